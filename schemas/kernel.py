@@ -1,0 +1,119 @@
+"""The one way to compile a kernel: strict floating point, and a cache that cannot be stale.
+
+Numba's own cache looks only at the file that holds the decorated function: a helper, a constant or a schema edited elsewhere leaves the
+old machine code in use, and switching bounds checking on leaves unchecked code in use. So every module's kernels compile into a folder
+whose name is a hash over everything the machine code depends on:
+
+1. the source of the module and of every module of ours it imports, found by parsing imports;
+2. every schema file;
+3. the versions of Python, Numba, llvmlite and NumPy;
+4. the CPU target and every ``NUMBA_*`` environment variable.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib.util
+import os
+import platform
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import numba
+import numpy
+from llvmlite import binding as llvm
+from numba.core import config
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("streams", "schemas")
+
+
+def cache_root() -> Path:
+    """Folder that holds all compiled kernels: ``SQ_KERNEL_CACHE``, or the user's cache folder."""
+    named = os.environ.get("SQ_KERNEL_CACHE")
+    if named:
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "shrivenquant" / "kernels"
+
+
+def _imported_names(path: Path, package: str) -> list[str]:
+    """Absolute names of the modules that the file imports, relative imports resolved against ``package``."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            names.extend(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parent = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*parent, base] if base else parent)
+            names.append(base)
+            names.extend(f"{base}.{alias.name}" for alias in node.names)
+    return names
+
+
+def _file_of(name: str) -> Path | None:
+    """Source file of one of our modules, None for a name that is not a module of ours."""
+    if name.split(".")[0] not in PACKAGES:
+        return None
+    path = ROOT.joinpath(*name.split("."))
+    if (path / "__init__.py").is_file():
+        return path / "__init__.py"
+    return path.with_suffix(".py") if path.with_suffix(".py").is_file() else None
+
+
+def source_closure(path: Path, package: str) -> list[Path]:
+    """The file and every file of ours it imports, directly or not, sorted."""
+    found: set[Path] = set()
+    open_files = [(path.resolve(), package)]
+    while open_files:
+        file, owner = open_files.pop()
+        if file in found:
+            continue
+        found.add(file)
+        for name in _imported_names(file, owner):
+            target = _file_of(name)
+            if target is not None and target not in found:
+                inner = name if target.name == "__init__.py" else name.rpartition(".")[0]
+                open_files.append((target, inner))
+    return sorted(found)
+
+
+@functools.cache
+def environment_digest() -> bytes:
+    """SHA-256 over what machine code depends on besides our sources: schemas, library versions, CPU target, ``NUMBA_*``."""
+    digest = hashlib.sha256()
+    for schema in sorted((ROOT / "schemas").glob("*.avsc")):
+        digest.update(schema.read_bytes())
+    facts = [sys.version, platform.machine(), numba.__version__, llvmlite.__version__, numpy.__version__]
+    facts.append(str(config.CPU_NAME or llvm.get_host_cpu_name()))
+    facts.append(str(config.CPU_FEATURES if config.CPU_FEATURES is not None else llvm.get_host_cpu_features().flatten()))
+    facts.extend(f"{key}={value}" for key, value in sorted(os.environ.items()) if key.startswith("NUMBA_"))
+    digest.update("\n".join(facts).encode())
+    return digest.digest()
+
+
+@functools.cache
+def cache_folder(path: Path, package: str) -> Path:
+    """Folder for the kernels of one source file, named by the hash of all they depend on."""
+    digest = hashlib.sha256(environment_digest())
+    for file in source_closure(path, package):
+        content = file.read_bytes()
+        digest.update(len(content).to_bytes(8, "little") + content)
+    return cache_root() / digest.hexdigest()[:32]
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile ``function`` with strict floating point (no fast-math, no parallel loops) and a cache keyed by all it depends on."""
+    path = Path(function.__code__.co_filename)
+    module = function.__module__
+    spec = importlib.util.find_spec(module) if module in sys.modules and module != "__main__" else None
+    package = module if spec is not None and spec.submodule_search_locations else module.rpartition(".")[0]
+    config.CACHE_DIR = str(cache_folder(path.resolve(), package))
+    os.makedirs(config.CACHE_DIR, exist_ok=True)
+    return numba.njit(function, cache=True, fastmath=False, parallel=False, error_model="numpy")
