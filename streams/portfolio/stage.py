@@ -1,0 +1,176 @@
+"""The portfolio stage: books fills at average cost and reports P&L on the minute."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from schemas.errors import BadData
+from schemas.records import Fill, Instrument, Mark, Position
+from schemas.vocabulary import Side
+from streams.numeric import fixed
+from streams.portfolio.cost import add, divide_half_even, reduce
+from streams.portfolio.state import INSTRUMENT_IDS, NO_TIMER, STRATEGY_IDS, WIDE, Account, Holding, Line, State, new_line, pack
+from streams.portfolio.valuation import value_account
+
+BUY = int(Side.BUY)
+
+
+class UnknownInstrument(BadData):
+    """A fill or mark names an instrument without reference data."""
+
+    code = "portfolio.unknown_instrument"
+
+
+class IdOutOfRange(BadData):
+    """A strategy or instrument number does not fit the key of a holding."""
+
+    code = "portfolio.id_out_of_range"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Starting cash and the reporting interval."""
+
+    account: int = 1
+    """the account that owns the starting cash; any other account seen starts with none"""
+    cash: str = "0"
+    """decimal text in the settlement currency, for example "1000000" """
+    pnl_interval: int = 60_000_000_000
+    """nanoseconds of event time between P&L records, which fall on its multiples"""
+
+    def __post_init__(self) -> None:
+        if not 1_000_000 <= self.pnl_interval <= 86_400_000_000_000:
+            raise ValueError(f"pnl_interval is {self.pnl_interval} ns; give between 1000000 (1 ms) and 86400000000000 (1 day)")
+
+
+class Portfolio:
+    """Positions after every fill; P&L at multiples of `pnl_interval` and at the end of the input."""
+
+    NAME = "portfolio"
+    INPUTS = ("fills", "md.marks", "ref.instruments")
+    OUTPUTS = ("positions", "pnl")
+    STATE_VERSION = 1
+
+    def __init__(self, instruments: Sequence[Instrument], settings: Settings) -> None:
+        self.settings = settings
+        precision = max((each.price_precision + each.quantity_precision for each in instruments), default=0)
+        cash = fixed.parse(settings.cash, precision)
+        self.state = State(NO_TIMER, precision, {}, {settings.account: Account(pack(cash), {})})
+        for instrument in instruments:
+            self._add_line(instrument)
+
+    def on_instrument(self, record: Instrument, context: Any) -> None:
+        """A new or changed specification; the last mark stays."""
+        self._add_line(record)
+
+    def on_fill(self, record: Fill, context: Any) -> None:
+        """Book one fill: one ledger entry, or two where it flips the position."""
+        state = self.state
+        state.changed_since_pnl = True
+        line = state.lines.get(record.instrument)
+        if line is None:
+            raise unknown_instrument(record.instrument, "fill")
+        account = state.accounts.get(record.account)
+        if account is None:
+            account = state.accounts[record.account] = Account(0, {})
+        key = record.strategy * INSTRUMENT_IDS + record.instrument
+        holding = account.holdings.get(key)
+        if holding is None:
+            holding = self._open_holding(account, key, record)
+        quantity = record.quantity
+        signed = quantity if record.side == BUY else -quantity
+        held = holding.quantity
+        if held and (held > 0) != (signed > 0) and quantity > abs(held):
+            closing_fee = divide_half_even(record.fee * abs(held), quantity)
+            self._book(record, account, holding, line, -held, closing_fee, context)
+            self._book(record, account, holding, line, signed + held, record.fee - closing_fee, context)
+        else:
+            self._book(record, account, holding, line, signed, record.fee, context)
+        if state.timer == NO_TIMER:
+            self._start_timer(context.clock)
+
+    def on_mark(self, record: Mark, context: Any) -> None:
+        """The prices at which longs and shorts are valued from now on."""
+        state = self.state
+        line = state.lines.get(record.instrument)
+        if line is None:
+            raise unknown_instrument(record.instrument, "mark")
+        line.bid_price = record.bid_price
+        line.ask_price = record.ask_price
+        line.flags = record.flags
+        line.marked = True
+        state.changed_since_pnl = True
+        if state.timer == NO_TIMER:
+            self._start_timer(context.clock)
+
+    def on_timer(self, deadline: int, context: Any) -> None:
+        """A multiple of the interval is due: one P&L record an account."""
+        self._emit_pnl(deadline, context)
+        self.state.timer = deadline + self.settings.pnl_interval
+
+    def on_end(self, context: Any) -> None:
+        """The closing P&L, unless nothing happened since the last one."""
+        if self.state.changed_since_pnl:
+            self._emit_pnl(context.clock, context)
+
+    def _book(self, fill: Fill, account: Account, holding: Holding, line: Line, signed: int, fee: int, context: Any) -> None:
+        """One ledger entry: `signed` quantity at the fill's price, with its share of the fee."""
+        held = holding.quantity
+        notional = fill.price * (signed if signed > 0 else -signed) * line.multiplier
+        if held == 0 or (held > 0) == (signed > 0):
+            held, cost, gain = add(held, int(holding.cost), signed, notional)
+        else:
+            held, cost, gain = reduce(held, int(holding.cost), signed, notional)
+        realized = int(holding.realized) + gain
+        fees = int(holding.fees) + fee
+        moved = (-notional if signed > 0 else notional) if line.settled_in_cash else gain
+        cash = int(account.cash) + (moved - fee) * line.scale
+        holding.quantity = held
+        holding.cost = cost if -WIDE < cost < WIDE else str(cost)
+        holding.realized = realized if -WIDE < realized < WIDE else str(realized)
+        holding.fees = fees if -WIDE < fees < WIDE else str(fees)
+        account.cash = cash if -WIDE < cash < WIDE else str(cash)
+        context.emit(
+            Position(fill.account, fill.strategy, fill.instrument, context.clock, fill.order_id, held, cost, realized, fees),
+        )
+
+    def _emit_pnl(self, clock: int, context: Any) -> None:
+        state = self.state
+        for number, account in state.accounts.items():
+            context.emit(value_account(number, account, state.lines, state.amount_precision, clock))
+        state.changed_since_pnl = False
+
+    def _start_timer(self, clock: int) -> None:
+        interval = self.settings.pnl_interval
+        self.state.timer = (clock // interval + 1) * interval
+
+    def _open_holding(self, account: Account, key: int, fill: Fill) -> Holding:
+        if not 0 <= fill.strategy < STRATEGY_IDS:
+            raise IdOutOfRange(f"strategy {fill.strategy} cannot be booked; number strategies from 0 to {STRATEGY_IDS - 1}")
+        holding = account.holdings[key] = Holding(fill.strategy, fill.instrument)
+        return holding
+
+    def _add_line(self, instrument: Instrument) -> None:
+        """Add or change a line; a finer precision than any before rescales cash, exactly."""
+        if not 0 <= instrument.instrument < INSTRUMENT_IDS:
+            raise IdOutOfRange(f"instrument {instrument.instrument} cannot be booked; number instruments from 0 to {INSTRUMENT_IDS - 1}")
+        state = self.state
+        finer = instrument.price_precision + instrument.quantity_precision - state.amount_precision
+        if finer > 0:
+            state.amount_precision += finer
+            for account in state.accounts.values():
+                account.cash = pack(int(account.cash) * 10**finer)
+            for line in state.lines.values():
+                line.scale *= 10**finer
+        line = new_line(instrument, state.amount_precision)
+        before = state.lines.get(instrument.instrument)
+        if before is not None:
+            line.bid_price, line.ask_price, line.flags, line.marked = before.bid_price, before.ask_price, before.flags, before.marked
+        state.lines[instrument.instrument] = line
+
+
+def unknown_instrument(instrument: int, record: str) -> UnknownInstrument:
+    """The error for a record whose instrument has no reference data."""
+    return UnknownInstrument(f"a {record} names instrument {instrument}, which is not in ref.instruments; add it with --instruments FILE")

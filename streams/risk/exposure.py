@@ -1,0 +1,118 @@
+"""The state of risk: per instrument its specification, limits, last mark and exposure; working orders; kill switches.
+
+Exposure is conservative on each side by itself: the worst long is position + every working buy, the worst short is position - every
+working sell. What an order reserves is its leaves; fills move leaves into position, and the end of an order releases what is left.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+NO_TIMER = 2**63 - 1
+OFF = -1
+"""A limit that is not set."""
+WIDE = 2**63
+
+
+class Line(msgspec.Struct, array_like=True):
+    """One instrument. Prices, quantities and notionals in its units; limits are OFF (-1) where not set."""
+
+    price_precision: int
+    quantity_precision: int
+    tick_size: int
+    lot_size: int
+    multiplier: int
+    shortable: bool
+    settled_in_cash: bool
+    scale: int
+    """from its notional unit to the account's amount unit"""
+    min_quantity: int
+    max_quantity: int
+    min_notional: int
+    max_notional: int
+    max_position: int
+    price_collar_bp: int
+    """half-width of the price band in hundredths of a basis point"""
+    mark_age_max: int
+    """nanoseconds"""
+    position: int = 0
+    working_buy: int = 0
+    working_sell: int = 0
+    marked: bool = False
+    bid_price: int = 0
+    ask_price: int = 0
+    last_price: int = 0
+    book_time: int = 0
+    flags: int = 0
+
+
+class Working(msgspec.Struct, array_like=True):
+    """An approved order whose end has not been reported."""
+
+    instrument: int
+    buy: bool
+    leaves: int
+    reserved_price: int
+    """worst price of a spot buy, for the cash it reserves; 0 for others"""
+
+
+class State(msgspec.Struct):
+    """Everything the stage remembers."""
+
+    timer: int
+    lines: dict[int, Line]
+    orders: dict[str, Working]
+    killed: list[int]
+    """keys of the kill switches that are on, in the order they were thrown"""
+    recent: dict[str, int]
+    ring: list[str]
+    """ids approved last; once full, the slot at `ring_next` is the oldest"""
+    ring_next: int
+    amount_precision: int
+    cash: int | str
+    """in units of 10^-amount_precision; decimal text beyond 64 bits; meaningless unless the setting `cash` is given"""
+    reserved: int | str
+    """cash reserved by working spot buys"""
+    negative_ages: int = 0
+    """requests that saw a mark younger than the clock"""
+
+
+def pack(amount: int) -> int | str:
+    """An amount as the state keeps it: text once it leaves 64 bits, the largest integer of msgpack."""
+    return amount if -WIDE < amount < WIDE else str(amount)
+
+
+def reserve(state: State, order_id: str, line: Line, instrument: int, buy: bool, quantity: int, reserved_price: int) -> None:
+    """An order was approved: its whole quantity works from now on."""
+    state.orders[order_id] = Working(instrument, buy, quantity, reserved_price)
+    if buy:
+        line.working_buy += quantity
+        if reserved_price:
+            state.reserved = pack(int(state.reserved) + reserved_price * quantity * line.multiplier * line.scale)
+    else:
+        line.working_sell += quantity
+
+
+def release(state: State, order: Working, line: Line, quantity: int) -> None:
+    """`quantity` of an order works no more: it was filled, or the order ended. Never below zero."""
+    quantity = min(quantity, order.leaves)
+    order.leaves -= quantity
+    if order.buy:
+        line.working_buy -= quantity
+        if order.reserved_price:
+            state.reserved = pack(int(state.reserved) - order.reserved_price * quantity * line.multiplier * line.scale)
+    else:
+        line.working_sell -= quantity
+
+
+def remember(state: State, order_id: str, capacity: int) -> None:
+    """Keep an id against repetition; the oldest is forgotten where `capacity` are kept already."""
+    ring = state.ring
+    if len(ring) < capacity:
+        ring.append(order_id)
+    else:
+        slot = state.ring_next
+        del state.recent[ring[slot]]
+        ring[slot] = order_id
+        state.ring_next = (slot + 1) % capacity
+    state.recent[order_id] = 1

@@ -1,0 +1,320 @@
+"""The risk stage: decides every request, keeps exposure from fills and order events, obeys the operator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from schemas.records import ControlCommand, Fill, Instrument, Mark, OrderEvent, OrderRequest, RiskDecision, RiskEvent
+from schemas.vocabulary import (
+    ControlKind,
+    ControlScope,
+    DecisionOutcome,
+    InstrumentKind,
+    OrderStatus,
+    OrderType,
+    RequestKind,
+    RiskCode,
+    Severity,
+    Side,
+)
+from streams.numeric import fixed
+from streams.risk.checks import explain, failed_checks, worst_price
+from streams.risk.exposure import NO_TIMER, Line, State, pack, release, remember, reserve
+from streams.risk.kill_switch import command_key
+from streams.risk.limits import CODE_OF_LIMIT, BadLimit, convert, in_force, own_limit, put_in_force
+
+BUY = int(Side.BUY)
+MARKET = int(OrderType.MARKET)
+NEW_ORDER = int(RequestKind.NEW)
+CANCEL_ORDER = int(RequestKind.CANCEL)
+APPROVED = int(DecisionOutcome.APPROVED)
+DENIED = int(DecisionOutcome.DENIED)
+NO_CODE = int(RiskCode.NONE)
+UNKNOWN_CODE = int(RiskCode.UNKNOWN)
+KILL_SWITCH = int(RiskCode.KILL_SWITCH)
+UNKNOWN_ORDER = int(RiskCode.UNKNOWN_ORDER)
+INVALID_QUANTITY = int(RiskCode.INVALID_QUANTITY)
+INFO = int(Severity.INFO)
+WARNING = int(Severity.WARNING)
+CRITICAL = int(Severity.CRITICAL)
+EMERGENCY = int(Severity.EMERGENCY)
+KILL = int(ControlKind.KILL)
+REARM = int(ControlKind.REARM)
+LIMIT = int(ControlKind.LIMIT)
+SCOPE_SYSTEM = int(ControlScope.SYSTEM)
+SCOPE_ACCOUNT = int(ControlScope.ACCOUNT)
+SCOPE_INSTRUMENT = int(ControlScope.INSTRUMENT)
+SPOT = int(InstrumentKind.SPOT)
+EQUITY = int(InstrumentKind.EQUITY)
+NO_ORDER = "0" * 20
+END_STATES = (OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.REJECTED, OrderStatus.EXPIRED, OrderStatus.DENIED)
+ENDED = tuple(status in END_STATES for status in range(len(OrderStatus)))
+"""``ENDED[status]``: the order works no more."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Limits as decimal text in the units of ``limits.py``: "" takes the instrument's own or none, "off" checks nothing."""
+
+    account: int = 1
+    """the account this shard trades"""
+    short: bool = True
+    """False: no instrument may be sold short, borrowable or not"""
+    min_quantity: str = ""
+    max_quantity: str = ""
+    min_notional: str = ""
+    max_notional: str = ""
+    max_position: str = ""
+    price_collar_bp: str = "500"
+    mark_age_max: str = "5000000000"
+    cash: str = ""
+    """starting cash in the settlement currency, for the check of spot buys; "" checks nothing"""
+    recent_orders: int = 4096
+    """approved order ids kept against repetition; the oldest is forgotten first"""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.recent_orders <= 1_000_000:
+            raise ValueError(f"recent_orders is {self.recent_orders}; give between 1 and 1000000")
+
+
+class Risk:
+    """Ordered coded checks, limits, kill switch."""
+
+    NAME = "risk"
+    INPUTS = ("orders.requests", "orders.events", "fills", "md.marks", "control", "ref.instruments")
+    OUTPUTS = ("orders.decisions", "risk.events")
+    STATE_VERSION = 1
+
+    def __init__(self, instruments: Sequence[Instrument], settings: Settings) -> None:
+        self.settings = settings
+        self.check_cash = settings.cash != ""
+        precision = max((each.price_precision + each.quantity_precision for each in instruments), default=0)
+        cash = fixed.parse(settings.cash, precision) if self.check_cash else 0
+        self.state = State(NO_TIMER, {}, {}, [], {}, [], 0, precision, pack(cash), 0)
+        for instrument in instruments:
+            self._add_line(instrument)
+
+    # -- requests
+
+    def on_order_request(self, record: OrderRequest, context: Any) -> None:
+        """Approve or deny."""
+        if record.kind == CANCEL_ORDER:
+            self._decide_cancel(record, context)
+            return
+        state = self.state
+        clock = context.clock
+        instrument = record.instrument
+        line = state.lines.get(instrument)
+        settings = self.settings
+        failed = failed_checks(state, line, record, settings.account, self.check_cash, clock)
+        if record.kind != NEW_ORDER:
+            failed |= 1 << INVALID_QUANTITY
+        if failed or line is None:
+            self._deny(record, failed, context)
+            return
+        if clock < line.book_time:
+            state.negative_ages += 1
+        order_id = record.order_id
+        side = record.side
+        quantity = record.quantity
+        price = record.price
+        order_type = record.order_type
+        buy = side == BUY
+        reserved_price = 0
+        if self.check_cash and buy and line.settled_in_cash:
+            reserved_price = worst_price(line, price or line.ask_price, order_type == MARKET, side)
+        reserve(state, order_id, line, instrument, buy, quantity, reserved_price)
+        remember(state, order_id, settings.recent_orders)
+        context.emit(
+            RiskDecision(
+                order_id, record.account, record.strategy, instrument, clock, NEW_ORDER, APPROVED, NO_CODE, 0, 0, 0,
+                side, order_type, record.time_in_force, record.post_only, quantity, price,
+            )
+        )  # fmt: skip
+
+    def _decide_cancel(self, request: OrderRequest, context: Any) -> None:
+        """Cancels always pass, except for an order that is not working."""
+        if request.order_id in self.state.orders:
+            context.emit(decision(request, context.clock, APPROVED, NO_CODE, 0, 0, 0))
+        else:
+            self._deny(request, 1 << UNKNOWN_ORDER, context)
+
+    def _deny(self, request: OrderRequest, failed: int, context: Any) -> None:
+        """A decision with every failing check, and a warning about the first."""
+        state = self.state
+        clock = context.clock
+        code = (failed & -failed).bit_length() - 1
+        observed = limit = 0
+        if code != UNKNOWN_ORDER:
+            observed, limit = explain(code, state, state.lines.get(request.instrument), request, self.settings.account, clock)
+        context.emit(decision(request, clock, DENIED, code, failed, observed, limit))
+        context.emit(RiskEvent(clock, request.account, request.strategy, request.instrument, request.order_id, code, WARNING, observed, limit))
+
+    # -- exposure
+
+    def on_fill(self, record: Fill, context: Any) -> None:
+        """Working quantity becomes position; cash moves for what settles in cash."""
+        state = self.state
+        line = state.lines.get(record.instrument)
+        if line is None:
+            return
+        quantity = record.quantity
+        order = state.orders.get(record.order_id)
+        if order is not None:
+            release(state, order, line, quantity)
+        signed = quantity if record.side == BUY else -quantity
+        line.position += signed
+        if self.check_cash and line.settled_in_cash:
+            state.cash = pack(int(state.cash) - (signed * record.price * line.multiplier + record.fee) * line.scale)
+
+    def on_order_event(self, record: OrderEvent, context: Any) -> None:
+        """The end of an order releases what is left of it."""
+        if ENDED[record.status] and not record.refused:
+            state = self.state
+            order = state.orders.pop(record.order_id, None)
+            if order is not None and order.leaves:
+                release(state, order, state.lines[order.instrument], order.leaves)
+
+    def on_mark(self, record: Mark, context: Any) -> None:
+        """The reference prices of an instrument from now on."""
+        line = self.state.lines.get(record.instrument)
+        if line is not None:
+            line.marked = True
+            line.bid_price = record.bid_price
+            line.ask_price = record.ask_price
+            line.last_price = record.last_price
+            line.book_time = record.book_time
+            line.flags = record.flags
+
+    # -- the operator
+
+    def on_control_command(self, record: ControlCommand, context: Any) -> None:
+        """KILL, REARM and LIMIT; whatever cannot be obeyed changes nothing and is reported."""
+        if record.kind == KILL:
+            self._kill(record, context)
+        elif record.kind == REARM:
+            self._rearm(record, context)
+        elif record.kind == LIMIT:
+            self._change_limit(record, context)
+
+    def _kill(self, command: ControlCommand, context: Any) -> None:
+        killed = self.state.killed
+        key = command_key(command)
+        if key not in killed:
+            killed.append(key)
+        self._report(command, KILL_SWITCH, EMERGENCY, 1, 0, context)
+
+    def _rearm(self, command: ControlCommand, context: Any) -> None:
+        killed = self.state.killed
+        key = command_key(command)
+        if command.scope and key in killed:
+            killed.remove(key)
+            self._report(command, KILL_SWITCH, INFO, 0, 0, context)
+        else:
+            self._report(command, KILL_SWITCH, WARNING, 0, 0, context)
+
+    def _change_limit(self, command: ControlCommand, context: Any) -> None:
+        """Convert for every line in scope first, then put in force: all lines or none."""
+        name = command.name
+        code = CODE_OF_LIMIT.get(name, UNKNOWN_CODE)
+        lines = self.state.lines
+        if command.scope == SCOPE_INSTRUMENT:
+            chosen = [lines[command.instrument]] if command.instrument in lines else []
+        elif command.scope == SCOPE_SYSTEM or (command.scope == SCOPE_ACCOUNT and command.account == self.settings.account):
+            chosen = list(lines.values())
+        else:
+            chosen = []
+        try:
+            values = [convert(name, command.value, line.price_precision, line.quantity_precision) for line in chosen]
+        except BadLimit:
+            values = []
+        if not values:
+            self._report(command, code, CRITICAL, 0, 0, context)
+            return
+        before = in_force(chosen[0], name)
+        for line, value in zip(chosen, values, strict=True):
+            put_in_force(line, name, value)
+        self._report(command, code, INFO, before, values[0], context)
+
+    def _report(self, command: ControlCommand, code: int, severity: int, observed: int, limit: int, context: Any) -> None:
+        context.emit(
+            RiskEvent(context.clock, command.account, command.strategy, command.instrument, NO_ORDER, code, severity, observed, limit),
+        )
+
+    # -- reference data
+
+    def on_instrument(self, record: Instrument, context: Any) -> None:
+        """A new or changed specification: limits of the settings apply anew, exposure and the last mark stay."""
+        self._add_line(record)
+
+    def _add_line(self, instrument: Instrument) -> None:
+        state = self.state
+        precision = instrument.price_precision + instrument.quantity_precision
+        if precision > state.amount_precision:
+            self._refine_amounts(precision - state.amount_precision)
+        line = Line(
+            instrument.price_precision,
+            instrument.quantity_precision,
+            instrument.tick_size,
+            instrument.lot_size,
+            instrument.multiplier,
+            instrument.shortable and self.settings.short,
+            instrument.kind in (SPOT, EQUITY),
+            10 ** (state.amount_precision - precision),
+            self._limit("min_quantity", instrument),
+            self._limit("max_quantity", instrument),
+            self._limit("min_notional", instrument),
+            self._limit("max_notional", instrument),
+            self._limit("max_position", instrument),
+            self._limit("price_collar_bp", instrument),
+            self._limit("mark_age_max", instrument),
+        )
+        before = state.lines.get(instrument.instrument)
+        if before is not None:
+            for name in EXPOSURE_FIELDS:
+                setattr(line, name, getattr(before, name))
+        state.lines[instrument.instrument] = line
+
+    def _limit(self, name: str, instrument: Instrument) -> int:
+        text: str = getattr(self.settings, name)
+        if text == "":
+            return own_limit(name, instrument)
+        return convert(name, text, instrument.price_precision, instrument.quantity_precision)
+
+    def _refine_amounts(self, decimals: int) -> None:
+        """A finer precision than any before: cash and scales grow by it, exactly."""
+        state = self.state
+        state.amount_precision += decimals
+        state.cash = pack(int(state.cash) * 10**decimals)
+        state.reserved = pack(int(state.reserved) * 10**decimals)
+        for line in state.lines.values():
+            line.scale *= 10**decimals
+
+
+EXPOSURE_FIELDS = ("position", "working_buy", "working_sell", "marked", "bid_price", "ask_price", "last_price", "book_time", "flags")
+"""What a line keeps when its specification changes."""
+
+
+def decision(request: OrderRequest, clock: int, outcome: int, code: int, failed: int, observed: int, limit: int) -> RiskDecision:
+    """The decision on a request, carrying the request's terms."""
+    return RiskDecision(
+        request.order_id,
+        request.account,
+        request.strategy,
+        request.instrument,
+        clock,
+        request.kind,
+        outcome,
+        code,
+        failed,
+        observed,
+        limit,
+        request.side,
+        request.order_type,
+        request.time_in_force,
+        request.post_only,
+        request.quantity,
+        request.price,
+    )
