@@ -13,18 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from schemas.kernel import kernel
+from streams.numeric.borrowing import borrowing_kernel
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
-@kernel
+@borrowing_kernel
 def home(price: Any, mask: Any) -> Any:
     """Place in the hash where a price would like to be: the product's well-mixed high bits."""
     return np.int64((np.uint64(price) * GOLDEN) >> np.uint64(32)) & mask
 
 
-@kernel
+@borrowing_kernel
 def find(books: Any, side: Any, price: Any) -> Any:
     """Hash place that holds the price, or the empty one where it would go."""
     index = books.tail_index[side]
@@ -36,7 +36,7 @@ def find(books: Any, side: Any, price: Any) -> Any:
     return place
 
 
-@kernel
+@borrowing_kernel
 def quantity_in_tail(books: Any, side: Any, price: Any) -> Any:
     """Quantity of a tail level, 0 where there is none."""
     if books.tail_count[side] == 0:
@@ -45,7 +45,7 @@ def quantity_in_tail(books: Any, side: Any, price: Any) -> Any:
     return books.tail_quantity[side, entry - 1] if entry != 0 else np.int64(0)
 
 
-@kernel
+@borrowing_kernel
 def put(books: Any, side: Any, price: Any, quantity: Any) -> Any:
     """Set a level, quantity > 0. Returns +1 new, 0 changed, -1 no room: the capacity is reached and nothing changed."""
     place = find(books, side, price)
@@ -63,7 +63,7 @@ def put(books: Any, side: Any, price: Any, quantity: Any) -> Any:
     return 1
 
 
-@kernel
+@borrowing_kernel
 def remove(books: Any, side: Any, price: Any) -> Any:
     """Delete a level; False where there was none (deleting an unknown level is normal)."""
     if books.tail_count[side] == 0:
@@ -83,7 +83,7 @@ def remove(books: Any, side: Any, price: Any) -> Any:
     return True
 
 
-@kernel
+@borrowing_kernel
 def _vacate(books: Any, side: Any, place: Any) -> Any:
     """Empty a hash place and shift back the entries behind it that may not be separated from their home (Knuth 6.4, algorithm R)."""
     index = books.tail_index[side]
@@ -100,14 +100,14 @@ def _vacate(books: Any, side: Any, place: Any) -> Any:
     index[hole] = 0
 
 
-@kernel
+@borrowing_kernel
 def clear_tail(books: Any, side: Any) -> None:
     """Delete every level, at a cost of the levels there are."""
     while books.tail_count[side] > 0:
         remove(books, side, books.tail_price[side, books.tail_count[side] - 1])
 
 
-@kernel
+@borrowing_kernel
 def best_after(books: Any, side: Any, sign: Any, limit: Any, tick: Any, off_tick_only: Any) -> Any:
     """Best tail price strictly worse than ``limit`` (0: no limit), 0 where there is none.
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from schemas.kernel import kernel
 from streams.numeric import tail
 from streams.numeric.bits import leading_zeros, trailing_zeros
+from streams.numeric.borrowing import borrowing_kernel
 
 ONE = np.uint64(1)
 
 
-@kernel
+@borrowing_kernel
 def highest_from(occupied: Any, place: Any) -> Any:
     """Highest occupied place at or below ``place``, -1 for none. ``occupied``: one side's bitmap, (words,) uint64."""
     if place < 0:
@@ -31,14 +31,14 @@ def highest_from(occupied: Any, place: Any) -> Any:
     return (word << 6) + 63 - leading_zeros(bits)
 
 
-@kernel
+@borrowing_kernel
 def occupy(books: Any, side: Any, place: Any, quantity: Any) -> None:
     """Set the level at a place of the window, quantity > 0."""
     books.quantity[side, place] = quantity
     books.occupied[side, place >> 6] |= ONE << np.uint64(place & 63)
 
 
-@kernel
+@borrowing_kernel
 def clear_window(books: Any, side: Any) -> None:
     """Delete every level of the window."""
     for word in range(books.occupied.shape[1]):
@@ -50,13 +50,13 @@ def clear_window(books: Any, side: Any) -> None:
     books.top[side] = -1
 
 
-@kernel
+@borrowing_kernel
 def home_place(books: Any) -> Any:
     """Place where a move puts the best level: a quarter of the window above it, three quarters below."""
     return 3 * (books.quantity.shape[1] >> 2)
 
 
-@kernel
+@borrowing_kernel
 def move(books: Any, side: Any, sign: Any, tick: Any, key: Any) -> Any:
     """Re-centre: bring ``key``, no worse than the best of the side or of the window, to the home place. False: the tail is full.
 
@@ -78,7 +78,7 @@ def move(books: Any, side: Any, sign: Any, tick: Any, key: Any) -> Any:
     return fits
 
 
-@kernel
+@borrowing_kernel
 def _shift_down(books: Any, side: Any, sign: Any, tick: Any, shift: Any) -> Any:
     """The base rises: every level moves ``shift`` places down, those below place 0 into the tail. False: the tail is full, levels are lost."""
     fits = True
@@ -98,7 +98,7 @@ def _shift_down(books: Any, side: Any, sign: Any, tick: Any, shift: Any) -> Any:
     return fits
 
 
-@kernel
+@borrowing_kernel
 def _shift_up(books: Any, side: Any, shift: Any) -> Any:
     """The base falls: every level moves ``shift`` places up. None leaves: the best comes to the home place."""
     for reverse in range(books.occupied.shape[1]):

@@ -1,0 +1,100 @@
+"""Questions to a book, for kernels: best level, any level, the next one, depth. ``side`` is Side.BUY for bids, Side.SELL for asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from schemas.vocabulary import Flag, Side
+from streams.numeric import tail, window
+from streams.numeric.book_state import INSTRUMENTS_MAX
+from streams.numeric.borrowing import borrowing_kernel
+
+SELL = int(Side.SELL)
+STALE = int(Flag.STALE)
+CROSSED = int(Flag.CROSSED)
+ONE_SIDED = int(Flag.ONE_SIDED)
+
+
+@borrowing_kernel
+def slot_of(books: Any, instrument: Any) -> Any:
+    """Slot of an instrument id, -1 for an unknown or impossible one."""
+    if instrument < 0 or instrument >= INSTRUMENTS_MAX:
+        return np.int64(-1)
+    return np.int64(books.slots[instrument])
+
+
+@borrowing_kernel
+def best_level(books: Any, row: Any, sign: Any, tick: Any) -> Any:
+    """Best level of a side: (price, quantity), (0, 0) for none. ``row``: 2 * slot, plus 1 for asks; ``sign``: +1 bids, -1 asks."""
+    price = np.int64(0)
+    quantity = np.int64(0)
+    top = books.top[row]
+    if top >= 0:
+        price = sign * (books.base[row] + top) * tick
+        quantity = books.quantity[row, top]
+    off = books.off_tick_best[row]
+    if off != 0 and (price == 0 or sign * off > sign * price):
+        price = off
+        quantity = tail.quantity_in_tail(books, row, off)
+    return price, quantity
+
+
+@borrowing_kernel
+def quantity_at(books: Any, slot: Any, side: Any, price: Any) -> Any:
+    """Displayed quantity at a price, 0 for none. ``side``: BUY reads bids, SELL asks."""
+    row = 2 * slot + (side == SELL)
+    sign = -1 if side == SELL else 1
+    tick = books.tick[slot]
+    if price < 1:
+        return np.int64(0)
+    place = sign * (price // tick) - books.base[row]
+    if 0 <= place < books.quantity.shape[1] and price % tick == 0:
+        return books.quantity[row, place]
+    return tail.quantity_in_tail(books, row, price)
+
+
+@borrowing_kernel
+def next_level(books: Any, slot: Any, side: Any, price: Any) -> Any:
+    """Price of the next worse level than ``price`` (0: the best one), 0 for none. Cheap inside the window; a scan of the tail beyond it."""
+    row = 2 * slot + (side == SELL)
+    sign = -1 if side == SELL else 1
+    tick = books.tick[slot]
+    if price < 1:
+        return best_level(books, row, sign, tick)[0]
+    unit = price // tick
+    if sign < 0 or unit * tick == price:
+        start = sign * unit - books.base[row] - 1
+    else:
+        start = unit - books.base[row]
+    place = window.highest_from(books.occupied[row], min(start, books.top[row]))
+    on_tick = sign * (books.base[row] + place) * tick if place >= 0 else np.int64(0)
+    if place >= 0 and books.off_tick_count[row] == 0:
+        return on_tick
+    other = tail.best_after(books, row, sign, price, tick, place >= 0)
+    if on_tick == 0 or (other != 0 and sign * other > sign * on_tick):
+        return other
+    return on_tick
+
+
+@borrowing_kernel
+def depth(books: Any, slot: Any, side: Any, count: Any) -> Any:
+    """Sum of the quantities of the best ``count`` levels of a side, for imbalance over N levels; exact below 2^63."""
+    total = np.int64(0)
+    price = next_level(books, slot, side, 0)
+    while price != 0 and count > 0:
+        total += quantity_at(books, slot, side, price)
+        price = next_level(books, slot, side, price)
+        count -= 1
+    return total
+
+
+@borrowing_kernel
+def top_flags(books: Any, slot: Any) -> Any:
+    """Quality flags of the top: STALE if not synced, ONE_SIDED if a side is empty, CROSSED if bid >= ask (locked included)."""
+    flags = 0 if books.synced[slot] else STALE
+    bid, ask = books.bid_price[slot], books.ask_price[slot]
+    if bid == 0 or ask == 0:
+        return flags | ONE_SIDED
+    return flags | CROSSED if bid >= ask else flags
