@@ -1,0 +1,76 @@
+"""Quotes: the best bid and ask of our own book, published when they change.
+
+The rules (BOK-4, design section 5 of the issue):
+
+1. One quote per depth update at most, when a best price or quantity or a validity flag differs from the last quote; ``sequence`` is the
+   update's final id and ``event_time`` its event time.
+2. A book that is not in sync publishes nothing, except one quote at the moment a synced book goes stale: the last values, STALE and GAP.
+3. When the book is in sync again, a fresh quote is published whatever its values.
+4. A crossed or locked book is published as it is, CROSSED; a book with an empty side is ONE_SIDED, price and quantity of that side 0.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schemas.kernel import kernel
+from schemas.vocabulary import Flag
+from streams.numeric import book
+
+STALE = int(Flag.STALE)
+STALE_AND_GAP = int(Flag.STALE | Flag.GAP)
+VALIDITY = int(Flag.STALE | Flag.GAP | Flag.CROSSED | Flag.ONE_SIDED)
+# Flags of an update that say something about the quote made from it.
+CARRIED = int(Flag.LATE | Flag.ESTIMATED_TIME | Flag.OUT_OF_HOURS | Flag.SYNTHETIC | Flag.SIMULATED | Flag.OFF_TICK)
+
+
+@kernel
+def emit_quote(top: Any, event_time: Any, out: Any) -> None:
+    """Append the top to md.quotes."""
+    rows, count = out.md_quotes
+    row = rows[count[0]]
+    row.instrument = top.instrument
+    row.event_time = event_time
+    row.sequence = top.sequence
+    row.bid_price = top.bid_price
+    row.bid_quantity = top.bid_quantity
+    row.ask_price = top.ask_price
+    row.ask_quantity = top.ask_quantity
+    row.flags = top.flags
+    count[0] += 1
+
+
+@kernel
+def quote_on_depth_update(top: Any, books: Any, slot: Any, update: Any, levels: Any, out: Any) -> Any:
+    """Apply the update to the book and publish what changed; returns True when a mark is due because the book moved or went stale."""
+    before = books.sequence[slot]
+    result = book.apply(books, slot, update, levels)
+    if not books.synced[slot]:
+        if top.published == 0 or top.flags & STALE or not result & book.BECAME_STALE:
+            return False
+        top.sequence = update.final_update_id
+        top.flags = (update.flags & CARRIED) | (top.flags & VALIDITY) | STALE_AND_GAP
+        emit_quote(top, update.event_time, out)
+        return True
+    bid_price, bid_quantity = books.bid_price[slot], books.bid_quantity[slot]
+    ask_price, ask_quantity = books.ask_price[slot], books.ask_quantity[slot]
+    validity = book.top_flags(books, slot)
+    moved = books.sequence[slot] != before or top.book_time != books.time[slot]
+    top.book_time = books.time[slot]
+    top.book_sequence = books.sequence[slot]
+    same = (
+        bid_price == top.bid_price
+        and bid_quantity == top.bid_quantity
+        and ask_price == top.ask_price
+        and ask_quantity == top.ask_quantity
+        and validity == top.flags & VALIDITY
+        and top.published == 1
+    )
+    if not same:
+        top.published = 1
+        top.sequence = update.final_update_id
+        top.bid_price, top.bid_quantity = bid_price, bid_quantity
+        top.ask_price, top.ask_quantity = ask_price, ask_quantity
+        top.flags = (update.flags & CARRIED) | validity
+        emit_quote(top, update.event_time, out)
+    return moved or not same

@@ -1,0 +1,70 @@
+"""The aggregation stage: one function per input record, tied to quotes, bars and marks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schemas.kernel import kernel
+from streams.aggregation.bars import BARS_A_CALL, bars_on_end, bars_on_timer, bars_on_trade
+from streams.aggregation.marks import MARKS_A_CALL, emit_due_marks, want_mark
+from streams.aggregation.quotes import quote_on_depth_update
+from streams.aggregation.state import COUNTERS, MAX_INTERVALS, NEVER, REFUSED_TRADES, Settings, State, new_state
+from streams.numeric import book
+
+NAME = "aggregation"
+INPUTS = ("md.trades", "md.depth")
+OUTPUTS = ("md.quotes", "md.bars", "md.marks")
+VIEWS = ("book",)
+STATE_VERSION = 1
+RESERVE = {"md.quotes": 1, "md.bars": max(BARS_A_CALL, MAX_INTERVALS), "md.marks": MARKS_A_CALL}
+FAULTS: dict[int, str] = {}
+
+__all__ = ["COUNTERS", "FAULTS", "INPUTS", "NAME", "OUTPUTS", "RESERVE", "STATE_VERSION", "VIEWS", "Settings", "State", "new_state"]
+
+
+@kernel
+def on_trade(state: Any, books: Any, trade: Any, out: Any) -> None:
+    """A trade: into the bars, and its price into the next mark. A trade without quantity is counted and refused."""
+    slot = book.slot_of(books, trade.instrument)
+    if slot < 0 or trade.quantity <= 0:
+        state.counters[REFUSED_TRADES] += 1
+        return
+    top = state.tops[slot]
+    if top.first_time == 0:
+        top.first_time = trade.event_time
+    bars_on_trade(state, slot, trade, top.first_time, out)
+    if trade.event_time >= top.last_time:
+        top.last_time = trade.event_time
+        if trade.price != top.last_price:
+            top.last_price = trade.price
+            want_mark(state, top)
+
+
+@kernel
+def on_depth_update(state: Any, books: Any, update: Any, levels: Any, out: Any) -> None:
+    """A depth update: into the book, and the quote and mark it makes."""
+    slot = book.slot_of(books, update.instrument)
+    if slot < 0:
+        return
+    top = state.tops[slot]
+    if top.first_time == 0:
+        top.first_time = update.event_time
+    if quote_on_depth_update(top, books, slot, update, levels, out):
+        want_mark(state, top)
+
+
+@kernel
+def on_timer(state: Any, books: Any, deadline: Any, out: Any) -> None:
+    """Close due bars, then publish due marks."""
+    following = bars_on_timer(state, deadline, out)
+    if state.mark_timer[0] <= deadline and not emit_due_marks(state, out):
+        following = deadline
+    state.timer[0] = min(following, state.mark_timer[0])
+
+
+@kernel
+def on_end(state: Any, books: Any, out: Any) -> None:
+    """The input ends: open bars as PARTIAL and the marks still due; called again while the timer stands at the clock."""
+    bars_done = bars_on_end(state, out)
+    marks_done = emit_due_marks(state, out)
+    state.timer[0] = NEVER if bars_done and marks_done else state.clock[0]

@@ -1,0 +1,199 @@
+"""Run a strategy over lists of records, without a log or a runtime (STR-14).
+
+    emitted = run("my_file.py:MyStrategy", records)                     # one line: what it published
+    assert look_ahead("my_file.py:MyStrategy", records) == []           # truncated histories decide the same
+    assert recursive("ema-cross", quotes, warm=400, cut=100) == []      # a later start decides the same after its warm-up
+
+Records are delivered in the order given, under the event-time clock (running maximum of event times) with timers in between, as a backtest
+does. Order-side feedback is whatever order events and fills the list holds; nothing is matched here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from schemas.catalogue import TOPICS
+from schemas.records import Bar, Instrument
+from schemas.vocabulary import InstrumentKind
+from streams.signals.catalogue import find_strategy, read_settings
+from streams.signals.kit_kernel import KernelDriver
+from streams.signals.strategy import NO_TIMER, NoSettings, Strategy, UndeclaredState, undeclared
+
+KIT_TIMERS_MAX = 1_000_000  # timers one record may set off: more is a timer that does not move on
+
+
+class Emitted(NamedTuple):
+    """A record the strategy published, and the place in the list of the record that woke it (-1: at the end)."""
+
+    at: int
+    record: Any
+
+
+class TestContext:
+    """The context handed to a Python strategy."""
+
+    __test__ = False  # not a test case
+
+    def __init__(self) -> None:
+        self.clock = 0
+        self.at = 0
+        self.emitted: list[Emitted] = []
+        self.ids = 0
+
+    def emit(self, record: Any) -> None:
+        """Keep the record."""
+        self.emitted.append(Emitted(self.at, record))
+
+    def order_id(self) -> str:
+        """Ids in order, of the right length."""
+        self.ids += 1
+        return f"{self.ids:020d}"
+
+
+def run(
+    strategy: Any, records: Sequence[Any], parameters: Mapping[str, str] | None = None, instruments: Sequence[Instrument] | None = None
+) -> list[Any]:
+    """What a strategy (a name, a file, a class or a kernel module) publishes over the records.
+
+    Without ``instruments`` one is made up for every instrument id in the records.
+    """
+    return [emitted.record for emitted in trace(strategy, records, parameters, instruments)]
+
+
+def trace(
+    strategy: Any, records: Sequence[Any], parameters: Mapping[str, str] | None = None, instruments: Sequence[Instrument] | None = None
+) -> list[Emitted]:
+    """As ``run``, with the place of the record that caused each."""
+    stage = find_strategy(strategy) if isinstance(strategy, str) else strategy
+    settings = read_settings(stage.NAME, getattr(stage, "Settings", NoSettings), parameters or {})
+    table = list(instruments) if instruments is not None else made_up_instruments(records)
+    context = TestContext()
+    driver = PythonDriver(stage, table, settings, context) if _is_python(stage) else KernelDriver(stage, table, settings, context)
+    for at, record in enumerate(records):
+        clock = max(context.clock, time_of(record))
+        _fire_timers(driver, context, clock)
+        context.at, context.clock = at, clock
+        driver.deliver(record)
+    context.at = -1
+    driver.end()
+    return context.emitted
+
+
+def look_ahead(
+    strategy: Any,
+    records: Sequence[Any],
+    parameters: Mapping[str, str] | None = None,
+    *,
+    cuts: int = 20,
+    instruments: Sequence[Instrument] | None = None,
+) -> list[int]:
+    """Places at which a history cut there decided otherwise than the whole history did: empty for an honest strategy."""
+    table = list(instruments) if instruments is not None else made_up_instruments(records)
+    whole = trace(strategy, records, parameters, table)
+    places = sorted({len(records) * part // (cuts + 1) for part in range(1, cuts + 1)})
+    return [
+        cut
+        for cut in places
+        if [item for item in trace(strategy, records[:cut], parameters, table) if item.at >= 0] != [item for item in whole if 0 <= item.at < cut]
+    ]
+
+
+def recursive(
+    strategy: Any,
+    records: Sequence[Any],
+    parameters: Mapping[str, str] | None = None,
+    *,
+    cut: int,
+    warm: int,
+    instruments: Sequence[Instrument] | None = None,
+) -> list[tuple[Any, Any]]:
+    """Decisions that differ when the history starts ``cut`` records later, looked at from record ``warm`` on: (whole, later start) pairs.
+
+    Recursive measures (an exponential mean) forget their start only in time; a strategy whose decisions still differ after its warm-up
+    depends on when it was started.
+    """
+    table = list(instruments) if instruments is not None else made_up_instruments(records)
+    whole = [(item.at, _decision(item.record)) for item in trace(strategy, records, parameters, table) if item.at >= warm]
+    later = [(item.at + cut, _decision(item.record)) for item in trace(strategy, records[cut:], parameters, table) if item.at + cut >= warm]
+    length = max(len(whole), len(later))
+    pairs = zip(whole + [None] * (length - len(whole)), later + [None] * (length - len(later)), strict=True)
+    return [(one, other) for one, other in pairs if one != other]
+
+
+def made_up_instruments(records: Iterable[Any]) -> list[Instrument]:
+    """A plain spot instrument (two price decimals, three quantity decimals, tick and lot 1) for every id in the records, in order of id."""
+    ids = sorted({record.instrument for record in records if hasattr(record, "instrument")})
+    return [
+        Instrument(number, "test", f"TEST{number}", int(InstrumentKind.SPOT), "TEST", "USDT", 2, 3, 1, 1, 1, 10**15, 0, 1, False, 0, None, 0, 0, 0)
+        for number in ids
+    ]
+
+
+def time_of(record: Any) -> int:
+    """The time at which a record is known: its event time, a bar's close."""
+    return int(record.close_time) if isinstance(record, Bar) else int(getattr(record, "event_time", 0))
+
+
+class PythonDriver:
+    """Calls the handlers of a strategy in plain Python."""
+
+    def __init__(self, stage: type[Strategy], instruments: Sequence[Instrument], settings: Any, context: TestContext) -> None:
+        self.strategy = stage(instruments, settings)
+        self.context = context
+        self.handlers = {TOPICS[name].record: _handler(self.strategy, TOPICS[name].record) for name in stage.INPUTS}
+
+    @property
+    def timer(self) -> int:
+        """The next deadline."""
+        return int(self.strategy.state.timer)
+
+    def deliver(self, record: Any) -> None:
+        """One record, if the strategy wakes on it."""
+        handler = self.handlers.get(type(record).__name__)
+        if handler is not None:
+            self._call(handler, record)
+
+    def fire(self, deadline: int) -> None:
+        """One timer."""
+        self._call(self.strategy.on_timer, deadline)  # type: ignore[attr-defined]
+
+    def end(self) -> None:
+        """The end of the input."""
+        if hasattr(self.strategy, "on_end"):
+            self.strategy.on_end(self.context)
+
+    def _call(self, handler: Any, argument: Any) -> None:
+        try:
+            handler(argument, self.context)
+        except AttributeError as error:
+            typed = undeclared(self.strategy, error)
+            if typed is None:
+                raise
+            raise typed from error
+
+
+def _fire_timers(driver: Any, context: TestContext, clock: int) -> None:
+    """Fire what is due up to the clock, each deadline as its own clock."""
+    fired = 0
+    while driver.timer <= clock and driver.timer != NO_TIMER:
+        fired += 1
+        if fired > KIT_TIMERS_MAX:
+            raise UndeclaredState(f"on_timer did not move the timer on from {driver.timer}; set state.timer to a later deadline or NO_TIMER")
+        context.clock = max(context.clock, driver.timer)
+        driver.fire(driver.timer)
+
+
+def _handler(strategy: Any, record: str) -> Any:
+    snake = "".join(f"_{letter.lower()}" if letter.isupper() and at else letter.lower() for at, letter in enumerate(record))
+    return getattr(strategy, f"on_{snake}")
+
+
+def _is_python(stage: Any) -> bool:
+    return isinstance(stage, type) and issubclass(stage, Strategy)
+
+
+def _decision(record: Any) -> Any:
+    """What a record decides: its direction or terms, without the values shown for explanation and without built ids."""
+    kept = ("instrument", "direction", "size", "side", "order_type", "quantity", "price", "kind")
+    return (type(record).__name__, *(getattr(record, name) for name in kept if hasattr(record, name)))

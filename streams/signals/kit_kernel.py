@@ -1,0 +1,91 @@
+"""Calls the functions of a kernel stage from Python, one record at a time: for tests and for ``kit.run``, not for speed."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from schemas.catalogue import topic
+from schemas.codec import codec
+from schemas.records import DepthUpdate, Instrument
+from streams.numeric import book
+
+
+def snake_case(record: str) -> str:
+    """``DepthUpdate`` -> ``depth_update``."""
+    return "".join(f"_{letter.lower()}" if letter.isupper() and at else letter.lower() for at, letter in enumerate(record))
+
+
+class KernelDriver:
+    """One kernel stage with its state, outputs and (for a stage that views it) the order book.
+
+    ``context`` has ``clock`` and ``emit(record)``; emitted rows become records at once. Aggregation, which owns the book, updates it itself;
+    for every other stage that views it, depth updates are applied before they are delivered.
+    """
+
+    def __init__(self, stage: Any, instruments: Sequence[Instrument], settings: Any, context: Any, window: int = 1 << 12) -> None:
+        self.stage = stage
+        self.context = context
+        self.state = stage.new_state(instruments, settings)
+        self.views = "book" in getattr(stage, "VIEWS", ()) or "md.depth" in stage.INPUTS
+        self.owns_book = stage.NAME == "aggregation"
+        self.books = book.new_books(instruments, window=window) if self.views else None
+        self.names = [topic(name).record for name in stage.OUTPUTS]
+        outputs = namedtuple("Outputs", [name.replace(".", "_") for name in stage.OUTPUTS])  # type: ignore[misc]
+        self.out = outputs(
+            *((np.zeros(stage.RESERVE[name], codec(record).dtype), np.zeros(1, np.int64)) for name, record in zip(stage.OUTPUTS, self.names, strict=True))
+        )
+        self.handlers = {topic(name).record: getattr(stage, f"on_{snake_case(topic(name).record)}") for name in stage.INPUTS}
+
+    @property
+    def timer(self) -> int:
+        """The next deadline."""
+        return int(self.state.timer[0])
+
+    def deliver(self, record: Any) -> None:
+        """One record, if the stage reads it."""
+        name = type(record).__name__
+        if isinstance(record, DepthUpdate):
+            if self.views:
+                self._deliver_depth(record)
+        elif name in self.handlers:
+            self._call(self.handlers[name], row_of(record))
+
+    def fire(self, deadline: int) -> None:
+        """One timer."""
+        self._call(self.stage.on_timer, deadline)
+
+    def end(self) -> None:
+        """The end of the input, as often as the stage asks for it."""
+        if not hasattr(self.stage, "on_end"):
+            return
+        self._call(self.stage.on_end)
+        while self.state.timer[0] <= self.context.clock:
+            self._call(self.stage.on_end)
+
+    def _deliver_depth(self, record: DepthUpdate) -> None:
+        fields = codec("DepthUpdate")
+        rows, levels = fields.decode_rows(np.frombuffer(fields.encode_records([record]), np.uint8), 1)
+        if not self.owns_book:
+            book.apply(self.books, book.slot_of(self.books, record.instrument), rows[0], levels)
+        if "DepthUpdate" in self.handlers:
+            self._call(self.handlers["DepthUpdate"], rows[0], levels)
+
+    def _call(self, function: Any, *arguments: Any) -> None:
+        self.state.clock[0] = self.context.clock
+        before = (self.books,) if self.views else ()
+        function(self.state, *before, *arguments, self.out)
+        for name, (rows, count) in zip(self.names, self.out, strict=True):
+            if count[0]:
+                for record in codec(name).rows_to_records(rows, 0, int(count[0])):
+                    self.context.emit(record)
+                count[0] = 0
+
+
+def row_of(record: Any) -> Any:
+    """One record as a row of its dtype."""
+    fields = codec(type(record).__name__)
+    return fields.decode_rows(np.frombuffer(fields.encode_records([record]), np.uint8), 1)[0]

@@ -1,0 +1,218 @@
+"""The contract of a strategy in plain Python.
+
+    class MyStrategy(Strategy):
+        NAME = "my-strategy"
+        WAKES = ("quotes", "timer")
+
+        class Settings(msgspec.Struct, frozen=True, kw_only=True):
+            threshold: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10
+
+        class State(StrategyState):
+            last_price: dict[int, int] = msgspec.field(default_factory=dict)
+
+        def on_quote(self, quote, context): ...
+        def on_timer(self, deadline, context): ...
+
+The rules, each a typed error:
+
+1. ``WAKES`` names what wakes the strategy (the keys of ``WAKE_TOPICS``, and "timer"); there is one handler for each and no other.
+2. All it remembers is in ``self.state``, a declared struct of plain data: it is what a snapshot holds. Nothing else may be written after the
+   constructor, and the constructor may leave nothing that can change.
+3. It knows time as ``context.clock`` only. ``state.timer`` is the next deadline; ``on_timer`` must move it on (``NO_TIMER``: none).
+4. It acts by ``self.signal``, ``self.order`` and ``self.cancel``, or by ``context.emit(record)``.
+
+``template.py`` is a file to copy; ``kit.py`` runs a strategy over a list of records; ``catalogue.py`` finds it by name or file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Protocol
+
+import msgspec
+
+from schemas.errors import WrongUse
+from schemas.records import Instrument, OrderRequest, Signal
+from schemas.vocabulary import OrderType, RequestKind, Side, TimeInForce
+
+NO_TIMER = 2**63 - 1
+
+# what wakes a strategy -> (topic, handler)
+WAKE_TOPICS: dict[str, tuple[str, str]] = {
+    "trades": ("md.trades", "on_trade"),
+    "quotes": ("md.quotes", "on_quote"),
+    "bars": ("md.bars", "on_bar"),
+    "marks": ("md.marks", "on_mark"),
+    "features": ("md.features", "on_market_features"),
+    "toxicity": ("md.toxicity", "on_toxicity"),
+    "order_events": ("orders.events", "on_order_event"),
+    "fills": ("fills", "on_fill"),
+    "positions": ("positions", "on_position"),
+}
+
+NEW, CANCEL = int(RequestKind.NEW), int(RequestKind.CANCEL)
+BUY, SELL = int(Side.BUY), int(Side.SELL)
+MARKET, LIMIT = int(OrderType.MARKET), int(OrderType.LIMIT)
+GTC, IOC = int(TimeInForce.GTC), int(TimeInForce.IOC)
+UNCHANGING = (int, float, str, bytes, bool, type(None))
+
+
+class BadStrategy(WrongUse):
+    """A strategy class that does not keep the contract."""
+
+    code = "bad_strategy"
+
+
+class UndeclaredState(WrongUse):
+    """A strategy wrote something that is not in its declared state."""
+
+    code = "undeclared_state"
+
+
+class Context(Protocol):
+    """What the runtime hands to a handler."""
+
+    clock: int
+
+    def emit(self, record: Any) -> None: ...
+
+    def order_id(self) -> str: ...
+
+
+class StrategyState(msgspec.Struct):
+    """Base of a strategy's declared state: plain data only (numbers, text, lists, dicts, structs of these)."""
+
+    timer: int = NO_TIMER
+
+
+class NoSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of a strategy without parameters."""
+
+
+class _Contract(type):
+    """Checks a strategy once its constructor has run."""
+
+    def __call__(cls, *arguments: Any, **named: Any) -> Any:
+        strategy = super().__call__(*arguments, **named)
+        for name, value in vars(strategy).items():
+            if name not in ("state", "settings", "instruments") and not _is_unchanging(value):
+                raise UndeclaredState(
+                    f"{cls.__name__}.{name} is a {type(value).__name__} made in the constructor: it can change and no snapshot would hold it; "
+                    f"declare it in {cls.__name__}.State"
+                )
+        object.__setattr__(strategy, "_started", True)
+        return strategy
+
+
+class Strategy(metaclass=_Contract):
+    """Base of a strategy in plain Python; the module's text is the contract."""
+
+    NAME: ClassVar[str] = ""
+    WAKES: ClassVar[tuple[str, ...]] = ()
+    INPUTS: ClassVar[tuple[str, ...]] = ()  # derived from WAKES
+    OUTPUTS: ClassVar[tuple[str, ...]] = ("signals", "orders.requests")
+    STATE_VERSION: ClassVar[int] = 1
+    ACCOUNT: ClassVar[int] = 1
+    STRATEGY: ClassVar[int] = 1
+
+    Settings: ClassVar[type[Any]] = NoSettings
+    State: ClassVar[type[Any]] = StrategyState
+
+    def __init_subclass__(cls, **named: Any) -> None:
+        super().__init_subclass__(**named)
+        _check_wakes(cls)
+        if not issubclass(cls.State, StrategyState):
+            raise BadStrategy(f"{cls.__name__}.State must derive from streams.signals.strategy.StrategyState")
+        if not issubclass(cls.Settings, msgspec.Struct) or not cls.Settings.__struct_config__.frozen:
+            raise BadStrategy(f"{cls.__name__}.Settings must be a msgspec.Struct with frozen=True")
+        cls.NAME = cls.NAME or cls.__name__
+        cls.INPUTS = tuple(WAKE_TOPICS[wake][0] for wake in cls.WAKES if wake != "timer")
+
+    def __init__(self, instruments: Sequence[Instrument], settings: Any) -> None:
+        self.instruments = tuple(instruments)
+        self.settings = settings
+        self.state: Any = self.State()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name != "state" and "_started" in self.__dict__:
+            cls = type(self).__name__
+            raise UndeclaredState(f"{cls} wrote self.{name} after it started; declare {name} in {cls}.State and write self.state.{name}")
+        object.__setattr__(self, name, value)
+
+    def signal(
+        self,
+        context: Context,
+        instrument: int,
+        direction: int,
+        *,
+        strength: float = 1.0,
+        size: int = 0,
+        sequence: int = 0,
+        fast: float = 0.0,
+        slow: float = 0.0,
+        flags: int = 0,
+    ) -> None:
+        """Publish a view: ``direction`` +1 long, -1 short, 0 flat; ``size`` in quantity units, 0 leaves it to sizing."""
+        if direction not in (-1, 0, 1):
+            raise BadStrategy(f"{type(self).__name__}: a signal's direction is -1, 0 or +1, not {direction!r}")
+        context.emit(Signal(instrument, context.clock, sequence, self.STRATEGY, direction, strength, size, fast, slow, flags))
+
+    def order(
+        self,
+        context: Context,
+        instrument: int,
+        side: int,
+        quantity: int,
+        *,
+        price: int = 0,
+        time_in_force: int = GTC,
+        post_only: bool = False,
+    ) -> str:
+        """Ask for an order: a limit order when ``price`` is given, else a market order. Returns the order id."""
+        order_id = context.order_id()
+        order_type = LIMIT if price else MARKET
+        life = time_in_force if price else IOC
+        context.emit(
+            OrderRequest(order_id, self.ACCOUNT, self.STRATEGY, instrument, context.clock, NEW, side, order_type, life, post_only, quantity, price)
+        )
+        return order_id
+
+    def cancel(self, context: Context, order_id: str, instrument: int, side: int) -> None:
+        """Ask for the cancel of an order."""
+        context.emit(OrderRequest(order_id, self.ACCOUNT, self.STRATEGY, instrument, context.clock, CANCEL, side, LIMIT, GTC, False, 0, 0))
+
+
+def undeclared(strategy: Strategy, error: Exception) -> UndeclaredState | None:
+    """The typed error for an AttributeError on a strategy's state, None for any other error.
+
+    The struct refuses an undeclared attribute by itself; whoever calls the handlers asks here what to tell the user.
+    """
+    message = str(error)
+    state = type(strategy.state).__name__
+    if not isinstance(error, AttributeError) or not message.startswith(f"'{state}' object has no attribute"):
+        return None
+    cls, name = type(strategy).__name__, message.rpartition(" ")[2].strip("'")
+    return UndeclaredState(f"{cls} used self.state.{name}, which is not declared; add {name} to {cls}.State")
+
+
+def _check_wakes(cls: type[Any]) -> None:
+    """Every wake is known and has its handler, and no handler waits for what never wakes it."""
+    for wake in cls.WAKES:
+        if wake != "timer" and wake not in WAKE_TOPICS:
+            raise BadStrategy(f"{cls.__name__}.WAKES: {wake!r} wakes nothing; use {', '.join(WAKE_TOPICS)} or timer")
+    handlers = {wake: handler for wake, (_, handler) in WAKE_TOPICS.items()} | {"timer": "on_timer"}
+    for wake, handler in handlers.items():
+        defined = callable(getattr(cls, handler, None))
+        if wake in cls.WAKES and not defined:
+            raise BadStrategy(f"{cls.__name__} wakes on {wake} but has no {handler}(self, record, context)")
+        if defined and wake not in cls.WAKES:
+            raise BadStrategy(f"{cls.__name__} has {handler} but {wake!r} is not in WAKES, so it would never be called")
+
+
+def _is_unchanging(value: Any) -> bool:
+    """True for plain data that cannot change."""
+    if isinstance(value, tuple):
+        return all(_is_unchanging(item) for item in value)
+    if isinstance(value, msgspec.Struct):
+        return value.__struct_config__.frozen and all(_is_unchanging(getattr(value, name)) for name in value.__struct_fields__)
+    return isinstance(value, UNCHANGING)

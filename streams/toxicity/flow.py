@@ -1,0 +1,35 @@
+"""Order-flow imbalance at the best level (Cont, Kukanov and Stoikov, J. Financial Econometrics 2014; MIC-8).
+
+    e_n = 1{b_n >= b_(n-1)} qb_n - 1{b_n <= b_(n-1)} qb_(n-1) - 1{a_n <= a_(n-1)} qa_n + 1{a_n >= a_(n-1)} qa_(n-1)
+
+summed over the quotes of an interval: positive when buying interest arrives. All in integers, so sums are exact and additive. An empty bid
+side counts as a bid below every price, an empty ask side as an ask above every price. No event spans a stale stretch of the book.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schemas.kernel import kernel
+
+NO_ASK = 2**63 - 1
+NO_BID = -(2**63)
+
+
+@kernel
+def order_flow_event(flow: Any, quote: Any) -> Any:
+    """e_n of the change from the remembered quote to this one."""
+    bid_before = flow.bid_price if flow.bid_quantity > 0 else NO_BID
+    ask_before = flow.ask_price if flow.ask_quantity > 0 else NO_ASK
+    bid = quote.bid_price if quote.bid_quantity > 0 else NO_BID
+    ask = quote.ask_price if quote.ask_quantity > 0 else NO_ASK
+    event = 0
+    if bid >= bid_before:
+        event += quote.bid_quantity
+    if bid <= bid_before:
+        event -= flow.bid_quantity
+    if ask <= ask_before:
+        event -= quote.ask_quantity
+    if ask >= ask_before:
+        event += flow.ask_quantity
+    return event

@@ -1,0 +1,151 @@
+"""The toxicity stage: one function per input record, tied to signing, flow, depth and VPIN."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schemas.kernel import kernel
+from schemas.vocabulary import Flag
+from streams.numeric import book
+from streams.toxicity.depth import write_depth, write_no_depth
+from streams.toxicity.flow import order_flow_event
+from streams.toxicity.signing import remember_quote, sign_trade, weaker_method
+from streams.toxicity.state import NEVER, Settings, State, new_state
+from streams.toxicity.vpin import BUCKETS_A_CALL, pour
+
+NAME = "toxicity"
+INPUTS = ("md.trades", "md.quotes")
+OUTPUTS = ("md.features", "md.toxicity")
+VIEWS = ("book",)
+STATE_VERSION = 1
+FEATURES_A_CALL = 8
+RESERVE = {"md.features": FEATURES_A_CALL, "md.toxicity": BUCKETS_A_CALL}
+FAULTS: dict[int, str] = {}
+
+STALE = int(Flag.STALE)
+PARTIAL = int(Flag.PARTIAL)
+VALIDITY = int(Flag.STALE | Flag.GAP | Flag.CROSSED | Flag.ONE_SIDED)
+# Flags of a trade or quote that say something about every measure made from it.
+CARRIED = VALIDITY | int(Flag.LATE | Flag.AMENDED | Flag.ESTIMATED_TIME | Flag.OUT_OF_HOURS | Flag.SYNTHETIC | Flag.SIMULATED | Flag.OFF_TICK)
+
+__all__ = ["FAULTS", "INPUTS", "NAME", "OUTPUTS", "RESERVE", "STATE_VERSION", "VIEWS", "Settings", "State", "new_state"]
+
+
+@kernel
+def want_features(state: Any, flow: Any) -> None:
+    """Ask for a feature record of this instrument at the next multiple of the interval after the clock."""
+    if flow.active:
+        return
+    flow.active = 1
+    if state.feature_timer[0] == NEVER:
+        interval, clock = state.feature_interval[0], state.clock[0]
+        state.feature_timer[0] = clock - clock % interval + interval
+        state.timer[0] = min(state.timer[0], state.feature_timer[0])
+
+
+@kernel
+def on_trade(state: Any, books: Any, trade: Any, out: Any) -> None:
+    """A trade: signed, counted in the interval, poured into the volume buckets."""
+    slot = book.slot_of(books, trade.instrument)
+    if slot < 0 or trade.quantity <= 0:
+        return
+    flow = state.flows[slot]
+    sign, method = sign_trade(flow, state.lee_ready[0], trade)
+    flags = trade.flags & CARRIED
+    if sign > 0:
+        flow.window_buy += trade.quantity
+    elif sign < 0:
+        flow.window_sell += trade.quantity
+    flow.window_trades += trade.trade_count
+    flow.window_method = weaker_method(flow.window_method, method)
+    flow.window_flags |= flags
+    want_features(state, flow)
+    flow.pending, flow.pending_sign, flow.pending_method, flow.pending_flags = trade.quantity, sign, method, flags
+    if not pour(state, slot, out):
+        state.timer[0] = state.clock[0]
+
+
+@kernel
+def on_quote(state: Any, books: Any, quote: Any, out: Any) -> None:
+    """A quote: its order-flow event, and the mid that later trades are compared with."""
+    slot = book.slot_of(books, quote.instrument)
+    if slot < 0:
+        return
+    flow = state.flows[slot]
+    flags = quote.flags & CARRIED
+    remember_quote(flow, quote)
+    if flow.quote_known and not (quote.flags | flow.quote_flags) & STALE:
+        event = order_flow_event(flow, quote)
+        flow.window_ofi += event
+        flow.window_events += 1
+        flow.bucket_ofi += event
+    flow.window_flags |= flags
+    flow.bucket_flags |= flags
+    flow.quote_known = 1
+    flow.quote_time = quote.event_time
+    flow.bid_price, flow.bid_quantity = quote.bid_price, quote.bid_quantity
+    flow.ask_price, flow.ask_quantity = quote.ask_price, quote.ask_quantity
+    flow.quote_flags = quote.flags
+    want_features(state, flow)
+
+
+@kernel
+def emit_features(state: Any, books: Any, slot: Any, flags: Any, out: Any) -> None:
+    """Publish what happened in the interval and how the book stands at its end, and begin the next interval."""
+    flow = state.flows[slot]
+    rows, count = out.md_features
+    row = rows[count[0]]
+    row.instrument = flow.instrument
+    row.event_time = state.clock[0]
+    row.sequence = books.sequence[slot]
+    row.interval = state.feature_interval[0]
+    if books.synced[slot]:
+        write_depth(books, slot, row)
+    else:
+        write_no_depth(row)
+        flags |= STALE
+    row.order_flow_imbalance = flow.window_ofi
+    row.order_flow_events = flow.window_events
+    row.buy_volume = flow.window_buy
+    row.sell_volume = flow.window_sell
+    row.trade_count = flow.window_trades
+    row.method = flow.window_method
+    row.flags = flow.window_flags | flags
+    count[0] += 1
+    flow.active = 0
+    flow.window_ofi = flow.window_events = flow.window_buy = flow.window_sell = flow.window_trades = 0
+    flow.window_method = 0
+    flow.window_flags = flow.quote_flags & VALIDITY  # how the quote stands when the next interval begins
+
+
+@kernel
+def emit_due_features(state: Any, books: Any, flags: Any, out: Any) -> Any:
+    """Publish due features, at most ``FEATURES_A_CALL``; returns True, and disarms the timer, when none is left."""
+    published = 0
+    for slot in range(state.flows.shape[0]):
+        if state.flows[slot].active:
+            if published == FEATURES_A_CALL:
+                return False
+            emit_features(state, books, slot, flags, out)
+            published += 1
+    state.feature_timer[0] = NEVER
+    return True
+
+
+@kernel
+def on_timer(state: Any, books: Any, deadline: Any, out: Any) -> None:
+    """Finish pouring a print that spans many buckets; publish due features."""
+    for slot in range(state.flows.shape[0]):
+        if state.flows[slot].pending > 0 and not pour(state, slot, out):
+            state.timer[0] = deadline
+            return
+    if state.feature_timer[0] <= deadline and not emit_due_features(state, books, 0, out):
+        state.timer[0] = deadline
+        return
+    state.timer[0] = state.feature_timer[0]
+
+
+@kernel
+def on_end(state: Any, books: Any, out: Any) -> None:
+    """The input ends: features of the unfinished interval as PARTIAL; the open bucket is not published."""
+    state.timer[0] = NEVER if emit_due_features(state, books, PARTIAL, out) else state.clock[0]

@@ -1,0 +1,85 @@
+"""Imports point one way: jobs -> connectors -> streams.runtime -> streams.log -> schemas; stage folders see schemas and streams.numeric only.
+
+Oracle: design section 2, written here as a table; planted imports show that the check can fail.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+STAGES = ("aggregation", "toxicity", "signals", "risk", "routing", "venue", "portfolio", "reporting", "options")
+
+# package -> packages of ours it may import, besides itself
+ALLOWED: dict[str, tuple[str, ...]] = {
+    "schemas": (),
+    "streams.numeric": ("schemas",),
+    "streams.log": ("schemas",),
+    "streams.runtime": ("schemas", "streams.log", "streams.numeric"),
+    "connectors": ("schemas", "streams.log", "streams.numeric", "streams.runtime"),
+    "infra": (),
+    **{f"streams.{stage}": ("schemas", "streams.numeric") for stage in STAGES},
+}
+TOPS = ("schemas", "streams", "connectors", "jobs", "infra")
+
+
+def package_of(name: str) -> str:
+    """``streams.venue.fees`` -> ``streams.venue``; ``connectors.captures.x`` -> ``connectors``."""
+    parts = name.split(".")
+    return ".".join(parts[:2]) if parts[0] == "streams" else parts[0]
+
+
+def imports_of(source: str, module: str) -> list[str]:
+    """Absolute names imported by a module's source."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                base = ".".join([*module.split(".")[: -node.level], *([base] if base else [])])
+            names += [f"{base}.{alias.name}" for alias in node.names] if base == "streams" else [base]
+    return [name for name in names if name.split(".")[0] in TOPS]
+
+
+def breaches(source: str, module: str) -> list[str]:
+    """Imports of the module that point the wrong way."""
+    own = package_of(module)
+    if own in ("jobs", "tests", "streams"):
+        return []
+    return [name for name in imports_of(source, module) if package_of(name) not in (own, *ALLOWED[own])]
+
+
+SOURCES = sorted(path for top in TOPS for path in (ROOT / top).rglob("*.py"))
+
+
+@pytest.mark.parametrize("package", sorted({package_of(".".join(path.relative_to(ROOT).with_suffix("").parts)) for path in SOURCES}))
+def test_imports_of_a_package_point_one_way(package: str) -> None:
+    wrong = []
+    for path in SOURCES:
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        if package_of(module) == package:
+            wrong += [f"{path.relative_to(ROOT)} imports {name}" for name in breaches(path.read_text(encoding="utf-8"), module)]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("streams.risk.stage", "from streams.portfolio import stage"),
+        ("streams.risk.stage", "from streams import log"),
+        ("streams.risk.stage", "import streams.runtime.clock"),
+        ("streams.numeric.book", "from streams.aggregation.state import BAR"),
+        ("streams.log.local", "from streams.runtime import journal"),
+        ("streams.runtime.task", "from connectors.captures import binance"),
+        ("connectors.captures.binance", "from jobs import sq"),
+        ("schemas.codec", "from streams.numeric import wide"),
+        ("streams.venue.fees", "from ..portfolio.ledger import cash"),
+    ],
+)
+def test_a_planted_import_against_the_arrows_is_caught(module: str, source: str) -> None:
+    assert breaches(source, module)
