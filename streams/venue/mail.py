@@ -1,0 +1,118 @@
+"""Latency: commands on their way to the venue and reports on their way back.
+
+All legs are constant, so what is sent first arrives first: each way is a ring in order of sending, and the reports of an order are FIFO.
+Both rings number what they hold from one running sequence; (due time, sequence) orders everything that happens at one instant.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schemas.kernel import kernel
+from streams.venue.state import FAULT_COMMANDS, FAULT_REPORTS, NO_TIMER, raise_fault
+
+
+@kernel
+def post_command(state: Any, command: Any) -> None:
+    """Send a command decided at the present clock; it is due at the venue after the feed and entry legs."""
+    counters = state.counters[0]
+    if counters.commands == len(state.commands):
+        raise_fault(state, FAULT_COMMANDS, command.instrument, counters.commands, len(state.commands))
+        return
+    entry = state.commands[(counters.commands_first + counters.commands) % len(state.commands)]
+    entry.due = state.clock[0] + counters.entry_delay
+    entry.sequence = counters.sequence
+    entry.order_id_high = command.order_id_high
+    entry.order_id_low = command.order_id_low
+    entry.quantity = command.quantity
+    entry.price = command.price
+    entry.instrument = command.instrument
+    entry.kind = command.kind
+    entry.side = command.side
+    entry.order_type = command.order_type
+    entry.time_in_force = command.time_in_force
+    entry.post_only = command.post_only
+    counters.sequence += 1
+    counters.commands += 1
+    state.working[0] += 1
+
+
+@kernel
+def post_report(
+    state: Any, order: Any, kind: int, reason: int, trade_id: int, price: int, quantity: int, filled: int, leaves: int, liquidity: int, fee: Any
+) -> None:
+    """Report on ``order`` (a command or a resting order) at the present clock; it is due back after the response leg less the feed leg."""
+    counters = state.counters[0]
+    if counters.reports == len(state.reports):
+        raise_fault(state, FAULT_REPORTS, order.instrument, counters.reports, len(state.reports))
+        return
+    at = (counters.reports_first + counters.reports) % len(state.reports)
+    report = state.reports[at]
+    report.order_id_high = order.order_id_high
+    report.order_id_low = order.order_id_low
+    report.instrument = order.instrument
+    report.event_time = state.clock[0] + counters.response_delay
+    report.venue_time = state.clock[0]
+    report.kind = kind
+    report.reason = reason
+    report.venue_trade_id = trade_id
+    report.side = order.side
+    report.price = price
+    report.quantity = quantity
+    report.cumulative_quantity = filled
+    report.leaves_quantity = leaves
+    report.liquidity = liquidity
+    report.fee_high = fee[0]
+    report.fee_low = fee[1]
+    state.report_sequence[at] = counters.sequence
+    counters.sequence += 1
+    counters.reports += 1
+    state.working[0] += 1
+
+
+@kernel
+def command_due(state: Any) -> int:
+    """When the next command reaches the venue, NO_TIMER for none."""
+    counters = state.counters[0]
+    return state.commands[counters.commands_first].due if counters.commands != 0 else NO_TIMER
+
+
+@kernel
+def report_due(state: Any) -> int:
+    """When the next report is delivered, NO_TIMER for none."""
+    counters = state.counters[0]
+    return state.reports[counters.reports_first].event_time if counters.reports != 0 else NO_TIMER
+
+
+@kernel
+def command_is_next(state: Any) -> bool:
+    """True if the next command comes before the next report by (due time, sequence)."""
+    counters = state.counters[0]
+    arrival, delivery = command_due(state), report_due(state)
+    if arrival != delivery:
+        return arrival < delivery
+    return state.commands[counters.commands_first].sequence < state.report_sequence[counters.reports_first]
+
+
+@kernel
+def drop_command(state: Any) -> None:
+    """Take the first command off its ring; an empty ring starts over at its first place, which keeps memory warm."""
+    counters = state.counters[0]
+    counters.commands -= 1
+    counters.commands_first = 0 if counters.commands == 0 else (counters.commands_first + 1) % len(state.commands)
+    state.working[0] -= 1
+
+
+@kernel
+def drop_report(state: Any) -> None:
+    """Take the first report off its ring."""
+    counters = state.counters[0]
+    counters.reports -= 1
+    counters.reports_first = 0 if counters.reports == 0 else (counters.reports_first + 1) % len(state.reports)
+    state.working[0] -= 1
+
+
+@kernel
+def set_timer(state: Any) -> None:
+    """The next deadline: the earlier of the next arrival and the next delivery."""
+    state.timer[0] = min(command_due(state), report_due(state))

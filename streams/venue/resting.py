@@ -1,0 +1,156 @@
+"""What the market does to our resting orders. Two things fill them, at their limit price:
+
+- a trade of the opposite aggressor. One at our price takes from the queue ahead first, then our orders in order of arrival. One through our
+  price proves that the queue there is gone: orders at better prices than the print come first, best price first. In both cases the trade's
+  volume is spent once: no fill exceeds what printed.
+- a depth update after which the opposite side stands at or beyond our price: the full remainder, best price first. (An opposite offer cannot
+  stand at our price while we are there: it would have traded with us.)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schemas.kernel import kernel
+from schemas.vocabulary import DepthKind, Liquidity, Side
+from streams.numeric import book
+from streams.venue import levels, matching, orders, queue
+from streams.venue.state import NONE
+
+BUY = int(Side.BUY)
+SELL = int(Side.SELL)
+APPLIED = book.APPLIED
+SNAPSHOT = int(DepthKind.SNAPSHOT)
+MAKER = int(Liquidity.MAKER)
+
+
+@kernel
+def trade(state: Any, slot: int, price: int, quantity: int, aggressor_side: int) -> None:
+    """Spend one print's volume on our orders; a print without an aggressor side can hit nobody."""
+    market = state.markets[slot]
+    if aggressor_side == SELL:
+        place = market.best_bid
+        sign = 1
+    elif aggressor_side == BUY:
+        place = market.best_ask
+        sign = -1
+    else:
+        return
+    left = quantity
+    while place != NONE and sign * state.levels[place].price > sign * price:
+        worse = state.levels[place].worse
+        left = _print_through(state, place, left)
+        place = worse
+    if place != NONE and state.levels[place].price == price:
+        state.levels[place].traded += quantity
+        _print_at(state, place, left)
+
+
+@kernel
+def _print_through(state: Any, place: int, left: int) -> int:
+    """The market printed beyond this level: nobody is ahead of us any more. Returns the volume left."""
+    at = state.levels[place].first_order
+    while at != NONE:
+        following = state.orders[at].next
+        state.orders[at].queue_ahead = 0
+        quantity = min(left, state.orders[at].quantity - state.orders[at].filled)
+        if quantity > 0:
+            left -= quantity
+            _fill(state, at, quantity)
+        at = following
+    return left
+
+
+@kernel
+def _print_at(state: Any, place: int, left: int) -> None:
+    """Spend the volume from the front of the level's queue: others ahead of our first order, that order, others between it and the next."""
+    others = 0
+    at = state.levels[place].first_order
+    while at != NONE:
+        following = state.orders[at].next
+        ahead = max(0, state.orders[at].queue_ahead - others)
+        passed = min(ahead, left)
+        others += passed
+        left -= passed
+        state.orders[at].queue_ahead = ahead - passed
+        quantity = min(left, state.orders[at].quantity - state.orders[at].filled)
+        if quantity > 0:
+            left -= quantity
+            _fill(state, at, quantity)
+        at = following
+
+
+@kernel
+def depth(state: Any, books: Any, slot: int, update: Any, rows: Any, result: int) -> None:
+    """Follow an update after the book took it with ``result``: queue positions, what we took, and prices the market moved through.
+
+    Whatever is compared, every level that changed is: the levels of the update where they are fewer than those we watch, else all we watch.
+    While the book is out of sync nothing is followed; when it is back every level is compared.
+    """
+    market = state.markets[slot]
+    if books.synced[slot] == 0:
+        market.resync = 1
+        return
+    if result & APPLIED == 0:
+        return
+    first = update.first_level
+    row_count = update.bid_count + update.ask_count
+    if market.resync != 0 or update.kind == SNAPSHOT or market.levels <= row_count:
+        market.resync = 0
+        place = market.first_level
+        while place != NONE:
+            following = state.levels[place].next
+            _compare(state, books, place)
+            place = following
+    else:
+        for row in range(first, first + row_count):
+            side = BUY if row < first + update.bid_count else SELL
+            place = levels.find(state, slot, side, rows[row].price)
+            if place != NONE:
+                _compare(state, books, place)
+    _fill_passed(state, books, slot)
+
+
+@kernel
+def _fill_passed(state: Any, books: Any, slot: int) -> None:
+    """Fill the orders at whose price or beyond the other side now stands; what we took ourselves does not count as standing."""
+    market = state.markets[slot]
+    if market.best_bid != NONE:
+        ask = levels.best_available(state, books, slot, SELL)
+        while ask != 0 and market.best_bid != NONE and state.levels[market.best_bid].price >= ask:
+            _fill_level(state, market.best_bid)
+    if market.best_ask != NONE:
+        bid = levels.best_available(state, books, slot, BUY)
+        while bid != 0 and market.best_ask != NONE and state.levels[market.best_ask].price <= bid:
+            _fill_level(state, market.best_ask)
+
+
+@kernel
+def _compare(state: Any, books: Any, place: int) -> None:
+    """If the book now displays another size at this level, move the queue and forget what we took."""
+    level = state.levels[place]
+    new = book.quantity_at(books, level.slot, level.side, level.price)
+    if new != level.displayed:
+        queue.displayed_changed(state, place, new)
+        levels.forget_consumed(state, place)
+        levels.release(state, place)
+
+
+@kernel
+def _fill_level(state: Any, place: int) -> None:
+    """Fill every order of the level in full, in order of arrival."""
+    at = state.levels[place].first_order
+    while at != NONE:
+        following = state.orders[at].next
+        _fill(state, at, state.orders[at].quantity - state.orders[at].filled)
+        at = following
+
+
+@kernel
+def _fill(state: Any, place: int, quantity: int) -> None:
+    """Fill a resting order at its limit price; a full one leaves the table."""
+    order = state.orders[place]
+    order.filled += quantity
+    matching.report_fill(state, order, order.price, quantity, order.filled, MAKER)
+    if order.filled == order.quantity:
+        orders.remove(state, place)

@@ -1,0 +1,87 @@
+"""The simulated venue as a kernel stage: commands, trades and depth in, execution reports out when they are due.
+
+Nothing is reported at once: a report waits in the state until its delivery timer, which with zero latency is due at the present clock.
+At one instant everything happens in (time, sequence) order. A timer call delivers reports only until the next arrival, so that what the
+order side answers to a report is sent before later arrivals are matched, whatever RESERVE is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schemas.kernel import kernel
+from streams.numeric import book
+from streams.venue import mail, matching, resting
+from streams.venue.state import FAULTS, NONE, Settings, State, new_state
+
+__all__ = ["FAULTS", "INPUTS", "NAME", "OUTPUTS", "OWN_BOOKS", "RESERVE", "STATE_VERSION", "VIEWS", "Settings", "State", "new_state"]
+
+NAME = "venue"
+INPUTS = ("md.trades", "md.depth", "venue.commands")
+OUTPUTS = ("venue.reports",)
+STATE_VERSION = 1
+RESERVE = {"venue.reports": 64}
+VIEWS = ("book",)
+OWN_BOOKS = True
+"""The books handed to this stage are its own: ``on_depth_update`` applies updates to them."""
+
+_DELIVERIES_MAX = RESERVE["venue.reports"]
+
+
+@kernel
+def on_trade(state: Any, books: Any, trade: Any, out: Any) -> None:
+    """A print may fill resting orders. With ``state.working[0] == 0`` the call does nothing and may be left out."""
+    slot = book.slot_of(books, trade.instrument)
+    if slot == NONE or trade.quantity <= 0:
+        return
+    if state.markets[slot].best_bid != NONE or state.markets[slot].best_ask != NONE:
+        resting.trade(state, slot, trade.price, trade.quantity, trade.aggressor_side)
+        mail.set_timer(state)
+
+
+@kernel
+def on_depth_update(state: Any, books: Any, update: Any, levels: Any, out: Any) -> None:
+    """Apply the update to the venue's book; where we rest at a level or took from one, follow it."""
+    slot = book.slot_of(books, update.instrument)
+    if slot == NONE:
+        return
+    result = book.apply(books, slot, update, levels)
+    if state.markets[slot].levels != 0:
+        resting.depth(state, books, slot, update, levels, result)
+        mail.set_timer(state)
+
+
+@kernel
+def on_venue_command(state: Any, books: Any, command: Any, out: Any) -> None:
+    """Send the command on its way: it arrives at clock + feed + entry."""
+    mail.post_command(state, command)
+    mail.set_timer(state)
+
+
+@kernel
+def on_timer(state: Any, books: Any, deadline: int, out: Any) -> None:
+    """Arrivals and deliveries due at the clock, in (time, sequence) order; what does not fit stays due."""
+    rows, count = out.venue_reports
+    clock = state.clock[0]
+    delivered = 0
+    while state.fault[0] == 0 and min(mail.command_due(state), mail.report_due(state)) <= clock:
+        counters = state.counters[0]
+        if mail.command_is_next(state):
+            if delivered > 0:
+                break
+            matching.arrive(state, books, state.commands[counters.commands_first])
+            mail.drop_command(state)
+        else:
+            if delivered == _DELIVERIES_MAX:
+                break
+            rows[count[0]] = state.reports[counters.reports_first]
+            rows[count[0]].event_time = clock
+            count[0] += 1
+            delivered += 1
+            mail.drop_report(state)
+    mail.set_timer(state)
+
+
+@kernel
+def on_end(state: Any, books: Any, out: Any) -> None:
+    """Input has ended: what rests, rests, and what is under way stays under way."""

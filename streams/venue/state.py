@@ -1,0 +1,179 @@
+"""What the venue is told (``Settings``), what it knows (``State``), and how much of it there may be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+
+from schemas.compiled.execution_report import DTYPE as REPORT
+from schemas.kernel import kernel
+from schemas.records import Instrument
+from streams.venue.index import new_index
+
+NO_TIMER = 2**63 - 1
+NONE = -1
+"""No order, no level."""
+
+RATE_SCALE = 100_000_000
+"""Fee rates are integers in units of 1e-8 of the notional: one basis point is 10_000."""
+
+FAULT_ORDERS, FAULT_REPORTS, FAULT_COMMANDS, FAULT_LEVELS = 1, 2, 3, 4
+FAULTS = {FAULT_ORDERS: "venue.orders_max", FAULT_REPORTS: "venue.reports_max", FAULT_COMMANDS: "venue.commands_max", FAULT_LEVELS: "venue.levels_max"}
+
+QUEUE_MODELS = ("risk-averse",)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Latency legs in ns, fee rates in 1e-8 of the notional (1 bp = 10_000; negative: a rebate), the queue model, and capacities."""
+
+    feed_latency: int = 0
+    entry_latency: int = 0
+    response_latency: int = 0
+    maker_rate: int = 0
+    taker_rate: int = 0
+    queue_model: str = "risk-averse"
+    orders_max: int = 4096
+    """Orders resting at one time."""
+    closed_max: int = 4096
+    """Closed orders remembered, so that a cancel that lost the race is told ORDER_CLOSED and a repeated id DUPLICATE_ORDER."""
+    levels_max: int = 8192
+    """Price levels we rest at, or took from since their displayed size last changed."""
+    commands_max: int = 4096
+    """Commands on their way to the venue."""
+    reports_max: int = 8192
+    """Reports on their way back."""
+
+    def __post_init__(self) -> None:
+        for name in ("feed_latency", "entry_latency", "response_latency"):
+            if not 0 <= getattr(self, name) <= 3_600_000_000_000:
+                raise ValueError(f"venue.{name} is {getattr(self, name)} ns; give 0 to 3600000000000 (one hour)")
+        if self.response_latency < self.feed_latency:
+            raise ValueError(f"venue.response_latency is {self.response_latency} ns; it must be at least feed_latency, {self.feed_latency} ns")
+        for name in ("maker_rate", "taker_rate"):
+            if not -RATE_SCALE <= getattr(self, name) <= RATE_SCALE:
+                raise ValueError(f"venue.{name} is {getattr(self, name)}; give -{RATE_SCALE} to {RATE_SCALE} (1e-8 of the notional, 1 bp = 10000)")
+        if self.queue_model not in QUEUE_MODELS:
+            raise ValueError(f"venue.queue_model is {self.queue_model!r}; give one of: {', '.join(QUEUE_MODELS)}")
+        for name in ("orders_max", "closed_max", "levels_max", "commands_max", "reports_max"):
+            if not 1 <= getattr(self, name) <= 1 << 24:
+                raise ValueError(f"venue.{name} is {getattr(self, name)}; give 1 to {1 << 24}")
+
+
+ORDER = np.dtype([
+    ("order_id_high", "i8"), ("order_id_low", "i8"),
+    ("price", "i8"), ("quantity", "i8"),
+    ("filled", "i8"),
+    ("queue_ahead", "i8"),      # displayed quantity of others still before us at our price
+    ("traded_before", "i8"),    # part of the level's `traded` that printed before we joined
+    ("level", "i4"), ("next", "i4"), ("previous", "i4"),   # our orders at the level in order of arrival; `next` also links free slots
+    ("slot", "i4"), ("instrument", "i4"), ("side", "i4"),
+])  # fmt: skip
+"""A resting order. Prices and quantities in units of the instrument."""
+
+LEVEL = np.dtype([
+    ("price", "i8"),
+    ("displayed", "i8"),        # size in the recorded book
+    ("traded", "i8"),           # volume printed here since `displayed` last changed
+    ("consumed", "i8"),         # what our taking orders took here since `displayed` last changed
+    ("slot", "i4"), ("side", "i4"),
+    ("first_order", "i4"), ("last_order", "i4"),
+    ("better", "i4"), ("worse", "i4"),                     # our neighbouring levels with resting orders, same slot and side
+    ("next", "i4"), ("previous", "i4"),                    # all levels of the slot; `next` also links free levels
+])  # fmt: skip
+"""A price level we watch: we rest there, or took from it."""
+
+MARKET = np.dtype([
+    ("tick_size", "i8"), ("lot_size", "i8"), ("minimum_quantity", "i8"), ("maximum_quantity", "i8"),
+    ("minimum_notional_high", "i8"), ("minimum_notional_low", "u8"),
+    ("first_level", "i4"),                                 # head of the list of watched levels
+    ("levels", "i4"),                                      # how many
+    ("consumed_levels", "i4"),                             # how many of them with something consumed
+    ("best_bid", "i4"), ("best_ask", "i4"),                # our best levels with resting orders
+    ("resync", "i4"),                                      # 1: the book was out of sync, compare every level when it is back
+])  # fmt: skip
+"""One instrument: its order rules and where our levels begin. Index: the slot of the book."""
+
+COMMAND = np.dtype([
+    ("due", "i8"), ("sequence", "i8"),
+    ("order_id_high", "i8"), ("order_id_low", "i8"), ("quantity", "i8"), ("price", "i8"),
+    ("instrument", "i4"), ("kind", "i4"), ("side", "i4"), ("order_type", "i4"), ("time_in_force", "i4"), ("post_only", "i4"),
+])  # fmt: skip
+"""A command on its way to the venue."""
+
+IDENTITY = np.dtype([("order_id_high", "i8"), ("order_id_low", "i8")])
+
+COUNTERS = np.dtype([
+    (name, "i8")
+    for name in (
+        "sequence", "trade_id", "commands_first", "commands", "reports_first", "reports", "orders", "order_free", "order_unused",
+        "levels", "level_free", "level_unused", "closed", "closed_next",
+        "entry_delay", "response_delay", "maker_rate", "taker_rate",
+    )
+])  # fmt: skip
+"""Running numbers, ring positions and free lists; the last four are the settings that the kernels need."""
+
+
+class State(NamedTuple):
+    """All the venue knows, as fixed arrays. ``working`` counts resting orders, commands and reports under way: at 0 a trade does nothing."""
+
+    clock: np.ndarray[Any, Any]
+    timer: np.ndarray[Any, Any]
+    fault: np.ndarray[Any, Any]
+    working: np.ndarray[Any, Any]
+    counters: np.ndarray[Any, Any]
+    markets: np.ndarray[Any, Any]
+    orders: np.ndarray[Any, Any]
+    order_index: np.ndarray[Any, Any]
+    closed: np.ndarray[Any, Any]
+    levels: np.ndarray[Any, Any]
+    level_index: np.ndarray[Any, Any]
+    commands: np.ndarray[Any, Any]
+    reports: np.ndarray[Any, Any]
+    report_sequence: np.ndarray[Any, Any]
+
+
+def new_state(instruments: Sequence[Instrument], settings: Settings) -> State:
+    """The state before the first record: an empty venue for these instruments, in the order of the book's slots."""
+    counters = np.zeros(1, COUNTERS)
+    counters["order_free"] = counters["level_free"] = NONE
+    counters["entry_delay"] = settings.feed_latency + settings.entry_latency
+    counters["response_delay"] = settings.response_latency - settings.feed_latency
+    counters["maker_rate"] = settings.maker_rate
+    counters["taker_rate"] = settings.taker_rate
+    markets = np.zeros(len(instruments), MARKET)
+    for market, instrument in zip(markets, instruments, strict=True):
+        for name in ("tick_size", "lot_size", "minimum_quantity", "maximum_quantity"):
+            market[name] = getattr(instrument, name)
+        market["minimum_notional_high"] = instrument.minimum_notional >> 64
+        market["minimum_notional_low"] = instrument.minimum_notional & (2**64 - 1)
+        for name in ("first_level", "best_bid", "best_ask"):
+            market[name] = NONE
+    return State(
+        clock=np.zeros(1, np.int64),
+        timer=np.full(1, NO_TIMER, np.int64),
+        fault=np.zeros(4, np.int64),
+        working=np.zeros(1, np.int64),
+        counters=counters,
+        markets=markets,
+        orders=np.zeros(settings.orders_max, ORDER),
+        order_index=new_index(settings.orders_max + settings.closed_max + 1),
+        closed=np.zeros(settings.closed_max, IDENTITY),
+        levels=np.zeros(settings.levels_max, LEVEL),
+        level_index=new_index(settings.levels_max),
+        commands=np.zeros(settings.commands_max, COMMAND),
+        reports=np.zeros(settings.reports_max, REPORT),
+        report_sequence=np.zeros(settings.reports_max, np.int64),
+    )
+
+
+@kernel
+def raise_fault(state: Any, code: int, instrument: int, value: int, limit: int) -> None:
+    """Note the first capacity reached; the runtime stops the run and names the setting."""
+    if state.fault[0] == 0:
+        state.fault[0] = code
+        state.fault[1] = instrument
+        state.fault[2] = value
+        state.fault[3] = limit
