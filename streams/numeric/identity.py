@@ -1,0 +1,128 @@
+"""Built ids: who made a record, from which input, as which consequence of it; never drawn, so a replay builds the same ones.
+
+```
+journal id 24 bits | shard 10 | input sequence 48 | ordinal 18      = 100 bits = 20 characters of base 32 (0-9 A-V)
+```
+The alphabet sorts as its values do, so ids sort by journal, shard, input and ordinal, as text and as numbers. Kernels hold an id as two
+int64 of 50 bits, the first and last ten characters (``order_id_high``, ``order_id_low`` of the compiled records).
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from schemas.errors import BadData, CapacityExceeded
+from streams.numeric.borrowing import borrowing_kernel
+
+ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUV"
+LENGTH = 20
+HALF_BITS = 50
+JOURNAL_BITS, SHARD_BITS, SEQUENCE_BITS, ORDINAL_BITS = 24, 10, 48, 18
+LOW_SEQUENCE_BITS = HALF_BITS - ORDINAL_BITS
+"""Bits of the sequence that lie in the low half."""
+
+_PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
+
+
+class BadIdentity(BadData):
+    """Text that is no built id."""
+
+    code = "bad_identity"
+
+
+class Identity(NamedTuple):
+    """The parts of a built id."""
+
+    journal_id: int
+    shard: int
+    sequence: int
+    ordinal: int
+
+
+def order_id(journal_id: int, shard: int, sequence: int, ordinal: int) -> str:
+    """The id as 20 characters. Raises CapacityExceeded naming the part that does not fit its bits."""
+    if (journal_id >> JOURNAL_BITS) | (shard >> SHARD_BITS) | (sequence >> SEQUENCE_BITS) | (ordinal >> ORDINAL_BITS):
+        raise _too_large(journal_id, shard, sequence, ordinal)
+    high = (((journal_id << SHARD_BITS) | shard) << (SEQUENCE_BITS - LOW_SEQUENCE_BITS)) | (sequence >> LOW_SEQUENCE_BITS)
+    low = ((sequence << ORDINAL_BITS) | ordinal) & ((1 << HALF_BITS) - 1)
+    return _leading_text(high) + _half_text(low)
+
+
+def parse_id(text: str) -> Identity:
+    """The parts of an id; BadIdentity for text that is not 20 characters of 0-9 A-V."""
+    high, low = to_halves(text)
+    return Identity(*(int(part) for part in unpack(high, low)))
+
+
+def to_halves(text: str) -> tuple[int, int]:
+    """The two 50-bit halves of an id; BadIdentity as parse_id."""
+    if len(text) != LENGTH or any(character not in ALPHABET for character in text):
+        raise BadIdentity(f"{text[:40]!r} is not an id of this system: those are {LENGTH} characters of 0-9 and A-V")
+    return int(text[:10], 32), int(text[10:], 32)
+
+
+def from_halves(high: int, low: int) -> str:
+    """The id of two 50-bit halves."""
+    return _half_text(high) + _half_text(low)
+
+
+def _half_text(half: int) -> str:
+    return _PAIRS[half >> 40] + _PAIRS[half >> 30 & 1023] + _PAIRS[half >> 20 & 1023] + _PAIRS[half >> 10 & 1023] + _PAIRS[half & 1023]
+
+
+_leading_text = functools.lru_cache(maxsize=64)(_half_text)
+"""The first half names journal and shard and changes once in 2^32 inputs."""
+
+
+def _too_large(journal_id: int, shard: int, sequence: int, ordinal: int) -> CapacityExceeded:
+    parts = (
+        ("identity.journal_id", journal_id, JOURNAL_BITS), ("identity.shard", shard, SHARD_BITS),
+        ("identity.sequence", sequence, SEQUENCE_BITS), ("identity.ordinal", ordinal, ORDINAL_BITS),
+    )  # fmt: skip
+    name, value, bits = next(part for part in parts if part[1] >> part[2])
+    return CapacityExceeded(name, (1 << bits) - 1, f"{name} {value} is outside 0 .. {(1 << bits) - 1}; ids have {bits} bits for it")
+
+
+@borrowing_kernel
+def pack(journal_id: Any, shard: Any, sequence: Any, ordinal: Any) -> Any:
+    """The halves (high, low) of an id; parts must fit their bits."""
+    low_mask = (np.int64(1) << HALF_BITS) - 1
+    high = (((journal_id << SHARD_BITS) | shard) << (SEQUENCE_BITS - LOW_SEQUENCE_BITS)) | (sequence >> LOW_SEQUENCE_BITS)
+    return high, ((sequence << ORDINAL_BITS) | ordinal) & low_mask
+
+
+@borrowing_kernel
+def unpack(high: Any, low: Any) -> Any:
+    """The parts (journal id, shard, sequence, ordinal) of two halves."""
+    above = SEQUENCE_BITS - LOW_SEQUENCE_BITS
+    sequence = ((high & ((1 << above) - 1)) << LOW_SEQUENCE_BITS) | (low >> ORDINAL_BITS)
+    return high >> (above + SHARD_BITS), (high >> above) & ((1 << SHARD_BITS) - 1), sequence, low & ((1 << ORDINAL_BITS) - 1)
+
+
+@borrowing_kernel
+def write_text(high: Any, low: Any, text: Any, position: Any) -> Any:
+    """Write an id as 20 ASCII bytes into ``text`` (uint8) at ``position``; returns the position after it."""
+    for place in range(LENGTH):
+        half = high if place < 10 else low
+        digit = (half >> (45 - 5 * (place % 10))) & 31
+        text[position + place] = digit + 48 if digit < 10 else digit + 55
+    return position + LENGTH
+
+
+@borrowing_kernel
+def read_text(text: Any, position: Any) -> Any:
+    """Halves of the 20 ASCII bytes at ``position`` of ``text`` (uint8); (-1, -1) if one is not in 0-9 A-V."""
+    high = low = np.int64(0)
+    for place in range(LENGTH):
+        character = np.int64(text[position + place])
+        digit = character - 48 if character < 58 else character - 55
+        if character < 48 or 58 <= character < 65 or digit > 31:
+            return np.int64(-1), np.int64(-1)
+        if place < 10:
+            high = (high << 5) | digit
+        else:
+            low = (low << 5) | digit
+    return high, low
