@@ -30,6 +30,12 @@ class IdOutOfRange(BadData):
     code = "portfolio.id_out_of_range"
 
 
+class PrecisionChanged(BadData):
+    """An instrument's precision changed after it was listed."""
+
+    code = "portfolio.precision_changed"
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Starting cash and the reporting interval."""
 
@@ -157,7 +163,11 @@ class Portfolio:
         if not 0 <= instrument.instrument < INSTRUMENT_IDS:
             raise IdOutOfRange(f"instrument {instrument.instrument} cannot be booked; number instruments from 0 to {INSTRUMENT_IDS - 1}")
         state = self.state
-        finer = instrument.price_precision + instrument.quantity_precision - state.amount_precision
+        precision = instrument.price_precision + instrument.quantity_precision
+        before = state.lines.get(instrument.instrument)
+        if before is not None and before.precision != precision:
+            raise PrecisionChanged(f"instrument {instrument.instrument} changed its precision; give the new specification a new instrument number")
+        finer = precision - state.amount_precision
         if finer > 0:
             state.amount_precision += finer
             for account in state.accounts.values():
@@ -165,7 +175,6 @@ class Portfolio:
             for line in state.lines.values():
                 line.scale *= 10**finer
         line = new_line(instrument, state.amount_precision)
-        before = state.lines.get(instrument.instrument)
         if before is not None:
             line.bid_price, line.ask_price, line.flags, line.marked = before.bid_price, before.ask_price, before.flags, before.marked
         state.lines[instrument.instrument] = line

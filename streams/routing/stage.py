@@ -200,7 +200,7 @@ class Routing:
         if record.kind != KILL:
             return
         for order in list(self.state.live.values()):
-            if order.status != PENDING_CANCEL and in_scope(order, record):
+            if not order.cancel_reason and in_scope(order, record):
                 self._ask_to_cancel(order, KILL_SWITCH, context)
 
     def _cancel(self, decision: RiskDecision, context: Any) -> None:
@@ -212,7 +212,7 @@ class Routing:
             context.emit(refusal(order, ORDER_CLOSED, context.clock))
         elif decision.outcome != APPROVED:
             context.emit(refusal(order, RISK_DENIED, context.clock))
-        elif order.cancel_reason:
+        elif order.cancel_reason or not ALLOWED[order.status * STATES + PENDING_CANCEL]:
             context.emit(refusal(order, REFUSED_TRANSITION, context.clock))
         else:
             self._ask_to_cancel(order, USER_CANCEL, context)
