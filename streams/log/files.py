@@ -1,0 +1,94 @@
+"""Writing to disk: whole buffers or a typed error, syncs, folders made durable."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from streams.log.errors import LogFull, LogWriteFailed
+
+SyncPolicy = Literal["commit", "close", "never"]
+POLICIES = ("commit", "close", "never")
+_NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+
+
+def write_all(descriptor: int, buffers: Sequence[memoryview | bytes], position: int, path: Path) -> int:
+    """Write the buffers at ``position`` with one system call where the kernel takes them whole; returns the position after them.
+
+    On failure the file is cut back to ``position``, so it holds what it held before.
+
+    Raises:
+        LogFull: no room on the disk, in the quota or under the file size limit.
+        LogWriteFailed: any other refusal.
+    """
+    end = position
+    rest = list(buffers)
+    try:
+        while rest:
+            written = os.pwritev(descriptor, rest, end)
+            end += written
+            while rest and written >= len(rest[0]):
+                written -= len(rest.pop(0))
+            if rest and written:
+                rest[0] = memoryview(rest[0])[written:]
+    except OSError as error:
+        cut_back(descriptor, position)
+        raise typed(error, path) from None
+    return end
+
+
+def cut_back(descriptor: int, position: int) -> None:
+    """Cut a file after a failed write; if even that fails the rest is a torn tail for the next start to cut."""
+    try:
+        os.ftruncate(descriptor, position)
+    except OSError:
+        return
+
+
+def typed(error: OSError, path: Path) -> LogFull | LogWriteFailed:
+    """The typed error for a refusal of the operating system."""
+    reason = os.strerror(error.errno or errno.EIO).lower()
+    if error.errno in _NO_ROOM:
+        return LogFull(f"no room to write {path} ({reason}); everything before is kept: make room and run the same command again")
+    return LogWriteFailed(f"cannot write {path} ({reason}); look after the disk or the folder's permissions and run the same command again")
+
+
+def sync_file(descriptor: int, path: Path) -> None:
+    """fdatasync. Raises LogFull or LogWriteFailed."""
+    try:
+        os.fdatasync(descriptor)
+    except OSError as error:
+        raise typed(error, path) from None
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a folder's entries durable: names created, renamed or removed in it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        raise typed(error, folder) from None
+    finally:
+        os.close(descriptor)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a whole file so that readers see the old or the new one: temporary file, sync, rename, folder sync."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise typed(error, path) from None
+    try:
+        write_all(descriptor, [content], 0, path)
+        sync_file(descriptor, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(descriptor)
+    os.replace(temporary, path)
+    sync_folder(path.parent)

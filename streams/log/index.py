@@ -1,0 +1,132 @@
+"""The index beside a segment: one entry of 64 bytes per block, found by binary search, never trusted alone.
+
+Every entry carries a check over its own bytes, so a damaged index is told from a damaged block; the reader compares every entry it uses with
+the block's own header, sync marker and checksum.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import xxhash
+
+_BODY = struct.Struct("<qqqqq16s")
+_CHECK = struct.Struct("<Q")
+ENTRY_BYTES = _BODY.size + _CHECK.size
+PAGE_ENTRIES = 64
+
+
+class Entry(NamedTuple):
+    """Where a block lies and what it holds.
+
+    Attributes:
+        first_offset: offset of its first record.
+        count: records.
+        position: byte position of the block in the segment.
+        length: bytes of the whole block, framing included.
+        time_max: running maximum of event time after the block, ns UTC; 0 where the topic has none.
+        checksum: XXH3-128 of the body.
+    """
+
+    first_offset: int
+    count: int
+    position: int
+    length: int
+    time_max: int
+    checksum: bytes
+
+    @property
+    def end_offset(self) -> int:
+        """Offset after the block's last record."""
+        return self.first_offset + self.count
+
+    @property
+    def end_position(self) -> int:
+        """Byte position after the block."""
+        return self.position + self.length
+
+    def pack(self) -> bytes:
+        """The entry's 64 bytes, own check last."""
+        body = _BODY.pack(*self)
+        return body + _CHECK.pack(xxhash.xxh3_64_intdigest(body))
+
+
+def unpack(buffer: bytes) -> Entry | None:
+    """The entry, or None if its own check fails."""
+    body = buffer[: _BODY.size]
+    if len(buffer) != ENTRY_BYTES or _CHECK.pack(xxhash.xxh3_64_intdigest(body)) != buffer[_BODY.size :]:
+        return None
+    return Entry._make(_BODY.unpack(body))
+
+
+class DamagedEntry(Exception):
+    """Entry ``number`` of an index fails its own check. Never leaves this package."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class Index:
+    """Entries of one segment: those on disk, then those found by reading blocks the index does not have yet.
+
+    Memory: one page of 64 entries, and the entries not on disk.
+
+    Args:
+        descriptor: of the index file, or -1 if there is none.
+        on_disk: entries to take from it.
+    """
+
+    def __init__(self, descriptor: int, on_disk: int) -> None:
+        self.on_disk = on_disk
+        self.found: list[Entry] = []
+        self.reads = 0
+        self._descriptor = descriptor
+        self._page = -1
+        self._bytes = b""
+
+    def __len__(self) -> int:
+        return self.on_disk + len(self.found)
+
+    def __getitem__(self, number: int) -> Entry:
+        if number < 0:
+            number += len(self)
+        if number >= self.on_disk:
+            return self.found[number - self.on_disk]
+        page, place = divmod(number, PAGE_ENTRIES)
+        if page != self._page:
+            self._bytes = os.pread(self._descriptor, PAGE_ENTRIES * ENTRY_BYTES, page * PAGE_ENTRIES * ENTRY_BYTES)
+            self._page = page
+            self.reads += 1
+        entry = unpack(self._bytes[place * ENTRY_BYTES : (place + 1) * ENTRY_BYTES])
+        if entry is None:
+            raise DamagedEntry(number)
+        return entry
+
+    def __iter__(self) -> Iterator[Entry]:
+        return (self[number] for number in range(len(self)))
+
+    def forget_page(self) -> None:
+        """Read the next entry from disk again: the file has grown or was cut."""
+        self._page = -1
+
+    def _first(self, is_reached: Callable[[Entry], bool]) -> int:
+        low, high = 0, len(self)
+        while low < high:
+            middle = (low + high) // 2
+            if is_reached(self[middle]):
+                high = middle
+            else:
+                low = middle + 1
+        return low
+
+    def block_of(self, offset: int) -> int:
+        """Number of the first block that ends after ``offset``; ``len(self)`` if none does."""
+        return self._first(lambda entry: entry.end_offset > offset)
+
+    def block_at_time(self, time: int) -> int:
+        """Number of the first block whose running maximum of event time reaches ``time``; ``len(self)`` if none does."""
+        return self._first(lambda entry: entry.time_max >= time)

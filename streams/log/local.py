@@ -1,0 +1,197 @@
+"""A log folder: created, opened, locked, and its topics' writers and readers."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+
+from schemas.errors import CorruptLog
+from streams.log.container import PARTITION
+from streams.log.errors import CorruptBlock, ForeignFolder, LogClosed, LogExists, LogLocked, LogMissing, NoSuchTopic, WrongSchema
+from streams.log.files import POLICIES, SyncPolicy, sync_folder, write_file
+from streams.log.manifest import MANIFESTS, read_manifest
+from streams.log.reader import Block, TopicReader
+from streams.log.recovery import TornTail, recover
+from streams.log.segment import index_path, segments_of
+from streams.log.verify import files_listed
+from streams.log.writer import TopicWriter
+
+__all__ = ["Block", "LocalLog", "TopicReader", "TopicWriter", "TornTail"]
+
+LOCK = "log.lock"
+LOCK_TEXT = b"shrivenquant local log, format 1\n"
+SEGMENT_RECORDS = 1 << 20
+
+
+class LocalLog:
+    """An open log folder. Use :meth:`create` or :meth:`open`, and it as a context manager or :meth:`close`.
+
+    Attributes:
+        path: the folder.
+        is_writable: True if this process holds the writer's lock.
+        reports: torn tails that were cut when it was opened for writing.
+        faults: by topic, damage found at its end and left in place.
+        is_closed: True if a manifest closes the folder.
+    """
+
+    def __init__(self, path: Path, lock: int, sync: SyncPolicy, segment_records: int) -> None:
+        if sync not in POLICIES:
+            raise ValueError(f"sync is one of {', '.join(POLICIES)}, not {sync!r}")
+        if segment_records < 1:
+            raise ValueError(f"segment_records is at least 1, not {segment_records}")
+        self.path = path
+        self.is_writable = lock >= 0
+        self.reports: list[TornTail] = []
+        self.faults: dict[str, CorruptBlock | WrongSchema] = {}
+        self._lock = lock
+        self._sync = sync
+        self._segment_records = segment_records
+        self._writers: dict[str, TopicWriter] = {}
+        self._manifest = next((path / name for name in MANIFESTS if (path / name).exists()), None)
+
+    @classmethod
+    def create(cls, path: Path | str, *, sync: SyncPolicy = "close", segment_records: int = SEGMENT_RECORDS) -> LocalLog:
+        """A new log, open for writing; the folder may exist if it is empty.
+
+        Raises:
+            LogExists: a log lies there. ForeignFolder: something else does. LogLocked: another process is creating it. LogFull.
+        """
+        path = Path(path)
+        if path.exists() and not path.is_dir():
+            raise ForeignFolder(f"{path} is a file; name a new folder")
+        if path.is_dir() and _is_log(path):
+            raise LogExists(f"{path} holds a log already; name a new folder, or remove it first")
+        if path.is_dir() and any(path.iterdir()):
+            raise ForeignFolder(f"{path} is not empty and not a log; name a new or an empty folder")
+        path.mkdir(parents=True, exist_ok=True)
+        write_file(path / LOCK, LOCK_TEXT)
+        sync_folder(path.parent)
+        return cls.open(path, writable=True, sync=sync, segment_records=segment_records)
+
+    @classmethod
+    def open(
+        cls, path: Path | str, writable: bool = False, *, sync: SyncPolicy = "close", segment_records: int = SEGMENT_RECORDS
+    ) -> LocalLog:
+        """An existing log. For writing: takes the lock, cuts torn tails (``reports``); an empty folder becomes a log.
+
+        Args:
+            sync: "commit", "close" or "never", see :class:`TopicWriter`.
+            segment_records: records after which a segment is full.
+
+        Raises:
+            LogMissing, ForeignFolder, LogLocked.
+        """
+        path = Path(path)
+        if not path.exists():
+            raise LogMissing(f"{path} does not exist; name a folder made by 'sq import', 'sq generate' or 'sq backtest'")
+        if writable and path.is_dir() and not any(path.iterdir()):
+            return cls.create(path, sync=sync, segment_records=segment_records)
+        if not path.is_dir() or not _is_log(path):
+            text = f"{path} is not a log: it has no {LOCK}, {' or '.join(MANIFESTS)}"
+            raise ForeignFolder(f"{text}; name a folder made by 'sq import', 'sq generate' or 'sq backtest'")
+        log = cls(path, _take_lock(path) if writable else -1, sync, segment_records)
+        if writable and not log.is_closed:
+            log._recover()
+        return log
+
+    @property
+    def is_closed(self) -> bool:
+        """True if a manifest closes the folder; it is then only read."""
+        return self._manifest is not None
+
+    def topics(self) -> list[str]:
+        """Names of the topics there are, sorted."""
+        found = [folder.parent.name for folder in self.path.glob(f"*/{PARTITION}") if folder.is_dir() and segments_of(folder)]
+        return sorted(found)
+
+    def writer(self, topic: str, first_offset: int = 0) -> TopicWriter:
+        """The topic's writer; a new topic is created, beginning at ``first_offset``.
+
+        Raises:
+            LogClosed: a manifest closes the folder. WrongUse: opened for reading. UnknownTopic: not in the catalogue.
+            CorruptBlock, WrongSchema: the last segment cannot be continued.
+        """
+        if not self.is_writable:
+            raise LogClosed(f"{self.path} was opened for reading; open it for writing")
+        if self._manifest is not None:
+            raise LogClosed(f"{self.path} is closed by {self._manifest.name} and takes no more records; write to a new folder")
+        if topic not in self._writers:
+            fault = self.faults.get(topic)
+            if isinstance(fault, WrongSchema):
+                raise fault
+            self._writers[topic] = TopicWriter(self._folder(topic), topic, self._sync, self._segment_records, first_offset, fault)
+        return self._writers[topic]
+
+    def reader(self, topic: str) -> TopicReader:
+        """A reader of what the topic holds now.
+
+        Raises:
+            NoSuchTopic: names those there are. CorruptLog: the folder is closed and a segment is not as long as its manifest says.
+        """
+        if topic not in self.topics():
+            raise NoSuchTopic(f"{self.path} holds no topic {topic}; it holds {', '.join(self.topics()) or 'none'}")
+        if self._manifest is not None:
+            self._check_lengths(topic)
+        return TopicReader(self._folder(topic), topic)
+
+    def close(self) -> None:
+        """Close the writers and give the lock back; twice does no harm."""
+        try:
+            for writer in self._writers.values():
+                writer.close()
+        finally:
+            self._writers = {}
+            self.is_writable = False
+            if self._lock >= 0:
+                os.close(self._lock)
+            self._lock = -1
+
+    def __enter__(self) -> LocalLog:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _folder(self, topic: str) -> Path:
+        return self.path / topic / str(PARTITION)
+
+    def _recover(self) -> None:
+        for topic in self.topics():
+            reports, fault = recover(self._folder(topic), topic)
+            self.reports.extend(reports)
+            if fault is not None:
+                self.faults[topic] = fault
+
+    def _check_lengths(self, topic: str) -> None:
+        """A closed folder's segments are as long as its manifest says: a cut one is not silently a shorter topic."""
+        assert self._manifest is not None
+        folder = f"{topic}/{PARTITION}/"
+        for name, entry in files_listed(read_manifest(self._manifest)).items():
+            if not name.startswith(folder):
+                continue
+            path = self.path / name
+            length = path.stat().st_size if path.exists() else -1
+            if length != entry["bytes"] and path.suffix != index_path(path).suffix:
+                found = "is missing" if length < 0 else f"has {length} bytes"
+                raise CorruptLog(f"{path} {found}, {self._manifest.name} says {entry['bytes']}; run 'sq verify' on the folder and restore the file")
+
+
+def _is_log(path: Path) -> bool:
+    """True if the folder has our lock file, or a manifest (a copy made without the lock file)."""
+    try:
+        return (path / LOCK).read_bytes() == LOCK_TEXT
+    except FileNotFoundError:
+        return any((path / name).exists() for name in MANIFESTS)
+
+
+def _take_lock(path: Path) -> int:
+    """The writer's lock, which the operating system gives back when the process dies, however it dies."""
+    descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise LogLocked(f"another process is writing {path}; wait for it to end or stop it") from None
+    return descriptor

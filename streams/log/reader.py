@@ -1,0 +1,175 @@
+"""Reading a topic: whole blocks in offset order, each checked, at most one in memory; seeks by binary search."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from schemas.catalogue import topic as topic_of
+from schemas.errors import WrongUse
+from streams.log.errors import CorruptBlock
+from streams.log.index import DamagedEntry
+from streams.log.segment import Bytes, Segment, segments_of
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One block as it lies on the log.
+
+    Attributes:
+        first_offset: offset of its first record.
+        count: records.
+        body: the records' bytes, uint8, in memory of its own.
+        checksum: XXH3-128 of the body, 16 bytes.
+        segment: path of its file.
+        position: byte position of the block in that file.
+    """
+
+    first_offset: int
+    count: int
+    body: Bytes
+    checksum: bytes
+    segment: str
+    position: int
+
+    @property
+    def end_offset(self) -> int:
+        """Offset after its last record."""
+        return self.first_offset + self.count
+
+
+class TopicReader:
+    """A topic up to where it ended when the reader was made, or at the last :meth:`refresh`.
+
+    Attributes:
+        topic: its name.
+        start_offset, end_offset: first offset, and the offset after the last whole block.
+        time_max: running maximum of event time at the end, 0 if the writer gave none.
+    """
+
+    def __init__(self, folder: Path, topic: str) -> None:
+        self.topic = topic
+        self._folder = folder
+        self.index_reads = 0
+        self.refresh()
+
+    def refresh(self) -> None:
+        """See what was appended since."""
+        self._paths = segments_of(self._folder)
+        self._firsts = [int(path.stem) for path in self._paths]
+        self.start_offset = self._firsts[0] if self._firsts else 0
+        self.end_offset, self.time_max = self.start_offset, 0
+        for path in reversed(self._paths):
+            try:
+                with Segment(path, self.topic) as segment:
+                    self.end_offset, self.time_max = segment.end_offset, segment.time_max
+                    self.index_reads += segment.index.reads
+                break
+            except EOFError:  # a segment being created: its header is not whole
+                self._paths.pop()
+                self._firsts.pop()
+
+    def _open(self, number: int) -> Segment:
+        try:
+            return Segment(self._paths[number], self.topic)
+        except EOFError:
+            raise CorruptBlock(str(self._paths[number]), 0, self._firsts[number], "the file ends inside its header") from None
+
+    def blocks(self, first_offset: int | None = None, end_offset: int | None = None) -> Iterator[Block]:
+        """Every block that holds a record of ``[first_offset, end_offset)``, whole: the caller slices the first and the last.
+
+        Raises:
+            WrongUse: ``first_offset`` lies before the topic's start.
+            CorruptBlock: at the first block that is not what was written, or where offsets are missing.
+        """
+        first = self.start_offset if first_offset is None else first_offset
+        end = self.end_offset if end_offset is None else min(end_offset, self.end_offset)
+        if first < self.start_offset and self._paths:
+            raise WrongUse(f"{self.topic} begins at offset {self.start_offset}, not {first}; read from there")
+        expected = first
+        number = max(0, bisect.bisect_right(self._firsts, first) - 1)
+        is_first = True
+        while expected < end and number < len(self._paths):
+            with self._open(number) as segment:
+                block_number = 0
+                if is_first:
+                    block_number, expected = self._start(segment, first)
+                elif segment.first_offset != expected:
+                    raise _gap(segment, expected, segment.first_offset)
+                is_first = False
+                while expected < end and block_number < len(segment.index):
+                    entry, body = segment.body(block_number)
+                    if entry.first_offset != expected:
+                        raise _gap(segment, expected, entry.first_offset)
+                    yield Block(entry.first_offset, entry.count, body, entry.checksum, str(segment.path), entry.position)
+                    expected = entry.end_offset
+                    block_number += 1
+                self.index_reads += segment.index.reads
+                if expected < end and segment.fault is not None:
+                    raise CorruptBlock(str(segment.path), segment.fault.position, expected, segment.fault.what)
+            number += 1
+        if expected < end:
+            raise CorruptBlock(str(self._folder), 0, expected, f"records up to offset {end} are missing")
+
+    def _start(self, segment: Segment, offset: int) -> tuple[int, int]:
+        """(number, first offset) of the block to begin with so as to read ``offset``."""
+        try:
+            number = segment.index.block_of(offset)
+        except DamagedEntry as damage:
+            raise segment.damaged(damage) from None
+        return number, segment.entry(number - 1).end_offset if number else segment.first_offset
+
+    def offset_at_time(self, time: int) -> int:
+        """Offset of the first record whose event time is at or after ``time`` (ns UTC); the end offset if there is none.
+
+        Binary search over segments and blocks by running maximum, then the block it reaches is decoded.
+
+        Raises:
+            WrongUse: the topic was written without times.
+            CorruptBlock: see :meth:`blocks`.
+        """
+        if time <= 0 or self.end_offset == self.start_offset:
+            return self.start_offset
+        if not self._has_times():
+            raise WrongUse(f"{self.topic} was written without event times, so it cannot be read from a time; read from an offset")
+        low, high = 0, len(self._paths) - 1
+        while low < high:
+            middle = (low + high) // 2
+            with self._open(middle) as segment:
+                is_reached = segment.time_max >= time
+                self.index_reads += segment.index.reads
+            low, high = (low, middle) if is_reached else (middle + 1, high)
+        with self._open(low) as segment:
+            try:
+                number = segment.index.block_at_time(time)
+            except DamagedEntry as damage:
+                raise segment.damaged(damage) from None
+            self.index_reads += segment.index.reads
+            start = segment.entry(number).first_offset if number < len(segment.index) else self.end_offset
+        for block in self.blocks(start):  # the first one, unless the writer gave a bound above the running maximum
+            reached = np.flatnonzero(event_times(self.topic, block.body, block.count) >= time)
+            if len(reached):
+                return block.first_offset + int(reached[0])
+        return self.end_offset
+
+    def _has_times(self) -> bool:
+        """True if the writer gave times: the index's first and last entries hold one."""
+        with self._open(0) as segment:
+            return self.time_max > 0 and len(segment.index) > 0 and segment.entry(0).time_max > 0
+
+
+def _gap(segment: Segment, expected: int, found: int) -> CorruptBlock:
+    return CorruptBlock(str(segment.path), 0, expected, f"offset {expected} should come next and {found} does")
+
+
+def event_times(topic: str, body: Bytes, count: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Event times of a block's records, ns UTC; all 0 if the record has none."""
+    from schemas.codec import codec  # compiled code: loaded only where a block is decoded
+
+    record_codec = codec(topic_of(topic).record)
+    records = record_codec.decode_records(body, count)
+    return np.fromiter((getattr(record, "event_time", 0) for record in records), np.int64, count)

@@ -1,0 +1,149 @@
+"""The first thing done with a log opened for writing: find an unfinished last write, report it, cut it.
+
+Only the end of a topic's last segment is ever cut, and only what cannot be a whole block there: a short tail, or a journal's last block whose
+record fails its own digest. Damage with whole blocks behind it is corruption: it is reported and left as it lies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from streams.log.errors import CorruptBlock, WrongSchema
+from streams.log.index import ENTRY_BYTES, Entry, unpack
+from streams.log.reader import event_times
+from streams.log.segment import Bytes, Segment, index_path, segments_of
+
+DIGEST_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class TornTail:
+    """What recovery cut off the end of a topic.
+
+    Attributes:
+        topic, segment: where.
+        position: byte position of the cut.
+        bytes_cut: bytes behind it.
+        next_offset: offset of the first record that is gone.
+        records_lost: records gone that the index knew of; 0 for a write that never finished.
+        what: why the bytes are no block.
+    """
+
+    topic: str
+    segment: str
+    position: int
+    bytes_cut: int
+    next_offset: int
+    records_lost: int
+    what: str
+
+    def __str__(self) -> str:
+        lost = f", {self.records_lost} records lost" if self.records_lost else ""
+        cut = f"{self.topic}: {self.bytes_cut} bytes cut at byte {self.position} of {self.segment}"
+        return f"{cut}, next offset {self.next_offset}{lost} ({self.what})"
+
+
+def recover(folder: Path, topic: str) -> tuple[list[TornTail], CorruptBlock | WrongSchema | None]:
+    """Cut the topic's torn tail and complete its last index.
+
+    Returns:
+        what was cut, and damage that was left in place (no append until it is cut off by ``truncate``).
+    """
+    reports: list[TornTail] = []
+    while paths := segments_of(folder):
+        path = paths[-1]
+        try:
+            segment = Segment(path, topic)
+        except EOFError:
+            lost = sum(entry.count for entry in _entries_after(index_path(path), 0))
+            report = TornTail(topic, str(path), 0, path.stat().st_size, int(path.stem), lost, "the file ends inside its header")
+            index_path(path).unlink(missing_ok=True)
+            path.unlink()
+            reports.append(report)
+            continue
+        except (CorruptBlock, WrongSchema) as error:
+            return reports, error
+        with segment:
+            try:
+                return [*reports, *_cut(segment)], None
+            except CorruptBlock as error:
+                return reports, error
+    return reports, None
+
+
+def is_whole_journal_record(body: Bytes) -> bool:
+    """True if the record's last field is SHA-256 of the bytes before that field (design section 9)."""
+    record = body.tobytes()
+    content, field = record[: -DIGEST_BYTES - 1], record[-DIGEST_BYTES - 1 :]
+    return field == bytes([2 * DIGEST_BYTES]) + hashlib.sha256(content).digest()
+
+
+def _cut(segment: Segment) -> list[TornTail]:
+    fault = segment.fault
+    if fault is not None and not fault.is_torn:
+        raise CorruptBlock(str(segment.path), fault.position, segment.end_offset, fault.what)
+    entries = len(segment.index)
+    what = fault.what if fault else ""
+    if entries and fault is None and segment.topic.endswith(".journal"):
+        if not _last_record_is_whole(segment):
+            entries, what = entries - 1, "the journal's last record fails its digest"
+    elif entries and fault is None:
+        segment.body(entries - 1)
+    end_offset = segment.entry(entries - 1).end_offset if entries else segment.first_offset
+    end_position = segment.entry(entries - 1).end_position if entries else segment.header_length
+    lost = max(0, _last_known(segment) - end_offset)
+    _complete_index(segment, entries)
+    if end_position == segment.size and not lost:
+        return []
+    os.truncate(segment.path, end_position)
+    what = what or "the index knows blocks that are gone"
+    return [TornTail(segment.topic, str(segment.path), end_position, segment.size - end_position, end_offset, lost, what)]
+
+
+def _last_record_is_whole(segment: Segment) -> bool:
+    try:
+        _, body = segment.body(len(segment.index) - 1)
+    except CorruptBlock:
+        return False
+    return is_whole_journal_record(body)
+
+
+def _last_known(segment: Segment) -> int:
+    """Offset after the last block that any whole index entry tells of, on disk or not."""
+    path = index_path(segment.path)
+    known = segment.end_offset
+    for entry in _entries_after(path, segment.index.on_disk):
+        known = max(known, entry.end_offset)
+    return known
+
+
+def _entries_after(path: Path, number: int) -> list[Entry]:
+    if not path.exists():
+        return []
+    with path.open("rb") as file:
+        file.seek(number * ENTRY_BYTES)
+        rest = file.read(1 << 20)
+    found = (unpack(rest[at : at + ENTRY_BYTES]) for at in range(0, len(rest) - ENTRY_BYTES + 1, ENTRY_BYTES))
+    return [entry for entry in found if entry is not None]
+
+
+def _complete_index(segment: Segment, entries: int) -> None:
+    """Make the index file hold exactly the first ``entries`` blocks, times filled in where the topic has them."""
+    on_disk = min(segment.index.on_disk, entries)
+    path = index_path(segment.path)
+    time_max = segment.entry(on_disk - 1).time_max if on_disk else 0
+    packed = bytearray()
+    for number in range(on_disk, entries):
+        entry, body = segment.body(number)
+        if time_max or number == 0:
+            time_max = max(time_max, int(event_times(segment.topic, body, entry.count).max(initial=0)))
+        packed += entry._replace(time_max=time_max).pack()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        os.ftruncate(descriptor, on_disk * ENTRY_BYTES)
+        os.pwrite(descriptor, packed, on_disk * ENTRY_BYTES)
+    finally:
+        os.close(descriptor)

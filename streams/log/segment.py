@@ -1,0 +1,223 @@
+"""One segment as a reader sees it: the file's header, its index, and what lies behind the last indexed block."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+import numpy as np
+import xxhash
+
+from streams.log import container
+from streams.log.errors import CorruptBlock, WrongSchema
+from streams.log.index import ENTRY_BYTES, DamagedEntry, Entry, Index, unpack
+
+Bytes = np.ndarray[Any, np.dtype[np.uint8]]
+SUFFIX = ".avro"
+INDEX_SUFFIX = ".index"
+
+
+class Fault(NamedTuple):
+    """Bytes at the end of a segment that are no whole block.
+
+    ``is_torn`` is True for an unfinished last write, which may be cut; False for damage with more blocks behind it, which may not.
+    """
+
+    position: int
+    what: str
+    is_torn: bool
+
+
+def name_of(first_offset: int) -> str:
+    """File name of the segment that begins at this offset."""
+    return f"{first_offset:020d}{SUFFIX}"
+
+
+def index_path(path: Path) -> Path:
+    """The index beside a segment."""
+    return path.with_suffix(INDEX_SUFFIX)
+
+
+def segments_of(folder: Path) -> list[Path]:
+    """Segments of a partition's folder, in offset order."""
+    return sorted(path for path in folder.glob("*" + SUFFIX) if len(path.stem) == 20 and path.stem.isdigit())
+
+
+class Segment:
+    """An open segment. Blocks the index lacks (crash, deleted index) are found by reading on from its last good entry.
+
+    Raises:
+        CorruptBlock: the header is not what this topic and offset must have.
+        EOFError: the file ends inside the header (a segment torn at its creation).
+        WrongSchema: written with another schema.
+    """
+
+    def __init__(self, path: Path, topic: str) -> None:
+        self.path = path
+        self.topic = topic
+        self.first_offset = int(path.stem)
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._index_descriptor = -1
+        try:
+            self.size = os.fstat(self._descriptor).st_size
+            self._check_header()
+            try:
+                self._index_descriptor = os.open(index_path(path), os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                self._index_descriptor = -1
+            self.index, self.entries_dropped = self._load_index()
+            self.fault = self._read_on()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Segment:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the file descriptors back; twice does no harm."""
+        for descriptor in (self._descriptor, self._index_descriptor):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._descriptor = self._index_descriptor = -1
+
+    @property
+    def end_offset(self) -> int:
+        """Offset after the last whole block."""
+        return self.entry(-1).end_offset if len(self.index) else self.first_offset
+
+    @property
+    def end_position(self) -> int:
+        """Byte position after the last whole block."""
+        return self.entry(-1).end_position if len(self.index) else self.header_length
+
+    @property
+    def time_max(self) -> int:
+        """Running maximum of event time after the last whole block."""
+        return self.entry(-1).time_max if len(self.index) else 0
+
+    def entry(self, number: int) -> Entry:
+        """Index entry of a block; raises CorruptBlock if it fails its own check."""
+        try:
+            return self.index[number]
+        except DamagedEntry as damage:
+            raise self.damaged(damage) from None
+
+    def damaged(self, damage: DamagedEntry) -> CorruptBlock:
+        """The error for a bad index entry."""
+        text = "an index entry fails its own check; if the segment itself verifies, delete the index and it is rebuilt"
+        return CorruptBlock(str(index_path(self.path)), damage.number * ENTRY_BYTES, self.first_offset, text)
+
+    def _check_header(self) -> None:
+        buffer = os.pread(self._descriptor, container.HEADER_BYTES_MAX, 0)
+        try:
+            metadata, sync, self.header_length = container.decode_header(buffer)
+        except ValueError as error:
+            raise CorruptBlock(str(self.path), 0, self.first_offset, str(error)) from None
+        except EOFError:
+            if self.size >= container.HEADER_BYTES_MAX or not container.encode_header(self.topic, self.first_offset).startswith(buffer):
+                raise CorruptBlock(str(self.path), 0, self.first_offset, "the header does not parse") from None
+            raise
+        self.sync = container.sync_marker(self.topic, self.first_offset)
+        if sync != self.sync:
+            text = "the sync marker does not belong to this topic and offset: damaged, renamed, or a file of another log"
+            raise CorruptBlock(str(self.path), self.header_length - container.SYNC_BYTES, self.first_offset, text)
+        text = metadata.get("avro.schema", b"").decode("utf-8", "replace")
+        expected = container.schema_text(self.topic)
+        if metadata.get("avro.codec", b"null") != b"null":
+            raise CorruptBlock(str(self.path), 0, self.first_offset, "the header names a codec other than null")
+        if text != expected:
+            try:
+                same = container.canonical_form(text) == container.canonical_form(expected)
+            except Exception as error:  # noqa: BLE001  (fastavro raises many kinds on damaged schemas)
+                raise CorruptBlock(str(self.path), 0, self.first_offset, "the schema in the header does not parse") from error
+            if not same:
+                text = f"{self.path} was written with another schema than this code has for {self.topic}"
+                raise WrongSchema(f"{text}; import or run it again with this version")
+
+    def _load_index(self) -> tuple[Index, int]:
+        """The index up to its last entry that is whole and lies inside the segment, and how many entries lie behind that."""
+        if self._index_descriptor < 0:
+            return Index(-1, 0), 0
+        total = os.fstat(self._index_descriptor).st_size // ENTRY_BYTES
+        count = total
+        while count:
+            entry = unpack(os.pread(self._index_descriptor, ENTRY_BYTES, (count - 1) * ENTRY_BYTES))
+            if entry is not None and self.header_length <= entry.position and entry.end_position <= self.size:
+                break
+            count -= 1
+        return Index(self._index_descriptor, count), total - count
+
+    def _read_on(self) -> Fault | None:
+        """Enter the blocks behind the last indexed one; returns what is left over that is no block."""
+        while self.end_position < self.size:
+            position = self.end_position
+            try:
+                count, body_at, body_length = self._block_header(position)
+                self._expect_sync(body_at + body_length)
+            except (EOFError, ValueError) as error:
+                return Fault(position, str(error), not self._has_blocks_after(position))
+            body = self._read(body_at, body_length)
+            length = body_at + body_length + container.SYNC_BYTES - position
+            checksum = xxhash.xxh3_128_digest(body)
+            self.index.found.append(Entry(self.end_offset, count, position, length, self.time_max, checksum))
+        return None
+
+    def _block_header(self, position: int) -> tuple[int, int, int]:
+        """(count, position of the body, length of the body) of the block at ``position``; EOFError or ValueError if there is none."""
+        header = os.pread(self._descriptor, container.BLOCK_HEADER_BYTES_MAX, position)
+        count, length, header_length = container.decode_block_header(header)
+        if position + header_length + length + container.SYNC_BYTES > self.size:
+            raise EOFError("the file ends inside a block")
+        return count, position + header_length, length
+
+    def _expect_sync(self, position: int) -> None:
+        if os.pread(self._descriptor, container.SYNC_BYTES, position) != self.sync:
+            raise ValueError("a block does not end with the sync marker")
+
+    def _has_blocks_after(self, position: int) -> bool:
+        """True if a sync marker lies behind ``position`` with bytes behind it: then this was not the last write."""
+        step = 1 << 20
+        while position < self.size:
+            window = os.pread(self._descriptor, step + container.SYNC_BYTES, position)
+            found = window.find(self.sync)
+            if found >= 0:
+                return position + found + container.SYNC_BYTES < self.size
+            position += step
+        return False
+
+    def _read(self, position: int, length: int) -> Bytes:
+        """``length`` bytes in memory of their own. Raises EOFError if the file is shorter."""
+        body = np.empty(length, np.uint8)
+        view = memoryview(body)
+        done = 0
+        while done < length:
+            read = os.preadv(self._descriptor, [view[done:]], position + done)
+            if read == 0:
+                raise EOFError("the file ends inside a block")
+            done += read
+        return body
+
+    def body(self, number: int) -> tuple[Entry, Bytes]:
+        """A block's entry and body, checked against each other: header, sync marker, checksum.
+
+        Raises:
+            CorruptBlock: index and block disagree, or the block's bytes have changed.
+        """
+        entry = self.entry(number)
+        try:
+            count, body_at, length = self._block_header(entry.position)
+            if count != entry.count or body_at + length + container.SYNC_BYTES != entry.end_position:
+                raise ValueError("the block's header is not what the index says")
+            self._expect_sync(body_at + length)
+            body = self._read(body_at, length)
+            if xxhash.xxh3_128_digest(body) != entry.checksum:
+                raise ValueError("the block's bytes fail their checksum")
+        except (EOFError, ValueError) as error:
+            raise CorruptBlock(str(self.path), entry.position, entry.first_offset, str(error)) from None
+        return entry, body

@@ -1,0 +1,143 @@
+"""Finding what was changed in a closed folder, and where: file digests first, then headers, index and block checksums."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from schemas.errors import CorruptLog
+from streams.log import container
+from streams.log.errors import CorruptBlock, WrongSchema
+from streams.log.index import ENTRY_BYTES, unpack
+from streams.log.segment import INDEX_SUFFIX, SUFFIX, Segment
+
+FILES = "files"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not what was written.
+
+    Attributes:
+        path: the file, relative to the folder.
+        kind: missing, extra, changed, header, block, tail or index.
+        position: first byte of the damaged part in the file; -1 if it is not known.
+        first_offset, end_offset: records that the damaged part holds; -1 if not known.
+        text: what is wrong.
+    """
+
+    path: str
+    kind: str
+    position: int
+    first_offset: int
+    end_offset: int
+    text: str
+
+    def __str__(self) -> str:
+        where = f" at byte {self.position}" if self.position >= 0 else ""
+        records = f", records {self.first_offset} to {self.end_offset - 1}" if self.end_offset > self.first_offset else ""
+        return f"{self.path}{where}{records}: {self.text}"
+
+
+def file_entries(folder: Path) -> list[dict[str, Any]]:
+    """Path, length and SHA-256 of every segment and index of a log, for its manifest's ``files``; sorted by path."""
+    return [
+        {"path": str(path.relative_to(folder)), "bytes": path.stat().st_size, "sha256": file_digest(path)} for path in _log_files(Path(folder))
+    ]
+
+
+def files_listed(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """A manifest's ``files`` by path."""
+    return {entry["path"]: entry for entry in manifest.get(FILES, [])}
+
+
+def verify_files(folder: Path, manifest: dict[str, Any]) -> list[Finding]:
+    """Compare every file with the manifest's ``files`` and locate what differs. Empty: nothing was changed, added or taken away."""
+    folder = Path(folder)
+    listed = files_listed(manifest)
+    findings: list[Finding] = []
+    for name in sorted(listed):
+        path = folder / name
+        if not path.is_file():
+            findings.append(Finding(name, "missing", -1, -1, -1, "the manifest lists this file and it is not there"))
+        elif path.stat().st_size != listed[name]["bytes"] or file_digest(path) != listed[name]["sha256"]:
+            findings.extend(_locate(folder, path, listed[name]["bytes"]))
+    extra = {str(path.relative_to(folder)) for path in _log_files(folder)} - set(listed)
+    findings.extend(Finding(name, "extra", -1, -1, -1, "the manifest does not list this file") for name in sorted(extra))
+    return findings
+
+
+def check_blocks(folder: Path) -> list[Finding]:
+    """Check every block of a log by its index alone, for a folder that no manifest closes."""
+    folder = Path(folder)
+    return [finding for path in _log_files(folder) if path.suffix == SUFFIX for finding in _check_segment(folder, path)]
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _log_files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob(f"*/{container.PARTITION}/*") if path.suffix in (SUFFIX, INDEX_SUFFIX))
+
+
+def _locate(folder: Path, path: Path, length: int) -> Iterator[Finding]:
+    """Where a changed file differs, as near as headers, index and checksums tell."""
+    name = str(path.relative_to(folder))
+    if path.suffix == INDEX_SUFFIX:
+        findings = list(_check_index(folder, path))
+    elif path.suffix == SUFFIX:
+        findings = list(_check_segment(folder, path))
+    else:
+        findings = []
+    size = path.stat().st_size
+    if size != length:
+        findings.append(Finding(name, "changed", min(size, length), -1, -1, f"the file has {size} bytes, the manifest says {length}"))
+    yield from findings or [Finding(name, "changed", -1, -1, -1, "the file's SHA-256 is not the manifest's")]
+
+
+def _check_segment(folder: Path, path: Path) -> Iterator[Finding]:
+    name, topic = str(path.relative_to(folder)), path.parent.parent.name
+    first_offset = int(path.stem)
+    expected = container.encode_header(topic, first_offset)
+    found = _start_of(path, len(expected))
+    if found != expected:
+        at = next((at for at, (a, b) in enumerate(zip(expected, found, strict=False)) if a != b), len(found))
+        yield Finding(name, "header", at, -1, -1, "the file's header is not this topic's")
+    try:
+        segment = Segment(path, topic)
+    except (EOFError, CorruptLog, WrongSchema) as error:
+        if found == expected:
+            yield Finding(name, "header", 0, -1, -1, str(error))
+        return
+    with segment:
+        for number in range(len(segment.index)):
+            try:
+                segment.body(number)
+            except CorruptBlock as error:
+                if error.path != str(path):
+                    continue  # the index's damage is the index's finding
+                entry = segment.entry(number)
+                yield Finding(name, "block", entry.position, entry.first_offset, entry.end_offset, error.what)
+        if segment.fault is not None:
+            yield Finding(name, "tail", segment.fault.position, segment.end_offset, -1, segment.fault.what)
+
+
+def _check_index(folder: Path, path: Path) -> Iterator[Finding]:
+    name = str(path.relative_to(folder))
+    content = path.read_bytes()
+    for number in range(len(content) // ENTRY_BYTES):
+        if unpack(content[number * ENTRY_BYTES : (number + 1) * ENTRY_BYTES]) is None:
+            yield Finding(name, "index", number * ENTRY_BYTES, -1, -1, f"entry {number} fails its own check")
+    if len(content) % ENTRY_BYTES:
+        yield Finding(name, "index", len(content) // ENTRY_BYTES * ENTRY_BYTES, -1, -1, "the index ends inside an entry")
+
+
+def _start_of(path: Path, length: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(length)
