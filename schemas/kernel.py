@@ -117,3 +117,8 @@ def kernel(function: Callable[..., Any]) -> Any:
     config.CACHE_DIR = str(cache_folder(path.resolve(), package))
     os.makedirs(config.CACHE_DIR, exist_ok=True)
     return numba.njit(function, cache=True, fastmath=False, parallel=False, error_model="numpy")
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """Compile a small step that LLVM must inline into the kernels that call it; it has no cache of its own, for it lives in theirs."""
+    return numba.njit(function, fastmath=False, parallel=False, error_model="numpy", forceinline=True)

@@ -1,0 +1,215 @@
+"""Records to Avro bytes and back: ``codec("Quote")``.
+
+Three forms of the same records, and a compiled path between each two:
+
+- a *body*: Avro bytes of records, one behind the other, as a block of the log holds them;
+- *rows*: a structured NumPy array, what kernels read and write (plus a table of levels for depth updates);
+- *records*: frozen structs of ``schemas.records``, what ledgers and strategies read and write.
+
+Records without a fixed width (text, bytes, nested lists) have no rows and go through fastavro, which is also the oracle of the others.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+import fastavro
+import msgspec
+import numpy as np
+
+from schemas import records
+from schemas.errors import WrongUse
+from schemas.general import BadRecord, GeneralCodec, MalformedRecord
+from schemas.shapes import schemas, shapes, snake
+from schemas.wire import NO_ROOM
+
+Array = np.ndarray[Any, Any]
+
+LEVEL = np.dtype([("price", "i8"), ("quantity", "i8")], align=True)
+NO_LEVELS = np.zeros(0, LEVEL)
+_PACKER = msgspec.msgpack.Encoder()
+
+
+class UnknownRecord(WrongUse):
+    """A record name without a schema."""
+
+    code = "unknown_record"
+
+
+class NoRows(WrongUse):
+    """Rows were asked of a record that has no fixed width."""
+
+    code = "no_rows"
+
+
+def _bytes_of(body: Any) -> Array:
+    """Bytes-like or uint8 array as a read-only uint8 array: one type, so that kernels compile once."""
+    array: Array = np.frombuffer(body, np.uint8) if len(body) else np.zeros(0, np.uint8)
+    if array.flags.writeable:
+        array = array.view()
+        array.flags.writeable = False
+    return array
+
+
+class Codec:
+    """Bytes, rows and structs of one record type.
+
+    Attributes:
+        name: record name.
+        record: its struct class.
+        schema: the schema as JSON data.
+        fingerprint: SHA-256 of the schema's parsing canonical form.
+        dtype: dtype of a row; None without a fixed width.
+        has_levels: True for depth updates, whose rows come with a table of levels.
+    """
+
+    def __init__(self, name: str) -> None:
+        shape = shapes().get(name)
+        if shape is None:
+            raise UnknownRecord(f"no record is named {name!r}; records are {', '.join(shapes())}")
+        self.name = name
+        self.record: type[Any] = getattr(records, name)
+        self.schema = schemas()[name]
+        canonical = fastavro.schema.to_parsing_canonical_form(self.schema)
+        self.fingerprint = bytes.fromhex(fastavro.schema.fingerprint(canonical, "SHA-256"))
+        self.has_levels = shape.has_levels
+        self._general = GeneralCodec(shape, self.schema)
+        self._compiled: Any = None
+        self.dtype: Any = None
+        if shape.fixed_width or shape.has_levels:
+            self._compiled = importlib.import_module(f"schemas.compiled.{snake(name)}")
+            self.dtype = self._compiled.DTYPE
+        self._shape = shape
+        self._reader = msgspec.msgpack.Decoder(list[self.record])  # type: ignore[name-defined]
+
+    def __repr__(self) -> str:
+        return f"Codec({self.name}, {self.fingerprint.hex()[:16]})"
+
+    def encode_rows(self, rows: Array, count: int | None = None, levels: Array = NO_LEVELS) -> Array:
+        """Body of the first ``count`` rows as a uint8 array. Raises NoRows, BadRecord for a row without an Avro form."""
+        compiled = self._rows_of()
+        count = len(rows) if count is None else count
+        rows = np.ascontiguousarray(rows)
+        if self.has_levels:
+            total = int(rows["bid_count"][:count].sum(dtype=np.int64) + rows["ask_count"][:count].sum(dtype=np.int64))
+            body = np.empty(count * compiled.MAX_BYTES + max(total, 0) * compiled.LEVEL_MAX_BYTES, np.uint8)
+            end = compiled.encode(rows, 0, count, levels, body, 0)
+        else:
+            body = np.empty(count * compiled.MAX_BYTES, np.uint8)
+            end = compiled.encode(rows, 0, count, body, 0)
+        if end == NO_ROOM:
+            raise WrongUse(f"{count} rows of {self.name} were asked for, {len(rows)} are there; pass a count that fits")
+        if end < 0:
+            row = rows[-end - 1]
+            raise BadRecord(f"row {-end - 1} of {self.name} has an enum, boolean, null or level range outside its schema: {row}")
+        return body[:end]
+
+    def decode_with_ends(self, body: Any, count: int) -> tuple[Array, Array, Array]:
+        """(rows, levels, position after each record) of a whole body. Raises NoRows, MalformedRecord."""
+        compiled = self._rows_of()
+        source = _bytes_of(body)
+        rows = np.zeros(count, compiled.DTYPE)
+        ends = np.empty(count, np.int64)
+        levels = NO_LEVELS
+        if self.has_levels:
+            levels = np.empty(len(source) // 2, LEVEL)
+            end = compiled.decode(source, 0, len(source), rows, 0, count, ends, levels, 0)
+        else:
+            end = compiled.decode(source, 0, len(source), rows, 0, count, ends)
+        if end < 0:
+            raise MalformedRecord(self.name, -end - 1)
+        if end != len(source):
+            raise MalformedRecord(self.name, count, f"{len(source) - end} bytes follow the last record")
+        if self.has_levels and count:
+            last = rows[-1]
+            levels = levels[: int(last["first_level"]) + int(last["bid_count"]) + int(last["ask_count"])]
+        return rows, levels, ends
+
+    def decode_rows(self, body: Any, count: int) -> Any:
+        """Rows of a whole body, for depth updates (rows, levels). Raises NoRows, MalformedRecord."""
+        rows, levels, _ = self.decode_with_ends(body, count)
+        return (rows, levels) if self.has_levels else rows
+
+    def record_ends(self, body: Any, count: int) -> Array:
+        """Position after each record of a whole body, int64. Raises MalformedRecord."""
+        if self._compiled is None:
+            return np.array(self._general.decode(bytes(body), count)[1], np.int64)
+        return self.decode_with_ends(body, count)[2]
+
+    def encode_records(self, found: Sequence[Any]) -> bytes:
+        """Body of the structs. Raises BadRecord, naming the field, if a value is not of the schema."""
+        found = found if isinstance(found, list) else list(found)
+        for record in found:
+            if type(record) is not self.record:
+                raise BadRecord(f"a {type(record).__name__} was handed to the codec of {self.name}; use codec({type(record).__name__!r})")
+        compiled = self._compiled
+        if compiled is None or not found:
+            return self._general.encode(found)
+        try:
+            packed = _PACKER.encode(found)
+        except (OverflowError, TypeError):
+            return self._general.encode(found)
+        source = np.frombuffer(packed, np.uint8)
+        count = len(found)
+        levels = len(packed) // 3 * compiled.LEVEL_MAX_BYTES if self.has_levels else 0
+        body = np.empty(count * compiled.MAX_BYTES + levels, np.uint8)
+        end = compiled.msgpack_to_body(source, 1 if count < 16 else 3 if count < 65536 else 5, count, body, 0)
+        if end < 0:
+            return self._general.encode(found)
+        return body[:end].tobytes()
+
+    def rows_to_records(self, rows: Array, first: int = 0, count: int | None = None, levels: Array = NO_LEVELS) -> list[Any]:
+        """Structs of ``rows[first : first + count]``. Raises NoRows, WrongUse if the rows are not there."""
+        compiled = self._rows_of()
+        count = len(rows) - first if count is None else count
+        if first < 0 or count < 0 or first + count > len(rows):
+            raise WrongUse(f"rows {first} to {first + count} of {self.name} were asked for, {len(rows)} are there; pass a range that fits")
+        rows = rows[first : first + count]
+        if not rows.flags.c_contiguous:
+            rows = np.ascontiguousarray(rows)
+        if self.has_levels:
+            return self._leveled_records(rows, levels)
+        buffer = np.empty(5 + count * compiled.PACKED_BYTES + 8, np.uint8)
+        end = compiled.rows_to_msgpack(rows, 0, count, buffer, 5)
+        return self._unpacked(buffer, end, rows, levels)
+
+    def _leveled_records(self, rows: Array, levels: Array) -> list[Any]:
+        """Structs of depth rows and their table of levels."""
+        compiled = self._compiled
+        used = rows["bid_count"].astype(np.int64) + rows["ask_count"]
+        if len(rows) and (int(used.min()) < 0 or int(rows["first_level"].min()) < 0 or int((rows["first_level"] + used).max()) > len(levels)):
+            raise WrongUse(f"rows of {self.name} point outside their table of {len(levels)} levels; pass the table they were decoded with")
+        size = 5 + len(rows) * compiled.PACKED_BYTES + int(used.sum()) * compiled.LEVEL_PACKED_BYTES + 8
+        buffer = np.empty(size, np.uint8)
+        end = compiled.rows_to_msgpack(rows, levels, 0, len(rows), buffer, 5)
+        return self._unpacked(buffer, end, rows, levels)
+
+    def _unpacked(self, buffer: Array, end: int, rows: Array, levels: Array) -> list[Any]:
+        """Structs from packed rows; through the body where a decimal is wider than msgpack's integers."""
+        if end < 0:
+            return self._general.decode(self.encode_rows(rows, len(rows), levels).tobytes(), len(rows))[0]
+        buffer[:5] = memoryview(b"\xdd" + len(rows).to_bytes(4, "big"))
+        decoded: list[Any] = self._reader.decode(buffer[:end].data)
+        return decoded
+
+    def decode_records(self, body: Any, count: int) -> list[Any]:
+        """Structs of a whole body. Raises MalformedRecord."""
+        if self._compiled is None:
+            return self._general.decode(bytes(body), count)[0]
+        rows, levels, _ = self.decode_with_ends(body, count)
+        return self.rows_to_records(rows, 0, count, levels)
+
+    def _rows_of(self) -> Any:
+        """The compiled module. Raises NoRows."""
+        if self._compiled is None:
+            raise NoRows(f"{self.name} has no rows, for its width is not fixed; use encode_records and decode_records")
+        return self._compiled
+
+
+@functools.cache
+def codec(name: str) -> Codec:
+    """The codec of a record type, by record name. Raises UnknownRecord."""
+    return Codec(name)

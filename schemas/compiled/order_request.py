@@ -1,0 +1,141 @@
+# mypy: ignore-errors
+"""Rows and bytes of OrderRequest: A strategy asks for an order or a cancel.
+
+Generated from order_request.avsc by `python -m schemas.generate`; edit that, not this.
+"""
+
+import numpy as np
+
+from schemas import msgpack
+from schemas.kernel import kernel
+from schemas.wire import (
+    NO_ROOM,
+    address_of,
+    read_boolean,
+    read_enum,
+    read_id,
+    read_int,
+    read_long,
+    write_byte,
+    write_id,
+    write_long,
+)
+
+DTYPE = np.dtype(
+    [
+        ("order_id_high", "i8"),
+        ("order_id_low", "i8"),
+        ("account", "i4"),
+        ("strategy", "i4"),
+        ("instrument", "i4"),
+        ("event_time", "i8"),
+        ("kind", "u1"),
+        ("side", "u1"),
+        ("order_type", "u1"),
+        ("time_in_force", "u1"),
+        ("post_only", "u1"),
+        ("quantity", "i8"),
+        ("price", "i8"),
+    ],
+    align=True,
+)
+
+MAX_BYTES = 83  # of one body, and the slack a writer needs
+PACKED_BYTES = 115  # of one msgpack array
+
+# kind, nullable, offset in a row, number of symbols
+FIELDS = np.array(
+    [
+        [5, 0, DTYPE.fields["order_id_high"][1], 0],  # order_id: id
+        [0, 0, DTYPE.fields["account"][1], 0],  # account: int
+        [0, 0, DTYPE.fields["strategy"][1], 0],  # strategy: int
+        [0, 0, DTYPE.fields["instrument"][1], 0],  # instrument: int
+        [1, 0, DTYPE.fields["event_time"][1], 0],  # event_time: long
+        [4, 0, DTYPE.fields["kind"][1], 3],  # kind: enum
+        [4, 0, DTYPE.fields["side"][1], 3],  # side: enum
+        [4, 0, DTYPE.fields["order_type"][1], 3],  # order_type: enum
+        [4, 0, DTYPE.fields["time_in_force"][1], 3],  # time_in_force: enum
+        [3, 0, DTYPE.fields["post_only"][1], 0],  # post_only: boolean
+        [1, 0, DTYPE.fields["quantity"][1], 0],  # quantity: long
+        [1, 0, DTYPE.fields["price"][1], 0],  # price: long
+    ],
+    np.int64,
+)
+
+
+@kernel
+def encode(rows, first, count, body, position):
+    """Write ``rows[first : first + count]`` as Avro from ``body[position]`` -> next position, -index - 1 if row ``index`` has no Avro form.
+
+    NO_ROOM if the rows are not there or the body is shorter than ``count * MAX_BYTES``; nothing is written then.
+    """
+    if first < 0 or first + count > rows.size or position < 0 or body.size - position < count * MAX_BYTES:
+        return NO_ROOM
+    base = address_of(body)
+    at = base + position
+    for index in range(first, first + count):
+        row = rows[index]
+        at = write_id(at, row.order_id_high, row.order_id_low)
+        at = write_long(at, row.account)
+        at = write_long(at, row.strategy)
+        at = write_long(at, row.instrument)
+        at = write_long(at, row.event_time)
+        if row.kind >= 3:
+            return first - index - 1
+        at = write_byte(at, 2 * row.kind)
+        if row.side >= 3:
+            return first - index - 1
+        at = write_byte(at, 2 * row.side)
+        if row.order_type >= 3:
+            return first - index - 1
+        at = write_byte(at, 2 * row.order_type)
+        if row.time_in_force >= 3:
+            return first - index - 1
+        at = write_byte(at, 2 * row.time_in_force)
+        if row.post_only > 1:
+            return first - index - 1
+        at = write_byte(at, row.post_only)
+        at = write_long(at, row.quantity)
+        at = write_long(at, row.price)
+    return at - base
+
+
+@kernel
+def decode(body, position, end, rows, first, count, ends):
+    """Read ``count`` records from ``body[position:end]`` into ``rows[first:]`` -> next position, -index - 1 if record ``index`` is malformed.
+
+    ``ends[first + index]`` becomes the position after record ``index``. NO_ROOM if rows, ends or body are too short.
+    """
+    if first < 0 or first + count > rows.size or first + count > ends.size or position < 0 or end > body.size:
+        return NO_ROOM
+    base = address_of(body)
+    at = base + position
+    stop = base + end
+    for index in range(first, first + count):
+        row = rows[index]
+        row.order_id_high, row.order_id_low, at = read_id(at, stop)
+        row.account, at = read_int(at, stop)
+        row.strategy, at = read_int(at, stop)
+        row.instrument, at = read_int(at, stop)
+        row.event_time, at = read_long(at, stop)
+        row.kind, at = read_enum(at, stop, 3)
+        row.side, at = read_enum(at, stop, 3)
+        row.order_type, at = read_enum(at, stop, 3)
+        row.time_in_force, at = read_enum(at, stop, 3)
+        row.post_only, at = read_boolean(at, stop)
+        row.quantity, at = read_long(at, stop)
+        row.price, at = read_long(at, stop)
+        if at > stop:
+            return first - index - 1
+        ends[index] = at - base
+    return at - base
+
+
+def rows_to_msgpack(rows, first, count, buffer, position):
+    """Write rows as msgpack arrays, ``PACKED_BYTES`` free for each -> next position, or negative if a decimal exceeds 64 bits."""
+    return msgpack.write_rows(FIELDS, rows.view(np.uint8), rows.itemsize, first, count, msgpack.NO_LEVELS, buffer, position)
+
+
+def msgpack_to_body(buffer, position, count, body, body_position):
+    """Turn ``count`` msgpack arrays into Avro, ``MAX_BYTES`` free for each -> next position, -index - 1 if record ``index`` does not fit."""
+    return msgpack.write_bodies(FIELDS, buffer, position, count, body, body_position)

@@ -1,0 +1,101 @@
+# mypy: ignore-errors
+"""Rows and bytes of SimulationTruth: Who was informed in the generated market; no stage may read it.
+
+Generated from simulation_truth.avsc by `python -m schemas.generate`; edit that, not this.
+"""
+
+import numpy as np
+
+from schemas import msgpack
+from schemas.kernel import kernel
+from schemas.wire import (
+    NO_ROOM,
+    address_of,
+    read_boolean,
+    read_int,
+    read_long,
+    write_byte,
+    write_long,
+)
+
+DTYPE = np.dtype(
+    [
+        ("instrument", "i4"),
+        ("event_time", "i8"),
+        ("trade_id", "i8"),
+        ("informed", "u1"),
+        ("fair_price", "i8"),
+    ],
+    align=True,
+)
+
+MAX_BYTES = 44  # of one body, and the slack a writer needs
+PACKED_BYTES = 40  # of one msgpack array
+
+# kind, nullable, offset in a row, number of symbols
+FIELDS = np.array(
+    [
+        [0, 0, DTYPE.fields["instrument"][1], 0],  # instrument: int
+        [1, 0, DTYPE.fields["event_time"][1], 0],  # event_time: long
+        [1, 0, DTYPE.fields["trade_id"][1], 0],  # trade_id: long
+        [3, 0, DTYPE.fields["informed"][1], 0],  # informed: boolean
+        [1, 0, DTYPE.fields["fair_price"][1], 0],  # fair_price: long
+    ],
+    np.int64,
+)
+
+
+@kernel
+def encode(rows, first, count, body, position):
+    """Write ``rows[first : first + count]`` as Avro from ``body[position]`` -> next position, -index - 1 if row ``index`` has no Avro form.
+
+    NO_ROOM if the rows are not there or the body is shorter than ``count * MAX_BYTES``; nothing is written then.
+    """
+    if first < 0 or first + count > rows.size or position < 0 or body.size - position < count * MAX_BYTES:
+        return NO_ROOM
+    base = address_of(body)
+    at = base + position
+    for index in range(first, first + count):
+        row = rows[index]
+        at = write_long(at, row.instrument)
+        at = write_long(at, row.event_time)
+        at = write_long(at, row.trade_id)
+        if row.informed > 1:
+            return first - index - 1
+        at = write_byte(at, row.informed)
+        at = write_long(at, row.fair_price)
+    return at - base
+
+
+@kernel
+def decode(body, position, end, rows, first, count, ends):
+    """Read ``count`` records from ``body[position:end]`` into ``rows[first:]`` -> next position, -index - 1 if record ``index`` is malformed.
+
+    ``ends[first + index]`` becomes the position after record ``index``. NO_ROOM if rows, ends or body are too short.
+    """
+    if first < 0 or first + count > rows.size or first + count > ends.size or position < 0 or end > body.size:
+        return NO_ROOM
+    base = address_of(body)
+    at = base + position
+    stop = base + end
+    for index in range(first, first + count):
+        row = rows[index]
+        row.instrument, at = read_int(at, stop)
+        row.event_time, at = read_long(at, stop)
+        row.trade_id, at = read_long(at, stop)
+        row.informed, at = read_boolean(at, stop)
+        row.fair_price, at = read_long(at, stop)
+        if at > stop:
+            return first - index - 1
+        ends[index] = at - base
+    return at - base
+
+
+def rows_to_msgpack(rows, first, count, buffer, position):
+    """Write rows as msgpack arrays, ``PACKED_BYTES`` free for each -> next position, or negative if a decimal exceeds 64 bits."""
+    return msgpack.write_rows(FIELDS, rows.view(np.uint8), rows.itemsize, first, count, msgpack.NO_LEVELS, buffer, position)
+
+
+def msgpack_to_body(buffer, position, count, body, body_position):
+    """Turn ``count`` msgpack arrays into Avro, ``MAX_BYTES`` free for each -> next position, -index - 1 if record ``index`` does not fit."""
+    return msgpack.write_bodies(FIELDS, buffer, position, count, body, body_position)

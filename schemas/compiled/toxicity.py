@@ -1,0 +1,185 @@
+# mypy: ignore-errors
+"""Rows and bytes of Toxicity: One closed volume bucket and the toxicity that can honestly be said so far.
+
+Generated from toxicity.avsc by `python -m schemas.generate`; edit that, not this.
+"""
+
+import numpy as np
+
+from schemas import msgpack
+from schemas.kernel import kernel
+from schemas.wire import (
+    NO_ROOM,
+    address_of,
+    read_double,
+    read_enum,
+    read_int,
+    read_long,
+    write_byte,
+    write_double,
+    write_long,
+)
+
+DTYPE = np.dtype(
+    [
+        ("instrument", "i4"),
+        ("event_time", "i8"),
+        ("bucket", "i8"),
+        ("bucket_size", "i8"),
+        ("buy_volume", "i8"),
+        ("sell_volume", "i8"),
+        ("window", "i4"),
+        ("imbalance_sum", "i8"),
+        ("vpin", "f8"),
+        ("vpin_null", "f8"),
+        ("vpin_excess", "f8"),
+        ("order_flow_imbalance", "i8"),
+        ("trade_count", "i4"),
+        ("method", "u1"),
+        ("regime", "u1"),
+        ("reason", "u1"),
+        ("flags", "i4"),
+    ],
+    align=True,
+)
+
+MAX_BYTES = 131  # of one body, and the slack a writer needs
+PACKED_BYTES = 156  # of one msgpack array
+
+# kind, nullable, offset in a row, number of symbols
+FIELDS = np.array(
+    [
+        [0, 0, DTYPE.fields["instrument"][1], 0],  # instrument: int
+        [1, 0, DTYPE.fields["event_time"][1], 0],  # event_time: long
+        [1, 0, DTYPE.fields["bucket"][1], 0],  # bucket: long
+        [1, 0, DTYPE.fields["bucket_size"][1], 0],  # bucket_size: long
+        [1, 0, DTYPE.fields["buy_volume"][1], 0],  # buy_volume: long
+        [1, 0, DTYPE.fields["sell_volume"][1], 0],  # sell_volume: long
+        [0, 0, DTYPE.fields["window"][1], 0],  # window: int
+        [1, 0, DTYPE.fields["imbalance_sum"][1], 0],  # imbalance_sum: long
+        [2, 1, DTYPE.fields["vpin"][1], 0],  # vpin: double
+        [2, 1, DTYPE.fields["vpin_null"][1], 0],  # vpin_null: double
+        [2, 1, DTYPE.fields["vpin_excess"][1], 0],  # vpin_excess: double
+        [1, 0, DTYPE.fields["order_flow_imbalance"][1], 0],  # order_flow_imbalance: long
+        [0, 0, DTYPE.fields["trade_count"][1], 0],  # trade_count: int
+        [4, 0, DTYPE.fields["method"][1], 4],  # method: enum
+        [4, 0, DTYPE.fields["regime"][1], 4],  # regime: enum
+        [4, 0, DTYPE.fields["reason"][1], 7],  # reason: enum
+        [0, 0, DTYPE.fields["flags"][1], 0],  # flags: int
+    ],
+    np.int64,
+)
+
+
+@kernel
+def encode(rows, first, count, body, position):
+    """Write ``rows[first : first + count]`` as Avro from ``body[position]`` -> next position, -index - 1 if row ``index`` has no Avro form.
+
+    NO_ROOM if the rows are not there or the body is shorter than ``count * MAX_BYTES``; nothing is written then.
+    """
+    if first < 0 or first + count > rows.size or position < 0 or body.size - position < count * MAX_BYTES:
+        return NO_ROOM
+    base = address_of(body)
+    at = base + position
+    for index in range(first, first + count):
+        row = rows[index]
+        at = write_long(at, row.instrument)
+        at = write_long(at, row.event_time)
+        at = write_long(at, row.bucket)
+        at = write_long(at, row.bucket_size)
+        at = write_long(at, row.buy_volume)
+        at = write_long(at, row.sell_volume)
+        at = write_long(at, row.window)
+        at = write_long(at, row.imbalance_sum)
+        if np.isnan(row.vpin):
+            at = write_byte(at, 0)
+        else:
+            at = write_byte(at, 2)
+            at = write_double(at, row.vpin)
+        if np.isnan(row.vpin_null):
+            at = write_byte(at, 0)
+        else:
+            at = write_byte(at, 2)
+            at = write_double(at, row.vpin_null)
+        if np.isnan(row.vpin_excess):
+            at = write_byte(at, 0)
+        else:
+            at = write_byte(at, 2)
+            at = write_double(at, row.vpin_excess)
+        at = write_long(at, row.order_flow_imbalance)
+        at = write_long(at, row.trade_count)
+        if row.method >= 4:
+            return first - index - 1
+        at = write_byte(at, 2 * row.method)
+        if row.regime >= 4:
+            return first - index - 1
+        at = write_byte(at, 2 * row.regime)
+        if row.reason >= 7:
+            return first - index - 1
+        at = write_byte(at, 2 * row.reason)
+        at = write_long(at, row.flags)
+    return at - base
+
+
+@kernel
+def decode(body, position, end, rows, first, count, ends):
+    """Read ``count`` records from ``body[position:end]`` into ``rows[first:]`` -> next position, -index - 1 if record ``index`` is malformed.
+
+    ``ends[first + index]`` becomes the position after record ``index``. NO_ROOM if rows, ends or body are too short.
+    """
+    if first < 0 or first + count > rows.size or first + count > ends.size or position < 0 or end > body.size:
+        return NO_ROOM
+    base = address_of(body)
+    at = base + position
+    stop = base + end
+    for index in range(first, first + count):
+        row = rows[index]
+        row.instrument, at = read_int(at, stop)
+        row.event_time, at = read_long(at, stop)
+        row.bucket, at = read_long(at, stop)
+        row.bucket_size, at = read_long(at, stop)
+        row.buy_volume, at = read_long(at, stop)
+        row.sell_volume, at = read_long(at, stop)
+        row.window, at = read_int(at, stop)
+        row.imbalance_sum, at = read_long(at, stop)
+        present, at = read_enum(at, stop, 2)
+        if present:
+            row.vpin, at = read_double(at, stop)
+            if np.isnan(row.vpin):
+                at = stop + 1
+        else:
+            row.vpin = np.nan
+        present, at = read_enum(at, stop, 2)
+        if present:
+            row.vpin_null, at = read_double(at, stop)
+            if np.isnan(row.vpin_null):
+                at = stop + 1
+        else:
+            row.vpin_null = np.nan
+        present, at = read_enum(at, stop, 2)
+        if present:
+            row.vpin_excess, at = read_double(at, stop)
+            if np.isnan(row.vpin_excess):
+                at = stop + 1
+        else:
+            row.vpin_excess = np.nan
+        row.order_flow_imbalance, at = read_long(at, stop)
+        row.trade_count, at = read_int(at, stop)
+        row.method, at = read_enum(at, stop, 4)
+        row.regime, at = read_enum(at, stop, 4)
+        row.reason, at = read_enum(at, stop, 7)
+        row.flags, at = read_int(at, stop)
+        if at > stop:
+            return first - index - 1
+        ends[index] = at - base
+    return at - base
+
+
+def rows_to_msgpack(rows, first, count, buffer, position):
+    """Write rows as msgpack arrays, ``PACKED_BYTES`` free for each -> next position, or negative if a decimal exceeds 64 bits."""
+    return msgpack.write_rows(FIELDS, rows.view(np.uint8), rows.itemsize, first, count, msgpack.NO_LEVELS, buffer, position)
+
+
+def msgpack_to_body(buffer, position, count, body, body_position):
+    """Turn ``count`` msgpack arrays into Avro, ``MAX_BYTES`` free for each -> next position, -index - 1 if record ``index`` does not fit."""
+    return msgpack.write_bodies(FIELDS, buffer, position, count, body, body_position)
