@@ -1,6 +1,66 @@
-"""The ``sq`` command."""
+"""The ``sq`` command: record, generate, backtest, verify, replay, report, look inside.
+
+Exit codes: 0 done, 1 the check or the data says no, 2 wrong use.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import signal
+import sys
+
+from schemas.errors import ShrivenError
+
+COMMANDS = ("import", "generate", "topics", "cat", "backtest", "verify", "replay", "report", "control", "bench")
+MODULES = {"import": "importing", "generate": "generating", "topics": "topics", "cat": "cat", "control": "controlling", "bench": "bench"}
+EPILOG = """\
+a first round, without any data:
+  sq generate --minutes 60 --seed 7 --out data/toy
+  sq backtest data/toy --strategy ema-cross --out runs/a
+  sq verify runs/a
+"""
 
 
-def main() -> int:
-    """Entry point; filled in by the jobs."""
-    return 2
+def parser(only: str | None = None) -> argparse.ArgumentParser:
+    """The whole command line; with ``only``, just that command's part is loaded."""
+    root = argparse.ArgumentParser(
+        prog="sq",
+        description="ShrivenQuant: backtests that replay exactly, and prove it.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        if only is None or name == only:
+            importlib.import_module(f"jobs.commands.{MODULES.get(name, name)}").add(commands)
+    return root
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; typed errors become one line on standard error."""
+    given = sys.argv[1:] if arguments is None else arguments
+    only = given[0] if given and given[0] in COMMANDS else None
+    try:
+        chosen = parser(only).parse_args(given)
+        return int(chosen.run(chosen))
+    except ShrivenError as problem:
+        sys.stderr.write(f"sq: {problem}\n")
+        return problem.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        sys.stderr.write("sq: interrupted; what was committed stays, run the same command again to go on\n")
+        return 128 + signal.SIGINT
+    except MemoryError:
+        sys.stderr.write("sq: out of memory; lower --batch, or run on a machine with more\n")
+        return 1
+    except OSError as problem:
+        sys.stderr.write(f"sq: {problem.strerror or problem}{f': {problem.filename}' if problem.filename else ''}; nothing else was changed\n")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

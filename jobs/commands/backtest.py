@@ -1,0 +1,142 @@
+"""``sq backtest``: a recording through the whole pipeline."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from jobs.configuration import Configuration, build, read_file
+from jobs.progress import ProgressBar
+from schemas.errors import WrongUse
+
+HELP = """\
+Runs a recording through every stage - books, toxicity, the strategy, risk, routing, the simulated venue, the portfolio - and leaves a run
+folder: every topic, the journal that proves it, report.html and report.json.
+
+The same command on an unfinished folder goes on where it was; on a finished one it says so.
+
+strategies: ema-cross (compiled), ema-cross-python (the same in Python), noop-python, template, or your own file: my_file.py:MyStrategy
+"""
+EXAMPLES = """\
+examples:
+  sq backtest data/btc --strategy ema-cross --set fast=20 --set slow=50 --out runs/a
+  sq backtest data/btc --strategy my_file.py:MyStrategy --fees maker=0.5bp,taker=3bp --latency feed=1ms,entry=3ms,response=3ms --out runs/b
+  sq backtest data/btc --config run.toml --out runs/c      # keys are the long options' names; [set] and one table per stage
+"""
+
+
+def add(commands: Any) -> None:
+    """Declare the command."""
+    command = commands.add_parser(
+        "backtest", help="run a strategy over a recording", description=HELP, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    command.add_argument("recording", type=Path, help="folder that 'sq import' or 'sq generate' wrote")
+    command.add_argument("--out", type=Path, required=True, help="run folder to write, or to go on with")
+    command.add_argument("--strategy", help="name, or FILE.py:CLASS")
+    command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a strategy parameter; repeat for more")
+    command.add_argument("--config", type=Path, help="TOML file; flags win over it")
+    command.add_argument("--cash", help="starting cash, for example 1000000USDT (the default)")
+    command.add_argument("--symbols", help="trade only these, separated by commas")
+    command.add_argument("--from", dest="from_", metavar="TIME", help="trade from this time on (ISO 8601, UTC); earlier data warms the books")
+    command.add_argument("--to", metavar="TIME", help="stop reading after this time")
+    command.add_argument("--warmup", metavar="DURATION", help="note signals but do not trade for this long, for example 5m")
+    command.add_argument("--fees", metavar="RATES", help="maker=1bp,taker=4bp (the default); a rebate is negative")
+    command.add_argument("--latency", metavar="LEGS", help="feed=2ms,entry=5ms,response=5ms (the default)")
+    command.add_argument("--short", choices=("on", "off"), help="allow short positions where the instrument does (default on)")
+    command.add_argument("--batch", type=int, metavar="N", help="at most N input records a batch (default 65,536); never changes a result")
+    command.add_argument("--fresh", action="store_true", help="delete the run folder first")
+    command.add_argument("--json", action="store_true", help="print the summary as JSON")
+    command.set_defaults(run=run)
+
+
+def configuration_of(arguments: argparse.Namespace) -> Configuration:
+    """File first, flags over it."""
+    options: dict[str, Any] = read_file(arguments.config) if arguments.config is not None else {}
+    flags = {
+        "strategy": arguments.strategy,
+        "cash": arguments.cash,
+        "symbols": arguments.symbols,
+        "from": arguments.from_,
+        "to": arguments.to,
+        "warmup": arguments.warmup,
+        "fees": arguments.fees,
+        "latency": arguments.latency,
+        "short": arguments.short,
+        "batch": arguments.batch,
+    }
+    options |= {name: value for name, value in flags.items() if value is not None}
+    parameters = dict(options.get("set", {}))
+    for pair in arguments.set:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise WrongUse(f"--set takes KEY=VALUE, not {pair!r}")
+        parameters[name.strip()] = value.strip()
+    options["set"] = parameters
+    if "strategy" not in options:
+        raise WrongUse("name a strategy: --strategy ema-cross, or FILE.py:CLASS")
+    return build(options)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Backtest, report, summary."""
+    from jobs.reports import write_reports
+    from jobs.runs import MANIFEST, Backtest
+
+    configuration = configuration_of(arguments)
+    if arguments.fresh and arguments.out.exists():
+        _delete(arguments.out)
+    started = time.monotonic()
+    gc.freeze()
+    gc.disable()
+    with ProgressBar("backtest", "records") as bar:
+        bar.note("preparing: compiled kernels are made once, up to a minute on a new machine") if _is_cold() else None
+        backtest = Backtest(configuration, arguments.recording, arguments.out, lambda p: bar.update(p.consumed, p.total))
+        result = backtest.run(lambda folder, manifest: write_reports(folder, manifest))
+    elapsed = time.monotonic() - started
+    manifest = result.manifest
+    for text in result.reports:
+        sys.stderr.write(f"sq: {text}\n")
+    summary = _summary(manifest, elapsed)
+    if arguments.json:
+        print(json.dumps(summary | {"finished_before": result.was_finished, "resumed_at": result.resumed_at}, sort_keys=True))
+        return 0
+    if result.was_finished:
+        print(f"{arguments.out} is finished already: {manifest['batches']} batches, {manifest['records']} records ({MANIFEST}); --fresh starts over")
+        return 0
+    if result.resumed_at is not None:
+        print(f"resumed at batch {result.resumed_at}")
+    for name, value in summary["topics"].items():
+        print(f"  {name:18} {value:>12,}")
+    print(f"{manifest['records']:,} records in {manifest['batches']} batches, {elapsed:.1f} s; journal id {manifest['journal_id']:06x}")
+    print(f"report: {arguments.out / 'report.html'}    proof: sq verify {arguments.out}")
+    return 0
+
+
+def _summary(manifest: dict[str, Any], elapsed: float) -> dict[str, Any]:
+    return {
+        "records": manifest["records"],
+        "batches": manifest["batches"],
+        "journal_id": manifest["journal_id"],
+        "topics": {name: facts["count"] for name, facts in manifest["topics"].items()},
+        "digests": {name: facts["digest"] for name, facts in manifest["topics"].items()},
+        "seconds": round(elapsed, 3),
+    }
+
+
+def _delete(folder: Path) -> None:
+    """Remove a run folder, and nothing that is not one."""
+    if not folder.is_dir() or not ((folder / "run.json").exists() or (folder / "pipeline.journal").exists() or not any(folder.iterdir())):
+        raise WrongUse(f"{folder} is no run folder; --fresh deletes only what 'sq backtest' wrote")
+    shutil.rmtree(folder)
+
+
+def _is_cold() -> bool:
+    from schemas.kernel import cache_root
+
+    return not (cache_root() / "loops").exists()

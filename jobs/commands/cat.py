@@ -1,0 +1,59 @@
+"""``sq cat``: print a topic's records."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from schemas.errors import WrongUse
+
+HELP = """\
+Prints a topic's records, one JSON object a line, enums by name. Prices and quantities are integers at the instrument's precision;
+--decimal prints them as decimals.
+"""
+
+
+def add(commands: Any) -> None:
+    """Declare the command."""
+    command = commands.add_parser("cat", help="print a topic's records", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    command.add_argument("folder", type=Path, help="recording or run folder")
+    command.add_argument("topic", help="topic name, see 'sq topics'")
+    command.add_argument("--limit", type=int, default=0, metavar="N", help="at most N records (default: all)")
+    command.add_argument("--offset", type=int, default=None, metavar="N", help="first offset")
+    command.add_argument("--from", dest="from_", metavar="TIME", help="first event time (ISO 8601, UTC)")
+    command.add_argument("--decimal", action="store_true", help="prices and quantities as decimals, times as ISO 8601")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Stream the records in bounded memory."""
+    from jobs.quantities import instant
+    from jobs.rendering import Renderer
+    from schemas.catalogue import topic as topic_of
+    from schemas.codec import codec
+    from streams.log.local import LocalLog
+
+    if arguments.limit < 0 or (arguments.offset or 0) < 0:
+        raise WrongUse("--limit and --offset take 0 or more")
+    record = topic_of(arguments.topic).record
+    log = LocalLog.open(arguments.folder)
+    if arguments.topic not in log.topics():
+        raise WrongUse(f"{arguments.folder} holds no {arguments.topic}; it has {', '.join(log.topics())}")
+    reader = log.reader(arguments.topic)
+    first = reader.start_offset if arguments.offset is None else arguments.offset
+    if arguments.from_ is not None:
+        first = max(first, reader.offset_at_time(instant(arguments.from_)))
+    if first > reader.end_offset:
+        raise WrongUse(f"{arguments.topic} ends at offset {reader.end_offset}")
+    end = min(reader.end_offset, first + arguments.limit) if arguments.limit else reader.end_offset
+    render = Renderer(log, record, arguments.decimal)
+    for block in reader.blocks(first, end) if first < end else ():
+        decoded = codec(record).decode_records(block.body, block.count)
+        for place in range(max(0, first - block.first_offset), min(block.count, end - block.first_offset)):
+            sys.stdout.buffer.write(msgspec.json.encode(render(decoded[place])) + b"\n")
+    log.close()
+    return 0

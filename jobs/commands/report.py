@@ -1,0 +1,38 @@
+"""``sq report``: write a finished run's report again."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from schemas.errors import WrongUse
+
+HELP = """\
+Writes report.html (one self-contained page), report.json and CSV files from a finished run. The same run gives the same bytes.
+"""
+
+
+def add(commands: Any) -> None:
+    """Declare the command."""
+    command = commands.add_parser("report", help="write a run's tear sheet", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    command.add_argument("run_folder", type=Path, metavar="RUN", help="finished run folder")
+    command.add_argument("--out", type=Path, help="folder for the files (default: the run folder)")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the files and name them."""
+    from jobs.reports import write_reports
+    from jobs.runs import MANIFEST, open_run
+    from streams.log.manifest import read_manifest
+
+    log, _ = open_run(arguments.run_folder)
+    if not (arguments.run_folder / MANIFEST).is_file():
+        raise WrongUse(f"{arguments.run_folder} is not a finished run; finish it with the same 'sq backtest' command first")
+    try:
+        for path in write_reports(log, read_manifest(arguments.run_folder / MANIFEST), arguments.out):
+            print(path)
+    finally:
+        log.close()
+    return 0

@@ -1,0 +1,53 @@
+"""``sq verify``: prove that a run is what its code makes of its input."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from jobs.progress import ProgressBar
+
+HELP = """\
+Checks every file's digest, then executes the journal again - same records, same order, same clock - and compares every batch of every
+topic, byte for byte. Says what changed: the input, the code or the output; names the first divergent batch, topic and record.
+
+The last line of a good run: verified: B batches, R records, no divergence
+"""
+
+
+def add(commands: Any) -> None:
+    """Declare the command."""
+    command = commands.add_parser(
+        "verify", help="re-execute a run and compare every byte", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    command.add_argument("run_folder", type=Path, metavar="RUN", help="run folder")
+    command.add_argument("--input", type=Path, help="the recording, where it has moved since")
+    command.add_argument("--json", action="store_true", help="print the verdict as JSON")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Verify; exit 1 if anything was found."""
+    from jobs.verification import verify_run
+
+    gc.freeze()
+    gc.disable()
+    with ProgressBar("verify", "records") as bar:
+        verdict = verify_run(arguments.run_folder, arguments.input, bar.update)
+    if arguments.json:
+        findings = [{"kind": finding.kind, "text": finding.text} for finding in verdict.findings]
+        print(json.dumps({"batches": verdict.batches, "records": verdict.records, "closed": verdict.closed, "findings": findings}, sort_keys=True))
+        return 0 if verdict.is_good else 1
+    for finding in verdict.findings:
+        sys.stderr.write(f"sq: {finding.kind}: {finding.text}\n")
+    if verdict.is_good:
+        if not verdict.closed:
+            print("the run is not finished; what it committed was verified")
+        print(f"verified: {verdict.batches} batches, {verdict.records} records, no divergence")
+        return 0
+    print(f"NOT verified: {len(verdict.findings)} findings, {verdict.batches} batches were good before the first")
+    return 1

@@ -1,0 +1,154 @@
+"""What a backtest is: strategy, money, market and stage settings, from flags and a TOML file; and what of it makes up its identity."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from jobs.quantities import duration, duration_text, instant, money, pairs, rate, rate_text
+from schemas.errors import WrongUse
+
+STAGES = ("aggregation", "toxicity", "sizing", "risk", "routing", "venue", "portfolio", "reporting")
+FEES = ("maker", "taker")
+LEGS = ("feed", "entry", "response")
+
+
+class BadConfiguration(WrongUse):
+    """A configuration that cannot be used; the text names the key."""
+
+    code = "bad_configuration"
+
+
+class Configuration(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A backtest. Times ns, rates 1e-8, cash decimal text.
+
+    ``batch``, ``book_window`` and ``sync`` change how it is computed and never what comes out; they are no part of the identity.
+    """
+
+    strategy: str
+    parameters: dict[str, str] = {}
+    cash: str = "1000000"
+    currency: str = "USDT"
+    symbols: list[str] = []
+    from_time: int | None = None
+    to_time: int | None = None
+    warmup: int = 0
+    maker_rate: int = 1 * 10_000
+    taker_rate: int = 4 * 10_000
+    feed_latency: int = 2_000_000
+    entry_latency: int = 5_000_000
+    response_latency: int = 5_000_000
+    short: bool = True
+    stages: dict[str, dict[str, Any]] = {}
+    batch: int = 65_536
+    book_window: int = 1 << 16
+    tail_capacity: int = 1 << 16
+    state_digest_records: int = 1_000_000
+    clock_jump_max: int = 3_600_000_000_000
+    sync: str = "close"
+
+    def check(self) -> Configuration:
+        """The configuration, if its bounds hold.
+
+        Raises:
+            BadConfiguration: names the key and what it takes.
+        """
+        if not 1 <= self.batch <= 1 << 22:
+            raise BadConfiguration(f"batch is {self.batch}; give 1 to {1 << 22} records")
+        if not 64 <= self.book_window <= 1 << 22 or self.book_window & (self.book_window - 1):
+            raise BadConfiguration(f"book_window is {self.book_window}; give a power of two from 64 to {1 << 22} ticks")
+        if not 16 <= self.tail_capacity <= 1 << 22 or self.tail_capacity & (self.tail_capacity - 1):
+            raise BadConfiguration(f"tail_capacity is {self.tail_capacity}; give a power of two from 16 to {1 << 22} levels")
+        if self.state_digest_records < 1:
+            raise BadConfiguration("state_digest_records must be at least 1")
+        if self.from_time is not None and self.to_time is not None and self.to_time <= self.from_time:
+            raise BadConfiguration("--to must be later than --from")
+        if self.response_latency < self.feed_latency:
+            raise BadConfiguration(
+                f"latency response is {duration_text(self.response_latency)}, feed {duration_text(self.feed_latency)}; response must be at least feed"
+            )
+        for name in self.stages:
+            if name not in STAGES:
+                raise BadConfiguration(f"there is no stage {name!r}; stages with settings are {', '.join(STAGES)}")
+        return self
+
+    def identity(self, instruments: list[Any], inputs: dict[str, str], strategy_digest: str) -> dict[str, Any]:
+        """What makes this run this run: never batch size, capacities, windows, paths, code, threads or CPU."""
+        return {
+            "strategy": f"{Path(self.strategy).name}@{strategy_digest}" if strategy_digest else self.strategy,
+            "parameters": dict(sorted(self.parameters.items())),
+            "cash": f"{self.cash}{self.currency}",
+            "symbols": sorted(self.symbols),
+            "from": self.from_time,
+            "to": self.to_time,
+            "warmup": duration_text(self.warmup),
+            "fees": f"maker={rate_text(self.maker_rate)},taker={rate_text(self.taker_rate)}",
+            "latency": f"feed={duration_text(self.feed_latency)},entry={duration_text(self.entry_latency)},response={duration_text(self.response_latency)}",
+            "short": self.short,
+            "stages": {name: dict(sorted(values.items())) for name, values in sorted(self.stages.items())},
+            "clock_jump_max": duration_text(self.clock_jump_max),
+            "instruments": instruments,
+            "inputs": dict(sorted(inputs.items())),
+        }
+
+
+def journal_id(identity: dict[str, Any]) -> int:
+    """24 bits of SHA-256 over the identity."""
+    content = json.dumps(identity, sort_keys=True, separators=(",", ":")).encode()
+    return int.from_bytes(hashlib.sha256(content).digest()[:3], "big")
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """A run's TOML file: the long flags' names as keys, ``[set]`` for strategy parameters, one table per stage for its settings.
+
+    Raises:
+        BadConfiguration: the file is missing, is no TOML, or has an unknown key.
+    """
+    try:
+        content = tomllib.loads(path.read_text())
+    except OSError as problem:
+        raise BadConfiguration(f"cannot read {path}: {problem.strerror}; give the path of a TOML file") from problem
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise BadConfiguration(f"{path} is no TOML: {problem}") from problem
+    return content
+
+
+def build(options: dict[str, Any]) -> Configuration:
+    """A configuration from options as typed (text, or TOML values): ``strategy, set, cash, symbols, from, to, warmup, fees, latency, short, ...``."""
+    found: dict[str, Any] = {"stages": {}}
+    for name, value in options.items():
+        if value is None:
+            continue
+        if name in STAGES:
+            if not isinstance(value, dict):
+                raise BadConfiguration(f"[{name}] must be a table of settings")
+            found["stages"][name] = value
+        elif name == "set":
+            found["parameters"] = {key: str(item).lower() if isinstance(item, bool) else str(item) for key, item in value.items()}
+        elif name == "cash":
+            found["cash"], found["currency"] = money(str(value))
+        elif name in ("from", "to"):
+            found[f"{name}_time"] = instant(value.isoformat() if hasattr(value, "isoformat") else str(value))
+        elif name == "warmup":
+            found["warmup"] = duration(str(value))
+        elif name == "fees":
+            found |= {f"{leg}_rate": rate(text) for leg, text in pairs(str(value), FEES, "--fees").items()}
+        elif name == "latency":
+            found |= {f"{leg}_latency": duration(text) for leg, text in pairs(str(value), LEGS, "--latency").items()}
+        elif name == "short":
+            if value not in ("on", "off", True, False):
+                raise BadConfiguration(f"short is {value!r}; give on or off")
+            found["short"] = value in ("on", True)
+        elif name == "symbols":
+            found["symbols"] = [s.strip().upper() for s in value.split(",") if s.strip()] if isinstance(value, str) else [str(s).upper() for s in value]
+        else:
+            found[name] = value
+    try:
+        return msgspec.convert(found, Configuration).check()
+    except msgspec.ValidationError as problem:
+        raise BadConfiguration(f"configuration: {problem}; 'sq backtest --help' lists what there is") from problem

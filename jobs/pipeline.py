@@ -1,0 +1,167 @@
+"""The pipeline: every stage in order, with the settings a configuration gives them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from jobs.configuration import BadConfiguration, Configuration
+from schemas.catalogue import TOPICS
+from schemas.codec import codec
+from schemas.errors import BadData, WrongUse
+from schemas.records import Instrument
+from streams.aggregation import stage as aggregation
+from streams.log.local import LocalLog
+from streams.portfolio import stage as portfolio
+from streams.reporting import stage as reporting
+from streams.risk import stage as risk
+from streams.routing import stage as routing
+from streams.runtime.execution import Execution, Judge
+from streams.runtime.topology import Topology
+from streams.signals import sizing
+from streams.signals.catalogue import load_strategy, strategy_file
+from streams.toxicity import stage as toxicity
+from streams.venue import stage as venue
+
+NAME = "pipeline"
+FEEDS = tuple(name for name, topic in TOPICS.items() if name in ("control", "ref.instruments", "md.trades", "md.depth"))
+NEVER = 2**63 - 1
+
+
+class NotARecording(WrongUse):
+    """The folder holds no input of the pipeline."""
+
+    code = "not_a_recording"
+
+
+class UnknownSymbol(WrongUse):
+    """A symbol the recording does not have."""
+
+    code = "unknown_symbol"
+
+
+def read_instruments(log: LocalLog) -> list[Instrument]:
+    """The latest specification of every instrument in the log, by id.
+
+    Raises:
+        NotARecording: the log has no ``ref.instruments``.
+    """
+    if "ref.instruments" not in log.topics():
+        raise NotARecording(f"{log.path} holds no ref.instruments; give a folder that 'sq import' or 'sq generate' wrote")
+    decoder = codec("Instrument")
+    found: dict[int, Instrument] = {}
+    for block in log.reader("ref.instruments").blocks():
+        for record in decoder.decode_records(block.body, block.count):
+            found[record.instrument] = record
+    if not found:
+        raise BadData(f"{log.path}: ref.instruments is empty; import the recording again")
+    return [found[key] for key in sorted(found)]
+
+
+def select(instruments: Sequence[Instrument], symbols: Sequence[str]) -> list[Instrument]:
+    """The instruments of these symbols (``BTCUSDT`` or ``venue:BTCUSDT``), all where none are named.
+
+    Raises:
+        UnknownSymbol: names what the recording has.
+    """
+    if not symbols:
+        return list(instruments)
+    chosen: list[Instrument] = []
+    for symbol in symbols:
+        matching = [each for each in instruments if symbol in (each.symbol, f"{each.venue.upper()}:{each.symbol}")]
+        if not matching:
+            has = ", ".join(each.symbol for each in instruments)
+            raise UnknownSymbol(f"{symbol} is not in the recording; it has {has}")
+        chosen += [each for each in matching if each not in chosen]
+    return sorted(chosen, key=lambda each: each.instrument)
+
+
+def feeds_of(log: LocalLog) -> list[str]:
+    """The pipeline's inputs that the log holds, in merge order.
+
+    Raises:
+        NotARecording: there is no market data.
+    """
+    present = set(log.topics())
+    feeds = [topic for topic in FEEDS if topic in present]
+    if not any(topic.startswith("md.") for topic in feeds):
+        raise NotARecording(f"{log.path} holds no market data (md.trades, md.depth); give a folder that 'sq import' or 'sq generate' wrote")
+    return feeds
+
+
+def _settings(name: str, kind: Any, given: dict[str, Any], overrides: dict[str, Any]) -> Any:
+    """A stage's settings, with the user's overrides checked."""
+    try:
+        return msgspec.convert({**given, **overrides}, kind, strict=False)
+    except (msgspec.ValidationError, ValueError) as problem:
+        fields = ", ".join(getattr(kind, "__struct_fields__", ()))
+        raise BadConfiguration(f"[{name}]: {problem}; its settings are {fields}") from problem
+
+
+def stages_of(configuration: Configuration) -> list[tuple[Any, Any]]:
+    """(stage, settings) in stage order."""
+    c = configuration
+    strategy, strategy_settings = load_strategy(c.strategy, c.parameters)
+    given: dict[str, dict[str, Any]] = {
+        "sizing": {"short": c.short, "warmup": c.warmup, "trade_from": c.from_time or 0},
+        "risk": {"short": c.short},
+        "venue": {
+            "feed_latency": c.feed_latency,
+            "entry_latency": c.entry_latency,
+            "response_latency": c.response_latency,
+            "maker_rate": c.maker_rate,
+            "taker_rate": c.taker_rate,
+        },
+        "portfolio": {"cash": c.cash},
+    }
+    stages: list[tuple[Any, Any]] = []
+    for module, kind in (
+        (aggregation, aggregation),
+        (toxicity, toxicity),
+        (None, None),
+        (sizing, sizing.Sizing),
+        (risk, risk.Risk),
+        (routing, routing.Routing),
+        (venue, venue),
+        (portfolio, portfolio.Portfolio),
+        (reporting, reporting.Reporting),
+    ):
+        if module is None:
+            stages.append((strategy, strategy_settings))
+            continue
+        name = kind.NAME
+        stages.append((kind, _settings(name, module.Settings, given.get(name, {}), c.stages.get(name, {}))))
+    return stages
+
+
+def build_topology(configuration: Configuration, log: LocalLog) -> Topology:
+    """The topology over this log's inputs."""
+    instruments = select(read_instruments(log), configuration.symbols)
+    file = strategy_file(configuration.strategy)
+    salt = hashlib.sha256(file.read_bytes()).digest() if file is not None else b""
+    return Topology(
+        NAME,
+        stages_of(configuration),
+        instruments,
+        feeds_of(log),
+        configuration.book_window,
+        configuration.tail_capacity,
+        salt,
+    )
+
+
+def build_execution(configuration: Configuration, log: LocalLog, journal_id: int) -> Execution:
+    """The execution of the configuration over the log."""
+    topology = build_topology(configuration, log)
+    known = [each.instrument for each in read_instruments(log)]
+    judge = Judge(known, [each.instrument for each in topology.instruments], configuration.clock_jump_max)
+    return Execution(topology, log, journal_id, judge, NEVER if configuration.to_time is None else configuration.to_time)
+
+
+def strategy_source(configuration: Configuration) -> Path | None:
+    """The user's file, if the strategy is one."""
+    return strategy_file(configuration.strategy)

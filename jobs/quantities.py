@@ -1,0 +1,102 @@
+"""Quantities as people type them: durations, rates, money, times. Each reader names the form it wants when it refuses."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+
+from schemas.errors import WrongUse
+
+UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000, "m": 60_000_000_000, "h": 3_600_000_000_000, "d": 86_400_000_000_000}
+RATE_PER_BP = 10_000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class BadQuantity(WrongUse):
+    """Text that is no duration, rate, amount or time."""
+
+    code = "bad_quantity"
+
+
+def duration(text: str) -> int:
+    """``"5ms"`` -> nanoseconds. A bare 0 needs no unit."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h|d)", text.strip())
+    if text.strip() == "0":
+        return 0
+    if match is None:
+        raise BadQuantity(f"{text!r} is no duration; write a number and a unit of {', '.join(UNITS)}, for example 5ms")
+    value = Decimal(match[1]) * UNITS[match[2]]
+    if value != int(value):
+        raise BadQuantity(f"{text!r} is finer than a nanosecond")
+    return int(value)
+
+
+def duration_text(nanoseconds: int) -> str:
+    """The shortest text of a duration."""
+    for unit in reversed(UNITS):
+        if nanoseconds and nanoseconds % UNITS[unit] == 0:
+            return f"{nanoseconds // UNITS[unit]}{unit}"
+    return "0"
+
+
+def rate(text: str) -> int:
+    """``"1.5bp"`` -> units of 1e-8; a rebate is negative."""
+    match = re.fullmatch(r"(-?\d+(?:\.\d+)?)bp", text.strip())
+    if text.strip() == "0":
+        return 0
+    if match is None:
+        raise BadQuantity(f"{text!r} is no rate; write basis points, for example 1.5bp")
+    value = Decimal(match[1]) * RATE_PER_BP
+    if value != int(value) or abs(value) > 10_000 * RATE_PER_BP:
+        raise BadQuantity(f"{text!r} must be between -10000bp and 10000bp in steps of 0.0001bp")
+    return int(value)
+
+
+def rate_text(value: int) -> str:
+    """Units of 1e-8 as basis points."""
+    return f"{(Decimal(value) / RATE_PER_BP).normalize():f}bp"
+
+
+def money(text: str) -> tuple[str, str]:
+    """``"1000000USDT"`` -> ("1000000", "USDT")."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Z][A-Z0-9]{1,9})", text.strip())
+    if match is None:
+        raise BadQuantity(f"{text!r} is no amount of money; write it with its currency, for example 1000000USDT")
+    try:
+        amount = Decimal(match[1])
+    except InvalidOperation as problem:
+        raise BadQuantity(f"{text!r} is no amount of money") from problem
+    if amount >= Decimal(10) ** 18:
+        raise BadQuantity(f"{text!r} is too much; give less than 10^18")
+    return match[1], match[2]
+
+
+def instant(text: str) -> int:
+    """ISO 8601 (UTC where no offset is given) or nanoseconds since 1970 -> nanoseconds UTC."""
+    if re.fullmatch(r"\d{16,19}", text):
+        return int(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as problem:
+        raise BadQuantity(f"{text!r} is no time; write ISO 8601 such as 2024-08-08T23:55:00, or nanoseconds since 1970") from problem
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - EPOCH) // timedelta(microseconds=1) * 1_000
+
+
+def instant_text(nanoseconds: int) -> str:
+    """Nanoseconds UTC as ISO 8601 with microseconds."""
+    return (EPOCH + timedelta(microseconds=nanoseconds // 1_000)).isoformat().replace("+00:00", "Z")
+
+
+def pairs(text: str, names: tuple[str, ...], option: str) -> dict[str, str]:
+    """``"maker=1bp,taker=4bp"`` -> dict, every name at most once and known."""
+    found: dict[str, str] = {}
+    for part in text.split(","):
+        name, equals, value = part.partition("=")
+        name = name.strip()
+        if not equals or name not in names or name in found:
+            raise BadQuantity(f"{option} takes {', '.join(f'{n}=..' for n in names)} separated by commas, each once; not {part!r}")
+        found[name] = value.strip()
+    return found

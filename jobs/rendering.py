@@ -1,0 +1,80 @@
+"""Records as people read them: enums by name, and decimals where asked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import schemas
+from jobs.quantities import instant_text
+from streams.log.local import LocalLog
+from streams.numeric import fixed
+
+PRICES = "10^-price_precision of the instrument"
+QUANTITIES = "10^-quantity_precision of the instrument"
+AMOUNTS = "10^-(price_precision + quantity_precision) of the instrument"
+ACCOUNT_AMOUNTS = "10^-amount_precision of the account currency"
+TIMES = "ns UTC"
+
+
+class Renderer:
+    """Turns a record into a dict for JSON.
+
+    Args:
+        log: where ``ref.instruments`` may be found for precisions.
+        record: record name.
+        as_decimal: print scaled integers as decimals and times as ISO 8601.
+    """
+
+    def __init__(self, log: LocalLog, record: str, as_decimal: bool) -> None:
+        self.as_decimal = as_decimal
+        self.fields = _fields(record)
+        self.precisions: dict[int, tuple[int, int]] = {}
+        if as_decimal and "ref.instruments" in log.topics():
+            from jobs.pipeline import read_instruments
+
+            self.precisions = {each.instrument: (each.price_precision, each.quantity_precision) for each in read_instruments(log)}
+
+    def __call__(self, record: Any) -> dict[str, Any]:
+        """The record's fields in schema order."""
+        found: dict[str, Any] = {}
+        for name, symbols, unit in self.fields:
+            value = getattr(record, name)
+            if symbols is not None:
+                value = symbols[value]
+            elif isinstance(value, bytes):
+                value = value.decode("utf-8", "replace")
+            elif isinstance(value, int) and not isinstance(value, bool) and self.as_decimal:
+                value = self._scaled(record, value, unit)
+            elif isinstance(value, int) and abs(value) >= 2**63:
+                value = str(value)
+            found[name] = value
+        return found
+
+    def _scaled(self, record: Any, value: int, unit: str) -> Any:
+        price, quantity = self.precisions.get(getattr(record, "instrument", -1), (-1, -1))
+        if unit.startswith(TIMES) and value > 0:
+            return instant_text(value)
+        if unit == ACCOUNT_AMOUNTS:
+            return fixed.format(value, record.amount_precision)
+        if price >= 0:
+            for known, precision in ((PRICES, price), (QUANTITIES, quantity), (AMOUNTS, price + quantity)):
+                if unit == known:
+                    return fixed.format(value, precision)
+        return value
+
+
+def _fields(record: str) -> list[tuple[str, list[str] | None, str]]:
+    """(name, enum symbols or None, unit) of every field."""
+    folder = Path(schemas.__file__).parent
+    for path in sorted(folder.glob("*.avsc")):
+        schema = json.loads(path.read_text())
+        if schema["name"] == record:
+            found = []
+            for field in schema["fields"]:
+                kind = field["type"]
+                symbols = kind["symbols"] if isinstance(kind, dict) and kind.get("type") == "enum" else None
+                found.append((field["name"], symbols, field.get("unit", "")))
+            return found
+    raise KeyError(record)

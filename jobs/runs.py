@@ -1,0 +1,285 @@
+"""Run folders: begin or resume a backtest, close it with ``run.json``, open one again to verify or replay it."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import llvmlite
+import msgspec
+import numba
+import numpy as np
+
+from jobs.configuration import Configuration, journal_id
+from jobs.pipeline import build_execution, feeds_of, read_instruments, strategy_source
+from schemas.catalogue import topic as topic_of
+from schemas.codec import codec
+from schemas.errors import CorruptLog, ShrivenError, WrongUse
+from streams.log.digest import topic_digest
+from streams.log.local import LocalLog
+from streams.log.manifest import read_manifest, write_manifest
+from streams.log.verify import file_entries
+from streams.runtime.code import code_digest, source_digests
+from streams.runtime.execution import Execution
+from streams.runtime.journal import BATCH, JournalEntry
+from streams.runtime.task import JOURNAL, OtherIdentity, Progress, Task, check_identity
+from streams.runtime.verify import read_journal
+
+MANIFEST = "run.json"
+SOURCE_MANIFEST = "log.json"
+COPIED = ("ref.instruments",)
+
+
+class MissingInput(WrongUse):
+    """The recording a run was made from is not where it was."""
+
+    code = "missing_input"
+
+
+class NotARun(WrongUse):
+    """The folder is no run."""
+
+    code = "not_a_run"
+
+
+class Run(msgspec.Struct):
+    """A finished run: its manifest, and how it came about."""
+
+    folder: Path
+    manifest: dict[str, Any]
+    was_finished: bool = False
+    resumed_at: int | None = None
+    reports: list[str] = []
+
+
+def versions() -> dict[str, str]:
+    """Versions that are recorded, not enforced."""
+    return {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "numba": numba.__version__,
+        "llvmlite": llvmlite.__version__,
+        "fastavro": fastavro.__version__,
+        "msgspec": msgspec.__version__,
+    }
+
+
+def open_recording(path: Path) -> LocalLog:
+    """Open a closed input log.
+
+    Raises:
+        WrongUse: missing, foreign, or not closed by ``log.json``.
+    """
+    log = LocalLog.open(path)
+    if not (path / SOURCE_MANIFEST).is_file():
+        log.close()
+        raise WrongUse(f"{path} has no {SOURCE_MANIFEST}: its import was not finished; import it again into a new folder")
+    return log
+
+
+def input_digests(path: Path, topics: list[str]) -> dict[str, str]:
+    """Topic digests of the inputs, as the recording's manifest has them."""
+    manifest = read_manifest(path / SOURCE_MANIFEST)
+    known = manifest.get("topics", {})
+    missing = [topic for topic in topics if topic not in known]
+    if missing:
+        raise CorruptLog(f"{path / SOURCE_MANIFEST} does not name {', '.join(missing)}; import the recording again")
+    return {topic: known[topic]["digest"] for topic in topics}
+
+
+def genesis_facts(configuration: Configuration, recording: Path, log: LocalLog, feeds: list[str]) -> dict[str, Any]:
+    """Facts of record 0: identity, code, and what is needed to run it again."""
+    source = strategy_source(configuration)
+    sources = source_digests([source] if source is not None else [])
+    instruments = [msgspec.to_builtins(each) for each in read_instruments(log)]
+    strategy_digest = sources[f"user/{source.name}"] if source is not None else ""
+    identity = configuration.identity(instruments, input_digests(recording, feeds), strategy_digest)
+    return {
+        "identity": identity,
+        "journal_id": journal_id(identity),
+        "environment": "local",
+        "topology": "pipeline",
+        "shard": 0,
+        "clock": "event",
+        "code": code_digest(sources),
+        "sources": sources,
+        "versions": versions(),
+        "configuration": msgspec.to_builtins(configuration),
+        "input_path": str(recording.resolve()),
+    }
+
+
+class Backtest:
+    """A backtest into a run folder.
+
+    Args:
+        configuration: what to run.
+        recording: closed input log.
+        folder: run folder; an unfinished run of the same identity goes on.
+        on_step: fault tests' hook, called at every step of the batch loop.
+        script_of: run folder whose journal's order is repeated (exact replay).
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        recording: Path,
+        folder: Path,
+        on_progress: Callable[[Progress], None] = lambda _: None,
+        on_step: Callable[[str], None] = lambda _: None,
+        script_of: Path | None = None,
+    ) -> None:
+        self.configuration = configuration
+        self.recording = recording
+        self.folder = folder
+        self.on_progress = on_progress
+        self.on_step = on_step
+        self.script_of = script_of
+
+    def run(self, finish: Callable[[LocalLog, dict[str, Any]], None] = lambda _log, _manifest: None) -> Run:
+        """Run to the end, or find it finished; ``finish`` writes the reports before ``run.json`` closes the folder.
+
+        Raises:
+            OtherIdentity: the folder holds another run.
+            ShrivenError: anything else that stops it, with what to do.
+        """
+        source = open_recording(self.recording)
+        try:
+            if (self.folder / MANIFEST).is_file():
+                return self._finished(source)
+            folder = LocalLog.open(self.folder, writable=True) if self.folder.exists() else LocalLog.create(self.folder)
+            try:
+                return self._run(source, folder, finish)
+            finally:
+                folder.close()
+        finally:
+            source.close()
+
+    def _facts(self, source: LocalLog) -> dict[str, Any]:
+        return genesis_facts(self.configuration, self.recording, source, feeds_of(source))
+
+    def _finished(self, source: LocalLog) -> Run:
+        manifest = read_manifest(self.folder / MANIFEST)
+        check_identity(manifest, self._facts(source))
+        return Run(self.folder, manifest, was_finished=True)
+
+    def _run(self, source: LocalLog, folder: LocalLog, finish: Callable[[LocalLog, dict[str, Any]], None]) -> Run:
+        facts = self._facts(source)
+        configuration = self._keep_strategy(folder)
+        execution = build_execution(configuration, source, facts["journal_id"])
+        script = self._script()
+        task = Task(
+            folder,
+            execution,
+            facts,
+            configuration.batch,
+            configuration.state_digest_records,
+            self.on_step,
+            self.on_progress,
+            script,
+        )
+        task.prepare()
+        if script is not None and task.resumed_at:
+            for _ in range(task.resumed_at):
+                next(script)
+        task.run()
+        self.on_step("closed")
+        for topic in COPIED:
+            if not (folder.path / topic).exists():
+                shutil.copytree(source.path / topic, folder.path / topic)
+        manifest = self._manifest(folder, facts, task)
+        finish(folder, manifest)
+        manifest["files"] = file_entries(folder.path)
+        self.on_step("reports written")
+        write_manifest(folder.path / MANIFEST, manifest)
+        return Run(self.folder, manifest, resumed_at=task.resumed_at, reports=[*map(str, folder.reports), *task.reports])
+
+    def _keep_strategy(self, folder: LocalLog) -> Configuration:
+        """Copy a user's strategy into the run folder, so that the run can be verified when the file has moved on."""
+        source = strategy_source(self.configuration)
+        if source is not None and source.is_file():
+            kept = folder.path / "code"
+            kept.mkdir(exist_ok=True)
+            if not (kept / source.name).exists():
+                shutil.copyfile(source, kept / source.name)
+        return self.configuration
+
+    def _script(self) -> Iterator[JournalEntry] | None:
+        if self.script_of is None:
+            return None
+        log = LocalLog.open(self.script_of)
+        return (entry for entry in read_journal(log) if entry.kind == BATCH)
+
+    def _manifest(self, folder: LocalLog, facts: dict[str, Any], task: Task) -> dict[str, Any]:
+        topics: dict[str, Any] = {}
+        for topic in folder.topics():
+            reader = folder.reader(topic)
+            count = reader.end_offset - reader.start_offset
+            topics[topic] = {"count": count, "digest": topic_digest(reader, codec(topic_of(topic).record)).hex()}
+        return {
+            **facts,
+            "command": "replay" if self.script_of is not None else "backtest",
+            "status": "finished",
+            "batches": task.sequence - 1,
+            "records": task.execution.engine.consumed,
+            "topics": topics,
+        }
+
+
+def open_run(path: Path) -> tuple[LocalLog, dict[str, Any]]:
+    """A run folder opened for reading, and its genesis facts.
+
+    Raises:
+        NotARun: the folder has no journal.
+    """
+    if not path.is_dir():
+        raise NotARun(f"{path} is no folder; give one that 'sq backtest' wrote")
+    log = LocalLog.open(path)
+    if JOURNAL not in log.topics():
+        log.close()
+        raise NotARun(f"{path} holds no journal; give a run folder that 'sq backtest' wrote")
+    try:
+        return log, next(iter(read_journal(log))).facts
+    except StopIteration:
+        log.close()
+        raise NotARun(f"{path}: the journal is empty; run the backtest again") from None
+    except ShrivenError:
+        log.close()
+        raise
+
+
+def configuration_of(folder: Path, facts: dict[str, Any]) -> Configuration:
+    """The run's configuration, a user's strategy taken from the run folder's own copy."""
+    configuration = msgspec.convert(facts["configuration"], Configuration)
+    source = strategy_source(configuration)
+    if source is not None:
+        kept = folder / "code" / source.name
+        if not kept.is_file():
+            raise NotARun(f"{kept} is missing: the run's strategy cannot be executed again; restore the folder from a copy")
+        suffix = configuration.strategy[configuration.strategy.rfind(".py") + 3 :]
+        configuration.strategy = f"{kept}{suffix}"
+    return configuration
+
+
+def open_input(facts: dict[str, Any], given: Path | None) -> LocalLog:
+    """The recording a run was made from.
+
+    Raises:
+        MissingInput: it is not where it was, and no other place was given.
+    """
+    path = given if given is not None else Path(facts["input_path"])
+    if not path.is_dir():
+        raise MissingInput(f"the recording {path} is not there; give its place with --input")
+    return LocalLog.open(path)
+
+
+def execution_for(folder: Path, facts: dict[str, Any], source: LocalLog) -> Execution:
+    """The execution that the genesis facts describe, over the recording."""
+    return build_execution(configuration_of(folder, facts), source, facts["journal_id"])
+
+
+__all__ = ["Backtest", "OtherIdentity", "Run", "configuration_of", "execution_for", "open_input", "open_recording", "open_run"]

@@ -1,0 +1,436 @@
+"""The fused engine: executes slices of merged input through every stage, and holds nothing but state.
+
+No files, no clock, no threads. For each slice:
+
+1. the *ahead* loop runs the kernel stages that have no ledger upstream over the whole slice and leaves events for the ledgers;
+2. the driver hands events, timers and the venue's reports to the ledgers in the order
+   (record, timers before it first; deadline; stage rank), each consequence drained depth-first;
+3. the *stepped* loop (the venue) is advanced only to the position at which a ledger acts next, and to the slice's end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from schemas import records
+from schemas.catalogue import topic as topic_of
+from schemas.codec import codec
+from schemas.errors import ShrivenError
+from streams.numeric import book as book_module
+from streams.runtime.context import StageContext
+from streams.runtime.feed import Feed
+from streams.runtime.loop import CURSOR, DELIVERED, EVENT_COUNT, NEVER, PRESENT, handler_name
+from streams.runtime.merge import Slice
+from streams.runtime.runner import LoopRunner
+from streams.runtime.topology import Topology
+
+Array = np.ndarray[Any, Any]
+Handler = Callable[[Any, StageContext], None]
+NO_STEP = 2**62
+
+
+class StageFailed(ShrivenError):
+    """A stage raised: the run halts, for skipping a record would corrupt state silently."""
+
+    code = "stage_failed"
+
+
+class Engine:
+    """Executes a topology.
+
+    Args:
+        topology: stages and wiring.
+        journal_id: 24 bits; goes into every built id.
+    """
+
+    def __init__(self, topology: Topology, journal_id: int) -> None:
+        self.topology = topology
+        self.context = StageContext(journal_id)
+        self.consumed = 0
+        self.present = 0
+        self.ended = False
+        self.topics = list(topology.outputs)
+        self._number = {topic: number for number, topic in enumerate([*topology.feeds, *topology.outputs])}
+        self._names = [*topology.feeds, *topology.outputs]
+        stamped = {topic: number for topic, number in self._number.items() if topology.ledger_readers(topic)}
+        self._stamped = {number: topic for topic, number in stamped.items()}
+        self.ahead = LoopRunner(topology.ahead, topology.feeds, stamped, (), topology.books, topology.salt) if topology.ahead else None
+        self.stepped = (
+            LoopRunner(topology.stepped, topology.feeds, {}, topology.stepped[0].module.OUTPUTS, topology.stepped_books, topology.salt)
+            if topology.stepped
+            else None
+        )
+        self._venue_rank = topology.stepped[0].rank if topology.stepped else -1
+        self._venue_timer = topology.stepped[0].state.timer if topology.stepped else None
+        self._venue_state = topology.stepped[0].state if topology.stepped else None
+        self._venue_topic = topology.stepped[0].module.OUTPUTS[0] if topology.stepped else ""
+        self.ledgers = list(topology.ledgers)
+        self._with_timer = [(stage.rank, stage.ledger) for stage in self.ledgers if hasattr(stage.ledger, "on_timer")]
+        self.lists: dict[str, list[Any]] = {topic: [] for topic in self.topics if topic not in self._kernel_topics()}
+        self._bind()
+
+    def _kernel_topics(self) -> set[str]:
+        return set(self.ahead.rows) if self.ahead else set()
+
+    def _bind(self) -> None:
+        """Wire record types and topics to handlers, in stage order."""
+        self._handlers: dict[type, tuple[Handler, ...]] = {}
+        self._sinks: dict[type, Callable[[Any], None]] = {}
+        for topic in self._names:
+            record = getattr(records, topic_of(topic).record)
+            readers: list[Handler] = [getattr(ledger, handler_name(topic)) for ledger in self.topology.ledger_readers(topic)]
+            if self.stepped is not None and topic in self.stepped.commands:
+                readers.append(self._command)
+            self._handlers[record] = tuple(readers)
+            if topic in self.lists:
+                self._sinks[record] = self.lists[topic].append
+        self._by_number = [self._handlers[getattr(records, topic_of(topic).record)] for topic in self._names]
+
+    def execute(self, piece: Slice, feeds: Sequence[Feed]) -> None:
+        """Execute one slice; outputs gather until :meth:`take_outputs`.
+
+        Raises:
+            StageFailed: a ledger raised.
+            CapacityExceeded: a bounded state is full.
+        """
+        self._piece = piece
+        self._feeds = feeds
+        self._length = piece.count + int(piece.ended)
+        self._clock = piece.clock[: self._length]
+        self._last_clock = int(self._clock[-1]) if self._length else 0
+        self._base = self.consumed
+        self._next = self._limit = 0
+        self._limit_clock = -1
+        if self.ahead is not None:
+            starts = {topic: int(count[0]) for topic, count in self.ahead.counts.items()}
+            self.ahead.attach(piece, feeds)
+            self.ahead.advance(self._length, NEVER)
+            self._load_events(starts)
+        else:
+            self._no_events()
+        if self.stepped is not None:
+            self.stepped.attach(piece, feeds)
+        try:
+            self._drive()
+            if self.stepped is not None:
+                self._advance(self._length, NEVER)
+            if piece.ended:
+                self._end()
+        except ShrivenError:
+            raise
+        except Exception as problem:
+            raise self._failed(problem) from problem
+        self.consumed += piece.count
+        if self._length:
+            self.present = int(self._clock[-1])
+
+    def _failed(self, problem: Exception) -> StageFailed:
+        trace = problem.__traceback__
+        where = ""
+        while trace is not None:
+            where = f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}"
+            trace = trace.tb_next
+        position = max(0, min(self._next - 1, self._piece.count - 1))
+        feed = self._feeds[int(self._piece.origin[position])] if self._piece.count else None
+        place = f"{feed.topic} offset {feed.offset_of_zero + int(self._piece.index[position])}" if feed is not None else "the end of input"
+        return StageFailed(
+            f"{type(problem).__name__} in {where}: {problem}; at {place}, clock {self.context.clock}. The run is halted and its log reopens; "
+            "correct the stage, then start the run again with --fresh"
+        )
+
+    def _no_events(self) -> None:
+        self._steps: list[int] = []
+        self._clocks: list[int] = []
+        self._event_topics: list[int] = []
+        self._records: list[Any] = []
+        self._sequences: list[int] = []
+        self._run_ends: list[int] = []
+
+    def _load_events(self, starts: dict[str, int]) -> None:
+        """Turn the ahead loop's events into lists of typed records, one entry per delivery."""
+        ahead = self.ahead
+        assert ahead is not None
+        count = int(ahead.control[EVENT_COUNT])
+        if not count:
+            self._no_events()
+            return
+        events = ahead.events[:count]
+        self._steps = events["step"].tolist()
+        self._clocks = events["clock"].tolist()
+        topics = events["topic"]
+        self._event_topics = topics.tolist()
+        self._sequences = (((events["step"] + 1) >> 1) + self._base).tolist()
+        self._run_ends = [*(np.flatnonzero(topics[1:] != topics[:-1]) + 1).tolist(), count]
+        rows = events["row"]
+        present = [number for number in self._stamped if (topics == number).any()] if count > 1 else [int(topics[0])]
+        loaded: list[Any] = [None] * count
+        for number in present:
+            topic = self._names[number]
+            places = np.flatnonzero(topics == number)
+            found = self._records_of(topic, rows[places], starts)
+            if len(present) == 1:
+                loaded = found
+                break
+            for place, record in zip(places.tolist(), found, strict=True):
+                loaded[place] = record
+        self._records = loaded
+
+    def _records_of(self, topic: str, rows: Array, starts: dict[str, int]) -> list[Any]:
+        ahead = self.ahead
+        assert ahead is not None
+        if topic in ahead.rows:
+            first = starts[topic]
+            found = codec(topic_of(topic).record).rows_to_records(ahead.rows[topic], first, int(ahead.counts[topic][0]) - first)
+            return list(found) if len(found) == len(rows) else [found[row - first] for row in rows.tolist()]
+        feed = next(feed for feed in self._feeds if feed.topic == topic)
+        if not feed.is_columnar:
+            return [feed.records[row] for row in rows.tolist()]
+        if feed.has_levels:
+            return list(feed.codec.decode_records(b"".join(feed.body_of(row) for row in rows.tolist()), len(rows)))
+        return list(feed.codec.rows_to_records(feed.rows[rows], 0, len(rows)))
+
+    def _next_timer(self) -> tuple[int, int, int, Any]:
+        """The earliest ledger timer in the slice: (step, clock, rank, ledger); step NO_STEP if none is due in it."""
+        deadline, rank, ledger = NEVER, 0, None
+        for stage_rank, stage in self._with_timer:
+            if stage.state.timer < deadline:
+                deadline, rank, ledger = stage.state.timer, stage_rank, stage
+        if ledger is None or not self._length or deadline > self._last_clock:
+            return NO_STEP, 0, 0, None
+        place = max(int(np.searchsorted(self._clock, deadline)), self._next)
+        if place >= self._length:
+            return NO_STEP, 0, 0, None
+        return 2 * place, max(deadline, self.context.clock), rank, ledger
+
+    def _drive(self) -> None:
+        """Hand events, ledger timers and reports over in order."""
+        context, pending = self.context, self.context.pending
+        steps, clocks, topics, loaded, by_number = self._steps, self._clocks, self._event_topics, self._records, self._by_number
+        total, position = len(steps), 0
+        timers = [stage.state.timer for _, stage in self._with_timer]
+        timer_step, timer_clock, timer_rank, timer_ledger = self._next_timer()
+        while True:
+            step = steps[position] if position < total else NO_STEP
+            timer_first = timer_ledger is not None and (timer_step < step or (timer_step == step and timer_clock < clocks[position]))
+            if timer_first:
+                limit, limit_clock = timer_step >> 1, timer_clock - (timer_rank <= self._venue_rank)
+            elif position < total:
+                limit, limit_clock = step >> 1, NEVER if step & 1 else clocks[position] - 1
+            else:
+                limit, limit_clock = self._length, NEVER
+            if self._venue_is_active():
+                reports = self._advance(limit, limit_clock)
+                if reports:
+                    pending.extend(reports)
+                    self._drain()
+                    timers = [stage.state.timer for _, stage in self._with_timer]
+                    timer_step, timer_clock, timer_rank, timer_ledger = self._next_timer()
+                    continue
+            self._limit, self._limit_clock = limit, limit_clock
+            if timer_first:
+                self._next = timer_step >> 1
+                context.clock = timer_clock
+                context.sequence = self._base + self._next
+                timer_ledger.on_timer(timer_ledger.state.timer, context)
+                if pending:
+                    self._drain()
+            elif position == total:
+                break
+            else:
+                handlers = by_number[topics[position]]
+                if len(handlers) == 1 and not self._venue_is_active():
+                    position = self._deliver_run(position, handlers[0], timer_step, timer_clock)
+                else:
+                    self._next = (step + 1) >> 1
+                    context.clock = clocks[position]
+                    context.sequence = self._base + self._next
+                    record = loaded[position]
+                    position += 1
+                    for handler in handlers:
+                        handler(record, context)
+                        if pending:
+                            self._drain()
+            now = [stage.state.timer for _, stage in self._with_timer]
+            if timer_first or now != timers:
+                timers = now
+                timer_step, timer_clock, timer_rank, timer_ledger = self._next_timer()
+
+    def _deliver_run(self, position: int, handler: Handler, timer_step: int, timer_clock: int) -> int:
+        """Deliver a run of events of one topic to its only reader, up to the next timer or consequence; returns the next position."""
+        steps, clocks, topics = self._steps, self._clocks, self._event_topics
+        context, pending = self.context, self.context.pending
+        stop = end = self._run_ends[bisect_right(self._run_ends, position)]
+        if timer_step < NO_STEP:
+            stop = bisect_right(steps, timer_step - 1, position, end)
+            while stop < end and steps[stop] == timer_step and clocks[stop] <= timer_clock:
+                stop += 1
+        stop = max(stop, position + 1)
+        run = zip(range(position, stop), self._records[position:stop], clocks[position:stop], self._sequences[position:stop], strict=True)
+        ledger = getattr(handler, "__self__", None)
+        at = position
+        if hasattr(ledger, "on_timer"):
+            timer = ledger.state.timer
+            for at, record, context.clock, context.sequence in run:  # noqa: B007, B020
+                handler(record, context)
+                if pending or ledger.state.timer != timer:
+                    break
+        else:
+            for at, record, context.clock, context.sequence in run:  # noqa: B007, B020
+                handler(record, context)
+                if pending:
+                    break
+        step = steps[at]
+        self._next = (step + 1) >> 1
+        self._limit, self._limit_clock = step >> 1, NEVER if step & 1 else clocks[at] - 1
+        if pending:
+            self._drain()
+        return at + 1
+
+    def _drain(self) -> None:
+        """Route everything emitted, depth-first."""
+        pending = self.context.pending
+        emitted = pending[:]
+        pending.clear()
+        context, handlers, sinks = self.context, self._handlers, self._sinks
+        for record in emitted:
+            kind = type(record)
+            sinks[kind](record)
+            for handler in handlers[kind]:
+                handler(record, context)
+                if pending:
+                    self._drain()
+
+    def _venue_is_active(self) -> bool:
+        return self._venue_timer is not None and (self._venue_timer[0] != NEVER or self._venue_state.working[0] != 0)
+
+    def _advance(self, limit: int, limit_clock: int) -> list[Any]:
+        """Advance the venue; returns the reports it delivered, with the position and the clock set to their delivery."""
+        stepped = self.stepped
+        assert stepped is not None
+        if stepped.advance(limit, limit_clock) != DELIVERED:
+            return []
+        topic = self._venue_topic
+        found = list(codec(topic_of(topic).record).rows_to_records(stepped.rows[topic], 0, int(stepped.counts[topic][0])))
+        stepped.counts[topic][0] = 0
+        self._next = self._limit = int(stepped.control[CURSOR])
+        self._limit_clock = self.context.clock = int(stepped.control[PRESENT])
+        self.context.sequence = self._base + self._next
+        return found
+
+    def _command(self, record: Any, context: StageContext) -> None:
+        """Hand a command to the venue at the present position and clock; an idle venue is caught up first."""
+        stepped = self.stepped
+        assert stepped is not None
+        if stepped.control[CURSOR] < self._limit:
+            stepped.advance(self._limit, self._limit_clock)
+        if stepped.control[PRESENT] < context.clock:
+            stepped.control[PRESENT] = context.clock
+        topic = self.topology.command_topic
+        stepped.command_rows[topic][0] = pack_command(record)
+        stepped.commands[topic](stepped.packed)
+        stepped.raise_fault()
+
+    def _end(self) -> None:
+        """EndOfInput for the ledgers, in stage order."""
+        self.ended = True
+        self._next = self._limit = self._length
+        self._limit_clock = NEVER
+        self.context.sequence = self._base + self._piece.count
+        self.context.clock = int(self._clock[-1])
+        for stage in self.ledgers:
+            on_end = getattr(stage.ledger, "on_end", None)
+            if on_end is not None:
+                on_end(self.context)
+                if self.context.pending:
+                    self._drain()
+
+    def take_outputs(self) -> list[tuple[str, Any, int]]:
+        """(topic, body, count) of everything emitted since the last call, in catalogue order; empty topics left out."""
+        taken: list[tuple[str, Any, int]] = []
+        for topic in self.topics:
+            if topic in self.lists:
+                waiting = self.lists[topic]
+                if waiting:
+                    taken.append((topic, codec(topic_of(topic).record).encode_records(waiting), len(waiting)))
+                    waiting.clear()
+            elif self.ahead is not None:
+                count = int(self.ahead.counts[topic][0])
+                if count:
+                    taken.append((topic, codec(topic_of(topic).record).encode_rows(self.ahead.rows[topic], count), count))
+        if self.ahead is not None:
+            self.ahead.clear_rows()
+        return taken
+
+    def stage_states(self) -> list[tuple[str, bytes]]:
+        """Canonical bytes of every stage's state, in stage order, and of the driver's own."""
+        states: list[tuple[int, str, bytes]] = []
+        for stage in [*self.topology.ahead, *self.topology.stepped]:
+            parts = [np.ascontiguousarray(array).tobytes() for array in stage.state]
+            states.append((stage.rank, stage.name, b"".join(parts)))
+        for ledger in self.ledgers:
+            states.append((ledger.rank, ledger.name, msgspec.msgpack.encode(ledger.ledger.state)))
+        if self.topology.books is not None:
+            states.append((100, "books", book_module.snapshot(self.topology.books)))
+        if self.topology.stepped_books is not None:
+            states.append((101, "venue-books", book_module.snapshot(self.topology.stepped_books)))
+        context = self.context
+        driver = [self.consumed, self.present, context.clock, context.sequence, context.last_sequence, context.ordinal, int(self.ended)]
+        driver += [int(loop.control[PRESENT]) if loop is not None else 0 for loop in (self.ahead, self.stepped)]
+        states.append((102, "driver", msgspec.msgpack.encode(driver)))
+        return [(name, state) for _, name, state in sorted(states, key=lambda entry: (entry[0], entry[1]))]
+
+    def state_digests(self) -> list[tuple[str, bytes]]:
+        """SHA-256 of each stage's canonical state."""
+        return [(name, hashlib.sha256(state).digest()) for name, state in self.stage_states()]
+
+    def restore(self, states: dict[str, bytes]) -> None:
+        """Take up the states that :meth:`stage_states` gave."""
+        for stage in [*self.topology.ahead, *self.topology.stepped]:
+            _restore_arrays(stage.name, stage.state, states[stage.name])
+        for ledger in self.ledgers:
+            ledger.ledger.state = msgspec.msgpack.decode(states[ledger.name], type=type(ledger.ledger.state))
+        if self.topology.books is not None:
+            book_module.restore(self.topology.books, states["books"])
+        if self.topology.stepped_books is not None:
+            book_module.restore(self.topology.stepped_books, states["venue-books"])
+        driver = msgspec.msgpack.decode(states["driver"], type=list[int])
+        context = self.context
+        self.consumed, self.present, context.clock, context.sequence, context.last_sequence, context.ordinal, ended = driver[:7]
+        self.ended = bool(ended)
+        for loop, value in zip((self.ahead, self.stepped), driver[7:], strict=True):
+            if loop is not None:
+                loop.control[PRESENT] = value
+
+
+def _restore_arrays(name: str, state: Any, content: bytes) -> None:
+    position = 0
+    for array in state:
+        part = np.frombuffer(content, array.dtype, array.size, position).reshape(array.shape)
+        array[...] = part
+        position += array.nbytes
+    if position != len(content):
+        raise ShrivenError(f"the snapshot of {name} has {len(content)} bytes, this configuration needs {position}; start over with --fresh")
+
+
+def pack_command(record: Any) -> tuple[Any, ...]:
+    """A VenueCommand as the tuple of its columns: the id in two halves of 50 bits."""
+    identifier = record.order_id
+    return (
+        int(identifier[:10], 32),
+        int(identifier[10:], 32),
+        record.instrument,
+        record.event_time,
+        record.kind,
+        record.side,
+        record.order_type,
+        record.time_in_force,
+        record.post_only,
+        record.quantity,
+        record.price,
+    )

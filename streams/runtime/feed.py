@@ -1,0 +1,189 @@
+"""One input partition as the runtime sees it: decoded rows ahead of what was consumed, and the bytes they came from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from schemas.catalogue import topic as topic_of
+from schemas.codec import codec
+from schemas.errors import BadData
+from streams.log.local import Block, TopicReader
+
+Array = np.ndarray[Any, Any]
+NO_LEVELS = np.zeros(0, np.dtype([("price", "i8"), ("quantity", "i8")], align=True))
+
+
+def _grown(array: Array, used: int, needed: int) -> Array:
+    """The array, or a copy at least twice as long, so that ``needed`` more entries fit after ``used``."""
+    if used + needed <= len(array):
+        return array
+    larger = np.zeros(max(2 * len(array), used + needed), array.dtype)
+    larger[:used] = array[:used]
+    return larger
+
+
+class Feed:
+    """Decoded head of one input topic.
+
+    ``rows[first:count]`` are decoded and not consumed; ``keys`` holds the running maximum of event time within the partition, ``status``
+    0 for a good record. Rows stay where they are until :meth:`compact`, so indices into them live as long as a batch.
+
+    Args:
+        reader: the topic's reader.
+        code: place among the inputs, which is the merge rank.
+        judge: marks bad rows: ``judge(rows or records, keys_before, status)``.
+    """
+
+    def __init__(self, reader: TopicReader, topic: str, code: int, judge: Callable[[Feed, int, int], None] | None = None) -> None:
+        self.topic = topic
+        self.code = code
+        self.reader = reader
+        self.codec = codec(topic_of(topic).record)
+        self.is_market_data = topic.startswith("md.")
+        self.is_columnar = self.is_market_data
+        self.has_levels = topic_of(topic).record == "DepthUpdate"
+        self._judge = judge
+        self.offset = reader.start_offset
+        self.end_offset = reader.end_offset
+        self.running_maximum = 0
+        self._reset()
+
+    def _reset(self) -> None:
+        self.first = 0
+        self.count = 0
+        self.offset_of_zero = self.offset
+        self.level_count = 0
+        self.body_length = 0
+        self.rows: Array = np.zeros(0, self.codec.dtype) if self.is_columnar else np.zeros(0, np.int64)
+        self.records: list[Any] = []
+        self.levels: Array = NO_LEVELS
+        self.body: Array = np.zeros(0, np.uint8)
+        self.keys: Array = np.zeros(0, np.int64)
+        self.ends: Array = np.zeros(0, np.int64)
+        self.status: Array = np.zeros(0, np.uint8)
+        self._blocks: Iterator[Block] | None = None
+
+    def seek(self, offset: int, running_maximum: int) -> None:
+        """Go on at this offset, as if every record before it had been consumed."""
+        self.offset = offset
+        self.running_maximum = running_maximum
+        self._reset()
+
+    @property
+    def next_offset(self) -> int:
+        """Offset of the next record to consume."""
+        return self.offset_of_zero + self.first
+
+    @property
+    def is_exhausted(self) -> bool:
+        """True if nothing is left to decode."""
+        return self.offset_of_zero + self.count >= self.end_offset
+
+    def refill(self) -> bool:
+        """Decode the next block behind the rows that are there; False at the end of the topic."""
+        if self.is_exhausted:
+            return False
+        start = self.offset_of_zero + self.count
+        if self._blocks is None:
+            self._blocks = iter(self.reader.blocks(start, self.end_offset))
+        block = next(self._blocks, None)
+        if block is None:
+            raise BadData(f"{self.topic} ends at offset {start}, its index says {self.end_offset}; run 'sq verify' on the folder")
+        self._append(block, start)
+        return True
+
+    def _append(self, block: Block, start: int) -> None:
+        if self.is_columnar:
+            decoded = self.codec.decode_with_ends(block.body, block.count)
+            rows, levels, ends = decoded
+            records: list[Any] = []
+        else:
+            records = self.codec.decode_records(block.body, block.count)
+            ends = self.codec.record_ends(block.body, block.count)
+            rows, levels = np.arange(block.count, dtype=np.int64), NO_LEVELS
+        skip = start - block.first_offset
+        keep = min(block.count, self.end_offset - block.first_offset) - skip
+        body_first = int(ends[skip - 1]) if skip else 0
+        body_last = int(ends[skip + keep - 1])
+        stop = self.count + keep
+        self.rows = _grown(self.rows, self.count, keep)
+        self.keys = _grown(self.keys, self.count, keep)
+        self.ends = _grown(self.ends, self.count, keep)
+        self.status = _grown(self.status, self.count, keep)
+        self.body = _grown(self.body, self.body_length, body_last - body_first)
+        self.body[self.body_length : self.body_length + body_last - body_first] = block.body[body_first:body_last]
+        self.ends[self.count : stop] = ends[skip : skip + keep] + (self.body_length - body_first)
+        self.body_length += body_last - body_first
+        self.status[self.count : stop] = 0
+        if self.is_columnar:
+            self.rows[self.count : stop] = rows[skip : skip + keep]
+            if self.has_levels:
+                self.levels = _grown(self.levels, self.level_count, len(levels))
+                self.levels[self.level_count : self.level_count + len(levels)] = levels
+                self.rows["first_level"][self.count : stop] += self.level_count
+                self.level_count += len(levels)
+            times = self.rows["event_time"][self.count : stop]
+        else:
+            self.rows[self.count : stop] = np.arange(self.count, stop)
+            self.records.extend(records[skip : skip + keep])
+            times = np.array([record.event_time for record in records[skip : skip + keep]], np.int64)
+        keys = self.keys[self.count : stop]
+        keys[:] = times
+        first, self.count = self.count, stop
+        if self._judge is not None:
+            self._judge(self, first, stop)
+            keys[self.status[first:stop] != 0] = 0
+        if len(keys):
+            keys[0] = max(int(keys[0]), self.running_maximum)
+            np.maximum.accumulate(keys, out=keys)
+            self.running_maximum = int(keys[-1])
+
+    def consume(self, count: int) -> bytes:
+        """Take ``count`` rows off the head; returns SHA-256 of their bodies."""
+        start = int(self.ends[self.first - 1]) if self.first else 0
+        self.first += count
+        stop = int(self.ends[self.first - 1]) if self.first else 0
+        return hashlib.sha256(self.body[start:stop].data).digest()
+
+    def body_of(self, row: int) -> bytes:
+        """The record's bytes as they lie on the log."""
+        start = int(self.ends[row - 1]) if row else 0
+        return self.body[start : int(self.ends[row])].tobytes()
+
+    @property
+    def maximum_consumed(self) -> int:
+        """Running maximum of event time over what was consumed."""
+        return int(self.keys[self.first - 1]) if self.first else self._maximum_before
+
+    _maximum_before = 0
+
+    def compact(self) -> None:
+        """Drop consumed rows; indices taken before are void after."""
+        if not self.first:
+            return
+        self._maximum_before = int(self.keys[self.first - 1])
+        kept = slice(self.first, self.count)
+        start = int(self.ends[self.first - 1])
+        length = self.count - self.first
+        body_length = self.body_length - start
+        self.body[:body_length] = self.body[start : self.body_length].copy()
+        self.ends[:length] = self.ends[kept] - start
+        self.keys[:length] = self.keys[kept].copy()
+        self.status[:length] = self.status[kept].copy()
+        if self.is_columnar:
+            self.rows[:length] = self.rows[kept].copy()
+            if self.has_levels:
+                dropped = int(self.rows["first_level"][0]) if length else self.level_count
+                self.levels[: self.level_count - dropped] = self.levels[dropped : self.level_count].copy()
+                self.rows["first_level"][:length] -= dropped
+                self.level_count -= dropped
+        else:
+            self.records = self.records[kept]
+        self.body_length = body_length
+        self.offset_of_zero += self.first
+        self.count = length
+        self.first = 0

@@ -1,0 +1,333 @@
+"""The loop that fuses kernel stages: written from the topology as Python text, compiled once, cached by content.
+
+The text calls the stages' functions in stage order and drains the consequences of every call depth-first, nested statically, so there is
+no dispatch at run time. One loop runs the whole slice ahead (aggregation, toxicity, a kernel strategy); another, with the venue alone, is
+stepped to the positions at which a ledger acts. Both are made here.
+
+Before each call the loop checks that every output has room for all that the call and its consequences may append; if not it returns
+``ROOM`` with nothing consumed, the owner grows the arrays and calls again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from schemas.catalogue import topic as topic_of
+from schemas.kernel import cache_root
+
+DONE, ROOM, DELIVERED, FAULT = 0, 1, 2, 3
+CURSOR, LIMIT, LIMIT_CLOCK, LENGTH, PRESENT, EVENT_COUNT, OUTCOME = 0, 1, 2, 3, 4, 5, 6
+CONTROL_LENGTH = 8
+SKIP, END = 254, 255
+NEVER = 2**63 - 1
+EVENT = np.dtype([("step", "i8"), ("clock", "i8"), ("topic", "i8"), ("row", "i8")])
+"""One delivery to a ledger: twice the slice index (+1 for the record itself, +0 for a timer before it), clock, topic number, row."""
+
+
+class KernelStage(msgspec.Struct, frozen=True):
+    """A kernel stage with its state, as a loop runs it."""
+
+    name: str
+    rank: int
+    module: Any
+    state: Any
+
+    def consumes(self, topic: str) -> bool:
+        """True if the stage reads the topic."""
+        return topic in self.module.INPUTS
+
+    @property
+    def takes_books(self) -> bool:
+        """True if the stage's functions take the books as second argument."""
+        return "book" in getattr(self.module, "VIEWS", ()) or "md.depth" in self.module.INPUTS
+
+
+def snake_case(record: str) -> str:
+    """``DepthUpdate`` -> ``depth_update``; ``PnL`` -> ``pnl``."""
+    if record == "PnL":
+        return "pnl"
+    return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(record))
+
+
+def handler_name(topic: str) -> str:
+    """Name of the function that takes the topic's record: ``md.depth`` -> ``on_depth_update``."""
+    return f"on_{snake_case(topic_of(topic).record)}"
+
+
+def _identifier(topic: str) -> str:
+    return topic.replace(".", "_")
+
+
+class LoopText:
+    """Writes one loop.
+
+    Args:
+        stages: kernel stages in stage order.
+        feeds: external topics in merge order; a feed's place is its source code.
+        numbers: topic -> number, for topics whose rows ledgers consume (stamped as events).
+        delivered: topics whose rows end the call at once (the venue's reports).
+        has_books: whether a set of books is part of the context.
+    """
+
+    def __init__(self, stages: Sequence[KernelStage], feeds: Sequence[str], numbers: dict[str, int], delivered: Sequence[str], has_books: bool) -> None:
+        self.stages = list(stages)
+        self.feeds = list(feeds)
+        self.numbers = numbers
+        self.delivered = list(delivered)
+        self.has_books = has_books
+        self.commands = [topic for stage in self.stages for topic in stage.module.INPUTS if topic not in feeds and not self._is_internal(topic)]
+        self.outputs = [topic for stage in self.stages for topic in stage.module.OUTPUTS]
+        self.lines: list[str] = []
+
+    def _is_internal(self, topic: str) -> bool:
+        return any(topic in stage.module.OUTPUTS for stage in self.stages)
+
+    def consumers(self, topic: str) -> list[KernelStage]:
+        """Stages of this loop that read the topic, in stage order."""
+        return [stage for stage in self.stages if stage.consumes(topic)]
+
+    def rows_needed(self) -> tuple[dict[str, int], int]:
+        """The most rows per output topic, and events, that one record or one timer can cause."""
+
+        def of_call(stage: KernelStage, times: int, need: dict[str, int]) -> None:
+            for topic in stage.module.OUTPUTS:
+                rows = times * stage.module.RESERVE[topic]
+                need[topic] = need.get(topic, 0) + rows
+                for consumer in self.consumers(topic):
+                    of_call(consumer, rows, need)
+
+        entries: list[dict[str, int]] = []
+        for topic in self.feeds:
+            need: dict[str, int] = {}
+            for stage in self.consumers(topic):
+                of_call(stage, 1, need)
+            entries.append(need)
+        everything: dict[str, int] = {}
+        for stage in self.stages:
+            alone: dict[str, int] = {}
+            of_call(stage, 1, alone)
+            entries.append(alone)
+            of_call(stage, 1, everything)
+        entries.append(everything)
+        rows = {topic: max(entry.get(topic, 0) for entry in entries) for topic in self.outputs}
+        return rows, 1 + sum(count for topic, count in rows.items() if topic in self.numbers)
+
+    def write(self, places: dict[str, int], dimensions: dict[str, int], dtypes: dict[str, np.dtype[Any]]) -> str:
+        """The module's text, for arrays that lie in the context at ``places``."""
+        self.lines = []
+        self._header(dtypes)
+        self._put(0, "@kernel")
+        self._put(0, "def run(packed):")
+        self._arrays(places, dimensions)
+        self._body()
+        for topic in self.commands:
+            self._command(places, dimensions, topic)
+        return "\n".join(self.lines) + "\n"
+
+    def _put(self, depth: int, line: str) -> None:
+        self.lines.append("    " * depth + line)
+
+    def _header(self, dtypes: dict[str, np.dtype[Any]]) -> None:
+        put = self._put
+        put(0, '"""A fused loop, generated from a topology."""')
+        put(0, "from collections import namedtuple")
+        put(0, "import numpy as np")
+        put(0, "from numba import carray")
+        put(0, "from schemas.kernel import kernel")
+        put(0, "from streams.runtime.pointers import as_pointer")
+        if self.has_books:
+            put(0, "from streams.numeric.book import Books")
+        for stage in self.stages:
+            put(0, f"import {stage.module.__name__} as {stage.name}_module")
+            put(0, f"{stage.name}_State = {stage.name}_module.State")
+            for name in [handler_name(t) for t in stage.module.INPUTS] + ["on_timer", "on_end"]:
+                if hasattr(stage.module, name):
+                    put(0, f"{stage.name}_{name} = {stage.name}_module.{name}")
+            fields = " ".join(_identifier(topic) for topic in stage.module.OUTPUTS)
+            put(0, f"{stage.name}_Out = namedtuple('{stage.name}_Out', '{fields}')")
+        kinds: dict[str, str] = {}
+        for dtype in dtypes.values():
+            kinds.setdefault(repr(dtype), f"DTYPE_{len(kinds)}")
+        self._kinds = {name: kinds[repr(dtype)] for name, dtype in dtypes.items()}
+        for text, name in kinds.items():
+            put(0, f"{name} = np.{text}" if text.startswith("dtype") else f"{name} = {text}")
+
+    def _arrays(self, places: dict[str, int], dimensions: dict[str, int]) -> None:
+        put = self._put
+        for name, place in places.items():
+            sizes = ", ".join(f"packed[{place + 1 + axis}]" for axis in range(dimensions[name]))
+            shape = f"({sizes},)" if dimensions[name] == 1 else f"({sizes})"
+            put(1, f"{name} = carray(as_pointer(packed[{place}]), {shape}, {self._kinds[name]})")
+        if self.has_books:
+            names = [name for name in places if name.startswith("books__")]
+            put(1, f"books = Books({', '.join(names)})")
+        for stage in self.stages:
+            names = [name for name in places if name.startswith(f"{stage.name}__")]
+            put(1, f"{stage.name} = {stage.name}_State({', '.join(names)})")
+            pairs = ", ".join(f"(rows_{_identifier(t)}, count_{_identifier(t)})" for t in stage.module.OUTPUTS)
+            put(1, f"{stage.name}_out = {stage.name}_Out({pairs}{',' if len(stage.module.OUTPUTS) == 1 else ''})".replace(",)", ")"))
+
+    def _command(self, places: dict[str, int], dimensions: dict[str, int], topic: str) -> None:
+        """An entry that hands one record from a ledger to the stage that reads it, at the present clock."""
+        put = self._put
+        put(0, "@kernel")
+        put(0, f"def {handler_name(topic)}(packed):")
+        self._arrays(places, dimensions)
+        put(1, f"present = control[{PRESENT}]")
+        for stage in self.consumers(topic):
+            books = "books, " if self.has_books else ""
+            put(1, f"{stage.name}.clock[0] = present")
+            put(1, f"{stage.name}_{handler_name(topic)}({stage.name}, {books}command_{_identifier(topic)}[0], {stage.name}_out)")
+
+    def _call(self, depth: int, stage: KernelStage, function: str, arguments: str) -> None:
+        books = "books, " if self.has_books and stage.takes_books else ""
+        self._put(depth, f"{stage.name}.clock[0] = present")
+        self._put(depth, f"{stage.name}_{function}({stage.name}, {books}{arguments}{stage.name}_out)")
+        self._consequences(depth, stage)
+
+    def _consequences(self, depth: int, stage: KernelStage) -> None:
+        put = self._put
+        for topic in stage.module.OUTPUTS:
+            name = _identifier(topic)
+            consumers = self.consumers(topic)
+            if topic not in self.numbers and not consumers:
+                continue
+            put(depth, f"while seen_{name} < count_{name}[0]:")
+            put(depth + 1, f"row_{name} = seen_{name}")
+            put(depth + 1, f"seen_{name} += 1")
+            if topic in self.numbers:
+                self._stamp(depth + 1, self.numbers[topic], f"row_{name}")
+            for consumer in consumers:
+                self._call(depth + 1, consumer, handler_name(topic), f"rows_{name}[row_{name}], ")
+
+    def _stamp(self, depth: int, number: int, row: str) -> None:
+        put = self._put
+        put(depth, "events[event_count].step = step")
+        put(depth, "events[event_count].clock = present")
+        put(depth, f"events[event_count].topic = {number}")
+        put(depth, f"events[event_count].row = {row}")
+        put(depth, "event_count += 1")
+
+    def _body(self) -> None:
+        put = self._put
+        needs, events_needed = self.rows_needed()
+        for topic in self.outputs:
+            put(1, f"seen_{_identifier(topic)} = count_{_identifier(topic)}[0]")
+        put(1, f"cursor = control[{CURSOR}]")
+        put(1, f"limit = control[{LIMIT}]")
+        put(1, f"length = control[{LENGTH}]")
+        put(1, f"present = control[{PRESENT}]")
+        put(1, f"event_count = control[{EVENT_COUNT}]")
+        put(1, "outcome = 0")
+        full = [f"count_{_identifier(t)}[0] + {n} > len(rows_{_identifier(t)})" for t, n in needs.items()]
+        full.append(f"event_count + {events_needed} > len(events)")
+        stops = " or ".join(f"count_{_identifier(t)}[0] > 0" for t in self.delivered)
+        faults = " or ".join([f"{stage.name}.fault[0] != 0" for stage in self.stages] + (["books.fault[0] != 0"] if self.has_books else []))
+
+        def check_after(depth: int) -> None:
+            put(depth, f"if {faults}:")
+            put(depth + 1, f"outcome = {FAULT}")
+            if stops:
+                put(depth, f"elif {stops}:")
+                put(depth + 1, f"outcome = {DELIVERED}")
+
+        put(1, "while True:")
+        put(2, "bound = np.int64(-1)")
+        put(2, "if cursor < length:")
+        put(3, "bound = clock[cursor]")
+        put(3, f"if cursor >= limit and control[{LIMIT_CLOCK}] < bound:")
+        put(4, f"bound = control[{LIMIT_CLOCK}]")
+        put(2, f"elif length > 0 and source[length - 1] == {END}:")
+        put(3, "bound = clock[length - 1]")
+        put(2, "while True:")
+        put(3, f"due = {self.stages[0].name}.timer[0]")
+        for stage in self.stages[1:]:
+            put(3, f"if {stage.name}.timer[0] < due:")
+            put(4, f"due = {stage.name}.timer[0]")
+        put(3, "if due > bound:")
+        put(4, "break")
+        put(3, f"if {' or '.join(full)}:")
+        put(4, f"outcome = {ROOM}")
+        put(4, "break")
+        put(3, "if due > present:")
+        put(4, "present = due")
+        put(3, "step = 2 * cursor")
+        first = "if"
+        for stage in self.stages:
+            put(3, f"{first} {stage.name}.timer[0] == due:")
+            if hasattr(stage.module, "on_timer"):
+                self._call(4, stage, "on_timer", "due, ")
+            else:
+                put(4, f"{stage.name}.timer[0] = {NEVER}")
+            first = "elif"
+        check_after(3)
+        put(3, "if outcome != 0:")
+        put(4, "break")
+        put(2, "if outcome != 0 or cursor >= limit:")
+        put(3, "break")
+        put(2, f"if {' or '.join(full)}:")
+        put(3, f"outcome = {ROOM}")
+        put(3, "break")
+        put(2, "present = clock[cursor]")
+        put(2, "kind = source[cursor]")
+        put(2, "row = index[cursor]")
+        put(2, "step = 2 * cursor + 1")
+        first = "if"
+        for code, topic in enumerate(self.feeds):
+            consumers = self.consumers(topic)
+            if not consumers and topic not in self.numbers:
+                continue
+            put(2, f"{first} kind == {code}:")
+            first = "elif"
+            name = _identifier(topic)
+            levels = f", levels_{name}" if topic_of(topic).record == "DepthUpdate" else ""
+            for stage in consumers:
+                self._call(3, stage, handler_name(topic), f"feed_{name}[row]{levels}, ")
+            if topic in self.numbers:
+                self._stamp(3, self.numbers[topic], "row")
+        put(2, f"{first} kind == {END}:")
+        ending = [stage for stage in self.stages if hasattr(stage.module, "on_end")]
+        for stage in ending:
+            self._call(3, stage, "on_end", "")
+        if not ending:
+            put(3, "pass")
+        put(2, "cursor += 1")
+        check_after(2)
+        put(2, "if outcome != 0:")
+        put(3, "break")
+        put(1, f"control[{CURSOR}] = cursor")
+        put(1, f"control[{PRESENT}] = present")
+        put(1, f"control[{EVENT_COUNT}] = event_count")
+        put(1, f"control[{OUTCOME}] = outcome")
+
+
+def load_module(text: str, salt: bytes = b"") -> ModuleType:
+    """Import the text as a module that lives in the kernel cache under a name holding its hash (and ``salt``: a user file's digest)."""
+    digest = hashlib.sha256(salt + text.encode()).hexdigest()[:24]
+    name = f"sq_loop_{digest}"
+    if name in sys.modules:
+        return sys.modules[name]
+    folder = cache_root() / "loops"
+    folder.mkdir(parents=True, exist_ok=True)
+    path: Path = folder / f"{name}.py"
+    if not path.exists() or path.read_text() != text:
+        draft = folder / f"{name}.{os.getpid()}"
+        draft.write_text(text)
+        os.replace(draft, path)
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"cannot import the generated loop {path}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,198 @@
+"""The order of inputs: a k-way merge of partition heads by event time, and the runs that write that order down.
+
+Key: (running maximum of event time within the partition, topic rank, partition, offset). Never a sort: order inside a partition stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numba import carray
+
+from schemas.kernel import kernel
+from streams.runtime.feed import Feed
+from streams.runtime.loop import END
+from streams.runtime.pointers import as_pointer
+
+Array = np.ndarray[Any, Any]
+FIELDS = 7
+ELEMENT = np.dtype([("input", "i8"), ("first_offset", "i8"), ("last_offset", "i8"), ("count", "i8")])
+MERGED, DRY, PAST_END = 0, 1, 2
+
+
+@kernel
+def _merge(control: Any, feeds: Any, source: Any, origin: Any, index: Any, clock: Any) -> None:
+    """Fill ``source, index, clock`` from ``control[0]`` to ``control[1]``.
+
+    ``feeds``: a row per feed: keys address, status address, length, head, rows left to decode (0 or 1), is market data, count.
+    ``control``: filled, wanted, present clock, end time; out: outcome, dry feed.
+    """
+    filled, wanted, present, end_time = control[0], control[1], control[2], control[3]
+    feed_count = feeds.shape[0]
+    outcome, dry = 0, -1
+    while filled < wanted:
+        chosen = -1
+        chosen_key = np.int64(0)
+        for f in range(feed_count):
+            head = feeds[f, 3]
+            if head >= feeds[f, 2]:
+                if feeds[f, 4] != 0:
+                    outcome, dry = 1, f
+                    break
+                continue
+            key = carray(as_pointer(feeds[f, 0]), (feeds[f, 2],), np.int64)[head]
+            if chosen < 0 or key < chosen_key:
+                chosen, chosen_key = f, key
+        if outcome != 0 or chosen < 0:
+            break
+        if chosen_key > end_time:
+            outcome = 2
+            break
+        head = feeds[chosen, 3]
+        good = carray(as_pointer(feeds[chosen, 1]), (feeds[chosen, 2],), np.uint8)[head] == 0
+        if good and feeds[chosen, 5] != 0 and chosen_key > present:
+            present = chosen_key
+        origin[filled] = chosen
+        source[filled] = chosen if good else 254
+        index[filled] = head
+        clock[filled] = present
+        feeds[chosen, 3] = head + 1
+        filled += 1
+    control[0] = filled
+    control[2] = present
+    control[4] = outcome
+    control[5] = dry
+
+
+@kernel
+def _runs(origin: Any, index: Any, count: Any, offsets: Any, elements: Any) -> Any:
+    """Write the order as runs of one input; returns their number."""
+    runs = 0
+    for i in range(count):
+        code = np.int64(origin[i])
+        if runs > 0 and elements[runs - 1].input == code:
+            elements[runs - 1].last_offset += 1
+            elements[runs - 1].count += 1
+        else:
+            offset = offsets[code] + index[i]
+            elements[runs].input = code
+            elements[runs].first_offset = offset
+            elements[runs].last_offset = offset
+            elements[runs].count = 1
+            runs += 1
+    return runs
+
+
+class Slice:
+    """A stretch of merged inputs: ``source`` (feed code, SKIP or END), ``origin`` (feed code), ``index`` (row in the feed), ``clock``."""
+
+    def __init__(self, capacity: int) -> None:
+        self.source = np.zeros(capacity + 1, np.uint8)
+        self.origin = np.zeros(capacity + 1, np.uint8)
+        self.index = np.zeros(capacity + 1, np.int64)
+        self.clock = np.zeros(capacity + 1, np.int64)
+        self.count = 0
+        self.ended = False
+
+
+class Merger:
+    """Chooses the order of inputs, or repeats a journal's.
+
+    Args:
+        feeds: input partitions in rank order.
+        end_time: records whose key is later stay unread (ns).
+    """
+
+    def __init__(self, feeds: Sequence[Feed], end_time: int) -> None:
+        self.feeds = list(feeds)
+        self.end_time = end_time
+        self._table = np.zeros((len(self.feeds), FIELDS), np.int64)
+        self._control = np.zeros(8, np.int64)
+
+    def _enter(self, feed: Feed, head: int) -> None:
+        row = self._table[feed.code]
+        row[0] = feed.keys.ctypes.data
+        row[1] = feed.status.ctypes.data
+        row[2] = feed.count
+        row[3] = head
+        row[4] = 0 if feed.is_exhausted else 1
+        row[5] = feed.is_market_data
+
+    def take(self, target: Slice, wanted: int, present: int) -> None:
+        """Fill the slice with the next ``wanted`` records, or fewer and END when the inputs have ended; ``present`` is the clock so far."""
+        for feed in self.feeds:
+            feed.compact()
+            self._enter(feed, feed.first)
+        control = self._control
+        control[0], control[1], control[2], control[3] = 0, wanted, present, self.end_time
+        while True:
+            _merge(control, self._table, target.source, target.origin, target.index, target.clock)
+            if control[4] != DRY:
+                break
+            feed = self.feeds[int(control[5])]
+            head = int(self._table[feed.code, 3])
+            feed.refill()
+            self._enter(feed, head)
+        count = int(control[0])
+        self._finish(target, count, count < wanted, int(control[2]))
+
+    def repeat(self, target: Slice, elements: Array, present: int) -> None:
+        """Fill the slice in the order a journal's elements give; a negative input is END."""
+        for feed in self.feeds:
+            feed.compact()
+        total = int(elements["count"][elements["input"] >= 0].sum())
+        needed = [int(elements["count"][elements["input"] == feed.code].sum()) for feed in self.feeds]
+        for feed, need in zip(self.feeds, needed, strict=True):
+            while feed.count - feed.first < need and feed.refill():
+                pass
+            self._enter(feed, feed.first)
+        if total + 1 > len(target.index):
+            larger = Slice(total)
+            target.source, target.origin, target.index, target.clock = larger.source, larger.origin, larger.index, larger.clock
+        _expand(elements, self._table, target.source, target.origin, target.index, target.clock, present)
+        self._finish(target, total, bool((elements["input"] < 0).any()), present)
+
+    def _finish(self, target: Slice, count: int, ended: bool, present: int) -> None:
+        target.count = count
+        target.ended = ended
+        if ended:
+            target.source[count] = END
+            target.index[count] = 0
+            target.clock[count] = target.clock[count - 1] if count else present
+
+    def elements(self, target: Slice) -> Array:
+        """The slice's order as runs, END as input -1."""
+        offsets = np.array([feed.offset_of_zero for feed in self.feeds], np.int64)
+        runs = np.zeros(target.count + 1, ELEMENT)
+        count = int(_runs(target.origin, target.index, target.count, offsets, runs)) if target.count else 0
+        if target.ended:
+            runs[count] = (-1, 0, 0, 1)
+            count += 1
+        return runs[:count]
+
+
+@kernel
+def _expand(elements: Any, feeds: Any, source: Any, origin: Any, index: Any, clock: Any, present: Any) -> None:
+    """Write the journal's runs out record by record, with the clock computed again."""
+    filled = 0
+    for e in range(len(elements)):
+        code = elements[e].input
+        if code < 0:
+            continue
+        keys = carray(as_pointer(feeds[code, 0]), (feeds[code, 2],), np.int64)
+        status = carray(as_pointer(feeds[code, 1]), (feeds[code, 2],), np.uint8)
+        for _ in range(elements[e].count):
+            head = feeds[code, 3]
+            if head >= feeds[code, 2]:
+                return
+            good = status[head] == 0
+            if good and feeds[code, 5] != 0 and keys[head] > present:
+                present = keys[head]
+            origin[filled] = code
+            source[filled] = code if good else 254
+            index[filled] = head
+            clock[filled] = present
+            feeds[code, 3] = head + 1
+            filled += 1

@@ -1,0 +1,58 @@
+"""Addresses of arrays, handed to compiled loops as plain integers.
+
+A compiled entry point that takes one int64 array is called in about 0.2 us; with sixteen array arguments it takes 2.4 us. So a loop gets
+one *context* array of addresses and lengths and rebuilds its arrays from them. The owner of the context keeps the arrays alive.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def as_pointer(typing_context: Any, address: Any) -> Any:
+    """The integer address as an untyped pointer, for ``numba.carray``."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
+
+    return types.voidptr(types.int64), generate
+
+
+class Context:
+    """A named list of arrays, kept alive here, with their addresses and shapes in ``packed``.
+
+    Each array takes 1 + ndim entries: its address, then its lengths.
+    """
+
+    def __init__(self) -> None:
+        self.packed = np.zeros(2048, np.int64)
+        self.places: dict[str, int] = {}
+        self.dimensions: dict[str, int] = {}
+        self._arrays: dict[str, np.ndarray[Any, Any]] = {}
+        self._used = 0
+
+    def put(self, name: str, array: np.ndarray[Any, Any]) -> None:
+        """Enter the array under its name, or replace the one that is there (same number of dimensions)."""
+        if not array.flags.c_contiguous:
+            raise ValueError(f"{name} is not contiguous")
+        if name not in self.places:
+            if self._used + 1 + array.ndim > len(self.packed):
+                raise ValueError("a compiled loop takes at most 2,048 context entries; fuse fewer stages")
+            self.places[name] = self._used
+            self.dimensions[name] = array.ndim
+            self._used += 1 + array.ndim
+        place = self.places[name]
+        self._arrays[name] = array
+        self.packed[place] = array.ctypes.data
+        for axis, length in enumerate(array.shape):
+            self.packed[place + 1 + axis] = length
+
+    def array(self, name: str) -> np.ndarray[Any, Any]:
+        """The array entered under this name."""
+        return self._arrays[name]

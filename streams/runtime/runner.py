@@ -1,0 +1,172 @@
+"""A compiled loop with the arrays it works on: inputs, states, outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from schemas.catalogue import topic as topic_of
+from schemas.codec import codec
+from schemas.errors import CapacityExceeded
+from streams.runtime.feed import NO_LEVELS, Feed
+from streams.runtime.loop import (
+    CONTROL_LENGTH,
+    CURSOR,
+    DONE,
+    EVENT,
+    EVENT_COUNT,
+    FAULT,
+    LENGTH,
+    LIMIT,
+    LIMIT_CLOCK,
+    OUTCOME,
+    ROOM,
+    KernelStage,
+    LoopText,
+    handler_name,
+    load_module,
+)
+from streams.runtime.merge import Slice
+from streams.runtime.pointers import Context
+
+Array = np.ndarray[Any, Any]
+ROWS_AT_START = 4096
+BOOK_FAULTS = {1: "book.tail_capacity"}
+
+
+def _name(topic: str) -> str:
+    return topic.replace(".", "_")
+
+
+def _full(setting: str, instrument: int, value: int, limit: int) -> str:
+    return f"{setting} is full at {limit} (instrument {instrument}, value {value}); raise {setting} in the run's configuration and use --fresh"
+
+
+class LoopRunner:
+    """Runs kernel stages over slices of merged input.
+
+    Args:
+        stages: in stage order.
+        feeds: external topics in merge order.
+        numbers: topics whose rows become events for ledgers, with their numbers.
+        delivered: topics whose rows end a call at once.
+        books: the stages' books, or None.
+        salt: digest of code the loop's text does not name (a user's file).
+    """
+
+    def __init__(
+        self, stages: Sequence[KernelStage], feeds: Sequence[str], numbers: dict[str, int], delivered: Sequence[str], books: Any, salt: bytes
+    ) -> None:
+        self.stages = list(stages)
+        self.books = books
+        self.context = Context()
+        self.control = np.zeros(CONTROL_LENGTH, np.int64)
+        self.events = np.zeros(ROWS_AT_START, EVENT)
+        text = LoopText(self.stages, feeds, numbers, delivered, books is not None)
+        self._needs, self._events_needed = text.rows_needed()
+        self.used_feeds = [topic for topic in feeds if text.consumers(topic)]
+        self.rows: dict[str, Array] = {}
+        self.counts: dict[str, Array] = {}
+        put = self.context.put
+        dtypes: dict[str, np.dtype[Any]] = {}
+
+        def enter(name: str, array: Array) -> None:
+            dtypes[name] = array.dtype
+            put(name, array)
+
+        enter("control", self.control)
+        enter("source", np.zeros(0, np.uint8))
+        enter("index", np.zeros(0, np.int64))
+        enter("clock", np.zeros(0, np.int64))
+        enter("events", self.events)
+        for topic in self.used_feeds:
+            enter(f"feed_{_name(topic)}", np.zeros(0, codec(topic_of(topic).record).dtype))
+            if topic_of(topic).record == "DepthUpdate":
+                enter(f"levels_{_name(topic)}", NO_LEVELS)
+        self.command_rows: dict[str, Array] = {}
+        for topic in text.commands:
+            self.command_rows[topic] = np.zeros(1, codec(topic_of(topic).record).dtype)
+            enter(f"command_{_name(topic)}", self.command_rows[topic])
+        if books is not None:
+            for field, array in books._asdict().items():
+                enter(f"books__{field}", array)
+        for stage in self.stages:
+            for field, array in stage.state._asdict().items():
+                enter(f"{stage.name}__{field}", array)
+        for topic in text.outputs:
+            self.rows[topic] = np.zeros(ROWS_AT_START + 2 * self._needs[topic], codec(topic_of(topic).record).dtype)
+            self.counts[topic] = np.zeros(1, np.int64)
+            enter(f"rows_{_name(topic)}", self.rows[topic])
+            enter(f"count_{_name(topic)}", self.counts[topic])
+        module = load_module(text.write(self.context.places, self.context.dimensions, dtypes), salt)
+        self._run = module.run
+        self.commands = {topic: getattr(module, handler_name(topic)) for topic in text.commands}
+        self.packed = self.context.packed
+
+    def attach(self, piece: Slice, feeds: Sequence[Feed]) -> None:
+        """Point the loop at a slice and at the feeds' rows; the cursor goes to its start."""
+        put = self.context.put
+        put("source", piece.source)
+        put("index", piece.index)
+        put("clock", piece.clock)
+        for feed in feeds:
+            if feed.topic in self.used_feeds:
+                put(f"feed_{_name(feed.topic)}", feed.rows)
+                if feed.has_levels:
+                    put(f"levels_{_name(feed.topic)}", feed.levels)
+        self.control[CURSOR] = 0
+        self.control[LENGTH] = piece.count + int(piece.ended)
+        self.control[EVENT_COUNT] = 0
+
+    def advance(self, limit: int, limit_clock: int) -> int:
+        """Process records before ``limit`` and the timers due before it up to ``limit_clock``; returns DONE or DELIVERED.
+
+        Raises:
+            CapacityExceeded: a stage's bounded state is full; the error names the setting.
+        """
+        control = self.control
+        control[LIMIT] = limit
+        control[LIMIT_CLOCK] = limit_clock
+        while True:
+            self._run(self.packed)
+            outcome = control[OUTCOME]
+            if outcome == DONE:
+                return DONE
+            if outcome == ROOM:
+                self._grow()
+            elif outcome == FAULT:
+                self.raise_fault()
+            else:
+                return int(outcome)
+
+    def _grow(self) -> None:
+        for topic, rows in self.rows.items():
+            if int(self.counts[topic][0]) + 2 * self._needs[topic] > len(rows):
+                larger = np.zeros(2 * len(rows) + 2 * self._needs[topic], rows.dtype)
+                larger[: len(rows)] = rows
+                self.rows[topic] = larger
+                self.context.put(f"rows_{_name(topic)}", larger)
+        if int(self.control[EVENT_COUNT]) + 2 * self._events_needed > len(self.events):
+            events = np.zeros(2 * len(self.events) + 2 * self._events_needed, EVENT)
+            events[: len(self.events)] = self.events
+            self.events = events
+            self.context.put("events", events)
+
+    def raise_fault(self) -> None:
+        """Raise the typed error for the fault a stage has left in its state, if there is one."""
+        for stage in self.stages:
+            code, instrument, value, limit = (int(x) for x in stage.state.fault)
+            if code:
+                setting = getattr(stage.module, "FAULTS", {}).get(code, f"{stage.name} fault {code}")
+                raise CapacityExceeded(setting, limit, _full(setting, instrument, value, limit))
+        if self.books is not None and int(self.books.fault[0]):
+            code, instrument, value, limit = (int(x) for x in self.books.fault)
+            setting = BOOK_FAULTS.get(code, f"book fault {code}")
+            raise CapacityExceeded(setting, limit, _full(setting, instrument, value, limit))
+
+    def clear_rows(self) -> None:
+        """Forget the rows that were written; call after they were encoded."""
+        for count in self.counts.values():
+            count[0] = 0

@@ -1,0 +1,95 @@
+"""Snapshots: a cache of the journal, written after a batch committed, never part of it.
+
+A snapshot is a list of SnapshotChunk records of one sequence with one digest. A corrupt, truncated or missing one costs time, not truth:
+recovery takes the highest whole one that agrees with the state digests in the journal, or starts at genesis.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from schemas.codec import codec
+from schemas.errors import ShrivenError
+from schemas.records import SnapshotChunk
+from streams.log.local import LocalLog
+
+TOPIC = "pipeline.snapshots"
+CHUNK_BYTES = 1 << 20
+BYTES_MAX = 1 << 30
+
+
+class SnapshotTooLarge(ShrivenError):
+    """The state does not fit a snapshot."""
+
+    code = "snapshot_too_large"
+
+
+class Snapshot(msgspec.Struct):
+    """State at a position: records consumed, journal sequence, per-feed positions, records per output, states by stage."""
+
+    sequence: int
+    journal_sequence: int
+    journal_digest: bytes
+    feeds: list[list[int]]
+    counts: dict[str, int]
+    states: dict[str, bytes]
+
+    def digests(self) -> list[bytes]:
+        """SHA-256 per stage, in the order the journal has them."""
+        return [hashlib.sha256(state).digest() for state in self.states.values()]
+
+
+def write_snapshot(writer: Any, snapshot: Snapshot) -> None:
+    """Append the snapshot's chunks to the topic and sync them.
+
+    Raises:
+        SnapshotTooLarge: more than 1 GiB of state.
+    """
+    payload = msgspec.msgpack.encode(snapshot)
+    if len(payload) > BYTES_MAX:
+        raise SnapshotTooLarge(f"the state has {len(payload)} bytes, a snapshot takes {BYTES_MAX}; lower the stages' capacities")
+    digest = hashlib.sha256(payload).digest()
+    count = (len(payload) + CHUNK_BYTES - 1) // CHUNK_BYTES
+    encoder = codec("SnapshotChunk")
+    for number in range(count):
+        chunk = SnapshotChunk(
+            sequence=snapshot.sequence,
+            journal_sequence=snapshot.journal_sequence,
+            snapshot_digest=digest,
+            number=number,
+            chunks=count,
+            payload=payload[number * CHUNK_BYTES : (number + 1) * CHUNK_BYTES],
+        )
+        writer.append(encoder.encode_records([chunk]), 1)
+    writer.sync()
+
+
+def read_snapshots(log: LocalLog) -> Iterator[Snapshot]:
+    """Whole snapshots, the latest first; broken ones are passed over."""
+    if TOPIC not in log.topics():
+        return
+    decoder = codec("SnapshotChunk")
+    gathered: dict[tuple[int, bytes], dict[int, bytes]] = {}
+    sizes: dict[tuple[int, bytes], int] = {}
+    reader = log.reader(TOPIC)
+    try:
+        for block in reader.blocks():
+            for chunk in decoder.decode_records(block.body, block.count):
+                key = (chunk.sequence, chunk.snapshot_digest)
+                gathered.setdefault(key, {})[chunk.number] = chunk.payload
+                sizes[key] = chunk.chunks
+    except (ShrivenError, ValueError):
+        pass
+    for key in sorted(gathered, reverse=True):
+        chunks = gathered[key]
+        payload = b"".join(chunks[number] for number in sorted(chunks))
+        if len(chunks) != sizes[key] or hashlib.sha256(payload).digest() != key[1]:
+            continue
+        try:
+            yield msgspec.msgpack.decode(payload, type=Snapshot)
+        except msgspec.ValidationError:
+            continue

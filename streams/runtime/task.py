@@ -1,0 +1,297 @@
+"""A task: one topology over one input log, written to one run folder, recoverable at every step.
+
+The batch loop, by numbers (tests kill the process at each):
+
+1. take the next records in merge order
+2. execute every stage
+3. append the batch's blocks to the output topics
+4. sync them, as the policy says
+5. append the journal record
+6. sync it: **the commit point**
+7. write a snapshot, if one is due
+
+Whatever a kill leaves behind: records after the journal's end are cut, the state is the last good snapshot plus the journal re-executed
+with every digest checked, and the run goes on as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from schemas.errors import CorruptLog, ShrivenError, WrongUse
+from streams.log.local import LocalLog
+from streams.runtime.execution import Batch, Execution
+from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, JournalEntry, OutputEntry, decode_entry
+from streams.runtime.snapshot import TOPIC as SNAPSHOTS
+from streams.runtime.snapshot import Snapshot, read_snapshots, write_snapshot
+
+JOURNAL = "pipeline.journal"
+STATE_DIGEST_RECORDS = 1_000_000
+
+
+class OtherIdentity(WrongUse):
+    """The run folder holds a run with another identity, or made by other code."""
+
+    code = "other_identity"
+
+
+class Diverged(ShrivenError):
+    """Re-execution did not give what the journal says."""
+
+    code = "diverged"
+
+
+class Progress(msgspec.Struct):
+    """Where a task is."""
+
+    consumed: int
+    total: int
+    batches: int
+
+
+def _ignore(_: Any) -> None:
+    return None
+
+
+class Task:
+    """Runs an execution into a run folder.
+
+    Args:
+        folder: the run folder, opened for writing.
+        execution: topology over its inputs.
+        genesis: facts for record 0; ``identity`` and ``code`` among them decide whether an unfinished run may go on.
+        batch_records: most input records in a batch.
+        state_digest_records: a state digest and a snapshot every so many input records.
+        on_step: called with each step's number and name, for fault tests.
+        on_progress: called after each batch.
+        script: batch records of another run's journal; their order is repeated instead of merging (exact replay).
+    """
+
+    def __init__(
+        self,
+        folder: LocalLog,
+        execution: Execution,
+        genesis: dict[str, Any],
+        batch_records: int = 65_536,
+        state_digest_records: int = STATE_DIGEST_RECORDS,
+        on_step: Callable[[str], None] = _ignore,
+        on_progress: Callable[[Progress], None] = _ignore,
+        script: Iterator[JournalEntry] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.execution = execution
+        self.genesis = genesis
+        self.batch_records = batch_records
+        self.state_digest_records = state_digest_records
+        self.on_step = on_step
+        self.on_progress = on_progress
+        self.script = script
+        self.total = sum(feed.end_offset - feed.offset for feed in execution.feeds)
+        self.sequence = -1
+        self.last_digest = NO_DIGEST
+        self.counts = dict.fromkeys(execution.outputs, 0)
+        self.closed = False
+        self.resumed_at: int | None = None
+        self.reports: list[str] = []
+        self._writers = {topic: folder.writer(topic) for topic in [*execution.outputs, JOURNAL, SNAPSHOTS]}
+
+    def prepare(self) -> None:
+        """Recover what is there, or write the genesis record.
+
+        Raises:
+            OtherIdentity: the folder's run is not this one.
+            Diverged: re-execution did not give the journal's digests.
+            CorruptLog: a journal record other than a torn last one is damaged.
+        """
+        entries = self._read_journal()
+        if not entries:
+            self._truncate()
+            self._commit(JournalEntry(sequence=0, kind=GENESIS, facts=self.genesis))
+            return
+        first = entries[0]
+        if first.kind != GENESIS:
+            raise CorruptLog("the journal does not begin with a genesis record; start over with --fresh")
+        check_identity(first.facts, self.genesis)
+        for entry in entries:
+            for output in entry.outputs:
+                self.counts[self.execution.outputs[output.output]] += output.count
+        self.closed = entries[-1].kind == CLOSE
+        self.sequence = entries[-1].sequence
+        self.last_digest = entries[-1].digest
+        self._truncate()
+        if not self.closed:
+            self.resumed_at = sum(entry.kind == BATCH for entry in entries)
+            self._recover(entries)
+
+    def _read_journal(self) -> list[JournalEntry]:
+        entries: list[JournalEntry] = []
+        writer = self._writers[JOURNAL]
+        blocks = list(self.folder.reader(JOURNAL).blocks()) if writer.next_offset else []
+        for number, block in enumerate(blocks):
+            try:
+                entry = decode_entry(bytes(block.body))
+                if entries and entry.previous_digest != entries[-1].digest:
+                    raise CorruptLog(f"journal record {number} does not continue the one before it; start over with --fresh")
+            except CorruptLog:
+                if number + 1 < len(blocks):
+                    raise
+                self.reports.append(f"the journal's last record was torn and is cut: record {number}")
+                writer.truncate(number)
+                break
+            entries.append(entry)
+        return entries
+
+    def _truncate(self) -> None:
+        """Cut every output back to what the journal commits."""
+        for topic, count in self.counts.items():
+            writer = self._writers[topic]
+            if writer.next_offset < count:
+                raise CorruptLog(f"{topic} holds {writer.next_offset} records, the journal committed {count}; start over with --fresh")
+            if writer.next_offset > count:
+                self.reports.append(f"{topic}: {writer.next_offset - count} records after the journal's end are cut")
+                writer.truncate(count)
+
+    def _recover(self, entries: list[JournalEntry]) -> None:
+        """Restore the best snapshot and re-execute the journal after it, emitting nothing."""
+        by_sequence = {entry.sequence: entry for entry in entries}
+        start = 0
+        for snapshot in read_snapshots(self.folder):
+            entry = by_sequence.get(snapshot.journal_sequence)
+            if entry is None or entry.digest != snapshot.journal_digest:
+                continue
+            if [digest for _, digest in entry.states] != snapshot.digests():
+                continue
+            self.execution.engine.restore(snapshot.states)
+            self.execution.seek(snapshot.feeds)
+            start = snapshot.journal_sequence
+            break
+        for entry in entries:
+            if entry.kind == BATCH and entry.sequence > start:
+                self.execution.check_elements(entry.elements)
+                batch = self.execution.repeat_batch(entry.elements)
+                finding = compare(batch, entry, self.execution)
+                if finding:
+                    raise Diverged(f"recovery at batch {entry.sequence}: {finding}; 'sq verify' says more, --fresh starts over")
+                self.on_progress(Progress(batch.consumed, self.total, entry.sequence))
+
+    def run(self) -> None:
+        """Batches until the inputs end; the last record is Close."""
+        while not self.closed:
+            if self.execution.engine.ended:
+                self._commit(JournalEntry(sequence=self.sequence + 1, kind=CLOSE, input_sequence=self.execution.engine.consumed))
+                self.closed = True
+                return
+            self._batch()
+
+    def _batch(self) -> None:
+        due = self.state_digest_records - self.execution.engine.consumed % self.state_digest_records
+        self.on_step("taking")
+        batch = self._next(min(self.batch_records, due))
+        self.on_step("executed")
+        entries: list[OutputEntry] = []
+        for output in batch.outputs:
+            writer = self._writers[output.topic]
+            writer.append(output.body, output.count)
+            self.counts[output.topic] += output.count
+            number = self.execution.outputs.index(output.topic)
+            entries.append(OutputEntry(number, output.count, output.digest, output.checksum, self.counts[output.topic], -1))
+            self.on_step("output appended")
+        for output in batch.outputs:
+            self._writers[output.topic].sync()
+        self.on_step("outputs synced")
+        entry = JournalEntry(
+            sequence=self.sequence + 1,
+            kind=BATCH,
+            input_sequence=batch.consumed,
+            clock=batch.clock,
+            elements=batch.elements,
+            inputs=batch.inputs,
+            outputs=entries,
+        )
+        states: dict[str, bytes] = {}
+        if batch.ended or batch.consumed % self.state_digest_records == 0:
+            states = dict(self.execution.engine.stage_states())
+            entry.states = [(number, hashlib.sha256(state).digest()) for number, state in enumerate(states.values())]
+        self._commit(entry)
+        self.on_step("committed")
+        if states and not batch.ended:
+            write_snapshot(
+                self._writers[SNAPSHOTS],
+                Snapshot(batch.consumed, entry.sequence, entry.digest, self.execution.positions(), dict(self.counts), states),
+            )
+            self.on_step("snapshot written")
+        self.on_progress(Progress(batch.consumed, self.total, entry.sequence))
+
+    def _next(self, wanted: int) -> Batch:
+        if self.script is None:
+            return self.execution.next_batch(wanted)
+        given = next((entry for entry in self.script if entry.kind == BATCH), None)
+        if given is None:
+            raise WrongUse("the journal to repeat ends before its inputs do: the run it belongs to is not finished")
+        self.execution.check_elements(given.elements)
+        return self.execution.repeat_batch(given.elements)
+
+    def _commit(self, entry: JournalEntry) -> None:
+        entry.previous_digest = self.last_digest
+        body = entry.encode()
+        writer = self._writers[JOURNAL]
+        writer.append(body, 1)
+        self.on_step("journal appended")
+        writer.sync()
+        self.sequence = entry.sequence
+        self.last_digest = entry.digest
+
+
+def check_identity(before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Refuse to go on with a run that is another one.
+
+    Raises:
+        OtherIdentity: names what differs.
+    """
+    old, new = before.get("identity", {}), now.get("identity", {})
+    differing = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+    if differing:
+        named = ", ".join(f"{key} was {_short(old.get(key))}, now {_short(new.get(key))}" for key in differing)
+        raise OtherIdentity(f"the folder holds another run: {named}; choose another --out, or --fresh to start over")
+    if before.get("code") != now.get("code"):
+        old_files, new_files = before.get("sources", {}), now.get("sources", {})
+        names = sorted(name for name in old_files.keys() | new_files.keys() if old_files.get(name) != new_files.get(name))
+        raise OtherIdentity(f"the run was made by other code ({', '.join(names[:5]) or 'unknown files'} differ); use that code, or --fresh to start over")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def compare(batch: Batch, entry: JournalEntry, execution: Execution) -> str:
+    """What of a re-executed batch differs from its journal record; empty if nothing does."""
+    given = {item.input: item for item in batch.inputs}
+    for item in entry.inputs:
+        found = given.get(item.input)
+        if found is None or found != item:
+            return f"input changed: {execution.feeds[item.input].topic} no longer holds the bytes that were consumed"
+    made = {output.topic: output for output in batch.outputs}
+    for written in entry.outputs:
+        topic = execution.outputs[written.output]
+        output = made.pop(topic, None)
+        if output is None or output.digest != written.digest or output.count != written.count:
+            return f"code diverged: {topic} ({output.count if output else 0} records now, {written.count} then)"
+    if made:
+        return f"code diverged: {next(iter(made))} has records the journal does not know"
+    if entry.states:
+        states = execution.engine.state_digests()
+        for (name, digest), (_, journaled) in zip(states, entry.states, strict=False):
+            if digest != journaled:
+                return f"code diverged: the state of {name}"
+    return ""
+
+
+def open_folder(path: Path) -> LocalLog:
+    """Open a run folder for writing, creating it when it is not there."""
+    return LocalLog.open(path, writable=True) if (path).exists() else LocalLog.create(path)

@@ -1,0 +1,114 @@
+"""A topology: which stages run together, in which order, and who reads what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from schemas.catalogue import TOPICS
+from schemas.errors import WrongUse
+from schemas.records import Instrument
+from streams.numeric.book import new_books
+from streams.runtime.loop import NEVER, KernelStage, handler_name
+
+
+class LedgerStage(msgspec.Struct, frozen=True):
+    """A ledger with its place in the stage order."""
+
+    name: str
+    rank: int
+    ledger: Any
+
+
+class BadTopology(WrongUse):
+    """The stages do not fit together."""
+
+    code = "bad_topology"
+
+
+class Topology:
+    """Stages wired by topics.
+
+    A kernel with no ledger upstream runs *ahead*; a kernel that reads what ledgers write is *stepped*.
+
+    Args:
+        name: prefix of the journal's topic.
+        stages: kernel modules with settings as ``(module, settings)`` and ledgers as objects, in stage order.
+        instruments: reference data, one book slot each.
+        feeds: external topics, in merge order.
+        window: ticks in a book's dense window.
+        salt: digest of user code.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        stages: Sequence[tuple[Any, Any]],
+        instruments: Sequence[Instrument],
+        feeds: Sequence[str],
+        window: int = 1 << 16,
+        tail_capacity: int = 1 << 16,
+        salt: bytes = b"",
+    ) -> None:
+        self.name = name
+        self.feeds = list(feeds)
+        self.instruments = list(instruments)
+        self.salt = salt
+        self.settings = {stage.NAME: settings for stage, settings in stages}
+        self.ahead: list[KernelStage] = []
+        self.stepped: list[KernelStage] = []
+        self.ledgers: list[LedgerStage] = []
+        ledger_topics = {topic for stage, _ in stages if not _is_kernel(stage) for topic in stage.OUTPUTS}
+        for rank, (stage, settings) in enumerate(stages):
+            if not _is_kernel(stage):
+                self.ledgers.append(LedgerStage(stage.NAME, rank, stage(self.instruments, settings)))
+                continue
+            kernel_stage = KernelStage(stage.NAME, rank, stage, _checked(stage, stage.new_state(self.instruments, settings)))
+            if ledger_topics & set(stage.INPUTS):
+                self.stepped.append(kernel_stage)
+            else:
+                self.ahead.append(kernel_stage)
+        if len(self.stepped) > 1:
+            raise BadTopology("a topology has at most one stage that is stepped by commands; run the second venue in a topology of its own")
+        self.books = self._new_books(self.ahead, window, tail_capacity)
+        self.stepped_books = self._new_books(self.stepped, window, tail_capacity)
+        written = [topic for stage, _ in stages for topic in stage.OUTPUTS]
+        from_kernels = {topic for stage, _ in stages if _is_kernel(stage) for topic in stage.OUTPUTS}
+        for topic in written:
+            if topic in self.feeds or (topic in from_kernels and written.count(topic) > 1):
+                raise BadTopology(f"{topic} has two writers; a kernel's topic is written by it alone")
+        self.outputs = [topic for topic in TOPICS if topic in written]
+        known = set(written) | set(self.feeds)
+        for stage, _ in stages:
+            for topic in stage.INPUTS:
+                if topic not in known and topic.startswith(("orders.", "venue.", "signals", "fills", "pnl", "positions")):
+                    raise BadTopology(f"{stage.NAME} reads {topic}, which no stage of {name} writes and no input brings")
+        self.command_topic = next((topic for stage in self.stepped for topic in stage.module.INPUTS if topic in ledger_topics), "")
+
+    def _new_books(self, stages: Sequence[KernelStage], window: int, tail_capacity: int) -> Any:
+        return new_books(self.instruments, window, tail_capacity) if any(stage.takes_books for stage in stages) else None
+
+    def ledger_readers(self, topic: str) -> list[Any]:
+        """Ledgers that read the topic, in stage order."""
+        return [stage.ledger for stage in self.ledgers if topic in stage.ledger.INPUTS and hasattr(stage.ledger, handler_name(topic))]
+
+
+def _is_kernel(stage: Any) -> bool:
+    return hasattr(stage, "new_state")
+
+
+def _checked(stage: Any, state: Any) -> Any:
+    """The state, if it follows the kernel contract."""
+    for field, length in (("clock", 1), ("timer", 1), ("fault", 4)):
+        array = getattr(state, field, None)
+        if array is None or array.dtype != np.int64 or array.shape != (length,):
+            raise BadTopology(f"the state of {stage.NAME} needs {field}: int64[{length}]")
+    if int(state.timer[0]) < 0:
+        state.timer[0] = NEVER
+    for field, array in state._asdict().items():
+        if not isinstance(array, np.ndarray) or not array.flags.c_contiguous:
+            raise BadTopology(f"{field} in the state of {stage.NAME} is not a contiguous array")
+    return state
