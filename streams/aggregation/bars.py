@@ -16,10 +16,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.kernel import kernel
 from schemas.vocabulary import BarKind, Flag, Side
 from streams.aggregation.state import AMENDED_BARS, FRAGMENTS, LATE_TRADES, NEVER
 from streams.numeric import wide
+from streams.numeric.borrowing import borrowing_kernel
 
 BUY = int(Side.BUY)
 TIME = int(BarKind.TIME)
@@ -32,7 +32,7 @@ CARRIED = int(Flag.LATE | Flag.AMENDED | Flag.ESTIMATED_TIME | Flag.OUT_OF_HOURS
 BARS_A_CALL = 8
 
 
-@kernel
+@borrowing_kernel
 def add_trade(bar: Any, trade: Any) -> None:
     """Add a trade to the bar of its interval."""
     price, quantity, time, identity = trade.price, trade.quantity, trade.event_time, trade.trade_id
@@ -59,7 +59,7 @@ def add_trade(bar: Any, trade: Any) -> None:
         )
 
 
-@kernel
+@borrowing_kernel
 def start_bar(bar: Any, open_time: Any, version: Any, flags: Any) -> None:
     """Make ``bar`` the empty bar that starts at ``open_time``; its close price stays, a synthetic bar is made from it."""
     bar.open_time = open_time
@@ -72,14 +72,14 @@ def start_bar(bar: Any, open_time: Any, version: Any, flags: Any) -> None:
     bar.first_time = bar.first_id = bar.last_time = bar.last_id = 0
 
 
-@kernel
+@borrowing_kernel
 def flatten_bar(bar: Any, price: Any) -> None:
     """Turn an empty bar into a synthetic one at ``price``."""
     bar.open = bar.high = bar.low = bar.close = price
     bar.flags |= SYNTHETIC
 
 
-@kernel
+@borrowing_kernel
 def emit_bar(bar: Any, out: Any) -> None:
     """Append the bar to md.bars."""
     rows, count = out.md_bars
@@ -105,7 +105,7 @@ def emit_bar(bar: Any, out: Any) -> None:
     count[0] += 1
 
 
-@kernel
+@borrowing_kernel
 def keep_bar(state: Any, at: Any, bar: Any) -> Any:
     """Insert a closed bar among the kept ones of its series, dropping the oldest when full; returns its place."""
     kept, series = state.kept[at], state.series[at]
@@ -123,7 +123,7 @@ def keep_bar(state: Any, at: Any, bar: Any) -> Any:
     return place
 
 
-@kernel
+@borrowing_kernel
 def close_bar(state: Any, at: Any, out: Any) -> None:
     """Publish and keep the open bar of series ``at``; with ``fill_empty`` the next interval opens empty."""
     bar, series = state.bars[at], state.series[at]
@@ -138,7 +138,7 @@ def close_bar(state: Any, at: Any, out: Any) -> None:
         bar.open_time = bar.close_time = NEVER
 
 
-@kernel
+@borrowing_kernel
 def fill_gap(state: Any, at: Any, out: Any) -> None:
     """Publish one synthetic bar of the stretch [gap_next, gap_until) that a trade ahead of the clock skipped."""
     bar, series = state.bars[at], state.series[at]
@@ -151,7 +151,7 @@ def fill_gap(state: Any, at: Any, out: Any) -> None:
     series.closed_until = synthetic.close_time
 
 
-@kernel
+@borrowing_kernel
 def add_late_trade(state: Any, at: Any, open_time: Any, first_time: Any, trade: Any, out: Any) -> None:
     """Amend the closed bar that starts at ``open_time``, or make the bar or the fragment that rule 4 asks for."""
     kept, series = state.kept[at], state.series[at]
@@ -189,7 +189,7 @@ def add_late_trade(state: Any, at: Any, open_time: Any, first_time: Any, trade: 
     emit_bar(bar, out)
 
 
-@kernel
+@borrowing_kernel
 def add_trade_elsewhere(state: Any, at: Any, first_time: Any, trade: Any, out: Any) -> None:
     """Place a trade that does not fall into the open bar of series ``at``: start a bar, or take it as late. At most one bar is published."""
     bar, series = state.bars[at], state.series[at]
@@ -210,7 +210,7 @@ def add_trade_elsewhere(state: Any, at: Any, first_time: Any, trade: Any, out: A
         state.timer[0] = state.clock[0]
 
 
-@kernel
+@borrowing_kernel
 def bars_on_trade(state: Any, slot: Any, trade: Any, first_time: Any, out: Any) -> None:
     """Add the trade to every series of its instrument."""
     lengths = state.bars.shape[0] // state.tops.shape[0]
@@ -223,7 +223,7 @@ def bars_on_trade(state: Any, slot: Any, trade: Any, first_time: Any, out: Any) 
             add_trade_elsewhere(state, at, first_time, trade, out)
 
 
-@kernel
+@borrowing_kernel
 def bars_on_timer(state: Any, deadline: Any, out: Any) -> Any:
     """Close what is due, at most ``BARS_A_CALL`` bars; returns the next deadline (``deadline`` itself while work is left)."""
     published = 0
@@ -242,7 +242,7 @@ def bars_on_timer(state: Any, deadline: Any, out: Any) -> Any:
     return following
 
 
-@kernel
+@borrowing_kernel
 def bars_on_end(state: Any, out: Any) -> Any:
     """Publish the bars still open as PARTIAL, at most ``BARS_A_CALL`` of them; returns True when none is left."""
     published = 0

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.kernel import kernel
 from streams.aggregation.quotes import STALE
 from streams.aggregation.state import NEVER
+from streams.numeric.borrowing import borrowing_kernel
 
 MARKS_A_CALL = 8
 
 
-@kernel
+@borrowing_kernel
 def want_mark(state: Any, top: Any) -> None:
     """Ask for a mark of this instrument at the next multiple of the interval after the clock."""
     top.mark_due = 1
@@ -26,7 +26,7 @@ def want_mark(state: Any, top: Any) -> None:
         state.timer[0] = min(state.timer[0], state.mark_timer[0])
 
 
-@kernel
+@borrowing_kernel
 def emit_mark(state: Any, top: Any, out: Any) -> None:
     """Append the instrument's mark to md.marks, stamped with the clock."""
     rows, count = out.md_marks
@@ -45,7 +45,7 @@ def emit_mark(state: Any, top: Any, out: Any) -> None:
     top.mark_due = 0
 
 
-@kernel
+@borrowing_kernel
 def emit_due_marks(state: Any, out: Any) -> Any:
     """Publish due marks, at most ``MARKS_A_CALL``; returns True, and disarms the timer, when none is left."""
     published = 0

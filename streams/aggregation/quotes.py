@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.kernel import kernel
 from schemas.vocabulary import Flag
 from streams.numeric import book
+from streams.numeric.borrowing import borrowing_kernel
 
 STALE = int(Flag.STALE)
 STALE_AND_GAP = int(Flag.STALE | Flag.GAP)
@@ -24,7 +24,7 @@ VALIDITY = int(Flag.STALE | Flag.GAP | Flag.CROSSED | Flag.ONE_SIDED)
 CARRIED = int(Flag.LATE | Flag.ESTIMATED_TIME | Flag.OUT_OF_HOURS | Flag.SYNTHETIC | Flag.SIMULATED | Flag.OFF_TICK)
 
 
-@kernel
+@borrowing_kernel
 def emit_quote(top: Any, event_time: Any, out: Any) -> None:
     """Append the top to md.quotes."""
     rows, count = out.md_quotes
@@ -40,7 +40,7 @@ def emit_quote(top: Any, event_time: Any, out: Any) -> None:
     count[0] += 1
 
 
-@kernel
+@borrowing_kernel
 def quote_on_depth_update(top: Any, books: Any, slot: Any, update: Any, levels: Any, out: Any) -> Any:
     """Apply the update to the book and publish what changed; returns True when a mark is due because the book moved or went stale."""
     before = books.sequence[slot]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.kernel import kernel
 from streams.aggregation.bars import BARS_A_CALL, bars_on_end, bars_on_timer, bars_on_trade
 from streams.aggregation.marks import MARKS_A_CALL, emit_due_marks, want_mark
 from streams.aggregation.quotes import quote_on_depth_update
 from streams.aggregation.state import COUNTERS, MAX_INTERVALS, NEVER, REFUSED_TRADES, Settings, State, new_state
 from streams.numeric import book
+from streams.numeric.borrowing import borrowing_kernel
 
 NAME = "aggregation"
 INPUTS = ("md.trades", "md.depth")
@@ -22,7 +22,7 @@ FAULTS: dict[int, str] = {}
 __all__ = ["COUNTERS", "FAULTS", "INPUTS", "NAME", "OUTPUTS", "RESERVE", "STATE_VERSION", "VIEWS", "Settings", "State", "new_state"]
 
 
-@kernel
+@borrowing_kernel
 def on_trade(state: Any, books: Any, trade: Any, out: Any) -> None:
     """A trade: into the bars, and its price into the next mark. A trade without quantity is counted and refused."""
     slot = book.slot_of(books, trade.instrument)
@@ -40,7 +40,7 @@ def on_trade(state: Any, books: Any, trade: Any, out: Any) -> None:
             want_mark(state, top)
 
 
-@kernel
+@borrowing_kernel
 def on_depth_update(state: Any, books: Any, update: Any, levels: Any, out: Any) -> None:
     """A depth update: into the book, and the quote and mark it makes."""
     slot = book.slot_of(books, update.instrument)
@@ -53,7 +53,7 @@ def on_depth_update(state: Any, books: Any, update: Any, levels: Any, out: Any) 
         want_mark(state, top)
 
 
-@kernel
+@borrowing_kernel
 def on_timer(state: Any, books: Any, deadline: Any, out: Any) -> None:
     """Close due bars, then publish due marks."""
     following = bars_on_timer(state, deadline, out)
@@ -62,7 +62,7 @@ def on_timer(state: Any, books: Any, deadline: Any, out: Any) -> None:
     state.timer[0] = min(following, state.mark_timer[0])
 
 
-@kernel
+@borrowing_kernel
 def on_end(state: Any, books: Any, out: Any) -> None:
     """The input ends: open bars as PARTIAL and the marks still due; called again while the timer stands at the clock."""
     bars_done = bars_on_end(state, out)

@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from schemas.kernel import kernel
 from schemas.records import Instrument
 from schemas.vocabulary import Flag
+from streams.numeric.borrowing import borrowing_kernel
 
 NAME = "ema-cross"
 INPUTS = ("md.quotes",)
@@ -100,7 +100,7 @@ def new_state(instruments: Sequence[Instrument], settings: Settings) -> State:
     )
 
 
-@kernel
+@borrowing_kernel
 def on_quote(state: Any, quote: Any, out: Any) -> None:
     """Update the means and publish a changed direction."""
     slot = state.slots[quote.instrument]

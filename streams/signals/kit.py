@@ -17,7 +17,6 @@ from schemas.catalogue import TOPICS
 from schemas.records import Bar, Instrument
 from schemas.vocabulary import InstrumentKind
 from streams.signals.catalogue import find_strategy, read_settings
-from streams.signals.kit_kernel import KernelDriver
 from streams.signals.strategy import NO_TIMER, NoSettings, Strategy, UndeclaredState, undeclared
 
 KIT_TIMERS_MAX = 1_000_000  # timers one record may set off: more is a timer that does not move on
@@ -68,16 +67,31 @@ def trace(
     stage = find_strategy(strategy) if isinstance(strategy, str) else strategy
     settings = read_settings(stage.NAME, getattr(stage, "Settings", NoSettings), parameters or {})
     table = list(instruments) if instruments is not None else made_up_instruments(records)
+    return drive(stage, settings, records, table)
+
+
+def drive(stage: Any, settings: Any, records: Sequence[Any], instruments: Sequence[Instrument]) -> list[Emitted]:
+    """What a stage of either kind publishes over the records; ``trace`` for a stage that is already found."""
     context = TestContext()
-    driver = PythonDriver(stage, table, settings, context) if _is_python(stage) else KernelDriver(stage, table, settings, context)
+    driver = driver_of(stage, instruments, settings, context)
     for at, record in enumerate(records):
         clock = max(context.clock, time_of(record))
         _fire_timers(driver, context, clock)
         context.at, context.clock = at, clock
         driver.deliver(record)
+        _fire_timers(driver, context, clock)  # work left pending goes on before the next record
     context.at = -1
     driver.end()
     return context.emitted
+
+
+def driver_of(stage: Any, instruments: Sequence[Instrument], settings: Any, context: TestContext) -> Any:
+    """What calls the stage's functions."""
+    if isinstance(stage, type) and issubclass(stage, Strategy):
+        return PythonDriver(stage, instruments, settings, context)
+    from streams.signals.kit_kernel import KernelDriver  # compiled code: only where a kernel is run
+
+    return KernelDriver(stage, instruments, settings, context)
 
 
 def look_ahead(
@@ -187,10 +201,6 @@ def _fire_timers(driver: Any, context: TestContext, clock: int) -> None:
 def _handler(strategy: Any, record: str) -> Any:
     snake = "".join(f"_{letter.lower()}" if letter.isupper() and at else letter.lower() for at, letter in enumerate(record))
     return getattr(strategy, f"on_{snake}")
-
-
-def _is_python(stage: Any) -> bool:
-    return isinstance(stage, type) and issubclass(stage, Strategy)
 
 
 def _decision(record: Any) -> Any:

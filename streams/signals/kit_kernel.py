@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from schemas.codec import codec
 
 from schemas.catalogue import topic
-from schemas.codec import codec
 from schemas.records import DepthUpdate, Instrument
 from streams.numeric import book
 
@@ -35,9 +35,8 @@ class KernelDriver:
         self.books = book.new_books(instruments, window=window) if self.views else None
         self.names = [topic(name).record for name in stage.OUTPUTS]
         outputs = namedtuple("Outputs", [name.replace(".", "_") for name in stage.OUTPUTS])  # type: ignore[misc]
-        self.out = outputs(
-            *((np.zeros(stage.RESERVE[name], codec(record).dtype), np.zeros(1, np.int64)) for name, record in zip(stage.OUTPUTS, self.names, strict=True))
-        )
+        rows = [np.zeros(stage.RESERVE[name], codec(topic(name).record).dtype) for name in stage.OUTPUTS]
+        self.out = outputs(*((each, np.zeros(1, np.int64)) for each in rows))
         self.handlers = {topic(name).record: getattr(stage, f"on_{snake_case(topic(name).record)}") for name in stage.INPUTS}
 
     @property

@@ -9,15 +9,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from schemas.kernel import kernel
 from schemas.vocabulary import Side
 from streams.numeric import book
+from streams.numeric.borrowing import borrowing_kernel
 
 BUY, SELL = int(Side.BUY), int(Side.SELL)
 NAN = math.nan
 
 
-@kernel
+@borrowing_kernel
 def ratio(bid: Any, ask: Any) -> Any:
     """(bid - ask) / (bid + ask), NaN without both."""
     if bid <= 0 or ask <= 0:
@@ -25,7 +25,7 @@ def ratio(bid: Any, ask: Any) -> Any:
     return (bid - ask) / (bid + ask)
 
 
-@kernel
+@borrowing_kernel
 def side_sums(books: Any, slot: Any, side: Any, price: Any, quantity: Any) -> Any:
     """Quantity of the best 1, 3, 5 and 10 levels of a side and 4 q1 + 3 q2 + 2 q3 + q4, walking from its best level (price, quantity)."""
     one = three = five = ten = weighted = 0
@@ -46,7 +46,7 @@ def side_sums(books: Any, slot: Any, side: Any, price: Any, quantity: Any) -> An
     return one, three, five, ten, weighted
 
 
-@kernel
+@borrowing_kernel
 def write_depth(books: Any, slot: Any, row: Any) -> None:
     """Fill the depth measures of a MarketFeatures row from a synced book."""
     bid_price, bid_quantity = books.bid_price[slot], books.bid_quantity[slot]
@@ -66,7 +66,7 @@ def write_depth(books: Any, slot: Any, row: Any) -> None:
         row.weighted_mid = NAN
 
 
-@kernel
+@borrowing_kernel
 def write_no_depth(row: Any) -> None:
     """The depth measures of a book that is not in sync: null."""
     row.imbalance_1 = row.imbalance_3 = row.imbalance_5 = row.imbalance_10 = NAN

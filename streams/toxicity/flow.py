@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.kernel import kernel
+from streams.numeric.borrowing import borrowing_kernel
 
 NO_ASK = 2**63 - 1
 NO_BID = -(2**63)
 
 
-@kernel
+@borrowing_kernel
 def order_flow_event(flow: Any, quote: Any) -> Any:
     """e_n of the change from the remembered quote to this one."""
     bid_before = flow.bid_price if flow.bid_quantity > 0 else NO_BID

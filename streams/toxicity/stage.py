@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.kernel import kernel
 from schemas.vocabulary import Flag
 from streams.numeric import book
+from streams.numeric.borrowing import borrowing_kernel
 from streams.toxicity.depth import write_depth, write_no_depth
 from streams.toxicity.flow import order_flow_event
 from streams.toxicity.signing import remember_quote, sign_trade, weaker_method
@@ -31,7 +31,7 @@ CARRIED = VALIDITY | int(Flag.LATE | Flag.AMENDED | Flag.ESTIMATED_TIME | Flag.O
 __all__ = ["FAULTS", "INPUTS", "NAME", "OUTPUTS", "RESERVE", "STATE_VERSION", "VIEWS", "Settings", "State", "new_state"]
 
 
-@kernel
+@borrowing_kernel
 def want_features(state: Any, flow: Any) -> None:
     """Ask for a feature record of this instrument at the next multiple of the interval after the clock."""
     if flow.active:
@@ -43,7 +43,7 @@ def want_features(state: Any, flow: Any) -> None:
         state.timer[0] = min(state.timer[0], state.feature_timer[0])
 
 
-@kernel
+@borrowing_kernel
 def on_trade(state: Any, books: Any, trade: Any, out: Any) -> None:
     """A trade: signed, counted in the interval, poured into the volume buckets."""
     slot = book.slot_of(books, trade.instrument)
@@ -65,7 +65,7 @@ def on_trade(state: Any, books: Any, trade: Any, out: Any) -> None:
         state.timer[0] = state.clock[0]
 
 
-@kernel
+@borrowing_kernel
 def on_quote(state: Any, books: Any, quote: Any, out: Any) -> None:
     """A quote: its order-flow event, and the mid that later trades are compared with."""
     slot = book.slot_of(books, quote.instrument)
@@ -89,7 +89,7 @@ def on_quote(state: Any, books: Any, quote: Any, out: Any) -> None:
     want_features(state, flow)
 
 
-@kernel
+@borrowing_kernel
 def emit_features(state: Any, books: Any, slot: Any, flags: Any, out: Any) -> None:
     """Publish what happened in the interval and how the book stands at its end, and begin the next interval."""
     flow = state.flows[slot]
@@ -118,7 +118,7 @@ def emit_features(state: Any, books: Any, slot: Any, flags: Any, out: Any) -> No
     flow.window_flags = flow.quote_flags & VALIDITY  # how the quote stands when the next interval begins
 
 
-@kernel
+@borrowing_kernel
 def emit_due_features(state: Any, books: Any, flags: Any, out: Any) -> Any:
     """Publish due features, at most ``FEATURES_A_CALL``; returns True, and disarms the timer, when none is left."""
     published = 0
@@ -132,7 +132,7 @@ def emit_due_features(state: Any, books: Any, flags: Any, out: Any) -> Any:
     return True
 
 
-@kernel
+@borrowing_kernel
 def on_timer(state: Any, books: Any, deadline: Any, out: Any) -> None:
     """Finish pouring a print that spans many buckets; publish due features."""
     for slot in range(state.flows.shape[0]):
@@ -145,7 +145,7 @@ def on_timer(state: Any, books: Any, deadline: Any, out: Any) -> None:
     state.timer[0] = state.feature_timer[0]
 
 
-@kernel
+@borrowing_kernel
 def on_end(state: Any, books: Any, out: Any) -> None:
     """The input ends: features of the unfinished interval as PARTIAL; the open bucket is not published."""
     state.timer[0] = NEVER if emit_due_features(state, books, PARTIAL, out) else state.clock[0]

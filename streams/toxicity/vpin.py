@@ -14,8 +14,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from schemas.kernel import kernel
 from schemas.vocabulary import Flag, NullReason, ToxicityRegime
+from streams.numeric.borrowing import borrowing_kernel
 from streams.toxicity.signing import weaker_method
 
 NONE = int(NullReason.NONE)
@@ -27,7 +27,7 @@ VALIDITY = int(Flag.STALE | Flag.GAP | Flag.CROSSED | Flag.ONE_SIDED)
 BUCKETS_A_CALL = 8
 
 
-@kernel
+@borrowing_kernel
 def close_bucket(state: Any, slot: Any, out: Any) -> None:
     """Enter the full bucket into the window, publish it and begin the next."""
     flow = state.flows[slot]
@@ -73,7 +73,7 @@ def close_bucket(state: Any, slot: Any, out: Any) -> None:
     flow.bucket_flags = flow.quote_flags & VALIDITY  # how the quote stands when the bucket begins
 
 
-@kernel
+@borrowing_kernel
 def pour(state: Any, slot: Any, out: Any) -> Any:
     """Pour the pending volume into buckets, closing at most ``BUCKETS_A_CALL``; returns True when nothing is left."""
     flow = state.flows[slot]
