@@ -66,7 +66,7 @@ class Topology:
             if not _is_kernel(stage):
                 self.ledgers.append(LedgerStage(stage.NAME, rank, stage(self.instruments, settings)))
                 continue
-            kernel_stage = KernelStage(stage.NAME, rank, stage, _checked(stage, stage.new_state(self.instruments, settings)))
+            kernel_stage = KernelStage(stage.NAME.replace("-", "_"), rank, stage, _checked(stage, stage.new_state(self.instruments, settings)))
             if ledger_topics & set(stage.INPUTS):
                 self.stepped.append(kernel_stage)
             else:
