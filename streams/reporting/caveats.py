@@ -1,0 +1,94 @@
+"""What a reader must know before believing the numbers: one sentence each, with a stable code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from schemas.records import Instrument
+from schemas.vocabulary import Flag, InstrumentKind, Side
+from streams.reporting.metrics import MINUTE, PERIODS_PER_DAY
+from streams.reporting.wording import count, duration, plural
+
+if TYPE_CHECKING:
+    from streams.reporting.document import ReportInput, Result
+
+SIMULATED = int(Flag.SIMULATED)
+BUY = int(Side.BUY)
+
+
+def warnings(records: ReportInput, everything: ReportInput, result: Result, checks: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Rows of `code` and `text`, the gravest first."""
+    rows: list[dict[str, str]] = []
+
+    def warn(code: str, text: str) -> None:
+        rows.append({"code": code, "text": text})
+
+    for check in checks:
+        if not check["ok"]:
+            warn("CHECK_FAILED", f"The books do not agree: {check['name']}; expected {check['expected']}, found {check['observed']}. Believe no number here.")
+    if is_simulated(records):
+        warn("SIMULATED_DATA", "The market was generated, not recorded: this page shows how the pipeline works, and says nothing about real markets.")
+    minutes = len(result.samples)
+    if not records.pnl:
+        warn("NO_EQUITY", "The run has no P&L records: equity, returns and drawdown are unknown.")
+    elif minutes < PERIODS_PER_DAY:
+        warn(
+            "SHORT_SAMPLE",
+            f"{plural(minutes, 'minute')} of equity ({duration(minutes * MINUTE)}) is less than a day: "
+            "annualised numbers, ratios and quantiles would mean nothing and are left out.",
+        )
+    if not records.fills:
+        warn("NO_FILLS", "Nothing was traded: no order was filled.")
+    for line in records.instruments:
+        crossed, held = funding_instants(line, records, result)
+        if crossed:
+            warn(
+                "FUNDING_NOT_MODELLED",
+                f"{line.symbol} is a perpetual: the run crosses {plural(crossed, 'funding instant')}, {count(held)} of them with an open position. "
+                "Funding is not modelled, so the result leaves those payments out.",
+            )
+    if result.carried:
+        warn("NO_PRICE", f"{plural(result.carried, 'minute')} had no price to value the account with; equity is carried over from before.")
+    for instrument, trip in result.open_trips:
+        line = result.lines[instrument]
+        side = "long" if trip.position > 0 else "short"
+        warn("OPEN_AT_END", f"A {side} position in {line.symbol} is open at the end; it is valued at the touch and is in no round trip.")
+    if records.fills and not any(fill.fee for fill in records.fills):
+        warn("NO_FEES", "No fill paid a fee: real trading would have cost more.")
+    latency = records.facts.get("latency")
+    if isinstance(latency, dict) and latency and not any(_positive(value) for value in latency.values()):
+        warn("NO_LATENCY", "Orders reach the venue in no time here; real ones do not.")
+    others: dict[int, bool] = {row.account: True for row in everything.pnl if row.account != result.account}
+    if others:
+        warn("OTHER_ACCOUNTS", f"{plural(len(others), 'other account')} traded in this run and {'is' if len(others) == 1 else 'are'} not in this report.")
+    return rows
+
+
+def is_simulated(records: ReportInput) -> bool:
+    """True where the run says so, or its instruments are flagged."""
+    return records.facts.get("provenance") == "simulated" or any(line.flags & SIMULATED for line in records.instruments)
+
+
+def funding_instants(line: Instrument, records: ReportInput, result: Result) -> tuple[int, int]:
+    """Funding instants in (first, last] of the run, and how many met a position opened before them and not closed before them."""
+    interval = line.funding_interval
+    if line.kind != InstrumentKind.PERPETUAL or interval <= 0:
+        return 0, 0
+    first, last = result.first_time // interval + 1, result.last_time // interval
+    crossed = max(0, last - first + 1)
+    held, position, begun = 0, 0, 0
+    for fill in records.fills:
+        if fill.instrument != line.instrument:
+            continue
+        if position:
+            held += fill.event_time // interval - begun // interval
+        position += fill.quantity if fill.side == BUY else -fill.quantity
+        begun = fill.event_time
+    if position:
+        held += max(0, result.last_time // interval - begun // interval)
+    return crossed, held
+
+
+def _positive(value: Any) -> bool:
+    text = str(value)
+    return any(digit in text for digit in "123456789")

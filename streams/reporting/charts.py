@@ -1,0 +1,280 @@
+"""The pictures of the tear sheet: equity and drawdown, price with fills, position and toxicity, profit by period, round trips."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.records import Fill
+from schemas.vocabulary import Flag, Side
+from streams.reporting.document import QuoteSeries, Report, ReportInput, Result, equity_times
+from streams.reporting.pictures import (
+    Panel,
+    TimeScale,
+    area_path,
+    at,
+    caption,
+    columns,
+    line_path,
+    panel_over,
+    picture,
+    round_step,
+    time_axis,
+    value_axis,
+)
+from streams.reporting.wording import MINUS, count, day, decimal_text, money, number, percent, period, plural
+
+BUY = int(Side.BUY)
+UNUSABLE = int(Flag.STALE | Flag.GAP)
+WIDE, NARROW = 1080, 380
+RATIO = 10**9
+CELL = 7
+
+
+class Layout(NamedTuple):
+    """Margins for labels, by width."""
+
+    width: int
+    left: int
+    right: int
+
+
+def layout(width: int) -> Layout:
+    return Layout(width, 84 if width == WIDE else 62, width - (14 if width == WIDE else 6))
+
+
+def amount_label(result: Result, step: int, wide: bool) -> tuple[int, str]:
+    """Decimals that tell ticks of `step` apart, and nothing more."""
+    digits = max(0, result.amount_precision - len(str(step)) + 1)
+    return min(digits, 8), "" if wide else ""
+
+
+def equity_chart(report: Report, width: int) -> str:
+    """Equity over the capital at the start, and the drawdown below."""
+    result = report.result
+    frame = layout(width)
+    scale = TimeScale(result.first_time, max(result.last_time, result.first_time + 1), frame.left, frame.right)
+    start = result.start or 0
+    times = np.array([result.first_time, *equity_times(result)], np.int64)
+    levels = [start, *result.samples]
+    unit = _shrink(levels)
+    values = np.array([level // unit for level in levels], np.int64)
+    top, height, lower = 14, 210 if width == WIDE else 170, 84
+    upper = panel_over(top, height, int(values.min()), int(values.max()))
+    series = columns(times, values, scale)
+    decimals = max(0, min(8, result.amount_precision - len(str(round_step((upper.high - upper.low) * unit, max(2, height // 46)))) + 1))
+    parts = [
+        value_axis(upper, frame.left, frame.right, lambda tick: money(tick * unit, result.amount_precision, decimals)),
+        f'<path class="area" d="{area_path(series, scale, upper, start // unit)}"/>',
+        f'<path class="base" d="M{frame.left} {at(upper.y(start // unit))}H{frame.right}"/>',
+        f'<path class="line" d="{line_path(series, scale, upper)}"/>',
+        caption(frame.left + 4, top + 4, f"Equity, {result.currency}"),
+    ]
+    falls = np.array([0, *(round(value * RATIO) for value in result.drawdowns)], np.int64)
+    deepest = int(falls.min()) if len(falls) else 0
+    below = Panel(top + height + 24, lower, min(deepest + deepest // 12, -1000), 0)
+    fall = columns(times[: len(falls)], falls, scale)
+    parts += [
+        value_axis(below, frame.left, frame.right, lambda tick: percent(tick / RATIO), [0, deepest] if deepest else [0]),
+        f'<path class="fall" d="{area_path(fall, scale, below, 0)}"/>',
+        caption(frame.left + 4, below.top + below.height - 6, "Drawdown from the peak"),
+        time_axis(scale, top, below.top + below.height),
+    ]
+    title = f"Equity and drawdown, {period(result.first_time, result.last_time)}"
+    description = (
+        f"Equity starts at {money(start, result.amount_precision)} {result.currency} and ends at "
+        f"{money(levels[-1], result.amount_precision)}; the deepest drawdown is {percent(deepest / RATIO)}."
+    )
+    return picture(width, below.top + below.height + 34, "equity", title, description, "".join(parts), (frame.left, frame.right))
+
+
+def _shrink(levels: list[int]) -> int:
+    """A unit that brings amounts into 62 bits; 1 for all but the largest accounts."""
+    unit = 1
+    while max(abs(level) for level in levels) // unit >= 2**62:
+        unit *= 10
+    return unit
+
+
+def mid_series(series: QuoteSeries) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Times and bid + ask (twice the mid) wherever both sides stand and the book is not stale."""
+    usable = (series.bid_price > 0) & (series.ask_price > 0)
+    if series.flags is not None:
+        usable &= (series.flags & UNUSABLE) == 0
+    return series.event_time[usable], series.bid_price[usable] + series.ask_price[usable]
+
+
+def price_chart(report: Report, instrument: int, width: int) -> str:
+    """Mid price with fills on it, the position, and VPIN, on one time axis."""
+    result, records = report.result, report.records
+    line = result.lines[instrument]
+    frame = layout(width)
+    scale = TimeScale(result.first_time, max(result.last_time, result.first_time + 1), frame.left, frame.right)
+    fills = [fill for fill in records.fills if fill.instrument == instrument]
+    times, mids = price_points(records, instrument)
+    reach = [int(value) for value in (mids.min(), mids.max())] if len(mids) else []
+    reach += [fill.price * 2 for fill in fills]
+    top, height = 14, 270 if width == WIDE else 220
+    panel = panel_over(top, height, min(reach, default=0), max(reach, default=2), 5)
+    decimals = max(0, min(line.price_precision, line.price_precision - len(str(round_step((panel.high - panel.low) // 2, max(2, height // 46)))) + 1))
+    step = round_step(panel.high - panel.low, max(2, height // 46))
+    step += step % 2
+    ticks = list(range(-(-panel.low // step) * step, panel.high + 1, step))
+    parts = [value_axis(panel, frame.left, frame.right, lambda tick: money(tick // 2, line.price_precision, decimals), ticks)]
+    parts.append(f'<path class="price" d="{line_path(columns(times, mids, scale), scale, panel)}"/>')
+    parts.append(fill_marks(fills, scale, panel, result, instrument))
+    parts.append(caption(frame.left + 4, top + 4, f"{line.symbol} mid, {line.quote}"))
+    bottom = top + height
+    if fills:
+        bottom, body = position_panel(fills, scale, bottom + 22, result, instrument)
+        parts.append(body)
+    toxicity = records.toxicity.get(instrument)
+    if toxicity is not None and bool(np.isfinite(toxicity.vpin).any()):
+        bottom, body = toxicity_panel(toxicity.event_time, toxicity.vpin, toxicity.vpin_null, scale, bottom + 22)
+        parts.append(body)
+    parts.append(time_axis(scale, top, bottom))
+    buys = sum(fill.side == BUY for fill in fills)
+    description = f"{plural(buys, 'buy')} (triangles up, below the price) and {plural(len(fills) - buys, 'sell')} (triangles down, above it)."
+    title = f"{line.symbol}: price, fills, position and toxicity"
+    return picture(width, bottom + 34, f"price{instrument}", title, description, "".join(parts), (frame.left, frame.right))
+
+
+def price_points(records: ReportInput, instrument: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Twice the mid over time; from bars (low then high at their close) where there are no quotes."""
+    series = records.quotes.get(instrument)
+    if series is not None and len(series.event_time):
+        return mid_series(series)
+    bars = [bar for bar in records.bars if bar.instrument == instrument]
+    times = np.array([bar.close_time for bar in bars for _ in range(3)], np.int64)
+    return times, np.array([price * 2 for bar in bars for price in (bar.low, bar.high, bar.close)], np.int64)
+
+
+def fill_marks(fills: list[Fill], scale: TimeScale, panel: Panel, result: Result, instrument: int) -> str:
+    """Triangles with their tip at the price; fills closer than a few pixels share one, at their average price, and its tooltip counts them."""
+    line = result.lines[instrument]
+    cells: dict[tuple[int, int, int], list[int]] = {}
+    for fill in fills:
+        x, y = int(scale.x(fill.event_time)), int(panel.y(fill.price * 2))
+        cell = cells.setdefault((x // CELL, fill.side, y // (2 * CELL)), [0, 0, 0, 0])
+        cell[0] += 1
+        cell[1] += fill.price * fill.quantity
+        cell[2] += fill.quantity
+        cell[3] += fill.event_time
+    parts = []
+    for (_, side, _), (number_of, paid, quantity, time) in cells.items():
+        average = (paid * 2 + quantity) // (2 * quantity)
+        x, y = at(scale.x(time // number_of)), at(panel.y(average * 2))
+        size = 4 + min(3, len(bin(number_of)) - 3)
+        buy = side == BUY
+        shape = f"M{x} {y}l{size} {size * 2}h-{size * 2}z" if buy else f"M{x} {y}l{size} -{size * 2}h-{size * 2}z"
+        what = f"{plural(number_of, 'buy' if buy else 'sell')}, {decimal_text(quantity, line.quantity_precision)} {line.base}"
+        label = f"{what} at {money(average, line.price_precision, line.price_precision)}"
+        parts.append(f'<path class="{"buy" if buy else "sell"}" d="{shape}"><title>{escape(label)}</title></path>')
+    return "".join(parts)
+
+
+def position_panel(fills: list[Fill], scale: TimeScale, top: int, result: Result, instrument: int) -> tuple[int, str]:
+    """Signed position as a stepped area about zero; returns the panel's bottom and body."""
+    line = result.lines[instrument]
+    held, times, levels = 0, [scale.first], [0]
+    for fill in fills:
+        held += fill.quantity if fill.side == BUY else -fill.quantity
+        times.append(fill.event_time)
+        levels.append(held)
+    panel = panel_over(top, 58, min(levels), max(levels), 12)
+    series = columns(np.array(times, np.int64), np.array(levels, np.int64), scale)
+    ticks = sorted({min(levels): 0, 0: 0, max(levels): 0})
+    parts = [
+        value_axis(panel, scale.left, scale.right, lambda tick: decimal_text(tick, line.quantity_precision).replace("-", MINUS), ticks),
+        f'<path class="position" d="{area_path(series, scale, panel, 0, stepped=True)}"/>',
+        caption(scale.left + 4, top + 4, f"Position, {line.base}"),
+    ]
+    return panel.top + panel.height, "".join(parts)
+
+
+def toxicity_panel(
+    time: NDArray[np.int64], vpin: NDArray[np.float64], null: NDArray[np.float64] | None, scale: TimeScale, top: int
+) -> tuple[int, str]:
+    """VPIN from 0 to 1 with its expected value under no information, dashed; returns the panel's bottom and body."""
+    known = np.isfinite(vpin)
+    series = columns(time[known], np.rint(vpin[known] * RATIO).astype(np.int64), scale)
+    panel = Panel(top, 70, 0, min(RATIO, int(series.high.max()) * 115 // 100 + 1) if len(series.high) else RATIO)
+    step = round_step(panel.high, 3)
+    parts = [
+        value_axis(panel, scale.left, scale.right, lambda tick: number(tick / RATIO, 1 if step >= RATIO // 10 else 2), list(range(0, panel.high, step))),
+        f'<path class="toxic-area" d="{area_path(series, scale, panel, 0, stepped=True)}"/>',
+        f'<path class="toxic" d="{line_path(series, scale, panel, stepped=True)}"/>',
+    ]
+    if null is not None and bool(np.isfinite(null).any()):
+        there = np.isfinite(null)
+        parts.append(f'<path class="null" d="{line_path(columns(time[there], np.rint(null[there] * RATIO).astype(np.int64), scale), scale, panel, True)}"/>')
+    parts.append(caption(scale.left + 4, top + 4, "Toxicity, VPIN" + (" (dashed: expected of uninformed flow)" if null is not None else "")))
+    return panel.top + panel.height, "".join(parts)
+
+
+def period_chart(report: Report, width: int) -> str:
+    """Profit of each period as bars about zero."""
+    result, rows = report.result, report.model["returns"]["rows"]
+    frame = layout(width)
+    values = [_units(row["profit"], result.amount_precision) for row in rows]
+    top, height = 12, 150
+    panel = panel_over(top, height, min(0, *values, 0), max(0, *values, 0), 8)
+    decimals = max(0, min(8, result.amount_precision - len(str(round_step(panel.high - panel.low, 3))) + 1))
+    parts = [value_axis(panel, frame.left, frame.right, lambda tick: money(tick, result.amount_precision, decimals))]
+    slot = (frame.right - frame.left) / len(rows)
+    every = -(-len(rows) * 46 // (frame.right - frame.left))
+    zero = panel.y(0)
+    for index, (row, value) in enumerate(zip(rows, values, strict=True)):
+        x, y = frame.left + slot * index, panel.y(value)
+        label = f"{day(result.first_time)} {row['label']}: {money(value, result.amount_precision, signed=True)} {result.currency}"
+        parts.append(
+            f'<rect class="{"gain" if value >= 0 else "loss"}" x="{at(x + slot * 0.12)}" y="{at(min(y, zero))}" width="{at(slot * 0.76)}" '
+            f'height="{at(max(abs(zero - y), 0.5))}"><title>{escape(label)}</title></rect>'
+        )
+        if index % every == 0:
+            parts.append(f'<text class="tick" x="{at(x + slot / 2)}" y="{top + height + 15}" text-anchor="middle">{escape(row["label"])}</text>')
+    parts.append(f'<path class="base" d="M{frame.left} {at(zero)}H{frame.right}"/>')
+    won = sum(value > 0 for value in values)
+    description = f"{count(won)} of {plural(len(values), 'period')} made money."
+    return picture(width, top + height + 24, "periods", f"Profit by {report.model['returns']['period']}", description, "".join(parts))
+
+
+def trips_chart(report: Report, width: int) -> str:
+    """Distribution of round-trip profits after fees."""
+    result = report.result
+    frame = layout(width)
+    nets = [trip.net * result.scale(trip.instrument) for trip in result.trips]
+    step = round_step(max(1, max(*nets, 0) - min(*nets, 0)), 24 if width == WIDE else 14)
+    low, high = min(*nets, 0) // step, max(*nets, 0) // step
+    counts = [0] * (high - low + 1)
+    for net in nets:
+        counts[net // step - low] += 1
+    top, height = 12, 140
+    panel = Panel(top, height, 0, max(counts) * 108 // 100 + 1)
+    parts = [value_axis(panel, frame.left, frame.right, count)]
+    slot = (frame.right - frame.left) / len(counts)
+    decimals = max(0, min(8, result.amount_precision - len(str(step)) + 1))
+    every = -(-len(counts) * 64 // (frame.right - frame.left))
+    for index, number_of in enumerate(counts):
+        x, lower = frame.left + slot * index, (low + index) * step
+        edges = f"{money(lower, result.amount_precision, decimals)} to {money(lower + step, result.amount_precision, decimals)} {result.currency}"
+        if number_of:
+            parts.append(
+                f'<rect class="{"gain" if lower >= 0 else "loss"}" x="{at(x + 1)}" y="{at(panel.y(number_of))}" width="{at(max(slot - 2, 1))}" '
+                f'height="{at(panel.top + panel.height - panel.y(number_of))}"><title>{escape(plural(number_of, "round trip"))}: {escape(edges)}</title></rect>'
+            )
+        if (low + index) % every == 0:
+            text = money(lower, result.amount_precision, decimals, signed=True)
+            parts.append(f'<text class="tick" x="{at(x)}" y="{top + height + 15}" text-anchor="middle">{text}</text>')
+    parts.append(f'<path class="base" d="M{frame.left} {top + height}H{frame.right}"/>')
+    description = f"{plural(len(nets), 'round trip')}: {count(result.totals.wins)} won, {count(result.totals.losses)} lost."
+    return picture(width, top + height + 24, "trips", f"Profit of a round trip after fees, {result.currency}", description, "".join(parts))
+
+
+def _units(text: str, precision: int) -> int:
+    """The inverse of decimal_text."""
+    whole, _, part = text.partition(".")
+    return int(whole + part.ljust(precision, "0"))

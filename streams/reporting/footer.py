@@ -1,0 +1,60 @@
+"""The end of the page: the checks, the digests, and how to prove that the run is what it says."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from streams.reporting.wording import count
+
+if TYPE_CHECKING:
+    from streams.reporting.document import Report
+
+
+def verification(report: Report) -> str:
+    """Checks against the ledger, then what `sq verify` will re-execute and compare."""
+    facts = report.model["run"]
+    rows = []
+    if facts.get("journal_id") is not None:
+        rows.append(("Journal", str(facts["journal_id"])))
+    for name, title in (("batches", "Batches"), ("records", "Records")):
+        if facts.get(name) is not None:
+            rows.append((title, count(int(facts[name]))))
+    for name, title in (("code_digest", "Code"), ("run_digest", "Identity of the run")):
+        if facts.get(name):
+            rows.append((title, f"<code>{escape(str(facts[name]))}</code>"))
+    versions = facts.get("versions")
+    if isinstance(versions, dict) and versions:
+        rows.append(("Versions", escape(", ".join(f"{name} {version}" for name, version in versions.items()))))
+    body = "".join(f"<tr><th scope=row>{title}</th><td class=wrap>{text}</td></tr>" for title, text in rows)
+    parts = [
+        "<section class=long><h2>Can this be trusted?</h2><p class=lead>Every record of the run is in its folder, in the order it happened. "
+        "This command re-executes all of it with this code and compares every digest; the same run gives this page byte for byte.</p>"
+        "<code class=command>sq verify RUN</code>",
+        checks(report.model["checks"]),
+        f"<table style='margin-top:10px'><tbody>{body}</tbody></table>" if body else "",
+        digests("Topics of the run", facts.get("topic_digests")),
+        digests("Inputs", facts.get("input_digests")),
+        "</section>",
+    ]
+    return "".join(parts)
+
+
+def checks(rows: list[dict[str, Any]]) -> str:
+    """Each identity with its verdict."""
+    if not rows:
+        return ""
+    body = "".join(
+        f"<tr><td>{escape(row['name'])}</td><td class='n {'ok' if row['ok'] else 'bad'}'>{'✓ equal' if row['ok'] else '✗ differs'}</td></tr>" for row in rows
+    )
+    return f"<table><caption>The books agree to the last digit</caption><tbody>{body}</tbody></table>".replace(
+        "The books agree to the last digit", "The books agree to the last digit" if all(row["ok"] for row in rows) else "The books do not agree"
+    )
+
+
+def digests(title: str, found: Any) -> str:
+    """SHA-256 by topic."""
+    if not isinstance(found, dict) or not found:
+        return ""
+    body = "".join(f"<tr><td>{escape(str(name))}</td><td class=wrap><code class=digest>{escape(str(digest))}</code></td></tr>" for name, digest in found.items())
+    return f"<table style='margin-top:10px'><caption>{title}</caption><tbody>{body}</tbody></table>"

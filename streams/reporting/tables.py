@@ -1,0 +1,103 @@
+"""The CSV files: the same numbers as the page and report.json, exact decimals, one header line, times as ns and as UTC text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from schemas.vocabulary import Liquidity, OrderReason, OrderStatus, OrderType, RiskCode, Side
+from streams.reporting.accounting import last_events
+from streams.reporting.document import equity_times
+from streams.reporting.wording import decimal_text, utc
+
+if TYPE_CHECKING:
+    from streams.reporting.document import Report
+
+
+def csv_files(report: Report) -> dict[str, bytes]:
+    """File name to content, UTF-8."""
+    return {
+        "equity.csv": _file(("event_time", "utc", "equity", "drawdown"), _equity(report)),
+        "fills.csv": _file(
+            ("event_time", "utc", "order_id", "instrument", "symbol", "side", "price", "quantity", "liquidity", "fee", "notional"), _fills(report)
+        ),
+        "orders.csv": _file(
+            ("event_time", "utc", "order_id", "instrument", "symbol", "side", "type", "quantity", "limit_price", "decision", "status", "reason",
+             "filled_quantity", "last_event_time"), _orders(report),
+        ),
+        "round_trips.csv": _file(
+            ("opened", "opened_utc", "closed", "closed_utc", "instrument", "symbol", "side", "quantity", "entry_notional", "exit_notional", "fees",
+             "gross", "net", "fills"), _round_trips(report),
+        ),
+        "metrics.csv": _file(
+            ("name", "value", "unit", "samples", "sample_unit", "reason", "interval_low", "interval_high"), _metrics(report),
+        ),
+    }  # fmt: skip
+
+
+def _equity(report: Report) -> Iterable[Sequence[Any]]:
+    result = report.result
+    for at, (time, equity) in enumerate(zip(equity_times(result), result.samples, strict=True)):
+        yield time, utc(time), result.exact(equity), result.drawdowns[at] if result.drawdowns else None
+
+
+def _fills(report: Report) -> Iterable[Sequence[Any]]:
+    for fill in report.records.fills:
+        line = report.result.lines[fill.instrument]
+        unit = line.price_precision + line.quantity_precision
+        yield (
+            fill.event_time, utc(fill.event_time), fill.order_id, fill.instrument, line.symbol, Side(fill.side).name,
+            decimal_text(fill.price, line.price_precision), decimal_text(fill.quantity, line.quantity_precision), Liquidity(fill.liquidity).name,
+            decimal_text(fill.fee, unit), decimal_text(fill.price * fill.quantity * line.multiplier, unit),
+        )  # fmt: skip
+
+
+def _orders(report: Report) -> Iterable[Sequence[Any]]:
+    """One row an order, in the order of their decisions; orders without a decision follow."""
+    latest = last_events(report.records.order_events)
+    begun: dict[str, int] = {}
+    for event in report.records.order_events:
+        begun.setdefault(event.order_id, event.event_time)
+    decided = {decision.order_id: decision for decision in reversed(report.records.decisions) if decision.kind == 1}
+    for order_id in dict.fromkeys([*(decision.order_id for decision in report.records.decisions if decision.kind == 1), *latest]):
+        decision, event = decided.get(order_id), latest.get(order_id)
+        terms = decision or event
+        if terms is None:
+            continue
+        time = decision.event_time if decision else begun[order_id]
+        line = report.result.lines.get(terms.instrument)
+        price, quantity = (line.price_precision, line.quantity_precision) if line else (0, 0)
+        yield (
+            time, utc(time), order_id, terms.instrument, line.symbol if line else "", Side(terms.side).name,
+            OrderType(decision.order_type).name if decision else "", decimal_text(terms.quantity, quantity),
+            decimal_text(terms.price, price) if terms.price else "", RiskCode(decision.code).name if decision else "",
+            OrderStatus(event.status).name if event else "", OrderReason(event.reason).name if event else "",
+            decimal_text(event.filled_quantity, quantity) if event else "", event.event_time if event else "",
+        )  # fmt: skip
+
+
+def _round_trips(report: Report) -> Iterable[Sequence[Any]]:
+    for trip in report.result.trips:
+        line = report.result.lines[trip.instrument]
+        unit = line.price_precision + line.quantity_precision
+        amounts = (trip.entry_notional, trip.exit_notional, trip.fees, trip.gross, trip.net)
+        yield (
+            trip.opened, utc(trip.opened), trip.closed, utc(trip.closed), trip.instrument, line.symbol, "LONG" if trip.long else "SHORT",
+            decimal_text(trip.quantity, line.quantity_precision), *(decimal_text(each, unit) for each in amounts), trip.fills,
+        )  # fmt: skip
+
+
+def _metrics(report: Report) -> Iterable[Sequence[Any]]:
+    for row in report.model["metrics"]:
+        low, high = row["interval"] or (None, None)
+        yield row["name"], row["value"], row["unit"], row["samples"], row["sample_unit"], row["reason"], low, high
+
+
+def _file(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
+    return "".join(",".join(map(_field, row)) + "\n" for row in (header, *rows)).encode()
+
+
+def _field(value: Any) -> str:
+    """One field: null is empty, floats are their shortest exact text, quotes where CSV needs them (RFC 4180)."""
+    text = "" if value is None else repr(value) if isinstance(value, float) else str(value)
+    return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in ',"\n\r') else text

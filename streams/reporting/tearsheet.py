@@ -1,0 +1,311 @@
+"""The tear sheet: one self-contained HTML page.
+
+Nothing is loaded from anywhere; without its small script everything but the read-out under the pointer is still there. Numbers that also stand in
+report.json carry their exact value in ``<data value="...">``.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from streams.reporting import charts, hover
+from streams.reporting.appearance import SCRIPT, STYLE
+from streams.reporting.footer import verification
+from streams.reporting.headlines import amount, cash, headlines, sample_mark, sentence, tone
+from streams.reporting.metrics import SECOND
+from streams.reporting.wording import clock, count, decimal_text, duration, money, moment, number, percent, period, plural, words
+
+if TYPE_CHECKING:
+    from streams.reporting.document import Report
+    from streams.reporting.round_trips import RoundTrip
+
+MOST_TRIPS = 40
+MOST_INSTRUMENTS = 6
+
+
+def page(report: Report) -> str:
+    """The whole document."""
+    title = f"{report.model['strategy'] or 'Run'} on {symbols(report)}"
+    parts = [
+        header(report, title), tiles(report), warnings(report), equity(report), *prices(report), orders_and_costs(report), periods(report),
+        round_trips(report), metrics(report), run(report), verification(report),
+    ]  # fmt: skip
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width,initial-scale=1">\n'
+        f'<meta name="color-scheme" content="light dark">\n<title>{escape(title)} · ShrivenQuant</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n'
+        + "\n".join(part for part in parts if part)
+        + f"\n</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n"
+    )
+
+
+def symbols(report: Report) -> str:
+    """What was traded, or watched."""
+    named = [row["symbol"] for row in report.model["instruments"] if row["fills"]] or [row["symbol"] for row in report.model["instruments"]]
+    return ", ".join(dict.fromkeys(named)) or "nothing"
+
+
+def header(report: Report, title: str) -> str:
+    """Who, what, when, and the run in one sentence."""
+    result = report.result
+    venues = ", ".join(dict.fromkeys(f"{row['venue']} {row['kind'].lower()}" for row in report.model["instruments"]))
+    span = duration(result.last_time - result.first_time)
+    return (
+        f"<header><div class=brand><span>ShrivenQuant tear sheet</span><span>Account {result.account}, {escape(sample_mark(report))}</span></div>"
+        f"<h1>{escape(title)}</h1>"
+        f"<p class=where>{escape(venues)} · {period(result.first_time, result.last_time)} · {span}</p>"
+        f"<p class=sentence>{escape(sentence(report))}</p></header>"
+    )
+
+
+def tiles(report: Report) -> str:
+    """The headline numbers, each with the sample behind it."""
+    parts = []
+    for row in headlines(report):
+        if row["value"] is None:
+            value = f"<div class='value none'>not stated: {escape(row['explanation'] or 'unknown')}</div>"
+        else:
+            size, _, unit = str(row["value"]).rpartition(" ")
+            text = f"{escape(size)} <small>{escape(unit)}</small>" if size else escape(unit)
+            value = f"<div class='value {row['tone']}'>{text}</div>"
+        note = f"<div class=note>{escape(row['note'])}</div>" if row["note"] else ""
+        interval = f"95 %: {escape(row['interval'])}<br>" if row["interval"] else ""
+        basis = f"{interval}{plural_of(row['samples'], row['sample_unit'])}"
+        parts.append(f"<div class=tile><div class=name>{escape(row['title'])}</div>{value}{note}<div class=basis>{basis}</div></div>")
+    return f"<div class=tiles>{''.join(parts)}</div>"
+
+
+def warnings(report: Report) -> str:
+    """What to know before believing."""
+    rows = report.model["warnings"]
+    if not rows:
+        return ""
+    items = "".join(f"<li data-code={row['code']}>{escape(row['text'])}</li>" for row in rows)
+    return f"<section class=warnings aria-labelledby=know><h2 id=know>Before you believe it</h2><ul>{items}</ul></section>"
+
+
+def figure(name: str, wide: str, narrow: str, points: str = "") -> str:
+    """Both sizes of a picture, and what the pointer reads from it."""
+    script = f'<script type="application/json" id="points-{name}">{points}</script>' if points else ""
+    follow = f' data-points="points-{name}"' if points else ""
+    return f"<figure{follow}>{wide}{narrow}</figure>{script}"
+
+
+def equity(report: Report) -> str:
+    """Equity and drawdown."""
+    if not report.result.samples:
+        return ""
+    drawn = figure(
+        "equity", charts.equity_chart(report, charts.WIDE), charts.equity_chart(report, charts.NARROW), hover.equity_points(report)
+    )
+    return f"<section><h2>Equity and drawdown</h2><p class=lead>After fees, at the end of each minute; the dotted line is the starting capital.</p>{drawn}</section>"
+
+
+def prices(report: Report) -> list[str]:
+    """Price with fills, position and toxicity of each instrument, the most traded first."""
+    rows = sorted(report.model["instruments"], key=lambda row: (-row["fills"], row["instrument"]))
+    parts = []
+    for row in rows[:MOST_INSTRUMENTS]:
+        instrument = row["instrument"]
+        if not len(charts.price_points(report.records, instrument)[0]):
+            continue
+        drawn = figure(
+            f"price{instrument}", charts.price_chart(report, instrument, charts.WIDE), charts.price_chart(report, instrument, charts.NARROW),
+            hover.price_moments(report, instrument),
+        )  # fmt: skip
+        legend = "<p class=legend><span><i class=b>▲</i> buy</span><span><i class=s>▼</i> sell</span><span>the tip is at the price</span></p>"
+        parts.append(f"<section><h2>{escape(row['symbol'])}: price, fills and toxicity</h2>{legend if row['fills'] else ''}{drawn}</section>")
+    return parts
+
+
+def bar(label: str, share: float, value: str, kind: str = "") -> str:
+    """One labelled bar; `share` of the full width."""
+    width = f"{max(0.0, min(1.0, share)) * 100:.1f}"
+    return f'<span>{escape(label)}</span><span class=bar><i class="{kind}" style="width:{width}%"></i></span><b>{escape(value)}</b>'
+
+
+def orders_and_costs(report: Report) -> str:
+    """How far orders came and what trading cost."""
+    orders, costs = report.model["orders"], report.model["costs"]
+    asked = max(1, orders["requested"])
+    steps = (("Requested", "requested"), ("Approved by risk", "approved"), ("Accepted by the venue", "accepted"), ("Filled", "filled"))
+    funnel = "".join(bar(title, orders[name] / asked, count(orders[name])) for title, name in steps)
+    aside = [plural(orders[name], text, text) for name, text in (("partly_filled", "filled in part"), ("open_at_end", "open at the end")) if orders[name]]
+    left = f"<h2>Orders and rejections</h2><div class=bars>{funnel}</div>"
+    left += f"<p class=lead>{', '.join(aside)}.</p>" if aside else ""
+    rows = [("Risk: " + words(row["code"]), row["meaning"], row["orders"]) for row in orders["denied_by_code"]]
+    rows += [(f"{words(row['status'])}: {words(row['reason']).lower()}", row["meaning"], row["orders"]) for row in orders["ended_by_reason"]]
+    if rows:
+        body = "".join(f"<tr><td>{escape(name)}<br><span class=digest>{escape(why)}</span></td><td class=n>{count(n)}</td></tr>" for name, why, n in rows)
+        left += f"<h3>Stopped on the way</h3><table><thead><tr><th>Why</th><th class=n>Orders</th></tr></thead><tbody>{body}</tbody></table>"
+    elif orders["requested"]:
+        left += "<p class=lead>No order was denied, rejected or cut short.</p>"
+    right = "<h2>Costs</h2>" + bridge(report) + "<h3>Maker and taker</h3><div class=bars>"
+    for row in costs["by_liquidity"]:
+        share = row["share_of_volume"] or 0.0
+        right += bar(words(row["liquidity"]), share, percent(share), row["liquidity"].lower())
+    right += "</div>" + liquidity_table(report)
+    return f"<section><div class=split><div>{left}</div><div>{right}</div></div></section>"
+
+
+def bridge(report: Report) -> str:
+    """From profit before fees to the net result, as bars of one scale."""
+    balance = {name: None if text is None else amount(report, text) for name, text in report.model["balance"].items()}
+    if balance["net"] is None:
+        return "<p class=lead>Unknown without P&amp;L records.</p>"
+    steps = (("Realized", balance["realized"]), ("Unrealized", balance["unrealized"]), ("Fees", -(balance["fees"] or 0)), ("Net result", balance["net"]))
+    most = max(1, *(abs(value or 0) for _, value in steps))
+    rows = "".join(bar(title, abs(value or 0) / most, cash(report, value, signed=True) or "", tone(value)) for title, value in steps)
+    return f"<div class=bars>{rows}</div>"
+
+
+def liquidity_table(report: Report) -> str:
+    """Fills, volume, fees and rate by liquidity."""
+    result, costs = report.result, report.model["costs"]
+
+    def row(name: str, fills: int, volume: str, fees: str, rate: float | None) -> str:
+        cells = (count(fills), money(amount(report, volume), result.amount_precision, 0), money(amount(report, fees), result.amount_precision),
+                 "" if rate is None else number(rate) + " bp")  # fmt: skip
+        return f"<tr><td>{name}</td>" + "".join(f"<td class=n>{escape(cell)}</td>" for cell in cells) + "</tr>"
+
+    body = "".join(row(words(each["liquidity"]), each["fills"], each["volume"], each["fees"], each["fee_basis_points"]) for each in costs["by_liquidity"])
+    body += row("All", len(report.records.fills), costs["volume"], costs["fees"], costs["fee_basis_points"])
+    head = f"<tr><th></th><th class=n>Fills</th><th class=n>Volume, {escape(result.currency)}</th><th class=n>Fees</th><th class=n>Rate</th></tr>"
+    return f"<table style='margin-top:8px'><thead>{head}</thead><tbody>{body}</tbody></table>"
+
+
+def periods(report: Report) -> str:
+    """Profit by period, where there is more than one."""
+    returns = report.model["returns"]
+    if len(returns["rows"]) < 2:
+        return ""
+    name = {"5 minutes": "five minutes", "15 minutes": "quarter of an hour"}.get(returns["period"], returns["period"])
+    drawn = figure("periods", charts.period_chart(report, charts.WIDE), charts.period_chart(report, charts.NARROW))
+    return f"<section><h2>Result by {escape(name)}</h2><p class=lead>Change of equity after fees, {escape(report.result.currency)}, times in UTC.</p>{drawn}</section>"
+
+
+def round_trips(report: Report) -> str:
+    """Distribution and table of round trips."""
+    result = report.result
+    if not result.trips:
+        return ""
+    shown, said = chosen_trips(report)
+    several = len({trip.instrument: 0 for trip in result.trips}) > 1
+    head = (
+        "<tr><th>Opened</th>" + ("<th>Symbol</th>" if several else "") + "<th>Side</th><th class='n less'>Quantity</th><th class='n less'>Entry</th>"
+        "<th class='n less'>Exit</th><th class=n>Held</th><th class='n less'>Fees</th><th class=n>Net</th></tr>"
+    )
+    body = "".join(trip_row(report, trip, several) for trip in shown)
+    drawn = figure("trips", charts.trips_chart(report, charts.WIDE), charts.trips_chart(report, charts.NARROW))
+    return (
+        f"<section class=long><h2>Round trips</h2><p class=lead>From flat to flat, profit after fees in {escape(result.currency)}. {said}</p>{drawn}"
+        f"<table style='margin-top:14px'><thead>{head}</thead><tbody>{body}</tbody></table></section>"
+    )
+
+
+def chosen_trips(report: Report) -> tuple[list[RoundTrip], str]:
+    """All of a few; of many the best and the worst, in the order of time."""
+    result = report.result
+    trips = result.trips
+    if len(trips) <= MOST_TRIPS:
+        return trips, "All of them, in the order of time."
+    half = MOST_TRIPS // 2
+    order = sorted(range(len(trips)), key=lambda at: (trips[at].net * result.scale(trips[at].instrument), at))
+    shown = sorted([*order[:half], *order[-half:]])
+    return [trips[at] for at in shown], f"The {half} best and {half} worst of {count(len(trips))}; all are in round_trips.csv."
+
+
+def trip_row(report: Report, trip: RoundTrip, several: bool) -> str:
+    """One round trip as a table row."""
+    result = report.result
+    line = result.lines[trip.instrument]
+    unit = line.price_precision + line.quantity_precision
+    scale = result.scale(trip.instrument)
+    size = trip.quantity * line.multiplier
+    entry, leave = ((each * 2 + size) // (2 * size) if size else 0 for each in (trip.entry_notional, trip.exit_notional))
+    when = moment(trip.opened) if result.last_time - result.first_time > 86_400 * SECOND else clock(trip.opened)
+    net = trip.net * scale
+    cells = [f"<td>{when}</td>", f"<td>{escape(line.symbol)}</td>" if several else "", f"<td>{'Long' if trip.long else 'Short'}</td>"]
+    cells += [
+        f"<td class='n less'>{decimal_text(trip.quantity, line.quantity_precision)}</td>",
+        f"<td class='n less'>{money(entry, line.price_precision, line.price_precision)}</td>",
+        f"<td class='n less'>{money(leave, line.price_precision, line.price_precision)}</td>",
+        f"<td class=n>{duration(trip.closed - trip.opened)}</td>", f"<td class='n less'>{money(trip.fees, unit)}</td>",
+        f"<td class='n {tone(net)}'>{money(net, result.amount_precision, signed=True)}</td>",
+    ]  # fmt: skip
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def metrics(report: Report) -> str:
+    """Every metric with its sample, interval and definition."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in report.model["metrics"]:
+        groups.setdefault(row["group"], []).append(row)
+    parts = []
+    for name in ("Return", "Risk", "Round trips", "Activity"):
+        body = "".join(metric_row(report, row) for row in groups.get(name, ()))
+        head = f"<tr><th>{name}</th><th class=n>Value</th><th class='n less'>95 % interval</th><th class='n less'>Sample</th></tr>"
+        parts.append(f"<table>{'<thead>' + head + '</thead>'}<tbody>{body}</tbody></table>")
+    conventions = (
+        f"{escape(sample_mark(report).capitalize())}; {trials(report)}. Minute samples of equity after fees, a year of 365 × 1,440 minutes, risk-free rate 0, "
+        "standard deviation with ddof 1; intervals assume independent minutes."
+    )
+    return f"<section class=long><h2>All numbers</h2><p class=lead>{conventions}</p><div class=split>{''.join(f'<div>{part}</div>' for part in parts)}</div></section>"
+
+
+def trials(report: Report) -> str:
+    """How many variants were tried before this one, as far as the run says."""
+    tried = report.records.facts.get("trials")
+    return "number of trials undeclared" if tried is None else plural(int(tried), "trial")
+
+
+def metric_row(report: Report, row: dict[str, Any]) -> str:
+    """One metric; a null one says why."""
+    name = f"<td title=\"{escape(row['definition'])}\">{escape(row['title'])}"
+    if row["value"] is None:
+        return f"{'<tr>' + name}<br><span class=digest>{escape(row['explanation'] or '')}</span></td><td class=n>none</td><td class='n less'></td><td class='n less'>{count(row['samples'])}</td></tr>"
+    value = f'<data value="{row["value"]!r}">{escape(metric_text(report, row["value"], row["unit"]))}</data>'
+    interval = " to ".join(metric_text(report, each, row["unit"]) for each in row["interval"]) if row["interval"] else ""
+    return (
+        f"<tr data-metric={row['name']}>{name}</td><td class=n>{value}</td><td class='n less'>{escape(interval)}</td>"
+        f"<td class='n less'>{escape(plural_of(row['samples'], row['sample_unit']))}</td></tr>"
+    )
+
+
+def metric_text(report: Report, value: float, unit: str) -> str:
+    """A metric's value with its unit, as people read it."""
+    if unit == "ratio":
+        return percent(value)
+    if unit == "seconds":
+        return duration(round(value * SECOND))
+    if unit == "count":
+        return count(int(value))
+    if unit == report.result.currency:
+        return f"{number(value)} {unit}"
+    return number(value, 3 if unit == "days" else 2)
+
+
+def plural_of(value: int, many: str) -> str:
+    """``1 minute`` from ``minutes``."""
+    return plural(value, many[:-1], many)
+
+
+def run(report: Report) -> str:
+    """How the run was set up."""
+    facts = report.model["run"]
+    rows = []
+    for name in ("strategy", "parameters", "cash", "fees", "latency", "short", "symbols", "warmup", "inputs", "provenance"):
+        value = facts.get(name)
+        if value in (None, "", [], {}):
+            continue
+        if isinstance(value, dict):
+            text = ", ".join(f"{key} {each}" for key, each in value.items())
+        elif isinstance(value, list | tuple):
+            text = ", ".join(str(each) for each in value)
+        else:
+            text = f"{value} {facts.get('currency', '')}".strip() if name == "cash" else ("on" if value else "off") if isinstance(value, bool) else str(value)
+        rows.append(f"<tr><th scope=row>{escape(words(name))}</th><td class=wrap>{escape(text)}</td></tr>")
+    for row in report.model["instruments"]:
+        text = f"tick {row['tick_size']}, lot {row['lot_size']}, {count(row['quotes'])} prices, {plural(row['fills'], 'fill')}"
+        rows.append(f"<tr><th scope=row>{escape(row['symbol'])}</th><td class=wrap>{escape(row['venue'])} {escape(row['kind'].lower())}: {escape(text)}</td></tr>")
+    return f"<section><h2>The run</h2><table><tbody>{''.join(rows)}</tbody></table></section>" if rows else ""

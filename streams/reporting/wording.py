@@ -1,0 +1,172 @@
+"""Numbers, times and codes as people read them.
+
+Exact amounts are formatted from integers, floats only where a statistic is one. Signs are real minus signs, thousands are separated by commas.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+MINUS = "\u2212"
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+SECOND = 1_000_000_000
+
+
+def decimal_text(value: int, precision: int) -> str:
+    """The exact decimal of ``value * 10^-precision``, without trailing zeros beyond the point: ``-1234500, 3`` is ``-1234.5``."""
+    sign = "-" if value < 0 else ""
+    digits = str(abs(value)).rjust(precision + 1, "0")
+    whole, part = (digits[:-precision], digits[-precision:].rstrip("0")) if precision else (digits, "")
+    return f"{sign}{whole}.{part}" if part else f"{sign}{whole}"
+
+
+def rounded(value: int, precision: int, decimals: int) -> int:
+    """``value * 10^-precision`` in units of 10^-decimals, half-even."""
+    if decimals >= precision:
+        scale: int = 10 ** (decimals - precision)
+        return value * scale
+    divisor = 10 ** (precision - decimals)
+    quotient, rest = divmod(abs(value), divisor)
+    if rest * 2 > divisor or (rest * 2 == divisor and quotient % 2):
+        quotient += 1
+    return quotient if value >= 0 else -quotient
+
+
+def money(value: int, precision: int, decimals: int = 2, signed: bool = False) -> str:
+    """An amount with thousands separators; small amounts get the decimals they need (two significant digits, at most 8)."""
+    if value and abs(value) * 10**decimals < 10**precision:
+        while decimals < min(precision, 8) and abs(rounded(value, precision, decimals)) < 10:
+            decimals += 1
+    units = rounded(value, precision, decimals)
+    whole, part = divmod(abs(units), 10**decimals)
+    text = f"{whole:,}.{part:0{decimals}d}" if decimals else f"{whole:,}"
+    return _sign(units, signed) + text
+
+
+def number(value: float, decimals: int = 2, signed: bool = False) -> str:
+    """A plain number with thousands separators; very large and very small ones in powers of ten."""
+    size = abs(value)
+    if size >= 1e9:
+        return _sign(value, signed) + scientific(size)
+    while 0 < size < 10 ** -(decimals - 1) and decimals < 6:
+        decimals += 1
+    if 0 < size < 10**-decimals:
+        return _sign(value, signed) + scientific(size)
+    text = f"{size:,.{decimals}f}"
+    return (_sign(value, signed) if text.strip("0.,") else "") + text
+
+
+def scientific(size: float) -> str:
+    """``1.23 × 10^12`` with a superscript."""
+    mantissa, exponent = f"{size:.2e}".split("e")
+    power = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{mantissa} × 10{power}"
+
+
+def percent(ratio: float, signed: bool = False) -> str:
+    """A ratio in per cent; below a hundredth of a per cent in basis points."""
+    size = abs(ratio)
+    if 0 < size < 1e-4:
+        return number(ratio * 1e4, 2, signed) + " bp"
+    return number(ratio * 100, 2 if size < 1 else 1, signed) + " %"
+
+
+def count(value: int) -> str:
+    """An integer with thousands separators."""
+    return f"{value:,}"
+
+
+def plural(value: int, one: str, many: str = "") -> str:
+    """``1 fill``, ``2 fills``."""
+    return f"{value:,} {one if value == 1 else many or one + 's'}"
+
+
+def duration(nanoseconds: int) -> str:
+    """The two largest units that say something: ``2 d 3 h``, ``4 min 10 s``, ``2.5 ms``."""
+    if nanoseconds < SECOND:
+        if nanoseconds < 1_000_000:
+            return f"{nanoseconds / 1000:.3g} µs" if nanoseconds else "0 s"
+        return f"{nanoseconds / 1_000_000:.3g} ms"
+    seconds, rest = divmod(nanoseconds, SECOND)
+    if seconds < 10 and rest:
+        return f"{nanoseconds / SECOND:.2g} s"
+    parts = (("d", seconds // 86400), ("h", seconds // 3600 % 24), ("min", seconds // 60 % 60), ("s", seconds % 60))
+    first = next(at for at, (_, amount) in enumerate(parts) if amount)
+    return " ".join(f"{amount} {name}" for name, amount in parts[first : first + 2] if amount)
+
+
+def utc(nanoseconds: int, digits: int = 9) -> str:
+    """ISO 8601 with `digits` of a second: ``2024-08-08T23:50:00.123Z``."""
+    text = str(np.datetime64(nanoseconds, "ns"))
+    return text[: 19 if digits == 0 else 20 + digits] + "Z"
+
+
+def clock(nanoseconds: int, seconds: bool = True) -> str:
+    """Time of day, UTC."""
+    return utc(nanoseconds, 0)[11 : 19 if seconds else 16]
+
+
+def day(nanoseconds: int, year: bool = True) -> str:
+    """``8 Aug 2024``."""
+    text = utc(nanoseconds, 0)
+    short = f"{int(text[8:10])} {MONTHS[int(text[5:7]) - 1]}"
+    return f"{short} {text[:4]}" if year else short
+
+
+def moment(nanoseconds: int) -> str:
+    """``8 Aug 2024, 23:50:00``."""
+    return f"{day(nanoseconds)}, {clock(nanoseconds)}"
+
+
+def period(first: int, last: int) -> str:
+    """From first to last, the day said once where it is the same."""
+    if utc(first, 0)[:10] == utc(last, 0)[:10]:
+        return f"{day(first)}, {clock(first)} to {clock(last)} UTC"
+    return f"{moment(first)} to {moment(last)} UTC"
+
+
+def words(code: str) -> str:
+    """``PRICE_COLLAR`` as ``Price collar``."""
+    return code.replace("_", " ").capitalize()
+
+
+def _sign(value: float, signed: bool) -> str:
+    return MINUS if value < 0 else "+" if signed and value > 0 else ""
+
+
+RISK_CODES = {
+    "KILL_SWITCH": "the kill switch was on",
+    "UNKNOWN_INSTRUMENT": "the instrument is not in the reference data",
+    "FOREIGN_ACCOUNT": "the account belongs to another shard",
+    "INVALID_QUANTITY": "the quantity is not positive or not on the lot",
+    "INVALID_PRICE": "the price is not positive or not on the tick",
+    "DUPLICATE_ORDER": "an order with this id exists",
+    "STALE_DATA": "market data was too old to trade on",
+    "NO_REFERENCE_PRICE": "no price to check the order against",
+    "MIN_QUANTITY": "smaller than the instrument allows",
+    "MAX_QUANTITY": "larger than the limit on order size",
+    "MIN_NOTIONAL": "worth less than the instrument allows",
+    "MAX_NOTIONAL": "worth more than the limit on an order",
+    "POSITION_LIMIT": "position and working orders would exceed the limit",
+    "SHORT_NOT_ALLOWED": "spot cannot be sold without holding it",
+    "PRICE_COLLAR": "too far from the market",
+    "INSUFFICIENT_CASH": "not enough cash",
+    "UNKNOWN_ORDER": "a cancel for an order that is not open",
+}
+
+ORDER_REASONS = {
+    "RISK_DENIED": "denied by the pre-trade checks",
+    "USER_CANCEL": "cancelled by the strategy",
+    "KILL_SWITCH": "cancelled by the kill switch",
+    "IOC_REMAINDER": "the rest of an immediate-or-cancel order",
+    "NO_LIQUIDITY": "the known book held no more",
+    "BOOK_NOT_SYNCED": "the venue's book was not known",
+    "POST_ONLY_WOULD_CROSS": "a post-only order that would have taken liquidity",
+    "UNKNOWN_ORDER": "the venue does not know the order",
+    "ORDER_CLOSED": "the order was closed already",
+    "DUPLICATE_ORDER": "an order with this id exists",
+    "INVALID_ORDER": "the venue refused its terms",
+    "REFUSED_TRANSITION": "not a step the order's state allows",
+    "CANCEL_REJECTED": "too late to cancel",
+    "END_OF_INPUT": "still open when the data ended",
+}
