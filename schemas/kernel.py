@@ -27,10 +27,11 @@ import llvmlite
 import numba
 import numpy
 from llvmlite import binding as llvm
-from numba.core import config
+from numba.core import config as numba_config
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("streams", "schemas")
+config: Any = numba_config
 
 
 def cache_root() -> Path:
@@ -41,6 +42,7 @@ def cache_root() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "shrivenquant" / "kernels"
 
 
+@functools.cache
 def _imported_names(path: Path, package: str) -> list[str]:
     """Absolute names of the modules that the file imports, relative imports resolved against ``package``."""
     names: list[str] = []

@@ -79,9 +79,10 @@ def _put_length(at: Any, length: Any) -> Any:
     """Write the header of an array -> next address."""
     if length < 16:
         return write_byte(at, 0x90 + length)
-    at = write_byte(at, _ARRAY_32)
-    for shift in (24, 16, 8, 0):
-        at = write_byte(at, (length >> shift) & 255)
+    width = 2 if length < 65536 else 4
+    at = write_byte(at, _ARRAY_16 if width == 2 else _ARRAY_32)
+    for place in range(width):
+        at = write_byte(at, (length >> (8 * (width - 1 - place))) & 255)
     return at
 
 

@@ -117,12 +117,18 @@ def read_long(at: Any, end: Any) -> Any:
         stops = ~word & _CONTINUES
         if stops != _U0:
             length = (zeros_below(stops) >> 3) + 1
-            word &= (stops ^ (stops - _ONE)) & _GROUPS
-            word = (word & _7_LOW) | ((word & _7_HIGH) >> _U1)
-            word = (word & _14_LOW) | ((word & _14_HIGH) >> _U2)
-            word = (word & _28_LOW) | ((word & _28_HIGH) >> _U4)
-            return np.int64(word >> _U1) ^ -np.int64(word & _ONE), at + length
+            return value_of(word & (stops ^ (stops - _ONE))), at + length
     return read_long_bytewise(at, end)
+
+
+@inlined
+def value_of(word: Any) -> Any:
+    """Value of a varint of at most eight bytes, zeros behind it: drop the high bits, close the gaps, undo the zigzag."""
+    word &= _GROUPS
+    word = (word & _7_LOW) | ((word & _7_HIGH) >> _U1)
+    word = (word & _14_LOW) | ((word & _14_HIGH) >> _U2)
+    word = (word & _28_LOW) | ((word & _28_HIGH) >> _U4)
+    return np.int64(word >> _U1) ^ -np.int64(word & _ONE)
 
 
 @kernel
@@ -308,6 +314,24 @@ def write_double(at: Any, value: Any) -> Any:
     return at + 8
 
 
+@inlined
+def _read_pair(at: Any, end: Any) -> Any:
+    """Two longs -> (first, second, next address); a price and a quantity mostly share one word, which halves the wait for the next."""
+    if at + 8 <= end:
+        word = load_word(at)
+        stops = ~word & _CONTINUES
+        second_stop = stops & (stops - _ONE)
+        if second_stop != _U0:
+            first_mask = stops ^ (stops - _ONE)
+            both_mask = second_stop ^ (second_stop - _ONE)
+            shift = np.uint64(zeros_below(stops) + 1)
+            second = (word & both_mask) >> shift
+            return value_of(word & first_mask), value_of(second), at + (zeros_below(second_stop) >> 3) + 1
+    first, at = read_long(at, end)
+    second, at = read_long(at, end)
+    return first, second, at
+
+
 @kernel
 def read_levels(at: Any, end: Any, table: Any) -> Any:
     """Array of (long, long) -> (count, next address); pairs go to address ``table``, 16 bytes each, of which a body holds one per two bytes.
@@ -329,8 +353,7 @@ def read_levels(at: Any, end: Any, table: Any) -> Any:
             return total, end + 1
         start = at
         for _ in range(count):
-            price, at = read_long(at, end)
-            quantity, at = read_long(at, end)
+            price, quantity, at = _read_pair(at, end)
             store_word(table, np.uint64(price))
             store_word(table + 8, np.uint64(quantity))
             table += 16
