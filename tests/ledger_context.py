@@ -74,7 +74,7 @@ class LedgerContext:
         self.ids += 1
         return built_id(self.ids)
 
-    def take(self, record_type: type | None = None) -> list[Any]:
+    def take(self, record_type: type | None = None) -> Any:
         """What was emitted since the last call, all or of one type; the rest is dropped."""
         taken = [each for each in self.emitted if record_type is None or type(each) is record_type]
         self.emitted.clear()

@@ -37,14 +37,7 @@ A cost that does not divide: 10 lots cost 101; each third keeps its residue and 
 
 from __future__ import annotations
 
-
-def divide_half_even(numerator: int, denominator: int) -> int:
-    """numerator / denominator rounded half to even; the denominator is positive."""
-    quotient, remainder = divmod(numerator, denominator)
-    twice = remainder + remainder
-    if twice > denominator or (twice == denominator and quotient & 1):
-        return quotient + 1
-    return quotient
+from streams.numeric.fixed import divide_half_even
 
 
 def add(held: int, cost: int, signed_quantity: int, notional: int) -> tuple[int, int, int]:

@@ -10,9 +10,9 @@ import msgspec
 from schemas.errors import BadData
 from schemas.records import Fill, Instrument, Mark, Position
 from schemas.vocabulary import Side
-from streams.numeric import fixed
-from streams.portfolio.cost import add, divide_half_even, reduce
-from streams.portfolio.state import INSTRUMENT_IDS, NO_TIMER, STRATEGY_IDS, WIDE, Account, Holding, Line, State, new_line, pack
+from streams.numeric.fixed import divide_half_even
+from streams.portfolio.cost import add, reduce
+from streams.portfolio.state import INSTRUMENT_IDS, NO_TIMER, STRATEGY_IDS, WIDE, Account, Holding, Line, State, cash_amount, new_line, pack
 from streams.portfolio.valuation import value_account
 
 BUY = int(Side.BUY)
@@ -41,8 +41,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     account: int = 1
     """the account that owns the starting cash; any other account seen starts with none"""
-    cash: str = "0"
-    """decimal text in the settlement currency, for example "1000000" """
+    cash: str | int = "0"
+    """decimal text in the settlement currency, for example "1000000"; at most 8 decimals"""
     pnl_interval: int = 60_000_000_000
     """nanoseconds of event time between P&L records, which fall on its multiples"""
 
@@ -62,7 +62,7 @@ class Portfolio:
     def __init__(self, instruments: Sequence[Instrument], settings: Settings) -> None:
         self.settings = settings
         precision = max((each.price_precision + each.quantity_precision for each in instruments), default=0)
-        cash = fixed.parse(settings.cash, precision)
+        cash = cash_amount(settings.cash, precision)
         self.state = State(NO_TIMER, precision, {}, {settings.account: Account(pack(cash), {})})
         for instrument in instruments:
             self._add_line(instrument)

@@ -11,11 +11,13 @@ import msgspec
 
 from schemas.records import Instrument
 from schemas.vocabulary import InstrumentKind
+from streams.numeric import fixed
 
 SPOT = int(InstrumentKind.SPOT)
 EQUITY = int(InstrumentKind.EQUITY)
 NO_TIMER = 2**63 - 1
 WIDE = 2**63
+CASH_DECIMALS = 8
 INSTRUMENT_IDS = 1 << 12
 STRATEGY_IDS = 1 << 20
 
@@ -67,6 +69,13 @@ class State(msgspec.Struct):
     lines: dict[int, Line]
     accounts: dict[int, Account]
     changed_since_pnl: bool = False
+
+
+def cash_amount(text: str | int, amount_precision: int) -> int:
+    """Cash as written (at most 8 decimals, up to 92 billion) in account units, which may be finer than 64 bits allow."""
+    decimals = min(amount_precision, CASH_DECIMALS)
+    amount: int = fixed.parse(str(text), decimals) * 10 ** (amount_precision - decimals)
+    return amount
 
 
 def new_line(instrument: Instrument, amount_precision: int) -> Line:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import msgspec
 
+from streams.numeric import fixed
+
 NO_TIMER = 2**63 - 1
 OFF = -1
 """A limit that is not set."""
 WIDE = 2**63
+CASH_DECIMALS = 8
 
 
 class Line(msgspec.Struct, array_like=True):
@@ -75,6 +78,13 @@ class State(msgspec.Struct):
     """cash reserved by working spot buys"""
     negative_ages: int = 0
     """requests that saw a mark younger than the clock"""
+
+
+def cash_amount(text: str | int, amount_precision: int) -> int:
+    """Cash as written (at most 8 decimals, up to 92 billion) in account units, which may be finer than 64 bits allow."""
+    decimals = min(amount_precision, CASH_DECIMALS)
+    amount: int = fixed.parse(str(text), decimals) * 10 ** (amount_precision - decimals)
+    return amount
 
 
 def pack(amount: int) -> int | str:

@@ -15,11 +15,11 @@ RiskEvent where it came through `control`, and the limits in force stay.
 
 from __future__ import annotations
 
-from schemas.errors import WrongUse
+from schemas.errors import BadData, WrongUse
 from schemas.records import Instrument
 from schemas.vocabulary import RiskCode
 from streams.numeric import fixed
-from streams.risk.exposure import OFF, WIDE, Line
+from streams.risk.exposure import OFF, Line
 
 CODE_OF_LIMIT: dict[str, int] = {
     "min_quantity": int(RiskCode.MIN_QUANTITY),
@@ -59,10 +59,10 @@ def convert(name: str, text: str, price_precision: int, quantity_precision: int)
         raise BadLimit(f"there is no limit {name!r}; give one of {', '.join(CODE_OF_LIMIT)}")
     try:
         value = fixed.parse(text, precision)
-    except (WrongUse, ValueError) as error:
-        raise BadLimit(f"limit {name}={text!r} cannot be read: {error}; give a decimal number with at most {precision} decimals, or off") from error
-    if not 0 <= value < WIDE:
-        raise BadLimit(f"limit {name}={text!r} is out of range; give a number from 0 to {fixed.format(WIDE - 1, precision)}, or off")
+    except BadData as error:
+        raise BadLimit(f"limit {name}={text!r} cannot be read: {error}") from error
+    if value < 0:
+        raise BadLimit(f"limit {name}={text!r} is negative; give a number from 0, or off")
     return value
 
 

@@ -20,9 +20,8 @@ from schemas.vocabulary import (
     Severity,
     Side,
 )
-from streams.numeric import fixed
 from streams.risk.checks import explain, failed_checks, worst_price
-from streams.risk.exposure import NO_TIMER, Line, State, pack, release, remember, reserve
+from streams.risk.exposure import NO_TIMER, Line, State, cash_amount, pack, release, remember, reserve
 from streams.risk.kill_switch import command_key
 from streams.risk.limits import CODE_OF_LIMIT, BadLimit, convert, in_force, own_limit, put_in_force
 
@@ -62,14 +61,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """the account this shard trades"""
     short: bool = True
     """False: no instrument may be sold short, borrowable or not"""
-    min_quantity: str = ""
-    max_quantity: str = ""
-    min_notional: str = ""
-    max_notional: str = ""
-    max_position: str = ""
-    price_collar_bp: str = "500"
-    mark_age_max: str = "5000000000"
-    cash: str = ""
+    min_quantity: str | int = ""
+    max_quantity: str | int = ""
+    min_notional: str | int = ""
+    max_notional: str | int = ""
+    max_position: str | int = ""
+    price_collar_bp: str | int = "500"
+    mark_age_max: str | int = "5000000000"
+    cash: str | int = ""
     """starting cash in the settlement currency, for the check of spot buys; "" checks nothing"""
     recent_orders: int = 4096
     """approved order ids kept against repetition; the oldest is forgotten first"""
@@ -91,7 +90,7 @@ class Risk:
         self.settings = settings
         self.check_cash = settings.cash != ""
         precision = max((each.price_precision + each.quantity_precision for each in instruments), default=0)
-        cash = fixed.parse(settings.cash, precision) if self.check_cash else 0
+        cash = cash_amount(settings.cash, precision) if self.check_cash else 0
         self.state = State(NO_TIMER, {}, {}, [], {}, [], 0, precision, pack(cash), 0)
         for instrument in instruments:
             self._add_line(instrument)
@@ -278,10 +277,10 @@ class Risk:
         state.lines[instrument.instrument] = line
 
     def _limit(self, name: str, instrument: Instrument) -> int:
-        text: str = getattr(self.settings, name)
+        text: str | int = getattr(self.settings, name)
         if text == "":
             return own_limit(name, instrument)
-        return convert(name, text, instrument.price_precision, instrument.quantity_precision)
+        return convert(name, str(text), instrument.price_precision, instrument.quantity_precision)
 
     def _refine_amounts(self, decimals: int) -> None:
         """A finer precision than any before: cash and scales grow by it, exactly."""

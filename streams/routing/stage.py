@@ -131,7 +131,7 @@ class Routing:
         elif kind in STATUS_OF_REPORT:
             self._finish(order, STATUS_OF_REPORT[kind], record.reason, context)
         else:
-            context.emit(refusal(order, REFUSED_TRANSITION, context.clock))
+            context.emit(refused_step(order, context.clock))
 
     def _fill(self, order: Order, report: ExecutionReport, context: Any) -> None:
         """Book a fill. The Fill goes out before the event, so that whoever adds position and working quantity never counts short."""
@@ -167,7 +167,7 @@ class Routing:
         status = order.status
         later = PENDING_CANCEL if status == PENDING_CANCEL and not order.accepted else ACCEPTED
         if order.accepted or not ALLOWED[status * STATES + later]:
-            context.emit(refusal(order, REFUSED_TRANSITION, context.clock))
+            context.emit(refused_step(order, context.clock))
             return
         order.accepted = True
         order.status = later
@@ -176,7 +176,7 @@ class Routing:
     def _keep(self, order: Order, context: Any) -> None:
         """The venue refused the cancel: the order works on in the state it had, or had closed before."""
         if order.status != PENDING_CANCEL:
-            context.emit(refusal(order, ORDER_CLOSED if CLOSED[order.status] else REFUSED_TRANSITION, context.clock))
+            context.emit(refused_step(order, context.clock))
             return
         order.status = PARTIALLY_FILLED if order.filled_quantity else (ACCEPTED if order.accepted else SUBMITTED)
         order.cancel_reason = 0
@@ -185,7 +185,7 @@ class Routing:
     def _finish(self, order: Order, status: int, reason: int, context: Any) -> None:
         """Rejected, cancelled or expired by the venue; a closed order stays as it was."""
         if CLOSED[order.status] or not ALLOWED[order.status * STATES + status] or (status == REJECTED and order.filled_quantity):
-            context.emit(refusal(order, ORDER_CLOSED if CLOSED[order.status] else REFUSED_TRANSITION, context.clock))
+            context.emit(refused_step(order, context.clock))
             return
         if reason in (NO_REASON, UNKNOWN_REASON, USER_CANCEL) and order.cancel_reason:
             reason = order.cancel_reason
@@ -208,12 +208,10 @@ class Routing:
         order = find(self.state, decision.order_id)
         if order is None:
             context.emit(refusal_of_decision(decision, UNKNOWN_ORDER, context.clock))
-        elif CLOSED[order.status]:
-            context.emit(refusal(order, ORDER_CLOSED, context.clock))
-        elif decision.outcome != APPROVED:
+        elif decision.outcome != APPROVED and not CLOSED[order.status]:
             context.emit(refusal(order, RISK_DENIED, context.clock))
         elif order.cancel_reason or not ALLOWED[order.status * STATES + PENDING_CANCEL]:
-            context.emit(refusal(order, REFUSED_TRANSITION, context.clock))
+            context.emit(refused_step(order, context.clock))
         else:
             self._ask_to_cancel(order, USER_CANCEL, context)
 
@@ -281,6 +279,11 @@ def event(order: Order, reason: int, clock: int, refused: bool = False) -> Order
 def refusal(order: Order, reason: int, clock: int) -> OrderEvent:
     """An event that was refused: the state shown is the one it left unchanged."""
     return event(order, reason, clock, True)
+
+
+def refused_step(order: Order, clock: int) -> OrderEvent:
+    """A step the machine does not take from the order's present state."""
+    return refusal(order, ORDER_CLOSED if CLOSED[order.status] else REFUSED_TRANSITION, clock)
 
 
 def refusal_of_unknown(report: ExecutionReport, clock: int) -> OrderEvent:

@@ -12,8 +12,9 @@ from ledger_context import LedgerContext, fill, toy
 
 from schemas.records import Position
 from schemas.vocabulary import Side
+from streams.numeric.fixed import divide_half_even
 from streams.portfolio import cost as cost_module
-from streams.portfolio.cost import add, divide_half_even, reduce
+from streams.portfolio.cost import add, reduce
 from streams.portfolio.stage import Portfolio, Settings
 
 BUY, SELL = int(Side.BUY), int(Side.SELL)
@@ -25,7 +26,8 @@ def book(fills: list[tuple[int, int, int]]) -> list[Position]:
     context = LedgerContext()
     for side, quantity, price in fills:
         stage.on_fill(fill(side, quantity, price), context)
-    return context.take(Position)
+    entries: list[Position] = context.take(Position)
+    return entries
 
 
 def test_should_run_the_examples_of_the_cost_page() -> None:
@@ -65,7 +67,10 @@ def test_should_round_half_even_as_fractions_do(numerator: int, denominator: int
     assert divide_half_even(numerator, denominator) == round(Fraction(numerator, denominator))
 
 
-@pytest.mark.parametrize(("numerator", "denominator", "quotient"), [(5, 2, 2), (7, 2, 4), (-5, 2, -2), (-7, 2, -4), (1, 3, 0), (2, 3, 1), (-2, 3, -1)])
+TIES = [(5, 2, 2), (7, 2, 4), (-5, 2, -2), (-7, 2, -4), (1, 3, 0), (2, 3, 1), (-2, 3, -1)]
+
+
+@pytest.mark.parametrize(("numerator", "denominator", "quotient"), TIES)
 def test_should_round_ties_to_even_on_both_sides_of_zero(numerator: int, denominator: int, quotient: int) -> None:
     """Oracle: by hand; a change of the rounding mode turns one of these red."""
     assert divide_half_even(numerator, denominator) == quotient
