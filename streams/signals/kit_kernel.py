@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from schemas.codec import codec
 from schemas.catalogue import topic
 from schemas.records import DepthUpdate, Instrument
 from streams.numeric import book
+from streams.numeric.outputs import outputs_type
 
 
 def snake_case(record: str) -> str:
@@ -34,9 +34,8 @@ class KernelDriver:
         self.owns_book = stage.NAME == "aggregation"
         self.books = book.new_books(instruments, window=window) if self.views else None
         self.names = [topic(name).record for name in stage.OUTPUTS]
-        outputs = namedtuple("Outputs", [name.replace(".", "_") for name in stage.OUTPUTS])  # type: ignore[misc]
         rows = [np.zeros(stage.RESERVE[name], codec(topic(name).record).dtype) for name in stage.OUTPUTS]
-        self.out = outputs(*((each, np.zeros(1, np.int64)) for each in rows))
+        self.out = outputs_type(stage.OUTPUTS)(*((each, np.zeros(1, np.int64)) for each in rows))
         self.handlers = {topic(name).record: getattr(stage, f"on_{snake_case(topic(name).record)}") for name in stage.INPUTS}
 
     @property
