@@ -153,7 +153,8 @@ def profit_by_period(result: Result) -> dict[str, Any]:
         if at + 1 < minutes and keys[at + 1] == key:
             continue
         change = result.samples[at] - before
-        rows.append({"from": utc(key, 0), "label": _label(key, name), "profit": result.exact(change), "return": change / before if before > 0 else None})
+        growth = change / before if before > 0 else None
+        rows.append({"from": utc(key, 0), "label": _label(key, name), "profit": result.exact(change), "return": growth})
         before = result.samples[at]
     return {"period": name, "rows": rows}
 

@@ -58,7 +58,8 @@ svg .toxic-area{fill:var(--toxic-area)}
 .null{stroke:var(--soft);stroke-dasharray:4 3}
 svg rect.gain{fill:var(--gain)}svg rect.loss{fill:var(--loss)}
 .cross{stroke:var(--soft);pointer-events:none}
-.tip{position:absolute;top:0;left:0;pointer-events:none;background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:6px 10px;font-size:12.5px;
+.tip{position:absolute;top:0;left:0;pointer-events:none;background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:6px 10px;
+font-size:12.5px;
 line-height:1.45;box-shadow:0 4px 14px #0003;white-space:nowrap;visibility:hidden}
 .tip b{font-weight:600}
 .legend{display:flex;flex-wrap:wrap;gap:4px 18px;font-size:13px;color:var(--soft);margin:0 0 8px}
@@ -70,12 +71,14 @@ caption{text-align:left;font-weight:600;padding:0 0 4px}
 th,td{text-align:left;padding:5px 10px 5px 0;border-bottom:1px solid var(--rule);vertical-align:top}
 th{font-weight:600;color:var(--soft);font-size:12.5px}
 td.n,th.n{text-align:right;padding-right:0;padding-left:10px;white-space:nowrap}
-tr:last-child td{border-bottom:0}
+tr:last-child td,tr:last-child th[scope]{border-bottom:0}th[scope]{width:150px}
+.flow{columns:2;column-gap:36px}.flow>div{break-inside:avoid;margin-bottom:14px}
 td.wrap{overflow-wrap:anywhere}
 .bars{display:grid;grid-template-columns:max-content 1fr max-content;gap:6px 12px;align-items:center;font-size:14px}
 .bars .bar{height:14px;background:var(--shade);border-radius:4px;overflow:hidden}
 .bars .bar i{display:block;height:100%;background:var(--accent);border-radius:4px;min-width:2px}
-.bars .bar i.gain{background:var(--gain)}.bars .bar i.loss{background:var(--loss)}.bars .bar i.maker{background:var(--buy)}.bars .bar i.taker{background:var(--sell)}
+.bars .bar i.gain{background:var(--gain)}.bars .bar i.loss{background:var(--loss)}.bars .bar i.maker{background:var(--buy)}
+.bars .bar i.taker{background:var(--sell)}
 .bars b{font-weight:600;text-align:right}
 .digest{font-size:12px;color:var(--soft)}
 .command{background:var(--shade);border-radius:6px;padding:8px 12px;display:block;margin:8px 0;overflow-wrap:anywhere}
@@ -83,12 +86,17 @@ td.wrap{overflow-wrap:anywhere}
 footer{color:var(--soft);font-size:13px;margin-top:18px}
 @media(max-width:960px){.tiles{grid-template-columns:repeat(3,1fr)}}
 @media(max-width:640px){main{padding:18px 12px 32px}h1{font-size:24px}.sentence{font-size:16px}.tiles{grid-template-columns:1fr 1fr;gap:8px}
-.tile{padding:10px 11px}.tile .value{font-size:18px}section{padding:14px 12px 12px;border-radius:8px}.split{grid-template-columns:1fr}
+.tile{padding:10px 11px}.tile .value{font-size:18px}section{padding:14px 12px 12px;border-radius:8px}.split{grid-template-columns:1fr}.flow{columns:1}
+th[scope]{width:96px}
 svg.wide{display:none}svg.narrow{display:block}.less{display:none}th,td{padding-right:6px}td.n,th.n{padding-left:6px}table{font-size:13px}}
-@media print{:root{--page:#fff;--card:#fff;--ink:#000;--soft:#444;--rule:#ccc;--grid:#e4e4e4;--accent:#00629b;--area:#00629b1f;--gain:#00735a;--loss:#b34700;
+@media print{:root{--page:#fff;--card:#fff;--ink:#000;--soft:#444;--rule:#ccc;--grid:#e4e4e4;--accent:#00629b;--area:#00629b1f;--gain:#00735a;
+--loss:#b34700;
 --buy:#0072b2;--sell:#d55e00;--toxic:#8a3f73;--toxic-area:#cc79a733;--warn:#fff5e0;--warn-edge:#e69f00;--shade:#eee}
-@page{size:A4;margin:12mm}body{font-size:11px;print-color-adjust:exact;-webkit-print-color-adjust:exact}main{max-width:none;padding:0}h1{font-size:22px}
-.sentence{font-size:14px}.tiles{grid-template-columns:repeat(6,1fr);gap:6px}.tile{padding:7px 8px}.tile .value{font-size:14px}.tile .value small{font-size:10px}
+@page{size:A4;margin:12mm}body{font-size:11px;print-color-adjust:exact;-webkit-print-color-adjust:exact}main{max-width:none;padding:0}
+h1{font-size:20px}
+h2{font-size:14px}.lead,section>p.lead,.legend{font-size:10.5px;margin-bottom:4px}h3{font-size:11px;margin:10px 0 4px}.bars{font-size:11px}
+.sentence{font-size:13px;margin-top:8px}.tiles{margin-top:12px}svg.wide{width:94%;margin:0 auto}.tiles{grid-template-columns:repeat(6,1fr);gap:6px}
+.tile{padding:7px 8px}.tile .value{font-size:14px}.tile .value small{font-size:10px}
 .tile .name,.tile .note,.tile .basis{font-size:10px}section{padding:10px 12px;margin-top:10px}section.long{break-inside:auto}svg.wide{display:block}
 svg.narrow{display:none}.split{grid-template-columns:1fr 1fr}.less{display:table-cell}table{font-size:10.5px}th{font-size:10px}tr{break-inside:avoid}
 .tip,.cross{display:none}}
@@ -108,7 +116,8 @@ while(low<high){var middle=(low+high+1)>>1;if(points.x[middle]<=share)low=middle
 var at=left+points.x[low]/10000*(right-left),d=cross.getAttribute("d");
 cross.setAttribute("d","M"+at+" 0V"+d.slice(d.indexOf("V")+1));cross.setAttribute("visibility","visible");
 tip.textContent="";
-points.rows.forEach(function(row){if(!row[1][low])return;var line=document.createElement("div"),name=document.createElement("span"),value=document.createElement("b");
+points.rows.forEach(function(row){if(!row[1][low])return;
+var line=document.createElement("div"),name=document.createElement("span"),value=document.createElement("b");
 name.textContent=row[0]?row[0]+" ":"";value.textContent=row[1][low];line.append(name,value);tip.appendChild(line)});
 var place=at*box.width/width+14;if(place+tip.offsetWidth>box.width)place=place-28-tip.offsetWidth;
 tip.style.left=Math.max(0,place)+"px";tip.style.top="24px";tip.style.visibility="visible"}

@@ -25,7 +25,8 @@ def warnings(records: ReportInput, everything: ReportInput, result: Result, chec
 
     for check in checks:
         if not check["ok"]:
-            warn("CHECK_FAILED", f"The books do not agree: {check['name']}; expected {check['expected']}, found {check['observed']}. Believe no number here.")
+            sides = f"expected {check['expected']}, found {check['observed']}"
+            warn("CHECK_FAILED", f"The books do not agree: {check['name']}; {sides}. Believe no number here.")
     if is_simulated(records):
         warn("SIMULATED_DATA", "The market was generated, not recorded: this page shows how the pipeline works, and says nothing about real markets.")
     minutes = len(result.samples)
@@ -44,8 +45,8 @@ def warnings(records: ReportInput, everything: ReportInput, result: Result, chec
         if crossed:
             warn(
                 "FUNDING_NOT_MODELLED",
-                f"{line.symbol} is a perpetual: the run crosses {plural(crossed, 'funding instant')}, {count(held)} of them with an open position. "
-                "Funding is not modelled, so the result leaves those payments out.",
+                f"{line.symbol} is a perpetual: the run crosses {plural(crossed, 'funding instant')}, {count(held)} of them with an open "
+                "position. Funding is not modelled, so the result leaves those payments out.",
             )
     if result.carried:
         warn("NO_PRICE", f"{plural(result.carried, 'minute')} had no price to value the account with; equity is carried over from before.")
@@ -60,7 +61,7 @@ def warnings(records: ReportInput, everything: ReportInput, result: Result, chec
         warn("NO_LATENCY", "Orders reach the venue in no time here; real ones do not.")
     others: dict[int, bool] = {row.account: True for row in everything.pnl if row.account != result.account}
     if others:
-        warn("OTHER_ACCOUNTS", f"{plural(len(others), 'other account')} traded in this run and {'is' if len(others) == 1 else 'are'} not in this report.")
+        warn("OTHER_ACCOUNTS", f"Left out of this report: {plural(len(others), 'other account')} of the run.")
     return rows
 
 

@@ -25,7 +25,7 @@ from streams.reporting.pictures import (
     time_axis,
     value_axis,
 )
-from streams.reporting.wording import MINUS, count, day, decimal_text, money, number, percent, period, plural
+from streams.reporting.wording import MINUS, count, day, decimal_text, money, percent, period, plural
 
 BUY = int(Side.BUY)
 UNUSABLE = int(Flag.STALE | Flag.GAP)
@@ -46,12 +46,6 @@ def layout(width: int) -> Layout:
     return Layout(width, 84 if width == WIDE else 62, width - (14 if width == WIDE else 6))
 
 
-def amount_label(result: Result, step: int, wide: bool) -> tuple[int, str]:
-    """Decimals that tell ticks of `step` apart, and nothing more."""
-    digits = max(0, result.amount_precision - len(str(step)) + 1)
-    return min(digits, 8), "" if wide else ""
-
-
 def equity_chart(report: Report, width: int) -> str:
     """Equity over the capital at the start, and the drawdown below."""
     result = report.result
@@ -62,33 +56,38 @@ def equity_chart(report: Report, width: int) -> str:
     levels = [start, *result.samples]
     unit = _shrink(levels)
     values = np.array([level // unit for level in levels], np.int64)
-    top, height, lower = 14, 210 if width == WIDE else 170, 84
+    top, height, lower = 26, 210 if width == WIDE else 170, 84
     upper = panel_over(top, height, int(values.min()), int(values.max()))
     series = columns(times, values, scale)
-    decimals = max(0, min(8, result.amount_precision - len(str(round_step((upper.high - upper.low) * unit, max(2, height // 46)))) + 1))
+    decimals = tick_decimals(round_step((upper.high - upper.low) * unit, max(2, height // 36)), result.amount_precision)
     parts = [
         value_axis(upper, frame.left, frame.right, lambda tick: money(tick * unit, result.amount_precision, decimals)),
         f'<path class="area" d="{area_path(series, scale, upper, start // unit)}"/>',
         f'<path class="base" d="M{frame.left} {at(upper.y(start // unit))}H{frame.right}"/>',
         f'<path class="line" d="{line_path(series, scale, upper)}"/>',
-        caption(frame.left + 4, top + 4, f"Equity, {result.currency}"),
+        caption(frame.left, top - 8, f"Equity, {result.currency}"),
     ]
     falls = np.array([0, *(round(value * RATIO) for value in result.drawdowns)], np.int64)
     deepest = int(falls.min()) if len(falls) else 0
-    below = Panel(top + height + 24, lower, min(deepest + deepest // 12, -1000), 0)
+    below = Panel(top + height + 34, lower, min(deepest + deepest // 12, -1000), 0)
     fall = columns(times[: len(falls)], falls, scale)
     parts += [
         value_axis(below, frame.left, frame.right, lambda tick: percent(tick / RATIO), [0, deepest] if deepest else [0]),
         f'<path class="fall" d="{area_path(fall, scale, below, 0)}"/>',
-        caption(frame.left + 4, below.top + below.height - 6, "Drawdown from the peak"),
-        time_axis(scale, top, below.top + below.height),
+        caption(frame.left, below.top - 8, "Drawdown from the peak"),
     ]
+    parts.insert(0, time_axis(scale, top, below.top + below.height))
     title = f"Equity and drawdown, {period(result.first_time, result.last_time)}"
     description = (
         f"Equity starts at {money(start, result.amount_precision)} {result.currency} and ends at "
         f"{money(levels[-1], result.amount_precision)}; the deepest drawdown is {percent(deepest / RATIO)}."
     )
     return picture(width, below.top + below.height + 34, "equity", title, description, "".join(parts), (frame.left, frame.right))
+
+
+def tick_decimals(step: int, precision: int) -> int:
+    """Decimals that tell ticks apart which are `step` units of 10^-precision from each other, and no more."""
+    return max(0, min(precision, 8, precision - len(str(step)) + 1))
 
 
 def _shrink(levels: list[int]) -> int:
@@ -117,25 +116,24 @@ def price_chart(report: Report, instrument: int, width: int) -> str:
     times, mids = price_points(records, instrument)
     reach = [int(value) for value in (mids.min(), mids.max())] if len(mids) else []
     reach += [fill.price * 2 for fill in fills]
-    top, height = 14, 270 if width == WIDE else 220
+    top, height = 26, 270 if width == WIDE else 220
     panel = panel_over(top, height, min(reach, default=0), max(reach, default=2), 5)
-    decimals = max(0, min(line.price_precision, line.price_precision - len(str(round_step((panel.high - panel.low) // 2, max(2, height // 46)))) + 1))
-    step = round_step(panel.high - panel.low, max(2, height // 46))
-    step += step % 2
-    ticks = list(range(-(-panel.low // step) * step, panel.high + 1, step))
+    step = round_step((panel.high - panel.low) // 2, max(2, height // 36))
+    decimals = tick_decimals(step, line.price_precision)
+    ticks = list(range(-(-panel.low // (2 * step)) * 2 * step, panel.high + 1, 2 * step))
     parts = [value_axis(panel, frame.left, frame.right, lambda tick: money(tick // 2, line.price_precision, decimals), ticks)]
     parts.append(f'<path class="price" d="{line_path(columns(times, mids, scale), scale, panel)}"/>')
     parts.append(fill_marks(fills, scale, panel, result, instrument))
-    parts.append(caption(frame.left + 4, top + 4, f"{line.symbol} mid, {line.quote}"))
+    parts.append(caption(frame.left, top - 8, f"{line.symbol} mid, {line.quote}"))
     bottom = top + height
     if fills:
-        bottom, body = position_panel(fills, scale, bottom + 22, result, instrument)
+        bottom, body = position_panel(fills, scale, bottom + 34, result, instrument)
         parts.append(body)
     toxicity = records.toxicity.get(instrument)
     if toxicity is not None and bool(np.isfinite(toxicity.vpin).any()):
-        bottom, body = toxicity_panel(toxicity.event_time, toxicity.vpin, toxicity.vpin_null, scale, bottom + 22)
+        bottom, body = toxicity_panel(toxicity.event_time, toxicity.vpin, toxicity.vpin_null, scale, bottom + 34)
         parts.append(body)
-    parts.append(time_axis(scale, top, bottom))
+    parts.insert(0, time_axis(scale, top, bottom))
     buys = sum(fill.side == BUY for fill in fills)
     description = f"{plural(buys, 'buy')} (triangles up, below the price) and {plural(len(fills) - buys, 'sell')} (triangles down, above it)."
     title = f"{line.symbol}: price, fills, position and toxicity"
@@ -157,16 +155,16 @@ def fill_marks(fills: list[Fill], scale: TimeScale, panel: Panel, result: Result
     line = result.lines[instrument]
     cells: dict[tuple[int, int, int], list[int]] = {}
     for fill in fills:
-        x, y = int(scale.x(fill.event_time)), int(panel.y(fill.price * 2))
-        cell = cells.setdefault((x // CELL, fill.side, y // (2 * CELL)), [0, 0, 0, 0])
+        column, row = int(scale.x(fill.event_time)) // CELL, int(panel.y(fill.price * 2)) // (2 * CELL)
+        cell = cells.setdefault((column, fill.side, row), [0, 0, 0, 0])
         cell[0] += 1
         cell[1] += fill.price * fill.quantity
         cell[2] += fill.quantity
         cell[3] += fill.event_time
     parts = []
-    for (_, side, _), (number_of, paid, quantity, time) in cells.items():
+    for (_, side, _), (number_of, paid, quantity, times) in cells.items():
         average = (paid * 2 + quantity) // (2 * quantity)
-        x, y = at(scale.x(time // number_of)), at(panel.y(average * 2))
+        x, y = at(scale.x(times // number_of)), at(panel.y(average * 2))
         size = 4 + min(3, len(bin(number_of)) - 3)
         buy = side == BUY
         shape = f"M{x} {y}l{size} {size * 2}h-{size * 2}z" if buy else f"M{x} {y}l{size} -{size * 2}h-{size * 2}z"
@@ -190,7 +188,7 @@ def position_panel(fills: list[Fill], scale: TimeScale, top: int, result: Result
     parts = [
         value_axis(panel, scale.left, scale.right, lambda tick: decimal_text(tick, line.quantity_precision).replace("-", MINUS), ticks),
         f'<path class="position" d="{area_path(series, scale, panel, 0, stepped=True)}"/>',
-        caption(scale.left + 4, top + 4, f"Position, {line.base}"),
+        caption(scale.left, top - 8, f"Position, {line.base}"),
     ]
     return panel.top + panel.height, "".join(parts)
 
@@ -203,15 +201,18 @@ def toxicity_panel(
     series = columns(time[known], np.rint(vpin[known] * RATIO).astype(np.int64), scale)
     panel = Panel(top, 70, 0, min(RATIO, int(series.high.max()) * 115 // 100 + 1) if len(series.high) else RATIO)
     step = round_step(panel.high, 3)
+    decimals = 1 if step >= RATIO // 10 else 2
     parts = [
-        value_axis(panel, scale.left, scale.right, lambda tick: number(tick / RATIO, 1 if step >= RATIO // 10 else 2), list(range(0, panel.high, step))),
+        value_axis(panel, scale.left, scale.right, lambda tick: f"{tick / RATIO:.{decimals}f}", list(range(0, panel.high, step))),
         f'<path class="toxic-area" d="{area_path(series, scale, panel, 0, stepped=True)}"/>',
         f'<path class="toxic" d="{line_path(series, scale, panel, stepped=True)}"/>',
     ]
     if null is not None and bool(np.isfinite(null).any()):
         there = np.isfinite(null)
-        parts.append(f'<path class="null" d="{line_path(columns(time[there], np.rint(null[there] * RATIO).astype(np.int64), scale), scale, panel, True)}"/>')
-    parts.append(caption(scale.left + 4, top + 4, "Toxicity, VPIN" + (" (dashed: expected of uninformed flow)" if null is not None else "")))
+        expected = columns(time[there], np.rint(null[there] * RATIO).astype(np.int64), scale)
+        parts.append(f'<path class="null" d="{line_path(expected, scale, panel, stepped=True)}"/>')
+    dashed = " (dashed: expected of uninformed flow)" if null is not None and bool(np.isfinite(null).any()) else ""
+    parts.append(caption(scale.left, top - 8, "Toxicity, VPIN" + dashed))
     return panel.top + panel.height, "".join(parts)
 
 
@@ -222,7 +223,7 @@ def period_chart(report: Report, width: int) -> str:
     values = [_units(row["profit"], result.amount_precision) for row in rows]
     top, height = 12, 150
     panel = panel_over(top, height, min(0, *values, 0), max(0, *values, 0), 8)
-    decimals = max(0, min(8, result.amount_precision - len(str(round_step(panel.high - panel.low, 3))) + 1))
+    decimals = tick_decimals(round_step(panel.high - panel.low, max(2, height // 36)), result.amount_precision)
     parts = [value_axis(panel, frame.left, frame.right, lambda tick: money(tick, result.amount_precision, decimals))]
     slot = (frame.right - frame.left) / len(rows)
     every = -(-len(rows) * 46 // (frame.right - frame.left))
@@ -256,15 +257,16 @@ def trips_chart(report: Report, width: int) -> str:
     panel = Panel(top, height, 0, max(counts) * 108 // 100 + 1)
     parts = [value_axis(panel, frame.left, frame.right, count)]
     slot = (frame.right - frame.left) / len(counts)
-    decimals = max(0, min(8, result.amount_precision - len(str(step)) + 1))
+    decimals = tick_decimals(step, result.amount_precision)
     every = -(-len(counts) * 64 // (frame.right - frame.left))
     for index, number_of in enumerate(counts):
         x, lower = frame.left + slot * index, (low + index) * step
         edges = f"{money(lower, result.amount_precision, decimals)} to {money(lower + step, result.amount_precision, decimals)} {result.currency}"
         if number_of:
+            y, title = panel.y(number_of), escape(f"{plural(number_of, 'round trip')}: {edges}")
             parts.append(
-                f'<rect class="{"gain" if lower >= 0 else "loss"}" x="{at(x + 1)}" y="{at(panel.y(number_of))}" width="{at(max(slot - 2, 1))}" '
-                f'height="{at(panel.top + panel.height - panel.y(number_of))}"><title>{escape(plural(number_of, "round trip"))}: {escape(edges)}</title></rect>'
+                f'<rect class="{"gain" if lower >= 0 else "loss"}" x="{at(x + 1)}" y="{at(y)}" width="{at(max(slot - 2, 1))}" '
+                f'height="{at(top + height - y)}"><title>{title}</title></rect>'
             )
         if (low + index) % every == 0:
             text = money(lower, result.amount_precision, decimals, signed=True)

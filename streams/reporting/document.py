@@ -130,7 +130,8 @@ def build_report(records: ReportInput) -> Report:
     balance = accounting.balance(mine.pnl, result)
     checks = accounting.checks(mine, result, balance)
     metrics = estimates.metric_table(result)
-    model: dict[str, Any] = {"report": "shrivenquant", "version": 1, "strategy": facts.get("strategy"), "account": number, "currency": result.currency}
+    model: dict[str, Any] = {"report": "shrivenquant", "version": 1, "strategy": facts.get("strategy"), "account": number}
+    model["currency"] = result.currency
     model["period"] = {"from": utc(result.first_time), "to": utc(result.last_time), "from_ns": result.first_time, "to_ns": result.last_time}
     model.update({row["name"]: row["value"] for row in metrics})
     model["metrics"] = metrics
@@ -202,7 +203,8 @@ def _result(records: ReportInput, number: int) -> Result:
     currency = records.facts.get("currency") or (records.instruments[0].quote if records.instruments else "")
     return Result(
         number, str(currency), precision, first, last, start, series.first_minute, samples, drawdowns(start, samples) if start and start > 0 else [],
-        carried_samples(series, last), trips, [(key % INSTRUMENT_IDS, trip) for key, trip in open_trips.items()], account.totals, measures, recomputed, lines,
+        carried_samples(series, last), trips, [(key % INSTRUMENT_IDS, trip) for key, trip in open_trips.items()], account.totals,
+        measures, recomputed, lines,
     )  # fmt: skip
 
 

@@ -44,17 +44,16 @@ def checks(rows: list[dict[str, Any]]) -> str:
     """Each identity with its verdict."""
     if not rows:
         return ""
-    body = "".join(
-        f"<tr><td>{escape(row['name'])}</td><td class='n {'ok' if row['ok'] else 'bad'}'>{'✓ equal' if row['ok'] else '✗ differs'}</td></tr>" for row in rows
-    )
-    return f"<table><caption>The books agree to the last digit</caption><tbody>{body}</tbody></table>".replace(
-        "The books agree to the last digit", "The books agree to the last digit" if all(row["ok"] for row in rows) else "The books do not agree"
-    )
+    verdicts = {True: "<td class='n ok'>✓ equal</td>", False: "<td class='n bad'>✗ differs</td>"}
+    body = "".join(f"<tr><td>{escape(row['name'])}</td>{verdicts[row['ok']]}</tr>" for row in rows)
+    verdict = "The books agree to the last digit" if all(row["ok"] for row in rows) else "The books do not agree"
+    return f"<table><caption>{verdict}</caption><tbody>{body}</tbody></table>"
 
 
 def digests(title: str, found: Any) -> str:
     """SHA-256 by topic."""
     if not isinstance(found, dict) or not found:
         return ""
-    body = "".join(f"<tr><td>{escape(str(name))}</td><td class=wrap><code class=digest>{escape(str(digest))}</code></td></tr>" for name, digest in found.items())
+    rows = [(escape(str(name)), escape(str(digest))) for name, digest in found.items()]
+    body = "".join(f"<tr><td>{name}</td><td class=wrap><code class=digest>{digest}</code></td></tr>" for name, digest in rows)
     return f"<table style='margin-top:10px'><caption>{title}</caption><tbody>{body}</tbody></table>"

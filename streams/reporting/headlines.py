@@ -23,11 +23,12 @@ def headlines(report: Report) -> list[dict[str, Any]]:
     result = report.result
     balance = {name: None if text is None else amount(report, text) for name, text in report.model["balance"].items()}
     net, fees, gross = balance["net"], balance["fees"], balance["gross"]
+    whole = result.measures["total_return"].value
     minutes = {"samples": len(result.samples), "sample_unit": "minutes"}
     by_name = {row["name"]: row for row in report.model["metrics"]}
     rows = [
         {"name": "net", "title": "Net result", "value": cash(report, net, signed=True), "tone": tone(net), "kind": "observed", **minutes,
-         "note": None if result.measures["total_return"].value is None else percent(result.measures["total_return"].value, signed=True) + " of capital",
+         "note": None if whole is None else percent(whole, signed=True) + " of capital",
          "explanation": "equity was never known"},
         {"name": "maximum_drawdown", "title": "Maximum drawdown", "kind": "observed", **minutes, **_metric(by_name["maximum_drawdown"], percent),
          "note": _longest(report)},
@@ -103,7 +104,7 @@ def _longest(report: Report) -> str | None:
     if not seconds:
         return None
     whole = min(int(seconds) * SECOND, max(MINUTE, report.result.last_time - report.result.first_time))
-    return f"longest under water {duration(whole)}"
+    return f"{duration(whole)} under water"
 
 
 def _factor(report: Report) -> str | None:
@@ -114,4 +115,6 @@ def _factor(report: Report) -> str | None:
 def _burden(fees: int | None, gross: int | None) -> str | None:
     if fees is None or gross is None or fees <= 0:
         return None
-    return f"{percent(fees / gross)} of gross profit" if gross > 0 else "with no gross profit to pay them"
+    if gross <= 0:
+        return "and no gross profit"
+    return f"{percent(fees / gross)} of gross profit" if fees <= gross else f"{number(fees / gross, 1)} × gross profit"

@@ -10,7 +10,7 @@ import numpy as np
 from schemas.vocabulary import Side
 from streams.reporting.charts import RATIO, price_points
 from streams.reporting.document import equity_times
-from streams.reporting.wording import MINUS, decimal_text, money, moment, percent
+from streams.reporting.wording import MINUS, decimal_text, moment, money, percent
 
 if TYPE_CHECKING:
     from streams.reporting.document import Report

@@ -20,8 +20,9 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 TIME_STEPS = (
-    1, 1000, 1_000_000, 10_000_000, 100_000_000, SECOND, 2 * SECOND, 5 * SECOND, 10 * SECOND, 15 * SECOND, 30 * SECOND, MINUTE, 2 * MINUTE, 5 * MINUTE,
-    10 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 2 * DAY, 7 * DAY, 14 * DAY, 28 * DAY, 91 * DAY, 365 * DAY,
+    1, 1000, 1_000_000, 10_000_000, 100_000_000, SECOND, 2 * SECOND, 5 * SECOND, 10 * SECOND, 15 * SECOND, 30 * SECOND, MINUTE, 2 * MINUTE,
+    5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 2 * DAY, 7 * DAY,
+    14 * DAY, 28 * DAY, 91 * DAY, 365 * DAY,
 )  # fmt: skip
 
 
@@ -38,8 +39,9 @@ class TimeScale(NamedTuple):
         return self.left + (self.right - self.left) * (time - self.first) / max(1, self.last - self.first)
 
     def ticks(self) -> list[int]:
-        """Round times, about one in 84 pixels."""
-        most = max(2, (self.right - self.left) // 84)
+        """Round times, about one in 84 pixels, or in 56 on a narrow picture."""
+        width = self.right - self.left
+        most = max(2, width // (84 if width > 500 else 56))
         step = next((step for step in TIME_STEPS if (self.last - self.first) // step <= most), TIME_STEPS[-1])
         return list(range(-(-self.first // step) * step, self.last + 1, step))
 
@@ -57,8 +59,8 @@ class Panel(NamedTuple):
         return self.top + self.height * (self.high - value) / (self.high - self.low)
 
     def ticks(self) -> list[int]:
-        """Round values, about one in 46 pixels."""
-        step = round_step(self.high - self.low, max(2, self.height // 46))
+        """Round values, about one in 36 pixels."""
+        step = round_step(self.high - self.low, max(2, self.height // 36))
         return list(range(-(-self.low // step) * step, self.high + 1, step))
 
 
@@ -162,7 +164,7 @@ def value_axis(panel: Panel, left: int, right: int, label: Callable[[int], str],
 
 
 def caption(x: int, y: int, text: str) -> str:
-    """A panel's own name, inside its top left corner."""
+    """A panel's own name, above its top left corner."""
     return f'<text class="caption" x="{x}" y="{y}">{escape(text)}</text>'
 
 

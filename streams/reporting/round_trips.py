@@ -11,6 +11,7 @@ import msgspec
 
 from schemas.records import Fill
 from schemas.vocabulary import Side
+from streams.numeric.fixed import divide_half_even
 from streams.reporting.equity import pack
 
 BUY = int(Side.BUY)
@@ -87,9 +88,3 @@ def book(trip: OpenTrip | None, fill: Fill, multiplier: int) -> tuple[OpenTrip |
         return None, closed
     return OpenTrip(fill.event_time, held + signed, rest, pack(unit_price * rest), 0, pack(fill.fee - closing_fee), 1), closed
 
-
-def divide_half_even(value: int, divisor: int) -> int:
-    """value / divisor for a positive divisor, rounded half to even."""
-    quotient, rest = divmod(value, divisor)
-    twice = rest * 2
-    return quotient + 1 if twice > divisor or (twice == divisor and quotient % 2 == 1) else quotient

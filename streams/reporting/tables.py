@@ -56,8 +56,8 @@ def _orders(report: Report) -> Iterable[Sequence[Any]]:
     """One row an order, in the order of their decisions; orders without a decision follow."""
     latest = last_events(report.records.order_events)
     begun: dict[str, int] = {}
-    for event in report.records.order_events:
-        begun.setdefault(event.order_id, event.event_time)
+    for each in report.records.order_events:
+        begun.setdefault(each.order_id, each.event_time)
     decided = {decision.order_id: decision for decision in reversed(report.records.decisions) if decision.kind == 1}
     for order_id in dict.fromkeys([*(decision.order_id for decision in report.records.decisions if decision.kind == 1), *latest]):
         decision, event = decided.get(order_id), latest.get(order_id)

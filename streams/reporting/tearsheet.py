@@ -14,13 +14,13 @@ from streams.reporting.appearance import SCRIPT, STYLE
 from streams.reporting.footer import verification
 from streams.reporting.headlines import amount, cash, headlines, sample_mark, sentence, tone
 from streams.reporting.metrics import SECOND
-from streams.reporting.wording import clock, count, decimal_text, duration, money, moment, number, percent, period, plural, words
+from streams.reporting.wording import clock, count, decimal_text, duration, moment, money, number, percent, period, plural, words
 
 if TYPE_CHECKING:
     from streams.reporting.document import Report
     from streams.reporting.round_trips import RoundTrip
 
-MOST_TRIPS = 40
+MOST_TRIPS = 24
 MOST_INSTRUMENTS = 6
 
 
@@ -33,7 +33,8 @@ def page(report: Report) -> str:
     ]  # fmt: skip
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width,initial-scale=1">\n'
-        f'<meta name="color-scheme" content="light dark">\n<title>{escape(title)} · ShrivenQuant</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n'
+        f'<meta name="color-scheme" content="light dark">\n<title>{escape(title)} · ShrivenQuant</title>\n<style>{STYLE}</style>\n'
+        + "</head>\n<body>\n<main>\n"
         + "\n".join(part for part in parts if part)
         + f"\n</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n"
     )
@@ -63,7 +64,7 @@ def tiles(report: Report) -> str:
     parts = []
     for row in headlines(report):
         if row["value"] is None:
-            value = f"<div class='value none'>not stated: {escape(row['explanation'] or 'unknown')}</div>"
+            value = f"<div class='value none'>not stated: {escape(short(row['explanation']))}</div>"
         else:
             size, _, unit = str(row["value"]).rpartition(" ")
             text = f"{escape(size)} <small>{escape(unit)}</small>" if size else escape(unit)
@@ -73,6 +74,11 @@ def tiles(report: Report) -> str:
         basis = f"{interval}{plural_of(row['samples'], row['sample_unit'])}"
         parts.append(f"<div class=tile><div class=name>{escape(row['title'])}</div>{value}{note}<div class=basis>{basis}</div></div>")
     return f"<div class=tiles>{''.join(parts)}</div>"
+
+
+def short(explanation: str | None) -> str:
+    """The first clause of why a number is missing; report.json has all of it."""
+    return (explanation or "unknown").partition(";")[0]
 
 
 def warnings(report: Report) -> str:
@@ -98,7 +104,8 @@ def equity(report: Report) -> str:
     drawn = figure(
         "equity", charts.equity_chart(report, charts.WIDE), charts.equity_chart(report, charts.NARROW), hover.equity_points(report)
     )
-    return f"<section><h2>Equity and drawdown</h2><p class=lead>After fees, at the end of each minute; the dotted line is the starting capital.</p>{drawn}</section>"
+    lead = "<p class=lead>After fees, at the end of each minute; the dotted line is the starting capital.</p>"
+    return f"<section><h2>Equity and drawdown</h2>{lead}{drawn}</section>"
 
 
 def prices(report: Report) -> list[str]:
@@ -113,9 +120,19 @@ def prices(report: Report) -> list[str]:
             f"price{instrument}", charts.price_chart(report, instrument, charts.WIDE), charts.price_chart(report, instrument, charts.NARROW),
             hover.price_moments(report, instrument),
         )  # fmt: skip
-        legend = "<p class=legend><span><i class=b>▲</i> buy</span><span><i class=s>▼</i> sell</span><span>the tip is at the price</span></p>"
-        parts.append(f"<section><h2>{escape(row['symbol'])}: price, fills and toxicity</h2>{legend if row['fills'] else ''}{drawn}</section>")
+        marks = "<span><i class=b>▲</i> buy</span><span><i class=s>▼</i> sell</span><span>the tip is at the price</span>" if row["fills"] else ""
+        legend = f"<p class=legend>{marks}<span>{escape(price_change(report, instrument))}</span></p>"
+        parts.append(f"<section><h2>{escape(row['symbol'])}: price, fills and toxicity</h2>{legend}{drawn}</section>")
     return parts
+
+
+def price_change(report: Report, instrument: int) -> str:
+    """Where the price began and ended."""
+    line = report.result.lines[instrument]
+    mids = charts.price_points(report.records, instrument)[1]
+    first, last = int(mids[0]), int(mids[-1])
+    ends = [money(mid * 5, line.price_precision + 1, line.price_precision) for mid in (first, last)]
+    return f"from {ends[0]} to {ends[1]} {line.quote}, {percent((last - first) / first, signed=True)}"
 
 
 def bar(label: str, share: float, value: str, kind: str = "") -> str:
@@ -125,27 +142,41 @@ def bar(label: str, share: float, value: str, kind: str = "") -> str:
 
 
 def orders_and_costs(report: Report) -> str:
-    """How far orders came and what trading cost."""
-    orders, costs = report.model["orders"], report.model["costs"]
+    """How far orders came and what trading cost, side by side."""
+    return f"<section><div class=split><div>{order_funnel(report)}</div><div>{trading_costs(report)}</div></div></section>"
+
+
+def order_funnel(report: Report) -> str:
+    """How far orders came, and what stopped the others."""
+    orders = report.model["orders"]
     asked = max(1, orders["requested"])
     steps = (("Requested", "requested"), ("Approved by risk", "approved"), ("Accepted by the venue", "accepted"), ("Filled", "filled"))
     funnel = "".join(bar(title, orders[name] / asked, count(orders[name])) for title, name in steps)
-    aside = [plural(orders[name], text, text) for name, text in (("partly_filled", "filled in part"), ("open_at_end", "open at the end")) if orders[name]]
-    left = f"<h2>Orders and rejections</h2><div class=bars>{funnel}</div>"
-    left += f"<p class=lead>{', '.join(aside)}.</p>" if aside else ""
+    asides = (("partly_filled", "filled in part"), ("open_at_end", "open at the end"))
+    aside = [f"{count(orders[name])} {text}" for name, text in asides if orders[name]]
+    text = f"<h2>Orders and rejections</h2><div class=bars>{funnel}</div>"
+    text += f"<p class=lead>{', '.join(aside)}.</p>" if aside else ""
     rows = [("Risk: " + words(row["code"]), row["meaning"], row["orders"]) for row in orders["denied_by_code"]]
-    rows += [(f"{words(row['status'])}: {words(row['reason']).lower()}", row["meaning"], row["orders"]) for row in orders["ended_by_reason"]]
+    for row in orders["ended_by_reason"]:
+        rows.append((f"{words(row['status'])}: {words(row['reason']).lower()}", row["meaning"], row["orders"]))
     if rows:
-        body = "".join(f"<tr><td>{escape(name)}<br><span class=digest>{escape(why)}</span></td><td class=n>{count(n)}</td></tr>" for name, why, n in rows)
-        left += f"<h3>Stopped on the way</h3><table><thead><tr><th>Why</th><th class=n>Orders</th></tr></thead><tbody>{body}</tbody></table>"
+        body = ""
+        for name, why, stopped in rows:
+            body += f"<tr><td>{escape(name)}<br><span class=digest>{escape(why)}</span></td><td class=n>{count(stopped)}</td></tr>"
+        text += f"<h3>Stopped on the way</h3><table><thead><tr><th>Why</th><th class=n>Orders</th></tr></thead><tbody>{body}</tbody></table>"
     elif orders["requested"]:
-        left += "<p class=lead>No order was denied, rejected or cut short.</p>"
-    right = "<h2>Costs</h2>" + bridge(report) + "<h3>Maker and taker</h3><div class=bars>"
+        text += "<p class=lead>No order was denied, rejected or cut short.</p>"
+    return text
+
+
+def trading_costs(report: Report) -> str:
+    """From gross to net, and who paid the fees."""
+    costs = report.model["costs"]
+    text = "<h2>Costs</h2>" + bridge(report) + "<h3>Maker and taker</h3><div class=bars>"
     for row in costs["by_liquidity"]:
         share = row["share_of_volume"] or 0.0
-        right += bar(words(row["liquidity"]), share, percent(share), row["liquidity"].lower())
-    right += "</div>" + liquidity_table(report)
-    return f"<section><div class=split><div>{left}</div><div>{right}</div></div></section>"
+        text += bar(words(row["liquidity"]), share, percent(share), row["liquidity"].lower())
+    return text + "</div>" + liquidity_table(report)
 
 
 def bridge(report: Report) -> str:
@@ -153,7 +184,8 @@ def bridge(report: Report) -> str:
     balance = {name: None if text is None else amount(report, text) for name, text in report.model["balance"].items()}
     if balance["net"] is None:
         return "<p class=lead>Unknown without P&amp;L records.</p>"
-    steps = (("Realized", balance["realized"]), ("Unrealized", balance["unrealized"]), ("Fees", -(balance["fees"] or 0)), ("Net result", balance["net"]))
+    fees = -(balance["fees"] or 0)
+    steps = (("Realized", balance["realized"]), ("Unrealized", balance["unrealized"]), ("Fees", fees), ("Net result", balance["net"]))
     most = max(1, *(abs(value or 0) for _, value in steps))
     rows = "".join(bar(title, abs(value or 0) / most, cash(report, value, signed=True) or "", tone(value)) for title, value in steps)
     return f"<div class=bars>{rows}</div>"
@@ -168,7 +200,9 @@ def liquidity_table(report: Report) -> str:
                  "" if rate is None else number(rate) + " bp")  # fmt: skip
         return f"<tr><td>{name}</td>" + "".join(f"<td class=n>{escape(cell)}</td>" for cell in cells) + "</tr>"
 
-    body = "".join(row(words(each["liquidity"]), each["fills"], each["volume"], each["fees"], each["fee_basis_points"]) for each in costs["by_liquidity"])
+    body = ""
+    for each in costs["by_liquidity"]:
+        body += row(words(each["liquidity"]), each["fills"], each["volume"], each["fees"], each["fee_basis_points"])
     body += row("All", len(report.records.fills), costs["volume"], costs["fees"], costs["fee_basis_points"])
     head = f"<tr><th></th><th class=n>Fills</th><th class=n>Volume, {escape(result.currency)}</th><th class=n>Fees</th><th class=n>Rate</th></tr>"
     return f"<table style='margin-top:8px'><thead>{head}</thead><tbody>{body}</tbody></table>"
@@ -181,7 +215,8 @@ def periods(report: Report) -> str:
         return ""
     name = {"5 minutes": "five minutes", "15 minutes": "quarter of an hour"}.get(returns["period"], returns["period"])
     drawn = figure("periods", charts.period_chart(report, charts.WIDE), charts.period_chart(report, charts.NARROW))
-    return f"<section><h2>Result by {escape(name)}</h2><p class=lead>Change of equity after fees, {escape(report.result.currency)}, times in UTC.</p>{drawn}</section>"
+    lead = f"<p class=lead>Change of equity after fees, {escape(report.result.currency)}, times in UTC.</p>"
+    return f"<section><h2>Result by {escape(name)}</h2>{lead}{drawn}</section>"
 
 
 def round_trips(report: Report) -> str:
@@ -245,12 +280,13 @@ def metrics(report: Report) -> str:
     for name in ("Return", "Risk", "Round trips", "Activity"):
         body = "".join(metric_row(report, row) for row in groups.get(name, ()))
         head = f"<tr><th>{name}</th><th class=n>Value</th><th class='n less'>95 % interval</th><th class='n less'>Sample</th></tr>"
-        parts.append(f"<table>{'<thead>' + head + '</thead>'}<tbody>{body}</tbody></table>")
+        parts.append(f"<table><thead>{head}</thead><tbody>{body}</tbody></table>")
     conventions = (
-        f"{escape(sample_mark(report).capitalize())}; {trials(report)}. Minute samples of equity after fees, a year of 365 × 1,440 minutes, risk-free rate 0, "
-        "standard deviation with ddof 1; intervals assume independent minutes."
+        f"{escape(sample_mark(report).capitalize())}; {trials(report)}. Minute samples of equity after fees, a year of 365 × 1,440 minutes, "
+        "risk-free rate 0, standard deviation with ddof 1; intervals assume independent minutes."
     )
-    return f"<section class=long><h2>All numbers</h2><p class=lead>{conventions}</p><div class=split>{''.join(f'<div>{part}</div>' for part in parts)}</div></section>"
+    columns = "".join(f"<div>{part}</div>" for part in parts)
+    return f"<section class=long><h2>All numbers</h2><p class=lead>{conventions}</p><div class=flow>{columns}</div></section>"
 
 
 def trials(report: Report) -> str:
@@ -263,7 +299,9 @@ def metric_row(report: Report, row: dict[str, Any]) -> str:
     """One metric; a null one says why."""
     name = f"<td title=\"{escape(row['definition'])}\">{escape(row['title'])}"
     if row["value"] is None:
-        return f"{'<tr>' + name}<br><span class=digest>{escape(row['explanation'] or '')}</span></td><td class=n>none</td><td class='n less'></td><td class='n less'>{count(row['samples'])}</td></tr>"
+        why = f"<br><span class=digest>{escape(short(row['explanation']))}</span></td><td class=n>none</td>"
+        sample = escape(plural_of(row["samples"], row["sample_unit"]))
+        return f"<tr data-metric={row['name']}>{name}{why}<td class='n less'></td><td class='n less'>{sample}</td></tr>"
     value = f'<data value="{row["value"]!r}">{escape(metric_text(report, row["value"], row["unit"]))}</data>'
     interval = " to ".join(metric_text(report, each, row["unit"]) for each in row["interval"]) if row["interval"] else ""
     return (
@@ -302,10 +340,14 @@ def run(report: Report) -> str:
             text = ", ".join(f"{key} {each}" for key, each in value.items())
         elif isinstance(value, list | tuple):
             text = ", ".join(str(each) for each in value)
+        elif isinstance(value, bool):
+            text = "on" if value else "off"
         else:
-            text = f"{value} {facts.get('currency', '')}".strip() if name == "cash" else ("on" if value else "off") if isinstance(value, bool) else str(value)
+            text = str(value)
+            if name == "cash" and text.isdecimal():
+                text = f"{count(int(text))} {facts.get('currency', '')}".strip()
         rows.append(f"<tr><th scope=row>{escape(words(name))}</th><td class=wrap>{escape(text)}</td></tr>")
     for row in report.model["instruments"]:
-        text = f"tick {row['tick_size']}, lot {row['lot_size']}, {count(row['quotes'])} prices, {plural(row['fills'], 'fill')}"
-        rows.append(f"<tr><th scope=row>{escape(row['symbol'])}</th><td class=wrap>{escape(row['venue'])} {escape(row['kind'].lower())}: {escape(text)}</td></tr>")
+        text = f"{row['venue']} {row['kind'].lower()}: tick {row['tick_size']}, lot {row['lot_size']}, {plural(row['fills'], 'fill')}"
+        rows.append(f"<tr><th scope=row>{escape(row['symbol'])}</th><td class=wrap>{escape(text)}</td></tr>")
     return f"<section><h2>The run</h2><table><tbody>{''.join(rows)}</tbody></table></section>" if rows else ""

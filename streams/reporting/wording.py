@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from streams.numeric import fixed
+
 MINUS = "\u2212"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 SECOND = 1_000_000_000
@@ -14,10 +16,7 @@ SECOND = 1_000_000_000
 
 def decimal_text(value: int, precision: int) -> str:
     """The exact decimal of ``value * 10^-precision``, without trailing zeros beyond the point: ``-1234500, 3`` is ``-1234.5``."""
-    sign = "-" if value < 0 else ""
-    digits = str(abs(value)).rjust(precision + 1, "0")
-    whole, part = (digits[:-precision], digits[-precision:].rstrip("0")) if precision else (digits, "")
-    return f"{sign}{whole}.{part}" if part else f"{sign}{whole}"
+    return fixed.format(value, precision)
 
 
 def rounded(value: int, precision: int, decimals: int) -> int:
@@ -25,11 +24,7 @@ def rounded(value: int, precision: int, decimals: int) -> int:
     if decimals >= precision:
         scale: int = 10 ** (decimals - precision)
         return value * scale
-    divisor = 10 ** (precision - decimals)
-    quotient, rest = divmod(abs(value), divisor)
-    if rest * 2 > divisor or (rest * 2 == divisor and quotient % 2):
-        quotient += 1
-    return quotient if value >= 0 else -quotient
+    return fixed.divide_half_even(value, 10 ** (precision - decimals))
 
 
 def money(value: int, precision: int, decimals: int = 2, signed: bool = False) -> str:
@@ -66,7 +61,9 @@ def scientific(size: float) -> str:
 def percent(ratio: float, signed: bool = False) -> str:
     """A ratio in per cent; below a hundredth of a per cent in basis points."""
     size = abs(ratio)
-    if 0 < size < 1e-4:
+    if not size:
+        return "0 %"
+    if size < 1e-4:
         return number(ratio * 1e4, 2, signed) + " bp"
     return number(ratio * 100, 2 if size < 1 else 1, signed) + " %"
 
@@ -91,8 +88,7 @@ def duration(nanoseconds: int) -> str:
     if seconds < 10 and rest:
         return f"{nanoseconds / SECOND:.2g} s"
     parts = (("d", seconds // 86400), ("h", seconds // 3600 % 24), ("min", seconds // 60 % 60), ("s", seconds % 60))
-    first = next(at for at, (_, amount) in enumerate(parts) if amount)
-    return " ".join(f"{amount} {name}" for name, amount in parts[first : first + 2] if amount)
+    return " ".join([f"{amount} {name}" for name, amount in parts if amount][:2])
 
 
 def utc(nanoseconds: int, digits: int = 9) -> str:
