@@ -9,16 +9,16 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from pathlib import Path
 
 import fastavro.schema
 
-import schemas
 from schemas.catalogue import topic as topic_of
+from schemas.shapes import schemas
 
 MAGIC = b"Obj\x01"
 SYNC_BYTES = 16
 BLOCK_HEADER_BYTES_MAX = 20
+HEADER_BYTES_USUAL = 1 << 14
 HEADER_BYTES_MAX = 1 << 20
 PARTITION = 0
 
@@ -59,18 +59,9 @@ def decode_long(buffer: bytes, position: int) -> tuple[int, int]:
 
 
 @functools.cache
-def _schema_texts() -> dict[str, str]:
-    """Compact JSON of every committed schema, by record name."""
-    texts = {}
-    for path in sorted(Path(schemas.__file__).parent.glob("*.avsc")):
-        schema = json.loads(path.read_text(encoding="utf-8"))
-        texts[schema["name"]] = json.dumps(schema, separators=(",", ":"), ensure_ascii=False)
-    return texts
-
-
 def schema_text(topic: str) -> str:
-    """The schema a topic's files carry: the committed one, as compact JSON."""
-    return _schema_texts()[topic_of(topic).record]
+    """The schema a topic's files carry: the committed one, as compact JSON. Raises UnknownTopic."""
+    return json.dumps(schemas()[topic_of(topic).record], separators=(",", ":"), ensure_ascii=False)
 
 
 @functools.lru_cache(maxsize=256)
@@ -97,6 +88,8 @@ def decode_header(buffer: bytes) -> tuple[dict[str, bytes], bytes, int]:
     """
     if buffer[:4] != MAGIC[: len(buffer)]:
         raise ValueError("not an Avro container: the first four bytes are wrong")
+    if len(buffer) < len(MAGIC):
+        raise EOFError("the bytes end inside the header")
     position = len(MAGIC)
     metadata: dict[str, bytes] = {}
 

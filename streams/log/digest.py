@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -85,7 +86,7 @@ def digest_so_far(reader: TopicReader, codec: Any) -> TopicDigest:
     """A :class:`TopicDigest` over what the topic holds, to be continued or finished. ``codec`` is the record's."""
     digest = TopicDigest(codec.fingerprint, reader.start_offset)
     for block in reader.blocks():
-        digest.update(block.body, block.count, lambda block=block: codec.record_ends(block.body, block.count))
+        digest.update(block.body, block.count, partial(codec.record_ends, block.body, block.count))
     return digest
 
 

@@ -12,6 +12,7 @@ __all__ = [
     "LogFull",
     "LogLocked",
     "LogMissing",
+    "LogReadFailed",
     "LogWriteFailed",
     "NoSuchTopic",
     "WrongSchema",
@@ -64,6 +65,12 @@ class LogWriteFailed(BadData):
     """The operating system refused a write or a sync for another reason than room."""
 
     code = "log_write_failed"
+
+
+class LogReadFailed(BadData):
+    """The operating system refused a read."""
+
+    code = "log_read_failed"
 
 
 class WrongSchema(BadData):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from streams.log.errors import LogFull, LogWriteFailed
+from streams.log.errors import LogFull, LogReadFailed, LogWriteFailed
 
 SyncPolicy = Literal["commit", "close", "never"]
 POLICIES = ("commit", "close", "never")
@@ -56,6 +56,28 @@ def typed(error: OSError, path: Path) -> LogFull | LogWriteFailed:
     return LogWriteFailed(f"cannot write {path} ({reason}); look after the disk or the folder's permissions and run the same command again")
 
 
+def unreadable(error: OSError, path: Path) -> LogReadFailed:
+    """The typed error for a file that cannot be opened or read."""
+    reason = os.strerror(error.errno or errno.EIO).lower()
+    return LogReadFailed(f"cannot read {path} ({reason}); look after the disk or the file's permissions, or restore it")
+
+
+def truncate(path: Path, length: int) -> None:
+    """Cut a file. Raises LogFull or LogWriteFailed."""
+    try:
+        os.truncate(path, length)
+    except OSError as error:
+        raise typed(error, path) from None
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and those above it. Raises LogFull or LogWriteFailed."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise typed(error, folder) from None
+
+
 def sync_file(descriptor: int, path: Path) -> None:
     """fdatasync. Raises LogFull or LogWriteFailed."""
     try:
@@ -66,13 +88,14 @@ def sync_file(descriptor: int, path: Path) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Make a folder's entries durable: names created, renamed or removed in it."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(descriptor)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise typed(error, folder) from None
-    finally:
-        os.close(descriptor)
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -90,5 +113,8 @@ def write_file(path: Path, content: bytes) -> None:
         raise
     finally:
         os.close(descriptor)
-    os.replace(temporary, path)
+    try:
+        os.replace(temporary, path)
+    except OSError as error:
+        raise typed(error, path) from None
     sync_folder(path.parent)

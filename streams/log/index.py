@@ -24,7 +24,7 @@ class Entry(NamedTuple):
 
     Attributes:
         first_offset: offset of its first record.
-        count: records.
+        records: how many.
         position: byte position of the block in the segment.
         length: bytes of the whole block, framing included.
         time_max: running maximum of event time after the block, ns UTC; 0 where the topic has none.
@@ -32,7 +32,7 @@ class Entry(NamedTuple):
     """
 
     first_offset: int
-    count: int
+    records: int
     position: int
     length: int
     time_max: int
@@ -41,7 +41,7 @@ class Entry(NamedTuple):
     @property
     def end_offset(self) -> int:
         """Offset after the block's last record."""
-        return self.first_offset + self.count
+        return self.first_offset + self.records
 
     @property
     def end_position(self) -> int:

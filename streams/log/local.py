@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+import shutil
 from pathlib import Path
 from types import TracebackType
 
 from schemas.errors import CorruptLog
 from streams.log.container import PARTITION
 from streams.log.errors import CorruptBlock, ForeignFolder, LogClosed, LogExists, LogLocked, LogMissing, NoSuchTopic, WrongSchema
-from streams.log.files import POLICIES, SyncPolicy, sync_folder, write_file
+from streams.log.files import POLICIES, SyncPolicy, make_folder, sync_folder, typed, write_all
 from streams.log.manifest import MANIFESTS, read_manifest
 from streams.log.reader import Block, TopicReader
 from streams.log.recovery import TornTail, recover
-from streams.log.segment import index_path, segments_of
+from streams.log.segment import SUFFIX, segments_of
 from streams.log.verify import files_listed
 from streams.log.writer import TopicWriter
 
@@ -49,6 +51,7 @@ class LocalLog:
         self._sync = sync
         self._segment_records = segment_records
         self._writers: dict[str, TopicWriter] = {}
+        self._lengths: dict[str, int] | None = None
         self._manifest = next((path / name for name in MANIFESTS if (path / name).exists()), None)
 
     @classmethod
@@ -65,10 +68,11 @@ class LocalLog:
             raise LogExists(f"{path} holds a log already; name a new folder, or remove it first")
         if path.is_dir() and any(path.iterdir()):
             raise ForeignFolder(f"{path} is not empty and not a log; name a new or an empty folder")
-        path.mkdir(parents=True, exist_ok=True)
-        write_file(path / LOCK, LOCK_TEXT)
-        sync_folder(path.parent)
-        return cls.open(path, writable=True, sync=sync, segment_records=segment_records)
+        make_folder(path)
+        log = cls(path, _take_lock(path), sync, segment_records)
+        if sync != "never":
+            sync_folder(path.parent)
+        return log
 
     @classmethod
     def open(
@@ -93,7 +97,11 @@ class LocalLog:
             raise ForeignFolder(f"{text}; name a folder made by 'sq import', 'sq generate' or 'sq backtest'")
         log = cls(path, _take_lock(path) if writable else -1, sync, segment_records)
         if writable and not log.is_closed:
-            log._recover()
+            try:
+                log._recover()
+            except BaseException:
+                log.close()
+                raise
         return log
 
     @property
@@ -103,8 +111,8 @@ class LocalLog:
 
     def topics(self) -> list[str]:
         """Names of the topics there are, sorted."""
-        found = [folder.parent.name for folder in self.path.glob(f"*/{PARTITION}") if folder.is_dir() and segments_of(folder)]
-        return sorted(found)
+        folders = self.path.glob(f"[!.]*/{PARTITION}")
+        return sorted(folder.parent.name for folder in folders if segments_of(folder))
 
     def writer(self, topic: str, first_offset: int = 0) -> TopicWriter:
         """The topic's writer; a new topic is created, beginning at ``first_offset``.
@@ -133,20 +141,42 @@ class LocalLog:
         if topic not in self.topics():
             raise NoSuchTopic(f"{self.path} holds no topic {topic}; it holds {', '.join(self.topics()) or 'none'}")
         if self._manifest is not None:
-            self._check_lengths(topic)
+            self._check_lengths(topic, self._manifest)
         return TopicReader(self._folder(topic), topic)
+
+    def copy_topic(self, source: LocalLog, topic: str) -> None:
+        """Copy another log's topic here, byte for byte, unless it is here; all of it or, if killed meanwhile, nothing.
+
+        Raises:
+            NoSuchTopic, LogClosed, LogFull, LogWriteFailed.
+        """
+        if not self.is_writable or self._manifest is not None:
+            raise LogClosed(f"{self.path} takes no more records; write to a new folder")
+        if topic not in source.topics():
+            raise NoSuchTopic(f"{source.path} holds no topic {topic}; it holds {', '.join(source.topics()) or 'none'}")
+        if topic in self.topics():
+            return
+        part = self.path / f".{topic}.part"
+        try:
+            shutil.rmtree(part, ignore_errors=True)
+            shutil.copytree(source.path / topic, part, copy_function=shutil.copyfile)
+            os.replace(part, self.path / topic)
+        except OSError as error:
+            shutil.rmtree(part, ignore_errors=True)
+            raise typed(error, self.path / topic) from None
+        if self._sync != "never":
+            sync_folder(self.path)
 
     def close(self) -> None:
         """Close the writers and give the lock back; twice does no harm."""
-        try:
-            for writer in self._writers.values():
-                writer.close()
-        finally:
-            self._writers = {}
-            self.is_writable = False
+        with contextlib.ExitStack() as stack:
             if self._lock >= 0:
-                os.close(self._lock)
+                stack.callback(os.close, self._lock)
             self._lock = -1
+            self.is_writable = False
+            for writer in self._writers.values():
+                stack.callback(writer.close)
+            self._writers = {}
 
     def __enter__(self) -> LocalLog:
         return self
@@ -164,34 +194,42 @@ class LocalLog:
             if fault is not None:
                 self.faults[topic] = fault
 
-    def _check_lengths(self, topic: str) -> None:
+    def _check_lengths(self, topic: str, manifest: Path) -> None:
         """A closed folder's segments are as long as its manifest says: a cut one is not silently a shorter topic."""
-        assert self._manifest is not None
-        folder = f"{topic}/{PARTITION}/"
-        for name, entry in files_listed(read_manifest(self._manifest)).items():
-            if not name.startswith(folder):
+        if self._lengths is None:
+            self._lengths = {name: entry["bytes"] for name, entry in files_listed(read_manifest(manifest)).items()}
+        for name, listed in self._lengths.items():
+            if not (name.startswith(f"{topic}/{PARTITION}/") and name.endswith(SUFFIX)):
                 continue
             path = self.path / name
             length = path.stat().st_size if path.exists() else -1
-            if length != entry["bytes"] and path.suffix != index_path(path).suffix:
+            if length != listed:
                 found = "is missing" if length < 0 else f"has {length} bytes"
-                raise CorruptLog(f"{path} {found}, {self._manifest.name} says {entry['bytes']}; run 'sq verify' on the folder and restore the file")
+                raise CorruptLog(f"{path} {found}, {manifest.name} says {listed}; run 'sq verify' on the folder and restore the file")
 
 
 def _is_log(path: Path) -> bool:
     """True if the folder has our lock file, or a manifest (a copy made without the lock file)."""
     try:
-        return (path / LOCK).read_bytes() == LOCK_TEXT
+        return (path / LOCK).read_bytes() in (LOCK_TEXT, b"")  # empty: killed while it was created
     except FileNotFoundError:
         return any((path / name).exists() for name in MANIFESTS)
 
 
 def _take_lock(path: Path) -> int:
     """The writer's lock, which the operating system gives back when the process dies, however it dies."""
-    descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise typed(error, path / LOCK) from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(descriptor).st_size == 0:
+            write_all(descriptor, [LOCK_TEXT], 0, path / LOCK)
     except BlockingIOError:
         os.close(descriptor)
         raise LogLocked(f"another process is writing {path}; wait for it to end or stop it") from None
+    except BaseException:
+        os.close(descriptor)
+        raise
     return descriptor

@@ -6,6 +6,7 @@ import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -105,7 +106,7 @@ class TopicReader:
                     entry, body = segment.body(block_number)
                     if entry.first_offset != expected:
                         raise _gap(segment, expected, entry.first_offset)
-                    yield Block(entry.first_offset, entry.count, body, entry.checksum, str(segment.path), entry.position)
+                    yield Block(entry.first_offset, entry.records, body, entry.checksum, str(segment.path), entry.position)
                     expected = entry.end_offset
                     block_number += 1
                 self.index_reads += segment.index.reads
@@ -166,10 +167,12 @@ def _gap(segment: Segment, expected: int, found: int) -> CorruptBlock:
     return CorruptBlock(str(segment.path), 0, expected, f"offset {expected} should come next and {found} does")
 
 
-def event_times(topic: str, body: Bytes, count: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def event_times(topic: str, body: Any, count: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """Event times of a block's records, ns UTC; all 0 if the record has none."""
     from schemas.codec import codec  # compiled code: loaded only where a block is decoded
 
     record_codec = codec(topic_of(topic).record)
+    if record_codec.dtype is not None and "event_time" in record_codec.dtype.names:
+        return np.ascontiguousarray(record_codec.decode_with_ends(body, count)[0]["event_time"])
     records = record_codec.decode_records(body, count)
     return np.fromiter((getattr(record, "event_time", 0) for record in records), np.int64, count)

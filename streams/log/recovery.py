@@ -7,11 +7,14 @@ record fails its own digest. Damage with whole blocks behind it is corruption: i
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from streams.log import container
 from streams.log.errors import CorruptBlock, WrongSchema
+from streams.log.files import cut_back, truncate, typed, write_all
 from streams.log.index import ENTRY_BYTES, Entry, unpack
 from streams.log.reader import event_times
 from streams.log.segment import Bytes, Segment, index_path, segments_of
@@ -56,15 +59,17 @@ def recover(folder: Path, topic: str) -> tuple[list[TornTail], CorruptBlock | Wr
     while paths := segments_of(folder):
         path = paths[-1]
         try:
-            segment = Segment(path, topic)
-        except EOFError:
-            lost = sum(entry.count for entry in _entries_after(index_path(path), 0))
+            segment = Segment(path, topic, check_index=True)
+        except (EOFError, CorruptBlock) as error:
+            if isinstance(error, CorruptBlock) and _has_sync_marker(path, topic):
+                return reports, error
+            lost = sum(entry.records for entry in _entries_after(index_path(path), 0))
             report = TornTail(topic, str(path), 0, path.stat().st_size, int(path.stem), lost, "the file ends inside its header")
             index_path(path).unlink(missing_ok=True)
             path.unlink()
             reports.append(report)
             continue
-        except (CorruptBlock, WrongSchema) as error:
+        except WrongSchema as error:
             return reports, error
         with segment:
             try:
@@ -74,11 +79,23 @@ def recover(folder: Path, topic: str) -> tuple[list[TornTail], CorruptBlock | Wr
     return reports, None
 
 
+def is_journal(topic: str) -> bool:
+    """True for a topic whose blocks hold one record each, which ends with its own digest."""
+    return topic.endswith(".journal")
+
+
 def is_whole_journal_record(body: Bytes) -> bool:
     """True if the record's last field is SHA-256 of the bytes before that field (design section 9)."""
     record = body.tobytes()
     content, field = record[: -DIGEST_BYTES - 1], record[-DIGEST_BYTES - 1 :]
     return field == bytes([2 * DIGEST_BYTES]) + hashlib.sha256(content).digest()
+
+
+def _has_sync_marker(path: Path, topic: str) -> bool:
+    """True if the file ever got as far as the end of its header; if not, it holds no record."""
+    sync = container.sync_marker(topic, int(path.stem))
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return content.find(sync) >= 0
 
 
 def _cut(segment: Segment) -> list[TornTail]:
@@ -87,7 +104,7 @@ def _cut(segment: Segment) -> list[TornTail]:
         raise CorruptBlock(str(segment.path), fault.position, segment.end_offset, fault.what)
     entries = len(segment.index)
     what = fault.what if fault else ""
-    if entries and fault is None and segment.topic.endswith(".journal"):
+    if entries and fault is None and is_journal(segment.topic):
         if not _last_record_is_whole(segment):
             entries, what = entries - 1, "the journal's last record fails its digest"
     elif entries and fault is None:
@@ -98,17 +115,17 @@ def _cut(segment: Segment) -> list[TornTail]:
     _complete_index(segment, entries)
     if end_position == segment.size and not lost:
         return []
-    os.truncate(segment.path, end_position)
+    truncate(segment.path, end_position)
     what = what or "the index knows blocks that are gone"
     return [TornTail(segment.topic, str(segment.path), end_position, segment.size - end_position, end_offset, lost, what)]
 
 
 def _last_record_is_whole(segment: Segment) -> bool:
     try:
-        _, body = segment.body(len(segment.index) - 1)
+        entry, body = segment.body(len(segment.index) - 1)
     except CorruptBlock:
         return False
-    return is_whole_journal_record(body)
+    return entry.records == 1 and is_whole_journal_record(body)
 
 
 def _last_known(segment: Segment) -> int:
@@ -139,11 +156,16 @@ def _complete_index(segment: Segment, entries: int) -> None:
     for number in range(on_disk, entries):
         entry, body = segment.body(number)
         if time_max or number == 0:
-            time_max = max(time_max, int(event_times(segment.topic, body, entry.count).max(initial=0)))
+            time_max = max(time_max, int(event_times(segment.topic, body, entry.records).max(initial=0)))
         packed += entry._replace(time_max=time_max).pack()
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    if path.exists() and path.stat().st_size == entries * ENTRY_BYTES and not packed:
+        return
     try:
-        os.ftruncate(descriptor, on_disk * ENTRY_BYTES)
-        os.pwrite(descriptor, packed, on_disk * ENTRY_BYTES)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise typed(error, path) from None
+    try:
+        cut_back(descriptor, on_disk * ENTRY_BYTES)
+        write_all(descriptor, [bytes(packed)], on_disk * ENTRY_BYTES, path)
     finally:
         os.close(descriptor)

@@ -12,6 +12,7 @@ import xxhash
 
 from streams.log import container
 from streams.log.errors import CorruptBlock, WrongSchema
+from streams.log.files import unreadable
 from streams.log.index import ENTRY_BYTES, DamagedEntry, Entry, Index, unpack
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
@@ -45,29 +46,40 @@ def segments_of(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*" + SUFFIX) if len(path.stem) == 20 and path.stem.isdigit())
 
 
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise unreadable(error, path) from None
+
+
 class Segment:
     """An open segment. Blocks the index lacks (crash, deleted index) are found by reading on from its last good entry.
+
+    Args:
+        path: the file.
+        topic: the topic it must belong to.
+        check_index: look at every index entry, not only at the last, and take the index only as far as its entries follow one another.
 
     Raises:
         CorruptBlock: the header is not what this topic and offset must have.
         EOFError: the file ends inside the header (a segment torn at its creation).
         WrongSchema: written with another schema.
+        LogReadFailed: the operating system refuses to open it.
     """
 
-    def __init__(self, path: Path, topic: str) -> None:
+    def __init__(self, path: Path, topic: str, check_index: bool = False) -> None:
         self.path = path
         self.topic = topic
         self.first_offset = int(path.stem)
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._descriptor = _open(path)
         self._index_descriptor = -1
         try:
             self.size = os.fstat(self._descriptor).st_size
             self._check_header()
-            try:
-                self._index_descriptor = os.open(index_path(path), os.O_RDONLY | os.O_CLOEXEC)
-            except FileNotFoundError:
-                self._index_descriptor = -1
-            self.index, self.entries_dropped = self._load_index()
+            if index_path(path).exists():
+                self._index_descriptor = _open(index_path(path))
+            self.index = self._load_index(check_index)
             self.fault = self._read_on()
         except BaseException:
             self.close()
@@ -114,13 +126,13 @@ class Segment:
         return CorruptBlock(str(index_path(self.path)), damage.number * ENTRY_BYTES, self.first_offset, text)
 
     def _check_header(self) -> None:
-        buffer = os.pread(self._descriptor, container.HEADER_BYTES_MAX, 0)
+        buffer = os.pread(self._descriptor, container.HEADER_BYTES_USUAL, 0)
         try:
-            metadata, sync, self.header_length = container.decode_header(buffer)
+            metadata, sync, self.header_length = self._decode_header(buffer)
         except ValueError as error:
             raise CorruptBlock(str(self.path), 0, self.first_offset, str(error)) from None
         except EOFError:
-            if self.size >= container.HEADER_BYTES_MAX or not container.encode_header(self.topic, self.first_offset).startswith(buffer):
+            if not container.encode_header(self.topic, self.first_offset).startswith(buffer):
                 raise CorruptBlock(str(self.path), 0, self.first_offset, "the header does not parse") from None
             raise
         self.sync = container.sync_marker(self.topic, self.first_offset)
@@ -140,18 +152,41 @@ class Segment:
                 text = f"{self.path} was written with another schema than this code has for {self.topic}"
                 raise WrongSchema(f"{text}; import or run it again with this version")
 
-    def _load_index(self) -> tuple[Index, int]:
-        """The index up to its last entry that is whole and lies inside the segment, and how many entries lie behind that."""
+    def _decode_header(self, buffer: bytes) -> tuple[dict[str, bytes], bytes, int]:
+        try:
+            return container.decode_header(buffer)
+        except EOFError:
+            if self.size <= len(buffer):
+                raise
+            return container.decode_header(os.pread(self._descriptor, container.HEADER_BYTES_MAX, 0))
+
+    def _load_index(self, check: bool) -> Index:
+        """The index up to its last entry that is whole and lies inside the segment; with ``check``, up to the first that does not fit."""
         if self._index_descriptor < 0:
-            return Index(-1, 0), 0
-        total = os.fstat(self._index_descriptor).st_size // ENTRY_BYTES
-        count = total
+            return Index(-1, 0)
+        count = os.fstat(self._index_descriptor).st_size // ENTRY_BYTES
+        if check:
+            return Index(self._index_descriptor, self._entries_that_fit(count))
         while count:
             entry = unpack(os.pread(self._index_descriptor, ENTRY_BYTES, (count - 1) * ENTRY_BYTES))
             if entry is not None and self.header_length <= entry.position and entry.end_position <= self.size:
                 break
             count -= 1
-        return Index(self._index_descriptor, count), total - count
+        return Index(self._index_descriptor, count)
+
+    def _entries_that_fit(self, count: int) -> int:
+        """How many entries are whole, follow one another without gap, and lie inside the segment."""
+        index = Index(self._index_descriptor, count)
+        offset, position = self.first_offset, self.header_length
+        for number in range(count):
+            try:
+                entry = index[number]
+            except DamagedEntry:
+                return number
+            if (entry.first_offset, entry.position) != (offset, position) or entry.end_position > self.size:
+                return number
+            offset, position = entry.end_offset, entry.end_position
+        return count
 
     def _read_on(self) -> Fault | None:
         """Enter the blocks behind the last indexed one; returns what is left over that is no block."""
@@ -164,7 +199,7 @@ class Segment:
                 return Fault(position, str(error), not self._has_blocks_after(position))
             body = self._read(body_at, body_length)
             length = body_at + body_length + container.SYNC_BYTES - position
-            checksum = xxhash.xxh3_128_digest(body)
+            checksum = xxhash.xxh3_128_digest(body.data)
             self.index.found.append(Entry(self.end_offset, count, position, length, self.time_max, checksum))
         return None
 
@@ -194,10 +229,13 @@ class Segment:
     def _read(self, position: int, length: int) -> Bytes:
         """``length`` bytes in memory of their own. Raises EOFError if the file is shorter."""
         body = np.empty(length, np.uint8)
-        view = memoryview(body)
+        view = body.data
         done = 0
         while done < length:
-            read = os.preadv(self._descriptor, [view[done:]], position + done)
+            try:
+                read = os.preadv(self._descriptor, [view[done:]], position + done)
+            except OSError as error:
+                raise unreadable(error, self.path) from None
             if read == 0:
                 raise EOFError("the file ends inside a block")
             done += read
@@ -212,11 +250,11 @@ class Segment:
         entry = self.entry(number)
         try:
             count, body_at, length = self._block_header(entry.position)
-            if count != entry.count or body_at + length + container.SYNC_BYTES != entry.end_position:
+            if count != entry.records or body_at + length + container.SYNC_BYTES != entry.end_position:
                 raise ValueError("the block's header is not what the index says")
             self._expect_sync(body_at + length)
             body = self._read(body_at, length)
-            if xxhash.xxh3_128_digest(body) != entry.checksum:
+            if xxhash.xxh3_128_digest(body.data) != entry.checksum:
                 raise ValueError("the block's bytes fail their checksum")
         except (EOFError, ValueError) as error:
             raise CorruptBlock(str(self.path), entry.position, entry.first_offset, str(error)) from None

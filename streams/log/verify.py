@@ -83,7 +83,7 @@ def file_digest(path: Path) -> str:
 
 
 def _log_files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob(f"*/{container.PARTITION}/*") if path.suffix in (SUFFIX, INDEX_SUFFIX))
+    return sorted(path for path in folder.glob(f"[!.]*/{container.PARTITION}/*") if path.suffix in (SUFFIX, INDEX_SUFFIX))
 
 
 def _locate(folder: Path, path: Path, length: int) -> Iterator[Finding]:

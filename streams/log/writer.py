@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import xxhash
 
 from schemas.errors import WrongUse
 from streams.log import container
 from streams.log.errors import CorruptBlock
-from streams.log.files import SyncPolicy, cut_back, sync_file, sync_folder, typed, write_all
+from streams.log.files import SyncPolicy, cut_back, make_folder, sync_file, sync_folder, truncate, typed, write_all
 from streams.log.index import ENTRY_BYTES, Entry
 from streams.log.reader import event_times
-from streams.log.segment import Bytes, Segment, index_path, name_of, segments_of
+from streams.log.segment import Segment, index_path, name_of, segments_of
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 
@@ -46,22 +47,23 @@ class TopicWriter:
         self._fault = fault
         self._descriptor = self._index_descriptor = -1
         self._is_dirty = False
+        self.end_position = 0
         paths = segments_of(folder)
         if paths:
             self._continue(paths[-1])
         else:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             if policy != "never":
                 sync_folder(folder.parent)
                 sync_folder(folder.parent.parent)
             self.time_max = 0
             self._begin(first_offset)
 
-    def append(self, body: Bytes | bytes | memoryview, count: int, time_max: int = 0) -> bytes:
+    def append(self, body: Any, count: int, time_max: int = 0) -> bytes:
         """Write one block; returns its checksum (XXH3-128 of the body).
 
         Args:
-            body: the records' bytes, one after the other.
+            body: the records' bytes, one after the other: uint8 array or bytes.
             count: how many records they are, at least 1.
             time_max: running maximum of event time after the block, or a bound above it (a clock); 0 if the topic is not sought by time.
 
@@ -127,19 +129,16 @@ class TopicWriter:
                 raise CorruptBlock(str(segment.path), segment.entry(blocks).position, next_offset, f"no block ends at offset {next_offset}")
             position = segment.entry(blocks - 1).end_position if blocks else segment.header_length
         self._close_files()
-        try:
-            os.truncate(index_path(paths[-1]), blocks * ENTRY_BYTES)
-            os.truncate(paths[-1], position)
-        except OSError as error:
-            raise typed(error, paths[-1]) from None
+        truncate(index_path(paths[-1]), blocks * ENTRY_BYTES)
+        truncate(paths[-1], position)
         self._fault = None
         self._continue(paths[-1])
         self._is_dirty = True
 
     def close(self) -> None:
         """Sync, unless the policy is "never", and give the files back; twice does no harm."""
-        if self._descriptor >= 0 and self._policy != "never":
-            self._sync_segment()
+        if self._policy != "never":
+            self._sync_segment(with_index=True)
         self._close_files()
 
     def _continue(self, path: Path) -> None:
@@ -150,15 +149,19 @@ class TopicWriter:
             self._sync = segment.sync
             self._blocks = len(segment.index)
             self.next_offset, self.end_position, self.time_max = segment.end_offset, segment.end_position, segment.time_max
-        self._descriptor = os.open(path, _FLAGS)
-        self._index_descriptor = os.open(index_path(path), _FLAGS)
+        try:
+            self._descriptor = os.open(path, _FLAGS)
+            self._index_descriptor = os.open(index_path(path), _FLAGS)
+        except OSError as error:
+            self._close_files()
+            raise typed(error, path) from None
 
     def _begin(self, first_offset: int) -> None:
         """Open the segment that begins here; the one before is synced and closed."""
         path = self._folder / name_of(first_offset)
         header = container.encode_header(self.topic, first_offset)
-        if self._descriptor >= 0 and self._policy != "never":
-            self._sync_segment()
+        if self._policy != "never":
+            self._sync_segment(with_index=True)
         try:
             descriptor = os.open(path, _FLAGS | os.O_TRUNC)
             index_descriptor = os.open(index_path(path), _FLAGS | os.O_TRUNC)
@@ -182,11 +185,14 @@ class TopicWriter:
         if self._policy != "never":
             sync_folder(self._folder)
 
-    def _sync_segment(self) -> None:
-        if not self._is_dirty:
+    def _sync_segment(self, with_index: bool = False) -> None:
+        """fdatasync; the index only with its segment's end, for recovery checks all of the last segment's index."""
+        if self._descriptor < 0 or not (self._is_dirty or with_index):
             return
         try:
             sync_file(self._descriptor, self.segment)
+            if with_index:
+                sync_file(self._index_descriptor, index_path(self.segment))
         except BaseException:
             self._close_files()
             raise

@@ -1,0 +1,128 @@
+"""A log against a Python list: appends, reads of any range, seeks, cuts and re-openings in any order."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from log_samples import TOPIC, encode, fill
+
+from schemas.errors import WrongUse
+from streams.log.errors import CorruptBlock
+from streams.log.local import LocalLog
+from streams.log.segment import index_path
+
+
+class LogAgainstList(RuleBasedStateMachine):
+    """The model: the list of (body, event time) and the sorted block boundaries."""
+
+    @initialize(segment_records=st.integers(1, 12), first=st.integers(0, 5))
+    def create(self, segment_records: int, first: int) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="log-model-"))
+        self.segment_records = segment_records
+        self.first = first
+        self.log = LocalLog.create(self.folder / "log", sync="never", segment_records=segment_records)
+        self.writer = self.log.writer(TOPIC, first)
+        self.bodies: list[bytes] = []
+        self.times: list[int] = []
+        self.boundaries = [first]
+
+    @rule(count=st.integers(1, 9), lateness=st.integers(0, 3))
+    def append(self, count: int, lateness: int) -> None:
+        """Event times rise by ten a record and fall back by up to three records."""
+        numbers = [max(1, 10 * (self.boundaries[-1] + place - lateness * (place % 2))) for place in range(count)]
+        bodies = [encode(TOPIC, number, 1) for number in numbers]
+        self.bodies += bodies
+        self.times += numbers
+        self.writer.append(b"".join(bodies), count, time_max=max(self.times))
+        self.boundaries.append(self.boundaries[-1] + count)
+
+    @rule(place=st.integers(0, 1000))
+    def truncate(self, place: int) -> None:
+        boundary = self.boundaries[place % len(self.boundaries)]
+        self.writer.truncate(boundary)
+        self.boundaries = [end for end in self.boundaries if end <= boundary]
+        del self.bodies[boundary - self.first :], self.times[boundary - self.first :]
+
+    @rule(place=st.integers(0, 1000))
+    def refuse_to_cut_inside_a_block(self, place: int) -> None:
+        offset = self.first + place % (len(self.bodies) + 1)
+        if offset not in self.boundaries:
+            with pytest.raises(CorruptBlock):
+                self.writer.truncate(offset)
+
+    @rule(lose_index=st.booleans())
+    def reopen(self, lose_index: bool) -> None:
+        segment = self.writer.segment
+        self.log.close()
+        if lose_index and max(self.times, default=0):
+            index_path(segment).unlink()
+        self.log = LocalLog.open(self.folder / "log", writable=True, sync="never", segment_records=self.segment_records)
+        assert self.log.reports == []
+        self.writer = self.log.writer(TOPIC)
+
+    @rule(a=st.integers(0, 100), b=st.integers(0, 100))
+    def read_a_range(self, a: int, b: int) -> None:
+        first, end = sorted((self.first + a, self.first + b))
+        blocks = list(self.log.reader(TOPIC).blocks(first, end))
+        end = min(end, self.boundaries[-1])
+        if first >= end:
+            assert blocks == []
+            return
+        assert blocks[0].first_offset <= first < blocks[0].end_offset
+        assert blocks[-1].first_offset < end <= blocks[-1].end_offset
+        held = self.bodies[blocks[0].first_offset - self.first : blocks[-1].end_offset - self.first]
+        assert b"".join(block.body.tobytes() for block in blocks) == b"".join(held)
+
+    @rule(time=st.integers(1, 1200))
+    def seek_a_time(self, time: int) -> None:
+        found = self.log.reader(TOPIC).offset_at_time(time)
+        assert found == next((self.first + place for place, at in enumerate(self.times) if at >= time), self.boundaries[-1])
+
+    @rule()
+    def refuse_to_read_before_the_start(self) -> None:
+        if self.first:
+            with pytest.raises(WrongUse):
+                list(self.log.reader(TOPIC).blocks(self.first - 1, self.first))
+
+    @invariant()
+    def holds_what_the_list_holds(self) -> None:
+        reader = self.log.reader(TOPIC)
+        assert (reader.start_offset, reader.end_offset) == (self.first, self.boundaries[-1])
+        assert self.writer.next_offset == self.boundaries[-1]
+        assert [block.end_offset for block in reader.blocks()] == self.boundaries[1:]
+        assert b"".join(block.body.tobytes() for block in reader.blocks()) == b"".join(self.bodies)
+
+    def teardown(self) -> None:
+        if hasattr(self, "folder"):
+            self.log.close()
+            shutil.rmtree(self.folder)
+
+
+LogAgainstList.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None, derandomize=True)
+TestLogAgainstList = LogAgainstList.TestCase
+
+
+@pytest.mark.parametrize("segment_records", [1, 3, 10, 1000])
+@pytest.mark.parametrize("keep", [0, 3, 10, 11, 17, 20])
+def test_a_log_cut_and_written_again_equals_one_never_cut(tmp_path: Path, segment_records: int, keep: int) -> None:
+    """Property: truncation leaves no trace: files are byte for byte those of a log that was written once."""
+    blocks = [3, 7, 1, 6, 3]
+    assert keep in (0, 3, 10, 11, 17, 20)
+    for name in ("once", "again"):
+        with LocalLog.create(tmp_path / name, sync="never", segment_records=segment_records) as log:
+            fill(log, blocks)
+            if name == "again":
+                log.writer(TOPIC).truncate(keep)
+                first = 0
+                for count in blocks:
+                    if first >= keep:
+                        fill(log, [count], first=first)
+                    first += count
+    files = [{str(path.relative_to(tmp_path / name)): path.read_bytes() for path in (tmp_path / name).rglob("*.*") if path.is_file()} for name in ("once", "again")]
+    assert files[0] == files[1]
