@@ -85,7 +85,7 @@ def failed_checks(state: State, line: Line | None, request: OrderRequest, accoun
     touch = price
     if market:
         touch = line.ask_price if side == BUY else line.bid_price
-    centre = double_centre(line)
+    centre = line.double_centre
     if not line.marked or touch <= 0 or (centre <= 0 <= line.price_collar_bp):
         failed |= NO_REFERENCE
 
@@ -127,13 +127,6 @@ def well_formed(line: Line, request: OrderRequest) -> bool:
     if request.order_type != LIMIT or (request.post_only and request.time_in_force != GTC):
         return False
     return request.price > 0 and request.price % line.tick_size == 0
-
-
-def double_centre(line: Line) -> int:
-    """Twice the price the band is laid around: the mid; the last trade where one side is empty; 0 where there is neither."""
-    if line.bid_price > 0 and line.ask_price > 0:
-        return line.bid_price + line.ask_price
-    return 2 * line.last_price
 
 
 def worst_price(line: Line, touch: int, market: bool, side: int) -> int:
@@ -187,7 +180,7 @@ def explain(code: int, state: State, line: Line | None, request: OrderRequest, a
 
 def band_edge(line: Line, price: int) -> int:
     """The last price of the band on the side where `price` lies."""
-    centre = double_centre(line)
+    centre = line.double_centre
     width = line.price_collar_bp * centre
     if price + price > centre:
         return (centre * COLLAR_UNIT + width) // (2 * COLLAR_UNIT)

@@ -44,12 +44,15 @@ class Line(msgspec.Struct, array_like=True):
     marked: bool = False
     bid_price: int = 0
     ask_price: int = 0
-    last_price: int = 0
+    double_centre: int = 0
+    """twice the price the collar is laid around: the mid; the last trade where one side is empty; 0 where there is neither"""
     book_time: int = 0
     flags: int = 0
+    changed_limits: list[str] = []
+    """limits an operator set for this instrument alone; a new specification does not touch them"""
 
 
-class Working(msgspec.Struct, array_like=True):
+class Working(msgspec.Struct, array_like=True, gc=False):
     """An approved order whose end has not been reported."""
 
     instrument: int
@@ -76,6 +79,8 @@ class State(msgspec.Struct):
     """in units of 10^-amount_precision; decimal text beyond 64 bits; meaningless unless the setting `cash` is given"""
     reserved: int | str
     """cash reserved by working spot buys"""
+    limits: dict[str, str] = {}
+    """texts of the limits an operator set for all instruments, those still to be listed included"""
     negative_ages: int = 0
     """requests that saw a mark younger than the clock"""
 

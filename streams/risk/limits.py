@@ -83,6 +83,10 @@ def in_force(line: Line, name: str) -> int:
     return value
 
 
-def put_in_force(line: Line, name: str, value: int) -> None:
-    """Change one limit of one line."""
+def put_in_force(line: Line, name: str, value: int, alone: bool) -> None:
+    """Change one limit of one line; `alone`: for this instrument only, until the next change for all."""
     setattr(line, name, value)
+    if name in line.changed_limits:
+        line.changed_limits.remove(name)
+    if alone:
+        line.changed_limits.append(name)

@@ -181,9 +181,10 @@ class Risk:
         line = self.state.lines.get(record.instrument)
         if line is not None:
             line.marked = True
-            line.bid_price = record.bid_price
-            line.ask_price = record.ask_price
-            line.last_price = record.last_price
+            bid, ask = record.bid_price, record.ask_price
+            line.bid_price = bid
+            line.ask_price = ask
+            line.double_centre = bid + ask if bid > 0 and ask > 0 else 2 * record.last_price
             line.book_time = record.book_time
             line.flags = record.flags
 
@@ -233,8 +234,11 @@ class Risk:
             self._report(command, code, CRITICAL, 0, 0, context)
             return
         before = in_force(chosen[0], name)
+        alone = command.scope == SCOPE_INSTRUMENT
+        if not alone:
+            self.state.limits[name] = command.value
         for line, value in zip(chosen, values, strict=True):
-            put_in_force(line, name, value)
+            put_in_force(line, name, value, alone)
         self._report(command, code, INFO, before, values[0], context)
 
     def _report(self, command: ControlCommand, code: int, severity: int, observed: int, limit: int, context: Any) -> None:
@@ -245,7 +249,7 @@ class Risk:
     # -- reference data
 
     def on_instrument(self, record: Instrument, context: Any) -> None:
-        """A new or changed specification: limits of the settings apply anew, exposure and the last mark stay."""
+        """A new or changed specification: what the operator set, exposure and the last mark stay."""
         self._add_line(record)
 
     def _add_line(self, instrument: Instrument) -> None:
@@ -277,7 +281,10 @@ class Risk:
         state.lines[instrument.instrument] = line
 
     def _limit(self, name: str, instrument: Instrument) -> int:
-        text: str | int = getattr(self.settings, name)
+        before = self.state.lines.get(instrument.instrument)
+        if before is not None and name in before.changed_limits:
+            return in_force(before, name)
+        text: str | int = self.state.limits.get(name, getattr(self.settings, name))
         if text == "":
             return own_limit(name, instrument)
         return convert(name, str(text), instrument.price_precision, instrument.quantity_precision)
@@ -292,7 +299,18 @@ class Risk:
             line.scale *= 10**decimals
 
 
-EXPOSURE_FIELDS = ("position", "working_buy", "working_sell", "marked", "bid_price", "ask_price", "last_price", "book_time", "flags")
+EXPOSURE_FIELDS = (
+    "position",
+    "working_buy",
+    "working_sell",
+    "marked",
+    "bid_price",
+    "ask_price",
+    "double_centre",
+    "book_time",
+    "flags",
+    "changed_limits",
+)
 """What a line keeps when its specification changes."""
 
 

@@ -29,8 +29,8 @@ PART_FILLED = int(PARTIALLY_FILLED)
 CANCELLING = int(PENDING_CANCEL)
 
 
-def refuse_fill(order: Order, report: ExecutionReport) -> int:
-    """The reason to refuse this fill, or NONE."""
+def refuse_fill(order: Order, report: ExecutionReport, status: int) -> int:
+    """The reason to refuse this fill, which would bring the order to `status` (see ``status_after_fill``), or NONE."""
     quantity = report.quantity
     if report.instrument != order.instrument:
         return WRONG_INSTRUMENT
@@ -42,7 +42,7 @@ def refuse_fill(order: Order, report: ExecutionReport) -> int:
         return DUPLICATE_FILL
     if order.filled_quantity + quantity > order.quantity:
         return OVERFILL
-    if not ALLOWED[order.status * STATES + status_after_fill(order, quantity)]:
+    if not ALLOWED[order.status * STATES + status]:
         return REFUSED_TRANSITION
     return NONE
 

@@ -11,7 +11,7 @@ import msgspec
 NO_TIMER = 2**63 - 1
 
 
-class Order(msgspec.Struct, array_like=True):
+class Order(msgspec.Struct, array_like=True, gc=False):
     """One order as the venue's reports have left it. Quantities in units of the instrument's precision, never negative."""
 
     order_id: str

@@ -136,17 +136,17 @@ class Routing:
     def _fill(self, order: Order, report: ExecutionReport, context: Any) -> None:
         """Book a fill. The Fill goes out before the event, so that whoever adds position and working quantity never counts short."""
         clock = context.clock
-        reason = refuse_fill(order, report)
+        quantity = report.quantity
+        status = status_after_fill(order, quantity)
+        reason = refuse_fill(order, report, status)
         if reason != NO_REASON:
             context.emit(refusal(order, reason, clock))
             return
-        quantity = report.quantity
         order_id = order.order_id
         account = order.account
         strategy = order.strategy
         instrument = order.instrument
         side = order.side
-        status = status_after_fill(order, quantity)
         late = CLOSED[order.status]
         filled = order.filled_quantity + quantity
         order.status = status

@@ -103,7 +103,7 @@ class Desk(msgspec.Struct, array_like=True):
     """a view waits for the end of the cooldown"""
 
 
-class Working(msgspec.Struct, array_like=True):
+class Working(msgspec.Struct, array_like=True, gc=False):
     """One of our orders whose end has not been reported."""
 
     desk: int

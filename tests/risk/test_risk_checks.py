@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -401,6 +404,102 @@ def test_a_limit_for_one_instrument_should_leave_the_others() -> None:
     risk, context = Risk([toy(1), toy(2)], Settings()), LedgerContext()
     risk.on_control_command(control(ControlKind.LIMIT, ControlScope.INSTRUMENT, "max_position", "3", number=2), context)
     assert [risk.state.lines[number].max_position for number in (1, 2)] == [-1, 3]
+
+
+def test_a_new_specification_should_not_undo_the_operator() -> None:
+    """Oracle: by hand: limits for all reach an instrument listed later; one for a single instrument survives its next specification."""
+    risk, context = Risk([toy(1)], Settings(max_position="5", max_quantity="7")), LedgerContext()
+    risk.on_control_command(control(ControlKind.LIMIT, ControlScope.SYSTEM, "max_position", "3"), context)
+    risk.on_control_command(control(ControlKind.LIMIT, ControlScope.INSTRUMENT, "max_quantity", "2", number=1), context)
+    restored(risk)
+    risk.on_instrument(toy(1, tick_size=2), context)
+    risk.on_instrument(toy(2), context)
+    lines = risk.state.lines
+    assert [(line.max_position, line.max_quantity) for line in lines.values()] == [(3, 2), (3, 7)]
+    assert lines[1].tick_size == 2
+    risk.on_control_command(control(ControlKind.LIMIT, ControlScope.SYSTEM, "max_quantity", "9"), context)
+    risk.on_instrument(toy(1), context)
+    assert [line.max_quantity for line in risk.state.lines.values()] == [9, 9]
+
+
+# -- a twin in real units
+
+
+def twin(
+    wanted: OrderRequest, bid: Fraction, ask: Fraction, position: Fraction, working: dict[int, Fraction], limits: dict[str, Fraction]
+) -> set[RiskCode]:
+    """The numeric checks once more, in Fractions of real units instead of scaled integers."""
+    quantity, price = Fraction(wanted.quantity, 1000), Fraction(wanted.price, 10)
+    buy, market = wanted.side == BUY, wanted.price == 0
+    touch = (ask if buy else bid) if market else price
+    centre, band = (bid + ask) / 2, limits["price_collar_bp"] / 10_000
+    worst = Fraction(math.ceil((touch + touch * band) * 10), 10) if market and buy else touch
+    failed = set()
+    if quantity < limits["min_quantity"]:
+        failed.add(C.MIN_QUANTITY)
+    if quantity > limits["max_quantity"]:
+        failed.add(C.MAX_QUANTITY)
+    if touch * quantity < limits["min_notional"]:
+        failed.add(C.MIN_NOTIONAL)
+    if worst * quantity > limits["max_notional"]:
+        failed.add(C.MAX_NOTIONAL)
+    reached = position + working[BUY] + quantity if buy else -(position - working[SELL] - quantity)
+    if reached > limits["max_position"]:
+        failed.add(C.POSITION_LIMIT)
+    if not buy and reached > 0:
+        failed.add(C.SHORT_NOT_ALLOWED)
+    if abs(touch - centre) > band * centre:
+        failed.add(C.PRICE_COLLAR)
+    return failed
+
+
+LIMITS = st.fixed_dictionaries(
+    {
+        "min_quantity": st.integers(0, 20),
+        "max_quantity": st.integers(5, 60),
+        "min_notional": st.integers(0, 3000),
+        "max_notional": st.integers(1000, 8000),
+        "max_position": st.integers(0, 80),
+    }
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    limits=LIMITS,
+    collar=st.sampled_from(["0.5", "12.25", "100", "500"]),
+    bid=st.integers(900, 1100),
+    spread=st.integers(0, 30),
+    held=st.integers(-60, 60),
+    working=st.tuples(st.integers(0, 30), st.integers(0, 30)),
+    side=st.sampled_from([BUY, SELL]),
+    quantity=st.integers(1, 70),
+    price=st.one_of(st.just(0), st.integers(850, 1150)),
+)
+def test_should_agree_with_a_twin_in_real_units(
+    limits: dict[str, int], collar: str, bid: int, spread: int, held: int, working: tuple[int, int], side: int, quantity: int, price: int
+) -> None:
+    """Oracle: `twin`, in exact fractions: the same set of failing checks, and the first of it as the code."""
+    texts = {name: fixed.format(value, 4 if name.endswith("notional") else 3) for name, value in limits.items()}
+    risk = Risk([perpetual(1, shortable=False)], msgspec.convert({"price_collar_bp": collar, **texts}, Settings))
+    context = LedgerContext()
+    risk.on_mark(mark(bid, bid + spread), context)
+    line = risk.state.lines[1]
+    line.position, line.working_buy, line.working_sell = held, working[0], working[1]
+    wanted = request(ID, side, quantity, price)
+    risk.on_order_request(wanted, context)
+    (decision,) = context.take(RiskDecision)
+    real = {name: Fraction(text) for name, text in texts.items()} | {"price_collar_bp": Fraction(collar)}
+    expected = twin(
+        wanted,
+        Fraction(bid, 10),
+        Fraction(bid + spread, 10),
+        Fraction(held, 1000),
+        {BUY: Fraction(working[0], 1000), SELL: Fraction(working[1], 1000)},
+        real,
+    )
+    assert {code for code in RiskCode if decision.failed_checks >> code & 1} == expected
+    assert decision.code == min(expected, default=C.NONE)
 
 
 # -- the published table
