@@ -80,6 +80,6 @@ def usdm(path: Path, price_precision: int = 2, quantity_precision: int = 3) -> t
     for body in kept:
         time = body["T"] * MILLISECOND
         depth.append(DepthUpdate(1, time, 0, body["U"], body["u"], body["pu"], int(DepthKind.DELTA), CHAIN, levels(body["b"]), levels(body["a"])))
-    merged = [(trade.event_time, 0, at, trade) for at, trade in enumerate(trades)] + [(update.event_time, 1, at, update) for at, update in enumerate(depth)]
-    merged.sort(key=lambda item: item[:3])
-    return tuple(item[3] for item in merged), tuple(sorted(tickers))
+    merged: list[Any] = [*trades, *depth]  # trades first, so that a stable sort puts them before depth of the same time
+    merged.sort(key=lambda record: record.event_time)
+    return tuple(merged), tuple(sorted(tickers))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from recordings import plain_instrument
+
 from schemas.records import Bar, DepthUpdate, Mark, Quote, Trade
 from schemas.vocabulary import DepthKind, Flag, Side
 from streams.aggregation import stage
@@ -22,7 +23,9 @@ def trade(time: int, price: int = 100, quantity: int = 1, *, identity: int = 0, 
     return Trade(number, time, 0, identity or time, 1, price, quantity, int(side), int(flags))
 
 
-def snapshot(time: int, last: int, bids: Sequence[tuple[int, int]], asks: Sequence[tuple[int, int]], *, flags: int = 0, number: int = 1) -> DepthUpdate:
+def snapshot(
+    time: int, last: int, bids: Sequence[tuple[int, int]], asks: Sequence[tuple[int, int]], *, flags: int = 0, number: int = 1
+) -> DepthUpdate:
     return DepthUpdate(number, time, 0, last, last, -1, int(DepthKind.SNAPSHOT), WHOLE_SNAPSHOT | int(flags), list(bids), list(asks))
 
 
