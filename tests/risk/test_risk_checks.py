@@ -222,6 +222,25 @@ def test_a_repeated_id_should_be_denied_while_it_works_and_after() -> None:
     assert list(risk.state.recent) == [built_id(3), built_id(4)]
 
 
+def test_a_working_order_should_be_known_though_the_ring_forgot_it() -> None:
+    """Oracle: by hand: a ring of one, two orders working: the first id is still refused."""
+    risk, context = Risk([toy()], Settings(recent_orders=1)), LedgerContext()
+    risk.on_mark(mark(100, 102), context)
+    for number in (1, 2, 1):
+        risk.on_order_request(request(built_id(number)), context)
+    assert [each.code for each in context.take(RiskDecision)] == [C.NONE, C.NONE, C.DUPLICATE_ORDER]
+
+
+def test_a_fill_beyond_an_order_should_not_make_its_working_quantity_negative() -> None:
+    """Oracle: by hand: 10 asked, 12 filled: the position is what was filled, nothing works."""
+    risk, context = Risk([toy()], Settings()), LedgerContext()
+    risk.on_mark(mark(100, 102), context)
+    risk.on_order_request(buy(10), context)
+    risk.on_fill(fill(BUY, 12, 100, order_id=ID), context)
+    end(risk, ID, OrderStatus.FILLED)
+    assert (risk.state.lines[1].position, risk.state.lines[1].working_buy) == (12, 0)
+
+
 def end(risk: Risk, order_id: str, status: OrderStatus, refused: bool = False) -> None:
     risk.on_order_event(OrderEvent(order_id, 1, 1, 1, 0, int(status), 1, BUY, 10, 0, 0, refused), LedgerContext())
 

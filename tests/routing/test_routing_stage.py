@@ -349,6 +349,17 @@ def test_closed_orders_should_leave_the_oldest_first() -> None:
     assert sorted(routing.state.ring) == sorted(routing.state.closed)
 
 
+def test_a_late_fill_should_not_enter_an_order_twice_in_the_ring() -> None:
+    """Oracle: by hand: cancelled, filled late to the end, then two more orders push it out of a ring of two."""
+    routing, context = started(closed_orders=2)
+    routing.on_execution_report(report(ID, ReportKind.CANCELLED), context)
+    routing.on_execution_report(report(ID, ReportKind.FILL, 10, 100, 1), context)
+    assert (routing.state.ring, routing.state.closed[ID].status) == ([ID], S.FILLED)
+    for number in (50, 51):
+        one_order(routing, context, number)
+    assert sorted(routing.state.closed) == [built_id(50), built_id(51)]
+
+
 def test_memory_should_stay_flat_however_many_orders_pass() -> None:
     """Oracle: the allocator: the second 20,000 orders add less than 200 kB to what the first 20,000 left."""
     routing, context = Routing([toy()], Settings(closed_orders=256)), LedgerContext()
