@@ -1,4 +1,4 @@
-"""Bit scans that kernels lack in Numba: the processor's own leading and trailing zero counts, by way of LLVM's ``ctlz`` and ``cttz``."""
+"""What the processor can do and Numba does not offer: zero counts of a word, and the high half of a product. Kernels only."""
 
 from __future__ import annotations
 
@@ -22,7 +22,20 @@ def _zero_count(name: str) -> Any:
 
 
 leading_zeros = _zero_count("llvm.ctlz")
-"""Zero bits above the highest set bit of a uint64; 64 for zero. Kernels only."""
+"""Zero bits above the highest set bit of a uint64; 64 for zero."""
 
 trailing_zeros = _zero_count("llvm.cttz")
-"""Zero bits below the lowest set bit of a uint64; 64 for zero. Kernels only."""
+"""Zero bits below the lowest set bit of a uint64; 64 for zero."""
+
+
+def _multiply_high_typer(typing_context: Any, a: Any, b: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        wide = ir.IntType(128)
+        product = builder.mul(*(builder.zext(argument, wide) for argument in arguments))
+        return builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), ir.IntType(64))
+
+    return types.uint64(types.uint64, types.uint64), generate
+
+
+multiply_high: Any = intrinsic(_multiply_high_typer)
+"""High 64 bits of the product of two uint64."""

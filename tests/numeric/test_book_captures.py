@@ -25,8 +25,13 @@ CASES = {
     "spot ETH": (("spot/ethusdt_20240808.gz",), 2, 8, 1, False),
     "futures BTC": (("usdm/btcusdt_20240808.gz",), 2, 3, 10, True),
 }
-EXPECTED = {"spot BTC over midnight": (6491, 6493), "spot ETH": (6468, 6468), "futures BTC": (6547, 6547)}
-"""Records whose top equals the ticker, of all compared: the published counts."""
+EXPECTED = {"spot BTC over midnight": (6491, 6493), "spot ETH": (3432, 3432), "futures BTC": (6547, 6547)}
+"""Records whose top equals the ticker, of all compared. Published: 6491 of 6493, 6468 of 6468, 6547 of 6547; the ETH figure spans a second day
+that is not in the set. The two that differ on spot BTC are the venue's: its ticker and its depth stream disagree there."""
+
+
+def text_of(path: Path) -> str:
+    return gzip.decompress(path.read_bytes()).decode()
 
 
 @functools.lru_cache(maxsize=2)
@@ -39,7 +44,7 @@ def recording(folder: Path, case: str):
         return [(fixed.parse(price, price_precision), fixed.parse(quantity, quantity_precision)) for price, quantity in pairs]
 
     for file in files:
-        for line in gzip.open(folder / "binance" / file, "rt"):
+        for line in text_of(folder / "binance" / file).splitlines():
             message = json.loads(line.partition(" ")[2])
             if "lastUpdateId" in message:
                 last = message["lastUpdateId"]
@@ -103,8 +108,7 @@ SYMBOLS = {
 @functools.lru_cache(maxsize=1)
 def older_recording(folder: Path):
     captures = folder / "captures"
-    http = gzip.open(captures / "BINANCE_FUTURES.http.0.0.gz", "rt").read()
-    stream = gzip.open(captures / "BINANCE_FUTURES.ws.1.0.gz", "rt").read()
+    http, stream = text_of(captures / "BINANCE_FUTURES.http.0.0.gz"), text_of(captures / "BINANCE_FUTURES.ws.1.0.gz")
     assert hashlib.sha256(stream.encode()).hexdigest() == "e1aa90106a893e362e404ec9abb6231c5e494a68dc8a3f8a75c682342aa60d5c"
     return http, stream
 
