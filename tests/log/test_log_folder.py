@@ -27,7 +27,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def run_python(code: str, *arguments: str) -> subprocess.Popen[str]:
     """A process of its own that runs this code."""
-    return subprocess.Popen([sys.executable, "-c", textwrap.dedent(code), *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", textwrap.dedent(code), *arguments]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 HOLD = """

@@ -113,7 +113,6 @@ TestLogAgainstList = LogAgainstList.TestCase
 def test_a_log_cut_and_written_again_equals_one_never_cut(tmp_path: Path, segment_records: int, keep: int) -> None:
     """Property: truncation leaves no trace: files are byte for byte those of a log that was written once."""
     blocks = [3, 7, 1, 6, 3]
-    assert keep in (0, 3, 10, 11, 17, 20)
     for name in ("once", "again"):
         with LocalLog.create(tmp_path / name, sync="never", segment_records=segment_records) as log:
             fill(log, blocks)
@@ -124,5 +123,5 @@ def test_a_log_cut_and_written_again_equals_one_never_cut(tmp_path: Path, segmen
                     if first >= keep:
                         fill(log, [count], first=first)
                     first += count
-    files = [{str(path.relative_to(tmp_path / name)): path.read_bytes() for path in (tmp_path / name).rglob("*.*") if path.is_file()} for name in ("once", "again")]
-    assert files[0] == files[1]
+    once, again = ({path.name: path.read_bytes() for path in (tmp_path / name / TOPIC / "0").iterdir()} for name in ("once", "again"))
+    assert once == again
