@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.kernel import kernel
 from streams.numeric import wide
+from streams.venue.inlining import inlined_kernel
 from streams.venue.state import RATE_SCALE
 
 _SPLIT = 2 * RATE_SCALE
 
 
-@kernel
+@inlined_kernel
 def fee(price: int, quantity: int, rate: int) -> Any:
     """price * quantity * rate / 1e8 rounded half to even, as two limbs (high, low) in units 10^-(price_precision + quantity_precision).
 

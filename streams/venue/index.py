@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from schemas.kernel import kernel
+from streams.numeric.borrowing import borrowing_kernel
+from streams.venue.inlining import inlined_kernel
 
 ENTRY = np.dtype([("first", "i8"), ("second", "i8"), ("value_plus_one", "i8")])
 """One slot; ``value_plus_one`` 0 marks it empty, so that a table of zeros is an empty table."""
@@ -26,15 +27,15 @@ def new_index(keys_max: int) -> np.ndarray[Any, Any]:
     return np.zeros(1 << max(3, (2 * keys_max - 1).bit_length()), ENTRY)
 
 
-@kernel
-def _home(table: Any, first: int, second: int) -> int:
+@inlined_kernel
+def _home(table: Any, first: int, second: int) -> Any:
     mixed = (np.uint64(first) * _MIX_FIRST) ^ (np.uint64(second) * _MIX_SECOND)
     mixed = (mixed ^ (mixed >> _HALF)) * _MIX_LAST
     return np.int64((mixed ^ (mixed >> _HALF)) & np.uint64(len(table) - 1))
 
 
-@kernel
-def find(table: Any, first: int, second: int) -> int:
+@borrowing_kernel
+def find(table: Any, first: int, second: int) -> Any:
     """Value of the key, -1 where it is absent."""
     mask = len(table) - 1
     slot = _home(table, first, second)
@@ -45,7 +46,7 @@ def find(table: Any, first: int, second: int) -> int:
     return -1
 
 
-@kernel
+@borrowing_kernel
 def put(table: Any, first: int, second: int, value: int) -> None:
     """Set the value of the key, which may be new."""
     mask = len(table) - 1
@@ -57,7 +58,7 @@ def put(table: Any, first: int, second: int, value: int) -> None:
     table[slot].value_plus_one = value + 1
 
 
-@kernel
+@borrowing_kernel
 def remove(table: Any, first: int, second: int) -> None:
     """Delete the key, which must be present; the entries of its run that may move back do."""
     mask = len(table) - 1

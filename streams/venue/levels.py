@@ -8,24 +8,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.kernel import kernel
+import numpy as np
+
 from schemas.vocabulary import Side
 from streams.numeric import book
 from streams.venue import index
+from streams.venue.inlining import inlined_kernel
 from streams.venue.state import FAULT_LEVELS, NONE, raise_fault
 
-BUY = int(Side.BUY)
-SELL = int(Side.SELL)
+BUY = np.int64(Side.BUY)
+SELL = np.int64(Side.SELL)
 
 
-@kernel
-def find(state: Any, slot: int, side: int, price: int) -> int:
+@inlined_kernel
+def find(state: Any, slot: int, side: int, price: int) -> Any:
     """The watched level at this price, NONE where it is not watched."""
     return index.find(state.level_index, price, slot * 4 + side)
 
 
-@kernel
-def watch(state: Any, books: Any, slot: int, side: int, price: int) -> int:
+@inlined_kernel
+def watch(state: Any, books: Any, slot: int, side: int, price: int) -> Any:
     """The level at this price, watched from now on if it was not; NONE when ``levels_max`` is reached."""
     found = find(state, slot, side, price)
     if found >= 0:
@@ -61,7 +63,7 @@ def watch(state: Any, books: Any, slot: int, side: int, price: int) -> int:
     return chosen
 
 
-@kernel
+@inlined_kernel
 def release(state: Any, place: int) -> None:
     """Stop watching the level if nothing of ours is left there."""
     level = state.levels[place]
@@ -82,7 +84,7 @@ def release(state: Any, place: int) -> None:
     counters.levels -= 1
 
 
-@kernel
+@inlined_kernel
 def consume(state: Any, place: int, quantity: int) -> None:
     """Remember that we took this much of what the level displays."""
     level = state.levels[place]
@@ -91,7 +93,7 @@ def consume(state: Any, place: int, quantity: int) -> None:
     level.consumed += quantity
 
 
-@kernel
+@inlined_kernel
 def forget_consumed(state: Any, place: int) -> None:
     """The displayed size changed: what we took is forgotten."""
     level = state.levels[place]
@@ -100,8 +102,8 @@ def forget_consumed(state: Any, place: int) -> None:
         state.markets[level.slot].consumed_levels -= 1
 
 
-@kernel
-def available(state: Any, books: Any, slot: int, side: int, price: int) -> int:
+@inlined_kernel
+def available(state: Any, books: Any, slot: int, side: int, price: int) -> Any:
     """What the level displays less what we took of it, at least 0."""
     quantity = book.quantity_at(books, slot, side, price)
     if state.markets[slot].consumed_levels != 0:
@@ -111,8 +113,8 @@ def available(state: Any, books: Any, slot: int, side: int, price: int) -> int:
     return quantity
 
 
-@kernel
-def best_available(state: Any, books: Any, slot: int, side: int) -> int:
+@inlined_kernel
+def best_available(state: Any, books: Any, slot: int, side: int) -> Any:
     """Best price of the recorded side that still has something to take, 0 for none."""
     price = books.bid_price[slot] if side == BUY else books.ask_price[slot]
     if state.markets[slot].consumed_levels == 0:
@@ -122,7 +124,7 @@ def best_available(state: Any, books: Any, slot: int, side: int) -> int:
     return price
 
 
-@kernel
+@inlined_kernel
 def link_resting(state: Any, place: int) -> None:
     """Enter a level that gets its first resting order into its side's list, best price first."""
     level = state.levels[place]
@@ -145,7 +147,7 @@ def link_resting(state: Any, place: int) -> None:
         market.best_ask = place
 
 
-@kernel
+@inlined_kernel
 def unlink_resting(state: Any, place: int) -> None:
     """Take a level without resting orders out of its side's list."""
     level = state.levels[place]

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.kernel import kernel
+from streams.venue.inlining import inlined_kernel
 from streams.venue.state import FAULT_COMMANDS, FAULT_REPORTS, NO_TIMER, raise_fault
 
 
-@kernel
+@inlined_kernel
 def post_command(state: Any, command: Any) -> None:
     """Send a command decided at the present clock; it is due at the venue after the feed and entry legs."""
     counters = state.counters[0]
@@ -37,11 +37,12 @@ def post_command(state: Any, command: Any) -> None:
     state.working[0] += 1
 
 
-@kernel
+@inlined_kernel
 def post_report(
-    state: Any, order: Any, kind: int, reason: int, trade_id: int, price: int, quantity: int, filled: int, leaves: int, liquidity: int, fee: Any
-) -> None:
-    """Report on ``order`` (a command or a resting order) at the present clock; it is due back after the response leg less the feed leg."""
+    state: Any, order: Any, kind: int, reason: int, trade_id: int, price: int, quantity: int, filled: int, leaves: int, liquidity: int,
+    fee_high: int, fee_low: int,
+) -> None:  # fmt: skip
+    """Report on ``order`` (on its way or resting) at the present clock; it is due back after the response leg less the feed leg."""
     counters = state.counters[0]
     if counters.reports == len(state.reports):
         raise_fault(state, FAULT_REPORTS, order.instrument, counters.reports, len(state.reports))
@@ -62,30 +63,30 @@ def post_report(
     report.cumulative_quantity = filled
     report.leaves_quantity = leaves
     report.liquidity = liquidity
-    report.fee_high = fee[0]
-    report.fee_low = fee[1]
+    report.fee_high = fee_high
+    report.fee_low = fee_low
     state.report_sequence[at] = counters.sequence
     counters.sequence += 1
     counters.reports += 1
     state.working[0] += 1
 
 
-@kernel
-def command_due(state: Any) -> int:
+@inlined_kernel
+def command_due(state: Any) -> Any:
     """When the next command reaches the venue, NO_TIMER for none."""
     counters = state.counters[0]
     return state.commands[counters.commands_first].due if counters.commands != 0 else NO_TIMER
 
 
-@kernel
-def report_due(state: Any) -> int:
+@inlined_kernel
+def report_due(state: Any) -> Any:
     """When the next report is delivered, NO_TIMER for none."""
     counters = state.counters[0]
     return state.reports[counters.reports_first].event_time if counters.reports != 0 else NO_TIMER
 
 
-@kernel
-def command_is_next(state: Any) -> bool:
+@inlined_kernel
+def command_is_next(state: Any) -> Any:
     """True if the next command comes before the next report by (due time, sequence)."""
     counters = state.counters[0]
     arrival, delivery = command_due(state), report_due(state)
@@ -94,7 +95,7 @@ def command_is_next(state: Any) -> bool:
     return state.commands[counters.commands_first].sequence < state.report_sequence[counters.reports_first]
 
 
-@kernel
+@inlined_kernel
 def drop_command(state: Any) -> None:
     """Take the first command off its ring; an empty ring starts over at its first place, which keeps memory warm."""
     counters = state.counters[0]
@@ -103,7 +104,7 @@ def drop_command(state: Any) -> None:
     state.working[0] -= 1
 
 
-@kernel
+@inlined_kernel
 def drop_report(state: Any) -> None:
     """Take the first report off its ring."""
     counters = state.counters[0]
@@ -112,7 +113,7 @@ def drop_report(state: Any) -> None:
     state.working[0] -= 1
 
 
-@kernel
+@inlined_kernel
 def set_timer(state: Any) -> None:
     """The next deadline: the earlier of the next arrival and the next delivery."""
     state.timer[0] = min(command_due(state), report_due(state))

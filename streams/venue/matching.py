@@ -8,40 +8,43 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.kernel import kernel
+import numpy as np
+
 from schemas.vocabulary import Liquidity, OrderReason, OrderType, ReportKind, RequestKind, Side, TimeInForce
 from streams.numeric import book
+from streams.numeric.borrowing import borrowing_kernel
 from streams.venue import fees, levels, mail, orders, rules
+from streams.venue.inlining import inlined_kernel
 from streams.venue.state import NONE
 
-BUY = int(Side.BUY)
-SELL = int(Side.SELL)
-NEW = int(RequestKind.NEW)
-MARKET = int(OrderType.MARKET)
-IOC = int(TimeInForce.IOC)
-TAKER = int(Liquidity.TAKER)
-NO_LIQUIDITY_FLAG = int(Liquidity.UNKNOWN)
+BUY = np.int64(Side.BUY)
+SELL = np.int64(Side.SELL)
+NEW = np.int64(RequestKind.NEW)
+MARKET = np.int64(OrderType.MARKET)
+IOC = np.int64(TimeInForce.IOC)
+TAKER = np.int64(Liquidity.TAKER)
+NEITHER = np.int64(Liquidity.UNKNOWN)
 
-ACCEPTED = int(ReportKind.ACCEPTED)
-REJECTED = int(ReportKind.REJECTED)
-FILL = int(ReportKind.FILL)
-CANCELLED = int(ReportKind.CANCELLED)
-CANCEL_REJECTED = int(ReportKind.CANCEL_REJECTED)
+ACCEPTED = np.int64(ReportKind.ACCEPTED)
+REJECTED = np.int64(ReportKind.REJECTED)
+FILL = np.int64(ReportKind.FILL)
+CANCELLED = np.int64(ReportKind.CANCELLED)
+CANCEL_REJECTED = np.int64(ReportKind.CANCEL_REJECTED)
 
-FINE = int(OrderReason.NONE)
-USER_CANCEL = int(OrderReason.USER_CANCEL)
-IOC_REMAINDER = int(OrderReason.IOC_REMAINDER)
-NO_LIQUIDITY = int(OrderReason.NO_LIQUIDITY)
-UNKNOWN_ORDER = int(OrderReason.UNKNOWN_ORDER)
-ORDER_CLOSED = int(OrderReason.ORDER_CLOSED)
-DUPLICATE_ORDER = int(OrderReason.DUPLICATE_ORDER)
-WRONG_INSTRUMENT = int(OrderReason.WRONG_INSTRUMENT)
+FINE = np.int64(OrderReason.NONE)
+USER_CANCEL = np.int64(OrderReason.USER_CANCEL)
+IOC_REMAINDER = np.int64(OrderReason.IOC_REMAINDER)
+NO_LIQUIDITY = np.int64(OrderReason.NO_LIQUIDITY)
+UNKNOWN_ORDER = np.int64(OrderReason.UNKNOWN_ORDER)
+ORDER_CLOSED = np.int64(OrderReason.ORDER_CLOSED)
+DUPLICATE_ORDER = np.int64(OrderReason.DUPLICATE_ORDER)
+WRONG_INSTRUMENT = np.int64(OrderReason.WRONG_INSTRUMENT)
 
-FREE = (0, 0)
-"""No fee, as two limbs."""
+ZERO = np.int64(0)
+NO_FEE = np.uint64(0)
 
 
-@kernel
+@borrowing_kernel
 def arrive(state: Any, books: Any, command: Any) -> None:
     """Carry out a command that reaches the venue at the present clock."""
     if command.kind == NEW:
@@ -50,33 +53,33 @@ def arrive(state: Any, books: Any, command: Any) -> None:
         _cancel(state, command)
 
 
-@kernel
+@inlined_kernel
 def _new_order(state: Any, books: Any, command: Any) -> None:
     """Refuse the order with a reason, or accept it, match it, and let the rest rest or cancel it."""
     if orders.find(state, command.order_id_high, command.order_id_low) != orders.UNKNOWN:
-        _state_report(state, command, REJECTED, DUPLICATE_ORDER, 0, 0)
+        _state_report(state, command, REJECTED, DUPLICATE_ORDER, ZERO, ZERO)
         return
     slot = book.slot_of(books, command.instrument)
     refusal = rules.refusal(state, books, command, slot)
     if refusal != FINE:
-        _state_report(state, command, REJECTED, refusal, 0, 0)
+        _state_report(state, command, REJECTED, refusal, ZERO, ZERO)
         orders.remember_closed(state, command.order_id_high, command.order_id_low)
         return
-    _state_report(state, command, ACCEPTED, FINE, 0, command.quantity)
+    _state_report(state, command, ACCEPTED, FINE, ZERO, command.quantity)
     filled = _take(state, books, command, slot)
     if filled < command.quantity and command.order_type != MARKET and command.time_in_force != IOC:
         orders.rest(state, books, command, slot, filled)
         return
     if filled < command.quantity:
-        _state_report(state, command, CANCELLED, NO_LIQUIDITY if command.order_type == MARKET else IOC_REMAINDER, filled, 0)
+        _state_report(state, command, CANCELLED, NO_LIQUIDITY if command.order_type == MARKET else IOC_REMAINDER, filled, ZERO)
     orders.remember_closed(state, command.order_id_high, command.order_id_low)
 
 
-@kernel
-def _take(state: Any, books: Any, command: Any, slot: int) -> int:
+@inlined_kernel
+def _take(state: Any, books: Any, command: Any, slot: int) -> Any:
     """Walk the recorded book from its best price; returns the quantity filled. What is taken is remembered level by level."""
     passive = SELL if command.side == BUY else BUY
-    filled = 0
+    filled = ZERO
     price = books.bid_price[slot] if passive == BUY else books.ask_price[slot]
     while price != 0 and filled < command.quantity and rules.within_limit(command, price):
         quantity = min(command.quantity - filled, levels.available(state, books, slot, passive, price))
@@ -91,33 +94,33 @@ def _take(state: Any, books: Any, command: Any, slot: int) -> int:
     return filled
 
 
-@kernel
+@inlined_kernel
 def _cancel(state: Any, command: Any) -> None:
     """Cancel a resting order; one that was filled or cancelled first has won the race."""
     place = orders.find(state, command.order_id_high, command.order_id_low)
     if place == orders.UNKNOWN or place == orders.CLOSED:
         reason = UNKNOWN_ORDER if place == orders.UNKNOWN else ORDER_CLOSED
-        _state_report(state, command, CANCEL_REJECTED, reason, 0, 0)
+        _state_report(state, command, CANCEL_REJECTED, reason, ZERO, ZERO)
         return
     order = state.orders[place]
     if order.instrument != command.instrument:
-        _state_report(state, command, CANCEL_REJECTED, WRONG_INSTRUMENT, 0, 0)
+        _state_report(state, command, CANCEL_REJECTED, WRONG_INSTRUMENT, ZERO, ZERO)
         return
-    _state_report(state, order, CANCELLED, USER_CANCEL, order.filled, 0)
+    _state_report(state, order, CANCELLED, USER_CANCEL, order.filled, ZERO)
     orders.remove(state, place)
 
 
-@kernel
+@inlined_kernel
 def _state_report(state: Any, order: Any, kind: int, reason: int, filled: int, leaves: int) -> None:
     """A report that is not a fill."""
-    mail.post_report(state, order, kind, reason, 0, 0, 0, filled, leaves, NO_LIQUIDITY_FLAG, FREE)
+    mail.post_report(state, order, kind, reason, ZERO, ZERO, ZERO, filled, leaves, NEITHER, ZERO, NO_FEE)
 
 
-@kernel
+@inlined_kernel
 def report_fill(state: Any, order: Any, price: int, quantity: int, filled: int, liquidity: int) -> None:
     """A fill of ``quantity`` at ``price``; ``filled`` includes it. Trade ids count up over the whole venue."""
     counters = state.counters[0]
     counters.trade_id += 1
     rate = counters.taker_rate if liquidity == TAKER else counters.maker_rate
-    fee = fees.fee(price, quantity, rate)
-    mail.post_report(state, order, FILL, FINE, counters.trade_id, price, quantity, filled, order.quantity - filled, liquidity, fee)
+    high, low = fees.fee(price, quantity, rate)
+    mail.post_report(state, order, FILL, FINE, counters.trade_id, price, quantity, filled, order.quantity - filled, liquidity, high, low)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.kernel import kernel
 from streams.venue import index, levels
+from streams.venue.inlining import inlined_kernel
 from streams.venue.state import FAULT_ORDERS, NONE, raise_fault
 
 CLOSED = 1 << 40
@@ -17,14 +17,14 @@ CLOSED = 1 << 40
 UNKNOWN = -1
 
 
-@kernel
-def find(state: Any, order_id_high: int, order_id_low: int) -> int:
+@inlined_kernel
+def find(state: Any, order_id_high: int, order_id_low: int) -> Any:
     """Slot of the resting order, CLOSED, or UNKNOWN: never seen or forgotten."""
     return index.find(state.order_index, order_id_high, order_id_low)
 
 
-@kernel
-def rest(state: Any, books: Any, command: Any, slot: int, filled: int) -> int:
+@inlined_kernel
+def rest(state: Any, books: Any, command: Any, slot: int, filled: int) -> Any:
     """Let what is left of the order rest at its limit, last at its level. Returns its place, NONE when a capacity is reached."""
     counters = state.counters[0]
     place = counters.order_free
@@ -41,17 +41,11 @@ def rest(state: Any, books: Any, command: Any, slot: int, filled: int) -> int:
         return NONE
     level = state.levels[at]
     order = state.orders[place]
-    order.order_id_high = command.order_id_high
-    order.order_id_low = command.order_id_low
-    order.price = command.price
-    order.quantity = command.quantity
+    state.orders[place] = command
     order.filled = filled
     order.queue_ahead = level.displayed
     order.traded_before = level.traded
     order.level = at
-    order.slot = slot
-    order.instrument = command.instrument
-    order.side = command.side
     order.next = NONE
     order.previous = level.last_order
     if level.last_order == NONE:
@@ -66,7 +60,7 @@ def rest(state: Any, books: Any, command: Any, slot: int, filled: int) -> int:
     return place
 
 
-@kernel
+@inlined_kernel
 def remove(state: Any, place: int) -> None:
     """Take a resting order off its level and remember it as closed; its slot is free."""
     counters = state.counters[0]
@@ -90,7 +84,7 @@ def remove(state: Any, place: int) -> None:
     state.working[0] -= 1
 
 
-@kernel
+@inlined_kernel
 def remember_closed(state: Any, order_id_high: int, order_id_low: int) -> None:
     """Note the order as closed; the oldest of ``closed_max`` closed orders is forgotten."""
     counters = state.counters[0]

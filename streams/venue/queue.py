@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.kernel import kernel
+from streams.venue.inlining import inlined_kernel
 from streams.venue.state import NONE
 
 
-@kernel
-def after_cancellation(queue_ahead: int, previous: int, new: int, traded: int) -> int:
+@inlined_kernel
+def after_cancellation(queue_ahead: int, previous: int, new: int, traded: int) -> Any:
     """Quantity ahead after the displayed size went from ``previous`` to ``new`` while ``traded`` printed there.
 
     Only a net decrease, previous - new - traded, is cancellation; what trades took is already off the queue.
@@ -23,7 +23,7 @@ def after_cancellation(queue_ahead: int, previous: int, new: int, traded: int) -
     return queue_ahead
 
 
-@kernel
+@inlined_kernel
 def displayed_changed(state: Any, place: int, new: int) -> None:
     """Move the orders of a level whose displayed size is now ``new``."""
     level = state.levels[place]

@@ -11,20 +11,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.kernel import kernel
+import numpy as np
+
 from schemas.vocabulary import DepthKind, Liquidity, Side
 from streams.numeric import book
+from streams.numeric.borrowing import borrowing_kernel
 from streams.venue import levels, matching, orders, queue
+from streams.venue.inlining import inlined_kernel
 from streams.venue.state import NONE
 
-BUY = int(Side.BUY)
-SELL = int(Side.SELL)
+BUY = np.int64(Side.BUY)
+SELL = np.int64(Side.SELL)
 APPLIED = book.APPLIED
-SNAPSHOT = int(DepthKind.SNAPSHOT)
-MAKER = int(Liquidity.MAKER)
+SNAPSHOT = np.int64(DepthKind.SNAPSHOT)
+MAKER = np.int64(Liquidity.MAKER)
 
 
-@kernel
+@borrowing_kernel
 def trade(state: Any, slot: int, price: int, quantity: int, aggressor_side: int) -> None:
     """Spend one print's volume on our orders; a print without an aggressor side can hit nobody."""
     market = state.markets[slot]
@@ -46,8 +49,8 @@ def trade(state: Any, slot: int, price: int, quantity: int, aggressor_side: int)
         _print_at(state, place, left)
 
 
-@kernel
-def _print_through(state: Any, place: int, left: int) -> int:
+@inlined_kernel
+def _print_through(state: Any, place: int, left: int) -> Any:
     """The market printed beyond this level: nobody is ahead of us any more. Returns the volume left."""
     at = state.levels[place].first_order
     while at != NONE:
@@ -61,7 +64,7 @@ def _print_through(state: Any, place: int, left: int) -> int:
     return left
 
 
-@kernel
+@inlined_kernel
 def _print_at(state: Any, place: int, left: int) -> None:
     """Spend the volume from the front of the level's queue: others ahead of our first order, that order, others between it and the next."""
     others = 0
@@ -80,7 +83,7 @@ def _print_at(state: Any, place: int, left: int) -> None:
         at = following
 
 
-@kernel
+@borrowing_kernel
 def depth(state: Any, books: Any, slot: int, update: Any, rows: Any, result: int) -> None:
     """Follow an update after the book took it with ``result``: queue positions, what we took, and prices the market moved through.
 
@@ -111,7 +114,7 @@ def depth(state: Any, books: Any, slot: int, update: Any, rows: Any, result: int
     _fill_passed(state, books, slot)
 
 
-@kernel
+@inlined_kernel
 def _fill_passed(state: Any, books: Any, slot: int) -> None:
     """Fill the orders at whose price or beyond the other side now stands; what we took ourselves does not count as standing."""
     market = state.markets[slot]
@@ -125,7 +128,7 @@ def _fill_passed(state: Any, books: Any, slot: int) -> None:
             _fill_level(state, market.best_ask)
 
 
-@kernel
+@inlined_kernel
 def _compare(state: Any, books: Any, place: int) -> None:
     """If the book now displays another size at this level, move the queue and forget what we took."""
     level = state.levels[place]
@@ -136,7 +139,7 @@ def _compare(state: Any, books: Any, place: int) -> None:
         levels.release(state, place)
 
 
-@kernel
+@inlined_kernel
 def _fill_level(state: Any, place: int) -> None:
     """Fill every order of the level in full, in order of arrival."""
     at = state.levels[place].first_order
@@ -146,7 +149,7 @@ def _fill_level(state: Any, place: int) -> None:
         at = following
 
 
-@kernel
+@inlined_kernel
 def _fill(state: Any, place: int, quantity: int) -> None:
     """Fill a resting order at its limit price; a full one leaves the table."""
     order = state.orders[place]

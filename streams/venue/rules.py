@@ -8,26 +8,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.kernel import kernel
+import numpy as np
+
 from schemas.vocabulary import OrderReason, OrderType, Side, TimeInForce
 from streams.numeric import wide
 from streams.venue import levels
+from streams.venue.inlining import inlined_kernel
 from streams.venue.state import NONE
 
-BUY = int(Side.BUY)
-SELL = int(Side.SELL)
-MARKET = int(OrderType.MARKET)
-LIMIT = int(OrderType.LIMIT)
-GTC = int(TimeInForce.GTC)
-IOC = int(TimeInForce.IOC)
-FINE = int(OrderReason.NONE)
-INVALID_ORDER = int(OrderReason.INVALID_ORDER)
-BOOK_NOT_SYNCED = int(OrderReason.BOOK_NOT_SYNCED)
-POST_ONLY_WOULD_CROSS = int(OrderReason.POST_ONLY_WOULD_CROSS)
+BUY = np.int64(Side.BUY)
+SELL = np.int64(Side.SELL)
+MARKET = np.int64(OrderType.MARKET)
+LIMIT = np.int64(OrderType.LIMIT)
+GTC = np.int64(TimeInForce.GTC)
+IOC = np.int64(TimeInForce.IOC)
+FINE = np.int64(OrderReason.NONE)
+INVALID_ORDER = np.int64(OrderReason.INVALID_ORDER)
+BOOK_NOT_SYNCED = np.int64(OrderReason.BOOK_NOT_SYNCED)
+POST_ONLY_WOULD_CROSS = np.int64(OrderReason.POST_ONLY_WOULD_CROSS)
 
 
-@kernel
-def refusal(state: Any, books: Any, command: Any, slot: int) -> int:
+@inlined_kernel
+def refusal(state: Any, books: Any, command: Any, slot: int) -> Any:
     """Why the venue refuses the order, FINE if it does not. Checked in this order: form, sync, market notional, post-only."""
     if slot == NONE or not _well_formed(state.markets[slot], command):
         return INVALID_ORDER
@@ -41,16 +43,16 @@ def refusal(state: Any, books: Any, command: Any, slot: int) -> int:
     return FINE
 
 
-@kernel
-def within_limit(command: Any, price: int) -> bool:
+@inlined_kernel
+def within_limit(command: Any, price: int) -> Any:
     """True if the order may trade at this price of the other side."""
     if command.order_type == MARKET:
         return True
     return price <= command.price if command.side == BUY else price >= command.price
 
 
-@kernel
-def _well_formed(market: Any, command: Any) -> bool:
+@inlined_kernel
+def _well_formed(market: Any, command: Any) -> Any:
     """Everything that can be judged without the book. A market order has no time in force; post-only is for resting limit orders."""
     if command.side != BUY and command.side != SELL:
         return False
@@ -67,7 +69,7 @@ def _well_formed(market: Any, command: Any) -> bool:
     return not _below_minimum_notional(market, command.price, command.quantity)
 
 
-@kernel
-def _below_minimum_notional(market: Any, price: int, quantity: int) -> bool:
+@inlined_kernel
+def _below_minimum_notional(market: Any, price: int, quantity: int) -> Any:
     high, low = wide.mul(price, quantity)
     return wide.compare(high, low, market.minimum_notional_high, market.minimum_notional_low) < 0

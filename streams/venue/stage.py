@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.kernel import kernel
 from streams.numeric import book
+from streams.numeric.borrowing import borrowing_kernel
 from streams.venue import mail, matching, resting
+from streams.venue.inlining import inlined_kernel
 from streams.venue.state import FAULTS, NONE, Settings, State, new_state
 
 __all__ = ["FAULTS", "INPUTS", "NAME", "OUTPUTS", "OWN_BOOKS", "RESERVE", "STATE_VERSION", "VIEWS", "Settings", "State", "new_state"]
@@ -28,7 +29,7 @@ OWN_BOOKS = True
 _DELIVERIES_MAX = RESERVE["venue.reports"]
 
 
-@kernel
+@inlined_kernel
 def on_trade(state: Any, books: Any, trade: Any, out: Any) -> None:
     """A print may fill resting orders. With ``state.working[0] == 0`` the call does nothing and may be left out."""
     slot = book.slot_of(books, trade.instrument)
@@ -39,7 +40,7 @@ def on_trade(state: Any, books: Any, trade: Any, out: Any) -> None:
         mail.set_timer(state)
 
 
-@kernel
+@inlined_kernel
 def on_depth_update(state: Any, books: Any, update: Any, levels: Any, out: Any) -> None:
     """Apply the update to the venue's book; where we rest at a level or took from one, follow it."""
     slot = book.slot_of(books, update.instrument)
@@ -51,14 +52,14 @@ def on_depth_update(state: Any, books: Any, update: Any, levels: Any, out: Any) 
         mail.set_timer(state)
 
 
-@kernel
+@inlined_kernel
 def on_venue_command(state: Any, books: Any, command: Any, out: Any) -> None:
     """Send the command on its way: it arrives at clock + feed + entry."""
     mail.post_command(state, command)
     mail.set_timer(state)
 
 
-@kernel
+@borrowing_kernel
 def on_timer(state: Any, books: Any, deadline: int, out: Any) -> None:
     """Arrivals and deliveries due at the clock, in (time, sequence) order; what does not fit stays due."""
     rows, count = out.venue_reports
@@ -82,6 +83,6 @@ def on_timer(state: Any, books: Any, deadline: int, out: Any) -> None:
     mail.set_timer(state)
 
 
-@kernel
+@inlined_kernel
 def on_end(state: Any, books: Any, out: Any) -> None:
     """Input has ended: what rests, rests, and what is under way stays under way."""

@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 
 from schemas.compiled.execution_report import DTYPE as REPORT
-from schemas.kernel import kernel
 from schemas.records import Instrument
 from streams.venue.index import new_index
+from streams.venue.inlining import inlined_kernel
 
 NO_TIMER = 2**63 - 1
 NONE = -1
@@ -21,7 +21,12 @@ RATE_SCALE = 100_000_000
 """Fee rates are integers in units of 1e-8 of the notional: one basis point is 10_000."""
 
 FAULT_ORDERS, FAULT_REPORTS, FAULT_COMMANDS, FAULT_LEVELS = 1, 2, 3, 4
-FAULTS = {FAULT_ORDERS: "venue.orders_max", FAULT_REPORTS: "venue.reports_max", FAULT_COMMANDS: "venue.commands_max", FAULT_LEVELS: "venue.levels_max"}
+FAULTS = {
+    FAULT_ORDERS: "venue.orders_max",
+    FAULT_REPORTS: "venue.reports_max",
+    FAULT_COMMANDS: "venue.commands_max",
+    FAULT_LEVELS: "venue.levels_max",
+}
 
 QUEUE_MODELS = ("risk-averse",)
 
@@ -63,45 +68,37 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 ORDER = np.dtype([
-    ("order_id_high", "i8"), ("order_id_low", "i8"),
-    ("price", "i8"), ("quantity", "i8"),
+    ("order_id_high", "i8"), ("order_id_low", "i8"), ("instrument", "i8"), ("kind", "i8"), ("side", "i8"),
+    ("order_type", "i8"), ("time_in_force", "i8"), ("post_only", "i8"), ("quantity", "i8"), ("price", "i8"),
+    ("due", "i8"), ("sequence", "i8"),                     # on its way: when it arrives, and its place among all that is under way
     ("filled", "i8"),
-    ("queue_ahead", "i8"),      # displayed quantity of others still before us at our price
-    ("traded_before", "i8"),    # part of the level's `traded` that printed before we joined
-    ("level", "i4"), ("next", "i4"), ("previous", "i4"),   # our orders at the level in order of arrival; `next` also links free slots
-    ("slot", "i4"), ("instrument", "i4"), ("side", "i4"),
+    ("queue_ahead", "i8"),                                 # resting: displayed quantity of others still before us at our price
+    ("traded_before", "i8"),                               # part of the level's `traded` that printed before we joined
+    ("level", "i8"), ("next", "i8"), ("previous", "i8"),   # our orders at the level in order of arrival; `next` also links free slots
 ])  # fmt: skip
-"""A resting order. Prices and quantities in units of the instrument."""
+"""A command: on its way to the venue, or resting there. Prices and quantities in units of the instrument."""
 
 LEVEL = np.dtype([
-    ("price", "i8"),
-    ("displayed", "i8"),        # size in the recorded book
-    ("traded", "i8"),           # volume printed here since `displayed` last changed
-    ("consumed", "i8"),         # what our taking orders took here since `displayed` last changed
-    ("slot", "i4"), ("side", "i4"),
-    ("first_order", "i4"), ("last_order", "i4"),
-    ("better", "i4"), ("worse", "i4"),                     # our neighbouring levels with resting orders, same slot and side
-    ("next", "i4"), ("previous", "i4"),                    # all levels of the slot; `next` also links free levels
+    ("price", "i8"), ("slot", "i8"), ("side", "i8"),
+    ("displayed", "i8"),                                   # size in the recorded book
+    ("traded", "i8"),                                      # volume printed here since `displayed` last changed
+    ("consumed", "i8"),                                    # what our taking orders took here since `displayed` last changed
+    ("first_order", "i8"), ("last_order", "i8"),
+    ("better", "i8"), ("worse", "i8"),                     # our neighbouring levels with resting orders, same slot and side
+    ("next", "i8"), ("previous", "i8"),                    # all levels of the slot; `next` also links free levels
 ])  # fmt: skip
 """A price level we watch: we rest there, or took from it."""
 
 MARKET = np.dtype([
     ("tick_size", "i8"), ("lot_size", "i8"), ("minimum_quantity", "i8"), ("maximum_quantity", "i8"),
     ("minimum_notional_high", "i8"), ("minimum_notional_low", "u8"),
-    ("first_level", "i4"),                                 # head of the list of watched levels
-    ("levels", "i4"),                                      # how many
-    ("consumed_levels", "i4"),                             # how many of them with something consumed
-    ("best_bid", "i4"), ("best_ask", "i4"),                # our best levels with resting orders
-    ("resync", "i4"),                                      # 1: the book was out of sync, compare every level when it is back
+    ("first_level", "i8"),                                 # head of the list of watched levels
+    ("levels", "i8"),                                      # how many
+    ("consumed_levels", "i8"),                             # how many of them with something consumed
+    ("best_bid", "i8"), ("best_ask", "i8"),                # our best levels with resting orders
+    ("resync", "i8"),                                      # 1: the book was out of sync, compare every level when it is back
 ])  # fmt: skip
 """One instrument: its order rules and where our levels begin. Index: the slot of the book."""
-
-COMMAND = np.dtype([
-    ("due", "i8"), ("sequence", "i8"),
-    ("order_id_high", "i8"), ("order_id_low", "i8"), ("quantity", "i8"), ("price", "i8"),
-    ("instrument", "i4"), ("kind", "i4"), ("side", "i4"), ("order_type", "i4"), ("time_in_force", "i4"), ("post_only", "i4"),
-])  # fmt: skip
-"""A command on its way to the venue."""
 
 IDENTITY = np.dtype([("order_id_high", "i8"), ("order_id_low", "i8")])
 
@@ -163,13 +160,13 @@ def new_state(instruments: Sequence[Instrument], settings: Settings) -> State:
         closed=np.zeros(settings.closed_max, IDENTITY),
         levels=np.zeros(settings.levels_max, LEVEL),
         level_index=new_index(settings.levels_max),
-        commands=np.zeros(settings.commands_max, COMMAND),
+        commands=np.zeros(settings.commands_max, ORDER),
         reports=np.zeros(settings.reports_max, REPORT),
         report_sequence=np.zeros(settings.reports_max, np.int64),
     )
 
 
-@kernel
+@inlined_kernel
 def raise_fault(state: Any, code: int, instrument: int, value: int, limit: int) -> None:
     """Note the first capacity reached; the runtime stops the run and names the setting."""
     if state.fault[0] == 0:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from schemas.compiled.venue_command import DTYPE as VENUE_COMMAND
 from schemas.records import DepthUpdate, ExecutionReport, Instrument, Trade, VenueCommand
 from schemas.vocabulary import DepthKind, Flag, InstrumentKind, OrderType, ReportKind, RequestKind, Side, TimeInForce
 from streams.numeric.book import new_books
+from streams.numeric.outputs import outputs_type
 from streams.venue import stage
 
 NEVER = 2**63 - 1
@@ -51,7 +52,8 @@ def instrument(number: int = 1, **changed: Any) -> Instrument:
     fields: dict[str, Any] = {
         "instrument": number, "venue": "test", "symbol": f"T{number}", "kind": int(InstrumentKind.SPOT), "base": "T", "quote": "USDT",
         "price_precision": 2, "quantity_precision": 3, "tick_size": 1, "lot_size": 1, "minimum_quantity": 1, "maximum_quantity": 10**12,
-        "minimum_notional": 0, "multiplier": 1, "shortable": True, "funding_interval": 0, "expiry": None, "valid_from": 0, "event_time": 0, "flags": 0,
+        "minimum_notional": 0, "multiplier": 1, "shortable": True,
+        "funding_interval": 0, "expiry": None, "valid_from": 0, "event_time": 0, "flags": 0,
     }  # fmt: skip
     return Instrument(**(fields | changed))
 
@@ -87,17 +89,13 @@ def cancel(time: int, name: int, side: int = BUY, number: int = 1) -> Event:
     return time, VenueCommand(order_id(name), number, time, int(RequestKind.CANCEL), int(side), 0, 0, False, 0, 0)
 
 
-class Out(NamedTuple):
-    venue_reports: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
-
-
 class KernelVenue:
     """The stage behind the reference's interface. ``window`` is the book's, which changes no result."""
 
     def __init__(self, instruments: list[Instrument], settings: stage.Settings, window: int = 1 << 10) -> None:
         self.state = stage.new_state(instruments, settings)
         self.books = new_books(instruments, window, 1 << 10)
-        self.out = Out((np.zeros(stage.RESERVE["venue.reports"], EXECUTION_REPORT), np.zeros(1, np.int64)))
+        self.out = outputs_type(stage.OUTPUTS)((np.zeros(stage.RESERVE["venue.reports"], EXECUTION_REPORT), np.zeros(1, np.int64)))
 
     @property
     def clock(self) -> int:
