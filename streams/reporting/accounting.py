@@ -114,8 +114,8 @@ def checks(records: ReportInput, result: Result, found: dict[str, int | None]) -
         sides = [None if side is None else decimal_text(side, precision) for side in (expected, observed)]
         rows.append({"name": name, "ok": expected == observed, "expected": sides[0], "observed": sides[1]})
 
-    cash = records.facts.get("cash_amount")
-    if isinstance(cash, int) and result.start is not None:
+    cash = stated_cash(records.facts.get("cash"), result.amount_precision)
+    if cash is not None and result.start is not None:
         check("starting capital is the run's cash", cash, result.start)
     if found["end"] is not None:
         net, fees = (found["gross"] or 0) - (found["fees"] or 0), found["fees"]
@@ -140,6 +140,15 @@ def checks(records: ReportInput, result: Result, found: dict[str, int | None]) -
         wrong = sum(result.measures[name] != measure for name, measure in result.recomputed.items())
         check("numbers of the reports topic = numbers of the fills and the ledger (differences)", 0, wrong, 0)
     return rows
+
+
+def stated_cash(text: Any, precision: int) -> int | None:
+    """The run's cash (``1000000USDT``, or without the currency) in units of 10^-precision; null where it is not stated."""
+    digits = str(text or "").rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ ")
+    whole, _, part = digits.partition(".")
+    if not (whole + part).isdecimal() or len(part) > precision:
+        return None
+    return int(whole + part.ljust(precision, "0"))
 
 
 def profit_by_period(result: Result) -> dict[str, Any]:

@@ -47,6 +47,7 @@ svg path{fill:none}
 .grid{stroke:var(--grid)}
 .base{stroke:var(--soft);stroke-dasharray:3 4}
 .line{stroke:var(--accent);stroke-width:1.8;stroke-linejoin:round}
+svg .stale{fill:var(--shade);stroke:var(--rule)}
 .price{stroke:var(--ink);stroke-width:1.1;stroke-linejoin:round;opacity:.75}
 svg .area{fill:var(--area)}
 svg .fall{fill:var(--sell);fill-opacity:.22;stroke:var(--loss)}
@@ -95,7 +96,8 @@ svg.wide{display:none}svg.narrow{display:block}.less{display:none}th,td{padding-
 @page{size:A4;margin:12mm}body{font-size:11px;print-color-adjust:exact;-webkit-print-color-adjust:exact}main{max-width:none;padding:0}
 h1{font-size:20px}
 h2{font-size:14px}.lead,section>p.lead,.legend{font-size:10.5px;margin-bottom:4px}h3{font-size:11px;margin:10px 0 4px}.bars{font-size:11px}
-.sentence{font-size:13px;margin-top:8px}.tiles{margin-top:12px}svg.wide{width:94%;margin:0 auto}.tiles{grid-template-columns:repeat(6,1fr);gap:6px}
+.sentence{font-size:13px;margin-top:8px}.tiles{margin-top:12px}svg.wide{width:88%;margin:0 auto}h2,h3,.lead,.legend{break-after:avoid}
+figure{break-inside:avoid}.flow{columns:1}.tiles{grid-template-columns:repeat(6,1fr);gap:6px}
 .tile{padding:7px 8px}.tile .value{font-size:14px}.tile .value small{font-size:10px}
 .tile .name,.tile .note,.tile .basis{font-size:10px}section{padding:10px 12px;margin-top:10px}section.long{break-inside:auto}svg.wide{display:block}
 svg.narrow{display:none}.split{grid-template-columns:1fr 1fr}.less{display:table-cell}table{font-size:10.5px}th{font-size:10px}tr{break-inside:avoid}

@@ -12,6 +12,7 @@ from schemas.records import Fill
 from schemas.vocabulary import Flag, Side
 from streams.reporting.document import QuoteSeries, Report, ReportInput, Result, equity_times
 from streams.reporting.pictures import (
+    Columns,
     Panel,
     TimeScale,
     area_path,
@@ -122,7 +123,15 @@ def price_chart(report: Report, instrument: int, width: int) -> str:
     decimals = tick_decimals(step, line.price_precision)
     ticks = list(range(-(-panel.low // (2 * step)) * 2 * step, panel.high + 1, 2 * step))
     parts = [value_axis(panel, frame.left, frame.right, lambda tick: money(tick // 2, line.price_precision, decimals), ticks)]
-    parts.append(f'<path class="price" d="{line_path(columns(times, mids, scale), scale, panel)}"/>')
+    spans = stale_spans(records.quotes.get(instrument), scale)
+    for first, last in spans:
+        x, wide = at(scale.x(first)), at(scale.x(last) - scale.x(first))
+        parts.append(f'<rect class="stale" x="{x}" y="{top}" width="{wide}" height="{height}"><title>no usable book</title></rect>')
+    whole = columns(times, mids, scale)
+    holes = [int(np.searchsorted(whole.column, int(scale.x(first)) - scale.left, side="right")) for first, _ in spans]
+    for begin, end in zip([0, *holes], [*holes, len(whole.column)], strict=True):
+        piece = Columns(*(array[begin:end] for array in whole))
+        parts.append(f'<path class="price" d="{line_path(piece, scale, panel)}"/>' if begin < end else "")
     parts.append(fill_marks(fills, scale, panel, result, instrument))
     parts.append(caption(frame.left, top - 8, f"{line.symbol} mid, {line.quote}"))
     bottom = top + height
@@ -138,6 +147,22 @@ def price_chart(report: Report, instrument: int, width: int) -> str:
     description = f"{plural(buys, 'buy')} (triangles up, below the price) and {plural(len(fills) - buys, 'sell')} (triangles down, above it)."
     title = f"{line.symbol}: price, fills, position and toxicity"
     return picture(width, bottom + 34, f"price{instrument}", title, description, "".join(parts), (frame.left, frame.right))
+
+
+def stale_spans(series: QuoteSeries | None, scale: TimeScale) -> list[tuple[int, int]]:
+    """From each quote without a usable book to the next with one, where that is wide enough to see (2 pixels)."""
+    if series is None or series.flags is None or not len(series.event_time):
+        return []
+    usable = (series.flags & UNUSABLE) == 0
+    edges = np.flatnonzero(usable[1:] != usable[:-1]) + 1
+    starts = [0, *edges.tolist()] if not usable[0] else edges.tolist()
+    spans = []
+    for begin, end in zip(starts[::2], [*starts[1::2], None], strict=False):
+        first = max(scale.first, int(series.event_time[begin]))
+        last = scale.last if end is None else min(scale.last, int(series.event_time[end]))
+        if last > first and scale.x(last) - scale.x(first) >= 2:
+            spans.append((first, last))
+    return spans
 
 
 def price_points(records: ReportInput, instrument: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -10,6 +10,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from streams.reporting import charts, hover
+from streams.reporting.accounting import stated_cash
 from streams.reporting.appearance import SCRIPT, STYLE
 from streams.reporting.footer import verification
 from streams.reporting.headlines import amount, cash, headlines, sample_mark, sentence, tone
@@ -343,9 +344,8 @@ def run(report: Report) -> str:
         elif isinstance(value, bool):
             text = "on" if value else "off"
         else:
-            text = str(value)
-            if name == "cash" and text.isdecimal():
-                text = f"{count(int(text))} {facts.get('currency', '')}".strip()
+            cash_amount = stated_cash(value, 8) if name == "cash" else None
+            text = str(value) if cash_amount is None else f"{money(cash_amount, 8)} {report.result.currency}"
         rows.append(f"<tr><th scope=row>{escape(words(name))}</th><td class=wrap>{escape(text)}</td></tr>")
     for row in report.model["instruments"]:
         text = f"{row['venue']} {row['kind'].lower()}: tick {row['tick_size']}, lot {row['lot_size']}, {plural(row['fills'], 'fill')}"
