@@ -27,7 +27,8 @@ CASES = {
 }
 EXPECTED = {"spot BTC over midnight": (6491, 6493), "spot ETH": (3432, 3432), "futures BTC": (6547, 6547)}
 """Records whose top equals the ticker, of all compared. Published: 6491 of 6493, 6468 of 6468, 6547 of 6547; the ETH figure spans a second day
-that is not in the set. The two that differ on spot BTC are the venue's: its ticker and its depth stream disagree there."""
+that is not in the set. At the two that differ on
+spot BTC the venue's streams contradict each other for a few ids: the depth record lacks a bid that the tickers before and after it show."""
 
 
 def text_of(path: Path) -> str:
