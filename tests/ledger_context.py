@@ -96,23 +96,31 @@ class Pipeline:
         self.subscribers = subscribers
 
     def send(self, record: Any) -> None:
+        """Deliver a record and all its consequences, then what became due at once."""
+        self._deliver(record)
+        self._fire(self.context.clock)
+
+    def at(self, clock: int) -> None:
+        """Move the clock, firing the timers that are due first."""
+        self._fire(clock)
+        self.context.clock = clock
+
+    def _deliver(self, record: Any) -> None:
         self.records.append(record)
         name = type(record).__name__
         for stage in self.subscribers.get(name, ()):
             getattr(stage, HANDLERS[name])(record, self.context)
             self._drain()
 
-    def at(self, clock: int) -> None:
-        """Move the clock, firing the timers that are due first."""
+    def _fire(self, clock: int) -> None:
         while True:
             due = min(stage.state.timer for stage in self.stages)
             if due > clock:
-                break
+                return
             stage = next(each for each in self.stages if each.state.timer == due)
-            self.context.clock = due
+            self.context.clock = max(due, self.context.clock)
             stage.on_timer(due, self.context)
             self._drain()
-        self.context.clock = clock
 
     def end(self) -> None:
         for stage in self.stages:
@@ -127,7 +135,7 @@ class Pipeline:
         waiting = self.context.emitted
         self.context.emitted = []
         for record in waiting:
-            self.send(record)
+            self._deliver(record)
 
 
 def instrument(number: int = 1, **changes: Any) -> Instrument:
@@ -294,40 +302,38 @@ def state_bytes(stage: Any) -> bytes:
     return msgspec.msgpack.encode(stage.state)
 
 
+class ToyVenueState(msgspec.Struct):
+    timer: int = 2**63 - 1
+    waiting: list[VenueCommand] = []
+    trades: int = 0
+
+
 class ToyVenue:
-    """Fills every market order at once at the price it is given; keeps limit orders until told."""
+    """Fills every market order in full at its price, with a fee of 1; keeps limit orders. Answers by a timer that is due at once."""
 
     NAME = "venue"
     INPUTS = ("venue.commands",)
     OUTPUTS = ("venue.reports",)
 
-    class Clockless:
-        timer = 2**63 - 1
-
     def __init__(self, price: int = 100) -> None:
-        self.state = self.Clockless()
+        self.state = ToyVenueState()
         self.price = price
-        self.trades = 0
 
     def on_venue_command(self, record: VenueCommand, context: Any) -> None:
-        if record.kind != RequestKind.NEW:
-            return
-        context.emit(report(record.order_id, ReportKind.ACCEPTED, side=record.side, number=record.instrument, leaves=record.quantity))
-        if record.order_type == OrderType.MARKET:
-            self.trades += 1
-            context.emit(
-                report(
-                    record.order_id,
-                    ReportKind.FILL,
-                    record.quantity,
-                    self.price,
-                    self.trades,
-                    record.side,
-                    record.instrument,
-                    fee=1,
-                    cumulative=record.quantity,
-                )
-            )
+        if record.kind == RequestKind.NEW:
+            self.state.waiting.append(record)
+            self.state.timer = context.clock
+
+    def on_timer(self, deadline: int, context: Any) -> None:
+        self.state.timer = 2**63 - 1
+        waiting, self.state.waiting = self.state.waiting, []
+        for order in waiting:
+            order_id, side, number, quantity = order.order_id, order.side, order.instrument, order.quantity
+            context.emit(report(order_id, ReportKind.ACCEPTED, side=side, number=number, leaves=quantity))
+            if order.order_type == OrderType.MARKET:
+                self.state.trades += 1
+                trade = self.state.trades
+                context.emit(report(order_id, ReportKind.FILL, quantity, self.price, trade, side, number, fee=1, cumulative=quantity))
 
 
 def last_event(records: Iterable[Any]) -> OrderEvent:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import random
+from pathlib import Path
 
 import pytest
 from ledger_context import LedgerContext, approved, built_id, control, last_event, report, request, restored, state_bytes, toy
@@ -55,6 +56,11 @@ def test_the_full_machine_should_have_every_state_and_no_pair_twice() -> None:
     assert all(not set(TRANSITIONS[now]) & set(later) for now, later in LATER.items())
     assert set(TRANSITIONS) == set(STATES) - {S.UNKNOWN}
     assert doctest.testmod(machine).failed == 0
+
+
+def test_the_published_page_should_be_current() -> None:
+    """docs/order_machine.md is what `python -m streams.routing.machine` prints."""
+    assert (Path(__file__).resolve().parents[2] / "docs" / "order_machine.md").read_text() == machine.table()
 
 
 def order_in(status: OrderStatus, filled: int = 0) -> tuple[Routing, LedgerContext]:
