@@ -1,8 +1,9 @@
-"""The L2 book in plain Python: two dictionaries and a sort. It is the specification of book.py, and its twin in the tests."""
+"""The L2 book in plain Python: per side a dictionary and a sorted list. It is the specification of book.py, and its twin in the tests."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterable, Sequence
 
 from schemas.vocabulary import Side
 from streams.numeric import sync
@@ -12,20 +13,59 @@ Level = tuple[int, int]
 """Price and absolute quantity; 0 removes the level."""
 
 
+class ReferenceSide:
+    """Levels of one side: ``quantities`` by price, without zeros, and their prices, ascending."""
+
+    def __init__(self, better: int) -> None:
+        self.better = better
+        """+1 where a higher price is better (bids), -1 where a lower one is (asks)."""
+        self.quantities: dict[int, int] = {}
+        self.prices: list[int] = []
+
+    def apply(self, levels: Iterable[Level]) -> None:
+        for price, quantity in levels:
+            if price not in self.quantities:
+                if quantity:
+                    insort(self.prices, price)
+                    self.quantities[price] = quantity
+            elif quantity:
+                self.quantities[price] = quantity
+            else:
+                del self.quantities[price]
+                del self.prices[bisect_left(self.prices, price)]
+
+    def best(self) -> Level:
+        if not self.prices:
+            return 0, 0
+        price = self.prices[-1 if self.better > 0 else 0]
+        return price, self.quantities[price]
+
+    def next_level(self, price: int) -> int:
+        if price < 1:
+            return self.best()[0]
+        place = bisect_left(self.prices, price) - 1 if self.better > 0 else bisect_right(self.prices, price)
+        return self.prices[place] if 0 <= place < len(self.prices) else 0
+
+    def levels(self) -> list[Level]:
+        return [(price, self.quantities[price]) for price in self.prices[:: -self.better]]
+
+
 class ReferenceBook:
-    """One instrument's book. ``bids`` and ``asks`` map price to quantity and hold no zero; ``top`` is what may be shown."""
+    """One instrument's book. ``top`` is what may be shown: bid price and quantity, ask price and quantity."""
 
     def __init__(self) -> None:
         self.clear()
 
     def clear(self) -> None:
         """Forget everything: no levels, unsynced, waiting for a snapshot."""
-        self.bids: dict[int, int] = {}
-        self.asks: dict[int, int] = {}
+        self._empty()
         self.phase = sync.UNSYNCED
         self.sequence = 0
         self.time = 0
         self.top = (0, 0, 0, 0)
+
+    def _empty(self) -> None:
+        self.bids, self.asks = ReferenceSide(1), ReferenceSide(-1)
 
     @property
     def synced(self) -> bool:
@@ -43,44 +83,31 @@ class ReferenceBook:
             return MALFORMED
         result, was_synced, old_top = 0, self.synced, self.top
         if verdict in (sync.RESET, sync.DROP):
-            self.bids, self.asks = {}, {}
+            self._empty()
         if applies:
-            for side, levels in ((self.bids, bids), (self.asks, asks)):
-                for price, quantity in levels:
-                    if quantity:
-                        side[price] = quantity
-                    else:
-                        side.pop(price, None)
+            self.bids.apply(bids)
+            self.asks.apply(asks)
             self.sequence, self.time = final, time
             result = APPLIED
         self.phase = phase
         if verdict != sync.GAP:
-            self.top = (*self.best(Side.BUY), *self.best(Side.SELL)) if self.synced else (0, 0, 0, 0)
+            self.top = (*self.bids.best(), *self.asks.best()) if self.synced else (0, 0, 0, 0)
             result |= TOP_CHANGED if self.top != old_top else 0
         if was_synced != self.synced:
             result |= BECAME_STALE if was_synced else BECAME_SYNCED
         return result
 
-    def levels(self, side: int) -> list[Level]:
-        """All levels of a side, best first."""
-        return sorted(self.asks.items()) if side == Side.SELL else sorted(self.bids.items(), reverse=True)
+    def _side(self, side: int) -> ReferenceSide:
+        return self.asks if side == Side.SELL else self.bids
 
-    def best(self, side: int) -> Level:
-        """Best level of a side, (0, 0) for none."""
-        levels = self.asks if side == Side.SELL else self.bids
-        if not levels:
-            return 0, 0
-        price = min(levels) if side == Side.SELL else max(levels)
-        return price, levels[price]
+    def levels(self, side: int) -> list[Level]:
+        """All levels of a side, best first. ``side``: Side.BUY for bids, Side.SELL for asks."""
+        return self._side(side).levels()
 
     def quantity_at(self, side: int, price: int) -> int:
         """Quantity at a price, 0 for none."""
-        return (self.asks if side == Side.SELL else self.bids).get(price, 0)
+        return self._side(side).quantities.get(price, 0)
 
     def next_level(self, side: int, price: int) -> int:
         """Price of the next worse level than ``price`` (0: the best one), 0 for none."""
-        if price < 1:
-            return self.best(side)[0]
-        if side == Side.SELL:
-            return min((other for other in self.asks if other > price), default=0)
-        return max((other for other in self.bids if other < price), default=0)
+        return self._side(side).next_level(price)
