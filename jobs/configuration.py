@@ -6,7 +6,7 @@ import hashlib
 import json
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -50,7 +50,7 @@ class Configuration(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     tail_capacity: int = 1 << 16
     state_digest_records: int = 1_000_000
     clock_jump_max: int = 3_600_000_000_000
-    sync: str = "close"
+    sync: Literal["commit", "close", "never"] = "never"
 
     def check(self) -> Configuration:
         """The configuration, if its bounds hold.

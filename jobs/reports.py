@@ -1,13 +1,108 @@
-"""Reports of a run folder: placeholder until the reporting document is wired."""
+"""Reports of a run folder: its topics read into the document, written as one page, JSON and CSV."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from jobs.pipeline import read_instruments
+from schemas.catalogue import topic as topic_of
+from schemas.codec import codec
 from streams.log.local import LocalLog
+from streams.reporting.document import QuoteSeries, ReportInput, ToxicitySeries, build_report
+
+Columns = dict[str, np.ndarray[Any, Any]]
 
 
 def write_reports(folder: LocalLog, manifest: dict[str, Any], out: Path | None = None) -> list[Path]:
-    """Write the reports."""
-    return []
+    """Write report.html, report.json and the CSV files into ``out`` (the run folder by default); returns their paths."""
+    report = build_report(read_records(folder, manifest))
+    target = folder.path if out is None else out
+    target.mkdir(parents=True, exist_ok=True)
+    files = {"report.html": report.to_html(), "report.json": report.to_json(), **report.to_csv()}
+    written = []
+    for name, content in files.items():
+        draft = target / f".{name}.draft"
+        draft.write_bytes(content)
+        os.replace(draft, target / name)
+        written.append(target / name)
+    return written
+
+
+def read_records(folder: LocalLog, manifest: dict[str, Any]) -> ReportInput:
+    """What the report is made from."""
+    instruments = read_instruments(folder)
+    marks = _columns(folder, "md.marks", ("instrument", "event_time", "bid_price", "ask_price", "flags"))
+    toxicity = _columns(folder, "md.toxicity", ("instrument", "event_time", "vpin", "vpin_null"))
+    identity = manifest["identity"]
+    is_simulated = bool(len(marks["flags"])) and bool((marks["flags"] & 1024).any())
+    return ReportInput(
+        instruments=instruments,
+        quotes={each.instrument: _quotes(marks, each.instrument) for each in instruments},
+        bars=_records(folder, "md.bars"),
+        toxicity={each.instrument: _toxicity(toxicity, each.instrument) for each in instruments},
+        fills=_records(folder, "fills"),
+        order_events=_records(folder, "orders.events"),
+        decisions=_records(folder, "orders.decisions"),
+        positions=_records(folder, "positions"),
+        pnl=_records(folder, "pnl"),
+        reports=_records(folder, "reports"),
+        facts={
+            "strategy": identity["strategy"],
+            "parameters": identity["parameters"],
+            "cash": manifest["configuration"]["cash"],
+            "currency": manifest["configuration"]["currency"],
+            "fees": identity["fees"],
+            "latency": identity["latency"],
+            "short": identity["short"],
+            "symbols": [each.symbol for each in instruments],
+            "inputs": sorted(identity["inputs"]),
+            "journal_id": f"{manifest['journal_id']:06x}",
+            "batches": manifest["batches"],
+            "records": manifest["records"],
+            "topic_digests": {name: facts["digest"] for name, facts in manifest["topics"].items() if not name.endswith((".journal", ".snapshots"))},
+            "input_digests": identity["inputs"],
+            "code_digest": manifest["code"],
+            "versions": manifest["versions"],
+            "end_time": manifest["clock_end"],
+            "provenance": "simulated" if is_simulated else "recorded",
+        },
+    )
+
+
+def _records(folder: LocalLog, topic: str) -> list[Any]:
+    if topic not in folder.topics():
+        return []
+    decoder = codec(topic_of(topic).record)
+    found: list[Any] = []
+    for block in folder.reader(topic).blocks():
+        found.extend(decoder.decode_records(block.body, block.count))
+    return found
+
+
+def _columns(folder: LocalLog, topic: str, names: tuple[str, ...]) -> Columns:
+    """Columns of a topic, a block in memory at a time besides them."""
+    decoder = codec(topic_of(topic).record)
+    parts: list[np.ndarray[Any, Any]] = []
+    if topic in folder.topics():
+        for block in folder.reader(topic).blocks():
+            rows = decoder.decode_rows(block.body, block.count)
+            parts.append(rows[list(names)].copy())
+    if not parts:
+        return {name: np.zeros(0, decoder.dtype[name]) for name in names}
+    rows = np.concatenate(parts)
+    return {name: rows[name] for name in names}
+
+
+def _quotes(columns: Columns, instrument: int) -> QuoteSeries:
+    mine = columns["instrument"] == instrument
+    times, bids, asks, flags = (columns[name][mine].astype(np.int64) for name in ("event_time", "bid_price", "ask_price", "flags"))
+    return QuoteSeries(times, bids, asks, flags)
+
+
+def _toxicity(columns: Columns, instrument: int) -> ToxicitySeries:
+    mine = columns["instrument"] == instrument
+    return ToxicitySeries(columns["event_time"][mine].astype(np.int64), columns["vpin"][mine], columns["vpin_null"][mine])

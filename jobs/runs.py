@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import shutil
 from collections.abc import Callable, Iterator
@@ -151,7 +152,8 @@ class Backtest:
         try:
             if (self.folder / MANIFEST).is_file():
                 return self._finished(source)
-            folder = LocalLog.open(self.folder, writable=True) if self.folder.exists() else LocalLog.create(self.folder)
+            sync = self.configuration.sync
+            folder = LocalLog.open(self.folder, writable=True, sync=sync) if self.folder.exists() else LocalLog.create(self.folder, sync=sync)
             try:
                 return self._run(source, folder, finish)
             finally:
@@ -191,7 +193,7 @@ class Backtest:
         for topic in COPIED:
             if not (folder.path / topic).exists():
                 shutil.copytree(source.path / topic, folder.path / topic)
-        manifest = self._manifest(folder, facts, task)
+        manifest = json.loads(json.dumps(self._manifest(folder, facts, task), sort_keys=True))
         finish(folder, manifest)
         manifest["files"] = file_entries(folder.path)
         self.on_step("reports written")
@@ -226,6 +228,7 @@ class Backtest:
             "status": "finished",
             "batches": task.sequence - 1,
             "records": task.execution.engine.consumed,
+            "clock_end": task.execution.engine.present,
             "topics": topics,
         }
 

@@ -128,6 +128,27 @@ class Codec:
             levels = levels[: int(last["first_level"]) + int(last["bid_count"]) + int(last["ask_count"])]
         return rows, levels, ends
 
+    def decode_into(
+        self, body: Array, position: int, end: int, rows: Array, first: int, count: int, ends: Array, levels: Array = NO_LEVELS, first_level: int = 0
+    ) -> None:
+        """Decode ``body[position:end]`` into ``rows[first : first + count]`` and, for depth updates, ``levels[first_level:]``.
+
+        ``levels`` needs room for ``(end - position) // 2``. ``ends`` takes the position in ``body`` after each record.
+        Raises NoRows, MalformedRecord, WrongUse if a table is too short.
+        """
+        compiled = self._rows_of()
+        source = _bytes_of(body)
+        if self.has_levels:
+            reached = compiled.decode(source, position, end, rows, first, count, ends, levels, first_level)
+        else:
+            reached = compiled.decode(source, position, end, rows, first, count, ends)
+        if reached == NO_ROOM:
+            raise WrongUse(f"{count} rows of {self.name} do not fit behind {first} of {len(rows)}; pass longer tables")
+        if reached < 0:
+            raise MalformedRecord(self.name, -reached - 1)
+        if reached != end:
+            raise MalformedRecord(self.name, count, f"{end - reached} bytes follow the last record")
+
     def decode_rows(self, body: Any, count: int) -> Any:
         """Rows of a whole body, for depth updates (rows, levels). Raises NoRows, MalformedRecord."""
         rows, levels, _ = self.decode_with_ends(body, count)

@@ -14,6 +14,7 @@ from schemas.errors import BadData
 from streams.log.local import Block, TopicReader
 
 Array = np.ndarray[Any, Any]
+ROWS_AT_START = 1 << 14
 NO_LEVELS = np.zeros(0, np.dtype([("price", "i8"), ("quantity", "i8")], align=True))
 
 
@@ -21,7 +22,7 @@ def _grown(array: Array, used: int, needed: int) -> Array:
     """The array, or a copy at least twice as long, so that ``needed`` more entries fit after ``used``."""
     if used + needed <= len(array):
         return array
-    larger = np.zeros(max(2 * len(array), used + needed), array.dtype)
+    larger = np.empty(max(2 * len(array), used + needed), array.dtype)
     larger[:used] = array[:used]
     return larger
 
@@ -58,13 +59,13 @@ class Feed:
         self.offset_of_zero = self.offset
         self.level_count = 0
         self.body_length = 0
-        self.rows: Array = np.zeros(0, self.codec.dtype) if self.is_columnar else np.zeros(0, np.int64)
+        self.rows: Array = np.empty(ROWS_AT_START, self.codec.dtype if self.is_columnar else np.int64)
         self.records: list[Any] = []
-        self.levels: Array = NO_LEVELS
-        self.body: Array = np.zeros(0, np.uint8)
-        self.keys: Array = np.zeros(0, np.int64)
-        self.ends: Array = np.zeros(0, np.int64)
-        self.status: Array = np.zeros(0, np.uint8)
+        self.levels: Array = np.empty(ROWS_AT_START, NO_LEVELS.dtype) if self.has_levels else NO_LEVELS
+        self.body: Array = np.empty(32 * ROWS_AT_START, np.uint8)
+        self.keys: Array = np.empty(ROWS_AT_START, np.int64)
+        self.ends: Array = np.empty(ROWS_AT_START, np.int64)
+        self.status: Array = np.empty(ROWS_AT_START, np.uint8)
         self._blocks: Iterator[Block] | None = None
 
     def seek(self, offset: int, running_maximum: int) -> None:
@@ -83,6 +84,11 @@ class Feed:
         """True if nothing is left to decode."""
         return self.offset_of_zero + self.count >= self.end_offset
 
+    @property
+    def usable(self) -> int:
+        """Rows that may be consumed: those before the end offset."""
+        return min(self.count, self.end_offset - self.offset_of_zero)
+
     def refill(self) -> bool:
         """Decode the next block behind the rows that are there; False at the end of the topic."""
         if self.is_exhausted:
@@ -97,50 +103,44 @@ class Feed:
         return True
 
     def _append(self, block: Block, start: int) -> None:
-        if self.is_columnar:
-            decoded = self.codec.decode_with_ends(block.body, block.count)
-            rows, levels, ends = decoded
-            records: list[Any] = []
-        else:
-            records = self.codec.decode_records(block.body, block.count)
-            ends = self.codec.record_ends(block.body, block.count)
-            rows, levels = np.arange(block.count, dtype=np.int64), NO_LEVELS
-        skip = start - block.first_offset
-        keep = min(block.count, self.end_offset - block.first_offset) - skip
-        body_first = int(ends[skip - 1]) if skip else 0
-        body_last = int(ends[skip + keep - 1])
-        stop = self.count + keep
-        self.rows = _grown(self.rows, self.count, keep)
-        self.keys = _grown(self.keys, self.count, keep)
-        self.ends = _grown(self.ends, self.count, keep)
-        self.status = _grown(self.status, self.count, keep)
-        self.body = _grown(self.body, self.body_length, body_last - body_first)
-        self.body[self.body_length : self.body_length + body_last - body_first] = block.body[body_first:body_last]
-        self.ends[self.count : stop] = ends[skip : skip + keep] + (self.body_length - body_first)
-        self.body_length += body_last - body_first
+        """Decode a block behind the rows that are there; records before ``start`` count as consumed."""
+        count, length = block.count, len(block.body)
+        stop = self.count + count
+        self.keys = _grown(self.keys, self.count, count)
+        self.ends = _grown(self.ends, self.count, count)
+        self.status = _grown(self.status, self.count, count)
+        self.rows = _grown(self.rows, self.count, count)
+        self.body = _grown(self.body, self.body_length, length)
+        self.body[self.body_length : self.body_length + length] = block.body
         self.status[self.count : stop] = 0
-        if self.is_columnar:
-            self.rows[self.count : stop] = rows[skip : skip + keep]
-            if self.has_levels:
-                self.levels = _grown(self.levels, self.level_count, len(levels))
-                self.levels[self.level_count : self.level_count + len(levels)] = levels
-                self.rows["first_level"][self.count : stop] += self.level_count
-                self.level_count += len(levels)
-            times = self.rows["event_time"][self.count : stop]
-        else:
-            self.rows[self.count : stop] = np.arange(self.count, stop)
-            self.records.extend(records[skip : skip + keep])
-            times = np.array([record.event_time for record in records[skip : skip + keep]], np.int64)
         keys = self.keys[self.count : stop]
-        keys[:] = times
+        if self.is_columnar:
+            if self.has_levels:
+                self.levels = _grown(self.levels, self.level_count, length // 2 + 1)
+            self.codec.decode_into(self.body, self.body_length, self.body_length + length, self.rows, self.count, count, self.ends, self.levels, self.level_count)
+            if self.has_levels:
+                last = self.rows[stop - 1]
+                self.level_count = int(last["first_level"]) + int(last["bid_count"]) + int(last["ask_count"])
+            keys[:] = self.rows["event_time"][self.count : stop]
+        else:
+            records = self.codec.decode_records(block.body, count)
+            self.ends[self.count : stop] = self.codec.record_ends(block.body, count) + self.body_length
+            self.rows[self.count : stop] = np.arange(self.count, stop)
+            self.records.extend(records)
+            keys[:] = [record.event_time for record in records]
+        self.body_length += length
         first, self.count = self.count, stop
         if self._judge is not None:
             self._judge(self, first, stop)
             keys[self.status[first:stop] != 0] = 0
-        if len(keys):
-            keys[0] = max(int(keys[0]), self.running_maximum)
-            np.maximum.accumulate(keys, out=keys)
-            self.running_maximum = int(keys[-1])
+        skip = start - block.first_offset
+        if skip:
+            self.first += skip
+            self.offset_of_zero = block.first_offset
+            keys[:skip] = 0
+        keys[0] = max(int(keys[0]), self.running_maximum)
+        np.maximum.accumulate(keys, out=keys)
+        self.running_maximum = int(keys[-1])
 
     def consume(self, count: int) -> bytes:
         """Take ``count`` rows off the head; returns SHA-256 of their bodies."""

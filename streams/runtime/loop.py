@@ -319,6 +319,8 @@ def load_module(text: str, salt: bytes = b"") -> ModuleType:
         return sys.modules[name]
     folder = cache_root() / "loops"
     folder.mkdir(parents=True, exist_ok=True)
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))  # the stages' own cached kernels name the loops' types, and are unpickled by that name
     path: Path = folder / f"{name}.py"
     if not path.exists() or path.read_text() != text:
         draft = folder / f"{name}.{os.getpid()}"

@@ -115,7 +115,7 @@ class Merger:
         row = self._table[feed.code]
         row[0] = feed.keys.ctypes.data
         row[1] = feed.status.ctypes.data
-        row[2] = feed.count
+        row[2] = feed.usable
         row[3] = head
         row[4] = 0 if feed.is_exhausted else 1
         row[5] = feed.is_market_data

@@ -1,0 +1,120 @@
+"""Recordings for benchmarks: the real one tiled to ten million rows, and a generated one that trades densely.
+
+Both are kept under ``build/bench`` and made again when this file or the codec's schemas change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from schemas.catalogue import topic as topic_of
+from schemas.codec import LEVEL, codec
+from schemas.records import Instrument
+from schemas.vocabulary import DepthKind, Flag, InstrumentKind
+from streams.log.digest import topic_digest
+from streams.log.local import LocalLog
+from streams.log.manifest import write_manifest
+from streams.log.verify import file_entries
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "build" / "bench"
+BLOCK = 16_384
+START = 1_704_067_200_000_000_000
+SPACING = 10_000_000
+MIDDLE = 600_000
+DENSE_INSTRUMENT = Instrument(
+    instrument=1,
+    venue="bench",
+    symbol="DENSEUSDT",
+    kind=int(InstrumentKind.PERPETUAL),
+    base="DENSE",
+    quote="USDT",
+    price_precision=2,
+    quantity_precision=3,
+    tick_size=1,
+    lot_size=1,
+    minimum_quantity=1,
+    maximum_quantity=1_000_000_000,
+    minimum_notional=0,
+    multiplier=1,
+    shortable=True,
+    funding_interval=0,
+    expiry=None,
+    valid_from=0,
+    event_time=0,
+    flags=int(Flag.SIMULATED),
+)
+
+
+def kept(name: str, make: Any) -> Path:
+    """The folder of this name, made by ``make(folder)`` when it is not there in this version."""
+    version = hashlib.sha256(Path(__file__).read_bytes() + codec("DepthUpdate").fingerprint + codec("Trade").fingerprint).hexdigest()[:12]
+    folder = FOLDER / f"{name}-{version}"
+    if not (folder / "log.json").is_file():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        make(folder)
+    return folder
+
+
+def close(log: LocalLog, folder: Path) -> None:
+    """Close a log with its manifest."""
+    topics = {}
+    for name in log.topics():
+        reader = log.reader(name)
+        topics[name] = {"count": reader.end_offset, "digest": topic_digest(reader, codec(topic_of(name).record)).hex()}
+    log.close()
+    write_manifest(folder / "log.json", {"topics": topics, "files": file_entries(folder)})
+
+
+def top_of_book(quotes: int, seed: int = 7) -> dict[str, np.ndarray[Any, Any]]:
+    """A seeded walk of the best bid and ask, one change a quote: times, prices (10^-2) and quantities (10^-3)."""
+    generator = np.random.Generator(np.random.Philox(seed))
+    steps = generator.integers(-2, 3, quotes)
+    middle = MIDDLE + np.cumsum(steps)
+    middle = np.abs(middle - 1000) + 1000
+    sizes = generator.integers(100, 5_000, (2, quotes))
+    times = START + SPACING * np.arange(1, quotes + 1, dtype=np.int64)
+    return {"time": times, "bid": middle.astype(np.int64), "ask": middle.astype(np.int64) + 1, "bid_quantity": sizes[0], "ask_quantity": sizes[1]}
+
+
+def dense(quotes: int = 1_000_000) -> Path:
+    """A recording whose book changes its best prices ``quotes`` times; every update sets one level a side and clears the one before."""
+
+    def make(folder: Path) -> None:
+        top = top_of_book(quotes)
+        log = LocalLog.create(folder)
+        log.writer("ref.instruments").append(codec("Instrument").encode_records([DENSE_INSTRUMENT]), 1)
+        writer, encoder = log.writer("md.depth"), codec("DepthUpdate")
+        rows = np.zeros(quotes, encoder.dtype)
+        levels = np.zeros(4 * quotes, LEVEL)
+        rows["instrument"] = 1
+        rows["event_time"] = top["time"]
+        rows["receive_time"] = top["time"]
+        ids = np.arange(1, quotes + 1)
+        rows["first_update_id"], rows["final_update_id"], rows["previous_update_id"] = ids, ids, ids - 1
+        rows["kind"] = int(DepthKind.DELTA)
+        rows["flags"] = int(Flag.FUTURES_CHAIN | Flag.SIMULATED)
+        rows["kind"][0] = int(DepthKind.SNAPSHOT)
+        rows["flags"][0] |= int(Flag.FIRST_OF_SNAPSHOT | Flag.LAST_OF_SNAPSHOT)
+        rows["first_level"] = 4 * np.arange(quotes)
+        rows["bid_count"] = rows["ask_count"] = 2
+        for side, first in (("bid", 0), ("ask", 2)):
+            price, quantity = top[side], top[f"{side}_quantity"]
+            before = np.concatenate([price[:1] + (-50 if side == "bid" else 50), price[:-1]])
+            same = before == price
+            levels["price"][first::4] = np.where(same, price - 50 if side == "bid" else price + 50, before)
+            levels["quantity"][first::4] = 0
+            levels["price"][first + 1 :: 4] = price
+            levels["quantity"][first + 1 :: 4] = quantity
+        for start in range(0, quotes, BLOCK):
+            part = rows[start : start + BLOCK]
+            writer.append(encoder.encode_rows(part, len(part), levels), len(part), int(part["event_time"][-1]))
+        close(log, folder)
+
+    return kept(f"dense-{quotes}", make)
