@@ -64,8 +64,8 @@ def sentence(report: Report) -> str:
     parts = [f"{name} {verb} {cash(report, abs(net))} on {start} in {span}"]
     trips = len(result.trips)
     if trips:
-        won = result.measures["win_rate"].value or 0.0
-        parts.append(f", over {plural(trips, 'round trip')} of which {percent(won)} won")
+        won = result.measures["win_rate"].value
+        parts.append(f", over {plural(trips, 'round trip')} of which {percent(won) if won else 'none'} won")
     if fees > 0 and gross > 0 > net:
         parts.append(f". Before fees it was {cash(report, gross)} ahead; fees of {cash(report, fees)} took more than that")
     elif fees > 0 and gross > 0:

@@ -32,6 +32,8 @@ class Line(msgspec.Struct, array_like=True):
 
     precision: int
     multiplier: int
+    scale: int
+    """10^(amount_precision - precision): from its amounts to the account's"""
 
 
 class Account(msgspec.Struct):
@@ -92,7 +94,7 @@ class Reporting:
         account = state.accounts.get(record.account)
         if account is None:
             account = state.accounts[record.account] = new_account()
-        scale = 10 ** (state.amount_precision - line.precision)
+        scale = line.scale
         activity = account.activity
         activity.fills += 1
         volume = int(activity.volume) + record.price * record.quantity * line.multiplier * scale
@@ -128,8 +130,10 @@ class Reporting:
                 totals = account.totals
                 for name in ("profit", "loss", "largest_win", "largest_loss"):
                     setattr(totals, name, pack(int(getattr(totals, name)) * scale))
+            for line in state.lines.values():
+                line.scale *= scale
             state.amount_precision = precision
-        state.lines[instrument.instrument] = Line(precision, instrument.multiplier)
+        state.lines[instrument.instrument] = Line(precision, instrument.multiplier, 10 ** (state.amount_precision - precision))
 
 
 def add_trip(totals: TripTotals, trip: RoundTrip, scale: int) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from streams.reporting.round_trips import RoundTrip
 
 MOST_TRIPS = 24
-MOST_INSTRUMENTS = 6
+MOST_INSTRUMENTS = 4
 
 
 def page(report: Report) -> str:
