@@ -2,7 +2,8 @@
 
 price * quantity leaves 64 bits at 922 currency units when both carry eight decimals, so money never uses a plain product. The limbs are
 those of the decimal columns in schemas.compiled (``x_high``, ``x_low``). Sums wrap at 2^127; ``fits_decimal`` says whether a value may be
-written. Mixing int64 and uint64 in Numba silently gives float64: every step below keeps to one of them.
+written. Mixing int64 and uint64 in Numba silently gives float64: every step below keeps to one of them. Python has integers of its own: there use
+``to_int`` and ``from_int``, and pass limbs as np.int64 and np.uint64 where a kernel is called directly.
 """
 
 from __future__ import annotations
