@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from schemas.codec import codec
 
 from schemas.catalogue import topic
+from schemas.codec import codec
 from schemas.records import DepthUpdate, Instrument
 from streams.numeric import book
 from streams.numeric.outputs import outputs_type

@@ -1,0 +1,166 @@
+"""The test kit (STR-14): one line runs a strategy of either kind; look-ahead and start dependence are found. Oracle: planted cheats."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.records import Quote, Signal
+from streams.signals import kit
+from streams.signals.strategy import Strategy, StrategyState
+
+SECOND = 1_000_000_000
+
+
+def quotes(count: int = 400, seed: int = 1) -> list[Quote]:
+    dice = random.Random(seed)
+    bid, made = 100_000, []
+    for at in range(count):
+        bid += dice.randrange(-40, 41)
+        made.append(Quote(1, (at + 1) * SECOND, at, bid, 5, bid + 1, 5, 0))
+    return made
+
+
+@pytest.mark.parametrize("name", ["ema-cross", "ema-cross-python"])
+def test_one_line_runs_a_strategy_of_the_catalogue(name: str) -> None:
+    emitted = kit.run(name, quotes(), {"fast": "5", "slow": "9"})
+    assert emitted and all(isinstance(record, Signal) for record in emitted)
+
+
+def test_a_kernel_and_its_twin_emit_the_same_records() -> None:
+    assert kit.trace("ema-cross", quotes()) == kit.trace("ema-cross-python", quotes())
+
+
+def test_noop_emits_nothing() -> None:
+    assert kit.run("noop-python", quotes()) == []
+
+
+@pytest.mark.parametrize("name", ["ema-cross", "ema-cross-python"])
+def test_an_honest_strategy_decides_the_same_on_truncated_histories(name: str) -> None:
+    assert kit.look_ahead(name, quotes(120), {"fast": "2", "slow": "5"}) == []
+
+
+def test_a_strategy_that_looks_ahead_is_found() -> None:
+    """Planted: it knows the whole history and acts on the price five quotes on."""
+    history: list[Quote] = []
+
+    class Seer(Strategy):
+        WAKES = ("quotes",)
+
+        class State(StrategyState):
+            at: int = 0
+
+        def on_quote(self, quote: Quote, context: Any) -> None:
+            self.state.at += 1
+            later = history[min(self.state.at + 4, len(history) - 1)]
+            self.signal(context, 1, 1 if later.bid_price > quote.bid_price else -1)
+
+    records = quotes(60)
+
+    def whole_history(part: Any) -> Any:
+        history[:] = part
+        return original(Seer, Seer.Settings(), part, kit.made_up_instruments(part))
+
+    original = kit.drive
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kit, "drive", lambda stage, settings, part, table: whole_history(part))
+        assert kit.look_ahead(Seer, records) != []
+
+
+def test_an_exponential_mean_forgets_its_start() -> None:
+    parameters = {"fast": "3", "slow": "8"}
+    assert kit.recursive("ema-cross", quotes(300), parameters, cut=50, warm=200) == []
+
+
+def test_a_strategy_that_depends_on_its_start_is_found() -> None:
+    class Every(Strategy):
+        """Acts on every tenth quote since it was started."""
+
+        WAKES = ("quotes",)
+
+        class State(StrategyState):
+            at: int = 0
+
+        def on_quote(self, quote: Quote, context: Any) -> None:
+            self.state.at += 1
+            if self.state.at % 10 == 0:
+                self.signal(context, 1, 1)
+
+    assert kit.recursive(Every, quotes(300), cut=53, warm=200) != []
+
+
+def test_records_of_topics_the_strategy_does_not_read_are_not_delivered() -> None:
+    class Bars(Strategy):
+        WAKES = ("bars",)
+
+        def on_bar(self, bar: Any, context: Any) -> None:
+            self.signal(context, 1, 1)
+
+    assert kit.run(Bars, quotes()) == []
+
+
+def test_the_end_of_the_input_reaches_the_strategy() -> None:
+    class Flat(Strategy):
+        WAKES = ("quotes",)
+
+        def on_quote(self, quote: Quote, context: Any) -> None: ...
+
+        def on_end(self, context: Any) -> None:
+            self.signal(context, 1, 0)
+
+    assert [item.at for item in kit.trace(Flat, quotes(3))] == [-1]
+
+
+KERNEL = '''
+from typing import Any, NamedTuple
+import msgspec
+import numpy as np
+from schemas.kernel import kernel
+
+NAME = "every-fifth"
+INPUTS = ("md.quotes",)
+OUTPUTS = ("signals",)
+STATE_VERSION = 1
+RESERVE = {"signals": 1}
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    every: int = 5
+
+class State(NamedTuple):
+    clock: Any
+    timer: Any
+    fault: Any
+    every: Any
+    seen: Any
+
+def new_state(instruments, settings):
+    return State(np.zeros(1, np.int64), np.full(1, 2**63 - 1), np.zeros(4, np.int64), np.array([settings.every]), np.zeros(1, np.int64))
+
+@kernel
+def on_quote(state, quote, out):
+    state.seen[0] += 1
+    if state.seen[0] % state.every[0]:
+        return
+    rows, count = out.signals
+    row = rows[count[0]]
+    row.instrument = quote.instrument
+    row.event_time = state.clock[0]
+    row.sequence = quote.sequence
+    row.strategy = 1
+    row.direction = 1
+    row.strength = 1.0
+    row.size = 0
+    row.fast = 0.0
+    row.slow = 0.0
+    row.flags = 0
+    count[0] += 1
+'''
+
+
+def test_a_users_kernel_module_runs_from_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "every_fifth.py"
+    path.write_text(KERNEL)
+    assert [signal.sequence for signal in kit.run(str(path), quotes(20), {"every": "5"})] == [4, 9, 14, 19]
