@@ -62,6 +62,14 @@ def unreadable(error: OSError, path: Path) -> LogReadFailed:
     return LogReadFailed(f"cannot read {path} ({reason}); look after the disk or the file's permissions, or restore it")
 
 
+def read_at(descriptor: int, length: int, position: int, path: Path) -> bytes:
+    """Up to ``length`` bytes at ``position``, fewer at the file's end. Raises LogReadFailed."""
+    try:
+        return os.pread(descriptor, length, position)
+    except OSError as error:
+        raise unreadable(error, path) from None
+
+
 def truncate(path: Path, length: int) -> None:
     """Cut a file. Raises LogFull or LogWriteFailed."""
     try:

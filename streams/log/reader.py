@@ -12,6 +12,7 @@ import numpy as np
 
 from schemas.catalogue import topic as topic_of
 from schemas.errors import WrongUse
+from schemas.shapes import shapes
 from streams.log.errors import CorruptBlock
 from streams.log.index import DamagedEntry
 from streams.log.segment import Bytes, Segment, segments_of
@@ -50,6 +51,7 @@ class TopicReader:
         topic: its name.
         start_offset, end_offset: first offset, and the offset after the last whole block.
         time_max: running maximum of event time at the end, 0 if the writer gave none.
+        fault: damage behind the last whole block, which a read to the end raises; a torn tail is none.
     """
 
     def __init__(self, folder: Path, topic: str) -> None:
@@ -64,11 +66,14 @@ class TopicReader:
         self._firsts = [int(path.stem) for path in self._paths]
         self.start_offset = self._firsts[0] if self._firsts else 0
         self.end_offset, self.time_max = self.start_offset, 0
+        self.fault: CorruptBlock | None = None
         for path in reversed(self._paths):
             try:
                 with Segment(path, self.topic) as segment:
                     self.end_offset, self.time_max = segment.end_offset, segment.time_max
                     self.index_reads += segment.index.reads
+                    if segment.fault is not None and not segment.fault.is_torn:
+                        self.fault = CorruptBlock(str(path), segment.fault.position, self.end_offset, segment.fault.what)
                 break
             except EOFError:  # a segment being created: its header is not whole
                 self._paths.pop()
@@ -115,6 +120,8 @@ class TopicReader:
             number += 1
         if expected < end:
             raise CorruptBlock(str(self._folder), 0, expected, f"records up to offset {end} are missing")
+        if self.fault is not None and (end_offset is None or end_offset > end):
+            raise self.fault
 
     def _start(self, segment: Segment, offset: int) -> tuple[int, int]:
         """(number, first offset) of the block to begin with so as to read ``offset``."""
@@ -130,13 +137,13 @@ class TopicReader:
         Binary search over segments and blocks by running maximum, then the block it reaches is decoded.
 
         Raises:
-            WrongUse: the topic was written without times.
+            WrongUse: its records have no event time, or the topic was written without times.
             CorruptBlock: see :meth:`blocks`.
         """
         if time <= 0 or self.end_offset == self.start_offset:
             return self.start_offset
         if not self._has_times():
-            raise WrongUse(f"{self.topic} was written without event times, so it cannot be read from a time; read from an offset")
+            raise WrongUse(f"{self.topic} holds no event times to look for; read from an offset")
         low, high = 0, len(self._paths) - 1
         while low < high:
             middle = (low + high) // 2
@@ -158,7 +165,9 @@ class TopicReader:
         return self.end_offset
 
     def _has_times(self) -> bool:
-        """True if the writer gave times: the index's first and last entries hold one."""
+        """True if records have one and the writer gave times: the index's first and last entries hold one."""
+        if not any(field.name == "event_time" for field in shapes()[topic_of(self.topic).record].fields):
+            return False
         with self._open(0) as segment:
             return self.time_max > 0 and len(segment.index) > 0 and segment.entry(0).time_max > 0
 

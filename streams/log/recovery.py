@@ -17,7 +17,7 @@ from streams.log.errors import CorruptBlock, WrongSchema
 from streams.log.files import cut_back, truncate, typed, write_all
 from streams.log.index import ENTRY_BYTES, Entry, unpack
 from streams.log.reader import event_times
-from streams.log.segment import Bytes, Segment, index_path, segments_of
+from streams.log.segment import Bytes, Segment, index_path, is_journal, segments_of
 
 DIGEST_BYTES = 32
 
@@ -77,11 +77,6 @@ def recover(folder: Path, topic: str) -> tuple[list[TornTail], CorruptBlock | Wr
             except CorruptBlock as error:
                 return reports, error
     return reports, None
-
-
-def is_journal(topic: str) -> bool:
-    """True for a topic whose blocks hold one record each, which ends with its own digest."""
-    return topic.endswith(".journal")
 
 
 def is_whole_journal_record(body: Bytes) -> bool:

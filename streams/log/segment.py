@@ -12,12 +12,17 @@ import xxhash
 
 from streams.log import container
 from streams.log.errors import CorruptBlock, WrongSchema
-from streams.log.files import unreadable
+from streams.log.files import read_at, unreadable
 from streams.log.index import ENTRY_BYTES, DamagedEntry, Entry, Index, unpack
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 SUFFIX = ".avro"
 INDEX_SUFFIX = ".index"
+
+
+def is_journal(topic: str) -> bool:
+    """True for a topic whose blocks hold one record each, which ends with its own digest."""
+    return topic.endswith(".journal")
 
 
 class Fault(NamedTuple):
@@ -125,8 +130,11 @@ class Segment:
         text = "an index entry fails its own check; if the segment itself verifies, delete the index and it is rebuilt"
         return CorruptBlock(str(index_path(self.path)), damage.number * ENTRY_BYTES, self.first_offset, text)
 
+    def _pread(self, length: int, position: int) -> bytes:
+        return read_at(self._descriptor, length, position, self.path)
+
     def _check_header(self) -> None:
-        buffer = os.pread(self._descriptor, container.HEADER_BYTES_USUAL, 0)
+        buffer = self._pread(container.HEADER_BYTES_USUAL, 0)
         try:
             metadata, sync, self.header_length = self._decode_header(buffer)
         except ValueError as error:
@@ -158,7 +166,7 @@ class Segment:
         except EOFError:
             if self.size <= len(buffer):
                 raise
-            return container.decode_header(os.pread(self._descriptor, container.HEADER_BYTES_MAX, 0))
+            return container.decode_header(self._pread(container.HEADER_BYTES_MAX, 0))
 
     def _load_index(self, check: bool) -> Index:
         """The index up to its last entry that is whole and lies inside the segment; with ``check``, up to the first that does not fit."""
@@ -205,21 +213,21 @@ class Segment:
 
     def _block_header(self, position: int) -> tuple[int, int, int]:
         """(count, position of the body, length of the body) of the block at ``position``; EOFError or ValueError if there is none."""
-        header = os.pread(self._descriptor, container.BLOCK_HEADER_BYTES_MAX, position)
+        header = self._pread(container.BLOCK_HEADER_BYTES_MAX, position)
         count, length, header_length = container.decode_block_header(header)
         if position + header_length + length + container.SYNC_BYTES > self.size:
             raise EOFError("the file ends inside a block")
         return count, position + header_length, length
 
     def _expect_sync(self, position: int) -> None:
-        if os.pread(self._descriptor, container.SYNC_BYTES, position) != self.sync:
+        if self._pread(container.SYNC_BYTES, position) != self.sync:
             raise ValueError("a block does not end with the sync marker")
 
     def _has_blocks_after(self, position: int) -> bool:
         """True if a sync marker lies behind ``position`` with bytes behind it: then this was not the last write."""
         step = 1 << 20
         while position < self.size:
-            window = os.pread(self._descriptor, step + container.SYNC_BYTES, position)
+            window = self._pread(step + container.SYNC_BYTES, position)
             found = window.find(self.sync)
             if found >= 0:
                 return position + found + container.SYNC_BYTES < self.size

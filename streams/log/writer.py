@@ -14,7 +14,7 @@ from streams.log.errors import CorruptBlock
 from streams.log.files import SyncPolicy, cut_back, make_folder, sync_file, sync_folder, truncate, typed, write_all
 from streams.log.index import ENTRY_BYTES, Entry
 from streams.log.reader import event_times
-from streams.log.segment import Segment, index_path, name_of, segments_of
+from streams.log.segment import Segment, index_path, is_journal, name_of, segments_of
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 
@@ -35,6 +35,7 @@ class TopicWriter:
         end_position: byte position in the last segment after its last block.
         segment: path of the last segment.
         time_max: running maximum of event time, ns UTC.
+        fault: damage behind ``next_offset``, until it is cut off; None if there is none.
     """
 
     def __init__(
@@ -44,9 +45,10 @@ class TopicWriter:
         self._folder = folder
         self._policy = policy
         self._segment_records = segment_records
-        self._fault = fault
+        self.fault = fault
         self._descriptor = self._index_descriptor = -1
         self._is_dirty = False
+        self._is_journal = is_journal(topic)
         self.end_position = 0
         paths = segments_of(folder)
         if paths:
@@ -72,12 +74,14 @@ class TopicWriter:
             LogWriteFailed: the operating system refused the write.
             CorruptBlock: the topic's end is damaged.
         """
-        if self._fault is not None:
-            raise self._fault
+        if self.fault is not None:
+            raise self.fault
         if self._descriptor < 0:
             raise WrongUse(f"the writer of {self.topic} is closed; open the log again")
         if count < 1:
             raise WrongUse(f"a block of {self.topic} needs at least one record, not {count}")
+        if count > 1 and self._is_journal:
+            raise WrongUse(f"a block of {self.topic} holds one record, not {count}: its digest proves the block")
         view = memoryview(body).cast("B")
         if self.next_offset - self._segment_first >= self._segment_records:
             self._begin(self.next_offset)
@@ -131,7 +135,7 @@ class TopicWriter:
         self._close_files()
         truncate(index_path(paths[-1]), blocks * ENTRY_BYTES)
         truncate(paths[-1], position)
-        self._fault = None
+        self.fault = None
         self._continue(paths[-1])
         self._is_dirty = True
 

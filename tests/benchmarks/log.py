@@ -18,7 +18,6 @@ from typing import Any
 import fastavro
 import numpy as np
 
-from schemas.codec import codec
 from schemas.shapes import schemas
 from streams.log.local import LocalLog
 
@@ -32,10 +31,10 @@ RUNS = 5
 
 def sample_body(count: int) -> bytes:
     """Bodies of depth updates with twenty levels each."""
-    schema = fastavro.parse_schema(schemas()["DepthUpdate"])
+    schema: Any = fastavro.parse_schema(schemas()["DepthUpdate"])
     record: dict[str, Any] = {}
     for field in schema["fields"]:
-        kind = field["type"]
+        kind: Any = field["type"]
         is_levels = isinstance(kind, dict) and kind["type"] == "array"
         is_enum = isinstance(kind, dict) and kind["type"] == "enum"
         levels = [{"price": 6_000_000 + place, "quantity": 10_000 * place} for place in range(10)]
@@ -71,11 +70,10 @@ def run() -> list[dict[str, Any]]:
     """Rows ``log.append`` and ``log.read`` beside a raw file and fastavro, small blocks, and the disk's sync."""
     body = np.frombuffer(sample_body(BLOCK_RECORDS), np.uint8)
     megabytes = BLOCKS * len(body) / 1e6
-    depth = codec("DepthUpdate")
     parsed = fastavro.parse_schema(schemas()["DepthUpdate"])
-    records = [record._asdict() if hasattr(record, "_asdict") else record for record in fastavro_records(parsed, body.tobytes(), BLOCK_RECORDS)]
+    records = fastavro_records(parsed, body.tobytes(), BLOCK_RECORDS)
     measured: dict[str, list[float]] = {key: [] for key in ("append", "raw append", "fastavro append", "read", "raw read", "fastavro read", "small")}
-    measured |= {"commit": [], "raw commit": []}
+    measured |= {"raw small": [], "commit": [], "raw commit": []}
     with tempfile.TemporaryDirectory() as folder:
         for number in range(RUNS):
             path = Path(folder) / str(number)
@@ -93,11 +91,11 @@ def run() -> list[dict[str, Any]]:
                 small = log.writer("md.trades")
                 one = bytes(40)
                 measured["small"].append(seconds(lambda small=small, one=one: [small.append(one, 1) for _ in range(SMALL_BLOCKS)]))  # type: ignore[misc]
+                measured["raw small"].append(seconds(lambda raw=raw, one=one: write_raw(raw, one, SMALL_BLOCKS)))  # type: ignore[misc]
             with LocalLog.create(path / "synced", sync="commit") as log:
                 writer = log.writer("md.depth")
                 measured["commit"].append(seconds(lambda writer=writer: [(writer.append(body[:4096], 1, 1), writer.sync()) for _ in range(SYNCS)]))  # type: ignore[misc]
                 measured["raw commit"].append(seconds(lambda path=path: write_synced(path / "raw", body[:4096])))  # type: ignore[misc]
-    assert depth.name == "DepthUpdate"
     fastavro_megabytes = FASTAVRO_BLOCKS * len(body) / 1e6
     return [
         row("log.append", "raw file", "MB/s", measured["append"], measured["raw append"], megabytes, megabytes),
@@ -105,7 +103,7 @@ def run() -> list[dict[str, Any]]:
         row("log.read", "raw file", "MB/s", measured["read"], measured["raw read"], megabytes, megabytes),
         row("log.read", "fastavro", "MB/s", measured["read"], measured["fastavro read"], megabytes, fastavro_megabytes),
         row("log.commit", "raw file", "synced blocks/s", measured["commit"], measured["raw commit"], SYNCS, SYNCS),
-        {"name": "log.append.small", "peer": "", "value": SMALL_BLOCKS / statistics.median(measured["small"]), "unit": "blocks/s", "runs": measured["small"]},
+        row("log.append.small", "raw file", "blocks/s", measured["small"], measured["raw small"], SMALL_BLOCKS, SMALL_BLOCKS),
     ]
 
 
@@ -115,10 +113,10 @@ def fastavro_records(schema: Any, body: bytes, count: int) -> list[Any]:
     return [fastavro.schemaless_reader(source, schema, None) for _ in range(count)]
 
 
-def write_raw(path: Path, body: Any) -> None:
+def write_raw(path: Path, body: Any, blocks: int = BLOCKS) -> None:
     """The same bytes by one write a block, nothing else."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    for _ in range(BLOCKS):
+    for _ in range(blocks):
         os.write(descriptor, body)
     os.close(descriptor)
 
@@ -155,5 +153,4 @@ def write_synced(path: Path, body: Any) -> None:
 
 if __name__ == "__main__":
     for found in run():
-        peer = f"  {found['peer']} {found['peer_value']:.0f}, ratio {found['ratio']:.2f}" if found["peer"] else ""
-        print(f"{found['name']:18} {found['value']:10.0f} {found['unit']}{peer}")
+        print(f"{found['name']:18} {found['value']:10.0f} {found['unit']}  {found['peer']} {found['peer_value']:.0f}, ratio {found['ratio']:.2f}")

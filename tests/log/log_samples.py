@@ -14,6 +14,7 @@ import fastavro
 from streams.log import container
 from streams.log.local import LocalLog
 from streams.log.manifest import LOG_MANIFEST, write_manifest
+from streams.log.segment import is_journal
 from streams.log.verify import file_entries
 
 TOPIC = "md.marks"
@@ -60,7 +61,9 @@ def encode(topic: str, first: int, count: int) -> bytes:
 
 
 def fill(log: LocalLog, blocks: list[int], topic: str = TOPIC, first: int = 0) -> int:
-    """Append blocks of these sizes, times given; returns the next offset."""
+    """Append blocks of these sizes (a journal's hold one record each), times given; returns the next offset."""
+    if is_journal(topic):
+        blocks = [1] * sum(blocks)
     writer = log.writer(topic)
     for count in blocks:
         writer.append(encode(topic, first, count), count, time_max=first + count - 1)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from log_samples import TOPIC, encode
 
+from schemas.errors import WrongUse
 from streams.log.local import LocalLog
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -129,13 +130,18 @@ def test_opening_for_reading_does_not_read_the_log(many_blocks: LocalLog, monkey
 
 
 def test_a_topic_without_times_is_not_sought_by_time(tmp_path: Path) -> None:
-    from schemas.errors import WrongUse
-
     with LocalLog.create(tmp_path / "log") as log:
         log.writer(TOPIC).append(encode(TOPIC, 0, 3), 3)
-        with pytest.raises(WrongUse, match="without event times"):
+        with pytest.raises(WrongUse, match="no event times"):
             log.reader(TOPIC).offset_at_time(5)
         assert log.reader(TOPIC).offset_at_time(0) == 0
+
+
+def test_a_topic_whose_records_have_no_event_time_is_not_sought_by_time(tmp_path: Path) -> None:
+    with LocalLog.create(tmp_path / "log") as log:
+        log.writer("md.bars").append(encode("md.bars", 0, 3), 3, time_max=9)
+        with pytest.raises(WrongUse, match="no event times"):
+            log.reader("md.bars").offset_at_time(5)
 
 
 def test_a_bound_above_the_running_maximum_still_finds_the_first_record(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from log_samples import TOPIC, contents, encode, fill, last_segment
 
-from streams.log import files
 from streams.log.errors import LogFull, LogWriteFailed
 from streams.log.local import LocalLog
 from streams.log.manifest import read_manifest, write_manifest
@@ -108,7 +107,7 @@ def test_a_write_cut_short_anywhere_is_undone(tmp_path: Path, monkeypatch: pytes
         whole = (last_segment(log.path).read_bytes(), index_path(last_segment(log.path)).read_bytes())
         for room in range(block):
             with monkeypatch.context() as patch:
-                patch.setattr(files.os, "pwritev", Disk(room, number).pwritev)
+                patch.setattr(os, "pwritev", Disk(room, number).pwritev)
                 with pytest.raises(LogWriteFailed if number == errno.EIO else LogFull):
                     fill(log, [5], first=5)
             assert (last_segment(log.path).read_bytes(), index_path(last_segment(log.path)).read_bytes()) == whole
@@ -122,7 +121,7 @@ def test_a_short_write_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pyt
     with LocalLog.create(tmp_path / "a") as log:
         fill(log, [5, 3])
         whole = last_segment(log.path).read_bytes()
-    monkeypatch.setattr(files.os, "pwritev", lambda descriptor, buffers, position: os.pwrite(descriptor, bytes(buffers[0])[:1], position))
+    monkeypatch.setattr(os, "pwritev", lambda descriptor, buffers, position: os.pwrite(descriptor, bytes(buffers[0])[:1], position))
     with LocalLog.create(tmp_path / "b") as log:
         fill(log, [5, 3])
         assert last_segment(log.path).read_bytes() == whole
@@ -138,7 +137,7 @@ def test_a_failed_sync_closes_the_writer(tmp_path: Path, monkeypatch: pytest.Mon
         writer = log.writer(TOPIC)
         fill(log, [5])
         with monkeypatch.context() as patch:
-            patch.setattr(files.os, "fdatasync", refuse)
+            patch.setattr(os, "fdatasync", refuse)
             with pytest.raises(LogWriteFailed):
                 writer.sync()
         with pytest.raises(Exception, match="is closed"):
@@ -149,10 +148,15 @@ def test_a_failed_sync_closes_the_writer(tmp_path: Path, monkeypatch: pytest.Mon
 def test_the_policy_says_when_blocks_are_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: Any, at_sync: int, at_close: int) -> None:
     """Oracle: the system calls, counted."""
     calls: list[int] = []
+
+    def counted(descriptor: int) -> None:
+        calls.append(descriptor)
+        real(descriptor)
+
     real = os.fdatasync
     log = LocalLog.create(tmp_path / "log", sync=policy)
     writer = log.writer(TOPIC)
-    monkeypatch.setattr(files.os, "fdatasync", lambda descriptor: (calls.append(descriptor), real(descriptor))[1])
+    monkeypatch.setattr(os, "fdatasync", counted)
     fill(log, [5])
     writer.sync()
     writer.sync()

@@ -7,9 +7,11 @@ import io
 from pathlib import Path
 
 import fastavro
+import numpy as np
 import pytest
 from log_samples import TOPIC, contents, encode, fill, last_segment, record_of, schema_of
 
+from schemas.errors import WrongUse
 from streams.log import container
 from streams.log.errors import CorruptBlock
 from streams.log.index import ENTRY_BYTES, Entry, unpack
@@ -106,7 +108,11 @@ def test_damage_before_the_last_block_is_reported_and_never_cut(tmp_path: Path) 
     index_path(segment).unlink()
     with LocalLog.open(tmp_path / "log", writable=True) as log:
         assert log.reports == []
-        assert log.faults[TOPIC].position == ends_of(index)[0][0]
+        assert f"at byte {ends_of(index)[0][0]}," in str(log.faults[TOPIC])
+        assert b"".join(block.body.tobytes() for block in log.reader(TOPIC).blocks(0, 11)) == encode(TOPIC, 0, 11)
+        with pytest.raises(CorruptBlock) as error:
+            contents(log)
+        assert (error.value.position, error.value.offset) == (ends_of(index)[0][0], 11)
         with pytest.raises(CorruptBlock, match="run 'sq verify'"):
             log.writer(TOPIC).append(encode(TOPIC, 0, 1), 1)
     assert segment.read_bytes() == damaged
@@ -120,7 +126,7 @@ def test_a_damaged_last_block_of_a_topic_is_corruption(tmp_path: Path) -> None:
     segment.write_bytes(damaged)
     with LocalLog.open(tmp_path / "log", writable=True) as log:
         assert log.reports == []
-        assert log.faults[TOPIC].offset == 16
+        assert "from offset 16:" in str(log.faults[TOPIC])
         writer = log.writer(TOPIC)
         with pytest.raises(CorruptBlock):
             writer.append(encode(TOPIC, 20, 1), 1)
@@ -167,6 +173,11 @@ def test_a_last_journal_record_that_fails_its_digest_is_torn(tmp_path: Path) -> 
                 assert contents(log, "pipeline.journal") == b"".join(map(journal_record, range(4)))
 
 
+def test_a_journal_block_holds_one_record(tmp_path: Path) -> None:
+    with LocalLog.create(tmp_path / "log") as log, pytest.raises(WrongUse, match="holds one record, not 2"):
+        log.writer("pipeline.journal").append(journal_record(0) + journal_record(1), 2)
+
+
 def test_an_earlier_journal_record_is_never_cut(tmp_path: Path) -> None:
     """Property: every flip before the last block leaves the journal's file as it lies, and reading it raises or gives what was written."""
     segment = make_journal(tmp_path / "log")
@@ -187,8 +198,6 @@ def test_an_earlier_journal_record_is_never_cut(tmp_path: Path) -> None:
 
 def test_a_whole_journal_record_is_known_by_its_digest() -> None:
     """Oracle: hashlib."""
-    import numpy as np
-
     body = np.frombuffer(journal_record(3), np.uint8)
     assert is_whole_journal_record(body)
     for position in range(len(body)):

@@ -66,7 +66,7 @@ def test_an_untouched_folder_has_no_findings(tmp_path: Path) -> None:
 def test_every_flipped_byte_of_a_small_log_is_located(tmp_path: Path) -> None:
     """Property, over every byte of every segment and index of about 20 kB, and of the manifest; a restored folder verifies again."""
     root = tmp_path / "log"
-    make(root, [40, 25, 60, 40, 30, 35, 40], 100)
+    make(root, [40, 25, 60, 180, 170, 180, 40, 120, 160, 5], 480, (TOPIC,))
     files = sorted([*root.glob("*/0/*"), root / LOG_MANIFEST])
     assert 20_000 < sum(path.stat().st_size for path in files) < 30_000
     manifest = read_manifest(root / LOG_MANIFEST)
