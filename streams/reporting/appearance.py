@@ -37,6 +37,7 @@ section>p.lead,.lead{color:var(--soft);font-size:14px;margin-bottom:10px;max-wid
 .warnings{background:var(--warn);border-color:var(--warn-edge);padding:12px 18px}
 .warnings ul{margin:4px 0 0;padding-left:18px}
 .warnings li{margin:3px 0}
+li[data-code=CHECK_FAILED]{color:var(--loss);font-weight:650}
 .gain{color:var(--gain)}.loss{color:var(--loss)}
 figure{margin:0;position:relative}
 svg{display:block;width:100%;height:auto;overflow:visible}

@@ -186,12 +186,12 @@ def fill_marks(fills: list[Fill], scale: TimeScale, panel: Panel, result: Result
         cell[1] += fill.price * fill.quantity
         cell[2] += fill.quantity
         cell[3] += fill.event_time
-    base = 6 if len(cells) <= 80 else 4
+    base, growth = (6, 3) if len(cells) <= 80 else (4, 3) if len(cells) <= 300 else (3, 0)
     parts = []
     for (_, side, _), (number_of, paid, quantity, times) in cells.items():
         average = (paid * 2 + quantity) // (2 * quantity)
         x, y = at(scale.x(times // number_of)), at(panel.y(average * 2))
-        size = base + min(3, len(bin(number_of)) - 3)
+        size = base + min(growth, len(bin(number_of)) - 3)
         buy = side == BUY
         shape = f"M{x} {y}l{size} {size * 2}h-{size * 2}z" if buy else f"M{x} {y}l{size} -{size * 2}h-{size * 2}z"
         what = f"{plural(number_of, 'buy' if buy else 'sell')}, {decimal_text(quantity, line.quantity_precision)} {line.base}"

@@ -177,3 +177,10 @@ def picture(width: int, height: int, name: str, title: str, description: str, bo
         f'aria-labelledby="{name}-{width}-t {name}-{width}-d"{spots}>'
         f'<title id="{name}-{width}-t">{escape(title)}</title><desc id="{name}-{width}-d">{escape(description)}</desc>{body}{cross}</svg>'
     )
+
+
+def figure(name: str, wide: str, narrow: str, points: str = "") -> str:
+    """Both sizes of a picture, and what the pointer reads from it."""
+    script = f'<script type="application/json" id="points-{name}">{points}</script>' if points else ""
+    follow = f' data-points="points-{name}"' if points else ""
+    return f"<figure{follow}>{wide}{narrow}</figure>{script}"

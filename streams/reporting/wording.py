@@ -78,6 +78,16 @@ def plural(value: int, one: str, many: str = "") -> str:
     return f"{value:,} {one if value == 1 else many or one + 's'}"
 
 
+def sized(value: int, many: str) -> str:
+    """``1 minute`` from ``minutes``."""
+    return plural(value, many[:-1], many)
+
+
+def first_clause(explanation: str | None) -> str:
+    """The first clause of why a number is missing; report.json has all of it."""
+    return (explanation or "unknown").partition(";")[0]
+
+
 def duration(nanoseconds: int) -> str:
     """The two largest units that say something: ``2 d 3 h``, ``4 min 10 s``, ``2.5 ms``."""
     if nanoseconds < SECOND:
