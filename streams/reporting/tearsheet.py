@@ -16,7 +16,7 @@ from streams.reporting.footer import verification
 from streams.reporting.headlines import amount, cash, headlines, sample_mark, sentence, tone
 from streams.reporting.listings import metrics, round_trips
 from streams.reporting.pictures import figure
-from streams.reporting.wording import count, duration, first_clause, money, number, percent, period, sized, words
+from streams.reporting.wording import count, duration, first_clause, money, number, percent, period, plural, sized, words
 
 if TYPE_CHECKING:
     from streams.reporting.document import Report
