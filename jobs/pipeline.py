@@ -108,7 +108,7 @@ def stages_of(configuration: Configuration) -> list[tuple[Any, Any]]:
     strategy, strategy_settings = load_strategy(c.strategy, c.parameters)
     given: dict[str, dict[str, Any]] = {
         "sizing": {"short": c.short, "warmup": c.warmup, "trade_from": c.from_time or 0},
-        "risk": {"short": c.short},
+        "risk": {"short": c.short, "cash": c.cash},
         "venue": {
             "feed_latency": c.feed_latency,
             "entry_latency": c.entry_latency,

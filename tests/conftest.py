@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
 MARKET_DATA = Path(os.environ.get("SQ_DATA", ROOT.parent / "shared" / "data"))
 
 
@@ -17,3 +20,19 @@ def market_data() -> Path:
     if not (MARKET_DATA / "binance").is_dir():
         pytest.skip("no recorded market data: set SQ_DATA to the folder that holds it")
     return MARKET_DATA
+
+
+@pytest.fixture(scope="session")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The generated recording of ``tests/scenario.py``."""
+    from scenario import make_recording
+
+    return make_recording(tmp_path_factory.mktemp("scenario") / "market")
+
+
+@pytest.fixture(scope="session")
+def reference_run(recording: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """An uninterrupted run over it with default settings."""
+    from scenario import backtest
+
+    return backtest(recording, tmp_path_factory.mktemp("reference") / "run")
