@@ -1,0 +1,8 @@
+"""The outside world, one folder each: what comes in becomes a closed log of external topics, what goes out leaves from one.
+
+- :mod:`connectors.instruments` and ``instruments.toml``: instrument specifications, shipped and overridden;
+- :mod:`connectors.captures`: recordings of a venue's frames -> ``ref.instruments``, ``md.*`` and ``import.dlq``;
+- :mod:`connectors.simulators`: generated markets, in the shape of recorded ones;
+- :mod:`connectors.control`: an operator's command into a log;
+- :mod:`connectors.blocks`: records to blocks of a topic, and the manifest that closes a log; every connector writes through it.
+"""
