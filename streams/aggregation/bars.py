@@ -213,7 +213,7 @@ def add_trade_elsewhere(state: Any, at: Any, first_time: Any, trade: Any, out: A
 @borrowing_kernel
 def bars_on_trade(state: Any, slot: Any, trade: Any, first_time: Any, out: Any) -> None:
     """Add the trade to every series of its instrument."""
-    lengths = state.bars.shape[0] // state.tops.shape[0]
+    lengths = state.lengths[0]
     time = trade.event_time
     for at in range(slot * lengths, (slot + 1) * lengths):
         bar = state.bars[at]

@@ -79,11 +79,12 @@ LATE_TRADES, AMENDED_BARS, FRAGMENTS, REFUSED_TRADES = range(4)
 
 
 class State(NamedTuple):
-    """All the stage remembers; series s belongs to instrument slot s // len(intervals)."""
+    """All the stage remembers; the series of slot s are numbers s * lengths to (s + 1) * lengths - 1, one per interval."""
 
     clock: Any  # int64[1], set by the runtime before each call
     timer: Any  # int64[1], the next deadline
     fault: Any  # int64[4], unused: nothing here has a capacity that data can reach
+    lengths: Any  # int64[1], intervals a slot
     fill_empty: Any  # int64[1]
     mark_interval: Any  # int64[1]
     mark_timer: Any  # int64[1], next multiple of mark_interval with a mark due, else NEVER
@@ -113,6 +114,7 @@ def new_state(instruments: Sequence[Instrument], settings: Settings) -> State:
         clock=np.zeros(1, np.int64),
         timer=np.full(1, NEVER, np.int64),
         fault=np.zeros(4, np.int64),
+        lengths=np.array([lengths], np.int64),
         fill_empty=np.array([settings.fill_empty], np.int64),
         mark_interval=np.array([settings.mark_interval], np.int64),
         mark_timer=np.full(1, NEVER, np.int64),
