@@ -18,7 +18,7 @@ from schemas.errors import BadData, WrongUse
 from schemas.shapes import Field, Shape, is_levels
 
 ID_CHARACTERS = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUV")
-INTEGER_BITS = {"int": 32, "long": 64, "decimal": 127}
+BOUNDS = {"int": 1 << 31, "long": 1 << 63, "decimal": 10**38}  # -bound <= value < bound; a decimal has 38 digits
 
 
 class BadRecord(WrongUse):
@@ -59,11 +59,11 @@ def plain_schema(declared: Any) -> Any:
 def _problem(field: Field, value: Any) -> str:
     """What is wrong with a value; empty if nothing is."""
     kind = field.kind
-    if kind in INTEGER_BITS:
+    if kind in BOUNDS:
         if not isinstance(value, int) or isinstance(value, bool):
             return "is not an integer"
-        bound = 1 << (INTEGER_BITS[kind] - 1)
-        return "" if -bound <= value < bound else f"needs more than {INTEGER_BITS[kind]} bits"
+        bound = BOUNDS[kind]
+        return "" if -bound + (kind == "decimal") <= value < bound else f"is out of range of {kind}"
     if kind == "enum":
         good = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(field.symbols)
         return "" if good else f"is not a symbol index of {field.enum}"
