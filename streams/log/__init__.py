@@ -11,4 +11,9 @@ Where to start reading:
 - :mod:`streams.log.writer` appends blocks, :mod:`streams.log.recovery` cuts a torn tail, :mod:`streams.log.reader` reads and seeks;
 - :mod:`streams.log.digest` says what a topic's records are, whatever the blocks; :mod:`streams.log.manifest` closes a folder;
 - :mod:`streams.log.verify` finds and locates what was changed since.
+
+What it costs, by ``python tests/benchmarks/log.py`` on two shared virtual cores: appending 1.3 to 2.1 GB/s and reading 1.9 to 5.5 GB/s of
+depth updates in blocks of 4,096, checksums included (a plain file: 1.7 to 2.8 and 3.5 to 9.3); a block of 40 bytes under 10 microseconds.
+The sync policy decides the rest: "never" and "close" add nothing to a commit and survive kill -9 alike (the operating system has the bytes);
+"commit" survives a power cut too and costs one fdatasync a topic and batch, 4 to 6 milliseconds on that machine's disk.
 """

@@ -94,7 +94,7 @@ class TopicWriter:
         end = write_all(self._descriptor, [framing, view, self._sync], position, self.segment)
         entry = Entry(self.next_offset, count, position, end - position, time_max, checksum)
         try:
-            write_all(self._index_descriptor, [entry.pack()], self._blocks * ENTRY_BYTES, index_path(self.segment))
+            write_all(self._index_descriptor, [entry.pack()], self._blocks * ENTRY_BYTES, self._index)
         except BaseException:
             cut_back(self._descriptor, position)
             raise
@@ -148,7 +148,7 @@ class TopicWriter:
     def _continue(self, path: Path) -> None:
         """Go on behind the last block of a segment, its index made complete."""
         with Segment(path, self.topic) as segment:
-            self.segment = path
+            self.segment, self._index = path, index_path(path)
             self._segment_first = segment.first_offset
             self._sync = segment.sync
             self._blocks = len(segment.index)
@@ -180,7 +180,7 @@ class TopicWriter:
             raise
         self._close_files()
         self._descriptor, self._index_descriptor = descriptor, index_descriptor
-        self.segment = path
+        self.segment, self._index = path, index_path(path)
         self._segment_first = self.next_offset = first_offset
         self._sync = container.sync_marker(self.topic, first_offset)
         self._blocks = 0
@@ -196,7 +196,7 @@ class TopicWriter:
         try:
             sync_file(self._descriptor, self.segment)
             if with_index:
-                sync_file(self._index_descriptor, index_path(self.segment))
+                sync_file(self._index_descriptor, self._index)
         except BaseException:
             self._close_files()
             raise
