@@ -1,7 +1,7 @@
 """Recordings of a venue's web-socket frames, and what they become: ``ref.instruments``, ``md.trades``, ``md.depth``, ``md.book_tickers``
 and ``import.dlq`` of a closed local log.
 
-Where to start reading: :mod:`~connectors.captures.binance` (the import, line by line), then
+Where to start reading: :mod:`~connectors.captures.importer` (the import, line by line), then
 
 - :mod:`~connectors.captures.lines`: files to numbered lines, however they end;
 - :mod:`~connectors.captures.frames`: one line to one typed frame, or a reason why not;

@@ -29,7 +29,7 @@ class TradeIds:
         self.missing = 0
 
     def see(self, trade_id: int) -> str:
-        """"next"; "gap" if ids before it are missing; "late" if it fills a gap.
+        """Where the id belongs: "next"; "gap" if ids before it are missing; "late" if it fills a gap.
 
         Raises:
             BadField: ``duplicate_trade``; ``regressing_trade`` for an id before the first one seen.

@@ -7,7 +7,7 @@ Each line is one of these, and is counted as it:
 3. a dead letter in ``import.dlq``: reason, file, line, raw bytes.
 
 An unknown symbol ends the import, for its lines would be lost silently among dead letters. A damaged file does not: what was read is a closed
-log, and the summary's ``problems`` say what is missing.
+log, and the summary's ``damages`` say where it stopped.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ from connectors.captures.frames import DepthFrame, SetAside, SnapshotFrame, Tick
 from connectors.captures.lines import Lines, Progress
 from connectors.captures.numbers import BadField
 from connectors.captures.snapshots import DepthQueue
+from connectors.captures.summary import FeedSummary, ImportSummary
 from connectors.captures.times import Times
 from connectors.instruments import Key, find, load
-from schemas.errors import WrongUse
+from schemas.errors import BadData, WrongUse
 from schemas.records import BookTicker, DeadLetter, DepthUpdate
 from streams.log.local import LocalLog
 from streams.log.verify import file_digest
@@ -40,60 +41,33 @@ PENDING_MAX = 64
 EARLY_MAX = 1 << 14
 
 
-class FeedSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """One instrument of an import.
+class NothingImported(BadData):
+    """No line of the recording became a record; the log holds its dead letters."""
 
-    Attributes:
-        missing_trades: trade ids that never came. depth_gaps: updates that do not continue the one before. snapshots: 0: the book never syncs.
-    """
-
-    instrument: int
-    venue: str
-    symbol: str
-    missing_trades: int
-    depth_gaps: int
-    snapshots: int
-
-
-class ImportSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What an import made of a recording.
-
-    Attributes:
-        counts: records by topic. dead_letters: lines by reason. set_aside: lines by stream or kind of trade.
-        first_time, last_time: range of event times, ns UTC; 0 without records.
-        problems: what is wrong with the recording as a whole, each a sentence; not empty: the command exits 1.
-    """
-
-    lines: int
-    counts: dict[str, int]
-    dead_letters: dict[str, int]
-    set_aside: dict[str, int]
-    instruments: list[FeedSummary]
-    first_time: int
-    last_time: int
-    problems: list[str]
+    code = "nothing_imported"
 
 
 def import_binance(
     paths: Sequence[Path | str],
     out: Path | str,
-    instruments: Sequence[Path] = (),
+    instruments: Path | Sequence[Path] | None = None,
     progress: Progress = lambda _done, _total: None,
     spot_time_unit: str = "ms",
 ) -> ImportSummary:
     """Import files, in the order given, as one recording into the new folder ``out``, closed by ``log.json``.
 
     Args:
-        instruments: tables that add to the shipped one or override it.
+        instruments: a table, or several in order, that add to the shipped ones or override them.
         progress: called with bytes read and bytes there are, on disk.
         spot_time_unit: "ms" or "us", as the streams were opened.
 
     Raises:
         RecordingMissing, BadInstrumentTable, BadTimeUnit, LogExists, ForeignFolder: before anything is written.
-        UnknownSymbol, InverseContract: nothing is kept. LogFull, LogWriteFailed, RecordingUnreadable: an unclosed log is left.
+        UnknownSymbol, InverseContract: nothing is kept. NothingImported: a closed log with the dead letters is.
+        LogFull, LogWriteFailed, RecordingUnreadable: an unclosed log is left.
     """
     lines = Lines([Path(path) for path in paths])
-    table = load(instruments)
+    table = load([instruments] if isinstance(instruments, str | Path) else instruments or ())
     times = Times(spot_time_unit)
     out = Path(out)
     was_there = out.exists()
@@ -156,10 +130,11 @@ class _Import:
             "provenance": "recorded",
             "connector": "captures.binance",
             "sources": [{"file": path.name, "bytes": path.stat().st_size, "sha256": file_digest(path)} for path in lines.paths],
-            "import": msgspec.to_builtins(summary),
+            "import": summary.to_dict(),
         }
         close_log(self._log, self._topics.values(), facts)
         progress(lines.bytes_total, lines.bytes_total)
+        self._refuse_nothing()
         return summary
 
     def _take(self, line: bytes) -> None:
@@ -252,12 +227,6 @@ class _Import:
         self._letters.add(letter, 0, len(line) + DETAIL_LENGTH_MAX + len(file))
 
     def _summary(self) -> ImportSummary:
-        market = {name: topic.count for name, topic in self._topics.items() if name.startswith("md.")}
-        problems = [f"{damage.file}: after line {damage.line}: {damage.text}" for damage in self._lines.damages]
-        if not sum(market.values()):
-            reason = self._dead.most_common(1)
-            seen = f"of {self._lines.number} lines {reason[0][1]} were dead-lettered as {reason[0][0]}" if reason else "the files hold no frames"
-            problems.append(f"no market data was found: {seen}; look at import.dlq with 'sq cat'")
         found = [
             FeedSummary(
                 instrument=feed.instrument.instrument,
@@ -272,10 +241,18 @@ class _Import:
         return ImportSummary(
             lines=self._lines.number,
             counts={name: topic.count for name, topic in sorted(self._topics.items())},
-            dead_letters=dict(sorted(self._dead.items())),
+            reasons=dict(sorted(self._dead.items())),
             set_aside=dict(sorted(self._set_aside.items())),
             instruments=found,
             first_time=self._times.first,
             last_time=self._times.last,
-            problems=problems,
+            damages=list(self._lines.damages),
         )
+
+    def _refuse_nothing(self) -> None:
+        if any(name.startswith("md.") for name in self._topics):
+            return
+        worst = self._dead.most_common(1)
+        seen = f"of {self._lines.number} lines {worst[0][1]} are dead letters for {worst[0][0]}" if worst else "the files hold no frames"
+        files = ", ".join(path.name for path in self._lines.paths)
+        raise NothingImported(f"no market data was found in {files}: {seen}; see 'sq cat {self._log.path} import.dlq'")
