@@ -5,18 +5,109 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from connectors.simulators.market import generate
+import numpy as np
+
 from jobs.configuration import Configuration, build
 from jobs.runs import Backtest, Run
 from streams.log.local import LocalLog
 
-MINUTES = 15
+from schemas.catalogue import topic as topic_of
+from schemas.codec import codec
+from schemas.records import DepthUpdate, Instrument, Trade
+from schemas.vocabulary import DepthKind, Flag, InstrumentKind, Side
+from streams.log.digest import topic_digest
+from streams.log.manifest import write_manifest
+from streams.log.verify import file_entries
+
+UPDATES = 8_000
+TRADES = 12_000
 SEED = 20
+START = 1_704_067_200_000_000_000
+MIDDLE = 5_000_000
+INSTRUMENT = Instrument(
+    instrument=1,
+    venue="test",
+    symbol="TESTUSDT",
+    kind=int(InstrumentKind.PERPETUAL),
+    base="TEST",
+    quote="USDT",
+    price_precision=2,
+    quantity_precision=3,
+    tick_size=10,
+    lot_size=1,
+    minimum_quantity=1,
+    maximum_quantity=10_000_000,
+    minimum_notional=0,
+    multiplier=1,
+    shortable=True,
+    funding_interval=0,
+    expiry=None,
+    valid_from=0,
+    event_time=0,
+    flags=0,
+)
 
 
-def make_recording(folder: Path, minutes: int = MINUTES, seed: int = SEED) -> Path:
-    """A generated recording in a new folder."""
-    generate(minutes, seed, folder)
+def make_recording(folder: Path, updates: int = UPDATES, trades: int = TRADES, seed: int = SEED, gap_at: int = -1) -> Path:
+    """A seeded recording: a wandering book with far levels, a gap where asked, trades at the touch; ordered in time, ties included."""
+    draw = np.random.Generator(np.random.Philox(seed))
+    middle = MIDDLE + 10 * np.cumsum(draw.integers(-3, 4, updates))
+    times = START + np.cumsum(draw.integers(0, 3, updates)) * 50_000_000
+    depth: list[DepthUpdate] = []
+    book: dict[int, dict[int, int]] = {1: {}, -1: {}}
+    for i in range(updates):
+        changes: dict[int, dict[int, int]] = {1: {}, -1: {}}
+        for side in (1, -1):
+            touch = int(middle[i]) - 10 * (side == 1)
+            for price in [p for p in book[side] if (p - touch) * side > 0]:
+                changes[side][price] = 0
+            for far in (0, *draw.integers(1, 40, 3), int(draw.integers(0, 200_000)) if i % 7 == 0 else 2):
+                changes[side][touch - 10 * side * int(far)] = int(draw.integers(0 if far else 1, 5_000))
+            for price, quantity in changes[side].items():
+                if quantity:
+                    book[side][price] = quantity
+                else:
+                    book[side].pop(price, None)
+        first = 1_000 + 3 * i + (5 if i == gap_at else 0)
+        kind, flags = (DepthKind.SNAPSHOT, Flag.FIRST_OF_SNAPSHOT | Flag.LAST_OF_SNAPSHOT) if i == 0 else (DepthKind.DELTA, Flag(0))
+        depth.append(
+            DepthUpdate(
+                1,
+                int(times[i]),
+                int(times[i]) + 1_000_000,
+                first,
+                1_000 + 3 * i + 2,
+                1_000 + 3 * i - 1,
+                int(kind),
+                int(flags | Flag.FUTURES_CHAIN),
+                sorted(changes[1].items(), reverse=True),
+                sorted(changes[-1].items()),
+            )
+        )
+    places = np.sort(draw.integers(0, updates, trades))
+    prints = []
+    for number, place in enumerate(places.tolist()):
+        side = int(Side.BUY) if draw.integers(0, 2) else int(Side.SELL)
+        price = int(middle[place]) - (10 if side == int(Side.SELL) else 0)
+        moment = int(times[place]) + int(draw.integers(0, 2)) * 10_000_000
+        prints.append(Trade(1, moment, moment + 900_000, 500 + number, 1, price, int(draw.integers(1, 2_000)), side, 0))
+    return write_recording(folder, [INSTRUMENT], prints, depth)
+
+
+def write_recording(folder: Path, instruments: list[Instrument], trades: list[Trade], depth: list[DepthUpdate], block: int = 1_000) -> Path:
+    """A closed log of these records."""
+    log = LocalLog.create(folder)
+    for topic, found in (("ref.instruments", instruments), ("md.trades", trades), ("md.depth", depth)):
+        writer, encoder = log.writer(topic), codec(topic_of(topic).record)
+        for start in range(0, len(found), block):
+            part = found[start : start + block]
+            writer.append(encoder.encode_records(part), len(part), max(record.event_time for record in part))
+    topics = {}
+    for name in log.topics():
+        reader = log.reader(name)
+        topics[name] = {"count": reader.end_offset, "digest": topic_digest(reader, codec(topic_of(name).record)).hex()}
+    log.close()
+    write_manifest(folder / "log.json", {"topics": topics, "files": file_entries(folder)})
     return folder
 
 

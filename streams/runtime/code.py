@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Sequence
@@ -14,11 +15,14 @@ SUFFIXES = (".py", ".avsc")
 
 def source_digests(extra: Sequence[Path] = ()) -> dict[str, str]:
     """SHA-256 (first 16 hex digits) of every source that can change what a stage computes; a user's files under their base names."""
+    return {**_own_sources(), **{f"user/{path.name}": _digest(path) for path in extra}}
+
+
+@functools.cache
+def _own_sources() -> dict[str, str]:
+    """Our files as they were when this process first asked: what it runs, not what an editor saves meanwhile."""
     files = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.suffix in SUFFIXES)
-    found = {path.relative_to(ROOT).as_posix(): _digest(path) for path in files}
-    for path in extra:
-        found[f"user/{path.name}"] = _digest(path)
-    return found
+    return {path.relative_to(ROOT).as_posix(): _digest(path) for path in files}
 
 
 def code_digest(sources: dict[str, str]) -> str:

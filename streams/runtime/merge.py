@@ -132,9 +132,9 @@ class Merger:
             if control[4] != DRY:
                 break
             feed = self.feeds[int(control[5])]
-            head = int(self._table[feed.code, 3])
-            feed.refill()
-            self._enter(feed, head)
+            head = int(self._table[feed.code, 3]) - feed.first
+            feed.refill()  # the first block after a seek may begin before the offset sought
+            self._enter(feed, feed.first + head)
         count = int(control[0])
         self._finish(target, count, count < wanted, int(control[2]))
 
