@@ -25,7 +25,8 @@ class TopicWriter:
     Args:
         folder: the partition's folder.
         topic: its name.
-        policy: "commit": every :meth:`sync` is an fdatasync; "close": segments are synced when they are full or closed; "never".
+        policy: "commit": a new segment's name is synced at once and every :meth:`sync` is an fdatasync; "close": segments are synced when they
+            are full, and with their names when closed; "never".
         segment_records: an append to a segment that holds at least this many records opens the next one.
         first_offset: where a new topic begins.
         fault: damage that recovery found at the end; no append until :meth:`truncate` has cut it off.
@@ -47,7 +48,7 @@ class TopicWriter:
         self._segment_records = segment_records
         self.fault = fault
         self._descriptor = self._index_descriptor = -1
-        self._is_dirty = False
+        self._is_dirty = self._has_new_names = False
         self._is_journal = is_journal(topic)
         self.end_position = 0
         paths = segments_of(folder)
@@ -55,7 +56,7 @@ class TopicWriter:
             self._continue(paths[-1])
         else:
             make_folder(folder)
-            if policy != "never":
+            if policy == "commit":
                 sync_folder(folder.parent)
                 sync_folder(folder.parent.parent)
             self.time_max = 0
@@ -141,8 +142,11 @@ class TopicWriter:
 
     def close(self) -> None:
         """Sync, unless the policy is "never", and give the files back; twice does no harm."""
-        if self._policy != "never":
+        if self._policy != "never" and self._descriptor >= 0:
             self._sync_segment(with_index=True)
+            if self._has_new_names:
+                sync_folder(self._folder)
+                sync_folder(self._folder.parent)
         self._close_files()
 
     def _continue(self, path: Path) -> None:
@@ -185,8 +189,8 @@ class TopicWriter:
         self._sync = container.sync_marker(self.topic, first_offset)
         self._blocks = 0
         self.end_position = len(header)
-        self._is_dirty = True
-        if self._policy != "never":
+        self._is_dirty = self._has_new_names = True
+        if self._policy == "commit":
             sync_folder(self._folder)
 
     def _sync_segment(self, with_index: bool = False) -> None:

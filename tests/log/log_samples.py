@@ -13,9 +13,8 @@ import fastavro
 
 from streams.log import container
 from streams.log.local import LocalLog
-from streams.log.manifest import LOG_MANIFEST, write_manifest
+from streams.log.manifest import LOG_MANIFEST
 from streams.log.segment import is_journal
-from streams.log.verify import file_entries
 
 TOPIC = "md.marks"
 
@@ -73,7 +72,7 @@ def fill(log: LocalLog, blocks: list[int], topic: str = TOPIC, first: int = 0) -
 
 def close(log: LocalLog) -> None:
     """Close the folder by its manifest, as an import does."""
-    write_manifest(log.path / LOG_MANIFEST, {"files": file_entries(log.path)})
+    log.seal(LOG_MANIFEST, {})
     log.close()
 
 

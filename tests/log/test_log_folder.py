@@ -20,6 +20,7 @@ from schemas.errors import CorruptLog, ShrivenError
 from streams.log import container
 from streams.log.errors import ForeignFolder, LogClosed, LogExists, LogLocked, LogMissing, LogWriteFailed, NoSuchTopic, WrongSchema
 from streams.log.local import LocalLog
+from streams.log.manifest import LOG_MANIFEST
 from streams.log.segment import index_path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -126,6 +127,19 @@ def test_a_closed_log_takes_no_more_records(tmp_path: Path) -> None:
         with pytest.raises(LogClosed, match=r"closed by log.json"):
             log.writer(TOPIC)
     assert last_segment(tmp_path / "log").read_bytes() == before
+
+
+def test_a_sealed_log_says_so_at_once(tmp_path: Path) -> None:
+    """Property: the manifest holds what it was given and every file; the same log object refuses to write after it."""
+    with LocalLog.create(tmp_path / "log") as log:
+        fill(log, [3])
+        sealed = log.seal(LOG_MANIFEST, {"command": "import"})
+        assert sealed["command"] == "import"
+        assert [entry["path"] for entry in sealed["files"]] == [f"{TOPIC}/0/{0:020d}{suffix}" for suffix in (".avro", ".index")]
+        assert contents(log) == encode(TOPIC, 0, 3)
+        for refused in (lambda: log.writer(TOPIC), lambda: log.seal(LOG_MANIFEST, {})):
+            with pytest.raises(LogClosed):
+                refused()
 
 
 def test_a_closed_log_that_was_cut_is_not_silently_shorter(tmp_path: Path) -> None:
