@@ -24,7 +24,7 @@ from schemas import records
 from schemas.errors import WrongUse
 from schemas.general import BadRecord, GeneralCodec, MalformedRecord
 from schemas.shapes import schemas, shapes, snake
-from schemas.wire import NO_ROOM
+from schemas.wire import NO_ROOM, most_levels
 
 Array = np.ndarray[Any, Any]
 
@@ -115,8 +115,10 @@ class Codec:
         ends = np.empty(count, np.int64)
         levels = NO_LEVELS
         if self.has_levels:
-            levels = np.empty(len(source) // 2, LEVEL)
+            levels = np.empty(most_levels(source), LEVEL)
             end = compiled.decode(source, 0, len(source), rows, 0, count, ends, levels, 0)
+            if end == NO_ROOM:  # a corrupt count: with room for the most that any count may claim, the record is found
+                end = compiled.decode(source, 0, len(source), rows, 0, count, ends, np.empty(len(source) // 2, LEVEL), 0)
         else:
             end = compiled.decode(source, 0, len(source), rows, 0, count, ends)
         if end < 0:

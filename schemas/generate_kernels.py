@@ -90,7 +90,7 @@ def read_lines(field: Field) -> list[str]:
     name = field.name
     if is_levels(field):
         count = count_of(field)
-        return [f"row.{count}, at = read_levels(at, stop, table + 16 * level)", f"level += row.{count}"]
+        return [f"row.{count}, at = read_levels(at, stop, table + 16 * level, table_end)", f"level += row.{count}"]
     if field.kind == "enum":
         return [f"row.{name}, at = read_enum(at, stop, {len(field.symbols)})"]
     if field.kind == "id":
@@ -226,15 +226,16 @@ def encode(rows, first, count, levels, body, position):
 def decode(body, position, end, rows, first, count, ends, levels, level):
     """Read ``count`` records from ``body[position:end]`` into ``rows[first:]``, their levels into ``levels[level:]``, bids then asks.
 
-    Returns the next position, -index - 1 if record ``index`` is malformed, NO_ROOM if a table is too short: ``levels`` needs
-    ``(end - position) // 2`` free, the most the bytes can hold. ``ends[first + index]`` becomes the position after record ``index``.
+    Returns the next position, -index - 1 if record ``index`` is malformed, NO_ROOM if a table is too short: ``most_levels`` says how
+    many levels always suffice. ``ends[first + index]`` becomes the position after record ``index``.
     """
     if first < 0 or first + count > rows.size or first + count > ends.size or position < 0 or end > body.size:
         return NO_ROOM
-    if level < 0 or levels.size - level < (end - position) // 2:
+    if level < 0 or level > levels.size:
         return NO_ROOM
     base = address_of(body)
     table = address_of(levels)
+    table_end = table + 16 * levels.size
     at = base + position
     stop = base + end
     for index in range(first, first + count):
@@ -242,7 +243,7 @@ def decode(body, position, end, rows, first, count, ends, levels, level):
         row.first_level = level
 {reads}
         if at > stop:
-            return first - index - 1
+            return NO_ROOM if row.bid_count < 0 or row.ask_count < 0 else first - index - 1
         ends[index] = at - base
     return at - base
 

@@ -333,8 +333,8 @@ def _read_pair(at: Any, end: Any) -> Any:
 
 
 @kernel
-def read_levels(at: Any, end: Any, table: Any) -> Any:
-    """Array of (long, long) -> (count, next address); pairs go to address ``table``, 16 bytes each, of which a body holds one per two bytes.
+def read_levels(at: Any, end: Any, table: Any, table_end: Any) -> Any:
+    """Array of (long, long) -> (count, next address); pairs go to address ``table``, 16 bytes each; count -1 if they pass ``table_end``.
 
     An array is a list of blocks that ends with an empty one. A block with a negative count states its size in bytes too.
     """
@@ -351,6 +351,8 @@ def read_levels(at: Any, end: Any, table: Any) -> Any:
                 return total, end + 1
         if count < 0 or count > (end - at) // 2:
             return total, end + 1
+        if count > (table_end - table) // 16:
+            return -1, end + 1
         start = at
         for _ in range(count):
             price, quantity, at = _read_pair(at, end)
@@ -360,6 +362,15 @@ def read_levels(at: Any, end: Any, table: Any) -> Any:
         total += count
         if at > end or (size >= 0 and at - start != size):
             return total, end + 1
+
+
+@kernel
+def most_levels(body: Any) -> Any:
+    """How many levels a body can hold at most: each takes two longs, and a long has one byte below 128."""
+    last_bytes = 0
+    for place in range(body.size):
+        last_bytes += body[place] < 128
+    return last_bytes // 2
 
 
 @kernel

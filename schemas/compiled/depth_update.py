@@ -107,15 +107,16 @@ def encode(rows, first, count, levels, body, position):
 def decode(body, position, end, rows, first, count, ends, levels, level):
     """Read ``count`` records from ``body[position:end]`` into ``rows[first:]``, their levels into ``levels[level:]``, bids then asks.
 
-    Returns the next position, -index - 1 if record ``index`` is malformed, NO_ROOM if a table is too short: ``levels`` needs
-    ``(end - position) // 2`` free, the most the bytes can hold. ``ends[first + index]`` becomes the position after record ``index``.
+    Returns the next position, -index - 1 if record ``index`` is malformed, NO_ROOM if a table is too short: ``most_levels`` says how
+    many levels always suffice. ``ends[first + index]`` becomes the position after record ``index``.
     """
     if first < 0 or first + count > rows.size or first + count > ends.size or position < 0 or end > body.size:
         return NO_ROOM
-    if level < 0 or levels.size - level < (end - position) // 2:
+    if level < 0 or level > levels.size:
         return NO_ROOM
     base = address_of(body)
     table = address_of(levels)
+    table_end = table + 16 * levels.size
     at = base + position
     stop = base + end
     for index in range(first, first + count):
@@ -129,12 +130,12 @@ def decode(body, position, end, rows, first, count, ends, levels, level):
         row.previous_update_id, at = read_long(at, stop)
         row.kind, at = read_enum(at, stop, 3)
         row.flags, at = read_int(at, stop)
-        row.bid_count, at = read_levels(at, stop, table + 16 * level)
+        row.bid_count, at = read_levels(at, stop, table + 16 * level, table_end)
         level += row.bid_count
-        row.ask_count, at = read_levels(at, stop, table + 16 * level)
+        row.ask_count, at = read_levels(at, stop, table + 16 * level, table_end)
         level += row.ask_count
         if at > stop:
-            return first - index - 1
+            return NO_ROOM if row.bid_count < 0 or row.ask_count < 0 else first - index - 1
         ends[index] = at - base
     return at - base
 

@@ -28,7 +28,7 @@ from schemas.records import DepthUpdate
 from schemas.vocabulary import DepthKind, Flag
 
 RECORDING = Path("binance") / "usdm" / "btcusdt_20240808.gz"
-RUNS = 5
+RUNS = 9
 TILES = 2  # copies of the recording in the body, so that a run lasts long enough to time
 
 

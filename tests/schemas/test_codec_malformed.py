@@ -18,7 +18,7 @@ from schemas.codec import codec
 from schemas.general import BadRecord, MalformedRecord, plain_schema
 from schemas.records import DepthUpdate, Fill, Quote, Signal
 from schemas.shapes import shapes
-from schemas.wire import NO_ROOM
+from schemas.wire import NO_ROOM, most_levels
 
 
 def read_by_fastavro(name: str, body: bytes, count: int) -> list:
@@ -240,6 +240,24 @@ def test_a_table_too_short_is_said_and_nothing_is_done():
     update = np.frombuffer(codec("DepthUpdate").encode_records([example("DepthUpdate")]), np.uint8)
     rows = np.zeros(1, depth_update.DTYPE)
     assert depth_update.decode(update, 0, len(update), rows, 0, 1, ends, levels, 0) == NO_ROOM
+    assert not levels["price"].any()
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 100])
+def test_the_room_said_to_suffice_for_levels_suffices(count):
+    """Oracle: the levels there are; the bound counts ends of varints, so the header's ten and a sum of small ids may be over it."""
+    found = [DepthUpdate(1, 2, 3, 4, 5, 6, 1, 0, [(index, 0) for index in range(count)], [(0, 0)] * 3)] * 5
+    body = np.frombuffer(codec("DepthUpdate").encode_records(found), np.uint8)
+    assert 5 * (count + 3) <= most_levels(body) <= 5 * (count + 3) + 5 * 7
+
+
+def test_a_count_beyond_the_bytes_names_its_record():
+    """A count that fits the bytes behind it, but not the varints in them."""
+    good = codec("DepthUpdate").encode_records([example("DepthUpdate")])
+    wrong = HEAD + b"\x28" + b"\xff\xff\xff\xff\xff\x01" * 8
+    with pytest.raises(MalformedRecord) as caught:
+        codec("DepthUpdate").decode_rows(good + wrong, 2)
+    assert caught.value.index == 1
 
 
 @pytest.mark.parametrize(
