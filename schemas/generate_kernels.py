@@ -121,6 +121,7 @@ import numpy as np
 
 from schemas import msgpack
 from schemas.kernel import kernel
+from schemas.memory import address_of
 from schemas.wire import (
 {imports}
 )
@@ -265,7 +266,7 @@ def module(shape: Shape) -> str:
     leveled = shape.has_levels
     writes = indented([line for field in shape.fields for line in write_lines(field)], 2)
     reads = indented([line for field in shape.fields for line in read_lines(field)], 2)
-    names = ["NO_ROOM", *(["NULL"] if "NULL" in writes + reads else []), "address_of"]
+    names = ["NO_ROOM", *(["NULL"] if "NULL" in writes + reads else [])]
     names += sorted(set(re.findall(r"\b(?:read|write)_\w+(?=\()", writes + reads)))
     fields = []
     for field in shape.fields:

@@ -10,28 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
 from schemas.kernel import inlined, kernel
-from schemas.wire import (
-    ID_LENGTH,
-    NULL,
-    address_of,
-    is_id,
-    load_byte,
-    load_double,
-    load_int,
-    load_word,
-    store_byte,
-    store_word,
-    write_byte,
-    write_decimal,
-    write_double,
-    write_id_characters,
-    write_long,
-)
+from schemas.memory import address_of, as_double, load_byte, load_double, load_int, load_word, store_byte, store_word, swapped
+from schemas.wire import ID_LENGTH, NULL, is_id, write_byte, write_decimal, write_double, write_id_characters, write_long
 
 INT, LONG, DOUBLE, BOOLEAN, ENUM, ID, DECIMAL, LEVELS = range(8)
 NO_LEVELS = np.zeros(0, np.int64)
@@ -42,35 +24,11 @@ _SHORT_TEXT, _ARRAY_16, _ARRAY_32 = 0xA0, 0xDC, 0xDD
 _U0, _U1 = np.uint64(0), np.uint64(1)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _swap(typing: Any, value: Any) -> Any:
-    """A uint64 with its bytes in reverse order: msgpack is big-endian."""
-
-    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.bswap(arguments[0])
-
-    return types.uint64(types.uint64), build
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def _cast_double(typing: Any, value: Any) -> Any:
-    """The double with these 64 bits."""
-
-    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], ir.DoubleType())
-
-    return types.float64(types.uint64), build
-
-
-_swapped: Any = _swap
-_as_double: Any = _cast_double
-
-
 @inlined
 def _put(at: Any, tag: Any, word: Any) -> Any:
     """Write a tag and eight bytes -> next address."""
     store_byte(at, np.uint64(tag))
-    store_word(at + 1, _swapped(word))
+    store_word(at + 1, swapped(word))
     return at + 9
 
 
@@ -224,7 +182,7 @@ def _field_to_body(kind: Any, nullable: Any, symbols: Any, at: Any, out: Any) ->
             store_byte(out + place - 1, load_byte(at + place))
         return at + 1 + ID_LENGTH, out + ID_LENGTH
     if kind == DOUBLE and tag == _DOUBLE:
-        number = _as_double(_swapped(load_word(at + 1)))
+        number = as_double(swapped(load_word(at + 1)))
         if nullable and np.isnan(number):
             return np.int64(0), out
         return at + 9, write_double(out, number)

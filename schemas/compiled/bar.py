@@ -8,10 +8,10 @@ import numpy as np
 
 from schemas import msgpack
 from schemas.kernel import kernel
+from schemas.memory import address_of
 from schemas.wire import (
     NO_ROOM,
     NULL,
-    address_of,
     read_decimal,
     read_enum,
     read_int,

@@ -8,9 +8,9 @@ import numpy as np
 
 from schemas import msgpack
 from schemas.kernel import kernel
+from schemas.memory import address_of
 from schemas.wire import (
     NO_ROOM,
-    address_of,
     read_boolean,
     read_enum,
     read_id,
