@@ -83,9 +83,7 @@ SCALARS = np.dtype(
     align=True,
 )
 ORDER = np.dtype([("price", "i8"), ("quantity", "i8"), ("side", "i8"), ("next", "i8"), ("before", "i8"), ("place", "i8")], align=True)
-PARAMETERS = np.dtype(
-    [(name, "i8") for name in ("seed", "informed", "volatility", "start", "instrument", "tick", "lowest")], align=True
-)
+PARAMETERS = np.dtype([(name, "i8") for name in ("seed", "informed", "volatility", "start", "instrument", "tick", "lowest")], align=True)
 """seed; informed share and volatility in thousandths; start time ns; instrument id; tick size; price of index 0 in ticks."""
 
 
@@ -373,12 +371,25 @@ def tell_top(market, parameters, output, time):
 
 
 @kernel
+def in_order(values):
+    """Sort a few numbers where they lie."""
+    for i in range(1, len(values)):
+        value = values[i]
+        j = i
+        while j > 0 and values[j - 1] > value:
+            values[j] = values[j - 1]
+            j -= 1
+        values[j] = value
+
+
+@kernel
 def tell_depth(market, parameters, output, time):
     """The levels that changed since the last update, bids from the best down, asks from the best up; the first update is a snapshot."""
     scalars = market.scalars[0]
     if scalars.changed == 0:
         return
-    changed = np.sort(market.changed[: scalars.changed])
+    changed = market.changed[: scalars.changed]
+    in_order(changed)
     i = output.counts[1]
     output.counts[1] = i + 1
     row = output.depth[i]
