@@ -1,7 +1,7 @@
 """What the venue costs: nothing to do, orders that fill at once, and a quoting strategy with queue positions and latency.
 
-``PYTHONPATH=. python tests/benchmarks/venue.py`` prints the rows; ``run()`` returns them. Values are medians of alternating runs, compiled code only, no
-encoding: the venue's share of a bar, not a bar.
+``PYTHONPATH=. python tests/benchmarks/venue.py`` prints the rows; ``run()`` returns them. Values are medians over runs of compiled code
+without encoding: the venue's share of a bar, not a bar.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from schemas.compiled.depth_update import DTYPE as DEPTH_UPDATE
@@ -166,14 +167,15 @@ def row(name: str, unit: str, runs: list[float], **more: Any) -> dict[str, Any]:
 def run(updates: int = 200_000, orders: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)) -> list[dict[str, Any]]:
     """Figures in ns per update, orders/s and ns per update."""
     headers, levels, trades = market_data(updates)
-    fees = {"maker_rate": 10_000, "taker_rate": 40_000}
+    plain = stage.Settings(maker_rate=10_000, taker_rate=40_000)
+    late = msgspec.structs.replace(plain, feed_latency=2 * MILLISECOND, entry_latency=5 * MILLISECOND, response_latency=5 * MILLISECOND)
 
     def fresh(settings: stage.Settings) -> tuple[Any, Any, Any]:
         out = outputs_type(stage.OUTPUTS)((np.zeros(stage.RESERVE["venue.reports"], EXECUTION_REPORT), np.zeros(1, np.int64)))
         return stage.new_state(instruments(), settings), book.new_books(instruments()), out
 
     def idle() -> tuple[Any, ...]:
-        state, books, out = fresh(stage.Settings(**fees))
+        state, books, out = fresh(plain)
         return state, books, headers, levels, trades, out
 
     bare, _ = seconds(lambda: (book.new_books(instruments()), headers, levels), books_only)
@@ -183,15 +185,14 @@ def run(updates: int = 200_000, orders: tuple[int, ...] = (1_000, 10_000, 100_00
     for count in orders:
 
         def taking(count: int = count) -> tuple[Any, ...]:
-            state, books, out = fresh(stage.Settings(**fees))
+            state, books, out = fresh(plain)
             return state, books, headers, levels, np.zeros(1, VENUE_COMMAND), count, out
 
         runs, reports = seconds(taking, market_orders)
         rows.append(row("venue.market_orders", "orders/s", [count / run for run in runs], orders=count, reports=int(reports)))
 
     def quotes() -> tuple[Any, ...]:
-        latency = {"feed_latency": 2 * MILLISECOND, "entry_latency": 5 * MILLISECOND, "response_latency": 5 * MILLISECOND}
-        state, books, out = fresh(stage.Settings(**fees, **latency))
+        state, books, out = fresh(late)
         return state, books, headers, levels, trades, np.zeros(1, VENUE_COMMAND), out
 
     runs, reports = seconds(quotes, quoting)

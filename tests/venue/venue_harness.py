@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
+from reference_venue import ReferenceVenue
 
 from schemas.compiled.depth_update import DTYPE as DEPTH_UPDATE
 from schemas.compiled.depth_update import LEVEL
@@ -18,7 +19,7 @@ from schemas.compiled.execution_report import DTYPE as EXECUTION_REPORT
 from schemas.compiled.trade import DTYPE as TRADE
 from schemas.compiled.venue_command import DTYPE as VENUE_COMMAND
 from schemas.records import DepthUpdate, ExecutionReport, Instrument, Trade, VenueCommand
-from schemas.vocabulary import DepthKind, Flag, InstrumentKind, OrderType, ReportKind, RequestKind, Side, TimeInForce
+from schemas.vocabulary import DepthKind, Flag, InstrumentKind, OrderReason, OrderType, ReportKind, RequestKind, Side, TimeInForce
 from streams.numeric.book import new_books
 from streams.numeric.outputs import outputs_type
 from streams.venue import stage
@@ -89,6 +90,10 @@ def cancel(time: int, name: int, side: int = BUY, number: int = 1) -> Event:
     return time, VenueCommand(order_id(name), number, time, int(RequestKind.CANCEL), int(side), 0, 0, False, 0, 0)
 
 
+class VenueFault(Exception):
+    """The venue reached the capacity named; the runtime would stop here."""
+
+
 class KernelVenue:
     """The stage behind the reference's interface. ``window`` is the book's, which changes no result."""
 
@@ -119,6 +124,8 @@ class KernelVenue:
         stage.on_venue_command(self.state, self.books, command_row(record)[0], self.out)
 
     def step(self) -> list[ExecutionReport]:
+        if self.state.fault[0] != 0:
+            raise VenueFault(stage.FAULTS[int(self.state.fault[0])])
         self.out.venue_reports[1][0] = 0
         stage.on_timer(self.state, self.books, self.due(), self.out)
         rows, count = self.out.venue_reports
@@ -192,6 +199,30 @@ def cancel_some(report: ExecutionReport) -> Iterator[VenueCommand]:
     elif report.kind == ReportKind.FILL and report.venue_trade_id % 7 == 0:
         name = 1 << 60 | report.venue_trade_id
         yield limit(report.event_time, name, BUY if report.side == SELL else SELL, 2, report.price, number=report.instrument)[1]
+
+
+def play(events: Iterable[Event], instruments: list[Instrument] | None = None, **settings: Any) -> list[ExecutionReport]:
+    """All reports of our venue on these events, checked against the reference venue on the way."""
+    listed, chosen, events = instruments or [instrument()], stage.Settings(**settings), list(events)
+    reports = run(KernelVenue(listed, chosen), events)
+    assert reports == run(ReferenceVenue(listed, chosen), events)
+    return reports
+
+
+def short(reports: Iterable[ExecutionReport], name: int | None = None) -> list[tuple[Any, ...]]:
+    """(kind, price, quantity, filled, leaves) of fills and (kind, reason, filled, leaves) of the others, of one order or all."""
+    lines: list[tuple[Any, ...]] = []
+    for report in reports:
+        if name is None or report.order_id == order_id(name):
+            kind = ReportKind(report.kind).name
+            what = (report.price, report.quantity) if kind == "FILL" else (OrderReason(report.reason).name,)
+            lines.append((kind, *what, report.cumulative_quantity, report.leaves_quantity))
+    return lines
+
+
+def fills(reports: Iterable[ExecutionReport], name: int) -> list[tuple[int, int]]:
+    """(price, quantity) of the order's fills."""
+    return [(report.price, report.quantity) for report in reports if report.kind == ReportKind.FILL and report.order_id == order_id(name)]
 
 
 class MarketMaker:
