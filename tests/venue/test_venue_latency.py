@@ -13,7 +13,7 @@ from schemas.vocabulary import ReportKind
 from streams.venue import stage
 
 BOOK = snapshot(1, 10, [(100, 5)], [(101, 4)])
-LEGS = {"feed_latency": 2, "entry_latency": 5, "response_latency": 9}
+LEGS: dict[str, Any] = {"feed_latency": 2, "entry_latency": 5, "response_latency": 9}
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_settings_out_of_range_are_refused_by_name(settings: dict[str, Any]) -> 
         ({"levels_max": 2}, [limit(2, name, BUY, 1, 90 + name) for name in (1, 2, 3)]),
     ],
 )
-def test_a_full_table_stops_the_run_and_names_the_setting(limits: dict[str, int], events: list[Any]) -> None:
+def test_a_full_table_stops_the_run_and_names_the_setting(limits: dict[str, Any], events: list[Any]) -> None:
     venue = KernelVenue([instrument()], stage.Settings(**limits))
     with pytest.raises(harness.VenueFault, match=f"venue.{next(iter(limits))}"):
         run(venue, [BOOK, *events])

@@ -13,7 +13,7 @@ import pytest
 from reference_venue import ReferenceVenue
 from venue_harness import BUY, KernelVenue, MarketMaker, cancel_some, instrument, run
 
-from schemas.records import DepthUpdate, ExecutionReport, Trade
+from schemas.records import DepthUpdate, ExecutionReport, Instrument, Trade
 from schemas.vocabulary import Liquidity, ReportKind, Side
 from streams.venue import stage
 
@@ -21,7 +21,7 @@ LATENCIES = [(0, 0, 0), (2, 3, 4), (5, 0, 5), (0, 100, 300), (0, 0, 1)]
 FINAL = (ReportKind.REJECTED, ReportKind.CANCELLED)
 
 
-def listed() -> list[object]:
+def listed() -> list[Instrument]:
     return [instrument(1), instrument(2, tick_size=5, lot_size=2, minimum_notional=1500, minimum_quantity=2)]
 
 
@@ -33,7 +33,9 @@ def settings_of(legs: tuple[int, int, int], closed_max: int = 16) -> stage.Setti
 
 
 def reports_of(seed: int, legs: tuple[int, int, int], count: int = 1200, window: int = 1 << 10, closed_max: int = 16) -> list[ExecutionReport]:
-    return run(KernelVenue(listed(), settings_of(legs, closed_max), window), MarketMaker(seed, listed()).stream(count), cancel_some)
+    venue = KernelVenue(listed(), settings_of(legs, closed_max), window)
+    reports: list[ExecutionReport] = run(venue, MarketMaker(seed, listed()).stream(count), cancel_some)
+    return reports
 
 
 @pytest.mark.parametrize("legs", LATENCIES, ids=str)
