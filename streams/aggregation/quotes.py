@@ -46,7 +46,7 @@ def quote_on_depth_update(top: Any, books: Any, slot: Any, update: Any, levels: 
     before = books.sequence[slot]
     result = book.apply(books, slot, update, levels)
     if not books.synced[slot]:
-        if top.published == 0 or top.flags & STALE or not result & book.BECAME_STALE:
+        if top.published == 0 or not result & book.BECAME_STALE:
             return False
         top.sequence = update.final_update_id
         top.flags = (update.flags & CARRIED) | (top.flags & VALIDITY) | STALE_AND_GAP

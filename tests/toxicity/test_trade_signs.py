@@ -110,6 +110,14 @@ def test_an_interval_is_labelled_with_its_least_reliable_method(sides: tuple[Sid
     assert features_of([trade(0, 10, 1, sides[0]), trade(1, 11, 1, sides[1])])[0].method == method
 
 
+def test_an_interval_signed_by_lee_ready_and_the_tick_rule_is_labelled_tick_rule() -> None:
+    """The enum's order (tick rule 2, Lee-Ready 3) is not the order of reliability."""
+    stale = quote(3, 100, 5, 102, 5, flags=Flag.STALE)
+    records = [quote(0, 100, 5, 102, 5), trade(1, 103, 1, UNKNOWN), trade(2, 99, 1, UNKNOWN), stale, trade(4, 90, 1, UNKNOWN)]
+    assert features_of(records)[0].method == SignMethod.TICK_RULE
+    assert features_of(records[:3])[0].method == SignMethod.LEE_READY
+
+
 @pytest.mark.parametrize(("method", "at_least"), [("lee_ready", Fraction(80, 100)), ("tick_rule", Fraction(60, 100))])
 def test_rules_agree_with_recorded_flags(market_data: Path, method: str, at_least: Fraction) -> None:
     """Known-side data: the sides of 5,000 recorded trades are hidden and found again. Published accuracies: Lee-Ready 85 % (Odders-White 2000)."""

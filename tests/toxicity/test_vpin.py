@@ -108,6 +108,17 @@ def test_the_null_uses_the_prints_seen_in_the_window() -> None:
     assert last.vpin_null == pytest.approx(math.sqrt(2 / (math.pi * 2)), abs=1e-12)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_the_null_forgets_the_prints_of_buckets_that_left_the_window(seed: int) -> None:
+    """Oracle: sqrt(2 / (pi n)) with n the mean number of prints over the last buckets of the twin."""
+    trades = random_trades(seed, 300, 30)
+    prints = [bucket[2] for bucket in unit_by_unit(trades, 20, 5)]
+    for at, bucket in enumerate(toxicity_of(trades, bucket_volume="0.020", window=5)):
+        if at >= 4:
+            mean = sum(prints[at - 4 : at + 1]) / 5
+            assert bucket.vpin_null == pytest.approx(math.sqrt(2 / (math.pi * mean)), rel=1e-12)
+
+
 def test_vpin_is_null_with_a_reason_until_the_window_is_full() -> None:
     buckets = toxicity_of([trade(at, 100, 10, Side.BUY) for at in range(5)], bucket_volume="0.010", window=4)
     assert [bucket.vpin is None for bucket in buckets] == [True, True, True, False, False]
