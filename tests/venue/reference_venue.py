@@ -266,7 +266,9 @@ class ReferenceVenue:
         book.apply(update)
         if not book.synced:
             return
-        now: dict[tuple[int, int, int], int] = {(update.instrument, side, price): size for side in (Side.BUY, Side.SELL) for price, size in book.sizes[side].items()}
+        now: dict[tuple[int, int, int], int] = {}
+        for side in (Side.BUY, Side.SELL):
+            now |= {(update.instrument, side, price): size for price, size in book.sizes[side].items()}
         before = {key: size for key, size in self.known.items() if key[0] == update.instrument}
         for key in list(before | now):
             old, new = before.get(key, 0), now.get(key, 0)
