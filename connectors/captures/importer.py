@@ -177,7 +177,7 @@ class _Import:
     def _write_early(self) -> None:
         early, self._early = self._early, []
         for ticker in early:
-            time = self._times.first or ticker.receive_time
+            time = self._times.start or ticker.receive_time
             self._topic("md.book_tickers").add(msgspec.structs.replace(ticker, event_time=time), time)
 
     def _feed(self, venue: str, symbol: str) -> Feed:

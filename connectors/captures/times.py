@@ -27,13 +27,14 @@ class Times:
         spot_unit: unit of spot times, "ms" (Binance's default) or "us" (streams opened with ``timeUnit=MICROSECOND``). USD-M sends ms only.
 
     Attributes:
-        first, last: lowest event time and running maximum of what was imported, ns; 0 before any.
+        start: event time of the first record that had one. first, last: lowest event time and running maximum. All in ns, 0 before any.
     """
 
     def __init__(self, spot_unit: str) -> None:
         if spot_unit not in UNITS:
             raise BadTimeUnit(f"spot times in {spot_unit!r} are not known; say one of {', '.join(UNITS)}")
         self._spot_unit = spot_unit
+        self.start = 0
         self.first = 0
         self.last = 0
 
@@ -55,6 +56,8 @@ class Times:
 
     def advance(self, time: int) -> None:
         """Note the time of a record that was taken."""
+        if not self.start:
+            self.start = time
         if time > self.last:
             self.last = time
         if 0 < time < self.first or not self.first:
