@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 PREFIX = "Out__"
+_CLASSES: dict[str, Any] = {}
 
 
 def outputs_type(topics: Sequence[str]) -> Any:
@@ -26,8 +27,8 @@ def __getattr__(name: str) -> Any:
 
 
 def _class_of(name: str) -> Any:
-    known = globals().get(name)
+    known = _CLASSES.get(name)
     if known is None:
         fields = [field for field in name[len(PREFIX) :].split("__") if field]
-        known = globals()[name] = namedtuple(name, fields, module=__name__)  # type: ignore[misc]
+        known = _CLASSES[name] = namedtuple(name, fields, module=__name__)  # type: ignore[misc]
     return known
