@@ -21,6 +21,7 @@ from streams.reporting import stage as reporting
 from streams.risk import stage as risk
 from streams.routing import stage as routing
 from streams.runtime.execution import Execution, Judge
+from streams.runtime.lint import require_deterministic
 from streams.runtime.topology import Topology
 from streams.signals import sizing
 from streams.signals.catalogue import load_strategy, strategy_file
@@ -142,7 +143,9 @@ def build_topology(configuration: Configuration, log: LocalLog) -> Topology:
     """The topology over this log's inputs."""
     instruments = select(read_instruments(log), configuration.symbols)
     file = strategy_file(configuration.strategy)
-    salt = hashlib.sha256(file.read_bytes()).digest() if file is not None else b""
+    if file is not None and file.is_file():
+        require_deterministic(file)
+    salt = hashlib.sha256(file.read_bytes()).digest() if file is not None and file.is_file() else b""
     return Topology(
         NAME,
         stages_of(configuration),

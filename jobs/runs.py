@@ -22,8 +22,7 @@ from schemas.codec import codec
 from schemas.errors import CorruptLog, ShrivenError, WrongUse
 from streams.log.digest import topic_digest
 from streams.log.local import LocalLog
-from streams.log.manifest import read_manifest, write_manifest
-from streams.log.verify import file_entries
+from streams.log.manifest import read_manifest
 from streams.runtime.code import code_digest, source_digests
 from streams.runtime.execution import Execution
 from streams.runtime.journal import BATCH, JournalEntry
@@ -95,9 +94,10 @@ def input_digests(path: Path, topics: list[str]) -> dict[str, str]:
 def genesis_facts(configuration: Configuration, recording: Path, log: LocalLog, feeds: list[str]) -> dict[str, Any]:
     """Facts of record 0: identity, code, and what is needed to run it again."""
     source = strategy_source(configuration)
-    sources = source_digests([source] if source is not None else [])
+    has_file = source is not None and source.is_file()  # a missing one is refused by name when the strategy is loaded
+    sources = source_digests([source] if source is not None and has_file else [])
     instruments = [msgspec.to_builtins(each) for each in read_instruments(log)]
-    strategy_digest = sources[f"user/{source.name}"] if source is not None else ""
+    strategy_digest = sources[f"user/{source.name}"] if source is not None and has_file else ""
     identity = configuration.identity(instruments, input_digests(recording, feeds), strategy_digest)
     return {
         "identity": identity,
@@ -152,10 +152,12 @@ class Backtest:
         try:
             if (self.folder / MANIFEST).is_file():
                 return self._finished(source)
+            facts = self._facts(source)
+            execution = build_execution(self.configuration, source, facts["journal_id"])
             sync = self.configuration.sync
             folder = LocalLog.open(self.folder, writable=True, sync=sync) if self.folder.exists() else LocalLog.create(self.folder, sync=sync)
             try:
-                return self._run(source, folder, finish)
+                return self._run(source, folder, facts, execution, finish)
             finally:
                 folder.close()
         finally:
@@ -169,17 +171,17 @@ class Backtest:
         check_identity(manifest, self._facts(source))
         return Run(self.folder, manifest, was_finished=True)
 
-    def _run(self, source: LocalLog, folder: LocalLog, finish: Callable[[LocalLog, dict[str, Any]], None]) -> Run:
-        facts = self._facts(source)
-        configuration = self._keep_strategy(folder)
-        execution = build_execution(configuration, source, facts["journal_id"])
+    def _run(
+        self, source: LocalLog, folder: LocalLog, facts: dict[str, Any], execution: Execution, finish: Callable[[LocalLog, dict[str, Any]], None]
+    ) -> Run:
+        self._keep_strategy(folder)
         script = self._script()
         task = Task(
             folder,
             execution,
             facts,
-            configuration.batch,
-            configuration.state_digest_records,
+            self.configuration.batch,
+            self.configuration.state_digest_records,
             self.on_step,
             self.on_progress,
             script,
@@ -191,16 +193,14 @@ class Backtest:
         task.run()
         self.on_step("closed")
         for topic in COPIED:
-            if not (folder.path / topic).exists():
-                shutil.copytree(source.path / topic, folder.path / topic)
+            folder.copy_topic(source, topic)
         manifest = json.loads(json.dumps(self._manifest(folder, facts, task), sort_keys=True))
         finish(folder, manifest)
-        manifest["files"] = file_entries(folder.path)
         self.on_step("reports written")
-        write_manifest(folder.path / MANIFEST, manifest)
-        return Run(self.folder, manifest, resumed_at=task.resumed_at, reports=[*map(str, folder.reports), *task.reports])
+        sealed = folder.seal(MANIFEST, manifest)
+        return Run(self.folder, sealed, resumed_at=task.resumed_at, reports=[*map(str, folder.reports), *task.reports])
 
-    def _keep_strategy(self, folder: LocalLog) -> Configuration:
+    def _keep_strategy(self, folder: LocalLog) -> None:
         """Copy a user's strategy into the run folder, so that the run can be verified when the file has moved on."""
         source = strategy_source(self.configuration)
         if source is not None and source.is_file():
@@ -208,7 +208,6 @@ class Backtest:
             kept.mkdir(exist_ok=True)
             if not (kept / source.name).exists():
                 shutil.copyfile(source, kept / source.name)
-        return self.configuration
 
     def _script(self) -> Iterator[JournalEntry] | None:
         if self.script_of is None:

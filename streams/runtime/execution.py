@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import xxhash
 
 from schemas.codec import codec
 from schemas.errors import BadData
@@ -37,7 +36,6 @@ class Output(msgspec.Struct, frozen=True):
     body: Any
     count: int
     digest: bytes
-    checksum: bytes
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -113,9 +111,7 @@ class Execution:
         letters = self._letters()
         if letters:
             taken.append((DEAD_LETTERS, self._dead_letters.encode_records(letters), len(letters)))
-        outputs = [
-            Output(topic, body, count, hashlib.sha256(body).digest(), xxhash.xxh3_128_digest(body)) for topic, body, count in taken
-        ]
+        outputs = [Output(topic, body, count, hashlib.sha256(body).digest()) for topic, body, count in taken]
         counts = np.bincount(piece.origin[: piece.count], minlength=len(feeds)) if piece.count else np.zeros(len(feeds), np.int64)
         inputs = [InputEntry(feed.code, int(counts[feed.code]), feed.consume(int(counts[feed.code]))) for feed in feeds if counts[feed.code]]
         return Batch(elements, inputs, outputs, self.engine.present, self.engine.consumed, piece.ended)

@@ -126,7 +126,7 @@ class LoopText:
         """The module's text, for arrays that lie in the context at ``places``."""
         self.lines = []
         self._header(dtypes)
-        self._put(0, "@kernel")
+        self._put(0, "@borrowing_kernel")
         self._put(0, "def run(packed):")
         self._arrays(places, dimensions)
         self._body()
@@ -140,11 +140,10 @@ class LoopText:
     def _header(self, dtypes: dict[str, np.dtype[Any]]) -> None:
         put = self._put
         put(0, '"""A fused loop, generated from a topology."""')
-        put(0, "from collections import namedtuple")
         put(0, "import numpy as np")
-        put(0, "from numba import carray")
-        put(0, "from schemas.kernel import kernel")
-        put(0, "from streams.runtime.pointers import as_pointer")
+        put(0, "from streams.numeric.borrowing import borrowing_kernel")
+        put(0, "from streams.numeric.outputs import outputs_type")
+        put(0, "from streams.runtime.pointers import view")
         if self.has_books:
             put(0, "from streams.numeric.book import Books")
         for stage in self.stages:
@@ -153,8 +152,7 @@ class LoopText:
             for name in [handler_name(t) for t in stage.module.INPUTS] + ["on_timer", "on_end"]:
                 if hasattr(stage.module, name):
                     put(0, f"{stage.name}_{name} = {stage.name}_module.{name}")
-            fields = " ".join(_identifier(topic) for topic in stage.module.OUTPUTS)
-            put(0, f"{stage.name}_Out = namedtuple('{stage.name}_Out', '{fields}')")
+            put(0, f"{stage.name}_Out = outputs_type({tuple(stage.module.OUTPUTS)!r})")
         kinds: dict[str, str] = {}
         for dtype in dtypes.values():
             kinds.setdefault(repr(dtype), f"DTYPE_{len(kinds)}")
@@ -167,7 +165,7 @@ class LoopText:
         for name, place in places.items():
             sizes = ", ".join(f"packed[{place + 1 + axis}]" for axis in range(dimensions[name]))
             shape = f"({sizes},)" if dimensions[name] == 1 else f"({sizes})"
-            put(1, f"{name} = carray(as_pointer(packed[{place}]), {shape}, {self._kinds[name]})")
+            put(1, f"{name} = view(packed[{place}], {shape}, {self._kinds[name]})")
         if self.has_books:
             names = [name for name in places if name.startswith("books__")]
             put(1, f"books = Books({', '.join(names)})")
@@ -180,7 +178,7 @@ class LoopText:
     def _command(self, places: dict[str, int], dimensions: dict[str, int], topic: str) -> None:
         """An entry that hands one record from a ledger to the stage that reads it, at the present clock."""
         put = self._put
-        put(0, "@kernel")
+        put(0, "@borrowing_kernel")
         put(0, f"def {handler_name(topic)}(packed):")
         self._arrays(places, dimensions)
         put(1, f"present = control[{PRESENT}]")
@@ -319,8 +317,6 @@ def load_module(text: str, salt: bytes = b"") -> ModuleType:
         return sys.modules[name]
     folder = cache_root() / "loops"
     folder.mkdir(parents=True, exist_ok=True)
-    if str(folder) not in sys.path:
-        sys.path.append(str(folder))  # the stages' own cached kernels name the loops' types, and are unpickled by that name
     path: Path = folder / f"{name}.py"
     if not path.exists() or path.read_text() != text:
         draft = folder / f"{name}.{os.getpid()}"

@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numba import carray
 
-from schemas.kernel import kernel
+from streams.numeric.borrowing import borrowing_kernel
 from streams.runtime.feed import Feed
 from streams.runtime.loop import END
-from streams.runtime.pointers import as_pointer
+from streams.runtime.pointers import view
 
 Array = np.ndarray[Any, Any]
 FIELDS = 7
@@ -22,7 +21,7 @@ ELEMENT = np.dtype([("input", "i8"), ("first_offset", "i8"), ("last_offset", "i8
 MERGED, DRY, PAST_END = 0, 1, 2
 
 
-@kernel
+@borrowing_kernel
 def _merge(control: Any, feeds: Any, source: Any, origin: Any, index: Any, clock: Any) -> None:
     """Fill ``source, index, clock`` from ``control[0]`` to ``control[1]``.
 
@@ -42,7 +41,7 @@ def _merge(control: Any, feeds: Any, source: Any, origin: Any, index: Any, clock
                     outcome, dry = 1, f
                     break
                 continue
-            key = carray(as_pointer(feeds[f, 0]), (feeds[f, 2],), np.int64)[head]
+            key = view(feeds[f, 0], (feeds[f, 2],), np.int64)[head]
             if chosen < 0 or key < chosen_key:
                 chosen, chosen_key = f, key
         if outcome != 0 or chosen < 0:
@@ -51,7 +50,7 @@ def _merge(control: Any, feeds: Any, source: Any, origin: Any, index: Any, clock
             outcome = 2
             break
         head = feeds[chosen, 3]
-        good = carray(as_pointer(feeds[chosen, 1]), (feeds[chosen, 2],), np.uint8)[head] == 0
+        good = view(feeds[chosen, 1], (feeds[chosen, 2],), np.uint8)[head] == 0
         if good and feeds[chosen, 5] != 0 and chosen_key > present:
             present = chosen_key
         origin[filled] = chosen
@@ -66,7 +65,7 @@ def _merge(control: Any, feeds: Any, source: Any, origin: Any, index: Any, clock
     control[5] = dry
 
 
-@kernel
+@borrowing_kernel
 def _runs(origin: Any, index: Any, count: Any, offsets: Any, elements: Any) -> Any:
     """Write the order as runs of one input; returns their number."""
     runs = 0
@@ -173,7 +172,7 @@ class Merger:
         return runs[:count]
 
 
-@kernel
+@borrowing_kernel
 def _expand(elements: Any, feeds: Any, source: Any, origin: Any, index: Any, clock: Any, present: Any) -> None:
     """Write the journal's runs out record by record, with the clock computed again."""
     filled = 0
@@ -181,8 +180,8 @@ def _expand(elements: Any, feeds: Any, source: Any, origin: Any, index: Any, clo
         code = elements[e].input
         if code < 0:
             continue
-        keys = carray(as_pointer(feeds[code, 0]), (feeds[code, 2],), np.int64)
-        status = carray(as_pointer(feeds[code, 1]), (feeds[code, 2],), np.uint8)
+        keys = view(feeds[code, 0], (feeds[code, 2],), np.int64)
+        status = view(feeds[code, 1], (feeds[code, 2],), np.uint8)
         for _ in range(elements[e].count):
             head = feeds[code, 3]
             if head >= feeds[code, 2]:

@@ -9,19 +9,35 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np.arrayobj import make_array, populate_array
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def as_pointer(typing_context: Any, address: Any) -> Any:
-    """The integer address as an untyped pointer, for ``numba.carray``."""
+def view(typing_context: Any, address: Any, shape: Any, dtype: Any) -> Any:
+    """The C-contiguous array of this shape (a tuple of int64) and dtype that lies at an address; it is borrowed, and not counted.
+
+    ``numba.carray`` does the same, but not in kernels without reference counts.
+    """
+    kind = types.Array(dtype.dtype, len(shape), "C")
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
+        element = context.get_data_type(kind.dtype)
+        size = context.get_abi_sizeof(element)
+        lengths = cgutils.unpack_tuple(builder, arguments[1], len(shape))
+        strides: list[Any] = []
+        step = context.get_constant(types.intp, size)
+        for length in reversed(lengths):
+            strides.insert(0, step)
+            step = builder.mul(step, length)
+        array = make_array(kind)(context, builder)
+        data = builder.inttoptr(arguments[0], array.data.type)
+        populate_array(array, data=data, shape=lengths, strides=strides, itemsize=context.get_constant(types.intp, size), meminfo=None)
+        return array._getvalue()
 
-    return types.voidptr(types.int64), generate
+    return kind(types.int64, shape, dtype), generate
 
 
 class Context:

@@ -152,7 +152,7 @@ class Task:
             writer = self._writers[topic]
             if writer.next_offset < count:
                 raise CorruptLog(f"{topic} holds {writer.next_offset} records, the journal committed {count}; start over with --fresh")
-            if writer.next_offset > count:
+            if writer.next_offset > count or writer.fault is not None:
                 self.reports.append(f"{topic}: {writer.next_offset - count} records after the journal's end are cut")
                 writer.truncate(count)
 
@@ -196,10 +196,10 @@ class Task:
         entries: list[OutputEntry] = []
         for output in batch.outputs:
             writer = self._writers[output.topic]
-            writer.append(output.body, output.count)
+            checksum = writer.append(output.body, output.count, batch.clock)
             self.counts[output.topic] += output.count
             number = self.execution.outputs.index(output.topic)
-            entries.append(OutputEntry(number, output.count, output.digest, output.checksum, self.counts[output.topic], -1))
+            entries.append(OutputEntry(number, output.count, output.digest, checksum, writer.end_position, -1))
             self.on_step("output appended")
         for output in batch.outputs:
             self._writers[output.topic].sync()
