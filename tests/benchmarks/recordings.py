@@ -6,12 +6,15 @@ Both are kept under ``build/bench`` and made again when this file or the codec's
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from connectors.captures.importer import import_binance
+from connectors.captures.tiling import read_tile, tile
 from schemas.catalogue import topic as topic_of
 from schemas.codec import LEVEL, codec
 from schemas.records import Instrument
@@ -70,6 +73,32 @@ def close(log: LocalLog, folder: Path) -> None:
         topics[name] = {"count": reader.end_offset, "digest": topic_digest(reader, codec(topic_of(name).record)).hex()}
     log.close()
     write_manifest(folder / "log.json", {"topics": topics, "files": file_entries(folder)})
+
+
+def market_data() -> Path:
+    """Folder of recorded market data."""
+    return Path(os.environ.get("SQ_DATA", ROOT.parent / "shared" / "data"))
+
+
+def tiled(rows: int = 10_000_000) -> Path:
+    """The recorded USD-M BTCUSDT depth and trades, imported and repeated until there are at least ``rows`` rows.
+
+    Raises:
+        FileNotFoundError: the recording is not there.
+    """
+    raw = market_data() / "binance" / "usdm" / "btcusdt_20240808.gz"
+    if not raw.is_file():
+        raise FileNotFoundError(f"{raw} is not there; set SQ_DATA to the folder of recorded market data")
+
+    def make(folder: Path) -> None:
+        single = folder.with_name(folder.name + "-single")
+        shutil.rmtree(single, ignore_errors=True)
+        import_binance([raw], single)
+        copies = -(-rows // read_tile(single).row_count)
+        tile(single, folder, copies)
+        shutil.rmtree(single)
+
+    return kept(f"tiled-{rows}", make)
 
 
 def top_of_book(quotes: int, seed: int = 7) -> dict[str, np.ndarray[Any, Any]]:
