@@ -273,9 +273,8 @@ def test_several_files_are_one_recording(tmp_path: Path) -> None:
 
 
 def test_a_truncated_file_is_kept_as_far_as_it_goes_and_the_log_is_closed(tmp_path: Path) -> None:
-    path = write(
-        tmp_path / "recording.gz", [usdm_trade(number, time=T0 + number, price=f"{50000 + 7919 * number % 9973}.10") for number in range(1, 3000)]
-    )
+    prices = [f"{50000 + 7919 * number % 9973}.10" for number in range(1, 3000)]
+    path = write(tmp_path / "recording.gz", [usdm_trade(number, time=T0 + number, price=price) for number, price in enumerate(prices, 1)])
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     summary = import_binance([path], tmp_path / "log")
     assert summary.truncated == ["recording.gz"]
