@@ -88,7 +88,7 @@ class Configuration(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             "to": self.to_time,
             "warmup": duration_text(self.warmup),
             "fees": f"maker={rate_text(self.maker_rate)},taker={rate_text(self.taker_rate)}",
-            "latency": f"feed={duration_text(self.feed_latency)},entry={duration_text(self.entry_latency)},response={duration_text(self.response_latency)}",
+            "latency": ",".join(f"{leg}={duration_text(getattr(self, f'{leg}_latency'))}" for leg in LEGS),
             "short": self.short,
             "stages": {name: dict(sorted(values.items())) for name, values in sorted(self.stages.items())},
             "clock_jump_max": duration_text(self.clock_jump_max),
@@ -145,7 +145,8 @@ def build(options: dict[str, Any]) -> Configuration:
                 raise BadConfiguration(f"short is {value!r}; give on or off")
             found["short"] = value in ("on", True)
         elif name == "symbols":
-            found["symbols"] = [s.strip().upper() for s in value.split(",") if s.strip()] if isinstance(value, str) else [str(s).upper() for s in value]
+            names = value.split(",") if isinstance(value, str) else [str(each) for each in value]
+            found["symbols"] = [each.strip().upper() for each in names if each.strip()]
         else:
             found[name] = value
     try:

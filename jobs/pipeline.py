@@ -120,7 +120,7 @@ def stages_of(configuration: Configuration) -> list[tuple[Any, Any]]:
         "portfolio": {"cash": c.cash},
     }
     stages: list[tuple[Any, Any]] = []
-    for module, kind in (
+    order: tuple[tuple[Any, Any], ...] = (
         (aggregation, aggregation),
         (toxicity, toxicity),
         (None, None),
@@ -130,7 +130,8 @@ def stages_of(configuration: Configuration) -> list[tuple[Any, Any]]:
         (venue, venue),
         (portfolio, portfolio.Portfolio),
         (reporting, reporting.Reporting),
-    ):
+    )
+    for module, kind in order:
         if module is None:
             stages.append((strategy, strategy_settings))
             continue

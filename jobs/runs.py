@@ -141,7 +141,7 @@ class Backtest:
         self.on_step = on_step
         self.script_of = script_of
 
-    def run(self, finish: Callable[[LocalLog, dict[str, Any]], None] = lambda _log, _manifest: None) -> Run:
+    def run(self, finish: Callable[[LocalLog, dict[str, Any]], object] = lambda _log, _manifest: None) -> Run:
         """Run to the end, or find it finished; ``finish`` writes the reports before ``run.json`` closes the folder.
 
         Raises:
@@ -172,7 +172,7 @@ class Backtest:
         return Run(self.folder, manifest, was_finished=True)
 
     def _run(
-        self, source: LocalLog, folder: LocalLog, facts: dict[str, Any], execution: Execution, finish: Callable[[LocalLog, dict[str, Any]], None]
+        self, source: LocalLog, folder: LocalLog, facts: dict[str, Any], execution: Execution, finish: Callable[[LocalLog, dict[str, Any]], object]
     ) -> Run:
         self._keep_strategy(folder)
         script = self._script()

@@ -9,13 +9,12 @@ import numpy as np
 
 from jobs.configuration import Configuration, build
 from jobs.runs import Backtest, Run
-from streams.log.local import LocalLog
-
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.records import DepthUpdate, Instrument, Trade
 from schemas.vocabulary import DepthKind, Flag, InstrumentKind, Side
 from streams.log.digest import topic_digest
+from streams.log.local import LocalLog
 from streams.log.manifest import write_manifest
 from streams.log.verify import file_entries
 

@@ -117,7 +117,8 @@ class Feed:
         if self.is_columnar:
             if self.has_levels:
                 self.levels = _grown(self.levels, self.level_count, length // 2 + 1)
-            self.codec.decode_into(self.body, self.body_length, self.body_length + length, self.rows, self.count, count, self.ends, self.levels, self.level_count)
+            begin, end = self.body_length, self.body_length + length
+            self.codec.decode_into(self.body, begin, end, self.rows, self.count, count, self.ends, self.levels, self.level_count)
             if self.has_levels:
                 last = self.rows[stop - 1]
                 self.level_count = int(last["first_level"]) + int(last["bid_count"]) + int(last["ask_count"])

@@ -19,7 +19,8 @@ from schemas.vocabulary import JournalKind
 from streams.runtime.merge import ELEMENT
 
 Array = np.ndarray[Any, Any]
-GENESIS, BATCH, UPGRADE, SKIPPED, CLOSE = (int(kind) for kind in (JournalKind.GENESIS, JournalKind.BATCH, JournalKind.UPGRADE, JournalKind.SKIP, JournalKind.CLOSE))
+GENESIS, BATCH, UPGRADE = int(JournalKind.GENESIS), int(JournalKind.BATCH), int(JournalKind.UPGRADE)
+SKIPPED, CLOSE = int(JournalKind.SKIP), int(JournalKind.CLOSE)
 NO_DIGEST = b"\0" * 32
 
 

@@ -15,8 +15,7 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def view(typing_context: Any, address: Any, shape: Any, dtype: Any) -> Any:
+def _view(typing_context: Any, address: Any, shape: Any, dtype: Any) -> Any:
     """The C-contiguous array of this shape (a tuple of int64) and dtype that lies at an address; it is borrowed, and not counted.
 
     ``numba.carray`` does the same, but not in kernels without reference counts.
@@ -38,6 +37,9 @@ def view(typing_context: Any, address: Any, shape: Any, dtype: Any) -> Any:
         return array._getvalue()
 
     return kind(types.int64, shape, dtype), generate
+
+
+view: Any = intrinsic(_view)
 
 
 class Context:

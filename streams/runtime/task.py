@@ -261,7 +261,8 @@ def check_identity(before: dict[str, Any], now: dict[str, Any]) -> None:
     if before.get("code") != now.get("code"):
         old_files, new_files = before.get("sources", {}), now.get("sources", {})
         names = sorted(name for name in old_files.keys() | new_files.keys() if old_files.get(name) != new_files.get(name))
-        raise OtherIdentity(f"the run was made by other code ({', '.join(names[:5]) or 'unknown files'} differ); use that code, or --fresh to start over")
+        named = ", ".join(names[:5]) or "unknown files"
+        raise OtherIdentity(f"the run was made by other code ({named} differ); use that code, or --fresh to start over")
 
 
 def _short(value: Any) -> str:

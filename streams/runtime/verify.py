@@ -182,7 +182,8 @@ def first_difference(topic: str, first: int, before: bytes, before_count: int, n
         return f"{topic} from offset {first}: the bytes on the log are no records"
     for number, (a, b) in enumerate(zip(old, new, strict=False)):
         if a != b:
-            fields = [f"{name} {getattr(a, name)!r} on the log, {getattr(b, name)!r} now" for name in a.__struct_fields__ if getattr(a, name) != getattr(b, name)]
+            pairs = [(name, getattr(a, name), getattr(b, name)) for name in a.__struct_fields__]
+            fields = [f"{name} {was!r} on the log, {now_is!r} now" for name, was, now_is in pairs if was != now_is]
             return f"{topic} offset {first + number}: {', '.join(fields[:4])}"
     if before_count != now_count:
         return f"{topic} offset {first + min(before_count, now_count)}: {before_count} records on the log, {now_count} now"

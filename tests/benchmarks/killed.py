@@ -11,9 +11,8 @@ import sys
 from pathlib import Path
 
 from jobs.configuration import build
-from jobs.pipeline import build_execution
+from jobs.pipeline import build_execution, feeds_of
 from jobs.runs import Backtest, genesis_facts, open_recording
-from jobs.pipeline import feeds_of
 from streams.log.local import LocalLog
 from streams.runtime.task import Progress, Task
 

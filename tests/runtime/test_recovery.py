@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -36,10 +37,8 @@ def run_until(recording: Path, folder: Path, step: int) -> list[str]:
         if len(names) == step:
             raise Killed(name)
 
-    try:
+    with contextlib.suppress(Killed):
         Backtest(configuration(**OPTIONS), recording, folder, on_step=watch).run()
-    except Killed:
-        pass
     return names
 
 
