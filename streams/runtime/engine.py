@@ -25,14 +25,17 @@ from schemas.errors import ShrivenError
 from streams.numeric import book as book_module
 from streams.runtime.context import StageContext
 from streams.runtime.feed import Feed
-from streams.runtime.loop import CURSOR, DELIVERED, EVENT_COUNT, NEVER, PRESENT, handler_name
+from streams.runtime.loop import ACTIVE, CONTROL_LENGTH, CURSOR, DELIVERED, EVENT_COUNT, FAULT, NEVER, OUTCOME, PRESENT, handler_name
 from streams.runtime.merge import Slice
+from streams.runtime.packing import row_packer
 from streams.runtime.runner import LoopRunner
 from streams.runtime.topology import Topology
 
 Array = np.ndarray[Any, Any]
 Handler = Callable[[Any, StageContext], None]
 NO_STEP = 2**62
+FEW = 16
+FLUSH_MASK = 127
 
 
 class StageFailed(ShrivenError):
@@ -67,12 +70,14 @@ class Engine:
             else None
         )
         self._venue_rank = topology.stepped[0].rank if topology.stepped else -1
-        self._venue_timer = topology.stepped[0].state.timer if topology.stepped else None
-        self._venue_state = topology.stepped[0].state if topology.stepped else None
-        self._venue_topic = topology.stepped[0].module.OUTPUTS[0] if topology.stepped else ""
+        self._venue_status: Any = self.stepped.status if self.stepped is not None else memoryview(np.zeros(CONTROL_LENGTH, np.int64))
+        if self.stepped is not None and topology.command_topic:
+            self._hand_command = self.stepped.commands[topology.command_topic]
+            self._pack_command = row_packer(self.stepped.command_rows[topology.command_topic])
         self.ledgers = list(topology.ledgers)
         self._with_timer = [(stage.rank, stage.ledger) for stage in self.ledgers if hasattr(stage.ledger, "on_timer")]
         self.lists: dict[str, list[Any]] = {topic: [] for topic in self.topics if topic not in self._kernel_topics()}
+        self._encoded: dict[str, tuple[list[bytes], int]] = {topic: ([], 0) for topic in self.lists}
         self._bind()
 
     def _kernel_topics(self) -> set[str]:
@@ -90,7 +95,26 @@ class Engine:
             self._handlers[record] = tuple(readers)
             if topic in self.lists:
                 self._sinks[record] = self.lists[topic].append
+        self._drain = self._make_drain()
         self._by_number = [self._handlers[getattr(records, topic_of(topic).record)] for topic in self._names]
+
+    def _make_drain(self) -> Callable[[], None]:
+        """The function that routes everything emitted, depth-first: a closure, for it runs several times an order."""
+        context, pending = self.context, self.context.pending
+        routes = {kind: (self._sinks.get(kind), handlers) for kind, handlers in self._handlers.items()}
+
+        def drain() -> None:
+            emitted = pending[:]
+            pending.clear()
+            for record in emitted:
+                sink, handlers = routes[record.__class__]
+                sink(record)  # type: ignore[misc]
+                for handler in handlers:
+                    handler(record, context)
+                    if pending:
+                        drain()
+
+        return drain
 
     def execute(self, piece: Slice, feeds: Sequence[Feed]) -> None:
         """Execute one slice; outputs gather until :meth:`take_outputs`.
@@ -156,11 +180,14 @@ class Engine:
         """Turn the ahead loop's events into lists of typed records, one entry per delivery."""
         ahead = self.ahead
         assert ahead is not None
-        count = int(ahead.control[EVENT_COUNT])
+        count = ahead.status[EVENT_COUNT]
         if not count:
             self._no_events()
             return
         events = ahead.events[:count]
+        if count <= FEW:
+            self._load_few(events.tolist(), starts)
+            return
         self._steps = events["step"].tolist()
         self._clocks = events["clock"].tolist()
         topics = events["topic"]
@@ -168,12 +195,11 @@ class Engine:
         self._sequences = (((events["step"] + 1) >> 1) + self._base).tolist()
         self._run_ends = [*(np.flatnonzero(topics[1:] != topics[:-1]) + 1).tolist(), count]
         rows = events["row"]
-        present = [number for number in self._stamped if (topics == number).any()] if count > 1 else [int(topics[0])]
+        present = [number for number in self._stamped if (topics == number).any()]
         loaded: list[Any] = [None] * count
         for number in present:
-            topic = self._names[number]
             places = np.flatnonzero(topics == number)
-            found = self._records_of(topic, rows[places], starts)
+            found = self._records_of(self._names[number], rows[places].tolist(), starts)
             if len(present) == 1:
                 loaded = found
                 break
@@ -181,19 +207,38 @@ class Engine:
                 loaded[place] = record
         self._records = loaded
 
-    def _records_of(self, topic: str, rows: Array, starts: dict[str, int]) -> list[Any]:
+    def _load_few(self, events: list[tuple[int, int, int, int]], starts: dict[str, int]) -> None:
+        """The same for a handful of events, without arrays."""
+        self._steps = [event[0] for event in events]
+        self._clocks = [event[1] for event in events]
+        self._event_topics = topics = [event[2] for event in events]
+        self._sequences = [((event[0] + 1) >> 1) + self._base for event in events]
+        self._run_ends = [at for at in range(1, len(topics)) if topics[at] != topics[at - 1]] + [len(topics)]
+        self._records = [self._records_of(self._names[number], [row], starts)[0] for _, _, number, row in events]
+
+    def _records_of(self, topic: str, rows: list[int], starts: dict[str, int]) -> list[Any]:
+        """Records of a topic's rows (ascending): of the ahead loop's output, or of an input."""
         ahead = self.ahead
         assert ahead is not None
         if topic in ahead.rows:
-            first = starts[topic]
-            found = codec(topic_of(topic).record).rows_to_records(ahead.rows[topic], first, int(ahead.counts[topic][0]) - first)
-            return list(found) if len(found) == len(rows) else [found[row - first] for row in rows.tolist()]
+            first, count = rows[0], rows[-1] + 1 - rows[0]
+            found = codec(topic_of(topic).record).rows_to_records(ahead.rows[topic], first, count)
+            return list(found) if count == len(rows) else [found[row - first] for row in rows]
         feed = next(feed for feed in self._feeds if feed.topic == topic)
         if not feed.is_columnar:
-            return [feed.records[row] for row in rows.tolist()]
+            return [feed.records[row] for row in rows]
         if feed.has_levels:
-            return list(feed.codec.decode_records(b"".join(feed.body_of(row) for row in rows.tolist()), len(rows)))
-        return list(feed.codec.rows_to_records(feed.rows[rows], 0, len(rows)))
+            return list(feed.codec.decode_records(b"".join(feed.body_of(row) for row in rows), len(rows)))
+        return list(feed.codec.rows_to_records(feed.rows[np.array(rows)], 0, len(rows)))
+
+    def _earliest(self) -> int:
+        """The earliest deadline of any ledger."""
+        deadline = NEVER
+        for _, ledger in self._with_timer:
+            timer = ledger.state.timer
+            if timer < deadline:
+                deadline = timer
+        return deadline
 
     def _next_timer(self) -> tuple[int, int, int, Any]:
         """The earliest ledger timer in the slice: (step, clock, rank, ledger); step NO_STEP if none is due in it."""
@@ -210,60 +255,69 @@ class Engine:
 
     def _drive(self) -> None:
         """Hand events, ledger timers and reports over in order."""
-        context, pending = self.context, self.context.pending
+        context, pending, drain, base, length = self.context, self.context.pending, self._drain, self._base, self._length
         steps, clocks, topics, loaded, by_number = self._steps, self._clocks, self._event_topics, self._records, self._by_number
         total, position = len(steps), 0
-        timers = [stage.state.timer for _, stage in self._with_timer]
+        status, venue_rank = self._venue_status, self._venue_rank
+        deadline = self._earliest()
         timer_step, timer_clock, timer_rank, timer_ledger = self._next_timer()
+        turns = 0
         while True:
+            turns += 1
+            if not turns & FLUSH_MASK:
+                self._encode_lists()
             step = steps[position] if position < total else NO_STEP
-            timer_first = timer_ledger is not None and (timer_step < step or (timer_step == step and timer_clock < clocks[position]))
-            if timer_first:
-                limit, limit_clock = timer_step >> 1, timer_clock - (timer_rank <= self._venue_rank)
-            elif position < total:
-                limit, limit_clock = step >> 1, NEVER if step & 1 else clocks[position] - 1
+            if timer_step < step or (timer_step == step and step < NO_STEP and timer_clock < clocks[position]):
+                timer_first = True
+                limit, limit_clock = timer_step >> 1, timer_clock - (timer_rank <= venue_rank)
             else:
-                limit, limit_clock = self._length, NEVER
-            if self._venue_is_active():
+                timer_first = False
+                if position < total:
+                    limit, limit_clock = step >> 1, NEVER if step & 1 else clocks[position] - 1
+                else:
+                    limit, limit_clock = length, NEVER
+            if status[ACTIVE]:
                 reports = self._advance(limit, limit_clock)
                 if reports:
                     pending.extend(reports)
-                    self._drain()
-                    timers = [stage.state.timer for _, stage in self._with_timer]
-                    timer_step, timer_clock, timer_rank, timer_ledger = self._next_timer()
+                    drain()
+                    if self._earliest() != deadline:
+                        deadline = self._earliest()
+                        timer_step, timer_clock, timer_rank, timer_ledger = self._next_timer()
                     continue
             self._limit, self._limit_clock = limit, limit_clock
             if timer_first:
                 self._next = timer_step >> 1
                 context.clock = timer_clock
-                context.sequence = self._base + self._next
+                context.sequence = base + self._next
                 timer_ledger.on_timer(timer_ledger.state.timer, context)
                 if pending:
-                    self._drain()
+                    drain()
+                deadline = -1
             elif position == total:
                 break
             else:
                 handlers = by_number[topics[position]]
-                if len(handlers) == 1 and not self._venue_is_active():
+                if len(handlers) == 1 and not status[ACTIVE]:
                     position = self._deliver_run(position, handlers[0], timer_step, timer_clock)
                 else:
                     self._next = (step + 1) >> 1
                     context.clock = clocks[position]
-                    context.sequence = self._base + self._next
+                    context.sequence = base + self._next
                     record = loaded[position]
                     position += 1
                     for handler in handlers:
                         handler(record, context)
                         if pending:
-                            self._drain()
-            now = [stage.state.timer for _, stage in self._with_timer]
-            if timer_first or now != timers:
-                timers = now
+                            drain()
+            earliest = self._earliest()
+            if earliest != deadline:
+                deadline = earliest
                 timer_step, timer_clock, timer_rank, timer_ledger = self._next_timer()
 
     def _deliver_run(self, position: int, handler: Handler, timer_step: int, timer_clock: int) -> int:
         """Deliver a run of events of one topic to its only reader, up to the next timer or consequence; returns the next position."""
-        steps, clocks, topics = self._steps, self._clocks, self._event_topics
+        steps, clocks = self._steps, self._clocks
         context, pending = self.context, self.context.pending
         stop = end = self._run_ends[bisect_right(self._run_ends, position)]
         if timer_step < NO_STEP:
@@ -271,20 +325,24 @@ class Engine:
             while stop < end and steps[stop] == timer_step and clocks[stop] <= timer_clock:
                 stop += 1
         stop = max(stop, position + 1)
-        run = zip(range(position, stop), self._records[position:stop], clocks[position:stop], self._sequences[position:stop], strict=True)
         ledger = getattr(handler, "__self__", None)
-        at = position
-        if hasattr(ledger, "on_timer"):
-            timer = ledger.state.timer
+        timed = hasattr(ledger, "on_timer")
+        timer = ledger.state.timer if timed else 0
+        at, size = position, 4
+        while at < stop:  # in growing pieces, so that a consequence does not cost the length of the run
+            piece = min(at + size, stop)
+            size *= 4
+            run = zip(range(at, piece), self._records[at:piece], clocks[at:piece], self._sequences[at:piece], strict=True)
             for at, record, context.clock, context.sequence in run:  # noqa: B007, B020
                 handler(record, context)
-                if pending or ledger.state.timer != timer:
+                if pending or (timed and ledger.state.timer != timer):
                     break
+            else:
+                at = piece
+                continue
+            break
         else:
-            for at, record, context.clock, context.sequence in run:  # noqa: B007, B020
-                handler(record, context)
-                if pending:
-                    break
+            at -= 1
         step = steps[at]
         self._next = (step + 1) >> 1
         self._limit, self._limit_clock = step >> 1, NEVER if step & 1 else clocks[at] - 1
@@ -292,49 +350,31 @@ class Engine:
             self._drain()
         return at + 1
 
-    def _drain(self) -> None:
-        """Route everything emitted, depth-first."""
-        pending = self.context.pending
-        emitted = pending[:]
-        pending.clear()
-        context, handlers, sinks = self.context, self._handlers, self._sinks
-        for record in emitted:
-            kind = type(record)
-            sinks[kind](record)
-            for handler in handlers[kind]:
-                handler(record, context)
-                if pending:
-                    self._drain()
-
-    def _venue_is_active(self) -> bool:
-        return self._venue_timer is not None and (self._venue_timer[0] != NEVER or self._venue_state.working[0] != 0)
-
     def _advance(self, limit: int, limit_clock: int) -> list[Any]:
         """Advance the venue; returns the reports it delivered, with the position and the clock set to their delivery."""
         stepped = self.stepped
         assert stepped is not None
         if stepped.advance(limit, limit_clock) != DELIVERED:
             return []
-        topic = self._venue_topic
-        found = list(codec(topic_of(topic).record).rows_to_records(stepped.rows[topic], 0, int(stepped.counts[topic][0])))
-        stepped.counts[topic][0] = 0
-        self._next = self._limit = int(stepped.control[CURSOR])
-        self._limit_clock = self.context.clock = int(stepped.control[PRESENT])
+        status = stepped.status
+        self._next = self._limit = status[CURSOR]
+        self._limit_clock = self.context.clock = status[PRESENT]
         self.context.sequence = self._base + self._next
-        return found
+        return stepped.delivered()
 
     def _command(self, record: Any, context: StageContext) -> None:
         """Hand a command to the venue at the present position and clock; an idle venue is caught up first."""
         stepped = self.stepped
         assert stepped is not None
-        if stepped.control[CURSOR] < self._limit:
+        status = stepped.status
+        if status[CURSOR] < self._limit:
             stepped.advance(self._limit, self._limit_clock)
-        if stepped.control[PRESENT] < context.clock:
-            stepped.control[PRESENT] = context.clock
-        topic = self.topology.command_topic
-        stepped.command_rows[topic][0] = pack_command(record)
-        stepped.commands[topic](stepped.packed)
-        stepped.raise_fault()
+        if status[PRESENT] < context.clock:
+            status[PRESENT] = context.clock
+        self._pack_command(record)
+        self._hand_command(stepped.packed)
+        if status[OUTCOME] == FAULT:
+            stepped.raise_fault()
 
     def _end(self) -> None:
         """EndOfInput for the ledgers, in stage order."""
@@ -350,15 +390,25 @@ class Engine:
                 if self.context.pending:
                     self._drain()
 
+    def _encode_lists(self) -> None:
+        """Encode what ledgers emitted so far: a few hundred records at a time stay in the processor's cache, a batch of them does not."""
+        for topic, waiting in self.lists.items():
+            if waiting:
+                parts, count = self._encoded[topic]
+                parts.append(codec(topic_of(topic).record).encode_records(waiting))
+                self._encoded[topic] = (parts, count + len(waiting))
+                waiting.clear()
+
     def take_outputs(self) -> list[tuple[str, Any, int]]:
         """(topic, body, count) of everything emitted since the last call, in catalogue order; empty topics left out."""
         taken: list[tuple[str, Any, int]] = []
+        self._encode_lists()
         for topic in self.topics:
             if topic in self.lists:
-                waiting = self.lists[topic]
-                if waiting:
-                    taken.append((topic, codec(topic_of(topic).record).encode_records(waiting), len(waiting)))
-                    waiting.clear()
+                parts, count = self._encoded[topic]
+                if count:
+                    taken.append((topic, parts[0] if len(parts) == 1 else b"".join(parts), count))
+                    self._encoded[topic] = ([], 0)
             elif self.ahead is not None:
                 count = int(self.ahead.counts[topic][0])
                 if count:
@@ -416,21 +466,3 @@ def _restore_arrays(name: str, state: Any, content: bytes) -> None:
         position += array.nbytes
     if position != len(content):
         raise ShrivenError(f"the snapshot of {name} has {len(content)} bytes, this configuration needs {position}; start over with --fresh")
-
-
-def pack_command(record: Any) -> tuple[Any, ...]:
-    """A VenueCommand as the tuple of its columns: the id in two halves of 50 bits."""
-    identifier = record.order_id
-    return (
-        int(identifier[:10], 32),
-        int(identifier[10:], 32),
-        record.instrument,
-        record.event_time,
-        record.kind,
-        record.side,
-        record.order_type,
-        record.time_in_force,
-        record.post_only,
-        record.quantity,
-        record.price,
-    )

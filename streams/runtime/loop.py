@@ -26,8 +26,9 @@ from schemas.catalogue import topic as topic_of
 from schemas.kernel import cache_root
 
 DONE, ROOM, DELIVERED, FAULT = 0, 1, 2, 3
-CURSOR, LIMIT, LIMIT_CLOCK, LENGTH, PRESENT, EVENT_COUNT, OUTCOME = 0, 1, 2, 3, 4, 5, 6
-CONTROL_LENGTH = 8
+CURSOR, LIMIT, LIMIT_CLOCK, LENGTH, PRESENT, EVENT_COUNT, OUTCOME, PACKED, DELIVERED_COUNT, ACTIVE = range(10)
+CONTROL_LENGTH = 10
+PACKED_HEADER = 3
 SKIP, END = 254, 255
 NEVER = 2**63 - 1
 EVENT = np.dtype([("step", "i8"), ("clock", "i8"), ("topic", "i8"), ("row", "i8")])
@@ -146,6 +147,10 @@ class LoopText:
         put(0, "from streams.runtime.pointers import view")
         if self.has_books:
             put(0, "from streams.numeric.book import Books")
+        if self.delivered:
+            put(0, "from schemas.msgpack import write_rows")
+            for topic in self.delivered:
+                put(0, f"{_identifier(topic)}_size = {dtypes[f'rows_{_identifier(topic)}'].itemsize}")
         for stage in self.stages:
             put(0, f"import {stage.module.__name__} as {stage.name}_module")
             put(0, f"{stage.name}_State = {stage.name}_module.State")
@@ -186,6 +191,33 @@ class LoopText:
             books = "books, " if self.has_books else ""
             put(1, f"{stage.name}.clock[0] = present")
             put(1, f"{stage.name}_{handler_name(topic)}({stage.name}, {books}command_{_identifier(topic)}[0], {stage.name}_out)")
+        self._status()
+
+    def _status(self) -> None:
+        """Tell the owner whether anything is under way, and whether a stage is at fault."""
+        put = self._put
+        busy = [f"{stage.name}.timer[0] != {NEVER}" for stage in self.stages]
+        busy += [f"{stage.name}.working[0] != 0" for stage in self.stages if hasattr(stage.state, "working")]
+        put(1, f"control[{ACTIVE}] = 1 if {' or '.join(busy)} else 0")
+        put(1, f"if {self._faults()}:")
+        put(2, f"control[{OUTCOME}] = {FAULT}")
+
+    def _faults(self) -> str:
+        return " or ".join([f"{stage.name}.fault[0] != 0" for stage in self.stages] + (["books.fault[0] != 0"] if self.has_books else []))
+
+    def _pack(self) -> None:
+        """Delivered rows as msgpack, so that the driver has structs of them at once; negative where an amount is beyond 64 bits."""
+        put = self._put
+        for topic in self.delivered:
+            name = _identifier(topic)
+            put(1, f"if outcome == {DELIVERED}:")
+            put(2, f"delivered = count_{name}[0]")
+            put(2, "packed_rows[0] = 0xDC")
+            put(2, "packed_rows[1] = delivered >> 8")
+            put(2, "packed_rows[2] = delivered & 255")
+            put(2, f"control[{PACKED}] = write_rows(fields_{name}, bytes_{name}, {name}_size, 0, delivered, no_levels, packed_rows, {PACKED_HEADER})")
+            put(2, f"control[{DELIVERED_COUNT}] = delivered")
+            put(2, f"count_{name}[0] = 0")
 
     def _call(self, depth: int, stage: KernelStage, function: str, arguments: str) -> None:
         books = "books, " if self.has_books and stage.takes_books else ""
@@ -230,7 +262,7 @@ class LoopText:
         full = [f"count_{_identifier(t)}[0] + {n} > len(rows_{_identifier(t)})" for t, n in needs.items()]
         full.append(f"event_count + {events_needed} > len(events)")
         stops = " or ".join(f"count_{_identifier(t)}[0] > 0" for t in self.delivered)
-        faults = " or ".join([f"{stage.name}.fault[0] != 0" for stage in self.stages] + (["books.fault[0] != 0"] if self.has_books else []))
+        faults = self._faults()
 
         def check_after(depth: int) -> None:
             put(depth, f"if {faults}:")
@@ -303,10 +335,12 @@ class LoopText:
         check_after(2)
         put(2, "if outcome != 0:")
         put(3, "break")
+        self._pack()
         put(1, f"control[{CURSOR}] = cursor")
         put(1, f"control[{PRESENT}] = present")
         put(1, f"control[{EVENT_COUNT}] = event_count")
         put(1, f"control[{OUTCOME}] = outcome")
+        self._status()
 
 
 def load_module(text: str, salt: bytes = b"") -> ModuleType:

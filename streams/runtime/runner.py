@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib
+from collections.abc import Callable, Sequence
+from operator import is_
 from typing import Any
 
+import msgspec
 import numpy as np
 
+from schemas import msgpack as msgpack_rows
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.errors import CapacityExceeded
@@ -14,19 +18,23 @@ from streams.runtime.feed import NO_LEVELS, Feed
 from streams.runtime.loop import (
     CONTROL_LENGTH,
     CURSOR,
+    DELIVERED,
+    DELIVERED_COUNT,
     DONE,
     EVENT,
     EVENT_COUNT,
-    FAULT,
     LENGTH,
     LIMIT,
     LIMIT_CLOCK,
     OUTCOME,
+    PACKED,
+    PACKED_HEADER,
     ROOM,
     KernelStage,
     LoopText,
     handler_name,
     load_module,
+    snake_case,
 )
 from streams.runtime.merge import Slice
 from streams.runtime.pointers import Context
@@ -100,13 +108,49 @@ class LoopRunner:
             self.counts[topic] = np.zeros(1, np.int64)
             enter(f"rows_{_name(topic)}", self.rows[topic])
             enter(f"count_{_name(topic)}", self.counts[topic])
+        for topic in text.delivered:
+            self._deliver_through(topic, enter)
         module = load_module(text.write(self.context.places, self.context.dimensions, dtypes), salt)
         self._run = module.run
         self.commands = {topic: getattr(module, handler_name(topic)) for topic in text.commands}
         self.packed = self.context.packed
+        self.status = memoryview(self.control)
+        self._attached: list[Any] = []
+
+    def _deliver_through(self, topic: str, enter: Callable[[str, Array], None]) -> None:
+        """Enter what the loop needs to pack the topic's rows: their bytes, their fields, a buffer."""
+        compiled = importlib.import_module(f"schemas.compiled.{snake_case(topic_of(topic).record)}")
+        rows = self.rows[topic]
+        self.packed_rows = np.zeros(PACKED_HEADER + len(rows) * compiled.PACKED_BYTES + 64, np.uint8)
+        enter(f"bytes_{_name(topic)}", rows.view(np.uint8))
+        enter(f"fields_{_name(topic)}", compiled.FIELDS)
+        enter("no_levels", msgpack_rows.NO_LEVELS)
+        enter("packed_rows", self.packed_rows)
+        self.packed_view = memoryview(self.packed_rows)
+        self._delivered_codec = codec(topic_of(topic).record)
+        self._delivered_topic = topic
+        self._unpack = msgspec.msgpack.Decoder(list[self._delivered_codec.record]).decode  # type: ignore[name-defined]
+
+    def delivered(self) -> list[Any]:
+        """Records of the rows the last call delivered."""
+        status = self.status
+        end = status[PACKED]
+        if end < 0:
+            return list(self._delivered_codec.rows_to_records(self.rows[self._delivered_topic], 0, status[DELIVERED_COUNT]))
+        return self._unpack(self.packed_view[:end])  # type: ignore[no-any-return]
 
     def attach(self, piece: Slice, feeds: Sequence[Feed]) -> None:
         """Point the loop at a slice and at the feeds' rows; the cursor goes to its start."""
+        self.status[CURSOR] = 0
+        self.status[LENGTH] = piece.count + piece.ended
+        self.status[EVENT_COUNT] = 0
+        arrays = [piece.source, piece.index, piece.clock]
+        for feed in feeds:
+            arrays.append(feed.rows)
+            arrays.append(feed.levels)
+        if len(arrays) == len(self._attached) and all(map(is_, arrays, self._attached)):
+            return
+        self._attached = arrays
         put = self.context.put
         put("source", piece.source)
         put("index", piece.index)
@@ -116,9 +160,6 @@ class LoopRunner:
                 put(f"feed_{_name(feed.topic)}", feed.rows)
                 if feed.has_levels:
                     put(f"levels_{_name(feed.topic)}", feed.levels)
-        self.control[CURSOR] = 0
-        self.control[LENGTH] = piece.count + int(piece.ended)
-        self.control[EVENT_COUNT] = 0
 
     def advance(self, limit: int, limit_clock: int) -> int:
         """Process records before ``limit`` and the timers due before it up to ``limit_clock``; returns DONE or DELIVERED.
@@ -126,20 +167,18 @@ class LoopRunner:
         Raises:
             CapacityExceeded: a stage's bounded state is full; the error names the setting.
         """
-        control = self.control
-        control[LIMIT] = limit
-        control[LIMIT_CLOCK] = limit_clock
+        status, run, packed = self.status, self._run, self.packed
+        status[LIMIT] = limit
+        status[LIMIT_CLOCK] = limit_clock
         while True:
-            self._run(self.packed)
-            outcome = control[OUTCOME]
-            if outcome == DONE:
-                return DONE
+            run(packed)
+            outcome: int = status[OUTCOME]
+            if outcome == DONE or outcome == DELIVERED:
+                return outcome
             if outcome == ROOM:
                 self._grow()
-            elif outcome == FAULT:
-                self.raise_fault()
             else:
-                return int(outcome)
+                self.raise_fault()
 
     def _grow(self) -> None:
         for topic, rows in self.rows.items():
@@ -148,6 +187,8 @@ class LoopRunner:
                 larger[: len(rows)] = rows
                 self.rows[topic] = larger
                 self.context.put(f"rows_{_name(topic)}", larger)
+                if f"bytes_{_name(topic)}" in self.context.places:
+                    raise AssertionError(f"{topic} is delivered row by row and cannot outgrow its rows")
         if int(self.control[EVENT_COUNT]) + 2 * self._events_needed > len(self.events):
             events = np.zeros(2 * len(self.events) + 2 * self._events_needed, EVENT)
             events[: len(self.events)] = self.events

@@ -45,7 +45,7 @@ def _pipeline() -> Rows:
     from tests.benchmarks import pipeline, recordings
 
     recording = recordings.tiled()
-    return [pipeline.sparse(recording), pipeline.exact(), pipeline.recover(recording)]
+    return [pipeline.sparse(recording), pipeline.exact(), pipeline.recover(recordings.tiled(18_000_000))]
 
 
 def _orders() -> Rows:

@@ -102,9 +102,9 @@ def exact(runs: int = RUNS) -> dict[str, Any]:
 
 
 def orders_flat() -> dict[str, Any]:
-    """``orders.flat``: an order on nearly every quote, 1 k to 1 M of them; seconds an order must not grow."""
+    """``orders.flat``: a market order on nearly every quote, bought and sold in turn, 1 k to 1 M of them; seconds an order must not grow."""
     chosen = configuration(
-        str(Path(__file__).with_name("flipping.py")) + ":Flipping", stages={}, risk={"max_notional": "off", "max_position": "off"}, **ZERO_COST
+        str(Path(__file__).with_name("ordering.py")) + ":Ordering", stages={}, risk={"max_notional": "off", "max_position": "off"}, **ZERO_COST
     )
     rates: list[float] = []
     counts: list[int] = []
