@@ -1,30 +1,40 @@
-"""A progress bar on standard error: nothing for the first two seconds, then rate and time left."""
+"""A progress bar on standard error: nothing for the first two seconds, then rate and time left, or that it is still preparing."""
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from types import TracebackType
 
 SILENT_SECONDS = 2.0
 WIDTH = 28
+PREPARING = "preparing (kernels are compiled the first time, up to a minute)"
 
 
 class ProgressBar:
-    """Shows ``done`` of ``total`` units; on a terminal one line that moves, elsewhere a line every ten seconds."""
+    """Shows ``done`` of ``total`` units; on a terminal one line that moves, elsewhere a line every ten seconds.
+
+    The rate counts from the first update, so that preparation is not taken for slow work. Until then a second thread says that it is
+    preparing, and for how long: compiling gives no sign of itself.
+    """
 
     def __init__(self, what: str, unit: str) -> None:
         self.what = what
         self.unit = unit
-        self.started = time.monotonic()
-        self.shown_at = self.started + SILENT_SECONDS - 0.2
         self.is_terminal = sys.stderr.isatty()
         self.shown = False
+        self._shown_at = time.monotonic() + SILENT_SECONDS - 0.2
+        self._first: tuple[float, int] | None = None
+        self._stop = threading.Event()
+        self._waiting = threading.Thread(target=self._wait, args=(time.monotonic(),), daemon=True)
 
     def __enter__(self) -> ProgressBar:
+        self._waiting.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._end_waiting()
         if self.shown and self.is_terminal:
             sys.stderr.write("\r\033[K")
             sys.stderr.flush()
@@ -32,22 +42,35 @@ class ProgressBar:
     def update(self, done: int, total: int) -> None:
         """Say how far it is; cheap to call often."""
         now = time.monotonic()
-        if now < self.shown_at + 0.2:
+        if self._first is None:
+            self._end_waiting()
+            self._first = now, done
+        if now < self._shown_at + 0.2:
             return
-        self.shown_at = now if self.is_terminal else now + 10.0
-        self.shown = True
-        elapsed = max(now - self.started, 1e-9)
-        rate = done / elapsed
-        left = f"{_clock((total - done) / rate)} left" if rate > 0 and total >= done else ""
+        self._shown_at = now if self.is_terminal else now + 10.0
+        first_time, first_done = self._first
+        rate = (done - first_done) / (now - first_time) if now > first_time else 0.0
+        pace = f"  {rate:,.0f} {self.unit}/s  {_clock((total - done) / rate)} left" if rate > 0 and total >= done else ""
         share = min(1.0, done / total) if total else 0.0
         bar = "#" * int(share * WIDTH) + "-" * (WIDTH - int(share * WIDTH))
-        line = f"{self.what} [{bar}] {100 * share:3.0f} %  {rate:,.0f} {self.unit}/s  {left}"
-        sys.stderr.write(f"\r\033[K{line}" if self.is_terminal else f"{line}\n")
-        sys.stderr.flush()
+        self._show(f"{self.what} [{bar}] {100 * share:3.0f} %{pace}")
 
-    def note(self, text: str) -> None:
-        """A line above the bar."""
-        sys.stderr.write(f"\r\033[K{text}\n" if self.is_terminal and self.shown else f"{text}\n")
+    def _end_waiting(self) -> None:
+        self._stop.set()
+        if self._waiting.is_alive():
+            self._waiting.join()
+
+    def _wait(self, started: float) -> None:
+        """The second thread: says that it is preparing until the first update."""
+        pause = SILENT_SECONDS
+        while not self._stop.wait(pause):
+            elapsed = time.monotonic() - started
+            self._show(f"{self.what}: {PREPARING}" + (f"  {_clock(elapsed)}" if self.is_terminal else ""))
+            pause = 1.0 if self.is_terminal else 3600.0
+
+    def _show(self, line: str) -> None:
+        self.shown = True
+        sys.stderr.write(f"\r\033[K{line}" if self.is_terminal else f"{line}\n")
         sys.stderr.flush()
 
 

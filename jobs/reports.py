@@ -12,15 +12,23 @@ from jobs.pipeline import read_instruments
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from streams.log.local import LocalLog
-from streams.reporting.document import QuoteSeries, ReportInput, ToxicitySeries, build_report
+from streams.reporting.document import QuoteSeries, Report, ReportInput, ToxicitySeries, build_report
 
 Columns = dict[str, np.ndarray[Any, Any]]
 
 
 def write_reports(folder: LocalLog, manifest: dict[str, Any], out: Path | None = None) -> list[Path]:
     """Write report.html, report.json and the CSV files into ``out`` (the run folder by default); returns their paths."""
-    report = build_report(read_records(folder, manifest))
-    target = folder.path if out is None else out
+    return write_files(report_of(folder, manifest), folder.path if out is None else out)
+
+
+def report_of(folder: LocalLog, manifest: dict[str, Any]) -> Report:
+    """The report of a run."""
+    return build_report(read_records(folder, manifest))
+
+
+def write_files(report: Report, target: Path) -> list[Path]:
+    """Write the report's files, each by rename; returns their paths."""
     target.mkdir(parents=True, exist_ok=True)
     files = {"report.html": report.to_html(), "report.json": report.to_json(), **report.to_csv()}
     written = []

@@ -85,8 +85,16 @@ def configuration_of(arguments: argparse.Namespace) -> Configuration:
 
 def run(arguments: argparse.Namespace) -> int:
     """Backtest, report, summary."""
-    from jobs.reports import write_reports
+    from jobs.reports import report_of, write_files
     from jobs.runs import MANIFEST, Backtest
+    from streams.reporting.headlines import sentence
+
+    told: list[str] = []
+
+    def finish(folder: Any, manifest: dict[str, Any]) -> None:
+        report = report_of(folder, manifest)
+        write_files(report, folder.path)
+        told.append(sentence(report))
 
     configuration = configuration_of(arguments)
     if arguments.fresh and arguments.out.exists():
@@ -95,9 +103,8 @@ def run(arguments: argparse.Namespace) -> int:
     gc.freeze()
     gc.disable()
     with ProgressBar("backtest", "records") as bar:
-        bar.note("preparing: compiled kernels are made once, up to a minute on a new machine") if _is_cold() else None
         backtest = Backtest(configuration, arguments.recording, arguments.out, lambda p: bar.update(p.consumed, p.total))
-        result = backtest.run(lambda folder, manifest: write_reports(folder, manifest))
+        result = backtest.run(finish)
     elapsed = time.monotonic() - started
     manifest = result.manifest
     for text in result.reports:
@@ -113,8 +120,10 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"resumed at batch {result.resumed_at}")
     for name, value in summary["topics"].items():
         print(f"  {name:18} {value:>12,}")
-    print(f"{manifest['records']:,} records in {manifest['batches']} batches, {elapsed:.1f} s; journal id {manifest['journal_id']:06x}")
-    print(f"report: {arguments.out / 'report.html'}    proof: sq verify {arguments.out}")
+    batches = "1 batch" if manifest["batches"] == 1 else f"{manifest['batches']} batches"
+    print(f"{manifest['records']:,} input records in {batches}, {elapsed:.1f} s; journal id {manifest['journal_id']:06x}")
+    print(*told)
+    print(f"tear sheet: {arguments.out / 'report.html'}    proof: sq verify {arguments.out}")
     return 0
 
 
@@ -134,9 +143,3 @@ def _delete(folder: Path) -> None:
     if not folder.is_dir() or not ((folder / "run.json").exists() or (folder / "pipeline.journal").exists() or not any(folder.iterdir())):
         raise WrongUse(f"{folder} is no run folder; --fresh deletes only what 'sq backtest' wrote")
     shutil.rmtree(folder)
-
-
-def _is_cold() -> bool:
-    from schemas.kernel import cache_root
-
-    return not (cache_root() / "loops").exists()
