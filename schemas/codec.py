@@ -165,9 +165,8 @@ class Codec:
     def encode_records(self, found: Sequence[Any]) -> bytes:
         """Body of the structs. Raises BadRecord, naming the field, if a value is not of the schema."""
         found = found if isinstance(found, list) else list(found)
-        for record in found:
-            if type(record) is not self.record:
-                raise BadRecord(f"a {type(record).__name__} was handed to the codec of {self.name}; use codec({type(record).__name__!r})")
+        for kind in set(map(type, found)) - {self.record}:
+            raise BadRecord(f"a {kind.__name__} was handed to the codec of {self.name}; use codec({kind.__name__!r})")
         compiled = self._compiled
         if compiled is None or not found:
             return self._general.encode(found)

@@ -25,9 +25,21 @@ from schemas.errors import ShrivenError
 from streams.numeric import book as book_module
 from streams.runtime.context import StageContext
 from streams.runtime.feed import Feed
-from streams.runtime.loop import ACTIVE, CONTROL_LENGTH, CURSOR, DELIVERED, EVENT_COUNT, FAULT, NEVER, OUTCOME, PRESENT, handler_name
+from streams.runtime.loop import (
+    ACTIVE,
+    COMMAND_CLOCK,
+    CONTROL_LENGTH,
+    CURSOR,
+    DELIVERED,
+    EVENT_COUNT,
+    LIMIT,
+    LIMIT_CLOCK,
+    NEVER,
+    OUTCOME,
+    PRESENT,
+    handler_name,
+)
 from streams.runtime.merge import Slice
-from streams.runtime.packing import row_packer
 from streams.runtime.runner import LoopRunner
 from streams.runtime.topology import Topology
 
@@ -36,6 +48,7 @@ Handler = Callable[[Any, StageContext], None]
 NO_STEP = 2**62
 FEW = 16
 FLUSH_MASK = 127
+PACK = msgspec.msgpack.Encoder().encode
 
 
 class StageFailed(ShrivenError):
@@ -73,7 +86,6 @@ class Engine:
         self._venue_status: Any = self.stepped.status if self.stepped is not None else memoryview(np.zeros(CONTROL_LENGTH, np.int64))
         if self.stepped is not None and topology.command_topic:
             self._hand_command = self.stepped.commands[topology.command_topic]
-            self._pack_command = row_packer(self.stepped.command_rows[topology.command_topic])
         self.ledgers = list(topology.ledgers)
         self._with_timer = [(stage.rank, stage.ledger) for stage in self.ledgers if hasattr(stage.ledger, "on_timer")]
         self.lists: dict[str, list[Any]] = {topic: [] for topic in self.topics if topic not in self._kernel_topics()}
@@ -103,9 +115,11 @@ class Engine:
         context, pending = self.context, self.context.pending
         routes = {kind: (self._sinks.get(kind), handlers) for kind, handlers in self._handlers.items()}
 
+        clear = pending.clear
+
         def drain() -> None:
             emitted = pending[:]
-            pending.clear()
+            clear()
             for record in emitted:
                 sink, handlers = routes[record.__class__]
                 sink(record)  # type: ignore[misc]
@@ -261,7 +275,7 @@ class Engine:
         status, venue_rank = self._venue_status, self._venue_rank
         deadline = self._earliest()
         timer_step, timer_clock, timer_rank, timer_ledger = self._next_timer()
-        turns = 0
+        turns, quiet = 0, True
         while True:
             turns += 1
             if not turns & FLUSH_MASK:
@@ -298,17 +312,21 @@ class Engine:
                 break
             else:
                 handlers = by_number[topics[position]]
-                if len(handlers) == 1 and not status[ACTIVE]:
+                if quiet and len(handlers) == 1 and not status[ACTIVE]:
+                    started = position
                     position = self._deliver_run(position, handlers[0], timer_step, timer_clock)
+                    quiet = position > started + 8
                 else:
                     self._next = (step + 1) >> 1
                     context.clock = clocks[position]
                     context.sequence = base + self._next
                     record = loaded[position]
                     position += 1
+                    quiet = True
                     for handler in handlers:
                         handler(record, context)
                         if pending:
+                            quiet = False
                             drain()
             earliest = self._earliest()
             if earliest != deadline:
@@ -367,14 +385,15 @@ class Engine:
         stepped = self.stepped
         assert stepped is not None
         status = stepped.status
-        if status[CURSOR] < self._limit:
-            stepped.advance(self._limit, self._limit_clock)
-        if status[PRESENT] < context.clock:
-            status[PRESENT] = context.clock
-        self._pack_command(record)
+        status[LIMIT] = self._limit
+        status[LIMIT_CLOCK] = self._limit_clock
+        status[COMMAND_CLOCK] = context.clock
+        packed = PACK([record])
+        stepped.command_view[: len(packed)] = packed
         self._hand_command(stepped.packed)
-        if status[OUTCOME] == FAULT:
+        if status[OUTCOME]:
             stepped.raise_fault()
+            raise AssertionError("an idle venue delivered a report")
 
     def _end(self) -> None:
         """EndOfInput for the ledgers, in stage order."""

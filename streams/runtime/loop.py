@@ -26,8 +26,8 @@ from schemas.catalogue import topic as topic_of
 from schemas.kernel import cache_root
 
 DONE, ROOM, DELIVERED, FAULT = 0, 1, 2, 3
-CURSOR, LIMIT, LIMIT_CLOCK, LENGTH, PRESENT, EVENT_COUNT, OUTCOME, PACKED, DELIVERED_COUNT, ACTIVE = range(10)
-CONTROL_LENGTH = 10
+CURSOR, LIMIT, LIMIT_CLOCK, LENGTH, PRESENT, EVENT_COUNT, OUTCOME, PACKED, DELIVERED_COUNT, ACTIVE, COMMAND_CLOCK = range(11)
+CONTROL_LENGTH = 11
 PACKED_HEADER = 3
 SKIP, END = 254, 255
 NEVER = 2**63 - 1
@@ -147,6 +147,9 @@ class LoopText:
         put(0, "from streams.runtime.pointers import view")
         if self.has_books:
             put(0, "from streams.numeric.book import Books")
+        for topic in self.commands:
+            put(0, "from schemas.msgpack import write_bodies")
+            put(0, f"from schemas.compiled.{snake_case(topic_of(topic).record)} import decode as decode_command")
         if self.delivered:
             put(0, "from schemas.msgpack import write_rows")
             for topic in self.delivered:
@@ -181,12 +184,22 @@ class LoopText:
             put(1, f"{stage.name}_out = {stage.name}_Out({pairs}{',' if len(stage.module.OUTPUTS) == 1 else ''})".replace(",)", ")"))
 
     def _command(self, places: dict[str, int], dimensions: dict[str, int], topic: str) -> None:
-        """An entry that hands one record from a ledger to the stage that reads it, at the present clock."""
+        """An entry that advances to the limit, then hands one record from a ledger to the stage that reads it, at the clock it acts at."""
         put = self._put
         put(0, "@borrowing_kernel")
         put(0, f"def {handler_name(topic)}(packed):")
         self._arrays(places, dimensions)
+        put(1, f"if control[{CURSOR}] < control[{LIMIT}]:")
+        put(2, "run(packed)")
+        put(2, f"if control[{OUTCOME}] != {DONE}:")
+        put(3, "return")
+        put(1, f"if control[{PRESENT}] < control[{COMMAND_CLOCK}]:")
+        put(2, f"control[{PRESENT}] = control[{COMMAND_CLOCK}]")
         put(1, f"present = control[{PRESENT}]")
+        put(1, "length = write_bodies(command_fields, command_packed, 1, 1, command_body, 0)")
+        put(1, f"if length < 0 or decode_command(command_body, 0, length, command_{_identifier(topic)}, 0, 1, command_ends) < 0:")
+        put(2, f"control[{OUTCOME}] = {FAULT}")
+        put(2, "return")
         for stage in self.consumers(topic):
             books = "books, " if self.has_books else ""
             put(1, f"{stage.name}.clock[0] = present")

@@ -93,10 +93,15 @@ class LoopRunner:
             enter(f"feed_{_name(topic)}", np.zeros(0, codec(topic_of(topic).record).dtype))
             if topic_of(topic).record == "DepthUpdate":
                 enter(f"levels_{_name(topic)}", NO_LEVELS)
-        self.command_rows: dict[str, Array] = {}
         for topic in text.commands:
-            self.command_rows[topic] = np.zeros(1, codec(topic_of(topic).record).dtype)
-            enter(f"command_{_name(topic)}", self.command_rows[topic])
+            compiled = importlib.import_module(f"schemas.compiled.{snake_case(topic_of(topic).record)}")
+            packed = np.zeros(compiled.PACKED_BYTES + 64, np.uint8)
+            self.command_view = memoryview(packed)
+            enter(f"command_{_name(topic)}", np.zeros(1, compiled.DTYPE))
+            enter("command_packed", packed)
+            enter("command_fields", compiled.FIELDS)
+            enter("command_body", np.zeros(compiled.MAX_BYTES + 64, np.uint8))
+            enter("command_ends", np.zeros(1, np.int64))
         if books is not None:
             for field, array in books._asdict().items():
                 enter(f"books__{field}", array)
