@@ -23,6 +23,8 @@ import numpy as np
 from schemas import records
 from schemas.errors import WrongUse
 from schemas.general import BadRecord, GeneralCodec, MalformedRecord
+from schemas.msgpack import NO_LEVELS as NO_WORDS
+from schemas.msgpack import write_rows
 from schemas.shapes import schemas, shapes, snake
 from schemas.wire import NO_ROOM, most_levels
 
@@ -30,6 +32,7 @@ Array = np.ndarray[Any, Any]
 
 LEVEL = np.dtype([("price", "i8"), ("quantity", "i8")], align=True)
 NO_LEVELS = np.zeros(0, LEVEL)
+FEW = 8
 _PACKER = msgspec.msgpack.Encoder()
 
 
@@ -78,6 +81,7 @@ class Codec:
         self.has_levels = shape.has_levels
         self._general = GeneralCodec(shape, self.schema)
         self._compiled: Any = None
+        self._small: Any = None
         self.dtype: Any = None
         if shape.fixed_width or shape.has_levels:
             self._compiled = importlib.import_module(f"schemas.compiled.{snake(name)}")
@@ -194,9 +198,24 @@ class Codec:
             rows = np.ascontiguousarray(rows)
         if self.has_levels:
             return self._leveled_records(rows, levels)
+        if count <= FEW:
+            return self._few_records(rows, count)
         buffer = np.empty(5 + count * compiled.PACKED_BYTES + 8, np.uint8)
         end = compiled.rows_to_msgpack(rows, 0, count, buffer, 5)
         return self._unpacked(buffer, end, rows, levels)
+
+    def _few_records(self, rows: Array, count: int) -> list[Any]:
+        """Structs of a few rows through a buffer that is kept: what one event costs matters more than what a thousand do."""
+        compiled = self._compiled
+        if self._small is None:
+            self._small = np.zeros(1 + FEW * compiled.PACKED_BYTES + 8, np.uint8)
+            self._small_view = memoryview(self._small)
+        end = write_rows(compiled.FIELDS, rows.view(np.uint8), rows.itemsize, 0, count, NO_WORDS, self._small, 1)
+        if end < 0:
+            return self._unpacked(self._small, end, rows, NO_LEVELS)
+        self._small[0] = 0x90 | count
+        decoded: list[Any] = self._reader.decode(self._small_view[:end])
+        return decoded
 
     def _leveled_records(self, rows: Array, levels: Array) -> list[Any]:
         """Structs of depth rows and their table of levels."""

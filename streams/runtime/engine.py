@@ -57,6 +57,16 @@ class StageFailed(ShrivenError):
     code = "stage_failed"
 
 
+class _Encoded:
+    """Bodies of what ledgers emitted to one topic."""
+
+    __slots__ = ("count", "parts")
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self.count = 0
+
+
 class Engine:
     """Executes a topology.
 
@@ -89,7 +99,8 @@ class Engine:
         self.ledgers = list(topology.ledgers)
         self._with_timer = [(stage.rank, stage.ledger) for stage in self.ledgers if hasattr(stage.ledger, "on_timer")]
         self.lists: dict[str, list[Any]] = {topic: [] for topic in self.topics if topic not in self._kernel_topics()}
-        self._encoded: dict[str, tuple[list[bytes], int]] = {topic: ([], 0) for topic in self.lists}
+        self._encoded = {topic: _Encoded() for topic in self.lists}
+        self._encoders = [(self._encoded[topic], codec(topic_of(topic).record).encode_records, waiting) for topic, waiting in self.lists.items()]
         self._bind()
 
     def _kernel_topics(self) -> set[str]:
@@ -115,9 +126,18 @@ class Engine:
         context, pending = self.context, self.context.pending
         routes = {kind: (self._sinks.get(kind), handlers) for kind, handlers in self._handlers.items()}
 
-        clear = pending.clear
+        clear, pop = pending.clear, pending.pop
 
         def drain() -> None:
+            if len(pending) == 1:
+                record = pop()
+                sink, handlers = routes[record.__class__]
+                sink(record)  # type: ignore[misc]
+                for handler in handlers:
+                    handler(record, context)
+                    if pending:
+                        drain()
+                return
             emitted = pending[:]
             clear()
             for record in emitted:
@@ -129,6 +149,18 @@ class Engine:
                         drain()
 
         return drain
+
+    def watch(self, topic: str, observer: Callable[[Any], None]) -> None:
+        """Call the observer with every record a ledger emits to the topic, as it is emitted."""
+        kind = getattr(records, topic_of(topic).record)
+        keep = self._sinks[kind]
+
+        def both(record: Any) -> None:
+            keep(record)
+            observer(record)
+
+        self._sinks[kind] = both
+        self._drain = self._make_drain()
 
     def execute(self, piece: Slice, feeds: Sequence[Feed]) -> None:
         """Execute one slice; outputs gather until :meth:`take_outputs`.
@@ -146,10 +178,9 @@ class Engine:
         self._next = self._limit = 0
         self._limit_clock = -1
         if self.ahead is not None:
-            starts = {topic: int(count[0]) for topic, count in self.ahead.counts.items()}
             self.ahead.attach(piece, feeds)
             self.ahead.advance(self._length, NEVER)
-            self._load_events(starts)
+            self._load_events()
         else:
             self._no_events()
         if self.stepped is not None:
@@ -190,7 +221,7 @@ class Engine:
         self._sequences: list[int] = []
         self._run_ends: list[int] = []
 
-    def _load_events(self, starts: dict[str, int]) -> None:
+    def _load_events(self) -> None:
         """Turn the ahead loop's events into lists of typed records, one entry per delivery."""
         ahead = self.ahead
         assert ahead is not None
@@ -200,7 +231,7 @@ class Engine:
             return
         events = ahead.events[:count]
         if count <= FEW:
-            self._load_few(events.tolist(), starts)
+            self._load_few(events.tolist())
             return
         self._steps = events["step"].tolist()
         self._clocks = events["clock"].tolist()
@@ -213,7 +244,7 @@ class Engine:
         loaded: list[Any] = [None] * count
         for number in present:
             places = np.flatnonzero(topics == number)
-            found = self._records_of(self._names[number], rows[places].tolist(), starts)
+            found = self._records_of(self._names[number], rows[places].tolist())
             if len(present) == 1:
                 loaded = found
                 break
@@ -221,16 +252,16 @@ class Engine:
                 loaded[place] = record
         self._records = loaded
 
-    def _load_few(self, events: list[tuple[int, int, int, int]], starts: dict[str, int]) -> None:
+    def _load_few(self, events: list[tuple[int, int, int, int]]) -> None:
         """The same for a handful of events, without arrays."""
         self._steps = [event[0] for event in events]
         self._clocks = [event[1] for event in events]
         self._event_topics = topics = [event[2] for event in events]
         self._sequences = [((event[0] + 1) >> 1) + self._base for event in events]
         self._run_ends = [at for at in range(1, len(topics)) if topics[at] != topics[at - 1]] + [len(topics)]
-        self._records = [self._records_of(self._names[number], [row], starts)[0] for _, _, number, row in events]
+        self._records = [self._records_of(self._names[number], [row])[0] for _, _, number, row in events]
 
-    def _records_of(self, topic: str, rows: list[int], starts: dict[str, int]) -> list[Any]:
+    def _records_of(self, topic: str, rows: list[int]) -> list[Any]:
         """Records of a topic's rows (ascending): of the ahead loop's output, or of an input."""
         ahead = self.ahead
         assert ahead is not None
@@ -299,8 +330,8 @@ class Engine:
                         deadline = self._earliest()
                         timer_step, timer_clock, timer_rank, timer_ledger = self._next_timer()
                     continue
-            self._limit, self._limit_clock = limit, limit_clock
             if timer_first:
+                self._limit, self._limit_clock = limit, limit_clock
                 self._next = timer_step >> 1
                 context.clock = timer_clock
                 context.sequence = base + self._next
@@ -318,6 +349,7 @@ class Engine:
                     quiet = position > started + 8
                 else:
                     self._next = (step + 1) >> 1
+                    self._place(step, clocks[position])
                     context.clock = clocks[position]
                     context.sequence = base + self._next
                     record = loaded[position]
@@ -332,6 +364,13 @@ class Engine:
             if earliest != deadline:
                 deadline = earliest
                 timer_step, timer_clock, timer_rank, timer_ledger = self._next_timer()
+
+    def _place(self, step: int, clock: int) -> None:
+        """Where the venue must be when a command comes of this event: past the record that led to it, or before a timer's first later one."""
+        if step & 1:
+            self._limit, self._limit_clock = (step >> 1) + 1, -1
+        else:
+            self._limit, self._limit_clock = step >> 1, clock - 1
 
     def _deliver_run(self, position: int, handler: Handler, timer_step: int, timer_clock: int) -> int:
         """Deliver a run of events of one topic to its only reader, up to the next timer or consequence; returns the next position."""
@@ -363,7 +402,7 @@ class Engine:
             at -= 1
         step = steps[at]
         self._next = (step + 1) >> 1
-        self._limit, self._limit_clock = step >> 1, NEVER if step & 1 else clocks[at] - 1
+        self._place(step, clocks[at])
         if pending:
             self._drain()
         return at + 1
@@ -411,11 +450,10 @@ class Engine:
 
     def _encode_lists(self) -> None:
         """Encode what ledgers emitted so far: a few hundred records at a time stay in the processor's cache, a batch of them does not."""
-        for topic, waiting in self.lists.items():
+        for encoded, encode, waiting in self._encoders:
             if waiting:
-                parts, count = self._encoded[topic]
-                parts.append(codec(topic_of(topic).record).encode_records(waiting))
-                self._encoded[topic] = (parts, count + len(waiting))
+                encoded.parts.append(encode(waiting))
+                encoded.count += len(waiting)
                 waiting.clear()
 
     def take_outputs(self) -> list[tuple[str, Any, int]]:
@@ -424,10 +462,10 @@ class Engine:
         self._encode_lists()
         for topic in self.topics:
             if topic in self.lists:
-                parts, count = self._encoded[topic]
-                if count:
-                    taken.append((topic, parts[0] if len(parts) == 1 else b"".join(parts), count))
-                    self._encoded[topic] = ([], 0)
+                encoded = self._encoded[topic]
+                if encoded.count:
+                    taken.append((topic, encoded.parts[0] if len(encoded.parts) == 1 else b"".join(encoded.parts), encoded.count))
+                    encoded.parts, encoded.count = [], 0
             elif self.ahead is not None:
                 count = int(self.ahead.counts[topic][0])
                 if count:

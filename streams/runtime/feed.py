@@ -30,7 +30,8 @@ def _grown(array: Array, used: int, needed: int) -> Array:
 class Feed:
     """Decoded head of one input topic.
 
-    ``rows[first:count]`` are decoded and not consumed; ``keys`` holds the running maximum of event time within the partition, ``status``
+    ``generation`` grows whenever an array may have been replaced. ``rows[first:count]`` are decoded and not consumed; ``keys`` holds the
+    running maximum of event time within the partition, ``status``
     0 for a good record. Rows stay where they are until :meth:`compact`, so indices into them live as long as a batch.
 
     Args:
@@ -51,9 +52,11 @@ class Feed:
         self.offset = reader.start_offset
         self.end_offset = reader.end_offset
         self.running_maximum = 0
+        self.generation = 0
         self._reset()
 
     def _reset(self) -> None:
+        self.generation += 1
         self.first = 0
         self.count = 0
         self.offset_of_zero = self.offset
@@ -104,6 +107,7 @@ class Feed:
 
     def _append(self, block: Block, start: int) -> None:
         """Decode a block behind the rows that are there; records before ``start`` count as consumed."""
+        self.generation += 1
         count, length = block.count, len(block.body)
         stop = self.count + count
         self.keys = _grown(self.keys, self.count, count)

@@ -286,7 +286,9 @@ class LoopText:
 
         put(1, "while True:")
         put(2, "bound = np.int64(-1)")
-        put(2, "if cursor < length:")
+        put(2, "if cursor > limit:")
+        put(3, "pass  # a command had the record at the limit processed already: its timers wait")
+        put(2, "elif cursor < length:")
         put(3, "bound = clock[cursor]")
         put(3, f"if cursor >= limit and control[{LIMIT_CLOCK}] < bound:")
         put(4, f"bound = control[{LIMIT_CLOCK}]")

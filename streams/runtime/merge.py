@@ -88,6 +88,7 @@ class Slice:
     """A stretch of merged inputs: ``source`` (feed code, SKIP or END), ``origin`` (feed code), ``index`` (row in the feed), ``clock``."""
 
     def __init__(self, capacity: int) -> None:
+        self.generation = 0
         self.source = np.zeros(capacity + 1, np.uint8)
         self.origin = np.zeros(capacity + 1, np.uint8)
         self.index = np.zeros(capacity + 1, np.int64)
@@ -149,6 +150,7 @@ class Merger:
             self._enter(feed, feed.first)
         if total + 1 > len(target.index):
             larger = Slice(total)
+            target.generation += 1
             target.source, target.origin, target.index, target.clock = larger.source, larger.origin, larger.index, larger.clock
         _expand(elements, self._table, target.source, target.origin, target.index, target.clock, present)
         self._finish(target, total, bool((elements["input"] < 0).any()), present)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
-from operator import is_
 from typing import Any
 
 import msgspec
@@ -120,7 +119,8 @@ class LoopRunner:
         self.commands = {topic: getattr(module, handler_name(topic)) for topic in text.commands}
         self.packed = self.context.packed
         self.status = memoryview(self.control)
-        self._attached: list[Any] = []
+        self._attached: Slice | None = None
+        self._attached_key = -1
 
     def _deliver_through(self, topic: str, enter: Callable[[str, Array], None]) -> None:
         """Enter what the loop needs to pack the topic's rows: their bytes, their fields, a buffer."""
@@ -149,13 +149,12 @@ class LoopRunner:
         self.status[CURSOR] = 0
         self.status[LENGTH] = piece.count + piece.ended
         self.status[EVENT_COUNT] = 0
-        arrays = [piece.source, piece.index, piece.clock]
+        key = piece.generation
         for feed in feeds:
-            arrays.append(feed.rows)
-            arrays.append(feed.levels)
-        if len(arrays) == len(self._attached) and all(map(is_, arrays, self._attached)):
+            key += feed.generation
+        if key == self._attached_key and piece is self._attached:
             return
-        self._attached = arrays
+        self._attached_key, self._attached = key, piece
         put = self.context.put
         put("source", piece.source)
         put("index", piece.index)

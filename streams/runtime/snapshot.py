@@ -7,7 +7,6 @@ recovery takes the highest whole one that agrees with the state digests in the j
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -68,28 +67,31 @@ def write_snapshot(writer: Any, snapshot: Snapshot) -> None:
     writer.sync()
 
 
-def read_snapshots(log: LocalLog) -> Iterator[Snapshot]:
-    """Whole snapshots, the latest first; broken ones are passed over."""
+def read_snapshots(log: LocalLog) -> tuple[list[Snapshot], int]:
+    """Whole snapshots, the latest first, and the offset at which the topic stops being readable; broken snapshots are passed over."""
     if TOPIC not in log.topics():
-        return
+        return [], 0
     decoder = codec("SnapshotChunk")
     gathered: dict[tuple[int, bytes], dict[int, bytes]] = {}
     sizes: dict[tuple[int, bytes], int] = {}
-    reader = log.reader(TOPIC)
+    good = 0
     try:
-        for block in reader.blocks():
+        for block in log.reader(TOPIC).blocks():
             for chunk in decoder.decode_records(block.body, block.count):
                 key = (chunk.sequence, chunk.snapshot_digest)
                 gathered.setdefault(key, {})[chunk.number] = chunk.payload
                 sizes[key] = chunk.chunks
-    except (ShrivenError, ValueError):
-        pass
+            good = block.first_offset + block.count
+    except ShrivenError:
+        pass  # what was read is used; the caller cuts the rest away, for it is only a cache
+    found: list[Snapshot] = []
     for key in sorted(gathered, reverse=True):
         chunks = gathered[key]
         payload = b"".join(chunks[number] for number in sorted(chunks))
         if len(chunks) != sizes[key] or hashlib.sha256(payload).digest() != key[1]:
             continue
         try:
-            yield msgspec.msgpack.decode(payload, type=Snapshot)
+            found.append(msgspec.msgpack.decode(payload, type=Snapshot))
         except msgspec.ValidationError:
             continue
+    return found, good

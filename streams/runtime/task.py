@@ -160,7 +160,12 @@ class Task:
         """Restore the best snapshot and re-execute the journal after it, emitting nothing."""
         by_sequence = {entry.sequence: entry for entry in entries}
         start = 0
-        for snapshot in read_snapshots(self.folder):
+        snapshots, good = read_snapshots(self.folder)
+        writer = self._writers[SNAPSHOTS]
+        if good < writer.next_offset or writer.fault is not None:
+            self.reports.append(f"{SNAPSHOTS} is damaged after offset {good}: cut, for it is only a cache")
+            writer.truncate(good)
+        for snapshot in snapshots:
             entry = by_sequence.get(snapshot.journal_sequence)
             if entry is None or entry.digest != snapshot.journal_digest:
                 continue

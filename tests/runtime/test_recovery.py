@@ -122,7 +122,7 @@ def stop_in_the_middle(recording: Path, folder: Path) -> None:
 def test_recovery_starts_at_the_latest_good_snapshot(recording: Path, tmp_path: Path) -> None:
     stop_in_the_middle(recording, tmp_path / "run")
     log = LocalLog.open(tmp_path / "run")
-    assert [snapshot.sequence for snapshot in read_snapshots(log)] == [10_000, 5_000]
+    assert [snapshot.sequence for snapshot in read_snapshots(log)[0]] == [10_000, 5_000]
     log.close()
 
 
