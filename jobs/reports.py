@@ -59,7 +59,7 @@ def read_records(folder: LocalLog, manifest: dict[str, Any]) -> ReportInput:
         pnl=_records(folder, "pnl"),
         reports=_records(folder, "reports"),
         facts={
-            "strategy": identity["strategy"],
+            "strategy": identity["strategy"].partition("@")[0],
             "parameters": identity["parameters"],
             "cash": manifest["configuration"]["cash"],
             "currency": manifest["configuration"]["currency"],

@@ -197,7 +197,7 @@ class Backtest:
         manifest = json.loads(json.dumps(self._manifest(folder, facts, task), sort_keys=True))
         finish(folder, manifest)
         self.on_step("reports written")
-        sealed = folder.seal(MANIFEST, manifest)
+        sealed = folder.seal(MANIFEST, manifest, _reports_of(folder.path))
         return Run(self.folder, sealed, resumed_at=task.resumed_at, reports=[*map(str, folder.reports), *task.reports])
 
     def _keep_strategy(self, folder: LocalLog) -> None:
@@ -230,6 +230,12 @@ class Backtest:
             "clock_end": task.execution.engine.present,
             "topics": topics,
         }
+
+
+def _reports_of(folder: Path) -> list[Path]:
+    """Files of a run folder besides its topics: the reports, and the copy of a user's strategy."""
+    found = (*folder.glob("report.*"), *folder.glob("*.csv"), *folder.glob("code/*.py"))
+    return sorted(path for path in found if path.is_file())
 
 
 def open_run(path: Path) -> tuple[LocalLog, dict[str, Any]]:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.metadata
 import os
 import signal
 import sys
 
+from jobs.helping import HelpFormatter
 from schemas.errors import ShrivenError
 
 COMMANDS = ("import", "generate", "topics", "cat", "backtest", "verify", "replay", "report", "control", "bench")
@@ -29,8 +31,9 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
         prog="sq",
         description="ShrivenQuant: backtests that replay exactly, and prove it.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
+    root.add_argument("--version", action="version", version=f"sq {importlib.metadata.version('shrivenquant')}")
     commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in COMMANDS:
         if only is None or name == only:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.configuration import Configuration, build, read_file
+from jobs.helping import HelpFormatter
 from jobs.progress import ProgressBar
 from schemas.errors import WrongUse
 
@@ -26,23 +27,25 @@ strategies: ema-cross (compiled), ema-cross-python (the same in Python), noop-py
 EXAMPLES = """\
 examples:
   sq backtest data/btc --strategy ema-cross --set fast=20 --set slow=50 --out runs/a
-  sq backtest data/btc --strategy my_file.py:MyStrategy --fees maker=0.5bp,taker=3bp --latency feed=1ms,entry=3ms,response=3ms --out runs/b
-  sq backtest data/btc --config run.toml --out runs/c      # keys are the long options' names; [set] and one table per stage
+  sq backtest data/btc --strategy my_file.py:MyStrategy --fees maker=0.5bp,taker=3bp --out runs/b
+  sq backtest data/btc --config run.toml --out runs/c
+
+the file's keys are the long options' names; [set] holds parameters, and each stage has a table of its own (docs/commands.md)
 """
 
 
 def add(commands: Any) -> None:
     """Declare the command."""
     command = commands.add_parser(
-        "backtest", help="run a strategy over a recording", description=HELP, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+        "backtest", help="run a strategy over a recording", description=HELP, epilog=EXAMPLES, formatter_class=HelpFormatter
     )
     command.add_argument("recording", type=Path, help="folder that 'sq import' or 'sq generate' wrote")
-    command.add_argument("--out", type=Path, required=True, help="run folder to write, or to go on with")
-    command.add_argument("--strategy", help="name, or FILE.py:CLASS")
+    command.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="run folder to write, or to go on with")
+    command.add_argument("--strategy", metavar="NAME", help="name, or FILE.py:CLASS")
     command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a strategy parameter; repeat for more")
-    command.add_argument("--config", type=Path, help="TOML file; flags win over it")
-    command.add_argument("--cash", help="starting cash, for example 1000000USDT (the default)")
-    command.add_argument("--symbols", help="trade only these, separated by commas")
+    command.add_argument("--config", type=Path, metavar="FILE", help="TOML file; flags win over it")
+    command.add_argument("--cash", metavar="MONEY", help="starting cash, for example 1000000USDT (the default)")
+    command.add_argument("--symbols", metavar="LIST", help="trade only these, separated by commas")
     command.add_argument("--from", dest="from_", metavar="TIME", help="trade from this time on (ISO 8601, UTC); earlier data warms the books")
     command.add_argument("--to", metavar="TIME", help="stop reading after this time")
     command.add_argument("--warmup", metavar="DURATION", help="note signals but do not trade for this long, for example 5m")

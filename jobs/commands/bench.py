@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from jobs.helping import HelpFormatter
 from schemas.errors import WrongUse
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,7 +23,7 @@ suites:
 
 def add(commands: Any) -> None:
     """Declare the command."""
-    command = commands.add_parser("bench", help="measure, beside the peers", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    command = commands.add_parser("bench", help="measure, beside the peers", description=HELP, formatter_class=HelpFormatter)
     command.add_argument("suite", choices=("core",), help="which figures")
     command.add_argument("--only", action="append", default=[], metavar="NAME", help="only rows whose name begins so; repeat for more")
     command.add_argument("--out", type=Path, default=Path("build/bench.json"), help="file to write (default build/bench.json)")

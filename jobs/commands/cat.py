@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from jobs.helping import HelpFormatter
 from schemas.errors import WrongUse
 
 HELP = """\
@@ -19,7 +20,7 @@ Prints a topic's records, one JSON object a line, enums by name. Prices and quan
 
 def add(commands: Any) -> None:
     """Declare the command."""
-    command = commands.add_parser("cat", help="print a topic's records", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    command = commands.add_parser("cat", help="print a topic's records", description=HELP, formatter_class=HelpFormatter)
     command.add_argument("folder", type=Path, help="recording or run folder")
     command.add_argument("topic", help="topic name, see 'sq topics'")
     command.add_argument("--limit", type=int, default=0, metavar="N", help="at most N records (default: all)")

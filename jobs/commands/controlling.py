@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from jobs.helping import HelpFormatter
 from schemas.errors import WrongUse
 
 HELP = """\
@@ -22,7 +23,7 @@ commands:
 def add(commands: Any) -> None:
     """Declare the command."""
     command = commands.add_parser(
-        "control", help="add a kill switch or limit to a recording", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+        "control", help="add a kill switch or limit to a recording", description=HELP, formatter_class=HelpFormatter
     )
     command.add_argument("recording", type=Path, help="folder that 'sq import' or 'sq generate' wrote")
     command.add_argument("action", choices=("kill", "rearm", "limit"), help="what the operator does")
@@ -32,7 +33,7 @@ def add(commands: Any) -> None:
     command.add_argument("--name", default="", help="limit: its name")
     command.add_argument("--value", default="", help="limit: its new value, as decimal text")
     command.add_argument("--reason", default="", help="why, for the record")
-    command.add_argument("--out", type=Path, required=True, help="new folder")
+    command.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="new folder")
     command.set_defaults(run=run)
 
 

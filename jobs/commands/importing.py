@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from jobs.helping import HelpFormatter
+
 HELP = """\
 Reads raw web-socket recordings (one line a frame: receive time in ns, a space, the frame's JSON; gzip or plain; several files in order are one
 recording) into topics: ref.instruments, md.trades, md.depth, md.book_tickers. Lines that cannot be used go to import.dlq with their reason,
@@ -22,12 +24,12 @@ example:
 def add(commands: Any) -> None:
     """Declare the command."""
     command = commands.add_parser(
-        "import", help="recorded market data into topics", description=HELP, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+        "import", help="recorded market data into topics", description=HELP, epilog=EXAMPLES, formatter_class=HelpFormatter
     )
     command.add_argument("venue", choices=("binance",), help="whose frames")
     command.add_argument("files", nargs="+", type=Path, help="recorder files, in time order")
-    command.add_argument("--out", type=Path, required=True, help="new folder")
-    command.add_argument("--instruments", type=Path, help="TOML file that adds to or overrides the instruments that ship")
+    command.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="new folder")
+    command.add_argument("--instruments", type=Path, metavar="FILE", help="TOML file that adds to or overrides the instruments that ship")
     command.add_argument("--json", action="store_true", help="print the summary as JSON")
     command.set_defaults(run=run)
 

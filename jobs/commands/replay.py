@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from jobs.helping import HelpFormatter
 from jobs.progress import ProgressBar
 from schemas.errors import WrongUse
 
@@ -23,12 +24,12 @@ modes:
 def add(commands: Any) -> None:
     """Declare the command."""
     command = commands.add_parser(
-        "replay", help="repeat a run into a new folder", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+        "replay", help="repeat a run into a new folder", description=HELP, formatter_class=HelpFormatter
     )
     command.add_argument("run_folder", type=Path, metavar="RUN", help="finished run folder")
     command.add_argument("--mode", choices=("exact", "merge"), default="exact", help="whose order of inputs")
-    command.add_argument("--out", type=Path, required=True, help="new run folder")
-    command.add_argument("--input", type=Path, help="the recording, where it has moved since")
+    command.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="new run folder")
+    command.add_argument("--input", type=Path, metavar="FOLDER", help="the recording, where it has moved since")
     command.add_argument("--json", action="store_true", help="print the comparison as JSON")
     command.set_defaults(run=run)
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from jobs.helping import HelpFormatter
 from schemas.errors import WrongUse
 
 HELP = """\
@@ -15,7 +16,7 @@ Writes report.html (one self-contained page), report.json and CSV files from a f
 
 def add(commands: Any) -> None:
     """Declare the command."""
-    command = commands.add_parser("report", help="write a run's tear sheet", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    command = commands.add_parser("report", help="write a run's tear sheet", description=HELP, formatter_class=HelpFormatter)
     command.add_argument("run_folder", type=Path, metavar="RUN", help="finished run folder")
     command.add_argument("--out", type=Path, help="folder for the files (default: the run folder)")
     command.set_defaults(run=run)

@@ -7,14 +7,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+from jobs.helping import HelpFormatter
+
 HELP = """\
-Lists the topics of a recording or a run: record type, records, bytes, time range.
+Lists the topics of a recording or a run: record type, records, bytes, last event time.
 """
 
 
 def add(commands: Any) -> None:
     """Declare the command."""
-    command = commands.add_parser("topics", help="list a folder's topics", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    command = commands.add_parser("topics", help="list a folder's topics", description=HELP, formatter_class=HelpFormatter)
     command.add_argument("folder", type=Path, help="recording or run folder")
     command.add_argument("--json", action="store_true", help="print as JSON")
     command.set_defaults(run=run)

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from jobs.helping import HelpFormatter
 from jobs.progress import ProgressBar
 
 HELP = """\
@@ -22,10 +23,10 @@ The last line of a good run: verified: B batches, R records, no divergence
 def add(commands: Any) -> None:
     """Declare the command."""
     command = commands.add_parser(
-        "verify", help="re-execute a run and compare every byte", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+        "verify", help="re-execute a run and compare every byte", description=HELP, formatter_class=HelpFormatter
     )
     command.add_argument("run_folder", type=Path, metavar="RUN", help="run folder")
-    command.add_argument("--input", type=Path, help="the recording, where it has moved since")
+    command.add_argument("--input", type=Path, metavar="FOLDER", help="the recording, where it has moved since")
     command.add_argument("--json", action="store_true", help="print the verdict as JSON")
     command.set_defaults(run=run)
 

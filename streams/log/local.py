@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -178,11 +179,13 @@ class LocalLog:
                 os.close(self._lock)
             self._lock = -1
 
-    def seal(self, name: str, content: dict[str, Any]) -> dict[str, Any]:
+    def seal(self, name: str, content: dict[str, Any], others: Sequence[Path] = ()) -> dict[str, Any]:
         """Close the writers, then the folder by its manifest: ``content`` and the files' digests. Returns what was written.
 
         Args:
             name: ``log.json`` or ``run.json``.
+            content: what the manifest says besides.
+            others: files in the folder that are no part of a topic (reports) and are digested with the rest.
 
         Raises:
             LogClosed, LogFull, LogWriteFailed.
@@ -190,7 +193,7 @@ class LocalLog:
         if not self.is_writable or self._manifest is not None:
             raise LogClosed(f"{self.path} takes no more records; write to a new folder")
         self._close_writers()
-        write_manifest(self.path / name, {**content, FILES: file_entries(self.path)})
+        write_manifest(self.path / name, {**content, FILES: file_entries(self.path, others)})
         self._manifest = self.path / name
         return read_manifest(self._manifest)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,11 +42,10 @@ class Finding:
         return f"{self.path}{where}{records}: {self.text}"
 
 
-def file_entries(folder: Path) -> list[dict[str, Any]]:
-    """Path, length and SHA-256 of every segment and index of a log, for its manifest's ``files``; sorted by path."""
-    return [
-        {"path": str(path.relative_to(folder)), "bytes": path.stat().st_size, "sha256": file_digest(path)} for path in _log_files(Path(folder))
-    ]
+def file_entries(folder: Path, others: Sequence[Path] = ()) -> list[dict[str, Any]]:
+    """Path, length and SHA-256 of every segment and index of a log, and of other files in it, for its manifest's ``files``; sorted by path."""
+    paths = sorted([*_log_files(Path(folder)), *others])
+    return [{"path": str(path.relative_to(folder)), "bytes": path.stat().st_size, "sha256": file_digest(path)} for path in paths]
 
 
 def files_listed(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
