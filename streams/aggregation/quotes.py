@@ -22,11 +22,12 @@ STALE_AND_GAP = int(Flag.STALE | Flag.GAP)
 VALIDITY = int(Flag.STALE | Flag.GAP | Flag.CROSSED | Flag.ONE_SIDED)
 # Flags of an update that say something about the quote made from it.
 CARRIED = int(Flag.LATE | Flag.ESTIMATED_TIME | Flag.OUT_OF_HOURS | Flag.SYNTHETIC | Flag.SIMULATED | Flag.OFF_TICK)
+LAST_OF_SNAPSHOT = int(Flag.LAST_OF_SNAPSHOT)
 
 
 @borrowing_kernel
-def emit_quote(top: Any, event_time: Any, out: Any) -> None:
-    """Append the top to md.quotes."""
+def emit_quote(top: Any, event_time: Any, of_snapshot: Any, out: Any) -> None:
+    """Append the top to md.quotes; ``of_snapshot`` is LAST_OF_SNAPSHOT where the book was replaced, for no order moved it there."""
     rows, count = out.md_quotes
     row = rows[count[0]]
     row.instrument = top.instrument
@@ -36,7 +37,7 @@ def emit_quote(top: Any, event_time: Any, out: Any) -> None:
     row.bid_quantity = top.bid_quantity
     row.ask_price = top.ask_price
     row.ask_quantity = top.ask_quantity
-    row.flags = top.flags
+    row.flags = top.flags | of_snapshot
     count[0] += 1
 
 
@@ -50,7 +51,7 @@ def quote_on_depth_update(top: Any, books: Any, slot: Any, update: Any, levels: 
             return False
         top.sequence = update.final_update_id
         top.flags = (update.flags & CARRIED) | (top.flags & VALIDITY) | STALE_AND_GAP
-        emit_quote(top, update.event_time, out)
+        emit_quote(top, update.event_time, 0, out)
         return True
     bid_price, bid_quantity = books.bid_price[slot], books.bid_quantity[slot]
     ask_price, ask_quantity = books.ask_price[slot], books.ask_quantity[slot]
@@ -72,5 +73,5 @@ def quote_on_depth_update(top: Any, books: Any, slot: Any, update: Any, levels: 
         top.bid_price, top.bid_quantity = bid_price, bid_quantity
         top.ask_price, top.ask_quantity = ask_price, ask_quantity
         top.flags = (update.flags & CARRIED) | validity
-        emit_quote(top, update.event_time, out)
+        emit_quote(top, update.event_time, update.flags & LAST_OF_SNAPSHOT, out)
     return moved or not same

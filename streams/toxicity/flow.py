@@ -3,7 +3,8 @@
     e_n = 1{b_n >= b_(n-1)} qb_n - 1{b_n <= b_(n-1)} qb_(n-1) - 1{a_n <= a_(n-1)} qa_n + 1{a_n >= a_(n-1)} qa_(n-1)
 
 summed over the quotes of an interval: positive when buying interest arrives. All in integers, so sums are exact and additive. An empty bid
-side counts as a bid below every price, an empty ask side as an ask above every price. No event spans a stale stretch of the book.
+side counts as a bid below every price, an empty ask side as an ask above every price. No event spans a stale stretch of the book
+or a snapshot, which replaces the book and is no order.
 """
 
 from __future__ import annotations

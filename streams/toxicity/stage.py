@@ -23,6 +23,7 @@ RESERVE = {"md.features": FEATURES_A_CALL, "md.toxicity": BUCKETS_A_CALL}
 FAULTS: dict[int, str] = {}
 
 STALE = int(Flag.STALE)
+LAST_OF_SNAPSHOT = int(Flag.LAST_OF_SNAPSHOT)
 PARTIAL = int(Flag.PARTIAL)
 VALIDITY = int(Flag.STALE | Flag.GAP | Flag.CROSSED | Flag.ONE_SIDED)
 # Flags of a trade or quote that say something about every measure made from it.
@@ -74,7 +75,7 @@ def on_quote(state: Any, books: Any, quote: Any, out: Any) -> None:
     flow = state.flows[slot]
     flags = quote.flags & CARRIED
     remember_quote(flow, quote)
-    if flow.quote_known and not (quote.flags | flow.quote_flags) & STALE:
+    if flow.quote_known and not (quote.flags | flow.quote_flags) & STALE and not quote.flags & LAST_OF_SNAPSHOT:
         event = order_flow_event(flow, quote)
         flow.window_ofi += event
         flow.window_events += 1

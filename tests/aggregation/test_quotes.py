@@ -12,12 +12,13 @@ from schemas.records import DepthUpdate, Quote
 from schemas.vocabulary import DepthKind, Flag
 
 STALE_AND_GAP = int(Flag.STALE | Flag.GAP)
+LAST_OF_SNAPSHOT = int(Flag.LAST_OF_SNAPSHOT)
 CROSSED, ONE_SIDED = int(Flag.CROSSED), int(Flag.ONE_SIDED)
 SYNCED = snapshot(START, 10, [(100, 5), (99, 7)], [(101, 6), (102, 8)])
 
 
 def short(quote: Quote) -> tuple[int, ...]:
-    return (quote.sequence, quote.bid_price, quote.bid_quantity, quote.ask_price, quote.ask_quantity, quote.flags)
+    return (quote.sequence, quote.bid_price, quote.bid_quantity, quote.ask_price, quote.ask_quantity, quote.flags & ~LAST_OF_SNAPSHOT)
 
 
 def shorts(*records: Any) -> list[tuple[int, ...]]:
@@ -30,7 +31,7 @@ def test_a_book_that_was_never_in_sync_publishes_nothing() -> None:
 
 def test_the_snapshot_publishes_the_first_quote() -> None:
     (quote,) = quotes_of([SYNCED])
-    assert quote == Quote(1, START, 10, 100, 5, 101, 6, 0)
+    assert quote == Quote(1, START, 10, 100, 5, 101, 6, LAST_OF_SNAPSHOT)
 
 
 @pytest.mark.parametrize(
@@ -199,3 +200,9 @@ def test_after_a_gap_and_a_snapshot_quotes_equal_those_without_the_gap(dropped: 
     whole = [quote for quote in shorts(*updates) if quote[0] >= updates[resumed].first_update_id]
     assert [quote for quote in broken if quote[0] >= updates[resumed].first_update_id] == whole
     assert sum(1 for quote in broken if quote[-1] & Flag.STALE) == 1
+
+
+def test_a_quote_made_by_a_snapshot_says_so() -> None:
+    """No order moved the book there: order-flow imbalance must not count the jump."""
+    quotes = quotes_of([SYNCED, delta(START + 5, 11, 12, [(100, 9)])])
+    assert [quote.flags & LAST_OF_SNAPSHOT for quote in quotes] == [LAST_OF_SNAPSHOT, 0]
