@@ -50,5 +50,6 @@ def run(arguments: argparse.Namespace) -> int:
             print("the run is not finished; what it committed was verified")
         print(f"verified: {verdict.batches} batches, {verdict.records} records, no divergence")
         return 0
-    print(f"NOT verified: {len(verdict.findings)} findings, {verdict.batches} batches were good before the first")
+    findings_text = "1 finding" if len(verdict.findings) == 1 else f"{len(verdict.findings)} findings"
+    print(f"NOT verified: {findings_text}" + (f"; {verdict.batches} batches before it are good" if verdict.batches else ""))
     return 1

@@ -93,7 +93,7 @@ class Engine:
             else None
         )
         self._venue_rank = topology.stepped[0].rank if topology.stepped else -1
-        self._venue_status: Any = self.stepped.status if self.stepped is not None else memoryview(np.zeros(CONTROL_LENGTH, np.int64))
+        self._venue_status: Any = self.stepped.status if self.stepped is not None else np.zeros(CONTROL_LENGTH, np.int64).data
         if self.stepped is not None and topology.command_topic:
             self._hand_command = self.stepped.commands[topology.command_topic]
         self.ledgers = list(topology.ledgers)
@@ -382,7 +382,7 @@ class Engine:
             while stop < end and steps[stop] == timer_step and clocks[stop] <= timer_clock:
                 stop += 1
         stop = max(stop, position + 1)
-        ledger = getattr(handler, "__self__", None)
+        ledger: Any = getattr(handler, "__self__", None)
         timed = hasattr(ledger, "on_timer")
         timer = ledger.state.timer if timed else 0
         at, size = position, 4

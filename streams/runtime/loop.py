@@ -80,7 +80,9 @@ class LoopText:
         has_books: whether a set of books is part of the context.
     """
 
-    def __init__(self, stages: Sequence[KernelStage], feeds: Sequence[str], numbers: dict[str, int], delivered: Sequence[str], has_books: bool) -> None:
+    def __init__(
+        self, stages: Sequence[KernelStage], feeds: Sequence[str], numbers: dict[str, int], delivered: Sequence[str], has_books: bool
+    ) -> None:
         self.stages = list(stages)
         self.feeds = list(feeds)
         self.numbers = numbers

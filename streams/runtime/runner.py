@@ -95,7 +95,7 @@ class LoopRunner:
         for topic in text.commands:
             compiled = importlib.import_module(f"schemas.compiled.{snake_case(topic_of(topic).record)}")
             packed = np.zeros(compiled.PACKED_BYTES + 64, np.uint8)
-            self.command_view = memoryview(packed)
+            self.command_view = packed.data
             enter(f"command_{_name(topic)}", np.zeros(1, compiled.DTYPE))
             enter("command_packed", packed)
             enter("command_fields", compiled.FIELDS)
@@ -118,7 +118,7 @@ class LoopRunner:
         self._run = module.run
         self.commands = {topic: getattr(module, handler_name(topic)) for topic in text.commands}
         self.packed = self.context.packed
-        self.status = memoryview(self.control)
+        self.status = self.control.data
         self._attached: Slice | None = None
         self._attached_key = -1
 
@@ -131,7 +131,7 @@ class LoopRunner:
         enter(f"fields_{_name(topic)}", compiled.FIELDS)
         enter("no_levels", msgpack_rows.NO_LEVELS)
         enter("packed_rows", self.packed_rows)
-        self.packed_view = memoryview(self.packed_rows)
+        self.packed_view = self.packed_rows.data
         self._delivered_codec = codec(topic_of(topic).record)
         self._delivered_topic = topic
         self._unpack = msgspec.msgpack.Decoder(list[self._delivered_codec.record]).decode  # type: ignore[name-defined]
@@ -177,7 +177,7 @@ class LoopRunner:
         while True:
             run(packed)
             outcome: int = status[OUTCOME]
-            if outcome == DONE or outcome == DELIVERED:
+            if outcome in (DONE, DELIVERED):
                 return outcome
             if outcome == ROOM:
                 self._grow()

@@ -185,7 +185,8 @@ def decide() -> dict[str, Any]:
     most = float(settled.max())
     orders = np.array(deciding) / 1000.0
     more = {f"deciding_p{q}_us": float(np.percentile(orders, q)) for q in (50, 99)}
-    return row("latency.decide", "us", [p50], p50_us=p50, p99_us=p99, p999_us=p999, maximum_us=most, events=len(settled), decisions=len(orders), **more)
+    counts = {"events": len(settled), "decisions": len(orders)}
+    return row("latency.decide", "us", [p50], p50_us=p50, p99_us=p99, p999_us=p999, maximum_us=most, **counts, **more)
 
 
 def recover(recording: Path) -> dict[str, Any]:
