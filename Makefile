@@ -42,6 +42,9 @@ lint: setup
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 
+bench-peers: setup
+	$(VENV)/bin/python -m tests.benchmarks.peers.install
+
 bench: setup
 	$(VENV)/bin/sq bench core
 

@@ -2,14 +2,14 @@
 
     python -m tests.benchmarks.nautilus
 
-Its engine runs in an environment of its own (``make bench-peers``) as a server that loads the same recording once; the runs of both alternate.
-Ours is timed as a whole ``sq backtest``: log read, every output topic and the journal written and digested, the report made. Of the peer only
-``engine.run()`` is timed: its objects are in memory, it keeps its results there and writes nothing.
+Its engine runs in an environment of its own (``make bench-peers``) as a server (``peers/nautilus_engine.py``) that loads a recording once; the
+runs of both alternate. Ours is timed as a whole ``sq backtest``: log read, every output topic and the journal written and digested, the report
+made. Of the peer only ``engine.run()`` is timed: its objects are in memory before, its results stay there, nothing is written.
 
-The rule is the peer's own strategy's: both means of the mid price of each quote, decisions after ``slow`` inputs, a market order at each change
-of direction. Ours takes the same periods with ``cooldown=0``. Two differences are left and each row tells them apart in its counts: the peer
-never trades on its first direction, only on changes of it, so it sends one order less; and it knows no reference price check, so orders that our
-risk stage denies before the first mark (after a start or a new snapshot) fill there.
+The rule is that of the peer's own strategy: two means of the mid price of each quote, decisions after ``slow`` inputs, a market order at each
+change of direction. Ours takes the same periods with ``cooldown=0``. Our target is +-n lots and the peer's trade size 2n, so that each turn is the
+same order. What is left is stated in each row: the peer only follows changes of direction and so does not trade on its first one (one order and
+one fill less), and our risk stage denies orders until the first mark, which the peer fills.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from jobs.configuration import Configuration
 from schemas.codec import codec
 from schemas.vocabulary import DepthKind, Flag, Side
 from streams.log.local import LocalLog
@@ -33,149 +34,226 @@ Array = np.ndarray[Any, Any]
 PEER = "nautilus"
 ENGINE = Path(__file__).with_name("peers") / "nautilus_engine.py"
 COLUMNS = recordings.FOLDER / "nautilus"
+STDERR = recordings.FOLDER / "nautilus.log"
 NO_MID = int(Flag.STALE | Flag.ONE_SIDED)
-LOT = 1
-ROUND_TRIP = 2 * LOT
-SPARSE = {"fast": 20, "slow": 50}
 DENSE = {"fast": 10, "slow": 20}
+SPARSE = {"fast": 20, "slow": 50}
+LOTS = {"dense": 1, "sparse": 5}
+"""Our target in lots; on real data it must be worth more than the exchange's minimum."""
+ROUNDING = 1000
+"""One count in so many may differ: the means are the same formula in another order of operations."""
 assert (int(Side.BUY), int(Side.SELL)) == (1, 2)
+
+NOTES = {
+    "replay.ema.sparse": "its compiled EMA cross; its venue keeps an L2 book from the same depth updates (one batch of deltas an update, the "
+    "cheapest it takes) and trades. The quotes its strategy needs are ours, given ready-made as data; own_quotes is the same run from depth and "
+    "trades alone, its engine making the quotes from its book, as ours does",
+    "replay.ema.dense": "its compiled EMA cross on ready-made quotes; ours on depth updates that each change best bid and ask, quotes made from "
+    "the book",
+    "replay.python.ema": "the recording of replay.ema.dense: its EMA cross as a Python strategy on its compiled indicators (faster than "
+    "registered indicators or plain floats) against our compiled strategy; ours_in_python is our rule in plain Python",
+    "replay.python.noop": "a Python strategy that takes every quote and does nothing, the peer's ready-made, ours made from depth updates",
+}
 
 
 class Engine:
     """The peer's process; a context manager."""
 
     def __enter__(self) -> Engine:
-        self._process = subprocess.Popen(
-            [str(ENVIRONMENT / "bin" / "python"), str(ENGINE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
+        STDERR.parent.mkdir(parents=True, exist_ok=True)
+        with STDERR.open("w") as errors:
+            command = [str(ENVIRONMENT / "bin" / "python"), str(ENGINE)]
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True)
         return self
 
     def __exit__(self, *_: object) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait(30)
+        self._process.wait(60)
 
     def ask(self, **command: Any) -> dict[str, Any]:
         """Its answer to a command."""
         assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write(json.dumps(command) + "\n")
-        self._process.stdin.flush()
+        try:
+            self._process.stdin.write(json.dumps(command) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # the empty answer below says that it has ended
         answer = self._process.stdout.readline()
         if not answer:
-            raise RuntimeError(f"NautilusTrader's process ended with {self._process.wait(30)} at {command['do']} {command['name']}")
+            last = STDERR.read_text().strip().splitlines()[-1:]
+            raise RuntimeError(f"NautilusTrader's process ended with {self._process.wait(60)} at {command['do']}: {last}; see {STDERR}")
         found: dict[str, Any] = json.loads(answer)
         return found
 
 
 def run(quotes: int = 1_000_000, rows: int = 10_000_000, runs: int = RUNS) -> list[dict[str, Any]]:
-    """All rows with this peer; without its environment, rows that say why."""
+    """All rows with this peer, and ``replay.python.noop`` without it. Without its environment ours alone is measured and the rows say why."""
     why = reason()
     if why:
-        names = ("replay.ema.sparse", "replay.ema.dense", "replay.python.noop", "replay.python.ema")
-        return [row(name, "rows/s" if name.endswith("sparse") else "quotes/s", [], PEER, reason=why) for name in names]
+        found = [*dense(None, quotes, runs), sparse(None, rows, runs)]
+        return [each | {"reason": why} if each["peer"] else each for each in found]
     with Engine() as engine:
         return [*dense(engine, quotes, runs), sparse(engine, rows, runs)]
 
 
-def dense(engine: Engine, quotes: int, runs: int) -> list[dict[str, Any]]:
+def dense(engine: Engine | None, quotes: int, runs: int) -> list[dict[str, Any]]:
     """``replay.ema.dense``, ``replay.python.ema`` and ``replay.python.noop``: the generated quotes; zero latency, zero fees."""
     recording = recordings.dense(quotes)
-    compiled = _ours("ema-cross", DENSE)
+    compiled = _rule("ema-cross", DENSE, "dense")
+    plain = _rule("ema-cross-python", DENSE, "dense")
     idle = pipeline.configuration("noop-python", **pipeline.ZERO_COST)
     pipeline.run(recording, compiled, PEER)
-    loading = engine.ask(do="load", name="dense", **_export(recording, "dense", with_book=False))
-    rows = [
-        _row(
-            "replay.ema.dense",
-            engine,
-            recording,
-            compiled,
-            {"strategy": "compiled", **DENSE},
-            runs,
-            "its compiled EMA cross on quote ticks; ours on depth updates that each change the best bid and ask, quotes made from the book",
-        ),
-        _row(
-            "replay.python.ema",
-            engine,
-            recording,
-            compiled,
-            {"strategy": "python", **DENSE},
-            runs,
-            "its EMA cross as a Python strategy on its compiled indicators against our kernel strategy, same recording as replay.ema.dense; "
-            "ours_in_python is our rule in plain Python",
-        ),
-        _row(
-            "replay.python.noop",
-            engine,
-            recording,
-            idle,
-            {"strategy": "noop"},
-            runs,
-            "quotes handed to a Python strategy that does nothing; ours makes them from depth updates",
-        ),
-    ]
-    plain = _ours("ema-cross-python", DENSE)
+    loading = engine.ask(do="load", name="dense", quotes="given", **_export(recording, "dense", with_book=False)) if engine else None
+    cross = _compare("replay.ema.dense", "quotes/s", quotes, engine, "dense", recording, compiled, "compiled", DENSE, runs)
+    python = _compare("replay.python.ema", "quotes/s", quotes, engine, "dense", recording, compiled, "python", DENSE, runs)
     pipeline.run(recording, plain, PEER)
-    rows[1]["ours_in_python"] = quotes / pipeline.run(recording, plain, PEER)[0]
-    for found in rows:
-        found["peer_loading"] = loading
-    engine.ask(do="drop", name="dense")
-    return [*rows, row("replay.python.noop", "quotes/s", rows[2]["runs"]["ours"], quotes=quotes)]
+    python["ours_in_python"] = quotes / pipeline.run(recording, plain, PEER)[0]
+    noop = _compare("replay.python.noop", "quotes/s", quotes, engine, "dense", recording, idle, "noop", {}, runs)
+    if engine:
+        engine.ask(do="drop", name="dense")
+    found = [each | {"peer_loading": loading} for each in (cross, python, noop)]
+    return [*found, row("replay.python.noop", "quotes/s", noop["runs"]["ours"], rows=quotes)]
 
 
-def sparse(engine: Engine, rows: int, runs: int) -> dict[str, Any]:
+def sparse(engine: Engine | None, rows: int, runs: int) -> dict[str, Any]:
     """``replay.ema.sparse``: real depth and trades; zero latency, zero fees."""
     recording = recordings.tiled(rows)
-    chosen = _ours("ema-cross", SPARSE)
+    chosen = _rule("ema-cross", SPARSE, "sparse")
+    total = pipeline.rows_in(recording)
     pipeline.run(recording, chosen, PEER)
-    loading = engine.ask(do="load", name="sparse", **_export(recording, "sparse", with_book=True))
-    found = _row(
-        "replay.ema.sparse",
-        engine,
-        recording,
-        chosen,
-        {"strategy": "compiled", **SPARSE},
-        runs,
-        "its compiled EMA cross; its venue keeps an L2 book from the same depth updates (one batch of deltas an update) and trades; the quotes its "
-        "strategy needs are ours, given as data, so it does not have to make them from the book",
-    )
-    engine.ask(do="drop", name="sparse")
-    return found | {"peer_loading": loading}
+    load = {"do": "load", "name": "sparse"} | (_export(recording, "sparse", with_book=True) if engine else {})
+    loading = engine.ask(quotes="given", **load) if engine else None
+    found = _compare("replay.ema.sparse", "rows/s", total, engine, "sparse", recording, chosen, "compiled", SPARSE, runs)
+    found["peer_loading"] = loading
+    if engine:
+        engine.ask(do="drop", name="sparse")
+        engine.ask(quotes="own", **load)
+        own = _compare("replay.ema.sparse", "rows/s", total, engine, "sparse", recording, chosen, "compiled", SPARSE, runs)
+        found["own_quotes"] = {key: own[key] for key in ("value", "peer_value", "ratio", "runs", "counts", "difference")}
+        engine.ask(do="drop", name="sparse")
+    return found
 
 
-def _ours(strategy: str, periods: dict[str, int]) -> Any:
-    """The peer's rule with our strategy: no cooldown; the target is one lot either way, so that a turn is two, the peer's trade size."""
-    parameters = {key: str(value) for key, value in (periods | {"cooldown": 0, "size": LOT}).items()}
-    return pipeline.configuration(strategy, set=parameters, **pipeline.ZERO_COST)
+def _rule(strategy: str, periods: dict[str, int], name: str) -> Configuration:
+    """The peer's rule by our strategy. The age of the mark is not checked: the peer does not, and tiles are seconds apart."""
+    parameters = {key: str(value) for key, value in (periods | {"cooldown": 0, "size": LOTS[name]}).items()}
+    return pipeline.configuration(strategy, set=parameters, risk={"mark_age_max": "off"}, **pipeline.ZERO_COST)
 
 
-def _row(name: str, engine: Engine, recording: Path, chosen: Any, command: dict[str, Any], runs: int, note: str) -> dict[str, Any]:
-    """Alternating runs of both, as rates, with the counts of the last of each."""
-    rows = pipeline.rows_in(recording) if name.endswith("sparse") else _quotes(recording)
-    loaded = "sparse" if name.endswith("sparse") else "dense"
-    ours: dict[str, Any] = {}
+def _compare(
+    name: str,
+    unit: str,
+    rows: int,
+    engine: Engine | None,
+    loaded: str,
+    recording: Path,
+    chosen: Configuration,
+    strategy: str,
+    periods: dict[str, int],
+    runs: int,
+) -> dict[str, Any]:
+    """A row from alternating runs of both after one of each to warm up; void, with the reason, if the counts do not agree."""
+    ours: dict[str, int] = {}
     theirs: dict[str, Any] = {}
 
     def our_rate() -> float:
         elapsed, manifest = pipeline.run(recording, chosen, PEER)
-        topics = manifest["topics"]
-        denied = topics["orders.requests"]["count"] - topics["venue.commands"]["count"]
-        ours.update(orders=topics["orders.requests"]["count"], fills=topics["fills"]["count"], denied=denied)
+        counts = {topic: facts["count"] for topic, facts in manifest["topics"].items()}
+        ours.update(orders=counts["orders.requests"], fills=counts["fills"], denied=counts["orders.requests"] - counts["venue.commands"])
         return rows / elapsed
 
     def their_rate() -> float:
-        theirs.update(engine.ask(do="run", name=loaded, size=ROUND_TRIP, **command))
-        return rows / theirs["seconds"]
+        assert engine is not None
+        theirs.update(engine.ask(do="run", name=loaded, strategy=strategy, size=2 * LOTS[loaded], **periods))
+        return rows / float(theirs["seconds"])
 
     our_rate()
+    if engine is None:
+        return row(name, unit, [our_rate() for _ in range(runs)], PEER, rows=rows, counts={"ours": dict(ours)}, note=NOTES[name])
     their_rate()
     figures = alternating(our_rate, their_rate, runs)
-    counts = {"ours": dict(ours), "peer": {key: theirs[key] for key in ("orders", "fills", "denied", "events")}}
-    agreed = _agreement(ours, theirs) if command["strategy"] != "noop" else ""
-    found = row(name, "rows/s" if loaded == "sparse" else "quotes/s", figures[0], PEER, figures[1], rows=rows, counts=counts, note=note)
+    counts = {"ours": dict(ours), "peer": {key: theirs[key] for key in ("orders", "fills", "denied")}}
+    void, difference = _agreement(counts["ours"], counts["peer"])
+    found = row(name, unit, figures[0], PEER, figures[1], rows=rows, counts=counts, difference=difference, note=NOTES[name])
     found["peer_memory_mb"] = theirs["memory_mb"]
-    if agreed:
-        found["difference"] = agreed
-        if agreed.startswith("void"):
-            found |= {"ratio": None, "reason": agreed}
-    return found
+    return found | {"ratio": None, "reason": f"void: {difference}"} if void else found
+
+
+def _agreement(ours: dict[str, int], theirs: dict[str, int]) -> tuple[bool, str]:
+    """Whether the counts disagree beyond the explanation, and the difference explained.
+
+    A denied order of ours has no fill. Denied while flat, as at the start, the next view is traded all the same; denied while holding, the next
+    view is the position held and makes no order: so a denial may cost one order more.
+    """
+    first = 1 if ours["orders"] else 0
+    spare = theirs["orders"] // ROUNDING
+    orders = ours["orders"] - first - theirs["orders"]
+    fills = ours["fills"] - first - theirs["fills"] + ours["denied"]
+    void = not -spare - ours["denied"] <= orders <= spare or not -spare - 2 * ours["denied"] <= fills <= spare
+    said = f"orders {ours['orders']} and {theirs['orders']}, fills {ours['fills']} and {theirs['fills']}"
+    if not first:
+        return void, said
+    why = f"ours trades on its first direction (+1), and {ours['denied']} of its orders were denied for want of a mark; then {orders:+d} orders"
+    return void, f"{said}: {why}, {fills:+d} fills are left"
+
+
+def _export(recording: Path, name: str, with_book: bool) -> dict[str, Any]:
+    """Write the recording, and the quotes of our last run over it, as plain int64 columns; returns what a ``load`` needs."""
+    folder = COLUMNS / name
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.iterdir():
+        old.unlink()
+    log = LocalLog.open(recording)
+    instrument = codec("Instrument").decode_records(next(iter(log.reader("ref.instruments").blocks())).body, 1)[0]
+    if with_book:
+        _export_book(log, folder)
+        names = {"time": "event_time", "price": "price", "quantity": "quantity", "side": "aggressor_side", "id": "trade_id"}
+        trades = _rows(log, "md.trades", "Trade")
+        _write(folder, "trades", {column: trades[field] for column, field in names.items()})
+    log.close()
+    outputs = LocalLog.open(pipeline.RUN_FOLDER / PEER)
+    quotes = _rows(outputs, "md.quotes", "Quote")
+    outputs.close()
+    quotes = quotes[quotes["flags"] & NO_MID == 0]
+    names = {"time": "event_time", "sequence": "sequence", "bid": "bid_price", "bid_quantity": "bid_quantity"}
+    names |= {"ask": "ask_price", "ask_quantity": "ask_quantity"}
+    _write(folder, "quotes", {column: quotes[field] for column, field in names.items()})
+    described = {key: getattr(instrument, key) for key in ("price_precision", "quantity_precision", "tick_size", "lot_size")}
+    return {"folder": str(folder), "instrument": described, "book": "L2" if with_book else "L1"}
+
+
+def _export_book(log: LocalLog, folder: Path) -> None:
+    """Depth updates and their levels; a level's side is 1 for a bid and 2 for an ask."""
+    form = codec("DepthUpdate")
+    rows: list[Array] = []
+    tables: list[Array] = []
+    count = 0
+    for block in log.reader("md.depth").blocks():
+        found, table = form.decode_rows(block.body, block.count)
+        found["first_level"] += count
+        count += len(table)
+        rows.append(found)
+        tables.append(table)
+    updates, levels = np.concatenate(rows), np.concatenate(tables)
+    bids, asks = updates["bid_count"].astype(np.int64), updates["ask_count"].astype(np.int64)
+    sides = np.repeat(np.tile(np.array([int(Side.BUY), int(Side.SELL)]), len(updates)), np.stack([bids, asks], axis=1).ravel())
+    _write(folder, "levels", {"side": sides, "price": levels["price"], "quantity": levels["quantity"]})
+    columns = {"time": updates["event_time"], "first": updates["first_level"], "count": bids + asks, "sequence": updates["final_update_id"]}
+    _write(folder, "updates", columns | {"snapshot": updates["kind"] == int(DepthKind.SNAPSHOT)})
+
+
+def _rows(log: LocalLog, topic: str, record: str) -> Array:
+    """All rows of a topic."""
+    return np.concatenate([codec(record).decode_rows(block.body, block.count) for block in log.reader(topic).blocks()])
+
+
+def _write(folder: Path, topic: str, columns: dict[str, Array]) -> None:
+    """One file a column."""
+    for name, column in columns.items():
+        column.astype("<i8").tofile(folder / f"{topic}.{name}")
+
+
+if __name__ == "__main__":
+    for figure in run():
+        print(json.dumps(figure, indent=1))

@@ -38,7 +38,9 @@ def reason() -> str:
 def find_python() -> Path | None:
     """An interpreter that runs and is CPython 3.13 or 3.14; None without one."""
     for candidate in _candidates():
-        asked = "import sys, sysconfig; print(sys.implementation.name, '%d.%d' % sys.version_info[:2], bool(sysconfig.get_config_var('Py_GIL_DISABLED')))"
+        asked = (
+            "import sys, sysconfig; print(sys.implementation.name, '%d.%d' % sys.version_info[:2], bool(sysconfig.get_config_var('Py_GIL_DISABLED')))"
+        )
         try:
             told = subprocess.run([candidate, "-c", asked], capture_output=True, text=True, timeout=60, check=True).stdout.split()
         except (OSError, subprocess.SubprocessError):

@@ -1,8 +1,13 @@
 """NautilusTrader's side of the benchmarks: a server in its own environment, one JSON command a line in, one JSON answer a line out.
 
-``{"do": "load", "name": .., "folder": .., "instrument": {..}, "book": ..}`` builds its native objects from plain int64 columns and adds them to a
-``BacktestEngine``; ``{"do": "run", "name": .., "strategy": .., "fast": .., "slow": .., "size": ..}`` runs it over them with a fresh strategy and
-answers seconds of ``engine.run()``, orders and fills; ``{"do": "drop", "name": ..}`` forgets it. Loading is done once and is not timed.
+- ``{"do": "load", "name": .., "folder": .., "instrument": {..}, "book": .., "quotes": ..}`` builds its native objects from plain int64 columns and
+  adds them to a ``BacktestEngine``; done once, not timed.
+- ``{"do": "run", "name": .., "strategy": .., "fast": .., "slow": .., "size": ..}`` runs the engine over them with a fresh strategy and answers
+  seconds of ``engine.run()``, orders and fills.
+- ``{"do": "drop", "name": ..}`` forgets it.
+
+With ``"book": "L2"`` its venue matches on a book made of the deltas, else on the quotes. ``"quotes": "given"`` adds quote ticks as data; ``"own"``
+has its data engine keep a book too and make a quote whenever the best bid or ask changes (``emit_quotes_from_book``).
 
 The engine is as its defaults make it, except: no logging, no limit on the rate of orders, market orders are acknowledged (as ours are), fees
 and latency zero. Strategies: ``compiled`` is the EMA cross that ships inside its Rust library, ``python`` the same rule as a plain Python strategy
@@ -26,19 +31,30 @@ from typing import Any
 from nautilus_trader import model
 from nautilus_trader.backtest import BacktestEngine, BacktestEngineConfig
 from nautilus_trader.common import LoggerConfig
+from nautilus_trader.data import DataEngineConfig
 from nautilus_trader.execution import MakerTakerFeeModel
 from nautilus_trader.indicators import ExponentialMovingAverage
 from nautilus_trader.risk import RiskEngineConfig
-from nautilus_trader.trading import EmaCrossConfig, Strategy
+from nautilus_trader.trading import EmaCrossConfig, Strategy, StrategyConfig
 
 VENUE = model.Venue("BENCH")
 UNLIMITED = "1000000000/00:00:01"
 CHUNK = 500_000
-SNAPSHOT = 1
+HOUR_MS = 3_600_000
 BUY = 1
 
 
-class Noop(Strategy):
+class BookKeeper(Strategy):  # type: ignore[misc]
+    """Makes the data engine keep a book, at the least cost it offers: a snapshot an hour, no call an update."""
+
+    instrument_id: Any = None
+
+    def on_start(self) -> None:
+        """Ask for the snapshots."""
+        self.subscribe_book_at_interval(self.instrument_id, model.BookType.L2_MBP, HOUR_MS)
+
+
+class Noop(Strategy):  # type: ignore[misc]
     """Takes every quote and does nothing."""
 
     instrument_id: Any = None
@@ -51,7 +67,7 @@ class Noop(Strategy):
         """Nothing."""
 
 
-class PythonCross(Strategy):
+class PythonCross(Strategy):  # type: ignore[misc]
     """The compiled strategy's rule, line for line, in Python."""
 
     instrument_id: Any = None
@@ -86,11 +102,12 @@ class PythonCross(Strategy):
 class Loaded:
     """An engine with one instrument and its data.
 
-    Columns (files of int64 in the folder): ``quotes``: time, bid, bid quantity, ask, ask quantity; ``updates``: time, first level, level count,
-    flags, sequence; ``levels``: side, price, quantity; ``trades``: time, price, quantity, side, id. Prices and quantities are mantissas.
+    Columns (files of int64 in the folder): ``quotes``: time, sequence, bid, bid quantity, ask, ask quantity; ``updates``: time, first level, level
+    count, whether a snapshot, sequence; ``levels``: side, price, quantity; ``trades``: time, price, quantity, side, id. Prices and quantities are
+    mantissas. A quote follows the update whose sequence it has, so that the venue's book is as new as the quote.
     """
 
-    def __init__(self, folder: Path, instrument: dict[str, int], book: str) -> None:
+    def __init__(self, folder: Path, instrument: dict[str, int], book: str, quotes: str) -> None:
         self.folder = folder
         self.price_precision, self.size_precision = instrument["price_precision"], instrument["quantity_precision"]
         self.price_unit = 10 ** (model.FIXED_PRECISION - self.price_precision)
@@ -114,6 +131,7 @@ class Loaded:
         self.engine = BacktestEngine(
             BacktestEngineConfig(
                 logging=LoggerConfig(bypass_logging=True),
+                data_engine=DataEngineConfig(emit_quotes_from_book=quotes == "own"),
                 risk_engine=RiskEngineConfig(max_order_submit_rate=UNLIMITED),
             )
         )
@@ -127,10 +145,11 @@ class Loaded:
             use_market_order_acks=True,
         )
         self.engine.add_instrument(perpetual)
+        self.gives_quotes = quotes == "given"
         self.items = 0
-        for stream in (self.updates, self.trades, self.quotes):
+        for stream in (self.trades(), self.book_and_quotes()):
             chunk: list[Any] = []
-            for item in stream():
+            for item in stream:
                 chunk.append(item)
                 if len(chunk) == CHUNK:
                     self.add(chunk)
@@ -163,14 +182,27 @@ class Loaded:
             found.append(column)
         return found
 
-    def quotes(self) -> Iterator[Any]:
-        """Quote ticks."""
+    def book_and_quotes(self) -> Iterator[Any]:
+        """Each update, then its quote if it made one."""
+        quotes = self.quotes() if self.gives_quotes else iter(())
+        waiting = next(quotes, None)
+        for sequence, update in self.updates():
+            yield update
+            if waiting is not None and waiting[0] == sequence:
+                yield waiting[1]
+                waiting = next(quotes, None)
+        if waiting is not None:
+            yield waiting[1]
+            for _, quote in quotes:
+                yield quote
+
+    def quotes(self) -> Iterator[tuple[int, Any]]:
+        """Sequence and quote tick."""
         price_unit, size_unit, price_precision, size_precision = self.price_unit, self.size_unit, self.price_precision, self.size_precision
         build, instrument_id = model.QuoteTick.from_raw, self.instrument_id
-        for moment, bid, bid_quantity, ask, ask_quantity in zip(
-            *self.columns("quotes", ("time", "bid", "bid_quantity", "ask", "ask_quantity")), strict=True
-        ):
-            yield build(
+        columns = self.columns("quotes", ("time", "sequence", "bid", "bid_quantity", "ask", "ask_quantity"))
+        for moment, sequence, bid, bid_quantity, ask, ask_quantity in zip(*columns, strict=True):
+            quote = build(
                 instrument_id,
                 bid * price_unit,
                 ask * price_unit,
@@ -183,21 +215,24 @@ class Loaded:
                 moment,
                 moment,
             )
+            yield sequence, quote
 
     def trades(self) -> Iterator[Any]:
         """Trade ticks."""
-        sides = {1: model.AggressorSide.BUYER, 2: model.AggressorSide.SELLER}
+        sides = {1: model.AggressorSide.BUY, 2: model.AggressorSide.SELL}
         for moment, price, quantity, side, number in zip(*self.columns("trades", ("time", "price", "quantity", "side", "id")), strict=True):
             yield model.TradeTick(self.instrument_id, self.price(price), self.size(quantity), sides[side], model.TradeId(str(number)), moment, moment)
 
-    def updates(self) -> Iterator[Any]:
-        """Order book deltas, those of one update together: what its documents call a batch, and the cheapest it takes."""
+    def updates(self) -> Iterator[tuple[int, Any]]:
+        """Sequence and order book deltas, those of one update together: what its documents call a batch, and the cheapest it takes."""
         sides, prices, quantities = self.columns("levels", ("side", "price", "quantity"))
         delta, order, action = model.OrderBookDelta, model.BookOrder, model.BookAction
         buy, sell = model.OrderSide.BUY, model.OrderSide.SELL
         price_unit, size_unit, price_precision, size_precision = self.price_unit, self.size_unit, self.price_precision, self.size_precision
         make_price, make_size, instrument_id = model.Price.from_raw, model.Quantity.from_raw, self.instrument_id
-        for moment, first, count, is_snapshot, sequence in zip(*self.columns("updates", ("time", "first", "count", "snapshot", "sequence")), strict=True):
+        for moment, first, count, is_snapshot, sequence in zip(
+            *self.columns("updates", ("time", "first", "count", "snapshot", "sequence")), strict=True
+        ):
             base = int(model.RecordFlag.F_SNAPSHOT.value) if is_snapshot else 0
             batch = [delta.clear(instrument_id, sequence, moment, moment)] if is_snapshot else []
             for at in range(first, first + count):
@@ -219,7 +254,7 @@ class Loaded:
                     )
                 )
             if batch:
-                yield model.OrderBookDeltas(instrument_id, batch)
+                yield sequence, model.OrderBookDeltas(instrument_id, batch)
 
     def run(self, strategy: str, fast: int, slow: int, size: int) -> dict[str, Any]:
         """One run with a fresh strategy: seconds of ``engine.run()``, orders, fills, positions."""
@@ -234,6 +269,10 @@ class Loaded:
             if isinstance(chosen, PythonCross):
                 chosen.size, chosen.periods = self.size(size), (fast, slow)
             engine.add_strategy(chosen)
+        if not self.gives_quotes:
+            keeper = BookKeeper(StrategyConfig(order_id_tag="002"))
+            keeper.instrument_id = self.instrument_id
+            engine.add_strategy(keeper)
         gc.collect()
         gc.disable()
         started = time.perf_counter()
@@ -262,7 +301,7 @@ def main() -> None:
         name = command["name"]
         if command["do"] == "load":
             started = time.perf_counter()
-            loaded[name] = Loaded(Path(command["folder"]), command["instrument"], command["book"])
+            loaded[name] = Loaded(Path(command["folder"]), command["instrument"], command["book"], command["quotes"])
             answer = {"items": loaded[name].items, "seconds": time.perf_counter() - started}
         elif command["do"] == "run":
             answer = loaded[name].run(command["strategy"], command.get("fast", 0), command.get("slow", 0), command.get("size", 0))
