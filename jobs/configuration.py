@@ -66,6 +66,8 @@ class Configuration(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             raise BadConfiguration(f"tail_capacity is {self.tail_capacity}; give a power of two from 16 to {1 << 22} levels")
         if self.state_digest_records < 1:
             raise BadConfiguration("state_digest_records must be at least 1")
+        if self.clock_jump_max < 0:
+            raise BadConfiguration(f"clock_jump_max is {self.clock_jump_max} ns; give 0 or more")
         if self.from_time is not None and self.to_time is not None and self.to_time <= self.from_time:
             raise BadConfiguration("--to must be later than --from")
         if self.response_latency < self.feed_latency:
@@ -129,6 +131,8 @@ def build(options: dict[str, Any]) -> Configuration:
                 raise BadConfiguration(f"[{name}] must be a table of settings")
             found["stages"][name] = value
         elif name == "set":
+            if not isinstance(value, dict):
+                raise BadConfiguration("[set] must be a table of strategy parameters, for example fast = 20")
             found["parameters"] = {key: str(item).lower() if isinstance(item, bool) else str(item) for key, item in value.items()}
         elif name == "cash":
             found["cash"], found["currency"] = money(str(value))
@@ -145,6 +149,8 @@ def build(options: dict[str, Any]) -> Configuration:
                 raise BadConfiguration(f"short is {value!r}; give on or off")
             found["short"] = value in ("on", True)
         elif name == "symbols":
+            if not isinstance(value, str | list):
+                raise BadConfiguration(f"symbols is {value!r}; give names separated by commas, or a list of names")
             names = value.split(",") if isinstance(value, str) else [str(each) for each in value]
             found["symbols"] = [each.strip().upper() for each in names if each.strip()]
         else:

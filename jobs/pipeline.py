@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,19 +13,20 @@ import msgspec
 from jobs.configuration import BadConfiguration, Configuration
 from schemas.catalogue import TOPICS
 from schemas.codec import codec
-from schemas.errors import BadData, WrongUse
+from schemas.errors import BadData, ShrivenError, WrongUse
 from schemas.records import Instrument
 from streams.aggregation import stage as aggregation
 from streams.log.local import LocalLog
 from streams.portfolio import stage as portfolio
+from streams.portfolio.state import cash_amount
 from streams.reporting import stage as reporting
 from streams.risk import stage as risk
 from streams.routing import stage as routing
-from streams.runtime.execution import Execution, Judge
+from streams.runtime.execution import INSTRUMENTS_LIMIT, Execution, Judge
 from streams.runtime.lint import require_deterministic
 from streams.runtime.topology import Topology
 from streams.signals import sizing
-from streams.signals.catalogue import load_strategy, strategy_file
+from streams.signals.catalogue import UnusableStrategyFile, load_strategy, strategy_file
 from streams.toxicity import stage as toxicity
 from streams.venue import stage as venue
 
@@ -60,6 +62,9 @@ def read_instruments(log: LocalLog) -> list[Instrument]:
             found[record.instrument] = record
     if not found:
         raise BadData(f"{log.path}: ref.instruments is empty; import the recording again")
+    beyond = [key for key in found if not 0 <= key < INSTRUMENTS_LIMIT]
+    if beyond:
+        raise BadData(f"{log.path}: instrument id {beyond[0]} is not from 0 to {INSTRUMENTS_LIMIT - 1}; import again with a corrected table")
     return [found[key] for key in sorted(found)]
 
 
@@ -140,22 +145,48 @@ def stages_of(configuration: Configuration) -> list[tuple[Any, Any]]:
     return stages
 
 
+def check_cash(configuration: Configuration, instruments: Sequence[Instrument]) -> None:
+    """Refuse cash that the instruments traded cannot be settled in.
+
+    Raises:
+        BadConfiguration: another currency, or finer or larger than an amount of these instruments can be.
+    """
+    quotes = sorted({each.quote for each in instruments})
+    if quotes != [configuration.currency]:
+        advice = f"write --cash {configuration.cash}{quotes[0]}" if len(quotes) == 1 else "choose instruments of one currency with --symbols"
+        raise BadConfiguration(f"the cash is {configuration.currency}, the instruments are quoted in {', '.join(quotes)}; {advice}")
+    precision = max(each.price_precision + each.quantity_precision for each in instruments)
+    try:
+        cash_amount(configuration.cash, precision)
+    except BadData as problem:
+        what = problem.text.partition(";")[0]
+        raise BadConfiguration(f"--cash {configuration.cash}{configuration.currency}: {what}; give less, or fewer decimals") from problem
+
+
 def build_topology(configuration: Configuration, log: LocalLog) -> Topology:
     """The topology over this log's inputs."""
     instruments = select(read_instruments(log), configuration.symbols)
+    check_cash(configuration, instruments)
     file = strategy_file(configuration.strategy)
     if file is not None and file.is_file():
         require_deterministic(file)
-    salt = hashlib.sha256(file.read_bytes()).digest() if file is not None and file.is_file() else b""
-    return Topology(
-        NAME,
-        stages_of(configuration),
-        instruments,
-        feeds_of(log),
-        configuration.book_window,
-        configuration.tail_capacity,
-        salt,
-    )
+    stages = stages_of(configuration)
+    try:
+        return Topology(NAME, stages, instruments, feeds_of(log), configuration.book_window, configuration.tail_capacity, _salt(file, stages))
+    except ShrivenError:
+        raise
+    except Exception as problem:  # noqa: BLE001 - a user's constructor may fail in any way; ours do not
+        if file is None:
+            raise
+        where = [frame.lineno for frame in traceback.extract_tb(problem.__traceback__) if frame.filename == str(file.resolve())]
+        line = f", line {where[-1]}" if where else ""
+        raise UnusableStrategyFile(f"strategy {configuration.strategy}{line}: {type(problem).__name__}: {problem}; correct the file") from problem
+
+
+def _salt(file: Path | None, stages: Sequence[tuple[Any, Any]]) -> bytes:
+    """Digest of a user's kernels, which the loops are compiled with; a strategy in plain Python is in none."""
+    is_kernel = any(hasattr(stage, "new_state") and file is not None and getattr(stage, "__file__", "") == str(file.resolve()) for stage, _ in stages)
+    return hashlib.sha256(file.read_bytes()).digest() if is_kernel and file is not None else b""
 
 
 def build_execution(configuration: Configuration, log: LocalLog, journal_id: int) -> Execution:

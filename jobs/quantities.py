@@ -20,7 +20,7 @@ class BadQuantity(WrongUse):
 
 
 def duration(text: str) -> int:
-    """``"5ms"`` -> nanoseconds. A bare 0 needs no unit."""
+    """``"5ms"`` -> nanoseconds, less than 292 years. A bare 0 needs no unit."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h|d)", text.strip())
     if text.strip() == "0":
         return 0
@@ -29,6 +29,8 @@ def duration(text: str) -> int:
     value = Decimal(match[1]) * UNITS[match[2]]
     if value != int(value):
         raise BadQuantity(f"{text!r} is finer than a nanosecond")
+    if value >= 1 << 63:
+        raise BadQuantity(f"{text!r} is longer than 292 years")
     return int(value)
 
 
@@ -73,9 +75,14 @@ def money(text: str) -> tuple[str, str]:
 
 
 def instant(text: str) -> int:
-    """ISO 8601 (UTC where no offset is given) or nanoseconds since 1970 -> nanoseconds UTC."""
-    if re.fullmatch(r"\d{16,19}", text):
-        return int(text)
+    """ISO 8601 (UTC where no offset is given) or nanoseconds since 1970 -> nanoseconds UTC, from 1970 to 2262."""
+    nanoseconds = int(text) if re.fullmatch(r"\d{16,19}", text) else _nanoseconds(text)
+    if not 0 <= nanoseconds < 1 << 63:
+        raise BadQuantity(f"{text!r} is outside what nanoseconds in 64 bits can say; give a time from 1970 to 2262-04-11")
+    return nanoseconds
+
+
+def _nanoseconds(text: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as problem:

@@ -19,9 +19,10 @@ from jobs.configuration import Configuration, journal_id
 from jobs.pipeline import build_execution, feeds_of, read_instruments, strategy_source
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
-from schemas.errors import CorruptLog, ShrivenError, WrongUse
+from schemas.errors import BadData, CorruptLog, ShrivenError, WrongUse
 from streams.log.digest import topic_digest
-from streams.log.local import LocalLog
+from streams.log.errors import LogLocked
+from streams.log.local import LOCK, LocalLog
 from streams.log.manifest import read_manifest
 from streams.runtime.code import code_digest, source_digests
 from streams.runtime.execution import Execution
@@ -38,6 +39,12 @@ class MissingInput(WrongUse):
     """The recording a run was made from is not where it was."""
 
     code = "missing_input"
+
+
+class InputChanged(BadData):
+    """The recording is not the one a run was made from."""
+
+    code = "input_changed"
 
 
 class NotARun(WrongUse):
@@ -77,6 +84,8 @@ def open_recording(path: Path) -> LocalLog:
     log = LocalLog.open(path)
     if not (path / SOURCE_MANIFEST).is_file():
         log.close()
+        if JOURNAL in log.topics():
+            raise WrongUse(f"{path} is a run, not a recording; give a folder that 'sq import' or 'sq generate' wrote")
         raise WrongUse(f"{path} has no {SOURCE_MANIFEST}: its import was not finished; import it again into a new folder")
     return log
 
@@ -123,6 +132,7 @@ class Backtest:
         folder: run folder; an unfinished run of the same identity goes on.
         on_step: fault tests' hook, called at every step of the batch loop.
         script_of: run folder whose journal's order is repeated (exact replay).
+        fresh: delete the run folder first, once everything else is known to be right.
     """
 
     def __init__(
@@ -133,6 +143,7 @@ class Backtest:
         on_progress: Callable[[Progress], None] = lambda _: None,
         on_step: Callable[[str], None] = lambda _: None,
         script_of: Path | None = None,
+        fresh: bool = False,
     ) -> None:
         self.configuration = configuration
         self.recording = recording
@@ -140,6 +151,7 @@ class Backtest:
         self.on_progress = on_progress
         self.on_step = on_step
         self.script_of = script_of
+        self.fresh = fresh
 
     def run(self, finish: Callable[[LocalLog, dict[str, Any]], object] = lambda _log, _manifest: None) -> Run:
         """Run to the end, or find it finished; ``finish`` writes the reports before ``run.json`` closes the folder.
@@ -150,10 +162,14 @@ class Backtest:
         """
         source = open_recording(self.recording)
         try:
-            if (self.folder / MANIFEST).is_file():
+            if (self.folder / MANIFEST).is_file() and not self.fresh:
                 return self._finished(source)
             facts = self._facts(source)
+            if self.script_of is not None:
+                self._check_script(facts)
             execution = build_execution(self.configuration, source, facts["journal_id"])
+            if self.fresh:
+                delete_run(self.folder)
             sync = self.configuration.sync
             folder = LocalLog.open(self.folder, writable=True, sync=sync) if self.folder.exists() else LocalLog.create(self.folder, sync=sync)
             try:
@@ -165,6 +181,19 @@ class Backtest:
 
     def _facts(self, source: LocalLog) -> dict[str, Any]:
         return genesis_facts(self.configuration, self.recording, source, feeds_of(source))
+
+    def _check_script(self, facts: dict[str, Any]) -> None:
+        """The order of a journal can be repeated over the same inputs only. Raises InputChanged."""
+        assert self.script_of is not None
+        log, before = open_run(self.script_of)
+        log.close()
+        old, new = before["identity"]["inputs"], facts["identity"]["inputs"]
+        differing = sorted(topic for topic in old.keys() | new.keys() if old.get(topic) != new.get(topic))
+        if differing:
+            raise InputChanged(
+                f"input changed: {', '.join(differing)} in {self.recording} is not what the run consumed; "
+                "give its recording with --input, or merge anew with --mode merge"
+            )
 
     def _finished(self, source: LocalLog) -> Run:
         manifest = read_manifest(self.folder / MANIFEST)
@@ -226,10 +255,31 @@ class Backtest:
             "command": "replay" if self.script_of is not None else "backtest",
             "status": "finished",
             "batches": task.sequence - 1,
-            "records": task.execution.engine.consumed,
-            "clock_end": task.execution.engine.present,
+            "records": task.records,
+            "clock_end": task.clock,
             "topics": topics,
         }
+
+
+def delete_run(folder: Path) -> None:
+    """Remove a run folder, and nothing that is not one.
+
+    Raises:
+        WrongUse: it is something else.
+        LogLocked: another process is writing it.
+    """
+    if not folder.exists():
+        return
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else {"?"}
+    if JOURNAL not in names and not names <= {LOCK}:
+        raise WrongUse(f"{folder} is no run folder; --fresh deletes only what 'sq backtest' wrote")
+    try:
+        LocalLog.open(folder, writable=True).close()
+    except LogLocked:
+        raise
+    except ShrivenError:
+        pass  # damaged: one more reason to delete it
+    shutil.rmtree(folder)
 
 
 def _reports_of(folder: Path) -> list[Path]:

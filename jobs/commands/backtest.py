@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -74,7 +73,10 @@ def configuration_of(arguments: argparse.Namespace) -> Configuration:
         "batch": arguments.batch,
     }
     options |= {name: value for name, value in flags.items() if value is not None}
-    parameters = dict(options.get("set", {}))
+    parameters = options.get("set", {})
+    if not isinstance(parameters, dict):
+        raise WrongUse(f"{arguments.config}: [set] must be a table of strategy parameters, for example fast = 20")
+    parameters = dict(parameters)
     for pair in arguments.set:
         name, equals, value = pair.partition("=")
         if not equals or not name:
@@ -100,13 +102,11 @@ def run(arguments: argparse.Namespace) -> int:
         told.append(sentence(report))
 
     configuration = configuration_of(arguments)
-    if arguments.fresh and arguments.out.exists():
-        _delete(arguments.out)
     started = time.monotonic()
     gc.freeze()
     gc.disable()
     with ProgressBar("backtest", "records") as bar:
-        backtest = Backtest(configuration, arguments.recording, arguments.out, lambda p: bar.update(p.consumed, p.total))
+        backtest = Backtest(configuration, arguments.recording, arguments.out, lambda p: bar.update(p.consumed, p.total), fresh=arguments.fresh)
         result = backtest.run(finish)
     elapsed = time.monotonic() - started
     manifest = result.manifest
@@ -139,10 +139,3 @@ def _summary(manifest: dict[str, Any], elapsed: float) -> dict[str, Any]:
         "digests": {name: facts["digest"] for name, facts in manifest["topics"].items()},
         "seconds": round(elapsed, 3),
     }
-
-
-def _delete(folder: Path) -> None:
-    """Remove a run folder, and nothing that is not one."""
-    if not folder.is_dir() or not ((folder / "run.json").exists() or (folder / "pipeline.journal").exists() or not any(folder.iterdir())):
-        raise WrongUse(f"{folder} is no run folder; --fresh deletes only what 'sq backtest' wrote")
-    shutil.rmtree(folder)

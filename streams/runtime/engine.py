@@ -24,6 +24,7 @@ from schemas.codec import codec
 from schemas.errors import ShrivenError
 from streams.numeric import book as book_module
 from streams.runtime.context import StageContext
+from streams.runtime.failures import StageFailed, failure
 from streams.runtime.feed import Feed
 from streams.runtime.loop import (
     ACTIVE,
@@ -49,12 +50,6 @@ NO_STEP = 2**62
 FEW = 16
 FLUSH_MASK = 127
 PACK = msgspec.msgpack.Encoder().encode
-
-
-class StageFailed(ShrivenError):
-    """A stage raised: the run halts, for skipping a record would corrupt state silently."""
-
-    code = "stage_failed"
 
 
 class _Encoded:
@@ -177,41 +172,39 @@ class Engine:
         self._base = self.consumed
         self._next = self._limit = 0
         self._limit_clock = -1
-        if self.ahead is not None:
-            self.ahead.attach(piece, feeds)
-            self.ahead.advance(self._length, NEVER)
-            self._load_events()
-        else:
-            self._no_events()
-        if self.stepped is not None:
-            self.stepped.attach(piece, feeds)
+        self._runs_ahead = True
         try:
+            if self.ahead is not None:
+                self.ahead.attach(piece, feeds)
+                self.ahead.advance(self._length, NEVER)
+                self._load_events()
+            else:
+                self._no_events()
+            self._runs_ahead = False
+            if self.stepped is not None:
+                self.stepped.attach(piece, feeds)
             self._drive()
             if self.stepped is not None:
                 self._advance(self._length, NEVER)
             if piece.ended:
                 self._end()
-        except ShrivenError:
+        except ShrivenError as problem:
+            problem.text = f"{problem.text}; at {self._where()}"
+            problem.args = (problem.text,)
             raise
-        except Exception as problem:
-            raise self._failed(problem) from problem
+        except (Exception, SystemExit) as problem:
+            raise failure(problem, self._where(), self.context.clock) from problem
         self.consumed += piece.count
         if self._length:
             self.present = int(self._clock[-1])
 
-    def _failed(self, problem: Exception) -> StageFailed:
-        trace = problem.__traceback__
-        where = ""
-        while trace is not None:
-            where = f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}"
-            trace = trace.tb_next
-        position = max(0, min(self._next - 1, self._piece.count - 1))
-        feed = self._feeds[int(self._piece.origin[position])] if self._piece.count else None
-        place = f"{feed.topic} offset {feed.offset_of_zero + int(self._piece.index[position])}" if feed is not None else "the end of input"
-        return StageFailed(
-            f"{type(problem).__name__} in {where}: {problem}; at {place}, clock {self.context.clock}. The run is halted and its log reopens; "
-            "correct the stage, then start the run again with --fresh"
-        )
+    def _where(self) -> str:
+        """The input record whose consequences are being executed."""
+        position = (self.ahead.status[CURSOR] if self.ahead and self._runs_ahead else self.context.sequence - self._base) - 1
+        if self.ended or position >= self._piece.count or not self._piece.count:
+            return "the end of input"
+        feed = self._feeds[int(self._piece.origin[max(0, position)])]
+        return f"{feed.topic} offset {feed.offset_of_zero + int(self._piece.index[max(0, position)])}"
 
     def _no_events(self) -> None:
         self._steps: list[int] = []
@@ -277,12 +270,14 @@ class Engine:
         return list(feed.codec.rows_to_records(feed.rows[np.array(rows)], 0, len(rows)))
 
     def _earliest(self) -> int:
-        """The earliest deadline of any ledger."""
+        """The earliest deadline of any ledger; ``_due`` is the ledger that is first in the stage order among those that have it."""
         deadline = NEVER
+        due: Any = None
         for _, ledger in self._with_timer:
             timer = ledger.state.timer
             if timer < deadline:
-                deadline = timer
+                deadline, due = timer, ledger
+        self._due = due
         return deadline
 
     def _next_timer(self) -> tuple[int, int, int, Any]:
@@ -304,7 +299,7 @@ class Engine:
         steps, clocks, topics, loaded, by_number = self._steps, self._clocks, self._event_topics, self._records, self._by_number
         total, position = len(steps), 0
         status, venue_rank = self._venue_status, self._venue_rank
-        deadline = self._earliest()
+        deadline, due = self._earliest(), self._due
         timer_step, timer_clock, timer_rank, timer_ledger = self._next_timer()
         turns, quiet = 0, True
         while True:
@@ -326,8 +321,9 @@ class Engine:
                 if reports:
                     pending.extend(reports)
                     drain()
-                    if self._earliest() != deadline:
-                        deadline = self._earliest()
+                    earliest = self._earliest()
+                    if earliest != deadline or self._due is not due:
+                        deadline, due = earliest, self._due
                         timer_step, timer_clock, timer_rank, timer_ledger = self._next_timer()
                     continue
             if timer_first:
@@ -335,9 +331,12 @@ class Engine:
                 self._next = timer_step >> 1
                 context.clock = timer_clock
                 context.sequence = base + self._next
-                timer_ledger.on_timer(timer_ledger.state.timer, context)
+                at = timer_ledger.state.timer
+                timer_ledger.on_timer(at, context)
                 if pending:
                     drain()
+                if timer_ledger.state.timer <= at:
+                    raise StageFailed(f"the timer of {timer_ledger.NAME} at {at} does not move on; set state.timer to a later time, or to NO_TIMER")
                 deadline = -1
             elif position == total:
                 break
@@ -361,8 +360,8 @@ class Engine:
                             quiet = False
                             drain()
             earliest = self._earliest()
-            if earliest != deadline:
-                deadline = earliest
+            if earliest != deadline or self._due is not due:
+                deadline, due = earliest, self._due
                 timer_step, timer_clock, timer_rank, timer_ledger = self._next_timer()
 
     def _place(self, step: int, clock: int) -> None:
@@ -481,7 +480,11 @@ class Engine:
             parts = [np.ascontiguousarray(array).tobytes() for array in stage.state]
             states.append((stage.rank, stage.name, b"".join(parts)))
         for ledger in self.ledgers:
-            states.append((ledger.rank, ledger.name, msgspec.msgpack.encode(ledger.ledger.state)))
+            try:
+                states.append((ledger.rank, ledger.name, msgspec.msgpack.encode(ledger.ledger.state)))
+            except (TypeError, ValueError, OverflowError) as problem:
+                what = f"the state of {ledger.name} holds what no snapshot can: {problem}"
+                raise StageFailed(f"{what}; keep numbers, text, lists and dicts in it") from problem
         if self.topology.books is not None:
             states.append((100, "books", book_module.snapshot(self.topology.books)))
         if self.topology.stepped_books is not None:
@@ -497,11 +500,26 @@ class Engine:
         return [(name, hashlib.sha256(state).digest()) for name, state in self.stage_states()]
 
     def restore(self, states: dict[str, bytes]) -> None:
-        """Take up the states that :meth:`stage_states` gave."""
-        for stage in [*self.topology.ahead, *self.topology.stepped]:
-            _restore_arrays(stage.name, stage.state, states[stage.name])
+        """Take up the states that :meth:`stage_states` gave.
+
+        Raises:
+            StageFailed: a state is not of the type its stage declares; nothing was changed then.
+        """
+        decoded: list[Any] = []
         for ledger in self.ledgers:
-            ledger.ledger.state = msgspec.msgpack.decode(states[ledger.name], type=type(ledger.ledger.state))
+            try:
+                decoded.append(msgspec.msgpack.decode(states[ledger.name], type=type(ledger.ledger.state)))
+            except msgspec.ValidationError as problem:
+                raise StageFailed(f"the state of {ledger.name} is not of the type it declares: {problem}; correct the stage") from problem
+        kernels = [*self.topology.ahead, *self.topology.stepped]
+        for stage in kernels:
+            needed = sum(array.nbytes for array in stage.state)
+            if len(states[stage.name]) != needed:
+                raise StageFailed(f"the snapshot of {stage.name} has {len(states[stage.name])} bytes, this configuration needs {needed}")
+        for stage in kernels:
+            _restore_arrays(stage.state, states[stage.name])
+        for ledger, state in zip(self.ledgers, decoded, strict=True):
+            ledger.ledger.state = state
         if self.topology.books is not None:
             book_module.restore(self.topology.books, states["books"])
         if self.topology.stepped_books is not None:
@@ -515,11 +533,8 @@ class Engine:
                 loop.control[PRESENT] = value
 
 
-def _restore_arrays(name: str, state: Any, content: bytes) -> None:
+def _restore_arrays(state: Any, content: bytes) -> None:
     position = 0
     for array in state:
-        part = np.frombuffer(content, array.dtype, array.size, position).reshape(array.shape)
-        array[...] = part
+        array[...] = np.frombuffer(content, array.dtype, array.size, position).reshape(array.shape)
         position += array.nbytes
-    if position != len(content):
-        raise ShrivenError(f"the snapshot of {name} has {len(content)} bytes, this configuration needs {position}; start over with --fresh")

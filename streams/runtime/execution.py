@@ -19,13 +19,16 @@ from streams.log.local import LocalLog
 from streams.runtime.engine import Engine
 from streams.runtime.feed import Feed
 from streams.runtime.journal import InputEntry
+from streams.runtime.loop import SKIP
 from streams.runtime.merge import Merger, Slice
 from streams.runtime.topology import Topology
 
 Array = np.ndarray[Any, Any]
 DEAD_LETTERS = "pipeline.dlq"
-GOOD, UNKNOWN_INSTRUMENT, CLOCK_JUMP, NOT_SELECTED = 0, 1, 2, 3
-REASONS = {UNKNOWN_INSTRUMENT: "unknown_instrument", CLOCK_JUMP: "clock_jump"}
+GOOD, UNKNOWN_INSTRUMENT, CLOCK_JUMP, NOT_SELECTED, BAD_TIME = 0, 1, 2, 3, 4
+REASONS = {UNKNOWN_INSTRUMENT: "unknown_instrument", CLOCK_JUMP: "clock_jump", BAD_TIME: "bad_time"}
+LATEST = 1 << 62
+"""ns UTC, the year 2116: later times leave no room for deadlines in 64 bits."""
 INSTRUMENTS_LIMIT = 4096
 
 
@@ -50,7 +53,10 @@ class Batch(msgspec.Struct, frozen=True):
 
 
 class Judge:
-    """Marks records that must not reach a stage: unknown or unselected instruments, and times far ahead of their own receipt."""
+    """Marks records that must not reach a stage.
+
+    Unknown or unselected instruments, times before 1970 or after 2116, and times far ahead of their own receipt.
+    """
 
     def __init__(self, known: Sequence[int], selected: Sequence[int], clock_jump_max: int) -> None:
         self.table = np.full(INSTRUMENTS_LIMIT, UNKNOWN_INSTRUMENT, np.uint8)
@@ -66,8 +72,10 @@ class Judge:
         instruments = rows["instrument"]
         inside = (instruments >= 0) & (instruments < INSTRUMENTS_LIMIT)
         status = np.where(inside, self.table[np.where(inside, instruments, 0)], UNKNOWN_INSTRUMENT).astype(np.uint8)
-        ahead = (rows["receive_time"] > 0) & (rows["event_time"] - rows["receive_time"] > self.clock_jump_max)
+        event_times, receive_times = rows["event_time"], rows["receive_time"]
+        ahead = (receive_times > 0) & (event_times - receive_times > self.clock_jump_max)
         status[(status == GOOD) & ahead] = CLOCK_JUMP
+        status[(status == GOOD) & ((event_times < 0) | (event_times > LATEST))] = BAD_TIME
         feed.status[first:stop] = status
 
 
@@ -120,12 +128,15 @@ class Execution:
         """Dead letters for the slice's bad records, in order."""
         piece = self._piece
         letters: list[DeadLetter] = []
-        for place in np.flatnonzero(piece.source[: piece.count] == 254).tolist():
+        skipped = np.flatnonzero(piece.source[: piece.count] == SKIP)
+        bad = np.zeros(len(skipped), bool)
+        for feed in self.feeds:
+            mine = np.flatnonzero(piece.origin[skipped] == feed.code)
+            bad[mine] = feed.status[piece.index[skipped[mine]]] != NOT_SELECTED
+        for place in skipped[bad].tolist():
             feed = self.feeds[int(piece.origin[place])]
             row = int(piece.index[place])
             status = int(feed.status[row])
-            if status == NOT_SELECTED:
-                continue
             letters.append(
                 DeadLetter(
                     reason=REASONS[status],

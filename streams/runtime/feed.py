@@ -75,6 +75,7 @@ class Feed:
         """Go on at this offset, as if every record before it had been consumed."""
         self.offset = offset
         self.running_maximum = running_maximum
+        self._maximum_before = running_maximum
         self._reset()
 
     @property

@@ -83,7 +83,10 @@ ALLOW = re.compile(r"#\s*lint:\s*allow\s+([a-z-]+)\s*(?::\s*(.*\S))?\s*$")
 
 def lint_file(path: Path) -> list[Finding]:
     """Findings of one source file, in order of line. A file that does not parse gives one finding."""
-    return lint_source(path.read_text(encoding="utf-8"), str(path))
+    try:
+        return lint_source(path.read_text(encoding="utf-8"), str(path))
+    except UnicodeDecodeError as error:
+        return [Finding(str(path), 0, "syntax", f"the file is not UTF-8 text ({error.reason} at byte {error.start})")]
 
 
 def lint_files(paths: Iterable[Path]) -> list[Finding]:

@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numba.core.errors import NumbaError
 
 from schemas import msgpack as msgpack_rows
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
-from schemas.errors import CapacityExceeded
+from schemas.errors import CapacityExceeded, WrongUse
 from streams.runtime.feed import NO_LEVELS, Feed
 from streams.runtime.loop import (
     CONTROL_LENGTH,
@@ -49,6 +50,12 @@ def _name(topic: str) -> str:
 
 def _full(setting: str, instrument: int, value: int, limit: int) -> str:
     return f"{setting} is full at {limit} (instrument {instrument}, value {value}); raise {setting} in the run's configuration and use --fresh"
+
+
+class BadKernel(WrongUse):
+    """A kernel stage that the compiler refuses."""
+
+    code = "bad_kernel"
 
 
 class LoopRunner:
@@ -121,6 +128,23 @@ class LoopRunner:
         self.status = self.control.data
         self._attached: Slice | None = None
         self._attached_key = -1
+        self._compile()
+
+    def _compile(self) -> None:
+        """Compile the loop and its command entries by an empty slice: a kernel that does not compile is refused before anything is written.
+
+        Raises:
+            BadKernel: with the compiler's reason.
+        """
+        try:
+            self.advance(0, -1)
+            for command in self.commands.values():
+                command.compile(self._run.signatures[0])
+        except NumbaError as problem:
+            lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
+            named = [line for line in lines if line.startswith("File ")]
+            names = ", ".join(stage.module.__name__ for stage in self.stages)
+            raise BadKernel(f"the kernels of {names} do not compile: {' '.join([*lines[1:4], *named[-1:]])}; correct the kernel") from problem
 
     def _deliver_through(self, topic: str, enter: Callable[[str, Array], None]) -> None:
         """Enter what the loop needs to pack the topic's rows: their bytes, their fields, a buffer."""

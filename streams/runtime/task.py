@@ -26,6 +26,7 @@ import msgspec
 from schemas.errors import CorruptLog, ShrivenError, WrongUse
 from streams.log.local import LocalLog
 from streams.runtime.execution import Batch, Execution
+from streams.runtime.failures import StageFailed
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, JournalEntry, OutputEntry, decode_entry
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.snapshot import Snapshot, read_snapshots, write_snapshot
@@ -96,6 +97,8 @@ class Task:
         self.last_digest = NO_DIGEST
         self.counts = dict.fromkeys(execution.outputs, 0)
         self.closed = False
+        self.records = 0
+        self.clock = 0
         self.resumed_at: int | None = None
         self.reports: list[str] = []
         self._writers = {topic: folder.writer(topic) for topic in [*execution.outputs, JOURNAL, SNAPSHOTS]}
@@ -120,12 +123,15 @@ class Task:
         for entry in entries:
             for output in entry.outputs:
                 self.counts[self.execution.outputs[output.output]] += output.count
+        batches = [entry for entry in entries if entry.kind == BATCH]
+        if batches:
+            self.records, self.clock = batches[-1].input_sequence, batches[-1].clock
         self.closed = entries[-1].kind == CLOSE
         self.sequence = entries[-1].sequence
         self.last_digest = entries[-1].digest
         self._truncate()
+        self.resumed_at = len(batches)
         if not self.closed:
-            self.resumed_at = sum(entry.kind == BATCH for entry in entries)
             self._recover(entries)
 
     def _read_journal(self) -> list[JournalEntry]:
@@ -150,6 +156,8 @@ class Task:
         """Cut every output back to what the journal commits."""
         for topic, count in self.counts.items():
             writer = self._writers[topic]
+            if writer.fault is not None and writer.fault.offset < count:
+                raise writer.fault
             if writer.next_offset < count:
                 raise CorruptLog(f"{topic} holds {writer.next_offset} records, the journal committed {count}; start over with --fresh")
             if writer.next_offset > count or writer.fault is not None:
@@ -171,7 +179,10 @@ class Task:
                 continue
             if [digest for _, digest in entry.states] != snapshot.digests():
                 continue
-            self.execution.engine.restore(snapshot.states)
+            try:
+                self.execution.engine.restore(snapshot.states)
+            except StageFailed:
+                continue
             self.execution.seek(snapshot.feeds)
             start = snapshot.journal_sequence
             break
@@ -188,7 +199,7 @@ class Task:
         """Batches until the inputs end; the last record is Close."""
         while not self.closed:
             if self.execution.engine.ended:
-                self._commit(JournalEntry(sequence=self.sequence + 1, kind=CLOSE, input_sequence=self.execution.engine.consumed))
+                self._commit(JournalEntry(sequence=self.sequence + 1, kind=CLOSE, input_sequence=self.records))
                 self.closed = True
                 return
             self._batch()
@@ -223,6 +234,7 @@ class Task:
             states = dict(self.execution.engine.stage_states())
             entry.states = [(number, hashlib.sha256(state).digest()) for number, state in enumerate(states.values())]
         self._commit(entry)
+        self.records, self.clock = batch.consumed, batch.clock
         self.on_step("committed")
         if states and not batch.ended:
             write_snapshot(

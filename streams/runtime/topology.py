@@ -58,6 +58,12 @@ class Topology:
         self.instruments = list(instruments)
         self.salt = salt
         self.settings = {stage.NAME: settings for stage, settings in stages}
+        names = [stage.NAME for stage, _ in stages]
+        for stage, _ in stages:
+            if names.count(stage.NAME) > 1:
+                raise BadTopology(f"two stages are called {stage.NAME!r}; give one of them another NAME")
+            if _is_kernel(stage) and not stage.NAME.replace("-", "_").isidentifier():
+                raise BadTopology(f"a kernel stage is called {stage.NAME!r}; a NAME has letters, digits and hyphens only")
         self.ahead: list[KernelStage] = []
         self.stepped: list[KernelStage] = []
         self.ledgers: list[LedgerStage] = []
