@@ -1,0 +1,27 @@
+"""What a stage's own exception becomes: a typed error that names the source line, the input record and what to do."""
+
+from __future__ import annotations
+
+from schemas.errors import ShrivenError
+
+
+class StageFailed(ShrivenError):
+    """A stage raised: the run halts, for skipping a record would corrupt state silently."""
+
+    code = "stage_failed"
+
+
+def failure(problem: BaseException, place: str, clock: int) -> StageFailed:
+    """The error to raise for ``problem``, which was raised while the input record at ``place`` was executed."""
+    trace = problem.__traceback__
+    where, what = "", f"{type(problem).__name__}: {problem}"
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        where = f"{code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}"
+        if trace.tb_next is None and code.co_name == "drain":
+            what = f"a stage emitted {trace.tb_frame.f_locals['record']!r:.200}, which no stage of this topology may write"
+        trace = trace.tb_next
+    if isinstance(problem, AttributeError) and "State' object has no attribute" in what:
+        what += "; declare it in the State of the stage"
+    advice = "The run is halted and its log reopens; correct the stage, then start the run again with --fresh"
+    return StageFailed(f"{what} ({where}); at {place}, clock {clock}. {advice}")
