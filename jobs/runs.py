@@ -132,6 +132,7 @@ class Backtest:
         folder: run folder; an unfinished run of the same identity goes on.
         on_step: fault tests' hook, called at every step of the batch loop.
         script_of: run folder whose journal's order is repeated (exact replay).
+        on_resume: called with the number of batches committed before, when an unfinished run goes on.
         fresh: delete the run folder first, once everything else is known to be right.
     """
 
@@ -144,6 +145,7 @@ class Backtest:
         on_step: Callable[[str], None] = lambda _: None,
         script_of: Path | None = None,
         fresh: bool = False,
+        on_resume: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.configuration = configuration
         self.recording = recording
@@ -152,6 +154,7 @@ class Backtest:
         self.on_step = on_step
         self.script_of = script_of
         self.fresh = fresh
+        self.on_resume = on_resume
 
     def run(self, finish: Callable[[LocalLog, dict[str, Any]], object] = lambda _log, _manifest: None) -> Run:
         """Run to the end, or find it finished; ``finish`` writes the reports before ``run.json`` closes the folder.
@@ -213,7 +216,8 @@ class Backtest:
             self.configuration.state_digest_records,
             self.on_step,
             self.on_progress,
-            script,
+            script=script,
+            on_resume=self.on_resume,
         )
         task.prepare()
         if script is not None and task.resumed_at:

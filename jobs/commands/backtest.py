@@ -106,7 +106,14 @@ def run(arguments: argparse.Namespace) -> int:
     gc.freeze()
     gc.disable()
     with ProgressBar("backtest", "records") as bar:
-        backtest = Backtest(configuration, arguments.recording, arguments.out, lambda p: bar.update(p.consumed, p.total), fresh=arguments.fresh)
+        backtest = Backtest(
+            configuration,
+            arguments.recording,
+            arguments.out,
+            lambda p: bar.update(p.consumed, p.total),
+            fresh=arguments.fresh,
+            on_resume=lambda batches: _say_resumed(batches, arguments.json),
+        )
         result = backtest.run(finish)
     elapsed = time.monotonic() - started
     manifest = result.manifest
@@ -119,8 +126,6 @@ def run(arguments: argparse.Namespace) -> int:
     if result.was_finished:
         print(f"{arguments.out} is finished already: {manifest['batches']} batches, {manifest['records']} records ({MANIFEST}); --fresh starts over")
         return 0
-    if result.resumed_at is not None:
-        print(f"resumed at batch {result.resumed_at}")
     for name, value in summary["topics"].items():
         print(f"  {name:18} {value:>12,}")
     batches = "1 batch" if manifest["batches"] == 1 else f"{manifest['batches']} batches"
@@ -128,6 +133,12 @@ def run(arguments: argparse.Namespace) -> int:
     print(*told)
     print(f"tear sheet: {arguments.out / 'report.html'}    proof: sq verify {arguments.out}")
     return 0
+
+
+def _say_resumed(batches: int, quietly: bool) -> None:
+    """Said at once, so that it is known even if the run is stopped again."""
+    if not quietly:
+        print(f"resumed at batch {batches}", flush=True)
 
 
 def _summary(manifest: dict[str, Any], elapsed: float) -> dict[str, Any]:

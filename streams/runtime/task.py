@@ -70,6 +70,7 @@ class Task:
         state_digest_records: a state digest and a snapshot every so many input records.
         on_step: called with each step's number and name, for fault tests.
         on_progress: called after each batch.
+        on_resume: called with the number of batches committed before, when there is an unfinished run.
         script: batch records of another run's journal; their order is repeated instead of merging (exact replay).
     """
 
@@ -83,6 +84,7 @@ class Task:
         on_step: Callable[[str], None] = _ignore,
         on_progress: Callable[[Progress], None] = _ignore,
         script: Iterator[JournalEntry] | None = None,
+        on_resume: Callable[[int], None] = _ignore,
     ) -> None:
         self.folder = folder
         self.execution = execution
@@ -92,6 +94,7 @@ class Task:
         self.on_step = on_step
         self.on_progress = on_progress
         self.script = script
+        self.on_resume = on_resume
         self.total = sum(feed.end_offset - feed.offset for feed in execution.feeds)
         self.sequence = -1
         self.last_digest = NO_DIGEST
@@ -131,6 +134,7 @@ class Task:
         self.last_digest = entries[-1].digest
         self._truncate()
         self.resumed_at = len(batches)
+        self.on_resume(len(batches))
         if not self.closed:
             self._recover(entries)
 
