@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -48,11 +48,12 @@ NOTES = {
     "replay.ema.sparse": "its compiled EMA cross; its venue keeps an L2 book from the same depth updates (one batch of deltas an update, the "
     "cheapest it takes) and trades. The quotes its strategy needs are ours, given ready-made as data; own_quotes is the same run from depth and "
     "trades alone, its engine making the quotes from its book, as ours does",
-    "replay.ema.dense": "its compiled EMA cross on ready-made quotes; ours on depth updates that each change best bid and ask, quotes made from "
-    "the book",
+    "replay.ema.dense": "its compiled EMA cross on ready-made quotes alone; ours on depth updates that each change best bid and ask, quotes made "
+    "from the book; own_quotes has the peer take those depth updates too",
     "replay.python.ema": "the recording of replay.ema.dense: its EMA cross as a Python strategy on its compiled indicators (faster than "
     "registered indicators or plain floats) against our compiled strategy; ours_in_python is our rule in plain Python",
-    "replay.python.noop": "a Python strategy that takes every quote and does nothing, the peer's ready-made, ours made from depth updates",
+    "replay.python.noop": "a Python strategy that takes every quote and does nothing, the peer's ready-made, ours made from depth updates; "
+    "own_quotes has the peer make them too",
 }
 
 
@@ -103,35 +104,49 @@ def dense(engine: Engine | None, quotes: int, runs: int) -> list[dict[str, Any]]
     compiled = _rule("ema-cross", DENSE, "dense")
     plain = _rule("ema-cross-python", DENSE, "dense")
     idle = pipeline.configuration("noop-python", **pipeline.ZERO_COST)
-    pipeline.run(recording, compiled, PEER)
-    loading = engine.ask(do="load", name="dense", quotes="given", **_export(recording, "dense", with_book=False)) if engine else None
-    cross = _compare("replay.ema.dense", "quotes/s", quotes, engine, "dense", recording, compiled, "compiled", DENSE, runs)
-    python = _compare("replay.python.ema", "quotes/s", quotes, engine, "dense", recording, compiled, "python", DENSE, runs)
+    cases = [
+        Case("replay.ema.dense", "quotes/s", quotes, compiled, "compiled", DENSE),
+        Case("replay.python.ema", "quotes/s", quotes, compiled, "python", DENSE),
+        Case("replay.python.noop", "quotes/s", quotes, idle, "noop", {}),
+    ]
+    found = _measure(engine, "dense", recording, cases, runs)
     pipeline.run(recording, plain, PEER)
-    python["ours_in_python"] = quotes / pipeline.run(recording, plain, PEER)[0]
-    noop = _compare("replay.python.noop", "quotes/s", quotes, engine, "dense", recording, idle, "noop", {}, runs)
-    if engine:
-        engine.ask(do="drop", name="dense")
-    found = [each | {"peer_loading": loading} for each in (cross, python, noop)]
-    return [*found, row("replay.python.noop", "quotes/s", noop["runs"]["ours"], rows=quotes)]
+    found[1]["ours_in_python"] = quotes / pipeline.run(recording, plain, PEER)[0]
+    return [*found, row("replay.python.noop", "quotes/s", found[2]["runs"]["ours"], rows=quotes)]
 
 
 def sparse(engine: Engine | None, rows: int, runs: int) -> dict[str, Any]:
     """``replay.ema.sparse``: real depth and trades; zero latency, zero fees."""
     recording = recordings.tiled(rows)
-    chosen = _rule("ema-cross", SPARSE, "sparse")
-    total = pipeline.rows_in(recording)
-    pipeline.run(recording, chosen, PEER)
-    load = {"do": "load", "name": "sparse"} | (_export(recording, "sparse", with_book=True) if engine else {})
-    loading = engine.ask(quotes="given", **load) if engine else None
-    found = _compare("replay.ema.sparse", "rows/s", total, engine, "sparse", recording, chosen, "compiled", SPARSE, runs)
-    found["peer_loading"] = loading
-    if engine:
-        engine.ask(do="drop", name="sparse")
-        engine.ask(quotes="own", **load)
-        own = _compare("replay.ema.sparse", "rows/s", total, engine, "sparse", recording, chosen, "compiled", SPARSE, runs)
-        found["own_quotes"] = {key: own[key] for key in ("value", "peer_value", "ratio", "runs", "counts", "difference")}
-        engine.ask(do="drop", name="sparse")
+    case = Case("replay.ema.sparse", "rows/s", pipeline.rows_in(recording), _rule("ema-cross", SPARSE, "sparse"), "compiled", SPARSE)
+    return _measure(engine, "sparse", recording, [case], runs)[0]
+
+
+class Case(NamedTuple):
+    """One row: what is counted, our configuration, the peer's strategy and its periods."""
+
+    name: str
+    unit: str
+    rows: int
+    ours: Configuration
+    strategy: str
+    periods: dict[str, int]
+
+
+def _measure(engine: Engine | None, loaded: str, recording: Path, cases: list[Case], runs: int) -> list[dict[str, Any]]:
+    """The rows: with quotes given to the peer, and under ``own_quotes`` with the peer making them from the recording."""
+    if engine is None:
+        return [_compare(None, loaded, recording, case, runs) for case in cases]
+    pipeline.run(recording, cases[0].ours, PEER)
+    load = {"do": "load", "name": loaded, **_export(recording, loaded)}
+    loading = engine.ask(quotes="given", book="L2" if loaded == "sparse" else "L1", **load)
+    found = [_compare(engine, loaded, recording, case, runs) | {"peer_loading": loading} for case in cases]
+    engine.ask(do="drop", name=loaded)
+    engine.ask(quotes="own", book="L2", **load)
+    for each, case in zip(found, cases, strict=True):
+        own = _compare(engine, loaded, recording, case, runs)
+        each["own_quotes"] = {key: own[key] for key in ("value", "peer_value", "ratio", "runs", "counts", "difference", "peer_memory_mb")}
+    engine.ask(do="drop", name=loaded)
     return found
 
 
@@ -141,42 +156,33 @@ def _rule(strategy: str, periods: dict[str, int], name: str) -> Configuration:
     return pipeline.configuration(strategy, set=parameters, risk={"mark_age_max": "off"}, **pipeline.ZERO_COST)
 
 
-def _compare(
-    name: str,
-    unit: str,
-    rows: int,
-    engine: Engine | None,
-    loaded: str,
-    recording: Path,
-    chosen: Configuration,
-    strategy: str,
-    periods: dict[str, int],
-    runs: int,
-) -> dict[str, Any]:
+def _compare(engine: Engine | None, loaded: str, recording: Path, case: Case, runs: int) -> dict[str, Any]:
     """A row from alternating runs of both after one of each to warm up; void, with the reason, if the counts do not agree."""
     ours: dict[str, int] = {}
     theirs: dict[str, Any] = {}
 
     def our_rate() -> float:
-        elapsed, manifest = pipeline.run(recording, chosen, PEER)
+        elapsed, manifest = pipeline.run(recording, case.ours, PEER)
         counts = {topic: facts["count"] for topic, facts in manifest["topics"].items()}
         ours.update(orders=counts["orders.requests"], fills=counts["fills"], denied=counts["orders.requests"] - counts["venue.commands"])
-        return rows / elapsed
+        return case.rows / elapsed
 
     def their_rate() -> float:
         assert engine is not None
-        theirs.update(engine.ask(do="run", name=loaded, strategy=strategy, size=2 * LOTS[loaded], **periods))
-        return rows / float(theirs["seconds"])
+        theirs.update(engine.ask(do="run", name=loaded, strategy=case.strategy, size=2 * LOTS[loaded], **case.periods))
+        return case.rows / float(theirs["seconds"])
 
     our_rate()
+    told: dict[str, Any] = {"rows": case.rows, "note": NOTES[case.name]}
     if engine is None:
-        return row(name, unit, [our_rate() for _ in range(runs)], PEER, rows=rows, counts={"ours": dict(ours)}, note=NOTES[name])
+        figures = [our_rate() for _ in range(runs)]
+        return row(case.name, case.unit, figures, PEER) | told | {"counts": {"ours": ours}}
     their_rate()
-    figures = alternating(our_rate, their_rate, runs)
-    counts = {"ours": dict(ours), "peer": {key: theirs[key] for key in ("orders", "fills", "denied")}}
+    values, peer_values = alternating(our_rate, their_rate, runs)
+    counts = {"ours": ours, "peer": {key: theirs[key] for key in ("orders", "fills", "denied")}}
     void, difference = _agreement(counts["ours"], counts["peer"])
-    found = row(name, unit, figures[0], PEER, figures[1], rows=rows, counts=counts, difference=difference, note=NOTES[name])
-    found["peer_memory_mb"] = theirs["memory_mb"]
+    told |= {"counts": counts, "difference": difference, "peer_memory_mb": theirs["memory_mb"]}
+    found = row(case.name, case.unit, values, PEER, peer_values) | told
     return found | {"ratio": None, "reason": f"void: {difference}"} if void else found
 
 
@@ -198,7 +204,7 @@ def _agreement(ours: dict[str, int], theirs: dict[str, int]) -> tuple[bool, str]
     return void, f"{said}: {why}, {fills:+d} fills are left"
 
 
-def _export(recording: Path, name: str, with_book: bool) -> dict[str, Any]:
+def _export(recording: Path, name: str) -> dict[str, Any]:
     """Write the recording, and the quotes of our last run over it, as plain int64 columns; returns what a ``load`` needs."""
     folder = COLUMNS / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -206,8 +212,8 @@ def _export(recording: Path, name: str, with_book: bool) -> dict[str, Any]:
         old.unlink()
     log = LocalLog.open(recording)
     instrument = codec("Instrument").decode_records(next(iter(log.reader("ref.instruments").blocks())).body, 1)[0]
-    if with_book:
-        _export_book(log, folder)
+    _export_book(log, folder)
+    if "md.trades" in log.topics():
         names = {"time": "event_time", "price": "price", "quantity": "quantity", "side": "aggressor_side", "id": "trade_id"}
         trades = _rows(log, "md.trades", "Trade")
         _write(folder, "trades", {column: trades[field] for column, field in names.items()})
@@ -220,7 +226,7 @@ def _export(recording: Path, name: str, with_book: bool) -> dict[str, Any]:
     names |= {"ask": "ask_price", "ask_quantity": "ask_quantity"}
     _write(folder, "quotes", {column: quotes[field] for column, field in names.items()})
     described = {key: getattr(instrument, key) for key in ("price_precision", "quantity_precision", "tick_size", "lot_size")}
-    return {"folder": str(folder), "instrument": described, "book": "L2" if with_book else "L1"}
+    return {"folder": str(folder), "instrument": described}
 
 
 def _export_book(log: LocalLog, folder: Path) -> None:

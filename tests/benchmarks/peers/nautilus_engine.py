@@ -147,7 +147,7 @@ class Loaded:
         self.engine.add_instrument(perpetual)
         self.gives_quotes = quotes == "given"
         self.items = 0
-        for stream in (self.trades(), self.book_and_quotes()):
+        for stream in (self.trades(), self.book_and_quotes()) if book == "L2" else ((quote for _, quote in self.quotes()),):
             chunk: list[Any] = []
             for item in stream:
                 chunk.append(item)
