@@ -26,7 +26,7 @@ from streams.log.local import LOCK, LocalLog
 from streams.log.manifest import read_manifest
 from streams.runtime.code import code_digest, source_digests
 from streams.runtime.execution import Execution
-from streams.runtime.journal import BATCH, JournalEntry
+from streams.runtime.journal import BATCH, GENESIS, JournalEntry
 from streams.runtime.task import JOURNAL, OtherIdentity, Progress, Task, check_identity
 from streams.runtime.verify import read_journal
 
@@ -305,7 +305,10 @@ def open_run(path: Path) -> tuple[LocalLog, dict[str, Any]]:
         log.close()
         raise NotARun(f"{path} holds no journal; give a run folder that 'sq backtest' wrote")
     try:
-        return log, next(iter(read_journal(log))).facts
+        first = next(iter(read_journal(log)))
+        if first.kind != GENESIS:
+            raise CorruptLog(f"{path}: the journal does not begin with a genesis record; restore the folder, or run the backtest again")
+        return log, first.facts
     except StopIteration:
         log.close()
         raise NotARun(f"{path}: the journal is empty; run the backtest again") from None

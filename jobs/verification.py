@@ -1,16 +1,24 @@
-"""Verification of a run folder: its files against ``run.json``, then its journal executed again."""
+"""Verification of a run folder: its files against ``run.json``, its journal executed again, and what both say of the run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from jobs.pipeline import strategy_source
-from jobs.runs import MANIFEST, configuration_of, execution_for, open_input, open_run
-from schemas.errors import ShrivenError, WrongUse
+from jobs.configuration import journal_id
+from jobs.pipeline import feeds_of, strategy_source
+from jobs.runs import COPIED, MANIFEST, configuration_of, execution_for, genesis_facts, open_input, open_run
+from schemas.catalogue import topic as topic_of
+from schemas.codec import codec
+from schemas.errors import CorruptLog, ShrivenError, WrongUse
+from streams.log.digest import topic_digest
+from streams.log.local import LocalLog
 from streams.log.manifest import read_manifest
 from streams.log.verify import verify_files
-from streams.runtime.code import source_digests
+from streams.runtime.code import code_digest, source_digests
+from streams.runtime.snapshot import TOPIC as SNAPSHOTS
+from streams.runtime.task import JOURNAL
 from streams.runtime.verify import Finding, Verdict, Verifier
 
 
@@ -20,27 +28,83 @@ def verify_run(folder: Path, recording: Path | None = None, on_progress: Callabl
     Raises:
         WrongUse: the folder is no run, or its input is missing.
     """
-    findings: list[Finding] = []
+    manifest: dict[str, Any] = {}
     if (folder / MANIFEST).is_file():
         try:
             manifest = read_manifest(folder / MANIFEST)
-            findings += [Finding("file", str(finding)) for finding in verify_files(folder, manifest)]
+            findings = [Finding("file", str(finding)) for finding in verify_files(folder, manifest)]
         except ShrivenError as problem:
-            findings.append(Finding("file", str(problem)))
-    if findings:
-        return Verdict(findings=findings)
-    log, facts = open_run(folder)
-    source = open_input(facts, recording)
+            findings = [Finding("file", str(problem))]
+        if findings:
+            return Verdict(findings=findings)
     try:
-        configuration = configuration_of(folder, facts)
-        file = strategy_source(configuration)
-        sources = source_digests([file] if file is not None else [])
-        verifier = Verifier(log, lambda genesis: execution_for(folder, genesis, source), sources, on_progress)
-        return verifier.verify()
-    except WrongUse:
-        raise
-    except ShrivenError as problem:
+        log, facts = open_run(folder)
+    except CorruptLog as problem:
         return Verdict(findings=[Finding("file", str(problem))])
-    finally:
-        source.close()
-        log.close()
+    with log, open_input(facts, recording) as source:
+        try:
+            return _verify(log, facts, source, manifest, on_progress)
+        except CorruptLog as problem:
+            return Verdict(findings=[Finding("file", str(problem))])
+
+
+def _verify(log: LocalLog, facts: dict[str, Any], source: LocalLog, manifest: dict[str, Any], on_progress: Any) -> Verdict:
+    file = strategy_source(configuration_of(log.path, facts))
+    sources = source_digests([file] if file is not None else [])
+    verifier = Verifier(log, lambda genesis: execution_for(log.path, genesis, source), sources, on_progress, is_finished=bool(manifest))
+    verdict = verifier.verify()
+    verdict.findings += _other_identity(log, facts, source, is_explained=bool(verdict.findings))
+    if manifest and not verdict.findings:
+        verdict.findings += _other_manifest(log, facts, manifest, verdict)
+    return verdict
+
+
+def _other_identity(log: LocalLog, facts: dict[str, Any], source: LocalLog, is_explained: bool) -> list[Finding]:
+    """What the genesis record says of the run that its recording, its strategy and itself do not bear out."""
+    findings: list[Finding] = []
+    try:
+        now = genesis_facts(configuration_of(log.path, facts), source.path, source, feeds_of(source))["identity"]
+    except (CorruptLog, WrongUse) as problem:
+        return [] if is_explained else [Finding("input", str(problem))]
+    then = facts["identity"]
+    differing = sorted(key for key in then.keys() | now.keys() if then.get(key) != now.get(key))
+    for key in differing:
+        if key == "inputs":
+            topics = sorted(topic for topic in then[key].keys() | now[key].keys() if then[key].get(topic) != now[key].get(topic))
+            if not is_explained:
+                findings.append(Finding("input", f"{', '.join(topics)} of the recording is not what it was when the run was made"))
+        elif key == "instruments":
+            findings.append(Finding("input", "the instruments of the recording are not those the run was made with"))
+        elif key == "strategy":
+            findings.append(Finding("code", f"the strategy kept in the run folder is {now[key]}, the run was made with {then.get(key)}"))
+        else:
+            findings.append(Finding("journal", f"the genesis record says {key} is {then.get(key)}, its configuration says {now.get(key)}"))
+    if journal_id(then) != facts["journal_id"] or code_digest(facts["sources"]) != facts["code"]:
+        findings.append(Finding("journal", "the genesis record's journal id or code digest is not made from what it says"))
+    return findings
+
+
+def _other_manifest(log: LocalLog, facts: dict[str, Any], manifest: dict[str, Any], verdict: Verdict) -> list[Finding]:
+    """What ``run.json`` says of the run that its journal and its topics do not."""
+    expected = {**facts, "status": "finished", "batches": verdict.batches, "records": verdict.records, "clock_end": verdict.clock}
+    topics: dict[str, Any] = dict(verdict.topics)
+    for topic in (JOURNAL, SNAPSHOTS, *COPIED):
+        reader = log.reader(topic)
+        topics[topic] = {"count": reader.end_offset - reader.start_offset, "digest": topic_digest(reader, codec(topic_of(topic).record)).hex()}
+    findings = [
+        Finding("file", f"{MANIFEST} says {key} is {str(manifest.get(key))[:60]}, the journal says {str(value)[:60]}")
+        for key, value in expected.items()
+        if manifest.get(key) != value
+    ]
+    listed = manifest.get("topics", {})
+    findings += [
+        Finding("file", f"{MANIFEST} says {listed.get(topic)} of {topic}, it holds {topics.get(topic)}")
+        for topic in sorted(listed.keys() | topics.keys())
+        if listed.get(topic) != topics.get(topic)
+    ]
+    findings += [
+        Finding("output", f"{topic} in the run folder is not a copy of the recording's")
+        for topic in COPIED
+        if topics[topic]["digest"] != facts["identity"]["inputs"].get(topic)
+    ]
+    return findings

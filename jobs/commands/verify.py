@@ -41,10 +41,13 @@ def run(arguments: argparse.Namespace) -> int:
         verdict = verify_run(arguments.run_folder, arguments.input, bar.update)
     if arguments.json:
         findings = [{"kind": finding.kind, "text": finding.text} for finding in verdict.findings]
-        print(json.dumps({"batches": verdict.batches, "records": verdict.records, "closed": verdict.closed, "findings": findings}, sort_keys=True))
+        facts = {"batches": verdict.batches, "records": verdict.records, "closed": verdict.closed, "findings": findings, "notes": verdict.notes}
+        print(json.dumps(facts, sort_keys=True))
         return 0 if verdict.is_good else 1
     for finding in verdict.findings:
         sys.stderr.write(f"sq: {finding.kind}: {finding.text}\n")
+    for note in verdict.notes:
+        sys.stderr.write(f"sq: {note}\n")
     if verdict.is_good:
         if not verdict.closed:
             print("the run is not finished; what it committed was verified")

@@ -308,6 +308,8 @@ def compare(batch: Batch, entry: JournalEntry, execution: Execution) -> str:
         return f"code diverged: {next(iter(made))} has records the journal does not know"
     if entry.states:
         states = execution.engine.state_digests()
+        if len(states) != len(entry.states):
+            return "code diverged: the state of other stages than now"
         for (name, digest), (_, journaled) in zip(states, entry.states, strict=False):
             if digest != journaled:
                 return f"code diverged: the state of {name}"

@@ -1,40 +1,45 @@
 """Verify: re-execute a run's journal with this code, and check every byte that was written.
 
-Says apart what changed: the input, the code, or the output. The first divergent batch, topic and record are named.
+Says apart what changed: the input, the code, the output, or the journal. The first divergent batch, topic and record are named.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 
-from schemas.catalogue import topic as topic_of
-from schemas.codec import codec
 from schemas.errors import CorruptLog, ShrivenError
-from streams.log.local import Block, LocalLog
+from streams.log.local import LocalLog
 from streams.runtime.code import changed_sources
-from streams.runtime.execution import Execution, Output
+from streams.runtime.execution import Batch, Execution
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, JournalEntry, decode_entry
 from streams.runtime.task import JOURNAL, compare
+from streams.runtime.written import Written, first_difference
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """Something that is not as the journal says. ``kind``: input, code, output or file."""
+    """Something that is not as the run says. ``kind``: input, code, output, journal or file."""
 
     kind: str
     text: str
 
 
 class Verdict(msgspec.Struct):
-    """Result of a verification."""
+    """Result of a verification.
+
+    ``records``: input records of the batches verified; ``clock``: after them; ``topics``: count and digest of each output as it was read;
+    ``notes``: what is no fault but should be known.
+    """
 
     batches: int = 0
     records: int = 0
+    clock: int = 0
     closed: bool = False
     findings: list[Finding] = []
+    topics: dict[str, dict[str, int | str]] = {}
+    notes: list[str] = []
 
     @property
     def is_good(self) -> bool:
@@ -42,47 +47,25 @@ class Verdict(msgspec.Struct):
         return self.batches > 0 and not self.findings
 
 
-def read_journal(folder: LocalLog) -> Iterator[JournalEntry]:
-    """The journal's records in order, the chain checked.
+def read_journal(folder: LocalLog, is_finished: bool = True) -> Iterator[JournalEntry]:
+    """The journal's records in order, the chain checked; of an unfinished run, a last record that was torn by its end is left out.
 
     Raises:
         CorruptLog: a record is damaged or does not continue the one before.
     """
     previous = NO_DIGEST
-    for number, block in enumerate(folder.reader(JOURNAL).blocks()):
-        entry = decode_entry(bytes(block.body))
+    reader = folder.reader(JOURNAL)
+    for number, block in enumerate(reader.blocks()):
+        try:
+            entry = decode_entry(bytes(block.body))
+        except CorruptLog as problem:
+            if block.end_offset == reader.end_offset and number and not is_finished:
+                return
+            raise CorruptLog(f"journal record {number}: {problem}") from problem
         if entry.previous_digest != previous or entry.sequence != number or block.count != 1:
             raise CorruptLog(f"journal record {number} does not continue the one before it")
         previous = entry.digest
         yield entry
-
-
-class _Written:
-    """The blocks of one output topic, read along with the journal."""
-
-    def __init__(self, folder: LocalLog, topic: str) -> None:
-        self.topic = topic
-        self.reader = folder.reader(topic) if topic in folder.topics() else None
-        self.blocks: Iterator[Block] = iter(self.reader.blocks()) if self.reader is not None else iter(())
-        self.offset = 0
-
-    def take(self, count: int) -> tuple[bytes, int]:
-        """Bodies of the next blocks until ``count`` records are there, and how many were."""
-        parts: list[bytes] = []
-        taken = 0
-        while taken < count:
-            block = next(self.blocks, None)
-            if block is None:
-                break
-            parts.append(bytes(block.body))
-            taken += block.count
-        self.offset += taken
-        return (parts[0] if len(parts) == 1 else b"".join(parts)), taken
-
-    @property
-    def end_offset(self) -> int:
-        """Records in the topic."""
-        return self.reader.end_offset if self.reader is not None else 0
 
 
 class Verifier:
@@ -92,6 +75,7 @@ class Verifier:
         folder: the run.
         prepare: builds the execution from the genesis facts.
         sources: this code's sources and digests.
+        is_finished: the folder is closed by its manifest.
     """
 
     def __init__(
@@ -100,91 +84,163 @@ class Verifier:
         prepare: Callable[[dict[str, Any]], Execution],
         sources: dict[str, str],
         on_progress: Callable[[int, int], None] | None = None,
+        is_finished: bool = True,
     ) -> None:
         self.folder = folder
         self.prepare = prepare
         self.sources = sources
         self.verdict = Verdict(findings=[])
         self.on_progress = on_progress
+        self.is_finished = is_finished
 
     def verify(self) -> Verdict:
         """Re-execute every batch; stops at the first that differs."""
         try:
             self._verify()
+        except CorruptLog as problem:
+            self._found("file", str(problem))
         except ShrivenError as problem:
-            self._found("file" if isinstance(problem, CorruptLog) else "input" if "input changed" in str(problem) else "code", str(problem))
+            self._found("code", f"batch {self.verdict.batches + 1}: {problem}{self._note}")
         return self.verdict
 
     def _found(self, kind: str, text: str) -> None:
         self.verdict.findings.append(Finding(kind, text))
 
+    _note = ""
+
     def _verify(self) -> None:
-        entries = read_journal(self.folder)
+        verdict = self.verdict
+        entries = read_journal(self.folder, self.is_finished)
         genesis = next(entries, None)
         if genesis is None or genesis.kind != GENESIS:
             raise CorruptLog("the journal is empty or does not begin with a genesis record; nothing can be verified")
         changed = changed_sources(genesis.facts.get("sources", {}), self.sources)
-        note = f"; this code differs from the run's in {', '.join(changed[:5])}" if changed else ""
-        execution = self.prepare(genesis.facts)
-        written = {topic: _Written(self.folder, topic) for topic in execution.outputs}
+        self._note = f"; this code differs from the run's in {', '.join(changed[:5])}" if changed else ""
+        try:
+            execution = self.prepare(genesis.facts)
+        except CorruptLog as problem:
+            self._found("input", f"the recording is damaged: {problem}")
+            return
+        written = {topic: Written(self.folder, topic) for topic in execution.outputs}
+        every = int(genesis.facts["configuration"]["state_digest_records"])
         total = sum(feed.end_offset - feed.offset for feed in execution.feeds)
         for entry in entries:
+            if verdict.closed:
+                raise CorruptLog(f"journal record {entry.sequence} comes after the journal's Close")
             if entry.kind == CLOSE:
-                self.verdict.closed = True
+                self._close(entry, execution)
                 continue
             if entry.kind != BATCH:
                 raise CorruptLog(f"journal record {entry.sequence} is of a kind this version does not know")
+            if not self._batch(entry, execution, written, every):
+                return
+            verdict.batches += 1
+            verdict.records, verdict.clock = execution.engine.consumed, execution.engine.present
+            if self.on_progress is not None:
+                self.on_progress(verdict.records, total)
+        self._end(written)
+
+    def _batch(self, entry: JournalEntry, execution: Execution, written: dict[str, Written], every: int) -> bool:
+        """Execute one batch again and compare; False at the first difference."""
+        malformed = _malformed(entry, execution)
+        if malformed:
+            self._found("journal", f"batch {entry.sequence}: the journal was changed: {malformed}")
+            return False
+        try:
             execution.check_elements(entry.elements)
             batch = execution.repeat_batch(entry.elements)
-            difference = compare(batch, entry, execution)
-            made = {output.topic: output for output in batch.outputs}
-            finding = self._compare_written(entry, execution, written, made)
-            if difference:
-                kind = "input" if difference.startswith("input") else "code"
-                record = f" ({finding})" if finding and kind == "code" else ""
-                self._found(kind, f"batch {entry.sequence}: {difference}{record}{note}")
-                return
-            if finding:
-                self._found("output", f"batch {entry.sequence}: output changed: {finding}")
-                return
-            self.verdict.batches += 1
-            self.verdict.records = batch.consumed
-            if self.on_progress is not None:
-                self.on_progress(batch.consumed, total)
-        for topic, reader in written.items():
-            if reader.end_offset != reader.offset:
-                self._found("output", f"{topic} holds {reader.end_offset - reader.offset} records after the journal's end")
-        if self.verdict.batches == 0:
-            self._found("file", "the journal has no batch: nothing was verified")
+        except CorruptLog as problem:
+            self._found("input", f"batch {entry.sequence}: the recording is damaged: {problem}")
+            return False
+        except ShrivenError as problem:
+            if "input changed" not in str(problem):
+                raise
+            self._found("input", f"batch {entry.sequence}: {problem}")
+            return False
+        difference = compare(batch, entry, execution)
+        if difference.startswith("input"):
+            self._found("input", f"batch {entry.sequence}: {difference}")
+            return False
+        on_log, misplaced = self._compare_written(entry, batch, execution, written)
+        if on_log and difference:
+            note = self._note or "; this code is the run's own: a stage is not deterministic, or output and journal were both rewritten"
+            self._found("code", f"batch {entry.sequence}: {difference} ({on_log}){note}")
+        elif on_log:
+            self._found("output", f"batch {entry.sequence}: output changed: {on_log}")
+        elif difference.startswith("code diverged: the state of"):
+            self._found("code", f"batch {entry.sequence}: {difference}; every record is as it was{self._note}")
+        else:
+            wrong = difference or misplaced or _not_journaled(batch, entry, every)
+            if wrong:
+                text = f"batch {entry.sequence}: the journal was changed: {wrong}; the records on the log are what this code makes"
+                self._found("journal", text)
+        return not self.verdict.findings
 
-    def _compare_written(self, entry: JournalEntry, execution: Execution, written: dict[str, _Written], made: dict[str, Output]) -> str:
-        """The first record on the log that is not what was made now; empty if none."""
+    def _compare_written(self, entry: JournalEntry, batch: Batch, execution: Execution, written: dict[str, Written]) -> tuple[str, str]:
+        """The first record on the log that is not what was made now, and the first block that is not the journal's; empty if none."""
+        made = {output.topic: output for output in batch.outputs}
+        misplaced = ""
         for item in entry.outputs:
             topic = execution.outputs[item.output]
             first = written[topic].offset
-            body, count = written[topic].take(item.count)
-            if count != item.count:
-                return f"{topic} ends at offset {first + count}, the journal says {first + item.count}"
-            output = made.get(topic)
+            body, wrong = written[topic].take(item)
+            output = made.pop(topic, None)
             if output is None:
-                return f"{topic} offset {first} is on the log and was not made"
-            if hashlib.sha256(body).digest() != output.digest:
-                return first_difference(topic, first, body, count, bytes(output.body), output.count)
-        return ""
+                return f"{topic} offset {first} is on the log and was not made", ""
+            if body != memoryview(output.body).cast("B"):
+                return (wrong if not body else first_difference(topic, first, bytes(body), bytes(output.body), item.count, output.count)), ""
+            misplaced = misplaced or wrong
+        if made:
+            topic, output = next(iter(made.items()))
+            return f"{topic} offset {written[topic].offset}: {output.count} records are made now and are not on the log", ""
+        return "", misplaced
+
+    def _close(self, entry: JournalEntry, execution: Execution) -> None:
+        if not execution.engine.ended or entry.input_sequence != execution.engine.consumed:
+            self._found("journal", f"the journal is closed after {entry.input_sequence} records, its inputs go on")
+        self.verdict.closed = True
+
+    def _end(self, written: dict[str, Written]) -> None:
+        """After the last batch: nothing more may be there."""
+        verdict = self.verdict
+        known = {*written, JOURNAL, "pipeline.snapshots", "ref.instruments"}
+        for topic in self.folder.topics():
+            if topic not in known:
+                self._found("output", f"{topic} is no topic of this run")
+        for topic, found in written.items():
+            verdict.topics[topic] = found.facts()
+            beyond = found.end_offset - found.offset
+            if beyond and verdict.closed:
+                self._found("output", f"{topic} holds {beyond} records after the journal's end, from offset {found.offset}")
+            elif beyond:
+                verdict.notes.append(f"{topic}: {beyond} records after the journal's end were not committed; the next start cuts them")
+        if not verdict.closed and self.is_finished:
+            self._found("journal", "the run is finished, its journal is not closed")
+        if verdict.batches == 0:
+            self._found("file", "the journal has no batch: nothing was verified")
 
 
-def first_difference(topic: str, first: int, before: bytes, before_count: int, now: bytes, now_count: int) -> str:
-    """Name the first record in which two bodies differ, with its fields."""
-    decoder = codec(topic_of(topic).record)
-    try:
-        old, new = decoder.decode_records(before, before_count), decoder.decode_records(now, now_count)
-    except ShrivenError:
-        return f"{topic} from offset {first}: the bytes on the log are no records"
-    for number, (a, b) in enumerate(zip(old, new, strict=False)):
-        if a != b:
-            pairs = [(name, getattr(a, name), getattr(b, name)) for name in a.__struct_fields__]
-            fields = [f"{name} {was!r} on the log, {now_is!r} now" for name, was, now_is in pairs if was != now_is]
-            return f"{topic} offset {first + number}: {', '.join(fields[:4])}"
-    if before_count != now_count:
-        return f"{topic} offset {first + min(before_count, now_count)}: {before_count} records on the log, {now_count} now"
-    return f"{topic} from offset {first}: same records, other bytes"
+def _malformed(entry: JournalEntry, execution: Execution) -> str:
+    """What of the journal's record cannot be, whatever the inputs and the code are; empty if nothing."""
+    inputs, outputs = [item.input for item in entry.inputs], [item.output for item in entry.outputs]
+    for what, numbers, limit in (("inputs", inputs, len(execution.feeds)), ("outputs", outputs, len(execution.outputs))):
+        if len(set(numbers)) != len(numbers) or not all(0 <= number < limit for number in numbers):
+            return f"its {what} are not {what} of this run, each once"
+    elements = entry.elements
+    ends = (elements["input"] < 0).nonzero()[0]
+    if (elements["count"] < 1).any() or (elements["input"] < -1).any() or (len(ends) and ends.tolist() != [len(elements) - 1]):
+        return "its elements are no order of inputs"
+    if execution.engine.ended:
+        return "it comes after the end of the inputs"
+    return ""
+
+
+def _not_journaled(batch: Batch, entry: JournalEntry, every: int) -> str:
+    """What of the journal's record is not what the batch was, its outputs aside; empty if all is."""
+    if (entry.clock, entry.input_sequence) != (batch.clock, batch.consumed):
+        return f"it says {entry.input_sequence} records at clock {entry.clock}, there are {batch.consumed} at {batch.clock}"
+    if entry.inputs != batch.inputs:
+        return "its counts of inputs"
+    if bool(entry.states) != (batch.ended or batch.consumed % every == 0):
+        return "its state digests are not the ones due"
+    return ""

@@ -1,0 +1,138 @@
+"""Changed, damaged and missing inputs are called inputs; runs without an end verify what they committed. Oracle: the fault that was planted."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from forgery import forge_recording, kinds, replaced, text
+from scenario import INSTRUMENT, backtest, configuration
+
+from jobs.runs import Backtest, MissingInput, Run
+from jobs.verification import verify_run
+
+OPTIONS: dict[str, Any] = {"batch": 1500, "state_digest_records": 2000}
+TRADES = 3_000
+
+
+# -- the input
+
+
+def changed_at(place: int, **changes: Any) -> Callable[[list[Any]], list[Any]]:
+    return lambda records: [*records[:place], replaced(records[place], **changes), *records[place + 1 :]]
+
+
+@pytest.mark.parametrize(
+    ("topic", "edit"),
+    [
+        ("md.trades", changed_at(700, quantity=999_999)),
+        ("md.trades", changed_at(700, receive_time=1)),
+        ("md.trades", changed_at(TRADES - 1, price=1)),
+        ("md.depth", changed_at(900, bids=[(4_999_990, 5)])),
+        ("md.depth", changed_at(900, final_update_id=1)),
+        ("md.trades", lambda records: records[:-1]),
+        ("md.depth", lambda records: [*records[:500], *records[501:]]),
+        ("md.trades", lambda records: [records[1], records[0], *records[2:]]),
+    ],
+)
+def test_a_changed_input_is_called_input_and_not_code(proof_run: Run, proof_market: Path, tmp_path: Path, topic: str, edit: Any) -> None:
+    """log.json is made again, so that the recording is consistent in itself."""
+    forged = forge_recording(proof_market, tmp_path / "market", topic, edit)
+    verdict = verify_run(proof_run.folder, forged)
+    assert set(kinds(verdict)) == {"input"}
+    assert topic in text(verdict)
+    assert "batch" in text(verdict)
+
+
+def test_other_instruments_are_an_input_too(proof_run: Run, proof_market: Path, tmp_path: Path) -> None:
+    forged = forge_recording(proof_market, tmp_path / "market", "ref.instruments", lambda _: [replaced(INSTRUMENT, lot_size=5)])
+    verdict = verify_run(proof_run.folder, forged)
+    assert set(kinds(verdict)) == {"input"}
+
+
+def test_input_that_was_never_read_is_still_the_run_s_input(proof_market: Path, tmp_path: Path) -> None:
+    end = "2024-01-01T00:00:20"
+    run = backtest(proof_market, tmp_path / "run", to=end)
+    assert verify_run(run.folder).is_good
+    verdict = verify_run(run.folder, forge_recording(proof_market, tmp_path / "market", "md.trades", changed_at(TRADES - 1, price=1)))
+    assert kinds(verdict) == ["input"]
+    assert "md.trades of the recording" in text(verdict)
+
+
+@pytest.mark.parametrize("file", [f"md.depth/0/{0:020d}.avro", f"md.trades/0/{0:020d}.avro", "log.json"])
+def test_a_damaged_recording_is_named(proof_run: Run, proof_market: Path, tmp_path: Path, file: str) -> None:
+    shutil.copytree(proof_market, tmp_path / "market")
+    path = tmp_path / "market" / file
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    verdict = verify_run(proof_run.folder, tmp_path / "market")
+    assert set(kinds(verdict)) == {"input"}
+    assert str(path) in text(verdict)
+
+
+def test_a_recording_that_has_moved_is_asked_for(proof_run: Run, proof_market: Path, tmp_path: Path) -> None:
+    shutil.copytree(proof_market, tmp_path / "market")
+    own = backtest(tmp_path / "market", tmp_path / "run")
+    (tmp_path / "market").rename(tmp_path / "elsewhere")
+    with pytest.raises(MissingInput, match="--input"):
+        verify_run(own.folder)
+    assert verify_run(own.folder, tmp_path / "elsewhere").is_good
+
+
+# -- runs without an end
+
+
+class Stopped(BaseException):
+    """Ends a run as a kill would."""
+
+
+def stopped(recording: Path, folder: Path, at: str, times: int) -> Path:
+    seen: list[str] = []
+
+    def watch(name: str) -> None:
+        seen.append(name)
+        if seen.count(at) == times and name == at:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        Backtest(configuration(**OPTIONS), recording, folder, on_step=watch).run()
+    return folder
+
+
+@pytest.mark.parametrize(("at", "times", "verified"), [("committed", 2, 2), ("executed", 3, 2), ("output appended", 30, 2), ("closed", 1, 4)])
+def test_an_unfinished_run_verifies_what_it_committed(proof_market: Path, tmp_path: Path, at: str, times: int, verified: int) -> None:
+    verdict = verify_run(stopped(proof_market, tmp_path / "run", at, times))
+    assert verdict.findings == []
+    assert verdict.batches >= verified
+    assert verdict.closed == (at == "closed")
+    if at == "output appended":
+        assert "were not committed" in " ".join(verdict.notes)
+
+
+@pytest.mark.parametrize("cut", [1, 40, 200])
+def test_a_torn_journal_verifies_up_to_the_tear(proof_market: Path, tmp_path: Path, cut: int) -> None:
+    folder = stopped(proof_market, tmp_path / "run", "committed", 3)
+    path = folder / "pipeline.journal" / "0" / f"{0:020d}.avro"
+    path.write_bytes(path.read_bytes()[:-cut])
+    verdict = verify_run(folder)
+    assert verdict.findings == []
+    assert verdict.batches == 2
+
+
+def test_a_torn_output_of_a_committed_batch_is_found(proof_market: Path, tmp_path: Path) -> None:
+    folder = stopped(proof_market, tmp_path / "run", "committed", 3)
+    path = folder / "md.quotes" / "0" / f"{0:020d}.avro"
+    path.write_bytes(path.read_bytes()[:-30])
+    verdict = verify_run(folder)
+    assert not verdict.is_good
+    assert "md.quotes" in text(verdict)
+
+
+def test_zero_batches_are_no_proof(proof_market: Path, tmp_path: Path) -> None:
+    verdict = verify_run(stopped(proof_market, tmp_path / "run", "taking", 1))
+    assert not verdict.is_good
+    assert "nothing was verified" in text(verdict)
