@@ -41,10 +41,10 @@ class NotARecording(WrongUse):
     code = "not_a_recording"
 
 
-class UnknownSymbol(WrongUse):
+class SymbolNotRecorded(WrongUse):
     """A symbol the recording does not have."""
 
-    code = "unknown_symbol"
+    code = "symbol_not_recorded"
 
 
 def read_instruments(log: LocalLog) -> list[Instrument]:
@@ -72,7 +72,7 @@ def select(instruments: Sequence[Instrument], symbols: Sequence[str]) -> list[In
     """The instruments of these symbols (``BTCUSDT`` or ``venue:BTCUSDT``), all where none are named.
 
     Raises:
-        UnknownSymbol: names what the recording has.
+        SymbolNotRecorded: names what the recording has.
     """
     if not symbols:
         return list(instruments)
@@ -81,7 +81,7 @@ def select(instruments: Sequence[Instrument], symbols: Sequence[str]) -> list[In
         matching = [each for each in instruments if symbol in (each.symbol, f"{each.venue.upper()}:{each.symbol}")]
         if not matching:
             has = ", ".join(each.symbol for each in instruments)
-            raise UnknownSymbol(f"{symbol} is not in the recording; it has {has}")
+            raise SymbolNotRecorded(f"{symbol} is not in the recording; it has {has}")
         chosen += [each for each in matching if each not in chosen]
     return sorted(chosen, key=lambda each: each.instrument)
 

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 import schemas
 from jobs.quantities import instant_text
 from streams.log.local import LocalLog
@@ -15,7 +17,9 @@ PRICES = "10^-price_precision of the instrument"
 QUANTITIES = "10^-quantity_precision of the instrument"
 AMOUNTS = "10^-(price_precision + quantity_precision) of the instrument"
 ACCOUNT_AMOUNTS = "10^-amount_precision of the account currency"
-TIMES = "ns UTC"
+TIMES = ("ns UTC", "ns, recorder clock")
+LEVELS = "levels"
+DIGEST = "32 bytes"
 
 
 class Renderer:
@@ -44,11 +48,15 @@ class Renderer:
             if symbols is not None:
                 value = symbols[value]
             elif isinstance(value, bytes):
-                value = value.decode("utf-8", "replace")
+                value = value.hex() if unit == DIGEST else value.decode("utf-8", "replace")
             elif isinstance(value, int) and not isinstance(value, bool) and self.as_decimal:
                 value = self._scaled(record, value, unit)
+            elif unit == LEVELS and isinstance(value, list) and self.as_decimal:
+                value = [(self._scaled(record, price, PRICES), self._scaled(record, quantity, QUANTITIES)) for price, quantity in value]
             elif isinstance(value, int) and abs(value) >= 2**63:
                 value = str(value)
+            elif isinstance(value, list):
+                value = _readable(value)
             found[name] = value
         return found
 
@@ -63,6 +71,15 @@ class Renderer:
                 if unit == known:
                     return fixed.format(value, precision)
         return value
+
+
+def _readable(value: Any) -> Any:
+    """Entries inside lists by name, their digests as hexadecimal text."""
+    if isinstance(value, msgspec.Struct):
+        return {name: _readable(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, bytes):
+        return value.hex()
+    return [_readable(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _fields(record: str) -> list[tuple[str, list[str] | None, str]]:

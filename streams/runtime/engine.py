@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from operator import length_hint
 from typing import Any
 
 import msgspec
@@ -24,6 +25,7 @@ from schemas.codec import codec
 from schemas.errors import ShrivenError
 from streams.numeric import book as book_module
 from streams.runtime.context import StageContext
+from streams.runtime.deliveries import Deliveries
 from streams.runtime.failures import StageFailed, failure
 from streams.runtime.feed import Feed
 from streams.runtime.loop import (
@@ -32,7 +34,6 @@ from streams.runtime.loop import (
     CONTROL_LENGTH,
     CURSOR,
     DELIVERED,
-    EVENT_COUNT,
     LIMIT,
     LIMIT_CLOCK,
     NEVER,
@@ -47,8 +48,8 @@ from streams.runtime.topology import Topology
 Array = np.ndarray[Any, Any]
 Handler = Callable[[Any, StageContext], None]
 NO_STEP = 2**62
-FEW = 16
 FLUSH_MASK = 127
+SKIP_RECORDS = 16_384
 PACK = msgspec.msgpack.Encoder().encode
 
 
@@ -80,7 +81,6 @@ class Engine:
         self._number = {topic: number for number, topic in enumerate([*topology.feeds, *topology.outputs])}
         self._names = [*topology.feeds, *topology.outputs]
         stamped = {topic: number for topic, number in self._number.items() if topology.ledger_readers(topic)}
-        self._stamped = {number: topic for topic, number in stamped.items()}
         self.ahead = LoopRunner(topology.ahead, topology.feeds, stamped, (), topology.books, topology.salt) if topology.ahead else None
         self.stepped = (
             LoopRunner(topology.stepped, topology.feeds, {}, topology.stepped[0].module.OUTPUTS, topology.stepped_books, topology.salt)
@@ -91,6 +91,7 @@ class Engine:
         self._venue_status: Any = self.stepped.status if self.stepped is not None else np.zeros(CONTROL_LENGTH, np.int64).data
         if self.stepped is not None and topology.command_topic:
             self._hand_command = self.stepped.commands[topology.command_topic]
+        self._deliveries = Deliveries(self.ahead, self._names)
         self.ledgers = list(topology.ledgers)
         self._with_timer = [(stage.rank, stage.ledger) for stage in self.ledgers if hasattr(stage.ledger, "on_timer")]
         self.lists: dict[str, list[Any]] = {topic: [] for topic in self.topics if topic not in self._kernel_topics()}
@@ -177,9 +178,6 @@ class Engine:
             if self.ahead is not None:
                 self.ahead.attach(piece, feeds)
                 self.ahead.advance(self._length, NEVER)
-                self._load_events()
-            else:
-                self._no_events()
             self._runs_ahead = False
             if self.stepped is not None:
                 self.stepped.attach(piece, feeds)
@@ -206,69 +204,6 @@ class Engine:
         feed = self._feeds[int(self._piece.origin[max(0, position)])]
         return f"{feed.topic} offset {feed.offset_of_zero + int(self._piece.index[max(0, position)])}"
 
-    def _no_events(self) -> None:
-        self._steps: list[int] = []
-        self._clocks: list[int] = []
-        self._event_topics: list[int] = []
-        self._records: list[Any] = []
-        self._sequences: list[int] = []
-        self._run_ends: list[int] = []
-
-    def _load_events(self) -> None:
-        """Turn the ahead loop's events into lists of typed records, one entry per delivery."""
-        ahead = self.ahead
-        assert ahead is not None
-        count = ahead.status[EVENT_COUNT]
-        if not count:
-            self._no_events()
-            return
-        events = ahead.events[:count]
-        if count <= FEW:
-            self._load_few(events.tolist())
-            return
-        self._steps = events["step"].tolist()
-        self._clocks = events["clock"].tolist()
-        topics = events["topic"]
-        self._event_topics = topics.tolist()
-        self._sequences = (((events["step"] + 1) >> 1) + self._base).tolist()
-        self._run_ends = [*(np.flatnonzero(topics[1:] != topics[:-1]) + 1).tolist(), count]
-        rows = events["row"]
-        present = [number for number in self._stamped if (topics == number).any()]
-        loaded: list[Any] = [None] * count
-        for number in present:
-            places = np.flatnonzero(topics == number)
-            found = self._records_of(self._names[number], rows[places].tolist())
-            if len(present) == 1:
-                loaded = found
-                break
-            for place, record in zip(places.tolist(), found, strict=True):
-                loaded[place] = record
-        self._records = loaded
-
-    def _load_few(self, events: list[tuple[int, int, int, int]]) -> None:
-        """The same for a handful of events, without arrays."""
-        self._steps = [event[0] for event in events]
-        self._clocks = [event[1] for event in events]
-        self._event_topics = topics = [event[2] for event in events]
-        self._sequences = [((event[0] + 1) >> 1) + self._base for event in events]
-        self._run_ends = [at for at in range(1, len(topics)) if topics[at] != topics[at - 1]] + [len(topics)]
-        self._records = [self._records_of(self._names[number], [row])[0] for _, _, number, row in events]
-
-    def _records_of(self, topic: str, rows: list[int]) -> list[Any]:
-        """Records of a topic's rows (ascending): of the ahead loop's output, or of an input."""
-        ahead = self.ahead
-        assert ahead is not None
-        if topic in ahead.rows:
-            first, count = rows[0], rows[-1] + 1 - rows[0]
-            found = codec(topic_of(topic).record).rows_to_records(ahead.rows[topic], first, count)
-            return list(found) if count == len(rows) else [found[row - first] for row in rows]
-        feed = next(feed for feed in self._feeds if feed.topic == topic)
-        if not feed.is_columnar:
-            return [feed.records[row] for row in rows]
-        if feed.has_levels:
-            return list(feed.codec.decode_records(b"".join(feed.body_of(row) for row in rows), len(rows)))
-        return list(feed.codec.rows_to_records(feed.rows[np.array(rows)], 0, len(rows)))
-
     def _earliest(self) -> int:
         """The earliest deadline of any ledger; ``_due`` is the ledger that is first in the stage order among those that have it."""
         deadline = NEVER
@@ -294,9 +229,18 @@ class Engine:
         return 2 * place, max(deadline, self.context.clock), rank, ledger
 
     def _drive(self) -> None:
-        """Hand events, ledger timers and reports over in order."""
+        """Hand everything over, a window of events at a time."""
+        self._deliveries.begin(self._feeds, self._base)
+        last = False
+        while not last:
+            last = self._deliveries.next_window()
+            self._drive_window(last)
+
+    def _drive_window(self, last: bool) -> None:
+        """Hand the window's events, ledger timers and reports over in order; after the last window, what is due before the slice's end."""
         context, pending, drain, base, length = self.context, self.context.pending, self._drain, self._base, self._length
-        steps, clocks, topics, loaded, by_number = self._steps, self._clocks, self._event_topics, self._records, self._by_number
+        deliveries, by_number = self._deliveries, self._by_number
+        steps, clocks, topics = deliveries.steps, deliveries.clocks, deliveries.topics
         total, position = len(steps), 0
         status, venue_rank = self._venue_status, self._venue_rank
         deadline, due = self._earliest(), self._due
@@ -306,6 +250,8 @@ class Engine:
             turns += 1
             if not turns & FLUSH_MASK:
                 self._encode_lists()
+            if position == total and not last:
+                break
             step = steps[position] if position < total else NO_STEP
             if timer_step < step or (timer_step == step and step < NO_STEP and timer_clock < clocks[position]):
                 timer_first = True
@@ -316,6 +262,7 @@ class Engine:
                     limit, limit_clock = step >> 1, NEVER if step & 1 else clocks[position] - 1
                 else:
                     limit, limit_clock = length, NEVER
+                    self._skip_ahead()
             if status[ACTIVE]:
                 reports = self._advance(limit, limit_clock)
                 if reports:
@@ -351,7 +298,7 @@ class Engine:
                     self._place(step, clocks[position])
                     context.clock = clocks[position]
                     context.sequence = base + self._next
-                    record = loaded[position]
+                    record = deliveries.take_one(topics[position])
                     position += 1
                     quiet = True
                     for handler in handlers:
@@ -373,38 +320,45 @@ class Engine:
 
     def _deliver_run(self, position: int, handler: Handler, timer_step: int, timer_clock: int) -> int:
         """Deliver a run of events of one topic to its only reader, up to the next timer or consequence; returns the next position."""
-        steps, clocks = self._steps, self._clocks
+        deliveries = self._deliveries
+        steps, clocks, number = deliveries.steps, deliveries.clocks, deliveries.topics[position]
         context, pending = self.context, self.context.pending
-        stop = end = self._run_ends[bisect_right(self._run_ends, position)]
+        stop = end = deliveries.run_end(position)
         if timer_step < NO_STEP:
             stop = bisect_right(steps, timer_step - 1, position, end)
             while stop < end and steps[stop] == timer_step and clocks[stop] <= timer_clock:
                 stop += 1
         stop = max(stop, position + 1)
         ledger: Any = getattr(handler, "__self__", None)
-        timed = hasattr(ledger, "on_timer")
-        timer = ledger.state.timer if timed else 0
-        at, size = position, 4
-        while at < stop:  # in growing pieces, so that a consequence does not cost the length of the run
+        at, size, left = position, 4, 0
+        while at < stop and not left:  # in growing pieces, so that a consequence does not cost the length of the run
             piece = min(at + size, stop)
             size *= 4
-            run = zip(range(at, piece), self._records[at:piece], clocks[at:piece], self._sequences[at:piece], strict=True)
-            for at, record, context.clock, context.sequence in run:  # noqa: B007, B020
-                handler(record, context)
-                if pending or (timed and ledger.state.timer != timer):
-                    break
+            waiting = iter(deliveries.take(number, piece - at))
+            run = zip(waiting, clocks[at:piece], deliveries.sequences[at:piece], strict=True)
+            if hasattr(ledger, "on_timer"):
+                timer = ledger.state.timer
+                for record, context.clock, context.sequence in run:  # noqa: B020
+                    handler(record, context)
+                    if pending or ledger.state.timer != timer:
+                        stop = 0
+                        break
             else:
-                at = piece
-                continue
-            break
-        else:
-            at -= 1
-        step = steps[at]
+                for record, context.clock, context.sequence in run:  # noqa: B020
+                    handler(record, context)
+                    if pending:
+                        stop = 0
+                        break
+            left = length_hint(waiting)
+            at = piece - left
+        if left:
+            deliveries.give_back(number, left)
+        step = steps[at - 1]
         self._next = (step + 1) >> 1
-        self._place(step, clocks[at])
+        self._place(step, clocks[at - 1])
         if pending:
             self._drain()
-        return at + 1
+        return at
 
     def _advance(self, limit: int, limit_clock: int) -> list[Any]:
         """Advance the venue; returns the reports it delivered, with the position and the clock set to their delivery."""
@@ -417,6 +371,26 @@ class Engine:
         self._limit_clock = self.context.clock = status[PRESENT]
         self.context.sequence = self._base + self._next
         return stepped.delivered()
+
+    def _skip_ahead(self) -> None:
+        """A venue with nothing under way and nothing remembered takes over the books of the ahead loop instead of applying the rest itself.
+
+        Both books are a function of the same records, so nothing but time depends on whether it does.
+        """
+        stepped, ahead, piece = self.stepped, self.ahead, self._piece
+        if stepped is None or ahead is None or ahead.books is None or stepped.status[ACTIVE]:
+            return
+        done, end = stepped.status[CURSOR], piece.count
+        state = stepped.stages[0].state
+        if end - done < SKIP_RECORDS or stepped.books is None or not hasattr(state, "markets") or state.markets["levels"].any():
+            return
+        own = np.isin(piece.source[done:end], stepped.codes)
+        if own.any():
+            state.clock[0] = piece.clock[done + int(np.flatnonzero(own)[-1])]
+        for mine, theirs in zip(stepped.books, ahead.books, strict=True):
+            mine[...] = theirs
+        stepped.status[CURSOR] = end
+        stepped.status[PRESENT] = int(piece.clock[end - 1])
 
     def _command(self, record: Any, context: StageContext) -> None:
         """Hand a command to the venue at the present position and clock; an idle venue is caught up first."""

@@ -88,12 +88,9 @@ class LoopText:
         self.numbers = numbers
         self.delivered = list(delivered)
         self.has_books = has_books
-        self.commands = [topic for stage in self.stages for topic in stage.module.INPUTS if topic not in feeds and not self._is_internal(topic)]
+        self.commands = [topic for stage in self.stages for topic in stage.module.INPUTS if topic_of(topic).kind == "order" and topic not in feeds]
         self.outputs = [topic for stage in self.stages for topic in stage.module.OUTPUTS]
         self.lines: list[str] = []
-
-    def _is_internal(self, topic: str) -> bool:
-        return any(topic in stage.module.OUTPUTS for stage in self.stages)
 
     def consumers(self, topic: str) -> list[KernelStage]:
         """Stages of this loop that read the topic, in stage order."""

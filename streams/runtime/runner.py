@@ -80,6 +80,7 @@ class LoopRunner:
         self.events = np.zeros(ROWS_AT_START, EVENT)
         text = LoopText(self.stages, feeds, numbers, delivered, books is not None)
         self._needs, self._events_needed = text.rows_needed()
+        self.codes = [code for code, topic in enumerate(feeds) if text.consumers(topic)]
         self.used_feeds = [topic for topic in feeds if text.consumers(topic)]
         self.rows: dict[str, Array] = {}
         self.counts: dict[str, Array] = {}

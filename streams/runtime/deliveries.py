@@ -1,0 +1,117 @@
+"""What the ahead loop leaves for the ledgers, as typed records, a window at a time: a few thousand stay in the processor's cache."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from schemas.catalogue import topic as topic_of
+from schemas.codec import codec
+from streams.runtime.feed import Feed
+from streams.runtime.loop import EVENT_COUNT
+from streams.runtime.runner import LoopRunner
+
+WINDOW = 4096
+FEW = 16
+
+
+class Deliveries:
+    """The events of one slice, window by window.
+
+    ``steps, clocks, topics, sequences`` are lists of the present window, one entry per delivery; records are taken topic by topic, in order.
+
+    Args:
+        ahead: the loop whose events these are.
+        names: topic by number.
+    """
+
+    def __init__(self, ahead: LoopRunner | None, names: Sequence[str]) -> None:
+        self.ahead = ahead
+        self.names = list(names)
+        self.steps: list[int] = []
+        self.clocks: list[int] = []
+        self.topics: list[int] = []
+        self.sequences: list[int] = []
+        self._run_ends: list[int] = []
+        self._found: list[list[Any]] = [[] for _ in names]
+        self._at = [0] * len(self.names)
+        self._loaded = self._count = self._base = 0
+
+    def begin(self, feeds: Sequence[Feed], base: int) -> None:
+        """Start on the slice that the ahead loop has run; ``base`` is the number of records consumed before it."""
+        self._feeds = feeds
+        self._base = base
+        self._loaded = 0
+        self._count = self.ahead.status[EVENT_COUNT] if self.ahead is not None else 0
+
+    def next_window(self) -> bool:
+        """Load the next window, empty if nothing is left; True if it is the last one."""
+        first, last = self._loaded, min(self._loaded + WINDOW, self._count)
+        self._loaded = last
+        if first == last:
+            self.steps, self.clocks, self.topics, self.sequences = [], [], [], []
+        elif last - first <= FEW:
+            self._load_few(self.ahead.events[first:last].tolist())  # type: ignore[union-attr]
+        else:
+            self._load(self.ahead.events[first:last])  # type: ignore[union-attr]
+        return last == self._count
+
+    def run_end(self, position: int) -> int:
+        """Where the run of one topic that holds this position ends."""
+        return self._run_ends[bisect_right(self._run_ends, position)]
+
+    def take(self, number: int, count: int) -> list[Any]:
+        """The topic's next records; give back what was not delivered with :meth:`give_back`."""
+        at = self._at[number]
+        self._at[number] = at + count
+        return self._found[number][at : at + count]
+
+    def take_one(self, number: int) -> Any:
+        """The topic's next record."""
+        at = self._at[number]
+        self._at[number] = at + 1
+        return self._found[number][at]
+
+    def give_back(self, number: int, count: int) -> None:
+        """The last ``count`` records taken were not delivered."""
+        self._at[number] -= count
+
+    def _load(self, events: np.ndarray[Any, Any]) -> None:
+        topics, rows = events["topic"], events["row"]
+        self.steps = events["step"].tolist()
+        self.clocks = events["clock"].tolist()
+        self.topics = topics.tolist()
+        self.sequences = (((events["step"] + 1) >> 1) + self._base).tolist()
+        self._run_ends = [*(np.flatnonzero(topics[1:] != topics[:-1]) + 1).tolist(), len(self.topics)]
+        for number in np.flatnonzero(np.bincount(topics)).tolist():
+            self._found[number] = self._records_of(self.names[number], rows[topics == number])
+            self._at[number] = 0
+
+    def _load_few(self, events: list[tuple[int, int, int, int]]) -> None:
+        """The same for a handful of events, without arrays."""
+        self.steps = [event[0] for event in events]
+        self.clocks = [event[1] for event in events]
+        self.topics = topics = [event[2] for event in events]
+        self.sequences = [((event[0] + 1) >> 1) + self._base for event in events]
+        self._run_ends = [at for at in range(1, len(topics)) if topics[at] != topics[at - 1]] + [len(topics)]
+        for number in topics:
+            self._found[number] = []
+            self._at[number] = 0
+        for _, _, number, row in events:
+            self._found[number].extend(self._records_of(self.names[number], [row]))
+
+    def _records_of(self, topic: str, rows: Any) -> list[Any]:
+        """Records of a topic's rows (ascending): of the ahead loop's output, or of an input."""
+        ahead = self.ahead
+        assert ahead is not None
+        if topic in ahead.rows:  # every row of such a topic is delivered, so they lie side by side
+            return list(codec(topic_of(topic).record).rows_to_records(ahead.rows[topic], int(rows[0]), len(rows)))
+        feed = next(feed for feed in self._feeds if feed.topic == topic)
+        if not feed.is_columnar:
+            return [feed.records[row] for row in rows]
+        if feed.has_levels:
+            return list(feed.codec.decode_records(b"".join(feed.body_of(int(row)) for row in rows), len(rows)))
+        return list(feed.codec.rows_to_records(feed.rows[np.asarray(rows)], 0, len(rows)))
