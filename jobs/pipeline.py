@@ -17,6 +17,7 @@ from schemas.errors import BadData, ShrivenError, WrongUse
 from schemas.records import Instrument
 from streams.aggregation import stage as aggregation
 from streams.log.local import LocalLog
+from streams.numeric import fixed
 from streams.portfolio import stage as portfolio
 from streams.portfolio.state import cash_amount
 from streams.reporting import stage as reporting
@@ -173,6 +174,10 @@ def build_topology(configuration: Configuration, log: LocalLog) -> Topology:
     stages = stages_of(configuration)
     try:
         return Topology(NAME, stages, instruments, feeds_of(log), configuration.book_window, configuration.tail_capacity, _salt(file, stages))
+    except fixed.BadNumber as problem:
+        raise BadConfiguration(f"a setting is no number: {problem}") from problem
+    except (fixed.OffPrecision, fixed.OutOfRange) as problem:
+        raise BadConfiguration(f"a setting does not fit the instruments' precision: {problem.text.partition(';')[0]}") from problem
     except ShrivenError:
         raise
     except Exception as problem:  # noqa: BLE001 - a user's constructor may fail in any way; ours do not

@@ -11,6 +11,7 @@ import importlib.metadata
 import os
 import signal
 import sys
+import traceback
 
 from jobs.helping import HelpFormatter
 from schemas.errors import ShrivenError
@@ -62,6 +63,14 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except OSError as problem:
         sys.stderr.write(f"sq: {problem.strerror or problem}{f': {problem.filename}' if problem.filename else ''}; nothing else was changed\n")
+        return 1
+    except Exception as problem:  # noqa: BLE001 - a defect of ours still ends in words; SQ_TRACE=1 shows where
+        if os.environ.get("SQ_TRACE"):
+            raise
+        frame = traceback.extract_tb(problem.__traceback__)[-1]
+        place = f"{os.path.basename(frame.filename)}:{frame.lineno}"
+        what = f"{type(problem).__name__}: {problem} ({place})"
+        sys.stderr.write(f"sq: a defect in sq itself: {what}; please report it with the output of SQ_TRACE=1\n")
         return 1
 
 

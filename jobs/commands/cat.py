@@ -15,6 +15,10 @@ from schemas.errors import WrongUse
 HELP = """\
 Prints a topic's records, one JSON object a line, enums by name. Prices and quantities are integers at the instrument's precision;
 --decimal prints them as decimals.
+
+examples:
+  sq cat data/toy md.trades --limit 5 --decimal
+  sq cat runs/a fills --from 2024-01-01T00:10 | head
 """
 
 

@@ -17,6 +17,10 @@ commands:
   kill    block new orders and cancel working ones, latched
   rearm   release the kill switch
   limit   change a limit: --name max_position --value 0.5
+
+examples:
+  sq control data/toy kill --at 2024-01-01T00:30:00 --out data/halted
+  sq control data/toy limit --at 2024-01-01T00:30:00 --name max_position --value 0.01 --out data/limited
 """
 
 
@@ -41,6 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Copy and add."""
     from connectors.control import add_control
     from jobs.quantities import instant, instant_text
+    from schemas.codec import codec
     from schemas.records import ControlCommand
     from schemas.vocabulary import ControlKind, ControlScope
 
@@ -60,6 +65,24 @@ def run(arguments: argparse.Namespace) -> int:
         reason=arguments.reason,
         **ids,
     )
+    codec("ControlCommand").encode_records([command])  # refused now, before a folder is made
+    _check(arguments)
     add_control(arguments.recording, arguments.out, command)
     print(f"{arguments.action} at {instant_text(at)} added; {arguments.out}")
     return 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Refuse what no stage could obey: an instrument that is not in the recording, a limit that is none, a value that cannot be read."""
+    from jobs.pipeline import read_instruments
+    from streams.log.local import LocalLog
+    from streams.risk.limits import convert
+
+    with LocalLog.open(arguments.recording) as log:
+        instruments = {each.instrument: each for each in read_instruments(log)}
+    if arguments.scope == "instrument" and arguments.id not in instruments:
+        has = ", ".join(f"{number} ({each.symbol})" for number, each in instruments.items())
+        raise WrongUse(f"there is no instrument {arguments.id} in the recording; it has {has}")
+    if arguments.action == "limit":
+        for each in instruments.values():
+            convert(arguments.name, arguments.value, each.price_precision, each.quantity_precision)

@@ -12,6 +12,10 @@ from jobs.helping import HelpFormatter
 HELP = """\
 Generates a market with a real limit order book, noise traders and informed traders, as a recording in the shape of a live one. The truth -
 who was informed, what the fair price was - goes to sim.truth, which no stage may read. The same seed gives the same bytes everywhere.
+
+examples:
+  sq generate --minutes 60 --seed 7 --out data/toy
+  sq generate --minutes 60 --seed 7 --informed-share 0.4 --out data/toxic
 """
 
 

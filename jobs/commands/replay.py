@@ -18,6 +18,9 @@ Repeats a run into a new folder and compares the topics' digests.
 modes:
   exact    the journal's order of inputs, batch for batch (the default)
   merge    the inputs merged anew by event time, as a backtest does
+
+example:
+  sq replay runs/a --mode exact --out runs/c
 """
 
 

@@ -11,6 +11,9 @@ from schemas.errors import WrongUse
 
 HELP = """\
 Writes report.html (one self-contained page), report.json and CSV files from a finished run. The same run gives the same bytes.
+
+example:
+  sq report runs/a --out /tmp/tearsheet
 """
 
 
@@ -28,6 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
     from jobs.runs import MANIFEST, open_run
     from streams.log.manifest import read_manifest
 
+    if arguments.out is not None and arguments.out.exists() and not arguments.out.is_dir():
+        raise WrongUse(f"{arguments.out} is a file; give a folder for the report's files")
     log, _ = open_run(arguments.run_folder)
     if not (arguments.run_folder / MANIFEST).is_file():
         raise WrongUse(f"{arguments.run_folder} is not a finished run; finish it with the same 'sq backtest' command first")

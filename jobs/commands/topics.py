@@ -11,6 +11,9 @@ from jobs.helping import HelpFormatter
 
 HELP = """\
 Lists the topics of a recording or a run: record type, records, bytes, last event time.
+
+example:
+  sq topics data/toy
 """
 
 

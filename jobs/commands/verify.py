@@ -17,6 +17,10 @@ Checks every file's digest, then executes the journal again - same records, same
 topic, byte for byte. Says what changed: the input, the code or the output; names the first divergent batch, topic and record.
 
 The last line of a good run: verified: B batches, R records, no divergence
+
+examples:
+  sq verify runs/a
+  sq verify runs/a --input data/elsewhere    # the recording has moved
 """
 
 

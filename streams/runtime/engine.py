@@ -26,7 +26,7 @@ from schemas.errors import ShrivenError
 from streams.numeric import book as book_module
 from streams.runtime.context import StageContext
 from streams.runtime.deliveries import Deliveries
-from streams.runtime.failures import StageFailed, failure
+from streams.runtime.failures import BadEmission, StageFailed, bad_emission, failure
 from streams.runtime.feed import Feed
 from streams.runtime.loop import (
     ACTIVE,
@@ -186,6 +186,8 @@ class Engine:
                 self._advance(self._length, NEVER)
             if piece.ended:
                 self._end()
+        except BadEmission:
+            raise
         except ShrivenError as problem:
             problem.text = f"{problem.text}; at {self._where()}"
             problem.args = (problem.text,)
@@ -425,7 +427,10 @@ class Engine:
         """Encode what ledgers emitted so far: a few hundred records at a time stay in the processor's cache, a batch of them does not."""
         for encoded, encode, waiting in self._encoders:
             if waiting:
-                encoded.parts.append(encode(waiting))
+                try:
+                    encoded.parts.append(encode(waiting))
+                except ShrivenError as problem:
+                    raise bad_emission(waiting, encode, problem) from problem
                 encoded.count += len(waiting)
                 waiting.clear()
 

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 from schemas.errors import ShrivenError
+
+ADVICE = "The run is halted and its log reopens; correct the stage, then start the run again with --fresh"
 
 
 class StageFailed(ShrivenError):
     """A stage raised: the run halts, for skipping a record would corrupt state silently."""
 
     code = "stage_failed"
+
+
+class BadEmission(StageFailed):
+    """A stage emitted a record that its schema does not allow."""
+
+    code = "bad_emission"
 
 
 def failure(problem: BaseException, place: str, clock: int) -> StageFailed:
@@ -23,5 +34,14 @@ def failure(problem: BaseException, place: str, clock: int) -> StageFailed:
         trace = trace.tb_next
     if isinstance(problem, AttributeError) and "State' object has no attribute" in what:
         what += "; declare it in the State of the stage"
-    advice = "The run is halted and its log reopens; correct the stage, then start the run again with --fresh"
-    return StageFailed(f"{what} ({where}); at {place}, clock {clock}. {advice}")
+    return StageFailed(f"{what} ({where}); at {place}, clock {clock}. {ADVICE}")
+
+
+def bad_emission(emitted: Sequence[Any], encode: Callable[[list[Any]], Any], problem: ShrivenError) -> BadEmission:
+    """The error to raise when some records that a stage emitted cannot be encoded: it names the first that cannot, for they wait together."""
+    for record in emitted:
+        try:
+            encode([record])
+        except ShrivenError as own:
+            return BadEmission(f"a stage emitted {record!r:.300}: {own.text}. {ADVICE}")
+    return BadEmission(f"{problem.text}. {ADVICE}")
