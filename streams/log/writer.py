@@ -126,13 +126,14 @@ class TopicWriter:
         start = int(paths[0].stem)
         if not start <= next_offset <= self.next_offset:
             raise WrongUse(f"{self.topic} holds offsets {start} to {self.next_offset}; it cannot be cut back to {next_offset}")
-        while len(paths) > 1 and int(paths[-1].stem) >= next_offset:
-            self._remove(paths.pop())
-        with Segment(paths[-1], self.topic) as segment:
+        kept = max(1, sum(int(path.stem) < next_offset for path in paths))
+        with Segment(paths[kept - 1], self.topic) as segment:  # before anything goes: a refused cut changes nothing
             blocks = segment.index.block_of(next_offset)
             if blocks and segment.entry(blocks - 1).end_offset != next_offset or not blocks and next_offset != segment.first_offset:
                 raise CorruptBlock(str(segment.path), segment.entry(blocks).position, next_offset, f"no block ends at offset {next_offset}")
             position = segment.entry(blocks - 1).end_position if blocks else segment.header_length
+        while len(paths) > kept:
+            self._remove(paths.pop())
         self._close_files()
         truncate(index_path(paths[-1]), blocks * ENTRY_BYTES)
         truncate(paths[-1], position)

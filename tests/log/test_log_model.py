@@ -108,6 +108,21 @@ LogAgainstList.TestCase.settings = settings(max_examples=60, stateful_step_count
 TestLogAgainstList = LogAgainstList.TestCase
 
 
+@pytest.mark.parametrize("segment_records", [1, 2, 1000])
+def test_a_refused_cut_changes_nothing(tmp_path: Path, segment_records: int) -> None:
+    """Regression: later segments were removed before it was seen that no block ends at the offset."""
+    with LocalLog.create(tmp_path / "log", sync="never", segment_records=segment_records) as log:
+        fill(log, [2, 1, 2])
+        writer = log.writer(TOPIC)
+        for offset in (1, 4):
+            with pytest.raises(CorruptBlock):
+                writer.truncate(offset)
+            assert writer.next_offset == 5
+            assert [block.end_offset for block in log.reader(TOPIC).blocks()] == [2, 3, 5]
+        fill(log, [1])
+        assert log.reader(TOPIC).end_offset == 6
+
+
 @pytest.mark.parametrize("segment_records", [1, 3, 10, 1000])
 @pytest.mark.parametrize("keep", [0, 3, 10, 11, 17, 20])
 def test_a_log_cut_and_written_again_equals_one_never_cut(tmp_path: Path, segment_records: int, keep: int) -> None:
