@@ -45,16 +45,14 @@ ROUNDING = 1000
 assert (int(Side.BUY), int(Side.SELL)) == (1, 2)
 
 NOTES = {
-    "replay.ema.sparse": "its compiled EMA cross; its venue keeps an L2 book from the same depth updates (one batch of deltas an update, the "
-    "cheapest it takes) and trades. The quotes its strategy needs are ours, given ready-made as data; own_quotes is the same run from depth and "
-    "trades alone, its engine making the quotes from its book, as ours does",
-    "replay.ema.dense": "its compiled EMA cross on ready-made quotes alone; ours on depth updates that each change best bid and ask, quotes made "
-    "from the book; own_quotes has the peer take those depth updates too",
-    "replay.python.ema": "the recording of replay.ema.dense: its EMA cross as a Python strategy on its compiled indicators (faster than "
-    "registered indicators or plain floats) against our compiled strategy; ours_in_python is our rule in plain Python",
-    "replay.python.noop": "a Python strategy that takes every quote and does nothing, the peer's ready-made, ours made from depth updates; "
-    "own_quotes has the peer make them too",
+    "replay.ema.sparse": "its compiled EMA cross; its engine keeps an L2 book of the same depth updates (a batch of deltas each, the cheapest "
+    "it takes) and trades, and makes the quotes its strategy needs from that book, as ours does",
+    "replay.ema.dense": "its compiled EMA cross; depth updates that each change best bid and ask, quotes made from the book by both",
+    "replay.python.ema": "the recording of replay.ema.dense: its EMA cross as a Python strategy on its compiled indicators (faster than registered "
+    "indicators or plain floats) against our compiled strategy; ours_in_python is our rule in plain Python",
+    "replay.python.noop": "a Python strategy that takes every quote and does nothing, quotes made from depth updates by both",
 }
+"""given_quotes, beside each row, is the same with our quotes handed to the peer ready-made, so that it keeps no book for them."""
 
 
 class Engine:
@@ -134,18 +132,18 @@ class Case(NamedTuple):
 
 
 def _measure(engine: Engine | None, loaded: str, recording: Path, cases: list[Case], runs: int) -> list[dict[str, Any]]:
-    """The rows: with quotes given to the peer, and under ``own_quotes`` with the peer making them from the recording."""
+    """The rows: both from the same recording; under ``given_quotes`` with our quotes handed to the peer, which is cheaper for it."""
     if engine is None:
         return [_compare(None, loaded, recording, case, runs) for case in cases]
     pipeline.run(recording, cases[0].ours, PEER)
     load = {"do": "load", "name": loaded, **_export(recording, loaded)}
-    loading = engine.ask(quotes="given", book="L2" if loaded == "sparse" else "L1", **load)
+    loading = engine.ask(quotes="own", book="L2", **load)
     found = [_compare(engine, loaded, recording, case, runs) | {"peer_loading": loading} for case in cases]
     engine.ask(do="drop", name=loaded)
-    engine.ask(quotes="own", book="L2", **load)
+    engine.ask(quotes="given", book="L2" if loaded == "sparse" else "L1", **load)
     for each, case in zip(found, cases, strict=True):
-        own = _compare(engine, loaded, recording, case, runs)
-        each["own_quotes"] = {key: own[key] for key in ("value", "peer_value", "ratio", "runs", "counts", "difference", "peer_memory_mb")}
+        given = _compare(engine, loaded, recording, case, runs)
+        each["given_quotes"] = {key: given[key] for key in ("value", "peer_value", "ratio", "runs", "counts", "difference", "peer_memory_mb")}
     engine.ask(do="drop", name=loaded)
     return found
 
