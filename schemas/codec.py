@@ -171,6 +171,10 @@ class Codec:
         found = found if isinstance(found, list) else list(found)
         for kind in set(map(type, found)) - {self.record}:
             raise BadRecord(f"a {kind.__name__} was handed to the codec of {self.name}; use codec({kind.__name__!r})")
+        return self.encode_trusted(found)
+
+    def encode_trusted(self, found: list[Any]) -> bytes:
+        """The same for structs that are known to be of this record's class."""
         compiled = self._compiled
         if compiled is None or not found:
             return self._general.encode(found)

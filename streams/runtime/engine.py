@@ -48,7 +48,7 @@ from streams.runtime.topology import Topology
 Array = np.ndarray[Any, Any]
 Handler = Callable[[Any, StageContext], None]
 NO_STEP = 2**62
-FLUSH_MASK = 127
+FLUSH_MASK = 511
 SKIP_RECORDS = 16_384
 PACK = msgspec.msgpack.Encoder().encode
 
@@ -96,7 +96,7 @@ class Engine:
         self._with_timer = [(stage.rank, stage.ledger) for stage in self.ledgers if hasattr(stage.ledger, "on_timer")]
         self.lists: dict[str, list[Any]] = {topic: [] for topic in self.topics if topic not in self._kernel_topics()}
         self._encoded = {topic: _Encoded() for topic in self.lists}
-        self._encoders = [(self._encoded[topic], codec(topic_of(topic).record).encode_records, waiting) for topic, waiting in self.lists.items()]
+        self._encoders = [(self._encoded[topic], codec(topic_of(topic).record).encode_trusted, waiting) for topic, waiting in self.lists.items()]
         self._bind()
 
     def _kernel_topics(self) -> set[str]:
@@ -402,7 +402,7 @@ class Engine:
         status[LIMIT] = self._limit
         status[LIMIT_CLOCK] = self._limit_clock
         status[COMMAND_CLOCK] = context.clock
-        packed = PACK([record])
+        packed = PACK(record)
         stepped.command_view[: len(packed)] = packed
         self._hand_command(stepped.packed)
         if status[OUTCOME]:

@@ -195,7 +195,7 @@ class LoopText:
         put(1, f"if control[{PRESENT}] < control[{COMMAND_CLOCK}]:")
         put(2, f"control[{PRESENT}] = control[{COMMAND_CLOCK}]")
         put(1, f"present = control[{PRESENT}]")
-        put(1, "length = write_bodies(command_fields, command_packed, 1, 1, command_body, 0)")
+        put(1, "length = write_bodies(command_fields, command_packed, 0, 1, command_body, 0)")
         put(1, f"if length < 0 or decode_command(command_body, 0, length, command_{_identifier(topic)}, 0, 1, command_ends) < 0:")
         put(2, f"control[{OUTCOME}] = {FAULT}")
         put(2, "return")
