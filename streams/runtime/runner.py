@@ -141,11 +141,12 @@ class LoopRunner:
             self.advance(0, -1)
             for command in self.commands.values():
                 command.compile(self._run.signatures[0])
-        except NumbaError as problem:
-            lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
-            named = [line for line in lines if line.startswith("File ")]
+        except (NumbaError, LookupError, TypeError, AttributeError) as problem:  # Numba lets a KeyError of an unknown field out
+            lines = [line.strip() for line in f"{type(problem).__name__}: {problem}".splitlines() if line.strip()]
+            what = [line for line in lines if not line.startswith(("Failed in", "During", "File ", "TypingError: Failed", "def run("))]
+            where = [line.rstrip(":") for line in lines if line.startswith("File ") and "sq_loop_" not in line]
             names = ", ".join(stage.module.__name__ for stage in self.stages)
-            raise BadKernel(f"the kernels of {names} do not compile: {' '.join([*lines[1:4], *named[-1:]])}; correct the kernel") from problem
+            raise BadKernel(f"the kernels of {names} do not compile: {' '.join([*what[:2], *where[:1]])}; correct the kernel") from problem
 
     def _deliver_through(self, topic: str, enter: Callable[[str, Array], None]) -> None:
         """Enter what the loop needs to pack the topic's rows: their bytes, their fields, a buffer."""

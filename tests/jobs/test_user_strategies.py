@@ -1,0 +1,227 @@
+"""A user's own strategy file and its mistakes: named with file, line and record; what cannot start leaves nothing, what halts reopens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streams.log.local import LocalLog
+
+HEAD = """\
+import msgspec
+from streams.signals.strategy import Strategy, StrategyState
+
+class Mine(Strategy):
+    NAME = "mine"
+    WAKES = ("quotes",{wakes})
+
+    class State(StrategyState):
+        seen: int = 0
+        kept: object = None
+
+"""
+KERNEL = """\
+from typing import NamedTuple
+import msgspec
+import numpy as np
+from streams.numeric.borrowing import borrowing_kernel
+
+NAME = "{name}"
+INPUTS = ("md.quotes",)
+OUTPUTS = ("signals",)
+RESERVE = {{"signals": 1}}
+STATE_VERSION = 1
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    every: int = 100
+
+class State(NamedTuple):
+    clock: object
+    timer: object
+    fault: object
+    seen: object
+
+def new_state(instruments, settings):
+    return State(np.zeros(1, np.int64), np.full(1, 2**63 - 1, np.int64), np.zeros({faults}, np.int64), np.array([0, settings.every]))
+
+@borrowing_kernel
+def on_quote(state, quote, out):
+    state.seen[0] += 1
+    if state.seen[0] % state.seen[1] == 0:
+        {body}
+        rows, count = out.signals
+        row = rows[count[0]]
+        row.instrument = quote.instrument
+        row.event_time = state.clock[0]
+        row.sequence = quote.sequence
+        row.strategy = 1
+        row.direction = 1 if (state.seen[0] // state.seen[1]) % 2 else -1
+        row.strength = 1.0
+        row.size = 0
+        row.fast = 0.0
+        row.slow = 0.0
+        row.flags = quote.flags
+        count[0] += 1
+"""
+
+
+def python(*lines: str, wakes: str = "") -> str:
+    """A strategy whose methods are these lines."""
+    return HEAD.format(wakes=wakes) + "".join(f"    {line}\n" for line in lines)
+
+
+def on_quote(*lines: str) -> str:
+    """A strategy that does this at each quote."""
+    return python("def on_quote(self, quote, context):", *(f"    {line}" for line in lines))
+
+
+UNUSABLE = {
+    "no python": ("def f(:\n", 2, "mine.py:1: syntax"),
+    "not UTF-8": (b"# \xe9\n", 2, "not UTF-8"),
+    "empty": ("", 2, "has no strategy class 'Mine'"),
+    "an import that is not there": ("import nothing_there\n", 2, "mine.py, line 1: ModuleNotFoundError"),
+    "an error while it is imported": ("x = 1\n1 / 0\n", 2, "line 2: ZeroDivisionError"),
+    "a class without the contract": ("class Mine:\n    pass\n", 2, "derives from streams.signals.strategy.Strategy"),
+    "another class": (on_quote("pass").replace("Mine", "Other"), 2, "it has: Other"),
+    "a wake without its handler": (python("pass"), 2, "has no on_quote"),
+    "a handler without its wake": (python("def on_quote(self, q, c): pass", "def on_bar(self, b, c): pass"), 2, "not in WAKES"),
+    "an unknown wake": (python("def on_quote(self, q, c): pass", wakes=" 'dawn',"), 2, "'dawn' wakes nothing"),
+    "an error in the constructor": (
+        python("def __init__(self, i, s):", "    raise RuntimeError('no')", "def on_quote(self, q, c): pass"),
+        2,
+        "line 13: RuntimeError: no",
+    ),
+    "a constructor of its own": (python("def __init__(self): pass", "def on_quote(self, q, c): pass"), 2, "TypeError"),
+    "state in the constructor": (
+        python("def __init__(self, i, s):", "    super().__init__(i, s)", "    self.seen = []", "def on_quote(self, q, c): pass"),
+        2,
+        "declare it in Mine.State",
+    ),
+    "the name of another stage": (on_quote("pass").replace('"mine"', '"risk"'), 2, "two stages are called 'risk'"),
+    "the clock": ("import time\n" + on_quote("pass"), 2, "mine.py:1: clock"),
+}
+
+
+@pytest.mark.parametrize("mistake", UNUSABLE)
+def test_a_file_that_cannot_be_used_is_refused_before_anything_is_written(sq: Callable[..., Any], toy: Path, tmp_path: Path, mistake: str) -> None:
+    content, code, said = UNUSABLE[mistake]
+    path = tmp_path / "mine.py"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    ended = sq("backtest", toy, "--strategy", f"{path}:Mine", "--out", tmp_path / "run")
+    assert ended.code == code, ended.err
+    assert said in ended.err
+    assert not (tmp_path / "run").exists()
+
+
+HALTS = {
+    "an exception": (on_quote("self.state.seen += 1", "if self.state.seen == 100:", "    raise ValueError('boom')"), "ValueError: boom (mine.py:15)"),
+    "undeclared state": (on_quote("self.state.more = 1"), "no attribute 'more'; declare it in the State"),
+    "state beside the state": (on_quote("self.more = 1"), "declare more in Mine.State"),
+    "a handler that takes too little": (python("def on_quote(self, quote): pass"), "takes 2 positional arguments"),
+    "a record that is not its own": (on_quote("context.emit(quote)"), "a stage emitted Quote("),
+    "no record at all": (on_quote("context.emit('hello')"), "a stage emitted 'hello'"),
+    "a quantity that is text": (on_quote("self.order(context, 1, 1, 'lots')"), "TypeError"),
+    "a quantity beyond 64 bits": (on_quote("self.order(context, 1, 1, 10**30)"), "quantity = 1000"),
+    "a side that is none": (on_quote("self.order(context, 1, 7, 5000)"), "side = 7"),
+    "an unknown instrument": (on_quote("self.signal(context, 77, 1)"), "instrument 77"),
+    "a direction that is none": (on_quote("self.signal(context, 1, 5)"), "direction is -1, 0 or +1"),
+    "an id that is none": (on_quote("self.cancel(context, 'x', 1, 1)"), "order_id = 'x'"),
+    "state that no snapshot holds": (on_quote("self.state.kept = object()"), "the state of mine holds what no snapshot can"),
+    "an end of its own": (on_quote("raise SystemExit(3)"), "SystemExit: 3"),
+    "a call without end": (on_quote("self.on_quote(quote, context)"), "RecursionError"),
+    "orders without end": (
+        python(
+            "def on_quote(self, q, c):",
+            "    self.order(c, 1, 1, 5)",
+            "def on_order_event(self, e, c):",
+            "    self.order(c, 1, 1, 5)",
+            wakes="'order_events',",
+        ),
+        "RecursionError",
+    ),
+    "a timer that does not move on": (
+        python("def on_quote(self, q, c):", "    self.state.timer = c.clock", "def on_timer(self, d, c): pass", wakes="'timer',"),
+        "does not move on",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", HALTS)
+def test_a_stage_s_own_exception_halts_and_names_the_record(sq: Callable[..., Any], toy: Path, tmp_path: Path, mistake: str) -> None:
+    content, said = HALTS[mistake]
+    path, out = tmp_path / "mine.py", tmp_path / "run"
+    path.write_text(content)
+    ended = sq("backtest", toy, "--strategy", f"{path}:Mine", "--out", out)
+    assert ended.code in (1, 2)
+    assert said in ended.err
+    if "snapshot" not in said and "order_id" not in said and "side = " not in said and "quantity = " not in said:
+        assert "; at md." in ended.err
+    LocalLog.open(out, writable=True).close()
+    assert sq("verify", out).code == 1, "it committed nothing"
+    path.write_text(on_quote("pass"))
+    again = sq("backtest", toy, "--strategy", f"{path}:Mine", "--out", out)
+    assert again.code == 2
+    assert "strategy was" in again.err
+    assert sq("backtest", toy, "--strategy", f"{path}:Mine", "--fresh", "--out", out).code == 0
+    assert sq("verify", out).code == 0
+
+
+def test_the_record_named_is_the_one_that_was_executed(sq: Callable[..., Any], toy: Path, tmp_path: Path) -> None:
+    """Oracle: the depth update whose final id the strategy itself puts into its exception. Each batch size names the same."""
+    import json
+
+    path = tmp_path / "mine.py"
+    path.write_text(on_quote("self.state.seen += 1", "if self.state.seen == 300:", "    raise ValueError(f'sequence {quote.sequence}.')"))
+    said = {sq("backtest", toy, "--strategy", f"{path}:Mine", "--out", tmp_path / str(n), "--batch", n).err for n in (1, 7, 65536)}
+    assert len(said) == 1
+    text = said.pop()
+    offset = int(text.split("at md.depth offset ")[1].split(",")[0])
+    update = json.loads(sq("cat", toy, "md.depth", "--offset", offset, "--limit", 1).out)
+    assert f"sequence {update['final_update_id']}." in text
+
+
+def test_a_halted_run_verifies_what_it_committed_and_halts_again_at_the_same_record(sq: Callable[..., Any], toy: Path, tmp_path: Path) -> None:
+    path, out = tmp_path / "mine.py", tmp_path / "run"
+    path.write_text(on_quote("self.state.seen += 1", "if self.state.seen == 300:", "    raise ValueError('boom')"))
+    command = ("backtest", toy, "--strategy", f"{path}:Mine", "--out", out, "--batch", 100)
+    first, second = sq(*command), sq(*command)
+    assert first.code == second.code == 1
+    assert [line for line in second.err.splitlines() if "boom" in line] == [line for line in first.err.splitlines() if "boom" in line]
+    verified = sq("verify", out)
+    assert verified.code == 0
+    assert "not finished" in verified.out
+
+
+def test_a_kernel_of_one_s_own_trades(sq: Callable[..., Any], toy: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(KERNEL.format(name="mine", faults=4, body="pass"))
+    ended = sq("backtest", toy, "--strategy", path, "--set", "every=50", "--out", tmp_path / "run", "--json")
+    assert ended.code == 0, ended.err
+    topics = ended.json()["topics"]
+    assert topics["signals"] == topics["md.quotes"] // 50
+    assert topics["fills"] > 0
+    assert sq("verify", tmp_path / "run").code == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"body": "x = quote.nothing"}, "do not compile"),
+        ({"body": "x = unknown_name"}, "do not compile"),
+        ({"faults": 3}, "needs fault: int64[4]"),
+        ({"name": "my strategy; x"}, "letters, digits and hyphens"),
+        ({"name": "venue"}, "two stages are called 'venue'"),
+    ],
+)
+def test_a_kernel_that_cannot_be_used_is_refused_before_anything_is_written(
+    sq: Callable[..., Any], toy: Path, tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(KERNEL.format(**{"name": "mine", "faults": 4, "body": "pass", **changes}))
+    ended = sq("backtest", toy, "--strategy", path, "--out", tmp_path / "run")
+    assert ended.code == 2, ended.err
+    assert said in ended.err
+    assert not (tmp_path / "run").exists()
