@@ -89,8 +89,6 @@ class Engine:
         )
         self._venue_rank = topology.stepped[0].rank if topology.stepped else -1
         self._venue_status: Any = self.stepped.status if self.stepped is not None else np.zeros(CONTROL_LENGTH, np.int64).data
-        if self.stepped is not None and topology.command_topic:
-            self._hand_command = self.stepped.commands[topology.command_topic]
         self._deliveries = Deliveries(self.ahead, self._names)
         self.ledgers = list(topology.ledgers)
         self._with_timer = [(stage.rank, stage.ledger) for stage in self.ledgers if hasattr(stage.ledger, "on_timer")]
@@ -110,7 +108,7 @@ class Engine:
             record = getattr(records, topic_of(topic).record)
             readers: list[Handler] = [getattr(ledger, handler_name(topic)) for ledger in self.topology.ledger_readers(topic)]
             if self.stepped is not None and topic in self.stepped.commands:
-                readers.append(self._command)
+                readers.append(self._make_command())
             self._handlers[record] = tuple(readers)
             if topic in self.lists:
                 self._sinks[record] = self.lists[topic].append
@@ -183,7 +181,7 @@ class Engine:
                 self.stepped.attach(piece, feeds)
             self._drive()
             if self.stepped is not None:
-                self._advance(self._length, NEVER)
+                self.stepped.advance(self._length, NEVER)
             if piece.ended:
                 self._end()
         except BadEmission:
@@ -205,17 +203,6 @@ class Engine:
             return "the end of input"
         feed = self._feeds[int(self._piece.origin[max(0, position)])]
         return f"{feed.topic} offset {feed.offset_of_zero + int(self._piece.index[max(0, position)])}"
-
-    def _earliest(self) -> int:
-        """The earliest deadline of any ledger; ``_due`` is the ledger that is first in the stage order among those that have it."""
-        deadline = NEVER
-        due: Any = None
-        for _, ledger in self._with_timer:
-            timer = ledger.state.timer
-            if timer < deadline:
-                deadline, due = timer, ledger
-        self._due = due
-        return deadline
 
     def _next_timer(self) -> tuple[int, int, int, Any]:
         """The earliest ledger timer in the slice: (step, clock, rank, ledger); step NO_STEP if none is due in it."""
@@ -242,10 +229,14 @@ class Engine:
         """Hand the window's events, ledger timers and reports over in order; after the last window, what is due before the slice's end."""
         context, pending, drain, base, length = self.context, self.context.pending, self._drain, self._base, self._length
         deliveries, by_number = self._deliveries, self._by_number
+        take_one = deliveries.take_one
         steps, clocks, topics = deliveries.steps, deliveries.clocks, deliveries.topics
         total, position = len(steps), 0
         status, venue_rank = self._venue_status, self._venue_rank
-        deadline, due = self._earliest(), self._due
+        advance: Any = self.stepped.advance if self.stepped is not None else None
+        delivered: Any = self.stepped.delivered if self.stepped is not None else None
+        timed = self._with_timer
+        deadline, due = -1, None
         timer_step, timer_clock, timer_rank, timer_ledger = self._next_timer()
         turns, quiet = 0, True
         while True:
@@ -266,13 +257,18 @@ class Engine:
                     limit, limit_clock = length, NEVER
                     self._skip_ahead()
             if status[ACTIVE]:
-                reports = self._advance(limit, limit_clock)
-                if reports:
-                    pending.extend(reports)
+                if advance(limit, limit_clock) == DELIVERED:
+                    self._next = self._limit = status[CURSOR]
+                    self._limit_clock = context.clock = status[PRESENT]
+                    context.sequence = base + self._next
+                    pending.extend(delivered())
                     drain()
-                    earliest = self._earliest()
-                    if earliest != deadline or self._due is not due:
-                        deadline, due = earliest, self._due
+                    earliest, first = NEVER, None
+                    for _, ledger in timed:
+                        if ledger.state.timer < earliest:
+                            earliest, first = ledger.state.timer, ledger
+                    if earliest != deadline or first is not due:
+                        deadline, due = earliest, first
                         timer_step, timer_clock, timer_rank, timer_ledger = self._next_timer()
                     continue
             if timer_first:
@@ -296,11 +292,15 @@ class Engine:
                     position = self._deliver_run(position, handlers[0], timer_step, timer_clock)
                     quiet = position > started + 8
                 else:
-                    self._next = (step + 1) >> 1
-                    self._place(step, clocks[position])
-                    context.clock = clocks[position]
+                    context.clock = clock = clocks[position]
+                    if step & 1:
+                        self._next = self._limit = (step >> 1) + 1
+                        self._limit_clock = -1
+                    else:
+                        self._next = self._limit = step >> 1
+                        self._limit_clock = clock - 1
                     context.sequence = base + self._next
-                    record = deliveries.take_one(topics[position])
+                    record = take_one(topics[position])
                     position += 1
                     quiet = True
                     for handler in handlers:
@@ -308,9 +308,12 @@ class Engine:
                         if pending:
                             quiet = False
                             drain()
-            earliest = self._earliest()
-            if earliest != deadline or self._due is not due:
-                deadline, due = earliest, self._due
+            earliest, first = NEVER, None
+            for _, ledger in timed:
+                if ledger.state.timer < earliest:
+                    earliest, first = ledger.state.timer, ledger
+            if earliest != deadline or first is not due:
+                deadline, due = earliest, first
                 timer_step, timer_clock, timer_rank, timer_ledger = self._next_timer()
 
     def _place(self, step: int, clock: int) -> None:
@@ -362,18 +365,6 @@ class Engine:
             self._drain()
         return at
 
-    def _advance(self, limit: int, limit_clock: int) -> list[Any]:
-        """Advance the venue; returns the reports it delivered, with the position and the clock set to their delivery."""
-        stepped = self.stepped
-        assert stepped is not None
-        if stepped.advance(limit, limit_clock) != DELIVERED:
-            return []
-        status = stepped.status
-        self._next = self._limit = status[CURSOR]
-        self._limit_clock = self.context.clock = status[PRESENT]
-        self.context.sequence = self._base + self._next
-        return stepped.delivered()
-
     def _skip_ahead(self) -> None:
         """A venue with nothing under way and nothing remembered takes over the books of the ahead loop instead of applying the rest itself.
 
@@ -394,20 +385,24 @@ class Engine:
         stepped.status[CURSOR] = end
         stepped.status[PRESENT] = int(piece.clock[end - 1])
 
-    def _command(self, record: Any, context: StageContext) -> None:
-        """Hand a command to the venue at the present position and clock; an idle venue is caught up first."""
+    def _make_command(self) -> Handler:
+        """The function that hands a command to the venue at the present position and clock; an idle venue is caught up first."""
         stepped = self.stepped
         assert stepped is not None
-        status = stepped.status
-        status[LIMIT] = self._limit
-        status[LIMIT_CLOCK] = self._limit_clock
-        status[COMMAND_CLOCK] = context.clock
-        packed = PACK(record)
-        stepped.command_view[: len(packed)] = packed
-        self._hand_command(stepped.packed)
-        if status[OUTCOME]:
-            stepped.raise_fault()
-            raise AssertionError("an idle venue delivered a report")
+        status, view, packed_context, hand = stepped.status, stepped.command_view, stepped.packed, stepped.commands[self.topology.command_topic]
+
+        def command(record: Any, context: StageContext) -> None:
+            status[LIMIT] = self._limit
+            status[LIMIT_CLOCK] = self._limit_clock
+            status[COMMAND_CLOCK] = context.clock
+            packed = PACK(record)
+            view[: len(packed)] = packed
+            hand(packed_context)
+            if status[OUTCOME]:
+                stepped.raise_fault()
+                raise AssertionError("an idle venue delivered a report")
+
+        return command
 
     def _end(self) -> None:
         """EndOfInput for the ledgers, in stage order."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from streams.signals.strategy import BUY, SELL, Strategy, StrategyState
+from schemas.records import OrderRequest
+from streams.signals.strategy import BUY, IOC, MARKET, NEW, SELL, Strategy, StrategyState
 
 
 class OrderingState(StrategyState):
@@ -24,4 +25,5 @@ class Ordering(Strategy):
         """Buy, then sell, then buy."""
         state = self.state
         state.orders += 1
-        self.order(context, quote.instrument, BUY if state.orders & 1 else SELL, 100)
+        side = BUY if state.orders & 1 else SELL
+        context.emit(OrderRequest(context.order_id(), 1, 1, quote.instrument, context.clock, NEW, side, MARKET, IOC, False, 100, 0))
