@@ -161,7 +161,9 @@ class LocalLog:
         part = self.path / f".{topic}.part"
         try:
             shutil.rmtree(part, ignore_errors=True)
-            shutil.copytree(source.path / topic, part, copy_function=shutil.copyfile)
+            (part / str(PARTITION)).mkdir(parents=True)
+            for path in sorted((source.path / topic / str(PARTITION)).iterdir()):
+                shutil.copyfile(path, part / str(PARTITION) / path.name)
             os.replace(part, self.path / topic)
         except OSError as error:
             shutil.rmtree(part, ignore_errors=True)

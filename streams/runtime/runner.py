@@ -41,6 +41,7 @@ from streams.runtime.pointers import Context
 
 Array = np.ndarray[Any, Any]
 ROWS_AT_START = 4096
+ROWS_MAX = 1 << 21
 BOOK_FAULTS = {1: "book.tail_capacity"}
 
 
@@ -211,8 +212,13 @@ class LoopRunner:
                 self.raise_fault()
 
     def _grow(self) -> None:
+        most = ROWS_MAX + 16 * self.status[LENGTH]
         for topic, rows in self.rows.items():
             if int(self.counts[topic][0]) + 2 * self._needs[topic] > len(rows):
+                if len(rows) > most:
+                    cause = "one record asks for too many, such as a trade over too many buckets or a gap over too many bars"
+                    text = f"{topic} holds more than {most} records of one batch: {cause}; raise that size or interval, or leave the record out"
+                    raise CapacityExceeded(f"records of {topic} in a batch", most, text)
                 larger = np.zeros(2 * len(rows) + 2 * self._needs[topic], rows.dtype)
                 larger[: len(rows)] = rows
                 self.rows[topic] = larger
