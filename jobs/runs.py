@@ -227,7 +227,7 @@ class Backtest:
         self.on_step("closed")
         for topic in COPIED:
             folder.copy_topic(source, topic)
-        manifest = json.loads(json.dumps(self._manifest(folder, facts, task), sort_keys=True))
+        manifest = json.loads(json.dumps(self._manifest(folder, task), sort_keys=True))
         finish(folder, manifest)
         self.on_step("reports written")
         sealed = folder.seal(MANIFEST, manifest, _reports_of(folder.path))
@@ -248,14 +248,14 @@ class Backtest:
         log = LocalLog.open(self.script_of)
         return (entry for entry in read_journal(log) if entry.kind == BATCH)
 
-    def _manifest(self, folder: LocalLog, facts: dict[str, Any], task: Task) -> dict[str, Any]:
+    def _manifest(self, folder: LocalLog, task: Task) -> dict[str, Any]:
         topics: dict[str, Any] = {}
         for topic in folder.topics():
             reader = folder.reader(topic)
             count = reader.end_offset - reader.start_offset
             topics[topic] = {"count": count, "digest": topic_digest(reader, codec(topic_of(topic).record)).hex()}
         return {
-            **facts,
+            **task.genesis,
             "command": "replay" if self.script_of is not None else "backtest",
             "status": "finished",
             "batches": task.sequence - 1,

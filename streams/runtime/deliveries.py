@@ -38,12 +38,13 @@ class Deliveries:
         self._run_ends: list[int] = []
         self._found: list[list[Any]] = [[] for _ in names]
         self._at = [0] * len(self.names)
-        self._loaded = self._count = self._base = 0
+        self._loaded = self._count = self._base = self._records = 0
 
-    def begin(self, feeds: Sequence[Feed], base: int) -> None:
-        """Start on the slice that the ahead loop has run; ``base`` is the number of records consumed before it."""
+    def begin(self, feeds: Sequence[Feed], base: int, count: int) -> None:
+        """Start on the slice of ``count`` records that the ahead loop has run; ``base`` is the number of records consumed before it."""
         self._feeds = feeds
         self._base = base
+        self._records = count
         self._loaded = 0
         self._count = self.ahead.status[EVENT_COUNT] if self.ahead is not None else 0
 
@@ -84,7 +85,7 @@ class Deliveries:
         self.steps = events["step"].tolist()
         self.clocks = events["clock"].tolist()
         self.topics = topics.tolist()
-        self.sequences = (((events["step"] + 1) >> 1) + self._base).tolist()
+        self.sequences = (np.minimum((events["step"] + 1) >> 1, self._records) + self._base).tolist()  # the end of input is no record
         self._run_ends = [*(np.flatnonzero(topics[1:] != topics[:-1]) + 1).tolist(), len(self.topics)]
         for number in np.flatnonzero(np.bincount(topics)).tolist():
             self._found[number] = self._records_of(self.names[number], rows[topics == number])
@@ -95,7 +96,7 @@ class Deliveries:
         self.steps = [event[0] for event in events]
         self.clocks = [event[1] for event in events]
         self.topics = topics = [event[2] for event in events]
-        self.sequences = [((event[0] + 1) >> 1) + self._base for event in events]
+        self.sequences = [min((event[0] + 1) >> 1, self._records) + self._base for event in events]
         self._run_ends = [at for at in range(1, len(topics)) if topics[at] != topics[at - 1]] + [len(topics)]
         for number in topics:
             self._found[number] = []

@@ -219,7 +219,7 @@ class Engine:
 
     def _drive(self) -> None:
         """Hand everything over, a window of events at a time."""
-        self._deliveries.begin(self._feeds, self._base)
+        self._deliveries.begin(self._feeds, self._base, self._piece.count)
         last = False
         while not last:
             last = self._deliveries.next_window()
@@ -299,7 +299,7 @@ class Engine:
                     else:
                         self._next = self._limit = step >> 1
                         self._limit_clock = clock - 1
-                    context.sequence = base + self._next
+                    context.sequence = deliveries.sequences[position]
                     record = take_one(topics[position])
                     position += 1
                     quiet = True
@@ -505,6 +505,7 @@ class Engine:
         for loop, value in zip((self.ahead, self.stepped), driver[7:], strict=True):
             if loop is not None:
                 loop.control[PRESENT] = value
+                loop.refresh()
 
 
 def _restore_arrays(state: Any, content: bytes) -> None:

@@ -188,6 +188,7 @@ class LoopText:
         put(0, "@borrowing_kernel")
         put(0, f"def {handler_name(topic)}(packed):")
         self._arrays(places, dimensions)
+        put(1, f"control[{OUTCOME}] = {DONE}")
         put(1, f"if control[{CURSOR}] < control[{LIMIT}]:")
         put(2, "run(packed)")
         put(2, f"if control[{OUTCOME}] != {DONE}:")

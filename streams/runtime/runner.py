@@ -149,6 +149,11 @@ class LoopRunner:
             names = ", ".join(stage.module.__name__ for stage in self.stages)
             raise BadKernel(f"the kernels of {names} do not compile: {' '.join([*what[:2], *where[:1]])}; correct the kernel") from problem
 
+    def refresh(self) -> None:
+        """Say anew whether anything is under way: the stages' states were put in from outside."""
+        self.status[CURSOR] = self.status[LENGTH] = 0
+        self.advance(0, -1)
+
     def _deliver_through(self, topic: str, enter: Callable[[str, Array], None]) -> None:
         """Enter what the loop needs to pack the topic's rows: their bytes, their fields, a buffer."""
         compiled = importlib.import_module(f"schemas.compiled.{snake_case(topic_of(topic).record)}")

@@ -123,6 +123,7 @@ class Task:
         if first.kind != GENESIS:
             raise CorruptLog("the journal does not begin with a genesis record; start over with --fresh")
         check_identity(first.facts, self.genesis)
+        self.genesis = first.facts
         for entry in entries:
             for output in entry.outputs:
                 self.counts[self.execution.outputs[output.output]] += output.count
