@@ -12,6 +12,8 @@ from typing import Any
 import fastavro
 import pytest
 
+from jobs.configuration import build
+from jobs.runs import Backtest
 from jobs.sq import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -174,6 +176,62 @@ def test_a_replay_is_equal(sq: Callable[..., Any], toy_run: Path, tmp_path: Path
         name: entry for name, entry in now.items() if not name.startswith("pipeline.")
     }
     assert (tmp_path / "again" / "report.html").read_bytes() == (toy_run / "report.html").read_bytes()
+
+
+def test_a_replay_over_another_input_is_refused_before_anything_is_written(sq: Callable[..., Any], toy: Path, toy_run: Path, tmp_path: Path) -> None:
+    """The journal's order means nothing for other records; merged anew, what differs is listed."""
+    assert sq("control", toy, "kill", "--at", "2024-01-01T00:00:30", "--out", tmp_path / "halted").code == 0
+    ended = sq("replay", toy_run, "--input", tmp_path / "halted", "--out", tmp_path / "again")
+    assert ended.code == 1
+    assert "control" in ended.err
+    assert "--mode merge" in ended.err
+    assert not (tmp_path / "again").exists()
+    merged = sq("replay", toy_run, "--input", tmp_path / "halted", "--mode", "merge", "--out", tmp_path / "again")
+    assert merged.code == 1
+    assert "topics differ: fills, orders.decisions" in merged.out
+
+
+def test_an_unfinished_run_is_finished_before_it_is_replayed_or_reported(sq: Callable[..., Any], toy: Path, tmp_path: Path) -> None:
+    def stop(name: str) -> None:
+        if name == "closed":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Backtest(build({"strategy": "ema-cross", "set": {}}), toy, tmp_path / "run", on_step=stop).run()
+    for command in (("replay", tmp_path / "run", "--out", tmp_path / "again"), ("report", tmp_path / "run")):
+        ended = sq(*command)
+        assert ended.code == 2
+        assert "is not a finished run" in ended.err
+    verified = sq("verify", tmp_path / "run")
+    assert verified.code == 0
+    resumed = sq("backtest", toy, "--strategy", "ema-cross", "--out", tmp_path / "run", "--json").json()
+    assert resumed["resumed_at"] == 1
+    whole = sq("backtest", toy, "--strategy", "ema-cross", "--out", tmp_path / "whole", "--json").json()
+    assert {key: resumed[key] for key in ("records", "batches", "topics")} == {key: whole[key] for key in ("records", "batches", "topics")}
+    assert (tmp_path / "run" / "report.json").read_bytes() == (tmp_path / "whole" / "report.json").read_bytes()
+
+
+def test_an_interrupt_says_that_the_same_command_goes_on(toy: Path, tmp_path: Path) -> None:
+    """Ctrl-C in the middle, as a signal to a process of its own."""
+    script = (
+        "import os, signal, sys\n"
+        "from jobs import runs, sq\n"
+        "commit = runs.Task._commit\n"
+        "def interrupted(task, entry):\n"
+        "    commit(task, entry)\n"
+        "    if entry.sequence == 1:\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "runs.Task._commit = interrupted\n"
+        "sys.exit(sq.main(sys.argv[1:]))\n"
+    )
+    command = ["backtest", str(toy), "--strategy", "ema-cross", "--batch", "300", "--out", str(tmp_path / "run")]
+    ended = subprocess.run([sys.executable, "-c", script, *command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 130, ended.stderr
+    assert "run the same command again to go on" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    again = subprocess.run([sys.executable, "-m", "jobs.sq", *command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert again.returncode == 0
+    assert "resumed at batch 1" in again.stdout
 
 
 def test_a_report_is_the_same_bytes_each_time(sq: Callable[..., Any], toy_run: Path, tmp_path: Path) -> None:
