@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+from jobs.collector import without_collector
 from jobs.configuration import Configuration, build, read_file
 from jobs.helping import HelpFormatter
 from jobs.progress import ProgressBar
@@ -103,9 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     configuration = configuration_of(arguments)
     started = time.monotonic()
-    gc.freeze()
-    gc.disable()
-    with ProgressBar("backtest", "records") as bar:
+    with without_collector(), ProgressBar("backtest", "records") as bar:
         backtest = Backtest(
             configuration,
             arguments.recording,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 from pathlib import Path
 from typing import Any
 
+from jobs.collector import without_collector
 from jobs.helping import HelpFormatter
 from jobs.progress import ProgressBar
 from schemas.errors import WrongUse
@@ -52,9 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     before = read_manifest(arguments.run_folder / MANIFEST)["topics"]
     recording = arguments.input if arguments.input is not None else Path(facts["input_path"])
     configuration = configuration_of(arguments.run_folder, facts)
-    gc.freeze()
-    gc.disable()
-    with ProgressBar("replay", "records") as bar:
+    with without_collector(), ProgressBar("replay", "records") as bar:
         script = arguments.run_folder if arguments.mode == "exact" else None
         backtest = Backtest(configuration, recording, arguments.out, lambda p: bar.update(p.consumed, p.total), script_of=script)
         result = backtest.run(lambda folder, manifest: write_reports(folder, manifest))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
+from jobs.collector import without_collector
 from jobs.helping import HelpFormatter
 from jobs.progress import ProgressBar
 
@@ -39,9 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Verify; exit 1 if anything was found."""
     from jobs.verification import verify_run
 
-    gc.freeze()
-    gc.disable()
-    with ProgressBar("verify", "records") as bar:
+    with without_collector(), ProgressBar("verify", "records") as bar:
         verdict = verify_run(arguments.run_folder, arguments.input, bar.update)
     if arguments.json:
         findings = [{"kind": finding.kind, "text": finding.text} for finding in verdict.findings]
