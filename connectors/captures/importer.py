@@ -39,6 +39,14 @@ DETAIL_LENGTH_MAX = 300
 PROGRESS_LINES = 4096
 PENDING_MAX = 64
 EARLY_MAX = 1 << 14
+OVERLAP_MAX = 60 * 10**9
+"""ns by which a file may begin before the one before it ends: recorders overlap a little when they roll over."""
+
+
+class FilesOverlap(WrongUse):
+    """A file goes back in time behind the one before it."""
+
+    code = "files_overlap"
 
 
 class NothingImported(BadData):
@@ -63,7 +71,7 @@ def import_binance(
 
     Raises:
         RecordingMissing, BadInstrumentTable, BadTimeUnit, LogExists, ForeignFolder: before anything is written.
-        UnknownSymbol, InverseContract: nothing is kept. NothingImported: a closed log with the dead letters is.
+        UnknownSymbol, InverseContract, FilesOverlap: nothing is kept. NothingImported: a closed log with the dead letters is.
         LogFull, LogWriteFailed, RecordingUnreadable: an unclosed log is left.
     """
     lines = Lines([Path(path) for path in paths])
@@ -108,6 +116,8 @@ class _Import:
         self._dead: Counter[str] = Counter()
         self._set_aside: Counter[str] = Counter()
         self._letters = self._topic("import.dlq")
+        self._path = lines.path
+        self._received = 0
 
     def run(self, progress: Progress) -> ImportSummary:
         """Every line, then what was held back, then the log is closed."""
@@ -142,6 +152,7 @@ class _Import:
         received, at = frames.receive_time(line)
         frame = frames.read(line[at:])
         self._times.receive(received)
+        self._check_order(received)
         if isinstance(frame, SetAside):
             self._set_aside[frame.stream] += 1
             return
@@ -164,6 +175,17 @@ class _Import:
             self._queue.add(feed.depth(frame, received))
         if self._pending:
             self._place_pending()
+
+    def _check_order(self, received: int) -> None:
+        """Files of one recording follow each other: a topic's order is the order of its lines. Raises FilesOverlap."""
+        if self._lines.path != self._path:
+            if received < self._received - OVERLAP_MAX:
+                raise FilesOverlap(
+                    f"{self._lines.path} begins {(self._received - received) // 10**9} s before {self._path} ends; "
+                    "give files in the order of their times, and import recordings made side by side into folders of their own"
+                )
+            self._path = self._lines.path
+        self._received = received
 
     def _take_ticker(self, ticker: BookTicker) -> None:
         """Spot tickers have no time; those before the first record that has one wait for it, and get it."""

@@ -46,7 +46,7 @@ class Lines:
 
     Attributes:
         number: number of the line given last, from 1 across all files.
-        file: name of the file it is in, without its folder.
+        path, file: the file it is in, and its name without its folder.
         is_cut: True if the line given last is not whole: the file ends inside it damaged, or it was too long.
         bytes_done, bytes_total: how far reading is, in bytes on disk.
         paths: the files. damages: those that could not be read to their end.
@@ -65,6 +65,7 @@ class Lines:
             except OSError as problem:
                 raise RecordingMissing(f"{path} cannot be opened: {problem.strerror}") from None
         self.number = 0
+        self.path = self.paths[0]
         self.file = ""
         self.is_cut = False
         self.bytes_done = 0
@@ -74,7 +75,7 @@ class Lines:
     def __iter__(self) -> Iterator[bytes]:
         """Every line without its line end."""
         for path in self.paths:
-            self.file = path.name
+            self.path, self.file = path, path.name
             yield from self._lines(path)
 
     def _lines(self, path: Path) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ Oracle: the same recording without the bad records, and the same recording in ot
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -344,3 +345,25 @@ def test_records_that_are_none_end_in_words(sq: Callable[..., Any], tmp_path: Pa
     ended = sq("backtest", tmp_path / "forged", *STRATEGY, "--out", tmp_path / "run")
     assert ended.code == 1
     assert "Trade" in ended.err or "md.trades" in ended.err
+
+
+def frames(symbol: str, first: int) -> str:
+    """Ten trades a second apart, as a recorder writes them."""
+    lines = []
+    for i in range(10):
+        trade = {"e": "trade", "E": first + 1000 * i, "s": symbol, "t": i, "p": "600.10", "q": "0.100", "T": first + 1000 * i, "m": False, "M": True}
+        lines.append(f"{(first + 1000 * i) * 10**6} " + json.dumps({"stream": f"{symbol.lower()}@trade", "data": trade}))
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(("second", "code"), [(1723161256000 + 10_000, 0), (1723161256000 - 40_000, 0), (1723161256000 - 90_000, 2)])
+def test_files_that_go_back_in_time_are_no_recording(sq: Callable[..., Any], tmp_path: Path, second: int, code: int) -> None:
+    """A minute of overlap is a recorder that rolled over; more is the wrong order, or files recorded side by side, whatever their names."""
+    for number, first in enumerate((1723161256000, second)):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "frames").write_text(frames("BTCUSDT" if number else "ETHUSDT", first))
+    ended = sq("import", "binance", tmp_path / "0" / "frames", tmp_path / "1" / "frames", "--out", tmp_path / "log")
+    assert ended.code == code, ended.err
+    if code:
+        assert "in the order of their times" in ended.err
+        assert not (tmp_path / "log").exists()
