@@ -92,13 +92,10 @@ class Engine:
         self._deliveries = Deliveries(self.ahead, self._names)
         self.ledgers = list(topology.ledgers)
         self._with_timer = [(stage.rank, stage.ledger) for stage in self.ledgers if hasattr(stage.ledger, "on_timer")]
-        self.lists: dict[str, list[Any]] = {topic: [] for topic in self.topics if topic not in self._kernel_topics()}
+        self.lists: dict[str, list[Any]] = {topic: [] for topic in self.topics if self.ahead is None or topic not in self.ahead.rows}
         self._encoded = {topic: _Encoded() for topic in self.lists}
         self._encoders = [(self._encoded[topic], codec(topic_of(topic).record).encode_trusted, waiting) for topic, waiting in self.lists.items()]
         self._bind()
-
-    def _kernel_topics(self) -> set[str]:
-        return set(self.ahead.rows) if self.ahead else set()
 
     def _bind(self) -> None:
         """Wire record types and topics to handlers, in stage order."""
@@ -120,18 +117,9 @@ class Engine:
         context, pending = self.context, self.context.pending
         routes = {kind: (self._sinks.get(kind), handlers) for kind, handlers in self._handlers.items()}
 
-        clear, pop = pending.clear, pending.pop
+        clear = pending.clear
 
         def drain() -> None:
-            if len(pending) == 1:
-                record = pop()
-                sink, handlers = routes[record.__class__]
-                sink(record)  # type: ignore[misc]
-                for handler in handlers:
-                    handler(record, context)
-                    if pending:
-                        drain()
-                return
             emitted = pending[:]
             clear()
             for record in emitted:
@@ -169,7 +157,7 @@ class Engine:
         self._clock = piece.clock[: self._length]
         self._last_clock = int(self._clock[-1]) if self._length else 0
         self._base = self.consumed
-        self._next = self._limit = 0
+        self._limit = 0
         self._limit_clock = -1
         self._runs_ahead = True
         try:
@@ -212,7 +200,7 @@ class Engine:
                 deadline, rank, ledger = stage.state.timer, stage_rank, stage
         if ledger is None or not self._length or deadline > self._last_clock:
             return NO_STEP, 0, 0, None
-        place = max(int(np.searchsorted(self._clock, deadline)), self._next)
+        place = max(int(np.searchsorted(self._clock, deadline)), self._limit)
         if place >= self._length:
             return NO_STEP, 0, 0, None
         return 2 * place, max(deadline, self.context.clock), rank, ledger
@@ -256,26 +244,16 @@ class Engine:
                 else:
                     limit, limit_clock = length, NEVER
                     self._skip_ahead()
-            if status[ACTIVE]:
-                if advance(limit, limit_clock) == DELIVERED:
-                    self._next = self._limit = status[CURSOR]
-                    self._limit_clock = context.clock = status[PRESENT]
-                    context.sequence = base + self._next
-                    pending.extend(delivered())
-                    drain()
-                    earliest, first = NEVER, None
-                    for _, ledger in timed:
-                        if ledger.state.timer < earliest:
-                            earliest, first = ledger.state.timer, ledger
-                    if earliest != deadline or first is not due:
-                        deadline, due = earliest, first
-                        timer_step, timer_clock, timer_rank, timer_ledger = self._next_timer()
-                    continue
-            if timer_first:
+            if status[ACTIVE] and advance(limit, limit_clock) == DELIVERED:
+                self._limit = status[CURSOR]
+                self._limit_clock = context.clock = status[PRESENT]
+                context.sequence = base + self._limit
+                pending.extend(delivered())
+                drain()
+            elif timer_first:
                 self._limit, self._limit_clock = limit, limit_clock
-                self._next = timer_step >> 1
                 context.clock = timer_clock
-                context.sequence = base + self._next
+                context.sequence = base + limit
                 at = timer_ledger.state.timer
                 timer_ledger.on_timer(at, context)
                 if pending:
@@ -292,13 +270,8 @@ class Engine:
                     position = self._deliver_run(position, handlers[0], timer_step, timer_clock)
                     quiet = position > started + 8
                 else:
-                    context.clock = clock = clocks[position]
-                    if step & 1:
-                        self._next = self._limit = (step >> 1) + 1
-                        self._limit_clock = -1
-                    else:
-                        self._next = self._limit = step >> 1
-                        self._limit_clock = clock - 1
+                    context.clock = clocks[position]
+                    self._place(step, clocks[position])
                     context.sequence = deliveries.sequences[position]
                     record = take_one(topics[position])
                     position += 1
@@ -358,9 +331,7 @@ class Engine:
             at = piece - left
         if left:
             deliveries.give_back(number, left)
-        step = steps[at - 1]
-        self._next = (step + 1) >> 1
-        self._place(step, clocks[at - 1])
+        self._place(steps[at - 1], clocks[at - 1])
         if pending:
             self._drain()
         return at
@@ -407,7 +378,7 @@ class Engine:
     def _end(self) -> None:
         """EndOfInput for the ledgers, in stage order."""
         self.ended = True
-        self._next = self._limit = self._length
+        self._limit = self._length
         self._limit_clock = NEVER
         self.context.sequence = self._base + self._piece.count
         self.context.clock = int(self._clock[-1])

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 
 from schemas.catalogue import topic as topic_of
-from schemas.codec import codec
+from schemas.codec import NO_LEVELS, codec
 from schemas.errors import BadData
 from streams.log.local import Block, TopicReader
 
 Array = np.ndarray[Any, Any]
 ROWS_AT_START = 1 << 14
-NO_LEVELS = np.zeros(0, np.dtype([("price", "i8"), ("quantity", "i8")], align=True))
 
 
 def _grown(array: Array, used: int, needed: int) -> Array:

@@ -16,6 +16,7 @@ import numpy as np
 from schemas.errors import CorruptLog
 from schemas.kernel import kernel
 from schemas.vocabulary import JournalKind
+from streams.log.container import encode_long
 from streams.runtime.merge import ELEMENT
 
 Array = np.ndarray[Any, Any]
@@ -62,21 +63,16 @@ class JournalEntry(msgspec.Struct, kw_only=True):
         """Avro body; fills ``digest``."""
         elements = self.elements if self.elements is not None else np.zeros(0, ELEMENT)
         parts = [
-            _long(self.sequence),
-            _long(self.kind),
+            encode_long(self.sequence),
+            encode_long(self.kind),
             _bytes(self.previous_digest),
-            _long(self.input_sequence),
-            _long(self.clock),
+            encode_long(self.input_sequence),
+            encode_long(self.clock),
             _bytes(json.dumps(self.facts, sort_keys=True, separators=(",", ":")).encode() if self.facts else b""),
             _elements(elements),
-            _array([_long(e.input) + _long(e.count) + _bytes(e.digest) for e in self.inputs]),
-            _array(
-                [
-                    _long(e.output) + _long(e.count) + _bytes(e.digest) + _bytes(e.checksum) + _long(e.end_position) + _long(e.previous_offset)
-                    for e in self.outputs
-                ]
-            ),
-            _array([_long(stage) + _bytes(digest) for stage, digest in self.states]),
+            _array([encode_long(e.input) + encode_long(e.count) + _bytes(e.digest) for e in self.inputs]),
+            _array([_output(e) for e in self.outputs]),
+            _array([encode_long(stage) + _bytes(digest) for stage, digest in self.states]),
         ]
         content = b"".join(parts)
         self.digest = hashlib.sha256(content).digest()
@@ -153,22 +149,17 @@ class _Reader:
         return entry
 
 
-def _long(value: int) -> bytes:
-    folded = (value << 1) ^ (value >> 63)
-    found = bytearray()
-    while folded > 0x7F:
-        found.append(folded & 0x7F | 0x80)
-        folded >>= 7
-    found.append(folded)
-    return bytes(found)
+def _output(entry: OutputEntry) -> bytes:
+    counted = encode_long(entry.output) + encode_long(entry.count) + _bytes(entry.digest) + _bytes(entry.checksum)
+    return counted + encode_long(entry.end_position) + encode_long(entry.previous_offset)
 
 
 def _bytes(content: bytes) -> bytes:
-    return _long(len(content)) + content
+    return encode_long(len(content)) + content
 
 
 def _array(items: list[bytes]) -> bytes:
-    return _long(len(items)) + b"".join(items) + b"\0" if items else b"\0"
+    return encode_long(len(items)) + b"".join(items) + b"\0" if items else b"\0"
 
 
 def _elements(elements: Array) -> bytes:
@@ -176,11 +167,11 @@ def _elements(elements: Array) -> bytes:
         return b"\0"
     body = np.zeros(40 * len(elements), np.uint8)
     length = int(_encode_elements(elements, body))
-    return _long(len(elements)) + body[:length].tobytes() + b"\0"
+    return encode_long(len(elements)) + body[:length].tobytes() + b"\0"
 
 
 @kernel
-def _put_long(body: Any, position: Any, value: Any) -> Any:
+def _putencode_long(body: Any, position: Any, value: Any) -> Any:
     folded = np.uint64((value << 1) ^ (value >> 63))
     while folded > np.uint64(0x7F):
         body[position] = np.uint8(folded & np.uint64(0x7F)) | np.uint8(0x80)
@@ -194,10 +185,10 @@ def _put_long(body: Any, position: Any, value: Any) -> Any:
 def _encode_elements(elements: Any, body: Any) -> Any:
     position = 0
     for e in range(len(elements)):
-        position = _put_long(body, position, elements[e].input)
-        position = _put_long(body, position, elements[e].first_offset)
-        position = _put_long(body, position, elements[e].last_offset)
-        position = _put_long(body, position, elements[e].count)
+        position = _putencode_long(body, position, elements[e].input)
+        position = _putencode_long(body, position, elements[e].first_offset)
+        position = _putencode_long(body, position, elements[e].last_offset)
+        position = _putencode_long(body, position, elements[e].count)
     return position
 
 

@@ -24,6 +24,7 @@ import numpy as np
 
 from schemas.catalogue import topic as topic_of
 from schemas.kernel import cache_root
+from schemas.shapes import snake
 
 DONE, ROOM, DELIVERED, FAULT = 0, 1, 2, 3
 CURSOR, LIMIT, LIMIT_CLOCK, LENGTH, PRESENT, EVENT_COUNT, OUTCOME, PACKED, DELIVERED_COUNT, ACTIVE, COMMAND_CLOCK = range(11)
@@ -53,16 +54,9 @@ class KernelStage(msgspec.Struct, frozen=True):
         return "book" in getattr(self.module, "VIEWS", ()) or "md.depth" in self.module.INPUTS
 
 
-def snake_case(record: str) -> str:
-    """``DepthUpdate`` -> ``depth_update``; ``PnL`` -> ``pnl``."""
-    if record == "PnL":
-        return "pnl"
-    return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(record))
-
-
 def handler_name(topic: str) -> str:
     """Name of the function that takes the topic's record: ``md.depth`` -> ``on_depth_update``."""
-    return f"on_{snake_case(topic_of(topic).record)}"
+    return f"on_{snake(topic_of(topic).record)}"
 
 
 def _identifier(topic: str) -> str:
@@ -148,7 +142,7 @@ class LoopText:
             put(0, "from streams.numeric.book import Books")
         for topic in self.commands:
             put(0, "from schemas.msgpack import write_bodies")
-            put(0, f"from schemas.compiled.{snake_case(topic_of(topic).record)} import decode as decode_command")
+            put(0, f"from schemas.compiled.{snake(topic_of(topic).record)} import decode as decode_command")
         if self.delivered:
             put(0, "from schemas.msgpack import write_rows")
             for topic in self.delivered:

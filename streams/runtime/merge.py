@@ -12,7 +12,7 @@ import numpy as np
 
 from streams.numeric.borrowing import borrowing_kernel
 from streams.runtime.feed import Feed
-from streams.runtime.loop import END
+from streams.runtime.loop import END, SKIP
 from streams.runtime.pointers import view
 
 Array = np.ndarray[Any, Any]
@@ -54,7 +54,7 @@ def _merge(control: Any, feeds: Any, source: Any, origin: Any, index: Any, clock
         if good and feeds[chosen, 5] != 0 and chosen_key > present:
             present = chosen_key
         origin[filled] = chosen
-        source[filled] = chosen if good else 254
+        source[filled] = chosen if good else SKIP
         index[filled] = head
         clock[filled] = present
         feeds[chosen, 3] = head + 1
@@ -192,7 +192,7 @@ def _expand(elements: Any, feeds: Any, source: Any, origin: Any, index: Any, clo
             if good and feeds[code, 5] != 0 and keys[head] > present:
                 present = keys[head]
             origin[filled] = code
-            source[filled] = code if good else 254
+            source[filled] = code if good else SKIP
             index[filled] = head
             clock[filled] = present
             feeds[code, 3] = head + 1

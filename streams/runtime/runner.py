@@ -12,9 +12,10 @@ from numba.core.errors import NumbaError
 
 from schemas import msgpack as msgpack_rows
 from schemas.catalogue import topic as topic_of
-from schemas.codec import codec
+from schemas.codec import NO_LEVELS, codec
 from schemas.errors import CapacityExceeded, WrongUse
-from streams.runtime.feed import NO_LEVELS, Feed
+from schemas.shapes import snake
+from streams.runtime.feed import Feed
 from streams.runtime.loop import (
     CONTROL_LENGTH,
     CURSOR,
@@ -34,7 +35,6 @@ from streams.runtime.loop import (
     LoopText,
     handler_name,
     load_module,
-    snake_case,
 )
 from streams.runtime.merge import Slice
 from streams.runtime.pointers import Context
@@ -102,7 +102,7 @@ class LoopRunner:
             if topic_of(topic).record == "DepthUpdate":
                 enter(f"levels_{_name(topic)}", NO_LEVELS)
         for topic in text.commands:
-            compiled = importlib.import_module(f"schemas.compiled.{snake_case(topic_of(topic).record)}")
+            compiled = importlib.import_module(f"schemas.compiled.{snake(topic_of(topic).record)}")
             packed = np.zeros(compiled.PACKED_BYTES + 64, np.uint8)
             self.command_view = packed.data
             enter(f"command_{_name(topic)}", np.zeros(1, compiled.DTYPE))
@@ -156,7 +156,7 @@ class LoopRunner:
 
     def _deliver_through(self, topic: str, enter: Callable[[str, Array], None]) -> None:
         """Enter what the loop needs to pack the topic's rows: their bytes, their fields, a buffer."""
-        compiled = importlib.import_module(f"schemas.compiled.{snake_case(topic_of(topic).record)}")
+        compiled = importlib.import_module(f"schemas.compiled.{snake(topic_of(topic).record)}")
         rows = self.rows[topic]
         self.packed_rows = np.zeros(PACKED_HEADER + len(rows) * compiled.PACKED_BYTES + 64, np.uint8)
         enter(f"bytes_{_name(topic)}", rows.view(np.uint8))

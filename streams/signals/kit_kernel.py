@@ -10,13 +10,9 @@ import numpy as np
 from schemas.catalogue import topic
 from schemas.codec import codec
 from schemas.records import DepthUpdate, Instrument
+from schemas.shapes import snake
 from streams.numeric import book
 from streams.numeric.outputs import outputs_type
-
-
-def snake_case(record: str) -> str:
-    """``DepthUpdate`` -> ``depth_update``."""
-    return "".join(f"_{letter.lower()}" if letter.isupper() and at else letter.lower() for at, letter in enumerate(record))
 
 
 class KernelDriver:
@@ -36,7 +32,7 @@ class KernelDriver:
         self.names = [topic(name).record for name in stage.OUTPUTS]
         rows = [np.zeros(stage.RESERVE[name], codec(topic(name).record).dtype) for name in stage.OUTPUTS]
         self.out = outputs_type(stage.OUTPUTS)(*((each, np.zeros(1, np.int64)) for each in rows))
-        self.handlers = {topic(name).record: getattr(stage, f"on_{snake_case(topic(name).record)}") for name in stage.INPUTS}
+        self.handlers = {topic(name).record: getattr(stage, f"on_{snake(topic(name).record)}") for name in stage.INPUTS}
 
     @property
     def timer(self) -> int:
