@@ -1,0 +1,151 @@
+"""Which Kafka cluster, how to reach it, and what topics, groups and transactional ids are called there.
+
+Found in this order: an address given (``kafka://HOST:PORT``), ``SQ_KAFKA_*`` variables, the file ``SQ_KAFKA_CONFIG`` names, the cluster that
+``sq kafka up`` started (its state file). Later ones fill what earlier ones leave open, so an address alone keeps a file's credentials.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from schemas.errors import WrongUse
+
+SCHEME = "kafka://"
+VARIABLES = {"SQ_KAFKA_BOOTSTRAP": "bootstrap", "SQ_KAFKA_REGISTRY": "registry", "SQ_KAFKA_ENVIRONMENT": "environment"}
+SETTING = "SQ_KAFKA_SETTING_"
+CONFIG = "SQ_KAFKA_CONFIG"
+HOME = "SQ_KAFKA_HOME"
+STATE_FILE = "cluster.json"
+ENVIRONMENT = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
+
+
+class NoCluster(WrongUse):
+    """No cluster is named anywhere."""
+
+    code = "no_cluster"
+
+
+class BadClusterFile(WrongUse):
+    """The cluster's configuration cannot be used; the text names the key."""
+
+    code = "bad_cluster_file"
+
+
+class Cluster(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A cluster as its clients need it.
+
+    Attributes:
+        bootstrap: ``HOST:PORT``, or several separated by commas.
+        registry: URL of a Confluent-compatible schema registry; empty if there is none.
+        environment: prefix of every name on the cluster; empty for the local one.
+        settings: librdkafka settings of every client, passed through as they are (TLS, SASL, anything).
+        registry_settings: settings of the registry's client, passed through (``basic.auth.user.info``, ``ssl.ca.location``).
+    """
+
+    bootstrap: str
+    registry: str = ""
+    environment: str = ""
+    settings: dict[str, str] = {}
+    registry_settings: dict[str, str] = {}
+
+    def name(self, name: str) -> str:
+        """What a topic, group, transactional id or subject is called on the cluster: ``<environment>.<name>``."""
+        return f"{self.environment}.{name}" if self.environment else name
+
+    def client(self, **settings: Any) -> dict[str, Any]:
+        """librdkafka settings of one client: this cluster's, and over them ``settings`` with ``_`` for ``.``."""
+        own = {key.replace("_", "."): value for key, value in settings.items()}
+        return {"bootstrap.servers": self.bootstrap, **own, **self.settings}
+
+    @property
+    def url(self) -> str:
+        """``kafka://HOST:PORT``."""
+        return f"{SCHEME}{self.bootstrap}"
+
+
+def home() -> Path:
+    """The folder of the cluster that ``sq kafka up`` keeps: ``SQ_KAFKA_HOME``, or one below the user's state folder."""
+    given = os.environ.get(HOME)
+    if given:
+        return Path(given)
+    state = os.environ.get("XDG_STATE_HOME")
+    return (Path(state) if state else Path.home() / ".local" / "state") / "shrivenquant" / "kafka"
+
+
+def is_cluster(text: str) -> bool:
+    """True if the text names a cluster, and no folder."""
+    return text.startswith(SCHEME)
+
+
+def find_cluster(url: str = "", environment: Mapping[str, str] = os.environ) -> Cluster:
+    """The cluster to use.
+
+    Args:
+        url: ``kafka://HOST:PORT``, or empty to use what is configured.
+        environment: variables.
+
+    Raises:
+        NoCluster: nothing names one.
+        BadClusterFile: a file or variable that names one cannot be used.
+    """
+    found: dict[str, Any] = {}
+    if url:
+        if not is_cluster(url) or not url[len(SCHEME) :].strip("/"):
+            raise NoCluster(f"{url!r} is no cluster; write kafka://HOST:PORT")
+        found["bootstrap"] = url[len(SCHEME) :].strip("/")
+    for variable, key in VARIABLES.items():
+        if environment.get(variable):
+            found.setdefault(key, environment[variable])
+    settings = {name[len(SETTING) :].lower().replace("_", "."): value for name, value in environment.items() if name.startswith(SETTING)}
+    unknown = [name for name in environment if name.startswith("SQ_KAFKA_") and name not in (*VARIABLES, CONFIG, HOME) and not name.startswith(SETTING)]
+    if unknown:
+        raise BadClusterFile(f"{unknown[0]} is not known{_near(unknown[0], (*VARIABLES, CONFIG, HOME))}; other settings are {SETTING}SECURITY_PROTOCOL and so on")
+    if environment.get(CONFIG):
+        _fill(found, settings, _read(Path(environment[CONFIG])))
+    state = home() / STATE_FILE
+    if state.is_file():
+        local = json.loads(state.read_text())
+        if found.get("bootstrap", local["bootstrap"]) == local["bootstrap"]:
+            _fill(found, settings, local)
+    if "bootstrap" not in found:
+        raise NoCluster("no Kafka cluster is named: start one with 'sq kafka up', or set SQ_KAFKA_BOOTSTRAP=HOST:PORT")
+    cluster = Cluster(**{**found, "settings": settings})
+    if cluster.environment and not ENVIRONMENT.fullmatch(cluster.environment):
+        raise BadClusterFile(f"environment {cluster.environment!r} is no prefix; use lower-case letters, digits and hyphens")
+    return cluster
+
+
+def _fill(found: dict[str, Any], settings: dict[str, str], given: dict[str, Any]) -> None:
+    for key, value in given.items():
+        if key == "settings":
+            for name, setting in value.items():
+                settings.setdefault(name, str(setting))
+        elif key in Cluster.__struct_fields__:
+            found.setdefault(key, value)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(path.read_text())
+    except OSError as problem:
+        raise BadClusterFile(f"cannot read {path}: {problem.strerror}; {CONFIG} names a TOML file") from problem
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise BadClusterFile(f"{path} is no TOML: {problem}") from problem
+    for key in content:
+        if key not in Cluster.__struct_fields__:
+            raise BadClusterFile(f"{path}: {key!r} is not known{_near(key, Cluster.__struct_fields__)}; keys are {', '.join(Cluster.__struct_fields__)}")
+    return content
+
+
+def _near(name: str, known: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f", did you mean {near[0]}?" if near else ""

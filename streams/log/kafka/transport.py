@@ -1,0 +1,149 @@
+"""What the runner needs of a log with partitions and transactions, as protocols.
+
+``streams.log.kafka.client`` implements them over confluent-kafka; the simulator of the tests over an in-memory log with virtual time. The runner
+knows nothing else of Kafka, so every crash and race that the simulator finds is one of the runner's own.
+
+Values are framed bodies (registry framing). Offsets are a partition's own: markers and aborted records leave holes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from schemas.errors import ShrivenError
+
+Partition = tuple[str, int]
+"""(topic as it is called on the cluster, partition)."""
+
+
+class Fetched(NamedTuple):
+    """One committed record as it was read. ``timestamp_ms`` is transport only."""
+
+    topic: str
+    partition: int
+    offset: int
+    value: bytes
+    timestamp_ms: int
+
+
+class TransportFailed(ShrivenError):
+    """The log cannot be used any more by this task: it ends, and the next owner recovers from the journal."""
+
+    code = "transport_failed"
+
+
+class Fenced(TransportFailed):
+    """Another owner has taken the transactional id over."""
+
+    code = "fenced"
+
+
+class OutcomeUnknown(TransportFailed):
+    """A commit was sent and its answer never came; the journal's end says whether it happened."""
+
+    code = "outcome_unknown"
+
+
+class OffsetOutOfRange(TransportFailed):
+    """The records at a position are gone: retention has overtaken it, or the topic was made anew."""
+
+    code = "offset_out_of_range"
+
+
+class TopicChanged(TransportFailed):
+    """A topic is not the one that was read before: another UUID, or another number of partitions."""
+
+    code = "topic_changed"
+
+
+class Reader(Protocol):
+    """Reads committed records of assigned partitions, each in offset order."""
+
+    def assign(self, positions: Mapping[Partition, int]) -> None:
+        """Read these partitions from these offsets on, and no others."""
+
+    def poll(self, limit: int, wait_seconds: float) -> Sequence[Fetched]:
+        """At most ``limit`` records, in the order fetched; waits for the first one only.
+
+        Raises:
+            OffsetOutOfRange: a position lies outside its partition.
+            TransportFailed: an error that does not heal by waiting (authorization, a topic that is gone).
+        """
+
+    def position(self, partition: Partition) -> int:
+        """Offset of the next record to read; it steps over markers and aborted records once a poll has met them."""
+
+    def end(self, partition: Partition) -> int:
+        """The last stable offset, asked of the log now: committed records lie before it."""
+
+    def start(self, partition: Partition) -> int:
+        """The log-start offset, asked of the log now."""
+
+    def pause(self, partitions: Sequence[Partition]) -> None:
+        """Fetch no more of these until :meth:`resume`; what was fetched before may still come."""
+
+    def resume(self, partitions: Sequence[Partition]) -> None:
+        """Fetch these again."""
+
+    def commit_position(self, offsets: Mapping[Partition, int]) -> None:
+        """Store group offsets: for tools and dashboards, never read back. A failure is reported by the next poll's log, not raised."""
+
+    def close(self) -> None:
+        """Give everything back."""
+
+
+class Writer(Protocol):
+    """One transactional producer.
+
+    Every method raises Fenced or TransportFailed when this producer can go on no more; ``commit`` may raise OutcomeUnknown. Neither is ever
+    retried or rebuilt by the task: the process ends.
+    """
+
+    def init(self) -> None:
+        """Fence every former owner of the transactional id and abort what it left open."""
+
+    def begin(self) -> None:
+        """Begin a transaction; calls nothing remote."""
+
+    def produce(self, topic: str, partition: int, values: Sequence[bytes], keys: Sequence[bytes] | None = None) -> None:
+        """Add records to the open transaction."""
+
+    def commit(self) -> Mapping[Partition, int]:
+        """Commit; returns the last offset written to each partition by this transaction."""
+
+    def abort(self) -> None:
+        """Abort the open transaction, if there is one and if that is possible."""
+
+    def close(self) -> None:
+        """Give everything back, without waiting for what is open."""
+
+
+class TopicFacts(NamedTuple):
+    """What a topic is: its UUID and its number of partitions."""
+
+    topic_id: str
+    partitions: int
+
+
+class Admin(Protocol):
+    """What the runner asks of the cluster besides records."""
+
+    def describe(self, topics: Sequence[str]) -> Mapping[str, TopicFacts]:
+        """Facts of the topics that exist."""
+
+
+class Log(Protocol):
+    """Makes the above, each a connection of its own."""
+
+    def reader(self, group: str) -> Reader:
+        """A reader of committed records. ``group`` names the group that :meth:`Reader.commit_position` stores offsets of."""
+
+    def writer(self, transactional_id: str) -> Writer:
+        """A transactional producer."""
+
+    def plain_writer(self) -> Writer:
+        """An idempotent producer without transactions: ``init``, ``begin`` and ``abort`` do nothing, ``commit`` waits for delivery."""
+
+    def admin(self) -> Admin:
+        """The cluster's facts."""
