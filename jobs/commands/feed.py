@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         topics = fed_topics(log)
         ends = partition_ends(cluster, topics)
         schema_ids = resolve(cluster, topics)
-        there = {topic: sum(partitions) for topic, partitions in ends.items() if topic.startswith("md.") and sum(partitions)}
+        there = {topic: max(each) for topic, each in ends.items() if topic.startswith("md.") and max(each)}
         if there:
             held = ", ".join(f"{topic} up to offset {count}" for topic, count in there.items())
             sys.stderr.write(f"sq: the cluster already holds {held}; this feed comes behind it\n")

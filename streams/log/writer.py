@@ -61,6 +61,7 @@ class TopicWriter:
         self._partition = int(folder.name)
         self._descriptor = self._index_descriptor = self._runs_descriptor = -1
         self._runs = 0
+        self.next_offset: int
         self._is_dirty = self._has_new_names = False
         self._is_journal = is_journal(topic)
         self.end_position = 0
