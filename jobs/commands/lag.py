@@ -52,7 +52,7 @@ def add(commands: Any) -> None:
     how.add_argument("--watch", action="store_true", help="redraw until interrupted")
     how.add_argument("--serve", type=int, metavar="PORT", help="expose Prometheus metrics until interrupted; 0 takes a free port")
     command.add_argument("--group", default="*", metavar="GLOB", help="only groups whose name matches")
-    command.add_argument("--replay-group", action="append", metavar="GLOB", help="groups that replay on purpose; default: *replay*, *backtest*, *what-if*")
+    command.add_argument("--replay-group", action="append", metavar="GLOB", help="groups that replay on purpose (default: *replay*, *backtest*, ...)")
     command.add_argument("--interval", type=float, metavar="SECONDS", help="between two collections (default: 2 to watch, 5 to serve)")
     command.add_argument("--window", type=float, metavar="SECONDS", default=60.0, help="how far back states and rates look (default 60)")
     command.add_argument("--calendar", type=Path, metavar="FILE", help="with --serve: when which market is expected to be quiet (TOML)")

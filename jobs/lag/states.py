@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 from jobs.lag.settings import LagSettings
 
-SHRINKS = 0.98  # the later half's mean lag against the earlier half's: commits come in steps, so equal lags differ by a little
+SHRINKS = 0.05  # of what was consumed meanwhile: commits come in steps, so the means of equal lags differ by a little
 
 
 class Sample(NamedTuple):
@@ -81,8 +81,20 @@ def judge(history: History, settings: LagSettings) -> str | None:
     waited = _while_waiting(samples)
     if waited[0].position == now.position:
         return _standing(history, waited, settings)
-    half = max(1, len(waited) // 2)
-    return "CATCHING_UP" if _mean_lag(waited[-half:]) < SHRINKS * _mean_lag(waited[:half]) else "FALLING_BEHIND"
+    return "CATCHING_UP" if _shrinks(waited) else "FALLING_BEHIND"
+
+
+def _shrinks(waited: list[Sample]) -> bool:
+    """True if the mean lag of the later half is below that of the earlier half, by more than the steps of commits explain.
+
+    Samples of a standstill before the position moved are left out: a consumer that goes on after one is judged by what it does now.
+    """
+    while waited[1].position == waited[0].position:
+        waited = waited[1:]
+    half = len(waited) // 2
+    drained = _mean_lag(waited[:half]) - _mean_lag(waited[-half:])
+    consumed = (waited[-1].position or 0) - (waited[0].position or 0)
+    return drained > SHRINKS * consumed * (len(waited) - half) / (len(waited) - 1)
 
 
 def _standing(history: History, waited: list[Sample], settings: LagSettings) -> str | None:
