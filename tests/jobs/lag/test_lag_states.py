@@ -205,7 +205,7 @@ def test_replay_speed_is_log_seconds_read_per_second() -> None:
 
 def test_histories_are_bounded_by_the_window() -> None:
     history = History()
-    for time in range(0, 10_000):
+    for time in range(10_000):
         history.add(sample(float(time), time, time), 60)
     assert len(history.samples) <= 62
     assert history.samples[0].time <= 9_999 - 60 < history.samples[1].time + 1
