@@ -12,12 +12,12 @@ from streams.log.kafka.cluster import Cluster
 
 
 @pytest.fixture
-def make_case(cluster: Cluster) -> Iterator[MakeCase]:
+def make_case(bare_cluster: Cluster) -> Iterator[MakeCase]:
     """Makes cases, and removes them."""
     made: list[LagCase] = []
 
     def make(**how: Any) -> LagCase:
-        made.append(LagCase(cluster, **how))
+        made.append(LagCase(bare_cluster, **how))
         return made[-1]
 
     yield make

@@ -41,41 +41,41 @@ def sq(cluster: Cluster, *arguments: str, expect: int = 0) -> str:
     return ended.stdout if expect == 0 else ended.stderr
 
 
-def test_no_group_gives_an_empty_list_and_words(cluster: Cluster) -> None:
-    assert sq(cluster, "--json", "--group", "nobody-is-called-this") == "[]\n"
-    assert "no group" in sq(cluster, "--group", "nobody-is-called-this")
+def test_no_group_gives_an_empty_list_and_words(bare_cluster: Cluster) -> None:
+    assert sq(bare_cluster, "--json", "--group", "nobody-is-called-this") == "[]\n"
+    assert "no group" in sq(bare_cluster, "--group", "nobody-is-called-this")
 
 
-def test_rows_of_a_transactional_topic_are_true(cluster: Cluster, case: LagCase) -> None:
+def test_rows_of_a_transactional_topic_are_true(bare_cluster: Cluster, case: LagCase) -> None:
     for _ in range(5):
         case.transaction(10)
     case.transaction(4, "abort")
     for name, count in (("done", 50), ("short", 47)):
         case.read(count, name)
-    rows = {row["group"]: row for row in json.loads(sq(cluster, "--json")) if row["group"].startswith(case.topic)}
+    rows = {row["group"]: row for row in json.loads(sq(bare_cluster, "--json")) if row["group"].startswith(case.topic)}
     assert {name: rows[case.group(name)]["lag_records"] for name in ("done", "short")} == {"done": 0, "short": 3}
     assert list(rows[case.group("done")]) == ["group", "topic", "partition", "position", "lag_records", "lag_seconds", "state", "reason"]
-    table = sq(cluster, "--group", f"{case.topic}.*").splitlines()
+    table = sq(bare_cluster, "--group", f"{case.topic}.*").splitlines()
     assert table[0].split()[:3] == ["group", "topic", "part"] and len(table) == 5
 
 
-def test_thirty_groups_are_answered_in_a_few_seconds(cluster: Cluster, case: LagCase) -> None:
+def test_thirty_groups_are_answered_in_a_few_seconds(bare_cluster: Cluster, case: LagCase) -> None:
     for _ in range(30):
         case.transaction(100)
     for number in range(30):
         case.commit(number * 100, f"g{number}")
     began = time.monotonic()
-    rows = json.loads(sq(cluster, "--json", "--group", f"{case.topic}.*"))
+    rows = json.loads(sq(bare_cluster, "--json", "--group", f"{case.topic}.*"))
     assert len(rows) == 30 and all(row["lag_records"] > 0 and row["lag_seconds"] is not None for row in rows)
     assert time.monotonic() - began < 30, "a few seconds on an idle machine, its start included"
 
 
-def test_looking_leaves_nothing_on_the_cluster(cluster: Cluster, case: LagCase) -> None:
+def test_looking_leaves_nothing_on_the_cluster(bare_cluster: Cluster, case: LagCase) -> None:
     case.transaction(10)
     case.commit(2)
-    admin = AdminClient(cluster.client())
+    admin = AdminClient(bare_cluster.client())
     before = {group.group_id for group in admin.list_consumer_groups().result().valid}, set(admin.list_topics(timeout=30).topics)
-    sq(cluster, "--json")
+    sq(bare_cluster, "--json")
     after = {group.group_id for group in admin.list_consumer_groups().result().valid}, set(admin.list_topics(timeout=30).topics)
     assert after[0] - before[0] == set() and after[1] - before[1] == set()
 
@@ -90,10 +90,10 @@ def test_an_unreachable_cluster_is_said_in_one_line() -> None:
 
 
 @pytest.fixture
-def served(cluster: Cluster, case: LagCase) -> Iterator[str]:
+def served(bare_cluster: Cluster, case: LagCase) -> Iterator[str]:
     """Address of an exporter process of this case's groups."""
     command = [sys.executable, "-m", "jobs.lag", "--serve", "0", "--interval", "0.2", "--group", f"{case.topic}.*"]
-    process = subprocess.Popen(command, env=variables(cluster), stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, env=variables(bare_cluster), stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     yield process.stdout.readline().strip().removeprefix("metrics=")
     process.terminate()
