@@ -37,9 +37,17 @@ PROCESS = (
 MEMBER = (
     Metric("shriven_shard_owned", "gauge", "1 while this member owns the shard; over all members exactly 1.", "1", TASK_LABELS),
     Metric("shriven_task_restarts_total", "counter", "Children started again after they ended on their own.", "restarts", TASK_LABELS),
-    Metric("shriven_task_endings_total", "counter", "Children that ended, by error code; 'drained' is a clean end.", "endings", (*TASK_LABELS, "code")),
+    Metric(
+        "shriven_task_endings_total", "counter", "Children that ended, by error code; 'drained' is a clean end.", "endings", (*TASK_LABELS, "code")
+    ),
     Metric("shriven_fenced_total", "counter", "Children that were fenced: another owner took their transactional id over.", "endings", TASK_LABELS),
-    Metric("shriven_unknown_outcomes_total", "counter", "Commits whose answer never came; the next owner resolved them from the journal.", "commits", TASK_LABELS),
+    Metric(
+        "shriven_unknown_outcomes_total",
+        "counter",
+        "Commits whose answer never came; the next owner resolved them from the journal.",
+        "commits",
+        TASK_LABELS,
+    ),
     Metric("shriven_replay_divergence_total", "counter", "Recoveries that did not reproduce what the journal says.", "recoveries", TASK_LABELS),
     Metric("shriven_quarantined", "gauge", "1 while the shard is given up after too many crashes in a row.", "1", TASK_LABELS),
     Metric("shriven_rebalances_total", "counter", "Assignments of shards this member has seen.", "rebalances", ("topology",)),
@@ -49,12 +57,27 @@ MEMBER = (
 TASK = (
     Metric("shriven_task_state", "gauge", "1 for the state the task is in, 0 for the others.", "1", (*TASK_LABELS, "state")),
     Metric("shriven_input_records_total", "counter", "Records consumed, counted when their batch has committed.", "records", (*TASK_LABELS, "topic")),
-    Metric("shriven_output_records_total", "counter", "Records written or digested, counted when their batch has committed.", "records", (*TASK_LABELS, "topic")),
+    Metric(
+        "shriven_output_records_total",
+        "counter",
+        "Records written or digested, counted when their batch has committed.",
+        "records",
+        (*TASK_LABELS, "topic"),
+    ),
     Metric("shriven_output_bytes_total", "counter", "Bytes of record bodies written or digested.", "bytes", (*TASK_LABELS, "topic")),
     Metric("shriven_batches_total", "counter", "Batches committed.", "batches", TASK_LABELS),
-    Metric("shriven_batch_seconds", "histogram", "Work of a batch, from its first record to the start of its commit.", "seconds", TASK_LABELS, BATCH_BUCKETS),
+    Metric(
+        "shriven_batch_seconds",
+        "histogram",
+        "Work of a batch, from its first record to the start of its commit.",
+        "seconds",
+        TASK_LABELS,
+        BATCH_BUCKETS,
+    ),
     Metric("shriven_batch_records", "histogram", "Input records of a batch.", "records", TASK_LABELS, RECORD_BUCKETS),
-    Metric("shriven_commit_seconds", "histogram", "From the start of a batch's commit to its acknowledgement.", "seconds", TASK_LABELS, COMMIT_BUCKETS),
+    Metric(
+        "shriven_commit_seconds", "histogram", "From the start of a batch's commit to its acknowledgement.", "seconds", TASK_LABELS, COMMIT_BUCKETS
+    ),
     Metric(
         "shriven_tick_to_quote_seconds",
         "histogram",
@@ -81,20 +104,40 @@ TASK = (
     ),
     Metric("shriven_journal_sequence", "gauge", "Sequence of the last committed journal record.", "records", TASK_LABELS),
     Metric("shriven_input_lag_records", "gauge", "Last stable offset minus position, as this task sees it.", "records", (*TASK_LABELS, "topic")),
-    Metric("shriven_input_lag_seconds", "gauge", "Age of the next record to read by its Kafka timestamp; 0 when caught up.", "seconds", (*TASK_LABELS, "topic")),
-    Metric("shriven_event_time_lag_seconds", "gauge", "Wall clock minus the pipeline's clock; large when recorded data is fed.", "seconds", TASK_LABELS),
+    Metric(
+        "shriven_input_lag_seconds",
+        "gauge",
+        "Age of the next record to read by its Kafka timestamp; 0 when caught up.",
+        "seconds",
+        (*TASK_LABELS, "topic"),
+    ),
+    Metric(
+        "shriven_event_time_lag_seconds", "gauge", "Wall clock minus the pipeline's clock; large when recorded data is fed.", "seconds", TASK_LABELS
+    ),
     Metric("shriven_position", "gauge", "Offset of the next record to read.", "offset", (*TASK_LABELS, "topic")),
     Metric("shriven_dead_letters_total", "counter", "Records that went to the dead-letter topic, by reason.", "records", (*TASK_LABELS, "reason")),
     Metric("shriven_recoveries_total", "counter", "Recoveries finished by this process.", "recoveries", TASK_LABELS),
     Metric("shriven_recovery_seconds", "histogram", "Start of recovery to ready for the first new record.", "seconds", TASK_LABELS, RECOVERY_BUCKETS),
     Metric("shriven_recovered_records_total", "counter", "Input records executed again during recovery.", "records", TASK_LABELS),
-    Metric("shriven_aborted_transactions_total", "counter", "Transactions this task aborted, or found open and aborted at take-over.", "transactions", TASK_LABELS),
+    Metric(
+        "shriven_aborted_transactions_total",
+        "counter",
+        "Transactions this task aborted, or found open and aborted at take-over.",
+        "transactions",
+        TASK_LABELS,
+    ),
     Metric("shriven_snapshot_bytes", "gauge", "Size of the last snapshot.", "bytes", TASK_LABELS),
     Metric("shriven_snapshot_seconds", "gauge", "Time the last snapshot took to be written.", "seconds", TASK_LABELS),
     Metric("shriven_snapshot_sequence", "gauge", "Journal sequence of the last snapshot.", "records", TASK_LABELS),
     Metric("shriven_state_capacity_ratio", "gauge", "Entries in use of a bounded state table, of its capacity.", "ratio", (*TASK_LABELS, "table")),
     Metric("shriven_registry_errors_total", "counter", "Failed calls to the schema registry, by cause.", "calls", (*TASK_LABELS, "cause")),
-    Metric("shriven_input_clock_skew_records_total", "counter", "Records whose Kafka timestamp lies in the future; their age counts as 0.", "records", TASK_LABELS),
+    Metric(
+        "shriven_input_clock_skew_records_total",
+        "counter",
+        "Records whose Kafka timestamp lies in the future; their age counts as 0.",
+        "records",
+        TASK_LABELS,
+    ),
 )
 
 SYMBOL_LABELS = (*TASK_LABELS, "symbol")
@@ -121,7 +164,9 @@ DOMAIN = (
     Metric("shriven_account_realized", "gauge", "Realized P&L before fees.", "currency", ACCOUNT_LABELS),
     Metric("shriven_account_unrealized", "gauge", "Unrealized P&L, longs at bid and shorts at ask.", "currency", ACCOUNT_LABELS),
     Metric("shriven_account_fees", "gauge", "Fees paid.", "currency", ACCOUNT_LABELS),
-    Metric("shriven_account_drawdown_ratio", "gauge", "Fall of equity from its peak since this process began, of that peak.", "ratio", ACCOUNT_LABELS),
+    Metric(
+        "shriven_account_drawdown_ratio", "gauge", "Fall of equity from its peak since this process began, of that peak.", "ratio", ACCOUNT_LABELS
+    ),
     Metric("shriven_performance", "gauge", "Metrics of the performance report, by name.", "as named", (*ACCOUNT_LABELS, "name")),
 )
 

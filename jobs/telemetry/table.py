@@ -18,7 +18,7 @@ PREFIX = "shriven_"
 KINDS = ("counter", "gauge", "histogram")
 
 # A `_created` series beside every counter doubles the series for a value that nobody draws.
-prometheus_client.disable_created_metrics()
+prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class UnknownMetric(WrongUse):
