@@ -158,6 +158,11 @@ class DomainMetrics:
             gauge.set(record.quantity / 10**symbol.quantity_precision)
 
     def _pnl(self, records: list[Any]) -> None:
+        for record in records:  # the peak may lie inside the batch
+            if record.equity is not None:
+                account, equity = str(record.account), int(record.equity) / 10.0**record.amount_precision
+                peak = self._peaks[account] = max(self._peaks.get(account, equity), equity)
+                self._of("account_drawdown_ratio", account).set((peak - equity) / peak if peak > 0 else 0.0)
         for record in {record.account: record for record in records}.values():
             account, unit = str(record.account), 10.0**record.amount_precision
             for name in ("cash", "realized", "fees"):
@@ -165,10 +170,6 @@ class DomainMetrics:
             for name in ("equity", "unrealized"):
                 value = getattr(record, name)
                 self._set_or_remove(f"account_{name}", None if value is None else int(value) / unit, account)
-            if record.equity is not None:
-                equity = int(record.equity) / unit
-                peak = self._peaks[account] = max(self._peaks.get(account, equity), equity)
-                self._of("account_drawdown_ratio", account).set((peak - equity) / peak if peak > 0 else 0.0)
 
     def _risk_events(self, records: list[Any]) -> None:
         for record in records:

@@ -153,7 +153,7 @@ class Log:
         found = {name: redacted(value, name) for name, value in ordered.items() if value is not None}
         time = self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
         said = redacted(text)
-        if stream.isatty() if self._human is None else self._human:
+        if _is_terminal(stream) if self._human is None else self._human:
             line = _human_line(time, level, event, said, found)
         else:
             line = json.dumps({"time": time, "level": level, "event": event, "text": said, **found}, default=str, ensure_ascii=False)
@@ -163,6 +163,10 @@ class Log:
                 stream.flush()
             except (OSError, ValueError):
                 return  # nobody reads: a full disk or a closed pipe below the log is no reason to stop trading
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    return not stream.closed and stream.isatty()
 
 
 def _human_line(time: str, level: str, event: str, text: str, fields: Mapping[str, Any]) -> str:
