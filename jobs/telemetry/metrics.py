@@ -129,6 +129,13 @@ TASK = (
     Metric("shriven_snapshot_bytes", "gauge", "Size of the last snapshot.", "bytes", TASK_LABELS),
     Metric("shriven_snapshot_seconds", "gauge", "Time the last snapshot took to be written.", "seconds", TASK_LABELS),
     Metric("shriven_snapshot_sequence", "gauge", "Journal sequence of the last snapshot.", "records", TASK_LABELS),
+    Metric(
+        "shriven_snapshots_rejected_total",
+        "counter",
+        "Snapshots that recovery passed over, since they are torn or do not match the journal.",
+        "snapshots",
+        TASK_LABELS,
+    ),
     Metric("shriven_state_capacity_ratio", "gauge", "Entries in use of a bounded state table, of its capacity.", "ratio", (*TASK_LABELS, "table")),
     Metric("shriven_registry_errors_total", "counter", "Failed calls to the schema registry, by cause.", "calls", (*TASK_LABELS, "cause")),
     Metric(

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.process_collector import ProcessCollector
 
 from jobs.telemetry import metrics
-from jobs.telemetry.table import make
+from jobs.telemetry.table import make, short
 from schemas.errors import WrongUse
 
 
@@ -119,8 +119,9 @@ class TaskMetrics:
             self._of("dead_letters_total", reason)
         for cause in metrics.REGISTRY_CAUSES:
             self._of("registry_errors_total", cause)
-        for name in ("batches_total", "recoveries_total", "recovered_records_total", "aborted_transactions_total", "input_clock_skew_records_total"):
-            self._of(name)
+        for metric in metrics.TASK:
+            if metric.labels == metrics.TASK_LABELS and metric.kind != "gauge":
+                self._of(short(metric))
         self.state("starting")
 
     def _of(self, *name_and_values: str) -> Any:
@@ -221,6 +222,10 @@ class TaskMetrics:
         self._of("snapshot_bytes").set(size_bytes)
         self._of("snapshot_seconds").set(seconds)
         self._of("snapshot_sequence").set(sequence)
+
+    def snapshot_rejected(self) -> None:
+        """Recovery passed over a snapshot that is torn or does not match the journal."""
+        self._of("snapshots_rejected_total").inc()
 
     def capacity(self, table: str, used: int, limit: int) -> None:
         """How full a bounded state table is."""
