@@ -15,8 +15,9 @@ from prometheus_rows import FIRING, RULES, promtool, run
 
 from infra.prometheus import generate
 from infra.prometheus.alerts import ALERTS
-from infra.prometheus.faults import ALWAYS, FAULTS, ROWS, SILENT
+from infra.prometheus.faults import FAULTS, ROWS, SILENT
 from infra.prometheus.recording import RECORDINGS
+from infra.prometheus.rows import ALWAYS
 from jobs.telemetry.document import declared
 
 ROOT = Path(__file__).resolve().parents[2]
