@@ -15,7 +15,10 @@ FOLDER = Path(__file__).resolve().parent / "dashboards"
 
 def document(board: Board) -> str:
     """The dashboard as JSON, keys sorted."""
-    return json.dumps(json.loads(JSONEncoder(sort_keys=True).encode(dashboard_of(board))), indent=1, sort_keys=True) + "\n"
+    content = json.loads(JSONEncoder(sort_keys=True).encode(dashboard_of(board)))
+    for each in (*content["links"], *content["annotations"]["list"]):
+        each.pop("placement", None)  # the builder's default hides them in a menu
+    return json.dumps(content, indent=1, sort_keys=True) + "\n"
 
 
 def files() -> dict[Path, str]:

@@ -76,7 +76,7 @@ def selectors(expr: str) -> list[tuple[str, set[str]]]:
     promql_parser.parse(expr)
     found = []
     for name, labels in re.findall(r"\b([a-zA-Z_][\w:]*)(?:\{([^}]*)\})?(?=[\s)\[>=<*/+-]|$)", re.sub(r'"[^"]*"', '""', expr)):
-        if name.startswith("shriven") or name in SYNTHETIC or name.startswith("process_"):
+        if name.startswith(("shriven", "process_")) or name in SYNTHETIC:
             found.append((name, set(re.findall(r"(\w+)\s*[=!]~?", labels))))
     return found
 

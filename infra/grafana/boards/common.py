@@ -52,8 +52,8 @@ def output_rate(pattern: str, what: str, **more: object) -> Panel:
 
 FRESHNESS = number(
     "Within 500 ms, 1 h",
-    f"Share of the last hour's batches that were committed within 500 ms of the Kafka timestamp of their oldest record. Objective {at.FRESHNESS_OBJECTIVE:.0%}; "
-    "FreshnessBurnFast fires below 85.6 %.",
+    f"Share of the last hour's batches committed within 500 ms of the Kafka timestamp of their oldest record. "
+    f"Objective {at.FRESHNESS_OBJECTIVE:.0%}; FreshnessBurnFast fires below 85.6 %.",
     "percentunit",
     f"1 - max(shriven:freshness_errors:ratio_rate1h{{{TOPOLOGIES}}})",
     thresholds=((1 - at.FAST_BURN_RATIO, ORANGE), (1 - at.SLOW_BURN_RATIO, YELLOW), (at.FRESHNESS_OBJECTIVE, GREEN)),

@@ -114,7 +114,8 @@ KAFKA = Board(
                     "Offsets between the first kept and the high watermark.",
                     "short",
                     (
-                        f"sum by (topic) (shriven_partition_high_watermark_offset{{{EVERYWHERE}}} - shriven_partition_log_start_offset{{{EVERYWHERE}}})",
+                        f"sum by (topic) (shriven_partition_high_watermark_offset{{{EVERYWHERE}}}"
+                        f" - shriven_partition_log_start_offset{{{EVERYWHERE}}})",
                         "{{topic}}",
                     ),
                 ),

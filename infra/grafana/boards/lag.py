@@ -81,7 +81,7 @@ MAIN = Row(
         ),
         graph(
             "Lag in seconds",
-            "Age of the record at the position; 0 when everything committed is read. Where it is unknown there is no line, and the reason is in the table below.",
+            "Age of the record at the position; 0 when everything committed is read. No line: unknown, the reason is in the table below.",
             "s",
             (f"max by ({BY}) (shriven_consumer_lag_seconds{{{LIVE}}})", NAME),
             thresholds=((at.LAG_SECONDS, RED),),
@@ -166,7 +166,7 @@ REPLAYS = Row(
             nothing="no replay",
         ),
         graph(
-            "Caught up in",
+            "Replay caught up in",
             "When a replay reaches the present end.",
             "s",
             (f"max by ({BY}) (shriven_consumer_eta_drain_seconds{{{REPLAY}}})", NAME),

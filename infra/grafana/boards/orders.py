@@ -221,7 +221,8 @@ VENUE = Board(
                     "Refused, 1 h",
                     "Share of the last hour's reports that refuse an order or a cancel.",
                     "percentunit",
-                    f'sum(increase(shriven_execution_reports_total{{{TASKS},kind=~"REJECTED|CANCEL_REJECTED"}}[1h])) / (sum(increase(shriven_execution_reports_total{{{TASKS}}}[1h])) > 0)',
+                    f'sum(increase(shriven_execution_reports_total{{{TASKS},kind=~"REJECTED|CANCEL_REJECTED"}}[1h]))'
+                    f" / (sum(increase(shriven_execution_reports_total{{{TASKS}}}[1h])) > 0)",
                     thresholds=((0.1, YELLOW), (0.5, RED)),
                     nothing="no reports",
                 ),

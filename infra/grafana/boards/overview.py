@@ -74,7 +74,7 @@ FLOW = Row(
         ),
         graph(
             "Late batches",
-            "Share of batches later than 500 ms over four windows. FreshnessBurnFast: 5 m and 1 h above 14.4 %; FreshnessBurnSlow: 30 m and 6 h above 6 %.",
+            "Share of batches later than 500 ms. FreshnessBurnFast: 5 m and 1 h above 14.4 %; FreshnessBurnSlow: 30 m and 6 h above 6 %.",
             "percentunit",
             *(
                 (f"max by (topology) (shriven:freshness_errors:ratio_rate{window}{{{TOPOLOGIES}}})", f"{{{{topology}}}} {window}")
@@ -94,6 +94,7 @@ TASKS_ROW = Row(
             enumerated("shriven_task_state", TASKS, TASK_STATES, "topology, shard"),
             "{{topology}}.{{shard}}",
             TASK_STATE_NAMES,
+            width=8,
         ),
         states(
             "Owners of each shard",
@@ -101,6 +102,15 @@ TASKS_ROW = Row(
             f"sum by (topology, shard) (shriven_shard_owned{{{TASKS}}})",
             "{{topology}}.{{shard}}",
             {0: ("none", RED), 1: ("one", GREEN), 2: ("two", RED), 3: ("three", RED)},
+            width=8,
+        ),
+        states(
+            "Given up",
+            "Quarantined: the child ended too often in a row, and is started no more.",
+            f"max by (topology, shard) (shriven_quarantined{{{TASKS}}})",
+            "{{topology}}.{{shard}}",
+            {0: ("no", GREEN), 1: ("quarantined", RED)},
+            width=8,
         ),
         graph(
             "Children that ended",
@@ -110,6 +120,12 @@ TASKS_ROW = Row(
                 f"sum by (topology, shard, code) (increase(shriven_task_endings_total{{{TASKS}}}[$__rate_interval]))",
                 "{{topology}}.{{shard}} {{code}}",
             ),
+        ),
+        graph(
+            "Recoveries",
+            "Recoveries finished by the present processes: one at every start over an old journal.",
+            "short",
+            (f"sum by (topology, shard) (shriven_recoveries_total{{{TASKS}}})", "{{topology}}.{{shard}}"),
         ),
         graph(
             "Restarts, fencing, unknown outcomes",
@@ -141,11 +157,11 @@ TASKS_ROW = Row(
         ),
         graph(
             "Recovery",
-            f"Mean time of the recoveries of the last hour; the bar is {at.RECOVERY_SECONDS:g} s for a restart in the same slot.",
+            f"Mean time of the recoveries of the present processes; the bar is {at.RECOVERY_SECONDS:g} s for a restart in the same slot.",
             "s",
             (
-                f"sum by (topology, shard) (increase(shriven_recovery_seconds_sum{{{TASKS}}}[1h]) or shriven_recovery_seconds_sum{{{TASKS}}})"
-                f" / (sum by (topology, shard) (increase(shriven_recovery_seconds_count{{{TASKS}}}[1h]) or shriven_recovery_seconds_count{{{TASKS}}}) > 0)",
+                f"sum by (topology, shard) (shriven_recovery_seconds_sum{{{TASKS}}})"
+                f" / (sum by (topology, shard) (shriven_recovery_seconds_count{{{TASKS}}}) > 0)",
                 "{{topology}}.{{shard}}",
             ),
             thresholds=((at.RECOVERY_SECONDS, RED),),
