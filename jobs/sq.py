@@ -28,6 +28,7 @@ COMMANDS = {
     "control": "controlling",
     "kafka": "kafka",
     "feed": "feed",
+    "pull": "pull",
     "run": "run",
     "stop": "stop",
     "status": "status",
