@@ -29,6 +29,16 @@ class Topic(NamedTuple):
     merge_rank: int
     owner: str
 
+    @property
+    def redrive(self) -> str:
+        """``commutative``: a dead letter of this input may be written to it again, late, and the result is that of a clean run. ``halt``: its
+        records mean what they mean in their order only; they can be inspected and discarded.
+        """
+        return "commutative" if self.name in COMMUTATIVE or self.name.startswith("ref.") else "halt"
+
+
+COMMUTATIVE = ("control",)
+"""Inputs besides ``ref.*`` whose records apply at the present clock, wherever they lie."""
 
 _ROWS = (
     ("control", "ControlCommand", "", "external", "operator"),
@@ -57,6 +67,7 @@ _ROWS = (
     ("pipeline.journal", "JournalRecord", "", "runtime", "runner"),
     ("pipeline.snapshots", "SnapshotChunk", "", "runtime", "runner"),
     ("pipeline.dlq", "DeadLetter", "", "runtime", "runner"),
+    ("pipeline.dlq.decisions", "DeadLetterDecision", "", "runtime", "operator"),
 )
 
 TOPICS: dict[str, Topic] = {name: Topic(name, record, key, kind, rank, owner) for rank, (name, record, key, kind, owner) in enumerate(_ROWS)}
