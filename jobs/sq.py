@@ -16,7 +16,7 @@ import traceback
 from jobs.helping import HelpFormatter
 from schemas.errors import ShrivenError
 
-COMMANDS = ("import", "generate", "topics", "cat", "backtest", "verify", "replay", "report", "control", "bench", "kafka")
+COMMANDS = ("import", "generate", "topics", "cat", "backtest", "verify", "replay", "report", "control", "bench", "kafka", "dlq", "skip", "project")
 MODULES = {"import": "importing", "generate": "generating", "topics": "topics", "cat": "cat", "control": "controlling", "bench": "bench"}
 EPILOG = """\
 a first round, without any data:

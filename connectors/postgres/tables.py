@@ -6,12 +6,12 @@ run in the log's order; statements of different topics write different columns, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
+from connectors.named import named
 from schemas.catalogue import topic
 from schemas.records import Instrument
-from schemas.shapes import shapes
 from schemas.vocabulary import RequestKind
 
 TABLES = ("instruments", "orders", "fills", "positions", "pnl")
@@ -151,13 +151,10 @@ def statement(name: str, record: Any) -> str:
 
 def reader(name: str) -> Callable[[Any, int, int], Values]:
     """Function from (record, partition, offset) of the topic ``name`` to a statement's parameters."""
-    fields: Sequence[tuple[str, tuple[str, ...]]] = [(field.name, field.symbols) for field in shapes()[topic(name).record].fields]
+    fields = named(topic(name).record)
 
     def values(record: Any, partition: int, offset: int) -> Values:
-        found = {field: symbols[getattr(record, field)] if symbols else getattr(record, field) for field, symbols in fields}
-        found["log_partition"] = partition
-        found["log_offset"] = offset
-        return found
+        return {**fields(record), "log_partition": partition, "log_offset": offset}
 
     return values
 

@@ -3,8 +3,8 @@
 A record that makes a stage fail halts the task, and every restart meets it again. ``sq skip TOPIC/PARTITION/OFFSET --reason "..."`` writes a SKIP
 command; the runner polls ``control`` before anything else, dead-letters the record in its place and journals that it did. No stage acts on a SKIP.
 
-In the ControlCommand, ``name`` is the place, ``value`` the topology it is for (every topology of an environment reads the same ``control``), ``reason``
-and ``issued_by`` say why and who.
+In the ControlCommand, ``name`` is the place, ``value`` the topology it is for (every topology of an environment reads the same ``control``),
+``reason`` and ``issued_by`` say why and who.
 
 >>> command = skip_command(SkipRequest("md.trades", 0, 1234, "pipeline"), "crossed book of 10:31", "ops", 1)
 >>> command.name, command.value
