@@ -218,7 +218,7 @@ class DeadLetters:
                 writer.commit()
             return Outcome(done, before)
         except Fenced as problem:
-            raise DecisionInterrupted("another 'sq dlq' decides about these dead letters just now; run yours again, what is decided stays") from problem
+            raise DecisionInterrupted("another 'sq dlq' decides about these dead letters too; run yours again, what is decided stays") from problem
         except OutcomeUnknown as problem:
             raise DecisionInterrupted("the broker's answer was lost; run the same command again, what is decided stays") from problem
         finally:

@@ -52,5 +52,5 @@ def run(arguments: argparse.Namespace) -> int:
     if not start <= request.offset < end:
         raise BadSkip(f"{name}/{request.partition} holds offsets {start} to {end - 1}; there is no {request.place}")
     offset = send_control(log, cluster.name(TOPIC), Registered(cluster).id_of(TOPIC), command)
-    print(f"skip of {request.place} for {request.topology} written to {cluster.name(TOPIC)}/0/{offset}; its runner takes it up, now or at its next start")
+    print(f"skip of {request.place} for {request.topology} written to {cluster.name(TOPIC)}/0/{offset}; its runner obeys now, or at its next start")
     return 0
