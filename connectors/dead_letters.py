@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from connectors.framed import FramedDecoder
 from schemas.catalogue import topic as topic_of
+from schemas.catalogue import topology_topics
 from schemas.codec import codec
 from schemas.errors import BadData, ShrivenError, WrongUse
 from schemas.general import MalformedRecord
@@ -86,17 +87,18 @@ class DeadLetters:
         name: what a topic or id is called on the cluster.
         topology: whose.
         decoder: of the cluster's values.
-        id_of: registry id to write a topic with, from its catalogue name and its name on the cluster.
+        id_of: registry id to write a topic with, from its name in the catalogue.
     """
 
-    def __init__(self, log: Log, name: Callable[[str], str], topology: str, decoder: FramedDecoder, id_of: Callable[[str, str], int]) -> None:
+    def __init__(self, log: Log, name: Callable[[str], str], topology: str, decoder: FramedDecoder, id_of: Callable[[str], int]) -> None:
         self._log = log
         self._name = name
         self.topology = topology
         self._decoder = decoder
         self._id_of = id_of
-        self.letters_topic = name(LETTERS.replace("pipeline", topology, 1))
-        self.decisions_topic = name(DECISIONS.replace("pipeline", topology, 1))
+        topology_topics(topology)  # refuses a name that no topology can have
+        self._decisions = f"{topology}.dlq.decisions"
+        self.letters_topic, self.decisions_topic = name(f"{topology}.dlq"), name(self._decisions)
         self._group = name(f"{topology}.dlq.operator")
 
     def decisions(self) -> dict[tuple[int, int], DeadLetterDecision]:
@@ -182,7 +184,7 @@ class DeadLetters:
         return self._decide(letters, REDRIVEN, reason, operator, at, values, replacement is not None)
 
     def _framed(self, topic: str, body: bytes) -> bytes:
-        return header(self._id_of(topic, self._name(topic))) + body
+        return header(self._id_of(topic)) + body
 
     def _decide(
         self,
@@ -198,7 +200,7 @@ class DeadLetters:
         if not reason.strip():
             raise WrongUse("a decision about a dead letter needs --reason: it is asked for later")
         facts_of(self._log, [self.decisions_topic, *{self._name(letter.content.origin_topic) for letter in letters if values}])
-        head = header(self._id_of(DECISIONS, self.decisions_topic))
+        head = header(self._id_of(self._decisions))
         writer = self._log.writer(self._group)
         try:
             writer.init()  # 1

@@ -16,7 +16,9 @@ from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.errors import BadData
 from schemas.general import MalformedRecord, from_avro, plain_schema
+from schemas.registry import Registry, fingerprint
 from schemas.shapes import shapes
+from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import HEADER_BYTES, BadFraming, schema_id_of
 
 SchemaOf = Callable[[int], dict[str, Any]]
@@ -81,10 +83,14 @@ class FramedDecoder:
         key = name, schema_id
         if key not in self._others:
             schema = self._schema_of(schema_id)
-            canonical = fastavro.schema.to_parsing_canonical_form(schema)
-            is_ours = bytes.fromhex(fastavro.schema.fingerprint(canonical, "SHA-256")) == codec(name).fingerprint
+            is_ours = fingerprint(schema) == codec(name).fingerprint
             self._others[key] = None if is_ours else fastavro.parse_schema(plain_schema(schema))
         return self._others[key]
+
+
+def decoder(cluster: Cluster) -> FramedDecoder:
+    """A decoder of the cluster's values. Raises WrongUse if the registry's settings cannot be used."""
+    return FramedDecoder(Registry(cluster).schema_by_id if cluster.registry else None)
 
 
 def _schema_id(value: bytes, place: str) -> int:

@@ -82,9 +82,10 @@ def _add(arguments: argparse.Namespace) -> int:
 
 def _send(arguments: argparse.Namespace) -> int:
     from connectors.control import TOPIC, instruments_of, send_control
-    from connectors.registered import Registered, decoder
+    from connectors.framed import decoder
     from jobs.operators import now, operator
     from jobs.quantities import instant, instant_text
+    from schemas.registry import resolve
     from streams.log.kafka.client import KafkaLog
     from streams.log.kafka.cluster import find_cluster
 
@@ -96,7 +97,7 @@ def _send(arguments: argparse.Namespace) -> int:
     log = KafkaLog(cluster)
     if arguments.action == "limit" or arguments.scope == "instrument":  # a kill switch for all waits for nothing
         _check(arguments, instruments_of(log, cluster.name("ref.instruments"), decoder(cluster)), "ref.instruments of the cluster")
-    offset = send_control(log, cluster.name(TOPIC), Registered(cluster).id_of(TOPIC), command)
+    offset = send_control(log, cluster.name(TOPIC), resolve(cluster, [TOPIC])[TOPIC], command)
     print(f"{arguments.action} at {instant_text(at)} written to {cluster.name(TOPIC)}/0/{offset} of {cluster.bootstrap}")
     return 0
 

@@ -69,15 +69,16 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Look, or decide."""
     from connectors.dead_letters import DeadLetters
-    from connectors.registered import Registered, decoder
+    from connectors.framed import decoder
+    from schemas.registry import resolve
     from streams.log.kafka.client import KafkaLog
     from streams.log.kafka.cluster import find_cluster
 
     cluster = find_cluster(arguments.cluster)
 
     @functools.cache
-    def id_of(topic: str, name: str) -> int:
-        return Registered(cluster).id_of(topic, name)  # asked for only where something is written
+    def id_of(topic: str) -> int:
+        return resolve(cluster, [topic])[topic]  # asked only where something is written
 
     letters = DeadLetters(KafkaLog(cluster), cluster.name, arguments.topology, decoder(cluster), id_of)
     act = {"list": _list, "count": _count, "show": _show, "redrive": _redrive, "discard": _discard}[arguments.action]

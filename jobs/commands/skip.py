@@ -29,8 +29,8 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Look at the record, write the command."""
     from connectors.control import TOPIC, send_control
-    from connectors.registered import Registered
     from jobs.operators import now, operator
+    from schemas.registry import resolve
     from streams.log.kafka.client import KafkaLog
     from streams.log.kafka.cluster import find_cluster
     from streams.log.kafka.scan import facts_of
@@ -51,6 +51,6 @@ def run(arguments: argparse.Namespace) -> int:
         reader.close()
     if not start <= request.offset < end:
         raise BadSkip(f"{name}/{request.partition} holds offsets {start} to {end - 1}; there is no {request.place}")
-    offset = send_control(log, cluster.name(TOPIC), Registered(cluster).id_of(TOPIC), command)
+    offset = send_control(log, cluster.name(TOPIC), resolve(cluster, [TOPIC])[TOPIC], command)
     print(f"skip of {request.place} for {request.topology} written to {cluster.name(TOPIC)}/0/{offset}; its runner obeys now, or at its next start")
     return 0

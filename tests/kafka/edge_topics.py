@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
@@ -12,11 +11,11 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 from confluent_kafka.admin import AdminClient, NewTopic
-from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
 from jobs.sq import main
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
+from schemas.registry import Registry
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import header
@@ -45,11 +44,8 @@ class EdgeTopics:
         made = admin.create_topics([NewTopic(cluster.name(name), num_partitions=count, replication_factor=1) for name, count in shards.items()])
         for future in made.values():
             future.result(30)
-        registry = SchemaRegistryClient({"url": cluster.registry})
-        self.ids = {
-            name: registry.register_schema(f"{cluster.name(name)}-value", Schema(json.dumps(codec(topic_of(name).record).schema), "AVRO"))
-            for name in topics
-        }
+        with Registry(cluster) as registry:
+            self.ids = {name: registry.register(name) for name in topics}
 
     def framed(self, topic: str, record: Any) -> bytes:
         """The value of a record."""

@@ -159,7 +159,7 @@ def test_a_discarded_letter_stays_discarded(topics: EdgeTopics) -> None:
 
 
 def letters_of(topics: EdgeTopics, log: Any = None) -> DeadLetters:
-    return DeadLetters(log or topics.log, topics.cluster.name, "pipeline", FramedDecoder(None), lambda topic, name: topics.ids[topic])
+    return DeadLetters(log or topics.log, topics.cluster.name, "pipeline", FramedDecoder(None), topics.ids.__getitem__)
 
 
 def test_many_who_redrive_at_once_redrive_each_letter_once(topics: EdgeTopics) -> None:
@@ -209,7 +209,7 @@ class Dying(KafkaLog):
         writer.commit = die
         return writer
 
-tool = DeadLetters(Dying(cluster), cluster.name, "pipeline", FramedDecoder(None), lambda topic, name: ids[topic])
+tool = DeadLetters(Dying(cluster), cluster.name, "pipeline", FramedDecoder(None), ids.__getitem__)
 tool.redrive(tool.chosen([]), "fixed", "tester", 1)
 """
 
