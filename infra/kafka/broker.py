@@ -24,7 +24,7 @@ from infra.kafka.artifacts import Say, silent
 from infra.kafka.errors import ServiceFailed
 from infra.kafka.java import find_java
 from infra.kafka.ports import Ports, listens
-from infra.kafka.process import Process
+from infra.kafka.process import Process, telling_line
 from infra.kafka.ready import broker_answers, record_passes, wait_for
 
 JAVA_MINIMUM = 17
@@ -164,10 +164,9 @@ class Broker:
 
     def wait(self, seconds: float = READY_SECONDS) -> None:
         """Wait until it answers, tells who it is, and a record goes through it. Raises ServiceFailed."""
-        for what in (lambda: listens(self.port), lambda: broker_answers(self.bootstrap)):
+        # the inner listener: the other one may lead through a proxy that is not there yet, or want a password
+        for what in (lambda: listens(self.port), lambda: broker_answers(self.inner), lambda: record_passes(self.inner)):
             wait_for("the broker", what, lambda: self.alive, seconds, self.process.last_words)
-        # not through a proxy, which may not be there yet
-        wait_for("the broker", lambda: record_passes(self.inner), lambda: self.alive, seconds, self.process.last_words)
 
     def start(self, say: Say = silent) -> None:
         """:meth:`begin` and :meth:`wait`."""
@@ -231,5 +230,5 @@ class Broker:
         except subprocess.TimeoutExpired as late:
             raise ServiceFailed(f"formatting {self.data} did not end within {FORMAT_SECONDS} s") from late
         if done.returncode:
-            words = (done.stderr or done.stdout).strip().splitlines()
-            raise ServiceFailed(f"cannot format {self.data}: {words[-1] if words else 'the tool did not say why'}")
+            words = telling_line([*done.stdout.splitlines(), *done.stderr.splitlines()])
+            raise ServiceFailed(f"cannot format {self.data}: {words or 'the tool did not say why'}")
