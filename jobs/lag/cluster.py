@@ -61,6 +61,7 @@ class KafkaLagSource:
     def read(self) -> Reading:
         """Everything but records. Raises LagUnreadable."""
         self.failures = Counter()
+        began = time.time()
         try:
             metadata = self.admin.list_topics(timeout=self.settings.request_seconds)
             partitions = [(name, number) for name, topic in metadata.topics.items() if name not in INTERNAL for number in topic.partitions]
@@ -73,7 +74,7 @@ class KafkaLagSource:
             raise self._unreadable(problem.args[0]) from problem
         bounds = {each: Bounds(starts[each], highs[each], stables[each]) for each in stables}
         topics = frozenset(metadata.topics)
-        return Reading(time.time(), groups, bounds, topics, self._topic_settings(topics), dict(self.failures), unreadable)
+        return Reading(began, time.time(), groups, bounds, topics, self._topic_settings(topics), dict(self.failures), unreadable)
 
     def look(self, wants: Sequence[Want]) -> Mapping[Want, Seen]:
         """Bounded looks at records."""

@@ -58,8 +58,9 @@ class TopicSettings(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """One reading. ``time`` is wall-clock seconds at its end; ``failures`` causes and how often."""
+    """One reading, from ``began`` to ``time`` in wall-clock seconds; ``failures`` are causes and how often."""
 
+    began: float
     time: float
     groups: tuple[Group, ...]
     bounds: Mapping[Partition, Bounds]
