@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -19,7 +20,9 @@ HELP = """\
 How far behind every consumer group of the cluster is, in records and in seconds, worst first.
 
 Records are committed ones: transaction markers and aborted records do not count in a short lag (in one of more than 2,000 offsets markers may).
-Seconds are the age of the record that the group reads next. What is unknown is '?' (null in JSON), and the reason says why. The states:
+Seconds are the age of the record that the group reads next. What is unknown is '?' (null in JSON), and the reason says why.
+
+states:
   OK              nothing waits, or what waits is younger than 10 s
   CATCHING_UP     records wait, and become fewer
   FALLING_BEHIND  records wait, and do not become fewer
@@ -104,7 +107,8 @@ def _watch(watch: Watch, arguments: argparse.Namespace) -> int:
         try:
             snapshot = watch.collect()
             found = True
-            print(f"{clear}{time.strftime('%H:%M:%S')}  {watch.settings.groups}\n{text(snapshot.lags)}", flush=True)
+            lines = shutil.get_terminal_size().lines - 6 if clear else None
+            print(f"{clear}{time.strftime('%H:%M:%S')}  {watch.settings.groups}\n{text(snapshot.lags, lines)}", flush=True)
             _warn(snapshot)
         except ShrivenError as problem:
             if not found:

@@ -83,9 +83,12 @@ class KafkaLagSource:
             asked = [want for want in wants if want.committed is committed]
             if not asked:
                 continue
-            if committed not in self.lookers:
-                self.lookers[committed] = Looker(self.cluster, committed)
-            seen.update(self.lookers[committed].look(asked, self.settings.look_seconds, self.settings.look_bytes))
+            try:
+                if committed not in self.lookers:
+                    self.lookers[committed] = Looker(self.cluster, committed)
+                seen.update(self.lookers[committed].look(asked, self.settings.look_seconds, self.settings.look_bytes))
+            except KafkaException as problem:
+                raise self._unreadable(problem.args[0]) from problem
         return seen
 
     def close(self) -> None:

@@ -72,6 +72,10 @@ class LagExporter(Collector):
             self.complete = False
             self.errors[problem.code] += 1
             self._say(problem.text)
+        except Exception:  # a defect of ours must not end the thread in silence: it is counted, said with its place, and tried again
+            self.complete = False
+            self.errors["defect"] += 1
+            LOG.exception("a defect in the lag exporter")
         else:
             self.snapshot = snapshot
             self.errors.update(snapshot.reading.failures)

@@ -212,7 +212,7 @@ def test_an_open_transaction_shows_what_it_holds_and_how_old_it_is() -> None:
 class Unreachable(SimulatedCluster):
     """Fails, or hangs, on demand."""
 
-    failing = False
+    failing: Exception | None = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -222,7 +222,7 @@ class Unreachable(SimulatedCluster):
     def read(self) -> Reading:
         self.hang.wait()
         if self.failing:
-            raise LagUnreadable("Kafka at nowhere:1 does not answer")
+            raise self.failing
         return super().read()
 
 
@@ -233,12 +233,15 @@ def unreachable_cluster() -> Unreachable:
     return cluster
 
 
-def test_without_the_cluster_values_disappear_after_three_intervals_and_return() -> None:
+@pytest.mark.parametrize(
+    ("failure", "cause"), [(LagUnreadable("Kafka at nowhere:1 does not answer"), "lag_unreadable"), (ZeroDivisionError("planted"), "defect")]
+)
+def test_without_the_cluster_values_disappear_after_three_intervals_and_return(failure: Exception, cause: str) -> None:
     cluster = unreachable_cluster()
     exporter = exporter_of(cluster)
     exporter.collect_once()
     assert values(scrape(exporter), "shriven_lag_exporter_up") == [1]
-    cluster.failing = True
+    cluster.failing = failure
     cluster.now += 10
     exporter.collect_once()
     series = scrape(exporter)
@@ -246,9 +249,9 @@ def test_without_the_cluster_values_disappear_after_three_intervals_and_return()
     cluster.now += 10
     series = scrape(exporter)
     assert values(series, "shriven_consumer_lag_records") == []
-    assert values(series, "shriven_lag_exporter_errors_total", cause="lag_unreadable") == [1]
+    assert values(series, "shriven_lag_exporter_errors_total", cause=cause) == [1]
     assert values(series, "shriven_lag_exporter_last_success_timestamp_seconds") == [1_000]
-    cluster.failing = False
+    cluster.failing = None
     exporter.collect_once()
     assert values(scrape(exporter), "shriven_lag_exporter_up") == [1]
     assert values(scrape(exporter), "shriven_consumer_lag_records") == [1]
