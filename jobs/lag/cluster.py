@@ -46,8 +46,7 @@ class KafkaLagSource:
         self.settings = settings
         self.with_settings = with_settings
         self.problem = ""
-        client: dict[str, Any] = cluster.client(socket_timeout_ms=int(settings.request_seconds * 1000))
-        self.admin = AdminClient(client | {"log_level": 0, "error_cb": self._remember})
+        self.admin = self._connect()
         self.lookers: dict[bool, Looker] = {}
         self.topic_settings: dict[str, TopicSettings] = {}
         self.topic_settings_until = 0.0
@@ -60,6 +59,9 @@ class KafkaLagSource:
 
     def read(self) -> Reading:
         """Everything but records. Raises LagUnreadable."""
+        if self.failures:
+            # An admin client whose group coordinator went away times out on every later request to a group, also once the broker is back.
+            self.admin = self._connect()
         self.failures = Counter()
         began = time.time()
         try:
@@ -96,11 +98,16 @@ class KafkaLagSource:
         for looker in self.lookers.values():
             looker.close()
 
+    def _connect(self) -> AdminClient:
+        client: dict[str, Any] = self.cluster.client(socket_timeout_ms=int(self.settings.request_seconds * 1000))
+        return AdminClient(client | {"log_level": 0, "error_cb": self._remember})
+
     def _remember(self, problem: KafkaError) -> None:
         if problem.code() not in (KafkaError._ALL_BROKERS_DOWN,):
             self.problem = problem.str()
 
     def _unreadable(self, problem: KafkaError) -> LagUnreadable:
+        self.failures["unreachable"] += 1
         self.admin.poll(0)
         detail = self.problem or problem.str()
         where = f"Kafka at {self.cluster.bootstrap}"
@@ -109,10 +116,11 @@ class KafkaLagSource:
         hint = "is it running ('sq kafka status'), and are address, TLS and credentials right (SQ_KAFKA_*)?"
         return LagUnreadable(f"{where} does not answer: {detail}; {hint}")
 
-    def _fail(self, problem: BaseException) -> str:
-        """Count a failure; returns its cause."""
-        code = problem.args[0].code() if isinstance(problem, KafkaException) else None
-        cause = "unreachable" if code in UNREACHABLE else "not_authorized" if code in REFUSED else "refused"
+    def _fail(self, problem: KafkaException | KafkaError) -> str:
+        """Count a failure; returns its cause: Kafka's own name of the error where it is no common one."""
+        error = problem if isinstance(problem, KafkaError) else problem.args[0]
+        named = str(error.name()).strip("_").lower()
+        cause = "unreachable" if error.code() in UNREACHABLE else "not_authorized" if error.code() in REFUSED else named
         self.failures[cause] += 1
         return cause
 

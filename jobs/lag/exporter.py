@@ -1,7 +1,7 @@
 """The long-running exporter: collects on a thread of its own, answers scrapes from the last snapshot.
 
-A scrape never asks Kafka anything and never waits for a collection. A snapshot older than three intervals is no longer shown: what is unknown is
-absent.
+A scrape never asks Kafka anything and never waits for a collection. A snapshot older than three intervals and the time of one request
+(25 s by default) is no longer shown: what is unknown is absent.
 """
 
 from __future__ import annotations
@@ -117,7 +117,8 @@ class LagExporter(Collector):
 
     def _fresh(self) -> Snapshot | None:
         snapshot = self.snapshot
-        if snapshot is None or self.now() - snapshot.time > STALE_INTERVALS * self.interval_seconds:
+        stale_seconds = STALE_INTERVALS * self.interval_seconds + self.watch.settings.request_seconds
+        if snapshot is None or self.now() - snapshot.time > stale_seconds:
             return None
         return snapshot
 

@@ -41,7 +41,7 @@ def cluster_of(groups: int, topics: int, partitions: int) -> SimulatedCluster:
 
 
 def exporter_of(cluster: SimulatedCluster, **calendar: Market) -> LagExporter:
-    return LagExporter(Watch(cluster, LagSettings(), clock=lambda: cluster.now), 5.0, Calendar(calendar), now=lambda: cluster.now)
+    return LagExporter(Watch(cluster, LagSettings(request_seconds=2.0), clock=lambda: cluster.now), 5.0, Calendar(calendar), now=lambda: cluster.now)
 
 
 Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]
