@@ -15,6 +15,7 @@ from jobs.helping import HelpFormatter
 if TYPE_CHECKING:
     from jobs.lag.settings import LagSettings
     from jobs.lag.watching import Snapshot, Watch
+    from streams.log.kafka.cluster import Cluster
 
 HELP = """\
 How far behind every consumer group of the cluster is, in records and in seconds, worst first.
@@ -72,11 +73,12 @@ def run(arguments: argparse.Namespace) -> int:
     settings = LagSettings(groups=arguments.group, window_seconds=_positive(arguments.window, "--window"))
     if arguments.replay_group:
         settings = _replaying(settings, tuple(arguments.replay_group))
-    source = KafkaLagSource(find_cluster(arguments.cluster), settings, with_settings=arguments.serve is not None)
+    cluster = find_cluster(arguments.cluster)
+    source = KafkaLagSource(cluster, settings, with_settings=arguments.serve is not None)
     watch = Watch(source, settings)
     try:
         if arguments.serve is not None:
-            return _serve(watch, arguments)
+            return _serve(watch, cluster, arguments)
         if arguments.watch:
             return _watch(watch, arguments)
         return _once(watch, arguments.json)
@@ -122,22 +124,23 @@ def _watch(watch: Watch, arguments: argparse.Namespace) -> int:
             return 0
 
 
-def _serve(watch: Watch, arguments: argparse.Namespace) -> int:
+def _serve(watch: Watch, cluster: Cluster, arguments: argparse.Namespace) -> int:
     import signal
     import threading
 
     from jobs.lag.exporter import LagExporter, serve
     from jobs.lag.quiet import Calendar, load
+    from streams.log.kafka.cluster import home
 
     calendar = load(arguments.calendar) if arguments.calendar else Calendar()
     exporter = LagExporter(watch, _positive(arguments.interval or 5.0, "--interval"), calendar)
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    server, port = serve(exporter, arguments.serve)
-    print(f"metrics=http://127.0.0.1:{port}/metrics", flush=True)
+    server = serve(exporter, arguments.serve, environment=cluster.environment, home=home())
+    print(f"metrics=http://127.0.0.1:{server.port}/metrics", flush=True)
     stopped.wait()
-    server.shutdown()
+    server.close()
     exporter.stop()
     return 0
 

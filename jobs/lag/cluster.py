@@ -16,6 +16,7 @@ from jobs.lag.reading import Bounds, Group, Member, Partition, Reading, Seen, To
 from jobs.lag.settings import LagSettings
 from schemas.errors import ShrivenError
 from streams.log.kafka.cluster import Cluster
+from streams.log.kafka.errors import explain
 
 SETTINGS_SECONDS = 60.0  # topic settings change rarely: they are asked for once a minute
 INTERNAL = ("__consumer_offsets", "__transaction_state", "__share_group_state", "__cluster_metadata")
@@ -24,12 +25,6 @@ REFUSED = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION
 FOR_EVER = -1
 EARLIEST: Any = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 LATEST: Any = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-
-
-class LagUnreadable(ShrivenError):
-    """The cluster does not answer what lag is measured from."""
-
-    code = "lag_unreadable"
 
 
 class KafkaLagSource:
@@ -45,7 +40,7 @@ class KafkaLagSource:
         self.cluster = cluster
         self.settings = settings
         self.with_settings = with_settings
-        self.problem = ""
+        self.told: KafkaError | None = None
         self.admin = self._connect()
         self.lookers: dict[bool, Looker] = {}
         self.topic_settings: dict[str, TopicSettings] = {}
@@ -58,7 +53,7 @@ class KafkaLagSource:
         return sum(looker.passes for looker in self.lookers.values())
 
     def read(self) -> Reading:
-        """Everything but records. Raises LagUnreadable."""
+        """Everything but records. Raises the typed errors of ``streams.log.kafka.errors``."""
         if self.failures:
             # An admin client whose group coordinator went away times out on every later request to a group, also once the broker is back.
             self.admin = self._connect()
@@ -100,21 +95,20 @@ class KafkaLagSource:
 
     def _connect(self) -> AdminClient:
         client: dict[str, Any] = self.cluster.client(socket_timeout_ms=int(self.settings.request_seconds * 1000))
-        return AdminClient(client | {"log_level": 0, "error_cb": self._remember})
+        try:
+            return AdminClient(client | {"log_level": 0, "error_cb": self._remember})
+        except KafkaException as problem:
+            raise explain(problem, self.cluster, "making a client") from None
 
     def _remember(self, problem: KafkaError) -> None:
-        if problem.code() not in (KafkaError._ALL_BROKERS_DOWN,):
-            self.problem = problem.str()
+        """What a connection met says more than the time-out that follows from it."""
+        if problem.code() != KafkaError._ALL_BROKERS_DOWN:
+            self.told = problem
 
-    def _unreadable(self, problem: KafkaError) -> LagUnreadable:
+    def _unreadable(self, problem: KafkaError) -> ShrivenError:
         self.failures["unreachable"] += 1
         self.admin.poll(0)
-        detail = self.problem or problem.str()
-        where = f"Kafka at {self.cluster.bootstrap}"
-        if problem.code() in REFUSED:
-            return LagUnreadable(f"{where} does not let this user read lag: {detail}; it needs Describe on topics and groups")
-        hint = "is it running ('sq kafka status'), and are address, TLS and credentials right (SQ_KAFKA_*)?"
-        return LagUnreadable(f"{where} does not answer: {detail}; {hint}")
+        return explain(self.told if problem.code() in UNREACHABLE and self.told is not None else problem, self.cluster, "reading lag")
 
     def _fail(self, problem: KafkaException | KafkaError) -> str:
         """Count a failure; returns its cause: Kafka's own name of the error where it is no common one."""

@@ -77,7 +77,7 @@ class Watch:
         self.turn = 0
 
     def collect(self) -> Snapshot:
-        """One collection. Raises LagUnreadable."""
+        """One collection. Raises the source's typed errors."""
         reading = self.source.read()
         groups = [group for group in reading.groups if fnmatchcase(group.name, self.settings.groups)]
         self._look(reading, groups)

@@ -15,13 +15,13 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from simulated_lag import SimulatedCluster, SimulatedPartition
 
-from jobs.lag.cluster import LagUnreadable
 from jobs.lag.exporter import LagExporter, series_budget, serve
 from jobs.lag.metrics import BY_NAME, METRICS, PURPOSES, REASONS, STATES
 from jobs.lag.quiet import Calendar, Market
 from jobs.lag.reading import Member, Reading, TopicSettings
 from jobs.lag.settings import LagSettings
 from jobs.lag.watching import Watch
+from streams.log.kafka.errors import BrokerUnreachable
 
 
 def cluster_of(groups: int, topics: int, partitions: int) -> SimulatedCluster:
@@ -234,7 +234,7 @@ def unreachable_cluster() -> Unreachable:
 
 
 @pytest.mark.parametrize(
-    ("failure", "cause"), [(LagUnreadable("Kafka at nowhere:1 does not answer"), "lag_unreadable"), (ZeroDivisionError("planted"), "defect")]
+    ("failure", "cause"), [(BrokerUnreachable("nowhere:1 does not answer"), "broker_unreachable"), (ZeroDivisionError("planted"), "defect")]
 )
 def test_without_the_cluster_values_disappear_after_three_intervals_and_return(failure: Exception, cause: str) -> None:
     cluster = unreachable_cluster()
@@ -260,9 +260,9 @@ def test_without_the_cluster_values_disappear_after_three_intervals_and_return(f
 def test_a_scrape_does_not_wait_for_a_collection_that_hangs() -> None:
     cluster = unreachable_cluster()
     exporter = LagExporter(Watch(cluster, LagSettings(request_seconds=1.0)), 0.05, Calendar(), now=lambda: cluster.now)
-    server, port = serve(exporter, 0, "127.0.0.1")
+    server = serve(exporter, 0)
     try:
-        url = f"http://127.0.0.1:{port}/metrics"
+        url = f"http://127.0.0.1:{server.port}/metrics"
         deadline = time.monotonic() + 30
         while exporter.collections == 0 and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -273,5 +273,5 @@ def test_a_scrape_does_not_wait_for_a_collection_that_hangs() -> None:
             assert 'shriven_consumer_lag_records{group="g0"' in text
     finally:
         cluster.hang.set()
-        server.shutdown()
+        server.close()
         exporter.stop()

@@ -41,7 +41,7 @@ def test_a_killed_broker_makes_values_absent_and_a_restarted_one_brings_them_bac
         wait_for(lambda: lag() == 3, "three records behind")
         broker.kill()
         wait_for(lambda: is_up() == 0 and lag() is None, "values are absent while the broker is away")
-        wait_for(lambda: registry.get_sample_value("shriven_lag_exporter_errors_total", {"cause": "lag_unreadable"}), "the cause is counted")
+        wait_for(lambda: registry.get_sample_value("shriven_lag_exporter_errors_total", {"cause": "broker_unreachable"}), "the cause is counted")
         assert "does not answer" in exporter.problem
         broker.start()
         wait_for(lambda: is_up() == 1 and lag() == 3, "the truth is back")
