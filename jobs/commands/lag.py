@@ -90,7 +90,7 @@ def _once(watch: Watch, as_json: bool) -> int:
     from jobs.lag.table import rows, text
 
     snapshot = watch.collect()
-    if any(lag.reason == "one_look" for lag in snapshot.lags):
+    if any(lag.state is None and lag.reason != "no_commit" for lag in snapshot.lags):
         time.sleep(SECOND_LOOK_SECONDS)
         snapshot = watch.collect()
     _warn(snapshot)

@@ -151,6 +151,7 @@ class Watch:
                 ages.get(partition, 0.0),
                 found.owned(partition),
                 measured.position_time,
+                measured.reason == "beyond_log_end",
             ),
             self.settings.window_seconds,
         )
