@@ -32,6 +32,7 @@ COMMANDS = {
     "stop": "stop",
     "status": "status",
     "lag": "lag",
+    "monitor": "monitor",
     "bench": "bench",
 }
 """Command to its module in ``jobs.commands``."""

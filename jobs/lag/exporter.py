@@ -15,6 +15,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from jobs.lag.metrics import BY_NAME, METRICS, STATES
@@ -207,6 +208,7 @@ def serve(exporter: LagExporter, port: int, host: str = "") -> tuple[Any, int]:
     assert set(BY_NAME) == {metric.name for metric in METRICS}
     registry = CollectorRegistry(auto_describe=False)
     registry.register(exporter)
+    ProcessCollector(registry=registry)
     server, _ = start_http_server(port, addr=host or "0.0.0.0", registry=registry)
     exporter.start()
     return server, int(server.server_port)

@@ -89,7 +89,7 @@ def serve(
     *,
     job: str,
     home: Path | None = None,
-    labels: dict[str, str] | None = None,
+    environment: str = "",
     health: Callable[[], str] = lambda: "",
 ) -> Server:
     """Serve a registry from a thread of its own.
@@ -99,7 +99,7 @@ def serve(
         port: to listen on; 0 takes a free one.
         job: Prometheus' job label: ``task``, ``member``, ``lag``, ``sink``, ...
         home: folder below which the target file is written (``streams.log.kafka.cluster.home()``); None writes none.
-        labels: further labels of every series, for example ``environment``.
+        environment: the cluster's environment; the local one, which has no name, is labelled ``local``.
         health: what is wrong with the process itself, empty if nothing: it must not wait for anything outside the process.
 
     Raises:
@@ -116,18 +116,23 @@ def serve(
     if home is not None:
         prune(home)
         reached = socket.gethostname() if host == "0.0.0.0" else host  # noqa: S104 - a comparison
-        target = write_target(home, job, f"{reached}:{server.server_address[1]}", labels or {})
+        target = write_target(home, job, f"{reached}:{server.server_address[1]}", environment)
     return Server(server, target)
 
 
-def write_target(home: Path, job: str, address: str, labels: dict[str, str], pid: int | None = None) -> Path:
+def environment_label(environment: str) -> str:
+    """Label of a cluster's environment: a label cannot be empty."""
+    return environment or "local"
+
+
+def write_target(home: Path, job: str, address: str, environment: str = "", pid: int | None = None) -> Path:
     """Write a file_sd entry for ``address``; returns its path. Prometheus never sees half a file: it is moved into place."""
     folder = home / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     pid = os.getpid() if pid is None else pid
     path = folder / f"{job}-{pid}.json"
     draft = folder / f".{path.name}.draft"
-    draft.write_text(json.dumps([{"targets": [address], "labels": {"job": job, **labels}}]) + "\n")
+    draft.write_text(json.dumps([{"targets": [address], "labels": {"job": job, "environment": environment_label(environment)}}]) + "\n")
     draft.rename(path)
     return path
 

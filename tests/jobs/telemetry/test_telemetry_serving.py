@@ -27,7 +27,7 @@ def get(port: int, path: str, accept: str = "") -> tuple[int, str, str]:
 
 
 def test_metrics_and_health_are_served_on_a_free_port_that_a_target_file_names(tmp_path: Path) -> None:
-    server = serve(ProcessMetrics("1.0").registry, job="task", home=tmp_path, labels={"environment": "test"})
+    server = serve(ProcessMetrics("1.0").registry, job="task", home=tmp_path, environment="test")
     try:
         status, content_type, body = get(server.port, "/metrics")
         assert status == 200 and content_type.startswith("text/plain") and "shriven_build_info{" in body
@@ -79,7 +79,7 @@ def test_a_process_takes_its_target_file_away_and_what_a_killed_one_left_is_prun
     killed.kill()
     left = tmp_path / FOLDER / f"task-{killed.pid}.json"
     killed.communicate(timeout=60)
-    mine = write_target(tmp_path, "member", "127.0.0.1:1", {})
+    mine = write_target(tmp_path, "member", "127.0.0.1:1")
     assert left.exists()
     assert prune(tmp_path) == 1
     assert not left.exists() and mine.exists() and str(os.getpid()) in mine.name
