@@ -1,4 +1,4 @@
-"""Configurations of Prometheus, Alertmanager and Grafana, as data. JSON is YAML, so what a machine reads is written as JSON; what is committed, as YAML.
+"""Configurations of Prometheus, Alertmanager and Grafana, as data. This machine reads JSON (which is YAML), containers the committed YAML.
 
 ``python -m infra.monitoring.configuration`` writes the committed ones; a test compares them.
 """
@@ -42,8 +42,8 @@ def prometheus(rules: str, targets: str, alertmanager: str, own: str, *, scrape_
 def alertmanager(notify: str = "", deadman: str = "", *, wait_seconds: int = 10) -> dict[str, Any]:
     """Alertmanager's configuration: who is told of what.
 
-    Critical alerts go to the pager, warnings to the chat, the rest is kept in the log; the dead-man's switch goes to whoever watches from outside. While the
-    cluster is away, its consequences are kept back.
+    Critical alerts go to the pager, warnings to the chat, the rest is kept in the log; the dead-man's switch goes to whoever watches from outside.
+    While the cluster is away, its consequences are kept back.
 
     Args:
         notify: webhook that critical and warning alerts are posted to; none: they are shown, and nobody is told.

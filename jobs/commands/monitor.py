@@ -10,8 +10,8 @@ from typing import Any
 from jobs.helping import HelpFormatter
 
 HELP = """\
-Starts Prometheus and Alertmanager with our rules, and the lag exporter, on free ports of 127.0.0.1; they run on after the command and keep their data.
-Every process of ours is found by itself (it writes a target file). Prometheus and Alertmanager are the installed programs: on Debian,
+Starts Prometheus and Alertmanager with our rules, and the lag exporter, on free ports of 127.0.0.1; they run on after the command and keep their
+data. Every process of ours is found by itself (it writes a target file). Prometheus and Alertmanager are the installed programs: on Debian,
 apt-get install prometheus prometheus-alertmanager.
 
 Grafana is your own: 'up' prints the folder with provisioning files and dashboards for it.

@@ -38,8 +38,7 @@ class Telling(Observer):
         process = ProcessMetrics(importlib.metadata.version("shrivenquant"), facts_of(deployment)["code"])
         self._metrics = TaskMetrics(deployment.topology, shard, process.registry)
         self._domain = DomainMetrics(deployment.topology, shard, process.registry, self._symbols)
-        labels = {"environment": deployment.cluster.environment} if deployment.cluster.environment else {}
-        self._server = serve(process.registry, job="task", home=home(), labels=labels)
+        self._server = serve(process.registry, job="task", home=home(), environment=deployment.cluster.environment)
         self.port = self._server.port
 
     def state(self, name: str) -> None:

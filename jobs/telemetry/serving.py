@@ -14,6 +14,7 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -29,6 +30,10 @@ HOST_VARIABLE = "SQ_METRICS_HOST"
 """Address to listen on; 127.0.0.1 unless set (in a container: 0.0.0.0)."""
 
 
+WATCHED_SECONDS = 60.0
+FAREWELL_SECONDS = 20.0
+
+
 class PortTaken(WrongUse):
     """The port that metrics should be served on is in use."""
 
@@ -38,6 +43,7 @@ class PortTaken(WrongUse):
 class _Handler(BaseHTTPRequestHandler):
     registry: CollectorRegistry
     health: Callable[[], str]
+    scraped: Callable[[float], None]
 
     def do_GET(self) -> None:  # noqa: N802 - the base class's name
         path = self.path.split("?", 1)[0]
@@ -45,8 +51,10 @@ class _Handler(BaseHTTPRequestHandler):
             problem = self.health()
             return self._answer(503 if problem else 200, "text/plain; charset=utf-8", (problem or "ok").encode() + b"\n")
         if path == "/metrics":
+            began = time.monotonic()
             encode, content_type = choose_encoder(self.headers.get("Accept", ""))
-            return self._answer(200, content_type, encode(self.registry))
+            self._answer(200, content_type, encode(self.registry))
+            return self.scraped(began)
         return self._answer(404, "text/plain; charset=utf-8", b"/metrics or /healthz\n")
 
     def _answer(self, status: int, content_type: str, body: bytes) -> None:
@@ -67,10 +75,25 @@ class Server:
         self._server = server
         self._target = target
         self._owner = os.getpid()
+        self._scraped = threading.Condition()
+        self._last_scrape = 0.0
         self.port = int(server.server_address[1])
         self._thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.2}, name="metrics", daemon=True)
         self._thread.start()
         atexit.register(self.close)
+
+    def scraped(self, began: float) -> None:
+        """A scrape that began then (monotonic seconds) was answered."""
+        with self._scraped:
+            self._last_scrape = began
+            self._scraped.notify_all()
+
+    def farewell(self) -> None:
+        """Wait until the present values were scraped: for a process that ends with bad news. Without a Prometheus that watches there is no wait."""
+        with self._scraped:
+            now = time.monotonic()
+            if self._last_scrape and now - self._last_scrape < WATCHED_SECONDS:
+                self._scraped.wait_for(lambda: self._last_scrape > now, FAREWELL_SECONDS)
 
     def close(self) -> None:
         """End it; a second call does nothing. A forked child does not take its parent's file away."""
@@ -106,7 +129,12 @@ def serve(
         PortTaken: another process has the port.
     """
     host = os.environ.get(HOST_VARIABLE, "127.0.0.1")
-    handler = type("Handler", (_Handler,), {"registry": registry, "health": staticmethod(health)})
+    made: list[Server] = []
+    handler = type(
+        "Handler",
+        (_Handler,),
+        {"registry": registry, "health": staticmethod(health), "scraped": staticmethod(lambda began: made[0].scraped(began) if made else None)},
+    )
     try:
         server = ThreadingHTTPServer((host, port), handler)
     except OSError as problem:
@@ -117,7 +145,8 @@ def serve(
         prune(home)
         reached = socket.gethostname() if host == "0.0.0.0" else host  # noqa: S104 - a comparison
         target = write_target(home, job, f"{reached}:{server.server_address[1]}", environment)
-    return Server(server, target)
+    made.append(Server(server, target))
+    return made[0]
 
 
 def environment_label(environment: str) -> str:

@@ -7,14 +7,13 @@ from infra.grafana.boards.common import FIRING, FRESHNESS, OPEN_ALERTS, RUNNING,
 from infra.grafana.panels import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, YELLOW, enumerated, graph, number, states
 from infra.prometheus import objectives as at
 
-TASK_STATES = ("running", "starting", "recovering", "standby", "draining", "halted")
+TASK_STATES = ("running", "starting", "recovering", "standby", "draining")
 TASK_STATE_NAMES = {
     0: ("running", GREEN),
     1: ("starting", BLUE),
     2: ("recovering", YELLOW),
     3: ("standby", GREY),
     4: ("draining", PURPLE),
-    5: ("halted", RED),
 }
 
 SERVICE = Row(
@@ -90,7 +89,7 @@ TASKS_ROW = Row(
     (
         states(
             "State of each shard",
-            "The task's state. Halted and long recovering fire alerts.",
+            "The task's state. A long recovery fires an alert; a shard that is given up has no task.",
             enumerated("shriven_task_state", TASKS, TASK_STATES, "topology, shard"),
             "{{topology}}.{{shard}}",
             TASK_STATE_NAMES,
@@ -106,10 +105,10 @@ TASKS_ROW = Row(
         ),
         states(
             "Given up",
-            "Quarantined: the child ended too often in a row, and is started no more.",
-            f"max by (topology, shard) (shriven_quarantined{{{TASKS}}})",
+            "Quarantined: the child ended too often in a row. Halted: its end cannot be healed by a start. Neither is started again.",
+            f"max by (topology, shard) (shriven_quarantined{{{TASKS}}}) + 2 * max by (topology, shard) (shriven_halted{{{TASKS}}})",
             "{{topology}}.{{shard}}",
-            {0: ("no", GREEN), 1: ("quarantined", RED)},
+            {0: ("no", GREEN), 1: ("quarantined", RED), 2: ("halted", RED), 3: ("quarantined, halted", RED)},
             width=8,
         ),
         graph(

@@ -113,11 +113,12 @@ MEMBER_EVENTS: list[tuple[Callable[[MemberMetrics], object], dict[str, float]]] 
     (lambda member: member.connected(True), {"shriven_members_connected": 1}),
     (lambda member: member.restarted(1), {"shriven_task_restarts_total": 1}),
     (lambda member: member.quarantined(1, True), {"shriven_quarantined": 1}),
+    (lambda member: member.halted(1, True), {"shriven_halted": 1}),
     (lambda member: member.ended(1, "fenced"), {"shriven_task_endings_total{code=fenced}": 1, "shriven_fenced_total": 1}),
     (lambda member: member.ended(1, "outcome_unknown"), {"shriven_task_endings_total{code=outcome_unknown}": 1, "shriven_unknown_outcomes_total": 1}),
     (
-        lambda member: member.ended(1, "replay_diverged"),
-        {"shriven_task_endings_total{code=replay_diverged}": 1, "shriven_replay_divergence_total": 1},
+        lambda member: member.ended(1, "diverged"),
+        {"shriven_task_endings_total{code=diverged}": 1, "shriven_replay_divergence_total": 1},
     ),
     (lambda member: member.ended(1, "never_seen"), {"shriven_task_endings_total{code=never_seen}": 1}),
 ]
@@ -136,7 +137,7 @@ def test_unknown_lag_is_absent_and_no_old_value() -> None:
     task.input("md.depth", 100, 5, 0.5)
     expected = {"shriven_input_lag_records{topic=md.depth}": -1.0, "shriven_input_lag_seconds{topic=md.depth}": -1.0}
     assert moved(registry, lambda: task.input("md.depth", 100, None, None)) == expected
-    assert moved(registry, lambda: task.input("md.depth", 100, 0, 0.0)) == {key: 0.0 for key in expected}
+    assert moved(registry, lambda: task.input("md.depth", 100, 0, 0.0)) == dict.fromkeys(expected, 0.0)
 
 
 def test_a_state_that_is_not_declared_is_refused() -> None:

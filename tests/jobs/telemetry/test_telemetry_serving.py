@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -83,3 +84,21 @@ def test_a_process_takes_its_target_file_away_and_what_a_killed_one_left_is_prun
     assert left.exists()
     assert prune(tmp_path) == 1
     assert not left.exists() and mine.exists() and str(os.getpid()) in mine.name
+
+
+def test_a_process_that_ends_with_bad_news_waits_for_one_more_scrape_if_somebody_watches() -> None:
+    process = ProcessMetrics("1.0")
+    server = serve(process.registry, job="member")
+    try:
+        server.farewell()  # nobody watches: no wait, or this test would time out in CI's patience, not in ours
+        get(server.port, "/metrics")
+        process.error("topic_changed")
+        ended = threading.Event()
+        waiting = threading.Thread(target=lambda: (server.farewell(), ended.set()))
+        waiting.start()
+        assert not ended.wait(0.3), "ended before its last values were read"
+        assert 'shriven_errors_total{code="topic_changed"} 1.0' in get(server.port, "/metrics")[2]
+        assert ended.wait(10)
+        waiting.join()
+    finally:
+        server.close()
