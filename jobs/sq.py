@@ -28,11 +28,14 @@ COMMANDS = {
     "control": "controlling",
     "kafka": "kafka",
     "feed": "feed",
+    "pull": "pull",
     "run": "run",
     "stop": "stop",
     "status": "status",
     "lag": "lag",
     "monitor": "monitor",
+    "dlq": "dlq",
+    "skip": "skip",
     "bench": "bench",
 }
 """Command to its module in ``jobs.commands``."""
