@@ -257,15 +257,6 @@ TASKS = (
         "calls to the schema registry fail: {{ $labels.cause }}",
         "tasks",
     ),
-    Alert(
-        "StateNearlyFull",
-        f"max by (environment, topology, shard, table) (shriven_state_capacity_ratio) > {at.CAPACITY_RATIO}",
-        "1m",
-        "warning",
-        "shriven-overview",
-        f"{SHARD}: table {{{{ $labels.table }}}} is {{{{ $value | humanizePercentage }}}} full",
-        "tasks",
-    ),
 )
 
 TRADING = (

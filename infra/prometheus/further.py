@@ -93,13 +93,6 @@ OTHERS: tuple[Row, ...] = (
         ((19, ()), (22, ("RecoverySlow",)), (24, ())),
     ),
     Row(
-        "nearly full",
-        "a bounded table is nine tenths full",
-        "Overview: capacity",
-        {f'shriven_state_capacity_ratio{{{T},table="orders"}}': during(20, 30, 0.9, 0.1)},
-        ((19, ()), (22, ("StateNearlyFull",)), (31, ())),
-    ),
-    Row(
         "kill switch",
         "an operator has thrown the kill switch, and a strategy goes on asking",
         "Risk: denials by code",

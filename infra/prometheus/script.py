@@ -135,7 +135,6 @@ def healthy() -> Series:
         f'shriven_expected_quiet{{{W.lag},market="binance"}}': constant(0),
         f'shriven_book_stale{{{W.task},symbol="BTCUSDT"}}': constant(0),
         f'shriven_account_drawdown_ratio{{{W.task},account="1"}}': constant(0.01),
-        f'shriven_state_capacity_ratio{{{W.task},table="orders"}}': constant(0.1),
         f'shriven_clock_skew_records_total{{{W.lag},topic="md.depth"}}': constant(0),
         f'shriven_decisions_total{{{W.task},outcome="DENIED",code="KILL_SWITCH"}}': constant(0),
         f'shriven_order_events_total{{{W.task},status="IN_DOUBT"}}': constant(0),

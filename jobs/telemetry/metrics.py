@@ -117,11 +117,17 @@ TASK = (
         LATENCY_BUCKETS,
     ),
     Metric("shriven_journal_sequence", "gauge", "Sequence of the last committed journal record.", "records", TASK_LABELS),
-    Metric("shriven_input_lag_records", "gauge", "Last stable offset minus position, as this task sees it.", "records", (*TASK_LABELS, "topic")),
+    Metric(
+        "shriven_input_lag_records",
+        "gauge",
+        "Records that have arrived in this task and are not consumed; the exporter measures the whole lag.",
+        "records",
+        (*TASK_LABELS, "topic"),
+    ),
     Metric(
         "shriven_input_lag_seconds",
         "gauge",
-        "Age of the next record to read by its Kafka timestamp; 0 when caught up.",
+        "Age of the last record consumed, by its Kafka timestamp, while more is there; 0 when caught up.",
         "seconds",
         (*TASK_LABELS, "topic"),
     ),
@@ -150,7 +156,6 @@ TASK = (
         "snapshots",
         TASK_LABELS,
     ),
-    Metric("shriven_state_capacity_ratio", "gauge", "Entries in use of a bounded state table, of its capacity.", "ratio", (*TASK_LABELS, "table")),
     Metric("shriven_registry_errors_total", "counter", "Failed calls to the schema registry, by cause.", "calls", (*TASK_LABELS, "cause")),
     Metric(
         "shriven_input_clock_skew_records_total",

@@ -239,10 +239,6 @@ class TaskMetrics:
         """Recovery passed over a snapshot that is torn or does not match the journal."""
         self._of("snapshots_rejected_total").inc()
 
-    def capacity(self, table: str, used: int, limit: int) -> None:
-        """How full a bounded state table is."""
-        self._of("state_capacity_ratio", table).set(used / limit if limit else 0.0)
-
     def registry_error(self, cause: str) -> None:
         """A call to the schema registry failed; causes are ``metrics.REGISTRY_CAUSES``."""
         self._of("registry_errors_total", cause).inc()

@@ -186,7 +186,6 @@ def test_thresholds_of_panels_are_those_of_the_alerts() -> None:
     """Where a panel draws the very quantity an alert judges."""
     judged = {
         "Drawdown": 0.1,
-        "State tables": 0.8,
         "Commit": 0.1,
         "Oldest open transaction": 5.0,
         "Retention margin": 0.2,

@@ -52,7 +52,7 @@ FLOW = Row(
         ),
         graph(
             "Lag as the tasks see it",
-            "Age of the next record to read, by topic; 0 when caught up. The exporter's view is on the dashboard Consumer lag.",
+            "Age of the last record consumed while more is there, by topic; 0 when caught up. The exporter's view is on the dashboard Consumer lag.",
             "s",
             (f"max by (topology, shard, topic) (shriven_input_lag_seconds{{{TASKS}}})", "{{topology}}.{{shard}} {{topic}}"),
             thresholds=((at.LAG_SECONDS, RED),),
@@ -172,13 +172,6 @@ TASKS_ROW = Row(
             "short",
             (f"sum by (topology) (increase(shriven_rebalances_total{{{TOPOLOGIES}}}[$__rate_interval]))", "{{topology}}"),
         ),
-        graph(
-            "State tables",
-            "Entries in use of each bounded table. A full one stops the task with the name of the setting.",
-            "percentunit",
-            (f"max by (topology, shard, table) (shriven_state_capacity_ratio{{{TASKS}}})", "{{topology}}.{{shard}} {{table}}"),
-            thresholds=((at.CAPACITY_RATIO, RED),),
-        ),
     ),
 )
 
@@ -193,24 +186,27 @@ DETAIL = Row(
         ),
         graph(
             "Batches since the last snapshot",
-            "What a restart executes again.",
+            "What a restart executes again; the first snapshot comes after a million records.",
             "short",
             (
                 f"max by (topology, shard) (shriven_journal_sequence{{{TASKS}}}) - max by (topology, shard) (shriven_snapshot_sequence{{{TASKS}}})",
                 "{{topology}}.{{shard}}",
             ),
+            nothing="no snapshot yet",
         ),
         graph(
             "Snapshot size",
             "Of the last snapshot.",
             "bytes",
             (f"max by (topology, shard) (shriven_snapshot_bytes{{{TASKS}}})", "{{topology}}.{{shard}}"),
+            nothing="no snapshot yet",
         ),
         graph(
             "Snapshot time",
             "Time the last snapshot took; batches go on meanwhile.",
             "s",
             (f"max by (topology, shard) (shriven_snapshot_seconds{{{TASKS}}})", "{{topology}}.{{shard}}"),
+            nothing="no snapshot yet",
         ),
         graph(
             "Executed again",

@@ -94,7 +94,6 @@ TASK_EVENTS: list[tuple[Callable[[TaskMetrics], object], dict[str, float]]] = [
     (lambda task: task.state("running"), {"shriven_task_state{state=starting}": 0, "shriven_task_state{state=running}": 1}),
     (lambda task: task.snapshot(64, 0.1, 7), {"shriven_snapshot_bytes": 64, "shriven_snapshot_seconds": 0.1, "shriven_snapshot_sequence": 7}),
     (lambda task: task.snapshot_rejected(), {"shriven_snapshots_rejected_total": 1}),
-    (lambda task: task.capacity("orders", 1, 4), {"shriven_state_capacity_ratio{table=orders}": 0.25}),
     (lambda task: task.registry_error("unreachable"), {"shriven_registry_errors_total{cause=unreachable}": 1}),
     (lambda task: task.clock_skew(3), {"shriven_input_clock_skew_records_total": 3}),
 ]
