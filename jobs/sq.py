@@ -33,6 +33,7 @@ COMMANDS = {
     "stop": "stop",
     "status": "status",
     "lag": "lag",
+    "monitor": "monitor",
     "dlq": "dlq",
     "skip": "skip",
     "bench": "bench",
