@@ -36,35 +36,35 @@ class SmallTask:
         self.mutation = mutation
         self.process = process
         self.execution = self._fresh()
-        suffix = f"-{process}" if mutation == "random transactional id" else ""
+        suffix = f"-{process}" if mutation == "random-transactional-id" else ""
         self.writers = [log.writer(f"pipeline.0.{number}{suffix}") for number in (0, 1)]
         self.reader = log.reader("pipeline.0")
         self.sequence = -1
         self.digest = NO_DIGEST
         self.limit = limit
-        if mutation == "first batch on a free producer":
+        if mutation == "first-batch-on-free-producer":
             self.attempts = itertools.count(int(process[-1]))
         else:
             self.attempts = memory.setdefault("attempts", itertools.count())
 
     def _fresh(self) -> StandInExecution:
         execution = StandInExecution()
-        if self.mutation == "clock read inside apply":
+        if self.mutation == "clock-read-in-apply":
             execution.now = lambda: max(execution.clock, self.clock_ns())  # type: ignore[method-assign]
         return execution
 
     def prepare(self) -> None:
         """Take over, recover or write genesis."""
         entries: list[JournalEntry] = []
-        if self.mutation == "journal end read before init":
+        if self.mutation == "journal-read-before-init":
             entries = self._journal()
-        for writer in self.writers[:1] if self.mutation == "one producer fenced only" else self.writers:
+        for writer in self.writers[:1] if self.mutation == "one-producer-fenced-only" else self.writers:
             writer.init()
             self.on_step("initialised")
-        if self.mutation == "one producer fenced only":
+        if self.mutation == "one-producer-fenced-only":
             self.writers[1].init = lambda: None  # type: ignore[method-assign]
             self._steal(self.writers[1])
-        if self.mutation != "journal end read before init":
+        if self.mutation != "journal-read-before-init":
             entries = self._journal()
         self.on_step("journal read")
         if not entries:
@@ -72,7 +72,7 @@ class SmallTask:
         else:
             self._recover(entries)
         positions = {(topic, 0): feed.next_offset for topic, feed in zip(INPUTS, self.execution.feeds, strict=True)}
-        if self.mutation == "recovery starts from group offsets":
+        if self.mutation == "recovery-from-group-offsets":
             stored: dict[Partition, int] = getattr(self.log, "broker").group_offsets  # noqa: B009
             positions = {key: stored.get(("pipeline.0", key), 0) for key in positions}
         self.reader.assign(positions)
@@ -113,19 +113,19 @@ class SmallTask:
                     wanted[code] -= 1
                     self.execution.feeds[code].push(item.offset, item.value)
         for entry in batches:
-            if self.mutation == "replay sorts by event time":
+            if self.mutation == "replay-by-event-time":
                 batch = self.execution.next_batch(sum(item.count for item in entry.inputs))
             else:
                 batch = self.execution.repeat_batch(entry.elements)
             made = [(output.topic, output.digest) for output in batch.outputs]
             given = [(self.execution.outputs[output.output], output.digest) for output in entry.outputs]
-            if self.mutation == "dead letter skipped":
+            if self.mutation == "dead-letter-skipped":
                 made = [item for item in made if item[0] != "pipeline.dlq"]
             if made != given:
                 raise Diverged(f"recovery at batch {entry.sequence}: {made} now, {given} then")
             self.on_step("batch re-executed")
         self.sequence, self.digest = entries[-1].sequence, entries[-1].digest
-        if self.mutation == "offset + 1 across markers":
+        if self.mutation == "offset-plus-one":
             for feed in self.execution.feeds:
                 consumed = sum(item.count for entry in batches for item in entry.inputs if item.input == feed.code)
                 feed.next_offset = consumed
@@ -141,7 +141,7 @@ class SmallTask:
         saved = self.execution.state_bytes(), self.execution.positions()
         batch = self.execution.next_batch(len(fetched))
         self.on_step("executed")
-        outputs = [output for output in batch.outputs if self.mutation != "dead letter skipped" or output.topic != "pipeline.dlq"]
+        outputs = [output for output in batch.outputs if self.mutation != "dead-letter-skipped" or output.topic != "pipeline.dlq"]
         entry = JournalEntry(
             sequence=self.sequence + 1,
             kind=BATCH,
@@ -154,7 +154,7 @@ class SmallTask:
         try:
             self._commit(entry, [(output.topic, output.body) for output in outputs])
         except OutcomeUnknown:
-            if self.mutation not in ("state kept after an aborted batch",):
+            if self.mutation not in ("state-kept-after-abort",):
                 raise
             self.writers = [self.log.writer(f"pipeline.0.{number}") for number in (0, 1)]
             for writer in self.writers:
@@ -165,7 +165,7 @@ class SmallTask:
         return len(fetched)
 
     def _writer(self, sequence: int) -> Any:
-        if self.mutation in ("process-local counter", "first batch on a free producer"):
+        if self.mutation in ("process-local-counter", "first-batch-on-free-producer"):
             return self.writers[next(self.attempts) % 2]
         return self.writers[sequence % 2]
 
@@ -174,7 +174,7 @@ class SmallTask:
         value = HEADER + entry.encode()
         writer = self._writer(entry.sequence)
         plain = self.log.plain_writer()
-        early = self.mutation == "outputs produced before begin"
+        early = self.mutation == "outputs-before-begin"
         if early:
             for topic, bodies in outputs:
                 plain.produce(topic, 0, bodies)
@@ -184,7 +184,7 @@ class SmallTask:
         for topic, bodies in () if early else outputs:
             writer.produce(topic, 0, bodies)
             self.on_step("output produced")
-        if self.mutation == "journal outside the transaction":
+        if self.mutation == "journal-outside-transaction":
             plain.produce(JOURNAL, 0, [value])
             plain.commit()
         else:
@@ -193,13 +193,13 @@ class SmallTask:
         try:
             writer.commit()
         except OutcomeUnknown:
-            if self.mutation == "unknown commit treated as failed":
+            if self.mutation == "unknown-treated-as-failed":
                 for again in self.writers:
                     again.close()
                     again.init()
                 self._commit(entry, outputs)
                 return
-            if self.mutation != "unknown commit treated as done":
+            if self.mutation != "unknown-treated-as-done":
                 raise
             for again in self.writers:
                 again.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from tests.simulation.log import SimulatedLog
 from tests.simulation.process import Process
 from tests.simulation.small_runner import JOURNAL, SmallTask
 from tests.simulation.stand_in import INPUTS, OUTPUTS, StandInExecution, body
-from tests.simulation.world import Feed
+from tests.simulation.world import Feed, Subject
 
 WAIT_SECONDS = 0.1
 
@@ -99,3 +99,7 @@ def reexecute(broker: SimulatedBroker, entries: Sequence[JournalEntry], inputs: 
     if any(joined[output.topic] != list(output.body) for output in total.outputs):
         return batches, "a run that knows no batches writes other records"
     return batches, ""
+
+
+SUBJECTS: dict[str, Callable[[str], Subject]] = {"small": SmallSubject}
+"""By name: what makes a subject out of a mutation's name (empty: none)."""

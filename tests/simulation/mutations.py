@@ -1,0 +1,98 @@
+"""The runner broken on purpose. A check that no mutation can turn red proves nothing: each of these must be caught within its number of seeds.
+
+``caught_as`` names what the checker may call it; the first rows are the table of reference/kafka.md section 8, with the design's own in place
+of two of them (recovery never reads group offsets, so "offsets left out" breaks nothing; the journal is the cursor).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Mutation(NamedTuple):
+    """One way to break the runner."""
+
+    name: str
+    what: str
+    caught_as: tuple[str, ...]
+    seeds: int
+
+
+ROWS = (
+    Mutation(
+        "recovery-from-group-offsets",
+        "recovery positions the inputs at the group's offsets, not at the journal's",
+        ("duplicate", "poll-skip", "inconsistent-offsets", "unseen"),
+        200,
+    ),
+    Mutation(
+        "journal-outside-transaction",
+        "the journal record is produced by a producer without transactions",
+        ("fork", "lost-write", "aborted-read", "inconsistent-offsets", "unseen"),
+        100,
+    ),
+    Mutation(
+        "outputs-before-begin",
+        "outputs are produced before the transaction begins, so outside it",
+        ("aborted-read", "precommitted-read", "duplicate"),
+        100,
+    ),
+    Mutation(
+        "random-transactional-id",
+        "a transactional id of its own per start, so nothing fences the former owner",
+        ("fork", "duplicate", "aborted-read", "inconsistent-offsets", "G0", "halted"),
+        100,
+    ),
+    Mutation(
+        "journal-read-before-init",
+        "the journal's end is read before the former owner is fenced",
+        ("fork", "duplicate", "aborted-read", "inconsistent-offsets", "halted"),
+        300,
+    ),
+    Mutation(
+        "unknown-treated-as-failed",
+        "a commit of unknown outcome is produced and committed again",
+        ("fork", "duplicate", "aborted-read", "inconsistent-offsets", "halted"),
+        200,
+    ),
+    Mutation(
+        "unknown-treated-as-done",
+        "a commit of unknown outcome is taken for done",
+        ("fork", "lost-write", "poll-skip", "inconsistent-offsets", "halted", "unseen"),
+        200,
+    ),
+    Mutation(
+        "state-kept-after-abort",
+        "after a failed batch the task goes on with the state that the batch has already changed",
+        ("diverged", "duplicate", "fork", "halted"),
+        200,
+    ),
+    Mutation("clock-read-in-apply", "a stage reads the host's clock", ("diverged", "halted", "lost-write", "aborted-read"), 50),
+    Mutation("replay-by-event-time", "recovery re-executes in event-time order, not in the journal's", ("halted", "diverged", "unseen"), 100),
+    Mutation("dead-letter-skipped", "a record that cannot be used is passed over without a dead letter", ("diverged", "lost-write"), 50),
+    Mutation(
+        "offset-plus-one",
+        "positions are computed as first offset + count, as if markers took no offsets",
+        ("duplicate", "poll-skip", "inconsistent-offsets", "halted", "unseen"),
+        200,
+    ),
+    Mutation(
+        "first-batch-on-free-producer",
+        "after a take-over the first batch goes to whichever producer is free",
+        ("fork", "duplicate", "aborted-read", "inconsistent-offsets", "halted"),
+        1500,
+    ),
+    Mutation(
+        "process-local-counter",
+        "producers alternate by a counter of the process, not by the journal's sequence",
+        ("fork", "duplicate", "aborted-read", "inconsistent-offsets", "halted"),
+        1500,
+    ),
+    Mutation(
+        "one-producer-fenced-only",
+        "a take-over initialises producer 0 and leaves 1 to its former owner",
+        ("fork", "duplicate", "aborted-read", "inconsistent-offsets", "G0", "halted"),
+        200,
+    ),
+)
+MUTATIONS = {row.name: row for row in ROWS}
