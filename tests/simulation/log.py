@@ -7,15 +7,18 @@ call that reaches a broker.
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from schemas.errors import WrongUse
-from streams.log.kafka.transport import Fenced, Fetched, OutcomeUnknown, Partition, TopicFacts, TransportFailed
+from streams.log.kafka.transport import NOTHING, Chunk, Fetched, OutcomeUnknown, Partition, TopicFacts, TransportFailed
 from tests.simulation.broker import SimulatedBroker
-from tests.simulation.clock import SECOND
+from tests.simulation.clock import MILLISECOND, SECOND
 from tests.simulation.network import Fate, Network
+
+SHORTEST_WAIT = 50 * MILLISECOND
 
 
 class Read(NamedTuple):
@@ -62,8 +65,21 @@ class SimulatedLog:
         return SimulatedAdmin(self.broker, self.network)
 
 
+class Queued(NamedTuple):
+    """What a fetch brought: a record, or the news that a partition ends here for now (``high``: the high watermark then; -1: no news)."""
+
+    partition: Partition
+    position: int
+    fetched: Fetched | None
+    high: int
+
+
 class SimulatedReader:
-    """Implements ``transport.Reader``."""
+    """Implements ``transport.Reader``.
+
+    A poll that may not wait takes what was fetched in the background: nothing of it is a request, so it meets no fault when it brings nothing.
+    A wait may take longer than asked, as on any host: at least 50 ms of virtual time, or idle time would cost more than the schedule.
+    """
 
     def __init__(self, broker: SimulatedBroker, network: Network, group: str, reads: list[Read]) -> None:
         self.broker = broker
@@ -73,13 +89,17 @@ class SimulatedReader:
         self._polls = 0
         self._fetched: dict[Partition, int] = {}
         self._positions: dict[Partition, int] = {}
+        self._high: dict[Partition, int] = {}
+        self._told: dict[Partition, int] = {}
+        self._ends: dict[Partition, int] = {}
         self._paused: set[Partition] = set()
-        self._queue: deque[tuple[Partition, int, Fetched | None]] = deque()
+        self._queue: deque[Queued] = deque()
 
     def assign(self, positions: Mapping[Partition, int]) -> None:
         """Read these partitions from these offsets on, and no others."""
         self._positions = dict(positions)
         self._fetched = dict(positions)
+        self._high, self._told, self._ends = {}, {}, {}
         self._paused.clear()
         self._queue.clear()
         for key, offset in positions.items():
@@ -88,17 +108,27 @@ class SimulatedReader:
     def poll(self, limit: int, wait_seconds: float) -> Sequence[Fetched]:
         """At most ``limit`` records; waits for the first one only."""
         self._polls += 1
-        self.network.before("poll")
-        deadline = self.network.clock.now + int(wait_seconds * SECOND)
         found: list[Fetched] = []
+        self._fetch()
+        if wait_seconds > 0 or self._queue:
+            self.network.before("poll")
+        deadline = self.network.clock.now + max(int(wait_seconds * SECOND), SHORTEST_WAIT)
         while True:
-            self._fetch()
             self._serve(limit, found)
-            if found or self.network.clock.now >= deadline:
+            if found or wait_seconds <= 0 or self.network.clock.now >= deadline:
                 break
             self.network.wait_until(deadline)
-        self.network.after("poll")
+            self._fetch()
+        if found:
+            self.network.after("poll")
         return found
+
+    def fetch(self, limit: int, wait_seconds: float) -> Chunk:
+        """As :meth:`poll`, for a reader of one partition."""
+        found = self.poll(limit, wait_seconds)
+        if not found:
+            return NOTHING
+        return Chunk([item.offset for item in found], [item.value for item in found], found[-1].timestamp_ms)
 
     def _fetch(self) -> None:
         keys = [key for key in self._fetched if key not in self._paused]
@@ -111,24 +141,36 @@ class SimulatedReader:
                 continue
             before = self._fetched[key]
             records, after = self.broker.fetch(key, before, limit)
+            partition = self.broker.partition(key)
+            high = self._high[key] = partition.end
             for record in records:
                 assert record.value is not None
-                self._queue.append((key, record.offset + 1, Fetched(*key, record.offset, record.value, record.timestamp_ms)))
-            if after > (records[-1].offset + 1 if records else before):
-                self._queue.append((key, after, None))
+                self._queue.append(Queued(key, record.offset + 1, Fetched(*key, record.offset, record.value, record.timestamp_ms), -1))
+            at_the_end = after >= partition.last_stable_offset and self._told.get(key) != high
+            if at_the_end or after > (records[-1].offset + 1 if records else before):
+                self._queue.append(Queued(key, after, None, high if at_the_end else -1))
+            if at_the_end:
+                self._told[key] = high
             self._fetched[key] = after
 
     def _serve(self, limit: int, found: list[Fetched]) -> None:
         while self._queue and len(found) < limit:
-            key, position, fetched = self._queue.popleft()
+            key, position, fetched, high = self._queue.popleft()
             self._positions[key] = position
             if fetched is not None:
                 found.append(fetched)
                 self.reads.append(Read(self.network.moment, self._polls, key, fetched.offset, fetched.value))
+            elif high >= 0:
+                self._ends[key] = high
 
     def position(self, partition: Partition) -> int:
         """Offset of the next record to read; local."""
         return self._positions[partition]
+
+    def is_behind(self, partition: Partition) -> bool:
+        """True while the high watermark, as the last fetch brought it, lies past what was read and past the last end that was told."""
+        high = self._high.get(partition, -1)
+        return high < 0 or high > max(self._positions[partition], self._ends.get(partition, -1))
 
     def end(self, partition: Partition) -> int:
         """The last stable offset, asked of the broker now."""
@@ -153,12 +195,13 @@ class SimulatedReader:
         """Fetch these again."""
         self._paused.difference_update(partitions)
 
-    def commit_position(self, offsets: Mapping[Partition, int]) -> None:
+    def commit_position(self, offsets: Mapping[Partition, int], wait: bool = False) -> None:
         """Store group offsets; a failure is silent."""
-        self.network.before("commit_position")
-        for key, offset in offsets.items():
-            self.broker.group_offsets[(self.group, key)] = offset
-        self.network.after("commit_position")
+        with contextlib.suppress(TransportFailed):
+            self.network.before("commit_position")
+            for key, offset in offsets.items():
+                self.broker.group_offsets[(self.group, key)] = offset
+            self.network.after("commit_position")
 
     def close(self) -> None:
         """Nothing to give back."""
@@ -239,14 +282,10 @@ class SimulatedWriter:
         self._waiting.clear()
         if not self._written:
             return
-        self.network.before("abort")
-        try:
+        with contextlib.suppress(TransportFailed):  # the next owner's init aborts it
+            self.network.before("abort")
             self.broker.end(self.transactional_id, self.epoch, commit=False)
-        except Fenced:
-            raise
-        except TransportFailed:
-            pass  # nothing is open at the broker
-        self.network.after("abort")
+            self.network.after("abort")
 
     def close(self) -> None:
         """What is open stays open."""

@@ -55,14 +55,6 @@ def draw_temper(source: random.Random) -> Temper:
     )
 
 
-class Baton:
-    """Who may run: the scheduler hands it to one process and waits until it comes back."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.lock.acquire()
-
-
 class _Worker(threading.Thread):
     """A thread that runs one process after another; creating threads would cost more than a schedule."""
 
@@ -91,7 +83,11 @@ class Surroundings:
         self.clock = clock
         self.random = source
         self.temper = temper
-        self.baton = Baton()
+        self.over = threading.Lock()
+        self.over.acquire()
+        self.schedule: Callable[[], Process | None] = lambda: None
+        self.problem: BaseException | None = None
+        self.is_over = False
         self.moment = 0
         self.faults: Counter[str] = Counter()
         self.faults_left = 12
@@ -99,6 +95,16 @@ class Surroundings:
         self.version: Callable[[], int] = lambda: 0
         self.crash_at_point: int | None = None
         self.points = 0
+
+    def next(self) -> Process | None:
+        """Who runs next; None: the schedule is over, and the thread that began it goes on. Called by whoever gives way."""
+        if self.is_over:
+            return None
+        try:
+            return self.schedule()
+        except BaseException as problem:  # noqa: BLE001 - raised again by the thread that runs the world
+            self.problem = problem
+            return None
 
     def tell(self, who: str, what: str) -> None:
         """A line of the story, when one is told."""
@@ -135,17 +141,16 @@ class Process(Network):
 
     # the scheduler's side
 
-    def run(self) -> None:
-        """Let the process run until it gives the baton back."""
-        self.state = READY
+    def go_on(self) -> None:
+        """Hand the right to run to this process; the caller must then wait."""
         self._worker.go.release()
-        self.around.baton.lock.acquire()
 
     def kill(self) -> None:
-        """SIGKILL from outside, and let the thread unwind."""
+        """SIGKILL, when the schedule is over; waits until the thread has unwound."""
         if self.state != ENDED:
             self.dead = True
-            self.run()
+            self.go_on()
+            self.around.over.acquire()
 
     def is_runnable(self, now: int) -> bool:
         """True if it would go on when run now."""
@@ -164,14 +169,24 @@ class Process(Network):
         except BaseException as problem:  # noqa: BLE001 - whatever ends a process is its outcome
             self.outcome = problem
         self.state = ENDED
+        following = self.around.next()
         _IDLE.append(self._worker)
-        self.around.baton.lock.release()
+        self._hand_to(following)
+
+    def _hand_to(self, following: Process | None) -> None:
+        if following is None:
+            self.around.over.release()
+        else:
+            following.go_on()
 
     def _give_way(self) -> None:
+        """Let the scheduler choose, here and now; only if it chooses another process does another thread run."""
         if self.dead:
             raise CrashNow("dead")
-        self.around.baton.lock.release()
-        self._worker.go.acquire()
+        following = self.around.next()
+        if following is not self:
+            self._hand_to(following)
+            self._worker.go.acquire()
         self.moment = self.around.moment
         if self.dead:
             raise CrashNow("killed")

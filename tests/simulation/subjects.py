@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
+from schemas.catalogue import topic as topic_of
 from streams.log.kafka.transport import Partition
 from streams.runtime.journal import BATCH, JournalEntry
+from streams.runtime.live.spec import Bounds, TaskSpec
+from streams.runtime.live.stored import split
+from streams.runtime.live.task import LiveTask
 from streams.runtime.merge import ELEMENT
+from streams.runtime.snapshot import TOPIC as SNAPSHOTS
+from streams.runtime.task import JOURNAL
 from tests.simulation.broker import SimulatedBroker
 from tests.simulation.checker import Batched
 from tests.simulation.clock import MILLISECOND, SECOND, START
 from tests.simulation.log import SimulatedLog
+from tests.simulation.mutations import mutate
 from tests.simulation.process import Process
-from tests.simulation.small_runner import JOURNAL, SmallTask
-from tests.simulation.stand_in import INPUTS, OUTPUTS, StandInExecution, body
+from tests.simulation.stand_in import HEADER, INPUTS, OUTPUTS, SCHEMA_ID, StandInExecution, StandInFeed, body, make_stand_in
 from tests.simulation.world import Feed, Subject
 
 WAIT_SECONDS = 0.1
@@ -39,41 +46,57 @@ def draw_feeds(source: random.Random, partitions: Sequence[Partition]) -> list[F
     return feeds
 
 
-class SmallSubject:
-    """The runner of ``small_runner.py`` over the stand-in execution, as it is or broken by a mutation."""
+class LiveSubject:
+    """The real runner over the stand-in execution, as it is or broken by a mutation; the clock is event time or the wall's."""
 
-    def __init__(self, mutation: str = "") -> None:
+    def __init__(self, mutation: str = "", clock: str = "event") -> None:
         self.mutation = mutation
+        self.clock = clock
         self.inputs: Sequence[Partition] = [(topic, 0) for topic in INPUTS]
-        self.outputs: Sequence[Partition] = [(topic, 0) for topic in OUTPUTS]
+        self.outputs: Sequence[Partition] = [(self.spec().name(topic), 0) for topic in OUTPUTS]
         self.journal: Partition = (JOURNAL, 0)
-        self.others: Sequence[Partition] = []
-        self.has_previous_offsets = False
+        self.others: Sequence[Partition] = [(SNAPSHOTS, 0)]
+        self.has_previous_offsets = True
+
+    def spec(self, records: int = 16, state_digest_records: int = 8) -> TaskSpec:
+        """Names and bounds; batch bounds and snapshot distance may differ from one process to the next."""
+        return TaskSpec(
+            topology="pipeline",
+            shard=0,
+            environment="",
+            inputs=list(INPUTS),
+            outputs=list(OUTPUTS),
+            published=list(OUTPUTS),
+            schema_ids=dict.fromkeys((*INPUTS, *OUTPUTS, JOURNAL, SNAPSHOTS), SCHEMA_ID),
+            facts={"journal_id": 1, "identity": {"subject": "stand-in"}, "code": "stand-in", "sources": {}},
+            clock=self.clock,
+            state_digest_records=state_digest_records,
+            bounds=Bounds(records=records),
+        )
 
     def feed(self, source: random.Random) -> list[Feed]:
         """Drawn."""
         return draw_feeds(source, self.inputs)
 
     def run(self, process: Process, log: SimulatedLog) -> None:
-        """Take over, recover, batches for ever."""
-        task = SmallTask(log, process.clock_ns, process.step, self.mutation, process.name, process.memory, process.random.choice((1, 3, 16)))
+        """Take over, recover, batches until told to drain."""
+        kind, make = mutate(self.mutation, process, LiveTask, make_stand_in)
+        spec = self.spec(process.random.choice((1, 3, 16)), process.random.choice((4, 16, 1000)))
+        task = kind(log, spec, make, process.clock_ns, process.monotonic, process.step)
         task.prepare()
-        while True:
+        while not process.draining:
             task.step(WAIT_SECONDS)
+        task.drain()
+        task.close()
 
     def reexecute(self, broker: SimulatedBroker, entries: Sequence[JournalEntry]) -> tuple[list[Batched], str]:
         """Batch by batch, and all of it as one batch."""
-        return reexecute(broker, entries, self.inputs)
+        return reexecute(broker, entries, self.inputs, self.clock == "wall")
 
 
-def reexecute(broker: SimulatedBroker, entries: Sequence[JournalEntry], inputs: Sequence[Partition]) -> tuple[list[Batched], str]:
-    """One uninterrupted stand-in execution over the journal's order, batch by batch; and a second one that knows no batches."""
-    piecewise, whole = StandInExecution(), StandInExecution()
-    for execution in (piecewise, whole):
-        for feed, key in zip(execution.feeds, inputs, strict=True):
-            for record in broker.committed(*key):
-                assert record.value is not None
-                feed.push(record.offset, record.value)
+def reexecute(broker: SimulatedBroker, entries: Sequence[JournalEntry], inputs: Sequence[Partition], is_wall: bool) -> tuple[list[Batched], str]:
+    """One uninterrupted stand-in execution over the journal's order, batch by batch; and, under an event clock, one that knows no batches."""
+    piecewise, whole = (_uninterrupted(broker, inputs, is_wall) for _ in range(2))
     batches: list[Batched] = []
     runs: list[tuple[int, int, int, int]] = []
     for entry in entries:
@@ -88,18 +111,38 @@ def reexecute(broker: SimulatedBroker, entries: Sequence[JournalEntry], inputs: 
         journaled = {OUTPUTS[output.output]: (output.count, output.digest) for output in entry.outputs}
         if made != journaled:
             finding = finding or f"outputs are {sorted(journaled)}, an uninterrupted run gives {sorted(made)} or other bytes"
-        if batch.clock != entry.clock or batch.consumed != entry.input_sequence:
-            journaled_end, own_end = (entry.clock, entry.input_sequence), (batch.clock, batch.consumed)
+        journaled_end, own_end = (entry.clock, entry.input_sequence), (batch.clock, batch.consumed)
+        if journaled_end != own_end:
             finding = finding or f"(clock, records) is {journaled_end}, an uninterrupted run has {own_end}"
-        batches.append(Batched({output.topic: list(output.body) for output in batch.outputs}, finding))
-    total = whole.repeat_batch(np.array([tuple(run) for run in runs], ELEMENT))
-    if whole.state_bytes() != piecewise.state_bytes():
+        if entry.states and [digest for _, digest in entry.states] != [digest for _, digest in piecewise.engine.state_digests()]:
+            finding = finding or "the state is another one than an uninterrupted run has here"
+        batches.append(Batched({output.topic: _framed(output) for output in batch.outputs}, finding))
+    if is_wall:
+        return batches, ""
+    total = whole.repeat_batch(np.array(runs, ELEMENT))
+    if whole.stage_states() != piecewise.stage_states():
         return batches, "a run that knows no batches ends in another state"
     joined = {topic: [value for batch in batches for value in batch.outputs.get(topic, ())] for topic in OUTPUTS}
-    if any(joined[output.topic] != list(output.body) for output in total.outputs):
+    if any(joined[output.topic] != _framed(output) for output in total.outputs):
         return batches, "a run that knows no batches writes other records"
     return batches, ""
 
 
-SUBJECTS: dict[str, Callable[[str], Subject]] = {"small": SmallSubject}
+def _uninterrupted(broker: SimulatedBroker, inputs: Sequence[Partition], is_wall: bool) -> StandInExecution:
+    feeds = [StandInFeed(None, topic, key, code, 0) for code, (topic, key) in enumerate(zip(INPUTS, inputs, strict=True))]
+    for feed, key in zip(feeds, inputs, strict=True):
+        for record in broker.committed(*key):
+            assert record.value is not None
+            feed.push(record.offset, record.value)
+    return StandInExecution(feeds, is_wall)
+
+
+def _framed(output: Any) -> list[bytes]:
+    return [HEADER + each for each in split(output.body, output.count, topic_of(output.topic).record)]
+
+
+SUBJECTS: dict[str, Callable[[str], Subject]] = {
+    "event": LiveSubject,
+    "wall": lambda mutation: LiveSubject(mutation, "wall"),
+}
 """By name: what makes a subject out of a mutation's name (empty: none)."""

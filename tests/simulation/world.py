@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 from schemas.errors import ShrivenError
@@ -26,6 +26,7 @@ TURNS_MAX = 20_000
 CALM_SECONDS_MAX = 240
 RESTARTS_IN_CALM_MAX = 12
 FEEDER = "feeder"
+NOBODY = object()
 
 
 class Feed(NamedTuple):
@@ -106,6 +107,8 @@ class World:
         self.restart_at = self.clock.now
         self.memories: tuple[dict[str, Any], ...] = ({}, {})
         self.storm = True
+        self.is_draining = False
+        self.turns = 0
         self.calm_since = 0
         self.calm_restarts = 0
         self._checked_version = -1
@@ -129,26 +132,48 @@ class World:
 
     def run(self) -> Result:
         """The schedule, from its beginning to its verdict."""
-        turns = 0
-        while True:
-            self.broker.settle()
-            self._supervise()
-            if self.storm and self._is_over():
-                self._calm()
-            if not self.storm and self._has_converged():
-                break
-            turns += 1
-            if not self._turn() or turns > TURNS_MAX or self._is_late():
-                self.violations.append(Violation("unseen", self._unseen(turns)))
-                break
-        self._observe(all_of_it=True)
+        around = self.around
+        around.schedule = self._schedule
+        first = around.next()
+        if first is not None:
+            first.go_on()
+            around.over.acquire()
+        around.is_over = True
+        if around.problem is not None:
+            raise around.problem
         for process in list(self.live):
             process.kill()
+        self._observe(all_of_it=True)
         self._check()
-        story = self.around.story or []
         batches = len(self.broker.committed(*self.subject.journal))
         records = sum(len(self.broker.committed(*key)) for key in self.subject.inputs)
-        return Result(self.seed, self.violations, self.around.faults, batches, records, len(self.processes), self.around.points, story)
+        return Result(self.seed, self.violations, around.faults, batches, records, len(self.processes), around.points, around.story or [])
+
+    def _schedule(self) -> Process | None:
+        """Whatever happens until a process runs, and which; None: the schedule is over. Runs in the thread of whoever gives way."""
+        while True:
+            self._reap()
+            self.broker.settle()
+            if self.is_draining and not self.live:
+                return None
+            if not self.is_draining:
+                self._supervise()
+            if self.storm and self._is_over():
+                self._calm()
+            if not self.storm and not self.is_draining and self._has_converged():
+                self.is_draining = True
+                for process in self.live:
+                    process.draining = True
+            self.turns += 1
+            actor = self._choose()
+            if actor is NOBODY or self.turns > TURNS_MAX or self._is_late():
+                self.violations.append(Violation("unseen", self._unseen()))
+                return None
+            if self.random.random() < 0.08:
+                self._observe()
+            if isinstance(actor, Process):
+                actor.state = READY
+                return actor
 
     def _check(self) -> None:
         if any(violation.name == "halted" for violation in self.violations):
@@ -156,38 +181,37 @@ class World:
         subject = self.subject
         self.violations += check_world(self.broker, self.histories, self.observer.reads, subject)
 
-    def _unseen(self, turns: int) -> str:
+    def _unseen(self) -> str:
         last = [f"{process.name} {process.state} {process.outcome!r}" for process in self.processes[-3:]]
-        return f"after the faults stopped not everything was consumed: {turns} turns, {self.clock.monotonic():.1f} s, last processes {last}"
+        return f"after the faults stopped not everything was consumed: {self.turns} turns, {self.clock.monotonic():.1f} s, last processes {last}"
 
     # who runs next
 
-    def _turn(self) -> bool:
+    def _choose(self) -> Process | None | object:
+        """A process that is to run; None if something else happened; NOBODY if nothing ever will."""
         now = self.clock.now
-        actors: list[Callable[[], None]] = [process.run for process in self.live if process.is_runnable(now)]
+        actors: list[Process | None] = [process for process in self.live if process.is_runnable(now)]
         if now >= self.feed_at and (self.feeds or self.open_feed):
-            actors.append(self._feed)
-        if not actors:
-            moments = [process.until for process in self.live if process.state in (WAITING, PAUSED)]
-            if self.feeds or self.open_feed:
-                moments.append(self.feed_at)
-            if not any(process.state != PAUSED for process in self.live):
-                moments.append(self.restart_at)
-            if self.storm:
-                moments += self.takeovers[:1]
-            event = self.broker.next_event()
-            if event is not None:
-                moments.append(event)
-            if not moments:
-                return False
-            self.clock.advance_to(max(min(moments), now + 1))
-            return True
-        actor = actors[0] if len(actors) == 1 else self.random.choice(actors)
-        actor()
-        if self.random.random() < 0.08:
-            self._observe()
-        self._reap()
-        return True
+            actors.append(None)
+        if actors:
+            actor = actors[0] if len(actors) == 1 else self.random.choice(actors)
+            if actor is None:
+                self._feed()
+            return actor
+        moments = [process.until for process in self.live if process.state in (WAITING, PAUSED)]
+        if self.feeds or self.open_feed:
+            moments.append(self.feed_at)
+        if not self.is_draining and all(process.state == PAUSED for process in self.live):
+            moments.append(self.restart_at)
+        if self.storm:
+            moments += self.takeovers[:1]
+        event = self.broker.next_event()
+        if event is not None:
+            moments.append(event)
+        if not moments:
+            return NOBODY
+        self.clock.advance_to(max(min(moments), now + 1))
+        return None
 
     def _observe(self, all_of_it: bool = False) -> None:
         self.observer_network.moment = self.around.moment
