@@ -13,7 +13,8 @@
 | G0, G1c | batches overwrite or read each other in a circle |
 
 And three of the project's own: ``fork`` (the journal is no chain), ``diverged`` (one uninterrupted run over the journal's order gives other
-outputs or another state than the journal says), ``halted`` (a task ended with an error that no fault explains).
+outputs or another state than the journal says), ``halted`` (a task ended with a typed error that no fault explains), ``defect`` (it ended with
+an untyped one).
 
 The oracle is the broker's own account of every transaction, and an execution that nothing ever interrupted.
 """
@@ -47,6 +48,7 @@ NAMES = (
     "fork",
     "diverged",
     "halted",
+    "defect",
 )
 
 

@@ -94,6 +94,8 @@ class SimulatedReader:
         self._ends: dict[Partition, int] = {}
         self._paused: set[Partition] = set()
         self._queue: deque[Queued] = deque()
+        self._version = -1
+        self._is_current = False
 
     def assign(self, positions: Mapping[Partition, int]) -> None:
         """Read these partitions from these offsets on, and no others."""
@@ -102,6 +104,7 @@ class SimulatedReader:
         self._high, self._told, self._ends = {}, {}, {}
         self._paused.clear()
         self._queue.clear()
+        self._is_current = False
         for key, offset in positions.items():
             self.reads.append(Read(self.network.moment, self._polls, key, -1, b"%d" % offset))
 
@@ -131,6 +134,10 @@ class SimulatedReader:
         return Chunk([item.offset for item in found], [item.value for item in found], found[-1].timestamp_ms)
 
     def _fetch(self) -> None:
+        """What the client does in the background: nothing while nothing has changed at the brokers."""
+        if self._is_current and self._version == self.broker.version:
+            return
+        self._version, self._is_current = self.broker.version, True
         keys = [key for key in self._fetched if key not in self._paused]
         if len(keys) > 1:
             first = self.network.random.randrange(len(keys))
@@ -138,6 +145,7 @@ class SimulatedReader:
         for key in keys:
             limit = self.network.fetch_limit()
             if not limit:
+                self._is_current = False
                 continue
             before = self._fetched[key]
             records, after = self.broker.fetch(key, before, limit)
@@ -151,6 +159,8 @@ class SimulatedReader:
                 self._queue.append(Queued(key, after, None, high if at_the_end else -1))
             if at_the_end:
                 self._told[key] = high
+            if after < partition.last_stable_offset:
+                self._is_current = False
             self._fetched[key] = after
 
     def _serve(self, limit: int, found: list[Fetched]) -> None:
@@ -194,6 +204,7 @@ class SimulatedReader:
     def resume(self, partitions: Sequence[Partition]) -> None:
         """Fetch these again."""
         self._paused.difference_update(partitions)
+        self._is_current = False
 
     def commit_position(self, offsets: Mapping[Partition, int], wait: bool = False) -> None:
         """Store group offsets; a failure is silent."""

@@ -87,9 +87,14 @@ def _parts(jobs: list[tuple[str, str, int, int]], processes: int) -> Iterator[To
 
 
 def first_caught(subject: str, mutation: str, caught_as: tuple[str, ...], seeds: int, first: int = 0) -> tuple[int, list[Violation]] | None:
-    """The first seed that catches a mutation under one of its names, and what was found; None if none does."""
+    """The first seed that catches a mutation under one of its names, and what was found; None if none does.
+
+    A mutation that only breaks with an untyped error proves nothing: it is a defect of the mutation.
+    """
     for seed in range(first, first + seeds):
         violations = run_one(subject, seed, mutation).violations
+        if any(violation.name == "defect" for violation in violations):
+            return None
         if any(violation.name in caught_as for violation in violations):
             return seed, violations
     return None

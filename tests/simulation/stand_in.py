@@ -218,7 +218,7 @@ class StandInExecution:
         while self.timers and self.timers[0] <= clock:
             deadline = self.timers.pop(0)
             self.state = (self.state * MULTIPLIER + deadline) & MASK
-            self._marks.append(b"".join(map(encode_long, (0, deadline, self.consumed, self.state, 0, 0, 0, 0, 0, 0))))
+            self._marks.append(b"".join(map(encode_long, (0, deadline, self.consumed, self.state))) + bytes(6))
 
     def _apply(self, feed: StandInFeed, offset: int, value: bytes) -> None:
         self.consumed += 1
@@ -232,7 +232,7 @@ class StandInExecution:
         clock = self.now()
         self.state = ((self.state ^ (event_time + number * 8 + feed.code)) * MULTIPLIER + clock) & MASK
         if number % 3 == 0:
-            self._quotes.append(b"".join(map(encode_long, (feed.code, clock, self.consumed, self.state, 0, 0, 0, 0))))
+            self._quotes.append(b"".join(map(encode_long, (feed.code, clock, self.consumed, self.state))) + bytes(4))
         if number % 7 == 0:
             self.timers.append(clock + TIMER_NS)
 

@@ -41,7 +41,7 @@ def draw_feeds(source: random.Random, partitions: Sequence[Partition]) -> list[F
             number += 1
             values.append(body(moment - source.choice((0, 0, 0, 5, 300)) * MILLISECOND, number, source.random() < 0.05))
         outcome = source.choice(("plain", "plain", "plain", "commit", "abort"))
-        wait = int(source.choice((0, 0.001, 0.02, 0.3)) * SECOND)
+        wait = int(source.choice((0, 0.001, 0.02, 0.15)) * SECOND)
         feeds.append(Feed(wait, source.choice(partitions), values, outcome, int(source.choice((0.001, 0.05, 0.5)) * SECOND)))
     return feeds
 

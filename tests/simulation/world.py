@@ -176,7 +176,7 @@ class World:
                 return actor
 
     def _check(self) -> None:
-        if any(violation.name == "halted" for violation in self.violations):
+        if any(violation.name in ("halted", "defect") for violation in self.violations):
             self.violations = [item for item in self.violations if item.name != "unseen"]
         subject = self.subject
         self.violations += check_world(self.broker, self.histories, self.observer.reads, subject)
@@ -228,7 +228,8 @@ class World:
             delay = 0 if not self.storm else self.random.choice((0, 0.01, 0.3, 2.0, 12.0))
             self.restart_at = self.clock.now + int(delay * SECOND)
             if outcome is not None and not isinstance(outcome, (CrashNow, TransportFailed)):
-                self.violations.append(Violation("halted", f"{process.name}: {outcome!r}"))
+                name = "halted" if isinstance(outcome, ShrivenError) else "defect"
+                self.violations.append(Violation(name, f"{process.name}: {outcome!r}"))
 
     def _supervise(self) -> None:
         """The parent: an owner where there is none; sometimes one more, for nobody knows that the other lives."""
