@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from streams.log.kafka.framing import HEADER_BYTES
 from streams.log.kafka.transport import Fenced, OutcomeUnknown, TransportFailed
 from streams.runtime.journal import JournalEntry
 from streams.runtime.live.recovery import Recovery
@@ -82,7 +83,9 @@ ROWS = (
         200,
     ),
     Mutation("clock-read-in-apply", "a stage reads the host's clock", ("diverged", "halted", "lost-write", "aborted-read"), 50),
-    Mutation("replay-by-event-time", "recovery re-executes in event-time order, not in the journal's", ("halted", "diverged", "unseen"), 100),
+    Mutation(
+        "replay-by-event-time", "recovery re-executes each batch in event-time order, not in the journal's", ("halted", "diverged", "unseen"), 100
+    ),
     Mutation("dead-letter-skipped", "a record that cannot be used is passed over without a dead letter", ("diverged", "lost-write"), 50),
     Mutation(
         "offset-plus-one",
@@ -315,8 +318,8 @@ def _by_event_time(process: Process, execution: StandInExecution) -> StandInExec
             wanted = sum(run[3] for run in runs if run[0] == feed.code)
             while feed.waiting < wanted:
                 feed.fill(0.1)
-            feed.is_awaited = False
-        return execution.next_live(sum(run[3] for run in runs)) if runs else execution._execute([], None)
+        taken = [execution._take(execution.live[run[0]]) for run in runs for _ in range(run[3])]
+        return execution._execute(sorted(taken, key=lambda each: each[2][HEADER_BYTES : HEADER_BYTES + 8]), None)
 
     execution.repeat_batch = repeat  # type: ignore[method-assign]
     return execution

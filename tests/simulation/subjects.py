@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from schemas.catalogue import topic as topic_of
+from streams.log.kafka.framing import HEADER_BYTES
 from streams.log.kafka.transport import Partition
-from streams.runtime.journal import BATCH, JournalEntry
+from streams.runtime.journal import BATCH, JournalEntry, decode_entry
 from streams.runtime.live.spec import Bounds, TaskSpec
-from streams.runtime.live.stored import split
+from streams.runtime.live.stored import read_snapshots, split
 from streams.runtime.live.task import LiveTask
 from streams.runtime.merge import ELEMENT
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.task import JOURNAL
 from tests.simulation.broker import SimulatedBroker
-from tests.simulation.checker import Batched
+from tests.simulation.checker import Batched, start_offsets
 from tests.simulation.clock import MILLISECOND, SECOND, START
 from tests.simulation.log import SimulatedLog
 from tests.simulation.mutations import mutate
+from tests.simulation.network import Network
 from tests.simulation.process import Process
 from tests.simulation.stand_in import HEADER, INPUTS, OUTPUTS, SCHEMA_ID, StandInExecution, StandInFeed, body, make_stand_in
 from tests.simulation.world import Feed, Subject
@@ -49,8 +51,9 @@ def draw_feeds(source: random.Random, partitions: Sequence[Partition]) -> list[F
 class LiveSubject:
     """The real runner over the stand-in execution, as it is or broken by a mutation; the clock is event time or the wall's."""
 
-    def __init__(self, mutation: str = "", clock: str = "event") -> None:
+    def __init__(self, mutation: str = "", clock: str = "event", start: str = "earliest") -> None:
         self.mutation = mutation
+        self.start = start
         self.clock = clock
         self.inputs: Sequence[Partition] = [(topic, 0) for topic in INPUTS]
         self.outputs: Sequence[Partition] = [(self.spec().name(topic), 0) for topic in OUTPUTS]
@@ -70,6 +73,7 @@ class LiveSubject:
             schema_ids=dict.fromkeys((*INPUTS, *OUTPUTS, JOURNAL, SNAPSHOTS), SCHEMA_ID),
             facts={"journal_id": 1, "identity": {"subject": "stand-in"}, "code": "stand-in", "sources": {}},
             clock=self.clock,
+            start=self.start,
             state_digest_records=state_digest_records,
             bounds=Bounds(records=records),
         )
@@ -89,6 +93,10 @@ class LiveSubject:
         task.drain()
         task.close()
 
+    def deletable(self, broker: SimulatedBroker) -> dict[Partition, int]:
+        """How far retention may go without taking what a recovery from the last good snapshot needs."""
+        return deletable(broker, self.journal, (SNAPSHOTS, 0), self.inputs)
+
     def reexecute(self, broker: SimulatedBroker, entries: Sequence[JournalEntry]) -> tuple[list[Batched], str]:
         """Batch by batch, and all of it as one batch."""
         return reexecute(broker, entries, self.inputs, self.clock == "wall")
@@ -96,7 +104,8 @@ class LiveSubject:
 
 def reexecute(broker: SimulatedBroker, entries: Sequence[JournalEntry], inputs: Sequence[Partition], is_wall: bool) -> tuple[list[Batched], str]:
     """One uninterrupted stand-in execution over the journal's order, batch by batch; and, under an event clock, one that knows no batches."""
-    piecewise, whole = (_uninterrupted(broker, inputs, is_wall) for _ in range(2))
+    starts = start_offsets(entries, inputs)
+    piecewise, whole = (_uninterrupted(broker, starts, is_wall) for _ in range(2))
     batches: list[Batched] = []
     runs: list[tuple[int, int, int, int]] = []
     for entry in entries:
@@ -128,13 +137,27 @@ def reexecute(broker: SimulatedBroker, entries: Sequence[JournalEntry], inputs: 
     return batches, ""
 
 
-def _uninterrupted(broker: SimulatedBroker, inputs: Sequence[Partition], is_wall: bool) -> StandInExecution:
-    feeds = [StandInFeed(None, topic, key, code, 0) for code, (topic, key) in enumerate(zip(INPUTS, inputs, strict=True))]
-    for feed, key in zip(feeds, inputs, strict=True):
-        for record in broker.committed(*key):
+def _uninterrupted(broker: SimulatedBroker, starts: Mapping[Partition, int], is_wall: bool) -> StandInExecution:
+    feeds = [StandInFeed(None, topic, key, code, starts[key]) for code, (topic, key) in enumerate(zip(INPUTS, starts, strict=True))]
+    for feed in feeds:
+        for record in broker.committed(*feed.partition):
             assert record.value is not None
-            feed.push(record.offset, record.value)
+            if record.offset >= feed.next_offset:
+                feed.push(record.offset, record.value)
     return StandInExecution(feeds, is_wall)
+
+
+def deletable(broker: SimulatedBroker, journal: Partition, snapshots: Partition, inputs: Sequence[Partition]) -> dict[Partition, int]:
+    """Input positions of the last snapshot that its journal record vouches for; nothing if there is none."""
+    reader = SimulatedLog(broker, Network(broker.clock)).reader("")
+    for snapshot in read_snapshots(reader, snapshots):
+        record = broker.at(journal, snapshot.journal_offset)
+        if record is None or record.value is None or record not in broker.committed(*journal):
+            continue
+        entry = decode_entry(record.value[HEADER_BYTES:])
+        if entry.digest == snapshot.journal_digest and [digest for _, digest in entry.states] == snapshot.digests():
+            return {key: offset for key, (offset, _) in zip(inputs, snapshot.feeds, strict=True)}
+    return {}
 
 
 def _framed(output: Any) -> list[bytes]:
@@ -144,5 +167,6 @@ def _framed(output: Any) -> list[bytes]:
 SUBJECTS: dict[str, Callable[[str], Subject]] = {
     "event": LiveSubject,
     "wall": lambda mutation: LiveSubject(mutation, "wall"),
+    "end": lambda mutation: LiveSubject(mutation, "wall", "end"),
 }
 """By name: what makes a subject out of a mutation's name (empty: none)."""

@@ -16,7 +16,7 @@ from streams.log.kafka.framing import HEADER_BYTES
 from streams.log.kafka.transport import Partition, TransportFailed
 from streams.runtime.journal import JournalEntry, decode_entry
 from tests.simulation.broker import SimulatedBroker
-from tests.simulation.checker import Batched, Violation, check_world
+from tests.simulation.checker import Batched, Violation, check_world, start_offsets
 from tests.simulation.clock import MILLISECOND, SECOND, VirtualClock
 from tests.simulation.log import Read, SimulatedLog
 from tests.simulation.network import CrashNow, Network
@@ -55,6 +55,9 @@ class Subject(Protocol):
 
     def run(self, process: Process, log: SimulatedLog) -> None:
         """One process's life: take over, recover, batches until it is told to drain."""
+
+    def deletable(self, broker: SimulatedBroker) -> dict[Partition, int]:
+        """How far retention may go, by input, without taking what a recovery needs."""
 
     def reexecute(self, broker: SimulatedBroker, entries: Sequence[JournalEntry]) -> tuple[list[Batched], str]:
         """A fresh execution over the journal's order: per batch what it gives, and what a run without batches contradicts (empty: nothing)."""
@@ -112,6 +115,8 @@ class World:
         self.calm_since = 0
         self.calm_restarts = 0
         self._checked_version = -1
+        self._starts: dict[Partition, int] = {}
+        self.retention = 0.0 if quiet else self.random.choice((0.0, 0.0, 0.002, 0.01))
         everything = (*subject.inputs, *subject.outputs, subject.journal, *subject.others)
         for topic in dict(everything):
             self.broker.create_topic(topic, 1 + max(partition for name, partition in everything if name == topic))
@@ -169,8 +174,11 @@ class World:
             if actor is NOBODY or self.turns > TURNS_MAX or self._is_late():
                 self.violations.append(Violation("unseen", self._unseen()))
                 return None
-            if self.random.random() < 0.08:
+            draw = self.random.random()
+            if draw < 0.08:
                 self._observe()
+            elif self.storm and draw > 1 - self.retention:
+                self._retain()
             if isinstance(actor, Process):
                 actor.state = READY
                 return actor
@@ -281,6 +289,14 @@ class World:
                 return
         self.feed_at = self.clock.now + (self.feeds[-1].wait_ns if self.feeds else 0)
 
+    def _retain(self) -> None:
+        """Retention that takes only what no recovery needs: everything must go on."""
+        for key, offset in self.subject.deletable(self.broker).items():
+            if offset > self.broker.partition(key).start:
+                self.around.faults["inputs deleted before the last snapshot"] += 1
+                self.around.tell("retention", f"{key[0]} before {offset}")
+                self.broker.delete_records(key, offset)
+
     # storm and calm
 
     def _is_over(self) -> bool:
@@ -316,4 +332,6 @@ class World:
             consumed = decode_entry(entries[-1].value[HEADER_BYTES:]).input_sequence
         except ShrivenError:
             return False
-        return consumed >= sum(len(self.broker.committed(*key)) for key in self.subject.inputs)
+        starts = self._starts or start_offsets([decode_entry(value[HEADER_BYTES:]) for value in [entries[0].value] if value], self.subject.inputs)
+        self._starts = starts
+        return consumed >= sum(record.offset >= starts[key] for key in self.subject.inputs for record in self.broker.committed(*key))
