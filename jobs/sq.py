@@ -29,6 +29,7 @@ COMMANDS = {
     "kafka": "kafka",
     "feed": "feed",
     "run": "run",
+    "lag": "lag",
     "bench": "bench",
 }
 """Command to its module in ``jobs.commands``."""

@@ -11,6 +11,13 @@ from streams.log.kafka.transport import Partition
 
 CONTROL_TOPICS = ("control", "ref.instruments")
 """Topics of one partition, read by every shard, and polled before anything else."""
+RUNTIME = "pipeline."
+"""Prefix of the catalogue's runtime topics; on a cluster every topology has its own."""
+
+
+def runtime_name(topology: str, topic: str) -> str:
+    """A runtime topic under its topology's name; any other as it is."""
+    return f"{topology}.{topic.removeprefix(RUNTIME)}" if topic.startswith(RUNTIME) else topic
 
 
 class Bounds(msgspec.Struct, frozen=True):
@@ -69,8 +76,7 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     def name(self, topic: str) -> str:
         """What a topic is called on the log; a runtime topic of the pipeline takes this topology's name."""
-        if topic.startswith("pipeline."):
-            topic = f"{self.topology}.{topic.removeprefix('pipeline.')}"
+        topic = runtime_name(self.topology, topic)
         return f"{self.environment}.{topic}" if self.environment else topic
 
     def partition_of(self, topic: str) -> Partition:
