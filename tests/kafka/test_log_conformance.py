@@ -65,6 +65,10 @@ class BrokerBench:
         self.admin.delete_topics([topic])[topic].result()
         self._create(topic, partitions)
 
+    def wait_for_prefetch(self) -> None:
+        """Nothing tells what lies in a consumer's queue; too short a wait makes the scenario easier, never wrong."""
+        time.sleep(1.0)
+
     def wait_for_high_watermark(self, partition: Partition, high_watermark: int) -> None:
         """Until so many entries lie in the partition, committed or not."""
         place = TopicPartition(*partition)

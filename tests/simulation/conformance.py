@@ -198,6 +198,27 @@ def a_position_steps_over_markers_and_aborted_records(bench: Bench) -> None:
     assert reader.position((topic, 0)) == end
 
 
+def a_position_never_goes_back(bench: Bench) -> None:
+    """A record and the news that the partition ends after its marker come in one answer: the position is after the marker, not before it."""
+    topic, log = bench.topic(), bench.log()
+    write(ready(log, bench.transactional_id()), topic, [b"a"])
+    for takes in (lambda reader: reader.fetch(100, 5.0).values, lambda reader: [item.value for item in reader.poll(100, 5.0)]):
+        reader = log.reader("conformance")
+        reader.assign({(topic, 0): 0})
+        _prefetched(bench)
+        assert takes(reader) == [b"a"]
+        assert [item.value for item in read_to(reader, (topic, 0), 2)] == []
+        assert reader.position((topic, 0)) == 2
+        assert not reader.is_behind((topic, 0))
+
+
+def _prefetched(bench: Bench) -> None:
+    """Give a client's background fetch time to queue a record together with what follows it."""
+    waits = getattr(bench, "wait_for_prefetch", None)
+    if waits is not None:
+        waits()
+
+
 def a_reader_starts_where_it_is_told(bench: Bench) -> None:
     topic, log = bench.topic(), bench.log()
     writer = ready(log, bench.transactional_id())
@@ -268,6 +289,7 @@ SCENARIOS: tuple[Callable[[Bench], None], ...] = (
     an_empty_transaction_writes_nothing,
     records_outside_transactions_have_no_markers,
     a_position_steps_over_markers_and_aborted_records,
+    a_position_never_goes_back,
     a_reader_starts_where_it_is_told,
     a_position_before_the_log_start_is_loud,
     a_position_after_the_end_is_loud,
