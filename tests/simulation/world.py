@@ -148,6 +148,9 @@ class World:
             raise around.problem
         for process in list(self.live):
             process.kill()
+        while (event := self.broker.next_event()) is not None:  # markers of the last commits are still on their way
+            self.clock.advance_to(event)
+            self.broker.settle()
         self._observe(all_of_it=True)
         self._check()
         batches = len(self.broker.committed(*self.subject.journal))
