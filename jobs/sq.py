@@ -29,6 +29,8 @@ COMMANDS = {
     "kafka": "kafka",
     "feed": "feed",
     "run": "run",
+    "stop": "stop",
+    "status": "status",
     "lag": "lag",
     "bench": "bench",
 }

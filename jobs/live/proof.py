@@ -68,7 +68,10 @@ def task_spec(facts: dict[str, Any], environment: str) -> TaskSpec:
     )
 
 
-def _verify(log: Log, journal: Partition, cluster: Cluster, spec: Callable[[dict[str, Any]], TaskSpec], on_progress: Callable[[int], None]) -> Verdict:
+SpecOf = Callable[[dict[str, Any]], TaskSpec]
+
+
+def _verify(log: Log, journal: Partition, cluster: Cluster, spec: SpecOf, on_progress: Callable[[int], None]) -> Verdict:
     with tempfile.TemporaryDirectory() as folder:
 
         def deployed(facts: dict[str, Any]) -> Deployment:

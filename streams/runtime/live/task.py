@@ -454,7 +454,8 @@ class LiveTask:
 
     def close(self) -> None:
         """Give connections back."""
-        for feed in getattr(self, "execution", None) and self.execution.live or ():
-            feed.source.close()
+        if hasattr(self, "execution"):
+            for feed in self.execution.live:
+                feed.source.close()
         for each in (*getattr(self, "writers", ()), self.tools):
             each.close()
