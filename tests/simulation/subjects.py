@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from schemas.catalogue import topic as topic_of
-from streams.log.kafka.framing import HEADER_BYTES
 from streams.log.kafka.transport import Partition
-from streams.runtime.journal import BATCH, JournalEntry, decode_entry
+from streams.runtime.journal import BATCH, JournalEntry
 from streams.runtime.live.spec import Bounds, TaskSpec
-from streams.runtime.live.stored import read_snapshots, split
+from streams.runtime.live.stored import split
 from streams.runtime.live.task import LiveTask
 from streams.runtime.merge import ELEMENT
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
@@ -23,8 +22,8 @@ from tests.simulation.checker import Batched, start_offsets
 from tests.simulation.clock import MILLISECOND, SECOND, START
 from tests.simulation.log import SimulatedLog
 from tests.simulation.mutations import mutate
-from tests.simulation.network import Network
 from tests.simulation.process import Process
+from tests.simulation.retention import deletable
 from tests.simulation.stand_in import HEADER, INPUTS, OUTPUTS, SCHEMA_ID, StandInExecution, StandInFeed, body, make_stand_in
 from tests.simulation.world import Feed, Subject
 
@@ -147,26 +146,20 @@ def _uninterrupted(broker: SimulatedBroker, starts: Mapping[Partition, int], is_
     return StandInExecution(feeds, is_wall)
 
 
-def deletable(broker: SimulatedBroker, journal: Partition, snapshots: Partition, inputs: Sequence[Partition]) -> dict[Partition, int]:
-    """Input positions of the last snapshot that its journal record vouches for; nothing if there is none."""
-    reader = SimulatedLog(broker, Network(broker.clock)).reader("")
-    for snapshot in read_snapshots(reader, snapshots):
-        record = broker.at(journal, snapshot.journal_offset)
-        if record is None or record.value is None or record not in broker.committed(*journal):
-            continue
-        entry = decode_entry(record.value[HEADER_BYTES:])
-        if entry.digest == snapshot.journal_digest and [digest for _, digest in entry.states] == snapshot.digests():
-            return {key: offset for key, (offset, _) in zip(inputs, snapshot.feeds, strict=True)}
-    return {}
-
-
 def _framed(output: Any) -> list[bytes]:
     return [HEADER + each for each in split(output.body, output.count, topic_of(output.topic).record)]
+
+
+def _pipeline(mutation: str) -> Subject:
+    from tests.simulation.pipeline import PipelineSubject  # compiles every kernel
+
+    return PipelineSubject(mutation)
 
 
 SUBJECTS: dict[str, Callable[[str], Subject]] = {
     "event": LiveSubject,
     "wall": lambda mutation: LiveSubject(mutation, "wall"),
     "end": lambda mutation: LiveSubject(mutation, "wall", "end"),
+    "pipeline": _pipeline,
 }
 """By name: what makes a subject out of a mutation's name (empty: none)."""
