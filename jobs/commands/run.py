@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -74,10 +73,4 @@ def run(arguments: argparse.Namespace) -> int:
     )
     deployment.publish = published(deployment.outputs(), arguments.publish, arguments.job)
 
-    def tell(line: str) -> None:
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
-
-    deployment = prepared(deployment)
-    tell(f"{deployment.topology}: {deployment.shards} shards on {deployment.cluster.bootstrap}, publishing {', '.join(deployment.publish)}")
-    return Parent(deployment, tell).run()
+    return Parent(prepared(deployment)).run()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -98,12 +98,20 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BatchFacts(msgspec.Struct, frozen=True):
-    """What an observer is told of a committed batch. Seconds are the runner's monotonic clock; ``input_ms`` Kafka timestamps by topic."""
+    """What an observer is told of a committed batch.
+
+    Attributes:
+        inputs: records by topic.
+        outputs: what came out, as ``streams.runtime.execution.Output``.
+        input_ms: Kafka timestamp of the last record fetched, by topic; transport only.
+        work_seconds, commit_seconds: by the runner's monotonic clock.
+        clock: after it, ns UTC.
+    """
 
     sequence: int
     records: int
     inputs: Mapping[str, int]
-    outputs: Mapping[str, int]
+    outputs: Sequence[Any]
     input_ms: Mapping[str, int]
     work_seconds: float
     commit_seconds: float
@@ -116,14 +124,11 @@ class Observer:
     def committed(self, facts: BatchFacts) -> None:
         """A batch was committed."""
 
-    def recovered(self, batches: int, seconds: float) -> None:
+    def recovered(self, batches: int, records: int, sequence: int, seconds: float) -> None:
         """The state was rebuilt from the journal."""
 
-    def snapshot(self, size: int, seconds: float) -> None:
+    def snapshot(self, size: int, seconds: float, sequence: int) -> None:
         """A snapshot was written."""
-
-    def dead_letters(self, reason: str, count: int) -> None:
-        """Records became dead letters."""
 
     def waiting(self, what: str) -> None:
         """The task waits for something; told once for each change."""
