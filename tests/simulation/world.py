@@ -120,6 +120,10 @@ class World:
         everything = (*subject.inputs, *subject.outputs, subject.journal, *subject.others)
         for topic in dict(everything):
             self.broker.create_topic(topic, 1 + max(partition for name, partition in everything if name == topic))
+        if not quiet and self.random.random() < 0.2:
+            self.around.faults["outputs that others wrote before"] += 1
+            for key in subject.outputs:
+                self.broker.append(key, [b"another topology's, %d" % number for number in range(self.random.randint(0, 3))])
         self.feeds = subject.feed(self.random)
         self.feeds.reverse()
         self.feed_at = self.clock.now + (self.feeds[-1].wait_ns if self.feeds else 0)
