@@ -121,6 +121,7 @@ class SimulatedReader:
             if found or wait_seconds <= 0 or self.network.clock.now >= deadline:
                 break
             self.network.wait_until(deadline)
+            self.broker.settle()
             self._fetch()
         if found:
             self.network.after("poll")
