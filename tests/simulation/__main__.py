@@ -7,7 +7,7 @@ import sys
 import time
 
 from tests.simulation.mutations import MUTATIONS
-from tests.simulation.schedules import Total, crash_matrix, first_caught, run_one, run_range
+from tests.simulation.schedules import MIXED, Total, crash_matrix, first_caught, run_one, run_range
 from tests.simulation.subjects import SUBJECTS
 
 
@@ -78,7 +78,7 @@ def mutations(subject: str) -> int:
 def main() -> int:
     """Exit code: 0 nothing found (or every mutation caught), 1 otherwise."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
-    parser.add_argument("--subject", choices=sorted(SUBJECTS), default=next(iter(SUBJECTS)), help="what is run")
+    parser.add_argument("--subject", choices=[MIXED, *SUBJECTS], default=MIXED, help="what is run")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--seed", type=int, help="run one schedule and tell its story")
     what.add_argument("--schedules", type=int, help="run so many")

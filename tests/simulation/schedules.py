@@ -10,9 +10,12 @@ from typing import NamedTuple
 
 from tests.simulation.checker import Violation
 from tests.simulation.subjects import SUBJECTS
-from tests.simulation.world import Result, World
+from tests.simulation.world import Result, Subject, World
 
 CHUNK = 100
+MIXED = "mixed"
+PARTS = ("event", "event", "wall", "event", "end")
+"""Of the mixed subject: which one a seed gets."""
 VIOLATIONS_KEPT = 20
 
 
@@ -46,7 +49,13 @@ def add(left: Total, right: Total) -> Total:
 
 def run_one(subject: str, seed: int, mutation: str = "", tells_story: bool = False) -> Result:
     """One schedule; a function of its arguments."""
-    return World(SUBJECTS[subject](mutation), seed, tells_story=tells_story).run()
+    return World(_subject(subject, mutation, seed), seed, tells_story=tells_story).run()
+
+
+def _subject(name: str, mutation: str, seed: int) -> Subject:
+    if name == MIXED:
+        name = PARTS[seed % len(PARTS)]
+    return SUBJECTS[name](mutation)
 
 
 def run_chunk(job: tuple[str, str, int, int]) -> Total:
@@ -105,10 +114,10 @@ def crash_matrix(subject: str, seed: int, stride: int = 1) -> tuple[int, list[tu
 
     Returns the number of points and what was found, by point.
     """
-    points = World(SUBJECTS[subject](""), seed, crash_at_point=0).run().points
+    points = World(_subject(subject, "", seed), seed, crash_at_point=0).run().points
     found: list[tuple[int, Violation]] = []
     for point in range(1, points + 1, stride):
-        result = World(SUBJECTS[subject](""), seed, crash_at_point=point).run()
+        result = World(_subject(subject, "", seed), seed, crash_at_point=point).run()
         if result.faults["crash"] != 1:
             found.append((point, Violation("unseen", "the crash was never reached: the schedule is not the one that was counted")))
         found += [(point, violation) for violation in result.violations]
