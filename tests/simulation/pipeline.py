@@ -74,7 +74,7 @@ def market() -> dict[str, list[tuple[int, bytes]]]:
 
 @functools.cache
 def deployment() -> Deployment:
-    """The job, as ``sq run pipeline`` would deploy it, warmed up."""
+    """The job, as ``sq run pipeline`` would deploy it."""
     sys.path.insert(0, str(ROOT / "tests"))
     from scenario import configuration
 
@@ -88,9 +88,7 @@ def deployment() -> Deployment:
     )
     outputs = found.outputs()
     ids = {topic: number for number, topic in enumerate([*FEEDS, *outputs, JOURNAL, SNAPSHOTS], 1)}
-    found = msgspec.structs.replace(found, publish=outputs, schema_ids=ids)
-    found.warm()
-    return found
+    return msgspec.structs.replace(found, publish=outputs, schema_ids=ids)
 
 
 class PipelineSubject:
