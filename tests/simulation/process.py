@@ -17,6 +17,7 @@ from streams.log.kafka.transport import TransportFailed
 from tests.simulation.clock import MILLISECOND, SECOND, VirtualClock
 from tests.simulation.network import CrashNow, Fate, Network
 
+TURN_POINTS_MAX = 200
 READY, WAITING, PAUSED, ENDED = "ready", "waiting", "paused", "ended"
 
 
@@ -130,6 +131,7 @@ class Process(Network):
         self.skew = skew
         self.memory = memory
         self.racing = racing
+        self.turns = 0
         self.state = READY
         self.until = 0
         self.seen_version = -1
@@ -188,6 +190,7 @@ class Process(Network):
             self._hand_to(following)
             self._worker.go.acquire()
         self.moment = self.around.moment
+        self.turns = 0
         if self.dead:
             raise CrashNow("killed")
 
@@ -227,6 +230,10 @@ class Process(Network):
         if around.crash_at_point is not None:
             if around.points == around.crash_at_point:
                 self._crash(place)
+            return
+        self.turns += 1
+        if self.turns > TURN_POINTS_MAX:  # hosts are preemptive: nobody runs for ever
+            self._give_way()
             return
         temper = around.temper
         draw = around.random.random()
