@@ -124,8 +124,9 @@ class PipelineSubject:
         while place < len(merged):
             burst = merged[place : place + source.randint(1, 12)]
             place += len(burst)
-            if len(feeds) == late or (place >= len(merged) and len(feeds) < late):
+            if reference and (len(feeds) >= late or place >= len(merged)):
                 feeds.append(Feed(0, ("ref.instruments", 0), reference, "plain", 0))
+                reference = []
             for topic in ("md.depth", "md.trades"):
                 values = [framed[topic] + body for _, name, _, body in burst if name == topic]
                 if source.random() < 0.05:

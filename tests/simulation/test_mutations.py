@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.simulation.mutations import EXECUTIONS, MUTATIONS, TASKS
@@ -29,6 +31,11 @@ REFERENCE = {  # reference/kafka.md 8, and the three that issue 4 adds; "offsets
 def test_every_mutation_of_the_table_is_a_switch() -> None:
     assert set(MUTATIONS) == REFERENCE
     assert set(TASKS) | set(EXECUTIONS) == REFERENCE
+
+
+def test_the_page_has_the_table() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "simulation.md").read_text()
+    assert [line for line in page.splitlines() if line.startswith("| `")] == [f"| `{row.name}` | {row.what} |" for row in MUTATIONS.values()]
 
 
 @pytest.mark.parametrize("name", MUTATIONS)

@@ -69,6 +69,21 @@ def test_a_zombie_that_recovers_beside_the_owner_is_fenced_not_alarmed() -> None
     assert judged(stage) == []
 
 
+def test_a_task_with_nothing_to_begin_with_waits_and_does_not_spin() -> None:
+    """Found by the simulator: with market data and no instruments a step returned at once, having asked the broker for ends; a whole core's worth."""
+    stage = Stage()
+    task = stage.task()
+    task.prepare()
+    task.execution.is_started = False
+    task.execution.is_ready = lambda: False  # type: ignore[method-assign]
+    stage.feed(6)
+    began, calls = stage.clock.now, task.log.network.moment  # type: ignore[attr-defined]
+    for _ in range(3):
+        assert task.step(1.0) == 0
+    assert stage.clock.now - began >= 3 * SECOND
+    assert task.log.network.moment - calls < 300  # type: ignore[attr-defined]
+
+
 def test_an_unknown_commit_ends_the_task_and_the_next_owner_finds_out() -> None:
     for fate, committed in ((Fate.ANSWER_LOST, True), (Fate.REQUEST_LOST, False)):
         stage = Stage()
