@@ -60,7 +60,7 @@ class LiveSubject:
         self.others: Sequence[Partition] = [(SNAPSHOTS, 0)]
         self.has_previous_offsets = True
 
-    def spec(self, records: int = 16, state_digest_records: int = 8) -> TaskSpec:
+    def spec(self, records: int = 16, state_digest_records: int = 8, linger_seconds: float = 0.0) -> TaskSpec:
         """Names and bounds; batch bounds and snapshot distance may differ from one process to the next."""
         return TaskSpec(
             topology="pipeline",
@@ -74,7 +74,7 @@ class LiveSubject:
             clock=self.clock,
             start=self.start,
             state_digest_records=state_digest_records,
-            bounds=Bounds(records=records),
+            bounds=Bounds(records=records, linger_seconds=linger_seconds),
         )
 
     def feed(self, source: random.Random) -> list[Feed]:
@@ -84,7 +84,8 @@ class LiveSubject:
     def run(self, process: Process, log: SimulatedLog) -> None:
         """Take over, recover, batches until told to drain."""
         kind, make = mutate(self.mutation, process, LiveTask, make_stand_in)
-        spec = self.spec(process.random.choice((1, 3, 16)), process.random.choice((4, 16, 1000)))
+        draw = process.random.choice
+        spec = self.spec(draw((1, 3, 16)), draw((4, 16, 1000)), draw((0.0, 0.0, 0.03)))
         task = kind(log, spec, make, process.clock_ns, process.monotonic, process.step)
         task.prepare()
         while not process.draining:
