@@ -226,10 +226,11 @@ class LiveTask:
             for feed in feeds:
                 if feed.fill(0):
                     self._impatient.discard(feed.code)
-            if any(feed.waiting for feed in feeds) or self.monotonic() >= deadline:
+            is_ready = self.execution.is_ready()  # before the first batch, what has arrived may not be enough to begin with
+            if (is_ready and any(feed.waiting for feed in feeds)) or self.monotonic() >= deadline:
                 return
             for feed in feeds:  # the wait ends at once for the partition waited at, and within a millisecond for the others
-                if feed.is_market_data and feed.fill(POLL_SECONDS):
+                if (feed.is_market_data if is_ready else not feed.waiting) and feed.fill(POLL_SECONDS):
                     self._impatient.discard(feed.code)
                     break
 
