@@ -129,17 +129,17 @@ class Piece:
 
     def wanted(self, count: int, on_entry: Callable[[bytes], bool]) -> int:
         """How many of the first ``count`` records come before the first that is not wanted."""
-        start = 0
-        for number in range(count):
-            end = int(self.ends[number])
-            if not on_entry(self.body[start:end].tobytes()):
-                return number
-            start = end
-        return count
+        return next((number for number in range(count) if not on_entry(self.between(number, number + 1).tobytes())), count)
 
-    def first(self, count: int) -> Array:
-        """Bytes of the first ``count`` records."""
-        return self.body[: int(self.ends[count - 1]) if count else 0]
+    def blocks(self, count: int) -> Iterable[tuple[int, int]]:
+        """(first, stop) of the blocks that the first ``count`` records become: one, or one each for a journal's."""
+        if self._is_journal:
+            return ((number, number + 1) for number in range(count))
+        return [(0, count)] if count else []
+
+    def between(self, first: int, stop: int) -> Array:
+        """Bytes of the records from ``first`` to before ``stop``."""
+        return self.body[int(self.ends[first - 1]) if first else 0 : int(self.ends[stop - 1])]
 
 
 def pieces(reader: Reader, partition: Partition, topic: str, begin: int, end: int, ids: Iterable[int] = ()) -> Iterable[Piece]:
@@ -238,10 +238,10 @@ class Stretch:
             count = len(piece) if limit is None else min(len(piece), limit - appended)
             wanted = count if on_entry is None else piece.wanted(count, on_entry)
             is_cut, count = wanted < count, wanted
-            if count:
-                times = int(piece.times[:count].max(initial=0))
-                self.writer.append(piece.first(count), count, times, offsets=piece.offsets[:count])
-                appended += count
+            for first, stop in piece.blocks(count):
+                times = int(piece.times[first:stop].max(initial=0))
+                self.writer.append(piece.between(first, stop), stop - first, times, offsets=piece.offsets[first:stop])
+            appended += count
             on_progress(self.reader.position(self.partition))
             if is_cut or (limit is not None and appended >= limit):
                 break

@@ -165,8 +165,7 @@ class TopologyPull:
         needs = Needs()
         if JOURNAL in folder.topics():
             for block in folder.reader(JOURNAL).blocks():
-                for body in _bodies(block.body, block.count):
-                    needs.add(decode_entry(body))
+                needs.add(decode_entry(block.body.tobytes()))
             self._check_same(needs.facts)
             start = folder.writer(JOURNAL).next_offset
         else:
@@ -260,14 +259,6 @@ class TopologyPull:
 
     def _progress(self, start: int, at: int) -> None:
         self.on_progress(min(self._done + at - start, self._total), self._total)
-
-
-def _bodies(body: Any, count: int) -> list[bytes]:
-    """The records of a block, one by one."""
-    if count == 1:
-        return [bytes(body)]
-    ends = codec("JournalRecord").record_ends(body, count).tolist()
-    return [bytes(body[start:end]) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
 def _unexplained(folder: LocalLog, bad: dict[str, list[tuple[int, bytes]]]) -> dict[str, list[tuple[int, bytes]]]:
