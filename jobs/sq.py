@@ -33,6 +33,8 @@ COMMANDS = {
     "stop": "stop",
     "status": "status",
     "lag": "lag",
+    "dlq": "dlq",
+    "skip": "skip",
     "bench": "bench",
 }
 """Command to its module in ``jobs.commands``."""

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from jobs.configuration import journal_id
-from jobs.live.proof import is_live, verify_pulled
 from jobs.pipeline import feeds_of, strategy_source
 from jobs.runs import COPIED, MANIFEST, configuration_of, execution_for, genesis_facts, open_input, open_run
 from schemas.catalogue import topic as topic_of
@@ -42,9 +41,11 @@ def verify_run(folder: Path, recording: Path | None = None, on_progress: Callabl
         log, facts = open_run(folder)
     except CorruptLog as problem:
         return Verdict(findings=[Finding("file", str(problem))])
-    if is_live(facts):
+    if isinstance(facts.get("inputs"), list):  # a live topology's genesis lists its inputs; a backtest's has their digests in its identity
+        from jobs.live.proof import verify_pulled
+
         with log:
-            return verify_pulled(log, facts, lambda records: on_progress(records, manifest.get("records", records)) if on_progress else None)
+            return verify_pulled(log, facts, lambda records: on_progress(records, 0) if on_progress is not None else None)
     with log, open_input(facts, recording) as source:
         try:
             return _verify(log, facts, source, manifest, on_progress)

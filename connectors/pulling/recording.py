@@ -15,8 +15,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
 from connectors.pulling.stretch import Piece, pieces
 from schemas.catalogue import TOPICS
@@ -27,7 +25,8 @@ from schemas.records import DeadLetter
 from streams.log.digest import TopicDigest
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
-from streams.log.kafka.transport import TopicChanged, TransportFailed
+from streams.log.kafka.ranges import held_ranges, offset_at
+from streams.log.kafka.transport import TopicChanged
 from streams.log.local import LocalLog
 from streams.log.manifest import LOG_MANIFEST
 
@@ -102,18 +101,18 @@ class RecordingPull:
         found = self._log.admin().describe([self.cluster.name(topic) for topic in wanted])
         missing = [topic for topic in topics if self.cluster.name(topic) not in found]
         if missing or self.cluster.name("ref.instruments") not in found:
-            names = ", ".join(self.cluster.name(topic) for topic in missing or ["ref.instruments"])
-            raise TopicChanged(f"{names}: not on {self.cluster.url}; see 'sq topics drift'")
+            lacking = ", ".join(self.cluster.name(topic) for topic in missing or ["ref.instruments"])
+            raise TopicChanged(f"{lacking}: not on {self.cluster.url}; see 'sq topics drift'")
+        names = {topic: self.cluster.name(topic) for topic in wanted if self.cluster.name(topic) in found}
+        held = held_ranges(self._log.admin(), [(name, number) for name in names.values() for number in range(found[name].partitions)])
         sources = []
-        for topic in wanted:
-            name = self.cluster.name(topic)
-            if name in found:
-                number = self._partition(topic, found[name].partitions, shard)
-                ends = self._reader.start((name, number)), self._reader.end((name, number))
-                sources.append(Source(topic, number, found[name].topic_id, *ends))
+        for topic, name in names.items():
+            number = self._partition(topic, [held[name, each] for each in range(found[name].partitions)], shard)
+            sources.append(Source(topic, number, found[name].topic_id, *held[name, number]))
         return sources
 
-    def _partition(self, topic: str, count: int, shard: int | None) -> int:
+    def _partition(self, topic: str, ranges: Sequence[tuple[int, int]], shard: int | None) -> int:
+        count = len(ranges)
         if count == 1 or not topic.startswith("md."):
             return 0
         if shard is not None:
@@ -121,7 +120,7 @@ class RecordingPull:
                 raise WrongUse(f"{topic} has partitions 0 to {count - 1}, not {shard}")
             return shard
         name = self.cluster.name(topic)
-        held = [number for number in range(count) if self._reader.end((name, number)) > self._reader.start((name, number))]
+        held = [number for number, (start, end) in enumerate(ranges) if end > start]
         if len(held) > 1:
             numbers = ", ".join(map(str, held))
             raise ManyPartitions(f"partitions {numbers} of {name} hold records, and a recording is one of them: name it with --shard")
@@ -205,18 +204,9 @@ class RecordingPull:
         return first, max(first, stop)
 
     def _offsets_by_log_time(self, partition: tuple[str, int], begin: int, end: int) -> tuple[int, int]:
-        first = begin if self.window.begin is None else self._offset_at(partition, self.window.begin // 1_000_000, end)
-        stop = end if self.window.end is None else self._offset_at(partition, self.window.end // 1_000_000 + 1, end)
+        first = begin if self.window.begin is None else offset_at(self._log.admin(), partition, self.window.begin // 1_000_000, end)
+        stop = end if self.window.end is None else offset_at(self._log.admin(), partition, self.window.end // 1_000_000 + 1, end)
         return max(begin, first), min(end, stop)
-
-    def _offset_at(self, partition: tuple[str, int], timestamp_ms: int, end: int) -> int:
-        """Offset of the first record whose timestamp is not earlier; ``end`` if there is none."""
-        place, spec = TopicPartition(*partition), OffsetSpec.for_timestamp(timestamp_ms)  # type: ignore[no-untyped-call]
-        try:
-            offset = int(self._log.admin().client.list_offsets({place: spec}, request_timeout=10.0)[place].result().offset)
-        except KafkaException as problem:
-            raise TransportFailed(f"offsets of {partition[0]} cannot be asked: {problem.args[0].str()}; check that the broker is up") from problem
-        return end if offset < 0 else offset
 
     def _tell(self, piece: Piece, source: Source) -> None:
         if len(piece):

@@ -191,12 +191,16 @@ class Stretch:
         writer: of the local topic, with holes.
         begin: first offset wanted.
         ids: schema ids that records may carry; none: any.
+        held_from: the partition's log-start offset.
 
     Attributes:
         bad: (offset, raw value) of records that do not decode, left out.
     """
 
-    def __init__(self, reader: Reader, partition: Partition, writer: TopicWriter, begin: int, ids: Iterable[int] = ()) -> None:
+    def __init__(
+        self, reader: Reader, partition: Partition, writer: TopicWriter, begin: int, ids: Iterable[int] = (), held_from: int = 0
+    ) -> None:
+        self.held_from = held_from
         self.reader = reader
         self.partition = partition
         self.writer = writer
@@ -226,12 +230,9 @@ class Stretch:
         begin = max(self.begin, self.writer.next_offset)
         if begin >= end or limit == 0:
             return 0
-        held = self.reader.start(self.partition)
-        if held > begin:
-            raise OffsetOutOfRange(
-                f"{self.partition[0]}/{self.partition[1]}: offsets {begin} to {held - 1} are gone from the cluster, retention has removed them; "
-                "what an archive of them holds can still be verified"
-            )
+        if self.held_from > begin:
+            where = f"{self.partition[0]}/{self.partition[1]}: offsets {begin} to {self.held_from - 1}"
+            raise OffsetOutOfRange(f"{where} are gone from the cluster, retention has removed them; verify from an archive that holds them")
         appended = 0
         for piece in pieces(self.reader, self.partition, self.writer.topic, begin, end, self.ids):
             self.bad += piece.bad
