@@ -25,6 +25,7 @@ from schemas.records import DeadLetter
 from streams.log.digest import TopicDigest
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
+from streams.log.kafka.errors import reach
 from streams.log.kafka.ranges import held_ranges, offset_at
 from streams.log.kafka.transport import TopicChanged
 from streams.log.local import LocalLog
@@ -85,6 +86,7 @@ class RecordingPull:
         self.cluster = cluster
         self.window = window
         self.on_progress = on_progress
+        self._admin = reach(cluster)
         self._log = KafkaLog(cluster)
         self._reader = self._log.reader(cluster.name("pull"))
         self.sources = self._sources(topics, shard)
@@ -104,7 +106,7 @@ class RecordingPull:
             lacking = ", ".join(self.cluster.name(topic) for topic in missing or ["ref.instruments"])
             raise TopicChanged(f"{lacking}: not on {self.cluster.url}; see 'sq topics drift'")
         names = {topic: self.cluster.name(topic) for topic in wanted if self.cluster.name(topic) in found}
-        held = held_ranges(self._log.admin(), [(name, number) for name in names.values() for number in range(found[name].partitions)])
+        held = held_ranges(self._admin, [(name, number) for name in names.values() for number in range(found[name].partitions)])
         sources = []
         for topic, name in names.items():
             number = self._partition(topic, [held[name, each] for each in range(found[name].partitions)], shard)
@@ -204,8 +206,8 @@ class RecordingPull:
         return first, max(first, stop)
 
     def _offsets_by_log_time(self, partition: tuple[str, int], begin: int, end: int) -> tuple[int, int]:
-        first = begin if self.window.begin is None else offset_at(self._log.admin(), partition, self.window.begin // 1_000_000, end)
-        stop = end if self.window.end is None else offset_at(self._log.admin(), partition, self.window.end // 1_000_000 + 1, end)
+        first = begin if self.window.begin is None else offset_at(self._admin, partition, self.window.begin // 1_000_000, end)
+        stop = end if self.window.end is None else offset_at(self._admin, partition, self.window.end // 1_000_000 + 1, end)
         return max(begin, first), min(end, stop)
 
     def _tell(self, piece: Piece, source: Source) -> None:

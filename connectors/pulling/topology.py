@@ -26,6 +26,7 @@ from schemas.errors import CorruptLog, WrongUse
 from streams.log.digest import topic_digest
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
+from streams.log.kafka.errors import reach
 from streams.log.kafka.ranges import held_ranges
 from streams.log.kafka.transport import Partition, Reader, TopicChanged
 from streams.log.local import LocalLog
@@ -130,6 +131,7 @@ class TopologyPull:
         self.shard = shard
         self.to = to
         self.on_progress = on_progress
+        self._admin = reach(cluster)
         self._log = KafkaLog(cluster)
         self.journal: Partition = cluster.name(runtime_name(topology, JOURNAL)), shard
         self._check_journal()
@@ -166,7 +168,7 @@ class TopologyPull:
         return Pulled(counts, added, needs, _unexplained(folder, bad), runs_on)
 
     def _held(self, partitions: list[Partition]) -> dict[Partition, tuple[int, int]]:
-        return held_ranges(self._log.admin(), partitions)
+        return held_ranges(self._admin, partitions)
 
     def _pull_journal(self, folder: LocalLog, reader: Reader, begin: int, end: int) -> Needs:
         """The journal up to the clock asked for; what it says of the other topics."""

@@ -6,16 +6,15 @@ import time
 from collections.abc import Sequence
 
 from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
-from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
-from streams.log.kafka.client import KafkaAdmin
 from streams.log.kafka.transport import Partition, TransportFailed
 
 ASK_SECONDS = 10.0
 PATIENCE_SECONDS = 30.0
 
 
-def held_ranges(admin: KafkaAdmin, partitions: Sequence[Partition]) -> dict[Partition, tuple[int, int]]:
+def held_ranges(admin: AdminClient, partitions: Sequence[Partition]) -> dict[Partition, tuple[int, int]]:
     """(log-start offset, last stable offset) of each partition: committed records lie between.
 
     Raises:
@@ -28,18 +27,18 @@ def held_ranges(admin: KafkaAdmin, partitions: Sequence[Partition]) -> dict[Part
     return {partition: (first[partition], stable[partition]) for partition in partitions}
 
 
-def offset_at(admin: KafkaAdmin, partition: Partition, timestamp_ms: int, end: int) -> int:
+def offset_at(admin: AdminClient, partition: Partition, timestamp_ms: int, end: int) -> int:
     """Offset of the first record whose Kafka timestamp is not earlier; ``end`` if there is none. Raises TransportFailed."""
     offset = _ask(admin, [partition], OffsetSpec.for_timestamp(timestamp_ms))[partition]  # type: ignore[no-untyped-call]
     return end if offset < 0 else offset
 
 
-def _ask(admin: KafkaAdmin, partitions: Sequence[Partition], spec: OffsetSpec) -> dict[Partition, int]:
+def _ask(admin: AdminClient, partitions: Sequence[Partition], spec: OffsetSpec) -> dict[Partition, int]:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
             wanted = {TopicPartition(*each): spec for each in partitions}
-            asked = admin.client.list_offsets(wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ASK_SECONDS)
+            asked = admin.list_offsets(wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ASK_SECONDS)
             return {(place.topic, place.partition): int(answer.result().offset) for place, answer in asked.items()}
         except KafkaException as problem:
             if time.monotonic() > deadline:
