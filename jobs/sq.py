@@ -32,6 +32,7 @@ COMMANDS = {
     "lag": "lag",
     "dlq": "dlq",
     "skip": "skip",
+    "project": "project",
     "bench": "bench",
 }
 """Command to its module in ``jobs.commands``."""
