@@ -1,0 +1,269 @@
+"""Committed records by the ten thousand: from librdkafka's queue into one body a partition, without a Python object a record.
+
+``Consumer.consume`` makes a Message and a bytes of every record, holding the interpreter's lock: about 1 us of the task's thread, more than every
+kernel behind it. Here the same consumer's records are taken by librdkafka's C interface (``rd_kafka_consume_batch_queue``, the lock released) and
+a kernel copies values, offsets and timestamps out: about 0.1 us (``tests/benchmarks/kafka/consuming.py`` measures both).
+
+1. The partitions' fetch queues are forwarded to a queue of our own, before they are assigned. Only their records and errors arrive there; the
+   client's callbacks stay on its own queue, which the owner serves with an ordinary ``poll(0)`` that returns no record any more.
+2. ``assign``, ``position``, ``pause``, ``commit`` and ``close`` are called on the consumer as ever, ``BulkQueue.close`` before its close.
+3. Where the C interface cannot be reached (:func:`streams.log.kafka.native.library`), records are taken by ``Consumer.consume``: the same
+   answers, slower.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from confluent_kafka import Consumer, KafkaError
+
+from schemas.kernel import kernel
+from schemas.memory import address_of, load_byte, load_int, load_word
+from streams.log.kafka import native
+from streams.log.kafka.framing import HEADER_BYTES
+from streams.log.kafka.native import call, copy_bytes
+from streams.log.kafka.transport import OffsetOutOfRange, Partition, TransportFailed
+
+Array = np.ndarray[Any, Any]
+
+LIMIT_MAX = 65_536
+"""Records a call returns at most."""
+NOT_FRAMED = -1
+_ERROR, _TOPIC, _PARTITION, _VALUE, _LENGTH, _OFFSET = 0, 8, 16, 24, 32, 56  # where the fields of rd_kafka_message_t lie
+_OUT_OF_RANGE = (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE)
+
+
+class Chunk(NamedTuple):
+    """Records of one partition, in offset order, ``n`` of them.
+
+    Attributes:
+        topic: as it is called on the cluster. partition: its number.
+        offsets: int64[n]. timestamps_ms: int64[n], transport only; -1 where there is none.
+        schema_ids: int64[n]; ``NOT_FRAMED`` where the value carries no registry framing.
+        body: uint8, the values without their framing one behind the other (whole where there is none).
+        ends: int64[n], where each value ends in ``body``.
+    """
+
+    topic: str
+    partition: int
+    offsets: Array
+    timestamps_ms: Array
+    schema_ids: Array
+    body: Array
+    ends: Array
+
+
+class _Failure(NamedTuple):
+    code: int
+    topic: str
+    partition: int
+
+
+class BulkQueue:
+    """The records of some partitions of a consumer, which is kept alive and never closed here.
+
+    Args:
+        consumer: a client of its own for these records; no other thread polls it meanwhile.
+        direct: False takes records by ``Consumer.consume`` even where the C interface is there.
+    """
+
+    def __init__(self, consumer: Consumer, direct: bool = True) -> None:
+        self._consumer = consumer
+        self._library: Any = native.library() if direct else None
+        self._failed: _Failure | None = None
+        if self._library is None:
+            return
+        self._handle = native.handle_of(consumer)
+        self._queue = self._library.rd_kafka_queue_new(self._handle)
+        self._forwarded: dict[Partition, int] = {}
+        self._names: list[Partition] = []
+        self._sources = np.zeros((0, 2), np.int64)
+        self._messages = np.zeros(LIMIT_MAX, np.int64)
+        self._slots = np.zeros(LIMIT_MAX, np.int64)
+        self._functions = [native.address_of_function(getattr(self._library, f"rd_kafka_message_{name}")) for name in ("timestamp", "destroy")]
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether records come by the C interface."""
+        return self._library is not None
+
+    def add(self, partitions: Sequence[Partition]) -> None:
+        """Take the records of these partitions too. Call it before they are assigned; assigning them again later changes nothing."""
+        if self._library is None:
+            return
+        for topic, partition in partitions:
+            if (topic, partition) not in self._forwarded:
+                own = self._library.rd_kafka_queue_get_partition(self._handle, topic.encode(), partition)
+                self._library.rd_kafka_queue_forward(own, self._queue)
+                self._forwarded[topic, partition] = own
+
+    def poll(self, limit: int, wait_seconds: float) -> list[Chunk]:
+        """At most ``limit`` (and ``LIMIT_MAX``) records of all partitions together, a chunk for each that has any; waits for the first one only.
+
+        Raises:
+            OffsetOutOfRange: a position lies outside its partition.
+            TransportFailed: another error of a partition. What came before it has been returned.
+        """
+        if self._failed is not None:
+            raise _problem(self._failed)
+        limit = min(limit, LIMIT_MAX)
+        if self._library is None:
+            chunks = self._poll_plain(limit, wait_seconds)
+        else:
+            count = self._take(limit, wait_seconds)
+            chunks = self._gathered(count) if count else []
+        if self._failed is not None and not chunks:
+            raise _problem(self._failed)
+        return chunks
+
+    def close(self) -> None:
+        """Give the queues back; before the consumer is closed."""
+        if self._library is not None:
+            for own in self._forwarded.values():
+                self._library.rd_kafka_queue_destroy(own)
+            self._library.rd_kafka_queue_destroy(self._queue)
+            self._library = None
+
+    def _take(self, limit: int, wait_seconds: float) -> int:
+        """Fill ``self._messages``: what is there, or after waiting for the first one what is there then (a call that waits waits for all)."""
+        take, at = self._library.rd_kafka_consume_batch_queue, self._messages.ctypes.data
+        count = take(self._queue, 0, at, limit)
+        if count == 0 and wait_seconds > 0 and limit:
+            count = take(self._queue, max(1, round(wait_seconds * 1000)), at, 1)
+            if count == 1 < limit:
+                count += max(0, take(self._queue, 0, at + 8, limit - 1))
+        return max(0, int(count))
+
+    def _gathered(self, count: int) -> list[Chunk]:
+        """Chunks of ``self._messages[:count]``; every message is given back to the library, those behind an error unseen."""
+        good = 0
+        while good < count:
+            parts = len(self._names)
+            counts, sizes = np.zeros(parts, np.int64), np.zeros(parts, np.int64)
+            good = int(_measure(self._messages, count, self._sources, self._slots, counts, sizes))
+            if good < count and not self._learn(int(self._messages[good])):
+                break
+        body, table = np.empty(int(sizes.sum()), np.uint8), np.empty((4, good), np.int64)
+        places, starts = np.cumsum(counts) - counts, np.cumsum(sizes) - sizes
+        firsts, begins = places.tolist(), starts.tolist()
+        _gather(self._messages, good, self._slots, places, starts, body, table, *self._functions)
+        for message in self._messages[good:count].tolist():
+            self._library.rd_kafka_message_destroy(message)
+        chunks = []
+        for (topic, partition), first, last, begin, end in zip(self._names, firsts, places.tolist(), begins, starts.tolist(), strict=True):
+            if last > first:
+                offsets, times, ids, ends = table[:, first:last]
+                ends -= begin
+                chunks.append(Chunk(topic, partition, offsets, times, ids, body[begin:end], ends))
+        return chunks
+
+    def _learn(self, message: int) -> bool:
+        """Look at a message that is no record of a known partition: True if its partition is known now, False if it is an error."""
+        code = ctypes.c_int32.from_address(message + _ERROR).value
+        topic = ctypes.c_uint64.from_address(message + _TOPIC).value
+        partition = ctypes.c_int32.from_address(message + _PARTITION).value
+        name = self._library.rd_kafka_topic_name(topic).decode() if topic else ""
+        if code:
+            self._failed = _Failure(code, name, partition)
+            return False
+        self._names.append((name, partition))
+        self._sources = np.append(self._sources, np.array([[topic, partition]], np.uint64).view(np.int64), axis=0)
+        return True
+
+    def _poll_plain(self, limit: int, wait_seconds: float) -> list[Chunk]:
+        """The same by ``Consumer.consume``."""
+        messages = self._consumer.consume(limit, 0)
+        if not messages and wait_seconds > 0 and limit:
+            messages = self._consumer.consume(1, wait_seconds)
+            messages += self._consumer.consume(limit - 1, 0) if messages and limit > 1 else []
+        found: dict[tuple[str | None, int | None], list[Any]] = {}
+        for message in messages:
+            problem = message.error()
+            if problem is not None:
+                self._failed = _Failure(problem.code(), message.topic() or "", message.partition() or 0)
+                break
+            found.setdefault((message.topic(), message.partition()), []).append(message)
+        return [_plain_chunk(str(topic), int(partition or 0), records) for (topic, partition), records in found.items()]
+
+
+def _plain_chunk(topic: str, partition: int, messages: list[Any]) -> Chunk:
+    ids, values = [], []
+    for message in messages:
+        value = message.value() or b""
+        is_framed = len(value) >= HEADER_BYTES and value[0] == 0
+        ids.append(int.from_bytes(value[1:HEADER_BYTES], "big") if is_framed else NOT_FRAMED)
+        values.append(value[HEADER_BYTES:] if is_framed else value)
+    offsets = np.array([message.offset() for message in messages], np.int64)
+    times = np.array([message.timestamp()[1] for message in messages], np.int64)
+    ends = np.cumsum([len(value) for value in values], dtype=np.int64)
+    return Chunk(topic, partition, offsets, times, np.array(ids, np.int64), np.frombuffer(b"".join(values), np.uint8), ends)
+
+
+def _problem(failure: _Failure) -> TransportFailed:
+    where = f"{failure.topic}/{failure.partition}"
+    text = KafkaError(failure.code).str()
+    if failure.code in _OUT_OF_RANGE:
+        return OffsetOutOfRange(f"{where}: the records at the position are gone ({text}); retention has overtaken it, or the topic was made anew")
+    return TransportFailed(f"{where} cannot be read: {text}")
+
+
+@kernel
+def _measure(messages: Any, count: Any, sources: Any, slots: Any, counts: Any, sizes: Any) -> Any:
+    """Find each message's partition among ``sources`` (topic handle, partition) and add up records and bytes of each.
+
+    Returns how many messages lie before the first that is an error or of no known source: ``count`` if there is none.
+    """
+    slot = 0
+    known = sources.shape[0]
+    for index in range(count):
+        message = messages[index]
+        topic, partition = np.int64(load_word(message + _TOPIC)), np.int64(load_int(message + _PARTITION))
+        if load_int(message + _ERROR) != 0:
+            return index
+        if slot >= known or sources[slot, 0] != topic or sources[slot, 1] != partition:
+            slot = 0
+            while slot < known and (sources[slot, 0] != topic or sources[slot, 1] != partition):
+                slot += 1
+            if slot == known:
+                return index
+        length = np.int64(load_word(message + _LENGTH))
+        if length >= HEADER_BYTES and load_byte(np.int64(load_word(message + _VALUE))) == np.uint64(0):
+            length -= HEADER_BYTES
+        slots[index] = slot
+        counts[slot] += 1
+        sizes[slot] += length
+    return count
+
+
+@kernel
+def _gather(messages: Any, count: Any, slots: Any, places: Any, starts: Any, body: Any, table: Any, timestamp: Any, destroy: Any) -> None:
+    """Copy each message's value into its partition's part of ``body``, fill its column of ``table``, and give the message back.
+
+    ``places`` and ``starts``: where each partition's next record and next byte go. Rows of ``table``: offset, timestamp, schema id, end in ``body``.
+    ``timestamp`` and ``destroy`` are addresses of librdkafka's functions.
+    """
+    base = address_of(body)
+    for index in range(count):
+        message = messages[index]
+        slot = slots[index]
+        value, length = np.int64(load_word(message + _VALUE)), np.int64(load_word(message + _LENGTH))
+        identity = np.int64(NOT_FRAMED)
+        if length >= HEADER_BYTES and load_byte(value) == np.uint64(0):
+            identity = np.int64(0)
+            for place in range(1, HEADER_BYTES):
+                identity = (identity << 8) | np.int64(load_byte(value + place))
+            value += HEADER_BYTES
+            length -= HEADER_BYTES
+        at = starts[slot]
+        copy_bytes(base + at, value, length)
+        starts[slot] = at + length
+        column = places[slot]
+        places[slot] = column + 1
+        table[0, column] = np.int64(load_word(message + _OFFSET))
+        table[1, column] = call(timestamp, message, 0)
+        table[2, column] = identity
+        table[3, column] = at + length
+        call(destroy, message, 0)
