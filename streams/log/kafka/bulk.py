@@ -6,7 +6,8 @@ a kernel copies values, offsets and timestamps out: about 0.1 us (``tests/benchm
 
 1. The partitions' fetch queues are forwarded to a queue of our own, before they are assigned. Only their records and errors arrive there; the
    client's callbacks stay on its own queue, which the owner serves with an ordinary ``poll(0)`` that returns no record any more.
-2. ``assign``, ``position``, ``pause``, ``commit`` and ``close`` are called on the consumer as ever, ``BulkQueue.close`` before its close.
+2. Taking a partition away ends its forwarding for good (measured: assigned again, its records go the ordinary way), so partitions are assigned
+   here, once, and moved by ``seek``. ``position``, ``pause``, ``commit`` are called on the consumer as ever, its ``close`` after this one's.
 3. Where the C interface cannot be reached (:func:`streams.log.kafka.native.library`), records are taken by ``Consumer.consume``: the same
    answers, slower.
 """
@@ -14,12 +15,13 @@ a kernel copies values, offsets and timestamps out: about 0.1 us (``tests/benchm
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from confluent_kafka import Consumer, KafkaError
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 
+from schemas.errors import WrongUse
 from schemas.kernel import kernel
 from schemas.memory import address_of, load_byte, load_int, load_word
 from streams.log.kafka import native
@@ -74,11 +76,12 @@ class BulkQueue:
         self._consumer = consumer
         self._library: Any = native.library() if direct else None
         self._failed: _Failure | None = None
+        self._read: dict[Partition, bool] = {}
         if self._library is None:
             return
         self._handle = native.handle_of(consumer)
         self._queue = self._library.rd_kafka_queue_new(self._handle)
-        self._forwarded: dict[Partition, int] = {}
+        self._forwarded: list[int] = []
         self._names: list[Partition] = []
         self._sources = np.zeros((0, 2), np.int64)
         self._messages = np.zeros(LIMIT_MAX, np.int64)
@@ -90,15 +93,29 @@ class BulkQueue:
         """Whether records come by the C interface."""
         return self._library is not None
 
-    def add(self, partitions: Sequence[Partition]) -> None:
-        """Take the records of these partitions too. Call it before they are assigned; assigning them again later changes nothing."""
-        if self._library is None:
-            return
-        for topic, partition in partitions:
-            if (topic, partition) not in self._forwarded:
+    def assign(self, positions: Mapping[Partition, int]) -> None:
+        """Read these partitions from these offsets on, and no others; those read already are moved there, what was fetched of them is dropped.
+
+        Raises:
+            WrongUse: a partition was read, given up, and is asked for again: a reader of its own does that.
+        """
+        new = [key for key in positions if key not in self._read]
+        gone = [key for key in self._read if key not in positions and self._read[key]]
+        if any(not self._read[key] for key in positions if key in self._read):
+            raise WrongUse("a partition that was given up cannot be read again by this consumer; open another one")
+        if gone:
+            self._consumer.incremental_unassign([TopicPartition(*key) for key in gone])
+            self._read.update(dict.fromkeys(gone, False))
+        for topic, partition in positions.keys() - set(new):
+            self._consumer.seek(TopicPartition(topic, partition, positions[topic, partition]))
+        for topic, partition in new:
+            if self._library is not None:  # before it is assigned, or its first records go the other way
                 own = self._library.rd_kafka_queue_get_partition(self._handle, topic.encode(), partition)
                 self._library.rd_kafka_queue_forward(own, self._queue)
-                self._forwarded[topic, partition] = own
+                self._forwarded.append(own)
+        if new:
+            self._consumer.incremental_assign([TopicPartition(*key, positions[key]) for key in new])
+            self._read.update(dict.fromkeys(new, True))
 
     def poll(self, limit: int, wait_seconds: float) -> list[Chunk]:
         """At most ``limit`` (and ``LIMIT_MAX``) records of all partitions together, a chunk for each that has any; waits for the first one only.
@@ -122,7 +139,7 @@ class BulkQueue:
     def close(self) -> None:
         """Give the queues back; before the consumer is closed."""
         if self._library is not None:
-            for own in self._forwarded.values():
+            for own in self._forwarded:
                 self._library.rd_kafka_queue_destroy(own)
             self._library.rd_kafka_queue_destroy(self._queue)
             self._library = None

@@ -4,16 +4,25 @@
 
 **The finding.** It is the interpreter's lock and one Python object a record, not librdkafka and not the network:
 
-- every way over ``Consumer.consume`` makes a Message and then a bytes of each record and costs about 1 us of the task's own thread, 1.2-1.7 us of
-  the process; ``map(Message.value, ...)`` instead of a list of calls gains 8 %, ``join`` costs 3 %; ``consume`` of thousands at a time is slower
-  than of one thousand (the objects leave the cache: 690 k/s instead of 1.2 M/s of the thread's CPU time);
-- ``rd_kafka_consume_batch_queue`` by ctypes (lock released) and a kernel that copies values out and gives the messages back costs 0.10-0.15 us of the
-  task's thread and 0.2-0.3 us of the process, at any batch size: 7-10 times and 4-5 times less. Alone on the machine 2.7 M records/s, with
-  seven neighbours on two cores still 1.0-1.4 M/s where the ways over Message had 0.1-0.3 M/s.
+- every way over ``Consumer.consume`` makes a Message and then a bytes of each record and costs 0.7-1.6 us of the task's own thread;
+  ``map(Message.value, ...)`` instead of a list of calls gains some per cent; ``consume`` of thousands at a time costs twice what it costs for one
+  thousand (the objects leave the processor's cache);
+- ``rd_kafka_consume_batch_queue`` by ctypes (lock released) and a kernel that copies values out and gives the messages back costs 0.12-0.2 us of the
+  task's thread, at any batch size.
 
-So the runner reads by :class:`streams.log.kafka.bulk.BulkQueue`: ``queue = BulkQueue(consumer); queue.add(partitions); consumer.assign(...)``, then
-``queue.poll(limit, wait_seconds)`` gives, per partition, body without framing, ends, offsets, schema ids and timestamps as arrays, which is what
-``codec(...).decode_into`` takes. ``consumer.poll(0)`` now and then serves the client's callbacks.
+One run of this file, two cores shared with the broker and other work, records/s:
+
+  way             limit   wall       process CPU   thread CPU
+  value()         1,000     515 k        941 k       1.24 M
+  map(value)      1,000     809 k       1.08 M       1.39 M
+  bulk            1,000    1.62 M       2.74 M       4.86 M
+  value()        20,000     579 k        520 k        609 k
+  map(value)     20,000     575 k        588 k        663 k
+  bulk           20,000    3.74 M       4.08 M       8.24 M
+
+So the runner reads by :class:`streams.log.kafka.bulk.BulkQueue`: ``queue = BulkQueue(consumer)``, ``queue.assign({(topic, partition): offset})``,
+then ``queue.poll(limit, wait_seconds)`` gives, per partition, body without framing, ends, offsets, schema ids and timestamps as arrays, which is
+what ``codec(...).decode_into`` takes. ``consumer.poll(0)`` now and then serves the client's callbacks.
 
 Figures are records per CPU second too, for wall time on a shared machine tells nothing by itself.
 """
@@ -59,8 +68,7 @@ def by_bulk_queue(consumer: Consumer, limit: int) -> Counts:
     queue = BulkQueue(consumer)
     if not queue.is_direct:
         raise RuntimeError("librdkafka's C interface cannot be reached here")
-    queue.add([(TOPIC, 0)])
-    consumer.assign([TopicPartition(TOPIC, 0, OFFSET_BEGINNING)])
+    queue.assign({(TOPIC, 0): 0})
     try:
         while True:
             yield sum(len(chunk.ends) for chunk in queue.poll(limit, 1.0))
