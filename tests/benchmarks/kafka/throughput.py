@@ -1,0 +1,62 @@
+"""Records a second while catching up: trades to one-minute bars, one output partition, ours beside each peer.
+
+The rate is taken outside of the engines, by one read_committed reader on the output for all of them: trades consumed between the first output
+seen after a tenth of the bars and the last bar, over the wall seconds between. So the first tenth is everybody's warm-up, and start-up,
+compilation and group membership are in nobody's figure. Which trade closed a bar is known from the truth.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from streams.log.kafka.cluster import Cluster
+from tests.benchmarks.kafka import topics, truth
+from tests.benchmarks.kafka.engines import Engine, running
+from tests.benchmarks.kafka.watching import Seen, Watcher
+
+WARM_UP = 0.1
+STALLED_SECONDS = 90
+
+
+class Measured(NamedTuple):
+    """One run: records a second of wall time; records consumed over CPU seconds of the engine's process, its start included; wall seconds."""
+
+    rate: float
+    rate_by_cpu: float
+    seconds: float
+
+
+def rate_of(seen: Sequence[Seen], bars: Sequence[truth.Bar], expected: truth.Truth) -> tuple[float, float]:
+    """(records a second, seconds) between the first look after the warm-up and the look that saw the last bar."""
+    first = next(look for look in seen if look.count >= WARM_UP * len(bars))
+    last = seen[-1]
+    if last.time_ns == first.time_ns:
+        raise ValueError("all bars became visible at once; give the engine more records")
+    position = [expected.closed_by[bars[look.count - 1][0], bars[look.count - 1][1]] for look in (first, last)]
+    seconds = (last.time_ns - first.time_ns) / 1e9
+    return (position[1] - position[0]) / seconds, seconds
+
+
+def peer_run(engine: Engine, cluster: Cluster, source: str, count: int, expected: truth.Truth) -> Measured:
+    """Run a peer over the ``count`` trades of ``source``.
+
+    Raises:
+        truth.Differs: its bars are not the truth's.
+        PeerFailed: it did not start or did not last.
+        TimeoutError: no bar came for ``STALLED_SECONDS``.
+    """
+    name = f"bench-{engine.name}-{time.time_ns():x}"
+    output = f"{name}.bars"
+    topics.renew(cluster, [output])
+    try:
+        with Watcher(cluster, output) as watcher, running(engine, cluster, name, source, [output]) as spent:
+            if not watcher.wait_for(len(expected.bars), STALLED_SECONDS):
+                raise TimeoutError(f"{engine.name}: {len(watcher.values)} of {len(expected.bars)} bars, then none for {STALLED_SECONDS} s")
+        bars = [engine.bar(value) for value in watcher.values]
+        truth.check(engine.name, bars, expected)
+        rate, seconds = rate_of(watcher.seen, bars, expected)
+        return Measured(rate, count / spent.cpu_seconds[0], seconds)
+    finally:
+        topics.remove(cluster, [found for found in topics.existing(cluster) if name in found])
