@@ -20,7 +20,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "streams.log": ("schemas",),
     "streams.runtime": ("schemas", "streams.log", "streams.numeric"),
     "connectors": ("schemas", "streams.log", "streams.numeric", "streams.runtime"),
-    "infra": (),
+    "infra": ("schemas",),
     **{f"streams.{stage}": ("schemas", "streams.numeric") for stage in STAGES},
 }
 TOPS = ("schemas", "streams", "connectors", "jobs", "infra")

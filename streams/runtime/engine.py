@@ -153,7 +153,7 @@ class Engine:
         """
         self._piece = piece
         self._feeds = feeds
-        self._length = piece.count + int(piece.ended)
+        self._length = piece.length
         self._clock = piece.clock[: self._length]
         self._last_clock = int(self._clock[-1]) if self._length else 0
         self._base = self.consumed
@@ -190,7 +190,7 @@ class Engine:
         if self.ended or position >= self._piece.count or not self._piece.count:
             return "the end of input"
         feed = self._feeds[int(self._piece.origin[max(0, position)])]
-        return f"{feed.topic} offset {feed.offset_of_zero + int(self._piece.index[max(0, position)])}"
+        return f"{feed.topic} offset {feed.offset_at(int(self._piece.index[max(0, position)]))}"
 
     def _next_timer(self) -> tuple[int, int, int, Any]:
         """The earliest ledger timer in the slice: (step, clock, rank, ledger); step NO_STEP if none is due in it."""

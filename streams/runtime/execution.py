@@ -25,8 +25,14 @@ from streams.runtime.topology import Topology
 
 Array = np.ndarray[Any, Any]
 DEAD_LETTERS = "pipeline.dlq"
-GOOD, UNKNOWN_INSTRUMENT, CLOCK_JUMP, NOT_SELECTED, BAD_TIME = 0, 1, 2, 3, 4
-REASONS = {UNKNOWN_INSTRUMENT: "unknown_instrument", CLOCK_JUMP: "clock_jump", BAD_TIME: "bad_time"}
+GOOD, UNKNOWN_INSTRUMENT, CLOCK_JUMP, NOT_SELECTED, BAD_TIME, BAD_FRAMING, MALFORMED = 0, 1, 2, 3, 4, 5, 6
+REASONS = {
+    UNKNOWN_INSTRUMENT: "unknown_instrument",
+    CLOCK_JUMP: "clock_jump",
+    BAD_TIME: "bad_time",
+    BAD_FRAMING: "bad_framing",
+    MALFORMED: "malformed_record",
+}
 LATEST = 1 << 62
 """ns UTC, the year 2116: later times leave no room for deadlines in 64 bits."""
 INSTRUMENTS_LIMIT = 4096
@@ -140,10 +146,10 @@ class Execution:
             letters.append(
                 DeadLetter(
                     reason=REASONS[status],
-                    detail=f"instrument {int(feed.rows['instrument'][row])}, event time {int(feed.rows['event_time'][row])}",
+                    detail=feed.detail_of(row),
                     origin_topic=feed.topic,
                     origin_partition=0,
-                    origin_offset=feed.offset_of_zero + row,
+                    origin_offset=feed.offset_at(row),
                     payload=feed.body_of(row),
                 )
             )

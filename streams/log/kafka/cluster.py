@@ -106,9 +106,11 @@ def find_cluster(url: str = "", environment: Mapping[str, str] = os.environ) -> 
         if environment.get(variable):
             found.setdefault(key, environment[variable])
     settings = {name[len(SETTING) :].lower().replace("_", "."): value for name, value in environment.items() if name.startswith(SETTING)}
-    unknown = [name for name in environment if name.startswith("SQ_KAFKA_") and name not in (*VARIABLES, CONFIG, HOME) and not name.startswith(SETTING)]
+    known = (*VARIABLES, CONFIG, HOME)
+    unknown = [name for name in environment if name.startswith("SQ_KAFKA_") and name not in known and not name.startswith(SETTING)]
     if unknown:
-        raise BadClusterFile(f"{unknown[0]} is not known{_near(unknown[0], (*VARIABLES, CONFIG, HOME))}; other settings are {SETTING}SECURITY_PROTOCOL and so on")
+        near = _near(unknown[0], known)
+        raise BadClusterFile(f"{unknown[0]} is not known{near}; librdkafka's own settings are {SETTING}SECURITY_PROTOCOL and so on")
     if environment.get(CONFIG):
         _fill(found, settings, _read(Path(environment[CONFIG])))
     state = home() / STATE_FILE
@@ -142,7 +144,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise BadClusterFile(f"{path} is no TOML: {problem}") from problem
     for key in content:
         if key not in Cluster.__struct_fields__:
-            raise BadClusterFile(f"{path}: {key!r} is not known{_near(key, Cluster.__struct_fields__)}; keys are {', '.join(Cluster.__struct_fields__)}")
+            near = _near(key, Cluster.__struct_fields__)
+            raise BadClusterFile(f"{path}: {key!r} is not known{near}; keys are {', '.join(Cluster.__struct_fields__)}")
     return content
 
 

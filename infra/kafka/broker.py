@@ -1,0 +1,225 @@
+"""One Apache Kafka broker (KRaft, broker and controller in one node) as a JVM process of ours.
+
+``sq kafka up`` keeps one; a fault test makes its own, in a folder of its own, and does to it what it likes::
+
+    with Broker(tmp_path / "broker", dies_with_parent=True) as broker:
+        broker.start()
+        broker.kill()  # SIGKILL: the page cache survives, nothing else
+        broker.start()
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import subprocess
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from infra.kafka import artifacts
+from infra.kafka.artifacts import Say, silent
+from infra.kafka.errors import ServiceFailed
+from infra.kafka.java import find_java
+from infra.kafka.process import Process
+from infra.kafka.ready import broker_answers, free_port, listens, must_be_free, record_passes, wait_for
+
+JAVA_MINIMUM = 17
+READY_SECONDS = 90.0
+FORMAT_SECONDS = 90
+SHARED_ARCHIVE_JAVA = 19  # from here on the JVM writes and refreshes its class archive by itself
+
+SMALL: dict[str, str] = {
+    "num.network.threads": "2",
+    "num.io.threads": "4",
+    "background.threads": "2",
+    "num.recovery.threads.per.data.dir": "2",
+    "auto.create.topics.enable": "false",
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "3",  # the default of 50 is slow to load on few cores
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "3",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "share.coordinator.state.topic.num.partitions": "1",
+    "group.initial.rebalance.delay.ms": "0",
+    "broker.heartbeat.interval.ms": "500",
+    "broker.session.timeout.ms": "4000",  # a killed broker may register anew only when its former session has ended
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",  # an orphan's open transaction holds readers back until this looks
+    "log.cleaner.dedupe.buffer.size": "8388608",  # the default takes 128 MB of heap
+    "log.segment.bytes": "67108864",
+    "log.initial.task.delay.ms": "5000",
+    "log.retention.check.interval.ms": "30000",
+}
+"""A single small node: replication of the internal topics, and little memory (kafka.md 9.3)."""
+
+JVM = (
+    "-server",
+    "-XX:+UseG1GC",
+    "-XX:MaxGCPauseMillis=20",
+    "-XX:+ExplicitGCInvokesConcurrent",
+    "-XX:ActiveProcessorCount=2",
+    "-XX:+ExitOnOutOfMemoryError",
+    "-Djava.awt.headless=true",
+    "-Djava.net.preferIPv4Stack=true",
+    "-Xshare:auto",
+)
+LOGGING = """\
+rootLogger.level = WARN
+rootLogger.appenderRef.out.ref = out
+appender.out.type = Console
+appender.out.name = out
+appender.out.layout.type = PatternLayout
+appender.out.layout.pattern = %d{yyyy-MM-dd'T'HH:mm:ss.SSS} %p %c{1}: %m%n
+logger.server.name = kafka.server.KafkaRaftServer
+logger.server.level = INFO
+"""
+
+
+class Broker:
+    """A broker with its data, ports and configuration in one folder.
+
+    Args:
+        folder: everything of this broker: ``server.properties``, ``data/``, ``broker.log``, ``broker.pid``.
+        port: client port; 0 takes a free one, once: a folder keeps its ports.
+        advertised: ``HOST:PORT`` that clients are told to use, when it is not the client port: that of a fault proxy before it.
+        properties: broker properties over the defaults.
+        data: folder of the data when it is not ``folder/data``: one on a small file system, to fill it up.
+        heap_megabytes: the JVM's largest heap.
+        dies_with_parent: see Process.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int = 0,
+        controller_port: int = 0,
+        advertised: str = "",
+        properties: Mapping[str, str] | None = None,
+        data: Path | None = None,
+        heap_megabytes: int = 512,
+        dies_with_parent: bool = False,
+    ) -> None:
+        self.folder = folder
+        self.port = port or free_port()
+        self.controller_port = controller_port or free_port()
+        self.advertised = advertised
+        self.properties = dict(properties or {})
+        self.data = data or folder / "data"
+        self.heap_megabytes = heap_megabytes
+        self.process = Process("broker", folder, dies_with_parent=dies_with_parent)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None) -> None:
+        self.process.kill()
+
+    @property
+    def bootstrap(self) -> str:
+        """``HOST:PORT`` of the broker itself (not of a proxy before it)."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def alive(self) -> bool:
+        """True while its process runs."""
+        return self.process.alive
+
+    @property
+    def pid(self) -> int:
+        """Its process; 0 if it does not run."""
+        return self.process.pid
+
+    def begin(self, say: Say = silent) -> None:
+        """Format the data if they are new and start the process, without waiting until it answers. Raises NoJava, NoArtifacts, ServiceFailed."""
+        if self.alive:
+            return
+        for port in (self.port, self.controller_port):
+            must_be_free(port)
+        java = find_java(JAVA_MINIMUM, "Apache Kafka")
+        libs = artifacts.kafka(say) / "libs"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._write_configuration()
+        options = [str(java.path), "-cp", f"{libs}/*", f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}", *JVM]
+        if not (self.data / "meta.properties").exists():
+            say("formatting the broker's data")
+            self._format([*options, "-Xmx128m", "-XX:TieredStopAtLevel=1"])
+        if java.release >= SHARED_ARCHIVE_JAVA:
+            archive = artifacts.cache() / f"kafka-{artifacts.KAFKA_VERSION}-java{java.release}.jsa"
+            options += ["-XX:+AutoCreateSharedArchive", f"-XX:SharedArchiveFile={archive}"]
+        self.process.start([*options, "-Xms128m", f"-Xmx{self.heap_megabytes}m", "kafka.Kafka", str(self.folder / "server.properties")])
+
+    def wait(self, seconds: float = READY_SECONDS) -> None:
+        """Wait until it answers, tells who it is, and a record goes through it. Raises ServiceFailed."""
+        for what in (lambda: listens(self.port), lambda: broker_answers(self.bootstrap)):
+            wait_for("the broker", what, lambda: self.alive, seconds, self.process.last_words)
+        if not self.advertised:  # else clients go to a proxy, which may not be there yet
+            wait_for("the broker", lambda: record_passes(self.bootstrap), lambda: self.alive, seconds, self.process.last_words)
+
+    def start(self, say: Say = silent) -> None:
+        """:meth:`begin` and :meth:`wait`."""
+        self.begin(say)
+        self.wait()
+
+    def stop(self) -> None:
+        """A clean shutdown (SIGTERM)."""
+        self.process.stop()
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.process.kill()
+
+    def restart(self) -> None:
+        """A clean stop and a start, on the same data and ports."""
+        self.stop()
+        self.start()
+
+    def pause(self) -> None:
+        """SIGSTOP: it holds its connections and answers nothing."""
+        self.process.pause()
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self.process.resume()
+
+    def wipe(self) -> None:
+        """Stop it and remove all of its data."""
+        self.stop()
+        shutil.rmtree(self.data, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def partition_folder(self, topic: str, partition: int) -> Path:
+        """Where a partition's segments lie."""
+        return self.data / f"{topic}-{partition}"
+
+    def _write_configuration(self) -> None:
+        properties = {
+            "process.roles": "broker,controller",
+            "node.id": "1",
+            "controller.quorum.bootstrap.servers": f"127.0.0.1:{self.controller_port}",
+            "listeners": f"CLIENT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}",
+            "advertised.listeners": f"CLIENT://{self.advertised or self.bootstrap}",
+            "listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "inter.broker.listener.name": "CLIENT",
+            "controller.listener.names": "CONTROLLER",
+            "log.dirs": str(self.data),
+            **SMALL,
+            **self.properties,
+        }
+        (self.folder / "server.properties").write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
+        (self.folder / "log4j2.properties").write_text(LOGGING)
+
+    def _format(self, java: list[str]) -> None:
+        cluster_id = urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
+        tool = ["kafka.tools.StorageTool", "format", "--standalone", f"--cluster-id={cluster_id}", "--config", str(self.folder / "server.properties")]
+        try:
+            done = subprocess.run([*java, *tool], cwd=self.folder, capture_output=True, text=True, timeout=FORMAT_SECONDS, check=False)
+        except subprocess.TimeoutExpired as late:
+            raise ServiceFailed(f"formatting {self.data} did not end within {FORMAT_SECONDS} s") from late
+        if done.returncode:
+            words = (done.stderr or done.stdout).strip().splitlines()
+            raise ServiceFailed(f"cannot format {self.data}: {words[-1] if words else 'the tool did not say why'}")

@@ -1,0 +1,138 @@
+"""The cluster that ``sq kafka up`` keeps on this machine: a broker and a registry in one folder.
+
+::
+
+    <home>/services.json      back end and ports: chosen once, kept until wiped
+    <home>/cluster.json       bootstrap and registry, while it is up: what later commands find
+    <home>/broker|registry/   configuration, data, log and pid of each
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from infra.kafka.artifacts import APICURIO_VERSION, KAFKA_VERSION, Say, silent
+from infra.kafka.broker import Broker
+from infra.kafka.ready import broker_answers, free_port, url_answers
+from infra.kafka.registry import Registry
+
+Backend = Literal["jvm", "containers"]
+CLUSTER_FILE = "cluster.json"
+SERVICES_FILE = "services.json"
+
+
+class LocalCluster:
+    """Broker and registry of one home folder.
+
+    Args:
+        home: the folder; made at the first :meth:`up`.
+        properties: broker properties over the defaults, used at the next start.
+    """
+
+    def __init__(self, home: Path, *, properties: dict[str, str] | None = None) -> None:
+        self.home = home
+        self.properties = properties or {}
+
+    def up(self, say: Say = silent) -> dict[str, str]:
+        """Start what does not run, wait until both answer, and write ``cluster.json``; returns its content. Does nothing if both run.
+
+        Raises:
+            NoJava, NoArtifacts, ServiceFailed: what is missing or went wrong; what was started is stopped again.
+        """
+        self.home.mkdir(parents=True, exist_ok=True)
+        with self._locked():
+            broker, registry = self._services()
+            fresh = [service for service in (registry, broker) if not service.alive]
+            try:
+                if fresh:
+                    say(f"starting Apache Kafka {KAFKA_VERSION} and Apicurio Registry {APICURIO_VERSION} in {self.home}")
+                for service in fresh:  # the registry first: it starts while the broker's data are formatted
+                    service.begin(say)
+                for service in (broker, registry):
+                    service.wait()
+            except BaseException:
+                for service in fresh:
+                    service.process.kill()
+                raise
+            facts = {"bootstrap": broker.bootstrap, "registry": registry.url}
+            _write(self.home / CLUSTER_FILE, facts)
+            return facts
+
+    def down(self, *, wipe: bool = False) -> bool:
+        """Stop both, keep the data unless ``wipe``; returns False if nothing ran."""
+        if not self.home.is_dir():
+            return False
+        with self._locked():
+            broker, registry = self._services(choose=False)
+            ran = broker.alive or registry.alive
+            (self.home / CLUSTER_FILE).unlink(missing_ok=True)
+            for service in (registry, broker):
+                service.stop()
+        if wipe:
+            for name in ("broker", "registry", SERVICES_FILE):
+                path = self.home / name
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+        return ran
+
+    def status(self) -> dict[str, Any]:
+        """What runs, and whether it answers now: ``state`` is up, starting (runs, does not answer) or down."""
+        broker, registry = self._services(choose=False)
+        rows: dict[str, tuple[Broker | Registry, str, bool]] = {
+            "broker": (broker, broker.bootstrap, broker.alive and broker_answers(broker.bootstrap)),
+            "registry": (registry, registry.url, registry.alive and url_answers(f"{registry.url}/subjects")),
+        }
+        services = {}
+        for name, (service, address, answers) in rows.items():
+            state = "up" if answers else "starting" if service.alive else "down"
+            services[name] = {"state": state, "pid": service.pid, "address": address if service.alive else ""}
+        return {
+            "home": str(self.home),
+            "up": all(answers for _, _, answers in rows.values()),
+            "bootstrap": broker.bootstrap if broker.alive else "",
+            "registry": registry.url if registry.alive else "",
+            "bytes": _bytes(self.home),
+            "services": services,
+        }
+
+    def _services(self, *, choose: bool = True) -> tuple[Broker, Registry]:
+        """Both services on the ports of this home; with ``choose``, ports are chosen and kept if there are none."""
+        path = self.home / SERVICES_FILE
+        if path.is_file():
+            ports = json.loads(path.read_text())
+        else:
+            ports = {"broker": free_port(), "controller": free_port(), "registry": free_port()}
+            if choose:
+                _write(path, ports)
+        broker = Broker(self.home / "broker", port=ports["broker"], controller_port=ports["controller"], properties=self.properties)
+        return broker, Registry(self.home / "registry", port=ports["registry"])
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One command at a time."""
+        with (self.home / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    beside = path.with_suffix(".new")
+    beside.write_text(json.dumps(content, indent=2) + "\n")
+    os.replace(beside, path)
+
+
+def _bytes(folder: Path) -> int:
+    """Disk space taken (segment indexes are sparse files)."""
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.stat().st_blocks * 512
+        except OSError:  # a segment that was just deleted
+            continue
+    return total
