@@ -70,6 +70,9 @@ class BulkQueue:
     Args:
         consumer: a client of its own for these records; no other thread polls it meanwhile.
         direct: False takes records by ``Consumer.consume`` even where the C interface is there.
+
+    Attributes:
+        ends: with ``enable.partition.eof``, where each partition was last seen to end; it lies past markers that no record follows.
     """
 
     def __init__(self, consumer: Consumer, direct: bool = True) -> None:
@@ -77,6 +80,7 @@ class BulkQueue:
         self._library: Any = native.library() if direct else None
         self._failed: _Failure | None = None
         self._read: dict[Partition, bool] = {}
+        self.ends: dict[Partition, int] = {}
         if self._library is None:
             return
         self._handle = native.handle_of(consumer)
@@ -157,12 +161,16 @@ class BulkQueue:
     def _gathered(self, count: int) -> list[Chunk]:
         """Chunks of ``self._messages[:count]``; every message is given back to the library, those behind an error unseen."""
         good = 0
+        counts = sizes = np.zeros(0, np.int64)
         while good < count:
             parts = len(self._names)
             counts, sizes = np.zeros(parts, np.int64), np.zeros(parts, np.int64)
             good = int(_measure(self._messages, count, self._sources, self._slots, counts, sizes))
             if good < count and not self._learn(int(self._messages[good])):
-                break
+                if self._failed is not None:
+                    break
+                self._messages[good : count - 1] = self._messages[good + 1 : count].copy()
+                count -= 1
         body, table = np.empty(int(sizes.sum()), np.uint8), np.empty((4, good), np.int64)
         places, starts = np.cumsum(counts) - counts, np.cumsum(sizes) - sizes
         firsts, begins = places.tolist(), starts.tolist()
@@ -178,11 +186,18 @@ class BulkQueue:
         return chunks
 
     def _learn(self, message: int) -> bool:
-        """Look at a message that is no record of a known partition: True if its partition is known now, False if it is an error."""
+        """Look at a message that is no record of a known partition: True if its partition is known now, False if it is none at all.
+
+        The end of a partition is noted and given back, an error remembered.
+        """
         code = ctypes.c_int32.from_address(message + _ERROR).value
         topic = ctypes.c_uint64.from_address(message + _TOPIC).value
         partition = ctypes.c_int32.from_address(message + _PARTITION).value
         name = self._library.rd_kafka_topic_name(topic).decode() if topic else ""
+        if code == KafkaError._PARTITION_EOF:
+            self.ends[name, partition] = ctypes.c_int64.from_address(message + _OFFSET).value
+            self._library.rd_kafka_message_destroy(message)
+            return False
         if code:
             self._failed = _Failure(code, name, partition)
             return False
@@ -199,6 +214,9 @@ class BulkQueue:
         found: dict[tuple[str | None, int | None], list[Any]] = {}
         for message in messages:
             problem = message.error()
+            if problem is not None and problem.code() == KafkaError._PARTITION_EOF:
+                self.ends[str(message.topic()), int(message.partition() or 0)] = int(message.offset() or 0)
+                continue
             if problem is not None:
                 self._failed = _Failure(problem.code(), message.topic() or "", message.partition() or 0)
                 break

@@ -30,11 +30,11 @@ class Measured(NamedTuple):
 
 def rate_of(seen: Sequence[Seen], bars: Sequence[truth.Bar], expected: truth.Truth) -> tuple[float, float]:
     """(records a second, seconds) between the first look after the warm-up and the look that saw the last bar."""
-    first = next(look for look in seen if look.count >= WARM_UP * len(bars))
+    first = next(look for look in seen if look.records >= WARM_UP * len(bars))
     last = seen[-1]
     if last.time_ns == first.time_ns:
         raise ValueError("all bars became visible at once; give the engine more records")
-    position = [expected.closed_by[bars[look.count - 1][0], bars[look.count - 1][1]] for look in (first, last)]
+    position = [expected.closed_by[bars[look.records - 1][0], bars[look.records - 1][1]] for look in (first, last)]
     seconds = (last.time_ns - first.time_ns) / 1e9
     return (position[1] - position[0]) / seconds, seconds
 

@@ -16,7 +16,7 @@ class Seen(NamedTuple):
     """How many records had been seen at a time of ``time.time_ns``."""
 
     time_ns: int
-    count: int
+    records: int
 
 
 class Watcher:
