@@ -23,8 +23,9 @@ from infra.kafka import artifacts
 from infra.kafka.artifacts import Say, silent
 from infra.kafka.errors import ServiceFailed
 from infra.kafka.java import find_java
+from infra.kafka.ports import Ports, listens
 from infra.kafka.process import Process
-from infra.kafka.ready import broker_answers, free_port, listens, must_be_free, record_passes, wait_for
+from infra.kafka.ready import broker_answers, record_passes, wait_for
 
 JAVA_MINIMUM = 17
 READY_SECONDS = 90.0
@@ -84,7 +85,7 @@ class Broker:
 
     Args:
         folder: everything of this broker: ``server.properties``, ``data/``, ``broker.log``, ``broker.pid``.
-        port: client port; 0 takes a free one, once: a folder keeps its ports.
+        port: client port; 0 takes a free one at the first start, and that one ever after.
         advertised: ``HOST:PORT`` that clients are told to use, when it is not the client port: that of a fault proxy before it.
         properties: broker properties over the defaults.
         data: folder of the data when it is not ``folder/data``: one on a small file system, to fill it up.
@@ -97,7 +98,6 @@ class Broker:
         folder: Path,
         *,
         port: int = 0,
-        controller_port: int = 0,
         advertised: str = "",
         properties: Mapping[str, str] | None = None,
         data: Path | None = None,
@@ -105,8 +105,7 @@ class Broker:
         dies_with_parent: bool = False,
     ) -> None:
         self.folder = folder
-        self.port = port or free_port()
-        self.controller_port = controller_port or free_port()
+        self._ports = Ports(folder, client=port, controller=0, inner=0)
         self.advertised = advertised
         self.properties = dict(properties or {})
         self.data = data or folder / "data"
@@ -120,9 +119,19 @@ class Broker:
         self.process.kill()
 
     @property
+    def port(self) -> int:
+        """Its client port."""
+        return self._ports["client"]
+
+    @property
     def bootstrap(self) -> str:
         """``HOST:PORT`` of the broker itself (not of a proxy before it)."""
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def inner(self) -> str:
+        """``HOST:PORT`` of its second listener, which never leads through a proxy: for a test's own look at the truth."""
+        return f"127.0.0.1:{self._ports['inner']}"
 
     @property
     def alive(self) -> bool:
@@ -138,8 +147,8 @@ class Broker:
         """Format the data if they are new and start the process, without waiting until it answers. Raises NoJava, NoArtifacts, ServiceFailed."""
         if self.alive:
             return
-        for port in (self.port, self.controller_port):
-            must_be_free(port)
+        self._ports.must_be_free()
+        self._ports.keep()
         java = find_java(JAVA_MINIMUM, "Apache Kafka")
         libs = artifacts.kafka(say) / "libs"
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -157,8 +166,8 @@ class Broker:
         """Wait until it answers, tells who it is, and a record goes through it. Raises ServiceFailed."""
         for what in (lambda: listens(self.port), lambda: broker_answers(self.bootstrap)):
             wait_for("the broker", what, lambda: self.alive, seconds, self.process.last_words)
-        if not self.advertised:  # else clients go to a proxy, which may not be there yet
-            wait_for("the broker", lambda: record_passes(self.bootstrap), lambda: self.alive, seconds, self.process.last_words)
+        # not through a proxy, which may not be there yet
+        wait_for("the broker", lambda: record_passes(self.inner), lambda: self.alive, seconds, self.process.last_words)
 
     def start(self, say: Say = silent) -> None:
         """:meth:`begin` and :meth:`wait`."""
@@ -197,14 +206,15 @@ class Broker:
         return self.data / f"{topic}-{partition}"
 
     def _write_configuration(self) -> None:
+        controller = f"127.0.0.1:{self._ports['controller']}"
         properties = {
             "process.roles": "broker,controller",
             "node.id": "1",
-            "controller.quorum.bootstrap.servers": f"127.0.0.1:{self.controller_port}",
-            "listeners": f"CLIENT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}",
-            "advertised.listeners": f"CLIENT://{self.advertised or self.bootstrap}",
-            "listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-            "inter.broker.listener.name": "CLIENT",
+            "controller.quorum.bootstrap.servers": controller,
+            "listeners": f"CLIENT://{self.bootstrap},INNER://{self.inner},CONTROLLER://{controller}",
+            "advertised.listeners": f"CLIENT://{self.advertised or self.bootstrap},INNER://{self.inner}",
+            "listener.security.protocol.map": "CLIENT:PLAINTEXT,INNER:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "inter.broker.listener.name": "INNER",  # its own: a fault proxy before the clients must not delay the broker's own markers
             "controller.listener.names": "CONTROLLER",
             "log.dirs": str(self.data),
             **SMALL,

@@ -2,9 +2,8 @@
 
 ::
 
-    <home>/services.json      back end and ports: chosen once, kept until wiped
     <home>/cluster.json       bootstrap and registry, while it is up: what later commands find
-    <home>/broker|registry/   configuration, data, log and pid of each
+    <home>/broker|registry/   ports (chosen once, kept until wiped), configuration, data, log and pid of each
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,12 +18,11 @@ from typing import Any, Literal
 
 from infra.kafka.artifacts import APICURIO_VERSION, KAFKA_VERSION, Say, silent
 from infra.kafka.broker import Broker
-from infra.kafka.ready import broker_answers, free_port, url_answers
+from infra.kafka.ready import broker_answers, url_answers
 from infra.kafka.registry import Registry
 
 Backend = Literal["jvm", "containers"]
 CLUSTER_FILE = "cluster.json"
-SERVICES_FILE = "services.json"
 
 
 class LocalCluster:
@@ -70,20 +67,16 @@ class LocalCluster:
         if not self.home.is_dir():
             return False
         with self._locked():
-            broker, registry = self._services(choose=False)
+            broker, registry = self._services()
             ran = broker.alive or registry.alive
             (self.home / CLUSTER_FILE).unlink(missing_ok=True)
             for service in (registry, broker):
-                service.stop()
-        if wipe:
-            for name in ("broker", "registry", SERVICES_FILE):
-                path = self.home / name
-                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+                service.wipe() if wipe else service.stop()
         return ran
 
     def status(self) -> dict[str, Any]:
         """What runs, and whether it answers now: ``state`` is up, starting (runs, does not answer) or down."""
-        broker, registry = self._services(choose=False)
+        broker, registry = self._services()
         rows: dict[str, tuple[Broker | Registry, str, bool]] = {
             "broker": (broker, broker.bootstrap, broker.alive and broker_answers(broker.bootstrap)),
             "registry": (registry, registry.url, registry.alive and url_answers(f"{registry.url}/subjects")),
@@ -101,17 +94,8 @@ class LocalCluster:
             "services": services,
         }
 
-    def _services(self, *, choose: bool = True) -> tuple[Broker, Registry]:
-        """Both services on the ports of this home; with ``choose``, ports are chosen and kept if there are none."""
-        path = self.home / SERVICES_FILE
-        if path.is_file():
-            ports = json.loads(path.read_text())
-        else:
-            ports = {"broker": free_port(), "controller": free_port(), "registry": free_port()}
-            if choose:
-                _write(path, ports)
-        broker = Broker(self.home / "broker", port=ports["broker"], controller_port=ports["controller"], properties=self.properties)
-        return broker, Registry(self.home / "registry", port=ports["registry"])
+    def _services(self) -> tuple[Broker, Registry]:
+        return Broker(self.home / "broker", properties=self.properties), Registry(self.home / "registry")
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
-import socket
 import time
 import urllib.error
 import urllib.request
@@ -25,41 +23,6 @@ _LOGGER = logging.getLogger("infra.kafka.ready")
 _LOGGER.addHandler(logging.NullHandler())
 _LOGGER.propagate = False
 _QUIET: dict[str, Any] = {"logger": _LOGGER, "log_level": 3}
-
-
-PORTS = range(20000, 32000)
-"""Below the ports that systems give to outgoing connections: a service that keeps its port finds it free at its next start."""
-
-PORT_SECONDS = 2.0
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nothing uses now. Raises ServiceFailed if there is none."""
-    for _ in range(200):
-        port = random.choice(PORTS)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise ServiceFailed(f"no port of 127.0.0.1 between {PORTS.start} and {PORTS.stop} is free; end some of what listens there")
-
-
-def listens(port: int) -> bool:
-    """True if something accepts connections on this port of 127.0.0.1."""
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def must_be_free(port: int) -> None:
-    """Raises ServiceFailed if something listens on a port that we are about to use, also after a moment's patience."""
-    end = time.monotonic() + PORT_SECONDS
-    while listens(port):
-        if time.monotonic() > end:
-            raise ServiceFailed(f"port {port} of 127.0.0.1 is taken by another program; end that, or run 'sq kafka down --wipe' to start on other ports")
-        time.sleep(0.1)
 
 
 def wait_for(what: str, done: Callable[[], bool], alive: Callable[[], bool], seconds: float, last_words: Callable[[], str]) -> None:

@@ -10,8 +10,9 @@ from typing import Self
 from infra.kafka import artifacts
 from infra.kafka.artifacts import Say, silent
 from infra.kafka.java import find_java
+from infra.kafka.ports import Ports, listens
 from infra.kafka.process import Process
-from infra.kafka.ready import free_port, listens, must_be_free, url_answers, wait_for
+from infra.kafka.ready import url_answers, wait_for
 
 JAVA_MINIMUM = 21
 READY_SECONDS = 120.0
@@ -24,14 +25,14 @@ class Registry:
 
     Args:
         folder: everything of this registry: ``data/``, ``registry.log``, ``registry.pid``.
-        port: HTTP port; 0 takes a free one.
+        port: HTTP port; 0 takes a free one at the first start, and that one ever after.
         in_memory: forget everything at a stop.
         dies_with_parent: see Process.
     """
 
     def __init__(self, folder: Path, *, port: int = 0, in_memory: bool = False, dies_with_parent: bool = False) -> None:
         self.folder = folder
-        self.port = port or free_port()
+        self._ports = Ports(folder, registry=port)
         self.in_memory = in_memory
         self.process = Process("registry", folder, dies_with_parent=dies_with_parent)
 
@@ -40,6 +41,11 @@ class Registry:
 
     def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None) -> None:
         self.process.kill()
+
+    @property
+    def port(self) -> int:
+        """Its HTTP port."""
+        return self._ports["registry"]
 
     @property
     def url(self) -> str:
@@ -60,7 +66,8 @@ class Registry:
         """Start the process, without waiting until it answers. Raises NoJava, NoArtifacts, ServiceFailed."""
         if self.alive:
             return
-        must_be_free(self.port)
+        self._ports.must_be_free()
+        self._ports.keep()
         java = find_java(JAVA_MINIMUM, f"Apicurio Registry {artifacts.APICURIO_VERSION}")
         app = artifacts.registry(say) / "app"
         (self.folder / "data").mkdir(parents=True, exist_ok=True)
@@ -110,6 +117,6 @@ class Registry:
         self.process.resume()
 
     def wipe(self) -> None:
-        """Stop it and forget every schema and id."""
+        """Stop it and forget every schema, id and port."""
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -54,7 +54,8 @@ class Orders:
 
 def run(deployment: Deployment) -> int:
     """Warm up, own, run, drain; returns the exit code."""
-    outputs = deployment.outputs()  # builds every stage once: all kernels are compiled or loaded now
+    outputs = deployment.outputs()
+    deployment.warm()
     orders = Orders()
     say("warm", pid=os.getpid())
     orders.has_shard.wait()

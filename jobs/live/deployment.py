@@ -17,6 +17,7 @@ from schemas.vocabulary import InstrumentKind
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.transport import Log
 from streams.runtime.code import code_digest, source_digests
+from streams.runtime.engine import Engine
 from streams.runtime.execution import DEAD_LETTERS
 from streams.runtime.live.execution import LiveExecution
 from streams.runtime.live.feed import LiveFeed
@@ -78,11 +79,18 @@ class Deployment(msgspec.Struct, kw_only=True):
     journal_id: int = 0
     schema_ids: dict[str, int] = {}
 
+    def sample(self) -> Topology:
+        """The job's stages over one made-up instrument: what it writes, and what it compiles."""
+        instrument = msgspec.structs.replace(SAMPLE, quote=self.configuration.currency)
+        return topology_over(msgspec.structs.replace(self.configuration, symbols=[]), [instrument], FEEDS, self.job)
+
     def outputs(self) -> list[str]:
         """Topics that the job's stages write, in catalogue order, dead letters last."""
-        sample = msgspec.structs.replace(SAMPLE, quote=self.configuration.currency)
-        configuration = msgspec.structs.replace(self.configuration, symbols=[])
-        return [*topology_over(configuration, [sample], FEEDS, self.job).outputs, DEAD_LETTERS]
+        return [*self.sample().outputs, DEAD_LETTERS]
+
+    def warm(self) -> None:
+        """Compile every kernel, or load it."""
+        Engine(self.sample(), 0)
 
     def topics(self) -> list[str]:
         """Every topic the job reads or writes, by its name in the catalogue."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
+from streams.log.kafka.client import SILENT
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.transport import TransportFailed
 
@@ -58,7 +59,7 @@ class Membership:
                 max_poll_interval_ms=60_000,
                 enable_auto_commit=False,
                 auto_offset_reset="latest",
-                log_level=0,
+                logger=SILENT,
                 error_cb=lambda _: None,
             )
         )

@@ -11,6 +11,7 @@ Settings are part of the design, each for a measured reason:
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -51,8 +52,19 @@ HEALING = frozenset(
         KafkaError._TIMED_OUT,
         KafkaError._TIMED_OUT_QUEUE,
         KafkaError._NODE_UPDATE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.NOT_COORDINATOR,
     )
 )
+
+
+SILENT = logging.getLogger("streams.log.kafka.client.librdkafka")
+SILENT.addHandler(logging.NullHandler())
+SILENT.propagate = False
 
 
 def _silent(*_: Any) -> None:
@@ -79,7 +91,7 @@ class KafkaReader:
                 retry_backoff_ms=1,
                 reconnect_backoff_ms=50,
                 reconnect_backoff_max_ms=1000,
-                log_level=0,
+                logger=SILENT,
                 error_cb=_silent,
             )
         )
@@ -233,7 +245,7 @@ class KafkaWriter:
                 queue_buffering_max_kbytes=1_048_576,
                 reconnect_backoff_ms=50,
                 reconnect_backoff_max_ms=1000,
-                log_level=0,
+                logger=SILENT,
                 error_cb=_silent,
             )
         )
@@ -350,7 +362,7 @@ class KafkaPlainWriter:
                 queue_buffering_max_kbytes=1_048_576,
                 reconnect_backoff_ms=50,
                 reconnect_backoff_max_ms=1000,
-                log_level=0,
+                logger=SILENT,
                 error_cb=_silent,
             )
         )
@@ -403,7 +415,7 @@ class KafkaAdmin:
     """Facts of topics, through the admin client."""
 
     def __init__(self, cluster: Cluster) -> None:
-        self.client = AdminClient(cluster.client(log_level=0, error_cb=_silent, reconnect_backoff_ms=50, reconnect_backoff_max_ms=1000))
+        self.client = AdminClient(cluster.client(logger=SILENT, error_cb=_silent, reconnect_backoff_ms=50, reconnect_backoff_max_ms=1000))
 
     def describe(self, topics: Sequence[str]) -> Mapping[str, TopicFacts]:
         """See :class:`streams.log.kafka.transport.Admin`."""

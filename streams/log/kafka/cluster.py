@@ -20,6 +20,7 @@ import msgspec
 from schemas.errors import WrongUse
 
 SCHEME = "kafka://"
+UNDOTTED = ("log_level", "error_cb", "stats_cb", "throttle_cb", "logger")
 VARIABLES = {"SQ_KAFKA_BOOTSTRAP": "bootstrap", "SQ_KAFKA_REGISTRY": "registry", "SQ_KAFKA_ENVIRONMENT": "environment"}
 SETTING = "SQ_KAFKA_SETTING_"
 CONFIG = "SQ_KAFKA_CONFIG"
@@ -63,7 +64,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     def client(self, **settings: Any) -> dict[str, Any]:
         """librdkafka settings of one client: this cluster's, and over them ``settings`` with ``_`` for ``.``."""
-        own = {key.replace("_", "."): value for key, value in settings.items()}
+        own = {key if key in UNDOTTED else key.replace("_", "."): value for key, value in settings.items()}
         return {"bootstrap.servers": self.bootstrap, **own, **self.settings}
 
     @property

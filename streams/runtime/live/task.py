@@ -138,6 +138,8 @@ class LiveTask:
         starts = {item["topic"]: self._start_of(item["topic"]) for item in facts["inputs"]}
         for item in facts["inputs"]:
             item["start_offset"] = starts[item["topic"]]
+        for item in facts["outputs"]:
+            item["start_offset"] = self.tools.end(spec.partition_of(item["topic"])) if item["published"] else -1
         self.execution = self.make(self.log, spec, starts)
         self.genesis = facts
         self._commit(JournalEntry(sequence=0, kind=GENESIS, facts=facts), [])
