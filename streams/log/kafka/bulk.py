@@ -15,53 +15,52 @@ a kernel copies values, offsets and timestamps out: about 0.1 us (``tests/benchm
 from __future__ import annotations
 
 import ctypes
+import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from schemas.errors import WrongUse
 from schemas.kernel import kernel
 from schemas.memory import address_of, load_byte, load_int, load_word
 from streams.log.kafka import native
-from streams.log.kafka.framing import HEADER_BYTES
+from streams.log.kafka.framing import HEADER_BYTES, NOT_FRAMED, FramedValues
 from streams.log.kafka.native import call, copy_bytes
-from streams.log.kafka.transport import OffsetOutOfRange, Partition, TransportFailed
+from streams.log.kafka.transport import Partition
 
 Array = np.ndarray[Any, Any]
 
 LIMIT_MAX = 65_536
 """Records a call returns at most."""
-NOT_FRAMED = -1
 _ERROR, _TOPIC, _PARTITION, _VALUE, _LENGTH, _OFFSET = 0, 8, 16, 24, 32, 56  # where the fields of rd_kafka_message_t lie
-_OUT_OF_RANGE = (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE)
+SEEK_SECONDS = 10.0
 
 
-class Chunk(NamedTuple):
+class Fetch(NamedTuple):
     """Records of one partition, in offset order, ``n`` of them.
 
     Attributes:
         topic: as it is called on the cluster. partition: its number.
         offsets: int64[n]. timestamps_ms: int64[n], transport only; -1 where there is none.
-        schema_ids: int64[n]; ``NOT_FRAMED`` where the value carries no registry framing.
-        body: uint8, the values without their framing one behind the other (whole where there is none).
-        ends: int64[n], where each value ends in ``body``.
+        values: n values, kept as one body.
     """
 
     topic: str
     partition: int
     offsets: Array
     timestamps_ms: Array
-    schema_ids: Array
-    body: Array
-    ends: Array
+    values: FramedValues
 
 
-class _Failure(NamedTuple):
+class Event(NamedTuple):
+    """What came in place of a record: the end of a partition or an error, by its code (``KafkaError``), and at which offset."""
+
     code: int
     topic: str
     partition: int
+    offset: int
 
 
 class BulkQueue:
@@ -72,15 +71,14 @@ class BulkQueue:
         direct: False takes records by ``Consumer.consume`` even where the C interface is there.
 
     Attributes:
-        ends: with ``enable.partition.eof``, where each partition was last seen to end; it lies past markers that no record follows.
+        events: ends of partitions (with ``enable.partition.eof``) and errors, in order; the owner looks at them after each poll and clears them.
     """
 
     def __init__(self, consumer: Consumer, direct: bool = True) -> None:
         self._consumer = consumer
         self._library: Any = native.library() if direct else None
-        self._failed: _Failure | None = None
         self._read: dict[Partition, bool] = {}
-        self.ends: dict[Partition, int] = {}
+        self.events: list[Event] = []
         if self._library is None:
             return
         self._handle = native.handle_of(consumer)
@@ -111,7 +109,7 @@ class BulkQueue:
             self._consumer.incremental_unassign([TopicPartition(*key) for key in gone])
             self._read.update(dict.fromkeys(gone, False))
         for topic, partition in positions.keys() - set(new):
-            self._consumer.seek(TopicPartition(topic, partition, positions[topic, partition]))
+            self._seek(TopicPartition(topic, partition, positions[topic, partition]))
         for topic, partition in new:
             if self._library is not None:  # before it is assigned, or its first records go the other way
                 own = self._library.rd_kafka_queue_get_partition(self._handle, topic.encode(), partition)
@@ -121,24 +119,23 @@ class BulkQueue:
             self._consumer.incremental_assign([TopicPartition(*key, positions[key]) for key in new])
             self._read.update(dict.fromkeys(new, True))
 
-    def poll(self, limit: int, wait_seconds: float) -> list[Chunk]:
-        """At most ``limit`` (and ``LIMIT_MAX``) records of all partitions together, a chunk for each that has any; waits for the first one only.
+    def _seek(self, place: TopicPartition) -> None:
+        deadline = time.monotonic() + SEEK_SECONDS
+        while True:
+            try:
+                return self._consumer.seek(place)
+            except KafkaException as problem:
+                if problem.args[0].code() != KafkaError._STATE or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.001)  # it was assigned a moment ago and is not fetched yet
 
-        Raises:
-            OffsetOutOfRange: a position lies outside its partition.
-            TransportFailed: another error of a partition. What came before it has been returned.
-        """
-        if self._failed is not None:
-            raise _problem(self._failed)
+    def poll(self, limit: int, wait_seconds: float) -> list[Fetch]:
+        """At most ``limit`` (and ``LIMIT_MAX``) records of all partitions together, one fetch for each that has any; waits for the first one only."""
         limit = min(limit, LIMIT_MAX)
         if self._library is None:
-            chunks = self._poll_plain(limit, wait_seconds)
-        else:
-            count = self._take(limit, wait_seconds)
-            chunks = self._gathered(count) if count else []
-        if self._failed is not None and not chunks:
-            raise _problem(self._failed)
-        return chunks
+            return self._poll_plain(limit, wait_seconds)
+        count = self._take(limit, wait_seconds)
+        return self._gathered(count) if count else []
 
     def close(self) -> None:
         """Give the queues back; before the consumer is closed."""
@@ -158,91 +155,70 @@ class BulkQueue:
                 count += max(0, take(self._queue, 0, at + 8, limit - 1))
         return max(0, int(count))
 
-    def _gathered(self, count: int) -> list[Chunk]:
-        """Chunks of ``self._messages[:count]``; every message is given back to the library, those behind an error unseen."""
-        good = 0
-        counts = sizes = np.zeros(0, np.int64)
-        while good < count:
+    def _gathered(self, count: int) -> list[Fetch]:
+        """Fetches of ``self._messages[:count]``; every message is given back to the library."""
+        while True:
             parts = len(self._names)
             counts, sizes = np.zeros(parts, np.int64), np.zeros(parts, np.int64)
-            good = int(_measure(self._messages, count, self._sources, self._slots, counts, sizes))
-            if good < count and not self._learn(int(self._messages[good])):
-                if self._failed is not None:
-                    break
-                self._messages[good : count - 1] = self._messages[good + 1 : count].copy()
+            at = int(_measure(self._messages, count, self._sources, self._slots, counts, sizes))
+            if at == count:
+                break
+            if not self._learn(int(self._messages[at])):
+                self._messages[at : count - 1] = self._messages[at + 1 : count].copy()
                 count -= 1
-        body, table = np.empty(int(sizes.sum()), np.uint8), np.empty((4, good), np.int64)
+        body, table = np.empty(int(sizes.sum()), np.uint8), np.empty((4, count), np.int64)
         places, starts = np.cumsum(counts) - counts, np.cumsum(sizes) - sizes
         firsts, begins = places.tolist(), starts.tolist()
-        _gather(self._messages, good, self._slots, places, starts, body, table, *self._functions)
-        for message in self._messages[good:count].tolist():
-            self._library.rd_kafka_message_destroy(message)
-        chunks = []
+        _gather(self._messages, count, self._slots, places, starts, body, table, *self._functions)
+        found = []
         for (topic, partition), first, last, begin, end in zip(self._names, firsts, places.tolist(), begins, starts.tolist(), strict=True):
             if last > first:
                 offsets, times, ids, ends = table[:, first:last]
                 ends -= begin
-                chunks.append(Chunk(topic, partition, offsets, times, ids, body[begin:end], ends))
-        return chunks
+                found.append(Fetch(topic, partition, offsets, times, FramedValues(body[begin:end], ends, ids)))
+        return found
 
     def _learn(self, message: int) -> bool:
-        """Look at a message that is no record of a known partition: True if its partition is known now, False if it is none at all.
-
-        The end of a partition is noted and given back, an error remembered.
-        """
+        """Look at a message that is no record of a known partition: True if its partition is known now; else it was an event and is given back."""
         code = ctypes.c_int32.from_address(message + _ERROR).value
         topic = ctypes.c_uint64.from_address(message + _TOPIC).value
         partition = ctypes.c_int32.from_address(message + _PARTITION).value
         name = self._library.rd_kafka_topic_name(topic).decode() if topic else ""
-        if code == KafkaError._PARTITION_EOF:
-            self.ends[name, partition] = ctypes.c_int64.from_address(message + _OFFSET).value
-            self._library.rd_kafka_message_destroy(message)
-            return False
         if code:
-            self._failed = _Failure(code, name, partition)
+            self.events.append(Event(code, name, partition, ctypes.c_int64.from_address(message + _OFFSET).value))
+            self._library.rd_kafka_message_destroy(message)
             return False
         self._names.append((name, partition))
         self._sources = np.append(self._sources, np.array([[topic, partition]], np.uint64).view(np.int64), axis=0)
         return True
 
-    def _poll_plain(self, limit: int, wait_seconds: float) -> list[Chunk]:
+    def _poll_plain(self, limit: int, wait_seconds: float) -> list[Fetch]:
         """The same by ``Consumer.consume``."""
         messages = self._consumer.consume(limit, 0)
         if not messages and wait_seconds > 0 and limit:
             messages = self._consumer.consume(1, wait_seconds)
             messages += self._consumer.consume(limit - 1, 0) if messages and limit > 1 else []
-        found: dict[tuple[str | None, int | None], list[Any]] = {}
+        found: dict[Partition, list[Any]] = {}
         for message in messages:
-            problem = message.error()
-            if problem is not None and problem.code() == KafkaError._PARTITION_EOF:
-                self.ends[str(message.topic()), int(message.partition() or 0)] = int(message.offset() or 0)
-                continue
+            problem, topic, partition, offset = message.error(), message.topic() or "", message.partition(), message.offset()
             if problem is not None:
-                self._failed = _Failure(problem.code(), message.topic() or "", message.partition() or 0)
-                break
-            found.setdefault((message.topic(), message.partition()), []).append(message)
-        return [_plain_chunk(str(topic), int(partition or 0), records) for (topic, partition), records in found.items()]
+                self.events.append(Event(problem.code(), topic, -1 if partition is None else partition, -1 if offset is None else offset))
+            else:
+                found.setdefault((topic, int(partition or 0)), []).append(message)
+        return [_plain_fetch(topic, partition, each) for (topic, partition), each in found.items()]
 
 
-def _plain_chunk(topic: str, partition: int, messages: list[Any]) -> Chunk:
-    ids, values = [], []
+def _plain_fetch(topic: str, partition: int, messages: list[Any]) -> Fetch:
+    ids, bodies = [], []
     for message in messages:
         value = message.value() or b""
         is_framed = len(value) >= HEADER_BYTES and value[0] == 0
         ids.append(int.from_bytes(value[1:HEADER_BYTES], "big") if is_framed else NOT_FRAMED)
-        values.append(value[HEADER_BYTES:] if is_framed else value)
+        bodies.append(value[HEADER_BYTES:] if is_framed else value)
     offsets = np.array([message.offset() for message in messages], np.int64)
     times = np.array([message.timestamp()[1] for message in messages], np.int64)
-    ends = np.cumsum([len(value) for value in values], dtype=np.int64)
-    return Chunk(topic, partition, offsets, times, np.array(ids, np.int64), np.frombuffer(b"".join(values), np.uint8), ends)
-
-
-def _problem(failure: _Failure) -> TransportFailed:
-    where = f"{failure.topic}/{failure.partition}"
-    text = KafkaError(failure.code).str()
-    if failure.code in _OUT_OF_RANGE:
-        return OffsetOutOfRange(f"{where}: the records at the position are gone ({text}); retention has overtaken it, or the topic was made anew")
-    return TransportFailed(f"{where} cannot be read: {text}")
+    ends = np.cumsum([len(body) for body in bodies], dtype=np.int64)
+    return Fetch(topic, partition, offsets, times, FramedValues(np.frombuffer(b"".join(bodies), np.uint8), ends, np.array(ids, np.int64)))
 
 
 @kernel

@@ -21,8 +21,8 @@ One run of this file, two cores shared with the broker and other work, records/s
   bulk           20,000    3.74 M       4.08 M       8.24 M
 
 So the runner reads by :class:`streams.log.kafka.bulk.BulkQueue`: ``queue = BulkQueue(consumer)``, ``queue.assign({(topic, partition): offset})``,
-then ``queue.poll(limit, wait_seconds)`` gives, per partition, body without framing, ends, offsets, schema ids and timestamps as arrays, which is
-what ``codec(...).decode_into`` takes. ``consumer.poll(0)`` now and then serves the client's callbacks.
+then ``queue.poll(limit, wait_seconds)`` gives, per partition, offsets, timestamps and values; these are kept as one body without framing, with ends
+and schema ids, which is what ``codec(...).decode_into`` takes. ``consumer.poll(0)`` now and then serves the client's callbacks.
 
 Figures are records per CPU second too, for wall time on a shared machine tells nothing by itself.
 """
@@ -71,7 +71,7 @@ def by_bulk_queue(consumer: Consumer, limit: int) -> Counts:
     queue.assign({(TOPIC, 0): 0})
     try:
         while True:
-            yield sum(len(chunk.ends) for chunk in queue.poll(limit, 1.0))
+            yield sum(len(fetch.offsets) for fetch in queue.poll(limit, 1.0))
     finally:
         queue.close()
 
