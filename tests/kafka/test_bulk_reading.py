@@ -163,7 +163,7 @@ def test_callbacks_of_the_client_are_served_by_its_own_poll_and_records_stay_in_
         assert client.poll(0) is None
     assert statistics and len(stored) >= 2
     assert len(found) == 1500
-    assert [place.offset for place in client.position([TopicPartition(topic, 0)])] == [max(record[2] for record in found if record[1] == 0) + 1]
+    assert client.position([TopicPartition(topic, 0)])[0].offset > max(record[2] for record in found if record[1] == 0)
     queue.close()
 
 

@@ -83,7 +83,6 @@ class BulkQueue:
             return
         self._handle = native.handle_of(consumer)
         self._queue = self._library.rd_kafka_queue_new(self._handle)
-        self._forwarded: list[int] = []
         self._names: list[Partition] = []
         self._sources = np.zeros((0, 2), np.int64)
         self._messages = np.zeros(LIMIT_MAX, np.int64)
@@ -114,7 +113,7 @@ class BulkQueue:
             if self._library is not None:  # before it is assigned, or its first records go the other way
                 own = self._library.rd_kafka_queue_get_partition(self._handle, topic.encode(), partition)
                 self._library.rd_kafka_queue_forward(own, self._queue)
-                self._forwarded.append(own)
+                self._library.rd_kafka_queue_destroy(own)  # our reference, not the queue
         if new:
             self._consumer.incremental_assign([TopicPartition(*key, positions[key]) for key in new])
             self._read.update(dict.fromkeys(new, True))
@@ -138,12 +137,14 @@ class BulkQueue:
         return self._gathered(count) if count else []
 
     def close(self) -> None:
-        """Give the queues back; before the consumer is closed."""
+        """Give the queue back: before the consumer is closed, whose ``close`` would wait for it for ever."""
         if self._library is not None:
-            for own in self._forwarded:
-                self._library.rd_kafka_queue_destroy(own)
             self._library.rd_kafka_queue_destroy(self._queue)
             self._library = None
+
+    def __del__(self) -> None:
+        if getattr(self, "_library", None) is not None:
+            self.close()
 
     def _take(self, limit: int, wait_seconds: float) -> int:
         """Fill ``self._messages``: what is there, or after waiting for the first one what is there then (a call that waits waits for all)."""

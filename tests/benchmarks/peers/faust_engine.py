@@ -47,7 +47,8 @@ def main():
 
     @app.agent(trades)
     async def aggregate(stream):
-        print("ready", flush=True)
+        sys.__stdout__.write("ready\n")  # the worker takes sys.stdout for its log
+        sys.__stdout__.flush()
         async for value in stream:
             trade = fastavro.schemaless_reader(io.BytesIO(value[HEADER_BYTES:]), schema, None)
             price, time, instrument = trade["price"], trade["event_time"], trade["instrument"]
