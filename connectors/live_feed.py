@@ -26,7 +26,7 @@ from streams.log.local import LocalLog
 from streams.runtime.feed import Feed
 from streams.runtime.merge import Merger, Slice
 
-FED = tuple(name for name, topic in TOPICS.items() if name == "control" or name.startswith("ref.") or (name.startswith("md.") and topic.kind == "external"))
+FED = tuple(name for name, topic in TOPICS.items() if topic.kind == "external" and name.startswith(("control", "ref.", "md.")))
 SLICE_RECORDS = 1 << 13
 PAUSE_SECONDS_MAX = 0.05
 NEVER = 2**63 - 1
@@ -181,8 +181,8 @@ class LiveFeed:
         ends = feed.ends[first:stop]
         values = framed(self._heads[topic], feed.body[begin : int(ends[-1])].tobytes(), (ends - begin).tolist())
         if TOPICS[topic].key == "instrument":
-            instruments = feed.rows["instrument"][first:stop] if feed.is_columnar else np.array([each.instrument for each in feed.records[first:stop]])
-            keys: list[bytes | None] = [self._key(instrument) for instrument in instruments.tolist()]
+            instruments = feed.rows["instrument"][first:stop].tolist() if feed.is_columnar else [each.instrument for each in feed.records[first:stop]]
+            keys: list[bytes | None] = [self._key(instrument) for instrument in instruments]
             partitions = partitions_of_instruments(instruments, self._partitions[topic]).tolist()
         else:
             keys, partitions = [None] * len(values), [0] * len(values)

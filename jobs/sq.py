@@ -29,6 +29,9 @@ COMMANDS = {
     "kafka": "kafka",
     "feed": "feed",
     "run": "run",
+    "stop": "stop",
+    "status": "status",
+    "lag": "lag",
     "bench": "bench",
 }
 """Command to its module in ``jobs.commands``."""

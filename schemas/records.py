@@ -393,6 +393,24 @@ class SnapshotChunk(msgspec.Struct, frozen=True, array_like=True, gc=False):
     payload: bytes  # bytes
 
 
+class ClaimedTopic(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A topic that is claimed."""
+
+    name: str  # name
+
+
+class TopologyClaim(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A topology claims the topics it writes, or gives a claim back. The claim's offset is the topology's journal id."""
+
+    topology: str  # name
+    kind: int  # ClaimKind
+    claim: int  # offset
+    environment: str  # name
+    topics: list[ClaimedTopic]  # topics
+    shards: int  # count
+    issued_by: str  # text
+
+
 class Toxicity(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One closed volume bucket and the toxicity that can honestly be said so far."""
 
@@ -467,6 +485,7 @@ RECORDS: tuple[type[msgspec.Struct], ...] = (
     Signal,
     SimulationTruth,
     SnapshotChunk,
+    TopologyClaim,
     Toxicity,
     Trade,
     VenueCommand,

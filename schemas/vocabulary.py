@@ -13,6 +13,14 @@ class BarKind(enum.IntEnum):
     TIME = 1
 
 
+class ClaimKind(enum.IntEnum):
+    """A claim, or its end."""
+
+    UNKNOWN = 0
+    CLAIM = 1
+    CLOSED = 2
+
+
 class ControlKind(enum.IntEnum):
     """Operator command."""
 

@@ -28,7 +28,9 @@ examples:
 
 def add(commands: Any) -> None:
     """Declare the command."""
-    command = commands.add_parser("feed", help="a recording as a live feed on Kafka", description=HELP, epilog=EXAMPLES, formatter_class=HelpFormatter)
+    command = commands.add_parser(
+        "feed", help="a recording as a live feed on Kafka", description=HELP, epilog=EXAMPLES, formatter_class=HelpFormatter
+    )
     command.add_argument("recording", type=Path, help="folder that 'sq import', 'sq generate' or 'sq pull' wrote")
     command.add_argument("--speed", default="1", metavar="N", help="event seconds a second, or max (default 1)")
     command.add_argument("--cluster", default="", metavar="URL", help="kafka://HOST:PORT (default: the configured cluster)")
@@ -38,9 +40,10 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Feed; 130 if it was interrupted."""
+    from schemas.registry import resolve
+
     from connectors.live_feed import LiveFeed, fed_topics
     from jobs.progress import ProgressBar
-    from schemas.registry import resolve
     from streams.log.kafka.cluster import find_cluster
     from streams.log.kafka.producing import PlainProducer, partition_ends
     from streams.log.local import LocalLog
@@ -51,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         topics = fed_topics(log)
         ends = partition_ends(cluster, topics)
         schema_ids = resolve(cluster, topics)
-        there = {topic: sum(partitions) for topic, partitions in ends.items() if topic.startswith("md.") and sum(partitions)}
+        there = {topic: max(each) for topic, each in ends.items() if topic.startswith("md.") and max(each)}
         if there:
             held = ", ".join(f"{topic} up to offset {count}" for topic, count in there.items())
             sys.stderr.write(f"sq: the cluster already holds {held}; this feed comes behind it\n")

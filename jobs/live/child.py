@@ -63,9 +63,9 @@ def run(deployment: Deployment) -> int:
         say("drained", shard=-1)
         return 0
     shard = orders.shard
-    telling = Telling(deployment, shard)
+    telling = Telling(deployment, shard, say)
     try:
-        task = LiveTask(KafkaLog(deployment.cluster), spec_of(deployment, shard, outputs), maker(deployment), observer=telling, on_step=telling.step)
+        task = LiveTask(KafkaLog(deployment.cluster), spec_of(deployment, shard, outputs), maker(deployment), observer=telling)
         telling.state("recovering")
         task.prepare()
         telling.state("running")

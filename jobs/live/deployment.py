@@ -7,21 +7,25 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from schemas.registry import resolve
 
 from jobs.configuration import BadConfiguration, Configuration
+from jobs.live.claims import TOPIC as TOPOLOGIES
+from jobs.live.claims import claim
 from jobs.pipeline import FEEDS, JOBS, strategy_source, topology_over
 from jobs.runs import versions
 from schemas.catalogue import TOPICS
 from schemas.records import Instrument
 from schemas.vocabulary import InstrumentKind
+from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
-from streams.log.kafka.transport import Log
+from streams.log.kafka.transport import Log, TopicChanged
 from streams.runtime.code import code_digest, source_digests
 from streams.runtime.engine import Engine
 from streams.runtime.execution import DEAD_LETTERS
 from streams.runtime.live.execution import LiveExecution
 from streams.runtime.live.feed import LiveFeed
-from streams.runtime.live.spec import Bounds, TaskSpec
+from streams.runtime.live.spec import Bounds, TaskSpec, runtime_name
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.task import JOURNAL
 from streams.runtime.topology import Topology
@@ -189,3 +193,25 @@ def with_strategy_file(deployment: Deployment, folder: Path, files: dict[str, st
     kept.write_text(files[source.name])
     suffix = configuration.strategy[configuration.strategy.rfind(".py") + 3 :]
     return msgspec.structs.replace(deployment, configuration=msgspec.structs.replace(configuration, strategy=f"{kept}{suffix}"))
+
+
+def prepared(deployment: Deployment) -> Deployment:
+    """The deployment with what the cluster says: schema ids, shards, the journal id of its claim.
+
+    Raises:
+        TransportFailed: the cluster does not answer. TopicChanged: a topic is missing. TopicOwned: another topology writes one of its topics.
+    """
+    log = KafkaLog(deployment.cluster)
+    topics = deployment.topics()
+    names = {topic: runtime_name(deployment.topology, topic) for topic in topics}
+    found = log.admin().describe([deployment.cluster.name(name) for name in [*names.values(), TOPOLOGIES]])
+    missing = sorted(name for name in [*names.values(), TOPOLOGIES] if deployment.cluster.name(name) not in found)
+    if missing:
+        extra = "" if deployment.topology == "pipeline" else f" --topology {deployment.topology}"
+        raise TopicChanged(f"the cluster has no {', '.join(missing)}; make them with 'sq topics apply{extra}'")
+    ids = resolve(deployment.cluster, [*names.values(), TOPOLOGIES])
+    deployment.schema_ids = {topic: ids[name] for topic, name in names.items()}
+    deployment.shards = found[deployment.cluster.name(names[JOURNAL])].partitions
+    own = [names[topic] for topic in deployment.publish]
+    deployment.journal_id = claim(log, deployment.cluster, deployment.topology, own, deployment.shards, ids[TOPOLOGIES])
+    return deployment

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from schemas.errors import ShrivenError, WrongUse
 from streams.log.kafka.cluster import Cluster
@@ -165,7 +166,8 @@ class PlainProducer:
     def _refused(self, error: KafkaError, topic: str, partition: int, length: int) -> NotDelivered:
         where = f"a record of {length} bytes for {topic}/{partition}"
         if error.code() in (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE):
-            return NotDelivered(f"{where} is larger than the topic takes; raise max.message.bytes of {topic}, and message.max.bytes in the cluster's settings")
+            advice = f"raise max.message.bytes of {topic}, and message.max.bytes in the cluster's settings"
+            return NotDelivered(f"{where} is larger than the topic takes; {advice}")
         if error.code() == KafkaError._MSG_TIMED_OUT:
             return NotDelivered(f"{where} was not acknowledged within {DELIVERY_SECONDS} s; see 'sq kafka status' and start the command again")
         if error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION):

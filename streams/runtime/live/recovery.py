@@ -107,7 +107,8 @@ class Recovery:
             new = {key: self.spec.facts.get(key) for key in ("code", "sources", "versions")}
             facts = {"old": {"code": before.get("code")}, "new": new, "migration": "from the drain snapshot"}
             task._commit(JournalEntry(sequence=last.sequence + 1, kind=UPGRADE, input_sequence=last.input_sequence, facts=facts), [])
-        task.observer.recovered(len(batches), task.monotonic() - started)
+        records = sum(int(item.count) for _, entry in batches for item in entry.inputs)
+        task.observer.recovered(len(batches), records, task.sequence, task.monotonic() - started)
 
     def _check(self, before: dict[str, Any], is_upgrade: bool, is_drained: bool) -> None:
         now = self.spec.facts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,6 +11,13 @@ from streams.log.kafka.transport import Partition
 
 CONTROL_TOPICS = ("control", "ref.instruments")
 """Topics of one partition, read by every shard, and polled before anything else."""
+RUNTIME = "pipeline."
+"""Prefix of the catalogue's runtime topics; on a cluster every topology has its own."""
+
+
+def runtime_name(topology: str, topic: str) -> str:
+    """A runtime topic under its topology's name; any other as it is."""
+    return f"{topology}.{topic.removeprefix(RUNTIME)}" if topic.startswith(RUNTIME) else topic
 
 
 class Bounds(msgspec.Struct, frozen=True):
@@ -69,8 +76,7 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     def name(self, topic: str) -> str:
         """What a topic is called on the log; a runtime topic of the pipeline takes this topology's name."""
-        if topic.startswith("pipeline."):
-            topic = f"{self.topology}.{topic.removeprefix('pipeline.')}"
+        topic = runtime_name(self.topology, topic)
         return f"{self.environment}.{topic}" if self.environment else topic
 
     def partition_of(self, topic: str) -> Partition:
@@ -92,12 +98,20 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BatchFacts(msgspec.Struct, frozen=True):
-    """What an observer is told of a committed batch. Seconds are the runner's monotonic clock; ``input_ms`` Kafka timestamps by topic."""
+    """What an observer is told of a committed batch.
+
+    Attributes:
+        inputs: records by topic.
+        outputs: what came out, as ``streams.runtime.execution.Output``.
+        input_ms: Kafka timestamp of the last record fetched, by topic; transport only.
+        work_seconds, commit_seconds: by the runner's monotonic clock.
+        clock: after it, ns UTC.
+    """
 
     sequence: int
     records: int
     inputs: Mapping[str, int]
-    outputs: Mapping[str, int]
+    outputs: Sequence[Any]
     input_ms: Mapping[str, int]
     work_seconds: float
     commit_seconds: float
@@ -110,14 +124,11 @@ class Observer:
     def committed(self, facts: BatchFacts) -> None:
         """A batch was committed."""
 
-    def recovered(self, batches: int, seconds: float) -> None:
+    def recovered(self, batches: int, records: int, sequence: int, seconds: float) -> None:
         """The state was rebuilt from the journal."""
 
-    def snapshot(self, size: int, seconds: float) -> None:
+    def snapshot(self, size: int, seconds: float, sequence: int) -> None:
         """A snapshot was written."""
-
-    def dead_letters(self, reason: str, count: int) -> None:
-        """Records became dead letters."""
 
     def waiting(self, what: str) -> None:
         """The task waits for something; told once for each change."""

@@ -33,7 +33,7 @@ from schemas.codec import codec
 from schemas.errors import WrongUse
 from streams.log.kafka.framing import header
 from streams.log.kafka.transport import Log, Partition, Reader, TopicChanged, Writer
-from streams.runtime.execution import DEAD_LETTERS, Batch
+from streams.runtime.execution import Batch
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, JournalEntry, OutputEntry
 from streams.runtime.live.execution import LiveExecution
 from streams.runtime.live.recovery import Recovery
@@ -323,17 +323,13 @@ class LiveTask:
                 entry.sequence,
                 sum(item.count for item in batch.inputs),
                 {names[item.input]: item.count for item in batch.inputs},
-                {output.topic: output.count for output in batch.outputs},
+                batch.outputs,
                 {names[item.input]: self.execution.live[item.input].timestamp_ms for item in batch.inputs},
                 self._work_seconds,
                 self.monotonic() - started,
                 batch.clock,
             )
         )
-        for output in batch.outputs:
-            if output.topic == DEAD_LETTERS:
-                for letter in codec("DeadLetter").decode_records(output.body, output.count):
-                    self.observer.dead_letters(letter.reason, 1)
         if states:
             self._snapshot(states)
 
@@ -385,7 +381,7 @@ class LiveTask:
         self.snapshots.begin()
         self.snapshots.produce(*self.spec.partition_of(SNAPSHOTS), values, keys)
         self.on_step("snapshot written")
-        self.observer.snapshot(sum(map(len, values)), self.monotonic() - started)
+        self.observer.snapshot(sum(map(len, values)), self.monotonic() - started, self.sequence)
 
     # between batches
 
@@ -454,7 +450,8 @@ class LiveTask:
 
     def close(self) -> None:
         """Give connections back."""
-        for feed in getattr(self, "execution", None) and self.execution.live or ():
-            feed.source.close()
+        if hasattr(self, "execution"):
+            for feed in self.execution.live:
+                feed.source.close()
         for each in (*getattr(self, "writers", ()), self.tools):
             each.close()

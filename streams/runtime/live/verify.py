@@ -145,9 +145,7 @@ class LiveVerifier:
             self.published = {
                 item["topic"]: Published(self.log, spec, item["topic"], int(item["start_offset"])) for item in facts["outputs"] if item["published"]
             }
-            sequence = 0
-            for _, entry in entries:
-                sequence += 1
+            for sequence, (_, entry) in enumerate(entries, 1):
                 if entry.sequence != sequence:
                     raise CorruptLog(f"journal record {entry.sequence} comes where {sequence} should")
                 if self.verdict.closed:
