@@ -28,10 +28,13 @@ COMMANDS = {
     "control": "controlling",
     "kafka": "kafka",
     "feed": "feed",
+    "pull": "pull",
     "run": "run",
     "stop": "stop",
     "status": "status",
     "lag": "lag",
+    "dlq": "dlq",
+    "skip": "skip",
     "bench": "bench",
 }
 """Command to its module in ``jobs.commands``."""

@@ -38,12 +38,22 @@ class Topic(NamedTuple):
     is_sharded: bool
     retention_days: int | None
 
+    @property
+    def redrive(self) -> str:
+        """``commutative``: a dead letter of this input may be written to it again, late, and the result is that of a clean run. ``halt``: its
+        records mean what they mean in their order only; they can be inspected and discarded.
+        """
+        return "commutative" if self.name in COMMUTATIVE or self.name.startswith("ref.") else "halt"
+
 
 class BadTopologyName(WrongUse):
     """A name that no topology can have."""
 
     code = "bad_topology_name"
 
+
+COMMUTATIVE = ("control",)
+"""Inputs besides ``ref.*`` whose records apply at the present clock, wherever they lie."""
 
 _ROWS = (
     ("control", "ControlCommand", "", "external", "operator"),
@@ -73,8 +83,9 @@ _ROWS = (
     ("pipeline.snapshots", "SnapshotChunk", "", "runtime", "runner"),
     ("pipeline.dlq", "DeadLetter", "", "runtime", "runner"),
     ("topologies", "TopologyClaim", "", "runtime", "runner"),
+    ("pipeline.dlq.decisions", "DeadLetterDecision", "", "runtime", "operator"),
 )
-_SINGLE = ("control", "ref.instruments", "topologies", "import.dlq")
+_SINGLE = ("control", "ref.instruments", "topologies", "import.dlq", "pipeline.dlq.decisions")
 _FOR_EVER = ("control", "ref.instruments", "topologies")
 _RETENTION_DAYS = {"external": 30, "derived": 7, "order": None, "loop": None, "runtime": None}
 """By class. What can be computed again goes first; orders, journals and snapshots stay until someone archives them."""
@@ -82,8 +93,8 @@ _RETENTION_DAYS = {"external": 30, "derived": 7, "order": None, "loop": None, "r
 LOCAL_ONLY = ("import.dlq", "sim.truth")
 """Topics of recordings: no cluster has them."""
 DEFAULT_TOPOLOGY = "pipeline"
-RUNTIME = ("journal", "snapshots", "dlq")
-_TOPOLOGY = re.compile(r"([a-z][a-z0-9-]{0,62})\.(journal|snapshots|dlq)")
+RUNTIME = ("journal", "snapshots", "dlq", "dlq.decisions")
+_TOPOLOGY = re.compile(r"([a-z][a-z0-9-]{0,62})\.(journal|snapshots|dlq|dlq\.decisions)")
 
 
 def _entry(rank: int, name: str, record: str, key: str, kind: str, owner: str) -> Topic:
@@ -124,7 +135,7 @@ def cluster_topics(topologies: Sequence[str] = (DEFAULT_TOPOLOGY,)) -> list[Topi
 
 
 def topology_topics(topology: str) -> list[str]:
-    """Names of a topology's journal, snapshots and dead letters. Raises BadTopologyName."""
+    """Names of a topology's journal, snapshots, dead letters and decisions on them. Raises BadTopologyName."""
     names = [f"{topology}.{suffix}" for suffix in RUNTIME]
     if not _TOPOLOGY.fullmatch(names[0]) or any(name in LOCAL_ONLY for name in names):
         raise BadTopologyName(f"{topology!r} cannot name a topology; use lower-case letters, digits and hyphens, for example market-eu")

@@ -70,6 +70,20 @@ class DeadLetter(msgspec.Struct, frozen=True, array_like=True, gc=False):
     payload: bytes  # bytes
 
 
+class DeadLetterDecision(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What an operator decided about a dead letter; a dead letter has at most one."""
+
+    event_time: int  # ns UTC
+    partition: int  # partition
+    offset: int  # offset
+    action: int  # DeadLetterAction
+    origin_topic: str  # name
+    origin_partition: int  # partition
+    replaced: bool  # boolean
+    reason: str  # text
+    operator: str  # name
+
+
 class DepthUpdate(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One order-book update of a venue: a delta, or a chunk of a snapshot."""
 
@@ -467,6 +481,7 @@ RECORDS: tuple[type[msgspec.Struct], ...] = (
     BookTicker,
     ControlCommand,
     DeadLetter,
+    DeadLetterDecision,
     DepthUpdate,
     ExecutionReport,
     Fill,

@@ -29,6 +29,7 @@ class ControlKind(enum.IntEnum):
     REARM = 2
     LIMIT = 3
     PARAMETER = 4
+    SKIP = 5
 
 
 class ControlScope(enum.IntEnum):
@@ -39,6 +40,14 @@ class ControlScope(enum.IntEnum):
     ACCOUNT = 2
     STRATEGY = 3
     INSTRUMENT = 4
+
+
+class DeadLetterAction(enum.IntEnum):
+    """What was decided about a dead letter."""
+
+    UNKNOWN = 0
+    REDRIVEN = 1
+    DISCARDED = 2
 
 
 class DecisionOutcome(enum.IntEnum):

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from schemas.registry import resolve
 
 from jobs.configuration import BadConfiguration, Configuration
 from jobs.live.claims import TOPIC as TOPOLOGIES
@@ -16,12 +15,12 @@ from jobs.pipeline import FEEDS, JOBS, strategy_source, topology_over
 from jobs.runs import versions
 from schemas.catalogue import TOPICS
 from schemas.records import Instrument
+from schemas.registry import resolve
 from schemas.vocabulary import InstrumentKind
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.transport import Log, TopicChanged
 from streams.runtime.code import code_digest, source_digests
-from streams.runtime.engine import Engine
 from streams.runtime.execution import DEAD_LETTERS
 from streams.runtime.live.execution import LiveExecution
 from streams.runtime.live.feed import LiveFeed
@@ -91,10 +90,6 @@ class Deployment(msgspec.Struct, kw_only=True):
     def outputs(self) -> list[str]:
         """Topics that the job's stages write, in catalogue order, dead letters last."""
         return [*self.sample().outputs, DEAD_LETTERS]
-
-    def warm(self) -> None:
-        """Compile every kernel, or load it."""
-        Engine(self.sample(), 0)
 
     def topics(self) -> list[str]:
         """Every topic the job reads or writes, by its name in the catalogue."""

@@ -30,7 +30,7 @@ from jobs.telemetry.task import MemberMetrics, ProcessMetrics
 from streams.log.kafka.cluster import home
 
 DRAIN_SECONDS = 10.0
-WARM_SECONDS = 180.0
+WARM_SECONDS = 600.0
 BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 CRASHES_MAX = 5
 STEADY_SECONDS = 30.0

@@ -24,11 +24,6 @@ from streams.runtime.task import JOURNAL
 from streams.runtime.verify import Finding, Verdict
 
 
-def is_live(facts: dict[str, Any]) -> bool:
-    """True if these genesis facts are a live topology's."""
-    return isinstance(facts.get("inputs"), list)
-
-
 def deployment_of(facts: dict[str, Any], cluster: Cluster) -> Deployment:
     """The deployment that a genesis record describes."""
     return Deployment(

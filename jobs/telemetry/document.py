@@ -18,7 +18,8 @@ Generated from the tables in [`jobs/telemetry/metrics.py`](../../jobs/telemetry/
 by `python -m jobs.telemetry.document`; edit those, not this.
 
 Every process serves `/metrics` and `/healthz` on a port of its own and writes a target file by which Prometheus finds it. Prometheus adds `job`
-(`member`: the parent of a job, `task`: the child that runs a shard, `lag`, ...), `instance` and `environment`. What is unknown is absent: never -1, NaN or an old value.
+(`member`: the parent of a job, `task`: the child that runs a shard, `lag`, ...), `instance` and `environment`.
+What is unknown is absent: never -1, NaN or an old value.
 """
 
 SECTIONS: tuple[tuple[str, str, tuple[Metric, ...]], ...] = (

@@ -59,7 +59,8 @@ def partition_ends(cluster: Cluster, topics: Sequence[str]) -> dict[str, list[in
             missing = [name for name in names.values() if name not in found]
             if missing:
                 raise MissingTopic(f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not on {cluster.bootstrap}; run 'sq topics apply'")
-            wanted = {TopicPartition(name, partition): OffsetSpec.latest() for name in names.values() for partition in found[name].partitions}
+            latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+            wanted = {TopicPartition(name, partition): latest for name in names.values() for partition in found[name].partitions}
             asked = admin.list_offsets(wanted, request_timeout=ANSWER_SECONDS)
             ends = {(each.topic, each.partition): answer.result().offset for each, answer in asked.items()}
             return {topic: [ends[name, partition] for partition in sorted(found[name].partitions)] for topic, name in names.items()}
