@@ -97,7 +97,7 @@ def running(engine: Engine, cluster: Cluster, name: str, source: str, outputs: S
     LOGS.mkdir(parents=True, exist_ok=True)
     log = LOGS / f"{engine.name}.log"
     folder = Path(tempfile.mkdtemp(prefix=f"bench-{engine.name}-"))
-    before = _children_seconds()
+    before = children_seconds()
     spent = Spent([])
     with log.open("w") as errors:
         command = engine.command(Job(cluster, name, source, tuple(outputs), folder))
@@ -110,7 +110,7 @@ def running(engine: Engine, cluster: Cluster, name: str, source: str, outputs: S
         finally:
             _end(process)
             shutil.rmtree(folder, ignore_errors=True)
-            spent.cpu_seconds.append(_children_seconds() - before)
+            spent.cpu_seconds.append(children_seconds() - before)
 
 
 def _await_ready(process: subprocess.Popen[str], name: str, log: Path) -> None:
@@ -143,6 +143,7 @@ def _end(process: subprocess.Popen[str]) -> None:
             continue
 
 
-def _children_seconds() -> float:
+def children_seconds() -> float:
+    """CPU seconds of all children that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime

@@ -7,14 +7,19 @@ ours, by the instrument's next trade in the peers'.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from schemas.codec import codec
-from schemas.vocabulary import Side
+from schemas.records import Instrument
+from schemas.vocabulary import Flag, InstrumentKind, Side
 from streams.log.kafka.framing import header
+from streams.log.local import LocalLog
+from tests.benchmarks import recordings
 
 Array = np.ndarray[Any, Any]
 
@@ -54,3 +59,46 @@ def framed(name: str, rows: Array, schema_id: int, levels: Array | None = None) 
         body = coder.encode_rows(part, len(part)) if levels is None else coder.encode_rows(part, len(part), levels)
         content, ends = body.tobytes(), coder.record_ends(body, len(part)).tolist()
         yield [prefix + content[first:last] for first, last in zip([0, *ends], ends, strict=False)]
+
+
+def instrument(number: int) -> Instrument:
+    """Reference data of one drawn instrument: prices to 0.01, quantities to 0.001."""
+    return Instrument(
+        instrument=number,
+        venue="bench",
+        symbol=f"BENCH{number}USDT",
+        kind=int(InstrumentKind.PERPETUAL),
+        base=f"BENCH{number}",
+        quote="USDT",
+        price_precision=2,
+        quantity_precision=3,
+        tick_size=1,
+        lot_size=1,
+        minimum_quantity=1,
+        maximum_quantity=1_000_000_000,
+        minimum_notional=0,
+        multiplier=1,
+        shortable=True,
+        funding_interval=0,
+        expiry=None,
+        valid_from=0,
+        event_time=0,
+        flags=int(Flag.SIMULATED),
+    )
+
+
+def trades_recording(count: int) -> Path:
+    """The drawn trades and their instruments as a recording, kept under build/bench."""
+
+    def make(folder: Path) -> None:
+        log = LocalLog.create(folder)
+        known = [instrument(number) for number in range(1, INSTRUMENTS + 1)]
+        log.writer("ref.instruments").append(codec("Instrument").encode_records(known), len(known))
+        writer, rows = log.writer("md.trades"), trade_rows(count)
+        for start in range(0, count, recordings.BLOCK):
+            part = rows[start : start + recordings.BLOCK]
+            writer.append(codec("Trade").encode_rows(part, len(part)), len(part), int(part["event_time"][-1]))
+        recordings.close(log, folder)
+
+    version = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
+    return recordings.kept(f"kafka-trades-{count}-{version}", make)

@@ -8,12 +8,13 @@ compilation and group membership are in nobody's figure. Which trade closed a ba
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from streams.log.kafka.cluster import Cluster
 from tests.benchmarks.kafka import topics, truth
 from tests.benchmarks.kafka.engines import Engine, running
+from tests.benchmarks.kafka.ours import Place
 from tests.benchmarks.kafka.watching import Seen, Watcher
 
 WARM_UP = 0.1
@@ -52,11 +53,31 @@ def peer_run(engine: Engine, cluster: Cluster, source: str, count: int, expected
     topics.renew(cluster, [output])
     try:
         with Watcher(cluster, output) as watcher, running(engine, cluster, name, source, [output]) as spent:
-            if not watcher.wait_for(len(expected.bars), STALLED_SECONDS):
-                raise TimeoutError(f"{engine.name}: {len(watcher.values)} of {len(expected.bars)} bars, then none for {STALLED_SECONDS} s")
-        bars = [engine.bar(value) for value in watcher.values]
-        truth.check(engine.name, bars, expected)
-        rate, seconds = rate_of(watcher.seen, bars, expected)
-        return Measured(rate, count / spent.cpu_seconds[0], seconds)
+            _await(watcher, engine.name, len(expected.bars))
+        return _measured(engine.name, [engine.bar(value) for value in watcher.values], watcher.seen, expected, count / spent.cpu_seconds[0])
     finally:
         topics.remove(cluster, [found for found in topics.existing(cluster) if name in found])
+
+
+def our_run(place: Place, count: int, expected: truth.Truth) -> Measured:
+    """Run ours over the ``count`` trades of ``md.trades``: the market stages, bars published, everything else digested in the journal.
+
+    Raises:
+        truth.Differs: its bars are not the truth's. CommandFailed, TimeoutError: as they say.
+    """
+    name = place.topology(f"bars-{time.time_ns() // 1_000_000 % 10**8}")
+    watched = Watcher(place.cluster, place.cluster.name("md.bars"), place.end("md.bars"))
+    with watched as watcher, place.running("market", name, "--clock", "event", "--publish", "md.bars") as job:
+        _await(watcher, "ours", len(expected.bars), job.expect_alive)
+    return _measured("ours", [truth.our_bar(value) for value in watcher.values], watcher.seen, expected, count / job.spent.cpu_seconds[0])
+
+
+def _await(watcher: Watcher, name: str, count: int, check: Callable[[], None] = lambda: None) -> None:
+    if not watcher.wait_for(count, STALLED_SECONDS, check):
+        raise TimeoutError(f"{name}: {len(watcher.values)} of {count} bars, then none for {STALLED_SECONDS} s")
+
+
+def _measured(name: str, bars: list[truth.Bar], seen: Sequence[Seen], expected: truth.Truth, rate_by_cpu: float) -> Measured:
+    truth.check(name, bars, expected)
+    rate, seconds = rate_of(seen, bars, expected)
+    return Measured(rate, rate_by_cpu, seconds)

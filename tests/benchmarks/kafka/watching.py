@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from streams.log.kafka.cluster import Cluster
 from tests.benchmarks.kafka.topics import CATCH_UP
+
+
+START_SECONDS = 400
+"""Compilation on a busy machine included."""
 
 
 class Seen(NamedTuple):
@@ -41,15 +46,16 @@ class Watcher:
         self._thread.join()
         self._consumer.close()
 
-    def wait_for(self, count: int, stalled_seconds: float) -> bool:
-        """True when ``count`` records were seen; False when none came for ``stalled_seconds``."""
-        last, since = -1, time.monotonic()
+    def wait_for(self, count: int, stalled_seconds: float, check: Callable[[], None] = lambda: None) -> bool:
+        """True when ``count`` records were seen; False when none came for ``stalled_seconds``; ``check`` may raise meanwhile."""
+        last, since = 0, time.monotonic()
         while len(self.values) < count:
             if self.problem is not None:
                 raise self.problem
+            check()
             if len(self.values) != last:
                 last, since = len(self.values), time.monotonic()
-            elif time.monotonic() - since > stalled_seconds:
+            elif time.monotonic() - since > (stalled_seconds if last else max(stalled_seconds, START_SECONDS)):
                 return False
             time.sleep(0.02)
         return True
