@@ -87,6 +87,11 @@ def instrument(number: int) -> Instrument:
     )
 
 
+def reference() -> Path:
+    """The drawn instruments alone, as a recording."""
+    return trades_recording(0)
+
+
 def trades_recording(count: int) -> Path:
     """The drawn trades and their instruments as a recording, kept under build/bench."""
 
@@ -94,11 +99,13 @@ def trades_recording(count: int) -> Path:
         log = LocalLog.create(folder)
         known = [instrument(number) for number in range(1, INSTRUMENTS + 1)]
         log.writer("ref.instruments").append(codec("Instrument").encode_records(known), len(known))
+        if not count:
+            return recordings.close(log, folder)
         writer, rows = log.writer("md.trades"), trade_rows(count)
         for start in range(0, count, recordings.BLOCK):
             part = rows[start : start + recordings.BLOCK]
             writer.append(codec("Trade").encode_rows(part, len(part)), len(part), int(part["event_time"][-1]))
-        recordings.close(log, folder)
+        return recordings.close(log, folder)
 
     version = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
     return recordings.kept(f"kafka-trades-{count}-{version}", make)

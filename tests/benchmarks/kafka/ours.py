@@ -104,6 +104,26 @@ class Running:
         if self.process.poll() is not None:
             raise CommandFailed(f"sq run ended with {self.process.returncode}: {self.log.read_text()[-500:]}")
 
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """Lines of its log with this event."""
+        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return [line for line in lines if line.get("event") == name]
+
+    def await_running(self) -> None:
+        """Wait until its shard runs. Raises CommandFailed, TimeoutError."""
+        deadline = time.monotonic() + SECONDS
+        while not self.events("running"):
+            self.expect_alive()
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"sq run did not run its shard within {SECONDS} s; its log is {self.log.relative_to(ROOT)}")
+            time.sleep(0.1)
+
+    def owner(self) -> int:
+        """Process id of the shard's process: the busiest child."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        found = {int(child): _ticks(int(child)) for child in children if "jobs.live.child" in Path(f"/proc/{child}/cmdline").read_text()}
+        return max(found, key=lambda child: found[child])
+
     def stop(self) -> None:
         """Drain, as Ctrl-C does; kill if that does not end it."""
         if self.process.poll() is None:
@@ -122,13 +142,10 @@ class Running:
         self.process.wait()
 
 
+def _ticks(process: int) -> int:
+    """CPU ticks a process has used (``proc(5)``, fields 14 and 15)."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
 SQ: tuple[str, ...] = (sys.executable, "-m", "jobs.sq")
-
-
-def facts(text: str) -> dict[str, Any]:
-    """The last line of a command's output that is JSON."""
-    for line in reversed(text.splitlines()):
-        if line.startswith("{"):
-            found: dict[str, Any] = json.loads(line)
-            return found
-    raise CommandFailed(f"no JSON in {text!r}")
