@@ -35,10 +35,10 @@ STRATEGY = ROOT / "tests" / "benchmarks" / "kafka" / "strategies.py"
 PEER = KSTREAMS._replace(name="kstreams-latency", command=kstreams("answers", 1, changelog=False))
 
 
-def ticks(count: int) -> Array:
-    """``count`` trades a millisecond apart, ids from 1."""
+def ticks(count: int, after: int = 0) -> Array:
+    """``count`` trades a millisecond apart, ids from 1; they begin ``after`` ns past the start of the drawn trades."""
     rows = inputs.trade_rows(max(count, 4 * inputs.TRADES_A_MINUTE))[:count]
-    rows["event_time"] = inputs.START + 1_000_000 * np.arange(1, count + 1)
+    rows["event_time"] = inputs.START + after + 1_000_000 * np.arange(1, count + 1)
     rows["receive_time"] = rows["event_time"]
     return rows
 
@@ -46,10 +46,10 @@ def ticks(count: int) -> Array:
 class Ticks:
     """Sends trades at ``RATE`` and notes when; a thread."""
 
-    def __init__(self, cluster: Cluster, topic: str, schema_id: int, count: int) -> None:
+    def __init__(self, cluster: Cluster, topic: str, schema_id: int, count: int, after: int = 0) -> None:
         self._producer = Producer(cluster.client(acks="1", linger_ms=0))
         self._topic = topic
-        self._values = [value for block in inputs.framed("Trade", ticks(count), schema_id) for value in block]
+        self._values = [value for block in inputs.framed("Trade", ticks(count, after), schema_id) for value in block]
         self.sent = np.zeros(count, np.int64)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)

@@ -30,6 +30,8 @@ class CommandFailed(Exception):
 class Place:
     """An environment on a cluster where one benchmark's topics are; a context manager that deletes them.
 
+    ``topologies``: names of those that have topics, in the order they were made.
+
     Args:
         cluster: bootstrap and registry.
         name: of the environment; made unique.
@@ -37,7 +39,7 @@ class Place:
 
     def __init__(self, cluster: Cluster, name: str) -> None:
         self.cluster = msgspec.structs.replace(cluster, environment=f"bench-{name}-{time.time_ns() // 1_000_000 % 10**8}")
-        self._known: list[str] = []
+        self.topologies: list[str] = []
 
     def __enter__(self) -> Place:
         return self
@@ -61,8 +63,8 @@ class Place:
 
     def topology(self, name: str) -> str:
         """Make the topics of a topology; returns its name."""
-        self._known.append(name)
-        self.sq("topics", "apply", "--shards", "1", *[part for each in self._known for part in ("--topology", each)])
+        self.topologies.append(name)
+        self.sq("topics", "apply", "--shards", "1", *[part for each in self.topologies for part in ("--topology", each)])
         return name
 
     def feed(self, recording: Path) -> int:
@@ -74,12 +76,16 @@ class Place:
         return topics.end(self.cluster, self.cluster.name(topic))
 
     @contextmanager
-    def running(self, job: str, name: str, *flags: str, close: bool = True) -> Iterator[Running]:
-        """``sq run`` at work; drained on leaving, and its topology closed, so that the next one may own its topics."""
-        found = Running(self, [job, "--name", name, *flags])
+    def running(self, job: str, name: str, *flags: str, close: bool = True, ends_well: bool = True, log: str = "ours.log") -> Iterator[Running]:
+        """``sq run`` at work; drained on leaving, and with ``close`` its topology closed, so that the next one may own its topics.
+
+        ``ends_well``: it is an error if it has ended by then.
+        """
+        found = Running(self, [job, "--name", name, *flags], log)
         try:
             yield found
-            found.expect_alive()
+            if ends_well:
+                found.expect_alive()
         finally:
             found.stop()
         if close:
@@ -89,9 +95,9 @@ class Place:
 class Running:
     """A ``sq run`` process."""
 
-    def __init__(self, place: Place, arguments: Sequence[str]) -> None:
+    def __init__(self, place: Place, arguments: Sequence[str], log: str) -> None:
         LOGS.mkdir(parents=True, exist_ok=True)
-        self.log = LOGS / "ours.log"
+        self.log = LOGS / log
         self.spent = Spent([])
         self._before = children_seconds()
         with self.log.open("w") as output:
@@ -111,16 +117,20 @@ class Running:
 
     def await_running(self) -> None:
         """Wait until its shard runs. Raises CommandFailed, TimeoutError."""
+        self.await_event("running")
+
+    def await_event(self, name: str) -> None:
+        """Wait for a line of its log. Raises CommandFailed, TimeoutError."""
         deadline = time.monotonic() + SECONDS
-        while not self.events("running"):
+        while not self.events(name):
             self.expect_alive()
             if time.monotonic() > deadline:
-                raise TimeoutError(f"sq run did not run its shard within {SECONDS} s; its log is {self.log.relative_to(ROOT)}")
+                raise TimeoutError(f"sq run did not say {name!r} within {SECONDS} s; its log is {self.log.relative_to(ROOT)}")
             time.sleep(0.1)
 
     def owner(self) -> int:
         """Process id of the shard's process: the busiest child."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        children = [child for path in Path(f"/proc/{self.process.pid}/task").glob("*/children") for child in path.read_text().split()]
         found = {int(child): _ticks(int(child)) for child in children if "jobs.live.child" in Path(f"/proc/{child}/cmdline").read_text()}
         return max(found, key=lambda child: found[child])
 

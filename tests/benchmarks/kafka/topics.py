@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
@@ -60,13 +60,13 @@ def existing(cluster: Cluster) -> set[str]:
     return set(AdminClient(cluster.client()).list_topics(timeout=WAIT_SECONDS).topics)
 
 
-def fill(cluster: Cluster, name: str, blocks: Iterable[list[bytes]]) -> int:
-    """Append the values to partition 0; returns how many there were."""
+def fill(cluster: Cluster, name: str, blocks: Iterable[list[bytes]], keys: Sequence[bytes] | None = None) -> int:
+    """Append the values to partition 0, with ``keys`` one for each; returns how many there were."""
     producer = Producer(cluster.client(**FILL))
     count = 0
     for block in blocks:
-        for value in block:
-            producer.produce(name, value, partition=0)
+        for number, value in enumerate(block, count):
+            producer.produce(name, value, key=None if keys is None else keys[number], partition=0)
         count += len(block)
         while len(producer) > 500_000:
             producer.poll(0.01)
