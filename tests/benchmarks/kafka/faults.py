@@ -72,8 +72,8 @@ def killswitch(cluster: Cluster) -> float:
 def recover(cluster: Cluster, config: Path, by_another: bool = False) -> float:
     """Seconds from SIGKILL of a shard's process to its successor's first new commit, a million records after the last snapshot.
 
-    The supervisor lives and has a warm process ready, as it always does; ``by_another``: it is killed too, and the shard goes to a second member, which
-    the group finds out when the session ends (6 s). Ticks keep coming at a thousand a second, so there is something to commit.
+    The supervisor lives and has a warm process ready, as it always does; ``by_another``: it is killed too, and the shard goes to a second member,
+    as soon as the group finds out (session of 6 s). Ticks keep coming at a thousand a second, so there is something to commit.
     """
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text(f"state_digest_records = {100 * BACKLOG}\n")

@@ -29,8 +29,8 @@ MINUTE = 60 * 10**9
 START = 1_704_067_200 * 10**9
 SEED = 4
 BLOCK = 65_536
-SPAN_AFTER = 365 * 24 * 60 * MINUTE
-"""ns past ``START``, behind every drawn trade."""
+SPAN_AFTER = 48 * 60 * MINUTE
+"""ns past ``START``, behind the drawn trades of every benchmark."""
 assert START % MINUTE == 0
 
 

@@ -93,31 +93,26 @@ def latencies(sent: Array, watcher: Watcher, tick_of: Callable[[bytes], int]) ->
     return found
 
 
-def our_run() -> Callable[[Cluster], Array]:
-    """A run of ours on a cluster."""
-    decoder = codec("OrderRequest")
+def our_run(cluster: Cluster) -> Array:
+    """A run of ours."""
+    count = RATE * (WARM_SECONDS + SECONDS)
+    with Place(cluster, "latency") as place:
+        name = place.topology("pipeline")
+        place.feed(inputs.reference())
+        flags = ["--clock", "event", "--publish", "orders.requests", "--strategy", f"{STRATEGY}:OrderOnTrade"]
+        source = place.cluster.name("md.trades")
+        with Watcher(place.cluster, place.cluster.name("orders.requests")) as watcher, place.running("pipeline", name, *flags, close=False) as job:
+            job.await_running()
+            with Ticks(place.cluster, source, resolve(place.cluster, ["md.trades"])["md.trades"], count) as sender:
+                if not watcher.wait_for(count, STALLED_SECONDS, job.expect_alive):
+                    raise TimeoutError(f"ours: {len(watcher.values)} of {count} orders")
+    return latencies(sender.sent, watcher, _tick_of_order)
 
-    def tick_of(value: bytes) -> int:
-        return int((decoder.decode_records(value[HEADER_BYTES:], 1)[0].event_time - inputs.START) // 1_000_000 - 1)
 
-    def run(cluster: Cluster) -> Array:
-        count = RATE * (WARM_SECONDS + SECONDS)
-        with Place(cluster, "latency") as place:
-            name = place.topology("pipeline")
-            place.feed(inputs.reference())
-            flags = ["--clock", "event", "--publish", "orders.requests", "--strategy", f"{STRATEGY}:OrderOnTrade"]
-            source = place.cluster.name("md.trades")
-            with (
-                Watcher(place.cluster, place.cluster.name("orders.requests")) as watcher,
-                place.running("pipeline", name, *flags, close=False) as job,
-            ):
-                job.await_running()
-                with Ticks(place.cluster, source, resolve(place.cluster, ["md.trades"])["md.trades"], count) as sender:
-                    if not watcher.wait_for(count, STALLED_SECONDS, job.expect_alive):
-                        raise TimeoutError(f"ours: {len(watcher.values)} of {count} orders")
-        return latencies(sender.sent, watcher, tick_of)
-
-    return run
+def _tick_of_order(value: bytes) -> int:
+    """Which tick made an order: its time is the tick's."""
+    order = codec("OrderRequest").decode_records(value[HEADER_BYTES:], 1)[0]
+    return int((order.event_time - inputs.START) // 1_000_000 - 1)
 
 
 def peer_run(cluster: Cluster) -> Array:

@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import statistics
 import sys
 import time
@@ -172,6 +173,7 @@ def main() -> int:
     command.add_argument("--trades", type=int, default=TRADES)
     command.add_argument("--depth-rows", type=int, default=DEPTH_ROWS)
     arguments = command.parse_args(namespace=Sizes())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started is ended
     cluster = find_cluster()
     failed = 0
     for names, suite in SUITES:
