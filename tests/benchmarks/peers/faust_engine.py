@@ -7,6 +7,7 @@ State is a plain dict, faster than its tables (which send every change to a chan
 
 import io
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -47,8 +48,7 @@ def main():
 
     @app.agent(trades)
     async def aggregate(stream):
-        sys.__stdout__.write("ready\n")  # the worker takes sys.stdout for its log
-        sys.__stdout__.flush()
+        os.write(1, b"ready\n")  # the worker takes sys.stdout for its log
         async for value in stream:
             trade = fastavro.schemaless_reader(io.BytesIO(value[HEADER_BYTES:]), schema, None)
             price, time, instrument = trade["price"], trade["event_time"], trade["instrument"]
