@@ -83,8 +83,7 @@ class BulkQueue:
             return
         self._handle = native.handle_of(consumer)
         self._queue = self._library.rd_kafka_queue_new(self._handle)
-        self._names: list[Partition] = []
-        self._sources = np.zeros((0, 2), np.int64)
+        self._forget()
         self._messages = np.zeros(LIMIT_MAX, np.int64)
         self._slots = np.zeros(LIMIT_MAX, np.int64)
         self._functions = [native.address_of_function(getattr(self._library, f"rd_kafka_message_{name}")) for name in ("timestamp", "destroy")]
@@ -107,6 +106,7 @@ class BulkQueue:
         if gone:
             self._consumer.incremental_unassign([TopicPartition(*key) for key in gone])
             self._read.update(dict.fromkeys(gone, False))
+            self._forget()
         for topic, partition in positions.keys() - set(new):
             self._seek(TopicPartition(topic, partition, positions[topic, partition]))
         for topic, partition in new:
@@ -117,6 +117,11 @@ class BulkQueue:
         if new:
             self._consumer.incremental_assign([TopicPartition(*key, positions[key]) for key in new])
             self._read.update(dict.fromkeys(new, True))
+
+    def _forget(self) -> None:
+        """Know no partition by its handle: one that was given back may be another topic's next time."""
+        self._names: list[Partition] = []
+        self._sources = np.zeros((0, 2), np.int64)
 
     def _seek(self, place: TopicPartition) -> None:
         deadline = time.monotonic() + SEEK_SECONDS
