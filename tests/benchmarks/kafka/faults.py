@@ -92,13 +92,13 @@ def recover(cluster: Cluster, config: Path, by_another: bool = False) -> float:
             other.await_event("idle")
         schema_id = resolve(place.cluster, ["md.trades"])["md.trades"]
         stack.enter_context(Ticks(place.cluster, place.cluster.name("md.trades"), schema_id, 60_000, inputs.SPAN_AFTER))
-        journal.wait_for(len(journal.values) + 100, WAIT_SECONDS, job.expect_alive)
+        journal.wait_for(journal.count + 100, WAIT_SECONDS, job.expect_alive)
         if by_another:
             job.kill()
         else:
             os.kill(job.owner(), signal.SIGKILL)
         killed = time.time_ns()
         time.sleep(SETTLE_SECONDS)  # what was committed before the signal is read by then
-        seen = len(journal.values)
+        seen = journal.count
         journal.wait_for(seen + 1, WAIT_SECONDS)
         return (next(look.time_ns for look in list(journal.seen) if look.records > seen) - killed) / 1e9

@@ -48,16 +48,21 @@ class Watcher:
     def wait_for(self, count: int, stalled_seconds: float, check: Callable[[], None] = lambda: None) -> bool:
         """True when ``count`` records were seen; False when none came for ``stalled_seconds``; ``check`` may raise meanwhile."""
         last, since = 0, time.monotonic()
-        while len(self.values) < count:
+        while (reached := self.count) < count:
             if self.problem is not None:
                 raise self.problem
             check()
-            if len(self.values) != last:
-                last, since = len(self.values), time.monotonic()
+            if reached != last:
+                last, since = reached, time.monotonic()
             elif time.monotonic() - since > (stalled_seconds if last else max(stalled_seconds, START_SECONDS)):
                 return False
             time.sleep(0.02)
         return True
+
+    @property
+    def count(self) -> int:
+        """Records seen so far."""
+        return self.seen[-1].records if self.seen else 0
 
     def _run(self) -> None:
         while not self._stop.is_set():
