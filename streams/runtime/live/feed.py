@@ -14,7 +14,7 @@ import numpy as np
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.errors import BadData, ShrivenError
-from streams.log.kafka.framing import HEADER_BYTES, schema_id_of
+from streams.log.kafka.framing import HEADER_BYTES, FramedValues, schema_id_of
 from streams.log.kafka.transport import Chunk, Partition, Reader
 from streams.runtime.execution import BAD_FRAMING, MALFORMED
 from streams.runtime.feed import Feed, _grown
@@ -151,6 +151,10 @@ class LiveFeed(Feed):
     def _take(self, chunk: Chunk) -> None:
         """Decode a chunk behind the rows that are there."""
         values = chunk.values
+        if isinstance(values, FramedValues):
+            if self._schema_ids.issuperset(np.unique(values.schema_ids).tolist()) and self._decode_body(values.body, values.ends, chunk.offsets):
+                return self._check_clock(chunk)
+            values = list(values)
         heads = {value[:HEADER_BYTES] for value in values}
         if heads <= self._headers:
             bodies = [value[HEADER_BYTES:] for value in values]
@@ -178,10 +182,14 @@ class LiveFeed(Feed):
 
     def _decode(self, bodies: list[bytes], offsets: list[int]) -> bool:
         """Append the bodies as rows; False, and nothing appended, if they are not all whole records."""
-        body = np.frombuffer(b"".join(bodies), np.uint8)
-        self._expected_ends = np.cumsum(np.fromiter(map(len, bodies), np.int64, len(bodies)))
+        ends = np.cumsum(np.fromiter(map(len, bodies), np.int64, len(bodies)))
+        return self._decode_body(np.frombuffer(b"".join(bodies), np.uint8), ends, offsets)
+
+    def _decode_body(self, body: Array, ends: Array, offsets: list[int]) -> bool:
+        """As :meth:`_decode`, for bodies that lie one behind the other."""
+        self._expected_ends = ends
         try:
-            self._append(body, len(bodies), offsets[0], np.array(offsets, np.int64))
+            self._append(body, len(offsets), offsets[0], np.array(offsets, np.int64))
         except (_Misaligned, BadData):
             return False
         self.read_offset = offsets[-1] + 1
