@@ -89,7 +89,6 @@ def _topology(arguments: argparse.Namespace, cluster: Any) -> int:
 
 def _recording(arguments: argparse.Namespace, cluster: Any) -> int:
     from connectors.pulling.recording import RecordingPull, Window
-
     from jobs.progress import ProgressBar
     from jobs.quantities import instant
 

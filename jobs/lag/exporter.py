@@ -227,7 +227,6 @@ def serve(exporter: LagExporter, port: int, *, environment: str = "", home: Path
     """
     registry = exporter.process.registry
     registry.register(exporter)
-    labels = {"environment": environment} if environment else {}
-    server = served(registry, port, job="lag", home=home, labels=labels, health=exporter.health)
+    server = served(registry, port, job="lag", home=home, environment=environment, health=exporter.health)
     exporter.start()
     return server
