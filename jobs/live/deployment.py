@@ -175,7 +175,7 @@ def maker(deployment: Deployment) -> Any:
             for code, topic in enumerate(spec.inputs)
         ]
         journal_id = int(spec.facts["journal_id"])
-        return LiveExecution(build, spec.outputs, feeds, journal_id, spec.shard, spec.clock_jump_max, is_wall)
+        return LiveExecution(build, spec.outputs, feeds, journal_id, spec.shard, spec.clock_jump_max, is_wall, spec.facts["topology"])
 
     return make
 
