@@ -101,7 +101,7 @@ class LiveTask:
         self._stored: dict[Partition, int] = {}
         self._waiting = ""
         self._last_batch = -1e9
-        self._headers = {topic: header(schema_id) for topic, schema_id in spec.schema_ids.items()}
+        self._headers = {topic: header(schema_id) for topic, schema_id in spec.schema_ids.items() if schema_id >= 0}
         self.tools: Reader = log.reader(spec.group)
         self.admin = log.admin()
 
