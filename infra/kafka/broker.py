@@ -168,9 +168,9 @@ class Broker:
         """Format and run in one container; the image's own scripts are left out, so that both back ends run the same command."""
         self._write_configuration(listen="0.0.0.0", data="/data")
         java = ["java", "-cp", "/opt/kafka/libs/*", "-Dlog4j2.configurationFile=/configuration/log4j2.properties", *JVM]
-        form = [*java, *FORMAT, f"--cluster-id={_cluster_id()}", "--config", "/configuration/server.properties", "--ignore-formatted"]
+        form = [*java, "-XX:TieredStopAtLevel=1", *FORMAT, f"--cluster-id={_cluster_id()}", "--config", "/configuration/server.properties"]
         serve = [*java, f"-Xmx{self.heap_megabytes}m", "kafka.Kafka", "/configuration/server.properties"]
-        script = f"{shlex.join(form)} && exec {shlex.join(serve)}"
+        script = f"[ -f /data/meta.properties ] || {shlex.join(form)} && exec {shlex.join(serve)}"
         mounts = {self.folder.resolve(): "/configuration", self.data.resolve(): "/data"}
         container.start(["sh", "-c", script], ports=[self.port, self._ports["inner"]], mounts=mounts, environment={})
 

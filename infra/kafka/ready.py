@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 import urllib.error
@@ -25,6 +26,12 @@ _LOGGER.propagate = False
 _QUIET: dict[str, Any] = {"logger": _LOGGER, "log_level": 3}
 
 
+@functools.lru_cache(maxsize=16)
+def _admin(bootstrap: str) -> AdminClient:
+    """One admin client for each address, kept: one that is let go while an answer arrives is freed on its own thread, which aborts the process."""
+    return AdminClient({"bootstrap.servers": bootstrap, "reconnect.backoff.ms": 50, "reconnect.backoff.max.ms": 250, **_QUIET})
+
+
 def wait_for(what: str, done: Callable[[], bool], alive: Callable[[], bool], seconds: float, last_words: Callable[[], str]) -> None:
     """Wait until ``done``. Raises ServiceFailed when it is no longer ``alive``, or after ``seconds``; the error ends with its last words."""
     end = time.monotonic() + seconds
@@ -38,9 +45,8 @@ def wait_for(what: str, done: Callable[[], bool], alive: Callable[[], bool], sec
 
 def broker_answers(bootstrap: str, seconds: float = 5.0) -> bool:
     """True if the cluster tells who it is and has a controller."""
-    admin = AdminClient({"bootstrap.servers": bootstrap, **_QUIET})  # kept: a client that is let go takes its requests with it
     try:
-        facts = admin.describe_cluster(request_timeout=seconds).result(seconds + 1)
+        facts = _admin(bootstrap).describe_cluster(request_timeout=seconds).result(seconds + 1)
     except (KafkaException, TimeoutError):
         return False
     return bool(facts.nodes) and facts.controller is not None
@@ -48,7 +54,7 @@ def broker_answers(bootstrap: str, seconds: float = 5.0) -> bool:
 
 def record_passes(bootstrap: str, seconds: float = 10.0) -> bool:
     """True if a record written now is read back."""
-    admin = AdminClient({"bootstrap.servers": bootstrap, **_QUIET})
+    admin = _admin(bootstrap)
     try:
         if TOPIC not in admin.list_topics(timeout=seconds).topics:
             admin.create_topics([NewTopic(TOPIC, 1, config={"retention.ms": "3600000"})], operation_timeout=seconds)[TOPIC].result(seconds + 1)

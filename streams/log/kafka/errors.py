@@ -8,6 +8,7 @@ on trying for ever, and tells the reason (wrong password, no TLS) only beside th
 from __future__ import annotations
 
 import logging
+import os
 import re
 import socket
 import time
@@ -141,17 +142,14 @@ def explain(problem: KafkaError | KafkaException | TimeoutError, cluster: Cluste
 
 
 def reach(cluster: Cluster, seconds: float = REACH_SECONDS) -> AdminClient:
-    """An admin client of a cluster that has just answered. Keep it while its futures are waited for.
+    """The admin client of a cluster that has just answered; the same one for every call.
 
     Raises:
         BrokerUnreachable: no answer within ``seconds``.
         CredentialsRefused, NotAllowed, BadSetting: as soon as the cluster or the client says so.
     """
-    told: list[KafkaError] = []
-    try:
-        admin = AdminClient(cluster.client(logger=LOGGER, error_cb=told.append, socket_connection_setup_timeout_ms=5000))
-    except KafkaException as problem:
-        raise explain(problem, cluster, "making a client") from None
+    admin, told = _admin(cluster)
+    told.clear()
     end = time.monotonic() + seconds
     while True:
         try:
@@ -170,6 +168,24 @@ def reach(cluster: Cluster, seconds: float = REACH_SECONDS) -> AdminClient:
                     "it is starting or stuck, or wants another security.protocol"
                 ) from None
             raise found from None
+
+
+_ADMINS: dict[tuple[int, str], tuple[AdminClient, list[KafkaError]]] = {}
+"""One admin client for each cluster and process, kept: one that is let go just as an answer arrives is freed on its own background thread, and
+librdkafka aborts the process for that (seen on a busy machine)."""
+
+
+def _admin(cluster: Cluster) -> tuple[AdminClient, list[KafkaError]]:
+    """The cluster's admin client, and the errors it has told. Raises BadSetting."""
+    key = (os.getpid(), repr(cluster))
+    if key not in _ADMINS:
+        told: list[KafkaError] = []
+        settings = cluster.client(logger=LOGGER, error_cb=told.append, reconnect_backoff_ms=50, reconnect_backoff_max_ms=1000)
+        try:
+            _ADMINS[key] = AdminClient(settings), told
+        except KafkaException as problem:
+            raise explain(problem, cluster, "making a client") from None
+    return _ADMINS[key]
 
 
 def _accepts(bootstrap: str) -> bool:
