@@ -1,4 +1,5 @@
-"""Every metric of the lag exporter: name, type, labels, help. Dashboards, rules and documentation read this table; nothing else is exposed.
+"""Every metric of the lag exporter: name, type, labels, help. Dashboards, rules and documentation read this table; beside it
+stand only the metrics that every process has.
 
 Conventions: what is unknown is *absent*, never -1 or NaN, and ``shriven_consumer_lag_unknown`` names the reason. ``purpose`` is ``live`` or
 ``replay`` (planned replays and backtests: progress, not pages). Members are on ``shriven_consumer_member_info`` only, so that a rebalance starts

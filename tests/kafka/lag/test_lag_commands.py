@@ -20,8 +20,8 @@ from confluent_kafka.admin import AdminClient
 from lag_cases import LagCase, wait_for
 from prometheus_client.parser import text_string_to_metric_families
 
-from jobs.lag.metrics import BY_NAME
 from jobs.lag.watching import Lag
+from jobs.telemetry.document import declared
 from streams.log.kafka.cluster import Cluster
 
 pytestmark = pytest.mark.broker
@@ -67,7 +67,7 @@ def test_thirty_groups_are_answered_in_a_few_seconds(bare_cluster: Cluster, case
     began = time.monotonic()
     rows = json.loads(sq(bare_cluster, "--json", "--group", f"{case.topic}.*"))
     assert len(rows) == 30 and all(row["lag_records"] > 0 and row["lag_seconds"] is not None for row in rows)
-    assert time.monotonic() - began < 30, "a few seconds on an idle machine, its start included"
+    assert time.monotonic() - began < 60, "a few seconds on an idle machine, its start included"
 
 
 def test_looking_leaves_nothing_on_the_cluster(bare_cluster: Cluster, case: LagCase) -> None:
@@ -101,12 +101,13 @@ def served(bare_cluster: Cluster, case: LagCase) -> Iterator[str]:
 
 
 def scrape(address: str) -> dict[tuple[str, str, str], float]:
-    """(metric, group, topic) -> value; every name is in the table."""
+    """(metric, group, topic) -> value; every name and label is declared."""
+    names = declared()
     text = urllib.request.urlopen(address, timeout=20).read().decode()
     found = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
-            assert sample.name in BY_NAME and set(sample.labels) == set(BY_NAME[sample.name].labels)
+            assert sample.name in names and set(sample.labels) == set(names[sample.name].labels), sample
             found[(sample.name, sample.labels.get("group", ""), sample.labels.get("topic", ""))] = sample.value
     return found
 
