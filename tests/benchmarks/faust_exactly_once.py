@@ -21,7 +21,6 @@ import contextlib
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -136,20 +135,26 @@ def run_faust(cluster: Cluster, case: str, source: str, target: str, events: int
         deadline = time.monotonic() + PATIENCE_SECONDS
         while state["seen"] < events and time.monotonic() < deadline:
             await asyncio.sleep(0.1)
-        await asyncio.sleep(3)  # the last commits
-        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.sleep(5)  # the last commits
+        print(json.dumps(result()), flush=True)
+        os._exit(0)  # its own shutdown may wait for ever
+
+    def result() -> dict[str, Any]:
+        found: dict[str, Any] = {"seen": state["seen"]}
+        if state["ended"]:
+            found["events_per_second"] = events / (state["ended"] - state["started"])
+            found["events_per_cpu_second"] = events / state["cpu"]
+        if is_exact:
+            found["outputs_by_transactional_id"] = dict(sorted(outputs.items()))
+            found["input_offsets_by_transactional_id"] = dict(sorted(offsets.items()))
+        return found
 
     app.task(end)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     with contextlib.suppress(SystemExit):
         faust.Worker(app, loop=loop, loglevel=os.environ.get("LOGLEVEL", "CRITICAL"), quiet=True, redirect_stdouts=False).execute_from_commandline()
-    found: dict[str, Any] = {"seen": state["seen"]}
-    if state["ended"]:
-        found |= {"events_per_second": events / (state["ended"] - state["started"]), "events_per_cpu_second": events / state["cpu"]}
-    if is_exact:
-        found |= {"outputs_by_transactional_id": dict(sorted(outputs.items())), "input_offsets_by_transactional_id": dict(sorted(offsets.items()))}
-    return found
+    return result()
 
 
 def run_transactions(cluster: Cluster, source: str, target: str, events: int) -> dict[str, Any]:

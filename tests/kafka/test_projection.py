@@ -65,7 +65,7 @@ class Workers:
     def waiting(self) -> int:
         """Records that are not in the tables yet."""
         status = self.sq("status", "--json")
-        assert status.returncode == 0, status.stderr
+        assert status.returncode == 0, status.stderr + self.said()
         return sum(each["waiting"] for each in json.loads(status.stdout)["partitions"])
 
     def count(self, table: str) -> int:
@@ -96,15 +96,15 @@ def workers(topics: EdgeTopics, database: str, tmp_path: Path) -> Iterator[Worke
 
 
 def write_day(topics: EdgeTopics, seed: int, count: int, first: int = 0) -> None:
-    """Orders ``first`` to ``count`` of a day, one transaction for each fifty and partition; between them one that is aborted, of other orders."""
+    """Orders ``first`` to ``count`` of a day, transactions of a hundred records; between them one that is aborted."""
     values: dict[tuple[str, int], list[bytes]] = {}
     for records in orders_of_day(seed, count)[first:]:
         for topic, record in records:
             values.setdefault((topic, record.account - 1), []).append(topics.framed(topic, record))
     for (topic, partition), found in values.items():
-        for start in range(0, len(found), 50):
-            topics.write(topic, found[start : start + 50], partition)
-            if start % 100 == 0:
+        for start in range(0, len(found), 100):
+            topics.write(topic, found[start : start + 100], partition)
+            if start == 0:
                 topics.write(topic, found[start : start + 7], partition, commit=False)
 
 

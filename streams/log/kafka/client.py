@@ -122,8 +122,9 @@ class KafkaReader:
             else:
                 self._meet(error, message)
         positions = self._positions
-        for item in found:
-            positions[item.topic, item.partition] = item.offset + 1
+        for item in found:  # an end told in the same call may lie further: past markers and aborted records
+            place = item.topic, item.partition
+            positions[place] = max(positions[place], item.offset + 1)
         return found
 
     def fetch(self, limit: int, wait_seconds: float) -> Chunk:
@@ -142,7 +143,7 @@ class KafkaReader:
             if not messages:
                 return NOTHING
         chunk = Chunk([each.offset() for each in messages], [each.value() for each in messages], messages[-1].timestamp()[1])
-        self._positions[self._only] = chunk.offsets[-1] + 1
+        self._positions[self._only] = max(self._positions[self._only], chunk.offsets[-1] + 1)
         return chunk
 
     def _meet(self, error: KafkaError, message: Any) -> None:
