@@ -113,8 +113,8 @@ def _status(arguments: argparse.Namespace) -> int:
         tables = digests(session, found.schema) if made and arguments.digest else {}
     waiting = waiting_records(found, applied, ends)
     partitions = [
-        {"topic": name, "partition": number, "applied": applied.get((name, number), 0), "end": end, "waiting": waiting.get((name, number))}
-        for (name, number), (_, end) in sorted(ends.items())
+        {"topic": key[0], "partition": key[1], "applied": applied.get(key, 0), "end": ends[key][1], "waiting": waiting.get(key)}
+        for key in sorted(ends)
     ]
     if arguments.json:
         digest = {"digests": {name: each.sha256 for name, each in tables.items()}} if tables else {}

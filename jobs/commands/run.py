@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +35,7 @@ def add(commands: Any) -> None:
     command.add_argument("job", choices=("pipeline", "market"), help="which stages")
     command.add_argument("--clock", choices=("event", "wall"), default="wall", help="event for recorded data, wall for live data (default)")
     command.add_argument("--start", choices=("earliest", "end"), help="where to begin reading market data (event: earliest, wall: end)")
+    command.add_argument("--linger", metavar="DURATION", help="least time between batches, for fewer transactions (event: 1s, wall: 0s)")
     command.add_argument("--publish", default="orders", metavar="TOPICS", help="orders (default), all, or names separated by commas")
     command.add_argument("--name", metavar="TOPOLOGY", help="name of the topology on the cluster (default: the job's)")
     command.add_argument("--cluster", default="", metavar="URL", help="kafka://HOST:PORT (default: the configured cluster)")
@@ -57,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     from jobs.commands.backtest import configuration_of
     from jobs.live.deployment import Deployment, prepared, published
     from jobs.live.parent import Parent
+    from jobs.quantities import duration
     from streams.log.kafka.cluster import find_cluster
 
     if arguments.strategy is None and arguments.config is None:
@@ -71,13 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
         cluster=find_cluster(arguments.cluster),
         clock=arguments.clock,
         start=arguments.start or ("earliest" if arguments.clock == "event" else "end"),
+        linger=duration(arguments.linger or ("1s" if arguments.clock == "event" else "0s")),
     )
     deployment.publish = published(deployment.outputs(), arguments.publish, arguments.job)
 
-    def tell(line: str) -> None:
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
-
-    deployment = prepared(deployment)
-    tell(f"{deployment.topology}: {deployment.shards} shards on {deployment.cluster.bootstrap}, publishing {', '.join(deployment.publish)}")
-    return Parent(deployment, tell).run()
+    return Parent(prepared(deployment)).run()

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from jobs.live.deployment import Deployment, maker, spec_of
+from jobs.live.rehearsal import rehearse
 from jobs.live.telling import Telling
 from schemas.errors import ShrivenError
 from streams.log.kafka.client import KafkaLog
@@ -27,8 +28,11 @@ ORPHANED = 70
 
 def say(event: str, **facts: Any) -> None:
     """One line to the parent."""
-    sys.stdout.write(json.dumps({"event": event, **facts}) + "\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(json.dumps({"event": event, **facts}) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os._exit(ORPHANED)
 
 
 class Orders:
@@ -54,18 +58,18 @@ class Orders:
 
 def run(deployment: Deployment) -> int:
     """Warm up, own, run, drain; returns the exit code."""
-    outputs = deployment.outputs()
-    deployment.warm()
     orders = Orders()
+    outputs = deployment.outputs()
+    rehearse(deployment, outputs)
     say("warm", pid=os.getpid())
     orders.has_shard.wait()
     if orders.shard is None:
         say("drained", shard=-1)
         return 0
     shard = orders.shard
-    telling = Telling(deployment, shard)
+    telling = Telling(deployment, shard, say)
     try:
-        task = LiveTask(KafkaLog(deployment.cluster), spec_of(deployment, shard, outputs), maker(deployment), observer=telling, on_step=telling.step)
+        task = LiveTask(KafkaLog(deployment.cluster), spec_of(deployment, shard, outputs), maker(deployment), observer=telling)
         telling.state("recovering")
         task.prepare()
         telling.state("running")

@@ -102,7 +102,8 @@ def claim(log: Log, cluster: Cluster, topology: str, topics: Sequence[str], shar
         )
         mine = _append(log, cluster, schema_id, record), record
     elif sorted(_topics(mine[1])) != wanted:
-        raise TopicOwned(f"topology {topology} publishes {', '.join(sorted(_topics(mine[1])))}; start it with the same --publish, or under another --name")
+        has = ", ".join(sorted(_topics(mine[1])))
+        raise TopicOwned(f"topology {topology} publishes {has}; start it with the same --publish, or under another --name")
     for other, (offset, each) in open_claims(read_claims(log, cluster)).items():
         shared = sorted(_topics(each) & set(wanted))
         if other != topology and offset < mine[0] and shared:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from schemas.registry import resolve
 
 from jobs.configuration import BadConfiguration, Configuration
 from jobs.live.claims import TOPIC as TOPOLOGIES
@@ -16,12 +15,12 @@ from jobs.pipeline import FEEDS, JOBS, strategy_source, topology_over
 from jobs.runs import versions
 from schemas.catalogue import TOPICS
 from schemas.records import Instrument
+from schemas.registry import resolve
 from schemas.vocabulary import InstrumentKind
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.transport import Log, TopicChanged
 from streams.runtime.code import code_digest, source_digests
-from streams.runtime.engine import Engine
 from streams.runtime.execution import DEAD_LETTERS
 from streams.runtime.live.execution import LiveExecution
 from streams.runtime.live.feed import LiveFeed
@@ -66,6 +65,7 @@ class Deployment(msgspec.Struct, kw_only=True):
         cluster: where.
         clock: event or wall.
         start: earliest or end.
+        linger: ns between batches, see Bounds.
         publish: topics written to the log.
         shards: how many the topology has.
         journal_id: 24 bits, from the topology's claim.
@@ -78,6 +78,7 @@ class Deployment(msgspec.Struct, kw_only=True):
     cluster: Cluster
     clock: str = "event"
     start: str = "earliest"
+    linger: int = 0
     publish: list[str] = []
     shards: int = 1
     journal_id: int = 0
@@ -91,10 +92,6 @@ class Deployment(msgspec.Struct, kw_only=True):
     def outputs(self) -> list[str]:
         """Topics that the job's stages write, in catalogue order, dead letters last."""
         return [*self.sample().outputs, DEAD_LETTERS]
-
-    def warm(self) -> None:
-        """Compile every kernel, or load it."""
-        Engine(self.sample(), 0)
 
     def topics(self) -> list[str]:
         """Every topic the job reads or writes, by its name in the catalogue."""
@@ -161,7 +158,7 @@ def spec_of(deployment: Deployment, shard: int, outputs: Sequence[str], bounds: 
         start=deployment.start,
         state_digest_records=deployment.configuration.state_digest_records,
         clock_jump_max=deployment.configuration.clock_jump_max,
-        bounds=bounds or Bounds(records=deployment.configuration.batch),
+        bounds=bounds or Bounds(records=deployment.configuration.batch, linger_seconds=deployment.linger / 1e9),
     )
 
 
@@ -178,7 +175,7 @@ def maker(deployment: Deployment) -> Any:
             for code, topic in enumerate(spec.inputs)
         ]
         journal_id = int(spec.facts["journal_id"])
-        return LiveExecution(build, spec.outputs, feeds, journal_id, spec.shard, spec.clock_jump_max, is_wall)
+        return LiveExecution(build, spec.outputs, feeds, journal_id, spec.shard, spec.clock_jump_max, is_wall, spec.facts["topology"])
 
     return make
 

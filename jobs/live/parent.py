@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import queue
 import signal
@@ -16,17 +17,20 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from jobs.live.deployment import Deployment
+from jobs.live.deployment import Deployment, facts_of
 from jobs.live.membership import Membership
 from jobs.live.slot import Slot
+from jobs.telemetry.logs import Log, hide
+from jobs.telemetry.serving import serve
+from jobs.telemetry.task import MemberMetrics, ProcessMetrics
+from streams.log.kafka.cluster import home
 
 DRAIN_SECONDS = 10.0
-WARM_SECONDS = 180.0
+WARM_SECONDS = 600.0
 BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 CRASHES_MAX = 5
 STEADY_SECONDS = 30.0
@@ -99,12 +103,15 @@ class Parent:
 
     Args:
         deployment: what to run.
-        tell: called with lines for the user.
     """
 
-    def __init__(self, deployment: Deployment, tell: Callable[[str], None]) -> None:
+    def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
-        self.tell = tell
+        process = ProcessMetrics(importlib.metadata.version("shrivenquant"), facts_of(deployment)["code"])
+        self.metrics = MemberMetrics(deployment.topology, deployment.shards, process.registry)
+        hide({**deployment.cluster.settings, **deployment.cluster.registry_settings})
+        self.log = Log({"topology": deployment.topology, "bootstrap": deployment.cluster.bootstrap}, on_error=process.error)
+        self.server = serve(process.registry, job="member", home=home(), environment=deployment.cluster.environment)
         self.owned: dict[int, Child | None] = {}
         self.spares: list[Child] = []
         self.crashes: dict[int, list[float]] = {}
@@ -119,29 +126,41 @@ class Parent:
         slot = Slot(self.deployment.cluster, self.deployment.topology)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.is_stopping.set())
+        self.log.info(
+            "starting",
+            f"{self.deployment.shards} shards on {self.deployment.cluster.bootstrap}, publishing {', '.join(self.deployment.publish)}; "
+            "preparing (kernels are compiled the first time, up to a minute)",
+        )
         self._spare()
         if not self._warmed():
-            return 1
+            if not self.is_stopping.is_set():
+                self.log.error("not_prepared", f"the first process was not ready within {WARM_SECONDS:.0f} s", code="not_prepared")
+            return int(not self.is_stopping.is_set())
         membership = Membership(
             self.deployment.cluster, self.deployment.topology, slot.instance_id, self._assigned, self._revoked, self._lost
         )
         membership.join()
+        self.metrics.connected(True)
         joined = time.monotonic()
         told_idle = False
         while not self.is_stopping.is_set():
             self._pump(0.1)
             self._restart_due()
             if membership.failure is not None:
-                self.tell(f"{membership.failure}")
+                self.log.error("membership_ended", membership.failure)
+                self.metrics.connected(False)
                 break
             if self.owned and all(shard in self.given_up for shard in self.owned):
                 break
             if not self.owned and not told_idle and time.monotonic() - joined > 8:
                 told_idle = True
                 shards = self.deployment.shards
-                self.tell(f"no shard is free: {shards} of {shards} have an owner; this member waits and takes over when one leaves")
+                self.log.info("idle", f"no shard is free: {shards} of {shards} have an owner; this member waits and takes over when one leaves")
         self._stop(membership)
         slot.release()
+        if self.given_up:
+            self.server.farewell()
+        self.server.close()
         return 1 if membership.failure is not None or self.given_up else 0
 
     def _stop(self, membership: Membership) -> None:
@@ -204,19 +223,19 @@ class Parent:
                 return
 
     def _hear(self, child: Child, event: dict[str, Any]) -> None:
-        name = event["event"]
-        where = f"{self.deployment.topology} shard {child.shard}"
+        name, shard = event["event"], child.shard
         if name == "warm":
             child.is_warm = True
         elif name == "running":
-            self.tell(f"{where}: running after journal record {event['sequence']}, {event['batches_repeated']} batches executed again")
+            again = event["batches_repeated"]
+            text = f"running after journal record {event['sequence']}, {again} batches executed again"
+            self.log.info("running", text, shard=shard, sequence=event["sequence"])
         elif name == "waiting" and event["text"]:
-            self.tell(f"{where}: {event['text']}")
-        elif name == "drained" and child.shard is not None:
-            self.tell(f"{where}: drained at journal record {event['sequence']}")
+            self.log.warning("waiting", event["text"], shard=shard)
+        elif name == "drained" and shard is not None:
+            self.log.info("drained", f"drained at journal record {event['sequence']}", shard=shard, sequence=event["sequence"])
         elif name == "failed":
-            place = f" ({event['trace']})" if event.get("trace") else ""
-            self.tell(f"{where}: {event['code']}: {event['text']}{place}")
+            self.log.error("failed", event["text"], shard=shard, code=event["code"], sequence=event.get("sequence"), at=event.get("trace"))
         elif name == "ended":
             self._ended(child, int(event["code"]))
 
@@ -230,24 +249,27 @@ class Parent:
         if shard is None or self.owned.get(shard) is not child:
             return
         self.owned[shard] = None
+        cause = child.failure.get("code", f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}")
+        self.metrics.ended(shard, "drained" if not code else "killed" if code < 0 else child.failure.get("code", "defect"))
         if self.is_stopping.is_set():
             return
-        where = f"{self.deployment.topology} shard {shard}"
         now = time.monotonic()
         recent = [at for at in self.crashes.get(shard, []) if now - at < STEADY_SECONDS] + [now]
         self.crashes[shard] = recent
-        cause = child.failure.get("code", f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}")
         if cause in FATAL:
             self.given_up[shard] = cause
-            self.tell(f"{where}: halted; starting again would not help")
+            self.metrics.halted(shard, True)
+            self.log.error("halted", "halted; starting again would not help", shard=shard, code=cause)
         elif len(recent) >= CRASHES_MAX:
             self.given_up[shard] = cause
+            self.metrics.quarantined(shard, True)
             times = f"{len(recent)} ends within {STEADY_SECONDS:.0f} s"
-            self.tell(f"{where}: quarantined after {times}, the last by {cause}; look at its next input record")
+            self.log.error("quarantined", f"quarantined after {times}, the last by {cause}; look at its next input record", shard=shard, code=cause)
         else:
             pause = BACKOFF_SECONDS[min(len(recent) - 1, len(BACKOFF_SECONDS) - 1)]
             self.again_at[shard] = now + pause
-            self.tell(f"{where}: ended by {cause}; starting again in {pause:g} s")
+            self.metrics.restarted(shard)
+            self.log.warning("restarting", f"ended by {cause}; starting again in {pause:g} s", shard=shard)
 
     def _restart_due(self) -> None:
         with self.lock:
@@ -265,13 +287,19 @@ class Parent:
             for shard in shards:
                 self.given_up.pop(shard, None)
                 self.crashes.pop(shard, None)
+                self.metrics.owned(shard, True)
+                self.metrics.quarantined(shard, False)
+                self.metrics.halted(shard, False)
                 self._give(shard)
+        self.metrics.rebalanced()
 
     def _revoked(self, shards: list[int]) -> None:
         with self.lock:
             leaving = [child for shard in shards if (child := self.owned.pop(shard, None)) is not None]
             for child in leaving:
                 child.drain()
+            for shard in shards:
+                self.metrics.owned(shard, False)
         deadline = time.monotonic() + DRAIN_SECONDS
         for child in leaving:
             if not child.is_drained.wait(max(0.0, deadline - time.monotonic())):
@@ -283,4 +311,5 @@ class Parent:
                 child = self.owned.pop(shard, None)
                 if child is not None:
                     child.kill()
-        self.tell(f"{self.deployment.topology}: shards {', '.join(map(str, shards))} were lost: the group's session ended")
+                self.metrics.owned(shard, False)
+        self.log.warning("lost", f"shards {', '.join(map(str, shards))} were lost: the group's session ended")

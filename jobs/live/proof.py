@@ -24,11 +24,6 @@ from streams.runtime.task import JOURNAL
 from streams.runtime.verify import Finding, Verdict
 
 
-def is_live(facts: dict[str, Any]) -> bool:
-    """True if these genesis facts are a live topology's."""
-    return isinstance(facts.get("inputs"), list)
-
-
 def deployment_of(facts: dict[str, Any], cluster: Cluster) -> Deployment:
     """The deployment that a genesis record describes."""
     return Deployment(
@@ -68,7 +63,10 @@ def task_spec(facts: dict[str, Any], environment: str) -> TaskSpec:
     )
 
 
-def _verify(log: Log, journal: Partition, cluster: Cluster, spec: Callable[[dict[str, Any]], TaskSpec], on_progress: Callable[[int], None]) -> Verdict:
+SpecOf = Callable[[dict[str, Any]], TaskSpec]
+
+
+def _verify(log: Log, journal: Partition, cluster: Cluster, spec: SpecOf, on_progress: Callable[[int], None]) -> Verdict:
     with tempfile.TemporaryDirectory() as folder:
 
         def deployed(facts: dict[str, Any]) -> Deployment:

@@ -22,6 +22,24 @@ class NoSlot(WrongUse):
     code = "no_slot"
 
 
+def _key(cluster: Cluster, topology: str) -> str:
+    return hashlib.sha256(f"{cluster.bootstrap} {cluster.name(topology)}".encode()).hexdigest()[:16]
+
+
+def members_here(cluster: Cluster, topology: str) -> list[int]:
+    """Process ids of the topology's members on this host."""
+    found: list[int] = []
+    for path in sorted((home() / "slots").glob(f"{_key(cluster, topology)}.*")):
+        with path.open("r+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                text = file.read().strip()
+                if text.isdigit():
+                    found.append(int(text))
+    return found
+
+
 class Slot:
     """A held slot.
 
@@ -33,7 +51,7 @@ class Slot:
     def __init__(self, cluster: Cluster, topology: str) -> None:
         folder = home() / "slots"
         folder.mkdir(parents=True, exist_ok=True)
-        key = hashlib.sha256(f"{cluster.bootstrap} {cluster.name(topology)}".encode()).hexdigest()[:16]
+        key = _key(cluster, topology)
         for number in range(SLOTS):
             descriptor = os.open(folder / f"{key}.{number}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
@@ -41,6 +59,8 @@ class Slot:
             except BlockingIOError:
                 os.close(descriptor)
                 continue
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
             self.number = number
             self._descriptor = descriptor
             self.instance_id = f"{cluster.name(topology)}.{socket.gethostname()}.{number}"

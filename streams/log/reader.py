@@ -107,9 +107,9 @@ class TopicReader:
             raise CorruptBlock(str(self._paths[number]), 0, self._firsts[number], "the file ends inside its header") from None
 
     def blocks(self, first_offset: int | None = None, end_offset: int | None = None) -> Iterator[Block]:
-        """Every block that holds a record of ``[first_offset, end_offset)``, whole: the caller slices the first and the last.
+        """Every block that reaches into ``[first_offset, end_offset)``, whole: the caller slices the first and the last.
 
-        A hole in the offsets of a pulled topic is passed over; blocks say which offsets their records have.
+        Holes in the offsets of a pulled topic are passed over; blocks say which offsets their records have.
 
         Raises:
             WrongUse: ``first_offset`` lies before the topic's start.

@@ -10,7 +10,7 @@ from typing import Any
 
 from schemas.errors import CorruptLog
 from streams.log import container
-from streams.log.errors import CorruptBlock, WrongSchema
+from streams.log.errors import CorruptBlock, LogReadFailed, WrongSchema
 from streams.log.index import ENTRY_BYTES, HOLES_ENTRY_BYTES, unpack
 from streams.log.runs import RUN_BYTES, RUNS_SUFFIX
 from streams.log.segment import INDEX_SUFFIX, SUFFIX, Segment, runs_path
@@ -141,7 +141,7 @@ def _check_runs(folder: Path, path: Path) -> Iterator[Finding]:
     """The runs of offsets that no longer say what the index knows of them."""
     try:
         segment = Segment(path.with_suffix(SUFFIX), path.parent.parent.name)
-    except (EOFError, CorruptLog, WrongSchema):
+    except (EOFError, CorruptLog, WrongSchema, LogReadFailed):
         return  # the segment's damage is the segment's finding
     with segment:
         for number in range(len(segment.index)):

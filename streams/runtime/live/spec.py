@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -26,6 +26,7 @@ class Bounds(msgspec.Struct, frozen=True):
     Attributes:
         records: most input records.
         work_seconds: the record bound of the next batch follows the measured cost so that its work takes about this long.
+        linger_seconds: from one batch to the next, unless control has something to say or a batch is full: fewer and larger transactions.
         order_wait_seconds: how long an empty buffer is waited for whose partition holds more.
         tick_seconds: silence after which the wall clock is journaled.
         offsets_seconds: how often group offsets are stored.
@@ -34,6 +35,7 @@ class Bounds(msgspec.Struct, frozen=True):
 
     records: int = 65_536
     work_seconds: float = 0.02
+    linger_seconds: float = 0.0
     order_wait_seconds: float = 0.05
     tick_seconds: float = 0.1
     offsets_seconds: float = 1.0
@@ -98,12 +100,20 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BatchFacts(msgspec.Struct, frozen=True):
-    """What an observer is told of a committed batch. Seconds are the runner's monotonic clock; ``input_ms`` Kafka timestamps by topic."""
+    """What an observer is told of a committed batch.
+
+    Attributes:
+        inputs: records by topic.
+        outputs: what came out, as ``streams.runtime.execution.Output``.
+        input_ms: Kafka timestamp of the last record fetched, by topic; transport only.
+        work_seconds, commit_seconds: by the runner's monotonic clock.
+        clock: after it, ns UTC.
+    """
 
     sequence: int
     records: int
     inputs: Mapping[str, int]
-    outputs: Mapping[str, int]
+    outputs: Sequence[Any]
     input_ms: Mapping[str, int]
     work_seconds: float
     commit_seconds: float
@@ -116,14 +126,11 @@ class Observer:
     def committed(self, facts: BatchFacts) -> None:
         """A batch was committed."""
 
-    def recovered(self, batches: int, seconds: float) -> None:
+    def recovered(self, batches: int, records: int, sequence: int, seconds: float) -> None:
         """The state was rebuilt from the journal."""
 
-    def snapshot(self, size: int, seconds: float) -> None:
+    def snapshot(self, size: int, seconds: float, sequence: int) -> None:
         """A snapshot was written."""
-
-    def dead_letters(self, reason: str, count: int) -> None:
-        """Records became dead letters."""
 
     def waiting(self, what: str) -> None:
         """The task waits for something; told once for each change."""
