@@ -34,7 +34,7 @@ from streams.log.kafka.cluster import Cluster, find_cluster
 
 EVENTS = 2_000
 PARTITIONS = 4
-FAST_EVENTS = 20_000
+FAST_EVENTS = 5_000
 PATIENCE_SECONDS = int(os.environ.get("PATIENCE", "120"))
 CASES = ("a", "b", "isolation", "at-least-once", "transactions")
 

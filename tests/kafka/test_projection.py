@@ -210,6 +210,9 @@ def test_missing_topics_databases_and_lost_beginnings_are_named(cluster: Cluster
     assert away.returncode == 1 and "cannot connect to PostgreSQL" in away.stderr
     elsewhere = topics.sq("project", "run", SQ_POSTGRES_URL=workers.database, SQ_KAFKA_ENVIRONMENT="elsewhere")
     assert elsewhere.returncode == 2 and "no topic elsewhere.ref.instruments" in elsewhere.stderr
+    assert json.loads(workers.sq("migrate", "--json").stdout)["applied"] == ["0001_projection.sql"]
+    assert json.loads(workers.sq("status", "--json").stdout)["rows"] == dict.fromkeys(("instruments", "orders", "fills", "positions", "pnl"), 0)
+    assert workers.sq("migrate", "--to", "0").returncode == 0
     empty = workers.sq("rebuild", "--check")
     assert empty.returncode == 2 and "no tables yet" in empty.stderr
     from confluent_kafka import TopicPartition
