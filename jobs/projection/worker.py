@@ -8,6 +8,7 @@ on from the marks, and so does the one that takes its partitions over.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -145,13 +146,19 @@ def run(place: Place) -> Worker:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     logging.getLogger("aiokafka").setLevel(logging.ERROR)
-    service = faust.Worker(worker.app, loop=loop, loglevel="ERROR", quiet=True, redirect_stdouts=False, override_logging=False)
-    try:
-        service.execute_from_commandline()
-    except SystemExit:
-        pass  # how Faust ends
-    finally:
-        worker.sink.close()
+    with open(os.devnull, "w") as nowhere:  # its spinner; what is to be said is said here
+        service = faust.Worker(
+            worker.app,
+            loop=loop,
+            loglevel=os.environ.get("SQ_FAUST_LOG", "CRITICAL"),
+            quiet=True,
+            redirect_stdouts=False,
+            stdout=nowhere,
+            override_logging=False,
+        )
+        with contextlib.suppress(SystemExit):  # how Faust ends
+            service.execute_from_commandline()
+    worker.sink.close()
     if isinstance(worker.failure, ShrivenError):
         raise worker.failure
     if worker.failure is not None:

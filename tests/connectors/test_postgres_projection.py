@@ -19,7 +19,7 @@ from connectors.postgres.database import DatabaseFailed, NoDatabase, connect, fi
 from connectors.postgres.digest import digests
 from connectors.postgres.marks import RowsReplaced, TopicReplaced
 from connectors.postgres.migrations import migrate
-from connectors.postgres.projection import LoggedRecord, PrecisionChanged, Projection
+from connectors.postgres.projection import GapFound, LoggedRecord, PrecisionChanged, Projection
 from connectors.postgres.tables import TOPICS
 from schemas.codec import codec
 from schemas.records import Fill, Instrument, OrderEvent, OrderRequest, PnL, Position
@@ -232,6 +232,17 @@ def test_a_changed_precision_is_refused(session: Any) -> None:
     worker.apply([logged("ref.instruments", 1, instrument())])  # the same specification, fed again
     with pytest.raises(PrecisionChanged, match="ref.instruments/0/2: instrument 1"):
         worker.apply([logged("ref.instruments", 2, instrument(1, 3, 8))])
+
+
+def test_a_record_that_skips_others_is_refused_until_they_came(session: Any) -> None:
+    """Faust lost 1 to 3 when partitions moved, and hands on 4: offsets have holes, so only what the reader saw before it tells."""
+    worker = projection(session)
+    first, lost, late = (logged("fills", offset, fill(offset)) for offset in (0, 2, 4))
+    worker.apply([first._replace(after=0)])
+    with pytest.raises(GapFound, match="fills/0: offset 4 came, and what lies from 1 to 3 did not"):
+        worker.apply([late._replace(after=3)])
+    assert worker.apply([late._replace(after=3), lost._replace(after=1), late._replace(after=4)]) == 2
+    assert rows(session, "SELECT log_offset FROM fills ORDER BY 1") == [(0,), (2,), (4,)]
 
 
 def test_a_topic_made_anew_is_not_read_on(session: Any) -> None:

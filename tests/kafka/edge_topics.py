@@ -16,7 +16,7 @@ from jobs.sq import main
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.registry import Registry
-from streams.log.kafka.client import KafkaLog
+from streams.log.kafka.client import KafkaLog, KafkaWriter
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import header
 from streams.log.kafka.scan import committed
@@ -39,6 +39,7 @@ class EdgeTopics:
     def __init__(self, cluster: Cluster, topics: Sequence[str], partitions: int = 1) -> None:
         self.cluster = cluster
         self.log = KafkaLog(cluster)
+        self._writers: dict[tuple[str, int], KafkaWriter] = {}
         admin = AdminClient(cluster.client())
         shards = {name: 1 if name.startswith(("control", "ref.")) else partitions for name in topics}
         made = admin.create_topics([NewTopic(cluster.name(name), num_partitions=count, replication_factor=1) for name, count in shards.items()])
@@ -53,8 +54,10 @@ class EdgeTopics:
 
     def write(self, topic: str, values: Sequence[bytes], partition: int = 0, commit: bool = True) -> None:
         """One transaction of these values, committed or aborted."""
-        writer = self.log.writer(f"{self.cluster.name(topic)}.{partition}.test")
-        writer.init()
+        writer = self._writers.get((topic, partition))
+        if writer is None:
+            writer = self._writers[topic, partition] = self.log.writer(f"{self.cluster.name(topic)}.{partition}.test")
+            writer.init()
         writer.begin()
         writer.produce(self.cluster.name(topic), partition, list(values))
         if commit:
@@ -62,7 +65,6 @@ class EdgeTopics:
         else:
             writer._producer.flush(10)  # the records are on the log, behind them an abort marker
             writer.abort()
-        writer.close()
 
     def read(self, topic: str) -> list[Fetched]:
         """Every committed record."""
