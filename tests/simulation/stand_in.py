@@ -245,7 +245,13 @@ class StandInExecution:
         """Canonical state by stage."""
         return {STAGE: struct.pack(">QqQ", self.state, self.present, self.consumed) + b"".join(struct.pack(">q", each) for each in self.timers)}
 
-    def restore(self, instruments: Sequence[Any], states: Mapping[str, bytes], positions: list[list[int]]) -> None:
+    def skips(self) -> list[tuple[str, int, str]]:
+        """Nothing is left out."""
+        return []
+
+    def restore(
+        self, instruments: Sequence[Any], states: Mapping[str, bytes], positions: list[list[int]], skips: Sequence[tuple[str, int, str]] = ()
+    ) -> None:
         """Take up a snapshot."""
         for feed, (offset, maximum) in zip(self.live, positions, strict=True):
             feed.seek(offset, maximum)

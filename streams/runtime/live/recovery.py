@@ -131,7 +131,7 @@ class Recovery:
     def _restore(self, snapshot: LiveSnapshot) -> None:
         task = self.task
         try:
-            task.execution.restore(snapshot.instruments, snapshot.states, snapshot.feeds)
+            task.execution.restore(snapshot.instruments, snapshot.states, snapshot.feeds, snapshot.skips)
         except StageFailed as problem:
             what = f"the snapshot of topology {self.spec.topology} does not fit this code: {problem.text}"
             raise OtherIdentity(f"{what}; start the version that wrote it") from problem

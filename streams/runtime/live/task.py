@@ -393,6 +393,7 @@ class LiveTask:
             last_offsets=dict(self.last_offsets),
             instruments=self.execution.known,
             states=states,
+            skips=self.execution.skips(),
         )
         keys, values = snapshot_values(snapshot, self.spec.schema_ids[SNAPSHOTS])
         self.snapshots.begin()
