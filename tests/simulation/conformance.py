@@ -202,11 +202,11 @@ def a_position_never_goes_back(bench: Bench) -> None:
     """A record and the news that the partition ends after its marker come in one answer: the position is after the marker, not before it."""
     topic, log = bench.topic(), bench.log()
     write(ready(log, bench.transactional_id()), topic, [b"a"])
-    for takes in (lambda reader: reader.fetch(100, 5.0).values, lambda reader: [item.value for item in reader.poll(100, 5.0)]):
+    for takes in (lambda reader: reader.fetch(100, 0.1).values, lambda reader: [item.value for item in reader.poll(100, 0.1)]):
         reader = log.reader("conformance")
         reader.assign({(topic, 0): 0})
         _prefetched(bench)
-        assert takes(reader) == [b"a"]
+        assert next(filter(None, (takes(reader) for _ in range(TRIES))), []) == [b"a"]
         assert [item.value for item in read_to(reader, (topic, 0), 2)] == []
         assert reader.position((topic, 0)) == 2
         assert not reader.is_behind((topic, 0))
