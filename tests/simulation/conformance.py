@@ -202,11 +202,12 @@ def a_position_never_goes_back(bench: Bench) -> None:
     """A record and the news that the partition ends after its marker come in one answer: the position is after the marker, not before it."""
     topic, log = bench.topic(), bench.log()
     write(ready(log, bench.transactional_id()), topic, [b"a"])
-    for takes in (lambda reader: reader.fetch(100, 5.0).values, lambda reader: [item.value for item in reader.poll(100, 5.0)]):
+    for takes in (lambda reader: list(reader.fetch(100, 0.1).values), lambda reader: [item.value for item in reader.poll(100, 0.1)]):
         reader = log.reader("conformance")
         reader.assign({(topic, 0): 0})
         _prefetched(bench)
-        assert takes(reader) == [b"a"]
+        taken = next(filter(None, (takes(reader) for _ in range(TRIES))), [])
+        assert taken == [b"a"], f"taken {taken}, position {reader.position((topic, 0))}"
         assert [item.value for item in read_to(reader, (topic, 0), 2)] == []
         assert reader.position((topic, 0)) == 2
         assert not reader.is_behind((topic, 0))
@@ -263,9 +264,11 @@ def a_paused_partition_holds_the_others_not_back(bench: Bench) -> None:
     writer = ready(log, bench.transactional_id())
     write(writer, topic, [b"paused"])
     write(writer, topic, [b"read"], partition=1)
-    assert [item.value for item in read_to(reader, (topic, 1), reader.end((topic, 1)))] == [b"read"]
+    found = read_to(reader, (topic, 1), reader.end((topic, 1)))
+    assert [item.value for item in found if item.partition == 1] == [b"read"]
     reader.resume([(topic, 0)])
-    assert [item.value for item in read_to(reader, (topic, 0), reader.end((topic, 0)))] == [b"paused"]
+    found += read_to(reader, (topic, 0), reader.end((topic, 0)))  # a fetch that was on its way may have come before
+    assert [item.value for item in found if item.partition == 0] == [b"paused"]
 
 
 def a_topic_made_anew_has_another_uuid(bench: Bench) -> None:

@@ -22,6 +22,7 @@ from jobs.live.proof import task_spec
 from jobs.pipeline import FEEDS
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
+from schemas.errors import WrongUse
 from schemas.records import ControlCommand
 from schemas.vocabulary import ControlKind, ControlScope
 from streams.log.kafka.cluster import Cluster
@@ -42,6 +43,7 @@ from tests.simulation.broker import SimulatedBroker
 from tests.simulation.checker import Batched
 from tests.simulation.clock import SECOND
 from tests.simulation.log import SimulatedLog
+from tests.simulation.mutations import EXECUTIONS, mutate
 from tests.simulation.network import Network
 from tests.simulation.process import Process
 from tests.simulation.retention import deletable
@@ -92,11 +94,12 @@ def deployment() -> Deployment:
 
 
 class PipelineSubject:
-    """See the module's head. Mutations are the stand-in's business."""
+    """See the module's head. Mutations of the task run over it too; those of the execution are the stand-in's business."""
 
     def __init__(self, mutation: str = "") -> None:
-        if mutation:
-            raise ValueError("mutations run over the stand-in execution: --subject event")
+        if mutation in EXECUTIONS:
+            raise WrongUse(f"{mutation} breaks the stand-in execution: --subject event")
+        self.mutation = mutation
         self.deployment = deployment()
         self.topics = self.deployment.outputs()
         spec = self.spec(64, 64)
@@ -144,7 +147,8 @@ class PipelineSubject:
     def run(self, process: Process, log: SimulatedLog) -> None:
         """Take over, recover, batches until told to drain."""
         spec = self.spec(process.random.choice((1, 7, 64)), process.random.choice((20, 64, 1000)))
-        task = LiveTask(log, spec, maker(self.deployment), process.clock_ns, process.monotonic, process.step)
+        kind, make = mutate(self.mutation, process, LiveTask, maker(self.deployment))
+        task = kind(log, spec, make, process.clock_ns, process.monotonic, process.step)
         task.prepare()
         while not process.draining:
             task.step(WAIT_SECONDS)

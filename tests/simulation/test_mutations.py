@@ -38,6 +38,11 @@ def test_the_page_has_the_table() -> None:
     assert [line for line in page.splitlines() if line.startswith("| `")] == [f"| `{row.name}` | {row.what} |" for row in MUTATIONS.values()]
 
 
+def test_the_whole_pipeline_broken_is_caught_too() -> None:
+    row = MUTATIONS["outputs-before-begin"]
+    assert first_caught("pipeline", row.name, row.caught_as, 10) is not None
+
+
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_a_broken_runner_is_caught(name: str) -> None:
     row = MUTATIONS[name]

@@ -12,7 +12,7 @@ from tests.simulation.__main__ import replay_command
 from tests.simulation.schedules import MIXED, Total, crash_matrix, run_one, run_range
 
 SCHEDULES = 2000
-PIPELINE_SCHEDULES = 8
+PIPELINE_SCHEDULES = 20
 PROCESSES = 2
 MUST_HAPPEN = (
     "crash",
