@@ -131,7 +131,8 @@ class KafkaReader:
         """What has arrived; the client's callbacks are served once a second."""
         fetches = self._records.poll(limit, wait_seconds)
         for fetch in fetches:
-            self._positions[fetch.topic, fetch.partition] = int(fetch.offsets[-1]) + 1
+            at = fetch.topic, fetch.partition  # the news of an end may come before a record of the same answer: a position never goes back
+            self._positions[at] = max(self._positions[at], int(fetch.offsets[-1]) + 1)
         events, self._records.events = self._records.events, []
         for event in events:
             self._meet(event)
