@@ -42,6 +42,7 @@ from streams.runtime.live.stored import LiveSnapshot, snapshot_values, split
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.task import JOURNAL
 
+LONGEST_WORK_SECONDS = 0.05
 SLOWEST_START = 512
 POLL_SECONDS = 0.001
 LINGER_RECORDS = 4096
@@ -97,6 +98,7 @@ class LiveTask:
         self.is_closed = False
         self._impatient: set[int] = set()
         self._wanted = SLOWEST_START
+        self._commit_seconds = 0.0
         self._last_tick = self._last_offsets_stored = self._last_identity = monotonic()
         self._stored: dict[Partition, int] = {}
         self._waiting = ""
@@ -303,9 +305,13 @@ class LiveTask:
         self._impatient.add(feed.code)
 
     def _adapt(self, records: int) -> None:
-        """The next batch's bound, so that its work takes about as long as it should."""
+        """The next batch's bound, so that its work takes about as long as it should, or as long as the last commit took.
+
+        Where commits are slow (a far or a starved broker), small batches would spend nearly all the time in them; the kill switch bounds how far
+        that goes.
+        """
         if records >= self._wanted // 2 and self._work_seconds > 0:
-            fitting = int(records * self.spec.bounds.work_seconds / self._work_seconds)
+            fitting = int(records * max(self.spec.bounds.work_seconds, min(self._commit_seconds, LONGEST_WORK_SECONDS)) / self._work_seconds)
             self._wanted = max(64, min(fitting, 2 * self._wanted, self.spec.bounds.records))
 
     def _write(self, batch: Batch) -> None:
@@ -332,6 +338,7 @@ class LiveTask:
             states = self._with_states(entry)
         started = self._last_batch = self.monotonic()
         self._commit(entry, published)
+        self._commit_seconds = self.monotonic() - started
         for output in batch.outputs:
             self.counts[output.topic] += output.count
         names = self.spec.inputs
@@ -343,7 +350,7 @@ class LiveTask:
                 batch.outputs,
                 {names[item.input]: self.execution.live[item.input].timestamp_ms for item in batch.inputs},
                 self._work_seconds,
-                self.monotonic() - started,
+                self._commit_seconds,
                 batch.clock,
             )
         )

@@ -89,9 +89,9 @@ def instrument(number: int) -> Instrument:
     )
 
 
-def reference() -> Path:
-    """The drawn instruments alone, as a recording."""
-    return trades_recording(0)
+def instruments() -> list[Instrument]:
+    """Reference data of all that is drawn."""
+    return [instrument(number) for number in range(1, INSTRUMENTS + 1)]
 
 
 def trades_recording(count: int) -> Path:
@@ -99,15 +99,12 @@ def trades_recording(count: int) -> Path:
 
     def make(folder: Path) -> None:
         log = LocalLog.create(folder)
-        known = [instrument(number) for number in range(1, INSTRUMENTS + 1)]
-        log.writer("ref.instruments").append(codec("Instrument").encode_records(known), len(known))
-        if not count:
-            return recordings.close(log, folder)
+        log.writer("ref.instruments").append(codec("Instrument").encode_records(instruments()), INSTRUMENTS)
         writer, rows = log.writer("md.trades"), trade_rows(count)
         for start in range(0, count, recordings.BLOCK):
             part = rows[start : start + recordings.BLOCK]
             writer.append(codec("Trade").encode_rows(part, len(part)), len(part), int(part["event_time"][-1]))
-        return recordings.close(log, folder)
+        recordings.close(log, folder)
 
     version = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
     return recordings.kept(f"kafka-trades-{count}-{version}", make)

@@ -98,7 +98,7 @@ def our_run(cluster: Cluster) -> Array:
     count = RATE * (WARM_SECONDS + SECONDS)
     with Place(cluster, "latency") as place:
         name = place.topology("pipeline")
-        place.feed(inputs.reference())
+        place.refer(inputs.instruments())
         flags = ["--clock", "event", "--publish", "orders.requests", "--strategy", f"{STRATEGY}:OrderOnTrade"]
         source = place.cluster.name("md.trades")
         with Watcher(place.cluster, place.cluster.name("orders.requests")) as watcher, place.running("pipeline", name, *flags, close=False) as job:

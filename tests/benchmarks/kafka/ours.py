@@ -15,7 +15,12 @@ from typing import Any
 
 import msgspec
 
+from schemas.codec import codec
+from schemas.records import Instrument
+from schemas.registry import resolve
 from streams.log.kafka.cluster import Cluster
+from streams.log.kafka.framing import header
+from streams.log.kafka.partitions import key_of_instrument
 from tests.benchmarks.kafka import topics
 from tests.benchmarks.kafka.engines import LOGS, ROOT, Spent, children_seconds
 
@@ -70,6 +75,12 @@ class Place:
     def feed(self, recording: Path) -> int:
         """Put a recording on the topics as fast as it goes; returns how many records."""
         return int(json.loads(self.sq("feed", str(recording), "--speed", "max", "--json"))["records"])
+
+    def refer(self, known: Sequence[Instrument]) -> None:
+        """Put instruments alone on ``ref.instruments``; ``sq feed`` takes recordings with market data only."""
+        frame = header(resolve(self.cluster, ["ref.instruments"])["ref.instruments"])
+        values = [frame + codec("Instrument").encode_records([each]) for each in known]
+        topics.fill(self.cluster, self.cluster.name("ref.instruments"), [values], [key_of_instrument(each.instrument) for each in known])
 
     def end(self, topic: str) -> int:
         """Last stable offset of a topic's partition 0."""

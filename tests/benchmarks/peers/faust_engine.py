@@ -48,7 +48,7 @@ def main():
 
     @app.agent(trades)
     async def aggregate(stream):
-        os.write(1, b"ready\n")  # the worker takes sys.stdout for its log
+        os.write(1, b"\nready\n")  # the worker takes sys.stdout for its log, and has begun a line
         async for value in stream:
             trade = fastavro.schemaless_reader(io.BytesIO(value[HEADER_BYTES:]), schema, None)
             price, time, instrument = trade["price"], trade["event_time"], trade["instrument"]
