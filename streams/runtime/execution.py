@@ -149,7 +149,7 @@ class Execution:
                     reason=REASONS[status],
                     detail=feed.detail_of(row),
                     origin_topic=feed.topic,
-                    origin_partition=0,
+                    origin_partition=feed.partition_number,
                     origin_offset=feed.offset_at(row),
                     payload=feed.body_of(row),
                 )

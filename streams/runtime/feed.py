@@ -44,6 +44,7 @@ class Feed:
     def __init__(self, reader: TopicReader, topic: str, code: int, judge: Callable[[Feed, int, int], None] | None = None) -> None:
         self.topic = topic
         self.code = code
+        self.partition_number = 0
         self.reader = reader
         self.codec = codec(topic_of(topic).record)
         self.is_market_data = topic.startswith("md.")

@@ -59,6 +59,7 @@ class LiveFeed(Feed):
         self.topic = topic
         self.partition = partition
         self.code = code
+        self.partition_number = partition[1]
         self.source = reader
         self.codec = codec(topic_of(topic).record)
         self.is_market_data = topic.startswith("md.")
