@@ -1,7 +1,7 @@
 """Monitoring of a running pipeline: real broker, registry, ``sq run``, ``sq feed``, lag exporter, Prometheus, Alertmanager (MON-6, MON-7, MON-8).
 
-Every panel's query returns data; F1, F5, F9 and F21 move their panel, fire the alert named for them and clear it. The rules are the committed ones with
-every window a tenth (``pace``), so that minutes become seconds. Oracles: Prometheus and Alertmanager, and what was done to the cluster by hand.
+Every panel's query returns data; F1, F5, F9 and F21 move their panel, fire the alert named for them and clear it. The rules are the committed
+ones with every window a tenth (``pace``), so that minutes become seconds. Oracles: Prometheus and Alertmanager, and what was done to the cluster by hand.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def fires_and_clears(running: Running, alert: str, cause: Callable[[], None], he
     fired = until(f"{alert} fires", lambda: alert in running.firing())
     heal()
     cleared = until(f"{alert} clears", lambda: alert not in running.firing())
-    print(f"{alert}: fired after {fired:.1f} s, cleared after {cleared:.1f} s")
+    sys.stdout.write(f"{alert}: fired after {fired:.1f} s, cleared after {cleared:.1f} s\n")
 
 
 def test_every_query_of_every_panel_returns_numbers(running: Running) -> None:
