@@ -1,7 +1,7 @@
 """Monitoring of a running pipeline: real broker, registry, ``sq run``, ``sq feed``, lag exporter, Prometheus, Alertmanager (MON-6, MON-7, MON-8).
 
-Every panel's query returns data; F1, F5, F9 and F21 move their panel, fire the alert named for them and clear it. The rules are the committed
-ones with every window a tenth (``pace``), so that minutes become seconds. Oracles: Prometheus and Alertmanager, and what was done to the cluster by hand.
+Every panel's query returns data; F1, F5, F9 and F21 move their panel, fire the alert named for them and clear it. The rules are the committed ones
+with every window a tenth (``pace``), so that minutes become seconds. Oracles: Prometheus and Alertmanager, and what was done to the cluster by hand.
 """
 
 from __future__ import annotations
