@@ -36,6 +36,7 @@ COMMANDS = {
     "monitor": "monitor",
     "dlq": "dlq",
     "skip": "skip",
+    "project": "project",
     "bench": "bench",
 }
 """Command to its module in ``jobs.commands``."""

@@ -129,17 +129,17 @@ class Piece:
 
     def wanted(self, count: int, on_entry: Callable[[bytes], bool]) -> int:
         """How many of the first ``count`` records come before the first that is not wanted."""
-        start = 0
-        for number in range(count):
-            end = int(self.ends[number])
-            if not on_entry(self.body[start:end].tobytes()):
-                return number
-            start = end
-        return count
+        return next((number for number in range(count) if not on_entry(self.between(number, number + 1).tobytes())), count)
 
-    def first(self, count: int) -> Array:
-        """Bytes of the first ``count`` records."""
-        return self.body[: int(self.ends[count - 1]) if count else 0]
+    def blocks(self, count: int) -> Iterable[tuple[int, int]]:
+        """(first, stop) of the blocks that the first ``count`` records become: one, or one each for a journal's."""
+        if self._is_journal:
+            return ((number, number + 1) for number in range(count))
+        return [(0, count)] if count else []
+
+    def between(self, first: int, stop: int) -> Array:
+        """Bytes of the records from ``first`` to before ``stop``."""
+        return self.body[int(self.ends[first - 1]) if first else 0 : int(self.ends[stop - 1])]
 
 
 def pieces(reader: Reader, partition: Partition, topic: str, begin: int, end: int, ids: Iterable[int] = ()) -> Iterable[Piece]:
@@ -191,12 +191,16 @@ class Stretch:
         writer: of the local topic, with holes.
         begin: first offset wanted.
         ids: schema ids that records may carry; none: any.
+        held_from: the partition's log-start offset.
 
     Attributes:
         bad: (offset, raw value) of records that do not decode, left out.
     """
 
-    def __init__(self, reader: Reader, partition: Partition, writer: TopicWriter, begin: int, ids: Iterable[int] = ()) -> None:
+    def __init__(
+        self, reader: Reader, partition: Partition, writer: TopicWriter, begin: int, ids: Iterable[int] = (), held_from: int = 0
+    ) -> None:
+        self.held_from = held_from
         self.reader = reader
         self.partition = partition
         self.writer = writer
@@ -226,22 +230,19 @@ class Stretch:
         begin = max(self.begin, self.writer.next_offset)
         if begin >= end or limit == 0:
             return 0
-        held = self.reader.start(self.partition)
-        if held > begin:
-            raise OffsetOutOfRange(
-                f"{self.partition[0]}/{self.partition[1]}: offsets {begin} to {held - 1} are gone from the cluster, retention has removed them; "
-                "what an archive of them holds can still be verified"
-            )
+        if self.held_from > begin:
+            where = f"{self.partition[0]}/{self.partition[1]}: offsets {begin} to {self.held_from - 1}"
+            raise OffsetOutOfRange(f"{where} are gone from the cluster, retention has removed them; verify from an archive that holds them")
         appended = 0
         for piece in pieces(self.reader, self.partition, self.writer.topic, begin, end, self.ids):
             self.bad += piece.bad
             count = len(piece) if limit is None else min(len(piece), limit - appended)
             wanted = count if on_entry is None else piece.wanted(count, on_entry)
             is_cut, count = wanted < count, wanted
-            if count:
-                times = int(piece.times[:count].max(initial=0))
-                self.writer.append(piece.first(count), count, times, offsets=piece.offsets[:count])
-                appended += count
+            for first, stop in piece.blocks(count):
+                times = int(piece.times[first:stop].max(initial=0))
+                self.writer.append(piece.between(first, stop), stop - first, times, offsets=piece.offsets[first:stop])
+            appended += count
             on_progress(self.reader.position(self.partition))
             if is_cut or (limit is not None and appended >= limit):
                 break

@@ -26,6 +26,8 @@ from schemas.errors import CorruptLog, WrongUse
 from streams.log.digest import topic_digest
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
+from streams.log.kafka.errors import reach
+from streams.log.kafka.ranges import held_ranges
 from streams.log.kafka.transport import Partition, Reader, TopicChanged
 from streams.log.local import LocalLog
 from streams.log.manifest import RUN_MANIFEST
@@ -35,6 +37,8 @@ from streams.runtime.task import JOURNAL
 
 DEAD_LETTERS = "pipeline.dlq"
 Progress = Callable[[int, int], None]
+Held = dict[Partition, tuple[int, int]]
+Bad = dict[str, list[tuple[int, bytes]]]
 
 
 class NoTopology(WrongUse):
@@ -106,7 +110,7 @@ class Pulled(msgspec.Struct):
     counts: dict[str, int]
     added: dict[str, int]
     needs: Needs
-    undecodable: dict[str, list[tuple[int, bytes]]]
+    undecodable: Bad
     runs_on: bool
 
 
@@ -127,6 +131,7 @@ class TopologyPull:
         self.shard = shard
         self.to = to
         self.on_progress = on_progress
+        self._admin = reach(cluster)
         self._log = KafkaLog(cluster)
         self.journal: Partition = cluster.name(runtime_name(topology, JOURNAL)), shard
         self._check_journal()
@@ -149,32 +154,36 @@ class TopologyPull:
         reader = self._log.reader(self.cluster.name("pull"))
         try:
             before = {topic: folder.reader(topic).count for topic in folder.topics()}
-            end = reader.end(self.journal)
-            needs = self._pull_journal(folder, reader, end)
+            (begin, end), *_ = self._held([self.journal]).values()
+            needs = self._pull_journal(folder, reader, begin, end)
             self._check_topics(needs.facts)
-            bad = self._pull_inputs(folder, reader, needs)
-            runs_on = self._pull_outputs(folder, reader, needs, end, bad)
+            items = [*needs.facts["inputs"], *(item for item in needs.facts["outputs"] if item["published"])]
+            held = self._held([self._partition(item) for item in items])
+            bad = self._pull_inputs(folder, reader, needs, held)
+            runs_on = self._pull_outputs(folder, reader, needs, end, held, bad)
             counts = {topic: folder.reader(topic).count for topic in folder.topics()}
         finally:
             reader.close()
         added = {topic: count - before.get(topic, 0) for topic, count in counts.items()}
         return Pulled(counts, added, needs, _unexplained(folder, bad), runs_on)
 
-    def _pull_journal(self, folder: LocalLog, reader: Reader, end: int) -> Needs:
+    def _held(self, partitions: list[Partition]) -> dict[Partition, tuple[int, int]]:
+        return held_ranges(self._admin, partitions)
+
+    def _pull_journal(self, folder: LocalLog, reader: Reader, begin: int, end: int) -> Needs:
         """The journal up to the clock asked for; what it says of the other topics."""
         needs = Needs()
         if JOURNAL in folder.topics():
             for block in folder.reader(JOURNAL).blocks():
-                for body in _bodies(block.body, block.count):
-                    needs.add(decode_entry(body))
+                needs.add(decode_entry(block.body.tobytes()))
             self._check_same(needs.facts)
             start = folder.writer(JOURNAL).next_offset
         else:
-            start = reader.start(self.journal)
+            start = begin
         if start >= end and not needs.facts:
             raise NoTopology(f"{self.journal[0]}/{self.journal[1]} is empty: shard {self.shard} of {self.topology} has not begun; see 'sq status'")
         self._total = end - start
-        stretch = Stretch(reader, self.journal, folder.writer(JOURNAL, start, has_holes=True), start)
+        stretch = Stretch(reader, self.journal, folder.writer(JOURNAL, start, has_holes=True), start, held_from=begin)
         stretch.pull(end, on_entry=lambda body: self._wanted(needs, body), on_progress=lambda at: self.on_progress(at - start, 4 * self._total))
         if stretch.bad:
             raise CorruptLog(f"{self.journal[0]}/{self.journal[1]} offset {stretch.bad[0][0]}: no journal record, or one that fails its digest")
@@ -216,9 +225,9 @@ class TopologyPull:
     def _partition(self, item: dict[str, Any]) -> Partition:
         return self._name(item["topic"]), int(item["partition"])
 
-    def _pull_inputs(self, folder: LocalLog, reader: Reader, needs: Needs) -> dict[str, list[tuple[int, bytes]]]:
+    def _pull_inputs(self, folder: LocalLog, reader: Reader, needs: Needs, held: Held) -> Bad:
         """Every input as far as the journal consumed it; records left out because they do not decode."""
-        bad: dict[str, list[tuple[int, bytes]]] = {}
+        bad: Bad = {}
         ends = {item["topic"]: end for item, end in zip(needs.facts["inputs"], needs.input_ends, strict=True)}
         self._total = sum(max(0, end - int(item["start_offset"])) for item, end in zip(needs.facts["inputs"], needs.input_ends, strict=True))
         self._total += sum(needs.output_counts)
@@ -227,30 +236,31 @@ class TopologyPull:
             if ends[topic] <= start:
                 continue
             writer = folder.writer(topic, start, has_holes=True)
-            stretch = Stretch(reader, self._partition(item), writer, start, [int(each) for each in item["schema_ids"]])
+            partition = self._partition(item)
+            stretch = Stretch(reader, partition, writer, start, [int(each) for each in item["schema_ids"]], held[partition][0])
             stretch.pull(ends[topic], on_progress=partial(self._progress, start))
             self._done += ends[topic] - start
             bad[topic] = stretch.bad
         return bad
 
-    def _pull_outputs(self, folder: LocalLog, reader: Reader, needs: Needs, journal_end: int, bad: dict[str, list[tuple[int, bytes]]]) -> bool:
+    def _pull_outputs(self, folder: LocalLog, reader: Reader, needs: Needs, journal_end: int, held: Held, bad: Bad) -> bool:
         """Every published output: the records the journal counts, and where it has not gone on, whatever lies behind them too."""
         stretches: list[tuple[Stretch, int]] = []
         for item, count in zip(needs.facts["outputs"], needs.output_counts, strict=True):
             if not item["published"]:
                 continue
             start = int(item["start_offset"])
-            held = folder.reader(item["topic"]).count if item["topic"] in folder.topics() else 0
+            there = folder.reader(item["topic"]).count if item["topic"] in folder.topics() else 0
             partition = self._partition(item)
-            end = reader.end(partition)
-            if start >= end and not held:
+            first, end = held[partition]
+            if start >= end and not there:
                 continue
             writer = folder.writer(item["topic"], start, has_holes=True)
-            stretch = Stretch(reader, partition, writer, start, [int(item["schema_id"])] if int(item["schema_id"]) >= 0 else [])
-            stretch.pull(end, limit=max(0, count - held), on_progress=partial(self._progress, start))
+            stretch = Stretch(reader, partition, writer, start, [int(item["schema_id"])] if int(item["schema_id"]) >= 0 else [], first)
+            stretch.pull(end, limit=max(0, count - there), on_progress=partial(self._progress, start))
             self._done += count
             stretches.append((stretch, end))
-        runs_on = self.to is not None or reader.end(self.journal) != journal_end
+        runs_on = self.to is not None or self._held([self.journal])[self.journal][1] != journal_end
         for stretch, end in stretches:
             if not runs_on:
                 stretch.pull(end)
@@ -262,15 +272,7 @@ class TopologyPull:
         self.on_progress(min(self._done + at - start, self._total), self._total)
 
 
-def _bodies(body: Any, count: int) -> list[bytes]:
-    """The records of a block, one by one."""
-    if count == 1:
-        return [bytes(body)]
-    ends = codec("JournalRecord").record_ends(body, count).tolist()
-    return [bytes(body[start:end]) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
-
-
-def _unexplained(folder: LocalLog, bad: dict[str, list[tuple[int, bytes]]]) -> dict[str, list[tuple[int, bytes]]]:
+def _unexplained(folder: LocalLog, bad: Bad) -> Bad:
     """Records that were left out and are not among the topology's dead letters with the very same bytes."""
     letters: set[tuple[str, int, bytes]] = set()
     if any(bad.values()) and DEAD_LETTERS in folder.topics():

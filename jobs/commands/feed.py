@@ -40,10 +40,9 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Feed; 130 if it was interrupted."""
-    from schemas.registry import resolve
-
     from connectors.live_feed import LiveFeed, fed_topics
     from jobs.progress import ProgressBar
+    from schemas.registry import resolve
     from streams.log.kafka.cluster import find_cluster
     from streams.log.kafka.producing import PlainProducer, partition_ends
     from streams.log.local import LocalLog

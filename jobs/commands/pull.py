@@ -73,7 +73,8 @@ def _topology(arguments: argparse.Namespace, cluster: Any) -> int:
             manifest = close_pulled(folder, pulled, cluster)
     for topic, found in pulled.undecodable.items():
         offsets = ", ".join(str(offset) for offset, _ in found[:5])
-        sys.stderr.write(f"sq: {topic}: {len(found)} records do not decode and are no dead letters of {arguments.topology}; left out: offset {offsets}\n")
+        what = f"{len(found)} records do not decode and are no dead letters of {arguments.topology}"
+        sys.stderr.write(f"sq: {topic}: {what}; left out: offset {offsets}\n")
     if arguments.json:
         facts = {key: manifest[key] for key in ("status", "batches", "records", "clock_end", "topics", "undecodable")}
         print(json.dumps(facts | {"runs_on": pulled.runs_on}, sort_keys=True))

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-from schemas.registry import resolve
 
 from jobs.live.claims import TOPIC, close, open_claims, read_claims
 from jobs.live.deployment import maker, with_strategy_file
 from jobs.live.proof import deployment_of, task_spec
 from schemas.errors import WrongUse
+from schemas.registry import resolve
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.runtime.journal import GENESIS

@@ -101,7 +101,7 @@ def _cut(segment: Segment) -> list[TornTail]:
         raise CorruptBlock(str(segment.path), fault.position, segment.end_offset, fault.what)
     entries = len(segment.index)
     what = fault.what if fault else ""
-    if entries and fault is None and is_journal(segment.topic) and not segment.has_holes:
+    if entries and fault is None and is_journal(segment.topic):
         if not _last_record_is_whole(segment):
             entries, what = entries - 1, "the journal's last record fails its digest"
     elif entries and fault is None:

@@ -99,7 +99,7 @@ class TopicWriter:
         if count < 1:
             raise WrongUse(f"a block of {self.topic} needs at least one record, not {count}")
         runs = self._runs_of(offsets, count) if offsets is not None else None
-        if count > 1 and self._is_journal and not self.has_holes:
+        if count > 1 and self._is_journal:
             raise WrongUse(f"a block of {self.topic} holds one record, not {count}: its digest proves the block")
         view = memoryview(body).cast("B")
         if self.next_offset - self._segment_first >= self._segment_records:

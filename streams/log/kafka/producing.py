@@ -10,25 +10,17 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._listoffsets import OffsetSpec
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from schemas.errors import ShrivenError, WrongUse
 from streams.log.kafka.cluster import Cluster
+from streams.log.kafka.errors import LOGGER, explain, reach
+from streams.log.kafka.ranges import held_ranges
 
 ANSWER_SECONDS = 10.0
 DELIVERY_SECONDS = 120
 QUEUE_RECORDS = 400_000
 QUEUE_KILOBYTES = 256 << 10
-SETTLING = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART)
-"""What a broker says of a topic that was just made."""
-
-
-class ClusterUnreachable(ShrivenError):
-    """No broker answers."""
-
-    code = "cluster_unreachable"
 
 
 class MissingTopic(WrongUse):
@@ -44,34 +36,23 @@ class NotDelivered(ShrivenError):
 
 
 def partition_ends(cluster: Cluster, topics: Sequence[str]) -> dict[str, list[int]]:
-    """End offset of every partition, by topic (names without prefix).
+    """Last stable offset of every partition, by topic (names without prefix).
 
     Raises:
-        ClusterUnreachable: no broker answers within 10 s.
+        BrokerUnreachable: no broker answers within 10 s. CredentialsRefused, NotAllowed: it refuses this user.
         MissingTopic: names those that are not there.
     """
-    admin = AdminClient({"log_level": 0, **cluster.client(client_id="sq")})
+    admin = reach(cluster)
+    try:
+        found = admin.list_topics(timeout=ANSWER_SECONDS).topics
+    except KafkaException as problem:
+        raise explain(problem, cluster, "listing topics") from None
     names = {topic: cluster.name(topic) for topic in topics}
-    deadline = time.monotonic() + ANSWER_SECONDS
-    while True:
-        try:
-            found = admin.list_topics(timeout=ANSWER_SECONDS).topics
-            missing = [name for name in names.values() if name not in found]
-            if missing:
-                raise MissingTopic(f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not on {cluster.bootstrap}; run 'sq topics apply'")
-            latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-            wanted = {TopicPartition(name, partition): latest for name in names.values() for partition in found[name].partitions}
-            asked = admin.list_offsets(wanted, request_timeout=ANSWER_SECONDS)
-            ends = {(each.topic, each.partition): answer.result().offset for each, answer in asked.items()}
-            return {topic: [ends[name, partition] for partition in sorted(found[name].partitions)] for topic, name in names.items()}
-        except KafkaException as problem:
-            error = problem.args[0]
-            if error.code() in SETTLING and time.monotonic() < deadline:
-                time.sleep(0.1)
-                continue
-            raise ClusterUnreachable(
-                f"no answer from {cluster.bootstrap} within {ANSWER_SECONDS:.0f} s ({_words(error)}); see 'sq kafka status', or check the address"
-            ) from None
+    missing = [name for name in names.values() if name not in found]
+    if missing:
+        raise MissingTopic(f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not on {cluster.bootstrap}; run 'sq topics apply'")
+    held = held_ranges(admin, [(name, partition) for name in names.values() for partition in found[name].partitions])
+    return {topic: [held[name, partition][1] for partition in sorted(found[name].partitions)] for topic, name in names.items()}
 
 
 class PlainProducer:
@@ -84,7 +65,7 @@ class PlainProducer:
     """
 
     def __init__(self, cluster: Cluster, client_id: str, on_trouble: Any = lambda _text: None) -> None:
-        self._bootstrap = cluster.bootstrap
+        self._cluster = cluster
         self._on_trouble = on_trouble
         self._told_at = -ANSWER_SECONDS
         self._failure: tuple[KafkaError, Any] | None = None
@@ -100,7 +81,7 @@ class PlainProducer:
             retry_backoff_ms=1,
         )
         # told only of records that failed: a callback for each delivered one would cost more than the record itself
-        settings |= {"log_level": 0, "delivery.report.only.error": True, "on_delivery": self._delivered, "error_cb": self._error}
+        settings |= {"logger": LOGGER, "delivery.report.only.error": True, "on_delivery": self._delivered, "error_cb": self._error}
         self._producer = Producer(settings)
 
     def send(self, topic: str, values: Sequence[bytes], keys: Sequence[bytes | None], partitions: Sequence[int]) -> None:
@@ -154,14 +135,14 @@ class PlainProducer:
             self._failure = self._failure or (error, None)
         elif error.code() == KafkaError._ALL_BROKERS_DOWN and time.monotonic() - self._told_at >= ANSWER_SECONDS:
             self._told_at = time.monotonic()
-            self._on_trouble(f"no broker of {self._bootstrap} answers; trying for {DELIVERY_SECONDS} s")
+            self._on_trouble(f"no broker of {self._cluster.bootstrap} answers; trying for {DELIVERY_SECONDS} s")
 
     def _check(self) -> None:
         if self._failure is None:
             return
         error, message = self._failure
         if message is None:
-            raise NotDelivered(f"{self._bootstrap} refuses this producer ({_words(error)}); start the command again")
+            raise NotDelivered(f"{self._cluster.bootstrap} refuses this producer ({error.str()}); start the command again")
         raise self._refused(error, message.topic(), message.partition(), len(message.value() or b""))
 
     def _refused(self, error: KafkaError, topic: str, partition: int, length: int) -> NotDelivered:
@@ -173,12 +154,7 @@ class PlainProducer:
             return NotDelivered(f"{where} was not acknowledged within {DELIVERY_SECONDS} s; see 'sq kafka status' and start the command again")
         if error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION):
             return NotDelivered(f"{where}: the topic or partition is gone; run 'sq topics drift'")
-        return NotDelivered(f"{where} was refused ({_words(error)}); what was acknowledged before it stays")
-
-
-def _words(error: Any) -> str:
-    """A client error's own name in lower case: no punctuation of the library's texts."""
-    return str(error.name()).strip("_").lower().replace("_", " ")
+        return NotDelivered(f"{where} was refused: {explain(error, self._cluster).text}; what was acknowledged before it stays")
 
 
 def framed(head: bytes, body: bytes, ends: Sequence[int]) -> list[bytes]:
