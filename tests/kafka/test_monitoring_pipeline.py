@@ -29,7 +29,7 @@ from infra.grafana.generate import FOLDER
 from infra.grafana.queries import expanded, step_seconds, targets
 from infra.kafka.broker import Broker
 from infra.kafka.registry import Registry
-from infra.monitoring.stack import Stack
+from infra.monitoring.stack import CALENDAR, Stack
 from infra.prometheus.generate import alert_rules, recording_rules
 
 pytestmark = pytest.mark.broker
@@ -40,7 +40,6 @@ PATIENCE_SECONDS = 180
 WARM_SECONDS = 420
 # what is empty where nothing is wrong, or has not happened yet; each panel says so in words
 NOTHING_YET = {
-    "Market": "no calendar is given",
     "Retention margin": "a topic may be kept for ever",
     "Progress": "no replay runs",
     "Speed": "no replay runs",
@@ -122,7 +121,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         registry.start()
         broker.start()
         (home / "cluster.json").write_text(json.dumps({"bootstrap": broker.bootstrap, "registry": registry.url}))
-        for arguments in (("topics", "apply"), ("generate", "--minutes", "240", "--seed", "7", "--out", str(home / "market"))):
+        for arguments in (("topics", "apply"), ("generate", "--minutes", "90", "--seed", "7", "--out", str(home / "market"))):
             done = subprocess.run(sq(*arguments), env=environment, capture_output=True, text=True, timeout=WARM_SECONDS)
             assert done.returncode == 0, done.stderr
         rules = home / "rules"
@@ -130,9 +129,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         (rules / "recording.yml").write_text(json.dumps(recording_rules(PACE)))
         (rules / "alerts.yml").write_text(json.dumps(alert_rules(PACE)))
         os.environ["SQ_KAFKA_HOME"] = str(home)
-        stack.up("local", sq("lag", "--interval", "1", "--window", "10", "--serve"), rules=rules)
+        stack.up(sq("lag", "--interval", "1", "--window", "10", "--calendar", str(CALENDAR), "--serve"), rules=rules)
         pipeline = start("run", "run", "pipeline", "--clock", "event", "--strategy", "ema-cross", "--set", "fast=5", "--set", "slow=15")
-        start("feed", "feed", str(home / "market"), "--speed", "8")
+        start("feed", "feed", str(home / "market"), "--speed", "5")
         found = Running(home, broker, stack, pipeline)
         until("orders flow and are measured", lambda: found.value("sum(rate(shriven_fills_total[30s]))") > 0, WARM_SECONDS)
         until("lag is measured", lambda: found.value("count(shriven_consumer_lag_seconds)") > 0)
