@@ -11,11 +11,12 @@ import msgspec
 from jobs.configuration import BadConfiguration, Configuration
 from jobs.live.claims import TOPIC as TOPOLOGIES
 from jobs.live.claims import claim
+from jobs.live.looking import first_entry
 from jobs.pipeline import FEEDS, JOBS, strategy_source, topology_over
 from jobs.runs import versions
 from schemas.catalogue import TOPICS
 from schemas.records import Instrument
-from schemas.registry import resolve
+from schemas.registry import Registry, RegistryUnreachable, check_ids
 from schemas.vocabulary import InstrumentKind
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
@@ -69,7 +70,7 @@ class Deployment(msgspec.Struct, kw_only=True):
         publish: topics written to the log.
         shards: how many the topology has.
         journal_id: 24 bits, from the topology's claim.
-        schema_ids: by topic, resolved once at start.
+        schema_ids: by topic, resolved once at start; ``claim_ids`` the same of the topic of claims.
     """
 
     job: str
@@ -83,6 +84,7 @@ class Deployment(msgspec.Struct, kw_only=True):
     shards: int = 1
     journal_id: int = 0
     schema_ids: dict[str, int] = {}
+    claim_ids: dict[str, int] = {}
 
     def sample(self) -> Topology:
         """The job's stages over one made-up instrument: what it writes, and what it compiles."""
@@ -140,6 +142,7 @@ def facts_of(deployment: Deployment) -> dict[str, Any]:
         "versions": versions(),
         "configuration": msgspec.to_builtins(deployment.configuration),
         "files": files,
+        "ids": {**{runtime_name(deployment.topology, topic): found for topic, found in deployment.schema_ids.items()}, **deployment.claim_ids},
     }
 
 
@@ -206,9 +209,31 @@ def prepared(deployment: Deployment) -> Deployment:
     if missing:
         extra = "" if deployment.topology == "pipeline" else f" --topology {deployment.topology}"
         raise TopicChanged(f"the cluster has no {', '.join(missing)}; make them with 'sq topics apply{extra}'")
-    ids = resolve(deployment.cluster, [*names.values(), TOPOLOGIES])
-    deployment.schema_ids = {topic: ids[name] for topic, name in names.items()}
     deployment.shards = found[deployment.cluster.name(names[JOURNAL])].partitions
+    ids = _schema_ids(log, deployment, [*names.values(), TOPOLOGIES])
+    deployment.schema_ids = {topic: ids[name] for topic, name in names.items()}
+    deployment.claim_ids = {TOPOLOGIES: ids[TOPOLOGIES]}
     own = [names[topic] for topic in deployment.publish]
     deployment.journal_id = claim(log, deployment.cluster, deployment.topology, own, deployment.shards, ids[TOPOLOGIES])
     return deployment
+
+
+def _schema_ids(log: KafkaLog, deployment: Deployment, names: Sequence[str]) -> dict[str, int]:
+    """Registry ids by topic, and none that means something else than when the journal began; with the registry away, those of the journal.
+
+    Raises:
+        SchemaIdReassigned: the registry was wiped, or is another one.
+        RegistryUnreachable: it does not answer, and there is no journal yet.
+    """
+    first = first_entry(log, deployment.cluster, deployment.topology, 0)
+    facts = first.facts if first is not None else {}
+    before = {int(each): bytes.fromhex(item["fingerprint"]) for item in facts.get("inputs", []) for each in item["schema_ids"]}
+    try:
+        with Registry(deployment.cluster) as registry:
+            check_ids(before, registry.fingerprints(before))
+            return registry.resolve(names)
+    except RegistryUnreachable:
+        if "ids" not in facts:
+            raise
+        known: dict[str, int] = facts["ids"]
+        return known

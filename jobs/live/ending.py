@@ -10,6 +10,7 @@ import msgspec
 
 from jobs.live.claims import TOPIC, close, open_claims, read_claims
 from jobs.live.deployment import maker, with_strategy_file
+from jobs.live.looking import first_entry
 from jobs.live.proof import deployment_of, task_spec
 from schemas.errors import WrongUse
 from schemas.registry import resolve
@@ -17,7 +18,6 @@ from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.runtime.journal import GENESIS
 from streams.runtime.live.spec import runtime_name
-from streams.runtime.live.stored import read_journal
 from streams.runtime.live.task import LiveTask
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.task import JOURNAL
@@ -43,14 +43,11 @@ def end_topology(cluster: Cluster, topology: str) -> Iterator[str]:
     names = [runtime_name(topology, JOURNAL), runtime_name(topology, SNAPSHOTS), TOPIC]
     ids = resolve(cluster, names)
     for shard in range(claims[topology][1].shards):
-        partition = cluster.name(names[0]), shard
-        reader = log.reader(cluster.name("ending"))
-        first = next(read_journal(reader, partition, reader.start(partition), reader.end(partition)), None)
-        reader.close()
-        if first is None or first[1].kind != GENESIS:
+        first = first_entry(log, cluster, topology, shard)
+        if first is None or first.kind != GENESIS:
             yield f"{topology} shard {shard}: never began"
             continue
-        facts = first[1].facts
+        facts = first.facts
         with tempfile.TemporaryDirectory() as folder:
             deployment = with_strategy_file(deployment_of(facts, cluster), Path(folder), facts.get("files", {}))
             spec = task_spec(facts, cluster.environment)

@@ -59,6 +59,17 @@ def member_count(admin: KafkaAdmin, cluster: Cluster, topology: str) -> int:
     return len(admin.client.describe_consumer_groups([group], request_timeout=SECONDS)[group].result().members)
 
 
+def first_entry(log: KafkaLog, cluster: Cluster, topology: str, shard: int) -> JournalEntry | None:
+    """The journal's first record."""
+    partition = cluster.name(runtime_name(topology, JOURNAL)), shard
+    reader = log.reader(cluster.name("status"))
+    try:
+        found = next(read_journal(reader, partition, reader.start(partition), reader.end(partition)), None)
+        return found[1] if found is not None else None
+    finally:
+        reader.close()
+
+
 def last_entry(log: KafkaLog, cluster: Cluster, topology: str, shard: int) -> JournalEntry | None:
     """The journal's last record."""
     partition = cluster.name(runtime_name(topology, JOURNAL)), shard
