@@ -194,6 +194,7 @@ def test_f1_a_killed_child_is_seen_and_forgotten(running: Running) -> None:
     assert running.value(restarts) == before + 1
     assert running.value('sum(shriven_task_endings_total{code="killed"})') >= 1
     until("it recovered", lambda: running.value("sum(shriven_recoveries_total)") == 1)
+    until("the killed one is forgotten", lambda: "ProcessDown" not in running.firing())
     until("it goes on", lambda: running.value("sum(rate(shriven_batches_total[10s]))") > 0)
 
 
