@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,29 @@ class LiveMarket:
                 writer.commit()
                 count += len(part)
         return count
+
+    @contextmanager
+    def cluster_without_instruments(self) -> Iterator[Callable[[], int]]:
+        """Market data alone is there; the function handed out writes the rest and returns how many records there are."""
+        with LocalLog.open(self.recording) as source:
+            bodies = {
+                topic: [body for block in source.reader(topic).blocks() for body in split(block.body, block.count, topic_of(topic).record)]
+                for topic in ("ref.instruments", "md.trades", "md.depth")
+            }
+
+        def write(topics: tuple[str, ...]) -> None:
+            writer = self.log.plain_writer()
+            for topic in topics:
+                writer.begin()
+                writer.produce(self.cluster.name(topic), 0, [header(self.ids[topic]) + body for body in bodies[topic]])
+                writer.commit()
+
+        def rest() -> int:
+            write(("ref.instruments",))
+            return sum(map(len, bodies.values()))
+
+        write(("md.trades", "md.depth"))
+        yield rest
 
     def task(self, on_step: Callable[[str], None] = lambda _: None, bounds: Bounds = BOUNDS, shard: int = 0) -> LiveTask:
         """A task of this market, in this process."""

@@ -37,6 +37,7 @@ def main() -> int:
         if name == script["die_at"]:
             left -= 1
             if left == 0:
+                time.sleep(script.get("linger_seconds", 0.0))  # what was written is on the broker by then
                 os.kill(os.getpid(), signal.SIGKILL)
 
     bounds = Bounds(records=script.get("batch", 200), order_wait_seconds=30.0)

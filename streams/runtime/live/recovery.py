@@ -84,8 +84,10 @@ class Recovery:
         started = task.monotonic()
         task.genesis = entries[0][1].facts
         offset, last = entries[-1]
-        code = next((entry.facts["new"] for _, entry in reversed(entries) if entry.kind == UPGRADE), None)
-        before = {**task.genesis, **(code or {})}
+        upgrade = next((entry.facts["new"] for _, entry in reversed(entries) if entry.kind == UPGRADE), None)
+        if upgrade is None and self.snapshot is not None and self.snapshot.code and self.snapshot.code != task.genesis.get("code"):
+            upgrade = {"code": self.snapshot.code, "sources": {}}
+        before = {**task.genesis, **(upgrade or {})}
         is_drained = self.snapshot is not None and last.sequence == self.snapshot.journal_sequence
         is_upgrade = before.get("code") != self.spec.facts.get("code")
         self._check(before, is_upgrade, is_drained)

@@ -87,6 +87,7 @@ class LiveSnapshot(msgspec.Struct, kw_only=True):
         instruments: what the stages were built over.
         states: by stage.
         skips: records that operators left out: topic, offset, why.
+        code: digest of the code that wrote it; an Upgrade before it is not read again.
     """
 
     sequence: int
@@ -99,6 +100,7 @@ class LiveSnapshot(msgspec.Struct, kw_only=True):
     instruments: list[Instrument]
     states: dict[str, bytes]
     skips: list[tuple[str, int, str]] = []
+    code: str = ""
 
     def digests(self) -> list[bytes]:
         """SHA-256 per stage, in the order the journal has them."""

@@ -394,6 +394,7 @@ class LiveTask:
             instruments=self.execution.known,
             states=states,
             skips=self.execution.skips(),
+            code=self.spec.facts.get("code", ""),
         )
         keys, values = snapshot_values(snapshot, self.spec.schema_ids[SNAPSHOTS])
         self.snapshots.begin()
