@@ -2,7 +2,7 @@
 
 ::
 
-    <home>/targets/          file_sd: what every process of ours writes, and the exporter's
+    <home>/targets/          file_sd: what every process of ours writes, the exporter too
     <home>/monitor/          ports (chosen once), configurations, rules, data and logs
     <home>/monitor/grafana/  provisioning and dashboards: what a Grafana is given
 """
@@ -27,6 +27,7 @@ from schemas.errors import WrongUse
 
 RULES = Path(__file__).resolve().parents[1] / "prometheus" / "rules"
 DASHBOARDS = Path(__file__).resolve().parents[1] / "grafana" / "dashboards"
+CALENDAR = Path(__file__).resolve().parents[1] / "prometheus" / "calendar.toml"
 READY_SECONDS = 60.0
 RETENTION = "15d"
 Say = Callable[[str], None]
@@ -80,13 +81,10 @@ class Stack:
         """``127.0.0.1:PORT`` of a service."""
         return f"127.0.0.1:{self.ports[name]}"
 
-    def up(
-        self, environment: str, exporter: Sequence[str] = (), *, notify: str = "", deadman: str = "", rules: Path = RULES, say: Say = lambda _: None
-    ) -> None:
+    def up(self, exporter: Sequence[str] = (), *, notify: str = "", deadman: str = "", rules: Path = RULES, say: Say = lambda _: None) -> None:
         """Start what does not run and wait until it answers; rules and configuration are those of now.
 
         Args:
-            environment: label of the exporter's series.
             exporter: command of the lag exporter up to its port, which is appended; empty: none is started.
             notify: webhook of alerts.
             deadman: webhook of the dead-man's switch.
@@ -119,7 +117,6 @@ class Stack:
         }
         if exporter:
             commands["lag"] = [*exporter, str(self.ports["lag"])]
-            self._target(environment)
         fresh = [name for name in commands if not self.processes[name].alive]
         try:
             for name in fresh:
@@ -139,7 +136,6 @@ class Stack:
         ran = any(process.alive for process in self.processes.values())
         for process in self.processes.values():
             process.stop()
-        self._target_path().unlink(missing_ok=True)
         return ran
 
     def status(self) -> dict[str, dict[str, Any]]:
@@ -181,13 +177,6 @@ class Stack:
         shutil.copytree(DASHBOARDS, self.grafana / "dashboards")
         (self.home / "targets").mkdir(parents=True, exist_ok=True)
 
-    def _target_path(self) -> Path:
-        return self.home / "targets" / "lag.json"
-
-    def _target(self, environment: str) -> None:
-        labels = {"job": "lag", "environment": environment}
-        self._target_path().write_text(json.dumps([{"targets": [self.address("lag")], "labels": labels}]) + "\n")
-
     def _wait(self, name: str) -> None:
         end = time.monotonic() + READY_SECONDS
         while not self._answers(name):
@@ -209,4 +198,4 @@ class Stack:
 
 def exporter_command() -> list[str]:
     """The lag exporter of this installation, up to its port."""
-    return [sys.executable, "-m", "jobs.sq", "lag", "--serve"]
+    return [sys.executable, "-m", "jobs.sq", "lag", "--calendar", str(CALENDAR), "--serve"]

@@ -56,15 +56,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _up(stack: Any, arguments: argparse.Namespace) -> int:
     from infra.monitoring.stack import exporter_command
-    from jobs.telemetry.serving import environment_label, prune
+    from jobs.telemetry.serving import prune
     from streams.log.kafka.cluster import find_cluster
 
-    cluster = find_cluster(arguments.cluster)
+    find_cluster(arguments.cluster)  # refuses before anything is started
     prune(stack.home)
     command = exporter_command()
     exporter = [*command[:-1], arguments.cluster, command[-1]] if arguments.cluster else command
     stack.up(
-        environment_label(cluster.environment),
         exporter,
         notify=arguments.notify,
         deadman=arguments.deadman,

@@ -25,7 +25,7 @@ from jobs.live.deployment import Deployment, facts_of
 from jobs.live.membership import Membership
 from jobs.live.slot import Slot
 from jobs.telemetry.logs import Log, hide
-from jobs.telemetry.serving import serve
+from jobs.telemetry.serving import prune, serve
 from jobs.telemetry.task import MemberMetrics, ProcessMetrics
 from streams.log.kafka.cluster import home
 
@@ -250,6 +250,7 @@ class Parent:
             return
         self.owned[shard] = None
         cause = child.failure.get("code", f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}")
+        prune(home())  # what a killed child left behind would be taken for a process that hangs
         self.metrics.ended(shard, "drained" if not code else "killed" if code < 0 else child.failure.get("code", "defect"))
         if self.is_stopping.is_set():
             return

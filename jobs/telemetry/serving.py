@@ -1,7 +1,7 @@
 """``/metrics`` and ``/healthz`` of one process, and the target file by which Prometheus finds its port.
 
-Every process serves on a port of its own (children too: each has its own registry) and writes ``<home>/targets/<job>-<pid>.json``, a file_sd entry.
-The file goes when the process ends; what a killed process left behind is removed by the next one that starts.
+Every process serves on a port of its own (children too: each has its own registry) and writes ``<home>/targets/<job>-<host>-<pid>.json``, an entry
+of file_sd. The file goes when the process ends; what a killed process left behind is removed by the next one that starts.
 
 ``/healthz`` answers while the interpreter runs. It asks neither Kafka nor the registry: a broker that is away is no reason to kill a process that
 waits for it (fault F5).
@@ -10,6 +10,7 @@ waits for it (fault F5).
 from __future__ import annotations
 
 import atexit
+import glob
 import json
 import os
 import socket
@@ -43,7 +44,7 @@ class PortTaken(WrongUse):
 class _Handler(BaseHTTPRequestHandler):
     registry: CollectorRegistry
     health: Callable[[], str]
-    scraped: Callable[[float], None]
+    scraped: Callable[[float, bool], None]
 
     def do_GET(self) -> None:  # noqa: N802 - the base class's name
         path = self.path.split("?", 1)[0]
@@ -52,9 +53,10 @@ class _Handler(BaseHTTPRequestHandler):
             return self._answer(503 if problem else 200, "text/plain; charset=utf-8", (problem or "ok").encode() + b"\n")
         if path == "/metrics":
             began = time.monotonic()
+            self.scraped(began, False)
             encode, content_type = choose_encoder(self.headers.get("Accept", ""))
             self._answer(200, content_type, encode(self.registry))
-            return self.scraped(began)
+            return self.scraped(began, True)
         return self._answer(404, "text/plain; charset=utf-8", b"/metrics or /healthz\n")
 
     def _answer(self, status: int, content_type: str, body: bytes) -> None:
@@ -79,24 +81,26 @@ class Server:
         self._target = target
         self._owner = os.getpid()
         self._scraped = threading.Condition()
-        self._last_scrape = 0.0
+        self._last_seen = self._last_answered = 0.0
         self.port = int(server.server_address[1])
         self._thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.2}, name="metrics", daemon=True)
         self._thread.start()
         atexit.register(self.close)
 
-    def scraped(self, began: float) -> None:
-        """A scrape that began then (monotonic seconds) was answered."""
+    def scraped(self, began: float, answered: bool) -> None:
+        """A scrape that began then (monotonic seconds) was seen, and, later, was answered."""
         with self._scraped:
-            self._last_scrape = began
-            self._scraped.notify_all()
+            self._last_seen = began
+            if answered:
+                self._last_answered = began
+                self._scraped.notify_all()
 
     def farewell(self) -> None:
         """Wait until the present values were scraped: for a process that ends with bad news. Without a Prometheus that watches there is no wait."""
         with self._scraped:
             now = time.monotonic()
-            if self._last_scrape and now - self._last_scrape < WATCHED_SECONDS:
-                self._scraped.wait_for(lambda: self._last_scrape > now, FAREWELL_SECONDS)
+            if self._last_seen and now - self._last_seen < WATCHED_SECONDS:
+                self._scraped.wait_for(lambda: self._last_answered > now, FAREWELL_SECONDS)
 
     def close(self) -> None:
         """End it; a second call does nothing. A forked child does not take its parent's file away."""
@@ -136,7 +140,11 @@ def serve(
     handler = type(
         "Handler",
         (_Handler,),
-        {"registry": registry, "health": staticmethod(health), "scraped": staticmethod(lambda began: made[0].scraped(began) if made else None)},
+        {
+            "registry": registry,
+            "health": staticmethod(health),
+            "scraped": staticmethod(lambda began, answered: made[0].scraped(began, answered) if made else None),
+        },
     )
     try:
         server = ThreadingHTTPServer((host, port), handler)
@@ -162,7 +170,7 @@ def write_target(home: Path, job: str, address: str, environment: str = "", pid:
     folder = home / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     pid = os.getpid() if pid is None else pid
-    path = folder / f"{job}-{pid}.json"
+    path = folder / f"{job}-{socket.gethostname()}-{pid}.json"
     draft = folder / f".{path.name}.draft"
     draft.write_text(json.dumps([{"targets": [address], "labels": {"job": job, "environment": environment_label(environment)}}]) + "\n")
     draft.rename(path)
@@ -170,9 +178,9 @@ def write_target(home: Path, job: str, address: str, environment: str = "", pid:
 
 
 def prune(home: Path) -> int:
-    """Remove target files of processes that are gone; returns how many."""
+    """Remove target files of this host's processes that are gone; returns how many. Containers that share the folder are hosts of their own."""
     removed = 0
-    for path in (home / FOLDER).glob("*-*.json"):
+    for path in (home / FOLDER).glob(f"*-{glob.escape(socket.gethostname())}-*.json"):
         pid = path.stem.rpartition("-")[2]
         if pid.isdigit() and not _alive(int(pid)):
             path.unlink(missing_ok=True)

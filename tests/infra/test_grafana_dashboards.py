@@ -27,7 +27,6 @@ from schemas.catalogue import TOPICS
 ROOT = Path(__file__).resolve().parents[2]
 DASHBOARDS: list[dict[str, Any]] = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(generate.FOLDER.glob("*.json"))]
 TARGETS = [target for board in DASHBOARDS for target in targets(board)]
-PANELS = [pytest.param(board, panel, id=f"{board['uid']}: {panel['title']}") for board in DASHBOARDS for panel in panels(board)]
 TARGET_LABELS = {"environment", "job", "instance", "le"}
 OUTSIDE = {"up": {"job", "instance", "environment"}, "ALERTS": {"alertname", "alertstate", "severity", "topology", "shard", "group", "topic", "area"}}
 # metrics that say something to a program, or that another series says better; each with its reason
@@ -129,8 +128,14 @@ def test_the_first_row_is_open_and_a_dashboard_begins_with_numbers(board: dict[s
     assert first["type"] == "row" and not first["collapsed"] and second["type"] == "stat"
 
 
-@pytest.mark.parametrize(("board", "panel"), PANELS)
-def test_a_panel_keeps_the_rules(board: dict[str, Any], panel: dict[str, Any]) -> None:
+@BOARD_IDS
+def test_panels_keep_the_rules(board: dict[str, Any]) -> None:
+    for panel in panels(board):
+        check_panel(panel)
+
+
+def check_panel(panel: dict[str, Any]) -> None:
+    """Title, description, data source, unit, queries."""
     assert panel["title"] and panel["description"].endswith((".", ".py"))
     assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
     assert panel["targets"], "no query"
@@ -144,8 +149,14 @@ def test_a_panel_keeps_the_rules(board: dict[str, Any], panel: dict[str, Any]) -
         assert target["legendFormat"] if panel["type"] in ("timeseries", "state-timeline") else True
 
 
-@pytest.mark.parametrize("target", TARGETS, ids=lambda target: f"{target.board}: {target.panel}")
-def test_a_query_is_promql_over_declared_metrics_with_known_labels(target: Target) -> None:
+@BOARD_IDS
+def test_queries_are_promql_over_declared_metrics_with_known_labels(board: dict[str, Any]) -> None:
+    for target in targets(board):
+        check_query(target)
+
+
+def check_query(target: Target) -> None:
+    """It parses, its metrics and labels exist, its legend has the labels it groups by."""
     known = {series: {*metric.labels, *TARGET_LABELS} for metric in declared().values() for series in metric.series}
     known |= {rule.name: set(rule.labels) for rule in RECORDINGS} | OUTSIDE
     found = selectors(whole(target))
@@ -159,8 +170,14 @@ def test_a_query_is_promql_over_declared_metrics_with_known_labels(target: Targe
         assert grouped and legend <= {label.strip() for label in grouped[1].split(",")}, "the legend names labels that the query does not leave"
 
 
-@pytest.mark.parametrize("target", TARGETS, ids=lambda target: f"{target.board}: {target.panel}")
-def test_counters_are_rated_and_aggregated_over_the_rate_interval(target: Target) -> None:
+@BOARD_IDS
+def test_counters_are_rated_and_aggregated_over_the_rate_interval(board: dict[str, Any]) -> None:
+    for target in targets(board):
+        check_rates(target)
+
+
+def check_rates(target: Target) -> None:
+    """Counters are never drawn raw, windows are Grafana's."""
     expr = re.sub(r'"[^"]*"', '""', target.expr)
     counters = {series for metric in declared().values() for series in metric.series if metric.kind != "gauge"}
     for name in counters:
@@ -239,4 +256,4 @@ def test_expansion_is_grafanas() -> None:
 def test_a_planted_defect_is_found(expr: str, problem: str) -> None:
     planted = Target("board", problem, "timeseries", expr, "", False)
     with pytest.raises((AssertionError, ValueError)):
-        test_a_query_is_promql_over_declared_metrics_with_known_labels(planted)
+        check_query(planted)

@@ -66,7 +66,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         shutil.copy(path, home / "targets" / path.name)
     stack = Stack(home, scrape_seconds=SCRAPE_SECONDS, dies_with_parent=True)
     try:
-        stack.up("test")
+        stack.up()
         _until_measured(stack.address("prometheus"))
         yield stack.address("prometheus")
     finally:

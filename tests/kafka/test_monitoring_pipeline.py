@@ -1,7 +1,7 @@
 """Monitoring of a running pipeline: real broker, registry, ``sq run``, ``sq feed``, lag exporter, Prometheus, Alertmanager (MON-6, MON-7, MON-8).
 
-Every panel's query returns data; F1, F5, F9 and F21 move their panel, fire the alert named for them and clear it. The rules are the committed ones with
-every window a tenth (``pace``), so that minutes become seconds. Oracles: Prometheus and Alertmanager, and what was done to the cluster by hand.
+Every panel's query returns data; F1, F5, F9 and F21 move their panel, fire the alert named for them and clear it. The rules are the committed ones
+with every window a tenth (``pace``), so that minutes become seconds. Oracles: Prometheus and Alertmanager, and what was done to the cluster by hand.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from needs import need_broker, need_registry
 from infra.grafana.generate import FOLDER
 from infra.grafana.queries import expanded, step_seconds, targets
 from infra.kafka.broker import Broker
+from infra.kafka.process import Process
 from infra.kafka.registry import Registry
-from infra.monitoring.stack import Stack
+from infra.monitoring.stack import CALENDAR, Stack
 from infra.prometheus.generate import alert_rules, recording_rules
 
 pytestmark = pytest.mark.broker
@@ -40,7 +41,6 @@ PATIENCE_SECONDS = 180
 WARM_SECONDS = 420
 # what is empty where nothing is wrong, or has not happened yet; each panel says so in words
 NOTHING_YET = {
-    "Market": "no calendar is given",
     "Retention margin": "a topic may be kept for ever",
     "Progress": "no replay runs",
     "Speed": "no replay runs",
@@ -64,7 +64,7 @@ class Running(NamedTuple):
     home: Path
     broker: Broker
     stack: Stack
-    pipeline: subprocess.Popen[bytes]
+    pipeline: Process
 
     @property
     def prometheus(self) -> str:
@@ -105,47 +105,47 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         if shutil.which(program) is None and shutil.which(program.removeprefix("prometheus-")) is None:
             pytest.skip(f"{program} is not installed (Debian: {program})")
     home = tmp_path_factory.mktemp("watched")
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("SQ_KAFKA")} | {"SQ_KAFKA_HOME": str(home)}
+    patch = pytest.MonkeyPatch()
+    for name in [each for each in os.environ if each.startswith("SQ_KAFKA")]:
+        patch.delenv(name)
+    patch.setenv("SQ_KAFKA_HOME", str(home))
     broker, registry = Broker(home / "broker", dies_with_parent=True), Registry(home / "registry", in_memory=True, dies_with_parent=True)
     stack = Stack(home, scrape_seconds=SCRAPE_SECONDS, dies_with_parent=True)
-    jobs: list[subprocess.Popen[bytes]] = []
+    jobs: list[Process] = []
 
     def sq(*arguments: str) -> list[str]:
         return [sys.executable, "-m", "jobs.sq", *arguments]
 
-    def start(name: str, *arguments: str) -> subprocess.Popen[bytes]:
-        with (home / f"{name}.log").open("wb") as log:
-            jobs.append(subprocess.Popen(sq(*arguments), env=environment, stdout=log, stderr=log, start_new_session=True))
+    def start(name: str, *arguments: str) -> Process:
+        jobs.append(Process(name, home, dies_with_parent=True))
+        jobs[-1].start(sq(*arguments))
         return jobs[-1]
 
     try:
         registry.start()
         broker.start()
         (home / "cluster.json").write_text(json.dumps({"bootstrap": broker.bootstrap, "registry": registry.url}))
-        for arguments in (("topics", "apply"), ("generate", "--minutes", "240", "--seed", "7", "--out", str(home / "market"))):
-            done = subprocess.run(sq(*arguments), env=environment, capture_output=True, text=True, timeout=WARM_SECONDS)
+        for arguments in (("topics", "apply"), ("generate", "--minutes", "90", "--seed", "7", "--out", str(home / "market"))):
+            done = subprocess.run(sq(*arguments), capture_output=True, text=True, timeout=WARM_SECONDS)
             assert done.returncode == 0, done.stderr
         rules = home / "rules"
         rules.mkdir()
         (rules / "recording.yml").write_text(json.dumps(recording_rules(PACE)))
         (rules / "alerts.yml").write_text(json.dumps(alert_rules(PACE)))
-        os.environ["SQ_KAFKA_HOME"] = str(home)
-        stack.up("local", sq("lag", "--interval", "1", "--window", "10", "--serve"), rules=rules)
+        stack.up(sq("lag", "--interval", "1", "--window", "10", "--calendar", str(CALENDAR), "--serve"), rules=rules)
         pipeline = start("run", "run", "pipeline", "--clock", "event", "--strategy", "ema-cross", "--set", "fast=5", "--set", "slow=15")
-        start("feed", "feed", str(home / "market"), "--speed", "8")
+        start("feed", "feed", str(home / "market"), "--speed", "5")
         found = Running(home, broker, stack, pipeline)
         until("orders flow and are measured", lambda: found.value("sum(rate(shriven_fills_total[30s]))") > 0, WARM_SECONDS)
         until("lag is measured", lambda: found.value("count(shriven_consumer_lag_seconds)") > 0)
         yield found
     finally:
-        os.environ.pop("SQ_KAFKA_HOME", None)
         for job in jobs:
-            if job.poll() is None:
-                os.killpg(job.pid, signal.SIGKILL)
-            job.wait(20)
+            job.kill()
         stack.down()
         broker.kill()
         registry.kill()
+        patch.undo()
 
 
 def fires_and_clears(running: Running, alert: str, cause: Callable[[], None], heal: Callable[[], None]) -> None:
@@ -155,7 +155,7 @@ def fires_and_clears(running: Running, alert: str, cause: Callable[[], None], he
     fired = until(f"{alert} fires", lambda: alert in running.firing())
     heal()
     cleared = until(f"{alert} clears", lambda: alert not in running.firing())
-    print(f"{alert}: fired after {fired:.1f} s, cleared after {cleared:.1f} s")
+    sys.stdout.write(f"{alert}: fired after {fired:.1f} s, cleared after {cleared:.1f} s\n")
 
 
 def test_every_query_of_every_panel_returns_numbers(running: Running) -> None:
@@ -194,6 +194,7 @@ def test_f1_a_killed_child_is_seen_and_forgotten(running: Running) -> None:
     assert running.value(restarts) == before + 1
     assert running.value('sum(shriven_task_endings_total{code="killed"})') >= 1
     until("it recovered", lambda: running.value("sum(shriven_recoveries_total)") == 1)
+    until("the killed one is forgotten", lambda: "ProcessDown" not in running.firing())
     until("it goes on", lambda: running.value("sum(rate(shriven_batches_total[10s]))") > 0)
 
 
@@ -248,7 +249,7 @@ def test_f5_brokers_away_is_one_alert_that_clears_and_the_pipeline_goes_on(runni
     fires_and_clears(running, "BrokerUnreachable", away, back)
     assert "BrokerUnreachable" in seen
     assert seen <= {"BrokerUnreachable", "DeadMansSwitch", "ProcessDown"}, "consequences are held back"
-    assert running.pipeline.poll() is None, "liveness does not depend on Kafka"
+    assert running.pipeline.alive, "liveness does not depend on Kafka"
     until("the pipeline goes on", lambda: running.value("sum(rate(shriven_batches_total[10s]))") > 0)
 
 

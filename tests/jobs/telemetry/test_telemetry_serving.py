@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +16,8 @@ import pytest
 
 from jobs.telemetry.serving import FOLDER, PortTaken, prune, serve, write_target
 from jobs.telemetry.task import ProcessMetrics
+
+HOST = socket.gethostname()
 
 
 def get(port: int, path: str, accept: str = "") -> tuple[int, str, str]:
@@ -72,17 +75,20 @@ def test_a_process_takes_its_target_file_away_and_what_a_killed_one_left_is_prun
         return process
 
     ended = start()
-    assert (tmp_path / FOLDER / f"task-{ended.pid}.json").exists()
+    assert (tmp_path / FOLDER / f"task-{HOST}-{ended.pid}.json").exists()
     ended.communicate("\n", timeout=60)
-    assert not (tmp_path / FOLDER / f"task-{ended.pid}.json").exists()
+    assert not (tmp_path / FOLDER / f"task-{HOST}-{ended.pid}.json").exists()
 
     killed = start()
     killed.kill()
-    left = tmp_path / FOLDER / f"task-{killed.pid}.json"
+    left = tmp_path / FOLDER / f"task-{HOST}-{killed.pid}.json"
     killed.communicate(timeout=60)
     mine = write_target(tmp_path, "member", "127.0.0.1:1")
+    foreign = tmp_path / FOLDER / f"task-another-host-{killed.pid}.json"
+    foreign.write_text("[]")
     assert left.exists()
     assert prune(tmp_path) == 1
+    assert foreign.exists(), "another container's process is not ours to judge"
     assert not left.exists() and mine.exists() and str(os.getpid()) in mine.name
 
 
