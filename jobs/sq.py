@@ -34,8 +34,10 @@ COMMANDS = {
     "stop": "stop",
     "status": "status",
     "lag": "lag",
+    "monitor": "monitor",
     "dlq": "dlq",
     "skip": "skip",
+    "project": "project",
     "bench": "bench",
 }
 """Command to its module in ``jobs.commands``."""

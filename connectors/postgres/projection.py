@@ -3,7 +3,7 @@
 For each batch, in one transaction:
 
 1. each partition's mark is read and locked, partitions in order, so that two workers never wait for each other in a ring;
-2. records before the mark are dropped: they are in the tables already;
+2. records before the mark are dropped: they are in the tables already; the others must continue it;
 3. the others are decoded, and each runs its statement, in the log's order within its topic;
 4. the marks move past them.
 
@@ -21,7 +21,7 @@ import psycopg
 from connectors.postgres import marks
 from connectors.postgres.database import Session, failed
 from connectors.postgres.tables import FILL_IN, TOPICS, precisions, reader, statement
-from schemas.errors import BadData
+from schemas.errors import BadData, ShrivenError
 
 PRECISIONS = "SELECT price_precision, quantity_precision FROM instruments WHERE instrument = %(instrument)s"
 # a new instrument fills in the rows of other transactions: either it sees them, or they see it
@@ -35,13 +35,22 @@ class PrecisionChanged(BadData):
     code = "precision_changed"
 
 
+class GapFound(ShrivenError):
+    """Records before this one have not been applied; read again from the mark."""
+
+    code = "gap_found"
+
+
 class LoggedRecord(NamedTuple):
-    """One committed record: ``topic`` by its catalogue name, ``value`` as it lies on the cluster."""
+    """One committed record: ``topic`` by its catalogue name, ``value`` as it lies on the cluster. ``after``: the reader has seen that no committed
+    record lies from there to ``offset``; offsets themselves have holes, of markers and aborted records.
+    """
 
     topic: str
     partition: int
     offset: int
     value: bytes
+    after: int = 0
 
 
 class Decoder(Protocol):
@@ -82,9 +91,10 @@ class Projection:
 
         Raises:
             TopicReplaced, RowsReplaced: the tables are not of these topics, or were replaced meanwhile.
+            GapFound: a record that does not continue what is applied.
             PrecisionChanged, BadData: a record that cannot be projected. DatabaseFailed.
         """
-        batch = sorted(records, key=lambda each: (TOPICS.index(each.topic), each.partition, each.offset))
+        batch = sorted(records, key=lambda each: (TOPICS.index(each.topic), each.partition, each.offset, each.after))
         applied = 0
         reached: dict[marks.Partition, int] = {}
         try:
@@ -95,6 +105,7 @@ class Projection:
                     new = _without_doubles([each for each in group if each.offset >= mark])
                     reached[partition] = mark
                     if new:
+                        _check_chain(mark, new)
                         self._apply_partition(partition, new)
                         reached[partition] = new[-1].offset + 1
                         marks.move(self._session, partition, reached[partition])
@@ -135,3 +146,13 @@ class Projection:
 def _without_doubles(records: list[LoggedRecord]) -> list[LoggedRecord]:
     """The same without records that one batch holds twice: a rebalance in its middle delivers some again."""
     return [each for place, each in enumerate(records) if not place or each.offset != records[place - 1].offset]
+
+
+def _check_chain(mark: int, records: Sequence[LoggedRecord]) -> None:
+    """Raises GapFound."""
+    position = mark
+    for each in records:
+        if each.after > position:
+            place = f"{each.topic}/{each.partition}"
+            raise GapFound(f"{place}: offset {each.offset} came, and what lies from {position} to {each.after} did not; read again from the mark")
+        position = each.offset + 1

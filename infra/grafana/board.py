@@ -42,7 +42,7 @@ class Board(NamedTuple):
     span: str = "now-1h"
 
 
-ENVIRONMENT = Variable("environment", "Environment", "label_values(shriven_build_info, environment)")
+ENVIRONMENT = Variable("environment", "Environment", "label_values(up, environment)")
 TOPOLOGY = Variable("topology", "Topology", 'label_values(shriven_task_state{environment=~"$environment"}, topology)')
 SHARD = Variable("shard", "Shard", 'label_values(shriven_task_state{environment=~"$environment",topology=~"$topology"}, shard)')
 GROUP = Variable("group", "Group", 'label_values(shriven_consumer_state{environment=~"$environment"}, group)')

@@ -11,24 +11,27 @@
 from __future__ import annotations
 
 import secrets
+import shlex
 import shutil
 import subprocess
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from infra.kafka import artifacts
 from infra.kafka.artifacts import Say, silent
+from infra.kafka.container import BROKER_IMAGE, Container
 from infra.kafka.errors import ServiceFailed
 from infra.kafka.java import find_java
 from infra.kafka.ports import Ports, listens
-from infra.kafka.process import Process
+from infra.kafka.process import Process, telling_line
 from infra.kafka.ready import broker_answers, record_passes, wait_for
 
+Backend = Literal["jvm", "containers"]
 JAVA_MINIMUM = 17
-READY_SECONDS = 90.0
+READY_SECONDS = 180.0  # seconds where cores are free
 FORMAT_SECONDS = 90
 SHARED_ARCHIVE_JAVA = 19  # from here on the JVM writes and refreshes its class archive by itself
 
@@ -48,7 +51,7 @@ SMALL: dict[str, str] = {
     "share.coordinator.state.topic.num.partitions": "1",
     "group.initial.rebalance.delay.ms": "0",
     "broker.heartbeat.interval.ms": "500",
-    "broker.session.timeout.ms": "4000",  # a killed broker may register anew only when its former session has ended
+    "broker.session.timeout.ms": "6000",  # a killed broker may register anew only when its former session has ended
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",  # an orphan's open transaction holds readers back until this looks
     "log.cleaner.dedupe.buffer.size": "8388608",  # the default takes 128 MB of heap
     "log.segment.bytes": "67108864",
@@ -68,6 +71,7 @@ JVM = (
     "-Djava.net.preferIPv4Stack=true",
     "-Xshare:auto",
 )
+FORMAT = ("kafka.tools.StorageTool", "format", "--standalone")
 LOGGING = """\
 rootLogger.level = WARN
 rootLogger.appenderRef.out.ref = out
@@ -90,7 +94,8 @@ class Broker:
         properties: broker properties over the defaults.
         data: folder of the data when it is not ``folder/data``: one on a small file system, to fill it up.
         heap_megabytes: the JVM's largest heap.
-        dies_with_parent: see Process.
+        backend: a JVM process, or a container.
+        dies_with_parent: see Process; a container goes on.
     """
 
     def __init__(
@@ -102,6 +107,7 @@ class Broker:
         properties: Mapping[str, str] | None = None,
         data: Path | None = None,
         heap_megabytes: int = 512,
+        backend: Backend = "jvm",
         dies_with_parent: bool = False,
     ) -> None:
         self.folder = folder
@@ -110,7 +116,9 @@ class Broker:
         self.properties = dict(properties or {})
         self.data = data or folder / "data"
         self.heap_megabytes = heap_megabytes
-        self.process = Process("broker", folder, dies_with_parent=dies_with_parent)
+        self.backend = backend
+        own = Process("broker", folder, dies_with_parent=dies_with_parent)
+        self.process: Process | Container = own if backend == "jvm" else Container("broker", folder, BROKER_IMAGE)
 
     def __enter__(self) -> Self:
         return self
@@ -149,10 +157,27 @@ class Broker:
             return
         self._ports.must_be_free()
         self._ports.keep()
+        for folder in (self.folder, self.data):
+            folder.mkdir(parents=True, exist_ok=True)
+        if isinstance(self.process, Container):
+            self._begin_container(self.process)
+        else:
+            self._begin_jvm(self.process, say)
+
+    def _begin_container(self, container: Container) -> None:
+        """Format and run in one container; the image's own scripts are left out, so that both back ends run the same command."""
+        self._write_configuration(listen="0.0.0.0", data="/data")
+        java = ["java", "-cp", "/opt/kafka/libs/*", "-Dlog4j2.configurationFile=/configuration/log4j2.properties", *JVM]
+        form = [*java, *FORMAT, f"--cluster-id={_cluster_id()}", "--config", "/configuration/server.properties", "--ignore-formatted"]
+        serve = [*java, f"-Xmx{self.heap_megabytes}m", "kafka.Kafka", "/configuration/server.properties"]
+        script = f"{shlex.join(form)} && exec {shlex.join(serve)}"
+        mounts = {self.folder.resolve(): "/configuration", self.data.resolve(): "/data"}
+        container.start(["sh", "-c", script], ports=[self.port, self._ports["inner"]], mounts=mounts, environment={})
+
+    def _begin_jvm(self, process: Process, say: Say) -> None:
         java = find_java(JAVA_MINIMUM, "Apache Kafka")
         libs = artifacts.kafka(say) / "libs"
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._write_configuration()
+        self._write_configuration(listen="127.0.0.1", data=str(self.data))
         options = [str(java.path), "-cp", f"{libs}/*", f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}", *JVM]
         if not (self.data / "meta.properties").exists():
             say("formatting the broker's data")
@@ -160,14 +185,13 @@ class Broker:
         if java.release >= SHARED_ARCHIVE_JAVA:
             archive = artifacts.cache() / f"kafka-{artifacts.KAFKA_VERSION}-java{java.release}.jsa"
             options += ["-XX:+AutoCreateSharedArchive", f"-XX:SharedArchiveFile={archive}"]
-        self.process.start([*options, "-Xms128m", f"-Xmx{self.heap_megabytes}m", "kafka.Kafka", str(self.folder / "server.properties")])
+        process.start([*options, "-Xms128m", f"-Xmx{self.heap_megabytes}m", "kafka.Kafka", str(self.folder / "server.properties")])
 
     def wait(self, seconds: float = READY_SECONDS) -> None:
         """Wait until it answers, tells who it is, and a record goes through it. Raises ServiceFailed."""
-        for what in (lambda: listens(self.port), lambda: broker_answers(self.bootstrap)):
+        # the inner listener: the other one may lead through a proxy that is not there yet, or want a password
+        for what in (lambda: listens(self.port), lambda: broker_answers(self.inner), lambda: record_passes(self.inner)):
             wait_for("the broker", what, lambda: self.alive, seconds, self.process.last_words)
-        # not through a proxy, which may not be there yet
-        wait_for("the broker", lambda: record_passes(self.inner), lambda: self.alive, seconds, self.process.last_words)
 
     def start(self, say: Say = silent) -> None:
         """:meth:`begin` and :meth:`wait`."""
@@ -205,18 +229,18 @@ class Broker:
         """Where a partition's segments lie."""
         return self.data / f"{topic}-{partition}"
 
-    def _write_configuration(self) -> None:
+    def _write_configuration(self, listen: str, data: str) -> None:
         controller = f"127.0.0.1:{self._ports['controller']}"
         properties = {
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.bootstrap.servers": controller,
-            "listeners": f"CLIENT://{self.bootstrap},INNER://{self.inner},CONTROLLER://{controller}",
+            "listeners": f"CLIENT://{listen}:{self.port},INNER://{listen}:{self._ports['inner']},CONTROLLER://{controller}",
             "advertised.listeners": f"CLIENT://{self.advertised or self.bootstrap},INNER://{self.inner}",
             "listener.security.protocol.map": "CLIENT:PLAINTEXT,INNER:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "inter.broker.listener.name": "INNER",  # its own: a fault proxy before the clients must not delay the broker's own markers
             "controller.listener.names": "CONTROLLER",
-            "log.dirs": str(self.data),
+            "log.dirs": data,
             **SMALL,
             **self.properties,
         }
@@ -224,12 +248,16 @@ class Broker:
         (self.folder / "log4j2.properties").write_text(LOGGING)
 
     def _format(self, java: list[str]) -> None:
-        cluster_id = urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
-        tool = ["kafka.tools.StorageTool", "format", "--standalone", f"--cluster-id={cluster_id}", "--config", str(self.folder / "server.properties")]
+        tool = [*FORMAT, f"--cluster-id={_cluster_id()}", "--config", str(self.folder / "server.properties")]
         try:
             done = subprocess.run([*java, *tool], cwd=self.folder, capture_output=True, text=True, timeout=FORMAT_SECONDS, check=False)
         except subprocess.TimeoutExpired as late:
             raise ServiceFailed(f"formatting {self.data} did not end within {FORMAT_SECONDS} s") from late
         if done.returncode:
-            words = (done.stderr or done.stdout).strip().splitlines()
-            raise ServiceFailed(f"cannot format {self.data}: {words[-1] if words else 'the tool did not say why'}")
+            words = telling_line([*done.stdout.splitlines(), *done.stderr.splitlines()])
+            raise ServiceFailed(f"cannot format {self.data}: {words or 'the tool did not say why'}")
+
+
+def _cluster_id() -> str:
+    """Sixteen random bytes as Kafka writes them."""
+    return urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")

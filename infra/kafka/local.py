@@ -3,6 +3,7 @@
 ::
 
     <home>/cluster.json       bootstrap and registry, while it is up: what later commands find
+    <home>/backend            jvm or containers
     <home>/broker|registry/   ports (chosen once, kept until wiped), configuration, data, log and pid of each
 """
 
@@ -14,15 +15,18 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from infra.kafka.artifacts import APICURIO_VERSION, KAFKA_VERSION, Say, silent
-from infra.kafka.broker import Broker
+from infra.kafka.broker import Backend, Broker
+from infra.kafka.container import engine_answers, need_images
+from infra.kafka.errors import NoEngine
 from infra.kafka.ready import broker_answers, url_answers
 from infra.kafka.registry import Registry
+from schemas.errors import WrongUse
 
-Backend = Literal["jvm", "containers"]
 CLUSTER_FILE = "cluster.json"
+BACKEND_FILE = "backend"
 
 
 class LocalCluster:
@@ -31,11 +35,13 @@ class LocalCluster:
     Args:
         home: the folder; made at the first :meth:`up`.
         properties: broker properties over the defaults, used at the next start.
+        backend: containers or JVM processes; None takes what the home has, else containers where an engine has the images, else JVM processes.
     """
 
-    def __init__(self, home: Path, *, properties: dict[str, str] | None = None) -> None:
+    def __init__(self, home: Path, *, properties: dict[str, str] | None = None, backend: Backend | None = None) -> None:
         self.home = home
         self.properties = properties or {}
+        self.backend = backend
 
     def up(self, say: Say = silent) -> dict[str, str]:
         """Start what does not run, wait until both answer, and write ``cluster.json``; returns its content. Does nothing if both run.
@@ -45,6 +51,8 @@ class LocalCluster:
         """
         self.home.mkdir(parents=True, exist_ok=True)
         with self._locked():
+            backend = self._choose(say)
+            (self.home / BACKEND_FILE).write_text(backend + "\n")
             broker, registry = self._services()
             fresh = [service for service in (registry, broker) if not service.alive]
             try:
@@ -72,6 +80,8 @@ class LocalCluster:
             (self.home / CLUSTER_FILE).unlink(missing_ok=True)
             for service in (registry, broker):
                 service.wipe() if wipe else service.stop()
+            if wipe:
+                (self.home / BACKEND_FILE).unlink(missing_ok=True)
         return ran
 
     def status(self) -> dict[str, Any]:
@@ -87,6 +97,7 @@ class LocalCluster:
             services[name] = {"state": state, "pid": service.pid, "address": address if service.alive else ""}
         return {
             "home": str(self.home),
+            "backend": self._kept() or "",
             "up": all(answers for _, _, answers in rows.values()),
             "bootstrap": broker.bootstrap if broker.alive else "",
             "registry": registry.url if registry.alive else "",
@@ -94,8 +105,33 @@ class LocalCluster:
             "services": services,
         }
 
+    def _kept(self) -> Backend | None:
+        """The back end that the home's data were made with."""
+        try:
+            return "containers" if (self.home / BACKEND_FILE).read_text().strip() == "containers" else "jvm"
+        except OSError:
+            return None
+
+    def _choose(self, say: Say) -> Backend:
+        """The back end to use. Raises WrongUse if the home has the other one, NoEngine if containers are asked for and cannot be had."""
+        kept = self._kept()
+        if kept and self.backend and kept != self.backend:
+            raise WrongUse(f"{self.home} has a cluster of {kept}; run 'sq kafka down --wipe' first, or name another folder in SQ_KAFKA_HOME")
+        wanted = self.backend or kept
+        if wanted == "containers" or (wanted is None and engine_answers()):
+            try:
+                need_images(say)
+                return "containers"
+            except NoEngine as problem:
+                if wanted:
+                    raise
+                say(f"{problem.text.removesuffix('; use --backend jvm')}; JVM processes are used")
+        return "jvm"
+
     def _services(self) -> tuple[Broker, Registry]:
-        return Broker(self.home / "broker", properties=self.properties), Registry(self.home / "registry")
+        backend = self._kept() or "jvm"
+        broker = Broker(self.home / "broker", properties=self.properties, backend=backend)
+        return broker, Registry(self.home / "registry", backend=backend)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -14,7 +14,7 @@ from infra.kafka.errors import ServiceFailed
 
 STOP_SECONDS = 30.0
 PR_SET_PDEATHSIG = 1
-LAST_WORDS_LINES = 4
+WORDS_MAX = 300
 
 
 class Process:
@@ -96,9 +96,7 @@ class Process:
             lines = self.log.read_text(errors="replace").splitlines()
         except OSError:
             lines = []
-        telling = [line for line in lines if "ERROR" in line or "FATAL" in line or "Exception" in line] or lines
-        words = " / ".join(line.strip()[:200] for line in telling[-LAST_WORDS_LINES:])
-        return f"{words or 'it said nothing'} (log: {self.log})"
+        return f"{telling_line(lines) or 'it said nothing'} (log: {self.log})"
 
     def _signal(self, *signals: signal.Signals) -> None:
         pid = self.pid
@@ -116,6 +114,13 @@ class Process:
                 return False
             time.sleep(0.02)
         return True
+
+
+def telling_line(lines: Sequence[str]) -> str:
+    """The line of a JVM's output that says most: the last exception or error, without its stack; else the last line."""
+    spoken = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith(("at ", "... "))]
+    problems = [line for line in spoken if "Exception" in line or "ERROR" in line or "FATAL" in line or "Error:" in line]
+    return (problems or spoken or [""])[-1][:WORDS_MAX]
 
 
 def _started(pid: int) -> str:

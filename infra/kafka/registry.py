@@ -9,13 +9,15 @@ from typing import Self
 
 from infra.kafka import artifacts
 from infra.kafka.artifacts import Say, silent
+from infra.kafka.broker import Backend
+from infra.kafka.container import REGISTRY_IMAGE, Container
 from infra.kafka.java import find_java
 from infra.kafka.ports import Ports, listens
 from infra.kafka.process import Process
 from infra.kafka.ready import url_answers, wait_for
 
 JAVA_MINIMUM = 21
-READY_SECONDS = 120.0
+READY_SECONDS = 180.0
 API = "/apis/ccompat/v7"
 JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:ActiveProcessorCount=2", "-Xms64m", "-Xshare:auto", "-Djava.net.preferIPv4Stack=true")
 
@@ -27,14 +29,16 @@ class Registry:
         folder: everything of this registry: ``data/``, ``registry.log``, ``registry.pid``.
         port: HTTP port; 0 takes a free one at the first start, and that one ever after.
         in_memory: forget everything at a stop.
-        dies_with_parent: see Process.
+        backend: a JVM process, or a container.
+        dies_with_parent: see Process; a container goes on.
     """
 
-    def __init__(self, folder: Path, *, port: int = 0, in_memory: bool = False, dies_with_parent: bool = False) -> None:
+    def __init__(self, folder: Path, *, port: int = 0, in_memory: bool = False, backend: Backend = "jvm", dies_with_parent: bool = False) -> None:
         self.folder = folder
         self._ports = Ports(folder, registry=port)
         self.in_memory = in_memory
-        self.process = Process("registry", folder, dies_with_parent=dies_with_parent)
+        own = Process("registry", folder, dies_with_parent=dies_with_parent)
+        self.process: Process | Container = own if backend == "jvm" else Container("registry", folder, REGISTRY_IMAGE)
 
     def __enter__(self) -> Self:
         return self
@@ -68,12 +72,22 @@ class Registry:
             return
         self._ports.must_be_free()
         self._ports.keep()
+        data = (self.folder / "data").resolve()
+        data.mkdir(parents=True, exist_ok=True)
+        if isinstance(self.process, Container):
+            settings = self._settings(listen="0.0.0.0", data="/data")
+            variables = {key.replace(".", "_").upper(): value for key, value in settings.items()}
+            self.process.start([], ports=[self.port], mounts={data: "/data"}, environment=variables)
+            return
         java = find_java(JAVA_MINIMUM, f"Apicurio Registry {artifacts.APICURIO_VERSION}")
         app = artifacts.registry(say) / "app"
-        (self.folder / "data").mkdir(parents=True, exist_ok=True)
+        options = [f"-D{key}={value}" for key, value in self._settings(listen="127.0.0.1", data=str(data)).items()]
+        self.process.start([str(java.path), *JVM, "-Xmx384m", *options, "-jar", str(app / "quarkus-run.jar")])
+
+    def _settings(self, listen: str, data: str) -> dict[str, str]:
         settings = {
             "quarkus.http.port": str(self.port),
-            "quarkus.http.host": "127.0.0.1",
+            "quarkus.http.host": listen,
             "quarkus.log.level": "WARN",
             "quarkus.management.host": "127.0.0.1",
             "quarkus.management.port": "0",  # its own health pages: any port, else two registries want the same
@@ -81,9 +95,8 @@ class Registry:
             "apicurio.storage.sql.kind": "h2",
         }
         if not self.in_memory:
-            settings["apicurio.datasource.url"] = f"jdbc:h2:file:{self.folder / 'data' / 'registry'}"
-        options = [f"-D{key}={value}" for key, value in settings.items()]
-        self.process.start([str(java.path), *JVM, "-Xmx384m", *options, "-jar", str(app / "quarkus-run.jar")])
+            settings["apicurio.datasource.url"] = f"jdbc:h2:file:{data}/registry"
+        return settings
 
     def wait(self, seconds: float = READY_SECONDS) -> None:
         """Wait until it lists its subjects. Raises ServiceFailed."""

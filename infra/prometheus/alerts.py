@@ -50,6 +50,12 @@ def _grew(metric: str, window: str, by: str = TASK, least: str = "> 0") -> str:
     return f"sum {by} (increase({metric}[{window}])) {least}"
 
 
+def _given_up(metric: str) -> str:
+    """True until the shard runs again: a parent whose shards are all given up ends after a last scrape, and takes its series away."""
+    running = f'max {TASK} (shriven_task_state{{state="running"}}) == 1'
+    return f"max {TASK} (max_over_time({metric}[10m])) == 1 unless on (environment, topology, shard) {running}"
+
+
 def _grew_or_born(metric: str, window: str, by: str = TASK) -> str:
     """The same for a counter of a child: a child that counts before it is first scraped shows no increase, but it is young."""
     seconds = {"10m": 600, "1h": 3600, "5m": 300}[window]
@@ -153,16 +159,14 @@ TASKS = (
     ),
     Alert(
         "ShardQuarantined",
-        f"max {TASK} (shriven_quarantined) == 1",
+        _given_up("shriven_quarantined"),
         "0s",
         "critical",
         "shriven-overview",
         f"{SHARD} is given up after crashes",
         "tasks",
     ),
-    Alert(
-        "TaskHalted", f'max {TASK} (shriven_task_state{{state="halted"}}) == 1', "0s", "critical", "shriven-overview", f"{SHARD} has halted", "tasks"
-    ),
+    Alert("TaskHalted", _given_up("shriven_halted"), "0s", "critical", "shriven-overview", f"{SHARD} has halted", "tasks"),
     Alert(
         "TaskLostInput",
         _grew('shriven_task_endings_total{code=~"offset_out_of_range|topic_changed"}', "10m"),
@@ -251,15 +255,6 @@ TASKS = (
         "warning",
         "shriven-kafka",
         "calls to the schema registry fail: {{ $labels.cause }}",
-        "tasks",
-    ),
-    Alert(
-        "StateNearlyFull",
-        f"max by (environment, topology, shard, table) (shriven_state_capacity_ratio) > {at.CAPACITY_RATIO}",
-        "1m",
-        "warning",
-        "shriven-overview",
-        f"{SHARD}: table {{{{ $labels.table }}}} is {{{{ $value | humanizePercentage }}}} full",
         "tasks",
     ),
 )

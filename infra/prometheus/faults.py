@@ -173,7 +173,7 @@ FAULTS: tuple[Row, ...] = (
         {
             f"shriven_replay_divergence_total{{{SHARD}}}": stepping(20),
             STATE % "running": during(20, 40, 0, 1),
-            STATE % "halted": during(20, 40, 1),
+            f"shriven_halted{{{SHARD}}}": during(20, 40, 1),
         },
         ((19, ()), (21, ("ReplayDiverged", "TaskHalted")), (41, ("ReplayDiverged",)), (85, ())),
     ),
@@ -245,7 +245,7 @@ FAULTS: tuple[Row, ...] = (
         "F21, recreated",
         "a topic is deleted and made anew under the task: the task halts",
         "Overview: endings by code, task state",
-        {ending("topic_changed"): stepping(20), STATE % "running": during(20, 30, 0, 1), STATE % "halted": during(20, 30, 1)},
+        {ending("topic_changed"): stepping(20), STATE % "running": during(20, 30, 0, 1), f"shriven_halted{{{SHARD}}}": during(20, 30, 1)},
         ((19, ()), (21, ("TaskHalted", "TaskLostInput")), (35, ())),
     ),
     Row(

@@ -15,6 +15,7 @@ from infra.prometheus.script import (
     MEMBER_TARGET,
     RETENTION_SECONDS,
     SECOND,
+    SHARD,
     STATE,
     TASK_TARGET,
     T,
@@ -81,7 +82,7 @@ OTHERS: tuple[Row, ...] = (
         "halted",
         "a stage raised: the task halts",
         "Overview: task state",
-        {STATE % "running": during(20, 30, 0, 1), STATE % "halted": during(20, 30, 1)},
+        {STATE % "running": during(20, 30, 0, 1), f"shriven_halted{{{SHARD}}}": during(20, 30, 1)},
         ((19, ()), (21, ("TaskHalted",)), (31, ())),
     ),
     Row(
@@ -90,13 +91,6 @@ OTHERS: tuple[Row, ...] = (
         "Overview: task state, recovery time",
         {STATE % "running": during(20, 23, 0, 1), STATE % "recovering": during(20, 23, 1)},
         ((19, ()), (22, ("RecoverySlow",)), (24, ())),
-    ),
-    Row(
-        "nearly full",
-        "a bounded table is nine tenths full",
-        "Overview: capacity",
-        {f'shriven_state_capacity_ratio{{{T},table="orders"}}': during(20, 30, 0.9, 0.1)},
-        ((19, ()), (22, ("StateNearlyFull",)), (31, ())),
     ),
     Row(
         "kill switch",

@@ -90,7 +90,7 @@ def state(name: str, group: str = GROUP) -> str:
 
 
 LAG_STATES = ("OK", "CATCHING_UP", "FALLING_BEHIND", "STALLED", "STOPPED", "REWOUND", "NO_MEMBERS", "TXN_BLOCKED", "DATA_LOSS")
-TASK_STATES = ("starting", "recovering", "standby", "running", "draining", "halted")
+TASK_STATES = ("starting", "recovering", "standby", "running", "draining")
 FEED = f'shriven_input_records_total{{{W.task},topic="md.depth"}}'
 MARGIN = f'shriven_consumer_retention_margin_seconds{{{GROUP},partition="0"}}'
 LAG = f'shriven_consumer_lag_records{{{GROUP},partition="0",isolation="read_committed"}}'
@@ -126,6 +126,7 @@ def healthy() -> Series:
         f"shriven_members_connected{{{W.member}}}": constant(1),
         f"shriven_rebalances_total{{{W.member}}}": constant(1),
         f"shriven_quarantined{{{SHARD}}}": constant(0),
+        f"shriven_halted{{{SHARD}}}": constant(0),
         FEED: growing(60000),
         LAG: constant(5),
         MARGIN: constant(RETENTION_SECONDS - 60),
@@ -134,7 +135,6 @@ def healthy() -> Series:
         f'shriven_expected_quiet{{{W.lag},market="binance"}}': constant(0),
         f'shriven_book_stale{{{W.task},symbol="BTCUSDT"}}': constant(0),
         f'shriven_account_drawdown_ratio{{{W.task},account="1"}}': constant(0.01),
-        f'shriven_state_capacity_ratio{{{W.task},table="orders"}}': constant(0.1),
         f'shriven_clock_skew_records_total{{{W.lag},topic="md.depth"}}': constant(0),
         f'shriven_decisions_total{{{W.task},outcome="DENIED",code="KILL_SWITCH"}}': constant(0),
         f'shriven_order_events_total{{{W.task},status="IN_DOUBT"}}': constant(0),

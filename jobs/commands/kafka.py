@@ -29,6 +29,7 @@ def add(commands: Any) -> None:
     actions = command.add_subparsers(dest="action", metavar="ACTION", required=True)
     up = actions.add_parser("up", help="start both; ends when both answer", formatter_class=HelpFormatter)
     up.add_argument("--property", action="append", default=[], metavar="KEY=VALUE", help="a broker property, for this start; repeatable")
+    up.add_argument("--backend", choices=("jvm", "containers"), help="default: containers where an engine has the images, else JVM processes")
     down = actions.add_parser("down", help="stop both, keep the data", formatter_class=HelpFormatter)
     down.add_argument("--wipe", action="store_true", help="remove all data, schemas and ports")
     status = actions.add_parser("status", help="what runs and answers; exit 1 if not both do", formatter_class=HelpFormatter)
@@ -42,7 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     from streams.log.kafka.cluster import home
 
     if arguments.action == "up":
-        facts = LocalCluster(home(), properties=_properties(arguments.property)).up(lambda text: print(f"kafka: {text}", file=sys.stderr, flush=True))
+        cluster = LocalCluster(home(), properties=_properties(arguments.property), backend=arguments.backend)
+        facts = cluster.up(lambda text: print(f"kafka: {text}", file=sys.stderr, flush=True))
         print(f"bootstrap={facts['bootstrap']} registry={facts['registry']}")
         return 0
     cluster = LocalCluster(home())
@@ -60,7 +62,7 @@ def _show(status: dict[str, Any], as_json: bool) -> int:
         for name, service in status["services"].items():
             pid = f"pid {service['pid']}" if service["pid"] else ""
             print(f"{name:9} {service['state']:9} {service['address'] or '-':45} {pid}".rstrip())
-        print(f"{status['home']}: {status['bytes'] / 1e6:,.0f} MB")
+        print(f"{status['home']}: {status['backend'] or 'empty'}, {status['bytes'] / 1e6:,.0f} MB")
         if status["up"]:
             print(f"bootstrap={status['bootstrap']} registry={status['registry']}")
     return 0 if status["up"] else 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -14,12 +15,15 @@ from jobs.helping import HelpFormatter
 if TYPE_CHECKING:
     from jobs.lag.settings import LagSettings
     from jobs.lag.watching import Snapshot, Watch
+    from streams.log.kafka.cluster import Cluster
 
 HELP = """\
 How far behind every consumer group of the cluster is, in records and in seconds, worst first.
 
 Records are committed ones: transaction markers and aborted records do not count in a short lag (in one of more than 2,000 offsets markers may).
-Seconds are the age of the record that the group reads next. What is unknown is '?' (null in JSON), and the reason says why. The states:
+Seconds are the age of the record that the group reads next. What is unknown is '?' (null in JSON), and the reason says why.
+
+states:
   OK              nothing waits, or what waits is younger than 10 s
   CATCHING_UP     records wait, and become fewer
   FALLING_BEHIND  records wait, and do not become fewer
@@ -69,11 +73,12 @@ def run(arguments: argparse.Namespace) -> int:
     settings = LagSettings(groups=arguments.group, window_seconds=_positive(arguments.window, "--window"))
     if arguments.replay_group:
         settings = _replaying(settings, tuple(arguments.replay_group))
-    source = KafkaLagSource(find_cluster(arguments.cluster), settings, with_settings=arguments.serve is not None)
+    cluster = find_cluster(arguments.cluster)
+    source = KafkaLagSource(cluster, settings, with_settings=arguments.serve is not None)
     watch = Watch(source, settings)
     try:
         if arguments.serve is not None:
-            return _serve(watch, arguments)
+            return _serve(watch, cluster, arguments)
         if arguments.watch:
             return _watch(watch, arguments)
         return _once(watch, arguments.json)
@@ -85,7 +90,7 @@ def _once(watch: Watch, as_json: bool) -> int:
     from jobs.lag.table import rows, text
 
     snapshot = watch.collect()
-    if any(lag.reason == "one_look" for lag in snapshot.lags):
+    if any(lag.state is None and lag.reason != "no_commit" for lag in snapshot.lags):
         time.sleep(SECOND_LOOK_SECONDS)
         snapshot = watch.collect()
     _warn(snapshot)
@@ -104,7 +109,8 @@ def _watch(watch: Watch, arguments: argparse.Namespace) -> int:
         try:
             snapshot = watch.collect()
             found = True
-            print(f"{clear}{time.strftime('%H:%M:%S')}  {watch.settings.groups}\n{text(snapshot.lags)}", flush=True)
+            lines = shutil.get_terminal_size().lines - 6 if clear else None
+            print(f"{clear}{time.strftime('%H:%M:%S')}  {watch.settings.groups}\n{text(snapshot.lags, lines)}", flush=True)
             _warn(snapshot)
         except ShrivenError as problem:
             if not found:
@@ -118,22 +124,23 @@ def _watch(watch: Watch, arguments: argparse.Namespace) -> int:
             return 0
 
 
-def _serve(watch: Watch, arguments: argparse.Namespace) -> int:
+def _serve(watch: Watch, cluster: Cluster, arguments: argparse.Namespace) -> int:
     import signal
     import threading
 
     from jobs.lag.exporter import LagExporter, serve
     from jobs.lag.quiet import Calendar, load
+    from streams.log.kafka.cluster import home
 
     calendar = load(arguments.calendar) if arguments.calendar else Calendar()
     exporter = LagExporter(watch, _positive(arguments.interval or 5.0, "--interval"), calendar)
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    server, port = serve(exporter, arguments.serve)
-    print(f"metrics=http://127.0.0.1:{port}/metrics", flush=True)
+    server = serve(exporter, arguments.serve, environment=cluster.environment, home=home())
+    print(f"metrics=http://127.0.0.1:{server.port}/metrics", flush=True)
     stopped.wait()
-    server.shutdown()
+    server.close()
     exporter.stop()
     return 0
 

@@ -35,6 +35,7 @@ def add(commands: Any) -> None:
     command.add_argument("job", choices=("pipeline", "market"), help="which stages")
     command.add_argument("--clock", choices=("event", "wall"), default="wall", help="event for recorded data, wall for live data (default)")
     command.add_argument("--start", choices=("earliest", "end"), help="where to begin reading market data (event: earliest, wall: end)")
+    command.add_argument("--linger", metavar="DURATION", help="least time between batches, for fewer transactions (event: 1s, wall: 0s)")
     command.add_argument("--publish", default="orders", metavar="TOPICS", help="orders (default), all, or names separated by commas")
     command.add_argument("--name", metavar="TOPOLOGY", help="name of the topology on the cluster (default: the job's)")
     command.add_argument("--cluster", default="", metavar="URL", help="kafka://HOST:PORT (default: the configured cluster)")
@@ -56,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     from jobs.commands.backtest import configuration_of
     from jobs.live.deployment import Deployment, prepared, published
     from jobs.live.parent import Parent
+    from jobs.quantities import duration
     from streams.log.kafka.cluster import find_cluster
 
     if arguments.strategy is None and arguments.config is None:
@@ -70,6 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         cluster=find_cluster(arguments.cluster),
         clock=arguments.clock,
         start=arguments.start or ("earliest" if arguments.clock == "event" else "end"),
+        linger=duration(arguments.linger or ("1s" if arguments.clock == "event" else "0s")),
     )
     deployment.publish = published(deployment.outputs(), arguments.publish, arguments.job)
 

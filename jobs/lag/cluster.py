@@ -16,6 +16,7 @@ from jobs.lag.reading import Bounds, Group, Member, Partition, Reading, Seen, To
 from jobs.lag.settings import LagSettings
 from schemas.errors import ShrivenError
 from streams.log.kafka.cluster import Cluster
+from streams.log.kafka.errors import explain
 
 SETTINGS_SECONDS = 60.0  # topic settings change rarely: they are asked for once a minute
 INTERNAL = ("__consumer_offsets", "__transaction_state", "__share_group_state", "__cluster_metadata")
@@ -24,12 +25,6 @@ REFUSED = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION
 FOR_EVER = -1
 EARLIEST: Any = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 LATEST: Any = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-
-
-class LagUnreadable(ShrivenError):
-    """The cluster does not answer what lag is measured from."""
-
-    code = "lag_unreadable"
 
 
 class KafkaLagSource:
@@ -45,9 +40,8 @@ class KafkaLagSource:
         self.cluster = cluster
         self.settings = settings
         self.with_settings = with_settings
-        self.problem = ""
-        client: dict[str, Any] = cluster.client(socket_timeout_ms=int(settings.request_seconds * 1000))
-        self.admin = AdminClient(client | {"log_level": 0, "error_cb": self._remember})
+        self.told: KafkaError | None = None
+        self.admin = self._connect()
         self.lookers: dict[bool, Looker] = {}
         self.topic_settings: dict[str, TopicSettings] = {}
         self.topic_settings_until = 0.0
@@ -59,8 +53,12 @@ class KafkaLagSource:
         return sum(looker.passes for looker in self.lookers.values())
 
     def read(self) -> Reading:
-        """Everything but records. Raises LagUnreadable."""
+        """Everything but records. Raises the typed errors of ``streams.log.kafka.errors``."""
+        if self.failures:
+            # An admin client whose group coordinator went away times out on every later request to a group, also once the broker is back.
+            self.admin = self._connect()
         self.failures = Counter()
+        began = time.time()
         try:
             metadata = self.admin.list_topics(timeout=self.settings.request_seconds)
             partitions = [(name, number) for name, topic in metadata.topics.items() if name not in INTERNAL for number in topic.partitions]
@@ -73,7 +71,7 @@ class KafkaLagSource:
             raise self._unreadable(problem.args[0]) from problem
         bounds = {each: Bounds(starts[each], highs[each], stables[each]) for each in stables}
         topics = frozenset(metadata.topics)
-        return Reading(time.time(), groups, bounds, topics, self._topic_settings(topics), dict(self.failures), unreadable)
+        return Reading(began, time.time(), groups, bounds, topics, self._topic_settings(topics), dict(self.failures), unreadable)
 
     def look(self, wants: Sequence[Want]) -> Mapping[Want, Seen]:
         """Bounded looks at records."""
@@ -82,9 +80,12 @@ class KafkaLagSource:
             asked = [want for want in wants if want.committed is committed]
             if not asked:
                 continue
-            if committed not in self.lookers:
-                self.lookers[committed] = Looker(self.cluster, committed)
-            seen.update(self.lookers[committed].look(asked, self.settings.look_seconds, self.settings.look_bytes))
+            try:
+                if committed not in self.lookers:
+                    self.lookers[committed] = Looker(self.cluster, committed)
+                seen.update(self.lookers[committed].look(asked, self.settings.look_seconds, self.settings.look_bytes))
+            except KafkaException as problem:
+                raise self._unreadable(problem.args[0]) from problem
         return seen
 
     def close(self) -> None:
@@ -92,23 +93,28 @@ class KafkaLagSource:
         for looker in self.lookers.values():
             looker.close()
 
+    def _connect(self) -> AdminClient:
+        client: dict[str, Any] = self.cluster.client(socket_timeout_ms=int(self.settings.request_seconds * 1000))
+        try:
+            return AdminClient(client | {"log_level": 0, "error_cb": self._remember})
+        except KafkaException as problem:
+            raise explain(problem, self.cluster, "making a client") from None
+
     def _remember(self, problem: KafkaError) -> None:
-        if problem.code() not in (KafkaError._ALL_BROKERS_DOWN,):
-            self.problem = problem.str()
+        """What a connection met says more than the time-out that follows from it."""
+        if problem.code() != KafkaError._ALL_BROKERS_DOWN:
+            self.told = problem
 
-    def _unreadable(self, problem: KafkaError) -> LagUnreadable:
+    def _unreadable(self, problem: KafkaError) -> ShrivenError:
+        self.failures["unreachable"] += 1
         self.admin.poll(0)
-        detail = self.problem or problem.str()
-        where = f"Kafka at {self.cluster.bootstrap}"
-        if problem.code() in REFUSED:
-            return LagUnreadable(f"{where} does not let this user read lag: {detail}; it needs Describe on topics and groups")
-        hint = "is it running ('sq kafka status'), and are address, TLS and credentials right (SQ_KAFKA_*)?"
-        return LagUnreadable(f"{where} does not answer: {detail}; {hint}")
+        return explain(self.told if problem.code() in UNREACHABLE and self.told is not None else problem, self.cluster, "reading lag")
 
-    def _fail(self, problem: BaseException) -> str:
-        """Count a failure; returns its cause."""
-        code = problem.args[0].code() if isinstance(problem, KafkaException) else None
-        cause = "unreachable" if code in UNREACHABLE else "not_authorized" if code in REFUSED else "refused"
+    def _fail(self, problem: KafkaException | KafkaError) -> str:
+        """Count a failure; returns its cause: Kafka's own name of the error where it is no common one."""
+        error = problem if isinstance(problem, KafkaError) else problem.args[0]
+        named = str(error.name()).strip("_").lower()
+        cause = "unreachable" if error.code() in UNREACHABLE else "not_authorized" if error.code() in REFUSED else named
         self.failures[cause] += 1
         return cause
 

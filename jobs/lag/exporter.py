@@ -1,30 +1,34 @@
 """The long-running exporter: collects on a thread of its own, answers scrapes from the last snapshot.
 
-A scrape never asks Kafka anything and never waits for a collection. A snapshot older than three intervals is no longer shown: what is unknown is
-absent.
+A scrape never asks Kafka anything and never waits for a collection. A snapshot older than three intervals and the time of one request
+(25 s by default) is no longer shown: what is unknown is absent.
 """
 
 from __future__ import annotations
 
-import logging
+import importlib.metadata
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
-from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from jobs.lag.metrics import BY_NAME, METRICS, STATES
+from jobs.lag.metrics import METRICS, STATES
 from jobs.lag.quiet import Calendar
 from jobs.lag.states import worst
 from jobs.lag.watching import Lag, Snapshot, Watch
+from jobs.telemetry.logs import Log
+from jobs.telemetry.serving import Server
+from jobs.telemetry.serving import serve as served
+from jobs.telemetry.task import ProcessMetrics
 from schemas.errors import ShrivenError
 
 STALE_INTERVALS = 3
-LOG = logging.getLogger("shriven.lag")
 Value = tuple[str, tuple[str, ...], float]
 """(metric, values of its labels in the table's order, value)."""
 
@@ -44,6 +48,8 @@ class LagExporter(Collector):
         self.interval_seconds = interval_seconds
         self.calendar = calendar
         self.now = now
+        self.process = ProcessMetrics(importlib.metadata.version("shrivenquant"))
+        self.log = Log({"job": "lag"}, on_error=self.process.error)
         self.snapshot: Snapshot | None = None
         self.complete = False
         self.collections = 0
@@ -63,6 +69,10 @@ class LagExporter(Collector):
         self.stopping.set()
         self.thread.join(self.interval_seconds + self.watch.settings.request_seconds)
 
+    def health(self) -> str:
+        """What is wrong with the exporter itself; empty if nothing is."""
+        return "" if self.thread.is_alive() or self.stopping.is_set() else "the collecting thread has ended"
+
     def collect_once(self) -> None:
         """One collection; a failure is counted and logged once per kind, and the next collection tries again."""
         began = time.monotonic()
@@ -72,6 +82,10 @@ class LagExporter(Collector):
             self.complete = False
             self.errors[problem.code] += 1
             self._say(problem.text)
+        except Exception as problem:  # noqa: BLE001 - a defect of ours must not end the thread in silence: counted, said, and tried again
+            self.complete = False
+            self.errors["defect"] += 1
+            self.log.error("collection_failed", problem, where=traceback.format_exc(limit=-3))
         else:
             self.snapshot = snapshot
             self.errors.update(snapshot.reading.failures)
@@ -106,14 +120,15 @@ class LagExporter(Collector):
     def _say(self, problem: str) -> None:
         if problem != self.problem:
             if problem:
-                LOG.warning("%s", problem)
+                self.log.warning("lag_incomplete", problem)
             else:
-                LOG.info("lag is complete again")
+                self.log.info("lag_complete", "every group and partition is read again")
         self.problem = problem
 
     def _fresh(self) -> Snapshot | None:
         snapshot = self.snapshot
-        if snapshot is None or self.now() - snapshot.time > STALE_INTERVALS * self.interval_seconds:
+        stale_seconds = STALE_INTERVALS * self.interval_seconds + self.watch.settings.request_seconds
+        if snapshot is None or self.now() - snapshot.time > stale_seconds:
             return None
         return snapshot
 
@@ -198,15 +213,20 @@ def series_budget(groups: int, topics: int, partitions: int) -> int:
     return groups * of_group + of_cluster + 20
 
 
-def serve(exporter: LagExporter, port: int, host: str = "") -> tuple[Any, int]:
-    """Start collecting and answer ``GET /metrics``; returns the HTTP server and its port (port 0 takes a free one).
+def serve(exporter: LagExporter, port: int, *, environment: str = "", home: Path | None = None) -> Server:
+    """Start collecting, and answer ``/metrics`` and ``/healthz``. ``/healthz`` says whether the collecting thread lives; Kafka has no part in it.
+
+    Args:
+        exporter: not started yet.
+        port: 0 takes a free one.
+        environment: label of every series, if there is one.
+        home: below it a file tells Prometheus where this process serves; None writes none.
 
     Raises:
-        OSError: the port is taken.
+        PortTaken: another process has the port.
     """
-    assert set(BY_NAME) == {metric.name for metric in METRICS}
-    registry = CollectorRegistry(auto_describe=False)
+    registry = exporter.process.registry
     registry.register(exporter)
-    server, _ = start_http_server(port, addr=host or "0.0.0.0", registry=registry)
+    server = served(registry, port, job="lag", home=home, environment=environment, health=exporter.health)
     exporter.start()
-    return server, int(server.server_port)
+    return server

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaError, TopicPartition
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaError, TopicPartition
 
 from jobs.lag.reading import Partition, Seen, Want
 from streams.log.kafka.cluster import Cluster
@@ -149,7 +149,8 @@ class Looker:
             for partition in over:
                 del open_passes[partition]
             if over and open_passes:
-                self.consumer.pause([TopicPartition(*partition, OFFSET_BEGINNING) for partition in over])
+                # not pause(): a paused partition stays paused when it is assigned anew
+                self.consumer.incremental_unassign([TopicPartition(*partition) for partition in over])
         self.consumer.unassign()
 
     def _take(self, message: Any, passes: dict[Partition, Pass]) -> None:

@@ -70,7 +70,7 @@ def measure(position: int, bounds: Bounds, known: Known | None, now: float) -> M
         now: wall-clock seconds.
     """
     if position > bounds.high_watermark:
-        return Measured(None, None, "beyond_log_end", lost=True)
+        return Measured(None, None, "beyond_log_end")
     if position < bounds.log_start:
         if known is not None and known.records == 0 and known.reached >= bounds.log_start:
             position = known.reached  # what was removed were markers only: looked at while they were there

@@ -2,7 +2,8 @@
 
 Conventions: what is unknown is *absent*, never -1 or NaN, and ``shriven_consumer_lag_unknown`` names the reason. ``purpose`` is ``live`` or
 ``replay`` (planned replays and backtests: progress, not pages). Members are on ``shriven_consumer_member_info`` only, so that a rebalance starts
-no new value series. When the exporter cannot reach the cluster the value series disappear after three intervals and ``shriven_lag_exporter_up`` is 0.
+no new value series. When the exporter cannot reach the cluster ``shriven_lag_exporter_up`` is 0 at once, and after three intervals (25 s) the value
+series disappear.
 """
 
 from __future__ import annotations
@@ -120,7 +121,7 @@ METRICS: tuple[Metric, ...] = (
         "1 while the market's calendar says that no messages are expected; multiply 'no message' alerts by 1 - it.",
     ),
     # the exporter itself
-    Metric("shriven_lag_exporter_up", "gauge", (), "1 if the last collection is complete and younger than three intervals."),
+    Metric("shriven_lag_exporter_up", "gauge", (), "1 if the last collection is complete and younger than 25 s (three intervals and one request)."),
     Metric("shriven_lag_exporter_last_success_timestamp_seconds", "gauge", (), "Unix time of the last complete collection."),
     Metric("shriven_lag_exporter_collection_seconds", "gauge", (), "Duration of the last collection."),
     Metric("shriven_lag_exporter_collections_total", "counter", (), "Collections, complete or not."),

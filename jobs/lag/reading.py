@@ -58,8 +58,9 @@ class TopicSettings(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """One reading. ``time`` is wall-clock seconds at its end; ``failures`` causes and how often."""
+    """One reading, from ``began`` to ``time`` in wall-clock seconds; ``failures`` are causes and how often."""
 
+    began: float
     time: float
     groups: tuple[Group, ...]
     bounds: Mapping[Partition, Bounds]
@@ -101,7 +102,7 @@ class LagSource(Protocol):
     """Reads a cluster; ``jobs.lag.cluster`` does it over confluent-kafka, the tests over an in-memory log."""
 
     def read(self) -> Reading:
-        """Read everything but records, in the order of this module's head. Raises LagUnreadable when the cluster does not answer."""
+        """Read everything but records, in the order of this module's head. Raises a ShrivenError when the cluster does not answer."""
 
     def look(self, wants: Sequence[Want]) -> Mapping[Want, Seen]:
         """Bounded looks at records; a want that could not be met has a failure."""

@@ -4,7 +4,7 @@ In the order in which they are asked, the first that holds is the state:
 
 | state | holds when |
 |---|---|
-| DATA_LOSS | within the window the position lay below the log start, or behind the end of a topic that was made anew |
+| DATA_LOSS | within the window the position lay below the log start, or, at two looks running, behind the end: the topic was made anew |
 | REWOUND | the position is lower than it was within the window, and has not regained it |
 | TXN_BLOCKED | everything decided is read, and a transaction holds back more, open for longer than allowed |
 | OK | nothing is left to read, or what is left is younger than allowed |
@@ -21,6 +21,7 @@ A quiet partition is OK: a state but OK, REWOUND or DATA_LOSS needs records that
 from __future__ import annotations
 
 from collections import deque
+from itertools import pairwise
 from typing import NamedTuple
 
 from jobs.lag.settings import LagSettings
@@ -32,7 +33,7 @@ class Sample(NamedTuple):
     """One look at a position.
 
     ``time`` and the ages are seconds, ``time`` on a monotonic clock; ``position`` None if nothing is committed; ``end`` is the last stable offset;
-    ``owned`` None if nobody can own it (no members at all).
+    ``beyond``: the position lies behind the end; ``owned`` None if nobody can own it (no members at all).
     """
 
     time: float
@@ -44,6 +45,7 @@ class Sample(NamedTuple):
     hold_age: float = 0.0
     owned: bool | None = True
     position_time: float | None = None
+    beyond: bool = False
 
 
 class History:
@@ -67,8 +69,10 @@ def judge(history: History, settings: LagSettings) -> str | None:
     """The state at the last sample, or None if unknown."""
     samples = history.samples
     now = samples[-1]
-    if any(sample.lost for sample in samples):
-        return "DATA_LOSS"
+    if any(sample.lost for sample in samples) or any(pair[0].beyond and pair[1].beyond for pair in pairwise(samples)):
+        return "DATA_LOSS"  # behind the end at one look only: after a failover a new leader's end lags for a moment
+    if now.beyond:
+        return None
     if now.position is None:
         return None
     if any(sample.position is not None and sample.position > now.position for sample in samples):

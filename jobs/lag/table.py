@@ -35,17 +35,21 @@ def by_badness(lags: Iterable[Lag]) -> list[Lag]:
     return sorted(lags, key=key)
 
 
-def text(lags: Sequence[Lag]) -> str:
-    """The table, aligned, with a line that sums it up."""
+def text(lags: Sequence[Lag], lines_max: int | None = None) -> str:
+    """The table, aligned, with a line that sums it up; of more than ``lines_max`` partitions the worst."""
     if not lags:
         return "no group of this cluster has a position"
-    lines = [[HEADS.get(name, name) for name in COLUMNS]] + [_cells(lag) for lag in by_badness(lags)]
-    widths = [max(len(line[at]) for line in lines) for at in range(len(COLUMNS))]
-    left = [name in LEFT for name in COLUMNS]
+    columns = [name for name in COLUMNS if name != "reason" or any(lag.reason for lag in lags)]
+    shown = by_badness(lags)[: max(1, lines_max) if lines_max is not None else None]
+    lines = [[HEADS.get(name, name) for name in columns]] + [_cells(lag)[: len(columns)] for lag in shown]
+    widths = [max(len(line[at]) for line in lines) for at in range(len(columns))]
+    left = [name in LEFT for name in columns]
     laid = []
     for line in lines:
         cells = [cell.ljust(width) if flush else cell.rjust(width) for cell, width, flush in zip(line, widths, left, strict=True)]
         laid.append("  ".join(cells).rstrip())
+    if len(shown) < len(lags):
+        laid.append(f"... and {len(lags) - len(shown)} more, none worse")
     return "\n".join([*laid, "", _summary(lags)])
 
 

@@ -77,7 +77,7 @@ class Watch:
         self.turn = 0
 
     def collect(self) -> Snapshot:
-        """One collection. Raises LagUnreadable."""
+        """One collection. Raises the source's typed errors."""
         reading = self.source.read()
         groups = [group for group in reading.groups if fnmatchcase(group.name, self.settings.groups)]
         self._look(reading, groups)
@@ -151,6 +151,7 @@ class Watch:
                 ages.get(partition, 0.0),
                 found.owned(partition),
                 measured.position_time,
+                measured.reason == "beyond_log_end",
             ),
             self.settings.window_seconds,
         )

@@ -65,6 +65,7 @@ class Deployment(msgspec.Struct, kw_only=True):
         cluster: where.
         clock: event or wall.
         start: earliest or end.
+        linger: ns between batches, see Bounds.
         publish: topics written to the log.
         shards: how many the topology has.
         journal_id: 24 bits, from the topology's claim.
@@ -77,6 +78,7 @@ class Deployment(msgspec.Struct, kw_only=True):
     cluster: Cluster
     clock: str = "event"
     start: str = "earliest"
+    linger: int = 0
     publish: list[str] = []
     shards: int = 1
     journal_id: int = 0
@@ -156,7 +158,7 @@ def spec_of(deployment: Deployment, shard: int, outputs: Sequence[str], bounds: 
         start=deployment.start,
         state_digest_records=deployment.configuration.state_digest_records,
         clock_jump_max=deployment.configuration.clock_jump_max,
-        bounds=bounds or Bounds(records=deployment.configuration.batch),
+        bounds=bounds or Bounds(records=deployment.configuration.batch, linger_seconds=deployment.linger / 1e9),
     )
 
 
@@ -173,7 +175,7 @@ def maker(deployment: Deployment) -> Any:
             for code, topic in enumerate(spec.inputs)
         ]
         journal_id = int(spec.facts["journal_id"])
-        return LiveExecution(build, spec.outputs, feeds, journal_id, spec.shard, spec.clock_jump_max, is_wall)
+        return LiveExecution(build, spec.outputs, feeds, journal_id, spec.shard, spec.clock_jump_max, is_wall, spec.facts["topology"])
 
     return make
 

@@ -111,8 +111,7 @@ class Parent:
         self.metrics = MemberMetrics(deployment.topology, deployment.shards, process.registry)
         hide({**deployment.cluster.settings, **deployment.cluster.registry_settings})
         self.log = Log({"topology": deployment.topology, "bootstrap": deployment.cluster.bootstrap}, on_error=process.error)
-        labels = {"environment": deployment.cluster.environment} if deployment.cluster.environment else {}
-        self.server = serve(process.registry, job="member", home=home(), labels=labels)
+        self.server = serve(process.registry, job="member", home=home(), environment=deployment.cluster.environment)
         self.owned: dict[int, Child | None] = {}
         self.spares: list[Child] = []
         self.crashes: dict[int, list[float]] = {}
@@ -159,6 +158,8 @@ class Parent:
                 self.log.info("idle", f"no shard is free: {shards} of {shards} have an owner; this member waits and takes over when one leaves")
         self._stop(membership)
         slot.release()
+        if self.given_up:
+            self.server.farewell()
         self.server.close()
         return 1 if membership.failure is not None or self.given_up else 0
 
@@ -257,6 +258,7 @@ class Parent:
         self.crashes[shard] = recent
         if cause in FATAL:
             self.given_up[shard] = cause
+            self.metrics.halted(shard, True)
             self.log.error("halted", "halted; starting again would not help", shard=shard, code=cause)
         elif len(recent) >= CRASHES_MAX:
             self.given_up[shard] = cause
@@ -287,6 +289,7 @@ class Parent:
                 self.crashes.pop(shard, None)
                 self.metrics.owned(shard, True)
                 self.metrics.quarantined(shard, False)
+                self.metrics.halted(shard, False)
                 self._give(shard)
         self.metrics.rebalanced()
 

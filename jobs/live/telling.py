@@ -38,8 +38,7 @@ class Telling(Observer):
         process = ProcessMetrics(importlib.metadata.version("shrivenquant"), facts_of(deployment)["code"])
         self._metrics = TaskMetrics(deployment.topology, shard, process.registry)
         self._domain = DomainMetrics(deployment.topology, shard, process.registry, self._symbols)
-        labels = {"environment": deployment.cluster.environment} if deployment.cluster.environment else {}
-        self._server = serve(process.registry, job="task", home=home(), labels=labels)
+        self._server = serve(process.registry, job="task", home=home(), environment=deployment.cluster.environment)
         self.port = self._server.port
 
     def state(self, name: str) -> None:
@@ -98,9 +97,8 @@ class Telling(Observer):
         for feed in task.execution.live:
             position = feed.next_offset if feed.waiting else feed.source.position(feed.partition)
             is_caught_up = not feed.waiting and not feed.is_behind
-            lag_records = 0 if is_caught_up else None
-            lag_seconds = 0.0 if is_caught_up else None
-            self._metrics.input(feed.topic, position, lag_records, lag_seconds)
+            lag_seconds = 0.0 if is_caught_up else now - feed.timestamp_ms / 1000 if feed.timestamp_ms else None
+            self._metrics.input(feed.topic, position, feed.waiting, lag_seconds)
         if self._clock:
             self._metrics.event_time_lag(now - self._clock / 1e9)
 

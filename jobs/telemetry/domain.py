@@ -34,6 +34,17 @@ WHOLE = {
 STALE_FLAGS = 1 | 2 | 4 | 8
 """Stale, gap, crossed, one-sided: a quote that orders are not priced from."""
 SAMPLE_SECONDS = 1.0
+KNOWN: tuple[tuple[str, tuple[str, ...]], ...] = (
+    *(("signals_total", (direction,)) for direction in ("long", "short", "flat")),
+    ("decisions_total", ("APPROVED", "NONE")),
+    *(("decisions_total", ("DENIED", code.name)) for code in vocabulary.RiskCode if code.name not in ("UNKNOWN", "NONE")),
+    *(("risk_events_total", ("KILL_SWITCH", severity.name)) for severity in vocabulary.Severity if severity.name != "UNKNOWN"),
+    *(("order_events_total", (status.name,)) for status in vocabulary.OrderStatus if status.name != "UNKNOWN"),
+    *(("order_reasons_total", (reason.name,)) for reason in vocabulary.OrderReason if reason.name not in ("UNKNOWN", "NONE")),
+    *(("execution_reports_total", (kind.name,)) for kind in vocabulary.ReportKind if kind.name != "UNKNOWN"),
+    *(("fills_total", (side, liquidity)) for side in ("BUY", "SELL") for liquidity in ("MAKER", "TAKER")),
+)
+"""Counters that exist from 0 on: the first order in doubt is an increase, and a panel of a quiet stage shows 0 and no hole."""
 
 
 class Symbol(NamedTuple):
@@ -70,6 +81,8 @@ class DomainMetrics:
         self._sampled: dict[str, float] = {}
         self._children: dict[tuple[str, ...], Any] = {}
         self._peaks: dict[str, float] = {}
+        for name, values in KNOWN:
+            self._of(name, *values)
 
     def observe(self, outputs: Iterable[Any]) -> None:
         """Read what a committed batch wrote.

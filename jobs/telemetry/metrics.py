@@ -21,10 +21,23 @@ BATCH_BUCKETS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.
 RECORD_BUCKETS = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0, 65536.0, 262144.0)
 RECOVERY_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 20.0, 30.0, 60.0, 300.0)
 
-STATES = ("starting", "recovering", "standby", "running", "draining", "halted")
+STATES = ("starting", "recovering", "standby", "running", "draining")
 """Values of ``state`` of ``shriven_task_state``; exactly one is 1."""
-FENCED, UNKNOWN_OUTCOME, DIVERGED = "fenced", "outcome_unknown", "replay_diverged"
-ENDINGS = ("drained", "killed", "defect", FENCED, UNKNOWN_OUTCOME, DIVERGED, "transport_failed", "offset_out_of_range", "topic_changed")
+FENCED, UNKNOWN_OUTCOME, DIVERGED = "fenced", "outcome_unknown", "diverged"
+ENDINGS = (
+    "drained",
+    "killed",
+    "defect",
+    FENCED,
+    UNKNOWN_OUTCOME,
+    DIVERGED,
+    "transport_failed",
+    "offset_out_of_range",
+    "topic_changed",
+    "other_identity",
+    "unknown_schema_id",
+    "stage_failed",
+)
 """Values of ``code`` of ``shriven_task_endings_total`` that are known beforehand: the error's code, or how else a child ended."""
 REGISTRY_CAUSES = ("unreachable", "timeout", "server_error", "unknown_id", "refused", "unauthorized")
 DEAD_LETTER_REASONS = ("malformed", "unknown_instrument", "clock_jump", "bad_time", "unknown_schema", "skipped")
@@ -50,6 +63,7 @@ MEMBER = (
     ),
     Metric("shriven_replay_divergence_total", "counter", "Recoveries that did not reproduce what the journal says.", "recoveries", TASK_LABELS),
     Metric("shriven_quarantined", "gauge", "1 while the shard is given up after too many crashes in a row.", "1", TASK_LABELS),
+    Metric("shriven_halted", "gauge", "1 while the shard is given up since starting it again would not help: it has halted.", "1", TASK_LABELS),
     Metric("shriven_rebalances_total", "counter", "Assignments of shards this member has seen.", "rebalances", ("topology",)),
     Metric("shriven_members_connected", "gauge", "1 while this member's group session is alive.", "1", ("topology",)),
 )
@@ -103,11 +117,17 @@ TASK = (
         LATENCY_BUCKETS,
     ),
     Metric("shriven_journal_sequence", "gauge", "Sequence of the last committed journal record.", "records", TASK_LABELS),
-    Metric("shriven_input_lag_records", "gauge", "Last stable offset minus position, as this task sees it.", "records", (*TASK_LABELS, "topic")),
+    Metric(
+        "shriven_input_lag_records",
+        "gauge",
+        "Records that have arrived in this task and are not consumed; the exporter measures the whole lag.",
+        "records",
+        (*TASK_LABELS, "topic"),
+    ),
     Metric(
         "shriven_input_lag_seconds",
         "gauge",
-        "Age of the next record to read by its Kafka timestamp; 0 when caught up.",
+        "Age of the last record consumed, by its Kafka timestamp, while more is there; 0 when caught up.",
         "seconds",
         (*TASK_LABELS, "topic"),
     ),
@@ -136,7 +156,6 @@ TASK = (
         "snapshots",
         TASK_LABELS,
     ),
-    Metric("shriven_state_capacity_ratio", "gauge", "Entries in use of a bounded state table, of its capacity.", "ratio", (*TASK_LABELS, "table")),
     Metric("shriven_registry_errors_total", "counter", "Failed calls to the schema registry, by cause.", "calls", (*TASK_LABELS, "cause")),
     Metric(
         "shriven_input_clock_skew_records_total",

@@ -60,7 +60,15 @@ class MemberMetrics:
         self._metrics = make(metrics.MEMBER, registry)
         self._metrics["rebalances_total"].labels(topology)
         for shard in range(shards):
-            for name in ("task_restarts_total", "fenced_total", "unknown_outcomes_total", "replay_divergence_total", "quarantined", "shard_owned"):
+            for name in (
+                "task_restarts_total",
+                "fenced_total",
+                "unknown_outcomes_total",
+                "replay_divergence_total",
+                "quarantined",
+                "halted",
+                "shard_owned",
+            ):
                 self._of(name, shard)
             for code in metrics.ENDINGS:
                 self._of("task_endings_total", shard, code)
@@ -94,6 +102,10 @@ class MemberMetrics:
     def restarted(self, shard: int) -> None:
         """A child was started again."""
         self._of("task_restarts_total", shard).inc()
+
+    def halted(self, shard: int, halted: bool) -> None:
+        """The shard is given up since its end cannot be healed by a start, or it is tried again."""
+        self._of("halted", shard).set(halted)
 
     def quarantined(self, shard: int, quarantined: bool) -> None:
         """The shard is given up after too many crashes, or tried again."""
@@ -226,10 +238,6 @@ class TaskMetrics:
     def snapshot_rejected(self) -> None:
         """Recovery passed over a snapshot that is torn or does not match the journal."""
         self._of("snapshots_rejected_total").inc()
-
-    def capacity(self, table: str, used: int, limit: int) -> None:
-        """How full a bounded state table is."""
-        self._of("state_capacity_ratio", table).set(used / limit if limit else 0.0)
 
     def registry_error(self, cause: str) -> None:
         """A call to the schema registry failed; causes are ``metrics.REGISTRY_CAUSES``."""

@@ -25,13 +25,14 @@ from streams.runtime.topology import Topology
 
 Array = np.ndarray[Any, Any]
 DEAD_LETTERS = "pipeline.dlq"
-GOOD, UNKNOWN_INSTRUMENT, CLOCK_JUMP, NOT_SELECTED, BAD_TIME, BAD_FRAMING, MALFORMED = 0, 1, 2, 3, 4, 5, 6
+GOOD, UNKNOWN_INSTRUMENT, CLOCK_JUMP, NOT_SELECTED, BAD_TIME, BAD_FRAMING, MALFORMED, SKIPPED = range(8)
 REASONS = {
     UNKNOWN_INSTRUMENT: "unknown_instrument",
     CLOCK_JUMP: "clock_jump",
     BAD_TIME: "bad_time",
     BAD_FRAMING: "bad_framing",
     MALFORMED: "malformed_record",
+    SKIPPED: "skipped",
 }
 LATEST = 1 << 62
 """ns UTC, the year 2116: later times leave no room for deadlines in 64 bits."""

@@ -79,7 +79,7 @@ AGGREGATION = Board(
                 ),
                 graph(
                     "Lag of market data",
-                    "Age of the next record to read, by topic.",
+                    "Age of the last record consumed while more is there, by topic; 0 when caught up.",
                     "s",
                     (f'max by (topic) (shriven_input_lag_seconds{{{TASKS},topic=~"md[.].+"}})', "{{topic}}"),
                     width=12,
@@ -97,8 +97,8 @@ AGGREGATION = Board(
                     width=12,
                 ),
                 graph(
-                    "Lag in records",
-                    "Last stable offset minus position, as the tasks see it.",
+                    "Waiting in the tasks",
+                    "Records that have arrived in the tasks and are not consumed.",
                     "short",
                     (f'sum by (topic) (shriven_input_lag_records{{{TASKS},topic=~"md[.].+"}})', "{{topic}}"),
                     width=12,

@@ -9,7 +9,7 @@ from infra.prometheus import objectives as at
 
 BY = "topology, shard, account"
 NAME = "{{topology}}.{{shard}} account {{account}}"
-RISING = f"(max by ({BY}) (shriven_account_equity{{{TASKS}}}) / max by ({BY}) (shriven_account_equity{{{TASKS}}} @ start()) - 1)"
+GAIN = f"sum(delta(shriven_account_equity{{{TASKS}}}[$__range]))"
 
 
 def _money(name: str, title: str, description: str, **more: object) -> Panel:
@@ -106,20 +106,20 @@ REPORTING = Board(
             (
                 number(
                     "Return",
-                    "Equity now over equity at the beginning of the range, all accounts.",
+                    "What equity gained over the range, of what it was at the beginning, all accounts.",
                     "percentunit",
-                    f"sum(shriven_account_equity{{{TASKS}}}) / sum(shriven_account_equity{{{TASKS}}} @ start()) - 1",
+                    f"{GAIN} / (sum(shriven_account_equity{{{TASKS}}}) - {GAIN})",
                     minimum=None,
-                    nothing="no valuation at the start",
+                    nothing="nothing valued yet",
                 ),
                 DRAWDOWN,
                 number(
                     "Fees of the range",
                     "Fees paid since the beginning of the range, all accounts.",
                     "none",
-                    f"sum(shriven_account_fees{{{TASKS}}}) - sum(shriven_account_fees{{{TASKS}}} @ start())",
+                    f"sum(delta(shriven_account_fees{{{TASKS}}}[$__range]))",
                     minimum=None,
-                    nothing="no valuation at the start",
+                    nothing="nothing valued yet",
                 ),
                 number(
                     "Fills of the range",
@@ -133,10 +133,10 @@ REPORTING = Board(
             "Course",
             (
                 graph(
-                    "Return",
-                    "Equity over equity at the beginning of the range, less one, by account.",
-                    "percentunit",
-                    (RISING, NAME),
+                    "Gain",
+                    "Change of equity in the interval, by account.",
+                    "none",
+                    (f"sum by ({BY}) (delta(shriven_account_equity{{{TASKS}}}[$__rate_interval]))", NAME),
                     minimum=None,
                     width=12,
                 ),

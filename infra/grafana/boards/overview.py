@@ -7,14 +7,13 @@ from infra.grafana.boards.common import FIRING, FRESHNESS, OPEN_ALERTS, RUNNING,
 from infra.grafana.panels import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, YELLOW, enumerated, graph, number, states
 from infra.prometheus import objectives as at
 
-TASK_STATES = ("running", "starting", "recovering", "standby", "draining", "halted")
+TASK_STATES = ("running", "starting", "recovering", "standby", "draining")
 TASK_STATE_NAMES = {
     0: ("running", GREEN),
     1: ("starting", BLUE),
     2: ("recovering", YELLOW),
     3: ("standby", GREY),
     4: ("draining", PURPLE),
-    5: ("halted", RED),
 }
 
 SERVICE = Row(
@@ -53,7 +52,7 @@ FLOW = Row(
         ),
         graph(
             "Lag as the tasks see it",
-            "Age of the next record to read, by topic; 0 when caught up. The exporter's view is on the dashboard Consumer lag.",
+            "Age of the last record consumed while more is there, by topic; 0 when caught up. The exporter's view is on the dashboard Consumer lag.",
             "s",
             (f"max by (topology, shard, topic) (shriven_input_lag_seconds{{{TASKS}}})", "{{topology}}.{{shard}} {{topic}}"),
             thresholds=((at.LAG_SECONDS, RED),),
@@ -90,7 +89,7 @@ TASKS_ROW = Row(
     (
         states(
             "State of each shard",
-            "The task's state. Halted and long recovering fire alerts.",
+            "The task's state. A long recovery fires an alert; a shard that is given up has no task.",
             enumerated("shriven_task_state", TASKS, TASK_STATES, "topology, shard"),
             "{{topology}}.{{shard}}",
             TASK_STATE_NAMES,
@@ -106,10 +105,10 @@ TASKS_ROW = Row(
         ),
         states(
             "Given up",
-            "Quarantined: the child ended too often in a row, and is started no more.",
-            f"max by (topology, shard) (shriven_quarantined{{{TASKS}}})",
+            "Quarantined: the child ended too often in a row. Halted: its end cannot be healed by a start. Neither is started again.",
+            f"max by (topology, shard) (shriven_quarantined{{{TASKS}}}) + 2 * max by (topology, shard) (shriven_halted{{{TASKS}}})",
             "{{topology}}.{{shard}}",
-            {0: ("no", GREEN), 1: ("quarantined", RED)},
+            {0: ("no", GREEN), 1: ("quarantined", RED), 2: ("halted", RED), 3: ("quarantined, halted", RED)},
             width=8,
         ),
         graph(
@@ -173,13 +172,6 @@ TASKS_ROW = Row(
             "short",
             (f"sum by (topology) (increase(shriven_rebalances_total{{{TOPOLOGIES}}}[$__rate_interval]))", "{{topology}}"),
         ),
-        graph(
-            "State tables",
-            "Entries in use of each bounded table. A full one stops the task with the name of the setting.",
-            "percentunit",
-            (f"max by (topology, shard, table) (shriven_state_capacity_ratio{{{TASKS}}})", "{{topology}}.{{shard}} {{table}}"),
-            thresholds=((at.CAPACITY_RATIO, RED),),
-        ),
     ),
 )
 
@@ -194,24 +186,27 @@ DETAIL = Row(
         ),
         graph(
             "Batches since the last snapshot",
-            "What a restart executes again.",
+            "What a restart executes again; the first snapshot comes after a million records.",
             "short",
             (
                 f"max by (topology, shard) (shriven_journal_sequence{{{TASKS}}}) - max by (topology, shard) (shriven_snapshot_sequence{{{TASKS}}})",
                 "{{topology}}.{{shard}}",
             ),
+            nothing="no snapshot yet",
         ),
         graph(
             "Snapshot size",
             "Of the last snapshot.",
             "bytes",
             (f"max by (topology, shard) (shriven_snapshot_bytes{{{TASKS}}})", "{{topology}}.{{shard}}"),
+            nothing="no snapshot yet",
         ),
         graph(
             "Snapshot time",
             "Time the last snapshot took; batches go on meanwhile.",
             "s",
             (f"max by (topology, shard) (shriven_snapshot_seconds{{{TASKS}}})", "{{topology}}.{{shard}}"),
+            nothing="no snapshot yet",
         ),
         graph(
             "Executed again",

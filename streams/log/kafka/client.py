@@ -19,6 +19,7 @@ from typing import Any
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Producer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
+from streams.log.kafka.bulk import BulkQueue, Event, Fetch
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.transport import (
     NOTHING,
@@ -35,6 +36,7 @@ from streams.log.kafka.transport import (
 TIMEOUT_SECONDS = 30.0
 COMMIT_SECONDS = 30.0
 ADMIN_SECONDS = 10.0
+SERVE_SECONDS = 1.0
 FENCED = frozenset(
     (
         KafkaError._FENCED,
@@ -75,90 +77,85 @@ class KafkaReader:
     """A reader of committed records over one consumer with :meth:`assign`."""
 
     def __init__(self, cluster: Cluster, group: str) -> None:
-        self._consumer = Consumer(
-            cluster.client(
-                group_id=group,
-                isolation_level="read_committed",
-                enable_auto_commit=False,
-                enable_auto_offset_store=False,
-                auto_offset_reset="error",
-                enable_partition_eof=True,
-                fetch_queue_backoff_ms=2,
-                fetch_wait_max_ms=100,
-                fetch_message_max_bytes=8_388_608,
-                queued_min_messages=100_000,
-                queued_max_messages_kbytes=65_536,
-                retry_backoff_ms=1,
-                reconnect_backoff_ms=50,
-                reconnect_backoff_max_ms=1000,
-                logger=SILENT,
-                error_cb=_silent,
-            )
+        self._settings = cluster.client(
+            group_id=group,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            enable_auto_offset_store=False,
+            auto_offset_reset="error",
+            enable_partition_eof=True,
+            fetch_queue_backoff_ms=2,
+            fetch_wait_max_ms=100,
+            fetch_message_max_bytes=8_388_608,
+            queued_min_messages=100_000,
+            queued_max_messages_kbytes=65_536,
+            retry_backoff_ms=1,
+            reconnect_backoff_ms=50,
+            reconnect_backoff_max_ms=1000,
+            logger=SILENT,
+            error_cb=_silent,
         )
+        self._open()
         self._positions: dict[Partition, int] = {}
         self._ends: dict[Partition, int] = {}
-        self._only: Partition = ("", 0)
+        self._served = time.monotonic()
+
+    def _open(self) -> None:
+        self._consumer = Consumer(self._settings)
+        self._records = BulkQueue(self._consumer)
 
     def assign(self, positions: Mapping[Partition, int]) -> None:
         """See :class:`streams.log.kafka.transport.Reader`."""
+        if self._positions and set(positions) != set(self._positions):
+            self.close()
+            self._open()
         self._positions = dict(positions)
-        self._only = next(iter(positions), ("", 0))
         self._ends = {}
-        self._consumer.assign([TopicPartition(topic, partition, offset) for (topic, partition), offset in positions.items()])
+        self._records.assign(positions)
 
     def poll(self, limit: int, wait_seconds: float) -> Sequence[Fetched]:
         """See :class:`streams.log.kafka.transport.Reader`."""
-        messages: list[Any] = self._consumer.consume(limit, 0) if limit > 1 else []
-        if not messages and wait_seconds > 0:
-            first = self._consumer.poll(wait_seconds)
-            if first is None:
-                return ()
-            messages = [first, *self._consumer.consume(limit - 1, 0)] if limit > 1 else [first]
         found: list[Fetched] = []
-        for message in messages:
-            error = message.error()
-            if error is None:
-                found.append(Fetched(message.topic(), message.partition(), message.offset(), message.value() or b"", message.timestamp()[1]))
-            else:
-                self._meet(error, message)
-        positions = self._positions
-        for item in found:
-            positions[item.topic, item.partition] = item.offset + 1
+        for fetch in self._take(limit, wait_seconds):
+            for offset, value, timestamp in zip(fetch.offsets.tolist(), fetch.values, fetch.timestamps_ms.tolist(), strict=True):
+                found.append(Fetched(fetch.topic, fetch.partition, offset, value, timestamp))
         return found
 
     def fetch(self, limit: int, wait_seconds: float) -> Chunk:
         """See :class:`streams.log.kafka.transport.Reader`."""
-        messages: list[Any] = self._consumer.consume(limit, 0)
-        if not messages and wait_seconds > 0:
-            first = self._consumer.poll(wait_seconds)
-            messages = [] if first is None else [first, *self._consumer.consume(limit, 0)]
-        if not messages:
-            return NOTHING
-        errors = [message for message in messages if message.error() is not None]
-        if errors:
-            for message in errors:
-                self._meet(message.error(), message)
-            messages = [message for message in messages if message.error() is None]
-            if not messages:
-                return NOTHING
-        chunk = Chunk([each.offset() for each in messages], [each.value() for each in messages], messages[-1].timestamp()[1])
-        self._positions[self._only] = chunk.offsets[-1] + 1
-        return chunk
+        for fetch in self._take(limit, wait_seconds):
+            return Chunk(fetch.offsets.tolist(), fetch.values, int(fetch.timestamps_ms[-1]))
+        return NOTHING
 
-    def _meet(self, error: KafkaError, message: Any) -> None:
-        code = error.code()
-        if code == KafkaError._PARTITION_EOF:
-            partition = message.topic(), message.partition()
+    def _take(self, limit: int, wait_seconds: float) -> list[Fetch]:
+        """What has arrived; the client's callbacks are served once a second."""
+        fetches = self._records.poll(limit, wait_seconds)
+        for fetch in fetches:
+            at = fetch.topic, fetch.partition  # the news of an end may come before a record of the same answer: a position never goes back
+            self._positions[at] = max(self._positions[at], int(fetch.offsets[-1]) + 1)
+        events, self._records.events = self._records.events, []
+        for event in events:
+            self._meet(event)
+        now = time.monotonic()
+        if now - self._served > SERVE_SECONDS and self._records.is_direct:  # otherwise taking records serves them
+            self._served = now
+            self._consumer.poll(0)
+        return fetches
+
+    def _meet(self, event: Event) -> None:
+        """The end of a partition is noted; errors that heal are left to the client, others raised."""
+        partition, error = (event.topic, event.partition), KafkaError(event.code)
+        if event.code == KafkaError._PARTITION_EOF:
             self._ends[partition] = self._high(partition)  # what lies between here and there is of transactions still open
-            self._positions[partition] = max(self._positions[partition], message.offset())
+            self._positions[partition] = max(self._positions[partition], event.offset)
             return
-        where = f"{message.topic()}/{message.partition()}" if message.topic() else "the cluster"
-        if code in GONE:
+        where = f"{event.topic}/{event.partition}" if event.topic else "the cluster"
+        if event.code in GONE:
             raise OffsetOutOfRange(
-                f"{where}: offset {self._positions.get((message.topic(), message.partition()))} is gone: retention has overtaken this reader, "
+                f"{where}: offset {self._positions.get(partition)} is gone: retention has overtaken this reader, "
                 "or the topic was made anew; restore the range from an archive, or close the topology and start a new one"
             )
-        if code in HEALING or error.retriable():
+        if event.code in HEALING or error.retriable():
             return
         raise TransportFailed(f"{where} cannot be read: {error.str()} ({error.name()}); check the topic and the credentials, then start again")
 
@@ -215,6 +212,7 @@ class KafkaReader:
 
     def close(self) -> None:
         """See :class:`streams.log.kafka.transport.Reader`."""
+        self._records.close()
         self._consumer.close()
 
 

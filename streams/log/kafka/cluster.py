@@ -116,12 +116,15 @@ def find_cluster(url: str = "", environment: Mapping[str, str] = os.environ) -> 
         _fill(found, settings, _read(Path(environment[CONFIG])))
     state = home() / STATE_FILE
     if state.is_file():
-        local = json.loads(state.read_text())
+        local = _read_state(state)
         if found.get("bootstrap", local["bootstrap"]) == local["bootstrap"]:
             _fill(found, settings, local)
     if "bootstrap" not in found:
         raise NoCluster("no Kafka cluster is named: start one with 'sq kafka up', or set SQ_KAFKA_BOOTSTRAP=HOST:PORT")
-    cluster = Cluster(**{**found, "settings": settings})
+    try:
+        cluster = msgspec.convert({**found, "settings": settings}, Cluster)
+    except msgspec.ValidationError as problem:
+        raise BadClusterFile(f"the cluster's configuration cannot be used: {problem}; values are text in quotes") from problem
     if cluster.environment and not ENVIRONMENT.fullmatch(cluster.environment):
         raise BadClusterFile(f"environment {cluster.environment!r} is no prefix; use lower-case letters, digits and hyphens")
     return cluster
@@ -129,11 +132,22 @@ def find_cluster(url: str = "", environment: Mapping[str, str] = os.environ) -> 
 
 def _fill(found: dict[str, Any], settings: dict[str, str], given: dict[str, Any]) -> None:
     for key, value in given.items():
-        if key == "settings":
+        if key in ("settings", "registry_settings"):
+            if not isinstance(value, dict):
+                raise BadClusterFile(f"{key} is a table: write [{key}] on a line of its own, and below it one setting a line")
+            kept = settings if key == "settings" else found.setdefault(key, {})
             for name, setting in value.items():
-                settings.setdefault(name, str(setting))
+                kept.setdefault(name, str(setting).lower() if isinstance(setting, bool) else str(setting))
         elif key in Cluster.__struct_fields__:
             found.setdefault(key, value)
+
+
+def _read_state(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+        return {"bootstrap": content["bootstrap"], **content}
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise BadClusterFile(f"{path} cannot be used; 'sq kafka up' writes it anew") from problem
 
 
 def _read(path: Path) -> dict[str, Any]:

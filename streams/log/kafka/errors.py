@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+import socket
 import time
 from typing import Any
 
@@ -159,9 +160,26 @@ def reach(cluster: Cluster, seconds: float = REACH_SECONDS) -> AdminClient:
         except KafkaException as problem:
             admin.poll(0)
             worst = _worst([_error_of(problem), *told])
-            if not isinstance(explain(worst), BrokerUnreachable) or time.monotonic() > end:
-                raise explain(worst, cluster) from None
-        time.sleep(0.05)
+            found = explain(worst, cluster)
+            if isinstance(found, BrokerUnreachable) and time.monotonic() < end:
+                continue
+            if isinstance(found, BrokerUnreachable) and _accepts(cluster.bootstrap):
+                protocol = cluster.settings.get("security.protocol", "PLAINTEXT")
+                raise BrokerUnreachable(
+                    f"the cluster at {cluster.bootstrap} takes connections and gives no answer in {protocol}: {_words(worst)}; "
+                    "it is starting or stuck, or wants another security.protocol"
+                ) from None
+            raise found from None
+
+
+def _accepts(bootstrap: str) -> bool:
+    """True if something listens at the first address."""
+    host, _, port = bootstrap.partition(",")[0].rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=2):
+            return True
+    except (OSError, ValueError):
+        return False
 
 
 def _worst(errors: list[KafkaError]) -> KafkaError:

@@ -28,10 +28,13 @@ class Fetched(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """Committed records of one partition in offset order: offsets, values, and the timestamp of the last one (transport only)."""
+    """Committed records of one partition in offset order: offsets, values, and the timestamp of the last one (transport only).
+
+    Values may be kept as one body (``framing.FramedValues``): making bytes of them all is the slow way then.
+    """
 
     offsets: list[int]
-    values: list[bytes]
+    values: Sequence[bytes]
     timestamp_ms: int
 
 

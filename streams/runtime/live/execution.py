@@ -14,15 +14,18 @@ import numpy as np
 from schemas.codec import codec
 from schemas.errors import BadData, ShrivenError
 from schemas.records import Instrument
+from schemas.vocabulary import ControlKind
 from streams.runtime.engine import Engine
 from streams.runtime.execution import INSTRUMENTS_LIMIT, Batch, Execution, Judge
 from streams.runtime.live.feed import LiveFeed
 from streams.runtime.live.merge import CLOCK, LiveMerger
 from streams.runtime.merge import ELEMENT, Slice
+from streams.runtime.skip import skip_of
 from streams.runtime.topology import Topology
 
 Array = np.ndarray[Any, Any]
-REFERENCE = "ref.instruments"
+REFERENCE, CONTROL = "ref.instruments", "control"
+SKIP = int(ControlKind.SKIP)
 NO_ELEMENTS = np.zeros(0, ELEMENT)
 
 
@@ -39,6 +42,7 @@ class LiveExecution(Execution):
         build: makes the topology over these instruments.
         outputs: topics it writes, dead letters last.
         feeds: input partitions in merge order.
+        name: of the topology.
         journal_id, shard: go into built ids.
         clock_jump_max: ns, see Judge.
         is_wall: the clock is handed in.
@@ -53,8 +57,10 @@ class LiveExecution(Execution):
         shard: int,
         clock_jump_max: int,
         is_wall: bool,
+        name: str = "pipeline",
     ) -> None:
         self.build = build
+        self.name = name
         self.outputs = list(outputs)
         self.live = list(feeds)
         self.feeds = list(feeds)
@@ -69,6 +75,7 @@ class LiveExecution(Execution):
         self._piece = Slice(1 << 12)
         self._dead_letters = codec("DeadLetter")
         self._reference = next((feed for feed in self.live if feed.topic == REFERENCE), None)
+        self._control = next((feed for feed in self.live if feed.topic == CONTROL), None)
 
     @property
     def consumed(self) -> int:
@@ -113,7 +120,9 @@ class LiveExecution(Execution):
                 return None
             first_of = self._reference
             self._start(first_of.records[first_of.first : first_of.count])
-        wanted = max(wanted, first_of.count if first_of is not None else 0)
+        if first_of is None and self._has_skip():
+            first_of, wanted = self._control, 0  # what is left out is known before the next batch, and from the journal alone
+        wanted = max(wanted, first_of.count - first_of.first if first_of is not None else 0)
         if wanted > len(self._piece.index) - 1:
             self._piece = Slice(wanted)
         present = max(self.engine.present, clock)
@@ -122,7 +131,30 @@ class LiveExecution(Execution):
             if not self.is_wall:
                 return None
             self._merger.tick(self._piece, present)
-        return self._with_clock(self._execute(), present)
+        return self._finished(present)
+
+    def _has_skip(self) -> bool:
+        """True if an operator's command to leave a record out waits."""
+        feed = self._control
+        return feed is not None and any(record is not None and record.kind == SKIP for record in feed.records[feed.first : feed.count])
+
+    def _finished(self, present: int) -> Batch:
+        """Execute the slice; what it says is to be left out is left out of every later batch."""
+        feed = self._control
+        before = feed.first if feed is not None else 0
+        batch = self._execute()
+        if feed is not None:
+            for record in feed.records[before : feed.first]:
+                self._leave_out(record)
+        return self._with_clock(batch, present)
+
+    def _leave_out(self, record: Any) -> None:
+        request = skip_of(record) if record is not None else None
+        if request is None or request.topology != self.name or request.partition != self.shard:
+            return
+        for each in self.live:
+            if each.topic == request.topic and each.is_market_data:
+                each.skip(request.offset, f"left out by {record.issued_by}: {record.reason}")
 
     def _with_clock(self, batch: Batch, present: int) -> Batch:
         """The batch, the clock element before its runs where the clock is the wall's."""
@@ -148,7 +180,7 @@ class LiveExecution(Execution):
             self._piece.ticked = False
         else:
             self._merger.tick(self._piece, present)
-        return self._with_clock(self._execute(), present)
+        return self._finished(present)
 
     def _leading(self, runs: Array) -> list[Any]:
         """The instruments that a journal's first batch begins with. Raises BadData if it begins with something else."""
@@ -196,13 +228,20 @@ class LiveExecution(Execution):
             raise NotStarted("nothing was consumed yet: there is no state")
         return dict(self.engine.stage_states())
 
-    def restore(self, instruments: Sequence[Any], states: dict[str, bytes], positions: list[list[int]]) -> None:
-        """Take up a snapshot: the stages over its instruments, their states, and the inputs' positions.
+    def skips(self) -> list[tuple[str, int, str]]:
+        """(topic, offset, why) of the records that operators left out."""
+        return [(feed.topic, offset, why) for feed in self.live for offset, why in feed.skipped.items()]
+
+    def restore(
+        self, instruments: Sequence[Any], states: dict[str, bytes], positions: list[list[int]], skips: Sequence[tuple[str, int, str]] = ()
+    ) -> None:
+        """Take up a snapshot: the stages over its instruments, their states, the inputs' positions, what was left out.
 
         Raises:
             StageFailed: a state is not of the type its stage declares.
         """
         for feed, (offset, maximum) in zip(self.live, positions, strict=True):
             feed.seek(offset, maximum)
+            feed.skipped.update({place: why for topic, place, why in skips if topic == feed.topic})
         self._start(instruments)
         self.engine.restore(states)

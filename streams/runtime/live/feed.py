@@ -14,9 +14,9 @@ import numpy as np
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.errors import BadData, ShrivenError
-from streams.log.kafka.framing import HEADER_BYTES, schema_id_of
+from streams.log.kafka.framing import HEADER_BYTES, FramedValues, schema_id_of
 from streams.log.kafka.transport import Chunk, Partition, Reader
-from streams.runtime.execution import BAD_FRAMING, MALFORMED
+from streams.runtime.execution import BAD_FRAMING, MALFORMED, SKIPPED
 from streams.runtime.feed import Feed, _grown
 
 Array = np.ndarray[Any, Any]
@@ -24,6 +24,8 @@ FETCH_RECORDS = 50_000
 BUFFERED_RECORDS = 100_000
 REFILL_SECONDS = 20.0
 HOUR_MS = 3_600_000
+NOW_MS = 300_000
+"""A record of control or reference data whose event time is this near to the time it was written is said now, and not part of a recording."""
 
 
 class UnknownSchemaId(ShrivenError):
@@ -71,6 +73,7 @@ class LiveFeed(Feed):
         self.running_maximum = 0
         self.generation = 0
         self.problems: dict[int, str] = {}
+        self.skipped: dict[int, str] = {}
         self._schema_ids = frozenset(schema_ids)
         self._headers = {bytes([0]) + each.to_bytes(4, "big") for each in schema_ids}
         self._judge = None
@@ -91,11 +94,31 @@ class LiveFeed(Feed):
 
     def judged_by(self, judge: Callable[[Feed, int, int], None]) -> None:
         """The instruments are known: decode what was held back until now."""
-        self._judge = judge
+        def judged(feed: Feed, first: int, stop: int) -> None:
+            judge(feed, first, stop)
+            if self.skipped and feed.offsets is not None:
+                feed.status[first:stop][np.isin(feed.offsets[first:stop], sorted(self.skipped))] = SKIPPED
+
+        self._judge = judged
         self._is_held = False
         waiting, self._unjudged = self._unjudged, []
         for chunk in waiting:
             self._take(chunk)
+
+    def skip(self, offset: int, reason: str) -> None:
+        """An operator leaves this record out: it becomes a dead letter in its place. Keys are made anew, as if it had never been good."""
+        self.skipped[offset] = reason
+        assert self.offsets is not None
+        left = slice(self.first, self.count)
+        at = self.first + int(np.searchsorted(self.offsets[left], offset))
+        if at >= self.count or int(self.offsets[at]) != offset:
+            return
+        self.status[at] = SKIPPED
+        keys = self.keys[left]
+        keys[:] = np.where(self.status[left] == 0, self.rows["event_time"][left], 0)
+        keys[0] = max(int(keys[0]), self.maximum_consumed)
+        np.maximum.accumulate(keys, out=keys)
+        self.running_maximum = int(keys[-1])
 
     @property
     def waiting(self) -> int:
@@ -151,6 +174,10 @@ class LiveFeed(Feed):
     def _take(self, chunk: Chunk) -> None:
         """Decode a chunk behind the rows that are there."""
         values = chunk.values
+        if isinstance(values, FramedValues):
+            if self._schema_ids.issuperset(np.unique(values.schema_ids).tolist()) and self._decode_body(values.body, values.ends, chunk.offsets):
+                return self._check_clock(chunk)
+            values = list(values)
         heads = {value[:HEADER_BYTES] for value in values}
         if heads <= self._headers:
             bodies = [value[HEADER_BYTES:] for value in values]
@@ -178,14 +205,26 @@ class LiveFeed(Feed):
 
     def _decode(self, bodies: list[bytes], offsets: list[int]) -> bool:
         """Append the bodies as rows; False, and nothing appended, if they are not all whole records."""
-        body = np.frombuffer(b"".join(bodies), np.uint8)
-        self._expected_ends = np.cumsum(np.fromiter(map(len, bodies), np.int64, len(bodies)))
+        ends = np.cumsum(np.fromiter(map(len, bodies), np.int64, len(bodies)))
+        return self._decode_body(np.frombuffer(b"".join(bodies), np.uint8), ends, offsets)
+
+    def _decode_body(self, body: Array, ends: Array, offsets: list[int]) -> bool:
+        """As :meth:`_decode`, for bodies that lie one behind the other."""
+        self._expected_ends = ends
         try:
-            self._append(body, len(bodies), offsets[0], np.array(offsets, np.int64))
+            self._append(body, len(offsets), offsets[0], np.array(offsets, np.int64))
         except (_Misaligned, BadData):
             return False
         self.read_offset = offsets[-1] + 1
         return True
+
+    def _append(self, body: Any, count: int, first_offset: int, offsets: Array | None, skip: int = 0) -> None:
+        """As every feed; but what an operator says now is obeyed now, and does not wait for the market to reach the time of day."""
+        before, at = self.running_maximum, self.count
+        super()._append(body, count, first_offset, offsets, skip)
+        if not self.is_market_data and abs(int(self.keys[self.count - 1]) // 1_000_000 - self.timestamp_ms) < NOW_MS:
+            self.keys[at : self.count] = before
+            self.running_maximum = before
 
     def _check_ends(self, ends: Array) -> None:
         """Every record must end where its value did."""
@@ -225,7 +264,8 @@ class LiveFeed(Feed):
 
     def detail_of(self, row: int) -> str:
         """What is wrong with the record in this row."""
-        return self.problems.get(self.offset_at(row)) or super().detail_of(row)
+        offset = self.offset_at(row)
+        return self.problems.get(offset) or self.skipped.get(offset) or super().detail_of(row)
 
 
 class _Misaligned(Exception):

@@ -47,12 +47,12 @@ class LiveMerger(Merger):
             self._enter(feed, feed.first)
         filled = 0
         if first_of is not None:
-            filled = first_of.count
+            first, filled = first_of.first, first_of.count - first_of.first
             target.origin[:filled] = first_of.code
-            target.source[:filled] = np.where(first_of.status[:filled] == 0, first_of.code, SKIP)
-            target.index[:filled] = np.arange(filled)
+            target.source[:filled] = np.where(first_of.status[first : first + filled] == 0, first_of.code, SKIP)
+            target.index[:filled] = np.arange(first, first + filled)
             target.clock[:filled] = present
-            self._table[first_of.code, 3] = filled
+            self._table[first_of.code, 3] = first + filled
         control = self._control
         control[0], control[1], control[2], control[3] = filled, max(wanted, filled), present, NEVER
         _merge(control, self._table, target.source, target.origin, target.index, target.clock)

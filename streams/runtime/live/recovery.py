@@ -11,7 +11,7 @@ from schemas.errors import CorruptLog
 from streams.log.kafka.transport import Partition
 from streams.runtime.failures import StageFailed
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, UPGRADE, JournalEntry
-from streams.runtime.live.stored import LiveSnapshot, read_journal, read_range, read_snapshots
+from streams.runtime.live.stored import FETCH_RECORDS, PATIENCE, LiveSnapshot, read_journal, read_snapshots
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.task import JOURNAL, Diverged, OtherIdentity, check_identity, compare
 
@@ -131,7 +131,7 @@ class Recovery:
     def _restore(self, snapshot: LiveSnapshot) -> None:
         task = self.task
         try:
-            task.execution.restore(snapshot.instruments, snapshot.states, snapshot.feeds)
+            task.execution.restore(snapshot.instruments, snapshot.states, snapshot.feeds, snapshot.skips)
         except StageFailed as problem:
             what = f"the snapshot of topology {self.spec.topology} does not fit this code: {problem.text}"
             raise OtherIdentity(f"{what}; start the version that wrote it") from problem
@@ -153,9 +153,13 @@ class Recovery:
         task.on_step("batch repeated")
 
     def _last_offsets(self, batches: list[tuple[int, JournalEntry]]) -> None:
-        """Where this journal's last record lies in each published output: found by reading on from the one before."""
+        """Where this journal's last record lies in each published output: found by reading on from the one before.
+
+        They are waited for: the markers of a transaction reach its partitions one after another, the journal's perhaps first.
+        """
         task = self.task
         latest: dict[str, tuple[int, int]] = {}
+        starts = {item["topic"]: int(item.get("start_offset", 0)) for item in task.genesis["outputs"]}
         for _, entry in batches:
             for output in entry.outputs:
                 topic = self.spec.outputs[output.output]
@@ -165,12 +169,14 @@ class Recovery:
             partition = self.spec.partition_of(topic)
             reader = task.log.reader(f"{self.spec.group}.recovery")
             try:
-                start = previous + 1 if previous >= 0 else reader.start(partition)
+                begin = max(reader.start(partition), starts.get(topic, 0))  # another topology may have written there before
+                reader.assign({partition: previous + 1 if previous >= 0 else begin})
                 offsets: list[int] = []
-                for chunk in read_range(reader, partition, start, reader.end(partition)):
+                tries = 0
+                while len(offsets) < count and tries < PATIENCE:
+                    chunk = reader.fetch(FETCH_RECORDS, 0.1)
                     offsets += chunk.offsets
-                    if len(offsets) >= count:
-                        break
+                    tries += not chunk.offsets
             finally:
                 reader.close()
             if len(offsets) < count:

@@ -26,6 +26,7 @@ class Bounds(msgspec.Struct, frozen=True):
     Attributes:
         records: most input records.
         work_seconds: the record bound of the next batch follows the measured cost so that its work takes about this long.
+        linger_seconds: from one batch to the next, unless control has something to say or a batch is full: fewer and larger transactions.
         order_wait_seconds: how long an empty buffer is waited for whose partition holds more.
         tick_seconds: silence after which the wall clock is journaled.
         offsets_seconds: how often group offsets are stored.
@@ -34,6 +35,7 @@ class Bounds(msgspec.Struct, frozen=True):
 
     records: int = 65_536
     work_seconds: float = 0.02
+    linger_seconds: float = 0.0
     order_wait_seconds: float = 0.05
     tick_seconds: float = 0.1
     offsets_seconds: float = 1.0

@@ -86,6 +86,7 @@ class LiveSnapshot(msgspec.Struct, kw_only=True):
         counts, last_offsets: per output, records written and offset of the last one (-1: none).
         instruments: what the stages were built over.
         states: by stage.
+        skips: records that operators left out: topic, offset, why.
     """
 
     sequence: int
@@ -97,6 +98,7 @@ class LiveSnapshot(msgspec.Struct, kw_only=True):
     last_offsets: dict[str, int]
     instruments: list[Instrument]
     states: dict[str, bytes]
+    skips: list[tuple[str, int, str]] = []
 
     def digests(self) -> list[bytes]:
         """SHA-256 per stage, in the order the journal has them."""

@@ -44,6 +44,8 @@ from streams.runtime.task import JOURNAL
 
 SLOWEST_START = 512
 POLL_SECONDS = 0.001
+LINGER_RECORDS = 4096
+LINGER_POLL_SECONDS = 0.005
 
 
 class JournalClosed(WrongUse):
@@ -98,6 +100,7 @@ class LiveTask:
         self._last_tick = self._last_offsets_stored = self._last_identity = monotonic()
         self._stored: dict[Partition, int] = {}
         self._waiting = ""
+        self._last_batch = -1e9
         self._headers = {topic: header(schema_id) for topic, schema_id in spec.schema_ids.items()}
         self.tools: Reader = log.reader(spec.group)
         self.admin = log.admin()
@@ -200,7 +203,7 @@ class LiveTask:
         try:
             self._arrive(wait_seconds)
             self.on_step("arrived")
-            batch = self._next()
+            batch = self._next() if self._is_due() else None
             if batch is not None:
                 self.on_step("executed")
                 self._write(batch)
@@ -223,12 +226,26 @@ class LiveTask:
             for feed in feeds:
                 if feed.fill(0):
                     self._impatient.discard(feed.code)
-            if any(feed.waiting for feed in feeds) or self.monotonic() >= deadline:
+            is_ready = self.execution.is_ready()  # before the first batch, what has arrived may not be enough to begin with
+            if (is_ready and any(feed.waiting for feed in feeds)) or self.monotonic() >= deadline:
                 return
             for feed in feeds:  # the wait ends at once for the partition waited at, and within a millisecond for the others
-                if feed.is_market_data and feed.fill(POLL_SECONDS):
+                if (feed.is_market_data if is_ready else not feed.waiting) and feed.fill(POLL_SECONDS):
                     self._impatient.discard(feed.code)
                     break
+
+    def _is_due(self) -> bool:
+        """False while market data alone waits, less than a batch of it, and the last batch is not long ago."""
+        since = self.monotonic() - self._last_batch
+        feeds = self.execution.live
+        if since >= self.spec.bounds.linger_seconds or any(feed.waiting for feed in feeds if not feed.is_market_data):
+            return True
+        if sum(feed.waiting for feed in feeds) >= min(self._wanted, LINGER_RECORDS):
+            return True
+        for feed in feeds:
+            if feed.is_market_data and feed.fill(LINGER_POLL_SECONDS):
+                break
+        return False
 
     def _next(self) -> Batch | None:
         """The next batch in the live order; waits, for a bounded time, for a partition that is known to hold what comes next."""
@@ -313,7 +330,7 @@ class LiveTask:
         states: dict[str, bytes] = {}
         if batch.consumed and batch.consumed % self.spec.state_digest_records == 0 and batch.inputs:
             states = self._with_states(entry)
-        started = self.monotonic()
+        started = self._last_batch = self.monotonic()
         self._commit(entry, published)
         for output in batch.outputs:
             self.counts[output.topic] += output.count
@@ -376,6 +393,7 @@ class LiveTask:
             last_offsets=dict(self.last_offsets),
             instruments=self.execution.known,
             states=states,
+            skips=self.execution.skips(),
         )
         keys, values = snapshot_values(snapshot, self.spec.schema_ids[SNAPSHOTS])
         self.snapshots.begin()

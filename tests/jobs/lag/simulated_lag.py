@@ -91,7 +91,7 @@ class SimulatedCluster:
             self._read_ends()
         self.between()
         bounds = {at: Bounds(starts[at], highs[at], self.read_ends[at]) for at in self.partitions if at in self.read_ends}
-        return Reading(self.now, groups, bounds, frozenset(topic for topic, _ in self.partitions), self.settings, {}, {})
+        return Reading(self.now, self.now, groups, bounds, frozenset(topic for topic, _ in self.partitions), self.settings, {}, {})
 
     def _read_ends(self) -> None:
         self.read_ends = {at: partition.last_stable for at, partition in self.partitions.items()}

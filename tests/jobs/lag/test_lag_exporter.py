@@ -15,13 +15,13 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from simulated_lag import SimulatedCluster, SimulatedPartition
 
-from jobs.lag.cluster import LagUnreadable
 from jobs.lag.exporter import LagExporter, series_budget, serve
 from jobs.lag.metrics import BY_NAME, METRICS, PURPOSES, REASONS, STATES
 from jobs.lag.quiet import Calendar, Market
 from jobs.lag.reading import Member, Reading, TopicSettings
 from jobs.lag.settings import LagSettings
 from jobs.lag.watching import Watch
+from streams.log.kafka.errors import BrokerUnreachable
 
 
 def cluster_of(groups: int, topics: int, partitions: int) -> SimulatedCluster:
@@ -41,7 +41,7 @@ def cluster_of(groups: int, topics: int, partitions: int) -> SimulatedCluster:
 
 
 def exporter_of(cluster: SimulatedCluster, **calendar: Market) -> LagExporter:
-    return LagExporter(Watch(cluster, LagSettings(), clock=lambda: cluster.now), 5.0, Calendar(calendar), now=lambda: cluster.now)
+    return LagExporter(Watch(cluster, LagSettings(request_seconds=2.0), clock=lambda: cluster.now), 5.0, Calendar(calendar), now=lambda: cluster.now)
 
 
 Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -212,7 +212,7 @@ def test_an_open_transaction_shows_what_it_holds_and_how_old_it_is() -> None:
 class Unreachable(SimulatedCluster):
     """Fails, or hangs, on demand."""
 
-    failing = False
+    failing: Exception | None = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -222,7 +222,7 @@ class Unreachable(SimulatedCluster):
     def read(self) -> Reading:
         self.hang.wait()
         if self.failing:
-            raise LagUnreadable("Kafka at nowhere:1 does not answer")
+            raise self.failing
         return super().read()
 
 
@@ -233,12 +233,15 @@ def unreachable_cluster() -> Unreachable:
     return cluster
 
 
-def test_without_the_cluster_values_disappear_after_three_intervals_and_return() -> None:
+@pytest.mark.parametrize(
+    ("failure", "cause"), [(BrokerUnreachable("nowhere:1 does not answer"), "broker_unreachable"), (ZeroDivisionError("planted"), "defect")]
+)
+def test_without_the_cluster_values_disappear_after_three_intervals_and_return(failure: Exception, cause: str) -> None:
     cluster = unreachable_cluster()
     exporter = exporter_of(cluster)
     exporter.collect_once()
     assert values(scrape(exporter), "shriven_lag_exporter_up") == [1]
-    cluster.failing = True
+    cluster.failing = failure
     cluster.now += 10
     exporter.collect_once()
     series = scrape(exporter)
@@ -246,9 +249,9 @@ def test_without_the_cluster_values_disappear_after_three_intervals_and_return()
     cluster.now += 10
     series = scrape(exporter)
     assert values(series, "shriven_consumer_lag_records") == []
-    assert values(series, "shriven_lag_exporter_errors_total", cause="lag_unreadable") == [1]
+    assert values(series, "shriven_lag_exporter_errors_total", cause=cause) == [1]
     assert values(series, "shriven_lag_exporter_last_success_timestamp_seconds") == [1_000]
-    cluster.failing = False
+    cluster.failing = None
     exporter.collect_once()
     assert values(scrape(exporter), "shriven_lag_exporter_up") == [1]
     assert values(scrape(exporter), "shriven_consumer_lag_records") == [1]
@@ -257,9 +260,9 @@ def test_without_the_cluster_values_disappear_after_three_intervals_and_return()
 def test_a_scrape_does_not_wait_for_a_collection_that_hangs() -> None:
     cluster = unreachable_cluster()
     exporter = LagExporter(Watch(cluster, LagSettings(request_seconds=1.0)), 0.05, Calendar(), now=lambda: cluster.now)
-    server, port = serve(exporter, 0, "127.0.0.1")
+    server = serve(exporter, 0)
     try:
-        url = f"http://127.0.0.1:{port}/metrics"
+        url = f"http://127.0.0.1:{server.port}/metrics"
         deadline = time.monotonic() + 30
         while exporter.collections == 0 and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -270,5 +273,5 @@ def test_a_scrape_does_not_wait_for_a_collection_that_hangs() -> None:
             assert 'shriven_consumer_lag_records{group="g0"' in text
     finally:
         cluster.hang.set()
-        server.shutdown()
+        server.close()
         exporter.stop()

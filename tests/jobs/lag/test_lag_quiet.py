@@ -9,19 +9,7 @@ import pytest
 
 from jobs.lag.quiet import BadCalendar, load
 
-CALENDAR = """
-[nse]
-timezone = "Asia/Kolkata"
-days = ["mon", "tue", "wed", "thu", "fri"]
-open = "09:15"
-close = "15:30"
-holidays = ["2026-01-26"]
-[nse.sessions]
-"2026-11-08" = ["18:00", "19:15"]
-
-[binance]
-maintenance = [["2026-03-01T02:00:00Z", "2026-03-01T04:00:00Z"]]
-"""
+CALENDAR = Path(__file__).resolve().parents[3] / "infra" / "prometheus" / "calendar.toml"
 
 
 @pytest.mark.parametrize(
@@ -41,10 +29,8 @@ maintenance = [["2026-03-01T02:00:00Z", "2026-03-01T04:00:00Z"]]
         ("binance", "2026-03-01T04:00:00+00:00", False),
     ],
 )
-def test_hours(tmp_path: Path, market: str, instant: str, quiet: bool) -> None:
-    path = tmp_path / "calendar.toml"
-    path.write_text(CALENDAR)
-    assert load(path).quiet(datetime.fromisoformat(instant).timestamp())[market] is quiet
+def test_hours(market: str, instant: str, quiet: bool) -> None:
+    assert load(CALENDAR).quiet(datetime.fromisoformat(instant).timestamp())[market] is quiet
 
 
 @pytest.mark.parametrize(

@@ -172,6 +172,17 @@ def test_lost_records_stay_loud_for_a_window_even_if_the_client_jumps() -> None:
     assert 60 <= found.count("DATA_LOSS") * 5 <= 75
 
 
+def test_a_position_behind_the_end_is_a_loss_only_at_the_second_look() -> None:
+    """After a failover the new leader's high watermark may lag behind what consumers committed, for a moment."""
+    for times, expected in ((1, ["OK", None, "OK"]), (2, ["OK", None, "DATA_LOSS", "OK"])):
+
+        def beyond(time: float, times: int = times) -> Sample:
+            is_beyond = 100 <= time < 100 + 5 * times
+            return Sample(time, 500, 400, None, None, beyond=True) if is_beyond else sample(time, 500, 500)
+
+        assert changes(script(300, beyond)) == expected
+
+
 def test_nothing_committed_has_no_state() -> None:
     assert changes(script(120, lambda time: sample(time, None, 500))) == [None]
 

@@ -48,6 +48,16 @@ def test_the_table_is_aligned_and_summed_up() -> None:
     assert all(line == line.rstrip() for line in lines)
 
 
+def test_a_short_screen_shows_the_worst_and_says_how_many_more() -> None:
+    lines = text(SOME, 2).splitlines()
+    assert [line.split()[0] for line in lines[1:4]] == ["lost", "later", "..."]
+    assert "3 more" in lines[3] and lines[-1].startswith("5 groups")
+
+
+def test_a_column_without_content_is_left_out() -> None:
+    assert "unknown because" in text(SOME) and "unknown because" not in text(SOME[:3])
+
+
 def test_no_groups_is_said() -> None:
     assert text([]) == "no group of this cluster has a position"
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -27,7 +28,7 @@ def get(port: int, path: str, accept: str = "") -> tuple[int, str, str]:
 
 
 def test_metrics_and_health_are_served_on_a_free_port_that_a_target_file_names(tmp_path: Path) -> None:
-    server = serve(ProcessMetrics("1.0").registry, job="task", home=tmp_path, labels={"environment": "test"})
+    server = serve(ProcessMetrics("1.0").registry, job="task", home=tmp_path, environment="test")
     try:
         status, content_type, body = get(server.port, "/metrics")
         assert status == 200 and content_type.startswith("text/plain") and "shriven_build_info{" in body
@@ -79,7 +80,25 @@ def test_a_process_takes_its_target_file_away_and_what_a_killed_one_left_is_prun
     killed.kill()
     left = tmp_path / FOLDER / f"task-{killed.pid}.json"
     killed.communicate(timeout=60)
-    mine = write_target(tmp_path, "member", "127.0.0.1:1", {})
+    mine = write_target(tmp_path, "member", "127.0.0.1:1")
     assert left.exists()
     assert prune(tmp_path) == 1
     assert not left.exists() and mine.exists() and str(os.getpid()) in mine.name
+
+
+def test_a_process_that_ends_with_bad_news_waits_for_one_more_scrape_if_somebody_watches() -> None:
+    process = ProcessMetrics("1.0")
+    server = serve(process.registry, job="member")
+    try:
+        server.farewell()  # nobody watches: no wait, or this test would time out in CI's patience, not in ours
+        get(server.port, "/metrics")
+        process.error("topic_changed")
+        ended = threading.Event()
+        waiting = threading.Thread(target=lambda: (server.farewell(), ended.set()))
+        waiting.start()
+        assert not ended.wait(0.3), "ended before its last values were read"
+        assert 'shriven_errors_total{code="topic_changed"} 1.0' in get(server.port, "/metrics")[2]
+        assert ended.wait(10)
+        waiting.join()
+    finally:
+        server.close()

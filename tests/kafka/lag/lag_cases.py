@@ -36,7 +36,7 @@ class LagCase:
     def __init__(self, cluster: Cluster, partitions: int = 1, **config: str) -> None:
         self.cluster = cluster
         self.topic = f"lag-{uuid.uuid4().hex[:10]}"
-        self.admin = AdminClient(cluster.client())
+        self.admin = AdminClient({**cluster.client(), "log_level": 0})
         self.producers: dict[str, Producer] = {}
         self.watches: list[KafkaLagSource] = []
         self.make(self.topic, partitions, **config)

@@ -11,6 +11,8 @@ import pytest
 from confluent_kafka import TopicPartition
 from lag_cases import LagCase, MakeCase, wait_for
 
+from jobs.lag.reading import Want
+
 pytestmark = pytest.mark.broker
 def test_a_transactional_producer_then_idle_is_exactly_zero(case: LagCase) -> None:
     for _ in range(5):
@@ -174,3 +176,16 @@ def test_the_type_of_timestamps_and_the_retention_are_told(make_case: MakeCase, 
     expected = 600 if kind == "CreateTime" else 0
     assert lag.lag_seconds == pytest.approx(expected, abs=30)
     assert lag.retention_margin_seconds == pytest.approx(3600 - expected, abs=30)
+
+
+def test_a_partition_whose_look_was_over_first_is_looked_at_again(make_case: MakeCase) -> None:
+    """Regression: partitions that were done were paused, stayed paused when assigned anew, and every later look at them ran into its time-out."""
+    case = make_case(partitions=4)
+    for partition, count in enumerate((1, 300, 2, 1_500)):
+        case.plain(count, partition=partition)
+        case.commit(0, partition=partition)
+    source = case.watch().source
+    wants = [Want(case.topic, partition, 0, count, counted=True) for partition, count in enumerate((1, 300, 2, 1_500))]
+    for _ in range(4):
+        seen = source.look(wants)
+        assert [(seen[want].records, seen[want].reached, seen[want].failure) for want in wants] == [(want.stop, want.stop, "") for want in wants]
