@@ -6,6 +6,7 @@ Oracle: what was written to the cluster; the broker's own retention settings and
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,14 +25,15 @@ pytestmark = pytest.mark.broker
 
 
 @pytest.fixture
-def hand(cluster: Cluster) -> HandWritten:
+def hand(cluster: Cluster) -> Iterator[HandWritten]:
     """Three batches."""
     hand = HandWritten(cluster)
     hand.begin()
     for _ in range(3):
         hand.feed(2, aborted=1)
         hand.batch(fills=1)
-    return hand
+    yield hand
+    hand.close()
 
 
 def archive(hand: HandWritten, root: Path, *more: str) -> Ended:
@@ -81,8 +83,7 @@ def test_every_run_appends_what_is_new_and_nothing_else(hand: HandWritten, tmp_p
 def test_retention_behind_the_archive_harms_nothing(hand: HandWritten, tmp_path: Path) -> None:
     archive(hand, tmp_path, "--warn", "0")
     delete_before(hand, hand.inputs[-1][0])
-    hand.topics.write("md.trades", [hand.topics.framed("md.trades", trade(6))])
-    hand.consumed = 1  # the test's own reader sees only what is left
+    hand.put("md.trades", [hand.topics.framed("md.trades", trade(6))])
     hand.batch(fills=0)
     assert archive(hand, tmp_path, "--warn", "0").returncode == 0
     assert trades(shard_of(tmp_path)) == list(range(7))

@@ -6,6 +6,7 @@ Oracle: what a plain consumer reads of the cluster; fastavro and polars reading 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,10 @@ def records_of(log: LocalLog, topic: str, record: str) -> list[tuple[int, bytes]
 
 
 @pytest.fixture
-def hand(cluster: Cluster) -> HandWritten:
-    return HandWritten(cluster)
+def hand(cluster: Cluster) -> Iterator[HandWritten]:
+    hand = HandWritten(cluster)
+    yield hand
+    hand.close()
 
 
 def pull(hand: HandWritten, out: Path, **more: Any) -> Pulled:
@@ -173,7 +176,7 @@ def test_a_foreign_record_behind_the_last_own_one_is_pulled_too(hand: HandWritte
     """So that verification of the folder finds it, as verification of the cluster does."""
     played(hand)
     own = len(hand.outputs)
-    hand.topics.write("fills", [hand.topics.framed("fills", fill(999))])
+    hand.put("fills", [hand.topics.framed("fills", fill(999))])
     pull(hand, tmp_path / "day")
     with LocalLog.open(tmp_path / "day") as log:
         assert log.reader("fills").count == own + 1
@@ -194,8 +197,7 @@ def test_what_a_folder_holds_already_needs_not_be_on_the_cluster_any_more(hand: 
     held = len(hand.inputs)
     place = TopicPartition(hand.cluster.name("md.trades"), 0, hand.inputs[-1][0])
     hand.topics.log.admin().client.delete_records([place])[place].result()
-    hand.topics.write("md.trades", [hand.topics.framed("md.trades", trade(1))])
-    hand.consumed = 1  # the reader of the test sees only what is left
+    hand.put("md.trades", [hand.topics.framed("md.trades", trade(1))])
     hand.batch(fills=1)
     assert pull(hand, tmp_path / "day").added["md.trades"] == 1
     with LocalLog.open(tmp_path / "day") as log:
