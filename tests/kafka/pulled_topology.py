@@ -56,6 +56,8 @@ class HandWritten:
     def __init__(self, cluster: Cluster) -> None:
         self.topics = EdgeTopics(cluster, TOPICS)
         self.cluster = cluster
+        self._admin = self.topics.log.admin()
+        self.admin = self._admin.client  # kept: futures of a client that is gone never come true
         self.digest = NO_DIGEST
         self.sequence = 0
         self.trades = 0

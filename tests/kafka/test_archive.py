@@ -54,7 +54,7 @@ def trades(folder: Path) -> list[int]:
 def delete_before(hand: HandWritten, offset: int) -> None:
     """What retention does."""
     place = TopicPartition(hand.cluster.name("md.trades"), 0, offset)
-    hand.topics.log.admin().client.delete_records([place])[place].result()
+    hand.admin.delete_records([place])[place].result()
 
 
 def test_every_run_appends_what_is_new_and_nothing_else(hand: HandWritten, tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_a_short_margin_is_a_warning_and_an_exit_code(hand: HandWritten, tmp_pat
         hand.cluster.name("md.trades"),
         incremental_configs=[ConfigEntry("retention.ms", "36000000", incremental_operation=AlterConfigOpType.SET)],
     )
-    hand.topics.log.admin().client.incremental_alter_configs([resource])[resource].result()
+    hand.admin.incremental_alter_configs([resource])[resource].result()
     near = archive(hand, tmp_path / "a", "--warn", "1d")
     assert near.returncode == 1
     assert "md.trades from offset 0 on had" in near.stderr

@@ -185,7 +185,7 @@ def test_a_foreign_record_behind_the_last_own_one_is_pulled_too(hand: HandWritte
 def test_records_that_retention_removed_are_named(hand: HandWritten, tmp_path: Path) -> None:
     played(hand)
     place = TopicPartition(hand.cluster.name("md.trades"), 0, 4)
-    hand.topics.log.admin().client.delete_records([place])[place].result()
+    hand.admin.delete_records([place])[place].result()
     with pytest.raises(OffsetOutOfRange, match="offsets 0 to 3 are gone from the cluster"):
         pull(hand, tmp_path / "day")
 
@@ -196,7 +196,7 @@ def test_what_a_folder_holds_already_needs_not_be_on_the_cluster_any_more(hand: 
     pull(hand, tmp_path / "day")
     held = len(hand.inputs)
     place = TopicPartition(hand.cluster.name("md.trades"), 0, hand.inputs[-1][0])
-    hand.topics.log.admin().client.delete_records([place])[place].result()
+    hand.admin.delete_records([place])[place].result()
     hand.put("md.trades", [hand.topics.framed("md.trades", trade(1))])
     hand.batch(fills=1)
     assert pull(hand, tmp_path / "day").added["md.trades"] == 1
@@ -206,7 +206,7 @@ def test_what_a_folder_holds_already_needs_not_be_on_the_cluster_any_more(hand: 
 
 def test_a_topic_made_anew_is_refused(hand: HandWritten, tmp_path: Path) -> None:
     played(hand)
-    admin, name = hand.topics.log.admin().client, hand.cluster.name("md.trades")
+    admin, name = hand.admin, hand.cluster.name("md.trades")
     admin.delete_topics([name])[name].result()
     while True:  # deletion ends after its answer
         try:
