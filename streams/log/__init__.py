@@ -1,6 +1,7 @@
 """The local log: a folder of Avro object-container files that survives kill -9 and finds a flipped byte.
 
-``<log>/<topic>/<partition>/<first offset, 20 digits>.avro`` (partition 0 unless one is named) holds the records (codec null, so a block's body is the records' bytes as the codec wrote
+``<log>/<topic>/<partition>/<first offset, 20 digits>.avro`` (partition 0 unless one is named) holds
+the records (codec null, so a block's body is the records' bytes as the codec wrote
 them), an ``.index`` beside each file says where its blocks lie, ``log.lock`` marks the folder and carries the writer's lock, and ``log.json``
 (an imported log) or ``run.json`` (a run) closes it. fastavro and polars read every file.
 
