@@ -29,6 +29,7 @@ COMMANDS = {
     "kafka": "kafka",
     "feed": "feed",
     "pull": "pull",
+    "archive": "archive",
     "run": "run",
     "stop": "stop",
     "status": "status",

@@ -1,7 +1,7 @@
 """A range of one partition's committed records into one topic of a local log.
 
-Records come in large batches; their values are joined, and one compiled pass takes the framing off all of them. Every body is decoded once, so
-that nothing lies in the folder that a reader of it could not decode: what does not decode is left out, and told.
+Records come in large batches, kept as one body without framing from the client to the file. Every body is decoded once, so that nothing lies
+in the folder that a reader of it could not decode: what does not decode is left out, and told.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ import numpy as np
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.errors import BadData, ShrivenError
-from schemas.kernel import kernel
-from streams.log.kafka.framing import HEADER_BYTES
-from streams.log.kafka.transport import OffsetOutOfRange, Partition, Reader, TransportFailed
+from streams.log.kafka.framing import HEADER_BYTES, NOT_FRAMED, FramedValues, schema_id_of
+from streams.log.kafka.transport import Chunk, OffsetOutOfRange, Partition, Reader, TransportFailed
 from streams.log.local import TopicWriter
 from streams.log.reader import event_times
 from streams.log.recovery import is_whole_journal_record
@@ -36,30 +35,15 @@ class Undecodable(ShrivenError):
     code = "undecodable"
 
 
-@kernel
-def _unframe(values: Any, ends: Any, ids: Any, body: Any, body_ends: Any) -> Any:
-    """Copy every value but its framing into ``body``; ``body_ends[i]`` is -1 for a value that is not framed, or with an id not in ``ids``.
-
-    An empty ``ids`` takes any. Returns the length of the body.
-    """
-    begin, at = 0, 0
-    for i in range(len(ends)):
-        end = ends[i]
-        good = end - begin >= 5 and values[begin] == 0
-        if good and len(ids) > 0:
-            found = (np.int64(values[begin + 1]) << 24) | (np.int64(values[begin + 2]) << 16) | (np.int64(values[begin + 3]) << 8) | values[begin + 4]
-            good = False
-            for k in range(len(ids)):
-                good = good or ids[k] == found
-        if good:
-            for b in range(begin + 5, end):
-                body[at] = values[b]
-                at += 1
-            body_ends[i] = at
-        else:
-            body_ends[i] = -1
-        begin = end
-    return at
+def _kept(values: Sequence[bytes]) -> FramedValues:
+    """Values as one body, whatever they come as."""
+    if isinstance(values, FramedValues):
+        return values
+    is_framed = [len(value) >= HEADER_BYTES and value[0] == 0 for value in values]
+    bodies = [value[HEADER_BYTES:] if framed else value for value, framed in zip(values, is_framed, strict=True)]
+    ids = [schema_id_of(value) if framed else NOT_FRAMED for value, framed in zip(values, is_framed, strict=True)]
+    ends = np.cumsum(np.fromiter(map(len, bodies), np.int64, len(bodies)))
+    return FramedValues(np.frombuffer(b"".join(bodies), np.uint8), ends, np.array(ids, np.int64))
 
 
 class Piece:
@@ -72,31 +56,34 @@ class Piece:
         bad: (offset, raw value) of those that do not decode.
     """
 
-    def __init__(self, topic: str, offsets: Sequence[int], values: Sequence[bytes], ids: Array) -> None:
+    def __init__(self, topic: str, chunks: Sequence[Chunk], ids: Array) -> None:
         self.bad: list[tuple[int, bytes]] = []
-        joined = np.frombuffer(b"".join(values), np.uint8)
-        value_ends = np.cumsum(np.fromiter(map(len, values), np.int64, len(values)))
-        body = np.empty(len(joined), np.uint8)
-        ends = np.empty(len(values), np.int64)
-        body = body[: int(_unframe(joined, value_ends, ids, body, ends))]
-        self.offsets = np.array(offsets, np.int64)
+        kept = [_kept(chunk.values) for chunk in chunks]
+        shifts = np.cumsum([0, *(int(each.ends[-1]) for each in kept[:-1])])
+        body = np.concatenate([np.asarray(each.body[: int(each.ends[-1])]) for each in kept])
+        ends = np.concatenate([each.ends + shift for each, shift in zip(kept, shifts, strict=True)])
+        schema_ids = np.concatenate([each.schema_ids for each in kept])
+        self.offsets = np.concatenate([np.array(chunk.offsets, np.int64) for chunk in chunks])
         self._codec = codec(topic_of(topic).record)
         self._is_journal = is_journal(topic)
         rows: Any = None
-        is_sound = bool((ends >= 0).all())
+        is_known = np.isin(schema_ids, ids) if len(ids) else schema_ids != NOT_FRAMED
+        is_sound = bool(is_known.all())
         if is_sound:
             try:
-                rows, found = self._decode(body, len(values), ends)
+                rows, found = self._decode(body, len(ends), ends)
                 is_sound = bool(np.array_equal(found, ends))
             except BadData:
                 is_sound = False
         if not is_sound:
-            good = [number for number, value in enumerate(values) if ends[number] >= 0 and self._decodes(value[HEADER_BYTES:])]
-            kept = set(good)
-            self.bad = [(offsets[number], value) for number, value in enumerate(values) if number not in kept]
-            bodies = [values[number][HEADER_BYTES:] for number in good]
+            values = FramedValues(body, ends, schema_ids)
+            bodies = [value[HEADER_BYTES:] if known else b"" for value, known in zip(values, is_known.tolist(), strict=True)]
+            good = [number for number, each in enumerate(bodies) if is_known[number] and self._decodes(each)]
+            is_good = np.isin(np.arange(len(ends)), good)
+            self.bad = [(int(self.offsets[number]), values[number]) for number in np.flatnonzero(~is_good).tolist()]
+            bodies = [bodies[number] for number in good]
             body, ends = np.frombuffer(b"".join(bodies), np.uint8), np.cumsum(np.fromiter(map(len, bodies), np.int64, len(bodies)))
-            self.offsets = self.offsets[good]
+            self.offsets = self.offsets[is_good]
             rows = self._decode(body, len(bodies), ends)[0] if bodies else None
         self.body, self.ends = body, ends
         has_times = rows is not None and "event_time" in (rows.dtype.names or ())
@@ -159,9 +146,8 @@ def pieces(reader: Reader, partition: Partition, topic: str, begin: int, end: in
         return
     known = np.array(sorted(ids), np.int64)
     reader.assign({partition: begin})
-    offsets: list[int] = []
-    values: list[bytes] = []
-    size, silent = 0, 0.0
+    gathered: list[Chunk] = []
+    records, size, silent = 0, 0, 0.0
     while reader.position(partition) < end:
         chunk = reader.fetch(FETCH_RECORDS, WAIT_SECONDS)
         if not chunk.offsets:
@@ -172,14 +158,16 @@ def pieces(reader: Reader, partition: Partition, topic: str, begin: int, end: in
             continue
         silent = 0.0
         count = len(chunk.offsets) if chunk.offsets[-1] < end else sum(offset < end for offset in chunk.offsets)
-        offsets += chunk.offsets[:count]
-        values += chunk.values[:count]
-        size += sum(map(len, chunk.values[:count]))
-        if len(offsets) >= BLOCK_RECORDS or size >= BLOCK_BYTES:
-            yield Piece(topic, offsets, values, known)
-            offsets, values, size = [], [], 0
-    if offsets:
-        yield Piece(topic, offsets, values, known)
+        if not count:
+            continue
+        values = _kept(chunk.values[:count])
+        gathered.append(Chunk(chunk.offsets[:count], values, chunk.timestamp_ms))
+        records, size = records + count, size + int(values.ends[-1])
+        if records >= BLOCK_RECORDS or size >= BLOCK_BYTES:
+            yield Piece(topic, gathered, known)
+            gathered, records, size = [], 0, 0
+    if gathered:
+        yield Piece(topic, gathered, known)
 
 
 class Stretch:

@@ -176,10 +176,11 @@ class TopologyPull:
         if JOURNAL in folder.topics():
             for block in folder.reader(JOURNAL).blocks():
                 needs.add(decode_entry(block.body.tobytes()))
-            self._check_same(needs.facts)
             start = folder.writer(JOURNAL).next_offset
         else:
             start = begin
+        if needs.facts:
+            self._check_same(needs.facts)
         if start >= end and not needs.facts:
             raise NoTopology(f"{self.journal[0]}/{self.journal[1]} is empty: shard {self.shard} of {self.topology} has not begun; see 'sq status'")
         self._total = end - start

@@ -1,6 +1,7 @@
-"""The local log: a folder of Avro object-container files, one partition per topic, that survives kill -9 and finds a flipped byte.
+"""The local log: a folder of Avro object-container files that survives kill -9 and finds a flipped byte.
 
-``<log>/<topic>/0/<first offset, 20 digits>.avro`` holds the records (codec null, so a block's body is the records' bytes as the codec wrote
+``<log>/<topic>/<partition>/<first offset, 20 digits>.avro`` (partition 0 unless one is named) holds
+the records (codec null, so a block's body is the records' bytes as the codec wrote
 them), an ``.index`` beside each file says where its blocks lie, ``log.lock`` marks the folder and carries the writer's lock, and ``log.json``
 (an imported log) or ``run.json`` (a run) closes it. fastavro and polars read every file.
 
@@ -8,6 +9,7 @@ Where to start reading:
 
 - :mod:`streams.log.local` opens a folder and hands out writers and readers;
 - :mod:`streams.log.container` is the file format, :mod:`streams.log.index` the index, :mod:`streams.log.segment` one file of both;
+- :mod:`streams.log.runs` keeps the offsets of a topic pulled from Kafka, which have holes: the ``.runs`` beside its index;
 - :mod:`streams.log.writer` appends blocks, :mod:`streams.log.recovery` cuts a torn tail, :mod:`streams.log.reader` reads and seeks;
 - :mod:`streams.log.digest` says what a topic's records are, whatever the blocks; :mod:`streams.log.manifest` closes a folder;
 - :mod:`streams.log.verify` finds and locates what was changed since.
