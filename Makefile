@@ -2,11 +2,14 @@ PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.setup-$(shell cat pyproject.toml requirements.lock | sha256sum | cut -c1-16)
 
-.PHONY: help setup demo test lint bench-peers bench clean
+.PHONY: help setup services demo test test-broker simulate lint bench-peers bench clean
 
 help:
 	@echo "make demo         set up, generate a market, backtest it, verify the run, write the tear sheet"
-	@echo "make test         set up, run every test"
+	@echo "make test         set up, run the tests: units, properties, 2,000 simulated schedules, a smoke on a real broker"
+	@echo "make test-broker  set up, run every fault on real brokers (Java 21 or newer and Maven are needed)"
+	@echo "make simulate     run N=10000 simulated schedules of the live runner"
+	@echo "make services     as root on Debian: the servers that some tests use (PostgreSQL, Prometheus, Alertmanager)"
 	@echo "make lint         style and types"
 	@echo "make setup        make $(VENV) with the locked packages and the sq command"
 	@echo "make bench-peers  install the peers that 'sq bench' measures against, in environments of their own"
@@ -35,8 +38,23 @@ demo: setup
 	$(VENV)/bin/sq verify $(DEMO)/run
 	@echo "open $(CURDIR)/$(DEMO)/run/report.html in a browser"
 
+# What is not there is no error: tests that need it are skipped, counted, and say why.
+services:
+	@test "$$(id -u)" = 0 || { echo "services: only root installs packages; without them some tests are skipped"; exit 0; }
+	@command -v apt-get > /dev/null || { echo "services: no apt-get here; without the packages some tests are skipped"; exit 0; }
+	@if ! ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || ! command -v promtool > /dev/null || ! command -v prometheus-alertmanager > /dev/null; then \
+	  echo "services: installing PostgreSQL, Prometheus, Alertmanager"; \
+	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql prometheus prometheus-alertmanager) > /dev/null 2>&1 \
+	    || echo "services: not everything could be installed; tests that need it are skipped"; fi
+
 test: setup
-	$(VENV)/bin/python -m pytest tests
+	$(VENV)/bin/python -m pytest tests -m "not broker or smoke" --durations=10
+
+test-broker: setup
+	$(VENV)/bin/python -m pytest tests -m "broker" --durations=10
+
+simulate: setup
+	$(VENV)/bin/python -m tests.simulation --schedules $(or $(N),10000) --processes 2
 
 lint: setup
 	$(VENV)/bin/ruff check .

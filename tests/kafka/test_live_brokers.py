@@ -65,7 +65,7 @@ def broken(own_broker: Callable[..., Broker], shared_registry: str, recording: P
         yield LiveMarket(Cluster(bootstrap=proxy.address, registry=shared_registry), recording), broker, proxy
 
 
-@pytest.mark.parametrize("how", ["swallow", "cut", "half"])
+@pytest.mark.parametrize("how", ["swallow", pytest.param("cut", marks=pytest.mark.smoke), "half"])
 def test_a_lost_answer_to_a_commit_leaves_neither_a_duplicate_nor_a_gap(how: str, broken: tuple[LiveMarket, Broker, FaultProxy]) -> None:
     """F8: the transaction commits on the broker, its answer never comes. Oracle: the count of what was fed, and the journal executed again."""
     market, _, proxy = broken

@@ -50,6 +50,7 @@ def _write(market: LiveMarket, topic: str, values: list[bytes]) -> None:
     writer.commit()
 
 
+@pytest.mark.smoke
 def test_bad_records_become_dead_letters_with_their_bytes_and_the_good_ones_around_them_are_used(market: LiveMarket, cluster: Cluster) -> None:
     head = b"\0" + market.ids["md.trades"].to_bytes(4, "big")
     fed = market.feed(0.0, 0.5)
@@ -101,6 +102,7 @@ def test_market_data_waits_for_instruments(market: LiveMarket) -> None:
     run_to_end(task, fed)
 
 
+@pytest.mark.smoke
 def test_a_topic_made_anew_is_noticed_and_not_read_on(market: LiveMarket, cluster: Cluster) -> None:
     """F21: the client reads a recreated topic on without a word."""
     fed = market.feed()
@@ -130,6 +132,7 @@ def test_partitions_that_were_added_halt_the_task(market: LiveMarket, cluster: C
         wait_until(lambda: task.check_topics(), seconds=15)
 
 
+@pytest.mark.smoke
 def test_retention_that_overtakes_a_task_is_a_loud_loss(market: LiveMarket, cluster: Cluster) -> None:
     """F21: never a silent jump to what is left."""
     market.feed()

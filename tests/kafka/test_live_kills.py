@@ -74,7 +74,10 @@ def _without_ids(record: object) -> dict[str, object]:
     return {name: value for name, value in msgspec.structs.asdict(record).items() if not name.endswith("_id")}  # type: ignore[type-var]
 
 
-@pytest.mark.parametrize("step", list(each_step()))
+SMOKE = ("output written", "journal written", "committed")
+
+
+@pytest.mark.parametrize("step", [pytest.param(step, marks=pytest.mark.smoke) if step in SMOKE else step for step in each_step()])
 def test_killed_at_any_step_the_next_owner_goes_on_as_if_nothing_had_happened(step: str, market_of: MarketOf, expected: dict[str, str]) -> None:
     market = market_of("step")
     fed = market.fed  # type: ignore[attr-defined]

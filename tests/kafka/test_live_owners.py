@@ -28,6 +28,7 @@ def market(cluster: Cluster, tmp_path: Path) -> LiveMarket:
     return LiveMarket(cluster, make_recording(tmp_path / "recording", updates=400, trades=500))
 
 
+@pytest.mark.smoke
 def test_a_stopped_owner_is_fenced_when_it_wakes_and_nothing_of_it_is_seen(market: LiveMarket) -> None:
     """F2: SIGSTOP in the middle, another takes over and finishes, SIGCONT."""
     market.feed(0.0, 0.5)
@@ -50,6 +51,7 @@ def test_a_stopped_owner_is_fenced_when_it_wakes_and_nothing_of_it_is_seen(marke
         stopped(zombie)
 
 
+@pytest.mark.smoke
 def test_of_two_owners_in_one_race_at_most_one_goes_on_and_the_chain_has_no_fork(market: LiveMarket) -> None:
     """F3: both start at once; whoever is fenced ends, a restart of it goes on from where the other left."""
     fed = market.feed()
