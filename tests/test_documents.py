@@ -72,7 +72,7 @@ def test_a_documented_command_is_understood(line: str) -> None:
 
 def test_every_command_has_help_with_a_description_and_a_help_for_every_option() -> None:
     choices = next(action.choices for action in parser()._actions if isinstance(action.choices, dict))
-    assert tuple(choices) == COMMANDS
+    assert tuple(choices) == tuple(COMMANDS)
     for name, command in choices.items():
         assert command.description, name
         assert [action.dest for action in command._actions if not action.help] == [], name

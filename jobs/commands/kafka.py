@@ -26,7 +26,7 @@ Data and logs lie in the folder SQ_KAFKA_HOME names, by default in your state fo
 def add(commands: Any) -> None:
     """Declare the command."""
     command = commands.add_parser("kafka", help="start, stop or show a local broker and registry", description=HELP, formatter_class=HelpFormatter)
-    actions = command.add_subparsers(dest="action", metavar="ACTION", required=True)
+    actions = command.add_subparsers(dest="action", metavar="ACTION", required=True, help="what to do")
     up = actions.add_parser("up", help="start both; ends when both answer", formatter_class=HelpFormatter)
     up.add_argument("--property", action="append", default=[], metavar="KEY=VALUE", help="a broker property, for this start; repeatable")
     up.add_argument("--backend", choices=("jvm", "containers"), help="default: containers where an engine has the images, else JVM processes")

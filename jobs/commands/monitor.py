@@ -29,7 +29,7 @@ def add(commands: Any) -> None:
     command = commands.add_parser(
         "monitor", help="Prometheus, Alertmanager, lag exporter, dashboards", description=HELP, formatter_class=HelpFormatter
     )
-    actions = command.add_subparsers(dest="action", metavar="ACTION", required=True)
+    actions = command.add_subparsers(dest="action", metavar="ACTION", required=True, help="what to do")
     up = actions.add_parser("up", help="start what does not run; ends when all answer", formatter_class=HelpFormatter)
     up.add_argument("cluster", nargs="?", default="", help="kafka://HOST:PORT (default: the configured cluster)")
     up.add_argument("--notify", default="", metavar="URL", help="webhook that critical and warning alerts are posted to")
