@@ -92,7 +92,7 @@ class Place:
 
         ``ends_well``: it is an error if it has ended by then.
         """
-        found = Running(self, [job, "--name", name, *flags], log)
+        found = Running(self, [job, "--name", name, "--linger", "0s", *flags], log)
         try:
             yield found
             if ends_well:
