@@ -16,6 +16,7 @@ from schemas.codec import codec
 from schemas.errors import BadData, ShrivenError, WrongUse
 from schemas.records import Instrument
 from streams.aggregation import stage as aggregation
+from streams.express.session import session_of
 from streams.log.local import LocalLog
 from streams.numeric import fixed
 from streams.portfolio import stage as portfolio
@@ -173,7 +174,9 @@ def build_topology(configuration: Configuration, log: LocalLog) -> Topology:
         require_deterministic(file)
     stages = stages_of(configuration)
     try:
-        return Topology(NAME, stages, instruments, feeds_of(log), configuration.book_window, configuration.tail_capacity, _salt(file, stages))
+        return Topology(
+            NAME, stages, instruments, feeds_of(log), configuration.book_window, configuration.tail_capacity, _salt(file, stages), session_of
+        )
     except fixed.BadNumber as problem:
         raise BadConfiguration(f"a setting is no number: {problem}") from problem
     except (fixed.OffPrecision, fixed.OutOfRange) as problem:
