@@ -93,6 +93,8 @@ def on_signal(x: Any, twins: Any, orders: Any, made: Any, signal: Any) -> Any:
     """A signal to the order it asks for: -1 if it is the ledgers', 0 if it asks for none, 1 with a command for the venue, the last of its rows."""
     clock = x.clock
     s, r = twins.sizing[0], twins.risk[0]
+    if x.ordinal >> ORDINAL_BITS:
+        return -1
     what, target, signed = sizing.weigh(s, signal, clock)
     if what == sizing.LEAVE or (what == sizing.ORDERED and not risk.passes(r, signed, clock)):
         return -1

@@ -24,7 +24,7 @@ import numpy as np
 
 from schemas import records
 from schemas.catalogue import topic as topic_of
-from schemas.codec import codec
+from schemas.codec import Packed, codec
 from schemas.errors import ShrivenError
 from streams.numeric import book as book_module
 from streams.runtime.context import StageContext
@@ -63,7 +63,7 @@ class _Encoded:
     __slots__ = ("count", "parts")
 
     def __init__(self) -> None:
-        self.parts: list[bytes] = []
+        self.parts: list[Any] = []
         self.count = 0
 
 
@@ -102,7 +102,7 @@ class Engine:
         self._with_timer = [(stage.rank, stage.ledger) for stage in self.ledgers if hasattr(stage.ledger, "on_timer")]
         self.lists: dict[str, list[Any]] = {topic: [] for topic in self.topics if self.ahead is None or topic not in self.ahead.rows}
         self._encoded = {topic: _Encoded() for topic in self.lists}
-        self._encoders = [(self._encoded[topic], codec(topic_of(topic).record).encode_trusted, waiting) for topic, waiting in self.lists.items()]
+        self._encoders = [(self._encoded[topic], codec(topic_of(topic).record), waiting) for topic, waiting in self.lists.items()]
         self._bind()
 
     def _bind(self) -> None:
@@ -480,23 +480,31 @@ class Engine:
                     self._drain()
 
     def _encode_lists(self) -> None:
-        """Encode what ledgers emitted so far: a few hundred records at a time stay in the processor's cache, a batch of them does not."""
-        for encoded, encode, waiting in self._encoders:
+        """Pack what ledgers emitted so far: a few hundred records at a time stay in the processor's cache, a batch of them does not."""
+        for encoded, coder, waiting in self._encoders:
             if waiting:
                 try:
-                    encoded.parts.append(encode(waiting))
+                    encoded.parts.append(coder.pack_trusted(waiting))
                 except ShrivenError as problem:
-                    raise bad_emission(waiting, encode, problem) from problem
+                    raise bad_emission(waiting, coder.encode_trusted, problem) from problem
                 encoded.count += len(waiting)
                 waiting.clear()
 
-    def take_outputs(self, ahead: Mapping[str, tuple[Any, int]] | None = None) -> list[tuple[str, Any, int]]:
+    def take_outputs(self) -> list[tuple[str, Any, int]]:
         """(topic, body, count) of everything emitted since the last call, in catalogue order; empty topics left out.
+
+        Raises:
+            BadEmission: a ledger emitted what its schema does not allow.
+        """
+        return [(topic, body_of(parts), count) for topic, parts, count in self.take_parts()]
+
+    def take_parts(self, ahead: Mapping[str, tuple[Any, int]] | None = None) -> list[tuple[str, list[Any], int]]:
+        """The same in parts, of which ``body_of`` makes a body on whatever thread.
 
         Args:
             ahead: (body, count) by topic of what the ahead loop made, where that was handed over and encoded already.
         """
-        taken: list[tuple[str, Any, int]] = []
+        taken: list[tuple[str, list[Any], int]] = []
         self._encode_lists()
         if ahead is None:
             ahead = self.encode_ahead(self.ahead)
@@ -504,10 +512,11 @@ class Engine:
             if topic in self.lists:
                 encoded = self._encoded[topic]
                 if encoded.count:
-                    taken.append((topic, encoded.parts[0] if len(encoded.parts) == 1 else b"".join(encoded.parts), encoded.count))
+                    taken.append((topic, encoded.parts, encoded.count))
                     encoded.parts, encoded.count = [], 0
             elif topic in ahead:
-                taken.append((topic, *ahead[topic]))
+                body, count = ahead[topic]
+                taken.append((topic, [body], count))
         return taken
 
     def encode_ahead(self, ahead: LoopRunner | Handed | None) -> dict[str, tuple[Any, int]]:
@@ -582,6 +591,21 @@ class Engine:
             if loop is not None:
                 loop.control[PRESENT] = value
                 loop.refresh()
+
+
+def body_of(parts: Sequence[Any]) -> Any:
+    """The body that the parts of a topic make.
+
+    Raises:
+        BadEmission: a ledger emitted what its schema does not allow.
+    """
+    bodies: list[Any] = []
+    for part in parts:
+        try:
+            bodies.append(part.body() if isinstance(part, Packed) else part)
+        except ShrivenError as problem:
+            raise bad_emission(part.records(), part.codec.encode_trusted, problem) from problem
+    return bodies[0] if len(bodies) == 1 else b"".join(bodies)
 
 
 def _where(piece: Slice, feeds: Sequence[Feed], position: int) -> str:

@@ -21,7 +21,7 @@ from schemas.codec import codec
 from schemas.errors import BadData
 from schemas.records import DeadLetter
 from streams.log.local import LocalLog
-from streams.runtime.engine import Engine
+from streams.runtime.engine import Engine, body_of
 from streams.runtime.feed import Feed
 from streams.runtime.handed import Handed
 from streams.runtime.journal import InputEntry
@@ -200,16 +200,27 @@ class Execution:
         return made
 
     def finish(self, made: Prepared) -> Batch:
-        """The second step of a batch: its ledgers and the venue."""
+        """The second step of a batch."""
+        return self.run_ledgers(made)()
+
+    def run_ledgers(self, made: Prepared) -> Callable[[], Batch]:
+        """The second step of a batch but for encoding: its ledgers and the venue. What is returned encodes and digests, on whatever thread."""
         engine = self.engine
         engine.run_ledgers(made.piece, made.feeds, made.ahead)
         bodies = {topic: (output.body, output.count) for topic, output in made.outputs.items()}
-        outputs = [made.outputs.get(topic) or _output(topic, body, count) for topic, body, count in engine.take_outputs(bodies)]
+        parts = engine.take_parts(bodies)
         if isinstance(made.ahead, Handed) and engine.ahead is not None:
             engine.ahead.give_back(made.ahead)
-        if made.letters:
-            outputs.append(_output(DEAD_LETTERS, self._dead_letters.encode_records(made.letters), len(made.letters)))
-        return Batch(made.elements, made.inputs, outputs, engine.present, engine.consumed, made.piece.ended)
+        elements, inputs, letters, ahead, ended = made.elements, made.inputs, made.letters, made.outputs, made.piece.ended
+        clock, consumed = engine.present, engine.consumed
+
+        def encoded() -> Batch:
+            outputs = [ahead.get(topic) or _output(topic, body_of(found), count) for topic, found, count in parts]
+            if letters:
+                outputs.append(_output(DEAD_LETTERS, self._dead_letters.encode_records(letters), len(letters)))
+            return Batch(elements, inputs, outputs, clock, consumed, ended)
+
+        return encoded
 
     def _letters(self, piece: Slice) -> list[DeadLetter]:
         """Dead letters for the slice's bad records, in order."""

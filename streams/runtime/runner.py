@@ -139,7 +139,7 @@ class LoopRunner:
         module = load_module(text.write(self.context.places, self.context.dimensions, dtypes), salt)
         self._run = module.run
         self.commands = {topic: getattr(module, handler_name(topic)) for topic in text.commands}
-        self.express = module.express if express is not None else None
+        self.express = module.express if express is not None else None  # compiled when first called: many runs never do
         self.packed = self.context.packed
         self.status = self.control.data
         self._attached: Slice | None = None
@@ -157,8 +157,6 @@ class LoopRunner:
             self.advance(0, -1)
             for command in self.commands.values():
                 command.compile(self._run.signatures[0])
-            if self.express is not None:
-                self.express.compile(self._run.signatures[0])
         except (NumbaError, LookupError, TypeError, AttributeError) as problem:  # Numba lets a KeyError of an unknown field out
             lines = [line.strip() for line in f"{type(problem).__name__}: {problem}".splitlines() if line.strip()]
             what = [line for line in lines if not line.startswith(("Failed in", "During", "File ", "TypingError: Failed", "def run("))]

@@ -223,10 +223,10 @@ class Task:
 
     def _batch(self) -> None:
         prepared = self._prepare()
-        batch = self.execution.finish(prepared)
+        encoded = self.execution.run_ledgers(prepared)
         self.on_step("executed")
-        self._write(batch, *self._state_due(batch))
-        self.on_progress(Progress(batch.consumed, self.total, self.sequence))
+        self._write(encoded, *self._state_due(prepared))
+        self.on_progress(Progress(prepared.consumed, self.total, self.sequence))
 
     def _run_overlapped(self) -> None:
         """The same batches; while one's ledgers are executed here, the next is prepared and those before are written on the other thread."""
@@ -238,15 +238,15 @@ class Task:
                 while True:
                     prepared = coming.result()
                     other.check()
-                    is_due = prepared.piece.ended or prepared.consumed % self.state_digest_records == 0
+                    ended = prepared.piece.ended
+                    is_due = ended or prepared.consumed % self.state_digest_records == 0
                     if not is_due:
                         coming = other.submit(self._prepare)
-                    batch = execution.finish(prepared)
+                    encoded = execution.run_ledgers(prepared)
                     self.on_step("executed")
-                    due = self._state_due(batch)
-                    other.commit(self._write, batch, *due)
-                    self.on_progress(Progress(batch.consumed, self.total, self.sequence + 1))
-                    if batch.ended:
+                    other.commit(self._write, encoded, *self._state_due(prepared))
+                    self.on_progress(Progress(prepared.consumed, self.total, self.sequence + 1))
+                    if ended:
                         return
                     if is_due:  # states were taken with no batch prepared beyond them
                         coming = other.submit(self._prepare)
@@ -265,14 +265,15 @@ class Task:
         due = self.state_digest_records - self.execution.prepared % self.state_digest_records
         return self.execution.prepare(min(self.batch_records, due))
 
-    def _state_due(self, batch: Batch) -> tuple[dict[str, bytes], list[list[int]]]:
+    def _state_due(self, batch: Prepared) -> tuple[dict[str, bytes], list[list[int]]]:
         """States and positions behind the batch, if its journal record is to hold their digests; else nothing."""
-        if not batch.ended and batch.consumed % self.state_digest_records:
+        if not batch.piece.ended and batch.consumed % self.state_digest_records:
             return {}, []
         return dict(self.execution.engine.stage_states()), self.execution.positions()
 
-    def _write(self, batch: Batch, states: dict[str, bytes], positions: list[list[int]]) -> None:
+    def _write(self, encoded: Callable[[], Batch], states: dict[str, bytes], positions: list[list[int]]) -> None:
         """Steps 3 to 7."""
+        batch = encoded()
         entries: list[OutputEntry] = []
         for output in batch.outputs:
             writer = self._writers[output.topic]
