@@ -1,7 +1,7 @@
-"""An operator's command into a recording: what if the kill switch had been thrown at noon?
+"""An operator's command into a recording (what if the kill switch had been thrown at noon?) or onto a cluster.
 
 The recording is copied, and the command takes its place by time in the copy's ``control`` topic; nothing else changes. A command of the same
-time comes after those that are there.
+time comes after those that are there. On a cluster it is appended to ``control``, and every runner polls that topic before anything else.
 """
 
 from __future__ import annotations
@@ -10,14 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from connectors.blocks import TopicBlocks
+from connectors.framed import FramedDecoder
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.errors import CorruptLog, WrongUse
-from schemas.records import ControlCommand
+from schemas.records import ControlCommand, Instrument
 from schemas.vocabulary import ControlKind, ControlScope
+from streams.log.kafka.framing import header
+from streams.log.kafka.scan import committed, facts_of
+from streams.log.kafka.transport import Log
 from streams.log.local import LocalLog
 from streams.log.manifest import LOG_MANIFEST, read_manifest, write_manifest
 from streams.log.verify import file_entries, verify_files
+from streams.runtime.skip import skip_of
 
 TOPIC = "control"
 
@@ -64,6 +69,40 @@ def add_control(recording: Path | str, out: Path | str, command: ControlCommand)
     return read_manifest(out / LOG_MANIFEST)
 
 
+def send_control(log: Log, topic: str, schema_id: int, command: ControlCommand) -> int:
+    """Append a command to a cluster's control topic; returns its offset once the broker has it for good.
+
+    Args:
+        log: the cluster's.
+        topic: what ``control`` is called there.
+        schema_id: of its registered schema.
+        command: what to say.
+
+    Raises:
+        BadCommand: kind, scope, limit or time make no sense. TopicMissing. TransportFailed: it was not delivered.
+    """
+    _check(command)
+    value = header(schema_id) + codec("ControlCommand").encode_records([command])
+    facts_of(log, [topic])
+    writer = log.plain_writer()
+    try:
+        writer.init()
+        writer.begin()
+        writer.produce(topic, 0, [value])
+        return writer.commit()[topic, 0]
+    finally:
+        writer.close()
+
+
+def instruments_of(log: Log, topic: str, decoder: FramedDecoder) -> dict[int, Instrument]:
+    """The instruments that a cluster's ``ref.instruments`` holds now, by id. Raises TopicMissing, TransportFailed, UnreadableRecord."""
+    found: dict[int, Instrument] = {}
+    for chunk in committed(log, topic, [topic]):
+        for record in decoder.records("ref.instruments", 0, [each.offset for each in chunk], [each.value for each in chunk]):
+            found[record.instrument] = record
+    return found
+
+
 def merged(present: list[ControlCommand], command: ControlCommand) -> list[ControlCommand]:
     """The commands with the new one before the first that is later; the order of the others stays."""
     at = next((index for index, each in enumerate(present) if each.event_time > command.event_time), len(present))
@@ -80,7 +119,10 @@ def _commands(log: LocalLog) -> list[ControlCommand]:
 def _check(command: ControlCommand) -> None:
     """Raises BadCommand."""
     kinds = (ControlKind.KILL, ControlKind.REARM, ControlKind.LIMIT, ControlKind.PARAMETER)
-    if command.kind not in kinds:
+    if command.kind == ControlKind.SKIP:
+        if skip_of(command) is None or not command.reason:
+            raise BadCommand("a skip needs a place TOPIC/PARTITION/OFFSET and a reason")
+    elif command.kind not in kinds:
         raise BadCommand(f"command kind {command.kind} is none of {', '.join(kind.name for kind in kinds)}")
     numbers = {ControlScope.ACCOUNT: command.account, ControlScope.STRATEGY: command.strategy, ControlScope.INSTRUMENT: command.instrument}
     if command.scope not in (ControlScope.SYSTEM, *numbers):

@@ -35,6 +35,8 @@ from streams.venue import stage as venue
 NAME = "pipeline"
 FEEDS = tuple(name for name, topic in TOPICS.items() if name in ("control", "ref.instruments", "md.trades", "md.depth"))
 NEVER = 2**63 - 1
+JOBS: dict[str, tuple[str, ...] | None] = {"pipeline": None, "market": ("aggregation", "toxicity")}
+"""What can be deployed: a job's name, and the names of its stages (None: all)."""
 
 
 class NotARecording(WrongUse):
@@ -110,10 +112,9 @@ def _settings(name: str, kind: Any, given: dict[str, Any], overrides: dict[str, 
         raise BadConfiguration(f"[{name}]: {problem}; its settings are {fields}") from problem
 
 
-def stages_of(configuration: Configuration) -> list[tuple[Any, Any]]:
-    """(stage, settings) in stage order."""
+def stages_of(configuration: Configuration, only: Sequence[str] | None = None) -> list[tuple[Any, Any]]:
+    """(stage, settings) in stage order; ``only``: names of the stages wanted, all of them where it is None."""
     c = configuration
-    strategy, strategy_settings = load_strategy(c.strategy, c.parameters)
     given: dict[str, dict[str, Any]] = {
         "sizing": {"short": c.short, "warmup": c.warmup, "trade_from": c.from_time or 0},
         "risk": {"short": c.short, "cash": c.cash},
@@ -140,9 +141,12 @@ def stages_of(configuration: Configuration) -> list[tuple[Any, Any]]:
     )
     for module, kind in order:
         if module is None:
-            stages.append((strategy, strategy_settings))
+            if only is None:
+                stages.append(load_strategy(c.strategy, c.parameters))
             continue
         name = kind.NAME
+        if only is not None and name not in only:
+            continue
         stages.append((kind, _settings(name, module.Settings, given.get(name, {}), c.stages.get(name, {}))))
     return stages
 
@@ -167,15 +171,21 @@ def check_cash(configuration: Configuration, instruments: Sequence[Instrument]) 
 
 def build_topology(configuration: Configuration, log: LocalLog) -> Topology:
     """The topology over this log's inputs."""
-    instruments = select(read_instruments(log), configuration.symbols)
-    check_cash(configuration, instruments)
+    return topology_over(configuration, read_instruments(log), feeds_of(log))
+
+
+def topology_over(configuration: Configuration, known: Sequence[Instrument], feeds: Sequence[str], name: str = NAME) -> Topology:
+    """The topology over these instruments (those of the configuration's symbols) and inputs; ``name``: one of JOBS."""
+    instruments = select(known, configuration.symbols)
     file = strategy_file(configuration.strategy)
-    if file is not None and file.is_file():
-        require_deterministic(file)
-    stages = stages_of(configuration)
+    if JOBS[name] is None:
+        check_cash(configuration, instruments)
+        if file is not None and file.is_file():
+            require_deterministic(file)
+    stages = stages_of(configuration, JOBS[name])
     try:
         return Topology(
-            NAME, stages, instruments, feeds_of(log), configuration.book_window, configuration.tail_capacity, _salt(file, stages), session_of
+            name, stages, instruments, feeds, configuration.book_window, configuration.tail_capacity, _salt(file, stages), session_of
         )
     except fixed.BadNumber as problem:
         raise BadConfiguration(f"a setting is no number: {problem}") from problem

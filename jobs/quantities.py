@@ -42,6 +42,15 @@ def duration_text(nanoseconds: int) -> str:
     return "0"
 
 
+def speed(text: str) -> float | None:
+    """``"10"`` -> 10.0 event seconds a second; ``"max"`` -> None."""
+    if text.strip() == "max":
+        return None
+    if re.fullmatch(r"\d+(?:\.\d+)?x?", text.strip()) is None or float(text.strip().rstrip("x")) <= 0:
+        raise BadQuantity(f"{text!r} is no speed; write a number above 0, for example 10, or max")
+    return float(text.strip().rstrip("x"))
+
+
 def rate(text: str) -> int:
     """``"1.5bp"`` -> units of 1e-8; a rebate is negative."""
     match = re.fullmatch(r"(-?\d+(?:\.\d+)?)bp", text.strip())

@@ -28,7 +28,7 @@ from streams.runtime.code import code_digest, source_digests
 from streams.runtime.execution import Execution
 from streams.runtime.journal import BATCH, GENESIS, JournalEntry
 from streams.runtime.task import JOURNAL, OtherIdentity, Progress, Task, check_identity
-from streams.runtime.verify import read_journal
+from streams.runtime.verify import genesis_of, read_journal
 
 MANIFEST = "run.json"
 SOURCE_MANIFEST = "log.json"
@@ -305,7 +305,7 @@ def open_run(path: Path) -> tuple[LocalLog, dict[str, Any]]:
         log.close()
         raise NotARun(f"{path} holds no journal; give a run folder that 'sq backtest' wrote")
     try:
-        first = next(iter(read_journal(log)))
+        first = genesis_of(log)
         if first.kind != GENESIS:
             raise CorruptLog(f"{path}: the journal does not begin with a genesis record; restore the folder, or run the backtest again")
         return log, first.facts

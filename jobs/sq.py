@@ -16,8 +16,30 @@ import traceback
 from jobs.helping import HelpFormatter
 from schemas.errors import ShrivenError
 
-COMMANDS = ("import", "generate", "topics", "cat", "backtest", "verify", "replay", "report", "control", "bench")
-MODULES = {"import": "importing", "generate": "generating", "topics": "topics", "cat": "cat", "control": "controlling", "bench": "bench"}
+COMMANDS = {
+    "import": "importing",
+    "generate": "generating",
+    "topics": "topics",
+    "cat": "cat",
+    "backtest": "backtest",
+    "verify": "verify",
+    "replay": "replay",
+    "report": "report",
+    "control": "controlling",
+    "kafka": "kafka",
+    "feed": "feed",
+    "pull": "pull",
+    "run": "run",
+    "stop": "stop",
+    "status": "status",
+    "lag": "lag",
+    "monitor": "monitor",
+    "dlq": "dlq",
+    "skip": "skip",
+    "project": "project",
+    "bench": "bench",
+}
+"""Command to its module in ``jobs.commands``."""
 EPILOG = """\
 a first round, without any data:
   sq generate --minutes 60 --seed 7 --out data/toy
@@ -38,7 +60,7 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
     commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in COMMANDS:
         if only is None or name == only:
-            importlib.import_module(f"jobs.commands.{MODULES.get(name, name)}").add(commands)
+            importlib.import_module(f"jobs.commands.{COMMANDS[name]}").add(commands)
     return root
 
 

@@ -41,6 +41,11 @@ def verify_run(folder: Path, recording: Path | None = None, on_progress: Callabl
         log, facts = open_run(folder)
     except CorruptLog as problem:
         return Verdict(findings=[Finding("file", str(problem))])
+    if isinstance(facts.get("inputs"), list):  # a live topology's genesis lists its inputs; a backtest's has their digests in its identity
+        from jobs.live.proof import verify_pulled
+
+        with log:
+            return verify_pulled(log, facts, lambda records: on_progress(records, 0) if on_progress is not None else None)
     with log, open_input(facts, recording) as source:
         try:
             return _verify(log, facts, source, manifest, on_progress)

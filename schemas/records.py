@@ -70,6 +70,20 @@ class DeadLetter(msgspec.Struct, frozen=True, array_like=True, gc=False):
     payload: bytes  # bytes
 
 
+class DeadLetterDecision(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What an operator decided about a dead letter; a dead letter has at most one."""
+
+    event_time: int  # ns UTC
+    partition: int  # partition
+    offset: int  # offset
+    action: int  # DeadLetterAction
+    origin_topic: str  # name
+    origin_partition: int  # partition
+    replaced: bool  # boolean
+    reason: str  # text
+    operator: str  # name
+
+
 class DepthUpdate(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One order-book update of a venue: a delta, or a chunk of a snapshot."""
 
@@ -393,6 +407,24 @@ class SnapshotChunk(msgspec.Struct, frozen=True, array_like=True, gc=False):
     payload: bytes  # bytes
 
 
+class ClaimedTopic(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A topic that is claimed."""
+
+    name: str  # name
+
+
+class TopologyClaim(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A topology claims the topics it writes, or gives a claim back. The claim's offset is the topology's journal id."""
+
+    topology: str  # name
+    kind: int  # ClaimKind
+    claim: int  # offset
+    environment: str  # name
+    topics: list[ClaimedTopic]  # topics
+    shards: int  # count
+    issued_by: str  # text
+
+
 class Toxicity(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One closed volume bucket and the toxicity that can honestly be said so far."""
 
@@ -449,6 +481,7 @@ RECORDS: tuple[type[msgspec.Struct], ...] = (
     BookTicker,
     ControlCommand,
     DeadLetter,
+    DeadLetterDecision,
     DepthUpdate,
     ExecutionReport,
     Fill,
@@ -467,6 +500,7 @@ RECORDS: tuple[type[msgspec.Struct], ...] = (
     Signal,
     SimulationTruth,
     SnapshotChunk,
+    TopologyClaim,
     Toxicity,
     Trade,
     VenueCommand,

@@ -13,6 +13,14 @@ class BarKind(enum.IntEnum):
     TIME = 1
 
 
+class ClaimKind(enum.IntEnum):
+    """A claim, or its end."""
+
+    UNKNOWN = 0
+    CLAIM = 1
+    CLOSED = 2
+
+
 class ControlKind(enum.IntEnum):
     """Operator command."""
 
@@ -21,6 +29,7 @@ class ControlKind(enum.IntEnum):
     REARM = 2
     LIMIT = 3
     PARAMETER = 4
+    SKIP = 5
 
 
 class ControlScope(enum.IntEnum):
@@ -31,6 +40,14 @@ class ControlScope(enum.IntEnum):
     ACCOUNT = 2
     STRATEGY = 3
     INSTRUMENT = 4
+
+
+class DeadLetterAction(enum.IntEnum):
+    """What was decided about a dead letter."""
+
+    UNKNOWN = 0
+    REDRIVEN = 1
+    DISCARDED = 2
 
 
 class DecisionOutcome(enum.IntEnum):

@@ -36,3 +36,18 @@ def reference_run(recording: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     from scenario import backtest
 
     return backtest(recording, tmp_path_factory.mktemp("reference") / "run")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Any:
+    """A PostgreSQL server of the session's own; skipped, with the reason, where none is installed."""
+    import postgres_server
+
+    with postgres_server.running() as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres_server: Any) -> str:
+    """Connection string of an empty database."""
+    return str(postgres_server.database())

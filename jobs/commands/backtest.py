@@ -28,6 +28,7 @@ examples:
   sq backtest data/btc --strategy ema-cross --set fast=20 --set slow=50 --out runs/a
   sq backtest data/btc --strategy my_file.py:MyStrategy --fees maker=0.5bp,taker=3bp --out runs/b
   sq backtest data/btc --config run.toml --out runs/c
+  sq backtest kafka://broker:9092 --from 2026-01-05 --to 2026-01-06 --strategy ema-cross --out runs/d
 
 the file's keys are the long options' names; [set] holds parameters, and each stage has a table of its own (docs/commands.md)
 """
@@ -38,7 +39,7 @@ def add(commands: Any) -> None:
     command = commands.add_parser(
         "backtest", help="run a strategy over a recording", description=HELP, epilog=EXAMPLES, formatter_class=HelpFormatter
     )
-    command.add_argument("recording", type=Path, help="folder that 'sq import' or 'sq generate' wrote")
+    command.add_argument("recording", help="folder that 'sq import', 'sq generate' or 'sq pull' wrote, or kafka://HOST:PORT")
     command.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="run folder to write, or to go on with")
     command.add_argument("--strategy", metavar="NAME", help="name, or FILE.py:CLASS")
     command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a strategy parameter; repeat for more")
@@ -102,11 +103,12 @@ def run(arguments: argparse.Namespace) -> int:
         told.append(sentence(report))
 
     configuration = configuration_of(arguments)
+    recording = _recording(arguments)
     started = time.monotonic()
     with without_collector(), ProgressBar("backtest", "records") as bar:
         backtest = Backtest(
             configuration,
-            arguments.recording,
+            recording,
             arguments.out,
             lambda p: bar.update(p.consumed, p.total),
             fresh=arguments.fresh,
@@ -131,6 +133,22 @@ def run(arguments: argparse.Namespace) -> int:
     print(*told)
     print(f"tear sheet: {arguments.out / 'report.html'}    proof: sq verify {arguments.out}")
     return 0
+
+
+def _recording(arguments: argparse.Namespace) -> Path:
+    """The recording's folder; a cluster's market data is pulled into one that is kept. Earlier data than ``--from`` warms the books."""
+    from jobs.quantities import instant
+    from streams.log.kafka.cluster import find_cluster, is_cluster
+
+    if not is_cluster(arguments.recording):
+        return Path(arguments.recording)
+    from jobs.pulling import cached_recording
+
+    with ProgressBar("pull", "offsets") as bar:
+        end = instant(arguments.to) if arguments.to else None
+        folder, was_there = cached_recording(find_cluster(arguments.recording), end, on_progress=bar.update)
+    sys.stderr.write(f"sq: {'already pulled' if was_there else 'pulled'}: {folder}\n")
+    return folder
 
 
 def _say_resumed(batches: int, quietly: bool) -> None:

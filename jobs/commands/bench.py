@@ -18,15 +18,24 @@ the peer's alternate in the same minute. 'make bench-peers' installs the peers i
 
 suites:
   core    codec, log, book, venue, the whole pipeline (sparse, dense, Python strategies), exact replay, orders, latency, recovery
+  kafka   throughput beside Kafka Streams, Quix and Faust, latency beside Kafka Streams, depth, a ledger, kill switch, recovery, verification;
+          on the configured cluster, in environments of their own ('sq kafka up' starts one)
+
+examples:
+  sq bench core --only replay
+  sq bench kafka --runs 5
+  sq bench kafka --only kafka.latency
 """
+SUITES = {"core": "tests.benchmarks.core", "kafka": "tests.benchmarks.kafka.suite"}
 
 
 def add(commands: Any) -> None:
     """Declare the command."""
     command = commands.add_parser("bench", help="measure, beside the peers", description=HELP, formatter_class=HelpFormatter)
-    command.add_argument("suite", choices=("core",), help="which figures")
+    command.add_argument("suite", choices=tuple(SUITES), help="which figures")
     command.add_argument("--only", action="append", default=[], metavar="NAME", help="only rows whose name begins so; repeat for more")
     command.add_argument("--out", type=Path, default=Path("build/bench.json"), help="file to write (default build/bench.json)")
+    command.add_argument("--runs", type=int, default=3, metavar="N", help="kafka: runs of each (default 3)")
     command.set_defaults(run=run)
 
 
@@ -34,7 +43,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the suite from the source tree, where the benchmarks are."""
     if not (ROOT / "tests" / "benchmarks" / "core.py").is_file():
         raise WrongUse("the benchmarks are in the source tree; run this command from a clone set up with 'make setup'")
-    command = [sys.executable, "-m", "tests.benchmarks.core", "--out", str(arguments.out.resolve())]
+    if arguments.runs < 1:
+        raise WrongUse("--runs is at least 1")
+    command = [sys.executable, "-m", SUITES[arguments.suite], "--out", str(arguments.out.resolve())]
+    if arguments.suite == "kafka":
+        from streams.log.kafka.cluster import find_cluster
+
+        find_cluster()  # says what to do where there is none
+        command += ["--runs", str(arguments.runs)]
     for name in arguments.only:
         command += ["--only", name]
     return subprocess.run(command, cwd=ROOT, check=False).returncode

@@ -1,4 +1,4 @@
-"""``sq topics``: what a folder holds."""
+"""``sq topics``: what a folder holds; the catalogue against a cluster."""
 
 from __future__ import annotations
 
@@ -8,34 +8,92 @@ from pathlib import Path
 from typing import Any
 
 from jobs.helping import HelpFormatter
+from schemas.errors import WrongUse
 
+ACTIONS = ("plan", "apply", "drift")
 HELP = """\
-Lists the topics of a recording or a run: record type, records, bytes, last event time.
+With a folder: lists the topics of a recording or a run: record type, records, bytes, last event time.
 
-example:
+With plan, apply or drift: holds the catalogue against the cluster.
+  plan    what apply would do
+  apply   make topics, set their settings, register their schemas; deletes nothing, never changes a number of partitions
+  drift   list differences; exit code 1 if there are any
+
+examples:
   sq topics data/toy
+  sq topics plan
+  sq topics apply --shards 4
+  sq topics drift --topology pipeline --topology market --json
 """
 
 
 def add(commands: Any) -> None:
     """Declare the command."""
-    command = commands.add_parser("topics", help="list a folder's topics", description=HELP, formatter_class=HelpFormatter)
-    command.add_argument("folder", type=Path, help="recording or run folder")
+    command = commands.add_parser("topics", help="a folder's topics, or a cluster's", description=HELP, formatter_class=HelpFormatter)
+    command.add_argument("what", metavar="FOLDER|plan|apply|drift", help="recording or run folder (./plan for one of that name), or what to do")
+    command.add_argument("--cluster", default="", metavar="URL", help="kafka://HOST:PORT (default: the configured cluster)")
+    command.add_argument("--topology", action="append", metavar="NAME", help="repeatable (default: pipeline)")
+    command.add_argument("--shards", type=int, metavar="N", help="partitions of topics keyed by instrument or account (default: as they are, else 1)")
+    command.add_argument("--no-registry", action="store_true", help="leave schemas alone")
     command.add_argument("--json", action="store_true", help="print as JSON")
     command.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """One line per topic."""
+    """One line per topic, or per difference."""
+    given = [name for name in ("cluster", "topology", "shards", "no_registry") if getattr(arguments, name)]
+    if arguments.what in ACTIONS:
+        return _cluster(arguments)
+    if given:
+        raise WrongUse(f"--{given[0].replace('_', '-')} goes with plan, apply or drift, not with a folder")
+    return _folder(Path(arguments.what), arguments.json)
+
+
+def _cluster(arguments: argparse.Namespace) -> int:
+    from schemas.catalogue import DEFAULT_TOPOLOGY
+    from schemas.registry import Registry
+    from streams.log.kafka.applying import apply, compare
+    from streams.log.kafka.cluster import find_cluster
+
+    if arguments.shards is not None and arguments.shards < 1:
+        raise WrongUse("--shards is at least 1")
+    cluster = find_cluster(arguments.cluster)
+    registry = None if arguments.no_registry else Registry(cluster)
+    comparison = compare(cluster, arguments.topology or [DEFAULT_TOPOLOGY], arguments.shards, registry)
+    done: list[str] = []
+    left = comparison.differences
+    if arguments.what == "apply":
+        left = apply(cluster, comparison, registry, done.append)
+    if arguments.json:
+        rows = [each._asdict() for each in left]
+        print(json.dumps({"cluster": cluster.url, "environment": cluster.environment, "done": done, "differences": rows}, sort_keys=True))
+    else:
+        for line in (*done, *_told(arguments.what, left, len(comparison.wanted))):
+            print(line)
+    return 1 if arguments.what == "drift" and left else 0
+
+
+def _told(what: str, left: list[Any], count: int) -> list[str]:
+    """Lines for a person."""
+    verbs = {"missing": "make", "setting": "set", "schema": "register", "compatibility": "set"}
+    if what == "drift":
+        return [*map(str, left), f"{count} topics compared, {len(left)} differences" if left else f"{count} topics compared, no drift"]
+    if what == "plan":
+        lines = [f"{verbs.get(each.kind, 'cannot change')}: {each}" for each in left]
+        return [*lines, f"{sum(each.kind in verbs for each in left)} changes" if left else f"nothing to do: {count} topics are as they should be"]
+    return [*(f"left as it is: {each}" for each in left), f"{count} topics as the catalogue says" if not left else f"{len(left)} differences stay"]
+
+
+def _folder(folder: Path, as_json: bool) -> int:
     from jobs.quantities import instant_text
     from schemas.catalogue import topic as topic_of
     from streams.log.local import LocalLog
 
-    log = LocalLog.open(arguments.folder)
+    log = LocalLog.open(folder)
     rows = []
     for name in log.topics():
         reader = log.reader(name)
-        size = sum(path.stat().st_size for path in (arguments.folder / name).rglob("*.avro"))
+        size = sum(path.stat().st_size for path in (folder / name).rglob("*.avro"))
         rows.append(
             {
                 "topic": name,
@@ -46,7 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
             }
         )
     log.close()
-    if arguments.json:
+    if as_json:
         print(json.dumps(rows, sort_keys=True))
         return 0
     print(f"{'topic':20} {'record':18} {'records':>12} {'bytes':>14}  last event time")

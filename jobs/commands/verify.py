@@ -6,11 +6,14 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobs.collector import without_collector
 from jobs.helping import HelpFormatter
 from jobs.progress import ProgressBar
+
+if TYPE_CHECKING:
+    from streams.runtime.verify import Verdict
 
 HELP = """\
 Checks every file's digest, then executes the journal again - same records, same order, same clock - and compares every batch of every
@@ -21,6 +24,7 @@ The last line of a good run: verified: B batches, R records, no divergence
 examples:
   sq verify runs/a
   sq verify runs/a --input data/elsewhere    # the recording has moved
+  sq verify kafka://HOST:PORT --topology pipeline    # what ran on a cluster, from the cluster alone
 """
 
 
@@ -29,8 +33,10 @@ def add(commands: Any) -> None:
     command = commands.add_parser(
         "verify", help="re-execute a run and compare every byte", description=HELP, formatter_class=HelpFormatter
     )
-    command.add_argument("run_folder", type=Path, metavar="RUN", help="run folder")
+    command.add_argument("run_folder", metavar="RUN", help="run folder, folder of 'sq pull', or kafka://HOST:PORT")
     command.add_argument("--input", type=Path, metavar="FOLDER", help="the recording, where it has moved since")
+    command.add_argument("--topology", default="pipeline", metavar="NAME", help="on a cluster: which topology (default pipeline)")
+    command.add_argument("--shard", type=int, metavar="N", help="on a cluster: only this shard")
     command.add_argument("--json", action="store_true", help="print the verdict as JSON")
     command.set_defaults(run=run)
 
@@ -38,9 +44,13 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Verify; exit 1 if anything was found."""
     from jobs.verification import verify_run
+    from streams.log.kafka.cluster import is_cluster
 
     with without_collector(), ProgressBar("verify", "records") as bar:
-        verdict = verify_run(arguments.run_folder, arguments.input, bar.update)
+        if is_cluster(arguments.run_folder):
+            verdict = _cluster(arguments, bar)
+        else:
+            verdict = verify_run(Path(arguments.run_folder), arguments.input, bar.update)
     if arguments.json:
         findings = [{"kind": finding.kind, "text": finding.text} for finding in verdict.findings]
         facts = {"batches": verdict.batches, "records": verdict.records, "closed": verdict.closed, "findings": findings, "notes": verdict.notes}
@@ -58,3 +68,21 @@ def run(arguments: argparse.Namespace) -> int:
     findings_text = "1 finding" if len(verdict.findings) == 1 else f"{len(verdict.findings)} findings"
     print(f"NOT verified: {findings_text}" + (f"; {verdict.batches} batches before it are good" if verdict.batches else ""))
     return 1
+
+
+def _cluster(arguments: argparse.Namespace, bar: ProgressBar) -> Verdict:
+    """One verdict over all shards."""
+    from jobs.live.proof import verify_cluster
+    from streams.log.kafka.cluster import find_cluster
+    from streams.runtime.verify import Finding, Verdict
+
+    verdicts = verify_cluster(find_cluster(arguments.run_folder), arguments.topology, arguments.shard, lambda records: bar.update(records, 0))
+    if len(verdicts) == 1:
+        return verdicts[0]
+    whole = Verdict(closed=all(each.closed for each in verdicts), findings=[], notes=[])
+    for shard, each in enumerate(verdicts):
+        whole.batches += each.batches
+        whole.records += each.records
+        whole.findings += [Finding(finding.kind, f"shard {shard}: {finding.text}") for finding in each.findings]
+        whole.notes += [f"shard {shard}: {note}" for note in each.notes]
+    return whole

@@ -20,12 +20,13 @@ SYNC_BYTES = 16
 BLOCK_HEADER_BYTES_MAX = 20
 HEADER_BYTES_USUAL = 1 << 14
 HEADER_BYTES_MAX = 1 << 20
-PARTITION = 0
+HOLES = "shriven.offsets"
+RUNS = b"runs"
 
 
-def sync_marker(topic: str, first_offset: int) -> bytes:
+def sync_marker(topic: str, first_offset: int, partition: int = 0) -> bytes:
     """The 16 bytes that end every block of a segment: from SHA-256 over ``topic/partition/first offset`` as in the segment's path."""
-    return hashlib.sha256(f"{topic}/{PARTITION}/{first_offset:020d}".encode()).digest()[:SYNC_BYTES]
+    return hashlib.sha256(f"{topic}/{partition}/{first_offset:020d}".encode()).digest()[:SYNC_BYTES]
 
 
 def encode_long(value: int) -> bytes:
@@ -70,13 +71,15 @@ def canonical_form(text: str) -> str:
     return str(fastavro.schema.to_parsing_canonical_form(json.loads(text)))
 
 
-def encode_header(topic: str, first_offset: int) -> bytes:
-    """Header bytes of a new segment; the same for every run."""
+def encode_header(topic: str, first_offset: int, partition: int = 0, has_holes: bool = False) -> bytes:
+    """Header bytes of a new segment; the same for every run. One whose offsets have holes says so."""
     metadata = {"avro.codec": b"null", "avro.schema": schema_text(topic).encode()}
+    if has_holes:
+        metadata[HOLES] = RUNS
     out = bytearray(MAGIC + encode_long(len(metadata)))
     for key, value in metadata.items():
         out += encode_long(len(key)) + key.encode() + encode_long(len(value)) + value
-    return bytes(out + encode_long(0) + sync_marker(topic, first_offset))
+    return bytes(out + encode_long(0) + sync_marker(topic, first_offset, partition))
 
 
 def decode_header(buffer: bytes) -> tuple[dict[str, bytes], bytes, int]:

@@ -84,7 +84,7 @@ class TopicDigest:
 
 def digest_so_far(reader: TopicReader, codec: Any) -> TopicDigest:
     """A :class:`TopicDigest` over what the topic holds, to be continued or finished. ``codec`` is the record's."""
-    digest = TopicDigest(codec.fingerprint, reader.start_offset)
+    digest = TopicDigest(codec.fingerprint, 0 if reader.has_holes else reader.start_offset)  # with holes: which records, not where they lay
     for block in reader.blocks():
         digest.update(block.body, block.count, partial(codec.record_ends, block.body, block.count))
     return digest

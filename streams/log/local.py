@@ -12,13 +12,13 @@ from types import TracebackType
 from typing import Any
 
 from schemas.errors import CorruptLog
-from streams.log.container import PARTITION
 from streams.log.errors import CorruptBlock, ForeignFolder, LogClosed, LogExists, LogLocked, LogMissing, NoSuchTopic, WrongSchema
 from streams.log.files import POLICIES, SyncPolicy, make_folder, sync_folder, typed, write_all
 from streams.log.manifest import MANIFESTS, read_manifest, write_manifest
 from streams.log.reader import Block, TopicReader
 from streams.log.recovery import TornTail, recover
-from streams.log.segment import SUFFIX, segments_of
+from streams.log.runs import RUNS_SUFFIX
+from streams.log.segment import INDEX_SUFFIX, SUFFIX, segments_of
 from streams.log.verify import FILES, file_entries, files_listed
 from streams.log.writer import TopicWriter
 
@@ -36,7 +36,7 @@ class LocalLog:
         path: the folder.
         is_writable: True if this process holds the writer's lock.
         reports: torn tails that were cut when it was opened for writing.
-        faults: by topic, damage found at its end and left in place.
+        faults: by topic (``topic/partition`` where that is not 0), damage found at its end and left in place.
         is_closed: True if a manifest closes the folder.
     """
 
@@ -52,7 +52,7 @@ class LocalLog:
         self._lock = lock
         self._sync = sync
         self._segment_records = segment_records
-        self._writers: dict[str, TopicWriter] = {}
+        self._writers: dict[tuple[str, int], TopicWriter] = {}
         self._lengths: dict[str, int] | None = None
         self._manifest = next((path / name for name in MANIFESTS if (path / name).exists()), None)
 
@@ -113,11 +113,17 @@ class LocalLog:
 
     def topics(self) -> list[str]:
         """Names of the topics there are, sorted."""
-        folders = self.path.glob(f"[!.]*/{PARTITION}")
-        return sorted(folder.parent.name for folder in folders if segments_of(folder))
+        return sorted({folder.parent.name for folder in self._folders()})
 
-    def writer(self, topic: str, first_offset: int = 0) -> TopicWriter:
-        """The topic's writer; a new topic is created, beginning at ``first_offset``.
+    def partitions(self, topic: str) -> list[int]:
+        """Partitions of a topic that there are."""
+        return sorted(int(folder.name) for folder in self._folders() if folder.parent.name == topic)
+
+    def _folders(self) -> list[Path]:
+        return [folder for folder in self.path.glob("[!.]*/[0-9]*") if folder.name.isdecimal() and segments_of(folder)]
+
+    def writer(self, topic: str, first_offset: int = 0, partition: int = 0, has_holes: bool = False) -> TopicWriter:
+        """The topic's writer; a new topic is created, beginning at ``first_offset``; with ``has_holes`` it keeps a Kafka partition's offsets.
 
         Raises:
             LogClosed: a manifest closes the folder. WrongUse: opened for reading. UnknownTopic: not in the catalogue.
@@ -127,24 +133,27 @@ class LocalLog:
             raise LogClosed(f"{self.path} was opened for reading; open it for writing")
         if self._manifest is not None:
             raise LogClosed(f"{self.path} is closed by {self._manifest.name} and takes no more records; write to a new folder")
-        if topic not in self._writers:
-            fault = self.faults.get(topic)
+        if (topic, partition) not in self._writers:
+            fault = self.faults.get(_label(topic, partition))
             if isinstance(fault, WrongSchema):
                 raise fault
-            self._writers[topic] = TopicWriter(self._folder(topic), topic, self._sync, self._segment_records, first_offset, fault)
-        return self._writers[topic]
+            folder = self._folder(topic, partition)
+            writer = TopicWriter(folder, topic, self._sync, self._segment_records, first_offset, fault, has_holes)
+            self._writers[topic, partition] = writer
+        return self._writers[topic, partition]
 
-    def reader(self, topic: str) -> TopicReader:
+    def reader(self, topic: str, partition: int = 0) -> TopicReader:
         """A reader of what the topic holds now.
 
         Raises:
             NoSuchTopic: names those there are. CorruptLog: the folder is closed and a segment is not as long as its manifest says.
         """
-        if topic not in self.topics():
-            raise NoSuchTopic(f"{self.path} holds no topic {topic}; it holds {', '.join(self.topics()) or 'none'}")
+        if not segments_of(self._folder(topic, partition)):
+            held = f"partitions {self.partitions(topic)} of it" if topic in self.topics() else ", ".join(self.topics()) or "none"
+            raise NoSuchTopic(f"{self.path} holds no topic {_label(topic, partition)}; it holds {held}")
         if self._manifest is not None:
-            self._check_lengths(topic, self._manifest)
-        return TopicReader(self._folder(topic), topic)
+            self._check_lengths(f"{topic}/{partition}/", self._manifest)
+        return TopicReader(self._folder(topic, partition), topic, self.is_closed)
 
     def copy_topic(self, source: LocalLog, topic: str) -> None:
         """Copy another log's topic here, byte for byte, unless it is here; all of it or, if killed meanwhile, nothing.
@@ -161,9 +170,10 @@ class LocalLog:
         part = self.path / f".{topic}.part"
         try:
             shutil.rmtree(part, ignore_errors=True)
-            (part / str(PARTITION)).mkdir(parents=True)
-            for path in sorted((source.path / topic / str(PARTITION)).iterdir()):
-                shutil.copyfile(path, part / str(PARTITION) / path.name)
+            for partition in map(str, source.partitions(topic)):
+                (part / partition).mkdir(parents=True)
+                for path in sorted((source.path / topic / partition).iterdir()):
+                    shutil.copyfile(path, part / partition / path.name)
             os.replace(part, self.path / topic)
         except OSError as error:
             shutil.rmtree(part, ignore_errors=True)
@@ -218,28 +228,39 @@ class LocalLog:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def _folder(self, topic: str) -> Path:
-        return self.path / topic / str(PARTITION)
+    def _folder(self, topic: str, partition: int = 0) -> Path:
+        return self.path / topic / str(partition)
 
     def _recover(self) -> None:
-        for topic in self.topics():
-            reports, fault = recover(self._folder(topic), topic)
+        for folder in sorted(self._folders()):
+            topic, partition = folder.parent.name, int(folder.name)
+            reports, fault = recover(folder, topic)
             self.reports.extend(reports)
             if fault is not None:
-                self.faults[topic] = fault
+                self.faults[_label(topic, partition)] = fault
 
-    def _check_lengths(self, topic: str, manifest: Path) -> None:
-        """A closed folder's segments are as long as its manifest says: a cut one is not silently a shorter topic."""
+    def _check_lengths(self, place: str, manifest: Path) -> None:
+        """A closed folder's segments are as long as its manifest says: a cut one is not silently a shorter topic.
+
+        Where offsets have holes that holds for their index and runs too, for nothing else knows them.
+        """
         if self._lengths is None:
             self._lengths = {name: entry["bytes"] for name, entry in files_listed(read_manifest(manifest)).items()}
         for name, listed in self._lengths.items():
-            if not (name.startswith(f"{topic}/{PARTITION}/") and name.endswith(SUFFIX)):
+            stem, dot, suffix = name.rpartition(".")
+            is_needed = dot + suffix == SUFFIX or (dot + suffix in (INDEX_SUFFIX, RUNS_SUFFIX) and stem + RUNS_SUFFIX in self._lengths)
+            if not (name.startswith(place) and is_needed):
                 continue
             path = self.path / name
             length = path.stat().st_size if path.exists() else -1
             if length != listed:
                 found = "is missing" if length < 0 else f"has {length} bytes"
                 raise CorruptLog(f"{path} {found}, {manifest.name} says {listed}; run 'sq verify' on the folder and restore the file")
+
+
+def _label(topic: str, partition: int) -> str:
+    """How a partition is named to people: by its topic alone where that is all there is to say."""
+    return f"{topic}/{partition}" if partition else topic
 
 
 def _is_log(path: Path) -> bool:

@@ -15,6 +15,7 @@ from schemas.errors import WrongUse
 from schemas.shapes import shapes
 from streams.log.errors import CorruptBlock
 from streams.log.index import DamagedEntry
+from streams.log.runs import Offsets
 from streams.log.segment import Bytes, Segment, segments_of
 
 
@@ -29,6 +30,7 @@ class Block:
         checksum: XXH3-128 of the body, 16 bytes.
         segment: path of its file.
         position: byte position of the block in that file.
+        offsets: of every record, int64; None where they follow one another from ``first_offset``.
     """
 
     first_offset: int
@@ -37,11 +39,16 @@ class Block:
     checksum: bytes
     segment: str
     position: int
+    offsets: Offsets | None = None
 
     @property
     def end_offset(self) -> int:
         """Offset after its last record."""
-        return self.first_offset + self.count
+        return self.first_offset + self.count if self.offsets is None else int(self.offsets[-1]) + 1
+
+    def offset_of(self, number: int) -> int:
+        """Offset of the block's record ``number``."""
+        return self.first_offset + number if self.offsets is None else int(self.offsets[number])
 
 
 class TopicReader:
@@ -51,11 +58,14 @@ class TopicReader:
         topic: its name.
         start_offset, end_offset: first offset, and the offset after the last whole block.
         time_max: running maximum of event time at the end, 0 if the writer gave none.
-        fault: damage behind the last whole block, which a read to the end raises; a torn tail is none.
+        fault: damage behind the last whole block, which a read to the end raises; a torn tail is none, unless the folder is closed.
+        has_holes: True if the topic was pulled from Kafka: offsets rise and need not follow one another.
     """
 
-    def __init__(self, folder: Path, topic: str) -> None:
+    def __init__(self, folder: Path, topic: str, is_closed: bool = False) -> None:
         self.topic = topic
+        self.has_holes = False
+        self._is_closed = is_closed
         self._folder = folder
         self.index_reads = 0
         self.refresh()
@@ -70,14 +80,25 @@ class TopicReader:
         for path in reversed(self._paths):
             try:
                 with Segment(path, self.topic) as segment:
-                    self.end_offset, self.time_max = segment.end_offset, segment.time_max
+                    self.end_offset, self.time_max, self.has_holes = segment.end_offset, segment.time_max, segment.has_holes
                     self.index_reads += segment.index.reads
-                    if segment.fault is not None and not segment.fault.is_torn:
+                    if segment.fault is not None and (self._is_closed or not segment.fault.is_torn):
                         self.fault = CorruptBlock(str(path), segment.fault.position, self.end_offset, segment.fault.what)
                 break
             except EOFError:  # a segment being created: its header is not whole
                 self._paths.pop()
                 self._firsts.pop()
+
+    @property
+    def count(self) -> int:
+        """Records in the topic. Where offsets have holes this reads every index entry."""
+        if not self.has_holes:
+            return self.end_offset - self.start_offset
+        total = 0
+        for number in range(len(self._paths)):
+            with self._open(number) as segment:
+                total += sum(segment.entry(block).records for block in range(len(segment.index)))
+        return total
 
     def _open(self, number: int) -> Segment:
         try:
@@ -86,7 +107,9 @@ class TopicReader:
             raise CorruptBlock(str(self._paths[number]), 0, self._firsts[number], "the file ends inside its header") from None
 
     def blocks(self, first_offset: int | None = None, end_offset: int | None = None) -> Iterator[Block]:
-        """Every block that holds a record of ``[first_offset, end_offset)``, whole: the caller slices the first and the last.
+        """Every block that reaches into ``[first_offset, end_offset)``, whole: the caller slices the first and the last.
+
+        Holes in the offsets of a pulled topic are passed over; blocks say which offsets their records have.
 
         Raises:
             WrongUse: ``first_offset`` lies before the topic's start.
@@ -109,9 +132,12 @@ class TopicReader:
                 is_first = False
                 while expected < end and block_number < len(segment.index):
                     entry, body = segment.body(block_number)
-                    if entry.first_offset != expected:
-                        raise _gap(segment, expected, entry.first_offset)
-                    yield Block(entry.first_offset, entry.records, body, entry.checksum, str(segment.path), entry.position)
+                    if entry.previous_end_offset != expected:
+                        raise _gap(segment, expected, entry.previous_end_offset)
+                    if entry.first_offset >= end:  # the rest of the range is a hole
+                        return
+                    offsets = segment.offsets(entry)
+                    yield Block(entry.first_offset, entry.records, body, entry.checksum, str(segment.path), entry.position, offsets)
                     expected = entry.end_offset
                     block_number += 1
                 self.index_reads += segment.index.reads
@@ -161,7 +187,7 @@ class TopicReader:
         for block in self.blocks(start):  # the first one, unless the writer gave a bound above the running maximum
             reached = np.flatnonzero(event_times(self.topic, block.body, block.count) >= time)
             if len(reached):
-                return block.first_offset + int(reached[0])
+                return block.offset_of(int(reached[0]))
         return self.end_offset
 
     def _has_times(self) -> bool:

@@ -15,9 +15,10 @@ from pathlib import Path
 from streams.log import container
 from streams.log.errors import CorruptBlock, WrongSchema
 from streams.log.files import cut_back, truncate, typed, write_all
-from streams.log.index import ENTRY_BYTES, Entry, unpack
+from streams.log.index import ENTRY_BYTES, HOLES_ENTRY_BYTES, Entry, unpack
 from streams.log.reader import event_times
-from streams.log.segment import Bytes, Segment, index_path, is_journal, segments_of
+from streams.log.runs import RUN_BYTES
+from streams.log.segment import Bytes, Segment, index_path, is_journal, runs_path, segments_of
 
 DIGEST_BYTES = 32
 
@@ -63,9 +64,10 @@ def recover(folder: Path, topic: str) -> tuple[list[TornTail], CorruptBlock | Wr
         except (EOFError, CorruptBlock) as error:
             if isinstance(error, CorruptBlock) and _has_sync_marker(path, topic):
                 return reports, error
-            lost = sum(entry.records for entry in _entries_after(index_path(path), 0))
+            lost = sum(entry.records for size in (ENTRY_BYTES, HOLES_ENTRY_BYTES) for entry in _entries_after(index_path(path), 0, size))
             report = TornTail(topic, str(path), 0, path.stat().st_size, int(path.stem), lost, "the file ends inside its header")
             index_path(path).unlink(missing_ok=True)
+            runs_path(path).unlink(missing_ok=True)
             path.unlink()
             reports.append(report)
             continue
@@ -88,7 +90,7 @@ def is_whole_journal_record(body: Bytes) -> bool:
 
 def _has_sync_marker(path: Path, topic: str) -> bool:
     """True if the file ever got as far as the end of its header; if not, it holds no record."""
-    sync = container.sync_marker(topic, int(path.stem))
+    sync = container.sync_marker(topic, int(path.stem), int(path.parent.name))
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         return content.find(sync) >= 0
 
@@ -103,10 +105,11 @@ def _cut(segment: Segment) -> list[TornTail]:
         if not _last_record_is_whole(segment):
             entries, what = entries - 1, "the journal's last record fails its digest"
     elif entries and fault is None:
-        segment.body(entries - 1)
+        entry, _ = segment.body(entries - 1)
+        segment.offsets(entry)
     end_offset = segment.entry(entries - 1).end_offset if entries else segment.first_offset
     end_position = segment.entry(entries - 1).end_position if entries else segment.header_length
-    lost = max(0, _last_known(segment) - end_offset)
+    lost = max(0, _last_known(segment) - end_offset)  # in a topic with holes, offsets
     _complete_index(segment, entries)
     if end_position == segment.size and not lost:
         return []
@@ -127,23 +130,23 @@ def _last_known(segment: Segment) -> int:
     """Offset after the last block that any whole index entry tells of, on disk or not."""
     path = index_path(segment.path)
     known = segment.end_offset
-    for entry in _entries_after(path, segment.index.on_disk):
+    for entry in _entries_after(path, segment.index.on_disk, segment.entry_bytes):
         known = max(known, entry.end_offset)
     return known
 
 
-def _entries_after(path: Path, number: int) -> list[Entry]:
+def _entries_after(path: Path, number: int, entry_bytes: int) -> list[Entry]:
     if not path.exists():
         return []
     with path.open("rb") as file:
-        file.seek(number * ENTRY_BYTES)
+        file.seek(number * entry_bytes)
         rest = file.read(1 << 20)
-    found = (unpack(rest[at : at + ENTRY_BYTES]) for at in range(0, len(rest) - ENTRY_BYTES + 1, ENTRY_BYTES))
+    found = (unpack(rest[at : at + entry_bytes]) for at in range(0, len(rest) - entry_bytes + 1, entry_bytes))
     return [entry for entry in found if entry is not None]
 
 
 def _complete_index(segment: Segment, entries: int) -> None:
-    """Make the index file hold exactly the first ``entries`` blocks, times filled in where the topic has them."""
+    """Make the index file hold exactly the first ``entries`` blocks, times filled in where the topic has them; and their runs no others."""
     on_disk = min(segment.index.on_disk, entries)
     path = index_path(segment.path)
     time_max = segment.entry(on_disk - 1).time_max if on_disk else 0
@@ -153,14 +156,17 @@ def _complete_index(segment: Segment, entries: int) -> None:
         if time_max or number == 0:
             time_max = max(time_max, int(event_times(segment.topic, body, entry.records).max(initial=0)))
         packed += entry._replace(time_max=time_max).pack()
-    if path.exists() and path.stat().st_size == entries * ENTRY_BYTES and not packed:
+    runs = segment.entry(entries - 1).runs_end * RUN_BYTES if entries else 0
+    if segment.has_holes and runs_path(segment.path).exists() and runs_path(segment.path).stat().st_size > runs:
+        truncate(runs_path(segment.path), runs)
+    if path.exists() and path.stat().st_size == entries * segment.entry_bytes and not packed:
         return
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise typed(error, path) from None
     try:
-        cut_back(descriptor, on_disk * ENTRY_BYTES)
-        write_all(descriptor, [bytes(packed)], on_disk * ENTRY_BYTES, path)
+        cut_back(descriptor, on_disk * segment.entry_bytes)
+        write_all(descriptor, [bytes(packed)], on_disk * segment.entry_bytes, path)
     finally:
         os.close(descriptor)

@@ -13,7 +13,8 @@ import xxhash
 from streams.log import container
 from streams.log.errors import CorruptBlock, WrongSchema
 from streams.log.files import read_at, unreadable
-from streams.log.index import ENTRY_BYTES, DamagedEntry, Entry, Index, unpack
+from streams.log.index import ENTRY_BYTES, HOLES_ENTRY_BYTES, DamagedEntry, Entry, Index, unpack
+from streams.log.runs import RUN_BYTES, RUNS_SUFFIX, Offsets, offsets_of, runs_from
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 SUFFIX = ".avro"
@@ -46,6 +47,11 @@ def index_path(path: Path) -> Path:
     return path.with_suffix(INDEX_SUFFIX)
 
 
+def runs_path(path: Path) -> Path:
+    """The runs of offsets beside a segment of a topic with holes."""
+    return path.with_suffix(RUNS_SUFFIX)
+
+
 def segments_of(folder: Path) -> list[Path]:
     """Segments of a partition's folder, in offset order."""
     return sorted(path for path in folder.glob("*" + SUFFIX) if len(path.stem) == 20 and path.stem.isdigit())
@@ -76,14 +82,17 @@ class Segment:
     def __init__(self, path: Path, topic: str, check_index: bool = False) -> None:
         self.path = path
         self.topic = topic
+        self.partition = int(path.parent.name)
         self.first_offset = int(path.stem)
         self._descriptor = _open(path)
-        self._index_descriptor = -1
+        self._index_descriptor = self._runs_descriptor = -1
         try:
             self.size = os.fstat(self._descriptor).st_size
             self._check_header()
             if index_path(path).exists():
                 self._index_descriptor = _open(index_path(path))
+            if self.has_holes and runs_path(path).exists():
+                self._runs_descriptor = _open(runs_path(path))
             self.index = self._load_index(check_index)
             self.fault = self._read_on()
         except BaseException:
@@ -98,10 +107,15 @@ class Segment:
 
     def close(self) -> None:
         """Give the file descriptors back; twice does no harm."""
-        for descriptor in (self._descriptor, self._index_descriptor):
+        for descriptor in (self._descriptor, self._index_descriptor, self._runs_descriptor):
             if descriptor >= 0:
                 os.close(descriptor)
-        self._descriptor = self._index_descriptor = -1
+        self._descriptor = self._index_descriptor = self._runs_descriptor = -1
+
+    @property
+    def entry_bytes(self) -> int:
+        """Length of an index entry: longer where offsets have holes."""
+        return HOLES_ENTRY_BYTES if self.has_holes else ENTRY_BYTES
 
     @property
     def end_offset(self) -> int:
@@ -128,7 +142,9 @@ class Segment:
     def damaged(self, damage: DamagedEntry) -> CorruptBlock:
         """The error for a bad index entry."""
         text = "an index entry fails its own check; if the segment itself verifies, delete the index and it is rebuilt"
-        return CorruptBlock(str(index_path(self.path)), damage.number * ENTRY_BYTES, self.first_offset, text)
+        if self.has_holes:
+            text = "an index entry fails its own check, and with it the offsets of a block are lost; pull the topic again"
+        return CorruptBlock(str(index_path(self.path)), damage.number * self.entry_bytes, self.first_offset, text)
 
     def _pread(self, length: int, position: int) -> bytes:
         return read_at(self._descriptor, length, position, self.path)
@@ -140,10 +156,12 @@ class Segment:
         except ValueError as error:
             raise CorruptBlock(str(self.path), 0, self.first_offset, str(error)) from None
         except EOFError:
-            if not container.encode_header(self.topic, self.first_offset).startswith(buffer):
+            headers = (container.encode_header(self.topic, self.first_offset, self.partition, has_holes) for has_holes in (False, True))
+            if not any(header.startswith(buffer) for header in headers):
                 raise CorruptBlock(str(self.path), 0, self.first_offset, "the header does not parse") from None
             raise
-        self.sync = container.sync_marker(self.topic, self.first_offset)
+        self.has_holes = metadata.get(container.HOLES) == container.RUNS
+        self.sync = container.sync_marker(self.topic, self.first_offset, self.partition)
         if sync != self.sync:
             text = "the sync marker does not belong to this topic and offset: damaged, renamed, or a file of another log"
             raise CorruptBlock(str(self.path), self.header_length - container.SYNC_BYTES, self.first_offset, text)
@@ -172,32 +190,43 @@ class Segment:
         """The index up to its last entry that is whole and lies inside the segment; with ``check``, up to the first that does not fit."""
         if self._index_descriptor < 0:
             return Index(-1, 0)
-        count = os.fstat(self._index_descriptor).st_size // ENTRY_BYTES
+        count = os.fstat(self._index_descriptor).st_size // self.entry_bytes
         if check:
-            return Index(self._index_descriptor, self._entries_that_fit(count))
+            return Index(self._index_descriptor, self._entries_that_fit(count), self.entry_bytes)
         while count:
-            entry = unpack(os.pread(self._index_descriptor, ENTRY_BYTES, (count - 1) * ENTRY_BYTES))
-            if entry is not None and self.header_length <= entry.position and entry.end_position <= self.size:
+            entry = unpack(os.pread(self._index_descriptor, self.entry_bytes, (count - 1) * self.entry_bytes))
+            if entry is not None and self.header_length <= entry.position and self._lies_inside(entry):
                 break
             count -= 1
-        return Index(self._index_descriptor, count)
+        return Index(self._index_descriptor, count, self.entry_bytes)
+
+    def _lies_inside(self, entry: Entry) -> bool:
+        """True if the entry's block and its runs lie inside their files."""
+        runs_size = os.fstat(self._runs_descriptor).st_size if self._runs_descriptor >= 0 else 0
+        return entry.end_position <= self.size and (not entry.runs or entry.runs_end * RUN_BYTES <= runs_size)
 
     def _entries_that_fit(self, count: int) -> int:
         """How many entries are whole, follow one another without gap, and lie inside the segment."""
-        index = Index(self._index_descriptor, count)
-        offset, position = self.first_offset, self.header_length
+        index = Index(self._index_descriptor, count, self.entry_bytes)
+        offset, position, runs = self.first_offset, self.header_length, 0
         for number in range(count):
             try:
                 entry = index[number]
             except DamagedEntry:
                 return number
-            if (entry.first_offset, entry.position) != (offset, position) or entry.end_position > self.size:
+            if (entry.previous_end_offset, entry.position, entry.runs_begin) != (offset, position, runs) or not self._lies_inside(entry):
                 return number
-            offset, position = entry.end_offset, entry.end_position
+            offset, position, runs = entry.end_offset, entry.end_position, entry.runs_end
         return count
 
     def _read_on(self) -> Fault | None:
-        """Enter the blocks behind the last indexed one; returns what is left over that is no block."""
+        """Enter the blocks behind the last indexed one; returns what is left over that is no block.
+
+        Where offsets have holes, only the index knows them: one block without an entry is an unfinished append, more are damage.
+        """
+        if self.has_holes and self.end_position < self.size:
+            position = self.end_position
+            return Fault(position, "a block has no entry in the index, which alone knows its offsets", not self._has_blocks_after(position))
         while self.end_position < self.size:
             position = self.end_position
             try:
@@ -267,3 +296,18 @@ class Segment:
         except (EOFError, ValueError) as error:
             raise CorruptBlock(str(self.path), entry.position, entry.first_offset, str(error)) from None
         return entry, body
+
+    def offsets(self, entry: Entry) -> Offsets | None:
+        """Offset of every record of a block, or None where they follow one another from its first.
+
+        Raises:
+            CorruptBlock: the runs are missing, or not what was written.
+        """
+        if not entry.runs:
+            return None
+        path, position = runs_path(self.path), entry.runs_begin * RUN_BYTES
+        buffer = read_at(self._runs_descriptor, entry.runs * RUN_BYTES, position, path) if self._runs_descriptor >= 0 else b""
+        try:
+            return offsets_of(runs_from(buffer, entry.runs_checksum, entry.first_offset, entry.end_offset, entry.records))
+        except ValueError as error:
+            raise CorruptBlock(str(path), position, entry.first_offset, str(error)) from None

@@ -10,9 +10,10 @@ from typing import Any
 
 from schemas.errors import CorruptLog
 from streams.log import container
-from streams.log.errors import CorruptBlock, WrongSchema
-from streams.log.index import ENTRY_BYTES, unpack
-from streams.log.segment import INDEX_SUFFIX, SUFFIX, Segment
+from streams.log.errors import CorruptBlock, LogReadFailed, WrongSchema
+from streams.log.index import ENTRY_BYTES, HOLES_ENTRY_BYTES, unpack
+from streams.log.runs import RUN_BYTES, RUNS_SUFFIX
+from streams.log.segment import INDEX_SUFFIX, SUFFIX, Segment, runs_path
 
 FILES = "files"
 
@@ -23,7 +24,7 @@ class Finding:
 
     Attributes:
         path: the file, relative to the folder.
-        kind: missing, extra, changed, header, block, tail or index.
+        kind: missing, extra, changed, header, block, tail, index or runs.
         position: first byte of the damaged part in the file; -1 if it is not known.
         first_offset, end_offset: records that the damaged part holds; -1 if not known.
         text: what is wrong.
@@ -72,7 +73,8 @@ def verify_files(folder: Path, manifest: dict[str, Any]) -> list[Finding]:
 def check_blocks(folder: Path) -> list[Finding]:
     """Check every block of a log by its index alone, for a folder that no manifest closes."""
     folder = Path(folder)
-    return [finding for path in _log_files(folder) if path.suffix == SUFFIX for finding in _check_segment(folder, path)]
+    checks = {SUFFIX: _check_segment, RUNS_SUFFIX: _check_runs}
+    return [finding for path in _log_files(folder) if path.suffix in checks for finding in checks[path.suffix](folder, path)]
 
 
 def file_digest(path: Path) -> str:
@@ -82,18 +84,15 @@ def file_digest(path: Path) -> str:
 
 
 def _log_files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob(f"[!.]*/{container.PARTITION}/*") if path.suffix in (SUFFIX, INDEX_SUFFIX))
+    found = folder.glob("[!.]*/[0-9]*/*")
+    return sorted(path for path in found if path.parent.name.isdecimal() and path.suffix in (SUFFIX, INDEX_SUFFIX, RUNS_SUFFIX))
 
 
 def _locate(folder: Path, path: Path, length: int) -> Iterator[Finding]:
     """Where a changed file differs, as near as headers, index and checksums tell."""
     name = str(path.relative_to(folder))
-    if path.suffix == INDEX_SUFFIX:
-        findings = list(_check_index(folder, path))
-    elif path.suffix == SUFFIX:
-        findings = list(_check_segment(folder, path))
-    else:
-        findings = []
+    checks = {INDEX_SUFFIX: _check_index, SUFFIX: _check_segment, RUNS_SUFFIX: _check_runs}
+    findings = list(checks[path.suffix](folder, path)) if path.suffix in checks else []
     size = path.stat().st_size
     if size != length:
         findings.append(Finding(name, "changed", min(size, length), -1, -1, f"the file has {size} bytes, the manifest says {length}"))
@@ -103,7 +102,7 @@ def _locate(folder: Path, path: Path, length: int) -> Iterator[Finding]:
 def _check_segment(folder: Path, path: Path) -> Iterator[Finding]:
     name, topic = str(path.relative_to(folder)), path.parent.parent.name
     first_offset = int(path.stem)
-    expected = container.encode_header(topic, first_offset)
+    expected = container.encode_header(topic, first_offset, int(path.parent.name), runs_path(path).exists())
     found = _start_of(path, len(expected))
     if found != expected:
         at = next((at for at, (a, b) in enumerate(zip(expected, found, strict=False)) if a != b), len(found))
@@ -130,11 +129,29 @@ def _check_segment(folder: Path, path: Path) -> Iterator[Finding]:
 def _check_index(folder: Path, path: Path) -> Iterator[Finding]:
     name = str(path.relative_to(folder))
     content = path.read_bytes()
-    for number in range(len(content) // ENTRY_BYTES):
-        if unpack(content[number * ENTRY_BYTES : (number + 1) * ENTRY_BYTES]) is None:
-            yield Finding(name, "index", number * ENTRY_BYTES, -1, -1, f"entry {number} fails its own check")
-    if len(content) % ENTRY_BYTES:
-        yield Finding(name, "index", len(content) // ENTRY_BYTES * ENTRY_BYTES, -1, -1, "the index ends inside an entry")
+    size = HOLES_ENTRY_BYTES if runs_path(path).exists() else ENTRY_BYTES
+    for number in range(len(content) // size):
+        if unpack(content[number * size : (number + 1) * size]) is None:
+            yield Finding(name, "index", number * size, -1, -1, f"entry {number} fails its own check")
+    if len(content) % size:
+        yield Finding(name, "index", len(content) // size * size, -1, -1, "the index ends inside an entry")
+
+
+def _check_runs(folder: Path, path: Path) -> Iterator[Finding]:
+    """The runs of offsets that no longer say what the index knows of them."""
+    try:
+        segment = Segment(path.with_suffix(SUFFIX), path.parent.parent.name)
+    except (EOFError, CorruptLog, WrongSchema, LogReadFailed):
+        return  # the segment's damage is the segment's finding
+    with segment:
+        for number in range(len(segment.index)):
+            try:
+                entry = segment.entry(number)
+                segment.offsets(entry)
+            except CorruptBlock as error:
+                if error.path == str(path):
+                    at = entry.runs_begin * RUN_BYTES
+                    yield Finding(str(path.relative_to(folder)), "runs", at, entry.first_offset, entry.end_offset, error.what)
 
 
 def _start_of(path: Path, length: int) -> bytes:

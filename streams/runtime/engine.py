@@ -174,7 +174,7 @@ class Engine:
             return
         try:
             ahead.attach(piece, feeds)
-            ahead.advance(piece.count + int(piece.ended), NEVER)
+            ahead.advance(piece.length, NEVER)
         except ShrivenError as problem:
             problem.text = f"{problem.text}; at {_where(piece, feeds, ahead.status[CURSOR] - 1)}"
             problem.args = (problem.text,)
@@ -192,7 +192,7 @@ class Engine:
         self._piece = piece
         self._feeds = feeds
         self._books = ahead.books if ahead is not None else None
-        self._length = piece.count + int(piece.ended)
+        self._length = piece.length
         self._clock = piece.clock[: self._length]
         self._last_clock = int(self._clock[-1]) if self._length else 0
         self._base = self.consumed
@@ -613,7 +613,7 @@ def _where(piece: Slice, feeds: Sequence[Feed], position: int) -> str:
     if position >= piece.count or not piece.count:
         return "the end of input"
     feed = feeds[int(piece.origin[max(0, position)])]
-    return f"{feed.topic} offset {feed.offset_of_zero + int(piece.index[max(0, position)])}"
+    return f"{feed.topic} offset {feed.offset_at(int(piece.index[max(0, position)]))}"
 
 
 def _restore_arrays(state: Any, content: bytes) -> None:

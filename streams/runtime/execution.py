@@ -32,8 +32,15 @@ from streams.runtime.topology import Topology
 
 Array = np.ndarray[Any, Any]
 DEAD_LETTERS = "pipeline.dlq"
-GOOD, UNKNOWN_INSTRUMENT, CLOCK_JUMP, NOT_SELECTED, BAD_TIME = 0, 1, 2, 3, 4
-REASONS = {UNKNOWN_INSTRUMENT: "unknown_instrument", CLOCK_JUMP: "clock_jump", BAD_TIME: "bad_time"}
+GOOD, UNKNOWN_INSTRUMENT, CLOCK_JUMP, NOT_SELECTED, BAD_TIME, BAD_FRAMING, MALFORMED, SKIPPED = range(8)
+REASONS = {
+    UNKNOWN_INSTRUMENT: "unknown_instrument",
+    CLOCK_JUMP: "clock_jump",
+    BAD_TIME: "bad_time",
+    BAD_FRAMING: "bad_framing",
+    MALFORMED: "malformed_record",
+    SKIPPED: "skipped",
+}
 LATEST = 1 << 62
 """ns UTC, the year 2116: later times leave no room for deadlines in 64 bits."""
 INSTRUMENTS_LIMIT = 4096
@@ -127,10 +134,11 @@ class Execution:
         self.feeds = [Feed(source.reader(topic), topic, code, judge) for code, topic in enumerate(topology.feeds)]
         self.merger = Merger(self.feeds, end_time)
         self.outputs = [*topology.outputs, DEAD_LETTERS]
-        self._pieces = [Slice(1 << 12), Slice(1 << 12)]
+        self._piece, self._other_piece = Slice(1 << 12), Slice(1 << 12)
         self._dead_letters = codec("DeadLetter")
-        self._overlaps = False
-        self._consumed = self._clock = 0
+
+    _overlaps = False
+    _consumed = _clock = 0
 
     @property
     def overlaps(self) -> bool:
@@ -159,25 +167,29 @@ class Execution:
 
     def prepare(self, wanted: int) -> Prepared:
         """The first step of the next ``wanted`` input records, fewer at the end of the inputs."""
-        piece = self._next_piece()
-        if wanted > len(piece.index) - 1:
-            piece = self._pieces[-1] = Slice(wanted)
-        self.merger.take(piece, wanted, self._clock)
-        return self._prepare(piece)
+        self._next_piece()
+        if wanted > len(self._piece.index) - 1:
+            self._piece = Slice(wanted)
+        self.merger.take(self._piece, wanted, self._clock)
+        return self._prepare(self._piece)
 
     def prepare_again(self, elements: Array) -> Prepared:
         """The first step of the input records a journal's elements name, in their order."""
-        piece = self._next_piece()
-        self.merger.repeat(piece, elements, self._clock)
-        return self._prepare(piece)
+        self._next_piece()
+        self.merger.repeat(self._piece, elements, self._clock)
+        return self._prepare(self._piece)
 
-    def _next_piece(self) -> Slice:
-        """The slice to fill; the one before stays as it is where batches overlap."""
+    def _next_piece(self) -> None:
+        """Where batches overlap, the slice of the one before stays as it is."""
         if self._overlaps:
-            self._pieces.reverse()
+            self._piece, self._other_piece = self._other_piece, self._piece
         else:
             self._consumed, self._clock = self.engine.consumed, self.engine.present
-        return self._pieces[-1]
+
+    def _execute(self) -> Batch:
+        """Both steps of the slice that is filled."""
+        self._consumed, self._clock = self.engine.consumed, self.engine.present
+        return self.finish(self._prepare(self._piece))
 
     def _prepare(self, piece: Slice) -> Prepared:
         engine, feeds = self.engine, self.feeds
@@ -194,8 +206,8 @@ class Execution:
         counts = np.bincount(piece.origin[: piece.count], minlength=len(feeds)) if piece.count else np.zeros(len(feeds), np.int64)
         made.inputs = [InputEntry(feed.code, int(counts[feed.code]), feed.consume(int(counts[feed.code]))) for feed in feeds if counts[feed.code]]
         self._consumed += piece.count
-        if piece.count or piece.ended:
-            self._clock = int(piece.clock[piece.count + int(piece.ended) - 1])
+        if piece.length:
+            self._clock = int(piece.clock[piece.length - 1])
         made.consumed, made.clock = self._consumed, self._clock
         return made
 
@@ -237,10 +249,10 @@ class Execution:
             letters.append(
                 DeadLetter(
                     reason=REASONS[status],
-                    detail=f"instrument {int(feed.rows['instrument'][row])}, event time {int(feed.rows['event_time'][row])}",
+                    detail=feed.detail_of(row),
                     origin_topic=feed.topic,
                     origin_partition=0,
-                    origin_offset=feed.offset_of_zero + row,
+                    origin_offset=feed.offset_at(row),
                     payload=feed.body_of(row),
                 )
             )

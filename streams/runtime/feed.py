@@ -29,6 +29,8 @@ def _grown(array: Array, used: int, needed: int) -> Array:
 class Feed:
     """Decoded head of one input topic.
 
+    Offsets are consecutive (``offsets`` is None) or, where transactions left holes, listed row by row.
+
     ``generation`` grows whenever an array may have been replaced. With ``keeps_consumed`` a shallow copy stays valid over one :meth:`compact`.
     ``rows[first:count]`` are decoded and not consumed; ``keys`` holds the
     running maximum of event time within the partition, ``status``
@@ -51,6 +53,7 @@ class Feed:
         self._judge = judge
         self.offset = reader.start_offset
         self.end_offset = reader.end_offset
+        self.offsets: Array | None = None
         self.running_maximum = 0
         self.generation = 0
         self.keeps_consumed = False
@@ -62,6 +65,9 @@ class Feed:
         self.first = 0
         self.count = 0
         self.offset_of_zero = self.offset
+        self.read_offset = self.offset
+        if self.offsets is not None:
+            self.offsets = np.empty(ROWS_AT_START, np.int64)
         self.level_count = 0
         self.body_length = 0
         self.rows: Array = np.empty(ROWS_AT_START, self.codec.dtype if self.is_columnar else np.int64)
@@ -82,43 +88,59 @@ class Feed:
 
     @property
     def next_offset(self) -> int:
-        """Offset of the next record to consume."""
-        return self.offset_of_zero + self.first
+        """Offset of the next record to consume, or a lower one after the last that was consumed."""
+        if self.offsets is None:
+            return self.offset_of_zero + self.first
+        return int(self.offsets[self.first - 1]) + 1 if self.first else self.offset_of_zero
+
+    def offset_at(self, row: int) -> int:
+        """Offset of the record in this row."""
+        return self.offset_of_zero + row if self.offsets is None else int(self.offsets[row])
 
     @property
     def is_exhausted(self) -> bool:
         """True if nothing is left to decode."""
-        return self.offset_of_zero + self.count >= self.end_offset
+        return self.read_offset >= self.end_offset
 
     @property
     def usable(self) -> int:
         """Rows that may be consumed: those before the end offset."""
-        return min(self.count, self.end_offset - self.offset_of_zero)
+        if self.offsets is None:
+            return min(self.count, self.end_offset - self.offset_of_zero)
+        return int(np.searchsorted(self.offsets[: self.count], self.end_offset))
 
     def refill(self) -> bool:
         """Decode the next block behind the rows that are there; False at the end of the topic."""
         if self.is_exhausted:
             return False
-        start = self.offset_of_zero + self.count
+        start = self.read_offset
         if self._blocks is None:
             self._blocks = iter(self.reader.blocks(start, self.end_offset))
         block = next(self._blocks, None)
         if block is None:
             raise BadData(f"{self.topic} ends at offset {start}, its index says {self.end_offset}; run 'sq verify' on the folder")
-        self._append(block, start)
+        offsets: Array | None = getattr(block, "offsets", None)
+        skip = start - block.first_offset if offsets is None else int(np.searchsorted(offsets, start))
+        self._append(block.body, block.count, block.first_offset, offsets, max(0, skip))
+        self.read_offset = block.end_offset
         return True
 
-    def _append(self, block: Block, start: int) -> None:
-        """Decode a block behind the rows that are there; records before ``start`` count as consumed."""
+    def _append(self, body: Any, count: int, first_offset: int, offsets: Array | None, skip: int = 0) -> None:
+        """Decode bodies behind the rows that are there; the first ``skip`` count as consumed."""
         self.generation += 1
-        count, length = block.count, len(block.body)
+        length = len(body)
         stop = self.count + count
+        if offsets is not None and self.offsets is None:
+            self.offsets = np.arange(self.offset_of_zero, self.offset_of_zero + len(self.keys))
+        if self.offsets is not None:
+            self.offsets = _grown(self.offsets, self.count, count)
+            self.offsets[self.count : stop] = np.arange(first_offset, first_offset + count) if offsets is None else offsets
         self.keys = _grown(self.keys, self.count, count)
         self.ends = _grown(self.ends, self.count, count)
         self.status = _grown(self.status, self.count, count)
         self.rows = _grown(self.rows, self.count, count)
         self.body = _grown(self.body, self.body_length, length)
-        self.body[self.body_length : self.body_length + length] = block.body
+        self.body[self.body_length : self.body_length + length] = body
         self.status[self.count : stop] = 0
         keys = self.keys[self.count : stop]
         if self.is_columnar:
@@ -126,13 +148,15 @@ class Feed:
                 self.levels = _grown(self.levels, self.level_count, length // 2 + 1)
             begin, end = self.body_length, self.body_length + length
             self.codec.decode_into(self.body, begin, end, self.rows, self.count, count, self.ends, self.levels, self.level_count)
+            self._check_ends(self.ends[self.count : stop] - self.body_length)
             if self.has_levels:
                 last = self.rows[stop - 1]
                 self.level_count = int(last["first_level"]) + int(last["bid_count"]) + int(last["ask_count"])
             keys[:] = self.rows["event_time"][self.count : stop]
         else:
-            records = self.codec.decode_records(block.body, count)
-            self.ends[self.count : stop] = self.codec.record_ends(block.body, count) + self.body_length
+            records = self.codec.decode_records(body, count)
+            self.ends[self.count : stop] = self.codec.record_ends(body, count) + self.body_length
+            self._check_ends(self.ends[self.count : stop] - self.body_length)
             self.rows[self.count : stop] = np.arange(self.count, stop)
             self.records.extend(records)
             keys[:] = [record.event_time for record in records]
@@ -141,14 +165,20 @@ class Feed:
         if self._judge is not None:
             self._judge(self, first, stop)
             keys[self.status[first:stop] != 0] = 0
-        skip = start - block.first_offset
         if skip:
             self.first += skip
-            self.offset_of_zero = block.first_offset
+            self.offset_of_zero = first_offset
             keys[:skip] = 0
         keys[0] = max(int(keys[0]), self.running_maximum)
         np.maximum.accumulate(keys, out=keys)
         self.running_maximum = int(keys[-1])
+
+    def _check_ends(self, ends: Array) -> None:
+        """Refuse a block before it counts; a block of the local log has its own checksum."""
+
+    def detail_of(self, row: int) -> str:
+        """What a dead letter says of the record in this row."""
+        return f"instrument {int(self.rows['instrument'][row])}, event time {int(self.rows['event_time'][row])}"
 
     def consume(self, count: int) -> bytes:
         """Take ``count`` rows off the head; returns SHA-256 of their bodies."""
@@ -196,7 +226,12 @@ class Feed:
         else:
             self.records = self.records[kept]
         self.body_length = body_length
-        self.offset_of_zero += self.first
+        if self.offsets is None:
+            self.offset_of_zero += self.first
+        else:
+            self.offset_of_zero = int(self.offsets[self.first - 1]) + 1
+            self.offsets = self.offsets.copy() if self.keeps_consumed else self.offsets
+            self.offsets[:length] = self.offsets[kept].copy()
         self.count = length
         self.first = 0
 

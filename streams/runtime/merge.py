@@ -67,15 +67,17 @@ def _merge(control: Any, feeds: Any, source: Any, origin: Any, index: Any, clock
 
 @borrowing_kernel
 def _runs(origin: Any, index: Any, count: Any, offsets: Any, elements: Any) -> Any:
-    """Write the order as runs of one input; returns their number."""
+    """Write the order as runs of one input; returns their number. ``offsets``: a row per feed: offset of row 0; address and length of the list."""
     runs = 0
     for i in range(count):
         code = np.int64(origin[i])
+        offset = offsets[code, 0] + index[i]
+        if offsets[code, 1] != 0:
+            offset = view(offsets[code, 1], (offsets[code, 2],), np.int64)[index[i]]
         if runs > 0 and elements[runs - 1].input == code:
-            elements[runs - 1].last_offset += 1
+            elements[runs - 1].last_offset = offset
             elements[runs - 1].count += 1
         else:
-            offset = offsets[code] + index[i]
             elements[runs].input = code
             elements[runs].first_offset = offset
             elements[runs].last_offset = offset
@@ -95,6 +97,12 @@ class Slice:
         self.clock = np.zeros(capacity + 1, np.int64)
         self.count = 0
         self.ended = False
+        self.ticked = False
+
+    @property
+    def length(self) -> int:
+        """Entries: the records, and behind them the end of input or a tick of the clock."""
+        return self.count + (self.ended or self.ticked)
 
 
 class Merger:
@@ -164,8 +172,11 @@ class Merger:
             target.clock[count] = target.clock[count - 1] if count else present
 
     def elements(self, target: Slice) -> Array:
-        """The slice's order as runs, END as input -1."""
-        offsets = np.array([feed.offset_of_zero for feed in self.feeds], np.int64)
+        """The slice's order as runs, the end of input as input -1."""
+        offsets = np.zeros((len(self.feeds), 3), np.int64)
+        for feed in self.feeds:
+            listed = feed.offsets
+            offsets[feed.code] = (feed.offset_of_zero, 0, 0) if listed is None else (0, listed.ctypes.data, len(listed))
         runs = np.zeros(target.count + 1, ELEMENT)
         count = int(_runs(target.origin, target.index, target.count, offsets, runs)) if target.count else 0
         if target.ended:

@@ -194,7 +194,7 @@ class LoopRunner:
     def attach(self, piece: Slice, feeds: Sequence[Feed]) -> None:
         """Point the loop at a slice and at the feeds' rows; the cursor goes to its start."""
         self.status[CURSOR] = 0
-        self.status[LENGTH] = piece.count + piece.ended
+        self.status[LENGTH] = piece.length
         self.status[EVENT_COUNT] = 0
         key = piece.generation
         for feed in feeds:

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from schemas.catalogue import topic as topic_of
+from schemas.codec import codec
 from schemas.errors import CorruptLog, ShrivenError
 from streams.log.local import LocalLog
 from streams.runtime.code import changed_sources
@@ -66,6 +68,20 @@ def read_journal(folder: LocalLog, is_finished: bool = True) -> Iterator[Journal
             raise CorruptLog(f"journal record {number} does not continue the one before it")
         previous = entry.digest
         yield entry
+
+
+def genesis_of(folder: LocalLog) -> JournalEntry:
+    """The journal's first record; a pulled journal has many in a block.
+
+    Raises:
+        CorruptLog: it is damaged. StopIteration: there is none.
+    """
+    block = next(iter(folder.reader(JOURNAL).blocks()))
+    end = int(codec(topic_of(JOURNAL).record).record_ends(block.body, block.count)[0]) if block.count > 1 else len(block.body)
+    try:
+        return decode_entry(bytes(block.body[:end]))
+    except CorruptLog as problem:
+        raise CorruptLog(f"journal record 0: {problem}") from problem
 
 
 class Verifier:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import fastavro
+import numpy as np
 
 from streams.log import container
 from streams.log.local import LocalLog
@@ -59,13 +60,24 @@ def encode(topic: str, first: int, count: int) -> bytes:
     return out.getvalue()
 
 
-def fill(log: LocalLog, blocks: list[int], topic: str = TOPIC, first: int = 0) -> int:
-    """Append blocks of these sizes (a journal's hold one record each), times given; returns the next offset."""
+def offset_of(number: int, has_holes: bool) -> int:
+    """Offset of record ``number``: the number itself, or one with holes before every second record, larger ones before every seventh."""
+    return number + number // 2 + 3 * (number // 7) if has_holes else number
+
+
+def offsets_of(first: int, count: int, has_holes: bool) -> list[int]:
+    """Offsets of ``count`` records, numbered from ``first``."""
+    return [offset_of(number, has_holes) for number in range(first, first + count)]
+
+
+def fill(log: LocalLog, blocks: list[int], topic: str = TOPIC, first: int = 0, has_holes: bool = False) -> int:
+    """Append blocks of these sizes (a journal's hold one record each), times given; returns the next record's number."""
     if is_journal(topic):
         blocks = [1] * sum(blocks)
-    writer = log.writer(topic)
+    writer = log.writer(topic, has_holes=has_holes)
     for count in blocks:
-        writer.append(encode(topic, first, count), count, time_max=first + count - 1)
+        offsets = np.array(offsets_of(first, count, True)) if has_holes else None
+        writer.append(encode(topic, first, count), count, time_max=first + count - 1, offsets=offsets)
         first += count
     return first
 

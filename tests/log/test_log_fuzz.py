@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from log_samples import TOPIC, close, encode, fill
+from log_samples import TOPIC, close, encode, fill, offset_of, offsets_of
 
 from schemas.errors import ShrivenError
 from streams.log.local import Block, LocalLog
@@ -33,10 +33,10 @@ def damage(draw: random.Random, content: bytes) -> bytes:
     return content[:at] + draw.randbytes(min(length, len(content) - at)) + content[at + length :]
 
 
-def make(path: Path, closed: bool) -> None:
+def make(path: Path, closed: bool, has_holes: bool) -> None:
     """A log of several segments and one journal-less topic."""
     log = LocalLog.create(path, sync="never", segment_records=20)
-    fill(log, [7, 8, 5, 10, 10, 9, 1, 4, 6])
+    fill(log, [7, 8, 5, 10, 10, 9, 1, 4, 6], has_holes=has_holes)
     if closed:
         close(log)
     log.close()
@@ -56,12 +56,14 @@ def read(path: Path, writable: bool) -> list[Block]:
     return blocks
 
 
+@pytest.mark.parametrize("has_holes", [False, True])
 @pytest.mark.parametrize("closed", [False, True])
 @pytest.mark.parametrize("seed", range(8))
-def test_any_accident_gives_typed_errors_and_no_wrong_record(tmp_path: Path, seed: int, closed: bool) -> None:
-    """Oracle: the records written. The seed is the bug report."""
+def test_any_accident_gives_typed_errors_and_no_wrong_record(tmp_path: Path, seed: int, closed: bool, has_holes: bool) -> None:
+    """Oracle: the records written, and their offsets. The seed is the bug report."""
     draw = random.Random(seed)
-    make(tmp_path / "whole", closed)
+    make(tmp_path / "whole", closed, has_holes)
+    number_at = {offset_of(number, has_holes): number for number in range(60)}
     for accident in range(25):
         root = tmp_path / str(accident)
         shutil.copytree(tmp_path / "whole", root)
@@ -84,5 +86,7 @@ def test_any_accident_gives_typed_errors_and_no_wrong_record(tmp_path: Path, see
                 assert str(error)
                 continue
             for block in blocks:
-                assert block.body.tobytes() == encode(TOPIC, block.first_offset, block.count), (accident, writable)
+                first = number_at[block.first_offset]
+                assert block.body.tobytes() == encode(TOPIC, first, block.count), (accident, writable)
+                assert [block.offset_of(place) for place in range(block.count)] == offsets_of(first, block.count, has_holes), (accident, writable)
         shutil.rmtree(root)

@@ -9,31 +9,32 @@ from pathlib import Path
 import fastavro
 import numpy as np
 import pytest
-from log_samples import TOPIC, contents, encode, fill, last_segment, record_of, schema_of
+from log_samples import TOPIC, contents, encode, fill, last_segment, offset_of, record_of, schema_of
 
 from schemas.errors import WrongUse
 from streams.log import container
 from streams.log.errors import CorruptBlock
-from streams.log.index import ENTRY_BYTES, Entry, unpack
+from streams.log.index import ENTRY_BYTES, HOLES_ENTRY_BYTES, Entry, unpack
 from streams.log.local import LocalLog
 from streams.log.recovery import is_whole_journal_record
-from streams.log.segment import index_path
+from streams.log.segment import index_path, runs_path
 
 BLOCKS = [5, 5, 1, 3, 2, 4]
 SEGMENT_RECORDS = 10
+SEGMENT_OFFSETS = 17  # the same ten records, where offsets have holes
 
 
-def make(path: Path, topic: str = TOPIC) -> tuple[Path, bytes, bytes]:
+def make(path: Path, topic: str = TOPIC, has_holes: bool = False) -> tuple[Path, bytes, bytes]:
     """A log of two segments, the second of four blocks; its last segment, that file's bytes, and the index's."""
-    with LocalLog.create(path, sync="never", segment_records=SEGMENT_RECORDS) as log:
-        fill(log, BLOCKS, topic)
+    with LocalLog.create(path, sync="never", segment_records=SEGMENT_OFFSETS if has_holes else SEGMENT_RECORDS) as log:
+        fill(log, BLOCKS, topic, has_holes=has_holes)
     segment = last_segment(path, topic)
     return segment, segment.read_bytes(), index_path(segment).read_bytes()
 
 
-def ends_of(index: bytes) -> list[tuple[int, int]]:
+def ends_of(index: bytes, size: int = ENTRY_BYTES) -> list[tuple[int, int]]:
     """(end position, end offset) of every block of an index."""
-    entries = [unpack(index[at : at + ENTRY_BYTES]) for at in range(0, len(index), ENTRY_BYTES)]
+    entries = [unpack(index[at : at + size]) for at in range(0, len(index), size)]
     return [(entry.end_position, entry.end_offset) for entry in entries if entry is not None]
 
 
@@ -280,3 +281,119 @@ def test_a_cut_segment_in_the_middle_is_refused(tmp_path: Path, first: int) -> N
     path.write_bytes(path.read_bytes()[: entry.end_position + 2])
     with LocalLog.open(tmp_path / "log") as log, pytest.raises(CorruptBlock):
         list(log.reader(TOPIC).blocks(first))
+
+
+def test_a_topic_with_holes_cut_at_every_byte_of_every_file_loses_at_most_its_tail(tmp_path: Path) -> None:
+    """Oracle: the records and offsets written. A cut segment gives back the blocks before the cut; a cut index or runs file, which alone know
+    the offsets, gives back the same where one block is concerned, and where more are, the damage is reported and nothing is cut."""
+    path = tmp_path / "log"
+    segment, _, index = make(path, has_holes=True)
+    paths = (segment, index_path(segment), runs_path(segment))
+    whole = {each: each.read_bytes() for each in paths}
+    names = set(segment.parent.iterdir())
+    everything = [(offset_of(number, True), encode(TOPIC, number, 1)) for number in range(sum(BLOCKS))]
+    blocks = len(index) // HOLES_ENTRY_BYTES
+    outcomes = dict.fromkeys(("whole", "cut", "refused"), 0)
+    for cut_path in paths:
+        for cut in range(len(whole[cut_path])):
+            for each in set(segment.parent.iterdir()) - names:  # a segment that an earlier round went on with
+                each.unlink()
+            for each in paths:
+                each.write_bytes(whole[each][:cut] if each == cut_path else whole[each])
+            with LocalLog.open(path, writable=True, sync="never", segment_records=SEGMENT_OFFSETS) as log:
+                got = read_records(log, TOPIC not in log.faults)
+                assert got == everything[: len(got)], (cut_path.name, cut)
+                if TOPIC in log.faults:
+                    outcomes["refused"] += 1
+                    assert cut_path != segment
+                    assert segment.read_bytes() == whole[segment], "damage is never cut"
+                    continue
+                outcomes["cut" if log.reports else "whole"] += 1
+                if cut_path == segment:
+                    assert log.writer(TOPIC).next_offset == max(
+                        (offset for end, offset in ends_of(index, HOLES_ENTRY_BYTES) if end <= cut), default=offset_of(9, True) + 1
+                    )
+                else:
+                    assert cut // HOLES_ENTRY_BYTES >= blocks - 1 or cut_path != index_path(segment)
+                fill(log, [sum(BLOCKS) - len(got)], first=len(got), has_holes=True)
+                assert read_records(log, True) == everything
+    assert all(outcomes[kind] for kind in ("cut", "refused")), outcomes
+
+
+def read_records(log: LocalLog, to_the_end: bool) -> list[tuple[int, bytes]]:
+    """(offset, body) of every record that can be read; fastavro's own encoding is the yardstick, so records are cut by its lengths."""
+    found: list[tuple[int, bytes]] = []
+    number = 0
+    try:
+        for block in log.reader(TOPIC).blocks():
+            body = block.body.tobytes()
+            for place in range(block.count):
+                length = len(encode(TOPIC, number, 1))
+                found.append((block.offset_of(place), body[:length]))
+                body, number = body[length:], number + 1
+            assert body == b""
+    except CorruptBlock:
+        assert not to_the_end
+    return found
+
+
+def test_every_flipped_byte_beside_a_topic_with_holes_is_refused_or_harmless(tmp_path: Path) -> None:
+    """Property: a flip in the index or the runs never gives a record another offset."""
+    segment, _, _ = make(tmp_path / "log", has_holes=True)
+    everything = [(offset_of(number, True), encode(TOPIC, number, 1)) for number in range(sum(BLOCKS))]
+    refused = 0
+    for path in (index_path(segment), runs_path(segment)):
+        whole = path.read_bytes()
+        for position in range(len(whole)):
+            damaged = bytearray(whole)
+            damaged[position] ^= 0x40
+            path.write_bytes(damaged)
+            with LocalLog.open(tmp_path / "log") as log:
+                got = read_records(log, False)
+            assert got == everything[: len(got)]
+            refused += got != everything
+        path.write_bytes(whole)
+    assert refused > 0
+
+
+@pytest.mark.parametrize("field", ["first_offset", "hole", "span", "runs_begin", "runs", "runs_checksum", "records", "checksum"])
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_forged_index_entry_of_a_topic_with_holes_is_refused(tmp_path: Path, field: str, number: int) -> None:
+    """Property: an entry with a good check of its own and one wrong value disagrees with the block, its runs or its neighbours."""
+    segment, _, index = make(tmp_path / "log", has_holes=True)
+    size = HOLES_ENTRY_BYTES
+    entry = unpack(index[number * size : (number + 1) * size])
+    assert isinstance(entry, Entry)
+    value = getattr(entry, field)
+    forged = entry._replace(**{field: value[::-1] if field == "checksum" else value + 1}).pack(True)
+    index_path(segment).write_bytes(index[: number * size] + forged + index[(number + 1) * size :])
+    with LocalLog.open(tmp_path / "log") as log, pytest.raises(CorruptBlock):
+        contents(log)
+
+
+def test_a_missing_block_is_told_from_a_hole(tmp_path: Path) -> None:
+    """Property: an index from which a whole entry was taken is refused, though offsets may jump there."""
+    segment, _, index = make(tmp_path / "log", has_holes=True)
+    index_path(segment).write_bytes(index[:HOLES_ENTRY_BYTES] + index[2 * HOLES_ENTRY_BYTES :])
+    with LocalLog.open(tmp_path / "log") as log, pytest.raises(CorruptBlock, match="should come next"):
+        contents(log)
+
+
+def test_offsets_of_an_ordinary_topic_must_follow_on(tmp_path: Path) -> None:
+    with LocalLog.create(tmp_path / "log") as log:
+        writer = log.writer(TOPIC)
+        writer.append(encode(TOPIC, 0, 2), 2, offsets=np.array([0, 1]))
+        with pytest.raises(WrongUse, match="has no holes: its next offset is 2"):
+            writer.append(encode(TOPIC, 2, 2), 2, offsets=np.array([2, 4]))
+        with pytest.raises(WrongUse, match="has no holes"):
+            writer.append(encode(TOPIC, 2, 1), 1, offsets=np.array([3]))
+
+
+@pytest.mark.parametrize("offsets", [[4, 6], [7, 7], [9, 8], [5], [5, 6, 7]])
+def test_offsets_that_cannot_follow_are_refused(tmp_path: Path, offsets: list[int]) -> None:
+    with LocalLog.create(tmp_path / "log") as log:
+        writer = log.writer(TOPIC, has_holes=True)
+        writer.append(encode(TOPIC, 0, 2), 2, offsets=np.array([1, 4]))
+        with pytest.raises(WrongUse):
+            writer.append(encode(TOPIC, 2, 2), 2, offsets=np.array(offsets))
+        assert writer.next_offset == 5

@@ -8,18 +8,19 @@ from pathlib import Path
 import pytest
 from log_samples import TOPIC, close, encode, fill, last_segment
 
-from streams.log.index import ENTRY_BYTES, unpack
+from streams.log.index import ENTRY_BYTES, HOLES_ENTRY_BYTES, unpack
 from streams.log.local import LocalLog
 from streams.log.manifest import LOG_MANIFEST, DamagedManifest, read_manifest
-from streams.log.segment import index_path
+from streams.log.runs import RUN_BYTES
+from streams.log.segment import index_path, runs_path
 from streams.log.verify import Finding, check_blocks, verify_files
 
 
-def make(path: Path, blocks: list[int], segment_records: int, topics: tuple[str, ...] = (TOPIC, "md.trades")) -> None:
+def make(path: Path, blocks: list[int], segment_records: int, topics: tuple[str, ...] = (TOPIC, "md.trades"), has_holes: bool = False) -> None:
     """A closed log of these topics."""
     log = LocalLog.create(path, sync="never", segment_records=segment_records)
     for topic in topics:
-        fill(log, blocks, topic)
+        fill(log, blocks, topic, has_holes=has_holes)
     close(log)
 
 
@@ -42,12 +43,17 @@ def is_located(root: Path, path: Path, position: int, findings: list[Finding]) -
     if len(findings) != 1 or findings[0].path != str(path.relative_to(root)):
         return False
     (finding,) = findings
-    index = (path if path.suffix == ".index" else index_path(path)).read_bytes()
+    index = index_path(path).read_bytes()
+    size = HOLES_ENTRY_BYTES if runs_path(path).exists() else ENTRY_BYTES
     if path.suffix == ".index":
-        return finding.kind == "index" and finding.position <= position < finding.position + ENTRY_BYTES
-    for at in range(0, len(index), ENTRY_BYTES):
-        entry = unpack(index[at : at + ENTRY_BYTES])
+        return finding.kind == "index" and finding.position <= position < finding.position + size
+    for at in range(0, len(index), size):
+        entry = unpack(index[at : at + size])
         assert entry is not None
+        if path.suffix == ".runs":
+            if entry.runs_begin * RUN_BYTES <= position < entry.runs_end * RUN_BYTES:
+                return (finding.kind, finding.first_offset, finding.end_offset) == ("runs", entry.first_offset, entry.end_offset)
+            continue
         if entry.position <= position < entry.end_position:
             return finding.kind == "block" and (finding.position, finding.first_offset, finding.end_offset) == (
                 entry.position,
@@ -57,18 +63,20 @@ def is_located(root: Path, path: Path, position: int, findings: list[Finding]) -
     return finding.kind == "header" and finding.position == position
 
 
-def test_an_untouched_folder_has_no_findings(tmp_path: Path) -> None:
-    make(tmp_path / "log", [5, 5, 5], 10)
+@pytest.mark.parametrize("has_holes", [False, True])
+def test_an_untouched_folder_has_no_findings(tmp_path: Path, has_holes: bool) -> None:
+    make(tmp_path / "log", [5, 5, 5], 10, has_holes=has_holes)
     assert verify(tmp_path / "log") == []
     assert check_blocks(tmp_path / "log") == []
 
 
-def test_every_flipped_byte_of_a_small_log_is_located(tmp_path: Path) -> None:
-    """Property, over every byte of every segment and index of about 20 kB, and of the manifest; a restored folder verifies again."""
+@pytest.mark.parametrize("has_holes", [False, True])
+def test_every_flipped_byte_of_a_small_log_is_located(tmp_path: Path, has_holes: bool) -> None:
+    """Property, over every byte of every file of about 20 kB, and of the manifest; a restored folder verifies again."""
     root = tmp_path / "log"
-    make(root, [40, 25, 60, 180, 170, 180, 40, 120, 160, 5], 480, (TOPIC,))
+    make(root, [40, 25, 60, 180, 170, 180, 40, 120, 160, 5], 480, (TOPIC,), has_holes)
     files = sorted([*root.glob("*/0/*"), root / LOG_MANIFEST])
-    assert 20_000 < sum(path.stat().st_size for path in files) < 30_000
+    assert 20_000 < sum(path.stat().st_size for path in files) < 40_000
     manifest = read_manifest(root / LOG_MANIFEST)
     missed = []
     for path in files:
@@ -86,10 +94,11 @@ def test_every_flipped_byte_of_a_small_log_is_located(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_seeded_sample_of_flips_in_a_larger_log_is_located(tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize("has_holes", [False, True])
+def test_a_seeded_sample_of_flips_in_a_larger_log_is_located(tmp_path: Path, seed: int, has_holes: bool) -> None:
     """Property, as above, on a sample of a log of about 1 MB."""
     root = tmp_path / "log"
-    make(root, [997] * 12, 4000, ("md.trades", "md.depth", "orders.events"))
+    make(root, [997] * 12, 4000, ("md.trades", "md.depth", "orders.events"), has_holes)
     draw = random.Random(seed)
     files = sorted(root.glob("*/0/*"))
     for _ in range(25):

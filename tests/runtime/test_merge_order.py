@@ -24,6 +24,7 @@ class Heads:
         self.count = self.usable = len(times)
         self.first = 0
         self.offset_of_zero = 100 * code
+        self.offsets = None
         self.is_exhausted = True
 
     def compact(self) -> None:

@@ -13,7 +13,7 @@ import pytest
 from codec_harness import ROWED, example
 
 from schemas import errors, records, vocabulary
-from schemas.catalogue import TOPICS, UnknownTopic, topic, topic_of_record
+from schemas.catalogue import TOPICS, BadTopologyName, UnknownTopic, cluster_topics, topic, topic_of_record, topology_topics
 from schemas.codec import NoRows, UnknownRecord, codec
 from schemas.generate import FLAGS, outputs
 from schemas.generate_kernels import columns
@@ -176,3 +176,23 @@ def test_every_schema_is_canonical_json():
 
 def test_enum_members_are_plain_integers():
     assert issubclass(vocabulary.Side, enum.IntEnum) and int(vocabulary.Side.SELL) == 2
+
+
+def test_any_topology_has_a_journal_snapshots_and_dead_letters_of_its_own():
+    assert topology_topics("market-eu") == ["market-eu.journal", "market-eu.snapshots", "market-eu.dlq"]
+    assert [topic(name).record for name in topology_topics("market-eu")] == ["JournalRecord", "SnapshotChunk", "DeadLetter"]
+    names = [entry.name for entry in cluster_topics(["market-eu", "pipeline", "market-eu"])]
+    assert names[-6:] == [*topology_topics("market-eu"), *topology_topics("pipeline")]
+    assert len(names) == len(set(names))
+    assert not {"import.dlq", "sim.truth"} & set(names)
+    for name in ("Market", "a.b", "", "import"):  # import.dlq is a recording's
+        with pytest.raises(BadTopologyName, match="cannot name a topology"):
+            topology_topics(name)
+
+
+def test_a_cluster_keeps_for_ever_what_nobody_can_compute_again():
+    """Design section 3: ref keeps everything, topologies for ever; a topic with one partition has it whatever the number of shards."""
+    kept = {entry.name for entry in cluster_topics() if entry.retention_days is None}
+    assert {"control", "ref.instruments", "topologies", "fills", "orders.events", "venue.reports", "pipeline.journal", "pipeline.snapshots"} <= kept
+    assert not {"md.trades", "md.quotes"} & kept
+    assert {entry.name for entry in cluster_topics() if not entry.is_sharded} == {"control", "ref.instruments", "topologies"}

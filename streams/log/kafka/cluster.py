@@ -20,6 +20,7 @@ import msgspec
 from schemas.errors import WrongUse
 
 SCHEME = "kafka://"
+UNDOTTED = ("log_level", "error_cb", "stats_cb", "throttle_cb", "logger")
 VARIABLES = {"SQ_KAFKA_BOOTSTRAP": "bootstrap", "SQ_KAFKA_REGISTRY": "registry", "SQ_KAFKA_ENVIRONMENT": "environment"}
 SETTING = "SQ_KAFKA_SETTING_"
 CONFIG = "SQ_KAFKA_CONFIG"
@@ -63,7 +64,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     def client(self, **settings: Any) -> dict[str, Any]:
         """librdkafka settings of one client: this cluster's, and over them ``settings`` with ``_`` for ``.``."""
-        own = {key.replace("_", "."): value for key, value in settings.items()}
+        own = {key if key in UNDOTTED else key.replace("_", "."): value for key, value in settings.items()}
         return {"bootstrap.servers": self.bootstrap, **own, **self.settings}
 
     @property
@@ -106,19 +107,24 @@ def find_cluster(url: str = "", environment: Mapping[str, str] = os.environ) -> 
         if environment.get(variable):
             found.setdefault(key, environment[variable])
     settings = {name[len(SETTING) :].lower().replace("_", "."): value for name, value in environment.items() if name.startswith(SETTING)}
-    unknown = [name for name in environment if name.startswith("SQ_KAFKA_") and name not in (*VARIABLES, CONFIG, HOME) and not name.startswith(SETTING)]
+    known = (*VARIABLES, CONFIG, HOME)
+    unknown = [name for name in environment if name.startswith("SQ_KAFKA_") and name not in known and not name.startswith(SETTING)]
     if unknown:
-        raise BadClusterFile(f"{unknown[0]} is not known{_near(unknown[0], (*VARIABLES, CONFIG, HOME))}; other settings are {SETTING}SECURITY_PROTOCOL and so on")
+        near = _near(unknown[0], known)
+        raise BadClusterFile(f"{unknown[0]} is not known{near}; librdkafka's own settings are {SETTING}SECURITY_PROTOCOL and so on")
     if environment.get(CONFIG):
         _fill(found, settings, _read(Path(environment[CONFIG])))
     state = home() / STATE_FILE
     if state.is_file():
-        local = json.loads(state.read_text())
+        local = _read_state(state)
         if found.get("bootstrap", local["bootstrap"]) == local["bootstrap"]:
             _fill(found, settings, local)
     if "bootstrap" not in found:
         raise NoCluster("no Kafka cluster is named: start one with 'sq kafka up', or set SQ_KAFKA_BOOTSTRAP=HOST:PORT")
-    cluster = Cluster(**{**found, "settings": settings})
+    try:
+        cluster = msgspec.convert({**found, "settings": settings}, Cluster)
+    except msgspec.ValidationError as problem:
+        raise BadClusterFile(f"the cluster's configuration cannot be used: {problem}; values are text in quotes") from problem
     if cluster.environment and not ENVIRONMENT.fullmatch(cluster.environment):
         raise BadClusterFile(f"environment {cluster.environment!r} is no prefix; use lower-case letters, digits and hyphens")
     return cluster
@@ -126,11 +132,22 @@ def find_cluster(url: str = "", environment: Mapping[str, str] = os.environ) -> 
 
 def _fill(found: dict[str, Any], settings: dict[str, str], given: dict[str, Any]) -> None:
     for key, value in given.items():
-        if key == "settings":
+        if key in ("settings", "registry_settings"):
+            if not isinstance(value, dict):
+                raise BadClusterFile(f"{key} is a table: write [{key}] on a line of its own, and below it one setting a line")
+            kept = settings if key == "settings" else found.setdefault(key, {})
             for name, setting in value.items():
-                settings.setdefault(name, str(setting))
+                kept.setdefault(name, str(setting).lower() if isinstance(setting, bool) else str(setting))
         elif key in Cluster.__struct_fields__:
             found.setdefault(key, value)
+
+
+def _read_state(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+        return {"bootstrap": content["bootstrap"], **content}
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise BadClusterFile(f"{path} cannot be used; 'sq kafka up' writes it anew") from problem
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -142,7 +159,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise BadClusterFile(f"{path} is no TOML: {problem}") from problem
     for key in content:
         if key not in Cluster.__struct_fields__:
-            raise BadClusterFile(f"{path}: {key!r} is not known{_near(key, Cluster.__struct_fields__)}; keys are {', '.join(Cluster.__struct_fields__)}")
+            near = _near(key, Cluster.__struct_fields__)
+            raise BadClusterFile(f"{path}: {key!r} is not known{near}; keys are {', '.join(Cluster.__struct_fields__)}")
     return content
 
 

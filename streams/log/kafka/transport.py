@@ -27,6 +27,20 @@ class Fetched(NamedTuple):
     timestamp_ms: int
 
 
+class Chunk(NamedTuple):
+    """Committed records of one partition in offset order: offsets, values, and the timestamp of the last one (transport only).
+
+    Values may be kept as one body (``framing.FramedValues``): making bytes of them all is the slow way then.
+    """
+
+    offsets: list[int]
+    values: Sequence[bytes]
+    timestamp_ms: int
+
+
+NOTHING = Chunk([], [], 0)
+
+
 class TransportFailed(ShrivenError):
     """The log cannot be used any more by this task: it ends, and the next owner recovers from the journal."""
 
@@ -71,8 +85,18 @@ class Reader(Protocol):
             TransportFailed: an error that does not heal by waiting (authorization, a topic that is gone).
         """
 
+    def fetch(self, limit: int, wait_seconds: float) -> Chunk:
+        """As :meth:`poll`, for a reader of one partition: the fast path, no object made for each record.
+
+        Raises:
+            OffsetOutOfRange, TransportFailed: as :meth:`poll`.
+        """
+
     def position(self, partition: Partition) -> int:
         """Offset of the next record to read; it steps over markers and aborted records once a poll has met them."""
+
+    def is_behind(self, partition: Partition) -> bool:
+        """True while the log is known, without asking it, to hold something past what was read; markers met at the end do not count."""
 
     def end(self, partition: Partition) -> int:
         """The last stable offset, asked of the log now: committed records lie before it."""
@@ -86,8 +110,8 @@ class Reader(Protocol):
     def resume(self, partitions: Sequence[Partition]) -> None:
         """Fetch these again."""
 
-    def commit_position(self, offsets: Mapping[Partition, int]) -> None:
-        """Store group offsets: for tools and dashboards, never read back. A failure is reported by the next poll's log, not raised."""
+    def commit_position(self, offsets: Mapping[Partition, int], wait: bool = False) -> None:
+        """Store group offsets, without waiting unless asked to: for tools and dashboards, never read back, so a failure is no error."""
 
     def close(self) -> None:
         """Give everything back."""
@@ -110,7 +134,7 @@ class Writer(Protocol):
         """Add records to the open transaction."""
 
     def commit(self) -> Mapping[Partition, int]:
-        """Commit; returns the last offset written to each partition by this transaction."""
+        """Commit; returns the offset of the last record written to each partition by this transaction."""
 
     def abort(self) -> None:
         """Abort the open transaction, if there is one and if that is possible."""

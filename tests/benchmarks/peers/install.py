@@ -1,7 +1,10 @@
 """Make the environments of the benchmark peers: ``make bench-peers``.
 
-NautilusTrader needs CPython 3.13 or 3.14, looked for on PATH and among pyenv's versions. Without one this says so and ends well, and the
-rows of the benchmark say so too. Runs on any Python 3.11, with the standard library alone.
+- NautilusTrader needs CPython 3.13 or 3.14, looked for on PATH and among pyenv's versions;
+- Kafka Streams needs a JDK (17 or newer) and Maven, which brings its jars;
+- Quix Streams needs this Python; Faust is among our own packages.
+
+A peer that cannot be had is said, here and in the benchmark's rows, and is no failure. Runs on any Python 3.11, with the standard library alone.
 """
 
 from __future__ import annotations
@@ -15,24 +18,51 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
+PEERS = ROOT / "build" / "peers"
 REQUIREMENTS = Path(__file__).with_name("nautilus_requirements.txt")
-ENVIRONMENT = ROOT / "build" / "peers" / "nautilus"
-MADE = ENVIRONMENT / "requirements.sha256"
+ENVIRONMENT = PEERS / "nautilus"
+QUIX = PEERS / "quix"
+QUIX_REQUIREMENTS = Path(__file__).with_name("quix_requirements.txt")
+KSTREAMS = PEERS / "kstreams"
+KSTREAMS_SOURCES = Path(__file__).with_name("kstreams")
 VERSIONS = ("3.13", "3.14")
 ABSENT = f"NautilusTrader needs CPython {' or '.join(VERSIONS)}; none was found on PATH or among pyenv's versions"
-NOT_MADE = "the NautilusTrader environment is not installed; run 'make bench-peers'"
+NOT_MADE = "the {} environment is not installed; run 'make bench-peers'"
+
+
+def digest(*sources: Path) -> str:
+    """SHA-256 over the files that an environment is made from."""
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
+
+
+def _is_made(folder: Path, *sources: Path) -> bool:
+    mark = folder / "requirements.sha256"
+    return mark.is_file() and mark.read_text() == digest(*sources)
 
 
 def is_made() -> bool:
-    """Whether the environment is there, with the locked packages."""
-    return MADE.is_file() and MADE.read_text() == hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
+    """Whether NautilusTrader's environment is there, with the locked packages."""
+    return _is_made(ENVIRONMENT, REQUIREMENTS)
 
 
 def reason() -> str:
-    """Why there is no environment; empty if there is one."""
+    """Why there is no NautilusTrader; empty if there is."""
     if is_made():
         return ""
-    return NOT_MADE if find_python() else ABSENT
+    return NOT_MADE.format("NautilusTrader") if find_python() else ABSENT
+
+
+def quix_reason() -> str:
+    """Why there is no Quix Streams; empty if there is."""
+    return "" if _is_made(QUIX, QUIX_REQUIREMENTS) else NOT_MADE.format("Quix Streams")
+
+
+def kstreams_reason() -> str:
+    """Why there is no Kafka Streams; empty if there is."""
+    if _is_made(KSTREAMS, *_kstreams_sources()):
+        return ""
+    missing = [tool for tool in ("java", "javac", "mvn") if shutil.which(tool) is None]
+    return f"Kafka Streams needs {', '.join(missing)} on PATH" if missing else NOT_MADE.format("Kafka Streams")
 
 
 def find_python() -> Path | None:
@@ -63,25 +93,60 @@ def _candidates() -> Iterator[Path]:
                 yield from sorted((Path(root) / "versions").glob(f"{version}*/bin/python{version}"), reverse=True)
 
 
-def main() -> int:
-    """Install; 0 when done or when there is no Python for it, 1 when the installation fails."""
-    if is_made():
-        sys.stdout.write(f"bench-peers: NautilusTrader is in {ENVIRONMENT.relative_to(ROOT)}\n")
-        return 0
-    python = find_python()
+def _kstreams_sources() -> list[Path]:
+    return sorted(KSTREAMS_SOURCES.iterdir())
+
+
+def _install_packages(name: str, folder: Path, requirements: Path, python: Path | None, absent: str) -> bool:
+    """A virtual environment with the locked packages; False if its installation fails."""
+    if _is_made(folder, requirements):
+        return _said(f"{name} is in {folder.relative_to(ROOT)}")
     if python is None:
-        sys.stdout.write(f"bench-peers: {ABSENT}; its rows will say so\n")
-        return 0
-    sys.stdout.write(f"bench-peers: installing NautilusTrader into {ENVIRONMENT.relative_to(ROOT)}\n")
-    sys.stdout.flush()
-    shutil.rmtree(ENVIRONMENT, ignore_errors=True)
-    pip = [str(ENVIRONMENT / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
-    for command in ([str(python), "-m", "venv", str(ENVIRONMENT)], [*pip, "-r", str(REQUIREMENTS)]):
+        return _said(f"{absent}; its rows will say so")
+    _said(f"installing {name} into {folder.relative_to(ROOT)}")
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
+    return _made(name, folder, [[str(python), "-m", "venv", str(folder)], [*pip, "-r", str(requirements)]], [requirements])
+
+
+def _install_kstreams() -> bool:
+    """The jars and the compiled programs; False if that fails."""
+    sources = _kstreams_sources()
+    if _is_made(KSTREAMS, *sources):
+        return _said(f"Kafka Streams is in {KSTREAMS.relative_to(ROOT)}")
+    absent = kstreams_reason()
+    if absent != NOT_MADE.format("Kafka Streams"):
+        return _said(f"{absent}; its rows will say so")
+    _said(f"installing Kafka Streams into {KSTREAMS.relative_to(ROOT)}")
+    copy = ["mvn", "-q", "-B", "-f", str(KSTREAMS_SOURCES / "pom.xml"), "dependency:copy-dependencies", "-DincludeScope=runtime"]
+    programs = [str(source) for source in sources if source.suffix == ".java"]
+    compile_them = ["javac", "-nowarn", "-cp", f"{KSTREAMS / 'jars'}/*", "-d", str(KSTREAMS / "classes"), *programs]
+    return _made("Kafka Streams", KSTREAMS, [[*copy, f"-DoutputDirectory={KSTREAMS / 'jars'}"], compile_them], sources)
+
+
+def _made(name: str, folder: Path, commands: list[list[str]], sources: list[Path]) -> bool:
+    shutil.rmtree(folder, ignore_errors=True)
+    for command in commands:
         if subprocess.run(command, check=False).returncode:
-            sys.stderr.write(f"bench-peers: {' '.join(command)} failed; the peer's rows will say that it is not installed\n")
-            return 1
-    MADE.write_text(hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest())
-    return 0
+            sys.stderr.write(f"bench-peers: {' '.join(command)} failed; the rows will say that {name} is not installed\n")
+            return False
+    (folder / "requirements.sha256").write_text(digest(*sources))
+    return True
+
+
+def _said(text: str) -> bool:
+    sys.stdout.write(f"bench-peers: {text}\n")
+    sys.stdout.flush()
+    return True
+
+
+def main() -> int:
+    """Install; 0 when done or when a peer cannot be had here, 1 when an installation fails."""
+    done = [
+        _install_packages("NautilusTrader", ENVIRONMENT, REQUIREMENTS, None if is_made() else find_python(), ABSENT),
+        _install_packages("Quix Streams", QUIX, QUIX_REQUIREMENTS, Path(sys.executable), ""),
+        _install_kstreams(),
+    ]
+    return 0 if all(done) else 1
 
 
 if __name__ == "__main__":

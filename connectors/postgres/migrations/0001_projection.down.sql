@@ -1,0 +1,3 @@
+DROP TABLE pnl, positions, fills, orders, instruments, marks;
+DROP FUNCTION instant(bigint);
+DROP FUNCTION scaled(numeric, integer);

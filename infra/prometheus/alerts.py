@@ -1,0 +1,369 @@
+"""Every alert, in one table. Each has a runbook ``docs/runbooks/<name>.md`` and a dashboard where the fault is seen.
+
+Severities: ``critical`` somebody acts now, ``warning`` somebody acts today, ``info`` is written down only, ``none`` is the dead-man's switch.
+
+What an alert may not do: page for a quiet market (``QUIET``), for a planned replay (``purpose="live"`` everywhere) or, beside the cause, for its
+consequences (``UNLESS_BROKER``). Counters of rare events exist from 0 on, so their first increase is seen.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from infra.prometheus import objectives as at
+
+TASK = "by (environment, topology, shard)"
+TOPOLOGY = "by (environment, topology)"
+UNLESS_BROKER = "unless on (environment) (min by (environment) (shriven_lag_exporter_up) == 0)"
+QUIET = "unless on (environment) (min by (environment) (shriven_expected_quiet) == 1)"
+SHARD = "{{ $labels.topology }} shard {{ $labels.shard }}"
+GROUP = "group {{ $labels.group }} on {{ $labels.topic }}"
+
+
+class Alert(NamedTuple):
+    """One alert.
+
+    Attributes:
+        name: CamelCase; also the name of its runbook.
+        expr: PromQL, true while the fault lasts.
+        hold: how long it must be true.
+        severity: see above.
+        dashboard: uid of the dashboard where the fault is seen.
+        summary: one line, with what is affected.
+        area: rule group.
+    """
+
+    name: str
+    expr: str
+    hold: str
+    severity: str
+    dashboard: str
+    summary: str
+    area: str
+
+
+def _state(state: str) -> str:
+    return f'max by (environment, group, topic) (shriven_consumer_state{{purpose="live",state=~"{state}"}}) == 1'
+
+
+def _grew(metric: str, window: str, by: str = TASK, least: str = "> 0") -> str:
+    return f"sum {by} (increase({metric}[{window}])) {least}"
+
+
+def _given_up(metric: str) -> str:
+    """True until the shard runs again: a parent whose shards are all given up ends after a last scrape, and takes its series away."""
+    running = f'max {TASK} (shriven_task_state{{state="running"}}) == 1'
+    return f"max {TASK} (max_over_time({metric}[10m])) == 1 unless on (environment, topology, shard) {running}"
+
+
+def _grew_or_born(metric: str, window: str, by: str = TASK) -> str:
+    """The same for a counter of a child: a child that counts before it is first scraped shows no increase, but it is young."""
+    seconds = {"10m": 600, "1h": 3600, "5m": 300}[window]
+    young = f"(time() - process_start_time_seconds < {seconds})"
+    return f"{_grew(metric, window, by)} or sum {by} ({metric} and on (instance) {young}) > 0"
+
+
+FRESHNESS = (
+    Alert(
+        "FreshnessBurnFast",
+        f"shriven:freshness_errors:ratio_rate5m > {at.FAST_BURN_RATIO} and shriven:freshness_errors:ratio_rate1h > {at.FAST_BURN_RATIO}",
+        "2m",
+        "critical",
+        "shriven-overview",
+        "{{ $labels.topology }}: {{ $value | humanizePercentage }} of batches are later than 500 ms; the month's budget is gone in two days",
+        "freshness",
+    ),
+    Alert(
+        "FreshnessBurnSlow",
+        f"shriven:freshness_errors:ratio_rate30m > {at.SLOW_BURN_RATIO} and shriven:freshness_errors:ratio_rate6h > {at.SLOW_BURN_RATIO}",
+        "15m",
+        "warning",
+        "shriven-overview",
+        "{{ $labels.topology }}: {{ $value | humanizePercentage }} of batches are later than 500 ms; the month's budget is gone in five days",
+        "freshness",
+    ),
+)
+
+LAG = (
+    Alert("ConsumerFallingBehind", _state("FALLING_BEHIND"), "5m", "warning", "shriven-lag", f"{GROUP} reads slower than is written", "lag"),
+    Alert("ConsumerStalled", _state("STALLED|STOPPED"), "1m", "critical", "shriven-lag", f"{GROUP} has records to read and does not move", "lag"),
+    Alert(
+        "ConsumerWithoutMembers",
+        'max by (environment, group) (shriven_consumer_state{purpose="live",state="NO_MEMBERS"}) == 1'
+        ' and on (environment, group) sum by (environment, group) (shriven_consumer_lag_records{purpose="live"}) > 0',
+        "1m",
+        "critical",
+        "shriven-lag",
+        "group {{ $labels.group }} has records to read and nobody who reads them",
+        "lag",
+    ),
+    Alert("ConsumerRewound", _state("REWOUND"), "0s", "warning", "shriven-lag", f"{GROUP} has gone back: records will be read twice", "lag"),
+    Alert("ConsumerDataLoss", _state("DATA_LOSS"), "0s", "critical", "shriven-lag", f"{GROUP}: records at its position are gone unread", "lag"),
+    Alert(
+        "RetentionMarginLow",
+        'min by (environment, group, topic) (shriven_consumer_retention_margin_seconds{purpose="live"}'
+        f" / on (environment, topic) group_left () shriven_topic_retention_seconds) < {at.RETENTION_RATIO}"
+        ' and on (environment, group, topic) max by (environment, group, topic) (shriven_consumer_lag_records{purpose="live"}) > 0',
+        "1m",
+        "critical",
+        "shriven-lag",
+        f"{GROUP}: retention removes unread records soon, {{{{ $value | humanizePercentage }}}} of the retention time is left",
+        "lag",
+    ),
+    Alert(
+        "TransactionBlocked",
+        f"max by (environment, topic) (shriven_open_transaction_age_seconds) > {at.TRANSACTION_AGE_SECONDS:g}"
+        ' or max by (environment, topic) (shriven_consumer_state{purpose="live",state="TXN_BLOCKED"}) == 1',
+        "5s",
+        "critical",
+        "shriven-lag",
+        "an open transaction holds back every reader of {{ $labels.topic }}",
+        "lag",
+    ),
+    Alert(
+        "ClockSkew",
+        f"{_grew_or_born('shriven_input_clock_skew_records_total', '10m', 'by (environment)')}"
+        f" or {_grew('shriven_clock_skew_records_total', '10m', 'by (environment)')}",
+        "0s",
+        "warning",
+        "shriven-lag",
+        "records carry timestamps of the future: a producer's clock is ahead of ours",
+        "lag",
+    ),
+)
+
+TASKS = (
+    Alert(
+        "ShardWithoutOwner",
+        f"max {TASK} (max_over_time(shriven_shard_owned[1h])) == 1"
+        f" unless on (environment, topology, shard) max {TASK} (shriven_shard_owned) == 1 {UNLESS_BROKER}",
+        "15s",
+        "critical",
+        "shriven-overview",
+        f"{SHARD} runs nowhere",
+        "tasks",
+    ),
+    Alert("DuplicateOwner", f"sum {TASK} (shriven_shard_owned) > 1", "10s", "critical", "shriven-overview", f"{SHARD} has two owners", "tasks"),
+    Alert(
+        "TaskFenced", _grew("shriven_fenced_total", "5m"), "0s", "critical", "shriven-overview", f"{SHARD}: an owner was fenced by another", "tasks"
+    ),
+    Alert("TaskRestarted", _grew("shriven_task_restarts_total", "5m"), "0s", "info", "shriven-overview", f"{SHARD} was started again", "tasks"),
+    Alert(
+        "TaskCrashLoop",
+        _grew("shriven_task_restarts_total", "10m", least=f">= {at.CRASH_LOOP_RESTARTS}"),
+        "0s",
+        "critical",
+        "shriven-overview",
+        f"{SHARD} ended {{{{ $value | humanize }}}} times in ten minutes",
+        "tasks",
+    ),
+    Alert(
+        "ShardQuarantined",
+        _given_up("shriven_quarantined"),
+        "0s",
+        "critical",
+        "shriven-overview",
+        f"{SHARD} is given up after crashes",
+        "tasks",
+    ),
+    Alert("TaskHalted", _given_up("shriven_halted"), "0s", "critical", "shriven-overview", f"{SHARD} has halted", "tasks"),
+    Alert(
+        "TaskLostInput",
+        _grew('shriven_task_endings_total{code=~"offset_out_of_range|topic_changed"}', "10m"),
+        "0s",
+        "critical",
+        "shriven-overview",
+        f"{SHARD}: an input is not the one it read, or its records are gone",
+        "tasks",
+    ),
+    Alert(
+        "ReplayDiverged",
+        _grew("shriven_replay_divergence_total", "1h"),
+        "0s",
+        "critical",
+        "shriven-overview",
+        f"{SHARD}: replay gave other records",
+        "tasks",
+    ),
+    Alert(
+        "DeadLetters",
+        _grew_or_born("shriven_dead_letters_total", "10m", "by (environment, topology, shard, reason)"),
+        "0s",
+        "warning",
+        "shriven-overview",
+        f"{SHARD}: {{{{ $value | humanize }}}} records became dead letters: {{{{ $labels.reason }}}}",
+        "tasks",
+    ),
+    Alert(
+        "UnknownOutcome",
+        _grew("shriven_unknown_outcomes_total", "5m"),
+        "0s",
+        "warning",
+        "shriven-overview",
+        f"{SHARD}: the answer to a commit never came; the journal says whether it happened",
+        "tasks",
+    ),
+    Alert(
+        "RecoverySlow",
+        f'max {TASK} (shriven_task_state{{state="recovering"}}) == 1',
+        "1m",
+        "warning",
+        "shriven-overview",
+        f"{SHARD} has been recovering for a minute",
+        "tasks",
+    ),
+    Alert(
+        "SnapshotRejected",
+        _grew_or_born("shriven_snapshots_rejected_total", "1h"),
+        "0s",
+        "warning",
+        "shriven-overview",
+        f"{SHARD}: a snapshot does not match its journal and was passed over",
+        "tasks",
+    ),
+    Alert(
+        "CommitsSlow",
+        f"shriven:commit_seconds:p99_rate5m > {at.COMMIT_SECONDS}",
+        "2m",
+        "warning",
+        "shriven-kafka",
+        f"{SHARD}: one commit in a hundred takes {{{{ $value | humanizeDuration }}}}",
+        "tasks",
+    ),
+    Alert(
+        "RebalanceStorm",
+        f"max {TOPOLOGY} (increase(shriven_rebalances_total[5m])) > {at.REBALANCES}",
+        "0s",
+        "warning",
+        "shriven-overview",
+        "{{ $labels.topology }}: shards are moved about, {{ $value | humanize }} times in five minutes",
+        "tasks",
+    ),
+    Alert(
+        "MemberDisconnected",
+        f"min by (environment, topology, instance) (shriven_members_connected) == 0 {UNLESS_BROKER}",
+        "1m",
+        "warning",
+        "shriven-overview",
+        "a member of {{ $labels.topology }} ({{ $labels.instance }}) has lost the group",
+        "tasks",
+    ),
+    Alert(
+        "RegistryErrors",
+        _grew_or_born("shriven_registry_errors_total", "5m", "by (environment, cause)"),
+        "1m",
+        "warning",
+        "shriven-kafka",
+        "calls to the schema registry fail: {{ $labels.cause }}",
+        "tasks",
+    ),
+)
+
+TRADING = (
+    Alert(
+        "FeedQuiet",
+        f'sum {TASK} (rate(shriven_input_records_total{{topic=~"md[.].+"}}[5m])) == 0 {QUIET} {UNLESS_BROKER}',
+        "1m",
+        "warning",
+        "shriven-aggregation",
+        f"{SHARD} has had no market data for five minutes, and the market is open",
+        "trading",
+    ),
+    Alert(
+        "BookStale",
+        f"max by (environment, topology, shard, symbol) (shriven_book_stale) == 1 {QUIET} {UNLESS_BROKER}",
+        "1m",
+        "warning",
+        "shriven-aggregation",
+        "the book of {{ $labels.symbol }} is stale: its orders are denied",
+        "trading",
+    ),
+    Alert(
+        "KillSwitchDenials",
+        _grew('shriven_decisions_total{code="KILL_SWITCH"}', "5m"),
+        "0s",
+        "warning",
+        "shriven-risk",
+        f"{SHARD}: orders are denied by the kill switch",
+        "trading",
+    ),
+    Alert(
+        "OrderInDoubt",
+        _grew('shriven_order_events_total{status="IN_DOUBT"}', "10m"),
+        "0s",
+        "critical",
+        "shriven-routing",
+        f"{SHARD}: nobody knows what the venue did with an order",
+        "trading",
+    ),
+    Alert(
+        "DrawdownHigh",
+        f"max by (environment, topology, shard, account) (shriven_account_drawdown_ratio) > {at.DRAWDOWN_RATIO}",
+        "0s",
+        "warning",
+        "shriven-portfolio",
+        "account {{ $labels.account }} is {{ $value | humanizePercentage }} below its peak",
+        "trading",
+    ),
+)
+
+PLATFORM = (
+    Alert(
+        "BrokerUnreachable",
+        "min by (environment) (shriven_lag_exporter_up) == 0",
+        "10s",
+        "critical",
+        "shriven-kafka",
+        "the cluster does not answer",
+        "platform",
+    ),
+    Alert(
+        "LagExporterDown",
+        f'absent(up{{job="lag"}}) or max by (environment) (up{{job="lag"}}) == 0'
+        f" or min by (environment) (time() - shriven_lag_exporter_last_success_timestamp_seconds) > {at.EXPORTER_AGE_SECONDS:g} {UNLESS_BROKER}",
+        "30s",
+        "warning",
+        "shriven-lag",
+        "nobody measures consumer lag: every lag alert is blind",
+        "platform",
+    ),
+    Alert(
+        "ProcessDown",
+        'max by (environment, job, instance) (up{job=~"task|member|sink"}) == 0',
+        "1m",
+        "warning",
+        "shriven-overview",
+        "a {{ $labels.job }} process ({{ $labels.instance }}) ended without a word",
+        "platform",
+    ),
+    Alert(
+        "AlertmanagerDown",
+        'absent(up{job="alertmanager"}) or up{job="alertmanager"} == 0',
+        "1m",
+        "critical",
+        "shriven-overview",
+        "nobody is told of alerts",
+        "platform",
+    ),
+    Alert(
+        "RuleEvaluationFailing",
+        "sum by (rule_group) (increase(prometheus_rule_evaluation_failures_total[5m])) > 0",
+        "0s",
+        "critical",
+        "shriven-overview",
+        "rules of {{ $labels.rule_group }} cannot be evaluated",
+        "platform",
+    ),
+    Alert(
+        "DeadMansSwitch",
+        "vector(1)",
+        "0s",
+        "none",
+        "shriven-overview",
+        "always fires; whoever stops receiving it knows that monitoring is down",
+        "platform",
+    ),
+)
+
+ALERTS: tuple[Alert, ...] = (*FRESHNESS, *LAG, *TASKS, *TRADING, *PLATFORM)
+BY_NAME: dict[str, Alert] = {alert.name: alert for alert in ALERTS}

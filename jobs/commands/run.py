@@ -1,0 +1,79 @@
+"""``sq run``: deploy a stream job on a Kafka cluster."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from jobs.helping import HelpFormatter
+from schemas.errors import WrongUse
+
+HELP = """\
+Runs a topology on a Kafka cluster: every stage fused in one process a shard, each batch one transaction with the journal record that proves it.
+Start it again in another terminal, or on another machine, and shards move to it; Ctrl-C drains. Whatever kills it, the next start goes on where
+the journal ends, with every digest checked.
+
+jobs:
+  pipeline   every stage: books, toxicity, the strategy, risk, routing, the simulated venue, the portfolio, reporting
+  market     books and toxicity alone, for md.quotes, md.bars, md.marks, md.features and md.toxicity
+"""
+EXAMPLES = """\
+examples:
+  sq run pipeline --clock event --strategy ema-cross       # recorded data, fed with 'sq feed'
+  sq run pipeline --strategy my_file.py:MyStrategy          # live data, by the wall clock
+  sq run market --clock event --publish all
+  sq run pipeline --name study --publish fills,pnl --strategy ema-cross --clock event
+
+the file of --config is the one of 'sq backtest' (docs/commands.md)
+"""
+
+
+def add(commands: Any) -> None:
+    """Declare the command."""
+    command = commands.add_parser("run", help="deploy a stream job on Kafka", description=HELP, epilog=EXAMPLES, formatter_class=HelpFormatter)
+    command.add_argument("job", choices=("pipeline", "market"), help="which stages")
+    command.add_argument("--clock", choices=("event", "wall"), default="wall", help="event for recorded data, wall for live data (default)")
+    command.add_argument("--start", choices=("earliest", "end"), help="where to begin reading market data (event: earliest, wall: end)")
+    command.add_argument("--linger", metavar="DURATION", help="least time between batches, for fewer transactions (event: 1s, wall: 0s)")
+    command.add_argument("--publish", default="orders", metavar="TOPICS", help="orders (default), all, or names separated by commas")
+    command.add_argument("--name", metavar="TOPOLOGY", help="name of the topology on the cluster (default: the job's)")
+    command.add_argument("--cluster", default="", metavar="URL", help="kafka://HOST:PORT (default: the configured cluster)")
+    command.add_argument("--strategy", metavar="NAME", help="name, or FILE.py:CLASS")
+    command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a strategy parameter; repeat for more")
+    command.add_argument("--config", type=Path, metavar="FILE", help="TOML file; flags win over it")
+    command.add_argument("--cash", metavar="MONEY", help="starting cash, for example 1000000USDT (the default)")
+    command.add_argument("--symbols", metavar="LIST", help="trade only these, separated by commas")
+    command.add_argument("--warmup", metavar="DURATION", help="note signals but do not trade for this long")
+    command.add_argument("--fees", metavar="RATES", help="maker=1bp,taker=4bp (the default)")
+    command.add_argument("--latency", metavar="LEGS", help="feed=2ms,entry=5ms,response=5ms (the default)")
+    command.add_argument("--short", choices=("on", "off"), help="allow short positions where the instrument does (default on)")
+    command.add_argument("--batch", type=int, metavar="N", help="at most N input records a batch (default 65,536)")
+    command.set_defaults(run=run, from_=None, to=None)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Deploy, and stay until stopped."""
+    from jobs.commands.backtest import configuration_of
+    from jobs.live.deployment import Deployment, prepared, published
+    from jobs.live.parent import Parent
+    from jobs.quantities import duration
+    from streams.log.kafka.cluster import find_cluster
+
+    if arguments.strategy is None and arguments.config is None:
+        if arguments.job == "pipeline":
+            raise WrongUse("name a strategy: --strategy ema-cross, or FILE.py:CLASS")
+        arguments.strategy = "ema-cross"
+    configuration = configuration_of(arguments)
+    deployment = Deployment(
+        job=arguments.job,
+        topology=arguments.name or arguments.job,
+        configuration=configuration,
+        cluster=find_cluster(arguments.cluster),
+        clock=arguments.clock,
+        start=arguments.start or ("earliest" if arguments.clock == "event" else "end"),
+        linger=duration(arguments.linger or ("1s" if arguments.clock == "event" else "0s")),
+    )
+    deployment.publish = published(deployment.outputs(), arguments.publish, arguments.job)
+
+    return Parent(prepared(deployment)).run()

@@ -1,0 +1,56 @@
+"""``sq skip``: leave out one record that halts a topology."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from jobs.helping import HelpFormatter
+
+HELP = """\
+A record that makes a stage fail halts its topology, and every restart meets it again. This tells the runner to dead-letter that one record
+in its place: the decision is journaled and audited, and a replay leaves it out too. Use the place that the halt's error names.
+
+example:
+  sq skip md.trades/0/1234 --reason "price of 10:31 corrected by the venue"
+"""
+
+
+def add(commands: Any) -> None:
+    """Declare the command."""
+    command = commands.add_parser("skip", help="leave out one record that halts a topology", description=HELP, formatter_class=HelpFormatter)
+    command.add_argument("place", metavar="TOPIC/PARTITION/OFFSET", help="the record, topic by its catalogue name")
+    command.add_argument("--reason", required=True, help="why it may be left out, for the audit")
+    command.add_argument("--topology", default="pipeline", help="whose runner leaves it out (default: pipeline)")
+    command.add_argument("--cluster", default="", metavar="URL", help="kafka://HOST:PORT (default: the configured cluster)")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Look at the record, write the command."""
+    from connectors.control import TOPIC, send_control
+    from jobs.operators import now, operator
+    from schemas.registry import resolve
+    from streams.log.kafka.client import KafkaLog
+    from streams.log.kafka.cluster import find_cluster
+    from streams.log.kafka.scan import facts_of
+    from streams.runtime.skip import BadSkip, skip_command, skip_request
+
+    request = skip_request(arguments.place, arguments.topology)
+    command = skip_command(request, arguments.reason, operator(), now())
+    cluster = find_cluster(arguments.cluster)
+    log = KafkaLog(cluster)
+    name = cluster.name(request.topic)
+    partitions = facts_of(log, [name])[name].partitions
+    if request.partition >= partitions:
+        raise BadSkip(f"{name} has {partitions} partitions, counted from 0; there is no {request.place}")
+    reader = log.reader(cluster.name("sq.skip"))
+    try:
+        start, end = reader.start((name, request.partition)), reader.end((name, request.partition))
+    finally:
+        reader.close()
+    if not start <= request.offset < end:
+        raise BadSkip(f"{name}/{request.partition} holds offsets {start} to {end - 1}; there is no {request.place}")
+    offset = send_control(log, cluster.name(TOPIC), resolve(cluster, [TOPIC])[TOPIC], command)
+    print(f"skip of {request.place} for {request.topology} written to {cluster.name(TOPIC)}/0/{offset}; its runner obeys now, or at its next start")
+    return 0

@@ -1,0 +1,50 @@
+"""``sq status``: what runs on the cluster, and how far it is."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from jobs.helping import HelpFormatter
+
+HELP = """\
+Every topology that has a claim on the cluster, shard by shard: who owns it, how far its journal is, and the digest of its last record, which
+stands for everything before it.
+
+examples:
+  sq status
+  sq status --json
+"""
+
+
+def add(commands: Any) -> None:
+    """Declare the command."""
+    command = commands.add_parser("status", help="topologies on Kafka: owners, journals, digests", description=HELP, formatter_class=HelpFormatter)
+    command.add_argument("cluster", nargs="?", default="", help="kafka://HOST:PORT; default: the one configured or started")
+    command.add_argument("--json", action="store_true", help="print as JSON")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print it."""
+    import msgspec
+    import numpy as np
+
+    from jobs.live.looking import status
+    from streams.log.kafka.cluster import find_cluster
+
+    found = status(find_cluster(arguments.cluster))
+    if arguments.json:
+        print(json.dumps(msgspec.to_builtins(found), sort_keys=True))
+        return 0
+    if not found:
+        print("no topology has a claim here; 'sq run pipeline' starts one")
+        return 0
+    print(f"{'topology':16} {'shard':>5}  {'state':10} {'journal':>9} {'records':>12}  {'clock':30} {'digest':16}  owner")
+    for each in found:
+        clock = str(np.datetime64(each.clock, "ns")) if each.clock else "-"
+        digest = each.digest[:16] or "-"
+        place = f"{each.topology:16} {each.shard:>5}  {each.state:10} {each.sequence:>9} {each.records:>12,}"
+        print(f"{place}  {clock:30} {digest:16}  {each.owner or '-'}")
+    return 0

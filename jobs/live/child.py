@@ -1,0 +1,114 @@
+"""The process of one shard: warms up, waits to be given the shard, runs its task until told to drain.
+
+It is spoken to by lines of JSON. In: the deployment, then ``{"own": SHARD}``, then ``{"drain": true}``; the end of its input means that its parent is
+gone, and so it ends at once. Out: ``warm``, ``running``, ``waiting``, ``drained``, ``failed``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from typing import Any
+
+import msgspec
+
+from jobs.live.deployment import Deployment, maker, spec_of
+from jobs.live.rehearsal import rehearse
+from jobs.live.telling import Telling
+from schemas.errors import ShrivenError
+from streams.log.kafka.client import KafkaLog
+from streams.runtime.live.task import LiveTask
+
+STEP_SECONDS = 0.05
+ORPHANED = 70
+
+
+def say(event: str, **facts: Any) -> None:
+    """One line to the parent."""
+    try:
+        sys.stdout.write(json.dumps({"event": event, **facts}) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os._exit(ORPHANED)
+
+
+class Orders:
+    """What the parent says, read on a thread."""
+
+    def __init__(self) -> None:
+        self.shard: int | None = None
+        self.has_shard = threading.Event()
+        self.is_draining = threading.Event()
+        threading.Thread(target=self._read, name="orders", daemon=True).start()
+
+    def _read(self) -> None:
+        for line in sys.stdin:
+            order = json.loads(line)
+            if "own" in order:
+                self.shard = int(order["own"])
+                self.has_shard.set()
+            elif "drain" in order:
+                self.is_draining.set()
+                self.has_shard.set()
+        os._exit(ORPHANED)
+
+
+def run(deployment: Deployment) -> int:
+    """Warm up, own, run, drain; returns the exit code."""
+    orders = Orders()
+    outputs = deployment.outputs()
+    rehearse(deployment, outputs)
+    say("warm", pid=os.getpid())
+    orders.has_shard.wait()
+    if orders.shard is None:
+        say("drained", shard=-1)
+        return 0
+    shard = orders.shard
+    telling = Telling(deployment, shard, say)
+    try:
+        task = LiveTask(KafkaLog(deployment.cluster), spec_of(deployment, shard, outputs), maker(deployment), observer=telling)
+        telling.state("recovering")
+        task.prepare()
+        telling.state("running")
+        say("running", shard=shard, sequence=task.sequence, batches_repeated=telling.repeated, port=telling.port)
+        while not orders.is_draining.is_set():
+            task.step(STEP_SECONDS)
+            telling.positions(task)
+        telling.state("draining")
+        task.drain()
+        say("drained", shard=shard, sequence=task.sequence)
+        return 0
+    finally:
+        telling.close()
+
+
+def main() -> int:
+    """Entry of the process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    deployment = msgspec.json.decode(sys.stdin.readline().encode(), type=Deployment)
+    try:
+        return run(deployment)
+    except ShrivenError as problem:
+        say("failed", code=problem.code, text=problem.text)
+        return problem.exit_code
+    except Exception as problem:  # noqa: BLE001 - a defect of ours still ends in words, and the parent decides what follows
+        say("failed", code="defect", text=f"{type(problem).__name__}: {problem}", trace=_trace(problem))
+        return 1
+
+
+def _trace(problem: BaseException) -> str:
+    trace, place = problem.__traceback__, ""
+    while trace is not None:
+        place = f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)  # what librdkafka's threads still wait for was decided by the commit

@@ -1,0 +1,239 @@
+"""What a stream job is: a topology with its configuration on a cluster; and the task that runs one shard of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from jobs.configuration import BadConfiguration, Configuration
+from jobs.live.claims import TOPIC as TOPOLOGIES
+from jobs.live.claims import claim
+from jobs.live.looking import first_entry
+from jobs.pipeline import FEEDS, JOBS, strategy_source, topology_over
+from jobs.runs import versions
+from schemas.catalogue import TOPICS
+from schemas.records import Instrument
+from schemas.registry import Registry, RegistryUnreachable, check_ids
+from schemas.vocabulary import InstrumentKind
+from streams.log.kafka.client import KafkaLog
+from streams.log.kafka.cluster import Cluster
+from streams.log.kafka.transport import Log, TopicChanged
+from streams.runtime.code import code_digest, source_digests
+from streams.runtime.execution import DEAD_LETTERS
+from streams.runtime.live.execution import LiveExecution
+from streams.runtime.live.feed import LiveFeed
+from streams.runtime.live.spec import Bounds, TaskSpec, runtime_name
+from streams.runtime.snapshot import TOPIC as SNAPSHOTS
+from streams.runtime.task import JOURNAL
+from streams.runtime.topology import Topology
+
+ORDER_SIDE = ("order", "loop")
+SAMPLE = Instrument(
+    instrument=0,
+    venue="sample",
+    symbol="SAMPLE",
+    kind=int(InstrumentKind.SPOT),
+    base="SAMPLE",
+    quote="USDT",
+    price_precision=2,
+    quantity_precision=3,
+    tick_size=1,
+    lot_size=1,
+    minimum_quantity=1,
+    maximum_quantity=1_000_000_000,
+    minimum_notional=0,
+    multiplier=1,
+    shortable=True,
+    funding_interval=0,
+    expiry=None,
+    valid_from=0,
+    event_time=0,
+    flags=0,
+)
+"""Stages are built over it once before a job joins, so that every kernel is compiled by then; nothing is ever executed on it."""
+
+
+class Deployment(msgspec.Struct, kw_only=True):
+    """A job as it is deployed; plain data, handed to the process of each shard.
+
+    Attributes:
+        job: one of ``jobs.pipeline.JOBS``.
+        topology: its name on the cluster.
+        configuration: strategy, money, stages.
+        cluster: where.
+        clock: event or wall.
+        start: earliest or end.
+        linger: ns between batches, see Bounds.
+        publish: topics written to the log.
+        shards: how many the topology has.
+        journal_id: 24 bits, from the topology's claim.
+        schema_ids: by topic, resolved once at start; ``claim_ids`` the same of the topic of claims.
+    """
+
+    job: str
+    topology: str
+    configuration: Configuration
+    cluster: Cluster
+    clock: str = "event"
+    start: str = "earliest"
+    linger: int = 0
+    publish: list[str] = []
+    shards: int = 1
+    journal_id: int = 0
+    schema_ids: dict[str, int] = {}
+    claim_ids: dict[str, int] = {}
+
+    def sample(self) -> Topology:
+        """The job's stages over one made-up instrument: what it writes, and what it compiles."""
+        instrument = msgspec.structs.replace(SAMPLE, quote=self.configuration.currency)
+        return topology_over(msgspec.structs.replace(self.configuration, symbols=[]), [instrument], FEEDS, self.job)
+
+    def outputs(self) -> list[str]:
+        """Topics that the job's stages write, in catalogue order, dead letters last."""
+        return [*self.sample().outputs, DEAD_LETTERS]
+
+    def topics(self) -> list[str]:
+        """Every topic the job reads or writes, by its name in the catalogue."""
+        return [*FEEDS, *self.publish, DEAD_LETTERS, JOURNAL, SNAPSHOTS]
+
+
+def published(outputs: Sequence[str], choice: str, job: str) -> list[str]:
+    """The outputs that a choice names: ``orders``, ``all``, or names separated by commas; dead letters always.
+
+    Raises:
+        BadConfiguration: a name that the job does not write.
+    """
+    if choice == "all" or (choice == "orders" and JOBS[job] is not None):
+        return list(outputs)
+    if choice == "orders":
+        return [topic for topic in outputs if topic == DEAD_LETTERS or TOPICS[topic].kind in ORDER_SIDE]
+    wanted = [name.strip() for name in choice.split(",") if name.strip()]
+    for name in wanted:
+        if name not in outputs:
+            raise BadConfiguration(f"--publish names {name}, which the job does not write; it writes {', '.join(outputs)}")
+    return [topic for topic in outputs if topic == DEAD_LETTERS or topic in wanted]
+
+
+def facts_of(deployment: Deployment) -> dict[str, Any]:
+    """What the genesis record holds besides topics: identity, code, and what is needed to execute it again."""
+    source = strategy_source(deployment.configuration)
+    files = {source.name: source.read_text()} if source is not None and source.is_file() else {}
+    sources = source_digests([source] if source is not None and files else [])
+    digest = sources[f"user/{source.name}"] if source is not None and files else ""
+    identity = {
+        **deployment.configuration.identity([], {}, digest),
+        "job": deployment.job,
+        "clock": deployment.clock,
+        "publish": sorted(deployment.publish),
+        "shards": deployment.shards,
+    }
+    return {
+        "identity": identity,
+        "journal_id": deployment.journal_id,
+        "environment": deployment.cluster.environment,
+        "topology": deployment.topology,
+        "job": deployment.job,
+        "clock": deployment.clock,
+        "code": code_digest(sources),
+        "sources": sources,
+        "versions": versions(),
+        "configuration": msgspec.to_builtins(deployment.configuration),
+        "files": files,
+        "ids": {**{runtime_name(deployment.topology, topic): found for topic, found in deployment.schema_ids.items()}, **deployment.claim_ids},
+    }
+
+
+def spec_of(deployment: Deployment, shard: int, outputs: Sequence[str], bounds: Bounds | None = None) -> TaskSpec:
+    """The task of one shard."""
+    return TaskSpec(
+        topology=deployment.topology,
+        shard=shard,
+        environment=deployment.cluster.environment,
+        inputs=list(FEEDS),
+        outputs=list(outputs),
+        published=[topic for topic in outputs if topic in deployment.publish or topic == DEAD_LETTERS],
+        schema_ids=deployment.schema_ids,
+        facts={**facts_of(deployment), "shard": shard},
+        clock=deployment.clock,
+        start=deployment.start,
+        state_digest_records=deployment.configuration.state_digest_records,
+        clock_jump_max=deployment.configuration.clock_jump_max,
+        bounds=bounds or Bounds(records=deployment.configuration.batch, linger_seconds=deployment.linger / 1e9),
+    )
+
+
+def maker(deployment: Deployment) -> Any:
+    """``make(log, spec, start_offsets)`` of :class:`streams.runtime.live.task.LiveTask`."""
+
+    def build(known: Sequence[Instrument]) -> Topology:
+        return topology_over(deployment.configuration, known, FEEDS, deployment.job)
+
+    def make(log: Log, spec: TaskSpec, starts: dict[str, int]) -> LiveExecution:
+        is_wall = spec.clock == "wall"
+        feeds = [
+            LiveFeed(log.reader(f"{spec.group}.inputs"), topic, spec.partition_of(topic), code, spec.ids_of(topic), starts[topic], is_wall)
+            for code, topic in enumerate(spec.inputs)
+        ]
+        journal_id = int(spec.facts["journal_id"])
+        return LiveExecution(build, spec.outputs, feeds, journal_id, spec.shard, spec.clock_jump_max, is_wall, spec.facts["topology"])
+
+    return make
+
+
+def with_strategy_file(deployment: Deployment, folder: Path, files: dict[str, str]) -> Deployment:
+    """The deployment with a user's strategy taken from its genesis record, written into ``folder``."""
+    configuration = deployment.configuration
+    source = strategy_source(configuration)
+    if source is None or source.name not in files:
+        return deployment
+    kept = folder / source.name
+    kept.write_text(files[source.name])
+    suffix = configuration.strategy[configuration.strategy.rfind(".py") + 3 :]
+    return msgspec.structs.replace(deployment, configuration=msgspec.structs.replace(configuration, strategy=f"{kept}{suffix}"))
+
+
+def prepared(deployment: Deployment) -> Deployment:
+    """The deployment with what the cluster says: schema ids, shards, the journal id of its claim.
+
+    Raises:
+        TransportFailed: the cluster does not answer. TopicChanged: a topic is missing. TopicOwned: another topology writes one of its topics.
+    """
+    log = KafkaLog(deployment.cluster)
+    topics = deployment.topics()
+    names = {topic: runtime_name(deployment.topology, topic) for topic in topics}
+    found = log.admin().describe([deployment.cluster.name(name) for name in [*names.values(), TOPOLOGIES]])
+    missing = sorted(name for name in [*names.values(), TOPOLOGIES] if deployment.cluster.name(name) not in found)
+    if missing:
+        extra = "" if deployment.topology == "pipeline" else f" --topology {deployment.topology}"
+        raise TopicChanged(f"the cluster has no {', '.join(missing)}; make them with 'sq topics apply{extra}'")
+    deployment.shards = found[deployment.cluster.name(names[JOURNAL])].partitions
+    ids = _schema_ids(log, deployment, [*names.values(), TOPOLOGIES])
+    deployment.schema_ids = {topic: ids[name] for topic, name in names.items()}
+    deployment.claim_ids = {TOPOLOGIES: ids[TOPOLOGIES]}
+    own = [names[topic] for topic in deployment.publish]
+    deployment.journal_id = claim(log, deployment.cluster, deployment.topology, own, deployment.shards, ids[TOPOLOGIES])
+    return deployment
+
+
+def _schema_ids(log: KafkaLog, deployment: Deployment, names: Sequence[str]) -> dict[str, int]:
+    """Registry ids by topic, and none that means something else than when the journal began; with the registry away, those of the journal.
+
+    Raises:
+        SchemaIdReassigned: the registry was wiped, or is another one.
+        RegistryUnreachable: it does not answer, and there is no journal yet.
+    """
+    first = first_entry(log, deployment.cluster, deployment.topology, 0)
+    facts = first.facts if first is not None else {}
+    before = {int(each): bytes.fromhex(item["fingerprint"]) for item in facts.get("inputs", []) for each in item["schema_ids"]}
+    try:
+        with Registry(deployment.cluster) as registry:
+            check_ids(before, registry.fingerprints(before))
+            return registry.resolve(names)
+    except RegistryUnreachable:
+        if "ids" not in facts:
+            raise
+        known: dict[str, int] = facts["ids"]
+        return known

@@ -1,0 +1,114 @@
+"""What a topology looks like from outside: its claim, its owners, the end of each shard's journal."""
+
+from __future__ import annotations
+
+import msgspec
+from confluent_kafka import KafkaException
+
+from jobs.live.claims import open_claims, read_claims
+from streams.log.kafka.client import KafkaAdmin, KafkaLog
+from streams.log.kafka.cluster import Cluster
+from streams.log.kafka.transport import TransportFailed
+from streams.runtime.journal import BATCH, CLOSE, GENESIS, JournalEntry
+from streams.runtime.live.spec import runtime_name
+from streams.runtime.live.stored import read_journal
+from streams.runtime.task import JOURNAL
+
+TAIL = 64
+SECONDS = 10.0
+
+
+class ShardFacts(msgspec.Struct, kw_only=True):
+    """One shard of a topology.
+
+    Attributes:
+        state: running, no owner, closed, empty.
+        owner: member and host, empty if there is none.
+        sequence, digest, clock, records: of its last journal record; -1 and empty before the first.
+    """
+
+    topology: str
+    shard: int
+    state: str
+    owner: str = ""
+    sequence: int = -1
+    digest: str = ""
+    clock: int = 0
+    records: int = 0
+    publishes: list[str] = []
+
+
+def owners_of(admin: KafkaAdmin, cluster: Cluster, topology: str) -> dict[int, str]:
+    """Member and host by shard, from the group that assigns shards."""
+    group = cluster.name(f"{topology}.owners")
+    try:
+        described = admin.client.describe_consumer_groups([group], request_timeout=SECONDS)[group].result()
+    except KafkaException as problem:
+        raise TransportFailed(f"group {group} cannot be described: {problem.args[0].str()}; check that the broker is up") from problem
+    found: dict[int, str] = {}
+    for member in described.members:
+        name = member.group_instance_id or member.client_id
+        for place in member.assignment.topic_partitions if member.assignment else ():
+            found[place.partition] = f"{name} at {member.host.lstrip('/')}"
+    return found
+
+
+def member_count(admin: KafkaAdmin, cluster: Cluster, topology: str) -> int:
+    """Members of the topology, on any host."""
+    group = cluster.name(f"{topology}.owners")
+    return len(admin.client.describe_consumer_groups([group], request_timeout=SECONDS)[group].result().members)
+
+
+def first_entry(log: KafkaLog, cluster: Cluster, topology: str, shard: int) -> JournalEntry | None:
+    """The journal's first record."""
+    partition = cluster.name(runtime_name(topology, JOURNAL)), shard
+    reader = log.reader(cluster.name("status"))
+    try:
+        found = next(read_journal(reader, partition, reader.start(partition), reader.end(partition)), None)
+        return found[1] if found is not None else None
+    finally:
+        reader.close()
+
+
+def last_entry(log: KafkaLog, cluster: Cluster, topology: str, shard: int) -> JournalEntry | None:
+    """The journal's last record."""
+    partition = cluster.name(runtime_name(topology, JOURNAL)), shard
+    reader = log.reader(cluster.name("status"))
+    try:
+        begin, end = reader.start(partition), reader.end(partition)
+        window = TAIL
+        while begin < end:
+            start = max(begin, end - window)
+            found = list(read_journal(reader, partition, start, end))
+            if found:
+                return found[-1][1]
+            if start == begin:
+                break
+            window *= 8
+        return None
+    finally:
+        reader.close()
+
+
+def status(cluster: Cluster) -> list[ShardFacts]:
+    """Every shard of every topology that has an open claim.
+
+    Raises:
+        TransportFailed: the cluster does not answer.
+    """
+    log = KafkaLog(cluster)
+    admin = log.admin()
+    found: list[ShardFacts] = []
+    for topology, (_, claim) in open_claims(read_claims(log, cluster)).items():
+        owners = owners_of(admin, cluster, topology)
+        for shard in range(claim.shards):
+            entry = last_entry(log, cluster, topology, shard)
+            publishes = [each.name for each in claim.topics]
+            facts = ShardFacts(topology=topology, shard=shard, state="empty", owner=owners.get(shard, ""), publishes=publishes)
+            if entry is not None:
+                facts.sequence, facts.digest, facts.clock, facts.records = entry.sequence, entry.digest.hex(), entry.clock, entry.input_sequence
+                facts.state = "closed" if entry.kind == CLOSE else "running" if facts.owner else "no owner"
+                if entry.kind not in (GENESIS, BATCH, CLOSE):
+                    facts.state = "upgraded"
+            found.append(facts)
+    return found

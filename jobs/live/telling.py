@@ -1,0 +1,107 @@
+"""What a shard's process tells of itself between batches: metrics, taken at the edges and never inside a stage."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import time
+from collections.abc import Callable
+from typing import Any
+
+from jobs.live.deployment import Deployment, facts_of
+from jobs.telemetry.domain import DomainMetrics, Symbol
+from jobs.telemetry.serving import serve
+from jobs.telemetry.task import ProcessMetrics, TaskMetrics
+from schemas.codec import codec
+from streams.log.kafka.cluster import home
+from streams.runtime.execution import DEAD_LETTERS
+from streams.runtime.live.spec import BatchFacts, Observer
+
+POSITIONS_SECONDS = 1.0
+
+
+class Telling(Observer):
+    """Observer of one task.
+
+    Args:
+        deployment: the job.
+        shard: which.
+        say: sends an event to the parent.
+    """
+
+    def __init__(self, deployment: Deployment, shard: int, say: Callable[..., None]) -> None:
+        self.repeated = 0
+        self._say = say
+        self._shard = shard
+        self._symbols: dict[int, Symbol] = {}
+        self._clock = 0
+        self._last_positions = 0.0
+        process = ProcessMetrics(importlib.metadata.version("shrivenquant"), facts_of(deployment)["code"])
+        self._metrics = TaskMetrics(deployment.topology, shard, process.registry)
+        self._domain = DomainMetrics(deployment.topology, shard, process.registry, self._symbols)
+        self._server = serve(process.registry, job="task", home=home(), environment=deployment.cluster.environment)
+        self.port = self._server.port
+
+    def state(self, name: str) -> None:
+        """The task is in another state."""
+        self._metrics.state(name)
+
+    def committed(self, facts: BatchFacts) -> None:
+        """A batch was committed: count it, and measure from its records' Kafka timestamps to now."""
+        now = time.time()
+        self._clock = facts.clock
+        self._metrics.batch(
+            inputs=facts.inputs,
+            outputs={output.topic: output.count for output in facts.outputs},
+            output_bytes={output.topic: len(output.body) for output in facts.outputs},
+            seconds=facts.work_seconds,
+            commit_seconds=facts.commit_seconds,
+            sequence=facts.sequence,
+        )
+        ticks = [ms for topic, ms in facts.input_ms.items() if topic.startswith("md.") and ms > 0]
+        written = {output.topic for output in facts.outputs}
+        if ticks:
+            if "md.quotes" in written:
+                self._metrics.tick_to_quote(now - max(ticks) / 1000)
+            if "orders.requests" in written:
+                self._metrics.tick_to_order(now - max(ticks) / 1000)
+            self._metrics.end_to_end(now - min(ticks) / 1000)
+        for output in facts.outputs:
+            if output.topic == DEAD_LETTERS:
+                for letter in codec("DeadLetter").decode_records(output.body, output.count):
+                    self._metrics.dead_letters(letter.reason)
+        self._domain.observe(facts.outputs)
+
+    def recovered(self, batches: int, records: int, sequence: int, seconds: float) -> None:
+        """The state was rebuilt."""
+        self.repeated = batches
+        self._metrics.recovered(seconds, records, sequence)
+
+    def snapshot(self, size: int, seconds: float, sequence: int) -> None:
+        """A snapshot was written."""
+        self._metrics.snapshot(size, seconds, sequence)
+
+    def waiting(self, what: str) -> None:
+        """The task waits for something."""
+        self._say("waiting", shard=self._shard, text=what)
+
+    def positions(self, task: Any) -> None:
+        """Called between batches: where the inputs stand, once a second."""
+        now = time.time()
+        if now - self._last_positions < POSITIONS_SECONDS:
+            return
+        self._last_positions = now
+        if not self._symbols:
+            self._symbols.update(
+                {each.instrument: Symbol(each.symbol, each.price_precision, each.quantity_precision) for each in task.execution.known}
+            )
+        for feed in task.execution.live:
+            position = feed.next_offset if feed.waiting else feed.source.position(feed.partition)
+            is_caught_up = not feed.waiting and not feed.is_behind
+            lag_seconds = 0.0 if is_caught_up else now - feed.timestamp_ms / 1000 if feed.timestamp_ms else None
+            self._metrics.input(feed.topic, position, feed.waiting, lag_seconds)
+        if self._clock:
+            self._metrics.event_time_lag(now - self._clock / 1e9)
+
+    def close(self) -> None:
+        """Take down what was put up."""
+        self._server.close()

@@ -1,0 +1,475 @@
+"""A task of a live topology: one shard, its inputs, its outputs, exactly once.
+
+Taking over (:meth:`LiveTask.prepare`):
+
+1. fence producer 0, then producer 1: no former owner can write any more
+2. only then read the journal's end
+3. rebuild the state: last good snapshot, and the journal after it executed again with every digest checked, emitting nothing;
+   or write the genesis record, where there is no journal
+
+The batch loop (:meth:`LiveTask.step`), by numbers; tests stop the process at each:
+
+1. take what has arrived: control and reference data first, then market data
+2. put it in order and execute every stage
+3. begin a transaction on producer ``sequence mod 2``
+4. write the outputs and the dead letters that are published
+5. write the journal record
+6. commit: **the commit point**
+7. write a snapshot, if one is due
+
+Group offsets are stored apart from all that, for tools; nothing here reads them. Any error in a batch ends the task: what was not committed is
+aborted by the next owner, and the state is rebuilt from the journal. Nothing is undone in memory, and no producer is ever rebuilt alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+from schemas.catalogue import topic as topic_of
+from schemas.codec import codec
+from schemas.errors import WrongUse
+from streams.log.kafka.framing import header
+from streams.log.kafka.transport import Log, Partition, Reader, TopicChanged, Writer
+from streams.runtime.execution import Batch
+from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, JournalEntry, OutputEntry
+from streams.runtime.live.execution import LiveExecution
+from streams.runtime.live.recovery import Recovery
+from streams.runtime.live.spec import BatchFacts, Clock, Observer, TaskSpec
+from streams.runtime.live.stored import LiveSnapshot, snapshot_values, split
+from streams.runtime.snapshot import TOPIC as SNAPSHOTS
+from streams.runtime.task import JOURNAL
+
+SLOWEST_START = 512
+POLL_SECONDS = 0.001
+LINGER_RECORDS = 4096
+LINGER_POLL_SECONDS = 0.005
+
+
+class JournalClosed(WrongUse):
+    """The topology was ended for good."""
+
+    code = "journal_closed"
+
+
+def _ignore(_: str) -> None:
+    return None
+
+
+class LiveTask:
+    """See the module's head.
+
+    Args:
+        log: the cluster, or the simulator.
+        spec: names, inputs, outputs, bounds.
+        make: builds the execution from the readers' start offsets: ``make(log, spec, start_offsets)``.
+        wall_ns: ns UTC, for the wall clock source; read between batches only.
+        monotonic: seconds, for waiting.
+        on_step: called with each step's name, for fault tests.
+        observer: told of commits, recoveries and waits.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        spec: TaskSpec,
+        make: Callable[[Log, TaskSpec, dict[str, int]], LiveExecution],
+        wall_ns: Clock = time.time_ns,
+        monotonic: Callable[[], float] = time.monotonic,
+        on_step: Callable[[str], None] = _ignore,
+        observer: Observer | None = None,
+    ) -> None:
+        self.log = log
+        self.spec = spec
+        self.make = make
+        self.wall_ns = wall_ns
+        self.monotonic = monotonic
+        self.on_step = on_step
+        self.observer = observer or Observer()
+        self.sequence = -1
+        self.last_digest = NO_DIGEST
+        self.last_offsets: dict[str, int] = dict.fromkeys(spec.outputs, -1)
+        self.counts: dict[str, int] = dict.fromkeys(spec.outputs, 0)
+        self.journal_offset = -1
+        self.genesis: dict[str, Any] = {}
+        self.is_closed = False
+        self._impatient: set[int] = set()
+        self._wanted = SLOWEST_START
+        self._last_tick = self._last_offsets_stored = self._last_identity = monotonic()
+        self._stored: dict[Partition, int] = {}
+        self._waiting = ""
+        self._last_batch = -1e9
+        self._headers = {topic: header(schema_id) for topic, schema_id in spec.schema_ids.items()}
+        self.tools: Reader = log.reader(spec.group)
+        self.admin = log.admin()
+
+    # taking over
+
+    def prepare(self) -> None:
+        """Become the owner: fence, recover, or begin.
+
+        Raises:
+            OtherIdentity: the journal is another topology's, or of other code.
+            Diverged: re-execution did not give the journal's digests.
+            JournalClosed: the topology was ended.
+            TransportFailed: the log cannot be used.
+        """
+        self.writers = self._make_writers()
+        for number, writer in enumerate(self.writers):
+            writer.init()
+            self.on_step(f"fenced {number}")
+        recovery = Recovery(self)
+        entries = recovery.read()
+        self.on_step("journal read")
+        if entries is None:
+            self._begin()
+        else:
+            recovery.recover(entries)
+        self.snapshots = self.log.plain_writer()
+        self.on_step("prepared")
+
+    def _make_writers(self) -> list[Writer]:
+        """Producer of even and producer of odd journal sequences."""
+        return [self.log.writer(self.spec.transactional_id(number)) for number in (0, 1)]
+
+    def _begin(self) -> None:
+        """Write the genesis record: what will be read, from where, and what will be written."""
+        spec = self.spec
+        facts = {**spec.facts, **self.topic_facts()}
+        starts = {item["topic"]: self._start_of(item["topic"]) for item in facts["inputs"]}
+        for item in facts["inputs"]:
+            item["start_offset"] = starts[item["topic"]]
+        for item in facts["outputs"]:
+            item["start_offset"] = self.tools.end(spec.partition_of(item["topic"])) if item["published"] else -1
+        self.execution = self.make(self.log, spec, starts)
+        self.genesis = facts
+        self._commit(JournalEntry(sequence=0, kind=GENESIS, facts=facts), [])
+
+    def _start_of(self, topic: str) -> int:
+        """Where a topic nothing was read of begins. Reference data and control are always read whole."""
+        partition = self.spec.partition_of(topic)
+        is_whole = self.spec.start == "earliest" or not topic.startswith("md.")
+        self.tools.assign({})
+        return self.tools.start(partition) if is_whole else self.tools.end(partition)
+
+    def topic_facts(self) -> dict[str, Any]:
+        """Identity of every input and output as it is on the log now. Raises TopicChanged for one that is not there."""
+        spec = self.spec
+        names = {topic: spec.name(topic) for topic in [*spec.inputs, *spec.published]}
+        found = self.admin.describe(list(names.values()))
+        for topic, name in names.items():
+            if name not in found:
+                raise TopicChanged(f"topic {name} is not on the cluster; make it with 'sq topics apply'")
+            partition = spec.partition_of(topic)[1]
+            if partition >= found[name].partitions:
+                has = found[name].partitions
+                raise TopicChanged(f"topic {name} has {has} partitions, shard {spec.shard} needs number {partition}; see 'sq topics drift'")
+        inputs = [
+            {
+                "topic": topic,
+                "partition": spec.partition_of(topic)[1],
+                "topic_id": found[names[topic]].topic_id,
+                "partitions": found[names[topic]].partitions,
+                "fingerprint": codec(topic_of(topic).record).fingerprint.hex(),
+                "schema_ids": spec.ids_of(topic),
+            }
+            for topic in spec.inputs
+        ]
+        outputs = [
+            {
+                "topic": topic,
+                "partition": spec.partition_of(topic)[1],
+                "topic_id": found[names[topic]].topic_id if topic in spec.published else "",
+                "published": topic in spec.published,
+                "fingerprint": codec(topic_of(topic).record).fingerprint.hex(),
+                "schema_id": spec.schema_ids.get(topic, -1),
+            }
+            for topic in spec.outputs
+        ]
+        return {"inputs": inputs, "outputs": outputs}
+
+    # the batch loop
+
+    def step(self, wait_seconds: float) -> int:
+        """One batch, if anything has arrived within ``wait_seconds``; returns the records it consumed.
+
+        Raises:
+            ShrivenError: the task is over; make a new one.
+        """
+        if self.is_closed:
+            raise JournalClosed(f"topology {self.spec.topology} was ended; 'sq run' starts another one under another name")
+        try:
+            self._arrive(wait_seconds)
+            self.on_step("arrived")
+            batch = self._next() if self._is_due() else None
+            if batch is not None:
+                self.on_step("executed")
+                self._write(batch)
+            self._look_after()
+            return sum(item.count for item in batch.inputs) if batch is not None else 0
+        except BaseException:
+            self.abandon()
+            raise
+
+    def abandon(self) -> None:
+        """Abort what is open, where that is possible; the next owner does it otherwise."""
+        for writer in getattr(self, "writers", ()):
+            writer.abort()
+
+    def _arrive(self, wait_seconds: float) -> None:
+        """Take what has arrived, control and reference data first; wait for something if nothing has."""
+        feeds = self.execution.live
+        deadline = self.monotonic() + wait_seconds
+        while True:
+            for feed in feeds:
+                if feed.fill(0):
+                    self._impatient.discard(feed.code)
+            is_ready = self.execution.is_ready()  # before the first batch, what has arrived may not be enough to begin with
+            if (is_ready and any(feed.waiting for feed in feeds)) or self.monotonic() >= deadline:
+                return
+            for feed in feeds:  # the wait ends at once for the partition waited at, and within a millisecond for the others
+                if (feed.is_market_data if is_ready else not feed.waiting) and feed.fill(POLL_SECONDS):
+                    self._impatient.discard(feed.code)
+                    break
+
+    def _is_due(self) -> bool:
+        """False while market data alone waits, less than a batch of it, and the last batch is not long ago."""
+        since = self.monotonic() - self._last_batch
+        feeds = self.execution.live
+        if since >= self.spec.bounds.linger_seconds or any(feed.waiting for feed in feeds if not feed.is_market_data):
+            return True
+        if sum(feed.waiting for feed in feeds) >= min(self._wanted, LINGER_RECORDS):
+            return True
+        for feed in feeds:
+            if feed.is_market_data and feed.fill(LINGER_POLL_SECONDS):
+                break
+        return False
+
+    def _next(self) -> Batch | None:
+        """The next batch in the live order; waits, for a bounded time, for a partition that is known to hold what comes next."""
+        execution, spec = self.execution, self.spec
+        if not execution.is_started and not self._can_start():
+            return None
+        clock = 0
+        if execution.is_wall:
+            idle = not any(feed.waiting for feed in execution.live)
+            if idle and self.monotonic() - self._last_tick < spec.bounds.tick_seconds:
+                return None
+            clock = self.wall_ns()
+            self._last_tick = self.monotonic()
+        for _ in range(2):
+            for feed in execution.live:
+                feed.is_awaited = not feed.waiting and feed.code not in self._impatient and feed.is_behind
+            due = spec.state_digest_records - execution.consumed % spec.state_digest_records
+            started = self.monotonic()
+            self.on_step("taking")
+            batch = execution.next_live(min(self._wanted, spec.bounds.records, due), clock)
+            if batch is not None:
+                self._work_seconds = self.monotonic() - started
+                self._adapt(sum(item.count for item in batch.inputs))
+                return batch
+            if execution.awaited is None:
+                return None
+            self._wait_for(execution.awaited)
+        return None
+
+    def _can_start(self) -> bool:
+        """True once there is market data, and every instrument known now has arrived."""
+        execution = self.execution
+        if not any(feed.waiting for feed in execution.live if feed.is_market_data):
+            return False
+        for feed in execution.live:
+            if not feed.is_market_data:
+                feed.fill_to(feed.source.end(feed.partition))
+        if not execution.is_ready():
+            self._tell("market data waits for instruments: ref.instruments is empty; 'sq feed' writes it first")
+            return False
+        self._tell("")
+        return True
+
+    def _tell(self, what: str) -> None:
+        if what != self._waiting:
+            self._waiting = what
+            self.observer.waiting(what)
+
+    def _wait_for(self, feed: Any) -> None:
+        """Wait until the feed's next records arrive, at most as long as the order may wait."""
+        deadline = self.monotonic() + self.spec.bounds.order_wait_seconds
+        while self.monotonic() < deadline:
+            if feed.fill(POLL_SECONDS) or not feed.is_behind:
+                return
+        self._impatient.add(feed.code)
+
+    def _adapt(self, records: int) -> None:
+        """The next batch's bound, so that its work takes about as long as it should."""
+        if records >= self._wanted // 2 and self._work_seconds > 0:
+            fitting = int(records * self.spec.bounds.work_seconds / self._work_seconds)
+            self._wanted = max(64, min(fitting, 2 * self._wanted, self.spec.bounds.records))
+
+    def _write(self, batch: Batch) -> None:
+        """Steps 3 to 7."""
+        entries: list[OutputEntry] = []
+        published: list[tuple[str, list[bytes]]] = []
+        for output in batch.outputs:
+            number = self.spec.outputs.index(output.topic)
+            entries.append(OutputEntry(number, output.count, output.digest, b"", -1, self.last_offsets[output.topic]))
+            if output.topic in self.spec.published:
+                framing = self._headers[output.topic]
+                published.append((output.topic, [framing + body for body in split(output.body, output.count, topic_of(output.topic).record)]))
+        entry = JournalEntry(
+            sequence=self.sequence + 1,
+            kind=BATCH,
+            input_sequence=batch.consumed,
+            clock=batch.clock,
+            elements=batch.elements,
+            inputs=batch.inputs,
+            outputs=entries,
+        )
+        states: dict[str, bytes] = {}
+        if batch.consumed and batch.consumed % self.spec.state_digest_records == 0 and batch.inputs:
+            states = self._with_states(entry)
+        started = self._last_batch = self.monotonic()
+        self._commit(entry, published)
+        for output in batch.outputs:
+            self.counts[output.topic] += output.count
+        names = self.spec.inputs
+        self.observer.committed(
+            BatchFacts(
+                entry.sequence,
+                sum(item.count for item in batch.inputs),
+                {names[item.input]: item.count for item in batch.inputs},
+                batch.outputs,
+                {names[item.input]: self.execution.live[item.input].timestamp_ms for item in batch.inputs},
+                self._work_seconds,
+                self.monotonic() - started,
+                batch.clock,
+            )
+        )
+        if states:
+            self._snapshot(states)
+
+    def _with_states(self, entry: JournalEntry) -> dict[str, bytes]:
+        states = self.execution.stage_states()
+        entry.states = [(number, hashlib.sha256(state).digest()) for number, state in enumerate(states.values())]
+        return states
+
+    def _commit(self, entry: JournalEntry, published: list[tuple[str, list[bytes]]]) -> None:
+        """One transaction: outputs and journal record. The writer follows from the journal's sequence alone."""
+        spec = self.spec
+        entry.previous_digest = self.last_digest
+        body = entry.encode()
+        writer = self._writer_of(entry.sequence)
+        writer.begin()
+        self.on_step("begun")
+        for topic, values in published:
+            writer.produce(*spec.partition_of(topic), values)
+            self.on_step("output written")
+        writer.produce(*spec.partition_of(JOURNAL), [self._headers[JOURNAL] + body])
+        self.on_step("journal written")
+        offsets = writer.commit()
+        self.on_step("committed")
+        for topic, _ in published:
+            self.last_offsets[topic] = offsets[spec.partition_of(topic)]
+        self.journal_offset = offsets[spec.partition_of(JOURNAL)]
+        self.sequence, self.last_digest = entry.sequence, entry.digest
+        self.is_closed = entry.kind == CLOSE
+
+    def _writer_of(self, sequence: int) -> Writer:
+        """Never the writer of the batch before: its markers may still be on their way."""
+        return self.writers[sequence % 2]
+
+    def _snapshot(self, states: dict[str, bytes]) -> None:
+        """A cache of the journal: queued, never waited for, and worth nothing until it is whole."""
+        started = self.monotonic()
+        snapshot = LiveSnapshot(
+            sequence=self.execution.consumed,
+            journal_sequence=self.sequence,
+            journal_digest=self.last_digest,
+            journal_offset=self.journal_offset,
+            feeds=self.execution.positions(),
+            counts=dict(self.counts),
+            last_offsets=dict(self.last_offsets),
+            instruments=self.execution.known,
+            states=states,
+            skips=self.execution.skips(),
+        )
+        keys, values = snapshot_values(snapshot, self.spec.schema_ids[SNAPSHOTS])
+        self.snapshots.begin()
+        self.snapshots.produce(*self.spec.partition_of(SNAPSHOTS), values, keys)
+        self.on_step("snapshot written")
+        self.observer.snapshot(sum(map(len, values)), self.monotonic() - started, self.sequence)
+
+    # between batches
+
+    def positions(self) -> dict[Partition, int]:
+        """Next offset to consume, by input partition: past markers and aborted records where nothing is left before them."""
+        found: dict[Partition, int] = {}
+        for feed in self.execution.live:
+            found[feed.partition] = feed.source.position(feed.partition) if not feed.waiting else feed.next_offset
+        return found
+
+    def _look_after(self) -> None:
+        """What is due between batches: group offsets, the identity of topics."""
+        now = self.monotonic()
+        if now - self._last_offsets_stored >= self.spec.bounds.offsets_seconds:
+            self._last_offsets_stored = now
+            self.store_offsets()
+        if now - self._last_identity >= self.spec.bounds.identity_seconds:
+            self._last_identity = now
+            self.check_topics()
+
+    def store_offsets(self, wait: bool = False) -> None:
+        """Tell tools how far this task is, if it has moved."""
+        positions = self.positions()
+        moved = {partition: offset for partition, offset in positions.items() if self._stored.get(partition) != offset}
+        if moved:
+            self.tools.commit_position(moved, wait)
+            self._stored = positions
+
+    def check_topics(self) -> None:
+        """Refuse to go on with a topic that is not the one that was begun with.
+
+        Raises:
+            TopicChanged: made anew, gone, or of another number of partitions.
+        """
+        now = self.topic_facts()
+        for side in ("inputs", "outputs"):
+            for before, found in zip(self.genesis[side], now[side], strict=True):
+                if before.get("topic_id") and found["topic_id"] != before["topic_id"]:
+                    raise TopicChanged(
+                        f"topic {before['topic']} is not the one this topology began with: it was deleted and made anew; its journal cannot go on. "
+                        "Close the topology with 'sq stop --close' and start another, or restore the topic"
+                    )
+                if side == "inputs" and found["partitions"] != before["partitions"]:
+                    raise TopicChanged(
+                        f"topic {before['topic']} has {found['partitions']} partitions, this topology began with {before['partitions']}: "
+                        "keys have moved between shards; close the topology and start another"
+                    )
+
+    def drain(self) -> None:
+        """Stop well: a snapshot at the journal's exact end, offsets stored."""
+        if self.execution.is_started and not self.is_closed:
+            entry = JournalEntry(
+                sequence=self.sequence + 1, kind=BATCH, input_sequence=self.execution.consumed, clock=self.execution.present, elements=None
+            )
+            states = self._with_states(entry)
+            self._commit(entry, [])
+            self._snapshot(states)
+            self.snapshots.commit()
+        self.store_offsets(wait=True)
+        self.on_step("drained")
+
+    def end(self) -> None:
+        """Close the journal for good: nothing can be appended after it."""
+        if not self.is_closed:
+            self._commit(JournalEntry(sequence=self.sequence + 1, kind=CLOSE, input_sequence=self.execution.consumed), [])
+
+    def close(self) -> None:
+        """Give connections back."""
+        if hasattr(self, "execution"):
+            for feed in self.execution.live:
+                feed.source.close()
+        for each in (*getattr(self, "writers", ()), self.tools):
+            each.close()

@@ -1,0 +1,235 @@
+"""Verify a live topology: its journal executed again with this code, and every record it published compared, from the log alone.
+
+The log is the cluster, or a folder that was pulled from it; both are read by the same code. Input, code, output and journal are told apart, and
+the first batch that differs is named, with topic, offset and fields.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from schemas.catalogue import topic as topic_of
+from schemas.errors import BadData, CorruptLog, ShrivenError
+from streams.log.kafka.framing import HEADER_BYTES
+from streams.log.kafka.transport import Chunk, Log, OffsetOutOfRange, Partition
+from streams.runtime.code import changed_sources
+from streams.runtime.execution import Batch
+from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, UPGRADE, JournalEntry, OutputEntry
+from streams.runtime.live.execution import LiveExecution
+from streams.runtime.live.spec import TaskSpec
+from streams.runtime.live.stored import read_journal, read_range
+from streams.runtime.task import JOURNAL, compare
+from streams.runtime.verify import Finding, Verdict
+from streams.runtime.written import first_difference
+
+Make = Callable[[Log, TaskSpec, dict[str, int]], LiveExecution]
+
+
+class Published:
+    """One output partition, read along with the journal from its first own offset.
+
+    Attributes:
+        last: offset of the last record taken, -1 before the first.
+    """
+
+    def __init__(self, log: Log, spec: TaskSpec, topic: str, start: int) -> None:
+        self.topic = topic
+        self.partition = spec.partition_of(topic)
+        self.last = -1
+        self._reader = log.reader(f"{spec.group}.verify")
+        self._start = max(start, self._reader.start(self.partition))
+        self._end = self._reader.end(self.partition)
+        self._chunks: Iterator[Chunk] = read_range(self._reader, self.partition, self._start, self._end)
+        self._offsets: list[int] = []
+        self._values: list[bytes] = []
+
+    def take(self, item: OutputEntry) -> tuple[bytes, str]:
+        """Bodies of the records that the journal's entry speaks of, and what of them is not as it says (empty: nothing)."""
+        while len(self._values) < item.count:
+            chunk = next(self._chunks, None)
+            if chunk is None and not self._goes_on():
+                return b"", f"{self.topic} holds {len(self._values)} records after offset {self.last}, the journal says {item.count}"
+            if chunk is not None:
+                self._offsets += chunk.offsets
+                self._values += chunk.values
+        taken, self._values = self._values[: item.count], self._values[item.count :]
+        offsets, self._offsets = self._offsets[: item.count], self._offsets[item.count :]
+        wrong = ""
+        if self.last != item.previous_offset:
+            wrong = f"{self.topic}: the journal puts its record before at offset {item.previous_offset}, it is at {self.last}"
+        self.last = offsets[-1]
+        return b"".join(value[HEADER_BYTES:] for value in taken), wrong
+
+    def _goes_on(self) -> bool:
+        """The topic was written to since its end was asked."""
+        end = self._reader.end(self.partition)
+        if end <= self._end:
+            return False
+        self._chunks = read_range(self._reader, self.partition, self._end, end)
+        self._end = end
+        return True
+
+    def left(self) -> int:
+        """Records after the last one taken, as far as the end that was asked."""
+        return len(self._values) + sum(len(chunk.offsets) for chunk in self._chunks)
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._reader.close()
+
+
+class LiveVerifier:
+    """Verifies one shard.
+
+    Args:
+        log: where everything lies.
+        spec_of: from the genesis facts, the task's names and inputs.
+        make: builds the execution.
+        sources: this code's sources and digests.
+        journal: partition of the journal.
+        on_progress: called with input records verified.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        spec_of: Callable[[dict[str, Any]], TaskSpec],
+        make: Callable[[dict[str, Any]], Make],
+        sources: Callable[[dict[str, Any]], dict[str, str]],
+        journal: Partition,
+        on_progress: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self.log = log
+        self.spec_of = spec_of
+        self.make = make
+        self.sources = sources
+        self.journal = journal
+        self.on_progress = on_progress
+        self.verdict = Verdict(findings=[])
+        self.published: dict[str, Published] = {}
+        self._note = ""
+
+    def verify(self) -> Verdict:
+        """Every batch up to the journal's present end; stops at the first that differs."""
+        try:
+            self._verify()
+        except OffsetOutOfRange as problem:
+            self._found("input", problem.text)
+        except CorruptLog as problem:
+            self._found("journal", problem.text)
+        except ShrivenError as problem:
+            self._found("code", f"batch {self.verdict.batches + 1}: {problem.text}{self._note}")
+        finally:
+            for each in self.published.values():
+                each.close()
+        return self.verdict
+
+    def _found(self, kind: str, text: str) -> None:
+        self.verdict.findings.append(Finding(kind, text))
+
+    def _verify(self) -> None:
+        reader = self.log.reader("verify")
+        try:
+            begin, end = reader.start(self.journal), reader.end(self.journal)
+            entries = read_journal(reader, self.journal, begin, end, NO_DIGEST)
+            first = next(entries, None)
+            if first is None or first[1].kind != GENESIS:
+                raise CorruptLog(f"{self.journal[0]}/{self.journal[1]} is empty or does not begin with a genesis record; nothing can be verified")
+            facts = first[1].facts
+            spec = self.spec_of(facts)
+            changed = changed_sources(facts.get("sources", {}), self.sources(facts))
+            self._note = f"; this code differs from the journal's in {', '.join(changed[:5])}" if changed else ""
+            execution = self.make(facts)(self.log, spec, {item["topic"]: int(item["start_offset"]) for item in facts["inputs"]})
+            self.published = {
+                item["topic"]: Published(self.log, spec, item["topic"], int(item["start_offset"])) for item in facts["outputs"] if item["published"]
+            }
+            for sequence, (_, entry) in enumerate(entries, 1):
+                if entry.sequence != sequence:
+                    raise CorruptLog(f"journal record {entry.sequence} comes where {sequence} should")
+                if self.verdict.closed:
+                    raise CorruptLog(f"journal record {entry.sequence} comes after the journal's Close")
+                if entry.kind == CLOSE:
+                    self.verdict.closed = True
+                elif entry.kind == UPGRADE:
+                    code = entry.facts["new"]["code"][:12]
+                    self.verdict.notes.append(f"journal record {entry.sequence}: from here on the journal was written by other code, {code}")
+                elif entry.kind != BATCH:
+                    raise CorruptLog(f"journal record {entry.sequence} is of a kind this version does not know")
+                elif not self._batch(entry, execution, spec):
+                    return
+            self._end(spec, end)
+        finally:
+            reader.close()
+
+    def _batch(self, entry: JournalEntry, execution: LiveExecution, spec: TaskSpec) -> bool:
+        """Execute one batch again and compare; False at the first difference."""
+        try:
+            batch = execution.repeat_batch(entry.elements)
+        except BadData as problem:
+            self._found("input", f"batch {entry.sequence}: {problem.text}")
+            return False
+        difference = compare(batch, entry, execution)
+        if difference.startswith("input"):
+            self._found("input", f"batch {entry.sequence}: {difference}")
+            return False
+        on_log, misplaced = self._compare_published(entry, batch, spec)
+        if on_log and difference:
+            note = self._note or "; this code is the journal's own: a stage is not deterministic, or output and journal were both rewritten"
+            self._found("code", f"batch {entry.sequence}: {difference} ({on_log}){note}")
+        elif on_log:
+            self._found("output", f"batch {entry.sequence}: output changed: {on_log}")
+        elif difference:
+            self._found("code", f"batch {entry.sequence}: {difference}{self._note}")
+        elif misplaced or (entry.clock, entry.input_sequence) != (batch.clock, batch.consumed):
+            wrong = misplaced or f"it says {entry.input_sequence} records at clock {entry.clock}, there are {batch.consumed} at {batch.clock}"
+            self._found("journal", f"batch {entry.sequence}: the journal was changed: {wrong}")
+        if self.verdict.findings:
+            return False
+        verdict = self.verdict
+        verdict.batches += 1
+        verdict.records, verdict.clock = execution.consumed, execution.present
+        self.on_progress(verdict.records)
+        return True
+
+    def _compare_published(self, entry: JournalEntry, batch: Batch, spec: TaskSpec) -> tuple[str, str]:
+        """The first record on the log that is not what was made now, and the first that does not lie where the journal says; empty if none."""
+        made = {output.topic: output for output in batch.outputs}
+        misplaced = ""
+        for item in entry.outputs:
+            topic = spec.outputs[item.output]
+            output = made.pop(topic, None)
+            if topic not in self.published:
+                continue
+            published = self.published[topic]
+            first = published.last + 1
+            body, wrong = published.take(item)
+            if output is None:
+                return f"{topic} after offset {first - 1} is on the log and was not made", ""
+            if hashlib.sha256(body).digest() != output.digest:
+                if not body:
+                    return wrong, ""
+                return first_difference(topic_of(topic).name, first, body, bytes(output.body), item.count, output.count), ""
+            misplaced = misplaced or wrong
+        for topic, output in made.items():
+            if topic in self.published:
+                return f"{topic}: {output.count} records are made now and are not in the journal", ""
+        return "", misplaced
+
+    def _end(self, spec: TaskSpec, end: int) -> None:
+        """After the last batch: no record may lie in an output that the journal does not know, unless the topology runs on meanwhile."""
+        verdict = self.verdict
+        reader = self.log.reader("verify")
+        try:
+            runs_on = reader.end(spec.partition_of(JOURNAL)) != end
+        finally:
+            reader.close()
+        for topic, published in self.published.items():
+            beyond = published.left()
+            if beyond and not runs_on:
+                self._found("output", f"{topic} holds {beyond} records after offset {published.last} that the journal does not know: another writer")
+        if runs_on:
+            verdict.notes.append("the topology runs on; its journal was verified up to where it ended when this began")
+        if verdict.batches == 0:
+            self._found("file", "the journal has no batch: nothing was verified")

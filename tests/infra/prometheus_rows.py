@@ -1,0 +1,51 @@
+"""A row of the fault catalogue as a ``promtool test rules`` file, and promtool itself."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from infra.prometheus.generate import FOLDER
+from infra.prometheus.rows import ALWAYS, Row
+from infra.prometheus.script import INTERVAL_SECONDS, healthy, values
+
+RULES = [FOLDER / "recording.yml", FOLDER / "alerts.yml"]
+FIRING = 'count by (alertname) (ALERTS{alertstate="firing"})'
+
+
+def promtool() -> str:
+    """Its path; skips where there is none."""
+    path = shutil.which("promtool")
+    if path is None:
+        pytest.skip("promtool is not installed (Debian: prometheus)")
+    return path
+
+
+def test_file(row: Row, rules: list[Path] = RULES) -> str:
+    """The test file; JSON is YAML."""
+    series = {name: phases for name, phases in healthy().items() if not any(part in name for part in row.without)} | row.changes
+    moments = [
+        {
+            "expr": FIRING,
+            "eval_time": f"{round(minute * 60)}s",
+            "exp_samples": [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in sorted((ALWAYS, *alerts))],
+        }
+        for minute, alerts in row.moments
+    ]
+    test = {
+        "interval": f"{INTERVAL_SECONDS}s",
+        "input_series": [{"series": name, "values": values(phases)} for name, phases in series.items()],
+        "promql_expr_test": moments,
+    }
+    return json.dumps({"rule_files": [str(path) for path in rules], "evaluation_interval": "30s", "tests": [test]})
+
+
+def run(row: Row, folder: Path, rules: list[Path] = RULES) -> subprocess.CompletedProcess[str]:
+    """promtool over the row."""
+    path = folder / "row.json"
+    path.write_text(test_file(row, rules))
+    return subprocess.run([promtool(), "test", "rules", str(path)], capture_output=True, text=True, timeout=240)

@@ -1,0 +1,115 @@
+"""Real brokers for tests.
+
+One broker and one registry serve the whole session, started by the first test that asks, on free ports, in the session's temporary folder;
+``cluster`` gives each test an environment of its own on them, so that names never meet. A test that breaks a broker makes its own with
+``own_broker`` or ``own_registry``; what it leaves running is killed, also when the test run itself is.
+
+``SQ_TEST_KAFKA_HOME`` names the home of a cluster that runs already (``sq kafka up``): used in place of the session's own, to save its start.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from needs import need_broker, need_registry
+
+from infra.kafka.broker import Broker
+from infra.kafka.registry import Registry
+from streams.log.kafka.cluster import Cluster
+
+RUNNING = "SQ_TEST_KAFKA_HOME"
+NUMBERS = itertools.count(1)
+SESSION = secrets.token_hex(3)
+
+
+def _running() -> dict[str, str] | None:
+    home = os.environ.get(RUNNING)
+    return json.loads((Path(home) / "cluster.json").read_text()) if home else None
+
+
+@pytest.fixture(scope="session")
+def shared_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """``HOST:PORT`` of the session's broker: never to be stopped by a test."""
+    running = _running()
+    if running:
+        yield running["bootstrap"]
+        return
+    need_broker()
+    broker = Broker(tmp_path_factory.mktemp("broker"), dies_with_parent=True)
+    try:
+        broker.start()
+        yield broker.bootstrap
+    finally:
+        broker.kill()
+        broker.wipe()
+
+
+@pytest.fixture(scope="session")
+def shared_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of the session's registry: never to be stopped by a test."""
+    running = _running()
+    if running:
+        yield running["registry"]
+        return
+    need_registry()
+    registry = Registry(tmp_path_factory.mktemp("registry"), in_memory=True, dies_with_parent=True)
+    try:
+        registry.start()
+        yield registry.url
+    finally:
+        registry.kill()
+
+
+@pytest.fixture
+def environment() -> str:
+    """A prefix that no other test uses."""
+    return f"t{SESSION}-{next(NUMBERS)}"
+
+
+@pytest.fixture
+def cluster(shared_registry: str, shared_bootstrap: str, environment: str) -> Cluster:
+    """The session's broker and registry, seen through an environment of this test's own."""
+    return Cluster(bootstrap=shared_bootstrap, registry=shared_registry, environment=environment)
+
+
+@pytest.fixture
+def bare_cluster(shared_bootstrap: str, environment: str) -> Cluster:
+    """The session's broker without a registry."""
+    return Cluster(bootstrap=shared_bootstrap, environment=environment)
+
+
+@pytest.fixture
+def own_broker(tmp_path: Path) -> Iterator[Callable[..., Broker]]:
+    """Makes brokers (not started) that belong to this test: ``own_broker(name="a", advertised=proxy.address, properties={...})``."""
+    need_broker()
+    made: list[Broker] = []
+
+    def make(name: str = "broker", **options: Any) -> Broker:
+        made.append(Broker(tmp_path / name, dies_with_parent=True, **options))
+        return made[-1]
+
+    yield make
+    for broker in made:
+        broker.kill()
+
+
+@pytest.fixture
+def own_registry(tmp_path: Path) -> Iterator[Callable[..., Registry]]:
+    """Makes registries (not started) that belong to this test: ``own_registry(name="a", port=...)``."""
+    need_registry()
+    made: list[Registry] = []
+
+    def make(name: str = "registry", **options: Any) -> Registry:
+        made.append(Registry(tmp_path / name, dies_with_parent=True, **options))
+        return made[-1]
+
+    yield make
+    for registry in made:
+        registry.kill()

@@ -1,0 +1,370 @@
+"""The runner broken on purpose. A check that no mutation can turn red proves nothing: each of these must be caught within its number of seeds.
+
+``caught_as`` names what the checker may call it; the first rows are the table of reference/kafka.md section 8, with the design's own in place
+of two of them (recovery never reads group offsets, so "offsets left out" breaks nothing; the journal is the cursor).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from streams.log.kafka.framing import HEADER_BYTES
+from streams.log.kafka.transport import Fenced, OutcomeUnknown, TransportFailed
+from streams.runtime.journal import JournalEntry
+from streams.runtime.live.recovery import Recovery
+from streams.runtime.live.task import LiveTask
+from streams.runtime.task import JOURNAL
+from tests.simulation.stand_in import StandInExecution, StandInFeed
+
+if TYPE_CHECKING:
+    from tests.simulation.process import Process
+
+Published = list[tuple[str, list[bytes]]]
+Make = Callable[..., Any]
+
+
+class Mutation(NamedTuple):
+    """One way to break the runner."""
+
+    name: str
+    what: str
+    caught_as: tuple[str, ...]
+    seeds: int
+
+
+ROWS = (
+    Mutation(
+        "recovery-from-group-offsets",
+        "recovery positions the inputs at the group's offsets, not at the journal's",
+        ("duplicate", "poll-skip", "inconsistent-offsets", "unseen"),
+        200,
+    ),
+    Mutation(
+        "journal-outside-transaction",
+        "the journal record is produced by a producer without transactions",
+        ("fork", "lost-write", "aborted-read", "inconsistent-offsets", "unseen"),
+        100,
+    ),
+    Mutation(
+        "outputs-before-begin",
+        "outputs are produced before the transaction begins, so outside it",
+        ("aborted-read", "precommitted-read", "duplicate"),
+        100,
+    ),
+    Mutation(
+        "random-transactional-id",
+        "a transactional id of its own per start, so nothing fences the former owner",
+        ("fork", "duplicate", "aborted-read", "inconsistent-offsets", "G0", "halted"),
+        100,
+    ),
+    Mutation(
+        "journal-read-before-init",
+        "the journal's end is read before the former owner is fenced",
+        ("fork", "duplicate", "aborted-read", "inconsistent-offsets", "halted"),
+        300,
+    ),
+    Mutation(
+        "unknown-treated-as-failed",
+        "a commit of unknown outcome is produced and committed again",
+        ("fork", "duplicate", "aborted-read", "inconsistent-offsets", "halted"),
+        200,
+    ),
+    Mutation(
+        "unknown-treated-as-done",
+        "a commit of unknown outcome is taken for done",
+        ("fork", "lost-write", "poll-skip", "inconsistent-offsets", "halted", "unseen"),
+        200,
+    ),
+    Mutation(
+        "state-kept-after-abort",
+        "after a failed batch the task goes on with the state that the batch has already changed",
+        ("diverged", "duplicate", "fork", "halted"),
+        200,
+    ),
+    Mutation("clock-read-in-apply", "a stage reads the host's clock", ("diverged", "halted", "lost-write", "aborted-read"), 50),
+    Mutation(
+        "replay-by-event-time", "recovery re-executes each batch in event-time order, not in the journal's", ("halted", "diverged", "unseen"), 100
+    ),
+    Mutation("dead-letter-skipped", "a record that cannot be used is passed over without a dead letter", ("diverged", "lost-write"), 50),
+    Mutation(
+        "offset-plus-one",
+        "positions are computed as first offset + count, as if markers took no offsets",
+        ("duplicate", "poll-skip", "inconsistent-offsets", "halted", "unseen"),
+        200,
+    ),
+    Mutation(
+        "first-batch-on-free-producer",
+        "after a take-over the first batch goes to whichever producer is free",
+        ("fork", "duplicate", "aborted-read", "inconsistent-offsets", "halted"),
+        1500,
+    ),
+    Mutation(
+        "process-local-counter",
+        "producers alternate by a counter of the process, not by the journal's sequence",
+        ("fork", "duplicate", "aborted-read", "inconsistent-offsets", "halted"),
+        1500,
+    ),
+    Mutation(
+        "one-producer-fenced-only",
+        "a take-over initialises producer 0 and leaves 1 to its former owner",
+        ("fork", "duplicate", "aborted-read", "inconsistent-offsets", "G0", "halted"),
+        200,
+    ),
+)
+MUTATIONS = {row.name: row for row in ROWS}
+
+
+def mutate(name: str, process: Process, kind: type[LiveTask], make: Make) -> tuple[type[LiveTask], Make]:
+    """The runner and its execution, broken in the named way (empty: not at all)."""
+    if name in TASKS:
+        return TASKS[name](process, kind), make
+    if name in EXECUTIONS:
+        return kind, lambda *arguments: EXECUTIONS[name](process, make(*arguments))
+    return kind, make
+
+
+# mutations of the task: each returns a broken subclass
+
+
+def _from_group_offsets(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
+    class Broken(kind):  # type: ignore[valid-type, misc]
+        def prepare(self) -> None:
+            super().prepare()
+            stored = self.log.broker.group_offsets
+            for feed in self.execution.live:
+                feed.seek(stored.get((self.spec.group, feed.partition), 0), feed.maximum_consumed)
+
+    return Broken
+
+
+def _journal_outside(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
+    class Broken(kind):  # type: ignore[valid-type, misc]
+        def _commit(self, entry: JournalEntry, published: Published) -> None:
+            entry.previous_digest = self.last_digest
+            value = self._headers[JOURNAL] + entry.encode()
+            writer = self._writer_of(entry.sequence)
+            writer.begin()
+            for topic, values in published:
+                writer.produce(*self.spec.partition_of(topic), values)
+            offsets = writer.commit()
+            self.on_step("committed")
+            plain = self.log.plain_writer()
+            plain.produce(*self.spec.partition_of(JOURNAL), [value])
+            self._done(entry, published, {**offsets, **plain.commit()})
+
+        _done = _take_for_done
+
+    return Broken
+
+
+def _take_for_done(self: Any, entry: JournalEntry, published: Published, offsets: Any) -> None:
+    for topic, _ in published:
+        self.last_offsets[topic] = offsets[self.spec.partition_of(topic)]
+    self.journal_offset = offsets[self.spec.partition_of(JOURNAL)]
+    self.sequence, self.last_digest = entry.sequence, entry.digest
+
+
+def _outputs_before_begin(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
+    class Broken(kind):  # type: ignore[valid-type, misc]
+        def _commit(self, entry: JournalEntry, published: Published) -> None:
+            plain = self.log.plain_writer()
+            for topic, values in published:
+                plain.produce(*self.spec.partition_of(topic), values)
+            offsets = plain.commit()
+            super()._commit(entry, [])
+            for topic, _ in published:
+                self.last_offsets[topic] = offsets[self.spec.partition_of(topic)]
+
+    return Broken
+
+
+def _random_id(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
+    class Broken(kind):  # type: ignore[valid-type, misc]
+        def _make_writers(self) -> list[Any]:
+            return [self.log.writer(f"{self.spec.transactional_id(number)}-{process.name}") for number in (0, 1)]
+
+    return Broken
+
+
+def _read_before_init(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
+    class Broken(kind):  # type: ignore[valid-type, misc]
+        def prepare(self) -> None:
+            recovery = Recovery(self)
+            entries = recovery.read()
+            self.on_step("journal read")
+            self.writers = self._make_writers()
+            for writer in self.writers:
+                writer.init()
+            if entries is None:
+                self._begin()
+            else:
+                recovery.recover(entries)
+            self.snapshots = self.log.plain_writer()
+
+    return Broken
+
+
+def _again(self: Any) -> None:
+    """Rebuild both producers and go on in the same process."""
+    for writer in self.writers:
+        writer.abort()
+    self.writers = self._make_writers()
+    for writer in self.writers:
+        writer.init()
+
+
+def _unknown_failed(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
+    class Broken(kind):  # type: ignore[valid-type, misc]
+        def _commit(self, entry: JournalEntry, published: Published) -> None:
+            try:
+                super()._commit(entry, published)
+            except OutcomeUnknown:
+                _again(self)
+                self._commit(entry, published)
+
+    return Broken
+
+
+def _unknown_done(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
+    class Broken(kind):  # type: ignore[valid-type, misc]
+        def _commit(self, entry: JournalEntry, published: Published) -> None:
+            try:
+                super()._commit(entry, published)
+            except OutcomeUnknown:
+                offsets = dict(self._writer_of(entry.sequence)._written)
+                _again(self)
+                _take_for_done(self, entry, published, offsets)
+
+    return Broken
+
+
+def _state_kept(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
+    class Broken(kind):  # type: ignore[valid-type, misc]
+        def _write(self, batch: Any) -> None:
+            try:
+                super()._write(batch)
+            except Fenced:
+                raise
+            except TransportFailed:
+                _again(self)
+                for code, first, _, _ in reversed(batch.elements.tolist()):
+                    if code >= 0:
+                        feed = self.execution.live[code]
+                        feed.seek(first, feed.maximum_consumed)
+
+    return Broken
+
+
+def _local_counter(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
+    class Broken(kind):  # type: ignore[valid-type, misc]
+        def _writer_of(self, sequence: int) -> Any:
+            count = process.memory["batches"] = process.memory.get("batches", -1) + 1
+            return self.writers[count % 2]
+
+    return Broken
+
+
+def _free_producer(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
+    class Broken(kind):  # type: ignore[valid-type, misc]
+        def _writer_of(self, sequence: int) -> Any:
+            if not hasattr(self, "_shift"):
+                self._shift = process.random.randrange(2) - sequence  # whichever is free
+            return self.writers[(sequence + self._shift) % 2]
+
+    return Broken
+
+
+def _one_fenced(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
+    class Broken(kind):  # type: ignore[valid-type, misc]
+        def _make_writers(self) -> list[Any]:
+            writers = super()._make_writers()
+            state = self.log.broker.coordinated.get(self.spec.transactional_id(1))
+            if state is not None and state.epoch >= 0:
+                writers[1].epoch = state.epoch  # uses what is there
+                writers[1].init = lambda: None
+            return writers
+
+    return Broken
+
+
+TASKS: dict[str, Callable[[Process, type[LiveTask]], type[LiveTask]]] = {
+    "recovery-from-group-offsets": _from_group_offsets,
+    "journal-outside-transaction": _journal_outside,
+    "outputs-before-begin": _outputs_before_begin,
+    "random-transactional-id": _random_id,
+    "journal-read-before-init": _read_before_init,
+    "unknown-treated-as-failed": _unknown_failed,
+    "unknown-treated-as-done": _unknown_done,
+    "state-kept-after-abort": _state_kept,
+    "first-batch-on-free-producer": _free_producer,
+    "process-local-counter": _local_counter,
+    "one-producer-fenced-only": _one_fenced,
+}
+
+
+# mutations of the execution
+
+
+def _reads_clock(process: Process, execution: StandInExecution) -> StandInExecution:
+    execution.now = lambda: max(execution.present, process.clock_ns())  # type: ignore[method-assign]
+    return execution
+
+
+def _by_event_time(process: Process, execution: StandInExecution) -> StandInExecution:
+    def repeat(elements: Any) -> Any:
+        runs = [run for run in elements.tolist() if run[0] >= 0]
+        for feed in execution.live:
+            wanted = sum(run[3] for run in runs if run[0] == feed.code)
+            while feed.waiting < wanted:
+                feed.fill(0.1)
+        taken = [execution._take(execution.live[run[0]]) for run in runs for _ in range(run[3])]
+        return execution._execute(sorted(taken, key=lambda each: each[2][HEADER_BYTES : HEADER_BYTES + 8]), None)
+
+    execution.repeat_batch = repeat  # type: ignore[method-assign]
+    return execution
+
+
+def _no_letters(process: Process, execution: StandInExecution) -> StandInExecution:
+    execute = execution._execute
+
+    def without(order: Any, clock: Any) -> Any:
+        batch = execute(order, clock)
+        batch.outputs[:] = [output for output in batch.outputs if output.topic != "pipeline.dlq"]
+        return batch
+
+    execution._execute = without  # type: ignore[method-assign]
+    return execution
+
+
+def _plus_one(process: Process, execution: StandInExecution) -> StandInExecution:
+    for feed in execution.live:
+
+        class Counting(StandInFeed):
+            """Its next offset is the first one plus what was consumed."""
+
+            counted = feed.next_offset
+
+            @property
+            def next_offset(self) -> int:
+                return self.counted
+
+            @next_offset.setter
+            def next_offset(self, offset: int) -> None:
+                self.counted += 1
+
+            def seek(self, offset: int, maximum: int) -> None:
+                super().seek(offset, maximum)
+                self.counted = offset
+
+        feed.__dict__.pop("next_offset")
+        feed.__class__ = Counting
+    return execution
+
+
+EXECUTIONS: dict[str, Callable[[Process, StandInExecution], StandInExecution]] = {
+    "clock-read-in-apply": _reads_clock,
+    "replay-by-event-time": _by_event_time,
+    "dead-letter-skipped": _no_letters,
+    "offset-plus-one": _plus_one,
+}

@@ -1,0 +1,204 @@
+"""The whole pipeline in the simulator: every stage, a strategy that trades on everything, fed with a small generated market.
+
+Slower than the stand-in by a hundred times, and nothing of it is made for the simulator: topology, feeds, execution and task are those of a
+deployed job (``jobs/live/deployment.py``). The verdict is asked twice: of the checker, and of ``sq verify``'s own verifier.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from jobs.live.deployment import Deployment, maker, spec_of
+from jobs.live.proof import task_spec
+from jobs.pipeline import FEEDS
+from schemas.catalogue import topic as topic_of
+from schemas.codec import codec
+from schemas.records import ControlCommand
+from schemas.vocabulary import ControlKind, ControlScope
+from streams.log.kafka.cluster import Cluster
+from streams.log.kafka.framing import header
+from streams.log.kafka.transport import Partition
+from streams.log.local import LocalLog
+from streams.runtime.execution import Batch
+from streams.runtime.journal import BATCH, JournalEntry
+from streams.runtime.live.execution import LiveExecution
+from streams.runtime.live.spec import Bounds
+from streams.runtime.live.stored import split
+from streams.runtime.live.task import LiveTask
+from streams.runtime.live.verify import LiveVerifier
+from streams.runtime.merge import ELEMENT
+from streams.runtime.snapshot import TOPIC as SNAPSHOTS
+from streams.runtime.task import JOURNAL, compare
+from tests.simulation.broker import SimulatedBroker
+from tests.simulation.checker import Batched
+from tests.simulation.clock import SECOND
+from tests.simulation.log import SimulatedLog
+from tests.simulation.network import Network
+from tests.simulation.process import Process
+from tests.simulation.retention import deletable
+from tests.simulation.world import Feed
+
+ROOT = Path(__file__).resolve().parents[2]
+BUSY = f"{ROOT / 'tests' / 'runtime' / 'busy.py'}:Busy"
+WAIT_SECONDS = 0.1
+UPDATES, TRADES = 160, 240
+
+
+@functools.cache
+def market() -> dict[str, list[tuple[int, bytes]]]:
+    """(event time, body) of every record of a generated market, by topic, in its order there."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from scenario import make_recording
+
+    found: dict[str, list[tuple[int, bytes]]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        log = LocalLog.open(make_recording(Path(folder) / "market", UPDATES, TRADES))
+        for topic in log.topics():
+            record = topic_of(topic).record
+            found[topic] = []
+            for block in log.reader(topic).blocks():
+                times = [each.event_time for each in codec(record).decode_records(block.body, block.count)]
+                found[topic] += zip(times, split(block.body, block.count, record), strict=True)
+        log.close()
+    return found
+
+
+@functools.cache
+def deployment() -> Deployment:
+    """The job, as ``sq run pipeline`` would deploy it."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from scenario import configuration
+
+    options: dict[str, Any] = {"book_window": 256, "tail_capacity": 16384}
+    found = Deployment(
+        job="pipeline",
+        topology="pipeline",
+        configuration=configuration(BUSY, **options),
+        cluster=Cluster(bootstrap="simulated:0"),
+        journal_id=5,
+    )
+    outputs = found.outputs()
+    ids = {topic: number for number, topic in enumerate([*FEEDS, *outputs, JOURNAL, SNAPSHOTS], 1)}
+    return msgspec.structs.replace(found, publish=outputs, schema_ids=ids)
+
+
+class PipelineSubject:
+    """See the module's head. Mutations are the stand-in's business."""
+
+    def __init__(self, mutation: str = "") -> None:
+        if mutation:
+            raise ValueError("mutations run over the stand-in execution: --subject event")
+        self.deployment = deployment()
+        self.topics = self.deployment.outputs()
+        spec = self.spec(64, 64)
+        self.inputs: Sequence[Partition] = [spec.partition_of(topic) for topic in spec.inputs]
+        self.outputs: Sequence[Partition] = [spec.partition_of(topic) for topic in self.topics]
+        self.journal: Partition = spec.partition_of(JOURNAL)
+        self.others: Sequence[Partition] = [spec.partition_of(SNAPSHOTS)]
+        self.has_previous_offsets = True
+
+    def spec(self, records: int, state_digest_records: int) -> Any:
+        """The task of shard 0; bounds and snapshot distance may differ from one process to the next."""
+        found = spec_of(self.deployment, 0, self.topics, Bounds(records=records))
+        return msgspec.structs.replace(found, state_digest_records=state_digest_records)
+
+    def feed(self, source: random.Random) -> list[Feed]:
+        """A stretch of the market from its beginning, in bursts; instruments first or late; a kill switch now and then; poison."""
+        ids = self.deployment.schema_ids
+        framed = {topic: header(ids[topic]) for topic in FEEDS}
+        merged = sorted((moment, topic, place, body) for topic in ("md.depth", "md.trades") for place, (moment, body) in enumerate(market()[topic]))
+        merged = merged[: source.randint(40, len(merged))]
+        feeds: list[Feed] = []
+        reference = [framed["ref.instruments"] + body for _, body in market()["ref.instruments"]]
+        late = source.choice((0, 0, 3))
+        place = 0
+        while place < len(merged):
+            burst = merged[place : place + source.randint(1, 12)]
+            place += len(burst)
+            if reference and (len(feeds) >= late or place >= len(merged)):
+                feeds.append(Feed(0, ("ref.instruments", 0), reference, "plain", 0))
+                reference = []
+            for topic in ("md.depth", "md.trades"):
+                values = [framed[topic] + body for _, name, _, body in burst if name == topic]
+                if source.random() < 0.05:
+                    values.append(source.choice((b"", b"no framing", framed[topic] + b"\x01")))
+                if values:
+                    outcome = source.choice(("plain", "plain", "commit"))
+                    wait = int(source.choice((0, 0.001, 0.02, 0.15)) * SECOND)
+                    feeds.append(Feed(wait, (topic, 0), values, outcome, int(source.choice((0.001, 0.05)) * SECOND)))
+            if source.random() < 0.03:
+                kind = ControlKind.KILL if source.random() < 0.5 else ControlKind.REARM
+                command = ControlCommand(burst[0][0], int(kind), int(ControlScope.SYSTEM), 0, 0, 0, "", "", "operator", "simulated")
+                feeds.append(Feed(0, ("control", 0), [framed["control"] + codec("ControlCommand").encode_records([command])], "plain", 0))
+        return feeds
+
+    def run(self, process: Process, log: SimulatedLog) -> None:
+        """Take over, recover, batches until told to drain."""
+        spec = self.spec(process.random.choice((1, 7, 64)), process.random.choice((20, 64, 1000)))
+        task = LiveTask(log, spec, maker(self.deployment), process.clock_ns, process.monotonic, process.step)
+        task.prepare()
+        while not process.draining:
+            task.step(WAIT_SECONDS)
+        task.drain()
+        task.close()
+
+    def deletable(self, broker: SimulatedBroker) -> dict[Partition, int]:
+        """How far retention may go; reference data is kept for ever."""
+        found = deletable(broker, self.journal, self.others[0], self.inputs)
+        return {key: offset for key, offset in found.items() if key[0].startswith("md.")}
+
+    def _fresh(self, broker: SimulatedBroker) -> LiveExecution:
+        log = SimulatedLog(broker, Network(broker.clock))
+        made: LiveExecution = maker(self.deployment)(log, self.spec(64, 64), dict.fromkeys(FEEDS, 0))
+        return made
+
+    def reexecute(self, broker: SimulatedBroker, entries: Sequence[JournalEntry]) -> tuple[list[Batched], str]:
+        """Batch by batch, and all of it as one batch; then the verifier of ``sq verify``. What retention took is put back from the archive first."""
+        for key in self.inputs:
+            broker.partition(key).start = 0
+        piecewise = self._fresh(broker)
+        batches: list[Batched] = []
+        runs: list[Any] = []
+        for entry in entries:
+            if entry.kind != BATCH:
+                continue
+            batch = piecewise.repeat_batch(entry.elements)
+            finding = compare(batch, entry, piecewise)  # type: ignore[arg-type]
+            if (entry.clock, entry.input_sequence) != (batch.clock, batch.consumed):
+                finding = (
+                    finding or f"(clock, records) is {(entry.clock, entry.input_sequence)}, an uninterrupted run has {(batch.clock, batch.consumed)}"
+                )
+            batches.append(Batched(self._framed(batch), finding))
+            runs += entry.elements.tolist()
+        whole = self._fresh(broker)
+        total = self._framed(whole.repeat_batch(np.array([tuple(run) for run in runs], ELEMENT)))
+        for topic in self.topics:
+            if total.get(topic, []) != [value for batch in batches for value in batch.outputs.get(topic, ())]:
+                return batches, f"a run that knows no batches writes other records to {topic}"
+        if piecewise.is_started and whole.stage_states() != piecewise.stage_states():
+            return batches, "a run that knows no batches ends in another state"
+        return batches, self._verified(broker)
+
+    def _framed(self, batch: Batch) -> dict[str, list[bytes]]:
+        ids = self.deployment.schema_ids
+        return {
+            output.topic: [header(ids[output.topic]) + body for body in split(output.body, output.count, topic_of(output.topic).record)]
+            for output in batch.outputs
+        }
+
+    def _verified(self, broker: SimulatedBroker) -> str:
+        """What ``sq verify`` says of the log; empty if nothing."""
+        log = SimulatedLog(broker, Network(broker.clock))
+        sources = self.spec(64, 64).facts["sources"]
+        verifier = LiveVerifier(log, lambda facts: task_spec(facts, ""), lambda facts: maker(self.deployment), lambda facts: sources, self.journal)
+        verdict = verifier.verify()
+        return "; ".join(f"sq verify: {finding.kind}: {finding.text}" for finding in verdict.findings)

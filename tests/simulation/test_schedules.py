@@ -1,0 +1,64 @@
+"""The runner under 2,000 schedules, and killed at every point of a quiet one.
+
+Oracles (``checker.py``): the simulated broker's own account of every transaction, and one execution of the journal's order that nothing ever
+interrupted and that knows no batches. A violation prints the one command that repeats it.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.__main__ import replay_command
+from tests.simulation.schedules import MIXED, Total, crash_matrix, run_one, run_range
+
+SCHEDULES = 2000
+PIPELINE_SCHEDULES = 8
+PROCESSES = 2
+MUST_HAPPEN = (
+    "crash",
+    "pause",
+    "network error",
+    "second owner",
+    "two take-overs at once",
+    "commit request lost",
+    "commit answer lost",
+    "commit lands late",
+    "fetch delayed",
+    "inputs deleted before the last snapshot",
+    "outputs that others wrote before",
+)
+
+
+def violations(total: Total, subject: str) -> list[str]:
+    """Each with the command that repeats it."""
+    return [f"{violation.name}: {violation.text}; again: {replay_command(subject, seed)}" for seed, violation in total.violations]
+
+
+def test_no_schedule_breaks_the_runner() -> None:
+    total = run_range(MIXED, 0, SCHEDULES, PROCESSES)
+    assert violations(total, MIXED) == []
+    assert total.schedules == SCHEDULES
+    assert [fault for fault in MUST_HAPPEN if total.faults[fault] < 50] == [], "a fault that hardly ever happens proves nothing"
+    assert total.batches > 5 * total.schedules
+    assert total.incarnations > 2 * total.schedules
+
+
+def test_no_schedule_breaks_the_whole_pipeline() -> None:
+    total = run_range("pipeline", 0, PIPELINE_SCHEDULES)
+    assert violations(total, "pipeline") == []
+    assert total.batches > 20 * PIPELINE_SCHEDULES
+    assert total.faults["crash"] > PIPELINE_SCHEDULES // 2
+
+
+@pytest.mark.parametrize("subject", ["event", "wall"])
+def test_a_kill_at_any_point_is_harmless(subject: str) -> None:
+    points, found = crash_matrix(subject, seed=1)
+    assert points > 100
+    assert found == []
+
+
+def test_a_seed_is_one_schedule() -> None:
+    first, second = (run_one("event", 11, tells_story=True) for _ in range(2))
+    assert first.story == second.story
+    assert len(first.story) > 50
+    assert run_one("event", 12, tells_story=True).story != first.story
