@@ -24,7 +24,7 @@ CASES: dict[str, dict[str, Any]] = {
     "reports after later signals": {"set": {"fast": "2", "slow": "3", "cooldown": "0"}, "latency": "feed=1ms,entry=300ms,response=900ms"},
     "partial fills": {"set": {"cooldown": "0", "size": "40000"}},
     "denied at a limit": {"set": {"cooldown": "0", "size": "3"}, "risk": {"max_position": "2"}},
-    "old marks": {"set": {"cooldown": "0"}, "risk": {"mark_age_max": "1000000"}},
+    "old marks": {"set": {"cooldown": "0"}, "risk": {"mark_age_max": "600000000"}},
     "no shorts": {"set": {"cooldown": "0"}, "short": "off"},
     "a cool-down of sizing": {"set": {"cooldown": "0"}, "sizing": {"cooldown": 3_000_000_000}},
     "a rebate": {"set": {"cooldown": "0"}, "fees": "maker=-1bp,taker=-2bp"},
