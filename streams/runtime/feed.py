@@ -42,6 +42,8 @@ class Feed:
         judge: marks bad rows: ``judge(rows or records, keys_before, status)``.
     """
 
+    keeps_consumed = False
+
     def __init__(self, reader: TopicReader, topic: str, code: int, judge: Callable[[Feed, int, int], None] | None = None) -> None:
         self.topic = topic
         self.code = code
@@ -57,7 +59,6 @@ class Feed:
         self.offsets: Array | None = None
         self.running_maximum = 0
         self.generation = 0
-        self.keeps_consumed = False
         self._spare: tuple[Array, ...] = ()
         self._reset()
 
