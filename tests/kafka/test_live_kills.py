@@ -18,7 +18,7 @@ from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.runtime.journal import BATCH
 from streams.runtime.live.stored import read_snapshots
-from tests.kafka.live_market import LiveMarket, each_step, ended, run_to_end, said, uninterrupted
+from tests.kafka.live_market import LiveMarket, each_step, ended, run_to_end, said, uninterrupted, wait_until
 from tests.scenario import backtest, make_recording
 
 pytestmark = pytest.mark.broker
@@ -158,3 +158,16 @@ def test_a_foreign_record_in_an_output_is_a_finding(market_of: MarketOf) -> None
     verdict = verify_cluster(market.cluster, "pipeline")[0]
     assert [finding.kind for finding in verdict.findings] == ["output"]
     assert "fills" in verdict.findings[0].text
+
+
+def test_older_snapshots_are_deleted_and_the_newest_four_stay(cluster: Cluster, recording: Path) -> None:
+    market = LiveMarket(cluster, recording, state_digest_records=100)
+    fed = market.feed()
+    uninterrupted(market, fed)
+    partition = cluster.name("pipeline.snapshots"), 0
+    reader = market.log.reader("test")
+    wait_until(lambda: reader.start(partition) > 0, what="the deletion of older snapshots")
+    kept = [snapshot.journal_sequence for snapshot in read_snapshots(reader, partition)]
+    reader.close()
+    assert 4 <= len(kept) <= 6
+    assert kept[0] == market.journal()[-1].sequence

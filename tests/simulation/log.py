@@ -359,3 +359,8 @@ class SimulatedAdmin:
         facts = self.broker.describe(topics)
         self.network.after("describe")
         return facts
+
+    def trim(self, partition: Partition, before: int) -> None:
+        """Delete the records before this offset."""
+        self.network.before("trim")
+        self.broker.delete_records(partition, before)

@@ -428,12 +428,19 @@ class KafkaAdmin:
             found[name] = TopicFacts(str(description.topic_id), len(description.partitions))
         return found
 
+    def trim(self, partition: Partition, before: int) -> None:
+        """See :class:`streams.log.kafka.transport.Admin`."""
+        self._trims = self.client.delete_records([TopicPartition(*partition, before)])
+
     def ends(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
         """Last stable offsets of many partitions, in one request."""
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
         wanted = {TopicPartition(*each): latest for each in partitions}
         futures = self.client.list_offsets(wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ADMIN_SECONDS)
         return {(place.topic, place.partition): int(future.result().offset) for place, future in futures.items()}
+
+
+ADMINS: dict[str, KafkaAdmin] = {}
 
 
 class KafkaLog:
@@ -455,5 +462,8 @@ class KafkaLog:
         return KafkaPlainWriter(self.cluster)
 
     def admin(self) -> KafkaAdmin:
-        """See :class:`streams.log.kafka.transport.Log`."""
-        return KafkaAdmin(self.cluster)
+        """See :class:`streams.log.kafka.transport.Log`. One for a cluster and process: a client freed while an answer arrives aborts the process."""
+        key = repr(sorted(self.cluster.client().items()))
+        if key not in ADMINS:
+            ADMINS[key] = KafkaAdmin(self.cluster)
+        return ADMINS[key]

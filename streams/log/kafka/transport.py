@@ -156,6 +156,9 @@ class Admin(Protocol):
     def describe(self, topics: Sequence[str]) -> Mapping[str, TopicFacts]:
         """Facts of the topics that exist."""
 
+    def trim(self, partition: Partition, before: int) -> None:
+        """Delete the records before this offset, without waiting for it; where it fails, they stay."""
+
 
 class Log(Protocol):
     """Makes the above, each a connection of its own."""

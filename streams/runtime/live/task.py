@@ -38,7 +38,7 @@ from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, JournalEnt
 from streams.runtime.live.execution import LiveExecution
 from streams.runtime.live.recovery import Recovery
 from streams.runtime.live.spec import BatchFacts, Clock, Observer, TaskSpec
-from streams.runtime.live.stored import LiveSnapshot, snapshot_values, split
+from streams.runtime.live.stored import SLOTS, LiveSnapshot, snapshot_values, split
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.task import JOURNAL
 
@@ -103,6 +103,7 @@ class LiveTask:
         self._stored: dict[Partition, int] = {}
         self._waiting = ""
         self._last_batch = -1e9
+        self._snapshot_ends: list[int] = []
         self._headers = {topic: header(schema_id) for topic, schema_id in spec.schema_ids.items() if schema_id >= 0}
         self.tools: Reader = log.reader(spec.group)
         self.admin = log.admin()
@@ -404,8 +405,13 @@ class LiveTask:
             code=self.spec.facts.get("code", ""),
         )
         keys, values = snapshot_values(snapshot, self.spec.schema_ids[SNAPSHOTS])
+        partition = self.spec.partition_of(SNAPSHOTS)
+        if partition in (delivered := self.snapshots.commit()):  # the one before, long since
+            self._snapshot_ends.append(delivered[partition] + 1)
+            if len(self._snapshot_ends) > SLOTS:
+                self.admin.trim(partition, self._snapshot_ends.pop(0))
         self.snapshots.begin()
-        self.snapshots.produce(*self.spec.partition_of(SNAPSHOTS), values, keys)
+        self.snapshots.produce(*partition, values, keys)
         self.on_step("snapshot written")
         self.observer.snapshot(sum(map(len, values)), self.monotonic() - started, self.sequence)
 
