@@ -7,8 +7,10 @@ ends has one and the same set of records: that of an uninterrupted run.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -38,7 +40,13 @@ ROOT = Path(__file__).resolve().parents[2]
 BOUNDS = Bounds(records=200, order_wait_seconds=30.0)
 """Some twenty batches in a small recording; the order never gives up on a partition that holds more."""
 JOURNAL_ID = 7
-QUIET_SECONDS = 3.0
+NUMBERS = itertools.count(1)
+SESSION = secrets.token_hex(3)
+
+
+def fresh_environment(name: str) -> str:
+    """A prefix that no other test uses."""
+    return f"{name}-{SESSION}-{next(NUMBERS)}"
 
 
 class LiveMarket:

@@ -19,7 +19,7 @@ from fault_proxy import FaultProxy
 from infra.kafka.broker import Broker
 from jobs.live.proof import verify_cluster
 from streams.log.kafka.cluster import Cluster
-from tests.kafka.live_market import LiveMarket, ended, run_to_end, said, stopped, uninterrupted, wait_until
+from tests.kafka.live_market import LiveMarket, ended, fresh_environment, run_to_end, said, stopped, uninterrupted, wait_until
 from tests.scenario import make_recording
 
 pytestmark = pytest.mark.broker
@@ -34,9 +34,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def expected(shared_bootstrap: str, shared_registry: str, recording: Path) -> dict[str, str]:
-    from conftest import NUMBERS, SESSION
-
-    market = LiveMarket(Cluster(bootstrap=shared_bootstrap, registry=shared_registry, environment=f"b{SESSION}-{next(NUMBERS)}"), recording)
+    market = LiveMarket(Cluster(bootstrap=shared_bootstrap, registry=shared_registry, environment=fresh_environment("b")), recording)
     return uninterrupted(market, market.feed())
 
 

@@ -114,6 +114,7 @@ def test_a_topic_made_anew_is_noticed_and_not_read_on(market: LiveMarket, cluste
     admin.delete_topics([name])[name].result(30)
     wait_until(lambda: name not in admin.list_topics(timeout=10).topics, what="the deletion")
     admin.create_topics([NewTopic(name, 1, 1)])[name].result(30)
+    wait_until(lambda: market.log.admin().describe([name]), what="the new topic")
     with pytest.raises(TopicChanged, match="made anew"):
         wait_until(lambda: task.check_topics(), seconds=15)
     with pytest.raises(TopicChanged, match="made anew"):

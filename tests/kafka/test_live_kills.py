@@ -18,7 +18,7 @@ from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.runtime.journal import BATCH
 from streams.runtime.live.stored import read_snapshots
-from tests.kafka.live_market import LiveMarket, each_step, ended, run_to_end, said, uninterrupted, wait_until
+from tests.kafka.live_market import LiveMarket, each_step, ended, fresh_environment, run_to_end, said, uninterrupted, wait_until
 from tests.scenario import backtest, make_recording
 
 pytestmark = pytest.mark.broker
@@ -33,10 +33,8 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def market_of(shared_bootstrap: str, shared_registry: str, recording: Path, request: pytest.FixtureRequest) -> MarketOf:
     """A market in an environment of its own, fed."""
-    from conftest import NUMBERS, SESSION
-
     def make(name: str) -> LiveMarket:
-        cluster = Cluster(bootstrap=shared_bootstrap, registry=shared_registry, environment=f"k{SESSION}-{name}-{next(NUMBERS)}")
+        cluster = Cluster(bootstrap=shared_bootstrap, registry=shared_registry, environment=fresh_environment(f"k-{name}"))
         market = LiveMarket(cluster, recording)
         market.fed = market.feed()  # type: ignore[attr-defined]
         return market
