@@ -16,6 +16,7 @@ from schemas.codec import codec
 from schemas.errors import BadData, ShrivenError, WrongUse
 from schemas.records import Instrument
 from streams.aggregation import stage as aggregation
+from streams.express.session import session_of
 from streams.log.local import LocalLog
 from streams.numeric import fixed
 from streams.portfolio import stage as portfolio
@@ -183,7 +184,9 @@ def topology_over(configuration: Configuration, known: Sequence[Instrument], fee
             require_deterministic(file)
     stages = stages_of(configuration, JOBS[name])
     try:
-        return Topology(name, stages, instruments, feeds, configuration.book_window, configuration.tail_capacity, _salt(file, stages))
+        return Topology(
+            name, stages, instruments, feeds, configuration.book_window, configuration.tail_capacity, _salt(file, stages), session_of
+        )
     except fixed.BadNumber as problem:
         raise BadConfiguration(f"a setting is no number: {problem}") from problem
     except (fixed.OffPrecision, fixed.OutOfRange) as problem:

@@ -120,7 +120,7 @@ HEAD = '''# mypy: ignore-errors
 import numpy as np
 
 from schemas import msgpack
-from schemas.kernel import kernel
+from schemas.kernel import unlocked_kernel
 from schemas.memory import address_of
 from schemas.wire import (
 {imports}
@@ -147,7 +147,7 @@ FIELDS = np.array(
 
 FIXED = '''
 
-@kernel
+@unlocked_kernel
 def encode(rows, first, count, body, position):
     """Write ``rows[first : first + count]`` as Avro from ``body[position]`` -> next position, -index - 1 if row ``index`` has no Avro form.
 
@@ -163,7 +163,7 @@ def encode(rows, first, count, body, position):
     return at - base
 
 
-@kernel
+@unlocked_kernel
 def decode(body, position, end, rows, first, count, ends):
     """Read ``count`` records from ``body[position:end]`` into ``rows[first:]`` -> next position, -index - 1 if record ``index`` is malformed.
 
@@ -195,7 +195,7 @@ def msgpack_to_body(buffer, position, count, body, body_position):
 
 LEVELED = '''
 
-@kernel
+@unlocked_kernel
 def encode(rows, first, count, levels, body, position):
     """Write ``rows[first : first + count]`` and their levels as Avro from ``body[position]`` -> next position, or -index - 1.
 
@@ -223,7 +223,7 @@ def encode(rows, first, count, levels, body, position):
     return at - base
 
 
-@kernel
+@unlocked_kernel
 def decode(body, position, end, rows, first, count, ends, levels, level):
     """Read ``count`` records from ``body[position:end]`` into ``rows[first:]``, their levels into ``levels[level:]``, bids then asks.
 

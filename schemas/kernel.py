@@ -121,6 +121,13 @@ def kernel(function: Callable[..., Any]) -> Any:
     return numba.njit(function, cache=True, fastmath=False, parallel=False, error_model="numpy")
 
 
+def unlocked_kernel(function: Callable[..., Any]) -> Any:
+    """``kernel`` that gives the interpreter's lock back while it runs, so that another thread goes on: for calls that take a millisecond, not one."""
+    compiled = kernel(function)
+    compiled.targetoptions["nogil"] = True
+    return compiled
+
+
 def inlined(function: Callable[..., Any]) -> Any:
     """Compile a small step that LLVM must inline into the kernels that call it; it has no cache of its own, for it lives in theirs."""
     return numba.njit(function, fastmath=False, parallel=False, error_model="numpy", forceinline=True)

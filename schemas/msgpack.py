@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from schemas.kernel import inlined, kernel
+from schemas.kernel import inlined, kernel, unlocked_kernel
 from schemas.memory import address_of, as_double, load_byte, load_double, load_int, load_word, store_byte, store_word, swapped
 from schemas.wire import ID_LENGTH, NULL, is_id, write_byte, write_decimal, write_double, write_id_characters, write_long
 
@@ -201,7 +201,7 @@ def _field_to_body(kind: Any, nullable: Any, symbols: Any, at: Any, out: Any) ->
     return at, write_long(out, value)
 
 
-@kernel
+@unlocked_kernel
 def write_bodies(fields: Any, buffer: Any, position: Any, count: Any, body: Any, body_position: Any) -> Any:
     """Turn ``count`` msgpack arrays into Avro -> next position in ``body``, or -index - 1 if a value of record ``index`` does not fit.
 

@@ -21,6 +21,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "streams.runtime": ("schemas", "streams.log", "streams.numeric"),
     "connectors": ("schemas", "streams.log", "streams.numeric", "streams.runtime"),
     "infra": ("schemas",),
+    "streams.express": ("schemas", "streams.numeric", "streams.signals", "streams.risk", "streams.routing", "streams.venue", "streams.portfolio",
+                        "streams.reporting"),  # the compiled common case of all of them together
     **{f"streams.{stage}": ("schemas", "streams.numeric") for stage in STAGES},
 }
 TOPS = ("schemas", "streams", "connectors", "jobs", "infra")

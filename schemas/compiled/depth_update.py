@@ -7,7 +7,7 @@ Generated from depth_update.avsc by `python -m schemas.generate`; edit that, not
 import numpy as np
 
 from schemas import msgpack
-from schemas.kernel import kernel
+from schemas.kernel import unlocked_kernel
 from schemas.memory import address_of
 from schemas.wire import (
     NO_ROOM,
@@ -62,7 +62,7 @@ FIELDS = np.array(
 )
 
 
-@kernel
+@unlocked_kernel
 def encode(rows, first, count, levels, body, position):
     """Write ``rows[first : first + count]`` and their levels as Avro from ``body[position]`` -> next position, or -index - 1.
 
@@ -103,7 +103,7 @@ def encode(rows, first, count, levels, body, position):
     return at - base
 
 
-@kernel
+@unlocked_kernel
 def decode(body, position, end, rows, first, count, ends, levels, level):
     """Read ``count`` records from ``body[position:end]`` into ``rows[first:]``, their levels into ``levels[level:]``, bids then asks.
 

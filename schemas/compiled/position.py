@@ -7,7 +7,7 @@ Generated from position.avsc by `python -m schemas.generate`; edit that, not thi
 import numpy as np
 
 from schemas import msgpack
-from schemas.kernel import kernel
+from schemas.kernel import unlocked_kernel
 from schemas.memory import address_of
 from schemas.wire import (
     NO_ROOM,
@@ -60,7 +60,7 @@ FIELDS = np.array(
 )
 
 
-@kernel
+@unlocked_kernel
 def encode(rows, first, count, body, position):
     """Write ``rows[first : first + count]`` as Avro from ``body[position]`` -> next position, -index - 1 if row ``index`` has no Avro form.
 
@@ -90,7 +90,7 @@ def encode(rows, first, count, body, position):
     return at - base
 
 
-@kernel
+@unlocked_kernel
 def decode(body, position, end, rows, first, count, ends):
     """Read ``count`` records from ``body[position:end]`` into ``rows[first:]`` -> next position, -index - 1 if record ``index`` is malformed.
 

@@ -11,11 +11,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from schemas.kernel import kernel
+from schemas.kernel import kernel, unlocked_kernel
 
 
 def borrowing_kernel(function: Callable[..., Any]) -> Any:
     """``schemas.kernel.kernel`` without reference counting: for functions over borrowed arrays that return numbers."""
     compiled = kernel(function)
+    compiled.targetoptions["_nrt"] = False
+    return compiled
+
+
+def unlocked_borrowing_kernel(function: Callable[..., Any]) -> Any:
+    """The same, giving the interpreter's lock back while it runs: for a loop over a whole slice."""
+    compiled = unlocked_kernel(function)
     compiled.targetoptions["_nrt"] = False
     return compiled

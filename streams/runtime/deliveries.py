@@ -11,7 +11,7 @@ import numpy as np
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from streams.runtime.feed import Feed
-from streams.runtime.loop import EVENT_COUNT
+from streams.runtime.handed import Handed
 from streams.runtime.runner import LoopRunner
 
 WINDOW = 4096
@@ -21,15 +21,15 @@ FEW = 16
 class Deliveries:
     """The events of one slice, window by window.
 
-    ``steps, clocks, topics, sequences`` are lists of the present window, one entry per delivery; records are taken topic by topic, in order.
+    ``first`` is the number of the present window's first event; ``steps, clocks, topics, sequences`` are lists of it, one entry per
+    delivery; records are taken topic by topic, in order.
 
     Args:
-        ahead: the loop whose events these are.
         names: topic by number.
     """
 
-    def __init__(self, ahead: LoopRunner | None, names: Sequence[str]) -> None:
-        self.ahead = ahead
+    def __init__(self, names: Sequence[str]) -> None:
+        self.ahead: LoopRunner | Handed | None = None
         self.names = list(names)
         self.steps: list[int] = []
         self.clocks: list[int] = []
@@ -38,20 +38,21 @@ class Deliveries:
         self._run_ends: list[int] = []
         self._found: list[list[Any]] = [[] for _ in names]
         self._at = [0] * len(self.names)
-        self._loaded = self._count = self._base = self._records = 0
+        self.first = self._loaded = self._count = self._base = self._records = 0
 
-    def begin(self, feeds: Sequence[Feed], base: int, count: int) -> None:
-        """Start on the slice of ``count`` records that the ahead loop has run; ``base`` is the number of records consumed before it."""
+    def begin(self, feeds: Sequence[Feed], base: int, count: int, ahead: LoopRunner | Handed | None) -> None:
+        """Start on the slice of ``count`` records; ``base`` is the number of records consumed before it, ``ahead`` what the ahead loop left."""
+        self.ahead = ahead
         self._feeds = feeds
         self._base = base
         self._records = count
         self._loaded = 0
-        self._count = self.ahead.status[EVENT_COUNT] if self.ahead is not None else 0
+        self._count = self.ahead.event_count if self.ahead is not None else 0
 
     def next_window(self) -> bool:
         """Load the next window, empty if nothing is left; True if it is the last one."""
         first, last = self._loaded, min(self._loaded + WINDOW, self._count)
-        self._loaded = last
+        self._loaded, self.first = last, first
         if first == last:
             self.steps, self.clocks, self.topics, self.sequences = [], [], [], []
         elif last - first <= FEW:
@@ -75,6 +76,10 @@ class Deliveries:
         at = self._at[number]
         self._at[number] = at + 1
         return self._found[number][at]
+
+    def skip(self, number: int, count: int) -> None:
+        """The topic's next records were delivered otherwise."""
+        self._at[number] += count
 
     def give_back(self, number: int, count: int) -> None:
         """The last ``count`` records taken were not delivered."""

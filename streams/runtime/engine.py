@@ -1,18 +1,21 @@
 """The fused engine: executes slices of merged input through every stage, and holds nothing but state.
 
-No files, no clock, no threads. For each slice:
+No files, no clock, no threads of its own. For each slice:
 
 1. the *ahead* loop runs the kernel stages that have no ledger upstream over the whole slice and leaves events for the ledgers;
 2. the driver hands events, timers and the venue's reports to the ledgers in the order
    (record, timers before it first; deadline; stage rank), each consequence drained depth-first;
 3. the *stepped* loop (the venue) is advanced only to the position at which a ledger acts next, and to the slice's end.
+
+Step 1 has nothing of steps 2 and 3 upstream: :meth:`Engine.run_ahead` of a slice may run on another thread while :meth:`Engine.run_ledgers` of the
+slice before it runs, if what it left is handed over in between (``overlap.py``).
 """
 
 from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import length_hint
 from typing import Any
 
@@ -21,13 +24,14 @@ import numpy as np
 
 from schemas import records
 from schemas.catalogue import topic as topic_of
-from schemas.codec import codec
+from schemas.codec import Packed, codec
 from schemas.errors import ShrivenError
 from streams.numeric import book as book_module
 from streams.runtime.context import StageContext
 from streams.runtime.deliveries import Deliveries
 from streams.runtime.failures import BadEmission, StageFailed, bad_emission, failure
 from streams.runtime.feed import Feed
+from streams.runtime.handed import Handed
 from streams.runtime.loop import (
     ACTIVE,
     COMMAND_CLOCK,
@@ -59,7 +63,7 @@ class _Encoded:
     __slots__ = ("count", "parts")
 
     def __init__(self) -> None:
-        self.parts: list[bytes] = []
+        self.parts: list[Any] = []
         self.count = 0
 
 
@@ -83,18 +87,22 @@ class Engine:
         stamped = {topic: number for topic, number in self._number.items() if topology.ledger_readers(topic)}
         self.ahead = LoopRunner(topology.ahead, topology.feeds, stamped, (), topology.books, topology.salt) if topology.ahead else None
         self.stepped = (
-            LoopRunner(topology.stepped, topology.feeds, {}, topology.stepped[0].module.OUTPUTS, topology.stepped_books, topology.salt)
+            LoopRunner(
+                topology.stepped, topology.feeds, {}, topology.stepped[0].module.OUTPUTS, topology.stepped_books, topology.salt, topology.express
+            )
             if topology.stepped
             else None
         )
+        self._express: Any = topology.express
+        self._express_numbers = [self._number[topic] for topic in self._express.topics] if self._express is not None else []
         self._venue_rank = topology.stepped[0].rank if topology.stepped else -1
         self._venue_status: Any = self.stepped.status if self.stepped is not None else np.zeros(CONTROL_LENGTH, np.int64).data
-        self._deliveries = Deliveries(self.ahead, self._names)
+        self._deliveries = Deliveries(self._names)
         self.ledgers = list(topology.ledgers)
         self._with_timer = [(stage.rank, stage.ledger) for stage in self.ledgers if hasattr(stage.ledger, "on_timer")]
         self.lists: dict[str, list[Any]] = {topic: [] for topic in self.topics if self.ahead is None or topic not in self.ahead.rows}
         self._encoded = {topic: _Encoded() for topic in self.lists}
-        self._encoders = [(self._encoded[topic], codec(topic_of(topic).record).encode_trusted, waiting) for topic, waiting in self.lists.items()]
+        self._encoders = [(self._encoded[topic], codec(topic_of(topic).record), waiting) for topic, waiting in self.lists.items()]
         self._bind()
 
     def _bind(self) -> None:
@@ -136,6 +144,7 @@ class Engine:
         """Call the observer with every record a ledger emits to the topic, as it is emitted."""
         kind = getattr(records, topic_of(topic).record)
         keep = self._sinks[kind]
+        self._express = None  # what it does is not seen record by record
 
         def both(record: Any) -> None:
             keep(record)
@@ -151,23 +160,48 @@ class Engine:
             StageFailed: a ledger raised.
             CapacityExceeded: a bounded state is full.
         """
+        self.run_ahead(piece, feeds)
+        self.run_ledgers(piece, feeds, self.ahead)
+
+    def run_ahead(self, piece: Slice, feeds: Sequence[Feed]) -> None:
+        """Step 1 of a slice: the kernels with no ledger upstream.
+
+        Raises:
+            CapacityExceeded: a bounded state is full.
+        """
+        ahead = self.ahead
+        if ahead is None:
+            return
+        try:
+            ahead.attach(piece, feeds)
+            ahead.advance(piece.length, NEVER)
+        except ShrivenError as problem:
+            problem.text = f"{problem.text}; at {_where(piece, feeds, ahead.status[CURSOR] - 1)}"
+            problem.args = (problem.text,)
+            raise
+        except (Exception, SystemExit) as problem:
+            raise failure(problem, _where(piece, feeds, ahead.status[CURSOR] - 1), ahead.status[PRESENT]) from problem
+
+    def run_ledgers(self, piece: Slice, feeds: Sequence[Feed], ahead: LoopRunner | Handed | None) -> None:
+        """Steps 2 and 3 of a slice that the ahead loop has run; ``ahead`` holds what it left.
+
+        Raises:
+            StageFailed: a ledger raised.
+            CapacityExceeded: a bounded state is full.
+        """
         self._piece = piece
         self._feeds = feeds
+        self._books = ahead.books if ahead is not None else None
         self._length = piece.length
         self._clock = piece.clock[: self._length]
         self._last_clock = int(self._clock[-1]) if self._length else 0
         self._base = self.consumed
         self._limit = 0
         self._limit_clock = -1
-        self._runs_ahead = True
         try:
-            if self.ahead is not None:
-                self.ahead.attach(piece, feeds)
-                self.ahead.advance(self._length, NEVER)
-            self._runs_ahead = False
             if self.stepped is not None:
                 self.stepped.attach(piece, feeds)
-            self._drive()
+            self._drive(ahead)
             if self.stepped is not None:
                 self.stepped.advance(self._length, NEVER)
             if piece.ended:
@@ -175,22 +209,18 @@ class Engine:
         except BadEmission:
             raise
         except ShrivenError as problem:
-            problem.text = f"{problem.text}; at {self._where()}"
+            problem.text = f"{problem.text}; at {self._where_ledgers_are()}"
             problem.args = (problem.text,)
             raise
         except (Exception, SystemExit) as problem:
-            raise failure(problem, self._where(), self.context.clock) from problem
+            raise failure(problem, self._where_ledgers_are(), self.context.clock) from problem
         self.consumed += piece.count
         if self._length:
             self.present = int(self._clock[-1])
 
-    def _where(self) -> str:
-        """The input record whose consequences are being executed."""
-        position = (self.ahead.status[CURSOR] if self.ahead and self._runs_ahead else self.context.sequence - self._base) - 1
-        if self.ended or position >= self._piece.count or not self._piece.count:
-            return "the end of input"
-        feed = self._feeds[int(self._piece.origin[max(0, position)])]
-        return f"{feed.topic} offset {feed.offset_at(int(self._piece.index[max(0, position)]))}"
+    def _where_ledgers_are(self) -> str:
+        position = self._piece.count if self.ended else self.context.sequence - self._base - 1
+        return _where(self._piece, self._feeds, position)
 
     def _next_timer(self) -> tuple[int, int, int, Any]:
         """The earliest ledger timer in the slice: (step, clock, rank, ledger); step NO_STEP if none is due in it."""
@@ -205,13 +235,19 @@ class Engine:
             return NO_STEP, 0, 0, None
         return 2 * place, max(deadline, self.context.clock), rank, ledger
 
-    def _drive(self) -> None:
+    def _drive(self, ahead: LoopRunner | Handed | None) -> None:
         """Hand everything over, a window of events at a time."""
-        self._deliveries.begin(self._feeds, self._base, self._piece.count)
+        self._deliveries.begin(self._feeds, self._base, self._piece.count, ahead)
+        self._may_ride = self._express is not None and ahead is not None and self._piece.count >= self._express.records_min
+        if self._may_ride and self.stepped is not None and ahead is not None:
+            self._express.begin()
+            for name, array in (("window", ahead.events), ("signals", ahead.rows["signals"]), ("marks", ahead.rows["md.marks"])):
+                self.stepped.context.put(f"express_{name}", array)
         last = False
         while not last:
             last = self._deliveries.next_window()
             self._drive_window(last)
+        self._take_back()
 
     def _drive_window(self, last: bool) -> None:
         """Hand the window's events, ledger timers and reports over in order; after the last window, what is due before the slice's end."""
@@ -227,6 +263,7 @@ class Engine:
         deadline, due = -1, None
         timer_step, timer_clock, timer_rank, timer_ledger = self._next_timer()
         turns, quiet = 0, True
+        rides, riders = self._may_ride, self._express_numbers
         while True:
             turns += 1
             if not turns & FLUSH_MASK:
@@ -244,6 +281,17 @@ class Engine:
                 else:
                     limit, limit_clock = length, NEVER
                     self._skip_ahead()
+            if rides:
+                if not timer_first and position < total and topics[position] in riders and self._express.is_ready(context):
+                    reached, delivered_to_ledgers = self._ride(position, timer_step, timer_clock)
+                    if reached > position or delivered_to_ledgers:
+                        position, quiet = reached, True
+                        if delivered_to_ledgers:
+                            timer_step, timer_clock, timer_rank, timer_ledger = self._next_timer()
+                            deadline = -1
+                        continue
+                if self._express.is_lent and (position < total or timer_first or last):
+                    self._take_back()
             if status[ACTIVE] and advance(limit, limit_clock) == DELIVERED:
                 self._limit = status[CURSOR]
                 self._limit_clock = context.clock = status[PRESENT]
@@ -288,6 +336,48 @@ class Engine:
             if earliest != deadline or first is not due:
                 deadline, due = earliest, first
                 timer_step, timer_clock, timer_rank, timer_ledger = self._next_timer()
+
+    def _ride(self, position: int, timer_step: int, timer_clock: int) -> tuple[int, bool]:
+        """Do a run of events without the ledgers; returns the next position, and whether the ledgers were given anything on the way."""
+        express, stepped, deliveries, context = self._express, self.stepped, self._deliveries, self.context
+        assert stepped is not None and stepped.express is not None
+        if not express.has_ridden:
+            self._encode_lists()
+        lane = express.lane
+        lane["at"], lane["total"], lane["first"] = position, len(deliveries.steps), deliveries.first
+        lane["signal_topic"], lane["mark_topic"] = self._express_numbers
+        lane["timer_step"], lane["timer_clock"], lane["base"], lane["records"] = timer_step, timer_clock, self._base, self._piece.count
+        lane["limit"], lane["limit_clock"], lane["clock"], lane["sequence"] = self._limit, self._limit_clock, context.clock, context.sequence
+        lane["signals"] = lane["marks"] = 0
+        stepped.express(stepped.packed)
+        self._limit, self._limit_clock, context.clock, context.sequence = (
+            int(lane["limit"]), int(lane["limit_clock"]), int(lane["clock"]), int(lane["sequence"]),
+        )  # fmt: skip
+        for number, name in zip(self._express_numbers, ("signals", "marks"), strict=True):
+            deliveries.skip(number, int(lane[name]))
+        reached, outcome = int(lane["at"]), int(lane["outcome"])
+        express.rode(reached - position)
+        if outcome == express.FAULT:
+            stepped.raise_fault()
+            raise AssertionError("an idle venue delivered a report")
+        if outcome == express.FULL:
+            self._take_back()
+            return reached, True
+        if outcome == express.REPORTS:
+            self._take_back()
+            self.context.pending.extend(stepped.delivered()[int(lane["handled"]) :])
+            self._drain()
+            return reached, True
+        return reached, False
+
+    def _take_back(self) -> None:
+        """The ledgers have their states again, and the records made meanwhile their place in the output."""
+        if self._express is None or not self._express.is_lent:
+            return
+        for topic, body, count in self._express.take_back(self.context):
+            encoded = self._encoded[topic]
+            encoded.parts.append(body)
+            encoded.count += count
 
     def _place(self, step: int, clock: int) -> None:
         """Where the venue must be when a command comes of this event: past the record that led to it, or before a timer's first later one."""
@@ -341,8 +431,8 @@ class Engine:
 
         Both books are a function of the same records, so nothing but time depends on whether it does.
         """
-        stepped, ahead, piece = self.stepped, self.ahead, self._piece
-        if stepped is None or ahead is None or ahead.books is None or stepped.status[ACTIVE]:
+        stepped, books, piece = self.stepped, self._books, self._piece
+        if stepped is None or books is None or stepped.status[ACTIVE]:
             return
         done, end = stepped.status[CURSOR], piece.count
         state = stepped.stages[0].state
@@ -351,7 +441,7 @@ class Engine:
         own = np.isin(piece.source[done:end], stepped.codes)
         if own.any():
             state.clock[0] = piece.clock[done + int(np.flatnonzero(own)[-1])]
-        for mine, theirs in zip(stepped.books, ahead.books, strict=True):
+        for mine, theirs in zip(stepped.books, books, strict=True):
             mine[...] = theirs
         stepped.status[CURSOR] = end
         stepped.status[PRESENT] = int(piece.clock[end - 1])
@@ -390,33 +480,57 @@ class Engine:
                     self._drain()
 
     def _encode_lists(self) -> None:
-        """Encode what ledgers emitted so far: a few hundred records at a time stay in the processor's cache, a batch of them does not."""
-        for encoded, encode, waiting in self._encoders:
+        """Pack what ledgers emitted so far: a few hundred records at a time stay in the processor's cache, a batch of them does not."""
+        for encoded, coder, waiting in self._encoders:
             if waiting:
                 try:
-                    encoded.parts.append(encode(waiting))
+                    encoded.parts.append(coder.pack_trusted(waiting))
                 except ShrivenError as problem:
-                    raise bad_emission(waiting, encode, problem) from problem
+                    raise bad_emission(waiting, coder.encode_trusted, problem) from problem
                 encoded.count += len(waiting)
                 waiting.clear()
 
     def take_outputs(self) -> list[tuple[str, Any, int]]:
-        """(topic, body, count) of everything emitted since the last call, in catalogue order; empty topics left out."""
-        taken: list[tuple[str, Any, int]] = []
+        """(topic, body, count) of everything emitted since the last call, in catalogue order; empty topics left out.
+
+        Raises:
+            BadEmission: a ledger emitted what its schema does not allow.
+        """
+        return [(topic, body_of(parts), count) for topic, parts, count in self.take_parts()]
+
+    def take_parts(self, ahead: Mapping[str, tuple[Any, int]] | None = None) -> list[tuple[str, list[Any], int]]:
+        """The same in parts, of which ``body_of`` makes a body on whatever thread.
+
+        Args:
+            ahead: (body, count) by topic of what the ahead loop made, where that was handed over and encoded already.
+        """
+        taken: list[tuple[str, list[Any], int]] = []
         self._encode_lists()
+        if ahead is None:
+            ahead = self.encode_ahead(self.ahead)
         for topic in self.topics:
             if topic in self.lists:
                 encoded = self._encoded[topic]
                 if encoded.count:
-                    taken.append((topic, encoded.parts[0] if len(encoded.parts) == 1 else b"".join(encoded.parts), encoded.count))
+                    taken.append((topic, encoded.parts, encoded.count))
                     encoded.parts, encoded.count = [], 0
-            elif self.ahead is not None:
-                count = int(self.ahead.counts[topic][0])
-                if count:
-                    taken.append((topic, codec(topic_of(topic).record).encode_rows(self.ahead.rows[topic], count), count))
-        if self.ahead is not None:
-            self.ahead.clear_rows()
+            elif topic in ahead:
+                body, count = ahead[topic]
+                taken.append((topic, [body], count))
         return taken
+
+    def encode_ahead(self, ahead: LoopRunner | Handed | None) -> dict[str, tuple[Any, int]]:
+        """(body, count) by topic of what the ahead loop made; a loop's rows are forgotten then."""
+        if ahead is None:
+            return {}
+        found: dict[str, tuple[Any, int]] = {}
+        for topic, rows in ahead.rows.items():
+            count = ahead.count_of(topic)
+            if count:
+                found[topic] = codec(topic_of(topic).record).encode_rows(rows, count), count
+        if isinstance(ahead, LoopRunner):
+            ahead.clear_rows()
+        return found
 
     def stage_states(self) -> list[tuple[str, bytes]]:
         """Canonical bytes of every stage's state, in stage order, and of the driver's own."""
@@ -477,6 +591,29 @@ class Engine:
             if loop is not None:
                 loop.control[PRESENT] = value
                 loop.refresh()
+
+
+def body_of(parts: Sequence[Any]) -> Any:
+    """The body that the parts of a topic make.
+
+    Raises:
+        BadEmission: a ledger emitted what its schema does not allow.
+    """
+    bodies: list[Any] = []
+    for part in parts:
+        try:
+            bodies.append(part.body() if isinstance(part, Packed) else part)
+        except ShrivenError as problem:
+            raise bad_emission(part.records(), part.codec.encode_trusted, problem) from problem
+    return bodies[0] if len(bodies) == 1 else b"".join(bodies)
+
+
+def _where(piece: Slice, feeds: Sequence[Feed], position: int) -> str:
+    """The input record at this place of the slice, whose consequences are being executed."""
+    if position >= piece.count or not piece.count:
+        return "the end of input"
+    feed = feeds[int(piece.origin[max(0, position)])]
+    return f"{feed.topic} offset {feed.offset_at(int(piece.index[max(0, position)]))}"
 
 
 def _restore_arrays(state: Any, content: bytes) -> None:

@@ -1,10 +1,15 @@
 """Batches: inputs merged (or repeated from a journal), executed, and everything that came out with its digests. No files are written here.
 
 The task, recovery and verify all run this one class; what differs is where the order comes from and what is done with the result.
+
+A batch is made in two steps: :meth:`Execution.prepare` (inputs decoded, merged and digested; the ahead loop; its outputs encoded and digested) and
+:meth:`Execution.finish` (ledgers and venue; their outputs). Nothing of the first depends on the second, so with ``overlaps`` the next batch may be
+prepared on another thread while this one is finished; one at a time each, and never two batches ahead.
 """
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,11 +21,13 @@ from schemas.codec import codec
 from schemas.errors import BadData
 from schemas.records import DeadLetter
 from streams.log.local import LocalLog
-from streams.runtime.engine import Engine
+from streams.runtime.engine import Engine, body_of
 from streams.runtime.feed import Feed
+from streams.runtime.handed import Handed
 from streams.runtime.journal import InputEntry
 from streams.runtime.loop import SKIP
 from streams.runtime.merge import Merger, Slice
+from streams.runtime.runner import LoopRunner
 from streams.runtime.topology import Topology
 
 Array = np.ndarray[Any, Any]
@@ -57,6 +64,30 @@ class Batch(msgspec.Struct, frozen=True):
     clock: int
     consumed: int
     ended: bool
+
+
+class Prepared:
+    """A batch before its ledgers.
+
+    Attributes:
+        piece, feeds: the slice, and the feeds whose rows it points to.
+        elements, inputs, letters: the order, the digests of what was consumed, the dead letters.
+        ahead: what the ahead loop left for the ledgers.
+        outputs: what the ahead loop made, by topic.
+        consumed, clock: behind the batch.
+    """
+
+    __slots__ = ("ahead", "clock", "consumed", "elements", "feeds", "inputs", "letters", "outputs", "piece")
+
+    piece: Slice
+    feeds: Sequence[Feed]
+    elements: Array
+    inputs: list[InputEntry]
+    letters: list[DeadLetter]
+    ahead: LoopRunner | Handed | None
+    outputs: dict[str, Output]
+    consumed: int
+    clock: int
 
 
 class Judge:
@@ -103,37 +134,108 @@ class Execution:
         self.feeds = [Feed(source.reader(topic), topic, code, judge) for code, topic in enumerate(topology.feeds)]
         self.merger = Merger(self.feeds, end_time)
         self.outputs = [*topology.outputs, DEAD_LETTERS]
-        self._piece = Slice(1 << 12)
+        self._piece, self._other_piece = Slice(1 << 12), Slice(1 << 12)
         self._dead_letters = codec("DeadLetter")
+
+    _overlaps = False
+    _consumed = _clock = 0
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether a batch may be prepared while the one before is finished."""
+        return self._overlaps
+
+    @overlaps.setter
+    def overlaps(self, value: bool) -> None:
+        self._overlaps = value
+        self._consumed, self._clock = self.engine.consumed, self.engine.present
+        for feed in self.feeds:
+            feed.keeps_consumed = value
+
+    @property
+    def prepared(self) -> int:
+        """Input records prepared since genesis."""
+        return self._consumed if self._overlaps else self.engine.consumed
 
     def next_batch(self, wanted: int) -> Batch:
         """Execute the next ``wanted`` input records, fewer at the end of the inputs."""
-        if wanted > len(self._piece.index) - 1:
-            self._piece = Slice(wanted)
-        self.merger.take(self._piece, wanted, self.engine.present)
-        return self._execute()
+        return self.finish(self.prepare(wanted))
 
     def repeat_batch(self, elements: Array) -> Batch:
         """Execute the input records a journal's elements name, in their order."""
-        self.merger.repeat(self._piece, elements, self.engine.present)
-        return self._execute()
+        return self.finish(self.prepare_again(elements))
+
+    def prepare(self, wanted: int) -> Prepared:
+        """The first step of the next ``wanted`` input records, fewer at the end of the inputs."""
+        self._next_piece()
+        if wanted > len(self._piece.index) - 1:
+            self._piece = Slice(wanted)
+        self.merger.take(self._piece, wanted, self._clock)
+        return self._prepare(self._piece)
+
+    def prepare_again(self, elements: Array) -> Prepared:
+        """The first step of the input records a journal's elements name, in their order."""
+        self._next_piece()
+        self.merger.repeat(self._piece, elements, self._clock)
+        return self._prepare(self._piece)
+
+    def _next_piece(self) -> None:
+        """Where batches overlap, the slice of the one before stays as it is."""
+        if self._overlaps:
+            self._piece, self._other_piece = self._other_piece, self._piece
+        else:
+            self._consumed, self._clock = self.engine.consumed, self.engine.present
 
     def _execute(self) -> Batch:
-        piece, feeds = self._piece, self.feeds
-        elements = self.merger.elements(piece)
-        self.engine.execute(piece, feeds)
-        taken = self.engine.take_outputs()
-        letters = self._letters()
-        if letters:
-            taken.append((DEAD_LETTERS, self._dead_letters.encode_records(letters), len(letters)))
-        outputs = [Output(topic, body, count, hashlib.sha256(body).digest()) for topic, body, count in taken]
-        counts = np.bincount(piece.origin[: piece.count], minlength=len(feeds)) if piece.count else np.zeros(len(feeds), np.int64)
-        inputs = [InputEntry(feed.code, int(counts[feed.code]), feed.consume(int(counts[feed.code]))) for feed in feeds if counts[feed.code]]
-        return Batch(elements, inputs, outputs, self.engine.present, self.engine.consumed, piece.ended)
+        """Both steps of the slice that is filled."""
+        self._consumed, self._clock = self.engine.consumed, self.engine.present
+        return self.finish(self._prepare(self._piece))
 
-    def _letters(self) -> list[DeadLetter]:
+    def _prepare(self, piece: Slice) -> Prepared:
+        engine, feeds = self.engine, self.feeds
+        made = Prepared()
+        made.piece = piece
+        made.elements = self.merger.elements(piece)
+        engine.run_ahead(piece, feeds)
+        made.feeds = [copy.copy(feed) for feed in feeds] if self._overlaps else feeds
+        made.ahead = engine.ahead
+        if self._overlaps and engine.ahead is not None:
+            made.ahead = engine.ahead.hand_over(with_books=engine.ahead.books is not None and engine.stepped is not None)
+        made.outputs = {topic: _output(topic, body, count) for topic, (body, count) in engine.encode_ahead(made.ahead).items()}
+        made.letters = self._letters(piece)
+        counts = np.bincount(piece.origin[: piece.count], minlength=len(feeds)) if piece.count else np.zeros(len(feeds), np.int64)
+        made.inputs = [InputEntry(feed.code, int(counts[feed.code]), feed.consume(int(counts[feed.code]))) for feed in feeds if counts[feed.code]]
+        self._consumed += piece.count
+        if piece.length:
+            self._clock = int(piece.clock[piece.length - 1])
+        made.consumed, made.clock = self._consumed, self._clock
+        return made
+
+    def finish(self, made: Prepared) -> Batch:
+        """The second step of a batch."""
+        return self.run_ledgers(made)()
+
+    def run_ledgers(self, made: Prepared) -> Callable[[], Batch]:
+        """The second step of a batch but for encoding: its ledgers and the venue. What is returned encodes and digests, on whatever thread."""
+        engine = self.engine
+        engine.run_ledgers(made.piece, made.feeds, made.ahead)
+        bodies = {topic: (output.body, output.count) for topic, output in made.outputs.items()}
+        parts = engine.take_parts(bodies)
+        if isinstance(made.ahead, Handed) and engine.ahead is not None:
+            engine.ahead.give_back(made.ahead)
+        elements, inputs, letters, ahead, ended = made.elements, made.inputs, made.letters, made.outputs, made.piece.ended
+        clock, consumed = engine.present, engine.consumed
+
+        def encoded() -> Batch:
+            outputs = [ahead.get(topic) or _output(topic, body_of(found), count) for topic, found, count in parts]
+            if letters:
+                outputs.append(_output(DEAD_LETTERS, self._dead_letters.encode_records(letters), len(letters)))
+            return Batch(elements, inputs, outputs, clock, consumed, ended)
+
+        return encoded
+
+    def _letters(self, piece: Slice) -> list[DeadLetter]:
         """Dead letters for the slice's bad records, in order."""
-        piece = self._piece
         letters: list[DeadLetter] = []
         skipped = np.flatnonzero(piece.source[: piece.count] == SKIP)
         bad = np.zeros(len(skipped), bool)
@@ -161,7 +263,7 @@ class Execution:
         return [[feed.next_offset, feed.maximum_consumed] for feed in self.feeds]
 
     def seek(self, positions: list[list[int]]) -> None:
-        """Go on as if everything before these positions had been consumed."""
+        """Go on as if everything before these positions had been consumed; the engine has the state behind them."""
         for feed, (offset, maximum) in zip(self.feeds, positions, strict=True):
             feed.seek(offset, maximum)
 
@@ -182,6 +284,10 @@ class Execution:
                     f"{self.feeds[code].end_offset if code < len(places) else 0}; give the recording the run was made from with --input"
                 )
             places[code] = last + 1
+
+
+def _output(topic: str, body: Any, count: int) -> Output:
+    return Output(topic, body, count, hashlib.sha256(body).digest())
 
 
 ProgressCallback = Callable[[int, int], None]

@@ -31,7 +31,8 @@ class Feed:
 
     Offsets are consecutive (``offsets`` is None) or, where transactions left holes, listed row by row.
 
-    ``generation`` grows whenever an array may have been replaced. ``rows[first:count]`` are decoded and not consumed; ``keys`` holds the
+    ``generation`` grows whenever an array may have been replaced. With ``keeps_consumed`` a shallow copy stays valid over one :meth:`compact`.
+    ``rows[first:count]`` are decoded and not consumed; ``keys`` holds the
     running maximum of event time within the partition, ``status``
     0 for a good record. Rows stay where they are until :meth:`compact`, so indices into them live as long as a batch.
 
@@ -40,6 +41,8 @@ class Feed:
         code: place among the inputs, which is the merge rank.
         judge: marks bad rows: ``judge(rows or records, keys_before, status)``.
     """
+
+    keeps_consumed = False
 
     def __init__(self, reader: TopicReader, topic: str, code: int, judge: Callable[[Feed, int, int], None] | None = None) -> None:
         self.topic = topic
@@ -56,6 +59,7 @@ class Feed:
         self.offsets: Array | None = None
         self.running_maximum = 0
         self.generation = 0
+        self._spare: tuple[Array, ...] = ()
         self._reset()
 
     def _reset(self) -> None:
@@ -202,19 +206,23 @@ class Feed:
         if not self.first:
             return
         self._maximum_before = int(self.keys[self.first - 1])
+        before = (self.body, self.ends, self.keys, self.status, self.rows, self.levels)
+        if self.keeps_consumed:
+            self._take_spare(before)
+        body, ends, keys, status, rows, levels = before
         kept = slice(self.first, self.count)
-        start = int(self.ends[self.first - 1])
+        start = int(ends[self.first - 1])
         length = self.count - self.first
         body_length = self.body_length - start
-        self.body[:body_length] = self.body[start : self.body_length].copy()
-        self.ends[:length] = self.ends[kept] - start
-        self.keys[:length] = self.keys[kept].copy()
-        self.status[:length] = self.status[kept].copy()
+        self.body[:body_length] = body[start : self.body_length].copy()
+        self.ends[:length] = ends[kept] - start
+        self.keys[:length] = keys[kept].copy()
+        self.status[:length] = status[kept].copy()
         if self.is_columnar:
-            self.rows[:length] = self.rows[kept].copy()
+            self.rows[:length] = rows[kept].copy()
             if self.has_levels:
                 dropped = int(self.rows["first_level"][0]) if length else self.level_count
-                self.levels[: self.level_count - dropped] = self.levels[dropped : self.level_count].copy()
+                self.levels[: self.level_count - dropped] = levels[dropped : self.level_count].copy()
                 self.rows["first_level"][:length] -= dropped
                 self.level_count -= dropped
         else:
@@ -224,6 +232,15 @@ class Feed:
             self.offset_of_zero += self.first
         else:
             self.offset_of_zero = int(self.offsets[self.first - 1]) + 1
+            self.offsets = self.offsets.copy() if self.keeps_consumed else self.offsets
             self.offsets[:length] = self.offsets[kept].copy()
         self.count = length
         self.first = 0
+
+    def _take_spare(self, before: tuple[Array, ...]) -> None:
+        """Go on in the arrays of the last but one time, so that what was consumed stays where it is for those who still read it."""
+        spare = self._spare or tuple(np.empty_like(array) for array in before)
+        self._spare = before
+        self.generation += 1
+        grown = (_grown(array, 0, len(now)) for array, now in zip(spare, before, strict=True))
+        self.body, self.ends, self.keys, self.status, self.rows, self.levels = grown

@@ -72,15 +72,24 @@ class LoopText:
         numbers: topic -> number, for topics whose rows ledgers consume (stamped as events).
         delivered: topics whose rows end the call at once (the venue's reports).
         has_books: whether a set of books is part of the context.
+        express: writes an entry more, ``express``; None: there is none.
     """
 
     def __init__(
-        self, stages: Sequence[KernelStage], feeds: Sequence[str], numbers: dict[str, int], delivered: Sequence[str], has_books: bool
+        self,
+        stages: Sequence[KernelStage],
+        feeds: Sequence[str],
+        numbers: dict[str, int],
+        delivered: Sequence[str],
+        has_books: bool,
+        express: Any = None,
     ) -> None:
+        self.express = express
         self.stages = list(stages)
         self.feeds = list(feeds)
         self.numbers = numbers
         self.delivered = list(delivered)
+        self.decorator = "borrowing_kernel" if delivered else "unlocked_borrowing_kernel"  # one that is stepped is called for every order
         self.has_books = has_books
         self.commands = [topic for stage in self.stages for topic in stage.module.INPUTS if topic_of(topic).kind == "order" and topic not in feeds]
         self.outputs = [topic for stage in self.stages for topic in stage.module.OUTPUTS]
@@ -120,12 +129,14 @@ class LoopText:
         """The module's text, for arrays that lie in the context at ``places``."""
         self.lines = []
         self._header(dtypes)
-        self._put(0, "@borrowing_kernel")
+        self._put(0, f"@{self.decorator}")
         self._put(0, "def run(packed):")
         self._arrays(places, dimensions)
         self._body()
         for topic in self.commands:
             self._command(places, dimensions, topic)
+        if self.express is not None:
+            self._express(places, dimensions)
         return "\n".join(self.lines) + "\n"
 
     def _put(self, depth: int, line: str) -> None:
@@ -135,7 +146,7 @@ class LoopText:
         put = self._put
         put(0, '"""A fused loop, generated from a topology."""')
         put(0, "import numpy as np")
-        put(0, "from streams.numeric.borrowing import borrowing_kernel")
+        put(0, f"from streams.numeric.borrowing import {', '.join(sorted({'borrowing_kernel', self.decorator}))}")
         put(0, "from streams.numeric.outputs import outputs_type")
         put(0, "from streams.runtime.pointers import view")
         if self.has_books:
@@ -147,6 +158,8 @@ class LoopText:
             put(0, "from schemas.msgpack import write_rows")
             for topic in self.delivered:
                 put(0, f"{_identifier(topic)}_size = {dtypes[f'rows_{_identifier(topic)}'].itemsize}")
+        for line in self.express.header if self.express is not None else ():
+            put(0, line)
         for stage in self.stages:
             put(0, f"import {stage.module.__name__} as {stage.name}_module")
             put(0, f"{stage.name}_State = {stage.name}_module.State")
@@ -199,6 +212,19 @@ class LoopText:
             put(1, f"{stage.name}.clock[0] = present")
             put(1, f"{stage.name}_{handler_name(topic)}({stage.name}, {books}command_{_identifier(topic)}[0], {stage.name}_out)")
         self._status()
+
+    def _express(self, places: dict[str, int], dimensions: dict[str, int]) -> None:
+        """An entry that does a run of events without the ledgers."""
+        self._put(0, "@borrowing_kernel")
+        self._put(0, "def express(packed):")
+        self._arrays(places, dimensions)
+        numbers: dict[str, int | str] = {
+            "ACTIVE": ACTIVE, "LIMIT": LIMIT, "LIMIT_CLOCK": LIMIT_CLOCK, "OUTCOME": OUTCOME, "CURSOR": CURSOR, "PRESENT": PRESENT,
+            "DELIVERED_COUNT": DELIVERED_COUNT, "DONE": DONE, "DELIVERED": DELIVERED, "FAULT": FAULT, "NEVER": NEVER,
+        }  # fmt: skip
+        most = self.rows_needed()[0][self.delivered[0]]
+        names = {"venue": self.stages[0].name, "reports_most": most, "books": "books, " if self.has_books else "", "faults": self._faults()}
+        self.express.write(self._put, numbers | names)
 
     def _status(self) -> None:
         """Tell the owner whether anything is under way, and whether a stage is at fault."""

@@ -16,6 +16,7 @@ from schemas.codec import NO_LEVELS, codec
 from schemas.errors import CapacityExceeded, WrongUse
 from schemas.shapes import snake
 from streams.runtime.feed import Feed
+from streams.runtime.handed import Handed
 from streams.runtime.loop import (
     CONTROL_LENGTH,
     CURSOR,
@@ -69,17 +70,25 @@ class LoopRunner:
         delivered: topics whose rows end a call at once.
         books: the stages' books, or None.
         salt: digest of code the loop's text does not name (a user's file).
+        express: what does runs of events without the ledgers, in an entry of this loop; None: nothing.
     """
 
     def __init__(
-        self, stages: Sequence[KernelStage], feeds: Sequence[str], numbers: dict[str, int], delivered: Sequence[str], books: Any, salt: bytes
+        self,
+        stages: Sequence[KernelStage],
+        feeds: Sequence[str],
+        numbers: dict[str, int],
+        delivered: Sequence[str],
+        books: Any,
+        salt: bytes,
+        express: Any = None,
     ) -> None:
         self.stages = list(stages)
         self.books = books
         self.context = Context()
         self.control = np.zeros(CONTROL_LENGTH, np.int64)
         self.events = np.zeros(ROWS_AT_START, EVENT)
-        text = LoopText(self.stages, feeds, numbers, delivered, books is not None)
+        text = LoopText(self.stages, feeds, numbers, delivered, books is not None, express)
         self._needs, self._events_needed = text.rows_needed()
         self.codes = [code for code, topic in enumerate(feeds) if text.consumers(topic)]
         self.used_feeds = [topic for topic in feeds if text.consumers(topic)]
@@ -123,13 +132,19 @@ class LoopRunner:
             enter(f"count_{_name(topic)}", self.counts[topic])
         for topic in text.delivered:
             self._deliver_through(topic, enter)
+        if express is not None:
+            enter("express_window", np.zeros(0, EVENT))
+            for name, array in express.arrays.items():
+                enter(name, array)
         module = load_module(text.write(self.context.places, self.context.dimensions, dtypes), salt)
         self._run = module.run
         self.commands = {topic: getattr(module, handler_name(topic)) for topic in text.commands}
+        self.express = module.express if express is not None else None  # compiled when first called: many runs never do
         self.packed = self.context.packed
         self.status = self.control.data
         self._attached: Slice | None = None
         self._attached_key = -1
+        self._spare: list[Handed] = []
         self._compile()
 
     def _compile(self) -> None:
@@ -235,6 +250,37 @@ class LoopRunner:
             events[: len(self.events)] = self.events
             self.events = events
             self.context.put("events", events)
+
+    @property
+    def event_count(self) -> int:
+        """Deliveries to ledgers that the present slice has led to."""
+        return int(self.status[EVENT_COUNT])
+
+    def count_of(self, topic: str) -> int:
+        """Rows of the topic written since they were last forgotten."""
+        return int(self.counts[topic][0])
+
+    def hand_over(self, with_books: bool) -> Handed:
+        """What the slice led to; the loop goes on with other arrays, those of a slice that was given back if there is one."""
+        counts = {topic: self.count_of(topic) for topic in self.counts}
+        spare = self._spare.pop() if self._spare else None
+        handed = Handed(self.rows, counts, self.events, self.event_count, spare.books if spare else None)
+        if with_books:
+            if handed.books is None:
+                handed.books = [np.empty_like(array) for array in self.books]
+            for mine, theirs in zip(handed.books, self.books, strict=True):
+                mine[...] = theirs
+        self.rows = spare.rows if spare else {topic: np.zeros_like(rows) for topic, rows in self.rows.items()}
+        self.events = spare.events if spare else np.zeros_like(self.events)
+        for topic, rows in self.rows.items():
+            self.context.put(f"rows_{_name(topic)}", rows)
+        self.context.put("events", self.events)
+        self.clear_rows()
+        return handed
+
+    def give_back(self, handed: Handed) -> None:
+        """The slice's ledgers are done with it."""
+        self._spare.append(handed)
 
     def raise_fault(self) -> None:
         """Raise the typed error for the fault a stage has left in its state, if there is one."""

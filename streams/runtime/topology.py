@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -41,6 +41,7 @@ class Topology:
         feeds: external topics, in merge order.
         window: ticks in a book's dense window.
         salt: digest of user code.
+        express: gives, for a topology, what does the common case of its order side without the ledgers (``streams/express``), or None.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Topology:
         window: int = 1 << 16,
         tail_capacity: int = 1 << 16,
         salt: bytes = b"",
+        express: Callable[[Any], Any] | None = None,
     ) -> None:
         self.name = name
         self.feeds = list(feeds)
@@ -92,6 +94,7 @@ class Topology:
             for topic in stage.INPUTS:
                 if topic not in known and topic.startswith(("orders.", "venue.", "signals", "fills", "pnl", "positions")):
                     raise BadTopology(f"{stage.NAME} reads {topic}, which no stage of {name} writes and no input brings")
+        self.express = express(self) if express is not None else None
         self.command_topic = next((topic for stage in self.stepped for topic in stage.module.INPUTS if topic in ledger_topics), "")
 
     def _new_books(self, stages: Sequence[KernelStage], window: int, tail_capacity: int) -> Any:

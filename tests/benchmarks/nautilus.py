@@ -27,7 +27,7 @@ from schemas.vocabulary import DepthKind, Flag, Side
 from streams.log.local import LocalLog
 from tests.benchmarks import pipeline, recordings
 from tests.benchmarks.peers.install import ENVIRONMENT, reason
-from tests.benchmarks.timing import RUNS, alternating, row
+from tests.benchmarks.timing import RUNS, alternating, cores, one_core, row
 
 Array = np.ndarray[Any, Any]
 
@@ -117,7 +117,8 @@ def sparse(engine: Engine | None, rows: int, runs: int) -> dict[str, Any]:
     """``replay.ema.sparse``: real depth and trades; zero latency, zero fees."""
     recording = recordings.tiled(rows)
     case = Case("replay.ema.sparse", "rows/s", pipeline.rows_in(recording), _rule("ema-cross", SPARSE, "sparse"), "compiled", SPARSE)
-    return _measure(engine, "sparse", recording, [case], runs)[0]
+    with one_core():
+        return _measure(engine, "sparse", recording, [case], runs)[0]
 
 
 class Case(NamedTuple):
@@ -171,7 +172,7 @@ def _compare(engine: Engine | None, loaded: str, recording: Path, case: Case, ru
         return case.rows / float(theirs["seconds"])
 
     our_rate()
-    told: dict[str, Any] = {"rows": case.rows, "note": NOTES[case.name]}
+    told: dict[str, Any] = {"rows": case.rows, "cores": cores(), "note": NOTES[case.name]}
     if engine is None:
         figures = [our_rate() for _ in range(runs)]
         return row(case.name, case.unit, figures, PEER) | told | {"counts": {"ours": ours}}

@@ -33,7 +33,7 @@ from streams.runtime.topology import Topology
 from streams.signals.strategy import NoSettings
 from tests.benchmarks import recordings
 from tests.benchmarks.ordering import Ordering
-from tests.benchmarks.timing import RUNS, row, seconds
+from tests.benchmarks.timing import RUNS, cores, one_core, row, seconds
 
 ROOT = recordings.ROOT
 RUN_FOLDER = recordings.FOLDER / "runs"
@@ -77,17 +77,20 @@ def rows_in(recording: Path) -> int:
 
 
 def sparse(recording: Path, runs: int = RUNS) -> dict[str, Any]:
-    """``replay.ema.sparse``: real depth and trades, EMA cross with its one-second cool-down."""
+    """``replay.ema.sparse``: real depth and trades, EMA cross with its one-second cool-down; on one core, and beside it on two."""
     rows = rows_in(recording)
     chosen = configuration("ema-cross", set={"fast": "20", "slow": "50"})
     run(recording, chosen, "sparse")
     figures = []
     manifest: dict[str, Any] = {}
-    for _ in range(runs):
-        elapsed, manifest = run(recording, chosen, "sparse")
-        figures.append(rows / elapsed)
+    with one_core():
+        for _ in range(runs):
+            elapsed, manifest = run(recording, chosen, "sparse")
+            figures.append(rows / elapsed)
+    both = statistics.median(rows / run(recording, chosen, "sparse")[0] for _ in range(runs))
     topics = manifest["topics"]
-    return row("replay.ema.sparse", "rows/s", figures, rows=rows, orders=topics["orders.requests"]["count"], fills=topics["fills"]["count"])
+    counts = {"orders": topics["orders.requests"]["count"], "fills": topics["fills"]["count"]}
+    return row("replay.ema.sparse", "rows/s", figures, rows=rows, cores=1, on_two_cores=both if cores() > 1 else None, **counts)
 
 
 def exact(runs: int = RUNS) -> dict[str, Any]:
@@ -138,7 +141,7 @@ def orders_flat(counts: tuple[int, ...] = ORDER_COUNTS) -> dict[str, Any]:
         recording = recordings.dense(count)
         found = [orders / elapsed for elapsed, orders in (_orders(recording) for _ in range(9 if count <= 10_000 else 3 if count <= 100_000 else 1))]
         rates.append(statistics.median(found))
-    return row("orders.flat", "orders/s", [rates[-1]], last_over_first=rates[0] / rates[-1], orders=list(counts), rates=rates)
+    return row("orders.flat", "orders/s", [rates[-1]], last_over_first=rates[0] / rates[-1], orders=list(counts), rates=rates, cores=cores())
 
 
 def decide() -> dict[str, Any]:

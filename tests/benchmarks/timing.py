@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 RUNS = 5
@@ -20,6 +22,22 @@ def seconds(work: Callable[[], Any]) -> float:
     elapsed = time.perf_counter() - started
     gc.enable()
     return elapsed
+
+
+@contextlib.contextmanager
+def one_core() -> Iterator[None]:
+    """This process on one of its processors: for rows whose bar is a core's."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+def cores() -> int:
+    """Processors this process may use, of which a run of ours uses at most two."""
+    return min(2, len(os.sched_getaffinity(0)))
 
 
 def alternating(ours: Callable[[], float], theirs: Callable[[], float], runs: int = RUNS) -> tuple[list[float], list[float]]:
