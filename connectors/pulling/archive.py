@@ -15,7 +15,8 @@ import msgspec
 from confluent_kafka.admin import ConfigResource, ResourceType  # type: ignore[attr-defined]
 
 from connectors.pulling.topology import NoTopology, Pulled, TopologyPull, close_pulled, open_target, topic_facts
-from streams.log.kafka.client import KafkaAdmin, KafkaLog
+from streams.log.kafka.admin import KafkaAdmin
+from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.errors import reach
 from streams.log.kafka.ranges import held_ranges

@@ -6,7 +6,8 @@ import msgspec
 from confluent_kafka import KafkaException
 
 from jobs.live.claims import open_claims, read_claims
-from streams.log.kafka.client import KafkaAdmin, KafkaLog
+from streams.log.kafka.admin import KafkaAdmin
+from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.transport import TransportFailed
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, JournalEntry

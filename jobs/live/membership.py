@@ -13,8 +13,8 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
-from streams.log.kafka.client import SILENT
 from streams.log.kafka.cluster import Cluster
+from streams.log.kafka.silence import SILENT
 from streams.log.kafka.transport import TransportFailed
 
 POLL_SECONDS = 0.1

@@ -20,6 +20,7 @@ from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.transport import OffsetOutOfRange, TopicChanged
 from streams.runtime.failures import StageFailed
 from streams.runtime.live.feed import RecordedUnderWallClock, UnknownSchemaId
+from streams.runtime.live.topics import check_topics
 from tests.kafka.live_market import LiveMarket, ended, run_to_end, uninterrupted, wait_until
 from tests.scenario import make_recording
 
@@ -116,7 +117,7 @@ def test_a_topic_made_anew_is_noticed_and_not_read_on(market: LiveMarket, cluste
     admin.create_topics([NewTopic(name, 1, 1)])[name].result(30)
     wait_until(lambda: market.log.admin().describe([name]), what="the new topic")
     with pytest.raises(TopicChanged, match="made anew"):
-        wait_until(lambda: task.check_topics(), seconds=15)
+        wait_until(lambda: check_topics(task.admin, task.spec, task.genesis), seconds=15)
     with pytest.raises(TopicChanged, match="made anew"):
         market.task().prepare()
 
@@ -130,7 +131,7 @@ def test_partitions_that_were_added_halt_the_task(market: LiveMarket, cluster: C
     admin = AdminClient(cluster.client())
     admin.create_partitions([NewPartitions(name, 3)])[name].result(30)
     with pytest.raises(TopicChanged, match="3 partitions"):
-        wait_until(lambda: task.check_topics(), seconds=15)
+        wait_until(lambda: check_topics(task.admin, task.spec, task.genesis), seconds=15)
 
 
 @pytest.mark.smoke

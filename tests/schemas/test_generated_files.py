@@ -179,10 +179,11 @@ def test_enum_members_are_plain_integers():
 
 
 def test_any_topology_has_a_journal_snapshots_and_dead_letters_of_its_own():
-    assert topology_topics("market-eu") == ["market-eu.journal", "market-eu.snapshots", "market-eu.dlq"]
-    assert [topic(name).record for name in topology_topics("market-eu")] == ["JournalRecord", "SnapshotChunk", "DeadLetter"]
+    assert topology_topics("market-eu") == ["market-eu.journal", "market-eu.snapshots", "market-eu.dlq", "market-eu.dlq.decisions"]
+    records = [topic(name).record for name in topology_topics("market-eu")]
+    assert records == ["JournalRecord", "SnapshotChunk", "DeadLetter", "DeadLetterDecision"]
     names = [entry.name for entry in cluster_topics(["market-eu", "pipeline", "market-eu"])]
-    assert names[-6:] == [*topology_topics("market-eu"), *topology_topics("pipeline")]
+    assert names[-8:] == [*topology_topics("market-eu"), *topology_topics("pipeline")]
     assert len(names) == len(set(names))
     assert not {"import.dlq", "sim.truth"} & set(names)
     for name in ("Market", "a.b", "", "import"):  # import.dlq is a recording's
@@ -195,4 +196,5 @@ def test_a_cluster_keeps_for_ever_what_nobody_can_compute_again():
     kept = {entry.name for entry in cluster_topics() if entry.retention_days is None}
     assert {"control", "ref.instruments", "topologies", "fills", "orders.events", "venue.reports", "pipeline.journal", "pipeline.snapshots"} <= kept
     assert not {"md.trades", "md.quotes"} & kept
-    assert {entry.name for entry in cluster_topics() if not entry.is_sharded} == {"control", "ref.instruments", "topologies"}
+    single = {entry.name for entry in cluster_topics() if not entry.is_sharded}
+    assert single == {"control", "ref.instruments", "topologies", "pipeline.dlq.decisions"}

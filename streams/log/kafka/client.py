@@ -11,16 +11,17 @@ Settings are part of the design, each for a measured reason:
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Producer, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
+from streams.log.kafka.admin import ADMIN_SECONDS, KafkaAdmin, admin_of
 from streams.log.kafka.bulk import BulkQueue, Event, Fetch
 from streams.log.kafka.cluster import Cluster
+from streams.log.kafka.plain import COMMIT_SECONDS, KafkaPlainWriter
+from streams.log.kafka.silence import SILENT, silent
 from streams.log.kafka.transport import (
     NOTHING,
     Chunk,
@@ -29,13 +30,10 @@ from streams.log.kafka.transport import (
     OffsetOutOfRange,
     OutcomeUnknown,
     Partition,
-    TopicFacts,
     TransportFailed,
 )
 
 TIMEOUT_SECONDS = 30.0
-COMMIT_SECONDS = 30.0
-ADMIN_SECONDS = 10.0
 SERVE_SECONDS = 1.0
 FENCED = frozenset(
     (
@@ -64,15 +62,6 @@ HEALING = frozenset(
 )
 
 
-SILENT = logging.getLogger("streams.log.kafka.client.librdkafka")
-SILENT.addHandler(logging.NullHandler())
-SILENT.propagate = False
-
-
-def _silent(*_: Any) -> None:
-    """librdkafka's own log lines and errors that heal are not the user's."""
-
-
 class KafkaReader:
     """A reader of committed records over one consumer with :meth:`assign`."""
 
@@ -93,7 +82,7 @@ class KafkaReader:
             reconnect_backoff_ms=50,
             reconnect_backoff_max_ms=1000,
             logger=SILENT,
-            error_cb=_silent,
+            error_cb=silent,
         )
         self._open()
         self._positions: dict[Partition, int] = {}
@@ -244,7 +233,7 @@ class KafkaWriter:
                 reconnect_backoff_ms=50,
                 reconnect_backoff_max_ms=1000,
                 logger=SILENT,
-                error_cb=_silent,
+                error_cb=silent,
             )
         )
         self._last: dict[Partition, int] = {}
@@ -346,103 +335,6 @@ class KafkaWriter:
             raise TransportFailed(f"{self.transactional_id}: {doing} failed for good: {error.str()} ({error.name()})") from problem
 
 
-class KafkaPlainWriter:
-    """An idempotent producer without transactions: snapshots, claims, fed recordings."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        self._producer = Producer(
-            cluster.client(
-                enable_idempotence=True,
-                linger_ms=5,
-                batch_size=1_000_000,
-                message_max_bytes=8_388_608,
-                queue_buffering_max_messages=2_000_000,
-                queue_buffering_max_kbytes=1_048_576,
-                reconnect_backoff_ms=50,
-                reconnect_backoff_max_ms=1000,
-                logger=SILENT,
-                error_cb=_silent,
-            )
-        )
-        self._last: dict[Partition, int] = {}
-        self._failed: KafkaError | None = None
-
-    def _delivered(self, error: KafkaError | None, message: Any) -> None:
-        if error is not None:
-            self._failed = error
-        else:
-            self._last[message.topic(), message.partition()] = message.offset()
-
-    def init(self) -> None:
-        """Nothing to do."""
-
-    def begin(self) -> None:
-        """Forget what was delivered before."""
-        self._last, self._failed = {}, None
-
-    def produce(self, topic: str, partition: int, values: Sequence[bytes], keys: Sequence[bytes] | None = None) -> None:
-        """Queue records; waits only while the local queue is full."""
-        for number, value in enumerate(values):
-            key = keys[number] if keys is not None else None
-            while True:
-                try:
-                    self._producer.produce(topic, value, key=key, partition=partition, on_delivery=self._delivered)
-                    break
-                except BufferError:
-                    self._producer.poll(0.01)
-        self._producer.poll(0)
-
-    def commit(self) -> Mapping[Partition, int]:
-        """Wait until everything is delivered. Raises TransportFailed."""
-        left = self._producer.flush(COMMIT_SECONDS)
-        if self._failed is not None or left:
-            what = f"{self._failed.str()} ({self._failed.name()})" if self._failed is not None else f"{left} records found no broker"
-            raise TransportFailed(f"records were not delivered: {what}; check the broker and the topic")
-        return self._last
-
-    def abort(self) -> None:
-        """Drop what waits."""
-        self._producer.purge()
-
-    def close(self) -> None:
-        """Drop what waits."""
-        self._producer.purge()
-
-
-class KafkaAdmin:
-    """Facts of topics, through the admin client."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        self.client = AdminClient(cluster.client(logger=SILENT, error_cb=_silent, reconnect_backoff_ms=50, reconnect_backoff_max_ms=1000))
-
-    def describe(self, topics: Sequence[str]) -> Mapping[str, TopicFacts]:
-        """See :class:`streams.log.kafka.transport.Admin`."""
-        found: dict[str, TopicFacts] = {}
-        for name, future in self.client.describe_topics(TopicCollection(list(topics)), request_timeout=ADMIN_SECONDS).items():
-            try:
-                description = future.result()
-            except KafkaException as problem:
-                if problem.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-                    continue
-                raise TransportFailed(f"topic {name} cannot be described: {problem.args[0].str()}; check that the broker is up") from problem
-            found[name] = TopicFacts(str(description.topic_id), len(description.partitions))
-        return found
-
-    def trim(self, partition: Partition, before: int) -> None:
-        """See :class:`streams.log.kafka.transport.Admin`."""
-        self._trims = self.client.delete_records([TopicPartition(*partition, before)])
-
-    def ends(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
-        """Last stable offsets of many partitions, in one request."""
-        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        wanted = {TopicPartition(*each): latest for each in partitions}
-        futures = self.client.list_offsets(wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ADMIN_SECONDS)
-        return {(place.topic, place.partition): int(future.result().offset) for place, future in futures.items()}
-
-
-ADMINS: dict[str, KafkaAdmin] = {}
-
-
 class KafkaLog:
     """The cluster as the runner's log."""
 
@@ -462,8 +354,5 @@ class KafkaLog:
         return KafkaPlainWriter(self.cluster)
 
     def admin(self) -> KafkaAdmin:
-        """See :class:`streams.log.kafka.transport.Log`. One for a cluster and process: a client freed while an answer arrives aborts the process."""
-        key = repr(sorted(self.cluster.client().items()))
-        if key not in ADMINS:
-            ADMINS[key] = KafkaAdmin(self.cluster)
-        return ADMINS[key]
+        """See :class:`streams.log.kafka.transport.Log`."""
+        return admin_of(self.cluster)

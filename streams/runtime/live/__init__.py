@@ -3,8 +3,8 @@
 - ``task.py``: the batch loop of one shard, its numbered steps, take-over, drain; start reading here;
 - ``recovery.py``: from the journal's end and the last good snapshot to a running state;
 - ``execution.py``: a batch from what has arrived (or from a journal's order) to output bodies; the stages are built at the first batch;
-- ``feed.py``: one input partition; ``merge.py``: the order over what has arrived;
-- ``stored.py``: journal and snapshots as they lie in their topics; ``spec.py``: what a task is given;
+- ``arrival.py`` fills the inputs, control first; ``feed.py``: one of them; ``merge.py``: the order over what has arrived;
+- ``stored.py``: journal and snapshots as they lie in their topics; ``spec.py``: what a task is given; ``topics.py``: topics stay what they were;
 - ``verify.py``: the journal executed again and every output compared, from the log alone.
 
 It knows the log only by ``streams.log.kafka.transport``. Why it is so: docs/design.md, sections 5, 7 and 10.

@@ -12,6 +12,7 @@ from streams.log.kafka.transport import Partition
 from streams.runtime.failures import StageFailed
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, UPGRADE, JournalEntry
 from streams.runtime.live.stored import FETCH_RECORDS, PATIENCE, LiveSnapshot, read_journal, read_snapshots
+from streams.runtime.live.topics import check_topics
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.task import JOURNAL, Diverged, OtherIdentity, check_identity, compare
 
@@ -91,7 +92,7 @@ class Recovery:
         is_drained = self.snapshot is not None and last.sequence == self.snapshot.journal_sequence
         is_upgrade = before.get("code") != self.spec.facts.get("code")
         self._check(before, is_upgrade, is_drained)
-        task.check_topics()
+        check_topics(task.admin, self.spec, task.genesis)
         starts = {item["topic"]: item["start_offset"] for item in task.genesis["inputs"]}
         task.execution = task.make(task.log, self.spec, starts)
         task.sequence, task.last_digest, task.journal_offset = last.sequence, last.digest, offset

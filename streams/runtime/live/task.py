@@ -29,24 +29,22 @@ from collections.abc import Callable
 from typing import Any
 
 from schemas.catalogue import topic as topic_of
-from schemas.codec import codec
 from schemas.errors import WrongUse
 from streams.log.kafka.framing import header
-from streams.log.kafka.transport import Log, Partition, Reader, TopicChanged, Writer
+from streams.log.kafka.transport import Log, Partition, Reader, Writer
 from streams.runtime.execution import Batch
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, JournalEntry, OutputEntry
+from streams.runtime.live.arrival import Arrival
 from streams.runtime.live.execution import LiveExecution
 from streams.runtime.live.recovery import Recovery
 from streams.runtime.live.spec import BatchFacts, Clock, Observer, TaskSpec
 from streams.runtime.live.stored import SLOTS, LiveSnapshot, snapshot_values, split
+from streams.runtime.live.topics import check_topics, topic_facts
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.task import JOURNAL
 
 LONGEST_WORK_SECONDS = 0.05
 SLOWEST_START = 512
-POLL_SECONDS = 0.001
-LINGER_RECORDS = 4096
-LINGER_POLL_SECONDS = 0.005
 
 
 class JournalClosed(WrongUse):
@@ -96,7 +94,7 @@ class LiveTask:
         self.journal_offset = -1
         self.genesis: dict[str, Any] = {}
         self.is_closed = False
-        self._impatient: set[int] = set()
+        self._arrival = Arrival(spec.bounds, monotonic)
         self._wanted = SLOWEST_START
         self._commit_seconds = 0.0
         self._last_tick = self._last_offsets_stored = self._last_identity = monotonic()
@@ -140,7 +138,7 @@ class LiveTask:
     def _begin(self) -> None:
         """Write the genesis record: what will be read, from where, and what will be written."""
         spec = self.spec
-        facts = {**spec.facts, **self.topic_facts()}
+        facts = {**spec.facts, **topic_facts(self.admin, spec)}
         starts = {item["topic"]: self._start_of(item["topic"]) for item in facts["inputs"]}
         for item in facts["inputs"]:
             item["start_offset"] = starts[item["topic"]]
@@ -157,42 +155,6 @@ class LiveTask:
         self.tools.assign({})
         return self.tools.start(partition) if is_whole else self.tools.end(partition)
 
-    def topic_facts(self) -> dict[str, Any]:
-        """Identity of every input and output as it is on the log now. Raises TopicChanged for one that is not there."""
-        spec = self.spec
-        names = {topic: spec.name(topic) for topic in [*spec.inputs, *spec.published]}
-        found = self.admin.describe(list(names.values()))
-        for topic, name in names.items():
-            if name not in found:
-                raise TopicChanged(f"topic {name} is not on the cluster; make it with 'sq topics apply'")
-            partition = spec.partition_of(topic)[1]
-            if partition >= found[name].partitions:
-                has = found[name].partitions
-                raise TopicChanged(f"topic {name} has {has} partitions, shard {spec.shard} needs number {partition}; see 'sq topics drift'")
-        inputs = [
-            {
-                "topic": topic,
-                "partition": spec.partition_of(topic)[1],
-                "topic_id": found[names[topic]].topic_id,
-                "partitions": found[names[topic]].partitions,
-                "fingerprint": codec(topic_of(topic).record).fingerprint.hex(),
-                "schema_ids": spec.ids_of(topic),
-            }
-            for topic in spec.inputs
-        ]
-        outputs = [
-            {
-                "topic": topic,
-                "partition": spec.partition_of(topic)[1],
-                "topic_id": found[names[topic]].topic_id if topic in spec.published else "",
-                "published": topic in spec.published,
-                "fingerprint": codec(topic_of(topic).record).fingerprint.hex(),
-                "schema_id": spec.schema_ids.get(topic, -1),
-            }
-            for topic in spec.outputs
-        ]
-        return {"inputs": inputs, "outputs": outputs}
-
     # the batch loop
 
     def step(self, wait_seconds: float) -> int:
@@ -204,9 +166,9 @@ class LiveTask:
         if self.is_closed:
             raise JournalClosed(f"topology {self.spec.topology} was ended; 'sq run' starts another one under another name")
         try:
-            self._arrive(wait_seconds)
+            self._arrival.take(self.execution, wait_seconds)
             self.on_step("arrived")
-            batch = self._next() if self._is_due() else None
+            batch = self._next() if self._arrival.is_due(self.execution, self.monotonic() - self._last_batch, self._wanted) else None
             if batch is not None:
                 self.on_step("executed")
                 self._write(batch)
@@ -221,35 +183,6 @@ class LiveTask:
         for writer in getattr(self, "writers", ()):
             writer.abort()
 
-    def _arrive(self, wait_seconds: float) -> None:
-        """Take what has arrived, control and reference data first; wait for something if nothing has."""
-        feeds = self.execution.live
-        deadline = self.monotonic() + wait_seconds
-        while True:
-            for feed in feeds:
-                if feed.fill(0):
-                    self._impatient.discard(feed.code)
-            is_ready = self.execution.is_ready()  # before the first batch, what has arrived may not be enough to begin with
-            if (is_ready and any(feed.waiting for feed in feeds)) or self.monotonic() >= deadline:
-                return
-            for feed in feeds:  # the wait ends at once for the partition waited at, and within a millisecond for the others
-                if (feed.is_market_data if is_ready else not feed.waiting) and feed.fill(POLL_SECONDS):
-                    self._impatient.discard(feed.code)
-                    break
-
-    def _is_due(self) -> bool:
-        """False while market data alone waits, less than a batch of it, and the last batch is not long ago."""
-        since = self.monotonic() - self._last_batch
-        feeds = self.execution.live
-        if since >= self.spec.bounds.linger_seconds or any(feed.waiting for feed in feeds if not feed.is_market_data):
-            return True
-        if sum(feed.waiting for feed in feeds) >= min(self._wanted, LINGER_RECORDS):
-            return True
-        for feed in feeds:
-            if feed.is_market_data and feed.fill(LINGER_POLL_SECONDS):
-                break
-        return False
-
     def _next(self) -> Batch | None:
         """The next batch in the live order; waits, for a bounded time, for a partition that is known to hold what comes next."""
         execution, spec = self.execution, self.spec
@@ -263,8 +196,7 @@ class LiveTask:
             clock = self.wall_ns()
             self._last_tick = self.monotonic()
         for _ in range(2):
-            for feed in execution.live:
-                feed.is_awaited = not feed.waiting and feed.code not in self._impatient and feed.is_behind
+            self._arrival.mark_awaited(execution)
             due = spec.state_digest_records - execution.consumed % spec.state_digest_records
             started = self.monotonic()
             self.on_step("taking")
@@ -275,7 +207,7 @@ class LiveTask:
                 return batch
             if execution.awaited is None:
                 return None
-            self._wait_for(execution.awaited)
+            self._arrival.wait_for(execution.awaited)
         return None
 
     def _can_start(self) -> bool:
@@ -296,14 +228,6 @@ class LiveTask:
         if what != self._waiting:
             self._waiting = what
             self.observer.waiting(what)
-
-    def _wait_for(self, feed: Any) -> None:
-        """Wait until the feed's next records arrive, at most as long as the order may wait."""
-        deadline = self.monotonic() + self.spec.bounds.order_wait_seconds
-        while self.monotonic() < deadline:
-            if feed.fill(POLL_SECONDS) or not feed.is_behind:
-                return
-        self._impatient.add(feed.code)
 
     def _adapt(self, records: int) -> None:
         """The next batch's bound, so that its work takes about as long as it should, or as long as the last commit took.
@@ -432,7 +356,7 @@ class LiveTask:
             self.store_offsets()
         if now - self._last_identity >= self.spec.bounds.identity_seconds:
             self._last_identity = now
-            self.check_topics()
+            check_topics(self.admin, self.spec, self.genesis)
 
     def store_offsets(self, wait: bool = False) -> None:
         """Tell tools how far this task is, if it has moved."""
@@ -441,26 +365,6 @@ class LiveTask:
         if moved:
             self.tools.commit_position(moved, wait)
             self._stored = positions
-
-    def check_topics(self) -> None:
-        """Refuse to go on with a topic that is not the one that was begun with.
-
-        Raises:
-            TopicChanged: made anew, gone, or of another number of partitions.
-        """
-        now = self.topic_facts()
-        for side in ("inputs", "outputs"):
-            for before, found in zip(self.genesis[side], now[side], strict=True):
-                if before.get("topic_id") and found["topic_id"] != before["topic_id"]:
-                    raise TopicChanged(
-                        f"topic {before['topic']} is not the one this topology began with: it was deleted and made anew; its journal cannot go on. "
-                        "Close the topology with 'sq stop --close' and start another, or restore the topic"
-                    )
-                if side == "inputs" and found["partitions"] != before["partitions"]:
-                    raise TopicChanged(
-                        f"topic {before['topic']} has {found['partitions']} partitions, this topology began with {before['partitions']}: "
-                        "keys have moved between shards; close the topology and start another"
-                    )
 
     def drain(self) -> None:
         """Stop well: a snapshot at the journal's exact end, offsets stored."""

@@ -1,0 +1,14 @@
+"""Where librdkafka's own lines and its errors that heal go: they are not the user's."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+SILENT = logging.getLogger("streams.log.kafka.librdkafka")
+SILENT.addHandler(logging.NullHandler())
+SILENT.propagate = False
+
+
+def silent(*_: Any) -> None:
+    """An error callback that says nothing."""

@@ -1,0 +1,70 @@
+"""What arrives: control and reference data before anything else, and how long the order waits for a partition that holds what comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from streams.runtime.live.execution import LiveExecution
+from streams.runtime.live.feed import LiveFeed
+from streams.runtime.live.spec import Bounds
+
+POLL_SECONDS = 0.001
+LINGER_RECORDS = 4096
+LINGER_POLL_SECONDS = 0.005
+
+
+class Arrival:
+    """Fills a task's feeds.
+
+    A feed that was waited for in vain is waited for again only once something of it has arrived.
+
+    Args:
+        bounds: how long the order waits.
+        monotonic: seconds.
+    """
+
+    def __init__(self, bounds: Bounds, monotonic: Callable[[], float]) -> None:
+        self.bounds = bounds
+        self.monotonic = monotonic
+        self._impatient: set[int] = set()
+
+    def take(self, execution: LiveExecution, wait_seconds: float) -> None:
+        """Take what has arrived; wait for something if nothing has."""
+        feeds = execution.live
+        deadline = self.monotonic() + wait_seconds
+        while True:
+            for feed in feeds:
+                if feed.fill(0):
+                    self._impatient.discard(feed.code)
+            is_ready = execution.is_ready()  # before the first batch, what has arrived may not be enough to begin with
+            if (is_ready and any(feed.waiting for feed in feeds)) or self.monotonic() >= deadline:
+                return
+            for feed in feeds:  # the wait ends at once for the partition waited at, and within a millisecond for the others
+                if (feed.is_market_data if is_ready else not feed.waiting) and feed.fill(POLL_SECONDS):
+                    self._impatient.discard(feed.code)
+                    break
+
+    def is_due(self, execution: LiveExecution, since_seconds: float, wanted: int) -> bool:
+        """False while market data alone waits, less than a batch of it, and the last batch was not long ago."""
+        feeds = execution.live
+        if since_seconds >= self.bounds.linger_seconds or any(feed.waiting for feed in feeds if not feed.is_market_data):
+            return True
+        if sum(feed.waiting for feed in feeds) >= min(wanted, LINGER_RECORDS):
+            return True
+        for feed in feeds:
+            if feed.is_market_data and feed.fill(LINGER_POLL_SECONDS):
+                break
+        return False
+
+    def mark_awaited(self, execution: LiveExecution) -> None:
+        """Say of every feed whether the order must wait for it."""
+        for feed in execution.live:
+            feed.is_awaited = not feed.waiting and feed.code not in self._impatient and feed.is_behind
+
+    def wait_for(self, feed: LiveFeed) -> None:
+        """Wait until the feed's next records arrive, at most as long as the order may wait."""
+        deadline = self.monotonic() + self.bounds.order_wait_seconds
+        while self.monotonic() < deadline:
+            if feed.fill(POLL_SECONDS) or not feed.is_behind:
+                return
+        self._impatient.add(feed.code)
