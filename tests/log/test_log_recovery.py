@@ -359,7 +359,10 @@ def test_every_flipped_byte_beside_a_topic_with_holes_is_refused_or_harmless(tmp
 @pytest.mark.parametrize("field", ["first_offset", "hole", "span", "runs_begin", "runs", "runs_checksum", "records", "checksum"])
 @pytest.mark.parametrize("number", [1, 3])
 def test_a_forged_index_entry_of_a_topic_with_holes_is_refused(tmp_path: Path, field: str, number: int) -> None:
-    """Property: an entry with a good check of its own and one wrong value disagrees with the block, its runs or its neighbours."""
+    """Property: an entry with a good check of its own and one wrong value disagrees with the block, its runs or its neighbours.
+
+    The last entry may as well look like an append that was not finished: then its block is not read, and no record gets another offset.
+    """
     segment, _, index = make(tmp_path / "log", has_holes=True)
     size = HOLES_ENTRY_BYTES
     entry = unpack(index[number * size : (number + 1) * size])
@@ -367,8 +370,14 @@ def test_a_forged_index_entry_of_a_topic_with_holes_is_refused(tmp_path: Path, f
     value = getattr(entry, field)
     forged = entry._replace(**{field: value[::-1] if field == "checksum" else value + 1}).pack(True)
     index_path(segment).write_bytes(index[: number * size] + forged + index[(number + 1) * size :])
-    with LocalLog.open(tmp_path / "log") as log, pytest.raises(CorruptBlock):
-        contents(log)
+    before = [(offset_of(at, True), encode(TOPIC, at, 1)) for at in range(sum(BLOCKS) - entry.records)]
+    with LocalLog.open(tmp_path / "log") as log:
+        is_last = (number + 1) * size == len(index)
+        if is_last and log.reader(TOPIC).fault is None and log.reader(TOPIC).end_offset == entry.previous_end_offset:
+            assert read_records(log, False) == before
+            return
+        with pytest.raises(CorruptBlock):
+            contents(log)
 
 
 def test_a_missing_block_is_told_from_a_hole(tmp_path: Path) -> None:
