@@ -1,7 +1,8 @@
 """``/metrics`` and ``/healthz`` of one process, and the target file by which Prometheus finds its port.
 
-Every process serves on a port of its own (children too: each has its own registry) and writes ``<home>/targets/<job>-<pid>.json``, a file_sd entry.
-The file goes when the process ends; what a killed process left behind is removed by the next one that starts.
+Every process serves on a port of its own (children too: each has its own registry) and writes ``<home>/targets/<job>-<host>-<pid>.json``, a file_sd
+entry. The file goes when the process ends; what a killed process left behind is removed by the next one that starts on that host. (Containers are
+hosts: they may share the folder, and each has a pid 1.)
 
 ``/healthz`` answers while the interpreter runs. It asks neither Kafka nor the registry: a broker that is away is no reason to kill a process that
 waits for it (fault F5).
@@ -162,7 +163,7 @@ def write_target(home: Path, job: str, address: str, environment: str = "", pid:
     folder = home / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     pid = os.getpid() if pid is None else pid
-    path = folder / f"{job}-{pid}.json"
+    path = folder / f"{job}-{socket.gethostname()}-{pid}.json"
     draft = folder / f".{path.name}.draft"
     draft.write_text(json.dumps([{"targets": [address], "labels": {"job": job, "environment": environment_label(environment)}}]) + "\n")
     draft.rename(path)
@@ -170,9 +171,9 @@ def write_target(home: Path, job: str, address: str, environment: str = "", pid:
 
 
 def prune(home: Path) -> int:
-    """Remove target files of processes that are gone; returns how many."""
+    """Remove target files of this host's processes that are gone; returns how many."""
     removed = 0
-    for path in (home / FOLDER).glob("*-*.json"):
+    for path in (home / FOLDER).glob(f"*-{socket.gethostname()}-*.json"):
         pid = path.stem.rpartition("-")[2]
         if pid.isdigit() and not _alive(int(pid)):
             path.unlink(missing_ok=True)

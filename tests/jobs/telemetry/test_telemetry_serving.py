@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -72,18 +74,20 @@ def test_a_process_takes_its_target_file_away_and_what_a_killed_one_left_is_prun
         return process
 
     ended = start()
-    assert (tmp_path / FOLDER / f"task-{ended.pid}.json").exists()
+    assert (tmp_path / FOLDER / f"task-{socket.gethostname()}-{ended.pid}.json").exists()
     ended.communicate("\n", timeout=60)
-    assert not (tmp_path / FOLDER / f"task-{ended.pid}.json").exists()
+    assert not (tmp_path / FOLDER / f"task-{socket.gethostname()}-{ended.pid}.json").exists()
 
     killed = start()
     killed.kill()
-    left = tmp_path / FOLDER / f"task-{killed.pid}.json"
+    left = tmp_path / FOLDER / f"task-{socket.gethostname()}-{killed.pid}.json"
     killed.communicate(timeout=60)
     mine = write_target(tmp_path, "member", "127.0.0.1:1")
+    other_hosts = left.with_name(f"task-elsewhere-{killed.pid}.json")  # a container beside this one: the same number is another process
+    other_hosts.write_text(left.read_text())
     assert left.exists()
     assert prune(tmp_path) == 1
-    assert not left.exists() and mine.exists() and str(os.getpid()) in mine.name
+    assert not left.exists() and mine.exists() and str(os.getpid()) in mine.name and other_hosts.exists()
 
 
 def test_a_process_that_ends_with_bad_news_waits_for_one_more_scrape_if_somebody_watches() -> None:
@@ -92,6 +96,9 @@ def test_a_process_that_ends_with_bad_news_waits_for_one_more_scrape_if_somebody
     try:
         server.farewell()  # nobody watches: no wait, or this test would time out in CI's patience, not in ours
         get(server.port, "/metrics")
+        deadline = time.monotonic() + 60
+        while not server._last_scrape and time.monotonic() < deadline:  # the answer is out before it is noted
+            time.sleep(0.01)
         process.error("topic_changed")
         ended = threading.Event()
         waiting = threading.Thread(target=lambda: (server.farewell(), ended.set()))
