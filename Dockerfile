@@ -2,7 +2,7 @@
 # Built by `make image`, which fills build/wheelhouse first: the build itself reaches no package registry (it runs with --network none).
 #
 # Non-root and fit for a read-only root. What it writes:
-#   /var/lib/shrivenquant        SQ_KAFKA_HOME: slots, and targets/ for Prometheus; may be a tmpfs
+#   /var/lib/shrivenquant        SQ_KAFKA_HOME: slots/ (a tmpfs), and targets/ for Prometheus (a volume)
 #   /var/cache/shrivenquant      SQ_KERNEL_CACHE: machine code of the kernels; a volume saves up to a minute at each start.
 #                                It is not made here: it depends on the CPU that runs it.
 #   /tmp                         a tmpfs
