@@ -63,12 +63,22 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    import importlib.metadata
+
     from jobs.projection.place import place
     from jobs.projection.worker import run as follow
+    from jobs.telemetry.serving import serve
+    from jobs.telemetry.task import ProcessMetrics
+    from streams.log.kafka.cluster import home
 
     found = place(arguments.cluster, arguments.database, arguments.schema)
+    process = ProcessMetrics(importlib.metadata.version("shrivenquant"))
+    server = serve(process.registry, job="sink", home=home(), environment=found.cluster.environment)
     print(f"projecting {found.cluster.bootstrap} to schema {found.schema}; Ctrl-C ends it", flush=True)
-    worker = follow(found)
+    try:
+        worker = follow(found)
+    finally:
+        server.close()
     print(f"stopped; {worker.applied} records applied")
     return 0
 
