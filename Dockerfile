@@ -2,7 +2,7 @@
 # Built by `make image`, which fills build/wheelhouse first: the build itself reaches no package registry (it runs with --network none).
 #
 # Non-root and fit for a read-only root. What it writes:
-#   /var/lib/shrivenquant        SQ_KAFKA_HOME: slots/ (a tmpfs), and targets/ for Prometheus (a volume)
+#   /var/lib/shrivenquant        SQ_KAFKA_HOME: slots/, and targets/ for Prometheus: volumes
 #   /var/cache/shrivenquant      SQ_KERNEL_CACHE: machine code of the kernels; a volume saves up to a minute at each start.
 #                                It is not made here: it depends on the CPU that runs it.
 #   /tmp                         a tmpfs
@@ -32,7 +32,7 @@ LABEL org.opencontainers.image.title="shrivenquant" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /opt/sq /opt/sq
 # owned by the user, so that a volume mounted there for the first time is, too
-RUN for folder in /var/lib/shrivenquant /var/lib/shrivenquant/targets /var/cache/shrivenquant /data; do \
+RUN for folder in /var/lib/shrivenquant /var/lib/shrivenquant/targets /var/lib/shrivenquant/slots /var/cache/shrivenquant /data; do \
       mkdir -p "$folder" && chown 10001:10001 "$folder"; \
     done
 ENV PATH=/opt/sq/bin:/usr/local/bin:/usr/bin:/bin \
