@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.setup-$(shell cat pyproject.toml requirements.lock | sha256sum | cut -c1-16)
 
-.PHONY: help setup services demo test test-broker simulate lint bench-peers bench clean
+.PHONY: help setup services demo test test-broker simulate image lint bench-peers bench clean
 
 help:
 	@echo "make demo         set up, generate a market, backtest it, verify the run, write the tear sheet"
@@ -10,6 +10,7 @@ help:
 	@echo "make test-broker  set up, run every fault on real brokers (Java 21 or newer and Maven are needed)"
 	@echo "make simulate     run N=10000 simulated schedules of the live runner"
 	@echo "make services     as root on Debian: the servers that some tests use (PostgreSQL, Prometheus, Alertmanager)"
+	@echo "make image        build the container image (a container engine is needed)"
 	@echo "make lint         style and types"
 	@echo "make setup        make $(VENV) with the locked packages and the sq command"
 	@echo "make bench-peers  install the peers that 'sq bench' measures against, in environments of their own"
@@ -55,6 +56,9 @@ test-broker: setup
 
 simulate: setup
 	$(VENV)/bin/python -m tests.simulation --schedules $(or $(N),10000) --processes 2
+
+image: setup
+	$(VENV)/bin/python -m infra.image.build
 
 lint: setup
 	$(VENV)/bin/ruff check .
