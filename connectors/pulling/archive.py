@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from confluent_kafka.admin import ConfigResource, ResourceType  # type: ignore[attr-defined]
 
-from connectors.pulling.topology import NoTopology, Pulled, TopologyPull, close_pulled, open_target, topic_facts
+from connectors.pulling.topology import Pulled, TopologyPull, close_pulled, open_target, topic_facts
 from streams.log.kafka.admin import KafkaAdmin
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
@@ -24,7 +24,7 @@ from streams.log.kafka.transport import Partition
 from streams.log.local import LocalLog
 from streams.log.manifest import RUN_MANIFEST, read_manifest, write_manifest
 from streams.log.verify import file_entries
-from streams.runtime.live.spec import runtime_name
+from streams.runtime.live.spec import NoTopology, runtime_name
 from streams.runtime.live.stored import read_journal
 from streams.runtime.task import JOURNAL
 

@@ -32,19 +32,13 @@ from streams.log.kafka.transport import Partition, Reader, TopicChanged
 from streams.log.local import LocalLog
 from streams.log.manifest import RUN_MANIFEST
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, JournalEntry, decode_entry
-from streams.runtime.live.spec import runtime_name
+from streams.runtime.live.spec import NoTopology, runtime_name
 from streams.runtime.task import JOURNAL
 
 DEAD_LETTERS = "pipeline.dlq"
 Progress = Callable[[int, int], None]
 Held = dict[Partition, tuple[int, int]]
 Bad = dict[str, list[tuple[int, bytes]]]
-
-
-class NoTopology(WrongUse):
-    """No such topology ran on the cluster."""
-
-    code = "no_topology"
 
 
 class OtherTopology(WrongUse):

@@ -12,21 +12,14 @@ from jobs.live.claims import TOPIC, close, open_claims, read_claims
 from jobs.live.deployment import maker, with_strategy_file
 from jobs.live.looking import first_entry
 from jobs.live.proof import deployment_of, task_spec
-from schemas.errors import WrongUse
 from schemas.registry import resolve
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.runtime.journal import GENESIS
-from streams.runtime.live.spec import runtime_name
+from streams.runtime.live.spec import NoTopology, runtime_name
 from streams.runtime.live.task import LiveTask
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.task import JOURNAL
-
-
-class NoTopology(WrongUse):
-    """No such topology has an open claim."""
-
-    code = "no_topology"
 
 
 def end_topology(cluster: Cluster, topology: str) -> Iterator[str]:

@@ -37,7 +37,7 @@ STEADY_SECONDS = 30.0
 FATAL = (
     "other_identity",
     "journal_closed",
-    "unknown_schema_id",
+    "unresolved_schema_id",
     "topic_changed",
     "recorded_under_wall_clock",
     "bad_configuration",

@@ -35,7 +35,7 @@ ENDINGS = (
     "offset_out_of_range",
     "topic_changed",
     "other_identity",
-    "unknown_schema_id",
+    "unresolved_schema_id",
     "stage_failed",
 )
 """Values of ``code`` of ``shriven_task_endings_total`` that are known beforehand: the error's code, or how else a child ended."""

@@ -19,7 +19,7 @@ from schemas.registry import SchemaIdReassigned
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.transport import OffsetOutOfRange, TopicChanged
 from streams.runtime.failures import StageFailed
-from streams.runtime.live.feed import RecordedUnderWallClock, UnknownSchemaId
+from streams.runtime.live.feed import RecordedUnderWallClock, UnresolvedSchemaId
 from streams.runtime.live.topics import check_topics
 from tests.kafka.live_market import LiveMarket, ended, run_to_end, uninterrupted, wait_until
 from tests.scenario import make_recording
@@ -75,7 +75,7 @@ def test_a_record_of_a_schema_nobody_resolved_halts_and_dead_letters_nothing(mar
     _write(market, "md.trades", [b"\0" + (999_999).to_bytes(4, "big") + b"\x02\x02"])
     task = market.task()
     task.prepare()
-    with pytest.raises(UnknownSchemaId, match="schema id 999999"):
+    with pytest.raises(UnresolvedSchemaId, match="schema id 999999"):
         run_to_end(task, fed + 1)
     assert market.records("pipeline.dlq") == []
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import collections
 import enum
+import importlib
 import json
+import pkgutil
 import re
 import typing
 
@@ -148,9 +151,20 @@ def all_errors(base: type[errors.ShrivenError]) -> list[type[errors.ShrivenError
     return [base, *(inner for one in base.__subclasses__() for inner in all_errors(one))]
 
 
-def test_errors_have_a_code_and_an_exit_code():
-    codes = [error.code for error in all_errors(errors.ShrivenError)]
-    assert len(set(codes)) == len(codes)
+@pytest.mark.parametrize("package", ["schemas", "streams", "connectors", "jobs", "infra"])
+def test_error_codes_are_unique_whatever_is_imported(package):
+    """Every module of the product is imported here, so that the answer does not depend on which tests ran before."""
+    for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    named = collections.defaultdict(set)
+    for error in all_errors(errors.ShrivenError):
+        if not error.__module__.startswith("tests."):
+            named[error.code].add(f"{error.__module__}.{error.__qualname__}")
+    assert {code: names for code, names in named.items() if len(names) > 1} == {}
+
+
+def test_errors_have_a_message_and_an_exit_code():
     assert errors.WrongUse.exit_code == 2 and errors.BadData.exit_code == 1
     assert str(errors.BadData("what happened; what to do")) == "what happened; what to do"
     full = errors.CapacityExceeded("book.tail_capacity", 64)

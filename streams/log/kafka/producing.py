@@ -12,21 +12,15 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from schemas.errors import ShrivenError, WrongUse
+from schemas.errors import ShrivenError
 from streams.log.kafka.cluster import Cluster
-from streams.log.kafka.errors import LOGGER, explain, reach
+from streams.log.kafka.errors import LOGGER, MissingTopic, explain, reach
 from streams.log.kafka.ranges import held_ranges
 
 ANSWER_SECONDS = 10.0
 DELIVERY_SECONDS = 120
 QUEUE_RECORDS = 400_000
 QUEUE_KILOBYTES = 256 << 10
-
-
-class MissingTopic(WrongUse):
-    """A topic is not on the cluster."""
-
-    code = "missing_topic"
 
 
 class NotDelivered(ShrivenError):

@@ -28,10 +28,10 @@ NOW_MS = 300_000
 """A record of control or reference data whose event time is this near to the time it was written is said now, and not part of a recording."""
 
 
-class UnknownSchemaId(ShrivenError):
+class UnresolvedSchemaId(ShrivenError):
     """A record says it is of a schema that this deployment did not resolve at its start."""
 
-    code = "unknown_schema_id"
+    code = "unresolved_schema_id"
 
 
 class RecordedUnderWallClock(ShrivenError):
@@ -192,13 +192,13 @@ class LiveFeed(Feed):
         return self._check_clock(chunk)
 
     def _is_framed(self, value: bytes, offset: int) -> bool:
-        """True if the value has the framing of an id that was resolved. Raises UnknownSchemaId for another."""
+        """True if the value has the framing of an id that was resolved. Raises UnresolvedSchemaId for another."""
         try:
             found = schema_id_of(value)
         except BadData:
             return False
         if found not in self._schema_ids:
-            raise UnknownSchemaId(
+            raise UnresolvedSchemaId(
                 f"{self.partition[0]}/{self.partition[1]} offset {offset} is of schema id {found}, this deployment resolved "
                 f"{', '.join(map(str, sorted(self._schema_ids)))} at its start; nothing was dead-lettered: start code that knows the schema"
             )

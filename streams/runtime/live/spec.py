@@ -7,12 +7,19 @@ from typing import Any
 
 import msgspec
 
+from schemas.errors import WrongUse
 from streams.log.kafka.transport import Partition
 
 CONTROL_TOPICS = ("control", "ref.instruments")
 """Topics of one partition, read by every shard, and polled before anything else."""
 RUNTIME = "pipeline."
 """Prefix of the catalogue's runtime topics; on a cluster every topology has its own."""
+
+
+class NoTopology(WrongUse):
+    """No such topology ran on the cluster, or none of that name is open."""
+
+    code = "no_topology"
 
 
 def runtime_name(topology: str, topic: str) -> str:
