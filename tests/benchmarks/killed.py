@@ -18,13 +18,15 @@ from streams.runtime.task import Progress, Task
 
 SETTINGS = {"strategy": "ema-cross", "set": {"fast": "20", "slow": "50"}, "state_digest_records": 100_000_000}
 RECORDS = 1_000_000
+"""What must be behind the recovered process; the kill comes a batch later, for a batch is reported before its files are written."""
+BATCH = 65_536
 
 
 def kill(recording: Path, folder: Path) -> None:
     """Run until a million records are committed, then die."""
 
     def watch(progress: Progress) -> None:
-        if progress.consumed >= RECORDS:
+        if progress.consumed >= RECORDS + BATCH:
             os.kill(os.getpid(), signal.SIGKILL)
 
     Backtest(build(SETTINGS), recording, folder, on_progress=watch).run()
