@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from streams.log.kafka.framing import HEADER_BYTES
 from streams.log.kafka.transport import Fenced, OutcomeUnknown, TransportFailed
 from streams.runtime.journal import JournalEntry
-from streams.runtime.live.recovery import Recovery
 from streams.runtime.live.task import LiveTask
 from streams.runtime.task import JOURNAL
 from tests.simulation.stand_in import StandInExecution, StandInFeed
@@ -31,6 +30,7 @@ class Mutation(NamedTuple):
     what: str
     caught_as: tuple[str, ...]
     seeds: int
+    subject: str = "event"
 
 
 ROWS = (
@@ -111,6 +111,13 @@ ROWS = (
         ("fork", "duplicate", "aborted-read", "inconsistent-offsets", "G0", "halted"),
         200,
     ),
+    Mutation(
+        "standby-not-drained",
+        "a standby is promoted where it stands, without what is left of the journal",
+        ("fork", "duplicate", "lost-write", "inconsistent-offsets", "halted"),
+        100,
+        "standby",
+    ),
 )
 MUTATIONS = {row.name: row for row in ROWS}
 
@@ -190,16 +197,16 @@ def _random_id(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
 def _read_before_init(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
     class Broken(kind):  # type: ignore[valid-type, misc]
         def prepare(self) -> None:
-            recovery = Recovery(self)
-            entries = recovery.read()
+            is_there = self.recovery.read()
             self.on_step("journal read")
             self.writers = self._make_writers()
             for writer in self.writers:
                 writer.init()
-            if entries is None:
-                self._begin()
+            if is_there:
+                self.recovery.execute()
+                self.recovery.finish()
             else:
-                recovery.recover(entries)
+                self._begin()
             self.snapshots = self.log.plain_writer()
 
     return Broken
@@ -288,6 +295,17 @@ def _one_fenced(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
     return Broken
 
 
+def _not_drained(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
+    class Broken(kind):  # type: ignore[valid-type, misc]
+        def prepare(self) -> None:
+            if self.recovery.is_begun:
+                self.recovery.pending.clear()
+                self.recovery.read = lambda: True
+            super().prepare()
+
+    return Broken
+
+
 TASKS: dict[str, Callable[[Process, type[LiveTask]], type[LiveTask]]] = {
     "recovery-from-group-offsets": _from_group_offsets,
     "journal-outside-transaction": _journal_outside,
@@ -300,6 +318,7 @@ TASKS: dict[str, Callable[[Process, type[LiveTask]], type[LiveTask]]] = {
     "first-batch-on-free-producer": _free_producer,
     "process-local-counter": _local_counter,
     "one-producer-fenced-only": _one_fenced,
+    "standby-not-drained": _not_drained,
 }
 
 

@@ -48,10 +48,14 @@ def draw_feeds(source: random.Random, partitions: Sequence[Partition]) -> list[F
 
 
 class LiveSubject:
-    """The real runner over the stand-in execution, as it is or broken by a mutation; the clock is event time or the wall's."""
+    """The real runner over the stand-in execution, as it is or broken by a mutation; the clock is event time or the wall's.
 
-    def __init__(self, mutation: str = "", clock: str = "event", start: str = "earliest") -> None:
+    With ``follows``, processes are standbys for a while before they take over, some of them beside a living owner.
+    """
+
+    def __init__(self, mutation: str = "", clock: str = "event", start: str = "earliest", follows: bool = False) -> None:
         self.mutation = mutation
+        self.follows = follows
         self.start = start
         self.clock = clock
         self.inputs: Sequence[Partition] = [(topic, 0) for topic in INPUTS]
@@ -82,11 +86,15 @@ class LiveSubject:
         return draw_feeds(source, self.inputs)
 
     def run(self, process: Process, log: SimulatedLog) -> None:
-        """Take over, recover, batches until told to drain."""
+        """Follow if that is asked for; take over, recover, batches until told to drain."""
         kind, make = mutate(self.mutation, process, LiveTask, make_stand_in)
         draw = process.random.choice
         spec = self.spec(draw((1, 3, 16)), draw((4, 16, 1000)), draw((0.0, 0.0, 0.03)))
         task = kind(log, spec, make, process.clock_ns, process.monotonic, process.step)
+        for _ in range(draw((0, 3, 20, 60)) if self.follows else 0):
+            repeated = task.follow(WAIT_SECONDS)
+            process.around.faults["batches that a standby executed"] += repeated
+        process.around.faults["promotions of a standby"] += task.recovery.is_begun
         task.prepare()
         while not process.draining:
             task.step(WAIT_SECONDS)
@@ -161,6 +169,7 @@ SUBJECTS: dict[str, Callable[[str], Subject]] = {
     "event": LiveSubject,
     "wall": lambda mutation: LiveSubject(mutation, "wall"),
     "end": lambda mutation: LiveSubject(mutation, "wall", "end"),
+    "standby": lambda mutation: LiveSubject(mutation, follows=True),
     "pipeline": _pipeline,
 }
 """By name: what makes a subject out of a mutation's name (empty: none)."""

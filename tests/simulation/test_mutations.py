@@ -25,6 +25,7 @@ REFERENCE = {  # reference/kafka.md 8, and the three that issue 4 adds; "offsets
     "first-batch-on-free-producer",
     "process-local-counter",
     "one-producer-fenced-only",
+    "standby-not-drained",
 }
 
 
@@ -46,7 +47,7 @@ def test_the_whole_pipeline_broken_is_caught_too() -> None:
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_a_broken_runner_is_caught(name: str) -> None:
     row = MUTATIONS[name]
-    caught = first_caught("event", name, row.caught_as, row.seeds)
+    caught = first_caught(row.subject, name, row.caught_as, row.seeds)
     assert caught is not None, f"{row.what}: not caught by {row.seeds} schedules"
     seed, _ = caught
-    assert run_one("event", seed).violations == [], "the same schedule without the mutation"
+    assert run_one(row.subject, seed).violations == [], "the same schedule without the mutation"

@@ -13,6 +13,7 @@ from tests.simulation.schedules import MIXED, Total, crash_matrix, run_one, run_
 
 SCHEDULES = 2000
 PIPELINE_SCHEDULES = 20
+STANDBY_SCHEDULES = 400
 PROCESSES = 2
 MUST_HAPPEN = (
     "crash",
@@ -50,7 +51,15 @@ def test_no_schedule_breaks_the_whole_pipeline() -> None:
     assert total.faults["crash"] > PIPELINE_SCHEDULES // 2
 
 
-@pytest.mark.parametrize("subject", ["event", "wall"])
+def test_no_schedule_breaks_a_standby() -> None:
+    """ENG-9: processes follow the journal beside its owner, and are promoted while that one lives, is paused or is dead."""
+    total = run_range("standby", 0, STANDBY_SCHEDULES)
+    assert violations(total, "standby") == []
+    assert total.faults["batches that a standby executed"] > 5 * STANDBY_SCHEDULES
+    assert total.faults["promotions of a standby"] > STANDBY_SCHEDULES
+
+
+@pytest.mark.parametrize("subject", ["event", "wall", "standby"])
 def test_a_kill_at_any_point_is_harmless(subject: str) -> None:
     points, found = crash_matrix(subject, seed=1)
     assert points > 100

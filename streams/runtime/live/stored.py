@@ -38,6 +38,15 @@ def read_range(reader: Reader, partition: Partition, start: int, end: int) -> It
     if start >= end:
         return
     reader.assign({partition: start})
+    yield from read_on(reader, partition, end)
+
+
+def read_on(reader: Reader, partition: Partition, end: int) -> Iterator[Chunk]:
+    """Committed records from where the reader stands up to ``end``, in pieces.
+
+    Raises:
+        TransportFailed: they do not come.
+    """
     empty = 0
     while reader.position(partition) < end:
         chunk = reader.fetch(FETCH_RECORDS, 0.1)
@@ -63,17 +72,27 @@ def read_journal(reader: Reader, partition: Partition, start: int, end: int, pre
     """
     for chunk in read_range(reader, partition, start, end):
         for offset, value in zip(chunk.offsets, chunk.values, strict=True):
-            try:
-                entry = decode_entry(value[HEADER_BYTES:])
-            except CorruptLog as problem:
-                raise CorruptLog(f"{partition[0]}/{partition[1]} offset {offset}: {problem.text}") from problem
-            if previous is not None and entry.previous_digest != previous:
-                raise CorruptLog(
-                    f"{partition[0]}/{partition[1]} offset {offset}: journal record {entry.sequence} does not continue the one before it; "
-                    "two owners wrote this journal, or a record of it is lost"
-                )
+            entry = journal_record(partition, offset, value, previous)
             previous = entry.digest
             yield offset, entry
+
+
+def journal_record(partition: Partition, offset: int, value: bytes, previous: bytes | None) -> JournalEntry:
+    """A record of the journal, which must continue the one whose digest is ``previous``.
+
+    Raises:
+        CorruptLog: as :func:`read_journal`.
+    """
+    try:
+        entry = decode_entry(value[HEADER_BYTES:])
+    except CorruptLog as problem:
+        raise CorruptLog(f"{partition[0]}/{partition[1]} offset {offset}: {problem.text}") from problem
+    if previous is not None and entry.previous_digest != previous:
+        raise CorruptLog(
+            f"{partition[0]}/{partition[1]} offset {offset}: journal record {entry.sequence} does not continue the one before it; "
+            "two owners wrote this journal, or a record of it is lost"
+        )
+    return entry
 
 
 class LiveSnapshot(msgspec.Struct, kw_only=True):

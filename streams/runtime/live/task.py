@@ -7,6 +7,8 @@ Taking over (:meth:`LiveTask.prepare`):
 3. rebuild the state: last good snapshot, and the journal after it executed again with every digest checked, emitting nothing;
    or write the genesis record, where there is no journal
 
+A standby calls :meth:`LiveTask.follow` before that: it does step 3 while another owns the shard, so that little of it is left at a take-over.
+
 The batch loop (:meth:`LiveTask.step`), by numbers; tests stop the process at each:
 
 1. take what has arrived: control and reference data first, then market data
@@ -39,7 +41,7 @@ from streams.runtime.live.execution import LiveExecution
 from streams.runtime.live.recovery import Recovery
 from streams.runtime.live.spec import BatchFacts, Clock, Observer, TaskSpec
 from streams.runtime.live.stored import SLOTS, LiveSnapshot, snapshot_values, split
-from streams.runtime.live.topics import check_topics, topic_facts
+from streams.runtime.live.topics import check_topics, genesis_facts
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.task import JOURNAL
 
@@ -105,11 +107,24 @@ class LiveTask:
         self._headers = {topic: header(schema_id) for topic, schema_id in spec.schema_ids.items() if schema_id >= 0}
         self.tools: Reader = log.reader(spec.group)
         self.admin = log.admin()
+        self.recovery = Recovery(self)
 
     # taking over
 
+    def follow(self, wait_seconds: float) -> int:
+        """Be a standby for a short while: execute what the owner has committed, write nothing, fence nobody; returns the batches.
+
+        Raises:
+            JournalClosed: the topology was ended.
+            ShrivenError: as :meth:`Recovery.follow`; this task can never be promoted then.
+        """
+        batches = self.recovery.follow(wait_seconds)
+        if self.is_closed:
+            raise JournalClosed(f"topology {self.spec.topology} was ended: there is nothing to follow")
+        return batches
+
     def prepare(self) -> None:
-        """Become the owner: fence, recover, or begin.
+        """Become the owner: fence, recover what was not followed yet, or begin.
 
         Raises:
             OtherIdentity: the journal is another topology's, or of other code.
@@ -117,17 +132,18 @@ class LiveTask:
             JournalClosed: the topology was ended.
             TransportFailed: the log cannot be used.
         """
+        self.recovery.take_over()
         self.writers = self._make_writers()
         for number, writer in enumerate(self.writers):
             writer.init()
             self.on_step(f"fenced {number}")
-        recovery = Recovery(self)
-        entries = recovery.read()
+        is_there = self.recovery.read()
         self.on_step("journal read")
-        if entries is None:
-            self._begin()
+        if is_there:
+            self.recovery.execute()
+            self.recovery.finish()
         else:
-            recovery.recover(entries)
+            self._begin()
         self.snapshots = self.log.plain_writer()
         self.on_step("prepared")
 
@@ -137,23 +153,10 @@ class LiveTask:
 
     def _begin(self) -> None:
         """Write the genesis record: what will be read, from where, and what will be written."""
-        spec = self.spec
-        facts = {**spec.facts, **topic_facts(self.admin, spec)}
-        starts = {item["topic"]: self._start_of(item["topic"]) for item in facts["inputs"]}
-        for item in facts["inputs"]:
-            item["start_offset"] = starts[item["topic"]]
-        for item in facts["outputs"]:
-            item["start_offset"] = self.tools.end(spec.partition_of(item["topic"])) if item["published"] else -1
-        self.execution = self.make(self.log, spec, starts)
+        facts = genesis_facts(self.admin, self.tools, self.spec)
+        self.execution = self.make(self.log, self.spec, {item["topic"]: item["start_offset"] for item in facts["inputs"]})
         self.genesis = facts
         self._commit(JournalEntry(sequence=0, kind=GENESIS, facts=facts), [])
-
-    def _start_of(self, topic: str) -> int:
-        """Where a topic nothing was read of begins. Reference data and control are always read whole."""
-        partition = self.spec.partition_of(topic)
-        is_whole = self.spec.start == "earliest" or not topic.startswith("md.")
-        self.tools.assign({})
-        return self.tools.start(partition) if is_whole else self.tools.end(partition)
 
     # the batch loop
 
@@ -389,5 +392,5 @@ class LiveTask:
         if hasattr(self, "execution"):
             for feed in self.execution.live:
                 feed.source.close()
-        for each in (*getattr(self, "writers", ()), self.tools):
+        for each in (*getattr(self, "writers", ()), self.tools, self.recovery):
             each.close()

@@ -6,7 +6,7 @@ from typing import Any
 
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
-from streams.log.kafka.transport import Admin, TopicChanged
+from streams.log.kafka.transport import Admin, Reader, TopicChanged
 from streams.runtime.live.spec import TaskSpec
 
 
@@ -44,6 +44,24 @@ def topic_facts(admin: Admin, spec: TaskSpec) -> dict[str, Any]:
         for topic in spec.outputs
     ]
     return {"inputs": inputs, "outputs": outputs}
+
+
+def genesis_facts(admin: Admin, reader: Reader, spec: TaskSpec) -> dict[str, Any]:
+    """What the genesis record says: the task's facts, every topic's identity, and from where on it is read or written."""
+    facts = {**spec.facts, **topic_facts(admin, spec)}
+    for item in facts["inputs"]:
+        item["start_offset"] = _start_of(reader, spec, item["topic"])
+    for item in facts["outputs"]:
+        item["start_offset"] = reader.end(spec.partition_of(item["topic"])) if item["published"] else -1
+    return facts
+
+
+def _start_of(reader: Reader, spec: TaskSpec, topic: str) -> int:
+    """Where a topic nothing was read of begins. Reference data and control are always read whole."""
+    partition = spec.partition_of(topic)
+    is_whole = spec.start == "earliest" or not topic.startswith("md.")
+    reader.assign({})
+    return reader.start(partition) if is_whole else reader.end(partition)
 
 
 def check_topics(admin: Admin, spec: TaskSpec, genesis: dict[str, Any]) -> None:

@@ -7,77 +7,24 @@ the first batch that differs is named, with topic, offset and fields.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from schemas.catalogue import topic as topic_of
 from schemas.errors import BadData, CorruptLog, ShrivenError
-from streams.log.kafka.framing import HEADER_BYTES
-from streams.log.kafka.transport import Chunk, Log, OffsetOutOfRange, Partition
+from streams.log.kafka.transport import Log, OffsetOutOfRange, Partition
 from streams.runtime.code import changed_sources
 from streams.runtime.execution import Batch
-from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, UPGRADE, JournalEntry, OutputEntry
+from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, UPGRADE, JournalEntry
 from streams.runtime.live.execution import LiveExecution
+from streams.runtime.live.published import Published
 from streams.runtime.live.spec import TaskSpec
-from streams.runtime.live.stored import read_journal, read_range
+from streams.runtime.live.stored import read_journal
 from streams.runtime.task import JOURNAL, compare
 from streams.runtime.verify import Finding, Verdict
 from streams.runtime.written import first_difference
 
 Make = Callable[[Log, TaskSpec, dict[str, int]], LiveExecution]
-
-
-class Published:
-    """One output partition, read along with the journal from its first own offset.
-
-    Attributes:
-        last: offset of the last record taken, -1 before the first.
-    """
-
-    def __init__(self, log: Log, spec: TaskSpec, topic: str, start: int) -> None:
-        self.topic = topic
-        self.partition = spec.partition_of(topic)
-        self.last = -1
-        self._reader = log.reader(f"{spec.group}.verify")
-        self._start = max(start, self._reader.start(self.partition))
-        self._end = self._reader.end(self.partition)
-        self._chunks: Iterator[Chunk] = read_range(self._reader, self.partition, self._start, self._end)
-        self._offsets: list[int] = []
-        self._values: list[bytes] = []
-
-    def take(self, item: OutputEntry) -> tuple[bytes, str]:
-        """Bodies of the records that the journal's entry speaks of, and what of them is not as it says (empty: nothing)."""
-        while len(self._values) < item.count:
-            chunk = next(self._chunks, None)
-            if chunk is None and not self._goes_on():
-                return b"", f"{self.topic} holds {len(self._values)} records after offset {self.last}, the journal says {item.count}"
-            if chunk is not None:
-                self._offsets += chunk.offsets
-                self._values += chunk.values
-        taken, self._values = self._values[: item.count], self._values[item.count :]
-        offsets, self._offsets = self._offsets[: item.count], self._offsets[item.count :]
-        wrong = ""
-        if self.last != item.previous_offset:
-            wrong = f"{self.topic}: the journal puts its record before at offset {item.previous_offset}, it is at {self.last}"
-        self.last = offsets[-1]
-        return b"".join(value[HEADER_BYTES:] for value in taken), wrong
-
-    def _goes_on(self) -> bool:
-        """The topic was written to since its end was asked."""
-        end = self._reader.end(self.partition)
-        if end <= self._end:
-            return False
-        self._chunks = read_range(self._reader, self.partition, self._end, end)
-        self._end = end
-        return True
-
-    def left(self) -> int:
-        """Records after the last one taken, as far as the end that was asked."""
-        return len(self._values) + sum(len(chunk.offsets) for chunk in self._chunks)
-
-    def close(self) -> None:
-        """Give the connection back."""
-        self._reader.close()
 
 
 class LiveVerifier:

@@ -1,0 +1,216 @@
+"""Single stories of a standby over the simulated log (ENG-9). Oracle: the owner it follows, and the simulated broker's own account."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pytest
+
+from streams.log.kafka.transport import Fenced, OffsetOutOfRange
+from streams.runtime.execution import Output
+from streams.runtime.live.task import JournalClosed, LiveTask
+from streams.runtime.task import Diverged, OtherIdentity
+from tests.simulation.checker import check_world
+from tests.simulation.single import Stage
+
+
+def judged(stage: Stage) -> list[str]:
+    """What the checker finds in the end."""
+    return [f"{violation.name}: {violation.text}" for violation in check_world(stage.broker, [], [], stage.subject)]
+
+
+def owner_of(stage: Stage, **options: Any) -> LiveTask:
+    """A running owner that has consumed ten records."""
+    stage.feed(10)
+    task = stage.task(**options)
+    task.prepare()
+    _run(task)
+    return task
+
+
+def _run(task: LiveTask) -> None:
+    while task.step(0.1):
+        pass
+
+
+def _follow(task: LiveTask) -> int:
+    """Up to the journal's present end; returns the batches."""
+    batches = found = task.follow(0.1)
+    while found:
+        found = task.follow(0.1)
+        batches += found
+    return batches
+
+
+def _written(stage: Stage) -> tuple[object, ...]:
+    """Everything that a writer would change at the brokers."""
+    subject, broker = stage.subject, stage.broker
+    everything = (*subject.inputs, *subject.outputs, subject.journal, *subject.others)
+    epochs = {name: state.epoch for name, state in broker.coordinated.items()}
+    return [broker.partition(key).end for key in everything], epochs
+
+
+def test_a_standby_has_the_owners_state_after_every_batch_and_writes_nothing() -> None:
+    stage = Stage()
+    owner = owner_of(stage, records=3)
+    standby = stage.task()
+    assert _follow(standby) == owner.sequence
+    for count in (1, 5, 9):
+        stage.feed(count)
+        _run(owner)
+        before = _written(stage)
+        _follow(standby)
+        assert _written(stage) == before
+        assert standby.execution.stage_states() == owner.execution.stage_states()
+        assert standby.execution.positions() == owner.execution.positions()
+        assert (standby.sequence, standby.last_digest, standby.journal_offset) == (owner.sequence, owner.last_digest, owner.journal_offset)
+    assert not hasattr(standby, "writers")
+    stage.feed(2)
+    assert owner.step(0.1) == 2, "the owner was not fenced"
+
+
+def test_a_promoted_standby_executes_only_what_it_had_not_followed() -> None:
+    stage = Stage()
+    owner = owner_of(stage)
+    repeated: list[str] = []
+    standby = stage.task(repeated.append)
+    _follow(standby)
+    stage.feed(4)
+    _run(owner)
+    repeated.clear()
+    standby.prepare()
+    assert repeated.count("batch repeated") == 1
+    assert repeated.index("fenced 0") < repeated.index("fenced 1") < repeated.index("journal read") < repeated.index("batch repeated")
+    assert standby.last_offsets == owner.last_offsets
+    assert standby.counts == owner.counts
+    stage.feed(3)
+    with pytest.raises(Fenced):
+        _run(owner)
+    assert standby.step(1.0) == 3
+    assert judged(stage) == []
+
+
+def test_a_standby_that_diverged_names_the_record_and_is_never_promoted() -> None:
+    stage = Stage()
+    owner = owner_of(stage, records=5)
+    standby = stage.task()
+    _follow(standby)
+    execute = standby.execution._execute  # type: ignore[attr-defined]
+
+    def broken(order: Any, clock: Any) -> Any:
+        batch = execute(order, clock)
+        for place, output in enumerate(batch.outputs):
+            body = bytes([output.body[0] ^ 2]) + bytes(output.body[1:])
+            batch.outputs[place] = Output(output.topic, body, output.count, hashlib.sha256(body).digest())
+        return batch
+
+    standby.execution._execute = broken  # type: ignore[attr-defined]
+    stage.feed(6)
+    _run(owner)
+    with pytest.raises(Diverged, match=rf"batch {owner.sequence - 1} of pipeline.journal/0.*md.quotes .*md.quotes offset \d+: \w+ .* on the log"):
+        _follow(standby)
+    before = _written(stage)
+    for again in (standby.prepare, lambda: standby.follow(0)):
+        with pytest.raises(Diverged):
+            again()
+    assert _written(stage) == before, "it fenced its owner"
+    stage.feed(2)
+    assert owner.step(0.1) == 2
+    assert judged(stage) == []
+
+
+def test_a_standby_waits_for_a_journal_and_begins_it_where_nobody_else_did() -> None:
+    stage = Stage()
+    early, other = stage.task(), stage.task()
+    for each in (early, other):
+        assert each.follow(0.1) == 0
+        assert each.recovery.position() == -1
+    early.prepare()
+    stage.feed(6)
+    _run(early)
+    assert _follow(other) == early.sequence
+    assert other.execution.stage_states() == early.execution.stage_states()
+
+
+def test_a_standby_goes_over_a_drain_and_a_restart_of_its_owner() -> None:
+    stage = Stage()
+    owner = owner_of(stage)
+    standby = stage.task()
+    _follow(standby)
+    owner.drain()
+    again = stage.task()
+    again.prepare()
+    stage.feed(5)
+    _run(again)
+    _follow(standby)
+    assert standby.sequence == again.sequence
+    standby.prepare()
+    stage.feed(1)
+    assert standby.step(1.0) == 1
+    assert judged(stage) == []
+
+
+def test_a_standby_of_other_code_waits_at_a_drain_and_ends_when_the_code_before_goes_on() -> None:
+    stage = Stage()
+    owner = owner_of(stage)
+    with pytest.raises(OtherIdentity, match="only from a drain"):
+        _coded(stage, "new").follow(0.1)
+    owner.drain()
+    new, another = _coded(stage, "new"), _coded(stage, "new")
+    for each in (new, another):
+        _follow(each)
+    old = stage.task()
+    _follow(old)
+    new.prepare()
+    stage.feed(4)
+    _run(new)
+    with pytest.raises(OtherIdentity, match="was written by code new"):
+        _follow(old)
+    assert _follow(another) == 1, "the code of the upgrade is its own"
+    assert another.execution.stage_states() == new.execution.stage_states()
+
+
+def test_a_standby_of_other_code_ends_when_its_owner_comes_back_as_it_was() -> None:
+    stage = Stage()
+    owner_of(stage).drain()
+    new = _coded(stage, "new")
+    _follow(new)
+    back = stage.task()
+    back.prepare()
+    stage.feed(4)
+    _run(back)
+    with pytest.raises(OtherIdentity, match="was written by code stand-in, this is new"):
+        _follow(new)
+
+
+def _coded(stage: Stage, code: str) -> LiveTask:
+    task = stage.task()
+    task.spec.facts["code"] = code
+    return task
+
+
+def test_a_standby_of_a_closed_topology_ends() -> None:
+    stage = Stage()
+    owner = owner_of(stage)
+    standby = stage.task()
+    _follow(standby)
+    owner.end()
+    with pytest.raises(JournalClosed):
+        standby.follow(0.1)
+
+
+def test_a_standby_that_retention_overtakes_ends_and_the_next_begins_from_a_snapshot() -> None:
+    stage = Stage()
+    slow = stage.task()
+    owner = owner_of(stage, records=2, state_digest_records=8)
+    slow.follow(0)
+    stage.feed(10)
+    _run(owner)
+    owner.snapshots.commit()
+    stage.broker.delete_records(("md.trades", 0), 16)
+    with pytest.raises(OffsetOutOfRange):
+        _follow(slow)
+    again = stage.task()
+    _follow(again)
+    assert again.execution.stage_states() == owner.execution.stage_states()
