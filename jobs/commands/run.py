@@ -12,7 +12,8 @@ from schemas.errors import WrongUse
 HELP = """\
 Runs a topology on a Kafka cluster: every stage fused in one process a shard, each batch one transaction with the journal record that proves it.
 Start it again in another terminal, or on another machine, and shards move to it; Ctrl-C drains. Whatever kills it, the next start goes on where
-the journal ends, with every digest checked.
+the journal ends, with every digest checked. With --standby it also executes what the owners of other shards commit, compares every digest, and
+takes such a shard over without recovering it first; give it to every member, for the group decides which one gets a shard.
 
 jobs:
   pipeline   every stage: books, toxicity, the strategy, risk, routing, the simulated venue, the portfolio, reporting
@@ -22,6 +23,7 @@ EXAMPLES = """\
 examples:
   sq run pipeline --clock event --strategy ema-cross       # recorded data, fed with 'sq feed'
   sq run pipeline --strategy my_file.py:MyStrategy          # live data, by the wall clock
+  sq run pipeline --strategy my_file.py:MyStrategy --standby   # the same on a second machine: takes over when the first dies
   sq run market --clock event --publish all
   sq run pipeline --name study --publish fills,pnl --strategy ema-cross --clock event
 
@@ -38,6 +40,7 @@ def add(commands: Any) -> None:
     command.add_argument("--linger", metavar="DURATION", help="least time between batches, for fewer transactions (event: 1s, wall: 0s)")
     command.add_argument("--publish", default="orders", metavar="TOPICS", help="orders (default), all, or names separated by commas")
     command.add_argument("--name", metavar="TOPOLOGY", help="name of the topology on the cluster (default: the job's)")
+    command.add_argument("--standby", action="store_true", help="also follow the shards that this process does not own, ready to take them over")
     command.add_argument("--cluster", default="", metavar="URL", help="kafka://HOST:PORT (default: the configured cluster)")
     command.add_argument("--strategy", metavar="NAME", help="name, or FILE.py:CLASS")
     command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a strategy parameter; repeat for more")
@@ -76,4 +79,4 @@ def run(arguments: argparse.Namespace) -> int:
     )
     deployment.publish = published(deployment.outputs(), arguments.publish, arguments.job)
 
-    return Parent(prepared(deployment)).run()
+    return Parent(prepared(deployment), arguments.standby).run()

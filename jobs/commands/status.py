@@ -10,7 +10,7 @@ from jobs.helping import HelpFormatter
 
 HELP = """\
 Every topology that has a claim on the cluster, shard by shard: who owns it, how far its journal is, and the digest of its last record, which
-stands for everything before it.
+stands for everything before it; and the members that follow it as standbys, and how far behind its journal they are.
 
 examples:
   sq status
@@ -47,4 +47,6 @@ def run(arguments: argparse.Namespace) -> int:
         digest = each.digest[:16] or "-"
         place = f"{each.topology:16} {each.shard:>5}  {each.state:10} {each.sequence:>9} {each.records:>12,}"
         print(f"{place}  {clock:30} {digest:16}  {each.owner or '-'}")
+        for standby in each.standbys:
+            print(f"{'':16} {'':>5}  standby: {standby.state}, {standby.lag_records} journal records behind  {standby.member}")
     return 0

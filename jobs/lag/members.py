@@ -1,7 +1,8 @@
 """Who reads a group's partitions. Pure.
 
 Most groups say so themselves. A task of ours reads with ``assign()``: its group ``<environment>.<topology>.<shard>`` has offsets and no members, and
-shard s belongs to the member of ``<environment>.<topology>.owners`` that was given partition s of the journal topic.
+shard s belongs to the member of ``<environment>.<topology>.owners`` that was given partition s of the journal topic. A standby's group
+``<environment>.<topology>.<shard>.standby.<instance id>`` has one reader: the member of that instance id.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from jobs.lag.reading import Group, Member, Partition
 
 OWNERS = ".owners"
 TASK = re.compile(r"(?P<job>.+)\.(?P<shard>\d+)")
+STANDBY = re.compile(r"(?P<job>.+)\.(?P<shard>\d+)\.standby\.(?P<member>.+)")
 
 
 class Readers(NamedTuple):
@@ -51,6 +53,11 @@ def readers(group: Group, groups: Mapping[str, Group], topics: frozenset[str]) -
         groups: all groups of the cluster by name.
         topics: topics of the cluster: a job whose journal exists is ours even when its owners group is gone.
     """
+    standby = STANDBY.fullmatch(group.name)
+    if standby is not None and not group.members:
+        owners_group = groups.get(standby["job"] + OWNERS)
+        follower = next((each for each in owners_group.members if each.name == standby["member"]), None) if owners_group is not None else None
+        return Readers(int(follower is not None), {}, follower)
     task = owners_group_of(group.name)
     if task is not None and not group.members:
         owners, shard = task

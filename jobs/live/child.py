@@ -1,7 +1,8 @@
 """The process of one shard: warms up, waits to be given the shard, runs its task until told to drain.
 
-It is spoken to by lines of JSON. In: the deployment, then ``{"own": SHARD}``, then ``{"drain": true}``; the end of its input means that its parent is
-gone, and so it ends at once. Out: ``warm``, ``running``, ``waiting``, ``drained``, ``failed``.
+It is spoken to by lines of JSON. In: the deployment, perhaps ``{"follow": SHARD, "member": ID}``, then ``{"own": SHARD}``, then
+``{"drain": true}``; the end of its input means that its parent is gone, and so it ends at once. Out: ``warm``, ``following``, ``running``,
+``waiting``, ``drained`` or, of a standby, ``stopped``; ``failed``.
 """
 
 from __future__ import annotations
@@ -11,14 +12,17 @@ import os
 import signal
 import sys
 import threading
+import time
 from typing import Any
 
 import msgspec
 
 from jobs.live.deployment import Deployment, maker, spec_of
 from jobs.live.rehearsal import rehearse
+from jobs.live.standby import Standby
 from jobs.live.telling import Telling
 from schemas.errors import ShrivenError
+from streams.log.kafka.admin import admin_of
 from streams.log.kafka.client import KafkaLog
 from streams.runtime.live.task import LiveTask
 
@@ -40,29 +44,35 @@ class Orders:
 
     def __init__(self) -> None:
         self.shard: int | None = None
-        self.has_shard = threading.Event()
+        self.member = ""
+        self.owns = False
+        self.is_spoken_to = threading.Event()
+        self.is_decided = threading.Event()
         self.is_draining = threading.Event()
         threading.Thread(target=self._read, name="orders", daemon=True).start()
 
     def _read(self) -> None:
         for line in sys.stdin:
             order = json.loads(line)
-            if "own" in order:
-                self.shard = int(order["own"])
-                self.has_shard.set()
+            if "follow" in order:
+                self.shard, self.member = int(order["follow"]), order["member"]
+            elif "own" in order:
+                self.shard, self.owns = int(order["own"]), True
+                self.is_decided.set()
             elif "drain" in order:
                 self.is_draining.set()
-                self.has_shard.set()
+                self.is_decided.set()
+            self.is_spoken_to.set()
         os._exit(ORPHANED)
 
 
 def run(deployment: Deployment) -> int:
-    """Warm up, own, run, drain; returns the exit code."""
+    """Warm up, follow if told to, own, run, drain; returns the exit code."""
     orders = Orders()
     outputs = deployment.outputs()
     rehearse(deployment, outputs)
     say("warm", pid=os.getpid())
-    orders.has_shard.wait()
+    orders.is_spoken_to.wait()
     if orders.shard is None:
         say("drained", shard=-1)
         return 0
@@ -70,10 +80,22 @@ def run(deployment: Deployment) -> int:
     telling = Telling(deployment, shard, say)
     try:
         task = LiveTask(KafkaLog(deployment.cluster), spec_of(deployment, shard, outputs), maker(deployment), observer=telling)
+        standby = Standby(task, admin_of(deployment.cluster), orders.member, telling, say) if orders.member else None
+        if standby is not None:
+            telling.state("standby")
+            standby.follow(orders.is_decided)
+            if not orders.owns:
+                standby.end()
+                say("stopped", shard=shard, sequence=task.sequence)
+                return 0
         telling.state("recovering")
+        began = time.monotonic()
         task.prepare()
         telling.state("running")
-        say("running", shard=shard, sequence=task.sequence, batches_repeated=telling.repeated, port=telling.port)
+        if standby is not None:
+            standby.end()
+        facts = {"batches_repeated": telling.repeated, "port": telling.port, "followed": standby is not None}
+        say("running", shard=shard, sequence=task.sequence, seconds=round(time.monotonic() - began, 3), **facts)
         while not orders.is_draining.is_set():
             task.step(STEP_SECONDS)
             telling.positions(task)

@@ -1,6 +1,9 @@
-"""What a topology looks like from outside: its claim, its owners, the end of each shard's journal."""
+"""What a topology looks like from outside: its claim, its owners and standbys, the end of each shard's journal."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from confluent_kafka import KafkaException
@@ -11,12 +14,26 @@ from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.transport import TransportFailed
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, JournalEntry
-from streams.runtime.live.spec import runtime_name
+from streams.runtime.live.spec import STANDBY, runtime_name
 from streams.runtime.live.stored import read_journal
 from streams.runtime.task import JOURNAL
 
 TAIL = 64
 SECONDS = 10.0
+
+
+class StandbyFacts(msgspec.Struct, kw_only=True):
+    """A member's standby of a shard.
+
+    Attributes:
+        member: instance id and host.
+        lag_records: journal records that it has not executed again.
+        state: following, or halted with the code of its error.
+    """
+
+    member: str
+    lag_records: int
+    state: str
 
 
 class ShardFacts(msgspec.Struct, kw_only=True):
@@ -26,6 +43,7 @@ class ShardFacts(msgspec.Struct, kw_only=True):
         state: running, no owner, closed, empty.
         owner: member and host, empty if there is none.
         sequence, digest, clock, records: of its last journal record; -1 and empty before the first.
+        standbys: of the members that live and do not own it.
     """
 
     topology: str
@@ -37,27 +55,63 @@ class ShardFacts(msgspec.Struct, kw_only=True):
     clock: int = 0
     records: int = 0
     publishes: list[str] = []
+    standbys: list[StandbyFacts] = []
+
+
+def lag_records(position: int, end: int) -> int:
+    """Journal records between two offsets: each is a transaction of its own, whose marker takes an offset too."""
+    return max(0, end - position) // 2
 
 
 def owners_of(admin: KafkaAdmin, cluster: Cluster, topology: str) -> dict[int, str]:
     """Member and host by shard, from the group that assigns shards."""
+    return {place.partition: _name(member) for member in _members(admin, cluster, topology) for place in _assigned(member)}
+
+
+def _members(admin: KafkaAdmin, cluster: Cluster, topology: str) -> Sequence[Any]:
     group = cluster.name(f"{topology}.owners")
     try:
-        described = admin.client.describe_consumer_groups([group], request_timeout=SECONDS)[group].result()
+        found: Sequence[Any] = admin.client.describe_consumer_groups([group], request_timeout=SECONDS)[group].result().members
     except KafkaException as problem:
         raise TransportFailed(f"group {group} cannot be described: {problem.args[0].str()}; check that the broker is up") from problem
-    found: dict[int, str] = {}
-    for member in described.members:
-        name = member.group_instance_id or member.client_id
-        for place in member.assignment.topic_partitions if member.assignment else ():
-            found[place.partition] = f"{name} at {member.host.lstrip('/')}"
+    return found
+
+
+def _assigned(member: Any) -> Sequence[Any]:
+    found: Sequence[Any] = member.assignment.topic_partitions if member.assignment else ()
+    return found
+
+
+def _name(member: Any) -> str:
+    return f"{member.group_instance_id or member.client_id} at {member.host.lstrip('/')}"
+
+
+def standbys_of(admin: KafkaAdmin, cluster: Cluster, topology: str, shards: int) -> dict[int, list[StandbyFacts]]:
+    """Standbys by shard, from the groups in which they store how far they have followed the journal."""
+    journal = cluster.name(runtime_name(topology, JOURNAL))
+    groups = {
+        f"{cluster.name(topology)}.{shard}{STANDBY}{member.group_instance_id}": (shard, _name(member))
+        for member in _members(admin, cluster, topology)
+        for shard in {*range(shards)} - {place.partition for place in _assigned(member)}
+    }
+    try:
+        ends = admin.ends([(journal, shard) for shard in range(shards)])
+        known = {each.group_id for each in admin.client.list_consumer_groups(request_timeout=SECONDS).result().valid}
+    except KafkaException as problem:
+        raise TransportFailed(f"standbys of {topology} cannot be asked for: {problem.args[0].str()}; check that the broker is up") from problem
+    found: dict[int, list[StandbyFacts]] = {}
+    for group, places in admin.positions(sorted(known & groups.keys())).items():
+        shard, name = groups[group]
+        position, text = places.get((journal, shard), (-1, ""))
+        if position >= 0:
+            lag = lag_records(position, ends[journal, shard])
+            found.setdefault(shard, []).append(StandbyFacts(member=name, lag_records=lag, state=text or "following"))
     return found
 
 
 def member_count(admin: KafkaAdmin, cluster: Cluster, topology: str) -> int:
     """Members of the topology, on any host."""
-    group = cluster.name(f"{topology}.owners")
-    return len(admin.client.describe_consumer_groups([group], request_timeout=SECONDS)[group].result().members)
+    return len(_members(admin, cluster, topology))
 
 
 def first_entry(log: KafkaLog, cluster: Cluster, topology: str, shard: int) -> JournalEntry | None:
@@ -102,10 +156,12 @@ def status(cluster: Cluster) -> list[ShardFacts]:
     found: list[ShardFacts] = []
     for topology, (_, claim) in open_claims(read_claims(log, cluster)).items():
         owners = owners_of(admin, cluster, topology)
+        standbys = standbys_of(admin, cluster, topology, claim.shards)
         for shard in range(claim.shards):
             entry = last_entry(log, cluster, topology, shard)
             publishes = [each.name for each in claim.topics]
             facts = ShardFacts(topology=topology, shard=shard, state="empty", owner=owners.get(shard, ""), publishes=publishes)
+            facts.standbys = standbys.get(shard, [])
             if entry is not None:
                 facts.sequence, facts.digest, facts.clock, facts.records = entry.sequence, entry.digest.hex(), entry.clock, entry.input_sequence
                 facts.state = "closed" if entry.kind == CLOSE else "running" if facts.owner else "no owner"

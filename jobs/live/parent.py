@@ -4,25 +4,24 @@
 2. a shard that is assigned goes to a warm process, which takes over, recovers and runs
 3. a shard that is revoked is drained before its next owner may have it; one that is lost is killed, for it may have another owner already
 4. a process that ends by itself is started again with back-off while the shard is owned; after too many ends in a row it is given up, loudly
-5. SIGTERM and Ctrl-C drain everything, then leave, so that shards move at once
+5. with ``--standby`` every shard that it does not own has a process that follows it, and that is the one promoted when the shard is assigned
+6. SIGTERM and Ctrl-C drain everything, then leave, so that shards move at once
 """
 
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import queue
 import signal
-import subprocess
-import sys
 import threading
 import time
 from typing import Any
 
-import msgspec
-
+from jobs.live.children import Child
 from jobs.live.deployment import Deployment, facts_of
+from jobs.live.followers import DIVERGED, Followers
 from jobs.live.membership import Membership
+from jobs.live.restarts import CRASHES_MAX, FATAL, STEADY_SECONDS, Restarts
 from jobs.live.slot import Slot
 from jobs.telemetry.logs import Log, hide
 from jobs.telemetry.serving import prune, serve
@@ -31,71 +30,8 @@ from streams.log.kafka.cluster import home
 
 DRAIN_SECONDS = 10.0
 WARM_SECONDS = 600.0
-BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
-CRASHES_MAX = 5
-STEADY_SECONDS = 30.0
-FATAL = (
-    "other_identity",
-    "journal_closed",
-    "unresolved_schema_id",
-    "topic_changed",
-    "recorded_under_wall_clock",
-    "bad_configuration",
-    "diverged",
-    "stage_failed",
-)
-"""Ends that starting again cannot heal."""
-
-
-class Child:
-    """One process and what it said last."""
-
-    def __init__(self, deployment: Deployment, events: queue.Queue[tuple[Child, dict[str, Any]]]) -> None:
-        self.shard: int | None = None
-        self.is_warm = False
-        self.is_drained = threading.Event()
-        self.failure: dict[str, Any] = {}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "jobs.live.child"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, close_fds=True
-        )
-        self._events = events
-        self._send(msgspec.json.encode(deployment).decode())
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def _send(self, line: str) -> None:
-        try:
-            assert self.process.stdin is not None
-            self.process.stdin.write(line + "\n")
-            self.process.stdin.flush()
-        except (BrokenPipeError, ValueError):
-            return  # it has ended; its end is an event of its own
-
-    def _listen(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            try:
-                event = json.loads(line)
-            except ValueError:
-                continue
-            if event["event"] == "failed":
-                self.failure = event
-            self._events.put((self, event))
-        self.process.wait()
-        self.is_drained.set()
-        self._events.put((self, {"event": "ended", "code": self.process.returncode}))
-
-    def own(self, shard: int) -> None:
-        """Give it the shard."""
-        self.shard = shard
-        self._send(json.dumps({"own": shard}))
-
-    def drain(self) -> None:
-        """Tell it to stop well."""
-        self._send(json.dumps({"drain": True}))
-
-    def kill(self) -> None:
-        """End it now."""
-        self.process.kill()
+FOLLOW_AFTER_SECONDS = 2.0
+"""From joining to the first standbys: by then the group has said what this member owns."""
 
 
 class Parent:
@@ -103,9 +39,10 @@ class Parent:
 
     Args:
         deployment: what to run.
+        standby: follow the shards that it does not own.
     """
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, deployment: Deployment, standby: bool = False) -> None:
         self.deployment = deployment
         process = ProcessMetrics(importlib.metadata.version("shrivenquant"), facts_of(deployment)["code"])
         self.metrics = MemberMetrics(deployment.topology, deployment.shards, process.registry)
@@ -114,9 +51,8 @@ class Parent:
         self.server = serve(process.registry, job="member", home=home(), environment=deployment.cluster.environment)
         self.owned: dict[int, Child | None] = {}
         self.spares: list[Child] = []
-        self.crashes: dict[int, list[float]] = {}
-        self.again_at: dict[int, float] = {}
-        self.given_up: dict[int, str] = {}
+        self.followers = Followers(deployment.shards, standby, self.log, self.metrics)
+        self.restarts = Restarts()
         self.events: queue.Queue[tuple[Child, dict[str, Any]]] = queue.Queue()
         self.lock = threading.RLock()
         self.is_stopping = threading.Event()
@@ -146,11 +82,13 @@ class Parent:
         while not self.is_stopping.is_set():
             self._pump(0.1)
             self._restart_due()
+            if time.monotonic() - joined > FOLLOW_AFTER_SECONDS:
+                self._follow_missing(slot.instance_id)
             if membership.failure is not None:
                 self.log.error("membership_ended", membership.failure)
                 self.metrics.connected(False)
                 break
-            if self.owned and all(shard in self.given_up for shard in self.owned):
+            if self.owned and all(shard in self.restarts.given_up for shard in self.owned):
                 break
             if not self.owned and not told_idle and time.monotonic() - joined > 8:
                 told_idle = True
@@ -158,14 +96,14 @@ class Parent:
                 self.log.info("idle", f"no shard is free: {shards} of {shards} have an owner; this member waits and takes over when one leaves")
         self._stop(membership)
         slot.release()
-        if self.given_up:
+        if self.restarts.given_up:
             self.server.farewell()
         self.server.close()
-        return 1 if membership.failure is not None or self.given_up else 0
+        return 1 if membership.failure is not None or self.restarts.given_up else 0
 
     def _stop(self, membership: Membership) -> None:
         with self.lock:
-            running = [child for child in self.owned.values() if child is not None]
+            running = [*(child for child in self.owned.values() if child is not None), *self.followers.children.values()]
             for child in [*running, *self.spares]:
                 child.drain()
         deadline = time.monotonic() + DRAIN_SECONDS
@@ -174,7 +112,7 @@ class Parent:
         self._pump(0)
         membership.leave()
         with self.lock:
-            for child in [*[each for each in self.owned.values() if each is not None], *self.spares]:
+            for child in [*running, *self.spares]:
                 if child.process.poll() is None:
                     child.kill()
         self._pump(0)
@@ -198,15 +136,30 @@ class Parent:
         return False
 
     def _give(self, shard: int) -> None:
-        """A process for the shard, warm if there is one."""
+        """A process for the shard: the one that follows it, or a warm one if there is one."""
+        child = self.followers.promoted(shard) or self._take()
+        self.owned[shard] = child
+        child.own(shard)
+        self._keep_spare()
+
+    def _take(self) -> Child:
+        """A process without a shard."""
         child = next((each for each in self.spares if each.is_warm), self.spares[0] if self.spares else None)
         if child is None:
             child = self._spare()
         self.spares.remove(child)
-        self.owned[shard] = child
-        child.own(shard)
-        if not self.spares and len(self.owned) < self.deployment.shards:
+        return child
+
+    def _keep_spare(self) -> None:
+        if not self.spares and len(self.owned) + len(self.followers.children) < self.deployment.shards:
             self._spare()
+
+    def _follow_missing(self, member: str) -> None:
+        """A standby for every shard that has none here and is not owned here."""
+        with self.lock:
+            for shard in self.followers.missing(self.owned, time.monotonic()):
+                self.followers.add(shard, self._take(), member)
+                self._keep_spare()
 
     def _pump(self, wait_seconds: float) -> None:
         """Hear what processes said."""
@@ -227,9 +180,11 @@ class Parent:
         if name == "warm":
             child.is_warm = True
         elif name == "running":
-            again = event["batches_repeated"]
-            text = f"running after journal record {event['sequence']}, {again} batches executed again"
-            self.log.info("running", text, shard=shard, sequence=event["sequence"])
+            how = "promoted from standby" if event["followed"] else "taken over"
+            text = f"{how} after journal record {event['sequence']}, {event['batches_repeated']} batches executed again in {event['seconds']:g} s"
+            self.log.info("running", text, shard=shard, sequence=event["sequence"], seconds=event["seconds"], followed=event["followed"])
+        elif name == "following":
+            self.log.info("following", f"standby at journal record {event['sequence']}", shard=shard, sequence=event["sequence"])
         elif name == "waiting" and event["text"]:
             self.log.warning("waiting", event["text"], shard=shard)
         elif name == "drained" and shard is not None:
@@ -246,52 +201,53 @@ class Parent:
             if not self.is_stopping.is_set() and child.failure:
                 return
         shard = child.shard
-        if shard is None or self.owned.get(shard) is not child:
+        if shard is None or child not in (self.owned.get(shard), self.followers.children.get(shard)):
             return
-        self.owned[shard] = None
         cause = child.failure.get("code", f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}")
         prune(home())  # what a killed child left behind would be taken for a process that hangs
         self.metrics.ended(shard, "drained" if not code else "killed" if code < 0 else child.failure.get("code", "defect"))
         if self.is_stopping.is_set():
             return
         now = time.monotonic()
-        recent = [at for at in self.crashes.get(shard, []) if now - at < STEADY_SECONDS] + [now]
-        self.crashes[shard] = recent
-        if cause in FATAL:
-            self.given_up[shard] = cause
-            self.metrics.halted(shard, True)
-            self.log.error("halted", "halted; starting again would not help", shard=shard, code=cause)
-        elif len(recent) >= CRASHES_MAX:
-            self.given_up[shard] = cause
-            self.metrics.quarantined(shard, True)
-            times = f"{len(recent)} ends within {STEADY_SECONDS:.0f} s"
-            self.log.error("quarantined", f"quarantined after {times}, the last by {cause}; look at its next input record", shard=shard, code=cause)
-        else:
-            pause = BACKOFF_SECONDS[min(len(recent) - 1, len(BACKOFF_SECONDS) - 1)]
-            self.again_at[shard] = now + pause
+        if self.followers.ended(child, cause, now):
+            return
+        self.owned[shard] = None
+        pause = self.restarts.ended(shard, cause, now)
+        if pause is not None:
             self.metrics.restarted(shard)
             self.log.warning("restarting", f"ended by {cause}; starting again in {pause:g} s", shard=shard)
+        elif cause in FATAL:
+            self._halted(shard, cause)
+        else:
+            self.metrics.quarantined(shard, True)
+            times = f"{CRASHES_MAX} ends within {STEADY_SECONDS:.0f} s"
+            self.log.error("quarantined", f"quarantined after {times}, the last by {cause}; look at its next input record", shard=shard, code=cause)
+
+    def _halted(self, shard: int, cause: str) -> None:
+        self.metrics.halted(shard, True)
+        self.log.error("halted", "halted; starting again would not help", shard=shard, code=cause)
 
     def _restart_due(self) -> None:
         with self.lock:
-            now = time.monotonic()
-            for shard, at in list(self.again_at.items()):
-                if now >= at:
-                    del self.again_at[shard]
-                    if shard in self.owned and self.owned[shard] is None:
-                        self._give(shard)
+            for shard in self.restarts.due(time.monotonic()):
+                if shard in self.owned and self.owned[shard] is None:
+                    self._give(shard)
 
     # ownership, on the membership's thread
 
     def _assigned(self, shards: list[int]) -> None:
         with self.lock:
             for shard in shards:
-                self.given_up.pop(shard, None)
-                self.crashes.pop(shard, None)
+                self.restarts.forget(shard)
                 self.metrics.owned(shard, True)
                 self.metrics.quarantined(shard, False)
                 self.metrics.halted(shard, False)
-                self._give(shard)
+                if self.followers.may_own(shard):
+                    self._give(shard)
+                else:
+                    self.owned[shard] = None
+                    self.restarts.given_up[shard] = DIVERGED
+                    self._halted(shard, DIVERGED)
         self.metrics.rebalanced()
 
     def _revoked(self, shards: list[int]) -> None:

@@ -45,6 +45,10 @@ class Telling(Observer):
         """The task is in another state."""
         self._metrics.state(name)
 
+    def following(self, sequence: int, lag_records: int | None) -> None:
+        """Where a standby is; None: it follows no more."""
+        self._metrics.following(sequence, lag_records)
+
     def committed(self, facts: BatchFacts) -> None:
         """A batch was committed: count it, and measure from its records' Kafka timestamps to now."""
         now = time.time()

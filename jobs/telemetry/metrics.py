@@ -61,9 +61,23 @@ MEMBER = (
         "commits",
         TASK_LABELS,
     ),
-    Metric("shriven_replay_divergence_total", "counter", "Recoveries that did not reproduce what the journal says.", "recoveries", TASK_LABELS),
+    Metric(
+        "shriven_replay_divergence_total",
+        "counter",
+        "Recoveries and standbys that did not reproduce what the journal says.",
+        "recoveries",
+        TASK_LABELS,
+    ),
     Metric("shriven_quarantined", "gauge", "1 while the shard is given up after too many crashes in a row.", "1", TASK_LABELS),
     Metric("shriven_halted", "gauge", "1 while the shard is given up since starting it again would not help: it has halted.", "1", TASK_LABELS),
+    Metric("shriven_shard_followed", "gauge", "1 while this member has a standby of the shard.", "1", TASK_LABELS),
+    Metric(
+        "shriven_standby_halted",
+        "gauge",
+        "1 while this member does not follow the shard any more since its standby failed for good; after a divergence it does not take the shard.",
+        "1",
+        TASK_LABELS,
+    ),
     Metric("shriven_rebalances_total", "counter", "Assignments of shards this member has seen.", "rebalances", ("topology",)),
     Metric("shriven_members_connected", "gauge", "1 while this member's group session is alive.", "1", ("topology",)),
 )
@@ -117,6 +131,13 @@ TASK = (
         LATENCY_BUCKETS,
     ),
     Metric("shriven_journal_sequence", "gauge", "Sequence of the last committed journal record.", "records", TASK_LABELS),
+    Metric(
+        "shriven_standby_lag_records",
+        "gauge",
+        "Journal records committed by the owner and not executed again by this standby; only while it follows.",
+        "records",
+        TASK_LABELS,
+    ),
     Metric(
         "shriven_input_lag_records",
         "gauge",

@@ -68,6 +68,8 @@ class MemberMetrics:
                 "quarantined",
                 "halted",
                 "shard_owned",
+                "shard_followed",
+                "standby_halted",
             ):
                 self._of(name, shard)
             for code in metrics.ENDINGS:
@@ -79,6 +81,11 @@ class MemberMetrics:
     def owned(self, shard: int, owned: bool) -> None:
         """The shard was given to this member, or taken from it."""
         self._of("shard_owned", shard).set(owned)
+
+    def followed(self, shard: int, followed: bool, halted: bool = False) -> None:
+        """The shard has a standby here, or has none, or none any more."""
+        self._of("shard_followed", shard).set(followed)
+        self._of("standby_halted", shard).set(halted)
 
     def rebalanced(self) -> None:
         """The group has assigned shards."""
@@ -202,6 +209,14 @@ class TaskMetrics:
                 self._of(name, topic).set(max(value, 0))
             elif self._children.pop((name, topic), None) is not None:
                 self._metrics[name].remove(self.topology, self.shard, topic)
+
+    def following(self, sequence: int, lag_records: int | None) -> None:
+        """A standby is at this journal record, so many behind; None: it follows no more."""
+        self._of("journal_sequence").set(sequence)
+        if lag_records is not None:
+            self._of("standby_lag_records").set(lag_records)
+        elif self._children.pop(("standby_lag_records",), None) is not None:
+            self._metrics["standby_lag_records"].remove(self.topology, self.shard)
 
     def event_time_lag(self, seconds: float) -> None:
         """Wall clock minus the pipeline's clock."""

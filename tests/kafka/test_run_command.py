@@ -11,9 +11,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,77 +20,22 @@ from jobs.live.looking import owners_of
 from jobs.live.proof import verify_cluster
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
-from tests.kafka.edge_topics import ROOT, EdgeTopics, Ended
+from tests.kafka.edge_topics import ROOT, EdgeTopics
 from tests.kafka.live_market import wait_until
+from tests.kafka.members import Run, consumed, edge_of, members, sq
 from tests.scenario import make_recording
 
 pytestmark = pytest.mark.broker
-Run = Callable[..., "Member"]
-
-
-class Member:
-    """A ``sq run`` in a session of its own."""
-
-    def __init__(self, edge: EdgeTopics, log: Path, home: Path, *arguments: str) -> None:
-        self.log = log
-        with log.open("w") as file:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "jobs.sq", "run", *arguments],
-                cwd=ROOT,
-                env=edge.environment(SQ_KAFKA_HOME=str(home)),
-                stdout=file,
-                stderr=file,
-                start_new_session=True,
-            )
-
-    def events(self, name: str) -> list[dict[str, Any]]:
-        """What it has told under this name."""
-        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
-        return [line for line in lines if line["event"] == name]
-
-    def wait(self, name: str, count: int = 1, seconds: float = 150) -> dict[str, Any]:
-        """The event, once it was told ``count`` times."""
-
-        def told() -> list[dict[str, Any]]:
-            found = self.events(name)
-            assert len(found) >= count or self.process.poll() is None, self.log.read_text()[-2000:]
-            return found if len(found) >= count else []
-
-        found: list[dict[str, Any]] = wait_until(told, seconds, f"{name} number {count}")
-        return found[count - 1]
-
-    def kill(self) -> None:
-        """SIGKILL to it and its children."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
-    def stop(self, seconds: float = 60) -> int:
-        """SIGTERM; its exit code."""
-        self.process.terminate()
-        return self.process.wait(seconds)
 
 
 @pytest.fixture
 def edge(cluster: Cluster) -> EdgeTopics:
-    made = EdgeTopics.__new__(EdgeTopics)
-    made.cluster = cluster
-    made.log = KafkaLog(cluster)
-    return made
+    return edge_of(cluster)
 
 
 @pytest.fixture
 def run(edge: EdgeTopics, tmp_path: Path) -> Iterator[Run]:
-    members: list[Member] = []
-
-    def start(*arguments: str) -> Member:
-        given = arguments or ("pipeline", "--clock", "event", "--strategy", "ema-cross", "--linger", "0s")
-        members.append(Member(edge, tmp_path / f"member{len(members)}.log", tmp_path / "home", *given))
-        return members[-1]
-
-    yield start
-    for member in members:
-        if member.process.poll() is None:
-            member.kill()
+    yield from members(edge, tmp_path)
 
 
 @pytest.fixture
@@ -99,29 +43,19 @@ def recording(tmp_path: Path) -> Path:
     return make_recording(tmp_path / "recording", updates=400, trades=500)
 
 
-def _sq(edge: EdgeTopics, tmp_path: Path, *arguments: str) -> Ended:
-    done = edge.sq(*arguments, SQ_KAFKA_HOME=str(tmp_path / "home"))
-    assert done.returncode == 0, done.stderr
-    return done
-
-
-def _consumed(edge: EdgeTopics, tmp_path: Path) -> int:
-    return sum(row["records"] for row in json.loads(_sq(edge, tmp_path, "status", "--json").stdout))
-
-
 def test_from_nothing_to_a_proof_and_to_the_end_as_typed(edge: EdgeTopics, run: Run, recording: Path, tmp_path: Path) -> None:
-    _sq(edge, tmp_path, "topics", "apply")
+    sq(edge, tmp_path, "topics", "apply")
     member = run()
     member.wait("running")
-    fed = json.loads(_sq(edge, tmp_path, "feed", str(recording), "--speed", "max", "--json").stdout)["records"]
-    wait_until(lambda: _consumed(edge, tmp_path) == fed, what="everything consumed")
-    status = json.loads(_sq(edge, tmp_path, "status", "--json").stdout)
+    fed = json.loads(sq(edge, tmp_path, "feed", str(recording), "--speed", "max", "--json").stdout)["records"]
+    wait_until(lambda: consumed(edge, tmp_path) == fed, what="everything consumed")
+    status = json.loads(sq(edge, tmp_path, "status", "--json").stdout)
     assert [(row["topology"], row["state"]) for row in status] == [("pipeline", "running")]
     assert member.stop() == 0
     assert member.wait("drained")["sequence"] > 1
-    verified = _sq(edge, tmp_path, "verify", edge.cluster.url, "--topology", "pipeline")
+    verified = sq(edge, tmp_path, "verify", edge.cluster.url, "--topology", "pipeline")
     assert verified.stdout.splitlines()[-1].endswith(f"{fed} records, no divergence")
-    closed = _sq(edge, tmp_path, "stop", "pipeline", "--close")
+    closed = sq(edge, tmp_path, "stop", "pipeline", "--close")
     assert "ended" in closed.stdout
     again = edge.sq("run", "pipeline", "--clock", "event", "--strategy", "ema-cross", SQ_KAFKA_HOME=str(tmp_path / "home"))
     assert again.returncode == 2
@@ -132,10 +66,10 @@ def test_from_nothing_to_a_proof_and_to_the_end_as_typed(edge: EdgeTopics, run: 
 def test_a_killed_shard_is_started_again_and_a_killed_member_comes_back_in_its_slot(
     edge: EdgeTopics, run: Run, recording: Path, tmp_path: Path
 ) -> None:
-    _sq(edge, tmp_path, "topics", "apply")
+    sq(edge, tmp_path, "topics", "apply")
     member = run()
     member.wait("running")
-    fed = json.loads(_sq(edge, tmp_path, "feed", str(recording), "--speed", "max", "--json").stdout)["records"]
+    fed = json.loads(sq(edge, tmp_path, "feed", str(recording), "--speed", "max", "--json").stdout)["records"]
     children = subprocess.run(["pgrep", "-P", str(member.process.pid)], capture_output=True, text=True, check=True).stdout.split()
     for pid in children:
         os.kill(int(pid), signal.SIGKILL)
@@ -144,7 +78,7 @@ def test_a_killed_shard_is_started_again_and_a_killed_member_comes_back_in_its_s
     member.kill()
     second = run()
     second.wait("running")
-    wait_until(lambda: _consumed(edge, tmp_path) >= fed, what="everything consumed")
+    wait_until(lambda: consumed(edge, tmp_path) >= fed, what="everything consumed")
     assert second.stop() == 0
     verdict = verify_cluster(edge.cluster, "pipeline")[0]
     assert (verdict.findings, verdict.records) == ([], fed)
@@ -153,12 +87,12 @@ def test_a_killed_shard_is_started_again_and_a_killed_member_comes_back_in_its_s
 def test_a_waiting_member_takes_over_when_the_owner_drains_and_when_it_is_killed(
     edge: EdgeTopics, run: Run, recording: Path, tmp_path: Path
 ) -> None:
-    _sq(edge, tmp_path, "topics", "apply")
+    sq(edge, tmp_path, "topics", "apply")
     first = run()
     first.wait("running")
     second = run()
     second.wait("idle")
-    fed = json.loads(_sq(edge, tmp_path, "feed", str(recording), "--speed", "max", "--json").stdout)["records"]
+    fed = json.loads(sq(edge, tmp_path, "feed", str(recording), "--speed", "max", "--json").stdout)["records"]
     began = time.monotonic()
     assert first.stop() == 0
     second.wait("running")
@@ -169,7 +103,7 @@ def test_a_waiting_member_takes_over_when_the_owner_drains_and_when_it_is_killed
     second.kill()
     third.wait("running")
     print(f"owned again {drained:.1f} s after SIGTERM, {time.monotonic() - began:.1f} s after SIGKILL")  # noqa: T201
-    wait_until(lambda: _consumed(edge, tmp_path) >= fed, what="everything consumed")
+    wait_until(lambda: consumed(edge, tmp_path) >= fed, what="everything consumed")
     assert third.stop() == 0
     verdict = verify_cluster(edge.cluster, "pipeline")[0]
     assert (verdict.findings, verdict.records) == ([], fed)
@@ -177,8 +111,8 @@ def test_a_waiting_member_takes_over_when_the_owner_drains_and_when_it_is_killed
 
 def test_scaled_from_one_member_to_three_and_back_under_load_nothing_is_lost(edge: EdgeTopics, run: Run, tmp_path: Path) -> None:
     """F10: four shards; members join and leave while a market is fed."""
-    _sq(edge, tmp_path, "topics", "apply", "--shards", "4")
-    _sq(edge, tmp_path, "generate", "--minutes", "4", "--seed", "5", "--out", str(tmp_path / "toy"))
+    sq(edge, tmp_path, "topics", "apply", "--shards", "4")
+    sq(edge, tmp_path, "generate", "--minutes", "4", "--seed", "5", "--out", str(tmp_path / "toy"))
     members = [run()]
     members[0].wait("running", 4)
     feed = subprocess.Popen(
@@ -201,7 +135,7 @@ def test_scaled_from_one_member_to_three_and_back_under_load_nothing_is_lost(edg
     fed = topics["md.trades"] + topics["md.depth"] + 4 * topics["ref.instruments"]
     shard = next(iter(members[2].events("running")))["shard"]
     assert 0 <= shard < 4
-    wait_until(lambda: _consumed(edge, tmp_path) >= fed - 3, seconds=90, what="everything consumed")
+    wait_until(lambda: consumed(edge, tmp_path) >= fed - 3, seconds=90, what="everything consumed")
     assert members[2].stop() == 0
     for verdict in verify_cluster(edge.cluster, "pipeline"):
         assert verdict.findings == [] or "nothing was verified" in verdict.findings[0].text

@@ -5,9 +5,11 @@ One for a cluster and process (:func:`admin_of`): an admin client that is freed 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from streams.log.kafka.cluster import Cluster
@@ -40,12 +42,47 @@ class KafkaAdmin:
         """See :class:`streams.log.kafka.transport.Admin`."""
         self._trims = self.client.delete_records([TopicPartition(*partition, before)])
 
+    def note_position(self, group: str, partition: Partition, offset: int, text: str = "", wait: bool = False) -> None:
+        """Store an offset, and a word with it, for a group without members: for tools. Where it fails, they see nothing."""
+        place = TopicPartition(*partition, offset, text) if text else TopicPartition(*partition, offset)
+        request = ConsumerGroupTopicPartitions(group, [place])
+        self._notes = self.client.alter_consumer_group_offsets([request], request_timeout=ADMIN_SECONDS)
+        if wait:
+            _settle(self._notes)
+
+    def positions(self, groups: Sequence[str]) -> dict[str, dict[Partition, tuple[int, str]]]:
+        """By group and partition, the stored offset and the word with it. A group that cannot be asked has none."""
+        found: dict[str, dict[Partition, tuple[int, str]]] = {}
+        for group in groups:  # the client takes one at a time
+            future = self.client.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)], request_timeout=ADMIN_SECONDS)[group]
+            try:
+                places = future.result().topic_partitions
+            except KafkaException:
+                continue
+            found[group] = {(place.topic, place.partition): (int(place.offset), place.metadata or "") for place in places}
+        return found
+
+    def forget_group(self, group: str) -> None:
+        """Delete a group without members and what it stored. Where that fails, it expires."""
+        self._forgets = self.client.delete_consumer_groups([group], request_timeout=ADMIN_SECONDS)
+
+    def settle(self) -> None:
+        """Wait for what was asked and not waited for: a process that ends would take it along."""
+        _settle(getattr(self, "_notes", {}))
+        _settle(getattr(self, "_forgets", {}))
+
     def ends(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
         """Last stable offsets of many partitions, in one request."""
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
         wanted = {TopicPartition(*each): latest for each in partitions}
         futures = self.client.list_offsets(wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ADMIN_SECONDS)
         return {(place.topic, place.partition): int(future.result().offset) for place, future in futures.items()}
+
+
+def _settle(futures: Mapping[Any, Any]) -> None:
+    for future in futures.values():
+        with contextlib.suppress(KafkaException):
+            future.result()
 
 
 _ADMINS: dict[str, KafkaAdmin] = {}

@@ -107,6 +107,10 @@ class Recovery:
             return -1
         return self.pending[0][0] if self.pending else self._tail().position(self.partition)
 
+    def end(self) -> int:
+        """Where the journal ends now: what is committed lies before."""
+        return self._tail().end(self.partition)
+
     # reading
 
     def read(self) -> bool:

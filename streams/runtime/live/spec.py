@@ -16,6 +16,10 @@ RUNTIME = "pipeline."
 """Prefix of the catalogue's runtime topics; on a cluster every topology has its own."""
 
 
+STANDBY = ".standby."
+"""Between a task's group and a member's instance id: the group of that member's standby."""
+
+
 class NoTopology(WrongUse):
     """No such topology ran on the cluster, or none of that name is open."""
 
@@ -96,6 +100,10 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
     def group(self) -> str:
         """Group whose offsets tools look at."""
         return f"{self.name(self.topology)}.{self.shard}"
+
+    def standby_group(self, member: str) -> str:
+        """Group whose offset says how far this member's standby has followed the journal; for tools, like the other."""
+        return f"{self.group}{STANDBY}{member}"
 
     def transactional_id(self, number: int) -> str:
         """Id of the producer of even (0) or odd (1) journal sequences."""

@@ -33,6 +33,15 @@ def test_a_shard_belongs_to_the_member_that_was_given_its_journal_partition(pref
     assert readers(orphan, groups, frozenset()).owned(INPUT) is None
 
 
+def test_a_standbys_group_belongs_to_its_member_whatever_that_one_owns() -> None:
+    owners = Group("prod.pipeline.owners", False, (owner("prod.pipeline.host.0", "prod.pipeline.journal", 0), owner("prod.pipeline.host.1", "")), {})
+    journal = ("prod.pipeline.journal", 0)
+    for name, expected in (("prod.pipeline.host.1", True), ("prod.pipeline.host.2", None)):
+        group = Group(f"prod.pipeline.0.standby.{name}", True, (), {journal: 5})
+        assert readers(group, {owners.name: owners}, frozenset({journal[0]})).owned(journal) is expected
+    assert readers(Group("prod.pipeline.0.standby.x", True, (), {journal: 5}), {}, frozenset()).owned(journal) is None
+
+
 def test_a_task_whose_owners_group_is_gone_has_no_members() -> None:
     task = Group("pipeline.0", True, (), {INPUT: 5})
     found = readers(task, {}, frozenset({"pipeline.journal"}))

@@ -1,0 +1,80 @@
+"""The standby of one shard, in the process that may own it next: it follows the journal, and says how far it is.
+
+It holds no producer and fences nobody. How far it is, it says by the offset of a group of its own (``TaskSpec.standby_group``): ``sq lag`` and
+``sq status`` show it, and nothing here reads it back. The group goes when the standby is promoted or told to stop.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from jobs.live.looking import lag_records
+from jobs.live.telling import Telling
+from schemas.errors import ShrivenError
+from streams.log.kafka.admin import KafkaAdmin
+from streams.runtime.live.task import LiveTask
+
+STEP_SECONDS = 0.05
+TELL_SECONDS = 1.0
+
+
+class Standby:
+    """See the module's head.
+
+    Args:
+        task: not prepared.
+        admin: of its cluster.
+        member: instance id of the member that it belongs to.
+        telling: of the process.
+        say: sends an event to the parent.
+    """
+
+    def __init__(self, task: LiveTask, admin: KafkaAdmin, member: str, telling: Telling, say: Callable[..., None]) -> None:
+        self.task = task
+        self.admin = admin
+        self.group = task.spec.standby_group(member)
+        self.telling = telling
+        self.say = say
+        self._said_at = -1
+        self._told = 0.0
+
+    def follow(self, until: threading.Event) -> None:
+        """Until the process is told what to do next.
+
+        Raises:
+            ShrivenError: the shard cannot be followed; it was said first, where ``sq status`` shows it.
+        """
+        shard = self.task.spec.shard
+        try:
+            while not until.is_set():
+                repeated = self.task.follow(STEP_SECONDS)
+                if self._said_at < 0 and self.task.recovery.is_begun and not repeated:
+                    self._said_at = self.task.sequence
+                    self.say("following", shard=shard, sequence=self.task.sequence)
+                self._tell()
+        except ShrivenError as problem:
+            self._note(f"halted: {problem.code}", wait=True)
+            raise
+
+    def _tell(self) -> None:
+        now = time.monotonic()
+        if now - self._told >= TELL_SECONDS:
+            self._told = now
+            position = self._note()
+            if position >= 0:
+                self.telling.following(self.task.sequence, lag_records(position, self.task.recovery.end()))
+
+    def _note(self, text: str = "", wait: bool = False) -> int:
+        position = self.task.recovery.position()
+        if position >= 0:
+            self.admin.note_position(self.group, self.task.recovery.partition, position, text, wait)
+        return position
+
+    def end(self) -> None:
+        """It is promoted, or told to stop."""
+        self.telling.following(self.task.sequence, None)
+        self.admin.settle()
+        self.admin.forget_group(self.group)
+        self.admin.settle()
