@@ -64,14 +64,15 @@ def mutations(subject: str) -> int:
     """Every mutation until it is caught."""
     missed = 0
     for row in MUTATIONS.values():
-        caught = first_caught(subject, row.name, row.caught_as, row.seeds)
+        under = subject if row.subject == "event" else row.subject
+        caught = first_caught(under, row.name, row.caught_as, row.seeds)
         if caught is None:
             missed += 1
             say(f"NOT CAUGHT {row.name}: {row.what} ({row.seeds} seeds)")
             continue
         seed, violations = caught
         names = ", ".join(dict.fromkeys(violation.name for violation in violations))
-        say(f"caught {row.name:<30} as {names:<50} {replay_command(subject, seed, row.name)}")
+        say(f"caught {row.name:<30} as {names:<50} {replay_command(under, seed, row.name)}")
     return 1 if missed else 0
 
 

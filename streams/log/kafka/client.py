@@ -255,6 +255,7 @@ class KafkaWriter:
         deadline = time.monotonic() + TIMEOUT_SECONDS
         while True:
             try:
+                self._producer.list_topics(timeout=TIMEOUT_SECONDS)  # connects; without a connection the coordinator is sought each 0.5 s only
                 self._producer.init_transactions(TIMEOUT_SECONDS)
                 return
             except KafkaException as problem:
