@@ -21,6 +21,7 @@ from streams.runtime.live.feed import LiveFeed
 from streams.runtime.live.merge import CLOCK, LiveMerger
 from streams.runtime.merge import ELEMENT, Slice
 from streams.runtime.skip import skip_of
+from streams.runtime.states import restore, stage_states, state_digests
 from streams.runtime.topology import Topology
 
 Array = np.ndarray[Any, Any]
@@ -226,7 +227,11 @@ class LiveExecution(Execution):
         """Canonical state by stage. Raises NotStarted."""
         if not self.is_started:
             raise NotStarted("nothing was consumed yet: there is no state")
-        return dict(self.engine.stage_states())
+        return dict(stage_states(self.engine))
+
+    def state_digests(self) -> list[tuple[str, bytes]]:
+        """SHA-256 by stage, in stage order."""
+        return state_digests(self.engine)
 
     def skips(self) -> list[tuple[str, int, str]]:
         """(topic, offset, why) of the records that operators left out."""
@@ -244,4 +249,4 @@ class LiveExecution(Execution):
             feed.seek(offset, maximum)
             feed.skipped.update({place: why for topic, place, why in skips if topic == feed.topic})
         self._start(instruments)
-        self.engine.restore(states)
+        restore(self.engine, states)
