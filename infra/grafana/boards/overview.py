@@ -127,6 +127,15 @@ TASKS_ROW = Row(
             (f"sum by (topology, shard) (shriven_recoveries_total{{{TASKS}}})", "{{topology}}.{{shard}}"),
         ),
         graph(
+            "Standbys",
+            "Members that follow the shard, journal records that the last of them is behind, and standbys that have halted: promoted no more.",
+            "short",
+            (f"sum by (topology, shard) (shriven_shard_followed{{{TASKS}}})", "{{topology}}.{{shard}} standbys"),
+            (f"max by (topology, shard) (shriven_standby_lag_records{{{TASKS}}})", "{{topology}}.{{shard}} records behind"),
+            (f"sum by (topology, shard) (shriven_standby_halted{{{TASKS}}})", "{{topology}}.{{shard}} halted"),
+            nothing="no standby",
+        ),
+        graph(
             "Restarts, fencing, unknown outcomes",
             "In the interval. A restart is healed; a fence means that two owners met; an unknown outcome was resolved from the journal.",
             "short",
