@@ -165,8 +165,16 @@ def test_a_standby_member_is_promoted_when_its_leader_is_killed_and_when_it_drai
     feed = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True)
     second.wait("following")
     wait_until(lambda: consumed(edge, tmp_path) > 1000, what="load")
-    row = wait_until(lambda: [row for row in status(edge, tmp_path) if row["standbys"]], what="the standby in sq status")[0]
-    assert [(each["state"], each["lag_records"] < 50) for each in row["standbys"]] == [("following", True)]
+    lags: list[int] = []
+
+    def keeps_up() -> bool:
+        standbys = [each for row in status(edge, tmp_path) for each in row["standbys"]]
+        assert [each["state"] for each in standbys] in ([], ["following"])
+        lags.extend(each["lag_records"] for each in standbys)
+        return bool(lags) and lags[-1] < 100  # two seconds of batches: what is told is up to a second old
+
+    wait_until(keeps_up, what="a standby near its leader")
+    print(f"journal records behind, under load: {lags}")  # noqa: T201
     began = time.monotonic()
     leader.kill()
     told = second.wait("running")
