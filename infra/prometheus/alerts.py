@@ -177,6 +177,15 @@ TASKS = (
         "tasks",
     ),
     Alert(
+        "DeadLetterFlood",
+        _grew('shriven_task_endings_total{code="dead_letter_flood"}', "10m"),
+        "0s",
+        "critical",
+        "shriven-overview",
+        f"{SHARD} has halted before a flood of dead letters: its input or its decoder is broken",
+        "tasks",
+    ),
+    Alert(
         "ReplayDiverged",
         _grew("shriven_replay_divergence_total", "1h"),
         "0s",

@@ -25,6 +25,7 @@ from streams.runtime.code import code_digest, source_digests
 from streams.runtime.execution import DEAD_LETTERS
 from streams.runtime.live.execution import LiveExecution
 from streams.runtime.live.feed import LiveFeed
+from streams.runtime.live.flood import FloodLimit
 from streams.runtime.live.spec import Bounds, TaskSpec, runtime_name
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.task import JOURNAL
@@ -67,6 +68,7 @@ class Deployment(msgspec.Struct, kw_only=True):
         clock: event or wall.
         start: earliest or end.
         linger: ns between batches, see Bounds.
+        flood: most dead letters of an input; no part of the identity, so that it may be raised from one start to the next.
         publish: topics written to the log.
         shards: how many the topology has.
         journal_id: 24 bits, from the topology's claim.
@@ -80,6 +82,7 @@ class Deployment(msgspec.Struct, kw_only=True):
     clock: str = "event"
     start: str = "earliest"
     linger: int = 0
+    flood: FloodLimit = FloodLimit()
     publish: list[str] = []
     shards: int = 1
     journal_id: int = 0
@@ -161,6 +164,7 @@ def spec_of(deployment: Deployment, shard: int, outputs: Sequence[str], bounds: 
         start=deployment.start,
         state_digest_records=deployment.configuration.state_digest_records,
         clock_jump_max=deployment.configuration.clock_jump_max,
+        flood=deployment.flood,
         bounds=bounds or Bounds(records=deployment.configuration.batch, linger_seconds=deployment.linger / 1e9),
     )
 
@@ -178,7 +182,7 @@ def maker(deployment: Deployment) -> Any:
             for code, topic in enumerate(spec.inputs)
         ]
         journal_id = int(spec.facts["journal_id"])
-        return LiveExecution(build, spec.outputs, feeds, journal_id, spec.shard, spec.clock_jump_max, is_wall, spec.facts["topology"])
+        return LiveExecution(build, spec.outputs, feeds, journal_id, spec.shard, spec.clock_jump_max, is_wall, spec.facts["topology"], spec.flood)
 
     return make
 

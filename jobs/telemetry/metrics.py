@@ -37,6 +37,8 @@ ENDINGS = (
     "other_identity",
     "unresolved_schema_id",
     "stage_failed",
+    "dead_letter_flood",
+    "record_too_large",
 )
 """Values of ``code`` of ``shriven_task_endings_total`` that are known beforehand: the error's code, or how else a child ended."""
 REGISTRY_CAUSES = ("unreachable", "timeout", "server_error", "unknown_id", "refused", "unauthorized")

@@ -20,8 +20,10 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from streams.log.kafka.admin import ADMIN_SECONDS, KafkaAdmin, admin_of
 from streams.log.kafka.bulk import BulkQueue, Event, Fetch
 from streams.log.kafka.cluster import Cluster
+from streams.log.kafka.errors import Refusals, is_too_large, too_large
 from streams.log.kafka.plain import COMMIT_SECONDS, KafkaPlainWriter
 from streams.log.kafka.silence import SILENT, silent
+from streams.log.kafka.topics import DEAD_LETTER_BYTES_MAX
 from streams.log.kafka.transport import (
     NOTHING,
     Chunk,
@@ -227,7 +229,7 @@ class KafkaWriter:
                 linger_ms=0,
                 batch_num_messages=100_000,
                 batch_size=1_000_000,
-                message_max_bytes=8_388_608,
+                message_max_bytes=DEAD_LETTER_BYTES_MAX,
                 queue_buffering_max_messages=2_000_000,
                 queue_buffering_max_kbytes=1_048_576,
                 reconnect_backoff_ms=50,
@@ -237,18 +239,18 @@ class KafkaWriter:
             )
         )
         self._last: dict[Partition, int] = {}
-        self._failed: KafkaError | None = None
+        self._refusals = Refusals()
         self._is_open = False
 
     def _delivered(self, error: KafkaError | None, message: Any) -> None:
         if error is not None:
-            self._failed = error
+            self._refusals.take(error, message)
         else:
             self._last[message.topic(), message.partition()] = message.offset()
 
-    def _lost(self, error: KafkaError | None, _: Any) -> None:
+    def _lost(self, error: KafkaError | None, message: Any) -> None:
         if error is not None:
-            self._failed = error
+            self._refusals.take(error, message)
 
     def init(self) -> None:
         """See :class:`streams.log.kafka.transport.Writer`."""
@@ -264,7 +266,7 @@ class KafkaWriter:
     def begin(self) -> None:
         """See :class:`streams.log.kafka.transport.Writer`."""
         self._last = {}
-        self._failed = None
+        self._refusals = Refusals()
         try:
             self._producer.begin_transaction()
         except KafkaException as problem:
@@ -287,6 +289,8 @@ class KafkaWriter:
                         self._producer.poll(0.01)
         except KafkaException as problem:
             self._raise_fatal(problem, f"writing to {topic}")
+            if is_too_large(problem.args[0]):
+                raise too_large(topic, partition, len(value)) from problem
             raise TransportFailed(f"{topic}/{partition} takes no record: {problem.args[0].str()}; the batch is aborted and made again") from problem
 
     def commit(self) -> Mapping[Partition, int]:
@@ -299,8 +303,9 @@ class KafkaWriter:
             except KafkaException as problem:
                 error = problem.args[0]
                 self._raise_fatal(problem, "committing")
+                self._refusals.check_size()
                 if error.txn_requires_abort():
-                    reason = self._failed or error
+                    reason = self._refusals.error or error
                     what = f"{reason.str()} ({reason.name()})"
                     raise TransportFailed(f"{self.transactional_id}: the transaction cannot be committed: {what}") from problem
                 if time.monotonic() >= deadline or not error.retriable():
@@ -309,8 +314,8 @@ class KafkaWriter:
                         "the journal will tell whether it happened"
                     ) from problem
         self._is_open = False
-        if self._failed is not None:
-            raise TransportFailed(f"{self.transactional_id}: a record was not delivered: {self._failed.str()}")
+        if self._refusals.error is not None:
+            raise TransportFailed(f"{self.transactional_id}: a record was not delivered: {self._refusals.error.str()}")
         return self._last
 
     def abort(self) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from confluent_kafka import KafkaError, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from streams.log.kafka.cluster import Cluster
+from streams.log.kafka.errors import Refusals, is_too_large, too_large
 from streams.log.kafka.silence import SILENT, silent
 from streams.log.kafka.transport import Partition, TransportFailed
 
@@ -33,11 +34,11 @@ class KafkaPlainWriter:
             )
         )
         self._last: dict[Partition, int] = {}
-        self._failed: KafkaError | None = None
+        self._refusals = Refusals()
 
     def _delivered(self, error: KafkaError | None, message: Any) -> None:
         if error is not None:
-            self._failed = error
+            self._refusals.take(error, message)
         else:
             self._last[message.topic(), message.partition()] = message.offset()
 
@@ -46,10 +47,10 @@ class KafkaPlainWriter:
 
     def begin(self) -> None:
         """Forget what was delivered before."""
-        self._last, self._failed = {}, None
+        self._last, self._refusals = {}, Refusals()
 
     def produce(self, topic: str, partition: int, values: Sequence[bytes], keys: Sequence[bytes] | None = None) -> None:
-        """Queue records; waits only while the local queue is full."""
+        """Queue records; waits only while the local queue is full. Raises RecordTooLarge."""
         for number, value in enumerate(values):
             key = keys[number] if keys is not None else None
             while True:
@@ -58,13 +59,19 @@ class KafkaPlainWriter:
                     break
                 except BufferError:
                     self._producer.poll(0.01)
+                except KafkaException as problem:
+                    if is_too_large(problem.args[0]):
+                        raise too_large(topic, partition, len(value)) from problem
+                    raise TransportFailed(f"{topic}/{partition} takes no record: {problem.args[0].str()}") from problem
         self._producer.poll(0)
 
     def commit(self) -> Mapping[Partition, int]:
-        """Wait until everything is delivered. Raises TransportFailed."""
+        """Wait until everything is delivered. Raises TransportFailed, RecordTooLarge."""
         left = self._producer.flush(COMMIT_SECONDS)
-        if self._failed is not None or left:
-            what = f"{self._failed.str()} ({self._failed.name()})" if self._failed is not None else f"{left} records found no broker"
+        self._refusals.check_size()
+        failed = self._refusals.error
+        if failed is not None or left:
+            what = f"{failed.str()} ({failed.name()})" if failed is not None else f"{left} records found no broker"
             raise TransportFailed(f"records were not delivered: {what}; check the broker and the topic")
         return self._last
 

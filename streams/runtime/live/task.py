@@ -36,6 +36,7 @@ from streams.runtime.execution import Batch
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, JournalEntry, OutputEntry
 from streams.runtime.live.arrival import Arrival
 from streams.runtime.live.execution import LiveExecution
+from streams.runtime.live.flood import DeadLetterFlood
 from streams.runtime.live.recovery import Recovery
 from streams.runtime.live.spec import BatchFacts, Clock, Observer, TaskSpec
 from streams.runtime.live.stored import SLOTS, LiveSnapshot, snapshot_values, split
@@ -174,6 +175,10 @@ class LiveTask:
                 self._write(batch)
             self._look_after()
             return sum(item.count for item in batch.inputs) if batch is not None else 0
+        except DeadLetterFlood:
+            if self.execution.consumed:
+                self.drain()  # nothing was executed: the state is that of the journal's end, and repaired code can go on from here
+            raise
         except BaseException:
             self.abandon()
             raise
