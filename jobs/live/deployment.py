@@ -21,6 +21,7 @@ from schemas.vocabulary import InstrumentKind
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.transport import Log, TopicChanged
+from streams.runtime.canary import CANARY, CANARY_ID
 from streams.runtime.code import code_digest, source_digests
 from streams.runtime.execution import DEAD_LETTERS
 from streams.runtime.live.execution import LiveExecution
@@ -169,11 +170,19 @@ def spec_of(deployment: Deployment, shard: int, outputs: Sequence[str], bounds: 
     )
 
 
+def quotes_canary(job: str, clock: str) -> bool:
+    """True if the canary is an instrument of such a topology: nothing is traded there, and its ticks, written now, move no recorded clock."""
+    return JOBS[job] is not None and clock == "wall"
+
+
 def maker(deployment: Deployment) -> Any:
     """``make(log, spec, start_offsets)`` of :class:`streams.runtime.live.task.LiveTask`."""
 
     def build(known: Sequence[Instrument]) -> Topology:
-        return topology_over(deployment.configuration, known, FEEDS, deployment.job)
+        if any(each.instrument == CANARY_ID for each in known):
+            raise BadConfiguration(f"instrument {CANARY_ID} of ref.instruments has the id of the canary; give it another")
+        more = [CANARY] if quotes_canary(deployment.job, deployment.clock) else []
+        return topology_over(deployment.configuration, known, FEEDS, deployment.job, more)
 
     def make(log: Log, spec: TaskSpec, starts: dict[str, int]) -> LiveExecution:
         is_wall = spec.clock == "wall"

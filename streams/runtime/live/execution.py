@@ -109,7 +109,7 @@ class LiveExecution(Execution):
         """True if there is something to begin with: market data and an instrument, or stages that run already."""
         if self.is_started:
             return True
-        has_market_data = any(feed.waiting for feed in self.live if feed.is_market_data)
+        has_market_data = any(feed.holds_market_data for feed in self.live if feed.is_market_data)
         return has_market_data and self._reference is not None and self._reference.waiting > 0
 
     def next_live(self, wanted: int, clock: int = 0) -> Batch | None:

@@ -218,7 +218,7 @@ class LiveTask:
     def _can_start(self) -> bool:
         """True once there is market data, and every instrument known now has arrived."""
         execution = self.execution
-        if not any(feed.waiting for feed in execution.live if feed.is_market_data):
+        if not any(feed.holds_market_data for feed in execution.live if feed.is_market_data):
             return False
         for feed in execution.live:
             if not feed.is_market_data:
