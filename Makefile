@@ -48,8 +48,11 @@ services:
 	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql prometheus prometheus-alertmanager) > /dev/null 2>&1 \
 	    || echo "services: not everything could be installed; tests that need it are skipped"; fi
 
+# Two processes, each with the tests of whole files: TEST_PROCESSES=1 runs them one after the other.
+TEST_PROCESSES ?= 2
+
 test: setup
-	$(VENV)/bin/python -m pytest tests -m "not broker or smoke" --durations=10
+	$(VENV)/bin/python -m pytest tests -m "not broker or smoke" -n $(TEST_PROCESSES) --dist loadfile --durations=10
 
 test-broker: setup
 	$(VENV)/bin/python -m pytest tests -m "broker" --durations=10

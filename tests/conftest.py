@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
+pytest_plugins = ["groups"]
 MARKET_DATA = Path(os.environ.get("SQ_DATA", ROOT.parent / "shared" / "data"))
 
 

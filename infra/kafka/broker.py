@@ -17,8 +17,6 @@ import subprocess
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
 
 from infra.kafka import artifacts
 from infra.kafka.artifacts import Say, silent
@@ -28,10 +26,9 @@ from infra.kafka.java import find_java
 from infra.kafka.ports import Ports, listens
 from infra.kafka.process import Process, telling_line
 from infra.kafka.ready import broker_answers, record_passes, wait_for
+from infra.kafka.service import READY_SECONDS, Backend, Service
 
-Backend = Literal["jvm", "containers"]
 JAVA_MINIMUM = 17
-READY_SECONDS = 180.0  # seconds where cores are free
 FORMAT_SECONDS = 90
 SHARED_ARCHIVE_JAVA = 19  # from here on the JVM writes and refreshes its class archive by itself
 
@@ -84,7 +81,7 @@ logger.server.level = INFO
 """
 
 
-class Broker:
+class Broker(Service):
     """A broker with its data, ports and configuration in one folder.
 
     Args:
@@ -110,21 +107,12 @@ class Broker:
         backend: Backend = "jvm",
         dies_with_parent: bool = False,
     ) -> None:
-        self.folder = folder
-        self._ports = Ports(folder, client=port, controller=0, inner=0)
+        ports = Ports(folder, client=port, controller=0, inner=0)
+        super().__init__("broker", folder, BROKER_IMAGE, ports, backend=backend, dies_with_parent=dies_with_parent)
         self.advertised = advertised
         self.properties = dict(properties or {})
         self.data = data or folder / "data"
         self.heap_megabytes = heap_megabytes
-        self.backend = backend
-        own = Process("broker", folder, dies_with_parent=dies_with_parent)
-        self.process: Process | Container = own if backend == "jvm" else Container("broker", folder, BROKER_IMAGE)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None) -> None:
-        self.process.kill()
 
     @property
     def port(self) -> int:
@@ -140,16 +128,6 @@ class Broker:
     def inner(self) -> str:
         """``HOST:PORT`` of its second listener, which never leads through a proxy: for a test's own look at the truth."""
         return f"127.0.0.1:{self._ports['inner']}"
-
-    @property
-    def alive(self) -> bool:
-        """True while its process runs."""
-        return self.process.alive
-
-    @property
-    def pid(self) -> int:
-        """Its process; 0 if it does not run."""
-        return self.process.pid
 
     def begin(self, say: Say = silent) -> None:
         """Format the data if they are new and start the process, without waiting until it answers. Raises NoJava, NoArtifacts, ServiceFailed."""
@@ -192,32 +170,6 @@ class Broker:
         # the inner listener: the other one may lead through a proxy that is not there yet, or want a password
         for what in (lambda: listens(self.port), lambda: broker_answers(self.inner), lambda: record_passes(self.inner)):
             wait_for("the broker", what, lambda: self.alive, seconds, self.process.last_words)
-
-    def start(self, say: Say = silent) -> None:
-        """:meth:`begin` and :meth:`wait`."""
-        self.begin(say)
-        self.wait()
-
-    def stop(self) -> None:
-        """A clean shutdown (SIGTERM)."""
-        self.process.stop()
-
-    def kill(self) -> None:
-        """SIGKILL."""
-        self.process.kill()
-
-    def restart(self) -> None:
-        """A clean stop and a start, on the same data and ports."""
-        self.stop()
-        self.start()
-
-    def pause(self) -> None:
-        """SIGSTOP: it holds its connections and answers nothing."""
-        self.process.pause()
-
-    def resume(self) -> None:
-        """SIGCONT."""
-        self.process.resume()
 
     def wipe(self) -> None:
         """Stop it and remove all of its data."""

@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from infra.kafka.artifacts import APICURIO_VERSION, KAFKA_VERSION, Say, silent
-from infra.kafka.broker import Backend, Broker
+from infra.kafka.broker import Broker
 from infra.kafka.container import engine_answers, need_images
 from infra.kafka.errors import NoEngine
 from infra.kafka.ready import broker_answers, url_answers
 from infra.kafka.registry import Registry
+from infra.kafka.service import Backend
 from schemas.errors import WrongUse
 
 CLUSTER_FILE = "cluster.json"

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from infra.kafka import artifacts
 from infra.kafka.artifacts import Say, silent
-from infra.kafka.broker import Backend
 from infra.kafka.container import REGISTRY_IMAGE, Container
 from infra.kafka.java import find_java
 from infra.kafka.ports import Ports, listens
-from infra.kafka.process import Process
 from infra.kafka.ready import url_answers, wait_for
+from infra.kafka.service import READY_SECONDS, Backend, Service
 
 JAVA_MINIMUM = 21
-READY_SECONDS = 180.0
 API = "/apis/ccompat/v7"
 JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:ActiveProcessorCount=2", "-Xms64m", "-Xshare:auto", "-Djava.net.preferIPv4Stack=true")
 
 
-class Registry:
+class Registry(Service):
     """A schema registry with its data and port in one folder.
 
     Args:
@@ -34,17 +30,8 @@ class Registry:
     """
 
     def __init__(self, folder: Path, *, port: int = 0, in_memory: bool = False, backend: Backend = "jvm", dies_with_parent: bool = False) -> None:
-        self.folder = folder
-        self._ports = Ports(folder, registry=port)
+        super().__init__("registry", folder, REGISTRY_IMAGE, Ports(folder, registry=port), backend=backend, dies_with_parent=dies_with_parent)
         self.in_memory = in_memory
-        own = Process("registry", folder, dies_with_parent=dies_with_parent)
-        self.process: Process | Container = own if backend == "jvm" else Container("registry", folder, REGISTRY_IMAGE)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None) -> None:
-        self.process.kill()
 
     @property
     def port(self) -> int:
@@ -55,16 +42,6 @@ class Registry:
     def url(self) -> str:
         """The Confluent-compatible API."""
         return f"http://127.0.0.1:{self.port}{API}"
-
-    @property
-    def alive(self) -> bool:
-        """True while its process runs."""
-        return self.process.alive
-
-    @property
-    def pid(self) -> int:
-        """Its process; 0 if it does not run."""
-        return self.process.pid
 
     def begin(self, say: Say = silent) -> None:
         """Start the process, without waiting until it answers. Raises NoJava, NoArtifacts, ServiceFailed."""
@@ -102,32 +79,6 @@ class Registry:
         """Wait until it lists its subjects. Raises ServiceFailed."""
         answers = lambda: listens(self.port) and url_answers(f"{self.url}/subjects")
         wait_for("the registry", answers, lambda: self.alive, seconds, self.process.last_words)
-
-    def start(self, say: Say = silent) -> None:
-        """:meth:`begin` and :meth:`wait`."""
-        self.begin(say)
-        self.wait()
-
-    def stop(self) -> None:
-        """A clean shutdown (SIGTERM)."""
-        self.process.stop()
-
-    def kill(self) -> None:
-        """SIGKILL."""
-        self.process.kill()
-
-    def restart(self) -> None:
-        """A clean stop and a start, on the same data and port."""
-        self.stop()
-        self.start()
-
-    def pause(self) -> None:
-        """SIGSTOP: it accepts connections and answers nothing."""
-        self.process.pause()
-
-    def resume(self) -> None:
-        """SIGCONT."""
-        self.process.resume()
 
     def wipe(self) -> None:
         """Stop it and forget every schema, id and port."""

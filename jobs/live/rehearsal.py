@@ -63,12 +63,6 @@ class Script:
         """The first."""
         return 0
 
-    def pause(self, partitions: Sequence[Partition]) -> None:
-        """Nothing to do."""
-
-    def resume(self, partitions: Sequence[Partition]) -> None:
-        """Nothing to do."""
-
     def commit_position(self, offsets: Mapping[Partition, int], wait: bool = False) -> None:
         """Nothing to do."""
 

@@ -13,7 +13,6 @@ slice before it runs, if what it left is handed over in between (``overlap.py``)
 
 from __future__ import annotations
 
-import hashlib
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from operator import length_hint
@@ -26,7 +25,6 @@ from schemas import records
 from schemas.catalogue import topic as topic_of
 from schemas.codec import Packed, codec
 from schemas.errors import ShrivenError
-from streams.numeric import book as book_module
 from streams.runtime.context import StageContext
 from streams.runtime.deliveries import Deliveries
 from streams.runtime.failures import BadEmission, StageFailed, bad_emission, failure
@@ -532,66 +530,6 @@ class Engine:
             ahead.clear_rows()
         return found
 
-    def stage_states(self) -> list[tuple[str, bytes]]:
-        """Canonical bytes of every stage's state, in stage order, and of the driver's own."""
-        states: list[tuple[int, str, bytes]] = []
-        for stage in [*self.topology.ahead, *self.topology.stepped]:
-            parts = [np.ascontiguousarray(array).tobytes() for array in stage.state]
-            states.append((stage.rank, stage.name, b"".join(parts)))
-        for ledger in self.ledgers:
-            try:
-                states.append((ledger.rank, ledger.name, msgspec.msgpack.encode(ledger.ledger.state)))
-            except (TypeError, ValueError, OverflowError) as problem:
-                what = f"the state of {ledger.name} holds what no snapshot can: {problem}"
-                raise StageFailed(f"{what}; keep numbers, text, lists and dicts in it") from problem
-        if self.topology.books is not None:
-            states.append((100, "books", book_module.snapshot(self.topology.books)))
-        if self.topology.stepped_books is not None:
-            states.append((101, "venue-books", book_module.snapshot(self.topology.stepped_books)))
-        context = self.context
-        driver = [self.consumed, self.present, context.clock, context.sequence, context.last_sequence, context.ordinal, int(self.ended)]
-        driver += [int(loop.control[PRESENT]) if loop is not None else 0 for loop in (self.ahead, self.stepped)]
-        states.append((102, "driver", msgspec.msgpack.encode(driver)))
-        return [(name, state) for _, name, state in sorted(states, key=lambda entry: (entry[0], entry[1]))]
-
-    def state_digests(self) -> list[tuple[str, bytes]]:
-        """SHA-256 of each stage's canonical state."""
-        return [(name, hashlib.sha256(state).digest()) for name, state in self.stage_states()]
-
-    def restore(self, states: dict[str, bytes]) -> None:
-        """Take up the states that :meth:`stage_states` gave.
-
-        Raises:
-            StageFailed: a state is not of the type its stage declares; nothing was changed then.
-        """
-        decoded: list[Any] = []
-        for ledger in self.ledgers:
-            try:
-                decoded.append(msgspec.msgpack.decode(states[ledger.name], type=type(ledger.ledger.state)))
-            except msgspec.ValidationError as problem:
-                raise StageFailed(f"the state of {ledger.name} is not of the type it declares: {problem}; correct the stage") from problem
-        kernels = [*self.topology.ahead, *self.topology.stepped]
-        for stage in kernels:
-            needed = sum(array.nbytes for array in stage.state)
-            if len(states[stage.name]) != needed:
-                raise StageFailed(f"the snapshot of {stage.name} has {len(states[stage.name])} bytes, this configuration needs {needed}")
-        for stage in kernels:
-            _restore_arrays(stage.state, states[stage.name])
-        for ledger, state in zip(self.ledgers, decoded, strict=True):
-            ledger.ledger.state = state
-        if self.topology.books is not None:
-            book_module.restore(self.topology.books, states["books"])
-        if self.topology.stepped_books is not None:
-            book_module.restore(self.topology.stepped_books, states["venue-books"])
-        driver = msgspec.msgpack.decode(states["driver"], type=list[int])
-        context = self.context
-        self.consumed, self.present, context.clock, context.sequence, context.last_sequence, context.ordinal, ended = driver[:7]
-        self.ended = bool(ended)
-        for loop, value in zip((self.ahead, self.stepped), driver[7:], strict=True):
-            if loop is not None:
-                loop.control[PRESENT] = value
-                loop.refresh()
-
 
 def body_of(parts: Sequence[Any]) -> Any:
     """The body that the parts of a topic make.
@@ -614,10 +552,3 @@ def _where(piece: Slice, feeds: Sequence[Feed], position: int) -> str:
         return "the end of input"
     feed = feeds[int(piece.origin[max(0, position)])]
     return f"{feed.topic} offset {feed.offset_at(int(piece.index[max(0, position)]))}"
-
-
-def _restore_arrays(state: Any, content: bytes) -> None:
-    position = 0
-    for array in state:
-        array[...] = np.frombuffer(content, array.dtype, array.size, position).reshape(array.shape)
-        position += array.nbytes

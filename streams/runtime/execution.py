@@ -29,6 +29,7 @@ from streams.runtime.journal import InputEntry
 from streams.runtime.loop import SKIP
 from streams.runtime.merge import Merger, Slice
 from streams.runtime.runner import LoopRunner
+from streams.runtime.states import state_digests
 from streams.runtime.topology import Topology
 
 Array = np.ndarray[Any, Any]
@@ -259,6 +260,10 @@ class Execution:
                 )
             )
         return letters
+
+    def state_digests(self) -> list[tuple[str, bytes]]:
+        """SHA-256 by stage, in stage order."""
+        return state_digests(self.engine)
 
     def positions(self) -> list[list[int]]:
         """Per feed: next offset and running maximum of event time before it."""

@@ -35,6 +35,7 @@ from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, JournalEnt
 from streams.runtime.overlap import Overlap
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.snapshot import Snapshot, read_snapshots, write_snapshot
+from streams.runtime.states import restore, stage_states
 
 JOURNAL = "pipeline.journal"
 STATE_DIGEST_RECORDS = 1_000_000
@@ -195,7 +196,7 @@ class Task:
             if [digest for _, digest in entry.states] != snapshot.digests():
                 continue
             try:
-                self.execution.engine.restore(snapshot.states)
+                restore(self.execution.engine, snapshot.states)
             except StageFailed:
                 continue
             self.execution.seek(snapshot.feeds)
@@ -269,7 +270,7 @@ class Task:
         """States and positions behind the batch, if its journal record is to hold their digests; else nothing."""
         if not batch.piece.ended and batch.consumed % self.state_digest_records:
             return {}, []
-        return dict(self.execution.engine.stage_states()), self.execution.positions()
+        return dict(stage_states(self.execution.engine)), self.execution.positions()
 
     def _write(self, encoded: Callable[[], Batch], states: dict[str, bytes], positions: list[list[int]]) -> None:
         """Steps 3 to 7."""
@@ -354,7 +355,7 @@ def compare(batch: Batch, entry: JournalEntry, execution: Execution) -> str:
     if made:
         return f"code diverged: {next(iter(made))} has records the journal does not know"
     if entry.states:
-        states = execution.engine.state_digests()
+        states = execution.state_digests()
         if len(states) != len(entry.states):
             return "code diverged: the state of other stages than now"
         for (name, digest), (_, journaled) in zip(states, entry.states, strict=False):

@@ -16,11 +16,12 @@ from jobs.sq import main
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.registry import Registry
-from streams.log.kafka.client import KafkaLog, KafkaWriter
+from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import header
 from streams.log.kafka.scan import committed
 from streams.log.kafka.transport import Fetched
+from streams.log.kafka.writer import KafkaWriter
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -17,9 +17,9 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from schemas.errors import WrongUse
 from streams.log.kafka import native
 from streams.log.kafka.bulk import BulkQueue, Fetch
-from streams.log.kafka.client import KafkaReader
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import NOT_FRAMED, FramedValues, header
+from streams.log.kafka.reader import KafkaReader
 from streams.log.kafka.transport import OffsetOutOfRange
 
 SECONDS = 60

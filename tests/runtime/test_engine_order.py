@@ -24,6 +24,7 @@ from streams.numeric import identity
 from streams.runtime.context import StageContext
 from streams.runtime.feed import Feed
 from streams.runtime.snapshot import read_snapshots
+from streams.runtime.states import restore, stage_states
 
 BUSY = f"{Path(__file__).with_name('busy.py')}:Busy"
 MINUTE = 60_000_000_000
@@ -163,11 +164,11 @@ def test_a_restored_state_goes_on_as_the_straight_run_does(proof_market: Path, s
         straight = execution_of(chosen, log)
         while not straight.engine.ended:
             straight.next_batch(draw.randrange(1, 1500))
-            states, positions = dict(straight.engine.stage_states()), straight.positions()
+            states, positions = dict(stage_states(straight.engine)), straight.positions()
             restored = execution_of(chosen, log)
-            restored.engine.restore(states)
+            restore(restored.engine, states)
             restored.seek(positions)
-            assert restored.engine.state_digests() == straight.engine.state_digests()
+            assert restored.state_digests() == straight.state_digests()
             assert restored.positions() == positions, "asked again at once, a restored execution says the same"
             if straight.engine.ended:
                 break
@@ -175,7 +176,7 @@ def test_a_restored_state_goes_on_as_the_straight_run_does(proof_market: Path, s
             assert [(o.topic, o.digest) for o in one.outputs] == [(o.topic, o.digest) for o in other.outputs]
             assert one.inputs == other.inputs
             assert one.elements.tolist() == other.elements.tolist()
-            assert restored.engine.state_digests() == straight.engine.state_digests()
+            assert restored.state_digests() == straight.state_digests()
 
 
 def test_a_feed_sought_in_the_middle_of_a_block_gives_the_same_rows(proof_market: Path) -> None:

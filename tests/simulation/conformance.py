@@ -256,21 +256,6 @@ def _poll_until_it_raises(reader: Reader) -> None:
         reader.poll(10, 0.1)
 
 
-def a_paused_partition_holds_the_others_not_back(bench: Bench) -> None:
-    topic, log = bench.topic(2), bench.log()
-    reader = log.reader("conformance")
-    reader.assign({(topic, 0): 0, (topic, 1): 0})
-    reader.pause([(topic, 0)])
-    writer = ready(log, bench.transactional_id())
-    write(writer, topic, [b"paused"])
-    write(writer, topic, [b"read"], partition=1)
-    found = read_to(reader, (topic, 1), reader.end((topic, 1)))
-    assert [item.value for item in found if item.partition == 1] == [b"read"]
-    reader.resume([(topic, 0)])
-    found += read_to(reader, (topic, 0), reader.end((topic, 0)))  # a fetch that was on its way may have come before
-    assert [item.value for item in found if item.partition == 0] == [b"paused"]
-
-
 def a_topic_made_anew_has_another_uuid(bench: Bench) -> None:
     topic, log = bench.topic(2), bench.log()
     before = log.admin().describe([topic, "no.such.topic"])
@@ -296,6 +281,5 @@ SCENARIOS: tuple[Callable[[Bench], None], ...] = (
     a_reader_starts_where_it_is_told,
     a_position_before_the_log_start_is_loud,
     a_position_after_the_end_is_loud,
-    a_paused_partition_holds_the_others_not_back,
     a_topic_made_anew_has_another_uuid,
 )

@@ -92,7 +92,6 @@ class SimulatedReader:
         self._high: dict[Partition, int] = {}
         self._told: dict[Partition, int] = {}
         self._ends: dict[Partition, int] = {}
-        self._paused: set[Partition] = set()
         self._queue: deque[Queued] = deque()
         self._version = -1
         self._is_current = False
@@ -102,7 +101,6 @@ class SimulatedReader:
         self._positions = dict(positions)
         self._fetched = dict(positions)
         self._high, self._told, self._ends = {}, {}, {}
-        self._paused.clear()
         self._queue.clear()
         self._is_current = False
         for key, offset in positions.items():
@@ -139,7 +137,7 @@ class SimulatedReader:
         if self._is_current and self._version == self.broker.version:
             return
         self._version, self._is_current = self.broker.version, True
-        keys = [key for key in self._fetched if key not in self._paused]
+        keys = list(self._fetched)
         if len(keys) > 1:
             first = self.network.random.randrange(len(keys))
             keys = keys[first:] + keys[:first]
@@ -197,15 +195,6 @@ class SimulatedReader:
         start = self.broker.partition(partition).start
         self.network.after("start")
         return start
-
-    def pause(self, partitions: Sequence[Partition]) -> None:
-        """Fetch no more of these; what lies in the queue may still come."""
-        self._paused.update(partitions)
-
-    def resume(self, partitions: Sequence[Partition]) -> None:
-        """Fetch these again."""
-        self._paused.difference_update(partitions)
-        self._is_current = False
 
     def commit_position(self, offsets: Mapping[Partition, int], wait: bool = False) -> None:
         """Store group offsets; a failure is silent."""

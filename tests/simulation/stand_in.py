@@ -105,17 +105,6 @@ class StandInFeed:
         self.source.assign({self.partition: offset})
 
 
-class Engine:
-    """What of an engine the runner and ``streams.runtime.task.compare`` look at."""
-
-    def __init__(self, execution: StandInExecution) -> None:
-        self.execution = execution
-
-    def state_digests(self) -> list[tuple[str, bytes]]:
-        """SHA-256 by stage."""
-        return [(name, hashlib.sha256(state).digest()) for name, state in self.execution.stage_states().items()]
-
-
 class StandInExecution:
     """Batches over :class:`StandInFeed`."""
 
@@ -127,7 +116,6 @@ class StandInExecution:
         self.is_started = True
         self.awaited: StandInFeed | None = None
         self.known: list[Any] = []
-        self.engine = Engine(self)
         self.state = 1
         self.present = 0
         self.consumed = 0
@@ -245,6 +233,10 @@ class StandInExecution:
             self._quotes.append(b"".join(map(encode_long, (feed.code, clock, self.consumed, self.state))) + bytes(4))
         if number % 7 == 0:
             self.timers.append(clock + TIMER_NS)
+
+    def state_digests(self) -> list[tuple[str, bytes]]:
+        """SHA-256 by stage."""
+        return [(name, hashlib.sha256(state).digest()) for name, state in self.stage_states().items()]
 
     def stage_states(self) -> dict[str, bytes]:
         """Canonical state by stage."""

@@ -123,7 +123,7 @@ def reexecute(broker: SimulatedBroker, entries: Sequence[JournalEntry], inputs: 
         journaled_end, own_end = (entry.clock, entry.input_sequence), (batch.clock, batch.consumed)
         if journaled_end != own_end:
             finding = finding or f"(clock, records) is {journaled_end}, an uninterrupted run has {own_end}"
-        if entry.states and [digest for _, digest in entry.states] != [digest for _, digest in piecewise.engine.state_digests()]:
+        if entry.states and [digest for _, digest in entry.states] != [digest for _, digest in piecewise.state_digests()]:
             finding = finding or "the state is another one than an uninterrupted run has here"
         batches.append(Batched({output.topic: _framed(output) for output in batch.outputs}, finding))
     if is_wall:

@@ -106,30 +106,6 @@ def is_too_large(error: KafkaError | None) -> bool:
     return error is not None and error.code() in _TOO_LARGE
 
 
-class Refusals:
-    """What a producer's delivery reports say went wrong.
-
-    Attributes:
-        error: the first; the one of size before any other, for it is the cause of the rest.
-    """
-
-    def __init__(self) -> None:
-        self.error: KafkaError | None = None
-        self._largest = ("", 0, 0)
-
-    def take(self, error: KafkaError, message: Any) -> None:
-        """A record was not delivered. A batch is refused whole: the largest of its records is to blame."""
-        if is_too_large(error):
-            self._largest = max(self._largest, (message.topic(), message.partition(), len(message.value() or b"")), key=lambda found: found[2])
-        if self.error is None or (is_too_large(error) and not is_too_large(self.error)):
-            self.error = error
-
-    def check_size(self) -> None:
-        """Raise RecordTooLarge if a record was refused for its size."""
-        if is_too_large(self.error):
-            raise too_large(*self._largest)
-
-
 def too_large(topic: str, partition: int, length: int) -> RecordTooLarge:
     """A record that the client or the broker refused for its size. Trying again cannot help."""
     return RecordTooLarge(

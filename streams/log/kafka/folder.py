@@ -108,12 +108,6 @@ class FolderReader:
             return 0
         return min(self._log.reader(topic).start_offset, self._first_raw(topic))
 
-    def pause(self, partitions: Sequence[Partition]) -> None:
-        """Nothing to do."""
-
-    def resume(self, partitions: Sequence[Partition]) -> None:
-        """Nothing to do."""
-
     def commit_position(self, offsets: Mapping[Partition, int], wait: bool = False) -> None:
         """A folder has no groups."""
 

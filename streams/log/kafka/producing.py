@@ -164,4 +164,3 @@ def framed(head: bytes, body: bytes, ends: Sequence[int]) -> list[bytes]:
         values.append(head + body[start:end])
         start = end
     return values
-

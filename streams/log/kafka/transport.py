@@ -104,12 +104,6 @@ class Reader(Protocol):
     def start(self, partition: Partition) -> int:
         """The log-start offset, asked of the log now."""
 
-    def pause(self, partitions: Sequence[Partition]) -> None:
-        """Fetch no more of these until :meth:`resume`; what was fetched before may still come."""
-
-    def resume(self, partitions: Sequence[Partition]) -> None:
-        """Fetch these again."""
-
     def commit_position(self, offsets: Mapping[Partition, int], wait: bool = False) -> None:
         """Store group offsets, without waiting unless asked to: for tools and dashboards, never read back, so a failure is no error."""
 

@@ -22,6 +22,7 @@ from streams.runtime.live.flood import FloodGuard, FloodLimit, flood_of
 from streams.runtime.live.merge import CLOCK, LiveMerger
 from streams.runtime.merge import ELEMENT, Slice
 from streams.runtime.skip import skip_of
+from streams.runtime.states import restore, stage_states, state_digests
 from streams.runtime.topology import Topology
 
 Array = np.ndarray[Any, Any]
@@ -258,7 +259,11 @@ class LiveExecution(Execution):
         """Canonical state by stage. Raises NotStarted."""
         if not self.is_started:
             raise NotStarted("nothing was consumed yet: there is no state")
-        return dict(self.engine.stage_states())
+        return dict(stage_states(self.engine))
+
+    def state_digests(self) -> list[tuple[str, bytes]]:
+        """SHA-256 by stage, in stage order."""
+        return state_digests(self.engine)
 
     def skips(self) -> list[tuple[str, int, str]]:
         """(topic, offset, why) of the records that operators left out."""
@@ -281,4 +286,4 @@ class LiveExecution(Execution):
             guard.restore(counted)
             feed.skipped.update({place: why for topic, place, why in skips if topic == feed.topic})
         self._start(instruments)
-        self.engine.restore(states)
+        restore(self.engine, states)

@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from schemas.codec import codec
 from schemas.records import Instrument
-from schemas.vocabulary import Flag, InstrumentKind, Side
+from schemas.vocabulary import Side
 from streams.log.kafka.framing import header
 from streams.log.local import LocalLog
 from tests.benchmarks import recordings
@@ -65,28 +66,8 @@ def framed(name: str, rows: Array, schema_id: int, levels: Array | None = None) 
 
 def instrument(number: int) -> Instrument:
     """Reference data of one drawn instrument: prices to 0.01, quantities to 0.001."""
-    return Instrument(
-        instrument=number,
-        venue="bench",
-        symbol=f"BENCH{number}USDT",
-        kind=int(InstrumentKind.PERPETUAL),
-        base=f"BENCH{number}",
-        quote="USDT",
-        price_precision=2,
-        quantity_precision=3,
-        tick_size=1,
-        lot_size=1,
-        minimum_quantity=1,
-        maximum_quantity=1_000_000_000,
-        minimum_notional=0,
-        multiplier=1,
-        shortable=True,
-        funding_interval=0,
-        expiry=None,
-        valid_from=0,
-        event_time=0,
-        flags=int(Flag.SIMULATED),
-    )
+    name = f"BENCH{number}"
+    return msgspec.structs.replace(recordings.DENSE_INSTRUMENT, instrument=number, symbol=f"{name}USDT", base=name)
 
 
 def instruments() -> list[Instrument]:

@@ -1,0 +1,84 @@
+"""What an engine holds between slices, as canonical bytes: taken for snapshots and digests, put back at a recovery."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from streams.numeric import book as book_module
+from streams.runtime.engine import Engine
+from streams.runtime.failures import StageFailed
+from streams.runtime.loop import PRESENT
+
+
+def stage_states(engine: Engine) -> list[tuple[str, bytes]]:
+    """Canonical bytes of every stage's state, in stage order, and of the driver's own."""
+    states: list[tuple[int, str, bytes]] = []
+    for stage in [*engine.topology.ahead, *engine.topology.stepped]:
+        parts = [np.ascontiguousarray(array).tobytes() for array in stage.state]
+        states.append((stage.rank, stage.name, b"".join(parts)))
+    for ledger in engine.ledgers:
+        try:
+            states.append((ledger.rank, ledger.name, msgspec.msgpack.encode(ledger.ledger.state)))
+        except (TypeError, ValueError, OverflowError) as problem:
+            what = f"the state of {ledger.name} holds what no snapshot can: {problem}"
+            raise StageFailed(f"{what}; keep numbers, text, lists and dicts in it") from problem
+    if engine.topology.books is not None:
+        states.append((100, "books", book_module.snapshot(engine.topology.books)))
+    if engine.topology.stepped_books is not None:
+        states.append((101, "venue-books", book_module.snapshot(engine.topology.stepped_books)))
+    context = engine.context
+    driver = [engine.consumed, engine.present, context.clock, context.sequence, context.last_sequence, context.ordinal, int(engine.ended)]
+    driver += [int(loop.control[PRESENT]) if loop is not None else 0 for loop in (engine.ahead, engine.stepped)]
+    states.append((102, "driver", msgspec.msgpack.encode(driver)))
+    return [(name, state) for _, name, state in sorted(states, key=lambda entry: (entry[0], entry[1]))]
+
+
+def state_digests(engine: Engine) -> list[tuple[str, bytes]]:
+    """SHA-256 of each stage's canonical state."""
+    return [(name, hashlib.sha256(state).digest()) for name, state in stage_states(engine)]
+
+
+def restore(engine: Engine, states: dict[str, bytes]) -> None:
+    """Take up the states that :func:`stage_states` gave.
+
+    Raises:
+        StageFailed: a state is not of the type its stage declares; nothing was changed then.
+    """
+    decoded: list[Any] = []
+    for ledger in engine.ledgers:
+        try:
+            decoded.append(msgspec.msgpack.decode(states[ledger.name], type=type(ledger.ledger.state)))
+        except msgspec.ValidationError as problem:
+            raise StageFailed(f"the state of {ledger.name} is not of the type it declares: {problem}; correct the stage") from problem
+    kernels = [*engine.topology.ahead, *engine.topology.stepped]
+    for stage in kernels:
+        needed = sum(array.nbytes for array in stage.state)
+        if len(states[stage.name]) != needed:
+            raise StageFailed(f"the snapshot of {stage.name} has {len(states[stage.name])} bytes, this configuration needs {needed}")
+    for stage in kernels:
+        _restore_arrays(stage.state, states[stage.name])
+    for ledger, state in zip(engine.ledgers, decoded, strict=True):
+        ledger.ledger.state = state
+    if engine.topology.books is not None:
+        book_module.restore(engine.topology.books, states["books"])
+    if engine.topology.stepped_books is not None:
+        book_module.restore(engine.topology.stepped_books, states["venue-books"])
+    driver = msgspec.msgpack.decode(states["driver"], type=list[int])
+    context = engine.context
+    engine.consumed, engine.present, context.clock, context.sequence, context.last_sequence, context.ordinal, ended = driver[:7]
+    engine.ended = bool(ended)
+    for loop, value in zip((engine.ahead, engine.stepped), driver[7:], strict=True):
+        if loop is not None:
+            loop.control[PRESENT] = value
+            loop.refresh()
+
+
+def _restore_arrays(state: Any, content: bytes) -> None:
+    position = 0
+    for array in state:
+        array[...] = np.frombuffer(content, array.dtype, array.size, position).reshape(array.shape)
+        position += array.nbytes
