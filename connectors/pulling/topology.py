@@ -3,7 +3,8 @@
 1. The journal comes first, up to its present end or to a clock. It says of every input how far it was read, and of every output how many
    records belong to it.
 2. Every input follows from its start offset to the last offset consumed; every published output from its first own offset.
-3. If the topology has not gone on meanwhile, outputs are read to their end, so that a foreign record behind the last own one is found too.
+3. If the topology has neither gone on meanwhile nor been closed, outputs are read to their end, so that a foreign record behind the last own one
+   is found too.
 4. The folder is closed by ``run.json``; an archive stays open for what comes later.
 
 Topics keep their Kafka offsets; environment prefix and topology name are taken off the names, and the shard's partition lies in ``0/``. An
@@ -257,7 +258,7 @@ class TopologyPull:
             stretches.append((stretch, end))
         runs_on = self.to is not None or self._held([self.journal])[self.journal][1] != journal_end
         for stretch, end in stretches:
-            if not runs_on:
+            if not runs_on and not needs.is_closed:  # behind a Close the topics are another topology's to write
                 stretch.pull(end)
             if stretch.bad:
                 bad[stretch.writer.topic] = stretch.bad

@@ -190,9 +190,9 @@ class Engine:
         self._piece = piece
         self._feeds = feeds
         self._books = ahead.books if ahead is not None else None
-        self._length = piece.length
-        self._clock = piece.clock[: self._length]
-        self._last_clock = int(self._clock[-1]) if self._length else 0
+        self._length = length = piece.length
+        self._clock = piece.clock[:length]
+        self._last_clock = int(piece.clock[length - 1]) if length else 0
         self._base = self.consumed
         self._limit = 0
         self._limit_clock = -1
@@ -201,7 +201,7 @@ class Engine:
                 self.stepped.attach(piece, feeds)
             self._drive(ahead)
             if self.stepped is not None:
-                self.stepped.advance(self._length, NEVER)
+                self.stepped.advance(length, NEVER)
             if piece.ended:
                 self._end()
         except BadEmission:
@@ -213,8 +213,8 @@ class Engine:
         except (Exception, SystemExit) as problem:
             raise failure(problem, self._where_ledgers_are(), self.context.clock) from problem
         self.consumed += piece.count
-        if self._length:
-            self.present = int(self._clock[-1])
+        if length:
+            self.present = self._last_clock
 
     def _where_ledgers_are(self) -> str:
         position = self._piece.count if self.ended else self.context.sequence - self._base - 1
@@ -235,6 +235,9 @@ class Engine:
 
     def _drive(self, ahead: LoopRunner | Handed | None) -> None:
         """Hand everything over, a window of events at a time."""
+        if not (ahead is not None and ahead.event_count) and not self._venue_status[ACTIVE] and self._next_timer()[0] == NO_STEP:
+            self._skip_ahead()  # nothing here is for a ledger
+            return
         self._deliveries.begin(self._feeds, self._base, self._piece.count, ahead)
         self._may_ride = self._express is not None and ahead is not None and self._piece.count >= self._express.records_min
         if self._may_ride and self.stepped is not None and ahead is not None:

@@ -201,6 +201,11 @@ class Feed:
 
     _maximum_before = 0
 
+    def compact_worthwhile(self) -> None:
+        """As :meth:`compact`, once more rows were consumed than wait: so no row is moved more than once on the average, however small the batches."""
+        if self.first > self.count - self.first:
+            self.compact()
+
     def compact(self) -> None:
         """Drop consumed rows; indices taken before are void after."""
         if not self.first:
@@ -214,15 +219,15 @@ class Feed:
         start = int(ends[self.first - 1])
         length = self.count - self.first
         body_length = self.body_length - start
-        self.body[:body_length] = body[start : self.body_length].copy()
+        self.body[:body_length] = body[start : self.body_length]
         self.ends[:length] = ends[kept] - start
-        self.keys[:length] = keys[kept].copy()
-        self.status[:length] = status[kept].copy()
+        self.keys[:length] = keys[kept]
+        self.status[:length] = status[kept]
         if self.is_columnar:
-            self.rows[:length] = rows[kept].copy()
+            self.rows[:length] = rows[kept]
             if self.has_levels:
                 dropped = int(self.rows["first_level"][0]) if length else self.level_count
-                self.levels[: self.level_count - dropped] = levels[dropped : self.level_count].copy()
+                self.levels[: self.level_count - dropped] = levels[dropped : self.level_count]
                 self.rows["first_level"][:length] -= dropped
                 self.level_count -= dropped
         else:
@@ -233,7 +238,7 @@ class Feed:
         else:
             self.offset_of_zero = int(self.offsets[self.first - 1]) + 1
             self.offsets = self.offsets.copy() if self.keeps_consumed else self.offsets
-            self.offsets[:length] = self.offsets[kept].copy()
+            self.offsets[:length] = self.offsets[kept]
         self.count = length
         self.first = 0
 

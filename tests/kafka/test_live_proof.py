@@ -14,7 +14,10 @@ import pytest
 
 from jobs.live.proof import verify_cluster
 from jobs.verification import verify_run
+from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
+from streams.log.kafka.framing import header
+from streams.log.local import LocalLog
 from streams.portfolio.stage import Portfolio
 from streams.runtime.journal import BATCH
 from tests.kafka.edge_topics import EdgeTopics
@@ -73,10 +76,30 @@ def test_one_edited_input_record_is_named_as_input(market: LiveMarket, tmp_path:
     assert "md.trades" in verdict.findings[0].text
 
 
+def test_a_foreign_record_is_named_until_the_topology_is_closed_and_its_topics_free(market: LiveMarket, tmp_path: Path) -> None:
+    topic = market.cluster.name("orders.requests")
+    foreign = market.records("orders.requests")[0]
+    writer = KafkaLog(market.cluster).plain_writer()
+    writer.begin()
+    writer.produce(topic, 0, [header(market.ids["orders.requests"]) + foreign])
+    writer.commit()
+    found = verify_cluster(market.cluster, "pipeline")[0].findings
+    assert [finding.kind for finding in found] == ["output"]
+    assert "another writer" in found[0].text
+    task = market.task()
+    task.prepare()
+    task.end()
+    task.close()
+    assert verify_cluster(market.cluster, "pipeline")[0].findings == []
+    pulled = _pulled(market, tmp_path)
+    assert verify_run(pulled).findings == []
+    with LocalLog.open(pulled) as log:
+        assert log.reader("orders.requests").count == len(market.records("orders.requests")) - 1
+
+
 def _edit(folder: Path, topic: str) -> None:
     """Write the topic anew with one quantity changed, as a skilful hand would: blocks, index and manifest agree with it."""
     from schemas.codec import codec
-    from streams.log.local import LocalLog
     from streams.log.manifest import read_manifest, write_manifest
     from streams.log.verify import file_entries
 
