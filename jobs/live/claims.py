@@ -17,6 +17,7 @@ from schemas.errors import WrongUse
 from schemas.records import ClaimedTopic, TopologyClaim
 from schemas.vocabulary import ClaimKind
 from streams.log.kafka.cluster import Cluster
+from streams.log.kafka.errors import MissingTopic
 from streams.log.kafka.framing import HEADER_BYTES, header
 from streams.log.kafka.transport import Log
 from streams.runtime.live.stored import read_range
@@ -38,8 +39,11 @@ class TopologyClosed(WrongUse):
 
 
 def read_claims(log: Log, cluster: Cluster) -> list[tuple[int, TopologyClaim]]:
-    """(offset, claim) in order, closed ones and their closing included."""
+    """(offset, claim) in order, closed ones and their closing included. Raises MissingTopic where nothing was set up."""
     partition = cluster.name(TOPIC), 0
+    if partition[0] not in log.admin().describe([partition[0]]):
+        where = f"environment {cluster.environment}" if cluster.environment else "the environment without a name"
+        raise MissingTopic(f"{where} is not set up on {cluster.bootstrap}: it has no topic {partition[0]}; run 'sq topics apply', or set another one")
     reader = log.reader(cluster.name("topologies.readers"))
     try:
         found: list[tuple[int, TopologyClaim]] = []

@@ -261,5 +261,6 @@ def test_a_skip_names_one_record_that_is_there(topics: EdgeTopics) -> None:
 
 def test_a_missing_topic_and_an_absent_registry_are_said_in_one_line(topics: EdgeTopics) -> None:
     refused(topics.sq("dlq", "list", SQ_KAFKA_ENVIRONMENT="elsewhere"), r"no topic elsewhere\.pipeline\.dlq")
+    refused(topics.sq("status", SQ_KAFKA_ENVIRONMENT="elsewhere"), r"environment elsewhere is not set up .*sq topics apply")
     refused(topics.sq("control", "kill", SQ_KAFKA_REGISTRY="http://127.0.0.1:1"), "registry at http://127.0.0.1:1 does not answer")
     refused(topics.sq("dlq", "list", "--topology", "market"), r"no topic .*market\.dlq")
