@@ -19,10 +19,11 @@ from schemas.errors import BadData, WrongUse
 from schemas.records import Instrument
 from schemas.vocabulary import InstrumentKind
 from streams.numeric import fixed
+from streams.runtime.canary import CANARY_ID
 
 SHIPPED = Path(__file__).with_name("instruments.toml")
-ID_MAX = 4095
-"""The book's slot table ends here."""
+ID_MAX = CANARY_ID - 1
+"""The book's slot table ends one later, at the canary's id."""
 SECOND = 1_000_000_000
 _INVERSE = re.compile(r"[A-Z0-9]+USD_(PERP|\d{6})")
 _KINDS = {"spot": InstrumentKind.SPOT, "perpetual": InstrumentKind.PERPETUAL, "future": InstrumentKind.FUTURE, "equity": InstrumentKind.EQUITY}

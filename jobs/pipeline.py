@@ -174,9 +174,16 @@ def build_topology(configuration: Configuration, log: LocalLog) -> Topology:
     return topology_over(configuration, read_instruments(log), feeds_of(log))
 
 
-def topology_over(configuration: Configuration, known: Sequence[Instrument], feeds: Sequence[str], name: str = NAME) -> Topology:
-    """The topology over these instruments (those of the configuration's symbols) and inputs; ``name``: one of JOBS."""
-    instruments = select(known, configuration.symbols)
+def topology_over(
+    configuration: Configuration, known: Sequence[Instrument], feeds: Sequence[str], name: str = NAME, more: Sequence[Instrument] = ()
+) -> Topology:
+    """The topology over these instruments (those of the configuration's symbols) and inputs.
+
+    Args:
+        name: one of JOBS.
+        more: instruments besides, whatever symbols are named.
+    """
+    instruments = [*select(known, configuration.symbols), *more]
     file = strategy_file(configuration.strategy)
     if JOBS[name] is None:
         check_cash(configuration, instruments)

@@ -51,6 +51,16 @@ def speed(text: str) -> float | None:
     return float(text.strip().rstrip("x"))
 
 
+def share(text: str) -> tuple[int, int]:
+    """``"100/10000"`` -> (100, 10000); ``"off"`` -> (0, 0)."""
+    if text.strip() == "off":
+        return 0, 0
+    match = re.fullmatch(r"(\d+)/([1-9]\d*)", text.strip())
+    if match is None:
+        raise BadQuantity(f"{text!r} is no share; write N/M, for example 100/10000, or off")
+    return int(match[1]), int(match[2])
+
+
 def rate(text: str) -> int:
     """``"1.5bp"`` -> units of 1e-8; a rebate is negative."""
     match = re.fullmatch(r"(-?\d+(?:\.\d+)?)bp", text.strip())

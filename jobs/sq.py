@@ -34,6 +34,7 @@ COMMANDS = {
     "stop": "stop",
     "status": "status",
     "lag": "lag",
+    "canary": "canary",
     "monitor": "monitor",
     "dlq": "dlq",
     "skip": "skip",

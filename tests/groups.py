@@ -35,7 +35,7 @@ def lines(reports: Iterator[tuple[str, Any]]) -> list[str]:
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Print them; with several processes the sum is more than the wall time."""
-    kept = ((outcome, report) for outcome, reports in terminalreporter.stats.items() for report in reports if hasattr(report, "when"))
+    kept = ((outcome, report) for outcome, reports in terminalreporter.stats.items() for report in reports if hasattr(report, "duration"))
     terminalreporter.section("seconds by group")
     for line in lines(kept):
         terminalreporter.write_line(line)

@@ -20,6 +20,10 @@ SHARD = "{{ $labels.topology }} shard {{ $labels.shard }}"
 GROUP = "group {{ $labels.group }} on {{ $labels.topic }}"
 
 
+MARKET_DATA = 'rate(shriven_input_records_total{topic=~"md[.].+"}[5m])'
+CANARY_DATA = 'rate(shriven_canary_seen_total{witness=~"md[.](depth|trades)"}[5m])'
+
+
 class Alert(NamedTuple):
     """One alert.
 
@@ -177,6 +181,15 @@ TASKS = (
         "tasks",
     ),
     Alert(
+        "DeadLetterFlood",
+        _grew('shriven_task_endings_total{code="dead_letter_flood"}', "10m"),
+        "0s",
+        "critical",
+        "shriven-overview",
+        f"{SHARD} has halted before a flood of dead letters: its input or its decoder is broken",
+        "tasks",
+    ),
+    Alert(
         "ReplayDiverged",
         _grew("shriven_replay_divergence_total", "1h"),
         "0s",
@@ -262,7 +275,7 @@ TASKS = (
 TRADING = (
     Alert(
         "FeedQuiet",
-        f'sum {TASK} (rate(shriven_input_records_total{{topic=~"md[.].+"}}[5m])) == 0 {QUIET} {UNLESS_BROKER}',
+        f"(sum {TASK} ({MARKET_DATA}) <= {at.CANARY_SLACK} * sum {TASK} ({CANARY_DATA}) or sum {TASK} ({MARKET_DATA}) == 0) {QUIET} {UNLESS_BROKER}",
         "1m",
         "warning",
         "shriven-aggregation",
@@ -329,7 +342,7 @@ PLATFORM = (
     ),
     Alert(
         "ProcessDown",
-        'max by (environment, job, instance) (up{job=~"task|member|sink"}) == 0',
+        'max by (environment, job, instance) (up{job=~"task|member|sink|canary"}) == 0',
         "1m",
         "warning",
         "shriven-overview",
@@ -343,6 +356,24 @@ PLATFORM = (
         "critical",
         "shriven-overview",
         "nobody is told of alerts",
+        "platform",
+    ),
+    Alert(
+        "CanaryLost",
+        f"{_grew('shriven_canary_lost_total', '5m')} {UNLESS_BROKER}",
+        "0s",
+        "critical",
+        "shriven-overview",
+        f"{SHARD}: {{{{ $value | humanize }}}} marked ticks went in and no committed trace came out in time",
+        "platform",
+    ),
+    Alert(
+        "CanaryTwice",
+        _grew("shriven_canary_duplicates_total", "1h"),
+        "0s",
+        "critical",
+        "shriven-overview",
+        f"{SHARD}: a marked tick came out twice: exactly once is broken",
         "platform",
     ),
     Alert(

@@ -192,6 +192,18 @@ FAULTS: tuple[Row, ...] = (
         ((19, ()), (22, ("DeadLetters",)), (35, ())),
     ),
     Row(
+        "F14, flood",
+        "a build that decodes nothing is deployed: the task halts at the limit of dead letters",
+        "Overview: dead letters by reason, endings by code, task state",
+        {
+            f'shriven_dead_letters_total{{{T},reason="malformed"}}': stepping(20, by=100),
+            ending("dead_letter_flood"): stepping(20.25),
+            STATE % "running": during(20.25, 30, 0, 1),
+            f"shriven_halted{{{SHARD}}}": during(20.25, 30, 1),
+        },
+        ((19, ()), (21, ("DeadLetterFlood", "DeadLetters", "TaskHalted")), (42, ())),
+    ),
+    Row(
         "F15",
         "the schema registry is away; nothing that runs is harmed and nothing is dead-lettered",
         "Kafka: registry errors by cause",

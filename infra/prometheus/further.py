@@ -24,12 +24,15 @@ from infra.prometheus.script import (
     constant,
     during,
     ending,
+    growing,
     healthy,
     in_state,
     latency,
     state,
     stepping,
 )
+
+CANARY = 'shriven_canary_%s_total{environment="e",job="canary",instance="c0",topology="pipeline",shard="0",witness="md.depth"}'
 
 OTHERS: tuple[Row, ...] = (
     Row(
@@ -41,6 +44,27 @@ OTHERS: tuple[Row, ...] = (
             for bound in ("0.1", "0.5")
         },
         ((19, ()), (35, ("FreshnessBurnFast",)), (55, ("FreshnessBurnSlow",))),
+    ),
+    Row(
+        "canary lost",
+        "a shard stands still: the canary's ticks leave no trace",
+        "Overview: canary",
+        {CANARY % "sent": growing(12), CANARY % "lost": ((20, 0, 0), (25, 0, 12), (END_MINUTE, 60, 0))},
+        ((19, ()), (22, ("CanaryLost",)), (31, ())),
+    ),
+    Row(
+        "canary twice",
+        "a canary's tick is met a second time",
+        "Overview: canary",
+        {CANARY % "sent": growing(12), CANARY % "duplicates": stepping(20)},
+        ((19, ()), (21, ("CanaryTwice",)), (85, ())),
+    ),
+    Row(
+        "quiet behind a canary",
+        "the feed stops, and the canary's ticks alone arrive",
+        "Aggregation: records a second",
+        {FEED: ((20, 0, 60000), (END_MINUTE, 1200000, 12)), CANARY % "seen": growing(12)},
+        ((19, ()), (30, ("FeedQuiet",))),
     ),
     Row(
         "a little late",

@@ -27,3 +27,5 @@ LAG_SECONDS = 10.0
 RECOVERY_SECONDS = 5.0
 """Drawn only: the bar of a recovery in the same slot."""
 EXPORTER_AGE_SECONDS = 60.0
+CANARY_SLACK = 1.5
+"""A feed that brings less than this times what the canary writes is quiet: the two are counted by different processes."""

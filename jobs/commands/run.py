@@ -31,6 +31,9 @@ the file of --config is the one of 'sq backtest' (docs/commands.md)
 """
 
 
+DEAD_LETTERS_HELP = "halt before more than N of the last M records of an input partition are dead letters, or off (default 100/10000)"
+
+
 def add(commands: Any) -> None:
     """Declare the command."""
     command = commands.add_parser("run", help="deploy a stream job on Kafka", description=HELP, epilog=EXAMPLES, formatter_class=HelpFormatter)
@@ -38,6 +41,7 @@ def add(commands: Any) -> None:
     command.add_argument("--clock", choices=("event", "wall"), default="wall", help="event for recorded data, wall for live data (default)")
     command.add_argument("--start", choices=("earliest", "end"), help="where to begin reading market data (event: earliest, wall: end)")
     command.add_argument("--linger", metavar="DURATION", help="least time between batches, for fewer transactions (event: 1s, wall: 0s)")
+    command.add_argument("--dead-letters", default="100/10000", metavar="N/M", help=DEAD_LETTERS_HELP)
     command.add_argument("--publish", default="orders", metavar="TOPICS", help="orders (default), all, or names separated by commas")
     command.add_argument("--name", metavar="TOPOLOGY", help="name of the topology on the cluster (default: the job's)")
     command.add_argument("--standby", action="store_true", help="also follow the shards that this process does not own, ready to take them over")
@@ -60,8 +64,9 @@ def run(arguments: argparse.Namespace) -> int:
     from jobs.commands.backtest import configuration_of
     from jobs.live.deployment import Deployment, prepared, published
     from jobs.live.parent import Parent
-    from jobs.quantities import duration
+    from jobs.quantities import duration, share
     from streams.log.kafka.cluster import find_cluster
+    from streams.runtime.live.flood import FloodLimit
 
     if arguments.strategy is None and arguments.config is None:
         if arguments.job == "pipeline":
@@ -76,6 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
         clock=arguments.clock,
         start=arguments.start or ("earliest" if arguments.clock == "event" else "end"),
         linger=duration(arguments.linger or ("1s" if arguments.clock == "event" else "0s")),
+        flood=FloodLimit(*share(arguments.dead_letters)),
     )
     deployment.publish = published(deployment.outputs(), arguments.publish, arguments.job)
 

@@ -21,10 +21,12 @@ from schemas.vocabulary import InstrumentKind
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.transport import Log, TopicChanged
+from streams.runtime.canary import CANARY, CANARY_ID
 from streams.runtime.code import code_digest, source_digests
 from streams.runtime.execution import DEAD_LETTERS
 from streams.runtime.live.execution import LiveExecution
 from streams.runtime.live.feed import LiveFeed
+from streams.runtime.live.flood import FloodLimit
 from streams.runtime.live.spec import Bounds, TaskSpec, runtime_name
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.task import JOURNAL
@@ -67,6 +69,7 @@ class Deployment(msgspec.Struct, kw_only=True):
         clock: event or wall.
         start: earliest or end.
         linger: ns between batches, see Bounds.
+        flood: most dead letters of an input; no part of the identity, so that it may be raised from one start to the next.
         publish: topics written to the log.
         shards: how many the topology has.
         journal_id: 24 bits, from the topology's claim.
@@ -80,6 +83,7 @@ class Deployment(msgspec.Struct, kw_only=True):
     clock: str = "event"
     start: str = "earliest"
     linger: int = 0
+    flood: FloodLimit = FloodLimit()
     publish: list[str] = []
     shards: int = 1
     journal_id: int = 0
@@ -161,15 +165,24 @@ def spec_of(deployment: Deployment, shard: int, outputs: Sequence[str], bounds: 
         start=deployment.start,
         state_digest_records=deployment.configuration.state_digest_records,
         clock_jump_max=deployment.configuration.clock_jump_max,
+        flood=deployment.flood,
         bounds=bounds or Bounds(records=deployment.configuration.batch, linger_seconds=deployment.linger / 1e9),
     )
+
+
+def quotes_canary(job: str, clock: str) -> bool:
+    """True if the canary is an instrument of such a topology: nothing is traded there, and its ticks, written now, move no recorded clock."""
+    return JOBS[job] is not None and clock == "wall"
 
 
 def maker(deployment: Deployment) -> Any:
     """``make(log, spec, start_offsets)`` of :class:`streams.runtime.live.task.LiveTask`."""
 
     def build(known: Sequence[Instrument]) -> Topology:
-        return topology_over(deployment.configuration, known, FEEDS, deployment.job)
+        if any(each.instrument == CANARY_ID for each in known):
+            raise BadConfiguration(f"instrument {CANARY_ID} of ref.instruments has the id of the canary; give it another")
+        more = [CANARY] if quotes_canary(deployment.job, deployment.clock) else []
+        return topology_over(deployment.configuration, known, FEEDS, deployment.job, more)
 
     def make(log: Log, spec: TaskSpec, starts: dict[str, int]) -> LiveExecution:
         is_wall = spec.clock == "wall"
@@ -178,7 +191,7 @@ def maker(deployment: Deployment) -> Any:
             for code, topic in enumerate(spec.inputs)
         ]
         journal_id = int(spec.facts["journal_id"])
-        return LiveExecution(build, spec.outputs, feeds, journal_id, spec.shard, spec.clock_jump_max, is_wall, spec.facts["topology"])
+        return LiveExecution(build, spec.outputs, feeds, journal_id, spec.shard, spec.clock_jump_max, is_wall, spec.facts["topology"], spec.flood)
 
     return make
 

@@ -14,6 +14,8 @@ FATAL = (
     "bad_configuration",
     "diverged",
     "stage_failed",
+    "dead_letter_flood",
+    "record_too_large",
 )
 """Ends that starting again cannot heal."""
 

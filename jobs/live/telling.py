@@ -13,6 +13,7 @@ from jobs.telemetry.serving import serve
 from jobs.telemetry.task import ProcessMetrics, TaskMetrics
 from schemas.codec import codec
 from streams.log.kafka.cluster import home
+from streams.runtime.canary import CANARY
 from streams.runtime.execution import DEAD_LETTERS
 from streams.runtime.live.spec import BatchFacts, Observer
 
@@ -96,7 +97,7 @@ class Telling(Observer):
         self._last_positions = now
         if not self._symbols:
             self._symbols.update(
-                {each.instrument: Symbol(each.symbol, each.price_precision, each.quantity_precision) for each in task.execution.known}
+                {each.instrument: Symbol(each.symbol, each.price_precision, each.quantity_precision) for each in [*task.execution.known, CANARY]}
             )
         for feed in task.execution.live:
             position = feed.next_offset if feed.waiting else feed.source.position(feed.partition)

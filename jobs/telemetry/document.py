@@ -27,6 +27,7 @@ SECTIONS: tuple[tuple[str, str, tuple[Metric, ...]], ...] = (
     ("Members", "The parent of a job (`sq run`): who owns which shard and how its children end.", metrics.MEMBER),
     ("Tasks", "The child that runs one shard. Counted when a batch has committed; nothing is measured inside a stage.", metrics.TASK),
     ("Records", "What a shard's records say, read from a batch's outputs after its commit.", metrics.DOMAIN),
+    ("Canary", "`sq canary`: marked ticks through running topologies.", metrics.CANARY),
     ("From prometheus-client", "Of every process.", metrics.LIBRARY),
 )
 
@@ -52,6 +53,7 @@ def page() -> str:
         "## Label values\n\n"
         f"- `state` of `shriven_task_state`: {_codes(metrics.STATES)}\n"
         f"- `code` of `shriven_task_endings_total`: an error's code, or {_codes(metrics.ENDINGS)}\n"
+        f"- `witness` of `shriven_canary_*`: {_codes(metrics.WITNESSES)}\n"
         f"- `state` of `shriven_consumer_state`: {_codes(lag.STATES)}\n"
         f"- `reason` of `shriven_consumer_lag_unknown`: {_codes(lag.REASONS)}\n"
         f"- `purpose`: {_codes(lag.PURPOSES)}\n"

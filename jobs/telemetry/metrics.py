@@ -37,6 +37,8 @@ ENDINGS = (
     "other_identity",
     "unresolved_schema_id",
     "stage_failed",
+    "dead_letter_flood",
+    "record_too_large",
 )
 """Values of ``code`` of ``shriven_task_endings_total`` that are known beforehand: the error's code, or how else a child ended."""
 REGISTRY_CAUSES = ("unreachable", "timeout", "server_error", "unknown_id", "refused", "unauthorized")
@@ -217,7 +219,27 @@ DOMAIN = (
     Metric("shriven_performance", "gauge", "Metrics of the performance report, by name.", "as named", (*ACCOUNT_LABELS, "name")),
 )
 
-OURS: tuple[Metric, ...] = (*PROCESS, *MEMBER, *TASK, *DOMAIN)
+CANARY_LABELS = (*TASK_LABELS, "witness")
+WITNESSES = ("md.depth", "md.trades", "md.quotes")
+"""Values of ``witness``: the input whose tick a committed batch consumed, by the journal; or the quote that was made of it."""
+CANARY_BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+CANARY = (
+    Metric("shriven_canary_sent_total", "counter", "Ticks written, and given to the broker or refused by it.", "ticks", CANARY_LABELS),
+    Metric("shriven_canary_seen_total", "counter", "Ticks whose committed trace was read in time.", "ticks", CANARY_LABELS),
+    Metric("shriven_canary_lost_total", "counter", "Ticks without a trace within the bound, or that no broker took.", "ticks", CANARY_LABELS),
+    Metric("shriven_canary_late_total", "counter", "Ticks that were counted as lost, and whose trace was read after all.", "ticks", CANARY_LABELS),
+    Metric("shriven_canary_duplicates_total", "counter", "Traces read a second time: exactly once is broken.", "ticks", CANARY_LABELS),
+    Metric(
+        "shriven_canary_seconds",
+        "histogram",
+        "From the moment a tick is written to the moment its committed trace is read; late ones included.",
+        "seconds",
+        CANARY_LABELS,
+        CANARY_BUCKETS,
+    ),
+)
+
+OURS: tuple[Metric, ...] = (*PROCESS, *MEMBER, *TASK, *DOMAIN, *CANARY)
 
 LIBRARY = (
     Metric("process_cpu_seconds_total", "counter", "CPU time of the process.", "seconds"),

@@ -21,6 +21,7 @@ from schemas.codec import codec
 from schemas.errors import BadData
 from schemas.records import DeadLetter
 from streams.log.local import LocalLog
+from streams.runtime.canary import CANARY_ID
 from streams.runtime.engine import Engine, body_of
 from streams.runtime.feed import Feed
 from streams.runtime.handed import Handed
@@ -94,12 +95,13 @@ class Prepared:
 class Judge:
     """Marks records that must not reach a stage.
 
-    Unknown or unselected instruments, times before 1970 or after 2116, and times far ahead of their own receipt.
+    Unknown or unselected instruments, times before 1970 or after 2116, and times far ahead of their own receipt. The canary is known everywhere, and
+    selected only where a topology has it as an instrument.
     """
 
     def __init__(self, known: Sequence[int], selected: Sequence[int], clock_jump_max: int) -> None:
         self.table = np.full(INSTRUMENTS_LIMIT, UNKNOWN_INSTRUMENT, np.uint8)
-        self.table[list(known)] = NOT_SELECTED
+        self.table[[*known, CANARY_ID]] = NOT_SELECTED
         self.table[list(selected)] = GOOD
         self.clock_jump_max = clock_jump_max
 

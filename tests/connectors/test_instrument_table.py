@@ -82,7 +82,7 @@ def test_a_users_table_overrides_the_fields_it_names_and_only_those(tmp_path: Pa
         ('lot_size = "1"', 'lot_size = "one"', "lot_size.*not a decimal"),
         ('minimum_quantity = "1"', 'minimum_quantity = "-1"', "not negative"),
         ("price_precision = 5", "price_precision = 19", "precisions must be"),
-        ("instrument = 9", "instrument = 4096", "1 to 4095"),
+        ("instrument = 9", "instrument = 4095", "1 to 4094"),
         ("instrument = 9", "instrument = 3", "number 3 is given to binance_usdm:BTCUSDT and to binance_usdm:DOGEUSDT"),
         ('kind = "perpetual"', 'kind = "swap"', "kind"),
         ("funding_hours", "funding_minutes", "funding_minutes"),

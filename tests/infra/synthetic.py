@@ -42,6 +42,7 @@ VALUES: dict[str, Sequence[str]] = {
     "liquidity": ("MAKER", "TAKER"),
     "kind": ("ACCEPTED", "FILL", "REJECTED"),
     "name": ("sharpe_ratio",),
+    "witness": ("md.depth", "md.quotes"),
     "version": ("1.0",),
     "python": ("3.11",),
 }
@@ -80,6 +81,7 @@ class Synthetic:
         tables = {
             "task": (*metrics.PROCESS, *metrics.TASK, *metrics.DOMAIN),
             "member": metrics.MEMBER,
+            "canary": metrics.CANARY,
             "lag": lag_metrics(),
         }
         for job, table in tables.items():

@@ -63,6 +63,32 @@ def test_from_nothing_to_a_proof_and_to_the_end_as_typed(edge: EdgeTopics, run: 
     assert "Traceback" not in member.log.read_text()
 
 
+def test_a_flood_of_dead_letters_halts_a_shard_as_typed_and_a_higher_limit_passes_it(
+    edge: EdgeTopics, run: Run, recording: Path, tmp_path: Path
+) -> None:
+    """BUS-12: not started again by itself; nothing lost."""
+    sq(edge, tmp_path, "topics", "apply")
+    refused = edge.sq("run", "market", "--dead-letters", "some", SQ_KAFKA_HOME=str(tmp_path / "home"))
+    assert refused.returncode == 2 and "write N/M" in refused.stderr
+    command = ("pipeline", "--clock", "event", "--strategy", "ema-cross", "--linger", "0s", "--dead-letters")
+    member = run(*command, "5/1000")
+    member.wait("running")
+    writer = edge.log.plain_writer()
+    writer.begin()
+    writer.produce(edge.cluster.name("md.trades"), 0, [b"no record"] * 40)
+    writer.commit()
+    fed = 40 + json.loads(sq(edge, tmp_path, "feed", str(recording), "--speed", "max", "--json").stdout)["records"]
+    halted = member.wait("halted")
+    assert halted["code"] == "dead_letter_flood" and member.process.wait(60) == 1
+    assert "5 (--dead-letters 5/1000)" in member.events("failed")[0]["text"] and not member.events("restarting")
+    second = run(*command, "50/1000")
+    second.wait("running")
+    wait_until(lambda: consumed(edge, tmp_path) == fed, what="everything consumed")
+    assert second.stop() == 0
+    verdict = verify_cluster(edge.cluster, "pipeline")[0]
+    assert (verdict.findings, verdict.records) == ([], fed)
+
+
 def test_a_killed_shard_is_started_again_and_a_killed_member_comes_back_in_its_slot(
     edge: EdgeTopics, run: Run, recording: Path, tmp_path: Path
 ) -> None:

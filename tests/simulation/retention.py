@@ -22,5 +22,5 @@ def deletable(broker: SimulatedBroker, journal: Partition, snapshots: Partition,
             continue
         entry = decode_entry(record.value[HEADER_BYTES:])
         if entry.digest == snapshot.journal_digest and [digest for _, digest in entry.states] == snapshot.digests():
-            return {key: offset for key, (offset, _) in zip(inputs, snapshot.feeds, strict=True)}
+            return {key: place[0] for key, place in zip(inputs, snapshot.feeds, strict=True)}
     return {}

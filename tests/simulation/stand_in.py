@@ -68,6 +68,11 @@ class StandInFeed:
         return len(self.arrived)
 
     @property
+    def holds_market_data(self) -> bool:
+        """True once something waits."""
+        return bool(self.arrived)
+
+    @property
     def is_behind(self) -> bool:
         """True while the log is known to hold records that have not arrived here."""
         return bool(self.source.is_behind(self.partition))

@@ -234,6 +234,37 @@ DETAIL = Row(
     folded=True,
 )
 
+_CANARY = "sum by (topology, shard, witness) (increase(shriven_canary_{0}_total{{{1}}}[$__rate_interval]))"
+_BY_WITNESS = "{{topology}}.{{shard}} {{witness}}"
+
+CANARY_ROW = Row(
+    "Canary",
+    (
+        graph(
+            "Canary",
+            "Marked ticks without a committed trace in time, those whose trace came after all, and traces met twice, in the interval. Normal: none.",
+            "short",
+            *((_CANARY.format(name, TASKS), f"{_BY_WITNESS} {word}") for name, word in (("lost", "lost"), ("late", "late"), ("duplicates", "twice"))),
+            nothing="no canary",
+        ),
+        graph(
+            "Ticks",
+            "Marked ticks written and seen, in the interval.",
+            "short",
+            *((_CANARY.format(name, TASKS), f"{_BY_WITNESS} {name}") for name in ("sent", "seen")),
+            nothing="no canary",
+        ),
+        graph(
+            "Tick to committed trace",
+            "From the moment a marked tick is written to the moment its committed trace is read, over all shards and witnesses.",
+            "s",
+            *quantiles("shriven_canary_seconds"),
+            nothing="no canary",
+        ),
+    ),
+    folded=True,
+)
+
 MONITORING = Row(
     "Monitoring itself",
     (
@@ -260,6 +291,6 @@ OVERVIEW = Board(
     "Overview",
     "Is the pipeline fresh, does every shard run, what broke. Start here; the links at the top lead to each part.",
     PIPELINE,
-    (SERVICE, Row("What fires", (FIRING,)), FLOW, TASKS_ROW, DETAIL, process_row("member|task|sink"), MONITORING),
+    (SERVICE, Row("What fires", (FIRING,)), FLOW, TASKS_ROW, CANARY_ROW, DETAIL, process_row("member|task|sink|canary"), MONITORING),
     "overview",
 )

@@ -101,6 +101,19 @@ _BAD_TOPIC = (
 )
 
 
+def is_too_large(error: KafkaError | None) -> bool:
+    """True if a record was refused for its size: by the client before it is sent, or by the broker."""
+    return error is not None and error.code() in _TOO_LARGE
+
+
+def too_large(topic: str, partition: int, length: int) -> RecordTooLarge:
+    """A record that the client or the broker refused for its size. Trying again cannot help."""
+    return RecordTooLarge(
+        f"a record of {length} bytes for {topic}/{partition} is larger than the topic or the client takes; nothing of its transaction is kept. "
+        f"Make it smaller at its source, or raise max.message.bytes of {topic} and message.max.bytes in the cluster's settings"
+    )
+
+
 def quiet() -> dict[str, Any]:
     """Arguments of :meth:`Cluster.client` that send librdkafka's own lines to our logger, and its healing errors nowhere."""
     return {"logger": LOGGER, "error_cb": _ignore}

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from confluent_kafka import KafkaError, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from streams.log.kafka.cluster import Cluster
+from streams.log.kafka.errors import is_too_large, too_large
 from streams.log.kafka.silence import SILENT, silent
+from streams.log.kafka.topics import DEAD_LETTER_BYTES_MAX
 from streams.log.kafka.transport import Partition
 
 COMMIT_SECONDS = 30.0
@@ -23,14 +25,14 @@ class Outbox:
 
     Attributes:
         last: offset of the last delivered record of every partition.
-        failed: why a record was not delivered, or None.
+        failed: why a record was not delivered, or None; its size before any other reason, for it is the cause of the rest.
     """
 
     def __init__(self, cluster: Cluster, **settings: Any) -> None:
         self.producer = Producer(
             cluster.client(
                 batch_size=1_000_000,
-                message_max_bytes=8_388_608,
+                message_max_bytes=DEAD_LETTER_BYTES_MAX,
                 queue_buffering_max_messages=2_000_000,
                 queue_buffering_max_kbytes=1_048_576,
                 reconnect_backoff_ms=50,
@@ -46,9 +48,14 @@ class Outbox:
         """What was delivered before is nothing to what comes."""
         self.last: dict[Partition, int] = {}
         self.failed: KafkaError | None = None
+        self._largest = ("", 0, 0)
 
     def send(self, topic: str, partition: int, values: Sequence[bytes], keys: Sequence[bytes] | None = None) -> None:
-        """Queue records; waits only while the queue is full. Raises KafkaException for one that the client refuses."""
+        """Queue records; waits only while the queue is full.
+
+        Raises:
+            RecordTooLarge: the client refuses one for its size. KafkaException: for anything else.
+        """
         produce = self.producer.produce
         last = len(values) - 1
         for number, value in enumerate(values):
@@ -59,13 +66,26 @@ class Outbox:
                     break
                 except BufferError:
                     self.producer.poll(0.01)
+                except KafkaException as problem:
+                    if is_too_large(problem.args[0]):
+                        raise too_large(topic, partition, len(value)) from problem
+                    raise
+
+    def check_size(self) -> None:
+        """Raise RecordTooLarge if the broker refused a record for its size. It refuses a batch whole: the largest of its records is to blame."""
+        if is_too_large(self.failed):
+            raise too_large(*self._largest)
 
     def _delivered(self, error: KafkaError | None, message: Any) -> None:
         if error is not None:
-            self.failed = error
+            self._lost(error, message)
         else:
             self.last[message.topic(), message.partition()] = message.offset()
 
-    def _lost(self, error: KafkaError | None, _: Any) -> None:
-        if error is not None:
+    def _lost(self, error: KafkaError | None, message: Any) -> None:
+        if error is None:
+            return
+        if is_too_large(error):
+            self._largest = max(self._largest, (message.topic(), message.partition(), len(message.value() or b"")), key=lambda found: found[2])
+        if is_too_large(error) or not is_too_large(self.failed):
             self.failed = error

@@ -17,6 +17,8 @@ from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.errors import MissingTopic, WrongPartitions, explain
 
 MESSAGE_BYTES_MAX = 8_388_608
+DEAD_LETTER_BYTES_MAX = MESSAGE_BYTES_MAX + 65_536
+"""A dead letter holds the whole record it speaks of: the largest one of an input must fit, with its reason and origin."""
 REPLICATION = 3
 ANSWER_SECONDS = 20.0
 DAY_MS = 86_400_000
@@ -72,7 +74,7 @@ def _settings(entry: Topic, replication: int) -> dict[str, str]:
         "retention.ms": "-1" if entry.retention_days is None else str(entry.retention_days * DAY_MS),
         "retention.bytes": "-1",
         "message.timestamp.type": "CreateTime",
-        "max.message.bytes": str(MESSAGE_BYTES_MAX),
+        "max.message.bytes": str(DEAD_LETTER_BYTES_MAX if entry.record == "DeadLetter" else MESSAGE_BYTES_MAX),
         "min.insync.replicas": str(max(1, replication - 1)),
     }
 

@@ -79,6 +79,7 @@ class KafkaWriter:
             except KafkaException as problem:
                 error = problem.args[0]
                 self._raise_fatal(problem, "committing")
+                self._outbox.check_size()
                 if error.txn_requires_abort():
                     reason = self._outbox.failed or error
                     what = f"{reason.str()} ({reason.name()})"

@@ -18,6 +18,7 @@ from schemas.vocabulary import ControlKind
 from streams.runtime.engine import Engine
 from streams.runtime.execution import INSTRUMENTS_LIMIT, Batch, Execution, Judge
 from streams.runtime.live.feed import LiveFeed
+from streams.runtime.live.flood import FloodGuard, FloodLimit, flood_of
 from streams.runtime.live.merge import CLOCK, LiveMerger
 from streams.runtime.merge import ELEMENT, Slice
 from streams.runtime.skip import skip_of
@@ -47,6 +48,7 @@ class LiveExecution(Execution):
         journal_id, shard: go into built ids.
         clock_jump_max: ns, see Judge.
         is_wall: the clock is handed in.
+        flood: most dead letters, see streams.runtime.live.flood.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class LiveExecution(Execution):
         clock_jump_max: int,
         is_wall: bool,
         name: str = "pipeline",
+        flood: FloodLimit = FloodLimit(),
     ) -> None:
         self.build = build
         self.name = name
@@ -69,6 +72,8 @@ class LiveExecution(Execution):
         self.shard = shard
         self.clock_jump_max = clock_jump_max
         self.is_wall = is_wall
+        self.flood = flood
+        self._guards = [FloodGuard() for _ in feeds]
         self.merger = self._merger = LiveMerger(feeds, is_wall)
         self.is_started = False
         self.awaited: LiveFeed | None = None
@@ -105,7 +110,7 @@ class LiveExecution(Execution):
         """True if there is something to begin with: market data and an instrument, or stages that run already."""
         if self.is_started:
             return True
-        has_market_data = any(feed.waiting for feed in self.live if feed.is_market_data)
+        has_market_data = any(feed.holds_market_data for feed in self.live if feed.is_market_data)
         return has_market_data and self._reference is not None and self._reference.waiting > 0
 
     def next_live(self, wanted: int, clock: int = 0) -> Batch | None:
@@ -114,6 +119,9 @@ class LiveExecution(Execution):
         Args:
             wanted: bound.
             clock: ns UTC of the wall clock; a batch without records is then a tick of it.
+
+        Raises:
+            DeadLetterFlood: the next record is a dead letter too many. Nothing was executed; the state is that of the batch before.
         """
         first_of = None
         if not self.is_started:
@@ -128,11 +136,33 @@ class LiveExecution(Execution):
             self._piece = Slice(wanted)
         present = max(self.engine.present, clock)
         self.awaited = self._merger.take_live(self._piece, wanted, present, first_of)
+        most = self._before_flood(first_of)
+        if most >= 0:
+            self._merger.take_live(self._piece, most, present, first_of)
         if not self._piece.count:
             if not self.is_wall:
                 return None
             self._merger.tick(self._piece, present)
         return self._finished(present)
+
+    def _consumed_of(self, feed: LiveFeed) -> int:
+        """How many of the feed's rows the slice holds."""
+        return int(np.count_nonzero(self._piece.origin[: self._piece.count] == feed.code))
+
+    def _before_flood(self, first_of: LiveFeed | None) -> int:
+        """How many records of the slice come before the first that is a dead letter too many; -1: all. Raises DeadLetterFlood if that is none."""
+        most, cause = -1, (self.live[0], 0)
+        for feed, guard in zip(self.live, self._guards, strict=True):
+            before = guard.excess(feed, self._consumed_of(feed), self.flood) if feed.waiting else -1
+            if before < 0:
+                continue
+            place = int(np.flatnonzero(self._piece.origin[: self._piece.count] == feed.code)[before])
+            if most < 0 or place < most:
+                most, cause = place, (feed, feed.first + before)
+        least = 1 if first_of is None else first_of.count - first_of.first  # these are never cut
+        if 0 <= most < least:
+            raise flood_of(*cause, self.flood)
+        return most
 
     def _has_skip(self) -> bool:
         """True if an operator's command to leave a record out waits."""
@@ -143,6 +173,8 @@ class LiveExecution(Execution):
         """Execute the slice; what it says is to be left out is left out of every later batch."""
         feed = self._control
         before = feed.first if feed is not None else 0
+        for each, guard in zip(self.live, self._guards, strict=True):
+            guard.note(each, self._consumed_of(each))
         batch = self._execute()
         if feed is not None:
             for record in feed.records[before : feed.first]:
@@ -237,6 +269,10 @@ class LiveExecution(Execution):
         """(topic, offset, why) of the records that operators left out."""
         return [(feed.topic, offset, why) for feed in self.live for offset, why in feed.skipped.items()]
 
+    def positions(self) -> list[list[int]]:
+        """Per feed: next offset, running maximum of event time before it, and what its guard counted."""
+        return [[*place, *guard.state()] for place, guard in zip(super().positions(), self._guards, strict=True)]
+
     def restore(
         self, instruments: Sequence[Any], states: dict[str, bytes], positions: list[list[int]], skips: Sequence[tuple[str, int, str]] = ()
     ) -> None:
@@ -245,8 +281,9 @@ class LiveExecution(Execution):
         Raises:
             StageFailed: a state is not of the type its stage declares.
         """
-        for feed, (offset, maximum) in zip(self.live, positions, strict=True):
+        for feed, guard, (offset, maximum, *counted) in zip(self.live, self._guards, positions, strict=True):
             feed.seek(offset, maximum)
+            guard.restore(counted)
             feed.skipped.update({place: why for topic, place, why in skips if topic == feed.topic})
         self._start(instruments)
         restore(self.engine, states)

@@ -16,6 +16,7 @@ from schemas.codec import codec
 from schemas.errors import BadData, ShrivenError
 from streams.log.kafka.framing import HEADER_BYTES, FramedValues, schema_id_of
 from streams.log.kafka.transport import Chunk, Partition, Reader
+from streams.runtime.canary import is_canary
 from streams.runtime.execution import BAD_FRAMING, MALFORMED, SKIPPED
 from streams.runtime.feed import Feed, _grown
 
@@ -80,6 +81,7 @@ class LiveFeed(Feed):
         self._judge = None
         self._unjudged: list[Chunk] = []
         self._is_held = self.is_market_data
+        self._is_market_open = False
         self._reset()
         reader.assign({partition: start_offset})
 
@@ -127,6 +129,11 @@ class LiveFeed(Feed):
         return self.count - self.first + sum(len(chunk.offsets) for chunk in self._unjudged)
 
     @property
+    def holds_market_data(self) -> bool:
+        """True once something waits that stages may be built for: a tick of the canary is no market."""
+        return self.waiting > 0 and (self._is_market_open or not self._is_held)
+
+    @property
     def is_exhausted(self) -> bool:
         """True unless something is known to be on its way that the order must wait for."""
         return not self.is_awaited
@@ -152,6 +159,7 @@ class LiveFeed(Feed):
         self.timestamp_ms = chunk.timestamp_ms
         if self._is_held:
             self._unjudged.append(chunk)
+            self._is_market_open = self._is_market_open or self.waiting >= BUFFERED_RECORDS or not all(map(is_canary, chunk.values))
         else:
             self._take(chunk)
         return len(chunk.offsets)
@@ -255,8 +263,13 @@ class LiveFeed(Feed):
         self.read_offset = offset + 1
 
     def _check_clock(self, chunk: Chunk) -> None:
-        if self.is_wall and self.is_market_data and self.count > self.first:
-            last = int(self.keys[self.count - 1]) // 1_000_000
+        """Judged by the chunk's last good record: bad ones and the canary's have no place in market time."""
+        if not self.is_wall or not self.is_market_data:
+            return
+        at = self.count - len(chunk.offsets)
+        good = np.flatnonzero(self.status[at : self.count] == 0)
+        if len(good):
+            last = int(self.keys[at + good[-1]]) // 1_000_000
             if chunk.timestamp_ms - last > HOUR_MS:
                 raise RecordedUnderWallClock(
                     f"{self.topic} offset {chunk.offsets[-1]} has an event time {(chunk.timestamp_ms - last) // 1000} s before it was written: "

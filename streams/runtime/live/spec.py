@@ -9,6 +9,7 @@ import msgspec
 
 from schemas.errors import WrongUse
 from streams.log.kafka.transport import Partition
+from streams.runtime.live.flood import FloodLimit
 
 CONTROL_TOPICS = ("control", "ref.instruments")
 """Topics of one partition, read by every shard, and polled before anything else."""
@@ -70,6 +71,7 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
         facts: what else the genesis record holds: identity, code, sources, versions, configuration, files, journal_id.
         state_digest_records: a state digest and a snapshot every so many input records.
         clock_jump_max: ns; see design section 5.
+        flood: most dead letters of an input.
     """
 
     topology: str
@@ -85,6 +87,7 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
     start: str = "earliest"
     state_digest_records: int = 1_000_000
     clock_jump_max: int = 3_600_000_000_000
+    flood: FloodLimit = FloodLimit()
     bounds: Bounds = Bounds()
 
     def name(self, topic: str) -> str:

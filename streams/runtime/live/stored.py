@@ -27,6 +27,8 @@ TAIL_RECORDS = 64
 FETCH_RECORDS = 10_000
 PATIENCE = 300
 """Empty polls of 0.1 s before a range that is known to be there is given up."""
+SnapshotKey = tuple[int, int, bytes]
+"""Input records consumed, journal record, digest: the highest is the latest. Drains without input between them differ in the journal record alone."""
 
 
 def read_range(reader: Reader, partition: Partition, start: int, end: int) -> Iterator[Chunk]:
@@ -101,7 +103,7 @@ class LiveSnapshot(msgspec.Struct, kw_only=True):
     Attributes:
         sequence: input records consumed.
         journal_sequence, journal_digest, journal_offset: the journal record it belongs to, and where that lies.
-        feeds: per input the next offset and the running maximum of event time before it.
+        feeds: per input the next offset, the running maximum of event time before it, and what its flood guard counted.
         counts, last_offsets: per output, records written and offset of the last one (-1: none).
         instruments: what the stages were built over.
         states: by stage.
@@ -158,7 +160,7 @@ def snapshot_values(snapshot: LiveSnapshot, schema_id: int) -> tuple[list[bytes]
 def read_snapshots(reader: Reader, partition: Partition) -> Iterator[LiveSnapshot]:
     """Whole snapshots, the latest first; broken ones are passed over, for they are only a cache."""
     begin, end = reader.start(partition), reader.end(partition)
-    seen: set[tuple[int, bytes]] = set()
+    seen: set[SnapshotKey] = set()
     window = TAIL_RECORDS
     while True:
         start = max(begin, end - window)
@@ -172,20 +174,20 @@ def read_snapshots(reader: Reader, partition: Partition) -> Iterator[LiveSnapsho
         window *= 4
 
 
-def _whole(reader: Reader, partition: Partition, start: int, end: int) -> dict[tuple[int, bytes], LiveSnapshot]:
+def _whole(reader: Reader, partition: Partition, start: int, end: int) -> dict[SnapshotKey, LiveSnapshot]:
     decode = codec("SnapshotChunk").decode_records
-    gathered: dict[tuple[int, bytes], dict[int, Any]] = {}
+    gathered: dict[SnapshotKey, dict[int, Any]] = {}
     for chunk in read_range(reader, partition, start, end):
         for value in chunk.values:
             try:
                 record = decode(value[HEADER_BYTES:], 1)[0]
             except BadData:
                 continue
-            gathered.setdefault((record.sequence, record.snapshot_digest), {})[record.number] = record
-    found: dict[tuple[int, bytes], LiveSnapshot] = {}
+            gathered.setdefault((record.sequence, record.journal_sequence, record.snapshot_digest), {})[record.number] = record
+    found: dict[SnapshotKey, LiveSnapshot] = {}
     for key, parts in gathered.items():
         payload = b"".join(parts[number].payload for number in sorted(parts))
-        if len(parts) != next(iter(parts.values())).chunks or hashlib.sha256(payload).digest() != key[1]:
+        if len(parts) != next(iter(parts.values())).chunks or hashlib.sha256(payload).digest() != key[2]:
             continue
         try:
             found[key] = msgspec.msgpack.decode(payload, type=LiveSnapshot)

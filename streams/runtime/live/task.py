@@ -38,6 +38,7 @@ from streams.runtime.execution import Batch
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, JournalEntry, OutputEntry
 from streams.runtime.live.arrival import Arrival
 from streams.runtime.live.execution import LiveExecution
+from streams.runtime.live.flood import DeadLetterFlood
 from streams.runtime.live.recovery import Recovery
 from streams.runtime.live.spec import BatchFacts, Clock, Observer, TaskSpec
 from streams.runtime.live.stored import SLOTS, LiveSnapshot, snapshot_values, split
@@ -109,8 +110,6 @@ class LiveTask:
         self.admin = log.admin()
         self.recovery = Recovery(self)
 
-    # taking over
-
     def follow(self, wait_seconds: float) -> int:
         """Be a standby for a short while: execute what the owner has committed, write nothing, fence nobody; returns the batches.
 
@@ -177,6 +176,10 @@ class LiveTask:
                 self._write(batch)
             self._look_after()
             return sum(item.count for item in batch.inputs) if batch is not None else 0
+        except DeadLetterFlood:
+            if self.execution.consumed:
+                self.drain()  # nothing was executed: the state is that of the journal's end, and repaired code can go on from here
+            raise
         except BaseException:
             self.abandon()
             raise
@@ -216,7 +219,7 @@ class LiveTask:
     def _can_start(self) -> bool:
         """True once there is market data, and every instrument known now has arrived."""
         execution = self.execution
-        if not any(feed.waiting for feed in execution.live if feed.is_market_data):
+        if not any(feed.holds_market_data for feed in execution.live if feed.is_market_data):
             return False
         for feed in execution.live:
             if not feed.is_market_data:
