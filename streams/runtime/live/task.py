@@ -157,8 +157,6 @@ class LiveTask:
         self.genesis = facts
         self._commit(JournalEntry(sequence=0, kind=GENESIS, facts=facts), [])
 
-    # the batch loop
-
     def step(self, wait_seconds: float) -> int:
         """One batch, if anything has arrived within ``wait_seconds``; returns the records it consumed.
 
@@ -344,8 +342,6 @@ class LiveTask:
         self.snapshots.produce(*partition, values, keys)
         self.on_step("snapshot written")
         self.observer.snapshot(sum(map(len, values)), self.monotonic() - started, self.sequence)
-
-    # between batches
 
     def positions(self) -> dict[Partition, int]:
         """Next offset to consume, by input partition: past markers and aborted records where nothing is left before them."""
