@@ -22,7 +22,7 @@ class Deliveries:
     """The events of one slice, window by window.
 
     ``first`` is the number of the present window's first event; ``steps, clocks, topics, sequences`` are lists of it, one entry per
-    delivery; records are taken topic by topic, in order.
+    delivery; records are taken topic by topic, in order: ``found`` holds those of the window by topic number, ``heads`` how many were taken.
 
     Args:
         names: topic by number.
@@ -36,8 +36,8 @@ class Deliveries:
         self.topics: list[int] = []
         self.sequences: list[int] = []
         self._run_ends: list[int] = []
-        self._found: list[list[Any]] = [[] for _ in names]
-        self._at = [0] * len(self.names)
+        self.found: list[list[Any]] = [[] for _ in names]
+        self.heads = [0] * len(self.names)
         self.first = self._loaded = self._count = self._base = self._records = 0
 
     def begin(self, feeds: Sequence[Feed], base: int, count: int, ahead: LoopRunner | Handed | None) -> None:
@@ -67,23 +67,23 @@ class Deliveries:
 
     def take(self, number: int, count: int) -> list[Any]:
         """The topic's next records; give back what was not delivered with :meth:`give_back`."""
-        at = self._at[number]
-        self._at[number] = at + count
-        return self._found[number][at : at + count]
+        at = self.heads[number]
+        self.heads[number] = at + count
+        return self.found[number][at : at + count]
 
     def take_one(self, number: int) -> Any:
         """The topic's next record."""
-        at = self._at[number]
-        self._at[number] = at + 1
-        return self._found[number][at]
+        at = self.heads[number]
+        self.heads[number] = at + 1
+        return self.found[number][at]
 
     def skip(self, number: int, count: int) -> None:
         """The topic's next records were delivered otherwise."""
-        self._at[number] += count
+        self.heads[number] += count
 
     def give_back(self, number: int, count: int) -> None:
         """The last ``count`` records taken were not delivered."""
-        self._at[number] -= count
+        self.heads[number] -= count
 
     def _load(self, events: np.ndarray[Any, Any]) -> None:
         topics, rows = events["topic"], events["row"]
@@ -93,8 +93,8 @@ class Deliveries:
         self.sequences = (np.minimum((events["step"] + 1) >> 1, self._records) + self._base).tolist()  # the end of input is no record
         self._run_ends = [*(np.flatnonzero(topics[1:] != topics[:-1]) + 1).tolist(), len(self.topics)]
         for number in np.flatnonzero(np.bincount(topics)).tolist():
-            self._found[number] = self._records_of(self.names[number], rows[topics == number])
-            self._at[number] = 0
+            self.found[number] = self._records_of(self.names[number], rows[topics == number])
+            self.heads[number] = 0
 
     def _load_few(self, events: list[tuple[int, int, int, int]]) -> None:
         """The same for a handful of events, without arrays."""
@@ -104,10 +104,10 @@ class Deliveries:
         self.sequences = [min((event[0] + 1) >> 1, self._records) + self._base for event in events]
         self._run_ends = [at for at in range(1, len(topics)) if topics[at] != topics[at - 1]] + [len(topics)]
         for number in topics:
-            self._found[number] = []
-            self._at[number] = 0
+            self.found[number] = []
+            self.heads[number] = 0
         for _, _, number, row in events:
-            self._found[number].extend(self._records_of(self.names[number], [row]))
+            self.found[number].extend(self._records_of(self.names[number], [row]))
 
     def _records_of(self, topic: str, rows: Any) -> list[Any]:
         """Records of a topic's rows (ascending): of the ahead loop's output, or of an input."""

@@ -51,6 +51,8 @@ Array = np.ndarray[Any, Any]
 Handler = Callable[[Any, StageContext], None]
 NO_STEP = 2**62
 FLUSH_MASK = 511
+SHORT_RUN = 16
+MIXED_RUN = 256
 SKIP_RECORDS = 16_384
 PACK = msgspec.msgpack.Encoder().encode
 
@@ -117,6 +119,8 @@ class Engine:
                 self._sinks[record] = self.lists[topic].append
         self._drain = self._make_drain()
         self._by_number = [self._handlers[getattr(records, topic_of(topic).record)] for topic in self._names]
+        timed = [ledger for _, ledger in self._with_timer]
+        self._timed_by_number = [tuple(ledger for ledger in self.topology.ledger_readers(topic) if ledger in timed) for topic in self._names]
 
     def _make_drain(self) -> Callable[[], None]:
         """The function that routes everything emitted, depth-first: a closure, for it runs several times an order."""
@@ -314,7 +318,11 @@ class Engine:
                 break
             else:
                 handlers = by_number[topics[position]]
-                if quiet and len(handlers) == 1 and not status[ACTIVE]:
+                if quiet and not rides and not status[ACTIVE] and deliveries.run_end(position) < position + SHORT_RUN:
+                    started = position
+                    position = self._deliver_mixed(position, timer_step, timer_clock)
+                    quiet = position > started + 2
+                elif quiet and len(handlers) == 1 and not status[ACTIVE]:
                     started = position
                     position = self._deliver_run(position, handlers[0], timer_step, timer_clock)
                     quiet = position > started + 8
@@ -392,12 +400,7 @@ class Engine:
         deliveries = self._deliveries
         steps, clocks, number = deliveries.steps, deliveries.clocks, deliveries.topics[position]
         context, pending = self.context, self.context.pending
-        stop = end = deliveries.run_end(position)
-        if timer_step < NO_STEP:
-            stop = bisect_right(steps, timer_step - 1, position, end)
-            while stop < end and steps[stop] == timer_step and clocks[stop] <= timer_clock:
-                stop += 1
-        stop = max(stop, position + 1)
+        stop = self._before_timer(position, deliveries.run_end(position), timer_step, timer_clock)
         ledger: Any = getattr(handler, "__self__", None)
         at, size, left = position, 4, 0
         while at < stop and not left:  # in growing pieces, so that a consequence does not cost the length of the run
@@ -426,6 +429,46 @@ class Engine:
         if pending:
             self._drain()
         return at
+
+    def _deliver_mixed(self, position: int, timer_step: int, timer_clock: int) -> int:
+        """Deliver events of any topics while the venue is idle, up to the next timer, consequence or long run; returns the next position."""
+        deliveries, context = self._deliveries, self.context
+        steps, clocks, topics = deliveries.steps, deliveries.clocks, deliveries.topics
+        pending, drain, by_number, timed_by_number = context.pending, self._drain, self._by_number, self._timed_by_number
+        found, heads = deliveries.found, deliveries.heads
+        stop = self._before_timer(position, min(position + MIXED_RUN, len(steps)), timer_step, timer_clock)
+        timers = {ledger: ledger.state.timer for _, ledger in self._with_timer}
+        at = position
+        for number, context.clock, context.sequence in zip(  # noqa: B020
+            topics[position:stop], clocks[position:stop], deliveries.sequences[position:stop], strict=True
+        ):
+            head = heads[number]
+            heads[number] = head + 1
+            record = found[number][head]
+            at += 1
+            for handler in by_number[number]:
+                handler(record, context)
+                if pending:
+                    self._place(steps[at - 1], clocks[at - 1])
+                    stop = 0
+                    drain()
+            for ledger in timed_by_number[number]:
+                if ledger.state.timer != timers[ledger]:
+                    stop = 0
+            if not stop:
+                break
+        self._place(steps[at - 1], clocks[at - 1])
+        return at
+
+    def _before_timer(self, position: int, end: int, timer_step: int, timer_clock: int) -> int:
+        """The first event before ``end`` that comes after the timer; at least one event is before it."""
+        if timer_step == NO_STEP:
+            return end
+        steps, clocks = self._deliveries.steps, self._deliveries.clocks
+        stop = bisect_right(steps, timer_step - 1, position, end)
+        while stop < end and steps[stop] == timer_step and clocks[stop] <= timer_clock:
+            stop += 1
+        return max(stop, position + 1)
 
     def _skip_ahead(self) -> None:
         """A venue with nothing under way and nothing remembered takes over the books of the ahead loop instead of applying the rest itself.

@@ -201,14 +201,13 @@ class Feed:
 
     _maximum_before = 0
 
-    def compact_worthwhile(self) -> None:
-        """As :meth:`compact`, once more rows were consumed than wait: so no row is moved more than once on the average, however small the batches."""
-        if self.first > self.count - self.first:
-            self.compact()
-
     def compact(self) -> None:
-        """Drop consumed rows; indices taken before are void after."""
-        if not self.first:
+        """Drop consumed rows, once they are more than those that wait; indices taken before are void after.
+
+        So no row is moved more than once on the average, however small the slices. Where what was consumed must stay where it is
+        (``keeps_consumed``), arrays change at every slice.
+        """
+        if not self.first or not (self.keeps_consumed or self.first > self.count - self.first):
             return
         self._maximum_before = int(self.keys[self.first - 1])
         before = (self.body, self.ends, self.keys, self.status, self.rows, self.levels)

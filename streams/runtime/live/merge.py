@@ -43,7 +43,7 @@ class LiveMerger(Merger):
         ``first_of``: all of this feed's records come first (the instruments, in the first batch).
         """
         for feed in self.live:
-            feed.compact_worthwhile()
+            feed.compact()
             self._enter(feed, feed.first)
         filled = 0
         if first_of is not None:
