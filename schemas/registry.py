@@ -200,9 +200,12 @@ class Registry:
                 continue
         return found
 
-    def subjects(self) -> list[str]:
-        """Every subject. Raises RegistryUnreachable, RegistryRefused."""
-        return sorted(self._find(self._client.get_subjects) or [])
+    def is_known(self, topic: str) -> bool:
+        """True if the topic's subject has a schema, whichever. Raises RegistryUnreachable, RegistryRefused.
+
+        Asked of the subject itself: a registry's list of all subjects may be cut short without a word (Apicurio's is, at 1,000).
+        """
+        return bool(self._find(lambda: self._client.get_versions(self.subject(topic))))
 
     def _find(self, question: Callable[[], Answer]) -> Answer | None:
         """Ask; None if it is not there."""

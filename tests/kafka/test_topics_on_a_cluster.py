@@ -41,7 +41,7 @@ def test_a_cluster_has_what_the_catalogue_says_and_no_more(applied: Cluster) -> 
     found = found_topics(reach(applied), applied)
     assert set(found) == {applied.name(entry.name) for entry in cluster_topics()}
     counts = {name.removeprefix(f"{applied.environment}."): topic.partitions for name, topic in found.items()}
-    assert {name for name, count in counts.items() if count == 1} == {"control", "ref.instruments", "topologies"}
+    assert {name for name, count in counts.items() if count == 1} == {"control", "ref.instruments", "topologies", "pipeline.dlq.decisions"}
     assert {count for name, count in counts.items()} == {1, 2}
     assert {topic.settings["cleanup.policy"] for topic in found.values()} == {"delete"}
     assert {topic.settings["message.timestamp.type"] for topic in found.values()} == {"CreateTime"}
@@ -118,9 +118,9 @@ def test_drift_of_the_registry_is_found_and_healed(applied: Cluster) -> None:
     assert drift(applied) == []
 
 
-def test_a_second_topology_adds_its_own_three_topics(applied: Cluster) -> None:
+def test_a_second_topology_adds_its_own_four_topics(applied: Cluster) -> None:
     missing = {topic for kind, topic, _ in drift(applied, ("pipeline", "market")) if kind == "missing"}
-    assert missing == {"market.journal", "market.snapshots", "market.dlq"}
+    assert missing == {"market.journal", "market.snapshots", "market.dlq", "market.dlq.decisions"}
     with Registry(applied) as registry:
         comparison = compare(applied, ["pipeline", "market"], None, registry)
         apply(applied, comparison, registry, lambda _: None)

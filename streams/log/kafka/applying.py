@@ -52,13 +52,13 @@ def compare(cluster: Cluster, topologies: Sequence[str], shards: int | None, reg
 
 def _schema_differences(registry: Registry, wanted: Sequence[Wanted]) -> list[Difference]:
     result = []
-    subjects = set(registry.subjects())
     for want in wanted:
         name, subject = want.entry.name, registry.subject(want.entry.name)
-        if subject not in subjects or registry.schema_id(name) is None:
+        is_known = registry.is_known(name)
+        if not is_known or registry.schema_id(name) is None:
             result.append(Difference(want.name, "schema", f"schema {subject}", want.entry.record, "not registered"))
-        level = registry.compatibility(name) if subject in subjects else ""
-        if level != COMPATIBILITY and subject in subjects:
+        level = registry.compatibility(name) if is_known else ""
+        if level != COMPATIBILITY and is_known:
             result.append(Difference(want.name, "compatibility", f"compatibility of {subject}", COMPATIBILITY, level or "not set"))
     return result
 
