@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from jobs.live.proof import verify_cluster
@@ -57,9 +56,9 @@ def _halted(market: LiveMarket, limit: FloodLimit, records: int = 200) -> str:
     return halt.value.text
 
 
-def _other_code(market: LiveMarket, task: LiveTask) -> LiveTask:
+def _other_code(task: LiveTask) -> LiveTask:
     """The task, of a build that another digest names."""
-    task.spec = msgspec.structs.replace(task.spec, facts={**task.spec.facts, "code": "repaired", "sources": {}})
+    task.spec.facts.update(code="repaired", sources={})
     return task
 
 
@@ -76,7 +75,7 @@ def test_a_broken_decoder_halts_within_the_limit_and_repaired_code_reads_on(mark
     before = [offset for topic, offset in _letters(market)]
     assert len(before) == LIMIT.letters and before == sorted(set(before))
     assert f"md.trades/0 offset {before[-1] + 1} would be" in texts[0]
-    task = _other_code(market, market.task())
+    task = _other_code(market.task())
     task.prepare()
     run_to_end(task, fed)
     task.drain()
