@@ -172,6 +172,15 @@ TASKS = (
     ),
     Alert("TaskHalted", _given_up("shriven_halted"), "0s", "critical", "shriven-overview", f"{SHARD} has halted", "tasks"),
     Alert(
+        "StandbyHalted",
+        f"max {TASK} (shriven_standby_halted) == 1",
+        "0s",
+        "warning",
+        "shriven-overview",
+        f"{SHARD}: a standby has ended for good; the owner goes on",
+        "tasks",
+    ),
+    Alert(
         "TaskLostInput",
         _grew('shriven_task_endings_total{code=~"offset_out_of_range|topic_changed"}', "10m"),
         "0s",

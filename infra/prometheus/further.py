@@ -110,6 +110,13 @@ OTHERS: tuple[Row, ...] = (
         ((19, ()), (21, ("TaskHalted",)), (31, ())),
     ),
     Row(
+        "standby halted",
+        "a standby executes something else than its leader, and ends; the leader goes on",
+        "Overview: standbys",
+        {f"shriven_standby_halted{{{SHARD}}}": during(20, 30, 1)},
+        ((19, ()), (21, ("StandbyHalted",)), (31, ())),
+    ),
+    Row(
         "long recovery",
         "recovery takes three minutes",
         "Overview: task state, recovery time",
