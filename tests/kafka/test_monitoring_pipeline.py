@@ -53,6 +53,10 @@ NOTHING_YET = {
     "Snapshot time": "the first snapshot comes after a million records",
     "Errors logged": "no error",
     "Errors": "no error",
+    "Standbys": "no member stands by",
+    "Canary": "no canary writes",
+    "Ticks": "no canary writes",
+    "Tick to committed trace": "no canary writes",
     "Performance report": "written when the topology is closed",
 }
 ALL: dict[str, tuple[str, ...]] = dict.fromkeys(("environment", "topology", "shard", "group", "topic"), ())
