@@ -55,7 +55,7 @@ test: setup
 	$(VENV)/bin/python -m pytest tests -m "not broker or smoke" -n $(TEST_PROCESSES) --dist loadfile --durations=10
 
 test-broker: setup
-	$(VENV)/bin/python -m pytest tests -m "broker" --durations=10
+	$(VENV)/bin/python -m pytest tests -m "broker" -n $(TEST_PROCESSES) --dist loadfile --durations=10
 
 simulate: setup
 	$(VENV)/bin/python -m tests.simulation --schedules $(or $(N),10000) --processes 2

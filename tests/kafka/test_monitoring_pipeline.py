@@ -53,6 +53,7 @@ NOTHING_YET = {
     "Snapshot time": "the first snapshot comes after a million records",
     "Errors logged": "no error",
     "Errors": "no error",
+    "Firing alerts": "nothing may fire",
     "Standbys": "no member stands by",
     "Canary": "no canary writes",
     "Ticks": "no canary writes",
