@@ -1,6 +1,7 @@
 """``sq run``: a member of a topology. It owns the shards that the group gives it, and keeps one process for each.
 
-1. a spare process is warmed (every kernel compiled or loaded) before the member joins, and another one as soon as it is used
+1. a spare process is warmed (every kernel compiled or loaded) before the member joins, and another one once it is used: at once while shards may
+   still come, else some seconds after the last one runs, so that it does not compete with a recovery
 2. a shard that is assigned goes to a warm process, which takes over, recovers and runs
 3. a shard that is revoked is drained before its next owner may have it; one that is lost is killed, for it may have another owner already
 4. a process that ends by itself is started again with back-off while the shard is owned; after too many ends in a row it is given up, loudly
@@ -11,6 +12,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import queue
 import signal
 import threading
@@ -30,6 +32,7 @@ from streams.log.kafka.cluster import home
 
 DRAIN_SECONDS = 10.0
 WARM_SECONDS = 600.0
+SPARE_AFTER_SECONDS = 5.0
 FOLLOW_AFTER_SECONDS = 2.0
 """From joining to the first standbys: by then the group has said what this member owns."""
 
@@ -51,6 +54,7 @@ class Parent:
         self.server = serve(process.registry, job="member", home=home(), environment=deployment.cluster.environment)
         self.owned: dict[int, Child | None] = {}
         self.spares: list[Child] = []
+        self._quiet_from = math.inf
         self.followers = Followers(deployment.shards, standby, self.log, self.metrics)
         self.restarts = Restarts()
         self.events: queue.Queue[tuple[Child, dict[str, Any]]] = queue.Queue()
@@ -82,6 +86,7 @@ class Parent:
         while not self.is_stopping.is_set():
             self._pump(0.1)
             self._restart_due()
+            self._spare_due()
             if time.monotonic() - joined > FOLLOW_AFTER_SECONDS:
                 self._follow_missing(slot.instance_id)
             if membership.failure is not None:
@@ -140,6 +145,7 @@ class Parent:
         child = self.followers.promoted(shard) or self._take()
         self.owned[shard] = child
         child.own(shard)
+        self._quiet_from = math.inf
         self._keep_spare()
 
     def _take(self) -> Child:
@@ -149,6 +155,12 @@ class Parent:
             child = self._spare()
         self.spares.remove(child)
         return child
+
+    def _spare_due(self) -> None:
+        """A spare for a shard whose process ends by itself, once everything owned has run for a while."""
+        with self.lock:
+            if not self.spares and time.monotonic() >= self._quiet_from and all(child is not None for child in self.owned.values()):
+                self._spare()
 
     def _keep_spare(self) -> None:
         if not self.spares and len(self.owned) + len(self.followers.children) < self.deployment.shards:
@@ -180,6 +192,7 @@ class Parent:
         if name == "warm":
             child.is_warm = True
         elif name == "running":
+            self._quiet_from = time.monotonic() + SPARE_AFTER_SECONDS
             how = "promoted from standby" if event["followed"] else "taken over"
             text = f"{how} after journal record {event['sequence']}, {event['batches_repeated']} batches executed again in {event['seconds']:g} s"
             self.log.info("running", text, shard=shard, sequence=event["sequence"], seconds=event["seconds"], followed=event["followed"])
