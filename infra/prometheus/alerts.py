@@ -18,8 +18,6 @@ UNLESS_BROKER = "unless on (environment) (min by (environment) (shriven_lag_expo
 QUIET = "unless on (environment) (min by (environment) (shriven_expected_quiet) == 1)"
 SHARD = "{{ $labels.topology }} shard {{ $labels.shard }}"
 GROUP = "group {{ $labels.group }} on {{ $labels.topic }}"
-
-
 MARKET_DATA = 'rate(shriven_input_records_total{topic=~"md[.].+"}[5m])'
 CANARY_DATA = 'rate(shriven_canary_seen_total{witness=~"md[.](depth|trades)"}[5m])'
 
@@ -171,15 +169,7 @@ TASKS = (
         "tasks",
     ),
     Alert("TaskHalted", _given_up("shriven_halted"), "0s", "critical", "shriven-overview", f"{SHARD} has halted", "tasks"),
-    Alert(
-        "StandbyHalted",
-        f"max {TASK} (shriven_standby_halted) == 1",
-        "0s",
-        "warning",
-        "shriven-overview",
-        f"{SHARD}: a standby has ended for good; the owner goes on",
-        "tasks",
-    ),
+    Alert("StandbyHalted", f"max {TASK} (shriven_standby_halted) == 1", "0s", "warning", "shriven-overview", f"{SHARD}: a standby halted", "tasks"),
     Alert(
         "TaskLostInput",
         _grew('shriven_task_endings_total{code=~"offset_out_of_range|topic_changed"}', "10m"),
