@@ -76,9 +76,7 @@ class Parent:
             if not self.is_stopping.is_set():
                 self.log.error("not_prepared", f"the first process was not ready within {WARM_SECONDS:.0f} s", code="not_prepared")
             return int(not self.is_stopping.is_set())
-        membership = Membership(
-            self.deployment.cluster, self.deployment.topology, slot.instance_id, self._assigned, self._revoked, self._lost
-        )
+        membership = Membership(self.deployment.cluster, self.deployment.topology, slot.instance_id, self._assigned, self._revoked, self._lost)
         membership.join()
         self.metrics.connected(True)
         joined = time.monotonic()
@@ -211,6 +209,7 @@ class Parent:
         """A process ended: as told, or by itself."""
         if child in self.spares:
             self.spares.remove(child)
+            self._quiet_from = time.monotonic() + STEADY_SECONDS  # one that cannot be warmed is not tried in a loop
             if not self.is_stopping.is_set() and child.failure:
                 return
         shard = child.shard
