@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from jobs.configuration import Configuration, build
@@ -17,33 +18,22 @@ from streams.log.digest import topic_digest
 from streams.log.local import LocalLog
 from streams.log.manifest import write_manifest
 from streams.log.verify import file_entries
+from streams.runtime.made_up import MADE_UP
 
 UPDATES = 8_000
 TRADES = 12_000
 SEED = 20
 START = 1_704_067_200_000_000_000
 MIDDLE = 5_000_000
-INSTRUMENT = Instrument(
+INSTRUMENT = msgspec.structs.replace(
+    MADE_UP,
     instrument=1,
     venue="test",
     symbol="TESTUSDT",
     kind=int(InstrumentKind.PERPETUAL),
     base="TEST",
-    quote="USDT",
-    price_precision=2,
-    quantity_precision=3,
     tick_size=10,
-    lot_size=1,
-    minimum_quantity=1,
     maximum_quantity=10_000_000,
-    minimum_notional=0,
-    multiplier=1,
-    shortable=True,
-    funding_interval=0,
-    expiry=None,
-    valid_from=0,
-    event_time=0,
-    flags=0,
 )
 
 

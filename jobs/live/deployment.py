@@ -17,7 +17,6 @@ from jobs.runs import versions
 from schemas.catalogue import TOPICS
 from schemas.records import Instrument
 from schemas.registry import Registry, RegistryUnreachable, check_ids
-from schemas.vocabulary import InstrumentKind
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.transport import Log, TopicChanged
@@ -28,34 +27,12 @@ from streams.runtime.live.execution import LiveExecution
 from streams.runtime.live.feed import LiveFeed
 from streams.runtime.live.flood import FloodLimit
 from streams.runtime.live.spec import Bounds, TaskSpec, runtime_name
+from streams.runtime.made_up import MADE_UP
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.task import JOURNAL
 from streams.runtime.topology import Topology
 
 ORDER_SIDE = ("order", "loop")
-SAMPLE = Instrument(
-    instrument=0,
-    venue="sample",
-    symbol="SAMPLE",
-    kind=int(InstrumentKind.SPOT),
-    base="SAMPLE",
-    quote="USDT",
-    price_precision=2,
-    quantity_precision=3,
-    tick_size=1,
-    lot_size=1,
-    minimum_quantity=1,
-    maximum_quantity=1_000_000_000,
-    minimum_notional=0,
-    multiplier=1,
-    shortable=True,
-    funding_interval=0,
-    expiry=None,
-    valid_from=0,
-    event_time=0,
-    flags=0,
-)
-"""Stages are built over it once before a job joins, so that every kernel is compiled by then; nothing is ever executed on it."""
 
 
 class Deployment(msgspec.Struct, kw_only=True):
@@ -92,7 +69,7 @@ class Deployment(msgspec.Struct, kw_only=True):
 
     def sample(self) -> Topology:
         """The job's stages over one made-up instrument: what it writes, and what it compiles."""
-        instrument = msgspec.structs.replace(SAMPLE, quote=self.configuration.currency)
+        instrument = msgspec.structs.replace(MADE_UP, quote=self.configuration.currency)
         return topology_over(msgspec.structs.replace(self.configuration, symbols=[]), [instrument], FEEDS, self.job)
 
     def outputs(self) -> list[str]:

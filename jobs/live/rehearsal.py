@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from jobs.live.deployment import SAMPLE, Deployment, maker, spec_of
+from jobs.live.deployment import Deployment, maker, spec_of
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.records import DepthUpdate, Trade
@@ -17,6 +17,7 @@ from streams.log.kafka.transport import NOTHING, Chunk, Fetched, Partition
 from streams.runtime.failures import StageFailed
 from streams.runtime.journal import BATCH, JournalEntry, decode_entry
 from streams.runtime.live.stored import split
+from streams.runtime.made_up import MADE_UP
 
 START = 1_700_000_000_000_000_000
 SECOND = 1_000_000_000
@@ -83,7 +84,7 @@ class ScriptLog:
 
 def rehearse(deployment: Deployment, outputs: Sequence[str]) -> None:
     """Run a task's code over a few records; nothing of it is kept."""
-    instrument = msgspec.structs.replace(SAMPLE, quote=deployment.configuration.currency, event_time=START)
+    instrument = msgspec.structs.replace(MADE_UP, quote=deployment.configuration.currency, event_time=START)
     configuration = msgspec.structs.replace(deployment.configuration, symbols=[])
     deployment = msgspec.structs.replace(deployment, configuration=configuration, clock="event")
     made: dict[str, list[Any]] = {"ref.instruments": [instrument], "md.depth": _depth(), "md.trades": _trades()}
@@ -109,7 +110,7 @@ def rehearse(deployment: Deployment, outputs: Sequence[str]) -> None:
 def _depth() -> list[DepthUpdate]:
     return [
         DepthUpdate(
-            instrument=SAMPLE.instrument,
+            instrument=MADE_UP.instrument,
             event_time=START + number * SECOND,
             receive_time=START + number * SECOND,
             kind=int(DepthKind.SNAPSHOT if not number else DepthKind.DELTA),
@@ -127,7 +128,7 @@ def _depth() -> list[DepthUpdate]:
 def _trades() -> list[Trade]:
     return [
         Trade(
-            instrument=SAMPLE.instrument,
+            instrument=MADE_UP.instrument,
             event_time=START + number * 10 * SECOND,
             receive_time=START + number * 10 * SECOND,
             trade_id=number + 1,

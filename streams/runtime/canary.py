@@ -7,8 +7,11 @@ alter no position, no book, no clock, and no order of other records. A topology 
 
 from __future__ import annotations
 
-from schemas.records import DepthUpdate, Instrument, Trade
-from schemas.vocabulary import DepthKind, Flag, InstrumentKind, Side
+import msgspec
+
+from schemas.records import DepthUpdate, Trade
+from schemas.vocabulary import DepthKind, Flag, Side
+from streams.runtime.made_up import MADE_UP
 
 CANARY_ID = 4095
 """Reserved: the last id of the books' slot table."""
@@ -20,27 +23,8 @@ _HEAD = b"\xfe\x3f"
 """4095 as Avro writes it, at the beginning of every body."""
 _FRAMING = 5
 
-CANARY = Instrument(
-    instrument=CANARY_ID,
-    venue="canary",
-    symbol="CANARY",
-    kind=int(InstrumentKind.SPOT),
-    base="CANARY",
-    quote="CANARY",
-    price_precision=2,
-    quantity_precision=3,
-    tick_size=1,
-    lot_size=1,
-    minimum_quantity=1,
-    maximum_quantity=1_000_000_000,
-    minimum_notional=0,
-    multiplier=1,
-    shortable=False,
-    funding_interval=0,
-    expiry=None,
-    valid_from=0,
-    event_time=0,
-    flags=int(Flag.SYNTHETIC),
+CANARY = msgspec.structs.replace(
+    MADE_UP, instrument=CANARY_ID, venue="canary", symbol="CANARY", base="CANARY", quote="CANARY", shortable=False, flags=int(Flag.SYNTHETIC)
 )
 
 

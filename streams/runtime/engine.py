@@ -431,7 +431,7 @@ class Engine:
         return at
 
     def _deliver_mixed(self, position: int, timer_step: int, timer_clock: int) -> int:
-        """Deliver events of any topics while the venue is idle, up to the next timer, consequence or long run; returns the next position."""
+        """Deliver events of any topics while the venue is idle, up to the next timer or consequence; returns the next position."""
         deliveries, context = self._deliveries, self.context
         steps, clocks, topics = deliveries.steps, deliveries.clocks, deliveries.topics
         pending, drain, by_number, timed_by_number = context.pending, self._drain, self._by_number, self._timed_by_number

@@ -11,18 +11,19 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from connectors.captures.importer import import_binance
 from connectors.captures.tiling import read_tile, tile
 from schemas.catalogue import topic as topic_of
 from schemas.codec import LEVEL, codec
-from schemas.records import Instrument
 from schemas.vocabulary import DepthKind, Flag, InstrumentKind
 from streams.log.digest import topic_digest
 from streams.log.local import LocalLog
 from streams.log.manifest import write_manifest
 from streams.log.verify import file_entries
+from streams.runtime.made_up import MADE_UP
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build" / "bench"
@@ -30,26 +31,13 @@ BLOCK = 16_384
 START = 1_704_067_200_000_000_000
 SPACING = 10_000_000
 MIDDLE = 600_000
-DENSE_INSTRUMENT = Instrument(
+DENSE_INSTRUMENT = msgspec.structs.replace(
+    MADE_UP,
     instrument=1,
     venue="bench",
     symbol="DENSEUSDT",
     kind=int(InstrumentKind.PERPETUAL),
     base="DENSE",
-    quote="USDT",
-    price_precision=2,
-    quantity_precision=3,
-    tick_size=1,
-    lot_size=1,
-    minimum_quantity=1,
-    maximum_quantity=1_000_000_000,
-    minimum_notional=0,
-    multiplier=1,
-    shortable=True,
-    funding_interval=0,
-    expiry=None,
-    valid_from=0,
-    event_time=0,
     flags=int(Flag.SIMULATED),
 )
 

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -79,9 +79,16 @@ class LiveMarket:
             names = [name for name, entry in _catalogue().items() if entry.kind != "local"]
             self.ids = registry.resolve(names)
 
+    def write(self, topic: str, values: Sequence[bytes]) -> int:
+        """Write values, framed or not, to partition 0; returns how many."""
+        writer = self.log.plain_writer()
+        writer.begin()
+        writer.produce(self.cluster.name(topic), 0, values)
+        writer.commit()
+        return len(values)
+
     def feed(self, first: float = 0.0, last: float = 1.0) -> int:
         """Write this share of every topic, reference data first; returns the number of records."""
-        writer = self.log.plain_writer()
         count = 0
         with LocalLog.open(self.recording) as source:
             for topic in ("ref.instruments", "control", "md.trades", "md.depth"):
@@ -89,10 +96,7 @@ class LiveMarket:
                     continue
                 found = [body for block in source.reader(topic).blocks() for body in split(block.body, block.count, topic_of(topic).record)]
                 part = found[int(first * len(found)) : int(last * len(found))] if topic.startswith("md.") else found if first == 0.0 else []
-                writer.begin()
-                writer.produce(self.cluster.name(topic), 0, [header(self.ids[topic]) + body for body in part])
-                writer.commit()
-                count += len(part)
+                count += self.write(topic, [header(self.ids[topic]) + body for body in part])
         return count
 
     @contextmanager
@@ -105,11 +109,8 @@ class LiveMarket:
             }
 
         def write(topics: tuple[str, ...]) -> None:
-            writer = self.log.plain_writer()
             for topic in topics:
-                writer.begin()
-                writer.produce(self.cluster.name(topic), 0, [header(self.ids[topic]) + body for body in bodies[topic]])
-                writer.commit()
+                self.write(topic, [header(self.ids[topic]) + body for body in bodies[topic]])
 
         def rest() -> int:
             write(("ref.instruments",))

@@ -32,14 +32,6 @@ def market(cluster: Cluster, tmp_path: Path) -> LiveMarket:
     return LiveMarket(cluster, make_recording(tmp_path / "recording", updates=300, trades=400))
 
 
-def _write(market: LiveMarket, topic: str, values: list[bytes]) -> int:
-    writer = market.log.plain_writer()
-    writer.begin()
-    writer.produce(market.cluster.name(topic), 0, values)
-    writer.commit()
-    return len(values)
-
-
 def _letters(market: LiveMarket) -> list[tuple[str, int]]:
     found = [codec("DeadLetter").decode_records(body, 1)[0] for body in market.records("pipeline.dlq")]
     return [(letter.origin_topic, letter.origin_offset) for letter in found]
@@ -91,7 +83,7 @@ def test_a_higher_limit_goes_on_and_is_recovered_and_verified_under_the_lower_on
     """A journal holds what was decided; the limit of the day is asked of new records only, and counts what the journal has."""
     fed = market.feed(0.0, 0.5)
     bad = [b"\x01garbage %d" % number for number in range(60)]
-    fed += _write(market, "md.trades", bad) + market.feed(0.5, 1.0)
+    fed += market.write("md.trades", bad) + market.feed(0.5, 1.0)
     low, high = FloodLimit(20, 1000), FloodLimit(100, 1000)
     assert "limit is 20" in _halted(market, low)
     assert len(_letters(market)) == 20
@@ -109,7 +101,7 @@ def test_a_higher_limit_goes_on_and_is_recovered_and_verified_under_the_lower_on
     task.prepare()
     assert task.execution.consumed == fed
     task.close()
-    fed += _write(market, "md.trades", bad[:1])
+    fed += market.write("md.trades", bad[:1])
     assert "dead letter number 21 among" in _halted(market, low), "the sixty before it are counted"
     assert len(_letters(market)) == 60
     assert verify_cluster(cluster, "pipeline")[0].findings == []
@@ -127,7 +119,7 @@ def test_where_it_halts_depends_neither_on_batches_nor_on_where_a_task_was_kille
     values = [header(market.ids["md.depth"]) + body for body in bodies]
     for number in range(30):  # the window moves, then fills
         values.insert(number * (7 if number < 10 else 4), b"no record")
-    _write(market, "md.depth", values)
+    market.write("md.depth", values)
     market.deployment.flood = FloodLimit(12, 90)
     for steps in (2, 1):
         task = market.task(bounds=Bounds(records=records, order_wait_seconds=3.0))

@@ -44,19 +44,12 @@ def market(cluster: Cluster, tmp_path: Path) -> LiveMarket:
     return LiveMarket(cluster, make_recording(tmp_path / "recording", updates=300, trades=400))
 
 
-def _write(market: LiveMarket, topic: str, values: list[bytes]) -> None:
-    writer = market.log.plain_writer()
-    writer.begin()
-    writer.produce(market.cluster.name(topic), 0, values)
-    writer.commit()
-
-
 @pytest.mark.smoke
 def test_bad_records_become_dead_letters_with_their_bytes_and_the_good_ones_around_them_are_used(market: LiveMarket, cluster: Cluster) -> None:
     head = b"\0" + market.ids["md.trades"].to_bytes(4, "big")
     fed = market.feed(0.0, 0.5)
     bad = [head + b"\x02", b"\x01garbage", b"", head + b"\xff" * 30, head]
-    _write(market, "md.trades", bad)
+    market.write("md.trades", bad)
     fed += market.feed(0.5, 1.0) + len(bad)
     task = market.task()
     task.prepare()
@@ -72,7 +65,7 @@ def test_bad_records_become_dead_letters_with_their_bytes_and_the_good_ones_arou
 
 def test_a_record_of_a_schema_nobody_resolved_halts_and_dead_letters_nothing(market: LiveMarket) -> None:
     fed = market.feed()
-    _write(market, "md.trades", [b"\0" + (999_999).to_bytes(4, "big") + b"\x02\x02"])
+    market.write("md.trades", [b"\0" + (999_999).to_bytes(4, "big") + b"\x02\x02"])
     task = market.task()
     task.prepare()
     with pytest.raises(UnresolvedSchemaId, match="schema id 999999"):

@@ -14,7 +14,6 @@ import pytest
 
 from jobs.live.proof import verify_cluster
 from jobs.verification import verify_run
-from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import header
 from streams.log.local import LocalLog
@@ -77,12 +76,7 @@ def test_one_edited_input_record_is_named_as_input(market: LiveMarket, tmp_path:
 
 
 def test_a_foreign_record_is_named_until_the_topology_is_closed_and_its_topics_free(market: LiveMarket, tmp_path: Path) -> None:
-    topic = market.cluster.name("orders.requests")
-    foreign = market.records("orders.requests")[0]
-    writer = KafkaLog(market.cluster).plain_writer()
-    writer.begin()
-    writer.produce(topic, 0, [header(market.ids["orders.requests"]) + foreign])
-    writer.commit()
+    market.write("orders.requests", [header(market.ids["orders.requests"]) + market.records("orders.requests")[0]])
     found = verify_cluster(market.cluster, "pipeline")[0].findings
     assert [finding.kind for finding in found] == ["output"]
     assert "another writer" in found[0].text

@@ -13,7 +13,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaE
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from streams.log.kafka.cluster import Cluster
-from streams.log.kafka.silence import SILENT, silent
+from streams.log.kafka.silence import PATIENT
 from streams.log.kafka.transport import Partition, TopicFacts, TransportFailed
 
 ADMIN_SECONDS = 10.0
@@ -23,7 +23,7 @@ class KafkaAdmin:
     """Facts of topics, through the admin client."""
 
     def __init__(self, cluster: Cluster) -> None:
-        self.client = AdminClient(cluster.client(logger=SILENT, error_cb=silent, reconnect_backoff_ms=50, reconnect_backoff_max_ms=1000))
+        self.client = AdminClient(cluster.client(**PATIENT))
 
     def describe(self, topics: Sequence[str]) -> Mapping[str, TopicFacts]:
         """See :class:`streams.log.kafka.transport.Admin`."""

@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.errors import is_too_large, too_large
-from streams.log.kafka.silence import SILENT, silent
+from streams.log.kafka.silence import PATIENT
 from streams.log.kafka.topics import DEAD_LETTER_BYTES_MAX
 from streams.log.kafka.transport import Partition
 
@@ -35,10 +35,7 @@ class Outbox:
                 message_max_bytes=DEAD_LETTER_BYTES_MAX,
                 queue_buffering_max_messages=2_000_000,
                 queue_buffering_max_kbytes=1_048_576,
-                reconnect_backoff_ms=50,
-                reconnect_backoff_max_ms=1000,
-                logger=SILENT,
-                error_cb=silent,
+                **PATIENT,
                 **settings,
             )
         )

@@ -18,7 +18,7 @@ from streams.log.kafka.admin import ADMIN_SECONDS
 from streams.log.kafka.bulk import BulkQueue, Event, Fetch
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.retrying import HEALING, TIMEOUT_SECONDS, retry
-from streams.log.kafka.silence import SILENT, silent
+from streams.log.kafka.silence import PATIENT
 from streams.log.kafka.transport import NOTHING, Chunk, Fetched, OffsetOutOfRange, Partition, TransportFailed
 
 SERVE_SECONDS = 1.0
@@ -42,10 +42,7 @@ class KafkaReader:
             queued_min_messages=100_000,
             queued_max_messages_kbytes=65_536,
             retry_backoff_ms=1,
-            reconnect_backoff_ms=50,
-            reconnect_backoff_max_ms=1000,
-            logger=SILENT,
-            error_cb=silent,
+            **PATIENT,
         )
         self._open()
         self._positions: dict[Partition, int] = {}

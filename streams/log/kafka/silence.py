@@ -12,3 +12,7 @@ SILENT.propagate = False
 
 def silent(*_: Any) -> None:
     """An error callback that says nothing."""
+
+
+PATIENT: dict[str, Any] = {"reconnect_backoff_ms": 50, "reconnect_backoff_max_ms": 1000, "logger": SILENT, "error_cb": silent}
+"""Settings of every client that heals by itself: back within a second, and not a word meanwhile."""

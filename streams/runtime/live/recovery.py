@@ -10,7 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from schemas.errors import CorruptLog, ShrivenError
-from streams.log.kafka.transport import Partition, Reader
+from streams.log.kafka.transport import Chunk, Partition, Reader
 from streams.runtime.failures import StageFailed
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, UPGRADE, JournalEntry
 from streams.runtime.live.published import difference_on_log, last_offsets
@@ -91,9 +91,7 @@ class Recovery:
             reader.fetch(1, wait_seconds)
 
     def _take(self, wait_seconds: float) -> None:
-        chunk = self._tail().fetch(FETCH_RECORDS, wait_seconds)
-        for offset, value in zip(chunk.offsets, chunk.values, strict=True):
-            self._push(offset, journal_record(self.partition, offset, value, self._read_digest))
+        self._push(self._tail().fetch(FETCH_RECORDS, wait_seconds))
 
     def _look_after(self) -> None:
         now = self.task.monotonic()
@@ -124,8 +122,7 @@ class Recovery:
         end = reader.end(self.partition)
         if self.is_begun:
             for chunk in read_on(reader, self.partition, end):
-                for offset, value in zip(chunk.offsets, chunk.values, strict=True):
-                    self._push(offset, journal_record(self.partition, offset, value, self._read_digest))
+                self._push(chunk)
             return True
         entries = self._entries(reader, end)
         if not entries:
@@ -141,9 +138,12 @@ class Recovery:
             self._reader = self.task.log.reader(f"{self.spec.group}.recovery")
         return self._reader
 
-    def _push(self, offset: int, entry: JournalEntry) -> None:
-        self.pending.append((offset, entry))
-        self._read_digest = entry.digest
+    def _push(self, chunk: Chunk) -> None:
+        """Journal records are pending. Raises CorruptLog where their chain has a fork."""
+        for offset, value in zip(chunk.offsets, chunk.values, strict=True):
+            entry = journal_record(self.partition, offset, value, self._read_digest)
+            self.pending.append((offset, entry))
+            self._read_digest = entry.digest
 
     def _entries(self, reader: Reader, end: int) -> list[tuple[int, JournalEntry]]:
         """The journal from the snapshot chosen on, the genesis record first; empty if there is no journal."""
