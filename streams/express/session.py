@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from schemas.catalogue import topic as topic_of
-from schemas.codec import codec
+from schemas.codec import Packed, codec
+from schemas.errors import ShrivenError
 from streams.express import text
 from streams.express.steps import FAULT, FULL, LANE, LEFT, REPORTS
-from streams.numeric.express import CLOSED_MAX, COLUMNS, HIGH, LOW, ORDERS_MAX
-from streams.numeric.identity import from_halves, to_halves
+from streams.numeric.express import CLOSED_MAX, COLUMNS, HIGH, LOW, ORDERS_MAX, SIZED, WANTED_LEAVES
+from streams.numeric.identity import texts, to_halves
 from streams.portfolio import express as portfolio
 from streams.portfolio.stage import Portfolio
 from streams.reporting import express as reporting
@@ -32,11 +33,13 @@ __all__ = ["FAULT", "FULL", "LEFT", "RECORDS_MIN", "REPORTS", "Session", "sessio
 RECORDS_MIN = 4096
 """Slices with fewer records are left to the ledgers: lending and taking back would cost more than it saves."""
 PATIENCE = 16
-"""Events that the ledgers do after a session that was not worth lending for."""
+"""Events that the ledgers do after a session that was not worth lending for; after several in a row up to ``PATIENCE_MAX``."""
+PATIENCE_MAX = 1024
 SHORT = 4
 """Events of such a session."""
 
 STAGES = (Sizing, Risk, Routing, Portfolio, Reporting)
+NEEDED = {Risk, Routing, Portfolio}
 READERS: dict[str, tuple[type, ...]] = {
     "signals": (Sizing,),
     "md.marks": (Sizing, Risk, Portfolio),
@@ -57,13 +60,16 @@ MADE = {
 
 def session_of(topology: Any) -> Session | None:
     """A session for the topology, None if its order side is not wired as ``READERS`` says, or trades more than one instrument."""
-    ledgers = {type(stage.ledger): stage.ledger for stage in topology.ledgers}
-    if set(ledgers) != set(STAGES) or len(topology.ledgers) != len(STAGES) or len(topology.instruments) != 1:
+    early = {stage.rank for stage in topology.early}
+    ledgers = {type(stage.ledger): stage.ledger for stage in topology.ledgers if stage.rank not in early}
+    if not NEEDED <= set(ledgers) <= set(STAGES) or len(topology.ledgers) != len(ledgers) + len(early) or len(topology.instruments) != 1:
         return None
-    if [stage.module for stage in topology.stepped] != [venue] or not any("signals" in stage.module.OUTPUTS for stage in topology.ahead):
+    ahead = {topic for stage in topology.ahead for topic in stage.module.OUTPUTS}
+    if [stage.module for stage in topology.stepped] != [venue] or "md.marks" not in ahead or not ("signals" in ahead or early):
         return None
-    if any(tuple(type(ledger) for ledger in topology.ledger_readers(topic)) != kinds for topic, kinds in READERS.items()):
-        return None
+    for topic, kinds in READERS.items():
+        if tuple(type(ledger) for ledger in topology.late_readers(topic)) != tuple(kind for kind in kinds if kind in ledgers):
+            return None
     return Session(ledgers)
 
 
@@ -74,13 +80,16 @@ class Session:
         arrays: what the express entry works on, by the name it has there.
         lane: the entry's own row.
         is_lent: True while the rows hold the states.
+        rest: events that the ledgers do before it is tried again.
     """
 
-    topics = ("signals", "md.marks")
+    topics = ("signals", "orders.requests", "md.marks")
     FAULT, FULL, REPORTS = FAULT, FULL, REPORTS
 
     def __init__(self, ledgers: dict[type, Any]) -> None:
-        self._sizing, self._risk, self._routing, self._portfolio, self._reporting = (ledgers[kind] for kind in STAGES)
+        self._sizing: Any = ledgers.get(Sizing)
+        self._reporting: Any = ledgers.get(Reporting)
+        self._risk, self._routing, self._portfolio = ledgers[Risk], ledgers[Routing], ledgers[Portfolio]
         rows = {"lane": LANE, "sizing": sizing.STATE, "risk": risk.STATE, "portfolio": portfolio.STATE, "reporting": reporting.STATE}
         self.arrays: dict[str, np.ndarray[Any, Any]] = {f"express_{name}": np.zeros(1, dtype) for name, dtype in rows.items()}
         self.lane = self.arrays["express_lane"][0]
@@ -90,16 +99,57 @@ class Session:
         for name, topic in MADE.items():
             most = CLOSED_MAX * (4 if name in ("events", "reports") else 2)
             self.arrays[f"express_{name}"] = np.zeros(most, codec(topic_of(topic).record).dtype)
-        for name, topic in (("signals", "signals"), ("marks", "md.marks")):
+        for name, topic in zip(("signals", "asked", "marks"), self.topics, strict=True):
             self.arrays[f"express_{name}"] = np.zeros(0, codec(topic_of(topic).record).dtype)
         self.is_lent = False
         self._owner = (0, 0, 0)
         self._ridden = 0
-        self._wait = 0
+        self.rest, self._patience = 0, PATIENCE
 
     def begin(self) -> None:
         """A slice begins."""
-        self._wait = 0
+        self.rest, self._patience = 0, PATIENCE
+
+    def rows_of(self, emitted: dict[str, list[Any]], events: Any, number: int) -> dict[str, Any] | None:
+        """Rows, by array, of what early ledgers emitted in a window; None if there is a record that its schema does not allow.
+
+        Args:
+            emitted: records by topic.
+            events: the window's; the row of a request whose id is known already becomes negative, the ledgers say what that means.
+            number: of requests among them.
+        """
+        found: dict[str, Any] = {}
+        for name, topic in (("signals", "signals"), ("asked", "orders.requests")):
+            made = emitted.get(topic)
+            if not made:
+                continue
+            coder = codec(topic_of(topic).record)
+            try:
+                packed = coder.pack_trusted(made)
+                found[name] = coder.decode_rows(packed.body() if isinstance(packed, Packed) else packed, len(made))
+            except ShrivenError:
+                return None
+            if name == "asked":
+                known = self._known(made)
+                if known:
+                    places = np.flatnonzero(events["topic"] == number)
+                    events["row"][places[known]] = -1
+        return found
+
+    def _known(self, requests: list[Any]) -> list[int]:
+        """Places of requests whose id risk or routing has seen, or comes twice."""
+        risk_state, routing_state = self._risk.state, self._routing.state
+        before: set[str] = set()
+        places: list[int] = []
+        for place, request in enumerate(requests):
+            order_id = request.order_id
+            if (
+                order_id in before or order_id in risk_state.recent or order_id in risk_state.orders
+                or order_id in routing_state.live or order_id in routing_state.closed
+            ):  # fmt: skip
+                places.append(place)
+            before.add(order_id)
+        return places
 
     header = text.HEADER
 
@@ -116,35 +166,56 @@ class Session:
         """True if the rows hold the states now; lends them where that is worth trying."""
         if self.is_lent:
             return True
-        if self._wait:
-            self._wait -= 1
+        if self.rest:
+            self.rest -= 1
             return False
         self._ridden = 0
         self.is_lent = self._lend(context)
         if not self.is_lent:
-            self._wait = PATIENCE
+            self._wait_longer()
         return self.is_lent
 
+    def _wait_longer(self) -> None:
+        """Lending was not worth it: the longer in a row, the more events the ledgers do before it is tried again."""
+        self.rest, self._patience = self._patience, min(2 * self._patience, PATIENCE_MAX)
+
+    def _whose(self) -> tuple[int, int, int] | None:
+        """(account, strategy, instrument) of all orders there can be: of the only desk, or without sizing of the only holding; None if of several."""
+        account = self._risk.settings.account
+        if self._sizing is not None:
+            desks = list(self._sizing.state.desks.values())
+            if len(desks) != 1 or self._sizing.settings.account != account:
+                return None
+            return account, desks[0].strategy, desks[0].instrument
+        found = self._portfolio.state.accounts.get(account)
+        if found is None or len(found.holdings) != 1:
+            return None
+        return account, *divmod(next(iter(found.holdings)), INSTRUMENT_IDS)
+
     def _lend(self, context: Any) -> bool:
-        desks = list(self._sizing.state.desks.values())
-        if len(desks) != 1:
+        owner = self._whose()
+        if owner is None:
             return False
-        self._owner = owner = (self._sizing.settings.account, desks[0].strategy, desks[0].instrument)
+        self._owner = owner
         account, strategy, instrument = owner
         self._key = strategy * INSTRUMENT_IDS + instrument
         rows, orders = self._rows, self._orders
         ids = routing.lend(self._routing, orders, owner)
-        if ids is None or self._risk.settings.account != account:
+        if ids is None or not risk.lend(self._risk, rows["risk"], orders, ids):
             return False
-        if not (sizing.lend(self._sizing, rows["sizing"], orders, ids) and risk.lend(self._risk, rows["risk"], orders, ids)):
+        if self._sizing is None:
+            orders[: len(ids), [SIZED, WANTED_LEAVES]] = 0
+        elif not sizing.lend(self._sizing, rows["sizing"], orders, ids):
             return False
         if not portfolio.lend(self._portfolio, rows["portfolio"], account, strategy, self._key):
             return False
-        if not reporting.lend(self._reporting, rows["reporting"], account, self._key):
+        if self._reporting is not None and not reporting.lend(self._reporting, rows["reporting"], account, self._key):
             return False
         for place, order_id in enumerate(ids):
             orders[place, HIGH], orders[place, LOW] = to_halves(order_id)
         lane = self.lane
+        lane["account"], lane["strategy"], lane["instrument"] = owner
+        lane["is_sized"], lane["is_reported"] = self._sizing is not None, self._reporting is not None
         lane["open"], lane["closed"] = len(ids), 0
         for name in MADE:
             lane[name] = 0
@@ -168,21 +239,25 @@ class Session:
             return []
         self.is_lent = False
         if self._ridden < SHORT:
-            self._wait = PATIENCE
+            self._wait_longer()
+        else:
+            self._patience = PATIENCE
         lane, rows, orders = self.lane, self._rows, self._orders
         open_count, closed_count, approved_count = int(lane["open"]), int(lane["closed"]), int(lane["requests"])
         requests = self.arrays["express_requests"][:approved_count]
-        approved = [from_halves(high, low) for high, low in zip(requests["order_id_high"].tolist(), requests["order_id_low"].tolist(), strict=True)]
-        ids = [from_halves(high, low) for high, low in orders[:open_count, [HIGH, LOW]].tolist()]
+        approved = texts(requests["order_id_high"], requests["order_id_low"])
+        ids = texts(orders[:open_count, HIGH], orders[:open_count, LOW])
         closed = self._closed[:closed_count]
-        closed_ids = [from_halves(high, low) for high, low in closed[:, [HIGH, LOW]].tolist()]
+        closed_ids = texts(closed[:, HIGH], closed[:, LOW])
         routing.take_back(self._routing, orders, ids, closed, closed_ids, self._owner)
-        sizing.take_back(self._sizing, rows["sizing"], orders, ids, Working)
+        if self._sizing is not None:
+            sizing.take_back(self._sizing, rows["sizing"], orders, ids, Working)
         risk.take_back(self._risk, rows["risk"], orders, ids, RiskWorking)
         for order_id in approved:
             remember(self._risk.state, order_id, self._risk.settings.recent_orders)
         portfolio.take_back(self._portfolio, rows["portfolio"], self._owner[0], self._key)
-        reporting.take_back(self._reporting, rows["reporting"], self._owner[0], self._key)
+        if self._reporting is not None:
+            reporting.take_back(self._reporting, rows["reporting"], self._owner[0], self._key)
         context.last_sequence, context.ordinal = int(lane["last_sequence"]), int(lane["ordinal"])
         made: list[tuple[str, Any, int]] = []
         for name, topic in MADE.items():

@@ -21,6 +21,7 @@ from streams.numeric.express import (
     QUANTITY,
     RESERVED_LEAVES,
     SIDE,
+    SIZED,
     STATUS,
     TIME_IN_FORCE,
     WANTED_LEAVES,
@@ -49,10 +50,12 @@ REPORT_ACCEPTED = int(ReportKind.ACCEPTED)
 REPORT_FILL = int(ReportKind.FILL)
 
 LANE = row_type(
-    "at total first signal_topic mark_topic timer_step timer_clock base records outcome handled limit limit_clock clock sequence last_sequence "
-    "ordinal journal_id shard open closed signals marks requests decisions commands events reports fills positions"
+    "at total signal_topic request_topic mark_topic timer_step timer_clock base records outcome handled limit limit_clock clock sequence "
+    "last_sequence ordinal journal_id shard account strategy instrument is_sized is_reported open closed signals asked marks requests decisions "
+    "commands events reports fills positions"
 )
-"""Where the entry is in the window of events and what it may do; the driver's clock, sequence and ordinal; how many of everything there are."""
+"""Where the entry is in the window of events and what it may do; the driver's clock, sequence and ordinal; whose orders they are and which of the
+ledgers there are; how many of everything there are."""
 LEFT, REPORTS, FULL, FAULT = range(4)
 """Why the entry returned: the next event is the ledgers'; so are the reports from ``handled`` on; something is full; a stage is at fault."""
 
@@ -93,7 +96,7 @@ def on_signal(x: Any, twins: Any, orders: Any, made: Any, signal: Any) -> Any:
     """A signal to the order it asks for: -1 if it is the ledgers', 0 if it asks for none, 1 with a command for the venue, the last of its rows."""
     clock = x.clock
     s, r = twins.sizing[0], twins.risk[0]
-    if x.ordinal >> ORDINAL_BITS:
+    if x.is_sized == 0 or x.ordinal >> ORDINAL_BITS - 1:
         return -1
     what, target, signed = sizing.weigh(s, signal, clock)
     if what == sizing.LEAVE or (what == sizing.ORDERED and not risk.passes(r, signed, clock)):
@@ -105,22 +108,49 @@ def on_signal(x: Any, twins: Any, orders: Any, made: Any, signal: Any) -> Any:
         return 0
     s.working += signed
     s.traded_at = clock
-    risk.approve(r, signed, clock)
     if x.sequence != x.last_sequence:
         x.last_sequence = x.sequence
         x.ordinal = 0
     high, low = pack(x.journal_id, x.shard, x.sequence, x.ordinal)
     x.ordinal += 1
-    _enter(orders, x.open, high, low, signed)
-    x.open += 1
-    _write_request(made, x, s, high, low, clock, signed)
-    _write_event(made.events[x.events], x, s, orders, x.open - 1, clock, SUBMITTED)
-    x.events += 1
+    _write_request(made.requests[x.requests], x, high, low, signed)
+    _send(x, r, orders, made, signed, 1)
     return 1
 
 
 @step_kernel
-def _enter(orders: Any, place: Any, high: Any, low: Any, signed: Any) -> None:
+def on_request(x: Any, twins: Any, orders: Any, made: Any, request: Any) -> Any:
+    """A strategy's own request, of an id that is new: -1 if it is the ledgers', 1 with a command for the venue, the last of its rows."""
+    if request.account != x.account or request.strategy != x.strategy or request.instrument != x.instrument or request.kind != NEW:
+        return -1
+    if request.order_type != MARKET or request.time_in_force != IOC or request.post_only != 0 or request.price != 0 or request.quantity <= 0:
+        return -1
+    if request.side != BUY and request.side != SELL:
+        return -1
+    signed = request.quantity if request.side == BUY else -request.quantity
+    r = twins.risk[0]
+    if not risk.passes(r, signed, x.clock):
+        return -1
+    made.requests[x.requests] = request
+    _send(x, r, orders, made, signed, 0)
+    return 1
+
+
+@step_kernel
+def _send(x: Any, r: Any, orders: Any, made: Any, signed: Any, sized: Any) -> None:
+    """The request that was just written goes through risk and routing."""
+    request = made.requests[x.requests]
+    x.requests += 1
+    risk.approve(r, signed, x.clock)
+    _enter(orders, x.open, request.order_id_high, request.order_id_low, signed, sized)
+    x.open += 1
+    _write_decision(made, x, request)
+    _write_event(made.events[x.events], x, orders, x.open - 1, x.clock, SUBMITTED)
+    x.events += 1
+
+
+@step_kernel
+def _enter(orders: Any, place: Any, high: Any, low: Any, signed: Any, sized: Any) -> None:
     """A market order that routing has just sent."""
     for column in range(COLUMNS):
         orders[place, column] = 0
@@ -132,39 +162,42 @@ def _enter(orders: Any, place: Any, high: Any, low: Any, signed: Any) -> None:
     orders[place, QUANTITY] = abs(signed)
     orders[place, PRICE] = 0
     orders[place, STATUS] = SUBMITTED
-    orders[place, WANTED_LEAVES] = signed
+    orders[place, SIZED] = sized
+    orders[place, WANTED_LEAVES] = signed * sized
     orders[place, RESERVED_LEAVES] = abs(signed)
 
 
 @step_kernel
-def _write_request(made: Any, x: Any, s: Any, high: Any, low: Any, clock: Any, signed: Any) -> None:
-    """OrderRequest, RiskDecision, VenueCommand of a market order that goes through."""
-    side = BUY if signed > 0 else SELL
-    request = made.requests[x.requests]
-    decision = made.decisions[x.decisions]
-    command = made.commands[x.commands]
-    x.requests += 1
-    x.decisions += 1
-    x.commands += 1
+def _write_request(request: Any, x: Any, high: Any, low: Any, signed: Any) -> None:
+    """OrderRequest of a market order."""
     request.order_id_high = high
     request.order_id_low = low
-    request.account = s.account
-    request.strategy = s.strategy
-    request.instrument = s.instrument
-    request.event_time = clock
+    request.account = x.account
+    request.strategy = x.strategy
+    request.instrument = x.instrument
+    request.event_time = x.clock
     request.kind = NEW
-    request.side = side
+    request.side = BUY if signed > 0 else SELL
     request.order_type = MARKET
     request.time_in_force = IOC
     request.post_only = 0
     request.quantity = abs(signed)
     request.price = 0
-    decision.order_id_high = high
-    decision.order_id_low = low
-    decision.account = s.account
-    decision.strategy = s.strategy
-    decision.instrument = s.instrument
-    decision.event_time = clock
+
+
+@step_kernel
+def _write_decision(made: Any, x: Any, request: Any) -> None:
+    """RiskDecision and VenueCommand of a market order that goes through."""
+    decision = made.decisions[x.decisions]
+    command = made.commands[x.commands]
+    x.decisions += 1
+    x.commands += 1
+    decision.order_id_high = request.order_id_high
+    decision.order_id_low = request.order_id_low
+    decision.account = request.account
+    decision.strategy = request.strategy
+    decision.instrument = request.instrument
+    decision.event_time = x.clock
     decision.kind = NEW
     decision.outcome = APPROVED
     decision.code = NO_CODE
@@ -173,33 +206,33 @@ def _write_request(made: Any, x: Any, s: Any, high: Any, low: Any, clock: Any, s
     decision.observed_low = 0
     decision.limit_high = 0
     decision.limit_low = 0
-    decision.side = side
+    decision.side = request.side
     decision.order_type = MARKET
     decision.time_in_force = IOC
     decision.post_only = 0
-    decision.quantity = abs(signed)
+    decision.quantity = request.quantity
     decision.price = 0
-    command.order_id_high = high
-    command.order_id_low = low
-    command.instrument = s.instrument
-    command.event_time = clock
+    command.order_id_high = request.order_id_high
+    command.order_id_low = request.order_id_low
+    command.instrument = request.instrument
+    command.event_time = x.clock
     command.kind = NEW
-    command.side = side
+    command.side = request.side
     command.order_type = MARKET
     command.time_in_force = IOC
     command.post_only = 0
-    command.quantity = abs(signed)
+    command.quantity = request.quantity
     command.price = 0
 
 
 @step_kernel
-def _write_event(row: Any, x: Any, s: Any, orders: Any, place: Any, clock: Any, status: Any) -> None:
+def _write_event(row: Any, x: Any, orders: Any, place: Any, clock: Any, status: Any) -> None:
     """OrderEvent: the order as it stands."""
     row.order_id_high = orders[place, HIGH]
     row.order_id_low = orders[place, LOW]
-    row.account = s.account
-    row.strategy = s.strategy
-    row.instrument = s.instrument
+    row.account = x.account
+    row.strategy = x.strategy
+    row.instrument = x.instrument
     row.event_time = clock
     row.status = status
     row.reason = NO_REASON
@@ -214,8 +247,7 @@ def _write_event(row: Any, x: Any, s: Any, orders: Any, place: Any, clock: Any, 
 def on_report(x: Any, twins: Any, orders: Any, closed: Any, made: Any, report: Any) -> Any:
     """A report through routing and, if it is a fill, all who read fills; False if it is the ledgers', with nothing changed."""
     place = find(orders, x.open, report.order_id_high, report.order_id_low)
-    s = twins.sizing[0]
-    if place < 0 or report.instrument != s.instrument:
+    if place < 0 or report.instrument != x.instrument:
         return False
     order = orders[place]
     clock = x.clock
@@ -224,14 +256,16 @@ def on_report(x: Any, twins: Any, orders: Any, closed: Any, made: Any, report: A
             return False
         order[ACCEPTED] = 1
         order[STATUS] = IS_ACCEPTED
-        _write_event(made.events[x.events], x, s, orders, place, clock, IS_ACCEPTED)
+        _write_event(made.events[x.events], x, orders, place, clock, IS_ACCEPTED)
         x.events += 1
     elif report.kind == REPORT_FILL:
         fee = np.int64(report.fee_low)
         if report.fee_high != fee >> 63 or not routing.can_fill(order, report):
             return False
         price, quantity = report.price, report.quantity
-        if not portfolio.can_book(twins.portfolio[0], price, quantity, fee) or not reporting.can_take(twins.reporting[0], price, quantity, fee):
+        if not portfolio.can_book(twins.portfolio[0], price, quantity, fee):
+            return False
+        if x.is_reported != 0 and not reporting.can_take(twins.reporting[0], price, quantity, fee):
             return False
         _fill(x, twins, orders, place, closed, made, report, fee)
     else:
@@ -254,9 +288,9 @@ def _fill(x: Any, twins: Any, orders: Any, place: Any, closed: Any, made: Any, r
     x.fills += 1
     row.order_id_high = high
     row.order_id_low = low
-    row.account = s.account
-    row.strategy = s.strategy
-    row.instrument = s.instrument
+    row.account = x.account
+    row.strategy = x.strategy
+    row.instrument = x.instrument
     row.event_time = clock
     row.side = order[SIDE]
     row.price = price
@@ -265,15 +299,18 @@ def _fill(x: Any, twins: Any, orders: Any, place: Any, closed: Any, made: Any, r
     row.fee_high = report.fee_high
     row.fee_low = report.fee_low
     row.venue_trade_id = report.venue_trade_id
-    sizing.on_fill(s, order, signed)
+    if x.is_sized != 0:
+        sizing.on_fill(s, order, signed)
     risk.release(r, order, quantity)
     r.position += signed
     x.positions = portfolio.on_fill(twins.portfolio[0], price, signed, fee, clock, high, low, made.positions, x.positions)
-    reporting.on_fill(twins.reporting[0], price, signed, fee, clock)
-    _write_event(made.events[x.events], x, s, orders, place, clock, order[STATUS])
+    if x.is_reported != 0:
+        reporting.on_fill(twins.reporting[0], price, signed, fee, clock)
+    _write_event(made.events[x.events], x, orders, place, clock, order[STATUS])
     x.events += 1
     if is_last:
-        sizing.on_order_end(s, order)
+        if x.is_sized != 0:
+            sizing.on_order_end(s, order)
         risk.release(r, order, order[RESERVED_LEAVES])
         for column in range(COLUMNS):
             closed[x.closed, column] = orders[place, column]
@@ -282,4 +319,4 @@ def _fill(x: Any, twins: Any, orders: Any, place: Any, closed: Any, made: Any, r
         x.open -= 1
 
 
-__all__ = ["FAULT", "FULL", "LANE", "LEFT", "ORDINAL_BITS", "REPORTS", "Made", "Twins", "on_mark", "on_report", "on_signal"]
+__all__ = ["FAULT", "FULL", "LANE", "LEFT", "ORDINAL_BITS", "REPORTS", "Made", "Twins", "on_mark", "on_report", "on_request", "on_signal"]

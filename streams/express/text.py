@@ -1,6 +1,6 @@
 """The express entry as text, written into the module of the venue's loop: events in order, the venue stepped between them.
 
-It does what ``Engine._drive_window`` does, for signals and marks, until it meets what only the ledgers can do.
+It does what ``Engine._drive_window`` does, for signals, requests and marks, until it meets what only the ledgers can do.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 HEADER = (
     "from streams.express.steps import FAULT as EXPRESS_FAULT",
-    "from streams.express.steps import FULL, LEFT, REPORTS, Made, Twins, on_mark, on_report, on_signal",
+    "from streams.express.steps import FULL, LEFT, REPORTS, Made, Twins, on_mark, on_report, on_request, on_signal",
 )
 
 ENTRY = '''
@@ -20,11 +20,11 @@ x.outcome = LEFT
 x.handled = 0
 reports_most = {reports_most}
 while x.at < x.total:
-    event = express_window[x.first + x.at]
+    event = express_window[x.at]
     step, due, topic = event.step, event.clock, event.topic
     if x.timer_step < step or (x.timer_step == step and x.timer_clock < due):
         break
-    if topic != x.signal_topic and topic != x.mark_topic:
+    if topic != x.signal_topic and topic != x.mark_topic and (topic != x.request_topic or event.row < 0):
         break
     if x.open + 1 >= len(express_orders) or x.closed + reports_most > len(express_closed) or x.requests + 1 > len(express_requests):
         x.outcome = FULL
@@ -66,6 +66,12 @@ while x.at < x.total:
             x.clock, x.sequence = clock_before, sequence_before
             break
         x.marks += 1
+    elif topic == x.request_topic:
+        led = on_request(x, twins, express_orders, made, express_asked[event.row])
+        if led < 0:
+            x.clock, x.sequence = clock_before, sequence_before
+            break
+        x.asked += 1
     else:
         led = on_signal(x, twins, express_orders, made, express_signals[event.row])
         if led < 0:

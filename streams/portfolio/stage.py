@@ -111,6 +111,11 @@ class Portfolio:
         if state.timer == NO_TIMER:
             self._start_timer(context.clock)
 
+    def on_mark_run(self, found: Sequence[Mark], context: Any) -> None:
+        """Marks in a row, behind one that was taken by itself: the last of each instrument is what they leave."""
+        for record in {record.instrument: record for record in found}.values():
+            self.on_mark(record, context)
+
     def on_timer(self, deadline: int, context: Any) -> None:
         """A multiple of the interval is due: one P&L record an account."""
         self._emit_pnl(deadline, context)

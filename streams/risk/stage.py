@@ -188,6 +188,11 @@ class Risk:
             line.book_time = record.book_time
             line.flags = record.flags
 
+    def on_mark_run(self, found: Sequence[Mark], context: Any) -> None:
+        """Marks in a row, behind one that was taken by itself: the last of each instrument is what they leave."""
+        for record in {record.instrument: record for record in found}.values():
+            self.on_mark(record, context)
+
     # -- the operator
 
     def on_control_command(self, record: ControlCommand, context: Any) -> None:

@@ -6,17 +6,21 @@ from typing import Any
 
 from streams.numeric.identity import ORDINAL_BITS, order_id
 
+EARLY_ORDINAL = 1 << ORDINAL_BITS - 1
+"""The upper half of an input's ordinals is for ids made by early ledgers, the lower half for all others."""
+
 
 class StageContext:
     """Handed to every ledger call.
 
     ``clock``: ns. ``sequence``: records consumed since genesis, the present one included. Ids are (journal id 24 bits, shard 10, input
-    sequence 48, ordinal 18) in 20 base-32 characters; the ordinal counts ids since the sequence last changed.
+    sequence 48, ordinal 18) in 20 base-32 characters; the ordinal counts ids since the sequence last changed, from 0, or from ``EARLY_ORDINAL``
+    for the ledgers that nothing of the order side leads to: what they make does not depend on what the others made of the same input.
     """
 
-    __slots__ = ("clock", "emit", "journal_id", "last_sequence", "ordinal", "pending", "sequence", "shard")
+    __slots__ = ("clock", "emit", "first", "journal_id", "last_sequence", "ordinal", "pending", "sequence", "shard")
 
-    def __init__(self, journal_id: int, shard: int = 0) -> None:
+    def __init__(self, journal_id: int, shard: int = 0, first: int = 0) -> None:
         self.clock = 0
         self.sequence = 0
         self.pending: list[Any] = []
@@ -24,16 +28,17 @@ class StageContext:
         self.journal_id = journal_id
         self.shard = shard
         self.last_sequence = -1
-        self.ordinal = 0
+        self.first = first
+        self.ordinal = first
 
     def order_id(self) -> str:
         """The next id."""
         sequence = self.sequence
         if sequence != self.last_sequence:
             self.last_sequence = sequence
-            self.ordinal = 0
+            self.ordinal = self.first
         ordinal = self.ordinal
-        if ordinal >> ORDINAL_BITS:
-            raise OverflowError("more than 262,144 ids on one input record")
+        if ordinal >= self.first + EARLY_ORDINAL:
+            raise OverflowError("more than 131,072 ids on one input record")
         self.ordinal = ordinal + 1
         return order_id(self.journal_id, self.shard, sequence, ordinal)

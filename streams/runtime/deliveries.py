@@ -1,4 +1,4 @@
-"""What the ahead loop leaves for the ledgers, as typed records, a window at a time: a few thousand stay in the processor's cache."""
+"""What the ahead loop and early ledgers leave for the others, as typed records, a window at a time: a few thousand stay in the processor's cache."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ import numpy as np
 
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
+from streams.runtime.early import EarlyLedgers
 from streams.runtime.feed import Feed
 from streams.runtime.handed import Handed
+from streams.runtime.loop import EVENT
 from streams.runtime.runner import LoopRunner
 
+Array = np.ndarray[Any, Any]
 WINDOW = 4096
 FEW = 16
 
@@ -21,14 +24,16 @@ FEW = 16
 class Deliveries:
     """The events of one slice, window by window.
 
-    ``first`` is the number of the present window's first event; ``steps, clocks, topics, sequences`` are lists of it, one entry per
+    ``events`` are those of the present window; ``steps, clocks, topics, sequences`` are lists of it, one entry per
     delivery; records are taken topic by topic, in order: ``found`` holds those of the window by topic number, ``heads`` how many were taken.
 
     Args:
-        names: topic by number.
+        names: topic by number; behind them come the numbers of what early ledgers emit.
+        early: ledgers that are run over each window before it is delivered.
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], early: EarlyLedgers) -> None:
+        self._early = early
         self.ahead: LoopRunner | Handed | None = None
         self.names = list(names)
         self.steps: list[int] = []
@@ -36,9 +41,11 @@ class Deliveries:
         self.topics: list[int] = []
         self.sequences: list[int] = []
         self._run_ends: list[int] = []
-        self.found: list[list[Any]] = [[] for _ in names]
-        self.heads = [0] * len(self.names)
-        self.first = self._loaded = self._count = self._base = self._records = 0
+        numbers = len(self.names) + len(early.numbers)
+        self.found: list[list[Any]] = [[] for _ in range(numbers)]
+        self.heads = [0] * numbers
+        self.events = np.zeros(0, EVENT)
+        self._loaded = self._count = self._base = self._records = 0
 
     def begin(self, feeds: Sequence[Feed], base: int, count: int, ahead: LoopRunner | Handed | None) -> None:
         """Start on the slice of ``count`` records; ``base`` is the number of records consumed before it, ``ahead`` what the ahead loop left."""
@@ -52,14 +59,30 @@ class Deliveries:
     def next_window(self) -> bool:
         """Load the next window, empty if nothing is left; True if it is the last one."""
         first, last = self._loaded, min(self._loaded + WINDOW, self._count)
-        self._loaded, self.first = last, first
+        self._loaded = last
         if first == last:
             self.steps, self.clocks, self.topics, self.sequences = [], [], [], []
-        elif last - first <= FEW:
-            self._load_few(self.ahead.events[first:last].tolist())  # type: ignore[union-attr]
+            self.events, self._early.made = self.events[:0], {}
+            return True
+        events = self.ahead.events[first:last]  # type: ignore[union-attr]
+        read: dict[int, Any] = {}
+        if self._early.handlers:
+
+            def records(number: int) -> Any:
+                found = read[number] = self._records_of(self.names[number], events["row"][events["topic"] == number])
+                return found
+
+            events = self._early.run(events, self._sequences_of(events), records)
+            read.update(self._early.made)
+        self.events = events
+        if len(events) <= FEW:
+            self._load_few(events.tolist(), read)
         else:
-            self._load(self.ahead.events[first:last])  # type: ignore[union-attr]
+            self._load(events, read)
         return last == self._count
+
+    def _sequences_of(self, events: Array) -> Array:
+        return np.minimum((events["step"] + 1) >> 1, self._records) + self._base  # type: ignore[no-any-return]  # the end of input is no record
 
     def run_end(self, position: int) -> int:
         """Where the run of one topic that holds this position ends."""
@@ -85,18 +108,18 @@ class Deliveries:
         """The last ``count`` records taken were not delivered."""
         self.heads[number] -= count
 
-    def _load(self, events: np.ndarray[Any, Any]) -> None:
+    def _load(self, events: Array, read: dict[int, Any]) -> None:
         topics, rows = events["topic"], events["row"]
         self.steps = events["step"].tolist()
         self.clocks = events["clock"].tolist()
         self.topics = topics.tolist()
-        self.sequences = (np.minimum((events["step"] + 1) >> 1, self._records) + self._base).tolist()  # the end of input is no record
+        self.sequences = self._sequences_of(events).tolist()
         self._run_ends = [*(np.flatnonzero(topics[1:] != topics[:-1]) + 1).tolist(), len(self.topics)]
         for number in np.flatnonzero(np.bincount(topics)).tolist():
-            self.found[number] = self._records_of(self.names[number], rows[topics == number])
+            self.found[number] = read[number] if number in read else self._records_of(self.names[number], rows[topics == number])
             self.heads[number] = 0
 
-    def _load_few(self, events: list[tuple[int, int, int, int]]) -> None:
+    def _load_few(self, events: list[tuple[int, int, int, int]], read: dict[int, Any]) -> None:
         """The same for a handful of events, without arrays."""
         self.steps = [event[0] for event in events]
         self.clocks = [event[1] for event in events]
@@ -104,10 +127,11 @@ class Deliveries:
         self.sequences = [min((event[0] + 1) >> 1, self._records) + self._base for event in events]
         self._run_ends = [at for at in range(1, len(topics)) if topics[at] != topics[at - 1]] + [len(topics)]
         for number in topics:
-            self.found[number] = []
+            self.found[number] = read.get(number) or []
             self.heads[number] = 0
         for _, _, number, row in events:
-            self.found[number].extend(self._records_of(self.names[number], [row]))
+            if number not in read:
+                self.found[number].extend(self._records_of(self.names[number], [row]))
 
     def _records_of(self, topic: str, rows: Any) -> list[Any]:
         """Records of a topic's rows (ascending): of the ahead loop's output, or of an input."""

@@ -23,11 +23,12 @@ import numpy as np
 
 from schemas import records
 from schemas.catalogue import topic as topic_of
-from schemas.codec import Packed, codec
 from schemas.errors import ShrivenError
-from streams.runtime.context import StageContext
+from streams.runtime.context import EARLY_ORDINAL, StageContext
 from streams.runtime.deliveries import Deliveries
-from streams.runtime.failures import BadEmission, StageFailed, bad_emission, failure
+from streams.runtime.early import EarlyLedgers
+from streams.runtime.emitted import Emitted
+from streams.runtime.failures import BadEmission, StageFailed, failure
 from streams.runtime.feed import Feed
 from streams.runtime.handed import Handed
 from streams.runtime.loop import (
@@ -44,6 +45,7 @@ from streams.runtime.loop import (
     handler_name,
 )
 from streams.runtime.merge import Slice
+from streams.runtime.riding import Riding
 from streams.runtime.runner import LoopRunner
 from streams.runtime.topology import Topology
 
@@ -57,31 +59,20 @@ SKIP_RECORDS = 16_384
 PACK = msgspec.msgpack.Encoder().encode
 
 
-class _Encoded:
-    """Bodies of what ledgers emitted to one topic."""
-
-    __slots__ = ("count", "parts")
-
-    def __init__(self) -> None:
-        self.parts: list[Any] = []
-        self.count = 0
-
-
 class Engine:
     """Executes a topology.
 
     Args:
         topology: stages and wiring.
-        journal_id: 24 bits; goes into every built id.
+        journal_id: 24 bits; goes into every built id, as the shard's 10 bits do.
     """
 
-    def __init__(self, topology: Topology, journal_id: int) -> None:
+    def __init__(self, topology: Topology, journal_id: int, shard: int = 0) -> None:
         self.topology = topology
-        self.context = StageContext(journal_id)
+        self.context = StageContext(journal_id, shard)
         self.consumed = 0
         self.present = 0
         self.ended = False
-        self.topics = list(topology.outputs)
         self._number = {topic: number for number, topic in enumerate([*topology.feeds, *topology.outputs])}
         self._names = [*topology.feeds, *topology.outputs]
         stamped = {topic: number for topic, number in self._number.items() if topology.ledger_readers(topic)}
@@ -93,17 +84,25 @@ class Engine:
             if topology.stepped
             else None
         )
-        self._express: Any = topology.express
-        self._express_numbers = [self._number[topic] for topic in self._express.topics] if self._express is not None else []
+        by_ledgers = [topic for topic in topology.outputs if self.ahead is None or topic not in self.ahead.rows]
+        self._emitted = Emitted(topology.outputs, by_ledgers)
+        self._lists = self._emitted.lists
+        self.early = self._make_early(StageContext(journal_id, shard, EARLY_ORDINAL))
+        self._riding: Riding | None = None
+        if topology.express is not None and self.stepped is not None:
+            self._riding = Riding(topology.express, self.stepped, self.early, self._emitted, self._names)
         self._venue_rank = topology.stepped[0].rank if topology.stepped else -1
         self._venue_status: Any = self.stepped.status if self.stepped is not None else np.zeros(CONTROL_LENGTH, np.int64).data
-        self._deliveries = Deliveries(self._names)
+        self._deliveries = Deliveries(self._names, self.early)
         self.ledgers = list(topology.ledgers)
         self._with_timer = [(stage.rank, stage.ledger) for stage in self.ledgers if hasattr(stage.ledger, "on_timer")]
-        self.lists: dict[str, list[Any]] = {topic: [] for topic in self.topics if self.ahead is None or topic not in self.ahead.rows}
-        self._encoded = {topic: _Encoded() for topic in self.lists}
-        self._encoders = [(self._encoded[topic], codec(topic_of(topic).record), waiting) for topic, waiting in self.lists.items()]
         self._bind()
+
+    def _make_early(self, context: StageContext) -> EarlyLedgers:
+        """The early ledgers; what they emit is numbered behind the topics."""
+        behind = [number for number, topic in enumerate(self._names) if self.topology.late_readers(topic)]
+        numbers = {getattr(records, topic_of(topic).record): len(self._names) + place for place, topic in enumerate(self._lists)}
+        return EarlyLedgers([stage.ledger for stage in self.topology.early], self._names, behind, numbers, context)
 
     def _bind(self) -> None:
         """Wire record types and topics to handlers, in stage order."""
@@ -111,16 +110,19 @@ class Engine:
         self._sinks: dict[type, Callable[[Any], None]] = {}
         for topic in self._names:
             record = getattr(records, topic_of(topic).record)
-            readers: list[Handler] = [getattr(ledger, handler_name(topic)) for ledger in self.topology.ledger_readers(topic)]
+            readers: list[Handler] = [getattr(ledger, handler_name(topic)) for ledger in self.topology.late_readers(topic)]
             if self.stepped is not None and topic in self.stepped.commands:
                 readers.append(self._make_command())
             self._handlers[record] = tuple(readers)
-            if topic in self.lists:
-                self._sinks[record] = self.lists[topic].append
+            if topic in self._lists:
+                self._sinks[record] = self._lists[topic].append
         self._drain = self._make_drain()
         self._by_number = [self._handlers[getattr(records, topic_of(topic).record)] for topic in self._names]
         timed = [ledger for _, ledger in self._with_timer]
-        self._timed_by_number = [tuple(ledger for ledger in self.topology.ledger_readers(topic) if ledger in timed) for topic in self._names]
+        read = [self.topology.late_readers(topic) for topic in (*self._names, *self._lists)]
+        self._timed_by_number = [tuple(ledger for ledger in readers if ledger in timed) for readers in read]
+        self._runs_by_number = [self._run_readers(topic) for topic in self._names] + [()] * len(self._lists)
+        self._by_number += [(self._make_keep(kind), *self._handlers[kind]) for kind in self.early.numbers]
 
     def _make_drain(self) -> Callable[[], None]:
         """The function that routes everything emitted, depth-first: a closure, for it runs several times an order."""
@@ -142,11 +144,26 @@ class Engine:
 
         return drain
 
+    def _run_readers(self, topic: str) -> tuple[Callable[[Sequence[Any], StageContext], None], ...]:
+        """What takes many records of the topic at once, if every reader has it."""
+        name = f"{handler_name(topic)}_run"
+        readers = self.topology.late_readers(topic)
+        return tuple(getattr(ledger, name) for ledger in readers) if all(hasattr(ledger, name) for ledger in readers) else ()
+
+    def _make_keep(self, kind: type) -> Handler:
+        """A handler that keeps what an early ledger emitted as output."""
+        sinks = self._sinks
+
+        def keep(record: Any, context: StageContext) -> None:
+            sinks[kind](record)
+
+        return keep
+
     def watch(self, topic: str, observer: Callable[[Any], None]) -> None:
         """Call the observer with every record a ledger emits to the topic, as it is emitted."""
         kind = getattr(records, topic_of(topic).record)
         keep = self._sinks[kind]
-        self._express = None  # what it does is not seen record by record
+        self._riding = None  # what is done so is not seen record by record
 
         def both(record: Any) -> None:
             keep(record)
@@ -156,7 +173,7 @@ class Engine:
         self._drain = self._make_drain()
 
     def execute(self, piece: Slice, feeds: Sequence[Feed]) -> None:
-        """Execute one slice; outputs gather until :meth:`take_outputs`.
+        """Execute one slice; outputs gather until :meth:`take_parts`.
 
         Raises:
             StageFailed: a ledger raised.
@@ -215,13 +232,14 @@ class Engine:
             problem.args = (problem.text,)
             raise
         except (Exception, SystemExit) as problem:
-            raise failure(problem, self._where_ledgers_are(), self.context.clock) from problem
+            raise failure(problem, self._where_ledgers_are(), (self.early if self.early.is_running else self).context.clock) from problem
         self.consumed += piece.count
         if length:
             self.present = self._last_clock
 
     def _where_ledgers_are(self) -> str:
-        position = self._piece.count if self.ended else self.context.sequence - self._base - 1
+        context = self.early.context if self.early.is_running else self.context
+        position = self._piece.count if self.ended else context.sequence - self._base - 1
         return _where(self._piece, self._feeds, position)
 
     def _next_timer(self) -> tuple[int, int, int, Any]:
@@ -243,21 +261,21 @@ class Engine:
             self._skip_ahead()  # nothing here is for a ledger
             return
         self._deliveries.begin(self._feeds, self._base, self._piece.count, ahead)
-        self._may_ride = self._express is not None and ahead is not None and self._piece.count >= self._express.records_min
-        if self._may_ride and self.stepped is not None and ahead is not None:
-            self._express.begin()
-            for name, array in (("window", ahead.events), ("signals", ahead.rows["signals"]), ("marks", ahead.rows["md.marks"])):
-                self.stepped.context.put(f"express_{name}", array)
-        last = False
+        riding, last = self._riding, False
+        may_ride = riding is not None and ahead is not None and riding.begin(ahead, self._piece.count)
         while not last:
             last = self._deliveries.next_window()
-            self._drive_window(last)
-        self._take_back()
+            rides = may_ride and riding is not None and riding.lay_out(self._deliveries)
+            if riding is not None and not rides:
+                riding.take_back(self.context)
+            self._drive_window(last, riding if rides else None)
+        if riding is not None:
+            riding.take_back(self.context)
 
-    def _drive_window(self, last: bool) -> None:
+    def _drive_window(self, last: bool, riding: Riding | None) -> None:
         """Hand the window's events, ledger timers and reports over in order; after the last window, what is due before the slice's end."""
         context, pending, drain, base, length = self.context, self.context.pending, self._drain, self._base, self._length
-        deliveries, by_number = self._deliveries, self._by_number
+        deliveries, by_number, runs_by_number = self._deliveries, self._by_number, self._runs_by_number
         take_one = deliveries.take_one
         steps, clocks, topics = deliveries.steps, deliveries.clocks, deliveries.topics
         total, position = len(steps), 0
@@ -268,11 +286,11 @@ class Engine:
         deadline, due = -1, None
         timer_step, timer_clock, timer_rank, timer_ledger = self._next_timer()
         turns, quiet = 0, True
-        rides, riders = self._may_ride, self._express_numbers
+        session: Any = riding.session if riding is not None else None
         while True:
             turns += 1
             if not turns & FLUSH_MASK:
-                self._encode_lists()
+                self._emitted.pack()
             if position == total and not last:
                 break
             step = steps[position] if position < total else NO_STEP
@@ -286,17 +304,21 @@ class Engine:
                 else:
                     limit, limit_clock = length, NEVER
                     self._skip_ahead()
-            if rides:
-                if not timer_first and position < total and topics[position] in riders and self._express.is_ready(context):
-                    reached, delivered_to_ledgers = self._ride(position, timer_step, timer_clock)
-                    if reached > position or delivered_to_ledgers:
-                        position, quiet = reached, True
-                        if delivered_to_ledgers:
+            if riding is not None:
+                if not timer_first and position < total and topics[position] in riding.numbers and session.is_ready(context):
+                    now = self._limit, self._limit_clock
+                    stop = riding.ride(deliveries, context, position, (timer_step, timer_clock), now, base, self._piece.count)
+                    self._limit, self._limit_clock = stop.limit, stop.limit_clock
+                    pending.extend(stop.reports)
+                    drain()
+                    if stop.position > position or stop.is_given:
+                        position, quiet = stop.position, True
+                        if stop.is_given:
                             timer_step, timer_clock, timer_rank, timer_ledger = self._next_timer()
                             deadline = -1
                         continue
-                if self._express.is_lent and (position < total or timer_first or last):
-                    self._take_back()
+                if session.is_lent and (position < total or timer_first or last):
+                    riding.take_back(context)
             if status[ACTIVE] and advance(limit, limit_clock) == DELIVERED:
                 self._limit = status[CURSOR]
                 self._limit_clock = context.clock = status[PRESENT]
@@ -318,10 +340,20 @@ class Engine:
                 break
             else:
                 handlers = by_number[topics[position]]
-                if quiet and not rides and not status[ACTIVE] and deliveries.run_end(position) < position + SHORT_RUN:
+                rest = session.rest if riding is not None else NO_STEP
+                free = deliveries.run_end(position) - position if quiet and rest and not status[ACTIVE] else 0
+                if free >= SHORT_RUN and runs_by_number[topics[position]]:
                     started = position
-                    position = self._deliver_mixed(position, timer_step, timer_clock)
+                    position = self._deliver_at_once(position, timer_step, timer_clock, rest)
+                    quiet = position > started + 1
+                    if riding is not None:
+                        session.rest -= position - started
+                elif free and (len(handlers) > 1 or free < SHORT_RUN):
+                    started = position
+                    position = self._deliver_mixed(position, timer_step, timer_clock, rest)
                     quiet = position > started + 2
+                    if riding is not None:
+                        session.rest -= position - started
                 elif quiet and len(handlers) == 1 and not status[ACTIVE]:
                     started = position
                     position = self._deliver_run(position, handlers[0], timer_step, timer_clock)
@@ -345,48 +377,6 @@ class Engine:
             if earliest != deadline or first is not due:
                 deadline, due = earliest, first
                 timer_step, timer_clock, timer_rank, timer_ledger = self._next_timer()
-
-    def _ride(self, position: int, timer_step: int, timer_clock: int) -> tuple[int, bool]:
-        """Do a run of events without the ledgers; returns the next position, and whether the ledgers were given anything on the way."""
-        express, stepped, deliveries, context = self._express, self.stepped, self._deliveries, self.context
-        assert stepped is not None and stepped.express is not None
-        if not express.has_ridden:
-            self._encode_lists()
-        lane = express.lane
-        lane["at"], lane["total"], lane["first"] = position, len(deliveries.steps), deliveries.first
-        lane["signal_topic"], lane["mark_topic"] = self._express_numbers
-        lane["timer_step"], lane["timer_clock"], lane["base"], lane["records"] = timer_step, timer_clock, self._base, self._piece.count
-        lane["limit"], lane["limit_clock"], lane["clock"], lane["sequence"] = self._limit, self._limit_clock, context.clock, context.sequence
-        lane["signals"] = lane["marks"] = 0
-        stepped.express(stepped.packed)
-        self._limit, self._limit_clock, context.clock, context.sequence = (
-            int(lane["limit"]), int(lane["limit_clock"]), int(lane["clock"]), int(lane["sequence"]),
-        )  # fmt: skip
-        for number, name in zip(self._express_numbers, ("signals", "marks"), strict=True):
-            deliveries.skip(number, int(lane[name]))
-        reached, outcome = int(lane["at"]), int(lane["outcome"])
-        express.rode(reached - position)
-        if outcome == express.FAULT:
-            stepped.raise_fault()
-            raise AssertionError("an idle venue delivered a report")
-        if outcome == express.FULL:
-            self._take_back()
-            return reached, True
-        if outcome == express.REPORTS:
-            self._take_back()
-            self.context.pending.extend(stepped.delivered()[int(lane["handled"]) :])
-            self._drain()
-            return reached, True
-        return reached, False
-
-    def _take_back(self) -> None:
-        """The ledgers have their states again, and the records made meanwhile their place in the output."""
-        if self._express is None or not self._express.is_lent:
-            return
-        for topic, body, count in self._express.take_back(self.context):
-            encoded = self._encoded[topic]
-            encoded.parts.append(body)
-            encoded.count += count
 
     def _place(self, step: int, clock: int) -> None:
         """Where the venue must be when a command comes of this event: past the record that led to it, or before a timer's first later one."""
@@ -430,13 +420,34 @@ class Engine:
             self._drain()
         return at
 
-    def _deliver_mixed(self, position: int, timer_step: int, timer_clock: int) -> int:
-        """Deliver events of any topics while the venue is idle, up to the next timer or consequence; returns the next position."""
+    def _deliver_at_once(self, position: int, timer_step: int, timer_clock: int, most: int) -> int:
+        """Deliver at most so many events of one topic at once, the first by itself, up to the next timer; returns the next position."""
+        deliveries, context = self._deliveries, self.context
+        steps, clocks, number = deliveries.steps, deliveries.clocks, deliveries.topics[position]
+        stop = self._before_timer(position, min(deliveries.run_end(position), position + most), timer_step, timer_clock)
+        timers = [ledger.state.timer for _, ledger in self._with_timer]
+        records = deliveries.take(number, stop - position)
+        context.clock, context.sequence = clocks[position], deliveries.sequences[position]
+        for handler in self._by_number[number]:
+            handler(records[0], context)
+        if stop == position + 1 or context.pending or timers != [ledger.state.timer for _, ledger in self._with_timer]:
+            deliveries.give_back(number, stop - position - 1)
+            self._place(steps[position], clocks[position])
+            self._drain()
+            return position + 1
+        context.clock, context.sequence = clocks[stop - 1], deliveries.sequences[stop - 1]
+        for take in self._runs_by_number[number]:
+            take(records[1:], context)
+        self._place(steps[stop - 1], clocks[stop - 1])
+        return stop
+
+    def _deliver_mixed(self, position: int, timer_step: int, timer_clock: int, most: int) -> int:
+        """Deliver at most so many events of any topics while the venue is idle, up to the next timer or consequence; returns the next position."""
         deliveries, context = self._deliveries, self.context
         steps, clocks, topics = deliveries.steps, deliveries.clocks, deliveries.topics
         pending, drain, by_number, timed_by_number = context.pending, self._drain, self._by_number, self._timed_by_number
         found, heads = deliveries.found, deliveries.heads
-        stop = self._before_timer(position, min(position + MIXED_RUN, len(steps)), timer_step, timer_clock)
+        stop = self._before_timer(position, min(position + min(most, MIXED_RUN), len(steps)), timer_step, timer_clock)
         timers = {ledger: ledger.state.timer for _, ledger in self._with_timer}
         at = position
         for number, context.clock, context.sequence in zip(  # noqa: B020
@@ -523,73 +534,16 @@ class Engine:
                 if self.context.pending:
                     self._drain()
 
-    def _encode_lists(self) -> None:
-        """Pack what ledgers emitted so far: a few hundred records at a time stay in the processor's cache, a batch of them does not."""
-        for encoded, coder, waiting in self._encoders:
-            if waiting:
-                try:
-                    encoded.parts.append(coder.pack_trusted(waiting))
-                except ShrivenError as problem:
-                    raise bad_emission(waiting, coder.encode_trusted, problem) from problem
-                encoded.count += len(waiting)
-                waiting.clear()
+    def take_parts(self, ahead: Mapping[str, tuple[Any, int]]) -> list[tuple[str, list[Any], int]]:
+        """(topic, parts, count) of everything emitted since the last call, in catalogue order; empty topics left out. See ``emitted.body_of``.
 
-    def take_outputs(self) -> list[tuple[str, Any, int]]:
-        """(topic, body, count) of everything emitted since the last call, in catalogue order; empty topics left out.
+        Args:
+            ahead: (body, count) by topic of what the ahead loop made.
 
         Raises:
             BadEmission: a ledger emitted what its schema does not allow.
         """
-        return [(topic, body_of(parts), count) for topic, parts, count in self.take_parts()]
-
-    def take_parts(self, ahead: Mapping[str, tuple[Any, int]] | None = None) -> list[tuple[str, list[Any], int]]:
-        """The same in parts, of which ``body_of`` makes a body on whatever thread.
-
-        Args:
-            ahead: (body, count) by topic of what the ahead loop made, where that was handed over and encoded already.
-        """
-        taken: list[tuple[str, list[Any], int]] = []
-        self._encode_lists()
-        if ahead is None:
-            ahead = self.encode_ahead(self.ahead)
-        for topic in self.topics:
-            if topic in self.lists:
-                encoded = self._encoded[topic]
-                if encoded.count:
-                    taken.append((topic, encoded.parts, encoded.count))
-                    encoded.parts, encoded.count = [], 0
-            elif topic in ahead:
-                body, count = ahead[topic]
-                taken.append((topic, [body], count))
-        return taken
-
-    def encode_ahead(self, ahead: LoopRunner | Handed | None) -> dict[str, tuple[Any, int]]:
-        """(body, count) by topic of what the ahead loop made; a loop's rows are forgotten then."""
-        if ahead is None:
-            return {}
-        found: dict[str, tuple[Any, int]] = {}
-        for topic, rows in ahead.rows.items():
-            count = ahead.count_of(topic)
-            if count:
-                found[topic] = codec(topic_of(topic).record).encode_rows(rows, count), count
-        if isinstance(ahead, LoopRunner):
-            ahead.clear_rows()
-        return found
-
-
-def body_of(parts: Sequence[Any]) -> Any:
-    """The body that the parts of a topic make.
-
-    Raises:
-        BadEmission: a ledger emitted what its schema does not allow.
-    """
-    bodies: list[Any] = []
-    for part in parts:
-        try:
-            bodies.append(part.body() if isinstance(part, Packed) else part)
-        except ShrivenError as problem:
-            raise bad_emission(part.records(), part.codec.encode_trusted, problem) from problem
-    return bodies[0] if len(bodies) == 1 else b"".join(bodies)
+        return self._emitted.take(ahead)
 
 
 def _where(piece: Slice, feeds: Sequence[Feed], position: int) -> str:

@@ -22,7 +22,8 @@ from schemas.errors import BadData
 from schemas.records import DeadLetter
 from streams.log.local import LocalLog
 from streams.runtime.canary import CANARY_ID
-from streams.runtime.engine import Engine, body_of
+from streams.runtime.emitted import body_of, encode_ahead
+from streams.runtime.engine import Engine
 from streams.runtime.feed import Feed
 from streams.runtime.handed import Handed
 from streams.runtime.journal import InputEntry
@@ -204,7 +205,7 @@ class Execution:
         made.ahead = engine.ahead
         if self._overlaps and engine.ahead is not None:
             made.ahead = engine.ahead.hand_over(with_books=engine.ahead.books is not None and engine.stepped is not None)
-        made.outputs = {topic: _output(topic, body, count) for topic, (body, count) in engine.encode_ahead(made.ahead).items()}
+        made.outputs = {topic: _output(topic, body, count) for topic, (body, count) in encode_ahead(made.ahead).items()}
         made.letters = self._letters(piece)
         counts = np.bincount(piece.origin[: piece.count], minlength=len(feeds)) if piece.count else np.zeros(len(feeds), np.int64)
         made.inputs = [InputEntry(feed.code, int(counts[feed.code]), feed.consume(int(counts[feed.code]))) for feed in feeds if counts[feed.code]]

@@ -32,6 +32,7 @@ def stage_states(engine: Engine) -> list[tuple[str, bytes]]:
         states.append((101, "venue-books", book_module.snapshot(engine.topology.stepped_books)))
     context = engine.context
     driver = [engine.consumed, engine.present, context.clock, context.sequence, context.last_sequence, context.ordinal, int(engine.ended)]
+    driver += [engine.early.context.last_sequence, engine.early.context.ordinal]
     driver += [int(loop.control[PRESENT]) if loop is not None else 0 for loop in (engine.ahead, engine.stepped)]
     states.append((102, "driver", msgspec.msgpack.encode(driver)))
     return [(name, state) for _, name, state in sorted(states, key=lambda entry: (entry[0], entry[1]))]
@@ -70,8 +71,9 @@ def restore(engine: Engine, states: dict[str, bytes]) -> None:
     driver = msgspec.msgpack.decode(states["driver"], type=list[int])
     context = engine.context
     engine.consumed, engine.present, context.clock, context.sequence, context.last_sequence, context.ordinal, ended = driver[:7]
+    engine.early.context.last_sequence, engine.early.context.ordinal = driver[7:9]
     engine.ended = bool(ended)
-    for loop, value in zip((engine.ahead, engine.stepped), driver[7:], strict=True):
+    for loop, value in zip((engine.ahead, engine.stepped), driver[9:], strict=True):
         if loop is not None:
             loop.control[PRESENT] = value
             loop.refresh()

@@ -32,7 +32,8 @@ class BadTopology(WrongUse):
 class Topology:
     """Stages wired by topics.
 
-    A kernel with no ledger upstream runs *ahead*; a kernel that reads what ledgers write is *stepped*.
+    A kernel with no ledger upstream runs *ahead*; a kernel that reads what ledgers write is *stepped*. Ledgers at the head of the stage order that
+    read nothing of other ledgers or of a stepped kernel are *early*.
 
     Args:
         name: prefix of the journal's topic.
@@ -94,8 +95,9 @@ class Topology:
             for topic in stage.INPUTS:
                 if topic not in known and topic.startswith(("orders.", "venue.", "signals", "fills", "pnl", "positions")):
                     raise BadTopology(f"{stage.NAME} reads {topic}, which no stage of {name} writes and no input brings")
-        self.express = express(self) if express is not None else None
         self.command_topic = next((topic for stage in self.stepped for topic in stage.module.INPUTS if topic in ledger_topics), "")
+        self.early = self._early()
+        self.express = express(self) if express is not None else None
 
     def _new_books(self, stages: Sequence[KernelStage], window: int, tail_capacity: int) -> Any:
         return new_books(self.instruments, window, tail_capacity) if any(stage.takes_books for stage in stages) else None
@@ -103,6 +105,24 @@ class Topology:
     def ledger_readers(self, topic: str) -> list[Any]:
         """Ledgers that read the topic, in stage order."""
         return [stage.ledger for stage in self.ledgers if topic in stage.ledger.INPUTS and hasattr(stage.ledger, handler_name(topic))]
+
+    def late_readers(self, topic: str) -> list[Any]:
+        """Those of them that are not early."""
+        early = {stage.rank for stage in self.early}
+        return [each.ledger for each in self.ledgers if each.rank not in early and each.ledger in self.ledger_readers(topic)]
+
+    def _early(self) -> list[LedgerStage]:
+        """Ledgers at the head of the stage order that nothing of the order side leads to: no topic of a ledger or of the venue, no timer, no end."""
+        made_late = {topic for stage in self.ledgers for topic in stage.ledger.OUTPUTS}
+        made_late.update(topic for stage in self.stepped for topic in stage.module.OUTPUTS)
+        found: list[LedgerStage] = []
+        for stage in self.ledgers:
+            ledger = stage.ledger
+            acts_by_itself = hasattr(ledger, "on_timer") or hasattr(ledger, "on_end") or self.command_topic in ledger.OUTPUTS
+            if acts_by_itself or made_late.intersection(ledger.INPUTS):
+                break
+            found.append(stage)
+        return found
 
 
 def _is_kernel(stage: Any) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from streams.numeric.express import ORDERS_MAX, WANTED_LEAVES, row_type, step_kernel
+from streams.numeric.express import ORDERS_MAX, SIZED, WANTED_LEAVES, row_type, step_kernel
 
 NO_TIMER = 2**63 - 1
 NEVER = -1
@@ -20,17 +20,21 @@ LEAVE, IGNORED, NOTED, ORDERED = range(4)
 def lend(sizing: Any, row: Any, orders: Any, ids: list[str]) -> bool:
     """Copy the state of ``sizing`` into ``row`` and the orders' leaves into ``orders``; False if only the ledger can act on it."""
     state, settings = sizing.state, sizing.settings
-    if len(state.lines) != 1 or len(state.desks) != 1 or state.timer != NO_TIMER or state.started == NEVER or list(state.orders) != ids:
+    if len(state.lines) != 1 or len(state.desks) != 1 or state.timer != NO_TIMER or state.started == NEVER:
         return False
     (instrument, line), (desk,) = next(iter(state.lines.items())), state.desks.values()
     if desk.instrument != instrument or desk.pending or line.size == 0 or len(ids) > ORDERS_MAX:
+        return False
+    if [order_id for order_id in ids if order_id in state.orders] != list(state.orders):
         return False
     row["strategy"], row["instrument"], row["account"] = desk.strategy, instrument, settings.account
     row["lot_size"], row["shortable"], row["size"], row["started"] = line.lot_size, line.shortable, line.size, state.started
     row["trade_from"], row["warmup"], row["cooldown"], row["threshold"] = settings.trade_from, settings.warmup, settings.cooldown, settings.threshold
     row["position"], row["working"], row["target"], row["traded_at"] = desk.position, desk.working, desk.target, desk.traded_at
-    for place, order in enumerate(state.orders.values()):
-        orders[place, WANTED_LEAVES] = order.leaves
+    for place, order_id in enumerate(ids):
+        order = state.orders.get(order_id)
+        orders[place, SIZED] = order is not None
+        orders[place, WANTED_LEAVES] = order.leaves if order is not None else 0
     return True
 
 
@@ -39,7 +43,8 @@ def take_back(sizing: Any, row: Any, orders: Any, ids: list[str], working: Any) 
     state = sizing.state
     ((key, desk),) = state.desks.items()
     desk.position, desk.working, desk.target, desk.traded_at = (int(row[name]) for name in ("position", "working", "target", "traded_at"))
-    state.orders = {order_id: working(key, int(leaves)) for order_id, leaves in zip(ids, orders[: len(ids), WANTED_LEAVES], strict=True)}
+    entries = orders[: len(ids), [SIZED, WANTED_LEAVES]].tolist()
+    state.orders = {order_id: working(key, leaves) for order_id, (sized, leaves) in zip(ids, entries, strict=True) if sized}
 
 
 @step_kernel
@@ -75,13 +80,14 @@ def weigh(s: Any, signal: Any, clock: Any) -> Any:
 
 @step_kernel
 def on_fill(s: Any, order: Any, signed: Any) -> None:
-    """As the ledger's, for a fill of one of its orders."""
+    """As the ledger's."""
     s.position += signed
-    order[WANTED_LEAVES] -= signed
-    s.working -= signed
+    if order[SIZED] != 0:
+        order[WANTED_LEAVES] -= signed
+        s.working -= signed
 
 
 @step_kernel
 def on_order_end(s: Any, order: Any) -> None:
-    """What is left of the order works no more."""
+    """What is left of an order of its own works no more; of another there is nothing."""
     s.working -= order[WANTED_LEAVES]

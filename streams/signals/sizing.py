@@ -217,6 +217,15 @@ class Sizing:
         if line is not None and line.size == 0 and record.bid_price > 0:
             line.size = smallest_size(line, record.bid_price)
 
+    def on_mark_run(self, found: Sequence[Mark], context: Any) -> None:
+        """Marks in a row, behind one that was taken by itself: what ``on_mark`` does with each."""
+        lines = self.state.lines
+        unsized = [instrument for instrument, line in lines.items() if line.size == 0]
+        if unsized:
+            for record in found:
+                if record.bid_price > 0 and record.instrument in unsized:
+                    self.on_mark(record, context)
+
     def on_instrument(self, record: Instrument, context: Any) -> None:
         """A new or changed specification."""
         self._add_line(record)

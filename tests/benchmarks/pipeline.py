@@ -25,7 +25,9 @@ from jobs.pipeline import NEVER, build_execution, feeds_of, read_instruments, st
 from jobs.runs import Backtest
 from jobs.verification import verify_run
 from schemas.codec import codec
+from streams.express.session import session_of
 from streams.log.local import LocalLog
+from streams.runtime.emitted import encode_ahead
 from streams.runtime.execution import Execution, Judge
 from streams.runtime.merge import Slice
 from streams.runtime.task import Task
@@ -116,7 +118,7 @@ def _orders(recording: Path) -> tuple[float, int]:
     folder = RUN_FOLDER / "orders"
     shutil.rmtree(folder, ignore_errors=True)
     source, out = LocalLog.open(recording), LocalLog.create(folder, sync="never")
-    topology = Topology("pipeline", stages, read_instruments(source), feeds_of(source))
+    topology = Topology("pipeline", stages, read_instruments(source), feeds_of(source), express=session_of)
     execution = Execution(topology, source, 1, Judge([1], [1], chosen.clock_jump_max), NEVER)
     task = Task(out, execution, {"identity": {}, "code": ""})
 
@@ -175,8 +177,8 @@ def decide() -> dict[str, Any]:
             if decided:
                 deciding.append(taken[-1])
             if place % 1000 == 0:
-                engine.take_outputs()
-        engine.take_outputs()
+                engine.take_parts(encode_ahead(engine.ahead))
+        engine.take_parts(encode_ahead(engine.ahead))
         for feed in execution.feeds:
             feed.consume(int((piece.origin[: piece.count] == feed.code).sum()))
         if piece.ended:

@@ -17,6 +17,7 @@ from streams.express import session
 from streams.numeric import express, fixed
 
 EVERY = 2500
+EAGER = f"{Path(__file__).with_name('eager.py')}:Eager"
 CASES: dict[str, dict[str, Any]] = {
     "as it comes": {},
     "no cool-down": {"set": {"fast": "5", "slow": "12", "cooldown": "0"}},
@@ -28,6 +29,10 @@ CASES: dict[str, dict[str, Any]] = {
     "no shorts": {"set": {"cooldown": "0"}, "short": "off"},
     "a cool-down of sizing": {"set": {"cooldown": "0"}, "sizing": {"cooldown": 3_000_000_000}},
     "a rebate": {"set": {"cooldown": "0"}, "fees": "maker=-1bp,taker=-2bp"},
+    "signals of Python": {"strategy": "ema-cross-python", "set": {"cooldown": "0"}},
+    "orders of Python": {"strategy": EAGER, "set": {"what": "mt"}},
+    "orders and signals of Python": {"strategy": EAGER, "set": {"what": "ms"}},
+    "limit orders of Python between": {"strategy": EAGER, "set": {"what": "mmmmmml"}},
     "few closed orders kept": {"set": {"cooldown": "0"}, "routing": {"closed_orders": 3}, "risk": {"recent_orders": 2}},
 }
 
@@ -53,7 +58,7 @@ def test_runs_of_the_twins_and_of_the_ledgers_have_the_same_journal(
     assert ridden[0] > 0, "no event was done by the twins: nothing was compared"
     assert digests(twins) == digests(ledgers)
     assert journal_of(twins.folder) == journal_of(ledgers.folder)
-    assert twins.manifest["topics"]["signals"]["count"] > 0
+    assert twins.manifest["topics"]["fills"]["count"] > 0
 
 
 def test_a_full_log_of_closed_orders_goes_back_to_the_ledgers(recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

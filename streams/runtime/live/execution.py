@@ -98,8 +98,7 @@ class LiveExecution(Execution):
         found = {record.instrument: record for record in records if record is not None and 0 <= record.instrument < INSTRUMENTS_LIMIT}
         self.known = [found[key] for key in sorted(found)]
         self.topology = self.build(self.known)
-        self.engine = Engine(self.topology, self.journal_id)
-        self.engine.context.shard = self.shard
+        self.engine = Engine(self.topology, self.journal_id, self.shard)
         judge = Judge(sorted(found), [each.instrument for each in self.topology.instruments], self.clock_jump_max)
         for feed in self.live:
             if feed.is_market_data:

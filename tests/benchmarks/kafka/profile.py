@@ -1,7 +1,7 @@
 """Where a task's CPU time goes without a broker: the task itself over records that lie in memory as they come from the bulk queue.
 
     python -m tests.benchmarks.kafka.profile trades [--records 1000000] [--functions 25]
-    python -m tests.benchmarks.kafka.profile ledger|depth
+    python -m tests.benchmarks.kafka.profile ledger|orders|depth
 
 Prints records (depth: rows too) per CPU second of the batch loop, and with ``--functions`` the profiler's list. Left out are fetching, producing and
 committing, whose cost ``consuming.py`` and reference/kafka.md 11 give; everything else is the runner's own code. CPU seconds, so a busy machine does
@@ -151,7 +151,7 @@ def _steps(task: LiveTask, wanted: int) -> Iterator[int]:
 def main() -> int:
     """Print the figures."""
     command = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    command.add_argument("what", choices=("trades", "ledger", "depth"))
+    command.add_argument("what", choices=("trades", "ledger", "orders", "depth"))
     command.add_argument("--records", type=int, default=1_000_000, help="trades, or rows of depth")
     command.add_argument("--functions", type=int, default=0)
     arguments = command.parse_args()
@@ -159,9 +159,14 @@ def main() -> int:
     held = {"ref.instruments": _instruments(recording), "md.trades": _held(recording, "md.trades")}
     if arguments.what == "depth":
         held["md.depth"] = _held(recording, "md.depth")
-    strategy = f"{STRATEGY}:BarsInPython" if arguments.what == "ledger" else "ema-cross"
-    job, publish = {"trades": ("market", "md.bars"), "depth": ("market", "md.marks"), "ledger": ("pipeline", "signals")}[arguments.what]
-    deployment = Deployment(job=job, topology=job, configuration=Configuration(strategy=strategy), cluster=Cluster(bootstrap="memory"))
+    job, publish, strategy, parameters = {
+        "trades": ("market", "md.bars", "ema-cross", {}),
+        "depth": ("market", "md.marks", "ema-cross", {}),
+        "ledger": ("pipeline", "signals", f"{STRATEGY}:BarsInPython", {}),
+        "orders": ("pipeline", "orders.requests", f"{STRATEGY}:OrderOnTrade", {"every": "50"}),
+    }[arguments.what]
+    configuration = Configuration(strategy=strategy, parameters=parameters)
+    deployment = Deployment(job=job, topology=job, configuration=configuration, cluster=Cluster(bootstrap="memory"))
     outputs = deployment.outputs()
     deployment.publish = published(outputs, publish, job)
     deployment.schema_ids = dict.fromkeys(deployment.topics(), 1)

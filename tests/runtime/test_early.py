@@ -1,0 +1,141 @@
+"""Strategies that read nothing of the order side run over a window before it; nothing but time may show it.
+
+Oracle: the driver's own turns, record by record, with the rule switched off; only the ordinals of ids differ then.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import pytest
+from scenario import backtest, configuration, digests
+
+from jobs.pipeline import build_execution
+from jobs.runs import Run, open_recording
+from jobs.verification import verify_run
+from schemas.errors import ShrivenError
+from streams.express import session
+from streams.numeric import identity
+from streams.runtime.topology import Topology
+
+EAGER = f"{Path(__file__).with_name('eager.py')}:Eager"
+BUSY = f"{Path(__file__).with_name('busy.py')}:Busy"
+TOPICS = (
+    "orders.requests", "orders.decisions", "orders.events", "venue.commands", "venue.reports", "fills", "positions", "signals", "pnl", "risk.events",
+)  # fmt: skip
+WHATS = ("mlcdxst", "m", "mt", "s", "sm", "mmmmmmmmd", "l")
+
+
+def early_of(recording: Path, strategy: str) -> list[str]:
+    """Names of the early ledgers."""
+    log = open_recording(recording)
+    execution = build_execution(configuration(strategy), log, 1)
+    log.close()
+    return [stage.name for stage in execution.topology.early]
+
+
+def rows(run: Run, topic: str) -> list[dict[str, Any]]:
+    """A topic's records, read by fastavro, ids without their ordinals."""
+    found: list[dict[str, Any]] = []
+    for path in sorted((run.folder / topic / "0").glob("*.avro")):
+        with path.open("rb") as file:
+            found += [record for record in fastavro.reader(file) if isinstance(record, dict)]
+    for record in found:
+        if "order_id" in record:
+            record["order_id"] = identity.parse_id(record["order_id"]).sequence
+    return found
+
+
+def test_who_is_early(proof_market: Path) -> None:
+    assert early_of(proof_market, EAGER) == ["eager"]
+    assert early_of(proof_market, "ema-cross-python") == ["ema-cross-python"]
+    assert early_of(proof_market, BUSY) == []
+    assert early_of(proof_market, "ema-cross") == []
+
+
+@pytest.mark.parametrize("what", WHATS)
+def test_it_does_what_the_drivers_turns_do(proof_market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    run = backtest(proof_market, tmp_path / "early", EAGER, set={"what": what})
+    with monkeypatch.context() as patch:
+        patch.setattr(Topology, "_early", lambda self: [])
+        expected = backtest(proof_market, tmp_path / "turns", EAGER, set={"what": what})
+    asked = run.manifest["topics"]["orders.requests"]["count"]
+    assert asked > 50
+    for topic in TOPICS:
+        assert rows(run, topic) == rows(expected, topic), topic
+    assert verify_run(run.folder).is_good
+
+
+@pytest.mark.parametrize("what", WHATS)
+def test_batches_and_the_common_case_change_nothing(proof_market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    """Batches of 1 never leave the ledgers; the whole recording in one batch is done by the twins wherever it is plain."""
+    ridden = [0]
+    rode = session.Session.rode
+
+    def counted(self: session.Session, events: int) -> None:
+        ridden[0] += events
+        rode(self, events)
+
+    monkeypatch.setattr(session.Session, "rode", counted)
+    options: dict[str, Any] = {"set": {"what": what, "seed": "4"}, "state_digest_records": 997}
+    expected = backtest(proof_market, tmp_path / "expected", EAGER, batch=1, **options)
+    assert ridden == [0]
+    monkeypatch.setattr(session, "RECORDS_MIN", 1)
+    monkeypatch.setattr(session, "PATIENCE", 1)
+    for batch in (3, 640, 65_536):
+        run = backtest(proof_market, tmp_path / f"run{batch}", EAGER, batch=batch, **options)
+        assert digests(run) == digests(expected)
+        assert verify_run(run.folder).is_good
+    if what in ("m", "mt", "s", "sm"):
+        assert ridden[0] > 0, "no event was done by the twins: nothing was compared"
+    requests = [identity.parse_id(request) for request in ids_of(expected)]
+    assert len(set(requests)) == len(requests)
+
+
+def ids_of(run: Run) -> list[str]:
+    """Ids of new orders that risk let pass."""
+    found: list[str] = []
+    for path in sorted((run.folder / "orders.decisions" / "0").glob("*.avro")):
+        with path.open("rb") as file:
+            found += [r["order_id"] for r in fastavro.reader(file) if isinstance(r, dict) and r["outcome"] == "APPROVED" and r["kind"] == "NEW"]
+    return found
+
+
+BROKEN = """
+from streams.signals.strategy import Strategy, StrategyState
+from schemas.records import Mark
+
+class Broken(Strategy):
+    NAME = "broken"
+    WAKES = ("quotes",)
+
+    class State(StrategyState):
+        quotes: int = 0
+
+    def on_quote(self, quote, context):
+        self.state.quotes += 1
+        if self.state.quotes == 1000:
+            {fault}
+"""
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("1 / 0", "ZeroDivisionError"),
+        ("context.emit('a text')", "'a text', which no stage of this topology may write"),
+        ("context.emit(Mark(1, 0, 0, 0, 0, 0, 0, 0, 0, 0))", "which no stage of this topology may write"),
+        ("self.order(context, 1, 1, 1.5)", "a stage emitted OrderRequest"),
+    ],
+)
+@pytest.mark.parametrize("batch", [1, 640, 65_536])
+def test_a_fault_names_the_input_record(proof_market: Path, tmp_path: Path, fault: str, words: str, batch: int) -> None:
+    """The place is the same for every batch size."""
+    (tmp_path / "broken.py").write_text(BROKEN.format(fault=fault))
+    with pytest.raises(ShrivenError) as caught:
+        backtest(proof_market, tmp_path / "run", f"{tmp_path / 'broken.py'}:Broken", batch=batch)
+    assert words in caught.value.text
+    if "OrderRequest" not in words:
+        assert "at md.depth offset 9" in caught.value.text, caught.value.text
