@@ -48,14 +48,14 @@ services:
 	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql prometheus prometheus-alertmanager) > /dev/null 2>&1 \
 	    || echo "services: not everything could be installed; tests that need it are skipped"; fi
 
-# Two processes, each with the tests of whole files: TEST_PROCESSES=1 runs them one after the other.
+# Two processes, each with the tests of whole files: TEST_PROCESSES=1 runs them one after the other. MORE: more options for pytest.
 TEST_PROCESSES ?= 2
 
 test: setup
-	$(VENV)/bin/python -m pytest tests -m "not broker or smoke" -n $(TEST_PROCESSES) --dist loadfile --durations=10
+	$(VENV)/bin/python -m pytest tests -m "not broker or smoke" -n $(TEST_PROCESSES) --dist loadfile --durations=10 $(MORE)
 
 test-broker: setup
-	$(VENV)/bin/python -m pytest tests -m "broker" -n $(TEST_PROCESSES) --dist loadfile --durations=10
+	$(VENV)/bin/python -m pytest tests -m "broker" -n $(TEST_PROCESSES) --dist loadfile --durations=10 $(MORE)
 
 simulate: setup
 	$(VENV)/bin/python -m tests.simulation --schedules $(or $(N),10000) --processes 2
