@@ -113,6 +113,7 @@ class Codec:
             self.dtype = self._compiled.DTYPE
         self._shape = shape
         self._reader = msgspec.msgpack.Decoder(list[self.record])  # type: ignore[name-defined]
+        self._is_plain = self.dtype is not None and self._has_plain_fields()
 
     def __repr__(self) -> str:
         return f"Codec({self.name}, {self.fingerprint.hex()[:16]})"
@@ -239,6 +240,20 @@ class Codec:
         buffer = np.empty(5 + count * compiled.PACKED_BYTES + 8, np.uint8)
         end = compiled.rows_to_msgpack(rows, 0, count, buffer, 5)
         return self._unpacked(buffer, end, rows, levels)
+
+    def row_to_record(self, rows: Array, place: int) -> Any:
+        """Struct of one row. Raises NoRows, WrongUse if the row is not there."""
+        if self._is_plain:
+            return self.record(*rows[place].item())
+        return self.rows_to_records(rows, place, 1)[0]
+
+    def _has_plain_fields(self) -> bool:
+        """True if a row's values are the record's fields, one by one: integers and floats."""
+        fields = msgspec.structs.fields(self.record)
+        if self.dtype.names != tuple(field.name for field in fields):
+            return False
+        kinds = {int: "iu", float: "f"}
+        return all(self.dtype[field.name].kind in kinds.get(field.type, "") for field in fields)
 
     def _few_records(self, rows: Array, count: int) -> list[Any]:
         """Structs of a few rows through a buffer that is kept: what one event costs matters more than what a thousand do."""

@@ -25,7 +25,7 @@ from schemas import records
 from schemas.catalogue import topic as topic_of
 from schemas.errors import ShrivenError
 from streams.runtime.context import EARLY_ORDINAL, StageContext
-from streams.runtime.deliveries import Deliveries
+from streams.runtime.deliveries import FEW, Deliveries
 from streams.runtime.early import EarlyLedgers
 from streams.runtime.emitted import Emitted
 from streams.runtime.failures import BadEmission, StageFailed, failure
@@ -242,6 +242,13 @@ class Engine:
         position = self._piece.count if self.ended else context.sequence - self._base - 1
         return _where(self._piece, self._feeds, position)
 
+    def _is_timer_due(self) -> bool:
+        """Whether a ledger's timer may be due in the slice."""
+        for _, ledger in self._with_timer:  # noqa: SIM110 (a generator costs more than this)
+            if ledger.state.timer <= self._last_clock:
+                return True
+        return False
+
     def _next_timer(self) -> tuple[int, int, int, Any]:
         """The earliest ledger timer in the slice: (step, clock, rank, ledger); step NO_STEP if none is due in it."""
         deadline, rank, ledger = NEVER, 0, None
@@ -257,10 +264,17 @@ class Engine:
 
     def _drive(self, ahead: LoopRunner | Handed | None) -> None:
         """Hand everything over, a window of events at a time."""
-        if not (ahead is not None and ahead.event_count) and not self._venue_status[ACTIVE] and self._next_timer()[0] == NO_STEP:
+        if not (ahead is not None and ahead.event_count) and not self._venue_status[ACTIVE] and not self._is_timer_due():
             self._skip_ahead()  # nothing here is for a ledger
             return
+        done = 0
+        if ahead is not None and ahead.event_count <= FEW and not self._venue_status[ACTIVE]:
+            done, is_quiet = self._deliver_few(ahead)
+            if is_quiet and done == ahead.event_count:
+                self._skip_ahead()
+                return
         self._deliveries.begin(self._feeds, self._base, self._piece.count, ahead)
+        self._deliveries.done = done
         riding, last = self._riding, False
         may_ride = riding is not None and ahead is not None and riding.begin(ahead, self._piece.count)
         while not last:
@@ -268,17 +282,17 @@ class Engine:
             rides = may_ride and riding is not None and riding.lay_out(self._deliveries)
             if riding is not None and not rides:
                 riding.take_back(self.context)
-            self._drive_window(last, riding if rides else None)
+            self._drive_window(last, riding if rides else None, done)
         if riding is not None:
             riding.take_back(self.context)
 
-    def _drive_window(self, last: bool, riding: Riding | None) -> None:
-        """Hand the window's events, ledger timers and reports over in order; after the last window, what is due before the slice's end."""
+    def _drive_window(self, last: bool, riding: Riding | None, position: int) -> None:
+        """Hand the window's events from ``position`` on, ledger timers and reports over in order; after the last window, what is due till the end."""
         context, pending, drain, base, length = self.context, self.context.pending, self._drain, self._base, self._length
         deliveries, by_number, runs_by_number = self._deliveries, self._by_number, self._runs_by_number
         take_one = deliveries.take_one
         steps, clocks, topics = deliveries.steps, deliveries.clocks, deliveries.topics
-        total, position = len(steps), 0
+        total = len(steps)
         status, venue_rank = self._venue_status, self._venue_rank
         advance: Any = self.stepped.advance if self.stepped is not None else None
         delivered: Any = self.stepped.delivered if self.stepped is not None else None
@@ -419,6 +433,31 @@ class Engine:
         if pending:
             self._drain()
         return at
+
+    def _deliver_few(self, ahead: LoopRunner | Handed) -> tuple[int, bool]:
+        """Deliver a slice's few events while nothing else is to be done; returns how many, and False if the last had a consequence.
+
+        What one event costs on its way to an order is latency, so it has nothing of what makes thousands cheap.
+        """
+        if self.early.handlers or self._is_timer_due():
+            return 0, False
+        context, pending, base, records, by_number = self.context, self.context.pending, self._base, self._piece.count, self._by_number
+        record_of = self._deliveries.record_of
+        at, is_quiet = 0, True
+        for step, context.clock, number, row in ahead.events[: ahead.event_count].tolist():  # noqa: B020
+            context.sequence = base + min((step + 1) >> 1, records)
+            record = record_of(ahead, self._feeds, number, row)
+            at += 1
+            for handler in by_number[number]:
+                handler(record, context)
+                if pending:
+                    is_quiet = False
+                    self._place(step, context.clock)
+                    self._drain()
+            if not is_quiet or self._is_timer_due():
+                self._place(step, context.clock)
+                return at, False
+        return at, True
 
     def _deliver_at_once(self, position: int, timer_step: int, timer_clock: int, most: int) -> int:
         """Deliver at most so many events of one topic at once, the first by itself, up to the next timer; returns the next position."""
