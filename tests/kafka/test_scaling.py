@@ -123,7 +123,7 @@ def test_scaled_from_one_member_to_four_and_back_under_load_nothing_is_lost_and_
             found.append(moves.note(cause, everyone))
             return sum(found) >= count
 
-        wait_until(all_run, what=f"{count} shards moved by a {cause}")
+        wait_until(all_run, 120, f"{count} shards moved by a {cause}")
         before = moves.ends()
         wait_until(lambda: all(end > before[shard] + 4 for shard, end in moves.ends().items()), what=f"batches after a {cause}")
 
