@@ -38,7 +38,12 @@ INSTRUMENT = msgspec.structs.replace(
 
 
 def make_recording(folder: Path, updates: int = UPDATES, trades: int = TRADES, seed: int = SEED, gap_at: int = -1) -> Path:
-    """A seeded recording: a wandering book with far levels, a gap where asked, trades at the touch; ordered in time, ties included."""
+    """A seeded recording of one instrument: see :func:`make_market`."""
+    return write_recording(folder, [INSTRUMENT], *make_market(updates, trades, seed, gap_at))
+
+
+def make_market(updates: int, trades: int, seed: int, gap_at: int = -1) -> tuple[list[Trade], list[DepthUpdate]]:
+    """A wandering book with far levels, a gap where asked, trades at the touch; ordered in time, ties included."""
     draw = np.random.Generator(np.random.Philox(seed))
     middle = MIDDLE + 10 * np.cumsum(draw.integers(-3, 4, updates))
     times = START + np.cumsum(draw.integers(0, 3, updates)) * 50_000_000
@@ -80,7 +85,7 @@ def make_recording(folder: Path, updates: int = UPDATES, trades: int = TRADES, s
         price = int(middle[place]) - (10 if side == int(Side.SELL) else 0)
         moment = int(times[place]) + int(draw.integers(0, 2)) * 10_000_000
         prints.append(Trade(1, moment, moment + 900_000, 500 + number, 1, price, int(draw.integers(1, 2_000)), side, 0))
-    return write_recording(folder, [INSTRUMENT], prints, depth)
+    return prints, depth
 
 
 def write_recording(folder: Path, instruments: list[Instrument], trades: list[Trade], depth: list[DepthUpdate], block: int = 1_000) -> Path:

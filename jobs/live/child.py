@@ -1,29 +1,28 @@
-"""The process of one shard: warms up, waits to be given the shard, runs its task until told to drain.
+"""The process of one shard, a fork of the warm one (``warm.py``): is given the shard, runs its task until told to drain.
 
-It is spoken to by lines of JSON. In: the deployment, perhaps ``{"follow": SHARD, "member": ID}``, then ``{"own": SHARD}``, then
-``{"drain": true}``; the end of its input means that its parent is gone, and so it ends at once. Out: ``warm``, ``following``, ``running``,
-``waiting``, ``drained`` or, of a standby, ``stopped``; ``failed``.
+It is spoken to by lines of JSON. In: perhaps ``{"follow": SHARD, "member": ID}``, then ``{"own": SHARD, "suspects": RUNS}``, then
+``{"drain": true}``; the end of its input means that its parent is gone, and so it ends at once. Out: ``following``, ``running``, ``waiting``,
+``drained`` or, of a standby, ``stopped``; ``failed``.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
+from jobs.live.blackbox import BlackBox
 from jobs.live.deployment import Deployment, maker, spec_of
-from jobs.live.rehearsal import rehearse
 from jobs.live.standby import Standby
 from jobs.live.telling import Telling
 from schemas.errors import ShrivenError
 from streams.log.kafka.admin import admin_of
 from streams.log.kafka.client import KafkaLog
+from streams.runtime.live.spec import Run
 from streams.runtime.live.task import LiveTask
 
 STEP_SECONDS = 0.05
@@ -46,6 +45,7 @@ class Orders:
         self.shard: int | None = None
         self.member = ""
         self.owns = False
+        self.suspects: list[Run] = []
         self.is_spoken_to = threading.Event()
         self.is_decided = threading.Event()
         self.is_draining = threading.Event()
@@ -58,6 +58,7 @@ class Orders:
                 self.shard, self.member = int(order["follow"]), order["member"]
             elif "own" in order:
                 self.shard, self.owns = int(order["own"]), True
+                self.suspects = [Run(*each) for each in order["suspects"]]
                 self.is_decided.set()
             elif "drain" in order:
                 self.is_draining.set()
@@ -66,12 +67,9 @@ class Orders:
         os._exit(ORPHANED)
 
 
-def run(deployment: Deployment) -> int:
-    """Warm up, follow if told to, own, run, drain; returns the exit code."""
+def run(deployment: Deployment, outputs: Sequence[str], box: BlackBox) -> int:
+    """Follow if told to, own, run, drain; returns the exit code."""
     orders = Orders()
-    outputs = deployment.outputs()
-    rehearse(deployment, outputs)
-    say("warm", pid=os.getpid())
     orders.is_spoken_to.wait()
     if orders.shard is None:
         say("drained", shard=-1)
@@ -79,7 +77,7 @@ def run(deployment: Deployment) -> int:
     shard = orders.shard
     telling = Telling(deployment, shard, say)
     try:
-        task = LiveTask(KafkaLog(deployment.cluster), spec_of(deployment, shard, outputs), maker(deployment), observer=telling)
+        task = LiveTask(KafkaLog(deployment.cluster), spec_of(deployment, shard, outputs), maker(deployment, box.note), observer=telling)
         standby = Standby(task, admin_of(deployment.cluster), orders.member, telling, say) if orders.member else None
         if standby is not None:
             telling.state("standby")
@@ -90,6 +88,7 @@ def run(deployment: Deployment) -> int:
                 return 0
         telling.state("recovering")
         began = time.monotonic()
+        task.care.suspect(orders.suspects)
         task.prepare()
         telling.state("running")
         if standby is not None:
@@ -107,30 +106,22 @@ def run(deployment: Deployment) -> int:
         telling.close()
 
 
-def main() -> int:
-    """Entry of the process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    deployment = msgspec.json.decode(sys.stdin.readline().encode(), type=Deployment)
+def main(deployment: Deployment, outputs: Sequence[str], box: BlackBox) -> int:
+    """What the process does; returns its exit code."""
     try:
-        return run(deployment)
+        return run(deployment, outputs, box)
     except ShrivenError as problem:
         say("failed", code=problem.code, text=problem.text)
         return problem.exit_code
     except Exception as problem:  # noqa: BLE001 - a defect of ours still ends in words, and the parent decides what follows
-        say("failed", code="defect", text=f"{type(problem).__name__}: {problem}", trace=_trace(problem))
+        say("failed", code="defect", text=f"{type(problem).__name__}: {problem}", trace=place_of(problem))
         return 1
 
 
-def _trace(problem: BaseException) -> str:
+def place_of(problem: BaseException) -> str:
+    """File and line that it was raised at."""
     trace, place = problem.__traceback__, ""
     while trace is not None:
         place = f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}"
         trace = trace.tb_next
     return place
-
-
-if __name__ == "__main__":
-    code = main()
-    sys.stdout.flush()
-    os._exit(code)  # what librdkafka's threads still wait for was decided by the commit

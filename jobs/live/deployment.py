@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from streams.runtime.execution import DEAD_LETTERS
 from streams.runtime.live.execution import LiveExecution
 from streams.runtime.live.feed import LiveFeed
 from streams.runtime.live.flood import FloodLimit
-from streams.runtime.live.spec import Bounds, TaskSpec, runtime_name
+from streams.runtime.live.spec import Bounds, Run, TaskSpec, runtime_name
 from streams.runtime.made_up import MADE_UP
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.task import JOURNAL
@@ -152,8 +152,8 @@ def quotes_canary(job: str, clock: str) -> bool:
     return JOBS[job] is not None and clock == "wall"
 
 
-def maker(deployment: Deployment) -> Any:
-    """``make(log, spec, start_offsets)`` of :class:`streams.runtime.live.task.LiveTask`."""
+def maker(deployment: Deployment, witness: Callable[[Sequence[Run]], None] | None = None) -> Any:
+    """``make(log, spec, start_offsets)`` of :class:`streams.runtime.live.task.LiveTask`; ``witness`` as LiveExecution has it."""
 
     def build(known: Sequence[Instrument]) -> Topology:
         if any(each.instrument == CANARY_ID for each in known):
@@ -168,7 +168,10 @@ def maker(deployment: Deployment) -> Any:
             for code, topic in enumerate(spec.inputs)
         ]
         journal_id = int(spec.facts["journal_id"])
-        return LiveExecution(build, spec.outputs, feeds, journal_id, spec.shard, spec.clock_jump_max, is_wall, spec.facts["topology"], spec.flood)
+        name, jump = spec.facts["topology"], spec.clock_jump_max
+        execution = LiveExecution(build, spec.outputs, feeds, journal_id, spec.shard, jump, is_wall, name, spec.flood)
+        execution.witness = witness
+        return execution
 
     return make
 

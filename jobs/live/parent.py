@@ -1,8 +1,7 @@
 """``sq run``: a member of a topology. It owns the shards that the group gives it, and keeps one process for each.
 
-1. a spare process is warmed (every kernel compiled or loaded) before the member joins, and another one once it is used: at once while shards may
-   still come, else some seconds after the last one runs, so that it does not compete with a recovery
-2. a shard that is assigned goes to a warm process, which takes over, recovers and runs
+1. a process is warmed (every kernel compiled or loaded) before the member joins
+2. a shard that is assigned goes to a fork of the warm process, which takes over, recovers and runs
 3. a shard that is revoked is drained before its next owner may have it; one that is lost is killed, for it may have another owner already
 4. a process that ends by itself is started again with back-off while the shard is owned; after too many ends in a row it is given up, loudly
 5. with ``--standby`` every shard that it does not own has a process that follows it, and that is the one promoted when the shard is assigned
@@ -12,18 +11,17 @@
 from __future__ import annotations
 
 import importlib.metadata
-import math
 import queue
 import signal
 import threading
 import time
 from typing import Any
 
-from jobs.live.children import Child
+from jobs.live.children import Child, Events, Warm
 from jobs.live.deployment import Deployment, facts_of
 from jobs.live.followers import DIVERGED, Followers
 from jobs.live.membership import Membership
-from jobs.live.restarts import CRASHES_MAX, FATAL, STEADY_SECONDS, Restarts
+from jobs.live.restarts import CRASHES_MAX, FATAL, Restarts, named
 from jobs.live.slot import Slot
 from jobs.telemetry.logs import Log, hide
 from jobs.telemetry.serving import prune, serve
@@ -32,7 +30,9 @@ from streams.log.kafka.cluster import home
 
 DRAIN_SECONDS = 10.0
 WARM_SECONDS = 600.0
-SPARE_AFTER_SECONDS = 5.0
+HANDOVER_SECONDS = 0.5
+"""From the group's word that a shard moves to its drain: meanwhile it goes on here. librdkafka joins a group once a second at most, so the round that
+gives the shard to its next owner begins this much later anyway, and an hour of it would lose nothing either: only a drained shard stands still."""
 FOLLOW_AFTER_SECONDS = 2.0
 """From joining to the first standbys: by then the group has said what this member owns."""
 
@@ -53,11 +53,9 @@ class Parent:
         self.log = Log({"topology": deployment.topology, "bootstrap": deployment.cluster.bootstrap}, on_error=process.error)
         self.server = serve(process.registry, job="member", home=home(), environment=deployment.cluster.environment)
         self.owned: dict[int, Child | None] = {}
-        self.spares: list[Child] = []
-        self._quiet_from = math.inf
         self.followers = Followers(deployment.shards, standby, self.log, self.metrics)
         self.restarts = Restarts()
-        self.events: queue.Queue[tuple[Child, dict[str, Any]]] = queue.Queue()
+        self.events: Events = queue.Queue()
         self.lock = threading.RLock()
         self.is_stopping = threading.Event()
 
@@ -71,10 +69,11 @@ class Parent:
             f"{self.deployment.shards} shards on {self.deployment.cluster.bootstrap}, publishing {', '.join(self.deployment.publish)}; "
             "preparing (kernels are compiled the first time, up to a minute)",
         )
-        self._spare()
+        self.warm = Warm(self.deployment, self.events)
         if not self._warmed():
             if not self.is_stopping.is_set():
-                self.log.error("not_prepared", f"the first process was not ready within {WARM_SECONDS:.0f} s", code="not_prepared")
+                self.log.error("not_prepared", f"the warm process ended, or was not ready within {WARM_SECONDS:.0f} s", code="not_prepared")
+            self.warm.end()
             return int(not self.is_stopping.is_set())
         membership = Membership(self.deployment.cluster, self.deployment.topology, slot.instance_id, self._assigned, self._revoked, self._lost)
         membership.join()
@@ -84,7 +83,6 @@ class Parent:
         while not self.is_stopping.is_set():
             self._pump(0.1)
             self._restart_due()
-            self._spare_due()
             if time.monotonic() - joined > FOLLOW_AFTER_SECONDS:
                 self._follow_missing(slot.instance_id)
             if membership.failure is not None:
@@ -107,7 +105,7 @@ class Parent:
     def _stop(self, membership: Membership) -> None:
         with self.lock:
             running = [*(child for child in self.owned.values() if child is not None), *self.followers.children.values()]
-            for child in [*running, *self.spares]:
+            for child in running:
                 child.drain()
         deadline = time.monotonic() + DRAIN_SECONDS
         for child in running:
@@ -115,61 +113,40 @@ class Parent:
         self._pump(0)
         membership.leave()
         with self.lock:
-            for child in [*running, *self.spares]:
-                if child.process.poll() is None:
-                    child.kill()
+            for child in running:
+                child.kill()
         self._pump(0)
+        self.warm.end()
 
     # children
 
-    def _spare(self) -> Child:
-        child = Child(self.deployment, self.events)
-        self.spares.append(child)
-        return child
-
     def _warmed(self) -> bool:
-        """Wait until the first spare is warm; False if it cannot be."""
+        """Wait until the warm process is; False if it cannot be."""
         deadline = time.monotonic() + WARM_SECONDS
-        while time.monotonic() < deadline and not self.is_stopping.is_set():
+        while time.monotonic() < deadline and not self.is_stopping.is_set() and not self.warm.is_gone.is_set():
             self._pump(0.1)
-            if not self.spares:
-                return False
-            if self.spares[0].is_warm:
+            if self.warm.is_warm:
                 return True
+        self._pump(0)
         return False
 
     def _give(self, shard: int) -> None:
-        """A process for the shard: the one that follows it, or a warm one if there is one."""
-        child = self.followers.promoted(shard) or self._take()
+        """A process for the shard: the one that follows it, or a new one."""
+        child = self.followers.promoted(shard) or self._child()
         self.owned[shard] = child
-        child.own(shard)
-        self._quiet_from = math.inf
-        self._keep_spare()
+        child.own(shard, self.restarts.suspects.get(shard, ()))
 
-    def _take(self) -> Child:
-        """A process without a shard."""
-        child = next((each for each in self.spares if each.is_warm), self.spares[0] if self.spares else None)
-        if child is None:
-            child = self._spare()
-        self.spares.remove(child)
-        return child
-
-    def _spare_due(self) -> None:
-        """A spare for a shard whose process ends by itself, once everything owned has run for a while."""
-        with self.lock:
-            if not self.spares and time.monotonic() >= self._quiet_from and all(child is not None for child in self.owned.values()):
-                self._spare()
-
-    def _keep_spare(self) -> None:
-        if not self.spares and len(self.owned) + len(self.followers.children) < self.deployment.shards:
-            self._spare()
+    def _child(self) -> Child:
+        """A process without a shard. If the warm one is gone, another is made: the fork waits for it to be warm."""
+        if self.warm.is_gone.is_set():
+            self.warm = Warm(self.deployment, self.events)
+        return Child(self.warm)
 
     def _follow_missing(self, member: str) -> None:
         """A standby for every shard that has none here and is not owned here."""
         with self.lock:
             for shard in self.followers.missing(self.owned, time.monotonic()):
-                self.followers.add(shard, self._take(), member)
-                self._keep_spare()
+                self.followers.add(shard, self._child(), member)
 
     def _pump(self, wait_seconds: float) -> None:
         """Hear what processes said."""
@@ -185,12 +162,16 @@ class Parent:
             except queue.Empty:
                 return
 
-    def _hear(self, child: Child, event: dict[str, Any]) -> None:
-        name, shard = event["event"], child.shard
-        if name == "warm":
-            child.is_warm = True
-        elif name == "running":
-            self._quiet_from = time.monotonic() + SPARE_AFTER_SECONDS
+    def _hear(self, child: Child | Warm, event: dict[str, Any]) -> None:
+        name = event["event"]
+        if isinstance(child, Warm):
+            if name == "failed":
+                self.log.error("failed", event["text"], code=event["code"], at=event.get("trace"))
+            elif name == "ended" and not self.is_stopping.is_set():
+                self.log.warning("warm_ended", f"the warm process ended by exit code {event['code']}; another one is made when a shard needs it")
+            return
+        shard = child.shard
+        if name == "running":
             how = "promoted from standby" if event["followed"] else "taken over"
             text = f"{how} after journal record {event['sequence']}, {event['batches_repeated']} batches executed again in {event['seconds']:g} s"
             self.log.info("running", text, shard=shard, sequence=event["sequence"], seconds=event["seconds"], followed=event["followed"])
@@ -207,33 +188,34 @@ class Parent:
 
     def _ended(self, child: Child, code: int) -> None:
         """A process ended: as told, or by itself."""
-        if child in self.spares:
-            self.spares.remove(child)
-            self._quiet_from = time.monotonic() + STEADY_SECONDS  # one that cannot be warmed is not tried in a loop
-            if not self.is_stopping.is_set() and child.failure:
-                return
         shard = child.shard
         if shard is None or child not in (self.owned.get(shard), self.followers.children.get(shard)):
             return
         cause = child.failure.get("code", f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}")
+        died_at = child.box.read() if not child.failure else []
         prune(home())  # what a killed child left behind would be taken for a process that hangs
-        self.metrics.ended(shard, "drained" if not code else "killed" if code < 0 else child.failure.get("code", "defect"))
+        self.metrics.ended(shard, "killed" if code < 0 or died_at else child.failure.get("code", "defect") if code else "drained")
         if self.is_stopping.is_set():
             return
         now = time.monotonic()
         if self.followers.ended(child, cause, now):
             return
         self.owned[shard] = None
-        pause = self.restarts.ended(shard, cause, now)
+        pause = self.restarts.ended(shard, cause, now, died_at)
+        at: dict[str, Any] = {"topic": died_at[0].topic, "partition": died_at[0].partition, "offset": died_at[0].first_offset} if died_at else {}
+        where = f" while it executed {named(died_at)}" if died_at else ""
         if pause is not None:
             self.metrics.restarted(shard)
-            self.log.warning("restarting", f"ended by {cause}; starting again in {pause:g} s", shard=shard)
+            self.log.warning("restarting", f"ended by {cause}{where}; starting again in {pause:g} s", shard=shard, **at)
         elif cause in FATAL:
             self._halted(shard, cause)
         else:
             self.metrics.quarantined(shard, True)
-            times = f"{CRASHES_MAX} ends within {STEADY_SECONDS:.0f} s"
-            self.log.error("quarantined", f"quarantined after {times}, the last by {cause}; look at its next input record", shard=shard, code=cause)
+            advice = "look at its next input record"
+            if len(died_at) == 1 and died_at[0].records == 1:
+                advice = f"if that record is to blame, 'sq skip {named(died_at)} --reason TEXT' leaves it out when this member is started again"
+            text = f"quarantined after {CRASHES_MAX} ends in a row, the last by {cause}{where}; {advice}"
+            self.log.error("quarantined", text, shard=shard, code=cause, **at)
 
     def _halted(self, shard: int, cause: str) -> None:
         self.metrics.halted(shard, True)
@@ -263,6 +245,8 @@ class Parent:
         self.metrics.rebalanced()
 
     def _revoked(self, shards: list[int]) -> None:
+        if any(self.owned.get(shard) is not None for shard in shards):
+            self.is_stopping.wait(HANDOVER_SECONDS)
         with self.lock:
             leaving = [child for shard in shards if (child := self.owned.pop(shard, None)) is not None]
             for child in leaving:

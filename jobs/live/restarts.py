@@ -1,6 +1,13 @@
-"""Whether and when a shard's process that ended by itself is started again: with back-off, until there were too many ends in a row."""
+"""Whether and when a shard's process that ended by itself is started again: with back-off, until there were too many ends in a row.
+
+Ends are in a row if they lie within ``STEADY_SECONDS``, or if each died at records that the one before died at, however long it took to get there.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+
+from streams.runtime.live.spec import Run
 
 BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 CRASHES_MAX = 5
@@ -25,16 +32,20 @@ class Restarts:
 
     Attributes:
         given_up: by shard, what its last process ended by.
+        suspects: by shard, the records that its last process died at.
     """
 
     def __init__(self) -> None:
         self.given_up: dict[int, str] = {}
+        self.suspects: dict[int, Sequence[Run]] = {}
         self._ends: dict[int, list[float]] = {}
         self._due_at: dict[int, float] = {}
 
-    def ended(self, shard: int, cause: str, now: float) -> float | None:
+    def ended(self, shard: int, cause: str, now: float, died_at: Sequence[Run] = ()) -> float | None:
         """A process ended: seconds until the next is started, None if the shard is given up."""
-        recent = [at for at in self._ends.get(shard, []) if now - at < STEADY_SECONDS] + [now]
+        is_same = _meet(self.suspects.get(shard, ()), died_at)
+        self.suspects[shard] = died_at
+        recent = [at for at in self._ends.get(shard, []) if is_same or now - at < STEADY_SECONDS] + [now]
         self._ends[shard] = recent
         if cause in FATAL or len(recent) >= CRASHES_MAX:
             self.given_up[shard] = cause
@@ -56,5 +67,19 @@ class Restarts:
 
     def forget(self, shard: int) -> None:
         """The shard begins anew."""
-        for each in (self.given_up, self._ends, self._due_at):
+        for each in (self.given_up, self.suspects, self._ends, self._due_at):
             each.pop(shard, None)  # type: ignore[attr-defined]
+
+
+def _meet(before: Sequence[Run], after: Sequence[Run]) -> bool:
+    """True if a record is in both."""
+    return any(
+        one[:2] == other[:2] and one.first_offset <= other.last_offset and other.first_offset <= one.last_offset for one in before for other in after
+    )
+
+
+def named(runs: Sequence[Run]) -> str:
+    """The records in words; one alone as ``sq skip`` takes it."""
+    return ", ".join(
+        f"{run.topic}/{run.partition}/{run.first_offset}" + (f" to {run.last_offset}" if run.records > 1 else "") for run in runs
+    )

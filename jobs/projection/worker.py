@@ -72,6 +72,9 @@ class ProjectionApp(faust.App):
         transport.positions = self.sink.positions
         return transport
 
+    def _create_directories(self) -> None:
+        """None: nothing here is stored on disk, and Faust would leave empty folders wherever it is started."""
+
 
 class Worker:
     """A running projection. ``failure``: what ended it, None while it runs and after a clean stop."""

@@ -68,8 +68,9 @@ class EdgeTopics:
             writer.abort()
 
     def read(self, topic: str) -> list[Fetched]:
-        """Every committed record."""
-        return [each for chunk in committed(self.log, "test", [self.cluster.name(topic)]) for each in chunk]
+        """Every committed record, partition by partition: a reader of several is given them in any order."""
+        found = [each for chunk in committed(self.log, "test", [self.cluster.name(topic)]) for each in chunk]
+        return sorted(found, key=lambda each: (each.partition, each.offset))
 
     def environment(self, **more: str) -> dict[str, str]:
         """Variables with which a command finds this cluster and environment."""

@@ -162,6 +162,7 @@ def letters_of(topics: EdgeTopics, log: Any = None) -> DeadLetters:
     return DeadLetters(log or topics.log, topics.cluster.name, "pipeline", FramedDecoder(None), topics.ids.__getitem__)
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 def test_many_who_redrive_at_once_redrive_each_letter_once(topics: EdgeTopics) -> None:
     """Fencing lets one through at a time; whoever is fenced says so and can go on."""
     clean = [topics.framed("ref.instruments", instrument(number)) for number in range(1, 41)]

@@ -44,14 +44,20 @@ class Workers:
         self.topics, self.database, self.folder = topics, database, folder
         self.schema = f"shrivenquant_{topics.cluster.environment.replace('-', '_')}"
         self.started: list[subprocess.Popen[bytes]] = []
+        self.place = folder / "started-here"
+        self.place.mkdir()
 
     def start(self) -> subprocess.Popen[bytes]:
         log = (self.folder / f"worker{len(self.started)}").open("wb")
         command = [sys.executable, "-m", "jobs.sq", "project", "run"]
-        environment = self.topics.environment(SQ_POSTGRES_URL=self.database)
-        self.started.append(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log))
+        environment = self.topics.environment(SQ_POSTGRES_URL=self.database, PYTHONPATH=str(ROOT))
+        self.started.append(subprocess.Popen(command, cwd=self.place, env=environment, stdout=log, stderr=log))
         log.close()
         return self.started[-1]
+
+    def left_behind(self) -> list[str]:
+        """What workers, killed or not, made in the folder that they were started in."""
+        return [path.name for path in self.place.rglob("*")]
 
     def said(self) -> str:
         return "\n".join(path.read_text() for path in sorted(self.folder.glob("worker*")))
@@ -155,6 +161,7 @@ def test_rows_of_a_worker_killed_again_and_again_are_those_of_the_topics(topics:
     workers.wait(lambda: workers.waiting() == 0, process)
     with workers.session() as session:
         assert twin_of(topics).differences(session) == []
+    assert workers.left_behind() == []
 
 
 def test_an_aborted_and_an_open_record_are_never_seen(topics: EdgeTopics, workers: Workers) -> None:
@@ -201,6 +208,7 @@ def test_what_cannot_be_projected_ends_the_worker_in_one_line(topics: EdgeTopics
     said = workers.said()
     assert re.search(r"^sq: fills/0/0: the value does not begin with the registry framing", said, re.MULTILINE) and "Traceback" not in said
     assert workers.count("fills") == 0
+    assert workers.left_behind() == []
 
 
 def test_missing_topics_databases_and_lost_beginnings_are_named(cluster: Cluster, topics: EdgeTopics, workers: Workers) -> None:

@@ -6,6 +6,7 @@ Each scenario is a fact of Apache Kafka that the runner or its proof leans on; r
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -130,6 +131,23 @@ def a_former_owner_is_fenced_and_what_it_left_open_aborted(bench: Bench) -> None
         old.commit()
     write(new, topic, [b"new"])
     assert [value for _, value in values_between(new_log, (topic, 0))] == [b"old", b"new"]
+
+
+def a_former_owner_is_told_by_whatever_it_calls_next(bench: Bench) -> None:
+    """Not only by a commit: a client learns of it as its records come back, and what it is asked for then must not fail by another name."""
+    topic, name = bench.topic(), bench.transactional_id()
+    old = ready(bench.log(), name)
+    old.begin()
+    old.produce(topic, 0, [b"orphan"])
+    _sent(bench, (topic, 0), 1)
+    ready(bench.log(), name)
+    with pytest.raises(Fenced):
+        for _ in range(TRIES):
+            old.produce(topic, 0, [b"zombie"])
+            time.sleep(0.02)
+    old.abort()
+    with pytest.raises(Fenced):
+        write(old, topic, [b"zombie"])
 
 
 def a_former_owner_that_was_idle_is_fenced_at_its_next_transaction(bench: Bench) -> None:
@@ -271,6 +289,7 @@ SCENARIOS: tuple[Callable[[Bench], None], ...] = (
     aborted_records_are_never_given,
     an_open_transaction_holds_every_reader_back,
     a_former_owner_is_fenced_and_what_it_left_open_aborted,
+    a_former_owner_is_told_by_whatever_it_calls_next,
     a_former_owner_that_was_idle_is_fenced_at_its_next_transaction,
     transactional_ids_fence_only_their_own,
     a_commit_names_the_last_offset_per_partition,

@@ -91,12 +91,9 @@ def test_a_promoted_standby_executes_only_what_it_had_not_followed() -> None:
     assert judged(stage) == []
 
 
-def test_a_standby_that_diverged_names_the_record_and_is_never_promoted() -> None:
-    stage = Stage()
-    owner = owner_of(stage, records=5)
-    standby = stage.task()
-    _follow(standby)
-    execute = standby.execution._execute  # type: ignore[attr-defined]
+def _break(execution: Any) -> Any:
+    """From here on it is not what its owner is: another library, a broken machine."""
+    execute = execution._execute
 
     def broken(order: Any, clock: Any) -> Any:
         batch = execute(order, clock)
@@ -105,7 +102,60 @@ def test_a_standby_that_diverged_names_the_record_and_is_never_promoted() -> Non
             batch.outputs[place] = Output(output.topic, body, output.count, hashlib.sha256(body).digest())
         return batch
 
-    standby.execution._execute = broken  # type: ignore[attr-defined]
+    execution._execute = broken
+    return execution
+
+
+def _broken(stage: Stage) -> LiveTask:
+    """A new process on a host that does not execute what its owner does."""
+    task = stage.task()
+    make = task.make
+    task.make = lambda *arguments: _break(make(*arguments))
+    return task
+
+
+def test_a_diverged_standby_that_is_restarted_finds_the_divergence_again_at_the_same_record() -> None:
+    """What the process before it found is kept nowhere: the journal has it, and says it again to whoever executes it."""
+    stage = Stage()
+    owner_of(stage, records=5)
+    found = []
+    for _ in range(2):
+        with pytest.raises(Diverged) as problem:
+            _follow(_broken(stage))
+        found.append(problem.value.text)
+    assert found[0] == found[1]
+
+
+def test_behind_a_snapshot_a_restarted_standby_is_its_owners_equal_until_it_differs_again() -> None:
+    """A snapshot is the owner's state, proven by the journal: what went wrong before it is in nothing that is executed after it."""
+    stage = Stage()
+    owner = owner_of(stage, records=5)
+    with pytest.raises(Diverged):
+        _follow(_broken(stage))
+    owner.drain()
+    owner = stage.task(records=5)
+    owner.prepare()
+    again = _broken(stage)
+    _follow(again)
+    assert again.recovery.snapshot is not None
+    assert again.execution.stage_states() == owner.execution.stage_states()
+    stage.feed(6)
+    _run(owner)
+    with pytest.raises(Diverged):
+        _follow(again)
+    before = _written(stage)
+    with pytest.raises(Diverged):
+        again.prepare()
+    assert _written(stage) == before, "it is not promoted"
+    assert judged(stage) == []
+
+
+def test_a_standby_that_diverged_names_the_record_and_is_never_promoted() -> None:
+    stage = Stage()
+    owner = owner_of(stage, records=5)
+    standby = stage.task()
+    _follow(standby)
+    _break(standby.execution)
     stage.feed(6)
     _run(owner)
     with pytest.raises(Diverged, match=rf"batch {owner.sequence - 1} of pipeline.journal/0.*md.quotes .*md.quotes offset \d+: \w+ .* on the log"):

@@ -11,6 +11,7 @@ import pytest
 
 from streams.log.kafka.transport import Fenced, OffsetOutOfRange, OutcomeUnknown, TopicChanged
 from streams.runtime.journal import CLOSE, decode_entry
+from streams.runtime.live.spec import Run
 from streams.runtime.live.task import JournalClosed
 from tests.simulation.checker import check_world
 from tests.simulation.clock import MILLISECOND, SECOND
@@ -189,4 +190,22 @@ def test_a_drained_task_leaves_a_snapshot_at_the_journals_exact_end() -> None:
     assert "batch repeated" not in repeated
     assert again.execution.stage_states() == task.execution.stage_states()
     assert {key: offset for (_, key), offset in stage.broker.group_offsets.items()} == {**dict.fromkeys(stage.subject.inputs, 0), ("md.trades", 0): 7}
+    assert judged(stage) == []
+
+
+def test_records_that_killed_a_process_are_executed_in_small_pieces_and_the_rest_is_not() -> None:
+    """F18: whoever dies once more among them has named fewer of them. What is written does not depend on it."""
+    stage = Stage()
+    task = stage.task(records=1_000)
+    task.prepare()
+    stage.feed(10)
+    assert task.step(0.1) == 10
+    stage.feed(300)
+    task.care.suspect([Run("md.trades", 0, 20, 147, 128)])
+    batches = []
+    while count := task.step(0.1):
+        batches.append(count)
+    assert set(batches[:-1]) == {2}, "128 records in pieces of a sixty-fourth"
+    assert sum(batches[:-1]) in (138, 139), "up to the last suspect"
+    assert sum(batches) == 300
     assert judged(stage) == []

@@ -18,6 +18,7 @@ from streams.log.kafka.outbox import COMMIT_SECONDS, Outbox
 from streams.log.kafka.retrying import TIMEOUT_SECONDS, retry
 from streams.log.kafka.transport import Fenced, OutcomeUnknown, Partition, TransportFailed
 
+ABORT_SECONDS = 2.0
 FENCED = frozenset(
     (
         KafkaError._FENCED,
@@ -67,6 +68,7 @@ class KafkaWriter:
             self._outbox.send(topic, partition, values, keys)
         except KafkaException as problem:
             self._raise_fatal(problem, f"writing to {topic}")
+            self._raise_cause(f"writing to {topic}")
             raise TransportFailed(f"{topic}/{partition} takes no record: {problem.args[0].str()}; the batch is aborted and made again") from problem
 
     def commit(self) -> Mapping[Partition, int]:
@@ -81,6 +83,7 @@ class KafkaWriter:
                 self._raise_fatal(problem, "committing")
                 self._outbox.check_size()
                 if error.txn_requires_abort():
+                    self._raise_cause("committing")
                     reason = self._outbox.failed or error
                     what = f"{reason.str()} ({reason.name()})"
                     raise TransportFailed(f"{self.transactional_id}: the transaction cannot be committed: {what}") from problem
@@ -100,13 +103,24 @@ class KafkaWriter:
             return
         self._is_open = False
         try:
-            self._producer.abort_transaction(2.0)
+            self._producer.abort_transaction(ABORT_SECONDS)
         except KafkaException:
             return  # the next owner's init aborts it
 
     def close(self) -> None:
         """See :class:`streams.log.kafka.transport.Writer`."""
         self._producer.purge()
+
+    def _raise_cause(self, doing: str) -> None:
+        """Raise what a transaction that failed was failed by, if that is for good.
+
+        The call that meets it is told of an erroneous state alone; the abort, which is due anyway, is told why.
+        """
+        self._is_open = False
+        try:
+            self._producer.abort_transaction(ABORT_SECONDS)
+        except KafkaException as cause:
+            self._raise_fatal(cause, doing)
 
     def _raise_fatal(self, problem: KafkaException, doing: str) -> None:
         error = problem.args[0]

@@ -20,6 +20,7 @@ from streams.runtime.execution import INSTRUMENTS_LIMIT, Batch, Execution, Judge
 from streams.runtime.live.feed import LiveFeed
 from streams.runtime.live.flood import FloodGuard, FloodLimit, flood_of
 from streams.runtime.live.merge import CLOCK, LiveMerger
+from streams.runtime.live.spec import Run
 from streams.runtime.merge import ELEMENT, Slice
 from streams.runtime.skip import skip_of
 from streams.runtime.states import restore, stage_states, state_digests
@@ -29,6 +30,10 @@ Array = np.ndarray[Any, Any]
 REFERENCE, CONTROL = "ref.instruments", "control"
 SKIP = int(ControlKind.SKIP)
 NO_ELEMENTS = np.zeros(0, ELEMENT)
+
+
+def _unseen(_: Sequence[Run]) -> None:
+    return None
 
 
 class NotStarted(ShrivenError):
@@ -49,6 +54,9 @@ class LiveExecution(Execution):
         clock_jump_max: ns, see Judge.
         is_wall: the clock is handed in.
         flood: most dead letters, see streams.runtime.live.flood.
+
+    Attributes:
+        witness: told of the records that are executed next, and with none of them that it is done.
     """
 
     def __init__(
@@ -77,6 +85,7 @@ class LiveExecution(Execution):
         self.merger = self._merger = LiveMerger(feeds, is_wall)
         self.is_started = False
         self.awaited: LiveFeed | None = None
+        self.witness: Callable[[Sequence[Run]], None] | None = None
         self.known: list[Any] = []
         self._piece = Slice(1 << 12)
         self._dead_letters = codec("DeadLetter")
@@ -172,9 +181,15 @@ class LiveExecution(Execution):
         """Execute the slice; what it says is to be left out is left out of every later batch."""
         feed = self._control
         before = feed.first if feed is not None else 0
+        runs = []
         for each, guard in zip(self.live, self._guards, strict=True):
-            guard.note(each, self._consumed_of(each))
+            guard.note(each, count := self._consumed_of(each))
+            if count:
+                runs.append(Run(each.topic, each.partition[1], each.offset_at(each.first), each.offset_at(each.first + count - 1), count))
+        witness = self.witness or _unseen
+        witness(runs)
         batch = self._execute()
+        witness(())
         if feed is not None:
             for record in feed.records[before : feed.first]:
                 self._leave_out(record)

@@ -165,13 +165,13 @@ class LiveFeed(Feed):
         return len(chunk.offsets)
 
     def fill_to(self, end: int) -> None:
-        """Take everything before this offset, an end that was asked of the log.
+        """Take everything before this offset, an end that was asked of the log, or as much as there is room for.
 
         Raises:
             BadData: it does not come.
         """
         tries = 0
-        while self.source.position(self.partition) < end:
+        while self.source.position(self.partition) < end and self.waiting < BUFFERED_RECORDS:
             tries = 0 if self.fill(0.1) else tries + 1
             if tries > REFILL_SECONDS / 0.1:
                 raise BadData(f"{self.topic} ends at offset {end} and nothing comes after {self.source.position(self.partition)}; check the broker")

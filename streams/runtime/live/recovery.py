@@ -244,8 +244,15 @@ class Recovery:
                 facts = {"old": {"code": self._before.get("code")}, "new": new, "migration": "from the drain snapshot"}
                 sequence = task.sequence + 1
                 task._commit(JournalEntry(sequence=sequence, kind=UPGRADE, input_sequence=task.execution.consumed, facts=facts), [])
+            self._hear_operators()
         task.observer.recovered(self._batches, self._records, task.sequence, task.monotonic() - self._started)
         self.close()
+
+    def _hear_operators(self) -> None:
+        """What control and reference data hold by now is there before the first batch: a record left out while nothing ran is not executed again."""
+        for feed in self.task.execution.live:
+            if not feed.is_market_data:
+                feed.fill_to(self._tail().end(feed.partition))
 
     def take_over(self) -> None:
         """A take-over begins: what follows is counted and timed anew."""

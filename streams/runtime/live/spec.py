@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -19,6 +19,16 @@ RUNTIME = "pipeline."
 
 STANDBY = ".standby."
 """Between a task's group and a member's instance id: the group of that member's standby."""
+
+
+class Run(NamedTuple):
+    """Input records of one batch and one partition; ``topic`` as the catalogue has it."""
+
+    topic: str
+    partition: int
+    first_offset: int
+    last_offset: int
+    records: int
 
 
 class NoTopology(WrongUse):

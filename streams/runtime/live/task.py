@@ -37,6 +37,7 @@ from streams.log.kafka.transport import Log, Partition, Reader, Writer
 from streams.runtime.execution import Batch
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, JournalEntry, OutputEntry
 from streams.runtime.live.arrival import Arrival
+from streams.runtime.live.care import Care
 from streams.runtime.live.execution import LiveExecution
 from streams.runtime.live.flood import DeadLetterFlood
 from streams.runtime.live.recovery import Recovery
@@ -97,6 +98,7 @@ class LiveTask:
         self.journal_offset = -1
         self.genesis: dict[str, Any] = {}
         self.is_closed = False
+        self.care = Care()
         self._arrival = Arrival(spec.bounds, monotonic)
         self._wanted = SLOWEST_START
         self._commit_seconds = 0.0
@@ -168,7 +170,8 @@ class LiveTask:
         try:
             self._arrival.take(self.execution, wait_seconds)
             self.on_step("arrived")
-            batch = self._next() if self._arrival.is_due(self.execution, self.monotonic() - self._last_batch, self._wanted) else None
+            bound = self.care.bound(self.execution, self._wanted)
+            batch = self._next(bound) if self._arrival.is_due(self.execution, self.monotonic() - self._last_batch, bound) else None
             if batch is not None:
                 self.on_step("executed")
                 self._write(batch)
@@ -187,7 +190,7 @@ class LiveTask:
         for writer in getattr(self, "writers", ()):
             writer.abort()
 
-    def _next(self) -> Batch | None:
+    def _next(self, bound: int) -> Batch | None:
         """The next batch in the live order; waits, for a bounded time, for a partition that is known to hold what comes next."""
         execution, spec = self.execution, self.spec
         if not execution.is_started and not self._can_start():
@@ -204,7 +207,7 @@ class LiveTask:
             due = spec.state_digest_records - execution.consumed % spec.state_digest_records
             started = self.monotonic()
             self.on_step("taking")
-            batch = execution.next_live(min(self._wanted, spec.bounds.records, due), clock)
+            batch = execution.next_live(min(bound, spec.bounds.records, due), clock)
             if batch is not None:
                 self._work_seconds = self.monotonic() - started
                 self._adapt(sum(item.count for item in batch.inputs))

@@ -140,10 +140,9 @@ class Running:
             time.sleep(0.1)
 
     def owner(self) -> int:
-        """Process id of the shard's process: the busiest child."""
-        children = [child for path in Path(f"/proc/{self.process.pid}/task").glob("*/children") for child in path.read_text().split()]
-        found = {int(child): _ticks(int(child)) for child in children if "jobs.live.child" in Path(f"/proc/{child}/cmdline").read_text()}
-        return max(found, key=lambda child: found[child])
+        """Process id of the shard's process: the busiest fork of the warm one."""
+        warm = [child for child in _children(self.process.pid) if "jobs.live.warm" in Path(f"/proc/{child}/cmdline").read_text()]
+        return max((fork for each in warm for fork in _children(each)), key=_ticks)
 
     def stop(self) -> None:
         """Drain, as Ctrl-C does; kill if that does not end it."""
@@ -161,6 +160,10 @@ class Running:
         """SIGKILL the process and its children."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+
+
+def _children(process: int) -> list[int]:
+    return [int(child) for path in Path(f"/proc/{process}/task").glob("*/children") for child in path.read_text().split()]
 
 
 def _ticks(process: int) -> int:
