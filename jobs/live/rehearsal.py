@@ -103,6 +103,8 @@ def rehearse(deployment: Deployment, outputs: Sequence[str]) -> None:
                 split(output.body, output.count, topic_of(output.topic).record)
             decode_entry(JournalEntry(sequence=1, kind=BATCH, elements=batch.elements, inputs=batch.inputs).encode())
         execution.stage_states()
+        if execution.engine.stepped is not None:
+            execution.engine.stepped.compile_express()
     except StageFailed:
         return  # a user's strategy may refuse a made-up market; the real one it meets halts it loudly
 

@@ -10,20 +10,13 @@ Before each call the loop checks that every output has room for all that the cal
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import os
-import sys
 from collections.abc import Sequence
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from schemas.catalogue import topic as topic_of
-from schemas.kernel import cache_root
 from schemas.shapes import snake
 
 DONE, ROOM, DELIVERED, FAULT = 0, 1, 2, 3
@@ -72,7 +65,6 @@ class LoopText:
         numbers: topic -> number, for topics whose rows ledgers consume (stamped as events).
         delivered: topics whose rows end the call at once (the venue's reports).
         has_books: whether a set of books is part of the context.
-        express: writes an entry more, ``express``; None: there is none.
     """
 
     def __init__(
@@ -82,9 +74,7 @@ class LoopText:
         numbers: dict[str, int],
         delivered: Sequence[str],
         has_books: bool,
-        express: Any = None,
     ) -> None:
-        self.express = express
         self.stages = list(stages)
         self.feeds = list(feeds)
         self.numbers = numbers
@@ -135,8 +125,28 @@ class LoopText:
         self._body()
         for topic in self.commands:
             self._command(places, dimensions, topic)
-        if self.express is not None:
-            self._express(places, dimensions)
+        return "\n".join(self.lines) + "\n"
+
+    def write_entry(self, places: dict[str, int], dimensions: dict[str, int], dtypes: dict[str, np.dtype[Any]], loop: str, express: Any) -> str:
+        """The text of a module of its own with the entry ``express``, which does runs of events without the ledgers.
+
+        Apart from the loop, whose module ``loop`` is, for many topologies have none and need not compile another loop for that.
+        """
+        self.lines = []
+        self._header(dtypes)
+        self._put(0, f"from {loop} import run")
+        for line in express.header:
+            self._put(0, line)
+        self._put(0, "@borrowing_kernel")
+        self._put(0, "def express(packed):")
+        self._arrays(places, dimensions)
+        numbers: dict[str, int | str] = {
+            "ACTIVE": ACTIVE, "LIMIT": LIMIT, "LIMIT_CLOCK": LIMIT_CLOCK, "OUTCOME": OUTCOME, "CURSOR": CURSOR, "PRESENT": PRESENT,
+            "DELIVERED_COUNT": DELIVERED_COUNT, "DONE": DONE, "DELIVERED": DELIVERED, "FAULT": FAULT, "NEVER": NEVER,
+        }  # fmt: skip
+        most = self.rows_needed()[0][self.delivered[0]]
+        names = {"venue": self.stages[0].name, "reports_most": most, "books": "books, " if self.has_books else "", "faults": self._faults()}
+        express.write(self._put, numbers | names)
         return "\n".join(self.lines) + "\n"
 
     def _put(self, depth: int, line: str) -> None:
@@ -158,8 +168,6 @@ class LoopText:
             put(0, "from schemas.msgpack import write_rows")
             for topic in self.delivered:
                 put(0, f"{_identifier(topic)}_size = {dtypes[f'rows_{_identifier(topic)}'].itemsize}")
-        for line in self.express.header if self.express is not None else ():
-            put(0, line)
         for stage in self.stages:
             put(0, f"import {stage.module.__name__} as {stage.name}_module")
             put(0, f"{stage.name}_State = {stage.name}_module.State")
@@ -212,19 +220,6 @@ class LoopText:
             put(1, f"{stage.name}.clock[0] = present")
             put(1, f"{stage.name}_{handler_name(topic)}({stage.name}, {books}command_{_identifier(topic)}[0], {stage.name}_out)")
         self._status()
-
-    def _express(self, places: dict[str, int], dimensions: dict[str, int]) -> None:
-        """An entry that does a run of events without the ledgers."""
-        self._put(0, "@borrowing_kernel")
-        self._put(0, "def express(packed):")
-        self._arrays(places, dimensions)
-        numbers: dict[str, int | str] = {
-            "ACTIVE": ACTIVE, "LIMIT": LIMIT, "LIMIT_CLOCK": LIMIT_CLOCK, "OUTCOME": OUTCOME, "CURSOR": CURSOR, "PRESENT": PRESENT,
-            "DELIVERED_COUNT": DELIVERED_COUNT, "DONE": DONE, "DELIVERED": DELIVERED, "FAULT": FAULT, "NEVER": NEVER,
-        }  # fmt: skip
-        most = self.rows_needed()[0][self.delivered[0]]
-        names = {"venue": self.stages[0].name, "reports_most": most, "books": "books, " if self.has_books else "", "faults": self._faults()}
-        self.express.write(self._put, numbers | names)
 
     def _status(self) -> None:
         """Tell the owner whether anything is under way, and whether a stage is at fault."""
@@ -376,25 +371,3 @@ class LoopText:
         put(1, f"control[{EVENT_COUNT}] = event_count")
         put(1, f"control[{OUTCOME}] = outcome")
         self._status()
-
-
-def load_module(text: str, salt: bytes = b"") -> ModuleType:
-    """Import the text as a module that lives in the kernel cache under a name holding its hash (and ``salt``: a user file's digest)."""
-    digest = hashlib.sha256(salt + text.encode()).hexdigest()[:24]
-    name = f"sq_loop_{digest}"
-    if name in sys.modules:
-        return sys.modules[name]
-    folder = cache_root() / "loops"
-    folder.mkdir(parents=True, exist_ok=True)
-    path: Path = folder / f"{name}.py"
-    if not path.exists() or path.read_text() != text:
-        draft = folder / f"{name}.{os.getpid()}"
-        draft.write_text(text)
-        os.replace(draft, path)
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"cannot import the generated loop {path}")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module

@@ -16,6 +16,7 @@ from schemas.codec import NO_LEVELS, codec
 from schemas.errors import CapacityExceeded, WrongUse
 from schemas.shapes import snake
 from streams.runtime.feed import Feed
+from streams.runtime.generated import load_module
 from streams.runtime.handed import Handed
 from streams.runtime.loop import (
     CONTROL_LENGTH,
@@ -35,7 +36,6 @@ from streams.runtime.loop import (
     KernelStage,
     LoopText,
     handler_name,
-    load_module,
 )
 from streams.runtime.merge import Slice
 from streams.runtime.pointers import Context
@@ -70,7 +70,7 @@ class LoopRunner:
         delivered: topics whose rows end a call at once.
         books: the stages' books, or None.
         salt: digest of code the loop's text does not name (a user's file).
-        express: what does runs of events without the ledgers, in an entry of this loop; None: nothing.
+        express: what does runs of events without the ledgers, in an entry beside this loop; None: nothing.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class LoopRunner:
         self.context = Context()
         self.control = np.zeros(CONTROL_LENGTH, np.int64)
         self.events = np.zeros(ROWS_AT_START, EVENT)
-        text = LoopText(self.stages, feeds, numbers, delivered, books is not None, express)
+        text = LoopText(self.stages, feeds, numbers, delivered, books is not None)
         self._needs, self._events_needed = text.rows_needed()
         self.codes = [code for code, topic in enumerate(feeds) if text.consumers(topic)]
         self.used_feeds = [topic for topic in feeds if text.consumers(topic)]
@@ -132,14 +132,16 @@ class LoopRunner:
             enter(f"count_{_name(topic)}", self.counts[topic])
         for topic in text.delivered:
             self._deliver_through(topic, enter)
+        module = load_module(text.write(self.context.places, self.context.dimensions, dtypes), salt)
+        self._run = module.run
+        self.commands = {topic: getattr(module, handler_name(topic)) for topic in text.commands}
+        self.express = None  # compiled when first called, or by compile_express: many runs never do
         if express is not None:
             enter("express_window", np.zeros(0, EVENT))
             for name, array in express.arrays.items():
                 enter(name, array)
-        module = load_module(text.write(self.context.places, self.context.dimensions, dtypes), salt)
-        self._run = module.run
-        self.commands = {topic: getattr(module, handler_name(topic)) for topic in text.commands}
-        self.express = module.express if express is not None else None  # compiled when first called: many runs never do
+            entry = text.write_entry(self.context.places, self.context.dimensions, dtypes, module.__name__, express)
+            self.express = load_module(entry, salt).express
         self.packed = self.context.packed
         self.status = self.control.data
         self._attached: Slice | None = None
@@ -163,6 +165,11 @@ class LoopRunner:
             where = [line.rstrip(":") for line in lines if line.startswith("File ") and "sq_loop_" not in line]
             names = ", ".join(stage.module.__name__ for stage in self.stages)
             raise BadKernel(f"the kernels of {names} do not compile: {' '.join([*what[:2], *where[:1]])}; correct the kernel") from problem
+
+    def compile_express(self) -> None:
+        """Compile the entry that does runs of events without the ledgers, if there is one."""
+        if self.express is not None:
+            self.express.compile(self._run.signatures[0])
 
     def refresh(self) -> None:
         """Say anew whether anything is under way: the stages' states were put in from outside."""
