@@ -12,13 +12,14 @@ import fastavro
 import pytest
 from scenario import backtest, configuration
 
-from jobs.commands.backtest import one_account
+from jobs.commands.backtest import one_account, partition_pulled
 from jobs.configuration import BadConfiguration, Configuration
 from jobs.reports import report_of
 from jobs.runs import Run
 from jobs.verification import verify_run
 from schemas.vocabulary import RiskCode
 from streams.log.local import LocalLog
+from streams.log.manifest import LOG_MANIFEST, write_manifest
 from streams.numeric import identity
 
 HERE = Path(__file__).parent
@@ -108,3 +109,17 @@ def test_a_backtest_takes_the_account_of_the_shard_it_is(accounts: list[int], sh
 def test_a_shard_without_an_account_is_refused() -> None:
     with pytest.raises(BadConfiguration, match="there is no shard 2: accounts names 2"):
         one_account(Configuration(strategy="ema-cross", accounts=[9, 8]), 2)
+
+
+PULLED = {"ref.instruments": {"partition": 0}, "md.trades": {"partition": 1}}
+
+
+@pytest.mark.parametrize(
+    ("manifest", "partition"),
+    [({"command": "pull", "sources": PULLED}, 1), ({"command": "import", "sources": [{"file": "a"}]}, None), ({"topics": {}}, None), (None, None)],
+    ids=["pulled", "imported", "made", "unfinished"],
+)
+def test_a_recording_that_was_pulled_says_of_which_shard_it_is(tmp_path: Path, manifest: dict[str, Any] | None, partition: int | None) -> None:
+    if manifest is not None:
+        write_manifest(tmp_path / LOG_MANIFEST, manifest)
+    assert partition_pulled(tmp_path) == partition
