@@ -16,6 +16,10 @@ from schemas.errors import WrongUse
 STAGES = ("aggregation", "toxicity", "sizing", "risk", "routing", "venue", "portfolio", "reporting")
 FEES = ("maker", "taker")
 LEGS = ("feed", "entry", "response")
+ACCOUNTS_MAX = 1 << 10
+"""Shards there can be: as many as built ids have bits for."""
+ACCOUNT_MAX = (1 << 31) - 1
+"""Account numbers are Avro ints; 0 is nobody."""
 
 
 class BadConfiguration(WrongUse):
@@ -25,7 +29,9 @@ class BadConfiguration(WrongUse):
 
 
 class Configuration(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A backtest. Times ns, rates 1e-8, cash decimal text.
+    """A backtest, or what each shard of a live topology computes. Times ns, rates 1e-8, cash decimal text, of each account.
+
+    ``accounts``: the account of each shard; where none are named, shard s trades account s + 1.
 
     ``batch``, ``book_window`` and ``sync`` change how it is computed and never what comes out; they are no part of the identity.
     """
@@ -34,6 +40,7 @@ class Configuration(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     parameters: dict[str, str] = {}
     cash: str = "1000000"
     currency: str = "USDT"
+    accounts: list[int] = []
     symbols: list[str] = []
     from_time: int | None = None
     to_time: int | None = None
@@ -77,11 +84,30 @@ class Configuration(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         for name in self.stages:
             if name not in STAGES:
                 raise BadConfiguration(f"there is no stage {name!r}; stages with settings are {', '.join(STAGES)}")
+        self._check_accounts()
         return self
+
+    def _check_accounts(self) -> None:
+        """Raises BadConfiguration."""
+        if len(self.accounts) > ACCOUNTS_MAX:
+            raise BadConfiguration(f"accounts names {len(self.accounts)} accounts; a topology has at most {ACCOUNTS_MAX} shards")
+        for account in self.accounts:
+            if not 1 <= account <= ACCOUNT_MAX:
+                raise BadConfiguration(f"accounts names {account}; give numbers from 1 to {ACCOUNT_MAX}")
+            if self.accounts.count(account) > 1:
+                raise BadConfiguration(f"accounts names {account} twice; give each shard an account of its own")
+        for name, settings in self.stages.items():
+            if self.accounts and "account" in settings:
+                raise BadConfiguration(f"[{name}] sets account, which accounts does for every stage; leave it out there")
+
+    def account_of(self, shard: int) -> int:
+        """The account that a shard trades."""
+        return self.accounts[shard] if self.accounts else shard + 1
 
     def identity(self, instruments: list[Any], inputs: dict[str, str], strategy_digest: str) -> dict[str, Any]:
         """What makes this run this run: never batch size, capacities, windows, paths, code, threads or CPU."""
-        return {
+        named = {} if self.accounts in ([], [1]) else {"accounts": self.accounts}  # without the key: account 1
+        return named | {
             "strategy": f"{Path(self.strategy).name}@{strategy_digest}" if strategy_digest else self.strategy,
             "parameters": dict(sorted(self.parameters.items())),
             "cash": f"{self.cash}{self.currency}",
@@ -120,6 +146,15 @@ def read_file(path: Path) -> dict[str, Any]:
     return content
 
 
+def _accounts(value: Any) -> list[int]:
+    """``"3,4"`` or ``[3, 4]`` -> [3, 4]. Raises BadConfiguration."""
+    given = value.split(",") if isinstance(value, str) else value
+    try:
+        return msgspec.convert(given, list[int], strict=not isinstance(value, str))
+    except msgspec.ValidationError as problem:
+        raise BadConfiguration(f"accounts is {value!r}; give numbers separated by commas, or a list of numbers, one for each shard") from problem
+
+
 def build(options: dict[str, Any]) -> Configuration:
     """A configuration from options as typed (text, or TOML values): ``strategy, set, cash, symbols, from, to, warmup, fees, latency, short, ...``."""
     found: dict[str, Any] = {"stages": {}}
@@ -153,6 +188,8 @@ def build(options: dict[str, Any]) -> Configuration:
                 raise BadConfiguration(f"symbols is {value!r}; give names separated by commas, or a list of names")
             names = value.split(",") if isinstance(value, str) else [str(each) for each in value]
             found["symbols"] = [each.strip().upper() for each in names if each.strip()]
+        elif name == "accounts":
+            found["accounts"] = _accounts(value)
         else:
             found[name] = value
     try:

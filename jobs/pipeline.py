@@ -112,12 +112,13 @@ def _settings(name: str, kind: Any, given: dict[str, Any], overrides: dict[str, 
         raise BadConfiguration(f"[{name}]: {problem}; its settings are {fields}") from problem
 
 
-def stages_of(configuration: Configuration, only: Sequence[str] | None = None) -> list[tuple[Any, Any]]:
-    """(stage, settings) in stage order; ``only``: names of the stages wanted, all of them where it is None."""
+def stages_of(configuration: Configuration, only: Sequence[str] | None = None, shard: int = 0) -> list[tuple[Any, Any]]:
+    """(stage, settings) in stage order; ``only``: names of the stages wanted, all of them where it is None; ``shard``: whose account."""
     c = configuration
+    account = c.account_of(shard)
     given: dict[str, dict[str, Any]] = {
-        "sizing": {"short": c.short, "warmup": c.warmup, "trade_from": c.from_time or 0},
-        "risk": {"short": c.short, "cash": c.cash},
+        "sizing": {"account": account, "short": c.short, "warmup": c.warmup, "trade_from": c.from_time or 0},
+        "risk": {"account": account, "short": c.short, "cash": c.cash},
         "venue": {
             "feed_latency": c.feed_latency,
             "entry_latency": c.entry_latency,
@@ -125,7 +126,7 @@ def stages_of(configuration: Configuration, only: Sequence[str] | None = None) -
             "maker_rate": c.maker_rate,
             "taker_rate": c.taker_rate,
         },
-        "portfolio": {"cash": c.cash},
+        "portfolio": {"account": account, "cash": c.cash},
     }
     stages: list[tuple[Any, Any]] = []
     order: tuple[tuple[Any, Any], ...] = (
@@ -170,18 +171,27 @@ def check_cash(configuration: Configuration, instruments: Sequence[Instrument]) 
 
 
 def build_topology(configuration: Configuration, log: LocalLog) -> Topology:
-    """The topology over this log's inputs."""
+    """The topology over this log's inputs. Raises BadConfiguration where several accounts are named: a backtest trades one."""
+    if len(configuration.accounts) > 1:
+        what = f"a backtest trades one account, accounts names {len(configuration.accounts)}"
+        raise BadConfiguration(f"{what}; say whose with --shard, or name one with --accounts")
     return topology_over(configuration, read_instruments(log), feeds_of(log))
 
 
 def topology_over(
-    configuration: Configuration, known: Sequence[Instrument], feeds: Sequence[str], name: str = NAME, more: Sequence[Instrument] = ()
+    configuration: Configuration,
+    known: Sequence[Instrument],
+    feeds: Sequence[str],
+    name: str = NAME,
+    more: Sequence[Instrument] = (),
+    shard: int = 0,
 ) -> Topology:
     """The topology over these instruments (those of the configuration's symbols) and inputs.
 
     Args:
         name: one of JOBS.
         more: instruments besides, whatever symbols are named.
+        shard: whose account is traded.
     """
     instruments = [*select(known, configuration.symbols), *more]
     file = strategy_file(configuration.strategy)
@@ -189,11 +199,10 @@ def topology_over(
         check_cash(configuration, instruments)
         if file is not None and file.is_file():
             require_deterministic(file)
-    stages = stages_of(configuration, JOBS[name])
+    stages = stages_of(configuration, JOBS[name], shard)
     try:
-        return Topology(
-            name, stages, instruments, feeds, configuration.book_window, configuration.tail_capacity, _salt(file, stages), session_of
-        )
+        account, sizes = configuration.account_of(shard), (configuration.book_window, configuration.tail_capacity)
+        return Topology(name, stages, instruments, feeds, *sizes, _salt(file, stages), session_of, account)
     except fixed.BadNumber as problem:
         raise BadConfiguration(f"a setting is no number: {problem}") from problem
     except (fixed.OffPrecision, fixed.OutOfRange) as problem:

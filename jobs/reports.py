@@ -46,6 +46,7 @@ def read_records(folder: LocalLog, manifest: dict[str, Any]) -> ReportInput:
     marks = _columns(folder, "md.marks", ("instrument", "event_time", "bid_price", "ask_price", "flags"))
     toxicity = _columns(folder, "md.toxicity", ("instrument", "event_time", "vpin", "vpin_null"))
     identity = manifest["identity"]
+    accounts = manifest["configuration"].get("accounts")
     is_simulated = bool(len(marks["flags"])) and bool((marks["flags"] & 1024).any())
     return ReportInput(
         instruments=instruments,
@@ -61,6 +62,7 @@ def read_records(folder: LocalLog, manifest: dict[str, Any]) -> ReportInput:
         facts={
             "strategy": identity["strategy"].partition("@")[0],
             "parameters": identity["parameters"],
+            "account": accounts[manifest["shard"]] if accounts else None,
             "cash": manifest["configuration"]["cash"],
             "currency": manifest["configuration"]["currency"],
             "fees": identity["fees"],

@@ -28,7 +28,7 @@ RENAMED = {
     "parameters": "set", "currency": "cash", "from_time": "from", "to_time": "to", "maker_rate": "fees", "taker_rate": "fees",
     "feed_latency": "latency", "entry_latency": "latency", "response_latency": "latency",
 }  # fmt: skip
-# stage settings that the pipeline gives from the top of the file, or that a single account has no use for
+# stage settings that the pipeline gives from the top of the file
 GIVEN = {
     "sizing": ("short", "warmup", "trade_from", "account"),
     "risk": ("short", "cash", "account"),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.collector import without_collector
-from jobs.configuration import Configuration, build, read_file
+from jobs.configuration import ACCOUNTS_MAX, BadConfiguration, Configuration, build, read_file
 from jobs.helping import HelpFormatter
 from jobs.progress import ProgressBar
 from schemas.errors import WrongUse
@@ -45,6 +45,8 @@ def add(commands: Any) -> None:
     command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a strategy parameter; repeat for more")
     command.add_argument("--config", type=Path, metavar="FILE", help="TOML file; flags win over it")
     command.add_argument("--cash", metavar="MONEY", help="starting cash, for example 1000000USDT (the default)")
+    command.add_argument("--accounts", metavar="LIST", help="account to trade; of a deployment's list, --shard says which (default 1)")
+    command.add_argument("--shard", type=int, metavar="N", help="the shard to be: its partition of a cluster's market data, its account")
     command.add_argument("--symbols", metavar="LIST", help="trade only these, separated by commas")
     command.add_argument("--from", dest="from_", metavar="TIME", help="trade from this time on (ISO 8601, UTC); earlier data warms the books")
     command.add_argument("--to", metavar="TIME", help="stop reading after this time")
@@ -64,6 +66,7 @@ def configuration_of(arguments: argparse.Namespace) -> Configuration:
     flags = {
         "strategy": arguments.strategy,
         "cash": arguments.cash,
+        "accounts": arguments.accounts,
         "symbols": arguments.symbols,
         "from": arguments.from_,
         "to": arguments.to,
@@ -104,6 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     configuration = configuration_of(arguments)
     recording = _recording(arguments)
+    configuration.accounts = one_account(configuration, arguments.shard if arguments.shard is not None else partition_pulled(recording))
     started = time.monotonic()
     with without_collector(), ProgressBar("backtest", "records") as bar:
         backtest = Backtest(
@@ -135,6 +139,31 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def one_account(configuration: Configuration, shard: int | None) -> list[int]:
+    """The account of this shard, as a configuration for one; empty: account 1.
+
+    Raises:
+        BadConfiguration: several are named and none is the shard's, or there can be no such shard.
+    """
+    named = configuration.accounts
+    if shard is not None and not 0 <= shard < (len(named) if len(named) > 1 else ACCOUNTS_MAX):
+        raise BadConfiguration(f"there is no shard {shard}: {f'accounts names {len(named)}' if named else f'a topology has at most {ACCOUNTS_MAX}'}")
+    if len(named) > 1 and shard is not None:
+        return [named[shard]]
+    return named or ([configuration.account_of(shard)] if shard else [])
+
+
+def partition_pulled(recording: Path) -> int | None:
+    """The partition that a recording's market data was pulled from; None if it comes from elsewhere."""
+    from streams.log.manifest import LOG_MANIFEST, read_manifest
+
+    if not (recording / LOG_MANIFEST).is_file():
+        return None
+    manifest = read_manifest(recording / LOG_MANIFEST)
+    sources = manifest.get("sources") if manifest.get("command") == "pull" else None
+    return next((int(each["partition"]) for topic, each in (sources or {}).items() if topic.startswith("md.")), None)
+
+
 def _recording(arguments: argparse.Namespace) -> Path:
     """The recording's folder; a cluster's market data is pulled into one that is kept. Earlier data than ``--from`` warms the books."""
     from jobs.quantities import instant
@@ -146,7 +175,7 @@ def _recording(arguments: argparse.Namespace) -> Path:
 
     with ProgressBar("pull", "offsets") as bar:
         end = instant(arguments.to) if arguments.to else None
-        folder, was_there = cached_recording(find_cluster(arguments.recording), end, on_progress=bar.update)
+        folder, was_there = cached_recording(find_cluster(arguments.recording), end, arguments.shard, on_progress=bar.update)
     sys.stderr.write(f"sq: {'already pulled' if was_there else 'pulled'}: {folder}\n")
     return folder
 

@@ -15,6 +15,9 @@ Start it again in another terminal, or on another machine, and shards move to it
 the journal ends, with every digest checked. With --standby it also executes what the owners of other shards commit, compares every digest, and
 takes such a shard over without recovering it first; give it to every member, for the group decides which one gets a shard.
 
+Each shard trades an account of its own, with the whole of --cash, on that shard's instruments: shard s trades account s + 1, or the one that
+--accounts names. Which, is fixed when the topology begins. An order for another account is denied with FOREIGN_ACCOUNT.
+
 jobs:
   pipeline   every stage: books, toxicity, the strategy, risk, routing, the simulated venue, the portfolio, reporting
   market     books and toxicity alone, for md.quotes, md.bars, md.marks, md.features and md.toxicity
@@ -24,6 +27,7 @@ examples:
   sq run pipeline --clock event --strategy ema-cross       # recorded data, fed with 'sq feed'
   sq run pipeline --strategy my_file.py:MyStrategy          # live data, by the wall clock
   sq run pipeline --strategy my_file.py:MyStrategy --standby   # the same on a second machine: takes over when the first dies
+  sq run pipeline --strategy ema-cross --accounts 101,102   # two shards, two accounts
   sq run market --clock event --publish all
   sq run pipeline --name study --publish fills,pnl --strategy ema-cross --clock event
 
@@ -49,7 +53,8 @@ def add(commands: Any) -> None:
     command.add_argument("--strategy", metavar="NAME", help="name, or FILE.py:CLASS")
     command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a strategy parameter; repeat for more")
     command.add_argument("--config", type=Path, metavar="FILE", help="TOML file; flags win over it")
-    command.add_argument("--cash", metavar="MONEY", help="starting cash, for example 1000000USDT (the default)")
+    command.add_argument("--cash", metavar="MONEY", help="starting cash of each account, for example 1000000USDT (the default)")
+    command.add_argument("--accounts", metavar="LIST", help="account of each shard, separated by commas (default: shard s trades account s + 1)")
     command.add_argument("--symbols", metavar="LIST", help="trade only these, separated by commas")
     command.add_argument("--warmup", metavar="DURATION", help="note signals but do not trade for this long")
     command.add_argument("--fees", metavar="RATES", help="maker=1bp,taker=4bp (the default)")

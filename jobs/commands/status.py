@@ -9,8 +9,8 @@ from typing import Any
 from jobs.helping import HelpFormatter
 
 HELP = """\
-Every topology that has a claim on the cluster, shard by shard: who owns it, how far its journal is, and the digest of its last record, which
-stands for everything before it; and the members that follow it as standbys, and how far behind its journal they are.
+Every topology that has a claim on the cluster, shard by shard: the account it trades, who owns it, how far its journal is, and the digest of
+its last record, which stands for everything before it; and the members that follow it as standbys, and how far behind its journal they are.
 
 examples:
   sq status
@@ -41,12 +41,13 @@ def run(arguments: argparse.Namespace) -> int:
     if not found:
         print("no topology has a claim here; 'sq run pipeline' starts one")
         return 0
-    print(f"{'topology':16} {'shard':>5}  {'state':10} {'journal':>9} {'records':>12}  {'clock':30} {'digest':16}  owner")
+    print(f"{'topology':16} {'shard':>5} {'account':>10}  {'state':10} {'journal':>9} {'records':>12}  {'clock':30} {'digest':16}  owner")
     for each in found:
         clock = str(np.datetime64(each.clock, "ns")) if each.clock else "-"
         digest = each.digest[:16] or "-"
-        place = f"{each.topology:16} {each.shard:>5}  {each.state:10} {each.sequence:>9} {each.records:>12,}"
+        account = "-" if each.account is None else each.account
+        place = f"{each.topology:16} {each.shard:>5} {account:>10}  {each.state:10} {each.sequence:>9} {each.records:>12,}"
         print(f"{place}  {clock:30} {digest:16}  {each.owner or '-'}")
         for standby in each.standbys:
-            print(f"{'':16} {'':>5}  standby: {standby.state}, {standby.lag_records} journal records behind  {standby.member}")
+            print(f"{'':16} {'':>16}  standby: {standby.state}, {standby.lag_records} journal records behind  {standby.member}")
     return 0

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from jobs.configuration import BadConfiguration, Configuration
+from jobs.live.accounts import with_accounts
 from jobs.live.claims import TOPIC as TOPOLOGIES
 from jobs.live.claims import claim
 from jobs.live.looking import first_entry
@@ -41,7 +43,7 @@ class Deployment(msgspec.Struct, kw_only=True):
     Attributes:
         job: one of ``jobs.pipeline.JOBS``.
         topology: its name on the cluster.
-        configuration: strategy, money, stages.
+        configuration: strategy, money, accounts by shard, stages.
         cluster: where.
         clock: event or wall.
         start: earliest or end.
@@ -155,11 +157,11 @@ def quotes_canary(job: str, clock: str) -> bool:
 def maker(deployment: Deployment, witness: Callable[[Sequence[Run]], None] | None = None) -> Any:
     """``make(log, spec, start_offsets)`` of :class:`streams.runtime.live.task.LiveTask`; ``witness`` as LiveExecution has it."""
 
-    def build(known: Sequence[Instrument]) -> Topology:
+    def build(known: Sequence[Instrument], shard: int) -> Topology:
         if any(each.instrument == CANARY_ID for each in known):
             raise BadConfiguration(f"instrument {CANARY_ID} of ref.instruments has the id of the canary; give it another")
         more = [CANARY] if quotes_canary(deployment.job, deployment.clock) else []
-        return topology_over(deployment.configuration, known, FEEDS, deployment.job, more)
+        return topology_over(deployment.configuration, known, FEEDS, deployment.job, more, shard)
 
     def make(log: Log, spec: TaskSpec, starts: dict[str, int]) -> LiveExecution:
         is_wall = spec.clock == "wall"
@@ -168,8 +170,9 @@ def maker(deployment: Deployment, witness: Callable[[Sequence[Run]], None] | Non
             for code, topic in enumerate(spec.inputs)
         ]
         journal_id = int(spec.facts["journal_id"])
+        of_shard = partial(build, shard=spec.shard)
         name, jump = spec.facts["topology"], spec.clock_jump_max
-        execution = LiveExecution(build, spec.outputs, feeds, journal_id, spec.shard, jump, is_wall, name, spec.flood)
+        execution = LiveExecution(of_shard, spec.outputs, feeds, journal_id, spec.shard, jump, is_wall, name, spec.flood)
         execution.witness = witness
         return execution
 
@@ -189,9 +192,10 @@ def with_strategy_file(deployment: Deployment, folder: Path, files: dict[str, st
 
 
 def prepared(deployment: Deployment) -> Deployment:
-    """The deployment with what the cluster says: schema ids, shards, the journal id of its claim.
+    """The deployment with what the cluster says: schema ids, shards and their accounts, the journal id of its claim.
 
     Raises:
+        BadConfiguration: not as many accounts are named as there are shards.
         TransportFailed: the cluster does not answer. TopicChanged: a topic is missing. TopicOwned: another topology writes one of its topics.
     """
     log = KafkaLog(deployment.cluster)
@@ -203,6 +207,7 @@ def prepared(deployment: Deployment) -> Deployment:
         extra = "" if deployment.topology == "pipeline" else f" --topology {deployment.topology}"
         raise TopicChanged(f"the cluster has no {', '.join(missing)}; make them with 'sq topics apply{extra}'")
     deployment.shards = found[deployment.cluster.name(names[JOURNAL])].partitions
+    deployment.configuration = with_accounts(deployment.configuration, deployment.shards, JOBS[deployment.job] is None)
     ids = _schema_ids(log, deployment, [*names.values(), TOPOLOGIES])
     deployment.schema_ids = {topic: ids[name] for topic, name in names.items()}
     deployment.claim_ids = {TOPOLOGIES: ids[TOPOLOGIES]}

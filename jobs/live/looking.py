@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from confluent_kafka import KafkaException
 
+from jobs.live.accounts import accounts_of
 from jobs.live.claims import open_claims, read_claims
 from streams.log.kafka.admin import KafkaAdmin
 from streams.log.kafka.client import KafkaLog
@@ -42,6 +43,7 @@ class ShardFacts(msgspec.Struct, kw_only=True):
     Attributes:
         state: running, no owner, closed, empty.
         owner: member and host, empty if there is none.
+        account: that it trades; None if it trades none, or has not begun.
         sequence, digest, clock, records: of its last journal record; -1 and empty before the first.
         standbys: of the members that live and do not own it.
     """
@@ -50,6 +52,7 @@ class ShardFacts(msgspec.Struct, kw_only=True):
     shard: int
     state: str
     owner: str = ""
+    account: int | None = None
     sequence: int = -1
     digest: str = ""
     clock: int = 0
@@ -163,9 +166,16 @@ def status(cluster: Cluster) -> list[ShardFacts]:
             facts = ShardFacts(topology=topology, shard=shard, state="empty", owner=owners.get(shard, ""), publishes=publishes)
             facts.standbys = standbys.get(shard, [])
             if entry is not None:
+                facts.account = _account(log, cluster, topology, shard)
                 facts.sequence, facts.digest, facts.clock, facts.records = entry.sequence, entry.digest.hex(), entry.clock, entry.input_sequence
                 facts.state = "closed" if entry.kind == CLOSE else "running" if facts.owner else "no owner"
                 if entry.kind not in (GENESIS, BATCH, CLOSE):
                     facts.state = "upgraded"
             found.append(facts)
     return found
+
+
+def _account(log: KafkaLog, cluster: Cluster, topology: str, shard: int) -> int | None:
+    first = first_entry(log, cluster, topology, shard)
+    accounts = accounts_of(first.facts) if first is not None and first.kind == GENESIS else []
+    return accounts[shard] if accounts else None

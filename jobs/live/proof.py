@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from jobs.configuration import Configuration
+from jobs.live.accounts import accounts_of
 from jobs.live.deployment import Deployment, maker, with_strategy_file
 from jobs.pipeline import strategy_source
 from streams.log.kafka.client import KafkaLog
@@ -29,7 +30,7 @@ def deployment_of(facts: dict[str, Any], cluster: Cluster) -> Deployment:
     return Deployment(
         job=facts["job"],
         topology=facts["topology"],
-        configuration=msgspec.convert(facts["configuration"], Configuration),
+        configuration=msgspec.structs.replace(msgspec.convert(facts["configuration"], Configuration), accounts=accounts_of(facts)),
         cluster=cluster,
         clock=facts["clock"],
         publish=[item["topic"] for item in facts["outputs"] if item["published"]],
@@ -104,7 +105,7 @@ def verify_pulled(log: LocalLog, facts: dict[str, Any], on_progress: Callable[[i
     folder = FolderLog(log, schema_ids_of(facts))
 
     def spec(found: dict[str, Any]) -> TaskSpec:
-        return msgspec.structs.replace(task_spec(found, ""), topology="pipeline", shard=0)
+        return msgspec.structs.replace(task_spec(found, ""), topology="pipeline")
 
     verdict = _verify(folder, (JOURNAL, 0), Cluster(bootstrap=""), spec, on_progress)
     known = {JOURNAL, *(item["topic"] for item in facts["inputs"]), *(item["topic"] for item in facts["outputs"])}

@@ -1,4 +1,4 @@
-"""What a ledger may know and do besides its record: the clock, emitting, and the next built id."""
+"""What a ledger may know and do besides its record: the clock, the account traded, emitting, and the next built id."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ EARLY_ORDINAL = 1 << ORDINAL_BITS - 1
 class StageContext:
     """Handed to every ledger call.
 
-    ``clock``: ns. ``sequence``: records consumed since genesis, the present one included. Ids are (journal id 24 bits, shard 10, input
-    sequence 48, ordinal 18) in 20 base-32 characters; the ordinal counts ids since the sequence last changed, from 0, or from ``EARLY_ORDINAL``
-    for the ledgers that nothing of the order side leads to: what they make does not depend on what the others made of the same input.
+    ``clock``: ns. ``account``: the one that this shard trades. ``sequence``: records consumed since genesis, the present one included. Ids are
+    (journal id 24 bits, shard 10, input sequence 48, ordinal 18) in 20 base-32 characters; the ordinal counts ids since the sequence last changed,
+    from 0, or from ``EARLY_ORDINAL`` for the ledgers that nothing of the order side leads to: what they make does not depend on what the others
+    made of the same input.
     """
 
-    __slots__ = ("clock", "emit", "first", "journal_id", "last_sequence", "ordinal", "pending", "sequence", "shard")
+    __slots__ = ("account", "clock", "emit", "first", "journal_id", "last_sequence", "ordinal", "pending", "sequence", "shard")
 
-    def __init__(self, journal_id: int, shard: int = 0, first: int = 0) -> None:
+    def __init__(self, journal_id: int, shard: int = 0, first: int = 0, account: int = 1) -> None:
         self.clock = 0
+        self.account = account
         self.sequence = 0
         self.pending: list[Any] = []
         self.emit = self.pending.append

@@ -43,6 +43,7 @@ class Topology:
         window: ticks in a book's dense window.
         salt: digest of user code.
         express: gives, for a topology, what does the common case of its order side without the ledgers (``streams/express``), or None.
+        account: what ledgers are told is traded here.
     """
 
     def __init__(
@@ -55,8 +56,10 @@ class Topology:
         tail_capacity: int = 1 << 16,
         salt: bytes = b"",
         express: Callable[[Any], Any] | None = None,
+        account: int = 1,
     ) -> None:
         self.name = name
+        self.account = account
         self.feeds = list(feeds)
         self.instruments = list(instruments)
         self.salt = salt

@@ -36,6 +36,7 @@ class TestContext:
 
     def __init__(self) -> None:
         self.clock = 0
+        self.account = 1
         self.at = 0
         self.emitted: list[Emitted] = []
         self.ids = 0

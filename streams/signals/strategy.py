@@ -19,7 +19,8 @@ The rules, each a typed error:
 2. All it remembers is in ``self.state``, a declared struct of plain data: it is what a snapshot holds. Nothing else may be written after the
    constructor, and the constructor may leave nothing that can change.
 3. It knows time as ``context.clock`` only. ``state.timer`` is the next deadline; ``on_timer`` must move it on (``NO_TIMER``: none).
-4. It acts by ``self.signal``, ``self.order`` and ``self.cancel``, or by ``context.emit(record)``.
+4. It acts by ``self.signal``, ``self.order`` and ``self.cancel``, or by ``context.emit(record)``. Orders carry ``context.account``, the account of
+   the shard it runs in; a strategy that names another one (``ACCOUNT``, or in a record of its own) is denied with FOREIGN_ACCOUNT.
 
 ``template.py`` is a file to copy; ``kit.py`` runs a strategy over a list of records; ``catalogue.py`` finds it by name or file.
 """
@@ -73,6 +74,7 @@ class Context(Protocol):
     """What the runtime hands to a handler."""
 
     clock: int
+    account: int
 
     def emit(self, record: Any) -> None: ...
 
@@ -112,7 +114,7 @@ class Strategy(metaclass=_Contract):
     INPUTS: ClassVar[tuple[str, ...]] = ()  # derived from WAKES
     OUTPUTS: ClassVar[tuple[str, ...]] = ("signals", "orders.requests")
     STATE_VERSION: ClassVar[int] = 1
-    ACCOUNT: ClassVar[int] = 1
+    ACCOUNT: ClassVar[int | None] = None  # None: whichever account is traded where it runs
     STRATEGY: ClassVar[int] = 1
 
     Settings: ClassVar[type[Any]] = NoSettings
@@ -170,16 +172,18 @@ class Strategy(metaclass=_Contract):
     ) -> str:
         """Ask for an order: a limit order when ``price`` is given, else a market order. Returns the order id."""
         order_id = context.order_id()
+        account = context.account if self.ACCOUNT is None else self.ACCOUNT
         order_type = LIMIT if price else MARKET
         life = time_in_force if price else IOC
         context.emit(
-            OrderRequest(order_id, self.ACCOUNT, self.STRATEGY, instrument, context.clock, NEW, side, order_type, life, post_only, quantity, price)
+            OrderRequest(order_id, account, self.STRATEGY, instrument, context.clock, NEW, side, order_type, life, post_only, quantity, price)
         )
         return order_id
 
     def cancel(self, context: Context, order_id: str, instrument: int, side: int) -> None:
         """Ask for the cancel of an order."""
-        context.emit(OrderRequest(order_id, self.ACCOUNT, self.STRATEGY, instrument, context.clock, CANCEL, side, LIMIT, GTC, False, 0, 0))
+        account = context.account if self.ACCOUNT is None else self.ACCOUNT
+        context.emit(OrderRequest(order_id, account, self.STRATEGY, instrument, context.clock, CANCEL, side, LIMIT, GTC, False, 0, 0))
 
 
 def undeclared(strategy: Strategy, error: Exception) -> UndeclaredState | None:

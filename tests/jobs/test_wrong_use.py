@@ -51,6 +51,11 @@ BACKTEST: list[tuple[list[str], str]] = [
     (["--cash", "1000000EUR"], "--cash 1000000USDT"),
     (["--cash", "1.123456789USDT"], "fewer decimals"),
     (["--cash", "999999999999999999USDT"], "give less"),
+    (["--accounts", "x"], "one for each shard"),
+    (["--accounts", "0"], "give numbers from 1 to 2147483647"),
+    (["--accounts", "3,4"], "say whose with --shard, or name one with --accounts"),
+    (["--accounts", "3,4", "--shard", "2"], "there is no shard 2: accounts names 2"),
+    (["--shard", "-1"], "there is no shard -1"),
     (["--batch", "0"], "give 1 to"),
     (["--batch", "99999999"], "give 1 to"),
     (["--batch", "x"], "invalid int"),
@@ -103,6 +108,13 @@ CONFIGURATIONS = [
     ("clock_jump_max = -1", "0 or more"),
     ('sync = "x"', "sync"),
     ('out = "x"', "unknown field `out`"),
+    ("accounts = 5", "one for each shard"),
+    ("accounts = [true]", "one for each shard"),
+    ('accounts = ["5"]', "one for each shard"),
+    ("accounts = [2147483648]", "names 2147483648; give numbers from 1 to 2147483647"),
+    ("accounts = [-1]", "names -1; give numbers from 1"),
+    ("accounts = [5, 6, 5]", "names 5 twice"),
+    ("accounts = [5]\n[risk]\naccount = 5", "[risk] sets account, which accounts does for every stage"),
 ]
 
 

@@ -22,6 +22,7 @@ from typing import Any
 
 import msgspec
 
+from jobs.live.accounts import with_accounts
 from jobs.live.deployment import Deployment, maker, published, spec_of
 from schemas.catalogue import topic as topic_of
 from schemas.registry import Registry
@@ -65,8 +66,9 @@ class LiveMarket:
         self.recording = recording
         self.make_topics(shards)
         options = {"strategy": "ema-cross", "state_digest_records": 500, **options}
+        chosen = with_accounts(configuration(**options), shards, trades=True)
         self.deployment = Deployment(
-            job="pipeline", topology="pipeline", configuration=configuration(**options), cluster=cluster, journal_id=JOURNAL_ID, shards=shards
+            job="pipeline", topology="pipeline", configuration=chosen, cluster=cluster, journal_id=JOURNAL_ID, shards=shards
         )
         self.outputs = self.deployment.outputs()
         self.deployment.publish = published(self.outputs, publish, "pipeline")
@@ -79,11 +81,11 @@ class LiveMarket:
             names = [name for name, entry in _catalogue().items() if entry.kind != "local"]
             self.ids = registry.resolve(names)
 
-    def write(self, topic: str, values: Sequence[bytes]) -> int:
-        """Write values, framed or not, to partition 0; returns how many."""
+    def write(self, topic: str, values: Sequence[bytes], partition: int = 0) -> int:
+        """Write values, framed or not, to a partition; returns how many."""
         writer = self.log.plain_writer()
         writer.begin()
-        writer.produce(self.cluster.name(topic), 0, values)
+        writer.produce(self.cluster.name(topic), partition, values)
         writer.commit()
         return len(values)
 

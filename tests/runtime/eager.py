@@ -63,4 +63,4 @@ class Eager(Strategy):
             if what == "c":
                 self.cancel(context, order_id, instrument, side)
             else:
-                context.emit(OrderRequest(order_id, 1, 1, instrument, context.clock, NEW, side, MARKET, IOC, False, 3, 0))
+                context.emit(OrderRequest(order_id, context.account, 1, instrument, context.clock, NEW, side, MARKET, IOC, False, 3, 0))

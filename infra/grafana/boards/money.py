@@ -44,7 +44,7 @@ POSITIONS_GRAPH = graph(
     "Positions",
     "Signed position by account, strategy and symbol.",
     "none",
-    (f"max by (account, strategy, symbol) (shriven_position_quantity{{{TASKS}}})", "{{account}} {{strategy}} {{symbol}}"),
+    (f"max by ({BY}, strategy, symbol) (shriven_position_quantity{{{TASKS}}})", NAME + " {{strategy}} {{symbol}}"),
     minimum=None,
 )
 DRAWDOWN = number(
@@ -85,7 +85,7 @@ PORTFOLIO = Board(
                     "Positions now",
                     "Signed, in units of the symbol.",
                     "none",
-                    f"max by (account, strategy, symbol) (shriven_position_quantity{{{TASKS}}})",
+                    f"max by ({BY}, strategy, symbol) (shriven_position_quantity{{{TASKS}}})",
                     nothing="no position yet",
                 ),
             ),
@@ -159,7 +159,7 @@ REPORTING = Board(
                     "Performance report",
                     "Each metric of the report written when the topology was closed; what each means: streams/reporting/metrics.py.",
                     "none",
-                    f"max by (account, name) (shriven_performance{{{TASKS}}})",
+                    f"max by ({BY}, name) (shriven_performance{{{TASKS}}})",
                     nothing="written when the topology is closed: sq stop --close",
                     width=24,
                 ),
