@@ -95,6 +95,7 @@ class Worker:
             broker_client_id=place.group,
             broker_session_timeout=SESSION_SECONDS,
             broker_heartbeat_interval=SESSION_SECONDS / 10,
+            broker_rebalance_timeout=3 * SESSION_SECONDS,  # the others wait so long for one that died while partitions moved
             broker_commit_interval=1.0,
             processing_guarantee="at_least_once",
             consumer_auto_offset_reset="none",  # a mark that retention has overtaken is an error, never a jump

@@ -6,8 +6,9 @@ import contextlib
 import gc
 import os
 import statistics
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 RUNS = 5
@@ -44,6 +45,23 @@ def alternating(ours: Callable[[], float], theirs: Callable[[], float], runs: in
     """Figures of both, taken in turn."""
     pairs = [(ours(), theirs()) for _ in range(runs)]
     return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+
+
+def chosen(suites: Sequence[tuple[str, Any]], only: Sequence[str]) -> list[tuple[str, Any]]:
+    """The suites that measure the rows wanted: names that begin as one wanted, or that it begins with; all of them if none is wanted.
+
+    Raises:
+        SystemExit: no suite measures it; what there is goes to standard error.
+    """
+    found = []
+    for wanted in only:
+        mine = [names for names, _ in suites if any(name.startswith(wanted) or wanted.startswith(name) for name in names.split())]
+        if not mine:
+            names = ", ".join(name for name, _ in suites)
+            sys.stderr.write(f"bench: no figure's name begins with {wanted!r}; --only takes the beginning of {names}\n")
+            raise SystemExit(2)
+        found += mine
+    return [(names, suite) for names, suite in suites if not only or names in found]
 
 
 def row(name: str, unit: str, ours: list[float], peer: str = "", theirs: list[float] | None = None, **more: Any) -> dict[str, Any]:

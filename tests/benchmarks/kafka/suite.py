@@ -27,7 +27,7 @@ from streams.log.kafka.partitions import key_of_instrument
 from tests.benchmarks.kafka import engines, faults, inputs, latency, market, throughput, topics, truth
 from tests.benchmarks.kafka.engines import LOGS, Engine
 from tests.benchmarks.kafka.ours import Place
-from tests.benchmarks.timing import row
+from tests.benchmarks.timing import chosen, row
 
 Rows = list[dict[str, Any]]
 Say = Callable[[str], None]
@@ -176,9 +176,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started is ended
     cluster = find_cluster()
     failed = 0
-    for names, suite in SUITES:
-        if arguments.only and not any(name.startswith(wanted) or wanted.startswith(name) for name in names.split() for wanted in arguments.only):
-            continue
+    for names, suite in chosen(SUITES, arguments.only):
         started = time.monotonic()
         try:
             found = suite(cluster, arguments, lambda text: print(f"  {text}", flush=True))
