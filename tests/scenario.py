@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
+import fastavro
 import msgspec
 import numpy as np
 
@@ -118,6 +120,15 @@ def backtest(recording: Path, folder: Path, strategy: str = "ema-cross", **optio
 def digests(run: Run) -> dict[str, str]:
     """Topic digests of a run, journals and snapshots left out: they are compared by what they prove."""
     return {name: facts["digest"] for name, facts in run.manifest["topics"].items() if not name.endswith((".journal", ".snapshots"))}
+
+
+def records_in(folder: Path, topic: str) -> list[dict[str, Any]]:
+    """A topic's records, read by fastavro."""
+    found: list[dict[str, Any]] = []
+    for path in sorted((folder / topic / "0").glob("*.avro")):
+        with path.open("rb") as file:
+            found += [record for record in fastavro.reader(file) if isinstance(record, dict)]
+    return found
 
 
 def bytes_of(folder: Path, topic: str) -> str:

@@ -60,12 +60,11 @@ MADE = {
 
 def session_of(topology: Any) -> Session | None:
     """A session for the topology, None if its order side is not wired as ``READERS`` says, or trades more than one instrument."""
-    early = {stage.rank for stage in topology.early}
-    ledgers = {type(stage.ledger): stage.ledger for stage in topology.ledgers if stage.rank not in early}
-    if not NEEDED <= set(ledgers) <= set(STAGES) or len(topology.ledgers) != len(ledgers) + len(early) or len(topology.instruments) != 1:
+    ledgers = {type(stage.ledger): stage.ledger for stage in topology.late}
+    if not NEEDED <= set(ledgers) <= set(STAGES) or len(topology.late) != len(ledgers) or len(topology.instruments) != 1:
         return None
     ahead = {topic for stage in topology.ahead for topic in stage.module.OUTPUTS}
-    if [stage.module for stage in topology.stepped] != [venue] or "md.marks" not in ahead or not ("signals" in ahead or early):
+    if [stage.module for stage in topology.stepped] != [venue] or "md.marks" not in ahead or not ("signals" in ahead or topology.early):
         return None
     for topic, kinds in READERS.items():
         if tuple(type(ledger) for ledger in topology.late_readers(topic)) != tuple(kind for kind in kinds if kind in ledgers):

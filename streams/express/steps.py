@@ -30,7 +30,7 @@ from streams.numeric.express import (
     row_type,
     step_kernel,
 )
-from streams.numeric.identity import ORDINAL_BITS, pack
+from streams.numeric.identity import EARLY_ORDINAL, pack
 from streams.portfolio import express as portfolio
 from streams.reporting import express as reporting
 from streams.risk import express as risk
@@ -96,7 +96,7 @@ def on_signal(x: Any, twins: Any, orders: Any, made: Any, signal: Any) -> Any:
     """A signal to the order it asks for: -1 if it is the ledgers', 0 if it asks for none, 1 with a command for the venue, the last of its rows."""
     clock = x.clock
     s, r = twins.sizing[0], twins.risk[0]
-    if x.is_sized == 0 or x.ordinal >> ORDINAL_BITS - 1:
+    if x.is_sized == 0 or x.ordinal >= EARLY_ORDINAL:
         return -1
     what, target, signed = sizing.weigh(s, signal, clock)
     if what == sizing.LEAVE or (what == sizing.ORDERED and not risk.passes(r, signed, clock)):
@@ -319,4 +319,4 @@ def _fill(x: Any, twins: Any, orders: Any, place: Any, closed: Any, made: Any, r
         x.open -= 1
 
 
-__all__ = ["FAULT", "FULL", "LANE", "LEFT", "ORDINAL_BITS", "REPORTS", "Made", "Twins", "on_mark", "on_report", "on_request", "on_signal"]
+__all__ = ["FAULT", "FULL", "LANE", "LEFT", "REPORTS", "Made", "Twins", "on_mark", "on_report", "on_request", "on_signal"]

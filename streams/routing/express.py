@@ -57,7 +57,7 @@ def take_back(routing: Any, orders: Any, ids: list[str], closed: Any, closed_ids
 
 def _order(order_id: str, row: list[int], owner: tuple[int, int, int]) -> Order:
     end = FIRST_TRADE + 2 * row[TRADES]
-    trades = dict(zip(row[FIRST_TRADE:end:2], row[FIRST_TRADE + 1 : end : 2], strict=True)) if row[TRADES] != 1 else {row[end - 2]: row[end - 1]}
+    trades = dict(zip(row[FIRST_TRADE:end:2], row[FIRST_TRADE + 1 : end : 2], strict=True))
     terms = row[SIDE], row[ORDER_TYPE], row[TIME_IN_FORCE], row[QUANTITY], row[PRICE], row[STATUS], row[FILLED]
     return Order(order_id, *owner, *terms, bool(row[ACCEPTED]), 0, trades)
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from streams.numeric.identity import ORDINAL_BITS, order_id
-
-EARLY_ORDINAL = 1 << ORDINAL_BITS - 1
-"""The upper half of an input's ordinals is for ids made by early ledgers, the lower half for all others."""
+from streams.numeric.identity import EARLY_ORDINAL, order_id
 
 
 class StageContext:

@@ -24,9 +24,8 @@ FEW = 16
 class Deliveries:
     """The events of one slice, window by window.
 
-    ``done`` events of the first window were delivered before it was loaded. ``events`` are those of the present window;
-    ``steps, clocks, topics, sequences`` are lists of it, one entry per delivery; records are taken topic by topic, in order: ``found`` holds those of
-    the window by topic number, ``heads`` how many were taken.
+    ``events`` are those of the present window; ``steps, clocks, topics, sequences`` are lists of it, one entry per
+    delivery; records are taken topic by topic, in order: ``found`` holds those of the window by topic number, ``heads`` how many were taken.
 
     Args:
         names: topic by number; behind them come the numbers of what early ledgers emit.
@@ -47,7 +46,7 @@ class Deliveries:
         self.found: list[list[Any]] = [[] for _ in range(numbers)]
         self.heads = [0] * numbers
         self.events = np.zeros(0, EVENT)
-        self._loaded = self._count = self._base = self._records = self.done = 0
+        self._loaded = self._count = self._base = self._records = 0
 
     def begin(self, feeds: Sequence[Feed], base: int, count: int, ahead: LoopRunner | Handed | None) -> None:
         """Start on the slice of ``count`` records; ``base`` is the number of records consumed before it, ``ahead`` what the ahead loop left."""
@@ -56,11 +55,10 @@ class Deliveries:
         self._base = base
         self._records = count
         self._loaded = 0
-        self.done = 0
         self._count = self.ahead.event_count if self.ahead is not None else 0
 
-    def next_window(self) -> bool:
-        """Load the next window, empty if nothing is left; True if it is the last one."""
+    def next_window(self, done: int) -> bool:
+        """Load the next window, empty if nothing is left; True if it is the last one. Its first ``done`` events were delivered already."""
         first, last = self._loaded, min(self._loaded + WINDOW, self._count)
         self._loaded = last
         if first == last:
@@ -82,7 +80,7 @@ class Deliveries:
             self._load_few(events.tolist(), read)
         else:
             self._load(events, read)
-        for number in self.topics[: self.done]:
+        for number in self.topics[:done]:
             self.heads[number] += 1
         return last == self._count
 
@@ -138,13 +136,12 @@ class Deliveries:
             if number not in read:
                 self.found[number].extend(self._records_of(self.names[number], [row]))
 
-    def record_of(self, ahead: LoopRunner | Handed, feeds: Sequence[Feed], number: int, row: int) -> Any:
+    def record_of(self, number: int, row: int) -> Any:
         """The record of one event, for those who do not load a window."""
         topic = self.names[number]
-        rows = ahead.rows.get(topic)
+        rows = self.ahead.rows.get(topic)  # type: ignore[union-attr]
         if rows is not None:
             return self._codecs[number].row_to_record(rows, row)
-        self.ahead, self._feeds = ahead, feeds
         return self._records_of(topic, [row])[0]
 
     def _records_of(self, topic: str, rows: Any) -> list[Any]:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from operator import length_hint
 from typing import Any
 
 import msgspec
@@ -24,7 +23,8 @@ import numpy as np
 from schemas import records
 from schemas.catalogue import topic as topic_of
 from schemas.errors import ShrivenError
-from streams.runtime.context import EARLY_ORDINAL, StageContext
+from streams.numeric.identity import EARLY_ORDINAL
+from streams.runtime.context import StageContext
 from streams.runtime.deliveries import FEW, Deliveries
 from streams.runtime.early import EarlyLedgers
 from streams.runtime.emitted import Emitted
@@ -267,18 +267,17 @@ class Engine:
         if not (ahead is not None and ahead.event_count) and not self._venue_status[ACTIVE] and not self._is_timer_due():
             self._skip_ahead()  # nothing here is for a ledger
             return
+        self._deliveries.begin(self._feeds, self._base, self._piece.count, ahead)
         done = 0
         if ahead is not None and ahead.event_count <= FEW and not self._venue_status[ACTIVE]:
             done, is_quiet = self._deliver_few(ahead)
             if is_quiet and done == ahead.event_count:
                 self._skip_ahead()
                 return
-        self._deliveries.begin(self._feeds, self._base, self._piece.count, ahead)
-        self._deliveries.done = done
         riding, last = self._riding, False
         may_ride = riding is not None and ahead is not None and riding.begin(ahead, self._piece.count)
         while not last:
-            last = self._deliveries.next_window()
+            last = self._deliveries.next_window(done)
             rides = may_ride and riding is not None and riding.lay_out(self._deliveries)
             if riding is not None and not rides:
                 riding.take_back(self.context)
@@ -355,23 +354,13 @@ class Engine:
             else:
                 handlers = by_number[topics[position]]
                 rest = session.rest if riding is not None else NO_STEP
-                free = deliveries.run_end(position) - position if quiet and rest and not status[ACTIVE] else 0
-                if free >= SHORT_RUN and runs_by_number[topics[position]]:
+                if quiet and rest and not status[ACTIVE]:
                     started = position
-                    position = self._deliver_at_once(position, timer_step, timer_clock, rest)
-                    quiet = position > started + 1
-                    if riding is not None:
-                        session.rest -= position - started
-                elif free and (len(handlers) > 1 or free < SHORT_RUN):
-                    started = position
-                    position = self._deliver_mixed(position, timer_step, timer_clock, rest)
+                    is_run = runs_by_number[topics[position]] and deliveries.run_end(position) >= position + SHORT_RUN
+                    position = (self._deliver_at_once if is_run else self._deliver_mixed)(position, timer_step, timer_clock, rest)
                     quiet = position > started + 2
                     if riding is not None:
                         session.rest -= position - started
-                elif quiet and len(handlers) == 1 and not status[ACTIVE]:
-                    started = position
-                    position = self._deliver_run(position, handlers[0], timer_step, timer_clock)
-                    quiet = position > started + 8
                 else:
                     context.clock = clocks[position]
                     self._place(step, clocks[position])
@@ -399,41 +388,6 @@ class Engine:
         else:
             self._limit, self._limit_clock = step >> 1, clock - 1
 
-    def _deliver_run(self, position: int, handler: Handler, timer_step: int, timer_clock: int) -> int:
-        """Deliver a run of events of one topic to its only reader, up to the next timer or consequence; returns the next position."""
-        deliveries = self._deliveries
-        steps, clocks, number = deliveries.steps, deliveries.clocks, deliveries.topics[position]
-        context, pending = self.context, self.context.pending
-        stop = self._before_timer(position, deliveries.run_end(position), timer_step, timer_clock)
-        ledger: Any = getattr(handler, "__self__", None)
-        at, size, left = position, 4, 0
-        while at < stop and not left:  # in growing pieces, so that a consequence does not cost the length of the run
-            piece = min(at + size, stop)
-            size *= 4
-            waiting = iter(deliveries.take(number, piece - at))
-            run = zip(waiting, clocks[at:piece], deliveries.sequences[at:piece], strict=True)
-            if hasattr(ledger, "on_timer"):
-                timer = ledger.state.timer
-                for record, context.clock, context.sequence in run:  # noqa: B020
-                    handler(record, context)
-                    if pending or ledger.state.timer != timer:
-                        stop = 0
-                        break
-            else:
-                for record, context.clock, context.sequence in run:  # noqa: B020
-                    handler(record, context)
-                    if pending:
-                        stop = 0
-                        break
-            left = length_hint(waiting)
-            at = piece - left
-        if left:
-            deliveries.give_back(number, left)
-        self._place(steps[at - 1], clocks[at - 1])
-        if pending:
-            self._drain()
-        return at
-
     def _deliver_few(self, ahead: LoopRunner | Handed) -> tuple[int, bool]:
         """Deliver a slice's few events while nothing else is to be done; returns how many, and False if the last had a consequence.
 
@@ -446,7 +400,7 @@ class Engine:
         at, is_quiet = 0, True
         for step, context.clock, number, row in ahead.events[: ahead.event_count].tolist():  # noqa: B020
             context.sequence = base + min((step + 1) >> 1, records)
-            record = record_of(ahead, self._feeds, number, row)
+            record = record_of(number, row)
             at += 1
             for handler in by_number[number]:
                 handler(record, context)

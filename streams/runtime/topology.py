@@ -100,6 +100,7 @@ class Topology:
                     raise BadTopology(f"{stage.NAME} reads {topic}, which no stage of {name} writes and no input brings")
         self.command_topic = next((topic for stage in self.stepped for topic in stage.module.INPUTS if topic in ledger_topics), "")
         self.early = self._early()
+        self.late = self.ledgers[len(self.early) :]
         self.express = express(self) if express is not None else None
 
     def _new_books(self, stages: Sequence[KernelStage], window: int, tail_capacity: int) -> Any:
@@ -107,12 +108,11 @@ class Topology:
 
     def ledger_readers(self, topic: str) -> list[Any]:
         """Ledgers that read the topic, in stage order."""
-        return [stage.ledger for stage in self.ledgers if topic in stage.ledger.INPUTS and hasattr(stage.ledger, handler_name(topic))]
+        return _readers(self.ledgers, topic)
 
     def late_readers(self, topic: str) -> list[Any]:
         """Those of them that are not early."""
-        early = {stage.rank for stage in self.early}
-        return [each.ledger for each in self.ledgers if each.rank not in early and each.ledger in self.ledger_readers(topic)]
+        return _readers(self.late, topic)
 
     def _early(self) -> list[LedgerStage]:
         """Ledgers at the head of the stage order that nothing of the order side leads to: no topic of a ledger or of the venue, no timer, no end."""
@@ -126,6 +126,10 @@ class Topology:
                 break
             found.append(stage)
         return found
+
+
+def _readers(stages: Sequence[LedgerStage], topic: str) -> list[Any]:
+    return [stage.ledger for stage in stages if topic in stage.ledger.INPUTS and hasattr(stage.ledger, handler_name(topic))]
 
 
 def _is_kernel(stage: Any) -> bool:

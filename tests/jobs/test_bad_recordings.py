@@ -11,9 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import fastavro
 import pytest
-from scenario import INSTRUMENT, START, write_recording
+from scenario import INSTRUMENT, START, records_in, write_recording
 
 from schemas.codec import codec
 from schemas.records import DepthUpdate, Instrument, Trade
@@ -63,15 +62,6 @@ def inserted(records: list[Any], bad: dict[int, Any]) -> list[Any]:
     return found
 
 
-def rows(folder: Path, topic: str) -> list[dict[str, Any]]:
-    """A topic's records, read by fastavro."""
-    found: list[dict[str, Any]] = []
-    for path in sorted((folder / topic / "0").glob("*.avro")):
-        with path.open("rb") as file:
-            found += [record for record in fastavro.reader(file) if isinstance(record, dict)]
-    return found
-
-
 @pytest.fixture
 def run(sq: Callable[..., Any], tmp_path: Path) -> Callable[..., Path]:
     """Writes a recording, backtests it whole and in batches of 7, compares both and verifies; returns the run."""
@@ -104,8 +94,8 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("clean")
     write_recording(folder / "market", [INSTRUMENT], TRADES, DEPTH, block=50)
     assert main(["backtest", str(folder / "market"), *STRATEGY, "--out", str(folder / "run")]) == 0
-    assert len(rows(folder / "run", "signals")) >= 10
-    assert len(rows(folder / "run", "fills")) >= 10
+    assert len(records_in(folder / "run", "signals")) >= 10
+    assert len(records_in(folder / "run", "fills")) >= 10
     return folder / "run"
 
 
@@ -129,19 +119,19 @@ def test_a_bad_record_is_a_dead_letter_and_all_others_are_processed(run: Callabl
     bad = {0: change(records[0]), 60: change(records[60]), len(records) - 1: change(records[-1])}
     dirty = inserted(records, bad)
     folder = run(dirty, DEPTH) if topic == "md.trades" else run(TRADES, dirty)
-    letters = rows(folder, "pipeline.dlq")
+    letters = records_in(folder, "pipeline.dlq")
     assert [letter["reason"] for letter in letters] == [reason] * 3
     assert [letter["origin_offset"] for letter in letters] == [0, 61, len(records) + 1]
     assert {letter["origin_topic"] for letter in letters} == {topic}
     coder = codec("Trade" if topic == "md.trades" else "DepthUpdate")
     assert [letter["payload"] for letter in letters] == [bytes(coder.encode_records([record])) for record in bad.values()]
     for name in MARKET_TOPICS:
-        assert rows(folder, name) == rows(clean, name), name
+        assert records_in(folder, name) == records_in(clean, name), name
 
 
 def test_a_jump_of_exactly_the_limit_is_no_jump(run: Callable[..., Path]) -> None:
     late = [*TRADES[:-1], with_changes(TRADES[-1], event_time=TRADES[-1].receive_time + HOUR)]
-    assert rows(run(late, DEPTH), "pipeline.dlq") == []
+    assert records_in(run(late, DEPTH), "pipeline.dlq") == []
 
 
 def test_a_dead_depth_update_makes_the_book_stale_until_the_next_snapshot(run: Callable[..., Path]) -> None:
@@ -149,8 +139,8 @@ def test_a_dead_depth_update_makes_the_book_stale_until_the_next_snapshot(run: C
     again = with_changes(DEPTH[300], kind=int(DepthKind.SNAPSHOT), flags=SNAPSHOT | int(Flag.FUTURES_CHAIN))
     dirty = [*DEPTH[:200], with_changes(DEPTH[200], event_time=DEPTH[200].event_time + 24 * HOUR), *DEPTH[201:300], again, *DEPTH[301:]]
     folder = run(TRADES, dirty)
-    assert [letter["origin_offset"] for letter in rows(folder, "pipeline.dlq")] == [200]
-    times = [quote["event_time"] for quote in rows(folder, "md.quotes") if not quote["flags"] & int(Flag.STALE)]
+    assert [letter["origin_offset"] for letter in records_in(folder, "pipeline.dlq")] == [200]
+    times = [quote["event_time"] for quote in records_in(folder, "md.quotes") if not quote["flags"] & int(Flag.STALE)]
     assert not [time for time in times if DEPTH[200].event_time <= time < DEPTH[300].event_time]
     assert [time for time in times if time > DEPTH[300].event_time]
 
@@ -223,7 +213,7 @@ STRANGE = [
 @pytest.mark.parametrize("what", STRANGE)
 def test_a_strange_market_runs_verifies_and_does_not_depend_on_batches(run: Callable[..., Path], what: str) -> None:
     folder = run(*strange(what))
-    assert rows(folder, "pipeline.dlq") == []
+    assert records_in(folder, "pipeline.dlq") == []
     assert (folder / "report.html").stat().st_size > 1000
 
 
@@ -238,7 +228,7 @@ def test_a_trade_over_too_many_buckets_is_refused_by_name(sq: Callable[..., Any]
 
 
 def test_a_market_without_a_snapshot_publishes_no_quote(run: Callable[..., Path]) -> None:
-    assert rows(run(*strange("no snapshot")), "md.quotes") == []
+    assert records_in(run(*strange("no snapshot")), "md.quotes") == []
 
 
 # -- several instruments, and none
@@ -260,25 +250,25 @@ def test_spot_and_perpetual_in_one_recording(run: Callable[..., Path], clean: Pa
     """The perpetual's market data is what it is alone; the spot instrument is never short."""
     folder = run(*two(), instruments=[INSTRUMENT, SPOT])
     for topic in ("md.quotes", "md.bars"):
-        assert [row for row in rows(folder, topic) if row["instrument"] == 1] == rows(clean, topic)
-        assert [row for row in rows(folder, topic) if row["instrument"] == 2]
-    positions = rows(folder, "positions")
+        assert [row for row in records_in(folder, topic) if row["instrument"] == 1] == records_in(clean, topic)
+        assert [row for row in records_in(folder, topic) if row["instrument"] == 2]
+    positions = records_in(folder, "positions")
     assert min(row["quantity"] for row in positions if row["instrument"] == 2) >= 0
     assert min(row["quantity"] for row in positions if row["instrument"] == 1) < 0
 
 
 def test_symbols_leave_the_other_instrument_unread_and_count_no_dead_letter(run: Callable[..., Path], clean: Path) -> None:
     folder = run(*two(), "--symbols", "TESTUSDT", instruments=[INSTRUMENT, SPOT])
-    assert rows(folder, "pipeline.dlq") == []
+    assert records_in(folder, "pipeline.dlq") == []
     for topic in MARKET_TOPICS:
-        assert rows(folder, topic) == rows(clean, topic), topic
-    assert [row["quantity"] for row in rows(folder, "fills")] == [row["quantity"] for row in rows(clean, "fills")]
+        assert records_in(folder, topic) == records_in(clean, topic), topic
+    assert [row["quantity"] for row in records_in(folder, "fills")] == [row["quantity"] for row in records_in(clean, "fills")]
 
 
 def test_both_symbols_are_the_same_as_none(run: Callable[..., Path]) -> None:
     whole, named = run(*two(), instruments=[INSTRUMENT, SPOT]), run(*two(), "--symbols", "test:OTHERUSDT,testusdt", instruments=[INSTRUMENT, SPOT])
     for topic in MARKET_TOPICS:
-        assert rows(whole, topic) == rows(named, topic), topic
+        assert records_in(whole, topic) == records_in(named, topic), topic
 
 
 @pytest.mark.parametrize(
@@ -331,7 +321,7 @@ def test_a_flipped_byte_in_a_recording_is_named_and_the_restored_one_finishes(
     assert topic in ended.err
     path.write_bytes(content)
     assert sq(*command).code == 0
-    assert rows(tmp_path / "run", "fills") == rows(clean, "fills")
+    assert records_in(tmp_path / "run", "fills") == records_in(clean, "fills")
 
 
 def test_records_that_are_none_end_in_words(sq: Callable[..., Any], tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import fastavro
 import pytest
+from scenario import records_in
 
 from jobs.configuration import build
 from jobs.runs import Backtest
@@ -22,15 +22,6 @@ RUN_TOPICS = {
     "pipeline.dlq", "pipeline.journal", "pipeline.snapshots", "pnl", "positions", "ref.instruments", "reports", "risk.events", "signals",
     "venue.commands", "venue.reports",
 }  # fmt: skip
-
-
-def records(folder: Path, topic: str) -> list[dict[str, Any]]:
-    """A topic's records, read by fastavro: the oracle for what ``sq cat`` prints."""
-    found: list[dict[str, Any]] = []
-    for path in sorted((folder / topic / "0").glob("*.avro")):
-        with path.open("rb") as file:
-            found += [record for record in fastavro.reader(file) if isinstance(record, dict)]
-    return found
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -84,7 +75,7 @@ def test_topics_of_a_recording(sq: Callable[..., Any], toy: Path) -> None:
     rows = {row["topic"]: row for row in sq("topics", toy, "--json").json()}
     assert set(rows) == {"md.book_tickers", "md.depth", "md.trades", "ref.instruments", "sim.truth"}
     for topic, row in rows.items():
-        assert row["records"] == len(records(toy, topic))
+        assert row["records"] == len(records_in(toy, topic))
     assert rows["md.depth"]["last_time"].startswith("2024-01-01T00:0")
     text = sq("topics", toy)
     assert text.code == 0
@@ -94,7 +85,7 @@ def test_topics_of_a_recording(sq: Callable[..., Any], toy: Path) -> None:
 def test_topics_of_a_run(sq: Callable[..., Any], toy_run: Path) -> None:
     rows = {row["topic"]: row for row in sq("topics", toy_run, "--json").json()}
     assert set(rows) == RUN_TOPICS
-    assert all(row["records"] == len(records(toy_run, topic)) for topic, row in rows.items())
+    assert all(row["records"] == len(records_in(toy_run, topic)) for topic, row in rows.items())
 
 
 def test_cat_prints_every_record_of_every_topic(sq: Callable[..., Any], toy: Path, toy_run: Path) -> None:
@@ -103,7 +94,7 @@ def test_cat_prints_every_record_of_every_topic(sq: Callable[..., Any], toy: Pat
         for topic in sorted(topics):
             ended = sq("cat", folder, topic)
             printed = [json.loads(line) for line in ended.out.splitlines()]
-            expected = records(folder, topic)
+            expected = records_in(folder, topic)
             assert ended.code == 0
             assert len(printed) == len(expected)
             for one, other in zip(printed, expected, strict=True):
@@ -116,14 +107,14 @@ def test_cat_prints_every_record_of_every_topic(sq: Callable[..., Any], toy: Pat
 
 @pytest.mark.parametrize(("options", "first", "count"), [(("--limit", 3), 0, 3), (("--offset", 5, "--limit", 2), 5, 2), (("--limit", 0), 0, None)])
 def test_cat_takes_an_offset_and_a_limit(sq: Callable[..., Any], toy: Path, options: tuple[Any, ...], first: int, count: int | None) -> None:
-    expected = [record["trade_id"] for record in records(toy, "md.trades")][first:]
+    expected = [record["trade_id"] for record in records_in(toy, "md.trades")][first:]
     printed = [json.loads(line)["trade_id"] for line in sq("cat", toy, "md.trades", *options).out.splitlines()]
     assert printed == (expected if count is None else expected[:count])
 
 
 def test_cat_from_a_time_begins_at_the_first_record_that_is_not_earlier(sq: Callable[..., Any], toy: Path) -> None:
     at = 1_704_067_260_000_000_000  # 2024-01-01T00:01:00Z
-    expected = [record["event_time"] for record in records(toy, "md.trades") if record["event_time"] >= at]
+    expected = [record["event_time"] for record in records_in(toy, "md.trades") if record["event_time"] >= at]
     for text in ("2024-01-01T00:01:00", "2024-01-01T00:01:00Z", "2024-01-01T01:01:00+01:00", str(at)):
         printed = [json.loads(line)["event_time"] for line in sq("cat", toy, "md.trades", "--from", text).out.splitlines()]
         assert printed == expected
@@ -132,7 +123,7 @@ def test_cat_from_a_time_begins_at_the_first_record_that_is_not_earlier(sq: Call
 
 def test_cat_prints_decimals(sq: Callable[..., Any], toy: Path) -> None:
     """Oracle: the precisions in ref.instruments."""
-    instrument, trade = records(toy, "ref.instruments")[0], records(toy, "md.trades")[0]
+    instrument, trade = records_in(toy, "ref.instruments")[0], records_in(toy, "md.trades")[0]
     printed = json.loads(sq("cat", toy, "md.trades", "--limit", "1", "--decimal").out)
     assert float(printed["price"]) == trade["price"] / 10 ** instrument["price_precision"]
     assert float(printed["quantity"]) == trade["quantity"] / 10 ** instrument["quantity_precision"]
@@ -147,7 +138,7 @@ def test_a_backtest_says_what_it_made(sq: Callable[..., Any], toy: Path, tmp_pat
     summary = ended.json()
     assert ended.code == 0
     assert set(summary["topics"]) == RUN_TOPICS
-    assert summary["records"] == sum(len(records(toy, topic)) for topic in ("md.trades", "md.depth", "ref.instruments"))
+    assert summary["records"] == sum(len(records_in(toy, topic)) for topic in ("md.trades", "md.depth", "ref.instruments"))
     assert {path.name for path in (tmp_path / "run").iterdir()} >= {"report.html", "report.json", "run.json"}
     again = sq("backtest", toy, "--strategy", "ema-cross", "--out", tmp_path / "run")
     assert again.code == 0

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import fastavro
 import pytest
+from scenario import records_in
 
 START = 1_704_067_200_000_000_000
 SECOND = 1_000_000_000
@@ -30,15 +30,6 @@ class Resting(Strategy):
         if self.state.marks % 10 == 5 and mark.bid_price:
             self.order(context, mark.instrument, 1, 10, price=mark.bid_price - 2000, time_in_force=GTC)
 """
-
-
-def records(folder: Path, topic: str) -> list[dict[str, Any]]:
-    """A topic's records, read by fastavro."""
-    found: list[dict[str, Any]] = []
-    for path in sorted((folder / topic / "0").glob("*.avro")):
-        with path.open("rb") as file:
-            found += [record for record in fastavro.reader(file) if isinstance(record, dict)]
-    return found
 
 
 def minute(seconds: int) -> str:
@@ -63,19 +54,19 @@ def run(sq: Callable[..., Any], toy: Path, tmp_path: Path) -> Callable[..., Path
 
 
 def test_to_reads_up_to_and_including_its_time(run: Callable[..., Path], toy: Path) -> None:
-    at = records(toy, "md.trades")[100]["event_time"]
+    at = records_in(toy, "md.trades")[100]["event_time"]
     folder = run("--to", at)
     manifest = json.loads((folder / "run.json").read_text())
-    read = [record for topic in ("ref.instruments", "md.trades", "md.depth") for record in records(toy, topic) if record["event_time"] <= at]
+    read = [record for topic in ("ref.instruments", "md.trades", "md.depth") for record in records_in(toy, topic) if record["event_time"] <= at]
     assert manifest["records"] == len(read)
-    assert max(record["event_time"] for record in records(folder, "md.quotes")) <= at
+    assert max(record["event_time"] for record in records_in(folder, "md.quotes")) <= at
 
 
 def test_a_shorter_run_is_the_beginning_of_a_longer_one(run: Callable[..., Path], toy_run: Path) -> None:
     """Oracle: the whole run's quotes and signals up to that time."""
     folder, until = run("--to", minute(60)), START + 60 * SECOND
     for topic in ("md.quotes", "signals"):
-        assert records(folder, topic) == [record for record in records(toy_run, topic) if record["event_time"] <= until]
+        assert records_in(folder, topic) == [record for record in records_in(toy_run, topic) if record["event_time"] <= until]
 
 
 def test_to_before_the_first_record_reads_nothing(sq: Callable[..., Any], toy: Path, tmp_path: Path) -> None:
@@ -89,41 +80,41 @@ def test_from_warms_the_books_and_trades_afterwards(run: Callable[..., Path], to
     """Market data and signals are those of the whole run; no request is older than --from."""
     folder, since = run("--from", minute(60)), START + 60 * SECOND
     for topic in ("md.quotes", "md.bars", "signals"):
-        assert records(folder, topic) == records(toy_run, topic)
-    requests = records(folder, "orders.requests")
+        assert records_in(folder, topic) == records_in(toy_run, topic)
+    requests = records_in(folder, "orders.requests")
     assert requests
     assert min(record["event_time"] for record in requests) >= since
-    assert len(requests) < len(records(toy_run, "orders.requests"))
+    assert len(requests) < len(records_in(toy_run, "orders.requests"))
 
 
 def test_warmup_notes_and_does_not_trade(run: Callable[..., Path], toy_run: Path) -> None:
     folder = run("--warmup", "45s")
-    first = min(record["event_time"] for topic in ("md.marks", "signals") for record in records(toy_run, topic))
-    assert records(folder, "signals") == records(toy_run, "signals")
-    assert min(record["event_time"] for record in records(folder, "orders.requests")) >= first + 45 * SECOND
+    first = min(record["event_time"] for topic in ("md.marks", "signals") for record in records_in(toy_run, topic))
+    assert records_in(folder, "signals") == records_in(toy_run, "signals")
+    assert min(record["event_time"] for record in records_in(folder, "orders.requests")) >= first + 45 * SECOND
 
 
 def test_no_shorts_means_no_short_position(run: Callable[..., Path], toy_run: Path) -> None:
-    assert min(record["quantity"] for record in records(toy_run, "positions")) < 0
-    assert min(record["quantity"] for record in records(run("--short", "off"), "positions")) >= 0
+    assert min(record["quantity"] for record in records_in(toy_run, "positions")) < 0
+    assert min(record["quantity"] for record in records_in(run("--short", "off"), "positions")) >= 0
 
 
 def test_fees_are_the_rates_given(run: Callable[..., Path]) -> None:
-    for fill in records(run("--fees", "maker=0,taker=0"), "fills"):
+    for fill in records_in(run("--fees", "maker=0,taker=0"), "fills"):
         assert int.from_bytes(fill["fee"], "big", signed=True) == 0 if isinstance(fill["fee"], bytes) else fill["fee"] == 0
 
 
 def test_latency_separates_a_request_from_its_report(run: Callable[..., Path]) -> None:
     folder = run("--latency", "feed=1ms,entry=30ms,response=20ms")
-    sent = {record["order_id"]: record["event_time"] for record in records(folder, "venue.commands")}
-    for report in records(folder, "venue.reports"):
+    sent = {record["order_id"]: record["event_time"] for record in records_in(folder, "venue.commands")}
+    for report in records_in(folder, "venue.reports"):
         assert report["venue_time"] >= sent[report["order_id"]] + 31_000_000
         assert report["event_time"] == report["venue_time"] + 19_000_000
 
 
 def test_symbols_pick_instruments(run: Callable[..., Path], toy_run: Path) -> None:
     named = run("--symbols", "simusdt")
-    assert records(named, "md.quotes") == records(toy_run, "md.quotes")
+    assert records_in(named, "md.quotes") == records_in(toy_run, "md.quotes")
 
 
 # -- an operator's commands
@@ -137,7 +128,7 @@ def test_after_a_kill_orders_are_denied_and_working_ones_cancelled(
     at = START + 70 * SECOND
     assert sq("control", toy, "kill", "--at", minute(70), "--reason", "test", "--out", tmp_path / "halted").code == 0
     folder = run(*strategy, recording=tmp_path / "halted")
-    decisions = records(folder, "orders.decisions")
+    decisions = records_in(folder, "orders.decisions")
     before = [each for each in decisions if each["event_time"] < at and each["kind"] == "NEW"]
     after = [each for each in decisions if each["event_time"] > at and each["kind"] == "NEW"]
     assert before
@@ -145,20 +136,21 @@ def test_after_a_kill_orders_are_denied_and_working_ones_cancelled(
     assert all(each["outcome"] == "APPROVED" for each in before)
     assert all((each["outcome"], each["code"]) == ("DENIED", "KILL_SWITCH") for each in after)
     ends: dict[str, str] = {}
-    for event in records(folder, "orders.events"):
+    for event in records_in(folder, "orders.events"):
         ends[event["order_id"]] = event["status"]
-    working = [event["order_id"] for event in records(run(*strategy), "orders.events") if event["status"] == "ACCEPTED" and event["event_time"] < at]
+    events = records_in(run(*strategy), "orders.events")
+    working = [event["order_id"] for event in events if event["status"] == "ACCEPTED" and event["event_time"] < at]
     assert working
     assert all(ends[each["order_id"]] in END_STATUS for each in before), "none is left working"
     assert "CANCELLED" in {ends[each["order_id"]] for each in before}
-    assert any(event["severity"] in ("CRITICAL", "EMERGENCY") for event in records(folder, "risk.events"))
+    assert any(event["severity"] in ("CRITICAL", "EMERGENCY") for event in records_in(folder, "risk.events"))
 
 
 def test_a_rearm_lets_orders_through_again(sq: Callable[..., Any], run: Callable[..., Path], toy: Path, tmp_path: Path) -> None:
     assert sq("control", toy, "kill", "--at", minute(40), "--out", tmp_path / "killed").code == 0
     assert sq("control", tmp_path / "killed", "rearm", "--at", minute(80), "--out", tmp_path / "rearmed").code == 0
     outcomes = {False: set(), True: set()}  # type: dict[bool, set[str]]
-    for each in records(run(recording=tmp_path / "rearmed"), "orders.decisions"):
+    for each in records_in(run(recording=tmp_path / "rearmed"), "orders.decisions"):
         if each["event_time"] > START + 40 * SECOND:
             outcomes[each["event_time"] > START + 80 * SECOND].add(each["outcome"])
     assert outcomes == {False: {"DENIED"}, True: {"APPROVED"}}
@@ -167,7 +159,7 @@ def test_a_rearm_lets_orders_through_again(sq: Callable[..., Any], run: Callable
 def test_a_limit_takes_effect_at_its_time(sq: Callable[..., Any], run: Callable[..., Path], toy: Path, tmp_path: Path) -> None:
     arguments = ("limit", "--name", "max_quantity", "--value", "0.001", "--at", minute(60))
     assert sq("control", toy, *arguments, "--out", tmp_path / "limited").code == 0
-    decisions = records(run("--config", _sized(tmp_path), recording=tmp_path / "limited"), "orders.decisions")
+    decisions = records_in(run("--config", _sized(tmp_path), recording=tmp_path / "limited"), "orders.decisions")
     at = START + 60 * SECOND
     assert {each["outcome"] for each in decisions if each["event_time"] < at} == {"APPROVED"}
     assert {each["code"] for each in decisions if each["event_time"] > at} == {"MAX_QUANTITY"}
@@ -188,8 +180,8 @@ def test_a_command_changes_nothing_before_its_time(
     folder, at = run(recording=tmp_path / "halted"), START + 70 * SECOND
 
     def told(where: Path) -> list[dict[str, Any]]:
-        return [{**each, "order_id": ""} for each in records(where, "orders.decisions") if each["event_time"] < at]
+        return [{**each, "order_id": ""} for each in records_in(where, "orders.decisions") if each["event_time"] < at]
 
     assert told(folder) == told(toy_run)
-    assert records(folder, "md.quotes") == records(toy_run, "md.quotes")
+    assert records_in(folder, "md.quotes") == records_in(toy_run, "md.quotes")
     assert [each for each in sq("cat", tmp_path / "halted", "control").out.splitlines() if '"KILL"' in each]

@@ -23,6 +23,8 @@ from needs import need_broker, need_registry
 from infra.kafka.broker import Broker
 from infra.kafka.registry import Registry
 from streams.log.kafka.cluster import Cluster
+from tests.kafka.edge_topics import EdgeTopics
+from tests.kafka.members import Run, edge_of, members
 
 RUNNING = "SQ_TEST_KAFKA_HOME"
 NUMBERS = itertools.count(1)
@@ -77,6 +79,18 @@ def environment() -> str:
 def cluster(shared_registry: str, shared_bootstrap: str, environment: str) -> Cluster:
     """The session's broker and registry, seen through an environment of this test's own."""
     return Cluster(bootstrap=shared_bootstrap, registry=shared_registry, environment=environment)
+
+
+@pytest.fixture
+def edge(cluster: Cluster) -> EdgeTopics:
+    """Topics and commands on it, as a user has them."""
+    return edge_of(cluster)
+
+
+@pytest.fixture
+def run(edge: EdgeTopics, tmp_path: Path) -> Iterator[Run]:
+    """Starts ``sq run``; what still runs in the end is killed."""
+    yield from members(edge, tmp_path)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from streams.runtime.execution import DEAD_LETTERS
 from streams.runtime.task import OtherIdentity
 from tests.kafka.edge_topics import ROOT, EdgeTopics
 from tests.kafka.live_market import LiveMarket, run_to_end, wait_until
-from tests.kafka.members import Run, consumed, edge_of, members, sq, status
+from tests.kafka.members import Run, consumed, edge_of, sq, status
 from tests.scenario import INSTRUMENT, make_recording, write_recording
 
 pytestmark = pytest.mark.broker
@@ -144,16 +144,6 @@ def test_where_accounts_are_not_named_shard_s_trades_account_s_plus_1(cluster: C
         ran(market, shard, fed[shard])
         assert {each.account for topic in ORDER_SIDE for each in records(market, topic, shard)} == {shard + 1}
     assert [each.findings for each in verify_cluster(market.cluster, "pipeline")] == [[], []]
-
-
-@pytest.fixture
-def edge(cluster: Cluster) -> EdgeTopics:
-    return edge_of(cluster)
-
-
-@pytest.fixture
-def run(edge: EdgeTopics, tmp_path: Path) -> Iterator[Run]:
-    yield from members(edge, tmp_path)
 
 
 def test_accounts_as_typed_from_the_deployment_to_a_backtest_of_one_shard(

@@ -19,6 +19,7 @@ from edge_topics import EdgeTopics
 from connectors.simulators.market import generate
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.partitions import partition_of_instrument
+from tests.scenario import records_in
 
 pytestmark = pytest.mark.broker
 FED = ("control", "ref.instruments", "md.trades", "md.depth", "md.book_tickers")
@@ -35,15 +36,6 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def topics(cluster: Cluster) -> EdgeTopics:
     return EdgeTopics(cluster, FED, partitions=2)
-
-
-def written(recording: Path, topic: str) -> list[Any]:
-    """Records of a recording's topic, by fastavro."""
-    found: list[Any] = []
-    for path in sorted((recording / topic / "0").glob("*.avro")):
-        with path.open("rb") as file:
-            found += fastavro.reader(file)
-    return found
 
 
 def fed(topics: EdgeTopics, recording: Path) -> dict[str, list[tuple[int, Any, int, Any]]]:
@@ -80,7 +72,7 @@ def test_every_record_is_fed_once_framed_keyed_and_stamped_with_the_wall_clock(t
     assert ended.returncode == 0, ended.stderr
     found = fed(topics, recording)
     for topic in FED[1:]:
-        assert [record for *_, record in found[topic]] == written(recording, topic)
+        assert [record for *_, record in found[topic]] == records_in(recording, topic)
         for partition, key, timestamp, record in found[topic]:
             assert key == str(record["instrument"]).encode()
             assert partition == (partition_of_instrument(record["instrument"], 2) if topic.startswith("md.") else 0)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import collections
 import json
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,10 @@ import pytest
 from jobs.live.proof import verify_cluster
 from jobs.live.restarts import BACKOFF_SECONDS, CRASHES_MAX
 from schemas.codec import codec
-from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import HEADER_BYTES
 from tests.kafka.edge_topics import ROOT, EdgeTopics
 from tests.kafka.live_market import wait_until
-from tests.kafka.members import Run, edge_of, members, sq, status
+from tests.kafka.members import Run, sq, status
 from tests.scenario import INSTRUMENT, make_market, write_recording
 
 pytestmark = pytest.mark.broker
@@ -49,16 +47,6 @@ DEATHS = {
     "SIGSEGV": "import ctypes\n\ndef die():\n    ctypes.string_at(0)\n",
     "exit code 3": "import os\n\ndef die():\n    os._exit(3)\n",
 }
-
-
-@pytest.fixture
-def edge(cluster: Cluster) -> EdgeTopics:
-    return edge_of(cluster)
-
-
-@pytest.fixture
-def run(edge: EdgeTopics, tmp_path: Path) -> Iterator[Run]:
-    yield from members(edge, tmp_path)
 
 
 def _recording(folder: Path) -> tuple[Path, int, int, int]:

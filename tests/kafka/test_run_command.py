@@ -10,29 +10,17 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from jobs.live.proof import verify_cluster
-from streams.log.kafka.cluster import Cluster
 from tests.kafka.edge_topics import EdgeTopics
 from tests.kafka.live_market import wait_until
-from tests.kafka.members import Run, consumed, edge_of, members, sq
+from tests.kafka.members import Run, consumed, sq
 from tests.scenario import make_recording
 
 pytestmark = pytest.mark.broker
-
-
-@pytest.fixture
-def edge(cluster: Cluster) -> EdgeTopics:
-    return edge_of(cluster)
-
-
-@pytest.fixture
-def run(edge: EdgeTopics, tmp_path: Path) -> Iterator[Run]:
-    yield from members(edge, tmp_path)
 
 
 @pytest.fixture

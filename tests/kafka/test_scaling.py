@@ -11,19 +11,17 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from jobs.live.proof import verify_cluster
-from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import HEADER_BYTES
 from streams.runtime.journal import BATCH, decode_entry
 from tests.kafka.edge_topics import ROOT, EdgeTopics
 from tests.kafka.live_market import wait_until
-from tests.kafka.members import Member, Run, consumed, edge_of, members, sq
+from tests.kafka.members import Member, Run, consumed, sq
 from tests.scenario import INSTRUMENT, make_market, write_recording
 
 pytestmark = pytest.mark.broker
@@ -33,16 +31,6 @@ PATIENCE_SECONDS = 4.0
 """For a machine that does other things meanwhile. A process that is not warm takes longer than that alone."""
 UPDATES = 6_000
 """Five minutes of market at its own pace: more than the moves take on a slow machine; the rest is not fed."""
-
-
-@pytest.fixture
-def edge(cluster: Cluster) -> EdgeTopics:
-    return edge_of(cluster)
-
-
-@pytest.fixture
-def run(edge: EdgeTopics, tmp_path: Path) -> Iterator[Run]:
-    yield from members(edge, tmp_path)
 
 
 def _recording(folder: Path) -> Path:

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,7 @@ from streams.runtime.live.task import LiveTask
 from streams.runtime.task import Diverged
 from tests.kafka.edge_topics import ROOT, EdgeTopics
 from tests.kafka.live_market import LiveMarket, ended, fresh_environment, run_to_end, stopped, uninterrupted, wait_until
-from tests.kafka.members import PIPELINE, Run, consumed, edge_of, members, sq, status
+from tests.kafka.members import PIPELINE, Run, consumed, sq, status
 from tests.scenario import make_recording
 
 pytestmark = pytest.mark.broker
@@ -43,16 +42,6 @@ class Flipped(Strategy):
             self.signal(context, quote.instrument, direction if self.state.seen < AFTER else -direction)
 """
 """A strategy that is not a function of its input: it takes a number from a library, and hosts have different versions of that."""
-
-
-@pytest.fixture
-def edge(cluster: Cluster) -> EdgeTopics:
-    return edge_of(cluster)
-
-
-@pytest.fixture
-def run(edge: EdgeTopics, tmp_path: Path) -> Iterator[Run]:
-    yield from members(edge, tmp_path)
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import fastavro
 import pytest
-from scenario import backtest, configuration
+from scenario import backtest, configuration, records_in
 
 from jobs.commands.backtest import one_account, partition_pulled
 from jobs.configuration import BadConfiguration, Configuration
@@ -52,11 +51,8 @@ BY_HAND = FOREIGN.format(
 
 
 def rows(run: Run, topic: str) -> list[dict[str, Any]]:
-    """A topic's records, read by fastavro, ids without the journal's."""
-    found: list[dict[str, Any]] = []
-    for path in sorted((run.folder / topic / "0").glob("*.avro")):
-        with path.open("rb") as file:
-            found += [record for record in fastavro.reader(file) if isinstance(record, dict)]
+    """A topic's records, ids without the journal's."""
+    found = records_in(run.folder, topic)
     for record in found:
         if record.get("order_id", "").strip("0"):
             parts = identity.parse_id(record["order_id"])

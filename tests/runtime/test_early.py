@@ -8,9 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import fastavro
 import pytest
-from scenario import backtest, configuration, digests
+from scenario import backtest, configuration, digests, records_in
 
 from jobs.pipeline import build_execution
 from jobs.runs import Run, open_recording
@@ -37,11 +36,8 @@ def early_of(recording: Path, strategy: str) -> list[str]:
 
 
 def rows(run: Run, topic: str) -> list[dict[str, Any]]:
-    """A topic's records, read by fastavro, ids without their ordinals."""
-    found: list[dict[str, Any]] = []
-    for path in sorted((run.folder / topic / "0").glob("*.avro")):
-        with path.open("rb") as file:
-            found += [record for record in fastavro.reader(file) if isinstance(record, dict)]
+    """A topic's records, ids without their ordinals."""
+    found = records_in(run.folder, topic)
     for record in found:
         if "order_id" in record:
             record["order_id"] = identity.parse_id(record["order_id"]).sequence
@@ -69,16 +65,10 @@ def test_it_does_what_the_drivers_turns_do(proof_market: Path, tmp_path: Path, m
 
 
 @pytest.mark.parametrize("what", WHATS)
-def test_batches_and_the_common_case_change_nothing(proof_market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+def test_batches_and_the_common_case_change_nothing(
+    proof_market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ridden: list[int], what: str
+) -> None:
     """Batches of 1 never leave the ledgers; the whole recording in one batch is done by the twins wherever it is plain."""
-    ridden = [0]
-    rode = session.Session.rode
-
-    def counted(self: session.Session, events: int) -> None:
-        ridden[0] += events
-        rode(self, events)
-
-    monkeypatch.setattr(session.Session, "rode", counted)
     options: dict[str, Any] = {"set": {"what": what, "seed": "4"}, "state_digest_records": 997}
     expected = backtest(proof_market, tmp_path / "expected", EAGER, batch=1, **options)
     assert ridden == [0]
@@ -90,17 +80,9 @@ def test_batches_and_the_common_case_change_nothing(proof_market: Path, tmp_path
         assert verify_run(run.folder).is_good
     if what in ("m", "mt", "s", "sm"):
         assert ridden[0] > 0, "no event was done by the twins: nothing was compared"
-    requests = [identity.parse_id(request) for request in ids_of(expected)]
-    assert len(set(requests)) == len(requests)
-
-
-def ids_of(run: Run) -> list[str]:
-    """Ids of new orders that risk let pass."""
-    found: list[str] = []
-    for path in sorted((run.folder / "orders.decisions" / "0").glob("*.avro")):
-        with path.open("rb") as file:
-            found += [r["order_id"] for r in fastavro.reader(file) if isinstance(r, dict) and r["outcome"] == "APPROVED" and r["kind"] == "NEW"]
-    return found
+    decisions = records_in(expected.folder, "orders.decisions")
+    approved = [identity.parse_id(each["order_id"]) for each in decisions if (each["outcome"], each["kind"]) == ("APPROVED", "NEW")]
+    assert len(set(approved)) == len(approved)
 
 
 BROKEN = """

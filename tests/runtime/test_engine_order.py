@@ -9,11 +9,10 @@ import random
 from pathlib import Path
 from typing import Any
 
-import fastavro
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scenario import START, backtest, configuration, digests
+from scenario import START, backtest, configuration, digests, records_in
 
 from jobs.configuration import Configuration
 from jobs.pipeline import build_execution
@@ -43,20 +42,11 @@ def busy(proof_market: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[i
     return {seed: backtest(proof_market, folder / str(seed), BUSY, **options(seed)) for seed in (1, 2, 3)}
 
 
-def rows(run: Run, topic: str) -> list[dict[str, Any]]:
-    """A topic's records, read by fastavro."""
-    found: list[dict[str, Any]] = []
-    for path in sorted((run.folder / topic / "0").glob("*.avro")):
-        with path.open("rb") as file:
-            found += [record for record in fastavro.reader(file) if isinstance(record, dict)]
-    return found
-
-
 def test_the_busy_strategy_is_busy(busy: dict[int, Run]) -> None:
     for run in busy.values():
         counts = {name: facts["count"] for name, facts in run.manifest["topics"].items()}
         assert min(counts[topic] for topic in ("orders.requests", "fills", "signals", "venue.reports", "positions")) >= 10, counts
-        status = {event["status"] for event in rows(run, "orders.events")}
+        status = {event["status"] for event in records_in(run.folder, "orders.events")}
         assert {"SUBMITTED", "ACCEPTED", "FILLED", "CANCELLED", "REJECTED"} <= status
 
 
@@ -117,7 +107,7 @@ def test_an_ordinal_that_does_not_fit_is_refused() -> None:
 def test_ids_are_unique_sorted_and_name_the_record_they_come_from(busy: dict[int, Run]) -> None:
     """Requests are emitted in order, so their ids ascend; an id's sequence counts input records, and its ordinal starts at 0."""
     for run in busy.values():
-        ids = [request["order_id"] for request in rows(run, "orders.requests") if request["kind"] == "NEW"]
+        ids = [request["order_id"] for request in records_in(run.folder, "orders.requests") if request["kind"] == "NEW"]
         assert ids == sorted(set(ids))
         parts = [identity.parse_id(each) for each in ids]
         assert {part.journal_id for part in parts} == {run.manifest["journal_id"]}
@@ -133,9 +123,9 @@ def test_ids_are_unique_sorted_and_name_the_record_they_come_from(busy: dict[int
 def test_pnl_falls_on_whole_minutes_whatever_the_batch(recording: Path, tmp_path: Path, batch: int) -> None:
     """Each account has a record at each multiple of a minute once there is a mark, and one at the end: timers fire at their deadlines."""
     run = backtest(recording, tmp_path / "run", batch=batch) if batch > 1 else backtest(recording, tmp_path / "run", batch=97)
-    times = [record["event_time"] for record in rows(run, "pnl")]
+    times = [record["event_time"] for record in records_in(run.folder, "pnl")]
     end = run.manifest["clock_end"]
-    first = min(record["event_time"] for record in rows(run, "md.marks"))
+    first = min(record["event_time"] for record in records_in(run.folder, "md.marks"))
     expected = list(range((first // MINUTE + 1) * MINUTE, end + 1, MINUTE))
     assert times == [*expected, *([end] if end % MINUTE else [])]
 
@@ -143,7 +133,7 @@ def test_pnl_falls_on_whole_minutes_whatever_the_batch(recording: Path, tmp_path
 def test_order_side_records_carry_the_clock_and_never_go_back(busy: dict[int, Run]) -> None:
     for run in busy.values():
         for topic in ("orders.requests", "orders.decisions", "orders.events", "venue.commands", "venue.reports", "fills", "pnl"):
-            times = [record["event_time"] for record in rows(run, topic)]
+            times = [record["event_time"] for record in records_in(run.folder, topic)]
             assert times == sorted(times), topic
             assert times[0] >= START
 

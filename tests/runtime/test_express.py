@@ -39,16 +39,8 @@ CASES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_runs_of_the_twins_and_of_the_ledgers_have_the_same_journal(
-    recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ridden: list[int], name: str
 ) -> None:
-    ridden = [0]
-    rode = session.Session.rode
-
-    def counted(self: session.Session, events: int) -> None:
-        ridden[0] += events
-        rode(self, events)
-
-    monkeypatch.setattr(session.Session, "rode", counted)
     monkeypatch.setattr(session, "RECORDS_MIN", 1 << 40)
     ledgers = backtest(recording, tmp_path / "ledgers", batch=5000, state_digest_records=EVERY, **CASES[name])
     assert ridden == [0]

@@ -99,27 +99,29 @@ class KafkaWriter:
 
     def abort(self) -> None:
         """See :class:`streams.log.kafka.transport.Writer`."""
-        if not self._is_open:
-            return
-        self._is_open = False
-        try:
-            self._producer.abort_transaction(ABORT_SECONDS)
-        except KafkaException:
-            return  # the next owner's init aborts it
+        if self._is_open:
+            self._aborted()  # what fails here is aborted by the next owner's init
 
     def close(self) -> None:
         """See :class:`streams.log.kafka.transport.Writer`."""
         self._producer.purge()
+
+    def _aborted(self) -> KafkaException | None:
+        """Abort; what that met, if it failed."""
+        self._is_open = False
+        try:
+            self._producer.abort_transaction(ABORT_SECONDS)
+        except KafkaException as problem:
+            return problem
+        return None
 
     def _raise_cause(self, doing: str) -> None:
         """Raise what a transaction that failed was failed by, if that is for good.
 
         The call that meets it is told of an erroneous state alone; the abort, which is due anyway, is told why.
         """
-        self._is_open = False
-        try:
-            self._producer.abort_transaction(ABORT_SECONDS)
-        except KafkaException as cause:
+        cause = self._aborted()
+        if cause is not None:
             self._raise_fatal(cause, doing)
 
     def _raise_fatal(self, problem: KafkaException, doing: str) -> None:
