@@ -19,9 +19,10 @@ from schemas.registry import Registry
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import header
-from streams.log.kafka.scan import committed
+from streams.log.kafka.scan import committed, facts_of
 from streams.log.kafka.transport import Fetched
 from streams.log.kafka.writer import KafkaWriter
+from tests.kafka.settled import settled_ends
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -63,13 +64,16 @@ class EdgeTopics:
         writer.produce(self.cluster.name(topic), partition, list(values))
         if commit:
             writer.commit()
+            settled_ends(self.cluster, [(self.cluster.name(topic), partition)])
         else:
             writer._producer.flush(10)  # the records are on the log, behind them an abort marker
             writer.abort()
 
     def read(self, topic: str) -> list[Fetched]:
         """Every committed record, partition by partition: a reader of several is given them in any order."""
-        found = [each for chunk in committed(self.log, "test", [self.cluster.name(topic)]) for each in chunk]
+        name = self.cluster.name(topic)
+        settled_ends(self.cluster, [(name, number) for number in range(facts_of(self.log, [name])[name].partitions)])
+        found = [each for chunk in committed(self.log, "test", [name]) for each in chunk]
         return sorted(found, key=lambda each: (each.partition, each.offset))
 
     def environment(self, **more: str) -> dict[str, str]:

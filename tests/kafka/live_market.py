@@ -35,6 +35,7 @@ from streams.runtime.journal import JournalEntry
 from streams.runtime.live.spec import Bounds
 from streams.runtime.live.stored import read_journal, read_range, split
 from streams.runtime.live.task import LiveTask
+from tests.kafka.settled import settled_ends
 from tests.scenario import configuration
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -136,7 +137,8 @@ class LiveMarket:
         reader = self.log.reader(self.cluster.name("test"))
         partition = self.cluster.name("pipeline.journal"), shard
         try:
-            return [entry for _, entry in read_journal(reader, partition, reader.start(partition), reader.end(partition), b"\0" * 32)]
+            end = settled_ends(self.cluster, [partition])[partition]
+            return [entry for _, entry in read_journal(reader, partition, reader.start(partition), end, b"\0" * 32)]
         finally:
             reader.close()
 
@@ -145,7 +147,7 @@ class LiveMarket:
         reader = self.log.reader(self.cluster.name("test"))
         partition = self.cluster.name(topic), shard
         try:
-            found = read_range(reader, partition, reader.start(partition), reader.end(partition))
+            found = read_range(reader, partition, reader.start(partition), settled_ends(self.cluster, [partition])[partition])
             return [value[HEADER_BYTES:] for chunk in found for value in chunk.values]
         finally:
             reader.close()

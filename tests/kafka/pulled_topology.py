@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from edge_topics import EdgeTopics
+from settled import settled_ends
 
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
@@ -79,7 +80,9 @@ class HandWritten:
         """One committed transaction of values, by the feeder."""
         self._feeder.begin()
         self._feeder.produce(self.cluster.name(topic), 0, values)
-        self._note(topic, values, self._feeder.commit())
+        last = self._feeder.commit()
+        settled_ends(self.cluster, list(last))
+        self._note(topic, values, last)
 
     def _note(self, topic: str, values: list[bytes], last: Any) -> None:
         end = last[self.cluster.name(topic), 0] + 1
@@ -163,6 +166,7 @@ class HandWritten:
             self._runner.produce(self.cluster.name(topic), 0, values)
         self._runner.produce(self.cluster.name("pipeline.journal"), 0, [value])
         last = self._runner.commit()
+        settled_ends(self.cluster, list(last))
         for topic, values in written.items():
             self._note(topic, values, last)
 
