@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import struct
 from collections.abc import Sequence
 from typing import Any
 
@@ -113,7 +114,7 @@ class Codec:
             self.dtype = self._compiled.DTYPE
         self._shape = shape
         self._reader = msgspec.msgpack.Decoder(list[self.record])  # type: ignore[name-defined]
-        self._is_plain = self.dtype is not None and self._has_plain_fields()
+        self._values = self._make_values()
 
     def __repr__(self) -> str:
         return f"Codec({self.name}, {self.fingerprint.hex()[:16]})"
@@ -243,17 +244,24 @@ class Codec:
 
     def row_to_record(self, rows: Array, place: int) -> Any:
         """Struct of one row. Raises NoRows, WrongUse if the row is not there."""
-        if self._is_plain:
-            return self.record(*rows[place].item())
+        if self._values is not None and 0 <= place < len(rows):
+            return self.record(*self._values.unpack_from(rows.data, place * self._values.size))
         return self.rows_to_records(rows, place, 1)[0]
 
-    def _has_plain_fields(self) -> bool:
-        """True if a row's values are the record's fields, one by one: integers and floats."""
+    def _make_values(self) -> struct.Struct | None:
+        """What reads a row's values in order, if they are the record's fields, one by one: integers and floats."""
         fields = msgspec.structs.fields(self.record)
-        if self.dtype.names != tuple(field.name for field in fields):
-            return False
+        if self.dtype is None or self.dtype.names != tuple(field.name for field in fields):
+            return None
         kinds = {int: "iu", float: "f"}
-        return all(self.dtype[field.name].kind in kinds.get(field.type, "") for field in fields)
+        if not all(self.dtype[field.name].kind in kinds.get(field.type, "") for field in fields):
+            return None
+        text, end = "=", 0
+        for name in self.dtype.names:
+            kind, at = self.dtype.fields[name]
+            text += f"{at - end}x{kind.char.replace('l', 'q').replace('L', 'Q')}"  # eight bytes to NumPy, four to struct
+            end = at + kind.itemsize
+        return struct.Struct(f"{text}{self.dtype.itemsize - end}x")
 
     def _few_records(self, rows: Array, count: int) -> list[Any]:
         """Structs of a few rows through a buffer that is kept: what one event costs matters more than what a thousand do."""

@@ -20,7 +20,6 @@ from streams.reporting import express as reporting
 from streams.reporting.stage import Reporting
 from streams.risk import express as risk
 from streams.risk.exposure import Working as RiskWorking
-from streams.risk.exposure import remember
 from streams.risk.stage import Risk
 from streams.routing import express as routing
 from streams.routing.stage import Routing
@@ -247,13 +246,12 @@ class Session:
         approved = texts(requests["order_id_high"], requests["order_id_low"])
         ids = texts(orders[:open_count, HIGH], orders[:open_count, LOW])
         closed = self._closed[:closed_count]
-        closed_ids = texts(closed[:, HIGH], closed[:, LOW])
+        is_same = np.array_equal(closed[:, LOW], requests["order_id_low"]) and np.array_equal(closed[:, HIGH], requests["order_id_high"])
+        closed_ids = approved if is_same else texts(closed[:, HIGH], closed[:, LOW])
         routing.take_back(self._routing, orders, ids, closed, closed_ids, self._owner)
         if self._sizing is not None:
             sizing.take_back(self._sizing, rows["sizing"], orders, ids, Working)
-        risk.take_back(self._risk, rows["risk"], orders, ids, RiskWorking)
-        for order_id in approved:
-            remember(self._risk.state, order_id, self._risk.settings.recent_orders)
+        risk.take_back(self._risk, rows["risk"], orders, ids, RiskWorking, approved)
         portfolio.take_back(self._portfolio, rows["portfolio"], self._owner[0], self._key)
         if self._reporting is not None:
             reporting.take_back(self._reporting, rows["reporting"], self._owner[0], self._key)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from streams.numeric import fixed
+from streams.numeric.ring import keep
 
 NO_TIMER = 2**63 - 1
 OFF = -1
@@ -122,12 +123,4 @@ def release(state: State, order: Working, line: Line, quantity: int) -> None:
 
 def remember(state: State, order_id: str, capacity: int) -> None:
     """Keep an id against repetition; the oldest is forgotten where `capacity` are kept already."""
-    ring = state.ring
-    if len(ring) < capacity:
-        ring.append(order_id)
-    else:
-        slot = state.ring_next
-        del state.recent[ring[slot]]
-        ring[slot] = order_id
-        state.ring_next = (slot + 1) % capacity
-    state.recent[order_id] = 1
+    state.ring_next = keep(state.recent, state.ring, state.ring_next, order_id, 1, capacity)

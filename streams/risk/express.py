@@ -6,6 +6,7 @@ from typing import Any
 
 from schemas.vocabulary import Side
 from streams.numeric.express import RESERVED_LEAVES, SIDE, fits, row_type, step_kernel
+from streams.numeric.ring import keep_all
 from streams.risk.checks import UNUSABLE
 from streams.risk.limits import COLLAR_UNIT
 
@@ -36,8 +37,8 @@ def lend(risk: Any, row: Any, orders: Any, ids: list[str]) -> bool:
     return True
 
 
-def take_back(risk: Any, row: Any, orders: Any, ids: list[str], working: Any) -> None:
-    """Copy row and leaves back; ``working(instrument, buy, leaves, reserved price)`` makes an entry."""
+def take_back(risk: Any, row: Any, orders: Any, ids: list[str], working: Any, approved: list[str]) -> None:
+    """Copy row and leaves back, and remember the ids approved; ``working(instrument, buy, leaves, reserved price)`` makes an entry."""
     state = risk.state
     ((instrument, line),) = state.lines.items()
     state.negative_ages = int(row["negative_ages"])
@@ -46,6 +47,7 @@ def take_back(risk: Any, row: Any, orders: Any, ids: list[str], working: Any) ->
     line.marked = bool(row["marked"])
     entries = orders[: len(ids), [SIDE, RESERVED_LEAVES]].tolist()
     state.orders = {order_id: working(instrument, side == BUY, leaves, 0) for order_id, (side, leaves) in zip(ids, entries, strict=True)}
+    state.ring_next = keep_all(state.recent, state.ring, state.ring_next, approved, [1] * len(approved), risk.settings.recent_orders)
 
 
 @step_kernel

@@ -20,7 +20,8 @@ from streams.numeric.express import (
     TRADES_MAX,
     step_kernel,
 )
-from streams.routing.orders import Order, close
+from streams.numeric.ring import keep_all
+from streams.routing.orders import Order
 
 SUBMITTED = int(OrderStatus.SUBMITTED)
 IS_ACCEPTED = int(OrderStatus.ACCEPTED)
@@ -29,6 +30,7 @@ ALL_FILLED = int(OrderStatus.FILLED)
 NO_REASON = int(OrderReason.NONE)
 COPIED = (("side", SIDE), ("order_type", ORDER_TYPE), ("time_in_force", TIME_IN_FORCE), ("quantity", QUANTITY), ("price", PRICE), ("status", STATUS),
           ("filled_quantity", FILLED), ("accepted", ACCEPTED))  # fmt: skip
+COLUMNS = [column for _, column in COPIED]
 
 
 def lend(routing: Any, orders: Any, owner: tuple[int, int, int]) -> list[str] | None:
@@ -49,17 +51,28 @@ def lend(routing: Any, orders: Any, owner: tuple[int, int, int]) -> list[str] | 
 
 def take_back(routing: Any, orders: Any, ids: list[str], closed: Any, closed_ids: list[str], owner: tuple[int, int, int]) -> None:
     """Copy the open orders back, and close those that ended, in the order they did."""
-    state, capacity = routing.state, routing.settings.closed_orders
-    for order_id, row in zip(closed_ids, closed.tolist(), strict=True):
-        close(state, _order(order_id, row, owner), capacity)
-    state.live = {order_id: _order(order_id, row, owner) for order_id, row in zip(ids, orders[: len(ids)].tolist(), strict=True)}
+    state, orders_closed = routing.state, _orders_of(closed_ids, closed, owner)
+    state.ring_next = keep_all(state.closed, state.ring, state.ring_next, closed_ids, orders_closed, routing.settings.closed_orders)
+    state.live = dict(zip(ids, _orders_of(ids, orders[: len(ids)], owner), strict=True))
 
 
-def _order(order_id: str, row: list[int], owner: tuple[int, int, int]) -> Order:
-    end = FIRST_TRADE + 2 * row[TRADES]
-    trades = dict(zip(row[FIRST_TRADE:end:2], row[FIRST_TRADE + 1 : end : 2], strict=True))
-    terms = row[SIDE], row[ORDER_TYPE], row[TIME_IN_FORCE], row[QUANTITY], row[PRICE], row[STATUS], row[FILLED]
-    return Order(order_id, *owner, *terms, bool(row[ACCEPTED]), 0, trades)
+def _orders_of(ids: list[str], rows: Any, owner: tuple[int, int, int]) -> list[Order]:
+    if not ids:
+        return []
+    trades: list[dict[int, int]]
+    if (rows[:, TRADES] == 1).all():  # most
+        trades = [{trade: quantity} for trade, quantity in rows[:, FIRST_TRADE : FIRST_TRADE + 2].tolist()]
+    else:
+        ends = (FIRST_TRADE + 2 * rows[:, TRADES]).tolist()
+        trades = [
+            dict(zip(row[FIRST_TRADE:end:2], row[FIRST_TRADE + 1 : end : 2], strict=True)) for row, end in zip(rows.tolist(), ends, strict=True)
+        ]
+    account, strategy, instrument = owner
+    terms = rows[:, COLUMNS].tolist()
+    return [
+        Order(order_id, account, strategy, instrument, side, kind, in_force, quantity, price, status, filled, accepted != 0, 0, made)
+        for order_id, (side, kind, in_force, quantity, price, status, filled, accepted), made in zip(ids, terms, trades, strict=True)
+    ]
 
 
 @step_kernel

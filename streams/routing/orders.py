@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
+from streams.numeric.ring import keep
+
 NO_TIMER = 2**63 - 1
 
 
@@ -50,17 +52,8 @@ def new_state() -> State:
 
 def close(state: State, order: Order, capacity: int) -> None:
     """Move an order to the ring of closed ones, forgetting the oldest where `capacity` are kept already."""
-    order_id = order.order_id
-    state.live.pop(order_id, None)
-    ring = state.ring
-    if len(ring) < capacity:
-        ring.append(order_id)
-    else:
-        slot = state.ring_next
-        del state.closed[ring[slot]]
-        ring[slot] = order_id
-        state.ring_next = (slot + 1) % capacity
-    state.closed[order_id] = order
+    state.live.pop(order.order_id, None)
+    state.ring_next = keep(state.closed, state.ring, state.ring_next, order.order_id, order, capacity)
 
 
 def find(state: State, order_id: str) -> Order | None:

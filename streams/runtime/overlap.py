@@ -19,8 +19,9 @@ from typing import Any, ParamSpec, TypeVar
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
-SWITCH_SECONDS = 0.0002
-"""How long the other thread waits for the interpreter's lock; at the usual 5 ms it would wait longer than it works."""
+SWITCH_SECONDS = 0.00002
+"""How long the other thread waits for the interpreter's lock, which it needs for moments between two kernels; at the usual 5 ms, and still at 0.2 ms,
+it waits longer than it works."""
 
 
 class Overlap:
