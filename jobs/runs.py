@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import platform
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from streams.log.digest import topic_digest
 from streams.log.errors import LogLocked
 from streams.log.local import LOCK, LocalLog
 from streams.log.manifest import read_manifest
+from streams.log.reader import TopicReader
+from streams.log.verify import HASHING
 from streams.runtime.code import code_digest, source_digests
 from streams.runtime.execution import Execution
 from streams.runtime.journal import BATCH, GENESIS, JournalEntry
@@ -249,11 +252,6 @@ class Backtest:
         return (entry for entry in read_journal(log) if entry.kind == BATCH)
 
     def _manifest(self, folder: LocalLog, task: Task) -> dict[str, Any]:
-        topics: dict[str, Any] = {}
-        for topic in folder.topics():
-            reader = folder.reader(topic)
-            count = reader.end_offset - reader.start_offset
-            topics[topic] = {"count": count, "digest": topic_digest(reader, codec(topic_of(topic).record)).hex()}
         return {
             **task.genesis,
             "command": "replay" if self.script_of is not None else "backtest",
@@ -261,8 +259,19 @@ class Backtest:
             "batches": task.sequence - 1,
             "records": task.records,
             "clock_end": task.clock,
-            "topics": topics,
+            "topics": topics_of(folder, folder.topics()),
         }
+
+
+def topics_of(log: LocalLog, topics: Sequence[str]) -> dict[str, Any]:
+    """What a manifest says of topics: ``count`` of records and ``digest`` of each. Raises CorruptBlock."""
+
+    def facts(reader: TopicReader) -> dict[str, Any]:
+        digest = topic_digest(reader, codec(topic_of(reader.topic).record))
+        return {"count": reader.end_offset - reader.start_offset, "digest": digest.hex()}
+
+    with ThreadPoolExecutor(HASHING) as pool:
+        return dict(zip(topics, pool.map(facts, [log.reader(topic) for topic in topics]), strict=True))
 
 
 def delete_run(folder: Path) -> None:

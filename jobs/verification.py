@@ -8,11 +8,8 @@ from typing import Any
 
 from jobs.configuration import journal_id
 from jobs.pipeline import feeds_of, strategy_source
-from jobs.runs import COPIED, MANIFEST, configuration_of, execution_for, genesis_facts, open_input, open_run
-from schemas.catalogue import topic as topic_of
-from schemas.codec import codec
+from jobs.runs import COPIED, MANIFEST, configuration_of, execution_for, genesis_facts, open_input, open_run, topics_of
 from schemas.errors import CorruptLog, ShrivenError, WrongUse
-from streams.log.digest import topic_digest
 from streams.log.local import LocalLog
 from streams.log.manifest import read_manifest
 from streams.log.verify import verify_files
@@ -92,10 +89,7 @@ def _other_identity(log: LocalLog, facts: dict[str, Any], source: LocalLog, is_e
 def _other_manifest(log: LocalLog, facts: dict[str, Any], manifest: dict[str, Any], verdict: Verdict) -> list[Finding]:
     """What ``run.json`` says of the run that its journal and its topics do not."""
     expected = {**facts, "status": "finished", "batches": verdict.batches, "records": verdict.records, "clock_end": verdict.clock}
-    topics: dict[str, Any] = dict(verdict.topics)
-    for topic in (JOURNAL, SNAPSHOTS, *COPIED):
-        reader = log.reader(topic)
-        topics[topic] = {"count": reader.end_offset - reader.start_offset, "digest": topic_digest(reader, codec(topic_of(topic).record)).hex()}
+    topics: dict[str, Any] = {**verdict.topics, **topics_of(log, (JOURNAL, SNAPSHOTS, *COPIED))}
     findings = [
         Finding("file", f"{MANIFEST} says {key} is {str(manifest.get(key))[:60]}, the journal says {str(value)[:60]}")
         for key, value in expected.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from streams.log.runs import RUN_BYTES, RUNS_SUFFIX
 from streams.log.segment import INDEX_SUFFIX, SUFFIX, Segment, runs_path
 
 FILES = "files"
+HASHING = 2
+"""Threads that take digests of many files: hashing runs without the interpreter's lock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,9 @@ class Finding:
 def file_entries(folder: Path, others: Sequence[Path] = ()) -> list[dict[str, Any]]:
     """Path, length and SHA-256 of every segment and index of a log, and of other files in it, for its manifest's ``files``; sorted by path."""
     paths = sorted([*_log_files(Path(folder)), *others])
-    return [{"path": str(path.relative_to(folder)), "bytes": path.stat().st_size, "sha256": file_digest(path)} for path in paths]
+    with ThreadPoolExecutor(HASHING) as pool:
+        digested = zip(paths, pool.map(file_digest, paths), strict=True)
+        return [{"path": str(path.relative_to(folder)), "bytes": path.stat().st_size, "sha256": digest} for path, digest in digested]
 
 
 def files_listed(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:

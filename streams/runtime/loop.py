@@ -137,7 +137,7 @@ class LoopText:
         self._put(0, f"from {loop} import run")
         for line in express.header:
             self._put(0, line)
-        self._put(0, "@borrowing_kernel")
+        self._put(0, "@unlocked_borrowing_kernel")  # a ride takes milliseconds
         self._put(0, "def express(packed):")
         self._arrays(places, dimensions)
         numbers: dict[str, int | str] = {
@@ -156,7 +156,7 @@ class LoopText:
         put = self._put
         put(0, '"""A fused loop, generated from a topology."""')
         put(0, "import numpy as np")
-        put(0, f"from streams.numeric.borrowing import {', '.join(sorted({'borrowing_kernel', self.decorator}))}")
+        put(0, "from streams.numeric.borrowing import borrowing_kernel, unlocked_borrowing_kernel")
         put(0, "from streams.numeric.outputs import outputs_type")
         put(0, "from streams.runtime.pointers import view")
         if self.has_books:

@@ -28,7 +28,8 @@ class Overlap:
     """The other thread, for as long as the context is open."""
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1, "other")
+        self._pool = ThreadPoolExecutor(1, "prepare")
+        self._writer = ThreadPoolExecutor(1, "write")
         self._commit: Future[None] | None = None
 
     def __enter__(self) -> Overlap:
@@ -39,6 +40,7 @@ class Overlap:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
             self._pool.shutdown(wait=True)
+            self._writer.shutdown(wait=True)
             self.settle()  # an error of an earlier batch goes before one of a later
         finally:
             sys.setswitchinterval(self._switch)
@@ -54,7 +56,7 @@ class Overlap:
             Exception: whatever the writing of the batch before raised; this one is not written.
         """
         self.settle()
-        self._commit = self._pool.submit(write, *arguments)
+        self._commit = self._writer.submit(write, *arguments)
 
     def check(self) -> None:
         """Raise what the last writing raised, if it has ended."""

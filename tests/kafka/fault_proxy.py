@@ -13,11 +13,16 @@ import struct
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Literal, Self
 
 PRODUCE, FETCH, METADATA, FIND_COORDINATOR, INIT_PRODUCER_ID, ADD_PARTITIONS, END_TXN, TXN_OFFSET_COMMIT = 0, 1, 3, 10, 22, 24, 26, 28
 """API keys of the requests that are worth losing an answer to."""
+OFFSET_COMMIT, OFFSET_FETCH, JOIN_GROUP, HEARTBEAT, LEAVE_GROUP, SYNC_GROUP, CONSUMER_HEARTBEAT = 8, 9, 11, 12, 13, 14, 68
+COORDINATOR = {FIND_COORDINATOR, INIT_PRODUCER_ID, ADD_PARTITIONS, END_TXN, TXN_OFFSET_COMMIT, OFFSET_COMMIT, OFFSET_FETCH,
+               JOIN_GROUP, HEARTBEAT, LEAVE_GROUP, SYNC_GROUP, CONSUMER_HEARTBEAT}  # fmt: skip
+"""What goes to coordinators of transactions and groups."""
 Direction = Literal["up", "down"]
 """``up`` is client to broker, ``down`` broker to client."""
 CHUNK = 65536
@@ -43,7 +48,8 @@ class FaultProxy:
     Attributes:
         latency_seconds, jitter_seconds: added to each frame, in both directions; order is kept.
         bytes_per_second: width of each connection's direction; 0 is unlimited.
-        requests: how many requests of each API key went through.
+        requests: how many requests of each API key came.
+        dropped: how many of them went no further.
     """
 
     def __init__(self, target: str = "", *, seed: int = 0) -> None:
@@ -55,6 +61,8 @@ class FaultProxy:
         self._random = random.Random(seed)
         self._lock = threading.Condition()
         self._stalled: set[Direction] = set()
+        self._dropped: set[int] = set()
+        self.dropped = 0
         self._refusing = False
         self._losses: list[LostAnswer] = []
         self._connections: dict[int, tuple[socket.socket, socket.socket]] = {}
@@ -86,6 +94,11 @@ class FaultProxy:
         with self._lock:
             self._stalled.add(direction)
 
+    def drop(self, api_keys: Iterable[int]) -> None:
+        """Forward no request of these API keys; what is dropped is gone, also once all is well again."""
+        with self._lock:
+            self._dropped.update(api_keys)
+
     def cut(self) -> None:
         """Reset every connection and refuse new ones: the broker is away."""
         self._refusing = True
@@ -113,6 +126,7 @@ class FaultProxy:
         with self._lock:
             self.latency_seconds = self.jitter_seconds = self.bytes_per_second = 0.0
             self._stalled.clear()
+            self._dropped.clear()
             self._losses.clear()
             self._refusing = False
             self._lock.notify_all()
@@ -172,14 +186,19 @@ class FaultProxy:
                     return True
         return False
 
-    def _note_request(self, number: int, frame: bytes) -> None:
+    def _note_request(self, number: int, frame: bytes) -> bool:
+        """False if it is to be dropped."""
         api_key, _, correlation = struct.unpack_from(">hhi", frame, 4)
         with self._lock:
             self.requests[api_key] += 1
+            if api_key in self._dropped:
+                self.dropped += 1
+                return False
             for loss in self._losses:
                 if loss.api_key == api_key and loss.correlation is None:
                     loss.correlation = (number, correlation)
-                    return
+                    break
+        return True
 
     def _loss_of(self, number: int, frame: bytes) -> LostAnswer | None:
         (correlation,) = struct.unpack_from(">i", frame, 4)
@@ -210,7 +229,8 @@ class _Pump:
                 frame = head + _exactly(self.source, int.from_bytes(head, "big"))
                 loss = None
                 if self.direction == "up":
-                    self.proxy._note_request(self.number, frame)
+                    if not self.proxy._note_request(self.number, frame):
+                        continue
                 else:
                     loss = self.proxy._loss_of(self.number, frame)
                 self._put((self.proxy._due(), frame, loss))

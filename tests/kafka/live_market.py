@@ -42,6 +42,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BOUNDS = Bounds(records=200, order_wait_seconds=30.0)
 """Some twenty batches in a small recording; the order never gives up on a partition that holds more."""
 JOURNAL_ID = 7
+ROUNDS = 12
 NUMBERS = itertools.count(1)
 SESSION = secrets.token_hex(3)
 
@@ -208,6 +209,21 @@ def _catalogue() -> dict[str, Any]:
     from schemas.catalogue import cluster_topics
 
     return {entry.name: entry for entry in cluster_topics(["pipeline"])}
+
+
+def carried_through(market: LiveMarket, fed: int, first: subprocess.Popen[str] | None = None) -> list[str]:
+    """Start the task again until it has drained; returns the error codes it ended with on the way."""
+    ends: list[str] = []
+    process = first or market.process()
+    for _ in range(ROUNDS):
+        out, _ = process.communicate(timeout=150)
+        lines = [line for line in out.splitlines() if line.startswith("{")]
+        if process.returncode == 0:
+            assert f'"records": {fed}' in lines[-1]
+            return ends
+        ends.append(lines[-1].partition('"code": "')[2].partition('"')[0] if lines else f"exit {process.returncode}")
+        process = market.process()
+    raise AssertionError(f"it never drained: {ends}")
 
 
 def wait_until(check: Callable[[], Any], seconds: float = 60.0, what: str = "it") -> Any:

@@ -19,12 +19,11 @@ from fault_proxy import FaultProxy
 from infra.kafka.broker import Broker
 from jobs.live.proof import verify_cluster
 from streams.log.kafka.cluster import Cluster
-from tests.kafka.live_market import LiveMarket, ended, fresh_environment, run_to_end, said, stopped, uninterrupted, wait_until
+from tests.kafka.live_market import LiveMarket, carried_through, ended, fresh_environment, run_to_end, said, stopped, uninterrupted, wait_until
 from tests.scenario import make_recording
 
 pytestmark = pytest.mark.broker
 END_TXN = 26
-ROUNDS = 12
 
 
 @pytest.fixture(scope="module")
@@ -36,21 +35,6 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def expected(shared_bootstrap: str, shared_registry: str, recording: Path) -> dict[str, str]:
     market = LiveMarket(Cluster(bootstrap=shared_bootstrap, registry=shared_registry, environment=fresh_environment("b")), recording)
     return uninterrupted(market, market.feed())
-
-
-def carried_through(market: LiveMarket, fed: int, first: subprocess.Popen[str] | None = None) -> list[str]:
-    """Start the task again until it has drained; returns the error codes it ended with on the way."""
-    ends: list[str] = []
-    process = first or market.process()
-    for _ in range(ROUNDS):
-        out, _ = process.communicate(timeout=150)
-        lines = [line for line in out.splitlines() if line.startswith("{")]
-        if process.returncode == 0:
-            assert f'"records": {fed}' in lines[-1]
-            return ends
-        ends.append(lines[-1].partition('"code": "')[2].partition('"')[0] if lines else f"exit {process.returncode}")
-        process = market.process()
-    raise AssertionError(f"it never drained: {ends}")
 
 
 @pytest.fixture

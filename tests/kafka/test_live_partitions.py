@@ -1,0 +1,69 @@
+"""F7: a worker that cannot reach its broker, or only part of it, for longer than its transaction may last.
+
+Oracle: an uninterrupted run's records, and the journal's chain: no transaction is torn, nothing is there twice.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fault_proxy import COORDINATOR, FaultProxy
+
+from infra.kafka.broker import Broker
+from streams.log.kafka.cluster import Cluster
+from tests.kafka.live_market import LiveMarket, carried_through, fresh_environment, said, stopped, uninterrupted
+from tests.scenario import make_recording
+
+pytestmark = pytest.mark.broker
+AWAY_SECONDS = 13.0
+"""Longer than ``transaction.timeout.ms``, after which the broker aborts what is open."""
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_recording(tmp_path_factory.mktemp("small") / "recording", updates=500, trades=700)
+
+
+@pytest.fixture(scope="module")
+def expected(shared_bootstrap: str, shared_registry: str, recording: Path) -> dict[str, str]:
+    market = LiveMarket(Cluster(bootstrap=shared_bootstrap, registry=shared_registry, environment=fresh_environment("p")), recording)
+    return uninterrupted(market, market.feed())
+
+
+@pytest.fixture
+def behind_a_proxy(own_broker: Callable[..., Broker], shared_registry: str, recording: Path) -> Iterator[tuple[LiveMarket, FaultProxy]]:
+    with FaultProxy() as proxy:
+        broker = own_broker(advertised=proxy.address, properties={"transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000"})
+        proxy.target = f"127.0.0.1:{broker.port}"
+        broker.start()
+        yield LiveMarket(Cluster(bootstrap=proxy.address, registry=shared_registry), recording), proxy
+
+
+@pytest.mark.parametrize("way", ["to the broker", "from the broker", "both ways", "coordinator only"])
+def test_a_partition_that_outlasts_the_transaction_tears_nothing(
+    way: str, behind_a_proxy: tuple[LiveMarket, FaultProxy], expected: dict[str, str]
+) -> None:
+    market, proxy = behind_a_proxy
+    fed = market.feed()
+    process = market.process(batch=50, quiet_seconds=20)
+    try:
+        said(process, "consumed")
+        if way != "from the broker" and way != "coordinator only":
+            proxy.stall("up")
+        if way == "from the broker" or way == "both ways":
+            proxy.stall("down")
+        if way == "coordinator only":
+            proxy.drop(COORDINATOR)
+        time.sleep(AWAY_SECONDS)
+        proxy.heal()
+        began = time.monotonic()
+        ends = carried_through(market, fed, process)
+        print(f"{way}: all consumed {time.monotonic() - began:.1f} s after it ended, ends on the way: {ends or 'none'}")  # noqa: T201
+        assert way != "coordinator only" or proxy.dropped, "no request was dropped: nothing was tested"
+    finally:
+        stopped(process)
+    assert market.digests() == expected
+    assert [entry.sequence for entry in market.journal()] == list(range(len(market.journal())))
