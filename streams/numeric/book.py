@@ -21,7 +21,7 @@ from streams.numeric.book_levels import levels_of, restore, snapshot
 from streams.numeric.book_queries import depth, next_level, quantity_at, slot_of, top_flags
 from streams.numeric.book_side import TOP_CHANGED, apply_side, empty, keep_top
 from streams.numeric.book_state import TAIL_CAPACITY_FAULT, Books, new_books
-from streams.numeric.borrowing import borrowing_kernel
+from streams.numeric.borrowing import borrowing_kernel, inlined_kernel
 
 __all__ = [
     "APPLIED", "BECAME_STALE", "BECAME_SYNCED", "IGNORED", "MALFORMED", "TOP_CHANGED", "Books",
@@ -81,7 +81,7 @@ def apply(books: Any, slot: Any, update: Any, levels: Any) -> Any:
     return result
 
 
-@borrowing_kernel
+@inlined_kernel
 def well_formed(update: Any, levels: Any) -> Any:
     """True if all levels of the record exist and have a price of at least 1 and no negative quantity."""
     first = np.int64(update.first_level)

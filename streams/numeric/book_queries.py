@@ -9,7 +9,7 @@ import numpy as np
 from schemas.vocabulary import Flag, Side
 from streams.numeric import tail, window
 from streams.numeric.book_state import INSTRUMENTS_MAX
-from streams.numeric.borrowing import borrowing_kernel
+from streams.numeric.borrowing import borrowing_kernel, inlined_kernel
 
 SELL = int(Side.SELL)
 STALE = int(Flag.STALE)
@@ -17,7 +17,7 @@ CROSSED = int(Flag.CROSSED)
 ONE_SIDED = int(Flag.ONE_SIDED)
 
 
-@borrowing_kernel
+@inlined_kernel
 def slot_of(books: Any, instrument: Any) -> Any:
     """Slot of an instrument id, -1 for an unknown or impossible one."""
     if instrument < 0 or instrument >= INSTRUMENTS_MAX:
@@ -25,7 +25,7 @@ def slot_of(books: Any, instrument: Any) -> Any:
     return np.int64(books.slots[instrument])
 
 
-@borrowing_kernel
+@inlined_kernel
 def best_level(books: Any, row: Any, sign: Any, tick: Any) -> Any:
     """Best level of a side: (price, quantity), (0, 0) for none. ``row``: 2 * slot, plus 1 for asks; ``sign``: +1 bids, -1 asks."""
     price = np.int64(0)
@@ -90,7 +90,7 @@ def depth(books: Any, slot: Any, side: Any, count: Any) -> Any:
     return total
 
 
-@borrowing_kernel
+@inlined_kernel
 def top_flags(books: Any, slot: Any) -> Any:
     """Quality flags of the top: STALE if not synced, ONE_SIDED if a side is empty, CROSSED if bid >= ask (locked included)."""
     flags = 0 if books.synced[slot] else STALE

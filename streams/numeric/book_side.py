@@ -11,13 +11,13 @@ import numpy as np
 
 from streams.numeric import sync, tail, window
 from streams.numeric.book_queries import best_level
-from streams.numeric.borrowing import borrowing_kernel
+from streams.numeric.borrowing import borrowing_kernel, inlined_kernel
 
 TOP_CHANGED = 2
 """Best price or quantity of a side differs from before."""
 
 
-@borrowing_kernel
+@inlined_kernel
 def apply_side(books: Any, side: Any, sign: Any, tick: Any, levels: Any, first: Any, end: Any) -> Any:
     """Write levels ``first`` to ``end`` into one side. False: the tail is full.
 
@@ -57,7 +57,7 @@ def apply_side(books: Any, side: Any, sign: Any, tick: Any, levels: Any, first: 
     return _settle(books, side, sign, tick, high) and fits
 
 
-@borrowing_kernel
+@inlined_kernel
 def _settle(books: Any, side: Any, sign: Any, tick: Any, high: Any) -> Any:
     """Find the top, and re-centre when it left the window or came within a quarter of its lower edge. False: the tail is full."""
     top = window.highest_from(books.occupied[side], high)
@@ -109,7 +109,7 @@ def empty(books: Any, slot: Any) -> None:
         books.off_tick_best[side] = 0
 
 
-@borrowing_kernel
+@inlined_kernel
 def keep_top(books: Any, slot: Any, shown: Any) -> Any:
     """Store the best levels, or none if they are not to be shown. Returns TOP_CHANGED or 0."""
     bid_price = bid_quantity = ask_price = ask_quantity = np.int64(0)

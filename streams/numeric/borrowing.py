@@ -26,3 +26,10 @@ def unlocked_borrowing_kernel(function: Callable[..., Any]) -> Any:
     compiled = unlocked_kernel(function)
     compiled.targetoptions["_nrt"] = False
     return compiled
+
+
+def inlined_kernel(function: Callable[..., Any]) -> Any:
+    """``borrowing_kernel`` that LLVM must inline: for steps of a hot loop, where handing over some twenty arrays costs more than the step."""
+    compiled = borrowing_kernel(function)
+    compiled.targetoptions["forceinline"] = True
+    return compiled

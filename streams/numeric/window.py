@@ -11,12 +11,12 @@ import numpy as np
 
 from streams.numeric import tail
 from streams.numeric.bits import leading_zeros, trailing_zeros
-from streams.numeric.borrowing import borrowing_kernel
+from streams.numeric.borrowing import borrowing_kernel, inlined_kernel
 
 ONE = np.uint64(1)
 
 
-@borrowing_kernel
+@inlined_kernel
 def highest_from(occupied: Any, place: Any) -> Any:
     """Highest occupied place at or below ``place``, -1 for none. ``occupied``: one side's bitmap, (words,) uint64."""
     if place < 0:
