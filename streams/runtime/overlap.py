@@ -1,10 +1,10 @@
-"""A second thread for what does not wait for the ledgers: preparing batches ahead of them, writing batches behind them.
+"""Threads for what does not wait for the ledgers: one prepares batches ahead of them, one writes batches behind them.
 
 Kernels over a whole slice, hashing and file access run without the interpreter's lock, so beside them the ledgers' Python goes on. What is handed
 over is not shared: a batch is prepared into arrays of its own, and its writing starts when its ledgers are done. So nothing that comes out depends
 on how the threads are timed:
 
-- one thread does everything handed to it in the order it was handed;
+- one thread prepares, one writes, each in the order of batches;
 - a batch is written only when the one before was written without error;
 - an error ends the run after what was handed over before is done, as if the threads were one.
 """
@@ -25,7 +25,7 @@ it waits longer than it works."""
 
 
 class Overlap:
-    """The other thread, for as long as the context is open."""
+    """The other threads, for as long as the context is open."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, "prepare")
@@ -46,11 +46,11 @@ class Overlap:
             sys.setswitchinterval(self._switch)
 
     def submit(self, work: Callable[Given, Result], *arguments: Given.args, **named: Given.kwargs) -> Future[Result]:
-        """Do it on the other thread, after what was handed over before."""
+        """Prepare on the other thread, after what was handed over before."""
         return self._pool.submit(work, *arguments, **named)
 
     def commit(self, write: Callable[..., None], *arguments: Any) -> None:
-        """Write a batch on the other thread, once the one before is written.
+        """Write a batch on the writing thread, once the one before is written.
 
         Raises:
             Exception: whatever the writing of the batch before raised; this one is not written.

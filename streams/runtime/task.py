@@ -13,8 +13,8 @@ The batch loop, by numbers (tests kill the process at each):
 Whatever a kill leaves behind: records after the journal's end are cut, the state is the last good snapshot plus the journal re-executed
 with every digest checked, and the run goes on as if nothing had happened.
 
-Where batches are large and there are two processors, two threads share the work (``overlap.py``): one takes and prepares batch n + 1 and then does
-steps 3 to 7 of batch n, the other executes the ledgers of batch n, then of n + 1. Steps 3 to 7 stay in the order of batches, on one thread.
+Where batches are large and there are two processors, threads share the work (``overlap.py``): one takes and prepares batch n + 1 while this one
+executes the ledgers of batch n and a third does steps 3 to 7 of batch n - 1. Steps 3 to 7 stay in the order of batches, on one thread.
 """
 
 from __future__ import annotations
@@ -230,7 +230,7 @@ class Task:
         self.on_progress(Progress(prepared.consumed, self.total, self.sequence))
 
     def _run_overlapped(self) -> None:
-        """The same batches; while one's ledgers are executed here, the next is prepared and those before are written on the other thread."""
+        """The same batches; while one's ledgers are executed here, the next is prepared and those before are written on other threads."""
         execution = self.execution
         execution.overlaps = True
         try:
