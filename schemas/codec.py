@@ -245,7 +245,7 @@ class Codec:
     def row_to_record(self, rows: Array, place: int) -> Any:
         """Struct of one row. Raises NoRows, WrongUse if the row is not there."""
         if self._values is not None and 0 <= place < len(rows):
-            return self.record(*self._values.unpack_from(rows.data, place * self._values.size))
+            return self.record(*self._values.unpack_from(rows, place * self._values.size))  # type: ignore[arg-type]  # an array is a buffer
         return self.rows_to_records(rows, place, 1)[0]
 
     def _make_values(self) -> struct.Struct | None:

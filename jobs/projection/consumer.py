@@ -14,6 +14,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from aiokafka.errors import NoOffsetForPartitionError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 
 from schemas.errors import ShrivenError
@@ -42,14 +43,28 @@ class CommittedThread(AIOKafkaConsumerThread):
 
     async def seek_to_committed(self) -> Any:
         """Seek every assigned partition to its mark."""
+        return await self.call_thread(self._seek_all, await self._marks(self.assignment()))
+
+    async def _marks(self, partitions: Iterable[Any]) -> dict[Any, int]:
         transport: Any = self.transport
-        assigned = self.assignment()
-        positions = await asyncio.to_thread(transport.positions, [(tp.topic, tp.partition) for tp in assigned])
-        found = {tp: positions[tp.topic, tp.partition] for tp in assigned}
+        partitions = list(partitions)
+        positions = await asyncio.to_thread(transport.positions, [(tp.topic, tp.partition) for tp in partitions])
+        found = {tp: positions[tp.topic, tp.partition] for tp in partitions}
         consumer: Any = self.consumer
         for tp, offset in found.items():
             consumer.ends[tp.topic, tp.partition] = offset
-        return await self.call_thread(self._seek_all, found)
+        return found
+
+    async def _fetch_records(self, consumer: Any, *arguments: Any, **options: Any) -> Any:
+        """What was fetched; a partition for which the group has stored nothing is sought to its mark, for nothing was read of it yet.
+
+        aiokafka asks for the group's offset of a partition it was just given and keeps an error for the next fetch, also if it is sought in between.
+        """
+        try:
+            return await super()._fetch_records(consumer, *arguments, **options)
+        except NoOffsetForPartitionError as problem:
+            await self._seek_all(await self._marks(problem.args))
+            return {}
 
     async def _seek_all(self, offsets: Mapping[Any, int]) -> Mapping[Any, int]:
         consumer = self._ensure_consumer()

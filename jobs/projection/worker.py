@@ -12,6 +12,7 @@ import contextlib
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -27,11 +28,13 @@ from jobs.projection.consumer import CommittedTransport
 from jobs.projection.credentials import broker_credentials
 from jobs.projection.place import Place, bounds, check_retention, claim, topic_ids
 from schemas.errors import ShrivenError
+from streams.log.kafka.transport import TransportFailed
 
 BATCH_RECORDS = 2_000
 BATCH_SECONDS = 0.2
 SESSION_SECONDS = 10.0
 GAPS_MAX = 5
+STOP_SECONDS = 30.0
 
 
 class Sink:
@@ -58,8 +61,9 @@ class Sink:
             return self._projection.apply(records)
 
     def close(self) -> None:
-        """Give the session back."""
-        self._session.close()
+        """Give the session back, once it is not in use."""
+        with self._turn:
+            self._session.close()
 
 
 class ProjectionApp(faust.App):
@@ -122,6 +126,8 @@ class Worker:
                     if gaps > GAPS_MAX:
                         await self._end(problem)
                     await app.consumer.perform_seek()
+                except asyncio.CancelledError:  # partitions move, or it stops; what is being applied is, and what is not is read again from the marks
+                    raise
                 except BaseException as problem:  # noqa: BLE001 - Faust would acknowledge the batch and go on behind it
                     await self._end(problem)
 
@@ -136,8 +142,17 @@ class Worker:
     async def _end(self, problem: BaseException) -> None:
         """End the process: it is told to, so that connections are given back, and nothing more is acknowledged."""
         self.failure = self.failure or problem
+        watch = threading.Timer(STOP_SECONDS, self._give_up)
+        watch.daemon = True
+        watch.start()
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.Event().wait()
+
+    def _give_up(self) -> None:
+        """Faust does not stop: end as after any other failure, for the next worker goes on from the marks."""
+        sys.stderr.write(f"sq project: {self.failure}; it did not stop within {STOP_SECONDS:g} s and is ended\n")
+        sys.stderr.flush()
+        os._exit(1)
 
 
 def run(place: Place) -> Worker:
@@ -163,6 +178,9 @@ def run(place: Place) -> Worker:
         with contextlib.suppress(SystemExit):  # how Faust ends
             service.execute_from_commandline()
     worker.sink.close()
+    crash = service.crash_reason or worker.app.crash_reason
+    if worker.failure is None and crash is not None:
+        raise TransportFailed(f"the consumer ended with {type(crash).__name__}: {crash}; start it again: it goes on from the marks") from crash
     if isinstance(worker.failure, ShrivenError):
         raise worker.failure
     if worker.failure is not None:

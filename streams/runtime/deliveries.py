@@ -77,7 +77,7 @@ class Deliveries:
             read.update(self._early.made)
         self.events = events
         if len(events) <= FEW:
-            self._load_few(events.tolist(), read)
+            self._load_few(events.tolist(), read, done)
         else:
             self._load(events, read)
         for number in self.topics[:done]:
@@ -122,8 +122,8 @@ class Deliveries:
             self.found[number] = read[number] if number in read else self._records_of(self.names[number], rows[topics == number])
             self.heads[number] = 0
 
-    def _load_few(self, events: list[tuple[int, int, int, int]], read: dict[int, Any]) -> None:
-        """The same for a handful of events, without arrays."""
+    def _load_few(self, events: list[tuple[int, int, int, int]], read: dict[int, Any], done: int) -> None:
+        """The same for a handful of events, without arrays, and without records of those delivered already."""
         self.steps = [event[0] for event in events]
         self.clocks = [event[1] for event in events]
         self.topics = topics = [event[2] for event in events]
@@ -132,9 +132,9 @@ class Deliveries:
         for number in topics:
             self.found[number] = read.get(number) or []
             self.heads[number] = 0
-        for _, _, number, row in events:
+        for place, (_, _, number, row) in enumerate(events):
             if number not in read:
-                self.found[number].extend(self._records_of(self.names[number], [row]))
+                self.found[number].append(None if place < done else self.record_of(number, row))
 
     def record_of(self, number: int, row: int) -> Any:
         """The record of one event, for those who do not load a window."""

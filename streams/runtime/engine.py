@@ -13,6 +13,7 @@ slice before it runs, if what it left is handed over in between (``overlap.py``)
 
 from __future__ import annotations
 
+import struct
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -37,6 +38,7 @@ from streams.runtime.loop import (
     CONTROL_LENGTH,
     CURSOR,
     DELIVERED,
+    EVENT,
     LIMIT,
     LIMIT_CLOCK,
     NEVER,
@@ -56,6 +58,7 @@ FLUSH_MASK = 511
 SHORT_RUN = 16
 MIXED_RUN = 256
 SKIP_RECORDS = 16_384
+READ_EVENT: Callable[[Any, int], tuple[int, int, int, int]] = struct.Struct("=4q").unpack_from  # of EVENT
 PACK = msgspec.msgpack.Encoder().encode
 
 
@@ -397,11 +400,11 @@ class Engine:
             return 0, False
         context, pending, base, records, by_number = self.context, self.context.pending, self._base, self._piece.count, self._by_number
         record_of = self._deliveries.record_of
-        at, is_quiet = 0, True
-        for step, context.clock, number, row in ahead.events[: ahead.event_count].tolist():  # noqa: B020
+        is_quiet = True
+        for at in range(1, ahead.event_count + 1):
+            step, context.clock, number, row = READ_EVENT(ahead.events, EVENT.itemsize * (at - 1))
             context.sequence = base + min((step + 1) >> 1, records)
             record = record_of(number, row)
-            at += 1
             for handler in by_number[number]:
                 handler(record, context)
                 if pending:
@@ -411,7 +414,7 @@ class Engine:
             if not is_quiet or self._is_timer_due():
                 self._place(step, context.clock)
                 return at, False
-        return at, True
+        return ahead.event_count, True
 
     def _deliver_at_once(self, position: int, timer_step: int, timer_clock: int, most: int) -> int:
         """Deliver at most so many events of one topic at once, the first by itself, up to the next timer; returns the next position."""

@@ -24,7 +24,9 @@ from infra.kafka.broker import Broker
 from infra.kafka.registry import Registry
 from streams.log.kafka.cluster import Cluster
 from tests.kafka.edge_topics import EdgeTopics
+from tests.kafka.live_market import LiveMarket, fresh_environment, uninterrupted
 from tests.kafka.members import Run, edge_of, members
+from tests.scenario import make_recording
 
 RUNNING = "SQ_TEST_KAFKA_HOME"
 NUMBERS = itertools.count(1)
@@ -79,6 +81,20 @@ def environment() -> str:
 def cluster(shared_registry: str, shared_bootstrap: str, environment: str) -> Cluster:
     """The session's broker and registry, seen through an environment of this test's own."""
     return Cluster(bootstrap=shared_bootstrap, registry=shared_registry, environment=environment)
+
+
+@pytest.fixture(scope="session")
+def small_recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Some 1,200 records."""
+    return make_recording(tmp_path_factory.mktemp("small") / "recording", updates=500, trades=700)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(shared_bootstrap: str, shared_registry: str, small_recording: Path) -> dict[str, str]:
+    """Digest of each topic of a run over it that nothing disturbs."""
+    environment = fresh_environment("undisturbed")
+    market = LiveMarket(Cluster(bootstrap=shared_bootstrap, registry=shared_registry, environment=environment), small_recording)
+    return uninterrupted(market, market.feed())
 
 
 @pytest.fixture

@@ -19,32 +19,20 @@ from fault_proxy import FaultProxy
 from infra.kafka.broker import Broker
 from jobs.live.proof import verify_cluster
 from streams.log.kafka.cluster import Cluster
-from tests.kafka.live_market import LiveMarket, carried_through, ended, fresh_environment, run_to_end, said, stopped, uninterrupted, wait_until
-from tests.scenario import make_recording
+from tests.kafka.live_market import LiveMarket, carried_through, ended, run_to_end, said, stopped, wait_until
 
 pytestmark = pytest.mark.broker
 END_TXN = 26
 
 
-@pytest.fixture(scope="module")
-def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_recording(tmp_path_factory.mktemp("small") / "recording", updates=500, trades=700)
-
-
-@pytest.fixture(scope="module")
-def expected(shared_bootstrap: str, shared_registry: str, recording: Path) -> dict[str, str]:
-    market = LiveMarket(Cluster(bootstrap=shared_bootstrap, registry=shared_registry, environment=fresh_environment("b")), recording)
-    return uninterrupted(market, market.feed())
-
-
 @pytest.fixture
-def broken(own_broker: Callable[..., Broker], shared_registry: str, recording: Path) -> Iterator[tuple[LiveMarket, Broker, FaultProxy]]:
+def broken(own_broker: Callable[..., Broker], shared_registry: str, small_recording: Path) -> Iterator[tuple[LiveMarket, Broker, FaultProxy]]:
     """A market on a broker of its own, reached through a proxy."""
     with FaultProxy() as proxy:
         broker = own_broker(advertised=proxy.address)
         proxy.target = f"127.0.0.1:{broker.port}"
         broker.start()
-        yield LiveMarket(Cluster(bootstrap=proxy.address, registry=shared_registry), recording), broker, proxy
+        yield LiveMarket(Cluster(bootstrap=proxy.address, registry=shared_registry), small_recording), broker, proxy
 
 
 @pytest.mark.parametrize("how", ["swallow", pytest.param("cut", marks=pytest.mark.smoke), "half"])
@@ -67,7 +55,7 @@ def test_a_lost_answer_to_a_commit_leaves_neither_a_duplicate_nor_a_gap(how: str
     assert [entry.sequence for entry in market.journal()] == list(range(len(market.journal())))
 
 
-def test_resets_and_latency_are_waited_out(broken: tuple[LiveMarket, Broker, FaultProxy], expected: dict[str, str]) -> None:
+def test_resets_and_latency_are_waited_out(broken: tuple[LiveMarket, Broker, FaultProxy], undisturbed: dict[str, str]) -> None:
     market, _, proxy = broken
     fed = market.feed()
     proxy.latency_seconds, proxy.jitter_seconds = 0.05, 0.05
@@ -81,17 +69,17 @@ def test_resets_and_latency_are_waited_out(broken: tuple[LiveMarket, Broker, Fau
         carried_through(market, fed, process)
     finally:
         stopped(process)
-    assert market.digests() == expected
+    assert market.digests() == undisturbed
 
 
 @pytest.mark.parametrize("way", ["killed", "stopped"])
 def test_a_broker_that_goes_and_comes_back_loses_nothing(
-    way: str, own_broker: Callable[..., Broker], shared_registry: str, recording: Path, expected: dict[str, str]
+    way: str, own_broker: Callable[..., Broker], shared_registry: str, small_recording: Path, undisturbed: dict[str, str]
 ) -> None:
     """F4, F5: SIGKILL and a clean restart, away for some seconds, under load."""
     broker = own_broker()
     broker.start()
-    market = LiveMarket(Cluster(bootstrap=broker.bootstrap, registry=shared_registry), recording)
+    market = LiveMarket(Cluster(bootstrap=broker.bootstrap, registry=shared_registry), small_recording)
     fed = market.feed()
     process = market.process(batch=50, quiet_seconds=8)
     try:
@@ -107,16 +95,16 @@ def test_a_broker_that_goes_and_comes_back_loses_nothing(
         print(f"{way}: all consumed {time.monotonic() - began:.1f} s after the broker came back, ends on the way: {ends or 'none'}")  # noqa: T201
     finally:
         stopped(process)
-    assert market.digests() == expected
+    assert market.digests() == undisturbed
 
 
 def test_a_hung_transaction_holds_readers_back_no_longer_than_its_timeout(
-    own_broker: Callable[..., Broker], shared_registry: str, recording: Path
+    own_broker: Callable[..., Broker], shared_registry: str, small_recording: Path
 ) -> None:
     """F9: killed with the transaction open, and nobody takes over: the last stable offset stands, and is freed by the broker."""
     broker = own_broker(properties={"transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000"})
     broker.start()
-    market = LiveMarket(Cluster(bootstrap=broker.bootstrap, registry=shared_registry), recording)
+    market = LiveMarket(Cluster(bootstrap=broker.bootstrap, registry=shared_registry), small_recording)
     market.feed()
     process = market.process(die_at="journal written", occurrence=4, linger_seconds=1.0)
     assert ended(process) == -signal.SIGKILL
@@ -131,8 +119,8 @@ def test_a_hung_transaction_holds_readers_back_no_longer_than_its_timeout(
     assert len(market.records("pipeline.journal")) == 3, "what was open is not visible: the genesis record and two batches are"
 
 
-def test_a_takeover_frees_a_hung_transaction_at_once(cluster: Cluster, recording: Path, expected: dict[str, str]) -> None:
-    market = LiveMarket(cluster, recording)
+def test_a_takeover_frees_a_hung_transaction_at_once(cluster: Cluster, small_recording: Path, undisturbed: dict[str, str]) -> None:
+    market = LiveMarket(cluster, small_recording)
     fed = market.feed()
     assert ended(market.process(die_at="journal written", occurrence=4, linger_seconds=1.0)) == -signal.SIGKILL
     task = market.task()
@@ -141,11 +129,11 @@ def test_a_takeover_frees_a_hung_transaction_at_once(cluster: Cluster, recording
     assert time.monotonic() - started < 9, "the takeover waited for the transaction's time-out"
     run_to_end(task, fed)
     task.drain()
-    assert market.digests() == expected
+    assert market.digests() == undisturbed
 
 
 def test_a_broker_whose_disk_is_full_comes_back_and_nothing_is_lost(
-    own_broker: Callable[..., Broker], shared_registry: str, recording: Path, tmp_path: Path
+    own_broker: Callable[..., Broker], shared_registry: str, small_recording: Path, tmp_path: Path
 ) -> None:
     """F11: the broker's log folder is full; it halts; space returns, it is started again."""
     disk = tmp_path / "disk"
@@ -156,7 +144,7 @@ def test_a_broker_whose_disk_is_full_comes_back_and_nothing_is_lost(
     try:
         broker = own_broker(data=disk / "data", properties={"log.segment.bytes": "1048576", "log.index.size.max.bytes": "65536"})
         broker.start()
-        market = LiveMarket(Cluster(bootstrap=broker.bootstrap, registry=shared_registry), recording)
+        market = LiveMarket(Cluster(bootstrap=broker.bootstrap, registry=shared_registry), small_recording)
         fed = market.feed(0.0, 0.5)
         process = market.process(batch=50, quiet_seconds=6)
         said(process, "consumed")

@@ -14,37 +14,25 @@ from fault_proxy import COORDINATOR, FaultProxy
 
 from infra.kafka.broker import Broker
 from streams.log.kafka.cluster import Cluster
-from tests.kafka.live_market import LiveMarket, carried_through, fresh_environment, said, stopped, uninterrupted
-from tests.scenario import make_recording
+from tests.kafka.live_market import LiveMarket, carried_through, said, stopped
 
 pytestmark = pytest.mark.broker
 AWAY_SECONDS = 13.0
 """Longer than ``transaction.timeout.ms``, after which the broker aborts what is open."""
 
 
-@pytest.fixture(scope="module")
-def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_recording(tmp_path_factory.mktemp("small") / "recording", updates=500, trades=700)
-
-
-@pytest.fixture(scope="module")
-def expected(shared_bootstrap: str, shared_registry: str, recording: Path) -> dict[str, str]:
-    market = LiveMarket(Cluster(bootstrap=shared_bootstrap, registry=shared_registry, environment=fresh_environment("p")), recording)
-    return uninterrupted(market, market.feed())
-
-
 @pytest.fixture
-def behind_a_proxy(own_broker: Callable[..., Broker], shared_registry: str, recording: Path) -> Iterator[tuple[LiveMarket, FaultProxy]]:
+def behind_a_proxy(own_broker: Callable[..., Broker], shared_registry: str, small_recording: Path) -> Iterator[tuple[LiveMarket, FaultProxy]]:
     with FaultProxy() as proxy:
         broker = own_broker(advertised=proxy.address, properties={"transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000"})
         proxy.target = f"127.0.0.1:{broker.port}"
         broker.start()
-        yield LiveMarket(Cluster(bootstrap=proxy.address, registry=shared_registry), recording), proxy
+        yield LiveMarket(Cluster(bootstrap=proxy.address, registry=shared_registry), small_recording), proxy
 
 
 @pytest.mark.parametrize("way", ["to the broker", "from the broker", "both ways", "coordinator only"])
 def test_a_partition_that_outlasts_the_transaction_tears_nothing(
-    way: str, behind_a_proxy: tuple[LiveMarket, FaultProxy], expected: dict[str, str]
+    way: str, behind_a_proxy: tuple[LiveMarket, FaultProxy], undisturbed: dict[str, str]
 ) -> None:
     market, proxy = behind_a_proxy
     fed = market.feed()
@@ -65,5 +53,5 @@ def test_a_partition_that_outlasts_the_transaction_tears_nothing(
         assert way != "coordinator only" or proxy.dropped, "no request was dropped: nothing was tested"
     finally:
         stopped(process)
-    assert market.digests() == expected
+    assert market.digests() == undisturbed
     assert [entry.sequence for entry in market.journal()] == list(range(len(market.journal())))

@@ -25,6 +25,7 @@ from trading_day import Twin, instrument, orders_of_day
 from connectors.framed import FramedDecoder
 from connectors.postgres.database import connect
 from connectors.postgres.tables import TOPICS
+from streams.log.kafka.admin import admin_of
 from streams.log.kafka.cluster import Cluster
 
 pytestmark = pytest.mark.broker
@@ -187,6 +188,30 @@ def test_an_aborted_and_an_open_record_are_never_seen(topics: EdgeTopics, worker
     workers.wait(lambda: workers.count("fills") == 5, process)
     with workers.session() as session:
         assert twin_of(topics).differences(session) == []
+
+
+def test_a_worker_whose_partitions_move_while_it_applies_goes_on(topics: EdgeTopics, workers: Workers) -> None:
+    """Faust cancels and starts again whatever an agent is doing when a member joins. Here it is held inside of a batch, by a lock."""
+    topics.write("ref.instruments", [topics.framed("ref.instruments", instrument(number)) for number in (1, 2)])
+    first = workers.start()
+    write_day(topics, 11, 20)
+    workers.wait(lambda: workers.waiting() == 0, first)
+    with workers.session() as session, workers.session() as holder, holder.transaction():
+        holder.execute("LOCK TABLE fills IN ACCESS EXCLUSIVE MODE")
+        write_day(topics, 11, 60, first=20)
+        workers.wait(lambda: session.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()[0] > 0, first)
+        second = workers.start()
+        workers.wait(lambda: _members_with_partitions(topics) == 2, first)
+    workers.wait(lambda: workers.waiting() == 0, first)
+    assert first.poll() is None and second.poll() is None, workers.said()
+    with workers.session() as session:
+        assert twin_of(topics).differences(session) == []
+
+
+def _members_with_partitions(topics: EdgeTopics) -> int:
+    group = topics.cluster.name("projection")
+    found = admin_of(topics.cluster).client.describe_consumer_groups([group])[group].result()
+    return sum(bool(member.assignment.topic_partitions) for member in found.members)
 
 
 def test_two_workers_share_the_partitions_and_one_is_killed(topics: EdgeTopics, workers: Workers) -> None:

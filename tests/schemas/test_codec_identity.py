@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from schemas.codec import codec
+from schemas.errors import WrongUse
 from schemas.records import DepthUpdate, PnL, Position
 from schemas.shapes import shapes
 
@@ -28,6 +29,7 @@ def test_structs_and_rows_become_the_bytes_of_fastavro_and_come_back(name, choic
     rows = codec(name).decode_rows(body, len(found))
     assert codec(name).encode_rows(rows, len(found)).tobytes() == body
     assert codec(name).rows_to_records(rows, 0, len(found)) == found
+    assert [codec(name).row_to_record(rows, place) for place in range(len(found))] == found
 
 
 @pytest.mark.parametrize("name", GENERAL)
@@ -49,6 +51,12 @@ def test_depth_rows_and_levels_become_the_bytes_of_fastavro_and_come_back(found)
     assert len(levels) == sum(len(update.bids) + len(update.asks) for update in found)
     assert codec("DepthUpdate").encode_rows(rows, len(found), levels).tobytes() == body
     assert codec("DepthUpdate").rows_to_records(rows, 0, len(found), levels) == found
+
+
+@pytest.mark.parametrize("place", [-1, 3])
+def test_a_row_that_is_not_there_has_no_record(place):
+    with pytest.raises(WrongUse, match="are there"):
+        codec("Mark").row_to_record(np.zeros(3, codec("Mark").dtype), place)
 
 
 @pytest.mark.parametrize("name", list(shapes()))
