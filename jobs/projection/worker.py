@@ -12,7 +12,6 @@ import contextlib
 import logging
 import os
 import signal
-import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -27,14 +26,12 @@ from connectors.postgres.projection import GapFound, LoggedRecord, Projection
 from jobs.projection.consumer import CommittedTransport
 from jobs.projection.credentials import broker_credentials
 from jobs.projection.place import Place, bounds, check_retention, claim, topic_ids
-from schemas.errors import ShrivenError
 from streams.log.kafka.transport import TransportFailed
 
 BATCH_RECORDS = 2_000
 BATCH_SECONDS = 0.2
 SESSION_SECONDS = 10.0
 GAPS_MAX = 5
-STOP_SECONDS = 30.0
 
 
 class Sink:
@@ -142,17 +139,8 @@ class Worker:
     async def _end(self, problem: BaseException) -> None:
         """End the process: it is told to, so that connections are given back, and nothing more is acknowledged."""
         self.failure = self.failure or problem
-        watch = threading.Timer(STOP_SECONDS, self._give_up)
-        watch.daemon = True
-        watch.start()
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.Event().wait()
-
-    def _give_up(self) -> None:
-        """Faust does not stop: end as after any other failure, for the next worker goes on from the marks."""
-        sys.stderr.write(f"sq project: {self.failure}; it did not stop within {STOP_SECONDS:g} s and is ended\n")
-        sys.stderr.flush()
-        os._exit(1)
 
 
 def run(place: Place) -> Worker:
@@ -178,11 +166,9 @@ def run(place: Place) -> Worker:
         with contextlib.suppress(SystemExit):  # how Faust ends
             service.execute_from_commandline()
     worker.sink.close()
-    crash = service.crash_reason or worker.app.crash_reason
-    if worker.failure is None and crash is not None:
-        raise TransportFailed(f"the consumer ended with {type(crash).__name__}: {crash}; start it again: it goes on from the marks") from crash
-    if isinstance(worker.failure, ShrivenError):
-        raise worker.failure
     if worker.failure is not None:
         raise worker.failure
+    crash = service.crash_reason or worker.app.crash_reason
+    if crash is not None:
+        raise TransportFailed(f"the consumer ended with {type(crash).__name__}: {crash}; start it again: it goes on from the marks") from crash
     return worker

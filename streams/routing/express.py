@@ -30,7 +30,7 @@ ALL_FILLED = int(OrderStatus.FILLED)
 NO_REASON = int(OrderReason.NONE)
 COPIED = (("side", SIDE), ("order_type", ORDER_TYPE), ("time_in_force", TIME_IN_FORCE), ("quantity", QUANTITY), ("price", PRICE), ("status", STATUS),
           ("filled_quantity", FILLED), ("accepted", ACCEPTED))  # fmt: skip
-COLUMNS = [column for _, column in COPIED]
+COPIED_COLUMNS = [column for _, column in COPIED]
 
 
 def lend(routing: Any, orders: Any, owner: tuple[int, int, int]) -> list[str] | None:
@@ -57,8 +57,6 @@ def take_back(routing: Any, orders: Any, ids: list[str], closed: Any, closed_ids
 
 
 def _orders_of(ids: list[str], rows: Any, owner: tuple[int, int, int]) -> list[Order]:
-    if not ids:
-        return []
     trades: list[dict[int, int]]
     if (rows[:, TRADES] == 1).all():  # most
         trades = [{trade: quantity} for trade, quantity in rows[:, FIRST_TRADE : FIRST_TRADE + 2].tolist()]
@@ -68,7 +66,7 @@ def _orders_of(ids: list[str], rows: Any, owner: tuple[int, int, int]) -> list[O
             dict(zip(row[FIRST_TRADE:end:2], row[FIRST_TRADE + 1 : end : 2], strict=True)) for row, end in zip(rows.tolist(), ends, strict=True)
         ]
     account, strategy, instrument = owner
-    terms = rows[:, COLUMNS].tolist()
+    terms = rows[:, COPIED_COLUMNS].tolist()
     return [
         Order(order_id, account, strategy, instrument, side, kind, in_force, quantity, price, status, filled, accepted != 0, 0, made)
         for order_id, (side, kind, in_force, quantity, price, status, filled, accepted), made in zip(ids, terms, trades, strict=True)

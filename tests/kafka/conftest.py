@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fault_proxy import FaultProxy
 from needs import need_broker, need_registry
 
 from infra.kafka.broker import Broker
@@ -95,6 +96,16 @@ def undisturbed(shared_bootstrap: str, shared_registry: str, small_recording: Pa
     environment = fresh_environment("undisturbed")
     market = LiveMarket(Cluster(bootstrap=shared_bootstrap, registry=shared_registry, environment=environment), small_recording)
     return uninterrupted(market, market.feed())
+
+
+@pytest.fixture
+def behind_a_proxy(own_broker: Callable[..., Broker], shared_registry: str, small_recording: Path) -> Iterator[tuple[LiveMarket, FaultProxy]]:
+    """A market on a broker of its own, reached through a proxy."""
+    with FaultProxy() as proxy:
+        broker = own_broker(advertised=proxy.address, properties={"transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000"})
+        proxy.target = f"127.0.0.1:{broker.port}"
+        broker.start()
+        yield LiveMarket(Cluster(bootstrap=proxy.address, registry=shared_registry), small_recording), proxy
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,20 +25,10 @@ pytestmark = pytest.mark.broker
 END_TXN = 26
 
 
-@pytest.fixture
-def broken(own_broker: Callable[..., Broker], shared_registry: str, small_recording: Path) -> Iterator[tuple[LiveMarket, Broker, FaultProxy]]:
-    """A market on a broker of its own, reached through a proxy."""
-    with FaultProxy() as proxy:
-        broker = own_broker(advertised=proxy.address)
-        proxy.target = f"127.0.0.1:{broker.port}"
-        broker.start()
-        yield LiveMarket(Cluster(bootstrap=proxy.address, registry=shared_registry), small_recording), broker, proxy
-
-
 @pytest.mark.parametrize("how", ["swallow", pytest.param("cut", marks=pytest.mark.smoke), "half"])
-def test_a_lost_answer_to_a_commit_leaves_neither_a_duplicate_nor_a_gap(how: str, broken: tuple[LiveMarket, Broker, FaultProxy]) -> None:
+def test_a_lost_answer_to_a_commit_leaves_neither_a_duplicate_nor_a_gap(how: str, behind_a_proxy: tuple[LiveMarket, FaultProxy]) -> None:
     """F8: the transaction commits on the broker, its answer never comes. Oracle: the count of what was fed, and the journal executed again."""
-    market, _, proxy = broken
+    market, proxy = behind_a_proxy
     fed = market.feed(0.0, 0.4)
     process = market.process(batch=100, quiet_seconds=10)
     try:
@@ -55,8 +45,8 @@ def test_a_lost_answer_to_a_commit_leaves_neither_a_duplicate_nor_a_gap(how: str
     assert [entry.sequence for entry in market.journal()] == list(range(len(market.journal())))
 
 
-def test_resets_and_latency_are_waited_out(broken: tuple[LiveMarket, Broker, FaultProxy], undisturbed: dict[str, str]) -> None:
-    market, _, proxy = broken
+def test_resets_and_latency_are_waited_out(behind_a_proxy: tuple[LiveMarket, FaultProxy], undisturbed: dict[str, str]) -> None:
+    market, proxy = behind_a_proxy
     fed = market.feed()
     proxy.latency_seconds, proxy.jitter_seconds = 0.05, 0.05
     process = market.process(batch=100)
