@@ -24,7 +24,8 @@ from streams.portfolio.state import cash_amount
 from streams.reporting import stage as reporting
 from streams.risk import stage as risk
 from streams.routing import stage as routing
-from streams.runtime.execution import INSTRUMENTS_LIMIT, Execution, Judge
+from streams.runtime.execution import Execution
+from streams.runtime.judging import INSTRUMENTS_LIMIT, Judge
 from streams.runtime.lint import require_deterministic
 from streams.runtime.topology import Topology
 from streams.signals import sizing

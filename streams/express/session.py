@@ -99,13 +99,15 @@ class Session:
             self.arrays[f"express_{name}"] = np.zeros(most, codec(topic_of(topic).record).dtype)
         for name, topic in zip(("signals", "asked", "marks"), self.topics, strict=True):
             self.arrays[f"express_{name}"] = np.zeros(0, codec(topic_of(topic).record).dtype)
+        self._marks: Any = None
         self.is_lent = False
         self._owner = (0, 0, 0)
         self._ridden = 0
         self.rest, self._patience = 0, PATIENCE
 
-    def begin(self) -> None:
-        """A slice begins."""
+    def begin(self, marks: Any) -> None:
+        """A slice begins, with rows of marks."""
+        self._marks = marks
         self.rest, self._patience = 0, PATIENCE
 
     def rows_of(self, emitted: dict[str, list[Any]], events: Any, number: int) -> dict[str, Any] | None:
@@ -214,7 +216,7 @@ class Session:
         lane = self.lane
         lane["account"], lane["strategy"], lane["instrument"] = owner
         lane["is_sized"], lane["is_reported"] = self._sizing is not None, self._reporting is not None
-        lane["open"], lane["closed"] = len(ids), 0
+        lane["open"], lane["closed"], lane["last_mark"] = len(ids), 0, -1
         for name in MADE:
             lane[name] = 0
         lane["journal_id"], lane["shard"], lane["last_sequence"], lane["ordinal"] = (
@@ -251,8 +253,10 @@ class Session:
         routing.take_back(self._routing, orders, ids, closed, closed_ids, self._owner)
         if self._sizing is not None:
             sizing.take_back(self._sizing, rows["sizing"], orders, ids, Working)
-        risk.take_back(self._risk, rows["risk"], orders, ids, RiskWorking, approved)
-        portfolio.take_back(self._portfolio, rows["portfolio"], self._owner[0], self._key)
+        last_mark = int(lane["last_mark"])
+        mark = codec("Mark").row_to_record(self._marks, last_mark) if last_mark >= 0 else None
+        risk.take_back(self._risk, rows["risk"], orders, ids, RiskWorking, approved, mark)
+        portfolio.take_back(self._portfolio, rows["portfolio"], self._owner[0], self._key, mark)
         if self._reporting is not None:
             reporting.take_back(self._reporting, rows["reporting"], self._owner[0], self._key)
         context.last_sequence, context.ordinal = int(lane["last_sequence"]), int(lane["ordinal"])

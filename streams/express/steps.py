@@ -51,11 +51,11 @@ REPORT_FILL = int(ReportKind.FILL)
 
 LANE = row_type(
     "at total signal_topic request_topic mark_topic timer_step timer_clock base records outcome handled limit limit_clock clock sequence "
-    "last_sequence ordinal journal_id shard account strategy instrument is_sized is_reported open closed signals asked marks requests decisions "
-    "commands events reports fills positions"
+    "last_sequence ordinal journal_id shard account strategy instrument is_sized is_reported open closed signals asked marks last_mark "
+    "requests decisions commands events reports fills positions"
 )
 """Where the entry is in the window of events and what it may do; the driver's clock, sequence and ordinal; whose orders they are and which of the
-ledgers there are; how many of everything there are."""
+ledgers there are; how many of everything there are, and the row of the last mark, -1 before the first."""
 LEFT, REPORTS, FULL, FAULT = range(4)
 """Why the entry returned: the next event is the ledgers'; so are the reports from ``handled`` on; something is full; a stage is at fault."""
 
@@ -87,7 +87,7 @@ def on_mark(twins: Any, mark: Any) -> Any:
     if mark.instrument != twins.risk[0].instrument:
         return False
     risk.on_mark(twins.risk[0], mark)
-    portfolio.on_mark(twins.portfolio[0], mark)
+    twins.portfolio[0].changed = 1
     return True
 
 

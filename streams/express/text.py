@@ -66,6 +66,7 @@ while x.at < x.total:
             x.clock, x.sequence = clock_before, sequence_before
             break
         x.marks += 1
+        x.last_mark = event.row
     elif topic == x.request_topic:
         led = on_request(x, twins, express_orders, made, express_asked[event.row])
         if led < 0:

@@ -10,7 +10,7 @@ from streams.numeric.express import AMOUNT_MAX, divide_half_even, fits, is_small
 
 NO_TIMER = 2**63 - 1
 STATE = row_type(
-    "account strategy instrument multiplier settled_in_cash scale quantity cost realized fees cash bid_price ask_price flags marked changed"
+    "account strategy instrument multiplier settled_in_cash scale quantity cost realized fees cash changed"
 )
 AMOUNTS = ("quantity", "cost", "realized", "fees")
 
@@ -29,23 +29,22 @@ def lend(portfolio: Any, row: Any, account: int, strategy: int, key: int) -> boo
     row["account"], row["strategy"], row["instrument"], row["cash"] = account, strategy, instrument, cash
     for name in AMOUNTS:
         row[name] = getattr(holding, name)
-    for name in ("multiplier", "settled_in_cash", "scale", "bid_price", "ask_price", "flags", "marked"):
+    for name in ("multiplier", "settled_in_cash", "scale"):
         row[name] = getattr(line, name)
     row["changed"] = state.changed_since_pnl
     return True
 
 
-def take_back(portfolio: Any, row: Any, account: int, key: int) -> None:
-    """Copy row back."""
+def take_back(portfolio: Any, row: Any, account: int, key: int, mark: Any) -> None:
+    """Copy row back, and keep the last mark, None if there was none."""
     state = portfolio.state
     (line,) = state.lines.values()
     holding = state.accounts[account].holdings[key]
     state.accounts[account].cash = int(row["cash"])
     for name in AMOUNTS:
         setattr(holding, name, int(row[name]))
-    for name in ("bid_price", "ask_price", "flags"):
-        setattr(line, name, int(row[name]))
-    line.marked = bool(row["marked"])
+    if mark is not None:
+        line.mark = mark
     state.changed_since_pnl = bool(row["changed"])
 
 
@@ -107,13 +106,3 @@ def on_fill(p: Any, price: Any, signed: Any, fee: Any, clock: Any, high: Any, lo
         return count + 2
     _book(p, price, signed, fee, clock, high, low, rows[count])
     return count + 1
-
-
-@step_kernel
-def on_mark(p: Any, mark: Any) -> None:
-    """As the ledger's."""
-    p.bid_price = mark.bid_price
-    p.ask_price = mark.ask_price
-    p.flags = mark.flags
-    p.marked = 1
-    p.changed = 1

@@ -103,18 +103,19 @@ class Portfolio:
         line = state.lines.get(record.instrument)
         if line is None:
             raise unknown_instrument(record.instrument, "mark")
-        line.bid_price = record.bid_price
-        line.ask_price = record.ask_price
-        line.flags = record.flags
-        line.marked = True
+        line.mark = record
         state.changed_since_pnl = True
         if state.timer == NO_TIMER:
             self._start_timer(context.clock)
 
     def on_mark_run(self, found: Sequence[Mark], context: Any) -> None:
-        """Marks in a row, behind one that was taken by itself: the last of each instrument is what they leave."""
-        for record in {record.instrument: record for record in found}.values():
-            self.on_mark(record, context)
+        """Marks in a row, behind one that was taken by itself: what ``on_mark`` does with each."""
+        line_of = self.state.lines.get
+        for record in found:
+            line = line_of(record.instrument)
+            if line is None:
+                raise unknown_instrument(record.instrument, "mark")
+            line.mark = record
 
     def on_timer(self, deadline: int, context: Any) -> None:
         """A multiple of the interval is due: one P&L record an account."""
@@ -181,7 +182,7 @@ class Portfolio:
                 line.scale *= 10**finer
         line = new_line(instrument, state.amount_precision)
         if before is not None:
-            line.bid_price, line.ask_price, line.flags, line.marked = before.bid_price, before.ask_price, before.flags, before.marked
+            line.mark = before.mark
         state.lines[instrument.instrument] = line
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import msgspec
 
-from schemas.records import Instrument
+from schemas.records import Instrument, Mark
 from schemas.vocabulary import InstrumentKind
 from streams.numeric import fixed
+from streams.numeric.mark import UNMARKED
 
 SPOT = int(InstrumentKind.SPOT)
 EQUITY = int(InstrumentKind.EQUITY)
@@ -37,10 +38,7 @@ class Line(msgspec.Struct, array_like=True):
     multiplier: int
     settled_in_cash: bool
     """True: a fill moves its whole notional through cash (spot). False: only realized P&L and fees do (a linear perpetual)."""
-    bid_price: int = 0
-    ask_price: int = 0
-    flags: int = 0
-    marked: bool = False
+    mark: Mark = UNMARKED
 
 
 class Holding(msgspec.Struct, array_like=True):

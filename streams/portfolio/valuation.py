@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from schemas.records import PnL
 from schemas.vocabulary import Flag, NullReason
+from streams.numeric.mark import is_marked
 from streams.portfolio.state import Account, Line
 
 UNUSABLE = int(Flag.STALE | Flag.GAP)
@@ -23,16 +24,16 @@ STALE_BOOK = int(NullReason.STALE_BOOK)
 
 def exit_price(line: Line, quantity: int) -> int:
     """The price at which `quantity` could be closed at the touch; 0 where that side of the book is empty."""
-    return line.bid_price if quantity > 0 else line.ask_price
+    return line.mark.bid_price if quantity > 0 else line.mark.ask_price
 
 
 def missing_value(line: Line, quantity: int) -> int:
     """Why a position of `quantity` cannot be valued: a NullReason, NONE if it can."""
     if quantity == 0:
         return NONE
-    if not line.marked:
+    if not is_marked(line.mark):
         return NO_MARK
-    if line.flags & UNUSABLE:
+    if line.mark.flags & UNUSABLE:
         return STALE_BOOK
     return NONE if exit_price(line, quantity) > 0 else NO_MARK
 
@@ -49,7 +50,7 @@ def value_account(number: int, account: Account, lines: dict[int, Line], amount_
         quantity = holding.quantity
         if quantity == 0:
             continue
-        flags |= line.flags
+        flags |= line.mark.flags
         missing = missing_value(line, quantity)
         if missing != NONE:
             reason = missing if reason == NONE else reason

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from schemas.records import OrderRequest
 from schemas.vocabulary import Flag, OrderType, RiskCode, Side, TimeInForce
+from streams.numeric.mark import double_centre
 from streams.risk.exposure import Line, State
 from streams.risk.kill_switch import is_killed
 from streams.risk.limits import COLLAR_UNIT
@@ -80,13 +81,14 @@ def failed_checks(state: State, line: Line | None, request: OrderRequest, accoun
     elif request.time_in_force != IOC and request.time_in_force != GTC:
         failed |= BAD_PRICE
 
-    if line.flags & UNUSABLE or (clock - line.book_time > line.mark_age_max >= 0 and line.marked):
+    mark = line.mark
+    if mark.flags & UNUSABLE or (clock - mark.book_time > line.mark_age_max >= 0 and mark.instrument >= 0):
         failed |= STALE
     touch = price
     if market:
-        touch = line.ask_price if side == BUY else line.bid_price
-    centre = line.double_centre
-    if not line.marked or touch <= 0 or (centre <= 0 <= line.price_collar_bp):
+        touch = mark.ask_price if side == BUY else mark.bid_price
+    centre = double_centre(mark)
+    if mark.instrument < 0 or touch <= 0 or (centre <= 0 <= line.price_collar_bp):
         failed |= NO_REFERENCE
 
     if quantity < line.min_quantity:
@@ -150,15 +152,15 @@ def explain(code: int, state: State, line: Line | None, request: OrderRequest, a
     quantity = request.quantity
     market = request.order_type == MARKET
     buy = request.side == BUY
-    touch = (line.ask_price if buy else line.bid_price) if market else request.price
+    touch = (line.mark.ask_price if buy else line.mark.bid_price) if market else request.price
     after = line.position + line.working_buy + quantity if buy else line.position - line.working_sell - quantity
     if code == INVALID_QUANTITY:
         return quantity, line.lot_size
     if code == INVALID_PRICE:
         return request.price, line.tick_size
     if code == STALE_DATA:
-        flags = line.flags & UNUSABLE
-        return (flags, 0) if flags else (clock - line.book_time, line.mark_age_max)
+        flags = line.mark.flags & UNUSABLE
+        return (flags, 0) if flags else (clock - line.mark.book_time, line.mark_age_max)
     if code == MIN_QUANTITY:
         return quantity, line.min_quantity
     if code == MAX_QUANTITY:
@@ -180,7 +182,7 @@ def explain(code: int, state: State, line: Line | None, request: OrderRequest, a
 
 def band_edge(line: Line, price: int) -> int:
     """The last price of the band on the side where `price` lies."""
-    centre = line.double_centre
+    centre = double_centre(line.mark)
     width = line.price_collar_bp * centre
     if price + price > centre:
         return (centre * COLLAR_UNIT + width) // (2 * COLLAR_UNIT)

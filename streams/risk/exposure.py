@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import msgspec
 
+from schemas.records import Mark
 from streams.numeric import fixed
+from streams.numeric.mark import UNMARKED
 from streams.numeric.ring import keep
 
 NO_TIMER = 2**63 - 1
@@ -42,13 +44,7 @@ class Line(msgspec.Struct, array_like=True):
     position: int = 0
     working_buy: int = 0
     working_sell: int = 0
-    marked: bool = False
-    bid_price: int = 0
-    ask_price: int = 0
-    double_centre: int = 0
-    """twice the price the collar is laid around: the mid; the last trade where one side is empty; 0 where there is neither"""
-    book_time: int = 0
-    flags: int = 0
+    mark: Mark = UNMARKED
     changed_limits: list[str] = []
     """limits an operator set for this instrument alone; a new specification does not touch them"""
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from schemas.vocabulary import Side
 from streams.numeric.express import RESERVED_LEAVES, SIDE, fits, row_type, step_kernel
+from streams.numeric.mark import double_centre, is_marked
 from streams.numeric.ring import keep_all
 from streams.risk.checks import UNUSABLE
 from streams.risk.limits import COLLAR_UNIT
@@ -13,10 +14,10 @@ from streams.risk.limits import COLLAR_UNIT
 BUY = int(Side.BUY)
 LINE = (
     "lot_size multiplier shortable min_quantity max_quantity min_notional max_notional max_position price_collar_bp mark_age_max "
-    "position working_buy working_sell marked bid_price ask_price double_centre book_time flags"
+    "position working_buy working_sell"
 )
-CHANGING = ("position", "working_buy", "working_sell", "bid_price", "ask_price", "double_centre", "book_time", "flags")
-STATE = row_type(f"instrument account negative_ages {LINE}")
+CHANGING = ("position", "working_buy", "working_sell")
+STATE = row_type(f"instrument account negative_ages {LINE} marked bid_price ask_price double_centre book_time flags")
 
 
 def lend(risk: Any, row: Any, orders: Any, ids: list[str]) -> bool:
@@ -30,6 +31,9 @@ def lend(risk: Any, row: Any, orders: Any, ids: list[str]) -> bool:
     row["instrument"], row["account"], row["negative_ages"] = instrument, risk.settings.account, state.negative_ages
     for name in LINE.split():
         row[name] = getattr(line, name)
+    mark = line.mark
+    row["marked"], row["double_centre"] = is_marked(mark), double_centre(mark)
+    row["bid_price"], row["ask_price"], row["book_time"], row["flags"] = mark.bid_price, mark.ask_price, mark.book_time, mark.flags
     for place, order in enumerate(state.orders.values()):
         if order.reserved_price or order.instrument != instrument or order.buy != (orders[place, SIDE] == BUY):
             return False
@@ -37,14 +41,18 @@ def lend(risk: Any, row: Any, orders: Any, ids: list[str]) -> bool:
     return True
 
 
-def take_back(risk: Any, row: Any, orders: Any, ids: list[str], working: Any, approved: list[str]) -> None:
-    """Copy row and leaves back, and remember the ids approved; ``working(instrument, buy, leaves, reserved price)`` makes an entry."""
+def take_back(risk: Any, row: Any, orders: Any, ids: list[str], working: Any, approved: list[str], mark: Any) -> None:
+    """Copy row and leaves back, keep the last mark, None if there was none, and remember the ids approved.
+
+    ``working(instrument, buy, leaves, reserved price)`` makes an entry.
+    """
     state = risk.state
     ((instrument, line),) = state.lines.items()
     state.negative_ages = int(row["negative_ages"])
     for name in CHANGING:
         setattr(line, name, int(row[name]))
-    line.marked = bool(row["marked"])
+    if mark is not None:
+        line.mark = mark
     entries = orders[: len(ids), [SIDE, RESERVED_LEAVES]].tolist()
     state.orders = {order_id: working(instrument, side == BUY, leaves, 0) for order_id, (side, leaves) in zip(ids, entries, strict=True)}
     state.ring_next = keep_all(state.recent, state.ring, state.ring_next, approved, [1] * len(approved), risk.settings.recent_orders)

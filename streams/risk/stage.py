@@ -113,7 +113,7 @@ class Risk:
         if failed or line is None:
             self._deny(record, failed, context)
             return
-        if clock < line.book_time:
+        if clock < line.mark.book_time:
             state.negative_ages += 1
         order_id = record.order_id
         side = record.side
@@ -123,7 +123,7 @@ class Risk:
         buy = side == BUY
         reserved_price = 0
         if self.check_cash and buy and line.settled_in_cash:
-            reserved_price = worst_price(line, price or line.ask_price, order_type == MARKET, side)
+            reserved_price = worst_price(line, price or line.mark.ask_price, order_type == MARKET, side)
         reserve(state, order_id, line, instrument, buy, quantity, reserved_price)
         remember(state, order_id, settings.recent_orders)
         context.emit(
@@ -180,18 +180,15 @@ class Risk:
         """The reference prices of an instrument from now on."""
         line = self.state.lines.get(record.instrument)
         if line is not None:
-            line.marked = True
-            bid, ask = record.bid_price, record.ask_price
-            line.bid_price = bid
-            line.ask_price = ask
-            line.double_centre = bid + ask if bid > 0 and ask > 0 else 2 * record.last_price
-            line.book_time = record.book_time
-            line.flags = record.flags
+            line.mark = record
 
     def on_mark_run(self, found: Sequence[Mark], context: Any) -> None:
-        """Marks in a row, behind one that was taken by itself: the last of each instrument is what they leave."""
-        for record in {record.instrument: record for record in found}.values():
-            self.on_mark(record, context)
+        """Marks in a row, behind one that was taken by itself: what ``on_mark`` does with each."""
+        line_of = self.state.lines.get
+        for record in found:
+            line = line_of(record.instrument)
+            if line is not None:
+                line.mark = record
 
     # -- the operator
 
@@ -308,12 +305,7 @@ EXPOSURE_FIELDS = (
     "position",
     "working_buy",
     "working_sell",
-    "marked",
-    "bid_price",
-    "ask_price",
-    "double_centre",
-    "book_time",
-    "flags",
+    "mark",
     "changed_limits",
 )
 """What a line keeps when its specification changes."""

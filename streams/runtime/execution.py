@@ -21,12 +21,12 @@ from schemas.codec import codec
 from schemas.errors import BadData
 from schemas.records import DeadLetter
 from streams.log.local import LocalLog
-from streams.runtime.canary import CANARY_ID
 from streams.runtime.emitted import body_of, encode_ahead
 from streams.runtime.engine import Engine
 from streams.runtime.feed import Feed
 from streams.runtime.handed import Handed
 from streams.runtime.journal import InputEntry
+from streams.runtime.judging import NOT_SELECTED, REASONS, Judge
 from streams.runtime.loop import SKIP
 from streams.runtime.merge import Merger, Slice
 from streams.runtime.runner import LoopRunner
@@ -35,18 +35,6 @@ from streams.runtime.topology import Topology
 
 Array = np.ndarray[Any, Any]
 DEAD_LETTERS = "pipeline.dlq"
-GOOD, UNKNOWN_INSTRUMENT, CLOCK_JUMP, NOT_SELECTED, BAD_TIME, BAD_FRAMING, MALFORMED, SKIPPED = range(8)
-REASONS = {
-    UNKNOWN_INSTRUMENT: "unknown_instrument",
-    CLOCK_JUMP: "clock_jump",
-    BAD_TIME: "bad_time",
-    BAD_FRAMING: "bad_framing",
-    MALFORMED: "malformed_record",
-    SKIPPED: "skipped",
-}
-LATEST = 1 << 62
-"""ns UTC, the year 2116: later times leave no room for deadlines in 64 bits."""
-INSTRUMENTS_LIMIT = 4096
 
 
 class Output(msgspec.Struct, frozen=True):
@@ -91,34 +79,6 @@ class Prepared:
     outputs: dict[str, Output]
     consumed: int
     clock: int
-
-
-class Judge:
-    """Marks records that must not reach a stage.
-
-    Unknown or unselected instruments, times before 1970 or after 2116, and times far ahead of their own receipt. The canary is known everywhere, and
-    selected only where a topology has it as an instrument.
-    """
-
-    def __init__(self, known: Sequence[int], selected: Sequence[int], clock_jump_max: int) -> None:
-        self.table = np.full(INSTRUMENTS_LIMIT, UNKNOWN_INSTRUMENT, np.uint8)
-        self.table[[*known, CANARY_ID]] = NOT_SELECTED
-        self.table[list(selected)] = GOOD
-        self.clock_jump_max = clock_jump_max
-
-    def __call__(self, feed: Feed, first: int, stop: int) -> None:
-        """Set ``feed.status`` for rows ``first`` to ``stop``."""
-        if not feed.is_market_data:
-            return
-        rows = feed.rows[first:stop]
-        instruments = rows["instrument"]
-        inside = (instruments >= 0) & (instruments < INSTRUMENTS_LIMIT)
-        status = np.where(inside, self.table[np.where(inside, instruments, 0)], UNKNOWN_INSTRUMENT).astype(np.uint8)
-        event_times, receive_times = rows["event_time"], rows["receive_time"]
-        ahead = (receive_times > 0) & (event_times - receive_times > self.clock_jump_max)
-        status[(status == GOOD) & ahead] = CLOCK_JUMP
-        status[(status == GOOD) & ((event_times < 0) | (event_times > LATEST))] = BAD_TIME
-        feed.status[first:stop] = status
 
 
 class Execution:

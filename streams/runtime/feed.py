@@ -12,9 +12,11 @@ from schemas.catalogue import topic as topic_of
 from schemas.codec import NO_LEVELS, codec
 from schemas.errors import BadData
 from streams.log.local import Block, TopicReader
+from streams.runtime.judging import GOOD, places_of, set_keys
 
 Array = np.ndarray[Any, Any]
 ROWS_AT_START = 1 << 14
+NO_PLACES: Array = np.zeros(3, np.int64)
 
 
 def _grown(array: Array, used: int, needed: int) -> Array:
@@ -39,7 +41,7 @@ class Feed:
     Args:
         reader: the topic's reader.
         code: place among the inputs, which is the merge rank.
-        judge: marks bad rows: ``judge(rows or records, keys_before, status)``.
+        judge: marks bad rows: ``judge(feed, first, stop)`` sets the status of these rows.
     """
 
     keeps_consumed = False
@@ -53,6 +55,7 @@ class Feed:
         self.is_market_data = topic.startswith("md.")
         self.is_columnar = self.is_market_data
         self.has_levels = topic_of(topic).record == "DepthUpdate"
+        self.places = places_of(self.codec.dtype) if self.is_columnar else NO_PLACES
         self._judge = judge
         self.offset = reader.start_offset
         self.end_offset = reader.end_offset
@@ -154,7 +157,6 @@ class Feed:
             if self.has_levels:
                 last = self.rows[stop - 1]
                 self.level_count = int(last["first_level"]) + int(last["bid_count"]) + int(last["ask_count"])
-            keys[:] = self.rows["event_time"][self.count : stop]
         else:
             records = self.codec.decode_records(body, count)
             self.ends[self.count : stop] = self.codec.record_ends(body, count) + self.body_length
@@ -166,14 +168,16 @@ class Feed:
         first, self.count = self.count, stop
         if self._judge is not None:
             self._judge(self, first, stop)
-            keys[self.status[first:stop] != 0] = 0
         if skip:
             self.first += skip
             self.offset_of_zero = first_offset
-            keys[:skip] = 0
-        keys[0] = max(int(keys[0]), self.running_maximum)
-        np.maximum.accumulate(keys, out=keys)
-        self.running_maximum = int(keys[-1])
+        keys[:skip] = self.running_maximum
+        if self.is_columnar:
+            set_keys(self, first + skip, stop)
+        else:
+            keys[self.status[first:stop] != GOOD] = 0
+            keys[skip:] = np.maximum.accumulate(np.maximum(keys[skip:], self.running_maximum))
+            self.running_maximum = int(keys[-1])
 
     def _check_ends(self, ends: Array) -> None:
         """Refuse a block before it counts; a block of the local log has its own checksum."""

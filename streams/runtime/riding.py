@@ -48,7 +48,7 @@ class Riding:
         """A slice of so many records begins; False if it is too small to ride."""
         if records < self.session.records_min:
             return False
-        self.session.begin()
+        self.session.begin(ahead.rows.get("md.marks"))
         for name, topic in (("signals", "signals"), ("marks", "md.marks")):
             if topic in ahead.rows:
                 self._stepped.context.put(f"express_{name}", ahead.rows[topic])

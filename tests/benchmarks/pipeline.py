@@ -28,7 +28,8 @@ from schemas.codec import codec
 from streams.express.session import session_of
 from streams.log.local import LocalLog
 from streams.runtime.emitted import encode_ahead
-from streams.runtime.execution import Execution, Judge
+from streams.runtime.execution import Execution
+from streams.runtime.judging import Judge
 from streams.runtime.merge import Slice
 from streams.runtime.task import Task
 from streams.runtime.topology import Topology

@@ -16,7 +16,8 @@ from schemas.errors import BadData, ShrivenError
 from schemas.records import Instrument
 from schemas.vocabulary import ControlKind
 from streams.runtime.engine import Engine
-from streams.runtime.execution import INSTRUMENTS_LIMIT, Batch, Execution, Judge
+from streams.runtime.execution import Batch, Execution
+from streams.runtime.judging import INSTRUMENTS_LIMIT, Judge
 from streams.runtime.live.feed import LiveFeed
 from streams.runtime.live.flood import FloodGuard, FloodLimit, flood_of
 from streams.runtime.live.merge import CLOCK, LiveMerger

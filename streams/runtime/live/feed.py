@@ -17,8 +17,8 @@ from schemas.errors import BadData, ShrivenError
 from streams.log.kafka.framing import HEADER_BYTES, FramedValues, schema_id_of
 from streams.log.kafka.transport import Chunk, Partition, Reader
 from streams.runtime.canary import is_canary
-from streams.runtime.execution import BAD_FRAMING, MALFORMED, SKIPPED
-from streams.runtime.feed import Feed, _grown
+from streams.runtime.feed import NO_PLACES, Feed, _grown
+from streams.runtime.judging import BAD_FRAMING, MALFORMED, SKIPPED, places_of
 
 Array = np.ndarray[Any, Any]
 FETCH_RECORDS = 50_000
@@ -66,6 +66,7 @@ class LiveFeed(Feed):
         self.is_market_data = topic.startswith("md.")
         self.is_columnar = self.is_market_data
         self.has_levels = topic_of(topic).record == "DepthUpdate"
+        self.places = places_of(self.codec.dtype) if self.is_columnar else NO_PLACES
         self.is_awaited = False
         self.is_wall = is_wall
         self.timestamp_ms = 0

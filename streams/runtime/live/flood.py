@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 
 from schemas.errors import ShrivenError, WrongUse
-from streams.runtime.execution import GOOD, NOT_SELECTED, REASONS, SKIPPED
 from streams.runtime.feed import Feed
+from streams.runtime.judging import GOOD, NOT_SELECTED, REASONS, SKIPPED
 
 Array = np.ndarray[Any, Any]
 LETTERS_MAX = 10_000

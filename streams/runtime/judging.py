@@ -1,0 +1,104 @@
+"""Which records reach the stages, and what time each stands for in its partition: decided row by row as a block is decoded.
+
+Both loops give the interpreter's lock back, and read the three fields they need where the record's layout has them, so that one machine code does
+for all records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from streams.numeric.borrowing import unlocked_borrowing_kernel
+from streams.runtime.canary import CANARY_ID
+from streams.runtime.pointers import view
+
+if TYPE_CHECKING:
+    from streams.runtime.feed import Feed
+
+Array = np.ndarray[Any, Any]
+GOOD, UNKNOWN_INSTRUMENT, CLOCK_JUMP, NOT_SELECTED, BAD_TIME, BAD_FRAMING, MALFORMED, SKIPPED = range(8)
+REASONS = {
+    UNKNOWN_INSTRUMENT: "unknown_instrument",
+    CLOCK_JUMP: "clock_jump",
+    BAD_TIME: "bad_time",
+    BAD_FRAMING: "bad_framing",
+    MALFORMED: "malformed_record",
+    SKIPPED: "skipped",
+}
+LATEST = 1 << 62
+"""ns UTC, the year 2116: later times leave no room for deadlines in 64 bits."""
+INSTRUMENTS_LIMIT = 4096
+
+
+@unlocked_borrowing_kernel
+def _judge(rows: Any, width: Any, places: Any, first: Any, stop: Any, table: Any, clock_jump_max: Any, status: Any) -> None:
+    """``rows``: address of rows ``width`` bytes apart; ``places``: of instrument, event time and receive time in a row."""
+    for row in range(first, stop):
+        at = rows + row * width
+        instrument = np.int64(view(at + places[0], (1,), np.int32)[0])
+        event_time = view(at + places[1], (1,), np.int64)[0]
+        receive_time = view(at + places[2], (1,), np.int64)[0]
+        found = UNKNOWN_INSTRUMENT
+        if 0 <= instrument < len(table):
+            found = table[instrument]
+        if found == GOOD:
+            if event_time < 0 or event_time > LATEST:
+                found = BAD_TIME
+            if receive_time > 0 and event_time - receive_time > clock_jump_max:
+                found = CLOCK_JUMP
+        status[row] = found
+
+
+@unlocked_borrowing_kernel
+def _set_keys(rows: Any, width: Any, place: Any, first: Any, stop: Any, status: Any, keys: Any, maximum: Any) -> Any:
+    """``rows``: address of rows ``width`` bytes apart; ``place``: of event time in a row. Returns the running maximum behind them."""
+    for row in range(first, stop):
+        if status[row] == GOOD:
+            maximum = max(maximum, view(rows + row * width + place, (1,), np.int64)[0])
+        keys[row] = maximum
+    return maximum
+
+
+class Judge:
+    """Marks records that must not reach a stage.
+
+    Unknown or unselected instruments, times before 1970 or after 2116, and times far ahead of their own receipt. The canary is known everywhere, and
+    selected only where a topology has it as an instrument.
+    """
+
+    def __init__(self, known: Sequence[int], selected: Sequence[int], clock_jump_max: int) -> None:
+        self.table = np.full(INSTRUMENTS_LIMIT, UNKNOWN_INSTRUMENT, np.uint8)
+        self.table[[*known, CANARY_ID]] = NOT_SELECTED
+        self.table[list(selected)] = GOOD
+        self.clock_jump_max = clock_jump_max
+
+    def __call__(self, feed: Feed, first: int, stop: int) -> None:
+        """Set ``feed.status`` for rows ``first`` to ``stop``."""
+        if feed.is_market_data:
+            rows = feed.rows
+            _judge(rows.ctypes.data, rows.itemsize, feed.places, first, stop, self.table, self.clock_jump_max, feed.status)
+
+
+def places_of(dtype: np.dtype[Any]) -> Array:
+    """Where a row of market data has instrument (int32), event time and receive time (int64), as bytes from its start; int64[3].
+
+    Raises:
+        TypeError: a field is of another width.
+    """
+    fields = dtype.fields
+    assert fields is not None
+    wanted = {"instrument": np.int32, "event_time": np.int64, "receive_time": np.int64}
+    for name, kind in wanted.items():
+        if fields[name][0] != kind:
+            raise TypeError(f"{name} is {fields[name][0]}, not {np.dtype(kind)}")
+    return np.array([fields[name][1] for name in wanted], np.int64)
+
+
+def set_keys(feed: Feed, first: int, stop: int) -> None:
+    """Running maximum of good event times, from ``feed.running_maximum`` on, into ``feed.keys`` of decoded rows ``first`` to ``stop``."""
+    rows = feed.rows
+    place = int(feed.places[1])
+    feed.running_maximum = _set_keys(rows.ctypes.data, rows.itemsize, place, first, stop, feed.status, feed.keys, feed.running_maximum)
