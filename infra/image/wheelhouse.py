@@ -1,7 +1,7 @@
 """The wheels that the image is made of, fetched on the host: ``docker build`` then reaches no registry.
 
-The lock names what developers need as well. The image takes the closure of the project's own dependencies, each at the version and with the hashes
-of the lock; nothing that is not in the lock can get in.
+The lock names what developers need as well. The image takes the closure of the project's own dependencies but ``LEFT_OUT``, each at the version and
+with the hashes of the lock; nothing that is not in the lock can get in.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from schemas.errors import WrongUse
 ROOT = Path(__file__).resolve().parents[2]
 BUILD_TOOLS = ("setuptools",)
 """Needed while the image is built; removed from it again."""
+LEFT_OUT = ("polars",)
+"""A user's own programs read topics with it; no module that runs in the image imports it, and it would be a quarter of the image."""
 
 
 class NoWheelhouse(WrongUse):
@@ -70,9 +72,9 @@ def closure(roots: list[str], lock: Mapping[str, list[str]]) -> set[str]:
 
 
 def dependencies() -> list[str]:
-    """The project's own dependencies, without extras for developers."""
+    """The project's own dependencies that the image has, without extras for developers."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return [str(each) for each in project["dependencies"]]
+    return [str(each) for each in project["dependencies"] if canonicalize_name(Requirement(each).name) not in LEFT_OUT]
 
 
 def requirements() -> str:

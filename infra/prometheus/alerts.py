@@ -13,10 +13,12 @@ from typing import NamedTuple
 from infra.prometheus import objectives as at
 
 TASK = "by (environment, topology, shard)"
+AT_RECORD = "by (environment, topology, shard, topic, partition, offset)"
 TOPOLOGY = "by (environment, topology)"
 UNLESS_BROKER = "unless on (environment) (min by (environment) (shriven_lag_exporter_up) == 0)"
 QUIET = "unless on (environment) (min by (environment) (shriven_expected_quiet) == 1)"
 SHARD = "{{ $labels.topology }} shard {{ $labels.shard }}"
+RECORD = "{{ if $labels.topic }} at {{ $labels.topic }}/{{ $labels.partition }}/{{ $labels.offset }}{{ end }}"
 GROUP = "group {{ $labels.group }} on {{ $labels.topic }}"
 MARKET_DATA = 'rate(shriven_input_records_total{topic=~"md[.].+"}[5m])'
 CANARY_DATA = 'rate(shriven_canary_seen_total{witness=~"md[.](depth|trades)"}[5m])'
@@ -52,10 +54,10 @@ def _grew(metric: str, window: str, by: str = TASK, least: str = "> 0") -> str:
     return f"sum {by} (increase({metric}[{window}])) {least}"
 
 
-def _given_up(metric: str) -> str:
+def _given_up(metric: str, by: str = TASK) -> str:
     """True until the shard runs again: a parent whose shards are all given up ends after a last scrape, and takes its series away."""
     running = f'max {TASK} (shriven_task_state{{state="running"}}) == 1'
-    return f"max {TASK} (max_over_time({metric}[10m])) == 1 unless on (environment, topology, shard) {running}"
+    return f"max {by} (max_over_time({metric}[10m])) == 1 unless on (environment, topology, shard) {running}"
 
 
 def _grew_or_born(metric: str, window: str, by: str = TASK) -> str:
@@ -160,13 +162,8 @@ TASKS = (
         "tasks",
     ),
     Alert(
-        "ShardQuarantined",
-        _given_up("shriven_quarantined"),
-        "0s",
-        "critical",
-        "shriven-overview",
-        f"{SHARD} is given up after crashes",
-        "tasks",
+        "ShardQuarantined", _given_up("shriven_quarantined", AT_RECORD), "0s", "critical", "shriven-overview",
+        f"{SHARD} is given up after crashes{RECORD}", "tasks",
     ),
     Alert("TaskHalted", _given_up("shriven_halted"), "0s", "critical", "shriven-overview", f"{SHARD} has halted", "tasks"),
     Alert("StandbyHalted", f"max {TASK} (shriven_standby_halted) == 1", "0s", "warning", "shriven-overview", f"{SHARD}: a standby halted", "tasks"),

@@ -218,7 +218,7 @@ FAULTS: tuple[Row, ...] = (
             **all_gone(healthy(), TASK_TARGET, 20),
             f"shriven_task_restarts_total{{{SHARD}}}": stepping(20, 20.5, 21, 21.5, 22),
             ending("killed"): stepping(20, 20.5, 21, 21.5, 22),
-            f"shriven_quarantined{{{SHARD}}}": during(22.5, 60, 1),
+            f'shriven_quarantined{{{SHARD},topic="md.depth",partition="0",offset="7"}}': during(22.5, 60, 1),
             STATE.replace("t0", "t1") % "running": ((60, ABSENT, 0), (END_MINUTE, 1, 0)),
             **in_state("STALLED", 21.5, 60),
         },

@@ -210,7 +210,7 @@ class Parent:
         elif cause in FATAL:
             self._halted(shard, cause)
         else:
-            self.metrics.quarantined(shard, True)
+            self.metrics.quarantined(shard, (died_at[0].topic, died_at[0].partition, died_at[0].first_offset) if died_at else None)
             advice = "look at its next input record"
             if len(died_at) == 1 and died_at[0].records == 1:
                 advice = f"if that record is to blame, 'sq skip {named(died_at)} --reason TEXT' leaves it out when this member is started again"
@@ -218,7 +218,7 @@ class Parent:
             self.log.error("quarantined", text, shard=shard, code=cause, **at)
 
     def _halted(self, shard: int, cause: str) -> None:
-        self.metrics.halted(shard, True)
+        self.metrics.halted(shard)
         self.log.error("halted", "halted; starting again would not help", shard=shard, code=cause)
 
     def _restart_due(self) -> None:
@@ -234,8 +234,7 @@ class Parent:
             for shard in shards:
                 self.restarts.forget(shard)
                 self.metrics.owned(shard, True)
-                self.metrics.quarantined(shard, False)
-                self.metrics.halted(shard, False)
+                self.metrics.tried_again(shard)
                 if self.followers.may_own(shard):
                     self._give(shard)
                 else:

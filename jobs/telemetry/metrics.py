@@ -70,7 +70,13 @@ MEMBER = (
         "recoveries",
         TASK_LABELS,
     ),
-    Metric("shriven_quarantined", "gauge", "1 while the shard is given up after too many crashes in a row.", "1", TASK_LABELS),
+    Metric(
+        "shriven_quarantined",
+        "gauge",
+        "1 while the shard is given up after too many crashes in a row; with the place of the record that was executed then, where one was.",
+        "1",
+        (*TASK_LABELS, "topic", "partition", "offset"),
+    ),
     Metric("shriven_halted", "gauge", "1 while the shard is given up since starting it again would not help: it has halted.", "1", TASK_LABELS),
     Metric("shriven_shard_followed", "gauge", "1 while this member has a standby of the shard.", "1", TASK_LABELS),
     Metric(

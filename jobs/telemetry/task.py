@@ -16,6 +16,9 @@ from jobs.telemetry import metrics
 from jobs.telemetry.table import make, short
 from schemas.errors import WrongUse
 
+NOWHERE = ("", "", "")
+"""The place of no record: Prometheus takes an empty label for one that is not there."""
+
 
 class UnknownState(WrongUse):
     """A task state that is not declared."""
@@ -59,13 +62,13 @@ class MemberMetrics:
         self.topology = topology
         self._metrics = make(metrics.MEMBER, registry)
         self._metrics["rebalances_total"].labels(topology)
+        self._places: dict[int, tuple[str, str, str]] = {}
         for shard in range(shards):
             for name in (
                 "task_restarts_total",
                 "fenced_total",
                 "unknown_outcomes_total",
                 "replay_divergence_total",
-                "quarantined",
                 "halted",
                 "shard_owned",
                 "shard_followed",
@@ -74,6 +77,7 @@ class MemberMetrics:
                 self._of(name, shard)
             for code in metrics.ENDINGS:
                 self._of("task_endings_total", shard, code)
+            self._of("quarantined", shard, *NOWHERE)
 
     def _of(self, name: str, shard: int, *values: str) -> Any:
         return self._metrics[name].labels(self.topology, str(shard), *values)
@@ -110,13 +114,22 @@ class MemberMetrics:
         """A child was started again."""
         self._of("task_restarts_total", shard).inc()
 
-    def halted(self, shard: int, halted: bool) -> None:
-        """The shard is given up since its end cannot be healed by a start, or it is tried again."""
-        self._of("halted", shard).set(halted)
+    def halted(self, shard: int) -> None:
+        """The shard is given up since its end cannot be healed by a start."""
+        self._of("halted", shard).set(1)
 
-    def quarantined(self, shard: int, quarantined: bool) -> None:
-        """The shard is given up after too many crashes, or tried again."""
-        self._of("quarantined", shard).set(quarantined)
+    def quarantined(self, shard: int, place: tuple[str, int, int] | None = None) -> None:
+        """The shard is given up after too many crashes, the last at the record at ``place``: topic, partition, offset; None: at none."""
+        found = self._places[shard] = (place[0], str(place[1]), str(place[2])) if place else NOWHERE
+        self._of("quarantined", shard, *found).set(1)
+
+    def tried_again(self, shard: int) -> None:
+        """The shard is given up no more."""
+        place = self._places.pop(shard, NOWHERE)
+        if place != NOWHERE:
+            self._metrics["quarantined"].remove(self.topology, str(shard), *place)
+        self._of("quarantined", shard, *NOWHERE).set(0)
+        self._of("halted", shard).set(0)
 
 
 class TaskMetrics:

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,27 +26,28 @@ def promtool() -> str:
     return path
 
 
-def test_file(row: Row, rules: list[Path] = RULES) -> str:
-    """The test file; JSON is YAML."""
+def test_file(row: Row, rules: list[Path] = RULES, alerts: tuple[dict[str, Any], ...] = ()) -> str:
+    """The test file; JSON is YAML. ``alerts``: more tests, as promtool's ``alert_rule_test`` has them."""
     series = {name: phases for name, phases in healthy().items() if not any(part in name for part in row.without)} | row.changes
     moments = [
         {
             "expr": FIRING,
             "eval_time": f"{round(minute * 60)}s",
-            "exp_samples": [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in sorted((ALWAYS, *alerts))],
+            "exp_samples": [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in sorted((ALWAYS, *firing))],
         }
-        for minute, alerts in row.moments
+        for minute, firing in row.moments
     ]
     test = {
         "interval": f"{INTERVAL_SECONDS}s",
         "input_series": [{"series": name, "values": values(phases)} for name, phases in series.items()],
         "promql_expr_test": moments,
+        "alert_rule_test": list(alerts),
     }
     return json.dumps({"rule_files": [str(path) for path in rules], "evaluation_interval": "30s", "tests": [test]})
 
 
-def run(row: Row, folder: Path, rules: list[Path] = RULES) -> subprocess.CompletedProcess[str]:
+def run(row: Row, folder: Path, rules: list[Path] = RULES, alerts: tuple[dict[str, Any], ...] = ()) -> subprocess.CompletedProcess[str]:
     """promtool over the row."""
     path = folder / "row.json"
-    path.write_text(test_file(row, rules))
+    path.write_text(test_file(row, rules, alerts))
     return subprocess.run([promtool(), "test", "rules", str(path)], capture_output=True, text=True, timeout=240)

@@ -5,6 +5,7 @@ Oracles: the kernel (signals, exit codes, pid 1), pip's reading of the lock, the
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import signal
@@ -35,7 +36,15 @@ def test_the_image_takes_what_the_project_needs_and_nothing_of_its_developers() 
     lock = locked((ROOT / "requirements.lock").read_text(encoding="utf-8"))
     names = closure(dependencies(), lock)
     assert {"numba", "llvmlite", "confluent-kafka", "psycopg-binary", "httpx2" if "httpx2" in lock else "numpy"} <= names
-    assert names & {"pytest", "mypy", "ruff", "hypothesis", "testcontainers", "check-jsonschema", "scipy"} == set()
+    assert names & {"pytest", "mypy", "ruff", "hypothesis", "testcontainers", "check-jsonschema", "scipy", "polars"} == set()
+
+
+def test_no_module_in_the_image_imports_what_is_left_out_of_it() -> None:
+    for path in (path for top in ("schemas", "streams", "connectors", "infra", "jobs") for path in (ROOT / top).rglob("*.py")):
+        tree = ast.parse(path.read_bytes())
+        names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+        names += [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level]
+        assert not {name.split(".")[0] for name in names} & set(wheelhouse.LEFT_OUT), path
 
 
 def test_what_is_not_locked_cannot_get_in() -> None:

@@ -31,6 +31,20 @@ def test_exactly_the_alerts_of_a_fault_fire_and_clear(row: object, tmp_path: Pat
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
+def test_the_alert_of_a_quarantined_shard_names_the_record(tmp_path: Path) -> None:
+    (row,) = [row for row in FAULTS if row.fault == "F18"]
+    labels = {"severity": "critical", "area": "tasks", "environment": "e", "topology": "pipeline", "shard": "0"}
+    place = {"topic": "md.depth", "partition": "0", "offset": "7"}
+    says = {
+        "summary": "pipeline shard 0 is given up after crashes at md.depth/0/7",
+        "runbook": "docs/runbooks/ShardQuarantined.md",
+        "dashboard": "/d/shriven-overview",
+    }
+    expected = {"eval_time": "40m", "alertname": "ShardQuarantined", "exp_alerts": [{"exp_labels": labels | place, "exp_annotations": says}]}
+    ended = run(row, tmp_path, alerts=(expected,))
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
 def test_every_alert_fires_for_some_row_and_is_silent_in_another_moment_of_it() -> None:
     for alert in ALERTS:
         if alert.name == ALWAYS:

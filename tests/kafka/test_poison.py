@@ -64,13 +64,13 @@ def _recording(folder: Path) -> tuple[Path, int, int, int]:
 
 
 def _gauge(home: Path, name: str) -> set[str]:
-    """Shards for which the member's gauge is 1."""
+    """Labels of the member's series that are 1."""
     found = set()
     for path in (home / "targets").glob("member-*.json"):
         address = json.loads(path.read_text())[0]["targets"][0]
         with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
             lines = answer.read().decode().splitlines()
-        found |= {line.partition('shard="')[2].partition('"')[0] for line in lines if line.startswith(f"{name}{{") and line.endswith(" 1.0")}
+        found |= {line.partition("{")[2].rpartition("}")[0] for line in lines if line.startswith(f"{name}{{") and line.endswith(" 1.0")}
     return found
 
 
@@ -99,7 +99,7 @@ def test_a_record_that_kills_is_named_and_quarantined_and_its_skip_passes_it(
     assert f"'sq skip md.depth/1/{place} --reason TEXT'" in quarantined["text"]
     restarts = [event for event in member.events("restarting") if event["shard"] == 1]
     assert [event["text"].rpartition("again in ")[2] for event in restarts] == [f"{pause:g} s" for pause in BACKOFF_SECONDS[: CRASHES_MAX - 1]]
-    assert _gauge(tmp_path / "home", "shriven_quarantined") == {"1"}
+    assert _gauge(tmp_path / "home", "shriven_quarantined") == {f'offset="{place}",partition="1",shard="1",topic="md.depth",topology="pipeline"'}
 
     def rows() -> dict[int, Any]:
         return {row["shard"]: row for row in status(edge, tmp_path)}
