@@ -7,7 +7,7 @@ whose name is a hash over everything the machine code depends on:
 1. the source of the module and of every module of ours it imports, found by parsing imports;
 2. every schema file;
 3. the versions of Python, Numba, llvmlite and NumPy;
-4. the CPU target and every ``NUMBA_*`` environment variable.
+4. the CPU target and every ``NUMBA_*`` environment variable but the number of threads: no kernel is parallel.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def environment_digest() -> bytes:
     facts = [sys.version, platform.machine(), numba.__version__, llvmlite.__version__, numpy.__version__]
     facts.append(str(config.CPU_NAME or llvm.get_host_cpu_name()))
     facts.append(str(config.CPU_FEATURES if config.CPU_FEATURES is not None else llvm.get_host_cpu_features().flatten()))
-    facts.extend(f"{key}={value}" for key, value in sorted(os.environ.items()) if key.startswith("NUMBA_"))
+    facts.extend(f"{key}={value}" for key, value in sorted(os.environ.items()) if key.startswith("NUMBA_") and key != "NUMBA_NUM_THREADS")
     digest.update("\n".join(facts).encode())
     return digest.digest()
 

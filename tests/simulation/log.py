@@ -167,6 +167,7 @@ class SimulatedReader:
             key, position, fetched, high = self._queue.popleft()
             self._positions[key] = position
             if fetched is not None:
+                self._ends.pop(key, None)
                 found.append(fetched)
                 self.reads.append(Read(self.network.moment, self._polls, key, fetched.offset, fetched.value))
             elif high >= 0:

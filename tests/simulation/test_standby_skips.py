@@ -7,57 +7,12 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.codec import codec
-from schemas.records import DeadLetter
-from schemas.vocabulary import ControlKind
-from streams.log.kafka.framing import HEADER_BYTES, header
 from streams.runtime.live.task import LiveTask
-from streams.runtime.skip import skip_command, skip_request
-from tests.simulation.broker import SimulatedBroker
-from tests.simulation.clock import VirtualClock
-from tests.simulation.log import SimulatedLog
-from tests.simulation.network import Network
-from tests.simulation.pipeline import PipelineSubject, maker, market
+from tests.simulation.pipeline import market
+from tests.simulation.pipeline_stage import PipelineStage
 
 SKIPPED = 70
 """Place in md.depth of the record that is left out."""
-
-
-class Stage:
-    """A cluster with the pipeline's topics, fed piece by piece."""
-
-    def __init__(self) -> None:
-        self.subject = PipelineSubject()
-        self.clock = VirtualClock()
-        self.broker = SimulatedBroker(self.clock)
-        for topic, _ in (*self.subject.inputs, *self.subject.outputs, self.subject.journal, *self.subject.others):
-            self.broker.create_topic(topic)
-        self._fed = dict.fromkeys(market(), 0)
-        self.feed("ref.instruments", len(market()["ref.instruments"]))
-
-    def task(self, state_digest_records: int = 1_000) -> LiveTask:
-        spec = self.subject.spec(16, state_digest_records)
-        log = SimulatedLog(self.broker, Network(self.clock))
-        return LiveTask(log, spec, maker(self.subject.deployment), self.clock.clock_ns, self.clock.monotonic)
-
-    def _write(self, topic: str, bodies: list[bytes]) -> None:
-        self.broker.append((topic, 0), [header(self.subject.deployment.schema_ids[topic]) + body for body in bodies])
-
-    def feed(self, topic: str, to: int) -> None:
-        """Up to this place of the topic."""
-        self._write(topic, [body for _, body in market()[topic][self._fed[topic] : to]])
-        self._fed[topic] = max(self._fed[topic], to)
-
-    def skip(self, place: int) -> None:
-        """What ``sq skip`` writes."""
-        command = skip_command(skip_request(f"md.depth/0/{place}", "pipeline"), "known bad", "operator", self.clock.clock_ns())
-        assert command.kind == int(ControlKind.SKIP)
-        self._write("control", [codec("ControlCommand").encode_records([command])])
-
-    def letters(self) -> list[tuple[str, str, int]]:
-        found = [codec("DeadLetter").decode_records(each.value[HEADER_BYTES:], 1)[0] for each in self.broker.committed("pipeline.dlq") if each.value]
-        assert all(isinstance(each, DeadLetter) for each in found)
-        return [(each.reason, each.origin_topic, each.origin_offset) for each in found]
 
 
 def _run(task: LiveTask) -> None:
@@ -77,7 +32,7 @@ def _follow(task: LiveTask, owner: LiveTask) -> None:
 @pytest.mark.parametrize("fed_before", [40, SKIPPED, SKIPPED + 30])
 def test_a_standby_leaves_out_what_its_owner_leaves_out(fed_before: int) -> None:
     """The skip lies in the journal before its record was read, as it is next, and where records behind it lie in the buffers already."""
-    stage = Stage()
+    stage = PipelineStage()
     owner, standby = stage.task(), stage.task()
     owner.prepare()
     stage.feed("md.depth", 40)
@@ -99,7 +54,7 @@ def test_a_standby_leaves_out_what_its_owner_leaves_out(fed_before: int) -> None
 
 
 def test_a_standby_that_is_promoted_before_the_record_comes_leaves_it_out() -> None:
-    stage = Stage()
+    stage = PipelineStage()
     owner, standby = stage.task(), stage.task()
     owner.prepare()
     stage.feed("md.depth", 40)
@@ -115,7 +70,7 @@ def test_a_standby_that_is_promoted_before_the_record_comes_leaves_it_out() -> N
 
 def test_a_skip_that_waits_in_control_is_obeyed_before_the_first_record_of_a_promoted_standby() -> None:
     """The owner died of the record; the operator wrote the skip while nobody owned the shard."""
-    stage = Stage()
+    stage = PipelineStage()
     owner, standby = stage.task(), stage.task()
     owner.prepare()
     stage.feed("md.depth", SKIPPED)
@@ -130,7 +85,7 @@ def test_a_skip_that_waits_in_control_is_obeyed_before_the_first_record_of_a_pro
 
 
 def test_a_standby_that_begins_at_a_snapshot_behind_the_skip_knows_it() -> None:
-    stage = Stage()
+    stage = PipelineStage()
     owner = stage.task(state_digest_records=16)
     owner.prepare()
     stage.feed("md.depth", 30)

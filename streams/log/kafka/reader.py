@@ -22,6 +22,8 @@ from streams.log.kafka.silence import PATIENT
 from streams.log.kafka.transport import NOTHING, Chunk, Fetched, OffsetOutOfRange, Partition, TransportFailed
 
 SERVE_SECONDS = 1.0
+ARRIVING_SECONDS = 0.005
+"""How long after the news of an end records may still be on their way that the watermark counts already."""
 GONE = frozenset((KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET))
 
 
@@ -46,7 +48,7 @@ class KafkaReader:
         )
         self._open()
         self._positions: dict[Partition, int] = {}
-        self._ends: dict[Partition, int] = {}
+        self._ends: dict[Partition, tuple[int, float]] = {}  # high watermark at the news of an end, and when that came; until records come
         self._served = time.monotonic()
 
     def _open(self) -> None:
@@ -82,6 +84,7 @@ class KafkaReader:
         for fetch in fetches:
             at = fetch.topic, fetch.partition  # the news of an end may come before a record of the same answer: a position never goes back
             self._positions[at] = max(self._positions[at], int(fetch.offsets[-1]) + 1)
+            self._ends.pop(at, None)
         events, self._records.events = self._records.events, []
         for event in events:
             self._meet(event)
@@ -95,8 +98,9 @@ class KafkaReader:
         """The end of a partition is noted; errors that heal are left to the client, others raised."""
         partition, error = (event.topic, event.partition), KafkaError(event.code)
         if event.code == KafkaError._PARTITION_EOF:
-            self._ends[partition] = self._high(partition)  # what lies between here and there is of transactions still open
-            self._positions[partition] = max(self._positions[partition], event.offset)
+            if event.offset >= self._positions[partition]:
+                self._positions[partition] = event.offset
+                self._ends[partition] = self._high(partition), time.monotonic()
             return
         where = f"{event.topic}/{event.partition}" if event.topic else "the cluster"
         if event.code in GONE:
@@ -115,7 +119,12 @@ class KafkaReader:
     def is_behind(self, partition: Partition) -> bool:
         """See :class:`streams.log.kafka.transport.Reader`."""
         high = self._high(partition)
-        return high < 0 or high > max(self._positions[partition], self._ends.get(partition, -1))  # below 0: nothing was heard of it yet
+        if high < 0:  # nothing was heard of it yet
+            return True
+        end, since = self._ends.get(partition, (-1, 0.0))
+        if high > end or time.monotonic() - since < ARRIVING_SECONDS:
+            return high > self._positions[partition]
+        return False  # what lies between here and there is of transactions still open
 
     def _high(self, partition: Partition) -> int:
         return int(self._consumer.get_watermark_offsets(TopicPartition(*partition), cached=True)[1])

@@ -57,9 +57,9 @@ class Arrival:
         return False
 
     def mark_awaited(self, execution: LiveExecution) -> None:
-        """Say of every feed whether the order must wait for it."""
+        """Say of every feed whether the order must wait for it once what waits is consumed."""
         for feed in execution.live:
-            feed.is_awaited = not feed.waiting and feed.code not in self._impatient and feed.is_behind
+            feed.is_awaited = feed.code not in self._impatient and feed.is_behind
 
     def wait_for(self, feed: LiveFeed) -> None:
         """Wait until the feed's next records arrive, at most as long as the order may wait."""
