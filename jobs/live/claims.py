@@ -6,12 +6,11 @@ claim's offset is the topology's journal id, which goes into every id it builds.
 
 from __future__ import annotations
 
-import getpass
-import socket
 from collections.abc import Sequence
 
 import msgspec
 
+from jobs.operators import operator
 from schemas.codec import codec
 from schemas.errors import WrongUse
 from schemas.records import ClaimedTopic, TopologyClaim
@@ -78,10 +77,6 @@ def _append(log: Log, cluster: Cluster, schema_id: int, record: TopologyClaim) -
     return writer.commit()[cluster.name(TOPIC), 0]
 
 
-def _issuer() -> str:
-    return f"{getpass.getuser()}@{socket.gethostname()}"
-
-
 def claim(log: Log, cluster: Cluster, topology: str, topics: Sequence[str], shards: int, schema_id: int) -> int:
     """Claim these topics; returns the journal id.
 
@@ -102,7 +97,7 @@ def claim(log: Log, cluster: Cluster, topology: str, topics: Sequence[str], shar
             environment=cluster.environment,
             topics=[ClaimedTopic(name) for name in wanted],
             shards=shards,
-            issued_by=_issuer(),
+            issued_by=operator(),
         )
         mine = _append(log, cluster, schema_id, record), record
     elif sorted(_topics(mine[1])) != wanted:
@@ -126,4 +121,4 @@ def close(log: Log, cluster: Cluster, topology: str, schema_id: int) -> None:
     mine = open_claims(read_claims(log, cluster)).get(topology)
     if mine is None:
         raise TopologyClosed(f"topology {topology} has no open claim: it never ran here, or was ended before")
-    _append(log, cluster, schema_id, msgspec.structs.replace(mine[1], kind=int(ClaimKind.CLOSED), claim=mine[0], issued_by=_issuer()))
+    _append(log, cluster, schema_id, msgspec.structs.replace(mine[1], kind=int(ClaimKind.CLOSED), claim=mine[0], issued_by=operator()))
