@@ -210,7 +210,7 @@ class Parent:
         elif cause in FATAL:
             self._halted(shard, cause)
         else:
-            self.metrics.quarantined(shard, (died_at[0].topic, died_at[0].partition, died_at[0].first_offset) if died_at else None)
+            self.metrics.quarantined(shard, **at)
             advice = "look at its next input record"
             if len(died_at) == 1 and died_at[0].records == 1:
                 advice = f"if that record is to blame, 'sq skip {named(died_at)} --reason TEXT' leaves it out when this member is started again"

@@ -118,9 +118,9 @@ class MemberMetrics:
         """The shard is given up since its end cannot be healed by a start."""
         self._of("halted", shard).set(1)
 
-    def quarantined(self, shard: int, place: tuple[str, int, int] | None = None) -> None:
-        """The shard is given up after too many crashes, the last at the record at ``place``: topic, partition, offset; None: at none."""
-        found = self._places[shard] = (place[0], str(place[1]), str(place[2])) if place else NOWHERE
+    def quarantined(self, shard: int, topic: str = "", partition: int | str = "", offset: int | str = "") -> None:
+        """The shard is given up after too many crashes, the last at this record; without a place: at none that is known."""
+        found = self._places[shard] = topic, str(partition), str(offset)
         self._of("quarantined", shard, *found).set(1)
 
     def tried_again(self, shard: int) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from schemas.records import OrderRequest
 from schemas.vocabulary import Flag, OrderType, RiskCode, Side, TimeInForce
-from streams.numeric.mark import double_centre
+from streams.numeric.mark import double_centre, is_marked
 from streams.risk.exposure import Line, State
 from streams.risk.kill_switch import is_killed
 from streams.risk.limits import COLLAR_UNIT
@@ -82,13 +82,14 @@ def failed_checks(state: State, line: Line | None, request: OrderRequest, accoun
         failed |= BAD_PRICE
 
     mark = line.mark
-    if mark.flags & UNUSABLE or (clock - mark.book_time > line.mark_age_max >= 0 and mark.instrument >= 0):
+    marked = is_marked(mark)
+    if mark.flags & UNUSABLE or (clock - mark.book_time > line.mark_age_max >= 0 and marked):
         failed |= STALE
     touch = price
     if market:
         touch = mark.ask_price if side == BUY else mark.bid_price
     centre = double_centre(mark)
-    if mark.instrument < 0 or touch <= 0 or (centre <= 0 <= line.price_collar_bp):
+    if not marked or touch <= 0 or (centre <= 0 <= line.price_collar_bp):
         failed |= NO_REFERENCE
 
     if quantity < line.min_quantity:

@@ -12,11 +12,10 @@ from schemas.catalogue import topic as topic_of
 from schemas.codec import NO_LEVELS, codec
 from schemas.errors import BadData
 from streams.log.local import Block, TopicReader
-from streams.runtime.judging import GOOD, places_of, set_keys
+from streams.runtime.judging import GOOD, set_keys
 
 Array = np.ndarray[Any, Any]
 ROWS_AT_START = 1 << 14
-NO_PLACES: Array = np.zeros(3, np.int64)
 
 
 def _grown(array: Array, used: int, needed: int) -> Array:
@@ -55,7 +54,6 @@ class Feed:
         self.is_market_data = topic.startswith("md.")
         self.is_columnar = self.is_market_data
         self.has_levels = topic_of(topic).record == "DepthUpdate"
-        self.places = places_of(self.codec.dtype) if self.is_columnar else NO_PLACES
         self._judge = judge
         self.offset = reader.start_offset
         self.end_offset = reader.end_offset

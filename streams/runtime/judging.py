@@ -6,6 +6,7 @@ for all records.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -79,9 +80,10 @@ class Judge:
         """Set ``feed.status`` for rows ``first`` to ``stop``."""
         if feed.is_market_data:
             rows = feed.rows
-            _judge(rows.ctypes.data, rows.itemsize, feed.places, first, stop, self.table, self.clock_jump_max, feed.status)
+            _judge(rows.ctypes.data, rows.itemsize, places_of(rows.dtype), first, stop, self.table, self.clock_jump_max, feed.status)
 
 
+@functools.cache
 def places_of(dtype: np.dtype[Any]) -> Array:
     """Where a row of market data has instrument (int32), event time and receive time (int64), as bytes from its start; int64[3].
 
@@ -100,5 +102,5 @@ def places_of(dtype: np.dtype[Any]) -> Array:
 def set_keys(feed: Feed, first: int, stop: int) -> None:
     """Running maximum of good event times, from ``feed.running_maximum`` on, into ``feed.keys`` of decoded rows ``first`` to ``stop``."""
     rows = feed.rows
-    place = int(feed.places[1])
+    place = int(places_of(rows.dtype)[1])
     feed.running_maximum = _set_keys(rows.ctypes.data, rows.itemsize, place, first, stop, feed.status, feed.keys, feed.running_maximum)

@@ -40,7 +40,6 @@ class Rows:
         self.rows = np.zeros(len(found), codec(name).dtype)
         for row, values in zip(self.rows, found, strict=True):
             row["instrument"], row["event_time"], row["receive_time"] = values
-        self.places = places_of(self.rows.dtype)
         self.status = np.zeros(len(found), np.uint8)
         self.keys = np.zeros(len(found), np.int64)
         self.running_maximum = 0

@@ -17,8 +17,8 @@ from schemas.errors import BadData, ShrivenError
 from streams.log.kafka.framing import HEADER_BYTES, FramedValues, schema_id_of
 from streams.log.kafka.transport import Chunk, Partition, Reader
 from streams.runtime.canary import is_canary
-from streams.runtime.feed import NO_PLACES, Feed, _grown
-from streams.runtime.judging import BAD_FRAMING, MALFORMED, SKIPPED, places_of
+from streams.runtime.feed import Feed, _grown
+from streams.runtime.judging import BAD_FRAMING, MALFORMED, SKIPPED, set_keys
 
 Array = np.ndarray[Any, Any]
 FETCH_RECORDS = 50_000
@@ -66,7 +66,6 @@ class LiveFeed(Feed):
         self.is_market_data = topic.startswith("md.")
         self.is_columnar = self.is_market_data
         self.has_levels = topic_of(topic).record == "DepthUpdate"
-        self.places = places_of(self.codec.dtype) if self.is_columnar else NO_PLACES
         self.is_awaited = False
         self.is_wall = is_wall
         self.timestamp_ms = 0
@@ -118,11 +117,8 @@ class LiveFeed(Feed):
         if at >= self.count or int(self.offsets[at]) != offset:
             return
         self.status[at] = SKIPPED
-        keys = self.keys[left]
-        keys[:] = np.where(self.status[left] == 0, self.rows["event_time"][left], 0)
-        keys[0] = max(int(keys[0]), self.maximum_consumed)
-        np.maximum.accumulate(keys, out=keys)
-        self.running_maximum = int(keys[-1])
+        self.running_maximum = self.maximum_consumed
+        set_keys(self, self.first, self.count)
 
     @property
     def waiting(self) -> int:

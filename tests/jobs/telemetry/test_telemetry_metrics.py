@@ -112,7 +112,7 @@ MEMBER_EVENTS: list[tuple[Callable[[MemberMetrics], object], dict[str, float]]] 
     (lambda member: member.connected(True), {"shriven_members_connected": 1}),
     (lambda member: member.restarted(1), {"shriven_task_restarts_total": 1}),
     (lambda member: member.quarantined(1), {"shriven_quarantined{offset=}{partition=}{topic=}": 1}),
-    (lambda member: member.quarantined(1, ("md.depth", 1, 70)), {"shriven_quarantined{offset=70}{partition=1}{topic=md.depth}": 1}),
+    (lambda member: member.quarantined(1, "md.depth", 1, 70), {"shriven_quarantined{offset=70}{partition=1}{topic=md.depth}": 1}),
     (lambda member: member.halted(1), {"shriven_halted": 1}),
     (lambda member: member.ended(1, "fenced"), {"shriven_task_endings_total{code=fenced}": 1, "shriven_fenced_total": 1}),
     (lambda member: member.ended(1, "outcome_unknown"), {"shriven_task_endings_total{code=outcome_unknown}": 1, "shriven_unknown_outcomes_total": 1}),
@@ -124,13 +124,13 @@ MEMBER_EVENTS: list[tuple[Callable[[MemberMetrics], object], dict[str, float]]] 
 ]
 
 
-@pytest.mark.parametrize("place", [None, ("md.depth", 1, 70)])
-def test_a_shard_that_is_tried_again_is_as_it_was_before_it_was_given_up(place: tuple[str, int, int] | None) -> None:
+@pytest.mark.parametrize("place", [(), ("md.depth", 1, 70)])
+def test_a_shard_that_is_tried_again_is_as_it_was_before_it_was_given_up(place: Any) -> None:
     registry = CollectorRegistry()
     member = MemberMetrics("pipeline", 2, registry)
 
     def both() -> None:
-        member.quarantined(1, place)
+        member.quarantined(1, *place)
         member.halted(1)
         member.tried_again(1)
 
