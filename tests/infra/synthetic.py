@@ -26,6 +26,7 @@ VALUES: dict[str, Sequence[str]] = {
     "strategy": ("1",),
     "group": ("pipeline.0", "replay.x"),
     "partition": ("0",),
+    "offset": ("7",),
     "member": ("host-0",),
     "host": ("127.0.0.1",),
     "job_version": ("1.0",),
