@@ -206,7 +206,7 @@ class Parent:
         where = f" while it executed {named(died_at)}" if died_at else ""
         if pause is not None:
             self.metrics.restarted(shard)
-            self.log.warning("restarting", f"ended by {cause}{where}; starting again in {pause:g} s", shard=shard, **at)
+            self.log.warning("restarting", f"ended by {cause}{where}; starting again {f'in {pause:g} s' if pause else 'at once'}", shard=shard, **at)
         elif cause in FATAL:
             self._halted(shard, cause)
         else:

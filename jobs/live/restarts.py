@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from streams.runtime.live.spec import Run
 
-BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+BACKOFF_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0)
 CRASHES_MAX = 5
 STEADY_SECONDS = 30.0
 FATAL = (

@@ -98,7 +98,8 @@ def test_a_record_that_kills_is_named_and_quarantined_and_its_skip_passes_it(
     assert death in quarantined["code"]
     assert f"'sq skip md.depth/1/{place} --reason TEXT'" in quarantined["text"]
     restarts = [event for event in member.events("restarting") if event["shard"] == 1]
-    assert [event["text"].rpartition("again in ")[2] for event in restarts] == [f"{pause:g} s" for pause in BACKOFF_SECONDS[: CRASHES_MAX - 1]]
+    pauses = [f"in {pause:g} s" if pause else "at once" for pause in BACKOFF_SECONDS[: CRASHES_MAX - 1]]
+    assert [event["text"].rpartition("again ")[2] for event in restarts] == pauses
     assert _gauge(tmp_path / "home", "shriven_quarantined") == {f'offset="{place}",partition="1",shard="1",topic="md.depth",topology="pipeline"'}
 
     def rows() -> dict[int, Any]:

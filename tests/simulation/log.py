@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from schemas.errors import WrongUse
@@ -63,6 +63,22 @@ class SimulatedLog:
     def admin(self) -> SimulatedAdmin:
         """The cluster's facts."""
         return SimulatedAdmin(self.broker, self.network)
+
+    def beside(self, work: Callable[[], None]) -> Callable[[], None]:
+        """At once or when it is waited for, by the seed: the two ends of what a thread may do. What fails at once is told then as well."""
+        if self.network.random.random() < 0.5:
+            return work
+        failed: list[TransportFailed] = []
+        try:
+            work()
+        except TransportFailed as problem:
+            failed.append(problem)
+
+        def wait() -> None:
+            if failed:
+                raise failed[0]
+
+        return wait
 
 
 class Queued(NamedTuple):

@@ -198,7 +198,6 @@ def _read_before_init(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
     class Broken(kind):  # type: ignore[valid-type, misc]
         def prepare(self) -> None:
             is_there = self.recovery.read()
-            self.on_step("journal read")
             self.writers = self._make_writers()
             for writer in self.writers:
                 writer.init()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+
 from streams.log.kafka.admin import KafkaAdmin, admin_of
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.plain import KafkaPlainWriter
@@ -30,3 +34,16 @@ class KafkaLog:
     def admin(self) -> KafkaAdmin:
         """See :class:`streams.log.kafka.transport.Log`."""
         return admin_of(self.cluster)
+
+    def beside(self, work: Callable[[], None]) -> Callable[[], None]:
+        """See :class:`streams.log.kafka.transport.Log`."""
+        future: Future[None] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(work())
+            except BaseException as problem:  # noqa: BLE001 - raised again by who waits
+                future.set_exception(problem)
+
+        threading.Thread(target=run, name="beside", daemon=True).start()
+        return future.result

@@ -8,7 +8,7 @@ Values are framed bodies (registry framing). Offsets are a partition's own: mark
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from schemas.errors import ShrivenError
@@ -168,3 +168,6 @@ class Log(Protocol):
 
     def admin(self) -> Admin:
         """The cluster's facts."""
+
+    def beside(self, work: Callable[[], None]) -> Callable[[], None]:
+        """Do calls of this log beside the caller's own work; what is returned waits for their end, and raises what they raised."""

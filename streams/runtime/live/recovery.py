@@ -128,7 +128,8 @@ class Recovery:
         if not entries:
             return False
         self._begin(entries)
-        reader.assign({self.partition: max(end, entries[-1][0] + 1)})
+        if reader.position(self.partition) != end:  # more was written meanwhile, and what of it was read was dropped
+            reader.assign({self.partition: end})
         self.is_begun = True
         return True
 
@@ -148,23 +149,23 @@ class Recovery:
     def _entries(self, reader: Reader, end: int) -> list[tuple[int, JournalEntry]]:
         """The journal from the snapshot chosen on, the genesis record first; empty if there is no journal."""
         begin = reader.start(self.partition)
-        first = next(read_journal(reader, self.partition, begin, end), None)
-        if first is None:
-            return []
-        if first[1].kind != GENESIS:
-            raise CorruptLog(
-                f"{self.partition[0]}/{self.partition[1]} begins with journal record {first[1].sequence}, not with the genesis record: "
-                "its beginning was deleted; a journal is kept for ever ('sq topics drift')"
-            )
-        snapshots = self.task.log.reader(f"{self.spec.group}.recovery")
+        aside = self.task.log.reader(f"{self.spec.group}.recovery")  # the other one goes to where the journal is executed from, and nowhere else
         try:
-            for snapshot in read_snapshots(snapshots, self.spec.partition_of(SNAPSHOTS)):
+            first = next(read_journal(aside, self.partition, begin, end), None)
+            if first is None:
+                return []
+            if first[1].kind != GENESIS:
+                raise CorruptLog(
+                    f"{self.partition[0]}/{self.partition[1]} begins with journal record {first[1].sequence}, not with the genesis record: "
+                    "its beginning was deleted; a journal is kept for ever ('sq topics drift')"
+                )
+            for snapshot in read_snapshots(aside, self.spec.partition_of(SNAPSHOTS)):
                 entries = self._from(reader, snapshot, begin, end)
                 if entries is not None:
                     self.snapshot = snapshot
                     return [first, *entries]
         finally:
-            snapshots.close()
+            aside.close()
         return [first, *read_journal(reader, self.partition, first[0] + 1, end, first[1].digest)]
 
     def _from(self, reader: Reader, snapshot: LiveSnapshot, begin: int, end: int) -> list[tuple[int, JournalEntry]] | None:
@@ -182,6 +183,7 @@ class Recovery:
         """Identity, topics, snapshot; the records after it are then pending."""
         task = self.task
         task.genesis = entries[0][1].facts
+        task.counts = dict.fromkeys(self.spec.outputs, 0)
         offset, last = entries[-1]
         upgrade = next((entry.facts["new"] for _, entry in reversed(entries) if entry.kind == UPGRADE), None)
         if upgrade is None and self.snapshot is not None and self.snapshot.code and self.snapshot.code != task.genesis.get("code"):
@@ -252,7 +254,7 @@ class Recovery:
         """What control and reference data hold by now is there before the first batch: a record left out while nothing ran is not executed again."""
         for feed in self.task.execution.live:
             if not feed.is_market_data:
-                feed.fill_to(self._tail().end(feed.partition))
+                feed.fill_to(feed.source.end(feed.partition))  # another reader would have to ask for the topic first
 
     def take_over(self) -> None:
         """A take-over begins: what follows is counted and timed anew."""

@@ -37,8 +37,6 @@ def read_range(reader: Reader, partition: Partition, start: int, end: int) -> It
     Raises:
         TransportFailed: they do not come.
     """
-    if start >= end:
-        return
     reader.assign({partition: start})
     yield from read_on(reader, partition, end)
 

@@ -2,12 +2,11 @@
 
 Taking over (:meth:`LiveTask.prepare`):
 
-1. fence producer 0, then producer 1: no former owner can write any more
-2. only then read the journal's end
-3. rebuild the state: last good snapshot, and the journal after it executed again with every digest checked, emitting nothing;
-   or write the genesis record, where there is no journal
+1. fence producer 0, then producer 1: no former owner can write any more. Beside that, rebuild the state from what is committed already: last good
+   snapshot, and the journal after it executed again with every digest checked, emitting nothing
+2. only then read the journal's end, and execute what came before it meanwhile; or write the genesis record, where there is no journal
 
-A standby calls :meth:`LiveTask.follow` before that: it does step 3 while another owns the shard, so that little of it is left at a take-over.
+A standby calls :meth:`LiveTask.follow` before that: it rebuilds the state while another owns the shard, so that little of it is left at a take-over.
 
 The batch loop (:meth:`LiveTask.step`), by numbers; tests stop the process at each:
 
@@ -31,7 +30,7 @@ from collections.abc import Callable
 from typing import Any
 
 from schemas.catalogue import topic as topic_of
-from schemas.errors import WrongUse
+from schemas.errors import ShrivenError, WrongUse
 from streams.log.kafka.framing import header
 from streams.log.kafka.transport import Log, Partition, Reader, Writer
 from streams.runtime.execution import Batch
@@ -135,9 +134,9 @@ class LiveTask:
         """
         self.recovery.take_over()
         self.writers = self._make_writers()
-        for number, writer in enumerate(self.writers):
-            writer.init()
-            self.on_step(f"fenced {number}")
+        fenced = self.log.beside(self._fence)
+        self._get_ahead()
+        fenced()
         is_there = self.recovery.read()
         self.on_step("journal read")
         if is_there:
@@ -151,6 +150,23 @@ class LiveTask:
     def _make_writers(self) -> list[Writer]:
         """Producer of even and producer of odd journal sequences."""
         return [self.log.writer(self.spec.transactional_id(number)) for number in (0, 1)]
+
+    def _fence(self) -> None:
+        for number, writer in enumerate(self.writers):
+            writer.init()
+            self.on_step(f"fenced {number}")
+
+    def _get_ahead(self) -> None:
+        """Execute again what is committed by now, which needs no fence. What fails is not judged here: a former owner may be at work still."""
+        if self.recovery.is_begun:
+            return
+        try:
+            if self.recovery.read():
+                self.recovery.execute()
+        except ShrivenError:
+            self.recovery.close()
+            self._close_feeds()
+            self.recovery = Recovery(self)
 
     def _begin(self) -> None:
         """Write the genesis record: what will be read, from where, and what will be written."""
@@ -391,8 +407,11 @@ class LiveTask:
 
     def close(self) -> None:
         """Give connections back."""
+        self._close_feeds()
+        for each in (*getattr(self, "writers", ()), self.tools, self.recovery):
+            each.close()
+
+    def _close_feeds(self) -> None:
         if hasattr(self, "execution"):
             for feed in self.execution.live:
                 feed.source.close()
-        for each in (*getattr(self, "writers", ()), self.tools, self.recovery):
-            each.close()

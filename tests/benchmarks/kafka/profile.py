@@ -15,7 +15,7 @@ import cProfile
 import pstats
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +98,10 @@ class Memory:
         self._next = last
         values = FramedValues(body[begin : int(ends[last - 1])], ends[first:last] - begin, np.ones(last - first, np.int64))
         return Chunk(list(range(first, last)), values, time.time_ns() // 1_000_000)
+
+    def beside(self, work: Callable[[], None]) -> Callable[[], None]:
+        """When it is waited for."""
+        return work
 
     def init(self) -> None:
         """Nothing to fence."""
