@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from confluent_kafka import Producer
@@ -16,6 +17,7 @@ from schemas.registry import resolve
 from schemas.vocabulary import ControlKind, ControlScope, RiskCode
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import HEADER_BYTES, header
+from streams.runtime.journal import decode_entry
 from tests.benchmarks.kafka import inputs
 from tests.benchmarks.kafka.latency import STRATEGY, Ticks
 from tests.benchmarks.kafka.ours import Place
@@ -23,6 +25,9 @@ from tests.benchmarks.kafka.watching import Watcher
 
 BACKLOG = 1_000_000
 EVERY = 50
+SHIPPED = ("--strategy", "ema-cross")
+IN_PYTHON = ("--strategy", f"{STRATEGY}:OrderOnTrade", "--set", f"every={EVERY}")
+"""A handler in plain Python runs on every trade, and twenty thousand orders are asked for."""
 WAIT_SECONDS = 120
 SETTLE_SECONDS = 0.2
 
@@ -49,7 +54,7 @@ def killswitch(cluster: Cluster) -> float:
         value = header(ids["control"]) + codec("ControlCommand").encode_records([command])
         producer = Producer(place.cluster.client(linger_ms=0))
         producer.list_topics(place.cluster.name("control"), timeout=WAIT_SECONDS)
-        flags = ["--clock", "event", "--publish", "orders.decisions", "--strategy", f"{STRATEGY}:OrderOnTrade", "--set", f"every={EVERY}"]
+        flags = ["--clock", "event", "--publish", "orders.decisions", *IN_PYTHON]
         with Watcher(place.cluster, place.cluster.name("orders.decisions")) as watcher, place.running("pipeline", name, *flags, close=False) as job:
             watcher.wait_for(1, WAIT_SECONDS, job.expect_alive)
             sent = time.time_ns()
@@ -69,7 +74,7 @@ def killswitch(cluster: Cluster) -> float:
     raise TimeoutError(f"no order was denied within {WAIT_SECONDS} s")
 
 
-def recover(cluster: Cluster, config: Path, by_another: bool = False) -> float:
+def recover(cluster: Cluster, config: Path, strategy: Sequence[str] = SHIPPED, by_another: bool = False) -> float:
     """Seconds from SIGKILL of a shard's process to its successor's first new commit, a million records after the last snapshot.
 
     The supervisor lives and has a warm process ready, as it always does; ``by_another``: it is killed too, and the shard goes to a second member,
@@ -80,13 +85,16 @@ def recover(cluster: Cluster, config: Path, by_another: bool = False) -> float:
     with Place(cluster, "recover") as place, contextlib.ExitStack() as stack:
         name = place.topology("pipeline")
         fed = place.feed(inputs.trades_recording(BACKLOG))
-        flags = ["--clock", "event", "--publish", "orders.requests", "--strategy", f"{STRATEGY}:OrderOnTrade", "--set", f"every={EVERY}"]
-        flags += ["--config", str(config)]
+        flags = ["--clock", "event", "--publish", "orders.requests", *strategy, "--config", str(config)]
         journal = stack.enter_context(Watcher(place.cluster, place.cluster.name("pipeline.journal")))
         job = stack.enter_context(place.running("pipeline", name, *flags, close=False, ends_well=not by_another))
         job.await_running()
-        with Watcher(place.cluster, place.cluster.name("orders.requests")) as orders:
-            orders.wait_for((fed - inputs.INSTRUMENTS) // EVERY, WAIT_SECONDS, job.expect_alive)
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not journal.values or decode_entry(journal.values[-1][HEADER_BYTES:]).input_sequence < fed:
+            job.expect_alive()
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the {fed} records fed were not all consumed within {WAIT_SECONDS} s")
+            time.sleep(0.05)
         if by_another:
             other = stack.enter_context(place.running("pipeline", name, *flags, close=False, log="other.log"))
             other.await_event("idle")

@@ -133,13 +133,16 @@ def switch(cluster: Cluster, sizes: Sizes, say: Say) -> Rows:
 
 
 def recover(cluster: Cluster, sizes: Sizes, say: Say) -> Rows:
-    """``kafka.recover``, the take-over by another process beside it."""
+    """``kafka.recover`` with the shipped strategy; beside it one in plain Python, and the take-over by another process."""
     say("kafka.recover")
     config = LOGS / "recover.toml"
     found = [faults.recover(cluster, config) for _ in range(sizes.runs)]
     say("kafka.recover: take-over by another process")
     other = [faults.recover(cluster, config, by_another=True) for _ in range(max(1, sizes.runs // 2))]
-    return [row("kafka.recover", "s", found, records=faults.BACKLOG, take_over_by_another=statistics.median(other), take_over_runs=other)]
+    say("kafka.recover: a strategy in plain Python")
+    plain = [faults.recover(cluster, config, faults.IN_PYTHON) for _ in range(sizes.runs)]
+    beside = {"take_over_by_another": statistics.median(other), "take_over_runs": other, "python_strategy": statistics.median(plain), "python_runs": plain}
+    return [row("kafka.recover", "s", found, records=faults.BACKLOG, **beside)]
 
 
 SUITES: list[tuple[str, Callable[[Cluster, Sizes, Say], Rows]]] = [
@@ -159,7 +162,7 @@ def merged(rows: Rows, found: Rows) -> Rows:
 
 def _print(found: dict[str, Any]) -> None:
     peer = f"  {found['peer']} {found['peer_value']:,.2f}, ratio {found['ratio']:.2f}" if found.get("ratio") else f"  {found.get('peer') or ''}"
-    more = "".join(f"  {key} {found[key]}" for key in ("output_partitions", "note", "take_over_by_another") if key in found)
+    more = "".join(f"  {key} {found[key]}" for key in ("output_partitions", "note", "take_over_by_another", "python_strategy") if key in found)
     sys.stdout.write(f"{found['name']:28} {found['value'] or 0:>16,.3f} {found['unit']:10}{peer}{more}\n")
     sys.stdout.flush()
 
