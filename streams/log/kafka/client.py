@@ -41,7 +41,8 @@ class KafkaLog:
 
         def run() -> None:
             try:
-                future.set_result(work())
+                work()
+                future.set_result(None)
             except BaseException as problem:  # noqa: BLE001 - raised again by who waits
                 future.set_exception(problem)
 

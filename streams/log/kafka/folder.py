@@ -6,7 +6,7 @@ payload of its dead letter.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
@@ -138,6 +138,10 @@ class FolderLog:
     def plain_writer(self) -> Writer:
         """Refused."""
         raise TransportFailed(f"{self._log.path} was pulled to be read; run a topology on a cluster")
+
+    def beside(self, work: Callable[[], None]) -> Callable[[], None]:
+        """See :class:`streams.log.kafka.transport.Log`: when it is waited for."""
+        return work
 
     def admin(self) -> Admin:
         """Refused."""

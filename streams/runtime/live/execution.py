@@ -93,6 +93,11 @@ class LiveExecution(Execution):
         self._reference = next((feed for feed in self.live if feed.topic == REFERENCE), None)
         self._control = next((feed for feed in self.live if feed.topic == CONTROL), None)
 
+    def close(self) -> None:
+        """Give the inputs' connections back."""
+        for feed in self.live:
+            feed.source.close()
+
     @property
     def consumed(self) -> int:
         """Records consumed since genesis."""

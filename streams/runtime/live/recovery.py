@@ -42,16 +42,19 @@ class Recovery:
         self.task = task
         self.spec = task.spec
         self.partition: Partition = task.spec.partition_of(JOURNAL)
+        self._reader: Reader | None = None
+        self._begin_anew()
+        self._forget()
+
+    def _begin_anew(self) -> None:
         self.snapshot: LiveSnapshot | None = None
         self.is_begun = False
         self.pending: deque[tuple[int, JournalEntry]] = deque()
         self.problem: ShrivenError | None = None
-        self._reader: Reader | None = None
         self._read_digest: bytes | None = None
         self._is_upgrade = False
         self._latest: dict[str, tuple[int, int]] = {}
         self._last_identity = 0.0
-        self._forget()
 
     def _forget(self) -> None:
         self._started, self._batches, self._records = self.task.monotonic(), 0, 0
@@ -149,6 +152,8 @@ class Recovery:
     def _entries(self, reader: Reader, end: int) -> list[tuple[int, JournalEntry]]:
         """The journal from the snapshot chosen on, the genesis record first; empty if there is no journal."""
         begin = reader.start(self.partition)
+        if begin >= end:
+            return []
         aside = self.task.log.reader(f"{self.spec.group}.recovery")  # the other one goes to where the journal is executed from, and nowhere else
         try:
             first = next(read_journal(aside, self.partition, begin, end), None)
@@ -234,6 +239,22 @@ class Recovery:
             self.pending.popleft()
             self._stand_at(offset, entry)
         return batches
+
+    def get_ahead(self) -> None:
+        """Execute again what is committed by now, which needs no fence; a standby has.
+
+        What fails is not judged here, for a former owner may be at work still; it is done again, from the beginning, behind the fence.
+        """
+        if self.is_begun:
+            return
+        try:
+            if self.read():
+                self.execute()
+        except ShrivenError:
+            self.close()
+            if hasattr(self.task, "execution"):
+                self.task.execution.close()
+            self._begin_anew()
 
     def finish(self) -> None:
         """At the journal's end, under a fence: where outputs end, and the record of an upgrade."""

@@ -30,7 +30,7 @@ from collections.abc import Callable
 from typing import Any
 
 from schemas.catalogue import topic as topic_of
-from schemas.errors import ShrivenError, WrongUse
+from schemas.errors import WrongUse
 from streams.log.kafka.framing import header
 from streams.log.kafka.transport import Log, Partition, Reader, Writer
 from streams.runtime.execution import Batch
@@ -135,7 +135,7 @@ class LiveTask:
         self.recovery.take_over()
         self.writers = self._make_writers()
         fenced = self.log.beside(self._fence)
-        self._get_ahead()
+        self.recovery.get_ahead()
         fenced()
         is_there = self.recovery.read()
         self.on_step("journal read")
@@ -148,25 +148,12 @@ class LiveTask:
         self.on_step("prepared")
 
     def _make_writers(self) -> list[Writer]:
-        """Producer of even and producer of odd journal sequences."""
-        return [self.log.writer(self.spec.transactional_id(number)) for number in (0, 1)]
+        return [self.log.writer(self.spec.transactional_id(number)) for number in (0, 1)]  # of even and of odd journal sequences
 
     def _fence(self) -> None:
         for number, writer in enumerate(self.writers):
             writer.init()
             self.on_step(f"fenced {number}")
-
-    def _get_ahead(self) -> None:
-        """Execute again what is committed by now, which needs no fence. What fails is not judged here: a former owner may be at work still."""
-        if self.recovery.is_begun:
-            return
-        try:
-            if self.recovery.read():
-                self.recovery.execute()
-        except ShrivenError:
-            self.recovery.close()
-            self._close_feeds()
-            self.recovery = Recovery(self)
 
     def _begin(self) -> None:
         """Write the genesis record: what will be read, from where, and what will be written."""
@@ -407,11 +394,7 @@ class LiveTask:
 
     def close(self) -> None:
         """Give connections back."""
-        self._close_feeds()
+        if hasattr(self, "execution"):
+            self.execution.close()
         for each in (*getattr(self, "writers", ()), self.tools, self.recovery):
             each.close()
-
-    def _close_feeds(self) -> None:
-        if hasattr(self, "execution"):
-            for feed in self.execution.live:
-                feed.source.close()

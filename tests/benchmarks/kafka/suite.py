@@ -141,8 +141,9 @@ def recover(cluster: Cluster, sizes: Sizes, say: Say) -> Rows:
     other = [faults.recover(cluster, config, by_another=True) for _ in range(max(1, sizes.runs // 2))]
     say("kafka.recover: a strategy in plain Python")
     plain = [faults.recover(cluster, config, faults.IN_PYTHON) for _ in range(sizes.runs)]
-    beside = {"take_over_by_another": statistics.median(other), "take_over_runs": other, "python_strategy": statistics.median(plain), "python_runs": plain}
-    return [row("kafka.recover", "s", found, records=faults.BACKLOG, **beside)]
+    beside = {"take_over_by_another": other, "python_strategy": plain}
+    more = {**{name: statistics.median(runs) for name, runs in beside.items()}, **{f"{name}_runs": runs for name, runs in beside.items()}}
+    return [row("kafka.recover", "s", found, records=faults.BACKLOG, **more)]
 
 
 SUITES: list[tuple[str, Callable[[Cluster, Sizes, Say], Rows]]] = [

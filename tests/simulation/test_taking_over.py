@@ -1,0 +1,118 @@
+"""Stories of a take-over whose reading goes on beside its fence. Oracle: the owner before, and the simulated broker's own account."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from streams.log.kafka.transport import Fenced, TransportFailed
+from streams.runtime.live.task import LiveTask
+from streams.runtime.task import OtherIdentity
+from tests.simulation.checker import check_world
+from tests.simulation.clock import MILLISECOND
+from tests.simulation.single import Stage
+
+
+def owner_of(stage: Stage) -> LiveTask:
+    """A running owner that has consumed ten records."""
+    stage.feed(10)
+    task = stage.task()
+    task.prepare()
+    assert task.step(1.0) == 10
+    return task
+
+
+def fencing(task: LiveTask, is_late: bool) -> LiveTask:
+    """The task, its fence at once or only when it is waited for."""
+
+    def beside(work: Callable[[], None]) -> Callable[[], None]:
+        if is_late:
+            return work
+        work()
+        return lambda: None
+
+    task.log.beside = beside  # type: ignore[method-assign]
+    return task
+
+
+def judged(stage: Stage) -> list[str]:
+    """What the checker finds in the end."""
+    return [f"{violation.name}: {violation.text}" for violation in check_world(stage.broker, [], [], stage.subject)]
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_what_the_owner_before_commits_until_the_fence_is_executed_behind_it(is_late: bool) -> None:
+    stage = Stage()
+    before = owner_of(stage)
+    steps: list[str] = []
+
+    def on_step(name: str) -> None:
+        if name == "batch repeated" and not steps.count(name):
+            stage.feed(5)
+            if is_late:
+                assert before.step(1.0) == 5
+            else:
+                with pytest.raises(Fenced):
+                    before.step(1.0)
+        steps.append(name)
+
+    task = fencing(stage.task(on_step), is_late)
+    task.prepare()
+    assert steps.count("batch repeated") == (2 if is_late else 1)
+    assert (task.sequence, task.last_digest) == (before.sequence, before.last_digest)
+    assert (task.last_offsets, task.counts) == (before.last_offsets, before.counts)
+    stage.feed(4)
+    if is_late:
+        with pytest.raises(Fenced):
+            before.step(1.0)
+    assert task.step(1.0) == (4 if is_late else 9)
+    assert judged(stage) == []
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+@pytest.mark.parametrize("call", ["read", "execute"])
+def test_what_fails_before_the_fence_is_done_again_behind_it(is_late: bool, call: str) -> None:
+    stage = Stage()
+    before = owner_of(stage)
+    task = fencing(stage.task(), is_late)
+    done = getattr(task.recovery, call)
+
+    def failing_once() -> None:
+        setattr(task.recovery, call, done)
+        done()
+        raise TransportFailed("the broker went away")
+
+    setattr(task.recovery, call, failing_once)
+    task.prepare()
+    assert (task.sequence, task.last_digest) == (before.sequence, before.last_digest)
+    assert (task.last_offsets, task.counts) == (before.last_offsets, before.counts)
+    assert task.execution.stage_states() == before.execution.stage_states()
+    stage.feed(4)
+    assert task.step(1.0) == 4
+    assert judged(stage) == []
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_a_drain_that_becomes_visible_with_the_fence_lets_other_code_go_on(is_late: bool) -> None:
+    """The answer to a commit comes before its markers: read at that moment, the journal does not end with the drain yet."""
+    stage = Stage()
+    before = owner_of(stage)
+    stage.broker.marker_delay = lambda: 400 * MILLISECOND
+    before.drain()
+    stage.broker.marker_delay = lambda: 0
+    task = fencing(stage.task(), is_late)
+    task.spec.facts["code"] = "new"
+    task.prepare()
+    assert task.sequence == before.sequence + 1, "the record of the upgrade"
+    stage.feed(4)
+    assert task.step(1.0) == 4
+
+
+def test_other_code_without_a_drain_is_refused_behind_the_fence_as_well() -> None:
+    stage = Stage()
+    owner_of(stage)
+    task = stage.task()
+    task.spec.facts["code"] = "new"
+    with pytest.raises(OtherIdentity, match="only from a drain"):
+        task.prepare()
