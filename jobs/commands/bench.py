@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +23,14 @@ the peer's alternate in the same minute. 'make bench-peers' installs the peers i
 suites:
   core    codec, log, book, venue, the whole pipeline (sparse, dense, Python strategies), exact replay, orders, latency, recovery
   kafka   throughput beside Kafka Streams, Quix and Faust, latency beside Kafka Streams, depth, a ledger, kill switch, recovery, verification;
-          on the configured cluster, in environments of their own ('sq kafka up' starts one)
+          on the configured cluster, in environments of their own; without one, on a local cluster that is started for it and removed
 
 examples:
   sq bench core --only replay
   sq bench kafka --runs 5
   sq bench kafka --only kafka.latency
 """
+OWN = ROOT / "build" / "bench" / "kafka" / "cluster"
 SUITES = {"core": "tests.benchmarks.core", "kafka": "tests.benchmarks.kafka.suite"}
 
 
@@ -46,11 +51,32 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.runs < 1:
         raise WrongUse("--runs is at least 1")
     command = [sys.executable, "-m", SUITES[arguments.suite], "--out", str(arguments.out.resolve())]
-    if arguments.suite == "kafka":
-        from streams.log.kafka.cluster import find_cluster
-
-        find_cluster()  # says what to do where there is none
-        command += ["--runs", str(arguments.runs)]
     for name in arguments.only:
         command += ["--only", name]
-    return subprocess.run(command, cwd=ROOT, check=False).returncode
+    if arguments.suite == "core":
+        return subprocess.run(command, cwd=ROOT, check=False).returncode
+    with _cluster() as variables:
+        return subprocess.run([*command, "--runs", str(arguments.runs)], cwd=ROOT, env=variables, check=False).returncode
+
+
+@contextmanager
+def _cluster() -> Iterator[dict[str, str]]:
+    """Environment variables that name the configured cluster, or one of the benchmark's own for as long as it lasts."""
+    from infra.kafka.local import LocalCluster
+    from streams.log.kafka.cluster import HOME, NoCluster, find_cluster
+
+    try:
+        find_cluster()
+    except NoCluster:
+        pass
+    else:
+        yield dict(os.environ)
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started is ended
+    OWN.mkdir(parents=True, exist_ok=True)
+    own = LocalCluster(OWN)
+    try:
+        own.up(lambda text: print(f"kafka: {text}", file=sys.stderr, flush=True))
+        yield {**os.environ, HOME: str(OWN)}
+    finally:
+        own.down(wipe=True)

@@ -5,15 +5,21 @@ Oracles: bars worked out by hand; polars' grouping of the same trades; rates of 
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import polars as pl
 import pytest
+from needs import need_broker, need_registry
 
+from jobs.commands import bench
 from schemas.codec import codec
-from streams.log.kafka.cluster import Cluster
+from streams.log.kafka.cluster import STATE_FILE, Cluster
 from tests.benchmarks.kafka import inputs, latency, suite, throughput, topics, truth
 from tests.benchmarks.kafka.engines import FAUST, KSTREAMS, QUIX, Engine, PeerFailed, running
 from tests.benchmarks.kafka.watching import Seen, Watcher
@@ -136,3 +142,19 @@ def test_a_peer_that_does_not_start_names_its_log(bare_cluster: Cluster) -> None
     with pytest.raises(PeerFailed, match="broken.log"):  # noqa: SIM117
         with running(broken, bare_cluster, "broken", "nothing", ["nowhere"]):
             pass
+
+
+@pytest.mark.broker
+def test_without_a_cluster_the_benchmark_starts_one_and_removes_it(tmp_path: Path) -> None:
+    need_broker()
+    need_registry()
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("SQ_KAFKA_")} | {"SQ_KAFKA_HOME": str(tmp_path)}
+    out = tmp_path / "bench.json"
+    command = [sys.executable, "-m", "jobs.sq", "bench", "kafka", "--only", "kafka.killswitch", "--runs", "1", "--out", str(out)]
+    finished = subprocess.run(command, cwd=bench.ROOT, env=variables, capture_output=True, text=True, timeout=300, check=False)
+    assert finished.returncode == 0, finished.stderr[-2000:]
+    (found,) = json.loads(out.read_text())
+    assert found["name"] == "kafka.killswitch" and found["value"] > 0
+    assert not (bench.OWN / STATE_FILE).exists()
+    lines = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert not [line for line in lines if str(bench.OWN).encode() in line], "its broker runs on"
