@@ -55,6 +55,7 @@ class Recovery:
         self._is_upgrade = False
         self._latest: dict[str, tuple[int, int]] = {}
         self._last_identity = 0.0
+        self._batches = self._records = 0
 
     def _forget(self) -> None:
         self._started, self._batches, self._records = self.task.monotonic(), 0, 0
