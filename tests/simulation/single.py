@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from streams.runtime.live.task import LiveTask
 from tests.simulation.broker import SimulatedBroker
+from tests.simulation.checker import check_world
 from tests.simulation.clock import MILLISECOND, START, VirtualClock
 from tests.simulation.log import SimulatedLog
 from tests.simulation.network import Network
@@ -42,6 +43,10 @@ class Stage:
     def offsets(self, topic: str) -> list[int]:
         """Offsets of the committed records of an output."""
         return [record.offset for record in self.broker.committed(topic)]
+
+    def judged(self) -> list[str]:
+        """What the checker finds in the end."""
+        return [f"{violation.name}: {violation.text}" for violation in check_world(self.broker, [], [], self.subject)]
 
     def kinds(self) -> Sequence[str]:
         """Names of the topics written."""

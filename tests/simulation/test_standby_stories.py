@@ -11,13 +11,7 @@ from streams.log.kafka.transport import Fenced, OffsetOutOfRange
 from streams.runtime.execution import Output
 from streams.runtime.live.task import JournalClosed, LiveTask
 from streams.runtime.task import Diverged, OtherIdentity
-from tests.simulation.checker import check_world
 from tests.simulation.single import Stage
-
-
-def judged(stage: Stage) -> list[str]:
-    """What the checker finds in the end."""
-    return [f"{violation.name}: {violation.text}" for violation in check_world(stage.broker, [], [], stage.subject)]
 
 
 def owner_of(stage: Stage, **options: Any) -> LiveTask:
@@ -88,7 +82,7 @@ def test_a_promoted_standby_executes_only_what_it_had_not_followed() -> None:
     with pytest.raises(Fenced):
         _run(owner)
     assert standby.step(1.0) == 3
-    assert judged(stage) == []
+    assert stage.judged() == []
 
 
 def _break(execution: Any) -> Any:
@@ -147,7 +141,7 @@ def test_behind_a_snapshot_a_restarted_standby_is_its_owners_equal_until_it_diff
     with pytest.raises(Diverged):
         again.prepare()
     assert _written(stage) == before, "it is not promoted"
-    assert judged(stage) == []
+    assert stage.judged() == []
 
 
 def test_a_standby_that_diverged_names_the_record_and_is_never_promoted() -> None:
@@ -167,7 +161,7 @@ def test_a_standby_that_diverged_names_the_record_and_is_never_promoted() -> Non
     assert _written(stage) == before, "it fenced its owner"
     stage.feed(2)
     assert owner.step(0.1) == 2
-    assert judged(stage) == []
+    assert stage.judged() == []
 
 
 def test_a_standby_waits_for_a_journal_and_begins_it_where_nobody_else_did() -> None:
@@ -198,7 +192,7 @@ def test_a_standby_goes_over_a_drain_and_a_restart_of_its_owner() -> None:
     standby.prepare()
     stage.feed(1)
     assert standby.step(1.0) == 1
-    assert judged(stage) == []
+    assert stage.judged() == []
 
 
 def test_a_standby_of_other_code_waits_at_a_drain_and_ends_when_the_code_before_goes_on() -> None:

@@ -13,15 +13,9 @@ from streams.log.kafka.transport import Fenced, OffsetOutOfRange, OutcomeUnknown
 from streams.runtime.journal import CLOSE, decode_entry
 from streams.runtime.live.spec import Run
 from streams.runtime.live.task import JournalClosed
-from tests.simulation.checker import check_world
 from tests.simulation.clock import MILLISECOND, SECOND
 from tests.simulation.network import Fate
 from tests.simulation.single import Stage
-
-
-def judged(stage: Stage) -> list[str]:
-    """What the checker finds in the end."""
-    return [f"{violation.name}: {violation.text}" for violation in check_world(stage.broker, [], [], stage.subject)]
 
 
 def test_a_recovered_task_does_not_take_another_topologys_records_for_its_own() -> None:
@@ -38,7 +32,7 @@ def test_a_recovered_task_does_not_take_another_topologys_records_for_its_own() 
     assert second.last_offsets["md.quotes"] == first.last_offsets["md.quotes"] == stage.offsets("md.quotes")[-1] > 5
     stage.feed(12)
     second.step(1.0)
-    assert judged(stage) == []
+    assert stage.judged() == []
 
 
 def test_a_zombie_that_recovers_beside_the_owner_is_fenced_not_alarmed() -> None:
@@ -67,7 +61,7 @@ def test_a_zombie_that_recovers_beside_the_owner_is_fenced_not_alarmed() -> None
     with pytest.raises(Fenced):
         zombie.step(1.0)
     assert owner.step(1.0) == 1
-    assert judged(stage) == []
+    assert stage.judged() == []
 
 
 def test_a_task_with_nothing_to_begin_with_waits_and_does_not_spin() -> None:
@@ -98,7 +92,7 @@ def test_an_unknown_commit_ends_the_task_and_the_next_owner_finds_out() -> None:
         second.prepare()
         assert (second.sequence == 1) is committed
         assert second.step(1.0) == (0 if committed else 6)
-        assert judged(stage) == []
+        assert stage.judged() == []
 
 
 def test_retention_that_overtakes_a_task_stops_it_loudly() -> None:
@@ -114,7 +108,7 @@ def test_retention_that_overtakes_a_task_stops_it_loudly() -> None:
     assert len(stage.offsets("pipeline.journal")) == 2, "nothing was skipped over: genesis and one batch"
     with pytest.raises(OffsetOutOfRange):
         stage.task().prepare()  # without a snapshot, what was consumed is needed too
-    assert judged(stage) == []
+    assert stage.judged() == []
 
 
 def test_a_task_recovers_from_its_snapshot_when_retention_took_what_came_before() -> None:
@@ -130,7 +124,7 @@ def test_a_task_recovers_from_its_snapshot_when_retention_took_what_came_before(
     again.prepare()
     stage.feed(3)
     assert again.step(1.0) == 3
-    assert judged(stage) == []
+    assert stage.judged() == []
 
 
 @pytest.mark.parametrize(
@@ -190,7 +184,7 @@ def test_a_drained_task_leaves_a_snapshot_at_the_journals_exact_end() -> None:
     assert "batch repeated" not in repeated
     assert again.execution.stage_states() == task.execution.stage_states()
     assert {key: offset for (_, key), offset in stage.broker.group_offsets.items()} == {**dict.fromkeys(stage.subject.inputs, 0), ("md.trades", 0): 7}
-    assert judged(stage) == []
+    assert stage.judged() == []
 
 
 def test_records_that_killed_a_process_are_executed_in_small_pieces_and_the_rest_is_not() -> None:
@@ -208,4 +202,4 @@ def test_records_that_killed_a_process_are_executed_in_small_pieces_and_the_rest
     assert set(batches[:-1]) == {2}, "128 records in pieces of a sixty-fourth"
     assert sum(batches[:-1]) in (138, 139), "up to the last suspect"
     assert sum(batches) == 300
-    assert judged(stage) == []
+    assert stage.judged() == []

@@ -9,7 +9,6 @@ import pytest
 from streams.log.kafka.transport import Fenced, TransportFailed
 from streams.runtime.live.task import LiveTask
 from streams.runtime.task import OtherIdentity
-from tests.simulation.checker import check_world
 from tests.simulation.clock import MILLISECOND
 from tests.simulation.single import Stage
 
@@ -34,11 +33,6 @@ def fencing(task: LiveTask, is_late: bool) -> LiveTask:
 
     task.log.beside = beside  # type: ignore[method-assign]
     return task
-
-
-def judged(stage: Stage) -> list[str]:
-    """What the checker finds in the end."""
-    return [f"{violation.name}: {violation.text}" for violation in check_world(stage.broker, [], [], stage.subject)]
 
 
 @pytest.mark.parametrize("is_late", [False, True])
@@ -67,7 +61,7 @@ def test_what_the_owner_before_commits_until_the_fence_is_executed_behind_it(is_
         with pytest.raises(Fenced):
             before.step(1.0)
     assert task.step(1.0) == (4 if is_late else 9)
-    assert judged(stage) == []
+    assert stage.judged() == []
 
 
 @pytest.mark.parametrize("is_late", [False, True])
@@ -90,7 +84,7 @@ def test_what_fails_before_the_fence_is_done_again_behind_it(is_late: bool, call
     assert task.execution.stage_states() == before.execution.stage_states()
     stage.feed(4)
     assert task.step(1.0) == 4
-    assert judged(stage) == []
+    assert stage.judged() == []
 
 
 @pytest.mark.parametrize("is_late", [False, True])

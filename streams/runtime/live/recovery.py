@@ -43,8 +43,8 @@ class Recovery:
         self.spec = task.spec
         self.partition: Partition = task.spec.partition_of(JOURNAL)
         self._reader: Reader | None = None
+        self._started = task.monotonic()
         self._begin_anew()
-        self._forget()
 
     def _begin_anew(self) -> None:
         self.snapshot: LiveSnapshot | None = None
@@ -56,9 +56,6 @@ class Recovery:
         self._latest: dict[str, tuple[int, int]] = {}
         self._last_identity = 0.0
         self._batches = self._records = 0
-
-    def _forget(self) -> None:
-        self._started, self._batches, self._records = self.task.monotonic(), 0, 0
 
     # following
 
@@ -281,7 +278,7 @@ class Recovery:
     def take_over(self) -> None:
         """A take-over begins: what follows is counted and timed anew."""
         self.check()
-        self._forget()
+        self._started, self._batches, self._records = self.task.monotonic(), 0, 0
 
     def close(self) -> None:
         """Give the connection back."""

@@ -32,11 +32,13 @@ SnapshotKey = tuple[int, int, bytes]
 
 
 def read_range(reader: Reader, partition: Partition, start: int, end: int) -> Iterator[Chunk]:
-    """Committed records of ``[start, end)``, in pieces. The reader is assigned to this partition alone.
+    """Committed records of ``[start, end)``, in pieces. The reader is assigned to this partition alone, and stands at ``end`` where there are none.
 
     Raises:
         TransportFailed: they do not come.
     """
+    if start > end:
+        return
     reader.assign({partition: start})
     yield from read_on(reader, partition, end)
 
