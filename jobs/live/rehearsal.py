@@ -94,7 +94,8 @@ def rehearse(deployment: Deployment, outputs: Sequence[str]) -> None:
     values = {
         topic: [header(ids[topic]) + codec(topic_of(topic).record).encode_records([record]) for record in records] for topic, records in made.items()
     }
-    execution = maker(deployment)(ScriptLog(values), spec, dict.fromkeys(spec.inputs, 0))
+    make, starts = maker(deployment), dict.fromkeys(spec.inputs, 0)
+    execution = make(ScriptLog(values), spec, starts)
     for feed in execution.live:
         feed.fill(0)
     try:
@@ -102,7 +103,8 @@ def rehearse(deployment: Deployment, outputs: Sequence[str]) -> None:
             for output in batch.outputs:
                 split(output.body, output.count, topic_of(output.topic).record)
             decode_entry(JournalEntry(sequence=1, kind=BATCH, elements=batch.elements, inputs=batch.inputs).encode())
-        execution.stage_states()
+        taken_up = make(ScriptLog({}), spec, starts)  # as by a shard's next owner
+        taken_up.restore(execution.known, execution.stage_states(), execution.positions(), execution.skips())
         if execution.engine.stepped is not None:
             execution.engine.stepped.compile_express()
     except StageFailed:
