@@ -21,6 +21,7 @@ from jobs.pipeline import build_execution, feeds_of, read_instruments, strategy_
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.errors import BadData, CorruptLog, ShrivenError, WrongUse
+from schemas.version import VERSION
 from streams.log.digest import topic_digest
 from streams.log.errors import LogLocked
 from streams.log.local import LOCK, LocalLog
@@ -120,6 +121,7 @@ def genesis_facts(configuration: Configuration, recording: Path, log: LocalLog, 
         "clock": "event",
         "code": code_digest(sources),
         "sources": sources,
+        "version": VERSION,
         "versions": versions(),
         "configuration": msgspec.to_builtins(configuration),
         "input_path": str(recording.resolve()),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.metadata
 import os
 import signal
 import sys
@@ -15,6 +14,7 @@ import traceback
 
 from jobs.helping import HelpFormatter
 from schemas.errors import ShrivenError
+from schemas.version import VERSION
 
 COMMANDS = {
     "import": "importing",
@@ -58,7 +58,7 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=HelpFormatter,
     )
-    root.add_argument("--version", action="version", version=f"sq {importlib.metadata.version('shrivenquant')}")
+    root.add_argument("--version", action="version", version=f"sq {VERSION}")
     commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in COMMANDS:
         if only is None or name == only:

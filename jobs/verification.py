@@ -14,6 +14,7 @@ from streams.log.local import LocalLog
 from streams.log.manifest import read_manifest
 from streams.log.verify import verify_files
 from streams.runtime.code import code_digest, source_digests
+from streams.runtime.made_by import check_version
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.task import JOURNAL
 from streams.runtime.verify import Finding, Verdict, Verifier
@@ -38,6 +39,7 @@ def verify_run(folder: Path, recording: Path | None = None, on_progress: Callabl
         log, facts = open_run(folder)
     except CorruptLog as problem:
         return Verdict(findings=[Finding("file", str(problem))])
+    check_version(facts, str(folder))
     if isinstance(facts.get("inputs"), list):  # a live topology's genesis lists its inputs; a backtest's has their digests in its identity
         from jobs.live.proof import verify_pulled
 

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import threading
 import time
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from jobs.telemetry.task import ProcessMetrics
 from schemas.codec import codec
 from schemas.errors import ShrivenError
 from schemas.registry import resolve
+from schemas.version import VERSION
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import header
@@ -53,7 +53,7 @@ class Flight:
         self.interval_seconds = interval_seconds
         self.bound_seconds = bound_seconds
         self.watches: dict[tuple[str, int], Watch] = {}
-        self.registry: CollectorRegistry = ProcessMetrics(importlib.metadata.version("shrivenquant"), code_digest(source_digests([]))).registry
+        self.registry: CollectorRegistry = ProcessMetrics(VERSION, code_digest(source_digests([]))).registry
         self._say = say
         self._metrics = make(CANARY, self.registry)
         self._headers = {topic: header(schema_id) for topic, schema_id in resolve(cluster, list(INPUTS)).items()}

@@ -42,6 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     from jobs.reports import write_reports
     from jobs.runs import MANIFEST, Backtest, configuration_of, open_run
     from streams.log.manifest import read_manifest
+    from streams.runtime.made_by import check_version
 
     if not (arguments.run_folder / MANIFEST).is_file():
         raise WrongUse(f"{arguments.run_folder} is not a finished run; finish it with the same 'sq backtest' command first")
@@ -49,6 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise WrongUse("--out is the run itself; choose another folder")
     log, facts = open_run(arguments.run_folder)
     log.close()
+    if arguments.mode == "exact":
+        check_version(facts, str(arguments.run_folder))
     before = read_manifest(arguments.run_folder / MANIFEST)["topics"]
     recording = arguments.input if arguments.input is not None else Path(facts["input_path"])
     configuration = configuration_of(arguments.run_folder, facts)

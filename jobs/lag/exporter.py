@@ -6,7 +6,6 @@ A scrape never asks Kafka anything and never waits for a collection. A snapshot 
 
 from __future__ import annotations
 
-import importlib.metadata
 import threading
 import time
 import traceback
@@ -27,6 +26,7 @@ from jobs.telemetry.serving import Server
 from jobs.telemetry.serving import serve as served
 from jobs.telemetry.task import ProcessMetrics
 from schemas.errors import ShrivenError
+from schemas.version import VERSION
 
 STALE_INTERVALS = 3
 Value = tuple[str, tuple[str, ...], float]
@@ -48,7 +48,7 @@ class LagExporter(Collector):
         self.interval_seconds = interval_seconds
         self.calendar = calendar
         self.now = now
-        self.process = ProcessMetrics(importlib.metadata.version("shrivenquant"))
+        self.process = ProcessMetrics(VERSION)
         self.log = Log({"job": "lag"}, on_error=self.process.error)
         self.snapshot: Snapshot | None = None
         self.complete = False

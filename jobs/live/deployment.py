@@ -19,6 +19,7 @@ from jobs.runs import versions
 from schemas.catalogue import TOPICS
 from schemas.records import Instrument
 from schemas.registry import Registry, RegistryUnreachable, check_ids
+from schemas.version import VERSION
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.transport import Log, TopicChanged
@@ -122,6 +123,7 @@ def facts_of(deployment: Deployment) -> dict[str, Any]:
         "clock": deployment.clock,
         "code": code_digest(sources),
         "sources": sources,
+        "version": VERSION,
         "versions": versions(),
         "configuration": msgspec.to_builtins(deployment.configuration),
         "files": files,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +11,7 @@ from jobs.telemetry.domain import DomainMetrics, Symbol
 from jobs.telemetry.serving import serve
 from jobs.telemetry.task import ProcessMetrics, TaskMetrics
 from schemas.codec import codec
+from schemas.version import VERSION
 from streams.log.kafka.cluster import home
 from streams.runtime.canary import CANARY
 from streams.runtime.execution import DEAD_LETTERS
@@ -36,7 +36,7 @@ class Telling(Observer):
         self._symbols: dict[int, Symbol] = {}
         self._clock = 0
         self._last_positions = 0.0
-        process = ProcessMetrics(importlib.metadata.version("shrivenquant"), facts_of(deployment)["code"])
+        process = ProcessMetrics(VERSION, facts_of(deployment)["code"])
         self._metrics = TaskMetrics(deployment.topology, shard, process.registry)
         self._domain = DomainMetrics(deployment.topology, shard, process.registry, self._symbols)
         self._server = serve(process.registry, job="task", home=home(), environment=deployment.cluster.environment)

@@ -32,6 +32,7 @@ from streams.log.local import LocalLog
 from streams.runtime.execution import Batch, Execution, Prepared
 from streams.runtime.failures import StageFailed
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, JournalEntry, OutputEntry, decode_entry
+from streams.runtime.made_by import version_of
 from streams.runtime.overlap import Overlap
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.snapshot import Snapshot, read_snapshots, write_snapshot
@@ -322,6 +323,11 @@ def check_identity(before: dict[str, Any], now: dict[str, Any]) -> None:
     Raises:
         OtherIdentity: names what differs.
     """
+    if version_of(before) != version_of(now):
+        raise OtherIdentity(
+            f"the folder holds a run made by version {version_of(before)}, this is version "
+            f"{version_of(now)}; use that version, or --fresh to start over"
+        )
     old, new = before.get("identity", {}), now.get("identity", {})
     differing = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
     if differing:
