@@ -19,7 +19,7 @@ import importlib.util
 import os
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +42,21 @@ def cache_root() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "shrivenquant" / "kernels"
 
 
+def _statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """Every statement, those inside other statements too. Imports are statements, and expressions need not be walked for them."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+            waiting.extend(getattr(node, block, ()))
+
+
 @functools.cache
 def _imported_names(path: Path, package: str) -> list[str]:
     """Absolute names of the modules that the file imports, relative imports resolved against ``package``."""
     names: list[str] = []
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in _statements(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             names.extend(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -59,9 +69,10 @@ def _imported_names(path: Path, package: str) -> list[str]:
     return names
 
 
-def _file_of(name: str) -> Path | None:
+@functools.cache
+def _file_of(name: str, packages: tuple[str, ...] = PACKAGES) -> Path | None:
     """Source file of one of our modules, None for a name that is not a module of ours."""
-    if name.split(".")[0] not in PACKAGES:
+    if name.split(".")[0] not in packages:
         return None
     path = ROOT.joinpath(*name.split("."))
     if (path / "__init__.py").is_file():
@@ -69,8 +80,15 @@ def _file_of(name: str) -> Path | None:
     return path.with_suffix(".py") if path.with_suffix(".py").is_file() else None
 
 
-def source_closure(path: Path, package: str) -> list[Path]:
-    """The file and every file of ours it imports, directly or not, sorted."""
+def source_closure(path: Path, package: str, packages: tuple[str, ...] = PACKAGES, without: Container[Path] = ()) -> list[Path]:
+    """The file and every file of ours it imports, directly or not, sorted.
+
+    Args:
+        path: the file to begin with.
+        package: the package it lies in, for its relative imports.
+        packages: top-level packages that count as ours.
+        without: files that are left out, with what only they import.
+    """
     found: set[Path] = set()
     open_files = [(path.resolve(), package)]
     while open_files:
@@ -79,8 +97,8 @@ def source_closure(path: Path, package: str) -> list[Path]:
             continue
         found.add(file)
         for name in _imported_names(file, owner):
-            target = _file_of(name)
-            if target is not None and target not in found:
+            target = _file_of(name, packages)
+            if target is not None and target not in found and target not in without:
                 inner = name if target.name == "__init__.py" else name.rpartition(".")[0]
                 open_files.append((target, inner))
     return sorted(found)
