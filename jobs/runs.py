@@ -125,7 +125,14 @@ def genesis_facts(configuration: Configuration, recording: Path, log: LocalLog, 
         "versions": versions(),
         "configuration": msgspec.to_builtins(configuration),
         "input_path": str(recording.resolve()),
+        **merged_from(recording),
     }
+
+
+def merged_from(recording: Path) -> dict[str, Any]:
+    """``recordings``, by folder name and topic digests, if the recording is several that were made side by side."""
+    manifest = read_manifest(recording / SOURCE_MANIFEST)
+    return {"recordings": manifest["sources"]} if manifest.get("command") == "merge" else {}
 
 
 class Backtest:
@@ -349,7 +356,9 @@ def open_input(facts: dict[str, Any], given: Path | None) -> LocalLog:
     """
     path = given if given is not None else Path(facts["input_path"])
     if not path.is_dir():
-        raise MissingInput(f"the recording {path} is not there; give its place with --input")
+        names = " ".join(each["folder"] for each in facts.get("recordings", ()))
+        again = f"; it is {names} merged: 'sq merge {names} --out FOLDER' makes it anew" if names else ""
+        raise MissingInput(f"the recording {path} is not there; give its place with --input{again}")
     return LocalLog.open(path)
 
 

@@ -18,6 +18,7 @@ from schemas.version import VERSION
 
 COMMANDS = {
     "import": "importing",
+    "merge": "merging",
     "generate": "generating",
     "topics": "topics",
     "cat": "cat",

@@ -28,6 +28,7 @@ examples:
   sq backtest data/btc --strategy ema-cross --set fast=20 --set slow=50 --out runs/a
   sq backtest data/btc --strategy my_file.py:MyStrategy --fees maker=0.5bp,taker=3bp --out runs/b
   sq backtest data/btc --config run.toml --out runs/c
+  sq backtest data/btc data/eth --strategy ema-cross --out runs/both
   sq backtest kafka://broker:9092 --from 2026-01-05 --to 2026-01-06 --strategy ema-cross --out runs/d
 
 the file's keys are the long options' names; [set] holds parameters, and each stage has a table of its own (docs/commands.md)
@@ -39,7 +40,8 @@ def add(commands: Any) -> None:
     command = commands.add_parser(
         "backtest", help="run a strategy over a recording", description=HELP, epilog=EXAMPLES, formatter_class=HelpFormatter
     )
-    command.add_argument("recording", help="folder that 'sq import', 'sq generate' or 'sq pull' wrote, or kafka://HOST:PORT")
+    what = "folder that 'sq import', 'sq generate' or 'sq pull' wrote, or kafka://HOST:PORT; several folders were recorded side by side"
+    command.add_argument("recording", nargs="+", help=what)
     command.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="run folder to write, or to go on with")
     command.add_argument("--strategy", metavar="NAME", help="name, or FILE.py:CLASS")
     command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a strategy parameter; repeat for more")
@@ -169,14 +171,30 @@ def _recording(arguments: argparse.Namespace) -> Path:
     from jobs.quantities import instant
     from streams.log.kafka.cluster import find_cluster, is_cluster
 
-    if not is_cluster(arguments.recording):
-        return Path(arguments.recording)
+    first = arguments.recording[0]
+    if len(arguments.recording) > 1:
+        return _merged(arguments.recording)
+    if not is_cluster(first):
+        return Path(first)
     from jobs.pulling import cached_recording
 
     with ProgressBar("pull", "offsets") as bar:
         end = instant(arguments.to) if arguments.to else None
-        folder, was_there = cached_recording(find_cluster(arguments.recording), end, arguments.shard, on_progress=bar.update)
+        folder, was_there = cached_recording(find_cluster(first), end, arguments.shard, on_progress=bar.update)
     sys.stderr.write(f"sq: {'already pulled' if was_there else 'pulled'}: {folder}\n")
+    return folder
+
+
+def _merged(recordings: list[str]) -> Path:
+    """Recordings made side by side as one, in a folder that is kept. Raises WrongUse."""
+    from jobs.merged import merged_recording
+    from streams.log.kafka.cluster import is_cluster
+
+    if any(is_cluster(each) for each in recordings):
+        raise WrongUse("a cluster cannot be merged with other recordings; pull it into a folder first (sq pull), and name that")
+    with ProgressBar("merge", "records") as bar:
+        folder, was_there = merged_recording([Path(each) for each in recordings], bar.update)
+    sys.stderr.write(f"sq: {'already merged' if was_there else 'merged'}: {folder}\n")
     return folder
 
 
