@@ -28,7 +28,7 @@ states:
   CATCHING_UP     records wait, and become fewer
   FALLING_BEHIND  records wait, and do not become fewer
   STALLED         records wait, the partition has an owner, its position stands still
-  STOPPED         the same without an owner: nobody reads this partition
+  STOPPED         the same without an owner: the group has members, and none reads this partition
   NO_MEMBERS      records wait, and the group has no members
   REWOUND         the position went back
   TXN_BLOCKED     everything decided is read; an open transaction holds back the rest
@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.replay_group:
         settings = _replaying(settings, tuple(arguments.replay_group))
     cluster = find_cluster(arguments.cluster)
-    source = KafkaLagSource(cluster, settings, with_settings=arguments.serve is not None)
+    source = KafkaLagSource(cluster, settings)
     watch = Watch(source, settings)
     try:
         if arguments.serve is not None:

@@ -33,13 +33,11 @@ class KafkaLagSource:
     Args:
         cluster: which.
         settings: time limits.
-        with_settings: ask for the topics' retention as well.
     """
 
-    def __init__(self, cluster: Cluster, settings: LagSettings, with_settings: bool = True) -> None:
+    def __init__(self, cluster: Cluster, settings: LagSettings) -> None:
         self.cluster = cluster
         self.settings = settings
-        self.with_settings = with_settings
         self.told: KafkaError | None = None
         self.admin = self._connect()
         self.lookers: dict[bool, Looker] = {}
@@ -171,7 +169,7 @@ class KafkaLagSource:
     def _topic_settings(self, topics: frozenset[str]) -> Mapping[str, TopicSettings]:
         names = sorted(topics.difference(INTERNAL))
         fresh = time.monotonic() < self.topic_settings_until and all(name in self.topic_settings for name in names)
-        if self.with_settings and names and not fresh:
+        if names and not fresh:
             resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
             answers = self.admin.describe_configs(resources, request_timeout=self.settings.request_seconds)
             for resource, answer in answers.items():
@@ -185,7 +183,8 @@ class KafkaLagSource:
 def _topic_settings(values: Mapping[str, str | None]) -> TopicSettings:
     retention_ms = int(values.get("retention.ms") or FOR_EVER)
     kept = retention_ms == FOR_EVER or "delete" not in (values.get("cleanup.policy") or "delete")
-    return TopicSettings(None if kept else retention_ms / 1000, values.get("message.timestamp.type") or "CreateTime")
+    is_compacted = "compact" in (values.get("cleanup.policy") or "")
+    return TopicSettings(None if kept else retention_ms / 1000, values.get("message.timestamp.type") or "CreateTime", is_compacted)
 
 
 def _member(description: Any) -> Member:

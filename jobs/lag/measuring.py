@@ -7,11 +7,14 @@
 A short raw lag is looked through to its end, so what is left over is 0 and the lag is exact; if no record is met, the position is effectively at the
 end, and lag is 0 in both units whatever markers follow. A long one is looked at once, for its first record. What was seen in [position, reached) does
 not change as long as the position does not move, so a stuck group costs one look, and then only what was added since while it stays short.
+
+A compacted topic is the exception: what was counted may be gone, and the offsets of what is gone are no lag. Its lags are counted whatever their
+length, and a count is forgotten after ``recount_seconds`` (``Memory.expire``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import NamedTuple
 
 from jobs.lag.reading import Bounds, Partition, Seen, Want
@@ -98,19 +101,32 @@ class Memory:
 
     def __init__(self) -> None:
         self.known: dict[tuple[str, int, int], Known] = {}
+        self.since: dict[tuple[str, int, int], float] = {}
+        self.met: set[tuple[str, int, int]] = set()
 
     def at(self, partition: Partition, position: int) -> Known | None:
         """What is known from this position on."""
         return self.known.get((*partition, position))
 
-    def learn(self, partition: Partition, position: int, asked: Want, seen: Seen) -> bool:
+    def expire(self, topics: Set[str], before: float) -> None:
+        """Forget what was first learnt of these topics before a time: their records may be gone."""
+        for key in [key for key, at in self.since.items() if at < before and key[0] in topics]:
+            del self.known[key], self.since[key]
+
+    def learn(self, partition: Partition, position: int, asked: Want, seen: Seen, now: float = 0.0) -> bool:
         """Add a look; True if it was the first to meet a record here."""
         key = (*partition, position)
+        self.since.setdefault(key, now)
         before = self.known.get(key)
         after = learn(before, asked, seen)
         self.known[key] = after
-        return after.first_timestamp_ms is not None and (before is None or before.first_timestamp_ms is None)
+        is_first = after.first_timestamp_ms is not None and key not in self.met
+        if is_first:
+            self.met.add(key)
+        return is_first
 
     def keep(self, positions: Mapping[tuple[str, int, int], object] | set[tuple[str, int, int]]) -> None:
         """Forget every position but these."""
         self.known = {key: value for key, value in self.known.items() if key in positions}
+        self.met = {key for key in self.met if key in positions}
+        self.since = {key: value for key, value in self.since.items() if key in positions}

@@ -51,10 +51,14 @@ class Group(NamedTuple):
 
 
 class TopicSettings(NamedTuple):
-    """``retention_seconds`` is None if nothing is removed by time; ``timestamp_type`` is CreateTime or LogAppendTime."""
+    """``retention_seconds`` is None if nothing is removed by time; ``timestamp_type`` is CreateTime or LogAppendTime.
+
+    ``is_compacted``: records that were counted may go at any time.
+    """
 
     retention_seconds: float | None
     timestamp_type: str
+    is_compacted: bool = False
 
 
 class Reading(NamedTuple):

@@ -8,14 +8,17 @@ In the order in which they are asked, the first that holds is the state:
 | REWOUND | the position is lower than it was within the window, and has not regained it |
 | TXN_BLOCKED | everything decided is read, and a transaction holds back more, open for longer than allowed |
 | OK | nothing is left to read, or what is left is younger than allowed |
-| NO_MEMBERS | records wait, the position does not move, and the group has no members (and was not seen consuming) |
-| STOPPED | records wait, the position has not moved for the whole window, and nobody owns the partition |
+| NO_MEMBERS | records wait, the position does not move, and the group has no members |
+| STOPPED | records wait, the position has not moved for the whole window; the group has members and none owns the partition |
 | STALLED | the same, though it has an owner |
 | CATCHING_UP | records wait, the position moves, and the lag shrinks |
 | FALLING_BEHIND | records wait, the position moves, and the lag does not shrink |
 
 No state (None) is unknown: nothing committed, or records wait and the position has been watched for less than the window without moving.
 A quiet partition is OK: a state but OK, REWOUND or DATA_LOSS needs records that wait.
+
+A group that has no members and was seen consuming reads with ``assign()``: each of its partitions is watched for the window before it is NO_MEMBERS.
+Whether it was seen consuming is a fact of the group (``Sample.consumes``), so that its partitions never contradict each other.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ class Sample(NamedTuple):
 
     ``time`` and the ages are seconds, ``time`` on a monotonic clock; ``position`` None if nothing is committed; ``end`` is the last stable offset;
     ``beyond``: the position lies behind the end; ``owned`` None if nobody can own it (no members at all).
+    ``consumes``: a position of the group moved while it had no members.
     """
 
     time: float
@@ -46,6 +50,7 @@ class Sample(NamedTuple):
     owned: bool | None = True
     position_time: float | None = None
     beyond: bool = False
+    consumes: bool = False
 
 
 class History:
@@ -53,13 +58,9 @@ class History:
 
     def __init__(self) -> None:
         self.samples: deque[Sample] = deque()
-        self.has_moved = False
 
     def add(self, sample: Sample, window_seconds: float) -> None:
         """Append, and forget what the window no longer needs."""
-        last = self.samples[-1].position if self.samples else None
-        if last is not None and sample.position is not None and sample.position > last:
-            self.has_moved = True
         self.samples.append(sample)
         while len(self.samples) > 2 and self.samples[1].time <= sample.time - window_seconds:
             self.samples.popleft()
@@ -84,7 +85,7 @@ def judge(history: History, settings: LagSettings) -> str | None:
         return "OK"
     waited = _while_waiting(samples)
     if waited[0].position == now.position:
-        return _standing(history, waited, settings)
+        return _standing(waited, settings)
     return "CATCHING_UP" if _shrinks(waited) else "FALLING_BEHIND"
 
 
@@ -101,13 +102,13 @@ def _shrinks(waited: list[Sample]) -> bool:
     return drained > SHRINKS * consumed * (len(waited) - half) / (len(waited) - 1)
 
 
-def _standing(history: History, waited: list[Sample], settings: LagSettings) -> str | None:
-    watched = waited[-1].time - waited[0].time
-    if waited[-1].owned is None and not history.has_moved:
+def _standing(waited: list[Sample], settings: LagSettings) -> str | None:
+    now = waited[-1]
+    if now.owned is None and not now.consumes:
         return "NO_MEMBERS"
-    if watched < settings.window_seconds:
+    if now.time - waited[0].time < settings.window_seconds:
         return None
-    return "STALLED" if waited[-1].owned else "STOPPED"
+    return "STALLED" if now.owned else "STOPPED" if now.owned is False else "NO_MEMBERS"
 
 
 def _while_waiting(samples: deque[Sample]) -> list[Sample]:

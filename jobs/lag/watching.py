@@ -70,6 +70,7 @@ class Watch:
         self.clock = clock
         self.memory = Memory()
         self.histories: dict[tuple[str, Partition], History] = {}
+        self.consuming: set[str] = set()
         self.transactions: dict[tuple[Partition, int], int] = {}
         self.skew: Counter[str] = Counter()
         self.looks = 0
@@ -88,6 +89,7 @@ class Watch:
         for group in groups:
             found = readers(group, by_name, reading.topics)
             purpose = self._purpose(group.name)
+            self._notice(group, found)
             members[group.name] = (purpose, found.members)
             lags += [self._lag(group, purpose, partition, found, reading, ages) for partition in _partitions(group)]
         self._forget(lags)
@@ -99,12 +101,15 @@ class Watch:
     def _look(self, reading: Reading, groups: list[Group]) -> None:
         """Meet every want that remains; a group at the same position as another shares its look."""
         wants: dict[Want, tuple[Partition, int]] = {}
+        compacted = {name for name, each in reading.settings.items() if each.is_compacted}
+        self.memory.expire(compacted, reading.time - self.settings.recount_seconds)
         for group in groups:
             for partition, position in group.offsets.items():
                 bounds = reading.bounds.get(partition)
                 if bounds is None or position >= bounds.last_stable:
                     continue
-                asked = want(partition, position, bounds, self.memory.at(partition, position), self.settings.exact_lag_records)
+                exact = bounds.last_stable if partition[0] in compacted else self.settings.exact_lag_records
+                asked = want(partition, position, bounds, self.memory.at(partition, position), exact)
                 if asked is None:
                     self.looks_saved += 1
                 else:
@@ -122,7 +127,7 @@ class Watch:
             if not asked.committed:
                 if seen.first_timestamp_ms is not None:
                     self.transactions[(partition, position)] = seen.first_timestamp_ms
-            elif self.memory.learn(partition, position, asked, seen) and (seen.first_timestamp_ms or 0) / 1000 > reading.time:
+            elif self.memory.learn(partition, position, asked, seen, reading.time) and (seen.first_timestamp_ms or 0) / 1000 > reading.time:
                 self.skew[partition[0]] += 1
 
     def _transaction_ages(self, reading: Reading) -> dict[Partition, float]:
@@ -152,6 +157,7 @@ class Watch:
                 found.owned(partition),
                 measured.position_time,
                 measured.reason == "beyond_log_end",
+                group.name in self.consuming,
             ),
             self.settings.window_seconds,
         )
@@ -173,6 +179,17 @@ class Watch:
             found.of(partition),
         )
 
+    def _notice(self, group: Group, found: Readers) -> None:
+        """Remember whether a group without members consumes all the same."""
+        if found.members:
+            self.consuming.discard(group.name)
+            return
+        for partition, position in group.offsets.items():
+            history = self.histories.get((group.name, partition))
+            before = history.samples[-1].position if history is not None else None
+            if before is not None and position > before:
+                self.consuming.add(group.name)
+
     def _measure(self, partition: Partition, position: int | None, bounds: Bounds | None, reading: Reading) -> Measured:
         if position is None:
             return Measured(None, None, "no_commit")
@@ -183,6 +200,7 @@ class Watch:
     def _forget(self, lags: list[Lag]) -> None:
         self.memory.keep({(lag.topic, lag.partition, lag.position) for lag in lags if lag.position is not None})
         present = {(lag.group, (lag.topic, lag.partition)) for lag in lags}
+        self.consuming &= {lag.group for lag in lags}
         self.histories = {key: history for key, history in self.histories.items() if key in present}
 
 

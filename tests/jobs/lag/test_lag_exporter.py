@@ -13,7 +13,7 @@ from collections import Counter
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
-from simulated_lag import SimulatedCluster, SimulatedPartition
+from simulated_lag import COMMITTED, MARKER, SimulatedCluster, SimulatedPartition
 
 from jobs.lag.exporter import LagExporter, series_budget, serve
 from jobs.lag.metrics import BY_NAME, METRICS, PURPOSES, REASONS, STATES
@@ -174,6 +174,45 @@ def test_future_timestamps_count_as_now_and_are_counted_once() -> None:
     assert values(series, "shriven_consumer_lag_seconds") == [0]
     assert values(series, "shriven_consumer_lag_records") == [1]
     assert values(series, "shriven_clock_skew_records_total", topic="t0") == [1]
+
+
+def test_a_count_of_a_compacted_topic_is_made_anew_and_long_lags_are_counted_too() -> None:
+    """Regression: 501 records were shown for 8 that compaction had left. Oracle: the simulated partition counts by brute force."""
+    cluster = cluster_of(1, 2, 1)
+    for topic in ("t0", "t1"):
+        cluster.settings[topic] = TopicSettings(None, "CreateTime", is_compacted=topic == "t0")
+        cluster.offsets["g0"][(topic, 0)] = 0
+        for _ in range(3_000):
+            cluster.partitions[(topic, 0)].append(int(cluster.now * 1000) - 30_000)
+    exporter = exporter_of(cluster)
+    for turn in range(6):
+        if turn == 3:
+            for at, entry in enumerate(cluster.partitions[("t0", 0)].entries):
+                entry.kind = COMMITTED if at % 500 == 0 else MARKER
+        exporter.collect_once()
+        cluster.now += 5
+    partition = cluster.partitions[("t0", 0)]
+    assert values(scrape(exporter), "shriven_consumer_lag_records", topic="t0") == [len(partition.truth(0, partition.last_stable))] == [7]
+    assert values(scrape(exporter), "shriven_consumer_lag_records", topic="t1") == [3_005]
+
+
+def test_partitions_of_one_group_without_members_never_contradict_each_other() -> None:
+    """Regression: STOPPED where a position had moved once, NO_MEMBERS where it had not, in one group."""
+    cluster = cluster_of(1, 1, 2)
+    cluster.members["g0"] = ()
+    exporter = exporter_of(cluster)
+    seen = []
+    for turn in range(30):
+        if turn == 1:
+            cluster.offsets["g0"][("t0", 1)] = 3
+            for at in range(2):
+                for _ in range(5):
+                    cluster.partitions[("t0", at)].append(int(cluster.now * 1000) - 60_000)
+        exporter.collect_once()
+        assert exporter.snapshot is not None
+        seen.append({lag.state for lag in exporter.snapshot.lags})
+        cluster.now += 5
+    assert seen[0] == seen[-1] == {"NO_MEMBERS"} and not any("STOPPED" in states for states in seen)
 
 
 def test_retention_margin_is_what_is_left_of_retention_and_absent_without_one() -> None:

@@ -133,6 +133,9 @@ def test_holes_of_compaction_are_not_lag(make_case: MakeCase) -> None:
     for number in range(200):
         case.plain(1, key=b"a" if number % 2 else b"b", value=str(number).encode())
     case.commit(0)
+    exporter = case.watch(recount_seconds=0.0)
+    before = case.lag(exporter)
+    assert before.lag_records == 200
 
     def compacted() -> bool:
         time.sleep(0.2)
@@ -151,8 +154,7 @@ def test_holes_of_compaction_are_not_lag(make_case: MakeCase) -> None:
         wait_for(compacted, "the broker compacts")
     except AssertionError:
         pytest.skip("the broker did not compact within a minute")
-    lag = case.lag()
-    assert lag.lag_records is not None and lag.lag_records <= self_counted[-1]
+    assert self_counted[-1] == case.lag(exporter).lag_records == case.lag().lag_records, "one that watched from the start, and a first look"
 
 
 def test_timestamps_in_the_future_count_as_now_and_are_counted(case: LagCase) -> None:
@@ -171,7 +173,7 @@ def test_the_type_of_timestamps_and_the_retention_are_told(make_case: MakeCase, 
     case.plain(1, timestamp_ms=int(time.time() * 1000) - 600_000)
     case.commit(0)
     snapshot = case.snapshot()
-    assert snapshot.reading.settings[case.topic] == (3600.0, kind)
+    assert snapshot.reading.settings[case.topic][:2] == (3600.0, kind)
     (lag,) = snapshot.lags
     expected = 600 if kind == "CreateTime" else 0
     assert lag.lag_seconds == pytest.approx(expected, abs=30)
