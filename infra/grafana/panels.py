@@ -97,7 +97,7 @@ def build(panel: Panel) -> model.Panel:
 
 
 def _target(panel: Panel, place: int, query: Query) -> prometheus.Dataquery:
-    target = prometheus.Dataquery().expr(query.expr).ref_id(chr(ord("A") + place)).datasource(DATASOURCE)
+    target = prometheus.Dataquery().expr(_whole(query.expr)).ref_id(chr(ord("A") + place)).datasource(DATASOURCE)
     if panel.kind in ("number", "table"):
         target.instant().legend_format(query.legend or "__auto")
         if panel.kind == "table":
@@ -105,6 +105,11 @@ def _target(panel: Panel, place: int, query: Query) -> prometheus.Dataquery:
     else:
         target.range().legend_format(query.legend)
     return target
+
+
+def _whole(expr: str) -> str:
+    """Events are counted: ``increase`` stretches what it saw to the whole window and would show 1.07 fills. Shares stay as they are."""
+    return f"round({expr})" if "increase(" in expr and " / " not in expr else expr
 
 
 def _thresholds(panel: Panel) -> dashboard.ThresholdsConfig:

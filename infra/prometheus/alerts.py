@@ -21,6 +21,8 @@ SHARD = "{{ $labels.topology }} shard {{ $labels.shard }}"
 RECORD = "{{ if $labels.topic }} at {{ $labels.topic }}/{{ $labels.partition }}/{{ $labels.offset }}{{ end }}"
 GROUP = "group {{ $labels.group }} on {{ $labels.topic }}"
 MARKET_DATA = 'rate(shriven_input_records_total{topic=~"md[.].+"}[5m])'
+WATCHED = 'shriven_input_records_total{topic=~"md[.].+"} offset 5m'
+"""Five minutes of quiet need a counter that was there five minutes ago: one that is born with its records has no rate yet."""
 CANARY_DATA = 'rate(shriven_canary_seen_total{witness=~"md[.](depth|trades)"}[5m])'
 
 
@@ -67,10 +69,15 @@ def _grew_or_born(metric: str, window: str, by: str = TASK) -> str:
     return f"{_grew(metric, window, by)} or sum {by} ({metric} and on (instance) {young}) > 0"
 
 
+def _enough(window: str) -> str:
+    return f" and sum {TOPOLOGY} (increase(shriven_end_to_end_seconds_count[{window}])) >= {at.FRESHNESS_BATCHES}"
+
+
 FRESHNESS = (
     Alert(
         "FreshnessBurnFast",
-        f"shriven:freshness_errors:ratio_rate5m > {at.FAST_BURN_RATIO} and shriven:freshness_errors:ratio_rate1h > {at.FAST_BURN_RATIO}",
+        f"shriven:freshness_errors:ratio_rate5m > {at.FAST_BURN_RATIO}"
+        f" and shriven:freshness_errors:ratio_rate1h > {at.FAST_BURN_RATIO}{_enough('1h')}",
         "2m",
         "critical",
         "shriven-overview",
@@ -79,7 +86,8 @@ FRESHNESS = (
     ),
     Alert(
         "FreshnessBurnSlow",
-        f"shriven:freshness_errors:ratio_rate30m > {at.SLOW_BURN_RATIO} and shriven:freshness_errors:ratio_rate6h > {at.SLOW_BURN_RATIO}",
+        f"shriven:freshness_errors:ratio_rate30m > {at.SLOW_BURN_RATIO}"
+        f" and shriven:freshness_errors:ratio_rate6h > {at.SLOW_BURN_RATIO}{_enough('6h')}",
         "15m",
         "warning",
         "shriven-overview",
@@ -158,7 +166,7 @@ TASKS = (
         "0s",
         "critical",
         "shriven-overview",
-        f"{SHARD} ended {{{{ $value | humanize }}}} times in ten minutes",
+        f"{SHARD} ended {{{{ $value | printf \"%.0f\" }}}} times in ten minutes",
         "tasks",
     ),
     Alert(
@@ -200,7 +208,7 @@ TASKS = (
         "0s",
         "warning",
         "shriven-overview",
-        f"{SHARD}: {{{{ $value | humanize }}}} records became dead letters: {{{{ $labels.reason }}}}",
+        f"{SHARD}: {{{{ $value | printf \"%.0f\" }}}} records became dead letters: {{{{ $labels.reason }}}}",
         "tasks",
     ),
     Alert(
@@ -245,7 +253,7 @@ TASKS = (
         "0s",
         "warning",
         "shriven-overview",
-        "{{ $labels.topology }}: shards are moved about, {{ $value | humanize }} times in five minutes",
+        "{{ $labels.topology }}: shards are moved about, {{ $value | printf \"%.0f\" }} times in five minutes",
         "tasks",
     ),
     Alert(
@@ -271,7 +279,8 @@ TASKS = (
 TRADING = (
     Alert(
         "FeedQuiet",
-        f"(sum {TASK} ({MARKET_DATA}) <= {at.CANARY_SLACK} * sum {TASK} ({CANARY_DATA}) or sum {TASK} ({MARKET_DATA}) == 0) {QUIET} {UNLESS_BROKER}",
+        f"(sum {TASK} ({MARKET_DATA}) <= {at.CANARY_SLACK} * sum {TASK} ({CANARY_DATA}) or sum {TASK} ({MARKET_DATA}) == 0)"
+        f" and on (environment, topology, shard) sum {TASK} ({WATCHED}) {QUIET} {UNLESS_BROKER}",
         "1m",
         "warning",
         "shriven-aggregation",
@@ -360,7 +369,7 @@ PLATFORM = (
         "0s",
         "critical",
         "shriven-overview",
-        f"{SHARD}: {{{{ $value | humanize }}}} marked ticks went in and no committed trace came out in time",
+        f"{SHARD}: {{{{ $value | printf \"%.0f\" }}}} marked ticks went in and no committed trace came out in time",
         "platform",
     ),
     Alert(

@@ -18,6 +18,7 @@ from infra.prometheus.script import (
     SHARD,
     STATE,
     TASK_TARGET,
+    Series,
     T,
     W,
     all_gone,
@@ -161,6 +162,20 @@ OTHERS: tuple[Row, ...] = (
     Row("never started", "no lag exporter was ever there", "Overview: monitoring itself", {}, ((5, ("LagExporterDown",)),), without=(LAG_TARGET,)),
 )
 
+
+
+def _few_late(count: int) -> Series:
+    """A topology's first batches, all of them late."""
+    late = ((20, ABSENT, 0), (21, 0, count), (END_MINUTE, count, 0))
+    none = ((20, ABSENT, 0), (END_MINUTE, 0, 0))
+    bucket = f'shriven_end_to_end_seconds_bucket{{{T},le="%s"}}'
+    return {
+        **{bucket % bound: none for bound in ("0.1", "0.5")},
+        **{bucket % bound: late for bound in ("2.0", "+Inf")},
+        f"shriven_end_to_end_seconds_count{{{T}}}": late,
+    }
+
+
 REPLAY = GROUP.replace("pipeline.0", "replay.1").replace('purpose="live"', 'purpose="replay"')
 SILENT: tuple[Row, ...] = (
     Row("healthy", "nothing happens", "", {}, ((5, ()), (30, ()))),
@@ -217,6 +232,20 @@ SILENT: tuple[Row, ...] = (
         "Lag: CATCHING_UP, estimate",
         {**in_state("CATCHING_UP", 20, 60), LAG: ((20, 5, 0), (60, 1e6, -25000), (END_MINUTE, 5, 0))},
         ((19, ()), (30, ()), (59, ())),
+    ),
+    Row(
+        "late start",
+        "the first fourteen batches of a topology, all late, and no more",
+        "Overview: freshness",
+        _few_late(14),
+        ((21, ()), (24, ()), (40, ())),
+    ),
+    Row(
+        "fed at once",
+        "a recording of 50,580 records is read within seconds: its feed is quiet after five minutes, not at once",
+        "Aggregation: records a second",
+        {FEED: ((20, ABSENT, 0), (END_MINUTE, 50580, 0)), f'shriven_expected_quiet{{{W.lag},market="binance"}}': during(24, END_MINUTE, 1)},
+        ((21, ()), (23.5, ()), (40, ())),
     ),
     Row(
         "one late batch",

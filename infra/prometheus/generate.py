@@ -35,6 +35,7 @@ def paced(text: str, pace: float) -> str:
         return f"[{_seconds(found[1], pace)}]"
 
     text = re.sub(r"\[(\d+[smhd])\]", window, text)
+    text = re.sub(r"(offset )(\d+[smhd])", lambda found: f"{found[1]}{_seconds(found[2], pace)}", text)
     return re.sub(r"(process_start_time_seconds < )(\d+)", lambda found: f"{found[1]}{max(LEAST_SECONDS, round(int(found[2]) / pace))}", text)
 
 

@@ -11,6 +11,8 @@ FRESHNESS_SECONDS = 0.5
 FRESHNESS_OBJECTIVE = 0.99
 FAST_BURN = 14.4
 SLOW_BURN = 6.0
+FRESHNESS_BATCHES = 1000
+"""A share of fewer batches is no burn rate: 14 late ones of a start would be a page. Counted over the longer window of each alert."""
 ERROR_BUDGET = round(1 - FRESHNESS_OBJECTIVE, 6)
 FAST_BURN_RATIO = round(FAST_BURN * ERROR_BUDGET, 6)
 SLOW_BURN_RATIO = round(SLOW_BURN * ERROR_BUDGET, 6)

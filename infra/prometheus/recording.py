@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from infra.prometheus.objectives import ERROR_BUDGET, FRESHNESS_SECONDS
+from infra.monitoring.configuration import SCRAPE_SECONDS
+from infra.prometheus.objectives import ERROR_BUDGET, FRESHNESS_BATCHES, FRESHNESS_SECONDS
 
 WINDOWS = ("5m", "30m", "1h", "6h")
 BY = "by (environment, topology)"
@@ -19,18 +20,28 @@ class Recording(NamedTuple):
     labels: tuple[str, ...]
 
 
+def _within(window: str) -> str:
+    return f'sum {BY} (rate(shriven_end_to_end_seconds_bucket{{le="{FRESHNESS_SECONDS}"}}[{window}]))'
+
+
+def _every(window: str) -> str:
+    return f"sum {BY} (rate(shriven_end_to_end_seconds_count[{window}]))"
+
+
 def _errors(window: str) -> Recording:
-    within = f'sum {BY} (rate(shriven_end_to_end_seconds_bucket{{le="{FRESHNESS_SECONDS}"}}[{window}]))'
-    every = f"sum {BY} (rate(shriven_end_to_end_seconds_count[{window}]))"
     # without traffic there is no share: > 0 leaves the series out, 0 / 0 would be NaN
-    return Recording(f"shriven:freshness_errors:ratio_rate{window}", f"1 - {within} / ({every} > 0)", ("environment", "topology"))
+    return Recording(f"shriven:freshness_errors:ratio_rate{window}", f"1 - {_within(window)} / ({_every(window)} > 0)", ("environment", "topology"))
 
 
 RECORDINGS: tuple[Recording, ...] = (
     *(_errors(window) for window in WINDOWS),
+    Recording("shriven:freshness_batches:rate5m", _every("5m"), ("environment", "topology")),
+    Recording("shriven:freshness_late:rate5m", f"{_every('5m')} - {_within('5m')}", ("environment", "topology")),
     Recording(
         "shriven:freshness_budget_remaining:ratio",
-        f"1 - avg_over_time(shriven:freshness_errors:ratio_rate1h[30d]) / {ERROR_BUDGET}",
+        # batches weigh alike whenever they were; a budget that is gone is gone, and a start of few batches says nothing of one
+        f"clamp_min(1 - sum_over_time(shriven:freshness_late:rate5m[30d])"
+        f" / (sum_over_time(shriven:freshness_batches:rate5m[30d]) > {FRESHNESS_BATCHES} / {SCRAPE_SECONDS}) / {ERROR_BUDGET}, 0)",
         ("environment", "topology"),
     ),
     Recording(

@@ -75,7 +75,7 @@ def run(deployment: Deployment, outputs: Sequence[str], box: BlackBox) -> int:
         say("drained", shard=-1)
         return 0
     shard = orders.shard
-    telling = Telling(deployment, shard, say)
+    telling = Telling(deployment, shard, say, outputs)
     try:
         task = LiveTask(KafkaLog(deployment.cluster), spec_of(deployment, shard, outputs), maker(deployment, box.note), observer=telling)
         standby = Standby(task, admin_of(deployment.cluster), orders.member, telling, say) if orders.member else None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from jobs.live.deployment import Deployment, facts_of
+from jobs.pipeline import FEEDS
 from jobs.telemetry.domain import DomainMetrics, Symbol
 from jobs.telemetry.serving import serve
 from jobs.telemetry.task import ProcessMetrics, TaskMetrics
@@ -27,17 +28,20 @@ class Telling(Observer):
         deployment: the job.
         shard: which.
         say: sends an event to the parent.
+        outputs: topics that the task writes or digests.
     """
 
-    def __init__(self, deployment: Deployment, shard: int, say: Callable[..., None]) -> None:
+    def __init__(self, deployment: Deployment, shard: int, say: Callable[..., None], outputs: Sequence[str] = ()) -> None:
         self.repeated = 0
         self._say = say
         self._shard = shard
         self._symbols: dict[int, Symbol] = {}
+        self._execution: Any = None
+        self._named: Any = None
         self._clock = 0
         self._last_positions = 0.0
         process = ProcessMetrics(VERSION, facts_of(deployment)["code"])
-        self._metrics = TaskMetrics(deployment.topology, shard, process.registry)
+        self._metrics = TaskMetrics(deployment.topology, shard, process.registry, inputs=FEEDS, outputs=outputs)
         self._domain = DomainMetrics(deployment.topology, shard, process.registry, self._symbols)
         self._server = serve(process.registry, job="task", home=home(), environment=deployment.cluster.environment)
         self.port = self._server.port
@@ -54,6 +58,8 @@ class Telling(Observer):
         """A batch was committed: count it, and measure from its records' Kafka timestamps to now."""
         now = time.time()
         self._clock = facts.clock
+        if self._execution is not None and self._execution.known is not self._named:
+            self._name_instruments()
         self._metrics.batch(
             inputs=facts.inputs,
             outputs={output.topic: output.count for output in facts.outputs},
@@ -95,10 +101,8 @@ class Telling(Observer):
         if now - self._last_positions < POSITIONS_SECONDS:
             return
         self._last_positions = now
-        if not self._symbols:
-            self._symbols.update(
-                {each.instrument: Symbol(each.symbol, each.price_precision, each.quantity_precision) for each in [*task.execution.known, CANARY]}
-            )
+        self._execution = task.execution
+        self._name_instruments()
         for feed in task.execution.live:
             position = feed.next_offset if feed.waiting else feed.source.position(feed.partition)
             is_caught_up = not feed.waiting and not feed.is_behind
@@ -106,6 +110,16 @@ class Telling(Observer):
             self._metrics.input(feed.topic, position, feed.waiting, lag_seconds)
         if self._clock:
             self._metrics.event_time_lag(now - self._clock / 1e9)
+
+    def _name_instruments(self) -> None:
+        """Those that are known by now; what is shown of one that has expired goes."""
+        self._named = self._execution.known
+        for each in (*self._execution.known, CANARY):
+            is_gone = each.expiry is not None and 0 < each.expiry <= self._clock
+            if is_gone and self._symbols.pop(each.instrument, None) is not None:
+                self._domain.forget(each.symbol)
+            elif not is_gone and each.instrument not in self._symbols:
+                self._symbols[each.instrument] = Symbol(each.symbol, each.price_precision, each.quantity_precision)
 
     def close(self) -> None:
         """Take down what was put up."""

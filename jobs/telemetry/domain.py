@@ -14,7 +14,7 @@ import numpy as np
 from prometheus_client import CollectorRegistry
 
 from jobs.telemetry import metrics
-from jobs.telemetry.table import make
+from jobs.telemetry.table import make, short
 from schemas import vocabulary
 from schemas.catalogue import TOPICS
 from schemas.codec import codec
@@ -62,7 +62,7 @@ class DomainMetrics:
         topology: name of the topology.
         shard: its shard.
         registry: where to register.
-        symbols: instrument id to its symbol and precisions; the caller may add to it later.
+        symbols: instrument id to its symbol and precisions; the caller may add to it later. What needs them is absent until then.
         monotonic: seconds, for the sampling.
     """
 
@@ -76,11 +76,13 @@ class DomainMetrics:
     ) -> None:
         self._task = (topology, str(shard))
         self._metrics = make(metrics.DOMAIN, registry)
+        self._labels = {short(metric): metric.labels for metric in metrics.DOMAIN}
         self._symbols = symbols
         self._monotonic = monotonic
         self._sampled: dict[str, float] = {}
         self._children: dict[tuple[str, ...], Any] = {}
         self._peaks: dict[str, float] = {}
+        self._unnamed: dict[tuple[Any, ...], Any] = {}
         for name, values in KNOWN:
             self._of(name, *values)
 
@@ -94,6 +96,8 @@ class DomainMetrics:
             MalformedRecord: a body is not what its topic holds.
         """
         now = self._monotonic()
+        if self._unnamed:
+            self._positions([record for record in self._unnamed.values() if record.instrument in self._symbols])
         for output in outputs:
             if not output.count:
                 continue
@@ -113,12 +117,20 @@ class DomainMetrics:
             child = self._children[name_and_values] = self._metrics[name].labels(*self._task, *values)
         return child
 
-    def _symbol(self, instrument: int) -> Symbol:
-        return self._symbols.get(instrument) or Symbol(str(instrument), 0, 0)
+    def forget(self, symbol: str) -> None:
+        """The instrument is gone: its series would be old values that look like new ones."""
+        for name, *values in [key for key in self._children if symbol in key[1:] and "symbol" in self._labels[key[0]]]:
+            self._remove(name, *values)
+
+    def _named(self, records: list[Any]) -> Iterable[tuple[Any, Symbol]]:
+        """The last record of each instrument that is known: without its precisions a number would be wrong by powers of ten."""
+        for record in {record.instrument: record for record in records}.values():
+            symbol = self._symbols.get(record.instrument)
+            if symbol is not None:
+                yield record, symbol
 
     def _quotes(self, records: list[Any]) -> None:
-        for record in _last_of_instrument(records):
-            symbol = self._symbol(record.instrument)
+        for record, symbol in self._named(records):
             self._of("book_stale", symbol.symbol).set(bool(record.flags & STALE_FLAGS))
             if record.bid_price > 0 and record.ask_price > 0:
                 middle = (record.bid_price + record.ask_price) / 2
@@ -126,25 +138,23 @@ class DomainMetrics:
                 self._of("spread_ratio", symbol.symbol).set((record.ask_price - record.bid_price) / middle)
 
     def _bars(self, records: list[Any]) -> None:
-        for record in _last_of_instrument(records):
-            symbol = self._symbol(record.instrument)
+        for record, symbol in self._named(records):
             self._of("bar_volume", symbol.symbol).set(record.volume / 10**symbol.quantity_precision)
 
     def _features(self, records: list[Any]) -> None:
-        for record in _last_of_instrument(records):
-            self._set_or_remove("depth_imbalance_ratio", record.imbalance_5, self._symbol(record.instrument).symbol)
+        for record, symbol in self._named(records):
+            self._set_or_remove("depth_imbalance_ratio", record.imbalance_5, symbol.symbol)
 
     def _toxicity(self, records: list[Any]) -> None:
-        for record in _last_of_instrument(records):
-            symbol = self._symbol(record.instrument).symbol
-            self._set_or_remove("vpin_ratio", record.vpin, symbol)
-            self._set_or_remove("vpin_excess_ratio", record.vpin_excess, symbol)
+        for record, symbol in self._named(records):
+            self._set_or_remove("vpin_ratio", record.vpin, symbol.symbol)
+            self._set_or_remove("vpin_excess_ratio", record.vpin_excess, symbol.symbol)
 
     def _signals(self, records: list[Any]) -> None:
         for record in records:
             self._of("signals_total", _DIRECTIONS[int(np.sign(record.direction))]).inc()
-        for record in _last_of_instrument(records):
-            self._of("signal_strength_ratio", str(record.strategy), self._symbol(record.instrument).symbol).set(record.direction * record.strength)
+        for record, symbol in self._named(records):
+            self._of("signal_strength_ratio", str(record.strategy), symbol.symbol).set(record.direction * record.strength)
 
     def _decisions(self, records: list[Any]) -> None:
         for record in records:
@@ -166,7 +176,12 @@ class DomainMetrics:
 
     def _positions(self, records: list[Any]) -> None:
         for record in records:
-            symbol = self._symbol(record.instrument)
+            key = record.account, record.strategy, record.instrument
+            symbol = self._symbols.get(record.instrument)
+            if symbol is None:
+                self._unnamed[key] = record  # the next one may be hours away: shown as soon as its instrument is known
+                continue
+            self._unnamed.pop(key, None)
             gauge = self._of("position_quantity", str(record.account), str(record.strategy), symbol.symbol)
             gauge.set(record.quantity / 10**symbol.quantity_precision)
 
@@ -196,12 +211,12 @@ class DomainMetrics:
         """A value that is unknown is absent: an old one would look like a new one."""
         if value is not None:
             self._of(name, *labels).set(value)
-        elif self._children.pop((name, *labels), None) is not None:
+        else:
+            self._remove(name, *labels)
+
+    def _remove(self, name: str, *labels: str) -> None:
+        if self._children.pop((name, *labels), None) is not None:
             self._metrics[name].remove(*self._task, *labels)
 
 
 _DIRECTIONS = {1: "long", -1: "short", 0: "flat"}
-
-
-def _last_of_instrument(records: list[Any]) -> Iterable[Any]:
-    return {record.instrument: record for record in records}.values()

@@ -6,7 +6,7 @@ Each method does a few dictionary look-ups and additions (about a microsecond a 
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -139,9 +139,12 @@ class TaskMetrics:
         topology: name of the topology.
         shard: its shard.
         registry: where to register.
+        inputs, outputs: topics whose counters exist from 0 on, so that their first records are an increase.
     """
 
-    def __init__(self, topology: str, shard: int, registry: CollectorRegistry) -> None:
+    def __init__(
+        self, topology: str, shard: int, registry: CollectorRegistry, *, inputs: Sequence[str] = (), outputs: Sequence[str] = ()
+    ) -> None:
         self.topology = topology
         self.shard = str(shard)
         self._metrics = make(metrics.TASK, registry)
@@ -151,6 +154,11 @@ class TaskMetrics:
             self._of("dead_letters_total", reason)
         for cause in metrics.REGISTRY_CAUSES:
             self._of("registry_errors_total", cause)
+        for topic in inputs:
+            self._of("input_records_total", topic)
+        for topic in outputs:
+            self._of("output_records_total", topic)
+            self._of("output_bytes_total", topic)
         for metric in metrics.TASK:
             if metric.labels == metrics.TASK_LABELS and metric.kind != "gauge":
                 self._of(short(metric))

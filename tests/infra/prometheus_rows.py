@@ -26,8 +26,8 @@ def promtool() -> str:
     return path
 
 
-def test_file(row: Row, rules: list[Path] = RULES, alerts: tuple[dict[str, Any], ...] = ()) -> str:
-    """The test file; JSON is YAML. ``alerts``: more tests, as promtool's ``alert_rule_test`` has them."""
+def test_file(row: Row, rules: list[Path] = RULES, alerts: tuple[dict[str, Any], ...] = (), queries: tuple[dict[str, Any], ...] = ()) -> str:
+    """The test file; JSON is YAML. ``alerts`` and ``queries``: more tests, as promtool's ``alert_rule_test`` and ``promql_expr_test`` have them."""
     series = {name: phases for name, phases in healthy().items() if not any(part in name for part in row.without)} | row.changes
     moments = [
         {
@@ -40,14 +40,14 @@ def test_file(row: Row, rules: list[Path] = RULES, alerts: tuple[dict[str, Any],
     test = {
         "interval": f"{INTERVAL_SECONDS}s",
         "input_series": [{"series": name, "values": values(phases)} for name, phases in series.items()],
-        "promql_expr_test": moments,
+        "promql_expr_test": [*moments, *queries],
         "alert_rule_test": list(alerts),
     }
     return json.dumps({"rule_files": [str(path) for path in rules], "evaluation_interval": "30s", "tests": [test]})
 
 
-def run(row: Row, folder: Path, rules: list[Path] = RULES, alerts: tuple[dict[str, Any], ...] = ()) -> subprocess.CompletedProcess[str]:
+def run(row: Row, folder: Path, rules: list[Path] = RULES, **more: tuple[dict[str, Any], ...]) -> subprocess.CompletedProcess[str]:
     """promtool over the row."""
     path = folder / "row.json"
-    path.write_text(test_file(row, rules, alerts))
+    path.write_text(test_file(row, rules, **more))
     return subprocess.run([promtool(), "test", "rules", str(path)], capture_output=True, text=True, timeout=240)

@@ -150,6 +150,13 @@ def check_panel(panel: dict[str, Any]) -> None:
 
 
 @BOARD_IDS
+def test_events_are_whole_numbers_shares_or_rates(board: dict[str, Any]) -> None:
+    """``increase`` stretches to the window: 1.07 fills were shown."""
+    for target in targets(board):
+        assert "increase(" not in target.expr or target.expr.startswith("round(") or " / " in target.expr, target
+
+
+@BOARD_IDS
 def test_queries_are_promql_over_declared_metrics_with_known_labels(board: dict[str, Any]) -> None:
     for target in targets(board):
         check_query(target)
@@ -165,7 +172,7 @@ def check_query(target: Target) -> None:
         assert name in known, f"{name} is not declared"
         assert labels <= known[name], f"{name} has no label {labels - known[name]}"
     legend = set(re.findall(r"\{\{(\w+)\}\}", target.legend))
-    grouped = re.match(r"\(?\(?(?:sum|max|min|avg|count|histogram_quantile)[^(]*?by \(([^)]*)\)", target.expr)
+    grouped = re.match(r"(?:round)?\(?\(?(?:sum|max|min|avg|count|histogram_quantile)[^(]*?by \(([^)]*)\)", target.expr)
     if legend:
         assert grouped and legend <= {label.strip() for label in grouped[1].split(",")}, "the legend names labels that the query does not leave"
 

@@ -13,11 +13,13 @@ import promql_parser
 import pytest
 from prometheus_rows import FIRING, RULES, promtool, run
 
-from infra.prometheus import generate
+from infra.prometheus import generate, objectives
 from infra.prometheus.alerts import ALERTS
 from infra.prometheus.faults import FAULTS, ROWS, SILENT
 from infra.prometheus.recording import RECORDINGS
 from infra.prometheus.rows import ALWAYS
+from jobs.commands.run import EVENT_LINGER
+from jobs.quantities import duration
 from jobs.telemetry.document import declared
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,6 +61,21 @@ def test_every_alert_fires_for_some_row_and_is_silent_in_another_moment_of_it() 
 def test_the_catalogue_has_the_faults_it_must_have() -> None:
     present = {row.fault.split(",")[0] for row in FAULTS}
     assert {*(f"F{number}" for number in range(1, 13)), "F18", "F21"} <= present
+
+
+def test_the_budget_counts_batches_is_never_negative_and_unknown_for_a_few(tmp_path: Path) -> None:
+    """Regression: -9900 % after one bad hour. Oracle: 1 - late / all / 1 %, by hand."""
+    labels = '{environment="e",topology="pipeline"}'
+    for fault, minute, expected in (("healthy", 60, [1.0]), ("late", 60, [0.0]), ("one late batch", 60, [0.9]), ("late start", 60, [])):
+        (row,) = [row for row in ROWS if row.fault == fault]
+        remaining = f"round(shriven:freshness_budget_remaining:ratio{labels}, 0.01)"
+        asked = {"expr": remaining, "eval_time": f"{minute}m", "exp_samples": [{"labels": labels, "value": value} for value in expected]}
+        ended = run(row, tmp_path, queries=(asked,))
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_an_event_clock_job_keeps_the_objective_by_default() -> None:
+    assert duration(EVENT_LINGER) <= objectives.FRESHNESS_SECONDS * 1e9 / 2, "a batch waits for its linger, then it is worked on and committed"
 
 
 def test_a_rule_that_never_fires_is_found(tmp_path: Path) -> None:

@@ -110,6 +110,34 @@ def test_market_data_is_read_once_a_second_and_orders_always(toy_run: Path) -> N
     assert generate_latest(registry) == before
 
 
+def test_nothing_is_shown_of_an_instrument_that_is_not_known_and_all_of_it_goes_with_it(toy_run: Path) -> None:
+    """Regression: quantities and prices at precision 0 until the instrument was known. Oracle: the instrument's own precisions."""
+    (instrument,) = records(toy_run, "ref.instruments")[:1]
+    symbols: dict[int, Symbol] = {}
+    registry = CollectorRegistry()
+    clock = iter(range(0, 10_000_000, 2))
+    domain = DomainMetrics("pipeline", 0, registry, symbols, monotonic=lambda: next(clock))
+
+    def shown() -> list[str]:
+        return [line for line in generate_latest(registry).decode().splitlines() if 'symbol="' in line]
+
+    for topic in (*SAMPLED, "positions", "signals"):
+        for block in list(blocks(toy_run, topic))[-2:]:
+            domain.observe([block])
+    assert shown() == []
+    symbols[instrument["instrument"]] = Symbol(instrument["symbol"], instrument["price_precision"], instrument["quantity_precision"])
+    domain.observe([])
+    (line,) = shown()  # the position, at once; market data with its next record
+    last = records(toy_run, "positions")[-1]
+    assert "position_quantity" in line and float(line.split()[-1]) == pytest.approx(last["quantity"] / 10 ** instrument["quantity_precision"])
+    for topic in SAMPLED:
+        for block in list(blocks(toy_run, topic))[-2:]:
+            domain.observe([block])
+    assert any("mid_price" in line for line in shown())
+    domain.forget(instrument["symbol"])
+    assert shown() == []
+
+
 def test_rare_orders_and_denials_have_a_series_before_they_happen() -> None:
     registry = CollectorRegistry()
     DomainMetrics("pipeline", 0, registry, {})

@@ -181,11 +181,13 @@ def test_rare_events_have_a_series_before_they_happen() -> None:
     """A counter that appears with its first event has no increase: the alert on it would miss exactly that event."""
     registry = CollectorRegistry()
     MemberMetrics("pipeline", 2, registry)
-    TaskMetrics("pipeline", 1, registry)
+    TaskMetrics("pipeline", 1, registry, inputs=["md.depth"], outputs=["fills"])
     found = samples(registry)
     for name in ("fenced", "unknown_outcomes", "replay_divergence", "task_restarts"):
         for shard in ("0", "1"):
             assert found[f"shriven_{name}_total", (("shard", shard), ("topology", "pipeline"))] == 0
+    assert found["shriven_input_records_total", (T[0], ("topic", "md.depth"), T[1])] == 0
+    assert found["shriven_output_records_total", (T[0], ("topic", "fills"), T[1])] == 0
     for reason in metrics.DEAD_LETTER_REASONS:
         assert found["shriven_dead_letters_total", (("reason", reason), *T)] == 0
 
