@@ -8,76 +8,32 @@ consequences (``UNLESS_BROKER``). Counters of rare events exist from 0 on, so th
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from infra.prometheus import objectives as at
-
-TASK = "by (environment, topology, shard)"
-AT_RECORD = "by (environment, topology, shard, topic, partition, offset)"
-TOPOLOGY = "by (environment, topology)"
-UNLESS_BROKER = "unless on (environment) (min by (environment) (shriven_lag_exporter_up) == 0)"
-QUIET = "unless on (environment) (min by (environment) (shriven_expected_quiet) == 1)"
-SHARD = "{{ $labels.topology }} shard {{ $labels.shard }}"
-RECORD = "{{ if $labels.topic }} at {{ $labels.topic }}/{{ $labels.partition }}/{{ $labels.offset }}{{ end }}"
-GROUP = "group {{ $labels.group }} on {{ $labels.topic }}"
-MARKET_DATA = 'rate(shriven_input_records_total{topic=~"md[.].+"}[5m])'
-WATCHED = 'shriven_input_records_total{topic=~"md[.].+"} offset 5m'
-"""Five minutes of quiet need a counter that was there five minutes ago: one that is born with its records has no rate yet."""
-CANARY_DATA = 'rate(shriven_canary_seen_total{witness=~"md[.](depth|trades)"}[5m])'
-
-
-class Alert(NamedTuple):
-    """One alert.
-
-    Attributes:
-        name: CamelCase; also the name of its runbook.
-        expr: PromQL, true while the fault lasts.
-        hold: how long it must be true.
-        severity: see above.
-        dashboard: uid of the dashboard where the fault is seen.
-        summary: one line, with what is affected.
-        area: rule group.
-    """
-
-    name: str
-    expr: str
-    hold: str
-    severity: str
-    dashboard: str
-    summary: str
-    area: str
-
-
-def _state(state: str) -> str:
-    return f'max by (environment, group, topic) (shriven_consumer_state{{purpose="live",state=~"{state}"}}) == 1'
-
-
-def _grew(metric: str, window: str, by: str = TASK, least: str = "> 0") -> str:
-    return f"sum {by} (increase({metric}[{window}])) {least}"
-
-
-def _given_up(metric: str, by: str = TASK) -> str:
-    """True until the shard runs again: a parent whose shards are all given up ends after a last scrape, and takes its series away."""
-    running = f'max {TASK} (shriven_task_state{{state="running"}}) == 1'
-    return f"max {by} (max_over_time({metric}[10m])) == 1 unless on (environment, topology, shard) {running}"
-
-
-def _grew_or_born(metric: str, window: str, by: str = TASK) -> str:
-    """The same for a counter of a child: a child that counts before it is first scraped shows no increase, but it is young."""
-    seconds = {"10m": 600, "1h": 3600, "5m": 300}[window]
-    young = f"(time() - process_start_time_seconds < {seconds})"
-    return f"{_grew(metric, window, by)} or sum {by} ({metric} and on (instance) {young}) > 0"
-
-
-def _enough(window: str) -> str:
-    return f" and sum {TOPOLOGY} (increase(shriven_end_to_end_seconds_count[{window}])) >= {at.FRESHNESS_BATCHES}"
-
+from infra.prometheus.expressions import (
+    AT_RECORD,
+    CANARY_DATA,
+    GROUP,
+    MARKET_DATA,
+    QUIET,
+    RECORD,
+    SHARD,
+    TASK,
+    TOPOLOGY,
+    UNLESS_BROKER,
+    WATCHED,
+    Alert,
+    enough,
+    given_up,
+    grew,
+    grew_or_born,
+    state,
+)
 
 FRESHNESS = (
     Alert(
         "FreshnessBurnFast",
         f"shriven:freshness_errors:ratio_rate5m > {at.FAST_BURN_RATIO}"
-        f" and shriven:freshness_errors:ratio_rate1h > {at.FAST_BURN_RATIO}{_enough('1h')}",
+        f" and shriven:freshness_errors:ratio_rate1h > {at.FAST_BURN_RATIO}{enough('1h')}",
         "2m",
         "critical",
         "shriven-overview",
@@ -87,7 +43,7 @@ FRESHNESS = (
     Alert(
         "FreshnessBurnSlow",
         f"shriven:freshness_errors:ratio_rate30m > {at.SLOW_BURN_RATIO}"
-        f" and shriven:freshness_errors:ratio_rate6h > {at.SLOW_BURN_RATIO}{_enough('6h')}",
+        f" and shriven:freshness_errors:ratio_rate6h > {at.SLOW_BURN_RATIO}{enough('6h')}",
         "15m",
         "warning",
         "shriven-overview",
@@ -97,8 +53,8 @@ FRESHNESS = (
 )
 
 LAG = (
-    Alert("ConsumerFallingBehind", _state("FALLING_BEHIND"), "5m", "warning", "shriven-lag", f"{GROUP} reads slower than is written", "lag"),
-    Alert("ConsumerStalled", _state("STALLED|STOPPED"), "1m", "critical", "shriven-lag", f"{GROUP} has records to read and does not move", "lag"),
+    Alert("ConsumerFallingBehind", state("FALLING_BEHIND"), "5m", "warning", "shriven-lag", f"{GROUP} reads slower than is written", "lag"),
+    Alert("ConsumerStalled", state("STALLED|STOPPED"), "1m", "critical", "shriven-lag", f"{GROUP} has records to read and does not move", "lag"),
     Alert(
         "ConsumerWithoutMembers",
         'max by (environment, group) (shriven_consumer_state{purpose="live",state="NO_MEMBERS"}) == 1'
@@ -109,8 +65,8 @@ LAG = (
         "group {{ $labels.group }} has records to read and nobody who reads them",
         "lag",
     ),
-    Alert("ConsumerRewound", _state("REWOUND"), "0s", "warning", "shriven-lag", f"{GROUP} has gone back: records will be read twice", "lag"),
-    Alert("ConsumerDataLoss", _state("DATA_LOSS"), "0s", "critical", "shriven-lag", f"{GROUP}: records at its position are gone unread", "lag"),
+    Alert("ConsumerRewound", state("REWOUND"), "0s", "warning", "shriven-lag", f"{GROUP} has gone back: records will be read twice", "lag"),
+    Alert("ConsumerDataLoss", state("DATA_LOSS"), "0s", "critical", "shriven-lag", f"{GROUP}: records at its position are gone unread", "lag"),
     Alert(
         "RetentionMarginLow",
         'min by (environment, group, topic) (shriven_consumer_retention_margin_seconds{purpose="live"}'
@@ -134,8 +90,8 @@ LAG = (
     ),
     Alert(
         "ClockSkew",
-        f"{_grew_or_born('shriven_input_clock_skew_records_total', '10m', 'by (environment)')}"
-        f" or {_grew('shriven_clock_skew_records_total', '10m', 'by (environment)')}",
+        f"{grew_or_born('shriven_input_clock_skew_records_total', '10m', 'by (environment)')}"
+        f" or {grew('shriven_clock_skew_records_total', '10m', 'by (environment)')}",
         "0s",
         "warning",
         "shriven-lag",
@@ -157,12 +113,12 @@ TASKS = (
     ),
     Alert("DuplicateOwner", f"sum {TASK} (shriven_shard_owned) > 1", "10s", "critical", "shriven-overview", f"{SHARD} has two owners", "tasks"),
     Alert(
-        "TaskFenced", _grew("shriven_fenced_total", "5m"), "0s", "critical", "shriven-overview", f"{SHARD}: an owner was fenced by another", "tasks"
+        "TaskFenced", grew("shriven_fenced_total", "5m"), "0s", "critical", "shriven-overview", f"{SHARD}: an owner was fenced by another", "tasks"
     ),
-    Alert("TaskRestarted", _grew("shriven_task_restarts_total", "5m"), "0s", "info", "shriven-overview", f"{SHARD} was started again", "tasks"),
+    Alert("TaskRestarted", grew("shriven_task_restarts_total", "5m"), "0s", "info", "shriven-overview", f"{SHARD} was started again", "tasks"),
     Alert(
         "TaskCrashLoop",
-        _grew("shriven_task_restarts_total", "10m", least=f">= {at.CRASH_LOOP_RESTARTS}"),
+        grew("shriven_task_restarts_total", "10m", least=f">= {at.CRASH_LOOP_RESTARTS}"),
         "0s",
         "critical",
         "shriven-overview",
@@ -170,14 +126,14 @@ TASKS = (
         "tasks",
     ),
     Alert(
-        "ShardQuarantined", _given_up("shriven_quarantined", AT_RECORD), "0s", "critical", "shriven-overview",
+        "ShardQuarantined", given_up("shriven_quarantined", AT_RECORD), "0s", "critical", "shriven-overview",
         f"{SHARD} is given up after crashes{RECORD}", "tasks",
     ),
-    Alert("TaskHalted", _given_up("shriven_halted"), "0s", "critical", "shriven-overview", f"{SHARD} has halted", "tasks"),
+    Alert("TaskHalted", given_up("shriven_halted"), "0s", "critical", "shriven-overview", f"{SHARD} has halted", "tasks"),
     Alert("StandbyHalted", f"max {TASK} (shriven_standby_halted) == 1", "0s", "warning", "shriven-overview", f"{SHARD}: a standby halted", "tasks"),
     Alert(
         "TaskLostInput",
-        _grew('shriven_task_endings_total{code=~"offset_out_of_range|topic_changed"}', "10m"),
+        grew('shriven_task_endings_total{code=~"offset_out_of_range|topic_changed"}', "10m"),
         "0s",
         "critical",
         "shriven-overview",
@@ -186,7 +142,7 @@ TASKS = (
     ),
     Alert(
         "DeadLetterFlood",
-        _grew('shriven_task_endings_total{code="dead_letter_flood"}', "10m"),
+        grew('shriven_task_endings_total{code="dead_letter_flood"}', "10m"),
         "0s",
         "critical",
         "shriven-overview",
@@ -195,7 +151,7 @@ TASKS = (
     ),
     Alert(
         "ReplayDiverged",
-        _grew("shriven_replay_divergence_total", "1h"),
+        grew("shriven_replay_divergence_total", "1h"),
         "0s",
         "critical",
         "shriven-overview",
@@ -204,7 +160,7 @@ TASKS = (
     ),
     Alert(
         "DeadLetters",
-        _grew_or_born("shriven_dead_letters_total", "10m", "by (environment, topology, shard, reason)"),
+        grew_or_born("shriven_dead_letters_total", "10m", "by (environment, topology, shard, reason)"),
         "0s",
         "warning",
         "shriven-overview",
@@ -213,7 +169,7 @@ TASKS = (
     ),
     Alert(
         "UnknownOutcome",
-        _grew("shriven_unknown_outcomes_total", "5m"),
+        grew("shriven_unknown_outcomes_total", "5m"),
         "0s",
         "warning",
         "shriven-overview",
@@ -231,7 +187,7 @@ TASKS = (
     ),
     Alert(
         "SnapshotRejected",
-        _grew_or_born("shriven_snapshots_rejected_total", "1h"),
+        grew_or_born("shriven_snapshots_rejected_total", "1h"),
         "0s",
         "warning",
         "shriven-overview",
@@ -267,7 +223,7 @@ TASKS = (
     ),
     Alert(
         "RegistryErrors",
-        _grew_or_born("shriven_registry_errors_total", "5m", "by (environment, cause)"),
+        grew_or_born("shriven_registry_errors_total", "5m", "by (environment, cause)"),
         "1m",
         "warning",
         "shriven-kafka",
@@ -298,7 +254,7 @@ TRADING = (
     ),
     Alert(
         "KillSwitchDenials",
-        _grew('shriven_decisions_total{code="KILL_SWITCH"}', "5m"),
+        grew('shriven_decisions_total{code="KILL_SWITCH"}', "5m"),
         "0s",
         "warning",
         "shriven-risk",
@@ -307,7 +263,7 @@ TRADING = (
     ),
     Alert(
         "OrderInDoubt",
-        _grew('shriven_order_events_total{status="IN_DOUBT"}', "10m"),
+        grew('shriven_order_events_total{status="IN_DOUBT"}', "10m"),
         "0s",
         "critical",
         "shriven-routing",
@@ -365,7 +321,7 @@ PLATFORM = (
     ),
     Alert(
         "CanaryLost",
-        f"{_grew('shriven_canary_lost_total', '5m')} {UNLESS_BROKER}",
+        f"{grew('shriven_canary_lost_total', '5m')} {UNLESS_BROKER}",
         "0s",
         "critical",
         "shriven-overview",
@@ -374,7 +330,7 @@ PLATFORM = (
     ),
     Alert(
         "CanaryTwice",
-        _grew("shriven_canary_duplicates_total", "1h"),
+        grew("shriven_canary_duplicates_total", "1h"),
         "0s",
         "critical",
         "shriven-overview",
