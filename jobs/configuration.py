@@ -16,6 +16,7 @@ from schemas.errors import WrongUse
 STAGES = ("aggregation", "toxicity", "sizing", "risk", "routing", "venue", "portfolio", "reporting")
 FEES = ("maker", "taker")
 LEGS = ("feed", "entry", "response")
+LEVERAGE_MAX = 125
 ACCOUNTS_MAX = 1 << 10
 """Shards there can be: as many as built ids have bits for."""
 ACCOUNT_MAX = (1 << 31) - 1
@@ -51,6 +52,7 @@ class Configuration(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     entry_latency: int = 5_000_000
     response_latency: int = 5_000_000
     short: bool = True
+    leverage: int = 1
     stages: dict[str, dict[str, Any]] = {}
     batch: int = 65_536
     book_window: int = 1 << 16
@@ -84,6 +86,8 @@ class Configuration(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         for name in self.stages:
             if name not in STAGES:
                 raise BadConfiguration(f"there is no stage {name!r}; stages with settings are {', '.join(STAGES)}")
+        if not 1 <= self.leverage <= LEVERAGE_MAX:
+            raise BadConfiguration(f"leverage is {self.leverage}; give a whole number from 1 to {LEVERAGE_MAX}")
         self._check_accounts()
         return self
 
@@ -106,7 +110,9 @@ class Configuration(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     def identity(self, instruments: list[Any], inputs: dict[str, str], strategy_digest: str) -> dict[str, Any]:
         """What makes this run this run: never batch size, capacities, windows, paths, code, threads or CPU."""
-        named = {} if self.accounts in ([], [1]) else {"accounts": self.accounts}  # without the key: account 1
+        named: dict[str, Any] = {} if self.accounts in ([], [1]) else {"accounts": self.accounts}  # without the key: account 1
+        if self.leverage != 1:  # without the key: 1
+            named["leverage"] = self.leverage
         return named | {
             "strategy": f"{Path(self.strategy).name}@{strategy_digest}" if strategy_digest else self.strategy,
             "parameters": dict(sorted(self.parameters.items())),
@@ -155,6 +161,14 @@ def _accounts(value: Any) -> list[int]:
         raise BadConfiguration(f"accounts is {value!r}; give numbers separated by commas, or a list of numbers, one for each shard") from problem
 
 
+def _leverage(value: Any) -> int:
+    """``"5"``, ``"5x"`` or 5 -> 5. Raises BadConfiguration."""
+    text = str(value).strip().removesuffix("x")
+    if isinstance(value, bool) or not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise BadConfiguration(f"leverage is {value!r}; give a whole number from 1 to {LEVERAGE_MAX}, for example 5")
+    return int(text)
+
+
 def build(options: dict[str, Any]) -> Configuration:
     """A configuration from options as typed (text, or TOML values): ``strategy, set, cash, symbols, from, to, warmup, fees, latency, short, ...``."""
     found: dict[str, Any] = {"stages": {}}
@@ -183,6 +197,8 @@ def build(options: dict[str, Any]) -> Configuration:
             if value not in ("on", "off", True, False):
                 raise BadConfiguration(f"short is {value!r}; give on or off")
             found["short"] = value in ("on", True)
+        elif name == "leverage":
+            found["leverage"] = _leverage(value)
         elif name == "symbols":
             if not isinstance(value, str | list):
                 raise BadConfiguration(f"symbols is {value!r}; give names separated by commas, or a list of names")

@@ -68,6 +68,7 @@ def read_records(folder: LocalLog, manifest: dict[str, Any]) -> ReportInput:
             "fees": identity["fees"],
             "latency": identity["latency"],
             "short": identity["short"],
+            "leverage": manifest["configuration"].get("leverage", 1),
             "symbols": [each.symbol for each in instruments],
             "inputs": sorted(identity["inputs"]),
             "journal_id": f"{manifest['journal_id']:06x}",

@@ -135,6 +135,8 @@ class OrderReason(enum.IntEnum):
     CANCEL_REJECTED = 20
     CAPACITY = 21
     END_OF_INPUT = 22
+    PROTECTION_PRICE = 23
+    LIQUIDATION = 24
 
 
 class OrderStatus(enum.IntEnum):
@@ -188,7 +190,7 @@ class RequestKind(enum.IntEnum):
 
 
 class RiskCode(enum.IntEnum):
-    """Pre-trade check that failed, in the fixed order of evaluation."""
+    """Pre-trade check that failed; streams/risk/codes.py has the order of evaluation."""
 
     UNKNOWN = 0
     NONE = 1
@@ -209,6 +211,10 @@ class RiskCode(enum.IntEnum):
     PRICE_COLLAR = 16
     INSUFFICIENT_CASH = 17
     UNKNOWN_ORDER = 18
+    OUTSIDE_WINDOW = 19
+    INSUFFICIENT_MARGIN = 20
+    LIQUIDATION = 21
+    ACCOUNT_HALTED = 22
 
 
 class Severity(enum.IntEnum):

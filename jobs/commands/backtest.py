@@ -56,6 +56,7 @@ def add(commands: Any) -> None:
     command.add_argument("--fees", metavar="RATES", help="maker=1bp,taker=4bp (the default); a rebate is negative")
     command.add_argument("--latency", metavar="LEGS", help="feed=2ms,entry=5ms,response=5ms (the default)")
     command.add_argument("--short", choices=("on", "off"), help="allow short positions where the instrument does (default on)")
+    command.add_argument("--leverage", metavar="N", help="positions of at most N times the account's money (default 1)")
     command.add_argument("--batch", type=int, metavar="N", help="at most N input records a batch (default 65,536); never changes a result")
     command.add_argument("--fresh", action="store_true", help="delete the run folder first")
     command.add_argument("--json", action="store_true", help="print the summary as JSON")
@@ -76,6 +77,7 @@ def configuration_of(arguments: argparse.Namespace) -> Configuration:
         "fees": arguments.fees,
         "latency": arguments.latency,
         "short": arguments.short,
+        "leverage": arguments.leverage,
         "batch": arguments.batch,
     }
     options |= {name: value for name, value in flags.items() if value is not None}

@@ -62,6 +62,7 @@ def add(commands: Any) -> None:
     command.add_argument("--fees", metavar="RATES", help="maker=1bp,taker=4bp (the default)")
     command.add_argument("--latency", metavar="LEGS", help="feed=2ms,entry=5ms,response=5ms (the default)")
     command.add_argument("--short", choices=("on", "off"), help="allow short positions where the instrument does (default on)")
+    command.add_argument("--leverage", metavar="N", help="positions of at most N times the account's money (default 1)")
     command.add_argument("--batch", type=int, metavar="N", help="at most N input records a batch (default 65,536)")
     command.set_defaults(run=run, from_=None, to=None)
 

@@ -56,7 +56,7 @@ FIELDS = np.array(
         [1, 0, DTYPE.fields["event_time"][1], 0],  # event_time: long
         [1, 0, DTYPE.fields["venue_time"][1], 0],  # venue_time: long
         [4, 0, DTYPE.fields["kind"][1], 7],  # kind: enum
-        [4, 0, DTYPE.fields["reason"][1], 23],  # reason: enum
+        [4, 0, DTYPE.fields["reason"][1], 25],  # reason: enum
         [1, 0, DTYPE.fields["venue_trade_id"][1], 0],  # venue_trade_id: long
         [4, 0, DTYPE.fields["side"][1], 3],  # side: enum
         [1, 0, DTYPE.fields["price"][1], 0],  # price: long
@@ -89,7 +89,7 @@ def encode(rows, first, count, body, position):
         if row.kind >= 7:
             return first - index - 1
         at = write_byte(at, 2 * row.kind)
-        if row.reason >= 23:
+        if row.reason >= 25:
             return first - index - 1
         at = write_byte(at, 2 * row.reason)
         at = write_long(at, row.venue_trade_id)
@@ -127,7 +127,7 @@ def decode(body, position, end, rows, first, count, ends):
         row.event_time, at = read_long(at, stop)
         row.venue_time, at = read_long(at, stop)
         row.kind, at = read_enum(at, stop, 7)
-        row.reason, at = read_enum(at, stop, 23)
+        row.reason, at = read_enum(at, stop, 25)
         row.venue_trade_id, at = read_long(at, stop)
         row.side, at = read_enum(at, stop, 3)
         row.price, at = read_long(at, stop)

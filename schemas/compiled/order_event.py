@@ -52,7 +52,7 @@ FIELDS = np.array(
         [0, 0, DTYPE.fields["instrument"][1], 0],  # instrument: int
         [1, 0, DTYPE.fields["event_time"][1], 0],  # event_time: long
         [4, 0, DTYPE.fields["status"][1], 17],  # status: enum
-        [4, 0, DTYPE.fields["reason"][1], 23],  # reason: enum
+        [4, 0, DTYPE.fields["reason"][1], 25],  # reason: enum
         [4, 0, DTYPE.fields["side"][1], 3],  # side: enum
         [1, 0, DTYPE.fields["quantity"][1], 0],  # quantity: long
         [1, 0, DTYPE.fields["price"][1], 0],  # price: long
@@ -83,7 +83,7 @@ def encode(rows, first, count, body, position):
         if row.status >= 17:
             return first - index - 1
         at = write_byte(at, 2 * row.status)
-        if row.reason >= 23:
+        if row.reason >= 25:
             return first - index - 1
         at = write_byte(at, 2 * row.reason)
         if row.side >= 3:
@@ -117,7 +117,7 @@ def decode(body, position, end, rows, first, count, ends):
         row.instrument, at = read_int(at, stop)
         row.event_time, at = read_long(at, stop)
         row.status, at = read_enum(at, stop, 17)
-        row.reason, at = read_enum(at, stop, 23)
+        row.reason, at = read_enum(at, stop, 25)
         row.side, at = read_enum(at, stop, 3)
         row.quantity, at = read_long(at, stop)
         row.price, at = read_long(at, stop)

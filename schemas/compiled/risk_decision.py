@@ -63,7 +63,7 @@ FIELDS = np.array(
         [1, 0, DTYPE.fields["event_time"][1], 0],  # event_time: long
         [4, 0, DTYPE.fields["kind"][1], 3],  # kind: enum
         [4, 0, DTYPE.fields["outcome"][1], 3],  # outcome: enum
-        [4, 0, DTYPE.fields["code"][1], 19],  # code: enum
+        [4, 0, DTYPE.fields["code"][1], 23],  # code: enum
         [1, 0, DTYPE.fields["failed_checks"][1], 0],  # failed_checks: long
         [6, 0, DTYPE.fields["observed_high"][1], 0],  # observed: decimal
         [6, 0, DTYPE.fields["limit_high"][1], 0],  # limit: decimal
@@ -101,7 +101,7 @@ def encode(rows, first, count, body, position):
         if row.outcome >= 3:
             return first - index - 1
         at = write_byte(at, 2 * row.outcome)
-        if row.code >= 19:
+        if row.code >= 23:
             return first - index - 1
         at = write_byte(at, 2 * row.code)
         at = write_long(at, row.failed_checks)
@@ -148,7 +148,7 @@ def decode(body, position, end, rows, first, count, ends):
         row.event_time, at = read_long(at, stop)
         row.kind, at = read_enum(at, stop, 3)
         row.outcome, at = read_enum(at, stop, 3)
-        row.code, at = read_enum(at, stop, 19)
+        row.code, at = read_enum(at, stop, 23)
         row.failed_checks, at = read_long(at, stop)
         row.observed_high, row.observed_low, at = read_decimal(at, stop)
         row.limit_high, row.limit_low, at = read_decimal(at, stop)

@@ -52,7 +52,7 @@ FIELDS = np.array(
         [0, 0, DTYPE.fields["strategy"][1], 0],  # strategy: int
         [0, 0, DTYPE.fields["instrument"][1], 0],  # instrument: int
         [5, 0, DTYPE.fields["order_id_high"][1], 0],  # order_id: id
-        [4, 0, DTYPE.fields["code"][1], 19],  # code: enum
+        [4, 0, DTYPE.fields["code"][1], 23],  # code: enum
         [4, 0, DTYPE.fields["severity"][1], 5],  # severity: enum
         [6, 0, DTYPE.fields["observed_high"][1], 0],  # observed: decimal
         [6, 0, DTYPE.fields["limit_high"][1], 0],  # limit: decimal
@@ -78,7 +78,7 @@ def encode(rows, first, count, body, position):
         at = write_long(at, row.strategy)
         at = write_long(at, row.instrument)
         at = write_id(at, row.order_id_high, row.order_id_low)
-        if row.code >= 19:
+        if row.code >= 23:
             return first - index - 1
         at = write_byte(at, 2 * row.code)
         if row.severity >= 5:
@@ -111,7 +111,7 @@ def decode(body, position, end, rows, first, count, ends):
         row.strategy, at = read_int(at, stop)
         row.instrument, at = read_int(at, stop)
         row.order_id_high, row.order_id_low, at = read_id(at, stop)
-        row.code, at = read_enum(at, stop, 19)
+        row.code, at = read_enum(at, stop, 23)
         row.severity, at = read_enum(at, stop, 5)
         row.observed_high, row.observed_low, at = read_decimal(at, stop)
         row.limit_high, row.limit_low, at = read_decimal(at, stop)

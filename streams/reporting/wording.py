@@ -158,6 +158,10 @@ RISK_CODES = {
     "PRICE_COLLAR": "too far from the market",
     "INSUFFICIENT_CASH": "not enough cash",
     "UNKNOWN_ORDER": "a cancel for an order that is not open",
+    "OUTSIDE_WINDOW": "before --from, from --to on, or during the warm-up",
+    "INSUFFICIENT_MARGIN": "not enough money for the margin of the position",
+    "LIQUIDATION": "the account was being liquidated",
+    "ACCOUNT_HALTED": "the account was ruined and is halted",
 }
 
 ORDER_REASONS = {
@@ -175,4 +179,6 @@ ORDER_REASONS = {
     "REFUSED_TRANSITION": "not a step the order's state allows",
     "CANCEL_REJECTED": "too late to cancel",
     "END_OF_INPUT": "still open when the data ended",
+    "PROTECTION_PRICE": "the rest of a market order, beyond its protection price",
+    "LIQUIDATION": "cancelled because the account was liquidated",
 }

@@ -1,4 +1,4 @@
-"""The checks in their fixed order: the order of RiskCode, which is the bit order of a decision's ``failed_checks``.
+"""The checks in their fixed order. The number of a code is its bit in a decision's ``failed_checks``.
 
 Run ``python -m streams.risk.codes`` to print docs/risk_codes.md.
 """
@@ -27,6 +27,27 @@ CHECKS: tuple[Check, ...] = (
         "1",
         "0",
         "`control` KILL, REARM",
+    ),
+    Check(
+        RiskCode.ACCOUNT_HALTED,
+        "the account is ruined: its equity was not above zero, or a liquidation left less than nothing; for ever",
+        "equity at the ruin, in account units",
+        "0",
+        "`cash`, `leverage`",
+    ),
+    Check(
+        RiskCode.LIQUIDATION,
+        "the account is being liquidated: the money behind its positions fell below the maintenance margin",
+        "margin balance in account units",
+        "maintenance margin",
+        "`leverage`, `maintenance_margin`",
+    ),
+    Check(
+        RiskCode.OUTSIDE_WINDOW,
+        "the clock is before `--from`, at or after `--to`, or within `--warmup` of the first mark",
+        "clock, ns UTC",
+        "edge of the window, ns UTC",
+        "`--from`, `--to`, `--warmup`",
     ),
     Check(RiskCode.UNKNOWN_INSTRUMENT, "the instrument has no reference data; no later check can be made", "instrument id", "0", ""),
     Check(RiskCode.FOREIGN_ACCOUNT, "the account is not traded by this shard", "account", "this shard's account", "`account`"),
@@ -81,10 +102,18 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         RiskCode.INSUFFICIENT_CASH,
-        "a spot buy at its worst price costs more than cash less what working buys have reserved; off unless `cash` is set",
+        "a spot buy at its worst price and worst fee costs more than the money that is free; off unless `cash` is set",
         "cost in account units",
-        "cash available",
+        "money that is free",
         "`cash`",
+    ),
+    Check(
+        RiskCode.INSUFFICIENT_MARGIN,
+        "the initial margin, the loss against the touch and the worst fee of what the order may open, on a perpetual or by selling spot short, "
+        "are more than the money that is free; off unless `cash` is set",
+        "money needed in account units",
+        "money that is free",
+        "`cash`, `leverage`, `initial_margin`",
     ),
     Check(RiskCode.UNKNOWN_ORDER, "a cancel of an order that is not working", "0", "0", ""),
 )
