@@ -1,6 +1,7 @@
 """The errors a user can meet: what happened, and what to do.
 
 Every package derives its own from these four. ``exit_code`` is what the ``sq`` command ends with: 1 the data or a check says no, 2 wrong use.
+``restart_helps`` decides what the parent of a live shard does when its process ends by the error: start another one, or halt the shard at once.
 """
 
 from __future__ import annotations
@@ -13,6 +14,10 @@ class ShrivenError(Exception):
 
     code: ClassVar[str] = "error"
     exit_code: ClassVar[int] = 1
+    restart_helps: ClassVar[bool] = True
+    """False where the same start meets the same error again."""
+    bars_owning: ClassVar[bool] = False
+    """True where what this host executes is not what the journal says: it must not own the shard."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -30,6 +35,7 @@ class WrongUse(ShrivenError):
 
     code = "wrong_use"
     exit_code = 2
+    restart_helps = False
 
 
 class BadData(ShrivenError):
@@ -48,6 +54,7 @@ class CapacityExceeded(ShrivenError):
     """A bounded table is full. ``setting`` names the setting that bounds it, ``limit`` its present value."""
 
     code = "capacity_exceeded"
+    restart_helps = False
 
     def __init__(self, setting: str, limit: int, text: str = "") -> None:
         super().__init__(text or f"{setting} is full at {limit}; raise {setting} in the run's configuration")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -93,4 +94,4 @@ def run(arguments: argparse.Namespace) -> int:
     )
     deployment.publish = published(deployment.outputs(), arguments.publish, arguments.job)
 
-    return Parent(prepared(deployment), arguments.standby).run()
+    return Parent(prepared(deployment, lambda text: print(f"sq: {text}", file=sys.stderr)), arguments.standby).run()

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobs.helping import HelpFormatter
+
+if TYPE_CHECKING:
+    from streams.log.kafka.client import KafkaLog
+    from streams.log.kafka.cluster import Cluster
 
 HELP = """\
 A record that makes a stage fail halts its topology, and every restart meets it again. This tells the runner to dead-letter that one record
@@ -29,6 +33,7 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Look at the record, write the command."""
     from connectors.control import TOPIC, send_control
+    from jobs.live.claims import TOPIC as TOPOLOGIES
     from jobs.operators import now, operator
     from schemas.registry import resolve
     from streams.log.kafka.client import KafkaLog
@@ -36,10 +41,12 @@ def run(arguments: argparse.Namespace) -> int:
     from streams.log.kafka.scan import facts_of
     from streams.runtime.skip import BadSkip, skip_command, skip_request
 
-    request = skip_request(arguments.place, arguments.topology)
-    command = skip_command(request, arguments.reason, operator(), now())
     cluster = find_cluster(arguments.cluster)
     log = KafkaLog(cluster)
+    if arguments.place.startswith(f"{TOPOLOGIES}/0/") and arguments.place.rpartition("/")[2].isdecimal():
+        return _settle(cluster, log, int(arguments.place.rpartition("/")[2]))
+    request = skip_request(arguments.place, arguments.topology)
+    command = skip_command(request, arguments.reason, operator(), now())
     name = cluster.name(request.topic)
     partitions = facts_of(log, [name])[name].partitions
     if request.partition >= partitions:
@@ -53,4 +60,14 @@ def run(arguments: argparse.Namespace) -> int:
         raise BadSkip(f"{name}/{request.partition} holds offsets {start} to {end - 1}; there is no {request.place}")
     offset = send_control(log, cluster.name(TOPIC), resolve(cluster, [TOPIC])[TOPIC], command)
     print(f"skip of {request.place} for {request.topology} written to {cluster.name(TOPIC)}/0/{offset}; its runner obeys now, or at its next start")
+    return 0
+
+
+def _settle(cluster: Cluster, log: KafkaLog, offset: int) -> int:
+    """A record of ``topologies`` that is no claim: every reader passes it over already, and reports it until now."""
+    from jobs.live.claims import TOPIC, settle_unreadable
+    from schemas.registry import resolve
+
+    settle_unreadable(log, cluster, offset, resolve(cluster, [TOPIC])[TOPIC])
+    print(f"{cluster.name(TOPIC)}/0/{offset} is settled: it is no claim, and is not reported any more")
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from typing import Any
 
 from jobs.helping import HelpFormatter
@@ -34,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     from jobs.live.looking import status
     from streams.log.kafka.cluster import find_cluster
 
-    found = status(find_cluster(arguments.cluster))
+    found = status(find_cluster(arguments.cluster), lambda text: print(f"sq: {text}", file=sys.stderr))
     if arguments.json:
         print(json.dumps(msgspec.to_builtins(found), sort_keys=True))
         return 0

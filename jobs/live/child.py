@@ -111,7 +111,7 @@ def main(deployment: Deployment, outputs: Sequence[str], box: BlackBox) -> int:
     try:
         return run(deployment, outputs, box)
     except ShrivenError as problem:
-        say("failed", code=problem.code, text=problem.text)
+        say("failed", code=problem.code, text=problem.text, restart_helps=problem.restart_helps, bars_owning=problem.bars_owning)
         return problem.exit_code
     except Exception as problem:  # noqa: BLE001 - a defect of ours still ends in words, and the parent decides what follows
         say("failed", code="defect", text=f"{type(problem).__name__}: {problem}", trace=place_of(problem))

@@ -12,8 +12,8 @@ import msgspec
 from jobs.configuration import BadConfiguration, Configuration
 from jobs.live.accounts import with_accounts
 from jobs.live.claims import TOPIC as TOPOLOGIES
-from jobs.live.claims import claim
-from jobs.live.looking import first_entry
+from jobs.live.claims import Report, claim, unreported
+from jobs.live.looking import begun_id, first_entry
 from jobs.pipeline import FEEDS, JOBS, strategy_source, topology_over
 from jobs.runs import versions
 from schemas.catalogue import TOPICS
@@ -113,6 +113,7 @@ def facts_of(deployment: Deployment) -> dict[str, Any]:
         "clock": deployment.clock,
         "publish": sorted(deployment.publish),
         "shards": deployment.shards,
+        "journal_id": deployment.journal_id,
     }
     return {
         "identity": identity,
@@ -193,8 +194,10 @@ def with_strategy_file(deployment: Deployment, folder: Path, files: dict[str, st
     return msgspec.structs.replace(deployment, configuration=msgspec.structs.replace(configuration, strategy=f"{kept}{suffix}"))
 
 
-def prepared(deployment: Deployment) -> Deployment:
-    """The deployment with what the cluster says: schema ids, shards and their accounts, the journal id of its claim.
+def prepared(deployment: Deployment, report: Report = unreported) -> Deployment:
+    """The deployment with what the cluster says: schema ids, shards and their accounts, its journal id: that of the genesis record, else its claim's.
+
+    ``report`` is told of records that are no claims.
 
     Raises:
         BadConfiguration: not as many accounts are named as there are shards.
@@ -214,7 +217,8 @@ def prepared(deployment: Deployment) -> Deployment:
     deployment.schema_ids = {topic: ids[name] for topic, name in names.items()}
     deployment.claim_ids = {TOPOLOGIES: ids[TOPOLOGIES]}
     own = [names[topic] for topic in deployment.publish]
-    deployment.journal_id = claim(log, deployment.cluster, deployment.topology, own, deployment.shards, ids[TOPOLOGIES])
+    claimed = claim(log, deployment.cluster, deployment.topology, own, deployment.shards, ids[TOPOLOGIES], report)
+    deployment.journal_id = begun_id(log, deployment.cluster, deployment.topology, deployment.shards, claimed)
     return deployment
 
 

@@ -30,7 +30,9 @@ def end_topology(cluster: Cluster, topology: str) -> Iterator[str]:
         OtherIdentity: it was written by other code and did not drain; start that version to end it.
     """
     log = KafkaLog(cluster)
-    claims = open_claims(read_claims(log, cluster))
+    reported: list[str] = []
+    claims = open_claims(read_claims(log, cluster, reported.append))
+    yield from reported
     if topology not in claims:
         raise NoTopology(f"no topology {topology} has an open claim; 'sq status' lists those that do")
     names = [runtime_name(topology, JOURNAL), runtime_name(topology, SNAPSHOTS), TOPIC]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from jobs.live.children import Child
-from jobs.live.restarts import Restarts
+from jobs.live.restarts import End, Restarts
 from jobs.telemetry.logs import Log
 from jobs.telemetry.task import MemberMetrics
-
-DIVERGED = "diverged"
 
 
 class Followers:
@@ -53,19 +51,19 @@ class Followers:
 
     def may_own(self, shard: int) -> bool:
         """False after a divergence: what this host executes is not what the journal says."""
-        return self.restarts.given_up.get(shard) != DIVERGED
+        return shard not in self.restarts.given_up or not self.restarts.given_up[shard].bars_owning
 
-    def ended(self, child: Child, cause: str, now: float) -> bool:
+    def ended(self, child: Child, end: End, now: float) -> bool:
         """A process ended: True if it was a standby."""
         shard = child.shard
         if shard is None or self.children.get(shard) is not child:
             return False
         del self.children[shard]
-        pause = self.restarts.ended(shard, cause, now)
+        pause = self.restarts.ended(shard, end, now)
         self.metrics.followed(shard, False, halted=pause is None)
         if pause is not None:
-            self.log.warning("standby_restarting", f"the standby ended by {cause}; following again in {pause:g} s", shard=shard)
+            self.log.warning("standby_restarting", f"the standby ended by {end.cause}; following again in {pause:g} s", shard=shard)
             return True
-        after = "; this member will not own the shard either" if cause == DIVERGED else ""
-        self.log.error("standby_halted", f"the shard is not followed any more{after}", shard=shard, code=cause)
+        after = "; this member will not own the shard either" if end.bars_owning else ""
+        self.log.error("standby_halted", f"the shard is not followed any more{after}", shard=shard, code=end.cause)
         return True

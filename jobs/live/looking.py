@@ -9,11 +9,11 @@ import msgspec
 from confluent_kafka import KafkaException
 
 from jobs.live.accounts import accounts_of
-from jobs.live.claims import open_claims, read_claims
+from jobs.live.claims import Report, open_claims, read_claims, unreported
 from streams.log.kafka.admin import KafkaAdmin
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
-from streams.log.kafka.transport import TransportFailed
+from streams.log.kafka.transport import Log, TransportFailed
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, JournalEntry
 from streams.runtime.live.spec import STANDBY, runtime_name
 from streams.runtime.live.stored import read_journal
@@ -117,7 +117,7 @@ def member_count(admin: KafkaAdmin, cluster: Cluster, topology: str) -> int:
     return len(_members(admin, cluster, topology))
 
 
-def first_entry(log: KafkaLog, cluster: Cluster, topology: str, shard: int) -> JournalEntry | None:
+def first_entry(log: Log, cluster: Cluster, topology: str, shard: int) -> JournalEntry | None:
     """The journal's first record."""
     partition = cluster.name(runtime_name(topology, JOURNAL)), shard
     reader = log.reader(cluster.name("status"))
@@ -128,7 +128,16 @@ def first_entry(log: KafkaLog, cluster: Cluster, topology: str, shard: int) -> J
         reader.close()
 
 
-def last_entry(log: KafkaLog, cluster: Cluster, topology: str, shard: int) -> JournalEntry | None:
+def begun_id(log: Log, cluster: Cluster, topology: str, shards: int, claimed: int) -> int:
+    """The journal id of the topology: that of the genesis record of a shard, else that of its claim."""
+    for shard in range(shards):
+        first = first_entry(log, cluster, topology, shard)
+        if first is not None and first.kind == GENESIS:
+            return int(first.facts["journal_id"])
+    return claimed
+
+
+def last_entry(log: Log, cluster: Cluster, topology: str, shard: int) -> JournalEntry | None:
     """The journal's last record."""
     partition = cluster.name(runtime_name(topology, JOURNAL)), shard
     reader = log.reader(cluster.name("status"))
@@ -148,8 +157,8 @@ def last_entry(log: KafkaLog, cluster: Cluster, topology: str, shard: int) -> Jo
         reader.close()
 
 
-def status(cluster: Cluster) -> list[ShardFacts]:
-    """Every shard of every topology that has an open claim.
+def status(cluster: Cluster, report: Report = unreported) -> list[ShardFacts]:
+    """Every shard of every topology that has an open claim; ``report`` is told of records that are no claims.
 
     Raises:
         TransportFailed: the cluster does not answer.
@@ -157,7 +166,7 @@ def status(cluster: Cluster) -> list[ShardFacts]:
     log = KafkaLog(cluster)
     admin = log.admin()
     found: list[ShardFacts] = []
-    for topology, (_, claim) in open_claims(read_claims(log, cluster)).items():
+    for topology, (_, claim) in open_claims(read_claims(log, cluster, report)).items():
         owners = owners_of(admin, cluster, topology)
         standbys = standbys_of(admin, cluster, topology, claim.shards)
         for shard in range(claim.shards):
@@ -175,7 +184,7 @@ def status(cluster: Cluster) -> list[ShardFacts]:
     return found
 
 
-def _account(log: KafkaLog, cluster: Cluster, topology: str, shard: int) -> int | None:
+def _account(log: Log, cluster: Cluster, topology: str, shard: int) -> int | None:
     first = first_entry(log, cluster, topology, shard)
     accounts = accounts_of(first.facts) if first is not None and first.kind == GENESIS else []
     return accounts[shard] if accounts else None

@@ -19,9 +19,9 @@ from typing import Any
 
 from jobs.live.children import Child, Events, Warm
 from jobs.live.deployment import Deployment, facts_of
-from jobs.live.followers import DIVERGED, Followers
+from jobs.live.followers import Followers
 from jobs.live.membership import Membership
-from jobs.live.restarts import CRASHES_MAX, FATAL, Restarts, named
+from jobs.live.restarts import CRASHES_MAX, End, Restarts, named
 from jobs.live.slot import Slot
 from jobs.telemetry.logs import Log, hide
 from jobs.telemetry.serving import prune, serve
@@ -191,23 +191,24 @@ class Parent:
         shard = child.shard
         if shard is None or child not in (self.owned.get(shard), self.followers.children.get(shard)):
             return
-        cause = child.failure.get("code", f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}")
+        end = End.of(child.failure, code)
+        cause = end.cause
         died_at = child.box.read() if not child.failure else []
         prune(home())  # what a killed child left behind would be taken for a process that hangs
         self.metrics.ended(shard, "killed" if code < 0 or died_at else child.failure.get("code", "defect") if code else "drained")
         if self.is_stopping.is_set():
             return
         now = time.monotonic()
-        if self.followers.ended(child, cause, now):
+        if self.followers.ended(child, end, now):
             return
         self.owned[shard] = None
-        pause = self.restarts.ended(shard, cause, now, died_at)
+        pause = self.restarts.ended(shard, end, now, died_at)
         at: dict[str, Any] = {"topic": died_at[0].topic, "partition": died_at[0].partition, "offset": died_at[0].first_offset} if died_at else {}
         where = f" while it executed {named(died_at)}" if died_at else ""
         if pause is not None:
             self.metrics.restarted(shard)
             self.log.warning("restarting", f"ended by {cause}{where}; starting again {f'in {pause:g} s' if pause else 'at once'}", shard=shard, **at)
-        elif cause in FATAL:
+        elif not end.restart_helps:
             self._halted(shard, cause)
         else:
             self.metrics.quarantined(shard, **at)
@@ -239,8 +240,8 @@ class Parent:
                     self._give(shard)
                 else:
                     self.owned[shard] = None
-                    self.restarts.given_up[shard] = DIVERGED
-                    self._halted(shard, DIVERGED)
+                    end = self.restarts.given_up[shard] = self.followers.restarts.given_up[shard]
+                    self._halted(shard, end.cause)
         self.metrics.rebalanced()
 
     def _revoked(self, shards: list[int]) -> None:

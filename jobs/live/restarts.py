@@ -5,50 +5,59 @@ Ends are in a row if they lie within ``STEADY_SECONDS``, or if each died at reco
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import signal
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from streams.runtime.live.spec import Run
 
 BACKOFF_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0)
 CRASHES_MAX = 5
 STEADY_SECONDS = 30.0
-FATAL = (
-    "other_identity",
-    "journal_closed",
-    "unresolved_schema_id",
-    "topic_changed",
-    "recorded_under_wall_clock",
-    "bad_configuration",
-    "diverged",
-    "stage_failed",
-    "dead_letter_flood",
-    "record_too_large",
-)
-"""Ends that starting again cannot heal."""
+
+
+class End(NamedTuple):
+    """How a process ended.
+
+    Attributes:
+        cause: the error's code, or the signal or exit code in words.
+        restart_helps, bars_owning: of the error's type (``schemas/errors.py``).
+    """
+
+    cause: str
+    restart_helps: bool = True
+    bars_owning: bool = False
+
+    @classmethod
+    def of(cls, failure: Mapping[str, Any], code: int) -> End:
+        """Of a process that said this failure (empty: none) and ended with this exit code, negative for a signal."""
+        if not failure:
+            return cls(f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}")
+        return cls(failure["code"], failure.get("restart_helps", True), failure.get("bars_owning", False))
 
 
 class Restarts:
     """Ends by shard. Times are seconds of one monotonic clock.
 
     Attributes:
-        given_up: by shard, what its last process ended by.
+        given_up: by shard, how its last process ended.
         suspects: by shard, the records that its last process died at.
     """
 
     def __init__(self) -> None:
-        self.given_up: dict[int, str] = {}
+        self.given_up: dict[int, End] = {}
         self.suspects: dict[int, Sequence[Run]] = {}
         self._ends: dict[int, list[float]] = {}
         self._due_at: dict[int, float] = {}
 
-    def ended(self, shard: int, cause: str, now: float, died_at: Sequence[Run] = ()) -> float | None:
+    def ended(self, shard: int, end: End, now: float, died_at: Sequence[Run] = ()) -> float | None:
         """A process ended: seconds until the next is started, None if the shard is given up."""
         is_same = _meet(self.suspects.get(shard, ()), died_at)
         self.suspects[shard] = died_at
         recent = [at for at in self._ends.get(shard, []) if is_same or now - at < STEADY_SECONDS] + [now]
         self._ends[shard] = recent
-        if cause in FATAL or len(recent) >= CRASHES_MAX:
-            self.given_up[shard] = cause
+        if not end.restart_helps or len(recent) >= CRASHES_MAX:
+            self.given_up[shard] = end
             return None
         pause = BACKOFF_SECONDS[min(len(recent) - 1, len(BACKOFF_SECONDS) - 1)]
         self._due_at[shard] = now + pause

@@ -14,6 +14,7 @@ class StageFailed(ShrivenError):
     """A stage raised: the run halts, for skipping a record would corrupt state silently."""
 
     code = "stage_failed"
+    restart_helps = False
 
 
 class BadEmission(StageFailed):

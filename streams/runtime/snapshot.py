@@ -25,6 +25,7 @@ class SnapshotTooLarge(ShrivenError):
     """The state does not fit a snapshot."""
 
     code = "snapshot_too_large"
+    restart_helps = False
 
 
 class Snapshot(msgspec.Struct):

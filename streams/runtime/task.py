@@ -54,6 +54,8 @@ class Diverged(ShrivenError):
     """Re-execution did not give what the journal says."""
 
     code = "diverged"
+    restart_helps = False
+    bars_owning = True
 
 
 class Progress(msgspec.Struct):

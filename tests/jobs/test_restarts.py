@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import tempfile
 
 import pytest
 
+from jobs.live import child
 from jobs.live.blackbox import PAGE_BYTES, BlackBox
-from jobs.live.restarts import BACKOFF_SECONDS, CRASHES_MAX, STEADY_SECONDS, Restarts, named
+from jobs.live.restarts import BACKOFF_SECONDS, CRASHES_MAX, STEADY_SECONDS, End, Restarts, named
+from schemas.errors import CapacityExceeded, ShrivenError
+from streams.log.kafka.transport import TransportFailed
+from streams.runtime.failures import BadEmission
 from streams.runtime.live.spec import Run
+from streams.runtime.task import Diverged
 
 RECORD = Run("md.depth", 1, 70, 70, 1)
 RUNS = [Run("md.trades", 1, 100, 140, 30), Run("md.depth", 1, 60, 80, 20)]
-KILLED = "killed by SIGSEGV"
+KILLED = End("killed by SIGSEGV")
 
 
 def test_a_process_that_ends_again_and_again_is_given_up_and_waits_longer_each_time() -> None:
@@ -35,6 +41,31 @@ def test_ends_far_apart_are_no_crash_loop_unless_they_are_at_the_same_record() -
     assert [restarts.ended(1, KILLED, later * number, runs) for number, runs in enumerate(died_at)] == [*BACKOFF_SECONDS[: CRASHES_MAX - 1], None]
     elsewhere = [[Run("md.depth", 1, place, place, 1)] for place in range(2 * CRASHES_MAX)]
     assert None not in [restarts.ended(2, KILLED, later * number, runs) for number, runs in enumerate(elsewhere)]
+
+
+@pytest.mark.parametrize(
+    ("problem", "is_given_up", "bars_owning"),
+    [
+        (BadEmission("a stage emitted nonsense"), True, False),
+        (CapacityExceeded("orders", 64), True, False),
+        (Diverged("batch 7"), True, True),
+        (TransportFailed("the broker is away"), False, False),
+        (KeyError("a defect"), False, False),
+    ],
+)
+def test_whether_a_restart_helps_stands_on_the_type_of_what_ended_the_process(
+    problem: Exception, is_given_up: bool, bars_owning: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """B3: the process says its failure, and the parent decides by what it said. Oracle: what the classes promise."""
+
+    def run(*_: object) -> int:
+        raise problem
+
+    monkeypatch.setattr(child, "run", run)
+    code = child.main(None, [], None)  # type: ignore[arg-type]
+    end = End.of(json.loads(capsys.readouterr().out), code)
+    assert (Restarts().ended(0, end, 0.0) is None, end.bars_owning) == (is_given_up, bars_owning)
+    assert end.cause == (problem.code if isinstance(problem, ShrivenError) else "defect")
 
 
 def test_shards_are_counted_apart() -> None:

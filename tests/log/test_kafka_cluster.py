@@ -90,6 +90,17 @@ def test_settings_of_any_type_become_the_text_that_librdkafka_reads(tmp_path: Pa
     assert cluster.registry_settings == {"timeout": "2.5"}
 
 
+@pytest.mark.parametrize("name", ["isolation.level", "acks", "transactional.id", "auto.offset.reset", "enable.auto.commit", "group.id", "retries"])
+@pytest.mark.parametrize("where", ["variable", "file"])
+def test_a_setting_that_exactly_once_rests_on_is_refused_by_name(name: str, where: str, tmp_path: Path) -> None:
+    """E7: it overrode what the product sets. Oracle: what ``reader.py``, ``producing.py`` and ``membership.py`` set for the sake of the proof."""
+    given = {"SQ_KAFKA_BOOTSTRAP": "a:1", f"SQ_KAFKA_SETTING_{name.upper().replace('.', '_')}": "x"}
+    if where == "file":
+        given = written(tmp_path / "c.toml", f'bootstrap = "a:1"\n[settings]\n"{name}" = "x"\n')
+    with pytest.raises(BadClusterFile, match=f"setting {name} cannot be changed"):
+        find_cluster(environment=given)
+
+
 def test_a_state_file_that_was_cut_short_is_named(home: Path) -> None:
     (home / "cluster.json").write_text('{"bootstrap": "127.0')
     with pytest.raises(BadClusterFile, match=r"cluster.json cannot be used; 'sq kafka up' writes it anew"):

@@ -5,7 +5,7 @@
 - ``clock.py``, ``process.py``, ``scheduler.py``: virtual time, processes that can be paused, killed and interleaved, and who chooses;
 - ``world.py``: one schedule: a feeder, owners of one task, an observer, faults, then calm;
 - ``checker.py``: the history checker, with Jepsen's names;
-- ``mutations.py``: the runner broken on purpose; each must be caught.
+- ``mutations.py``: the table of what is broken on purpose, in ``broken_*.py``; each must be caught.
 
 One seed is one schedule: ``python -m tests.simulation --seed N`` runs it again and tells its story. Start reading at ``world.py``.
 """

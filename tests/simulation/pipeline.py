@@ -39,11 +39,12 @@ from streams.runtime.live.verify import LiveVerifier
 from streams.runtime.merge import ELEMENT
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.task import JOURNAL, compare
+from tests.simulation.broken_runners import EXECUTIONS
 from tests.simulation.broker import SimulatedBroker
-from tests.simulation.checker import Batched
+from tests.simulation.checker import Batched, Violation
 from tests.simulation.clock import SECOND
 from tests.simulation.log import SimulatedLog
-from tests.simulation.mutations import EXECUTIONS, mutate
+from tests.simulation.mutations import mutate
 from tests.simulation.network import Network
 from tests.simulation.process import Process
 from tests.simulation.retention import deletable
@@ -95,6 +96,8 @@ def deployment() -> Deployment:
 
 class PipelineSubject:
     """See the module's head. Mutations of the task run over it too; those of the execution are the stand-in's business."""
+
+    together = 1
 
     def __init__(self, mutation: str = "") -> None:
         if mutation in EXECUTIONS:
@@ -154,6 +157,10 @@ class PipelineSubject:
             task.step(WAIT_SECONDS)
         task.drain()
         task.close()
+
+    def judge(self, broker: SimulatedBroker) -> list[Violation]:
+        """Nothing besides what the checker and the verifier say."""
+        return []
 
     def deletable(self, broker: SimulatedBroker) -> dict[Partition, int]:
         """How far retention may go; reference data is kept for ever."""

@@ -18,7 +18,7 @@ from streams.runtime.merge import ELEMENT
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.task import JOURNAL
 from tests.simulation.broker import SimulatedBroker
-from tests.simulation.checker import Batched, start_offsets
+from tests.simulation.checker import Batched, Violation, start_offsets
 from tests.simulation.clock import MILLISECOND, SECOND, START
 from tests.simulation.log import SimulatedLog
 from tests.simulation.mutations import mutate
@@ -50,8 +50,11 @@ def draw_feeds(source: random.Random, partitions: Sequence[Partition]) -> list[F
 class LiveSubject:
     """The real runner over the stand-in execution, as it is or broken by a mutation; the clock is event time or the wall's.
 
+    ``together``: so many processes start at once in the beginning.
     With ``follows``, processes are standbys for a while before they take over, some of them beside a living owner.
     """
+
+    together = 1
 
     def __init__(self, mutation: str = "", clock: str = "event", start: str = "earliest", follows: bool = False) -> None:
         self.mutation = mutation
@@ -89,7 +92,7 @@ class LiveSubject:
         """Follow if that is asked for; take over, recover, batches until told to drain."""
         kind, make = mutate(self.mutation, process, LiveTask, make_stand_in)
         draw = process.random.choice
-        spec = self.spec(draw((1, 3, 16)), draw((4, 16, 1000)), draw((0.0, 0.0, 0.03)))
+        spec = self.specified(process, log)
         task = kind(log, spec, make, process.clock_ns, process.monotonic, process.step)
         for _ in range(draw((0, 3, 20, 60)) if self.follows else 0):
             repeated = task.follow(WAIT_SECONDS)
@@ -100,6 +103,15 @@ class LiveSubject:
             task.step(WAIT_SECONDS)
         task.drain()
         task.close()
+
+    def specified(self, process: Process, log: SimulatedLog) -> TaskSpec:
+        """What a process runs: bounds drawn."""
+        draw = process.random.choice
+        return self.spec(draw((1, 3, 16)), draw((4, 16, 1000)), draw((0.0, 0.0, 0.03)))
+
+    def judge(self, broker: SimulatedBroker) -> list[Violation]:
+        """Nothing besides what the checker says."""
+        return []
 
     def deletable(self, broker: SimulatedBroker) -> dict[Partition, int]:
         """How far retention may go without taking what a recovery from the last good snapshot needs."""
@@ -159,6 +171,12 @@ def _framed(output: Any) -> list[bytes]:
     return [HEADER + each for each in split(output.body, output.count, topic_of(output.topic).record)]
 
 
+def _claiming(mutation: str) -> Subject:
+    from tests.simulation.claiming import ClaimingSubject
+
+    return ClaimingSubject(mutation)
+
+
 def _pipeline(mutation: str) -> Subject:
     from tests.simulation.pipeline import PipelineSubject  # compiles every kernel
 
@@ -170,6 +188,7 @@ SUBJECTS: dict[str, Callable[[str], Subject]] = {
     "wall": lambda mutation: LiveSubject(mutation, "wall"),
     "end": lambda mutation: LiveSubject(mutation, "wall", "end"),
     "standby": lambda mutation: LiveSubject(mutation, follows=True),
+    "claims": _claiming,
     "pipeline": _pipeline,
 }
 """By name: what makes a subject out of a mutation's name (empty: none)."""

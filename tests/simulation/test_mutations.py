@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.mutations import EXECUTIONS, MUTATIONS, TASKS
+from tests.simulation.broken_claims import CLAIMS
+from tests.simulation.broken_runners import EXECUTIONS, TASKS
+from tests.simulation.mutations import MUTATIONS
 from tests.simulation.schedules import first_caught, run_one
 
 REFERENCE = {  # reference/kafka.md 8, and the three that issue 4 adds; "offsets left out" and "arrival order replaced" in the issue's words
@@ -26,12 +28,14 @@ REFERENCE = {  # reference/kafka.md 8, and the three that issue 4 adds; "offsets
     "process-local-counter",
     "one-producer-fenced-only",
     "standby-not-drained",
+    "own-claim-believed",
+    "garbage-claim-raises",
 }
 
 
 def test_every_mutation_of_the_table_is_a_switch() -> None:
     assert set(MUTATIONS) == REFERENCE
-    assert set(TASKS) | set(EXECUTIONS) == REFERENCE
+    assert set(TASKS) | set(EXECUTIONS) | set(CLAIMS) == REFERENCE
 
 
 def test_the_page_has_the_table() -> None:

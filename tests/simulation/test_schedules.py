@@ -14,6 +14,7 @@ from tests.simulation.schedules import MIXED, Total, crash_matrix, run_one, run_
 SCHEDULES = 2000
 PIPELINE_SCHEDULES = 20
 STANDBY_SCHEDULES = 400
+CLAIMS_SCHEDULES = 100
 PROCESSES = 2
 MUST_HAPPEN = (
     "crash",
@@ -57,6 +58,13 @@ def test_no_schedule_breaks_a_standby() -> None:
     assert violations(total, "standby") == []
     assert total.faults["batches that a standby executed"] > 5 * STANDBY_SCHEDULES
     assert total.faults["promotions of a standby"] > STANDBY_SCHEDULES
+
+
+def test_no_schedule_breaks_members_that_claim_together() -> None:
+    """E1, E9: several members start at once on a fresh environment, and records that are no claims lie among theirs."""
+    total = run_range("claims", 0, CLAIMS_SCHEDULES)
+    assert violations(total, "claims") == []
+    assert total.faults["members started at once"] > CLAIMS_SCHEDULES // 2
 
 
 @pytest.mark.parametrize("subject", ["event", "wall", "standby"])

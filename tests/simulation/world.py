@@ -47,6 +47,8 @@ class Subject(Protocol):
     journal: Partition
     others: Sequence[Partition]
     """Other partitions it needs."""
+    together: int
+    """Processes that start at once in the beginning, at most."""
     has_previous_offsets: bool
     """True if its journal names the offsets before each batch's outputs."""
 
@@ -58,6 +60,9 @@ class Subject(Protocol):
 
     def deletable(self, broker: SimulatedBroker) -> dict[Partition, int]:
         """How far retention may go, by input, without taking what a recovery needs."""
+
+    def judge(self, broker: SimulatedBroker) -> list[Violation]:
+        """What is wrong at the end besides what ``checker.py`` looks for."""
 
     def reexecute(self, broker: SimulatedBroker, entries: Sequence[JournalEntry]) -> tuple[list[Batched], str]:
         """A fresh execution over the journal's order: per batch what it gives, and what a run without batches contradicts (empty: nothing)."""
@@ -195,6 +200,7 @@ class World:
             self.violations = [item for item in self.violations if item.name != "unseen"]
         subject = self.subject
         self.violations += check_world(self.broker, self.histories, self.observer.reads, subject)
+        self.violations += subject.judge(self.broker)
 
     def _unseen(self) -> str:
         last = [f"{process.name} {process.state} {process.outcome!r}" for process in self.processes[-3:]]
@@ -261,7 +267,10 @@ class World:
         elif not running and now >= self.restart_at:
             if not self.storm:
                 self.calm_restarts += 1
-            self._start()
+            together = 1 if self.processes or self.around.crash_at_point is not None else self.random.randint(1, self.subject.together)
+            self.around.faults["members started at once"] += together - 1
+            for _ in range(together):
+                self._start(60 if together > 1 else 0)
 
     def _start(self, racing: int = 0) -> None:
         number = len(self.processes)

@@ -26,6 +26,34 @@ SETTING = "SQ_KAFKA_SETTING_"
 CONFIG = "SQ_KAFKA_CONFIG"
 HOME = "SQ_KAFKA_HOME"
 STATE_FILE = "cluster.json"
+PROTECTED = frozenset(
+    {
+        "isolation.level",
+        "auto.offset.reset",
+        "enable.auto.commit",
+        "auto.commit.enable",
+        "enable.auto.offset.store",
+        "enable.partition.eof",
+        "group.id",
+        "group.instance.id",
+        "group.protocol",
+        "group.remote.assignor",
+        "partition.assignment.strategy",
+        "transactional.id",
+        "transaction.timeout.ms",
+        "enable.idempotence",
+        "enable.gapless.guarantee",
+        "acks",
+        "request.required.acks",
+        "max.in.flight",
+        "max.in.flight.requests.per.connection",
+        "message.send.max.retries",
+        "retries",
+        "bootstrap.servers",
+        "metadata.broker.list",
+    }
+)
+"""librdkafka settings that exactly-once rests on, with their other names. A cluster's configuration cannot change them."""
 ENVIRONMENT = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 
 
@@ -119,6 +147,10 @@ def find_cluster(url: str = "", environment: Mapping[str, str] = os.environ) -> 
         local = _read_state(state)
         if found.get("bootstrap", local["bootstrap"]) == local["bootstrap"]:
             _fill(found, settings, local)
+    protected = sorted(PROTECTED & settings.keys())
+    if protected:
+        name, variable = protected[0], SETTING + protected[0].upper().replace(".", "_")
+        raise BadClusterFile(f"the setting {name} cannot be changed: exactly-once rests on it; remove it from [settings], or unset {variable}")
     if "bootstrap" not in found:
         raise NoCluster("no Kafka cluster is named: start one with 'sq kafka up', or set SQ_KAFKA_BOOTSTRAP=HOST:PORT")
     try:

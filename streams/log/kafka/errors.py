@@ -44,18 +44,21 @@ class CredentialsRefused(WrongUse):
     """The cluster does not take who we say we are, or how we speak (TLS, SASL)."""
 
     code = "credentials_refused"
+    restart_helps = True
 
 
 class NotAllowed(WrongUse):
     """The cluster knows us and does not let us do this."""
 
     code = "not_allowed"
+    restart_helps = True
 
 
 class MissingTopic(WrongUse):
     """A topic is not on the cluster."""
 
     code = "missing_topic"
+    restart_helps = True
 
 
 class WrongPartitions(WrongUse):
@@ -68,6 +71,7 @@ class RecordTooLarge(ShrivenError):
     """A record exceeds what its topic takes."""
 
     code = "record_too_large"
+    restart_helps = False
 
 
 class BadSetting(WrongUse):

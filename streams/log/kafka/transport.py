@@ -69,6 +69,7 @@ class TopicChanged(TransportFailed):
     """A topic is not the one that was read before: another UUID, or another number of partitions."""
 
     code = "topic_changed"
+    restart_helps = False
 
 
 class Reader(Protocol):

@@ -33,12 +33,14 @@ class UnresolvedSchemaId(ShrivenError):
     """A record says it is of a schema that this deployment did not resolve at its start."""
 
     code = "unresolved_schema_id"
+    restart_helps = False
 
 
 class RecordedUnderWallClock(ShrivenError):
     """Recorded data reaches a job that runs by the wall clock."""
 
     code = "recorded_under_wall_clock"
+    restart_helps = False
 
 
 class LiveFeed(Feed):

@@ -29,6 +29,7 @@ class DeadLetterFlood(ShrivenError):
     """More dead letters among an input's last records than the limit allows."""
 
     code = "dead_letter_flood"
+    restart_helps = False
 
 
 class BadFloodLimit(WrongUse):

@@ -1,0 +1,31 @@
+"""Claims of a topology, broken on purpose; ``mutations.py`` says what each is, and by what it must be caught."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from jobs.live import claims
+from schemas.errors import CorruptLog
+from schemas.records import ClaimedTopic, TopologyClaim
+from schemas.vocabulary import ClaimKind
+
+
+def _own_claim(log: Any, cluster: Any, topology: str, topics: Any, shards: int, schema_id: int) -> int:
+    mine = claims.open_claims(claims.read_claims(log, cluster)).get(topology)
+    if mine is not None:
+        return mine[0]
+    owned = [ClaimedTopic(name) for name in topics]
+    return claims._append(log, cluster, schema_id, TopologyClaim(topology, int(ClaimKind.CLAIM), -1, "", owned, shards, "simulated"))
+
+
+def _garbage_raises(log: Any, cluster: Any, *arguments: Any) -> int:
+    claimed = claims.claim(log, cluster, *arguments)
+    found: list[str] = []
+    claims.read_claims(log, cluster, found.append)
+    if found:
+        raise CorruptLog(found[0])
+    return claimed
+
+
+CLAIMS: dict[str, Callable[..., int]] = {"own-claim-believed": _own_claim, "garbage-claim-raises": _garbage_raises}
