@@ -29,7 +29,9 @@ from streams.runtime.execution import DEAD_LETTERS
 from streams.runtime.live.execution import LiveExecution
 from streams.runtime.live.feed import LiveFeed
 from streams.runtime.live.flood import FloodLimit
+from streams.runtime.live.identity import check_same
 from streams.runtime.live.spec import Bounds, Run, TaskSpec, runtime_name
+from streams.runtime.made_by import check_version
 from streams.runtime.made_up import MADE_UP
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.task import JOURNAL
@@ -202,6 +204,7 @@ def prepared(deployment: Deployment, report: Report = unreported) -> Deployment:
     Raises:
         BadConfiguration: not as many accounts are named as there are shards.
         TransportFailed: the cluster does not answer. TopicChanged: a topic is missing. TopicOwned: another topology writes one of its topics.
+        OtherVersion, OtherIdentity: the topology was begun by another version, or as another one.
     """
     log = KafkaLog(deployment.cluster)
     topics = deployment.topics()
@@ -217,8 +220,13 @@ def prepared(deployment: Deployment, report: Report = unreported) -> Deployment:
     deployment.schema_ids = {topic: ids[name] for topic, name in names.items()}
     deployment.claim_ids = {TOPOLOGIES: ids[TOPOLOGIES]}
     own = [names[topic] for topic in deployment.publish]
+    begun = first_entry(log, deployment.cluster, deployment.topology, 0)
+    if begun is not None:  # a topology that cannot go on is left as it is
+        check_version(begun.facts, f"topology {deployment.topology}")
     claimed = claim(log, deployment.cluster, deployment.topology, own, deployment.shards, ids[TOPOLOGIES], report)
     deployment.journal_id = begun_id(log, deployment.cluster, deployment.topology, deployment.shards, claimed)
+    if begun is not None:
+        check_same(begun.facts, facts_of(deployment), deployment.topology)
     return deployment
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from schemas.catalogue import topic as topic_of
+from schemas.version import VERSION
 from streams.log.kafka.transport import Partition
 from streams.runtime.journal import BATCH, JournalEntry
 from streams.runtime.live.spec import Bounds, TaskSpec
@@ -77,7 +78,7 @@ class LiveSubject:
             outputs=list(OUTPUTS),
             published=list(OUTPUTS),
             schema_ids=dict.fromkeys((*INPUTS, *OUTPUTS, JOURNAL, SNAPSHOTS), SCHEMA_ID),
-            facts={"journal_id": 1, "identity": {"subject": "stand-in"}, "code": "stand-in", "sources": {}},
+            facts={"journal_id": 1, "identity": {"subject": "stand-in"}, "code": "stand-in", "sources": {}, "version": VERSION},
             clock=self.clock,
             start=self.start,
             state_digest_records=state_digest_records,

@@ -13,11 +13,12 @@ from schemas.errors import CorruptLog, ShrivenError
 from streams.log.kafka.transport import Chunk, Partition, Reader
 from streams.runtime.failures import StageFailed
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, UPGRADE, JournalEntry
+from streams.runtime.live.identity import check_code, check_same
 from streams.runtime.live.published import difference_on_log, last_offsets
 from streams.runtime.live.stored import FETCH_RECORDS, LiveSnapshot, journal_record, read_journal, read_on, read_snapshots
 from streams.runtime.live.topics import check_topics
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
-from streams.runtime.task import JOURNAL, Diverged, OtherIdentity, check_identity, compare
+from streams.runtime.task import JOURNAL, Diverged, OtherIdentity, compare
 
 if TYPE_CHECKING:
     from streams.runtime.live.task import LiveTask
@@ -287,22 +288,9 @@ class Recovery:
             self._reader = None
 
     def _check_identity(self, before: dict[str, Any], is_drained: bool) -> None:
-        now = self.spec.facts
-        if self._is_upgrade and is_drained:
-            check_identity({**before, "code": now.get("code")}, now)
-            return
-        try:
-            check_identity(before, now)
-        except OtherIdentity as problem:
-            name = f"topology {self.spec.topology}"
-            what = problem.text.partition("; choose another")[0].partition("; use that code")[0]
-            what = what.replace("the folder", name).replace("the run was made", f"the journal of {name} was written")
-            advice = (
-                "other code goes on only from a drain: start that version once, stop it with Ctrl-C, then start this one"
-                if self._is_upgrade
-                else "start it as it was, or end it with 'sq stop --close' and give the new one a name of its own"
-            )
-            raise OtherIdentity(f"{what}; {advice}") from problem
+        check_same(before, self.spec.facts, self.spec.topology)
+        if not is_drained:
+            check_code(before, self.spec.facts, self.spec.topology)
 
     def _refuse_upgraded(self, entry: JournalEntry) -> None:
         """This code waits at another one's drain, and that code goes on."""

@@ -20,6 +20,7 @@ from streams.runtime.live.execution import LiveExecution
 from streams.runtime.live.published import Published
 from streams.runtime.live.spec import TaskSpec
 from streams.runtime.live.stored import read_journal
+from streams.runtime.made_by import OtherVersion, check_version
 from streams.runtime.task import JOURNAL, compare
 from streams.runtime.verify import Finding, Verdict
 from streams.runtime.written import first_difference
@@ -59,11 +60,17 @@ class LiveVerifier:
         self._note = ""
 
     def verify(self) -> Verdict:
-        """Every batch up to the journal's present end; stops at the first that differs."""
+        """Every batch up to the journal's present end; stops at the first that differs.
+
+        Raises:
+            OtherVersion: another version wrote the journal, and only that one can prove it.
+        """
         try:
             self._verify()
         except OffsetOutOfRange as problem:
             self._found("input", problem.text)
+        except OtherVersion:
+            raise
         except CorruptLog as problem:
             self._found("journal", problem.text)
         except ShrivenError as problem:
@@ -85,6 +92,7 @@ class LiveVerifier:
             if first is None or first[1].kind != GENESIS:
                 raise CorruptLog(f"{self.journal[0]}/{self.journal[1]} is empty or does not begin with a genesis record; nothing can be verified")
             facts = first[1].facts
+            check_version(facts, f"the topology of {self.journal[0]}")
             spec = self.spec_of(facts)
             changed = changed_sources(facts.get("sources", {}), self.sources(facts))
             self._note = f"; this code differs from the journal's in {', '.join(changed[:5])}" if changed else ""
