@@ -3,8 +3,8 @@
 1. The journal comes first, up to its present end or to a clock. It says of every input how far it was read, and of every output how many
    records belong to it.
 2. Every input follows from its start offset to the last offset consumed; every published output from its first own offset.
-3. If the topology has neither gone on meanwhile nor been closed, outputs are read to their end, so that a foreign record behind the last own one
-   is found too.
+3. If the topology has not gone on meanwhile, outputs are read to their end, or to where they ended when it was closed, so that a foreign record
+   behind the last own one is found too.
 4. The folder is closed by ``run.json``; an archive stays open for what comes later.
 
 Topics keep their Kafka offsets; environment prefix and topology name are taken off the names, and the shard's partition lies in ``0/``. An
@@ -34,6 +34,7 @@ from streams.log.local import LocalLog
 from streams.log.manifest import RUN_MANIFEST
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, JournalEntry, decode_entry
 from streams.runtime.live.spec import NoTopology, runtime_name
+from streams.runtime.live.stored import ENDS
 from streams.runtime.task import JOURNAL
 
 DEAD_LETTERS = "pipeline.dlq"
@@ -58,6 +59,7 @@ class Needs(msgspec.Struct):
         clock: after the last record.
         batches, records: so far.
         is_closed: it ends with Close.
+        ends: by published output, where it ended then; nothing in the Close of a version before.
     """
 
     facts: dict[str, Any] = {}
@@ -67,6 +69,7 @@ class Needs(msgspec.Struct):
     batches: int = 0
     records: int = 0
     is_closed: bool = False
+    ends: dict[str, int] = {}
 
     def add(self, entry: JournalEntry) -> None:
         """Take the next journal record into account. Raises CorruptLog where the first is no genesis."""
@@ -78,6 +81,8 @@ class Needs(msgspec.Struct):
             self.output_counts = [0] * len(entry.facts["outputs"])
             return
         self.is_closed = entry.kind == CLOSE
+        if self.is_closed:
+            self.ends = {str(topic): int(end) for topic, end in entry.facts.get(ENDS, {}).items()}
         if entry.kind != BATCH:
             return
         self.batches += 1
@@ -258,8 +263,8 @@ class TopologyPull:
             stretches.append((stretch, end))
         runs_on = self.to is not None or self._held([self.journal])[self.journal][1] != journal_end
         for stretch, end in stretches:
-            if not runs_on and not needs.is_closed:  # behind a Close the topics are another topology's to write
-                stretch.pull(end)
+            if not runs_on:  # behind a Close the topics are another topology's to write
+                stretch.pull(min(end, needs.ends.get(stretch.writer.topic, 0)) if needs.is_closed else end)
             if stretch.bad:
                 bad[stretch.writer.topic] = stretch.bad
         return runs_on

@@ -21,6 +21,6 @@ def deletable(broker: SimulatedBroker, journal: Partition, snapshots: Partition,
         if record is None or record.value is None or record not in broker.committed(*journal):
             continue
         entry = decode_entry(record.value[HEADER_BYTES:])
-        if entry.digest == snapshot.journal_digest and [digest for _, digest in entry.states] == snapshot.digests():
+        if snapshot.belongs_to(entry):
             return {key: place[0] for key, place in zip(inputs, snapshot.feeds, strict=True)}
     return {}

@@ -8,12 +8,18 @@ from collections.abc import Iterator, Mapping
 from schemas.catalogue import topic as topic_of
 from schemas.errors import CorruptLog, ShrivenError
 from streams.log.kafka.framing import HEADER_BYTES
-from streams.log.kafka.transport import Chunk, Log, Partition
+from streams.log.kafka.transport import Chunk, Log, OffsetOutOfRange, Partition
 from streams.runtime.execution import Batch
 from streams.runtime.journal import JournalEntry, OutputEntry
 from streams.runtime.live.spec import TaskSpec
 from streams.runtime.live.stored import FETCH_RECORDS, PATIENCE, read_range
 from streams.runtime.written import first_difference
+
+
+def removed_by_retention(partition: Partition, begin: int, first: int) -> OffsetOutOfRange:
+    """What is raised where the log begins at ``first`` and records from ``begin`` on are needed."""
+    where = f"{partition[0]}/{partition[1]}: offsets {begin} to {first - 1}"
+    return OffsetOutOfRange(f"{where} are gone from the cluster, removed by retention; verify from an archive that holds them")
 
 
 class Published:
@@ -28,6 +34,7 @@ class Published:
         self.partition = spec.partition_of(topic)
         self.last = -1
         self._reader = log.reader(f"{spec.group}.verify")
+        self._begin = start
         self._start = max(start, self._reader.start(self.partition))
         self._end = self._reader.end(self.partition)
         self._chunks: Iterator[Chunk] = read_range(self._reader, self.partition, self._start, self._end)
@@ -39,6 +46,7 @@ class Published:
         while len(self._values) < item.count:
             chunk = next(self._chunks, None)
             if chunk is None and not self._goes_on():
+                self.check_retention()
                 return b"", f"{self.topic} holds {len(self._values)} records after offset {self.last}, the journal says {item.count}"
             if chunk is not None:
                 self._offsets += chunk.offsets
@@ -60,9 +68,17 @@ class Published:
         self._end = end
         return True
 
-    def left(self) -> int:
-        """Records after the last one taken, as far as the end that was asked."""
-        return len(self._values) + sum(len(chunk.offsets) for chunk in self._chunks)
+    def check_retention(self) -> None:
+        """Raises OffsetOutOfRange where the next record, or the first one at all, is gone."""
+        first = self._reader.start(self.partition)
+        begin = self.last + 1 if self.last >= 0 else self._begin
+        if first > begin:
+            raise removed_by_retention(self.partition, begin, first)
+
+    def left(self, end: int | None = None) -> int:
+        """Records after the last one taken, as far as the end that was asked of the log, or as this one."""
+        offsets = [*self._offsets, *(offset for chunk in self._chunks for offset in chunk.offsets)]
+        return sum(end is None or offset < end for offset in offsets)
 
     def close(self) -> None:
         """Give the connection back."""
@@ -96,7 +112,8 @@ def difference_on_log(log: Log, spec: TaskSpec, entry: JournalEntry, batch: Batc
 def last_offsets(log: Log, spec: TaskSpec, latest: Mapping[str, tuple[int, int]], starts: Mapping[str, int]) -> dict[str, int]:
     """Where the journal's last record lies in each published output: found by reading on from the one before, all outputs at once.
 
-    They are waited for: the markers of a transaction reach its partitions one after another, the journal's perhaps first.
+    They are waited for: the markers of a transaction reach its partitions one after another, the journal's perhaps first. What retention has
+    removed is not: then the last one lies before the log's start, or is the last that is left.
 
     Args:
         latest: by topic, offset of the record before the last batch that wrote there (-1: none), and that batch's count.
@@ -110,22 +127,34 @@ def last_offsets(log: Log, spec: TaskSpec, latest: Mapping[str, tuple[int, int]]
     reader = log.reader(f"{spec.group}.recovery")
     places = {spec.partition_of(topic): topic for topic in latest}
     found: dict[str, list[int]] = {topic: [] for topic in latest}
+    cut: dict[str, int] = {}  # by topic of which records are gone: where it ends
     try:
         positions: dict[Partition, int] = {}
         for partition, topic in places.items():
-            previous = latest[topic][0]
-            positions[partition] = previous + 1 if previous >= 0 else max(reader.start(partition), starts.get(topic, 0))
+            previous, first = latest[topic][0], reader.start(partition)
+            begin = previous + 1 if previous >= 0 else starts.get(topic, 0)
+            if first > begin:
+                cut[topic] = reader.end(partition)
+            positions[partition] = max(begin, first)
         reader.assign(positions)
         tries = 0
-        while any(len(found[topic]) < count for topic, (_, count) in latest.items()) and tries < PATIENCE:
+        while tries < PATIENCE and any(
+            reader.position(partition) < cut[topic] if topic in cut else len(found[topic]) < latest[topic][1] for partition, topic in places.items()
+        ):
             records = reader.poll(FETCH_RECORDS, 0.1)
             tries += not records
             for record in records:
                 found[places[record.topic, record.partition]].append(record.offset)
     finally:
         reader.close()
-    for topic, (previous, count) in latest.items():
-        if len(found[topic]) < count:
-            name = "/".join(map(str, spec.partition_of(topic)))
+    last: dict[str, int] = {}
+    for partition, topic in places.items():
+        previous, count = latest[topic]
+        if topic in cut:
+            last[topic] = [positions[partition] - 1, *found[topic]][: count + 1][-1]
+        elif len(found[topic]) < count:
+            name = "/".join(map(str, partition))
             raise CorruptLog(f"{name} holds {len(found[topic])} records after offset {previous}, the journal committed {count}")
-    return {topic: found[topic][count - 1] for topic, (_, count) in latest.items()}
+        else:
+            last[topic] = found[topic][count - 1]
+    return last

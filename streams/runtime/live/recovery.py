@@ -177,9 +177,7 @@ class Recovery:
         if not begin <= snapshot.journal_offset < end:
             return None
         entries = list(read_journal(reader, self.partition, snapshot.journal_offset, end))
-        if not entries or entries[0][1].digest != snapshot.journal_digest or [digest for _, digest in entries[0][1].states] != snapshot.digests():
-            return None
-        return entries
+        return entries if entries and snapshot.belongs_to(entries[0][1]) else None
 
     # executing
 
@@ -209,6 +207,7 @@ class Recovery:
         after = entries[1:]
         if self.snapshot is not None:
             self._restore(self.snapshot)
+            self._note_outputs(after[0][1])
             self._stand_at(*after[0])
             after = after[1:]
         self.pending.extend(after)
@@ -329,13 +328,18 @@ class Recovery:
                 f"'sq verify kafka://... --topology {self.spec.topology}' says more"
             )
         for output in entry.outputs:
-            topic = self.spec.outputs[output.output]
-            task.counts[topic] += output.count
-            if topic in self.spec.published:
-                self._latest[topic] = output.previous_offset, output.count
+            task.counts[self.spec.outputs[output.output]] += output.count
+        self._note_outputs(entry)
         self._batches += 1
         self._records += sum(int(item.count) for item in entry.inputs)
         task.on_step("batch repeated")
+
+    def _note_outputs(self, entry: JournalEntry) -> None:
+        """Where its records lie is found at the end, for the last record of each output."""
+        for output in entry.outputs:
+            topic = self.spec.outputs[output.output]
+            if topic in self.spec.published:
+                self._latest[topic] = output.previous_offset, output.count
 
     def _name(self) -> str:
         return f"{self.partition[0]}/{self.partition[1]}"

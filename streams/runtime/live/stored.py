@@ -25,6 +25,10 @@ CHUNK_BYTES = 512 << 10
 SLOTS = 4
 TAIL_RECORDS = 64
 FETCH_RECORDS = 10_000
+BINDING = "snapshot"
+"""Fact of a batch's journal record at which a snapshot was taken: its binding."""
+ENDS = "ends"
+"""Fact of a Close: by published output, offset behind its last record."""
 PATIENCE = 300
 """Empty polls of 0.1 s before a range that is known to be there is given up."""
 SnapshotKey = tuple[int, int, bytes]
@@ -104,7 +108,8 @@ class LiveSnapshot(msgspec.Struct, kw_only=True):
         sequence: input records consumed.
         journal_sequence, journal_digest, journal_offset: the journal record it belongs to, and where that lies.
         feeds: per input the next offset, the running maximum of event time before it, and what its flood guard counted.
-        counts, last_offsets: per output, records written and offset of the last one (-1: none).
+        counts: per output, records written.
+        last_offsets: per output, offset of the last record before the journal record's own (-1: none).
         instruments: what the stages were built over.
         states: by stage.
         skips: records that operators left out: topic, offset, why.
@@ -122,6 +127,18 @@ class LiveSnapshot(msgspec.Struct, kw_only=True):
     states: dict[str, bytes]
     skips: list[tuple[str, int, str]] = []
     code: str = ""
+
+    def binding(self) -> str:
+        """SHA-256, in hex, of everything but the states and the place of the journal record. That record holds it, so that
+        positions, counts and skips are no more to be forged than the states are.
+        """
+        bound = [self.sequence, self.feeds, sorted(self.counts.items()), sorted(self.last_offsets.items()), self.instruments, self.skips, self.code]
+        return hashlib.sha256(msgspec.msgpack.encode(bound)).hexdigest()
+
+    def belongs_to(self, entry: JournalEntry) -> bool:
+        """True if this is the snapshot that the owner took at this journal record."""
+        is_bound = entry.digest == self.journal_digest and entry.facts.get(BINDING) == self.binding()
+        return is_bound and [digest for _, digest in entry.states] == self.digests()
 
     def digests(self) -> list[bytes]:
         """SHA-256 per stage, in the order the journal has them."""

@@ -24,10 +24,11 @@ aborted by the next owner, and the state is rebuilt from the journal. Nothing is
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
 from typing import Any
+
+import msgspec
 
 from schemas.catalogue import topic as topic_of
 from schemas.errors import WrongUse
@@ -41,7 +42,7 @@ from streams.runtime.live.execution import LiveExecution
 from streams.runtime.live.flood import DeadLetterFlood
 from streams.runtime.live.recovery import Recovery
 from streams.runtime.live.spec import BatchFacts, Clock, Observer, TaskSpec
-from streams.runtime.live.stored import SLOTS, LiveSnapshot, snapshot_values, split
+from streams.runtime.live.stored import BINDING, ENDS, SLOTS, LiveSnapshot, snapshot_values, split
 from streams.runtime.live.topics import check_topics, genesis_facts
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.task import JOURNAL
@@ -268,14 +269,14 @@ class LiveTask:
             inputs=batch.inputs,
             outputs=entries,
         )
-        states: dict[str, bytes] = {}
+        snapshot = None
+        counts = {**self.counts, **{output.topic: self.counts[output.topic] + output.count for output in batch.outputs}}
         if batch.consumed and batch.consumed % self.spec.state_digest_records == 0 and batch.inputs:
-            states = self._with_states(entry)
+            snapshot = self._bound_snapshot(entry, counts)
         started = self._last_batch = self.monotonic()
         self._commit(entry, published)
         self._commit_seconds = self.monotonic() - started
-        for output in batch.outputs:
-            self.counts[output.topic] += output.count
+        self.counts = counts
         names = self.spec.inputs
         self.observer.committed(
             BatchFacts(
@@ -289,13 +290,27 @@ class LiveTask:
                 batch.clock,
             )
         )
-        if states:
-            self._snapshot(states)
+        if snapshot is not None:
+            self._snapshot(snapshot)
 
-    def _with_states(self, entry: JournalEntry) -> dict[str, bytes]:
-        states = self.execution.stage_states()
-        entry.states = [(number, hashlib.sha256(state).digest()) for number, state in enumerate(states.values())]
-        return states
+    def _bound_snapshot(self, entry: JournalEntry, counts: dict[str, int]) -> LiveSnapshot:
+        """The state behind this journal record, not written yet; the record is given the digests of all of it."""
+        snapshot = LiveSnapshot(
+            sequence=self.execution.consumed,
+            journal_sequence=entry.sequence,
+            journal_digest=NO_DIGEST,
+            journal_offset=-1,
+            feeds=self.execution.positions(),
+            counts=dict(counts),
+            last_offsets=dict(self.last_offsets),
+            instruments=self.execution.known,
+            states=self.execution.stage_states(),
+            skips=self.execution.skips(),
+            code=self.spec.facts.get("code", ""),
+        )
+        entry.states = list(enumerate(snapshot.digests()))
+        entry.facts = {BINDING: snapshot.binding()}
+        return snapshot
 
     def _commit(self, entry: JournalEntry, published: list[tuple[str, list[bytes]]]) -> None:
         """One transaction: outputs and journal record. The writer follows from the journal's sequence alone."""
@@ -322,22 +337,10 @@ class LiveTask:
         """Never the writer of the batch before: its markers may still be on their way."""
         return self.writers[sequence % 2]
 
-    def _snapshot(self, states: dict[str, bytes]) -> None:
-        """A cache of the journal: queued, never waited for, and worth nothing until it is whole."""
+    def _snapshot(self, snapshot: LiveSnapshot) -> None:
+        """A cache of the journal, behind its record: queued, never waited for, and worth nothing until it is whole."""
         started = self.monotonic()
-        snapshot = LiveSnapshot(
-            sequence=self.execution.consumed,
-            journal_sequence=self.sequence,
-            journal_digest=self.last_digest,
-            journal_offset=self.journal_offset,
-            feeds=self.execution.positions(),
-            counts=dict(self.counts),
-            last_offsets=dict(self.last_offsets),
-            instruments=self.execution.known,
-            states=states,
-            skips=self.execution.skips(),
-            code=self.spec.facts.get("code", ""),
-        )
+        snapshot = msgspec.structs.replace(snapshot, journal_digest=self.last_digest, journal_offset=self.journal_offset)
         keys, values = snapshot_values(snapshot, self.spec.schema_ids[SNAPSHOTS])
         partition = self.spec.partition_of(SNAPSHOTS)
         if partition in (delivered := self.snapshots.commit()):  # the one before, long since
@@ -380,17 +383,18 @@ class LiveTask:
             entry = JournalEntry(
                 sequence=self.sequence + 1, kind=BATCH, input_sequence=self.execution.consumed, clock=self.execution.present, elements=None
             )
-            states = self._with_states(entry)
+            snapshot = self._bound_snapshot(entry, self.counts)
             self._commit(entry, [])
-            self._snapshot(states)
+            self._snapshot(snapshot)
             self.snapshots.commit()
         self.store_offsets(wait=True)
         self.on_step("drained")
 
     def end(self) -> None:
-        """Close the journal for good: nothing can be appended after it."""
+        """Close the journal for good: nothing can be appended after it. It says where each output ends: what lies before is this topology's alone."""
         if not self.is_closed:
-            self._commit(JournalEntry(sequence=self.sequence + 1, kind=CLOSE, input_sequence=self.execution.consumed), [])
+            facts = {ENDS: {topic: self.tools.end(self.spec.partition_of(topic)) for topic in self.spec.published}}
+            self._commit(JournalEntry(sequence=self.sequence + 1, kind=CLOSE, input_sequence=self.execution.consumed, facts=facts), [])
 
     def close(self) -> None:
         """Give connections back."""

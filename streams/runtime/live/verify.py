@@ -7,7 +7,7 @@ the first batch that differs is named, with topic, offset and fields.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from schemas.catalogue import topic as topic_of
@@ -17,9 +17,10 @@ from streams.runtime.code import changed_sources
 from streams.runtime.execution import Batch
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, UPGRADE, JournalEntry
 from streams.runtime.live.execution import LiveExecution
-from streams.runtime.live.published import Published
+from streams.runtime.live.feed import LiveFeed
+from streams.runtime.live.published import Published, removed_by_retention
 from streams.runtime.live.spec import TaskSpec
-from streams.runtime.live.stored import read_journal
+from streams.runtime.live.stored import ENDS, read_journal
 from streams.runtime.made_by import OtherVersion, check_version
 from streams.runtime.task import JOURNAL, compare
 from streams.runtime.verify import Finding, Verdict
@@ -57,6 +58,8 @@ class LiveVerifier:
         self.on_progress = on_progress
         self.verdict = Verdict(findings=[])
         self.published: dict[str, Published] = {}
+        self.inputs: Sequence[LiveFeed] = ()
+        self.ends: dict[str, int] = {}
         self._note = ""
 
     def verify(self) -> Verdict:
@@ -68,7 +71,7 @@ class LiveVerifier:
         try:
             self._verify()
         except OffsetOutOfRange as problem:
-            self._found("input", problem.text)
+            self._found("retention", self._removed() or problem.text)
         except OtherVersion:
             raise
         except CorruptLog as problem:
@@ -79,6 +82,15 @@ class LiveVerifier:
             for each in self.published.values():
                 each.close()
         return self.verdict
+
+    def _removed(self) -> str:
+        """Which of the records that are needed next are gone from the inputs; empty if none are."""
+        for feed in self.inputs:
+            first = feed.source.start(feed.partition)
+            begin = max(feed.next_offset, feed.read_offset)
+            if first > begin:
+                return removed_by_retention(feed.partition, begin, first).text
+        return ""
 
     def _found(self, kind: str, text: str) -> None:
         self.verdict.findings.append(Finding(kind, text))
@@ -97,6 +109,7 @@ class LiveVerifier:
             changed = changed_sources(facts.get("sources", {}), self.sources(facts))
             self._note = f"; this code differs from the journal's in {', '.join(changed[:5])}" if changed else ""
             execution = self.make(facts)(self.log, spec, {item["topic"]: int(item["start_offset"]) for item in facts["inputs"]})
+            self.inputs = execution.live
             self.published = {
                 item["topic"]: Published(self.log, spec, item["topic"], int(item["start_offset"])) for item in facts["outputs"] if item["published"]
             }
@@ -107,6 +120,7 @@ class LiveVerifier:
                     raise CorruptLog(f"journal record {entry.sequence} comes after the journal's Close")
                 if entry.kind == CLOSE:
                     self.verdict.closed = True
+                    self.ends = {str(topic): int(end) for topic, end in entry.facts.get(ENDS, {}).items()}
                 elif entry.kind == UPGRADE:
                     code = entry.facts["new"]["code"][:12]
                     self.verdict.notes.append(f"journal record {entry.sequence}: from here on the journal was written by other code, {code}")
@@ -173,9 +187,9 @@ class LiveVerifier:
         return "", misplaced
 
     def _end(self, spec: TaskSpec, end: int) -> None:
-        """After the last batch: no record may lie in an output that the journal does not know, unless the topology runs on, or ended for good.
+        """After the last batch: no record may lie in an output that the journal does not know, unless the topology runs on.
 
-        Behind a Close the topics are another topology's to write.
+        A Close says where each output ended: behind that the topics are another topology's to write, before it a foreign record stays one.
         """
         verdict = self.verdict
         reader = self.log.reader("verify")
@@ -184,7 +198,8 @@ class LiveVerifier:
         finally:
             reader.close()
         for topic, published in self.published.items():
-            beyond = 0 if runs_on or verdict.closed else published.left()
+            end_offset = self.ends.get(topic, 0) if verdict.closed else None
+            beyond = 0 if runs_on else published.left(end_offset)
             if beyond:
                 self._found("output", f"{topic} holds {beyond} records after offset {published.last} that the journal does not know: another writer")
         if runs_on:
