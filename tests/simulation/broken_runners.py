@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from streams.log.kafka.framing import HEADER_BYTES
 from streams.log.kafka.transport import Fenced, OutcomeUnknown, TransportFailed
 from streams.runtime.journal import JournalEntry
+from streams.runtime.live.snapshots import SnapshotWriter
+from streams.runtime.live.stored import read_journal
 from streams.runtime.live.task import LiveTask
 from streams.runtime.task import JOURNAL
 from tests.simulation.stand_in import StandInExecution, StandInFeed
@@ -93,7 +95,7 @@ def _read_before_init(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
                 self.recovery.finish()
             else:
                 self._begin()
-            self.snapshots = self.log.plain_writer()
+            self.snapshots = SnapshotWriter(self.log.plain_writer(), self.admin, self.spec)
 
     return Broken
 
@@ -192,6 +194,24 @@ def _not_drained(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
     return Broken
 
 
+def _unbound(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
+    class Broken(kind):  # type: ignore[valid-type, misc]
+        def prepare(self) -> None:
+            find = self.recovery._from
+
+            def unbound(reader: Any, snapshot: Any, begin: int, end: int) -> Any:
+                found = find(reader, snapshot, begin, end)
+                if found is not None or not begin <= snapshot.journal_offset < end:
+                    return found
+                entries = list(read_journal(reader, self.recovery.partition, snapshot.journal_offset, end))
+                return entries if entries and [digest for _, digest in entries[0][1].states] == snapshot.digests() else None
+
+            self.recovery._from = unbound
+            super().prepare()
+
+    return Broken
+
+
 TASKS: dict[str, Callable[[Process, type[LiveTask]], type[LiveTask]]] = {
     "recovery-from-group-offsets": _from_group_offsets,
     "journal-outside-transaction": _journal_outside,
@@ -205,6 +225,7 @@ TASKS: dict[str, Callable[[Process, type[LiveTask]], type[LiveTask]]] = {
     "process-local-counter": _local_counter,
     "one-producer-fenced-only": _one_fenced,
     "standby-not-drained": _not_drained,
+    "snapshot-unbound": _unbound,
 }
 
 

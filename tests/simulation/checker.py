@@ -12,7 +12,8 @@
 | unseen | after the faults stopped, something was never consumed (liveness) |
 | G0, G1c | batches overwrite or read each other in a circle |
 
-And three of the project's own: ``split-claim`` (the journal's id is not its topology's first claim),
+And three of the project's own: ``split-claim`` (the journal's id is not its topology's first claim), ``missed``, ``misnamed`` and
+``false-alarm`` (the verifier does not find a change of the log, finds it as something else, or finds one that nobody made),
 ``fork`` (the journal is no chain), ``diverged`` (one uninterrupted run over the journal's order gives other
 outputs or another state than the journal says), ``halted`` (a task ended with a typed error that no fault explains), ``defect`` (it ended with
 an untyped one).
@@ -51,6 +52,9 @@ NAMES = (
     "halted",
     "defect",
     "split-claim",
+    "missed",
+    "misnamed",
+    "false-alarm",
 )
 
 

@@ -121,6 +121,20 @@ ROWS = (
         "claims",
     ),
     Mutation("garbage-claim-raises", "a record that is no claim ends whoever reads the claims", ("halted", "unseen"), 20, "claims"),
+    Mutation(
+        "snapshot-unbound",
+        "recovery takes a snapshot whose states alone are the journal's, whatever positions it names",
+        ("duplicate", "poll-skip", "inconsistent-offsets", "halted", "diverged", "unseen"),
+        100,
+        "proof",
+    ),
+    Mutation("close-forgives-foreign", "the verifier asks no more for foreign records once the journal is closed", ("missed",), 20, "proof"),
+    Mutation("outputs-not-compared", "the verifier believes the journal's digests, whatever the outputs hold", ("missed",), 20, "proof"),
+    Mutation("offsets-not-compared", "the verifier does not compare where records lie with what the journal says", ("missed",), 20, "proof"),
+    Mutation("chain-not-checked", "the verifier takes journal records that do not continue the one before", ("missed",), 20, "proof"),
+    Mutation("stops-at-close", "the verifier does not look behind a Close", ("missed",), 20, "proof"),
+    Mutation("retention-called-tampering", "the verifier calls records that retention removed changed ones", ("misnamed",), 20, "proof"),
+    Mutation("elements-believed", "the verifier passes over journal elements that the inputs cannot give", ("missed",), 20, "proof"),
 )
 MUTATIONS = {row.name: row for row in ROWS}
 

@@ -158,6 +158,12 @@ class PipelineSubject:
         task.drain()
         task.close()
 
+    forges = False
+
+    def forge(self, broker: SimulatedBroker, source: random.Random) -> bool:
+        """Nobody writes what only the runner may write."""
+        return False
+
     def judge(self, broker: SimulatedBroker) -> list[Violation]:
         """Nothing besides what the checker and the verifier say."""
         return []

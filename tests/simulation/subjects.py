@@ -102,8 +102,18 @@ class LiveSubject:
         task.prepare()
         while not process.draining:
             task.step(WAIT_SECONDS)
-        task.drain()
+        self.finish(process, task)
         task.close()
+
+    def finish(self, process: Process, task: LiveTask) -> None:
+        """The end of a process that was told to drain."""
+        task.drain()
+
+    forges = False
+
+    def forge(self, broker: SimulatedBroker, source: random.Random) -> bool:
+        """Nobody writes what only the runner may write."""
+        return False
 
     def specified(self, process: Process, log: SimulatedLog) -> TaskSpec:
         """What a process runs: bounds drawn."""
@@ -178,6 +188,12 @@ def _claiming(mutation: str) -> Subject:
     return ClaimingSubject(mutation)
 
 
+def _proving(mutation: str) -> Subject:
+    from tests.simulation.proving import ProvingSubject
+
+    return ProvingSubject(mutation)
+
+
 def _pipeline(mutation: str) -> Subject:
     from tests.simulation.pipeline import PipelineSubject  # compiles every kernel
 
@@ -190,6 +206,7 @@ SUBJECTS: dict[str, Callable[[str], Subject]] = {
     "end": lambda mutation: LiveSubject(mutation, "wall", "end"),
     "standby": lambda mutation: LiveSubject(mutation, follows=True),
     "claims": _claiming,
+    "proof": _proving,
     "pipeline": _pipeline,
 }
 """By name: what makes a subject out of a mutation's name (empty: none)."""

@@ -15,6 +15,7 @@ SCHEDULES = 2000
 PIPELINE_SCHEDULES = 20
 STANDBY_SCHEDULES = 400
 CLAIMS_SCHEDULES = 100
+PROOF_SCHEDULES = 100
 PROCESSES = 2
 MUST_HAPPEN = (
     "crash",
@@ -65,6 +66,13 @@ def test_no_schedule_breaks_members_that_claim_together() -> None:
     total = run_range("claims", 0, CLAIMS_SCHEDULES)
     assert violations(total, "claims") == []
     assert total.faults["members started at once"] > CLAIMS_SCHEDULES // 2
+
+
+def test_the_verifier_finds_each_change_of_the_log_and_nothing_else() -> None:
+    """E6, E8, E11, E13: journals rewritten, foreign records, closes, retention; and forged snapshots while the runner recovers."""
+    total = run_range("proof", 0, PROOF_SCHEDULES)
+    assert violations(total, "proof") == []
+    assert total.faults["snapshots forged"] > PROOF_SCHEDULES // 2
 
 
 @pytest.mark.parametrize("subject", ["event", "wall", "standby"])

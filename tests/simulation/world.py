@@ -61,6 +61,12 @@ class Subject(Protocol):
     def deletable(self, broker: SimulatedBroker) -> dict[Partition, int]:
         """How far retention may go, by input, without taking what a recovery needs."""
 
+    forges: bool
+    """Somebody else writes snapshots while faults last."""
+
+    def forge(self, broker: SimulatedBroker, source: random.Random) -> bool:
+        """Write one; False if there is nothing to forge."""
+
     def judge(self, broker: SimulatedBroker) -> list[Violation]:
         """What is wrong at the end besides what ``checker.py`` looks for."""
 
@@ -191,6 +197,8 @@ class World:
                 self._observe()
             elif self.storm and draw > 1 - self.retention:
                 self._retain()
+            elif self.subject.forges and self.storm and draw < 0.12:
+                self.around.faults["snapshots forged"] += self.subject.forge(self.broker, self.random)
             if isinstance(actor, Process):
                 actor.state = READY
                 return actor

@@ -46,7 +46,7 @@ class Published:
         while len(self._values) < item.count:
             chunk = next(self._chunks, None)
             if chunk is None and not self._goes_on():
-                self.check_retention()
+                self.check_retention(self.last + 1)
                 return b"", f"{self.topic} holds {len(self._values)} records after offset {self.last}, the journal says {item.count}"
             if chunk is not None:
                 self._offsets += chunk.offsets
@@ -68,10 +68,9 @@ class Published:
         self._end = end
         return True
 
-    def check_retention(self) -> None:
-        """Raises OffsetOutOfRange where the next record, or the first one at all, is gone."""
-        first = self._reader.start(self.partition)
-        begin = self.last + 1 if self.last >= 0 else self._begin
+    def check_retention(self, wanted: int) -> None:
+        """Raises OffsetOutOfRange if the log begins behind the offset wanted, or behind the first offset of this journal's."""
+        first, begin = self._reader.start(self.partition), max(wanted, self._begin)
         if first > begin:
             raise removed_by_retention(self.partition, begin, first)
 

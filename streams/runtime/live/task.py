@@ -41,10 +41,10 @@ from streams.runtime.live.care import Care
 from streams.runtime.live.execution import LiveExecution
 from streams.runtime.live.flood import DeadLetterFlood
 from streams.runtime.live.recovery import Recovery
+from streams.runtime.live.snapshots import SnapshotWriter
 from streams.runtime.live.spec import BatchFacts, Clock, Observer, TaskSpec
-from streams.runtime.live.stored import BINDING, ENDS, SLOTS, LiveSnapshot, snapshot_values, split
+from streams.runtime.live.stored import BINDING, ENDS, LiveSnapshot, split
 from streams.runtime.live.topics import check_topics, genesis_facts
-from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.task import JOURNAL
 
 LONGEST_WORK_SECONDS = 0.05
@@ -106,7 +106,6 @@ class LiveTask:
         self._stored: dict[Partition, int] = {}
         self._waiting = ""
         self._last_batch = -1e9
-        self._snapshot_ends: list[int] = []
         self._headers = {topic: header(schema_id) for topic, schema_id in spec.schema_ids.items() if schema_id >= 0}
         self.tools: Reader = log.reader(spec.group)
         self.admin = log.admin()
@@ -145,7 +144,7 @@ class LiveTask:
             self.recovery.finish()
         else:
             self._begin()
-        self.snapshots = self.log.plain_writer()
+        self.snapshots = SnapshotWriter(self.log.plain_writer(), self.admin, self.spec)
         self.on_step("prepared")
 
     def _make_writers(self) -> list[Writer]:
@@ -341,16 +340,9 @@ class LiveTask:
         """A cache of the journal, behind its record: queued, never waited for, and worth nothing until it is whole."""
         started = self.monotonic()
         snapshot = msgspec.structs.replace(snapshot, journal_digest=self.last_digest, journal_offset=self.journal_offset)
-        keys, values = snapshot_values(snapshot, self.spec.schema_ids[SNAPSHOTS])
-        partition = self.spec.partition_of(SNAPSHOTS)
-        if partition in (delivered := self.snapshots.commit()):  # the one before, long since
-            self._snapshot_ends.append(delivered[partition] + 1)
-            if len(self._snapshot_ends) > SLOTS:
-                self.admin.trim(partition, self._snapshot_ends.pop(0))
-        self.snapshots.begin()
-        self.snapshots.produce(*partition, values, keys)
+        size = self.snapshots.write(snapshot)
         self.on_step("snapshot written")
-        self.observer.snapshot(sum(map(len, values)), self.monotonic() - started, self.sequence)
+        self.observer.snapshot(size, self.monotonic() - started, self.sequence)
 
     def positions(self) -> dict[Partition, int]:
         """Next offset to consume, by input partition: past markers and aborted records where nothing is left before them."""

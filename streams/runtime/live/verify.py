@@ -86,8 +86,7 @@ class LiveVerifier:
     def _removed(self) -> str:
         """Which of the records that are needed next are gone from the inputs; empty if none are."""
         for feed in self.inputs:
-            first = feed.source.start(feed.partition)
-            begin = max(feed.next_offset, feed.read_offset)
+            first, begin = feed.source.start(feed.partition), feed.source.position(feed.partition)
             if first > begin:
                 return removed_by_retention(feed.partition, begin, first).text
         return ""
@@ -177,6 +176,7 @@ class LiveVerifier:
             if output is None:
                 return f"{topic} after offset {first - 1} is on the log and was not made", ""
             if hashlib.sha256(body).digest() != output.digest:
+                published.check_retention(first)
                 if not body:
                     return wrong, ""
                 return first_difference(topic_of(topic).name, first, body, bytes(output.body), item.count, output.count), ""
