@@ -19,7 +19,8 @@ HELP = """\
 Checks every file's digest, then executes the journal again - same records, same order, same clock - and compares every batch of every
 topic, byte for byte. Says what changed: the input, the code or the output; names the first divergent batch, topic and record.
 
-The last line of a good run: verified: B batches, R records, no divergence
+The last line of a good run: verified: B batches, R records, no divergence; order: recomputed from the input
+(of a cluster, whose order of arrival no input holds: order: as journaled). docs/proof.md says what that means.
 
 examples:
   sq verify runs/a
@@ -54,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         findings = [{"kind": finding.kind, "text": finding.text} for finding in verdict.findings]
         facts = {"batches": verdict.batches, "records": verdict.records, "closed": verdict.closed, "findings": findings, "notes": verdict.notes}
+        facts |= {"order": verdict.order, "reports": verdict.reports}
         print(json.dumps(facts, sort_keys=True))
         return 0 if verdict.is_good else 1
     for finding in verdict.findings:
@@ -63,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     if verdict.is_good:
         if not verdict.closed:
             print("the run is not finished; what it committed was verified")
-        print(f"verified: {verdict.batches} batches, {verdict.records} records, no divergence")
+        print(f"verified: {verdict.batches} batches, {verdict.records} records, no divergence; {verdict.scope}")
         return 0
     findings_text = "1 finding" if len(verdict.findings) == 1 else f"{len(verdict.findings)} findings"
     print(f"NOT verified: {findings_text}" + (f"; {verdict.batches} batches before it are good" if verdict.batches else ""))

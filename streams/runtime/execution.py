@@ -32,6 +32,7 @@ from streams.runtime.merge import Merger, Slice
 from streams.runtime.runner import LoopRunner
 from streams.runtime.states import state_digests
 from streams.runtime.topology import Topology
+from streams.runtime.validation import require_sound
 
 Array = np.ndarray[Any, Any]
 DEAD_LETTERS = "pipeline.dlq"
@@ -131,14 +132,36 @@ class Execution:
 
     def prepare(self, wanted: int) -> Prepared:
         """The first step of the next ``wanted`` input records, fewer at the end of the inputs."""
+        self._merge(wanted)
+        return self._prepare(self._piece)
+
+    def _merge(self, wanted: int) -> None:
         self._next_piece()
         if wanted > len(self._piece.index) - 1:
             self._piece = Slice(wanted)
         self.merger.take(self._piece, wanted, self._clock)
-        return self._prepare(self._piece)
+
+    def merged(self, wanted: int) -> Array:
+        """The order of the next ``wanted`` input records, as a journal has it. They are not consumed: :meth:`execute_merged` does that."""
+        self._merge(wanted)
+        return self.merger.elements(self._piece)
+
+    def execute_merged(self) -> Batch:
+        """Execute the records whose order :meth:`merged` gave."""
+        return self.finish(self._prepare(self._piece))
+
+    def inputs_of(self, elements: Array) -> list[InputEntry]:
+        """Counts and digests of the records a journal's elements name. They are taken off the inputs, and no stage sees them."""
+        self.merger.repeat(self._piece, elements, self._clock)
+        return self._consume(self._piece)
 
     def prepare_again(self, elements: Array) -> Prepared:
-        """The first step of the input records a journal's elements name, in their order."""
+        """The first step of the input records a journal's elements name, in their order.
+
+        Raises:
+            MalformedJournal: they are no order of inputs.
+        """
+        require_sound(elements, len(self.feeds))
         self._next_piece()
         self.merger.repeat(self._piece, elements, self._clock)
         return self._prepare(self._piece)
@@ -167,13 +190,17 @@ class Execution:
             made.ahead = engine.ahead.hand_over(with_books=engine.ahead.books is not None and engine.stepped is not None)
         made.outputs = {topic: _output(topic, body, count) for topic, (body, count) in encode_ahead(made.ahead).items()}
         made.letters = self._letters(piece)
-        counts = np.bincount(piece.origin[: piece.count], minlength=len(feeds)) if piece.count else np.zeros(len(feeds), np.int64)
-        made.inputs = [InputEntry(feed.code, int(counts[feed.code]), feed.consume(int(counts[feed.code]))) for feed in feeds if counts[feed.code]]
+        made.inputs = self._consume(piece)
         self._consumed += piece.count
         if piece.length:
             self._clock = int(piece.clock[piece.length - 1])
         made.consumed, made.clock = self._consumed, self._clock
         return made
+
+    def _consume(self, piece: Slice) -> list[InputEntry]:
+        """Take the slice's records off the inputs."""
+        counts = np.bincount(piece.origin[: piece.count], minlength=len(self.feeds)).tolist()
+        return [InputEntry(feed.code, counts[feed.code], feed.consume(counts[feed.code])) for feed in self.feeds if counts[feed.code]]
 
     def finish(self, made: Prepared) -> Batch:
         """The second step of a batch."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from schemas.errors import BadData
 from streams.numeric.borrowing import borrowing_kernel
 from streams.runtime.feed import Feed
 from streams.runtime.loop import END, SKIP
@@ -160,7 +161,9 @@ class Merger:
             larger = Slice(total)
             target.generation += 1
             target.source, target.origin, target.index, target.clock = larger.source, larger.origin, larger.index, larger.clock
-        _expand(elements, self._table, target.source, target.origin, target.index, target.clock, present)
+        filled = _expand(elements, self._table, target.source, target.origin, target.index, target.clock, present)
+        if filled != total:
+            raise BadData(f"input changed: the journal names {total} records, the inputs hold {filled} of them; give the run's own recording")
         self._finish(target, total, bool((elements["input"] < 0).any()), present)
 
     def _finish(self, target: Slice, count: int, ended: bool, present: int) -> None:
@@ -186,19 +189,19 @@ class Merger:
 
 
 @borrowing_kernel
-def _expand(elements: Any, feeds: Any, source: Any, origin: Any, index: Any, clock: Any, present: Any) -> None:
-    """Write the journal's runs out record by record, with the clock computed again."""
+def _expand(elements: Any, feeds: Any, source: Any, origin: Any, index: Any, clock: Any, present: Any) -> Any:
+    """Write the journal's runs out record by record, with the clock computed again; returns how many there were room and rows for."""
     filled = 0
     for e in range(len(elements)):
         code = elements[e].input
-        if code < 0:
+        if code < 0 or code >= len(feeds):
             continue
         keys = view(feeds[code, 0], (feeds[code, 2],), np.int64)
         status = view(feeds[code, 1], (feeds[code, 2],), np.uint8)
         for _ in range(elements[e].count):
             head = feeds[code, 3]
-            if head >= feeds[code, 2]:
-                return
+            if head >= feeds[code, 2] or filled >= len(source):
+                return filled
             good = status[head] == 0
             if good and feeds[code, 5] != 0 and keys[head] > present:
                 present = keys[head]
@@ -208,3 +211,4 @@ def _expand(elements: Any, feeds: Any, source: Any, origin: Any, index: Any, clo
             clock[filled] = present
             feeds[code, 3] = head + 1
             filled += 1
+    return filled

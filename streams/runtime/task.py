@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from schemas.errors import CorruptLog, ShrivenError, WrongUse
 from streams.log.local import LocalLog
 from streams.runtime.execution import Batch, Execution, Prepared
 from streams.runtime.failures import StageFailed
-from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, JournalEntry, OutputEntry, decode_entry
+from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, InputEntry, JournalEntry, OutputEntry, decode_entry
 from streams.runtime.made_by import version_of
 from streams.runtime.overlap import Overlap
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
@@ -347,13 +347,20 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def compare_inputs(inputs: Sequence[InputEntry], entry: JournalEntry, execution: Execution) -> str:
+    """Which input of a batch is not what its journal record consumed; empty if none is."""
+    given = {item.input: item for item in inputs}
+    for item in entry.inputs:
+        if given.get(item.input) != item:
+            return f"input changed: {execution.feeds[item.input].topic} no longer holds the bytes that were consumed"
+    return ""
+
+
 def compare(batch: Batch, entry: JournalEntry, execution: Execution) -> str:
     """What of a re-executed batch differs from its journal record; empty if nothing does."""
-    given = {item.input: item for item in batch.inputs}
-    for item in entry.inputs:
-        found = given.get(item.input)
-        if found is None or found != item:
-            return f"input changed: {execution.feeds[item.input].topic} no longer holds the bytes that were consumed"
+    other = compare_inputs(batch.inputs, entry, execution)
+    if other:
+        return other
     made = {output.topic: output for output in batch.outputs}
     for written in entry.outputs:
         topic = execution.outputs[written.output]

@@ -5,10 +5,12 @@ Says apart what changed: the input, the code, the output, or the journal. The fi
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
@@ -17,7 +19,8 @@ from streams.log.local import LocalLog
 from streams.runtime.code import changed_sources
 from streams.runtime.execution import Batch, Execution
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, JournalEntry, decode_entry
-from streams.runtime.task import JOURNAL, compare
+from streams.runtime.task import JOURNAL, compare, compare_inputs
+from streams.runtime.validation import CLOCK, END, malformed
 from streams.runtime.written import Written, first_difference
 
 
@@ -28,11 +31,21 @@ class Finding(msgspec.Struct, frozen=True):
     text: str
 
 
+RECOMPUTED = "recomputed from the input"
+AS_JOURNALED = "as journaled"
+
+
 class Verdict(msgspec.Struct):
     """Result of a verification.
 
-    ``records``: input records of the batches verified; ``clock``: after them; ``topics``: count and digest of each output as it was read;
-    ``notes``: what is no fault but should be known.
+    Attributes:
+        batches, records: those verified.
+        clock: after them, ns UTC.
+        closed: the journal ends with Close.
+        topics: count and digest of each output as it was read.
+        notes: what is no fault but should be known.
+        order: where the order of the inputs came from.
+        reports: what was done with the reports; empty where there is nothing to say.
     """
 
     batches: int = 0
@@ -42,6 +55,13 @@ class Verdict(msgspec.Struct):
     findings: list[Finding] = []
     topics: dict[str, dict[str, int | str]] = {}
     notes: list[str] = []
+    order: str = AS_JOURNALED
+    reports: str = ""
+
+    @property
+    def scope(self) -> str:
+        """What the verdict speaks of, as the last line says it."""
+        return f"order: {self.order}" + (f"; reports: {self.reports}" if self.reports else "")
 
     @property
     def is_good(self) -> bool:
@@ -105,7 +125,7 @@ class Verifier:
         self.folder = folder
         self.prepare = prepare
         self.sources = sources
-        self.verdict = Verdict(findings=[])
+        self.verdict = Verdict(findings=[], order=RECOMPUTED)
         self.on_progress = on_progress
         self.is_finished = is_finished
 
@@ -158,13 +178,15 @@ class Verifier:
 
     def _batch(self, entry: JournalEntry, execution: Execution, written: dict[str, Written], every: int) -> bool:
         """Execute one batch again and compare; False at the first difference."""
-        malformed = _malformed(entry, execution)
-        if malformed:
-            self._found("journal", f"batch {entry.sequence}: the journal was changed: {malformed}")
+        wrong = malformed(entry, len(execution.feeds), len(execution.outputs)) or _impossible(entry, execution)
+        if wrong:
+            self._found("journal", f"batch {entry.sequence}: the journal was changed: {wrong}")
             return False
         try:
             execution.check_elements(entry.elements)
-            batch = execution.repeat_batch(entry.elements)
+            if not self._is_merge_order(entry, execution):
+                return False
+            batch = execution.execute_merged()
         except CorruptLog as problem:
             self._found("input", f"batch {entry.sequence}: the recording is damaged: {problem}")
             return False
@@ -191,6 +213,21 @@ class Verifier:
                 text = f"batch {entry.sequence}: the journal was changed: {wrong}; the records on the log are what this code makes"
                 self._found("journal", text)
         return not self.verdict.findings
+
+    def _is_merge_order(self, entry: JournalEntry, execution: Execution) -> bool:
+        """True if the inputs, merged now, come in the batch's order and end where it ends; else the difference is a finding."""
+        elements = entry.elements
+        wanted = int(elements["count"].sum())  # the end of the inputs counts as one, and is found only by asking for one more
+        merged = execution.merged(wanted)
+        if np.array_equal(merged, elements):
+            return True
+        other = compare_inputs(execution.inputs_of(elements), entry, execution)
+        if other:
+            self._found("input", f"batch {entry.sequence}: {other}")
+        else:
+            topics = [feed.topic for feed in execution.feeds]
+            self._found("journal", f"batch {entry.sequence}: the journal was changed: {other_order(elements, merged, topics)}")
+        return False
 
     def _compare_written(self, entry: JournalEntry, batch: Batch, execution: Execution, written: dict[str, Written]) -> tuple[str, str]:
         """The first record on the log that is not what was made now, and the first block that is not the journal's; empty if none."""
@@ -236,19 +273,29 @@ class Verifier:
             self._found("file", "the journal has no batch: nothing was verified")
 
 
-def _malformed(entry: JournalEntry, execution: Execution) -> str:
-    """What of the journal's record cannot be, whatever the inputs and the code are; empty if nothing."""
-    inputs, outputs = [item.input for item in entry.inputs], [item.output for item in entry.outputs]
-    for what, numbers, limit in (("inputs", inputs, len(execution.feeds)), ("outputs", outputs, len(execution.outputs))):
-        if len(set(numbers)) != len(numbers) or not all(0 <= number < limit for number in numbers):
-            return f"its {what} are not {what} of this run, each once"
-    elements = entry.elements
-    ends = (elements["input"] < 0).nonzero()[0]
-    if (elements["count"] < 1).any() or (elements["input"] < -1).any() or (len(ends) and ends.tolist() != [len(elements) - 1]):
-        return "its elements are no order of inputs"
+def _impossible(entry: JournalEntry, execution: Execution) -> str:
+    """What of a batch record cannot be in a local run; empty if nothing."""
+    if (entry.elements["input"] == CLOCK).any():
+        return "its elements are no order of inputs: a local run has no wall clock"
+    if not len(entry.elements):
+        return "it consumes nothing"
     if execution.engine.ended:
         return "it comes after the end of the inputs"
     return ""
+
+
+def other_order(journaled: Any, merged: Any, topics: list[str]) -> str:
+    """How an order of inputs differs from the merge's, at the first element that does."""
+    pairs = itertools.zip_longest(journaled.tolist(), merged.tolist())
+    one, other = next((one, other) for one, other in pairs if one != other)
+
+    def named(element: tuple[int, int, int, int] | None) -> str:
+        if element is None:
+            return "nothing more"
+        code, first, last, _ = element
+        return "the end of the inputs" if code == END else f"{topics[code]} offsets {first}..{last}"
+
+    return f"its order is not the merge of the inputs: it takes {named(one)} where the merge takes {named(other)}"
 
 
 def _not_journaled(batch: Batch, entry: JournalEntry, every: int) -> str:

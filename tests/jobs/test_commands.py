@@ -150,7 +150,7 @@ def test_verify_ends_with_its_verdict(sq: Callable[..., Any], toy_run: Path) -> 
     ended = sq("verify", toy_run)
     assert ended.code == 0
     facts = sq("verify", toy_run, "--json").json()
-    assert ended.last == f"verified: {facts['batches']} batches, {facts['records']} records, no divergence"
+    assert ended.last == f"verified: {facts['batches']} batches, {facts['records']} records, no divergence; order: recomputed from the input"
     assert facts["closed"]
     assert facts["findings"] == []
 

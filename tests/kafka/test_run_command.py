@@ -39,7 +39,7 @@ def test_from_nothing_to_a_proof_and_to_the_end_as_typed(edge: EdgeTopics, run: 
     assert member.stop() == 0
     assert member.wait("drained")["sequence"] > 1
     verified = sq(edge, tmp_path, "verify", edge.cluster.url, "--topology", "pipeline")
-    assert verified.stdout.splitlines()[-1].endswith(f"{fed} records, no divergence")
+    assert verified.stdout.splitlines()[-1].endswith(f"{fed} records, no divergence; order: as journaled")
     closed = sq(edge, tmp_path, "stop", "pipeline", "--close")
     assert "ended" in closed.stdout
     again = edge.sq("run", "pipeline", "--clock", "event", "--strategy", "ema-cross", SQ_KAFKA_HOME=str(tmp_path / "home"))

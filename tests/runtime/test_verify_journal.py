@@ -13,6 +13,7 @@ from forgery import forge_run, kinds, replaced, text
 from jobs.runs import Run
 from jobs.verification import verify_run
 from streams.runtime.journal import BATCH, CLOSE, InputEntry, JournalEntry, OutputEntry
+from streams.runtime.merge import ELEMENT
 
 
 def batches(entries: list[JournalEntry]) -> list[JournalEntry]:
@@ -58,6 +59,12 @@ def _sort(elements: Any) -> None:
     elements[:] = elements[np.argsort(elements["input"], kind="stable")]
 
 
+def _cancelling(elements: Any) -> None:
+    """Counts whose sum is right and whose parts are not: the order was written out past the end of its array (E8, SIGSEGV)."""
+    elements["count"][0] += 9000
+    elements["count"][1] -= 9000
+
+
 def _close_first(entries: list[JournalEntry]) -> list[JournalEntry]:
     return [*entries[:-2], JournalEntry(sequence=0, kind=CLOSE, input_sequence=entries[-3].input_sequence)]
 
@@ -81,12 +88,21 @@ JOURNALS: dict[str, tuple[Callable[[list[JournalEntry]], list[JournalEntry]], st
     "state digest": (_set("states", lambda e: [(n, b"\7" * 32) for n, _ in e.states], -1), "code"),
     "states left out": (_set("states", lambda _: [], -1), "journal"),
     "a state left out": (_set("states", lambda e: e.states[:-1], -1), "code"),
-    "order of inputs": (_set("elements", _elements(_sort)), "code"),
+    "order of inputs": (_set("elements", _elements(_sort)), "journal"),
     "an element's count": (_set("elements", _elements(lambda e: e["count"].__setitem__(0, -3))), "journal"),
-    "an element's input": (_set("elements", _elements(lambda e: e["input"].__setitem__(0, 40))), "input"),
-    "an element's offset": (_set("elements", _elements(lambda e: e["first_offset"].__setitem__(0, 10**9))), "input"),
+    "an element's input": (_set("elements", _elements(lambda e: e["input"].__setitem__(0, 40))), "journal"),
+    "an element's offset": (_set("elements", _elements(lambda e: e["first_offset"].__setitem__(0, 10**9))), "journal"),
+    "counts that cancel out": (_set("elements", _elements(_cancelling)), "journal"),
+    "a huge count": (_set("elements", _elements(lambda e: e["count"].__setitem__(0, 2**62))), "journal"),
+    "elements that overlap": (_set("elements", lambda e: np.concatenate([e.elements[:1], e.elements])), "journal"),
+    "a negative offset": (_set("elements", _elements(lambda e: e["first_offset"].__setitem__(0, -(2**63)))), "journal"),
+    "the wall's clock": (_set("elements", lambda e: np.concatenate([np.array([(-2, 1, 1, 1)], ELEMENT), e.elements])), "journal"),
+    "no elements": (_set("elements", lambda e: e.elements[:0]), "journal"),
+    "an input's count": (_set("inputs", _input(count=lambda _: -(2**40))), "journal"),
+    "an input's short digest": (_set("inputs", _input(digest=lambda _: b"\7")), "journal"),
+    "a state's number": (_set("states", lambda e: [(n + 1, d) for n, d in e.states], -1), "journal"),
     "an element left out": (_set("elements", lambda e: e.elements[1:]), "input"),
-    "end of inputs early": (_set("elements", _elements(lambda e: e["input"].__setitem__(-1, -1))), "input"),
+    "end of inputs early": (_set("elements", _elements(lambda e: e["input"].__setitem__(-1, -1))), "journal"),
     "close left out": (lambda entries: entries[:-1], "journal"),
     "last batch left out": (_close_first, "journal"),
     "a batch left out": (lambda entries: [*entries[:2], *entries[3:]], "input"),

@@ -26,6 +26,7 @@ from streams.runtime.merge import ELEMENT, Slice
 from streams.runtime.skip import skip_of
 from streams.runtime.states import restore, stage_states, state_digests
 from streams.runtime.topology import Topology
+from streams.runtime.validation import require_sound
 
 Array = np.ndarray[Any, Any]
 REFERENCE, CONTROL = "ref.instruments", "control"
@@ -219,7 +220,12 @@ class LiveExecution(Execution):
         return Batch(elements, batch.inputs, batch.outputs, batch.clock, batch.consumed, False)
 
     def repeat_batch(self, elements: Array) -> Batch:
-        """Execute the input records that a journal's elements name, in their order, at its clock."""
+        """Execute the input records that a journal's elements name, in their order, at its clock.
+
+        Raises:
+            MalformedJournal: they are no order of inputs.
+        """
+        require_sound(elements, len(self.live))
         clocks = elements["input"] == CLOCK
         runs = elements[~clocks]
         if not len(elements):

@@ -19,6 +19,7 @@ from streams.runtime.live.stored import FETCH_RECORDS, LiveSnapshot, journal_rec
 from streams.runtime.live.topics import check_topics
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.task import JOURNAL, Diverged, OtherIdentity, compare
+from streams.runtime.validation import MalformedJournal, malformed
 
 if TYPE_CHECKING:
     from streams.runtime.live.task import LiveTask
@@ -319,6 +320,9 @@ class Recovery:
     def _repeat(self, entry: JournalEntry) -> None:
         """Execute one batch again."""
         task = self.task
+        wrong = malformed(entry, len(self.spec.inputs), len(self.spec.outputs))
+        if wrong:
+            raise MalformedJournal(f"batch {entry.sequence} of {self._name()}: the journal was changed: {wrong}; the task halts")
         batch = task.execution.repeat_batch(entry.elements)
         finding = compare(batch, entry, task.execution)
         if finding:

@@ -10,6 +10,8 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from schemas.catalogue import topic as topic_of
 from schemas.errors import BadData, CorruptLog, ShrivenError
 from streams.log.kafka.transport import Log, OffsetOutOfRange, Partition
@@ -23,7 +25,8 @@ from streams.runtime.live.spec import TaskSpec
 from streams.runtime.live.stored import ENDS, read_journal
 from streams.runtime.made_by import OtherVersion, check_version
 from streams.runtime.task import JOURNAL, compare
-from streams.runtime.verify import Finding, Verdict
+from streams.runtime.validation import malformed
+from streams.runtime.verify import AS_JOURNALED, Finding, Verdict
 from streams.runtime.written import first_difference
 
 Make = Callable[[Log, TaskSpec, dict[str, int]], LiveExecution]
@@ -56,7 +59,7 @@ class LiveVerifier:
         self.sources = sources
         self.journal = journal
         self.on_progress = on_progress
-        self.verdict = Verdict(findings=[])
+        self.verdict = Verdict(findings=[], order=AS_JOURNALED)
         self.published: dict[str, Published] = {}
         self.inputs: Sequence[LiveFeed] = ()
         self.ends: dict[str, int] = {}
@@ -133,6 +136,10 @@ class LiveVerifier:
 
     def _batch(self, entry: JournalEntry, execution: LiveExecution, spec: TaskSpec) -> bool:
         """Execute one batch again and compare; False at the first difference."""
+        wrong = malformed(entry, len(spec.inputs), len(spec.outputs))
+        if wrong:
+            self._found("journal", f"batch {entry.sequence}: the journal was changed: {wrong}")
+            return False
         try:
             batch = execution.repeat_batch(entry.elements)
         except BadData as problem:
@@ -150,9 +157,8 @@ class LiveVerifier:
             self._found("output", f"batch {entry.sequence}: output changed: {on_log}")
         elif difference:
             self._found("code", f"batch {entry.sequence}: {difference}{self._note}")
-        elif misplaced or (entry.clock, entry.input_sequence) != (batch.clock, batch.consumed):
-            wrong = misplaced or f"it says {entry.input_sequence} records at clock {entry.clock}, there are {batch.consumed} at {batch.clock}"
-            self._found("journal", f"batch {entry.sequence}: the journal was changed: {wrong}")
+        elif misplaced or _contradiction(entry, batch):
+            self._found("journal", f"batch {entry.sequence}: the journal was changed: {misplaced or _contradiction(entry, batch)}")
         if self.verdict.findings:
             return False
         verdict = self.verdict
@@ -206,3 +212,14 @@ class LiveVerifier:
             verdict.notes.append("the topology runs on; its journal was verified up to where it ended when this began")
         if verdict.batches == 0:
             self._found("file", "the journal has no batch: nothing was verified")
+
+
+def _contradiction(entry: JournalEntry, batch: Batch) -> str:
+    """What of a journal record is not what its batch was, its outputs aside; empty if all is."""
+    if (entry.clock, entry.input_sequence) != (batch.clock, batch.consumed):
+        return f"it says {entry.input_sequence} records at clock {entry.clock}, there are {batch.consumed} at {batch.clock}"
+    if entry.inputs != batch.inputs:
+        return "its counts of inputs"
+    if not np.array_equal(entry.elements, batch.elements):
+        return "its elements are not the runs of its order, or its clock goes back"
+    return ""
