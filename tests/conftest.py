@@ -28,7 +28,7 @@ def market_data() -> Path:
 @pytest.fixture(scope="session")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The generated recording of ``tests/scenario.py``."""
-    from scenario import make_recording
+    from tests.scenario import make_recording
 
     return make_recording(tmp_path_factory.mktemp("scenario") / "market")
 
@@ -36,7 +36,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def reference_run(recording: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """An uninterrupted run over it with default settings."""
-    from scenario import backtest
+    from tests.scenario import backtest
 
     return backtest(recording, tmp_path_factory.mktemp("reference") / "run")
 

@@ -71,6 +71,22 @@ def test_test_files_have_names_of_their_own() -> None:
     assert sorted(names) == sorted(dict.fromkeys(names))
 
 
+def test_a_helper_of_tests_is_imported_by_one_name() -> None:
+    """``from scenario import x`` and ``from tests.scenario import x`` are two modules with two states."""
+    names: dict[str, set[str]] = {}
+    helpers = {path.stem: path for path in (ROOT / "tests").rglob("*.py")}
+    for path in (ROOT / "tests").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            modules = [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            if isinstance(node, ast.Import):
+                modules = [each.name for each in node.names]
+            for module in modules:
+                top, last = module.partition(".")[0], module.rpartition(".")[2]
+                if last in helpers and (top == "tests" or module == last):
+                    names.setdefault(last, set()).add(module)
+    assert {helper: used for helper, used in names.items() if len(used) > 1} == {}
+
+
 def test_no_file_names_a_place_on_one_machine() -> None:
     places = re.compile(r"(?<![\w.])/(?:home|root|work|Users)/\w+")
     found = []

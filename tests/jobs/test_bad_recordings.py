@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scenario import INSTRUMENT, START, records_in, write_recording
 
 from schemas.codec import codec
 from schemas.records import DepthUpdate, Instrument, Trade
 from schemas.vocabulary import DepthKind, Flag, InstrumentKind, Side
 from streams.log.local import LocalLog
+from tests.scenario import INSTRUMENT, START, records_in, write_recording
 
 SECOND = 1_000_000_000
 HOUR = 3600 * SECOND

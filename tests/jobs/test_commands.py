@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scenario import records_in
 
 from jobs.configuration import build
 from jobs.runs import Backtest
 from jobs.sq import COMMANDS
+from tests.scenario import records_in
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN_TOPICS = {

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from scenario import records_in
+
+from tests.scenario import records_in
 
 START = 1_704_067_200_000_000_000
 SECOND = 1_000_000_000
@@ -99,9 +101,18 @@ def test_no_shorts_means_no_short_position(run: Callable[..., Path], toy_run: Pa
     assert min(record["quantity"] for record in records_in(run("--short", "off"), "positions")) >= 0
 
 
-def test_fees_are_the_rates_given(run: Callable[..., Path]) -> None:
-    for fill in records_in(run("--fees", "maker=0,taker=0"), "fills"):
-        assert int.from_bytes(fill["fee"], "big", signed=True) == 0 if isinstance(fill["fee"], bytes) else fill["fee"] == 0
+@pytest.mark.parametrize(
+    "rates",
+    [{"maker": Decimal(0), "taker": Decimal(0)}, {"maker": Decimal("-0.5"), "taker": Decimal("7.3")}],
+)
+def test_fees_are_the_rates_given(run: Callable[..., Path], rates: dict[str, Decimal]) -> None:
+    """Oracle: ``decimal``: notional times the rate in basis points, rounded half-even once a fill."""
+    folder = run("--fees", ",".join(f"{name}={rate}bp" for name, rate in rates.items()))
+    fills = records_in(folder, "fills")
+    assert fills
+    for fill in fills:
+        exact = Decimal(fill["price"] * fill["quantity"]) * rates[fill["liquidity"].lower()] / 10_000
+        assert fill["fee"] == exact.quantize(Decimal(1), ROUND_HALF_EVEN)
 
 
 def test_latency_separates_a_request_from_its_report(run: Callable[..., Path]) -> None:

@@ -6,8 +6,6 @@ import hashlib
 from typing import Any
 
 import numpy as np
-from edge_topics import EdgeTopics
-from settled import settled_ends
 
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
@@ -16,6 +14,8 @@ from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import header
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, InputEntry, JournalEntry, OutputEntry
 from streams.runtime.merge import ELEMENT
+from tests.kafka.edge_topics import EdgeTopics
+from tests.kafka.settled import settled_ends
 
 TOPICS = ("ref.instruments", "control", "md.trades", "fills", "pipeline.journal", "pipeline.snapshots", "pipeline.dlq")
 ORDER_ID = "0" * 20

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType  # type: ignore[attr-defined]
-from edge_topics import Ended
 from pulled_topology import HandWritten, trade
 
 from schemas.codec import codec
@@ -20,6 +19,7 @@ from streams.log.kafka.cluster import Cluster
 from streams.log.local import LocalLog
 from streams.log.manifest import RUN_MANIFEST, read_manifest
 from streams.log.verify import verify_files
+from tests.kafka.edge_topics import Ended
 
 pytestmark = pytest.mark.broker
 

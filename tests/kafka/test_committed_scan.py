@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from edge_topics import EdgeTopics
 
 from schemas.records import ControlCommand
 from schemas.vocabulary import ControlKind, ControlScope
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.scan import TopicMissing, committed
 from streams.log.kafka.transport import OffsetOutOfRange
+from tests.kafka.edge_topics import EdgeTopics
 
 pytestmark = pytest.mark.broker
 

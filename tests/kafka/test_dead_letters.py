@@ -15,7 +15,6 @@ import threading
 from typing import Any
 
 import pytest
-from edge_topics import ROOT, EdgeTopics, Ended
 
 from connectors.dead_letters import DeadLetters, DecisionInterrupted
 from connectors.framed import FramedDecoder
@@ -26,6 +25,7 @@ from schemas.records import ControlCommand, DeadLetter, Instrument, Trade
 from schemas.vocabulary import ControlKind, ControlScope, Side
 from streams.log.kafka.cluster import Cluster
 from streams.runtime.skip import SkipRequest, skip_of
+from tests.kafka.edge_topics import ROOT, EdgeTopics, Ended
 
 pytestmark = pytest.mark.broker
 

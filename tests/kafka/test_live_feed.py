@@ -14,11 +14,11 @@ from typing import Any
 import fastavro
 import pytest
 from confluent_kafka import Consumer, TopicPartition
-from edge_topics import EdgeTopics
 
 from connectors.simulators.market import generate
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.partitions import partition_of_instrument
+from tests.kafka.edge_topics import EdgeTopics
 from tests.scenario import records_in
 
 pytestmark = pytest.mark.broker

@@ -19,7 +19,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from edge_topics import ROOT, EdgeTopics
 from trading_day import Twin, instrument, orders_of_day
 
 from connectors.framed import FramedDecoder
@@ -27,6 +26,7 @@ from connectors.postgres.database import connect
 from connectors.postgres.tables import TOPICS
 from streams.log.kafka.admin import admin_of
 from streams.log.kafka.cluster import Cluster
+from tests.kafka.edge_topics import ROOT, EdgeTopics
 
 pytestmark = pytest.mark.broker
 

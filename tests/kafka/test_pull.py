@@ -16,7 +16,6 @@ import polars
 import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
-from edge_topics import EdgeTopics
 from pulled_topology import HandWritten, fill, trade
 
 from connectors.pulling.topology import Pulled, TopologyPull, open_target
@@ -27,6 +26,7 @@ from streams.log.kafka.transport import OffsetOutOfRange, TopicChanged
 from streams.log.local import LocalLog
 from streams.log.manifest import LOG_MANIFEST, RUN_MANIFEST, read_manifest
 from streams.log.verify import verify_files
+from tests.kafka.edge_topics import EdgeTopics
 
 pytestmark = pytest.mark.broker
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scenario import configuration, make_recording
 
 from jobs.reports import write_reports
 from jobs.runs import Backtest, Run
 from streams.express import session
+from tests.scenario import configuration, make_recording
 
 UPDATES, TRADES = 2_000, 3_000
 OPTIONS: dict[str, Any] = {"batch": 1500, "state_digest_records": 2000, "set": {"fast": "5", "slow": "12"}}

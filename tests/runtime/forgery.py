@@ -8,8 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from scenario import write_recording
-
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from streams.log.digest import topic_digest
@@ -18,6 +16,7 @@ from streams.log.manifest import DIGEST, read_manifest
 from streams.runtime.journal import NO_DIGEST, JournalEntry, OutputEntry, decode_entry
 from streams.runtime.task import JOURNAL
 from streams.runtime.verify import Verdict
+from tests.scenario import write_recording
 
 Records = list[Any]
 Edit = Callable[[Records], Records]

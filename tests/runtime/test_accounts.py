@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scenario import backtest, configuration, records_in
 
 from jobs.commands.backtest import one_account, partition_pulled
 from jobs.configuration import BadConfiguration, Configuration
@@ -20,6 +19,7 @@ from schemas.vocabulary import RiskCode
 from streams.log.local import LocalLog
 from streams.log.manifest import LOG_MANIFEST, write_manifest
 from streams.numeric import identity
+from tests.scenario import backtest, configuration, records_in
 
 HERE = Path(__file__).parent
 STRATEGIES = ("ema-cross", f"{HERE / 'eager.py'}:Eager", f"{HERE / 'busy.py'}:Busy")

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scenario import backtest, bytes_of, digests
+
+from tests.scenario import backtest, bytes_of, digests
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENTS: dict[str, dict[str, str]] = {
@@ -28,7 +29,7 @@ SCRIPT = """
 import json, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from scenario import backtest, digests
+from tests.scenario import backtest, digests
 print(json.dumps(digests(backtest(Path(sys.argv[2]), Path(sys.argv[3]), batch=int(sys.argv[4])))))
 """
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scenario import backtest, configuration, digests, records_in
 
 from jobs.pipeline import build_execution
 from jobs.runs import Run, open_recording
@@ -18,6 +17,7 @@ from schemas.errors import ShrivenError
 from streams.express import session
 from streams.numeric import identity
 from streams.runtime.topology import Topology
+from tests.scenario import backtest, configuration, digests, records_in
 
 EAGER = f"{Path(__file__).with_name('eager.py')}:Eager"
 BUSY = f"{Path(__file__).with_name('busy.py')}:Busy"

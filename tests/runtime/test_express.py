@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scenario import backtest, digests
 from test_overlap import journal_of
 
 from streams.express import session
 from streams.numeric import express, fixed
+from tests.scenario import backtest, digests
 
 EVERY = 2500
 EAGER = f"{Path(__file__).with_name('eager.py')}:Eager"

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scenario import INSTRUMENT, MIDDLE, START, backtest, configuration, write_recording
 
 from jobs.runs import Backtest
 from schemas.errors import CapacityExceeded
 from schemas.records import DepthUpdate, Trade
 from schemas.vocabulary import DepthKind, Flag, Side
 from streams.log.local import LocalLog
+from tests.scenario import INSTRUMENT, MIDDLE, START, backtest, configuration, write_recording
 
 ROOT = Path(__file__).resolve().parents[2]
 BUSY = f"{Path(__file__).with_name('busy.py')}:Busy"
@@ -82,7 +82,7 @@ GROWTH = """
 import resource, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from scenario import configuration
+from tests.scenario import configuration
 from jobs.runs import Backtest
 seen = []
 def watch(progress):

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scenario import backtest, configuration, digests
 
 from jobs.runs import Backtest
 from schemas.errors import ShrivenError
 from streams.log.local import LocalLog
 from streams.runtime import overlap, task
 from streams.runtime.overlap import Overlap
+from tests.scenario import backtest, configuration, digests
 
 OPTIONS: dict[str, Any] = {"batch": 1000, "state_digest_records": 5000}
 

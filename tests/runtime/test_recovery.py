@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scenario import backtest, configuration, digests
 
 from jobs.runs import Backtest
 from streams.log.local import LocalLog
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.snapshot import read_snapshots
 from streams.runtime.task import JOURNAL, OtherIdentity
+from tests.scenario import backtest, configuration, digests
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS: dict[str, Any] = {"batch": 3000, "state_digest_records": 5000}
@@ -85,7 +85,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from scenario import configuration
+from tests.scenario import configuration
 from jobs.runs import Backtest
 seen = [0]
 def watch(name):

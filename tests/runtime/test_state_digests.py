@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from scenario import backtest
 
 from streams.log.local import LocalLog
 from streams.runtime.journal import BATCH
 from streams.runtime.verify import read_journal
+from tests.scenario import backtest
 
 
 def final_states(folder: Path) -> list[tuple[int, bytes]]:

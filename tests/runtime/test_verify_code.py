@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from forgery import forge_run, kinds, text
 from numba.core import caching
-from scenario import backtest
 
 from jobs.runs import Run
 from jobs.sq import main
 from jobs.verification import verify_run
 from schemas.kernel import cache_root
+from tests.scenario import backtest
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("schemas", "streams", "connectors", "jobs")
@@ -162,7 +162,7 @@ HASHED = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from scenario import backtest
+from tests.scenario import backtest
 backtest(Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4])
 """
 

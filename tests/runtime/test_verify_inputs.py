@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from forgery import forge_recording, kinds, replaced, text
-from scenario import INSTRUMENT, backtest, configuration
 
 from jobs.runs import Backtest, MissingInput, Run
 from jobs.verification import verify_run
+from tests.scenario import INSTRUMENT, backtest, configuration
 
 OPTIONS: dict[str, Any] = {"batch": 1500, "state_digest_records": 2000}
 TRADES = 3_000

@@ -60,7 +60,7 @@ UPDATES, TRADES = 160, 240
 def market() -> dict[str, list[tuple[int, bytes]]]:
     """(event time, body) of every record of a generated market, by topic, in its order there."""
     sys.path.insert(0, str(ROOT / "tests"))
-    from scenario import make_recording
+    from tests.scenario import make_recording
 
     found: dict[str, list[tuple[int, bytes]]] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -79,7 +79,7 @@ def market() -> dict[str, list[tuple[int, bytes]]]:
 def deployment() -> Deployment:
     """The job, as ``sq run pipeline`` would deploy it."""
     sys.path.insert(0, str(ROOT / "tests"))
-    from scenario import configuration
+    from tests.scenario import configuration
 
     options: dict[str, Any] = {"book_window": 256, "tail_capacity": 16384}
     found = Deployment(

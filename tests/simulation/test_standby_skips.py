@@ -95,7 +95,7 @@ def test_a_standby_that_begins_at_a_snapshot_behind_the_skip_knows_it() -> None:
     _run(owner)
     owner.snapshots.commit()
     late = stage.task(state_digest_records=16)
-    assert late.follow(0.1) >= 0
+    late.follow(0.1)
     assert late.recovery.snapshot is not None, "it does not begin at the journal's first record"
     _follow(late, owner)
     stage.feed("md.depth", SKIPPED + 30)
