@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 from forgery import kinds, text
-from scenario import START, backtest, make_recording
 
 from jobs import pipeline
 from jobs.sq import main
 from jobs.verification import verify_run
 from streams.runtime import execution as execution_module
 from streams.runtime.merge import ELEMENT, Merger, Slice
+from tests.scenario import START, backtest, make_recording
 
 SECOND = 1_000_000_000
 
