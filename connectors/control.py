@@ -11,6 +11,7 @@ from typing import Any
 
 from connectors.blocks import TopicBlocks
 from connectors.framed import FramedDecoder
+from connectors.unfinished import create
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.errors import CorruptLog, WrongUse
@@ -52,7 +53,7 @@ def add_control(recording: Path | str, out: Path | str, command: ControlCommand)
         end = max((source.reader(topic).time_max for topic in source.topics() if topic.startswith("md.")), default=0)
         if command.event_time > end:
             raise BadCommand(f"the command's time, {command.event_time} ns, lies after the recording's end, {end} ns; give an earlier time")
-        with LocalLog.create(out) as copy:
+        with create(out) as copy:
             for topic in source.topics():
                 if topic != TOPIC:
                     copy.copy_topic(source, topic)

@@ -16,8 +16,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from connectors.blocks import TopicBlocks
 from schemas.catalogue import topic as topic_of
 from schemas.codec import NO_LEVELS, codec
+from streams.log.local import LocalLog
 from streams.log.reader import TopicReader
 
 Array = np.ndarray[Any, Any]
@@ -179,6 +181,20 @@ def ordered(readers: Sequence[TopicReader], surveys: Sequence[Survey]) -> Iterat
             rows, keys, levels = _joined(parts)
             order = np.lexsort((rows["instrument"], keys))
             yield rows[order], levels
+
+
+def put_in_order(log: LocalLog, topic: TopicBlocks) -> TopicBlocks:
+    """A topic of an open log in the one order: as it is, or written anew. Raises LogFull, LogWriteFailed."""
+    topic.flush()
+    found = survey(log.reader(topic.topic))
+    if found.is_ordered:
+        return topic
+    reader = log.set_aside(topic.topic)
+    anew = TopicBlocks(log, topic.topic)
+    for rows, levels in ordered([reader], [found]):
+        anew.add_rows(rows, levels if "first_level" in rows.dtype.names else None)
+    log.drop_aside(topic.topic)
+    return anew
 
 
 def _read_on(sources: Sequence[_Source]) -> None:

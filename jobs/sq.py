@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import signal
 import sys
@@ -43,6 +44,12 @@ COMMANDS = {
     "bench": "bench",
 }
 """Command to its module in ``jobs.commands``."""
+GOES_ON, STARTS_OVER = "; what was committed stays, run the same command again to go on", "; run the same command again, it starts over"
+AFTER_INTERRUPT = {
+    **dict.fromkeys(("backtest", "replay"), GOES_ON),
+    **dict.fromkeys(("import", "merge", "generate", "control", "report"), STARTS_OVER),
+}
+"""What happens to what an interrupted command had written, where it writes something."""
 EPILOG = """\
 a first round, without any data:
   sq generate --minutes 60 --seed 7 --out data/toy
@@ -71,6 +78,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; typed errors become one line on standard error."""
     given = sys.argv[1:] if arguments is None else arguments
     only = given[0] if given and given[0] in COMMANDS else None
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a symbol that the console cannot show is shown escaped
     try:
         chosen = parser(only).parse_args(given)
         return int(chosen.run(chosen))
@@ -81,7 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
-        sys.stderr.write("sq: interrupted; what was committed stays, run the same command again to go on\n")
+        sys.stderr.write(f"sq: interrupted{AFTER_INTERRUPT.get(only or '', '')}\n")
         return 128 + signal.SIGINT
     except MemoryError:
         sys.stderr.write("sq: out of memory; lower --batch, or run on a machine with more\n")

@@ -1,12 +1,15 @@
 """One line of a Binance recording to one typed frame, or the reason why not.
 
-A line is ``<receive time, ns> <message>``. The message is a combined-stream frame ``{"stream": "btcusdt@depth@100ms", "data": {...}}``, the
-bare event of a single stream, or a REST depth snapshot (``lastUpdateId``, no symbol). The market is told by content: USD-M events carry
-``pu`` (depth), ``X`` (trade) or ``e`` and ``T`` (bookTicker); spot events do not.
+A line is ``<receive time> <message>``: the time an integer in ns (or s, ms, us, told by its size), or seconds with a fraction, a colon behind
+it or not. The message is a combined-stream frame ``{"stream": "btcusdt@depth@100ms", "data": {...}}``, the bare event of a single stream, or
+a REST depth snapshot (``lastUpdateId``, no symbol). The market is told by content: USD-M events carry ``pu`` (depth), ``X`` (trade) or ``e``
+and ``T`` (bookTicker), and aggregated trades lack ``M``; spot events do not. Prices and quantities are texts; programs that write recordings
+anew make numbers of them, which are read as the same digits.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Annotated, Any
 
@@ -23,12 +26,12 @@ Symbol = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Rows = list[tuple[Text, Text]]
 
 _NOT_IMPORTED = re.compile(
-    r"(aggTrade|blockTrade|kline_\w+|continuousKline_\w+|markPrice|markPriceKline_\w+|indexPrice\w*|ticker|ticker_\w+|miniTicker|avgPrice"
+    r"(blockTrade|kline_\w+|continuousKline_\w+|markPrice|markPriceKline_\w+|indexPrice\w*|ticker|ticker_\w+|miniTicker|avgPrice"
     r"|forceOrder|rpiDepth|depth\d+|compositeIndex|contractInfo|assetIndex|referencePrice|tradingSession)(@\w+)?",
     re.IGNORECASE,
 )
 _DIFF_DEPTH = re.compile(r"depth(@\d+ms)?")
-_BARE = {"trade": "trade", "depthUpdate": "depth", "bookTicker": "ticker"}
+_BARE = {"trade": "trade", "aggTrade": "aggregate", "depthUpdate": "depth", "bookTicker": "ticker"}
 _ROUTES_MAX = 4096
 
 
@@ -42,6 +45,20 @@ class TradeFrame(msgspec.Struct):
     T: Id
     m: bool
     X: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class AggregateFrame(msgspec.Struct):
+    """``<symbol>@aggTrade``: a its id, f and l first and last trade id, the rest as of a trade; M on spot only."""
+
+    s: Symbol
+    a: Id
+    f: Id
+    l: Id  # noqa: E741 - the venue's name
+    p: Text
+    q: Text
+    T: Id
+    m: bool
+    M: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class DepthFrame(msgspec.Struct):
@@ -84,7 +101,7 @@ class SetAside(msgspec.Struct):
     stream: str
 
 
-Frame = TradeFrame | DepthFrame | TickerFrame | SnapshotFrame | SetAside
+Frame = TradeFrame | AggregateFrame | DepthFrame | TickerFrame | SnapshotFrame | SetAside
 
 
 class _Envelope(msgspec.Struct):
@@ -99,20 +116,27 @@ class _Envelope(msgspec.Struct):
 _envelope = msgspec.json.Decoder(_Envelope)
 _decoders: dict[str, Any] = {
     "trade": msgspec.json.Decoder(TradeFrame),
+    "aggregate": msgspec.json.Decoder(AggregateFrame),
     "depth": msgspec.json.Decoder(DepthFrame),
     "ticker": msgspec.json.Decoder(TickerFrame),
     "snapshot": msgspec.json.Decoder(SnapshotFrame),
 }
+_SECONDS = re.compile(rb"(\d{9,11})(?:\.(\d{1,9})\d*)?:? ")
+_NUMERIC = frozenset("pqbaBA")
 _routes: dict[str, tuple[str, str]] = {}
 
 
 def receive_time(line: bytes) -> tuple[int, int]:
-    """(receive time as written, position of the message). Raises BadField ``malformed_line``."""
+    """(receive time as written, in ns where it has a fraction; position of the message). Raises BadField ``malformed_line``."""
     end = line.find(b" ")
     digits = line[:end]
-    if not 0 < end <= 20 or not digits.isdigit():
-        raise BadField("malformed_line", "the line does not begin with a receive time in ns and a space")
-    return int(digits), end + 1
+    if 0 < end <= 20 and digits.isdigit():
+        return int(digits), end + 1
+    found = _SECONDS.match(line)
+    if found is None:
+        raise BadField("malformed_line", "the line does not begin with a receive time and a space")
+    fraction = (found[2] or b"").ljust(9, b"0")
+    return int(found[1]) * 10**9 + int(fraction), found.end()
 
 
 def read(message: bytes) -> Frame:
@@ -148,7 +172,7 @@ def read(message: bytes) -> Frame:
     try:
         frame: Frame = _decoders[kind].decode(payload)
     except msgspec.ValidationError as problem:
-        raise BadField("malformed_fields", f"{kind}: {problem}") from None
+        frame = _with_numbers(kind, bytes(payload), problem)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise BadField("malformed_json", f"{kind}: the message is not whole JSON") from None
     if stream and frame.s != symbol:  # type: ignore[union-attr]
@@ -156,11 +180,40 @@ def read(message: bytes) -> Frame:
     return frame
 
 
+def _with_numbers(kind: str, payload: bytes, problem: Exception) -> Frame:
+    """The frame of a message whose prices and quantities are numbers, their digits as they are written. Raises BadField of ``problem``."""
+    try:
+        plain = json.loads(payload, parse_float=_Digits, parse_int=_Digits, parse_constant=_Digits)
+        texts = {"bids", "asks", *(_NUMERIC - {"a"} if kind == "aggregate" else _NUMERIC)}
+        whole = {name: _plain(value, name in texts) for name, value in plain.items()}
+        frame: Frame = msgspec.convert(whole, _decoders[kind].type)
+    except (msgspec.ValidationError, ValueError, AttributeError, RecursionError):
+        raise BadField("malformed_fields", f"{kind}: {problem}") from None
+    return frame
+
+
+class _Digits(str):
+    """A number of a JSON text, as it is written."""
+
+    __slots__ = ()
+
+
+def _plain(value: Any, is_text: bool) -> Any:
+    """Numbers as text where text is wanted, else as integers."""
+    if isinstance(value, _Digits):
+        return str(value) if is_text else int(value)
+    if isinstance(value, list):
+        return [_plain(each, is_text) for each in value]
+    return value
+
+
 def _route(stream: str) -> tuple[str, str]:
     """(kind, symbol) of a stream name; kind "" for none of Binance's, "set_aside" with the channel's name in place of the symbol."""
     symbol, at, channel = stream.partition("@")
     if channel == "trade":
         route = ("trade", symbol.upper())
+    elif channel == "aggTrade":
+        route = ("aggregate", symbol.upper())
     elif channel == "bookTicker":
         route = ("ticker", symbol.upper())
     elif _DIFF_DEPTH.fullmatch(channel):
@@ -175,8 +228,10 @@ def _route(stream: str) -> tuple[str, str]:
     return route
 
 
-def venue_of(frame: TradeFrame | DepthFrame | TickerFrame) -> str:
+def venue_of(frame: TradeFrame | AggregateFrame | DepthFrame | TickerFrame) -> str:
     """The market a frame comes from."""
+    if isinstance(frame, AggregateFrame):
+        return USDM if frame.M is msgspec.UNSET else SPOT
     if isinstance(frame, DepthFrame):
         mark: Any = frame.pu
     elif isinstance(frame, TradeFrame):

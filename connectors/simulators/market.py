@@ -17,10 +17,10 @@ import numpy as np
 
 from connectors.blocks import TopicBlocks, close_log
 from connectors.simulators import order_flow
+from connectors.unfinished import create
 from schemas.errors import WrongUse
 from schemas.records import Instrument
 from schemas.vocabulary import Flag, InstrumentKind
-from streams.log.local import LocalLog
 
 START = 1_704_067_200 * 10**9
 """2024-01-01T00:00:00Z."""
@@ -108,7 +108,7 @@ def generate(
         PRICE_START - order_flow.MIDDLE,
     )
     market, output = order_flow.new_market(), order_flow.new_output(SLOTS_A_MINUTE)
-    with LocalLog.create(Path(out)) as log:
+    with create(Path(out)) as log:
         names = ("ref.instruments", "md.trades", "md.depth", "md.book_tickers", "sim.truth")
         topics = {name: TopicBlocks(log, name) for name in names}
         topics["ref.instruments"].add(INSTRUMENT, START)

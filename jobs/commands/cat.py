@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from jobs.helping import HelpFormatter
 from schemas.errors import WrongUse
@@ -29,7 +30,7 @@ def add(commands: Any) -> None:
     command.add_argument("topic", help="topic name, see 'sq topics'")
     command.add_argument("--limit", type=int, default=0, metavar="N", help="at most N records (default: all)")
     command.add_argument("--offset", type=int, default=None, metavar="N", help="first offset")
-    command.add_argument("--from", dest="from_", metavar="TIME", help="first event time (ISO 8601, UTC)")
+    command.add_argument("--from", dest="from_", metavar="TIME", help="only records of this event time or later (ISO 8601, UTC)")
     command.add_argument("--decimal", action="store_true", help="prices and quantities as decimals, times as ISO 8601")
     command.set_defaults(run=run)
 
@@ -50,15 +51,24 @@ def run(arguments: argparse.Namespace) -> int:
         raise WrongUse(f"{arguments.folder} holds no {arguments.topic}; it has {', '.join(log.topics())}")
     reader = log.reader(arguments.topic)
     first = reader.start_offset if arguments.offset is None else arguments.offset
-    if arguments.from_ is not None:
-        first = max(first, reader.offset_at_time(instant(arguments.from_)))
+    since = instant(arguments.from_) if arguments.from_ is not None else 0
+    if since:
+        first = max(first, reader.offset_at_time(since))
     if first > reader.end_offset:
         raise WrongUse(f"{arguments.topic} ends at offset {reader.end_offset}")
-    end = min(reader.end_offset, first + arguments.limit) if arguments.limit else reader.end_offset
+    left = arguments.limit or reader.end_offset
     render = Renderer(log, record, arguments.decimal)
-    for block in reader.blocks(first, end) if first < end else ():
+    for block in reader.blocks(first) if first < reader.end_offset else ():
         decoded = codec(record).decode_records(block.body, block.count)
-        for place in range(max(0, first - block.first_offset), min(block.count, end - block.first_offset)):
-            sys.stdout.buffer.write(msgspec.json.encode(render(decoded[place])) + b"\n")
+        start = first - block.first_offset if block.offsets is None else int(np.searchsorted(block.offsets, first))
+        for each in decoded[max(0, start) :]:
+            if since and each.event_time < since:  # a late one, behind the first that is not
+                continue
+            sys.stdout.buffer.write(msgspec.json.encode(render(each)) + b"\n")
+            left -= 1
+            if not left:
+                break
+        if not left:
+            break
     log.close()
     return 0

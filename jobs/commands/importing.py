@@ -11,13 +11,14 @@ from typing import Any
 from jobs.helping import HelpFormatter
 
 HELP = """\
-Reads raw web-socket recordings (one line a frame: receive time in ns, a space, the frame's JSON; gzip or plain; several files in order are one
-recording) into topics: ref.instruments, md.trades, md.depth, md.book_tickers. Lines that cannot be used go to import.dlq with their reason,
+Reads raw web-socket recordings (one line a frame: receive time, a space, the frame's JSON; gzip, plain or a pipe; several files in order are
+one recording) into topics: ref.instruments, md.trades, md.depth, md.book_tickers. Lines that cannot be used go to import.dlq with their reason,
 file and line number; every good line around them is kept.
 """
 EXAMPLES = """\
 example:
   sq import binance btcusdt_20240808.gz btcusdt_20240809.gz --out data/btc
+  sq import binance <(xzcat btcusdt.xz) --unit us --out data/btc
 """
 
 
@@ -30,6 +31,7 @@ def add(commands: Any) -> None:
     command.add_argument("files", nargs="+", type=Path, help="recorder files, in time order")
     command.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="new folder")
     command.add_argument("--instruments", type=Path, metavar="FILE", help="TOML file that adds to or overrides the instruments that ship")
+    command.add_argument("--unit", choices=("ms", "us"), help="unit of spot event times (default: by the size of each)")
     command.add_argument("--json", action="store_true", help="print the summary as JSON")
     command.set_defaults(run=run)
 
@@ -41,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     from jobs.quantities import instant_text
 
     with ProgressBar("import", "bytes") as bar:
-        summary = import_binance(arguments.files, arguments.out, instruments=arguments.instruments, progress=bar.update)
+        summary = import_binance(arguments.files, arguments.out, arguments.instruments, bar.update, arguments.unit)
     if arguments.json:
         print(json.dumps(summary.to_dict(), sort_keys=True))
     else:
@@ -49,8 +51,10 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"  {topic:18} {count:>12,}")
         for reason, count in sorted(summary.reasons.items()):
             print(f"  dead letter: {reason:30} {count:>8,}")
+        for remark in summary.remarks():
+            print(f"  {remark}")
         if summary.first_time:
             print(f"{', '.join(summary.symbols)}: {instant_text(summary.first_time)} to {instant_text(summary.last_time)}; {arguments.out}")
-    for file in summary.truncated:
-        sys.stderr.write(f"sq: {file} ends early; what was read is kept, the rest of it is missing\n")
-    return 1 if summary.truncated else 0
+    for damage in summary.damages:
+        sys.stderr.write(f"sq: {damage.file}: {damage.text} (after line {damage.line:,}); everything else was read and is kept\n")
+    return 1 if summary.damages else 0

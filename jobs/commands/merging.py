@@ -46,6 +46,6 @@ def run(arguments: argparse.Namespace) -> int:
     for topic, count in counts.items():
         print(f"  {topic:18} {count:>12,}")
     if manifest["behind"]:
-        print(f"  {manifest['behind']:,} records are behind the time their instrument had reached; they count at that time")
+        print(f"  records behind the time that their instrument had reached, which count at that time: {manifest['behind']:,}")
     print(f"merged {len(arguments.recordings)} recordings into {arguments.out}")
     return 0

@@ -181,6 +181,30 @@ class LocalLog:
         if self._sync != "never":
             sync_folder(self.path)
 
+    def set_aside(self, topic: str) -> TopicReader:
+        """Take a topic out of the log, so that it can be written anew; :meth:`drop_aside` removes what is read here meanwhile.
+
+        Raises:
+            NoSuchTopic, LogClosed, LogFull, LogWriteFailed.
+        """
+        if not self.is_writable or self._manifest is not None:
+            raise LogClosed(f"{self.path} takes no more records; write to a new folder")
+        if topic not in self.topics():
+            raise NoSuchTopic(f"{self.path} holds no topic {topic}; it holds {', '.join(self.topics()) or 'none'}")
+        for key in [key for key in self._writers if key[0] == topic]:
+            self._writers.pop(key).close()
+        aside = self.path / f".{topic}.arrival"
+        try:
+            shutil.rmtree(aside, ignore_errors=True)
+            os.replace(self.path / topic, aside)
+        except OSError as error:
+            raise typed(error, self.path / topic) from None
+        return TopicReader(aside / "0", topic, False)
+
+    def drop_aside(self, topic: str) -> None:
+        """Remove a topic that was set aside."""
+        shutil.rmtree(self.path / f".{topic}.arrival", ignore_errors=True)
+
     def close(self) -> None:
         """Close the writers and give the lock back; twice does no harm. Raises LogFull, LogWriteFailed if a sync is refused."""
         try:

@@ -92,7 +92,8 @@ def nanoseconds(text: str) -> int:
     ],
 )
 def test_a_time_is_converted_from_its_declared_unit(unit: str, is_futures: bool, time: int, expected: str) -> None:
-    assert Times(unit).exact(time, nanoseconds(expected), is_futures) == nanoseconds(expected)
+    assert Times(unit).exact(time, nanoseconds(expected), is_futures) == (nanoseconds(expected), False)
+    assert Times().exact(time, nanoseconds(expected), is_futures) == (nanoseconds(expected), False), "told by its size"
 
 
 @pytest.mark.parametrize(
@@ -108,13 +109,53 @@ def test_an_implausible_time_is_refused_with_the_unit_it_would_fit_never_scaled(
 def test_a_time_an_hour_after_its_receive_time_is_a_clock_jump() -> None:
     times, hour = Times("ms"), 3600 * 10**3
     received = 1723161255000 * 10**6
-    assert times.exact(1723161255000 + hour, received, True) == received + hour * 10**6
+    assert times.exact(1723161255000 + hour, received, True) == (received + hour * 10**6, False)
     assert reason_of(lambda: times.exact(1723161255001 + hour, received, True)) == "clock_jump"
 
 
-def test_receive_times_are_nanoseconds() -> None:
-    assert Times("ms").receive(1723161253937085768) == 1723161253937085768
-    assert reason_of(lambda: Times("ms").receive(1723161253937)) == "implausible_time"
+@pytest.mark.parametrize("scale", [1, 10**3, 10**6, 10**9])
+def test_a_receive_time_is_nanoseconds_whatever_it_was_written_in(scale: int) -> None:
+    assert Times().receive(1723161253 * 10**9 // scale) == 1723161253 * 10**9
+    assert reason_of(lambda: Times().receive(17231612530)) == "implausible_time"
+
+
+def outliers(errors: list[tuple[int, int]]) -> list[int]:
+    """Places of the records that are not believed, one each 100 ms, by the errors of their receipt and their stamp in seconds."""
+    times, start = Times(), 1723161255 * 10**9
+    records = [(start + 10**8 * place + receipt * 10**9, start + 10**8 * place + stamp * 10**9) for place, (receipt, stamp) in enumerate(errors)]
+    times.learn([(stamp, received) for received, stamp in records[:512]])
+    reached, found = 0, []
+    for place, (received, stamp) in enumerate(records):
+        usual = times._usual
+        time, is_estimated = times.exact(stamp // 1000, received, False, reached)
+        assert time == (max(reached, received + usual) if is_estimated else stamp)  # type: ignore[operator]
+        reached = max(reached, time)
+        if is_estimated:
+            found.append(place)
+    assert times.ahead + times.behind == len(found)
+    return found
+
+
+GOOD, YEARS = (0, 0), 365 * 86_400
+
+
+@pytest.mark.parametrize(
+    ("errors", "expected"),
+    [
+        ([GOOD] * 50 + [(0, 240)] + [GOOD] * 50, [50]),
+        ([(-1, 0)] * 50 + [(-1, 240), (-1, 3000), (-1, -600)] + [(-1, 0)] * 50, [50, 51, 52]),
+        ([(0, -14 * YEARS)] + [GOOD] * 20, [0]),
+        ([GOOD] * 20 + [(0, 3000)], [20]),
+        ([(2 * YEARS, 0)] * 60 + [(2 * YEARS, 60)] + [(2 * YEARS, 0)] * 9, [60]),
+        ([GOOD] * 400 + [(60 - place // 10, 0) for place in range(600)] + [GOOD] * 200, []),
+        ([GOOD] * 300 + [(90, 0)] * 3000 + [(90, 240)] + [(90, 0)] * 10, [3300]),
+        ([GOOD] * 300 + [(-90, 0)] * 300, list(range(300, 363))),
+    ],
+    ids=["ahead", "both ways", "first", "last", "a wrong clock", "held up and caught up", "clock set forward", "clock set back"],
+)
+def test_a_time_is_judged_by_the_offset_that_is_usual_around_it(errors: list[tuple[int, int]], expected: list[int]) -> None:
+    """The tables say which stamps are wrong; a recorder's clock that was set back is believed after 64 records that agree."""
+    assert outliers(errors) == expected
 
 
 def test_an_unknown_unit_is_wrong_use() -> None:
@@ -162,6 +203,29 @@ def test_a_venue_that_numbers_anew_is_believed_from_its_second_update_on() -> No
     ids.see(9, 6, 5)
     ids.see(12, 10, 9)
     assert reason_of(lambda: ids.see(9, 6, 5)) == "duplicate_update"
+
+
+def test_prints_that_begin_anew_are_taken_from_the_second_continuing_one_and_repeated_ones_are_not() -> None:
+    ids = TradeIds()
+    for number in range(60):
+        ids.see(900_000 + number, 1000 + number)
+    for number in range(10, 30):  # repeated, however many follow each other
+        assert reason_of(lambda number=number: ids.see(900_000 + number, 1000 + number)) == "duplicate_trade"  # type: ignore[misc]
+    assert reason_of(lambda: ids.see(1, 5000)) == "regressing_trade"
+    assert [ids.see(number, 5000 + number) for number in range(2, 50)] == ["next"] * 48
+    assert reason_of(lambda: ids.see(900_010, 1010)) == "duplicate_trade", "of the numbering before"
+    assert ids.see(52, 9000) == "gap" and ids.restarts == 1
+    assert reason_of(lambda: ids.see(20, 5020)) == "duplicate_trade"
+
+
+def test_tickers_that_begin_anew_are_believed_after_several_that_rise() -> None:
+    ids = UpdateIds("ticker")
+    for final in range(1000, 1020):
+        ids.see(final)
+    refused = [reason_of(lambda final=final: ids.see(final)) for final in range(5, 12)]  # type: ignore[misc]
+    assert refused == ["regressing_ticker"] * 7
+    for final in range(12, 20):
+        ids.see(final)
 
 
 def test_an_old_update_is_a_duplicate_as_long_as_it_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from binance_lines import T0, records, snapshot, spot_depth, spot_trade, stream, usdm_depth, usdm_ticker, usdm_trade, write
+from binance_lines import T0, records, snapshot, spot_depth, spot_trade, stream, usdm_depth, usdm_trade, write
 from capture_reasons import reason_of
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,9 +45,9 @@ def test_the_usdm_update_that_ends_at_the_snapshot_comes_after_it(tmp_path: Path
     assert imported(tmp_path, lines) == [("DELTA", 10), ("SNAPSHOT", 20), ("DELTA", 20), ("DELTA", 30)]
 
 
-def test_a_snapshot_that_is_ahead_of_the_stream_waits_at_its_end(tmp_path: Path) -> None:
+def test_a_snapshot_that_is_ahead_of_the_stream_waits_for_the_update_that_continues_it(tmp_path: Path) -> None:
     lines = [spot_trade(1), spot_depth(1, 10), snapshot(25), spot_depth(11, 20), spot_depth(21, 30)]
-    assert imported(tmp_path, lines) == [("DELTA", 10), ("SNAPSHOT", 25), ("DELTA", 20), ("DELTA", 30)]
+    assert imported(tmp_path, lines) == [("DELTA", 10), ("DELTA", 20), ("SNAPSHOT", 25), ("DELTA", 30)]
 
 
 def test_a_snapshot_on_the_first_line_waits_for_the_first_price(tmp_path: Path) -> None:
@@ -70,8 +70,9 @@ def test_each_snapshot_goes_to_the_instrument_whose_prices_it_shows(tmp_path: Pa
 
 
 def test_a_snapshot_that_could_be_of_two_instruments_is_a_dead_letter(tmp_path: Path) -> None:
-    other = usdm_ticker(1).replace(b"btcusdt", b"ethusdt").replace(b"BTCUSDT", b"ETHUSDT")
-    summary = import_binance([write(tmp_path / "recording", [usdm_trade(1), other, snapshot(9, T=T0, E=T0)])], tmp_path / "log")
+    other = usdm_depth(5, 9, 4).replace(b"btcusdt", b"ethusdt").replace(b"BTCUSDT", b"ETHUSDT")
+    shot = snapshot(9, bids=[("61800.20", "1.000")], asks=[("61800.30", "1.500")], T=T0, E=T0)
+    summary = import_binance([write(tmp_path / "recording", [usdm_depth(5, 9, 4), other, shot])], tmp_path / "log")
     assert summary.reasons == {"ambiguous_snapshot": 1}
 
 
@@ -95,9 +96,10 @@ def test_a_spot_snapshot_gets_the_time_of_the_updates_before_it_never_one_ahead_
 
 
 def test_a_usdm_snapshot_has_its_own_time(tmp_path: Path) -> None:
-    lines = [usdm_trade(1), usdm_depth(1, 10, 0), snapshot(12, [("61800.20", "3")], [("61800.30", "1")], T=T0 + 3, E=T0 + 5)]
+    shot = snapshot(12, [("61800.20", "1")], [("61800.30", "1")], T=T0 + 3, E=T0 + 5)
+    lines = [usdm_trade(1), usdm_depth(1, 10, 0), shot, usdm_depth(13, 14, 10, time=T0 + 4)]
     import_binance([write(tmp_path / "recording", lines)], tmp_path / "log")
-    found = records(tmp_path / "log", "md.depth")[-1]
+    found = records(tmp_path / "log", "md.depth")[1]
     assert (found["event_time"] // 10**6 - T0, found["flags"], found["previous_update_id"]) == (3, WHOLE | CHAIN, -1)
 
 
