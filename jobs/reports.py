@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,9 @@ import numpy as np
 from jobs.pipeline import read_instruments
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
-from streams.log.local import LocalLog
+from schemas.errors import CorruptLog
+from streams.log.digest import TopicDigest
+from streams.log.local import Block, LocalLog
 from streams.reporting.document import QuoteSeries, Report, ReportInput, ToxicitySeries, build_report
 
 Columns = dict[str, np.ndarray[Any, Any]]
@@ -41,24 +45,31 @@ def write_files(report: Report, target: Path) -> list[Path]:
 
 
 def read_records(folder: LocalLog, manifest: dict[str, Any]) -> ReportInput:
-    """What the report is made from."""
+    """What the report is made from.
+
+    Raises:
+        CorruptLog: the records of a topic are not those of the digest in the manifest.
+    """
+    topics = Topics(folder, manifest)
+    for _ in topics.blocks("ref.instruments"):
+        pass
     instruments = read_instruments(folder)
-    marks = _columns(folder, "md.marks", ("instrument", "event_time", "bid_price", "ask_price", "flags"))
-    toxicity = _columns(folder, "md.toxicity", ("instrument", "event_time", "vpin", "vpin_null"))
+    marks = _columns(topics, "md.marks", ("instrument", "event_time", "bid_price", "ask_price", "flags"))
+    toxicity = _columns(topics, "md.toxicity", ("instrument", "event_time", "vpin", "vpin_null"))
     identity = manifest["identity"]
     accounts = manifest["configuration"].get("accounts")
     is_simulated = bool(len(marks["flags"])) and bool((marks["flags"] & 1024).any())
     return ReportInput(
         instruments=instruments,
         quotes={each.instrument: _quotes(marks, each.instrument) for each in instruments},
-        bars=_records(folder, "md.bars"),
+        bars=_records(topics, "md.bars"),
         toxicity={each.instrument: _toxicity(toxicity, each.instrument) for each in instruments},
-        fills=_records(folder, "fills"),
-        order_events=_records(folder, "orders.events"),
-        decisions=_records(folder, "orders.decisions"),
-        positions=_records(folder, "positions"),
-        pnl=_records(folder, "pnl"),
-        reports=_records(folder, "reports"),
+        fills=_records(topics, "fills"),
+        order_events=_records(topics, "orders.events"),
+        decisions=_records(topics, "orders.decisions"),
+        positions=_records(topics, "positions"),
+        pnl=_records(topics, "pnl"),
+        reports=_records(topics, "reports"),
         facts={
             "strategy": identity["strategy"].partition("@")[0],
             "parameters": identity["parameters"],
@@ -84,24 +95,42 @@ def read_records(folder: LocalLog, manifest: dict[str, Any]) -> ReportInput:
     )
 
 
-def _records(folder: LocalLog, topic: str) -> list[Any]:
-    if topic not in folder.topics():
-        return []
+class Topics:
+    """A run's topics, digested as they are read: a page is made from the records that ``run.json`` speaks of, or not at all."""
+
+    def __init__(self, folder: LocalLog, manifest: dict[str, Any]) -> None:
+        self._folder = folder
+        self._listed = manifest["topics"]
+
+    def blocks(self, topic: str) -> Iterator[Block]:
+        """Blocks of a topic, none where the run has no such topic. Raises CorruptLog behind the last one."""
+        if topic not in self._folder.topics() and topic not in self._listed:
+            return
+        coder = codec(topic_of(topic).record)
+        digest = TopicDigest(coder.fingerprint)
+        for block in self._folder.reader(topic).blocks():
+            digest.update(block.body, block.count, partial(coder.record_ends, block.body, block.count))
+            yield block
+        if digest.digest().hex() != self._listed.get(topic, {}).get("digest"):
+            what = f"the records of {topic} in {self._folder.path} are not those that run.json speaks of"
+            raise CorruptLog(f"{what}; 'sq verify' says more, restore the folder from a copy")
+
+
+def _records(topics: Topics, topic: str) -> list[Any]:
     decoder = codec(topic_of(topic).record)
     found: list[Any] = []
-    for block in folder.reader(topic).blocks():
+    for block in topics.blocks(topic):
         found.extend(decoder.decode_records(block.body, block.count))
     return found
 
 
-def _columns(folder: LocalLog, topic: str, names: tuple[str, ...]) -> Columns:
+def _columns(topics: Topics, topic: str, names: tuple[str, ...]) -> Columns:
     """Columns of a topic, a block in memory at a time besides them."""
     decoder = codec(topic_of(topic).record)
     parts: list[np.ndarray[Any, Any]] = []
-    if topic in folder.topics():
-        for block in folder.reader(topic).blocks():
-            rows = decoder.decode_rows(block.body, block.count)
-            parts.append(rows[list(names)].copy())
+    for block in topics.blocks(topic):
+        rows = decoder.decode_rows(block.body, block.count)
+        parts.append(rows[list(names)].copy())
     if not parts:
         return {name: np.zeros(0, decoder.dtype[name]) for name in names}
     rows = np.concatenate(parts)

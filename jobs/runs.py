@@ -20,7 +20,7 @@ from jobs.configuration import Configuration, journal_id
 from jobs.pipeline import build_execution, feeds_of, read_instruments, strategy_source
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
-from schemas.errors import BadData, CorruptLog, ShrivenError, WrongUse
+from schemas.errors import CorruptLog, ShrivenError, WrongUse
 from schemas.version import VERSION
 from streams.log.digest import topic_digest
 from streams.log.errors import LogLocked
@@ -31,7 +31,7 @@ from streams.log.verify import HASHING
 from streams.runtime.code import code_digest, source_digests
 from streams.runtime.execution import Execution
 from streams.runtime.journal import BATCH, GENESIS, JournalEntry
-from streams.runtime.task import JOURNAL, OtherIdentity, Progress, Task, check_identity
+from streams.runtime.task import JOURNAL, InputChanged, OtherIdentity, Progress, Task, check_identity
 from streams.runtime.verify import genesis_of, read_journal
 
 MANIFEST = "run.json"
@@ -43,12 +43,6 @@ class MissingInput(WrongUse):
     """The recording a run was made from is not where it was."""
 
     code = "missing_input"
-
-
-class InputChanged(BadData):
-    """The recording is not the one a run was made from."""
-
-    code = "input_changed"
 
 
 class NotARun(WrongUse):
@@ -268,7 +262,7 @@ class Backtest:
             "batches": task.sequence - 1,
             "records": task.records,
             "clock_end": task.clock,
-            "topics": topics_of(folder, folder.topics()),
+            "topics": {**task.topics(), **topics_of(folder, [topic for topic in folder.topics() if topic not in task.counts])},
         }
 
 

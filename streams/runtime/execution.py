@@ -17,14 +17,16 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.errors import BadData
 from schemas.records import DeadLetter
-from streams.log.local import LocalLog
+from streams.log.local import LocalLog, TopicReader
 from streams.runtime.emitted import body_of, encode_ahead
 from streams.runtime.engine import Engine
 from streams.runtime.feed import Feed
 from streams.runtime.handed import Handed
+from streams.runtime.inputs import InputDigests
 from streams.runtime.journal import InputEntry
 from streams.runtime.judging import NOT_SELECTED, REASONS, Judge
 from streams.runtime.loop import SKIP
@@ -96,11 +98,16 @@ class Execution:
     def __init__(self, topology: Topology, source: LocalLog, journal_id: int, judge: Judge, end_time: int) -> None:
         self.topology = topology
         self.engine = Engine(topology, journal_id)
-        self.feeds = [Feed(source.reader(topic), topic, code, judge) for code, topic in enumerate(topology.feeds)]
+        self.read_digests = InputDigests()
+        self.feeds = [self._feed(source.reader(topic), topic, code, judge) for code, topic in enumerate(topology.feeds)]
         self.merger = Merger(self.feeds, end_time)
         self.outputs = [*topology.outputs, DEAD_LETTERS]
         self._piece, self._other_piece = Slice(1 << 12), Slice(1 << 12)
         self._dead_letters = codec("DeadLetter")
+
+    def _feed(self, reader: TopicReader, topic: str, code: int, judge: Judge) -> Feed:
+        """An input whose bytes are digested as they are read."""
+        return Feed(reader, topic, code, judge, self.read_digests.of(topic, reader, codec(topic_of(topic).record)).read)
 
     _overlaps = False
     _consumed = _clock = 0

@@ -41,11 +41,19 @@ class Feed:
         reader: the topic's reader.
         code: place among the inputs, which is the merge rank.
         judge: marks bad rows: ``judge(feed, first, stop)`` sets the status of these rows.
+        on_read: called with each block that is read.
     """
 
     keeps_consumed = False
 
-    def __init__(self, reader: TopicReader, topic: str, code: int, judge: Callable[[Feed, int, int], None] | None = None) -> None:
+    def __init__(
+        self,
+        reader: TopicReader,
+        topic: str,
+        code: int,
+        judge: Callable[[Feed, int, int], None] | None = None,
+        on_read: Callable[[Block], None] | None = None,
+    ) -> None:
         self.topic = topic
         self.code = code
         self.partition_number = 0
@@ -55,6 +63,7 @@ class Feed:
         self.is_columnar = self.is_market_data
         self.has_levels = topic_of(topic).record == "DepthUpdate"
         self._judge = judge
+        self._on_read = on_read
         self.offset = reader.start_offset
         self.end_offset = reader.end_offset
         self.offsets: Array | None = None
@@ -122,6 +131,8 @@ class Feed:
         block = next(self._blocks, None)
         if block is None:
             raise BadData(f"{self.topic} ends at offset {start}, its index says {self.end_offset}; run 'sq verify' on the folder")
+        if self._on_read is not None:
+            self._on_read(block)
         offsets: Array | None = getattr(block, "offsets", None)
         skip = start - block.first_offset if offsets is None else int(np.searchsorted(offsets, start))
         self._append(block.body, block.count, block.first_offset, offsets, max(0, skip))

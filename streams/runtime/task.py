@@ -21,17 +21,23 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
-from schemas.errors import CorruptLog, ShrivenError, WrongUse
+from schemas.catalogue import topic as topic_of
+from schemas.codec import codec
+from schemas.errors import BadData, CorruptLog, ShrivenError, WrongUse
+from streams.log.digest import TopicDigest, digest_so_far
 from streams.log.local import LocalLog
-from streams.runtime.execution import Batch, Execution, Prepared
+from streams.runtime.comparison import compare
+from streams.runtime.execution import Batch, Execution, Output, Prepared
 from streams.runtime.failures import StageFailed
-from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, InputEntry, JournalEntry, OutputEntry, decode_entry
+from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, JournalEntry, OutputEntry, decode_entry
 from streams.runtime.made_by import version_of
 from streams.runtime.overlap import Overlap
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
@@ -56,6 +62,12 @@ class Diverged(ShrivenError):
     code = "diverged"
     restart_helps = False
     bars_owning = True
+
+
+class InputChanged(BadData):
+    """The recording is not the one a run was made from, or not what its own manifest says."""
+
+    code = "input_changed"
 
 
 class Progress(msgspec.Struct):
@@ -118,6 +130,7 @@ class Task:
         self.clock = 0
         self.resumed_at: int | None = None
         self.reports: list[str] = []
+        self._digests: dict[str, TopicDigest] = {}
         self._writers = {topic: folder.writer(topic) for topic in [*execution.outputs, JOURNAL, SNAPSHOTS]}
 
     def prepare(self) -> None:
@@ -215,15 +228,28 @@ class Task:
                 self.on_progress(Progress(batch.consumed, self.total, entry.sequence))
 
     def run(self) -> None:
-        """Batches until the inputs end; the last record is Close."""
+        """Batches until the inputs end; the last record is Close.
+
+        Raises:
+            InputChanged: the records that were read are not those of the digests in the run's identity.
+        """
         if self.closed:
             return
         if self.overlaps and not self.execution.engine.ended:
             self._run_overlapped()
         while not self.execution.engine.ended:
             self._batch()
+        self._check_inputs()
         self._commit(JournalEntry(sequence=self.sequence + 1, kind=CLOSE, input_sequence=self.records))
         self.closed = True
+
+    def _check_inputs(self) -> None:
+        changed = self.execution.read_digests.differing(self.genesis.get("identity", {}).get("inputs", {}))
+        if changed:
+            raise InputChanged(
+                f"input changed: the records of {', '.join(changed)} in {self.genesis.get('input_path', 'the recording')} are not those its "
+                "log.json speaks of; restore the recording or import it again, and run with --fresh"
+            )
 
     def _batch(self) -> None:
         prepared = self._prepare()
@@ -281,6 +307,7 @@ class Task:
         entries: list[OutputEntry] = []
         for output in batch.outputs:
             writer = self._writers[output.topic]
+            self._digest_of(output.topic).update(output.body, output.count, partial(_record_ends, output))
             checksum = writer.append(output.body, output.count, batch.clock)
             self.counts[output.topic] += output.count
             number = self.execution.outputs.index(output.topic)
@@ -308,6 +335,18 @@ class Task:
             )
             self.on_step("snapshot written")
 
+    def _digest_of(self, topic: str) -> TopicDigest:
+        """The topic's digest so far; what a process before this one wrote is read for it once."""
+        if topic not in self._digests:
+            coder = codec(topic_of(topic).record)
+            is_new = not self.counts[topic]
+            self._digests[topic] = TopicDigest(coder.fingerprint) if is_new else digest_so_far(self.folder.reader(topic), coder)
+        return self._digests[topic]
+
+    def topics(self) -> dict[str, dict[str, Any]]:
+        """Count and digest of each output, as a manifest has them."""
+        return {topic: {"count": count, "digest": self._digest_of(topic).digest().hex()} for topic, count in self.counts.items()}
+
     def _commit(self, entry: JournalEntry) -> None:
         entry.previous_digest = self.last_digest
         body = entry.encode()
@@ -317,6 +356,11 @@ class Task:
         writer.sync()
         self.sequence = entry.sequence
         self.last_digest = entry.digest
+
+
+def _record_ends(output: Output) -> Any:
+    """Where each of an output's records ends."""
+    return codec(topic_of(output.topic).record).record_ends(np.frombuffer(output.body, np.uint8), output.count)
 
 
 def check_identity(before: dict[str, Any], now: dict[str, Any]) -> None:
@@ -345,38 +389,6 @@ def check_identity(before: dict[str, Any], now: dict[str, Any]) -> None:
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def compare_inputs(inputs: Sequence[InputEntry], entry: JournalEntry, execution: Execution) -> str:
-    """Which input of a batch is not what its journal record consumed; empty if none is."""
-    given = {item.input: item for item in inputs}
-    for item in entry.inputs:
-        if given.get(item.input) != item:
-            return f"input changed: {execution.feeds[item.input].topic} no longer holds the bytes that were consumed"
-    return ""
-
-
-def compare(batch: Batch, entry: JournalEntry, execution: Execution) -> str:
-    """What of a re-executed batch differs from its journal record; empty if nothing does."""
-    other = compare_inputs(batch.inputs, entry, execution)
-    if other:
-        return other
-    made = {output.topic: output for output in batch.outputs}
-    for written in entry.outputs:
-        topic = execution.outputs[written.output]
-        output = made.pop(topic, None)
-        if output is None or output.digest != written.digest or output.count != written.count:
-            return f"code diverged: {topic} ({output.count if output else 0} records now, {written.count} then)"
-    if made:
-        return f"code diverged: {next(iter(made))} has records the journal does not know"
-    if entry.states:
-        states = execution.state_digests()
-        if len(states) != len(entry.states):
-            return "code diverged: the state of other stages than now"
-        for (name, digest), (_, journaled) in zip(states, entry.states, strict=False):
-            if digest != journaled:
-                return f"code diverged: the state of {name}"
-    return ""
 
 
 def open_folder(path: Path) -> LocalLog:

@@ -6,7 +6,7 @@ Says apart what changed: the input, the code, the output, or the journal. The fi
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -17,9 +17,10 @@ from schemas.codec import codec
 from schemas.errors import CorruptLog, ShrivenError
 from streams.log.local import LocalLog
 from streams.runtime.code import changed_sources
+from streams.runtime.comparison import compare, compare_inputs
 from streams.runtime.execution import Batch, Execution
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, JournalEntry, decode_entry
-from streams.runtime.task import JOURNAL, compare, compare_inputs
+from streams.runtime.task import JOURNAL
 from streams.runtime.validation import CLOCK, END, malformed
 from streams.runtime.written import Written, first_difference
 
@@ -143,6 +144,7 @@ class Verifier:
         self.verdict.findings.append(Finding(kind, text))
 
     _note = ""
+    _identity: Mapping[str, Any] = {}
 
     def _verify(self) -> None:
         verdict = self.verdict
@@ -157,6 +159,7 @@ class Verifier:
         except CorruptLog as problem:
             self._found("input", f"the recording is damaged: {problem}")
             return
+        self._identity = genesis.facts.get("identity", {})
         written = {topic: Written(self.folder, topic) for topic in execution.outputs}
         every = int(genesis.facts["configuration"]["state_digest_records"])
         total = sum(feed.end_offset - feed.offset for feed in execution.feeds)
@@ -174,6 +177,7 @@ class Verifier:
             verdict.records, verdict.clock = execution.engine.consumed, execution.engine.present
             if self.on_progress is not None:
                 self.on_progress(verdict.records, total)
+        self._inputs_differ(execution)
         self._end(written)
 
     def _batch(self, entry: JournalEntry, execution: Execution, written: dict[str, Written], every: int) -> bool:
@@ -224,10 +228,17 @@ class Verifier:
         other = compare_inputs(execution.inputs_of(elements), entry, execution)
         if other:
             self._found("input", f"batch {entry.sequence}: {other}")
-        else:
+        elif not self._inputs_differ(execution):
             topics = [feed.topic for feed in execution.feeds]
             self._found("journal", f"batch {entry.sequence}: the journal was changed: {other_order(elements, merged, topics)}")
         return False
+
+    def _inputs_differ(self, execution: Execution) -> bool:
+        """True, and a finding, if the inputs as they were read are not those of the run's identity."""
+        changed = execution.read_digests.differing(self._identity.get("inputs", {}))
+        if changed:
+            self._found("input", f"{', '.join(changed)} of the recording is not what it was when the run was made")
+        return bool(changed)
 
     def _compare_written(self, entry: JournalEntry, batch: Batch, execution: Execution, written: dict[str, Written]) -> tuple[str, str]:
         """The first record on the log that is not what was made now, and the first block that is not the journal's; empty if none."""

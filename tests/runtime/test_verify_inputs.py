@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from forgery import forge_recording, kinds, replaced, text
+from forgery import forge_recording, forge_run, kinds, replaced, text
 
 from jobs.runs import Backtest, MissingInput, Run
+from jobs.sq import main
 from jobs.verification import verify_run
+from streams.runtime.inputs import InputDigests
+from streams.runtime.task import InputChanged
 from tests.scenario import INSTRUMENT, backtest, configuration
 
 OPTIONS: dict[str, Any] = {"batch": 1500, "state_digest_records": 2000}
@@ -81,6 +84,66 @@ def test_a_recording_that_has_moved_is_asked_for(proof_run: Run, proof_market: P
     with pytest.raises(MissingInput, match="--input"):
         verify_run(own.folder)
     assert verify_run(own.folder, tmp_path / "elsewhere").is_good
+
+
+# -- bytes that are not those of the manifest
+
+
+def exchanged(market: Path, out: Path, place: int = 700) -> Path:
+    """The recording with other trades in files of the same lengths; its log.json is the honest one."""
+    forged = forge_recording(market, out.with_name("forged"), "md.trades", lambda r: changed_at(place, quantity=r[place].quantity ^ 1)(r))
+    shutil.copytree(market, out)
+    for path in (forged / "md.trades" / "0").iterdir():
+        own = out / "md.trades" / "0" / path.name
+        assert own.stat().st_size == path.stat().st_size
+        shutil.copyfile(path, own)
+    return out
+
+
+@pytest.mark.parametrize("options", [{}, {"to": "2024-01-01T00:00:10"}, {"batch": 65_536}])
+def test_a_recording_with_exchanged_trades_is_refused_by_name(proof_market: Path, tmp_path: Path, options: dict[str, Any]) -> None:
+    """F1: the digests of the inputs were copied from log.json and never made; also where the trade lies behind --to, on both threads."""
+    market = exchanged(proof_market, tmp_path / "market", TRADES - 2)
+    with pytest.raises(InputChanged, match=r"input changed: the records of md\.trades in .*market are not those its log\.json speaks of"):
+        backtest(market, tmp_path / "run", **options)
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
+def test_a_resumed_run_answers_for_what_it_read_before(proof_market: Path, tmp_path: Path) -> None:
+    """F1: the trades are exchanged before the snapshot that the run resumes from."""
+    market = shutil.copytree(proof_market, tmp_path / "honest")
+    folder = stopped(market, tmp_path / "run", "committed", 3)
+    market.rename(tmp_path / "moved")
+    exchanged(proof_market, market, 1)
+    with pytest.raises(InputChanged, match=r"md\.trades"):
+        Backtest(configuration(**OPTIONS), market, folder).run()
+
+
+def test_verify_and_replay_read_what_they_prove(proof_market: Path, proof_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """F1: a run that cheated, over the exchanged recording, names the honest inputs; verify digests what it reads, and so does replay."""
+    market = exchanged(proof_market, tmp_path / "market")
+    with monkeypatch.context() as patched:
+        patched.setattr(InputDigests, "differing", lambda *_: [])
+        forged = Backtest(configuration(**OPTIONS), market, tmp_path / "run").run()
+    assert forged.manifest["identity"]["inputs"] == proof_run.manifest["identity"]["inputs"]
+    verdict = verify_run(forged.folder)
+    assert kinds(verdict) == ["input"]
+    assert "md.trades of the recording is not what it was" in text(verdict)
+    with pytest.raises(InputChanged, match=r"md\.trades"):
+        Backtest(configuration(**OPTIONS), market, tmp_path / "again", script_of=proof_run.folder).run()
+
+
+def test_a_page_from_exchanged_fills_is_refused(proof_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """F1: the fills of another run, in files of the same lengths, with checksums of their own."""
+    edit = {"fills": lambda records: [replaced(each, price=each.price ^ 1) for each in records]}
+    forged = forge_run(proof_run.folder, tmp_path / "forged", edit)
+    folder = shutil.copytree(proof_run.folder, tmp_path / "run")
+    for path in (forged / "fills" / "0").iterdir():
+        assert path.stat().st_size == (folder / "fills" / "0" / path.name).stat().st_size
+        shutil.copyfile(path, folder / "fills" / "0" / path.name)
+    assert main(["report", str(folder), "--out", str(tmp_path / "page")]) == 1
+    assert "the records of fills in" in capsys.readouterr().err
+    assert not (tmp_path / "page").exists()
 
 
 # -- runs without an end

@@ -29,6 +29,7 @@ from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import header
 from streams.log.kafka.transport import Partition
 from streams.log.local import LocalLog
+from streams.runtime.comparison import compare
 from streams.runtime.execution import Batch
 from streams.runtime.journal import BATCH, JournalEntry
 from streams.runtime.live.execution import LiveExecution
@@ -38,7 +39,7 @@ from streams.runtime.live.task import LiveTask
 from streams.runtime.live.verify import LiveVerifier
 from streams.runtime.merge import ELEMENT
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
-from streams.runtime.task import JOURNAL, compare
+from streams.runtime.task import JOURNAL
 from tests.simulation.broken_runners import EXECUTIONS
 from tests.simulation.broker import SimulatedBroker
 from tests.simulation.checker import Batched, Violation

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.errors import CorruptLog, ShrivenError
 from streams.log.kafka.transport import Chunk, Partition, Reader
+from streams.runtime.comparison import compare
 from streams.runtime.failures import StageFailed
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, UPGRADE, JournalEntry
 from streams.runtime.live.identity import check_code, check_same
@@ -18,7 +19,7 @@ from streams.runtime.live.published import difference_on_log, last_offsets
 from streams.runtime.live.stored import FETCH_RECORDS, LiveSnapshot, journal_record, read_journal, read_on, read_snapshots
 from streams.runtime.live.topics import check_topics
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
-from streams.runtime.task import JOURNAL, Diverged, OtherIdentity, compare
+from streams.runtime.task import JOURNAL, Diverged, OtherIdentity
 from streams.runtime.validation import MalformedJournal, malformed
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from schemas.catalogue import topic as topic_of
 from schemas.errors import BadData, CorruptLog, ShrivenError
 from streams.log.kafka.transport import Log, OffsetOutOfRange, Partition
 from streams.runtime.code import changed_sources
+from streams.runtime.comparison import compare
 from streams.runtime.execution import Batch
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, UPGRADE, JournalEntry
 from streams.runtime.live.execution import LiveExecution
@@ -24,7 +25,7 @@ from streams.runtime.live.published import Published, removed_by_retention
 from streams.runtime.live.spec import TaskSpec
 from streams.runtime.live.stored import ENDS, read_journal
 from streams.runtime.made_by import OtherVersion, check_version
-from streams.runtime.task import JOURNAL, compare
+from streams.runtime.task import JOURNAL
 from streams.runtime.validation import malformed
 from streams.runtime.verify import AS_JOURNALED, Finding, Verdict
 from streams.runtime.written import first_difference
