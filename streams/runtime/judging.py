@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from streams.runtime.feed import Feed
 
 Array = np.ndarray[Any, Any]
-GOOD, UNKNOWN_INSTRUMENT, CLOCK_JUMP, NOT_SELECTED, BAD_TIME, BAD_FRAMING, MALFORMED, SKIPPED = range(8)
+GOOD, UNKNOWN_INSTRUMENT, CLOCK_JUMP, NOT_SELECTED, BAD_TIME, BAD_FRAMING, MALFORMED, SKIPPED, UNRESOLVED = range(9)
 REASONS = {
     UNKNOWN_INSTRUMENT: "unknown_instrument",
     CLOCK_JUMP: "clock_jump",
@@ -29,6 +29,7 @@ REASONS = {
     MALFORMED: "malformed_record",
     SKIPPED: "skipped",
 }
+"""``UNRESOLVED`` has none: a record of a schema that was not resolved is never consumed, unless an operator leaves it out."""
 LATEST = 1 << 62
 """ns UTC, the year 2116: later times leave no room for deadlines in 64 bits."""
 INSTRUMENTS_LIMIT = 4096

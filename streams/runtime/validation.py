@@ -14,8 +14,9 @@ from schemas.errors import CorruptLog
 from streams.runtime.journal import JournalEntry
 
 Array = np.ndarray[Any, Any]
-END, CLOCK = -1, -2
-"""Inputs of the two elements that are no records: the end of the inputs of a local run, a reading of the wall clock."""
+END, CLOCK, AHEAD = -1, -2, -3
+"""Inputs of the elements that are no records: the end of the inputs of a local run, a reading of the wall clock, and, minus the number of its input,
+a record of this batch that was dated ahead, with what the clock said."""
 BATCH_RECORDS_MAX = 1 << 24
 OFFSET_LIMIT = 1 << 62
 CLOCK_LIMIT = 1 << 62
@@ -54,14 +55,18 @@ def malformed_elements(elements: Array, inputs: int) -> str:
     """What of an order of inputs cannot be; empty if nothing."""
     wrong = "its elements are no order of inputs"
     code, first, last, count = (elements[name] for name in ("input", "first_offset", "last_offset", "count"))
-    if ((code < CLOCK) | (code >= inputs)).any():
-        return f"{wrong}: one names input {int(code[(code < CLOCK) | (code >= inputs)][0])}, this run has {inputs}"
+    lowest = AHEAD - inputs + 1
+    if ((code < lowest) | (code >= inputs)).any():
+        return f"{wrong}: one names input {int(code[(code < lowest) | (code >= inputs)][0])}, this run has {inputs}"
     records = code >= 0
     if (elements[code == END].tolist() or [(END, 0, 0, 1)]) != [(END, 0, 0, 1)] or (code == END)[:-1].any():
         return f"{wrong}: the end of the inputs is not the last"
     clocks = elements[code == CLOCK]
     if (code == CLOCK)[1:].any() or any(at != to or amount != 1 or not 0 <= at < CLOCK_LIMIT for _, at, to, amount in clocks.tolist()):
         return f"{wrong}: a reading of the clock is not the first, or is out of range"
+    ahead = elements[code <= AHEAD]
+    if any(offset < 0 or not 0 <= at < CLOCK_LIMIT or amount != 1 for _, offset, at, amount in ahead.tolist()):
+        return f"{wrong}: a record dated ahead, or the clock it was ahead of, is out of range"
     bounded = (count >= 1) & (count <= BATCH_RECORDS_MAX) & (first >= 0) & (last >= first) & (last < OFFSET_LIMIT)
     if not (bounded | ~records).all():
         return f"{wrong}: a count or an offset is out of range"

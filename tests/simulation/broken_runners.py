@@ -212,6 +212,23 @@ def _unbound(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
     return Broken
 
 
+def _wall_believed(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
+    class Broken(kind):  # type: ignore[valid-type, misc]
+        def _now(self) -> int:
+            return process.clock_ns()
+
+    return Broken
+
+
+def _dates_believed(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
+    class Broken(kind):  # type: ignore[valid-type, misc]
+        def step(self, wait_seconds: float) -> int:
+            self.execution.tell_time = lambda now: None
+            return super().step(wait_seconds)
+
+    return Broken
+
+
 TASKS: dict[str, Callable[[Process, type[LiveTask]], type[LiveTask]]] = {
     "recovery-from-group-offsets": _from_group_offsets,
     "journal-outside-transaction": _journal_outside,
@@ -226,6 +243,8 @@ TASKS: dict[str, Callable[[Process, type[LiveTask]], type[LiveTask]]] = {
     "one-producer-fenced-only": _one_fenced,
     "standby-not-drained": _not_drained,
     "snapshot-unbound": _unbound,
+    "wall-clock-believed": _wall_believed,
+    "dates-believed": _dates_believed,
 }
 
 

@@ -14,6 +14,7 @@
 
 And three of the project's own: ``split-claim`` (the journal's id is not its topology's first claim), ``missed``, ``misnamed`` and
 ``false-alarm`` (the verifier does not find a change of the log, finds it as something else, or finds one that nobody made),
+``runaway-clock`` (the journal's clock follows a host's or a record's into the future),
 ``fork`` (the journal is no chain), ``diverged`` (one uninterrupted run over the journal's order gives other
 outputs or another state than the journal says), ``halted`` (a task ended with a typed error that no fault explains), ``defect`` (it ended with
 an untyped one).
@@ -55,6 +56,7 @@ NAMES = (
     "missed",
     "misnamed",
     "false-alarm",
+    "runaway-clock",
 )
 
 

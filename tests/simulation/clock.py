@@ -4,8 +4,8 @@ from __future__ import annotations
 
 MILLISECOND = 1_000_000
 SECOND = 1_000_000_000
-START = 1_700_000_000 * SECOND
-"""ns UTC: November 2023."""
+START = 1_704_153_600 * SECOND
+"""ns UTC: 2 January 2024, a day after the market of ``tests/scenario.py``."""
 
 
 class VirtualClock:

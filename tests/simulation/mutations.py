@@ -128,6 +128,8 @@ ROWS = (
         100,
         "proof",
     ),
+    Mutation("wall-clock-believed", "a step of the host's wall clock is believed and journaled", ("runaway-clock",), 20, "clocks"),
+    Mutation("dates-believed", "records dated a day ahead are believed, and move the clock", ("runaway-clock",), 10, "pipeline"),
     Mutation("close-forgives-foreign", "the verifier asks no more for foreign records once the journal is closed", ("missed",), 20, "proof"),
     Mutation("outputs-not-compared", "the verifier believes the journal's digests, whatever the outputs hold", ("missed",), 20, "proof"),
     Mutation("offsets-not-compared", "the verifier does not compare where records lie with what the journal says", ("missed",), 20, "proof"),

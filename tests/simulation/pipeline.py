@@ -23,27 +23,28 @@ from jobs.pipeline import FEEDS
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.errors import WrongUse
-from schemas.records import ControlCommand
-from schemas.vocabulary import ControlKind, ControlScope
+from schemas.records import ControlCommand, Trade
+from schemas.vocabulary import ControlKind, ControlScope, Side
 from streams.log.kafka.cluster import Cluster
-from streams.log.kafka.framing import header
+from streams.log.kafka.framing import HEADER_BYTES, header
 from streams.log.kafka.transport import Partition
 from streams.log.local import LocalLog
 from streams.runtime.comparison import compare
 from streams.runtime.execution import Batch
-from streams.runtime.journal import BATCH, JournalEntry
+from streams.runtime.journal import BATCH, JournalEntry, decode_entry
 from streams.runtime.live.execution import LiveExecution
 from streams.runtime.live.spec import Bounds
 from streams.runtime.live.stored import split
 from streams.runtime.live.task import LiveTask
 from streams.runtime.live.verify import LiveVerifier
 from streams.runtime.merge import ELEMENT
+from streams.runtime.skip import SkipRequest, skip_command
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.task import JOURNAL
 from tests.simulation.broken_runners import EXECUTIONS
 from tests.simulation.broker import SimulatedBroker
 from tests.simulation.checker import Batched, Violation
-from tests.simulation.clock import SECOND
+from tests.simulation.clock import SECOND, START
 from tests.simulation.log import SimulatedLog
 from tests.simulation.mutations import mutate
 from tests.simulation.network import Network
@@ -142,11 +143,30 @@ class PipelineSubject:
                     outcome = source.choice(("plain", "plain", "commit"))
                     wait = int(source.choice((0, 0.001, 0.02, 0.15)) * SECOND)
                     feeds.append(Feed(wait, (topic, 0), values, outcome, int(source.choice((0.001, 0.05)) * SECOND)))
+            if source.random() < 0.06:
+                feeds.append(source.choice((self._dated_ahead, self._skip))(source, framed))
             if source.random() < 0.03:
                 kind = ControlKind.KILL if source.random() < 0.5 else ControlKind.REARM
                 command = ControlCommand(burst[0][0], int(kind), int(ControlScope.SYSTEM), 0, 0, 0, "", "", "operator", "simulated")
                 feeds.append(Feed(0, ("control", 0), [framed["control"] + codec("ControlCommand").encode_records([command])], "plain", 0))
         return feeds
+
+    @staticmethod
+    def _dated_ahead(source: random.Random, framed: dict[str, bytes]) -> Feed:
+        """A trade or a command of tomorrow."""
+        at = START + 86_400 * SECOND
+        if source.random() < 0.5:
+            command = ControlCommand(at, int(ControlKind.REARM), int(ControlScope.SYSTEM), 0, 0, 0, "", "", "operator", "tomorrow")
+            return Feed(0, ("control", 0), [framed["control"] + codec("ControlCommand").encode_records([command])], "plain", 0)
+        trade = Trade(1, at, source.choice((0, at)), 999_999, 1, 10_000, 1_000, int(Side.BUY), 0)
+        return Feed(0, ("md.trades", 0), [framed["md.trades"] + codec("Trade").encode_records([trade])], "plain", 0)
+
+    @staticmethod
+    def _skip(source: random.Random, framed: dict[str, bytes]) -> Feed:
+        """A record that an operator leaves out, somewhere in the market."""
+        request = SkipRequest(source.choice(("md.depth", "md.trades")), 0, source.randrange(120), "pipeline")
+        command = skip_command(request, "simulated", "operator", START)
+        return Feed(0, ("control", 0), [framed["control"] + codec("ControlCommand").encode_records([command])], "plain", 0)
 
     def run(self, process: Process, log: SimulatedLog) -> None:
         """Take over, recover, batches until told to drain."""
@@ -166,7 +186,11 @@ class PipelineSubject:
         return False
 
     def judge(self, broker: SimulatedBroker) -> list[Violation]:
-        """Nothing besides what the checker and the verifier say."""
+        """The market is of the day before: no clock is of today."""
+        for record in broker.committed(*self.journal):
+            entry = decode_entry((record.value or b"")[HEADER_BYTES:])
+            if entry.clock > START:
+                return [Violation("runaway-clock", f"batch {entry.sequence} is at clock {entry.clock}, all of the market lies before {START}")]
         return []
 
     def deletable(self, broker: SimulatedBroker) -> dict[Partition, int]:

@@ -235,7 +235,7 @@ class Act(NamedTuple):
 
 ACTS = (
     Act("counts that cancel out", _edited(_miscount), ("journal", "input")),
-    # Act("an input that there is not", _edited(_unknown_input), ("journal", "input")),
+    Act("an input that there is not", _edited(_unknown_input), ("journal", "input")),
     Act("a run turned round", _edited(_turned), ("journal", "input")),
     Act("another offset before an output's record", _edited(_unchained), ("journal",)),
     Act("another clock", _edited(_other_clock), ("journal",)),

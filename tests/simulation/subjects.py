@@ -101,9 +101,13 @@ class LiveSubject:
         process.around.faults["promotions of a standby"] += task.recovery.is_begun
         task.prepare()
         while not process.draining:
+            self.between(process, task)
             task.step(WAIT_SECONDS)
         self.finish(process, task)
         task.close()
+
+    def between(self, process: Process, task: LiveTask) -> None:
+        """Before each step: nothing."""
 
     def finish(self, process: Process, task: LiveTask) -> None:
         """The end of a process that was told to drain."""
@@ -194,6 +198,12 @@ def _proving(mutation: str) -> Subject:
     return ProvingSubject(mutation)
 
 
+def _stepping(mutation: str) -> Subject:
+    from tests.simulation.stepping import SteppingSubject
+
+    return SteppingSubject(mutation)
+
+
 def _pipeline(mutation: str) -> Subject:
     from tests.simulation.pipeline import PipelineSubject  # compiles every kernel
 
@@ -207,6 +217,7 @@ SUBJECTS: dict[str, Callable[[str], Subject]] = {
     "standby": lambda mutation: LiveSubject(mutation, follows=True),
     "claims": _claiming,
     "proof": _proving,
+    "clocks": _stepping,
     "pipeline": _pipeline,
 }
 """By name: what makes a subject out of a mutation's name (empty: none)."""

@@ -16,6 +16,7 @@ PIPELINE_SCHEDULES = 20
 STANDBY_SCHEDULES = 400
 CLAIMS_SCHEDULES = 100
 PROOF_SCHEDULES = 100
+CLOCKS_SCHEDULES = 60
 PROCESSES = 2
 MUST_HAPPEN = (
     "crash",
@@ -66,6 +67,13 @@ def test_no_schedule_breaks_members_that_claim_together() -> None:
     total = run_range("claims", 0, CLAIMS_SCHEDULES)
     assert violations(total, "claims") == []
     assert total.faults["members started at once"] > CLAIMS_SCHEDULES // 2
+
+
+def test_no_step_of_a_hosts_clock_is_journaled() -> None:
+    """E4: hosts' wall clocks step a day forward and back, and heal."""
+    total = run_range("clocks", 0, CLOCKS_SCHEDULES)
+    assert violations(total, "clocks") == []
+    assert total.faults["clock steps"] > CLOCKS_SCHEDULES
 
 
 def test_the_verifier_finds_each_change_of_the_log_and_nothing_else() -> None:

@@ -17,10 +17,10 @@ from schemas.records import Instrument
 from schemas.vocabulary import ControlKind
 from streams.runtime.engine import Engine
 from streams.runtime.execution import Batch, Execution
-from streams.runtime.judging import INSTRUMENTS_LIMIT, Judge
+from streams.runtime.judging import GOOD, INSTRUMENTS_LIMIT, UNRESOLVED, Judge
 from streams.runtime.live.feed import LiveFeed
 from streams.runtime.live.flood import FloodGuard, FloodLimit, flood_of
-from streams.runtime.live.merge import CLOCK, LiveMerger
+from streams.runtime.live.merge import AHEAD, CLOCK, LiveMerger
 from streams.runtime.live.spec import Run
 from streams.runtime.merge import ELEMENT, Slice
 from streams.runtime.skip import skip_of
@@ -109,9 +109,19 @@ class LiveExecution(Execution):
         """The clock."""
         return self.engine.present if self.is_started else 0
 
+    def tell_time(self, now: int) -> None:
+        """This host's clock, before records are taken: what is dated too far ahead of it is not believed."""
+        for feed in self.live:
+            feed.believe(now, self.clock_jump_max)
+
+    def _start_over(self, feed: LiveFeed, count: int) -> None:
+        """Build the stages over the instruments among this many rows of the feed."""
+        rows = range(feed.first, feed.first + count)
+        self._start([feed.records[row] for row in rows if feed.status[row] == GOOD])
+
     def _start(self, records: Sequence[Any]) -> None:
         """Build the stages over these instruments and judge what was held back until now."""
-        found = {record.instrument: record for record in records if record is not None and 0 <= record.instrument < INSTRUMENTS_LIMIT}
+        found = {record.instrument: record for record in records if 0 <= record.instrument < INSTRUMENTS_LIMIT}
         self.known = [found[key] for key in sorted(found)]
         self.topology = self.build(self.known)
         self.engine = Engine(self.topology, self.journal_id, self.shard)
@@ -138,20 +148,25 @@ class LiveExecution(Execution):
         Raises:
             DeadLetterFlood: the next record is a dead letter too many. Nothing was executed; the state is that of the batch before.
         """
-        first_of = None
-        if not self.is_started:
-            if self._reference is None or not self.is_ready():
-                return None
+        if not self.is_started and (self._reference is None or not self.is_ready()):
+            return None
+        first_of, least = None, 0
+        if self._control is not None and self._has_skip():  # what is left out is known before the next batch, and from the journal alone
+            first_of, least = self._control, self._control.count - self._control.first
+            wanted = least
+            self._obey(first_of, least)
+            first_of.come_first(first_of.offset_at(first_of.count - 1))
+        if not self.is_started and self._reference is not None:
             first_of = self._reference
-            self._start(first_of.records[first_of.first : first_of.count])
-        if first_of is None and self._has_skip():
-            first_of, wanted = self._control, 0  # what is left out is known before the next batch, and from the journal alone
-        wanted = max(wanted, first_of.count - first_of.first if first_of is not None else 0)
+            instruments = first_of.count - first_of.first
+            self._start_over(first_of, instruments)
+            least += instruments
+            wanted = max(wanted, instruments) if least == instruments else least
         if wanted > len(self._piece.index) - 1:
             self._piece = Slice(wanted)
         present = max(self.engine.present, clock)
         self.awaited = self._merger.take_live(self._piece, wanted, present, first_of)
-        most = self._before_flood(first_of)
+        most = self._before_halt(least)
         if most >= 0:
             self._merger.take_live(self._piece, most, present, first_of)
         if not self._piece.count:
@@ -164,59 +179,79 @@ class LiveExecution(Execution):
         """How many of the feed's rows the slice holds."""
         return int(np.count_nonzero(self._piece.origin[: self._piece.count] == feed.code))
 
-    def _before_flood(self, first_of: LiveFeed | None) -> int:
-        """How many records of the slice come before the first that is a dead letter too many; -1: all. Raises DeadLetterFlood if that is none."""
-        most, cause = -1, (self.live[0], 0)
+    def _before_halt(self, least: int) -> int:
+        """How many records of the slice come before one that halts the task; -1: all. Raises what it halts by if fewer than ``least`` do, or none."""
+        most = -1
+        halt: ShrivenError = BadData("")
         for feed, guard in zip(self.live, self._guards, strict=True):
-            before = guard.excess(feed, self._consumed_of(feed), self.flood) if feed.waiting else -1
-            if before < 0:
+            if not feed.waiting:
                 continue
-            place = int(np.flatnonzero(self._piece.origin[: self._piece.count] == feed.code)[before])
+            count = self._consumed_of(feed)
+            flood, stray = guard.excess(feed, count, self.flood), self._first_unresolved(feed, count)
+            row = min((each for each in (flood, stray) if each >= 0), default=-1)
+            if row < 0:
+                continue
+            place = int(np.flatnonzero(self._piece.origin[: self._piece.count] == feed.code)[row])
             if most < 0 or place < most:
-                most, cause = place, (feed, feed.first + before)
-        least = 1 if first_of is None else first_of.count - first_of.first  # these are never cut
-        if 0 <= most < least:
-            raise flood_of(*cause, self.flood)
+                most = place
+                halt = feed.unresolved(feed.first + row) if row == stray else flood_of(feed, feed.first + row, self.flood)
+        if 0 <= most < max(least, 1):  # those are never cut
+            raise halt
         return most
+
+    @staticmethod
+    def _first_unresolved(feed: LiveFeed, count: int) -> int:
+        """The first of the feed's next rows that is of an unknown schema; -1: none is."""
+        if not feed.has_unresolved:
+            return -1
+        found = np.flatnonzero(feed.status[feed.first : feed.first + count] == UNRESOLVED)
+        return int(found[0]) if len(found) else -1
 
     def _has_skip(self) -> bool:
         """True if an operator's command to leave a record out waits."""
         feed = self._control
-        return feed is not None and any(record is not None and record.kind == SKIP for record in feed.records[feed.first : feed.count])
+        return feed is not None and any(self._is_skip(feed, row) for row in range(feed.first, feed.count))
+
+    @staticmethod
+    def _is_skip(feed: LiveFeed, row: int) -> bool:
+        return bool(feed.status[row] == GOOD) and feed.records[row].kind == SKIP
+
+    def _obey(self, feed: LiveFeed, count: int) -> None:
+        """Leave out what the next so many commands say, of this batch as of every later one."""
+        for row in range(feed.first, feed.first + count):
+            if self._is_skip(feed, row):
+                self._leave_out(feed.records[row])
 
     def _finished(self, present: int) -> Batch:
-        """Execute the slice; what it says is to be left out is left out of every later batch."""
-        feed = self._control
-        before = feed.first if feed is not None else 0
+        """Execute the slice."""
         runs = []
+        ahead: list[tuple[int, int, int, int]] = []
         for each, guard in zip(self.live, self._guards, strict=True):
             guard.note(each, count := self._consumed_of(each))
             if count:
-                runs.append(Run(each.topic, each.partition[1], each.offset_at(each.first), each.offset_at(each.first + count - 1), count))
+                last = each.offset_at(each.first + count - 1)
+                ahead += [(AHEAD - each.code, offset, each.ahead.pop(offset), 1) for offset in sorted(each.ahead) if offset <= last]
+                runs.append(Run(each.topic, each.partition[1], each.offset_at(each.first), last, count))
         witness = self.witness or _unseen
         witness(runs)
         batch = self._execute()
         witness(())
-        if feed is not None:
-            for record in feed.records[before : feed.first]:
-                self._leave_out(record)
-        return self._with_clock(batch, present)
+        return self._with_marks(batch, present, ahead)
 
     def _leave_out(self, record: Any) -> None:
-        request = skip_of(record) if record is not None else None
-        if request is None or request.topology != self.name or request.partition != self.shard:
+        request = skip_of(record)
+        if request is None or request.topology != self.name:
             return
         for each in self.live:
-            if each.topic == request.topic and each.is_market_data:
+            if each.topic == request.topic and each.partition[1] == request.partition:
                 each.skip(request.offset, f"left out by {record.issued_by}: {record.reason}")
 
-    def _with_clock(self, batch: Batch, present: int) -> Batch:
-        """The batch, the clock element before its runs where the clock is the wall's."""
-        if not self.is_wall:
+    def _with_marks(self, batch: Batch, present: int, ahead: list[tuple[int, int, int, int]]) -> Batch:
+        """The batch; before its runs the clock, where that is the wall's, and which of its records were not believed."""
+        marks = [(CLOCK, present, present, 1), *ahead] if self.is_wall else ahead
+        if not marks:
             return batch
-        elements = np.zeros(len(batch.elements) + 1, ELEMENT)
-        elements[0] = (CLOCK, present, present, 1)
-        elements[1:] = batch.elements
+        elements = np.concatenate((np.array(marks, ELEMENT), batch.elements))
         return Batch(elements, batch.inputs, batch.outputs, batch.clock, batch.consumed, False)
 
     def repeat_batch(self, elements: Array) -> Batch:
@@ -226,30 +261,43 @@ class LiveExecution(Execution):
             MalformedJournal: they are no order of inputs.
         """
         require_sound(elements, len(self.live))
-        clocks = elements["input"] == CLOCK
-        runs = elements[~clocks]
         if not len(elements):
             return Batch(NO_ELEMENTS, [], [], self.present, self.consumed, False)
+        runs, marks = elements[elements["input"] >= 0], elements[elements["input"] <= AHEAD]
+        clocks = elements["first_offset"][elements["input"] == CLOCK]
+        control = self._control
+        said = int(runs["count"][runs["input"] == control.code].sum()) if control is not None else 0
+        if control is not None and said:
+            self.check_elements(runs[runs["input"] == control.code])
+            self._mark_ahead(marks[marks["input"] == AHEAD - control.code])
+            self._obey(control, said)
         if not self.is_started:
-            self._start(self._leading(runs))
-        present = max(self.engine.present, int(elements["first_offset"][clocks][-1])) if clocks.any() else self.engine.present
+            self._start_leading(runs, marks)
+        self.check_elements(runs)
+        for feed in self.live:
+            if feed is not control and (self._reference is not feed or self.engine.consumed):
+                self._mark_ahead(marks[marks["input"] == AHEAD - feed.code])
+        present = max(self.engine.present, int(clocks[-1])) if len(clocks) else self.engine.present
         if len(runs):
-            self.check_elements(runs)
             self._merger.repeat(self._piece, runs, present)
             self._piece.ticked = False
         else:
             self._merger.tick(self._piece, present)
         return self._finished(present)
 
-    def _leading(self, runs: Array) -> list[Any]:
-        """The instruments that a journal's first batch begins with. Raises BadData if it begins with something else."""
+    def _mark_ahead(self, marks: Array) -> None:
+        """What the owner did not believe is not believed now. Raises BadData where it could have been."""
+        for code, offset, now, _ in marks.tolist():
+            self.live[AHEAD - code].mark_ahead(offset, now, self.clock_jump_max)
+
+    def _start_leading(self, runs: Array, marks: Array) -> None:
+        """Build the stages over the instruments that a journal's first batch begins with. Raises BadData if it begins with something else."""
         feed = self._reference
         if feed is None or not len(runs) or int(runs["input"][0]) != feed.code:
             raise BadData("the first batch of the journal does not begin with the instruments; the journal is not one of this version")
-        count = int(runs["count"][0])
-        while feed.count - feed.first < count and feed.refill():
-            pass
-        return feed.records[feed.first : feed.first + count]
+        self.check_elements(runs[:1])
+        self._mark_ahead(marks[marks["input"] == AHEAD - feed.code])
+        self._start_over(feed, int(runs["count"][0]))
 
     def check_elements(self, elements: Array) -> None:
         """Refuse elements that are not what the inputs hold next.
@@ -258,8 +306,6 @@ class LiveExecution(Execution):
             BadData: names the input and the offsets.
         """
         for code in np.unique(elements["input"]).tolist():
-            if code == CLOCK:
-                continue
             mine = elements[elements["input"] == code]
             feed = self.live[code] if 0 <= code < len(self.live) else None
             if feed is None:

@@ -1,7 +1,11 @@
 """One input partition of a log that goes on: what has arrived and was not consumed, decoded, with its offsets.
 
 A record that cannot be decoded takes its place in the order like any other, marked bad, and becomes a dead letter with its raw bytes. A record
-of a schema id that was not resolved at start is another matter: it halts the task, for the deployment is at fault and not the record.
+of a schema id that was not resolved at start is another matter: it halts the task when its turn comes, for the deployment is at fault and not the
+record, unless an operator leaves it out.
+
+Times are judged when records arrive. A record dated further ahead of this host's clock than it may be is a dead letter, whatever it says of its own
+receipt; the journal says which were, for whoever executes it again. What an operator says now comes before everything else, whatever was said before.
 """
 
 from __future__ import annotations
@@ -15,18 +19,20 @@ from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.errors import BadData, ShrivenError
 from streams.log.kafka.framing import HEADER_BYTES, FramedValues, schema_id_of
-from streams.log.kafka.transport import Chunk, Partition, Reader
+from streams.log.kafka.transport import Chunk, Partition, Reader, TransportFailed
 from streams.runtime.canary import is_canary
 from streams.runtime.feed import Feed, _grown
-from streams.runtime.judging import BAD_FRAMING, MALFORMED, SKIPPED, set_keys
+from streams.runtime.judging import BAD_FRAMING, CLOCK_JUMP, GOOD, MALFORMED, SKIPPED, UNRESOLVED, set_keys
 
 Array = np.ndarray[Any, Any]
 FETCH_RECORDS = 50_000
 BUFFERED_RECORDS = 100_000
 REFILL_SECONDS = 20.0
 HOUR_MS = 3_600_000
-NOW_MS = 300_000
-"""A record of control or reference data whose event time is this near to the time it was written is said now, and not part of a recording."""
+NEVER = (1 << 63) - 1
+NOW_NS = 300_000_000_000
+"""A record of control or reference data whose event time is this near to the time it was written, or to this host's clock when it arrives, is said
+now, and not part of a recording."""
 
 
 class UnresolvedSchemaId(ShrivenError):
@@ -54,6 +60,11 @@ class LiveFeed(Feed):
         schema_ids: ids of the framing that this deployment decodes.
         start_offset: where it begins.
         is_wall: the task runs by the wall clock.
+
+    Attributes:
+        skipped: by offset, why an operator leaves the record out.
+        ahead: by offset of a record that waits and is dated too far ahead, what this host's clock said when it arrived.
+        has_unresolved: a record of a schema that was not resolved has arrived.
     """
 
     def __init__(
@@ -78,6 +89,10 @@ class LiveFeed(Feed):
         self.generation = 0
         self.problems: dict[int, str] = {}
         self.skipped: dict[int, str] = {}
+        self.ahead: dict[int, int] = {}
+        self.has_unresolved = False
+        self._now, self._latest = NEVER, NEVER
+        self._said_to = -1
         self._schema_ids = frozenset(schema_ids)
         self._headers = {bytes([0]) + each.to_bytes(4, "big") for each in schema_ids}
         self._judge = None
@@ -90,6 +105,9 @@ class LiveFeed(Feed):
     def _reset(self) -> None:
         super()._reset()
         self.problems = {}
+        self.ahead = {}
+        self.has_unresolved = False
+        self._said_to = -1
 
     def seek(self, offset: int, running_maximum: int) -> None:
         """Go on at this offset, as if every record before it had been consumed."""
@@ -99,28 +117,88 @@ class LiveFeed(Feed):
 
     def judged_by(self, judge: Callable[[Feed, int, int], None]) -> None:
         """The instruments are known: decode what was held back until now."""
-        def judged(feed: Feed, first: int, stop: int) -> None:
-            judge(feed, first, stop)
-            if self.skipped and feed.offsets is not None:
-                feed.status[first:stop][np.isin(feed.offsets[first:stop], sorted(self.skipped))] = SKIPPED
-
-        self._judge = judged
+        self._judge = judge
         self._is_held = False
         waiting, self._unjudged = self._unjudged, []
         for chunk in waiting:
             self._take(chunk)
 
+    def believe(self, now: int, ahead_max: int) -> None:
+        """This host's clock says ``now`` (ns): records dated more than ``ahead_max`` after it are not believed, those that wait among them."""
+        self._now, self._latest = now, now + ahead_max
+        if self.count > self.first and (not self.is_market_data or self.running_maximum > self._latest):
+            self._judge_times(self.first)
+
     def skip(self, offset: int, reason: str) -> None:
         """An operator leaves this record out: it becomes a dead letter in its place. Keys are made anew, as if it had never been good."""
         self.skipped[offset] = reason
-        assert self.offsets is not None
-        left = slice(self.first, self.count)
-        at = self.first + int(np.searchsorted(self.offsets[left], offset))
-        if at >= self.count or int(self.offsets[at]) != offset:
+        row = self._row_of(offset)
+        if row < 0:
             return
-        self.status[at] = SKIPPED
+        self.status[row] = SKIPPED
+        if self.ahead.pop(offset, None) is not None:
+            self.problems.pop(offset)
+        self._order_anew()
+
+    def mark_ahead(self, offset: int, now: int, ahead_max: int) -> None:
+        """The journal says that this record was dated too far ahead of a host's clock, which said ``now``.
+
+        Raises:
+            BadData: it is not, is not there, or was bad already.
+        """
+        row = self._row_of(offset)
+        if row < 0 or self.status[row] != GOOD or self._time_of(row) - now <= ahead_max:
+            raise BadData(f"the journal was changed: {self.topic} offset {offset} is left out as dated ahead of the clock {now}, which it is not")
+        self.status[row] = CLOCK_JUMP
+        self._note_ahead(offset, now)
+        self._order_anew()
+
+    def _note_ahead(self, offset: int, now: int) -> None:
+        self.ahead[offset] = now
+        self.problems[offset] = "its event time lay too far ahead of the clock when it arrived"
+
+    def _time_of(self, row: int) -> int:
+        return int(self.rows["event_time"][row]) if self.is_columnar else int(self.records[row].event_time)
+
+    def _row_of(self, offset: int) -> int:
+        """The row of a record that waits; -1: it does not."""
+        assert self.offsets is not None
+        at = self.first + int(np.searchsorted(self.offsets[self.first : self.count], offset))
+        return at if at < self.count and int(self.offsets[at]) == offset else -1
+
+    def _judge_times(self, first: int) -> None:
+        """Mark the good rows from ``first`` on that are dated after the latest time believed."""
+        good = self.status[first : self.count] == GOOD
+        if self.is_columnar:
+            times = self.rows["event_time"][first : self.count]
+        else:
+            times = np.array([each.event_time if each is not None else 0 for each in self.records[first : self.count]], np.int64)
+        wrong = first + np.flatnonzero(good & (times > self._latest))
+        if len(wrong):
+            assert self.offsets is not None
+            self.status[wrong] = CLOCK_JUMP
+            for offset in self.offsets[wrong].tolist():
+                self._note_ahead(offset, self._now)
+            self._order_anew()
+
+    def _order_anew(self) -> None:
+        """Keys of the rows that wait, from their statuses."""
         self.running_maximum = self.maximum_consumed
-        set_keys(self, self.first, self.count)
+        if self.is_columnar:
+            set_keys(self, self.first, self.count)
+            return
+        for row in range(self.first, self.count):
+            if self.status[row] == GOOD and self.offset_at(row) > self._said_to:
+                self.running_maximum = max(self.running_maximum, self.records[row].event_time)
+            self.keys[row] = self.running_maximum
+        self.come_first(self._said_to)
+
+    def come_first(self, to: int) -> None:
+        """Everything up to this offset comes before any market data, whatever its time: an operator says something now."""
+        assert self.offsets is not None
+        self._said_to = max(self._said_to, to)
+        stop = self.first + int(np.searchsorted(self.offsets[self.first : self.count], self._said_to, side="right"))
+        self.keys[self.first : stop] = 0
 
     @property
     def waiting(self) -> int:
@@ -167,49 +245,73 @@ class LiveFeed(Feed):
         """Take everything before this offset, an end that was asked of the log, or as much as there is room for.
 
         Raises:
-            BadData: it does not come.
+            TransportFailed: it does not come.
         """
         tries = 0
         while self.source.position(self.partition) < end and self.waiting < BUFFERED_RECORDS:
             tries = 0 if self.fill(0.1) else tries + 1
             if tries > REFILL_SECONDS / 0.1:
-                raise BadData(f"{self.topic} ends at offset {end} and nothing comes after {self.source.position(self.partition)}; check the broker")
+                after = self.source.position(self.partition)
+                raise TransportFailed(f"{self.topic} ends at offset {end} and nothing comes after {after}; check the broker")
 
     def refill(self) -> bool:
         """For the repetition of a journal: wait for more, as its records are known to be there."""
         return any(self.fill(0.1) for _ in range(int(REFILL_SECONDS / 0.1)))
 
     def _take(self, chunk: Chunk) -> None:
-        """Decode a chunk behind the rows that are there."""
+        """Decode a chunk behind the rows that are there, and judge it."""
+        at = self.count
+        self._decode_chunk(chunk)
+        if self.skipped:
+            self._leave_out(at)
+        if not self.is_market_data or self.running_maximum > self._latest:
+            self._judge_times(at)
+        self._hear_now(chunk)
+        self._check_clock(chunk)
+
+    def _decode_chunk(self, chunk: Chunk) -> None:
         values = chunk.values
         if isinstance(values, FramedValues):
             if self._schema_ids.issuperset(np.unique(values.schema_ids).tolist()) and self._decode_body(values.body, values.ends, chunk.offsets):
-                return self._check_clock(chunk)
+                return
             values = list(values)
         heads = {value[:HEADER_BYTES] for value in values}
         if heads <= self._headers:
             bodies = [value[HEADER_BYTES:] for value in values]
             if self._decode(bodies, chunk.offsets):
-                return self._check_clock(chunk)
+                return
         for value, offset in zip(values, chunk.offsets, strict=True):
-            if not self._is_framed(value, offset):
+            if not self._is_framed(value):
                 self._append_bad(value, offset, BAD_FRAMING, "the value does not begin with a zero byte and a schema id")
+            elif (found := schema_id_of(value)) not in self._schema_ids:
+                self._append_bad(value, offset, UNRESOLVED, f"schema id {found} was not resolved at the start of the runner")
             elif not self._decode([value[HEADER_BYTES:]], [offset]):
                 self._append_bad(value, offset, MALFORMED, f"{len(value) - HEADER_BYTES} bytes are no {self.codec.name}")
-        return self._check_clock(chunk)
 
-    def _is_framed(self, value: bytes, offset: int) -> bool:
-        """True if the value has the framing of an id that was resolved. Raises UnresolvedSchemaId for another."""
+    @staticmethod
+    def _is_framed(value: bytes) -> bool:
         try:
-            found = schema_id_of(value)
+            schema_id_of(value)
         except BadData:
             return False
-        if found not in self._schema_ids:
-            raise UnresolvedSchemaId(
-                f"{self.partition[0]}/{self.partition[1]} offset {offset} is of schema id {found}, this deployment resolved "
-                f"{', '.join(map(str, sorted(self._schema_ids)))} at its start; nothing was dead-lettered: start code that knows the schema"
-            )
         return True
+
+    def _leave_out(self, first: int) -> None:
+        """What operators leave out, among the rows from ``first`` on."""
+        assert self.offsets is not None
+        found = np.isin(self.offsets[first : self.count], list(self.skipped))
+        if found.any():
+            self.status[first : self.count][found] = SKIPPED
+            self._order_anew()
+
+    def unresolved(self, row: int) -> UnresolvedSchemaId:
+        """What the record in this row ends the task with."""
+        place = f"{self.topic}/{self.partition[1]}/{self.offset_at(row)}"
+        known = ", ".join(map(str, sorted(self._schema_ids)))
+        return UnresolvedSchemaId(
+            f"{place} is of schema id {schema_id_of(self.body_of(row))}, this deployment resolved {known} at its start; everything before it is "
+            f"committed, and it is no dead letter: start code that knows the schema, or 'sq skip {place} --reason TEXT' if the record is no one's"
+        )
 
     def _decode(self, bodies: list[bytes], offsets: list[int]) -> bool:
         """Append the bodies as rows; False, and nothing appended, if they are not all whole records."""
@@ -226,13 +328,18 @@ class LiveFeed(Feed):
         self.read_offset = offsets[-1] + 1
         return True
 
-    def _append(self, body: Any, count: int, first_offset: int, offsets: Array | None, skip: int = 0) -> None:
-        """As every feed; but what an operator says now is obeyed now, and does not wait for the market to reach the time of day."""
-        before, at = self.running_maximum, self.count
-        super()._append(body, count, first_offset, offsets, skip)
-        if not self.is_market_data and abs(int(self.keys[self.count - 1]) // 1_000_000 - self.timestamp_ms) < NOW_MS:
-            self.keys[at : self.count] = before
-            self.running_maximum = before
+    def _hear_now(self, chunk: Chunk) -> None:
+        """What an operator says now is obeyed now, and does not wait for the market to reach the time of day."""
+        if self.is_market_data:
+            return
+        first = self.count - len(chunk.offsets)
+        good = (first + np.flatnonzero(self.status[first : self.count] == GOOD)).tolist()
+        said = [row for row in good if abs(self._time_of(row) - self._now) < NOW_NS]
+        if good and abs(self._time_of(good[-1]) - chunk.timestamp_ms * 1_000_000) < NOW_NS:
+            said.append(good[-1])
+        if said:
+            self._said_to = max(self._said_to, self.offset_at(max(said)))
+            self._order_anew()
 
     def _check_ends(self, ends: Array) -> None:
         """Every record must end where its value did."""
@@ -256,6 +363,7 @@ class LiveFeed(Feed):
         else:
             self.rows[at] = at
             self.records.append(None)
+        self.has_unresolved = self.has_unresolved or status == UNRESOLVED
         self.offsets[at], self.keys[at], self.ends[at], self.status[at] = offset, self.running_maximum, self.body_length, status
         self.problems[offset] = detail
         self.count = at + 1
@@ -269,9 +377,10 @@ class LiveFeed(Feed):
         good = np.flatnonzero(self.status[at : self.count] == 0)
         if len(good):
             last = int(self.keys[at + good[-1]]) // 1_000_000
-            if chunk.timestamp_ms - last > HOUR_MS:
+            written = min(chunk.timestamp_ms, self._now // 1_000_000)  # its writer may be wrong about the time
+            if written - last > HOUR_MS:
                 raise RecordedUnderWallClock(
-                    f"{self.topic} offset {chunk.offsets[-1]} has an event time {(chunk.timestamp_ms - last) // 1000} s before it was written: "
+                    f"{self.topic} offset {chunk.offsets[-1]} has an event time {(written - last) // 1000} s before it was written: "
                     "recorded data under the wall clock would deny every order as stale; run the job with --clock event"
                 )
 

@@ -17,6 +17,8 @@ from streams.runtime.merge import DRY, Merger, Slice, _merge
 NEVER = 2**63 - 1
 CLOCK = -2
 """Input of a clock element."""
+AHEAD = -3
+"""Minus the number of an input: an element that says which of its records was dated ahead, and of what the host's clock said."""
 
 
 class LiveMerger(Merger):

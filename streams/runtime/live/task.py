@@ -38,17 +38,17 @@ from streams.runtime.execution import Batch
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, JournalEntry, OutputEntry
 from streams.runtime.live.arrival import Arrival
 from streams.runtime.live.care import Care
+from streams.runtime.live.clock import SteadyClock
 from streams.runtime.live.execution import LiveExecution
+from streams.runtime.live.feed import UnresolvedSchemaId
 from streams.runtime.live.flood import DeadLetterFlood
+from streams.runtime.live.pace import Pace
 from streams.runtime.live.recovery import Recovery
 from streams.runtime.live.snapshots import SnapshotWriter
 from streams.runtime.live.spec import BatchFacts, Clock, Observer, TaskSpec
 from streams.runtime.live.stored import BINDING, ENDS, LiveSnapshot, split
 from streams.runtime.live.topics import check_topics, genesis_facts
 from streams.runtime.task import JOURNAL
-
-LONGEST_WORK_SECONDS = 0.05
-SLOWEST_START = 512
 
 
 class JournalClosed(WrongUse):
@@ -87,7 +87,7 @@ class LiveTask:
         self.log = log
         self.spec = spec
         self.make = make
-        self.wall_ns = wall_ns
+        self.clock = SteadyClock(wall_ns, monotonic, spec.clock_jump_max)
         self.monotonic = monotonic
         self.on_step = on_step
         self.observer = observer or Observer()
@@ -100,8 +100,7 @@ class LiveTask:
         self.is_closed = False
         self.care = Care()
         self._arrival = Arrival(spec.bounds, monotonic)
-        self._wanted = SLOWEST_START
-        self._commit_seconds = 0.0
+        self.pace = Pace(spec.bounds)
         self._last_tick = self._last_offsets_stored = self._last_identity = monotonic()
         self._stored: dict[Partition, int] = {}
         self._waiting = ""
@@ -144,6 +143,8 @@ class LiveTask:
             self.recovery.finish()
         else:
             self._begin()
+        if self.execution.is_wall and self.execution.present:
+            self.clock.start(self.execution.present)
         self.snapshots = SnapshotWriter(self.log.plain_writer(), self.admin, self.spec)
         self.on_step("prepared")
 
@@ -171,16 +172,17 @@ class LiveTask:
         if self.is_closed:
             raise JournalClosed(f"topology {self.spec.topology} was ended; 'sq run' starts another one under another name")
         try:
+            self.execution.tell_time(self._now())
             self._arrival.take(self.execution, wait_seconds)
             self.on_step("arrived")
-            bound = self.care.bound(self.execution, self._wanted)
+            bound = self.care.bound(self.execution, self.pace.records)
             batch = self._next(bound) if self._arrival.is_due(self.execution, self.monotonic() - self._last_batch, bound) else None
             if batch is not None:
                 self.on_step("executed")
                 self._write(batch)
             self._look_after()
             return sum(item.count for item in batch.inputs) if batch is not None else 0
-        except DeadLetterFlood:
+        except (DeadLetterFlood, UnresolvedSchemaId):
             if self.execution.consumed:
                 self.drain()  # nothing was executed: the state is that of the journal's end, and repaired code can go on from here
             raise
@@ -203,7 +205,7 @@ class LiveTask:
             idle = not any(feed.waiting for feed in execution.live)
             if idle and self.monotonic() - self._last_tick < spec.bounds.tick_seconds:
                 return None
-            clock = self.wall_ns()
+            clock = self._now()
             self._last_tick = self.monotonic()
         for _ in range(2):
             self._arrival.mark_awaited(execution)
@@ -213,12 +215,20 @@ class LiveTask:
             batch = execution.next_live(min(bound, spec.bounds.records, due), clock)
             if batch is not None:
                 self._work_seconds = self.monotonic() - started
-                self._adapt(sum(item.count for item in batch.inputs))
+                self.pace.adapt(sum(item.count for item in batch.inputs), self._work_seconds)
                 return batch
             if execution.awaited is None:
                 return None
             self._arrival.wait_for(execution.awaited)
         return None
+
+    def _now(self) -> int:
+        """The time of day; what arrived says whether a wall clock that is far ahead is right."""
+        before = bool(self.clock.complaint)
+        now = self.clock.read(max(feed.timestamp_ms for feed in self.execution.live) * 1_000_000)
+        if bool(self.clock.complaint) != before:
+            self._tell(self.clock.complaint)
+        return now
 
     def _can_start(self) -> bool:
         """True once there is market data, and every instrument known now has arrived."""
@@ -238,16 +248,6 @@ class LiveTask:
         if what != self._waiting:
             self._waiting = what
             self.observer.waiting(what)
-
-    def _adapt(self, records: int) -> None:
-        """The next batch's bound, so that its work takes about as long as it should, or as long as the last commit took.
-
-        Where commits are slow (a far or a starved broker), small batches would spend nearly all the time in them; the kill switch bounds how far
-        that goes.
-        """
-        if records >= self._wanted // 2 and self._work_seconds > 0:
-            fitting = int(records * max(self.spec.bounds.work_seconds, min(self._commit_seconds, LONGEST_WORK_SECONDS)) / self._work_seconds)
-            self._wanted = max(64, min(fitting, 2 * self._wanted, self.spec.bounds.records))
 
     def _write(self, batch: Batch) -> None:
         """Steps 3 to 7."""
@@ -274,7 +274,7 @@ class LiveTask:
             snapshot = self._bound_snapshot(entry, counts)
         started = self._last_batch = self.monotonic()
         self._commit(entry, published)
-        self._commit_seconds = self.monotonic() - started
+        self.pace.commit_seconds = self.monotonic() - started
         self.counts = counts
         names = self.spec.inputs
         self.observer.committed(
@@ -285,7 +285,7 @@ class LiveTask:
                 batch.outputs,
                 {names[item.input]: self.execution.live[item.input].timestamp_ms for item in batch.inputs},
                 self._work_seconds,
-                self._commit_seconds,
+                self.pace.commit_seconds,
                 batch.clock,
             )
         )
@@ -333,8 +333,7 @@ class LiveTask:
         self.is_closed = entry.kind == CLOSE
 
     def _writer_of(self, sequence: int) -> Writer:
-        """Never the writer of the batch before: its markers may still be on their way."""
-        return self.writers[sequence % 2]
+        return self.writers[sequence % 2]  # never that of the batch before: its markers may still be on their way
 
     def _snapshot(self, snapshot: LiveSnapshot) -> None:
         """A cache of the journal, behind its record: queued, never waited for, and worth nothing until it is whole."""
@@ -346,10 +345,8 @@ class LiveTask:
 
     def positions(self) -> dict[Partition, int]:
         """Next offset to consume, by input partition: past markers and aborted records where nothing is left before them."""
-        found: dict[Partition, int] = {}
-        for feed in self.execution.live:
-            found[feed.partition] = feed.source.position(feed.partition) if not feed.waiting else feed.next_offset
-        return found
+        feeds = self.execution.live
+        return {feed.partition: feed.source.position(feed.partition) if not feed.waiting else feed.next_offset for feed in feeds}
 
     def _look_after(self) -> None:
         """What is due between batches: group offsets, the identity of topics."""
@@ -364,7 +361,7 @@ class LiveTask:
     def store_offsets(self, wait: bool = False) -> None:
         """Tell tools how far this task is, if it has moved."""
         positions = self.positions()
-        moved = {partition: offset for partition, offset in positions.items() if self._stored.get(partition) != offset}
+        moved = dict(positions.items() - self._stored.items())
         if moved:
             self.tools.commit_position(moved, wait)
             self._stored = positions
