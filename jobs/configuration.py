@@ -108,11 +108,18 @@ class Configuration(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         """The account that a shard trades."""
         return self.accounts[shard] if self.accounts else shard + 1
 
-    def identity(self, instruments: list[Any], inputs: dict[str, str], strategy_digest: str) -> dict[str, Any]:
-        """What makes this run this run: never batch size, capacities, windows, paths, code, threads or CPU."""
+    def identity(
+        self, instruments: list[Any], inputs: dict[str, str], strategy_digest: str, strategy_files: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        """What makes this run this run: never batch size, capacities, windows, paths, code, threads or CPU.
+
+        ``strategy_files``: digest of every helper and artefact of a user's strategy; one that has none has no key.
+        """
         named: dict[str, Any] = {} if self.accounts in ([], [1]) else {"accounts": self.accounts}  # without the key: account 1
         if self.leverage != 1:  # without the key: 1
             named["leverage"] = self.leverage
+        if strategy_files:
+            named["strategy_files"] = dict(sorted(strategy_files.items()))
         return named | {
             "strategy": f"{Path(self.strategy).name}@{strategy_digest}" if strategy_digest else self.strategy,
             "parameters": dict(sorted(self.parameters.items())),

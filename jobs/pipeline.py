@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import msgspec
 
 from jobs.configuration import BadConfiguration, Configuration
+from jobs.strategies import check_stage, check_strategy, strategy_sources
 from schemas.catalogue import TOPICS
 from schemas.codec import codec
 from schemas.errors import BadData, ShrivenError, WrongUse
@@ -26,16 +25,19 @@ from streams.risk import stage as risk
 from streams.routing import stage as routing
 from streams.runtime.execution import Execution
 from streams.runtime.judging import INSTRUMENTS_LIMIT, Judge
-from streams.runtime.lint import require_deterministic
 from streams.runtime.topology import Topology
 from streams.signals import sizing
 from streams.signals.catalogue import UnusableStrategyFile, load_strategy, strategy_file
+from streams.signals.loading import place_of
+from streams.signals.sources import StrategySources
 from streams.toxicity import stage as toxicity
 from streams.venue import stage as venue
 
 NAME = "pipeline"
 FEEDS = tuple(name for name, topic in TOPICS.items() if name in ("control", "ref.instruments", "md.trades", "md.depth"))
 NEVER = 2**63 - 1
+STRATEGY_RANK = 2
+"""Place of the strategy among the stages."""
 JOBS: dict[str, tuple[str, ...] | None] = {"pipeline": None, "market": ("aggregation", "toxicity")}
 """What can be deployed: a job's name, and the names of its stages (None: all)."""
 
@@ -195,15 +197,18 @@ def topology_over(
         shard: whose account is traded.
     """
     instruments = [*select(known, configuration.symbols), *more]
-    file = strategy_file(configuration.strategy)
+    sources = strategy_sources(configuration) if JOBS[name] is None else None
+    artefacts: dict[str, Any] = {}
     if JOBS[name] is None:
         check_cash(configuration, instruments)
-        if file is not None and file.is_file():
-            require_deterministic(file)
+        if sources is not None:
+            artefacts = check_strategy(sources)
     stages = stages_of(configuration, JOBS[name], shard)
+    if sources is not None:
+        check_stage(stages[STRATEGY_RANK][0], configuration.strategy, artefacts)
     try:
         account, sizes = configuration.account_of(shard), (configuration.book_window, configuration.tail_capacity)
-        return Topology(name, stages, instruments, feeds, *sizes, _salt(file, stages), session_of, account)
+        return Topology(name, stages, instruments, feeds, *sizes, _salt(sources, stages), session_of, account, artefacts)
     except fixed.BadNumber as problem:
         raise BadConfiguration(f"a setting is no number: {problem}") from problem
     except (fixed.OffPrecision, fixed.OutOfRange) as problem:
@@ -211,17 +216,18 @@ def topology_over(
     except ShrivenError:
         raise
     except Exception as problem:  # noqa: BLE001 - a user's constructor may fail in any way; ours do not
-        if file is None:
+        if sources is None:
             raise
-        where = [frame.lineno for frame in traceback.extract_tb(problem.__traceback__) if frame.filename == str(file.resolve())]
-        line = f", line {where[-1]}" if where else ""
+        where = place_of(problem, sources)
+        line = f", {f'{where[0]}, ' if where[0] != sources.main else ''}line {where[1]}" if where else ""
         raise UnusableStrategyFile(f"strategy {configuration.strategy}{line}: {type(problem).__name__}: {problem}; correct the file") from problem
 
 
-def _salt(file: Path | None, stages: Sequence[tuple[Any, Any]]) -> bytes:
+def _salt(sources: StrategySources | None, stages: Sequence[tuple[Any, Any]]) -> bytes:
     """Digest of a user's kernels, which the loops are compiled with; a strategy in plain Python is in none."""
-    is_kernel = any(hasattr(stage, "new_state") and file is not None and getattr(stage, "__file__", "") == str(file.resolve()) for stage, _ in stages)
-    return hashlib.sha256(file.read_bytes()).digest() if is_kernel and file is not None else b""
+    if sources is None or not hasattr(stages[STRATEGY_RANK][0], "new_state"):
+        return b""
+    return bytes.fromhex(sources.digest())
 
 
 def build_execution(configuration: Configuration, log: LocalLog, journal_id: int) -> Execution:

@@ -18,6 +18,7 @@ import numpy as np
 
 from jobs.configuration import Configuration, journal_id
 from jobs.pipeline import build_execution, feeds_of, read_instruments, strategy_source
+from jobs.strategies import CODE, identity_of, keep_strategy, kept_files, strategy_sources, user_digests, with_main
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.errors import CorruptLog, ShrivenError, WrongUse
@@ -100,12 +101,10 @@ def input_digests(path: Path, topics: list[str]) -> dict[str, str]:
 
 def genesis_facts(configuration: Configuration, recording: Path, log: LocalLog, feeds: list[str]) -> dict[str, Any]:
     """Facts of record 0: identity, code, and what is needed to run it again."""
-    source = strategy_source(configuration)
-    has_file = source is not None and source.is_file()  # a missing one is refused by name when the strategy is loaded
-    sources = source_digests([source] if source is not None and has_file else [])
+    strategy = strategy_sources(configuration)
+    sources = {**source_digests(), **user_digests(strategy)}
     instruments = [msgspec.to_builtins(each) for each in read_instruments(log)]
-    strategy_digest = sources[f"user/{source.name}"] if source is not None and has_file else ""
-    identity = configuration.identity(instruments, input_digests(recording, feeds), strategy_digest)
+    identity = configuration.identity(instruments, input_digests(recording, feeds), *identity_of(strategy))
     return {
         "identity": identity,
         "journal_id": journal_id(identity),
@@ -212,7 +211,7 @@ class Backtest:
     def _run(
         self, source: LocalLog, folder: LocalLog, facts: dict[str, Any], execution: Execution, finish: Callable[[LocalLog, dict[str, Any]], object]
     ) -> Run:
-        self._keep_strategy(folder)
+        keep_strategy(strategy_sources(self.configuration), folder.path)
         script = self._script()
         task = Task(
             folder,
@@ -238,15 +237,6 @@ class Backtest:
         self.on_step("reports written")
         sealed = folder.seal(MANIFEST, manifest, _reports_of(folder.path))
         return Run(self.folder, sealed, resumed_at=task.resumed_at, reports=[*map(str, folder.reports), *task.reports])
-
-    def _keep_strategy(self, folder: LocalLog) -> None:
-        """Copy a user's strategy into the run folder, so that the run can be verified when the file has moved on."""
-        source = strategy_source(self.configuration)
-        if source is not None and source.is_file():
-            kept = folder.path / "code"
-            kept.mkdir(exist_ok=True)
-            if not (kept / source.name).exists():
-                shutil.copyfile(source, kept / source.name)
 
     def _script(self) -> Iterator[JournalEntry] | None:
         if self.script_of is None:
@@ -299,8 +289,8 @@ def delete_run(folder: Path) -> None:
 
 
 def _reports_of(folder: Path) -> list[Path]:
-    """Files of a run folder besides its topics: the reports, and the copy of a user's strategy."""
-    found = (*folder.glob("report.*"), *folder.glob("*.csv"), *folder.glob("code/*.py"))
+    """Files of a run folder besides its topics: the reports, and the copies of a user's strategy."""
+    found = (*folder.glob("report.*"), *folder.glob("*.csv"), *kept_files(folder))
     return sorted(path for path in found if path.is_file())
 
 
@@ -334,11 +324,10 @@ def configuration_of(folder: Path, facts: dict[str, Any]) -> Configuration:
     configuration = msgspec.convert(facts["configuration"], Configuration)
     source = strategy_source(configuration)
     if source is not None:
-        kept = folder / "code" / source.name
+        kept = folder / CODE / source.name
         if not kept.is_file():
             raise NotARun(f"{kept} is missing: the run's strategy cannot be executed again; restore the folder from a copy")
-        suffix = configuration.strategy[configuration.strategy.rfind(".py") + 3 :]
-        configuration.strategy = f"{kept}{suffix}"
+        return with_main(configuration, kept)
     return configuration
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from jobs.configuration import journal_id
-from jobs.pipeline import feeds_of, strategy_source
+from jobs.pipeline import feeds_of
 from jobs.runs import COPIED, MANIFEST, configuration_of, execution_for, genesis_facts, open_input, open_run, topics_of
+from jobs.strategies import strategy_sources, user_digests
 from schemas.errors import CorruptLog, ShrivenError, WrongUse
 from streams.log.local import LocalLog
 from streams.log.manifest import read_manifest
@@ -53,8 +54,7 @@ def verify_run(folder: Path, recording: Path | None = None, on_progress: Callabl
 
 
 def _verify(log: LocalLog, facts: dict[str, Any], source: LocalLog, manifest: dict[str, Any], on_progress: Any) -> Verdict:
-    file = strategy_source(configuration_of(log.path, facts))
-    sources = source_digests([file] if file is not None else [])
+    sources = {**source_digests(), **user_digests(strategy_sources(configuration_of(log.path, facts)))}
     verifier = Verifier(log, lambda genesis: execution_for(log.path, genesis, source), sources, on_progress, is_finished=bool(manifest))
     verdict = verifier.verify()
     verdict.findings += _other_identity(log, facts, source, is_explained=bool(verdict.findings))
@@ -79,6 +79,10 @@ def _other_identity(log: LocalLog, facts: dict[str, Any], source: LocalLog, is_e
                 findings.append(Finding("input", f"{', '.join(topics)} of the recording is not what it was when the run was made"))
         elif key == "instruments":
             findings.append(Finding("input", "the instruments of the recording are not those the run was made with"))
+        elif key == "strategy_files":
+            before, after = then.get(key, {}), now.get(key, {})
+            names = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+            findings.append(Finding("code", f"{', '.join(names)} of the strategy kept in the run folder is not what the run was made with"))
         elif key == "strategy":
             findings.append(Finding("code", f"the strategy kept in the run folder is {now[key]}, the run was made with {then.get(key)}"))
         else:

@@ -119,9 +119,9 @@ def environment_digest() -> bytes:
 
 
 @functools.cache
-def cache_folder(path: Path, package: str) -> Path:
-    """Folder for the kernels of one source file, named by the hash of all they depend on."""
-    digest = hashlib.sha256(environment_digest())
+def cache_folder(path: Path, package: str, salt: str = "") -> Path:
+    """Folder for the kernels of one source file, named by the hash of all they depend on; ``salt``: digest of a user's files."""
+    digest = hashlib.sha256(environment_digest() + salt.encode())
     for file in source_closure(path, package):
         content = file.read_bytes()
         digest.update(len(content).to_bytes(8, "little") + content)
@@ -134,7 +134,8 @@ def kernel(function: Callable[..., Any]) -> Any:
     module = function.__module__
     spec = importlib.util.find_spec(module) if module in sys.modules and module != "__main__" else None
     package = module if spec is not None and spec.submodule_search_locations else module.rpartition(".")[0]
-    config.CACHE_DIR = str(cache_folder(path.resolve(), package))
+    salt = str(function.__globals__.get("__sources__", ""))  # a user's strategy: all its files
+    config.CACHE_DIR = str(cache_folder(path.resolve(), package, salt))
     os.makedirs(config.CACHE_DIR, exist_ok=True)
     return numba.njit(function, cache=True, fastmath=False, parallel=False, error_model="numpy")
 

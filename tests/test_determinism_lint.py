@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from streams.runtime.lint import RULES, NotDeterministic, lint_file, lint_source, require_deterministic
+from streams.runtime.lint import RULES, NotDeterministic, lint_file, lint_source
+from streams.runtime.strategy_lint import require_allowed
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = ("aggregation", "toxicity", "signals", "risk", "routing", "venue", "portfolio", "reporting", "numeric")
 # Tools that stand beside a stage and are never part of one: they read files or import modules before a run begins.
-TOOLS = {"streams/signals/catalogue.py"}
+TOOLS = {f"streams/signals/{name}.py" for name in ("catalogue", "sources", "artefacts", "loading")}
 
 PLANTED = [
     ("clock", "import time\n\ndef on_quote(state, quote, out):\n    return time.time()"),
@@ -61,6 +62,8 @@ PLANTED = [
     ("fast-math", "from numba import prange"),
     ("dynamic", "eval('1')"),
     ("dynamic", "import importlib"),
+    ("environment", "if __name__ == '__main__':\n    pass\nelse:\n    import os"),
+    ("set-iteration", "x = ','.join({'a', 'b'})"),
     ("global-state", "n = 0\ndef f():\n    global n\n    n += 1"),
 ]
 
@@ -85,7 +88,8 @@ def test_a_planted_violation_is_caught_by_its_rule(rule: str, source: str) -> No
 
 
 def test_every_rule_has_a_planted_violation() -> None:
-    assert set(RULES) == {rule for rule, _ in PLANTED} | {"reason"}
+    of_strategies = {"import", "name", "attribute", "program"}  # tests/runtime/test_strategy_lint.py
+    assert set(RULES) == {rule for rule, _ in PLANTED} | of_strategies | {"reason"}
 
 
 @pytest.mark.parametrize("source", CLEAN)
@@ -119,7 +123,7 @@ def test_a_users_file_with_a_violation_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text("import random\n\nx = id(random)\n")
     with pytest.raises(NotDeterministic, match=r"mine\.py:1: random[\s\S]*mine\.py:3: identity"):
-        require_deterministic(path)
+        require_allowed({"mine": path})
 
 
 @pytest.mark.parametrize("stage", STAGES)

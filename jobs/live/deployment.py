@@ -15,6 +15,7 @@ from jobs.live.claims import TOPIC as TOPOLOGIES
 from jobs.live.claims import Report, claim, unreported
 from jobs.live.looking import begun_id, first_entry
 from jobs.pipeline import FEEDS, JOBS, strategy_source, topology_over
+from jobs.strategies import files_of, identity_of, journaled_files, strategy_sources, user_digests, with_main, write_files
 from jobs.runs import versions
 from schemas.catalogue import TOPICS
 from schemas.records import Instrument
@@ -105,12 +106,10 @@ def published(outputs: Sequence[str], choice: str, job: str) -> list[str]:
 
 def facts_of(deployment: Deployment) -> dict[str, Any]:
     """What the genesis record holds besides topics: identity, code, and what is needed to execute it again."""
-    source = strategy_source(deployment.configuration)
-    files = {source.name: source.read_text()} if source is not None and source.is_file() else {}
-    sources = source_digests([source] if source is not None and files else [])
-    digest = sources[f"user/{source.name}"] if source is not None and files else ""
+    strategy = strategy_sources(deployment.configuration)
+    sources = {**source_digests(), **user_digests(strategy)}
     identity = {
-        **deployment.configuration.identity([], {}, digest),
+        **deployment.configuration.identity([], {}, *identity_of(strategy)),
         "job": deployment.job,
         "clock": deployment.clock,
         "publish": sorted(deployment.publish),
@@ -129,7 +128,7 @@ def facts_of(deployment: Deployment) -> dict[str, Any]:
         "version": VERSION,
         "versions": versions(),
         "configuration": msgspec.to_builtins(deployment.configuration),
-        "files": files,
+        **journaled_files(strategy),
         "ids": {**{runtime_name(deployment.topology, topic): found for topic, found in deployment.schema_ids.items()}, **deployment.claim_ids},
     }
 
@@ -184,16 +183,15 @@ def maker(deployment: Deployment, witness: Callable[[Sequence[Run]], None] | Non
     return make
 
 
-def with_strategy_file(deployment: Deployment, folder: Path, files: dict[str, str]) -> Deployment:
+def with_strategy_file(deployment: Deployment, folder: Path, facts: dict[str, Any]) -> Deployment:
     """The deployment with a user's strategy taken from its genesis record, written into ``folder``."""
     configuration = deployment.configuration
     source = strategy_source(configuration)
+    files = files_of(facts)
     if source is None or source.name not in files:
         return deployment
-    kept = folder / source.name
-    kept.write_text(files[source.name])
-    suffix = configuration.strategy[configuration.strategy.rfind(".py") + 3 :]
-    return msgspec.structs.replace(deployment, configuration=msgspec.structs.replace(configuration, strategy=f"{kept}{suffix}"))
+    write_files(files, folder)
+    return msgspec.structs.replace(deployment, configuration=with_main(configuration, folder / source.name))
 
 
 def prepared(deployment: Deployment, report: Report = unreported) -> Deployment:

@@ -44,7 +44,7 @@ def end_topology(cluster: Cluster, topology: str) -> Iterator[str]:
             continue
         facts = first.facts
         with tempfile.TemporaryDirectory() as folder:
-            deployment = with_strategy_file(deployment_of(facts, cluster), Path(folder), facts.get("files", {}))
+            deployment = with_strategy_file(deployment_of(facts, cluster), Path(folder), facts)
             spec = task_spec(facts, cluster.environment)
             spec = msgspec.structs.replace(spec, schema_ids={**spec.schema_ids, JOURNAL: ids[names[0]], SNAPSHOTS: ids[names[1]]})
             task = LiveTask(log, spec, maker(deployment))

@@ -12,7 +12,7 @@ import msgspec
 from jobs.configuration import Configuration
 from jobs.live.accounts import accounts_of
 from jobs.live.deployment import Deployment, maker, with_strategy_file
-from jobs.pipeline import strategy_source
+from jobs.strategies import strategy_sources, user_digests
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.folder import FolderLog
@@ -71,11 +71,10 @@ def _verify(log: Log, journal: Partition, cluster: Cluster, spec: SpecOf, on_pro
     with tempfile.TemporaryDirectory() as folder:
 
         def deployed(facts: dict[str, Any]) -> Deployment:
-            return with_strategy_file(deployment_of(facts, cluster), Path(folder), facts.get("files", {}))
+            return with_strategy_file(deployment_of(facts, cluster), Path(folder), facts)
 
         def sources(facts: dict[str, Any]) -> dict[str, str]:
-            file = strategy_source(deployed(facts).configuration)
-            return source_digests([file] if file is not None else [])
+            return {**source_digests(), **user_digests(strategy_sources(deployed(facts).configuration))}
 
         def make(facts: dict[str, Any]) -> Make:
             made: Make = maker(deployed(facts))

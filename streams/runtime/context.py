@@ -1,10 +1,19 @@
-"""What a ledger may know and do besides its record: the clock, the account traded, emitting, and the next built id."""
+"""What a ledger may know and do besides its record: the clock, the account traded, declared files, emitting, and the next built id."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
+from schemas.errors import WrongUse
 from streams.numeric.identity import EARLY_ORDINAL, order_id
+
+
+class UndeclaredArtefact(WrongUse):
+    """A strategy asked for a file that it does not declare."""
+
+    code = "undeclared_artefact"
 
 
 class StageContext:
@@ -16,11 +25,14 @@ class StageContext:
     made of the same input.
     """
 
-    __slots__ = ("account", "clock", "emit", "first", "journal_id", "last_sequence", "ordinal", "pending", "sequence", "shard")
+    __slots__ = ("account", "artefacts", "clock", "emit", "first", "journal_id", "last_sequence", "ordinal", "pending", "sequence", "shard")
 
-    def __init__(self, journal_id: int, shard: int = 0, first: int = 0, account: int = 1) -> None:
+    def __init__(
+        self, journal_id: int, shard: int = 0, first: int = 0, account: int = 1, artefacts: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
         self.clock = 0
         self.account = account
+        self.artefacts = artefacts
         self.sequence = 0
         self.pending: list[Any] = []
         self.emit = self.pending.append
@@ -29,6 +41,17 @@ class StageContext:
         self.last_sequence = -1
         self.first = first
         self.ordinal = first
+
+    def artefact(self, name: str) -> Any:
+        """The value of a file that the strategy declares in ARTEFACTS; it cannot be changed.
+
+        Raises:
+            UndeclaredArtefact: there is none of that name.
+        """
+        if name not in self.artefacts:
+            has = ", ".join(self.artefacts) or "none"
+            raise UndeclaredArtefact(f"the strategy declares no artefact {name!r}, it has: {has}; name its file in ARTEFACTS")
+        return self.artefacts[name]
 
     def order_id(self) -> str:
         """The next id."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from schemas.catalogue import topic as topic_of
 from streams.runtime.context import StageContext
 from streams.runtime.loop import EVENT, handler_name
 
@@ -42,6 +43,8 @@ class EarlyLedgers:
         self.is_running = False
         self.made: dict[int, list[Any]] = {}
         self.numbers = numbers
+        written = {topic_of(topic).record for ledger in ledgers for topic in ledger.OUTPUTS}
+        self._own = {kind: number for kind, number in numbers.items() if kind.__name__ in written}
         self.handlers: dict[int, tuple[Handler, ...]] = {}
         for number, topic in enumerate(topics):
             readers = tuple(getattr(ledger, handler_name(topic)) for ledger in ledgers if topic in ledger.INPUTS)
@@ -123,8 +126,8 @@ class EarlyLedgers:
         return np.insert(left, np.searchsorted(kept, places), new)
 
     def _numbers_of(self, emitted: list[Any], clocks: Array, sequences: Array) -> list[int]:
-        """Number of each record; one of a topic that no stage here writes is a fault at its place."""
-        numbers, context = self.numbers, self.context
+        """Number of each record; one of a topic that is not theirs to write is a fault at its place."""
+        numbers, context = self._own, self.context
         try:
             return [numbers[record.__class__] for record in emitted]
         except KeyError:

@@ -72,7 +72,7 @@ class Engine:
 
     def __init__(self, topology: Topology, journal_id: int, shard: int = 0) -> None:
         self.topology = topology
-        self.context = StageContext(journal_id, shard, account=topology.account)
+        self.context = StageContext(journal_id, shard, 0, topology.account, topology.artefacts)
         self.consumed = 0
         self.present = 0
         self.ended = False
@@ -90,7 +90,7 @@ class Engine:
         by_ledgers = [topic for topic in topology.outputs if self.ahead is None or topic not in self.ahead.rows]
         self._emitted = Emitted(topology.outputs, by_ledgers)
         self._lists = self._emitted.lists
-        self.early = self._make_early(StageContext(journal_id, shard, EARLY_ORDINAL, topology.account))
+        self.early = self._make_early(StageContext(journal_id, shard, EARLY_ORDINAL, topology.account, topology.artefacts))
         self._riding: Riding | None = None
         if topology.express is not None and self.stepped is not None:
             self._riding = Riding(topology.express, self.stepped, self.early, self._emitted, self._names)

@@ -31,7 +31,7 @@ def failure(problem: BaseException, place: str, clock: int) -> StageFailed:
         code = trace.tb_frame.f_code
         where = f"{code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}"
         if trace.tb_next is None and code.co_name in ("drain", "_numbers_of"):
-            what = f"a stage emitted {trace.tb_frame.f_locals['record']!r:.200}, which no stage of this topology may write"
+            what = f"a stage emitted {trace.tb_frame.f_locals['record']!r:.200}, which is not its to write"
         trace = trace.tb_next
     if isinstance(problem, AttributeError) and "State' object has no attribute" in what:
         what += "; declare it in the State of the stage"

@@ -4,15 +4,15 @@
 
     total = hash(name)  # lint: allow hash: constant text, never published
 
-The rules are about names, so a determined author can evade them; the replay, which compares digests, is the proof. The lint is the early,
-friendly message.
+These rules name what is refused. For our own stages they are enough; of a strategy, which others write, everything that is not allowed by name is
+refused besides (``strategy_lint.py``). The lint is the early, friendly message; the replay, which compares digests, is the proof.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,7 +42,7 @@ RULES = {
     "clock": "a stage knows time only as state.clock (kernel) or context.clock",
     "random": "use a counter-based generator seeded from the record's sequence, kept in state",
     "environment": "take it as a setting, it is part of the run's identity",
-    "input-output": "stages read and write records only; hand data in as settings or on a topic",
+    "input-output": "stages read and write records only; hand data in as settings, on a topic, or as a file named in ARTEFACTS",
     "threads": "a stage runs on one thread; work that waits goes behind a timer",
     "hash": "hash() changes with PYTHONHASHSEED; use the value itself or hashlib over its bytes",
     "identity": "id() is a memory address; number the objects yourself",
@@ -51,7 +51,11 @@ RULES = {
     "unstable-math": "this function's last bits differ between machines; use + - * / sqrt or streams.numeric",
     "fast-math": "fast-math and parallel loops reorder sums; use schemas.kernel.kernel",
     "dynamic": "code made at run time cannot be checked; write it out",
-    "global-state": "module variables are not in the snapshot; keep it in State",
+    "global-state": "what a module, a class or a default keeps is in no snapshot; declare it in State, or make it a constant (a tuple)",
+    "import": "a strategy imports the modules of its own folder and those that docs/strategies.md lists, for they are deterministic",
+    "name": "a strategy uses the builtins that docs/strategies.md lists",
+    "attribute": "no record, no part of the contract and no class of the strategy has it; declare it in State, or write the computation out",
+    "program": "a strategy changes and hands around nothing but its own state: no module, class, function, record or context",
     "reason": "an allowed exception needs a reason: '# lint: allow RULE: why'",
 }
 
@@ -94,31 +98,35 @@ def lint_files(paths: Iterable[Path]) -> list[Finding]:
     return [finding for path in paths for finding in lint_file(path)]
 
 
-def require_deterministic(path: Path) -> None:
-    """Raise NotDeterministic, naming every finding, if the file breaks a rule."""
-    findings = lint_file(path)
-    if findings:
-        raise NotDeterministic("\n".join(str(finding) for finding in findings))
-
-
-def lint_source(source: str, path: str) -> list[Finding]:
-    """Findings of source text; ``path`` is what they name."""
+def lint_source(source: str, path: str, exceptions: Sequence[str] = tuple(RULES)) -> list[Finding]:
+    """Findings of source text; ``path`` is what they name, ``exceptions`` the rules that a line may be excepted from with a reason."""
     try:
         tree = ast.parse(source)
     except SyntaxError as error:
         return [Finding(path, error.lineno or 0, "syntax", str(error.msg))]
     reader = _Reader()
     reader.visit(tree)
+    return reported(reader.found, source, path, exceptions)
+
+
+def reported(found: Iterable[tuple[int, str, str]], source: str, path: str, exceptions: Sequence[str]) -> list[Finding]:
+    """Findings of (line, rule, what), without those that their line excepts with a reason."""
     lines = source.splitlines()
     findings = []
-    for line, rule, what in sorted(dict.fromkeys(reader.found)):
-        allowed = ALLOW.search(lines[line - 1]) if line <= len(lines) else None
-        if allowed and allowed.group(1) == rule and allowed.group(2):
+    for line, rule, what in sorted(dict.fromkeys(found)):
+        allowed = ALLOW.search(lines[line - 1]) if 0 < line <= len(lines) else None
+        is_excepted = allowed is not None and allowed.group(1) == rule and rule in exceptions
+        if is_excepted and allowed is not None and allowed.group(2):
             continue
-        if allowed and allowed.group(1) == rule:
+        if is_excepted:
             rule, what = "reason", f"allow {rule} without a reason"
         findings.append(Finding(path, line, rule, f"{what}; {RULES[rule]}"))
     return findings
+
+
+def rule_of_module(name: str) -> str | None:
+    """The rule that an import of the module breaks, None if of no rule here."""
+    return next((rule for module, rule in MODULES.items() if name == module or name.startswith(module + ".")), None)
 
 
 class _Reader(ast.NodeVisitor):
@@ -146,10 +154,9 @@ class _Reader(ast.NodeVisitor):
                 self.add(node, "fast-math", f"numba.{alias.name}")
 
     def _module(self, node: ast.AST, name: str) -> None:
-        for module, rule in MODULES.items():
-            if name == module or name.startswith(module + "."):
-                self.add(node, rule, f"import of {name}")
-                return
+        rule = rule_of_module(name)
+        if rule is not None:
+            self.add(node, rule, f"import of {name}")
 
     def visit_Global(self, node: ast.Global) -> None:
         self.add(node, "global-state", f"global {', '.join(node.names)}")
@@ -157,6 +164,8 @@ class _Reader(ast.NodeVisitor):
     def visit_If(self, node: ast.If) -> None:
         if ast.unparse(node.test) != "__name__ == '__main__'":  # a command of the module, no part of the stage
             self.generic_visit(node)
+        for each in node.orelse if ast.unparse(node.test) == "__name__ == '__main__'" else ():
+            self.visit(each)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         self._scope(node)
@@ -246,6 +255,8 @@ class _Reader(ast.NodeVisitor):
                 self.add(node, "unstable-math", f"{base}.{name}")
             if base in NUMPY and name in REDUCTIONS:
                 self.add(node, "float-reduction", f"{base}.{name}")
+            for argument in node.args if name in ("join", "extend", "fromkeys", "array", "deque") else ():
+                self._iterates(node, argument)
             if name == "pop" and self._is_set(called.value):
                 self.add(node, "set-iteration", f"{base}.pop() of a set")
         self.generic_visit(node)

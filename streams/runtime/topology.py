@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -44,6 +45,7 @@ class Topology:
         salt: digest of user code.
         express: gives, for a topology, what does the common case of its order side without the ledgers (``streams/express``), or None.
         account: what ledgers are told is traded here.
+        artefacts: files that the strategy declares, by name.
     """
 
     def __init__(
@@ -57,9 +59,11 @@ class Topology:
         salt: bytes = b"",
         express: Callable[[Any], Any] | None = None,
         account: int = 1,
+        artefacts: Mapping[str, Any] | None = None,
     ) -> None:
         self.name = name
         self.account = account
+        self.artefacts = MappingProxyType(dict(artefacts or {}))
         self.feeds = list(feeds)
         self.instruments = list(instruments)
         self.salt = salt

@@ -2,26 +2,23 @@
 
 A strategy is a stage: a module with kernels, or a subclass of ``streams.signals.strategy.Strategy``. A user's own is one file:
 ``my_file.py:MyStrategy`` names a class, ``my_file.py`` a kernel module (it has NAME, INPUTS, new_state and ``on_...`` functions) or the one
-strategy class in it. The file is imported under a name made from its content, so the same file is the same module everywhere.
+strategy class in it. The helpers beside the file that it imports, and the artefacts that it declares, belong to it (``sources.py``).
 """
 
 from __future__ import annotations
 
 import difflib
-import hashlib
 import importlib
-import importlib.util
 import inspect
-import sys
-import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import msgspec
 
 from schemas.errors import WrongUse
+from streams.signals.loading import UnusableStrategyFile, import_strategy
+from streams.signals.sources import StrategySources, sources_of
 from streams.signals.strategy import NoSettings, Strategy
 
 # name -> (module, class; None for a kernel module)
@@ -52,12 +49,6 @@ class BadParameter(WrongUse):
     code = "bad_parameter"
 
 
-class UnusableStrategyFile(WrongUse):
-    """A user's strategy file cannot be imported."""
-
-    code = "unusable_strategy_file"
-
-
 def load_strategy(name: str, parameters: Mapping[str, str]) -> tuple[Any, Any]:
     """(stage, settings) of a strategy: the stage is a kernel module or a ``Strategy`` class, settings an instance of its ``Settings``.
 
@@ -71,6 +62,14 @@ def strategy_file(name: str) -> Path | None:
     """The user's file a strategy name points to, None for a built-in one."""
     file, _, _ = name.rpartition(":") if not name.endswith(".py") else (name, "", "")
     return Path(file) if file.endswith(".py") else None
+
+
+def read_sources(file: Path) -> StrategySources:
+    """The files of a user's strategy. Raises UnknownStrategy, UnusableArtefact."""
+    try:
+        return sources_of(file)
+    except OSError as error:
+        raise UnknownStrategy(f"strategy file {error.filename or file} cannot be read: {error.strerror}; give the path of a Python file") from error
 
 
 def find_strategy(name: str) -> Any:
@@ -108,7 +107,7 @@ def read_settings(name: str, settings: type[Any], parameters: Mapping[str, str])
 
 def _of_file(path: Path, attribute: str) -> Any:
     """The class ``attribute`` of a user's file, or its kernel module or only strategy class when no class is named."""
-    module = _import_file(path)
+    module = import_strategy(read_sources(path))
     classes = {
         key: value
         for key, value in vars(module).items()
@@ -133,34 +132,7 @@ def _of_file(path: Path, attribute: str) -> Any:
     raise UnknownStrategy(f"{path} holds no strategy: neither a class derived from Strategy nor a kernel module (it lacks {', '.join(missing)})")
 
 
-def _import_file(path: Path) -> ModuleType:
-    """Import a user's file under a name made from its content."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UnknownStrategy(f"strategy file {path} cannot be read: {error.strerror}; give the path of a Python file") from error
-    name = f"strategy_{''.join(letter if letter.isalnum() else '_' for letter in path.stem)}_{hashlib.sha256(content).hexdigest()[:12]}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path.resolve())
-    if spec is None or spec.loader is None:
-        raise UnusableStrategyFile(f"strategy file {path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except WrongUse:
-        del sys.modules[name]
-        raise
-    except Exception as error:  # noqa: BLE001 - a user's file may fail in any way; the reader needs its line, not our frames
-        del sys.modules[name]
-        raise UnusableStrategyFile(f"strategy file {path}{_line_of(error, path)}: {type(error).__name__}: {error}; correct the file") from error
-    return module
-
-
-def _line_of(error: Exception, path: Path) -> str:
-    """', line N' where the error points into the file."""
-    if isinstance(error, SyntaxError):
-        return f", line {error.lineno}"
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path.resolve())]
-    return f", line {lines[-1]}" if lines else ""
+__all__ = [
+    "STRATEGIES", "BadParameter", "UnknownParameter", "UnknownStrategy", "UnusableStrategyFile", "find_strategy", "load_strategy", "read_settings",
+    "read_sources", "strategy_file",
+]  # fmt: skip

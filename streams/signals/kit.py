@@ -16,7 +16,9 @@ from typing import Any, NamedTuple
 from schemas.catalogue import TOPICS
 from schemas.records import Bar, Instrument
 from schemas.vocabulary import InstrumentKind
-from streams.signals.catalogue import find_strategy, read_settings
+from streams.signals.artefacts import read_artefacts
+from streams.signals.catalogue import find_strategy, read_settings, read_sources, strategy_file
+from streams.signals.sources import UnusableArtefact
 from streams.signals.strategy import NO_TIMER, NoSettings, Strategy, UndeclaredState, undeclared
 
 KIT_TIMERS_MAX = 1_000_000  # timers one record may set off: more is a timer that does not move on
@@ -34,9 +36,10 @@ class TestContext:
 
     __test__ = False  # not a test case
 
-    def __init__(self) -> None:
+    def __init__(self, artefacts: Mapping[str, Any] | None = None) -> None:
         self.clock = 0
         self.account = 1
+        self.artefacts = artefacts or {}
         self.at = 0
         self.emitted: list[Emitted] = []
         self.ids = 0
@@ -44,6 +47,12 @@ class TestContext:
     def emit(self, record: Any) -> None:
         """Keep the record."""
         self.emitted.append(Emitted(self.at, record))
+
+    def artefact(self, name: str) -> Any:
+        """The value of a declared file. Raises UnusableArtefact."""
+        if name not in self.artefacts:
+            raise UnusableArtefact(f"the strategy declares no artefact {name!r}; name its file in ARTEFACTS, and give the kit the strategy's file")
+        return self.artefacts[name]
 
     def order_id(self) -> str:
         """Ids in order, of the right length."""
@@ -68,12 +77,15 @@ def trace(
     stage = find_strategy(strategy) if isinstance(strategy, str) else strategy
     settings = read_settings(stage.NAME, getattr(stage, "Settings", NoSettings), parameters or {})
     table = list(instruments) if instruments is not None else made_up_instruments(records)
-    return drive(stage, settings, records, table)
+    file = strategy_file(strategy) if isinstance(strategy, str) else None
+    return drive(stage, settings, records, table, read_artefacts(read_sources(file)) if file is not None else {})
 
 
-def drive(stage: Any, settings: Any, records: Sequence[Any], instruments: Sequence[Instrument]) -> list[Emitted]:
+def drive(
+    stage: Any, settings: Any, records: Sequence[Any], instruments: Sequence[Instrument], artefacts: Mapping[str, Any] | None = None
+) -> list[Emitted]:
     """What a stage of either kind publishes over the records; ``trace`` for a stage that is already found."""
-    context = TestContext()
+    context = TestContext(artefacts)
     driver = driver_of(stage, instruments, settings, context)
     for at, record in enumerate(records):
         clock = max(context.clock, time_of(record))

@@ -21,13 +21,14 @@ The rules, each a typed error:
 3. It knows time as ``context.clock`` only. ``state.timer`` is the next deadline; ``on_timer`` must move it on (``NO_TIMER``: none).
 4. It acts by ``self.signal``, ``self.order`` and ``self.cancel``, or by ``context.emit(record)``. Orders carry ``context.account``, the account of
    the shard it runs in; a strategy that names another one (``ACCOUNT``, or in a record of its own) is denied with FOREIGN_ACCOUNT.
+5. It reads no file. What it needs is named in ``ARTEFACTS = {"weights": "weights.npy"}`` and comes as ``context.artefact("weights")``.
 
 ``template.py`` is a file to copy; ``kit.py`` runs a strategy over a list of records; ``catalogue.py`` finds it by name or file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 import msgspec
@@ -80,6 +81,8 @@ class Context(Protocol):
 
     def order_id(self) -> str: ...
 
+    def artefact(self, name: str) -> Any: ...
+
 
 class StrategyState(msgspec.Struct):
     """Base of a strategy's declared state: plain data only (numbers, text, lists, dicts, structs of these)."""
@@ -116,6 +119,7 @@ class Strategy(metaclass=_Contract):
     STATE_VERSION: ClassVar[int] = 1
     ACCOUNT: ClassVar[int | None] = None  # None: whichever account is traded where it runs
     STRATEGY: ClassVar[int] = 1
+    ARTEFACTS: ClassVar[Mapping[str, str]] = {}  # name -> file of the strategy's folder, read by context.artefact(name)
 
     Settings: ClassVar[type[Any]] = NoSettings
     State: ClassVar[type[Any]] = StrategyState

@@ -66,7 +66,7 @@ def test_a_strategy_that_looks_ahead_is_found() -> None:
 
     original = kit.drive
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kit, "drive", lambda stage, settings, part, table: whole_history(part))
+        patch.setattr(kit, "drive", lambda stage, settings, part, table, artefacts: whole_history(part))
         assert kit.look_ahead(Seer, records) != []
 
 
