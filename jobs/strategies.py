@@ -64,7 +64,7 @@ def check_stage(stage: Any, name: str, artefacts: dict[str, Any]) -> None:
     if foreign:
         raise BadConfiguration(f"strategy {name} has {', '.join(foreign)} in OUTPUTS; a strategy publishes {' and '.join(MAY_PUBLISH)}")
     if artefacts and not (isinstance(stage, type) and issubclass(stage, Strategy)):
-        raise BadConfiguration(f"strategy {name} is compiled and declares ARTEFACTS; only strategies in plain Python read them: write a Strategy class")
+        raise BadConfiguration(f"strategy {name} is compiled and declares ARTEFACTS; only a Strategy class in plain Python reads them")
 
 
 def keep_strategy(sources: StrategySources | None, folder: Path) -> None:

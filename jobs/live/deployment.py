@@ -15,8 +15,8 @@ from jobs.live.claims import TOPIC as TOPOLOGIES
 from jobs.live.claims import Report, claim, unreported
 from jobs.live.looking import begun_id, first_entry
 from jobs.pipeline import FEEDS, JOBS, strategy_source, topology_over
-from jobs.strategies import files_of, identity_of, journaled_files, strategy_sources, user_digests, with_main, write_files
 from jobs.runs import versions
+from jobs.strategies import files_of, identity_of, journaled_files, strategy_sources, user_digests, with_main, write_files
 from schemas.catalogue import TOPICS
 from schemas.records import Instrument
 from schemas.registry import Registry, RegistryUnreachable, check_ids

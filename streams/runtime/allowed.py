@@ -11,13 +11,9 @@ import functools
 from pathlib import Path
 
 from schemas import records
+from streams.runtime.words import words
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def words(text: str) -> frozenset[str]:
-    """The words of a text."""
-    return frozenset(text.split())
 
 
 # module -> names that may be taken from it
@@ -38,7 +34,7 @@ MODULES: dict[str, frozenset[str]] = {
     ),
     "bisect": words("bisect bisect_left bisect_right insort insort_left insort_right"),
     "heapq": words("heapify heappop heappush heappushpop heapreplace merge nlargest nsmallest"),
-    "itertools": words("accumulate batched chain compress count cycle dropwhile groupby islice pairwise product repeat starmap takewhile zip_longest"),
+    "itertools": words("accumulate chain compress count cycle dropwhile groupby islice pairwise product repeat starmap takewhile zip_longest"),
     "functools": words("reduce"),
     "operator": words("add sub mul floordiv mod neg lt le eq ne gt ge"),
     "fractions": words("Fraction"),
@@ -126,17 +122,26 @@ FIELDS = frozenset(name for kind in vars(records).values() for name in getattr(k
 
 # attribute -> the rule that says what to use instead
 REFUSED: dict[str, str] = {
-    **dict.fromkeys("mean std var sum dot prod cumsum cumprod trace nansum average einsum matmul inner vdot reduce accumulate".split(), "float-reduction"),
-    **dict.fromkeys("exp log log2 log10 pow tanh sin cos".split(), "unstable-math"),
+    **dict.fromkeys(words(
+        "mean std var sum dot prod cumsum cumprod trace nansum average einsum matmul inner vdot "
+        "reduce accumulate"
+    ), "float-reduction"),
+    **dict.fromkeys(["exp", "log", "log2", "log10", "pow", "tanh", "sin", "cos"], "unstable-math"),
     **dict.fromkeys(
-        "open read readline readlines write writelines tofile fromfile memmap load loads loadtxt genfromtxt save savez savetxt dump dumps "
-        "read_text read_bytes write_text write_bytes read_avro read_csv read_parquet DataSource ctypeslib ctypes lib environ system".split(),
+        words(
+        "open read readline readlines write writelines tofile fromfile memmap load loads loadtxt "
+        "genfromtxt save savez savetxt dump dumps read_text read_bytes write_text write_bytes "
+        "read_avro read_csv read_parquet DataSource ctypeslib ctypes lib environ system"
+    ),
         "input-output",
     ),
     **dict.fromkeys(("format", "format_map"), "dynamic"),
     **dict.fromkeys(
-        "gi_frame gi_code gi_yieldfrom cr_frame cr_code cr_await ag_frame ag_code f_back f_builtins f_code f_globals f_locals f_trace tb_frame "
-        "tb_next func_globals func_code co_consts co_code mro with_traceback add_note py_func overloads".split(),
+        words(
+        "gi_frame gi_code gi_yieldfrom cr_frame cr_code cr_await ag_frame ag_code f_back f_builtins "
+        "f_code f_globals f_locals f_trace tb_frame tb_next func_globals func_code co_consts "
+        "co_code mro with_traceback add_note py_func overloads"
+    ),
         "program",
     ),
     "random": "random",

@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from streams.runtime.words import words
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 NESTED = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
 
@@ -115,9 +117,13 @@ def kind_of_value(node: ast.expr | None) -> str:
     return MADE
 
 
-CONSTANT_CALLS = frozenset(
-    "int float str bool bytes frozenset range len abs round min max sum np.dtype numpy.dtype np.int64 np.uint64 np.float64 np.int32 np.uint8 Decimal "
-    "decimal.Decimal Fraction fractions.Fraction msgspec.Meta Meta TypeVar auto enum.auto math.sqrt math.isqrt sqrt isqrt".split()
+CONSTANT_CALLS = (
+    words(
+        "int float str bool bytes frozenset range len abs round min max sum np.dtype numpy.dtype "
+        "np.int64 np.uint64 np.float64 np.int32 np.uint8 Decimal decimal.Decimal Fraction "
+        "fractions.Fraction msgspec.Meta Meta TypeVar auto enum.auto math.sqrt math.isqrt sqrt "
+        "isqrt"
+    )
 )
 
 

@@ -377,13 +377,22 @@ def check_identity(before: dict[str, Any], now: dict[str, Any]) -> None:
     old, new = before.get("identity", {}), now.get("identity", {})
     differing = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
     if differing:
-        named = ", ".join(f"{key} was {_short(old.get(key))}, now {_short(new.get(key))}" for key in differing)
+        named = ", ".join(_changed(key, old.get(key), new.get(key)) for key in differing)
         raise OtherIdentity(f"the folder holds another run: {named}; choose another --out, or --fresh to start over")
     if before.get("code") != now.get("code"):
         old_files, new_files = before.get("sources", {}), now.get("sources", {})
         names = sorted(name for name in old_files.keys() | new_files.keys() if old_files.get(name) != new_files.get(name))
         named = ", ".join(names[:5]) or "unknown files"
         raise OtherIdentity(f"the run was made by other code ({named} differ); use that code, or --fresh to start over")
+
+
+def _changed(key: str, old: Any, new: Any) -> str:
+    """What of the identity differs; of the strategy's files, which."""
+    if key == "strategy_files":
+        before, after = old or {}, new or {}
+        names = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+        return f"strategy_files: {', '.join(names[:5])} differ"
+    return f"{key} was {_short(old)}, now {_short(new)}"
 
 
 def _short(value: Any) -> str:

@@ -199,7 +199,8 @@ HONEST = [
     "name = f'{mark.instrument}:{state.seen:06d}'\nstate.seen = len(name)",
     "try:\n    state.seen = 1 // mark.bid_price\nexcept ZeroDivisionError:\n    state.seen = 0",
     "match state.seen:\n    case 1 | 2:\n        self.signal(context, 1, 1)\n    case _:\n        pass",
-    "state.means.sort(key=abs)\nlegs = sorted(state.legs.items(), key=lambda each: each[1].size)\nstate.seen = legs[0][0] if isinstance(mark, (Leg, int)) else 0",
+    "state.means.sort(key=abs)\nstate.seen = isinstance(mark, (Leg, int))",
+    "legs = sorted(state.legs.items(), key=lambda each: each[1].size)\nstate.seen = legs[0][0]",
     "weights = context.artefact('weights')\nstate.seen = int(weights[0])",
 ]
 TOPS = [
