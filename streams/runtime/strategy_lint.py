@@ -117,7 +117,7 @@ class _Reader(UseReader):
 
     # -- functions and classes
 
-    def visitFunctionFactsDef(self, node: ast.FunctionDef) -> None:
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         self._function(node, node.body)
 
     def visit_Lambda(self, node: ast.Lambda) -> None:

@@ -34,6 +34,7 @@ from schemas.codec import codec
 from schemas.errors import BadData, CorruptLog, ShrivenError, WrongUse
 from streams.log.digest import TopicDigest, digest_so_far
 from streams.log.local import LocalLog
+from streams.runtime.code import changed_sources
 from streams.runtime.comparison import compare
 from streams.runtime.execution import Batch, Execution, Output, Prepared
 from streams.runtime.failures import StageFailed
@@ -380,19 +381,13 @@ def check_identity(before: dict[str, Any], now: dict[str, Any]) -> None:
         named = ", ".join(_changed(key, old.get(key), new.get(key)) for key in differing)
         raise OtherIdentity(f"the folder holds another run: {named}; choose another --out, or --fresh to start over")
     if before.get("code") != now.get("code"):
-        old_files, new_files = before.get("sources", {}), now.get("sources", {})
-        names = sorted(name for name in old_files.keys() | new_files.keys() if old_files.get(name) != new_files.get(name))
-        named = ", ".join(names[:5]) or "unknown files"
+        named = ", ".join(changed_sources(before.get("sources", {}), now.get("sources", {}))[:5]) or "unknown files"
         raise OtherIdentity(f"the run was made by other code ({named} differ); use that code, or --fresh to start over")
 
 
 def _changed(key: str, old: Any, new: Any) -> str:
-    """What of the identity differs; of the strategy's files, which."""
-    if key == "strategy_files":
-        before, after = old or {}, new or {}
-        names = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
-        return f"strategy_files: {', '.join(names[:5])} differ"
-    return f"{key} was {_short(old)}, now {_short(new)}"
+    names = changed_sources(old or {}, new or {})[:5] if key == "strategy_files" else []
+    return f"{', '.join(names)} of {key} differ" if names else f"{key} was {_short(old)}, now {_short(new)}"
 
 
 def _short(value: Any) -> str:

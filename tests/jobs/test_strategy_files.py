@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scenario import records_in
+
+from tests.scenario import records_in
 
 STRATEGY = """\
 import sizes

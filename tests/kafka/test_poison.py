@@ -26,7 +26,7 @@ from tests.scenario import INSTRUMENT, make_market, write_recording
 pytestmark = pytest.mark.broker
 UPDATES = 500
 MORTAL = """\
-from signals_of_death import die
+from signals_of_death import die  # lint: allow import: the planted fault
 from streams.signals.strategy import Strategy, StrategyState
 
 class Mortal(Strategy):
@@ -87,9 +87,10 @@ def test_a_record_that_kills_is_named_and_quarantined_and_its_skip_passes_it(
     sq(edge, tmp_path, "topics", "apply", "--shards", "2")
     recording, place, event_time, others = _recording(tmp_path / "recording")
     (tmp_path / "mortal.py").write_text(MORTAL.format(instrument=1, event_time=event_time))
-    (tmp_path / "signals_of_death.py").write_text(DEATHS[death])
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library" / "signals_of_death.py").write_text(DEATHS[death])
     job = ("pipeline", "--clock", "event", "--strategy", f"{tmp_path / 'mortal.py'}:Mortal", "--linger", "0s")
-    path = f"{tmp_path}:{ROOT}"
+    path = f"{tmp_path / 'library'}:{ROOT}"
     member = run(*job, PYTHONPATH=path)
     member.wait("running", 2)
     fed = json.loads(sq(edge, tmp_path, "feed", str(recording), "--speed", "max", "--json").stdout)["records"]

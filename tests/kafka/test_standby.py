@@ -25,7 +25,7 @@ from tests.scenario import make_recording
 
 pytestmark = pytest.mark.broker
 FLIPPED = """\
-from flipping import AFTER
+from flipping import AFTER  # lint: allow import: the planted fault
 from streams.signals.strategy import Strategy, StrategyState
 
 class Flipped(Strategy):
