@@ -6,7 +6,7 @@ Every package derives its own from these four. ``exit_code`` is what the ``sq`` 
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 
 class ShrivenError(Exception):
@@ -63,3 +63,20 @@ class CapacityExceeded(ShrivenError):
 
     def __reduce__(self) -> tuple[type[CapacityExceeded], tuple[str, int, str]]:
         return type(self), (self.setting, self.limit, self.text)
+
+
+class AmountTooLarge(BadData):
+    """A booked amount has more than the 38 digits of a decimal field. The text names the instrument and the record."""
+
+    code = "amount_too_large"
+
+
+class AmountFault(NamedTuple):
+    """What a stage's fault of that kind means, beside the names of settings among its FAULTS: ``text`` has ``{value}`` and ``{limit}`` in it."""
+
+    text: str
+
+    def error(self, instrument: str, value: int, limit: int) -> AmountTooLarge:
+        """The error of one fault."""
+        text = f"{instrument}: {self.text.format(value=value, limit=limit)}"
+        return AmountTooLarge(f"{text}; correct the precisions in the instrument table, or leave the record out")

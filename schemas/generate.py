@@ -28,6 +28,7 @@ FLAGS = (
     ("FIRST_OF_SNAPSHOT", 4096, "first chunk of a book snapshot: clears the book"),
     ("LAST_OF_SNAPSHOT", 8192, "last chunk of a book snapshot: completes it"),
     ("FUTURES_CHAIN", 16384, "updates chain by previous id, the rule of futures feeds"),
+    ("OVERFLOW", 32768, "a sum beyond int64, whose wide field holds it"),
 )
 
 PYTHON_TYPES = {
@@ -67,13 +68,20 @@ def python_type(field: Field) -> str:
     return PYTHON_TYPES[field.kind] + (" | None" if field.nullable else "")
 
 
+def added_fields(shape: Shape) -> set[str]:
+    """Wide fields at a record's end: they came later, and code that makes the record without them still does."""
+    return {field.name for field in shape.fields if field.nullable and field.name.endswith("_wide")}
+
+
 def struct(shape: Shape) -> list[str]:
     """Lines of one struct class."""
     lines = ["", "", f"class {shape.name}(msgspec.Struct, frozen=True, array_like=True, gc=False):"]
     lines += [f'    """{shape.doc}"""', ""]
+    added = added_fields(shape)
     for field in shape.fields:
         note = f"{field.enum}" if field.kind == "enum" else "(price, quantity)" if is_levels(field) else field.unit
-        lines.append(f"    {field.name}: {python_type(field)}  # {note}")
+        default = " = None" if field.name in added else ""
+        lines.append(f"    {field.name}: {python_type(field)}{default}  # {note}")
     return lines
 
 

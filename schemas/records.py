@@ -28,6 +28,8 @@ class Bar(msgspec.Struct, frozen=True, array_like=True, gc=False):
     taker_buy_volume: int  # 10^-quantity_precision of the instrument
     taker_buy_quote_volume: int  # 10^-(price_precision + quantity_precision) of the instrument
     flags: int  # bit set
+    volume_wide: int | None = None  # 10^-quantity_precision of the instrument
+    taker_buy_volume_wide: int | None = None  # 10^-quantity_precision of the instrument
 
 
 class BookTicker(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -246,6 +248,9 @@ class MarketFeatures(msgspec.Struct, frozen=True, array_like=True, gc=False):
     trade_count: int  # trades
     method: int  # SignMethod
     flags: int  # bit set
+    order_flow_imbalance_wide: int | None = None  # 10^-quantity_precision of the instrument
+    buy_volume_wide: int | None = None  # 10^-quantity_precision of the instrument
+    sell_volume_wide: int | None = None  # 10^-quantity_precision of the instrument
 
 
 class OrderEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -445,6 +450,7 @@ class Toxicity(msgspec.Struct, frozen=True, array_like=True, gc=False):
     regime: int  # ToxicityRegime
     reason: int  # NullReason
     flags: int  # bit set
+    order_flow_imbalance_wide: int | None = None  # 10^-quantity_precision of the instrument
 
 
 class Trade(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -279,3 +279,4 @@ class Flag(enum.IntFlag):
     FIRST_OF_SNAPSHOT = 4096  # first chunk of a book snapshot: clears the book
     LAST_OF_SNAPSHOT = 8192  # last chunk of a book snapshot: completes it
     FUTURES_CHAIN = 16384  # updates chain by previous id, the rule of futures feeds
+    OVERFLOW = 32768  # a sum beyond int64, whose wide field holds it

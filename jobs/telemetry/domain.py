@@ -139,7 +139,8 @@ class DomainMetrics:
 
     def _bars(self, records: list[Any]) -> None:
         for record, symbol in self._named(records):
-            self._of("bar_volume", symbol.symbol).set(record.volume / 10**symbol.quantity_precision)
+            volume = record.volume if record.volume_wide is None else record.volume_wide
+            self._of("bar_volume", symbol.symbol).set(volume / 10**symbol.quantity_precision)
 
     def _features(self, records: list[Any]) -> None:
         for record, symbol in self._named(records):

@@ -41,12 +41,16 @@ DTYPE = np.dtype(
         ("taker_buy_quote_volume_high", "i8"),
         ("taker_buy_quote_volume_low", "u8"),
         ("flags", "i4"),
+        ("volume_wide_high", "i8"),
+        ("volume_wide_low", "u8"),
+        ("taker_buy_volume_wide_high", "i8"),
+        ("taker_buy_volume_wide_low", "u8"),
     ],
     align=True,
 )
 
-MAX_BYTES = 159  # of one body, and the slack a writer needs
-PACKED_BYTES = 147  # of one msgpack array
+MAX_BYTES = 195  # of one body, and the slack a writer needs
+PACKED_BYTES = 165  # of one msgpack array
 
 # kind, nullable, offset in a row, number of symbols
 FIELDS = np.array(
@@ -67,6 +71,8 @@ FIELDS = np.array(
         [1, 0, DTYPE.fields["taker_buy_volume"][1], 0],  # taker_buy_volume: long
         [6, 0, DTYPE.fields["taker_buy_quote_volume_high"][1], 0],  # taker_buy_quote_volume: decimal
         [0, 0, DTYPE.fields["flags"][1], 0],  # flags: int
+        [6, 1, DTYPE.fields["volume_wide_high"][1], 0],  # volume_wide: decimal
+        [6, 1, DTYPE.fields["taker_buy_volume_wide_high"][1], 0],  # taker_buy_volume_wide: decimal
     ],
     np.int64,
 )
@@ -106,6 +112,16 @@ def encode(rows, first, count, body, position):
             return first - index - 1
         at = write_decimal(at, row.taker_buy_quote_volume_high, row.taker_buy_quote_volume_low)
         at = write_long(at, row.flags)
+        if row.volume_wide_high == NULL:
+            at = write_byte(at, 0)
+        else:
+            at = write_byte(at, 2)
+            at = write_decimal(at, row.volume_wide_high, row.volume_wide_low)
+        if row.taker_buy_volume_wide_high == NULL:
+            at = write_byte(at, 0)
+        else:
+            at = write_byte(at, 2)
+            at = write_decimal(at, row.taker_buy_volume_wide_high, row.taker_buy_volume_wide_low)
     return at - base
 
 
@@ -138,6 +154,18 @@ def decode(body, position, end, rows, first, count, ends):
         row.taker_buy_volume, at = read_long(at, stop)
         row.taker_buy_quote_volume_high, row.taker_buy_quote_volume_low, at = read_decimal(at, stop)
         row.flags, at = read_int(at, stop)
+        present, at = read_enum(at, stop, 2)
+        if present:
+            row.volume_wide_high, row.volume_wide_low, at = read_decimal(at, stop)
+        else:
+            row.volume_wide_high = NULL
+            row.volume_wide_low = 0
+        present, at = read_enum(at, stop, 2)
+        if present:
+            row.taker_buy_volume_wide_high, row.taker_buy_volume_wide_low, at = read_decimal(at, stop)
+        else:
+            row.taker_buy_volume_wide_high = NULL
+            row.taker_buy_volume_wide_low = 0
         if at > stop:
             return first - index - 1
         ends[index] = at - base

@@ -11,11 +11,14 @@ from schemas.kernel import unlocked_kernel
 from schemas.memory import address_of
 from schemas.wire import (
     NO_ROOM,
+    NULL,
+    read_decimal,
     read_double,
     read_enum,
     read_int,
     read_long,
     write_byte,
+    write_decimal,
     write_double,
     write_long,
 )
@@ -40,12 +43,18 @@ DTYPE = np.dtype(
         ("trade_count", "i4"),
         ("method", "u1"),
         ("flags", "i4"),
+        ("order_flow_imbalance_wide_high", "i8"),
+        ("order_flow_imbalance_wide_low", "u8"),
+        ("buy_volume_wide_high", "i8"),
+        ("buy_volume_wide_low", "u8"),
+        ("sell_volume_wide_high", "i8"),
+        ("sell_volume_wide_low", "u8"),
     ],
     align=True,
 )
 
-MAX_BYTES = 154  # of one body, and the slack a writer needs
-PACKED_BYTES = 165  # of one msgpack array
+MAX_BYTES = 208  # of one body, and the slack a writer needs
+PACKED_BYTES = 192  # of one msgpack array
 
 # kind, nullable, offset in a row, number of symbols
 FIELDS = np.array(
@@ -68,6 +77,9 @@ FIELDS = np.array(
         [0, 0, DTYPE.fields["trade_count"][1], 0],  # trade_count: int
         [4, 0, DTYPE.fields["method"][1], 4],  # method: enum
         [0, 0, DTYPE.fields["flags"][1], 0],  # flags: int
+        [6, 1, DTYPE.fields["order_flow_imbalance_wide_high"][1], 0],  # order_flow_imbalance_wide: decimal
+        [6, 1, DTYPE.fields["buy_volume_wide_high"][1], 0],  # buy_volume_wide: decimal
+        [6, 1, DTYPE.fields["sell_volume_wide_high"][1], 0],  # sell_volume_wide: decimal
     ],
     np.int64,
 )
@@ -129,6 +141,21 @@ def encode(rows, first, count, body, position):
             return first - index - 1
         at = write_byte(at, 2 * row.method)
         at = write_long(at, row.flags)
+        if row.order_flow_imbalance_wide_high == NULL:
+            at = write_byte(at, 0)
+        else:
+            at = write_byte(at, 2)
+            at = write_decimal(at, row.order_flow_imbalance_wide_high, row.order_flow_imbalance_wide_low)
+        if row.buy_volume_wide_high == NULL:
+            at = write_byte(at, 0)
+        else:
+            at = write_byte(at, 2)
+            at = write_decimal(at, row.buy_volume_wide_high, row.buy_volume_wide_low)
+        if row.sell_volume_wide_high == NULL:
+            at = write_byte(at, 0)
+        else:
+            at = write_byte(at, 2)
+            at = write_decimal(at, row.sell_volume_wide_high, row.sell_volume_wide_low)
     return at - base
 
 
@@ -199,6 +226,24 @@ def decode(body, position, end, rows, first, count, ends):
         row.trade_count, at = read_int(at, stop)
         row.method, at = read_enum(at, stop, 4)
         row.flags, at = read_int(at, stop)
+        present, at = read_enum(at, stop, 2)
+        if present:
+            row.order_flow_imbalance_wide_high, row.order_flow_imbalance_wide_low, at = read_decimal(at, stop)
+        else:
+            row.order_flow_imbalance_wide_high = NULL
+            row.order_flow_imbalance_wide_low = 0
+        present, at = read_enum(at, stop, 2)
+        if present:
+            row.buy_volume_wide_high, row.buy_volume_wide_low, at = read_decimal(at, stop)
+        else:
+            row.buy_volume_wide_high = NULL
+            row.buy_volume_wide_low = 0
+        present, at = read_enum(at, stop, 2)
+        if present:
+            row.sell_volume_wide_high, row.sell_volume_wide_low, at = read_decimal(at, stop)
+        else:
+            row.sell_volume_wide_high = NULL
+            row.sell_volume_wide_low = 0
         if at > stop:
             return first - index - 1
         ends[index] = at - base

@@ -11,11 +11,14 @@ from schemas.kernel import unlocked_kernel
 from schemas.memory import address_of
 from schemas.wire import (
     NO_ROOM,
+    NULL,
+    read_decimal,
     read_double,
     read_enum,
     read_int,
     read_long,
     write_byte,
+    write_decimal,
     write_double,
     write_long,
 )
@@ -39,12 +42,14 @@ DTYPE = np.dtype(
         ("regime", "u1"),
         ("reason", "u1"),
         ("flags", "i4"),
+        ("order_flow_imbalance_wide_high", "i8"),
+        ("order_flow_imbalance_wide_low", "u8"),
     ],
     align=True,
 )
 
-MAX_BYTES = 131  # of one body, and the slack a writer needs
-PACKED_BYTES = 156  # of one msgpack array
+MAX_BYTES = 149  # of one body, and the slack a writer needs
+PACKED_BYTES = 165  # of one msgpack array
 
 # kind, nullable, offset in a row, number of symbols
 FIELDS = np.array(
@@ -66,6 +71,7 @@ FIELDS = np.array(
         [4, 0, DTYPE.fields["regime"][1], 4],  # regime: enum
         [4, 0, DTYPE.fields["reason"][1], 7],  # reason: enum
         [0, 0, DTYPE.fields["flags"][1], 0],  # flags: int
+        [6, 1, DTYPE.fields["order_flow_imbalance_wide_high"][1], 0],  # order_flow_imbalance_wide: decimal
     ],
     np.int64,
 )
@@ -118,6 +124,11 @@ def encode(rows, first, count, body, position):
             return first - index - 1
         at = write_byte(at, 2 * row.reason)
         at = write_long(at, row.flags)
+        if row.order_flow_imbalance_wide_high == NULL:
+            at = write_byte(at, 0)
+        else:
+            at = write_byte(at, 2)
+            at = write_decimal(at, row.order_flow_imbalance_wide_high, row.order_flow_imbalance_wide_low)
     return at - base
 
 
@@ -169,6 +180,12 @@ def decode(body, position, end, rows, first, count, ends):
         row.regime, at = read_enum(at, stop, 4)
         row.reason, at = read_enum(at, stop, 7)
         row.flags, at = read_int(at, stop)
+        present, at = read_enum(at, stop, 2)
+        if present:
+            row.order_flow_imbalance_wide_high, row.order_flow_imbalance_wide_low, at = read_decimal(at, stop)
+        else:
+            row.order_flow_imbalance_wide_high = NULL
+            row.order_flow_imbalance_wide_low = 0
         if at > stop:
             return first - index - 1
         ends[index] = at - base

@@ -9,7 +9,9 @@ The rules (design section 5; AGG-1, AGG-3, AGG-5):
    (version 1, LATE); and where the bar is no longer kept, the trade alone is published as version 0, LATE and PARTIAL: a fragment that
    replaces nothing, so that volumes still add up.
 5. With ``fill_empty`` an interval without trades gives a flat SYNTHETIC bar at the close known at that moment.
-6. A trade ahead of the clock (possible on a wall clock only) closes the bar before it early; rule 4 takes what still arrives for it.
+6. Volumes are exact: two limbs, ``volume_wide`` and ``taker_buy_volume_wide``. Where one leaves int64 the old field stays at 2^63 - 1 and
+   the bar is flagged OVERFLOW. A quote volume beyond 38 digits is a fault that names the instrument, the bar and the trade.
+7. A trade ahead of the clock (possible on a wall clock only) closes the bar before it early; rule 4 takes what still arrives for it.
 """
 
 from __future__ import annotations
@@ -17,8 +19,9 @@ from __future__ import annotations
 from typing import Any
 
 from schemas.vocabulary import BarKind, Flag, Side
-from streams.aggregation.state import AMENDED_BARS, FRAGMENTS, LATE_TRADES, NEVER
+from streams.aggregation.state import AMENDED_BARS, FRAGMENTS, LATE_TRADES, NEVER, QUOTE_VOLUME_FAULT
 from streams.numeric import wide
+from streams.numeric.bounds import COUNT_MAX, add_count, saturated
 from streams.numeric.borrowing import borrowing_kernel
 
 BUY = int(Side.BUY)
@@ -27,16 +30,17 @@ LATE = int(Flag.LATE)
 AMENDED = int(Flag.AMENDED)
 PARTIAL = int(Flag.PARTIAL)
 SYNTHETIC = int(Flag.SYNTHETIC)
+OVERFLOW = int(Flag.OVERFLOW)
 # Flags of a trade that say something about every bar that holds it.
 CARRIED = int(Flag.LATE | Flag.AMENDED | Flag.ESTIMATED_TIME | Flag.OUT_OF_HOURS | Flag.SYNTHETIC | Flag.SIMULATED | Flag.OFF_TICK)
 BARS_A_CALL = 8
 
 
 @borrowing_kernel
-def add_trade(bar: Any, trade: Any) -> None:
+def add_trade(state: Any, bar: Any, trade: Any) -> None:
     """Add a trade to the bar of its interval."""
     price, quantity, time, identity = trade.price, trade.quantity, trade.event_time, trade.trade_id
-    if bar.volume == 0:
+    if bar.prints == 0:
         bar.open = bar.high = bar.low = bar.close = price
         bar.first_time = bar.last_time = time
         bar.first_id = bar.last_id = identity
@@ -47,16 +51,34 @@ def add_trade(bar: Any, trade: Any) -> None:
             bar.close, bar.last_time, bar.last_id = price, time, identity
         elif time < bar.first_time or (time == bar.first_time and identity < bar.first_id):
             bar.open, bar.first_time, bar.first_id = price, time, identity
-    bar.volume += quantity
-    bar.trade_count += trade.trade_count
+    bar.prints += 1
+    bar.trade_count = add_count(bar.trade_count, trade.trade_count)
     bar.flags |= trade.flags & CARRIED
+    quantity_high, quantity_low = wide.widen(quantity)
+    bar.volume_high, bar.volume_low = wide.add(bar.volume_high, bar.volume_low, quantity_high, quantity_low)
     high, low = wide.mul(price, quantity)
     bar.quote_volume_high, bar.quote_volume_low = wide.add(bar.quote_volume_high, bar.quote_volume_low, high, low)
+    fits = wide.fits_decimal(bar.quote_volume_high, bar.quote_volume_low)
     if trade.aggressor_side == BUY:
-        bar.taker_buy_volume += quantity
+        bar.taker_buy_volume_high, bar.taker_buy_volume_low = wide.add(
+            bar.taker_buy_volume_high, bar.taker_buy_volume_low, quantity_high, quantity_low
+        )
         bar.taker_buy_quote_volume_high, bar.taker_buy_quote_volume_low = wide.add(
             bar.taker_buy_quote_volume_high, bar.taker_buy_quote_volume_low, high, low
         )
+        fits &= wide.fits_decimal(bar.taker_buy_quote_volume_high, bar.taker_buy_quote_volume_low)
+    if not fits:
+        refuse_amount(state, bar, trade)
+
+
+@borrowing_kernel
+def refuse_amount(state: Any, bar: Any, trade: Any) -> None:
+    """The bar's quote volume has more than 38 digits with this trade: the run ends here."""
+    if state.fault[0] == 0:
+        state.fault[0] = QUOTE_VOLUME_FAULT
+        state.fault[1] = bar.instrument
+        state.fault[2] = bar.open_time
+        state.fault[3] = trade.trade_id
 
 
 @borrowing_kernel
@@ -66,9 +88,9 @@ def start_bar(bar: Any, open_time: Any, version: Any, flags: Any) -> None:
     bar.close_time = open_time + bar.interval
     bar.version = version
     bar.flags = flags
-    bar.volume = bar.trade_count = bar.taker_buy_volume = 0
-    bar.quote_volume_high = bar.taker_buy_quote_volume_high = 0
-    bar.quote_volume_low = bar.taker_buy_quote_volume_low = 0
+    bar.prints = bar.trade_count = 0
+    bar.volume_high = bar.taker_buy_volume_high = bar.quote_volume_high = bar.taker_buy_quote_volume_high = 0
+    bar.volume_low = bar.taker_buy_volume_low = bar.quote_volume_low = bar.taker_buy_quote_volume_low = 0
     bar.first_time = bar.first_id = bar.last_time = bar.last_id = 0
 
 
@@ -94,14 +116,20 @@ def emit_bar(bar: Any, out: Any) -> None:
     row.high = bar.high
     row.low = bar.low
     row.close = bar.close
-    row.volume = bar.volume
+    row.volume = saturated(bar.volume_high, bar.volume_low)
     row.quote_volume_high = bar.quote_volume_high
     row.quote_volume_low = bar.quote_volume_low
     row.trade_count = bar.trade_count
-    row.taker_buy_volume = bar.taker_buy_volume
+    row.taker_buy_volume = saturated(bar.taker_buy_volume_high, bar.taker_buy_volume_low)
     row.taker_buy_quote_volume_high = bar.taker_buy_quote_volume_high
     row.taker_buy_quote_volume_low = bar.taker_buy_quote_volume_low
     row.flags = bar.flags
+    if not wide.fits_int64(bar.volume_high, bar.volume_low) or bar.trade_count == COUNT_MAX:
+        row.flags |= OVERFLOW
+    row.volume_wide_high = bar.volume_high
+    row.volume_wide_low = bar.volume_low
+    row.taker_buy_volume_wide_high = bar.taker_buy_volume_high
+    row.taker_buy_volume_wide_low = bar.taker_buy_volume_low
     count[0] += 1
 
 
@@ -127,7 +155,7 @@ def keep_bar(state: Any, at: Any, bar: Any) -> Any:
 def close_bar(state: Any, at: Any, out: Any) -> None:
     """Publish and keep the open bar of series ``at``; with ``fill_empty`` the next interval opens empty."""
     bar, series = state.bars[at], state.series[at]
-    if bar.volume == 0:
+    if bar.prints == 0:
         flatten_bar(bar, bar.close)
     emit_bar(bar, out)
     keep_bar(state, at, bar)
@@ -159,11 +187,11 @@ def add_late_trade(state: Any, at: Any, open_time: Any, first_time: Any, trade: 
     for i in range(series.kept - 1, -1, -1):
         bar = kept[i]
         if bar.open_time == open_time:
-            if bar.volume == 0:
+            if bar.prints == 0:
                 bar.flags &= ~SYNTHETIC
             bar.flags |= AMENDED
             bar.version += 1
-            add_trade(bar, trade)
+            add_trade(state, bar, trade)
             emit_bar(bar, out)
             state.counters[AMENDED_BARS] += 1
             return
@@ -175,7 +203,7 @@ def add_late_trade(state: Any, at: Any, open_time: Any, first_time: Any, trade: 
         saved.instrument = newest.instrument
         saved.interval = newest.interval
         start_bar(saved, open_time, 0, LATE | PARTIAL)
-        add_trade(saved, trade)
+        add_trade(state, saved, trade)
         emit_bar(saved, out)
         return
     place = keep_bar(state, at, state.bars[at])
@@ -185,7 +213,7 @@ def add_late_trade(state: Any, at: Any, open_time: Any, first_time: Any, trade: 
     bar = kept[place]
     bar.instrument = state.bars[at].instrument
     start_bar(bar, open_time, 1, LATE | (PARTIAL if open_time < first_time else 0))
-    add_trade(bar, trade)
+    add_trade(state, bar, trade)
     emit_bar(bar, out)
 
 
@@ -204,7 +232,7 @@ def add_trade_elsewhere(state: Any, at: Any, first_time: Any, trade: Any, out: A
         if bar.open_time != NEVER and bar.open_time < open_time:
             series.gap_next, series.gap_until, series.gap_price = bar.open_time, open_time, bar.close
     start_bar(bar, open_time, 1, PARTIAL if open_time < first_time else 0)
-    add_trade(bar, trade)
+    add_trade(state, bar, trade)
     state.timer[0] = min(state.timer[0], close_time)
     if series.gap_next < series.gap_until:
         state.timer[0] = state.clock[0]
@@ -218,7 +246,7 @@ def bars_on_trade(state: Any, slot: Any, trade: Any, first_time: Any, out: Any) 
     for at in range(slot * lengths, (slot + 1) * lengths):
         bar = state.bars[at]
         if bar.open_time <= time and time < bar.close_time:
-            add_trade(bar, trade)
+            add_trade(state, bar, trade)
         else:
             add_trade_elsewhere(state, at, first_time, trade, out)
 
@@ -250,7 +278,7 @@ def bars_on_end(state: Any, out: Any) -> Any:
         bar = state.bars[at]
         if bar.open_time == NEVER:
             continue
-        if bar.volume > 0:
+        if bar.prints > 0:
             if published == BARS_A_CALL:
                 return False
             bar.flags |= PARTIAL

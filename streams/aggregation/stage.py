@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from schemas.errors import AmountFault
 from streams.aggregation.bars import BARS_A_CALL, bars_on_end, bars_on_timer, bars_on_trade
 from streams.aggregation.marks import MARKS_A_CALL, emit_due_marks, want_mark
 from streams.aggregation.quotes import quote_on_depth_update
-from streams.aggregation.state import COUNTERS, MAX_INTERVALS, NEVER, REFUSED_TRADES, Settings, State, new_state
+from streams.aggregation.state import COUNTERS, MAX_INTERVALS, NEVER, QUOTE_VOLUME_FAULT, REFUSED_TRADES, Settings, State, new_state
 from streams.numeric import book
 from streams.numeric.borrowing import borrowing_kernel
 
@@ -15,9 +16,9 @@ NAME = "aggregation"
 INPUTS = ("md.trades", "md.depth")
 OUTPUTS = ("md.quotes", "md.bars", "md.marks")
 VIEWS = ("book",)
-STATE_VERSION = 1
+STATE_VERSION = 2
 RESERVE = {"md.quotes": 1, "md.bars": max(BARS_A_CALL, MAX_INTERVALS), "md.marks": MARKS_A_CALL}
-FAULTS: dict[int, str] = {}
+FAULTS = {QUOTE_VOLUME_FAULT: AmountFault("the quote volume of the bar that opens at {value} ns passes 38 digits with trade {limit}")}
 
 __all__ = ["COUNTERS", "FAULTS", "INPUTS", "NAME", "OUTPUTS", "RESERVE", "STATE_VERSION", "VIEWS", "Settings", "State", "new_state"]
 

@@ -48,16 +48,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError(f"mark_interval: from {SECOND // 1000} ns (1 ms) to {DAY} ns (a day), not {self.mark_interval}")
 
 
-# One bar in the making or kept for amendment. Only 8-byte fields, so that no padding can reach the snapshot; quote volumes are two limbs.
+# One bar in the making or kept for amendment. Only 8-byte fields, so that no padding can reach the snapshot; volumes are two limbs.
+# ``prints`` counts the trades in it: a bar is empty where that is 0, whatever its volume.
 BAR = np.dtype(
     [
         (name, np.int64)
         for name in (
-            "instrument", "interval", "origin", "open_time", "close_time", "version", "open", "high", "low", "close", "volume", "trade_count",
-            "taker_buy_volume", "flags", "first_time", "first_id", "last_time", "last_id", "quote_volume_high", "taker_buy_quote_volume_high",
+            "instrument", "interval", "origin", "open_time", "close_time", "version", "open", "high", "low", "close", "prints", "trade_count",
+            "flags", "first_time", "first_id", "last_time", "last_id",
+            "volume_high", "taker_buy_volume_high", "quote_volume_high", "taker_buy_quote_volume_high",
         )
     ]
-    + [("quote_volume_low", np.uint64), ("taker_buy_quote_volume_low", np.uint64)]
+    + [(name, np.uint64) for name in ("volume_low", "taker_buy_volume_low", "quote_volume_low", "taker_buy_quote_volume_low")]
 )  # fmt: skip
 
 # What a series of bars knows besides its open bar: up to where it is closed, how many bars it keeps, and a stretch still to be filled.
@@ -77,13 +79,16 @@ TOP = np.dtype(
 COUNTERS = ("late_trades", "amended_bars", "fragments", "refused_trades")
 LATE_TRADES, AMENDED_BARS, FRAGMENTS, REFUSED_TRADES = range(4)
 
+QUOTE_VOLUME_FAULT = 1
+"""A bar's quote volume passed 38 digits: fault, instrument, the bar's open time, the trade's id."""
+
 
 class State(NamedTuple):
     """All the stage remembers; the series of slot s are numbers s * lengths to (s + 1) * lengths - 1, one per interval."""
 
     clock: Any  # int64[1], set by the runtime before each call
     timer: Any  # int64[1], the next deadline
-    fault: Any  # int64[4], unused: nothing here has a capacity that data can reach
+    fault: Any  # int64[4], see QUOTE_VOLUME_FAULT
     lengths: Any  # int64[1], intervals a slot
     fill_empty: Any  # int64[1]
     mark_interval: Any  # int64[1]

@@ -84,9 +84,16 @@ class TopicDigest:
 
 def digest_so_far(reader: TopicReader, codec: Any) -> TopicDigest:
     """A :class:`TopicDigest` over what the topic holds, to be continued or finished. ``codec`` is the record's."""
-    digest = TopicDigest(codec.fingerprint, 0 if reader.has_holes else reader.start_offset)  # with holes: which records, not where they lay
+    first_offset = 0 if reader.has_holes else reader.start_offset  # with holes: which records, not where they lay
+    digest = TopicDigest(codec.fingerprint, first_offset)
     for block in reader.blocks():
-        digest.update(block.body, block.count, partial(codec.record_ends, block.body, block.count))
+        stored = block.stored
+        if stored is None:
+            digest.update(block.body, block.count, partial(codec.record_ends, block.body, block.count))
+            continue
+        if digest.count == 0:  # written by an earlier version, and digested with its schema
+            digest = TopicDigest(stored.fingerprint, first_offset)
+        digest.update(stored.body, block.count, stored.ends)
     return digest
 
 

@@ -15,6 +15,7 @@ from schemas.errors import WrongUse
 from schemas.shapes import shapes
 from streams.log.errors import CorruptBlock
 from streams.log.index import DamagedEntry
+from streams.log.older import Stored
 from streams.log.runs import Offsets
 from streams.log.segment import Bytes, Segment, segments_of
 
@@ -31,6 +32,7 @@ class Block:
         segment: path of its file.
         position: byte position of the block in that file.
         offsets: of every record, int64; None where they follow one another from ``first_offset``.
+        stored: what lies in the file where an earlier version wrote it, whose checksum it is then; None where ``body`` does.
     """
 
     first_offset: int
@@ -40,6 +42,7 @@ class Block:
     segment: str
     position: int
     offsets: Offsets | None = None
+    stored: Stored | None = None
 
     @property
     def end_offset(self) -> int:
@@ -137,7 +140,10 @@ class TopicReader:
                     if entry.first_offset >= end:  # the rest of the range is a hole
                         return
                     offsets = segment.offsets(entry)
-                    yield Block(entry.first_offset, entry.records, body, entry.checksum, str(segment.path), entry.position, offsets)
+                    stored = None
+                    if segment.older is not None:
+                        body, stored = segment.older.read(body, entry.records)
+                    yield Block(entry.first_offset, entry.records, body, entry.checksum, str(segment.path), entry.position, offsets, stored)
                     expected = entry.end_offset
                     block_number += 1
                 self.index_reads += segment.index.reads

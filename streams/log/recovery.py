@@ -74,6 +74,8 @@ def recover(folder: Path, topic: str) -> tuple[list[TornTail], CorruptBlock | Wr
         except WrongSchema as error:
             return reports, error
         with segment:
+            if segment.older is not None:
+                return reports, WrongSchema(f"{path} was written by an earlier version of {topic}; write to a new folder")
             try:
                 return [*reports, *_cut(segment)], None
             except CorruptBlock as error:

@@ -14,6 +14,7 @@ from streams.log import container
 from streams.log.errors import CorruptBlock, WrongSchema
 from streams.log.files import read_at, unreadable
 from streams.log.index import ENTRY_BYTES, HOLES_ENTRY_BYTES, DamagedEntry, Entry, Index, unpack
+from streams.log.older import OlderSchema, older_schema
 from streams.log.runs import RUN_BYTES, RUNS_SUFFIX, Offsets, offsets_of, runs_from
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
@@ -75,7 +76,7 @@ class Segment:
     Raises:
         CorruptBlock: the header is not what this topic and offset must have.
         EOFError: the file ends inside the header (a segment torn at its creation).
-        WrongSchema: written with another schema.
+        WrongSchema: written with another schema that this version cannot read.
         LogReadFailed: the operating system refuses to open it.
     """
 
@@ -86,6 +87,7 @@ class Segment:
         self.first_offset = int(path.stem)
         self._descriptor = _open(path)
         self._index_descriptor = self._runs_descriptor = -1
+        self.older: OlderSchema | None = None
         try:
             self.size = os.fstat(self._descriptor).st_size
             self._check_header()
@@ -175,8 +177,15 @@ class Segment:
             except Exception as error:  # noqa: BLE001  (fastavro raises many kinds on damaged schemas)
                 raise CorruptBlock(str(self.path), 0, self.first_offset, "the schema in the header does not parse") from error
             if not same:
-                text = f"{self.path} was written with another schema than this code has for {self.topic}"
-                raise WrongSchema(f"{text}; import or run it again with this version")
+                self.older = self._readable(text)
+
+    def _readable(self, text: str) -> OlderSchema:
+        """The reader of an earlier version's schema."""
+        older = older_schema(self.topic, text)
+        if older.problems:
+            text = f"{self.path} was written with another schema than this code has for {self.topic} ({older.problems[0]})"
+            raise WrongSchema(f"{text}; import or run it again with this version")
+        return older
 
     def _decode_header(self, buffer: bytes) -> tuple[dict[str, bytes], bytes, int]:
         try:
@@ -279,7 +288,7 @@ class Segment:
         return body
 
     def body(self, number: int) -> tuple[Entry, Bytes]:
-        """A block's entry and body, checked against each other: header, sync marker, checksum.
+        """A block's entry and body as stored, checked against each other: header, sync marker, checksum.
 
         Raises:
             CorruptBlock: index and block disagree, or the block's bytes have changed.

@@ -4,7 +4,7 @@ Semantics (reference_book.py says the same in plain Python):
 
 - Quantities are absolute; 0 removes a level, and removing an unknown one is normal. Levels a snapshot did not reach are unknown, not empty.
 - sync.py decides which record is applied. A book that is not ``synced`` keeps its last levels after a gap but must not be published.
-- A record with a negative quantity or a price below 1 is refused whole, and changes nothing: the next record shows the gap.
+- A record with a negative quantity or a price outside 1 to 2^62 - 1 is refused whole, and changes nothing: the next record shows the gap.
 - Crossed books: the venue is believed (policy *keep and flag*): nothing is dropped or resolved, ``top_flags`` says CROSSED, and whoever
   trades on quotes refuses flagged ones. Auctions cross for minutes, and resolving would invent a book the venue never had.
 - Order is the update ids', never the event times': a record with an older time and the right ids is applied.
@@ -18,14 +18,14 @@ import numpy as np
 
 from streams.numeric import sync
 from streams.numeric.book_levels import levels_of, restore, snapshot
-from streams.numeric.book_queries import depth, next_level, quantity_at, slot_of, top_flags
+from streams.numeric.book_queries import next_level, quantity_at, slot_of, top_flags
 from streams.numeric.book_side import TOP_CHANGED, apply_side, empty, keep_top
 from streams.numeric.book_state import TAIL_CAPACITY_FAULT, Books, new_books
 from streams.numeric.borrowing import borrowing_kernel, inlined_kernel
 
 __all__ = [
     "APPLIED", "BECAME_STALE", "BECAME_SYNCED", "IGNORED", "MALFORMED", "TOP_CHANGED", "Books",
-    "apply", "clear", "depth", "levels_of", "new_books", "next_level", "quantity_at",
+    "apply", "clear", "levels_of", "new_books", "next_level", "quantity_at",
     "restore", "slot_of", "snapshot", "top_flags",
 ]  # fmt: skip
 
@@ -83,7 +83,7 @@ def apply(books: Any, slot: Any, update: Any, levels: Any) -> Any:
 
 @inlined_kernel
 def well_formed(update: Any, levels: Any) -> Any:
-    """True if all levels of the record exist and have a price of at least 1 and no negative quantity."""
+    """True if all levels of the record exist and have a price from 1 to PRICE_MAX and no negative quantity."""
     first = np.int64(update.first_level)
     end = first + update.bid_count + update.ask_count
     if first < 0 or update.bid_count < 0 or update.ask_count < 0 or end > levels.shape[0]:
@@ -91,7 +91,7 @@ def well_formed(update: Any, levels: Any) -> Any:
     signs = np.int64(0)
     for row in range(first, end):
         price = levels[row].price
-        signs |= price | (price - 1) | levels[row].quantity
+        signs |= price | (price << 1) | (price - 1) | levels[row].quantity  # shifted, a price above PRICE_MAX = 2^62 - 1 is negative
     return signs >= 0
 
 

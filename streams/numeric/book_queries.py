@@ -1,4 +1,4 @@
-"""Questions to a book, for kernels: best level, any level, the next one, depth. ``side`` is Side.BUY for bids, Side.SELL for asks."""
+"""Questions to a book, for kernels: best level, any level, the next one. ``side`` is Side.BUY for bids, Side.SELL for asks."""
 
 from __future__ import annotations
 
@@ -76,18 +76,6 @@ def next_level(books: Any, slot: Any, side: Any, price: Any) -> Any:
     if on_tick == 0 or (other != 0 and sign * other > sign * on_tick):
         return other
     return on_tick
-
-
-@borrowing_kernel
-def depth(books: Any, slot: Any, side: Any, count: Any) -> Any:
-    """Sum of the quantities of the best ``count`` levels of a side, for imbalance over N levels; exact below 2^63."""
-    total = np.int64(0)
-    price = next_level(books, slot, side, 0)
-    while price != 0 and count > 0:
-        total += quantity_at(books, slot, side, price)
-        price = next_level(books, slot, side, price)
-        count -= 1
-    return total
 
 
 @inlined_kernel

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from schemas.vocabulary import Side
 from streams.numeric import sync
 from streams.numeric.book import APPLIED, BECAME_STALE, BECAME_SYNCED, IGNORED, MALFORMED, TOP_CHANGED
+from streams.numeric.bounds import PRICE_MAX
 
 Level = tuple[int, int]
 """Price and absolute quantity; 0 removes the level."""
@@ -79,7 +80,7 @@ class ReferenceBook:
         if verdict == sync.IGNORE:
             return IGNORED
         applies = verdict in (sync.APPLY, sync.RESET)
-        if verdict == sync.REFUSE or (applies and any(price < 1 or quantity < 0 for price, quantity in (*bids, *asks))):
+        if verdict == sync.REFUSE or (applies and any(not 1 <= price <= PRICE_MAX or quantity < 0 for price, quantity in (*bids, *asks))):
             return MALFORMED
         result, was_synced, old_top = 0, self.synced, self.top
         if verdict in (sync.RESET, sync.DROP):

@@ -21,6 +21,7 @@ HALF = np.uint64(32)
 HALF_MASK = np.uint64(0xFFFFFFFF)
 ZERO = np.uint64(0)
 ONE = np.uint64(1)
+TWO_TO_64 = 2.0**64
 DECIMAL_LIMIT = 10**38
 """Decimal amounts of the schemas have at most 38 digits."""
 LIMIT_HIGH = np.uint64(DECIMAL_LIMIT >> 64)
@@ -107,6 +108,17 @@ def compare(a_high: Any, a_low: Any, b_high: Any, b_low: Any) -> Any:
 def fits_int64(high: Any, low: Any) -> Any:
     """True if the value is an int64; it is then ``np.int64(low)``."""
     return (np.int64(low) >> 63) == np.int64(high)
+
+
+@borrowing_kernel
+def to_float(high: Any, low: Any) -> Any:
+    """The value as a double: rounded once where it fits int64, else within two units of the last place; minus a gives minus the double of a."""
+    if fits_int64(high, low):
+        return np.float64(np.int64(low))
+    if np.int64(high) < 0:
+        above, below = negate(high, low)
+        return -(np.float64(np.uint64(above)) * TWO_TO_64 + np.float64(below))
+    return np.float64(np.int64(high)) * TWO_TO_64 + np.float64(np.uint64(low))
 
 
 @borrowing_kernel

@@ -87,6 +87,8 @@ class Engine:
             if topology.stepped
             else None
         )
+        for runner in filter(None, (self.ahead, self.stepped)):
+            runner.symbols = {instrument.instrument: instrument.symbol for instrument in topology.instruments}
         by_ledgers = [topic for topic in topology.outputs if self.ahead is None or topic not in self.ahead.rows]
         self._emitted = Emitted(topology.outputs, by_ledgers)
         self._lists = self._emitted.lists

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from streams.numeric.borrowing import unlocked_borrowing_kernel
+from streams.numeric.bounds import PRICE_MAX
 from streams.runtime.canary import CANARY_ID
 from streams.runtime.pointers import view
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from streams.runtime.feed import Feed
 
 Array = np.ndarray[Any, Any]
-GOOD, UNKNOWN_INSTRUMENT, CLOCK_JUMP, NOT_SELECTED, BAD_TIME, BAD_FRAMING, MALFORMED, SKIPPED, UNRESOLVED = range(9)
+GOOD, UNKNOWN_INSTRUMENT, CLOCK_JUMP, NOT_SELECTED, BAD_TIME, BAD_FRAMING, MALFORMED, SKIPPED, UNRESOLVED, PRICE_RANGE = range(10)
 REASONS = {
     UNKNOWN_INSTRUMENT: "unknown_instrument",
     CLOCK_JUMP: "clock_jump",
@@ -28,6 +29,7 @@ REASONS = {
     BAD_FRAMING: "bad_framing",
     MALFORMED: "malformed_record",
     SKIPPED: "skipped",
+    PRICE_RANGE: "price_range",
 }
 """``UNRESOLVED`` has none: a record of a schema that was not resolved is never consumed, unless an operator leaves it out."""
 LATEST = 1 << 62
@@ -49,9 +51,18 @@ def _judge(rows: Any, width: Any, places: Any, first: Any, stop: Any, table: Any
         if found == GOOD:
             if event_time < 0 or event_time > LATEST:
                 found = BAD_TIME
-            if receive_time > 0 and event_time - receive_time > clock_jump_max:
+            elif receive_time > 0 and event_time - receive_time > clock_jump_max:
                 found = CLOCK_JUMP
         status[row] = found
+
+
+@unlocked_borrowing_kernel
+def _judge_prices(rows: Any, width: Any, place: Any, first: Any, stop: Any, status: Any) -> None:
+    """Good trades at a price whose size is above PRICE_MAX; ``place``: of the price in a row. A book judges its own levels."""
+    for row in range(first, stop):
+        price = view(rows + row * width + place, (1,), np.int64)[0]
+        if status[row] == GOOD and (price > PRICE_MAX or price < -PRICE_MAX):
+            status[row] = PRICE_RANGE
 
 
 @unlocked_borrowing_kernel
@@ -82,6 +93,8 @@ class Judge:
         if feed.is_market_data:
             rows = feed.rows
             _judge(rows.ctypes.data, rows.itemsize, places_of(rows.dtype), first, stop, self.table, self.clock_jump_max, feed.status)
+            if "price" in rows.dtype.fields:
+                _judge_prices(rows.ctypes.data, rows.itemsize, rows.dtype.fields["price"][1], first, stop, feed.status)
 
 
 @functools.cache

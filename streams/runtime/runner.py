@@ -13,7 +13,7 @@ from numba.core.errors import NumbaError
 from schemas import msgpack as msgpack_rows
 from schemas.catalogue import topic as topic_of
 from schemas.codec import NO_LEVELS, codec
-from schemas.errors import CapacityExceeded, WrongUse
+from schemas.errors import AmountFault, CapacityExceeded, WrongUse
 from schemas.shapes import snake
 from streams.runtime.feed import Feed
 from streams.runtime.generated import load_module
@@ -63,6 +63,9 @@ class BadKernel(WrongUse):
 class LoopRunner:
     """Runs kernel stages over slices of merged input.
 
+    Attributes:
+        symbols: of the instruments, by id; errors name them.
+
     Args:
         stages: in stage order.
         feeds: external topics in merge order.
@@ -85,6 +88,7 @@ class LoopRunner:
     ) -> None:
         self.stages = list(stages)
         self.books = books
+        self.symbols: dict[int, str] = {}
         self.context = Context()
         self.control = np.zeros(CONTROL_LENGTH, np.int64)
         self.events = np.zeros(ROWS_AT_START, EVENT)
@@ -224,6 +228,7 @@ class LoopRunner:
 
         Raises:
             CapacityExceeded: a stage's bounded state is full; the error names the setting.
+            AmountTooLarge: an amount left the 38 digits of a decimal; the error names instrument and record.
         """
         status, run, packed = self.status, self._run, self.packed
         status[LIMIT] = limit
@@ -243,8 +248,11 @@ class LoopRunner:
         for topic, rows in self.rows.items():
             if int(self.counts[topic][0]) + 2 * self._needs[topic] > len(rows):
                 if len(rows) > most:
-                    cause = "one record asks for too many, such as a trade over too many buckets or a gap over too many bars"
-                    text = f"{topic} holds more than {most} records of one batch: {cause}; raise that size or interval, or leave the record out"
+                    instrument = int(rows[int(self.counts[topic][0]) - 1]["instrument"])
+                    name = self.symbols.get(instrument, f"instrument {instrument}")
+                    cause = f"one record of {name} asks for too many, such as a trade over too many buckets or a gap over too many bars"
+                    settings = f"[toxicity] bucket_volumes = {{ {name} = ... }} or [aggregation] intervals"
+                    text = f"{topic} holds more than {most} records of one batch: {cause}; raise {settings}, or leave the record out"
                     raise CapacityExceeded(f"records of {topic} in a batch", most, text)
                 larger = np.zeros(2 * len(rows) + 2 * self._needs[topic], rows.dtype)
                 larger[: len(rows)] = rows
@@ -295,6 +303,8 @@ class LoopRunner:
             code, instrument, value, limit = (int(x) for x in stage.state.fault)
             if code:
                 setting = getattr(stage.module, "FAULTS", {}).get(code, f"{stage.name} fault {code}")
+                if isinstance(setting, AmountFault):
+                    raise setting.error(f"{self.symbols.get(instrument, 'unknown')} (instrument {instrument})", value, limit)
                 raise CapacityExceeded(setting, limit, _full(setting, instrument, value, limit))
         if self.books is not None and int(self.books.fault[0]):
             code, instrument, value, limit = (int(x) for x in self.books.fault)

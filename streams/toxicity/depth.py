@@ -1,7 +1,7 @@
 """Imbalance of the book's best levels (MIC-2): (bid - ask) / (bid + ask) of summed quantities, null without both sides.
 
-Fewer levels than asked for are taken as they are. Sums are integers, the quotient is one division, so every measure lies in [-1, 1] and
-changes its sign when the sides are swapped.
+Fewer levels than asked for are taken as they are. Sums are exact integers of two limbs, the quotient is one division, so every measure lies
+in [-1, 1] and changes its sign when the sides are swapped.
 """
 
 from __future__ import annotations
@@ -9,8 +9,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from schemas.vocabulary import Side
-from streams.numeric import book
+from streams.numeric import book, wide
+from streams.numeric.bounds import INT64_MAX
 from streams.numeric.borrowing import borrowing_kernel
 
 BUY, SELL = int(Side.BUY), int(Side.SELL)
@@ -18,32 +21,49 @@ NAN = math.nan
 
 
 @borrowing_kernel
-def ratio(bid: Any, ask: Any) -> Any:
-    """(bid - ask) / (bid + ask), NaN without both."""
-    if bid <= 0 or ask <= 0:
+def ratio(bid_high: Any, bid_low: Any, ask_high: Any, ask_low: Any) -> Any:
+    """(bid - ask) / (bid + ask) of sums in two limbs, NaN without both."""
+    if (bid_high == 0 and bid_low == 0) or (ask_high == 0 and ask_low == 0):
         return NAN
-    return (bid - ask) / (bid + ask)
+    above_high, above_low = wide.sub(bid_high, bid_low, ask_high, ask_low)
+    whole_high, whole_low = wide.add(bid_high, bid_low, ask_high, ask_low)
+    return wide.to_float(above_high, above_low) / wide.to_float(whole_high, whole_low)
+
+
+@borrowing_kernel
+def share(bid: Any, ask: Any) -> Any:
+    """bid / (bid + ask) of two quantities above 0, whose sum may leave int64: both lose their lowest bit then."""
+    if bid > INT64_MAX - ask:
+        bid >>= 1
+        ask >>= 1
+    return bid / (bid + ask)
 
 
 @borrowing_kernel
 def side_sums(books: Any, slot: Any, side: Any, price: Any, quantity: Any) -> Any:
-    """Quantity of the best 1, 3, 5 and 10 levels of a side and 4 q1 + 3 q2 + 2 q3 + q4, walking from its best level (price, quantity)."""
-    one = three = five = ten = weighted = 0
+    """Quantity of the best 1, 3, 5 and 10 levels of a side and 4 q1 + 3 q2 + 2 q3 + q4, walking from its best level (price, quantity).
+
+    Each is two limbs: ten quantities below 2^63 leave int64.
+    """
+    one_high = three_high = five_high = ten_high = weighted_high = np.int64(0)
+    one_low = three_low = five_low = ten_low = weighted_low = wide.ZERO
     for level in range(10):
         if quantity == 0:
             break
+        high, low = wide.widen(quantity)
+        ten_high, ten_low = wide.add(ten_high, ten_low, high, low)
         if level < 1:
-            one += quantity
+            one_high, one_low = ten_high, ten_low
         if level < 3:
-            three += quantity
+            three_high, three_low = ten_high, ten_low
         if level < 4:
-            weighted += (4 - level) * quantity
+            high, low = wide.mul(4 - level, quantity)
+            weighted_high, weighted_low = wide.add(weighted_high, weighted_low, high, low)
         if level < 5:
-            five += quantity
-        ten += quantity
+            five_high, five_low = ten_high, ten_low
         price = book.next_level(books, slot, side, price)
         quantity = book.quantity_at(books, slot, side, price) if price != 0 else 0
-    return one, three, five, ten, weighted
+    return one_high, one_low, three_high, three_low, five_high, five_low, ten_high, ten_low, weighted_high, weighted_low
 
 
 @borrowing_kernel
@@ -53,14 +73,14 @@ def write_depth(books: Any, slot: Any, row: Any) -> None:
     ask_price, ask_quantity = books.ask_price[slot], books.ask_quantity[slot]
     bids = side_sums(books, slot, BUY, bid_price, bid_quantity)
     asks = side_sums(books, slot, SELL, ask_price, ask_quantity)
-    row.imbalance_1 = ratio(bids[0], asks[0])
-    row.imbalance_3 = ratio(bids[1], asks[1])
-    row.imbalance_5 = ratio(bids[2], asks[2])
-    row.imbalance_10 = ratio(bids[3], asks[3])
-    row.pressure = ratio(bids[4], asks[4])
+    row.imbalance_1 = ratio(bids[0], bids[1], asks[0], asks[1])
+    row.imbalance_3 = ratio(bids[2], bids[3], asks[2], asks[3])
+    row.imbalance_5 = ratio(bids[4], bids[5], asks[4], asks[5])
+    row.imbalance_10 = ratio(bids[6], bids[7], asks[6], asks[7])
+    row.pressure = ratio(bids[8], bids[9], asks[8], asks[9])
     if bid_quantity > 0 and ask_quantity > 0:
         row.spread = ask_price - bid_price
-        row.weighted_mid = bid_price + (ask_price - bid_price) * (bid_quantity / (bid_quantity + ask_quantity))
+        row.weighted_mid = bid_price + (ask_price - bid_price) * share(bid_quantity, ask_quantity)
     else:
         row.spread = 0
         row.weighted_mid = NAN

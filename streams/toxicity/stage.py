@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from schemas.vocabulary import Flag
-from streams.numeric import book
+from streams.numeric import book, wide
 from streams.numeric.borrowing import borrowing_kernel
+from streams.numeric.bounds import INT32_MAX, add_count, saturated
 from streams.toxicity.depth import write_depth, write_no_depth
 from streams.toxicity.flow import order_flow_event
 from streams.toxicity.signing import remember_quote, sign_trade, weaker_method
@@ -17,7 +18,7 @@ NAME = "toxicity"
 INPUTS = ("md.trades", "md.quotes")
 OUTPUTS = ("md.features", "md.toxicity")
 VIEWS = ("book",)
-STATE_VERSION = 1
+STATE_VERSION = 2
 FEATURES_A_CALL = 8
 RESERVE = {"md.features": FEATURES_A_CALL, "md.toxicity": BUCKETS_A_CALL}
 FAULTS: dict[int, str] = {}
@@ -25,6 +26,7 @@ FAULTS: dict[int, str] = {}
 STALE = int(Flag.STALE)
 LAST_OF_SNAPSHOT = int(Flag.LAST_OF_SNAPSHOT)
 PARTIAL = int(Flag.PARTIAL)
+OVERFLOW = int(Flag.OVERFLOW)
 VALIDITY = int(Flag.STALE | Flag.GAP | Flag.CROSSED | Flag.ONE_SIDED)
 # Flags of a trade or quote that say something about every measure made from it.
 CARRIED = VALIDITY | int(Flag.LATE | Flag.AMENDED | Flag.ESTIMATED_TIME | Flag.OUT_OF_HOURS | Flag.SYNTHETIC | Flag.SIMULATED | Flag.OFF_TICK)
@@ -53,11 +55,12 @@ def on_trade(state: Any, books: Any, trade: Any, out: Any) -> None:
     flow = state.flows[slot]
     sign, method = sign_trade(flow, state.lee_ready[0], trade)
     flags = trade.flags & CARRIED
+    high, low = wide.widen(trade.quantity)
     if sign > 0:
-        flow.window_buy += trade.quantity
+        flow.window_buy_high, flow.window_buy_low = wide.add(flow.window_buy_high, flow.window_buy_low, high, low)
     elif sign < 0:
-        flow.window_sell += trade.quantity
-    flow.window_trades += trade.trade_count
+        flow.window_sell_high, flow.window_sell_low = wide.add(flow.window_sell_high, flow.window_sell_low, high, low)
+    flow.window_trades = add_count(flow.window_trades, trade.trade_count)
     flow.window_method = weaker_method(flow.window_method, method)
     flow.window_flags |= flags
     want_features(state, flow)
@@ -76,10 +79,10 @@ def on_quote(state: Any, books: Any, quote: Any, out: Any) -> None:
     flags = quote.flags & CARRIED
     remember_quote(flow, quote)
     if flow.quote_known and not (quote.flags | flow.quote_flags) & STALE and not quote.flags & LAST_OF_SNAPSHOT:
-        event = order_flow_event(flow, quote)
-        flow.window_ofi += event
+        high, low = order_flow_event(flow, quote)
+        flow.window_ofi_high, flow.window_ofi_low = wide.add(flow.window_ofi_high, flow.window_ofi_low, high, low)
         flow.window_events += 1
-        flow.bucket_ofi += event
+        flow.bucket_ofi_high, flow.bucket_ofi_low = wide.add(flow.bucket_ofi_high, flow.bucket_ofi_low, high, low)
     flow.window_flags |= flags
     flow.bucket_flags |= flags
     flow.quote_known = 1
@@ -88,6 +91,27 @@ def on_quote(state: Any, books: Any, quote: Any, out: Any) -> None:
     flow.ask_price, flow.ask_quantity = quote.ask_price, quote.ask_quantity
     flow.quote_flags = quote.flags
     want_features(state, flow)
+
+
+@borrowing_kernel
+def write_sums(flow: Any, row: Any, flags: Any) -> None:
+    """The sums of the interval, exact in the wide fields; OVERFLOW where an older field cannot hold one."""
+    fits = wide.fits_int64(flow.window_ofi_high, flow.window_ofi_low)
+    fits &= wide.fits_int64(flow.window_buy_high, flow.window_buy_low)
+    fits &= wide.fits_int64(flow.window_sell_high, flow.window_sell_low)
+    fits &= flow.window_events <= INT32_MAX and flow.window_trades <= INT32_MAX
+    row.order_flow_imbalance = saturated(flow.window_ofi_high, flow.window_ofi_low)
+    row.order_flow_imbalance_wide_high = flow.window_ofi_high
+    row.order_flow_imbalance_wide_low = flow.window_ofi_low
+    row.buy_volume = saturated(flow.window_buy_high, flow.window_buy_low)
+    row.buy_volume_wide_high = flow.window_buy_high
+    row.buy_volume_wide_low = flow.window_buy_low
+    row.sell_volume = saturated(flow.window_sell_high, flow.window_sell_low)
+    row.sell_volume_wide_high = flow.window_sell_high
+    row.sell_volume_wide_low = flow.window_sell_low
+    row.order_flow_events = min(flow.window_events, INT32_MAX)
+    row.trade_count = min(flow.window_trades, INT32_MAX)
+    row.flags = flags if fits else flags | OVERFLOW
 
 
 @borrowing_kernel
@@ -105,16 +129,12 @@ def emit_features(state: Any, books: Any, slot: Any, flags: Any, out: Any) -> No
     else:
         write_no_depth(row)
         flags |= STALE
-    row.order_flow_imbalance = flow.window_ofi
-    row.order_flow_events = flow.window_events
-    row.buy_volume = flow.window_buy
-    row.sell_volume = flow.window_sell
-    row.trade_count = flow.window_trades
+    write_sums(flow, row, flow.window_flags | flags)
     row.method = flow.window_method
-    row.flags = flow.window_flags | flags
     count[0] += 1
     flow.active = 0
-    flow.window_ofi = flow.window_events = flow.window_buy = flow.window_sell = flow.window_trades = 0
+    flow.window_ofi_high = flow.window_buy_high = flow.window_sell_high = flow.window_events = flow.window_trades = 0
+    flow.window_ofi_low = flow.window_buy_low = flow.window_sell_low = 0
     flow.window_method = 0
     flow.window_flags = flow.quote_flags & VALIDITY  # how the quote stands when the next interval begins
 

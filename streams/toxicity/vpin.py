@@ -15,12 +15,15 @@ import math
 from typing import Any
 
 from schemas.vocabulary import Flag, NullReason, ToxicityRegime
+from streams.numeric import wide
 from streams.numeric.borrowing import borrowing_kernel
+from streams.numeric.bounds import INT32_MAX, saturated
 from streams.toxicity.signing import weaker_method
 
 NONE = int(NullReason.NONE)
 WARMING_UP = int(NullReason.WARMING_UP)
 NO_REGIME = int(ToxicityRegime.UNKNOWN)
+OVERFLOW = int(Flag.OVERFLOW)
 NAN = math.nan
 TWO_OVER_PI = 2.0 / math.pi
 VALIDITY = int(Flag.STALE | Flag.GAP | Flag.CROSSED | Flag.ONE_SIDED)
@@ -60,15 +63,20 @@ def close_bucket(state: Any, slot: Any, out: Any) -> None:
     else:
         row.vpin = row.vpin_null = row.vpin_excess = NAN
         row.reason = WARMING_UP
-    row.order_flow_imbalance = flow.bucket_ofi
-    row.trade_count = flow.bucket_prints
+    row.order_flow_imbalance = saturated(flow.bucket_ofi_high, flow.bucket_ofi_low)
+    row.order_flow_imbalance_wide_high = flow.bucket_ofi_high
+    row.order_flow_imbalance_wide_low = flow.bucket_ofi_low
+    row.trade_count = min(flow.bucket_prints, INT32_MAX)
     row.method = flow.bucket_method
     row.regime = NO_REGIME
     row.flags = flow.bucket_flags
+    if not wide.fits_int64(flow.bucket_ofi_high, flow.bucket_ofi_low) or flow.bucket_prints > INT32_MAX:
+        row.flags |= OVERFLOW
     count[0] += 1
 
     flow.bucket += 1
-    flow.bucket_filled = flow.bucket_buy = flow.bucket_sell = flow.bucket_prints = flow.bucket_ofi = 0
+    flow.bucket_filled = flow.bucket_buy = flow.bucket_sell = flow.bucket_prints = flow.bucket_ofi_high = 0
+    flow.bucket_ofi_low = 0
     flow.bucket_method = 0
     flow.bucket_flags = flow.quote_flags & VALIDITY  # how the quote stands when the bucket begins
 

@@ -6,6 +6,7 @@ import itertools
 import random
 from typing import Any
 
+import msgspec
 import pytest
 from aggregation_records import MINUTE, SECOND, START, bars_of, delta, driver, trade
 from hypothesis import given, settings
@@ -16,7 +17,7 @@ from schemas.vocabulary import BarKind, Flag, Side
 from streams.aggregation.stage import COUNTERS, Settings
 from streams.aggregation.state import MONDAY, WEEK
 
-PARTIAL, SYNTHETIC, LATE, AMENDED = int(Flag.PARTIAL), int(Flag.SYNTHETIC), int(Flag.LATE), int(Flag.AMENDED)
+PARTIAL, SYNTHETIC, LATE, AMENDED, OVERFLOW = (int(flag) for flag in (Flag.PARTIAL, Flag.SYNTHETIC, Flag.LATE, Flag.AMENDED, Flag.OVERFLOW))
 
 
 def grouped(trades: list[Trade], interval: int) -> dict[int, tuple[Any, ...]]:
@@ -91,6 +92,73 @@ def test_quote_volume_is_exact_far_beyond_64_bits() -> None:
     (bar,) = bars_of(trades)
     assert bar.quote_volume == sum(each.price * each.quantity for each in trades) > 2**120
     assert bar.taker_buy_quote_volume == sum(each.price * each.quantity for each in trades[::2])
+
+
+LARGEST = 2**63 - 1
+DAY = 86_400 * SECOND
+
+
+@pytest.mark.parametrize(
+    "quantities",
+    [
+        [LARGEST],  # the bound of the old fields, not past it
+        [LARGEST - 1, 1],
+        [LARGEST, 1],  # one past it
+        [2**62, 2**62],  # a wrapped sum would be the lowest int64,
+        [2**62] * 4,  # or 0: an empty bar,
+        [2**62] * 6 + [5],  # or positive
+        [1_200_000_000_000_000_000] * 12,  # twelve trades of 12 thousand million coins, as PEPEUSDT has them
+    ],
+)
+@pytest.mark.parametrize("fill_empty", [False, True])
+def test_volumes_are_exact_beyond_int64(quantities: list[int], fill_empty: bool) -> None:
+    """Oracle: sums of Python integers. Bars of a minute and of a day are there, the day's open one PARTIAL at the end of input."""
+    trades = [trade(START + at, 100, each, side=Side.SELL if at % 2 else Side.BUY) for at, each in enumerate(quantities)]
+    bars = bars_of([*trades, delta(START + MINUTE, 1, 1)], intervals=(MINUTE, DAY), fill_empty=fill_empty)
+    total, bought = sum(quantities), sum(quantities[::2])
+    minute, day = [bar for bar in bars if bar.trade_count]
+    assert (minute.interval, day.interval) == (MINUTE, DAY) and day.flags & PARTIAL and not minute.flags & (PARTIAL | SYNTHETIC)
+    for bar in (minute, day):
+        assert (bar.volume_wide, bar.taker_buy_volume_wide, bar.trade_count) == (total, bought, len(quantities))
+        assert (bar.volume, bar.taker_buy_volume) == (min(total, LARGEST), min(bought, LARGEST))
+        assert bool(bar.flags & OVERFLOW) == (total > LARGEST)
+        assert bar.quote_volume == 100 * total
+
+
+def test_an_amended_bar_of_a_huge_volume_keeps_its_trades() -> None:
+    """A late trade found a bar whose volume had wrapped to 0, and began it anew."""
+    trades = [trade(START + at, 100 + at, 2**62) for at in range(4)]
+    *_, amended = bars_of([*trades, trade(START + MINUTE, 1), trade(START + 5, 50, 7)])[:2]
+    assert (amended.open, amended.high, amended.low, amended.close) == (100, 103, 50, 50)
+    assert (amended.volume_wide, amended.version, amended.flags & AMENDED) == (4 * 2**62 + 7, 2, AMENDED)
+
+
+def test_a_count_of_trades_stops_before_it_wraps() -> None:
+    """Bound: 2^62, which takes 2^31 records that claim 2^31 trades each; reached here from a state just below it."""
+    context_driver, context = driver()
+    context_driver.deliver(trade(START, 100))
+    context_driver.state.bars["trade_count"] = 2**62 - 2
+    for count in (1, 2, 2**31 - 1):
+        context_driver.deliver(msgspec.structs.replace(trade(START + 1, 100), trade_count=count))
+    context_driver.end()
+    (bar,) = [item.record for item in context.emitted if isinstance(item.record, Bar)]
+    assert (bar.trade_count, bar.flags & OVERFLOW) == (2**62, OVERFLOW)
+
+
+@pytest.mark.parametrize("beyond", [0, 1, -1])
+def test_a_quote_volume_of_38_digits_fits_and_one_more_is_a_fault(beyond: int) -> None:
+    """Oracle: Python integers. 11 * 9e36 + (10^18 - 1)(10^18 + 1) is 10^38 - 1, the largest amount of a decimal."""
+    context_driver, _ = driver()
+    pairs = [(10**18, 9 * 10**18)] * 11 + [(10**18 - 1, 10**18 + 1)]
+    if beyond == -1:  # as many digits below zero
+        pairs = [(-price, quantity) for price, quantity in [*pairs, (1, 1)]]
+    for at, (price, quantity) in enumerate(pairs):
+        context_driver.deliver(trade(START + at, price, quantity, identity=at + 1))
+    if beyond == 1:
+        context_driver.deliver(trade(START + 20, 1, 1, identity=99))
+    total = abs(sum(price * quantity for price, quantity in pairs)) + (beyond == 1)
+    faulty = [1, 1, START, 99 if beyond == 1 else len(pairs)]
+    assert context_driver.state.fault.tolist() == (faulty if total >= 10**38 else [0, 0, 0, 0])
 
 
 def test_a_negative_price_gives_a_negative_quote_volume() -> None:

@@ -162,7 +162,7 @@ def strange(what: str) -> tuple[list[Trade], list[DepthUpdate]]:
     elif what == "negative levels":
         depth[100] = with_changes(depth[100], bids=[(-5, 10)], asks=[(MIDDLE + 500, -3)])
     elif what == "levels beyond every window":
-        depth[100] = with_changes(depth[100], bids=[(1, 7), *depth[100].bids], asks=[*depth[100].asks, (2**62, 7)])
+        depth[100] = with_changes(depth[100], bids=[(1, 7), *depth[100].bids], asks=[*depth[100].asks, (2**62 - 1, 7)])
     elif what == "zero and negative trades":
         trades[50] = with_changes(trades[50], quantity=0)
         trades[51] = with_changes(trades[51], quantity=-4)
@@ -224,7 +224,21 @@ def test_a_trade_over_too_many_buckets_is_refused_by_name(sq: Callable[..., Any]
     ended = sq("backtest", recording, *STRATEGY, "--out", tmp_path / "run")
     assert ended.code == 1
     assert "md.toxicity holds more than" in ended.err
+    assert "[toxicity] bucket_volumes = { TESTUSDT = ... }" in ended.err
     assert "at md.trades offset 50" in ended.err
+
+
+def test_a_quote_volume_beyond_38_digits_ends_the_run_and_names_instrument_bar_and_trade(sq: Callable[..., Any], tmp_path: Path) -> None:
+    """Three trades at the largest price and quantity are 1.28e38, two are 0.85e38; limbs of 128 bits would have wrapped at the fourth."""
+    huge = {at: with_changes(TRADES[at], price=2**62 - 1, quantity=2**63 - 1) for at in (50, 51, 52)}
+    trades = [huge.get(at, each) for at, each in enumerate(TRADES)]
+    recording = write_recording(tmp_path / "market", [INSTRUMENT], trades, DEPTH)
+    wide = ("--config", tmp_path / "wide.toml")
+    wide[1].write_text('[toxicity]\nwindow = 1\nbucket_volume = "4611686018427387.904"\n')
+    ended = sq("backtest", recording, *STRATEGY, *wide, "--out", tmp_path / "run")
+    assert ended.code == 1
+    assert "TESTUSDT (instrument 1): the quote volume of the bar that opens at" in ended.err
+    assert f"38 digits with trade {TRADES[52].trade_id}" in ended.err
 
 
 def test_a_market_without_a_snapshot_publishes_no_quote(run: Callable[..., Path]) -> None:

@@ -11,6 +11,7 @@ from book_harness import DELTA, FIRST, FUTURES, LAST, SNAPSHOT, FastBook, instru
 from schemas.errors import CapacityExceeded, WrongUse
 from schemas.vocabulary import Flag, Side
 from streams.numeric import book as fast
+from streams.numeric.bounds import PRICE_MAX, QUANTITY_MAX
 from streams.numeric.book import APPLIED, BECAME_STALE, BECAME_SYNCED, IGNORED, MALFORMED, TOP_CHANGED
 from streams.numeric.reference_book import ReferenceBook
 
@@ -89,7 +90,9 @@ DELTAS = {
     "an ask off the tick becomes the best": ([], [(1007, 2)], APPLIED | TOP_CHANGED, (1000, 3, 1007, 2)),
     "a level off the tick behind the best": ([(997, 2)], [], APPLIED, (1000, 3, 1010, 4)),
     "the lowest price": ([(1, 2)], [(1, 2)], APPLIED | TOP_CHANGED, (1000, 3, 1, 2)),
-    "prices and quantities of 62 bits": ([(1 << 62, 1 << 62)], [], APPLIED | TOP_CHANGED, (1 << 62, 1 << 62, 1010, 4)),
+    "the highest price and quantity": ([(PRICE_MAX, QUANTITY_MAX)], [], APPLIED | TOP_CHANGED, (PRICE_MAX, QUANTITY_MAX, 1010, 4)),
+    "a price whose double leaves int64": ([], [(PRICE_MAX + 1, 1)], MALFORMED, (1000, 3, 1010, 4)),
+    "the highest int64 as a price": ([((1 << 63) - 1, 1)], [], MALFORMED, (1000, 3, 1010, 4)),
     "a negative quantity": ([(1005, 1), (1000, -1)], [], MALFORMED, (1000, 3, 1010, 4)),
     "a negative price": ([], [(1005, 1), (-5, 1)], MALFORMED, (1000, 3, 1010, 4)),
     "price zero": ([(0, 1)], [], MALFORMED, (1000, 3, 1010, 4)),
@@ -206,13 +209,6 @@ def test_top_flags_say_stale_one_sided_and_crossed():
     assert flags([(1005, 1)], [(1005, 1)]) == flags([(1010, 1)], [(1005, 1)]) == Flag.CROSSED
     assert flags([(1000, 1)], []) == flags([], [(5, 1)]) == Flag.ONE_SIDED
     assert int(fast.top_flags(FastBook().books, 0)) == Flag.STALE | Flag.ONE_SIDED
-
-
-def test_depth_sums_the_best_levels_of_a_side():
-    one = FastBook()
-    snapshot(one, [(1000, 3), (995, 2), (500, 9)], [(1010, 4)])
-    assert [int(fast.depth(one.books, 0, BUY, count)) for count in range(5)] == [0, 3, 5, 14, 14]
-    assert int(fast.depth(one.books, 0, SELL, 10)) == 4
 
 
 def test_books_of_several_instruments_do_not_touch_each_other():

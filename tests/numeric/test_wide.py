@@ -56,6 +56,17 @@ def test_sums_differences_and_order_are_pythons(a, b):
 
 
 @PROPERTY
+@given(I128)
+def test_doubles_are_near_and_symmetric(a):
+    found = wide.to_float(*limbs(a))
+    assert abs(Fraction(found) - a) <= abs(Fraction(a)) / (1 << 51)
+    if -(1 << 63) <= a < 1 << 63:
+        assert found == float(a)
+    elif a != -(1 << 127):
+        assert wide.to_float(*limbs(-a)) == -found
+
+
+@PROPERTY
 @given(I128, st.one_of(st.integers(1, (1 << 63) - 1), st.integers(1, 1 << 33)))
 def test_any_quotient_rounds_half_even(a, divisor):
     assert result(wide.div_half_even(*limbs(a), divisor)) == round(Fraction(a, divisor))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from toxicity_records import SECOND, START, features_of, quote, run, snapshot, trade
 
-from schemas.records import MarketFeatures
+from schemas.records import MarketFeatures, Toxicity
 from schemas.vocabulary import Flag, Side, SignMethod
 
 PARTIAL, STALE = int(Flag.PARTIAL), int(Flag.STALE)
@@ -45,6 +45,54 @@ def test_random_books_equal_the_formulas(seed: int) -> None:
     asks = [(101 + dice.randrange(80), dice.randrange(1, 10**9)) for _ in range(dice.randrange(1, 30))]
     bids, asks = list(dict(bids).items()), list(dict(asks).items())
     check(measured(bids, asks), bids, asks)
+
+
+LARGEST = 2**63 - 1
+HUGE_BOOKS = {
+    "ten levels at the bound": ([LARGEST] * 10, [LARGEST] * 10),
+    "the case of PEPEUSDT": ([1_200_000_000_000_000_000] * 10, [800_000_000_000_000_000] * 10),
+    "sums on both sides of int64": ([LARGEST - 1, 1, 1], [2**62, 2**62 - 1, 1, 3]),
+    "one side huge": ([LARGEST] * 10, [1] * 10),
+}
+
+
+@pytest.mark.parametrize("book", HUGE_BOOKS)
+def test_sums_of_a_huge_book_do_not_wrap(book: str) -> None:
+    """Oracle: Fractions of Python integers; where a sum leaves int64 the last bits of the quotient may differ."""
+    bids = [(100 - at, quantity) for at, quantity in enumerate(HUGE_BOOKS[book][0])]
+    asks = [(101 + at, quantity) for at, quantity in enumerate(HUGE_BOOKS[book][1])]
+    features = measured(bids, asks)
+    for levels in (1, 3, 5, 10):
+        assert getattr(features, f"imbalance_{levels}") == pytest.approx(float(exact(bids, asks, levels)), rel=1e-15, abs=0)
+    assert features.pressure == pytest.approx(float(exact(bids, asks, 4, (4, 3, 2, 1))), rel=1e-15, abs=0)
+    middle = float(Fraction(100 * asks[0][1] + 101 * bids[0][1], asks[0][1] + bids[0][1]))
+    assert features.weighted_mid == pytest.approx(middle, rel=1e-15)
+
+
+@pytest.mark.parametrize("quantities", [[LARGEST], [LARGEST, 1], [2**62] * 4, [2**62] * 6, [LARGEST] * 9])
+def test_flow_of_an_interval_is_exact_beyond_int64(quantities: list[int]) -> None:
+    """Volumes and order-flow imbalance, buying and selling. Oracle: Python integers. A bid that rises adds its quantity, one that falls takes it."""
+    trades = [trade(at, 100, each, Side.BUY if at % 2 else Side.SELL) for at, each in enumerate(quantities, 1)]
+    for sign in (1, -1):
+        quotes = [quote(at, 100 + sign * at, each, 200, 5) for at, each in enumerate([1, *quantities, 1])]
+        published = run([*quotes, *trades, trade(SECOND, 100, 1)], bucket_volume="90000000000000")
+        features = next(record for record in published if isinstance(record, MarketFeatures))
+        bucket = next(record for record in published if isinstance(record, Toxicity))
+        assert bucket.order_flow_imbalance_wide == features.order_flow_imbalance_wide
+        assert bucket.order_flow_imbalance == features.order_flow_imbalance
+        flow = sum(quantities) + 1 if sign == 1 else -sum(quantities) - 1
+        bought, sold = sum(quantities[::2]), sum(quantities[1::2])
+        assert (features.buy_volume_wide, features.sell_volume_wide, features.order_flow_imbalance_wide) == (bought, sold, flow)
+        assert (features.buy_volume, features.sell_volume) == (min(bought, LARGEST), min(sold, LARGEST))
+        fits = -LARGEST - 1 <= flow <= LARGEST
+        assert features.order_flow_imbalance == (flow if fits else sign * LARGEST)
+        assert bool(features.flags & int(Flag.OVERFLOW)) == (max(bought, sold) > LARGEST or not fits)
+        assert bool(bucket.flags & int(Flag.OVERFLOW)) == (not fits)
+
+
+def test_counts_of_an_interval_stop_at_their_field() -> None:
+    features = features_of([*(trade(1, 100, 1, count=2**31 - 1) for _ in range(3)), trade(SECOND)])[0]
+    assert (features.trade_count, features.flags & int(Flag.OVERFLOW)) == (2**31 - 1, int(Flag.OVERFLOW))
 
 
 @pytest.mark.parametrize("seed", range(4))

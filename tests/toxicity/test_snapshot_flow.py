@@ -24,7 +24,7 @@ def flow_of(flags: list[int]) -> int:
         quotes[at] = (1, 10**9 + at, at + 1, 100 + at, 5, 110, 5, flag)
         state.clock[0] = 10**9 + at
         stage.on_quote(state, books, quotes[at], out)
-    return int(state.flows[0]["bucket_ofi"])
+    return int(state.flows[0]["bucket_ofi_low"])
 
 
 def test_a_snapshot_is_no_order_flow() -> None:

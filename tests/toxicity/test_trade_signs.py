@@ -133,9 +133,9 @@ def test_rules_agree_with_recorded_flags(market_data: Path, method: str, at_leas
     for record in fed:
         context.clock = max(context.clock, record.event_time)
         if isinstance(record, Trade):
-            bought = int(driver.state.flows[0]["window_buy"])
+            bought = int(driver.state.flows[0]["window_buy_low"])
             driver.deliver(msgspec.structs.replace(record, aggressor_side=int(UNKNOWN)))
-            right += (int(driver.state.flows[0]["window_buy"]) > bought) == (record.aggressor_side == Side.BUY)
+            right += (int(driver.state.flows[0]["window_buy_low"]) > bought) == (record.aggressor_side == Side.BUY)
             total += 1
         elif isinstance(record, Quote):
             driver.deliver(record)

@@ -7,6 +7,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
@@ -17,7 +18,7 @@ from schemas.records import Toxicity, Trade
 from schemas.vocabulary import Flag, NullReason, Side, SignMethod, ToxicityRegime
 from streams.signals import kit
 from streams.toxicity import stage
-from streams.toxicity.state import Settings, bucket_size, new_state
+from streams.toxicity.state import BadBucket, Settings, bucket_size, new_state
 
 
 def unit_by_unit(trades: list[Trade], size: int, window: int) -> list[tuple[Any, ...]]:
@@ -167,10 +168,32 @@ def test_bucket_sizes_come_from_settings_in_base_units() -> None:
     assert new_state(table, chosen).flows["bucket_size"].tolist() == [2500, 4, 250_000_000]
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "0.0001", "x", "", "9223372036854775807"])
-def test_a_bucket_volume_that_does_not_fit_the_instrument_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="bucket_volume of TEST1"):
-        bucket_size(plain_instrument(), Settings(bucket_volume=text))
+def of_size(maximum: int, lot: int, precision: int) -> Any:
+    return msgspec.structs.replace(plain_instrument(quantity_precision=precision), maximum_quantity=maximum, lot_size=lot)
+
+
+@pytest.mark.parametrize(
+    ("maximum", "lot", "precision", "expected"),
+    [
+        (9000 * 10**8, 1000, 8, 10 * 10**8),  # bitcoin, spot: ten coins
+        (90 * 10**17, 10**8, 8, 45 * 10**14),  # PEPEUSDT: 45 million coins, a two thousandth of its largest order
+        (10**8, 1, 0, 50_000),  # 1000SATSUSDT
+        (0, 25, 0, 25),  # an index future without a largest order: a lot
+        (0, 1, 17, 2**62 // 50),  # ten units of it would not fit the window: what does
+    ],
+)
+def test_the_default_bucket_comes_from_the_instrument(maximum: int, lot: int, precision: int, expected: int) -> None:
+    """The rule of decision 21, by hand."""
+    assert bucket_size(of_size(maximum, lot, precision), Settings()) == expected
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "0.0001", "x", "9223372036854775807", "92233720368547758"])
+@pytest.mark.parametrize("by_symbol", [False, True])
+def test_a_bucket_volume_that_does_not_fit_the_instrument_is_refused(text: str, by_symbol: bool) -> None:
+    chosen = Settings(bucket_volumes={"TEST1": text}) if by_symbol else Settings(bucket_volume=text)
+    name = "bucket_volumes" if by_symbol else "bucket_volume"
+    with pytest.raises(BadBucket, match=rf"\[toxicity\] {name} of TEST1 is '{text}'"):
+        bucket_size(plain_instrument(), chosen)
 
 
 @pytest.mark.parametrize("wrong", [{"window": 0}, {"window": 10_001}, {"feature_interval": 0}, {"feature_interval": 86_400 * 10**9 + 1}])
