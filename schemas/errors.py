@@ -69,6 +69,7 @@ class AmountTooLarge(BadData):
     """A booked amount has more than the 38 digits of a decimal field. The text names the instrument and the record."""
 
     code = "amount_too_large"
+    restart_helps = False
 
 
 class AmountFault(NamedTuple):

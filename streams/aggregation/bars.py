@@ -21,8 +21,8 @@ from typing import Any
 from schemas.vocabulary import BarKind, Flag, Side
 from streams.aggregation.state import AMENDED_BARS, FRAGMENTS, LATE_TRADES, NEVER, QUOTE_VOLUME_FAULT
 from streams.numeric import wide
-from streams.numeric.bounds import COUNT_MAX, add_count, saturated
 from streams.numeric.borrowing import borrowing_kernel
+from streams.numeric.bounds import COUNT_MAX, add_count, saturated
 
 BUY = int(Side.BUY)
 TIME = int(BarKind.TIME)

@@ -13,8 +13,8 @@ import numpy as np
 
 from schemas.vocabulary import Side
 from streams.numeric import book, wide
-from streams.numeric.bounds import INT64_MAX
 from streams.numeric.borrowing import borrowing_kernel
+from streams.numeric.bounds import INT64_MAX
 
 BUY, SELL = int(Side.BUY), int(Side.SELL)
 NAN = math.nan

@@ -104,7 +104,8 @@ def bucket_size(instrument: Instrument, settings: Settings) -> int:
     name = "bucket_volumes" if instrument.symbol in settings.bucket_volumes else "bucket_volume"
     text = settings.bucket_volumes.get(instrument.symbol, settings.bucket_volume)
     if not text:
-        return min(max(BASE_UNITS * 10**instrument.quantity_precision, instrument.lot_size, instrument.maximum_quantity // BUCKETS_AN_ORDER), most)
+        base_units: int = BASE_UNITS * 10**instrument.quantity_precision
+        return min(max(base_units, instrument.lot_size, instrument.maximum_quantity // BUCKETS_AN_ORDER), most)
     given = f"[toxicity] {name} of {instrument.symbol} is {text!r}"
     try:
         size = fixed.parse(text, instrument.quantity_precision)

@@ -11,8 +11,8 @@ from book_harness import DELTA, FIRST, FUTURES, LAST, SNAPSHOT, FastBook, instru
 from schemas.errors import CapacityExceeded, WrongUse
 from schemas.vocabulary import Flag, Side
 from streams.numeric import book as fast
-from streams.numeric.bounds import PRICE_MAX, QUANTITY_MAX
 from streams.numeric.book import APPLIED, BECAME_STALE, BECAME_SYNCED, IGNORED, MALFORMED, TOP_CHANGED
+from streams.numeric.bounds import PRICE_MAX, QUANTITY_MAX
 from streams.numeric.reference_book import ReferenceBook
 
 BUY, SELL = int(Side.BUY), int(Side.SELL)
