@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scenario import records_in
 
 from schemas.vocabulary import Flag
+from tests.scenario import records_in
 
 T0 = 1_722_470_400_000
 """Milliseconds: 2024-08-01T00:00:00Z, the beginning of a day."""
