@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from schemas.records import ControlCommand, Trade
@@ -14,10 +15,12 @@ from schemas.vocabulary import ControlKind, ControlScope, Side
 from streams.log.kafka.framing import HEADER_BYTES
 from streams.runtime.journal import BATCH, decode_entry
 from streams.runtime.live.clock import SteadyClock
+from streams.runtime.live.spec import Bounds
 from streams.runtime.live.task import LiveTask
 from tests.simulation.clock import SECOND, START
 from tests.simulation.log import SimulatedLog
 from tests.simulation.network import Network
+from tests.simulation.pipeline import market
 from tests.simulation.pipeline_stage import PipelineStage
 from tests.simulation.single import Stage
 from tests.simulation.stand_in import make_stand_in
@@ -92,6 +95,33 @@ def test_a_journal_that_leaves_a_good_record_out_as_dated_ahead_is_found() -> No
     feed.fill(0)
     with pytest.raises(Exception, match="which it is not"):
         feed.mark_ahead(feed.offset_at(feed.first), START, HOUR)
+
+
+@pytest.mark.parametrize("late", ["control", "md.trades"])
+def test_a_journal_whose_order_the_live_rule_does_not_allow_is_found(late: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A runner takes what it holds of one input last; journal and outputs agree. Oracle: it had the records, and took others first."""
+    end = market()["md.depth"][39][0]
+    stage = PipelineStage()
+    task = stage.task()
+    task.spec = msgspec.structs.replace(task.spec, bounds=Bounds(records=1_000))
+    task.prepare()
+    stage.feed("md.depth", 30)
+    run(task)
+    if late == "control":
+        stage.write("control", command(ControlKind.KILL, START - 3 * 24 * HOUR))
+    stage.feed("md.depth", 40)
+    stage.feed("md.trades", sum(time <= end for time, _ in market()["md.trades"]))
+    feed = next(feed for feed in task.execution.live if feed.topic == late)
+    fill = feed.fill
+
+    def last(wait_seconds: float) -> int:
+        found = fill(wait_seconds)
+        feed.keys[feed.first : feed.count] = end
+        return found
+
+    monkeypatch.setattr(feed, "fill", last)
+    run(task)
+    assert "comes later than the live order would have put it" in stage.verified()
 
 
 # the host's clock

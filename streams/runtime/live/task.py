@@ -33,6 +33,7 @@ import msgspec
 from schemas.catalogue import topic as topic_of
 from schemas.errors import WrongUse
 from streams.log.kafka.framing import header
+from streams.log.kafka.keys import keys_of
 from streams.log.kafka.transport import Log, Partition, Reader, Writer
 from streams.runtime.execution import Batch
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, JournalEntry, OutputEntry
@@ -320,7 +321,7 @@ class LiveTask:
         writer.begin()
         self.on_step("begun")
         for topic, values in published:
-            writer.produce(*spec.partition_of(topic), values)
+            writer.produce(*spec.partition_of(topic), values, keys_of(topic, values))
             self.on_step("output written")
         writer.produce(*spec.partition_of(JOURNAL), [self._headers[JOURNAL] + body])
         self.on_step("journal written")

@@ -19,6 +19,7 @@ from streams.runtime.code import changed_sources
 from streams.runtime.comparison import compare
 from streams.runtime.execution import Batch
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, UPGRADE, JournalEntry
+from streams.runtime.live.allowed import AllowedOrder, Order
 from streams.runtime.live.execution import LiveExecution
 from streams.runtime.live.feed import LiveFeed
 from streams.runtime.live.published import Published, removed_by_retention
@@ -65,6 +66,8 @@ class LiveVerifier:
         self.inputs: Sequence[LiveFeed] = ()
         self.ends: dict[str, int] = {}
         self._note = ""
+
+    order_of: Callable[[LiveExecution], Order] = AllowedOrder
 
     def verify(self) -> Verdict:
         """Every batch up to the journal's present end; stops at the first that differs.
@@ -113,6 +116,7 @@ class LiveVerifier:
             self._note = f"; this code differs from the journal's in {', '.join(changed[:5])}" if changed else ""
             execution = self.make(facts)(self.log, spec, {item["topic"]: int(item["start_offset"]) for item in facts["inputs"]})
             self.inputs = execution.live
+            self.order = self.order_of(execution)
             self.published = {
                 item["topic"]: Published(self.log, spec, item["topic"], int(item["start_offset"])) for item in facts["outputs"] if item["published"]
             }
@@ -158,8 +162,8 @@ class LiveVerifier:
             self._found("output", f"batch {entry.sequence}: output changed: {on_log}")
         elif difference:
             self._found("code", f"batch {entry.sequence}: {difference}{self._note}")
-        elif misplaced or _contradiction(entry, batch):
-            self._found("journal", f"batch {entry.sequence}: the journal was changed: {misplaced or _contradiction(entry, batch)}")
+        elif wrong := misplaced or _contradiction(entry, batch) or self.order.misplaced(entry.elements):
+            self._found("journal", f"batch {entry.sequence}: the journal was changed: {wrong}")
         if self.verdict.findings:
             return False
         verdict = self.verdict
