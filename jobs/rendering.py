@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import msgspec
 
 import schemas
 from jobs.quantities import instant_text
+from schemas.records import Instrument
 from streams.log.local import LocalLog
 from streams.numeric import fixed
 
@@ -26,19 +28,17 @@ class Renderer:
     """Turns a record into a dict for JSON.
 
     Args:
-        log: where ``ref.instruments`` may be found for precisions.
+        log: where ``ref.instruments`` may be found for precisions, or the instruments themselves.
         record: record name.
         as_decimal: print scaled integers as decimals and times as ISO 8601.
     """
 
-    def __init__(self, log: LocalLog, record: str, as_decimal: bool) -> None:
+    def __init__(self, log: LocalLog | Sequence[Instrument], record: str, as_decimal: bool) -> None:
         self.as_decimal = as_decimal
         self.fields = _fields(record)
         self.precisions: dict[int, tuple[int, int]] = {}
-        if as_decimal and "ref.instruments" in log.topics():
-            from jobs.pipeline import read_instruments
-
-            self.precisions = {each.instrument: (each.price_precision, each.quantity_precision) for each in read_instruments(log)}
+        if as_decimal:
+            self.precisions = {each.instrument: (each.price_precision, each.quantity_precision) for each in _instruments(log)}
 
     def __call__(self, record: Any) -> dict[str, Any]:
         """The record's fields in schema order."""
@@ -71,6 +71,14 @@ class Renderer:
                 if unit == known:
                     return fixed.format(value, precision)
         return value
+
+
+def _instruments(log: LocalLog | Sequence[Instrument]) -> Sequence[Instrument]:
+    if not isinstance(log, LocalLog):
+        return log
+    from jobs.pipeline import read_instruments
+
+    return read_instruments(log) if "ref.instruments" in log.topics() else []
 
 
 def _readable(value: Any) -> Any:

@@ -74,6 +74,22 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
     return root
 
 
+def _explained(problem: Exception) -> ShrivenError | None:
+    """What Kafka's client or the registry's said of a cluster, in our words; None of anything else."""
+    package = type(problem).__module__.partition(".")[0]
+    if package not in ("confluent_kafka", "cimpl"):
+        return None
+    from confluent_kafka import KafkaException
+    from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+    from schemas.registry import RegistryRefused
+    from streams.log.kafka.errors import explain
+
+    if isinstance(problem, SchemaRegistryError):
+        return RegistryRefused(f"the schema registry refuses: {' '.join(str(problem).split())}; check SQ_KAFKA_REGISTRY")
+    return explain(problem) if isinstance(problem, KafkaException) else None
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; typed errors become one line on standard error."""
     given = sys.argv[1:] if arguments is None else arguments
@@ -102,6 +118,10 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as problem:  # noqa: BLE001 - a defect of ours still ends in words; SQ_TRACE=1 shows where
         if os.environ.get("SQ_TRACE"):
             raise
+        explained = _explained(problem)
+        if explained is not None:
+            sys.stderr.write(f"sq: {explained}\n")
+            return explained.exit_code
         frame = traceback.extract_tb(problem.__traceback__)[-1]
         place = f"{os.path.basename(frame.filename)}:{frame.lineno}"
         what = f"{type(problem).__name__}: {problem} ({place})"

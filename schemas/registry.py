@@ -143,8 +143,8 @@ class Registry:
         """
         subject = self.subject(topic)
         declared = codec(topic_of(topic).record).schema if schema is None else schema
-        self._ask(lambda: self._client.set_compatibility(subject, COMPATIBILITY))
         try:
+            self._ask(lambda: self._client.set_compatibility(subject, COMPATIBILITY))
             return self._ask(lambda: self._client.register_schema(subject, _written(declared)))
         except SchemaRegistryError as problem:
             if problem.http_status_code in (CONFLICT, UNPROCESSABLE):
@@ -212,8 +212,8 @@ class Registry:
         try:
             return self._ask(question)
         except SchemaRegistryError as problem:
-            if problem.http_status_code == NOT_FOUND:
-                return None
+            if problem.http_status_code == NOT_FOUND and problem.error_code // 100 == NOT_FOUND:
+                return None  # 40401 and so on: of a subject, version or schema; without such a code it is the path that is not there
             raise self._refused(problem) from problem
 
     def _ask(self, question: Callable[[], Answer]) -> Answer:
@@ -233,6 +233,11 @@ class Registry:
             raise RegistryRefused(f"what answers at {self.url} is no schema registry ({_why(problem)}); check SQ_KAFKA_REGISTRY") from problem
 
     def _refused(self, problem: SchemaRegistryError) -> RegistryRefused:
+        if problem.http_status_code == NOT_FOUND:
+            return RegistryRefused(
+                f"there is no schema registry below {self.url} (404): the address answers, the path is another; "
+                "check SQ_KAFKA_REGISTRY, for example http://HOST:PORT/apis/ccompat/v7 of an Apicurio"
+            )
         hint = "check registry_settings, for example basic.auth.user.info" if problem.http_status_code in (401, 403) else "check SQ_KAFKA_REGISTRY"
         return RegistryRefused(f"the registry at {self.url} refuses ({problem.http_status_code}): {_first_line(problem)}; {hint}")
 

@@ -32,18 +32,38 @@ def prometheus(rules: str, targets: str, alertmanager: str, own: str, *, scrape_
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]},
         "scrape_configs": [
             # job and environment come from the target files; refresh is for file systems without change notices
-            {"job_name": "processes", "file_sd_configs": [{"files": [targets], "refresh_interval": "5s"}]},
+            # the lag exporter says itself of which environment a group or topic is: its label goes before the target's
+            {"job_name": "processes", "honor_labels": True, "file_sd_configs": [{"files": [targets], "refresh_interval": "5s"}]},
             {"job_name": "prometheus", "static_configs": [{"targets": [own]}]},
             {"job_name": "alertmanager", "static_configs": [{"targets": [alertmanager]}]},
         ],
     }
 
 
+OF_SHARD = ("environment", "topology", "shard")
+NOT_RUNNING = "Consumer(FallingBehind|Stalled|WithoutMembers)|CanaryLost|FeedQuiet|BookStale"
+ENDED = "TaskRestarted|TaskFenced|TaskLostInput|DeadLetterFlood|DeadLetters|ReplayDiverged|UnknownOutcome|RecoverySlow"
+INHIBITIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ('alertname="BrokerUnreachable"', 'area=~"freshness|lag|tasks|trading"', ("environment",)),
+    ('alertname="BrokerUnreachable"', 'alertname=~"ProcessDown|CanaryLost|LagExporterBlind"', ("environment",)),
+    ('alertname=~"ShardQuarantined|TaskHalted"', f'alertname=~"ShardWithoutOwner|TaskCrashLoop|{NOT_RUNNING}|{ENDED}"', OF_SHARD),
+    ('alertname="ShardWithoutOwner"', f'alertname=~"{NOT_RUNNING}"', OF_SHARD),
+    ('alertname="ShardWithoutOwner"', 'alertname=~"ProcessDown|MemberDisconnected"', ("environment",)),
+    ('alertname="TaskCrashLoop"', f'alertname=~"{NOT_RUNNING}|{ENDED}"', OF_SHARD),
+    ('alertname="ConsumerDataLoss"', 'alertname="RetentionMarginLow"', ("environment", "group", "topic")),
+)
+"""One cause, one page: (cause, what follows from it, labels that both have). What retention removes is no consequence: it is lost for good."""
+
+
+def _inhibition(source: str, target: str, equal: tuple[str, ...]) -> dict[str, Any]:
+    return {"source_matchers": [source], "target_matchers": [target], "equal": list(equal)}
+
+
 def alertmanager(notify: str = "", deadman: str = "", *, wait_seconds: int = 10) -> dict[str, Any]:
     """Alertmanager's configuration: who is told of what.
 
     Critical alerts go to the pager, warnings to the chat, the rest is kept in the log; the dead-man's switch goes to whoever watches from outside.
-    While the cluster is away, its consequences are kept back.
+    Consequences of a cause that is told are kept back (``INHIBITIONS``).
 
     Args:
         notify: webhook that critical and warning alerts are posted to; none: they are shown, and nobody is told.
@@ -63,27 +83,12 @@ def alertmanager(notify: str = "", deadman: str = "", *, wait_seconds: int = 10)
             **times,
             "routes": [
                 {"matchers": ['severity="none"'], "receiver": "deadman", "group_wait": "0s", "group_interval": "1m", "repeat_interval": "1m"},
+                {"matchers": ['alertname="BrokerUnreachable"'], "receiver": "pager", "group_by": ["alertname"]},
                 {"matchers": ['severity="critical"'], "receiver": "pager"},
                 {"matchers": ['severity="warning"'], "receiver": "chat"},
             ],
         },
-        "inhibit_rules": [
-            {
-                "source_matchers": ['alertname="BrokerUnreachable"'],
-                "target_matchers": ['area=~"freshness|lag|tasks|trading"'],
-                "equal": ["environment"],
-            },
-            {
-                "source_matchers": ['alertname="TaskCrashLoop"'],
-                "target_matchers": ['alertname="TaskRestarted"'],
-                "equal": ["environment", "topology", "shard"],
-            },
-            {
-                "source_matchers": ['alertname="ConsumerDataLoss"'],
-                "target_matchers": ['alertname="RetentionMarginLow"'],
-                "equal": ["environment", "group", "topic"],
-            },
-        ],
+        "inhibit_rules": [_inhibition(*each) for each in INHIBITIONS],
         "receivers": [receiver("log", ""), receiver("pager", notify), receiver("chat", notify), receiver("deadman", deadman)],
     }
 

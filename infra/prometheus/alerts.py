@@ -26,6 +26,8 @@ from infra.prometheus.expressions import (
     given_up,
     grew,
     grew_or_born,
+    of_task,
+    shard_in,
     state,
 )
 
@@ -57,8 +59,10 @@ LAG = (
     Alert("ConsumerStalled", state("STALLED|STOPPED"), "1m", "critical", "shriven-lag", f"{GROUP} has records to read and does not move", "lag"),
     Alert(
         "ConsumerWithoutMembers",
-        'max by (environment, group) (shriven_consumer_state{purpose="live",state="NO_MEMBERS"}) == 1'
-        ' and on (environment, group) sum by (environment, group) (shriven_consumer_lag_records{purpose="live"}) > 0',
+        of_task(
+            'max by (environment, group) (shriven_consumer_state{purpose="live",state="NO_MEMBERS"}) == 1'
+            ' and on (environment, group) sum by (environment, group) (shriven_consumer_lag_records{purpose="live"}) > 0'
+        ),
         "1m",
         "critical",
         "shriven-lag",
@@ -103,8 +107,7 @@ LAG = (
 TASKS = (
     Alert(
         "ShardWithoutOwner",
-        f"max {TASK} (max_over_time(shriven_shard_owned[1h])) == 1"
-        f" unless on (environment, topology, shard) max {TASK} (shriven_shard_owned) == 1 {UNLESS_BROKER}",
+        f"{shard_in('no_owner')} {UNLESS_BROKER}",
         "15s",
         "critical",
         "shriven-overview",
@@ -119,17 +122,30 @@ TASKS = (
     Alert(
         "TaskCrashLoop",
         grew("shriven_task_restarts_total", "10m", least=f">= {at.CRASH_LOOP_RESTARTS}"),
-        "0s",
+        "2m",
         "critical",
         "shriven-overview",
         f"{SHARD} ended {{{{ $value | printf \"%.0f\" }}}} times in ten minutes",
         "tasks",
     ),
     Alert(
-        "ShardQuarantined", given_up("shriven_quarantined", AT_RECORD), "0s", "critical", "shriven-overview",
-        f"{SHARD} is given up after crashes{RECORD}", "tasks",
+        "ShardQuarantined",
+        f"{given_up('shriven_quarantined', AT_RECORD)} or max {AT_RECORD} (shriven_shard_quarantined) == 1",
+        "0s",
+        "critical",
+        "shriven-overview",
+        f"{SHARD} is given up after crashes{RECORD}",
+        "tasks",
     ),
-    Alert("TaskHalted", given_up("shriven_halted"), "0s", "critical", "shriven-overview", f"{SHARD} has halted", "tasks"),
+    Alert(
+        "TaskHalted",
+        f"{given_up('shriven_halted')} or {shard_in('halted')}",
+        "0s",
+        "critical",
+        "shriven-overview",
+        f"{SHARD} has halted",
+        "tasks",
+    ),
     Alert("StandbyHalted", f"max {TASK} (shriven_standby_halted) == 1", "0s", "warning", "shriven-overview", f"{SHARD}: a standby halted", "tasks"),
     Alert(
         "TaskLostInput",
@@ -299,6 +315,17 @@ PLATFORM = (
         "warning",
         "shriven-lag",
         "nobody measures consumer lag: every lag alert is blind",
+        "platform",
+    ),
+    Alert(
+        "LagExporterBlind",
+        "sum by (environment, cause) (increase(shriven_lag_exporter_unread_total[5m])) > 0"
+        ' or on (environment) (min by (environment) (shriven_lag_exporter_groups) == 0 and on () count(up{job=~"member|task"}) > 0)',
+        "1m",
+        "warning",
+        "shriven-lag",
+        "the lag exporter cannot read what it should ({{ if $labels.cause }}{{ $labels.cause }}{{ else }}it sees no group{{ end }}): "
+        "alerts on lag and on shards are blind there",
         "platform",
     ),
     Alert(

@@ -17,6 +17,7 @@ GROUP = "group {{ $labels.group }} on {{ $labels.topic }}"
 MARKET_DATA = 'rate(shriven_input_records_total{topic=~"md[.].+"}[5m])'
 WATCHED = 'shriven_input_records_total{topic=~"md[.].+"} offset 5m'
 """Five minutes of quiet need a counter that was there five minutes ago: one that is born with its records has no rate yet."""
+DRAINED = f'(max {TASK} (shriven_shard_state{{state="drained"}}) == 1)'
 CANARY_DATA = 'rate(shriven_canary_seen_total{witness=~"md[.](depth|trades)"}[5m])'
 
 
@@ -44,7 +45,18 @@ class Alert(NamedTuple):
 
 def state(states: str) -> str:
     """True where a live group is in one of these states (``A|B``)."""
-    return f'max by (environment, group, topic) (shriven_consumer_state{{purpose="live",state=~"{states}"}}) == 1'
+    return of_task(f'max by (environment, group, topic) (shriven_consumer_state{{purpose="live",state=~"{states}"}}) == 1')
+
+
+def of_task(expr: str) -> str:
+    """What is true of a group, with the topology and shard whose task it is, by which it is held back; not of one that was drained on purpose."""
+    info = "max by (environment, group, topology, shard) (shriven_consumer_group_info)"
+    return f"({expr}) * on (environment, group) group_left (topology, shard) {info} unless on (environment, topology, shard) {DRAINED}"
+
+
+def shard_in(wanted: str) -> str:
+    """True where a shard is in this state, by the facts on the cluster: whether anything of ours lives or not."""
+    return f'max {TASK} (shriven_shard_state{{state="{wanted}"}}) == 1'
 
 
 def grew(metric: str, window: str, by: str = TASK, least: str = "> 0") -> str:
@@ -53,7 +65,10 @@ def grew(metric: str, window: str, by: str = TASK, least: str = "> 0") -> str:
 
 
 def given_up(metric: str, by: str = TASK) -> str:
-    """True until the shard runs again: a parent whose shards are all given up ends after a last scrape, and takes its series away."""
+    """True until the shard runs again: a parent whose shards are all given up ends after a last scrape, and takes its series away.
+
+    The lag exporter says the same from the facts on the cluster, and goes on saying it; this is here at once, and without it.
+    """
     running = f'max {TASK} (shriven_task_state{{state="running"}}) == 1'
     return f"max {by} (max_over_time({metric}[10m])) == 1 unless on (environment, topology, shard) {running}"
 

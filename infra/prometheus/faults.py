@@ -11,10 +11,12 @@ from infra.prometheus.rows import Row
 from infra.prometheus.script import (
     ABSENT,
     END_MINUTE,
+    FACT,
     FEED,
     GONE,
     LAG_TARGET,
     MARGIN,
+    MEMBER_TARGET,
     RETENTION_SECONDS,
     SECOND,
     SHARD,
@@ -28,6 +30,7 @@ from infra.prometheus.script import (
     ending,
     healthy,
     in_state,
+    shard_in,
     state,
     stepping,
 )
@@ -39,6 +42,7 @@ COMMITS_LATE: Series = {
     f'shriven_commit_seconds_bucket{{{T},le="+Inf"}}': ((20, 0, 400), (25, 8000, 20), (END_MINUTE, 8100, 400)),
     f"shriven_commit_seconds_count{{{T}}}": ((20, 0, 400), (25, 8000, 20), (END_MINUTE, 8100, 400)),
 }
+RECORD_AT = 'topic="md.depth",partition="0",offset="7"'
 BROKER_AWAY: Series = {
     f"shriven_lag_exporter_up{{{W.lag}}}": during(20, 30, 0, 1),
     f"shriven_lag_exporter_last_success_timestamp_seconds{{{W.lag}}}": ((20, 0, 60), (30, 1200, 0), (END_MINUTE, 1800, 60)),
@@ -102,7 +106,7 @@ FAULTS: tuple[Row, ...] = (
         "too few replicas are in sync: commits are refused, children end and are started again until there are enough",
         "Overview: endings by code",
         {f"shriven_task_restarts_total{{{SHARD}}}": stepping(20, 21, 22, 23), ending("transport_failed"): stepping(20, 21, 22, 23)},
-        ((19, ()), (20.5, ("TaskRestarted",)), (24, ("TaskCrashLoop", "TaskRestarted")), (40, ())),
+        ((19, ()), (20.5, ("TaskRestarted",)), (25, ("TaskCrashLoop", "TaskRestarted")), (40, ())),
     ),
     Row(
         "F7",
@@ -212,21 +216,26 @@ FAULTS: tuple[Row, ...] = (
     ),
     Row(
         "F18",
-        "a record kills the process that reads it: five restarts, then the shard is quarantined",
+        "a record kills the process that reads it: five restarts, then the shard is quarantined and its member ends; it is so until it is skipped",
         "Overview: restarts, quarantined; Lag: STALLED",
         {
             **all_gone(healthy(), TASK_TARGET, 20),
-            f"shriven_task_restarts_total{{{SHARD}}}": stepping(20, 20.5, 21, 21.5, 22),
-            ending("killed"): stepping(20, 20.5, 21, 21.5, 22),
-            f'shriven_quarantined{{{SHARD},topic="md.depth",partition="0",offset="7"}}': during(22.5, 60, 1),
-            STATE.replace("t0", "t1") % "running": ((60, ABSENT, 0), (END_MINUTE, 1, 0)),
-            **in_state("STALLED", 21.5, 60),
+            **all_gone(healthy(), MEMBER_TARGET, 23),
+            f"shriven_task_restarts_total{{{SHARD}}}": ((20, 0, 0), (20.5, 1, 0), (21, 3, 0), (21.5, 4, 0), (23, 5, 0), (END_MINUTE, GONE, 0)),
+            ending("killed"): ((20, 0, 0), (20.5, 1, 0), (21, 3, 0), (21.5, 4, 0), (23, 5, 0), (END_MINUTE, GONE, 0)),
+            f'shriven_quarantined{{{SHARD},{RECORD_AT}}}': ((22, ABSENT, 0), (23, 1, 0), (END_MINUTE, GONE, 0)),
+            f'shriven_shard_quarantined{{{FACT},{RECORD_AT}}}': ((22.25, ABSENT, 0), (90, 1, 0), (END_MINUTE, GONE, 0)),
+            **shard_in("quarantined", 22.25, 90),
+            STATE.replace("t0", "t1") % "running": ((90, ABSENT, 0), (END_MINUTE, 1, 0)),
+            FEED.replace("t0", "t1"): ((90, ABSENT, 0), (END_MINUTE, 0, 60000)),
+            **in_state("NO_MEMBERS", 23.5, 90),
         },
         (
             (19, ()),
-            (23, ("ConsumerStalled", "ShardQuarantined", "TaskCrashLoop", "TaskRestarted")),
-            (40, ("ConsumerStalled", "ShardQuarantined")),
-            (62, ()),
+            (23.25, ("ShardQuarantined", "TaskCrashLoop", "TaskRestarted")),
+            (40, ("ConsumerWithoutMembers", "ShardQuarantined")),
+            (85, ("ConsumerWithoutMembers", "ShardQuarantined")),
+            (92, ()),
         ),
     ),
     Row(

@@ -29,6 +29,7 @@ from infra.prometheus.script import (
     healthy,
     in_state,
     latency,
+    shard_in,
     state,
     stepping,
 )
@@ -100,8 +101,9 @@ OTHERS: tuple[Row, ...] = (
             **all_gone(healthy(), MEMBER_TARGET, 20),
             **all_gone(healthy(), TASK_TARGET, 20),
             f"up{{{W.member.split(',topology')[0]}}}": during(20, 90, 0, 1),
+            **shard_in("no_owner", 20, END_MINUTE),
         },
-        ((19, ()), (20.75, ("ShardWithoutOwner",)), (22, ("ProcessDown", "ShardWithoutOwner")), (85, ("ProcessDown",))),
+        ((19, ()), (20.75, ("ShardWithoutOwner",)), (22, ("ProcessDown", "ShardWithoutOwner")), (110, ("ShardWithoutOwner",))),
     ),
     Row(
         "halted",
@@ -158,6 +160,16 @@ OTHERS: tuple[Row, ...] = (
         "Prometheus' own page",
         {'prometheus_rule_evaluation_failures_total{job="prometheus",rule_group="shriven-lag"}': stepping(20)},
         ((19, ()), (21, ("RuleEvaluationFailing",)), (30, ())),
+    ),
+    Row(
+        "no rights",
+        "the lag exporter's user may not see the groups any more",
+        "Lag: groups",
+        {
+            f'shriven_lag_exporter_unread_total{{{W.lag},cause="not_authorized"}}': ((20, 0, 0), (30, 0, 12), (END_MINUTE, 120, 0)),
+            f"shriven_lag_exporter_groups{{{W.lag}}}": during(20, 30, 0, 3),
+        },
+        ((19, ()), (23, ("LagExporterBlind",)), (37, ())),
     ),
     Row("never started", "no lag exporter was ever there", "Overview: monitoring itself", {}, ((5, ("LagExporterDown",)),), without=(LAG_TARGET,)),
 )
@@ -225,6 +237,31 @@ SILENT: tuple[Row, ...] = (
             FEED: ((20, 5e8, 60000), (END_MINUTE, 0, 60000)),
         },
         ((19, ()), (20.5, ()), (21, ()), (30, ())),
+    ),
+    Row(
+        "drained for an hour",
+        "a topology is stopped: it drains, and stays down while records wait for it",
+        "Overview: shards",
+        {
+            **all_gone(healthy(), MEMBER_TARGET, 20),
+            **all_gone(healthy(), TASK_TARGET, 20),
+            **shard_in("drained", 20, 80),
+            **in_state("NO_MEMBERS", 21, 80),
+            LAG: ((20, 5, 0), (80, 5, 60000), (END_MINUTE, 5, 0)),
+        },
+        ((19, ()), (20.75, ()), (25, ()), (60, ())),
+    ),
+    Row(
+        "ended for good",
+        "a topology is closed: its groups and its shards are no longer told of",
+        "Overview: shards",
+        {
+            **all_gone(healthy(), MEMBER_TARGET, 20),
+            **all_gone(healthy(), TASK_TARGET, 20),
+            **{name: ((20, phases[0][1], 0), (END_MINUTE, GONE, 0)) for name, phases in healthy().items() if "shriven_consumer" in name},
+            **{name: ((20, phases[0][1], 0), (END_MINUTE, GONE, 0)) for name, phases in healthy().items() if "shriven_shard_state" in name},
+        },
+        ((19, ()), (20.75, ()), (25, ()), (60, ())),
     ),
     Row(
         "catching up",

@@ -90,6 +90,9 @@ def state(name: str, group: str = GROUP) -> str:
 
 
 LAG_STATES = ("OK", "CATCHING_UP", "FALLING_BEHIND", "STALLED", "STOPPED", "REWOUND", "NO_MEMBERS", "TXN_BLOCKED", "DATA_LOSS")
+SHARD_STATES = ("running", "recovering", "frozen", "halted", "quarantined", "drained", "no_owner")
+FACT = f'{W.lag},topology="pipeline",shard="0"'
+"""Labels of what the lag exporter says of a shard."""
 TASK_STATES = ("starting", "recovering", "standby", "running", "draining")
 FEED = f'shriven_input_records_total{{{W.task},topic="md.depth"}}'
 MARGIN = f'shriven_consumer_retention_margin_seconds{{{GROUP},partition="0"}}'
@@ -151,6 +154,11 @@ def healthy() -> Series:
         series[ending(code)] = constant(0)
     for name in LAG_STATES:
         series[state(name)] = constant(name == "OK")
+    for name in SHARD_STATES:
+        series[f'shriven_shard_state{{{FACT},state="{name}"}}'] = constant(name == "running")
+    series[f'shriven_consumer_group_info{{{FACT},group="pipeline.0"}}'] = constant(1)
+    series[f"shriven_lag_exporter_groups{{{W.lag}}}"] = constant(3)
+    series[f'shriven_lag_exporter_unread_total{{{W.lag},cause="not_authorized"}}'] = constant(0)
     for name in TASK_STATES:
         series[f'shriven_task_state{{{W.task},state="{name}"}}'] = constant(name == "running")
     return series
@@ -159,6 +167,14 @@ def healthy() -> Series:
 def all_gone(series: Series, labels: str, minute: float) -> Series:
     """Every series of a target that ends at ``minute``."""
     return {name: ((minute, phases[0][1], phases[0][2]), (END_MINUTE, GONE, 0)) for name, phases in series.items() if labels in name}
+
+
+def shard_in(name: str, first: float, last: float) -> Series:
+    """The shard is in a state, by the facts on the cluster, from ``first`` to ``last``; running otherwise."""
+    return {
+        f'shriven_shard_state{{{FACT},state="running"}}': during(first, last, 0, 1),
+        f'shriven_shard_state{{{FACT},state="{name}"}}': during(first, last, 1),
+    }
 
 
 def in_state(name: str, first: float, last: float, group: str = GROUP) -> Series:

@@ -42,11 +42,11 @@ def run(arguments: argparse.Namespace) -> int:
     from connectors.pulling.archive import archive_topology
     from jobs.progress import ProgressBar
     from jobs.quantities import duration
-    from streams.log.kafka.cluster import find_cluster
+    from streams.log.kafka.errors import reached_cluster
 
     warn_seconds = duration(arguments.warn) / 1e9
     with ProgressBar("archive", "offsets") as bar:
-        archived = archive_topology(find_cluster(arguments.cluster), arguments.topology, arguments.out, bar.update)
+        archived = archive_topology(reached_cluster(arguments.cluster), arguments.topology, arguments.out, bar.update)
     near = [(each, margin) for each in archived for margin in each.margins if margin.seconds is not None and margin.seconds < warn_seconds]
     for each, margin in near:
         left = f"{max(0.0, margin.seconds or 0.0) / 3600:.1f} h"

@@ -171,7 +171,8 @@ def partition_pulled(recording: Path) -> int | None:
 def _recording(arguments: argparse.Namespace) -> Path:
     """The recording's folder; a cluster's market data is pulled into one that is kept. Earlier data than ``--from`` warms the books."""
     from jobs.quantities import instant
-    from streams.log.kafka.cluster import find_cluster, is_cluster
+    from streams.log.kafka.cluster import is_cluster
+    from streams.log.kafka.errors import reached_cluster
 
     first = arguments.recording[0]
     if len(arguments.recording) > 1:
@@ -182,7 +183,7 @@ def _recording(arguments: argparse.Namespace) -> Path:
 
     with ProgressBar("pull", "offsets") as bar:
         end = instant(arguments.to) if arguments.to else None
-        folder, was_there = cached_recording(find_cluster(first), end, arguments.shard, on_progress=bar.update)
+        folder, was_there = cached_recording(reached_cluster(first), end, arguments.shard, on_progress=bar.update)
     sys.stderr.write(f"sq: {'already pulled' if was_there else 'pulled'}: {folder}\n")
     return folder
 

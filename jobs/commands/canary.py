@@ -53,12 +53,13 @@ def run(arguments: argparse.Namespace) -> int:
     from jobs.quantities import duration
     from jobs.telemetry.serving import serve
     from schemas.errors import WrongUse
-    from streams.log.kafka.cluster import find_cluster, home
+    from streams.log.kafka.cluster import home
+    from streams.log.kafka.errors import reached_cluster
 
     interval, bound = duration(arguments.interval) / 1e9, duration(arguments.bound) / 1e9
     if interval <= 0 or bound <= 0 or arguments.count < 0:
         raise WrongUse("--interval and --bound are durations above 0, for example 5s; --count is 0 or more")
-    cluster = find_cluster(arguments.cluster)
+    cluster = reached_cluster(arguments.cluster)
     flight = Flight(cluster, arguments.topology, interval, bound, _say)
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

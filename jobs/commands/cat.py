@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,16 +18,19 @@ HELP = """\
 Prints a topic's records, one JSON object a line, enums by name. Prices and quantities are integers at the instrument's precision;
 --decimal prints them as decimals.
 
+Of a cluster: what is committed by now, one partition behind the other; --offset is the first offset of each partition.
+
 examples:
   sq cat data/toy md.trades --limit 5 --decimal
   sq cat runs/a fills --from 2024-01-01T00:10 | head
+  sq cat kafka://localhost:9092 fills --decimal
 """
 
 
 def add(commands: Any) -> None:
     """Declare the command."""
     command = commands.add_parser("cat", help="print a topic's records", description=HELP, formatter_class=HelpFormatter)
-    command.add_argument("folder", type=Path, help="recording or run folder")
+    command.add_argument("folder", help="recording or run folder, or kafka://HOST:PORT")
     command.add_argument("topic", help="topic name, see 'sq topics'")
     command.add_argument("--limit", type=int, default=0, metavar="N", help="at most N records (default: all)")
     command.add_argument("--offset", type=int, default=None, metavar="N", help="first offset")
@@ -39,14 +43,18 @@ def run(arguments: argparse.Namespace) -> int:
     """Stream the records in bounded memory."""
     from jobs.quantities import instant
     from jobs.rendering import Renderer
+    from streams.log.kafka.cluster import is_cluster
+
+    if arguments.limit < 0 or (arguments.offset or 0) < 0:
+        raise WrongUse("--limit and --offset take 0 or more")
+    if is_cluster(arguments.folder):
+        return _cluster(arguments)
     from schemas.catalogue import topic as topic_of
     from schemas.codec import codec
     from streams.log.local import LocalLog
 
-    if arguments.limit < 0 or (arguments.offset or 0) < 0:
-        raise WrongUse("--limit and --offset take 0 or more")
     record = topic_of(arguments.topic).record
-    log = LocalLog.open(arguments.folder)
+    log = LocalLog.open(Path(arguments.folder))
     if arguments.topic not in log.topics():
         raise WrongUse(f"{arguments.folder} holds no {arguments.topic}; it has {', '.join(log.topics())}")
     reader = log.reader(arguments.topic)
@@ -71,4 +79,19 @@ def run(arguments: argparse.Namespace) -> int:
         if not left:
             break
     log.close()
+    return 0
+
+
+def _cluster(arguments: argparse.Namespace) -> int:
+    """The same of a cluster's topic."""
+    from jobs.cluster_records import ClusterRecords
+    from jobs.quantities import instant
+    from jobs.rendering import Renderer
+    from streams.log.kafka.errors import reached_cluster
+
+    topic = ClusterRecords(reached_cluster(arguments.folder), arguments.topic)
+    render = Renderer(topic.instruments() if arguments.decimal else [], topic.record, arguments.decimal)
+    first = instant(arguments.from_) if arguments.from_ is not None else None
+    for record in itertools.islice(topic.read(arguments.offset, first), arguments.limit or None):
+        sys.stdout.buffer.write(msgspec.json.encode(render(record)) + b"\n")
     return 0

@@ -87,11 +87,11 @@ def _send(arguments: argparse.Namespace) -> int:
     from jobs.quantities import instant, instant_text
     from schemas.registry import resolve
     from streams.log.kafka.client import KafkaLog
-    from streams.log.kafka.cluster import find_cluster
+    from streams.log.kafka.errors import reached_cluster
 
     if arguments.out is not None:
         raise WrongUse("--out is for a command into a recording; name the recording's folder before the command")
-    cluster = find_cluster(arguments.target)
+    cluster = reached_cluster(arguments.target)
     at = instant(arguments.at) if arguments.at else now()
     command = _command(arguments, at, operator())
     log = KafkaLog(cluster)

@@ -72,9 +72,9 @@ def run(arguments: argparse.Namespace) -> int:
     from connectors.framed import decoder
     from schemas.registry import resolve
     from streams.log.kafka.client import KafkaLog
-    from streams.log.kafka.cluster import find_cluster
+    from streams.log.kafka.errors import reached_cluster
 
-    cluster = find_cluster(arguments.cluster)
+    cluster = reached_cluster(arguments.cluster)
 
     @functools.cache
     def id_of(topic: str) -> int:

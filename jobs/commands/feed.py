@@ -43,12 +43,12 @@ def run(arguments: argparse.Namespace) -> int:
     from connectors.live_feed import LiveFeed, fed_topics
     from jobs.progress import ProgressBar
     from schemas.registry import resolve
-    from streams.log.kafka.cluster import find_cluster
+    from streams.log.kafka.errors import reached_cluster
     from streams.log.kafka.producing import PlainProducer, partition_ends
     from streams.log.local import LocalLog
 
     speed = read_speed(arguments.speed)
-    cluster = find_cluster(arguments.cluster)
+    cluster = reached_cluster(arguments.cluster)
     with LocalLog.open(arguments.recording) as log:
         topics = fed_topics(log)
         ends = partition_ends(cluster, topics)

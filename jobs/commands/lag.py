@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
         settings = _replaying(settings, tuple(arguments.replay_group))
     cluster = find_cluster(arguments.cluster)
     source = KafkaLagSource(cluster, settings)
-    watch = Watch(source, settings)
+    watch = Watch(source, settings, environment=cluster.environment)
     try:
         if arguments.serve is not None:
             return _serve(watch, cluster, arguments)
@@ -93,9 +93,8 @@ def _once(watch: Watch, as_json: bool) -> int:
     if any(lag.state is None and lag.reason != "no_commit" for lag in snapshot.lags):
         time.sleep(SECOND_LOOK_SECONDS)
         snapshot = watch.collect()
-    _warn(snapshot)
     print(json.dumps(rows(snapshot.lags)) if as_json else text(snapshot.lags))
-    return 0
+    return _warn(snapshot)
 
 
 def _watch(watch: Watch, arguments: argparse.Namespace) -> int:
@@ -145,9 +144,19 @@ def _serve(watch: Watch, cluster: Cluster, arguments: argparse.Namespace) -> int
     return 0
 
 
-def _warn(snapshot: Snapshot) -> None:
-    for cause, count in snapshot.reading.failures.items():
+def _warn(snapshot: Snapshot) -> int:
+    """Say what could not be read; 1 if that is so because we may not."""
+    from jobs.lag.exporter import BLIND, NOT_AUTHORISED
+
+    failures = snapshot.reading.failures
+    refused = sorted({topic for (topic, _), reason in snapshot.reading.unreadable.items() if reason in BLIND})
+    if BLIND & set(failures):
+        sys.stderr.write(f"sq: {NOT_AUTHORISED}{f'; refused: {chr(44).join(refused)}' if refused else ''}\n")
+    for cause, count in failures.items():
+        if cause in BLIND:
+            continue
         sys.stderr.write(f"sq: {count} groups or partitions could not be read: {cause}\n")
+    return int(bool(BLIND & set(failures)))
 
 
 def _replaying(settings: LagSettings, globs: tuple[str, ...]) -> LagSettings:

@@ -44,9 +44,9 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Pull; exit 1 if records were left out that no dead letter holds."""
     from jobs.pulling import delete_pulled
-    from streams.log.kafka.cluster import find_cluster
+    from streams.log.kafka.errors import reached_cluster
 
-    cluster = find_cluster(arguments.cluster)
+    cluster = reached_cluster(arguments.cluster)
     if arguments.fresh:
         delete_pulled(arguments.out)
     return _topology(arguments, cluster) if arguments.topology else _recording(arguments, cluster)

@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     from jobs.live.deployment import Deployment, prepared, published
     from jobs.live.parent import Parent
     from jobs.quantities import duration, share
-    from streams.log.kafka.cluster import find_cluster
+    from streams.log.kafka.errors import reached_cluster
     from streams.runtime.live.flood import FloodLimit
 
     if arguments.strategy is None and arguments.config is None:
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
         job=arguments.job,
         topology=arguments.name or arguments.job,
         configuration=configuration,
-        cluster=find_cluster(arguments.cluster),
+        cluster=reached_cluster(arguments.cluster),
         clock=arguments.clock,
         start=arguments.start or ("earliest" if arguments.clock == "event" else "end"),
         linger=duration(arguments.linger or (EVENT_LINGER if arguments.clock == "event" else "0s")),

@@ -37,11 +37,11 @@ def run(arguments: argparse.Namespace) -> int:
     from jobs.operators import now, operator
     from schemas.registry import resolve
     from streams.log.kafka.client import KafkaLog
-    from streams.log.kafka.cluster import find_cluster
+    from streams.log.kafka.errors import reached_cluster
     from streams.log.kafka.scan import facts_of
     from streams.runtime.skip import BadSkip, skip_command, skip_request
 
-    cluster = find_cluster(arguments.cluster)
+    cluster = reached_cluster(arguments.cluster)
     log = KafkaLog(cluster)
     if arguments.place.startswith(f"{TOPOLOGIES}/0/") and arguments.place.rpartition("/")[2].isdecimal():
         return _settle(cluster, log, int(arguments.place.rpartition("/")[2]))

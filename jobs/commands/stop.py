@@ -44,9 +44,9 @@ def run(arguments: argparse.Namespace) -> int:
     from jobs.live.looking import member_count
     from jobs.live.slot import members_here
     from streams.log.kafka.client import KafkaLog
-    from streams.log.kafka.cluster import find_cluster
+    from streams.log.kafka.errors import reached_cluster
 
-    cluster = find_cluster(arguments.cluster)
+    cluster = reached_cluster(arguments.cluster)
     stopped = members_here(cluster, arguments.topology)
     for pid in stopped:
         os.kill(pid, signal.SIGTERM)

@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from jobs.helping import HelpFormatter
 from schemas.errors import WrongUse
 
@@ -23,6 +25,8 @@ examples:
   sq topics data/toy
   sq topics plan
   sq topics apply --shards 4
+  sq topics apply --topology market
+  sq topics apply --retention md.trades=30d --retention fills=forever
   sq topics drift --topology pipeline --topology market --json
 """
 
@@ -34,6 +38,13 @@ def add(commands: Any) -> None:
     command.add_argument("--cluster", default="", metavar="URL", help="kafka://HOST:PORT (default: the configured cluster)")
     command.add_argument("--topology", action="append", metavar="NAME", help="repeatable (default: pipeline)")
     command.add_argument("--shards", type=int, metavar="N", help="partitions of topics keyed by instrument or account (default: as they are, else 1)")
+    command.add_argument(
+        "--retention",
+        action="append",
+        default=[],
+        metavar="TOPIC=SPAN",
+        help="keep a topic for so long: md.trades=30d, fills=forever; repeatable; [retention] of the cluster's file says it for good",
+    )
     command.add_argument("--no-registry", action="store_true", help="leave schemas alone")
     command.add_argument("--json", action="store_true", help="print as JSON")
     command.set_defaults(run=run)
@@ -41,7 +52,7 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """One line per topic, or per difference."""
-    given = [name for name in ("cluster", "topology", "shards", "no_registry") if getattr(arguments, name)]
+    given = [name for name in ("cluster", "topology", "shards", "retention", "no_registry") if getattr(arguments, name)]
     if arguments.what in ACTIONS:
         return _cluster(arguments)
     if given:
@@ -58,6 +69,7 @@ def _cluster(arguments: argparse.Namespace) -> int:
     if arguments.shards is not None and arguments.shards < 1:
         raise WrongUse("--shards is at least 1")
     cluster = find_cluster(arguments.cluster)
+    cluster = msgspec.structs.replace(cluster, retention={**cluster.retention, **_retention(arguments.retention)})
     registry = None if arguments.no_registry else Registry(cluster)
     comparison = compare(cluster, arguments.topology or [DEFAULT_TOPOLOGY], arguments.shards, registry)
     done: list[str] = []
@@ -71,6 +83,16 @@ def _cluster(arguments: argparse.Namespace) -> int:
         for line in (*done, *_told(arguments.what, left, len(comparison.wanted))):
             print(line)
     return 1 if arguments.what == "drift" and left else 0
+
+
+def _retention(given: list[str]) -> dict[str, str]:
+    found = {}
+    for each in given:
+        name, equals, span = each.partition("=")
+        if not equals or not name:
+            raise WrongUse(f"--retention {each!r} is no TOPIC=SPAN, for example --retention md.trades=30d")
+        found[name] = span
+    return found
 
 
 def _told(what: str, left: list[Any], count: int) -> list[str]:

@@ -75,10 +75,10 @@ def run(arguments: argparse.Namespace) -> int:
 def _cluster(arguments: argparse.Namespace, bar: ProgressBar) -> Verdict:
     """One verdict over all shards."""
     from jobs.live.proof import verify_cluster
-    from streams.log.kafka.cluster import find_cluster
+    from streams.log.kafka.errors import reached_cluster
     from streams.runtime.verify import Finding, Verdict
 
-    verdicts = verify_cluster(find_cluster(arguments.run_folder), arguments.topology, arguments.shard, lambda records: bar.update(records, 0))
+    verdicts = verify_cluster(reached_cluster(arguments.run_folder), arguments.topology, arguments.shard, lambda records: bar.update(records, 0))
     if len(verdicts) == 1:
         return verdicts[0]
     whole = Verdict(closed=all(each.closed for each in verdicts), findings=[], notes=[])

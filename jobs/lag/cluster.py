@@ -9,8 +9,9 @@ from concurrent.futures import Future
 from typing import Any
 
 from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType  # type: ignore[attr-defined]
+from confluent_kafka.admin import AclOperation, AdminClient, ConfigResource, OffsetSpec, ResourceType  # type: ignore[attr-defined]
 
+from jobs.lag.claims import Claims
 from jobs.lag.looking import Looker
 from jobs.lag.reading import Bounds, Group, Member, Partition, Reading, Seen, TopicSettings, Want
 from jobs.lag.settings import LagSettings
@@ -44,6 +45,7 @@ class KafkaLagSource:
         self.topic_settings: dict[str, TopicSettings] = {}
         self.topic_settings_until = 0.0
         self.failures: Counter[str] = Counter()
+        self.claims = Claims(cluster)
 
     @property
     def looks(self) -> int:
@@ -63,13 +65,16 @@ class KafkaLagSource:
             unreadable: dict[Partition, str] = {}
             starts = self._offsets(partitions, EARLIEST, IsolationLevel.READ_UNCOMMITTED, unreadable)
             groups = self._groups()
+            self._refuse_blindness(groups)
             highs = self._offsets(list(starts), LATEST, IsolationLevel.READ_UNCOMMITTED, unreadable)
             stables = self._offsets(list(highs), LATEST, IsolationLevel.READ_COMMITTED, unreadable)
         except KafkaException as problem:
             raise self._unreadable(problem.args[0]) from problem
         bounds = {each: Bounds(starts[each], highs[each], stables[each]) for each in stables}
         topics = frozenset(metadata.topics)
-        return Reading(began, time.time(), groups, bounds, topics, self._topic_settings(topics), dict(self.failures), unreadable)
+        topologies = self.claims.read(topics, bounds, self.failures)
+        settings = self._topic_settings(topics)
+        return Reading(began, time.time(), groups, bounds, topics, settings, dict(self.failures), unreadable, topologies)
 
     def look(self, wants: Sequence[Want]) -> Mapping[Want, Seen]:
         """Bounded looks at records."""
@@ -150,8 +155,18 @@ class KafkaLagSource:
                 continue
             members = tuple(map(_member, description.members)) if description is not None else ()
             kept = {(each.topic, each.partition): each.offset for each in offsets.topic_partitions if each.offset >= 0 and each.error is None}
-            found.append(Group(name, simple[name], members, kept))
+            notes = {(each.topic, each.partition): each.metadata for each in offsets.topic_partitions if each.metadata}
+            found.append(Group(name, simple[name], members, kept, notes))
         return tuple(found)
+
+    def _refuse_blindness(self, groups: Sequence[Group]) -> None:
+        """A cluster hides groups from who may not see them: none at all may mean either. It says itself which rights we have."""
+        if groups:
+            return
+        cluster = self.admin.describe_cluster(include_authorized_operations=True, request_timeout=self.settings.request_seconds).result()
+        allowed = cluster.authorized_operations
+        if allowed is not None and not {AclOperation.DESCRIBE, AclOperation.ALL} & set(allowed):
+            self.failures["not_authorized"] += 1
 
     def _commits(self, name: str) -> Future[Any]:
         # without require_stable: a commit that is pending inside an open transaction has not happened yet, and the one before it is the truth

@@ -17,18 +17,23 @@ from typing import Any
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from jobs.lag.metrics import METRICS, STATES
+from jobs.lag.metrics import METRICS, SHARD_STATES, STATES
 from jobs.lag.quiet import Calendar
+from jobs.lag.shards import ShardState, environment_of
 from jobs.lag.states import worst
 from jobs.lag.watching import Lag, Snapshot, Watch
+from jobs.live.shard_state import QUARANTINED
 from jobs.telemetry.logs import Log
-from jobs.telemetry.serving import Server
+from jobs.telemetry.serving import Server, environment_label
 from jobs.telemetry.serving import serve as served
 from jobs.telemetry.task import ProcessMetrics
 from schemas.errors import ShrivenError
 from schemas.version import VERSION
 
 STALE_INTERVALS = 3
+UNREACHABLE = "unreachable"
+BLIND = frozenset({"not_authorized"})
+NOT_AUTHORISED = "not authorised: this user may not see the cluster's groups or topics; grant it DESCRIBE on the cluster, its groups and topics"
 Value = tuple[str, tuple[str, ...], float]
 """(metric, values of its labels in the table's order, value)."""
 
@@ -51,7 +56,9 @@ class LagExporter(Collector):
         self.process = ProcessMetrics(VERSION)
         self.log = Log({"job": "lag"}, on_error=self.process.error)
         self.snapshot: Snapshot | None = None
-        self.complete = False
+        self.answered = False
+        self.environments: set[str] = {watch.environment}
+        self.unread: Counter[str] = Counter(dict.fromkeys(BLIND, 0))
         self.collections = 0
         self.collection_seconds = 0.0
         self.last_success = 0.0
@@ -79,23 +86,26 @@ class LagExporter(Collector):
         try:
             snapshot = self.watch.collect()
         except ShrivenError as problem:
-            self.complete = False
+            self.answered = False
             self.errors[problem.code] += 1
             self._say(problem.text)
         except Exception as problem:  # noqa: BLE001 - a defect of ours must not end the thread in silence: counted, said, and tried again
-            self.complete = False
+            self.answered = False
             self.errors["defect"] += 1
             self.log.error("collection_failed", problem, where=traceback.format_exc(limit=-3))
         else:
             self.snapshot = snapshot
-            self.errors.update(snapshot.reading.failures)
-            self.complete = not snapshot.reading.failures
-            if self.complete:
+            failures = snapshot.reading.failures
+            self.environments |= snapshot.environments
+            self.errors.update(failures)
+            self.unread.update({cause: count for cause, count in failures.items() if cause != UNREACHABLE})
+            self.answered = UNREACHABLE not in failures
+            if not failures:
                 self.last_success = snapshot.time
                 self._say("")
             else:
-                causes = ", ".join(f"{cause} {count}" for cause, count in snapshot.reading.failures.items())
-                self._say(f"some groups or partitions could not be read: {causes}")
+                causes = ", ".join(f"{cause} {count}" for cause, count in failures.items())
+                self._say(NOT_AUTHORISED if set(failures) >= BLIND else f"some groups or partitions could not be read: {causes}")
         self.collections += 1
         self.collection_seconds = time.monotonic() - began
 
@@ -140,9 +150,12 @@ class LagExporter(Collector):
             yield from _of_partition(lag)
         yield from _states(snapshot.lags)
         for group, (purpose, count) in snapshot.members.items():
-            yield "shriven_consumer_group_members", (group, purpose), float(count)
+            whose = snapshot.whose[group]
+            yield "shriven_consumer_group_members", (environment_label(whose.environment), group, purpose), float(count)
+            yield "shriven_consumer_group_info", (environment_label(whose.environment), group, whose.topology, whose.shard), 1.0
+        yield from _of_shards(snapshot.shards)
         for (topic, number), bounds in snapshot.reading.bounds.items():
-            at = (topic, str(number))
+            at = (self._of_topic(topic), topic, str(number))
             yield "shriven_partition_log_start_offset", at, float(bounds.log_start)
             yield "shriven_partition_last_stable_offset", at, float(bounds.last_stable)
             yield "shriven_partition_high_watermark_offset", at, float(bounds.high_watermark)
@@ -151,27 +164,34 @@ class LagExporter(Collector):
                 yield "shriven_open_transaction_age_seconds", at, snapshot.transaction_age.get((topic, number), 0.0)
         for topic, settings in snapshot.reading.settings.items():
             if settings.retention_seconds is not None:
-                yield "shriven_topic_retention_seconds", (topic,), settings.retention_seconds
-            yield "shriven_topic_timestamp_type_info", (topic, settings.timestamp_type), 1.0
-            yield "shriven_clock_skew_records_total", (topic,), float(snapshot.skew.get(topic, 0))
+                yield "shriven_topic_retention_seconds", (self._of_topic(topic), topic), settings.retention_seconds
+            yield "shriven_topic_timestamp_type_info", (self._of_topic(topic), topic, settings.timestamp_type), 1.0
+            yield "shriven_clock_skew_records_total", (self._of_topic(topic), topic), float(snapshot.skew.get(topic, 0))
         yield "shriven_lag_exporter_groups", (), float(len(snapshot.members))
+
+    def _of_topic(self, topic: str) -> str:
+        return environment_label(environment_of(topic, self.environments))
 
     def _own_values(self) -> Iterator[Value]:
         for market, quiet in self.calendar.quiet(self.now()).items():
-            yield "shriven_expected_quiet", (market,), float(quiet)
-        yield "shriven_lag_exporter_up", (), float(self.complete and self._fresh() is not None)
+            for environment in sorted(self.environments):
+                yield "shriven_expected_quiet", (environment_label(environment), market), float(quiet)
+        for environment in sorted(self.environments):
+            yield "shriven_lag_exporter_up", (environment_label(environment),), float(self.answered and self._fresh() is not None)
         if self.last_success:
             yield "shriven_lag_exporter_last_success_timestamp_seconds", (), self.last_success
         yield "shriven_lag_exporter_collection_seconds", (), self.collection_seconds
         yield "shriven_lag_exporter_collections_total", (), float(self.collections)
         for cause, count in sorted(self.errors.items()):
             yield "shriven_lag_exporter_errors_total", (cause,), float(count)
+        for cause, count in sorted(self.unread.items()):
+            yield "shriven_lag_exporter_unread_total", (cause,), float(count)
         yield "shriven_lag_exporter_fetches_total", (), float(self.watch.looks)
         yield "shriven_lag_exporter_fetches_saved_total", (), float(self.watch.looks_saved)
 
 
 def _of_partition(lag: Lag) -> Iterator[Value]:
-    at = (lag.group, lag.topic, str(lag.partition), lag.purpose)
+    at = (environment_label(lag.whose.environment), lag.group, lag.topic, str(lag.partition), lag.purpose)
     if lag.lag_records is not None:
         yield "shriven_consumer_lag_records", (*at, "read_committed"), float(lag.lag_records)
     if lag.lag_seconds is None:
@@ -188,15 +208,24 @@ def _of_partition(lag: Lag) -> Iterator[Value]:
             yield name, at, float(value)
     if lag.member is not None:
         owner = (lag.member.name, lag.member.host, lag.member.job_version)
-        yield "shriven_consumer_member_info", (*at[:3], *owner), 1.0
+        yield "shriven_consumer_member_info", (*at[:4], *owner), 1.0
+
+
+def _of_shards(shards: Iterable[ShardState]) -> Iterator[Value]:
+    for each in shards:
+        at = (environment_label(each.environment), each.topology, str(each.shard))
+        for state in SHARD_STATES:
+            yield "shriven_shard_state", (*at, state), float(state == each.state.replace(" ", "_"))
+        if each.state == QUARANTINED:
+            yield "shriven_shard_quarantined", (*at, *each.record), 1.0
 
 
 def _states(lags: Iterable[Lag]) -> Iterator[Value]:
     """One series per state of a (group, topic), 1 for the worst of its partitions; none while no partition's state is known."""
-    known: dict[tuple[str, str, str], list[str]] = {}
+    known: dict[tuple[str, str, str, str], list[str]] = {}
     for lag in lags:
         if lag.state is not None:
-            known.setdefault((lag.group, lag.topic, lag.purpose), []).append(lag.state)
+            known.setdefault((environment_label(lag.whose.environment), lag.group, lag.topic, lag.purpose), []).append(lag.state)
     for at, states in known.items():
         found = worst(states)
         for state in STATES:
@@ -208,7 +237,7 @@ def series_budget(groups: int, topics: int, partitions: int) -> int:
 
     A rebalance adds none: members are labels of ``shriven_consumer_member_info`` alone, one series a partition.
     """
-    of_group = topics * (partitions * (8 + 1) + len(STATES)) + 1
+    of_group = topics * (partitions * (8 + 1) + len(STATES)) + 2
     of_cluster = topics * (partitions * 5 + 3)
     return groups * of_group + of_cluster + 20
 

@@ -1,5 +1,6 @@
 """Every metric of the lag exporter: name, type, labels, help. Dashboards, rules and documentation read this table; beside it
-stand only the metrics that every process has.
+stand only the metrics that every process has. ``environment`` is the one that a group, topic or shard belongs to, whichever environment the exporter
+was started in: one exporter watches a whole cluster. Prometheus keeps it (``honor_labels``).
 
 Conventions: what is unknown is *absent*, never -1 or NaN, and ``shriven_consumer_lag_unknown`` names the reason. ``purpose`` is ``live`` or
 ``replay`` (planned replays and backtests: progress, not pages). Members are on ``shriven_consumer_member_info`` only, so that a rebalance starts
@@ -11,11 +12,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-PARTITION_OF_GROUP = ("group", "topic", "partition", "purpose")
-PARTITION = ("topic", "partition")
+from jobs.live.shard_state import STATES as STATES_OF_A_SHARD
+
+PARTITION_OF_GROUP = ("environment", "group", "topic", "partition", "purpose")
+PARTITION = ("environment", "topic", "partition")
 
 STATES = ("OK", "CATCHING_UP", "FALLING_BEHIND", "STALLED", "STOPPED", "REWOUND", "NO_MEMBERS", "TXN_BLOCKED", "DATA_LOSS")
 """Values of the label ``state``."""
+
+SHARD_STATES = tuple(state.replace(" ", "_") for state in STATES_OF_A_SHARD)
+"""Values of the label ``state`` of ``shriven_shard_state``."""
 
 REASONS = ("no_commit", "below_log_start", "beyond_log_end", "open_txn", "fetch_timeout", "no_timestamp", "topic_gone", "not_authorized", "one_look")
 """Values of the label ``reason``: why lag in seconds (or records, or the state) is unknown.
@@ -81,16 +87,27 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "shriven_consumer_state",
         "gauge",
-        ("group", "topic", "purpose", "state"),
+        ("environment", "group", "topic", "purpose", "state"),
         "1 for the worst state of the group's partitions of the topic, 0 for the others.",
     ),
     # one series per group
-    Metric("shriven_consumer_group_members", "gauge", ("group", "purpose"), "Members; those of a task's group are the owners of its shard."),
+    Metric(
+        "shriven_consumer_group_members",
+        "gauge",
+        ("environment", "group", "purpose"),
+        "Members; those of a task's group are the owners of its shard.",
+    ),
+    Metric(
+        "shriven_consumer_group_info",
+        "gauge",
+        ("environment", "group", "topology", "shard"),
+        "1: the task whose group it is, or whose standby's; empty for other groups.",
+    ),
     # one series per owned partition: the only place where members are labels
     Metric(
         "shriven_consumer_member_info",
         "gauge",
-        ("group", "topic", "partition", "member", "host", "job_version"),
+        ("environment", "group", "topic", "partition", "member", "host", "job_version"),
         "1: who owns the partition. member is the instance id where there is one.",
     ),
     # one series per partition of the cluster
@@ -104,25 +121,52 @@ METRICS: tuple[Metric, ...] = (
         "shriven_open_transaction_age_seconds", "gauge", PARTITION, "Age of the first record of the oldest open transaction; 0 when none is open."
     ),
     # one series per topic
-    Metric("shriven_topic_retention_seconds", "gauge", ("topic",), "Retention by time; absent when kept for ever."),
+    Metric("shriven_topic_retention_seconds", "gauge", ("environment", "topic"), "Retention by time; absent when kept for ever."),
     Metric(
-        "shriven_topic_timestamp_type_info", "gauge", ("topic", "timestamp_type"), "1: what the topic's timestamps mean, CreateTime or LogAppendTime."
+        "shriven_topic_timestamp_type_info",
+        "gauge",
+        ("environment", "topic", "timestamp_type"),
+        "1: what the topic's timestamps mean, CreateTime or LogAppendTime.",
     ),
     Metric(
         "shriven_clock_skew_records_total",
         "counter",
-        ("topic",),
+        ("environment", "topic"),
         "Records met at a position whose timestamp lies in the future; their lag counts as 0 s.",
+    ),
+    # one series per shard of an open topology and state
+    Metric(
+        "shriven_shard_state",
+        "gauge",
+        ("environment", "topology", "shard", "state"),
+        "1 for the state of a shard of an open topology, 0 for the others: from its claim, its owners and what its last owner said.",
+    ),
+    Metric(
+        "shriven_shard_quarantined",
+        "gauge",
+        ("environment", "topology", "shard", "topic", "partition", "offset"),
+        "1 while a shard is quarantined, whether its member lives or not; with the record that its process died at, where that is known.",
     ),
     # one series per market
     Metric(
         "shriven_expected_quiet",
         "gauge",
-        ("market",),
+        ("environment", "market"),
         "1 while the market's calendar says that no messages are expected; multiply 'no message' alerts by 1 - it.",
     ),
     # the exporter itself
-    Metric("shriven_lag_exporter_up", "gauge", (), "1 if the last collection is complete and younger than 25 s (three intervals and one request)."),
+    Metric(
+        "shriven_lag_exporter_up",
+        "gauge",
+        ("environment",),
+        "1 if the cluster answered the last collection and that is younger than 25 s (three intervals and one request); of every environment on it.",
+    ),
+    Metric(
+        "shriven_lag_exporter_unread_total",
+        "counter",
+        ("cause",),
+        "Groups, partitions and topics that a collection could not read though the cluster answers, by cause.",
+    ),
     Metric("shriven_lag_exporter_last_success_timestamp_seconds", "gauge", (), "Unix time of the last complete collection."),
     Metric("shriven_lag_exporter_collection_seconds", "gauge", (), "Duration of the last collection."),
     Metric("shriven_lag_exporter_collections_total", "counter", (), "Collections, complete or not."),

@@ -41,13 +41,24 @@ class Member(NamedTuple):
 class Group(NamedTuple):
     """One group: what it has committed, who is in it.
 
-    ``simple``: it has only ever committed; nobody joins it (``assign()`` users). ``offsets`` leaves out partitions without a commit.
+    ``simple``: it has only ever committed; nobody joins it (``assign()`` users). ``offsets`` leaves out partitions without a commit; ``notes`` are
+    the words stored with them, where there are any.
     """
 
     name: str
     simple: bool
     members: tuple[Member, ...]
     offsets: Mapping[Partition, int]
+    notes: Mapping[Partition, str] = {}
+
+
+class TopologyFacts(NamedTuple):
+    """A topology that has claimed topics in an environment; closed ones are kept, so that what they left behind is known for it."""
+
+    environment: str
+    name: str
+    shards: int
+    is_open: bool
 
 
 class TopicSettings(NamedTuple):
@@ -72,6 +83,7 @@ class Reading(NamedTuple):
     settings: Mapping[str, TopicSettings]
     failures: Mapping[str, int]
     unreadable: Mapping[Partition, str]
+    topologies: tuple[TopologyFacts, ...] = ()
 
 
 class Want(NamedTuple):

@@ -20,6 +20,7 @@ from jobs.lag.measuring import Measured, Memory, measure, want
 from jobs.lag.members import Readers, is_owners, readers
 from jobs.lag.reading import Bounds, Group, LagSource, Member, Partition, Reading, Want
 from jobs.lag.settings import LagSettings
+from jobs.lag.shards import GroupFacts, ShardState, environments, facts_of, is_closed, is_tool, shard_states
 from jobs.lag.states import History, Sample, eta_drain_seconds, judge, replay_speed
 
 
@@ -40,10 +41,14 @@ class Lag(NamedTuple):
     replay_speed: float | None
     replay_progress: float | None
     member: Member | None
+    whose: GroupFacts = GroupFacts("")
 
 
 class Snapshot(NamedTuple):
-    """What one collection found. ``time`` is wall-clock seconds; ``transaction_age`` seconds by partition that has one open."""
+    """What one collection found. ``time`` is wall-clock seconds; ``transaction_age`` seconds by partition that has one open.
+
+    ``whose`` by group; ``environments`` are those of the cluster that have topologies; ``shards`` those of open topologies.
+    """
 
     time: float
     lags: tuple[Lag, ...]
@@ -53,6 +58,9 @@ class Snapshot(NamedTuple):
     skew: Mapping[str, int]
     looks: int
     looks_saved: int
+    whose: Mapping[str, GroupFacts] = {}
+    environments: frozenset[str] = frozenset()
+    shards: tuple[ShardState, ...] = ()
 
 
 class Watch:
@@ -62,9 +70,12 @@ class Watch:
         source: the cluster.
         settings: see LagSettings.
         clock: monotonic seconds.
+        environment: that it was started in; it watches all of them.
     """
 
-    def __init__(self, source: LagSource, settings: LagSettings, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, source: LagSource, settings: LagSettings, clock: Callable[[], float] = time.monotonic, environment: str = ""
+    ) -> None:
         self.source = source
         self.settings = settings
         self.clock = clock
@@ -73,6 +84,7 @@ class Watch:
         self.consuming: set[str] = set()
         self.transactions: dict[tuple[Partition, int], int] = {}
         self.skew: Counter[str] = Counter()
+        self.environment = environment
         self.looks = 0
         self.looks_saved = 0
         self.turn = 0
@@ -80,7 +92,11 @@ class Watch:
     def collect(self) -> Snapshot:
         """One collection. Raises the source's typed errors."""
         reading = self.source.read()
-        groups = [group for group in reading.groups if fnmatchcase(group.name, self.settings.groups)]
+        known = environments(reading.topics)
+        topologies = {(each.environment, each.name): each for each in reading.topologies}
+        whose = {group.name: facts_of(group, known, topologies) for group in reading.groups if not is_tool(group.name)}
+        wanted = (group for group in reading.groups if group.name in whose and fnmatchcase(group.name, self.settings.groups))
+        groups = [group for group in wanted if not is_closed(whose[group.name], topologies)]
         self._look(reading, groups)
         ages = self._transaction_ages(reading)
         by_name = {group.name: group for group in reading.groups}
@@ -91,9 +107,15 @@ class Watch:
             purpose = self._purpose(group.name)
             self._notice(group, found)
             members[group.name] = (purpose, found.members)
-            lags += [self._lag(group, purpose, partition, found, reading, ages) for partition in _partitions(group)]
+            rows = [self._lag(group, purpose, partition, found, reading, ages) for partition in _partitions(group)]
+            lags += [lag._replace(whose=whose[group.name]) for lag in rows]
         self._forget(lags)
-        return Snapshot(reading.time, tuple(lags), members, reading, ages, dict(self.skew), self.looks, self.looks_saved)
+        stalled = {lag.whose for lag in lags if lag.state == "STALLED" and ".standby." not in lag.group}
+        shards = tuple(shard_states(reading, stalled))
+        shown = {name: whose[name] for name in members}
+        return Snapshot(
+            reading.time, tuple(lags), members, reading, ages, dict(self.skew), self.looks, self.looks_saved, shown, frozenset(known), shards
+        )
 
     def _purpose(self, group: str) -> str:
         return "replay" if any(fnmatchcase(group, glob) for glob in self.settings.replay_groups) else "live"

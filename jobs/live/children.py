@@ -107,6 +107,7 @@ class Child:
     """The process of one shard, and what it said last.
 
     Attributes:
+        has_drained: it said that it has drained; ``is_drained`` is set by its end as well.
         has_ended: it has no output any more.
         returncode: as subprocess has it; None while nobody knows.
         box: what it is executing.
@@ -118,6 +119,7 @@ class Child:
         self.has_ended = False
         self.returncode: int | None = None
         self.is_drained = threading.Event()
+        self.has_drained = False
         self.failure: dict[str, Any] = {}
         self._warm = warm
         its_input, to_it = os.pipe()
@@ -148,6 +150,7 @@ class Child:
             if event["event"] == "failed":
                 self.failure = event
             elif event["event"] in ("drained", "stopped"):
+                self.has_drained = event["event"] == "drained"
                 self.is_drained.set()
             events.put((self, event))
         self.has_ended = True

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+from confluent_kafka import KafkaError, KafkaException
 
 from jobs.live.claims import TOPIC, close, open_claims, read_claims
 from jobs.live.deployment import maker, with_strategy_file
 from jobs.live.looking import first_entry
 from jobs.live.proof import deployment_of, task_spec
 from schemas.registry import resolve
+from streams.log.kafka.admin import ADMIN_SECONDS, KafkaAdmin
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.runtime.journal import GENESIS
@@ -20,6 +23,23 @@ from streams.runtime.live.spec import NoTopology, runtime_name
 from streams.runtime.live.task import LiveTask
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.task import JOURNAL
+
+
+def forget_groups(admin: KafkaAdmin, cluster: Cluster, topology: str) -> list[str]:
+    """Delete what a topology's tasks, standbys and members have stored: nobody reads on from there. Returns the groups that stayed."""
+    prefix = f"{cluster.name(topology)}."
+    ours = re.compile(re.escape(prefix) + r"(owners|\d+(\.state|\.standby\..+)?)")
+    try:
+        listed = admin.client.list_consumer_groups(request_timeout=ADMIN_SECONDS).result().valid
+        groups = sorted(each.group_id for each in listed if ours.fullmatch(each.group_id))
+        futures = admin.client.delete_consumer_groups(groups, request_timeout=ADMIN_SECONDS) if groups else {}
+    except KafkaException:
+        return [f"{prefix}*"]
+    return [group for group, future in futures.items() if future.exception() is not None and _is_there(future.exception())]
+
+
+def _is_there(problem: BaseException | None) -> bool:
+    return not (isinstance(problem, KafkaException) and problem.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND)
 
 
 def end_topology(cluster: Cluster, topology: str) -> Iterator[str]:
@@ -53,4 +73,7 @@ def end_topology(cluster: Cluster, topology: str) -> Iterator[str]:
             yield f"{topology} shard {shard}: journal closed at record {task.sequence}"
             task.close()
     close(log, cluster, topology, ids[TOPIC])
+    left = forget_groups(log.admin(), cluster, topology)
+    if left:
+        yield f"{topology}: the cluster keeps the stored positions of {', '.join(left)}; they expire, and no alert looks at them"
     yield f"{topology}: ended; its topics may be written by another topology"

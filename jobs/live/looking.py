@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from confluent_kafka import KafkaException
 
+from jobs.lag.looking import Looker
+from jobs.lag.reading import Want
 from jobs.live.accounts import accounts_of
 from jobs.live.claims import Report, open_claims, read_claims, unreported
+from jobs.live.shard_state import DRAINED, FROZEN_SECONDS, HALTED, QUARANTINED, Note, group_of, state_of
 from streams.log.kafka.admin import KafkaAdmin
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.transport import Log, TransportFailed
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, JournalEntry
 from streams.runtime.live.spec import STANDBY, runtime_name
-from streams.runtime.live.stored import read_journal
+from streams.runtime.live.stored import journal_record, read_journal, read_range
 from streams.runtime.task import JOURNAL
 
 TAIL = 64
 SECONDS = 10.0
+LOOK_BYTES = 1_000_000
 
 
 class StandbyFacts(msgspec.Struct, kw_only=True):
@@ -41,7 +46,8 @@ class ShardFacts(msgspec.Struct, kw_only=True):
     """One shard of a topology.
 
     Attributes:
-        state: running, no owner, closed, empty.
+        state: one of ``shard_state.STATES``, but "no owner" for a drained one too; closed; empty; upgraded.
+        detail: drained; the record a quarantined one died at; the code of the error that a halted one ended by.
         owner: member and host, empty if there is none.
         account: that it trades; None if it trades none, or has not begun.
         sequence, digest, clock, records: of its last journal record; -1 and empty before the first.
@@ -51,6 +57,7 @@ class ShardFacts(msgspec.Struct, kw_only=True):
     topology: str
     shard: int
     state: str
+    detail: str = ""
     owner: str = ""
     account: int | None = None
     sequence: int = -1
@@ -139,6 +146,12 @@ def begun_id(log: Log, cluster: Cluster, topology: str, shards: int, claimed: in
 
 def last_entry(log: Log, cluster: Cluster, topology: str, shard: int) -> JournalEntry | None:
     """The journal's last record."""
+    found = last_record(log, cluster, topology, shard)
+    return found[0] if found is not None else None
+
+
+def last_record(log: Log, cluster: Cluster, topology: str, shard: int) -> tuple[JournalEntry, int] | None:
+    """The journal's last record, and when it was written (ms, the broker's clock)."""
     partition = cluster.name(runtime_name(topology, JOURNAL)), shard
     reader = log.reader(cluster.name("status"))
     try:
@@ -146,9 +159,10 @@ def last_entry(log: Log, cluster: Cluster, topology: str, shard: int) -> Journal
         window = TAIL
         while begin < end:
             start = max(begin, end - window)
-            found = list(read_journal(reader, partition, start, end))
+            found = list(read_range(reader, partition, start, end))
             if found:
-                return found[-1][1]
+                last = found[-1]
+                return journal_record(partition, last.offsets[-1], last.values[-1], None), last.timestamp_ms
             if start == begin:
                 break
             window *= 8
@@ -170,21 +184,60 @@ def status(cluster: Cluster, report: Report = unreported) -> list[ShardFacts]:
         owners = owners_of(admin, cluster, topology)
         standbys = standbys_of(admin, cluster, topology, claim.shards)
         for shard in range(claim.shards):
-            entry = last_entry(log, cluster, topology, shard)
+            last = last_record(log, cluster, topology, shard)
             publishes = [each.name for each in claim.topics]
             facts = ShardFacts(topology=topology, shard=shard, state="empty", owner=owners.get(shard, ""), publishes=publishes)
             facts.standbys = standbys.get(shard, [])
-            if entry is not None:
-                facts.account = _account(log, cluster, topology, shard)
+            note = _note(admin, cluster, topology, shard)
+            if last is not None:
+                entry, written_ms = last
+                first = first_entry(log, cluster, topology, shard)
+                facts.account = _account(first, shard)
                 facts.sequence, facts.digest, facts.clock, facts.records = entry.sequence, entry.digest.hex(), entry.clock, entry.input_sequence
-                facts.state = "closed" if entry.kind == CLOSE else "running" if facts.owner else "no owner"
-                if entry.kind not in (GENESIS, BATCH, CLOSE):
+                is_frozen = bool(facts.owner) and _is_frozen(admin, cluster, topology, shard, first, written_ms)
+                facts.state = state_of(note, bool(facts.owner), is_frozen)
+                if entry.kind == CLOSE:
+                    facts.state = "closed"
+                elif entry.kind not in (GENESIS, BATCH):
                     facts.state = "upgraded"
+            elif note.state in (HALTED, QUARANTINED):
+                facts.state = note.state
+            if facts.state == DRAINED:
+                facts.state, facts.detail = "no owner", DRAINED
+            elif facts.state in (HALTED, QUARANTINED):
+                facts.detail = note.detail
             found.append(facts)
     return found
 
 
-def _account(log: Log, cluster: Cluster, topology: str, shard: int) -> int | None:
-    first = first_entry(log, cluster, topology, shard)
+def _note(admin: KafkaAdmin, cluster: Cluster, topology: str, shard: int) -> Note:
+    """What its last owner said of the shard."""
+    group = group_of(cluster, topology, shard)
+    places = admin.positions([group]).get(group, {})
+    return Note.parse(next((text for _, text in places.values()), ""))
+
+
+def _is_frozen(admin: KafkaAdmin, cluster: Cluster, topology: str, shard: int, genesis: JournalEntry | None, written_ms: int) -> bool:
+    """True if records have waited for so long before it, and its journal has not grown for as long."""
+    if genesis is None or time.time() - written_ms / 1000 < FROZEN_SECONDS:
+        return False
+    group = f"{cluster.name(topology)}.{shard}"
+    positions = {(cluster.name(item["topic"]), int(item["partition"])): int(item["start_offset"]) for item in genesis.facts.get("inputs", [])}
+    positions |= {place: offset for place, (offset, _) in admin.positions([group]).get(group, {}).items() if offset >= 0}
+    try:
+        ends = admin.ends(list(positions))
+        wants = [Want(*place, offset, ends[place], counted=False) for place, offset in positions.items() if offset < ends[place]]
+        looker = Looker(cluster)
+    except KafkaException as problem:
+        raise TransportFailed(f"inputs of {topology} cannot be asked for: {problem.args[0].str()}; check that the broker is up") from problem
+    try:
+        seen = looker.look(wants, SECONDS, LOOK_BYTES).values()
+    finally:
+        looker.close()
+    stamps = [each.first_timestamp_ms for each in seen if each.first_timestamp_ms is not None]
+    return bool(stamps) and time.time() - min(stamps) / 1000 >= FROZEN_SECONDS
+
+
+def _account(first: JournalEntry | None, shard: int) -> int | None:
     accounts = accounts_of(first.facts) if first is not None and first.kind == GENESIS else []
     return accounts[shard] if accounts else None

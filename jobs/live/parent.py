@@ -22,10 +22,12 @@ from jobs.live.deployment import Deployment, facts_of
 from jobs.live.followers import Followers
 from jobs.live.membership import Membership
 from jobs.live.restarts import CRASHES_MAX, End, Restarts, named
+from jobs.live.shard_state import DRAINED, HALTED, QUARANTINED, RUNNING, STARTING, Note, write
 from jobs.live.slot import Slot
 from jobs.telemetry.logs import Log, hide
 from jobs.telemetry.serving import prune, serve
 from jobs.telemetry.task import MemberMetrics, ProcessMetrics
+from streams.log.kafka.admin import admin_of
 from streams.log.kafka.cluster import home
 
 DRAIN_SECONDS = 10.0
@@ -111,6 +113,9 @@ class Parent:
         for child in running:
             child.is_drained.wait(max(0.0, deadline - time.monotonic()))
         self._pump(0)
+        for shard, owner in self.owned.items():
+            if owner is not None and owner.has_drained:
+                self._note(shard, Note(DRAINED), wait=True)
         membership.leave()
         with self.lock:
             for child in running:
@@ -132,6 +137,7 @@ class Parent:
 
     def _give(self, shard: int) -> None:
         """A process for the shard: the one that follows it, or a new one."""
+        self._note(shard, Note(STARTING))
         child = self.followers.promoted(shard) or self._child()
         self.owned[shard] = child
         child.own(shard, self.restarts.suspects.get(shard, ()))
@@ -171,7 +177,8 @@ class Parent:
                 self.log.warning("warm_ended", f"the warm process ended by exit code {event['code']}; another one is made when a shard needs it")
             return
         shard = child.shard
-        if name == "running":
+        if name == "running" and shard is not None:
+            self._note(shard, Note(RUNNING))
             how = "promoted from standby" if event["followed"] else "taken over"
             text = f"{how} after journal record {event['sequence']}, {event['batches_repeated']} batches executed again in {event['seconds']:g} s"
             self.log.info("running", text, shard=shard, sequence=event["sequence"], seconds=event["seconds"], followed=event["followed"])
@@ -217,10 +224,17 @@ class Parent:
                 advice = f"if that record is to blame, 'sq skip {named(died_at)} --reason TEXT' leaves it out when this member is started again"
             text = f"quarantined after {CRASHES_MAX} ends in a row, the last by {cause}{where}; {advice}"
             self.log.error("quarantined", text, shard=shard, code=cause, **at)
+            record = f"{died_at[0].topic}/{died_at[0].partition}/{died_at[0].first_offset}" if died_at else ""
+            self._note(shard, Note(QUARANTINED, record), wait=True)
 
     def _halted(self, shard: int, cause: str) -> None:
         self.metrics.halted(shard)
         self.log.error("halted", "halted; starting again would not help", shard=shard, code=cause)
+        self._note(shard, Note(HALTED, cause), wait=True)
+
+    def _note(self, shard: int, note: Note, wait: bool = False) -> None:
+        """Say it where ``sq status`` and the lag exporter look."""
+        write(admin_of(self.deployment.cluster), self.deployment.cluster, self.deployment.topology, shard, note, wait)
 
     def _restart_due(self) -> None:
         with self.lock:
@@ -257,6 +271,8 @@ class Parent:
         for child in leaving:
             if not child.is_drained.wait(max(0.0, deadline - time.monotonic())):
                 child.kill()
+            if child.has_drained and child.shard is not None:
+                self._note(child.shard, Note(DRAINED), wait=True)
 
     def _lost(self, shards: list[int]) -> None:
         with self.lock:

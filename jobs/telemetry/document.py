@@ -55,6 +55,7 @@ def page() -> str:
         f"- `code` of `shriven_task_endings_total`: an error's code, or {_codes(metrics.ENDINGS)}\n"
         f"- `witness` of `shriven_canary_*`: {_codes(metrics.WITNESSES)}\n"
         f"- `state` of `shriven_consumer_state`: {_codes(lag.STATES)}\n"
+        f"- `state` of `shriven_shard_state`: {_codes(lag.SHARD_STATES)}\n"
         f"- `reason` of `shriven_consumer_lag_unknown`: {_codes(lag.REASONS)}\n"
         f"- `purpose`: {_codes(lag.PURPOSES)}\n"
         f"- `cause` of `shriven_registry_errors_total`: {_codes(metrics.REGISTRY_CAUSES)}\n"

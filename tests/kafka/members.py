@@ -11,6 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from jobs.lag.cluster import KafkaLagSource
+from jobs.lag.settings import LagSettings
+from jobs.lag.watching import Watch
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from tests.kafka.edge_topics import ROOT, EdgeTopics, Ended
@@ -97,6 +102,17 @@ def status(edge: EdgeTopics, tmp_path: Path) -> list[dict[str, Any]]:
     """Rows of ``sq status``."""
     found: list[dict[str, Any]] = json.loads(sq(edge, tmp_path, "status", "--json").stdout)
     return found
+
+
+def seen_by_exporter(edge: EdgeTopics) -> dict[int, str]:
+    """State by shard, as the lag exporter tells it, started in another environment of the cluster."""
+    cluster = msgspec.structs.replace(edge.cluster, environment="")
+    settings = LagSettings(groups=f"{edge.cluster.environment}.*")
+    source = KafkaLagSource(cluster, settings)
+    try:
+        return {each.shard: each.state for each in Watch(source, settings).collect().shards if each.environment == edge.cluster.environment}
+    finally:
+        source.close()
 
 
 def consumed(edge: EdgeTopics, tmp_path: Path) -> int:

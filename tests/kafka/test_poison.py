@@ -20,7 +20,7 @@ from schemas.codec import codec
 from streams.log.kafka.framing import HEADER_BYTES
 from tests.kafka.edge_topics import ROOT, EdgeTopics
 from tests.kafka.live_market import wait_until
-from tests.kafka.members import Run, sq, status
+from tests.kafka.members import Run, seen_by_exporter, sq, status
 from tests.scenario import INSTRUMENT, make_market, write_recording
 
 pytestmark = pytest.mark.broker
@@ -107,15 +107,22 @@ def test_a_record_that_kills_is_named_and_quarantined_and_its_skip_passes_it(
         return {row["shard"]: row for row in status(edge, tmp_path)}
 
     wait_until(lambda: rows()[0]["records"] >= others, what="everything of the other shard consumed")
+    assert {shard: (row["state"], row["detail"]) for shard, row in rows().items()} == {0: ("running", ""), 1: ("quarantined", f"md.depth/1/{place}")}
     assert member.process.poll() is None, "its other shard runs"
     assert rows()[1]["records"] < fed - others, "nothing was passed over"
     assert _letters(edge) == []
     sq(edge, tmp_path, "skip", f"md.depth/1/{place}", "--reason", "kills")
     assert member.stop() == 1, "a shard was given up"
+    assert {shard: (row["state"], row["detail"]) for shard, row in rows().items()} == {
+        0: ("no owner", "drained"),
+        1: ("quarantined", f"md.depth/1/{place}"),
+    }
+    assert seen_by_exporter(edge) == {0: "drained", 1: "quarantined"}, "it stays so though nothing of ours lives"
     second = run(*job, PYTHONPATH=path)
     second.wait("running", 2)
     everything = fed + 2 + 2 * 1  # both shards read both instruments, and the skip
     wait_until(lambda: sum(row["records"] for row in rows().values()) >= everything, what="everything consumed")
+    assert {row["state"] for row in rows().values()} == {"running"}
     assert second.stop() == 0
     assert second.events("restarting") == []
     assert _letters(edge) == [("skipped", "md.depth", place)]

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from jobs.live import looking
 from jobs.live.proof import verify_cluster
 from tests.kafka.edge_topics import EdgeTopics
 from tests.kafka.live_market import wait_until
-from tests.kafka.members import Run, consumed, sq
+from tests.kafka.members import Run, consumed, seen_by_exporter, sq, status
 from tests.scenario import make_recording
 
 pytestmark = pytest.mark.broker
@@ -34,14 +35,18 @@ def test_from_nothing_to_a_proof_and_to_the_end_as_typed(edge: EdgeTopics, run: 
     member.wait("running")
     fed = json.loads(sq(edge, tmp_path, "feed", str(recording), "--speed", "max", "--json").stdout)["records"]
     wait_until(lambda: consumed(edge, tmp_path) == fed, what="everything consumed")
-    status = json.loads(sq(edge, tmp_path, "status", "--json").stdout)
-    assert [(row["topology"], row["state"]) for row in status] == [("pipeline", "running")]
+    assert [(row["topology"], row["state"]) for row in status(edge, tmp_path)] == [("pipeline", "running")]
     assert member.stop() == 0
     assert member.wait("drained")["sequence"] > 1
     verified = sq(edge, tmp_path, "verify", edge.cluster.url, "--topology", "pipeline")
     assert verified.stdout.splitlines()[-1].endswith(f"{fed} records, no divergence; order: as journaled")
+    assert [(row["state"], row["detail"]) for row in status(edge, tmp_path)] == [("no owner", "drained")]
+    assert seen_by_exporter(edge) == {0: "drained"}
+    assert groups(edge)
     closed = sq(edge, tmp_path, "stop", "pipeline", "--close")
     assert "ended" in closed.stdout
+    assert seen_by_exporter(edge) == {}
+    assert groups(edge) == [], "nobody reads on from what a closed topology stored, and no alert may look at it"
     again = edge.sq("run", "pipeline", "--clock", "event", "--strategy", "ema-cross", SQ_KAFKA_HOME=str(tmp_path / "home"))
     assert again.returncode == 2
     assert "was ended" in again.stderr
@@ -65,6 +70,9 @@ def test_a_flood_of_dead_letters_halts_a_shard_as_typed_and_a_higher_limit_passe
     fed = 40 + json.loads(sq(edge, tmp_path, "feed", str(recording), "--speed", "max", "--json").stdout)["records"]
     halted = member.wait("halted")
     assert halted["code"] == "dead_letter_flood" and member.process.wait(60) == 1
+    assert [(row["state"], row["detail"]) for row in status(edge, tmp_path)] == [("halted", "dead_letter_flood")]
+    assert seen_by_exporter(edge) == {0: "halted"}
+    assert "halted" in sq(edge, tmp_path, "status").stdout
     assert "5 (--dead-letters 5/1000)" in member.events("failed")[0]["text"] and not member.events("restarting")
     second = run(*command, "50/1000")
     second.wait("running")
@@ -72,6 +80,12 @@ def test_a_flood_of_dead_letters_halts_a_shard_as_typed_and_a_higher_limit_passe
     assert second.stop() == 0
     verdict = verify_cluster(edge.cluster, "pipeline")[0]
     assert (verdict.findings, verdict.records) == ([], fed)
+
+
+def groups(edge: EdgeTopics) -> list[str]:
+    """Groups of the topology that the cluster knows."""
+    listed = edge.log.admin().client.list_consumer_groups(request_timeout=30).result().valid
+    return [each.group_id for each in listed if each.group_id.startswith(edge.cluster.name("pipeline."))]
 
 
 def _children(process: int) -> list[int]:
@@ -82,15 +96,20 @@ def _group(process: int) -> list[int]:
     return [int(each) for each in subprocess.run(["pgrep", "-g", str(process)], capture_output=True, text=True, check=True).stdout.split()]
 
 
-def test_a_killed_shard_is_started_again_and_a_killed_member_comes_back_in_its_slot(
-    edge: EdgeTopics, run: Run, recording: Path, tmp_path: Path
+def test_a_frozen_shard_is_told_a_killed_one_is_started_again_and_a_killed_member_comes_back_in_its_slot(
+    edge: EdgeTopics, run: Run, recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sq(edge, tmp_path, "topics", "apply")
     member = run()
     member.wait("running")
-    fed = json.loads(sq(edge, tmp_path, "feed", str(recording), "--speed", "max", "--json").stdout)["records"]
     (warm,) = _children(member.process.pid)
     (shard,) = _children(warm)
+    os.kill(shard, signal.SIGSTOP)
+    fed = json.loads(sq(edge, tmp_path, "feed", str(recording), "--speed", "max", "--json").stdout)["records"]
+    monkeypatch.setattr(looking, "FROZEN_SECONDS", 2.0)
+    wait_until(lambda: [row["state"] for row in status(edge, tmp_path)] == ["frozen"], what="it is seen to stand still")
+    os.kill(shard, signal.SIGCONT)
+    wait_until(lambda: [row["state"] for row in status(edge, tmp_path)] == ["running"], what="it goes on")
     os.kill(shard, signal.SIGKILL)
     assert "killed by SIGKILL" in member.wait("restarting")["text"]
     member.wait("running", 2)

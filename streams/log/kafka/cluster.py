@@ -78,6 +78,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         environment: prefix of every name on the cluster; empty for the local one.
         settings: librdkafka settings of every client, passed through as they are (TLS, SASL, anything).
         registry_settings: settings of the registry's client, passed through (``basic.auth.user.info``, ``ssl.ca.location``).
+        retention: how long topics are kept where it is not as in the catalogue: ``{"md.trades": "30d"}``; for ``sq topics``.
     """
 
     bootstrap: str
@@ -85,6 +86,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     environment: str = ""
     settings: dict[str, str] = {}
     registry_settings: dict[str, str] = {}
+    retention: dict[str, str] = {}
 
     def name(self, name: str) -> str:
         """What a topic, group, transactional id or subject is called on the cluster: ``<environment>.<name>``."""
@@ -164,7 +166,7 @@ def find_cluster(url: str = "", environment: Mapping[str, str] = os.environ) -> 
 
 def _fill(found: dict[str, Any], settings: dict[str, str], given: dict[str, Any]) -> None:
     for key, value in given.items():
-        if key in ("settings", "registry_settings"):
+        if key in ("settings", "registry_settings", "retention"):
             if not isinstance(value, dict):
                 raise BadClusterFile(f"{key} is a table: write [{key}] on a line of its own, and below it one setting a line")
             kept = settings if key == "settings" else found.setdefault(key, {})

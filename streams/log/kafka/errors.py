@@ -18,7 +18,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from schemas.errors import ShrivenError, WrongUse
-from streams.log.kafka.cluster import Cluster
+from streams.log.kafka.cluster import Cluster, find_cluster
 
 LOGGER = logging.getLogger("streams.log.kafka.librdkafka")
 LOGGER.addHandler(logging.NullHandler())
@@ -185,6 +185,13 @@ def reach(cluster: Cluster, seconds: float = REACH_SECONDS) -> AdminClient:
                     "it is starting or stuck, or wants another security.protocol"
                 ) from None
             raise found from None
+
+
+def reached_cluster(url: str = "") -> Cluster:
+    """The cluster to use, once it has answered: for commands, which say at once what is wrong with it. Raises as ``find_cluster`` and ``reach``."""
+    cluster = find_cluster(url)
+    reach(cluster)
+    return cluster
 
 
 _ADMINS: dict[tuple[int, str], tuple[AdminClient, list[KafkaError]]] = {}

@@ -6,13 +6,15 @@ transport only, for retention and lag. (Stamped with event time, an old recordin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined]
 
 from schemas.catalogue import Topic, UnknownTopic, cluster_topics, topic
+from schemas.errors import WrongUse
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.errors import MissingTopic, WrongPartitions, explain
 
@@ -22,6 +24,17 @@ DEAD_LETTER_BYTES_MAX = MESSAGE_BYTES_MAX + 65_536
 REPLICATION = 3
 ANSWER_SECONDS = 20.0
 DAY_MS = 86_400_000
+FOR_EVER = -1
+SPAN = re.compile(r"(?P<count>\d+)(?P<unit>[dhm])|forever")
+SPAN_MS = {"d": DAY_MS, "h": DAY_MS // 24, "m": 60_000}
+KEPT = (".journal", "control", "topologies", ".dlq.decisions", "ref.instruments")
+"""What must stay whole: see ``retentions``."""
+
+
+class BadRetention(WrongUse):
+    """A retention that cannot be set."""
+
+    code = "bad_retention"
 
 
 class Wanted(NamedTuple):
@@ -60,18 +73,40 @@ class Difference(NamedTuple):
 
 
 def wanted_topics(cluster: Cluster, topologies: Sequence[str], shards: int, brokers: int) -> list[Wanted]:
-    """What the cluster should have for these topologies, each of so many shards. Raises BadTopologyName."""
+    """What the cluster should have for these topologies, each of so many shards. Raises BadTopologyName, BadRetention."""
     replication = min(REPLICATION, brokers)
+    entries = cluster_topics(topologies)
+    kept = retentions(cluster.retention, [entry.name for entry in entries])
     return [
-        Wanted(cluster.name(entry.name), entry, shards if entry.is_sharded else 1, replication, _settings(entry, replication))
-        for entry in cluster_topics(topologies)
+        Wanted(cluster.name(entry.name), entry, shards if entry.is_sharded else 1, replication, _settings(entry, replication, kept.get(entry.name)))
+        for entry in entries
     ]
 
 
-def _settings(entry: Topic, replication: int) -> dict[str, str]:
+def retentions(given: Mapping[str, str], topics: Sequence[str]) -> dict[str, int]:
+    """Retention in ms by topic, as a cluster's settings give it: ``{"md.trades": "30d", "fills": "forever"}``.
+
+    Raises:
+        BadRetention: a topic that is none, or must be kept; a span that is none.
+    """
+    found = {}
+    for name, text in given.items():
+        if name not in topics:
+            raise BadRetention(f"retention of {name}: there is no such topic; topics are {', '.join(topics)}")
+        if name.endswith(KEPT):
+            raise BadRetention(f"retention of {name}: it is kept for ever, for a topology is rebuilt and proved from it")
+        match = SPAN.fullmatch(text.strip())
+        if match is None or match["count"] == "0":
+            raise BadRetention(f"retention of {name} is {text!r}; write a number with d, h or m, for example 30d, or forever")
+        found[name] = FOR_EVER if match["count"] is None else int(match["count"]) * SPAN_MS[match["unit"]]
+    return found
+
+
+def _settings(entry: Topic, replication: int, retention_ms: int | None) -> dict[str, str]:
+    kept = FOR_EVER if entry.retention_days is None else entry.retention_days * DAY_MS
     return {
         "cleanup.policy": "delete",
-        "retention.ms": "-1" if entry.retention_days is None else str(entry.retention_days * DAY_MS),
+        "retention.ms": str(kept if retention_ms is None else retention_ms),
         "retention.bytes": "-1",
         "message.timestamp.type": "CreateTime",
         "max.message.bytes": str(DEAD_LETTER_BYTES_MAX if entry.record == "DeadLetter" else MESSAGE_BYTES_MAX),
@@ -93,6 +128,7 @@ def found_topics(admin: AdminClient, cluster: Cluster) -> dict[str, Found]:
     Without an environment, what lies under another one (``staging.md.trades``) is left out.
     """
     try:
+        _refuse_blindness(admin, cluster)
         names = [name for name in admin.list_topics(timeout=ANSWER_SECONDS).topics if _is_ours(name, cluster.environment)]
         if not names:
             return {}
@@ -108,6 +144,16 @@ def found_topics(admin: AdminClient, cluster: Cluster) -> dict[str, Found]:
         return found
     except (KafkaException, TimeoutError) as problem:
         raise explain(problem, cluster, "asking for its topics") from None
+
+
+def _refuse_blindness(admin: AdminClient, cluster: Cluster) -> None:
+    """A cluster hides topics from who may not see them, and says nothing. Asked for one by name it does."""
+    name = cluster.name("topologies")
+    try:
+        admin.describe_topics(TopicCollection([name]), request_timeout=ANSWER_SECONDS)[name].result(ANSWER_SECONDS + 1)
+    except KafkaException as problem:
+        if problem.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            raise explain(problem, cluster, f"asking for {name}") from None
 
 
 def _is_ours(name: str, environment: str) -> bool:
@@ -126,11 +172,13 @@ def is_catalogued(name: str) -> bool:
 
 
 def shards_of(cluster: Cluster, topologies: Sequence[str], found: Mapping[str, Found]) -> int:
-    """Shards that the topologies have: the partitions of the first journal that is there; 1 if none is."""
-    for topology in topologies:
-        journal = found.get(cluster.name(f"{topology}.journal"))
-        if journal is not None:
-            return journal.partitions
+    """Shards that the topologies have: the partitions of the first journal that is there, else of the topics that all topologies share; else 1."""
+    journals = [f"{topology}.journal" for topology in topologies]
+    shared = [entry.name for entry in cluster_topics(topologies) if entry.is_sharded]
+    for name in (*journals, *shared):
+        topic_there = found.get(cluster.name(name))
+        if topic_there is not None:
+            return topic_there.partitions
     return 1
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from jobs.lag.reading import Bounds, Group, Member, Partition, Reading, Seen, TopicSettings, Want
+from jobs.lag.reading import Bounds, Group, Member, Partition, Reading, Seen, TopicSettings, TopologyFacts, Want
 
 OPEN, COMMITTED, ABORTED, MARKER = "open", "committed", "aborted", "marker"
 
@@ -67,6 +67,9 @@ class SimulatedCluster:
         self.offsets: dict[str, dict[Partition, int]] = {}
         self.members: dict[str, tuple[Member, ...]] = {}
         self.settings: dict[str, TopicSettings] = {}
+        self.notes: dict[str, dict[Partition, str]] = {}
+        self.topologies: tuple[TopologyFacts, ...] = ()
+        self.topics: set[str] = set()
         self.now = 1_000.0
         self.between = between
         self.ends_first = ends_first
@@ -82,7 +85,9 @@ class SimulatedCluster:
         if self.ends_first:
             self._read_ends()
             self.between()
-        groups = tuple(Group(name, False, self.members.get(name, ()), dict(offsets)) for name, offsets in sorted(self.offsets.items()))
+        groups = tuple(
+            Group(name, False, self.members.get(name, ()), dict(offsets), self.notes.get(name, {})) for name, offsets in sorted(self.offsets.items())
+        )
         self.read_positions = {group.name: dict(group.offsets) for group in groups}
         self.between()
         highs = {at: len(partition.entries) for at, partition in self.partitions.items()}
@@ -91,7 +96,8 @@ class SimulatedCluster:
             self._read_ends()
         self.between()
         bounds = {at: Bounds(starts[at], highs[at], self.read_ends[at]) for at in self.partitions if at in self.read_ends}
-        return Reading(self.now, self.now, groups, bounds, frozenset(topic for topic, _ in self.partitions), self.settings, {}, {})
+        topics = frozenset(topic for topic, _ in self.partitions) | self.topics
+        return Reading(self.now, self.now, groups, bounds, topics, self.settings, {}, {}, self.topologies)
 
     def _read_ends(self) -> None:
         self.read_ends = {at: partition.last_stable for at, partition in self.partitions.items()}
