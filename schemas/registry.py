@@ -60,9 +60,17 @@ class NoRegistry(WrongUse):
 
 
 class RegistryUnreachable(ShrivenError):
-    """The registry does not answer, or answers that it is in trouble: transient, says nothing about any data."""
+    """The registry does not answer, or answers that it is in trouble: transient, says nothing about any data.
+
+    Attributes:
+        cause: unreachable, timeout or server_error.
+    """
 
     code = "registry_unreachable"
+
+    def __init__(self, text: str, cause: str = "unreachable") -> None:
+        super().__init__(text)
+        self.cause = cause
 
 
 class RegistryRefused(WrongUse):
@@ -223,11 +231,12 @@ class Registry:
         except SchemaRegistryError as problem:
             if problem.http_status_code >= 500:
                 trouble = f"the registry at {self.url} is in trouble: {_first_line(problem)}; look at its log, then try again"
-                raise RegistryUnreachable(trouble) from problem
+                raise RegistryUnreachable(trouble, "server_error") from problem
             raise
         except httpx.TransportError as problem:
             raise RegistryUnreachable(
-                f"the registry at {self.url} does not answer ({_why(problem)}); start it, or check SQ_KAFKA_REGISTRY; jobs that run go on without it"
+                f"the registry at {self.url} does not answer ({_why(problem)}); start it, or check SQ_KAFKA_REGISTRY; jobs that run go on without it",
+                "timeout" if isinstance(problem, httpx.TimeoutException) else "unreachable",
             ) from problem
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as problem:
             raise RegistryRefused(f"what answers at {self.url} is no schema registry ({_why(problem)}); check SQ_KAFKA_REGISTRY") from problem

@@ -243,7 +243,7 @@ TASKS = (
         "1m",
         "warning",
         "shriven-kafka",
-        "calls to the schema registry fail: {{ $labels.cause }}",
+        "a member was started without an answer of the schema registry: {{ $labels.cause }}",
         "tasks",
     ),
 )

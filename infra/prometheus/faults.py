@@ -192,7 +192,7 @@ FAULTS: tuple[Row, ...] = (
         "F14",
         "records that cannot be decoded arrive",
         "Overview: dead letters by reason",
-        {f'shriven_dead_letters_total{{{T},reason="malformed"}}': stepping(20, 21)},
+        {f'shriven_dead_letters_total{{{T},reason="malformed_record"}}': stepping(20, 21)},
         ((19, ()), (22, ("DeadLetters",)), (35, ())),
     ),
     Row(
@@ -200,7 +200,7 @@ FAULTS: tuple[Row, ...] = (
         "a build that decodes nothing is deployed: the task halts at the limit of dead letters",
         "Overview: dead letters by reason, endings by code, task state",
         {
-            f'shriven_dead_letters_total{{{T},reason="malformed"}}': stepping(20, by=100),
+            f'shriven_dead_letters_total{{{T},reason="malformed_record"}}': stepping(20, by=100),
             ending("dead_letter_flood"): stepping(20.25),
             STATE % "running": during(20.25, 30, 0, 1),
             f"shriven_halted{{{SHARD}}}": during(20.25, 30, 1),
@@ -209,9 +209,12 @@ FAULTS: tuple[Row, ...] = (
     ),
     Row(
         "F15",
-        "the schema registry is away; nothing that runs is harmed and nothing is dead-lettered",
+        "a member is started while the schema registry is away: it goes on with the ids of its journal, and nothing is dead-lettered",
         "Kafka: registry errors by cause",
-        {f'shriven_registry_errors_total{{{T},cause="unreachable"}}': ((20, 0, 0), (25, 0, 4), (END_MINUTE, 20, 0))},
+        {
+            f'shriven_registry_errors_total{{{W.member.replace("m0", "m1")},cause="unreachable"}}': ((20, ABSENT, 0), (END_MINUTE, 1, 0)),
+            'process_start_time_seconds{environment="e",job="member",instance="m1"}': ((20, ABSENT, 0), (END_MINUTE, 1190, 0)),
+        },
         ((19, ()), (22, ("RegistryErrors",)), (35, ())),
     ),
     Row(

@@ -129,10 +129,12 @@ def _serve(watch: Watch, cluster: Cluster, arguments: argparse.Namespace) -> int
 
     from jobs.lag.exporter import LagExporter, serve
     from jobs.lag.quiet import Calendar, load
+    from jobs.telemetry.logs import library_logger
     from streams.log.kafka.cluster import home
 
     calendar = load(arguments.calendar) if arguments.calendar else Calendar()
     exporter = LagExporter(watch, _positive(arguments.interval or 5.0, "--interval"), calendar)
+    library_logger(exporter.log)
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())

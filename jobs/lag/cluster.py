@@ -18,6 +18,7 @@ from jobs.lag.settings import LagSettings
 from schemas.errors import ShrivenError
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.errors import explain
+from streams.log.kafka.silence import SILENT
 
 SETTINGS_SECONDS = 60.0  # topic settings change rarely: they are asked for once a minute
 INTERNAL = ("__consumer_offsets", "__transaction_state", "__share_group_state", "__cluster_metadata")
@@ -99,7 +100,7 @@ class KafkaLagSource:
     def _connect(self) -> AdminClient:
         client: dict[str, Any] = self.cluster.client(socket_timeout_ms=int(self.settings.request_seconds * 1000))
         try:
-            return AdminClient(client | {"log_level": 0, "error_cb": self._remember})
+            return AdminClient(client | {"logger": SILENT, "error_cb": self._remember})
         except KafkaException as problem:
             raise explain(problem, self.cluster, "making a client") from None
 

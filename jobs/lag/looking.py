@@ -15,6 +15,7 @@ from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaError, Topic
 
 from jobs.lag.reading import Partition, Seen, Want
 from streams.log.kafka.cluster import Cluster
+from streams.log.kafka.silence import SILENT
 
 GONE = (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE)
 REFUSED = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
@@ -117,7 +118,7 @@ class Looker:
             fetch_message_max_bytes=262_144,
             queued_max_messages_kbytes=16_384,
         )
-        self.consumer = Consumer({**settings, "log_level": 0})
+        self.consumer = Consumer({**settings, "logger": SILENT})
         self.passes = 0
 
     def look(self, wants: Sequence[Want], seconds: float, bytes_max: int) -> Mapping[Want, Seen]:

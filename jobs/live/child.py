@@ -19,6 +19,7 @@ from jobs.live.blackbox import BlackBox
 from jobs.live.deployment import Deployment, maker, spec_of
 from jobs.live.standby import Standby
 from jobs.live.telling import Telling
+from jobs.telemetry.logs import Log, library_logger
 from schemas.errors import ShrivenError
 from streams.log.kafka.admin import admin_of
 from streams.log.kafka.client import KafkaLog
@@ -75,6 +76,7 @@ def run(deployment: Deployment, outputs: Sequence[str], box: BlackBox) -> int:
         say("drained", shard=-1)
         return 0
     shard = orders.shard
+    library_logger(Log({"topology": deployment.topology, "shard": shard}))  # to standard error, which is the member's
     telling = Telling(deployment, shard, say, outputs)
     try:
         task = LiveTask(KafkaLog(deployment.cluster), spec_of(deployment, shard, outputs), maker(deployment, box.note), observer=telling)

@@ -57,6 +57,7 @@ class Deployment(msgspec.Struct, kw_only=True):
         shards: how many the topology has.
         journal_id: 24 bits, from the topology's claim.
         schema_ids: by topic, resolved once at start; ``claim_ids`` the same of the topic of claims.
+        registry_trouble: why the registry did not answer at the start; empty if it did.
     """
 
     job: str
@@ -72,6 +73,7 @@ class Deployment(msgspec.Struct, kw_only=True):
     journal_id: int = 0
     schema_ids: dict[str, int] = {}
     claim_ids: dict[str, int] = {}
+    registry_trouble: str = ""
 
     def sample(self) -> Topology:
         """The job's stages over one made-up instrument: what it writes, and what it compiles."""
@@ -242,8 +244,9 @@ def _schema_ids(log: KafkaLog, deployment: Deployment, names: Sequence[str]) -> 
         with Registry(deployment.cluster) as registry:
             check_ids(before, registry.fingerprints(before))
             return registry.resolve(names)
-    except RegistryUnreachable:
+    except RegistryUnreachable as problem:
         if "ids" not in facts:
             raise
+        deployment.registry_trouble = problem.cause
         known: dict[str, int] = facts["ids"]
         return known

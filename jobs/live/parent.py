@@ -24,7 +24,7 @@ from jobs.live.membership import Membership
 from jobs.live.restarts import CRASHES_MAX, End, Restarts, named
 from jobs.live.shard_state import DRAINED, HALTED, QUARANTINED, RUNNING, STARTING, Note, write
 from jobs.live.slot import Slot
-from jobs.telemetry.logs import Log, hide
+from jobs.telemetry.logs import Log, hide, library_logger
 from jobs.telemetry.serving import prune, serve
 from jobs.telemetry.task import MemberMetrics, ProcessMetrics
 from streams.log.kafka.admin import admin_of
@@ -51,6 +51,8 @@ class Parent:
         self.deployment = deployment
         process = ProcessMetrics(importlib.metadata.version("shrivenquant"), facts_of(deployment)["code"])
         self.metrics = MemberMetrics(deployment.topology, deployment.shards, process.registry)
+        if deployment.registry_trouble:
+            self.metrics.registry_error(deployment.registry_trouble)
         hide({**deployment.cluster.settings, **deployment.cluster.registry_settings})
         self.log = Log({"topology": deployment.topology, "bootstrap": deployment.cluster.bootstrap}, on_error=process.error)
         self.server = serve(process.registry, job="member", home=home(), environment=deployment.cluster.environment)
@@ -63,6 +65,7 @@ class Parent:
 
     def run(self) -> int:
         """Until told to stop; returns the exit code."""
+        library_logger(self.log)
         slot = Slot(self.deployment.cluster, self.deployment.topology)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.is_stopping.set())

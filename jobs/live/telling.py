@@ -76,6 +76,9 @@ class Telling(Observer):
             if "orders.requests" in written:
                 self._metrics.tick_to_order(now - max(ticks) / 1000)
             self._metrics.end_to_end(now - min(ticks) / 1000)
+        ahead = sum(ms / 1000 > now for ms in facts.input_ms.values())
+        if ahead:
+            self._metrics.clock_skew(ahead)
         for output in facts.outputs:
             if output.topic == DEAD_LETTERS:
                 for letter in codec("DeadLetter").decode_records(output.body, output.count):
@@ -86,6 +89,10 @@ class Telling(Observer):
         """The state was rebuilt."""
         self.repeated = batches
         self._metrics.recovered(seconds, records, sequence)
+
+    def snapshot_rejected(self) -> None:
+        """A snapshot was passed over."""
+        self._metrics.snapshot_rejected()
 
     def snapshot(self, size: int, seconds: float, sequence: int) -> None:
         """A snapshot was written."""

@@ -26,6 +26,7 @@ from connectors.postgres.projection import GapFound, LoggedRecord, Projection
 from jobs.projection.consumer import CommittedTransport
 from jobs.projection.credentials import broker_credentials
 from jobs.projection.place import Place, bounds, check_retention, claim, topic_ids
+from jobs.telemetry.logs import Log, library_logger
 from streams.log.kafka.transport import TransportFailed
 
 BATCH_RECORDS = 2_000
@@ -152,7 +153,7 @@ def run(place: Place) -> Worker:
     worker = Worker(place)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    logging.getLogger("aiokafka").setLevel(logging.ERROR)
+    library_logger(Log({"job": "sink"}), logging.ERROR)
     with open(os.devnull, "w") as nowhere:  # its spinner; what is to be said is said here
         service = faust.Worker(
             worker.app,

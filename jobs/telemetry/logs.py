@@ -176,23 +176,45 @@ def _human_line(time: str, level: str, event: str, text: str, fields: Mapping[st
     return line + (f"\n    again: {fields['replay']}" if "replay" in fields else "")
 
 
+REPEAT_SECONDS = 60.0
+REPEATS_MAX = 1000
+_VARYING = re.compile(r"\d+")
+"""Counts and times in a client's line: a broker that is away is told of once a minute, not at each try."""
+
+
 class LibraryHandler(logging.Handler):
     """Puts what libraries log (confluent-kafka, aiokafka, Faust) into our lines: event ``library``, level and logger as they say."""
 
     def __init__(self, log: Log) -> None:
         super().__init__(logging.INFO)
         self._log = log
+        self._said: dict[str, float] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        """One record of the logging module."""
+        """One record of the logging module; the same line again within ``REPEAT_SECONDS`` is left out."""
+        text = record.getMessage().replace("\n", " ")
+        key = _VARYING.sub("#", text)
+        last = self._said.get(key)
+        if last is not None and record.created - last < REPEAT_SECONDS:
+            return
+        if len(self._said) >= REPEATS_MAX:
+            self._said.clear()
+        self._said[key] = record.created
         level = "error" if record.levelno >= logging.ERROR else "warning" if record.levelno >= logging.WARNING else "info"
-        self._log._write(level, "library", record.getMessage().replace("\n", " "), {"logger": record.name})
+        self._log._write(level, "library", text, {"logger": record.name})
 
 
-def library_logger(log: Log) -> logging.Logger:
-    """A logger for clients that want one (``confluent_kafka.Consumer(..., logger=...)``); it writes to ``log`` and nowhere else."""
-    logger = logging.getLogger(f"{NAME}.library")
-    logger.propagate = False
-    logger.handlers = [LibraryHandler(log)]
-    logger.setLevel(logging.INFO)
-    return logger
+LIBRARIES = ("streams.log.kafka.librdkafka", "confluent_kafka", "aiokafka", "faust", "mode", "httpx", "httpx2")
+"""Loggers of the clients: librdkafka's lines come by the first, which every client of ours is given."""
+
+
+def library_logger(log: Log, level: int = logging.WARNING) -> None:
+    """What the clients' libraries say is written to ``log`` from here on, and nowhere else: for a process that runs for long.
+
+    A command that ends says what is wrong by its error; there the lines of the libraries stay away.
+    """
+    for name in LIBRARIES:
+        logger = logging.getLogger(name)
+        logger.propagate = False
+        logger.handlers = [LibraryHandler(log)]
+        logger.setLevel(level)

@@ -12,6 +12,7 @@ Counters of rare events start at 0 for every label value that is known, so that 
 from __future__ import annotations
 
 from jobs.telemetry.table import Metric
+from schemas.reasons import REASONS
 
 TASK_LABELS = ("topology", "shard")
 LATENCY_BUCKETS = (0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0)
@@ -41,8 +42,9 @@ ENDINGS = (
     "record_too_large",
 )
 """Values of ``code`` of ``shriven_task_endings_total`` that are known beforehand: the error's code, or how else a child ended."""
-REGISTRY_CAUSES = ("unreachable", "timeout", "server_error", "unknown_id", "refused", "unauthorized")
-DEAD_LETTER_REASONS = ("malformed", "unknown_instrument", "clock_jump", "bad_time", "unknown_schema", "skipped")
+REGISTRY_CAUSES = ("unreachable", "timeout", "server_error")
+"""Values of ``cause`` of ``shriven_registry_errors_total``: what a member starts in spite of, with the ids of its journal."""
+DEAD_LETTER_REASONS = tuple(REASONS.values())
 
 PROCESS = (
     Metric("shriven_build_info", "gauge", "Which build runs: always 1, the labels say it.", "1", ("version", "code", "python")),
@@ -87,6 +89,13 @@ MEMBER = (
         TASK_LABELS,
     ),
     Metric("shriven_rebalances_total", "counter", "Assignments of shards this member has seen.", "rebalances", ("topology",)),
+    Metric(
+        "shriven_registry_errors_total",
+        "counter",
+        "Calls to the schema registry that failed when the member started; it went on with the ids of its journal.",
+        "calls",
+        ("topology", "cause"),
+    ),
     Metric("shriven_members_connected", "gauge", "1 while this member's group session is alive.", "1", ("topology",)),
 )
 
@@ -168,28 +177,20 @@ TASK = (
     Metric("shriven_recoveries_total", "counter", "Recoveries finished by this process.", "recoveries", TASK_LABELS),
     Metric("shriven_recovery_seconds", "histogram", "Start of recovery to ready for the first new record.", "seconds", TASK_LABELS, RECOVERY_BUCKETS),
     Metric("shriven_recovered_records_total", "counter", "Input records executed again during recovery.", "records", TASK_LABELS),
-    Metric(
-        "shriven_aborted_transactions_total",
-        "counter",
-        "Transactions this task aborted, or found open and aborted at take-over.",
-        "transactions",
-        TASK_LABELS,
-    ),
     Metric("shriven_snapshot_bytes", "gauge", "Size of the last snapshot.", "bytes", TASK_LABELS),
     Metric("shriven_snapshot_seconds", "gauge", "Time the last snapshot took to be written.", "seconds", TASK_LABELS),
     Metric("shriven_snapshot_sequence", "gauge", "Journal sequence of the last snapshot.", "records", TASK_LABELS),
     Metric(
         "shriven_snapshots_rejected_total",
         "counter",
-        "Snapshots that recovery passed over, since they are torn or do not match the journal.",
+        "Snapshots, or pieces of them, that recovery passed over, since they are torn or do not match the journal.",
         "snapshots",
         TASK_LABELS,
     ),
-    Metric("shriven_registry_errors_total", "counter", "Failed calls to the schema registry, by cause.", "calls", (*TASK_LABELS, "cause")),
     Metric(
         "shriven_input_clock_skew_records_total",
         "counter",
-        "Records whose Kafka timestamp lies in the future; their age counts as 0.",
+        "Batches by whose end an input had a record with a Kafka timestamp of the future, counted an input; its age counts as 0.",
         "records",
         TASK_LABELS,
     ),

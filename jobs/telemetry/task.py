@@ -62,6 +62,8 @@ class MemberMetrics:
         self.topology = topology
         self._metrics = make(metrics.MEMBER, registry)
         self._metrics["rebalances_total"].labels(topology)
+        for cause in metrics.REGISTRY_CAUSES:
+            self._metrics["registry_errors_total"].labels(topology, cause)
         self._places: dict[int, tuple[str, str, str]] = {}
         for shard in range(shards):
             for name in (
@@ -94,6 +96,10 @@ class MemberMetrics:
     def rebalanced(self) -> None:
         """The group has assigned shards."""
         self._metrics["rebalances_total"].labels(self.topology).inc()
+
+    def registry_error(self, cause: str) -> None:
+        """The schema registry did not answer at the start; causes are ``metrics.REGISTRY_CAUSES``."""
+        self._metrics["registry_errors_total"].labels(self.topology, cause).inc()
 
     def connected(self, connected: bool) -> None:
         """The member's group session lives, or does not."""
@@ -152,8 +158,6 @@ class TaskMetrics:
         self._state = ""
         for reason in metrics.DEAD_LETTER_REASONS:
             self._of("dead_letters_total", reason)
-        for cause in metrics.REGISTRY_CAUSES:
-            self._of("registry_errors_total", cause)
         for topic in inputs:
             self._of("input_records_total", topic)
         for topic in outputs:
@@ -217,10 +221,7 @@ class TaskMetrics:
         self._latency("end_to_end_seconds", seconds)
 
     def _latency(self, name: str, seconds: float) -> None:
-        if seconds < 0:  # the producer's clock is ahead of ours
-            self._of("input_clock_skew_records_total").inc()
-            seconds = 0.0
-        self._of(name).observe(seconds)
+        self._of(name).observe(max(seconds, 0.0))
 
     def input(self, topic: str, position: int, lag_records: int | None, lag_seconds: float | None) -> None:
         """Where an input stands. Unknown lag (None) takes the series away, it is never shown as an old value."""
@@ -254,10 +255,6 @@ class TaskMetrics:
         self._of("recovered_records_total").inc(records)
         self._of("journal_sequence").set(sequence)
 
-    def aborted(self) -> None:
-        """A transaction was aborted."""
-        self._of("aborted_transactions_total").inc()
-
     def state(self, state: str) -> None:
         """The task is now in ``state``, one of ``metrics.STATES``. Raises UnknownState."""
         if state not in metrics.STATES:
@@ -275,10 +272,6 @@ class TaskMetrics:
         """Recovery passed over a snapshot that is torn or does not match the journal."""
         self._of("snapshots_rejected_total").inc()
 
-    def registry_error(self, cause: str) -> None:
-        """A call to the schema registry failed; causes are ``metrics.REGISTRY_CAUSES``."""
-        self._of("registry_errors_total", cause).inc()
-
-    def clock_skew(self, count: int = 1) -> None:
-        """Records with a Kafka timestamp in the future."""
+    def clock_skew(self, count: int) -> None:
+        """Inputs whose last record has a Kafka timestamp of the future: the producer's clock is ahead of ours."""
         self._of("input_clock_skew_records_total").inc(count)

@@ -20,6 +20,7 @@ import numpy as np
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.errors import BadData
+from schemas.reasons import NOT_SELECTED, REASONS
 from schemas.records import DeadLetter
 from streams.log.local import LocalLog, TopicReader
 from streams.runtime.emitted import body_of, encode_ahead
@@ -28,7 +29,7 @@ from streams.runtime.feed import Feed
 from streams.runtime.handed import Handed
 from streams.runtime.inputs import InputDigests
 from streams.runtime.journal import InputEntry
-from streams.runtime.judging import NOT_SELECTED, REASONS, Judge
+from streams.runtime.judging import Judge
 from streams.runtime.loop import SKIP
 from streams.runtime.merge import Merger, Slice
 from streams.runtime.runner import LoopRunner

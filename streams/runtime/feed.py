@@ -11,8 +11,9 @@ import numpy as np
 from schemas.catalogue import topic as topic_of
 from schemas.codec import NO_LEVELS, codec
 from schemas.errors import BadData
+from schemas.reasons import GOOD
 from streams.log.local import Block, TopicReader
-from streams.runtime.judging import GOOD, set_keys
+from streams.runtime.judging import set_keys
 
 Array = np.ndarray[Any, Any]
 ROWS_AT_START = 1 << 14

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from schemas.reasons import BAD_TIME, CLOCK_JUMP, GOOD, NOT_SELECTED, PRICE_RANGE, UNKNOWN_INSTRUMENT
 from streams.numeric.borrowing import unlocked_borrowing_kernel
 from streams.numeric.bounds import PRICE_MAX
 from streams.runtime.canary import CANARY_ID
@@ -21,17 +22,6 @@ if TYPE_CHECKING:
     from streams.runtime.feed import Feed
 
 Array = np.ndarray[Any, Any]
-GOOD, UNKNOWN_INSTRUMENT, CLOCK_JUMP, NOT_SELECTED, BAD_TIME, BAD_FRAMING, MALFORMED, SKIPPED, UNRESOLVED, PRICE_RANGE = range(10)
-REASONS = {
-    UNKNOWN_INSTRUMENT: "unknown_instrument",
-    CLOCK_JUMP: "clock_jump",
-    BAD_TIME: "bad_time",
-    BAD_FRAMING: "bad_framing",
-    MALFORMED: "malformed_record",
-    SKIPPED: "skipped",
-    PRICE_RANGE: "price_range",
-}
-"""``UNRESOLVED`` has none: a record of a schema that was not resolved is never consumed, unless an operator leaves it out."""
 LATEST = 1 << 62
 """ns UTC, the year 2116: later times leave no room for deadlines in 64 bits."""
 INSTRUMENTS_LIMIT = 4096

@@ -7,7 +7,6 @@ on trying for ever, and tells the reason (wrong password, no TLS) only beside th
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import socket
@@ -19,10 +18,9 @@ from confluent_kafka.admin import AdminClient
 
 from schemas.errors import ShrivenError, WrongUse
 from streams.log.kafka.cluster import Cluster, find_cluster
+from streams.log.kafka.silence import SILENT
 
-LOGGER = logging.getLogger("streams.log.kafka.librdkafka")
-LOGGER.addHandler(logging.NullHandler())
-LOGGER.propagate = False
+LOGGER = SILENT
 REACH_SECONDS = 10.0
 TRY_SECONDS = 1.0
 WHEN = re.compile(r" \(after \d+ms in state \w+(, \d+ identical error\(s\) suppressed)?\)")

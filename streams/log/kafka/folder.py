@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
+from schemas.reasons import UNDECODABLE
 from streams.log.kafka.framing import header
 from streams.log.kafka.transport import NOTHING, Admin, Chunk, Fetched, Partition, TransportFailed, Writer
 from streams.log.local import Block, LocalLog
 
 DEAD_LETTERS = "pipeline.dlq"
-UNDECODABLE = ("malformed_record", "bad_framing")
 
 
 class FolderReader:

@@ -18,11 +18,12 @@ import numpy as np
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.errors import BadData, ShrivenError
+from schemas.reasons import BAD_FRAMING, CLOCK_JUMP, GOOD, MALFORMED, SKIPPED, UNRESOLVED
 from streams.log.kafka.framing import HEADER_BYTES, FramedValues, schema_id_of
 from streams.log.kafka.transport import Chunk, Partition, Reader, TransportFailed
 from streams.runtime.canary import is_canary
 from streams.runtime.feed import Feed, _grown
-from streams.runtime.judging import BAD_FRAMING, CLOCK_JUMP, GOOD, MALFORMED, SKIPPED, UNRESOLVED, set_keys
+from streams.runtime.judging import set_keys
 
 Array = np.ndarray[Any, Any]
 FETCH_RECORDS = 50_000

@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 
 from schemas.errors import ShrivenError, WrongUse
+from schemas.reasons import GOOD, NOT_SELECTED, REASONS, SKIPPED, UNRESOLVED
 from streams.runtime.feed import Feed
-from streams.runtime.judging import GOOD, NOT_SELECTED, REASONS, SKIPPED, UNRESOLVED
 
 Array = np.ndarray[Any, Any]
 LETTERS_MAX = 10_000

@@ -165,11 +165,12 @@ class Recovery:
                     f"{self.partition[0]}/{self.partition[1]} begins with journal record {first[1].sequence}, not with the genesis record: "
                     "its beginning was deleted; a journal is kept for ever ('sq topics drift')"
                 )
-            for snapshot in read_snapshots(aside, self.spec.partition_of(SNAPSHOTS)):
+            for snapshot in read_snapshots(aside, self.spec.partition_of(SNAPSHOTS), self.task.observer.snapshot_rejected):
                 entries = self._from(reader, snapshot, begin, end)
                 if entries is not None:
                     self.snapshot = snapshot
                     return [first, *entries]
+                self.task.observer.snapshot_rejected()
         finally:
             aside.close()
         return [first, *read_journal(reader, self.partition, first[0] + 1, end, first[1].digest)]

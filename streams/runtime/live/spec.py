@@ -160,6 +160,9 @@ class Observer:
     def snapshot(self, size: int, seconds: float, sequence: int) -> None:
         """A snapshot was written."""
 
+    def snapshot_rejected(self) -> None:
+        """Recovery passed over a snapshot, or a piece of one: it is torn, or of another journal."""
+
     def waiting(self, what: str) -> None:
         """The task waits for something; told once for each change."""
 

@@ -8,7 +8,7 @@ from there and not from its beginning.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -174,14 +174,22 @@ def snapshot_values(snapshot: LiveSnapshot, schema_id: int) -> tuple[list[bytes]
     return keys, values
 
 
-def read_snapshots(reader: Reader, partition: Partition) -> Iterator[LiveSnapshot]:
-    """Whole snapshots, the latest first; broken ones are passed over, for they are only a cache."""
+def _unnoticed() -> None:
+    """Nobody is told."""
+
+
+def read_snapshots(reader: Reader, partition: Partition, rejected: Callable[[], None] = _unnoticed) -> Iterator[LiveSnapshot]:
+    """Whole snapshots, the latest first; broken ones are passed over, for they are only a cache: ``rejected`` is called for each, or for a piece."""
+    broken: set[SnapshotKey | int] = set()
     begin, end = reader.start(partition), reader.end(partition)
     seen: set[SnapshotKey] = set()
     window = TAIL_RECORDS
     while True:
         start = max(begin, end - window)
-        found = _whole(reader, partition, start, end)
+        found, spoilt = _whole(reader, partition, start, end)
+        for _ in spoilt - broken:
+            rejected()
+        broken |= spoilt
         for key in sorted(found, reverse=True):
             if key not in seen:
                 seen.add(key)
@@ -191,26 +199,31 @@ def read_snapshots(reader: Reader, partition: Partition) -> Iterator[LiveSnapsho
         window *= 4
 
 
-def _whole(reader: Reader, partition: Partition, start: int, end: int) -> dict[SnapshotKey, LiveSnapshot]:
+def _whole(reader: Reader, partition: Partition, start: int, end: int) -> tuple[dict[SnapshotKey, LiveSnapshot], set[SnapshotKey | int]]:
+    """Whole ones; and keys of broken ones, offsets of pieces that are none. One of which the range holds no first piece is neither."""
+    spoilt: set[SnapshotKey | int] = set()
     decode = codec("SnapshotChunk").decode_records
     gathered: dict[SnapshotKey, dict[int, Any]] = {}
     for chunk in read_range(reader, partition, start, end):
-        for value in chunk.values:
+        for offset, value in zip(chunk.offsets, chunk.values, strict=True):
             try:
                 record = decode(value[HEADER_BYTES:], 1)[0]
             except BadData:
+                spoilt.add(offset)
                 continue
             gathered.setdefault((record.sequence, record.journal_sequence, record.snapshot_digest), {})[record.number] = record
     found: dict[SnapshotKey, LiveSnapshot] = {}
     for key, parts in gathered.items():
         payload = b"".join(parts[number].payload for number in sorted(parts))
         if len(parts) != next(iter(parts.values())).chunks or hashlib.sha256(payload).digest() != key[2]:
+            if 0 in parts:
+                spoilt.add(key)
             continue
         try:
             found[key] = msgspec.msgpack.decode(payload, type=LiveSnapshot)
         except (msgspec.ValidationError, msgspec.DecodeError):
-            continue
-    return found
+            spoilt.add(key)
+    return found, spoilt
 
 
 def split(body: Any, count: int, record: str) -> Sequence[bytes]:

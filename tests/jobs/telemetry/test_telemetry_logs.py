@@ -5,12 +5,16 @@ from __future__ import annotations
 import datetime
 import io
 import json
-import logging
+import os
+import socket
+import subprocess
+import sys
+import time
 from typing import Any
 
 import pytest
 
-from jobs.telemetry.logs import LEVELS, Log, UnknownLevel, hide, library_logger, redacted
+from jobs.telemetry.logs import LEVELS, Log, UnknownLevel, hide, redacted
 from schemas.errors import CorruptLog
 
 NOW = datetime.datetime(2026, 3, 4, 5, 6, 7, 89_000, datetime.UTC)
@@ -111,10 +115,25 @@ def test_a_person_at_a_terminal_reads_words(sink: io.StringIO) -> None:
     assert again == "    again: sq verify kafka://HOST:PORT --topology pipeline"
 
 
-def test_what_libraries_log_comes_in_our_lines(log: Log, sink: io.StringIO) -> None:
-    library_logger(log).log(logging.WARNING, "broker %s\nis down", "localhost")
-    found = written(log, sink)
-    assert (found["level"], found["event"], found["text"]) == ("warning", "library", "broker localhost is down")
+def test_what_a_client_says_comes_in_the_lines_of_a_process_once_a_minute() -> None:
+    """Nothing listens where the exporter is told to look: librdkafka's own words about it, in our form. Oracle: the client's reason, by name."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        nowhere = f"127.0.0.1:{free.getsockname()[1]}"
+    variables = {**{name: value for name, value in os.environ.items() if not name.startswith("SQ_KAFKA")}, "SQ_KAFKA_BOOTSTRAP": nowhere}
+    command = [sys.executable, "-m", "jobs.sq", "lag", "--serve", "0", "--interval", "0.2"]
+    process = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        lines = (json.loads(line) for line in process.stderr)
+        found = next(line for line in lines if line["event"] == "library")
+        assert found["logger"] == "streams.log.kafka.librdkafka" and nowhere in found["text"] and "refused" in found["text"]
+        time.sleep(1.0)
+    finally:
+        process.terminate()
+        more = process.communicate(timeout=60)[1].splitlines()
+    again = [json.loads(line)["text"] for line in more if '"library"' in line]
+    assert len(again) <= 6, "a client that tries again and again says the same once a minute"
 
 
 def test_a_log_that_cannot_be_written_stops_nothing() -> None:

@@ -30,11 +30,12 @@ def test_a_killed_broker_makes_values_absent_and_a_restarted_one_brings_them_bac
     registry.register(exporter)
 
     def lag() -> float | None:
-        labels = {"group": case.group(), "topic": case.topic, "partition": "0", "purpose": "live", "isolation": "read_committed"}
+        place = {"environment": "local", "group": case.group(), "topic": case.topic, "partition": "0"}
+        labels = {**place, "purpose": "live", "isolation": "read_committed"}
         return registry.get_sample_value("shriven_consumer_lag_records", labels)
 
     def is_up() -> float | None:
-        return registry.get_sample_value("shriven_lag_exporter_up")
+        return registry.get_sample_value("shriven_lag_exporter_up", {"environment": "local"})
 
     exporter.start()
     try:
