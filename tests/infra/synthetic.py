@@ -19,6 +19,7 @@ from schemas.catalogue import TOPICS
 TICK_SECONDS = 0.5
 CONSUMED = ("md.trades", "md.depth")
 VALUES: dict[str, Sequence[str]] = {
+    "environment": ("test",),
     "topology": ("pipeline",),
     "shard": ("0", "1"),
     "symbol": ("BTCUSDT",),
@@ -54,9 +55,11 @@ def _values(metric: Metric, label: str) -> Sequence[str]:
         topics = CONSUMED if metric.name.startswith(("shriven_consumer", "shriven_partition", "shriven_topic", "shriven_open")) else tuple(TOPICS)
         return [name for name in topics if not name.startswith(("import", "sim"))]
     if label == "state":
+        if metric.name == "shriven_shard_state":
+            return lag.SHARD_STATES
         return lag.STATES if metric.name.startswith("shriven_consumer") else metrics.STATES
     if label == "reason":
-        return lag.REASONS if "lag_unknown" in metric.name else ("malformed", "IOC_REMAINDER")
+        return lag.REASONS if "lag_unknown" in metric.name else ("malformed_record", "IOC_REMAINDER")
     if label == "code":
         return {"shriven_decisions_total": ("NONE", "KILL_SWITCH", "STALE_DATA"), "shriven_task_endings_total": metrics.ENDINGS}.get(
             metric.name, ("x",)

@@ -33,6 +33,7 @@ OUTSIDE = {"up": {"job", "instance", "environment"}, "ALERTS": {"alertname", "al
 UNDRAWN = {
     "process_start_time_seconds": "used by annotations and rules",
     "process_virtual_memory_bytes": "resident memory is drawn",
+    "shriven_consumer_group_info": "joined to the state of groups by rules",
     "shriven_build_info": "drawn as the annotation Deploys",
 }
 BOARD_IDS = pytest.mark.parametrize("board", DASHBOARDS, ids=lambda board: board["uid"])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streams.runtime.judging import BAD_FRAMING, GOOD, MALFORMED, NOT_SELECTED, SKIPPED, UNKNOWN_INSTRUMENT
+from schemas.reasons import BAD_FRAMING, GOOD, MALFORMED, NOT_SELECTED, SKIPPED, UNKNOWN_INSTRUMENT
 from streams.runtime.live.flood import LETTERS_MAX, BadFloodLimit, FloodGuard, FloodLimit
 
 LETTERS = (BAD_FRAMING, MALFORMED, UNKNOWN_INSTRUMENT)

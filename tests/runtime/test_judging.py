@@ -11,21 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.codec import codec
+from schemas.reasons import BAD_TIME, CLOCK_JUMP, GOOD, NOT_SELECTED, PRICE_RANGE, SKIPPED, UNKNOWN_INSTRUMENT
 from streams.numeric.bounds import PRICE_MAX
-from streams.runtime.judging import (
-    BAD_TIME,
-    CLOCK_JUMP,
-    GOOD,
-    INSTRUMENTS_LIMIT,
-    LATEST,
-    NOT_SELECTED,
-    PRICE_RANGE,
-    SKIPPED,
-    UNKNOWN_INSTRUMENT,
-    Judge,
-    places_of,
-    set_keys,
-)
+from streams.runtime.judging import INSTRUMENTS_LIMIT, LATEST, Judge, places_of, set_keys
 
 JUMP = 10**9
 KNOWN, SELECTED = (3, 4, 7), (3, 7)

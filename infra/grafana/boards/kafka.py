@@ -139,8 +139,9 @@ KAFKA = Board(
                 ),
                 graph(
                     "Errors",
-                    "Of collections, by cause, in the interval.",
+                    "Of collections, by cause, in the interval; 'unread' where the cluster answers and what is asked for cannot be read.",
                     "short",
+                    (f"sum by (cause) (increase(shriven_lag_exporter_unread_total{{{EVERYWHERE}}}[$__rate_interval]))", "{{cause}} unread"),
                     (f"sum by (cause) (increase(shriven_lag_exporter_errors_total{{{EVERYWHERE}}}[$__rate_interval]))", "{{cause}}"),
                     nothing="no error",
                 ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from infra.grafana.board import EVERYWHERE, PIPELINE, TASKS, TOPOLOGIES, Board, Row
 from infra.grafana.boards.common import FIRING, FRESHNESS, OPEN_ALERTS, RUNNING, TICK_TO_ORDER, WORST_LAG, process_row, quantiles, rate
-from infra.grafana.panels import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, YELLOW, enumerated, graph, number, states
+from infra.grafana.panels import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, YELLOW, enumerated, graph, number, rows, states
 from infra.prometheus import objectives as at
 
 TASK_STATES = ("running", "starting", "recovering", "standby", "draining")
@@ -14,6 +14,17 @@ TASK_STATE_NAMES = {
     2: ("recovering", YELLOW),
     3: ("standby", GREY),
     4: ("draining", PURPLE),
+}
+
+SHARD_STATES = ("running", "recovering", "drained", "no_owner", "frozen", "halted", "quarantined")
+SHARD_STATE_NAMES = {
+    0: ("running", GREEN),
+    1: ("recovering", YELLOW),
+    2: ("drained", GREY),
+    3: ("no owner", RED),
+    4: ("frozen", ORANGE),
+    5: ("halted", RED),
+    6: ("quarantined", RED),
 }
 
 SERVICE = Row(
@@ -110,6 +121,20 @@ TASKS_ROW = Row(
             "{{topology}}.{{shard}}",
             {0: ("no", GREEN), 1: ("quarantined", RED), 2: ("halted", RED), 3: ("quarantined, halted", RED)},
             width=8,
+        ),
+        states(
+            "Shards, by the cluster's facts",
+            "Of every open topology: from its claim, its owners and what its last owner said. Normal: running. It holds when nothing of ours lives.",
+            enumerated("shriven_shard_state", TASKS, SHARD_STATES, "topology, shard"),
+            "{{topology}}.{{shard}}",
+            SHARD_STATE_NAMES,
+        ),
+        rows(
+            "Quarantined at",
+            "Records at which the processes of quarantined shards died.",
+            "none",
+            f"max by (topology, shard, topic, partition, offset) (shriven_shard_quarantined{{{TASKS}}})",
+            nothing="none is quarantined",
         ),
         graph(
             "Children that ended",

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from streams.runtime.judging import GOOD
+from schemas.reasons import GOOD
 from streams.runtime.live.execution import LiveExecution
 from streams.runtime.live.feed import LiveFeed
 

@@ -13,11 +13,12 @@ import numpy as np
 
 from schemas.codec import codec
 from schemas.errors import BadData, ShrivenError
+from schemas.reasons import GOOD, UNRESOLVED
 from schemas.records import Instrument
 from schemas.vocabulary import ControlKind
 from streams.runtime.engine import Engine
 from streams.runtime.execution import Batch, Execution
-from streams.runtime.judging import GOOD, INSTRUMENTS_LIMIT, UNRESOLVED, Judge
+from streams.runtime.judging import INSTRUMENTS_LIMIT, Judge
 from streams.runtime.live.feed import LiveFeed
 from streams.runtime.live.flood import FloodGuard, FloodLimit, flood_of
 from streams.runtime.live.merge import AHEAD, CLOCK, LiveMerger
