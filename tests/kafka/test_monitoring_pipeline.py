@@ -54,6 +54,8 @@ NOTHING_YET = {
     "Errors logged": "no error",
     "Errors": "no error",
     "Firing alerts": "nothing may fire",
+    "Error budget left, 30 d": "a thousand batches are needed",
+    "Quarantined at": "nothing is quarantined",
     "Standbys": "no member stands by",
     "Canary": "no canary writes",
     "Ticks": "no canary writes",
