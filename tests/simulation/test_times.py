@@ -5,22 +5,27 @@ Oracles: the rule in ``streams/runtime/live/feed.py``, written out here by hand 
 
 from __future__ import annotations
 
+import random
+from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from schemas.records import ControlCommand, Trade
 from schemas.vocabulary import ControlKind, ControlScope, Side
 from streams.log.kafka.framing import HEADER_BYTES
 from streams.runtime.journal import BATCH, decode_entry
+from streams.runtime.live.allowed import AllowedOrder
 from streams.runtime.live.clock import SteadyClock
 from streams.runtime.live.spec import Bounds
 from streams.runtime.live.task import LiveTask
+from streams.runtime.merge import ELEMENT
 from tests.simulation.clock import SECOND, START
 from tests.simulation.log import SimulatedLog
 from tests.simulation.network import Network
-from tests.simulation.pipeline import market
 from tests.simulation.pipeline_stage import PipelineStage
 from tests.simulation.single import Stage
 from tests.simulation.stand_in import make_stand_in
@@ -97,31 +102,53 @@ def test_a_journal_that_leaves_a_good_record_out_as_dated_ahead_is_found() -> No
         feed.mark_ahead(feed.offset_at(feed.first), START, HOUR)
 
 
-@pytest.mark.parametrize("late", ["control", "md.trades"])
-def test_a_journal_whose_order_the_live_rule_does_not_allow_is_found(late: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A runner takes what it holds of one input last; journal and outputs agree. Oracle: it had the records, and took others first."""
-    end = market()["md.depth"][39][0]
+def test_a_journal_that_consumes_the_kill_switch_last_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A runner takes what it holds of control last; journal and outputs agree. Oracle: it had the command, and took the market first."""
     stage = PipelineStage()
     task = stage.task()
     task.spec = msgspec.structs.replace(task.spec, bounds=Bounds(records=1_000))
     task.prepare()
     stage.feed("md.depth", 30)
     run(task)
-    if late == "control":
-        stage.write("control", command(ControlKind.KILL, START - 3 * 24 * HOUR))
-    stage.feed("md.depth", 40)
-    stage.feed("md.trades", sum(time <= end for time, _ in market()["md.trades"]))
-    feed = next(feed for feed in task.execution.live if feed.topic == late)
+    stage.write("control", command(ControlKind.KILL, START - 3 * 24 * HOUR))
+    stage.feed("md.depth", 60)
+    feed = next(feed for feed in task.execution.live if feed.topic == "control")
     fill = feed.fill
 
     def last(wait_seconds: float) -> int:
         found = fill(wait_seconds)
-        feed.keys[feed.first : feed.count] = end
+        feed.keys[feed.first : feed.count] = 1 << 62
         return found
 
     monkeypatch.setattr(feed, "fill", last)
     run(task)
-    assert "comes later than the live order would have put it" in stage.verified()
+    assert "control offset 0 comes later than the live order would have put it" in stage.verified()
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_order_within_a_batch_is_that_of_a_merge_or_it_is_found(seed: int) -> None:
+    """Oracle: a brute-force merge of (running maximum, rank), and the same with two neighbours exchanged that it would not exchange."""
+    source = random.Random(seed)
+    feeds, heads = [], []
+    for code in range(3):
+        times = [source.randint(1, 9) for _ in range(source.randint(1, 6))]
+        keys = np.maximum.accumulate(np.array(times, np.int64))
+        heads += [(int(key), code, offset) for offset, key in enumerate(keys)]
+        records = [SimpleNamespace(event_time=time) for time in times]
+        status = np.zeros(len(times), np.uint8)
+        rows = {"offsets": np.arange(len(times)), "keys": keys, "records": records, "status": status, "first": len(times)}
+        feeds.append(SimpleNamespace(code=code, topic=f"topic {code}", is_market_data=code > 0, **rows))
+    order = sorted(heads)
+    assert _misplaced(feeds, order) == ""
+    wrong = [n for n, (one, other) in enumerate(pairwise(order)) if other[1] not in (0, one[1])]
+    for place in wrong:
+        exchanged = [*order[:place], order[place + 1], order[place], *order[place + 2 :]]
+        assert "comes later" in _misplaced(feeds, exchanged)
+
+
+def _misplaced(feeds: list[Any], order: list[tuple[int, int, int]]) -> str:
+    elements = np.array([(code, offset, offset, 1) for _, code, offset in order], ELEMENT)
+    return AllowedOrder(SimpleNamespace(live=feeds)).misplaced(elements)  # type: ignore[arg-type]
 
 
 # the host's clock
