@@ -165,8 +165,8 @@ class KafkaLagSource:
         if groups:
             return
         cluster = self.admin.describe_cluster(include_authorized_operations=True, request_timeout=self.settings.request_seconds).result()
-        allowed = cluster.authorized_operations
-        if allowed is not None and not {AclOperation.DESCRIBE, AclOperation.ALL} & set(allowed):
+        allowed = cluster.authorized_operations or ()  # the client gives None for none
+        if not {AclOperation.DESCRIBE, AclOperation.ALL} & set(allowed):
             self.failures["not_authorized"] += 1
 
     def _commits(self, name: str) -> Future[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import fastavro
@@ -28,6 +29,7 @@ from schemas.registry import (
     resolve,
 )
 from streams.log.kafka.cluster import Cluster
+from tests.kafka.members import edge_of
 
 pytestmark = pytest.mark.broker
 
@@ -154,6 +156,17 @@ def test_something_else_at_the_address_is_said_to_be_no_registry(shared_registry
     elsewhere = shared_registry.replace("/apis/ccompat/v7", "/nothing-here")
     with pytest.raises((RegistryRefused, SchemaNotRegistered), match="SQ_KAFKA_REGISTRY|sq topics apply"):
         Registry(Cluster(bootstrap="x:1", registry=elsewhere)).resolve(["fills"])
+
+
+@pytest.mark.parametrize("arguments", [("topics", "plan"), ("topics", "apply"), ("run", "market")])
+def test_a_wrong_path_of_a_registry_is_no_missing_schema(cluster: Cluster, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    edge = edge_of(cluster)
+    if arguments[0] == "run":
+        assert edge.sq("topics", "apply", "--no-registry", "--topology", "market", SQ_KAFKA_HOME=str(tmp_path)).returncode == 0
+    wrong = cluster.registry.replace("/ccompat/", "/compat/")
+    ended = edge.sq(*arguments, SQ_KAFKA_REGISTRY=wrong, SQ_KAFKA_HOME=str(tmp_path))
+    assert ended.returncode == 2
+    assert f"there is no schema registry below {wrong}" in ended.stderr and len(ended.stderr.splitlines()) == 1, ended.stderr
 
 
 def test_no_registry_is_said_so() -> None:

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -36,6 +37,9 @@ def test_from_nothing_to_a_proof_and_to_the_end_as_typed(edge: EdgeTopics, run: 
     fed = json.loads(sq(edge, tmp_path, "feed", str(recording), "--speed", "max", "--json").stdout)["records"]
     wait_until(lambda: consumed(edge, tmp_path) == fed, what="everything consumed")
     assert [(row["topology"], row["state"]) for row in status(edge, tmp_path)] == [("pipeline", "running")]
+    for topic, more in (("md.trades", ("--decimal",)), ("md.depth", ("--limit", "7", "--from", "2024-01-01T00:00:00")), ("ref.instruments", ())):
+        there, here = (printed(edge, "cat", place, topic, *more) for place in (edge.cluster.url, str(recording)))
+        assert there == here and there, "a topic of the cluster is printed as the recording that was fed into it"
     assert member.stop() == 0
     assert member.wait("drained")["sequence"] > 1
     verified = sq(edge, tmp_path, "verify", edge.cluster.url, "--topology", "pipeline")
@@ -80,6 +84,12 @@ def test_a_flood_of_dead_letters_halts_a_shard_as_typed_and_a_higher_limit_passe
     assert second.stop() == 0
     verdict = verify_cluster(edge.cluster, "pipeline")[0]
     assert (verdict.findings, verdict.records) == ([], fed)
+
+
+def printed(edge: EdgeTopics, *arguments: str) -> list[str]:
+    """Lines of a command in a process of its own: it writes bytes."""
+    command = [sys.executable, "-m", "jobs.sq", *arguments]
+    return subprocess.run(command, env=edge.environment(), capture_output=True, text=True, timeout=120, check=True).stdout.splitlines()
 
 
 def groups(edge: EdgeTopics) -> list[str]:

@@ -7,23 +7,33 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka.admin import NewTopic
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from needs import need_broker
+from prometheus_client import CollectorRegistry
 
 from infra.kafka.broker import Broker
 from infra.kafka.ready import TOPIC
+from jobs.lag.cluster import KafkaLagSource
+from jobs.lag.exporter import LagExporter
+from jobs.lag.quiet import Calendar
+from jobs.lag.settings import LagSettings
+from jobs.lag.watching import Watch
 from schemas.errors import ShrivenError
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.errors import BadSetting, BrokerUnreachable, CredentialsRefused, quiet, reach
+from tests.kafka.edge_topics import Ended
+from tests.kafka.members import edge_of
 
 pytestmark = pytest.mark.broker
 SECONDS_MAX = 25.0  # on two busy cores; alone it is about ten
@@ -60,8 +70,10 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     folder = tmp_path_factory.mktemp("secured")
     authority = certificate(folder, "broker")
     certificate(folder, "stranger")
-    login = 'org.apache.kafka.common.security.plain.PlainLoginModule required user_alice="correct horse";'
+    login = 'org.apache.kafka.common.security.plain.PlainLoginModule required user_alice="correct horse" user_bob="no rights";'
     properties = {
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": "User:ANONYMOUS;User:alice",
         "listener.security.protocol.map": "CLIENT:SASL_SSL,INNER:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "listener.name.client.sasl.enabled.mechanisms": "PLAIN",
         "listener.name.client.plain.sasl.jaas.config": login,
@@ -115,3 +127,65 @@ def test_a_client_that_is_wrong_is_told_what_within_seconds(
     assert time.monotonic() - began < SECONDS_MAX
     assert "\n" not in refused.value.text
     assert capfd.readouterr().err == ""  # librdkafka's own lines stay away
+
+
+def command(cluster: Cluster, tmp_path: Path, *arguments: str) -> Ended:
+    """A command as a user types it, with this cluster's settings as variables."""
+    settings = {f"SQ_KAFKA_SETTING_{key.upper().replace('.', '_')}": value for key, value in cluster.settings.items()}
+    return edge_of(cluster).sq(*arguments, **settings, SQ_KAFKA_HOME=str(tmp_path / "home"))
+
+
+COMMANDS: tuple[tuple[str, ...], ...] = (
+    ("lag",),
+    ("status",),
+    ("topics", "plan", "--no-registry"),
+    ("stop", "pipeline", "--close"),
+    ("run", "market"),
+    ("verify", "kafka://{0}", "--topology", "pipeline"),
+    ("cat", "kafka://{0}", "fills"),
+    ("pull", "kafka://{0}", "{1}", "--topology", "pipeline"),
+    ("dlq", "list"),
+    ("skip", "md.depth/0/7", "--reason", "x"),
+)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"sasl_password": "wrong"}, "refuses the connection.*user, password and certificates"),
+        ({"ssl_ca_location": "/nowhere/ca.pem"}, "ssl.ca.location|certificate"),
+        ({"ssl_ca_location": "{stranger}"}, "refuses the connection.*certificate"),
+    ],
+    ids=["password", "no authority file", "authority"],
+)
+def test_every_command_says_what_is_wrong_with_how_it_speaks_to_the_cluster(
+    secured: Cluster, settings: dict[str, str], says: str, tmp_path: Path
+) -> None:
+    stranger = secured.settings["ssl.ca.location"].replace("broker.crt", "stranger.crt")
+    wrong = changed(secured, **{key: value.replace("{stranger}", stranger) for key, value in settings.items()})
+    for each in COMMANDS:
+        ended = command(wrong, tmp_path, *(word.format(wrong.bootstrap, tmp_path / "pulled") for word in each))
+        assert ended.returncode != 0, each
+        assert re.search(says, ended.stderr) and len(ended.stderr.splitlines()) == 1 and "defect" not in ended.stderr, (each, ended.stderr)
+
+
+def test_a_user_without_rights_is_told_so_and_is_not_shown_an_empty_cluster(secured: Cluster, tmp_path: Path) -> None:
+    admin = reach(secured, 30)
+    admin.create_topics([NewTopic("topologies", 1)])["topologies"].result(30)
+    place = ConsumerGroupTopicPartitions("somebody", [TopicPartition("topologies", 0, 0)])
+    admin.alter_consumer_group_offsets([place])["somebody"].result(30)
+    assert command(secured, tmp_path, "lag").returncode == 0
+    bob = changed(secured, sasl_username="bob", sasl_password="no rights")
+    for each in (("lag",), ("lag", "--json"), ("topics", "plan", "--no-registry"), ("status",)):
+        ended = command(bob, tmp_path, *each)
+        assert "not authorised" in ended.stderr and len(ended.stderr.splitlines()) == 1, (each, ended)
+        assert ended.returncode == (2 if each == ("status",) else 1), each
+    settings = LagSettings(request_seconds=10.0)
+    exporter = LagExporter(Watch(KafkaLagSource(bob, settings), settings), 5.0, Calendar())
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(exporter)
+    exporter.collect_once()
+    assert registry.get_sample_value("shriven_lag_exporter_unread_total", {"cause": "not_authorized"}) == 1, "LagExporterBlind fires"
+    assert registry.get_sample_value("shriven_lag_exporter_groups") == 0
+    assert registry.get_sample_value("shriven_lag_exporter_up", {"environment": "local"}) == 1, "the cluster answers"
+    assert exporter.problem.startswith("not authorised")

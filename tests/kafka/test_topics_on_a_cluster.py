@@ -6,6 +6,7 @@ Oracle: the broker's own description of its topics, asked through the admin clie
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from streams.log.kafka.applying import apply, compare
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.errors import MissingTopic, WrongPartitions, reach
 from streams.log.kafka.topics import found_topics, require_topics
+from tests.kafka.members import edge_of
 
 pytestmark = pytest.mark.broker
 
@@ -50,6 +52,30 @@ def test_a_cluster_has_what_the_catalogue_says_and_no_more(applied: Cluster) -> 
     assert int(found[applied.name("md.trades")].settings["retention.ms"]) > 7 * 86_400_000
     assert drift(applied) == []
     assert drift(applied, shards=2) == []
+
+
+def test_another_topology_takes_the_shards_that_are_there_and_a_retention_is_kept(applied: Cluster, tmp_path: Path) -> None:
+    """Regression: 'sq topics apply --topology market', as 'sq run market' advises, refused what 'sq topics apply' had made."""
+    edge = edge_of(applied)
+
+    def sq(code: int, *arguments: str, **more: str) -> str:
+        ended = edge.sq("topics", *arguments, SQ_KAFKA_HOME=str(tmp_path), **more)
+        assert ended.returncode == code, ended.stderr
+        return ended.stdout + ended.stderr
+
+    def kept(topic: str) -> str:
+        return found_topics(reach(applied), applied)[applied.name(topic)].settings["retention.ms"]
+
+    sq(0, "apply", "--topology", "market")
+    assert found_topics(reach(applied), applied)[applied.name("market.journal")].partitions == 2
+    both = ("--topology", "pipeline", "--topology", "market")
+    sq(0, "apply", "--retention", "md.trades=7d", "--retention", "md.depth=forever")
+    assert (kept("md.trades"), kept("md.depth")) == (str(7 * 86_400_000), "-1")
+    assert "md.trades: retention.ms is 604800000" in sq(1, "drift", *both)
+    (tmp_path / "cluster.toml").write_text('[retention]\n"md.trades" = "7d"\n"md.depth" = "forever"\n')
+    assert "no drift" in sq(0, "drift", *both, SQ_KAFKA_CONFIG=str(tmp_path / "cluster.toml"))
+    for given, says in (("pipeline.journal=1d", "kept for ever"), ("md.trade=1d", "no such topic"), ("fills=soon", "30d"), ("fills", "TOPIC=SPAN")):
+        assert says in sq(2, "plan", "--retention", given)
 
 
 def alter(admin: AdminClient, name: str, key: str, value: str) -> None:

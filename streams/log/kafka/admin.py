@@ -13,6 +13,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaE
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from streams.log.kafka.cluster import Cluster
+from streams.log.kafka.errors import explain
 from streams.log.kafka.silence import PATIENT
 from streams.log.kafka.transport import Partition, TopicFacts, TransportFailed
 
@@ -34,6 +35,8 @@ class KafkaAdmin:
             except KafkaException as problem:
                 if problem.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                     continue
+                if problem.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                    raise explain(problem, what=f"asking for {name}") from problem
                 raise TransportFailed(f"topic {name} cannot be described: {problem.args[0].str()}; check that the broker is up") from problem
             found[name] = TopicFacts(str(description.topic_id), len(description.partitions))
         return found

@@ -52,6 +52,13 @@ class NotAllowed(WrongUse):
     restart_helps = True
 
 
+class NotAuthorised(NotAllowed):
+    """The cluster hides from us what was asked for: what looks like nothing may be everything."""
+
+    code = "not_authorised"
+    exit_code = 1
+
+
 class MissingTopic(WrongUse):
     """A topic is not on the cluster."""
 
@@ -135,7 +142,7 @@ def explain(problem: KafkaError | KafkaException | TimeoutError, cluster: Cluste
     if code in _CREDENTIALS:
         return CredentialsRefused(f"{where} refuses the connection{doing}: {_words(error)}; check security.protocol, user, password and certificates")
     if code in _NOT_ALLOWED:
-        return NotAllowed(f"{where} does not allow this{doing}: {_words(error)}; grant the right to this user, or use another")
+        return NotAllowed(f"not authorised: {where} does not allow this{doing}: {_words(error)}; grant the right to this user, or use another")
     if code in _MISSING:
         return MissingTopic(f"a topic or partition is not on {where}{doing}: {_words(error)}; run 'sq topics apply'")
     if code in _TOO_LARGE:

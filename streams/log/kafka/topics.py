@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # t
 from schemas.catalogue import Topic, UnknownTopic, cluster_topics, topic
 from schemas.errors import WrongUse
 from streams.log.kafka.cluster import Cluster
-from streams.log.kafka.errors import MissingTopic, WrongPartitions, explain
+from streams.log.kafka.errors import MissingTopic, NotAuthorised, WrongPartitions, explain
 
 MESSAGE_BYTES_MAX = 8_388_608
 DEAD_LETTER_BYTES_MAX = MESSAGE_BYTES_MAX + 65_536
@@ -153,7 +153,10 @@ def _refuse_blindness(admin: AdminClient, cluster: Cluster) -> None:
         admin.describe_topics(TopicCollection([name]), request_timeout=ANSWER_SECONDS)[name].result(ANSWER_SECONDS + 1)
     except KafkaException as problem:
         if problem.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
-            raise explain(problem, cluster, f"asking for {name}") from None
+            raise NotAuthorised(
+                f"not authorised: the cluster at {cluster.bootstrap} hides its topics from this user (asked for {name}): all would look missing; "
+                "grant it DESCRIBE and DESCRIBE_CONFIGS on the topics"
+            ) from None
 
 
 def _is_ours(name: str, environment: str) -> bool:
