@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from connectors.blocks import TopicBlocks, close_log
-from connectors.ordering import Survey, ordered, survey
+from connectors.ordering import ORDER, Survey, ordered, survey
 from connectors.unfinished import create
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
@@ -26,7 +26,6 @@ from streams.log.local import LocalLog
 from streams.log.manifest import LOG_MANIFEST, canonical_json, read_manifest
 
 COMMAND = "merge"
-ORDER = "running maximum of event time by instrument, instrument"
 MARKET_DATA = ("md.trades", "md.depth", "md.book_tickers", "sim.truth")
 PLAIN = ("control", "import.dlq")
 """Other topics of a recording: by event time where they have one, else one recording after the other."""

@@ -23,6 +23,8 @@ from streams.log.local import LocalLog
 from streams.log.reader import TopicReader
 
 Array = np.ndarray[Any, Any]
+ORDER = "running maximum of event time by instrument, instrument"
+"""What a recording's manifest says whose records lie so."""
 CLOCK_JUMP_MAX = 3_600 * 10**9
 """ns; the runner takes no time from a record that is further than this ahead of its own receipt, and neither does the order."""
 LATEST = 1 << 62

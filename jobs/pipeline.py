@@ -234,7 +234,7 @@ def build_execution(configuration: Configuration, log: LocalLog, journal_id: int
     """The execution of the configuration over the log."""
     topology = build_topology(configuration, log)
     known = [each.instrument for each in read_instruments(log)]
-    judge = Judge(known, [each.instrument for each in topology.instruments], configuration.clock_jump_max)
+    judge = Judge(known, [each.instrument for each in topology.instruments], configuration.clock_jump_max, has_neighbours=True)
     return Execution(topology, log, journal_id, judge, NEVER if configuration.to_time is None else configuration.to_time)
 
 

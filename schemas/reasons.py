@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-GOOD, UNKNOWN_INSTRUMENT, CLOCK_JUMP, NOT_SELECTED, BAD_TIME, BAD_FRAMING, MALFORMED, SKIPPED, UNRESOLVED, PRICE_RANGE = range(10)
+GOOD, UNKNOWN_INSTRUMENT, CLOCK_JUMP, NOT_SELECTED, BAD_TIME, BAD_FRAMING, MALFORMED, SKIPPED = range(8)
+UNRESOLVED, PRICE_RANGE, NEIGHBOUR = range(8, 11)
+UNSEEN = (NOT_SELECTED, NEIGHBOUR)
+"""No stage sees these records, and they are no dead letters. NEIGHBOUR moves the clock: its instrument is in the recording and not traded."""
 REASONS = {
     UNKNOWN_INSTRUMENT: "unknown_instrument",
     CLOCK_JUMP: "clock_jump",

@@ -34,7 +34,7 @@ from connectors.captures.snapshots import DepthQueue
 from connectors.captures.summary import FeedSummary, ImportSummary
 from connectors.captures.times import Times
 from connectors.instruments import Key, find, load
-from connectors.ordering import put_in_order
+from connectors.ordering import ORDER, put_in_order
 from connectors.unfinished import create
 from schemas.errors import BadData, WrongUse
 from schemas.records import BookTicker, DeadLetter, DepthUpdate, Trade
@@ -163,6 +163,7 @@ class _Import:
         facts = {
             "provenance": "recorded",
             "connector": "captures.binance",
+            "order": ORDER,
             "sources": [msgspec.to_builtins(each) for each in lines.digests],
             "import": summary.to_dict(),
         }

@@ -116,7 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
     with without_collector(), ProgressBar("backtest", "records") as bar:
         backtest = Backtest(
             configuration,
-            recording,
+            _in_order(recording),
             arguments.out,
             lambda p: bar.update(p.consumed, p.total),
             fresh=arguments.fresh,
@@ -198,6 +198,17 @@ def _merged(recordings: list[str]) -> Path:
     with ProgressBar("merge", "records") as bar:
         folder, was_there = merged_recording([Path(each) for each in recordings], bar.update)
     sys.stderr.write(f"sq: {'already merged' if was_there else 'merged'}: {folder}\n")
+    return folder
+
+
+def _in_order(recording: Path) -> Path:
+    """The recording, or a kept copy of it in which no instrument's order depends on its neighbours (decision 27)."""
+    from jobs.merged import is_in_order, merged_recording
+
+    if is_in_order(recording):
+        return recording
+    folder, _ = merged_recording([recording])
+    sys.stderr.write(f"sq: the recording's instruments lie in order of arrival; put in order: {folder}\n")
     return folder
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.errors import BadData
-from schemas.reasons import NOT_SELECTED, REASONS
+from schemas.reasons import REASONS, UNSEEN
 from schemas.records import DeadLetter
 from streams.log.local import LocalLog, TopicReader
 from streams.runtime.emitted import body_of, encode_ahead
@@ -240,7 +240,7 @@ class Execution:
         bad = np.zeros(len(skipped), bool)
         for feed in self.feeds:
             mine = np.flatnonzero(piece.origin[skipped] == feed.code)
-            bad[mine] = feed.status[piece.index[skipped[mine]]] != NOT_SELECTED
+            bad[mine] = ~np.isin(feed.status[piece.index[skipped[mine]]], UNSEEN)
         for place in skipped[bad].tolist():
             feed = self.feeds[int(piece.origin[place])]
             row = int(piece.index[place])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from schemas.reasons import BAD_TIME, CLOCK_JUMP, GOOD, NOT_SELECTED, PRICE_RANGE, UNKNOWN_INSTRUMENT
+from schemas.reasons import BAD_TIME, CLOCK_JUMP, GOOD, NEIGHBOUR, NOT_SELECTED, PRICE_RANGE, UNKNOWN_INSTRUMENT
 from streams.numeric.borrowing import unlocked_borrowing_kernel
 from streams.numeric.bounds import PRICE_MAX
 from streams.runtime.canary import CANARY_ID
@@ -38,11 +38,12 @@ def _judge(rows: Any, width: Any, places: Any, first: Any, stop: Any, table: Any
         found = UNKNOWN_INSTRUMENT
         if 0 <= instrument < len(table):
             found = table[instrument]
-        if found == GOOD:
+        if found in (GOOD, NEIGHBOUR):
+            is_seen = found == GOOD
             if event_time < 0 or event_time > LATEST:
-                found = BAD_TIME
+                found = BAD_TIME if is_seen else NOT_SELECTED
             elif receive_time > 0 and event_time - receive_time > clock_jump_max:
-                found = CLOCK_JUMP
+                found = CLOCK_JUMP if is_seen else NOT_SELECTED
         status[row] = found
 
 
@@ -51,15 +52,18 @@ def _judge_prices(rows: Any, width: Any, place: Any, first: Any, stop: Any, stat
     """Good trades at a price whose size is above PRICE_MAX; ``place``: of the price in a row. A book judges its own levels."""
     for row in range(first, stop):
         price = view(rows + row * width + place, (1,), np.int64)[0]
-        if status[row] == GOOD and (price > PRICE_MAX or price < -PRICE_MAX):
-            status[row] = PRICE_RANGE
+        if price > PRICE_MAX or price < -PRICE_MAX:
+            if status[row] == GOOD:
+                status[row] = PRICE_RANGE
+            elif status[row] == NEIGHBOUR:
+                status[row] = NOT_SELECTED
 
 
 @unlocked_borrowing_kernel
 def _set_keys(rows: Any, width: Any, place: Any, first: Any, stop: Any, status: Any, keys: Any, maximum: Any) -> Any:
     """``rows``: address of rows ``width`` bytes apart; ``place``: of event time in a row. Returns the running maximum behind them."""
     for row in range(first, stop):
-        if status[row] == GOOD:
+        if status[row] in (GOOD, NEIGHBOUR):
             maximum = max(maximum, view(rows + row * width + place, (1,), np.int64)[0])
         keys[row] = maximum
     return maximum
@@ -70,11 +74,15 @@ class Judge:
 
     Unknown or unselected instruments, times before 1970 or after 2116, and times far ahead of their own receipt. The canary is known everywhere, and
     selected only where a topology has it as an instrument.
+
+    Args:
+        has_neighbours: records of instruments that are not selected move the clock, so that a recording ends when it ends, whichever are.
     """
 
-    def __init__(self, known: Sequence[int], selected: Sequence[int], clock_jump_max: int) -> None:
+    def __init__(self, known: Sequence[int], selected: Sequence[int], clock_jump_max: int, has_neighbours: bool = False) -> None:
         self.table = np.full(INSTRUMENTS_LIMIT, UNKNOWN_INSTRUMENT, np.uint8)
-        self.table[[*known, CANARY_ID]] = NOT_SELECTED
+        self.table[list(known)] = NEIGHBOUR if has_neighbours else NOT_SELECTED
+        self.table[CANARY_ID] = NOT_SELECTED
         self.table[list(selected)] = GOOD
         self.clock_jump_max = clock_jump_max
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from schemas.errors import BadData
+from schemas.reasons import NEIGHBOUR
 from streams.numeric.borrowing import borrowing_kernel
 from streams.runtime.feed import Feed
 from streams.runtime.loop import END, SKIP
@@ -51,8 +52,9 @@ def _merge(control: Any, feeds: Any, source: Any, origin: Any, index: Any, clock
             outcome = 2
             break
         head = feeds[chosen, 3]
-        good = view(feeds[chosen, 1], (feeds[chosen, 2],), np.uint8)[head] == 0
-        if good and feeds[chosen, 5] != 0 and chosen_key > present:
+        status = view(feeds[chosen, 1], (feeds[chosen, 2],), np.uint8)[head]
+        good = status == 0
+        if (good or status == NEIGHBOUR) and feeds[chosen, 5] != 0 and chosen_key > present:
             present = chosen_key
         origin[filled] = chosen
         source[filled] = chosen if good else SKIP
@@ -203,7 +205,7 @@ def _expand(elements: Any, feeds: Any, source: Any, origin: Any, index: Any, clo
             if head >= feeds[code, 2] or filled >= len(source):
                 return filled
             good = status[head] == 0
-            if good and feeds[code, 5] != 0 and keys[head] > present:
+            if (good or status[head] == NEIGHBOUR) and feeds[code, 5] != 0 and keys[head] > present:
                 present = keys[head]
             origin[filled] = code
             source[filled] = code if good else SKIP

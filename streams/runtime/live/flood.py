@@ -14,14 +14,14 @@ import msgspec
 import numpy as np
 
 from schemas.errors import ShrivenError, WrongUse
-from schemas.reasons import GOOD, NOT_SELECTED, REASONS, SKIPPED, UNRESOLVED
+from schemas.reasons import GOOD, REASONS, SKIPPED, UNRESOLVED, UNSEEN
 from streams.runtime.feed import Feed
 
 Array = np.ndarray[Any, Any]
 LETTERS_MAX = 10_000
 """Dead letters whose places are remembered, and the highest limit there is: what is remembered must not depend on the limit of the day."""
 IS_LETTER = np.ones(256, bool)
-IS_LETTER[[GOOD, NOT_SELECTED, SKIPPED, UNRESOLVED]] = False
+IS_LETTER[[GOOD, *UNSEEN, SKIPPED, UNRESOLVED]] = False
 """By a row's status. What an operator leaves out is no sign of a fault."""
 
 
