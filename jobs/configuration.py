@@ -159,6 +159,13 @@ def read_file(path: Path) -> dict[str, Any]:
     return content
 
 
+def _choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
+    """The value, if it is one of the choices. Raises BadConfiguration."""
+    if value not in choices:
+        raise BadConfiguration(f"{name} is {value!r}; give {' or '.join(choices)}")
+    return str(value)
+
+
 def _accounts(value: Any) -> list[int]:
     """``"3,4"`` or ``[3, 4]`` -> [3, 4]. Raises BadConfiguration."""
     given = value.split(",") if isinstance(value, str) else value
@@ -185,7 +192,7 @@ def build(options: dict[str, Any]) -> Configuration:
         if name in STAGES:
             if not isinstance(value, dict):
                 raise BadConfiguration(f"[{name}] must be a table of settings")
-            found["stages"][name] = value
+            found["stages"][name] = value | found["stages"].get(name, {})
         elif name == "set":
             if not isinstance(value, dict):
                 raise BadConfiguration("[set] must be a table of strategy parameters, for example fast = 20")
@@ -211,6 +218,8 @@ def build(options: dict[str, Any]) -> Configuration:
                 raise BadConfiguration(f"symbols is {value!r}; give names separated by commas, or a list of names")
             names = value.split(",") if isinstance(value, str) else [str(each) for each in value]
             found["symbols"] = [each.strip().upper() for each in names if each.strip()]
+        elif name == "ticker":
+            found["stages"].setdefault("venue", {})["ticker"] = _choice("ticker", value, ("cap", "off"))
         elif name == "accounts":
             found["accounts"] = _accounts(value)
         else:

@@ -35,6 +35,7 @@ from streams.venue import stage as venue
 
 NAME = "pipeline"
 FEEDS = tuple(name for name, topic in TOPICS.items() if name in ("control", "ref.instruments", "md.trades", "md.depth"))
+TICKERS = "md.book_tickers"
 NEVER = 2**63 - 1
 STRATEGY_RANK = 2
 """Place of the strategy among the stages."""
@@ -93,17 +94,34 @@ def select(instruments: Sequence[Instrument], symbols: Sequence[str]) -> list[In
     return sorted(chosen, key=lambda each: each.instrument)
 
 
-def feeds_of(log: LocalLog) -> list[str]:
-    """The pipeline's inputs that the log holds, in merge order.
+def feeds_of(log: LocalLog, configuration: Configuration | None = None) -> list[str]:
+    """The pipeline's inputs that the log holds, in merge order; the venue's tickers only where the configuration uses them.
 
     Raises:
-        NotARecording: there is no market data.
+        NotARecording: there is no market data, or there are no tickers where they are asked for.
     """
     present = set(log.topics())
     feeds = [topic for topic in FEEDS if topic in present]
+    if configuration is not None and uses_ticker(configuration):
+        if TICKERS not in present:
+            raise NotARecording(f"{log.path} holds no {TICKERS}, which --ticker cap needs; leave --ticker out")
+        feeds.append(TICKERS)
     if not any(topic.startswith("md.") for topic in feeds):
         raise NotARecording(f"{log.path} holds no market data (md.trades, md.depth); give a folder that 'sq import' or 'sq generate' wrote")
     return feeds
+
+
+def uses_ticker(configuration: Configuration) -> bool:
+    """True if the simulated venue reads the recorded best bid and ask."""
+    return bool(configuration.stages.get("venue", {}).get("ticker", "off") == "cap")
+
+
+def traded_to(configuration: Configuration, log: LocalLog) -> int | None:
+    """The end of the time traded (ns) where ``--to`` cuts the recording; None where the data end first, or there is no ``--to``."""
+    if configuration.to_time is None:
+        return None
+    readers = [log.reader(topic) for topic in log.topics() if topic in FEEDS and topic.startswith("md.")]
+    return configuration.to_time if any(each.offset_at_time(configuration.to_time) < each.end_offset for each in readers) else None
 
 
 def _settings(name: str, kind: Any, given: dict[str, Any], overrides: dict[str, Any]) -> Any:
@@ -115,8 +133,16 @@ def _settings(name: str, kind: Any, given: dict[str, Any], overrides: dict[str, 
         raise BadConfiguration(f"[{name}]: {problem}; its settings are {fields}") from problem
 
 
-def stages_of(configuration: Configuration, only: Sequence[str] | None = None, shard: int = 0) -> list[tuple[Any, Any]]:
-    """(stage, settings) in stage order; ``only``: names of the stages wanted, all of them where it is None; ``shard``: whose account."""
+def stages_of(
+    configuration: Configuration, only: Sequence[str] | None = None, shard: int = 0, ended: int | None = None
+) -> list[tuple[Any, Any]]:
+    """(stage, settings) in stage order.
+
+    Args:
+        only: names of the stages wanted, all of them where it is None.
+        shard: whose account.
+        ended: the end of the time traded, where it is not the end of the data.
+    """
     c = configuration
     account = c.account_of(shard)
     given: dict[str, dict[str, Any]] = {
@@ -130,6 +156,7 @@ def stages_of(configuration: Configuration, only: Sequence[str] | None = None, s
             "taker_rate": c.taker_rate,
         },
         "portfolio": {"account": account, "cash": c.cash},
+        "reporting": {"trade_from": c.from_time or 0, "warmup": c.warmup, "trade_to": ended or 0},
     }
     stages: list[tuple[Any, Any]] = []
     order: tuple[tuple[Any, Any], ...] = (
@@ -178,7 +205,8 @@ def build_topology(configuration: Configuration, log: LocalLog) -> Topology:
     if len(configuration.accounts) > 1:
         what = f"a backtest trades one account, accounts names {len(configuration.accounts)}"
         raise BadConfiguration(f"{what}; say whose with --shard, or name one with --accounts")
-    return topology_over(configuration, read_instruments(log), feeds_of(log))
+    feeds = feeds_of(log, configuration)
+    return topology_over(configuration, read_instruments(log), feeds, ended=traded_to(configuration, log))
 
 
 def topology_over(
@@ -188,6 +216,7 @@ def topology_over(
     name: str = NAME,
     more: Sequence[Instrument] = (),
     shard: int = 0,
+    ended: int | None = None,
 ) -> Topology:
     """The topology over these instruments (those of the configuration's symbols) and inputs.
 
@@ -195,15 +224,18 @@ def topology_over(
         name: one of JOBS.
         more: instruments besides, whatever symbols are named.
         shard: whose account is traded.
+        ended: the end of the time traded, where it is not the end of the data.
     """
     instruments = [*select(known, configuration.symbols), *more]
     sources = strategy_sources(configuration) if JOBS[name] is None else None
     artefacts: dict[str, Any] = {}
     if JOBS[name] is None:
         check_cash(configuration, instruments)
+        if uses_ticker(configuration) and TICKERS not in feeds:
+            raise BadConfiguration(f"ticker cap is for backtests over {TICKERS}; leave it out of what 'sq run' is given")
         if sources is not None:
             artefacts = check_strategy(sources)
-    stages = stages_of(configuration, JOBS[name], shard)
+    stages = stages_of(configuration, JOBS[name], shard, ended)
     if sources is not None:
         check_stage(stages[STRATEGY_RANK][0], configuration.strategy, artefacts)
     try:

@@ -1,4 +1,4 @@
-"""A progress bar on standard error: nothing for the first two seconds, then rate and time left, or that it is still preparing."""
+"""A progress bar on standard error: nothing for the first two seconds, then rate and time left, or that kernels are being compiled."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from types import TracebackType
+from typing import Any
 
 SILENT_SECONDS = 2.0
 WIDTH = 28
@@ -16,7 +17,8 @@ class ProgressBar:
     """Shows ``done`` of ``total`` units; on a terminal one line that moves, elsewhere a line every ten seconds.
 
     The rate counts from the first update, so that preparation is not taken for slow work. Until then a second thread says that it is
-    preparing, and for how long: compiling gives no sign of itself.
+    preparing, and for how long, if a kernel is compiled: those that lie in the cache are loaded without a word. What ends well ends with
+    100 %.
     """
 
     def __init__(self, what: str, unit: str) -> None:
@@ -26,6 +28,8 @@ class ProgressBar:
         self.shown = False
         self._shown_at = time.monotonic() + SILENT_SECONDS - 0.2
         self._first: tuple[float, int] | None = None
+        self._is_open = False  # the last line said less than 100 %
+        self._compiling: Any = None
         self._stop = threading.Event()
         self._waiting = threading.Thread(target=self._wait, args=(time.monotonic(),), daemon=True)
 
@@ -35,6 +39,10 @@ class ProgressBar:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._end_waiting()
+        if self._compiling is not None:
+            sys.modules["numba.core.event"].unregister("numba:compile", self._compiling)
+        if kind is None and self._is_open:
+            self._bar(1.0, "")
         if self.shown and self.is_terminal:
             sys.stderr.write("\r\033[K")
             sys.stderr.flush()
@@ -52,6 +60,10 @@ class ProgressBar:
         rate = (done - first_done) / (now - first_time) if now > first_time else 0.0
         pace = f"  {rate:,.0f} {self.unit}/s  {_clock((total - done) / rate)} left" if rate > 0 and total >= done else ""
         share = min(1.0, done / total) if total else 0.0
+        self._bar(share, pace)
+
+    def _bar(self, share: float, pace: str) -> None:
+        self._is_open = share < 1.0
         bar = "#" * int(share * WIDTH) + "-" * (WIDTH - int(share * WIDTH))
         self._show(f"{self.what} [{bar}] {100 * share:3.0f} %{pace}")
 
@@ -61,12 +73,26 @@ class ProgressBar:
             self._waiting.join()
 
     def _wait(self, started: float) -> None:
-        """The second thread: says that it is preparing until the first update."""
+        """The second thread: says that it is preparing until the first update, if kernels are compiled."""
+        self._compiles()
         pause = SILENT_SECONDS
         while not self._stop.wait(pause):
+            pause = 0.5
+            if not self._compiles():
+                continue
             elapsed = time.monotonic() - started
             self._show(f"{self.what}: {PREPARING}" + (f"  {_clock(elapsed)}" if self.is_terminal else ""))
             pause = 1.0 if self.is_terminal else 3600.0
+
+    def _compiles(self) -> bool:
+        """True once a kernel was compiled since this was asked first; Numba says so, where it is loaded."""
+        event = sys.modules.get("numba.core.event")
+        if event is None:
+            return False
+        if self._compiling is None:
+            self._compiling = event.RecordingListener()
+            event.register("numba:compile", self._compiling)
+        return bool(self._compiling.buffer)
 
     def _show(self, line: str) -> None:
         self.shown = True

@@ -51,6 +51,8 @@ class Renderer:
                 value = value.hex() if unit == DIGEST else value.decode("utf-8", "replace")
             elif isinstance(value, int) and not isinstance(value, bool) and self.as_decimal:
                 value = self._scaled(record, value, unit)
+            elif isinstance(value, float) and self.as_decimal:
+                value = self._scaled_float(record, value, unit)
             elif unit == LEVELS and isinstance(value, list) and self.as_decimal:
                 value = [(self._scaled(record, price, PRICES), self._scaled(record, quantity, QUANTITIES)) for price, quantity in value]
             elif isinstance(value, int) and abs(value) >= 2**63:
@@ -71,6 +73,12 @@ class Renderer:
                 if unit == known:
                     return fixed.format(value, precision)
         return value
+
+    def _scaled_float(self, record: Any, value: float, unit: str) -> float:
+        """A float in an instrument's unit as one in whole units; ratios and the like as they are."""
+        price, quantity = self.precisions.get(getattr(record, "instrument", -1), (0, 0))
+        precision: int = {PRICES: price, QUANTITIES: quantity, AMOUNTS: price + quantity}.get(unit, 0)
+        return value if precision == 0 else float(value / 10**precision)
 
 
 def _instruments(log: LocalLog | Sequence[Instrument]) -> Sequence[Instrument]:

@@ -14,9 +14,11 @@ from jobs.pipeline import read_instruments
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.errors import CorruptLog
+from schemas.version import BEFORE_VERSIONS
 from streams.log.digest import TopicDigest
 from streams.log.local import Block, LocalLog
 from streams.reporting.document import QuoteSeries, Report, ReportInput, ToxicitySeries, build_report
+from streams.runtime.made_by import version_of
 
 Columns = dict[str, np.ndarray[Any, Any]]
 
@@ -89,6 +91,13 @@ def read_records(folder: LocalLog, manifest: dict[str, Any]) -> ReportInput:
             "input_digests": identity["inputs"],
             "code_digest": manifest["code"],
             "versions": manifest["versions"],
+            "from": identity["from"],
+            "to": identity["to"],
+            "warmup": None if identity["warmup"] == "0" else identity["warmup"],
+            "warmup_ns": manifest["configuration"]["warmup"],
+            "trade_to": manifest.get("trade_to"),
+            "ticker": manifest["configuration"]["stages"].get("venue", {}).get("ticker", "off"),
+            "made_before": BEFORE_VERSIONS if version_of(manifest) == BEFORE_VERSIONS else None,
             "end_time": manifest["clock_end"],
             "provenance": "simulated" if is_simulated else "recorded",
         },

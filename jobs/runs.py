@@ -17,7 +17,7 @@ import numba
 import numpy as np
 
 from jobs.configuration import Configuration, journal_id
-from jobs.pipeline import build_execution, feeds_of, read_instruments, strategy_source
+from jobs.pipeline import build_execution, feeds_of, read_instruments, strategy_source, traded_to
 from jobs.strategies import CODE, identity_of, keep_strategy, kept_files, strategy_sources, user_digests, with_main
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
@@ -105,6 +105,7 @@ def genesis_facts(configuration: Configuration, recording: Path, log: LocalLog, 
     sources = {**source_digests(), **user_digests(strategy)}
     instruments = [msgspec.to_builtins(each) for each in read_instruments(log)]
     identity = configuration.identity(instruments, input_digests(recording, feeds), *identity_of(strategy))
+    ended = traded_to(configuration, log)
     return {
         "identity": identity,
         "journal_id": journal_id(identity),
@@ -119,6 +120,7 @@ def genesis_facts(configuration: Configuration, recording: Path, log: LocalLog, 
         "configuration": msgspec.to_builtins(configuration),
         "input_path": str(recording.resolve()),
         **merged_from(recording),
+        **({} if ended is None else {"trade_to": ended}),
     }
 
 
@@ -188,7 +190,7 @@ class Backtest:
             source.close()
 
     def _facts(self, source: LocalLog) -> dict[str, Any]:
-        return genesis_facts(self.configuration, self.recording, source, feeds_of(source))
+        return genesis_facts(self.configuration, self.recording, source, feeds_of(source, self.configuration))
 
     def _check_script(self, facts: dict[str, Any]) -> None:
         """The order of a journal can be repeated over the same inputs only. Raises InputChanged."""

@@ -67,7 +67,8 @@ def _other_identity(log: LocalLog, facts: dict[str, Any], source: LocalLog, is_e
     """What the genesis record says of the run that its recording, its strategy and itself do not bear out."""
     findings: list[Finding] = []
     try:
-        now = genesis_facts(configuration_of(log.path, facts), source.path, source, feeds_of(source))["identity"]
+        configuration = configuration_of(log.path, facts)
+        now = genesis_facts(configuration, source.path, source, feeds_of(source, configuration))["identity"]
     except (CorruptLog, WrongUse) as problem:
         return [] if is_explained else [Finding("input", str(problem))]
     then = facts["identity"]

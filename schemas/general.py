@@ -96,7 +96,11 @@ def _to_avro(shape: Shape, field: Field) -> Callable[[Any], Any]:
             return None
         problem = _problem(field, value)
         if problem:
-            raise BadRecord(f"{name} = {value!r} {problem}; the schema says {field.kind}, {field.unit}")
+            says = f"{field.kind}, {field.unit}"
+            if field.kind == "enum":
+                symbols = ", ".join(f"{number} ({symbol})" for number, symbol in enumerate(field.symbols) if number)
+                says = f"{symbols}, by number; streams.signals.strategy and schemas.vocabulary have names for them"
+            raise BadRecord(f"{name} = {value!r} {problem}; the schema says {says}")
         if field.kind == "enum":
             return field.symbols[value]
         return decimal_bytes(value) if field.kind == "decimal" else value

@@ -31,6 +31,7 @@ RENAMED = {
 # stage settings that the pipeline gives from the top of the file
 GIVEN = {
     "sizing": ("short", "warmup", "trade_from", "account"),
+    "reporting": ("warmup", "trade_from", "trade_to"),
     "risk": ("short", "cash", "account"),
     "venue": ("feed_latency", "entry_latency", "response_latency", "maker_rate", "taker_rate"),
     "portfolio": ("cash", "account"),

@@ -57,9 +57,10 @@ def add(commands: Any) -> None:
     command.add_argument("--latency", metavar="LEGS", help="feed=2ms,entry=5ms,response=5ms (the default)")
     command.add_argument("--short", choices=("on", "off"), help="allow short positions where the instrument does (default on)")
     command.add_argument("--leverage", metavar="N", help="positions of at most N times the account's money (default 1)")
+    command.add_argument("--ticker", choices=("cap", "off"), help="cap: no order takes better than the recorded best bid and ask (default off)")
     command.add_argument("--batch", type=int, metavar="N", help="at most N input records a batch (default 65,536); never changes a result")
     command.add_argument("--fresh", action="store_true", help="delete the run folder first")
-    command.add_argument("--json", action="store_true", help="print the summary as JSON")
+    command.add_argument("--json", action="store_true", help="print the summary and the numbers of report.json as JSON")
     command.set_defaults(run=run)
 
 
@@ -78,6 +79,7 @@ def configuration_of(arguments: argparse.Namespace) -> Configuration:
         "latency": arguments.latency,
         "short": arguments.short,
         "leverage": arguments.leverage,
+        "ticker": arguments.ticker,
         "batch": arguments.batch,
     }
     options |= {name: value for name, value in flags.items() if value is not None}
@@ -129,7 +131,8 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stderr.write(f"sq: {text}\n")
     summary = _summary(manifest, elapsed)
     if arguments.json:
-        print(json.dumps(summary | {"finished_before": result.was_finished, "resumed_at": result.resumed_at}, sort_keys=True))
+        summary |= {"finished_before": result.was_finished, "resumed_at": result.resumed_at, "report": _numbers(arguments.out)}
+        print(json.dumps(summary, sort_keys=True))
         return 0
     if result.was_finished:
         print(f"{arguments.out} is finished already: {manifest['batches']} batches, {manifest['records']} records ({MANIFEST}); --fresh starts over")
@@ -216,6 +219,13 @@ def _say_resumed(batches: int, quietly: bool) -> None:
     """Said at once, so that it is known even if the run is stopped again."""
     if not quietly:
         print(f"resumed at batch {batches}", flush=True)
+
+
+def _numbers(folder: Path) -> dict[str, Any] | None:
+    """report.json without what the summary has already; null where the run has none."""
+    path = folder / "report.json"
+    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return found and {name: value for name, value in found.items() if name != "run"}
 
 
 def _summary(manifest: dict[str, Any], elapsed: float) -> dict[str, Any]:

@@ -291,7 +291,7 @@ def _fill(x: Any, twins: Any, orders: Any, place: Any, closed: Any, made: Any, r
     row.account = x.account
     row.strategy = x.strategy
     row.instrument = x.instrument
-    row.event_time = clock
+    row.event_time = report.venue_time
     row.side = order[SIDE]
     row.price = price
     row.quantity = quantity
@@ -305,7 +305,7 @@ def _fill(x: Any, twins: Any, orders: Any, place: Any, closed: Any, made: Any, r
     r.position += signed
     x.positions = portfolio.on_fill(twins.portfolio[0], price, signed, fee, clock, high, low, made.positions, x.positions)
     if x.is_reported != 0:
-        reporting.on_fill(twins.reporting[0], price, signed, fee, clock)
+        reporting.on_fill(twins.reporting[0], price, signed, fee, report.venue_time)
     _write_event(made.events[x.events], x, orders, place, clock, order[STATUS])
     x.events += 1
     if is_last:

@@ -9,13 +9,15 @@ import msgspec
 
 from schemas.errors import BadData
 from schemas.records import Fill, Instrument, Mark, Position
-from schemas.vocabulary import Side
+from schemas.vocabulary import Flag, Side
 from streams.numeric.fixed import divide_half_even
 from streams.portfolio.cost import add, reduce
 from streams.portfolio.state import INSTRUMENT_IDS, NO_TIMER, STRATEGY_IDS, WIDE, Account, Holding, Line, State, cash_amount, new_line, pack
 from streams.portfolio.valuation import value_account
 
 BUY = int(Side.BUY)
+PARTIAL = int(Flag.PARTIAL)
+MINUTE = 60_000_000_000
 
 
 class UnknownInstrument(BadData):
@@ -44,7 +46,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cash: str | int = "0"
     """decimal text in the settlement currency, for example "1000000"; at most 8 decimals"""
     pnl_interval: int = 60_000_000_000
-    """nanoseconds of event time between P&L records, which fall on its multiples"""
+    """nanoseconds of event time between P&L records, which fall on its multiples, and on every minute: what
+    is measured must not depend on how often it is published"""
 
     def __post_init__(self) -> None:
         if not 1_000_000 <= self.pnl_interval <= 86_400_000_000_000:
@@ -104,9 +107,9 @@ class Portfolio:
         if line is None:
             raise unknown_instrument(record.instrument, "mark")
         line.mark = record
-        state.changed_since_pnl = True
         if state.timer == NO_TIMER:
-            self._start_timer(context.clock)
+            self._open(context)
+        state.changed_since_pnl = True
 
     def on_mark_run(self, found: Sequence[Mark], context: Any) -> None:
         """Marks in a row, behind one that was taken by itself: what ``on_mark`` does with each."""
@@ -118,9 +121,9 @@ class Portfolio:
             line.mark = record
 
     def on_timer(self, deadline: int, context: Any) -> None:
-        """A multiple of the interval is due: one P&L record an account."""
+        """A multiple of the interval, or a minute, is due: one P&L record an account."""
         self._emit_pnl(deadline, context)
-        self.state.timer = deadline + self.settings.pnl_interval
+        self._start_timer(deadline)
 
     def on_end(self, context: Any) -> None:
         """The closing P&L, unless nothing happened since the last one."""
@@ -154,9 +157,16 @@ class Portfolio:
             context.emit(value_account(number, account, state.lines, state.amount_precision, clock))
         state.changed_since_pnl = False
 
+    def _open(self, context: Any) -> None:
+        """The first mark: the account as it begins, flagged PARTIAL for no interval lies behind it."""
+        for number, account in self.state.accounts.items():
+            opening = value_account(number, account, self.state.lines, self.state.amount_precision, context.clock)
+            context.emit(msgspec.structs.replace(opening, flags=opening.flags | PARTIAL))
+        self._start_timer(context.clock)
+
     def _start_timer(self, clock: int) -> None:
         interval = self.settings.pnl_interval
-        self.state.timer = (clock // interval + 1) * interval
+        self.state.timer = min((clock // interval + 1) * interval, (clock // MINUTE + 1) * MINUTE)
 
     def _open_holding(self, account: Account, key: int, fill: Fill) -> Holding:
         if not 0 <= fill.strategy < STRATEGY_IDS:

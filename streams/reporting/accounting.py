@@ -94,7 +94,7 @@ def costs(fills: Sequence[Fill], result: Result) -> dict[str, Any]:
 
 
 def balance(pnl: Sequence[PnL], result: Result) -> dict[str, int | None]:
-    """Where the account stands at its last valued record: start + realized + unrealized - fees = end."""
+    """Where the account stands at its last valued record: start + realized + unrealized - fees = end, all of that instant."""
     last = next((row for row in reversed(pnl) if row.equity is not None), None)
     if last is None:
         return dict.fromkeys(("start", "realized", "unrealized", "fees", "end", "net", "gross"))
@@ -118,10 +118,11 @@ def checks(records: ReportInput, result: Result, found: dict[str, int | None]) -
     if cash is not None and result.start is not None:
         check("starting capital is the run's cash", cash, result.start)
     if found["end"] is not None:
-        net, fees = (found["gross"] or 0) - (found["fees"] or 0), found["fees"]
+        net, last = (found["gross"] or 0) - (found["fees"] or 0), records.pnl[-1]
+        booked_fees = last.fees * 10 ** (result.amount_precision - last.amount_precision)  # of the end, whether it could be valued or not
         check("change of equity = realized + unrealized - fees", net, found["net"])
         check("last sample of equity = the ledger's last equity", found["end"], result.samples[-1] if result.samples else None)
-        check("fees of the fills = fees of the ledger", sum(fill.fee * result.scale(fill.instrument) for fill in records.fills), fees)
+        check("fees of the fills = fees of the ledger", sum(fill.fee * result.scale(fill.instrument) for fill in records.fills), booked_fees)
     if records.positions:
         booked: dict[tuple[int, int], tuple[int, int, int]] = {}
         for position in records.positions:
@@ -174,8 +175,8 @@ _PERIODS = (("5 minutes", 5, 180), ("15 minutes", 15, 600), ("hour", 60, 2880), 
 def _period_keys(result: Result, length: int) -> list[int]:
     """Start (ns) of the period each sample falls in."""
     if length:
-        return [(result.first_minute + at) // length * length * MINUTE for at in range(len(result.samples))]
-    stamps = (np.arange(len(result.samples), dtype=np.int64) + result.first_minute).astype("datetime64[m]")
+        return [(time - 1) // (length * MINUTE) * (length * MINUTE) for time in result.times]
+    stamps = (np.array(result.times, np.int64) - 1).astype("datetime64[ns]")
     return [int(stamp) for stamp in stamps.astype("datetime64[M]").astype("datetime64[ns]").astype(np.int64)]
 
 

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.records import Instrument
 from schemas.vocabulary import Flag, InstrumentKind, Side
-from streams.reporting.metrics import MINUTE, PERIODS_PER_DAY
-from streams.reporting.wording import count, duration, plural
+from streams.reporting.wording import clock, count, duration, plural
 
 if TYPE_CHECKING:
     from streams.reporting.document import ReportInput, Result
@@ -29,15 +28,22 @@ def warnings(records: ReportInput, everything: ReportInput, result: Result, chec
             warn("CHECK_FAILED", f"The books do not agree: {check['name']}; {sides}. Believe no number here.")
     if is_simulated(records):
         warn("SIMULATED_DATA", "The market was generated, not recorded: this page shows how the pipeline works, and says nothing about real markets.")
-    minutes = len(result.samples)
     if not records.pnl:
         warn("NO_EQUITY", "The run has no P&L records: equity, returns and drawdown are unknown.")
-    elif minutes < PERIODS_PER_DAY:
+    elif (result.measures["days"].value or 0.0) < 1.0:
         warn(
             "SHORT_SAMPLE",
-            f"{plural(minutes, 'minute')} of equity ({duration(minutes * MINUTE)}) is less than a day: "
+            f"{duration(result.last_time - result.first_time)} of trading is less than a day: "
             "annualised numbers, ratios and quantiles would mean nothing and are left out.",
         )
+    if result.valued_at is not None and records.pnl[-1].equity is None:
+        warn(
+            "NO_VALUE_AT_END",
+            f"At the end an open position has no price (its book is stale or empty). Balance, equity and the result are those of "
+            f"{clock(result.valued_at)}, the last time it had one; fees and fills after that are not in them.",
+        )
+    if records.facts.get("made_before"):
+        warn("MADE_BEFORE", f"Made by version {records.facts['made_before']}: the numbers are computed again by the rules of this version.")
     if not records.fills:
         warn("NO_FILLS", "Nothing was traded: no order was filled.")
     for line in records.instruments:

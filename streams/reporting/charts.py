@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from schemas.records import Fill
 from schemas.vocabulary import Flag, Side
-from streams.reporting.document import QuoteSeries, Report, ReportInput, Result, equity_times
+from streams.reporting.document import QuoteSeries, Report, ReportInput, Result
 from streams.reporting.pictures import (
     Columns,
     Panel,
@@ -53,7 +53,7 @@ def equity_chart(report: Report, width: int) -> str:
     frame = layout(width)
     scale = TimeScale(result.first_time, max(result.last_time, result.first_time + 1), frame.left, frame.right)
     start = result.start or 0
-    times = np.array([result.first_time, *equity_times(result)], np.int64)
+    times = np.array([result.first_time, *result.times], np.int64)
     levels = [start, *result.samples]
     unit = _shrink(levels)
     values = np.array([level // unit for level in levels], np.int64)

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from schemas.records import Bar, Fill, Instrument, OrderEvent, PerformanceReport, PnL, Position, RiskDecision
 from schemas.vocabulary import InstrumentKind, NullReason
 from streams.reporting import accounting, caveats, estimates
-from streams.reporting.equity import carried_samples, closed_samples
-from streams.reporting.metrics import BY_NAME, COUNTS, DAY, MINUTE, Measure, TripTotals, drawdowns
+from streams.reporting.equity import MinuteEquity, Window, carried_samples, closed_samples, sample_times
+from streams.reporting.metrics import BY_NAME, COUNTS, Measure, TripTotals, drawdowns
 from streams.reporting.round_trips import OpenTrip, RoundTrip, book
 from streams.reporting.stage import Account, Reporting, Settings, measure_account, new_account
 from streams.reporting.wording import decimal_text, utc
@@ -48,7 +48,9 @@ class ReportInput(msgspec.Struct, kw_only=True):
 
     quotes and toxicity are by instrument id; quotes may be thinned to marks. `facts` is what run.json and the journal say; every key is optional:
     strategy, parameters, account, cash, currency, fees, latency, short, symbols, inputs, journal_id, batches, records, topic_digests, input_digests,
-    code_digest, run_digest, versions, end_time (ns: the event time of EndOfInput), provenance ("recorded" or "simulated"),
+    code_digest, run_digest, versions, end_time (ns: the event time of EndOfInput), from and to (ns, as asked for), warmup (text) and
+    warmup_ns, trade_to (ns: the end of the time traded where data follow it), made_before (the version that made the run, where its
+    numbers meant something else and are computed again), provenance ("recorded" or "simulated"),
     sample ("in-sample" or "out-of-sample"), trials (how many variants were tried before this one).
     """
 
@@ -66,15 +68,22 @@ class ReportInput(msgspec.Struct, kw_only=True):
 
 
 class Result(msgspec.Struct):
-    """What everything else in the report is derived from; amounts in units of 10^-amount_precision."""
+    """What everything else in the report is derived from; amounts in units of 10^-amount_precision, times in ns.
+
+    first_time and last_time: the time traded, which all numbers are over; data_from and data_to: first and last record;
+    times: when each sample of equity was taken; valued_at: the last P&L record with a value.
+    """
 
     account: int
     currency: str
     amount_precision: int
     first_time: int
     last_time: int
+    data_from: int
+    data_to: int
+    valued_at: int | None
     start: int | None
-    first_minute: int
+    times: list[int]
     samples: list[int]
     drawdowns: list[float]
     carried: int
@@ -125,6 +134,8 @@ def build_report(records: ReportInput) -> Report:
     number = int(facts.get("account") or (records.pnl[0].account if records.pnl else records.fills[0].account if records.fills else 1))
     mine = _of_account(records, number)
     result = _result(mine, number)
+    mine.quotes = {key: within(series, result) for key, series in mine.quotes.items()}
+    mine.toxicity = {key: within(series, result) for key, series in mine.toxicity.items()}
     orders = accounting.orders(mine.order_events, mine.decisions)
     costs = accounting.costs(mine.fills, result)
     balance = accounting.balance(mine.pnl, result)
@@ -132,13 +143,14 @@ def build_report(records: ReportInput) -> Report:
     metrics = estimates.metric_table(result)
     model: dict[str, Any] = {"report": "shrivenquant", "version": 1, "strategy": facts.get("strategy"), "account": number}
     model["currency"] = result.currency
-    model["period"] = {"from": utc(result.first_time), "to": utc(result.last_time), "from_ns": result.first_time, "to_ns": result.last_time}
+    model["period"] = period(result, facts)
     model.update({row["name"]: row["value"] for row in metrics})
     model["metrics"] = metrics
     model["honesty"] = {
         "sample": facts.get("sample", "undeclared"), "trials": facts.get("trials"), "minutes": len(result.samples), "minutes_carried": result.carried,
-        "confidence": 0.95, "minimum": "statistics of returns need 30 samples and a day (1440 minutes)",
+        "confidence": 0.95, "minimum": "statistics of returns need 30 samples and a day traded",
     }  # fmt: skip
+    model["balance_at"] = None if result.valued_at is None else utc(result.valued_at)
     model["balance"] = {name: result.exact(amount) for name, amount in balance.items()}
     model["orders"] = orders
     model["costs"] = costs
@@ -151,10 +163,29 @@ def build_report(records: ReportInput) -> Report:
     return Report(model, result, mine)
 
 
+def period(result: Result, facts: dict[str, Any]) -> dict[str, Any]:
+    """The time that all numbers are over, how it was sampled, and what was asked for. ``from`` and ``to`` are of the time traded."""
+    asked = {name: None if facts.get(name) is None else utc(int(facts[name])) for name in ("from", "to")}
+    return {
+        "from": utc(result.first_time), "to": utc(result.last_time), "from_ns": result.first_time, "to_ns": result.last_time,
+        "seconds": (result.last_time - result.first_time) / 1e9, "samples": len(result.samples), "sampled": "equity at the end of each minute",
+        "asked_from": asked["from"], "asked_to": asked["to"], "warmup": facts.get("warmup"),
+        "data_from": utc(result.data_from), "data_to": utc(result.data_to),
+    }  # fmt: skip
+
+
 _RUN_FACTS = (
-    "strategy", "parameters", "cash", "currency", "fees", "latency", "short", "symbols", "warmup", "from", "to", "inputs", "provenance",
+    "strategy", "parameters", "cash", "currency", "leverage", "fees", "latency", "ticker", "short", "symbols", "warmup",
+    "from", "to", "inputs", "provenance",
     "journal_id", "batches", "records", "topic_digests", "input_digests", "code_digest", "run_digest", "versions",
 )  # fmt: skip
+
+
+def within(series: Any, result: Result) -> Any:
+    """The part of a series in the time traded."""
+    first, last = np.searchsorted(series.event_time, (result.first_time, result.last_time + 1))
+    parts = (getattr(series, name) for name in series.__struct_fields__)
+    return type(series)(*(None if part is None else part[first:last] for part in parts))
 
 
 def measure_value(measure: Measure) -> float | int | None:
@@ -174,11 +205,15 @@ def _of_account(records: ReportInput, account: int) -> ReportInput:
 
 
 def _result(records: ReportInput, number: int) -> Result:
+    facts = records.facts
     first, last = _period(records)
-    stage = Reporting(records.instruments, Settings())
+    limits = Settings(trade_from=int(facts.get("from") or 0), warmup=int(facts.get("warmup_ns") or 0), trade_to=int(facts.get("trade_to") or 0))
+    stage = Reporting(records.instruments, limits)
     lines = {line.instrument: line for line in records.instruments}
     trips: list[RoundTrip] = []
     open_trips: dict[int, OpenTrip] = {}
+    for pnl in records.pnl:
+        stage.on_pnl(pnl, None)
     for fill in records.fills:
         stage.on_fill(fill, None)
         key = fill.strategy * INSTRUMENT_IDS + fill.instrument
@@ -187,25 +222,34 @@ def _result(records: ReportInput, number: int) -> Result:
             open_trips[key] = trip
         if closed is not None:
             trips.append(closed)
-    for pnl in records.pnl:
-        stage.on_pnl(pnl, None)
+    window = stage.window(last)
     account: Account = stage.state.accounts.get(number) or new_account()
     precision = stage.state.amount_precision
-    recomputed = {measure.name: measure for measure in measure_account(account, precision, last)}
+    recomputed = {measure.name: measure for measure in measure_account(account, precision, window)}
     measures = dict(recomputed)
     for row in records.reports:
-        if row.name in BY_NAME:
+        if row.name in BY_NAME and not facts.get("made_before"):
             measures[row.name] = Measure(row.name, row.value, row.reason, row.samples)
     series = account.equity
     scale = 10 ** (precision - series.amount_precision) if series.start is not None else 1
-    samples = [sample * scale for sample in closed_samples(series, last)]
+    samples = [sample * scale for sample in closed_samples(series, window)]
     start = None if series.start is None else int(series.start) * scale
     currency = records.facts.get("currency") or (records.instruments[0].quote if records.instruments else "")
+    valued_at = next((row.event_time for row in reversed(records.pnl) if row.equity is not None), None)
+    began = _began(series, window, limits, first)
     return Result(
-        number, str(currency), precision, first, last, start, series.first_minute, samples, drawdowns(start, samples) if start and start > 0 else [],
-        carried_samples(series, last), trips, [(key % INSTRUMENT_IDS, trip) for key, trip in open_trips.items()], account.totals,
+        number, str(currency), precision, began, max(began, window.ended), first, last, valued_at, start,
+        sample_times(series, window, len(samples)), samples, drawdowns(start, samples) if start and start > 0 else [],
+        carried_samples(series), trips, [(key % INSTRUMENT_IDS, trip) for key, trip in open_trips.items()], account.totals,
         measures, recomputed, lines,
     )  # fmt: skip
+
+
+def _began(series: MinuteEquity, window: Window, limits: Settings, first: int) -> int:
+    """When trading may begin. A run of before 0.2 does not say when it opened: then at its first record."""
+    if window.began is not None:
+        return window.began
+    return max(limits.trade_from, first + limits.warmup) if limits.trade_from or limits.warmup or series.start is None else first
 
 
 def _period(records: ReportInput) -> tuple[int, int]:
@@ -228,17 +272,9 @@ def _instrument(line: Instrument, records: ReportInput) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def equity_times(result: Result) -> list[int]:
-    """The end of each sampled minute (ns), the last one at the end of the run."""
-    times = [(result.first_minute + at + 1) * MINUTE for at in range(len(result.samples))]
-    if times:
-        times[-1] = min(times[-1], result.last_time)
-    return times
-
-
 def is_short(result: Result) -> bool:
-    """True where statistics of returns are null for lack of samples."""
-    return len(result.samples) * MINUTE < DAY
+    """True where statistics of returns are null for lack of time."""
+    return (result.measures["days"].value or 0.0) < 1.0
 
 
 def reason_name(measure: Measure) -> str:

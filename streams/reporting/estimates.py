@@ -11,8 +11,8 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas.vocabulary import NullReason
-from streams.reporting.metrics import METRICS, MINIMUM_SAMPLES, PERIODS_PER_DAY, PERIODS_PER_YEAR, Measure, deviation, mean, minute_returns
-from streams.reporting.wording import count
+from streams.reporting.metrics import METRICS, MINIMUM_SAMPLES, PERIODS_PER_YEAR, Measure, deviation, mean, minute_returns
+from streams.reporting.wording import duration
 
 if TYPE_CHECKING:
     from streams.reporting.document import Result
@@ -74,8 +74,8 @@ def explain(measure: Measure, result: Result) -> str | None:
         return "equity was never known: there was no price to value it with"
     if measure.name in TRIPS and not result.measures["trades"].value:
         return "no round trip was closed"
-    if len(result.samples) < PERIODS_PER_DAY and (measure.name in ESTIMATES or measure.name == "frequency"):
-        return f"needs a day of minutes ({count(PERIODS_PER_DAY)}); this run has {count(len(result.samples))}"
+    if (result.measures["days"].value or 0.0) < 1.0 and (measure.name in ESTIMATES or measure.name == "frequency"):
+        return f"needs a day traded; this run has {duration(result.last_time - result.first_time)}"
     if result.start is None or result.start <= 0 or any(sample <= 0 for sample in result.samples):
         return "capital was not positive throughout: a return has no meaning"
     return UNDEFINED.get(measure.name, "undefined for this run")
@@ -87,7 +87,7 @@ def interval_table(result: Result) -> dict[str, Interval]:
     trades = result.totals.trades
     if trades:
         found["win_rate"] = wilson(result.totals.wins, trades)
-    if len(result.samples) < PERIODS_PER_DAY or result.start is None:
+    if (result.measures["days"].value or 0.0) < 1.0 or result.start is None:
         return found
     series = minute_returns(result.start, result.samples)
     if series is None:
@@ -118,7 +118,9 @@ def wilson(wins: int, trades: int) -> Interval:
     share, square = wins / trades, Z95 * Z95
     centre = (share + square / (2 * trades)) / (1 + square / trades)
     half = Z95 / (1 + square / trades) * math.sqrt(share * (1 - share) / trades + square / (4 * trades * trades))
-    return Interval(max(0.0, centre - half), min(1.0, centre + half), "Wilson")
+    # at both ends the bound is exactly 0 or 1; the difference of two roundings is not
+    low, high = centre - half if wins else 0.0, centre + half if wins < trades else 1.0
+    return Interval(max(0.0, low), min(1.0, high), "Wilson")
 
 
 def sharpe_interval(per_period: float, n: int) -> Interval:

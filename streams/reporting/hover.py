@@ -9,7 +9,6 @@ import numpy as np
 
 from schemas.vocabulary import Side
 from streams.reporting.charts import RATIO, price_points
-from streams.reporting.document import equity_times
 from streams.reporting.wording import MINUS, decimal_text, moment, money, percent
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ BUY = int(Side.BUY)
 def equity_points(report: Report) -> str:
     """Equity, result so far and drawdown at minute ends."""
     result = report.result
-    times = equity_times(result)
+    times = result.times
     every = max(1, -(-len(times) // MOST))
     chosen = list(range(every - 1, len(times), every))
     precision, start = result.amount_precision, result.start or 0

@@ -80,9 +80,10 @@ def metrics(report: Report) -> str:
         body = "".join(metric_row(report, row) for row in groups.get(name, ()))
         head = f"<tr><th>{name}</th><th class=n>Value</th><th class='n less'>95 % interval</th><th class='n less'>Sample</th></tr>"
         parts.append(f"<table><thead>{head}</thead><tbody>{body}</tbody></table>")
+    span = report.result.last_time - report.result.first_time
     conventions = (
-        f"{escape(sample_mark(report).capitalize())}; {trials(report)}. Minute samples of equity after fees, a year of 365 × 1,440 minutes, "
-        "risk-free rate 0, standard deviation with ddof 1; intervals assume independent minutes."
+        f"{escape(sample_mark(report).capitalize())}; {trials(report)}. Over the time traded, {duration(span)}: minute samples of equity "
+        "after fees, a year of 365 × 1,440 minutes, risk-free rate 0, standard deviation with ddof 1; intervals assume independent minutes."
     )
     columns = "".join(f"<div>{part}</div>" for part in parts)
     return f"<section class=long><h2>All numbers</h2><p class=lead>{conventions}</p><div class=flow>{columns}</div></section>"

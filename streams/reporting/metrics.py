@@ -2,10 +2,12 @@
 
 Conventions, the same for every number:
 
-- Equity samples are the ledger's equity, after fees, at the end of each minute of event time (a minute is open left, closed right: the record
-  stamped 00:01:00 closes minute 0). The capital at the start stands before the first sample, so it counts in drawdown and returns.
+- The time measured is the time traded: from when trading may begin (`--from`, and the warm-up after the first mark) to the end of the data,
+  or to `--to`. Days, exposure and time under water are nanoseconds of it, whatever is sampled.
+- Equity samples are the ledger's equity, after fees, at the end of each minute of it (a minute is open left, closed right: the record stamped
+  00:01:00 closes minute 0). The capital at the start stands before the first sample, so it counts in drawdown and returns.
 - Returns are simple, sample over sample; the risk-free rate is 0; standard deviation has ddof 1; a year has 365 x 1440 samples.
-- Statistics of returns need 30 samples and a day (1440 samples); with less they are null, for an hour annualised is a number about nothing.
+- Statistics of returns need 30 samples and a day traded; with less they are null, for an hour annualised is a number about nothing.
 - A round trip runs from flat to flat; its profit is after fees; one that ends at exactly 0 counts as a trade, as neither win nor loss.
 - Losses, drawdown, value at risk and expected shortfall are negative numbers, as in empyrical, which is the oracle of the tests.
 - Sums are ``math.fsum`` (correctly rounded, in any order); powers are ``decimal`` at 40 digits: equal bits on every machine.
@@ -58,19 +60,19 @@ class Metric(NamedTuple):
 
 METRICS: tuple[Metric, ...] = (
     Metric("trades", "Round trips", "count", "Activity", "round trips", "Closed round trips, flat to flat."),
-    Metric("days", "Days", "days", "Activity", "minutes", "Minutes of equity / 1440."),
+    Metric("days", "Days traded", "days", "Activity", "minutes", "From when trading may begin to the end / 24 hours."),
     Metric("trades_per_day", "Round trips a day", "per day", "Activity", "round trips", "Round trips / days."),
     Metric("volume", "Volume", "currency", "Activity", "fills", "Price x quantity of every fill, both sides."),
     Metric("total_return", "Total return", "ratio", "Return", "minutes", "Last equity / starting capital - 1, after fees."),
     Metric("average_return", "Average return a minute", "ratio", "Return", "minutes", "Arithmetic mean of minute returns."),
-    Metric("annual_return", "Annual return", "ratio", "Return", "minutes", "(1 + total return) ^ (525600 / samples) - 1."),
+    Metric("annual_return", "Annual return", "ratio", "Return", "minutes", "(1 + total return) ^ (365 / days) - 1."),
     Metric("volatility", "Volatility, annual", "ratio", "Risk", "minutes", "Standard deviation (ddof 1) of minute returns x sqrt(525600)."),
     Metric("sharpe", "Sharpe ratio", "number", "Risk", "minutes", "Mean / standard deviation of minute returns x sqrt(525600), risk-free 0."),
     Metric("sortino", "Sortino ratio", "number", "Risk", "minutes", "Mean / sqrt(mean(min(r, 0)^2)) x sqrt(525600)."),
     Metric("calmar", "Calmar ratio", "number", "Risk", "minutes", "Annual return / |maximum drawdown|."),
     Metric("profit_factor", "Profit factor", "number", "Round trips", "round trips", "Sum of wins / |sum of losses|, after fees."),
     Metric("maximum_drawdown", "Maximum drawdown", "ratio", "Risk", "minutes", "Lowest equity / peak before it - 1; the start is a peak."),
-    Metric("maximum_drawdown_duration", "Longest time under water", "seconds", "Risk", "minutes", "Longest from a peak to its recovery or the end."),
+    Metric("maximum_drawdown_duration", "Longest time under water", "seconds", "Risk", "minutes", "From a sampled peak to its recovery or the end."),
     Metric("var_95", "Value at risk 95 %, a minute", "ratio", "Risk", "minutes", "5 % quantile of minute returns, linear between order statistics."),
     Metric("expected_shortfall", "Expected shortfall 95 %, a minute", "ratio", "Risk", "minutes", "Mean of the worst int(0.05 (n - 1)) + 1 returns."),
     Metric("win_rate", "Win rate", "ratio", "Round trips", "round trips", "Round trips with a profit after fees / all round trips."),
@@ -80,7 +82,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("largest_loss", "Largest loss", "currency", "Round trips", "losing round trips", "Most losing round trip."),
     Metric("holding_period", "Holding period", "seconds", "Round trips", "round trips", "Mean time from first to last fill of a round trip."),
     Metric("frequency", "Round trips a year", "per year", "Activity", "round trips", "Round trips a day x 365; needs a day."),
-    Metric("exposure", "Time in the market", "ratio", "Activity", "minutes", "Share of the time with an open position in any instrument."),
+    Metric("exposure", "Time in the market", "ratio", "Activity", "minutes", "Share of the time traded with an open position in any instrument."),
     Metric("turnover", "Turnover", "number", "Activity", "minutes", "Volume / average equity."),
 )
 
@@ -108,23 +110,28 @@ class Activity(msgspec.Struct):
     volume: int | str = 0
     exposed: int = 0
     elapsed: int = 0
+    """the time traded; 0: a minute for each sample"""
 
 
-def measure_all(start: int | None, equity: Sequence[int], trips: TripTotals, activity: Activity, amount_precision: int) -> list[Measure]:
+def measure_all(
+    start: int | None, equity: Sequence[int], trips: TripTotals, activity: Activity, amount_precision: int, times: Sequence[int] = ()
+) -> list[Measure]:
     """Every metric of METRICS in that order.
 
-    start: capital before the first sample, null if no equity was ever known; equity: one sample a minute; amounts in 10^-amount_precision.
+    start: capital before the first sample, null if no equity was ever known; equity: one sample a minute, taken `times` (ns) after the
+    beginning, by default at whole minutes; amounts in 10^-amount_precision.
     """
     unit = 10**amount_precision
     samples = len(equity)
-    days = samples / PERIODS_PER_DAY
-    enough = samples >= MINIMUM_SAMPLES and samples >= PERIODS_PER_DAY
+    elapsed = activity.elapsed or samples * MINUTE
+    days = elapsed / DAY
+    enough = samples >= MINIMUM_SAMPLES and elapsed >= DAY
     measured = {
         "trades": _known(float(trips.trades), trips.trades),
         "days": _known(days, samples),
-        "trades_per_day": _known(trips.trades / days, trips.trades) if samples else (None, NO_MARK, 0),
+        "trades_per_day": _known(trips.trades / days, trips.trades) if elapsed else (None, NO_MARK, 0),
         "volume": _known(int(activity.volume) / unit, activity.fills),
-        **_equity_measures(start, equity, enough),
+        **_equity_measures(start, equity, enough, elapsed, times or [(at + 1) * MINUTE for at in range(samples)]),
         **_trip_measures(trips, unit),
         "frequency": _known(trips.trades / days * 365, trips.trades) if enough else (None, TOO_FEW_SAMPLES, trips.trades),
         "exposure": _known(activity.exposed / activity.elapsed, samples) if activity.elapsed else (None, TOO_FEW_SAMPLES, samples),
@@ -141,7 +148,7 @@ def _known(value: float, samples: int) -> _Entry:
     return (value, NONE, samples)
 
 
-def _equity_measures(start: int | None, equity: Sequence[int], enough: bool) -> dict[str, _Entry]:
+def _equity_measures(start: int | None, equity: Sequence[int], enough: bool, elapsed: int, times: Sequence[int]) -> dict[str, _Entry]:
     samples = len(equity)
     if start is None or not samples:
         names = ("total_return", "maximum_drawdown", "maximum_drawdown_duration", *_EQUITY_STATISTICS)
@@ -150,10 +157,10 @@ def _equity_measures(start: int | None, equity: Sequence[int], enough: bool) -> 
     found: dict[str, float | None] = dict.fromkeys(_EQUITY_STATISTICS)
     found["total_return"] = (equity[-1] - start) / start if start > 0 else None
     found["maximum_drawdown"] = maximum_drawdown(start, equity) if start > 0 else None
-    found["maximum_drawdown_duration"] = maximum_drawdown_duration(start, equity) * float(MINUTE // SECOND)
+    found["maximum_drawdown_duration"] = maximum_drawdown_duration(start, equity, times) / SECOND
     if enough and series is not None:
         found["average_return"] = mean(series)
-        found["annual_return"] = annual_return(start, equity[-1], samples)
+        found["annual_return"] = annual_return(start, equity[-1], elapsed, 365 * DAY)
         found["volatility"] = volatility(series)
         found["sharpe"] = sharpe(series)
         found["sortino"] = sortino(series)
@@ -256,11 +263,14 @@ def drawdowns(start: int, equity: Sequence[int]) -> list[float]:
     return series
 
 
-def maximum_drawdown_duration(start: int, equity: Sequence[int]) -> int:
-    """Samples from a peak to the sample that is level with it again, or to the last sample; the longest such time."""
-    peak, peak_at, longest = start, -1, 0
+def maximum_drawdown_duration(start: int, equity: Sequence[int], times: Sequence[int] = ()) -> int:
+    """Time from a peak to the sample that is level with it again, or to the last sample; the longest such time.
+
+    times: when each sample was taken, the start being 0; by default their numbers, from 1.
+    """
+    peak, peak_at, longest = start, 0, 0
     under = False
-    for at, sample in enumerate(equity):
+    for at, sample in zip(times or range(1, len(equity) + 1), equity, strict=True):
         if sample >= peak:
             if under:
                 longest = max(longest, at - peak_at)

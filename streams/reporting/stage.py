@@ -9,12 +9,14 @@ import msgspec
 
 from schemas.errors import BadData
 from schemas.records import Fill, Instrument, PerformanceReport, PnL
-from streams.reporting.equity import WIDE, MinuteEquity, closed_samples, observe, pack
-from streams.reporting.metrics import MINUTE, Activity, Measure, TripTotals, measure_all
+from schemas.vocabulary import Flag
+from streams.reporting.equity import WIDE, MinuteEquity, Window, beginning, closed_samples, observe, pack, sample_times
+from streams.reporting.metrics import Activity, Measure, TripTotals, measure_all
 from streams.reporting.round_trips import OpenTrip, RoundTrip, book
 
 NO_TIMER = 2**63 - 1
 INSTRUMENT_IDS = 1 << 12
+PARTIAL = int(Flag.PARTIAL)
 
 
 class UnknownInstrument(BadData):
@@ -24,7 +26,14 @@ class UnknownInstrument(BadData):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Nothing to choose: the conventions are fixed, so that numbers of different runs can be compared."""
+    """The time that is measured; the conventions are fixed, so that numbers of different runs can be compared. All in ns."""
+
+    trade_from: int = 0
+    """trading may not begin before"""
+    warmup: int = 0
+    """nor this long after the first mark"""
+    trade_to: int = 0
+    """end of the time traded where the data go on beyond it; 0: the end of the data"""
 
 
 class Line(msgspec.Struct, array_like=True):
@@ -53,6 +62,8 @@ class State(msgspec.Struct):
     amount_precision: int
     lines: dict[int, Line]
     accounts: dict[int, Account]
+    began: int | None = None
+    """when trading may begin; null before the account's opening P&L record"""
 
 
 def new_account() -> Account:
@@ -66,7 +77,7 @@ class Reporting:
     NAME = "reporting"
     INPUTS = ("fills", "pnl", "ref.instruments")
     OUTPUTS = ("reports",)
-    STATE_VERSION = 1
+    STATE_VERSION = 2
 
     def __init__(self, instruments: Sequence[Instrument], settings: Settings) -> None:
         self.settings = settings
@@ -83,7 +94,10 @@ class Reporting:
         account = self.state.accounts.get(record.account)
         if account is None:
             account = self.state.accounts[record.account] = new_account()
-        observe(account.equity, record)
+        state = self.state
+        if record.flags & PARTIAL and state.began is None:
+            state.began = max(self.settings.trade_from, record.event_time + self.settings.warmup)
+        observe(account.equity, record, state.began)
 
     def on_fill(self, record: Fill, context: Any) -> None:
         """Volume, time in the market, and the round trip the fill belongs to."""
@@ -116,8 +130,12 @@ class Reporting:
     def on_end(self, context: Any) -> None:
         """One record for each account and metric, in the order of METRICS."""
         for number, account in self.state.accounts.items():
-            for measure in measure_account(account, self.state.amount_precision, context.clock):
+            for measure in measure_account(account, self.state.amount_precision, self.window(context.clock)):
                 context.emit(PerformanceReport(number, context.clock, measure.name, measure.value, measure.reason, measure.samples))
+
+    def window(self, clock: int) -> Window:
+        """The time that is measured were the input to end at `clock`."""
+        return Window(self.state.began, self.settings.trade_to or clock)
 
     def _add_line(self, instrument: Instrument) -> None:
         """Add or change a line; a finer precision than any before rescales what was summed, exactly."""
@@ -151,16 +169,18 @@ def add_trip(totals: TripTotals, trip: RoundTrip, scale: int) -> None:
         totals.largest_loss = pack(min(int(totals.largest_loss), net))
 
 
-def measure_account(account: Account, amount_precision: int, clock: int) -> list[Measure]:
-    """The metrics of an account were the input to end at `clock` (ns); its state stays as it is."""
+def measure_account(account: Account, amount_precision: int, window: Window) -> list[Measure]:
+    """The metrics of an account over the window; its state stays as it is."""
     series = account.equity
-    samples = closed_samples(series, clock)
+    samples = closed_samples(series, window)
     start = None if series.start is None else int(series.start)
     scale = 10 ** (amount_precision - series.amount_precision) if start is not None else 1
-    exposed = account.activity.exposed + (clock - account.exposed_since if account.open_trips else 0)
-    elapsed = len(samples) * MINUTE
+    exposed = account.activity.exposed + (window.ended - account.exposed_since if account.open_trips else 0)
+    began = beginning(series, window)
+    elapsed = max(0, window.ended - began) if samples else 0
+    times = [time - began for time in sample_times(series, window, len(samples))]
     activity = Activity(account.activity.fills, account.activity.volume, min(exposed, elapsed), elapsed)
     if scale != 1:
         start = None if start is None else start * scale
         samples = [sample * scale for sample in samples]
-    return measure_all(start, samples, account.totals, activity, amount_precision)
+    return measure_all(start, samples, account.totals, activity, amount_precision, times)

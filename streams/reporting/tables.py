@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.vocabulary import Liquidity, OrderReason, OrderStatus, OrderType, RiskCode, Side
 from streams.reporting.accounting import last_events
-from streams.reporting.document import equity_times
 from streams.reporting.wording import decimal_text, utc
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def csv_files(report: Report) -> dict[str, bytes]:
 
 def _equity(report: Report) -> Iterable[Sequence[Any]]:
     result = report.result
-    for at, (time, equity) in enumerate(zip(equity_times(result), result.samples, strict=True)):
+    for at, (time, equity) in enumerate(zip(result.times, result.samples, strict=True)):
         yield time, utc(time), result.exact(equity), result.drawdowns[at] if result.drawdowns else None
 
 

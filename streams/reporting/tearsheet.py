@@ -54,9 +54,24 @@ def header(report: Report, title: str) -> str:
     return (
         f"<header><div class=brand><span>ShrivenQuant tear sheet</span><span>Account {result.account}, {escape(sample_mark(report))}</span></div>"
         f"<h1>{escape(title)}</h1>"
-        f"<p class=where>{escape(venues)} · {period(result.first_time, result.last_time)} · {span}</p>"
+        f"<p class=where>{escape(venues)} · {period(result.first_time, result.last_time)} · {span}</p>{traded(report)}"
         f"<p class=sentence>{escape(sentence(report))}</p></header>"
     )
+
+
+def traded(report: Report) -> str:
+    """What of the data was traded, where that is not all of it: every number on the page is over that time."""
+    result, asked = report.result, report.model["period"]
+    parts = []
+    if result.first_time > result.data_from:
+        why = [f"from {asked['asked_from'][:19]}"] if asked["asked_from"] else []
+        why += [f"after {asked['warmup']} of warm-up"] if asked["warmup"] else []
+        parts.append(f"{duration(result.first_time - result.data_from)} before it only warmed up ({', '.join(why) or 'no mark yet'})")
+    if asked["asked_to"]:
+        parts.append(f"it was asked to end at {asked['asked_to'][:19]}")
+    if not parts:
+        return ""
+    return f"<p class=where>The time traded, which every number here is over: {escape('; '.join(parts))}.</p>"
 
 
 def tiles(report: Report) -> str:
@@ -92,7 +107,7 @@ def equity(report: Report) -> str:
     drawn = figure(
         "equity", charts.equity_chart(report, charts.WIDE), charts.equity_chart(report, charts.NARROW), hover.equity_points(report)
     )
-    lead = "<p class=lead>After fees, at the end of each minute; the dotted line is the starting capital.</p>"
+    lead = "<p class=lead>After fees, at the end of each minute traded; the dotted line is the starting capital.</p>"
     return f"<section><h2>Equity and drawdown</h2>{lead}{drawn}</section>"
 
 
@@ -209,11 +224,23 @@ def periods(report: Report) -> str:
     return f"<section><h2>Result by {escape(name)}</h2>{lead}{drawn}</section>"
 
 
+_SETTINGS = (
+    "strategy", "parameters", "cash", "leverage", "fees", "latency", "ticker", "short", "symbols", "from", "to", "warmup", "inputs", "provenance",
+)  # fmt: skip
+_TITLES = {"ticker": "What orders can take", "warmup": "Warm-up"}
+_TAPE = "what printed is gone from the displayed book until the level's next update"
+_MEANINGS = {
+    ("ticker", "off"): f"{_TAPE}; the recorded best bid and ask are not used (--ticker cap)",
+    ("ticker", "cap"): f"{_TAPE}; no order takes better than the recorded best bid and ask",
+}
+
+
 def run(report: Report) -> str:
     """How the run was set up."""
     facts = report.model["run"]
     rows = []
-    for name in ("strategy", "parameters", "cash", "fees", "latency", "short", "symbols", "warmup", "inputs", "provenance"):
+    facts = facts | {name: report.model["period"][f"asked_{name}"] for name in ("from", "to")}
+    for name in _SETTINGS:
         value = facts.get(name)
         if value in (None, "", [], {}):
             continue
@@ -226,7 +253,8 @@ def run(report: Report) -> str:
         else:
             cash_amount = stated_cash(value, 8) if name == "cash" else None
             text = str(value) if cash_amount is None else f"{money(cash_amount, 8)} {report.result.currency}"
-        rows.append(f"<tr><th scope=row>{escape(words(name))}</th><td class=wrap>{escape(text)}</td></tr>")
+            text = _MEANINGS.get((name, text), text)
+        rows.append(f"<tr><th scope=row>{escape(_TITLES.get(name, words(name)))}</th><td class=wrap>{escape(text)}</td></tr>")
     for row in report.model["instruments"]:
         text = f"{row['venue']} {row['kind'].lower()}: tick {row['tick_size']}, lot {row['lot_size']}, {plural(row['fills'], 'fill')}"
         rows.append(f"<tr><th scope=row>{escape(row['symbol'])}</th><td class=wrap>{escape(text)}</td></tr>")

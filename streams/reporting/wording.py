@@ -12,6 +12,8 @@ from streams.numeric import fixed
 MINUS = "\u2212"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 SECOND = 1_000_000_000
+DUST = 1e-12
+"""What is smaller is what rounding left of zero."""
 
 
 def decimal_text(value: int, precision: int) -> str:
@@ -40,6 +42,8 @@ def money(value: int, precision: int, decimals: int = 2, signed: bool = False) -
 
 def number(value: float, decimals: int = 2, signed: bool = False) -> str:
     """A plain number with thousands separators; very large and very small ones in powers of ten."""
+    if abs(value) < DUST:
+        value = 0.0
     size = abs(value)
     if size >= 1e9:
         return _sign(value, signed) + scientific(size)
@@ -61,7 +65,7 @@ def scientific(size: float) -> str:
 def percent(ratio: float, signed: bool = False) -> str:
     """A ratio in per cent; below a hundredth of a per cent in basis points."""
     size = abs(ratio)
-    if not size:
+    if size < DUST:
         return "0 %"
     if size < 1e-4:
         return number(ratio * 1e4, 2, signed) + " bp"

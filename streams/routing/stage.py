@@ -153,8 +153,11 @@ class Routing:
         order.filled_quantity = filled
         order.trade_ids[report.venue_trade_id] = quantity
         context.emit(
-            Fill(order_id, account, strategy, instrument, clock, side, report.price, quantity, report.liquidity, report.fee, report.venue_trade_id),
-        )
+            Fill(
+                order_id, account, strategy, instrument, report.venue_time, side, report.price, quantity, report.liquidity, report.fee,
+                report.venue_trade_id,
+            ),
+        )  # fmt: skip
         reason = LATE_FILL if late else NO_REASON
         context.emit(
             OrderEvent(order_id, account, strategy, instrument, clock, status, reason, side, order.quantity, order.price, filled, False),

@@ -1,7 +1,9 @@
-"""The price levels the venue watches: those where our orders rest, and those we took from.
+"""The price levels the venue watches: those where our orders rest, and those that we or the tape took from.
 
 A level is watched from the first order that rests or the first quantity that is taken until it has neither. All levels of an instrument
 form one list, to compare them with the book; those with resting orders form a second list per side, best price first.
+What can be taken of a level is what it displays, less what the tape printed there since its last update, at most what the venue's own
+ticker shows (by option), less what our orders took since its displayed size changed.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from streams.venue.state import FAULT_LEVELS, NONE, raise_fault
 
 BUY = np.int64(Side.BUY)
 SELL = np.int64(Side.SELL)
+UNLIMITED = np.int64(2**63 - 1)
 
 
 @inlined_kernel
@@ -50,6 +53,7 @@ def watch(state: Any, books: Any, slot: int, side: int, price: int) -> Any:
     level.displayed = book.quantity_at(books, slot, side, price)
     level.traded = 0
     level.consumed = 0
+    level.printed = 0
     level.slot = slot
     level.side = side
     level.first_order = level.last_order = NONE
@@ -67,7 +71,7 @@ def watch(state: Any, books: Any, slot: int, side: int, price: int) -> Any:
 def release(state: Any, place: int) -> None:
     """Stop watching the level if nothing of ours is left there."""
     level = state.levels[place]
-    if level.first_order != NONE or level.consumed != 0:
+    if level.first_order != NONE or level.consumed != 0 or level.printed != 0:
         return
     counters = state.counters[0]
     market = state.markets[level.slot]
@@ -88,36 +92,78 @@ def release(state: Any, place: int) -> None:
 def consume(state: Any, place: int, quantity: int) -> None:
     """Remember that we took this much of what the level displays."""
     level = state.levels[place]
-    if level.consumed == 0:
-        state.markets[level.slot].consumed_levels += 1
+    if level.consumed == 0 and level.printed == 0:
+        state.markets[level.slot].reduced_levels += 1
     level.consumed += quantity
 
 
 @inlined_kernel
-def forget_consumed(state: Any, place: int) -> None:
-    """The displayed size changed: what we took is forgotten."""
+def print_on(state: Any, place: int, quantity: int) -> None:
+    """Remember that the tape took this much of what the level displays, at most all of it."""
     level = state.levels[place]
-    if level.consumed != 0:
+    printed = min(level.displayed, level.printed + quantity)
+    if level.consumed == 0 and level.printed == 0 and printed != 0:
+        state.markets[level.slot].reduced_levels += 1
+    level.printed = printed
+
+
+@inlined_kernel
+def forget_taken(state: Any, place: int) -> None:
+    """The displayed size changed: what we and the tape took is forgotten."""
+    level = state.levels[place]
+    if level.consumed != 0 or level.printed != 0:
         level.consumed = 0
-        state.markets[level.slot].consumed_levels -= 1
+        level.printed = 0
+        state.markets[level.slot].reduced_levels -= 1
+
+
+@inlined_kernel
+def forget_printed(state: Any, place: int) -> None:
+    """The level was updated to the size it had: it shows what is left after the prints."""
+    level = state.levels[place]
+    if level.printed != 0:
+        level.printed = 0
+        if level.consumed == 0:
+            state.markets[level.slot].reduced_levels -= 1
 
 
 @inlined_kernel
 def available(state: Any, books: Any, slot: int, side: int, price: int) -> Any:
-    """What the level displays less what we took of it, at least 0."""
+    """What can be taken of the level, at least 0 (see above)."""
     quantity = book.quantity_at(books, slot, side, price)
-    if state.markets[slot].consumed_levels != 0:
-        place = find(state, slot, side, price)
-        if place >= 0:
-            quantity = max(0, quantity - state.levels[place].consumed)
-    return quantity
+    place = find(state, slot, side, price) if state.markets[slot].reduced_levels != 0 else NONE
+    if place >= 0:
+        quantity -= state.levels[place].printed
+    if _is_capped(state, books, slot):
+        quantity = min(quantity, _shown_by_ticker(state.markets[slot], side, price))
+    if place >= 0:
+        quantity -= state.levels[place].consumed
+    return max(0, quantity)
+
+
+@inlined_kernel
+def _is_capped(state: Any, books: Any, slot: int) -> Any:
+    """True while the venue's own best bid and ask are newer than the book."""
+    return state.markets[slot].ticker_id > books.sequence[slot]
+
+
+@inlined_kernel
+def _shown_by_ticker(market: Any, side: int, price: int) -> Any:
+    """The most the ticker allows at this price: nothing better than its best, there its size, beyond it anything."""
+    best = market.ticker_bid if side == BUY else market.ticker_ask
+    if price == best:
+        return market.ticker_bid_quantity if side == BUY else market.ticker_ask_quantity
+    if best == 0:
+        return UNLIMITED
+    is_better = price > best if side == BUY else price < best
+    return 0 if is_better else UNLIMITED
 
 
 @inlined_kernel
 def best_available(state: Any, books: Any, slot: int, side: int) -> Any:
     """Best price of the recorded side that still has something to take, 0 for none."""
     price = books.bid_price[slot] if side == BUY else books.ask_price[slot]
-    if state.markets[slot].consumed_levels == 0:
+    if state.markets[slot].reduced_levels == 0 and not _is_capped(state, books, slot):
         return price
     while price != 0 and available(state, books, slot, side, price) == 0:
         price = book.next_level(books, slot, side, price)

@@ -1,4 +1,4 @@
-"""The simulated venue as a kernel stage: commands, trades and depth in, execution reports out when they are due.
+"""The simulated venue as a compiled stage: commands, trades and depth in, execution reports out when they are due.
 
 Nothing is reported at once: a report waits in the state until its delivery timer, which with zero latency is due at the present clock.
 At one instant everything happens in (time, sequence) order. A timer call delivers reports only until the next arrival, so that what the
@@ -11,16 +11,16 @@ from typing import Any
 
 from streams.numeric import book
 from streams.numeric.borrowing import borrowing_kernel
-from streams.venue import mail, matching, resting
+from streams.venue import mail, matching, resting, tape
 from streams.venue.inlining import inlined_kernel
 from streams.venue.state import FAULTS, NONE, Settings, State, new_state
 
 __all__ = ["FAULTS", "INPUTS", "NAME", "OUTPUTS", "OWN_BOOKS", "RESERVE", "STATE_VERSION", "VIEWS", "Settings", "State", "new_state"]
 
 NAME = "venue"
-INPUTS = ("md.trades", "md.depth", "venue.commands")
+INPUTS = ("md.trades", "md.depth", "md.book_tickers", "venue.commands")
 OUTPUTS = ("venue.reports",)
-STATE_VERSION = 1
+STATE_VERSION = 2
 RESERVE = {"venue.reports": 64}
 VIEWS = ("book",)
 OWN_BOOKS = True
@@ -31,18 +31,33 @@ _DELIVERIES_MAX = RESERVE["venue.reports"]
 
 @inlined_kernel
 def on_trade(state: Any, books: Any, trade: Any, out: Any) -> None:
-    """A print may fill resting orders. With ``state.working[0] == 0`` the call does nothing and may be left out."""
+    """A print may fill resting orders, and takes from what the book displays."""
     slot = book.slot_of(books, trade.instrument)
     if slot == NONE or trade.quantity <= 0:
         return
     if state.markets[slot].best_bid != NONE or state.markets[slot].best_ask != NONE:
         resting.trade(state, slot, trade.price, trade.quantity, trade.aggressor_side)
         mail.set_timer(state)
+    tape.take(state, books, slot, trade.price, trade.quantity, trade.aggressor_side)
+
+
+@inlined_kernel
+def on_book_ticker(state: Any, books: Any, ticker: Any, out: Any) -> None:
+    """By option: the venue's own best bid and ask, which bound what an order can take until the book is newer."""
+    slot = book.slot_of(books, ticker.instrument)
+    if slot == NONE or state.counters[0].ticker_caps == 0:
+        return
+    market = state.markets[slot]
+    market.ticker_id = ticker.update_id
+    market.ticker_bid = ticker.bid_price
+    market.ticker_bid_quantity = ticker.bid_quantity
+    market.ticker_ask = ticker.ask_price
+    market.ticker_ask_quantity = ticker.ask_quantity
 
 
 @inlined_kernel
 def on_depth_update(state: Any, books: Any, update: Any, levels: Any, out: Any) -> None:
-    """Apply the update to the venue's book; where we rest at a level or took from one, follow it."""
+    """Apply the update to the venue's book; where we rest at a level, or something was taken from one, follow it."""
     slot = book.slot_of(books, update.instrument)
     if slot == NONE:
         return

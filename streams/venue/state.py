@@ -29,6 +29,7 @@ FAULTS = {
 }
 
 QUEUE_MODELS = ("risk-averse",)
+TICKER_RULES = ("off", "cap")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,12 +41,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     maker_rate: int = 0
     taker_rate: int = 0
     queue_model: str = "risk-averse"
+    ticker: str = "off"
+    """``cap``: ``md.book_tickers`` is read too, and no order takes more or better than the venue's own
+    best bid and ask where those are newer than the book."""
     orders_max: int = 4096
     """Orders resting at one time."""
     closed_max: int = 4096
     """Closed orders remembered, so that a cancel that lost the race is told ORDER_CLOSED and a repeated id DUPLICATE_ORDER."""
     levels_max: int = 8192
-    """Price levels we rest at, or took from since their displayed size last changed."""
+    """Price levels we rest at, took from since their displayed size last changed, or that printed since their last update."""
     commands_max: int = 4096
     """Commands on their way to the venue."""
     reports_max: int = 8192
@@ -62,6 +66,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 raise ValueError(f"venue.{name} is {getattr(self, name)}; give -{RATE_SCALE} to {RATE_SCALE} (1e-8 of the notional, 1 bp = 10000)")
         if self.queue_model not in QUEUE_MODELS:
             raise ValueError(f"venue.queue_model is {self.queue_model!r}; give one of: {', '.join(QUEUE_MODELS)}")
+        if self.ticker not in TICKER_RULES:
+            raise ValueError(f"venue.ticker is {self.ticker!r}; give one of: {', '.join(TICKER_RULES)}")
         for name in ("orders_max", "closed_max", "levels_max", "commands_max", "reports_max"):
             if not 1 <= getattr(self, name) <= 1 << 24:
                 raise ValueError(f"venue.{name} is {getattr(self, name)}; give 1 to {1 << 24}")
@@ -83,20 +89,24 @@ LEVEL = np.dtype([
     ("displayed", "i8"),                                   # size in the recorded book
     ("traded", "i8"),                                      # volume printed here since `displayed` last changed
     ("consumed", "i8"),                                    # what our taking orders took here since `displayed` last changed
+    ("printed", "i8"),                                     # what the tape took of `displayed` since the level's last update
     ("first_order", "i8"), ("last_order", "i8"),
     ("better", "i8"), ("worse", "i8"),                     # our neighbouring levels with resting orders, same slot and side
     ("next", "i8"), ("previous", "i8"),                    # all levels of the slot; `next` also links free levels
 ])  # fmt: skip
-"""A price level we watch: we rest there, or took from it."""
+"""A price level we watch: we rest there, or we or the tape took from it."""
 
 MARKET = np.dtype([
     ("tick_size", "i8"), ("lot_size", "i8"), ("minimum_quantity", "i8"), ("maximum_quantity", "i8"),
     ("minimum_notional_high", "i8"), ("minimum_notional_low", "u8"),
     ("first_level", "i8"),                                 # head of the list of watched levels
     ("levels", "i8"),                                      # how many
-    ("consumed_levels", "i8"),                             # how many of them with something consumed
+    ("reduced_levels", "i8"),                              # how many of them with something consumed or printed
+    ("bid_front", "i8"), ("ask_front", "i8"),              # the tape took every better level; 0: unknown, NONE: all
     ("best_bid", "i8"), ("best_ask", "i8"),                # our best levels with resting orders
     ("resync", "i8"),                                      # 1: the book was out of sync, compare every level when it is back
+    ("ticker_id", "i8"),                                   # update id of the venue's own best bid and ask, 0 before one is known
+    ("ticker_bid", "i8"), ("ticker_bid_quantity", "i8"), ("ticker_ask", "i8"), ("ticker_ask_quantity", "i8"),
 ])  # fmt: skip
 """One instrument: its order rules and where our levels begin. Index: the slot of the book."""
 
@@ -107,14 +117,14 @@ COUNTERS = np.dtype([
     for name in (
         "sequence", "trade_id", "commands_first", "commands", "reports_first", "reports", "orders", "order_free", "order_unused",
         "levels", "level_free", "level_unused", "closed", "closed_next",
-        "entry_delay", "response_delay", "maker_rate", "taker_rate",
+        "entry_delay", "response_delay", "maker_rate", "taker_rate", "ticker_caps",
     )
 ])  # fmt: skip
-"""Running numbers, ring positions and free lists; the last four are the settings that the kernels need."""
+"""Running numbers, ring positions and free lists; the last five are the settings that the kernels need."""
 
 
 class State(NamedTuple):
-    """All the venue knows, as fixed arrays. ``working`` counts resting orders, commands and reports under way: at 0 a trade does nothing."""
+    """All the venue knows, as fixed arrays. ``working`` counts resting orders, commands and reports under way."""
 
     clock: np.ndarray[Any, Any]
     timer: np.ndarray[Any, Any]
@@ -140,6 +150,7 @@ def new_state(instruments: Sequence[Instrument], settings: Settings) -> State:
     counters["response_delay"] = settings.response_latency - settings.feed_latency
     counters["maker_rate"] = settings.maker_rate
     counters["taker_rate"] = settings.taker_rate
+    counters["ticker_caps"] = settings.ticker == "cap"
     markets = np.zeros(len(instruments), MARKET)
     for market, instrument in zip(markets, instruments, strict=True):
         for name in ("tick_size", "lot_size", "minimum_quantity", "maximum_quantity"):

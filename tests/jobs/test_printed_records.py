@@ -7,12 +7,14 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jobs.progress import ProgressBar
+from tests.scenario import records_in
 
 
 def cat(folder: Path, topic: str, *options: str) -> list[dict[str, Any]]:
@@ -73,6 +75,7 @@ def test_preparation_is_told_apart_from_work(monkeypatch: pytest.MonkeyPatch) ->
     screen = Terminal()
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setattr("jobs.progress.SILENT_SECONDS", 0.05)
+    monkeypatch.setattr(ProgressBar, "_compiles", lambda _: True)
     with ProgressBar("work", "records") as bar:
         time.sleep(0.15)
         bar.update(0, 1000)
@@ -84,3 +87,39 @@ def test_preparation_is_told_apart_from_work(monkeypatch: pytest.MonkeyPatch) ->
         assert 1000 < rate < 2100, "the rate counts from the first update, not from the start"
         assert lines[-1].endswith("left")
     assert screen.getvalue().endswith("\r\033[K"), "the line is wiped at the end"
+
+
+def test_kernels_that_are_loaded_are_loaded_without_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Issue 12, B15: a warm start said that kernels are compiled. One that is compiled is said."""
+    numba = pytest.importorskip("numba")
+    screen = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr("jobs.progress.SILENT_SECONDS", 0.05)
+    with ProgressBar("work", "records"):
+        time.sleep(0.15)
+        assert screen.getvalue() == ""
+        numba.njit(lambda x: x + 1)(1)
+        time.sleep(0.7)
+    assert screen.getvalue().startswith("work: preparing")
+
+
+def test_what_ends_well_ends_with_100_per_cent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Issue 12, B15: off a terminal the last line said how far it was ten seconds before the end."""
+    screen = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr("jobs.progress.SILENT_SECONDS", 0.0)
+    with ProgressBar("work", "records") as bar:
+        bar.update(43, 100)
+    assert [line.partition("]")[2][:6] for line in screen.getvalue().splitlines()] == ["  43 %", " 100 %"]
+    with pytest.raises(ValueError, match="broke"), ProgressBar("work", "records") as bar:
+        bar.update(43, 100)
+        raise ValueError("broke")
+    assert screen.getvalue().splitlines()[-1].partition("]")[2].startswith("  43 %")
+
+
+def test_decimals_scale_floats_in_an_instrument_s_unit_too(sq: Callable[..., Any], toy_run: Path) -> None:
+    """Issue 12, B15. Oracle: the plain record over the instrument's precision."""
+    plain, decimal = (json.loads(sq("cat", toy_run, "md.features", "--limit", 1, "--offset", 60, *more).out) for more in ((), ("--decimal",)))
+    precision = records_in(toy_run, "ref.instruments")[0]["price_precision"]
+    assert decimal["weighted_mid"] == plain["weighted_mid"] / 10**precision > 0
+    assert decimal["imbalance_1"] == plain["imbalance_1"]

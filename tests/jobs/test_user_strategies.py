@@ -225,3 +225,13 @@ def test_a_kernel_that_cannot_be_used_is_refused_before_anything_is_written(
     assert ended.code == 2, ended.err
     assert said in ended.err
     assert not (tmp_path / "run").exists()
+
+
+def test_a_side_in_words_is_told_the_names_there_are(sq: Callable[..., Any], toy: Path, tmp_path: Path) -> None:
+    """Issue 12, B15: the message was "the schema says enum, enum"."""
+    source = "from streams.signals.strategy import Strategy\n\nclass Words(Strategy):\n    WAKES = ('marks',)\n\n"
+    source += "    def on_mark(self, mark, context):\n        self.order(context, mark.instrument, 'BUY', 1)\n"
+    (tmp_path / "words.py").write_text(source)
+    ended = sq("backtest", toy, "--strategy", f"{tmp_path / 'words.py'}:Words", "--out", tmp_path / "run")
+    assert ended.code == 1
+    assert "side = 'BUY' is not a symbol index of Side; the schema says 1 (BUY), 2 (SELL)" in ended.err

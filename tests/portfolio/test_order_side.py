@@ -39,7 +39,7 @@ def test_a_signal_should_become_a_position_in_eleven_records() -> None:
     """Oracle: by hand: the chain of one market order, in order."""
     pipeline = desk()
     pipeline.send(signal(1))
-    chain = [type(each).__name__ for each in pipeline.records[1:]]
+    chain = [type(each).__name__ for each in pipeline.records[2:]]  # behind the mark and the opening P&L
     assert chain == ["Signal", "OrderRequest", "RiskDecision", "VenueCommand", "OrderEvent"] + [
         "ExecutionReport",
         "OrderEvent",
@@ -127,6 +127,6 @@ def test_the_readme_scenario_in_real_units() -> None:
     pipeline.send(mark(60_000_00, 60_000_01))
     pipeline.send(signal(1))
     pipeline.end()
-    (pnl,) = pipeline.of(PnL)
+    (_, pnl) = pipeline.of(PnL)
     assert (pnl.amount_precision, pnl.cash, pnl.unrealized, pnl.fees) == (10, 940 * 10**10 - 1, 0, 1)
     assert pnl.equity == 1000 * 10**10 - 1

@@ -205,15 +205,18 @@ def test_permuted_fills_should_end_at_the_same_quantity_and_equity(seed: int) ->
     assert len(set(results)) == 1
 
 
-def test_should_report_on_multiples_of_the_interval_and_at_the_end() -> None:
-    """Oracle: by hand: first mark at 0:30, clock moved to 3:10, end there."""
-    stage = Portfolio([toy()], Settings(cash="7"))
+@pytest.mark.parametrize("interval", [4, 20, 9])
+def test_should_report_on_multiples_of_the_interval_each_minute_and_at_the_end(interval: int) -> None:
+    """Oracle: by hand: first mark at 0:30, clock moved to 3:10, end there. A longer interval leaves no minute out (issue 12, A5)."""
+    stage = Portfolio([toy()], Settings(cash="7", pnl_interval=interval * MINUTE // 4))
     pipeline = Pipeline([stage], clock=MINUTE // 2)
     pipeline.send(mark(100, 101))
     pipeline.at(3 * MINUTE + 10)
     pipeline.send(fill(BUY, 1, 100))
     pipeline.end()
-    assert [each.event_time for each in pipeline.of(PnL)] == [MINUTE, 2 * MINUTE, 3 * MINUTE, 3 * MINUTE + 10]
+    expected = [MINUTE // 2, MINUTE, 2 * MINUTE, 3 * MINUTE, 3 * MINUTE + 10]
+    assert [each.event_time for each in pipeline.of(PnL)] == (sorted([*expected, MINUTE * 9 // 4]) if interval == 9 else expected)
+    assert [bool(each.flags & Flag.PARTIAL) for each in pipeline.of(PnL)][:2] == [True, False]
 
 
 def test_a_fill_on_the_minute_should_belong_to_the_next_one() -> None:
@@ -222,18 +225,18 @@ def test_a_fill_on_the_minute_should_belong_to_the_next_one() -> None:
     pipeline.send(mark(100, 101))
     pipeline.at(MINUTE)
     pipeline.send(fill(BUY, 1, 100))
-    assert [each.cash for each in pipeline.of(PnL)] == [0]
+    assert [each.cash for each in pipeline.of(PnL)] == [0, 0]
     pipeline.end()
-    assert [each.cash for each in pipeline.of(PnL)] == [0, -100]
+    assert [each.cash for each in pipeline.of(PnL)] == [0, 0, -100]
 
 
 def test_the_end_should_not_repeat_the_minute_where_nothing_happened_since() -> None:
-    """Oracle: by hand: one record at the minute, none at the end on the same instant."""
+    """Oracle: by hand: one record at the opening and one at the minute, none at the end on the same instant."""
     pipeline = Pipeline([Portfolio([toy()], Settings())], clock=1)
     pipeline.send(mark(100, 101))
     pipeline.at(MINUTE)
     pipeline.end()
-    assert len(pipeline.of(PnL)) == 1
+    assert len(pipeline.of(PnL)) == 2
 
 
 def test_should_wait_for_the_first_mark_or_fill_before_reporting() -> None:

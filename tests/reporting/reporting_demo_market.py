@@ -86,6 +86,8 @@ def demo_input(
         times.append(time)
         bids.append(bid)
         asks.append(bid + spread)
+        if index == 0:
+            pnl.append(book.record(time, bid, bid + spread, flags | int(Flag.PARTIAL)))
         fast_average += 2 / (fast + 1) * (mid - fast_average)
         slow_average += 2 / (slow + 1) * (mid - slow_average)
         vpin = min(0.98, max(0.02, vpin + 0.02 * (0.18 + 0.002 * abs(drift) * 60 - vpin) + generator.gauss(0, 0.006)))

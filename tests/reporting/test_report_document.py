@@ -21,10 +21,11 @@ from streams.reporting.document import Report, ReportInput, build_report
 from streams.reporting.estimates import headline_findings, sharpe_interval, wilson
 from streams.reporting.headlines import headlines, sentence
 from streams.reporting.metrics import METRICS
+from streams.reporting.wording import number, percent
 
 CASES = {
     "short spot": {"minutes": 60, "seed": 7},
-    "a day of spot": {"minutes": 1440, "seed": 3, "quotes_a_minute": 12, "fast": 40, "slow": 180},
+    "a day of spot": {"minutes": 1441, "seed": 3, "quotes_a_minute": 12, "fast": 40, "slow": 180},
     "perpetual": {"minutes": 300, "seed": 5, "instrument": PERPETUAL, "flags": 0, "provenance": "recorded"},
 }
 
@@ -184,7 +185,7 @@ def test_a_null_number_says_why_in_words():
     built = build_report(demo_input(minutes=45))
     row = next(row for row in built.model["metrics"] if row["name"] == "sharpe")
     assert (row["value"], row["reason"]) == (None, "TOO_FEW_SAMPLES")
-    assert row["explanation"] == "needs a day of minutes (1,440); this run has 45"
+    assert row["explanation"] == "needs a day traded; this run has 44 min 58 s"
     assert built.model["sharpe"] is None
 
 
@@ -199,7 +200,7 @@ def test_a_caveat_is_said_on_the_page(facts, code):
 
 
 def test_no_caveat_without_its_cause():
-    found = codes(build_report(demo_input(minutes=1440, quotes_a_minute=12, seed=3, provenance="recorded")))
+    found = codes(build_report(demo_input(minutes=1441, quotes_a_minute=12, seed=3, provenance="recorded")))
     assert [code for code in found if code != "OPEN_AT_END"] == []
 
 
@@ -279,3 +280,10 @@ def test_sharpe_interval_is_lo_2002():
     """Oracle: Lo (2002) table 1: an estimate of 1.0 a period from 60 samples has a standard error of .158."""
     found = sharpe_interval(1.0, 60)
     assert (found.high - found.low) / 2 / 1.959963984540054 / (365 * 1440) ** 0.5 == pytest.approx(0.158, abs=5e-4)
+
+
+@pytest.mark.parametrize("trades", [1, 3, 7, 38, 1000])
+def test_an_interval_of_none_and_of_all_begins_and_ends_exactly(trades):
+    """Issue 12, B15: the bound was 2.8e-17 where it is 0. The page writes no rounding dust either."""
+    assert (wilson(0, trades).low, wilson(trades, trades).high) == (0.0, 1.0)
+    assert (percent(2.8e-17), number(-2.8e-17, signed=True), percent(-2.8e-17, signed=True)) == ("0 %", "0.00", "0 %")

@@ -97,11 +97,11 @@ def test_the_last_record_of_a_minute_is_its_sample():
 
 
 def test_minutes_without_a_value_repeat_the_sample_before():
-    """Oracle: by hand. Minutes 0 and 4 are known, 1 to 3 are carried."""
+    """Oracle: by hand. Minutes 0 and 4 are known, 1 had no price; 2 and 3 have no record, which is no lack of a price (issue 12, A5)."""
     stage = Reporting([BTC], Settings())
     feed(stage, [pnl(START + 1 * MINUTE, 1010 * UNIT), pnl(START + 2 * MINUTE, None), pnl(START + 5 * MINUTE, 1020 * UNIT)])
     assert finish(stage, START + 5 * MINUTE)["total_return"].samples == 5
-    assert stage.state.accounts[1].equity.carried == 3
+    assert stage.state.accounts[1].equity.carried == 1
     assert [int(each) // UNIT for each in stage.state.accounts[1].equity.samples] == [1010] * 4
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from schemas.records import DepthUpdate, ExecutionReport, Instrument, Trade, VenueCommand
+from schemas.records import BookTicker, DepthUpdate, ExecutionReport, Instrument, Trade, VenueCommand
 from schemas.vocabulary import DepthKind, Flag, Liquidity, OrderReason, OrderType, ReportKind, RequestKind, Side, TimeInForce
 
 NEVER = 2**63 - 1
@@ -33,22 +33,24 @@ class Book:
         self.synced = False
         self.last = 0
 
-    def apply(self, update: DepthUpdate) -> None:
+    def apply(self, update: DepthUpdate) -> bool:
+        """True if the update's levels went into the book."""
         if update.kind == DepthKind.SNAPSHOT:
             if update.flags & Flag.FIRST_OF_SNAPSHOT:
                 self.sizes = {Side.BUY: {}, Side.SELL: {}}
             self.synced = bool(update.flags & Flag.LAST_OF_SNAPSHOT)
         elif not self.synced or update.final_update_id <= self.last:
-            return
+            return False
         elif update.first_update_id > self.last + 1:
             self.synced = False
-            return
+            return False
         self.last = update.final_update_id
         for side, rows in ((Side.BUY, update.bids), (Side.SELL, update.asks)):
             for price, quantity in rows:
                 self.sizes[side].pop(price, None)
                 if quantity:
                     self.sizes[side][price] = quantity
+        return True
 
     def prices(self, side: int) -> list[int]:
         """Best first."""
@@ -83,6 +85,8 @@ class ReferenceVenue:
         self.resting: list[Order] = []  # in order of arrival
         self.closed: list[str] = []
         self.taken: dict[tuple[int, int, int], int] = {}  # (instrument, displayed side, price): taken since the size last changed
+        self.printed: dict[tuple[int, int, int], int] = {}  # the same: printed since the level's last update
+        self.tickers: dict[int, BookTicker] = {}
         self.known: dict[tuple[int, int, int], int] = {}  # sizes when the book was last in sync
 
     def due(self) -> int:
@@ -210,10 +214,24 @@ class ReferenceVenue:
         return price <= command.price if command.side == Side.BUY else price >= command.price
 
     def takeable(self, instrument: int, side: int) -> list[tuple[int, int]]:
-        """(price, quantity not yet taken by us) of the levels that have any, best first."""
+        """(price, quantity not yet taken by the tape or by us) of the levels that have any, best first."""
         book = self.books[instrument]
-        levels = [(price, book.sizes[side][price] - self.taken.get((instrument, side, price), 0)) for price in book.prices(side)]
+        levels = []
+        for price in book.prices(side):
+            key = (instrument, side, price)
+            quantity = min(book.sizes[side][price] - self.printed.get(key, 0), self.shown_by_ticker(instrument, side, price))
+            levels.append((price, quantity - self.taken.get(key, 0)))
         return [level for level in levels if level[1] > 0]
+
+    def shown_by_ticker(self, instrument: int, side: int, price: int) -> int:
+        """By option, and while the ticker is newer than the book: nothing better than its best, at it what it shows."""
+        ticker = self.tickers.get(instrument)
+        if self.settings.ticker == "off" or ticker is None or ticker.update_id <= self.books[instrument].last:
+            return NEVER
+        best, size = (ticker.bid_price, ticker.bid_quantity) if side == Side.BUY else (ticker.ask_price, ticker.ask_quantity)
+        if best and (price > best if side == Side.BUY else price < best):
+            return 0
+        return size if price == best else NEVER
 
     # the market
 
@@ -229,7 +247,30 @@ class ReferenceVenue:
         if order.leaves == 0:
             self.close(order)
 
+    def on_book_ticker(self, ticker: BookTicker) -> None:
+        self.tickers[ticker.instrument] = ticker
+
     def on_trade(self, trade: Trade) -> None:
+        self.fill_resting(trade)
+        self.take_by_tape(trade)
+
+    def take_by_tape(self, trade: Trade) -> None:
+        """The displayed levels better than the print are gone, and its volume at its price; whom it hit, where it has no aggressor, the book says."""
+        book = self.books.get(trade.instrument)
+        if book is None or not book.synced or trade.quantity <= 0:
+            return
+        asks, bids = book.prices(Side.SELL), book.prices(Side.BUY)
+        if asks and trade.price >= asks[0] and trade.aggressor_side != Side.SELL:
+            side, hit = Side.SELL, [price for price in asks if price <= trade.price]
+        elif bids and trade.price <= bids[0] and trade.aggressor_side != Side.BUY:
+            side, hit = Side.BUY, [price for price in bids if price >= trade.price]
+        else:
+            return
+        for price in hit:
+            key, size = (trade.instrument, int(side), price), book.sizes[side][price]
+            self.printed[key] = min(size, self.printed.get(key, 0) + trade.quantity) if price == trade.price else size
+
+    def fill_resting(self, trade: Trade) -> None:
         if trade.quantity <= 0 or trade.aggressor_side not in (Side.BUY, Side.SELL):
             return
         passive = opposite(trade.aggressor_side)
@@ -263,9 +304,13 @@ class ReferenceVenue:
         book = self.books.get(update.instrument)
         if book is None:
             return
-        book.apply(update)
+        applied = book.apply(update)
         if not book.synced:
             return
+        if applied:
+            named = {(int(side), price) for side, rows in ((Side.BUY, update.bids), (Side.SELL, update.asks)) for price, _ in rows}
+            is_whole = update.kind == DepthKind.SNAPSHOT
+            self.printed = {key: size for key, size in self.printed.items() if key[0] != update.instrument or not (is_whole or key[1:] in named)}
         now: dict[tuple[int, int, int], int] = {}
         for side in (Side.BUY, Side.SELL):
             now |= {(update.instrument, side, price): size for price, size in book.sizes[side].items()}

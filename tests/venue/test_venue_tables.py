@@ -79,11 +79,11 @@ def test_thousands_of_orders_use_as_many_slots_as_rest_at_one_time() -> None:
 def test_levels_we_took_from_are_released_when_they_change_size() -> None:
     venue = KernelVenue([instrument()], stage.Settings())
     run(venue, [snapshot(1, 1, [(99, 5), (98, 5)], [(101, 5), (102, 5)]), market(2, 1, BUY, 7), market(2, 2, SELL, 1)])
-    assert (venue.state.markets[0]["levels"], venue.state.markets[0]["consumed_levels"]) == (3, 3)
+    assert (venue.state.markets[0]["levels"], venue.state.markets[0]["reduced_levels"]) == (3, 3)
     run(venue, [delta(3, 2, [(99, 5)], [(101, 0), (102, 6)])])
-    assert (venue.state.markets[0]["levels"], venue.state.markets[0]["consumed_levels"]) == (1, 1)
+    assert (venue.state.markets[0]["levels"], venue.state.markets[0]["reduced_levels"]) == (1, 1)
     run(venue, [delta(4, 3, [(99, 4)], [])])
-    assert (venue.state.markets[0]["levels"], venue.state.markets[0]["consumed_levels"]) == (0, 0)
+    assert (venue.state.markets[0]["levels"], venue.state.markets[0]["reduced_levels"]) == (0, 0)
 
 
 def test_state_arrays_hold_no_padding_that_is_not_zero() -> None:

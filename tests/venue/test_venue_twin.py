@@ -13,7 +13,7 @@ import pytest
 from reference_venue import ReferenceVenue
 from venue_harness import BUY, KernelVenue, MarketMaker, cancel_some, instrument, run
 
-from schemas.records import DepthUpdate, ExecutionReport, Instrument, Trade
+from schemas.records import BookTicker, DepthUpdate, ExecutionReport, Instrument, Trade
 from schemas.vocabulary import Liquidity, ReportKind, Side
 from streams.venue import stage
 
@@ -25,11 +25,12 @@ def listed() -> list[Instrument]:
     return [instrument(1), instrument(2, tick_size=5, lot_size=2, minimum_notional=1500, minimum_quantity=2)]
 
 
-def settings_of(legs: tuple[int, int, int], closed_max: int = 16) -> stage.Settings:
+def settings_of(legs: tuple[int, int, int], closed_max: int = 16, ticker: str = "off") -> stage.Settings:
     feed, entry, response = legs
     return stage.Settings(
-        feed_latency=feed, entry_latency=entry, response_latency=response, closed_max=closed_max, maker_rate=-3_333_333, taker_rate=12_345_678
-    )
+        feed_latency=feed, entry_latency=entry, response_latency=response, closed_max=closed_max, maker_rate=-3_333_333, taker_rate=12_345_678,
+        ticker=ticker,
+    )  # fmt: skip
 
 
 def reports_of(seed: int, legs: tuple[int, int, int], count: int = 1200, window: int = 1 << 10, closed_max: int = 16) -> list[ExecutionReport]:
@@ -45,6 +46,18 @@ def test_both_venues_report_the_same(seed: int, legs: tuple[int, int, int]) -> N
     expected = run(ReferenceVenue(listed(), settings_of(legs)), MarketMaker(seed, listed()).stream(600), cancel_some)
     assert reports_of(seed, legs, 600) == expected
     assert len(expected) > 150
+
+
+@pytest.mark.parametrize("ticker", ["cap", "off"])
+@pytest.mark.parametrize("seed", range(6))
+def test_both_venues_report_the_same_with_a_ticker(seed: int, ticker: str) -> None:
+    """The venue's own best bid and ask bound what orders take, by option; without it the same stream gives what it gives without tickers."""
+    chosen = settings_of((2, 3, 4), ticker=ticker)
+    events = list(MarketMaker(seed, listed(), tickers=True).stream(600))
+    reports = run(KernelVenue(listed(), chosen), events, cancel_some)
+    assert reports == run(ReferenceVenue(listed(), chosen), events, cancel_some)
+    without = [event for event in events if not isinstance(event[1], BookTicker)]
+    assert (reports == run(ReferenceVenue(listed(), chosen), without, cancel_some)) == (ticker == "off")
 
 
 @pytest.mark.parametrize("window", [64, 1 << 16])
@@ -107,39 +120,25 @@ def test_no_print_fills_more_than_it_printed(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_takers_never_get_more_than_the_book_displays(seed: int) -> None:
-    """Between two changes of a level's size all our takers together take at most that size."""
+def test_takers_never_get_more_than_the_book_displays_and_the_tape_left(seed: int) -> None:
+    """Between two changes of a level's size our takers take at most that size; both venues remember the same of what we and the tape took."""
     venue = ReferenceVenue(listed(), settings_of((0, 0, 0)))
     kernel = KernelVenue(listed(), settings_of((0, 0, 0)))
+    printed = 0
     for event in MarketMaker(seed, listed()).stream(800):
         run(venue, [event])
         run(kernel, [event])
         for (number, side, price), taken in venue.taken.items():
             if venue.books[number].synced:
                 assert 0 < taken <= venue.books[number].sizes[side][price]
-    places = [level for level in kernel.state.levels if level["consumed"]]
-    watched = {(int(level["slot"]) + 1, int(level["side"]), int(level["price"])): int(level["consumed"]) for level in places}
-    live = sum(int(market["consumed_levels"]) for market in kernel.state.markets)
-    assert len(venue.taken) == live
-    assert venue.taken.items() <= watched.items()
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_leaving_out_trades_while_the_venue_is_idle_changes_no_byte_of_state(seed: int) -> None:
-    """``working`` 0 is a promise to the runtime."""
-    whole, lean = KernelVenue(listed(), settings_of((2, 3, 4))), KernelVenue(listed(), settings_of((2, 3, 4)))
-    skipped = 0
-    maker = MarketMaker(seed, listed())
-    quiet = [event for event in maker.stream(400) if isinstance(event[1], (Trade, DepthUpdate)) or event[1].price == 0]
-    for event in quiet:
-        run(whole, [event], drain=False)
-        if isinstance(event[1], Trade) and lean.state.working[0] == 0 and lean.due() > max(event[0], lean.clock):
-            lean.clock = max(lean.clock, event[0])
-            skipped += 1
-        else:
-            run(lean, [event], drain=False)
-    assert skipped > 0
-    assert all((left == right).all() for left, right in zip(whole.state, lean.state, strict=True))
+        printed = max(printed, len(venue.printed))
+    watched = [level for level in kernel.state.levels if level["consumed"] or level["printed"]]
+    for name, expected in (("consumed", venue.taken), ("printed", venue.printed)):
+        found = {(int(level["slot"]) + 1, int(level["side"]), int(level["price"])): int(level[name]) for level in watched}
+        assert expected.items() <= found.items()
+    live = sum(int(market["reduced_levels"]) for market in kernel.state.markets)
+    assert len(venue.taken.keys() | venue.printed.keys()) == live
+    assert printed > 3
 
 
 def test_a_state_restored_from_its_arrays_goes_on_as_if_never_stopped() -> None:

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 from reference_venue import ReferenceVenue
 
+from schemas.compiled.book_ticker import DTYPE as BOOK_TICKER
 from schemas.compiled.depth_update import DTYPE as DEPTH_UPDATE
 from schemas.compiled.depth_update import LEVEL
 from schemas.compiled.execution_report import DTYPE as EXECUTION_REPORT
 from schemas.compiled.trade import DTYPE as TRADE
 from schemas.compiled.venue_command import DTYPE as VENUE_COMMAND
-from schemas.records import DepthUpdate, ExecutionReport, Instrument, Trade, VenueCommand
+from schemas.records import BookTicker, DepthUpdate, ExecutionReport, Instrument, Trade, VenueCommand
 from schemas.vocabulary import DepthKind, Flag, InstrumentKind, OrderReason, OrderType, ReportKind, RequestKind, Side, TimeInForce
 from streams.numeric.book import new_books
 from streams.numeric.outputs import outputs_type
@@ -72,6 +73,10 @@ def trade(time: int, price: int, quantity: int, aggressor_side: int, number: int
     return time, Trade(number, time, 0, time, 1, price, quantity, int(aggressor_side), 0)
 
 
+def ticker(time: int, update_id: int, bid: tuple[int, int], ask: tuple[int, int], number: int = 1) -> Event:
+    return time, BookTicker(number, time, 0, update_id, *bid, *ask, 0)
+
+
 def limit(
     time: int, name: int, side: int, quantity: int, price: int, time_in_force: int = TimeInForce.GTC, post_only: bool = False, number: int = 1
 ) -> Event:
@@ -115,6 +120,9 @@ class KernelVenue:
 
     def on_trade(self, record: Trade) -> None:
         stage.on_trade(self.state, self.books, row_of(TRADE, record)[0], self.out)
+
+    def on_book_ticker(self, record: BookTicker) -> None:
+        stage.on_book_ticker(self.state, self.books, row_of(BOOK_TICKER, record)[0], self.out)
 
     def on_depth_update(self, record: DepthUpdate) -> None:
         row, levels = depth_rows(record)
@@ -174,6 +182,8 @@ def run(venue: Any, events: Iterable[Event], react: React = no_reaction, drain: 
             venue.on_trade(record)
         elif isinstance(record, DepthUpdate):
             venue.on_depth_update(record)
+        elif isinstance(record, BookTicker):
+            venue.on_book_ticker(record)
         else:
             venue.on_venue_command(record)
     if drain:
@@ -228,7 +238,8 @@ def fills(reports: Iterable[ExecutionReport], name: int) -> list[tuple[int, int]
 class MarketMaker:
     """A random walk of books, prints and commands for some instruments; every draw comes from the seed."""
 
-    def __init__(self, seed: int, instruments: list[Instrument]) -> None:
+    def __init__(self, seed: int, instruments: list[Instrument], tickers: bool = False) -> None:
+        self.tickers = tickers
         self.random = random.Random(seed)
         self.instruments = instruments
         self.time = 1000
@@ -247,6 +258,8 @@ class MarketMaker:
                 yield self.update(item)
             elif draw < 0.60:
                 yield self.print(item)
+            elif self.tickers and draw < 0.66:
+                yield self.ticker(item)
             elif draw < 0.85:
                 yield self.order(item)
             elif draw < 0.97:
@@ -289,6 +302,15 @@ class MarketMaker:
         side = self.random.choice((BUY, SELL, BUY, SELL, BUY, SELL, 0))
         price = self.middle[item.instrument] + item.tick_size * self.random.randint(-4, 5)
         return trade(self.time - self.random.choice((0, 0, 5)), price, self.random.choice((1, 3, 7, 20)), side, item.instrument)
+
+    def ticker(self, item: Instrument) -> Event:
+        """A best bid and ask around the middle, older or newer than the book, now and then with an empty side."""
+        bid = self.middle[item.instrument] - item.tick_size * self.random.randint(-1, 3)
+        ask = bid + item.tick_size * self.random.randint(1, 3)
+        sizes = self.random.choice((1, 2, 4)), self.random.choice((1, 2, 4))
+        empty = self.random.random()
+        update_id = self.last[item.instrument] + self.random.choice((-1, 0, 1, 1, 2))
+        return ticker(self.time, update_id, (bid * (empty > 0.05), sizes[0]), (ask * (empty < 0.95), sizes[1]), item.instrument)
 
     def order(self, item: Instrument) -> Event:
         self.names += 1
