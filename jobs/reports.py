@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.errors import CorruptLog
 from schemas.version import BEFORE_VERSIONS
-from streams.log.digest import TopicDigest
+from streams.log.digest import TopicDigest, add_block
 from streams.log.local import Block, LocalLog
 from streams.reporting.document import QuoteSeries, Report, ReportInput, ToxicitySeries, build_report
 from streams.runtime.made_by import version_of
@@ -33,12 +32,16 @@ def report_of(folder: LocalLog, manifest: dict[str, Any]) -> Report:
     return build_report(read_records(folder, manifest))
 
 
+def contents_of(report: Report) -> dict[str, bytes]:
+    """The report's files by name."""
+    return {"report.html": report.to_html(), "report.json": report.to_json(), **report.to_csv()}
+
+
 def write_files(report: Report, target: Path) -> list[Path]:
     """Write the report's files, each by rename; returns their paths."""
     target.mkdir(parents=True, exist_ok=True)
-    files = {"report.html": report.to_html(), "report.json": report.to_json(), **report.to_csv()}
     written = []
-    for name, content in files.items():
+    for name, content in contents_of(report).items():
         draft = target / f".{name}.draft"
         draft.write_bytes(content)
         os.replace(draft, target / name)
@@ -118,7 +121,7 @@ class Topics:
         coder = codec(topic_of(topic).record)
         digest = TopicDigest(coder.fingerprint)
         for block in self._folder.reader(topic).blocks():
-            digest.update(block.body, block.count, partial(coder.record_ends, block.body, block.count))
+            digest = add_block(digest, block, coder)
             yield block
         if digest.digest().hex() != self._listed.get(topic, {}).get("digest"):
             what = f"the records of {topic} in {self._folder.path} are not those that run.json speaks of"

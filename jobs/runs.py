@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import platform
 import shutil
@@ -17,11 +18,13 @@ import numba
 import numpy as np
 
 from jobs.configuration import Configuration, journal_id
+from jobs.facts import check_facts, configuration_in
 from jobs.pipeline import build_execution, feeds_of, read_instruments, strategy_source, traded_to
 from jobs.strategies import CODE, identity_of, keep_strategy, kept_files, strategy_sources, user_digests, with_main
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.errors import CorruptLog, ShrivenError, WrongUse
+from schemas.kernel import ROOT
 from schemas.version import VERSION
 from streams.log.digest import topic_digest
 from streams.log.errors import LogLocked
@@ -29,7 +32,7 @@ from streams.log.local import LOCK, LocalLog
 from streams.log.manifest import read_manifest
 from streams.log.reader import TopicReader
 from streams.log.verify import HASHING
-from streams.runtime.code import code_digest, source_digests
+from streams.runtime.code import code_digest, file_digests, source_digests
 from streams.runtime.execution import Execution
 from streams.runtime.journal import BATCH, GENESIS, JournalEntry
 from streams.runtime.task import JOURNAL, InputChanged, OtherIdentity, Progress, Task, check_identity
@@ -38,6 +41,10 @@ from streams.runtime.verify import genesis_of, read_journal
 MANIFEST = "run.json"
 SOURCE_MANIFEST = "log.json"
 COPIED = ("ref.instruments",)
+
+
+REPORT_SOURCES = ("jobs/reports.py", "streams/reporting/*.py")
+"""What a page is made by. Another colour is another version of the report, and not of the run."""
 
 
 class MissingInput(WrongUse):
@@ -72,6 +79,13 @@ def versions() -> dict[str, str]:
         "fastavro": fastavro.__version__,
         "msgspec": msgspec.__version__,
     }
+
+
+@functools.cache
+def report_version() -> str:
+    """Names the sources that make reports: 16 hexadecimal digits."""
+    paths = [path for name in REPORT_SOURCES for path in sorted(ROOT.glob(name))]
+    return code_digest(file_digests({path.relative_to(ROOT).as_posix(): path for path in paths}))[:16]
 
 
 def open_recording(path: Path) -> LocalLog:
@@ -254,6 +268,7 @@ class Backtest:
             "batches": task.sequence - 1,
             "records": task.records,
             "clock_end": task.clock,
+            "report": report_version(),
             "topics": {**task.topics(), **topics_of(folder, [topic for topic in folder.topics() if topic not in task.counts])},
         }
 
@@ -312,6 +327,7 @@ def open_run(path: Path) -> tuple[LocalLog, dict[str, Any]]:
         first = genesis_of(log)
         if first.kind != GENESIS:
             raise CorruptLog(f"{path}: the journal does not begin with a genesis record; restore the folder, or run the backtest again")
+        check_facts(first.facts, str(path))
         return log, first.facts
     except StopIteration:
         log.close()
@@ -323,7 +339,7 @@ def open_run(path: Path) -> tuple[LocalLog, dict[str, Any]]:
 
 def configuration_of(folder: Path, facts: dict[str, Any]) -> Configuration:
     """The run's configuration, a user's strategy taken from the run folder's own copy."""
-    configuration = msgspec.convert(facts["configuration"], Configuration)
+    configuration = configuration_in(facts)
     source = strategy_source(configuration)
     if source is not None:
         kept = folder / CODE / source.name

@@ -7,18 +7,24 @@ from pathlib import Path
 from typing import Any
 
 from jobs.configuration import journal_id
+from jobs.derivation import check_reports
+from jobs.facts import is_live
 from jobs.pipeline import feeds_of
 from jobs.runs import COPIED, MANIFEST, configuration_of, execution_for, genesis_facts, open_input, open_run, topics_of
 from jobs.strategies import strategy_sources, user_digests
+from schemas.catalogue import TOPICS
 from schemas.errors import CorruptLog, ShrivenError, WrongUse
-from streams.log.local import LocalLog
-from streams.log.manifest import read_manifest
-from streams.log.verify import verify_files
-from streams.runtime.code import code_digest, source_digests
+from streams.log.local import LOCK, LocalLog
+from streams.log.manifest import DIGEST, read_manifest
+from streams.log.verify import FILES, unlisted_files, verify_files
+from streams.runtime.code import changed_sources, code_digest, source_digests
 from streams.runtime.made_by import check_version
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.task import JOURNAL
 from streams.runtime.verify import Finding, Verdict, Verifier
+
+COMMANDS = ("backtest", "replay")
+"""What closes a local run."""
 
 
 def verify_run(folder: Path, recording: Path | None = None, on_progress: Callable[[int, int], None] | None = None) -> Verdict:
@@ -28,20 +34,43 @@ def verify_run(folder: Path, recording: Path | None = None, on_progress: Callabl
         WrongUse: the folder is no run, or its input is missing.
     """
     manifest: dict[str, Any] = {}
-    if (folder / MANIFEST).is_file():
+    notes: list[str] = []
+    if (folder / MANIFEST).exists():
         try:
             manifest = read_manifest(folder / MANIFEST)
-            findings = [Finding("file", str(finding)) for finding in verify_files(folder, manifest)]
+            findings, notes = _check_files(folder, manifest)
         except ShrivenError as problem:
             findings = [Finding("file", str(problem))]
         if findings:
-            return Verdict(findings=findings)
+            return Verdict(findings=findings, notes=notes)
+    verdict = _verdict_on(folder, manifest, recording, on_progress)
+    verdict.notes = [*notes, *verdict.notes]
+    return verdict
+
+
+def _check_files(folder: Path, manifest: dict[str, Any]) -> tuple[list[Finding], list[str]]:
+    """What of the files is not as ``run.json`` lists them, and what lies beside them that it does not speak of."""
+    found = verify_files(folder, manifest)
+    findings, notes, known = [Finding("file", str(each)) for each in found], [], {each.path for each in found}
+    topics = {*TOPICS, *manifest.get("topics", ())}
+    for name in unlisted_files(folder, manifest):
+        if name in known or name in (MANIFEST, LOCK):
+            continue
+        if name.partition("/")[0] in topics:
+            findings.append(Finding("file", f"{name} lies in a topic's folder and {MANIFEST} does not list it"))
+        else:
+            notes.append(f"{name} is not listed in {MANIFEST}; it is no part of what is verified")
+    return findings, notes
+
+
+def _verdict_on(folder: Path, manifest: dict[str, Any], recording: Path | None, on_progress: Callable[[int, int], None] | None) -> Verdict:
+    """The verdict on a run folder whose files are those of its manifest, if it has one."""
     try:
         log, facts = open_run(folder)
     except CorruptLog as problem:
         return Verdict(findings=[Finding("file", str(problem))])
     check_version(facts, str(folder))
-    if isinstance(facts.get("inputs"), list):  # a live topology's genesis lists its inputs; a backtest's has their digests in its identity
+    if is_live(facts):
         from jobs.live.proof import verify_pulled
 
         with log:
@@ -60,6 +89,16 @@ def _verify(log: LocalLog, facts: dict[str, Any], source: LocalLog, manifest: di
     verdict.findings += _other_identity(log, facts, source, is_explained=bool(verdict.findings))
     if manifest and not verdict.findings:
         verdict.findings += _other_manifest(log, facts, manifest, verdict)
+    if manifest and not verdict.findings:
+        check_reports(log, manifest, verdict)
+    if not manifest and verdict.closed:
+        what = f"the journal is closed and there is no {MANIFEST}: the run was killed at its very end, or the file was taken away"
+        verdict.findings.append(Finding("file", f"{what}; the same 'sq backtest' command writes it"))
+    elif not manifest:
+        verdict.notes.append(f"there is no {MANIFEST}: the run is not finished, and its reports are not made")
+    changed = changed_sources(facts.get("sources", {}), sources)
+    if changed and not verdict.findings:
+        verdict.notes.append(f"this code differs from the run's in {', '.join(changed[:5])}; what was verified is as it was")
     return verdict
 
 
@@ -68,10 +107,10 @@ def _other_identity(log: LocalLog, facts: dict[str, Any], source: LocalLog, is_e
     findings: list[Finding] = []
     try:
         configuration = configuration_of(log.path, facts)
-        now = genesis_facts(configuration, source.path, source, feeds_of(source, configuration))["identity"]
+        made = genesis_facts(configuration, source.path, source, feeds_of(source, configuration))
     except (CorruptLog, WrongUse) as problem:
         return [] if is_explained else [Finding("input", str(problem))]
-    then = facts["identity"]
+    then, now = facts["identity"], made["identity"]
     differing = sorted(key for key in then.keys() | now.keys() if then.get(key) != now.get(key))
     for key in differing:
         if key == "inputs":
@@ -88,6 +127,11 @@ def _other_identity(log: LocalLog, facts: dict[str, Any], source: LocalLog, is_e
             findings.append(Finding("code", f"the strategy kept in the run folder is {now[key]}, the run was made with {then.get(key)}"))
         else:
             findings.append(Finding("journal", f"the genesis record says {key} is {then.get(key)}, its configuration says {now.get(key)}"))
+    findings += [
+        Finding("journal", f"the genesis record says {key} is {facts.get(key)}, a local run has {made[key]}")
+        for key in ("environment", "topology", "shard", "clock")
+        if facts.get(key) != made[key]
+    ]
     if journal_id(then) != facts["journal_id"] or code_digest(facts["sources"]) != facts["code"]:
         findings.append(Finding("journal", "the genesis record's journal id or code digest is not made from what it says"))
     return findings
@@ -102,6 +146,11 @@ def _other_manifest(log: LocalLog, facts: dict[str, Any], manifest: dict[str, An
         for key, value in expected.items()
         if manifest.get(key) != value
     ]
+    if manifest.get("command") not in COMMANDS:
+        findings.append(Finding("file", f"{MANIFEST} says its command is {manifest.get('command')}; it is one of {', '.join(COMMANDS)}"))
+    unknown = sorted(manifest.keys() - expected.keys() - {"command", "report", "topics", FILES, DIGEST})
+    if unknown:
+        findings.append(Finding("file", f"{MANIFEST} says {', '.join(unknown)}, which nothing in the run bears out"))
     listed = manifest.get("topics", {})
     findings += [
         Finding("file", f"{MANIFEST} says {listed.get(topic)} of {topic}, it holds {topics.get(topic)}")

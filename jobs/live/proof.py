@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from jobs.configuration import Configuration
+from jobs.facts import check_facts, configuration_in
 from jobs.live.accounts import accounts_of
 from jobs.live.deployment import Deployment, maker, with_strategy_file
 from jobs.strategies import strategy_sources, user_digests
@@ -30,7 +30,7 @@ def deployment_of(facts: dict[str, Any], cluster: Cluster) -> Deployment:
     return Deployment(
         job=facts["job"],
         topology=facts["topology"],
-        configuration=msgspec.structs.replace(msgspec.convert(facts["configuration"], Configuration), accounts=accounts_of(facts)),
+        configuration=msgspec.structs.replace(configuration_in(facts), accounts=accounts_of(facts)),
         cluster=cluster,
         clock=facts["clock"],
         publish=[item["topic"] for item in facts["outputs"] if item["published"]],
@@ -47,7 +47,8 @@ def schema_ids_of(facts: dict[str, Any]) -> dict[str, int]:
 
 
 def task_spec(facts: dict[str, Any], environment: str) -> TaskSpec:
-    """Names and inputs of the task, as its genesis record has them."""
+    """Names and inputs of the task, as its genesis record has them. Raises CorruptLog if it does not say them."""
+    check_facts(facts, "the journal")
     return TaskSpec(
         topology=facts["topology"],
         shard=int(facts["shard"]),

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from streams.log.reader import TopicReader
+from streams.log.reader import Block, TopicReader
 
 CHUNK_RECORDS = 65_536
 
@@ -32,12 +32,12 @@ class TopicDigest:
     def __init__(self, fingerprint: bytes, first_offset: int = 0) -> None:
         self.fingerprint = fingerprint
         self.count = 0
-        self._next_offset = first_offset
+        self.next_offset = first_offset
         self._chunks = hashlib.sha256()
         self._begin()
 
     def _begin(self) -> None:
-        self._chunk = hashlib.sha256(self.fingerprint + self._next_offset.to_bytes(8, "little"))
+        self._chunk = hashlib.sha256(self.fingerprint + self.next_offset.to_bytes(8, "little"))
         self._in_chunk = 0
 
     def update(self, body: Any, count: int, ends: Ends | Callable[[], Ends] | None = None) -> None:
@@ -62,7 +62,7 @@ class TopicDigest:
             self._chunk.update(view[at:stop])
             done, at = done + take, stop
             self._in_chunk += take
-            self._next_offset += take
+            self.next_offset += take
             if self._in_chunk == CHUNK_RECORDS:
                 self._chunks.update(self._chunk_digest())
                 self._begin()
@@ -82,18 +82,23 @@ class TopicDigest:
         return whole.digest()
 
 
+def add_block(digest: TopicDigest, block: Block, codec: Any) -> TopicDigest:
+    """The digest with one block more; go on with what is returned. A topic of an earlier version is digested as it is stored, with its schema."""
+    stored = block.stored
+    if stored is None:
+        digest.update(block.body, block.count, partial(codec.record_ends, block.body, block.count))
+        return digest
+    if digest.count == 0:
+        digest = TopicDigest(stored.fingerprint, digest.next_offset)
+    digest.update(stored.body, block.count, stored.ends)
+    return digest
+
+
 def digest_so_far(reader: TopicReader, codec: Any) -> TopicDigest:
     """A :class:`TopicDigest` over what the topic holds, to be continued or finished. ``codec`` is the record's."""
-    first_offset = 0 if reader.has_holes else reader.start_offset  # with holes: which records, not where they lay
-    digest = TopicDigest(codec.fingerprint, first_offset)
+    digest = TopicDigest(codec.fingerprint, 0 if reader.has_holes else reader.start_offset)  # with holes: which records, not where they lay
     for block in reader.blocks():
-        stored = block.stored
-        if stored is None:
-            digest.update(block.body, block.count, partial(codec.record_ends, block.body, block.count))
-            continue
-        if digest.count == 0:  # written by an earlier version, and digested with its schema
-            digest = TopicDigest(stored.fingerprint, first_offset)
-        digest.update(stored.body, block.count, stored.ends)
+        digest = add_block(digest, block, codec)
     return digest
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from schemas.errors import CorruptLog
@@ -19,6 +19,7 @@ LOG_MANIFEST = "log.json"
 RUN_MANIFEST = "run.json"
 MANIFESTS = (LOG_MANIFEST, RUN_MANIFEST)
 DIGEST = "digest"
+PATH_BYTES_MAX, NAME_LENGTH_MAX = 1024, 120
 
 
 class DamagedManifest(CorruptLog):
@@ -57,6 +58,8 @@ def read_manifest(path: Path) -> dict[str, Any]:
         written = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise LogMissing(f"{path} does not exist; the folder is not closed, or not a log") from None
+    except OSError as error:
+        raise DamagedManifest(f"{path} cannot be read ({error.strerror}); restore it, or make the folder again") from None
     try:
         content = json.loads(written)
         digest = content.pop(DIGEST)
@@ -65,4 +68,26 @@ def read_manifest(path: Path) -> dict[str, Any]:
         raise DamagedManifest(f"{path} does not parse as a manifest ({type(error).__name__}); restore it, or make the folder again") from None
     if expected != written:
         raise DamagedManifest(f"{path} fails its own digest; restore it, or make the folder again")
+    wrong = _wrong_lists(content)
+    if wrong:
+        raise DamagedManifest(f"{path} does not list what a folder holds: {wrong}; restore it, or make the folder again")
     return {**content, DIGEST: digest}
+
+
+def _wrong_lists(content: dict[str, Any]) -> str:
+    """What of ``files`` and ``topics`` cannot be; empty if nothing. A name that leads out of the folder is none of a file in it."""
+    files, topics = content.get("files", []), content.get("topics", {})
+    if not isinstance(files, list) or not isinstance(topics, dict):
+        return "files is no list, or topics is no object"
+    for entry in files:
+        if not isinstance(entry, dict) or [type(entry.get(key)) for key in ("path", "bytes", "sha256")] != [str, int, str]:
+            return "a file has no path, bytes or sha256"
+        name = entry["path"]
+        parts = PurePosixPath(name).parts
+        is_usable = name.isprintable() and len(name.encode("utf-8", "replace")) <= PATH_BYTES_MAX
+        if not parts or not is_usable or name != "/".join(parts) or ".." in parts or max(map(len, parts)) > NAME_LENGTH_MAX:
+            return f"{ascii(name)[:80]} is no path of a file in it"
+    for name, facts in topics.items():
+        if not isinstance(facts, dict) or type(facts.get("count")) is not int or type(facts.get("digest")) is not str:
+            return f"topic {ascii(name)[:80]} has no count or digest"
+    return ""

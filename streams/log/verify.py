@@ -75,6 +75,14 @@ def verify_files(folder: Path, manifest: dict[str, Any]) -> list[Finding]:
     return findings
 
 
+def unlisted_files(folder: Path, manifest: dict[str, Any]) -> list[str]:
+    """Every file in the folder that the manifest does not list, by its path in the folder, sorted."""
+    folder = Path(folder)
+    listed = set(files_listed(manifest))
+    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir() or path.is_symlink())
+    return sorted(name for name in found if name not in listed)
+
+
 def check_blocks(folder: Path) -> list[Finding]:
     """Check every block of a log by its index alone, for a folder that no manifest closes."""
     folder = Path(folder)

@@ -19,7 +19,7 @@ ROOTS = ("jobs/pipeline.py", "jobs/configuration.py", "streams/runtime/task.py",
 """What turns a configuration into stages, and what runs them on the local log and on Kafka."""
 BY_NAME = ("schemas/*.avsc", "schemas/compiled/*.py", "streams/signals/*.py")
 """Loaded by name: schemas, the codecs generated from them, the strategies of the catalogue."""
-OUTSIDE = ("streams/runtime/lint*.py", "streams/runtime/lint*/*.py")
+OUTSIDE = ("streams/runtime/lint*.py", "streams/runtime/strategy_lint*.py")
 """The lint refuses files and changes nothing that is computed."""
 
 
@@ -31,7 +31,12 @@ def source_digests(extra: Sequence[Path] = (), named: Mapping[str, Path] | None 
         named: a user's files by the name to list them under, for helpers in folders of their own.
     """
     users = {f"user/{path.name}": path for path in extra} | dict(named or {})
-    return {**_own_sources(), **{name: _digest(path) for name, path in users.items()}}
+    return {**_own_sources(), **file_digests(users)}
+
+
+def file_digests(files: Mapping[str, Path]) -> dict[str, str]:
+    """SHA-256 (first 16 hex digits) of files, by their names."""
+    return {name: _digest(path) for name, path in files.items()}
 
 
 def source_files(root: Path = ROOT) -> list[Path]:

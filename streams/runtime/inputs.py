@@ -11,10 +11,9 @@ import os
 from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
-from streams.log.digest import TopicDigest
+from streams.log.digest import TopicDigest, add_block
 from streams.log.local import Block, TopicReader
 
 WAITING_MAX = 64
@@ -54,7 +53,7 @@ class InputDigest:
 
     def _add(self, block: Block) -> None:
         if block.end_offset > self._next:  # else it is read again
-            self._digest.update(block.body, block.count, partial(self._codec.record_ends, block.body, block.count))
+            self._digest = add_block(self._digest, block, self._codec)
             self._next = block.end_offset
 
     def _read_up_to(self, offset: int) -> None:

@@ -87,7 +87,7 @@ def decode_entry(body: bytes) -> JournalEntry:
     """
     try:
         return _Reader(body).entry()
-    except (IndexError, ValueError) as problem:
+    except (IndexError, ValueError, RecursionError) as problem:
         raise CorruptLog("a journal record is malformed; restore the run folder from a copy, or start over with --fresh") from problem
 
 
@@ -131,6 +131,8 @@ class _Reader:
         entry.clock = self.long()
         facts = self.bytes()
         entry.facts = json.loads(facts) if facts else {}
+        if not isinstance(entry.facts, dict):
+            raise ValueError("the facts are no object")
         count = self.long()
         if count < 0 or count > len(self.body):
             raise ValueError("bad element count")

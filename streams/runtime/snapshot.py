@@ -7,6 +7,7 @@ recovery takes the highest whole one that agrees with the state digests in the j
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from schemas.codec import codec
 from schemas.errors import ShrivenError
 from schemas.records import SnapshotChunk
 from streams.log.local import LocalLog
+from streams.runtime.journal import JournalEntry
 
 TOPIC = "pipeline.snapshots"
 CHUNK_BYTES = 1 << 20
@@ -96,3 +98,24 @@ def read_snapshots(log: LocalLog) -> tuple[list[Snapshot], int]:
         except msgspec.ValidationError:
             continue
     return found, good
+
+
+def lies_behind(snapshot: Snapshot, entries: Sequence[JournalEntry], begins: Sequence[int], outputs: Sequence[str]) -> bool:
+    """True if the snapshot's positions and counts are those of the journal up to its batch: no state digest binds them.
+
+    Args:
+        snapshot: of a batch that the journal has.
+        entries: the journal.
+        begins: first offset of each input.
+        outputs: topics by their number.
+    """
+    positions, counts, consumed = list(begins), dict.fromkeys(outputs, 0), 0
+    for entry in entries:
+        if entry.sequence > snapshot.journal_sequence:
+            break
+        consumed = entry.input_sequence
+        for item in entry.inputs:
+            positions[item.input] += item.count
+        for output in entry.outputs:
+            counts[outputs[output.output]] += output.count
+    return (snapshot.sequence, [place[0] for place in snapshot.feeds], snapshot.counts) == (consumed, positions, counts)

@@ -23,7 +23,6 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -42,8 +41,9 @@ from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, JournalEnt
 from streams.runtime.made_by import version_of
 from streams.runtime.overlap import Overlap
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
-from streams.runtime.snapshot import Snapshot, read_snapshots, write_snapshot
+from streams.runtime.snapshot import Snapshot, lies_behind, read_snapshots, write_snapshot
 from streams.runtime.states import restore, stage_states
+from streams.runtime.validation import MalformedJournal, malformed
 
 JOURNAL = "pipeline.journal"
 STATE_DIGEST_RECORDS = 1_000_000
@@ -153,6 +153,10 @@ class Task:
         check_identity(first.facts, self.genesis)
         self.genesis = first.facts
         for entry in entries:
+            wrong = malformed(entry, len(self.execution.feeds), len(self.execution.outputs)) if entry.kind == BATCH else ""
+            if wrong:
+                raise MalformedJournal(f"journal record {entry.sequence} was changed: {wrong}; restore the folder, or start over with --fresh")
+        for entry in entries:
             for output in entry.outputs:
                 self.counts[self.execution.outputs[output.output]] += output.count
         batches = [entry for entry in entries if entry.kind == BATCH]
@@ -206,11 +210,12 @@ class Task:
         if good < writer.next_offset or writer.fault is not None:
             self.reports.append(f"{SNAPSHOTS} is damaged after offset {good}: cut, for it is only a cache")
             writer.truncate(good)
+        begins = [feed.offset for feed in self.execution.feeds]
         for snapshot in snapshots:
             entry = by_sequence.get(snapshot.journal_sequence)
             if entry is None or entry.digest != snapshot.journal_digest:
                 continue
-            if [digest for _, digest in entry.states] != snapshot.digests():
+            if [digest for _, digest in entry.states] != snapshot.digests() or not lies_behind(snapshot, entries, begins, self.execution.outputs):
                 continue
             try:
                 restore(self.execution.engine, snapshot.states)
@@ -393,8 +398,3 @@ def _changed(key: str, old: Any, new: Any) -> str:
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def open_folder(path: Path) -> LocalLog:
-    """Open a run folder for writing, creating it when it is not there."""
-    return LocalLog.open(path, writable=True) if (path).exists() else LocalLog.create(path)

@@ -20,6 +20,8 @@ from streams.runtime.code import changed_sources
 from streams.runtime.comparison import compare, compare_inputs
 from streams.runtime.execution import Batch, Execution
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, JournalEntry, decode_entry
+from streams.runtime.snapshot import TOPIC as SNAPSHOTS
+from streams.runtime.snapshot import read_snapshots
 from streams.runtime.task import JOURNAL
 from streams.runtime.validation import CLOCK, END, malformed
 from streams.runtime.written import Written, first_difference
@@ -129,6 +131,8 @@ class Verifier:
         self.verdict = Verdict(findings=[], order=RECOMPUTED)
         self.on_progress = on_progress
         self.is_finished = is_finished
+        self._counts: dict[str, int] = {}
+        self._marks: dict[int, Any] = {}
 
     def verify(self) -> Verdict:
         """Re-execute every batch; stops at the first that differs."""
@@ -173,6 +177,7 @@ class Verifier:
                 raise CorruptLog(f"journal record {entry.sequence} is of a kind this version does not know")
             if not self._batch(entry, execution, written, every):
                 return
+            self._mark(entry, execution)
             verdict.batches += 1
             verdict.records, verdict.clock = execution.engine.consumed, execution.engine.present
             if self.on_progress is not None:
@@ -267,7 +272,7 @@ class Verifier:
     def _end(self, written: dict[str, Written]) -> None:
         """After the last batch: nothing more may be there."""
         verdict = self.verdict
-        known = {*written, JOURNAL, "pipeline.snapshots", "ref.instruments"}
+        known = {*written, JOURNAL, SNAPSHOTS, "ref.instruments"}
         for topic in self.folder.topics():
             if topic not in known:
                 self._found("output", f"{topic} is no topic of this run")
@@ -280,8 +285,34 @@ class Verifier:
                 verdict.notes.append(f"{topic}: {beyond} records after the journal's end were not committed; the next start cuts them")
         if not verdict.closed and self.is_finished:
             self._found("journal", "the run is finished, its journal is not closed")
+        self._check_snapshots()
         if verdict.batches == 0:
             self._found("file", "the journal has no batch: nothing was verified")
+
+
+    def _mark(self, entry: JournalEntry, execution: Execution) -> None:
+        """Remember what a snapshot behind this batch must hold."""
+        for item in entry.outputs:
+            topic = execution.outputs[item.output]
+            self._counts[topic] = self._counts.get(topic, 0) + item.count
+        if entry.states:
+            counts = {topic: self._counts.get(topic, 0) for topic in execution.outputs}
+            states = [digest for _, digest in entry.states]
+            self._marks[entry.sequence] = entry.input_sequence, entry.digest, execution.positions(), counts, states
+
+    def _check_snapshots(self) -> None:
+        """A snapshot is only a cache, and a resumed run believes it: each must be the state behind its batch."""
+        if SNAPSHOTS not in self.folder.topics():
+            return
+        snapshots, end = read_snapshots(self.folder)
+        reader = self.folder.reader(SNAPSHOTS)
+        decode = codec(topic_of(SNAPSHOTS).record).decode_records
+        chunks = [chunk for block in reader.blocks(None, end) for chunk in decode(block.body, block.count)]
+        if self.is_finished and (end != reader.end_offset or len({(each.sequence, each.snapshot_digest) for each in chunks}) != len(snapshots)):
+            self._found("file", f"{SNAPSHOTS} holds a snapshot that is not whole")
+        for each in snapshots:
+            if (each.sequence, each.journal_digest, each.feeds, each.counts, each.digests()) != self._marks.get(each.journal_sequence):
+                self._found("file", f"{SNAPSHOTS} holds a snapshot that is not the run's state behind batch {each.journal_sequence}")
 
 
 def _impossible(entry: JournalEntry, execution: Execution) -> str:

@@ -146,11 +146,14 @@ def test_a_backtest_says_what_it_made(sq: Callable[..., Any], toy: Path, tmp_pat
     assert sq("backtest", toy, "--strategy", "ema-cross", "--out", tmp_path / "run", "--json").json()["finished_before"]
 
 
+SCOPE = "order: recomputed from the input; reports: derived again"
+
+
 def test_verify_ends_with_its_verdict(sq: Callable[..., Any], toy_run: Path) -> None:
     ended = sq("verify", toy_run)
     assert ended.code == 0
     facts = sq("verify", toy_run, "--json").json()
-    assert ended.last == f"verified: {facts['batches']} batches, {facts['records']} records, no divergence; order: recomputed from the input"
+    assert ended.last == f"verified: {facts['batches']} batches, {facts['records']} records, no divergence; {SCOPE}"
     assert facts["closed"]
     assert facts["findings"] == []
 
@@ -194,7 +197,8 @@ def test_an_unfinished_run_is_finished_before_it_is_replayed_or_reported(sq: Cal
         assert ended.code == 2
         assert "is not a finished run" in ended.err
     verified = sq("verify", tmp_path / "run")
-    assert verified.code == 0
+    assert verified.code == 1
+    assert "the journal is closed and there is no run.json" in verified.err
     resumed = sq("backtest", toy, "--strategy", "ema-cross", "--out", tmp_path / "run", "--json").json()
     assert resumed["resumed_at"] == 1
     whole = sq("backtest", toy, "--strategy", "ema-cross", "--out", tmp_path / "whole", "--json").json()

@@ -43,6 +43,7 @@ def forge_run(
     manifest: Callable[[dict[str, Any]], None] = lambda _: None,
     is_rejournaled: bool = False,
     is_sealed: bool = True,
+    files: dict[str, Callable[[bytes], bytes | None]] | None = None,
 ) -> Path:
     """A copy of a run folder with changes, everything around them made consistent.
 
@@ -52,6 +53,7 @@ def forge_run(
         manifest: changes what ``run.json`` says, before its own digest is made.
         is_rejournaled: the journal is told the digests of the changed outputs.
         is_sealed: write ``run.json``; without it the run looks unfinished.
+        files: what becomes of other files, by their paths: reports, the copy of a strategy. None takes one away; a new one is given no bytes.
     """
     source = LocalLog.open(folder)
     forged = LocalLog.create(out)
@@ -89,6 +91,13 @@ def forge_run(
     if (folder / "code").is_dir():
         shutil.copytree(folder / "code", out / "code")
         copied += sorted((out / "code").iterdir())
+    for name, change in (files or {}).items():
+        place = out / name
+        content = change(place.read_bytes() if place.exists() else b"")
+        place.unlink(missing_ok=True)
+        if content is not None:
+            place.write_bytes(content)
+        copied = [path for path in {*copied, place} if path.exists()]
     if is_sealed:
         facts = {key: value for key, value in read_manifest(folder / "run.json").items() if key not in (DIGEST, "files")}
         for topic in forged.topics():

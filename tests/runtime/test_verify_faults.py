@@ -160,5 +160,5 @@ def test_records_after_the_journal_s_end_are_found(proof_run: Run, tmp_path: Pat
         block = next(iter(log.reader("fills").blocks()))
         log.writer("fills").append(bytes(block.body), block.count)
     verdict = verify_run(forged)
-    assert kinds(verdict) == ["output"]
+    assert kinds(verdict) == ["output", "file"]
     assert f"fills holds {block.count} records after the journal's end" in text(verdict)

@@ -104,4 +104,4 @@ def test_an_honest_run_is_proved_with_its_order(killed_market: Path, tmp_path: P
     assert whole.manifest["batches"] == 2
     for run in (whole, part):
         assert main(["verify", str(run.folder)]) == 0
-        assert capsys.readouterr().out.splitlines()[-1].endswith("records, no divergence; order: recomputed from the input")
+        assert capsys.readouterr().out.splitlines()[-1].endswith("records, no divergence; order: recomputed from the input; reports: none")

@@ -1,0 +1,134 @@
+"""What a genesis record and a ``run.json`` must say to be used. Both are data that somebody else may have written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from jobs.configuration import BadConfiguration, Configuration
+from schemas.errors import CorruptLog, ShrivenError
+
+
+class Identity(msgspec.Struct):
+    """The parts of a run's identity that are read one by one."""
+
+    strategy: str
+    parameters: dict[str, str]
+    fees: str
+    latency: str
+    short: bool
+
+
+class LocalIdentity(Identity):
+    """A local run's has the digests of its inputs."""
+
+    inputs: dict[str, str]
+
+
+class LiveIdentity(Identity):
+    """A live topology's has its number of shards."""
+
+    shards: int
+
+
+class Facts(msgspec.Struct):
+    """Of every run."""
+
+    journal_id: int
+    code: str
+    sources: dict[str, str]
+    versions: dict[str, str]
+    configuration: dict[str, Any]
+    shard: int
+    clock: str
+    topology: str
+
+
+class LocalFacts(Facts):
+    """Of a local run."""
+
+    identity: LocalIdentity
+    input_path: str
+    recordings: list[dict[str, Any]] = []
+
+
+class LiveInput(msgspec.Struct):
+    """An input of a live topology."""
+
+    topic: str
+    start_offset: int
+    schema_ids: list[int]
+
+
+class LiveOutput(msgspec.Struct):
+    """An output of a live topology."""
+
+    topic: str
+    start_offset: int
+    schema_id: int
+    published: bool
+
+
+class LiveFacts(Facts):
+    """Of a live topology."""
+
+    identity: LiveIdentity
+    job: str
+    inputs: list[LiveInput]
+    outputs: list[LiveOutput]
+
+
+class ManifestTopic(msgspec.Struct):
+    """A topic as a manifest lists it."""
+
+    count: int
+    digest: str
+
+
+class RunManifest(LocalFacts, kw_only=True):
+    """A closed local run."""
+
+    batches: int
+    records: int
+    clock_end: int
+    topics: dict[str, ManifestTopic]
+
+
+def is_live(facts: dict[str, Any]) -> bool:
+    """True for a live topology's genesis record, which lists its inputs; a local run has their digests in its identity."""
+    return isinstance(facts.get("inputs"), list)
+
+
+def check_facts(facts: dict[str, Any], name: str) -> None:
+    """Refuse a genesis record that says too little, or something else than what is asked.
+
+    Raises:
+        CorruptLog: names the field.
+    """
+    _check(facts, LiveFacts if is_live(facts) else LocalFacts, f"{name}: the genesis record")
+
+
+def check_run_manifest(content: dict[str, Any], name: str) -> None:
+    """Refuse a ``run.json`` that nothing can be made of. Raises CorruptLog."""
+    _check(content, RunManifest, name)
+
+
+def _check(facts: dict[str, Any], kind: type[Facts], name: str) -> None:
+    try:
+        msgspec.convert(facts, kind, strict=True)
+    except msgspec.ValidationError as problem:
+        raise CorruptLog(f"{name} does not say what a run says: {problem}; restore the folder from a copy, or make the run again") from problem
+
+
+def configuration_in(facts: dict[str, Any]) -> Configuration:
+    """The configuration in a genesis record.
+
+    Raises:
+        CorruptLog: it is none, or its bounds do not hold.
+    """
+    try:
+        return msgspec.convert(facts["configuration"], Configuration).check()
+    except (msgspec.ValidationError, BadConfiguration) as problem:
+        text = problem.text if isinstance(problem, ShrivenError) else str(problem)
+        raise CorruptLog(f"the configuration in the genesis record cannot be: {text}; restore the folder from a copy") from problem
