@@ -93,6 +93,8 @@ def _send(arguments: argparse.Namespace) -> int:
         raise WrongUse("--out is for a command into a recording; name the recording's folder before the command")
     cluster = reached_cluster(arguments.target)
     at = instant(arguments.at) if arguments.at else now()
+    if at > now():
+        raise WrongUse(f"--at {arguments.at} lies in the future; on a cluster a command is obeyed when it is read: send it then, or leave --at out")
     command = _command(arguments, at, operator())
     log = KafkaLog(cluster)
     if arguments.action == "limit" or arguments.scope == "instrument":  # a kill switch for all waits for nothing

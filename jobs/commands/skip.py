@@ -10,6 +10,7 @@ from jobs.helping import HelpFormatter
 if TYPE_CHECKING:
     from streams.log.kafka.client import KafkaLog
     from streams.log.kafka.cluster import Cluster
+    from streams.runtime.skip import SkipRequest
 
 HELP = """\
 A record that makes a stage fail halts its topology, and every restart meets it again. This tells the runner to dead-letter that one record
@@ -47,6 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _settle(cluster, log, int(arguments.place.rpartition("/")[2]))
     request = skip_request(arguments.place, arguments.topology)
     command = skip_command(request, arguments.reason, operator(), now())
+    _check_consumed_by(request, cluster, log)
     name = cluster.name(request.topic)
     partitions = facts_of(log, [name])[name].partitions
     if request.partition >= partitions:
@@ -58,9 +60,44 @@ def run(arguments: argparse.Namespace) -> int:
         reader.close()
     if not start <= request.offset < end:
         raise BadSkip(f"{name}/{request.partition} holds offsets {start} to {end - 1}; there is no {request.place}")
+    _check_not_consumed(request, cluster, log)
     offset = send_control(log, cluster.name(TOPIC), resolve(cluster, [TOPIC])[TOPIC], command)
     print(f"skip of {request.place} for {request.topology} written to {cluster.name(TOPIC)}/0/{offset}; its runner obeys now, or at its next start")
     return 0
+
+
+def _check_consumed_by(request: SkipRequest, cluster: Cluster, log: KafkaLog) -> None:
+    """Refuse what no runner of the topology consumes, or will. Raises BadSkip, NoTopology."""
+    from jobs.live.claims import TOPIC, open_claims, read_claims
+    from jobs.pipeline import FEEDS
+    from schemas.vocabulary import ClaimKind
+    from streams.runtime.live.spec import NoTopology
+    from streams.runtime.skip import BadSkip
+
+    if request.topic not in FEEDS:
+        raise BadSkip(f"{request.topic} is no input of {request.topology}; its inputs are {', '.join(FEEDS)}: name the input record that led to it")
+    if cluster.name(TOPIC) not in log.admin().describe([cluster.name(TOPIC)]):
+        return  # nothing has started in this environment
+    claims = read_claims(log, cluster)
+    closed = any(each.topology == request.topology and each.kind == int(ClaimKind.CLOSED) for _, each in claims)
+    if closed and request.topology not in open_claims(claims):
+        raise NoTopology(f"topology {request.topology} was ended: it consumes nothing any more; 'sq status' lists those that do")
+
+
+def _check_not_consumed(request: SkipRequest, cluster: Cluster, log: KafkaLog) -> None:
+    """Refuse a record that lies before what the topology has consumed. Raises BadSkip."""
+    from jobs.live.claims import TOPIC, open_claims, read_claims
+    from streams.runtime.skip import BadSkip
+
+    if cluster.name(TOPIC) not in log.admin().describe([cluster.name(TOPIC)]):
+        return
+    mine = open_claims(read_claims(log, cluster)).get(request.topology)
+    shards = range(mine[1].shards if mine is not None else 0)
+    groups = [f"{cluster.name(request.topology)}.{shard}" for shard in shards]
+    place = cluster.name(request.topic), request.partition
+    stored = [places[place][0] for places in log.admin().positions(groups).values() if place in places]
+    if stored and min(stored) > request.offset:
+        raise BadSkip(f"{request.topology} has consumed {request.place} already, its next record there is {min(stored)}; 'sq lag' shows positions")
 
 
 def _settle(cluster: Cluster, log: KafkaLog, offset: int) -> int:

@@ -38,6 +38,10 @@ class PrecisionChanged(BadData):
     code = "portfolio.precision_changed"
 
 
+QUIET_INTERVALS_MAX = 10_080
+"""P&L records in a row that say the same (a week of minutes): a clock that jumps over years is no reason to write millions of them."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Starting cash and the reporting interval."""
 
@@ -107,7 +111,9 @@ class Portfolio:
         if line is None:
             raise unknown_instrument(record.instrument, "mark")
         line.mark = record
-        if state.timer == NO_TIMER:
+        if state.timer == NO_TIMER and state.quiet_intervals:
+            self._start_timer(context.clock)
+        elif state.timer == NO_TIMER:
             self._open(context)
         state.changed_since_pnl = True
 
@@ -121,9 +127,13 @@ class Portfolio:
             line.mark = record
 
     def on_timer(self, deadline: int, context: Any) -> None:
-        """A multiple of the interval, or a minute, is due: one P&L record an account."""
+        """A multiple of the interval, or a minute, is due: one P&L record an account. After many that say the same the next change is waited for."""
+        state = self.state
+        state.quiet_intervals = 0 if state.changed_since_pnl else state.quiet_intervals + 1
         self._emit_pnl(deadline, context)
         self._start_timer(deadline)
+        if state.quiet_intervals >= QUIET_INTERVALS_MAX:
+            state.timer = NO_TIMER
 
     def on_end(self, context: Any) -> None:
         """The closing P&L, unless nothing happened since the last one."""

@@ -67,6 +67,7 @@ class State(msgspec.Struct):
     lines: dict[int, Line]
     accounts: dict[int, Account]
     changed_since_pnl: bool = False
+    quiet_intervals: int = 0
 
 
 def cash_amount(text: str | int, amount_precision: int) -> int:

@@ -237,6 +237,7 @@ def test_operator_commands_reach_the_control_topic(topics: EdgeTopics) -> None:
     done(topics.sq("control", "rearm", "--scope", "instrument", "--id", "1"))
     refused(topics.sq("control", "kill", "--scope", "instrument", "--id", "9"), "no instrument 9 in ref.instruments of the cluster; it has 1")
     refused(topics.sq("control", "limit", "--name", "max_positon", "--value", "1"), "max_position")
+    refused(topics.sq("control", "kill", "--at", "2100-01-01"), "lies in the future")
     refused(topics.sq("control", "kill", "--out", "x"), "--out is for a command into a recording")
     found = [codec("ControlCommand").decode_records(value[5:], 1)[0] for value in values(topics, "control")]
     assert [(ControlKind(each.kind).name, each.name, each.value, each.issued_by, each.instrument) for each in found] == [
@@ -252,6 +253,7 @@ def test_a_skip_names_one_record_that_is_there(topics: EdgeTopics) -> None:
     refused(topics.sq("skip", "md.trades/0/9", "--reason", "r"), r"holds offsets 0 to \d; there is no md.trades/0/9")
     refused(topics.sq("skip", "md.trades/4/0", "--reason", "r"), "has 1 partitions")
     refused(topics.sq("skip", "md.trade/0/0", "--reason", "r"), "md.trades")
+    refused(topics.sq("skip", "fills/0/0", "--reason", "r"), "fills is no input of pipeline")
     refused(topics.sq("skip", "md.trades-1", "--reason", "r"), "write TOPIC/PARTITION/OFFSET")
     done(topics.sq("skip", "md.trades/0/1", "--reason", "price corrected by the venue", "--topology", "market"))
     (value,) = values(topics, "control")

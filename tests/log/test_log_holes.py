@@ -12,9 +12,13 @@ import pytest
 from log_samples import TOPIC, contents, encode
 from test_log_recovery import BLOCKS, make, offset_of, read_records
 
+from schemas.codec import codec
 from schemas.errors import WrongUse
+from schemas.records import DeadLetter
 from streams.log.errors import CorruptBlock
 from streams.log.index import HOLES_ENTRY_BYTES, Entry, unpack
+from streams.log.kafka.folder import FolderLog
+from streams.log.kafka.framing import header
 from streams.log.local import LocalLog
 from streams.log.segment import index_path
 
@@ -69,3 +73,18 @@ def test_offsets_that_cannot_follow_are_refused(tmp_path: Path, offsets: list[in
         with pytest.raises(WrongUse):
             writer.append(encode(TOPIC, 2, 2), 2, offsets=np.array(offsets))
         assert writer.next_offset == 5
+
+
+def test_a_pulled_record_of_an_unknown_schema_that_was_left_out_is_read_at_its_place(tmp_path: Path) -> None:
+    """D1: its raw bytes are in its dead letter alone; a record that decoded and was left out is in its topic, and not read twice."""
+    stray = header(7_777) + b"\x02"
+    letters = [DeadLetter("skipped", "left out", TOPIC, 0, 2, stray), DeadLetter("skipped", "left out", TOPIC, 0, 3, b"decoded")]
+    with LocalLog.create(tmp_path / "log") as log:
+        log.writer(TOPIC, has_holes=True).append(encode(TOPIC, 0, 4), 4, offsets=np.array([0, 1, 3, 4]))
+        log.writer("pipeline.dlq", has_holes=True).append(codec("DeadLetter").encode_records(letters), 2, offsets=np.array([0, 1]))
+    with LocalLog.open(tmp_path / "log") as log:
+        reader = FolderLog(log, {TOPIC: 5}).reader("")
+        reader.assign({(TOPIC, 0): 0})
+        found = reader.fetch(100, 0)
+    assert found.offsets == [0, 1, 2, 3, 4]
+    assert [value == stray for value in found.values] == [False, False, True, False, False]

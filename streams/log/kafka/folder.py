@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
-from schemas.reasons import UNDECODABLE
+from schemas.reasons import REASONS, SKIPPED, UNDECODABLE
 from streams.log.kafka.framing import header
 from streams.log.kafka.transport import NOTHING, Admin, Chunk, Fetched, Partition, TransportFailed, Writer
 from streams.log.local import Block, LocalLog
@@ -48,7 +48,19 @@ class FolderReader:
             return []
         decode = codec("DeadLetter").decode_records
         letters = [letter for block in self._log.reader(DEAD_LETTERS).blocks() for letter in decode(block.body, block.count)]
-        return sorted((each.origin_offset, each.payload) for each in letters if each.origin_topic == topic and each.reason in UNDECODABLE)
+        mine = [each for each in letters if each.origin_topic == topic]
+        return sorted(
+            (each.origin_offset, each.payload)
+            for each in mine
+            if each.reason in UNDECODABLE or (each.reason == REASONS[SKIPPED] and not self._holds(topic, each.origin_offset))
+        )
+
+    def _holds(self, topic: str, offset: int) -> bool:
+        """True if the record is in the topic's own file: it decoded, and was left out for another reason."""
+        if topic not in self._log.topics() or not self._log.reader(topic).start_offset <= offset < self._log.reader(topic).end_offset:
+            return False
+        block = next(iter(self._log.reader(topic).blocks(offset)), None)
+        return block is not None and offset in [block.offset_of(number) for number in range(block.count)]
 
     def _first_raw(self, topic: str) -> int:
         raw = self._raw_of(topic)
