@@ -5,10 +5,10 @@ Colours are the Okabe-Ito palette (told apart with any colour vision) with a sec
 
 STYLE = """
 :root{--page:#f6f7f9;--card:#fff;--ink:#16202b;--soft:#55616f;--rule:#e1e5ea;--grid:#e9edf1;--accent:#00629b;--area:#00629b1f;
---gain:#00735a;--loss:#b34700;--buy:#0072b2;--sell:#d55e00;--toxic:#8a3f73;--toxic-area:#cc79a733;--warn:#fff5e0;--warn-edge:#e69f00;--shade:#f0f3f6}
+--gain:#00735a;--loss:#b34700;--buy:#0072b2;--sell:#d55e00;--toxic:#8a3f73;--toxic-area:#cc79a733;--warn:#fff5e0;--warn-edge:#e69f00;--shade:#f0f3f6;--ruin:#b3141e}
 @media(prefers-color-scheme:dark){:root{--page:#0f151b;--card:#171f27;--ink:#e8edf2;--soft:#a3b0bd;--rule:#2b3641;--grid:#25303a;--accent:#56b4e9;
 --area:#56b4e926;--gain:#3fc9a3;--loss:#f2924d;--buy:#56b4e9;--sell:#f2924d;--toxic:#e29cc3;--toxic-area:#cc79a73d;--warn:#2c2412;--warn-edge:#c98a00;
---shade:#1d2731}}
+--shade:#1d2731;--ruin:#ff7b7b}}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
 body{margin:0;background:var(--page);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif;
@@ -38,6 +38,7 @@ section>p.lead,.lead{color:var(--soft);font-size:14px;margin-bottom:10px;max-wid
 .warnings ul{margin:4px 0 0;padding-left:18px}
 .warnings li{margin:3px 0}
 li[data-code=CHECK_FAILED]{color:var(--loss);font-weight:650}
+.ruin,li[data-code=RUIN],li[data-code=LIQUIDATED]{color:var(--ruin);font-weight:650}
 .gain{color:var(--gain)}.loss{color:var(--loss)}
 figure{margin:0;position:relative}
 svg{display:block;width:100%;height:auto;overflow:visible}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from schemas.records import Instrument
-from schemas.vocabulary import Flag, InstrumentKind, Side
-from streams.reporting.wording import clock, count, duration, plural
+from schemas.records import Instrument, PnL
+from schemas.vocabulary import Flag, InstrumentKind, OrderReason, RiskCode, Side
+from streams.reporting.wording import clock, count, duration, money, plural
 
 if TYPE_CHECKING:
     from streams.reporting.document import ReportInput, Result
@@ -26,6 +26,13 @@ def warnings(records: ReportInput, everything: ReportInput, result: Result, chec
         if not check["ok"]:
             sides = f"expected {check['expected']}, found {check['observed']}"
             warn("CHECK_FAILED", f"The books do not agree: {check['name']}; {sides}. Believe no number here.")
+    ruined = ruin(records)
+    if ruined is not None:
+        worth = f"{money(ruined.equity or 0, ruined.amount_precision)} {result.currency}"
+        warn("RUIN", f"The account was ruined at {clock(ruined.event_time)}: its equity was {worth}. Nobody could have traded on.")
+    forced = liquidation(records)
+    if forced is not None:
+        warn("LIQUIDATED", f"The account was liquidated at {clock(forced)}: its money fell below the maintenance margin of its positions.")
     if is_simulated(records):
         warn("SIMULATED_DATA", "The market was generated, not recorded: this page shows how the pipeline works, and says nothing about real markets.")
     if not records.pnl:
@@ -69,6 +76,20 @@ def warnings(records: ReportInput, everything: ReportInput, result: Result, chec
     if others:
         warn("OTHER_ACCOUNTS", f"Left out of this report: {plural(len(others), 'other account')} of the run.")
     return rows
+
+
+def ruin(records: ReportInput) -> PnL | None:
+    """The first record of an account that is worth nothing or less, though it began with something."""
+    if not any(row.equity is not None and row.equity > 0 for row in records.pnl[:1]):
+        return None
+    return next((row for row in records.pnl if row.equity is not None and row.equity <= 0), None)
+
+
+def liquidation(records: ReportInput) -> int | None:
+    """When the account was first liquidated (ns), by the orders cancelled or denied for it."""
+    times = [event.event_time for event in records.order_events if event.reason == OrderReason.LIQUIDATION]
+    times += [decision.event_time for decision in records.decisions if decision.code == RiskCode.LIQUIDATION]
+    return min(times, default=None)
 
 
 def is_simulated(records: ReportInput) -> bool:

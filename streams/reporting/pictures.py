@@ -17,6 +17,8 @@ from streams.reporting.wording import clock, day, utc
 
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
+CHARACTER = 6.8
+"""Width of a label's digit."""
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 TIME_STEPS = (
@@ -145,7 +147,10 @@ def time_axis(scale: TimeScale, top: int, bottom: int) -> str:
         x = at(scale.x(tick))
         parts.append(f'<path class="grid" d="M{x} {top}V{bottom}"/>')
         label = day(tick, year=False) if step >= DAY else utc(tick, 3)[17:23] if step < SECOND else clock(tick, seconds=step < MINUTE)
-        parts.append(f'<text class="tick" x="{x}" y="{bottom + 15}" text-anchor="middle">{label}</text>')
+        if scale.x(tick) + len(label) * CHARACTER / 2 > scale.right + 4:  # beside the frame it would be cut
+            parts.append(f'<text class="tick" x="{at(scale.right + 4)}" y="{bottom + 15}" text-anchor="end">{label}</text>')
+        else:
+            parts.append(f'<text class="tick" x="{x}" y="{bottom + 15}" text-anchor="middle">{label}</text>')
         date = utc(tick, 0)[:10]
         if step < DAY and date != named:
             parts.append(f'<text class="tick faint" x="{x}" y="{bottom + 28}" text-anchor="middle">{day(tick, year=False)}</text>')
@@ -154,12 +159,14 @@ def time_axis(scale: TimeScale, top: int, bottom: int) -> str:
 
 
 def value_axis(panel: Panel, left: int, right: int, label: Callable[[int], str], ticks: Sequence[int] | None = None) -> str:
-    """Horizontal grid lines with labels to the left of `left`."""
+    """Horizontal grid lines with labels to the left of `left`, drawn narrower where they would be cut."""
     parts = []
     for tick in panel.ticks() if ticks is None else ticks:
         y = at(panel.y(tick))
         parts.append(f'<path class="grid" d="M{left} {y}H{right}"/>')
-        parts.append(f'<text class="tick" x="{left - 6}" y="{at(panel.y(tick) + 4)}" text-anchor="end">{escape(label(tick))}</text>')
+        text, room = label(tick), left - 8
+        fit = f' textLength="{room}" lengthAdjust="spacingAndGlyphs"' if len(text) * CHARACTER > room else ""
+        parts.append(f'<text class="tick" x="{left - 6}" y="{at(panel.y(tick) + 4)}" text-anchor="end"{fit}>{escape(text)}</text>')
     return "".join(parts)
 
 

@@ -55,8 +55,14 @@ def header(report: Report, title: str) -> str:
         f"<header><div class=brand><span>ShrivenQuant tear sheet</span><span>Account {result.account}, {escape(sample_mark(report))}</span></div>"
         f"<h1>{escape(title)}</h1>"
         f"<p class=where>{escape(venues)} · {period(result.first_time, result.last_time)} · {span}</p>{traded(report)}"
-        f"<p class=sentence>{escape(sentence(report))}</p></header>"
+        f"<p class=sentence>{escape(sentence(report))}</p>{ruined(report)}</header>"
     )
+
+
+def ruined(report: Report) -> str:
+    """Ruin and liquidation in red under the run's sentence: no number below is worth more than that."""
+    texts = [row["text"] for row in report.model["warnings"] if row["code"] in ("RUIN", "LIQUIDATED")]
+    return "".join(f"<p class=ruin>{escape(text)}</p>" for text in texts)
 
 
 def traded(report: Report) -> str:
@@ -66,12 +72,12 @@ def traded(report: Report) -> str:
     if result.first_time > result.data_from:
         why = [f"from {asked['asked_from'][:19]}"] if asked["asked_from"] else []
         why += [f"after {asked['warmup']} of warm-up"] if asked["warmup"] else []
-        parts.append(f"{duration(result.first_time - result.data_from)} before it only warmed up ({', '.join(why) or 'no mark yet'})")
+        parts.append(f"the {duration(result.first_time - result.data_from)} of data before it only warmed up ({', '.join(why) or 'no mark yet'})")
     if asked["asked_to"]:
-        parts.append(f"it was asked to end at {asked['asked_to'][:19]}")
+        parts.append(f"the end asked for is {asked['asked_to'][:19]}")
     if not parts:
         return ""
-    return f"<p class=where>The time traded, which every number here is over: {escape('; '.join(parts))}.</p>"
+    return f"<p class=where>Every number here is over this time traded; {escape('; '.join(parts))}.</p>"
 
 
 def tiles(report: Report) -> str:
@@ -254,6 +260,8 @@ def run(report: Report) -> str:
             cash_amount = stated_cash(value, 8) if name == "cash" else None
             text = str(value) if cash_amount is None else f"{money(cash_amount, 8)} {report.result.currency}"
             text = _MEANINGS.get((name, text), text)
+            if name == "leverage":
+                text += f": positions of at most {text} times the account's money"
         rows.append(f"<tr><th scope=row>{escape(_TITLES.get(name, words(name)))}</th><td class=wrap>{escape(text)}</td></tr>")
     for row in report.model["instruments"]:
         text = f"{row['venue']} {row['kind'].lower()}: tick {row['tick_size']}, lot {row['lot_size']}, {plural(row['fills'], 'fill')}"

@@ -96,7 +96,7 @@ def test_statistics_begin_with_trading(report: Callable[..., dict[str, Any]], mi
     assert found["maximum_drawdown_duration"] <= (ended - began) / SECOND
     assert found["period"]["samples"] == (ended - 1) // (60 * SECOND) - began // (60 * SECOND) + 1
     page = (found["folder"] / "report.html").read_text()
-    assert "before it only warmed up (after 90s of warm-up)" in page
+    assert "of data before it only warmed up (after 90s of warm-up)" in page
     assert (found["folder"] / "equity.csv").read_text().count("\n") == found["period"]["samples"] + 1
 
 

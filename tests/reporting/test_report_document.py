@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from reporting_demo_market import BTC, MINUTE, PERPETUAL, SECOND, START, demo_input
 
 from schemas.records import PerformanceReport, PnL
-from schemas.vocabulary import NullReason
+from schemas.vocabulary import NullReason, RiskCode
 from streams.reporting.accounting import stated_cash
 from streams.reporting.caveats import funding_instants
 from streams.reporting.document import Report, ReportInput, build_report
@@ -287,3 +288,27 @@ def test_an_interval_of_none_and_of_all_begins_and_ends_exactly(trades):
     """Issue 12, B15: the bound was 2.8e-17 where it is 0. The page writes no rounding dust either."""
     assert (wilson(0, trades).low, wilson(trades, trades).high) == (0.0, 1.0)
     assert (percent(2.8e-17), number(-2.8e-17, signed=True), percent(-2.8e-17, signed=True)) == ("0 %", "0.00", "0 %")
+
+
+def test_ruin_and_liquidation_stand_in_red_above_everything():
+    """Issue 12, A7. Oracle: by hand; equity of nothing is ruin, an account that began with nothing is not."""
+    records = demo_input(minutes=30)
+    records.pnl = [*records.pnl[:-1], msgspec.structs.replace(records.pnl[-1], equity=0)]
+    records.decisions = [*records.decisions, *(msgspec.structs.replace(each, code=int(RiskCode.LIQUIDATION)) for each in records.decisions[:1])]
+    built = build_report(records)
+    assert {"RUIN", "LIQUIDATED"} < set(codes(built))
+    header = built.to_html().decode().partition("</header>")[0]
+    assert header.count("<p class=ruin>") == 2
+    assert "The account was ruined at 00:29:59: its equity was 0.00 USDT." in header
+    assert "RUIN" not in codes(build_report(demo_input(minutes=30, cash=0)))
+
+
+def test_labels_of_the_narrow_page_are_whole():
+    """Issue 12, B15. A label wider than the margin is drawn narrower; one that would pass the right edge ends there."""
+    page = build_report(demo_input(minutes=30, cash=10**20)).to_html().decode()
+    labels = re.findall(r'<text class="tick" x="([\d.]+)" y="[\d.]+" text-anchor="(\w+)"( textLength="[\d.]+")?[^>]*>([^<]+)<', page)
+    assert any(fit for _, _, fit, _ in labels)
+    for x, anchor, fit, text in labels:
+        size = 6.8 * len(text)
+        assert float(x) - (0 if fit else size if anchor == "end" else size / 2) >= 0, text
+        assert float(x) + (size / 2 if anchor == "middle" else 0) <= 1080

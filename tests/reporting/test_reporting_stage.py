@@ -7,7 +7,7 @@ import pytest
 from reporting_demo_market import BTC, MINUTE, PERPETUAL, SECOND, START, demo_input
 
 from schemas.records import Fill, Instrument, PerformanceReport, PnL
-from schemas.vocabulary import NullReason
+from schemas.vocabulary import Flag, NullReason
 from streams.reporting.metrics import METRICS
 from streams.reporting.stage import Reporting, Settings, State, UnknownInstrument
 
@@ -183,3 +183,18 @@ def test_state_does_not_grow_with_orders():
         return len(msgspec.msgpack.encode(stage.state))
 
     assert size(10_000, PERPETUAL) - size(100, PERPETUAL) < 60
+
+
+@pytest.mark.parametrize(("hours", "has_statistics"), [(23, False), (24, True)])
+def test_an_untraded_stretch_does_not_pass_the_guard_of_a_day(hours: int, has_statistics: bool):
+    """Issue 12, A4. A day of warm-up before the time traded counts for nothing; `trade_to` ends it where the data go on."""
+    began = 24 * 60 * MINUTE + 17
+    ended = began + hours * 60 * MINUTE
+    stage = Reporting([BTC], Settings(trade_from=START + began, trade_to=START + ended))
+    opening = msgspec.structs.replace(pnl(START + 1, 1000 * UNIT), flags=int(Flag.PARTIAL))
+    rows = [pnl(START + at * MINUTE, (1000 + at % 7 * (at * MINUTE > began)) * UNIT) for at in range(1, ended // MINUTE + 1)]
+    feed(stage, [opening, *rows])
+    found = finish(stage, START + ended - 5)
+    assert found["days"].value == hours / 24
+    assert found["total_return"].samples == hours * 60 + 1
+    assert (found["sharpe"].value is not None) is has_statistics
