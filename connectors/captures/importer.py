@@ -338,5 +338,6 @@ class _Import:
         worst = self._dead.most_common(1)
         seen = f"of {self._lines.number} lines {worst[0][1]} are dead letters for {worst[0][0]}" if worst else "the files hold no frames"
         files = ", ".join(path.name for path in self._lines.paths)
-        advice = f"{text_of(self._head)}; see 'sq cat {self._log.path} import.dlq'"
+        damage = f"nothing of them could be unpacked: {self._lines.damages[0].text}" if self._lines.damages else "they are empty"
+        advice = f"{text_of(self._head) if self._head else damage}; see 'sq cat {self._log.path} import.dlq'"
         raise NothingImported(f"no market data was found in {files}: {seen}; {advice}")

@@ -110,6 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
         report = report_of(folder, manifest)
         write_files(report, folder.path)
         told.append(sentence(report))
+        told.extend(row["text"] for row in report.model["warnings"] if row["code"] == "NO_BOOK")
 
     configuration = configuration_of(arguments)
     recording = _recording(arguments)

@@ -51,6 +51,10 @@ def warnings(records: ReportInput, everything: ReportInput, result: Result, chec
         )
     if records.facts.get("made_before"):
         warn("MADE_BEFORE", f"Made by version {records.facts['made_before']}: the numbers are computed again by the rules of this version.")
+    for line in records.instruments:
+        marks = records.quotes.get(line.instrument)
+        if marks is not None and len(marks.event_time) and not (marks.bid_price.any() or marks.ask_price.any()):
+            warn("NO_BOOK", f"The book of {line.symbol} never synced: no snapshot continues its updates, so it was never quoted.")
     if not records.fills:
         warn("NO_FILLS", "Nothing was traded: no order was filled.")
     for line in records.instruments:

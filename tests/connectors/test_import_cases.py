@@ -105,6 +105,8 @@ def test_a_single_instrument_of_wide_ticks_finds_its_snapshot_and_a_book_that_ne
     assert "never syncs" not in capsys.readouterr().out
     imported(tmp_path, [*lines[:2], lines[3]], "without")
     assert "BTCUSDT: its book never syncs, for no snapshot continues its 2 updates" in capsys.readouterr().out
+    assert sq("backtest", tmp_path / "without", "--strategy", "noop-python", "--out", tmp_path / "run") == 0
+    assert "The book of BTCUSDT never synced" in capsys.readouterr().out
 
 
 # times (A10, F5, B17)
