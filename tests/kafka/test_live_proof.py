@@ -75,7 +75,8 @@ def test_one_edited_input_record_is_named_as_input(market: LiveMarket, tmp_path:
     assert "md.trades" in verdict.findings[0].text
 
 
-def test_a_foreign_record_is_named_until_the_topology_is_closed_and_its_topics_free(market: LiveMarket, tmp_path: Path) -> None:
+def test_a_foreign_record_is_named_for_ever_and_what_comes_behind_the_close_is_another_topologys(market: LiveMarket, tmp_path: Path) -> None:
+    """E6: ``--close`` made it good. Oracle: the two records that the test wrote, before and behind the Close."""
     market.write("orders.requests", [header(market.ids["orders.requests"]) + market.records("orders.requests")[0]])
     found = verify_cluster(market.cluster, "pipeline")[0].findings
     assert [finding.kind for finding in found] == ["output"]
@@ -84,9 +85,10 @@ def test_a_foreign_record_is_named_until_the_topology_is_closed_and_its_topics_f
     task.prepare()
     task.end()
     task.close()
-    assert verify_cluster(market.cluster, "pipeline")[0].findings == []
+    market.write("orders.requests", [header(market.ids["orders.requests"]) + market.records("orders.requests")[0]])
     pulled = _pulled(market, tmp_path)
-    assert verify_run(pulled).findings == []
+    for verdict in (verify_cluster(market.cluster, "pipeline")[0], verify_run(pulled)):
+        assert ["holds 1 records after offset" in finding.text for finding in verdict.findings] == [True], "the one before the Close"
     with LocalLog.open(pulled) as log:
         assert log.reader("orders.requests").count == len(market.records("orders.requests")) - 1
 

@@ -22,6 +22,7 @@ from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, UPGRADE, J
 from streams.runtime.live.allowed import AllowedOrder, Order
 from streams.runtime.live.execution import LiveExecution
 from streams.runtime.live.feed import LiveFeed
+from streams.runtime.live.merge import AHEAD
 from streams.runtime.live.published import Published, removed_by_retention
 from streams.runtime.live.spec import TaskSpec
 from streams.runtime.live.stored import ENDS, read_journal
@@ -65,6 +66,7 @@ class LiveVerifier:
         self.published: dict[str, Published] = {}
         self.inputs: Sequence[LiveFeed] = ()
         self.ends: dict[str, int] = {}
+        self._dated_ahead = 0
         self._note = ""
 
     order_of: Callable[[LiveExecution], Order] = AllowedOrder
@@ -168,6 +170,7 @@ class LiveVerifier:
             return False
         verdict = self.verdict
         verdict.batches += 1
+        self._dated_ahead += int((entry.elements["input"] <= AHEAD).sum())
         verdict.records, verdict.clock = execution.consumed, execution.present
         self.on_progress(verdict.records)
         return True
@@ -215,6 +218,8 @@ class LiveVerifier:
                 self._found("output", f"{topic} holds {beyond} records after offset {published.last} that the journal does not know: another writer")
         if runs_on:
             verdict.notes.append("the topology runs on; its journal was verified up to where it ended when this began")
+        if self._dated_ahead:
+            verdict.notes.append(f"{self._dated_ahead} records were left out: dated ahead of the clock that the journal says their reader had")
         if verdict.batches == 0:
             self._found("file", "the journal has no batch: nothing was verified")
 
