@@ -53,6 +53,8 @@ VALUES: dict[str, Sequence[str]] = {
 
 
 def _values(metric: Metric, label: str) -> Sequence[str]:
+    if metric.name == "shriven_consumer_group_info" and label == "shard":
+        return ("0",)  # a group is one task's
     if label == "topic":
         topics = CONSUMED if metric.name.startswith(("shriven_consumer", "shriven_partition", "shriven_topic", "shriven_open")) else tuple(TOPICS)
         return [name for name in topics if not name.startswith(("import", "sim"))]

@@ -7,11 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from prometheus_client.parser import text_string_to_metric_families
 
 from jobs.lag.cluster import KafkaLagSource
 from jobs.lag.settings import LagSettings
@@ -101,6 +103,17 @@ def sq(edge: EdgeTopics, tmp_path: Path, *arguments: str) -> Ended:
 def status(edge: EdgeTopics, tmp_path: Path) -> list[dict[str, Any]]:
     """Rows of ``sq status``."""
     found: list[dict[str, Any]] = json.loads(sq(edge, tmp_path, "status", "--json").stdout)
+    return found
+
+
+def counted(home: Path, job: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """Series of every process of a job (``member``, ``task``) that lives, as Prometheus would read them."""
+    found = {}
+    for path in (home / "targets").glob(f"{job}-*.json"):
+        address = json.loads(path.read_text())[0]["targets"][0]
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=20) as answer:
+            for family in text_string_to_metric_families(answer.read().decode()):
+                found.update({(each.name, frozenset(each.labels.items())): each.value for each in family.samples})
     return found
 
 

@@ -14,12 +14,14 @@ import time
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 
 from jobs.live import looking
 from jobs.live.proof import verify_cluster
+from jobs.telemetry import metrics
 from tests.kafka.edge_topics import EdgeTopics
 from tests.kafka.live_market import wait_until
-from tests.kafka.members import Run, consumed, seen_by_exporter, sq, status
+from tests.kafka.members import Run, consumed, counted, seen_by_exporter, sq, status
 from tests.scenario import make_recording
 
 pytestmark = pytest.mark.broker
@@ -71,16 +73,27 @@ def test_a_flood_of_dead_letters_halts_a_shard_as_typed_and_a_higher_limit_passe
     writer.begin()
     writer.produce(edge.cluster.name("md.trades"), 0, [b"no record"] * 40)
     writer.commit()
-    fed = 40 + json.loads(sq(edge, tmp_path, "feed", str(recording), "--speed", "max", "--json").stdout)["records"]
+    ahead = Producer(edge.cluster.client())
+    ahead.produce(edge.cluster.name("control"), b"no record", partition=0, timestamp=int(time.time() * 1000) + 1_800_000)
+    ahead.flush(30)
+    fed = 41 + json.loads(sq(edge, tmp_path, "feed", str(recording), "--speed", "max", "--json").stdout)["records"]
     halted = member.wait("halted")
     assert halted["code"] == "dead_letter_flood" and member.process.wait(60) == 1
     assert [(row["state"], row["detail"]) for row in status(edge, tmp_path)] == [("halted", "dead_letter_flood")]
     assert seen_by_exporter(edge) == {0: "halted"}
     assert "halted" in sq(edge, tmp_path, "status").stdout
     assert "5 (--dead-letters 5/1000)" in member.events("failed")[0]["text"] and not member.events("restarting")
-    second = run(*command, "50/1000")
+    second = run(*command, "50/1000", SQ_KAFKA_REGISTRY="http://127.0.0.1:9")  # F15: it goes on with the ids of its journal
     second.wait("running")
     wait_until(lambda: consumed(edge, tmp_path) == fed, what="everything consumed")
+    own = {"topology": "pipeline"}
+    registry = counted(tmp_path / "home", "member")["shriven_registry_errors_total", frozenset({**own, "cause": "unreachable"}.items())]
+    assert registry == 1, "RegistryErrors fires"
+    series = counted(tmp_path / "home", "task")
+    assert series["shriven_input_clock_skew_records_total", frozenset({**own, "shard": "0"}.items())] >= 1, "ClockSkew fires"
+    letters = {dict(labels)["reason"]: value for (name, labels), value in series.items() if name == "shriven_dead_letters_total"}
+    assert letters.keys() == set(metrics.DEAD_LETTER_REASONS), "what the runner writes is what was registered"
+    assert {reason for reason, value in letters.items() if value} == {"bad_framing"}
     assert second.stop() == 0
     verdict = verify_cluster(edge.cluster, "pipeline")[0]
     assert (verdict.findings, verdict.records) == ([], fed)
