@@ -227,6 +227,8 @@ def _is_frozen(admin: KafkaAdmin, cluster: Cluster, topology: str, shard: int, g
     try:
         ends = admin.ends(list(positions))
         wants = [Want(*place, offset, ends[place], counted=False) for place, offset in positions.items() if offset < ends[place]]
+        if not wants:
+            return False
         looker = Looker(cluster)
     except KafkaException as problem:
         raise TransportFailed(f"inputs of {topology} cannot be asked for: {problem.args[0].str()}; check that the broker is up") from problem
