@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from jobs.configuration import BadConfiguration, Configuration
+from jobs.strangers import ask_for, is_strange, stage_of
 from jobs.strategies import check_stage, check_strategy, strategy_sources
 from schemas.catalogue import TOPICS
 from schemas.codec import codec
@@ -134,7 +135,11 @@ def _settings(name: str, kind: Any, given: dict[str, Any], overrides: dict[str, 
 
 
 def stages_of(
-    configuration: Configuration, only: Sequence[str] | None = None, shard: int = 0, ended: int | None = None
+    configuration: Configuration,
+    only: Sequence[str] | None = None,
+    shard: int = 0,
+    ended: int | None = None,
+    strategy: tuple[Any, Any] | None = None,
 ) -> list[tuple[Any, Any]]:
     """(stage, settings) in stage order.
 
@@ -142,6 +147,7 @@ def stages_of(
         only: names of the stages wanted, all of them where it is None.
         shard: whose account.
         ended: the end of the time traded, where it is not the end of the data.
+        strategy: what stands for the strategy; by default it is loaded.
     """
     c = configuration
     account = c.account_of(shard)
@@ -173,7 +179,7 @@ def stages_of(
     for module, kind in order:
         if module is None:
             if only is None:
-                stages.append(load_strategy(c.strategy, c.parameters))
+                stages.append(strategy if strategy is not None else load_strategy(c.strategy, c.parameters))
             continue
         name = kind.NAME
         if only is not None and name not in only:
@@ -233,10 +239,15 @@ def topology_over(
         check_cash(configuration, instruments)
         if uses_ticker(configuration) and TICKERS not in feeds:
             raise BadConfiguration(f"ticker cap is for backtests over {TICKERS}; leave it out of what 'sq run' is given")
-        if sources is not None:
-            artefacts = check_strategy(sources)
-    stages = stages_of(configuration, JOBS[name], shard, ended)
-    if sources is not None:
+    isolated = None
+    if sources is not None and is_strange(sources):
+        ask_for(sources)
+        check_strategy(sources, is_strange=True)
+        isolated = stage_of(sources, configuration)
+    elif sources is not None:
+        artefacts = check_strategy(sources)
+    stages = stages_of(configuration, JOBS[name], shard, ended, isolated)
+    if sources is not None and isolated is None:
         check_stage(stages[STRATEGY_RANK][0], configuration.strategy, artefacts)
     try:
         account, sizes = configuration.account_of(shard), (configuration.book_window, configuration.tail_capacity)

@@ -20,6 +20,7 @@ import numpy as np
 from jobs.configuration import Configuration, journal_id
 from jobs.facts import check_facts, configuration_in
 from jobs.pipeline import build_execution, feeds_of, read_instruments, strategy_source, traded_to
+from jobs.strangers import remember
 from jobs.strategies import CODE, identity_of, keep_strategy, kept_files, strategy_sources, user_digests, with_main
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
@@ -192,6 +193,7 @@ class Backtest:
             if self.script_of is not None:
                 self._check_script(facts)
             execution = build_execution(self.configuration, source, facts["journal_id"])
+            remember(strategy_sources(self.configuration))
             if self.fresh:
                 delete_run(self.folder)
             sync = self.configuration.sync

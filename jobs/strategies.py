@@ -55,7 +55,7 @@ def check_strategy(sources: StrategySources, is_strange: bool = False) -> dict[s
         UnusableArtefact: a declared artefact cannot be used.
     """
     require_allowed(sources.modules, is_strange)
-    return read_artefacts(sources)
+    return {} if is_strange else read_artefacts(sources)  # a stranger's files are read in its own process
 
 
 def check_stage(stage: Any, name: str, artefacts: dict[str, Any]) -> None:

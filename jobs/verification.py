@@ -11,6 +11,7 @@ from jobs.derivation import check_reports
 from jobs.facts import is_live
 from jobs.pipeline import feeds_of
 from jobs.runs import COPIED, MANIFEST, configuration_of, execution_for, genesis_facts, open_input, open_run, topics_of
+from jobs.strangers import is_strange, judging
 from jobs.strategies import strategy_sources, user_digests
 from schemas.catalogue import TOPICS
 from schemas.errors import CorruptLog, ShrivenError, WrongUse
@@ -27,12 +28,25 @@ COMMANDS = ("backtest", "replay")
 """What closes a local run."""
 
 
-def verify_run(folder: Path, recording: Path | None = None, on_progress: Callable[[int, int], None] | None = None) -> Verdict:
+def verify_run(
+    folder: Path, recording: Path | None = None, on_progress: Callable[[int, int], None] | None = None, run_strategy: bool = False
+) -> Verdict:
     """Verify a run.
+
+    Args:
+        run_strategy: execute a strategy that this user has not run, in a process of its own.
 
     Raises:
         WrongUse: the folder is no run, or its input is missing.
+        StrangersStrategy: its strategy is a stranger's, and ``run_strategy`` is not given.
     """
+    with judging(run_strategy) as judgement:
+        verdict = _verdict(folder, recording, on_progress)
+        verdict.notes = [*verdict.notes, *judgement.notes]
+        return verdict
+
+
+def _verdict(folder: Path, recording: Path | None, on_progress: Callable[[int, int], None] | None) -> Verdict:
     manifest: dict[str, Any] = {}
     notes: list[str] = []
     if (folder / MANIFEST).exists():
@@ -83,7 +97,12 @@ def _verdict_on(folder: Path, manifest: dict[str, Any], recording: Path | None, 
 
 
 def _verify(log: LocalLog, facts: dict[str, Any], source: LocalLog, manifest: dict[str, Any], on_progress: Any) -> Verdict:
-    sources = {**source_digests(), **user_digests(strategy_sources(configuration_of(log.path, facts)))}
+    strategy = strategy_sources(configuration_of(log.path, facts))
+    if is_strange(strategy):  # files that are not the run's are executed nowhere
+        others = [finding for finding in _other_identity(log, facts, source, is_explained=False) if finding.kind == "code"]
+        if others:
+            return Verdict(findings=others)
+    sources = {**source_digests(), **user_digests(strategy)}
     verifier = Verifier(log, lambda genesis: execution_for(log.path, genesis, source), sources, on_progress, is_finished=bool(manifest))
     verdict = verifier.verify()
     verdict.findings += _other_identity(log, facts, source, is_explained=bool(verdict.findings))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 pytest_plugins = ["groups"]
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs deaf to it, and so would be what tests start
+if "SQ_HOME" not in os.environ:  # the strategies that tests run are none of the user's own
+    _HOME = tempfile.TemporaryDirectory(prefix="sq-home-")
+    os.environ["SQ_HOME"] = _HOME.name
 MARKET_DATA = Path(os.environ.get("SQ_DATA", ROOT.parent / "shared" / "data"))
 
 

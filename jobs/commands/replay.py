@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ def add(commands: Any) -> None:
     command.add_argument("--mode", choices=("exact", "merge"), default="exact", help="whose order of inputs")
     command.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="new run folder")
     command.add_argument("--input", type=Path, metavar="FOLDER", help="the recording, where it has moved since")
+    command.add_argument("--run-strategy", action="store_true", help="execute a strategy you have not run before, in a process of its own")
     command.add_argument("--json", action="store_true", help="print the comparison as JSON")
     command.set_defaults(run=run)
 
@@ -41,6 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Replay and compare; exit 1 if a topic differs."""
     from jobs.reports import write_reports
     from jobs.runs import MANIFEST, Backtest, configuration_of, open_run
+    from jobs.strangers import judging
     from streams.log.manifest import read_manifest
     from streams.runtime.made_by import check_version
 
@@ -55,10 +58,12 @@ def run(arguments: argparse.Namespace) -> int:
     before = read_manifest(arguments.run_folder / MANIFEST)["topics"]
     recording = arguments.input if arguments.input is not None else Path(facts["input_path"])
     configuration = configuration_of(arguments.run_folder, facts)
-    with without_collector(), ProgressBar("replay", "records") as bar:
+    with judging(arguments.run_strategy) as judgement, without_collector(), ProgressBar("replay", "records") as bar:
         script = arguments.run_folder if arguments.mode == "exact" else None
         backtest = Backtest(configuration, recording, arguments.out, lambda p: bar.update(p.consumed, p.total), script_of=script)
         result = backtest.run(lambda folder, manifest: write_reports(folder, manifest))
+    for note in judgement.notes:
+        sys.stderr.write(f"sq: {note}\n")
     now = result.manifest["topics"]
     names = sorted(name for name in before.keys() | now.keys() if not name.endswith((".journal", ".snapshots")))
     differing = [name for name in names if before.get(name) != now.get(name)]

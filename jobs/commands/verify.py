@@ -25,6 +25,7 @@ The last line of a good run: verified: B batches, R records, no divergence; orde
 examples:
   sq verify runs/a
   sq verify runs/a --input data/elsewhere    # the recording has moved
+  sq verify runs/theirs --run-strategy       # a strategy of somebody else's, in a process of its own
   sq verify kafka://HOST:PORT --topology pipeline    # what ran on a cluster, from the cluster alone
 """
 
@@ -38,6 +39,7 @@ def add(commands: Any) -> None:
     command.add_argument("--input", type=Path, metavar="FOLDER", help="the recording, where it has moved since")
     command.add_argument("--topology", default="pipeline", metavar="NAME", help="on a cluster: which topology (default pipeline)")
     command.add_argument("--shard", type=int, metavar="N", help="on a cluster: only this shard")
+    command.add_argument("--run-strategy", action="store_true", help="execute a strategy you have not run before, in a process of its own")
     command.add_argument("--json", action="store_true", help="print the verdict as JSON")
     command.set_defaults(run=run)
 
@@ -51,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         if is_cluster(arguments.run_folder):
             verdict = _cluster(arguments, bar)
         else:
-            verdict = verify_run(Path(arguments.run_folder), arguments.input, bar.update)
+            verdict = verify_run(Path(arguments.run_folder), arguments.input, bar.update, arguments.run_strategy)
     if arguments.json:
         findings = [{"kind": finding.kind, "text": finding.text} for finding in verdict.findings]
         facts = {"batches": verdict.batches, "records": verdict.records, "closed": verdict.closed, "findings": findings, "notes": verdict.notes}
@@ -78,7 +80,8 @@ def _cluster(arguments: argparse.Namespace, bar: ProgressBar) -> Verdict:
     from streams.log.kafka.errors import reached_cluster
     from streams.runtime.verify import Finding, Verdict
 
-    verdicts = verify_cluster(reached_cluster(arguments.run_folder), arguments.topology, arguments.shard, lambda records: bar.update(records, 0))
+    cluster, shard = reached_cluster(arguments.run_folder), arguments.shard
+    verdicts = verify_cluster(cluster, arguments.topology, shard, lambda records: bar.update(records, 0), arguments.run_strategy)
     if len(verdicts) == 1:
         return verdicts[0]
     whole = Verdict(closed=all(each.closed for each in verdicts), findings=[], notes=[])

@@ -16,6 +16,7 @@ from jobs.live.claims import Report, claim, unreported
 from jobs.live.looking import begun_id, first_entry
 from jobs.pipeline import FEEDS, JOBS, strategy_source, topology_over
 from jobs.runs import versions
+from jobs.strangers import remember
 from jobs.strategies import files_of, identity_of, journaled_files, strategy_sources, user_digests, with_main, write_files
 from schemas.catalogue import TOPICS
 from schemas.records import Instrument
@@ -219,6 +220,7 @@ def prepared(deployment: Deployment, report: Report = unreported) -> Deployment:
     ids = _schema_ids(log, deployment, [*names.values(), TOPOLOGIES])
     deployment.schema_ids = {topic: ids[name] for topic, name in names.items()}
     deployment.claim_ids = {TOPOLOGIES: ids[TOPOLOGIES]}
+    remember(strategy_sources(deployment.configuration))
     own = [names[topic] for topic in deployment.publish]
     begun = first_entry(log, deployment.cluster, deployment.topology, 0)
     if begun is not None:  # a topology that cannot go on is left as it is

@@ -12,6 +12,7 @@ import msgspec
 from jobs.facts import check_facts, configuration_in
 from jobs.live.accounts import accounts_of
 from jobs.live.deployment import Deployment, maker, with_strategy_file
+from jobs.strangers import judging
 from jobs.strategies import strategy_sources, user_digests
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
@@ -84,10 +85,20 @@ def _verify(log: Log, journal: Partition, cluster: Cluster, spec: SpecOf, on_pro
         return LiveVerifier(log, spec, make, sources, journal, on_progress).verify()
 
 
-def verify_cluster(cluster: Cluster, topology: str, shard: int | None = None, on_progress: Callable[[int], None] = lambda _: None) -> list[Verdict]:
+def verify_cluster(
+    cluster: Cluster,
+    topology: str,
+    shard: int | None = None,
+    on_progress: Callable[[int], None] = lambda _: None,
+    run_strategy: bool = False,
+) -> list[Verdict]:
     """One verdict for each shard.
 
+    Args:
+        run_strategy: execute a strategy that this user has not run, in a process of its own.
+
     Raises:
+        StrangersStrategy: the topology's strategy is a stranger's, and ``run_strategy`` is not given.
         TopicChanged: the cluster has no such topology.
         TransportFailed: it does not answer.
     """
@@ -97,7 +108,10 @@ def verify_cluster(cluster: Cluster, topology: str, shard: int | None = None, on
     if name not in found:
         raise TopicChanged(f"the cluster has no topic {name}: no topology {topology} ever ran there; 'sq status' lists those that did")
     shards = range(found[name].partitions) if shard is None else [shard]
-    return [_verify(log, (name, each), cluster, lambda facts: task_spec(facts, cluster.environment), on_progress) for each in shards]
+    with judging(run_strategy) as judgement:
+        verdicts = [_verify(log, (name, each), cluster, lambda facts: task_spec(facts, cluster.environment), on_progress) for each in shards]
+        verdicts[0].notes = [*verdicts[0].notes, *dict.fromkeys(judgement.notes)]
+        return verdicts
 
 
 def verify_pulled(log: LocalLog, facts: dict[str, Any], on_progress: Callable[[int], None] = lambda _: None) -> Verdict:

@@ -22,7 +22,8 @@ def stage_states(engine: Engine) -> list[tuple[str, bytes]]:
         states.append((stage.rank, stage.name, b"".join(parts)))
     for ledger in engine.ledgers:
         try:
-            states.append((ledger.rank, ledger.name, msgspec.msgpack.encode(ledger.ledger.state)))
+            elsewhere = getattr(ledger.ledger, "encoded_state", None)  # a ledger whose state is in another process
+            states.append((ledger.rank, ledger.name, elsewhere() if elsewhere is not None else msgspec.msgpack.encode(ledger.ledger.state)))
         except (TypeError, ValueError, OverflowError) as problem:
             what = f"the state of {ledger.name} holds what no snapshot can: {problem}"
             raise StageFailed(f"{what}; keep numbers, text, lists and dicts in it") from problem
@@ -51,6 +52,9 @@ def restore(engine: Engine, states: dict[str, bytes]) -> None:
     """
     decoded: list[Any] = []
     for ledger in engine.ledgers:
+        if hasattr(ledger.ledger, "take_state"):
+            decoded.append(None)
+            continue
         try:
             decoded.append(msgspec.msgpack.decode(states[ledger.name], type=type(ledger.ledger.state)))
         except msgspec.ValidationError as problem:
@@ -63,7 +67,10 @@ def restore(engine: Engine, states: dict[str, bytes]) -> None:
     for stage in kernels:
         _restore_arrays(stage.state, states[stage.name])
     for ledger, state in zip(engine.ledgers, decoded, strict=True):
-        ledger.ledger.state = state
+        if state is None:
+            ledger.ledger.take_state(states[ledger.name])
+        else:
+            ledger.ledger.state = state
     if engine.topology.books is not None:
         book_module.restore(engine.topology.books, states["books"])
     if engine.topology.stepped_books is not None:

@@ -12,6 +12,7 @@ import importlib
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -107,7 +108,11 @@ def read_settings(name: str, settings: type[Any], parameters: Mapping[str, str])
 
 def _of_file(path: Path, attribute: str) -> Any:
     """The class ``attribute`` of a user's file, or its kernel module or only strategy class when no class is named."""
-    module = import_strategy(read_sources(path))
+    return strategy_of(import_strategy(read_sources(path)), path, attribute)
+
+
+def strategy_of(module: ModuleType, path: Path, attribute: str) -> Any:
+    """The class ``attribute`` of an imported file, or what ``_of_file`` says. Raises UnknownStrategy."""
     classes = {
         key: value
         for key, value in vars(module).items()
@@ -134,5 +139,5 @@ def _of_file(path: Path, attribute: str) -> Any:
 
 __all__ = [
     "STRATEGIES", "BadParameter", "UnknownParameter", "UnknownStrategy", "UnusableStrategyFile", "find_strategy", "load_strategy", "read_settings",
-    "read_sources", "strategy_file",
+    "read_sources", "strategy_file", "strategy_of",
 ]  # fmt: skip

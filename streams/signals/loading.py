@@ -7,15 +7,17 @@ put on ``sys.path``: the strategy's modules have an ``__import__`` of their own,
 from __future__ import annotations
 
 import builtins
+import hashlib
 import importlib.util
 import sys
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from schemas.errors import WrongUse
-from streams.signals.sources import StrategySources
+from streams.signals.sources import StrategySources, digest_of
 
 
 class UnusableStrategyFile(WrongUse):
@@ -24,25 +26,29 @@ class UnusableStrategyFile(WrongUse):
     code = "unusable_strategy_file"
 
 
-def import_strategy(sources: StrategySources) -> ModuleType:
+def import_strategy(sources: StrategySources, contents: Mapping[Path, bytes] | None = None) -> ModuleType:
     """The module of a strategy, imported once.
+
+    Args:
+        contents: the files' bytes, where they were read before.
 
     Raises:
         UnusableStrategyFile: it, or a helper, cannot be imported; names file and line.
     """
     stem = "".join(letter if letter.isalnum() else "_" for letter in sources.main.stem)
-    digest = sources.digest()
+    digest = digest_of({str(path): hashlib.sha256(content).hexdigest() for path, content in contents.items()}) if contents else sources.digest()
     found = sys.modules.get(f"strategy_{stem}_{digest[:12]}")
-    return found if found is not None else _Importer(sources, f"strategy_{stem}_{digest[:12]}", digest).run()
+    return found if found is not None else _Importer(sources, f"strategy_{stem}_{digest[:12]}", digest, contents or {}).run()
 
 
 class _Importer:
     """Imports the modules of one strategy."""
 
-    def __init__(self, sources: StrategySources, name: str, digest: str) -> None:
+    def __init__(self, sources: StrategySources, name: str, digest: str, contents: Mapping[Path, bytes]) -> None:
         self.sources = sources
         self.name = name
         self.digest = digest
+        self.contents = contents
         self.made: dict[str, ModuleType] = {}
 
     def run(self) -> ModuleType:
@@ -75,7 +81,8 @@ class _Importer:
             return module
         module.__dict__["__builtins__"] = vars(builtins) | {"__import__": self._import_for(dotted)}
         module.__dict__["__sources__"] = self.digest  # what is compiled depends on every file
-        spec.loader.exec_module(module)
+        content = self.contents.get(self.sources.modules[dotted]) or self.sources.modules[dotted].read_bytes()
+        exec(compile(content, str(spec.origin), "exec", dont_inherit=True), module.__dict__)
         parent, _, last = dotted.rpartition(".")
         if parent:
             setattr(self.module(parent), last, module)

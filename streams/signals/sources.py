@@ -20,7 +20,9 @@ NOT_BESIDE = frozenset((*sys.stdlib_module_names, "numpy", "msgspec", "numba", "
 """Names that never mean a file beside the strategy."""
 FILES_MAX = 1_000
 BYTES_MAX = 256 << 20
-"""Of one file."""
+"""Of one artefact."""
+SOURCE_BYTES_MAX = 1 << 20
+"""Of one module."""
 
 
 class UnusableArtefact(WrongUse):
@@ -72,6 +74,7 @@ def sources_of(main: Path) -> StrategySources:
         UnusableArtefact: a declared artefact is missing, too large, or no file of the folder.
         OSError: ``main`` cannot be read.
     """
+    _check_size(main)
     modules = {main.stem: main}
     waiting = [main.stem]
     artefacts = _declared(main)
@@ -81,11 +84,17 @@ def sources_of(main: Path) -> StrategySources:
             for part in _prefixes(imported):
                 path = _beside(main.parent, part)
                 if path is not None and part not in modules:
+                    _check_size(path)
                     modules[part] = path
                     waiting.append(part)
         if len(modules) > FILES_MAX:
             raise WrongUse(f"{main} imports more than {FILES_MAX} files of its folder; keep the strategy in a folder of its own")
     return StrategySources(main, {main.stem: main, **dict(sorted(modules.items()))}, artefacts)
+
+
+def _check_size(path: Path) -> None:
+    if path.stat().st_size > SOURCE_BYTES_MAX:
+        raise WrongUse(f"{path} is larger than {SOURCE_BYTES_MAX >> 20} MiB, no source of a strategy is; put data into an artefact")
 
 
 def _prefixes(name: str) -> list[str]:

@@ -1,0 +1,177 @@
+"""The stage that stands for a stranger's strategy in a trusted topology: it asks the child, and takes nothing but checked records from it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from jobs.isolation.framing import Answer, Description, Question, StrategyStopped, decoder, read_frame, write_frame
+from schemas import records
+from schemas.catalogue import topic as topic_of
+from schemas.errors import WrongUse
+from streams.numeric.identity import EARLY_ORDINAL
+from streams.signals.sources import StrategySources
+from streams.signals.strategy import WAKE_TOPICS
+
+ROOT = Path(__file__).resolve().parents[2]
+START = "import sys; sys.path.insert(0, sys.argv[1]); from jobs.isolation.child import start; start(sys.argv[2:])"
+START_SECONDS = 60.0
+CALL_SECONDS = 10.0
+"""A call that takes longer is stopped."""
+NEVER = 2**63 - 1
+ENCODE = msgspec.msgpack.Encoder().encode
+NAME_LENGTH_MAX = 64
+
+
+class Child:
+    """The process, asked one question at a time."""
+
+    def __init__(self, sources: StrategySources, name: str, parameters: Mapping[str, str]) -> None:
+        self.empty = tempfile.TemporaryDirectory(prefix="sq-empty-")
+        arguments = [str(sources.main.resolve()), name, sources.digest(), self.empty.name, json.dumps(dict(parameters))]
+        plain = {"PATH": os.defpath, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "PYTHONHASHSEED": "random"}
+        command = [sys.executable, "-I", "-c", START, str(ROOT), *arguments]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=plain, start_new_session=True, bufsize=0
+        )
+        self._answer = decoder(Answer)
+
+    def ask(self, question: Question, seconds: float | None = None) -> Answer:
+        """Its answer.
+
+        Raises:
+            StrategyStopped: the strategy raised, took too long, or its process ended; it is not asked again.
+        """
+        assert self.process.stdin is not None and self.process.stdout is not None
+        seconds = CALL_SECONDS if seconds is None else seconds
+        try:
+            write_frame(self.process.stdin.fileno(), ENCODE(question))
+            answer: Answer = self._answer.decode(read_frame(self.process.stdout.fileno(), seconds))
+        except TimeoutError:
+            self.close()
+            raise StrategyStopped(f"the isolated strategy took more than {seconds:g} s for one call and was stopped") from None
+        except (EOFError, OSError):
+            raise StrategyStopped(f"the isolated strategy's process ended ({self._how_it_ended()})") from None
+        except (ValueError, msgspec.MsgspecError) as problem:
+            self.close()
+            raise StrategyStopped(f"the isolated strategy's process answered what is no answer ({problem})") from None
+        if answer.error:
+            raise StrategyStopped(_printable(answer.error))
+        return answer
+
+    def _how_it_ended(self) -> str:
+        code = self.process.wait(5)
+        number = -code if code < 0 else 256 - code if code > 192 else 0  # by a signal, itself or the one it waits for
+        name = signal.Signals(number).name if number in set(signal.Signals) else f"exit code {code}"
+        return f"{name}; it used up its processor time" if name in ("SIGXCPU", "SIGKILL") else name
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
+        self.empty.cleanup()
+
+
+def _printable(text: str) -> str:
+    """A stranger's text, with nothing in it that a terminal would obey."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:800])
+
+
+class State:
+    """What the engine sees of the strategy's state."""
+
+    timer = NEVER
+
+
+class IsolatedStrategy:
+    """The stage. Subclasses of it have the handlers that the strategy has."""
+
+    NAME = ""
+    INPUTS: tuple[str, ...] = ()
+    OUTPUTS = ("signals", "orders.requests")
+    STATE_VERSION = 1
+    child: Child
+
+    def __init__(self, instruments: Sequence[records.Instrument], settings: Any) -> None:
+        self.state = State()
+        self._decoders = (decoder(records.Signal), decoder(records.OrderRequest))
+        self._take_timer(self.child.ask(Question("begin", body=msgspec.Raw(ENCODE(list(instruments)))), START_SECONDS))
+
+    def _take_timer(self, answer: Answer) -> None:
+        if not 0 <= answer.timer <= NEVER:
+            raise StrategyStopped(f"the isolated strategy's timer is {answer.timer}; set state.timer to a time in ns")
+        self.state.timer = answer.timer
+
+    def call(self, name: str, record: str, body: Any, context: Any) -> None:
+        """One handler, and what comes of it."""
+        question = Question(
+            "call", name, record, msgspec.Raw(ENCODE(body)), context.clock, context.account, context.sequence, context.shard, context.journal_id,
+            context.last_sequence, context.ordinal, context.first,
+        )  # fmt: skip
+        answer = self.child.ask(question)
+        self._take_timer(answer)
+        if not 0 <= answer.ids <= EARLY_ORDINAL:
+            raise StrategyStopped(f"the isolated strategy says that it built {answer.ids} ids on one record")
+        for _ in range(answer.ids):
+            context.order_id()
+        for kind, content in answer.emitted:
+            if not 0 <= kind < len(self._decoders):
+                raise StrategyStopped("the isolated strategy published what is neither a signal nor a request for an order")
+            try:
+                context.emit(self._decoders[kind].decode(content))
+            except (msgspec.MsgspecError, ValueError) as problem:
+                raise StrategyStopped(f"the isolated strategy published a record that is none: {_printable(str(problem))}") from None
+
+    def encoded_state(self) -> bytes:
+        """The state as a snapshot has it."""
+        return self.child.ask(Question("state")).body
+
+    def take_state(self, state: bytes) -> None:
+        """Take up a state."""
+        self._take_timer(self.child.ask(Question("restore", body=msgspec.Raw(state))))
+
+
+def isolated(sources: StrategySources, name: str, parameters: Mapping[str, str]) -> tuple[type[IsolatedStrategy], Child, list[str]]:
+    """The stage for a strategy in a process of its own, that process, and what could not be taken from it.
+
+    Raises:
+        WrongUse: the strategy cannot be imported there, or is none.
+    """
+    child = Child(sources, name, parameters)
+    try:
+        try:
+            found = decoder(Description).decode(child.ask(Question("describe"), START_SECONDS).body)
+        except msgspec.MsgspecError as problem:
+            raise StrategyStopped(f"what it says of itself is no description ({problem})") from None
+        unknown = [wake for wake in found.wakes if wake != "timer" and wake not in WAKE_TOPICS]
+        if unknown or not found.name or len(found.name) > NAME_LENGTH_MAX or not found.name.isprintable():
+            raise StrategyStopped("its NAME or WAKES are none")
+    except StrategyStopped as problem:
+        child.close()
+        raise WrongUse(f"strategy {sources.main.name} cannot be isolated: {problem.text}") from problem
+    members: dict[str, Any] = {"NAME": found.name, "INPUTS": tuple(WAKE_TOPICS[wake][0] for wake in found.wakes if wake != "timer"), "child": child}
+    for wake in found.wakes:
+        members.update([_handler(wake)])
+    if found.ends:
+        members["on_end"] = lambda self, context: self.call("on_end", "", None, context)
+    return type("Isolated", (IsolatedStrategy,), members), child, [_printable(each) for each in found.limits]
+
+
+def _handler(wake: str) -> tuple[str, Any]:
+    if wake == "timer":
+        return "on_timer", lambda self, deadline, context: self.call("on_timer", "", deadline, context)
+    topic, name = WAKE_TOPICS[wake]
+    kind = topic_of(topic).record
+    return name, lambda self, record, context: self.call(name, kind, record, context)

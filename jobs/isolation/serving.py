@@ -1,0 +1,133 @@
+"""Answers of the child: the strategy is built and called as the engine would, with a context of its own."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib
+import json
+import traceback
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from jobs.isolation.framing import STATE_BYTES_MAX, Answer, Description, Question, decoder, read_frame, write_frame
+from schemas import records
+from schemas.errors import WrongUse
+from streams.runtime import allowed
+from streams.runtime.context import StageContext
+from streams.signals.artefacts import read_artefacts
+from streams.signals.catalogue import read_settings, strategy_of
+from streams.signals.loading import import_strategy, place_of
+from streams.signals.sources import sources_of
+from streams.signals.strategy import undeclared
+
+ENCODE = msgspec.msgpack.Encoder().encode
+KINDS: dict[type, int] = {records.Signal: 0, records.OrderRequest: 1}
+NOTHING = Answer()
+
+
+class Server:
+    """One strategy, from its files.
+
+    Args:
+        file, name: its file and class.
+        digest: of all its files, as the host read them.
+        parameters: JSON.
+    """
+
+    def __init__(self, file: str, name: str, digest: str, parameters: str) -> None:
+        self.sources = sources_of(Path(file))
+        self.name = name
+        self.parameters = json.loads(parameters)
+        self.artefacts = read_artefacts(self.sources)
+        self.contents = {path: path.read_bytes() for path in self.sources.modules.values()}
+        if self.sources.digest() != digest:
+            raise WrongUse("the strategy's files changed meanwhile; verify again")
+        self.decoders = {name: decoder(kind) for name, kind in vars(records).items() if hasattr(kind, "__struct_fields__")}
+        self.instruments = decoder(list[records.Instrument])
+        self.answers: dict[str, Any] = {each.__name__: each for each in (self.describe, self.begin, self.call, self.state, self.restore)}
+        self.lost: list[str] = []
+        for content in self.contents.values():
+            _import_what_it_imports(content)
+        np.array([1.0, 2.0]).sum()  # what NumPy imports at a first use is imported
+
+    def serve(self, questions: int, answers: int, lost: list[str]) -> None:
+        """Answer until the host closes its end."""
+        self.lost = lost
+        ask = decoder(Question)
+        while True:
+            try:
+                question = ask.decode(read_frame(questions))
+            except EOFError:
+                return
+            try:
+                answer = self.answers[question.what](question)
+            except BaseException as problem:  # noqa: BLE001 - whatever a strategy raises is an answer
+                answer = Answer(error=self._error(problem))
+            write_frame(answers, ENCODE(answer))
+
+    def _error(self, problem: BaseException) -> str:
+        place = place_of(problem, self.sources)
+        where = f" ({place[0].name}:{place[1]})" if place is not None else ""
+        with contextlib.suppress(Exception):
+            return f"{type(problem).__name__}: {str(problem)[:500]}{where}"
+        return f"{type(problem).__name__}{where}"
+
+    def describe(self, _: Question) -> Answer:
+        """Import the strategy; say what it is."""
+        self.stage = strategy_of(import_strategy(self.sources, self.contents), self.sources.main, self.name)
+        self.settings = read_settings(self.name or self.stage.NAME, self.stage.Settings, self.parameters)
+        found = Description(str(self.stage.NAME), list(self.stage.WAKES), hasattr(self.stage, "on_end"), self.lost)
+        return Answer(body=ENCODE(found))
+
+    def begin(self, question: Question) -> Answer:
+        """Build the strategy over its instruments."""
+        self.strategy = self.stage(self.instruments.decode(question.body), self.settings)
+        return Answer(timer=int(self.strategy.state.timer))
+
+    def call(self, question: Question) -> Answer:
+        """One record, timer or end."""
+        context = StageContext(question.journal_id, question.shard, question.first, question.account, self.artefacts)
+        context.clock, context.sequence = question.clock, question.sequence
+        context.last_sequence, context.ordinal = question.last_sequence, question.ordinal
+        before = question.ordinal if question.last_sequence == question.sequence else question.first
+        handler = getattr(self.strategy, question.name)
+        try:
+            if question.record:
+                handler(self.decoders[question.record].decode(question.body), context)
+            elif question.name == "on_timer":
+                handler(msgspec.msgpack.decode(question.body), context)
+            else:
+                handler(context)
+        except AttributeError as problem:
+            raise undeclared(self.strategy, problem) or problem from problem
+        taken = context.ordinal - before if context.last_sequence == question.sequence else 0
+        emitted = [(KINDS.get(type(record), -1), msgspec.Raw(ENCODE(record))) for record in context.pending]
+        return Answer(emitted=emitted, timer=int(self.strategy.state.timer), ids=taken)
+
+    def state(self, _: Question) -> Answer:
+        """The state as a snapshot has it."""
+        body = ENCODE(self.strategy.state)
+        if len(body) > STATE_BYTES_MAX:
+            raise MemoryError(f"the state has {len(body)} bytes")
+        return Answer(body=body)
+
+    def restore(self, question: Question) -> Answer:
+        """Take up a state."""
+        self.strategy.state = msgspec.msgpack.decode(bytes(question.body), type=type(self.strategy.state))
+        return Answer(timer=int(self.strategy.state.timer))
+
+
+def _import_what_it_imports(content: bytes) -> None:
+    """Import the allowed modules that a file names, for the child will open no file any more."""
+    traceback.extract_stack()
+    for node in ast.walk(ast.parse(content)):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        for name in names:
+            if allowed.is_module(name):
+                importlib.import_module(name)
