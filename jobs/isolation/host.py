@@ -36,8 +36,12 @@ class Child:
     """The process, asked one question at a time."""
 
     def __init__(self, sources: StrategySources, name: str, parameters: Mapping[str, str]) -> None:
-        self.empty = tempfile.TemporaryDirectory(prefix="sq-empty-")
-        arguments = [str(sources.main.resolve()), name, sources.digest(), self.empty.name, json.dumps(dict(parameters))]
+        try:
+            self.empty: tempfile.TemporaryDirectory[str] | None = tempfile.TemporaryDirectory(prefix="sq-empty-")
+        except OSError:
+            self.empty = None  # nothing can be written here; the child says what it keeps
+        empty = self.empty.name if self.empty is not None else ""
+        arguments = [str(sources.main.resolve()), name, sources.digest(), empty, json.dumps(dict(parameters))]
         plain = {"PATH": os.defpath, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "PYTHONHASHSEED": "random"}
         command = [sys.executable, "-I", "-c", START, str(ROOT), *arguments]
         self.process = subprocess.Popen(
@@ -81,7 +85,8 @@ class Child:
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
                 pipe.close()
-        self.empty.cleanup()
+        if self.empty is not None:
+            self.empty.cleanup()
 
 
 def _printable(text: str) -> str:

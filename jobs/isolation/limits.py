@@ -31,6 +31,7 @@ def leave_system() -> list[str]:
     own = 0 if os.geteuid() == 0 else NEW_USER  # root needs no user namespace, and is nobody later
     if not hasattr(libc, "unshare"):
         return ["its network and processes are the system's: there is no unshare here, though it can open no socket"]
+    libc.prctl(DIE_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
     if libc.unshare(own | NEW_NETWORK | NEW_PROCESSES) and libc.unshare(NEW_USER | NEW_NETWORK | NEW_PROCESSES):
         why = os.strerror(ctypes.get_errno())
         return [f"its network and processes are the system's ({why}): it can open no socket, but can send signals to what is yours"]

@@ -29,7 +29,7 @@ from streams.runtime.context import StageContext
 from streams.runtime.deliveries import FEW, Deliveries
 from streams.runtime.early import EarlyLedgers
 from streams.runtime.emitted import Emitted
-from streams.runtime.failures import BadEmission, StageFailed, failure
+from streams.runtime.failures import BadEmission, StageFailed, failure, own_frame
 from streams.runtime.feed import Feed
 from streams.runtime.handed import Handed
 from streams.runtime.loop import (
@@ -100,6 +100,7 @@ class Engine:
         self._venue_status: Any = self.stepped.status if self.stepped is not None else np.zeros(CONTROL_LENGTH, np.int64).data
         self._deliveries = Deliveries(self._names, self.early)
         self.ledgers = list(topology.ledgers)
+        self._checks = [stage.ledger.check_state for stage in self.ledgers if hasattr(stage.ledger, "check_state")]
         self._with_timer = [(stage.rank, stage.ledger) for stage in self.ledgers if hasattr(stage.ledger, "on_timer")]
         self._bind()
 
@@ -230,10 +231,13 @@ class Engine:
                 self.stepped.advance(length, NEVER)
             if piece.ended:
                 self._end()
+            for check in self._checks:
+                check()
         except BadEmission:
             raise
         except ShrivenError as problem:
-            problem.text = f"{problem.text}; at {self._where_ledgers_are()}"
+            own, record = own_frame(problem)
+            problem.text = f"{problem.text}{f' ({own})' if own else ''}{record}; at {self._where_ledgers_are()}"
             problem.args = (problem.text,)
             raise
         except (Exception, SystemExit) as problem:

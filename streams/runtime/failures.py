@@ -33,9 +33,26 @@ def failure(problem: BaseException, place: str, clock: int) -> StageFailed:
         if trace.tb_next is None and code.co_name in ("drain", "_numbers_of"):
             what = f"a stage emitted {trace.tb_frame.f_locals['record']!r:.200}, which is not its to write"
         trace = trace.tb_next
+    own, record = own_frame(problem)
+    if own and own != where:
+        where = f"{own}, raised in {where}"
     if isinstance(problem, AttributeError) and "State' object has no attribute" in what:
         what += "; declare it in the State of the stage"
-    return StageFailed(f"{what} ({where}); at {place}, clock {clock}. {ADVICE}")
+    return StageFailed(f"{what} ({where}){record}; at {place}, clock {clock}. {ADVICE}")
+
+
+def own_frame(problem: BaseException) -> tuple[str, str]:
+    """(file and line of the user's innermost frame, the record that its handler had) of an exception; empty if it is not of a user's code."""
+    trace, own, record = problem.__traceback__, "", ""
+    while trace is not None:
+        frame = trace.tb_frame
+        if "__sources__" in frame.f_globals:  # a module of a user's strategy, see streams/signals/loading.py
+            own = f"{frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}"
+            given = frame.f_code.co_varnames[1:2]
+            if frame.f_code.co_name.startswith("on_") and given and not record:
+                record = f", on {frame.f_locals.get(given[0])!r:.400}"
+        trace = trace.tb_next
+    return own, record
 
 
 def bad_emission(emitted: Sequence[Any], encode: Callable[[list[Any]], Any], problem: ShrivenError) -> BadEmission:

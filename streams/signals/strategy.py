@@ -28,10 +28,12 @@ The rules, each a typed error:
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 import msgspec
+import numpy as np
 
 from schemas.errors import WrongUse
 from schemas.records import Instrument, OrderRequest, Signal
@@ -56,6 +58,8 @@ NEW, CANCEL = int(RequestKind.NEW), int(RequestKind.CANCEL)
 BUY, SELL = int(Side.BUY), int(Side.SELL)
 MARKET, LIMIT = int(OrderType.MARKET), int(OrderType.LIMIT)
 GTC, IOC = int(TimeInForce.GTC), int(TimeInForce.IOC)
+CHECKED = 64
+"""Entries of a list or dict of the state that are looked at after each slice; all are when a snapshot is written."""
 UNCHANGING = (int, float, str, bytes, bool, type(None))
 
 
@@ -161,6 +165,10 @@ class Strategy(metaclass=_Contract):
         """Publish a view: ``direction`` +1 long, -1 short, 0 flat; ``size`` in quantity units, 0 leaves it to sizing."""
         if direction not in (-1, 0, 1):
             raise BadStrategy(f"{type(self).__name__}: a signal's direction is -1, 0 or +1, not {direction!r}")
+        if type(strength) is not float or type(fast) is not float or type(slow) is not float:
+            strength, fast, slow = exact_float("strength", strength), exact_float("fast", fast), exact_float("slow", slow)
+        if type(size) is not int or type(direction) is not int or type(instrument) is not int:
+            size, direction, instrument = exact_int("size", size), exact_int("direction", direction), exact_int("instrument", instrument)
         context.emit(Signal(instrument, context.clock, sequence, self.STRATEGY, direction, strength, size, fast, slow, flags))
 
     def order(
@@ -175,6 +183,9 @@ class Strategy(metaclass=_Contract):
         post_only: bool = False,
     ) -> str:
         """Ask for an order: a limit order when ``price`` is given, else a market order. Returns the order id."""
+        if type(quantity) is not int or type(price) is not int or type(side) is not int or type(instrument) is not int:
+            quantity, price = exact_int("quantity", quantity), exact_int("price", price)
+            side, instrument = exact_int("side", side), exact_int("instrument", instrument)
         order_id = context.order_id()
         account = context.account if self.ACCOUNT is None else self.ACCOUNT
         order_type = LIMIT if price else MARKET
@@ -184,10 +195,40 @@ class Strategy(metaclass=_Contract):
         )
         return order_id
 
+    def check_state(self) -> None:
+        """Refuse what no snapshot could hold, naming the field: the runtime asks after each slice of input. Raises UndeclaredState."""
+        state = self.state
+        for name in state.__struct_fields__:
+            value = getattr(state, name)
+            items = (*value.keys(), *value.values()) if isinstance(value, dict) and len(value) <= CHECKED else ()
+            items = tuple(value) if isinstance(value, list | tuple) and len(value) <= CHECKED else items
+            for each in (value, *items):
+                if isinstance(each, np.generic | np.ndarray):
+                    kind = "a list: .tolist()" if isinstance(each, np.ndarray) else "a Python number: .item()"
+                    what = f"{type(self).__name__}.State.{name} holds a numpy.{type(each).__name__}, which no snapshot can"
+                    raise UndeclaredState(f"{what}; keep {kind}")
+
     def cancel(self, context: Context, order_id: str, instrument: int, side: int) -> None:
         """Ask for the cancel of an order."""
         account = context.account if self.ACCOUNT is None else self.ACCOUNT
         context.emit(OrderRequest(order_id, account, self.STRATEGY, instrument, context.clock, CANCEL, side, LIMIT, GTC, False, 0, 0))
+
+
+def exact_int(name: str, value: Any) -> int:
+    """A NumPy integer, an enum or a whole number of another type as a Python integer. Raises BadStrategy, naming the argument."""
+    try:
+        return int(operator.index(value))
+    except TypeError:
+        if isinstance(value, float | np.floating) and value == value // 1:
+            return int(value)
+        raise BadStrategy(f"{name} is {value!r}, a {type(value).__name__}; give a whole number, in units of the instrument") from None
+
+
+def exact_float(name: str, value: Any) -> float:
+    """A number of any type as a Python float, if that is the same number. Raises BadStrategy, naming the argument."""
+    if isinstance(value, int | float | np.integer | np.floating) and (float(value) == value or value != value):
+        return float(value)
+    raise BadStrategy(f"{name} is {value!r}, a {type(value).__name__}; give a number that a float can be")
 
 
 def undeclared(strategy: Strategy, error: Exception) -> UndeclaredState | None:

@@ -25,6 +25,7 @@ from tests.scenario import records_in
 
 STRATEGY = """\
 import sizes
+from schemas.records import Signal
 from streams.signals.strategy import NO_TIMER, Strategy, StrategyState
 
 class Mine(Strategy):
@@ -71,7 +72,7 @@ MORE_HOSTILE = {
     "ends what compares": ("import os; os.kill(os.getppid(), 9); 1 / 0", "process ended|ProcessLookupError|ZeroDivisionError|PermissionError"),
     "writes into the pipe": ("import os; [os.write(n, b'x' * 64) for n in (3, 4)]", "Bad file descriptor|no answer|process ended"),
     "publishes a fill": ("context.emit(mark)", "neither a signal nor a request"),
-    "publishes text for a number": ("self.order(context, 1, 1, 'x')", "a record that is none"),
+    "publishes text for a number": ("context.emit(Signal(1, 1, 1, 1, 'x', 1.0, 1, 1.0, 1.0, 1))", "a record that is none"),
 }
 
 

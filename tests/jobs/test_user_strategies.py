@@ -123,7 +123,18 @@ HALTS = {
     "an exception": (on_quote("self.state.seen += 1", "if self.state.seen == 100:", "    raise ValueError('boom')"), "ValueError: boom (mine.py:15)"),
     "state beside the state": (on_quote("self.more = 1"), "declare more in Mine.State"),
     "a handler that takes too little": (python("def on_quote(self, quote): pass"), "takes 2 positional arguments"),
-    "a quantity that is text": (on_quote("self.order(context, 1, 1, 'lots')"), "TypeError"),
+    "a quantity that is text": (
+        on_quote("self.order(context, 1, 1, 'lots')"),
+        "quantity is 'lots', a str; give a whole number, in units of the instrument (mine.py:13), on Quote(instrument=1, ",
+    ),
+    "an error of a library": (
+        "import bisect\n" + on_quote("bisect.insort([1], 'a')"),
+        "not supported between instances of 'str' and 'int' (mine.py:14), on Quote(",
+    ),
+    "a number of NumPy in the state": (
+        "import numpy as np\n" + on_quote("self.state.kept = [np.float64(1.0)]"),
+        "Mine.State.kept holds a numpy.float64, which no snapshot can; keep a Python number: .item()",
+    ),
     "a quantity beyond 64 bits": (on_quote("self.order(context, 1, 1, 10**30)"), "quantity = 1000"),
     "a side that is none": (on_quote("self.order(context, 1, 7, 5000)"), "side = 7"),
     "an unknown instrument": (on_quote("self.signal(context, 77, 1)"), "instrument 77"),

@@ -87,7 +87,7 @@ def test_batches_and_the_common_case_change_nothing(
 
 BROKEN = """
 from streams.signals.strategy import Strategy, StrategyState
-from schemas.records import Mark, RiskDecision
+from schemas.records import Mark, OrderRequest, RiskDecision
 
 class Broken(Strategy):
     NAME = "broken"
@@ -110,7 +110,8 @@ class Broken(Strategy):
         ("context.emit('a text')", "'a text', which is not its to write"),
         ("context.emit(Mark(1, 0, 0, 0, 0, 0, 0, 0, 0, 0))", "which is not its to write"),
         ("context.emit(RiskDecision('0' * 20, *[1] * 16))", "which is not its to write"),
-        ("self.order(context, 1, 1, 1.5)", "a stage emitted OrderRequest"),
+        ("self.order(context, 1, 1, 1.5)", "quantity is 1.5, a float; give a whole number"),
+        ("context.emit(OrderRequest(context.order_id(), 1, 1, 1, 0, 1, 1, 1, 1, False, 1.5, 0))", "a stage emitted OrderRequest"),
     ],
 )
 @pytest.mark.parametrize("batch", [1, 640, 65_536])

@@ -6,11 +6,13 @@ import random
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import numpy as np
 import pytest
 
 from schemas.records import Quote, Signal
 from streams.signals import kit
-from streams.signals.strategy import Strategy, StrategyState
+from streams.signals.strategy import BadStrategy, Strategy, StrategyState
 
 SECOND = 1_000_000_000
 
@@ -164,3 +166,27 @@ def test_a_users_kernel_module_runs_from_its_file(tmp_path: Path) -> None:
     path = tmp_path / "every_fifth.py"
     path.write_text(KERNEL)
     assert [signal.sequence for signal in kit.run(str(path), quotes(20), {"every": "5"})] == [4, 9, 14, 19]
+
+
+def test_numbers_of_numpy_are_taken_where_they_are_whole_and_refused_by_name_where_not() -> None:
+    """Oracle: the same strategy with Python's numbers (B9)."""
+
+    class Sized(Strategy):
+        WAKES = ("quotes",)
+
+        class Settings(msgspec.Struct, frozen=True, kw_only=True):
+            kind: Any = int
+
+        def on_quote(self, quote: Quote, context: Any) -> None:
+            kind = self.settings.kind
+            self.order(context, kind(1), kind(1), kind(quote.sequence + 1), price=kind(100))
+            self.signal(context, kind(1), kind(-1), strength=kind(1), size=kind(7))
+
+    def published(kind: Any) -> list[Any]:
+        driver = kit.drive(Sized, Sized.Settings(kind=kind), quotes(3), kit.made_up_instruments(quotes(3)))
+        assert all(type(getattr(item.record, name)) in (int, float, str, bool) for item in driver for name in item.record.__struct_fields__)
+        return [item.record for item in driver]
+
+    assert published(np.int64) == published(np.float64) == published(int) != []
+    with pytest.raises(BadStrategy, match="price is 100.5"):
+        published(lambda value: value + 0.5 if value == 100 else value)
