@@ -121,13 +121,13 @@ def test_ids_are_unique_sorted_and_name_the_record_they_come_from(busy: dict[int
 
 @pytest.mark.parametrize("batch", [97, 65_536])
 def test_pnl_falls_on_whole_minutes_whatever_the_batch(recording: Path, tmp_path: Path, batch: int) -> None:
-    """Each account has a record at each multiple of a minute once there is a mark, and one at the end: timers fire at their deadlines."""
+    """Each account has a record at the first mark, at each multiple of a minute behind it, and at the end: timers fire at their deadlines."""
     run = backtest(recording, tmp_path / "run", batch=batch)
     times = [record["event_time"] for record in records_in(run.folder, "pnl")]
     end = run.manifest["clock_end"]
     first = min(record["event_time"] for record in records_in(run.folder, "md.marks"))
     expected = list(range((first // MINUTE + 1) * MINUTE, end + 1, MINUTE))
-    assert times == [*expected, *([end] if end % MINUTE else [])]
+    assert times == [first, *expected, *([end] if end % MINUTE else [])]
 
 
 def test_order_side_records_carry_the_clock_and_never_go_back(busy: dict[int, Run]) -> None:
