@@ -193,7 +193,7 @@ class _Import:
             frame = frames.read(line[at:])
             if isinstance(frame, SetAside):
                 return None
-            time = frame.E if isinstance(frame, DepthFrame) else frame.T
+            time = frame.E if isinstance(frame, DepthFrame) and frame.T is msgspec.UNSET else frame.T
             return (self._times.scaled(time), self._times.receive(received)) if isinstance(time, int) else None
         except BadField:
             return None

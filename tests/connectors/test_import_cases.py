@@ -36,9 +36,9 @@ def imported(folder: Path, lines: list[bytes], name: str = "log") -> Path:
     return folder / name
 
 
-def market(log: Path) -> list[list[dict[str, Any]]]:
-    """Trades and depth, without what says that a time is estimated."""
-    return [[{**each, "flags": each["flags"] & ~Flag.ESTIMATED_TIME} for each in records(log, topic)] for topic in MARKET]
+def market(log: Path, topics: tuple[str, ...] = MARKET) -> list[list[dict[str, Any]]]:
+    """Records of topics, without what says that a time is estimated."""
+    return [[{**each, "flags": each["flags"] & ~Flag.ESTIMATED_TIME} for each in records(log, topic)] for topic in topics]
 
 
 def eth(text: bytes) -> bytes:
@@ -56,7 +56,7 @@ def perpetual(stamps: dict[int, int] | None = None, scale: int = 1, scaled_from:
             stamp = real + wrong.get(place, 0)
             stamp *= scale if place >= scaled_from else 1
             if kind == "depth":
-                text = usdm_depth(8 + 2 * second, 9 + 2 * second, 7 + 2 * second, [("61800.20", f"{1 + second % 3}.000")], time=T0, T=stamp)
+                text = usdm_depth(8 + 2 * second, 9 + 2 * second, 7 + 2 * second, [("61800.20", f"{1 + second % 3}.000")], time=T0, T=stamp, E=stamp)
             else:
                 text = usdm_trade(second, time=T0, T=stamp)
             made.append(f"{(real + 5) * MS} ".encode() + text.split(b" ", 1)[1])
@@ -141,7 +141,7 @@ def test_a_run_over_wrong_stamps_is_the_run_over_right_ones(tmp_path: Path) -> N
     for name, stamps in (("clean", {}), ("odd", WRONG["several"])):
         log = imported(tmp_path, perpetual(stamps), name)
         assert sq("backtest", log, "--strategy", "noop-python", "--out", tmp_path / f"run-{name}") == 0
-        runs.append([records(tmp_path / f"run-{name}", topic) for topic in ("md.bars", "md.marks", "pnl")])
+        runs.append(market(tmp_path / f"run-{name}", ("md.bars", "md.marks", "pnl")))
     assert runs[0] == runs[1] and len(runs[0][1]) > 50
 
 
