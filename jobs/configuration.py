@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
@@ -88,6 +89,9 @@ class Configuration(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
                 raise BadConfiguration(f"there is no stage {name!r}; stages with settings are {', '.join(STAGES)}")
         if not 1 <= self.leverage <= LEVERAGE_MAX:
             raise BadConfiguration(f"leverage is {self.leverage}; give a whole number from 1 to {LEVERAGE_MAX}")
+        for name in ("leverage", "trade_from", "trade_to", "warmup", "maker_rate", "taker_rate"):
+            if name in self.stages.get("risk", {}):
+                raise BadConfiguration(f"[risk] sets {name}, which the top of the file and the options do; leave it out there")
         self._check_accounts()
         return self
 
@@ -151,11 +155,15 @@ def read_file(path: Path) -> dict[str, Any]:
         BadConfiguration: the file is missing, is no TOML, or has an unknown key.
     """
     try:
-        content = tomllib.loads(path.read_text())
+        text = path.read_text()
+        content = tomllib.loads(text)
     except OSError as problem:
         raise BadConfiguration(f"cannot read {path}: {problem.strerror}; give the path of a TOML file") from problem
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise BadConfiguration(f"{path} is no TOML: {problem}") from problem
+    cut = re.search(r"^\s*(from|to)\s*=\s*[\d-]+[Tt ][\d:]+\.\d{7,}", text, re.MULTILINE)
+    if cut is not None:  # TOML's own times end at microseconds
+        raise BadConfiguration(f"{path}: {cut[1]} has more than six digits of a second; write it in quotes, as text, to keep them all")
     return content
 
 

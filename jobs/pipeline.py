@@ -152,8 +152,18 @@ def stages_of(
     c = configuration
     account = c.account_of(shard)
     given: dict[str, dict[str, Any]] = {
-        "sizing": {"account": account, "short": c.short, "warmup": c.warmup, "trade_from": c.from_time or 0},
-        "risk": {"account": account, "short": c.short, "cash": c.cash},
+        "sizing": {"account": account, "short": c.short, "warmup": c.warmup, "trade_from": c.from_time or 0, "cash": c.cash},
+        "risk": {
+            "account": account,
+            "short": c.short,
+            "cash": c.cash,
+            "leverage": c.leverage,
+            "maker_rate": c.maker_rate,
+            "taker_rate": c.taker_rate,
+            "trade_from": c.from_time or 0,
+            "trade_to": NEVER if c.to_time is None else c.to_time,
+            "warmup": c.warmup,
+        },
         "venue": {
             "feed_latency": c.feed_latency,
             "entry_latency": c.entry_latency,

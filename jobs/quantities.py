@@ -94,26 +94,48 @@ def money(text: str) -> tuple[str, str]:
 
 
 def instant(text: str) -> int:
-    """ISO 8601 (UTC where no offset is given) or nanoseconds since 1970 -> nanoseconds UTC, from 1970 to 2262."""
-    nanoseconds = int(text) if re.fullmatch(r"\d{16,19}", text) else _nanoseconds(text)
+    """A time as nanoseconds UTC, from 1970 to 2262, exactly.
+
+    ISO 8601 with at most nine digits of a second (UTC where no offset is given), or a count since 1970 whose digits tell its unit: 10 of
+    seconds, 13 of milliseconds, 16 of microseconds, 19 of nanoseconds (times from September 2001 on).
+    """
+    text = text.strip()
+    if text.isascii() and text.isdigit() and len(text) not in (4, 8):  # 2024 and 20240808 are ISO 8601
+        if len(text) not in DIGITS_OF_UNITS:
+            raise BadQuantity(
+                f"{text!r} is no time: {len(text)} digits tell no unit; write ISO 8601, or seconds, ms, us or ns since 1970 (10, 13, 16 or 19 digits)"
+            )
+        nanoseconds = int(text) * DIGITS_OF_UNITS[len(text)]
+    else:
+        nanoseconds = _nanoseconds(text)
     if not 0 <= nanoseconds < 1 << 63:
         raise BadQuantity(f"{text!r} is outside what nanoseconds in 64 bits can say; give a time from 1970 to 2262-04-11")
     return nanoseconds
 
 
+DIGITS_OF_UNITS = {10: 1_000_000_000, 13: 1_000_000, 16: 1_000, 19: 1}
+
+
 def _nanoseconds(text: str) -> int:
+    fraction = re.search(r"(?<=\d)[.,](\d+)", text)
+    whole = text if fraction is None else text[: fraction.start()] + text[fraction.end() :]
+    digits = "" if fraction is None else fraction[1]
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(whole)
     except ValueError as problem:
         raise BadQuantity(f"{text!r} is no time; write ISO 8601 such as 2024-08-08T23:55:00, or nanoseconds since 1970") from problem
+    if digits[9:].strip("0") or (digits and not re.search(r"[T ]\d{2}:?\d{2}:?\d{2}$", text[: fraction.start() if fraction else 0])):
+        raise BadQuantity(f"{text!r} is finer than a nanosecond, or no time; write at most nine digits of a second")
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return (moment - EPOCH) // timedelta(microseconds=1) * 1_000
+    return (moment - EPOCH) // timedelta(seconds=1) * 1_000_000_000 + int(digits[:9].ljust(9, "0"))
 
 
 def instant_text(nanoseconds: int) -> str:
-    """Nanoseconds UTC as ISO 8601 with microseconds."""
-    return (EPOCH + timedelta(microseconds=nanoseconds // 1_000)).isoformat().replace("+00:00", "Z")
+    """Nanoseconds UTC as ISO 8601, with as many digits of a second as it has: none, six or nine."""
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    digits = "" if not rest else f".{rest // 1000:06d}" if rest % 1000 == 0 else f".{rest:09d}"
+    return (EPOCH + timedelta(seconds=seconds)).isoformat().replace("+00:00", "") + digits + "Z"
 
 
 def pairs(text: str, names: tuple[str, ...], option: str) -> dict[str, str]:

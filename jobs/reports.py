@@ -14,11 +14,13 @@ from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.errors import CorruptLog
 from schemas.version import BEFORE_VERSIONS
+from schemas.vocabulary import RiskCode, Severity
 from streams.log.digest import TopicDigest, add_block
 from streams.log.local import Block, LocalLog
 from streams.reporting.document import QuoteSeries, Report, ReportInput, ToxicitySeries, build_report
 from streams.runtime.made_by import version_of
 
+NO_ORDER = "0" * 20
 Columns = dict[str, np.ndarray[Any, Any]]
 
 
@@ -84,6 +86,7 @@ def read_records(folder: LocalLog, manifest: dict[str, Any]) -> ReportInput:
             "fees": identity["fees"],
             "latency": identity["latency"],
             "short": identity["short"],
+            "account_events": _account_events(topics),
             "leverage": manifest["configuration"].get("leverage", 1),
             "symbols": [each.symbol for each in instruments],
             "inputs": sorted(identity["inputs"]),
@@ -126,6 +129,16 @@ class Topics:
         if digest.digest().hex() != self._listed.get(topic, {}).get("digest"):
             what = f"the records of {topic} in {self._folder.path} are not those that run.json speaks of"
             raise CorruptLog(f"{what}; 'sq verify' says more, restore the folder from a copy")
+
+
+def _account_events(topics: Topics) -> list[dict[str, Any]]:
+    """Liquidations and ruin: `code`, `severity`, `time` (ns), as `risk.events` has them."""
+    codes = (RiskCode.LIQUIDATION, RiskCode.ACCOUNT_HALTED)
+    return [
+        {"code": RiskCode(event.code).name, "severity": Severity(event.severity).name, "time": event.event_time}
+        for event in _records(topics, "risk.events")
+        if event.code in codes and event.order_id == NO_ORDER
+    ]
 
 
 def _records(topics: Topics, topic: str) -> list[Any]:

@@ -51,7 +51,7 @@ def add(commands: Any) -> None:
     command.add_argument("--shard", type=int, metavar="N", help="the shard to be: its partition of a cluster's market data, its account")
     command.add_argument("--symbols", metavar="LIST", help="trade only these, separated by commas")
     command.add_argument("--from", dest="from_", metavar="TIME", help="trade from this time on (ISO 8601, UTC); earlier data warms the books")
-    command.add_argument("--to", metavar="TIME", help="stop reading after this time")
+    command.add_argument("--to", metavar="TIME", help="stop reading before this time")
     command.add_argument("--warmup", metavar="DURATION", help="note signals but do not trade for this long, for example 5m")
     command.add_argument("--fees", metavar="RATES", help="maker=1bp,taker=4bp (the default); a rebate is negative")
     command.add_argument("--latency", metavar="LEGS", help="feed=2ms,entry=5ms,response=5ms (the default)")

@@ -19,7 +19,6 @@ from streams.portfolio.stage import Portfolio
 from streams.reporting import express as reporting
 from streams.reporting.stage import Reporting
 from streams.risk import express as risk
-from streams.risk.exposure import Working as RiskWorking
 from streams.risk.stage import Risk
 from streams.routing import express as routing
 from streams.routing.stage import Routing
@@ -201,7 +200,7 @@ class Session:
         self._key = strategy * INSTRUMENT_IDS + instrument
         rows, orders = self._rows, self._orders
         ids = routing.lend(self._routing, orders, owner)
-        if ids is None or not risk.lend(self._risk, rows["risk"], orders, ids):
+        if ids is None or not risk.lend(self._risk, rows["risk"], orders, ids, strategy):
             return False
         if self._sizing is None:
             orders[: len(ids), [SIZED, WANTED_LEAVES]] = 0
@@ -255,7 +254,7 @@ class Session:
             sizing.take_back(self._sizing, rows["sizing"], orders, ids, Working)
         last_mark = int(lane["last_mark"])
         mark = codec("Mark").row_to_record(self._marks, last_mark) if last_mark >= 0 else None
-        risk.take_back(self._risk, rows["risk"], orders, ids, RiskWorking, approved, mark)
+        risk.take_back(self._risk, rows["risk"], orders, ids, approved, mark, self._owner[1])
         portfolio.take_back(self._portfolio, rows["portfolio"], self._owner[0], self._key, mark)
         if self._reporting is not None:
             reporting.take_back(self._reporting, rows["reporting"], self._owner[0], self._key)

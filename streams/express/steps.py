@@ -84,7 +84,7 @@ class Made(NamedTuple):
 @step_kernel
 def on_mark(twins: Any, mark: Any) -> Any:
     """A mark through the ledgers that read it; False if it is theirs."""
-    if mark.instrument != twins.risk[0].instrument:
+    if mark.instrument != twins.risk[0].instrument or not risk.is_enough(twins.risk[0], mark):
         return False
     risk.on_mark(twins.risk[0], mark)
     twins.portfolio[0].changed = 1
@@ -99,7 +99,9 @@ def on_signal(x: Any, twins: Any, orders: Any, made: Any, signal: Any) -> Any:
     if x.is_sized == 0 or x.ordinal >= EARLY_ORDINAL:
         return -1
     what, target, signed = sizing.weigh(s, signal, clock)
-    if what == sizing.LEAVE or (what == sizing.ORDERED and not risk.passes(r, signed, clock)):
+    if what == sizing.LEAVE:
+        return -1
+    if what == sizing.ORDERED and not (risk.passes(r, signed, clock) and risk.can_pay(r, orders, x.open, signed)):
         return -1
     if what == sizing.IGNORED:
         return 0
@@ -129,7 +131,7 @@ def on_request(x: Any, twins: Any, orders: Any, made: Any, request: Any) -> Any:
         return -1
     signed = request.quantity if request.side == BUY else -request.quantity
     r = twins.risk[0]
-    if not risk.passes(r, signed, x.clock):
+    if not risk.passes(r, signed, x.clock) or not risk.can_pay(r, orders, x.open, signed):
         return -1
     made.requests[x.requests] = request
     _send(x, r, orders, made, signed, 0)
@@ -141,10 +143,10 @@ def _send(x: Any, r: Any, orders: Any, made: Any, signed: Any, sized: Any) -> No
     """The request that was just written goes through risk and routing."""
     request = made.requests[x.requests]
     x.requests += 1
-    risk.approve(r, signed, x.clock)
     _enter(orders, x.open, request.order_id_high, request.order_id_low, signed, sized)
+    risk.approve(r, orders[x.open], signed, x.clock)
     x.open += 1
-    _write_decision(made, x, request)
+    _write_decision(made, x, request, risk.protection(r, signed))
     _write_event(made.events[x.events], x, orders, x.open - 1, x.clock, SUBMITTED)
     x.events += 1
 
@@ -186,8 +188,8 @@ def _write_request(request: Any, x: Any, high: Any, low: Any, signed: Any) -> No
 
 
 @step_kernel
-def _write_decision(made: Any, x: Any, request: Any) -> None:
-    """RiskDecision and VenueCommand of a market order that goes through."""
+def _write_decision(made: Any, x: Any, request: Any, protection: Any) -> None:
+    """RiskDecision and VenueCommand of a market order that goes through, with its protection price."""
     decision = made.decisions[x.decisions]
     command = made.commands[x.commands]
     x.decisions += 1
@@ -211,7 +213,7 @@ def _write_decision(made: Any, x: Any, request: Any) -> None:
     decision.time_in_force = IOC
     decision.post_only = 0
     decision.quantity = request.quantity
-    decision.price = 0
+    decision.price = protection
     command.order_id_high = request.order_id_high
     command.order_id_low = request.order_id_low
     command.instrument = request.instrument
@@ -222,7 +224,7 @@ def _write_decision(made: Any, x: Any, request: Any) -> None:
     command.time_in_force = IOC
     command.post_only = 0
     command.quantity = request.quantity
-    command.price = 0
+    command.price = protection
 
 
 @step_kernel
@@ -302,7 +304,7 @@ def _fill(x: Any, twins: Any, orders: Any, place: Any, closed: Any, made: Any, r
     if x.is_sized != 0:
         sizing.on_fill(s, order, signed)
     risk.release(r, order, quantity)
-    r.position += signed
+    risk.on_fill(r, price, signed, fee)
     x.positions = portfolio.on_fill(twins.portfolio[0], price, signed, fee, clock, high, low, made.positions, x.positions)
     if x.is_reported != 0:
         reporting.on_fill(twins.reporting[0], price, signed, fee, report.venue_time)

@@ -10,8 +10,8 @@ import msgspec
 from schemas.errors import BadData
 from schemas.records import Fill, Instrument, Mark, Position
 from schemas.vocabulary import Flag, Side
+from streams.numeric.cost import add, reduce
 from streams.numeric.fixed import divide_half_even
-from streams.portfolio.cost import add, reduce
 from streams.portfolio.state import INSTRUMENT_IDS, NO_TIMER, STRATEGY_IDS, WIDE, Account, Holding, Line, State, cash_amount, new_line, pack
 from streams.portfolio.valuation import value_account
 

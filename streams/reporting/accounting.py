@@ -10,7 +10,7 @@ import numpy as np
 from schemas.records import Fill, OrderEvent, PnL, RiskDecision
 from schemas.vocabulary import DecisionOutcome, Liquidity, OrderReason, OrderStatus, RequestKind, RiskCode, Side
 from streams.reporting.metrics import MINUTE
-from streams.reporting.wording import ORDER_REASONS, RISK_CODES, clock, day, decimal_text, utc
+from streams.reporting.wording import ORDER_REASONS, RISK_CODES, RISK_SETTINGS, clock, day, decimal_text, utc
 
 if TYPE_CHECKING:
     from streams.reporting.document import ReportInput, Result
@@ -61,7 +61,8 @@ def orders(events: Sequence[OrderEvent], decisions: Sequence[RiskDecision]) -> d
         "requested": asked, "approved": approved, "denied": asked - approved, "accepted": len(reached), "filled": statuses.get("FILLED", 0),
         "partly_filled": part, "open_at_end": still, "cancel_requests": cancels, "final_status": dict(sorted(statuses.items())),
         "denied_by_code": [
-            {"code": RiskCode(code).name, "orders": number, "meaning": RISK_CODES.get(RiskCode(code).name, "")}
+            {"code": RiskCode(code).name, "orders": number, "meaning": RISK_CODES.get(RiskCode(code).name, ""),
+             "setting": RISK_SETTINGS.get(RiskCode(code).name, "")}
             for code, number in sorted(codes.items(), key=lambda item: (-item[1], item[0]))
         ],
         "ended_by_reason": [

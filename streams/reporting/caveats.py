@@ -30,6 +30,9 @@ def warnings(records: ReportInput, everything: ReportInput, result: Result, chec
     if ruined is not None:
         worth = f"{money(ruined.equity or 0, ruined.amount_precision)} {result.currency}"
         warn("RUIN", f"The account was ruined at {clock(ruined.event_time)}: its equity was {worth}. Nobody could have traded on.")
+    elif "ACCOUNT_HALTED" in account_events(records):
+        at = clock(account_events(records)["ACCOUNT_HALTED"])
+        warn("RUIN", f"The account was ruined at {at} and halted: what it held was worth less than nothing.")
     forced = liquidation(records)
     if forced is not None:
         warn("LIQUIDATED", f"The account was liquidated at {clock(forced)}: its money fell below the maintenance margin of its positions.")
@@ -93,7 +96,15 @@ def liquidation(records: ReportInput) -> int | None:
     """When the account was first liquidated (ns), by the orders cancelled or denied for it."""
     times = [event.event_time for event in records.order_events if event.reason == OrderReason.LIQUIDATION]
     times += [decision.event_time for decision in records.decisions if decision.code == RiskCode.LIQUIDATION]
-    return min(times, default=None)
+    return min(times, default=account_events(records).get("LIQUIDATION"))
+
+
+def account_events(records: ReportInput) -> dict[str, int]:
+    """When the account was first liquidated and ruined (ns), by code, as risk says."""
+    first: dict[str, int] = {}
+    for event in records.facts.get("account_events") or []:
+        first.setdefault(event["code"], event["time"])
+    return first
 
 
 def is_simulated(records: ReportInput) -> bool:

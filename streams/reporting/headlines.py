@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from streams.reporting.metrics import MINUTE, SECOND
-from streams.reporting.wording import count, duration, money, number, percent, plural
+from streams.reporting.wording import count, duration, money, number, percent, plural, utc
 
 if TYPE_CHECKING:
     from streams.reporting.document import Report
 
+DENIALS_SHOWN = 3
 MARKS = {"in-sample": "in-sample", "out-of-sample": "out-of-sample"}
 
 
@@ -58,7 +59,7 @@ def sentence(report: Report) -> str:
     if net is None or gross is None or fees is None:
         return f"{name} ran for {span}; without P&L records its result is unknown."
     if not report.records.fills:
-        return f"{name} watched for {span} and did not trade."
+        return f"{name} watched for {span} and did not trade.{denials(report)}{ruin(report)}"
     verb = "made" if net > 0 else "lost" if net < 0 else "ended level with"
     start = cash(report, balance["start"])
     parts = [f"{name} {verb} {cash(report, abs(net))} on {start} in {span}"]
@@ -72,7 +73,36 @@ def sentence(report: Report) -> str:
         parts.append(f". Fees of {cash(report, fees)} took {percent(fees / gross)} of what it earned before them")
     elif fees > 0:
         parts.append(f". {cash(report, abs(gross))} were lost before fees, {cash(report, fees)} to fees")
-    return "".join(parts) + "."
+    return "".join(parts) + "." + ruin(report)
+
+
+def denials(report: Report) -> str:
+    """Why nothing of what was asked for was traded: how many orders were denied, the commonest reasons, and the settings that decide."""
+    orders = report.model["orders"]
+    asked, denied = orders["requested"], orders["denied"]
+    if not denied:
+        return ""
+    which = f"{denied:,} of {asked:,} orders were denied"
+    if denied == asked:
+        which = f"Its {plural(denied, 'order')} {'was' if denied == 1 else 'were all'} denied"
+    rows = [row for row in orders["denied_by_code"] if row["code"] != "UNKNOWN_ORDER"]
+    reasons = [
+        f"{row['orders']:,} {row['code']} ({row['meaning']}{'; see ' + row['setting'] if row['setting'] else ''})"
+        for row in rows[:DENIALS_SHOWN]
+    ]
+    more = len(rows) - DENIALS_SHOWN
+    rest = f", and {plural(more, 'code')} more" if more > 0 else ""
+    return f" {which}: {', '.join(reasons)}{rest}."
+
+
+def ruin(report: Report) -> str:
+    """That the account was liquidated or ruined, and when; empty where it was not."""
+    events = report.records.facts.get("account_events") or []
+    halted = next((event for event in events if event["code"] == "ACCOUNT_HALTED"), None)
+    if halted is not None:
+        return f" The account was ruined at {utc(halted['time'], 0)} and halted."
+    breaches = sum(event["code"] == "LIQUIDATION" and event["severity"] != "INFO" for event in events)
+    return f" Its positions were liquidated {plural(breaches, 'time')}." if breaches else ""
 
 
 def amount(report: Report, text: str) -> int:

@@ -168,6 +168,27 @@ RISK_CODES = {
     "ACCOUNT_HALTED": "the account was ruined and is halted",
 }
 
+RISK_SETTINGS = {
+    "KILL_SWITCH": "'sq control ... rearm' lifts it",
+    "UNKNOWN_INSTRUMENT": "an instrument table: --instruments",
+    "FOREIGN_ACCOUNT": "--accounts, --shard",
+    "DUPLICATE_ORDER": "[risk] recent_orders",
+    "STALE_DATA": "[risk] mark_age_max",
+    "MIN_QUANTITY": "[risk] min_quantity, [sizing] size",
+    "MAX_QUANTITY": "[risk] max_quantity, [sizing] size",
+    "MIN_NOTIONAL": "[risk] min_notional, [sizing] size",
+    "MAX_NOTIONAL": "[risk] max_notional, [sizing] size",
+    "POSITION_LIMIT": "[risk] max_position",
+    "SHORT_NOT_ALLOWED": "--short, and shortable in the instrument table",
+    "PRICE_COLLAR": "[risk] price_collar_bp",
+    "INSUFFICIENT_CASH": "--cash",
+    "OUTSIDE_WINDOW": "--from, --to, --warmup",
+    "INSUFFICIENT_MARGIN": "--cash, --leverage",
+    "LIQUIDATION": "--leverage, [risk] maintenance_margin",
+    "ACCOUNT_HALTED": "--cash, --leverage",
+}
+"""What governs a check, as it is typed; a code without one is about the order itself or the market."""
+
 ORDER_REASONS = {
     "RISK_DENIED": "denied by the pre-trade checks",
     "USER_CANCEL": "cancelled by the strategy",

@@ -1,7 +1,8 @@
 """The conditions of the checks, in the order of ``codes.CHECKS``; ``failed_checks`` sets one bit for each that fails.
 
 Valuation. A limit order is valued at its price. A market order is valued at the far touch of the last mark: buys at the ask, sells at the
-bid; against the *maximum* notional and cash a market buy is valued at the ask plus the collar, the worst price the band lets pass.
+bid; against the *maximum* notional a market buy is valued at the ask plus the collar, the worst price the band lets pass. What it may cost the
+account is in ``account.py``.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 from schemas.records import OrderRequest
 from schemas.vocabulary import Flag, OrderType, RiskCode, Side, TimeInForce
 from streams.numeric.mark import double_centre, is_marked
-from streams.risk.exposure import Line, State
+from streams.risk import account as account_money
+from streams.risk.exposure import Line, State, Working
 from streams.risk.kill_switch import is_killed
 from streams.risk.limits import COLLAR_UNIT
 
@@ -37,6 +39,10 @@ POSITION_LIMIT = int(RiskCode.POSITION_LIMIT)
 SHORT_NOT_ALLOWED = int(RiskCode.SHORT_NOT_ALLOWED)
 PRICE_COLLAR = int(RiskCode.PRICE_COLLAR)
 INSUFFICIENT_CASH = int(RiskCode.INSUFFICIENT_CASH)
+INSUFFICIENT_MARGIN = int(RiskCode.INSUFFICIENT_MARGIN)
+OUTSIDE_WINDOW = int(RiskCode.OUTSIDE_WINDOW)
+LIQUIDATION = int(RiskCode.LIQUIDATION)
+ACCOUNT_HALTED = int(RiskCode.ACCOUNT_HALTED)
 BIT = tuple(1 << code for code in range(len(RiskCode)))
 
 KILLED = BIT[KILL_SWITCH]
@@ -55,13 +61,27 @@ POSITION_TOO_LARGE = BIT[POSITION_LIMIT]
 SHORT = BIT[SHORT_NOT_ALLOWED]
 OUTSIDE_COLLAR = BIT[PRICE_COLLAR]
 NO_CASH = BIT[INSUFFICIENT_CASH]
+NO_MARGIN = BIT[INSUFFICIENT_MARGIN]
+OUTSIDE = BIT[OUTSIDE_WINDOW]
+BEFORE_ALL_OTHERS = (KILL_SWITCH, ACCOUNT_HALTED, LIQUIDATION, OUTSIDE_WINDOW)
+"""Checked first, whatever their bits; the others in the order of their bits."""
 
 
-def failed_checks(state: State, line: Line | None, request: OrderRequest, account: int, check_cash: bool, clock: int) -> int:
-    """The bit set of the checks a new order fails; 0 if it may go."""
-    failed = 0
+def first_code(failed: int) -> int:
+    """The code of the first failing check."""
+    for code in BEFORE_ALL_OTHERS:
+        if failed & BIT[code]:
+            return code
+    return (failed & -failed).bit_length() - 1
+
+
+def failed_checks(state: State, line: Line | None, request: OrderRequest, account: int, clock: int, opens: int, closes: int) -> int:
+    """The bit set of the checks a new order fails, but for those of money; 0 if it may go. Orders are allowed from `opens` until before `closes`."""
+    failed = BIT[state.halted] if state.halted else 0
+    if clock < opens or clock >= closes:
+        failed |= OUTSIDE
     if state.killed and is_killed(state.killed, request.account, request.strategy, request.instrument):
-        failed = KILLED
+        failed |= KILLED
     if request.account != account:
         failed |= FOREIGN
     if request.order_id in state.recent or request.order_id in state.orders:
@@ -115,9 +135,6 @@ def failed_checks(state: State, line: Line | None, request: OrderRequest, accoun
                 failed |= SHORT
     if centre > 0 and touch > 0 and abs(touch + touch - centre) * COLLAR_UNIT > line.price_collar_bp * centre and line.price_collar_bp >= 0:
         failed |= OUTSIDE_COLLAR
-    if check_cash and side == BUY and line.settled_in_cash and touch > 0:
-        if cost_of(line, request, touch) > int(state.cash) - int(state.reserved):
-            failed |= NO_CASH
     return failed
 
 
@@ -139,13 +156,14 @@ def worst_price(line: Line, touch: int, market: bool, side: int) -> int:
     return touch
 
 
-def cost_of(line: Line, request: OrderRequest, touch: int) -> int:
-    """What a buy may take from cash, in account units, before fees."""
-    return worst_price(line, touch, request.order_type == MARKET, request.side) * request.quantity * line.multiplier * line.scale
-
-
-def explain(code: int, state: State, line: Line | None, request: OrderRequest, account: int, clock: int) -> tuple[int, int]:
+def explain(code: int, state: State, line: Line | None, request: OrderRequest, account: int, clock: int, opens: int, closes: int) -> tuple[int, int]:
     """(observed, limit) of the check that failed first; units as in ``codes.CHECKS``."""
+    if code == OUTSIDE_WINDOW:
+        return clock, opens if clock < opens else closes
+    if code == ACCOUNT_HALTED:
+        return int(state.ruined_at), 0
+    if code == LIQUIDATION:
+        return account_money.margin(state)[:2]
     if code == FOREIGN_ACCOUNT:
         return request.account, account
     if line is None:
@@ -176,8 +194,11 @@ def explain(code: int, state: State, line: Line | None, request: OrderRequest, a
         return after, 0
     if code == PRICE_COLLAR:
         return touch, band_edge(line, touch)
-    if code == INSUFFICIENT_CASH:
-        return cost_of(line, request, touch), int(state.cash) - int(state.reserved)
+    if code in (INSUFFICIENT_CASH, INSUFFICIENT_MARGIN):
+        order = Working(request.instrument, buy, quantity)
+        account_money.price_order(line, order, account_money.protection_price(line, touch, buy) if market else touch)
+        free = account_money.free_money(state)
+        return free - account_money.free_money(state, order), free
     return (0, 0) if code == NO_REFERENCE_PRICE else (1, 0)
 
 

@@ -20,10 +20,14 @@ from schemas.vocabulary import (
     Severity,
     Side,
 )
-from streams.risk.checks import explain, failed_checks, worst_price
-from streams.risk.exposure import NO_TIMER, Line, State, cash_amount, pack, release, remember, reserve
+from streams.numeric import fixed
+from streams.risk import account
+from streams.risk.booking import book, take_mark
+from streams.risk.checks import NO_CASH, NO_MARGIN, UNUSABLE, explain, failed_checks, first_code
+from streams.risk.exposure import NO_TIMER, WIDE, Line, State, Working, cash_amount, pack, release, remember, reserve
 from streams.risk.kill_switch import command_key
 from streams.risk.limits import CODE_OF_LIMIT, BadLimit, convert, in_force, own_limit, put_in_force
+from streams.risk.liquidation import watch
 
 BUY = int(Side.BUY)
 MARKET = int(OrderType.MARKET)
@@ -35,6 +39,7 @@ NO_CODE = int(RiskCode.NONE)
 UNKNOWN_CODE = int(RiskCode.UNKNOWN)
 KILL_SWITCH = int(RiskCode.KILL_SWITCH)
 UNKNOWN_ORDER = int(RiskCode.UNKNOWN_ORDER)
+LIQUIDATION = int(RiskCode.LIQUIDATION)
 INVALID_QUANTITY = int(RiskCode.INVALID_QUANTITY)
 INFO = int(Severity.INFO)
 WARNING = int(Severity.WARNING)
@@ -72,10 +77,33 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """starting cash in the settlement currency, for the check of spot buys; "" checks nothing"""
     recent_orders: int = 4096
     """approved order ids kept against repetition; the oldest is forgotten first"""
+    leverage: int = 1
+    """positions of at most so many times the money behind them; 1 / leverage is the initial margin"""
+    initial_margin: dict[str, str] = {}
+    """initial margin of single instruments by symbol, a fraction of the value, where it is more: ``{ BTCUSDT = "0.2" }``"""
+    maintenance_margin: dict[str, str] = {}
+    """maintenance margin by symbol; without one it is half of the initial margin, at most 0.05"""
+    maker_rate: int = 0
+    """the venue's rates, in 1e-8 of the notional"""
+    taker_rate: int = 0
+    trade_from: int = 0
+    """nanoseconds UTC from which orders are let through"""
+    trade_to: int = NO_TIMER
+    """nanoseconds UTC from which they are not any more"""
+    warmup: int = 0
+    """nanoseconds after the first mark during which they are not"""
 
     def __post_init__(self) -> None:
         if not 1 <= self.recent_orders <= 1_000_000:
             raise ValueError(f"recent_orders is {self.recent_orders}; give between 1 and 1000000")
+        if not 1 <= self.leverage <= account.RATE_UNIT:
+            raise ValueError(f"leverage is {self.leverage}; give 1 or more")
+        if self.warmup < 0 or self.trade_from < 0 or self.trade_to < 0:
+            raise ValueError("warmup, trade_from and trade_to are nanoseconds; give 0 or more")
+        for name in ("initial_margin", "maintenance_margin"):
+            for symbol, text in getattr(self, name).items():
+                if not 0 < fixed.parse(str(text), 8) <= account.RATE_UNIT:
+                    raise ValueError(f"{name} of {symbol} is {text}; give a fraction of the value above 0 and at most 1, for example 0.05")
 
 
 class Risk:
@@ -84,14 +112,14 @@ class Risk:
     NAME = "risk"
     INPUTS = ("orders.requests", "orders.events", "fills", "md.marks", "control", "ref.instruments")
     OUTPUTS = ("orders.decisions", "risk.events")
-    STATE_VERSION = 1
+    STATE_VERSION = 2
 
     def __init__(self, instruments: Sequence[Instrument], settings: Settings) -> None:
         self.settings = settings
         self.check_cash = settings.cash != ""
         precision = max((each.price_precision + each.quantity_precision for each in instruments), default=0)
         cash = cash_amount(settings.cash, precision) if self.check_cash else 0
-        self.state = State(NO_TIMER, {}, {}, [], {}, [], 0, precision, pack(cash), 0)
+        self.state = State(NO_TIMER, {}, {}, [], {}, [], 0, precision, pack(cash), 0, NO_TIMER if settings.warmup else settings.trade_from)
         for instrument in instruments:
             self._add_line(instrument)
 
@@ -107,24 +135,29 @@ class Risk:
         instrument = record.instrument
         line = state.lines.get(instrument)
         settings = self.settings
-        failed = failed_checks(state, line, record, settings.account, self.check_cash, clock)
+        failed = failed_checks(state, line, record, settings.account, clock, state.opens, settings.trade_to)
         if record.kind != NEW_ORDER:
             failed |= 1 << INVALID_QUANTITY
-        if failed or line is None:
+        if line is None:
             self._deny(record, failed, context)
             return
-        if clock < line.mark.book_time:
-            state.negative_ages += 1
         order_id = record.order_id
         side = record.side
         quantity = record.quantity
         price = record.price
         order_type = record.order_type
         buy = side == BUY
-        reserved_price = 0
-        if self.check_cash and buy and line.settled_in_cash:
-            reserved_price = worst_price(line, price or line.mark.ask_price, order_type == MARKET, side)
-        reserve(state, order_id, line, instrument, buy, quantity, reserved_price)
+        if order_type == MARKET and not price:
+            price = account.protection_price(line, line.mark.ask_price if buy else line.mark.bid_price, buy)
+        order = Working(instrument, buy, quantity)
+        if self.check_cash and price > 0 and quantity > 0 and not account.bind(state, line, order, price):
+            failed |= NO_CASH if buy and line.settled_in_cash else NO_MARGIN
+        if failed:
+            self._deny(record, failed, context)
+            return
+        reserve(state, order_id, line, order)
+        if clock < line.mark.book_time:
+            state.negative_ages += 1
         remember(state, order_id, settings.recent_orders)
         context.emit(
             RiskDecision(
@@ -144,10 +177,11 @@ class Risk:
         """A decision with every failing check, and a warning about the first."""
         state = self.state
         clock = context.clock
-        code = (failed & -failed).bit_length() - 1
+        code = first_code(failed)
         observed = limit = 0
         if code != UNKNOWN_ORDER:
-            observed, limit = explain(code, state, state.lines.get(request.instrument), request, self.settings.account, clock)
+            line, settings = state.lines.get(request.instrument), self.settings
+            observed, limit = explain(code, state, line, request, settings.account, clock, state.opens, settings.trade_to)
         context.emit(decision(request, clock, DENIED, code, failed, observed, limit))
         context.emit(RiskEvent(clock, request.account, request.strategy, request.instrument, request.order_id, code, WARNING, observed, limit))
 
@@ -162,11 +196,13 @@ class Risk:
         quantity = record.quantity
         order = state.orders.get(record.order_id)
         if order is not None:
-            release(state, order, line, quantity)
+            fee_left = account.worst_fee(line, order.worst_price, order.leaves - quantity) if order.leaves > quantity else 0
+            release(state, order, line, quantity, fee_left)
         signed = quantity if record.side == BUY else -quantity
         line.position += signed
-        if self.check_cash and line.settled_in_cash:
-            state.cash = pack(int(state.cash) - (signed * record.price * line.multiplier + record.fee) * line.scale)
+        if self.check_cash:
+            cash = int(state.cash) + (book(line, record.strategy, signed, record.price) - record.fee) * line.scale
+            state.cash = cash if -WIDE < cash < WIDE else str(cash)
 
     def on_order_event(self, record: OrderEvent, context: Any) -> None:
         """The end of an order releases what is left of it."""
@@ -174,21 +210,34 @@ class Risk:
             state = self.state
             order = state.orders.pop(record.order_id, None)
             if order is not None and order.leaves:
-                release(state, order, state.lines[order.instrument], order.leaves)
+                release(state, order, state.lines[order.instrument], order.leaves, 0)
 
     def on_mark(self, record: Mark, context: Any) -> None:
-        """The reference prices of an instrument from now on."""
-        line = self.state.lines.get(record.instrument)
+        """The reference prices of an instrument from now on; the first starts the warm-up. A position may have become too large for its money."""
+        state = self.state
+        if state.opens == NO_TIMER:
+            state.opens = max(self.settings.trade_from, context.clock + self.settings.warmup)
+        line = state.lines.get(record.instrument)
         if line is not None:
-            line.mark = record
+            take_mark(line, record)
+            if self.check_cash and (state.halted or (line.position and account.bears_margin(line))) and not record.flags & UNUSABLE:
+                watch(state, self.settings.account, context)
 
     def on_mark_run(self, found: Sequence[Mark], context: Any) -> None:
-        """Marks in a row, behind one that was taken by itself: what ``on_mark`` does with each."""
+        """Marks in a row, behind one that was taken by itself: what ``on_mark`` does with each where ``takes_runs``."""
         line_of = self.state.lines.get
         for record in found:
             line = line_of(record.instrument)
             if line is not None:
-                line.mark = record
+                take_mark(line, record)
+
+    def takes_runs(self) -> bool:
+        """True while no mark has a consequence: no position can lose more than was paid for it."""
+        if not self.check_cash:
+            return True
+        if self.state.halted == LIQUIDATION:
+            return False
+        return not any(line.position and account.bears_margin(line) for line in self.state.lines.values())
 
     # -- the operator
 
@@ -275,6 +324,7 @@ class Risk:
             self._limit("max_position", instrument),
             self._limit("price_collar_bp", instrument),
             self._limit("mark_age_max", instrument),
+            *self._rates(instrument),
         )
         before = state.lines.get(instrument.instrument)
         if before is not None:
@@ -291,12 +341,22 @@ class Risk:
             return own_limit(name, instrument)
         return convert(name, str(text), instrument.price_precision, instrument.quantity_precision)
 
+    def _rates(self, instrument: Instrument) -> tuple[int, int, int]:
+        """Initial and maintenance margin and the worst fee of an instrument."""
+        settings, symbol = self.settings, instrument.symbol
+        initial = max(-(-account.RATE_UNIT // settings.leverage), fixed.parse(str(settings.initial_margin.get(symbol, "0")), 8))
+        maintenance = min(initial // 2, account.MAINTENANCE_MAX)
+        if symbol in settings.maintenance_margin:
+            maintenance = fixed.parse(str(settings.maintenance_margin[symbol]), 8)
+        return initial, maintenance, max(settings.maker_rate, settings.taker_rate, 0)
+
     def _refine_amounts(self, decimals: int) -> None:
         """A finer precision than any before: cash and scales grow by it, exactly."""
         state = self.state
         state.amount_precision += decimals
         state.cash = pack(int(state.cash) * 10**decimals)
-        state.reserved = pack(int(state.reserved) * 10**decimals)
+        state.fees_bound = pack(int(state.fees_bound) * 10**decimals)
+        state.ruined_at = pack(int(state.ruined_at) * 10**decimals)
         for line in state.lines.values():
             line.scale *= 10**decimals
 
@@ -306,6 +366,12 @@ EXPOSURE_FIELDS = (
     "working_buy",
     "working_sell",
     "mark",
+    "worth_buy",
+    "worth_sell",
+    "cost",
+    "long_price",
+    "short_price",
+    "held",
     "changed_limits",
 )
 """What a line keeps when its specification changes."""

@@ -8,15 +8,17 @@ from typing import Any
 import msgspec
 
 from schemas.records import ControlCommand, ExecutionReport, Fill, Instrument, OrderEvent, RiskDecision, VenueCommand
-from schemas.vocabulary import ControlKind, ControlScope, DecisionOutcome, OrderReason, OrderStatus, ReportKind, RequestKind, RiskCode
+from schemas.vocabulary import ControlKind, ControlScope, DecisionOutcome, OrderReason, OrderStatus, OrderType, ReportKind, RequestKind, RiskCode
 from streams.routing.guards import refuse_fill, status_after_fill
 from streams.routing.machine import ALLOWED, CLOSED, STATES
 from streams.routing.orders import Order, close, find, new_state
 
+LIMIT_ORDER = int(OrderType.LIMIT)
 NEW_ORDER = int(RequestKind.NEW)
 CANCEL_ORDER = int(RequestKind.CANCEL)
 APPROVED = int(DecisionOutcome.APPROVED)
 KILLED_BY_RISK = int(RiskCode.KILL_SWITCH)
+LIQUIDATED_BY_RISK = int(RiskCode.LIQUIDATION)
 
 NO_STATUS = int(OrderStatus.UNKNOWN)
 SUBMITTED = int(OrderStatus.SUBMITTED)
@@ -33,6 +35,7 @@ UNKNOWN_REASON = int(OrderReason.UNKNOWN)
 RISK_DENIED = int(OrderReason.RISK_DENIED)
 USER_CANCEL = int(OrderReason.USER_CANCEL)
 KILL_SWITCH = int(OrderReason.KILL_SWITCH)
+LIQUIDATION = int(OrderReason.LIQUIDATION)
 UNKNOWN_ORDER = int(OrderReason.UNKNOWN_ORDER)
 ORDER_CLOSED = int(OrderReason.ORDER_CLOSED)
 DUPLICATE_ORDER = int(OrderReason.DUPLICATE_ORDER)
@@ -97,15 +100,16 @@ class Routing:
         quantity = record.quantity
         price = record.price
         order_type = record.order_type
+        limit = price if order_type == LIMIT_ORDER else 0  # of a market order the price is its protection, which is the venue's to keep
         time_in_force = record.time_in_force
         account = record.account
         strategy = record.strategy
-        state.live[order_id] = Order(order_id, account, strategy, instrument, side, order_type, time_in_force, quantity, price, SUBMITTED)
+        state.live[order_id] = Order(order_id, account, strategy, instrument, side, order_type, time_in_force, quantity, limit, SUBMITTED)
         context.emit(
             VenueCommand(order_id, instrument, clock, NEW_ORDER, side, order_type, time_in_force, record.post_only, quantity, price),
         )
         context.emit(
-            OrderEvent(order_id, account, strategy, instrument, clock, SUBMITTED, NO_REASON, side, quantity, price, 0, False),
+            OrderEvent(order_id, account, strategy, instrument, clock, SUBMITTED, NO_REASON, side, quantity, limit, 0, False),
         )
 
     # -- from the venue
@@ -216,7 +220,7 @@ class Routing:
         elif order.cancel_reason or not ALLOWED[order.status * STATES + PENDING_CANCEL]:
             context.emit(refused_step(order, context.clock))
         else:
-            self._ask_to_cancel(order, USER_CANCEL, context)
+            self._ask_to_cancel(order, LIQUIDATION if decision.code == LIQUIDATED_BY_RISK else USER_CANCEL, context)
 
     def _ask_to_cancel(self, order: Order, reason: int, context: Any) -> None:
         order.status = PENDING_CANCEL

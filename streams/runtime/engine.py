@@ -128,6 +128,7 @@ class Engine:
         read = [self.topology.late_readers(topic) for topic in (*self._names, *self._lists)]
         self._timed_by_number = [tuple(ledger for ledger in readers if ledger in timed) for readers in read]
         self._runs_by_number = [self._run_readers(topic) for topic in self._names] + [()] * len(self._lists)
+        self._runs_taken = [stage.ledger.takes_runs for stage in self.ledgers if hasattr(stage.ledger, "takes_runs")]
         self._by_number += [(self._make_keep(kind), *self._handlers[kind]) for kind in self.early.numbers]
 
     def _make_drain(self) -> Callable[[], None]:
@@ -155,6 +156,10 @@ class Engine:
         name = f"{handler_name(topic)}_run"
         readers = self.topology.late_readers(topic)
         return tuple(getattr(ledger, name) for ledger in readers) if all(hasattr(ledger, name) for ledger in readers) else ()
+
+    def _takes_runs(self) -> bool:
+        """Whether records in a row may be taken at once now: False while a ledger may answer any of them."""
+        return all(takes() for takes in self._runs_taken)
 
     def _make_keep(self, kind: type) -> Handler:
         """A handler that keeps what an early ledger emitted as output."""
@@ -365,7 +370,7 @@ class Engine:
                 rest = session.rest if riding is not None else NO_STEP
                 if quiet and rest and not status[ACTIVE]:
                     started = position
-                    is_run = runs_by_number[topics[position]] and deliveries.run_end(position) >= position + SHORT_RUN
+                    is_run = runs_by_number[topics[position]] and deliveries.run_end(position) >= position + SHORT_RUN and self._takes_runs()
                     position = (self._deliver_at_once if is_run else self._deliver_mixed)(position, timer_step, timer_clock, rest)
                     quiet = position > started + 2
                     if riding is not None:

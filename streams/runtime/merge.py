@@ -48,7 +48,7 @@ def _merge(control: Any, feeds: Any, source: Any, origin: Any, index: Any, clock
                 chosen, chosen_key = f, key
         if outcome != 0 or chosen < 0:
             break
-        if chosen_key > end_time:
+        if chosen_key >= end_time:
             outcome = 2
             break
         head = feeds[chosen, 3]
@@ -113,7 +113,7 @@ class Merger:
 
     Args:
         feeds: input partitions in rank order.
-        end_time: records whose key is later stay unread (ns).
+        end_time: records whose key is this or later stay unread (ns).
     """
 
     def __init__(self, feeds: Sequence[Feed], end_time: int) -> None:

@@ -60,12 +60,9 @@ def weigh(s: Any, signal: Any, clock: Any) -> Any:
         if signal.strength != 1.0:
             return LEAVE, target, target
         size = signal.size if signal.size != 0 else s.size
-        if size < 0:
-            return IGNORED, target, target
-        if direction > 0:
-            target = size
-        elif s.shortable != 0:
-            target = -size
+        if size < s.lot_size or (direction < 0 and s.shortable == 0):
+            return LEAVE, target, target
+        target = size if direction > 0 else -size
     if clock < s.trade_from or clock < s.started + s.warmup:
         return NOTED, target, np.int64(0)
     if s.cooldown != 0 and s.traded_at != NEVER and clock < s.traded_at + s.cooldown:

@@ -1,15 +1,17 @@
 """Sizing: from a strategy's view to the order that brings the position there.
 
-``signals``, ``orders.events``, ``fills``, ``md.marks``, ``ref.instruments``  ->  ``orders.requests``
+``signals``, ``orders.events``, ``fills``, ``md.marks``, ``ref.instruments``  ->  ``orders.requests``; ``orders.decisions``, ``risk.events``
 
 - target = direction x size, scaled by min(strength, 2); a view weaker than the threshold (0.6) asks for nothing; direction 0 asks for flat;
-- size is the signal's, else the setting, else the smallest that is safely tradable;
+- size is the signal's, else the setting, else 1 % of the account's starting cash at the first bid of the instrument, rounded down to the
+  lot, but not less than what is safely tradable and not more than the instrument allows;
 - order = target - position - what works already, rounded down to the lot, as a market order; nothing where that is zero, so that a view
   that is repeated while its order works sends nothing;
-- where shorts are off or the instrument cannot be sold short, a negative target is flat;
+- where shorts are off or the instrument cannot be sold short, a negative target is flat, and what was not sold is a decision: denied,
+  SHORT_NOT_ALLOWED. So is a target below one lot (MIN_QUANTITY) and a signal whose size is negative (INVALID_QUANTITY);
 - an order that is denied, rejected or cancelled is not sent again until the next signal.
 
-Before `trade_from`, and for `warmup` after the first mark or signal, views are noted and not traded.
+Before `trade_from`, and for `warmup` after the first mark, views are noted and not traded.
 """
 
 from __future__ import annotations
@@ -20,13 +22,19 @@ from typing import Any
 import msgspec
 
 from schemas.errors import BadData, WrongUse
-from schemas.records import Fill, Instrument, Mark, OrderEvent, OrderRequest, Signal
-from schemas.vocabulary import OrderStatus, OrderType, RequestKind, Side, TimeInForce
+from schemas.records import Fill, Instrument, Mark, OrderEvent, OrderRequest, RiskDecision, RiskEvent, Signal
+from schemas.vocabulary import DecisionOutcome, OrderStatus, OrderType, RequestKind, RiskCode, Severity, Side, TimeInForce
 from streams.numeric import fixed
 
 BUY = int(Side.BUY)
 SELL = int(Side.SELL)
 NEW_ORDER = int(RequestKind.NEW)
+DENIED = int(DecisionOutcome.DENIED)
+SHORT_NOT_ALLOWED = int(RiskCode.SHORT_NOT_ALLOWED)
+MIN_QUANTITY = int(RiskCode.MIN_QUANTITY)
+INVALID_QUANTITY = int(RiskCode.INVALID_QUANTITY)
+WARNING = int(Severity.WARNING)
+CASH_DECIMALS = 8
 MARKET = int(OrderType.MARKET)
 IOC = int(TimeInForce.IOC)
 NO_TIMER = 2**63 - 1
@@ -55,7 +63,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     account: int = 1
     size: str | int = ""
-    """target position of a full unit, decimal text in base units; "" is the smallest size safely above the instrument's minimums"""
+    """target position of a full unit, decimal text in base units; "" is 1 % of the starting cash, at least what is safely tradable"""
+    cash: str | int = ""
+    """starting cash of the account, for that; "" takes the smallest size safely above the instrument's minimums"""
     short: bool = True
     """False: negative targets are flat on every instrument"""
     threshold: float = 0.6
@@ -67,7 +77,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     trade_from: int = 0
     """nanoseconds UTC from which views are traded"""
     warmup: int = 0
-    """nanoseconds after the first mark or signal during which views are noted only"""
+    """nanoseconds after the first mark during which views are noted only"""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.threshold <= self.strength_max <= 1000.0:
@@ -86,6 +96,10 @@ class Line(msgspec.Struct, array_like=True):
     shortable: bool
     size: int
     """full unit; 0 until it is known"""
+    maximum_quantity: int
+    """0: none"""
+    stake: int
+    """money of the default size, notional unit; 0: the smallest"""
 
 
 class Desk(msgspec.Struct, array_like=True):
@@ -116,7 +130,7 @@ class State(msgspec.Struct):
 
     timer: int
     started: int
-    """clock of the first mark or signal; -1 before"""
+    """clock of the first mark; -1 before"""
     lines: dict[int, Line]
     desks: dict[int, Desk]
     orders: dict[str, Working]
@@ -127,8 +141,8 @@ class Sizing:
 
     NAME = "sizing"
     INPUTS = ("signals", "orders.events", "fills", "md.marks", "ref.instruments")
-    OUTPUTS = ("orders.requests",)
-    STATE_VERSION = 1
+    OUTPUTS = ("orders.requests", "orders.decisions", "risk.events")
+    STATE_VERSION = 2
 
     def __init__(self, instruments: Sequence[Instrument], settings: Settings) -> None:
         self.settings = settings
@@ -141,12 +155,11 @@ class Sizing:
         state = self.state
         settings = self.settings
         clock = context.clock
-        if state.started == NEVER:
-            state.started = clock
         line = state.lines.get(record.instrument)
         if line is None:
             raise UnknownInstrument(f"a signal names instrument {record.instrument}, which is not in ref.instruments; add it with --instruments FILE")
-        target = 0
+        target = dropped = 0
+        code = SHORT_NOT_ALLOWED
         direction = record.direction
         if direction:
             strength = record.strength
@@ -154,20 +167,25 @@ class Sizing:
                 return
             size = record.size or line.size or smallest_size(line, 0)
             if size < 0:
+                self._drop(record, INVALID_QUANTITY, size, line, context)
                 return
             if strength != 1.0:
                 size = scaled(size, min(strength, settings.strength_max))
-            if direction > 0:
-                target = size
-            elif line.shortable:
-                target = -size
+            if size < line.lot_size:
+                code, dropped = MIN_QUANTITY, size
+            elif direction < 0 and not line.shortable:
+                dropped = size
+            else:
+                target = size if direction > 0 else -size
         key = record.strategy * INSTRUMENT_IDS + record.instrument
         desk = state.desks.get(key)
         if desk is None:
             desk = state.desks[key] = Desk(record.strategy, record.instrument)
         desk.target = target
-        if clock < settings.trade_from or clock < state.started + settings.warmup:
+        if clock < settings.trade_from or (settings.warmup and (state.started == NEVER or clock < state.started + settings.warmup)):
             return
+        if dropped:
+            self._drop(record, code, dropped, line, context)
         if settings.cooldown and desk.traded_at != NEVER and clock < desk.traded_at + settings.cooldown:
             desk.pending = True
             state.timer = min(state.timer, desk.traded_at + settings.cooldown)
@@ -209,13 +227,13 @@ class Sizing:
                 self.state.desks[order.desk].working -= order.leaves
 
     def on_mark(self, record: Mark, context: Any) -> None:
-        """The first mark starts the warm-up, and fixes the default size."""
+        """The first mark starts the warm-up, and the first bid of an instrument fixes its default size."""
         state = self.state
         if state.started == NEVER:
             state.started = context.clock
         line = state.lines.get(record.instrument)
         if line is not None and line.size == 0 and record.bid_price > 0:
-            line.size = smallest_size(line, record.bid_price)
+            line.size = default_size(line, record.bid_price)
 
     def on_mark_run(self, found: Sequence[Mark], context: Any) -> None:
         """Marks in a row, behind one that was taken by itself: what ``on_mark`` does with each."""
@@ -250,6 +268,20 @@ class Sizing:
         account = self.settings.account
         context.emit(OrderRequest(order_id, account, desk.strategy, desk.instrument, clock, NEW_ORDER, side, MARKET, IOC, False, quantity, 0))
 
+    def _drop(self, signal: Signal, code: int, quantity: int, line: Line, context: Any) -> None:
+        """A target, or the part of it that would be short, is not traded: denied, as risk would deny the order for it."""
+        clock, account = context.clock, self.settings.account
+        side = BUY if signal.direction > 0 else SELL
+        observed, limit = (-quantity, 0) if code == SHORT_NOT_ALLOWED else (quantity, line.lot_size)
+        order_id = context.order_id()
+        context.emit(
+            RiskDecision(
+                order_id, account, signal.strategy, signal.instrument, clock, NEW_ORDER, DENIED, code, 1 << code, observed, limit,
+                side, MARKET, IOC, False, quantity, 0,
+            )
+        )  # fmt: skip
+        context.emit(RiskEvent(clock, account, signal.strategy, signal.instrument, order_id, code, WARNING, observed, limit))
+
     def _add_line(self, instrument: Instrument) -> None:
         if not 0 <= instrument.instrument < INSTRUMENT_IDS:
             raise UnknownInstrument(f"instrument {instrument.instrument} is out of range; number instruments from 0 to {INSTRUMENT_IDS - 1}")
@@ -262,11 +294,20 @@ class Sizing:
             instrument.multiplier,
             instrument.shortable and settings.short,
             size,
+            instrument.maximum_quantity,
+            self._stake(instrument),
         )
         before = self.state.lines.get(instrument.instrument)
         if before is not None and size == 0:
             line.size = before.size
         self.state.lines[instrument.instrument] = line
+
+    def _stake(self, instrument: Instrument) -> int:
+        """1 % of the starting cash in the instrument's notional unit."""
+        if self.settings.cash == "":
+            return 0
+        cash = fixed.parse(str(self.settings.cash), CASH_DECIMALS) * 10 ** (instrument.price_precision + instrument.quantity_precision)
+        return int(min(cash // (100 * 10**CASH_DECIMALS), NO_TIMER))
 
     def _configured_size(self, instrument: Instrument) -> int:
         text = str(self.settings.size)
@@ -280,6 +321,15 @@ class Sizing:
 def scaled(size: int, strength: float) -> int:
     """size x strength rounded down, the strength taken to 9 decimals: 10 x 0.6 is 6, although the float 0.6 lies just below."""
     return size * round(strength * STRENGTH_UNIT) // STRENGTH_UNIT
+
+
+def default_size(line: Line, price: int) -> int:
+    """What `stake` buys at `price`, rounded down to the lot, between the smallest size and the instrument's largest order."""
+    size = line.stake // (price * line.multiplier)
+    size = max(size - size % line.lot_size, smallest_size(line, price))
+    if 0 < line.maximum_quantity < size:
+        size = line.maximum_quantity - line.maximum_quantity % line.lot_size
+    return size
 
 
 def smallest_size(line: Line, price: int) -> int:

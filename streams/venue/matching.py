@@ -1,7 +1,8 @@
 """What a command does on arrival: the order rules, then a walk through the recorded book, then rest or cancel.
 
 Price-time priority against the recorded book: an incoming order takes the best price first, at that (passive) price, and only what is
-displayed and not yet taken by us. Only what is left after matching may rest.
+displayed and not yet taken by us. Only what is left after matching may rest. A market order that carries a protection price takes nothing beyond
+it.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ FINE = np.int64(OrderReason.NONE)
 USER_CANCEL = np.int64(OrderReason.USER_CANCEL)
 IOC_REMAINDER = np.int64(OrderReason.IOC_REMAINDER)
 NO_LIQUIDITY = np.int64(OrderReason.NO_LIQUIDITY)
+PROTECTION_PRICE = np.int64(OrderReason.PROTECTION_PRICE)
 UNKNOWN_ORDER = np.int64(OrderReason.UNKNOWN_ORDER)
 ORDER_CLOSED = np.int64(OrderReason.ORDER_CLOSED)
 DUPLICATE_ORDER = np.int64(OrderReason.DUPLICATE_ORDER)
@@ -71,8 +73,17 @@ def _new_order(state: Any, books: Any, command: Any) -> None:
         orders.rest(state, books, command, slot, filled)
         return
     if filled < command.quantity:
-        _state_report(state, command, CANCELLED, NO_LIQUIDITY if command.order_type == MARKET else IOC_REMAINDER, filled, ZERO)
+        _state_report(state, command, CANCELLED, _why_not_more(state, books, command, slot), filled, ZERO)
     orders.remember_closed(state, command.order_id_high, command.order_id_low)
+
+
+@inlined_kernel
+def _why_not_more(state: Any, books: Any, command: Any, slot: int) -> Any:
+    """Why the rest of an order that does not rest is cancelled."""
+    if command.order_type != MARKET:
+        return IOC_REMAINDER
+    is_beyond = command.price != 0 and levels.best_available(state, books, slot, SELL if command.side == BUY else BUY) != 0
+    return PROTECTION_PRICE if is_beyond else NO_LIQUIDITY
 
 
 @inlined_kernel

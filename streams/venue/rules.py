@@ -45,8 +45,8 @@ def refusal(state: Any, books: Any, command: Any, slot: int) -> Any:
 
 @inlined_kernel
 def within_limit(command: Any, price: int) -> Any:
-    """True if the order may trade at this price of the other side."""
-    if command.order_type == MARKET:
+    """True if the order may trade at this price of the other side. A market order's price is its protection, 0 for none."""
+    if command.order_type == MARKET and command.price == 0:
         return True
     return price <= command.price if command.side == BUY else price >= command.price
 

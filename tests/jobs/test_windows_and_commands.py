@@ -55,20 +55,20 @@ def run(sq: Callable[..., Any], toy: Path, tmp_path: Path) -> Callable[..., Path
     return backtest
 
 
-def test_to_reads_up_to_and_including_its_time(run: Callable[..., Path], toy: Path) -> None:
+def test_to_reads_up_to_and_not_including_its_time(run: Callable[..., Path], toy: Path) -> None:
     at = records_in(toy, "md.trades")[100]["event_time"]
     folder = run("--to", at)
     manifest = json.loads((folder / "run.json").read_text())
-    read = [record for topic in ("ref.instruments", "md.trades", "md.depth") for record in records_in(toy, topic) if record["event_time"] <= at]
+    read = [record for topic in ("ref.instruments", "md.trades", "md.depth") for record in records_in(toy, topic) if record["event_time"] < at]
     assert manifest["records"] == len(read)
-    assert max(record["event_time"] for record in records_in(folder, "md.quotes")) <= at
+    assert max(record["event_time"] for record in records_in(folder, "md.quotes")) < at
 
 
 def test_a_shorter_run_is_the_beginning_of_a_longer_one(run: Callable[..., Path], toy_run: Path) -> None:
     """Oracle: the whole run's quotes and signals up to that time."""
     folder, until = run("--to", minute(60)), START + 60 * SECOND
     for topic in ("md.quotes", "signals"):
-        assert records_in(folder, topic) == [record for record in records_in(toy_run, topic) if record["event_time"] <= until]
+        assert records_in(folder, topic) == [record for record in records_in(toy_run, topic) if record["event_time"] < until]
 
 
 def test_to_before_the_first_record_reads_nothing(sq: Callable[..., Any], toy: Path, tmp_path: Path) -> None:

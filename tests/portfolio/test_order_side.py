@@ -98,7 +98,7 @@ def test_spot_should_go_long_and_flat_but_never_short() -> None:
     for direction in (1, -1, -1, 1):
         pipeline.send(signal(direction))
     assert [each.quantity for each in pipeline.of(Position)] == [10, 0, 10]
-    assert not pipeline.of(RiskEvent)
+    assert [(RiskCode(each.code).name, each.observed) for each in pipeline.of(RiskEvent)] == [("SHORT_NOT_ALLOWED", -10)] * 2
 
 
 def test_the_same_inputs_should_give_the_same_bytes() -> None:

@@ -159,7 +159,10 @@ TRUTH: list[tuple[OrderRequest, dict[str, Any], RiskCode, int, int]] = [
     (buy(10), {"cash": "1080"}, C.NONE, 0, 0),
     (buy(10), {"cash": "1079"}, C.INSUFFICIENT_CASH, 1080, 1079),
     (buy(10, 100), {"cash": "1000"}, C.NONE, 0, 0),
-    (sell(10), {"cash": "0"}, C.NONE, 0, 0),
+    # a sale that opens a short may fill at 95 and then be worth 102: the value at the ask, and 7 more
+    (sell(10), {"cash": "1090"}, C.NONE, 0, 0),
+    (sell(10), {"cash": "1089"}, C.INSUFFICIENT_MARGIN, 1090, 1089),
+    (sell(10), {"cash": "0", "position": 10}, C.NONE, 0, 0),
     # cancels
     (request(ID, kind=int(RequestKind.CANCEL)), {}, C.UNKNOWN_ORDER, 0, 0),
     (request(ID, kind=int(RequestKind.UNKNOWN)), {}, C.INVALID_QUANTITY, 1, 1),
@@ -174,7 +177,14 @@ def test_the_truth_table_should_hold(row: int) -> None:
     assert (C(decision.code), decision.observed, decision.limit) == (code, observed, limit)
     assert decision.outcome == (DecisionOutcome.APPROVED if code == C.NONE else DecisionOutcome.DENIED)
     assert decision.failed_checks == 0 if code == C.NONE else decision.failed_checks & -decision.failed_checks == 1 << code
-    assert (decision.side, decision.quantity, decision.price) == (wanted.side, wanted.quantity, wanted.price)
+    assert (decision.side, decision.quantity) == (wanted.side, wanted.quantity)
+    assert decision.price == wanted.price or (code == C.NONE and wanted.price == 0)
+
+
+@pytest.mark.parametrize(("collar", "highest", "lowest"), [("500", 108, 95), ("100", 104, 99), ("off", 108, 95)])
+def test_an_approved_market_order_should_carry_its_protection_price(collar: str, highest: int, lowest: int) -> None:
+    """Oracle: by hand: the ask of 102 and the bid of 100, with the collar; 5 % where there is none. Never beyond: up for a sale, up for a buy."""
+    assert [decide(each, price_collar_bp=collar).price for each in (buy(), sell())] == [highest, lowest]
 
 
 def test_every_code_should_be_met_by_the_truth_table_or_named_here() -> None:
@@ -290,14 +300,14 @@ def test_the_end_of_an_order_should_release_what_is_left_exactly_once(status: Or
     risk.on_mark(mark(100, 102), context)
     risk.on_order_request(buy(10, 100), context)
     line = risk.state.lines[1]
-    assert (line.working_buy, int(risk.state.reserved)) == (10, 1000)
+    assert (line.working_buy, line.worth_buy) == (10, 1000)
     risk.on_fill(fill(BUY, 4, 99, 1, order_id=ID), context)
-    assert (line.position, line.working_buy, int(risk.state.reserved), int(risk.state.cash)) == (4, 6, 600, 100000 - 396 - 1)
+    assert (line.position, line.working_buy, line.worth_buy, risk.state.cash) == (4, 6, 600, 100000 - 396 - 1)
     end(risk, ID, status, refused=True)
     assert line.working_buy == 6
     end(risk, ID, status)
     end(risk, ID, status)
-    assert (line.working_buy, int(risk.state.reserved)) == (0, 0)
+    assert (line.working_buy, line.worth_buy, risk.state.fees_bound) == (0, 0, 0)
     risk.on_fill(fill(BUY, 2, 99, order_id=ID), context)
     assert (line.position, line.working_buy) == (6, 0)
 

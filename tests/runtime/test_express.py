@@ -14,17 +14,26 @@ from test_overlap import journal_of
 
 from streams.express import session
 from streams.numeric import express, fixed
-from tests.scenario import backtest, digests
+from tests.scenario import backtest, digests, records_in
 
 EVERY = 2500
 EAGER = f"{Path(__file__).with_name('eager.py')}:Eager"
 CASES: dict[str, dict[str, Any]] = {
     "as it comes": {},
-    "no cool-down": {"set": {"fast": "5", "slow": "12", "cooldown": "0"}},
+    "little money": {"set": {"fast": "5", "slow": "12", "cooldown": "0", "size": "1000"},
+                     "cash": "1300USDT", "leverage": 125, "risk": {"price_collar_bp": "20"}},
+    "liquidated": {
+        "set": {"cooldown": "0", "size": "1000"},
+        "cash": "500USDT",
+        "leverage": 125,
+        "risk": {"maintenance_margin": {"TESTUSDT": "0.0095"}, "price_collar_bp": "5"},
+    },
+    "a warm-up and an end": {"set": {"cooldown": "0"}, "warmup": "1m", "to": "2024-01-01T00:05:00"},
     "free and at once": {"set": {"cooldown": "0"}, "fees": "maker=0,taker=0", "latency": "feed=0,entry=0,response=0"},
     "reports after later signals": {"set": {"fast": "2", "slow": "3", "cooldown": "0"}, "latency": "feed=1ms,entry=300ms,response=900ms"},
-    "partial fills": {"set": {"cooldown": "0", "size": "40000"}},
-    "denied at a limit": {"set": {"cooldown": "0", "size": "3"}, "risk": {"max_position": "2"}},
+    "partial fills": {"set": {"cooldown": "0", "size": "40000"}, "cash": "90000000USDT", "leverage": 100},
+    "denied at a limit": {"set": {"fast": "2", "slow": "3", "cooldown": "0", "size": "3"}, "latency": "feed=1ms,entry=300ms,response=900ms",
+                          "risk": {"max_position": "0.003"}},
     "old marks": {"set": {"cooldown": "0"}, "risk": {"mark_age_max": "600000000"}},
     "no shorts": {"set": {"cooldown": "0"}, "short": "off"},
     "a cool-down of sizing": {"set": {"cooldown": "0"}, "sizing": {"cooldown": 3_000_000_000}},
@@ -35,6 +44,8 @@ CASES: dict[str, dict[str, Any]] = {
     "limit orders of Python between": {"strategy": EAGER, "set": {"what": "mmmmmml"}},
     "few closed orders kept": {"set": {"cooldown": "0"}, "routing": {"closed_orders": 3}, "risk": {"recent_orders": 2}},
 }
+MET = {"little money": "INSUFFICIENT_MARGIN", "liquidated": "LIQUIDATION", "denied at a limit": "POSITION_LIMIT"}
+"""What a case is for."""
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -51,6 +62,8 @@ def test_runs_of_the_twins_and_of_the_ledgers_have_the_same_journal(
     assert digests(twins) == digests(ledgers)
     assert journal_of(twins.folder) == journal_of(ledgers.folder)
     assert twins.manifest["topics"]["fills"]["count"] > 0
+    if name in MET:
+        assert MET[name] in {each["code"] for each in records_in(tmp_path / "twins", "risk.events")}
 
 
 def test_a_full_log_of_closed_orders_goes_back_to_the_ledgers(recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

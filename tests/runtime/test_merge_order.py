@@ -108,9 +108,9 @@ def test_elements_repeat_the_same_order(columns: list[list[int]], sizes: list[in
     assert piece.ended
 
 
-def test_records_after_the_end_time_stay_unread() -> None:
+def test_records_from_the_end_time_on_stay_unread() -> None:
     feeds = [Heads(0, [1, 5, 9], set()), Heads(1, [2, 5, 6], set())]
-    merger, piece = Merger(feeds, 5), Slice(16)
+    merger, piece = Merger(feeds, 6), Slice(16)
     merger.take(piece, 16, 0)
     assert piece.count == 4
     assert piece.ended

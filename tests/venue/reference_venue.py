@@ -176,7 +176,8 @@ class ReferenceVenue:
         if filled == command.quantity:
             self.remember(command.order_id)
         elif command.order_type == OrderType.MARKET:
-            self.report(command, ReportKind.CANCELLED, OrderReason.NO_LIQUIDITY, filled)
+            is_beyond = command.price and self.takeable(command.instrument, passive)
+            self.report(command, ReportKind.CANCELLED, OrderReason.PROTECTION_PRICE if is_beyond else OrderReason.NO_LIQUIDITY, filled)
             self.remember(command.order_id)
         elif command.time_in_force == TimeInForce.IOC:
             self.report(command, ReportKind.CANCELLED, OrderReason.IOC_REMAINDER, filled)
@@ -209,7 +210,7 @@ class ReferenceVenue:
         return FINE
 
     def within(self, command: VenueCommand, price: int) -> bool:
-        if command.order_type == OrderType.MARKET:
+        if command.order_type == OrderType.MARKET and command.price == 0:
             return True
         return price <= command.price if command.side == Side.BUY else price >= command.price
 

@@ -51,6 +51,24 @@ def test_should_accept_then_fill_then_cancel_what_the_known_book_cannot_give() -
     ]
 
 
+@pytest.mark.parametrize(
+    ("order", "expected", "reason"),
+    [
+        (market(2, 1, BUY, 20, protection=102), [(101, 4), (102, 6)], "PROTECTION_PRICE"),
+        (market(2, 1, BUY, 20, protection=104), [(101, 4), (102, 6)], "PROTECTION_PRICE"),
+        (market(2, 1, BUY, 20, protection=105), [(101, 4), (102, 6), (105, 8)], "NO_LIQUIDITY"),
+        (market(2, 1, BUY, 20, protection=100), [], "PROTECTION_PRICE"),
+        (market(2, 1, SELL, 30, protection=98), [(100, 5), (99, 7)], "PROTECTION_PRICE"),
+        (market(2, 1, SELL, 12, protection=99), [(100, 5), (99, 7)], ""),
+    ],
+)
+def test_a_market_order_should_take_nothing_beyond_its_protection_price(order: Any, expected: list[tuple[int, int]], reason: str) -> None:
+    """Oracle: by hand; the reason tells a book that holds more from one that does not."""
+    reports = play([BOOK, order])
+    assert fills(reports, 1) == expected
+    assert (OrderReason(reports[-1].reason).name == reason) if reason else reports[-1].kind == ReportKind.FILL
+
+
 def test_should_cancel_a_market_order_against_an_empty_side() -> None:
     assert short(play([snapshot(1, 1, [], [(101, 1)]), market(2, 1, SELL, 5)])) == [("ACCEPTED", "NONE", 0, 5), ("CANCELLED", "NO_LIQUIDITY", 0, 0)]
 

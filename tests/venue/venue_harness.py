@@ -85,9 +85,9 @@ def limit(
     )
 
 
-def market(time: int, name: int, side: int, quantity: int, number: int = 1) -> Event:
+def market(time: int, name: int, side: int, quantity: int, number: int = 1, protection: int = 0) -> Event:
     return time, VenueCommand(
-        order_id(name), number, time, int(RequestKind.NEW), int(side), int(OrderType.MARKET), int(TimeInForce.IOC), False, quantity, 0
+        order_id(name), number, time, int(RequestKind.NEW), int(side), int(OrderType.MARKET), int(TimeInForce.IOC), False, quantity, protection
     )
 
 
@@ -318,7 +318,9 @@ class MarketMaker:
         side = self.random.choice((BUY, SELL))
         quantity = self.random.choice((1, 2, 4, 9, 30, 1, 2, 4, 9, 0)) * item.lot_size
         if self.random.random() < 0.25:
-            return market(self.time, name, side, quantity, item.instrument)
+            beyond = item.tick_size * (name % 5) * (1 if side == BUY else -1)
+            protection = self.middle[item.instrument] + beyond if name % 2 else 0
+            return market(self.time, name, side, quantity, item.instrument, protection)
         price = self.middle[item.instrument] + item.tick_size * self.random.randint(-5, 6)
         price += 1 if self.random.random() < 0.02 else 0
         time_in_force = self.random.choice((TimeInForce.GTC, TimeInForce.GTC, TimeInForce.GTC, TimeInForce.IOC))

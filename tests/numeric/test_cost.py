@@ -12,9 +12,9 @@ from ledger_context import LedgerContext, fill, toy
 
 from schemas.records import Position
 from schemas.vocabulary import Side
+from streams.numeric import cost as cost_module
+from streams.numeric.cost import add, reduce
 from streams.numeric.fixed import divide_half_even
-from streams.portfolio import cost as cost_module
-from streams.portfolio.cost import add, reduce
 from streams.portfolio.stage import Portfolio, Settings
 
 BUY, SELL = int(Side.BUY), int(Side.SELL)

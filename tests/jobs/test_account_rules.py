@@ -1,0 +1,179 @@
+"""What an account can pay, through the command: cash, protection prices, margin, liquidation, ruin, the window, targets that are dropped.
+
+Each case was tried on the version before and was wrong there. Oracle: by hand; the worst fees are those of 4 basis points.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from schemas.records import DepthUpdate
+from schemas.vocabulary import DepthKind, Flag, InstrumentKind
+from tests.scenario import INSTRUMENT, START, records_in, write_recording
+
+MS = 1_000_000
+PLAN = """\
+import msgspec
+from streams.signals.strategy import BUY, IOC, NO_TIMER, SELL, Strategy, StrategyState
+
+class Plan(Strategy):
+    NAME = "plan"
+    WAKES = ("marks", "timer")
+
+    class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+        plan: str = ""
+
+    class State(StrategyState):
+        start: int = 0
+        at: int = 0
+
+    def on_mark(self, mark, context):
+        if not self.state.start:
+            self.state.start = context.clock
+            self.state.timer = context.clock
+
+    def on_timer(self, deadline, context):
+        steps = [each.split(":") for each in self.settings.plan.split(";")]
+        while self.state.at < len(steps):
+            when, side, number, quantity, price = steps[self.state.at]
+            due = self.state.start + int(when) * 1_000_000
+            if due > context.clock:
+                self.state.timer = due
+                return
+            if side == "V":
+                self.signal(context, int(number), int(quantity))
+            else:
+                self.order(context, int(number), BUY if side == "B" else SELL, int(quantity), price=int(price), time_in_force=IOC)
+            self.state.at += 1
+        self.state.timer = NO_TIMER
+"""
+SPOT = msgspec.structs.replace(
+    INSTRUMENT, symbol="SPOTUSDT", kind=int(InstrumentKind.SPOT), quantity_precision=3, tick_size=1, shortable=False, maximum_quantity=10**9
+)
+COIN = msgspec.structs.replace(INSTRUMENT, instrument=2, symbol="COINUSDT", tick_size=1)
+
+
+def book(number: int, at: int, step: int, bids: list[tuple[int, int]], asks: list[tuple[int, int]]) -> DepthUpdate:
+    """One update of a book that chains on; the first is a snapshot."""
+    kind, flags = (DepthKind.DELTA, Flag(0)) if step else (DepthKind.SNAPSHOT, Flag.FIRST_OF_SNAPSHOT | Flag.LAST_OF_SNAPSHOT)
+    time, first = START + at * MS, 10 + 3 * step
+    return DepthUpdate(number, time, time + MS, first, first + 2, first - 1, int(kind), int(flags | Flag.FUTURES_CHAIN), bids, asks)
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve seconds of spot and a perpetual at 100.00 to 100.01; spot has 4 there and then 100 at 250.00. The perpetual doubles at 6 s."""
+    depth = []
+    for step in range(12):
+        bids = [(10_000, 5_000 + step)]
+        asks = [(10_001, 4_000), (25_000, 100_000)] if step == 0 else []
+        depth.append(book(1, step * 1000, step, bids, asks))
+        if step == 0:
+            depth.append(book(2, 0, 0, [(10_000, 500_000)], [(10_001, 500_000)]))
+        elif step == 6:
+            depth.append(book(2, 6000, 6, [(20_000, 500_000)], [(10_001, 0), (20_001, 500_000)]))
+        else:
+            depth.append(book(2, step * 1000, step, [(10_000, 500_000 + step)], []))
+    return write_recording(tmp_path_factory.mktemp("account") / "market", [SPOT, COIN], [], depth)
+
+
+@pytest.fixture
+def run(sq: Callable[..., Any], market: Path, tmp_path: Path) -> Callable[..., tuple[str, dict[str, list[Any]]]]:
+    """The last sentence of a backtest with these orders and options, and its records by topic; verified."""
+    (tmp_path / "plan.py").write_text(PLAN)
+
+    def backtest(plan: str, *options: object) -> tuple[str, dict[str, list[Any]]]:
+        out = tmp_path / "run"
+        strategy = ("--strategy", f"{tmp_path / 'plan.py'}:Plan", "--set", f"plan={plan}", "--latency", "feed=0,entry=0,response=0")
+        ended = sq("backtest", market, *strategy, *options, "--out", out, "--fresh")
+        assert ended.code == 0, ended.err
+        topics = ("orders.decisions", "orders.events", "fills", "pnl", "risk.events", "positions")
+        return ended.out.splitlines()[-2], {topic: records_in(out, topic) for topic in topics}
+
+    return backtest
+
+
+def codes(found: dict[str, list[Any]]) -> list[str]:
+    return [each["code"] for each in found["orders.decisions"]]
+
+
+@pytest.mark.parametrize(("cash", "expected"), [("100.01", "INSUFFICIENT_CASH"), ("100.054", "INSUFFICIENT_CASH"), ("100.055", "NONE")])
+def test_a_spot_buy_costs_its_fee_too(run: Any, cash: str, expected: str) -> None:
+    """1 at 100.01 costs 0.040004 more, and 0.005 are kept for rounding: a fill of 0.001 may cost half a unit of 0.00001 more."""
+    said, found = run("0:B:1:1000:10001", "--cash", f"{cash}USDT")
+    assert codes(found) == [expected]
+    assert all(each["cash"] >= 0 for each in found["pnl"])
+    assert bool(found["fills"]) == (expected == "NONE")
+    if expected != "NONE":
+        assert said.endswith("did not trade. Its 1 order was denied: 1 INSUFFICIENT_CASH (not enough cash; see --cash)."), said
+
+
+def test_a_market_order_stops_at_its_protection_price(run: Any) -> None:
+    """6 are asked for on 700: 4 are there at 100.01, and the next at 250.00 would cost 500."""
+    _, found = run("0:B:1:6000:0", "--cash", "700USDT")
+    assert [(each["price"], each["quantity"]) for each in found["fills"]] == [(10_001, 4_000)]
+    last = found["orders.events"][-1]
+    assert (last["status"], last["reason"], last["filled_quantity"], last["price"]) == ("CANCELLED", "PROTECTION_PRICE", 4_000, 0)
+    assert all(each["cash"] >= 0 for each in found["pnl"])
+
+
+def test_a_perpetual_needs_its_margin(run: Any) -> None:
+    """10 are worth 1,000.10 and may cost 1,050.2; with --leverage 10 a tenth of it, and the distance."""
+    for options, expected in (((), "INSUFFICIENT_MARGIN"), (("--leverage", "10"), "NONE")):
+        _, found = run("0:B:2:10000:0", "--cash", "200USDT", *options)
+        assert codes(found) == [expected]
+
+
+def test_a_short_is_liquidated_and_ruin_halts_the_account(run: Any, tmp_path: Path) -> None:
+    """20 sold at 100.00 on 1,000 with leverage 5 are worth -1,000 at 200.01, in the mark of second 7. What is asked for later is denied."""
+    said, found = run("0:S:2:20000:0;8000:B:1:1000:0", "--cash", "1000USDT", "--leverage", "5")
+    assert [(each["code"], each["severity"]) for each in found["risk.events"]] == [
+        ("LIQUIDATION", "EMERGENCY"), ("ACCOUNT_HALTED", "EMERGENCY"), ("ACCOUNT_HALTED", "WARNING")
+    ]  # fmt: skip
+    assert [(each["outcome"], each["code"], each["side"]) for each in found["orders.decisions"]] == [
+        ("APPROVED", "NONE", "SELL"), ("APPROVED", "NONE", "BUY"), ("DENIED", "ACCOUNT_HALTED", "BUY")
+    ]  # fmt: skip
+    assert [(each["price"], each["side"]) for each in found["fills"]] == [(10_000, "SELL"), (20_001, "BUY")]
+    assert found["positions"][-1]["quantity"] == 0
+    assert said.endswith("The account was ruined at 2024-01-01T00:00:07Z and halted."), said
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert {"RUIN", "LIQUIDATED"} <= {each["code"] for each in report["warnings"]}
+
+
+def test_from_to_and_warm_up_bind_orders_of_a_strategy_too(run: Any) -> None:
+    """An order each second; half-open: what is at a boundary trades in exactly one half."""
+    plan = ";".join(f"{1000 * second}:B:1:10:10001" for second in range(11))
+    moment = "2024-01-01T00:00:0{}"
+    halves: list[int] = []
+    for options in (("--to", moment.format(5)), ("--from", (START + 5000 * MS) // 1000)):  # microseconds, read as such
+        said, found = run(plan, *options)
+        times = [(each["event_time"] - START) // (1000 * MS) for each in found["orders.decisions"] if each["outcome"] == "APPROVED"]
+        assert {each["code"] for each in found["orders.decisions"] if each["outcome"] == "DENIED"} <= {"OUTSIDE_WINDOW"}
+        halves += times
+    _, found = run(plan)
+    assert halves == [(each["event_time"] - START) // (1000 * MS) for each in found["orders.decisions"]]
+    assert {4, 5, 6} < set(halves)
+    said, found = run(plan, "--warmup", "20s")
+    assert set(codes(found)) == {"OUTSIDE_WINDOW"}
+    why = "11 OUTSIDE_WINDOW (before --from, from --to on, or during the warm-up; see --from, --to, --warmup)"
+    assert said.endswith(f"Its 11 orders were all denied: {why}.")
+
+
+def test_a_target_that_is_dropped_is_a_decision(run: Any) -> None:
+    """A view of -1 on spot that cannot be sold short, and one below a lot."""
+    said, found = run("0:V:1:-1:0", "--cash", "1000USDT")
+    assert [(each["code"], each["side"], each["observed"]) for each in found["orders.decisions"]] == [("SHORT_NOT_ALLOWED", "SELL", -100)]
+    assert "1 SHORT_NOT_ALLOWED" in said
+
+
+def test_the_default_size_is_one_per_cent_of_the_cash(run: Any) -> None:
+    """10,000 of a million at a bid of 100.00; and of 1,000, where a lot is 0.001."""
+    for cash, quantity in (("1000000", 100_000), ("1000", 100)):
+        _, found = run("0:V:2:1:0", "--cash", f"{cash}USDT")
+        assert [each["quantity"] for each in found["orders.decisions"]] == [quantity]
