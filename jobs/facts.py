@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from jobs.configuration import BadConfiguration, Configuration
 from schemas.errors import CorruptLog, ShrivenError
+
+Time = Annotated[int, msgspec.Meta(ge=0, le=1 << 62)]
+"""ns UTC."""
+Number = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+
+
+class Settings(msgspec.Struct):
+    """The parts of a configuration that are read one by one; a genesis record has all of them."""
+
+    strategy: str
+    cash: str
+    currency: str
+    warmup: Number
+    stages: dict[str, dict[str, Any]]
+    state_digest_records: Number
+    clock_jump_max: Number
+    accounts: list[int] = []
 
 
 class Identity(msgspec.Struct):
@@ -18,6 +35,9 @@ class Identity(msgspec.Struct):
     fees: str
     latency: str
     short: bool
+    warmup: str
+    from_: Time | None = msgspec.field(name="from")
+    to: Time | None = msgspec.field(name="to")
 
 
 class LocalIdentity(Identity):
@@ -35,12 +55,12 @@ class LiveIdentity(Identity):
 class Facts(msgspec.Struct):
     """Of every run."""
 
-    journal_id: int
+    journal_id: Number
     code: str
     sources: dict[str, str]
     versions: dict[str, str]
-    configuration: dict[str, Any]
-    shard: int
+    configuration: Settings
+    shard: Number
     clock: str
     topology: str
 
@@ -65,9 +85,9 @@ class LiveOutput(msgspec.Struct):
     """An output of a live topology."""
 
     topic: str
-    start_offset: int
     schema_id: int
     published: bool
+    start_offset: int = 0
 
 
 class LiveFacts(Facts):
@@ -89,9 +109,10 @@ class ManifestTopic(msgspec.Struct):
 class RunManifest(LocalFacts, kw_only=True):
     """A closed local run."""
 
-    batches: int
-    records: int
-    clock_end: int
+    batches: Number
+    records: Number
+    clock_end: Time
+    trade_to: Time | None = None
     topics: dict[str, ManifestTopic]
 
 
@@ -112,6 +133,9 @@ def check_facts(facts: dict[str, Any], name: str) -> None:
 def check_run_manifest(content: dict[str, Any], name: str) -> None:
     """Refuse a ``run.json`` that nothing can be made of. Raises CorruptLog."""
     _check(content, RunManifest, name)
+    accounts = configuration_in(content).accounts
+    if accounts and not 0 <= content["shard"] < len(accounts):
+        raise CorruptLog(f"{name} does not say what a run says: there is no account of shard {content['shard']}; restore the folder from a copy")
 
 
 def _check(facts: dict[str, Any], kind: type[Facts], name: str) -> None:

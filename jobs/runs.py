@@ -177,6 +177,7 @@ class Backtest:
         self.script_of = script_of
         self.fresh = fresh
         self.on_resume = on_resume
+        self._kept: list[str] = []
 
     def run(self, finish: Callable[[LocalLog, dict[str, Any]], object] = lambda _log, _manifest: None) -> Run:
         """Run to the end, or find it finished; ``finish`` writes the reports before ``run.json`` closes the folder.
@@ -192,6 +193,8 @@ class Backtest:
             facts = self._facts(source)
             if self.script_of is not None:
                 self._check_script(facts)
+            if not self.fresh:
+                self._go_on_as_begun(facts)
             execution = build_execution(self.configuration, source, facts["journal_id"])
             remember(strategy_sources(self.configuration))
             if self.fresh:
@@ -204,6 +207,27 @@ class Backtest:
                 folder.close()
         finally:
             source.close()
+
+    def _go_on_as_begun(self, facts: dict[str, Any]) -> None:
+        """What an unfinished run's journal was begun with binds its resumption: ``sq verify`` executes it with nothing else.
+
+        How large batches are and when they are synced shows nowhere in what is verified, and may change.
+
+        Raises:
+            OtherIdentity: the folder holds another run.
+        """
+        try:
+            log, before = open_run(self.folder)
+        except ShrivenError:  # nothing is begun, or the task says what is wrong
+            return
+        log.close()
+        check_identity(before, facts)
+        begun, wanted = configuration_in(before), self.configuration
+        self.configuration = msgspec.structs.replace(begun, strategy=wanted.strategy, batch=wanted.batch, sync=wanted.sync)
+        for name in begun.__struct_fields__:
+            was, now = getattr(begun, name), getattr(wanted, name)
+            if name not in ("strategy", "batch", "sync") and was != now:
+                self._kept.append(f"{name} is {was}, with which the run was begun, and not {now}; --fresh starts over with that")
 
     def _facts(self, source: LocalLog) -> dict[str, Any]:
         return genesis_facts(self.configuration, self.recording, source, feeds_of(source, self.configuration))
@@ -254,7 +278,7 @@ class Backtest:
         finish(folder, manifest)
         self.on_step("reports written")
         sealed = folder.seal(MANIFEST, manifest, _reports_of(folder.path))
-        return Run(self.folder, sealed, resumed_at=task.resumed_at, reports=[*map(str, folder.reports), *task.reports])
+        return Run(self.folder, sealed, resumed_at=task.resumed_at, reports=[*map(str, folder.reports), *task.reports, *self._kept])
 
     def _script(self) -> Iterator[JournalEntry] | None:
         if self.script_of is None:

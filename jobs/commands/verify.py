@@ -19,7 +19,8 @@ HELP = """\
 Checks every file's digest, then executes the journal again - same records, same order, same clock - and compares every batch of every
 topic, byte for byte. Says what changed: the input, the code or the output; names the first divergent batch, topic and record.
 
-The last line of a good run: verified: B batches, R records, no divergence; order: recomputed from the input
+The last line of a good run:
+  verified: B batches, R records, no divergence; order: recomputed from the input; reports: derived again
 (of a cluster, whose order of arrival no input holds: order: as journaled). docs/proof.md says what that means.
 
 examples:

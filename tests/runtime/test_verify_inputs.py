@@ -7,15 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from forgery import forge_recording, forge_run, kinds, replaced, text
 
+from jobs.configuration import Configuration
 from jobs.runs import Backtest, MissingInput, Run
 from jobs.sq import main
 from jobs.verification import verify_run
+from schemas.errors import WrongUse
 from streams.runtime.inputs import InputDigests
 from streams.runtime.task import InputChanged
-from tests.scenario import INSTRUMENT, backtest, configuration
+from tests.scenario import INSTRUMENT, START, backtest, configuration
 
 OPTIONS: dict[str, Any] = {"batch": 1500, "state_digest_records": 2000}
 TRADES = 3_000
@@ -207,3 +210,55 @@ def test_zero_batches_are_no_proof(proof_market: Path, tmp_path: Path) -> None:
     verdict = verify_run(stopped(proof_market, tmp_path / "run", "taking", 1))
     assert not verdict.is_good
     assert "nothing was verified" in text(verdict)
+
+
+# -- runs that go on with other settings
+
+OTHERS: dict[str, Any] = {
+    "strategy": "noop-python",
+    "parameters": {"fast": "6"},
+    "cash": "999999",
+    "currency": "BUSD",
+    "accounts": [3],
+    "symbols": ["TESTUSDT"],
+    "from_time": START + 5_000_000_000,
+    "to_time": START + 30_000_000_000,
+    "warmup": 1_000_000_000,
+    "maker_rate": 20_000,
+    "taker_rate": 20_000,
+    "feed_latency": 1_000_000,
+    "entry_latency": 1_000_000,
+    "response_latency": 9_000_000,
+    "short": False,
+    "leverage": 2,
+    "stages": {"risk": {"max_position": "0.5"}},
+    "batch": 700,
+    "book_window": 1 << 12,
+    "tail_capacity": 1 << 15,
+    "state_digest_records": 500,
+    "clock_jump_max": 1_000_000_000,
+    "sync": "commit",
+}
+FREE = ("batch", "sync", "book_window", "tail_capacity", "state_digest_records")
+"""What is no part of the identity."""
+
+
+@pytest.fixture(scope="module")
+def unfinished(proof_market: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was stopped after its second batch, behind a snapshot."""
+    return stopped(proof_market, tmp_path_factory.mktemp("resumed") / "run", "committed", 3)
+
+
+@pytest.mark.parametrize("key", Configuration.__struct_fields__)
+def test_a_run_goes_on_as_it_was_begun_or_is_refused(proof_market: Path, unfinished: Path, tmp_path: Path, key: str) -> None:
+    """F3: every key of a configuration. What is in the identity is refused; with any other the resumed run verifies, and says what it kept."""
+    folder = shutil.copytree(unfinished, tmp_path / "run")
+    other = msgspec.structs.replace(configuration(**OPTIONS), **{key: OTHERS[key]})
+    if key not in FREE:
+        with pytest.raises(WrongUse):
+            Backtest(other, proof_market, folder).run()
+        return
+    resumed = Backtest(other, proof_market, folder).run()
+    assert resumed.resumed_at is not None
+    assert verify_run(folder).findings == []
+    assert [text for text in resumed.reports if "with which the run was begun" in text] != [] or key in ("batch", "sync")
