@@ -54,7 +54,7 @@ def can_book(p: Any, price: Any, quantity: Any, fee: Any) -> Any:
     unit = price * p.multiplier
     if not (fits(price, p.multiplier) and fits(unit, quantity) and fits(p.cost, quantity) and fits(fee, p.quantity)):
         return False
-    most = max(max(abs(p.cost), abs(p.realized)), max(abs(p.fees), abs(p.cash)))
+    most = max(max(max(abs(p.cost), abs(p.realized)), max(abs(p.fees), abs(p.cash))), max(abs(p.quantity), abs(fee)))
     return most < AMOUNT_MAX and fits(unit * quantity + abs(p.cost) + abs(fee), p.scale)
 
 

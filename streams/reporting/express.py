@@ -56,12 +56,15 @@ def can_take(t: Any, price: Any, quantity: Any, fee: Any) -> Any:
     unit = price * t.multiplier
     if not (fits(price, t.multiplier) and fits(unit, quantity) and fits(fee, t.position)):
         return False
-    most = max(max(t.volume, t.profit), -t.loss)
+    most = max(max(max(t.volume, t.profit), -t.loss), abs(fee))
     if t.is_open != 0:
-        most = max(most, max(max(abs(t.entry_notional), abs(t.exit_notional)), abs(t.fees)))
+        most = max(most, max(max(max(abs(t.entry_notional), abs(t.exit_notional)), abs(t.fees)), max(abs(t.position), t.entered)))
+    if most >= AMOUNT_MAX:
+        return False
+    if t.is_open != 0:
         if not fits(unit * quantity + abs(t.entry_notional) + abs(t.exit_notional) + abs(t.fees) + abs(fee), t.scale):
             return False
-    return most < AMOUNT_MAX and fits(unit * quantity, t.scale)
+    return fits(unit * quantity, t.scale)
 
 
 @step_kernel

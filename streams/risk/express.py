@@ -8,6 +8,7 @@ import numpy as np
 
 from schemas.vocabulary import Side
 from streams.numeric.express import (
+    AMOUNT_MAX,
     FEE_BOUND,
     RESERVED_LEAVES,
     SIDE,
@@ -59,6 +60,8 @@ def lend(risk: Any, row: Any, orders: Any, ids: list[str], strategy: int) -> boo
     row["instrument"], row["account"], row["negative_ages"] = instrument, risk.settings.account, state.negative_ages
     for name in LINE.split():
         row[name] = getattr(line, name)
+    if not all(map(is_small, (line.position, line.working_buy, line.working_sell))):
+        return False
     mark = line.mark
     row["marked"], row["double_centre"] = is_marked(mark), double_centre(mark)
     row["bid_price"], row["ask_price"], row["book_time"], row["flags"] = mark.bid_price, mark.ask_price, mark.book_time, mark.flags
@@ -94,6 +97,8 @@ def passes(r: Any, signed: Any, clock: Any) -> Any:
     quantity = abs(signed)
     if clock < r.opens or clock >= r.closes:
         return False
+    if max(abs(r.position), max(r.working_buy, r.working_sell)) >= AMOUNT_MAX:
+        return False
     if quantity % r.lot_size != 0 or r.flags & UNUSABLE or r.marked == 0:
         return False
     if clock - r.book_time > r.mark_age_max and r.mark_age_max >= 0:
@@ -123,7 +128,7 @@ def passes(r: Any, signed: Any, clock: Any) -> Any:
         if after < 0 and ((-after > r.max_position and r.max_position >= 0) or r.shortable == 0):
             return False
     if centre > 0 and r.price_collar_bp >= 0:
-        if not fits(touch + touch + centre, COLLAR_UNIT) or not fits(r.price_collar_bp, centre):
+        if not fits(touch, 4 * COLLAR_UNIT) or not fits(centre, 2 * COLLAR_UNIT) or not fits(r.price_collar_bp, centre):
             return False
         if abs(touch + touch - centre) * COLLAR_UNIT > r.price_collar_bp * centre:
             return False

@@ -84,7 +84,7 @@ def can_fill(order: Any, report: Any) -> Any:
     """True if ``refuse_fill`` refuses nothing, the order works, and there is room to remember the fill."""
     if report.side != order[SIDE] or report.quantity <= 0 or report.price <= 0 or order[TRADES] == TRADES_MAX:
         return False
-    if order[FILLED] + report.quantity > order[QUANTITY]:
+    if report.quantity > order[QUANTITY] - order[FILLED]:
         return False
     status = order[STATUS]
     if status != SUBMITTED and status != IS_ACCEPTED and status != PARTIALLY_FILLED:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from streams.numeric.express import ORDERS_MAX, SIZED, WANTED_LEAVES, row_type, step_kernel
+from streams.numeric.express import AMOUNT_MAX, ORDERS_MAX, SIZED, WANTED_LEAVES, is_small, row_type, step_kernel
 
 NO_TIMER = 2**63 - 1
 NEVER = -1
@@ -23,6 +23,8 @@ def lend(sizing: Any, row: Any, orders: Any, ids: list[str]) -> bool:
     if len(state.lines) != 1 or len(state.desks) != 1 or state.timer != NO_TIMER or state.started == NEVER:
         return False
     (instrument, line), (desk,) = next(iter(state.lines.items())), state.desks.values()
+    if not all(map(is_small, (settings.warmup, settings.cooldown, line.size, desk.position, desk.working, desk.target))):
+        return False
     if desk.instrument != instrument or desk.pending or line.size == 0 or len(ids) > ORDERS_MAX:
         return False
     if [order_id for order_id in ids if order_id in state.orders] != list(state.orders):
@@ -66,6 +68,8 @@ def weigh(s: Any, signal: Any, clock: Any) -> Any:
     if clock < s.trade_from or clock < s.started + s.warmup:
         return NOTED, target, np.int64(0)
     if s.cooldown != 0 and s.traded_at != NEVER and clock < s.traded_at + s.cooldown:
+        return LEAVE, target, np.int64(0)
+    if max(max(abs(target), abs(s.position)), abs(s.working)) >= AMOUNT_MAX:
         return LEAVE, target, np.int64(0)
     delta = target - s.position - s.working
     quantity = abs(delta)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from streams.numeric.bounds import QUANTITY_MAX
 from streams.venue.inlining import inlined_kernel
 from streams.venue.state import NONE
 
@@ -18,9 +19,31 @@ def after_cancellation(queue_ahead: int, previous: int, new: int, traded: int) -
 
     Only a net decrease, previous - new - traded, is cancellation; what trades took is already off the queue.
     """
-    if previous - new - traded > 0:
+    if previous - new > traded:
         return min(queue_ahead, new)
     return queue_ahead
+
+
+@inlined_kernel
+def add_traded(state: Any, place: int, quantity: int) -> None:
+    """``quantity`` printed at the level. Where the sum leaves int64 it starts anew, and what its orders had seen lies below zero."""
+    level = state.levels[place]
+    if level.traded > QUANTITY_MAX - quantity:
+        at = level.first_order
+        while at != NONE:
+            order = state.orders[at]
+            order.traded_before = max(order.traded_before, level.traded - QUANTITY_MAX) - level.traded
+            at = order.next
+        level.traded = 0
+    level.traded += quantity
+
+
+@inlined_kernel
+def traded_since(level: Any, order: Any) -> Any:
+    """What printed at the level since the order joined it, QUANTITY_MAX where it is more: no displayed size is greater."""
+    if order.traded_before < 0 and level.traded > QUANTITY_MAX + order.traded_before:
+        return QUANTITY_MAX
+    return level.traded - order.traded_before
 
 
 @inlined_kernel
@@ -30,7 +53,7 @@ def displayed_changed(state: Any, place: int, new: int) -> None:
     at = level.first_order
     while at != NONE:
         order = state.orders[at]
-        order.queue_ahead = after_cancellation(order.queue_ahead, level.displayed, new, level.traded - order.traded_before)
+        order.queue_ahead = after_cancellation(order.queue_ahead, level.displayed, new, traded_since(level, order))
         order.traded_before = 0
         at = order.next
     level.displayed = new

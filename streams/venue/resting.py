@@ -45,7 +45,7 @@ def trade(state: Any, slot: int, price: int, quantity: int, aggressor_side: int)
         left = _print_through(state, place, left)
         place = worse
     if place != NONE and state.levels[place].price == price:
-        state.levels[place].traded += quantity
+        queue.add_traded(state, place, quantity)
         _print_at(state, place, left)
 
 

@@ -39,6 +39,20 @@ def test_each_print_brings_its_own_volume_once() -> None:
     assert fills(play(events), 1) == [(100, 1), (100, 2)]
 
 
+LARGEST = 2**63 - 1
+
+
+@pytest.mark.parametrize("prints", [[2**62, 2**62 - 2], [2**62, 2**62 - 1], [2**62, 2**62], [LARGEST, LARGEST], [2**62] * 5])
+@pytest.mark.parametrize("size", [LARGEST, LARGEST - 1, 2**62, 7, 0])
+def test_prints_at_a_level_beyond_int64_move_queues_as_in_python_integers(prints: list[int], size: int) -> None:
+    """Oracle: the reference venue, whose integers have no end. The level displays the largest size, orders join between prints."""
+    events = [book(LARGEST), limit(2, 1, BUY, 5, 100)]
+    for at, volume in enumerate(prints):
+        events += [trade(3 + at, 100, volume, SELL), limit(3 + at, 2 + at, BUY, 7, 100)]
+    events += [delta(20, 11, [(100, size)], []), trade(21, 100, 2**61, SELL), delta(22, 12, [(100, LARGEST)], []), trade(23, 100, 6, SELL)]
+    assert len(play(events)) >= len(prints) + 1
+
+
 @pytest.mark.parametrize(
     ("side", "price", "aggressor", "filled"),
     [(BUY, 100, SELL, True), (BUY, 100, BUY, False), (SELL, 102, BUY, True), (SELL, 102, SELL, False), (BUY, 100, 0, False)],
