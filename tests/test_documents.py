@@ -151,6 +151,25 @@ def test_files_and_modules_named_in_a_page_exist(page: Path) -> None:
     assert [name for name in modules if importlib.util.find_spec(name) is None] == []
 
 
+def test_the_design_lists_the_folders_there_are() -> None:
+    """Every stage and room of ``streams`` in section 2, and nothing in it that is not there."""
+    lines = re.search(r"## 2. The house\n\n```\n(.*?)```", (ROOT / "docs" / "design.md").read_text(encoding="utf-8"), re.S)[1].splitlines()  # type: ignore[index]
+    listed = sorted(line.split("/")[0].strip() for line in lines if line.startswith("  "))
+    assert listed == sorted(path.parent.name for path in (ROOT / "streams").glob("*/__init__.py"))
+    named = {line.split("/")[0]: line for line in lines if not line.startswith(" ") and "/" in line}
+    assert all((ROOT / name).is_dir() for name in named)
+    connectors = re.search(r"one folder each: (.*)", named["connectors"])[1].split(", ")  # type: ignore[index]
+    assert connectors == sorted(path.parent.name for path in (ROOT / "connectors").glob("*/__init__.py"))
+    for top, line in named.items():
+        assert all((ROOT / top / name).is_dir() for name in re.findall(r"\b([a-z]+)/", line)[1:]), line
+
+
+def test_no_page_counts_the_simulators_mutations_in_words() -> None:
+    """The table of simulation.md is generated from them; a number beside it would be stale with the next one."""
+    for page in PAGES:
+        assert not re.search(r"\w+teen (broken|mutations)|\d+ (broken runners|mutations)", page.read_text(encoding="utf-8")), page
+
+
 def test_pictures_are_small() -> None:
     assert {path.name: path.stat().st_size for path in (ROOT / "docs" / "images").iterdir() if path.stat().st_size > 300_000} == {}
 
