@@ -34,11 +34,12 @@ OVERFLOW = int(Flag.OVERFLOW)
 # Flags of a trade that say something about every bar that holds it.
 CARRIED = int(Flag.LATE | Flag.AMENDED | Flag.ESTIMATED_TIME | Flag.OUT_OF_HOURS | Flag.SYNTHETIC | Flag.SIMULATED | Flag.OFF_TICK)
 BARS_A_CALL = 8
+FAR = 1 << 62  # high limbs of amounts that may have more than 38 digits: 10^38 is 1.18 * 2^126
 
 
 @borrowing_kernel
-def add_trade(state: Any, bar: Any, trade: Any) -> None:
-    """Add a trade to the bar of its interval."""
+def add_trade(fault: Any, bar: Any, trade: Any) -> None:
+    """Add a trade to the bar of its interval. ``fault``: the stage's, set where an amount has more than 38 digits."""
     price, quantity, time, identity = trade.price, trade.quantity, trade.event_time, trade.trade_id
     if bar.prints == 0:
         bar.open = bar.high = bar.low = bar.close = price
@@ -58,7 +59,7 @@ def add_trade(state: Any, bar: Any, trade: Any) -> None:
     bar.volume_high, bar.volume_low = wide.add(bar.volume_high, bar.volume_low, quantity_high, quantity_low)
     high, low = wide.mul(price, quantity)
     bar.quote_volume_high, bar.quote_volume_low = wide.add(bar.quote_volume_high, bar.quote_volume_low, high, low)
-    fits = wide.fits_decimal(bar.quote_volume_high, bar.quote_volume_low)
+    is_far = bar.quote_volume_high >= FAR or bar.quote_volume_high < -FAR
     if trade.aggressor_side == BUY:
         bar.taker_buy_volume_high, bar.taker_buy_volume_low = wide.add(
             bar.taker_buy_volume_high, bar.taker_buy_volume_low, quantity_high, quantity_low
@@ -66,19 +67,21 @@ def add_trade(state: Any, bar: Any, trade: Any) -> None:
         bar.taker_buy_quote_volume_high, bar.taker_buy_quote_volume_low = wide.add(
             bar.taker_buy_quote_volume_high, bar.taker_buy_quote_volume_low, high, low
         )
-        fits &= wide.fits_decimal(bar.taker_buy_quote_volume_high, bar.taker_buy_quote_volume_low)
-    if not fits:
-        refuse_amount(state, bar, trade)
+        is_far |= bar.taker_buy_quote_volume_high >= FAR or bar.taker_buy_quote_volume_high < -FAR
+    if is_far:
+        check_amounts(fault, bar, trade)
 
 
 @borrowing_kernel
-def refuse_amount(state: Any, bar: Any, trade: Any) -> None:
-    """The bar's quote volume has more than 38 digits with this trade: the run ends here."""
-    if state.fault[0] == 0:
-        state.fault[0] = QUOTE_VOLUME_FAULT
-        state.fault[1] = bar.instrument
-        state.fault[2] = bar.open_time
-        state.fault[3] = trade.trade_id
+def check_amounts(fault: Any, bar: Any, trade: Any) -> None:
+    """Where a quote volume of the bar has more than 38 digits with this trade, the run ends here."""
+    fits = wide.fits_decimal(bar.quote_volume_high, bar.quote_volume_low)
+    fits &= wide.fits_decimal(bar.taker_buy_quote_volume_high, bar.taker_buy_quote_volume_low)
+    if fault[0] == 0 and not fits:
+        fault[0] = QUOTE_VOLUME_FAULT
+        fault[1] = bar.instrument
+        fault[2] = bar.open_time
+        fault[3] = trade.trade_id
 
 
 @borrowing_kernel
@@ -191,7 +194,7 @@ def add_late_trade(state: Any, at: Any, open_time: Any, first_time: Any, trade: 
                 bar.flags &= ~SYNTHETIC
             bar.flags |= AMENDED
             bar.version += 1
-            add_trade(state, bar, trade)
+            add_trade(state.fault, bar, trade)
             emit_bar(bar, out)
             state.counters[AMENDED_BARS] += 1
             return
@@ -203,7 +206,7 @@ def add_late_trade(state: Any, at: Any, open_time: Any, first_time: Any, trade: 
         saved.instrument = newest.instrument
         saved.interval = newest.interval
         start_bar(saved, open_time, 0, LATE | PARTIAL)
-        add_trade(state, saved, trade)
+        add_trade(state.fault, saved, trade)
         emit_bar(saved, out)
         return
     place = keep_bar(state, at, state.bars[at])
@@ -213,7 +216,7 @@ def add_late_trade(state: Any, at: Any, open_time: Any, first_time: Any, trade: 
     bar = kept[place]
     bar.instrument = state.bars[at].instrument
     start_bar(bar, open_time, 1, LATE | (PARTIAL if open_time < first_time else 0))
-    add_trade(state, bar, trade)
+    add_trade(state.fault, bar, trade)
     emit_bar(bar, out)
 
 
@@ -232,7 +235,7 @@ def add_trade_elsewhere(state: Any, at: Any, first_time: Any, trade: Any, out: A
         if bar.open_time != NEVER and bar.open_time < open_time:
             series.gap_next, series.gap_until, series.gap_price = bar.open_time, open_time, bar.close
     start_bar(bar, open_time, 1, PARTIAL if open_time < first_time else 0)
-    add_trade(state, bar, trade)
+    add_trade(state.fault, bar, trade)
     state.timer[0] = min(state.timer[0], close_time)
     if series.gap_next < series.gap_until:
         state.timer[0] = state.clock[0]
@@ -246,7 +249,7 @@ def bars_on_trade(state: Any, slot: Any, trade: Any, first_time: Any, out: Any) 
     for at in range(slot * lengths, (slot + 1) * lengths):
         bar = state.bars[at]
         if bar.open_time <= time and time < bar.close_time:
-            add_trade(state, bar, trade)
+            add_trade(state.fault, bar, trade)
         else:
             add_trade_elsewhere(state, at, first_time, trade, out)
 

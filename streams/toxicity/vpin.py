@@ -16,7 +16,7 @@ from typing import Any
 
 from schemas.vocabulary import Flag, NullReason, ToxicityRegime
 from streams.numeric import wide
-from streams.numeric.borrowing import borrowing_kernel
+from streams.numeric.borrowing import borrowing_kernel, inlined_kernel
 from streams.numeric.bounds import INT32_MAX, saturated
 from streams.toxicity.signing import weaker_method
 
@@ -81,7 +81,7 @@ def close_bucket(state: Any, slot: Any, out: Any) -> None:
     flow.bucket_flags = flow.quote_flags & VALIDITY  # how the quote stands when the bucket begins
 
 
-@borrowing_kernel
+@inlined_kernel
 def pour(state: Any, slot: Any, out: Any) -> Any:
     """Pour the pending volume into buckets, closing at most ``BUCKETS_A_CALL``; returns True when nothing is left."""
     flow = state.flows[slot]
