@@ -101,7 +101,7 @@ def consume(state: Any, place: int, quantity: int) -> None:
 def print_on(state: Any, place: int, quantity: int) -> None:
     """Remember that the tape took this much of what the level displays, at most all of it."""
     level = state.levels[place]
-    printed = min(level.displayed, level.printed + quantity)
+    printed = level.printed + min(quantity, level.displayed - level.printed)
     if level.consumed == 0 and level.printed == 0 and printed != 0:
         state.markets[level.slot].reduced_levels += 1
     level.printed = printed
