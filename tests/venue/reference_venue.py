@@ -288,15 +288,18 @@ class ReferenceVenue:
         won = [0] * len(line)
         for order in line:
             order.traded += trade.quantity
-        for _ in range(left):
+        while left:
             waiting = [index for index, order in enumerate(line) if order.leaves > won[index]]
             if not waiting:
                 break
-            if line[waiting[0]].ahead > 0:
+            first = waiting[0]
+            part = min(left, line[first].ahead or line[first].leaves - won[first])
+            if line[first].ahead > 0:
                 for order in line:
-                    order.ahead = max(0, order.ahead - 1)
+                    order.ahead = max(0, order.ahead - part)
             else:
-                won[waiting[0]] += 1
+                won[first] += part
+            left -= part
         for order, quantity in zip(line, won, strict=True):
             if quantity:
                 self.passive_fill(order, quantity)
