@@ -220,7 +220,7 @@ class Registry:
         try:
             return self._ask(question)
         except SchemaRegistryError as problem:
-            if problem.http_status_code == NOT_FOUND and problem.error_code // 100 == NOT_FOUND:
+            if problem.http_status_code == NOT_FOUND and (problem.error_code or 0) // 100 == NOT_FOUND:
                 return None  # 40401 and so on: of a subject, version or schema; without such a code it is the path that is not there
             raise self._refused(problem) from problem
 

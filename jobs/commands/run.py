@@ -65,7 +65,7 @@ def add(commands: Any) -> None:
     command.add_argument("--short", choices=("on", "off"), help="allow short positions where the instrument does (default on)")
     command.add_argument("--leverage", metavar="N", help="positions of at most N times the account's money (default 1)")
     command.add_argument("--batch", type=int, metavar="N", help="at most N input records a batch (default 65,536)")
-    command.set_defaults(run=run, from_=None, to=None)
+    command.set_defaults(run=run, from_=None, to=None, ticker=None)
 
 
 def run(arguments: argparse.Namespace) -> int:

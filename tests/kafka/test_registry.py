@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import fastavro
+import msgspec
 import pytest
 
 from infra.kafka.registry import Registry as RegistryService
@@ -159,8 +160,10 @@ def test_something_else_at_the_address_is_said_to_be_no_registry(shared_registry
 
 
 @pytest.mark.parametrize("arguments", [("topics", "plan"), ("topics", "apply"), ("run", "market")])
-def test_a_wrong_path_of_a_registry_is_no_missing_schema(cluster: Cluster, tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    edge = edge_of(cluster)
+def test_a_wrong_path_of_a_registry_is_no_missing_schema(
+    cluster: Cluster, shared_bootstrap: str, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    edge = edge_of(msgspec.structs.replace(cluster, bootstrap=shared_bootstrap))
     if arguments[0] == "run":
         assert edge.sq("topics", "apply", "--no-registry", "--topology", "market", SQ_KAFKA_HOME=str(tmp_path)).returncode == 0
     wrong = cluster.registry.replace("/ccompat/", "/compat/")
