@@ -22,6 +22,11 @@ instrument's own. Rates are in units of 1e-8.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from schemas.errors import BadData
+from schemas.records import Instrument
+from streams.numeric import fixed
 from streams.risk.exposure import Line, State, Working, pack
 from streams.risk.limits import COLLAR_UNIT
 
@@ -29,6 +34,20 @@ RATE_UNIT = 100_000_000
 MAINTENANCE_MAX = RATE_UNIT // 20
 PROTECTION = COLLAR_UNIT // 20
 """Distance of a protection price from the touch where there is no price collar, in the unit of ``price_collar_bp``."""
+
+
+def margin_rate(text: str) -> int:
+    """A margin as it is written, "0.05", in units of 1e-8; 0 if it is no fraction of the value."""
+    try:
+        rate = fixed.parse(text, 8)
+    except BadData:
+        return 0
+    return rate if 0 < rate <= RATE_UNIT else 0
+
+
+def own_margin(margins: Mapping[str, str], instrument: Instrument) -> int:
+    """The rate that is written for this instrument; 0 for none. Two venues may name different instruments alike, so the venue's key wins."""
+    return margin_rate(margins.get(f"{instrument.venue}:{instrument.symbol}", margins.get(instrument.symbol, "")))
 
 
 def protection_price(line: Line, touch: int, buy: bool) -> int:

@@ -20,7 +20,6 @@ from schemas.vocabulary import (
     Severity,
     Side,
 )
-from streams.numeric import fixed
 from streams.risk import account
 from streams.risk.booking import book, take_mark
 from streams.risk.checks import NO_CASH, NO_MARGIN, UNUSABLE, explain, failed_checks, first_code
@@ -80,9 +79,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     leverage: int = 1
     """positions of at most so many times the money behind them; 1 / leverage is the initial margin"""
     initial_margin: dict[str, str] = {}
-    """initial margin of single instruments by symbol, a fraction of the value, where it is more: ``{ BTCUSDT = "0.2" }``"""
+    """initial margin of single instruments, a fraction of the value, where it is more, by symbol or, which goes before it, venue and symbol:
+    ``{ BTCUSDT = "0.2", "binance_usdm:BTCUSDT" = "0.1" }``"""
     maintenance_margin: dict[str, str] = {}
-    """maintenance margin by symbol; without one it is half of the initial margin, at most 0.05"""
+    """maintenance margin, by the same keys; without one it is half of the initial margin, at most 0.05"""
     maker_rate: int = 0
     """the venue's rates, in 1e-8 of the notional"""
     taker_rate: int = 0
@@ -102,8 +102,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("warmup, trade_from and trade_to are nanoseconds; give 0 or more")
         for name in ("initial_margin", "maintenance_margin"):
             for symbol, text in getattr(self, name).items():
-                if not 0 < fixed.parse(str(text), 8) <= account.RATE_UNIT:
-                    raise ValueError(f"{name} of {symbol} is {text}; give a fraction of the value above 0 and at most 1, for example 0.05")
+                if account.margin_rate(text) == 0:
+                    advice = "give a fraction of the value above 0 and at most 1, with at most 8 decimals, for example 0.05"
+                    raise ValueError(f"{name} of {symbol} is {text!r}; {advice}")
 
 
 class Risk:
@@ -343,11 +344,9 @@ class Risk:
 
     def _rates(self, instrument: Instrument) -> tuple[int, int, int]:
         """Initial and maintenance margin and the worst fee of an instrument."""
-        settings, symbol = self.settings, instrument.symbol
-        initial = max(-(-account.RATE_UNIT // settings.leverage), fixed.parse(str(settings.initial_margin.get(symbol, "0")), 8))
-        maintenance = min(initial // 2, account.MAINTENANCE_MAX)
-        if symbol in settings.maintenance_margin:
-            maintenance = fixed.parse(str(settings.maintenance_margin[symbol]), 8)
+        settings = self.settings
+        initial = max(-(-account.RATE_UNIT // settings.leverage), account.own_margin(settings.initial_margin, instrument))
+        maintenance = account.own_margin(settings.maintenance_margin, instrument) or min(initial // 2, account.MAINTENANCE_MAX)
         return initial, maintenance, max(settings.maker_rate, settings.taker_rate, 0)
 
     def _refine_amounts(self, decimals: int) -> None:

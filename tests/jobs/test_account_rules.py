@@ -130,6 +130,36 @@ def test_a_perpetual_needs_its_margin(run: Any) -> None:
         assert codes(found) == [expected]
 
 
+@pytest.mark.parametrize(
+    ("margins", "expected"),
+    [
+        ("", "NONE"),
+        ('COINUSDT = "0.2"', "INSUFFICIENT_MARGIN"),
+        ('"test:COINUSDT" = "0.2"', "INSUFFICIENT_MARGIN"),
+        ('"other:COINUSDT" = "0.2"', "NONE"),
+        ('COINUSDT = "0.2", "test:COINUSDT" = "0.05"', "NONE"),
+    ],
+)
+def test_an_instrument_has_its_own_margin(run: Any, tmp_path: Path, margins: str, expected: str) -> None:
+    """10 at 100.01 with a leverage of 10 bind 100.01 and the distance of 50.1, or 200.02 and the distance; 200 are there.
+
+    A key with the venue goes before the symbol's.
+    """
+    (tmp_path / "run.toml").write_text(f"[risk]\ninitial_margin = {{ {margins} }}\n")
+    _, found = run("0:B:2:10000:0", "--cash", "200USDT", "--leverage", "10", "--config", tmp_path / "run.toml")
+    assert codes(found) == [expected]
+
+
+@pytest.mark.parametrize("value", ['"0"', '"-0.1"', '"1.00000001"', '"0.000000001"', '"much"', '""', "0.05"])
+def test_a_margin_that_cannot_be_is_refused(sq: Callable[..., Any], market: Path, tmp_path: Path, value: str) -> None:
+    name = "maintenance_margin" if value == '"much"' else "initial_margin"
+    (tmp_path / "run.toml").write_text(f"[risk]\n{name} = {{ COINUSDT = {value} }}\n")
+    ended = sq("backtest", market, "--strategy", "ema-cross", "--config", tmp_path / "run.toml", "--out", tmp_path / "run")
+    assert ended.code == 2 and ended.out == "", ended
+    assert name in ended.err and "Traceback" not in ended.err
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
 def test_a_short_is_liquidated_and_ruin_halts_the_account(run: Any, tmp_path: Path) -> None:
     """20 sold at 100.00 on 1,000 with leverage 5 are worth -1,000 at 200.01, in the mark of second 7. What is asked for later is denied."""
     said, found = run("0:S:2:20000:0;8000:B:1:1000:0", "--cash", "1000USDT", "--leverage", "5")
