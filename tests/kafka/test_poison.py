@@ -126,5 +126,5 @@ def test_a_record_that_kills_is_named_and_quarantined_and_its_skip_passes_it(
     assert second.stop() == 0
     assert second.events("restarting") == []
     assert _letters(edge) == [("skipped", "md.depth", place)]
-    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path / "library"))
     assert [verdict.findings for verdict in verify_cluster(edge.cluster, "pipeline")] == [[], []]
