@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.configuration import journal_id
+from jobs.contradictions import differing, other_code, other_manifest, other_value
 from jobs.derivation import check_reports
 from jobs.facts import is_live
 from jobs.pipeline import feeds_of
@@ -16,9 +17,9 @@ from jobs.strategies import strategy_sources, user_digests
 from schemas.catalogue import TOPICS
 from schemas.errors import CorruptLog, ShrivenError, WrongUse
 from streams.log.local import LOCK, LocalLog
-from streams.log.manifest import DIGEST, read_manifest
-from streams.log.verify import FILES, unlisted_files, verify_files
-from streams.runtime.code import changed_sources, code_digest, source_digests
+from streams.log.manifest import read_manifest
+from streams.log.verify import unlisted_files, verify_files
+from streams.runtime.code import changed_sources, source_digests
 from streams.runtime.made_by import check_version
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.task import JOURNAL
@@ -88,7 +89,7 @@ def _verdict_on(folder: Path, manifest: dict[str, Any], recording: Path | None, 
         from jobs.live.proof import verify_pulled
 
         with log:
-            return verify_pulled(log, facts, lambda records: on_progress(records, 0) if on_progress is not None else None)
+            return verify_pulled(log, facts, manifest, lambda records: on_progress(records, 0) if on_progress is not None else None)
     with log, open_input(facts, recording) as source:
         try:
             return _verify(log, facts, source, manifest, on_progress)
@@ -130,52 +131,33 @@ def _other_identity(log: LocalLog, facts: dict[str, Any], source: LocalLog, is_e
     except (CorruptLog, WrongUse) as problem:
         return [] if is_explained else [Finding("input", str(problem))]
     then, now = facts["identity"], made["identity"]
-    differing = sorted(key for key in then.keys() | now.keys() if then.get(key) != now.get(key))
-    for key in differing:
+    for key in differing(then, now):
         if key == "inputs":
-            topics = sorted(topic for topic in then[key].keys() | now[key].keys() if then[key].get(topic) != now[key].get(topic))
             if not is_explained:
-                findings.append(Finding("input", f"{', '.join(topics)} of the recording is not what it was when the run was made"))
+                topics = ", ".join(differing(then[key], now[key]))
+                findings.append(Finding("input", f"{topics} of the recording is not what it was when the run was made"))
         elif key == "instruments":
             findings.append(Finding("input", "the instruments of the recording are not those the run was made with"))
         elif key == "strategy_files":
-            before, after = then.get(key, {}), now.get(key, {})
-            names = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+            names = differing(then.get(key, {}), now.get(key, {}))
             findings.append(Finding("code", f"{', '.join(names)} of the strategy kept in the run folder is not what the run was made with"))
         elif key == "strategy":
             findings.append(Finding("code", f"the strategy kept in the run folder is {now[key]}, the run was made with {then.get(key)}"))
         else:
-            findings.append(Finding("journal", f"the genesis record says {key} is {then.get(key)}, its configuration says {now.get(key)}"))
+            findings.append(other_value(key, then.get(key), now.get(key)))
     findings += [
         Finding("journal", f"the genesis record says {key} is {facts.get(key)}, a local run has {made[key]}")
         for key in ("environment", "topology", "shard", "clock")
         if facts.get(key) != made[key]
     ]
-    if journal_id(then) != facts["journal_id"] or code_digest(facts["sources"]) != facts["code"]:
-        findings.append(Finding("journal", "the genesis record's journal id or code digest is not made from what it says"))
-    return findings
+    return findings + other_code(facts, journal_id(then))
 
 
 def _other_manifest(log: LocalLog, facts: dict[str, Any], manifest: dict[str, Any], verdict: Verdict) -> list[Finding]:
     """What ``run.json`` says of the run that its journal and its topics do not."""
     expected = {**facts, "status": "finished", "batches": verdict.batches, "records": verdict.records, "clock_end": verdict.clock}
     topics: dict[str, Any] = {**verdict.topics, **topics_of(log, (JOURNAL, SNAPSHOTS, *COPIED))}
-    findings = [
-        Finding("file", f"{MANIFEST} says {key} is {str(manifest.get(key))[:60]}, the journal says {str(value)[:60]}")
-        for key, value in expected.items()
-        if manifest.get(key) != value
-    ]
-    if manifest.get("command") not in COMMANDS:
-        findings.append(Finding("file", f"{MANIFEST} says its command is {manifest.get('command')}; it is one of {', '.join(COMMANDS)}"))
-    unknown = sorted(manifest.keys() - expected.keys() - {"command", "report", "topics", FILES, DIGEST})
-    if unknown:
-        findings.append(Finding("file", f"{MANIFEST} says {', '.join(unknown)}, which nothing in the run bears out"))
-    listed = manifest.get("topics", {})
-    findings += [
-        Finding("file", f"{MANIFEST} says {listed.get(topic)} of {topic}, it holds {topics.get(topic)}")
-        for topic in sorted(listed.keys() | topics.keys())
-        if listed.get(topic) != topics.get(topic)
-    ]
+    findings = other_manifest(manifest, expected, topics, COMMANDS, unproven=("report",))
     findings += [
         Finding("output", f"{topic} in the run folder is not a copy of the recording's")
         for topic in COPIED

@@ -38,6 +38,8 @@ from streams.runtime.live.stored import ENDS
 from streams.runtime.task import JOURNAL
 
 DEAD_LETTERS = "pipeline.dlq"
+KEPT_FACTS = ("identity", "journal_id", "environment", "topology", "shard", "clock", "code", "versions", "configuration")
+"""Facts of the genesis record that ``run.json`` repeats."""
 Progress = Callable[[int, int], None]
 Held = dict[Partition, tuple[int, int]]
 Bad = dict[str, list[tuple[int, bytes]]]
@@ -294,16 +296,23 @@ def topic_facts(folder: LocalLog) -> dict[str, dict[str, Any]]:
     return found
 
 
+def journal_facts(facts: dict[str, Any], is_closed: bool, batches: int, records: int, clock: int) -> dict[str, Any]:
+    """What ``run.json`` of a pulled folder says of its journal; ``facts`` are those of the genesis record."""
+    return {
+        **{key: facts[key] for key in KEPT_FACTS},
+        "status": "closed" if is_closed else "not closed",
+        "batches": batches,
+        "records": records,
+        "clock_end": clock,
+    }
+
+
 def close_pulled(folder: LocalLog, pulled: Pulled, cluster: Cluster) -> dict[str, Any]:
     """Close the folder by ``run.json``; returns it."""
-    facts = pulled.needs.facts
+    needs = pulled.needs
     content = {
-        **{key: facts[key] for key in ("identity", "journal_id", "environment", "topology", "shard", "clock", "code", "versions", "configuration")},
+        **journal_facts(needs.facts, needs.is_closed, needs.batches, needs.records, needs.clock),
         "command": "pull",
-        "status": "closed" if pulled.needs.is_closed else "not closed",
-        "batches": pulled.needs.batches,
-        "records": pulled.needs.records,
-        "clock_end": pulled.needs.clock,
         "topics": topic_facts(folder),
         "undecodable": {topic: [offset for offset, _ in found] for topic, found in sorted(pulled.undecodable.items())},
     }

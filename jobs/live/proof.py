@@ -9,16 +9,20 @@ from typing import Any
 
 import msgspec
 
+from connectors.pulling.topology import journal_facts, topic_facts
+from jobs.contradictions import differing, other_code, other_manifest, other_value
 from jobs.facts import check_facts, configuration_in
 from jobs.live.accounts import accounts_of
-from jobs.live.deployment import Deployment, maker, with_strategy_file
+from jobs.live.deployment import Deployment, facts_of, maker, with_strategy_file
 from jobs.strangers import judging
 from jobs.strategies import strategy_sources, user_digests
+from schemas.errors import CorruptLog, WrongUse
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.folder import FolderLog
 from streams.log.kafka.transport import Log, Partition, TopicChanged
 from streams.log.local import LocalLog
+from streams.log.manifest import RUN_MANIFEST
 from streams.runtime.code import source_digests
 from streams.runtime.live.spec import TaskSpec, runtime_name
 from streams.runtime.live.verify import LiveVerifier, Make
@@ -66,10 +70,13 @@ def task_spec(facts: dict[str, Any], environment: str) -> TaskSpec:
     )
 
 
+COMMANDS = ("pull",)
+"""What closes a pulled folder."""
 SpecOf = Callable[[dict[str, Any]], TaskSpec]
 
 
-def _verify(log: Log, journal: Partition, cluster: Cluster, spec: SpecOf, on_progress: Callable[[int], None]) -> Verdict:
+def _verify(log: Log, journal: Partition, cluster: Cluster, spec: SpecOf, on_progress: Callable[[int], None]) -> LiveVerifier:
+    """The verifier after its work."""
     with tempfile.TemporaryDirectory() as folder:
 
         def deployed(facts: dict[str, Any]) -> Deployment:
@@ -82,7 +89,23 @@ def _verify(log: Log, journal: Partition, cluster: Cluster, spec: SpecOf, on_pro
             made: Make = maker(deployed(facts))
             return made
 
-        return LiveVerifier(log, spec, make, sources, journal, on_progress).verify()
+        verifier = LiveVerifier(log, spec, make, sources, journal, on_progress)
+        verdict = verifier.verify()
+        if verifier.facts:
+            verdict.findings += _other_facts(verifier.facts, deployed)
+        return verifier
+
+
+def _other_facts(facts: dict[str, Any], deployed: Callable[[dict[str, Any]], Deployment]) -> list[Finding]:
+    """What the genesis record says of the topology that its own configuration, its copies of a strategy's files and its lists of topics do not."""
+    try:
+        deployment = deployed(facts)
+        configuration = msgspec.structs.replace(deployment.configuration, accounts=configuration_in(facts).accounts)
+        now = facts_of(msgspec.structs.replace(deployment, configuration=configuration))["identity"]
+    except (CorruptLog, WrongUse) as problem:
+        return [Finding("journal", problem.text)]
+    then = facts["identity"]
+    return [other_value(key, then.get(key), now.get(key)) for key in differing(then, now)] + other_code(facts, now["journal_id"])
 
 
 def verify_cluster(
@@ -109,21 +132,63 @@ def verify_cluster(
         raise TopicChanged(f"the cluster has no topic {name}: no topology {topology} ever ran there; 'sq status' lists those that did")
     shards = range(found[name].partitions) if shard is None else [shard]
     with judging(run_strategy) as judgement:
-        verdicts = [_verify(log, (name, each), cluster, lambda facts: task_spec(facts, cluster.environment), on_progress) for each in shards]
+        verifiers = [_verify(log, (name, each), cluster, lambda facts: task_spec(facts, cluster.environment), on_progress) for each in shards]
+        verdicts = [each.verdict for each in verifiers]
         verdicts[0].notes = [*verdicts[0].notes, *dict.fromkeys(judgement.notes)]
         return verdicts
 
 
-def verify_pulled(log: LocalLog, facts: dict[str, Any], on_progress: Callable[[int], None] = lambda _: None) -> Verdict:
-    """The verdict on a pulled folder."""
+def verify_pulled(
+    log: LocalLog, facts: dict[str, Any], manifest: dict[str, Any], on_progress: Callable[[int], None] = lambda _: None
+) -> Verdict:
+    """The verdict on a pulled folder; ``manifest`` is its ``run.json``, empty where it has none."""
     folder = FolderLog(log, schema_ids_of(facts))
 
     def spec(found: dict[str, Any]) -> TaskSpec:
         return msgspec.structs.replace(task_spec(found, ""), topology="pipeline")
 
-    verdict = _verify(folder, (JOURNAL, 0), Cluster(bootstrap=""), spec, on_progress)
-    known = {JOURNAL, *(item["topic"] for item in facts["inputs"]), *(item["topic"] for item in facts["outputs"])}
-    for topic in log.topics():
-        if topic not in known and not topic.endswith(".snapshots"):
-            verdict.findings.append(Finding("output", f"{topic} is no topic of this topology"))
+    verifier = _verify(folder, (JOURNAL, 0), Cluster(bootstrap=""), spec, on_progress)
+    verdict = verifier.verdict
+    known = {JOURNAL, *(item["topic"] for item in (*facts["inputs"], *facts["outputs"]))}
+    verdict.findings += [Finding("output", f"{topic} is no topic of this topology") for topic in log.topics() if topic not in known]
+    if not verdict.findings:
+        consumed = {feed.topic: feed.next_offset for feed in verifier.inputs}
+        verdict.findings += _never_pulled(log, facts, verifier.ends | consumed)
+    if manifest and not verdict.findings:
+        verdict.findings += _other_pulled(log, facts, manifest, verdict)
+    if not manifest and verdict.closed:
+        what = f"the journal is closed and there is no {RUN_MANIFEST}: the pull was interrupted, or the file was taken away"
+        verdict.findings.append(Finding("file", f"{what}; the same 'sq pull' command writes it"))
     return verdict
+
+
+def _never_pulled(log: LocalLog, facts: dict[str, Any], ends: dict[str, int]) -> list[Finding]:
+    """Records that no pull brings: before where the journal begins; behind what it consumed of an input, or where it was closed.
+
+    Args:
+        ends: by topic, offset behind the last that belongs to the journal, where it says so.
+    """
+    findings = []
+    for kind in ("input", "output"):
+        for item in facts[f"{kind}s"]:
+            topic, start = item["topic"], int(item["start_offset"])
+            if topic not in log.topics() or not (reader := log.reader(topic)).count:
+                continue
+            if reader.start_offset < start:
+                what = f"{topic} holds records from offset {reader.start_offset} on, the journal begins at {start}"
+                findings.append(Finding(kind, what))
+            if reader.end_offset > ends.get(topic, reader.end_offset):
+                what = f"{topic} holds records up to offset {reader.end_offset - 1}, the journal ends before {ends[topic]}"
+                findings.append(Finding(kind, what))
+    return findings
+
+
+def _other_pulled(log: LocalLog, facts: dict[str, Any], manifest: dict[str, Any], verdict: Verdict) -> list[Finding]:
+    """What ``run.json`` of a pulled folder says that its journal and its topics do not."""
+    expected = journal_facts(facts, verdict.closed, verdict.batches, verdict.records, verdict.clock)
+    findings = other_manifest(manifest, expected, topic_facts(log), COMMANDS, unproven=("undecodable",))
+    left_out = manifest.get("undecodable", {})
+    if left_out != {}:
+        what = "records that do not decode and that no dead letter of the topology holds"
+        findings.append(Finding("output", f"{RUN_MANIFEST} says that the pull left out {what}: {str(left_out)[:60]}"))
+    return findings

@@ -19,11 +19,18 @@ DEAD_LETTERS = "pipeline.dlq"
 
 
 class FolderReader:
-    """Reads one topic of the folder. ``schema_ids``: what its bodies are framed with again."""
+    """Reads one topic of the folder.
 
-    def __init__(self, log: LocalLog, schema_ids: Mapping[str, int]) -> None:
+    Args:
+        log: the folder, open.
+        schema_ids: what its bodies are framed with again.
+        topics: those that the folder holds.
+    """
+
+    def __init__(self, log: LocalLog, schema_ids: Mapping[str, int], topics: frozenset[str]) -> None:
         self._log = log
         self._ids = schema_ids
+        self._topics = topics
         self._topic = ""
         self._position = 0
         self._blocks: Iterator[Block] = iter(())
@@ -37,14 +44,14 @@ class FolderReader:
         ((topic, _), offset) = next(iter(positions.items()))
         self._topic, self._position, self._left = topic, offset, NOTHING
         self._blocks = iter(())
-        if topic in self._log.topics():
+        if topic in self._topics:
             reader = self._log.reader(topic)
             self._blocks = iter(reader.blocks(max(offset, reader.start_offset)))
         self._raw = [each for each in self._raw_of(topic) if each[0] >= offset]
 
     def _raw_of(self, topic: str) -> list[tuple[int, bytes]]:
         """(offset, raw value) of the topic's records that could not be decoded."""
-        if DEAD_LETTERS not in self._log.topics() or topic == DEAD_LETTERS:
+        if DEAD_LETTERS not in self._topics or topic == DEAD_LETTERS:
             return []
         decode = codec("DeadLetter").decode_records
         letters = [letter for block in self._log.reader(DEAD_LETTERS).blocks() for letter in decode(block.body, block.count)]
@@ -57,7 +64,7 @@ class FolderReader:
 
     def _holds(self, topic: str, offset: int) -> bool:
         """True if the record is in the topic's own file: it decoded, and was left out for another reason."""
-        if topic not in self._log.topics() or not self._log.reader(topic).start_offset <= offset < self._log.reader(topic).end_offset:
+        if topic not in self._topics or not self._log.reader(topic).start_offset <= offset < self._log.reader(topic).end_offset:
             return False
         block = next(iter(self._log.reader(topic).blocks(offset)), None)
         return block is not None and offset in [block.offset_of(number) for number in range(block.count)]
@@ -109,14 +116,14 @@ class FolderReader:
     def end(self, partition: Partition) -> int:
         """Offset after the topic's last record."""
         topic = partition[0]
-        end = self._log.reader(topic).end_offset if topic in self._log.topics() else 0
+        end = self._log.reader(topic).end_offset if topic in self._topics else 0
         raw = self._raw_of(topic)
         return max(end, raw[-1][0] + 1 if raw else 0)
 
     def start(self, partition: Partition) -> int:
         """Offset of the topic's first record."""
         topic = partition[0]
-        if topic not in self._log.topics():
+        if topic not in self._topics:
             return 0
         return min(self._log.reader(topic).start_offset, self._first_raw(topic))
 
@@ -138,10 +145,11 @@ class FolderLog:
     def __init__(self, log: LocalLog, schema_ids: Mapping[str, int]) -> None:
         self._log = log
         self._ids = schema_ids
+        self._topics = frozenset(log.topics())  # asked once: each asking lists every folder
 
     def reader(self, group: str) -> FolderReader:
         """A reader of one topic at a time."""
-        return FolderReader(self._log, self._ids)
+        return FolderReader(self._log, self._ids, self._topics)
 
     def writer(self, transactional_id: str) -> Writer:
         """Refused."""

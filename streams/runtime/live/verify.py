@@ -66,6 +66,7 @@ class LiveVerifier:
         self.published: dict[str, Published] = {}
         self.inputs: Sequence[LiveFeed] = ()
         self.ends: dict[str, int] = {}
+        self.facts: dict[str, Any] = {}
         self._dated_ahead = 0
         self._note = ""
 
@@ -114,6 +115,7 @@ class LiveVerifier:
             facts = first[1].facts
             check_version(facts, f"the topology of {self.journal[0]}")
             spec = self.spec_of(facts)
+            self.facts = facts
             changed = changed_sources(facts.get("sources", {}), self.sources(facts))
             self._note = f"; this code differs from the journal's in {', '.join(changed[:5])}" if changed else ""
             execution = self.make(facts)(self.log, spec, {item["topic"]: int(item["start_offset"]) for item in facts["inputs"]})
@@ -128,8 +130,7 @@ class LiveVerifier:
                 if self.verdict.closed:
                     raise CorruptLog(f"journal record {entry.sequence} comes after the journal's Close")
                 if entry.kind == CLOSE:
-                    self.verdict.closed = True
-                    self.ends = {str(topic): int(end) for topic, end in entry.facts.get(ENDS, {}).items()}
+                    self._close(entry, execution)
                 elif entry.kind == UPGRADE:
                     code = entry.facts["new"]["code"][:12]
                     self.verdict.notes.append(f"journal record {entry.sequence}: from here on the journal was written by other code, {code}")
@@ -140,6 +141,17 @@ class LiveVerifier:
             self._end(spec, end)
         finally:
             reader.close()
+
+    def _close(self, entry: JournalEntry, execution: LiveExecution) -> None:
+        """Take the Close: where each published output ended then. Raises CorruptLog where it is none that a task writes."""
+        self.verdict.closed = True
+        ends = entry.facts.get(ENDS)
+        says = (entry.input_sequence, entry.clock, len(entry.elements), entry.inputs, entry.outputs, entry.states, set(entry.facts))
+        if says != (execution.consumed, 0, 0, [], [], [], {ENDS}):
+            raise CorruptLog(f"the journal's Close, record {entry.sequence}, is none behind {execution.consumed} input records")
+        if not isinstance(ends, dict) or ends.keys() != self.published.keys() or any(type(end) is not int for end in ends.values()):
+            raise CorruptLog(f"the journal's Close, record {entry.sequence}, does not say where each published output ended")
+        self.ends = ends
 
     def _batch(self, entry: JournalEntry, execution: LiveExecution, spec: TaskSpec) -> bool:
         """Execute one batch again and compare; False at the first difference."""

@@ -1,0 +1,55 @@
+"""What a genesis record or a ``run.json`` says of a run that its configuration, its journal and its topics do not: local runs and pulled ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from streams.log.manifest import DIGEST, RUN_MANIFEST
+from streams.log.verify import FILES
+from streams.runtime.code import code_digest
+from streams.runtime.verify import Finding
+
+
+def differing(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Names under which two mappings hold different values, sorted."""
+    return sorted(key for key in then.keys() | now.keys() if then.get(key) != now.get(key))
+
+
+def other_value(key: str, says: Any, is_now: Any) -> Finding:
+    """A fact of the genesis record that its configuration does not give."""
+    return Finding("journal", f"the genesis record says {key} is {says}, its configuration says {is_now}")
+
+
+def other_code(facts: Mapping[str, Any], journal_id: Any) -> list[Finding]:
+    """A journal id or a code digest that is not made from what the genesis record says."""
+    if journal_id == facts["journal_id"] and code_digest(facts["sources"]) == facts["code"]:
+        return []
+    return [Finding("journal", "the genesis record's journal id or code digest is not made from what it says")]
+
+
+def other_manifest(
+    manifest: Mapping[str, Any], expected: Mapping[str, Any], topics: Mapping[str, Any], commands: Sequence[str], unproven: Sequence[str] = ()
+) -> list[Finding]:
+    """What ``run.json`` says that the run does not bear out.
+
+    Args:
+        expected: what the journal says, by the manifest's keys.
+        topics: facts of each topic, as it lies in the folder.
+        commands: what closes such a folder.
+        unproven: keys that are neither expected nor refused.
+    """
+    findings = [
+        Finding("file", f"{RUN_MANIFEST} says {key} is {str(manifest.get(key))[:60]}, the journal says {str(value)[:60]}")
+        for key, value in expected.items()
+        if manifest.get(key) != value
+    ]
+    if manifest.get("command") not in commands:
+        findings.append(Finding("file", f"{RUN_MANIFEST} says its command is {manifest.get('command')}; it is one of {', '.join(commands)}"))
+    unknown = sorted(manifest.keys() - expected.keys() - {"command", "topics", FILES, DIGEST, *unproven})
+    if unknown:
+        findings.append(Finding("file", f"{RUN_MANIFEST} says {', '.join(unknown)}, which nothing in the run bears out"))
+    listed = manifest.get("topics", {})
+    return findings + [
+        Finding("file", f"{RUN_MANIFEST} says {listed.get(topic)} of {topic}, it holds {topics.get(topic)}") for topic in differing(listed, topics)
+    ]
