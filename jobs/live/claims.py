@@ -4,8 +4,8 @@
 2. If its topology has no claim, it appends one and reads again. Members that start together append one each: the first of them is the topology's.
 3. If another topology's claim came earlier after all, it closes its own and yields.
 
-The offset of the topology's first claim is its journal id, which goes into every id it builds. A record that is no claim is passed over and reported;
-``sq skip topologies/0/OFFSET`` settles it, by a closing record without a topology.
+The offset of the topology's first claim is its journal id, which goes into every id it builds. A record that is no claim, or that closes
+a claim which is not there, is passed over and reported; ``sq skip topologies/0/OFFSET`` settles it, by a closing record without a topology.
 """
 
 from __future__ import annotations
@@ -94,6 +94,7 @@ def _read(log: Log, cluster: Cluster) -> tuple[list[tuple[int, TopologyClaim]], 
             for offset, value in zip(chunk.offsets, chunk.values, strict=True):
                 try:
                     record = _claim_of(bytes(value))
+                    _check_closing(record, found)
                 except (BadData, BadTopologyName) as problem:
                     unreadable[offset] = UnreadableClaim(offset, problem.text)
                     continue
@@ -124,6 +125,14 @@ def _claim_of(value: bytes) -> TopologyClaim:
         if not 1 <= record.shards <= SHARDS_MAX:
             raise BadData(f"it names {record.shards} shards")
     return record
+
+
+def _check_closing(record: TopologyClaim, before: Sequence[tuple[int, TopologyClaim]]) -> None:
+    """A closing record names a claim of its own topology. Raises BadData: nobody who read the claims wrote it."""
+    if record.kind == int(ClaimKind.CLOSED) and record.topology:
+        names = [(offset, each.topology) for offset, each in before if each.kind == int(ClaimKind.CLAIM)]
+        if (record.claim, record.topology) not in names:
+            raise BadData(f"it closes {record.topology} by a claim at offset {record.claim}, which is none of that topology")
 
 
 def open_claims(claims: Sequence[tuple[int, TopologyClaim]]) -> dict[str, tuple[int, TopologyClaim]]:

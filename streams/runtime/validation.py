@@ -6,6 +6,7 @@ them is used as a place in an array. Whether the inputs hold these records is ju
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,16 @@ def malformed(entry: JournalEntry, inputs: int, outputs: int) -> str:
     if not (0 <= entry.clock < CLOCK_LIMIT and 0 <= entry.input_sequence < OFFSET_LIMIT):
         return f"its clock {entry.clock} or its input sequence {entry.input_sequence} is out of range"
     return malformed_elements(entry.elements, inputs)
+
+
+def malformed_close(entry: JournalEntry, consumed: int, facts: Collection[str] = ()) -> str:
+    """What of a Close is not as a task writes it behind so many input records, with these facts; empty if nothing."""
+    if entry.input_sequence != consumed:
+        return f"it comes after {entry.input_sequence} records, {consumed} were consumed"
+    others = (entry.clock, len(entry.elements), entry.inputs, entry.outputs, entry.states)
+    if others != (0, 0, [], [], []) or set(entry.facts) != set(facts):
+        return "it says more or less than a Close says"
+    return ""
 
 
 def malformed_elements(elements: Array, inputs: int) -> str:

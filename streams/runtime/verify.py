@@ -23,7 +23,7 @@ from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, JournalEnt
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.snapshot import read_snapshots
 from streams.runtime.task import JOURNAL
-from streams.runtime.validation import CLOCK, END, malformed
+from streams.runtime.validation import CLOCK, END, malformed, malformed_close
 from streams.runtime.written import Written, first_difference
 
 
@@ -267,6 +267,8 @@ class Verifier:
     def _close(self, entry: JournalEntry, execution: Execution) -> None:
         if not execution.engine.ended or entry.input_sequence != execution.engine.consumed:
             self._found("journal", f"the journal is closed after {entry.input_sequence} records, its inputs go on")
+        elif wrong := malformed_close(entry, execution.engine.consumed):
+            self._found("journal", f"the journal's Close was changed: {wrong}")
         self.verdict.closed = True
 
     def _end(self, written: dict[str, Written]) -> None:

@@ -114,6 +114,8 @@ JOURNALS: dict[str, tuple[Callable[[list[JournalEntry]], list[JournalEntry]], st
     "a state's number": (_set("states", lambda e: [(n + 1, d) for n, d in e.states], -1), "journal"),
     "an element left out": (_set("elements", lambda e: e.elements[1:]), "input"),
     "end of inputs early": (_set("elements", _elements(lambda e: e["input"].__setitem__(-1, -1))), "journal"),
+    "close: clock": (lambda entries: setattr(entries[-1], "clock", 9) or entries, "journal"),
+    "close: a fact": (lambda entries: entries[-1].facts.update(profit=9) or entries, "journal"),
     "close left out": (lambda entries: entries[:-1], "journal"),
     "last batch left out": (_close_first, "journal"),
     "a batch left out": (lambda entries: [*entries[:2], *entries[3:]], "input"),

@@ -1,4 +1,7 @@
-"""Planted faults in finished runs: changed bytes and records are caught, named and located. Oracle: the fault that was planted."""
+"""Planted faults in finished runs: changed bytes and records are caught, named and located. Oracle: the fault that was planted.
+
+Whole forgeries are in ``test_forgeries.py``; what it has is not repeated here.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,6 @@ from forgery import forge_run, kinds, replaced, text
 from jobs.runs import Run
 from jobs.verification import verify_run
 from streams.log.local import LocalLog
-
-
-def test_the_run_verifies(proof_run: Run) -> None:
-    verdict = verify_run(proof_run.folder)
-    assert verdict.findings == []
-    assert (verdict.batches, verdict.records, verdict.closed) == (proof_run.manifest["batches"], 5_001, True)
-    assert verdict.batches >= 4
-
 
 # -- bytes
 
@@ -47,18 +42,13 @@ def test_a_flipped_byte_in_any_file_is_found_and_the_restored_run_verifies(proof
     assert verify_run(folder).is_good
 
 
-@pytest.mark.parametrize("fault", ["delete", "cut", "empty", "lengthen", "extra segment", "extra topic"])
+@pytest.mark.parametrize("fault", ["cut", "empty", "lengthen", "extra topic"])
 def test_a_file_that_is_not_as_long_or_not_there_is_found(proof_run: Run, tmp_path: Path, fault: str) -> None:
     folder = tmp_path / "run"
     shutil.copytree(proof_run.folder, folder)
     path = folder / "fills" / "0" / f"{0:020d}.avro"
     content = path.read_bytes()
-    if fault == "delete":
-        path.unlink()
-    elif fault == "extra segment":
-        path = path.with_name(f"{7:020d}.avro")
-        path.write_bytes(content)
-    elif fault == "extra topic":
+    if fault == "extra topic":
         shutil.copytree(folder / "fills", folder / "md.trades")
         path = folder / "md.trades" / "0" / path.name
     else:
@@ -90,13 +80,10 @@ def anything(_: Any) -> bool:
 
 
 FORGED = [
-    ("fills", "price", lambda r: r.price + 10),
-    ("fills", "fee", lambda r: r.fee - 1),
     ("orders.events", "status", lambda r: r.status ^ 1),
     ("orders.decisions", "quantity", lambda r: r.quantity + 1),
     ("orders.requests", "order_id", lambda r: r.order_id[:-1] + "V"),
     ("positions", "quantity", lambda r: r.quantity + 1),
-    ("pnl", "cash", lambda r: r.cash + 1),
     ("signals", "fast", lambda r: r.fast + 1e-9),
     ("md.quotes", "bid_quantity", lambda r: r.bid_quantity + 1),
     ("md.bars", "volume", lambda r: r.volume + 1),
@@ -114,7 +101,7 @@ def test_a_changed_output_record_is_named(proof_run: Run, tmp_path: Path, topic:
     assert "batch " in text(verdict)
 
 
-@pytest.mark.parametrize(("topic", "field", "change"), FORGED[:1] + FORGED[5:9])
+@pytest.mark.parametrize(("topic", "field", "change"), FORGED[4:6])
 def test_a_forger_who_rewrites_the_journal_too_is_found_by_execution(
     proof_run: Run, tmp_path: Path, topic: str, field: str, change: Callable[[Any], Any]
 ) -> None:
@@ -138,8 +125,9 @@ def test_the_last_record_of_the_last_batch_counts(proof_run: Run, tmp_path: Path
     assert verdict.batches == proof_run.manifest["batches"] - 1
 
 
-@pytest.mark.parametrize("is_rejournaled", [False, True])
-@pytest.mark.parametrize("fault", ["dropped", "doubled", "swapped"])
+@pytest.mark.parametrize(
+    ("fault", "is_rejournaled"), [("dropped", True), ("doubled", False), ("doubled", True), ("swapped", False), ("swapped", True)]
+)
 def test_records_dropped_doubled_or_swapped_are_found(proof_run: Run, tmp_path: Path, fault: str, is_rejournaled: bool) -> None:
     done: list[str] = []
 

@@ -28,7 +28,7 @@ from streams.runtime.live.spec import TaskSpec
 from streams.runtime.live.stored import ENDS, read_journal
 from streams.runtime.made_by import OtherVersion, check_version
 from streams.runtime.task import JOURNAL
-from streams.runtime.validation import malformed
+from streams.runtime.validation import malformed, malformed_close
 from streams.runtime.verify import AS_JOURNALED, Finding, Verdict
 from streams.runtime.written import first_difference
 
@@ -146,9 +146,9 @@ class LiveVerifier:
         """Take the Close: where each published output ended then. Raises CorruptLog where it is none that a task writes."""
         self.verdict.closed = True
         ends = entry.facts.get(ENDS)
-        says = (entry.input_sequence, entry.clock, len(entry.elements), entry.inputs, entry.outputs, entry.states, set(entry.facts))
-        if says != (execution.consumed, 0, 0, [], [], [], {ENDS}):
-            raise CorruptLog(f"the journal's Close, record {entry.sequence}, is none behind {execution.consumed} input records")
+        wrong = malformed_close(entry, execution.consumed, [ENDS])
+        if wrong:
+            raise CorruptLog(f"the journal's Close, record {entry.sequence}, was changed: {wrong}")
         if not isinstance(ends, dict) or ends.keys() != self.published.keys() or any(type(end) is not int for end in ends.values()):
             raise CorruptLog(f"the journal's Close, record {entry.sequence}, does not say where each published output ended")
         self.ends = ends
