@@ -14,12 +14,9 @@ LINES_SHOWN = 15
 
 
 def install(python: str, lock: Path) -> int:
-    """Run pip over the lock; returns its exit code, after showing the end of what it said if it failed.
-
-    Modules are compiled to bytecode when they are first imported, not all 10,000 beforehand.
-    """
+    """Run pip over the lock; returns its exit code, after showing the end of what it said if it failed."""
     packages = sum("==" in line for line in lock.read_text().splitlines())
-    command = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-compile"]
+    command = [python, "-m", "pip", "install", "--disable-pip-version-check"]
     command += ["--progress-bar", "off", "--require-hashes", "-r", str(lock)]
     said: collections.deque[str] = collections.deque(maxlen=LINES_SHOWN)
     found = 0
