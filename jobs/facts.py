@@ -116,6 +116,17 @@ class RunManifest(LocalFacts, kw_only=True):
     topics: dict[str, ManifestTopic]
 
 
+class PulledManifest(Facts, kw_only=True):
+    """A topology that was pulled: its journal is in the folder, and its inputs are topics there."""
+
+    identity: Identity
+    batches: Number
+    records: Number
+    clock_end: Time
+    topics: dict[str, ManifestTopic]
+    sources: dict[str, str] = {}
+
+
 def is_live(facts: dict[str, Any]) -> bool:
     """True for a live topology's genesis record, which lists its inputs; a local run has their digests in its identity."""
     return isinstance(facts.get("inputs"), list)
@@ -131,8 +142,8 @@ def check_facts(facts: dict[str, Any], name: str) -> None:
 
 
 def check_run_manifest(content: dict[str, Any], name: str) -> None:
-    """Refuse a ``run.json`` that nothing can be made of. Raises CorruptLog."""
-    _check(content, RunManifest, name)
+    """Refuse a ``run.json``, a run's or a pulled folder's, that nothing can be made of. Raises CorruptLog."""
+    _check(content, PulledManifest if content.get("command") == "pull" else RunManifest, name)
     accounts = configuration_in(content).accounts
     if accounts and not 0 <= content["shard"] < len(accounts):
         raise CorruptLog(f"{name} does not say what a run says: there is no account of shard {content['shard']}; restore the folder from a copy")

@@ -64,6 +64,7 @@ def read_records(folder: LocalLog, manifest: dict[str, Any]) -> ReportInput:
     marks = _columns(topics, "md.marks", ("instrument", "event_time", "bid_price", "ask_price", "flags"))
     toxicity = _columns(topics, "md.toxicity", ("instrument", "event_time", "vpin", "vpin_null"))
     identity = manifest["identity"]
+    inputs = identity.get("inputs", {})  # a pulled folder's are among its topics
     accounts = manifest["configuration"].get("accounts")
     is_simulated = bool(len(marks["flags"])) and bool((marks["flags"] & 1024).any())
     return ReportInput(
@@ -89,12 +90,12 @@ def read_records(folder: LocalLog, manifest: dict[str, Any]) -> ReportInput:
             "account_events": _account_events(topics),
             "leverage": manifest["configuration"].get("leverage", 1),
             "symbols": [each.symbol for each in instruments],
-            "inputs": sorted(identity["inputs"]),
+            "inputs": sorted(inputs),
             "journal_id": f"{manifest['journal_id']:06x}",
             "batches": manifest["batches"],
             "records": manifest["records"],
             "topic_digests": {name: facts["digest"] for name, facts in manifest["topics"].items() if not name.endswith((".journal", ".snapshots"))},
-            "input_digests": identity["inputs"],
+            "input_digests": inputs,
             "code_digest": manifest["code"],
             "versions": manifest["versions"],
             "from": identity["from"],

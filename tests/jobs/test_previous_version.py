@@ -8,12 +8,15 @@ a cluster, with their own manifests.
 from __future__ import annotations
 
 import json
+import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from streams.log.manifest import write_manifest
 
 ARCHIVE = Path(__file__).resolve().parents[1] / "previous" / "0.1.0.tar.xz"
 FOLDERS = ("market", "ema", "dip", "pulled")
@@ -53,6 +56,26 @@ def test_a_report_is_written_from_a_run(
     for same in ("trades", "volume", "total_return", "win_rate"):
         assert now[same] == before[same], same
     assert (tmp_path / "report.html").stat().st_size > 10_000
+
+
+def test_a_report_is_written_from_what_was_pulled(
+    sq: Callable[..., Any], previous: Path, tmp_path: Path
+) -> None:
+    """That version kept no page there: the oracle is its fills. Of other records no page is made."""
+    ended = sq("report", previous / "pulled", "--out", tmp_path / "page")
+    assert ended.code == 0, ended.err
+    fills = [json.loads(line) for line in sq("cat", previous / "pulled", "fills").out.splitlines()]
+    rows = (tmp_path / "page" / "fills.csv").read_text().splitlines()
+    assert len(rows) == len(fills) + 1 == 8
+    assert json.loads((tmp_path / "page" / "report.json").read_text())["account"] == 1
+    forged = tmp_path / "forged"
+    shutil.copytree(previous / "pulled", forged)
+    manifest = json.loads((forged / "run.json").read_text())
+    manifest["topics"]["fills"]["digest"] = manifest["topics"]["pnl"]["digest"]
+    write_manifest(forged / "run.json", {key: manifest[key] for key in manifest if key != "digest"})
+    ended = sq("report", forged, "--out", tmp_path / "none")
+    assert ended.code == 1 and "the records of fills" in ended.err
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize("name", (*RUNS, "pulled"))

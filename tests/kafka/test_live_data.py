@@ -141,7 +141,10 @@ def test_retention_that_overtakes_a_task_is_a_loud_loss(market: LiveMarket, clus
         for _ in range(100):
             task.step(0.05)
     verdict = verify_cluster(cluster, "pipeline")[0]
-    assert [finding.kind for finding in verdict.findings] == ["input"]
+    (finding,) = verdict.findings
+    assert finding.kind == "retention"
+    assert cluster.name("md.depth") in finding.text
+    assert "to 289 are gone from the cluster, removed by retention" in finding.text
 
 
 def test_a_wiped_registry_with_other_ids_refuses_to_start(market: LiveMarket, own_registry: object) -> None:

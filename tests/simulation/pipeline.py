@@ -56,6 +56,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUSY = f"{ROOT / 'tests' / 'runtime' / 'busy.py'}:Busy"
 WAIT_SECONDS = 0.1
 UPDATES, TRADES = 160, 240
+CONTROL_CODE = FEEDS.index("control")
 
 
 @functools.cache
@@ -204,15 +205,22 @@ class PipelineSubject:
         return made
 
     def reexecute(self, broker: SimulatedBroker, entries: Sequence[JournalEntry]) -> tuple[list[Batched], str]:
-        """Batch by batch, and all of it as one batch; then the verifier of ``sq verify``. What retention took is put back from the archive first."""
+        """Batch by batch, and in as few batches as the skips allow; then the verifier of ``sq verify``.
+
+        What retention took is put back from the archive first. A skip leaves out what lies behind it in the order, and a batch obeys the skips that
+        it begins with: a late one says nothing of a record that was consumed before it, so the order is cut where a skip was taken.
+        """
         for key in self.inputs:
             broker.partition(key).start = 0
         piecewise = self._fresh(broker)
         batches: list[Batched] = []
-        runs: list[Any] = []
+        skips = self._skips(broker)
+        stretches: list[list[Any]] = [[]]
         for entry in entries:
             if entry.kind != BATCH:
                 continue
+            if any(code == CONTROL_CODE and skips.intersection(range(first, last + 1)) for code, first, last, _ in entry.elements.tolist()):
+                stretches.append([])
             batch = piecewise.repeat_batch(entry.elements)
             finding = compare(batch, entry, piecewise)  # type: ignore[arg-type]
             if (entry.clock, entry.input_sequence) != (batch.clock, batch.consumed):
@@ -220,15 +228,23 @@ class PipelineSubject:
                     finding or f"(clock, records) is {(entry.clock, entry.input_sequence)}, an uninterrupted run has {(batch.clock, batch.consumed)}"
                 )
             batches.append(Batched(self._framed(batch), finding))
-            runs += entry.elements.tolist()
+            stretches[-1] += entry.elements.tolist()
         whole = self._fresh(broker)
-        total = self._framed(whole.repeat_batch(np.array([tuple(run) for run in runs], ELEMENT)))
+        found = [self._framed(whole.repeat_batch(np.array([tuple(run) for run in runs], ELEMENT))) for runs in stretches]
         for topic in self.topics:
-            if total.get(topic, []) != [value for batch in batches for value in batch.outputs.get(topic, ())]:
+            expected = [value for batch in batches for value in batch.outputs.get(topic, ())]
+            if [value for outputs in found for value in outputs.get(topic, ())] != expected:
                 return batches, f"a run that knows no batches writes other records to {topic}"
         if piecewise.is_started and whole.stage_states() != piecewise.stage_states():
             return batches, "a run that knows no batches ends in another state"
         return batches, self._verified(broker)
+
+    @staticmethod
+    def _skips(broker: SimulatedBroker) -> set[int]:
+        """Offsets in ``control`` of the skips. A batch that takes skips begins with all the commands that waited."""
+        decode = codec("ControlCommand").decode_records
+        values = [(record.offset, (record.value or b"")[HEADER_BYTES:]) for record in broker.committed("control", 0)]
+        return {offset for offset, body in values if decode(body, 1)[0].kind == ControlKind.SKIP}
 
     def _framed(self, batch: Batch) -> dict[str, list[bytes]]:
         ids = self.deployment.schema_ids
