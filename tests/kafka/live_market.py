@@ -24,6 +24,8 @@ import msgspec
 
 from jobs.live.accounts import with_accounts
 from jobs.live.deployment import Deployment, maker, published, spec_of
+from jobs.strangers import remember
+from jobs.strategies import strategy_sources
 from schemas.catalogue import topic as topic_of
 from schemas.registry import Registry
 from streams.log.kafka.applying import apply, compare
@@ -72,6 +74,7 @@ class LiveMarket:
         self.deployment = Deployment(
             job="pipeline", topology="pipeline", configuration=chosen, cluster=cluster, journal_id=JOURNAL_ID, shards=shards
         )
+        remember(strategy_sources(chosen))  # as `sq run` does; a proof executes no stranger's strategy
         self.outputs = self.deployment.outputs()
         self.deployment.publish = published(self.outputs, publish, "pipeline")
         self.deployment.schema_ids = self.ids

@@ -111,7 +111,7 @@ def test_each_shard_trades_an_account_of_its_own_and_its_cash_is_there_once(clus
     proved(market, tmp_path, fed)
     market.deployment.configuration.accounts = [7, 101]
     for shard in (0, 1):
-        with pytest.raises(OtherIdentity, match=r"accounts was \[101, 7\], now \[7, 101\]; start it as it was"):
+        with pytest.raises(OtherIdentity, match=r"accounts was \[101, 7\], now \[7, 101\] \(--accounts\); start it as it was"):
             market.task(shard=shard).prepare()
 
 
