@@ -184,7 +184,7 @@ def _add_plain(blocks: TopicBlocks, holders: Sequence[Source]) -> None:
 
 def _facts(sources: Sequence[Source]) -> dict[str, Any]:
     """What the manifest says besides topics and files."""
-    kinds = sorted({source.manifest.get("provenance", "recorded") for source in sources})
+    kinds = sorted({str(source.manifest.get("provenance", "recorded")) for source in sources})
     behind = sum(span.behind for source in sources for each in source.surveys.values() for span in each.spans.values())
     return {
         "command": COMMAND,

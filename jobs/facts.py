@@ -38,15 +38,16 @@ class Identity(msgspec.Struct):
     warmup: str
     from_: Time | None = msgspec.field(name="from")
     to: Time | None = msgspec.field(name="to")
+    strategy_files: dict[str, str] = {}
 
 
-class LocalIdentity(Identity):
+class LocalIdentity(Identity, kw_only=True):
     """A local run's has the digests of its inputs."""
 
     inputs: dict[str, str]
 
 
-class LiveIdentity(Identity):
+class LiveIdentity(Identity, kw_only=True):
     """A live topology's has its number of shards."""
 
     shards: int
@@ -65,12 +66,25 @@ class Facts(msgspec.Struct):
     topology: str
 
 
+class MergedSource(msgspec.Struct):
+    """A recording that was merged with others."""
+
+    folder: str
+    topics: dict[str, str]
+
+
+class PulledSource(msgspec.Struct):
+    """The topic of a cluster that a recording's topic was pulled from."""
+
+    partition: Number
+
+
 class LocalFacts(Facts):
     """Of a local run."""
 
     identity: LocalIdentity
     input_path: str
-    recordings: list[dict[str, Any]] = []
+    recordings: list[MergedSource] = []
 
 
 class LiveInput(msgspec.Struct):
@@ -154,6 +168,15 @@ def _check(facts: dict[str, Any], kind: type[Facts], name: str) -> None:
         msgspec.convert(facts, kind, strict=True)
     except msgspec.ValidationError as problem:
         raise CorruptLog(f"{name} does not say what a run says: {problem}; restore the folder from a copy, or make the run again") from problem
+
+
+def sources_in(manifest: dict[str, Any], kind: Any, name: str) -> Any:
+    """What a recording's manifest says it was made from, as ``kind``. Raises CorruptLog, naming the field."""
+    try:
+        return msgspec.convert(manifest.get("sources"), kind, strict=True)
+    except msgspec.ValidationError as problem:
+        said = f"{name} does not say what the recording was made from: {problem}"
+        raise CorruptLog(f"{said}; restore the folder from a copy, or make the recording again") from problem
 
 
 def configuration_in(facts: dict[str, Any]) -> Configuration:

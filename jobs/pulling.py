@@ -49,7 +49,7 @@ def cached_recording(
     present = _key(cluster, end, sources)
     for key in (passed, present):
         folder = cache_folder() / key
-        if (folder / LOG_MANIFEST).is_file() and (key == present or read_manifest(folder / LOG_MANIFEST)["complete"]):
+        if (folder / LOG_MANIFEST).is_file() and (key == present or read_manifest(folder / LOG_MANIFEST).get("complete")):
             pull.close()
             return folder, True
     partial = cache_folder() / f".{present}.{os.getpid()}"
@@ -79,9 +79,9 @@ def already_pulled(folder: Path, topology: str, shard: int) -> str:
     if not (folder / RUN_MANIFEST).is_file():
         return ""
     manifest = read_manifest(folder / RUN_MANIFEST)
-    if manifest.get("command") != "pull" or (manifest["topology"], manifest["shard"]) != (topology, shard):
+    if manifest.get("command") != "pull" or (manifest.get("topology"), manifest.get("shard")) != (topology, shard):
         raise WrongUse(f"{folder} is closed and holds no shard {shard} of {topology}; pull into a new folder")
-    return f"{folder} is pulled already: {manifest['batches']} batches, {manifest['records']} records ({RUN_MANIFEST}); --fresh pulls again"
+    return f"{folder} is pulled already: {manifest.get('batches')} batches, {manifest.get('records')} records ({RUN_MANIFEST}); --fresh pulls again"
 
 
 def delete_pulled(folder: Path) -> None:

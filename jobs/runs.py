@@ -18,7 +18,7 @@ import numba
 import numpy as np
 
 from jobs.configuration import Configuration, journal_id
-from jobs.facts import check_facts, configuration_in
+from jobs.facts import MergedSource, check_facts, check_run_manifest, configuration_in, sources_in
 from jobs.pipeline import build_execution, feeds_of, read_instruments, strategy_source, traded_to
 from jobs.strangers import remember
 from jobs.strategies import CODE, identity_of, keep_strategy, kept_files, strategy_sources, user_digests, with_main
@@ -36,6 +36,7 @@ from streams.log.verify import HASHING
 from streams.runtime.code import code_digest, file_digests, source_digests
 from streams.runtime.execution import Execution
 from streams.runtime.journal import BATCH, GENESIS, JournalEntry
+from streams.runtime.made_by import version_of
 from streams.runtime.task import JOURNAL, InputChanged, OtherIdentity, Progress, Task, check_identity
 from streams.runtime.verify import genesis_of, read_journal
 
@@ -142,7 +143,9 @@ def genesis_facts(configuration: Configuration, recording: Path, log: LocalLog, 
 def merged_from(recording: Path) -> dict[str, Any]:
     """``recordings``, by folder name and topic digests, if the recording is several that were made side by side."""
     manifest = read_manifest(recording / SOURCE_MANIFEST)
-    return {"recordings": manifest["sources"]} if manifest.get("command") == "merge" else {}
+    if manifest.get("command") != "merge":
+        return {}
+    return {"recordings": msgspec.to_builtins(sources_in(manifest, list[MergedSource], str(recording / SOURCE_MANIFEST)))}
 
 
 class Backtest:
@@ -247,7 +250,10 @@ class Backtest:
 
     def _finished(self, source: LocalLog) -> Run:
         manifest = read_manifest(self.folder / MANIFEST)
-        check_identity(manifest, self._facts(source))
+        facts = self._facts(source)
+        if version_of(manifest) == version_of(facts):  # another version's may say other things, and is refused by its version
+            check_run_manifest(manifest, str(self.folder / MANIFEST))
+        check_identity(manifest, facts)
         return Run(self.folder, manifest, was_finished=True)
 
     def _run(

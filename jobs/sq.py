@@ -14,7 +14,7 @@ import sys
 import traceback
 
 from jobs.helping import HelpFormatter
-from schemas.errors import ShrivenError
+from schemas.errors import ShrivenError, WrongUse
 from schemas.version import VERSION
 
 COMMANDS = {
@@ -90,6 +90,15 @@ def _explained(problem: Exception) -> ShrivenError | None:
     return explain(problem) if isinstance(problem, KafkaException) else None
 
 
+def _refuse_bytes(given: list[str]) -> None:
+    """Refuse an argument that is no UTF-8: no manifest, record or report can hold it. Raises WrongUse."""
+    for each in given:
+        try:
+            each.encode()
+        except UnicodeEncodeError:
+            raise WrongUse(f"{ascii(each)} is no UTF-8 text; rename the file or folder") from None
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; typed errors become one line on standard error."""
     given = sys.argv[1:] if arguments is None else arguments
@@ -98,6 +107,7 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a symbol that the console cannot show is shown escaped
     try:
+        _refuse_bytes(given)
         chosen = parser(only).parse_args(given)
         return int(chosen.run(chosen))
     except ShrivenError as problem:

@@ -70,11 +70,11 @@ def _imported_names(path: Path, package: str) -> list[str]:
 
 
 @functools.cache
-def _file_of(name: str, packages: tuple[str, ...] = PACKAGES) -> Path | None:
-    """Source file of one of our modules, None for a name that is not a module of ours."""
+def _file_of(root: Path, name: str, packages: tuple[str, ...]) -> Path | None:
+    """Source file below ``root`` of one of our modules, None for a name that is not a module of ours."""
     if name.split(".")[0] not in packages:
         return None
-    path = ROOT.joinpath(*name.split("."))
+    path = root.joinpath(*name.split("."))
     if (path / "__init__.py").is_file():
         return path / "__init__.py"
     return path.with_suffix(".py") if path.with_suffix(".py").is_file() else None
@@ -97,7 +97,7 @@ def source_closure(path: Path, package: str, packages: tuple[str, ...] = PACKAGE
             continue
         found.add(file)
         for name in _imported_names(file, owner):
-            target = _file_of(name, packages)
+            target = _file_of(ROOT, name, packages)
             if target is not None and target not in found and target not in without:
                 inner = name if target.name == "__init__.py" else name.rpartition(".")[0]
                 open_files.append((target, inner))

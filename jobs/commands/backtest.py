@@ -163,13 +163,16 @@ def one_account(configuration: Configuration, shard: int | None) -> list[int]:
 
 def partition_pulled(recording: Path) -> int | None:
     """The partition that a recording's market data was pulled from; None if it comes from elsewhere."""
+    from jobs.facts import PulledSource, sources_in
     from streams.log.manifest import LOG_MANIFEST, read_manifest
 
     if not (recording / LOG_MANIFEST).is_file():
         return None
     manifest = read_manifest(recording / LOG_MANIFEST)
-    sources = manifest.get("sources") if manifest.get("command") == "pull" else None
-    return next((int(each["partition"]) for topic, each in (sources or {}).items() if topic.startswith("md.")), None)
+    if manifest.get("command") != "pull":
+        return None
+    sources = sources_in(manifest, dict[str, PulledSource], str(recording / LOG_MANIFEST))
+    return next((each.partition for topic, each in sources.items() if topic.startswith("md.")), None)
 
 
 def _recording(arguments: argparse.Namespace) -> Path:

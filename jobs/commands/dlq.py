@@ -211,9 +211,10 @@ def _redrive(letters: DeadLetters, arguments: argparse.Namespace) -> int:
 def _read(path: Path, letter: Letter) -> Any:
     from connectors.named import BadJson, record_of
     from schemas.catalogue import topic as topic_of
+    from schemas.json_text import parsed
 
     try:
-        content = json.loads(sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8"))
+        content = parsed(sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8"))
     except (ValueError, UnicodeDecodeError) as problem:
         raise BadJson(f"{path} is no JSON: {problem}") from problem
     return record_of(topic_of(letter.content.origin_topic).record, content)

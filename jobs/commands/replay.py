@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     log.close()
     if arguments.mode == "exact":
         check_version(facts, str(arguments.run_folder))
-    before = read_manifest(arguments.run_folder / MANIFEST)["topics"]
+    before = read_manifest(arguments.run_folder / MANIFEST).get("topics", {})
     recording = arguments.input if arguments.input is not None else Path(facts["input_path"])
     configuration = configuration_of(arguments.run_folder, facts)
     with judging(arguments.run_strategy) as judgement, without_collector(), ProgressBar("replay", "records") as bar:

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from schemas.errors import CorruptLog
+from schemas.json_text import parsed
 from streams.log.errors import LogMissing
 from streams.log.files import write_file
 
@@ -61,7 +62,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise DamagedManifest(f"{path} cannot be read ({error.strerror}); restore it, or make the folder again") from None
     try:
-        content = json.loads(written)
+        content = parsed(written)
         digest = content.pop(DIGEST)
         expected = _closed(content)
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:

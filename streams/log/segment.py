@@ -181,7 +181,11 @@ class Segment:
 
     def _readable(self, text: str) -> OlderSchema:
         """The reader of an earlier version's schema."""
-        older = older_schema(self.topic, text)
+        try:
+            older = older_schema(self.topic, text)
+        except Exception as error:  # noqa: BLE001  (a damaged schema may lack anything that a schema has)
+            what = "the schema in the header is not one of a record"
+            raise CorruptBlock(str(self.path), 0, self.first_offset, what) from error
         if older.problems:
             text = f"{self.path} was written with another schema than this code has for {self.topic} ({older.problems[0]})"
             raise WrongSchema(f"{text}; import or run it again with this version")

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from schemas.errors import CorruptLog
+from schemas.json_text import parsed
 from schemas.kernel import kernel
 from schemas.vocabulary import JournalKind
 from streams.log.container import encode_long
@@ -130,7 +131,7 @@ class _Reader:
         entry.input_sequence = self.long()
         entry.clock = self.long()
         facts = self.bytes()
-        entry.facts = json.loads(facts) if facts else {}
+        entry.facts = parsed(facts) if facts else {}
         if not isinstance(entry.facts, dict):
             raise ValueError("the facts are no object")
         count = self.long()

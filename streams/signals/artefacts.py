@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from schemas.json_text import parsed
 from streams.signals.sources import StrategySources, UnusableArtefact
 
 PICKLES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".npz", ".h5", ".keras", ".dill")
@@ -75,7 +75,7 @@ def _rows(content: bytes) -> Any:
 
 READERS: dict[str, Callable[[bytes], Any]] = {
     ".npy": _array,
-    ".json": lambda content: unchanging(json.loads(content)),
+    ".json": lambda content: unchanging(parsed(content)),
     ".toml": lambda content: unchanging(tomllib.loads(content.decode())),
     ".csv": _rows,
     ".txt": lambda content: content.decode(),

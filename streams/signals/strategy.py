@@ -30,7 +30,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, cast
 
 import msgspec
 import numpy as np
@@ -185,11 +185,11 @@ class Strategy(metaclass=_Contract):
         """Ask for an order: a limit order when ``price`` is given, else a market order. Returns the order id."""
         if type(quantity) is not int or type(price) is not int or type(side) is not int or type(instrument) is not int:
             quantity, price = exact_int("quantity", quantity), exact_int("price", price)
-            side, instrument = exact_int("side", side), exact_int("instrument", instrument)
+            side, instrument = exact_symbol(side), exact_int("instrument", instrument)
         order_id = context.order_id()
         account = context.account if self.ACCOUNT is None else self.ACCOUNT
         order_type = LIMIT if price else MARKET
-        life = time_in_force if price else IOC
+        life = (time_in_force if type(time_in_force) is int else exact_symbol(time_in_force)) if price else IOC
         context.emit(
             OrderRequest(order_id, account, self.STRATEGY, instrument, context.clock, NEW, side, order_type, life, post_only, quantity, price)
         )
@@ -210,6 +210,8 @@ class Strategy(metaclass=_Contract):
 
     def cancel(self, context: Context, order_id: str, instrument: int, side: int) -> None:
         """Ask for the cancel of an order."""
+        if type(side) is not int or type(instrument) is not int:
+            side, instrument = exact_symbol(side), exact_int("instrument", instrument)
         account = context.account if self.ACCOUNT is None else self.ACCOUNT
         context.emit(OrderRequest(order_id, account, self.STRATEGY, instrument, context.clock, CANCEL, side, LIMIT, GTC, False, 0, 0))
 
@@ -222,6 +224,14 @@ def exact_int(name: str, value: Any) -> int:
         if isinstance(value, float | np.floating) and value == value // 1:
             return int(value)
         raise BadStrategy(f"{name} is {value!r}, a {type(value).__name__}; give a whole number, in units of the instrument") from None
+
+
+def exact_symbol(value: Any) -> int:
+    """An enum's number as a Python integer. Anything else is left as it is: the check of the record names the symbols there are."""
+    try:
+        return exact_int("", value)
+    except BadStrategy:
+        return cast(int, value)
 
 
 def exact_float(name: str, value: Any) -> float:

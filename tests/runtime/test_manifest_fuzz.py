@@ -21,7 +21,7 @@ from forgery import forge_run
 from jobs.reports import write_reports
 from jobs.runs import Backtest
 from jobs.sq import main
-from schemas.errors import CorruptLog
+from schemas.errors import CorruptLog, ShrivenError
 from streams.log.manifest import DIGEST, read_manifest, write_manifest
 from streams.runtime.journal import JournalEntry, decode_entry
 from tests.scenario import configuration, make_recording
@@ -83,7 +83,7 @@ def ends_in_words(*commands: tuple[Any, ...]) -> None:
 
 def test_a_run_manifest_that_says_anything(small: tuple[Path, Path], tmp_path: Path) -> None:
     """E14: 68 of 613 ended in raw exceptions."""
-    _, run = small
+    market, run = small
     folder = shutil.copytree(run, tmp_path / "run")
     content = {key: value for key, value in read_manifest(run / "run.json").items() if key != DIGEST}
     for draw in for_a_while(1):
@@ -92,6 +92,13 @@ def test_a_run_manifest_that_says_anything(small: tuple[Path, Path], tmp_path: P
         if draw.random() < 0.3:
             ends_in_words(("verify", folder), ("replay", folder, "--out", tmp_path / "again"))
             shutil.rmtree(tmp_path / "again", ignore_errors=True)
+            with contextlib.suppress(ShrivenError):
+                Backtest(configuration(batch=50), market, folder).run()
+
+
+def test_an_argument_that_is_no_text(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "run\udcff"]) == 2
+    assert "no UTF-8 text" in capsys.readouterr().err
 
 
 def test_a_recording_s_manifest_that_says_anything(small: tuple[Path, Path], tmp_path: Path) -> None:
@@ -146,6 +153,8 @@ def test_a_genesis_record_that_says_anything(small: tuple[Path, Path], tmp_path:
 
 def test_journal_records_of_any_bytes() -> None:
     """The record's own digest is made again behind each change: it decodes, or is refused as corrupt."""
+    with pytest.raises(CorruptLog):
+        decode_entry(JournalEntry(sequence=0, kind=0, facts={"a": ["\ud800"]}).encode())
     honest = JournalEntry(sequence=0, kind=0, facts={"a": [1, {"b": 2}]}).encode()[:-33]
     draw = random.Random(4)
     for _ in range(3_000):
