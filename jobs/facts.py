@@ -179,6 +179,13 @@ def sources_in(manifest: dict[str, Any], kind: Any, name: str) -> Any:
         raise CorruptLog(f"{said}; restore the folder from a copy, or make the recording again") from problem
 
 
+def merged_from(manifest: dict[str, Any], name: str) -> dict[str, Any]:
+    """``recordings``, by folder name and topic digests, if the recording is several that were made side by side."""
+    if manifest.get("command") != "merge":
+        return {}
+    return {"recordings": msgspec.to_builtins(sources_in(manifest, list[MergedSource], name))}
+
+
 def configuration_in(facts: dict[str, Any]) -> Configuration:
     """The configuration in a genesis record.
 

@@ -18,7 +18,7 @@ import numba
 import numpy as np
 
 from jobs.configuration import Configuration, journal_id
-from jobs.facts import MergedSource, check_facts, check_run_manifest, configuration_in, sources_in
+from jobs.facts import check_facts, check_run_manifest, configuration_in, merged_from
 from jobs.pipeline import build_execution, feeds_of, read_instruments, strategy_source, traded_to
 from jobs.strangers import remember
 from jobs.strategies import CODE, identity_of, keep_strategy, kept_files, strategy_sources, user_digests, with_main
@@ -135,17 +135,9 @@ def genesis_facts(configuration: Configuration, recording: Path, log: LocalLog, 
         "versions": versions(),
         "configuration": msgspec.to_builtins(configuration),
         "input_path": str(recording.resolve()),
-        **merged_from(recording),
+        **merged_from(read_manifest(recording / SOURCE_MANIFEST), str(recording / SOURCE_MANIFEST)),
         **({} if ended is None else {"trade_to": ended}),
     }
-
-
-def merged_from(recording: Path) -> dict[str, Any]:
-    """``recordings``, by folder name and topic digests, if the recording is several that were made side by side."""
-    manifest = read_manifest(recording / SOURCE_MANIFEST)
-    if manifest.get("command") != "merge":
-        return {}
-    return {"recordings": msgspec.to_builtins(sources_in(manifest, list[MergedSource], str(recording / SOURCE_MANIFEST)))}
 
 
 class Backtest:
