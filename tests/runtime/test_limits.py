@@ -42,8 +42,11 @@ def test_a_full_book_names_its_setting_and_the_record(tmp_path: Path) -> None:
     assert caught.value.setting == "book.tail_capacity"
     assert caught.value.limit == 16
     LocalLog.open(tmp_path / "run", writable=True).close()
-    roomy = backtest(recording, tmp_path / "run", tail_capacity=1024, book_window=64)
-    assert roomy.resumed_at == 0, "a capacity is no part of the identity: the run goes on"
+    with pytest.raises(CapacityExceeded, match=r"full at 16 .*--fresh"):  # a run goes on with what it was begun with
+        backtest(recording, tmp_path / "run", tail_capacity=1024, book_window=64)
+    roomy = Backtest(configuration("ema-cross", tail_capacity=1024, book_window=64), recording, tmp_path / "run", fresh=True).run()
+    assert roomy.resumed_at is None
+    assert roomy.manifest["status"] == "finished"
 
 
 def test_the_record_named_is_the_same_for_every_batch_size(tmp_path: Path) -> None:
