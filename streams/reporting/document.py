@@ -272,11 +272,6 @@ def _instrument(line: Instrument, records: ReportInput) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def is_short(result: Result) -> bool:
-    """True where statistics of returns are null for lack of time."""
-    return (result.measures["days"].value or 0.0) < 1.0
-
-
 def reason_name(measure: Measure) -> str:
     """The reason of a null value as the schema spells it."""
     return NullReason(measure.reason).name

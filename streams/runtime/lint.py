@@ -93,11 +93,6 @@ def lint_file(path: Path) -> list[Finding]:
         return [Finding(str(path), 0, "syntax", f"the file is not UTF-8 text ({error.reason} at byte {error.start})")]
 
 
-def lint_files(paths: Iterable[Path]) -> list[Finding]:
-    """Findings of many files."""
-    return [finding for path in paths for finding in lint_file(path)]
-
-
 def lint_source(source: str, path: str, exceptions: Sequence[str] = tuple(RULES)) -> list[Finding]:
     """Findings of source text; ``path`` is what they name, ``exceptions`` the rules that a line may be excepted from with a reason."""
     try:

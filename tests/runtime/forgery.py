@@ -21,6 +21,23 @@ from tests.scenario import write_recording
 
 Records = list[Any]
 Edit = Callable[[Records], Records]
+STRATEGY = """\
+import msgspec
+from streams.signals.strategy import Strategy, StrategyState
+{imports}
+
+class Mine(Strategy):
+    NAME = "mine"
+    WAKES = ("marks",)
+
+    class State(StrategyState):
+        marks: int = 0
+
+    def on_mark(self, mark, context):
+        self.state.marks += 1
+        if self.state.marks % 20 == 0 and mark.bid_price:
+            self.order(context, mark.instrument, 1, {quantity})
+"""
 
 
 def replaced(record: Any, **changes: Any) -> Any:

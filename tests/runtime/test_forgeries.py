@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 import pytest
-from forgery import forge_recording, forge_run, kinds, replaced, text
+from forgery import STRATEGY, forge_recording, forge_run, kinds, replaced, text
 
 from jobs.runs import Backtest, Run
 from jobs.verification import verify_run
@@ -319,30 +319,11 @@ CORPUS |= {
 }
 
 
-STRATEGY = """\
-import msgspec
-from streams.signals.strategy import Strategy, StrategyState
-
-
-class Mine(Strategy):
-    NAME = "mine"
-    WAKES = ("marks",)
-
-    class State(StrategyState):
-        marks: int = 0
-
-    def on_mark(self, mark, context):
-        self.state.marks += 1
-        if self.state.marks % 20 == 0 and mark.bid_price:
-            self.order(context, mark.instrument, 1, 7)
-"""
-
-
 @pytest.fixture(scope="module")
 def source(proof_run: Run, proof_market: Path, tmp_path_factory: pytest.TempPathFactory) -> Source:
     """The honest runs; both verify."""
     folder = tmp_path_factory.mktemp("forgeries")
-    (folder / "mine.py").write_text(STRATEGY)
+    (folder / "mine.py").write_text(STRATEGY.format(imports="", quantity=7))
     made = Backtest(configuration(f"{folder / 'mine.py'}:Mine", batch=1500, state_digest_records=2000), proof_market, folder / "users").run()
     for run in (proof_run, made):
         assert verify_run(run.folder).findings == []

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from forgery import forge_run, kinds, text
+from forgery import STRATEGY, forge_run, kinds, text
 from numba.core import caching
 
 from jobs.runs import Run
@@ -23,23 +23,6 @@ from tests.scenario import backtest
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("schemas", "streams", "connectors", "jobs")
 
-STRATEGY = """\
-import msgspec
-from streams.signals.strategy import Strategy, StrategyState
-{imports}
-
-class Mine(Strategy):
-    NAME = "mine"
-    WAKES = ("marks",)
-
-    class State(StrategyState):
-        marks: int = 0
-
-    def on_mark(self, mark, context):
-        self.state.marks += 1
-        if self.state.marks % 20 == 0 and mark.bid_price:
-            self.order(context, mark.instrument, 1, {quantity})
-"""
 LINE_OF_QUANTITY = 15
 
 
