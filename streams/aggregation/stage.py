@@ -9,7 +9,7 @@ from streams.aggregation.bars import BARS_A_CALL, bars_on_end, bars_on_timer, ba
 from streams.aggregation.marks import MARKS_A_CALL, emit_due_marks, want_mark
 from streams.aggregation.quotes import quote_on_depth_update
 from streams.aggregation.state import COUNTERS, MAX_INTERVALS, NEVER, QUOTE_VOLUME_FAULT, REFUSED_TRADES, Settings, State, new_state
-from streams.numeric import book
+from streams.numeric import book, tape
 from streams.numeric.borrowing import borrowing_kernel
 
 NAME = "aggregation"
@@ -25,7 +25,7 @@ __all__ = ["COUNTERS", "FAULTS", "INPUTS", "NAME", "OUTPUTS", "RESERVE", "STATE_
 
 @borrowing_kernel
 def on_trade(state: Any, books: Any, trade: Any, out: Any) -> None:
-    """A trade: into the bars, and its price into the next mark. A trade without quantity is counted and refused."""
+    """A trade: off the book, into the bars, and its price into the next mark. A trade without quantity is counted and refused."""
     slot = book.slot_of(books, trade.instrument)
     if slot < 0 or trade.quantity <= 0:
         state.counters[REFUSED_TRADES] += 1
@@ -33,6 +33,7 @@ def on_trade(state: Any, books: Any, trade: Any, out: Any) -> None:
     top = state.tops[slot]
     if top.first_time == 0:
         top.first_time = trade.event_time
+    tape.take(books, slot, trade.price, trade.quantity, trade.aggressor_side)
     bars_on_trade(state, slot, trade, top.first_time, out)
     if trade.event_time >= top.last_time:
         top.last_time = trade.event_time

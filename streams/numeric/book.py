@@ -64,6 +64,7 @@ def apply(books: Any, slot: Any, update: Any, levels: Any) -> Any:
         middle = first + update.bid_count
         fits = apply_side(books, 2 * slot, 1, books.tick[slot], levels, first, middle)
         fits &= apply_side(books, 2 * slot + 1, -1, books.tick[slot], levels, middle, middle + update.ask_count)
+        books.printed_front[2 * slot] = books.printed_front[2 * slot + 1] = 0
         books.sequence[slot] = update.final_update_id
         books.time[slot] = update.event_time
         if not fits:

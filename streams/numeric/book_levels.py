@@ -1,7 +1,7 @@
 """Books as plain data, on the Python side: sorted levels, and canonical bytes that do not depend on window or tail.
 
-Bytes of a snapshot, all little-endian int64: version, number of slots; then per slot: instrument, bids, asks, the levels (price, quantity)
-bids first, each side best first, then phase, sequence, time.
+Bytes of a snapshot, all little-endian int64: version, number of slots; then per slot: instrument, bids, asks, the levels (price, quantity,
+printed since its last update) bids first, each side best first, then phase, sequence, time.
 """
 
 from __future__ import annotations
@@ -14,18 +14,22 @@ from schemas.vocabulary import Side
 from streams.numeric import book_side
 from streams.numeric.book_state import Books
 
-VERSION = 1
-LEVEL = np.dtype([("price", "<i8"), ("quantity", "<i8")])
+VERSION = 2
+LEVEL = np.dtype([("price", "<i8"), ("quantity", "<i8"), ("printed", "<i8")])
 
 
 def levels_of(books: Books, slot: int, side: int) -> NDArray[np.int64]:
     """All levels of a side, best first: (levels, 2) int64 of price and quantity. ``side``: Side.BUY for bids, Side.SELL for asks."""
+    return _levels_and_prints(books, slot, side)[:, :2]
+
+
+def _levels_and_prints(books: Books, slot: int, side: int) -> NDArray[np.int64]:
     sign = -1 if side == Side.SELL else 1
     row = 2 * slot + (side == Side.SELL)
     places = np.flatnonzero(books.quantity[row])
-    dense = np.stack([sign * (books.base[row] + places) * books.tick[slot], books.quantity[row][places]], axis=1)
+    dense = np.stack([sign * (books.base[row] + places) * books.tick[slot], books.quantity[row][places], books.printed[row][places]], axis=1)
     count = books.tail_count[row]
-    sparse = np.stack([books.tail_price[row, :count], books.tail_quantity[row, :count]], axis=1)
+    sparse = np.stack([books.tail_price[row, :count], books.tail_quantity[row, :count], books.tail_printed[row, :count]], axis=1)
     levels = np.concatenate([dense, sparse])
     return levels[np.argsort(-sign * levels[:, 0], kind="stable")]
 
@@ -34,7 +38,7 @@ def snapshot(books: Books) -> bytes:
     """Canonical bytes of all books."""
     parts: list[NDArray[np.int64]] = [np.array([VERSION, len(books.instrument)], np.int64)]
     for slot, instrument in enumerate(books.instrument):
-        bids, asks = levels_of(books, slot, Side.BUY), levels_of(books, slot, Side.SELL)
+        bids, asks = _levels_and_prints(books, slot, Side.BUY), _levels_and_prints(books, slot, Side.SELL)
         parts.append(np.array([instrument, len(bids), len(asks)], np.int64))
         parts.extend((bids.reshape(-1), asks.reshape(-1)))
         parts.append(np.array([books.phase[slot], books.sequence[slot], books.time[slot]], np.int64))
@@ -59,7 +63,7 @@ def _restore(books: Books, words: NDArray[np.int64]) -> None:
     for slot, instrument in enumerate(books.instrument):
         stored_instrument, bids, asks = words[position : position + 3].tolist()
         position += 3
-        end = position + 2 * (bids + asks)
+        end = position + LEVEL.itemsize // 8 * (bids + asks)
         if stored_instrument != instrument or min(bids, asks) < 0 or end + 3 > len(words):
             raise BadData(f"stored books do not hold instrument {instrument} in slot {slot}; start from a snapshot of this run")
         levels = words[position:end].copy().view(LEVEL)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from streams.numeric import sync, tail, window
+from streams.numeric import sync, tail, tape, window
 from streams.numeric.book_queries import best_level
 from streams.numeric.borrowing import borrowing_kernel, inlined_kernel
 
@@ -29,6 +29,8 @@ def apply_side(books: Any, side: Any, sign: Any, tick: Any, levels: Any, first: 
     high = books.top[side]
     quantities = books.quantity[side]
     occupied = books.occupied[side]
+    printed = books.printed[side]
+    has_printed = books.printed_levels[side] != 0
     for row in range(first, end):
         price = levels[row].price
         quantity = levels[row].quantity
@@ -36,6 +38,9 @@ def apply_side(books: Any, side: Any, sign: Any, tick: Any, levels: Any, first: 
         place = sign * unit - base
         if 0 <= place < size and unit * tick == price:
             quantities[place] = quantity
+            if has_printed and printed[place] != 0:
+                printed[place] = 0
+                books.printed_levels[side] -= 1
             bit = window.ONE << np.uint64(place & 63)
             if quantity != 0:
                 occupied[place >> 6] |= bit
@@ -107,6 +112,8 @@ def empty(books: Any, slot: Any) -> None:
         tail.clear_tail(books, side)
         books.off_tick_count[side] = 0
         books.off_tick_best[side] = 0
+        books.printed_levels[side] = 0
+        books.printed_front[side] = 0
 
 
 @inlined_kernel
@@ -131,10 +138,17 @@ def keep_top(books: Any, slot: Any, shown: Any) -> Any:
 
 @borrowing_kernel
 def load(books: Any, slot: Any, phase: Any, sequence: Any, time: Any, levels: Any, bid_count: Any) -> Any:
-    """Put a book into a stored state: ``levels`` holds ``bid_count`` bids, then asks, each quantity > 0. False: the tail is full."""
+    """Put a book into a stored state: ``levels`` holds ``bid_count`` bids, then asks, each quantity > 0 and what printed of it.
+
+    False: the tail is full.
+    """
     empty(books, slot)
     fits = apply_side(books, 2 * slot, 1, books.tick[slot], levels, 0, bid_count)
     fits &= apply_side(books, 2 * slot + 1, -1, books.tick[slot], levels, bid_count, levels.shape[0])
+    if fits:
+        for row in range(levels.shape[0]):
+            side, sign = (2 * slot, 1) if row < bid_count else (2 * slot + 1, -1)
+            tape.print_on(books, side, sign, books.tick[slot], levels[row].price, levels[row].printed)
     books.phase[slot] = phase
     books.synced[slot] = 1 if phase >= sync.AWAITING else 0
     books.sequence[slot] = sequence

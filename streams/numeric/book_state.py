@@ -71,13 +71,21 @@ class Books(NamedTuple):
     """(sides,): tail levels off the tick."""
     off_tick_best: Integers
     """(sides,): price of the best of them, 0 for none."""
+    printed_levels: Integers
+    """(sides,): levels that printed since their last update (tape.py)."""
+    printed_front: Integers
+    """(sides,): every level better than this price printed away; 0 unknown, -1: every level did."""
+    printed: Integers
+    """(sides, window): what printed of a level since its last update, by window place, at most its quantity."""
+    tail_printed: Integers
+    """(sides, capacity): the same of the tail's levels."""
 
 
 def new_books(instruments: Sequence[Any], window: int = 1 << 16, tail_capacity: int = 1 << 16) -> Books:
     """Empty, unsynced books, one slot per instrument in the order given.
 
     ``instruments``: records with ``instrument`` (id, unique, below 4096) and ``tick_size`` (> 0). ``window``: places a side, a power of two,
-    at least 64. ``tail_capacity``: levels a side that may lie outside the window. 16 bytes a place and about 48 a tail level, touched
+    at least 64. ``tail_capacity``: levels a side that may lie outside the window. 16 bytes a place and about 56 a tail level, touched
     only where used. Raises WrongUse, or CapacityExceeded for an id of 4096 or more.
     """
     if window < WINDOW_MIN or window & (window - 1):
@@ -119,4 +127,8 @@ def new_books(instruments: Sequence[Any], window: int = 1 << 16, tail_capacity: 
         tail_index=np.zeros((sides, places), np.int32),
         off_tick_count=np.zeros(sides, np.int64),
         off_tick_best=np.zeros(sides, np.int64),
+        printed_levels=np.zeros(sides, np.int64),
+        printed_front=np.zeros(sides, np.int64),
+        printed=np.zeros((sides, window), np.int64),
+        tail_printed=np.zeros((sides, tail_capacity), np.int64),
     )

@@ -47,17 +47,27 @@ def quantity_in_tail(books: Any, side: Any, price: Any) -> Any:
 
 @borrowing_kernel
 def put(books: Any, side: Any, price: Any, quantity: Any) -> Any:
-    """Set a level, quantity > 0. Returns +1 new, 0 changed, -1 no room: the capacity is reached and nothing changed."""
+    """Set a level by an update, quantity > 0; what printed of it is forgotten. Returns as :func:`put_in`."""
+    if books.printed_levels[side] != 0:
+        _forget_printed(books, side, price)
+    return put_in(books, side, price, quantity, 0)
+
+
+@borrowing_kernel
+def put_in(books: Any, side: Any, price: Any, quantity: Any, printed: Any) -> Any:
+    """Set a level and what printed of it. Returns +1 new, 0 changed, -1 no room: the capacity is reached and nothing changed."""
     place = find(books, side, price)
     entry = np.int64(books.tail_index[side, place])
     if entry != 0:
         books.tail_quantity[side, entry - 1] = quantity
+        books.tail_printed[side, entry - 1] = printed
         return 0
     count = books.tail_count[side]
     if count >= books.tail_price.shape[1]:
         return -1
     books.tail_price[side, count] = price
     books.tail_quantity[side, count] = quantity
+    books.tail_printed[side, count] = printed
     books.tail_count[side] = count + 1
     books.tail_index[side, place] = count + 1
     return 1
@@ -65,7 +75,24 @@ def put(books: Any, side: Any, price: Any, quantity: Any) -> Any:
 
 @borrowing_kernel
 def remove(books: Any, side: Any, price: Any) -> Any:
-    """Delete a level; False where there was none (deleting an unknown level is normal)."""
+    """Delete a level by an update; False where there was none (deleting an unknown level is normal)."""
+    if books.printed_levels[side] != 0:
+        _forget_printed(books, side, price)
+    return take_out(books, side, price)
+
+
+@borrowing_kernel
+def _forget_printed(books: Any, side: Any, price: Any) -> None:
+    """A level is updated: it shows what is left after the prints."""
+    entry = books.tail_index[side, find(books, side, price)]
+    if entry != 0 and books.tail_printed[side, entry - 1] != 0:
+        books.tail_printed[side, entry - 1] = 0
+        books.printed_levels[side] -= 1
+
+
+@borrowing_kernel
+def take_out(books: Any, side: Any, price: Any) -> Any:
+    """Take a level out of the tail; False where there was none."""
     if books.tail_count[side] == 0:
         return False
     place = find(books, side, price)
@@ -79,6 +106,7 @@ def remove(books: Any, side: Any, price: Any) -> Any:
         books.tail_index[side, find(books, side, moved)] = entry
         books.tail_price[side, entry - 1] = moved
         books.tail_quantity[side, entry - 1] = books.tail_quantity[side, last - 1]
+        books.tail_printed[side, entry - 1] = books.tail_printed[side, last - 1]
     books.tail_count[side] = last - 1
     return True
 
@@ -104,7 +132,7 @@ def _vacate(books: Any, side: Any, place: Any) -> Any:
 def clear_tail(books: Any, side: Any) -> None:
     """Delete every level, at a cost of the levels there are."""
     while books.tail_count[side] > 0:
-        remove(books, side, books.tail_price[side, books.tail_count[side] - 1])
+        take_out(books, side, books.tail_price[side, books.tail_count[side] - 1])
 
 
 @borrowing_kernel

@@ -44,7 +44,9 @@ def clear_window(books: Any, side: Any) -> None:
     for word in range(books.occupied.shape[1]):
         bits = books.occupied[side, word]
         while bits != 0:
-            books.quantity[side, (word << 6) + trailing_zeros(bits)] = 0
+            place = (word << 6) + trailing_zeros(bits)
+            books.quantity[side, place] = 0
+            books.printed[side, place] = 0
             bits &= bits - ONE
         books.occupied[side, word] = 0
     books.top[side] = -1
@@ -73,7 +75,8 @@ def move(books: Any, side: Any, sign: Any, tick: Any, key: Any) -> Any:
         place = sign * (price // tick) - base
         if 0 <= place < window and price % tick == 0:
             occupy(books, side, place, books.tail_quantity[side, entry])
-            tail.remove(books, side, price)
+            books.printed[side, place] = books.tail_printed[side, entry]
+            tail.take_out(books, side, price)
         entry -= 1
     return fits
 
@@ -89,12 +92,13 @@ def _shift_down(books: Any, side: Any, sign: Any, tick: Any, shift: Any) -> Any:
         while bits != 0:
             place = (word << 6) + trailing_zeros(bits)
             bits &= bits - ONE
-            quantity = books.quantity[side, place]
-            books.quantity[side, place] = 0
+            quantity, printed = books.quantity[side, place], books.printed[side, place]
+            books.quantity[side, place] = books.printed[side, place] = 0
             if place >= shift:
                 occupy(books, side, place - shift, quantity)
+                books.printed[side, place - shift] = printed
             else:
-                fits &= tail.put(books, side, sign * (base + place) * tick, quantity) >= 0
+                fits &= tail.put_in(books, side, sign * (base + place) * tick, quantity, printed) >= 0
     return fits
 
 
@@ -108,7 +112,8 @@ def _shift_up(books: Any, side: Any, shift: Any) -> Any:
         while bits != 0:
             place = (word << 6) + 63 - leading_zeros(bits)
             bits &= ~(ONE << np.uint64(place & 63))
-            quantity = books.quantity[side, place]
-            books.quantity[side, place] = 0
+            quantity, printed = books.quantity[side, place], books.printed[side, place]
+            books.quantity[side, place] = books.printed[side, place] = 0
             occupy(books, side, place + shift, quantity)
+            books.printed[side, place + shift] = printed
     return True

@@ -57,6 +57,7 @@ NO_STEP = 2**62
 FLUSH_MASK = 511
 SHORT_RUN = 16
 MIXED_RUN = 256
+SKIP_RECORDS = 16_384
 READ_EVENT: Callable[[Any, int], tuple[int, int, int, int]] = struct.Struct("=4q").unpack_from  # of EVENT
 PACK = msgspec.msgpack.Encoder().encode
 
@@ -220,6 +221,7 @@ class Engine:
         """
         self._piece = piece
         self._feeds = feeds
+        self._books = ahead.books if ahead is not None else None
         self._length = length = piece.length
         self._clock = piece.clock[:length]
         self._last_clock = int(piece.clock[length - 1]) if length else 0
@@ -277,12 +279,14 @@ class Engine:
     def _drive(self, ahead: LoopRunner | Handed | None) -> None:
         """Hand everything over, a window of events at a time."""
         if not (ahead is not None and ahead.event_count) and not self._venue_status[ACTIVE] and not self._is_timer_due():
-            return  # nothing here is for a ledger
+            self._skip_ahead()  # nothing here is for a ledger
+            return
         self._deliveries.begin(self._feeds, self._base, self._piece.count, ahead)
         done = 0
         if ahead is not None and ahead.event_count <= FEW and not self._venue_status[ACTIVE]:
             done, is_quiet = self._deliver_few(ahead)
             if is_quiet and done == ahead.event_count:
+                self._skip_ahead()
                 return
         riding, last = self._riding, False
         may_ride = riding is not None and ahead is not None and riding.begin(ahead, self._piece.count)
@@ -326,6 +330,7 @@ class Engine:
                     limit, limit_clock = step >> 1, NEVER if step & 1 else clocks[position] - 1
                 else:
                     limit, limit_clock = length, NEVER
+                    self._skip_ahead()
             if riding is not None:
                 if not timer_first and position < total and topics[position] in riding.numbers and session.is_ready(context):
                     now = self._limit, self._limit_clock
@@ -482,6 +487,26 @@ class Engine:
         while stop < end and steps[stop] == timer_step and clocks[stop] <= timer_clock:
             stop += 1
         return max(stop, position + 1)
+
+    def _skip_ahead(self) -> None:
+        """A venue that knows no order takes over the books of the ahead loop instead of applying the rest itself.
+
+        Both books, and what printed of them, are a function of the same records: nothing but time depends on whether it does.
+        """
+        stepped, books, piece = self.stepped, self._books, self._piece
+        if stepped is None or books is None or stepped.status[ACTIVE]:
+            return
+        done, end = stepped.status[CURSOR], piece.count
+        state = stepped.stages[0].state
+        if end - done < SKIP_RECORDS or stepped.books is None or not stepped.stages[0].module.is_untouched(state):
+            return
+        own = np.isin(piece.source[done:end], stepped.codes)
+        if own.any():
+            state.clock[0] = piece.clock[done + int(np.flatnonzero(own)[-1])]
+        for mine, theirs in zip(stepped.books, books, strict=True):
+            mine[...] = theirs
+        stepped.status[CURSOR] = end
+        stepped.status[PRESENT] = int(piece.clock[end - 1])
 
     def _make_command(self) -> Handler:
         """The function that hands a command to the venue at the present position and clock; an idle venue is caught up first."""

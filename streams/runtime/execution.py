@@ -195,7 +195,7 @@ class Execution:
         made.feeds = [copy.copy(feed) for feed in feeds] if self._overlaps else feeds
         made.ahead = engine.ahead
         if self._overlaps and engine.ahead is not None:
-            made.ahead = engine.ahead.hand_over()
+            made.ahead = engine.ahead.hand_over(with_books=engine.ahead.books is not None and engine.stepped is not None)
         made.outputs = {topic: _output(topic, body, count) for topic, (body, count) in encode_ahead(made.ahead).items()}
         made.letters = self._letters(piece)
         made.inputs = self._consume(piece)

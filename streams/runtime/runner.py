@@ -275,11 +275,16 @@ class LoopRunner:
         """Rows of the topic written since they were last forgotten."""
         return int(self.counts[topic][0])
 
-    def hand_over(self) -> Handed:
+    def hand_over(self, with_books: bool) -> Handed:
         """What the slice led to; the loop goes on with other arrays, those of a slice that was given back if there is one."""
         counts = {topic: self.count_of(topic) for topic in self.counts}
         spare = self._spare.pop() if self._spare else None
-        handed = Handed(self.rows, counts, self.events, self.event_count)
+        handed = Handed(self.rows, counts, self.events, self.event_count, spare.books if spare else None)
+        if with_books:
+            if handed.books is None:
+                handed.books = [np.empty_like(array) for array in self.books]
+            for mine, theirs in zip(handed.books, self.books, strict=True):
+                mine[...] = theirs
         self.rows = spare.rows if spare else {topic: np.zeros_like(rows) for topic, rows in self.rows.items()}
         self.events = spare.events if spare else np.zeros_like(self.events)
         for topic, rows in self.rows.items():

@@ -1,8 +1,8 @@
-"""The price levels the venue watches: those where our orders rest, and those that we or the tape took from.
+"""The price levels the venue watches: those where our orders rest, and those that we took from.
 
 A level is watched from the first order that rests or the first quantity that is taken until it has neither. All levels of an instrument
 form one list, to compare them with the book; those with resting orders form a second list per side, best price first.
-What can be taken of a level is what it displays, less what the tape printed there since its last update, at most what the venue's own
+What can be taken of a level is what it displays, less what printed there since its last update (``numeric/tape.py``), at most what the venue's own
 ticker shows (by option), less what our orders took since its displayed size changed.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from schemas.vocabulary import Side
-from streams.numeric import book
+from streams.numeric import book, tape
 from streams.venue import index
 from streams.venue.inlining import inlined_kernel
 from streams.venue.state import FAULT_LEVELS, NONE, raise_fault
@@ -53,7 +53,6 @@ def watch(state: Any, books: Any, slot: int, side: int, price: int) -> Any:
     level.displayed = book.quantity_at(books, slot, side, price)
     level.traded = 0
     level.consumed = 0
-    level.printed = 0
     level.slot = slot
     level.side = side
     level.first_order = level.last_order = NONE
@@ -71,7 +70,7 @@ def watch(state: Any, books: Any, slot: int, side: int, price: int) -> Any:
 def release(state: Any, place: int) -> None:
     """Stop watching the level if nothing of ours is left there."""
     level = state.levels[place]
-    if level.first_order != NONE or level.consumed != 0 or level.printed != 0:
+    if level.first_order != NONE or level.consumed != 0:
         return
     counters = state.counters[0]
     market = state.markets[level.slot]
@@ -92,48 +91,25 @@ def release(state: Any, place: int) -> None:
 def consume(state: Any, place: int, quantity: int) -> None:
     """Remember that we took this much of what the level displays."""
     level = state.levels[place]
-    if level.consumed == 0 and level.printed == 0:
+    if level.consumed == 0:
         state.markets[level.slot].reduced_levels += 1
     level.consumed += quantity
 
 
 @inlined_kernel
-def print_on(state: Any, place: int, quantity: int) -> None:
-    """Remember that the tape took this much of what the level displays, at most all of it."""
-    level = state.levels[place]
-    printed = level.printed + min(quantity, level.displayed - level.printed)
-    if level.consumed == 0 and level.printed == 0 and printed != 0:
-        state.markets[level.slot].reduced_levels += 1
-    level.printed = printed
-
-
-@inlined_kernel
 def forget_taken(state: Any, place: int) -> None:
-    """The displayed size changed: what we and the tape took is forgotten."""
+    """The displayed size changed: what we took is forgotten."""
     level = state.levels[place]
-    if level.consumed != 0 or level.printed != 0:
+    if level.consumed != 0:
         level.consumed = 0
-        level.printed = 0
         state.markets[level.slot].reduced_levels -= 1
-
-
-@inlined_kernel
-def forget_printed(state: Any, place: int) -> None:
-    """The level was updated to the size it had: it shows what is left after the prints."""
-    level = state.levels[place]
-    if level.printed != 0:
-        level.printed = 0
-        if level.consumed == 0:
-            state.markets[level.slot].reduced_levels -= 1
 
 
 @inlined_kernel
 def available(state: Any, books: Any, slot: int, side: int, price: int) -> Any:
     """What can be taken of the level, at least 0 (see above)."""
-    quantity = book.quantity_at(books, slot, side, price)
+    quantity = book.quantity_at(books, slot, side, price) - tape.printed_at(books, slot, side, price)
     place = find(state, slot, side, price) if state.markets[slot].reduced_levels != 0 else NONE
-    if place >= 0:
-        quantity -= state.levels[place].printed
     if _is_capped(state, books, slot):
         quantity = min(quantity, _shown_by_ticker(state.markets[slot], side, price))
     if place >= 0:
@@ -163,7 +139,8 @@ def _shown_by_ticker(market: Any, side: int, price: int) -> Any:
 def best_available(state: Any, books: Any, slot: int, side: int) -> Any:
     """Best price of the recorded side that still has something to take, 0 for none."""
     price = books.bid_price[slot] if side == BUY else books.ask_price[slot]
-    if state.markets[slot].reduced_levels == 0 and not _is_capped(state, books, slot):
+    has_printed = books.printed_levels[2 * slot + (side == SELL)] != 0
+    if state.markets[slot].reduced_levels == 0 and not has_printed and not _is_capped(state, books, slot):
         return price
     while price != 0 and available(state, books, slot, side, price) == 0:
         price = book.next_level(books, slot, side, price)

@@ -91,7 +91,6 @@ def depth(state: Any, books: Any, slot: int, update: Any, rows: Any, result: int
     While the book is out of sync nothing is followed; when it is back every level is compared.
     """
     market = state.markets[slot]
-    market.bid_front = market.ask_front = 0
     if books.synced[slot] == 0:
         market.resync = 1
         return
@@ -100,19 +99,18 @@ def depth(state: Any, books: Any, slot: int, update: Any, rows: Any, result: int
     first = update.first_level
     row_count = update.bid_count + update.ask_count
     if market.resync != 0 or update.kind == SNAPSHOT or market.levels <= row_count:
-        is_whole = market.resync != 0 or update.kind == SNAPSHOT
         market.resync = 0
         place = market.first_level
         while place != NONE:
             following = state.levels[place].next
-            _compare(state, books, place, update, rows, is_whole)
+            _compare(state, books, place)
             place = following
     else:
         for row in range(first, first + row_count):
             side = BUY if row < first + update.bid_count else SELL
             place = levels.find(state, slot, side, rows[row].price)
             if place != NONE:
-                _compare(state, books, place, update, rows, True)
+                _compare(state, books, place)
     _fill_passed(state, books, slot)
 
 
@@ -131,30 +129,14 @@ def _fill_passed(state: Any, books: Any, slot: int) -> None:
 
 
 @inlined_kernel
-def _compare(state: Any, books: Any, place: int, update: Any, rows: Any, is_updated: Any) -> None:
-    """If the book now displays another size at this level, move the queue and forget what was taken.
-
-    An update to the size it had is news too: what printed before it is forgotten. ``is_updated``: the update is known to name the level.
-    """
+def _compare(state: Any, books: Any, place: int) -> None:
+    """If the book now displays another size at this level, move the queue and forget what we took."""
     level = state.levels[place]
     new = book.quantity_at(books, level.slot, level.side, level.price)
     if new != level.displayed:
         queue.displayed_changed(state, place, new)
         levels.forget_taken(state, place)
         levels.release(state, place)
-    elif level.printed != 0 and (is_updated or _names(update, rows, level.side, level.price)):
-        levels.forget_printed(state, place)
-        levels.release(state, place)
-
-
-@inlined_kernel
-def _names(update: Any, rows: Any, side: int, price: int) -> Any:
-    """True if the update has a row for this level."""
-    first = update.first_level if side == BUY else update.first_level + update.bid_count
-    for row in range(first, first + (update.bid_count if side == BUY else update.ask_count)):  # noqa: SIM110 - compiled
-        if rows[row].price == price:
-            return True
-    return False
 
 
 @inlined_kernel

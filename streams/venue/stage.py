@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from streams.numeric import book
+from streams.numeric import book, tape
 from streams.numeric.borrowing import borrowing_kernel
-from streams.venue import mail, matching, resting, tape
+from streams.venue import mail, matching, resting
 from streams.venue.inlining import inlined_kernel
-from streams.venue.state import FAULTS, NONE, Settings, State, new_state
+from streams.venue.state import FAULTS, NO_TIMER, NONE, Settings, State, new_state
 
-__all__ = ["FAULTS", "INPUTS", "NAME", "OUTPUTS", "OWN_BOOKS", "RESERVE", "STATE_VERSION", "VIEWS", "Settings", "State", "new_state"]
+__all__ = ["FAULTS", "INPUTS", "NAME", "OUTPUTS", "OWN_BOOKS", "RESERVE", "STATE_VERSION", "VIEWS", "Settings", "State", "is_untouched", "new_state"]
 
 NAME = "venue"
 INPUTS = ("md.trades", "md.depth", "md.book_tickers", "venue.commands")
@@ -38,7 +38,7 @@ def on_trade(state: Any, books: Any, trade: Any, out: Any) -> None:
     if state.markets[slot].best_bid != NONE or state.markets[slot].best_ask != NONE:
         resting.trade(state, slot, trade.price, trade.quantity, trade.aggressor_side)
         mail.set_timer(state)
-    tape.take(state, books, slot, trade.price, trade.quantity, trade.aggressor_side)
+    tape.take(books, slot, trade.price, trade.quantity, trade.aggressor_side)
 
 
 @inlined_kernel
@@ -57,7 +57,7 @@ def on_book_ticker(state: Any, books: Any, ticker: Any, out: Any) -> None:
 
 @inlined_kernel
 def on_depth_update(state: Any, books: Any, update: Any, levels: Any, out: Any) -> None:
-    """Apply the update to the venue's book; where we rest at a level, or something was taken from one, follow it."""
+    """Apply the update to the venue's book; where we rest at a level, or took from one, follow it."""
     slot = book.slot_of(books, update.instrument)
     if slot == NONE:
         return
@@ -96,6 +96,12 @@ def on_timer(state: Any, books: Any, deadline: int, out: Any) -> None:
             delivered += 1
             mail.drop_report(state)
     mail.set_timer(state)
+
+
+def is_untouched(state: State) -> bool:
+    """True while no order of ours is known: then the venue is what its books are, and they are a function of the market's records alone."""
+    idle = state.timer[0] == NO_TIMER and state.working[0] == 0
+    return bool(idle and state.counters["ticker_caps"][0] == 0 and not state.markets["levels"].any())
 
 
 @inlined_kernel

@@ -49,7 +49,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     closed_max: int = 4096
     """Closed orders remembered, so that a cancel that lost the race is told ORDER_CLOSED and a repeated id DUPLICATE_ORDER."""
     levels_max: int = 8192
-    """Price levels we rest at, took from since their displayed size last changed, or that printed since their last update."""
+    """Price levels we rest at, or took from since their displayed size last changed."""
     commands_max: int = 4096
     """Commands on their way to the venue."""
     reports_max: int = 8192
@@ -89,20 +89,18 @@ LEVEL = np.dtype([
     ("displayed", "i8"),                                   # size in the recorded book
     ("traded", "i8"),                                      # volume printed here since `displayed` last changed
     ("consumed", "i8"),                                    # what our taking orders took here since `displayed` last changed
-    ("printed", "i8"),                                     # what the tape took of `displayed` since the level's last update
     ("first_order", "i8"), ("last_order", "i8"),
     ("better", "i8"), ("worse", "i8"),                     # our neighbouring levels with resting orders, same slot and side
     ("next", "i8"), ("previous", "i8"),                    # all levels of the slot; `next` also links free levels
 ])  # fmt: skip
-"""A price level we watch: we rest there, or we or the tape took from it."""
+"""A price level we watch: we rest there, or we took from it."""
 
 MARKET = np.dtype([
     ("tick_size", "i8"), ("lot_size", "i8"), ("minimum_quantity", "i8"), ("maximum_quantity", "i8"),
     ("minimum_notional_high", "i8"), ("minimum_notional_low", "u8"),
     ("first_level", "i8"),                                 # head of the list of watched levels
     ("levels", "i8"),                                      # how many
-    ("reduced_levels", "i8"),                              # how many of them with something consumed or printed
-    ("bid_front", "i8"), ("ask_front", "i8"),              # the tape took every better level; 0: unknown, NONE: all
+    ("reduced_levels", "i8"),                              # how many of them with something consumed
     ("best_bid", "i8"), ("best_ask", "i8"),                # our best levels with resting orders
     ("resync", "i8"),                                      # 1: the book was out of sync, compare every level when it is back
     ("ticker_id", "i8"),                                   # update id of the venue's own best bid and ask, 0 before one is known

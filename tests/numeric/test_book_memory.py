@@ -7,7 +7,7 @@ import pytest
 from book_harness import DELTA, FIRST, LAST, REGIMES, SNAPSHOT, FastBook, generate, instrument, run_reference
 
 from schemas.vocabulary import Side
-from streams.numeric import book
+from streams.numeric import book, tape
 
 
 def check(books: book.Books, window: int) -> None:
@@ -24,6 +24,9 @@ def check(books: book.Books, window: int) -> None:
         assert len(set(prices)) == count
         assert (books.tail_quantity[side, :count] > 0).all()
         assert sorted(books.tail_index[side][books.tail_index[side] > 0].tolist()) == list(range(1, count + 1)), "each tail level is hashed once"
+        assert (books.printed[side] <= books.quantity[side]).all(), "what is not displayed did not print"
+        assert (books.tail_printed[side, :count] <= books.tail_quantity[side, :count]).all()
+        assert books.printed_levels[side] == (books.printed[side] > 0).sum() + (books.tail_printed[side, :count] > 0).sum()
         assert books.off_tick_count[side] == len(off_tick)
         assert books.off_tick_best[side] == max(off_tick, key=lambda price: sign * price, default=0)
         if len(places) == 0:
@@ -42,9 +45,16 @@ def test_the_promises_hold_after_every_record(regime, window):
     rows, levels = generate(regime, 700, seed=5)
     run_reference(rows, levels)
     books = book.new_books([instrument(1, regime.tick)], window=window, tail_capacity=1 << 12)
+    prints = np.random.default_rng(6)
+    seen = 0
     for row in rows:
         book.apply(books, 0, row, levels)
         check(books, window)
+        touch = int(books.bid_price[0] or books.ask_price[0])
+        tape.take(books, 0, touch + int(prints.integers(-60, 60)) * regime.tick, int(prints.integers(1, 5)), int(prints.integers(0, 3)))
+        check(books, window)
+        seen += int(books.printed_levels.sum())
+    assert seen > 100
 
 
 def test_levels_near_the_touch_need_no_tail():

@@ -85,7 +85,7 @@ def test_restoring_over_a_used_book_leaves_nothing_of_it():
     assert book.snapshot(used) == book.snapshot(other)
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[:-8], lambda b: b[:-3], lambda b: b"", lambda b: b + bytes(8), lambda b: b"\2" + b[1:],
+@pytest.mark.parametrize("damage", [lambda b: b[:-8], lambda b: b[:-3], lambda b: b"", lambda b: b + bytes(8), lambda b: b"\1" + b[1:],
                                     lambda b: b[:16] + b"\7" + b[17:], lambda b: b[:24] + b"\xff" * 8 + b[32:]])  # fmt: skip
 def test_damaged_or_foreign_bytes_are_refused(damage):
     rows, levels = generate(REGIMES[0], 200)

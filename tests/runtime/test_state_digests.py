@@ -1,4 +1,4 @@
-"""State at the end does not depend on how it was reached. Oracle: the same run with other batches, which step the venue differently."""
+"""State at the end does not depend on how it was reached. Oracle: the same run with other batches, which skip and step the venue differently."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def final_states(folder: Path) -> list[tuple[int, bytes]]:
 
 @pytest.mark.parametrize("strategy", ["noop-python", "ema-cross"])
 def test_state_digests_are_equal_for_every_batch_size_and_window(recording: Path, tmp_path: Path, strategy: str) -> None:
-    """An idle venue follows the tape in one batch of the whole recording as in batches of 501."""
+    """One batch of the whole recording lets an idle venue take over the books and what printed of them; batches of 501 never do."""
     expected = final_states(backtest(recording, tmp_path / "whole", strategy, batch=1 << 20).folder)
     assert len(expected) > 8
     assert final_states(backtest(recording, tmp_path / "small", strategy, batch=501).folder) == expected

@@ -74,10 +74,10 @@ def test_a_sweep_of_a_stale_book_is_walked_once() -> None:
     wide = snapshot(1, 10, [(1000 - i, 10) for i in range(300)], [(1001 + i, 10) for i in range(300)])
     venue = KernelVenue([instrument()], stage.Settings())
     run(venue, [wide, *(trade(2 + i, 1000 + i, 5, BUY) for i in range(1, 290)), trade(400, 2000, 1, BUY), trade(401, 2000, 1, BUY)])
-    found = venue.state.markets[0]
-    assert (found["levels"], found["reduced_levels"], found["ask_front"]) == (300, 300, -1)
+    assert venue.books.printed_levels.tolist() == [0, 300]
+    assert venue.books.printed_front.tolist() == [0, -1]
     run(venue, [snapshot(500, 20, [(99, 1)], [(101, 1)])])
-    assert (venue.state.markets[0]["levels"], venue.state.markets[0]["reduced_levels"]) == (0, 0)
+    assert venue.books.printed_levels.tolist() == [0, 0]
 
 
 def test_takers_do_not_beat_a_generated_market_s_own_ticker(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from venue_harness import BUY, KernelVenue, MarketMaker, cancel_some, instrument
 
 from schemas.records import BookTicker, DepthUpdate, ExecutionReport, Instrument, Trade
 from schemas.vocabulary import Liquidity, ReportKind, Side
+from streams.numeric import tape
 from streams.venue import stage
 
 LATENCIES = [(0, 0, 0), (2, 3, 4), (5, 0, 5), (0, 100, 300), (0, 0, 1)]
@@ -135,12 +136,13 @@ def test_takers_never_get_more_than_the_book_displays_and_the_tape_left(seed: in
             if venue.books[number].synced:
                 assert 0 < taken <= venue.books[number].sizes[side][price]
         printed = max(printed, len(venue.printed))
-    watched = [level for level in kernel.state.levels if level["consumed"] or level["printed"]]
-    for name, expected in (("consumed", venue.taken), ("printed", venue.printed)):
-        found = {(int(level["slot"]) + 1, int(level["side"]), int(level["price"])): int(level[name]) for level in watched}
-        assert expected.items() <= found.items()
-    live = sum(int(market["reduced_levels"]) for market in kernel.state.markets)
-    assert len(venue.taken.keys() | venue.printed.keys()) == live
+    watched = [level for level in kernel.state.levels if level["consumed"]]
+    consumed = {(int(level["slot"]) + 1, int(level["side"]), int(level["price"])): int(level["consumed"]) for level in watched}
+    assert venue.taken.items() <= consumed.items()
+    assert len(venue.taken) == sum(int(market["reduced_levels"]) for market in kernel.state.markets)
+    for (number, side, price), quantity in venue.printed.items():
+        assert tape.printed_at(kernel.books, number - 1, side, price) == quantity
+    assert len(venue.printed) == kernel.books.printed_levels.sum()
     assert printed > 3
 
 
