@@ -10,7 +10,7 @@ from streams.aggregation.marks import MARKS_A_CALL, emit_due_marks, want_mark
 from streams.aggregation.quotes import quote_on_depth_update
 from streams.aggregation.state import COUNTERS, MAX_INTERVALS, NEVER, QUOTE_VOLUME_FAULT, REFUSED_TRADES, Settings, State, new_state
 from streams.numeric import book, tape
-from streams.numeric.borrowing import borrowing_kernel
+from streams.numeric.borrowing import borrowing_kernel, inlined_kernel
 
 NAME = "aggregation"
 INPUTS = ("md.trades", "md.depth")
@@ -23,7 +23,7 @@ FAULTS = {QUOTE_VOLUME_FAULT: AmountFault("the quote volume of the bar that open
 __all__ = ["COUNTERS", "FAULTS", "INPUTS", "NAME", "OUTPUTS", "RESERVE", "STATE_VERSION", "VIEWS", "Settings", "State", "new_state"]
 
 
-@borrowing_kernel
+@inlined_kernel
 def on_trade(state: Any, books: Any, trade: Any, out: Any) -> None:
     """A trade: off the book, into the bars, and its price into the next mark. A trade without quantity is counted and refused."""
     slot = book.slot_of(books, trade.instrument)
@@ -42,7 +42,7 @@ def on_trade(state: Any, books: Any, trade: Any, out: Any) -> None:
             want_mark(state, top)
 
 
-@borrowing_kernel
+@inlined_kernel
 def on_depth_update(state: Any, books: Any, update: Any, levels: Any, out: Any) -> None:
     """A depth update: into the book, and the quote and mark it makes."""
     slot = book.slot_of(books, update.instrument)

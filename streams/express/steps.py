@@ -12,8 +12,8 @@ import numpy as np
 from schemas.vocabulary import DecisionOutcome, OrderReason, OrderStatus, OrderType, ReportKind, RequestKind, RiskCode, Side, TimeInForce
 from streams.numeric.express import (
     ACCEPTED,
-    COLUMNS,
     FILLED,
+    FIRST_TRADE,
     HIGH,
     LOW,
     ORDER_TYPE,
@@ -25,6 +25,7 @@ from streams.numeric.express import (
     STATUS,
     TIME_IN_FORCE,
     WANTED_LEAVES,
+    copy,
     find,
     remove,
     row_type,
@@ -154,7 +155,7 @@ def _send(x: Any, r: Any, orders: Any, made: Any, signed: Any, sized: Any) -> No
 @step_kernel
 def _enter(orders: Any, place: Any, high: Any, low: Any, signed: Any, sized: Any) -> None:
     """A market order that routing has just sent."""
-    for column in range(COLUMNS):
+    for column in range(FIRST_TRADE):
         orders[place, column] = 0
     orders[place, HIGH] = high
     orders[place, LOW] = low
@@ -314,8 +315,7 @@ def _fill(x: Any, twins: Any, orders: Any, place: Any, closed: Any, made: Any, r
         if x.is_sized != 0:
             sizing.on_order_end(s, order)
         risk.release(r, order, order[RESERVED_LEAVES])
-        for column in range(COLUMNS):
-            closed[x.closed, column] = orders[place, column]
+        copy(order, closed[x.closed])
         x.closed += 1
         remove(orders, x.open, place)
         x.open -= 1

@@ -44,13 +44,17 @@ def best_level(books: Any, row: Any, sign: Any, tick: Any) -> Any:
 @borrowing_kernel
 def quantity_at(books: Any, slot: Any, side: Any, price: Any) -> Any:
     """Displayed quantity at a price, 0 for none. ``side``: BUY reads bids, SELL asks."""
-    row = 2 * slot + (side == SELL)
-    sign = -1 if side == SELL else 1
-    tick = books.tick[slot]
+    return quantity_of(books, 2 * slot + (side == SELL), -1 if side == SELL else 1, books.tick[slot], price)
+
+
+@inlined_kernel
+def quantity_of(books: Any, row: Any, sign: Any, tick: Any, price: Any) -> Any:
+    """``quantity_at`` by the row of the side, and its sign: +1 for bids, -1 for asks."""
     if price < 1:
         return np.int64(0)
-    place = sign * (price // tick) - books.base[row]
-    if 0 <= place < books.quantity.shape[1] and price % tick == 0:
+    unit = price if tick == 1 else price // tick
+    place = sign * unit - books.base[row]
+    if 0 <= place < books.quantity.shape[1] and unit * tick == price:
         return books.quantity[row, place]
     return tail.quantity_in_tail(books, row, price)
 
@@ -58,9 +62,12 @@ def quantity_at(books: Any, slot: Any, side: Any, price: Any) -> Any:
 @borrowing_kernel
 def next_level(books: Any, slot: Any, side: Any, price: Any) -> Any:
     """Price of the next worse level than ``price`` (0: the best one), 0 for none. Cheap inside the window; a scan of the tail beyond it."""
-    row = 2 * slot + (side == SELL)
-    sign = -1 if side == SELL else 1
-    tick = books.tick[slot]
+    return next_price(books, 2 * slot + (side == SELL), -1 if side == SELL else 1, books.tick[slot], price)
+
+
+@inlined_kernel
+def next_price(books: Any, row: Any, sign: Any, tick: Any, price: Any) -> Any:
+    """``next_level`` by the row of the side, and its sign: +1 for bids, -1 for asks."""
     if price < 1:
         return best_level(books, row, sign, tick)[0]
     unit = price // tick

@@ -16,7 +16,7 @@ from streams.numeric.borrowing import borrowing_kernel
 
 ORDERS_MAX = 64
 """Open orders; with more the ledgers act."""
-TRADES_MAX = 6
+TRADES_MAX = 32
 """Fills of one order; with more the ledgers act."""
 CLOSED_MAX = 4096
 """Orders ended, or approved, between two times the state is taken back."""
@@ -78,8 +78,14 @@ def find(orders: Any, count: Any, high: Any, low: Any) -> Any:
 
 
 @step_kernel
+def copy(order: Any, target: Any) -> None:
+    """Copy an order and its fills; what lies behind them in its row means nothing."""
+    for column in range(FIRST_TRADE + 2 * order[TRADES]):
+        target[column] = order[column]
+
+
+@step_kernel
 def remove(orders: Any, count: Any, place: Any) -> None:
     """Take an order out; those behind it move up, so that they stay in the order they came."""
     for at in range(place, count - 1):
-        for column in range(COLUMNS):
-            orders[at, column] = orders[at + 1, column]
+        copy(orders[at + 1], orders[at])

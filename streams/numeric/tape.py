@@ -15,7 +15,7 @@ import numpy as np
 
 from schemas.vocabulary import Side
 from streams.numeric import tail
-from streams.numeric.book_queries import next_level
+from streams.numeric.book_queries import next_price
 from streams.numeric.borrowing import borrowing_kernel, inlined_kernel
 
 BUY = np.int64(Side.BUY)
@@ -35,32 +35,35 @@ def take(books: Any, slot: Any, price: Any, quantity: Any, aggressor_side: Any) 
     if books.synced[slot] == 0:
         return
     if ask != 0 and price >= ask and aggressor_side != SELL:
-        _take_from(books, slot, SELL, ask, price, quantity)
+        row, sign, best = 2 * slot + 1, -1, ask
     elif bid != 0 and price <= bid and aggressor_side != BUY:
-        _take_from(books, slot, BUY, bid, price, quantity)
+        row, sign, best = 2 * slot, 1, bid
+    else:
+        return
+    front = books.printed_front[row]
+    if front == price or (front == 0 and best == price):
+        print_on(books, row, sign, books.tick[slot], price, quantity)
+    elif front != NO_MORE:
+        _walk(books, row, sign, books.tick[slot], best if front == 0 else front, price, quantity)
 
 
 @borrowing_kernel
-def _take_from(books: Any, slot: Any, side: Any, best: Any, price: Any, quantity: Any) -> None:
+def _walk(books: Any, row: Any, sign: Any, tick: Any, at: Any, price: Any, quantity: Any) -> None:
     """Walk from the front to the print's price: levels better than the front are taken already, until the next update."""
-    row = 2 * slot + (side == SELL)
-    sign = -1 if side == SELL else 1
-    at = books.printed_front[row]
-    if at == 0:
-        at = best
     while at > 0 and sign * at >= sign * price:
-        print_on(books, row, sign, books.tick[slot], at, quantity if at == price else ALL)
+        print_on(books, row, sign, tick, at, quantity if at == price else ALL)
         if at == price:
             break
-        at = next_level(books, slot, side, at)
+        at = next_price(books, row, sign, tick, at)
     books.printed_front[row] = at if at != 0 else NO_MORE
 
 
 @inlined_kernel
 def print_on(books: Any, row: Any, sign: Any, tick: Any, price: Any, quantity: Any) -> None:
     """Remember that the tape took this much of what the level displays, at most all of it. ``row``, ``sign``: as in book_side.py."""
-    place = sign * (price // tick) - books.base[row]
-    if 0 <= place < books.quantity.shape[1] and price % tick == 0:
+    unit = price if tick == 1 else price // tick
+    place = sign * unit - books.base[row]
+    if 0 <= place < books.quantity.shape[1] and unit * tick == price:
         before = books.printed[row, place]
         after = before + min(quantity, books.quantity[row, place] - before)
         books.printed[row, place] = after

@@ -63,7 +63,8 @@ def _orders_of(ids: list[str], rows: Any, owner: tuple[int, int, int]) -> list[O
     else:
         ends = (FIRST_TRADE + 2 * rows[:, TRADES]).tolist()
         trades = [
-            dict(zip(row[FIRST_TRADE:end:2], row[FIRST_TRADE + 1 : end : 2], strict=True)) for row, end in zip(rows.tolist(), ends, strict=True)
+            dict(zip(row[FIRST_TRADE:end:2], row[FIRST_TRADE + 1 : end : 2], strict=True))
+            for row, end in zip(rows[:, : max(ends)].tolist(), ends, strict=True)
         ]
     account, strategy, instrument = owner
     terms = rows[:, COPIED_COLUMNS].tolist()

@@ -16,7 +16,10 @@ from streams.log.local import Block, TopicReader
 from streams.runtime.judging import set_keys
 
 Array = np.ndarray[Any, Any]
-ROWS_AT_START = 1 << 14
+ROWS_AT_START = 1 << 16
+LEVELS_AT_START = 1 << 20
+BYTES_AT_START = 1 << 23
+"""Room for most batches: memory counts only where it is written, growing copies it."""
 
 
 def _grown(array: Array, used: int, needed: int) -> Array:
@@ -85,8 +88,8 @@ class Feed:
         self.body_length = 0
         self.rows: Array = np.empty(ROWS_AT_START, self.codec.dtype if self.is_columnar else np.int64)
         self.records: list[Any] = []
-        self.levels: Array = np.empty(ROWS_AT_START, NO_LEVELS.dtype) if self.has_levels else NO_LEVELS
-        self.body: Array = np.empty(32 * ROWS_AT_START, np.uint8)
+        self.levels: Array = np.empty(LEVELS_AT_START, NO_LEVELS.dtype) if self.has_levels else NO_LEVELS
+        self.body: Array = np.empty(BYTES_AT_START, np.uint8)
         self.keys: Array = np.empty(ROWS_AT_START, np.int64)
         self.ends: Array = np.empty(ROWS_AT_START, np.int64)
         self.status: Array = np.empty(ROWS_AT_START, np.uint8)

@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from schemas.vocabulary import Side
-from streams.numeric import book, wide
+from streams.numeric import wide
+from streams.numeric.book_queries import next_price, quantity_of
 from streams.numeric.borrowing import borrowing_kernel
 from streams.numeric.bounds import INT64_MAX
 
-BUY, SELL = int(Side.BUY), int(Side.SELL)
 NAN = math.nan
 
 
@@ -40,9 +39,10 @@ def share(bid: Any, ask: Any) -> Any:
 
 
 @borrowing_kernel
-def side_sums(books: Any, slot: Any, side: Any, price: Any, quantity: Any) -> Any:
+def side_sums(books: Any, row: Any, sign: Any, tick: Any, price: Any, quantity: Any) -> Any:
     """Quantity of the best 1, 3, 5 and 10 levels of a side and 4 q1 + 3 q2 + 2 q3 + q4, walking from its best level (price, quantity).
 
+    ``row``, ``sign``: 2 * slot and +1 for bids, 2 * slot + 1 and -1 for asks.
     Each is two limbs: ten quantities below 2^63 leave int64.
     """
     one_high = three_high = five_high = ten_high = weighted_high = np.int64(0)
@@ -61,8 +61,8 @@ def side_sums(books: Any, slot: Any, side: Any, price: Any, quantity: Any) -> An
             weighted_high, weighted_low = wide.add(weighted_high, weighted_low, high, low)
         if level < 5:
             five_high, five_low = ten_high, ten_low
-        price = book.next_level(books, slot, side, price)
-        quantity = book.quantity_at(books, slot, side, price) if price != 0 else 0
+        price = next_price(books, row, sign, tick, price)
+        quantity = quantity_of(books, row, sign, tick, price) if price != 0 else 0
     return one_high, one_low, three_high, three_low, five_high, five_low, ten_high, ten_low, weighted_high, weighted_low
 
 
@@ -71,8 +71,8 @@ def write_depth(books: Any, slot: Any, row: Any) -> None:
     """Fill the depth measures of a MarketFeatures row from a synced book."""
     bid_price, bid_quantity = books.bid_price[slot], books.bid_quantity[slot]
     ask_price, ask_quantity = books.ask_price[slot], books.ask_quantity[slot]
-    bids = side_sums(books, slot, BUY, bid_price, bid_quantity)
-    asks = side_sums(books, slot, SELL, ask_price, ask_quantity)
+    bids = side_sums(books, 2 * slot, 1, books.tick[slot], bid_price, bid_quantity)
+    asks = side_sums(books, 2 * slot + 1, -1, books.tick[slot], ask_price, ask_quantity)
     row.imbalance_1 = ratio(bids[0], bids[1], asks[0], asks[1])
     row.imbalance_3 = ratio(bids[2], bids[3], asks[2], asks[3])
     row.imbalance_5 = ratio(bids[4], bids[5], asks[4], asks[5])

@@ -6,7 +6,7 @@ from typing import Any
 
 from schemas.vocabulary import Flag
 from streams.numeric import book, wide
-from streams.numeric.borrowing import borrowing_kernel
+from streams.numeric.borrowing import borrowing_kernel, inlined_kernel
 from streams.numeric.bounds import INT32_MAX, add_count, saturated
 from streams.toxicity.depth import write_depth, write_no_depth
 from streams.toxicity.flow import order_flow_event
@@ -46,7 +46,7 @@ def want_features(state: Any, flow: Any) -> None:
         state.timer[0] = min(state.timer[0], state.feature_timer[0])
 
 
-@borrowing_kernel
+@inlined_kernel
 def on_trade(state: Any, books: Any, trade: Any, out: Any) -> None:
     """A trade: signed, counted in the interval, poured into the volume buckets."""
     slot = book.slot_of(books, trade.instrument)
@@ -69,7 +69,7 @@ def on_trade(state: Any, books: Any, trade: Any, out: Any) -> None:
         state.timer[0] = state.clock[0]
 
 
-@borrowing_kernel
+@inlined_kernel
 def on_quote(state: Any, books: Any, quote: Any, out: Any) -> None:
     """A quote: its order-flow event, and the mid that later trades are compared with."""
     slot = book.slot_of(books, quote.instrument)
