@@ -10,7 +10,10 @@ from ticker_shares import MILLISECOND, Shares, lift, shares
 from venue_harness import BUY, SELL, Event, KernelVenue, delta, fills, instrument, limit, market, play, run, snapshot, ticker, trade
 
 from jobs.sq import main
+from schemas.records import DepthUpdate, Trade
+from schemas.vocabulary import DepthKind, Flag
 from streams.venue import stage
+from tests.scenario import INSTRUMENT, START, backtest, records_in, write_recording
 
 BOOK = snapshot(1, 10, [(99, 40), (98, 50)], [(101, 40), (102, 60), (103, 70)])
 
@@ -78,6 +81,33 @@ def test_a_sweep_of_a_stale_book_is_walked_once() -> None:
     assert venue.books.printed_front.tolist() == [0, -1]
     run(venue, [snapshot(500, 20, [(99, 1)], [(101, 1)])])
     assert venue.books.printed_levels.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("batch", [40_000, 20_003, 20_002])
+def test_what_printed_in_one_batch_is_gone_in_the_next(tmp_path: Path, batch: int) -> None:
+    """Worked by hand: 40 at 5,000,010, 15 of them printed as the last record but one; the batch ends behind all, behind it, or before it.
+
+    20,000 updates of a far level come first: a venue that knows no order does not apply them itself.
+    """
+    depth = [_update(0, [(4_999_990, 50)], [(5_000_010, 40), (5_000_020, 60)])]
+    depth += [_update(number, [(4_000_000, number)], []) for number in range(1, 20_001)]
+    prints = [_print(20_001, 5_000_010, BUY), _print(20_002, 4_999_990, SELL)]
+    recording = write_recording(tmp_path / "market", [INSTRUMENT], prints, depth)
+    out = backtest(
+        recording, tmp_path / "run", f"{Path(__file__).with_name('last_lifter.py')}:LastLifter", batch=batch, latency="feed=0,entry=0,response=0"
+    ).folder
+    assert [(fill["price"], fill["quantity"]) for fill in records_in(out, "fills")] == [(5_000_010, 25), (5_000_020, 60)]
+
+
+def _update(number: int, bids: list[tuple[int, int]], asks: list[tuple[int, int]]) -> DepthUpdate:
+    kind, flags = (DepthKind.DELTA, Flag(0)) if number else (DepthKind.SNAPSHOT, Flag.FIRST_OF_SNAPSHOT | Flag.LAST_OF_SNAPSHOT)
+    time = START + number * MILLISECOND
+    return DepthUpdate(1, time, time, number, number, number - 1, int(kind), int(flags | Flag.FUTURES_CHAIN), bids, asks)
+
+
+def _print(number: int, price: int, aggressor: int) -> Trade:
+    time = START + number * MILLISECOND
+    return Trade(1, time, time, number, 1, price, 15, aggressor, 0)
 
 
 def test_takers_do_not_beat_a_generated_market_s_own_ticker(tmp_path: Path) -> None:
