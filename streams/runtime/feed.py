@@ -16,9 +16,9 @@ from streams.log.local import Block, TopicReader
 from streams.runtime.judging import set_keys
 
 Array = np.ndarray[Any, Any]
-ROWS_AT_START = 1 << 16
-LEVELS_AT_START = 1 << 20
-BYTES_AT_START = 1 << 23
+ROWS_AT_START = 1 << 15
+LEVELS_AT_START = 1 << 17
+BYTES_AT_START = 1 << 21
 """Room for most batches: memory counts only where it is written, growing copies it."""
 
 

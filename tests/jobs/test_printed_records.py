@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -16,20 +15,28 @@ import pytest
 from jobs.progress import ProgressBar
 from tests.scenario import records_in
 
-
-def cat(folder: Path, topic: str, *options: str) -> list[dict[str, Any]]:
-    command = [sys.executable, "-m", "jobs.sq", "cat", str(folder), topic, *options]
-    found = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).resolve().parents[2])
-    return [json.loads(line) for line in found.stdout.splitlines()]
+Cat = Callable[..., list[dict[str, Any]]]
 
 
-def test_integers_are_printed_as_they_lie_on_the_log(recording: Path) -> None:
+@pytest.fixture
+def cat(sq: Callable[..., Any]) -> Cat:
+    """The lines of ``sq cat``, parsed."""
+
+    def run(folder: Path, topic: str, *options: str) -> list[dict[str, Any]]:
+        ended = sq("cat", folder, topic, *options)
+        assert ended.code == 0, ended.err
+        return [json.loads(line) for line in ended.out.splitlines()]
+
+    return run
+
+
+def test_integers_are_printed_as_they_lie_on_the_log(cat: Cat, recording: Path) -> None:
     (trade,) = cat(recording, "md.trades", "--limit", "1")
     assert isinstance(trade["price"], int) and isinstance(trade["event_time"], int)
     assert trade["aggressor_side"] in ("BUY", "SELL", "UNKNOWN")
 
 
-def test_decimals_have_the_precision_of_the_instrument_levels_too(recording: Path) -> None:
+def test_decimals_have_the_precision_of_the_instrument_levels_too(cat: Cat, recording: Path) -> None:
     (instrument,) = [each for each in cat(recording, "ref.instruments") if each["instrument"] == 1]
     (plain,) = cat(recording, "md.depth", "--limit", "1")
     (scaled,) = cat(recording, "md.depth", "--limit", "1", "--decimal")
@@ -40,7 +47,7 @@ def test_decimals_have_the_precision_of_the_instrument_levels_too(recording: Pat
     assert scaled["event_time"].endswith("Z") and scaled["receive_time"].endswith("Z")
 
 
-def test_the_journal_is_readable(reference_run: Any) -> None:
+def test_the_journal_is_readable(cat: Cat, reference_run: Any) -> None:
     genesis, batch = cat(reference_run.folder, "pipeline.journal", "--limit", "2")
     assert (genesis["kind"], batch["kind"]) == ("GENESIS", "BATCH")
     assert len(batch["previous_digest"]) == 64 and bytes.fromhex(batch["previous_digest"])
@@ -49,7 +56,7 @@ def test_the_journal_is_readable(reference_run: Any) -> None:
 
 
 @pytest.mark.parametrize(("option", "value"), [("--offset", "3"), ("--limit", "2")])
-def test_a_part_of_a_topic_is_a_part_of_its_lines(recording: Path, option: str, value: str) -> None:
+def test_a_part_of_a_topic_is_a_part_of_its_lines(cat: Cat, recording: Path, option: str, value: str) -> None:
     whole = cat(recording, "md.trades", "--limit", "5")
     part = cat(recording, "md.trades", option, value, *(("--limit", "2") if option == "--offset" else ()))
     assert part == (whole[3:5] if option == "--offset" else whole[:2])

@@ -15,8 +15,8 @@ from schemas.errors import BadData, CapacityExceeded
 from schemas.vocabulary import Side
 from streams.numeric import book
 
-COUNT = 120_000
-"""Records a regime; with 9 regimes and about 2 levels a record, over 2 million levels are compared."""
+COUNT = 60_000
+"""Records a regime; with 9 regimes and about 2 levels a record, over a million levels are compared."""
 
 
 def same(output, expected, rows):

@@ -12,7 +12,7 @@ from tests.simulation.__main__ import replay_command
 from tests.simulation.schedules import MIXED, Total, crash_matrix, run_one, run_range
 
 SCHEDULES = 2000
-PIPELINE_SCHEDULES = 20
+PIPELINE_SCHEDULES = 12
 STANDBY_SCHEDULES = 400
 CLAIMS_SCHEDULES = 100
 PROOF_SCHEDULES = 100
