@@ -143,7 +143,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("run", "market"),
     ("verify", "kafka://{0}", "--topology", "pipeline"),
     ("cat", "kafka://{0}", "fills"),
-    ("pull", "kafka://{0}", "{1}", "--topology", "pipeline"),
+    ("pull", "kafka://{0}", "--out", "{1}", "--topology", "pipeline"),
     ("dlq", "list"),
     ("skip", "md.depth/0/7", "--reason", "x"),
 )
