@@ -13,6 +13,8 @@ from streams.log.local import LocalLog
 from streams.runtime.verify import Finding, Verdict
 
 PAGE = "report.html"
+REPORTS = (PAGE, "report.json", "equity.csv", "fills.csv", "metrics.csv", "orders.csv", "round_trips.csv")
+"""All that a run may have beside its topics."""
 
 
 def check_reports(folder: LocalLog, manifest: dict[str, Any], verdict: Verdict) -> None:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from jobs.configuration import journal_id
 from jobs.contradictions import differing, other_code, other_manifest, other_value
-from jobs.derivation import check_reports
-from jobs.facts import is_live
+from jobs.derivation import REPORTS, check_reports
+from jobs.facts import configuration_in, is_live
 from jobs.pipeline import feeds_of
 from jobs.runs import COPIED, MANIFEST, configuration_of, execution_for, genesis_facts, open_input, open_run, topics_of
 from jobs.strangers import is_strange, judging
-from jobs.strategies import strategy_sources, user_digests
+from jobs.strategies import CODE, strategy_sources, user_digests
 from schemas.catalogue import TOPICS
 from schemas.errors import CorruptLog, ShrivenError, WrongUse
 from streams.log.local import LOCK, LocalLog
 from streams.log.manifest import read_manifest
-from streams.log.verify import unlisted_files, verify_files
+from streams.log.verify import files_listed, unlisted_files, verify_files
 from streams.runtime.code import changed_sources, source_digests
 from streams.runtime.made_by import check_version
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
@@ -67,6 +68,11 @@ def _check_files(folder: Path, manifest: dict[str, Any]) -> tuple[list[Finding],
     """What of the files is not as ``run.json`` lists them, and what lies beside them that it does not speak of."""
     found = verify_files(folder, manifest)
     findings, notes, known = [Finding("file", str(each)) for each in found], [], {each.path for each in found}
+    findings += [
+        Finding("file", f"{name} is no report and no part of a run, and {MANIFEST} lists it")
+        for name in sorted(files_listed(manifest))
+        if not _may_be_listed(name, manifest)
+    ]
     topics = {*TOPICS, *manifest.get("topics", ())}
     for name in unlisted_files(folder, manifest):
         if name in known or name in (MANIFEST, LOCK):
@@ -76,6 +82,18 @@ def _check_files(folder: Path, manifest: dict[str, Any]) -> tuple[list[Finding],
         else:
             notes.append(f"{name} is not listed in {MANIFEST}; it is no part of what is verified")
     return findings, notes
+
+
+def _may_be_listed(name: str, manifest: dict[str, Any]) -> bool:
+    """True for what a run consists of: segments of its topics, reports, and the files of its strategy."""
+    folder, _, rest = name.partition("/")
+    if not rest:
+        return name in REPORTS
+    if folder == CODE and manifest.get("environment") == "local":
+        strategy = Path(str(configuration_in(manifest).strategy).rpartition(":")[0]).name
+        return rest in {strategy, *manifest["identity"].get("strategy_files", ())}
+    partition = "0" if manifest.get("environment") == "local" else "[0-9]+"
+    return folder in manifest.get("topics", ()) and re.fullmatch(rf"{partition}/[0-9]{{20}}\.(avro|index|runs)", rest) is not None
 
 
 def _verdict_on(folder: Path, manifest: dict[str, Any], recording: Path | None, on_progress: Callable[[int, int], None] | None) -> Verdict:
@@ -114,6 +132,9 @@ def _verify(log: LocalLog, facts: dict[str, Any], source: LocalLog, manifest: di
     if not manifest and verdict.closed:
         what = f"the journal is closed and there is no {MANIFEST}: the run was killed at its very end, or the file was taken away"
         verdict.findings.append(Finding("file", f"{what}; the same 'sq backtest' command writes it"))
+    elif not manifest and any((log.path / name).exists() for name in REPORTS):
+        made = ", ".join(name for name in REPORTS if (log.path / name).exists())
+        verdict.findings.append(Finding("file", f"{made} lie in the folder of a run that is not finished: it did not make them; delete them"))
     elif not manifest:
         verdict.notes.append(f"there is no {MANIFEST}: the run is not finished, and its reports are not made")
     changed = changed_sources(facts.get("sources", {}), sources)
@@ -150,6 +171,11 @@ def _other_identity(log: LocalLog, facts: dict[str, Any], source: LocalLog, is_e
         for key in ("environment", "topology", "shard", "clock")
         if facts.get(key) != made[key]
     ]
+    if facts.get("recordings") != made.get("recordings"):
+        findings.append(Finding("input", "the genesis record says the recording was merged from others than it says itself"))
+    unknown = sorted(facts.keys() - made.keys() - {"trade_to", "recordings"})
+    if unknown:
+        findings.append(Finding("journal", f"the genesis record says {', '.join(unknown)}, which nothing in a run bears out"))
     return findings + other_code(facts, journal_id(then))
 
 

@@ -113,6 +113,7 @@ def forge_run(
         place = out / name
         content = change(place.read_bytes() if place.exists() else b"")
         place.unlink(missing_ok=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
         if content is not None:
             place.write_bytes(content)
         copied = [path for path in {*copied, place} if path.exists()]

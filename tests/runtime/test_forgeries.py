@@ -292,6 +292,21 @@ CORPUS |= {
     "report.html": run_with("file", "report.html is not", files={"report.html": lambda content: content.replace(b"</html>", b"<b>up</b></html>")}),
     "report.json: taken away": run_with("file", "report.json is missing", files={"report.json": lambda _: None}),
     "report.pdf": run_with("file", "report.pdf is no report", files={"report.pdf": lambda _: b"up only"}),
+    "a partition more": run_with("file", "fills/1/", files={f"fills/1/{0:020d}.avro": lambda _: b"won", f"fills/1/{0:020d}.index": lambda _: b""}),
+    "a partition by another name": run_with("file", "fills/00/", files={f"fills/00/{0:020d}.avro": lambda _: b"won"}),
+    "a page of another name": run_with("file", "tearsheet.html is no report", files={"tearsheet.html": lambda _: b"won 1,000,000"}),
+    "a page in capitals": run_with(
+        "file", "Report.html is no report", files={"Report.html": lambda _: b"won", "report.html": lambda _: None, "report.json": lambda _: None}
+    ),
+    "a listed file in a topic's folder": run_with("file", "fills/0/extra.parquet", files={"fills/0/extra.parquet": lambda _: b"won"}),
+    "code of nobody": run_with("file", "code/evil.py is no report", files={"code/evil.py": lambda _: b"won"}),
+    "code of nobody beside a strategy's": users_with("file", "code/evil.py is no report", files={"code/evil.py": lambda _: b"won"}),
+    "reports of a run that is not finished": run_with("file", "report.html, report.json", journal=lambda entries: entries[:-1], is_sealed=False),
+    "genesis: a signature": facts_with("signed_by", lambda facts: facts.__setitem__("signed_by", "auditor")),
+    "genesis: outputs": facts_with("outputs", lambda facts: facts.__setitem__("outputs", ["x"])),
+    "genesis: recordings": facts_with(
+        "merged", lambda facts: facts.__setitem__("recordings", [{"folder": "official", "topics": {"md.trades": "0" * 64}}]), "input"
+    ),
     "fills.csv": run_with("file", "fills.csv is not", files={"fills.csv": _first_row}),
     "equity.csv": run_with("file", "equity.csv is not", files={"equity.csv": _first_row}),
     "a file in a topic's folder": beside("fills/0/note.txt", "fills/0/note.txt"),
