@@ -90,8 +90,8 @@ def _may_be_listed(name: str, manifest: dict[str, Any]) -> bool:
     if not rest:
         return name in REPORTS
     if folder == CODE and manifest.get("environment") == "local":
-        strategy = Path(str(configuration_in(manifest).strategy).rpartition(":")[0]).name
-        return rest in {strategy, *manifest["identity"].get("strategy_files", ())}
+        strategy = configuration_in(manifest).strategy
+        return rest in {Path(strategy.rpartition(":")[0] or strategy).name, *manifest["identity"].get("strategy_files", ())}
     partition = "0" if manifest.get("environment") == "local" else "[0-9]+"
     return folder in manifest.get("topics", ()) and re.fullmatch(rf"{partition}/[0-9]{{20}}\.(avro|index|runs)", rest) is not None
 

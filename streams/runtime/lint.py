@@ -11,6 +11,7 @@ refused besides (``strategy_lint.py``). The lint is the early, friendly message;
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -124,6 +125,11 @@ def rule_of_module(name: str) -> str | None:
     return next((rule for module, rule in MODULES.items() if name == module or name.startswith(module + ".")), None)
 
 
+def _is_view(node: ast.expr) -> bool:
+    """True for the keys or items of a dict: an operator makes a set of two of them."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("keys", "items")
+
+
 class _Reader(ast.NodeVisitor):
     """Collects (line, rule, what) from a module's tree."""
 
@@ -206,11 +212,24 @@ class _Reader(ast.NodeVisitor):
             if isinstance(called, ast.Attribute):
                 return called.attr in ("union", "intersection", "difference", "symmetric_difference") and self._is_set(called.value)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr | ast.BitAnd | ast.Sub | ast.BitXor):
-            return self._is_set(node.left) or self._is_set(node.right)
+            return any(self._is_set(side) or _is_view(side) for side in (node.left, node.right))
+        if isinstance(node, ast.IfExp):
+            return self._is_set(node.body) or self._is_set(node.orelse)
         if isinstance(node, ast.Name | ast.Attribute):
             text = ast.unparse(node)
             return any(scope.get(text, False) for scope in reversed(self.sets))
         return False
+
+    def _hands_on(self, node: ast.Call, to: str) -> None:
+        """Who takes a set without saying so may iterate over it, and is not read with that in mind."""
+        for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
+            if self._is_set(argument):
+                self.add(node, "set-iteration", f"{to}() is handed {ast.unparse(argument)}, a set")
+
+    def visit_Return(self, node: ast.Return) -> None:
+        if node.value is not None and self._is_set(node.value):
+            self.add(node, "set-iteration", f"returns {ast.unparse(node.value)}, a set")
+        self.generic_visit(node)
 
     def _iterates(self, node: ast.AST, over: ast.expr) -> None:
         if self._is_set(over):
@@ -252,6 +271,8 @@ class _Reader(ast.NodeVisitor):
                 self.add(node, "float-reduction", f"{base}.{name}")
             for argument in node.args if name in ("join", "extend", "fromkeys", "array", "deque") else ():
                 self._iterates(node, argument)
+            if base == "self":
+                self._hands_on(node, f"self.{name}")
             if name == "pop" and self._is_set(called.value):
                 self.add(node, "set-iteration", f"{base}.pop() of a set")
         self.generic_visit(node)
@@ -262,6 +283,12 @@ class _Reader(ast.NodeVisitor):
         if name in ("list", "tuple", "sum", "iter", "next", "enumerate", "map", "filter", "zip", "reversed") and node.args:
             for argument in node.args:
                 self._iterates(node, argument)
+        elif name in ("sorted", "min", "max") and any(keyword.arg == "key" for keyword in node.keywords):
+            for argument in node.args:
+                if self._is_set(argument):
+                    self.add(node, "set-iteration", f"{name}() by a key of {ast.unparse(argument)}: equal ones come in the order of the set")
+        elif name.islower() and not hasattr(builtins, name):
+            self._hands_on(node, name)
         if name == "prange":
             self.add(node, "fast-math", "prange()")
 

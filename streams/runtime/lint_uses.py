@@ -27,6 +27,8 @@ class UseReader(NameReader):
             self._method_call(node, called)
         if isinstance(called, ast.Name) and (found := self.find(called.id)) is not None and found.kind in (TABLE, MADE):
             self.add(node, "global-state", f"{called.id} of the module is called")
+        if full == "numpy.ndarray":
+            self.add(node, "input-output", "np.ndarray() holds what lay in the memory before")
         name = full.rpartition(".")[2] or full
         if full in READERS or full.startswith(("numpy.", "math.")) or name in allowed.HIGHER:
             self._permit_tables(*node.args)

@@ -147,6 +147,7 @@ FORMS = [
     ("set-iteration", "act", "','.join({'a', 'b'})  # here"),
     ("attribute", "act", "context.handlers  # here"),
     ("attribute", "act", "np.empty(3)  # here"),
+    ("input-output", "act", "np.ndarray((3,), np.int64)  # here"),
     ("name", "act", "try:\n    pass\nexcept:  # here\n    pass"),
     ("name", "act", "repr(mark)  # here"),
     # numbers whose last bits depend on the machine

@@ -18,6 +18,7 @@ from jobs.runs import Run
 from jobs.sq import main
 from jobs.verification import verify_run
 from schemas.kernel import cache_root
+from streams.log.manifest import read_manifest
 from tests.scenario import backtest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -157,6 +158,25 @@ def test_an_order_that_depends_on_the_hash_seed_is_named_by_verify(proof_market:
     verdict = verify_run(tmp_path / "run")
     assert kinds(verdict) == ["code"]
     assert "orders.requests offset 0: quantity" in text(verdict)
+
+
+def test_a_command_runs_under_one_hash_seed_and_verify_under_another(proof_market: Path, tmp_path: Path) -> None:
+    """So what depends on the order of a set is the same in every run, and found by every verification: no coin is tossed."""
+    name = strategy(tmp_path, "int(str({str(n) for n in range(9)})[2]) + 1")
+    plain = {key: value for key, value in os.environ.items() if key != "PYTHONHASHSEED"}
+
+    def sq(*arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "jobs.sq", *map(str, arguments)]
+        return subprocess.run(command, cwd=ROOT, env=plain, capture_output=True, text=True, check=False)
+
+    for each in ("one", "two"):
+        made = sq("backtest", proof_market, "--strategy", name, "--out", tmp_path / each)
+        assert made.returncode == 0, made.stderr
+    one, two = (read_manifest(tmp_path / each / "run.json")["topics"] for each in ("one", "two"))
+    assert one["orders.requests"] == two["orders.requests"]
+    for each in ("one", "two", "two"):
+        verdict = sq("verify", tmp_path / each)
+        assert (verdict.returncode, "orders.requests offset 0: quantity" in verdict.stdout) == (1, True), verdict
 
 
 def test_a_user_s_strategy_is_verified_from_the_run_s_own_copy(proof_market: Path, tmp_path: Path) -> None:
