@@ -51,7 +51,10 @@ def _name(topic: str) -> str:
 
 
 def _full(setting: str, instrument: int, value: int, limit: int) -> str:
-    return f"{setting} is full at {limit} (instrument {instrument}, value {value}); raise {setting} in the run's configuration and use --fresh"
+    """What to raise, as the configuration's file has it: ``tail_capacity`` at its top, ``orders_max`` under ``[venue]``."""
+    table, _, name = setting.rpartition(".")
+    where = name if table in ("", "book") else f"[{table}] {name}"
+    return f"{setting} is full at {limit} (instrument {instrument}, value {value}); raise {where} in the file of --config and use --fresh"
 
 
 class BadKernel(WrongUse):

@@ -55,6 +55,18 @@ def run(sq: Callable[..., Any], toy: Path, tmp_path: Path) -> Callable[..., Path
     return backtest
 
 
+@pytest.mark.parametrize(
+    "options",
+    [("--to", "2020-01-01T00:00:00"), ("--from", "2025-01-01T00:00:00"), ("--warmup", "5h"), ("--from", minute(100), "--warmup", "30s")],
+    ids=" ".join,
+)
+def test_a_window_in_which_nothing_can_be_traded_is_refused(sq: Callable[..., Any], toy: Path, tmp_path: Path, options: tuple[str, ...]) -> None:
+    """The toy market has two minutes. Before, such a run was made, and verified."""
+    ended = sq("backtest", toy, *FAST, *options, "--out", tmp_path / "run")
+    assert ended.code == 2 and not (tmp_path / "run").exists()
+    assert f"{options[0]} " in ended.err and "leaves nothing to trade" in ended.err and "goes from 2024-01-01T00:00:0" in ended.err
+
+
 def test_to_reads_up_to_and_not_including_its_time(run: Callable[..., Path], toy: Path) -> None:
     at = records_in(toy, "md.trades")[100]["event_time"]
     folder = run("--to", at)

@@ -1,0 +1,53 @@
+"""The time that a backtest trades, against the time that its recording covers."""
+
+from __future__ import annotations
+
+from jobs.configuration import BadConfiguration, Configuration
+from jobs.quantities import instant_text
+from streams.log.local import LocalLog
+from streams.log.reader import event_times
+
+MARKET = ("md.trades", "md.depth")
+
+
+def recorded(log: LocalLog) -> tuple[int, int] | None:
+    """Event times of the first and the last record of the market (ns UTC); None where there is none."""
+    found: list[int] = []
+    for topic in MARKET:
+        if topic not in log.topics() or log.reader(topic).end_offset == log.reader(topic).start_offset:
+            continue
+        reader = log.reader(topic)
+        for start in (reader.start_offset, reader.end_offset - 1):
+            block = next(iter(reader.blocks(start)))
+            times = event_times(topic, block.body, block.count)
+            found += [int(times.min()), int(times.max())]
+    return (min(found), max(found)) if found else None
+
+
+def check_window(configuration: Configuration, log: LocalLog) -> None:
+    """Refuse a window in which nothing can be traded: the user has mistyped a date, or a warm-up.
+
+    Raises:
+        BadConfiguration: names the window, and the recording's times.
+    """
+    if configuration.from_time is None and configuration.to_time is None and not configuration.warmup:
+        return
+    times = recorded(log)
+    if times is None:
+        return
+    first, last = times
+    start = max(first, configuration.from_time or 0) + configuration.warmup
+    stop = last if configuration.to_time is None else min(last, configuration.to_time - 1)
+    if start <= stop:
+        return
+    given = [
+        text
+        for text in (
+            configuration.from_time is not None and f"--from {instant_text(configuration.from_time)}",
+            configuration.to_time is not None and f"--to {instant_text(configuration.to_time)}",
+            configuration.warmup and f"--warmup {configuration.warmup / 10**9:g}s",
+        )
+        if text
+    ]
+    covers = f"{log.path} goes from {instant_text(first)} to {instant_text(last)}"
+    raise BadConfiguration(f"{' '.join(given)} leaves nothing to trade: {covers}; choose times within")
