@@ -22,7 +22,7 @@ from jobs.facts import check_facts, check_run_manifest, configuration_in, merged
 from jobs.pipeline import build_execution, feeds_of, read_instruments, strategy_source, traded_to
 from jobs.strangers import remember
 from jobs.strategies import CODE, identity_of, keep_strategy, kept_files, strategy_sources, user_digests, with_main
-from jobs.window import check_window
+from jobs.window import empty_window
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.errors import CorruptLog, ShrivenError, WrongUse
@@ -187,7 +187,8 @@ class Backtest:
             if (self.folder / MANIFEST).is_file() and not self.fresh:
                 return self._finished(source)
             facts = self._facts(source)
-            check_window(self.configuration, source)
+            if empty := empty_window(self.configuration, source):
+                self._kept.append(empty)
             if self.script_of is not None:
                 self._check_script(facts)
             if not self.fresh:

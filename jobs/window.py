@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobs.configuration import BadConfiguration, Configuration
+from jobs.configuration import Configuration
 from jobs.quantities import instant_text
 from streams.log.local import LocalLog
 from streams.log.reader import event_times
@@ -24,22 +24,18 @@ def recorded(log: LocalLog) -> tuple[int, int] | None:
     return (min(found), max(found)) if found else None
 
 
-def check_window(configuration: Configuration, log: LocalLog) -> None:
-    """Refuse a window in which nothing can be traded: the user has mistyped a date, or a warm-up.
-
-    Raises:
-        BadConfiguration: names the window, and the recording's times.
-    """
+def empty_window(configuration: Configuration, log: LocalLog) -> str:
+    """What to say of a window in which nothing can be traded, for its date or warm-up may be mistyped; empty for any other."""
     if configuration.from_time is None and configuration.to_time is None and not configuration.warmup:
-        return
+        return ""
     times = recorded(log)
     if times is None:
-        return
+        return ""
     first, last = times
     start = max(first, configuration.from_time or 0) + configuration.warmup
     stop = last if configuration.to_time is None else min(last, configuration.to_time - 1)
     if start <= stop:
-        return
+        return ""
     given = [
         text
         for text in (
@@ -50,4 +46,4 @@ def check_window(configuration: Configuration, log: LocalLog) -> None:
         if text
     ]
     covers = f"{log.path} goes from {instant_text(first)} to {instant_text(last)}"
-    raise BadConfiguration(f"{' '.join(given)} leaves nothing to trade: {covers}; choose times within")
+    return f"{' '.join(given)} leaves nothing to trade: {covers}; choose times within"
