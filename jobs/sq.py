@@ -13,7 +13,7 @@ import signal
 import sys
 import traceback
 
-from jobs.helping import HelpFormatter
+from jobs.helping import HelpFormatter, Parser
 from schemas.errors import ShrivenError, WrongUse
 from schemas.version import VERSION
 
@@ -61,7 +61,7 @@ a first round, without any data:
 
 def parser(only: str | None = None) -> argparse.ArgumentParser:
     """The whole command line; with ``only``, just that command's part is loaded."""
-    root = argparse.ArgumentParser(
+    root = Parser(
         prog="sq",
         description="ShrivenQuant: backtests that replay exactly, and prove it.",
         epilog=EPILOG,

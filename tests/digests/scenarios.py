@@ -36,7 +36,7 @@ def _market(folder: Path, *instruments: Instrument, gap_at: int = -1) -> Path:
     """One recording of markets made side by side, each of another seed."""
     places = []
     for place, instrument in enumerate(instruments):
-        trades, depth = make_market(2_000, 3_000, seed=30 + place, gap_at=gap_at)
+        trades, depth = make_market(1_500, 2_000, seed=30 + place, gap_at=gap_at)
         parts = [[msgspec.structs.replace(each, instrument=instrument.instrument) for each in records] for records in (trades, depth)]
         places.append(write_recording(folder / f"part{place}", [instrument], *parts))
     if len(places) == 1:

@@ -44,7 +44,7 @@ def test_help_lists_every_command(sq: Callable[..., Any]) -> None:
 def test_what_is_missing_is_wrong_use(sq: Callable[..., Any], arguments: list[str]) -> None:
     ended = sq(*arguments)
     assert ended.code == 2
-    assert "usage: sq" in ended.err
+    assert ended.err.endswith("--help' says what there is\n")
 
 
 def test_the_real_command_runs_a_first_round(tmp_path: Path) -> None:
@@ -253,3 +253,18 @@ def test_an_import_s_summary_is_json(sq: Callable[..., Any], tmp_path: Path) -> 
     ended = sq("import", "binance", path, "--out", tmp_path / "log", "--json")
     assert ended.code == 1
     assert "malformed_line" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("backtset", "x"), "sq: there is no command backtset; did you mean backtest?; 'sq --help' says what there is"),
+        (("verify", "x", "--inptu", "y"), "sq: there is no option --inptu; did you mean --input?; 'sq --help' says what there is"),
+        (("verify", "x", "--zzzzzz"), "sq: there is no option --zzzzzz; 'sq --help' says what there is"),
+        (("backtest", "x", "--out", "y", "--cash", "-5USDT"), "sq backtest: argument --cash: expected one argument"),
+    ],
+    ids=["command", "option", "unlike any", "value"],
+)
+def test_a_mistyped_word_is_one_line_with_what_was_meant(sq: Command, arguments: tuple[str, ...], says: str) -> None:
+    ended = sq(*arguments)
+    assert ended.code == 2 and ended.err.startswith(says) and ended.err.count("\n") == 1

@@ -18,7 +18,6 @@ from jobs.runs import Run
 from jobs.sq import main
 from jobs.verification import verify_run
 from schemas.kernel import cache_root
-from streams.log.manifest import read_manifest
 from tests.scenario import backtest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -169,14 +168,10 @@ def test_a_command_runs_under_one_hash_seed_and_verify_under_another(proof_marke
         command = [sys.executable, "-m", "jobs.sq", *map(str, arguments)]
         return subprocess.run(command, cwd=ROOT, env=plain, capture_output=True, text=True, check=False)
 
-    for each in ("one", "two"):
-        made = sq("backtest", proof_market, "--strategy", name, "--out", tmp_path / each)
-        assert made.returncode == 0, made.stderr
-    one, two = (read_manifest(tmp_path / each / "run.json")["topics"] for each in ("one", "two"))
-    assert one["orders.requests"] == two["orders.requests"]
-    for each in ("one", "two", "two"):
-        verdict = sq("verify", tmp_path / each)
-        assert (verdict.returncode, "orders.requests offset 0: quantity" in verdict.stderr) == (1, True), verdict
+    made = sq("backtest", proof_market, "--strategy", name, "--out", tmp_path / "run")
+    assert made.returncode == 0, made.stderr
+    verdict = sq("verify", tmp_path / "run")
+    assert (verdict.returncode, "orders.requests offset 0: quantity" in verdict.stderr) == (1, True), verdict
 
 
 def test_a_user_s_strategy_is_verified_from_the_run_s_own_copy(proof_market: Path, tmp_path: Path) -> None:
