@@ -145,7 +145,7 @@ def command() -> int:
 
     A strategy whose result depends on the order of a set gives it each time then, and is found each time. PYTHONHASHSEED wins.
     """
-    if "PYTHONHASHSEED" not in os.environ:
+    if "PYTHONHASHSEED" not in os.environ and sys.executable:
         os.environ["PYTHONHASHSEED"] = VERIFYING_SEED if sys.argv[1:2] == ["verify"] else SEED
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     return main()
