@@ -265,6 +265,6 @@ def test_an_import_s_summary_is_json(sq: Callable[..., Any], tmp_path: Path) -> 
     ],
     ids=["command", "option", "unlike any", "value"],
 )
-def test_a_mistyped_word_is_one_line_with_what_was_meant(sq: Command, arguments: tuple[str, ...], says: str) -> None:
+def test_a_mistyped_word_is_one_line_with_what_was_meant(sq: Callable[..., Any], arguments: tuple[str, ...], says: str) -> None:
     ended = sq(*arguments)
     assert ended.code == 2 and ended.err.startswith(says) and ended.err.count("\n") == 1
