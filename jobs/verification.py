@@ -10,7 +10,7 @@ from typing import Any
 from jobs.configuration import journal_id
 from jobs.contradictions import differing, other_code, other_manifest, other_value
 from jobs.derivation import REPORTS, check_reports
-from jobs.facts import configuration_in, is_live
+from jobs.facts import check_run_manifest, configuration_in, is_live
 from jobs.pipeline import feeds_of
 from jobs.runs import COPIED, MANIFEST, configuration_of, execution_for, genesis_facts, open_input, open_run, topics_of
 from jobs.strangers import is_strange, judging
@@ -90,6 +90,7 @@ def _may_be_listed(name: str, manifest: dict[str, Any]) -> bool:
     if not rest:
         return name in REPORTS
     if folder == CODE and manifest.get("environment") == "local":
+        check_run_manifest(manifest, MANIFEST)
         strategy = configuration_in(manifest).strategy
         return rest in {Path(strategy.rpartition(":")[0] or strategy).name, *manifest["identity"].get("strategy_files", ())}
     partition = "0" if manifest.get("environment") == "local" else "[0-9]+"

@@ -301,6 +301,8 @@ CORPUS |= {
     "a listed file in a topic's folder": run_with("file", "fills/0/extra.parquet", files={"fills/0/extra.parquet": lambda _: b"won"}),
     "code of nobody": run_with("file", "code/evil.py is no report", files={"code/evil.py": lambda _: b"won"}),
     "code of nobody beside a strategy's": users_with("file", "code/evil.py is no report", files={"code/evil.py": lambda _: b"won"}),
+    "a strategy's run.json without an identity": users_with("file", "identity", manifest=lambda facts: facts.pop("identity") and None),
+    "a strategy's run.json without a configuration": users_with("file", "configuration", manifest=lambda facts: facts.pop("configuration") and None),
     "reports of a run that is not finished": run_with("file", "report.html, report.json", journal=lambda entries: entries[:-1], is_sealed=False),
     "genesis: a signature": facts_with("signed_by", lambda facts: facts.__setitem__("signed_by", "auditor")),
     "genesis: outputs": facts_with("outputs", lambda facts: facts.__setitem__("outputs", ["x"])),
