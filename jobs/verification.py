@@ -68,10 +68,11 @@ def _check_files(folder: Path, manifest: dict[str, Any]) -> tuple[list[Finding],
     """What of the files is not as ``run.json`` lists them, and what lies beside them that it does not speak of."""
     found = verify_files(folder, manifest)
     findings, notes, known = [Finding("file", str(each)) for each in found], [], {each.path for each in found}
+    segment, others = _may_be_listed(manifest)
     findings += [
         Finding("file", f"{name} is no report and no part of a run, and {MANIFEST} lists it")
         for name in sorted(files_listed(manifest))
-        if not _may_be_listed(name, manifest)
+        if name not in others and not ((part := segment.fullmatch(name)) and part[1] in manifest.get("topics", ()))
     ]
     topics = {*TOPICS, *manifest.get("topics", ())}
     for name in unlisted_files(folder, manifest):
@@ -84,17 +85,17 @@ def _check_files(folder: Path, manifest: dict[str, Any]) -> tuple[list[Finding],
     return findings, notes
 
 
-def _may_be_listed(name: str, manifest: dict[str, Any]) -> bool:
-    """True for what a run consists of: segments of its topics, reports, and the files of its strategy."""
-    folder, _, rest = name.partition("/")
-    if not rest:
-        return name in REPORTS
-    if folder == CODE and manifest.get("environment") == "local":
+def _may_be_listed(manifest: dict[str, Any]) -> tuple[re.Pattern[str], set[str]]:
+    """What a run consists of: the pattern of a topic's segment, the topic its first group; and reports and the files of its strategy."""
+    is_local = manifest.get("environment") == "local"
+    segment = re.compile(rf"([^/]+)/{'0' if is_local else '[0-9]+'}/[0-9]{{20}}\.(?:avro|index|runs)")
+    others = set(REPORTS)
+    if is_local and any(name.startswith(f"{CODE}/") for name in files_listed(manifest)):
         check_run_manifest(manifest, MANIFEST)
         strategy = configuration_in(manifest).strategy
-        return rest in {Path(strategy.rpartition(":")[0] or strategy).name, *manifest["identity"].get("strategy_files", ())}
-    partition = "0" if manifest.get("environment") == "local" else "[0-9]+"
-    return folder in manifest.get("topics", ()) and re.fullmatch(rf"{partition}/[0-9]{{20}}\.(avro|index|runs)", rest) is not None
+        names = {Path(strategy.rpartition(":")[0] or strategy).name, *manifest["identity"].get("strategy_files", ())}
+        others |= {f"{CODE}/{name}" for name in names}
+    return segment, others
 
 
 def _verdict_on(folder: Path, manifest: dict[str, Any], recording: Path | None, on_progress: Callable[[int, int], None] | None) -> Verdict:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from jobs.configuration import Configuration
 from jobs.quantities import instant_text
 from streams.log.local import LocalLog
@@ -12,16 +14,13 @@ MARKET = ("md.trades", "md.depth")
 
 def recorded(log: LocalLog) -> tuple[int, int] | None:
     """Event times of the first and the last record of the market (ns UTC); None where there is none."""
-    found: list[int] = []
-    for topic in MARKET:
-        if topic not in log.topics() or log.reader(topic).end_offset == log.reader(topic).start_offset:
-            continue
-        reader = log.reader(topic)
-        for start in (reader.start_offset, reader.end_offset - 1):
-            block = next(iter(reader.blocks(start)))
-            times = event_times(topic, block.body, block.count)
-            found += [int(times.min()), int(times.max())]
-    return (min(found), max(found)) if found else None
+    first: list[int] = []
+    last: list[int] = []
+    for reader in (log.reader(topic) for topic in MARKET if topic in log.topics()):
+        for block in itertools.islice(reader.blocks(), 1):
+            first.append(int(event_times(reader.topic, block.body, block.count).min()))
+            last.append(reader.time_max)
+    return (min(first), max(last)) if first and max(last) else None
 
 
 def empty_window(configuration: Configuration, log: LocalLog) -> str:

@@ -41,6 +41,14 @@ def best_level(books: Any, row: Any, sign: Any, tick: Any) -> Any:
     return price, quantity
 
 
+@inlined_kernel
+def place_in_window(books: Any, row: Any, sign: Any, tick: Any, price: Any) -> Any:
+    """Place of a price (at least 1) in the side's window, -1 if it lies outside or off the tick."""
+    unit = price if tick == 1 else price // tick
+    place = sign * unit - books.base[row]
+    return place if 0 <= place < books.quantity.shape[1] and unit * tick == price else np.int64(-1)
+
+
 @borrowing_kernel
 def quantity_at(books: Any, slot: Any, side: Any, price: Any) -> Any:
     """Displayed quantity at a price, 0 for none. ``side``: BUY reads bids, SELL asks."""
@@ -52,9 +60,8 @@ def quantity_of(books: Any, row: Any, sign: Any, tick: Any, price: Any) -> Any:
     """``quantity_at`` by the row of the side, and its sign: +1 for bids, -1 for asks."""
     if price < 1:
         return np.int64(0)
-    unit = price if tick == 1 else price // tick
-    place = sign * unit - books.base[row]
-    if 0 <= place < books.quantity.shape[1] and unit * tick == price:
+    place = place_in_window(books, row, sign, tick, price)
+    if place >= 0:
         return books.quantity[row, place]
     return tail.quantity_in_tail(books, row, price)
 

@@ -53,7 +53,7 @@ def apply_side(books: Any, side: Any, sign: Any, tick: Any, levels: Any, first: 
             if place < 0:
                 tail.remove(books, side, price)
         elif place < 0 and high >= 0:
-            fits &= tail.put(books, side, price, quantity) >= 0
+            fits &= tail.put(books, side, price, quantity, 0) >= 0
         else:
             fits &= window.move(books, side, sign, tick, sign * unit)
             base = books.base[side]
@@ -92,7 +92,7 @@ def _put_off_tick(books: Any, side: Any, sign: Any, tick: Any, price: Any, quant
     """Set or remove a level off the tick, keeping their count and best. False: the tail is full."""
     best = books.off_tick_best[side]
     if quantity != 0:
-        added = tail.put(books, side, price, quantity)
+        added = tail.put(books, side, price, quantity, 0)
         if added > 0:
             books.off_tick_count[side] += 1
             if best == 0 or sign * price > sign * best:

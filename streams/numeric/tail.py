@@ -39,28 +39,27 @@ def find(books: Any, side: Any, price: Any) -> Any:
 @borrowing_kernel
 def quantity_in_tail(books: Any, side: Any, price: Any) -> Any:
     """Quantity of a tail level, 0 where there is none."""
-    if books.tail_count[side] == 0:
-        return np.int64(0)
-    entry = books.tail_index[side, find(books, side, price)]
-    return books.tail_quantity[side, entry - 1] if entry != 0 else np.int64(0)
+    entry = entry_of(books, side, price)
+    return books.tail_quantity[side, entry] if entry >= 0 else np.int64(0)
 
 
 @borrowing_kernel
-def put(books: Any, side: Any, price: Any, quantity: Any) -> Any:
-    """Set a level by an update, quantity > 0; what printed of it is forgotten. Returns as :func:`put_in`."""
-    if books.printed_levels[side] != 0:
-        _forget_printed(books, side, price)
-    return put_in(books, side, price, quantity, 0)
+def entry_of(books: Any, side: Any, price: Any) -> Any:
+    """Entry of a price in ``tail_price`` and beside it, -1 where there is none."""
+    return np.int64(books.tail_index[side, find(books, side, price)]) - 1 if books.tail_count[side] != 0 else np.int64(-1)
 
 
 @borrowing_kernel
-def put_in(books: Any, side: Any, price: Any, quantity: Any, printed: Any) -> Any:
-    """Set a level and what printed of it. Returns +1 new, 0 changed, -1 no room: the capacity is reached and nothing changed."""
+def put(books: Any, side: Any, price: Any, quantity: Any, printed: Any) -> Any:
+    """Set a level, quantity > 0; one that is there is updated, and what printed of it forgotten. ``printed``: of a new one.
+
+    Returns +1 new, 0 changed, -1 no room: the capacity is reached and nothing changed.
+    """
     place = find(books, side, price)
     entry = np.int64(books.tail_index[side, place])
     if entry != 0:
         books.tail_quantity[side, entry - 1] = quantity
-        books.tail_printed[side, entry - 1] = printed
+        _forget_printed(books, side, entry - 1)
         return 0
     count = books.tail_count[side]
     if count >= books.tail_price.shape[1]:
@@ -77,16 +76,17 @@ def put_in(books: Any, side: Any, price: Any, quantity: Any, printed: Any) -> An
 def remove(books: Any, side: Any, price: Any) -> Any:
     """Delete a level by an update; False where there was none (deleting an unknown level is normal)."""
     if books.printed_levels[side] != 0:
-        _forget_printed(books, side, price)
+        entry = entry_of(books, side, price)
+        if entry >= 0:
+            _forget_printed(books, side, entry)
     return take_out(books, side, price)
 
 
 @borrowing_kernel
-def _forget_printed(books: Any, side: Any, price: Any) -> None:
+def _forget_printed(books: Any, side: Any, entry: Any) -> None:
     """A level is updated: it shows what is left after the prints."""
-    entry = books.tail_index[side, find(books, side, price)]
-    if entry != 0 and books.tail_printed[side, entry - 1] != 0:
-        books.tail_printed[side, entry - 1] = 0
+    if books.tail_printed[side, entry] != 0:
+        books.tail_printed[side, entry] = 0
         books.printed_levels[side] -= 1
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from schemas.vocabulary import Side
 from streams.numeric import tail
-from streams.numeric.book_queries import next_price
+from streams.numeric.book_queries import next_price, place_in_window
 from streams.numeric.borrowing import borrowing_kernel, inlined_kernel
 
 BUY = np.int64(Side.BUY)
@@ -61,14 +61,13 @@ def _walk(books: Any, row: Any, sign: Any, tick: Any, at: Any, price: Any, quant
 @inlined_kernel
 def print_on(books: Any, row: Any, sign: Any, tick: Any, price: Any, quantity: Any) -> None:
     """Remember that the tape took this much of what the level displays, at most all of it. ``row``, ``sign``: as in book_side.py."""
-    unit = price if tick == 1 else price // tick
-    place = sign * unit - books.base[row]
-    if 0 <= place < books.quantity.shape[1] and unit * tick == price:
+    place = place_in_window(books, row, sign, tick, price)
+    if place >= 0:
         before = books.printed[row, place]
         after = before + min(quantity, books.quantity[row, place] - before)
         books.printed[row, place] = after
     else:
-        entry = books.tail_index[row, tail.find(books, row, price)] - 1
+        entry = tail.entry_of(books, row, price)
         before = books.tail_printed[row, entry]
         after = before + min(quantity, books.tail_quantity[row, entry] - before)
         books.tail_printed[row, entry] = after
@@ -80,14 +79,10 @@ def print_on(books: Any, row: Any, sign: Any, tick: Any, price: Any, quantity: A
 def printed_at(books: Any, slot: Any, side: Any, price: Any) -> Any:
     """What printed of a level since its last update, 0 for no level. ``side``: BUY reads bids, SELL asks."""
     row = 2 * slot + (side == SELL)
-    sign = -1 if side == SELL else 1
-    tick = books.tick[slot]
     if price < 1 or books.printed_levels[row] == 0:
         return np.int64(0)
-    place = sign * (price // tick) - books.base[row]
-    if 0 <= place < books.quantity.shape[1] and price % tick == 0:
+    place = place_in_window(books, row, -1 if side == SELL else 1, books.tick[slot], price)
+    if place >= 0:
         return books.printed[row, place]
-    if books.tail_count[row] == 0:
-        return np.int64(0)
-    entry = books.tail_index[row, tail.find(books, row, price)]
-    return books.tail_printed[row, entry - 1] if entry != 0 else np.int64(0)
+    entry = tail.entry_of(books, row, price)
+    return books.tail_printed[row, entry] if entry >= 0 else np.int64(0)

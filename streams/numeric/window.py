@@ -98,7 +98,7 @@ def _shift_down(books: Any, side: Any, sign: Any, tick: Any, shift: Any) -> Any:
                 occupy(books, side, place - shift, quantity)
                 books.printed[side, place - shift] = printed
             else:
-                fits &= tail.put_in(books, side, sign * (base + place) * tick, quantity, printed) >= 0
+                fits &= tail.put(books, side, sign * (base + place) * tick, quantity, printed) >= 0
     return fits
 
 

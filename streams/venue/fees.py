@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from streams.numeric import wide
-from streams.venue.inlining import inlined_kernel
+from streams.numeric.borrowing import inlined_kernel
 from streams.venue.state import RATE_SCALE
 
 _SPLIT = 2 * RATE_SCALE

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from streams.numeric.borrowing import borrowing_kernel
-from streams.venue.inlining import inlined_kernel
+from streams.numeric.borrowing import borrowing_kernel, inlined_kernel
 
 ENTRY = np.dtype([("first", "i8"), ("second", "i8"), ("value_plus_one", "i8")])
 """One slot; ``value_plus_one`` 0 marks it empty, so that a table of zeros is an empty table."""

@@ -14,8 +14,8 @@ import numpy as np
 
 from schemas.vocabulary import Side
 from streams.numeric import book, tape
+from streams.numeric.borrowing import inlined_kernel
 from streams.venue import index
-from streams.venue.inlining import inlined_kernel
 from streams.venue.state import FAULT_LEVELS, NONE, raise_fault
 
 BUY = np.int64(Side.BUY)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from streams.venue.inlining import inlined_kernel
+from streams.numeric.borrowing import inlined_kernel
 from streams.venue.state import FAULT_COMMANDS, FAULT_REPORTS, NO_TIMER, raise_fault
 
 

@@ -13,9 +13,8 @@ import numpy as np
 
 from schemas.vocabulary import Liquidity, OrderReason, OrderType, ReportKind, RequestKind, Side, TimeInForce
 from streams.numeric import book
-from streams.numeric.borrowing import borrowing_kernel
+from streams.numeric.borrowing import borrowing_kernel, inlined_kernel
 from streams.venue import fees, levels, mail, orders, rules
-from streams.venue.inlining import inlined_kernel
 from streams.venue.state import NONE
 
 BUY = np.int64(Side.BUY)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from streams.numeric.borrowing import inlined_kernel
 from streams.numeric.bounds import QUANTITY_MAX
-from streams.venue.inlining import inlined_kernel
 from streams.venue.state import NONE
 
 

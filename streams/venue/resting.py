@@ -15,9 +15,8 @@ import numpy as np
 
 from schemas.vocabulary import DepthKind, Liquidity, Side
 from streams.numeric import book
-from streams.numeric.borrowing import borrowing_kernel
+from streams.numeric.borrowing import borrowing_kernel, inlined_kernel
 from streams.venue import levels, matching, orders, queue
-from streams.venue.inlining import inlined_kernel
 from streams.venue.state import NONE
 
 BUY = np.int64(Side.BUY)

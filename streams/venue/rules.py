@@ -12,8 +12,8 @@ import numpy as np
 
 from schemas.vocabulary import OrderReason, OrderType, Side, TimeInForce
 from streams.numeric import wide
+from streams.numeric.borrowing import inlined_kernel
 from streams.venue import levels
-from streams.venue.inlining import inlined_kernel
 from streams.venue.state import NONE
 
 BUY = np.int64(Side.BUY)

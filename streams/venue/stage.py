@@ -10,10 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from streams.numeric import book, tape
-from streams.numeric.borrowing import borrowing_kernel
+from streams.numeric.borrowing import borrowing_kernel, inlined_kernel
 from streams.venue import mail, matching, resting
-from streams.venue.inlining import inlined_kernel
-from streams.venue.state import FAULTS, NO_TIMER, NONE, Settings, State, new_state
+from streams.venue.state import FAULTS, NONE, Settings, State, new_state
 
 __all__ = ["FAULTS", "INPUTS", "NAME", "OUTPUTS", "OWN_BOOKS", "RESERVE", "STATE_VERSION", "VIEWS", "Settings", "State", "is_untouched", "new_state"]
 
@@ -99,9 +98,8 @@ def on_timer(state: Any, books: Any, deadline: int, out: Any) -> None:
 
 
 def is_untouched(state: State) -> bool:
-    """True while no order of ours is known: then the venue is what its books are, and they are a function of the market's records alone."""
-    idle = state.timer[0] == NO_TIMER and state.working[0] == 0
-    return bool(idle and state.counters["ticker_caps"][0] == 0 and not state.markets["levels"].any())
+    """True if a venue with nothing under way is what its books are: nothing of ours rests or was taken, and no ticker is kept beside them."""
+    return bool(state.counters["ticker_caps"][0] == 0 and not state.markets["levels"].any())
 
 
 @inlined_kernel

@@ -11,8 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.digests.found import FILE, Digests, digests_of, written
-from tests.digests.scenarios import CAPTURED, CAPTURES, RECORDINGS, SCENARIOS
+from tests.digests.found import FILE, Digests, Recordings, difference, digests_of, written
+from tests.digests.scenarios import CAPTURED, SCENARIOS
 
 
 def main() -> int:
@@ -21,21 +21,14 @@ def main() -> int:
     found: dict[str, Digests] = {}
     data = os.environ.get("SQ_DATA", "")
     with tempfile.TemporaryDirectory() as place:
-        made: dict[str, Path] = {}
+        recordings = Recordings(Path(place), Path(data))
         for number, (name, scenario) in enumerate({**SCENARIOS, **CAPTURED}.items()):
-            if scenario.recording not in made:
-                folder = Path(place) / f"recording{len(made)}"
-                folder.mkdir(exist_ok=True)
-                if scenario.recording in RECORDINGS:
-                    made[scenario.recording] = RECORDINGS[scenario.recording](folder)
-                elif data:
-                    made[scenario.recording] = CAPTURES[scenario.recording](folder, Path(data))
-                else:
-                    sys.stdout.write(f"{name}: left as it is, SQ_DATA names no recorded data\n")
-                    found[name] = before.get(name, {})
-                    continue
-            found[name] = digests_of(scenario, made[scenario.recording], Path(place) / f"run{number}")
-            changed = [topic for topic in found[name] if found[name][topic] != before.get(name, {}).get(topic)]
+            if name in CAPTURED and not data:
+                sys.stdout.write(f"{name}: left as it is, SQ_DATA names no recorded data\n")
+                found[name] = before.get(name, {})
+                continue
+            found[name] = digests_of(scenario, recordings.path(scenario.recording), Path(place) / f"run{number}")
+            changed = difference(before.get(name, {}), found[name])
             sys.stdout.write(f"{name}: {'as written' if not changed else 'differs in ' + ', '.join(changed)}\n")
     if "--write" in sys.argv[1:]:
         FILE.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -32,20 +32,24 @@ class Scenario(NamedTuple):
     options: dict[str, Any]
 
 
-def _market(folder: Path, *instruments: Instrument, gap_at: int = -1) -> Path:
+def _made(*instruments: Instrument, gap_at: int = -1) -> Callable[[Path, Path], Path]:
     """One recording of markets made side by side, each of another seed."""
-    places = []
-    for place, instrument in enumerate(instruments):
-        trades, depth = make_market(1_500, 2_000, seed=30 + place, gap_at=gap_at)
-        parts = [[msgspec.structs.replace(each, instrument=instrument.instrument) for each in records] for records in (trades, depth)]
-        places.append(write_recording(folder / f"part{place}", [instrument], *parts))
-    if len(places) == 1:
-        return places[0]
-    merge(places, folder / "merged")
-    return folder / "merged"
+
+    def make(folder: Path, data: Path) -> Path:
+        places = []
+        for place, instrument in enumerate(instruments):
+            trades, depth = make_market(1_500, 2_000, seed=30 + place, gap_at=gap_at)
+            parts = [[msgspec.structs.replace(each, instrument=instrument.instrument) for each in records] for records in (trades, depth)]
+            places.append(write_recording(folder / f"part{place}", [instrument], *parts))
+        if len(places) == 1:
+            return places[0]
+        merge(places, folder / "merged")
+        return folder / "merged"
+
+    return make
 
 
-def _generated(folder: Path) -> Path:
+def _generated(folder: Path, data: Path) -> Path:
     assert main(["generate", "--minutes", "5", "--seed", "9", "--out", str(folder / "generated")]) == 0
     return folder / "generated"
 
@@ -58,19 +62,17 @@ def _capture(name: str) -> Callable[[Path, Path], Path]:
     return imported
 
 
-RECORDINGS: dict[str, Callable[[Path], Path]] = {
-    "perpetual": lambda folder: _market(folder, INSTRUMENT),
-    "gap": lambda folder: _market(folder, INSTRUMENT, gap_at=900),
-    "spot": lambda folder: _market(folder, SPOT),
-    "two": lambda folder: _market(folder, INSTRUMENT, SECOND),
-    "three": lambda folder: _market(folder, INSTRUMENT, SPOT, SECOND),
+RECORDINGS: dict[str, Callable[[Path, Path], Path]] = {
+    "perpetual": _made(INSTRUMENT),
+    "gap": _made(INSTRUMENT, gap_at=900),
+    "spot": _made(SPOT),
+    "two": _made(INSTRUMENT, SECOND),
+    "three": _made(INSTRUMENT, SPOT, SECOND),
     "generated": _generated,
-}
-CAPTURES: dict[str, Callable[[Path, Path], Path]] = {
     "usdm": _capture("usdm/btcusdt_20240808"),
     "spot capture": _capture("spot/ethusdt_20240808"),
 }
-"""They need the recorded data."""
+"""Made in a folder, the last two from the recorded data."""
 
 _QUICK: dict[str, Any] = {"set": {"fast": "5", "slow": "12", "cooldown": "0"}}
 SCENARIOS: dict[str, Scenario] = {
