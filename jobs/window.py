@@ -20,7 +20,8 @@ def recorded(log: LocalLog) -> tuple[int, int] | None:
         for block in itertools.islice(reader.blocks(), 1):
             first.append(int(event_times(reader.topic, block.body, block.count).min()))
             last.append(reader.time_max)
-    return (min(first), max(last)) if first and max(last) else None
+    latest = max(last, default=0)
+    return (min(first), latest) if latest else None
 
 
 def empty_window(configuration: Configuration, log: LocalLog) -> str:
