@@ -100,6 +100,8 @@ def _to_avro(shape: Shape, field: Field) -> Callable[[Any], Any]:
             if field.kind == "enum":
                 symbols = ", ".join(f"{number} ({symbol})" for number, symbol in enumerate(field.symbols) if number)
                 says = f"{symbols}, by number; streams.signals.strategy and schemas.vocabulary have names for them"
+            if field.kind == "id":
+                says = "20 characters that were built; take each from context.order_id(), self.order() does"
             raise BadRecord(f"{name} = {value!r} {problem}; the schema says {says}")
         if field.kind == "enum":
             return field.symbols[value]

@@ -15,6 +15,7 @@ import numpy as np
 
 from jobs.isolation.framing import STATE_BYTES_MAX, Answer, Description, Question, decoder, read_frame, write_frame
 from schemas import records
+from schemas.checking import strategy_checks
 from schemas.errors import WrongUse
 from streams.runtime import allowed
 from streams.runtime.context import StageContext
@@ -52,6 +53,7 @@ class Server:
         self.lost: list[str] = []
         for content in self.contents.values():
             _import_what_it_imports(content)
+        strategy_checks()  # reads the schemas
         np.array([1.0, 2.0]).sum()  # what NumPy imports at a first use is imported
 
     def serve(self, questions: int, answers: int, lost: list[str]) -> None:
@@ -73,7 +75,7 @@ class Server:
         place = place_of(problem, self.sources)
         where = f" ({place[0].name}:{place[1]})" if place is not None else ""
         with contextlib.suppress(Exception):
-            return f"{type(problem).__name__}: {str(problem)[:500]}{where}"
+            return f"{type(problem).__name__}: {str(problem)[:700]}{where}"
         return f"{type(problem).__name__}{where}"
 
     def describe(self, _: Question) -> Answer:
@@ -91,6 +93,7 @@ class Server:
     def call(self, question: Question) -> Answer:
         """One record, timer or end."""
         context = StageContext(question.journal_id, question.shard, question.first, question.account, self.artefacts)
+        context.check_what_strategies_emit()
         context.clock, context.sequence = question.clock, question.sequence
         context.last_sequence, context.ordinal = question.last_sequence, question.ordinal
         before = question.ordinal if question.last_sequence == question.sequence else question.first

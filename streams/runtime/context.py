@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from schemas.errors import WrongUse
+from schemas.checking import strategy_checks
+from schemas.errors import ShrivenError, WrongUse
 from streams.numeric.identity import EARLY_ORDINAL, order_id
+from streams.runtime.failures import BadEmission
 
 
 class UndeclaredArtefact(WrongUse):
@@ -35,12 +37,30 @@ class StageContext:
         self.artefacts = artefacts
         self.sequence = 0
         self.pending: list[Any] = []
-        self.emit = self.pending.append
+        self.emit: Callable[[Any], None] = self.pending.append
         self.journal_id = journal_id
         self.shard = shard
         self.last_sequence = -1
         self.first = first
         self.ordinal = first
+
+    def check_what_strategies_emit(self) -> None:
+        """From now on a signal or a request for an order that its schema does not allow is refused as it is emitted, not where it is read.
+
+        Only here is the line known that made it, and no reader has a chance to choke on it first.
+        """
+        append, find = self.pending.append, strategy_checks().get
+
+        def emit(record: Any) -> None:
+            check = find(record.__class__)
+            if check is not None:
+                try:
+                    check(record)
+                except ShrivenError as problem:
+                    raise BadEmission(f"a stage emitted {record!r:.400}: {problem.text}") from problem
+            append(record)
+
+        self.emit = emit
 
     def artefact(self, name: str) -> Any:
         """The value of a file that the strategy declares in ARTEFACTS; it cannot be changed.

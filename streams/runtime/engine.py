@@ -29,7 +29,7 @@ from streams.runtime.context import StageContext
 from streams.runtime.deliveries import FEW, Deliveries
 from streams.runtime.early import EarlyLedgers
 from streams.runtime.emitted import Emitted
-from streams.runtime.failures import BadEmission, StageFailed, failure, own_frame
+from streams.runtime.failures import BadEmission, StageFailed, failure, own_frame, placed
 from streams.runtime.feed import Feed
 from streams.runtime.handed import Handed
 from streams.runtime.loop import (
@@ -49,7 +49,7 @@ from streams.runtime.loop import (
 from streams.runtime.merge import Slice
 from streams.runtime.riding import Riding
 from streams.runtime.runner import LoopRunner
-from streams.runtime.topology import Topology
+from streams.runtime.topology import Topology, is_strategy
 
 Array = np.ndarray[Any, Any]
 Handler = Callable[[Any, StageContext], None]
@@ -100,6 +100,9 @@ class Engine:
         self._venue_status: Any = self.stepped.status if self.stepped is not None else np.zeros(CONTROL_LENGTH, np.int64).data
         self._deliveries = Deliveries(self._names, self.early)
         self.ledgers = list(topology.ledgers)
+        for stages, context in ((topology.early, self.early.context), (topology.late, self.context)):
+            if any(is_strategy(stage.ledger) for stage in stages):
+                context.check_what_strategies_emit()
         self._checks = [stage.ledger.check_state for stage in self.ledgers if hasattr(stage.ledger, "check_state")]
         self._with_timer = [(stage.rank, stage.ledger) for stage in self.ledgers if hasattr(stage.ledger, "on_timer")]
         self._bind()
@@ -238,21 +241,26 @@ class Engine:
                 self._end()
             for check in self._checks:
                 check()
-        except BadEmission:
-            raise
+        except BadEmission as problem:
+            raise placed(problem, self._where_ledgers_are(), self._context.clock) from problem
         except ShrivenError as problem:
             own, record = own_frame(problem)
             problem.text = f"{problem.text}{f' ({own})' if own else ''}{record}; at {self._where_ledgers_are()}"
             problem.args = (problem.text,)
             raise
         except (Exception, SystemExit) as problem:
-            raise failure(problem, self._where_ledgers_are(), (self.early if self.early.is_running else self).context.clock) from problem
+            raise failure(problem, self._where_ledgers_are(), self._context.clock) from problem
         self.consumed += piece.count
         if length:
             self.present = self._last_clock
 
+    @property
+    def _context(self) -> StageContext:
+        """Of the ledgers that run."""
+        return self.early.context if self.early.is_running else self.context
+
     def _where_ledgers_are(self) -> str:
-        context = self.early.context if self.early.is_running else self.context
+        context = self._context
         position = self._piece.count if self.ended else context.sequence - self._base - 1
         return _where(self._piece, self._feeds, position)
 

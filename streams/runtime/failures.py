@@ -41,6 +41,14 @@ def failure(problem: BaseException, place: str, clock: int) -> StageFailed:
     return StageFailed(f"{what} ({where}){record}; at {place}, clock {clock}. {ADVICE}")
 
 
+def placed(problem: BadEmission, place: str, clock: int) -> BadEmission:
+    """The same with the strategy's line and the input record, where what was emitted was refused as it was emitted."""
+    own, record = own_frame(problem)
+    if ADVICE in problem.text:
+        return problem
+    return BadEmission(f"{problem.text}{f' ({own})' if own else ''}{record}; at {place}, clock {clock}. {ADVICE}")
+
+
 def own_frame(problem: BaseException) -> tuple[str, str]:
     """(file and line of the user's innermost frame, the record that its handler had) of an exception; empty if it is not of a user's code."""
     trace, own, record = problem.__traceback__, "", ""

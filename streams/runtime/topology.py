@@ -136,6 +136,11 @@ def _readers(stages: Sequence[LedgerStage], topic: str) -> list[Any]:
     return [stage.ledger for stage in stages if topic in stage.ledger.INPUTS and hasattr(stage.ledger, handler_name(topic))]
 
 
+def is_strategy(ledger: Any) -> bool:
+    """True for a ledger whose records are a user's: it publishes signals or asks for orders, and is no reader of signals, as sizing is."""
+    return bool({"signals", "orders.requests"}.intersection(ledger.OUTPUTS)) and "signals" not in ledger.INPUTS
+
+
 def _is_kernel(stage: Any) -> bool:
     return hasattr(stage, "new_state")
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from schemas.catalogue import TOPICS
+from schemas.checking import strategy_checks
 from schemas.records import Bar, Instrument
 from schemas.vocabulary import InstrumentKind
 from streams.signals.artefacts import read_artefacts
@@ -45,7 +46,10 @@ class TestContext:
         self.ids = 0
 
     def emit(self, record: Any) -> None:
-        """Keep the record."""
+        """Keep the record. Raises BadRecord, as a run does, for one that its schema does not allow."""
+        check = strategy_checks().get(type(record))
+        if check is not None:
+            check(record)
         self.emitted.append(Emitted(self.at, record))
 
     def artefact(self, name: str) -> Any:

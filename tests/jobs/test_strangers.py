@@ -72,7 +72,11 @@ MORE_HOSTILE = {
     "ends what compares": ("import os; os.kill(os.getppid(), 9); 1 / 0", "process ended|ProcessLookupError|ZeroDivisionError|PermissionError"),
     "writes into the pipe": ("import os; [os.write(n, b'x' * 64) for n in (3, 4)]", "Bad file descriptor|no answer|process ended"),
     "publishes a fill": ("context.emit(mark)", "neither a signal nor a request"),
-    "publishes text for a number": ("context.emit(Signal(1, 1, 1, 1, 'x', 1.0, 1, 1.0, 1.0, 1))", "a record that is none"),
+    "asks under an id of its own": (
+        "from schemas.records import OrderRequest; context.emit(OrderRequest('x', 1, 1, 1, 1, 1, 1, 1, 2, False, 5, 0))",
+        r"BadEmission: a stage emitted .*order_id = 'x' is not an id .*\(mine.py:19\)",
+    ),
+    "publishes text for a number": ("context.pending.append(Signal(1, 1, 1, 1, 'x', 1.0, 1, 1.0, 1.0, 1))", "a record that is none"),
 }
 
 

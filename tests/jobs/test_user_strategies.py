@@ -119,6 +119,17 @@ def test_a_file_that_cannot_be_used_is_refused_before_anything_is_written(sq: Ca
     assert not (tmp_path / "run").exists()
 
 
+REQUEST = "context.emit(OrderRequest({id}, 1, 1, 1, context.clock, 1, 1, 1, 2, False, {quantity}, 0))"
+"""A market order that a strategy builds itself."""
+LATER = ("self.state.seen += 1", "if self.state.seen == 100:")
+
+
+def request(order_id: str, quantity: str = "5") -> str:
+    """A strategy that builds its hundredth request itself."""
+    content = on_quote(*LATER, "    " + REQUEST.format(id=order_id, quantity=quantity))
+    return content.replace("import Strategy", "import OrderRequest, Strategy")
+
+
 HALTS = {
     "an exception": (on_quote("self.state.seen += 1", "if self.state.seen == 100:", "    raise ValueError('boom')"), "ValueError: boom (mine.py:15)"),
     "state beside the state": (on_quote("self.more = 1"), "declare more in Mine.State"),
@@ -137,6 +148,12 @@ HALTS = {
     ),
     "a quantity beyond 64 bits": (on_quote("self.order(context, 1, 1, 10**30)"), "quantity = 1000"),
     "a side that is none": (on_quote("self.order(context, 1, 7, 5000)"), "side = 7"),
+    "an id of its own making": (request("'x'"), "order_id = 'x' is not an id of 20 characters 0-9A-V; the schema says"),
+    "an id of other letters": (request("'abcdefghijklmnopqrst'"), "take each from context.order_id(), self.order() does (mine.py:15), on Quote("),
+    "an id that is a list": (request("['x']"), "order_id = ['x'] is not an id of 20 characters 0-9A-V"),
+    "an id that is a number": (request("7"), "order_id = 7 is not an id of 20 characters 0-9A-V"),
+    "an id of half a character": (request("chr(0xD800) * 20"), "is not an id of 20 characters 0-9A-V"),
+    "a request's quantity that is text": (request("context.order_id()", "'lots'"), "quantity = 'lots' is not an integer"),
     "an unknown instrument": (on_quote("self.signal(context, 77, 1)"), "instrument 77"),
     "a direction that is none": (on_quote("self.signal(context, 1, 5)"), "direction is -1, 0 or +1"),
     "an id that is none": (on_quote("self.cancel(context, 'x', 1, 1)"), "order_id = 'x'"),
@@ -167,8 +184,8 @@ def test_a_stage_s_own_exception_halts_and_names_the_record(sq: Callable[..., An
     ended = sq("backtest", toy, "--strategy", f"{path}:Mine", "--out", out)
     assert ended.code in (1, 2)
     assert said in ended.err
-    if "snapshot" not in said and "order_id" not in said and "side = " not in said and "quantity = " not in said:
-        assert "; at md." in ended.err
+    assert "snapshot" in said or "; at md." in ended.err
+    assert " = " not in said or "(mine.py:1" in ended.err, "what was emitted is refused where it was emitted"
     LocalLog.open(out, writable=True).close()
     assert sq("verify", out).code == 1, "it committed nothing"
     path.write_text(on_quote("pass"))
@@ -177,6 +194,33 @@ def test_a_stage_s_own_exception_halts_and_names_the_record(sq: Callable[..., An
     assert "strategy was" in again.err
     assert sq("backtest", toy, "--strategy", f"{path}:Mine", "--fresh", "--out", out).code == 0
     assert sq("verify", out).code == 0
+
+
+EXECUTORS: dict[str, tuple[str, tuple[object, ...]]] = {
+    "before the order side": ("", ()),
+    "a record at a time": ("", ("--batch", 1)),
+    "among the ledgers": ("'order_events',", ()),
+    "beside a timer": ("'timer',", ()),
+}
+
+
+@pytest.mark.parametrize("order_id", ["'x'", "['x']"])
+def test_an_id_of_one_s_own_making_ends_alike_wherever_the_strategy_runs(
+    sq: Callable[..., Any], toy: Path, tmp_path: Path, order_id: str
+) -> None:
+    """It ended in an AssertionError of the venue or a TypeError of risk. Oracle: each other, and the clock that the strategy names itself."""
+    said = set()
+    for number, (wakes, options) in enumerate(EXECUTORS.values()):
+        content = request(order_id).replace('"quotes",', f'"quotes",{wakes}')
+        content += "    def on_order_event(self, event, context): pass\n" if "order" in wakes else ""
+        content += "    def on_timer(self, deadline, context): self.state.timer = 2**63 - 1\n" if "timer" in wakes else ""
+        path = tmp_path / "mine.py"
+        path.write_text(content)
+        ended = sq("backtest", toy, "--strategy", f"{path}:Mine", "--out", tmp_path / str(number), *options)
+        assert ended.code == 1
+        said.add(ended.err.splitlines()[-1])
+    assert len(said) == 1
+    assert f"a stage emitted OrderRequest(order_id={order_id}" in said.pop()
 
 
 def test_the_record_named_is_the_one_that_was_executed(sq: Callable[..., Any], toy: Path, tmp_path: Path) -> None:

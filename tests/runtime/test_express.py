@@ -42,6 +42,7 @@ CASES: dict[str, dict[str, Any]] = {
     "orders of Python": {"strategy": EAGER, "set": {"what": "mt"}},
     "orders and signals of Python": {"strategy": EAGER, "set": {"what": "ms"}},
     "limit orders of Python between": {"strategy": EAGER, "set": {"what": "mmmmmml"}},
+    "ids asked for twice": {"strategy": EAGER, "set": {"what": "mmmmmmmd"}, "routing": {"closed_orders": 3}, "risk": {"recent_orders": 2}},
     "few closed orders kept": {"set": {"cooldown": "0"}, "routing": {"closed_orders": 3}, "risk": {"recent_orders": 2}},
 }
 MET = {"little money": "INSUFFICIENT_MARGIN", "liquidated": "LIQUIDATION", "denied at a limit": "POSITION_LIMIT"}

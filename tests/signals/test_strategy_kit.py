@@ -10,7 +10,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from schemas.records import Quote, Signal
+from schemas.general import BadRecord
+from schemas.records import OrderRequest, Quote, Signal
 from streams.signals import kit
 from streams.signals.strategy import BadStrategy, Strategy, StrategyState
 
@@ -190,3 +191,14 @@ def test_numbers_of_numpy_are_taken_where_they_are_whole_and_refused_by_name_whe
     assert published(np.int64) == published(np.float64) == published(int) != []
     with pytest.raises(BadStrategy, match="price is 100.5"):
         published(lambda value: value + 0.5 if value == 100 else value)
+
+
+def test_an_order_under_an_id_of_its_own_is_refused_as_in_a_run() -> None:
+    class Own(Strategy):
+        WAKES = ("quotes",)
+
+        def on_quote(self, quote: Quote, context: Any) -> None:
+            context.emit(OrderRequest("mine", 1, 1, 1, context.clock, 1, 1, 1, 2, False, 5, 0))
+
+    with pytest.raises(BadRecord, match=r"OrderRequest.order_id = 'mine' is not an id .* take each from context.order_id\(\)"):
+        kit.run(Own, quotes(1))
