@@ -131,6 +131,9 @@ def run(arguments: argparse.Namespace) -> int:
     for text in result.reports:
         sys.stderr.write(f"sq: {text}\n")
     summary = _summary(manifest, elapsed)
+    if _is_leverage_idle(configuration, manifest):
+        what = "nothing that is traded needs margin; spot is paid in full, and none of it may be sold short here"
+        sys.stderr.write(f"sq: --leverage {configuration.leverage} has no effect: {what}\n")
     if arguments.json:
         summary |= {"finished_before": result.was_finished, "resumed_at": result.resumed_at, "report": _numbers(arguments.out)}
         print(json.dumps(summary, sort_keys=True))
@@ -223,6 +226,20 @@ def _say_resumed(batches: int, quietly: bool) -> None:
     """Said at once, so that it is known even if the run is stopped again."""
     if not quietly:
         print(f"resumed at batch {batches}", flush=True)
+
+
+def _is_leverage_idle(configuration: Configuration, manifest: dict[str, Any]) -> bool:
+    """True if a leverage was asked for, and nothing that the run trades can be bought or sold short with it."""
+    import msgspec
+
+    from jobs.pipeline import select
+    from schemas.records import Instrument
+    from schemas.vocabulary import InstrumentKind
+
+    if configuration.leverage == 1:
+        return False
+    traded = select(msgspec.convert(manifest["identity"]["instruments"], list[Instrument]), configuration.symbols)
+    return not any(each.kind not in (InstrumentKind.SPOT, InstrumentKind.EQUITY) or (each.shortable and configuration.short) for each in traded)
 
 
 def _numbers(folder: Path) -> dict[str, Any] | None:

@@ -46,10 +46,15 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the suite from the source tree, where the benchmarks are."""
+    from streams.log.local import refuse_within_log
+
     if not (ROOT / "tests" / "benchmarks" / "core.py").is_file():
         raise WrongUse("the benchmarks are in the source tree; run this command from a clone set up with 'make setup'")
     if arguments.runs < 1:
         raise WrongUse("--runs is at least 1")
+    if arguments.out.is_dir():
+        raise WrongUse(f"{arguments.out} is a folder; name a file")
+    refuse_within_log(arguments.out.parent)
     command = [sys.executable, "-m", SUITES[arguments.suite], "--out", str(arguments.out.resolve())]
     for name in arguments.only:
         command += ["--only", name]

@@ -30,10 +30,13 @@ def run(arguments: argparse.Namespace) -> int:
     from jobs.facts import check_run_manifest
     from jobs.reports import write_reports
     from jobs.runs import MANIFEST, open_run
+    from streams.log.local import refuse_within_log
     from streams.log.manifest import read_manifest
 
     if arguments.out is not None and arguments.out.exists() and not arguments.out.is_dir():
         raise WrongUse(f"{arguments.out} is a file; give a folder for the report's files")
+    if arguments.out is not None and arguments.out.resolve() != arguments.run_folder.resolve():
+        refuse_within_log(arguments.out)
     log, _ = open_run(arguments.run_folder)
     if not (arguments.run_folder / MANIFEST).is_file():
         raise WrongUse(f"{arguments.run_folder} is not a finished run; finish it with the same 'sq backtest' command first")

@@ -61,7 +61,7 @@ class LocalLog:
         """A new log, open for writing; the folder may exist if it is empty.
 
         Raises:
-            LogExists: a log lies there. ForeignFolder: something else does. LogLocked: another process is creating it. LogFull.
+            LogExists: a log lies there, or around it. ForeignFolder: something else does. LogLocked: another process is creating it. LogFull.
         """
         path = Path(path)
         if path.exists() and not path.is_dir():
@@ -70,6 +70,7 @@ class LocalLog:
             raise LogExists(f"{path} holds a log already; name a new folder, or remove it first")
         if path.is_dir() and any(path.iterdir()):
             raise ForeignFolder(f"{path} is not empty and not a log; name a new or an empty folder")
+        refuse_within_log(path)
         make_folder(path)
         log = cls(path, _take_lock(path), sync, segment_records)
         if sync == "commit":
@@ -285,6 +286,18 @@ class LocalLog:
 def _label(topic: str, partition: int) -> str:
     """How a partition is named to people: by its topic alone where that is all there is to say."""
     return f"{topic}/{partition}" if partition else topic
+
+
+def refuse_within_log(folder: Path) -> None:
+    """Refuse to write beside what a log's manifest lists: the folder may be no log's, nor lie in one.
+
+    Raises:
+        LogExists: names the log.
+    """
+    for place in (folder.resolve(), *folder.resolve().parents):
+        if place.is_dir() and _is_log(place):
+            where = f"{folder} is" if place == folder.resolve() else f"{folder} lies in {place}, which is"
+            raise LogExists(f"{where} a recording or a run, and nothing else may be written there; name another folder")
 
 
 def _is_log(path: Path) -> bool:

@@ -131,6 +131,26 @@ def test_a_perpetual_needs_its_margin(run: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("symbols", "options", "is_idle"),
+    [
+        ("SPOTUSDT", ("--leverage", "5"), True),
+        ("SPOTUSDT", (), False),
+        ("COINUSDT", ("--leverage", "5"), False),
+        ("SPOTUSDT,COINUSDT", ("--leverage", "5"), False),
+    ],
+)
+def test_leverage_where_nothing_needs_margin_is_said_to_do_nothing(
+    sq: Callable[..., Any], market: Path, tmp_path: Path, symbols: str, options: tuple[str, ...], is_idle: bool
+) -> None:
+    """Oracle: the table of decision 23."""
+    command = ("backtest", market, "--strategy", "noop-python", "--symbols", symbols)
+    ended = sq(*command, *options, "--out", tmp_path / "run")
+    assert ended.code == 0
+    assert ("sq: --leverage 5 has no effect: nothing that is traded needs margin" in ended.err) == is_idle
+    assert ended.err.count("leverage") == is_idle
+
+
+@pytest.mark.parametrize(
     ("margins", "expected"),
     [
         ("", "NONE"),

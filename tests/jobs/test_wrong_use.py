@@ -174,6 +174,16 @@ FOLDERS: list[tuple[list[str], int, str]] = [
     (["report", "nothere"], 2, "is no folder"),
     (["report", "toy"], 2, "holds no journal"),
     (["report", "run", "--out", "file"], 2, "is a file"),
+    (["report", "run", "--out", "toy"], 2, "is a recording or a run, and nothing else may be written there"),
+    (["report", "run", "--out", "toy/inner"], 2, "which is a recording or a run"),
+    (["report", "run", "--out", "run/md.bars"], 2, "which is a recording or a run"),
+    (["generate", "--out", "toy/inner"], 2, "which is a recording or a run"),
+    (["import", "binance", "file", "--out", "toy/inner"], 2, "which is a recording or a run"),
+    (["merge", "toy", "--out", "run/inner"], 2, "which is a recording or a run"),
+    (["control", "toy", "kill", "--at", "2024-01-01", "--out", "run/inner"], 2, "which is a recording or a run"),
+    (["backtest", "toy", "--strategy", "noop-python", "--out", "run/inner"], 2, "which is a recording or a run"),
+    (["replay", "run", "--out", "toy/inner"], 2, "which is a recording or a run"),
+    (["bench", "core", "--only", "none", "--out", "run/run.json"], 2, "is a recording or a run"),
     (["topics", "nothere"], 2, "does not exist"),
     (["topics", "foreign"], 2, "is not a log"),
     (["cat", "nothere", "fills"], 2, "does not exist"),
@@ -219,12 +229,15 @@ def test_wrong_folders_and_values_change_nothing(
     (tmp_path / "foreign" / "mine.txt").write_text("mine")
     (tmp_path / "foreign" / "run.json").unlink() if "--fresh" not in arguments else None
     (tmp_path / "file").write_text("x = [")
-    places = {"toy": toy, "run": toy_run}
-    before = sorted(path.name for path in tmp_path.rglob("*"))
+    logs = {"toy": toy, "run": toy_run}
+    inside = {f"{name}/{inner}": folder / inner for name, folder in logs.items() for inner in ("inner", "md.bars", "run.json")}
+    places = {**logs, **inside}
+    before, kept = (sorted(path.name for path in tmp_path.rglob("*")), [sorted(folder.rglob("*")) for folder in logs.values()])
     ended = sq(*(places.get(each, tmp_path / each if each in ("nothere", "foreign", "file", "new") else each) for each in arguments))
     assert ended.code == code, ended.err
     assert said in ended.err
     assert sorted(path.name for path in tmp_path.rglob("*")) == before
+    assert [sorted(folder.rglob("*")) for folder in logs.values()] == kept
     assert (tmp_path / "foreign" / "mine.txt").read_text() == "mine"
 
 
