@@ -14,6 +14,7 @@ import sys
 import traceback
 
 from jobs.helping import HelpFormatter, Parser
+from jobs.interpreter import settle
 from schemas.errors import ShrivenError, WrongUse
 from schemas.version import VERSION
 
@@ -50,7 +51,6 @@ AFTER_INTERRUPT = {
     **dict.fromkeys(("import", "merge", "generate", "control", "report"), STARTS_OVER),
 }
 """What happens to what an interrupted command had written, where it writes something."""
-SEED, VERIFYING_SEED = "0", "1"
 EPILOG = """\
 a first round, without any data:
   sq generate --minutes 60 --seed 7 --out data/toy
@@ -141,13 +141,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def command() -> int:
-    """The command as the shell calls it: under a hash seed that is always the same, and another one for ``sq verify``.
-
-    A strategy whose result depends on the order of a set gives it each time then, and is found each time. PYTHONHASHSEED wins.
-    """
-    if "PYTHONHASHSEED" not in os.environ and sys.executable:
-        os.environ["PYTHONHASHSEED"] = VERIFYING_SEED if sys.argv[1:2] == ["verify"] else SEED
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    """The command as the shell calls it: under an interpreter whose settings change no result."""
+    try:
+        settle(sys.argv[1:])
+    except WrongUse as problem:
+        sys.stderr.write(f"sq: {problem}\n")
+        return problem.exit_code
     return main()
 
 

@@ -174,6 +174,34 @@ def test_a_command_runs_under_one_hash_seed_and_verify_under_another(proof_marke
     assert (verdict.returncode, "orders.requests offset 0: quantity" in verdict.stderr) == (1, True), verdict
 
 
+SETTLED = """
+def sized():
+    try:
+        assert False
+    except AssertionError:
+        return len(str(10 ** 1000))
+    return 1
+"""
+
+
+def test_settings_of_the_interpreter_in_the_environment_change_no_result(proof_market: Path, tmp_path: Path) -> None:
+    """Oracle: this process, which has none of them. It was another quantity, and a ValueError."""
+    variables = {"PYTHONINTMAXSTRDIGITS": "700", "PYTHONOPTIMIZE": "1", "PYTHONWARNINGS": "error"}
+    command = [sys.executable, "-m", "jobs.sq", "backtest", str(proof_market), "--out", str(tmp_path / "run")]
+    command += ["--strategy", strategy(tmp_path, "sized()", SETTLED)]
+    made = subprocess.run(command, cwd=ROOT, env=os.environ | variables, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr
+    verdict = verify_run(tmp_path / "run")
+    assert verdict.is_good, text(verdict)
+
+
+@pytest.mark.parametrize(("options", "code"), [(["-O"], 2), (["-X", "int_max_str_digits=700"], 2), (["-W", "error"], 2), (["-W", "ignore"], 0)])
+def test_options_of_the_interpreter_that_change_results_are_refused(options: list[str], code: int) -> None:
+    ended = subprocess.run([sys.executable, *options, "-m", "jobs.sq", "--version"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == code
+    assert ("start sq without it" in ended.stderr) == bool(code)
+
+
 def test_a_user_s_strategy_is_verified_from_the_run_s_own_copy(proof_market: Path, tmp_path: Path) -> None:
     name = strategy(tmp_path, "7")
     run = backtest(proof_market, tmp_path / "run", name)
