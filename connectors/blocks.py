@@ -74,7 +74,7 @@ class TopicBlocks:
 
     def _append(self, body: Any, count: int) -> None:
         self._writer.append(body, count, self.time_max)
-        self._digest.update(body, count, partial(self._codec.record_ends, body, count))
+        self._digest.update(body, count, partial(self._codec.end_of, body))
 
     def entry(self) -> dict[str, Any]:
         """The topic's entry in the manifest."""

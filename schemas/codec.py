@@ -27,6 +27,7 @@ from schemas.general import BadRecord, GeneralCodec, MalformedRecord
 from schemas.msgpack import NO_LEVELS as NO_WORDS
 from schemas.msgpack import write_rows
 from schemas.shapes import schemas, shapes, snake
+from schemas.walk import end_of
 from schemas.wire import NO_ROOM, most_levels
 
 Array = np.ndarray[Any, Any]
@@ -192,6 +193,16 @@ class Codec:
         if self._compiled is None:
             return np.array(self._general.decode(bytes(body), count)[1], np.int64)
         return self.decode_with_ends(body, count)[2]
+
+    def end_of(self, body: Any, count: int) -> int:
+        """Position after the first ``count`` records of a body; what their values are is not looked at. Raises MalformedRecord."""
+        if self._compiled is None:
+            ends = self._general.decode(bytes(body), count, is_whole=False)[1]
+            return ends[-1] if ends else 0
+        end = int(end_of(self._compiled.FIELDS, _bytes_of(body), count))
+        if end < 0:
+            raise MalformedRecord(self.name, -end - 1)
+        return end
 
     def encode_records(self, found: Sequence[Any]) -> bytes:
         """Body of the structs. Raises BadRecord, naming the field, if a value is not of the schema."""

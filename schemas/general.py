@@ -164,8 +164,8 @@ class GeneralCodec:
             fastavro.schemaless_writer(stream, self._parsed, self._to_avro(record))
         return stream.getvalue()
 
-    def decode(self, body: bytes, count: int) -> tuple[list[Any], list[int]]:
-        """(structs, position after each). Raises MalformedRecord."""
+    def decode(self, body: bytes, count: int, is_whole: bool = True) -> tuple[list[Any], list[int]]:
+        """(structs, position after each) of a body, of its beginning if it is not whole. Raises MalformedRecord."""
         stream = io.BytesIO(body)
         found, ends = [], []
         for index in range(count):
@@ -175,6 +175,6 @@ class GeneralCodec:
             except (EOFError, IndexError, ValueError, OverflowError, TypeError, KeyError, MemoryError) as error:
                 raise MalformedRecord(self.name, index) from error
             ends.append(stream.tell())
-        if stream.tell() != len(body):
+        if is_whole and stream.tell() != len(body):
             raise MalformedRecord(self.name, count, f"{len(body) - stream.tell()} bytes follow the last record")
         return found, ends

@@ -153,7 +153,7 @@ class RecordingPull:
                     body = encoder.encode_records(letters)
                     log.writer(DEAD_LETTERS).append(body, len(letters))
                     digest = TopicDigest(encoder.fingerprint)
-                    digest.update(body, len(letters), partial(encoder.record_ends, body, len(letters)))
+                    digest.update(body, len(letters), partial(encoder.end_of, body))
                     topics[DEAD_LETTERS] = {"count": len(letters), "digest": digest.digest().hex()}
                 if not any(topic.startswith("md.") for topic in topics):
                     raise NothingRecorded(f"no market data of {self.cluster.url} lies in that window; name another --from, --to or --by")

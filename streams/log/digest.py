@@ -40,13 +40,14 @@ class TopicDigest:
         self._chunk = hashlib.sha256(self.fingerprint + self.next_offset.to_bytes(8, "little"))
         self._in_chunk = 0
 
-    def update(self, body: Any, count: int, ends: Ends | Callable[[], Ends] | None = None) -> None:
+    def update(self, body: Any, count: int, ends: Ends | Callable[[int], int] | None = None) -> None:
         """Add records that follow those before.
 
         Args:
             body: their bytes.
             count: how many they are.
-            ends: end position in ``body`` of each record, or a function that gives them; looked at only where a chunk ends inside the body.
+            ends: end position in ``body`` of each record, or a function that gives the position after the first so many;
+                looked at only where a chunk ends inside the body.
         """
         view = memoryview(body).cast("B")
         done, at = 0, 0
@@ -55,10 +56,9 @@ class TopicDigest:
             if done + take == count:
                 stop = len(view)
             else:
-                ends = ends() if callable(ends) else ends
                 if ends is None:
                     raise ValueError("a chunk ends inside this body: the records' ends are needed")
-                stop = int(ends[done + take - 1])
+                stop = ends(done + take) if callable(ends) else int(ends[done + take - 1])
             self._chunk.update(view[at:stop])
             done, at = done + take, stop
             self._in_chunk += take
@@ -86,7 +86,7 @@ def add_block(digest: TopicDigest, block: Block, codec: Any) -> TopicDigest:
     """The digest with one block more; go on with what is returned. A topic of an earlier version is digested as it is stored, with its schema."""
     stored = block.stored
     if stored is None:
-        digest.update(block.body, block.count, partial(codec.record_ends, block.body, block.count))
+        digest.update(block.body, block.count, partial(codec.end_of, block.body))
         return digest
     if digest.count == 0:
         digest = TopicDigest(stored.fingerprint, digest.next_offset)

@@ -26,7 +26,6 @@ from functools import partial
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
@@ -35,7 +34,7 @@ from streams.log.digest import TopicDigest, digest_so_far
 from streams.log.local import LocalLog
 from streams.runtime.code import changed_sources
 from streams.runtime.comparison import compare
-from streams.runtime.execution import Batch, Execution, Output, Prepared
+from streams.runtime.execution import Batch, Execution, Prepared
 from streams.runtime.failures import StageFailed
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, JournalEntry, OutputEntry, decode_entry
 from streams.runtime.made_by import version_of
@@ -313,7 +312,7 @@ class Task:
         entries: list[OutputEntry] = []
         for output in batch.outputs:
             writer = self._writers[output.topic]
-            self._digest_of(output.topic).update(output.body, output.count, partial(_record_ends, output))
+            self._digest_of(output.topic).update(output.body, output.count, partial(codec(topic_of(output.topic).record).end_of, output.body))
             checksum = writer.append(output.body, output.count, batch.clock)
             self.counts[output.topic] += output.count
             number = self.execution.outputs.index(output.topic)
@@ -362,11 +361,6 @@ class Task:
         writer.sync()
         self.sequence = entry.sequence
         self.last_digest = entry.digest
-
-
-def _record_ends(output: Output) -> Any:
-    """Where each of an output's records ends."""
-    return codec(topic_of(output.topic).record).record_ends(np.frombuffer(output.body, np.uint8), output.count)
 
 
 def check_identity(before: dict[str, Any], now: dict[str, Any]) -> None:

@@ -42,7 +42,7 @@ class Written:
             found = first + (block.count if block is not None else 0)
             return memoryview(b""), f"{self.topic} has a block that ends at offset {found}, the journal says {first + item.count}"
         self.offset += block.count
-        self._digest.update(block.body, block.count, partial(self._codec.record_ends, block.body, block.count))
+        self._digest.update(block.body, block.count, partial(self._codec.end_of, block.body))
         end = block.position + len(encode_long(block.count)) + len(encode_long(len(block.body))) + len(block.body) + SYNC_BYTES
         if block.checksum != item.checksum or end != item.end_position or item.previous_offset != -1:
             return block.body.data, f"the block of {self.topic} from offset {first} is not the one whose checksum and end the journal holds"

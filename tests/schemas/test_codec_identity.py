@@ -66,6 +66,7 @@ def test_record_ends_are_where_the_next_record_starts(name):
     ends = np.cumsum([len(codec(name).encode_records([record])) for record in found])
     body = codec(name).encode_records(found)
     assert codec(name).record_ends(body, 5).tolist() == ends.tolist()
+    assert [codec(name).end_of(body, count) for count in range(6)] == [0, *ends.tolist()]
     if name in ROWED:
         assert codec(name).decode_with_ends(body, 5)[2].tolist() == ends.tolist()
 

@@ -64,6 +64,7 @@ def test_flipped_bytes_are_refused_or_mean_what_fastavro_reads(name):
             found = codec(name).decode_records(bytes(wrong), 3)
         except MalformedRecord:
             continue
+        assert codec(name).end_of(bytes(wrong), 3) == len(wrong)
         peers = read_by_fastavro(name, bytes(wrong), 3)
         for record, peer in zip(found, peers, strict=True):
             for field in shapes()[name].fields:
@@ -84,6 +85,8 @@ def test_random_bytes_never_crash_a_decoder(name):
         body = chance.randbytes(size)
         with contextlib.suppress(MalformedRecord):
             codec(name).decode_with_ends(body, 3)
+        with contextlib.suppress(MalformedRecord):
+            assert codec(name).end_of(body, 3) <= size
 
 
 def quote_with(first: bytes) -> bytes:
