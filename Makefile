@@ -51,6 +51,9 @@ services:
 # Two processes, each with the tests of whole files: TEST_PROCESSES=1 runs them one after the other. MORE: more options for pytest.
 TEST_PROCESSES ?= 2
 
+# The few broker tests of this lane share a broker, which lives for minutes: code that the JVM's second compiler made would not pay for itself.
+test: export SQ_TEST_SHARE_SERVICES := 1
+test: export JAVA_TOOL_OPTIONS := -XX:TieredStopAtLevel=1
 test: setup
 	$(VENV)/bin/python -m pytest tests -m "not broker or smoke" -n $(TEST_PROCESSES) --dist loadfile --durations=10 $(MORE)
 

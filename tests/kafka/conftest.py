@@ -5,6 +5,8 @@ One broker and one registry serve the whole session, started by the first test t
 ``own_broker`` or ``own_registry``; what it leaves running is killed, also when the test run itself is.
 
 ``SQ_TEST_KAFKA_HOME`` names the home of a cluster that runs already (``sq kafka up``): used in place of the session's own, to save its start.
+With ``SQ_TEST_SHARE_SERVICES`` set, as ``make test`` does, the processes of one test run share a broker and a registry (``shared_service.py``);
+the lane of every fault has them for each process, since some of its tests measure.
 """
 
 from __future__ import annotations
@@ -14,12 +16,14 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fault_proxy import FaultProxy
 from needs import need_broker, need_registry
+from shared_service import shared
 
 from infra.kafka.broker import Broker
 from infra.kafka.registry import Registry
@@ -30,6 +34,7 @@ from tests.kafka.members import Run, edge_of, members
 from tests.scenario import make_recording
 
 RUNNING = "SQ_TEST_KAFKA_HOME"
+SHARE = "SQ_TEST_SHARE_SERVICES"
 NUMBERS = itertools.count(1)
 SESSION = secrets.token_hex(3)
 
@@ -37,6 +42,12 @@ SESSION = secrets.token_hex(3)
 def _running() -> dict[str, str] | None:
     home = os.environ.get(RUNNING)
     return json.loads((Path(home) / "cluster.json").read_text()) if home else None
+
+
+def _common_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the processes that share a service meet; one that shares nothing meets nobody in its own folder."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if os.environ.get(SHARE) and "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="session")
@@ -47,13 +58,19 @@ def shared_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield running["bootstrap"]
         return
     need_broker()
-    broker = Broker(tmp_path_factory.mktemp("broker"), dies_with_parent=True)
-    try:
-        broker.start()
-        yield broker.bootstrap
-    finally:
-        broker.kill()
-        broker.wipe()
+
+    @contextmanager
+    def started() -> Iterator[str]:
+        broker = Broker(tmp_path_factory.mktemp("broker"), dies_with_parent=True)
+        try:
+            broker.start()
+            yield broker.bootstrap
+        finally:
+            broker.kill()
+            broker.wipe()
+
+    with shared("broker", started, _common_folder(tmp_path_factory)) as bootstrap:
+        yield bootstrap
 
 
 @pytest.fixture(scope="session")
@@ -64,12 +81,18 @@ def shared_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield running["registry"]
         return
     need_registry()
-    registry = Registry(tmp_path_factory.mktemp("registry"), in_memory=True, dies_with_parent=True)
-    try:
-        registry.start()
-        yield registry.url
-    finally:
-        registry.kill()
+
+    @contextmanager
+    def started() -> Iterator[str]:
+        registry = Registry(tmp_path_factory.mktemp("registry"), in_memory=True, dies_with_parent=True)
+        try:
+            registry.start()
+            yield registry.url
+        finally:
+            registry.kill()
+
+    with shared("registry", started, _common_folder(tmp_path_factory)) as url:
+        yield url
 
 
 @pytest.fixture

@@ -12,12 +12,11 @@ from tests.simulation.__main__ import replay_command
 from tests.simulation.schedules import MIXED, Total, crash_matrix, run_one, run_range
 
 SCHEDULES = 2000
-PIPELINE_SCHEDULES = 12
-STANDBY_SCHEDULES = 400
+PIPELINE_SCHEDULES = 6
+STANDBY_SCHEDULES = 200
 CLAIMS_SCHEDULES = 100
-PROOF_SCHEDULES = 100
+PROOF_SCHEDULES = 60
 CLOCKS_SCHEDULES = 60
-PROCESSES = 2
 MUST_HAPPEN = (
     "crash",
     "pause",
@@ -39,7 +38,7 @@ def violations(total: Total, subject: str) -> list[str]:
 
 
 def test_no_schedule_breaks_the_runner() -> None:
-    total = run_range(MIXED, 0, SCHEDULES, PROCESSES)
+    total = run_range(MIXED, 0, SCHEDULES)
     assert violations(total, MIXED) == []
     assert total.schedules == SCHEDULES
     assert [fault for fault in MUST_HAPPEN if total.faults[fault] < 50] == [], "a fault that hardly ever happens proves nothing"
