@@ -108,6 +108,11 @@ class Configuration(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             if self.accounts and "account" in settings:
                 raise BadConfiguration(f"[{name}] sets account, which accounts does for every stage; leave it out there")
 
+    def facts(self) -> dict[str, Any]:
+        """As a genesis record holds it: of a user's strategy the file's name. Where it lay proves nothing; its digests are the identity's."""
+        found: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(self, strategy=Path(self.strategy).name))
+        return found
+
     def account_of(self, shard: int) -> int:
         """The account that a shard trades."""
         return self.accounts[shard] if self.accounts else shard + 1

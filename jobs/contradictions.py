@@ -21,6 +21,12 @@ def other_value(key: str, says: Any, is_now: Any) -> Finding:
     return Finding("journal", f"the genesis record says {key} is {says}, its configuration says {is_now}")
 
 
+def other_strategy(facts: Mapping[str, Any], made: Mapping[str, Any]) -> list[Finding]:
+    """A strategy that the configuration names otherwise than by its name, or by that of its file."""
+    says, is_now = (each["configuration"]["strategy"] for each in (facts, made))
+    return [] if says == is_now else [Finding("journal", f"the genesis record's configuration says strategy is {says}, the run has {is_now}")]
+
+
 def other_code(facts: Mapping[str, Any], journal_id: Any) -> list[Finding]:
     """A journal id or a code digest that is not made from what the genesis record says."""
     if journal_id == facts["journal_id"] and code_digest(facts["sources"]) == facts["code"]:

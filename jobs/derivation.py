@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from streams.log.local import LocalLog
 from streams.runtime.verify import Finding, Verdict
 
 PAGE = "report.html"
+VERSION = re.compile("[0-9a-f]{16}")
 REPORTS = (PAGE, "report.json", "equity.csv", "fills.csv", "metrics.csv", "orders.csv", "round_trips.csv")
 """All that a run may have beside its topics."""
 
@@ -30,7 +32,10 @@ def check_reports(folder: LocalLog, manifest: dict[str, Any], verdict: Verdict) 
         verdict.reports = "none"
         return
     made = contents_of(report_of(folder, manifest))
-    is_same_version = manifest.get("report") == report_version()
+    by = manifest.get("report")
+    if not (isinstance(by, str) and VERSION.fullmatch(by)):
+        verdict.findings.append(Finding("file", f"run.json says that version {_short(by)} of the report made the page, which is no version"))
+    is_same_version = by == report_version() or PAGE not in held or (folder.path / PAGE).read_bytes() == made[PAGE]
     for name in sorted(held | made.keys()):
         if name not in made:
             verdict.findings.append(Finding("file", f"{name} is no report of this run"))
@@ -39,9 +44,10 @@ def check_reports(folder: LocalLog, manifest: dict[str, Any], verdict: Verdict) 
         elif (name != PAGE or is_same_version) and made[name] != (folder.path / name).read_bytes():
             what = difference((folder.path / name).read_bytes(), made[name], name)
             verdict.findings.append(Finding("file", f"{name} is not what the run's records make: {what}; 'sq report' writes it again"))
-    verdict.reports = "derived again" if is_same_version or PAGE not in held else f"derived again, {PAGE} not compared"
-    if not is_same_version and PAGE in held:
-        verdict.notes.append(f"{PAGE} was not compared: it was made by version {manifest.get('report')} of the report, this is {report_version()}")
+    verdict.reports = "derived again" if is_same_version else f"derived again, {PAGE} not compared"
+    if not is_same_version:
+        what = f"it is not the page that this version of the report makes, and run.json says that version {by} made it, this is {report_version()}"
+        verdict.notes.append(f"{PAGE} was not compared: {what}; compare it by eye with what 'sq report --out' writes")
 
 
 def difference(held: bytes, made: bytes, name: str) -> str:

@@ -22,6 +22,7 @@ class Settings(msgspec.Struct):
     currency: str
     warmup: Number
     stages: dict[str, dict[str, Any]]
+    batch: Number
     state_digest_records: Number
     clock_jump_max: Number
     accounts: list[int] = []

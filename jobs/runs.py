@@ -134,7 +134,7 @@ def genesis_facts(configuration: Configuration, recording: Path, log: LocalLog, 
         "sources": sources,
         "version": VERSION,
         "versions": versions(),
-        "configuration": msgspec.to_builtins(configuration),
+        "configuration": configuration.facts(),
         "input_path": str(recording.resolve()),
         **merged_from(read_manifest(recording / SOURCE_MANIFEST), str(recording / SOURCE_MANIFEST)),
         **({} if ended is None else {"trade_to": ended}),
@@ -209,7 +209,7 @@ class Backtest:
     def _go_on_as_begun(self, facts: dict[str, Any]) -> None:
         """What an unfinished run's journal was begun with binds its resumption: ``sq verify`` executes it with nothing else.
 
-        How large batches are and when they are synced shows nowhere in what is verified, and may change.
+        When batches are synced shows nowhere in what is verified, and may change; so may how large they are, up to what the journal says.
 
         Raises:
             OtherIdentity: the folder holds another run.
@@ -221,10 +221,11 @@ class Backtest:
         log.close()
         check_identity(before, facts)
         begun, wanted = configuration_in(before), self.configuration
-        self.configuration = msgspec.structs.replace(begun, strategy=wanted.strategy, batch=wanted.batch, sync=wanted.sync)
+        batch = min(wanted.batch, begun.batch)
+        self.configuration = msgspec.structs.replace(begun, strategy=wanted.strategy, batch=batch, sync=wanted.sync)
         for name in begun.__struct_fields__:
-            was, now = getattr(begun, name), getattr(wanted, name)
-            if name not in ("strategy", "batch", "sync") and was != now:
+            was, now = getattr(self.configuration, name), getattr(wanted, name)
+            if was != now:
                 self._kept.append(f"{name} is {was}, with which the run was begun, and not {now}; --fresh starts over with that")
 
     def _facts(self, source: LocalLog) -> dict[str, Any]:

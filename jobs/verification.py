@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.configuration import journal_id
-from jobs.contradictions import differing, other_code, other_manifest, other_value
+from jobs.contradictions import differing, other_code, other_manifest, other_strategy, other_value
 from jobs.derivation import REPORTS, check_reports
 from jobs.facts import check_run_manifest, configuration_in, is_live
 from jobs.pipeline import feeds_of
@@ -169,13 +169,14 @@ def _other_identity(log: LocalLog, facts: dict[str, Any], source: LocalLog, is_e
         else:
             findings.append(other_value(key, then.get(key), now.get(key)))
     findings += [
-        Finding("journal", f"the genesis record says {key} is {facts.get(key)}, a local run has {made[key]}")
-        for key in ("environment", "topology", "shard", "clock")
-        if facts.get(key) != made[key]
+        Finding("journal", f"the genesis record says {key} is {facts.get(key)}, a local run has {made.get(key)}")
+        for key in ("environment", "topology", "shard", "clock", "trade_to")
+        if facts.get(key) != made.get(key)
     ]
+    findings += other_strategy(facts, made)
     if facts.get("recordings") != made.get("recordings"):
         findings.append(Finding("input", "the genesis record says the recording was merged from others than it says itself"))
-    unknown = sorted(facts.keys() - made.keys() - {"trade_to", "recordings"})
+    unknown = sorted(facts.keys() - made.keys() - {"trade_to", "recordings"})  # compared above
     if unknown:
         findings.append(Finding("journal", f"the genesis record says {', '.join(unknown)}, which nothing in a run bears out"))
     return findings + other_code(facts, journal_id(then))

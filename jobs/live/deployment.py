@@ -130,7 +130,7 @@ def facts_of(deployment: Deployment) -> dict[str, Any]:
         "sources": sources,
         "version": VERSION,
         "versions": versions(),
-        "configuration": msgspec.to_builtins(deployment.configuration),
+        "configuration": deployment.configuration.facts(),
         **journaled_files(strategy),
         "ids": {**{runtime_name(deployment.topology, topic): found for topic, found in deployment.schema_ids.items()}, **deployment.claim_ids},
     }

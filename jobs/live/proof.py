@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from connectors.pulling.topology import journal_facts, topic_facts
-from jobs.contradictions import differing, other_code, other_manifest, other_value
+from jobs.contradictions import differing, other_code, other_manifest, other_strategy, other_value
 from jobs.facts import check_facts, configuration_in
 from jobs.live.accounts import accounts_of
 from jobs.live.deployment import Deployment, facts_of, maker, with_strategy_file
@@ -101,11 +101,12 @@ def _other_facts(facts: dict[str, Any], deployed: Callable[[dict[str, Any]], Dep
     try:
         deployment = deployed(facts)
         configuration = msgspec.structs.replace(deployment.configuration, accounts=configuration_in(facts).accounts)
-        now = facts_of(msgspec.structs.replace(deployment, configuration=configuration))["identity"]
+        made = facts_of(msgspec.structs.replace(deployment, configuration=configuration))
     except (CorruptLog, WrongUse) as problem:
         return [Finding("journal", problem.text)]
-    then = facts["identity"]
-    return [other_value(key, then.get(key), now.get(key)) for key in differing(then, now)] + other_code(facts, now["journal_id"])
+    then, now = facts["identity"], made["identity"]
+    findings = [other_value(key, then.get(key), now.get(key)) for key in differing(then, now)]
+    return [*findings, *other_strategy(facts, made), *other_code(facts, now["journal_id"])]
 
 
 def verify_cluster(

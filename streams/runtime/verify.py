@@ -148,6 +148,7 @@ class Verifier:
         self.verdict.findings.append(Finding(kind, text))
 
     _note = ""
+    _most = 0
     _identity: Mapping[str, Any] = {}
 
     def _verify(self) -> None:
@@ -165,7 +166,8 @@ class Verifier:
             return
         self._identity = genesis.facts.get("identity", {})
         written = {topic: Written(self.folder, topic) for topic in execution.outputs}
-        every = int(genesis.facts["configuration"]["state_digest_records"])
+        configuration = genesis.facts["configuration"]
+        every, self._most = int(configuration["state_digest_records"]), int(configuration["batch"])
         total = sum(feed.end_offset - feed.offset for feed in execution.feeds)
         for entry in entries:
             if verdict.closed:
@@ -187,7 +189,7 @@ class Verifier:
 
     def _batch(self, entry: JournalEntry, execution: Execution, written: dict[str, Written], every: int) -> bool:
         """Execute one batch again and compare; False at the first difference."""
-        wrong = malformed(entry, len(execution.feeds), len(execution.outputs)) or _impossible(entry, execution)
+        wrong = malformed(entry, len(execution.feeds), len(execution.outputs)) or _impossible(entry, execution, self._most)
         if wrong:
             self._found("journal", f"batch {entry.sequence}: the journal was changed: {wrong}")
             return False
@@ -317,14 +319,17 @@ class Verifier:
                 self._found("file", f"{SNAPSHOTS} holds a snapshot that is not the run's state behind batch {each.journal_sequence}")
 
 
-def _impossible(entry: JournalEntry, execution: Execution) -> str:
-    """What of a batch record cannot be in a local run; empty if nothing."""
+def _impossible(entry: JournalEntry, execution: Execution, most: int) -> str:
+    """What of a batch record cannot be in a local run, whose batches have at most so many records; empty if nothing."""
     if (entry.elements["input"] <= CLOCK).any():
         return "its elements are no order of inputs: a local run has no wall clock"
     if not len(entry.elements):
         return "it consumes nothing"
     if execution.engine.ended:
         return "it comes after the end of the inputs"
+    count = int(entry.elements["count"][entry.elements["input"] >= 0].sum())
+    if count > most:
+        return f"it consumes {count} records, and the run's configuration says that a batch has at most {most}"
     return ""
 
 

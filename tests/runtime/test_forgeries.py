@@ -157,14 +157,16 @@ def manifest_with(named: str, change: Callable[[dict[str, Any]], object], kind: 
     return run_with(kind, named, manifest=lambda facts: change(facts) and None)
 
 
-def facts_with(named: str, change: Callable[[dict[str, Any]], object], kind: str = "journal") -> Forgery:
+def facts_with(
+    named: str, change: Callable[[dict[str, Any]], object], kind: str = "journal", of: Callable[..., Forgery] = run_with
+) -> Forgery:
     """A run whose genesis record says something else, and ``run.json`` with it."""
 
     def changed(entries: list[JournalEntry]) -> list[JournalEntry]:
         change(entries[0].facts)
         return entries
 
-    return run_with(kind, named, journal=changed, manifest=lambda facts: change(facts) and None)
+    return of(kind, named, journal=changed, manifest=lambda facts: change(facts) and None)
 
 
 def users_with(kind: str, named: str, **changes: Any) -> Forgery:
@@ -304,6 +306,14 @@ CORPUS |= {
     "a strategy's run.json without an identity": users_with("file", "identity", manifest=lambda facts: facts.pop("identity") and None),
     "a strategy's run.json without a configuration": users_with("file", "configuration", manifest=lambda facts: facts.pop("configuration") and None),
     "reports of a run that is not finished": run_with("file", "report.html, report.json", journal=lambda entries: entries[:-1], is_sealed=False),
+    "genesis: configuration's batch": facts_with("has at most 1", lambda facts: facts["configuration"].__setitem__("batch", 1)),
+    "genesis: no batch": facts_with("batch", lambda facts: facts["configuration"].pop("batch"), "file"),
+    "genesis: a strategy of another folder": facts_with(
+        "/official/mine.py", lambda facts: facts["configuration"].__setitem__("strategy", "/official/mine.py:Mine"), of=users_with
+    ),
+    "genesis: the end of trading": facts_with("trade_to", lambda facts: facts.__setitem__("trade_to", facts["identity"]["to"] or 1)),
+    "run.json: the report's version": manifest_with("which is no version", lambda facts: facts.__setitem__("report", "official")),
+    "run.json: no version of the report": manifest_with("which is no version", lambda facts: facts.pop("report")),
     "genesis: a signature": facts_with("signed_by", lambda facts: facts.__setitem__("signed_by", "auditor")),
     "genesis: outputs": facts_with("outputs", lambda facts: facts.__setitem__("outputs", ["x"])),
     "genesis: recordings": facts_with(
@@ -367,7 +377,9 @@ def test_what_lies_beside_a_run_is_said_and_no_finding(source: Source, tmp_path:
 
 
 def test_a_page_of_another_version_of_the_report_is_not_compared(source: Source, tmp_path: Path) -> None:
-    """E10: report.json and the CSV files are compared all the same."""
+    """E10: report.json and the CSV files are compared all the same, and a page that this version makes too, whatever version it says."""
+    named = forge_run(source.run, tmp_path / "named", manifest=lambda facts: facts.__setitem__("report", "0" * 16))
+    assert verify_run(named).scope == "order: recomputed from the input; reports: derived again"
     files = {"report.html": lambda content: content.replace(b"#00629b", b"#10629b")}
     folder = forge_run(source.run, tmp_path / "run", files=files, manifest=lambda facts: facts.__setitem__("report", "0" * 16))
     verdict = verify_run(folder)

@@ -262,3 +262,12 @@ def test_a_run_goes_on_as_it_was_begun_or_is_refused(proof_market: Path, unfinis
     assert resumed.resumed_at is not None
     assert verify_run(folder).findings == []
     assert [text for text in resumed.reports if "with which the run was begun" in text] != [] or key in ("batch", "sync")
+
+
+def test_a_run_goes_on_with_no_larger_batches_than_it_was_begun_with(proof_market: Path, unfinished: Path, tmp_path: Path) -> None:
+    """Its genesis record says how large they are, and verify holds the journal to it."""
+    folder = shutil.copytree(unfinished, tmp_path / "run")
+    begun = configuration(**OPTIONS)
+    resumed = Backtest(msgspec.structs.replace(begun, batch=50_000), proof_market, folder).run()
+    assert f"batch is {begun.batch}, with which the run was begun, and not 50000" in " ".join(resumed.reports)
+    assert verify_run(folder).findings == []

@@ -160,6 +160,9 @@ CORPUS |= {
     "genesis: identity's strategy": genesis_with("strategy", lambda facts: facts["identity"].__setitem__("strategy", "ema")),
     "genesis: identity's topics": genesis_with("publish", lambda facts: facts["identity"]["publish"].pop()),
     "genesis: configuration's cash": genesis_with("", lambda facts: facts["configuration"].__setitem__("cash", "7"), "code"),
+    "genesis: a strategy of another folder": genesis_with(
+        "strategy is /official/", lambda facts: facts["configuration"].__setitem__("strategy", f"/official/{facts['configuration']['strategy']}")
+    ),
     "genesis: code digest": genesis_with("code digest", lambda facts: facts.__setitem__("code", "0" * 64)),
     "genesis: journal id": genesis_with("journal_id", lambda facts: facts.__setitem__("journal_id", 6)),
     "a trade's price": Forgery(("input",), "md.trades", log=changed_record("md.trades", price=lambda r: r.price + 10)),
