@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_rows import promtool
 
 from infra.monitoring import configuration
+from tests.infra.prometheus_rows import promtool
 
 PATIENCE_SECONDS = 240
 

@@ -17,12 +17,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from prometheus_rows import run
 
 from infra.monitoring.configuration import alertmanager
 from infra.prometheus.alerts import ALERTS
 from infra.prometheus.faults import ROWS
 from infra.prometheus.rows import ALWAYS
+from tests.infra.prometheus_rows import run
 
 BY_LABELS = f'count by (alertname, environment, topology, shard) (ALERTS{{alertstate="firing",alertname!="{ALWAYS}"}})'
 SHARD = {"environment": "e", "topology": "pipeline", "shard": "0"}

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import promql_parser
 import pytest
-from prometheus_rows import FIRING, RULES, promtool, run
 
 from infra.prometheus import generate, objectives
 from infra.prometheus.alerts import ALERTS
@@ -21,6 +20,7 @@ from infra.prometheus.rows import ALWAYS
 from jobs.commands.run import EVENT_LINGER
 from jobs.quantities import duration
 from jobs.telemetry.document import declared
+from tests.infra.prometheus_rows import FIRING, RULES, promtool, run
 
 ROOT = Path(__file__).resolve().parents[2]
 SYNTHETIC = {"up", "ALERTS", "prometheus_rule_evaluation_failures_total"}

@@ -14,7 +14,6 @@ import time
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer
 
 from jobs.live import looking
 from jobs.live.proof import verify_cluster
@@ -83,21 +82,13 @@ def test_a_flood_of_dead_letters_halts_a_shard_as_typed_and_a_higher_limit_passe
     second = run(*command, "50/1000", SQ_KAFKA_REGISTRY="http://127.0.0.1:9")  # F15: it goes on with the ids of its journal
     second.wait("running")
     wait_until(lambda: consumed(edge, tmp_path) == fed, what="everything consumed")
-    ahead = Producer(edge.cluster.client())
-    ahead.produce(edge.cluster.name("control"), b"no record", partition=0, timestamp=int(time.time() * 1000) + 1_800_000)
-    ahead.flush(30)
-    wait_until(lambda: consumed(edge, tmp_path) == fed + 1, what="the record of tomorrow consumed")
-    own = {"topology": "pipeline"}
-    registry = counted(tmp_path / "home", "member")["shriven_registry_errors_total", frozenset({**own, "cause": "unreachable"}.items())]
-    assert registry == 1, "RegistryErrors fires"
     series = counted(tmp_path / "home", "task")
-    assert series["shriven_input_clock_skew_records_total", frozenset({**own, "shard": "0"}.items())] >= 1, "ClockSkew fires"
     letters = {dict(labels)["reason"]: value for (name, labels), value in series.items() if name == "shriven_dead_letters_total"}
     assert letters.keys() == set(metrics.DEAD_LETTER_REASONS), "what the runner writes is what was registered"
     assert {reason for reason, value in letters.items() if value} == {"bad_framing"}
     assert second.stop() == 0
     verdict = verify_cluster(edge.cluster, "pipeline")[0]
-    assert (verdict.findings, verdict.records) == ([], fed + 1)
+    assert (verdict.findings, verdict.records) == ([], fed)
 
 
 def printed(edge: EdgeTopics, *arguments: str) -> list[str]:

@@ -89,8 +89,6 @@ TASK_EVENTS: list[tuple[Callable[[TaskMetrics], object], dict[str, float]]] = [
     ),
     (lambda task: task.state("running"), {"shriven_task_state{state=starting}": 0, "shriven_task_state{state=running}": 1}),
     (lambda task: task.snapshot(64, 0.1, 7), {"shriven_snapshot_bytes": 64, "shriven_snapshot_seconds": 0.1, "shriven_snapshot_sequence": 7}),
-    (lambda task: task.snapshot_rejected(), {"shriven_snapshots_rejected_total": 1}),
-    (lambda task: task.clock_skew(3), {"shriven_input_clock_skew_records_total": 3}),
 ]
 
 
@@ -109,7 +107,6 @@ MEMBER_EVENTS: list[tuple[Callable[[MemberMetrics], object], dict[str, float]]] 
     (lambda member: member.quarantined(1), {"shriven_quarantined{offset=}{partition=}{topic=}": 1}),
     (lambda member: member.quarantined(1, "md.depth", 1, 70), {"shriven_quarantined{offset=70}{partition=1}{topic=md.depth}": 1}),
     (lambda member: member.halted(1), {"shriven_halted": 1}),
-    (lambda member: member.registry_error("timeout"), {"shriven_registry_errors_total{cause=timeout}": 1}),
     (lambda member: member.ended(1, "fenced"), {"shriven_task_endings_total{code=fenced}": 1, "shriven_fenced_total": 1}),
     (lambda member: member.ended(1, "outcome_unknown"), {"shriven_task_endings_total{code=outcome_unknown}": 1, "shriven_unknown_outcomes_total": 1}),
     (
