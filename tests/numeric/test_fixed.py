@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from schemas.errors import BadData
 from streams.numeric import fixed
 
+DECIMALS = 200_000
 GOLDEN = [
     ("0", 0, 0), ("1", 0, 1), ("61800.20", 2, 6180020), ("61800.2", 2, 6180020), ("61800", 2, 6180000), ("0.00000001", 8, 1),
     ("-0.5", 1, -5), ("-0.05", 2, -5), ("-.5", 1, -5), ("+1.5", 1, 15), (".5", 1, 5), ("5.", 1, 50), ("-0", 3, 0), ("-0.000", 1, 0),
@@ -62,9 +63,9 @@ def test_values_beyond_64_bits_are_refused(text, precision):
     assert caught.value.code == "out_of_range"
 
 
-def test_a_million_random_decimals_equal_pythons():
+def test_random_decimals_equal_pythons():
     generator = random.Random(1)
-    for _ in range(1_000_000):
+    for _ in range(DECIMALS):
         digits = generator.getrandbits(generator.randrange(1, 63))
         precision = generator.randrange(9)
         text = str(digits)
@@ -79,7 +80,7 @@ def test_a_million_random_decimals_equal_pythons():
             assert fixed.parse(text, precision) == expected
 
 
-@settings(max_examples=1000, deadline=None, derandomize=True)
+@settings(max_examples=400, deadline=None, derandomize=True)
 @given(st.from_regex(r"\A[+-]?[0-9]{0,12}(\.[0-9]{0,12})?([eE][+-]?[0-9]{1,2})?\Z"), st.integers(0, 18))
 def test_any_number_is_read_as_decimal_reads_it_or_refused_for_a_reason(text, precision):
     try:

@@ -45,7 +45,7 @@ UPDATES = st.tuples(st.just("update"), LEVELS, LEVELS)
 PRINTS = st.tuples(st.just("print"), st.tuples(PRICES, st.integers(1, 4)), st.sampled_from([BUY, SELL, UNKNOWN]))
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.lists(st.one_of(UPDATES, PRINTS, PRINTS), max_size=40), st.sampled_from([1, 3, 7]), st.integers(0, 40))
 def test_the_book_remembers_what_printed_of_each_level_until_its_next_update(story, tick, cut):
     """Whatever levels come and print, in and out of the window, on and off the tick, and across a snapshot into another window."""

@@ -14,7 +14,7 @@ from streams.numeric import wide
 
 I64 = st.one_of(st.integers(-(1 << 63), (1 << 63) - 1), st.sampled_from([-(1 << 63), (1 << 63) - 1, -1, 0, 1]))
 I128 = st.one_of(st.integers(-(1 << 127), (1 << 127) - 1), I64, st.integers(-(1 << 66), 1 << 66))
-PROPERTY = settings(max_examples=1500, deadline=None, derandomize=True)
+PROPERTY = settings(max_examples=500, deadline=None, derandomize=True)
 EDGES = [0, 1, -1, 2, (1 << 31) - 1, 1 << 32, -(1 << 32), (1 << 63) - 1, -(1 << 63), -(1 << 63) + 1]
 
 

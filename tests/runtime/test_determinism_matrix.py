@@ -34,7 +34,13 @@ print(json.dumps(digests(backtest(Path(sys.argv[2]), Path(sys.argv[3]), batch=in
 """
 
 
-@pytest.mark.parametrize("batch", [1, 7, 1000, 65_536, 1_000_000])
+def test_batches_of_one_record_give_the_same_records(proof_market: Path, proof_run: Any, tmp_path: Path) -> None:
+    """On the smaller recording: five thousand batches."""
+    run = backtest(proof_market, tmp_path / "run", batch=1, set={"fast": "5", "slow": "12"})
+    assert digests(run) == digests(proof_run)
+
+
+@pytest.mark.parametrize("batch", [7, 1000, 65_536, 1_000_000])
 def test_every_batch_size_gives_the_same_records(recording: Path, reference_run: Any, tmp_path: Path, batch: int) -> None:
     assert digests(backtest(recording, tmp_path / "run", batch=batch)) == digests(reference_run)
 

@@ -26,7 +26,7 @@ from streams.log.manifest import DIGEST, read_manifest, write_manifest
 from streams.runtime.journal import JournalEntry, decode_entry
 from tests.scenario import configuration, make_recording
 
-SECONDS = 2.0
+SECONDS = 1.0
 VALUES: list[Any] = [None, -1, 0, 2**70, 1.5, True, "", "x", "../../up", "/etc/hostname", "a\0b", "\ud800", "n" * 300, [], {}, [1], {"a": 1}, [[]]]
 
 
