@@ -18,6 +18,8 @@ STAGES = ("aggregation", "toxicity", "sizing", "risk", "routing", "venue", "port
 FEES = ("maker", "taker")
 LEGS = ("feed", "entry", "response")
 LEVERAGE_MAX = 125
+AUTO, CAP, OFF = "auto", "cap", "off"
+"""Rules of ``--ticker``; ``auto`` is answered when a run begins (``jobs/ticker.py``)."""
 ACCOUNTS_MAX = 1 << 10
 """Shards there can be: as many as built ids have bits for."""
 ACCOUNT_MAX = (1 << 31) - 1
@@ -179,6 +181,21 @@ def _choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
     return str(value)
 
 
+def _choose_ticker(stages: Any) -> None:
+    """The rule as settings have it: auto unless another is named; off is no setting, for it is what a run without one means.
+
+    Raises:
+        BadConfiguration: there is no such rule.
+    """
+    if not isinstance(stages, dict) or not isinstance(stages.get("venue", {}), dict):
+        return  # and refused with the rest
+    venue = dict(stages.get("venue", {}))
+    rule = _choice("ticker", venue.pop("ticker", AUTO), (AUTO, CAP, OFF))
+    stages["venue"] = venue if rule == OFF else {**venue, "ticker": rule}
+    if not stages["venue"]:
+        del stages["venue"]
+
+
 def _accounts(value: Any) -> list[int]:
     """``"3,4"`` or ``[3, 4]`` -> [3, 4]. Raises BadConfiguration."""
     given = value.split(",") if isinstance(value, str) else value
@@ -232,11 +249,12 @@ def build(options: dict[str, Any]) -> Configuration:
             names = value.split(",") if isinstance(value, str) else [str(each) for each in value]
             found["symbols"] = [each.strip().upper() for each in names if each.strip()]
         elif name == "ticker":
-            found["stages"].setdefault("venue", {})["ticker"] = _choice("ticker", value, ("cap", "off"))
+            found["stages"].setdefault("venue", {})["ticker"] = value
         elif name == "accounts":
             found["accounts"] = _accounts(value)
         else:
             found[name] = value
+    _choose_ticker(found["stages"])
     try:
         return msgspec.convert(found, Configuration).check()
     except msgspec.ValidationError as problem:

@@ -11,6 +11,7 @@ import msgspec
 from jobs.configuration import BadConfiguration, Configuration
 from jobs.strangers import ask_for, is_strange, stage_of
 from jobs.strategies import check_stage, check_strategy, strategy_sources
+from jobs.ticker import TICKERS, holds_tickers, settled, uses_ticker
 from schemas.catalogue import TOPICS
 from schemas.codec import codec
 from schemas.errors import BadData, ShrivenError, WrongUse
@@ -36,7 +37,6 @@ from streams.venue import stage as venue
 
 NAME = "pipeline"
 FEEDS = tuple(name for name, topic in TOPICS.items() if name in ("control", "ref.instruments", "md.trades", "md.depth"))
-TICKERS = "md.book_tickers"
 NEVER = 2**63 - 1
 STRATEGY_RANK = 2
 """Place of the strategy among the stages."""
@@ -95,33 +95,31 @@ def select(instruments: Sequence[Instrument], symbols: Sequence[str]) -> list[In
     return sorted(chosen, key=lambda each: each.instrument)
 
 
-def feeds_of(log: LocalLog, configuration: Configuration | None = None) -> list[str]:
-    """The pipeline's inputs that the log holds, in merge order; the venue's tickers only where the configuration uses them.
+def inputs_of(configuration: Configuration, job: str = NAME) -> tuple[str, ...]:
+    """What a job reads, in merge order; the venue's tickers where it trades and the configuration uses them."""
+    return (*FEEDS, TICKERS) if JOBS[job] is None and uses_ticker(configuration) else FEEDS
+
+
+def feeds_of(log: LocalLog, configuration: Configuration) -> list[str]:
+    """The pipeline's inputs that the log holds, in merge order.
 
     Raises:
         NotARecording: there is no market data, or there are no tickers where they are asked for.
     """
+    if uses_ticker(configuration) and not holds_tickers(log):
+        raise NotARecording(f"{log.path} holds no {TICKERS}, which --ticker cap needs; leave --ticker out")
     present = set(log.topics())
-    feeds = [topic for topic in FEEDS if topic in present]
-    if configuration is not None and uses_ticker(configuration):
-        if TICKERS not in present:
-            raise NotARecording(f"{log.path} holds no {TICKERS}, which --ticker cap needs; leave --ticker out")
-        feeds.append(TICKERS)
+    feeds = [topic for topic in inputs_of(configuration) if topic in present]
     if not any(topic.startswith("md.") for topic in feeds):
         raise NotARecording(f"{log.path} holds no market data (md.trades, md.depth); give a folder that 'sq import' or 'sq generate' wrote")
     return feeds
-
-
-def uses_ticker(configuration: Configuration) -> bool:
-    """True if the simulated venue reads the recorded best bid and ask."""
-    return bool(configuration.stages.get("venue", {}).get("ticker", "off") == "cap")
 
 
 def traded_to(configuration: Configuration, log: LocalLog) -> int | None:
     """The end of the time traded (ns) where ``--to`` cuts the recording; None where the data end first, or there is no ``--to``."""
     if configuration.to_time is None:
         return None
-    readers = [log.reader(topic) for topic in log.topics() if topic in FEEDS and topic.startswith("md.")]
+    readers = [log.reader(topic) for topic in log.topics() if topic in inputs_of(configuration) and topic.startswith("md.")]
     return configuration.to_time if any(each.offset_at_time(configuration.to_time) < each.end_offset for each in readers) else None
 
 
@@ -221,6 +219,7 @@ def build_topology(configuration: Configuration, log: LocalLog) -> Topology:
     if len(configuration.accounts) > 1:
         what = f"a backtest trades one account, accounts names {len(configuration.accounts)}"
         raise BadConfiguration(f"{what}; say whose with --shard, or name one with --accounts")
+    configuration = settled(configuration, holds_tickers(log))
     feeds = feeds_of(log, configuration)
     return topology_over(configuration, read_instruments(log), feeds, ended=traded_to(configuration, log))
 
@@ -242,13 +241,14 @@ def topology_over(
         shard: whose account is traded.
         ended: the end of the time traded, where it is not the end of the data.
     """
+    configuration = settled(configuration, TICKERS in feeds)
     instruments = [*select(known, configuration.symbols), *more]
     sources = strategy_sources(configuration) if JOBS[name] is None else None
     artefacts: dict[str, Any] = {}
     if JOBS[name] is None:
         check_cash(configuration, instruments)
         if uses_ticker(configuration) and TICKERS not in feeds:
-            raise BadConfiguration(f"ticker cap is for backtests over {TICKERS}; leave it out of what 'sq run' is given")
+            raise BadConfiguration(f"--ticker cap needs {TICKERS}, which is not among the inputs; leave --ticker out")
     isolated = None
     if sources is not None and is_strange(sources):
         ask_for(sources)

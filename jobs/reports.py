@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from jobs.pipeline import read_instruments
+from jobs.ticker import rule_of
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.errors import CorruptLog
@@ -103,7 +104,7 @@ def read_records(folder: LocalLog, manifest: dict[str, Any]) -> ReportInput:
             "warmup": None if identity["warmup"] == "0" else identity["warmup"],
             "warmup_ns": manifest["configuration"]["warmup"],
             "trade_to": manifest.get("trade_to"),
-            "ticker": manifest["configuration"]["stages"].get("venue", {}).get("ticker", "off"),
+            "ticker": rule_of(manifest["configuration"]["stages"]),
             "made_before": BEFORE_VERSIONS if version_of(manifest) == BEFORE_VERSIONS else None,
             "end_time": manifest["clock_end"],
             "provenance": "simulated" if is_simulated else "recorded",

@@ -6,8 +6,7 @@ import functools
 import json
 import platform
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +21,15 @@ from jobs.facts import check_facts, check_run_manifest, configuration_in, merged
 from jobs.pipeline import build_execution, feeds_of, read_instruments, strategy_source, traded_to
 from jobs.strangers import remember
 from jobs.strategies import CODE, identity_of, keep_strategy, kept_files, strategy_sources, user_digests, with_main
+from jobs.ticker import holds_tickers, settled
+from jobs.topic_facts import topics_of
 from jobs.window import empty_window
-from schemas.catalogue import topic as topic_of
-from schemas.codec import codec
 from schemas.errors import CorruptLog, ShrivenError, WrongUse
 from schemas.kernel import ROOT
 from schemas.version import VERSION
-from streams.log.digest import topic_digest
 from streams.log.errors import LogLocked
 from streams.log.local import LOCK, LocalLog
 from streams.log.manifest import read_manifest
-from streams.log.reader import TopicReader
-from streams.log.verify import HASHING
 from streams.runtime.code import code_digest, file_digests, source_digests
 from streams.runtime.execution import Execution
 from streams.runtime.journal import BATCH, GENESIS, JournalEntry
@@ -184,6 +180,7 @@ class Backtest:
         """
         source = open_recording(self.recording)
         try:
+            self.configuration = settled(self.configuration, holds_tickers(source), self._begun())
             if (self.folder / MANIFEST).is_file() and not self.fresh:
                 return self._finished(source)
             facts = self._facts(source)
@@ -206,6 +203,17 @@ class Backtest:
         finally:
             source.close()
 
+    def _begun(self) -> dict[str, Any] | None:
+        """The genesis facts of what the folder holds already; None: nothing is begun, or what is there says what is wrong later."""
+        if self.fresh:
+            return None
+        try:
+            log, facts = open_run(self.folder)
+        except ShrivenError:
+            return None
+        log.close()
+        return facts
+
     def _go_on_as_begun(self, facts: dict[str, Any]) -> None:
         """What an unfinished run's journal was begun with binds its resumption: ``sq verify`` executes it with nothing else.
 
@@ -214,11 +222,9 @@ class Backtest:
         Raises:
             OtherIdentity: the folder holds another run.
         """
-        try:
-            log, before = open_run(self.folder)
-        except ShrivenError:  # nothing is begun, or the task says what is wrong
+        before = self._begun()
+        if before is None:
             return
-        log.close()
         check_identity(before, facts)
         begun, wanted = configuration_in(before), self.configuration
         batch = min(wanted.batch, begun.batch)
@@ -299,17 +305,6 @@ class Backtest:
             "report": report_version(),
             "topics": {**task.topics(), **topics_of(folder, [topic for topic in folder.topics() if topic not in task.counts])},
         }
-
-
-def topics_of(log: LocalLog, topics: Sequence[str]) -> dict[str, Any]:
-    """What a manifest says of topics: ``count`` of records and ``digest`` of each. Raises CorruptBlock."""
-
-    def facts(reader: TopicReader) -> dict[str, Any]:
-        digest = topic_digest(reader, codec(topic_of(reader.topic).record))
-        return {"count": reader.end_offset - reader.start_offset, "digest": digest.hex()}
-
-    with ThreadPoolExecutor(HASHING) as pool:
-        return dict(zip(topics, pool.map(facts, [log.reader(topic) for topic in topics]), strict=True))
 
 
 def delete_run(folder: Path) -> None:

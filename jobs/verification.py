@@ -12,9 +12,10 @@ from jobs.contradictions import differing, other_code, other_manifest, other_str
 from jobs.derivation import REPORTS, check_reports
 from jobs.facts import check_run_manifest, configuration_in, is_live
 from jobs.pipeline import feeds_of
-from jobs.runs import COPIED, MANIFEST, configuration_of, execution_for, genesis_facts, open_input, open_run, topics_of
+from jobs.runs import COPIED, MANIFEST, configuration_of, execution_for, genesis_facts, open_input, open_run
 from jobs.strangers import is_strange, judging
 from jobs.strategies import CODE, strategy_sources, user_digests
+from jobs.topic_facts import topics_of
 from schemas.catalogue import TOPICS
 from schemas.errors import CorruptLog, ShrivenError, WrongUse
 from streams.log.local import LOCK, LocalLog

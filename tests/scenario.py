@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from jobs.configuration import Configuration, build
 from jobs.runs import Backtest, Run
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
-from schemas.records import DepthUpdate, Instrument, Trade
+from schemas.records import BookTicker, DepthUpdate, Instrument, Trade
 from schemas.vocabulary import DepthKind, Flag, InstrumentKind, Side
 from streams.log.digest import topic_digest
 from streams.log.local import LocalLog
@@ -39,9 +40,26 @@ INSTRUMENT = msgspec.structs.replace(
 )
 
 
-def make_recording(folder: Path, updates: int = UPDATES, trades: int = TRADES, seed: int = SEED, gap_at: int = -1) -> Path:
-    """A seeded recording of one instrument: see :func:`make_market`."""
-    return write_recording(folder, [INSTRUMENT], *make_market(updates, trades, seed, gap_at))
+def make_recording(
+    folder: Path, updates: int = UPDATES, trades: int = TRADES, seed: int = SEED, gap_at: int = -1, has_tickers: bool = False
+) -> Path:
+    """A seeded recording of one instrument: see :func:`make_market` and :func:`tickers_of`."""
+    prints, depth = make_market(updates, trades, seed, gap_at)
+    return write_recording(folder, [INSTRUMENT], prints, depth, tickers=tickers_of(depth) if has_tickers else ())
+
+
+def tickers_of(depth: Sequence[DepthUpdate]) -> list[BookTicker]:
+    """A venue's best bid and ask 2 ms behind each update, by an update id that the book has not seen yet: a tick worse, half the size."""
+    book: tuple[dict[int, int], dict[int, int]] = ({}, {})
+    found = []
+    for number, update in enumerate(depth):
+        for side, levels in zip(book, (update.bids, update.asks), strict=True):
+            side.update(levels)
+        bid, ask = (best(price for price, quantity in side.items() if quantity) for best, side in zip((max, min), book, strict=True))
+        sizes, worse, time = (max(1, book[0][bid] // 2), max(1, book[1][ask] // 2)), 10 * (number % 2), update.event_time + 2_000_000
+        best_bid, best_ask = (bid - worse, sizes[0]), (ask + worse, sizes[1])
+        found.append(BookTicker(1, time, time + 1_000_000, update.final_update_id + 1, *best_bid, *best_ask, 0))
+    return found
 
 
 def make_market(updates: int, trades: int, seed: int, gap_at: int = -1) -> tuple[list[Trade], list[DepthUpdate]]:
@@ -90,10 +108,13 @@ def make_market(updates: int, trades: int, seed: int, gap_at: int = -1) -> tuple
     return prints, depth
 
 
-def write_recording(folder: Path, instruments: list[Instrument], trades: list[Trade], depth: list[DepthUpdate], block: int = 1_000) -> Path:
+def write_recording(
+    folder: Path, instruments: list[Instrument], trades: list[Trade], depth: list[DepthUpdate], block: int = 1_000, tickers: Sequence[BookTicker] = ()
+) -> Path:
     """A closed log of these records."""
     log = LocalLog.create(folder)
-    for topic, found in (("ref.instruments", instruments), ("md.trades", trades), ("md.depth", depth)):
+    topics_held: dict[str, Sequence[Any]] = {"ref.instruments": instruments, "md.trades": trades, "md.depth": depth}
+    for topic, found in (topics_held | ({"md.book_tickers": tickers} if tickers else {})).items():
         writer, encoder = log.writer(topic), codec(topic_of(topic).record)
         for start in range(0, len(found), block):
             part = found[start : start + block]

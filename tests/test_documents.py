@@ -33,7 +33,7 @@ GIVEN = {
     "sizing": ("short", "warmup", "trade_from", "account", "cash"),
     "reporting": ("warmup", "trade_from", "trade_to"),
     "risk": ("short", "cash", "account", "leverage", "maker_rate", "taker_rate", "trade_from", "trade_to", "warmup"),
-    "venue": ("feed_latency", "entry_latency", "response_latency", "maker_rate", "taker_rate"),
+    "venue": ("feed_latency", "entry_latency", "response_latency", "maker_rate", "taker_rate", "ticker"),
     "portfolio": ("cash", "account"),
 }
 
@@ -105,13 +105,14 @@ def test_the_full_example_names_every_key_and_its_default() -> None:
     plain = configuration.build({"strategy": "ema-cross", "set": given["set"]})
     for name in configuration.Configuration.__struct_fields__:
         assert name == "stages" or getattr(built, name) == getattr(plain, name), name
+    assert built.stages["venue"]["ticker"] == plain.stages["venue"]["ticker"] == given["ticker"]
 
 
 def test_the_full_example_names_every_setting_of_every_stage_with_its_default() -> None:
     from jobs.pipeline import stages_of
 
     given = configuration.read_file(ROOT / "docs" / "examples" / "run.toml")
-    for stage, settings in stages_of(configuration.build({"strategy": "ema-cross"})):
+    for stage, settings in stages_of(configuration.build({"strategy": "ema-cross", "ticker": "off"})):
         name = stage.NAME
         if name not in configuration.STAGES:
             continue

@@ -13,6 +13,7 @@ from jobs.collector import without_collector
 from jobs.configuration import ACCOUNTS_MAX, BadConfiguration, Configuration, build, read_file
 from jobs.helping import HelpFormatter
 from jobs.progress import ProgressBar
+from jobs.ticker import rule_of
 from schemas.errors import WrongUse
 
 HELP = """\
@@ -33,6 +34,9 @@ examples:
 
 the file's keys are the long options' names; [set] holds parameters, and each stage has a table of its own (docs/commands.md)
 """
+
+
+TICKER_HELP = "cap: no order takes better than the recorded best bid and ask; auto (default): cap where the recording has them"
 
 
 def add(commands: Any) -> None:
@@ -57,7 +61,7 @@ def add(commands: Any) -> None:
     command.add_argument("--latency", metavar="LEGS", help="feed=2ms,entry=5ms,response=5ms (the default)")
     command.add_argument("--short", choices=("on", "off"), help="allow short positions where the instrument does (default on)")
     command.add_argument("--leverage", metavar="N", help="positions of at most N times the account's money (default 1)")
-    command.add_argument("--ticker", choices=("cap", "off"), help="cap: no order takes better than the recorded best bid and ask (default off)")
+    command.add_argument("--ticker", choices=("auto", "cap", "off"), help=TICKER_HELP)
     command.add_argument("--batch", type=int, metavar="N", help="at most N input records a batch (default 65,536); never changes a result")
     command.add_argument("--fresh", action="store_true", help="delete the run folder first")
     command.add_argument("--json", action="store_true", help="print the summary and the numbers of report.json as JSON")
@@ -144,7 +148,8 @@ def run(arguments: argparse.Namespace) -> int:
     for name, value in summary["topics"].items():
         print(f"  {name:18} {value:>12,}")
     batches = "1 batch" if manifest["batches"] == 1 else f"{manifest['batches']} batches"
-    print(f"{manifest['records']:,} input records in {batches}, {elapsed:.1f} s; journal id {manifest['journal_id']:06x}")
+    rule = f"ticker {summary['ticker']}"
+    print(f"{manifest['records']:,} input records in {batches}, {elapsed:.1f} s; journal id {manifest['journal_id']:06x}; {rule}")
     print(*told)
     print(f"tear sheet: {arguments.out / 'report.html'}    proof: sq verify {arguments.out}")
     return 0
@@ -254,6 +259,7 @@ def _summary(manifest: dict[str, Any], elapsed: float) -> dict[str, Any]:
         "records": manifest["records"],
         "batches": manifest["batches"],
         "journal_id": manifest["journal_id"],
+        "ticker": rule_of(manifest["configuration"]["stages"]),
         "topics": {name: facts["count"] for name, facts in manifest["topics"].items()},
         "digests": {name: facts["digest"] for name, facts in manifest["topics"].items()},
         "seconds": round(elapsed, 3),

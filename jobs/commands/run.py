@@ -38,6 +38,7 @@ the file of --config is the one of 'sq backtest' (docs/commands.md)
 
 EVENT_LINGER = "200ms"
 """Well within the freshness objective of 500 ms, so that a job that keeps up with recorded data at its speed keeps the objective too."""
+TICKER_HELP = "cap: no order takes better than the best bid and ask in md.book_tickers; auto (default): cap where the cluster has the topic"
 DEAD_LETTERS_HELP = "halt before more than N of the last M records of an input partition are dead letters, or off (default 100/10000)"
 
 
@@ -65,7 +66,8 @@ def add(commands: Any) -> None:
     command.add_argument("--short", choices=("on", "off"), help="allow short positions where the instrument does (default on)")
     command.add_argument("--leverage", metavar="N", help="positions of at most N times the account's money (default 1)")
     command.add_argument("--batch", type=int, metavar="N", help="at most N input records a batch (default 65,536)")
-    command.set_defaults(run=run, from_=None, to=None, ticker=None)
+    command.add_argument("--ticker", choices=("auto", "cap", "off"), help=TICKER_HELP)
+    command.set_defaults(run=run, from_=None, to=None)
 
 
 def run(arguments: argparse.Namespace) -> int:

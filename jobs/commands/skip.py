@@ -69,19 +69,33 @@ def run(arguments: argparse.Namespace) -> int:
 def _check_consumed_by(request: SkipRequest, cluster: Cluster, log: KafkaLog) -> None:
     """Refuse what no runner of the topology consumes, or will. Raises BadSkip, NoTopology."""
     from jobs.live.claims import TOPIC, open_claims, read_claims
-    from jobs.pipeline import FEEDS
     from schemas.vocabulary import ClaimKind
     from streams.runtime.live.spec import NoTopology
     from streams.runtime.skip import BadSkip
 
-    if request.topic not in FEEDS:
-        raise BadSkip(f"{request.topic} is no input of {request.topology}; its inputs are {', '.join(FEEDS)}: name the input record that led to it")
+    inputs = _inputs(request.topology, cluster, log)
+    if request.topic not in inputs:
+        raise BadSkip(f"{request.topic} is no input of {request.topology}; its inputs are {', '.join(inputs)}: name the input record that led to it")
     if cluster.name(TOPIC) not in log.admin().describe([cluster.name(TOPIC)]):
         return  # nothing has started in this environment
     claims = read_claims(log, cluster)
     closed = any(each.topology == request.topology and each.kind == int(ClaimKind.CLOSED) for _, each in claims)
     if closed and request.topology not in open_claims(claims):
         raise NoTopology(f"topology {request.topology} was ended: it consumes nothing any more; 'sq status' lists those that do")
+
+
+def _inputs(topology: str, cluster: Cluster, log: KafkaLog) -> list[str]:
+    """What the topology reads, as it was begun; before that, what it may read."""
+    from jobs.live.looking import begun_facts
+    from jobs.pipeline import FEEDS
+    from jobs.ticker import TICKERS
+    from streams.runtime.live.spec import runtime_name
+    from streams.runtime.task import JOURNAL
+
+    journal = cluster.name(runtime_name(topology, JOURNAL))
+    found = log.admin().describe([journal])
+    begun = begun_facts(log, cluster, topology, found[journal].partitions) if journal in found else None
+    return [*FEEDS, TICKERS] if begun is None else [item["topic"] for item in begun["inputs"]]
 
 
 def _check_not_consumed(request: SkipRequest, cluster: Cluster, log: KafkaLog) -> None:

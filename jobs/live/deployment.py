@@ -9,15 +9,16 @@ from typing import Any
 
 import msgspec
 
-from jobs.configuration import BadConfiguration, Configuration
+from jobs.configuration import AUTO, BadConfiguration, Configuration
 from jobs.live.accounts import with_accounts
 from jobs.live.claims import TOPIC as TOPOLOGIES
 from jobs.live.claims import Report, claim, unreported
-from jobs.live.looking import begun_id, first_entry
-from jobs.pipeline import FEEDS, JOBS, strategy_source, topology_over
+from jobs.live.looking import begun_facts, begun_id, first_entry
+from jobs.pipeline import JOBS, inputs_of, strategy_source, topology_over
 from jobs.runs import versions
 from jobs.strangers import remember
 from jobs.strategies import files_of, identity_of, journaled_files, strategy_sources, user_digests, with_main, write_files
+from jobs.ticker import TICKERS, rule_of, settled, uses_ticker
 from schemas.catalogue import TOPICS
 from schemas.records import Instrument
 from schemas.registry import Registry, RegistryUnreachable, check_ids
@@ -79,7 +80,11 @@ class Deployment(msgspec.Struct, kw_only=True):
     def sample(self) -> Topology:
         """The job's stages over one made-up instrument: what it writes, and what it compiles."""
         instrument = msgspec.structs.replace(MADE_UP, quote=self.configuration.currency)
-        return topology_over(msgspec.structs.replace(self.configuration, symbols=[]), [instrument], FEEDS, self.job)
+        return topology_over(msgspec.structs.replace(self.configuration, symbols=[]), [instrument], self.inputs(), self.job)
+
+    def inputs(self) -> list[str]:
+        """Topics that the job reads, in merge order."""
+        return list(inputs_of(self.configuration, self.job))
 
     def outputs(self) -> list[str]:
         """Topics that the job's stages write, in catalogue order, dead letters last."""
@@ -87,7 +92,7 @@ class Deployment(msgspec.Struct, kw_only=True):
 
     def topics(self) -> list[str]:
         """Every topic the job reads or writes, by its name in the catalogue."""
-        return [*FEEDS, *self.publish, DEAD_LETTERS, JOURNAL, SNAPSHOTS]
+        return [*self.inputs(), *self.publish, DEAD_LETTERS, JOURNAL, SNAPSHOTS]
 
 
 def published(outputs: Sequence[str], choice: str, job: str) -> list[str]:
@@ -142,7 +147,7 @@ def spec_of(deployment: Deployment, shard: int, outputs: Sequence[str], bounds: 
         topology=deployment.topology,
         shard=shard,
         environment=deployment.cluster.environment,
-        inputs=list(FEEDS),
+        inputs=deployment.inputs(),
         outputs=list(outputs),
         published=[topic for topic in outputs if topic in deployment.publish or topic == DEAD_LETTERS],
         schema_ids=deployment.schema_ids,
@@ -168,7 +173,7 @@ def maker(deployment: Deployment, witness: Callable[[Sequence[Run]], None] | Non
         if any(each.instrument == CANARY_ID for each in known):
             raise BadConfiguration(f"instrument {CANARY_ID} of ref.instruments has the id of the canary; give it another")
         more = [CANARY] if quotes_canary(deployment.job, deployment.clock) else []
-        return topology_over(deployment.configuration, known, FEEDS, deployment.job, more, shard)
+        return topology_over(deployment.configuration, known, deployment.inputs(), deployment.job, more, shard)
 
     def make(log: Log, spec: TaskSpec, starts: dict[str, int]) -> LiveExecution:
         is_wall = spec.clock == "wall"
@@ -198,9 +203,9 @@ def with_strategy_file(deployment: Deployment, folder: Path, facts: dict[str, An
 
 
 def prepared(deployment: Deployment, report: Report = unreported) -> Deployment:
-    """The deployment with what the cluster says: schema ids, shards and their accounts, its journal id: that of the genesis record, else its claim's.
+    """The deployment with what the cluster says: schema ids, shards and their accounts, inputs, journal id (the genesis record's, else its claim's).
 
-    ``report`` is told of records that are no claims.
+    ``report`` is told of records that are no claims, and which rule bounds what orders take.
 
     Raises:
         BadConfiguration: not as many accounts are named as there are shards.
@@ -208,14 +213,9 @@ def prepared(deployment: Deployment, report: Report = unreported) -> Deployment:
         OtherVersion, OtherIdentity: the topology was begun by another version, or as another one.
     """
     log = KafkaLog(deployment.cluster)
-    topics = deployment.topics()
-    names = {topic: runtime_name(deployment.topology, topic) for topic in topics}
-    found = log.admin().describe([deployment.cluster.name(name) for name in [*names.values(), TOPOLOGIES]])
-    missing = sorted(name for name in [*names.values(), TOPOLOGIES] if deployment.cluster.name(name) not in found)
-    if missing:
-        extra = "" if deployment.topology == "pipeline" else f" --topology {deployment.topology}"
-        raise TopicChanged(f"the cluster has no {', '.join(missing)}; make them with 'sq topics apply{extra}'")
-    deployment.shards = found[deployment.cluster.name(names[JOURNAL])].partitions
+    deployment.shards = _there(log, deployment)[runtime_name(deployment.topology, JOURNAL)]
+    _settle_ticker(log, deployment, report)
+    names = {topic: runtime_name(deployment.topology, topic) for topic in deployment.topics()}
     deployment.configuration = with_accounts(deployment.configuration, deployment.shards, JOBS[deployment.job] is None)
     ids = _schema_ids(log, deployment, [*names.values(), TOPOLOGIES])
     deployment.schema_ids = {topic: ids[name] for topic, name in names.items()}
@@ -230,6 +230,43 @@ def prepared(deployment: Deployment, report: Report = unreported) -> Deployment:
     if begun is not None:
         check_same(begun.facts, facts_of(deployment), deployment.topology)
     return deployment
+
+
+def _there(log: KafkaLog, deployment: Deployment) -> dict[str, int]:
+    """Partitions of every topic that the job needs, by its name on a cluster without a prefix. Raises TopicChanged: one is missing."""
+    names = list(dict.fromkeys([*(runtime_name(deployment.topology, topic) for topic in deployment.topics()), TOPOLOGIES]))
+    found = log.admin().describe([deployment.cluster.name(name) for name in names])
+    missing = sorted(name for name in names if deployment.cluster.name(name) not in found)
+    if missing:
+        extra = "" if deployment.topology == "pipeline" else f" --topology {deployment.topology}"
+        raise TopicChanged(f"the cluster has no {', '.join(missing)}; make them with 'sq topics apply{extra}'")
+    return {name: found[deployment.cluster.name(name)].partitions for name in names}
+
+
+def _settle_ticker(log: KafkaLog, deployment: Deployment, report: Report) -> None:
+    """Answer ``--ticker auto``: as the topology was begun, else cap where the cluster has the venue's own best bid and ask.
+
+    The topic counts and not what lies in it yet: a job may be started before its feed, and an empty topic bounds nothing. It must be
+    divided as ``md.depth`` is, for a shard's tickers lie in another partition otherwise.
+
+    Raises:
+        TopicChanged: cap is asked for, and the topic is not there or divided in another way.
+    """
+    topic, depth = deployment.cluster.name(TICKERS), deployment.cluster.name("md.depth")
+    asked = rule_of(deployment.configuration.stages)
+    parts = {name: each.partitions for name, each in log.admin().describe([topic, depth]).items()}
+    begun = begun_facts(log, deployment.cluster, deployment.topology, deployment.shards)
+    deployment.configuration = settled(deployment.configuration, parts.get(topic) == parts[depth], begun)
+    if JOBS[deployment.job] is not None:
+        return
+    _there(log, deployment)
+    differs = topic in parts and parts[topic] != parts[depth]
+    why = f"{topic} has {parts.get(topic)} partitions, {depth} {parts[depth]}; see 'sq topics drift'"
+    if differs and uses_ticker(deployment.configuration):
+        raise TopicChanged(f"--ticker cap reads the tickers of a shard's instruments: {why}, or give --ticker off")
+    how = "" if asked != AUTO else " (as it was begun)" if begun is not None else f" ({why})" if differs else " (--ticker auto)"
+    bound = "no order takes better than the best bid and ask in" if uses_ticker(deployment.configuration) else "what orders take is not bounded by"
+    report(f"{bound} {topic}{how}")
 
 
 def _schema_ids(log: KafkaLog, deployment: Deployment, names: Sequence[str]) -> dict[str, int]:

@@ -135,13 +135,19 @@ def first_entry(log: Log, cluster: Cluster, topology: str, shard: int) -> Journa
         reader.close()
 
 
-def begun_id(log: Log, cluster: Cluster, topology: str, shards: int, claimed: int) -> int:
-    """The journal id of the topology: that of the genesis record of a shard, else that of its claim."""
+def begun_facts(log: Log, cluster: Cluster, topology: str, shards: int) -> dict[str, Any] | None:
+    """What the topology was begun with: the facts of the first shard that has a genesis record; None: no shard has begun."""
     for shard in range(shards):
         first = first_entry(log, cluster, topology, shard)
         if first is not None and first.kind == GENESIS:
-            return int(first.facts["journal_id"])
-    return claimed
+            return first.facts
+    return None
+
+
+def begun_id(log: Log, cluster: Cluster, topology: str, shards: int, claimed: int) -> int:
+    """The journal id of the topology: that of the genesis record of a shard, else that of its claim."""
+    begun = begun_facts(log, cluster, topology, shards)
+    return claimed if begun is None else int(begun["journal_id"])
 
 
 def last_entry(log: Log, cluster: Cluster, topology: str, shard: int) -> JournalEntry | None:

@@ -106,6 +106,9 @@ def _other_facts(facts: dict[str, Any], deployed: Callable[[dict[str, Any]], Dep
         return [Finding("journal", problem.text)]
     then, now = facts["identity"], made["identity"]
     findings = [other_value(key, then.get(key), now.get(key)) for key in differing(then, now)]
+    read, reads = [item["topic"] for item in facts["inputs"]], deployment.inputs()
+    if read != reads:
+        findings.append(Finding("journal", f"the genesis record says the topology reads {', '.join(read)}, its configuration {', '.join(reads)}"))
     return [*findings, *other_strategy(facts, made), *other_code(facts, now["journal_id"])]
 
 

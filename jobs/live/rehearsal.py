@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 
 from jobs.live.deployment import Deployment, maker, spec_of
+from jobs.ticker import TICKERS
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
-from schemas.records import DepthUpdate, Trade
+from schemas.records import BookTicker, DepthUpdate, Trade
 from schemas.vocabulary import DepthKind, Side
 from streams.log.kafka.framing import header
 from streams.log.kafka.transport import NOTHING, Chunk, Fetched, Partition
@@ -88,6 +89,7 @@ def rehearse(deployment: Deployment, outputs: Sequence[str]) -> None:
     configuration = msgspec.structs.replace(deployment.configuration, symbols=[])
     deployment = msgspec.structs.replace(deployment, configuration=configuration, clock="event")
     made: dict[str, list[Any]] = {"ref.instruments": [instrument], "md.depth": _depth(), "md.trades": _trades()}
+    made |= {TICKERS: _tickers()} if TICKERS in deployment.inputs() else {}
     ids = {topic: deployment.schema_ids.get(topic, 0) for topic in deployment.topics()}
     deployment.schema_ids = ids
     spec = msgspec.structs.replace(spec_of(deployment, 0, outputs), environment="", topology="pipeline")
@@ -140,6 +142,23 @@ def _trades() -> list[Trade]:
             price=100_05,
             quantity=1_000,
             aggressor_side=int(Side.BUY),
+            flags=0,
+        )
+        for number in range(12)
+    ]
+
+
+def _tickers() -> list[BookTicker]:
+    return [
+        BookTicker(
+            instrument=MADE_UP.instrument,
+            event_time=START + number * SECOND,
+            receive_time=START + number * SECOND,
+            update_id=number + 1,
+            bid_price=100_00 + number,
+            bid_quantity=5_000,
+            ask_price=100_10 + number,
+            ask_quantity=5_000,
             flags=0,
         )
         for number in range(12)

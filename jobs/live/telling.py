@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from jobs.live.deployment import Deployment, facts_of
-from jobs.pipeline import FEEDS
 from jobs.telemetry.domain import DomainMetrics, Symbol
 from jobs.telemetry.serving import serve
 from jobs.telemetry.task import ProcessMetrics, TaskMetrics
@@ -41,7 +40,7 @@ class Telling(Observer):
         self._clock = 0
         self._last_positions = 0.0
         process = ProcessMetrics(VERSION, facts_of(deployment)["code"])
-        self._metrics = TaskMetrics(deployment.topology, shard, process.registry, inputs=FEEDS, outputs=outputs)
+        self._metrics = TaskMetrics(deployment.topology, shard, process.registry, inputs=deployment.inputs(), outputs=outputs)
         self._domain = DomainMetrics(deployment.topology, shard, process.registry, self._symbols)
         self._server = serve(process.registry, job="task", home=home(), environment=deployment.cluster.environment)
         self.port = self._server.port

@@ -236,8 +236,8 @@ _SETTINGS = (
 _TITLES = {"ticker": "What orders can take", "warmup": "Warm-up"}
 _TAPE = "what printed is gone from the displayed book until the level's next update"
 _MEANINGS = {
-    ("ticker", "off"): f"{_TAPE}; the recorded best bid and ask are not used (--ticker cap)",
-    ("ticker", "cap"): f"{_TAPE}; no order takes better than the recorded best bid and ask",
+    ("ticker", "off"): f"{_TAPE}; a recorded best bid and ask was not used (there is none, or --ticker off)",
+    ("ticker", "cap"): f"{_TAPE}; no order takes better than the recorded best bid and ask (--ticker cap)",
 }
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from jobs.configuration import build
 from jobs.pipeline import build_execution, feeds_of
 from jobs.runs import Backtest, genesis_facts, open_recording
+from jobs.ticker import holds_tickers, settled
 from streams.log.local import LocalLog
 from streams.runtime.task import Progress, Task
 
@@ -35,8 +36,8 @@ def kill(recording: Path, folder: Path) -> None:
 def ready(recording: Path, folder: Path) -> None:
     """Recover to the point where the next batch can be taken."""
     source, log = open_recording(recording), LocalLog.open(folder, writable=True)
-    chosen = build(SETTINGS)
-    facts = genesis_facts(chosen, recording, source, feeds_of(source))
+    chosen = settled(build(SETTINGS), holds_tickers(source))
+    facts = genesis_facts(chosen, recording, source, feeds_of(source, chosen))
     task = Task(log, build_execution(chosen, source, facts["journal_id"]), facts)
     task.prepare()
     if task.execution.engine.consumed < RECORDS:

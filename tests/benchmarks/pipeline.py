@@ -112,14 +112,14 @@ def exact(runs: int = RUNS) -> dict[str, Any]:
 
 def _orders(recording: Path) -> tuple[float, int]:
     """Seconds and orders of one run of the order side: books, an order source, risk, routing, venue, portfolio; every topic written."""
-    chosen = configuration("noop-python", risk={"max_notional": "off", "max_position": "off"}, **ZERO_COST)
+    chosen = configuration("noop-python", ticker="off", risk={"max_notional": "off", "max_position": "off"}, **ZERO_COST)
     wanted = ("aggregation", "risk", "routing", "venue", "portfolio")
     stages = [(stage, settings) for stage, settings in stages_of(chosen) if stage.NAME in wanted]
     stages.insert(1, (Ordering, NoSettings()))
     folder = RUN_FOLDER / "orders"
     shutil.rmtree(folder, ignore_errors=True)
     source, out = LocalLog.open(recording), LocalLog.create(folder, sync="never")
-    topology = Topology("pipeline", stages, read_instruments(source), feeds_of(source), express=session_of)
+    topology = Topology("pipeline", stages, read_instruments(source), feeds_of(source, chosen), express=session_of)
     execution = Execution(topology, source, 1, Judge([1], [1], chosen.clock_jump_max), NEVER)
     task = Task(out, execution, {"identity": {}, "code": ""})
 

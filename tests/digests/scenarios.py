@@ -119,13 +119,13 @@ SCENARIOS: dict[str, Scenario] = {
     "everything at once, spot": Scenario("spot", BUSY, {"cash": "100000USDT"}),
     "everything at once, three instruments": Scenario("three", BUSY, {"set": {"seed": "4"}}),
     "behind prints": Scenario("perpetual", LIFTER, FREE),
-    "a generated market": Scenario("generated", "ema-cross", {}),
-    "a generated market, its ticker": Scenario("generated", "ema-cross", {"ticker": "cap"}),
+    "a generated market": Scenario("generated", "ema-cross", {"ticker": "off"}),
+    "a generated market, its ticker": Scenario("generated", "ema-cross", {}),
 }  # fmt: skip
 CAPTURED: dict[str, Scenario] = {
-    "futures": Scenario("usdm", "ema-cross", {}),
-    "futures, in Python": Scenario("usdm", BUSY, {"set": {"rate": "400"}}),
-    "futures, behind prints": Scenario("usdm", LIFTER, {**FREE, "cash": "100000000USDT"}),
-    "spot capture": Scenario("spot capture", "ema-cross", {}),
-    "spot capture, behind prints, its ticker": Scenario("spot capture", LIFTER, {**FREE, "cash": "100000000USDT", "ticker": "cap"}),
+    "futures": Scenario("usdm", "ema-cross", {"ticker": "off"}),
+    "futures, in Python": Scenario("usdm", BUSY, {"set": {"rate": "400"}, "ticker": "off"}),
+    "futures, behind prints": Scenario("usdm", LIFTER, {**FREE, "cash": "100000000USDT", "ticker": "off"}),
+    "spot capture": Scenario("spot capture", "ema-cross", {"ticker": "off"}),
+    "spot capture, behind prints, its ticker": Scenario("spot capture", LIFTER, {**FREE, "cash": "100000000USDT"}),
 }

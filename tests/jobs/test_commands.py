@@ -137,7 +137,7 @@ def test_a_backtest_says_what_it_made(sq: Callable[..., Any], toy: Path, tmp_pat
     summary = ended.json()
     assert ended.code == 0
     assert set(summary["topics"]) == RUN_TOPICS
-    assert summary["records"] == sum(len(records_in(toy, topic)) for topic in ("md.trades", "md.depth", "ref.instruments"))
+    assert summary["records"] == sum(len(records_in(toy, topic)) for topic in ("md.trades", "md.depth", "md.book_tickers", "ref.instruments"))
     assert {path.name for path in (tmp_path / "run").iterdir()} >= {"report.html", "report.json", "run.json"}
     again = sq("backtest", toy, "--strategy", "ema-cross", "--out", tmp_path / "run")
     assert again.code == 0

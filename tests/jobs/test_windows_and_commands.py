@@ -14,6 +14,7 @@ from tests.scenario import records_in
 
 START = 1_704_067_200_000_000_000
 SECOND = 1_000_000_000
+INPUTS = ("ref.instruments", "md.trades", "md.depth", "md.book_tickers")
 FAST = ("--strategy", "ema-cross", "--set", "fast=5", "--set", "slow=15")
 END_STATUS = ("FILLED", "CANCELLED", "REJECTED", "EXPIRED", "DENIED")
 
@@ -71,7 +72,7 @@ def test_to_reads_up_to_and_not_including_its_time(run: Callable[..., Path], toy
     at = records_in(toy, "md.trades")[100]["event_time"]
     folder = run("--to", at)
     manifest = json.loads((folder / "run.json").read_text())
-    read = [record for topic in ("ref.instruments", "md.trades", "md.depth") for record in records_in(toy, topic) if record["event_time"] < at]
+    read = [record for topic in INPUTS for record in records_in(toy, topic) if record["event_time"] < at]
     assert manifest["records"] == len(read)
     assert max(record["event_time"] for record in records_in(folder, "md.quotes")) < at
 

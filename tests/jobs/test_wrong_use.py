@@ -144,7 +144,7 @@ def test_flags_win_over_the_file(sq: Callable[..., Any], toy: Path, tmp_path: Pa
     identity = facts["identity"]
     assert (identity["strategy"], identity["cash"], identity["short"]) == ("ema-cross", "7USDT", False)
     assert identity["parameters"] == {"fast": "4", "slow": "11"}
-    assert identity["stages"] == {"risk": {"max_position": "0.5"}}
+    assert identity["stages"]["risk"] == {"max_position": "0.5"}
     assert identity["from"] == 1_704_067_230_000_000_000
 
 

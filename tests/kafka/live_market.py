@@ -26,6 +26,7 @@ from jobs.live.accounts import with_accounts
 from jobs.live.deployment import Deployment, maker, published, spec_of
 from jobs.strangers import remember
 from jobs.strategies import strategy_sources
+from jobs.ticker import settled
 from schemas.catalogue import topic as topic_of
 from schemas.registry import Registry
 from streams.log.kafka.applying import apply, compare
@@ -61,16 +62,17 @@ class LiveMarket:
         cluster: its environment is the test's own.
         recording: closed log.
         shards: partitions of sharded topics.
+        tickers: the recording has the venue's own best bid and ask.
         options: of the configuration.
     """
 
-    def __init__(self, cluster: Cluster, recording: Path, shards: int = 1, publish: str = "orders", **options: Any) -> None:
+    def __init__(self, cluster: Cluster, recording: Path, shards: int = 1, publish: str = "orders", tickers: bool = False, **options: Any) -> None:
         self.cluster = cluster
         self.log = KafkaLog(cluster)
         self.recording = recording
         self.make_topics(shards)
         options = {"strategy": "ema-cross", "state_digest_records": 500, **options}
-        chosen = with_accounts(configuration(**options), shards, trades=True)
+        chosen = with_accounts(settled(configuration(**options), has_tickers=tickers), shards, trades=True)
         self.deployment = Deployment(
             job="pipeline", topology="pipeline", configuration=chosen, cluster=cluster, journal_id=JOURNAL_ID, shards=shards
         )
@@ -98,7 +100,7 @@ class LiveMarket:
         """Write this share of every topic, reference data first; returns the number of records."""
         count = 0
         with LocalLog.open(self.recording) as source:
-            for topic in ("ref.instruments", "control", "md.trades", "md.depth"):
+            for topic in ("ref.instruments", "control", "md.trades", "md.depth", "md.book_tickers"):
                 if topic not in source.topics():
                     continue
                 found = [body for block in source.reader(topic).blocks() for body in split(block.body, block.count, topic_of(topic).record)]

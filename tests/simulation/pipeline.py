@@ -20,6 +20,7 @@ import numpy as np
 from jobs.live.deployment import Deployment, maker, spec_of
 from jobs.live.proof import task_spec
 from jobs.pipeline import FEEDS
+from jobs.ticker import TICKERS, settled
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.errors import WrongUse
@@ -56,7 +57,9 @@ ROOT = Path(__file__).resolve().parents[2]
 BUSY = f"{ROOT / 'tests' / 'runtime' / 'busy.py'}:Busy"
 WAIT_SECONDS = 0.1
 UPDATES, TRADES = 160, 240
-CONTROL_CODE = FEEDS.index("control")
+INPUTS = (*FEEDS, TICKERS)
+MARKET = ("md.depth", "md.trades", TICKERS)
+CONTROL_CODE = INPUTS.index("control")
 
 
 @functools.cache
@@ -67,7 +70,7 @@ def market() -> dict[str, list[tuple[int, bytes]]]:
 
     found: dict[str, list[tuple[int, bytes]]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        log = LocalLog.open(make_recording(Path(folder) / "market", UPDATES, TRADES))
+        log = LocalLog.open(make_recording(Path(folder) / "market", UPDATES, TRADES, has_tickers=True))
         for topic in log.topics():
             record = topic_of(topic).record
             found[topic] = []
@@ -88,12 +91,12 @@ def deployment() -> Deployment:
     found = Deployment(
         job="pipeline",
         topology="pipeline",
-        configuration=configuration(BUSY, **options),
+        configuration=settled(configuration(BUSY, **options), has_tickers=True),
         cluster=Cluster(bootstrap="simulated:0"),
         journal_id=5,
     )
     outputs = found.outputs()
-    ids = {topic: number for number, topic in enumerate([*FEEDS, *outputs, JOURNAL, SNAPSHOTS], 1)}
+    ids = {topic: number for number, topic in enumerate([*INPUTS, *outputs, JOURNAL, SNAPSHOTS], 1)}
     return msgspec.structs.replace(found, publish=outputs, schema_ids=ids)
 
 
@@ -123,8 +126,8 @@ class PipelineSubject:
     def feed(self, source: random.Random) -> list[Feed]:
         """A stretch of the market from its beginning, in bursts; instruments first or late; a kill switch now and then; poison."""
         ids = self.deployment.schema_ids
-        framed = {topic: header(ids[topic]) for topic in FEEDS}
-        merged = sorted((moment, topic, place, body) for topic in ("md.depth", "md.trades") for place, (moment, body) in enumerate(market()[topic]))
+        framed = {topic: header(ids[topic]) for topic in INPUTS}
+        merged = sorted((moment, topic, place, body) for topic in MARKET for place, (moment, body) in enumerate(market()[topic]))
         merged = merged[: source.randint(40, len(merged))]
         feeds: list[Feed] = []
         reference = [framed["ref.instruments"] + body for _, body in market()["ref.instruments"]]
@@ -136,7 +139,7 @@ class PipelineSubject:
             if reference and (len(feeds) >= late or place >= len(merged)):
                 feeds.append(Feed(0, ("ref.instruments", 0), reference, "plain", 0))
                 reference = []
-            for topic in ("md.depth", "md.trades"):
+            for topic in MARKET:
                 values = [framed[topic] + body for _, name, _, body in burst if name == topic]
                 if source.random() < 0.05:
                     values.append(source.choice((b"", b"no framing", framed[topic] + b"\x01")))
@@ -165,7 +168,7 @@ class PipelineSubject:
     @staticmethod
     def _skip(source: random.Random, framed: dict[str, bytes]) -> Feed:
         """A record that an operator leaves out, somewhere in the market."""
-        request = SkipRequest(source.choice(("md.depth", "md.trades")), 0, source.randrange(120), "pipeline")
+        request = SkipRequest(source.choice(MARKET), 0, source.randrange(120), "pipeline")
         command = skip_command(request, "simulated", "operator", START)
         return Feed(0, ("control", 0), [framed["control"] + codec("ControlCommand").encode_records([command])], "plain", 0)
 
@@ -201,7 +204,7 @@ class PipelineSubject:
 
     def _fresh(self, broker: SimulatedBroker) -> LiveExecution:
         log = SimulatedLog(broker, Network(broker.clock))
-        made: LiveExecution = maker(self.deployment)(log, self.spec(64, 64), dict.fromkeys(FEEDS, 0))
+        made: LiveExecution = maker(self.deployment)(log, self.spec(64, 64), dict.fromkeys(INPUTS, 0))
         return made
 
     def reexecute(self, broker: SimulatedBroker, entries: Sequence[JournalEntry]) -> tuple[list[Batched], str]:

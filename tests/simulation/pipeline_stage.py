@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobs.pipeline import FEEDS
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.records import DeadLetter
@@ -17,7 +16,7 @@ from tests.simulation.broker import SimulatedBroker
 from tests.simulation.clock import VirtualClock
 from tests.simulation.log import SimulatedLog
 from tests.simulation.network import Network
-from tests.simulation.pipeline import PipelineSubject, maker, market
+from tests.simulation.pipeline import INPUTS, PipelineSubject, maker, market
 
 
 class PipelineStage:
@@ -48,7 +47,7 @@ class PipelineStage:
     def consumed(self) -> list[tuple[str, int]]:
         """(topic, offset) of every input record in the journal's order."""
         runs = [run for entry in self.entries() if entry.kind == BATCH for run in entry.elements.tolist() if run[0] >= 0]
-        return [(FEEDS[code], offset) for code, first, last, _ in runs for offset in range(first, last + 1)]
+        return [(INPUTS[code], offset) for code, first, last, _ in runs for offset in range(first, last + 1)]
 
     def verified(self) -> str:
         """What the verifier of ``sq verify`` finds; empty if nothing."""

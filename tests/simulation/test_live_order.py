@@ -11,12 +11,13 @@ import pytest
 
 from streams.log.kafka.framing import HEADER_BYTES
 from streams.runtime.journal import BATCH, decode_entry
+from streams.runtime.live.feed import LiveFeed
 from tests.simulation.clock import VirtualClock
 from tests.simulation.network import Network
 from tests.simulation.pipeline import market
 from tests.simulation.pipeline_stage import PipelineStage
 
-TOPICS = ("md.trades", "md.depth")
+TOPICS = ("md.trades", "md.depth", "md.book_tickers")
 
 
 class ShortFetches(Network):
@@ -62,3 +63,46 @@ def test_whatever_a_fetch_brings_the_order_is_that_of_event_time(seed: int) -> N
                 assert last - first + 1 == count
                 order += [(inputs[code], offset) for offset in range(first, last + 1) if inputs[code] in TOPICS]
     assert order == merged(inputs)
+
+
+def test_a_ticker_that_goes_silent_holds_nothing_up() -> None:
+    """An input at its end is not waited for: everything else is consumed to the last record, with the clock there; what comes late comes last."""
+    stage = PipelineStage()
+    for topic in TOPICS:
+        stage.feed(topic, 40 if topic == "md.book_tickers" else len(market()[topic]))
+    task = stage.task()
+    task.prepare()
+    while task.step(0.01):
+        pass
+    assert task.execution.consumed == sum(map(len, market().values())) - len(market()["md.book_tickers"]) + 40
+    assert task.execution.present == max(time for topic in TOPICS[:2] for time, _ in market()[topic])
+    stage.feed("md.book_tickers", len(market()["md.book_tickers"]))
+    while task.step(0.01):
+        pass
+    assert stage.consumed()[-1] == ("md.book_tickers", len(market()["md.book_tickers"]) - 1)
+    assert stage.verified() == ""
+
+
+def test_an_input_that_nobody_feeds_costs_the_others_no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiting for the next record is waiting at the inputs that records come from."""
+    waits: list[str] = []
+    fill = LiveFeed.fill
+
+    def noted(self: LiveFeed, wait_seconds: float) -> int:
+        waits.extend([self.topic] if wait_seconds else [])
+        return fill(self, wait_seconds)
+
+    stage = PipelineStage()
+    task = stage.task()
+    task.prepare()
+    for topic in TOPICS[:2]:
+        stage.feed(topic, 30)
+    while task.step(0.01):
+        pass
+    monkeypatch.setattr(LiveFeed, "fill", noted)
+    task.step(0.05)
+    assert set(waits) == {"md.trades", "md.depth"}
+    stage.feed("md.book_tickers", 1)
+    assert task.step(0.05) == 1
+    task.step(0.05)
+    assert set(waits) == set(TOPICS)

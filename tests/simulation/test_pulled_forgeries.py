@@ -39,7 +39,7 @@ def stage() -> PipelineStage:
     remember(strategy_sources(stage.subject.deployment.configuration))
     task = stage.task(state_digest_records=64)
     task.prepare()
-    for topic in ("md.depth", "md.trades"):
+    for topic in ("md.depth", "md.trades", "md.book_tickers"):
         stage.feed(topic, TRADES)
     while task.step(0.1):
         pass
@@ -141,6 +141,12 @@ def _closed_early(broker: SimulatedBroker, _: Any) -> None:
     rewritten(broker, JOURNAL, entries[: cut + 1])
 
 
+def _without_ticker(facts: dict[str, Any]) -> None:
+    """The rule is gone from all that says it, and not from what was read."""
+    for said in (facts["configuration"], facts["identity"]):
+        said["stages"].pop("venue")
+
+
 BY_NAME = {act.name: act for act in ACTS}
 FORK = "a fork of the journal"
 CORPUS: dict[str, Forgery] = {act.name: Forgery(act.found_as, "", log=act.is_done) for act in ACTS if not act.name.startswith("retention")}
@@ -163,6 +169,9 @@ CORPUS |= {
     "genesis: a strategy of another folder": genesis_with(
         "strategy is /official/", lambda facts: facts["configuration"].__setitem__("strategy", f"/official/{facts['configuration']['strategy']}")
     ),
+    "genesis: identity's ticker": genesis_with("stages", lambda facts: facts["identity"]["stages"].clear()),
+    "genesis: ticker off": genesis_with("the topology reads", _without_ticker),
+    "genesis: an input less": genesis_with("the topology reads", lambda facts: facts["inputs"].pop()),
     "genesis: code digest": genesis_with("code digest", lambda facts: facts.__setitem__("code", "0" * 64)),
     "genesis: journal id": genesis_with("journal_id", lambda facts: facts.__setitem__("journal_id", 6)),
     "a trade's price": Forgery(("input",), "md.trades", log=changed_record("md.trades", price=lambda r: r.price + 10)),

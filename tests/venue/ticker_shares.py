@@ -3,7 +3,7 @@
     python tests/venue/ticker_shares.py FOLDER
 
 backtests ``lifter.py`` on each recording in the folder, without latency and with 5 ms, without and with the recorded ticker, and
-prints one line for each. The oracle is ``md.book_tickers``, the exchange's own stream, which the pipeline does not read unless asked.
+prints one line for each. The oracle is ``md.book_tickers``, the exchange's own stream, which no stage but the venue reads.
 
 A fill beats the ticker if its price is better than every best ask (bid) that was valid at some moment of the fill's instant: the last
 one before it and all that bear its time, for the venue stamps whole milliseconds. With latency the order was sent for the price at its
@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import sys
 from bisect import bisect_left, bisect_right
+from contextlib import redirect_stdout
+from io import StringIO
 from itertools import accumulate
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from jobs.configuration import build
-from jobs.runs import Backtest
+from jobs.sq import main
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.vocabulary import Liquidity, Side
@@ -53,13 +54,15 @@ def records_of(folder: Path, topic: str) -> list[Any]:
         return [record for block in log.reader(topic).blocks() for record in decoder.decode_records(block.body, block.count)]
 
 
-def lift(recording: Path, out: Path, latency: int, ticker: str, every: int = 7) -> None:
-    """Backtest the lifter with all latency on the way to the venue (ns)."""
-    options = {
-        "strategy": f"{LIFTER}:Lifter", "set": {"every": every}, "cash": "100000000USDT", "latency": f"feed=0,entry={latency}ns,response=0",
-        "ticker": ticker,
-    }  # fmt: skip
-    Backtest(build(options), recording, out).run()
+def lift(recording: Path, out: Path, latency: int, *flags: str, every: int = 7) -> None:
+    """``sq backtest`` of the lifter with all latency on the way to the venue (ns)."""
+    legs = f"feed=0,entry={latency}ns,response=0"
+    money = ("--cash", "100000000USDT", "--latency", legs)
+    command = ["backtest", str(recording), "--strategy", f"{LIFTER}:Lifter", "--set", f"every={every}", *money, *flags, "--out", str(out), "--json"]
+    with redirect_stdout(StringIO()):
+        code = main(command)
+    if code != 0:
+        raise RuntimeError(f"sq {' '.join(command)} failed")
 
 
 def shares(recording: Path, run: Path) -> Shares:
@@ -84,16 +87,16 @@ def shares(recording: Path, run: Path) -> Shares:
     return Shares(*counts)
 
 
-def main() -> None:
+def table() -> None:
     """The table of the documents."""
     sys.stdout.write("recording | latency | ticker | fills | better than the ticker at the fill | than at the decision | ticker itself improved\n")
     for recording in sorted(Path(sys.argv[1]).iterdir()):
         for latency in (0, 5):
-            for ticker in ("off", "cap"):
+            for ticker in ("off", "auto"):
                 with TemporaryDirectory() as folder:
-                    lift(recording, Path(folder) / "run", latency * MILLISECOND, ticker)
+                    lift(recording, Path(folder) / "run", latency * MILLISECOND, "--ticker", ticker)
                     sys.stdout.write(f"{recording.name} | {latency} ms | {ticker} | {shares(recording, Path(folder) / 'run').line()}\n")
 
 
 if __name__ == "__main__":
-    main()
+    table()

@@ -16,7 +16,8 @@ LINGER_POLL_SECONDS = 0.005
 class Arrival:
     """Fills a task's feeds.
 
-    A feed that was waited for in vain is waited for again only once something of it has arrived.
+    A feed that was waited for in vain is waited for again only once something of it has arrived. An input of
+    which nothing ever arrived, as tickers that nobody feeds, is looked at and not waited at: it delays no other.
 
     Args:
         bounds: how long the order waits.
@@ -27,6 +28,7 @@ class Arrival:
         self.bounds = bounds
         self.monotonic = monotonic
         self._impatient: set[int] = set()
+        self._heard: set[int] = set()
 
     def take(self, execution: LiveExecution, wait_seconds: float) -> None:
         """Take what has arrived; wait for something if nothing has."""
@@ -35,14 +37,22 @@ class Arrival:
         while True:
             for feed in feeds:
                 if feed.fill(0):
-                    self._impatient.discard(feed.code)
+                    self._hear(feed)
             is_ready = execution.is_ready()  # before the first batch, what has arrived may not be enough to begin with
             if (is_ready and any(feed.waiting for feed in feeds)) or self.monotonic() >= deadline:
                 return
             for feed in feeds:  # the wait ends at once for the partition waited at, and within a millisecond for the others
-                if (feed.is_market_data if is_ready else not feed.waiting) and feed.fill(POLL_SECONDS):
-                    self._impatient.discard(feed.code)
+                if (self._is_waited_at(feed) if is_ready else not feed.waiting) and feed.fill(POLL_SECONDS):
+                    self._hear(feed)
                     break
+
+    def _hear(self, feed: LiveFeed) -> None:
+        self._impatient.discard(feed.code)
+        if feed.is_market_data:
+            self._heard.add(feed.code)
+
+    def _is_waited_at(self, feed: LiveFeed) -> bool:
+        return feed.is_market_data and (feed.code in self._heard or not self._heard)
 
     def is_due(self, execution: LiveExecution, since_seconds: float, wanted: int) -> bool:
         """False while market data alone waits, less than a batch of it, and the last batch was not long ago."""
@@ -52,7 +62,7 @@ class Arrival:
         if sum(feed.waiting for feed in feeds) >= min(wanted, LINGER_RECORDS):
             return True
         for feed in feeds:
-            if feed.is_market_data and feed.fill(LINGER_POLL_SECONDS):
+            if self._is_waited_at(feed) and feed.fill(LINGER_POLL_SECONDS):
                 break
         return False
 

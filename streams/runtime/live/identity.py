@@ -23,6 +23,7 @@ FLAGS = {
     "parameters": "--set",
     "publish": "--publish",
     "short": "--short",
+    "stages": "--ticker, or the stages' tables of --config",
     "strategy": "--strategy",
     "symbols": "--symbols",
     "warmup": "--warmup",
