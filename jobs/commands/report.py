@@ -35,8 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.out is not None and arguments.out.exists() and not arguments.out.is_dir():
         raise WrongUse(f"{arguments.out} is a file; give a folder for the report's files")
-    if arguments.out is not None and arguments.out.resolve() != arguments.run_folder.resolve():
-        refuse_within_log(arguments.out)
+    if arguments.out is not None:
+        refuse_within_log(arguments.out, own=arguments.run_folder)
     log, _ = open_run(arguments.run_folder)
     if not (arguments.run_folder / MANIFEST).is_file():
         raise WrongUse(f"{arguments.run_folder} is not a finished run; finish it with the same 'sq backtest' command first")

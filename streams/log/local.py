@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from schemas.catalogue import TOPICS
 from schemas.errors import CorruptLog
 from streams.log.errors import CorruptBlock, ForeignFolder, LogClosed, LogExists, LogLocked, LogMissing, NoSuchTopic, WrongSchema
 from streams.log.files import POLICIES, SyncPolicy, make_folder, sync_folder, typed, write_all
@@ -288,13 +289,18 @@ def _label(topic: str, partition: int) -> str:
     return f"{topic}/{partition}" if partition else topic
 
 
-def refuse_within_log(folder: Path) -> None:
+def refuse_within_log(folder: Path, own: Path | None = None) -> None:
     """Refuse to write beside what a log's manifest lists: the folder may be no log's, nor lie in one.
+
+    Args:
+        own: the log that is written for; beside its topics there may be more.
 
     Raises:
         LogExists: names the log.
     """
     for place in (folder.resolve(), *folder.resolve().parents):
+        if own is not None and place == own.resolve() and next(iter(folder.resolve().relative_to(place).parts), "") not in TOPICS:
+            return
         if place.is_dir() and _is_log(place):
             where = f"{folder} is" if place == folder.resolve() else f"{folder} lies in {place}, which is"
             raise LogExists(f"{where} a recording or a run, and nothing else may be written there; name another folder")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -229,6 +230,7 @@ def test_an_interrupt_says_that_the_same_command_goes_on(toy: Path, tmp_path: Pa
 
 
 def test_a_report_is_the_same_bytes_each_time(sq: Callable[..., Any], toy_run: Path, tmp_path: Path) -> None:
+    copied = shutil.copytree(toy_run, tmp_path / "copied")
     ended = sq("report", toy_run, "--out", tmp_path / "tear")
     assert ended.code == 0
     names = {Path(line).name for line in ended.out.splitlines()}
@@ -236,6 +238,8 @@ def test_a_report_is_the_same_bytes_each_time(sq: Callable[..., Any], toy_run: P
     for name in names:
         assert (tmp_path / "tear" / name).read_bytes() == (toy_run / name).read_bytes(), name
     assert sq("report", toy_run).code == 0
+    assert sq("report", copied, "--out", copied / "report").code == 0
+    assert sq("verify", copied).code == 0, "beside a run's topics there may be more"
     assert sq("verify", toy_run).code == 0
 
 
