@@ -12,9 +12,11 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from fault_proxy import FaultProxy
+from lost_markers import lose_markers
 
 from infra.kafka.broker import Broker
 from jobs.live.proof import verify_cluster
@@ -107,6 +109,31 @@ def test_a_hung_transaction_holds_readers_back_no_longer_than_its_timeout(
     assert freed > held
     assert waited < 30, "transaction.timeout.ms is 10 s"
     assert len(market.records("pipeline.journal")) == 3, "what was open is not visible: the genesis record and two batches are"
+
+
+@pytest.mark.parametrize("outcome", ["commit", "abort"])
+def test_a_transaction_whose_marker_the_broker_lost_is_carried_out_again(
+    outcome: Literal["commit", "abort"], own_broker: Callable[..., Broker], shared_registry: str, small_recording: Path, undisturbed: dict[str, str]
+) -> None:
+    """A broker that ended uncleanly may call a transaction complete without writing its markers (decision 36): its records hang.
+
+    Left alone, the next commit of the same producer makes them visible, those of an aborted batch as well.
+    """
+    broker = own_broker()
+    broker.start()
+    market = LiveMarket(Cluster(bootstrap=broker.bootstrap, registry=shared_registry), small_recording)
+    fed = market.feed()
+    assert ended(market.process(die_at="journal written", occurrence=3, linger_seconds=1.0)) == -signal.SIGKILL
+    lose_markers(broker, "pipeline.0.0", outcome)
+    steps: list[str] = []
+    task = market.task(steps.append)
+    task.prepare()
+    assert steps.count("hanging aborted") == steps.count("carried out again") == 1
+    run_to_end(task, fed)
+    task.drain()
+    assert [entry.sequence for entry in market.journal()] == list(range(len(market.journal())))
+    assert market.digests() == undisturbed
+    assert verify_cluster(market.cluster, "pipeline")[0].findings == []
 
 
 def test_a_takeover_frees_a_hung_transaction_at_once(cluster: Cluster, small_recording: Path, undisturbed: dict[str, str]) -> None:

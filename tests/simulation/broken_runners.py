@@ -212,6 +212,15 @@ def _unbound(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
     return Broken
 
 
+def _hanging_left(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
+    class Broken(kind):  # type: ignore[valid-type, misc]
+        def prepare(self) -> None:
+            self.admin.open_ranges = lambda partitions: {}
+            super().prepare()
+
+    return Broken
+
+
 def _wall_believed(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
     class Broken(kind):  # type: ignore[valid-type, misc]
         def _now(self) -> int:
@@ -242,6 +251,7 @@ TASKS: dict[str, Callable[[Process, type[LiveTask]], type[LiveTask]]] = {
     "process-local-counter": _local_counter,
     "one-producer-fenced-only": _one_fenced,
     "standby-not-drained": _not_drained,
+    "hanging-left": _hanging_left,
     "snapshot-unbound": _unbound,
     "wall-clock-believed": _wall_believed,
     "dates-believed": _dates_believed,

@@ -7,7 +7,9 @@ Semantics are those of Apache Kafka 4 towards a client that speaks transactions 
 - EndTxn is decided at the coordinator first; markers reach each partition later, each at its own time;
 - one producer epoch lives through many transactions, so an EndTxn that was delayed on its way ends whatever is open when it lands;
 - ``init`` ends what is pending, aborts what is open and bumps the epoch: every later call with an older epoch is fenced;
-- a transaction open longer than its time-out is aborted by the coordinator, which bumps the epoch too.
+- a transaction open longer than its time-out is aborted by the coordinator, which bumps the epoch too;
+- brokers that end uncleanly may lose the markers of what they had decided, or decide while they start, and call it complete (decision 36):
+  the transaction hangs in its partitions, and the next marker of the same transactional id there decides about its records as well.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ OPEN, COMMITTED, ABORTED = "open", "committed", "aborted"
 class Transaction:
     """One transaction as its coordinator sees it. ``state`` is decided before the markers lie in the partitions."""
 
-    __slots__ = ("began", "commit_asked", "epoch", "number", "partitions", "state", "transactional_id")
+    __slots__ = ("began", "commit_asked", "decided", "epoch", "number", "partitions", "state", "transactional_id")
 
     def __init__(self, number: int, transactional_id: str, epoch: int, began: int) -> None:
         self.number = number
@@ -36,6 +38,7 @@ class Transaction:
         self.state = OPEN
         self.partitions: dict[Partition, int] = {}
         self.commit_asked = -1
+        self.decided = 0
 
     def __repr__(self) -> str:
         return f"transaction {self.number} of {self.transactional_id} epoch {self.epoch}, {self.state}"
@@ -57,6 +60,8 @@ class SimulatedPartition:
         self.records: list[Record] = []
         self.start = 0
         self.undecided: dict[Transaction, int] = {}
+        self.overruled: dict[Transaction, str] = {}
+        """Transactions whose own marker was lost, and what a later one of the same producer made of their records."""
 
     @property
     def end(self) -> int:
@@ -77,16 +82,25 @@ class SimulatedPartition:
         if transaction is not None:
             if value is None:
                 self.undecided.pop(transaction, None)
+                for other in [each for each in self.undecided if each.transactional_id == transaction.transactional_id]:
+                    del self.undecided[other]
+                    self.overruled[other] = transaction.state
             else:
                 self.undecided.setdefault(transaction, offset)
         return offset
+
+    def is_visible(self, record: Record) -> bool:
+        """True for what a read_committed reader is given once the last stable offset has passed it."""
+        if record.value is None:
+            return False
+        return record.transaction is None or self.overruled.get(record.transaction, record.transaction.state) == COMMITTED
 
     def committed(self, first: int = 0, stop: int | None = None) -> Iterator[Record]:
         """Records a read_committed reader is given between two offsets; none at or after the last stable offset, whatever ``stop``."""
         stable = self.last_stable_offset
         for offset in range(max(first, self.start), stable if stop is None else min(stop, stable)):
             record = self.records[offset]
-            if record.value is not None and (record.transaction is None or record.transaction.state == COMMITTED):
+            if self.is_visible(record):
                 yield record
 
 
@@ -247,7 +261,8 @@ class SimulatedBroker:
     def _decide(self, state: Coordinated, outcome: str, at_once: bool = False) -> None:
         transaction = state.transaction
         assert transaction is not None
-        transaction.state = outcome
+        self._numbers += 1
+        transaction.state, transaction.decided = outcome, self._numbers
         state.transaction, state.last_ended = None, transaction
         for key in transaction.partitions:
             self._numbers += 1
@@ -288,6 +303,36 @@ class SimulatedBroker:
                 self._decide(state, ABORTED, at_once=True)
                 state.epoch += 1
 
+    def owes(self, spared: str = "") -> bool:
+        """True while a transaction is open or its markers are not all written, those of one transactional id left out."""
+        is_open = any(state.transaction is not None for key, state in self.coordinated.items() if key != spared)
+        return is_open or any(item[2].transactional_id != spared for item in self._markers)
+
+    def end_uncleanly(self, spared: str = "") -> int:
+        """The brokers lose power. Back again they abort what is open, and markers that they owe are never written; returns how many transactions hang.
+
+        Markers are written transaction after transaction: with the marker of a later one, those of an earlier one are there.
+
+        Args:
+            spared: transactional id of which nothing hangs and nothing is aborted.
+        """
+        self.settle()
+        owed: dict[Transaction, int] = {}
+        for _, _, transaction, _ in self._markers:
+            owed[transaction] = owed.get(transaction, 0) + 1
+        written = max((each.decided for each in self.transactions if owed.get(each, 0) < len(each.partitions)), default=0)
+        hung = {each for each in owed if each.decided > written and each.transactional_id != spared}
+        for transactional_id, state in self.coordinated.items():
+            if state.transaction is not None and transactional_id != spared:
+                hung.add(state.transaction)
+                state.transaction.state = ABORTED
+                state.transaction, state.last_ended = None, state.transaction
+                state.epoch += 1
+        self._markers = [item for item in self._markers if item[2] not in hung]
+        self._write_markers(1 << 62)
+        self.version += 1
+        return len(hung)
+
     def next_event(self) -> int | None:
         """ns of the next thing that happens by itself, or None."""
         moments = [item[0] for item in self._markers] + [item[0] for item in self._late]
@@ -312,7 +357,7 @@ class SimulatedBroker:
         stable = partition.last_stable_offset
         while position < stable and len(found) < limit:
             record = partition.records[position]
-            if record.value is not None and (record.transaction is None or record.transaction.state == COMMITTED):
+            if partition.is_visible(record):
                 found.append(record)
             position += 1
         return found, position
@@ -321,7 +366,7 @@ class SimulatedBroker:
         """Every committed record of a partition, for checks; retention does not hide any."""
         held = self.partition((topic, partition))
         stable = held.last_stable_offset
-        return [r for r in held.records[:stable] if r.value is not None and (r.transaction is None or r.transaction.state == COMMITTED)]
+        return [record for record in held.records[:stable] if held.is_visible(record)]
 
     def at(self, key: Partition, offset: int) -> Record | None:
         """The entry at an offset, for checks."""

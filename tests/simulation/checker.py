@@ -25,13 +25,13 @@ The oracle is the broker's own account of every transaction, and an execution th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from schemas.errors import ShrivenError
 from streams.log.kafka.framing import HEADER_BYTES
 from streams.log.kafka.transport import Partition
 from streams.runtime.journal import BATCH, GENESIS, NO_DIGEST, JournalEntry, decode_entry
-from tests.simulation.broker import COMMITTED, Record, SimulatedBroker, Transaction
+from tests.simulation.broker import Record, SimulatedBroker, Transaction
 from tests.simulation.log import Read
 
 NAMES = (
@@ -107,7 +107,7 @@ def _check_read(broker: SimulatedBroker, read: Read) -> list[Violation]:
     transaction = record.transaction
     if transaction is None:
         return []
-    if transaction.state != COMMITTED:
+    if not broker.partition(read.partition).is_visible(record):
         return [Violation("aborted-read", f"{where}: belongs to {transaction}")]
     if transaction.commit_asked > read.moment or transaction.commit_asked < 0:
         return [Violation("precommitted-read", f"{where}: read at moment {read.moment}, commit asked at {transaction.commit_asked}")]
@@ -257,7 +257,7 @@ def check_cycles(broker: SimulatedBroker, consumed: Sequence[tuple[Transaction, 
             before: Transaction | None = None
             for record in partition.records:
                 transaction = record.transaction
-                if transaction is None or record.value is None or transaction.state != COMMITTED:
+                if transaction is None or not partition.is_visible(record):
                     continue
                 if before is not None and before is not transaction:
                     after.setdefault(before, set()).add(transaction)
@@ -331,10 +331,7 @@ def check_world(broker: SimulatedBroker, histories: Sequence[Sequence[Read]], ob
 
 def _after_holes(broker: SimulatedBroker, key: Partition, offset: int) -> int:
     """The position after markers and aborted records that follow an offset."""
-    records = broker.partition(key).records
-    while offset < len(records):
-        record: Any = records[offset]
-        if record.value is not None and (record.transaction is None or record.transaction.state == COMMITTED):
-            break
+    partition = broker.partition(key)
+    while offset < len(partition.records) and not partition.is_visible(partition.records[offset]):
         offset += 1
     return offset

@@ -52,6 +52,10 @@ class SimulatedLog:
             self.history.append(reads)
         return SimulatedReader(self.broker, self.network, group, reads)
 
+    def uncommitted(self, group: str) -> UncommittedReader:
+        """A reader of everything."""
+        return UncommittedReader(self.broker, self.network, group, [])
+
     def writer(self, transactional_id: str) -> SimulatedWriter:
         """A transactional producer."""
         return SimulatedWriter(self.broker, self.network, transactional_id)
@@ -226,6 +230,19 @@ class SimulatedReader:
         self._queue.clear()
 
 
+class UncommittedReader(SimulatedReader):
+    """Gives every record up to the high watermark; for a range that is known to be there."""
+
+    def poll(self, limit: int, wait_seconds: float) -> Sequence[Fetched]:
+        """At once: a request."""
+        self.network.before("poll uncommitted")
+        ((key, position),) = self._positions.items()
+        entries = self.broker.partition(key).records[position : position + limit]
+        self._positions[key] = position + len(entries)
+        self.network.after("poll uncommitted")
+        return [Fetched(*key, entry.offset, entry.value, entry.timestamp_ms) for entry in entries if entry.value is not None]
+
+
 class SimulatedWriter:
     """Implements ``transport.Writer`` with transactions v1: one epoch from ``init`` to the end."""
 
@@ -305,6 +322,16 @@ class SimulatedWriter:
             self.broker.end(self.transactional_id, self.epoch, commit=False)
             self.network.after("abort")
 
+    def void(self, partitions: Sequence[Partition]) -> None:
+        """Write a record to each partition and abort it."""
+        self.begin()
+        self._waiting = [(key, [b"void"]) for key in partitions]
+        self._flush()
+        self.network.before("abort")
+        self.broker.end(self.transactional_id, self.epoch, commit=False)
+        self.network.after("abort")
+        self._begun = False
+
     def close(self) -> None:
         """What is open stays open."""
         self._begun = False
@@ -347,6 +374,9 @@ class SimulatedPlainWriter:
     def abort(self) -> None:
         """Nothing."""
 
+    def void(self, partitions: Sequence[Partition]) -> None:
+        """Nothing of it is ever open."""
+
     def close(self) -> None:
         """What waits is lost."""
         self._waiting.clear()
@@ -370,3 +400,11 @@ class SimulatedAdmin:
         """Delete the records before this offset."""
         self.network.before("trim")
         self.broker.delete_records(partition, before)
+
+    def open_ranges(self, partitions: Sequence[Partition]) -> Mapping[Partition, tuple[int, int]]:
+        """Where a transaction is open."""
+        self.network.before("open ranges")
+        self.broker.settle()
+        held = {key: self.broker.partition(key) for key in partitions}
+        self.network.after("open ranges")
+        return {key: (each.last_stable_offset, each.end) for key, each in held.items() if each.last_stable_offset < each.end}

@@ -114,6 +114,12 @@ ROWS = (
         "standby",
     ),
     Mutation(
+        "hanging-left",
+        "a take-over does not look for transactions whose markers the brokers lost",
+        ("fork", "duplicate", "aborted-read", "lost-write", "inconsistent-offsets", "halted"),
+        200,
+    ),
+    Mutation(
         "own-claim-believed",
         "a member believes the claim that it wrote itself, though another one of its topology came first",
         ("halted", "split-claim"),

@@ -29,6 +29,8 @@ MUST_HAPPEN = (
     "fetch delayed",
     "inputs deleted before the last snapshot",
     "outputs that others wrote before",
+    "power cut",
+    "transaction hangs",
 )
 
 

@@ -10,6 +10,7 @@ from streams.log.kafka.transport import Fenced, TransportFailed
 from streams.runtime.live.task import LiveTask
 from streams.runtime.task import OtherIdentity
 from tests.simulation.clock import MILLISECOND
+from tests.simulation.network import CrashNow
 from tests.simulation.single import Stage
 
 
@@ -110,3 +111,42 @@ def test_other_code_without_a_drain_is_refused_behind_the_fence_as_well() -> Non
     task.spec.facts["code"] = "new"
     with pytest.raises(OtherIdentity, match="only from a drain"):
         task.prepare()
+
+
+def power_cut(stage: Stage, task: LiveTask, step: str) -> None:
+    """The owner's next batch gets as far as this step, then host and brokers lose power, and the brokers the markers they owe."""
+    stage.broker.marker_delay = lambda: 400 * MILLISECOND
+
+    def fall(name: str) -> None:
+        if name == step:
+            assert stage.broker.end_uncleanly() == 1
+            raise CrashNow
+
+    task.on_step = fall
+    stage.feed(5)
+    with pytest.raises(CrashNow):
+        task.step(1.0)
+    stage.broker.marker_delay = lambda: 0
+
+
+@pytest.mark.parametrize("step", ["output written", "journal written", "committed"])
+def test_a_transaction_whose_marker_the_brokers_lost_is_ended_by_a_take_over(step: str) -> None:
+    """A broker that restarts uncleanly calls a transaction complete whose markers it never wrote: its records hang (decision 36).
+
+    The next commit of the same producer would make them visible, an aborted batch's as well. Oracles: the owner's own digest of a commit that it
+    was told of, and one uninterrupted execution.
+    """
+    stage = Stage()
+    before = owner_of(stage)
+    power_cut(stage, before, step)
+    task = stage.task()
+    task.prepare()
+    assert stage.broker.partition(stage.subject.journal).undecided == {}
+    if step == "output written":
+        assert (task.sequence, task.last_digest) == (before.sequence, before.last_digest), "no journal record, so nothing of the batch counts"
+    else:
+        assert task.sequence == 2
+    assert task.step(1.0) == (5 if step == "output written" else 0)
+    stage.feed(4)
+    assert task.step(1.0) == 4
+    assert stage.judged() == []

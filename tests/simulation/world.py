@@ -143,6 +143,8 @@ class World:
         extra = 0 if quiet else self.random.choice((0, 0, 1, 1, 2, 3))
         length = sum(feed.wait_ns for feed in self.feeds)
         self.takeovers = sorted(self.clock.now + int(self.random.random() * 1.2 * length) for _ in range(extra))
+        cuts = 0 if quiet else self.random.choice((0, 0, 0, 1, 2))
+        self.power_cuts = sorted(self.clock.now + int(self.random.random() * length) for _ in range(cuts))
         network = Network(self.clock)
         network.fetch_limit = lambda: self.random.randint(0, 6)  # type: ignore[method-assign]
         network.before = lambda call: None  # type: ignore[method-assign]
@@ -197,6 +199,9 @@ class World:
                 self._observe()
             elif self.storm and draw > 1 - self.retention:
                 self._retain()
+            elif self.storm and self.power_cuts and self._is_cut_due():
+                self._cut_power()
+                continue
             elif self.subject.forges and self.storm and draw < 0.12:
                 self.around.faults["snapshots forged"] += self.subject.forge(self.broker, self.random)
             if isinstance(actor, Process):
@@ -320,6 +325,21 @@ class World:
                 self.around.faults["inputs deleted before the last snapshot"] += 1
                 self.around.tell("retention", f"{key[0]} before {offset}")
                 self.broker.delete_records(key, offset)
+
+    def _is_cut_due(self) -> bool:
+        """From its time on, at the next moment at which a transaction may hang; if none comes, a second later."""
+        late = self.clock.now - self.power_cuts[0]
+        return late >= SECOND or (late >= 0 and self.broker.owes(spared=FEEDER))
+
+    def _cut_power(self) -> None:
+        """Hosts and brokers end at once. What is open is aborted, and the brokers lose every marker they owe (decision 36)."""
+        self.power_cuts.pop(0)
+        for process in self.live:
+            process.dead, process.state = True, READY  # it ends where it is, at its next turn
+        hung = self.broker.end_uncleanly(spared=FEEDER)
+        self.around.tell("world", f"POWER CUT, {hung} transactions hang")
+        self.around.faults["power cut"] += 1
+        self.around.faults["transaction hangs"] += hung
 
     # storm and calm
 

@@ -6,6 +6,7 @@ One for a cluster and process (:func:`admin_of`): an admin client that is freed 
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.errors import explain
+from streams.log.kafka.retrying import TIMEOUT_SECONDS, retry
 from streams.log.kafka.silence import PATIENT
 from streams.log.kafka.transport import Partition, TopicFacts, TransportFailed
 
@@ -74,11 +76,29 @@ class KafkaAdmin:
         _settle(getattr(self, "_notes", {}))
         _settle(getattr(self, "_forgets", {}))
 
+    def open_ranges(self, partitions: Sequence[Partition]) -> dict[Partition, tuple[int, int]]:
+        """See :class:`streams.log.kafka.transport.Admin`."""
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while True:
+            try:
+                stable, high = self.ends(partitions), self.high_watermarks(partitions)
+            except KafkaException as problem:
+                retry(problem, deadline, "the ends of the partitions written cannot be asked")
+            else:
+                return {each: (stable[each], high[each]) for each in partitions if stable[each] < high[each]}
+
     def ends(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
         """Last stable offsets of many partitions, in one request."""
+        return self._latest(partitions, IsolationLevel.READ_COMMITTED)
+
+    def high_watermarks(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
+        """Ends of many partitions, open transactions included, in one request."""
+        return self._latest(partitions, IsolationLevel.READ_UNCOMMITTED)
+
+    def _latest(self, partitions: Sequence[Partition], level: IsolationLevel) -> dict[Partition, int]:
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
         wanted = {TopicPartition(*each): latest for each in partitions}
-        futures = self.client.list_offsets(wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ADMIN_SECONDS)
+        futures = self.client.list_offsets(wanted, isolation_level=level, request_timeout=ADMIN_SECONDS)
         return {(place.topic, place.partition): int(future.result().offset) for place, future in futures.items()}
 
 

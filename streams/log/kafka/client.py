@@ -23,6 +23,10 @@ class KafkaLog:
         """See :class:`streams.log.kafka.transport.Log`."""
         return KafkaReader(self.cluster, group)
 
+    def uncommitted(self, group: str) -> KafkaReader:
+        """See :class:`streams.log.kafka.transport.Log`."""
+        return KafkaReader(self.cluster, group, "read_uncommitted")
+
     def writer(self, transactional_id: str) -> KafkaWriter:
         """See :class:`streams.log.kafka.transport.Log`."""
         return KafkaWriter(self.cluster, transactional_id)

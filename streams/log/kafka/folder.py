@@ -151,6 +151,10 @@ class FolderLog:
         """A reader of one topic at a time."""
         return FolderReader(self._log, self._ids, self._topics)
 
+    def uncommitted(self, group: str) -> FolderReader:
+        """The same: what was pulled is committed."""
+        return self.reader(group)
+
     def writer(self, transactional_id: str) -> Writer:
         """Refused."""
         raise TransportFailed(f"{self._log.path} was pulled to be read; run a topology on a cluster")

@@ -45,6 +45,9 @@ class KafkaPlainWriter:
         """Drop what waits."""
         self._outbox.producer.purge()
 
+    def void(self, partitions: Sequence[Partition]) -> None:
+        """Nothing of it is ever open."""
+
     def close(self) -> None:
         """Drop what waits."""
         self._outbox.producer.purge()

@@ -28,12 +28,12 @@ GONE = frozenset((KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET)
 
 
 class KafkaReader:
-    """A reader of committed records over one consumer with :meth:`assign`."""
+    """A reader of committed records over one consumer with :meth:`assign`; ``isolation`` says which are read."""
 
-    def __init__(self, cluster: Cluster, group: str) -> None:
+    def __init__(self, cluster: Cluster, group: str, isolation: str = "read_committed") -> None:
         self._settings = cluster.client(
             group_id=group,
-            isolation_level="read_committed",
+            isolation_level=isolation,
             enable_auto_commit=False,
             enable_auto_offset_store=False,
             auto_offset_reset="error",

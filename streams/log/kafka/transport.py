@@ -134,6 +134,12 @@ class Writer(Protocol):
     def abort(self) -> None:
         """Abort the open transaction, if there is one and if that is possible."""
 
+    def void(self, partitions: Sequence[Partition]) -> None:
+        """Write one record to each partition and abort it.
+
+        What an earlier transaction of this id left open there, because the brokers lost its marker, is aborted by the same marker.
+        """
+
     def close(self) -> None:
         """Give everything back, without waiting for what is open."""
 
@@ -154,12 +160,18 @@ class Admin(Protocol):
     def trim(self, partition: Partition, before: int) -> None:
         """Delete the records before this offset, without waiting for it; where it fails, they stay."""
 
+    def open_ranges(self, partitions: Sequence[Partition]) -> Mapping[Partition, tuple[int, int]]:
+        """(last stable offset, high watermark) of those partitions in which they differ: a transaction is open there."""
+
 
 class Log(Protocol):
     """Makes the above, each a connection of its own."""
 
     def reader(self, group: str) -> Reader:
         """A reader of committed records. ``group`` names the group that :meth:`Reader.commit_position` stores offsets of."""
+
+    def uncommitted(self, group: str) -> Reader:
+        """A reader of every record up to the high watermark, whatever became or becomes of its transaction."""
 
     def writer(self, transactional_id: str) -> Writer:
         """A transactional producer."""

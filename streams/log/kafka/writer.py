@@ -19,6 +19,8 @@ from streams.log.kafka.retrying import TIMEOUT_SECONDS, retry
 from streams.log.kafka.transport import Fenced, OutcomeUnknown, Partition, TransportFailed
 
 ABORT_SECONDS = 2.0
+VOID = b"void"
+"""Key and value of a record that is written to be aborted; a compacted topic takes none without a key."""
 FENCED = frozenset(
     (
         KafkaError._FENCED,
@@ -101,6 +103,20 @@ class KafkaWriter:
         """See :class:`streams.log.kafka.transport.Writer`."""
         if self._is_open:
             self._aborted()  # what fails here is aborted by the next owner's init
+
+    def void(self, partitions: Sequence[Partition]) -> None:
+        """See :class:`streams.log.kafka.transport.Writer`."""
+        self.begin()
+        for topic, partition in partitions:
+            self.produce(topic, partition, [VOID], [VOID])
+        left = self._producer.flush(COMMIT_SECONDS)  # an abort drops what was not sent, and its partitions get no marker then
+        reason = self._outbox.failed
+        cause = self._aborted()
+        if cause is not None:
+            self._raise_fatal(cause, "aborting")
+        if left or reason is not None or cause is not None:
+            text = reason.str() if reason is not None else cause.args[0].str() if cause is not None else "no answer"
+            raise TransportFailed(f"{self.transactional_id}: what hangs cannot be aborted: {text}; check the broker, then start again")
 
     def close(self) -> None:
         """See :class:`streams.log.kafka.transport.Writer`."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from schemas.errors import CorruptLog, ShrivenError
 from streams.log.kafka.transport import Chunk, Partition, Reader
 from streams.runtime.comparison import compare
+from streams.runtime.execution import Batch
 from streams.runtime.failures import StageFailed
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, UPGRADE, JournalEntry
 from streams.runtime.live.identity import check_code, check_same
@@ -232,8 +233,7 @@ class Recovery:
         while self.pending and (not batches or self.task.monotonic() < deadline):
             offset, entry = self.pending[0]
             if entry.kind == BATCH:
-                self._refuse_upgraded(entry)
-                self._repeat(entry)
+                self.repeat(entry)
                 batches += 1
             elif entry.kind == UPGRADE and entry.sequence > self._known_to:
                 self._upgraded(entry)
@@ -319,8 +319,9 @@ class Recovery:
         task.counts.update(snapshot.counts)
         task.last_offsets.update(snapshot.last_offsets)
 
-    def _repeat(self, entry: JournalEntry) -> None:
-        """Execute one batch again."""
+    def repeat(self, entry: JournalEntry) -> Batch:
+        """Execute one batch again. Raises what :meth:`execute` does."""
+        self._refuse_upgraded(entry)
         task = self.task
         wrong = malformed(entry, len(self.spec.inputs), len(self.spec.outputs))
         if wrong:
@@ -339,6 +340,11 @@ class Recovery:
         self._batches += 1
         self._records += sum(int(item.count) for item in entry.inputs)
         task.on_step("batch repeated")
+        return batch
+
+    def last_written(self, topic: str) -> tuple[int, int]:
+        """Of the last batch that wrote to a published output: the offset of the record before it (-1: none), and its records (0: no batch)."""
+        return self._latest.get(topic, (-1, 0))
 
     def _note_outputs(self, entry: JournalEntry) -> None:
         """Where its records lie is found at the end, for the last record of each output."""

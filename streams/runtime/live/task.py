@@ -5,6 +5,7 @@ Taking over (:meth:`LiveTask.prepare`):
 1. fence producer 0, then producer 1: no former owner can write any more. Beside that, rebuild the state from what is committed already: last good
    snapshot, and the journal after it executed again with every digest checked, emitting nothing
 2. only then read the journal's end, and execute what came before it meanwhile; or write the genesis record, where there is no journal
+3. what hangs in the journal or in an output, because brokers lost its marker, is aborted and its batches carried out again (:mod:`.hanging`)
 
 A standby calls :meth:`LiveTask.follow` before that: it rebuilds the state while another owns the shard, so that little of it is left at a take-over.
 
@@ -25,7 +26,7 @@ aborted by the next owner, and the state is rebuilt from the journal. Nothing is
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -35,7 +36,7 @@ from schemas.errors import WrongUse
 from streams.log.kafka.framing import header
 from streams.log.kafka.keys import keys_of
 from streams.log.kafka.transport import Log, Partition, Reader, Writer
-from streams.runtime.execution import Batch
+from streams.runtime.execution import Batch, Output
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, JournalEntry, OutputEntry
 from streams.runtime.live.arrival import Arrival
 from streams.runtime.live.care import Care
@@ -43,6 +44,7 @@ from streams.runtime.live.clock import SteadyClock
 from streams.runtime.live.execution import LiveExecution
 from streams.runtime.live.feed import UnresolvedSchemaId
 from streams.runtime.live.flood import DeadLetterFlood
+from streams.runtime.live.hanging import Hanging
 from streams.runtime.live.pace import Pace
 from streams.runtime.live.recovery import Recovery
 from streams.runtime.live.snapshots import SnapshotWriter
@@ -137,10 +139,12 @@ class LiveTask:
         fenced = self.log.beside(self._fence)
         self.recovery.get_ahead()
         fenced()
-        is_there = self.recovery.read()
-        self.on_step("journal read")
+        is_there = self._read()
+        hanging = Hanging(self)
+        if hanging.clear():
+            is_there = self._read()
         if is_there:
-            self.recovery.execute()
+            hanging.carry_out()
             self.recovery.finish()
         else:
             self._begin()
@@ -148,6 +152,14 @@ class LiveTask:
             self.clock.start(self.execution.present)
         self.snapshots = SnapshotWriter(self.log.plain_writer(), self.admin, self.spec)
         self.on_step("prepared")
+
+    def _read(self) -> bool:
+        """The journal, read and executed again to its present end; False if there is none."""
+        is_there = self.recovery.read()
+        self.on_step("journal read")
+        if is_there:
+            self.recovery.execute()
+        return is_there
 
     def _make_writers(self) -> list[Writer]:
         return [self.log.writer(self.spec.transactional_id(number)) for number in (0, 1)]  # of even and of odd journal sequences
@@ -253,13 +265,10 @@ class LiveTask:
     def _write(self, batch: Batch) -> None:
         """Steps 3 to 7."""
         entries: list[OutputEntry] = []
-        published: list[tuple[str, list[bytes]]] = []
         for output in batch.outputs:
             number = self.spec.outputs.index(output.topic)
             entries.append(OutputEntry(number, output.count, output.digest, b"", -1, self.last_offsets[output.topic]))
-            if output.topic in self.spec.published:
-                framing = self._headers[output.topic]
-                published.append((output.topic, [framing + body for body in split(output.body, output.count, topic_of(output.topic).record)]))
+        published = self.framed([output for output in batch.outputs if output.topic in self.spec.published])
         entry = JournalEntry(
             sequence=self.sequence + 1,
             kind=BATCH,
@@ -292,6 +301,13 @@ class LiveTask:
         )
         if snapshot is not None:
             self._snapshot(snapshot)
+
+    def framed(self, outputs: Sequence[Output]) -> list[tuple[str, list[bytes]]]:
+        """Outputs as the values that are written, by topic."""
+        return [
+            (output.topic, [self._headers[output.topic] + body for body in split(output.body, output.count, topic_of(output.topic).record)])
+            for output in outputs
+        ]
 
     def _bound_snapshot(self, entry: JournalEntry, counts: dict[str, int]) -> LiveSnapshot:
         """The state behind this journal record, not written yet; the record is given the digests of all of it."""
