@@ -187,8 +187,8 @@ class Parent:
             self.log.info("running", text, shard=shard, sequence=event["sequence"], seconds=event["seconds"], followed=event["followed"])
         elif name == "following":
             self.log.info("following", f"standby at journal record {event['sequence']}", shard=shard, sequence=event["sequence"])
-        elif name == "waiting" and event["text"]:
-            self.log.warning("waiting", event["text"], shard=shard)
+        elif name in ("waiting", "hung") and event["text"]:
+            self.log.warning(name, event["text"], shard=shard)
         elif name == "drained" and shard is not None:
             self.log.info("drained", f"drained at journal record {event['sequence']}", shard=shard, sequence=event["sequence"])
         elif name == "failed":

@@ -93,6 +93,14 @@ class Telling(Observer):
         """A snapshot was passed over."""
         self._metrics.snapshot_rejected()
 
+    def hung(self, partitions: int, batches: int) -> None:
+        """What brokers left open was ended."""
+        text = (
+            f"the brokers had lost the marker of a transaction in {partitions} partitions: it was "
+            f"ended, and {batches} batches of it were carried out again (runbook TransactionBlocked)"
+        )
+        self._say("hung", shard=self._shard, text=text)
+
     def snapshot(self, size: int, seconds: float, sequence: int) -> None:
         """A snapshot was written."""
         self._metrics.snapshot(size, seconds, sequence)

@@ -1,9 +1,11 @@
 """A broker that calls a transaction complete whose markers it never wrote, made to order.
 
-Apache Kafka 4.3.1 does that by itself when it ended uncleanly and a race at its start goes one way (decision 36). Here the broker is stopped in
-good order and the record that it would have written is appended to its ``__transaction_state``; the partitions are left as they are.
+Apache Kafka 4.3.1 does that by itself when it ended uncleanly and a race at its start goes one way
+(decision 36). Here the broker is stopped in good order and the record that it would have written is
+appended to its ``__transaction_state``; the partitions are left as they are.
 
-Formats: record batch v2 of Kafka's protocol guide; ``TransactionLogKey`` and ``TransactionLogValue`` version 0 of its message schemas.
+Formats: record batch v2 of Kafka's protocol guide; ``TransactionLogKey`` and
+``TransactionLogValue``, version 0, of its message schemas.
 """
 
 from __future__ import annotations
@@ -14,11 +16,16 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from infra.kafka.broker import Broker
+from streams.log.container import encode_long
 
+Outcome = Literal["commit", "abort"]
 COMPLETE = {"commit": 4, "abort": 5}
-HEAD = struct.Struct(">qiibI")  # base offset, length, leader epoch, magic, CRC-32C
-REST = struct.Struct(">hiqqqhii")  # attributes, last delta, first and last time, producer id, epoch, sequence, records
-STATE = struct.Struct(">hqhib")  # version, producer id, epoch, time-out, status
+HEAD = struct.Struct(">qiibI")
+"""Base offset, length, leader epoch, magic, CRC-32C of the rest."""
+REST = struct.Struct(">hiqqqhii")
+"""Attributes, last delta, first and last time, producer's id, epoch and sequence, records."""
+STATE = struct.Struct(">hqhib")
+"""Version, producer's id and epoch, time-out, status."""
 
 
 class State(NamedTuple):
@@ -33,13 +40,17 @@ class State(NamedTuple):
     timeout_ms: int
 
 
-def lose_markers(broker: Broker, transactional_id: str, outcome: Literal["commit", "abort"]) -> None:
-    """Stop the broker, end the open transaction of this id without a marker, and start the broker again. An abort is one for its time-out."""
+def lose_markers(broker: Broker, transactional_id: str, outcome: Outcome) -> None:
+    """Stop the broker, end this id's open transaction without a marker, start the broker again.
+
+    An abort is one for its time-out.
+    """
     broker.stop()
-    state = max((each for each in _states(broker.data, transactional_id)), key=lambda each: each.offset)
+    state = max(_states(broker.data, transactional_id), key=lambda each: each.offset)
     last = max(offset for offset, _, _, _ in _batches(state.segment))
     epoch = state.epoch + (outcome == "abort")  # a time-out bumps it
-    value = STATE.pack(0, state.producer_id, epoch, state.timeout_ms, COMPLETE[outcome]) + struct.pack(">iqq", 0, state.time_ms, state.time_ms)
+    value = STATE.pack(0, state.producer_id, epoch, state.timeout_ms, COMPLETE[outcome])
+    value += struct.pack(">iqq", 0, state.time_ms, state.time_ms)
     with state.segment.open("ab") as file:
         file.write(_batch(last + 1, state, _key(transactional_id), value))
     broker.start()
@@ -71,17 +82,11 @@ def _batches(segment: Path) -> Iterator[tuple[int, int, int, bytes]]:
 
 
 def _batch(offset: int, state: State, key: bytes, value: bytes) -> bytes:
-    body = b"\0\0\0" + _long(len(key)) + key + _long(len(value)) + value + b"\0"
-    rest = REST.pack(0, 0, state.time_ms, state.time_ms, -1, -1, -1, 1) + _long(len(body)) + body
-    return HEAD.pack(offset, len(rest) + HEAD.size - 12, state.leader_epoch, 2, _crc32c(rest)) + rest
-
-
-def _long(number: int) -> bytes:
-    folded, found = (number << 1) ^ (number >> 63), bytearray()
-    while folded > 0x7F:
-        found.append(folded & 0x7F | 0x80)
-        folded >>= 7
-    return bytes([*found, folded])
+    body = b"\0\0\0" + encode_long(len(key)) + key + encode_long(len(value)) + value + b"\0"
+    rest = REST.pack(0, 0, state.time_ms, state.time_ms, -1, -1, -1, 1)
+    rest += encode_long(len(body)) + body
+    length = HEAD.size - 12 + len(rest)
+    return HEAD.pack(offset, length, state.leader_epoch, 2, _crc32c(rest)) + rest
 
 
 def _varint(content: bytes, at: int) -> tuple[int, int]:

@@ -38,7 +38,7 @@ def _journal_outside(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
     class Broken(kind):  # type: ignore[valid-type, misc]
         def _commit(self, entry: JournalEntry, published: Published) -> None:
             entry.previous_digest = self.last_digest
-            value = self._headers[JOURNAL] + entry.encode()
+            value = self.headers[JOURNAL] + entry.encode()
             writer = self._writer_of(entry.sequence)
             writer.begin()
             for topic, values in published:

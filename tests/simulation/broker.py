@@ -309,8 +309,9 @@ class SimulatedBroker:
         return is_open or any(item[2].transactional_id != spared for item in self._markers)
 
     def end_uncleanly(self, spared: str = "") -> int:
-        """The brokers lose power. Back again they abort what is open, and markers that they owe are never written; returns how many transactions hang.
+        """The brokers lose power; returns how many transactions hang.
 
+        Back again they abort what is open, and markers that they owe are never written.
         Markers are written transaction after transaction: with the marker of a later one, those of an earlier one are there.
 
         Args:

@@ -157,6 +157,9 @@ class Observer:
     def recovered(self, batches: int, records: int, sequence: int, seconds: float) -> None:
         """The state was rebuilt from the journal."""
 
+    def hung(self, partitions: int, batches: int) -> None:
+        """A take-over ended a transaction that hung there, and carried so many batches out again."""
+
     def snapshot(self, size: int, seconds: float, sequence: int) -> None:
         """A snapshot was written."""
 

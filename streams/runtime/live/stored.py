@@ -8,16 +8,18 @@ from there and not from its beginning.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.errors import BadData, CorruptLog
 from schemas.records import Instrument, SnapshotChunk
 from streams.log.kafka.framing import HEADER_BYTES, header
 from streams.log.kafka.transport import Chunk, Partition, Reader, TransportFailed
+from streams.runtime.execution import Output
 from streams.runtime.journal import JournalEntry, decode_entry
 from streams.runtime.snapshot import BYTES_MAX, SnapshotTooLarge
 
@@ -224,6 +226,18 @@ def _whole(reader: Reader, partition: Partition, start: int, end: int) -> tuple[
         except (msgspec.ValidationError, msgspec.DecodeError):
             spoilt.add(key)
     return found, spoilt
+
+
+def framed(
+    outputs: Sequence[Output], topics: Sequence[str], headers: Mapping[str, bytes]
+) -> list[tuple[str, list[bytes]]]:
+    """A batch's outputs to these topics as the values that are written."""
+    found = []
+    for output in outputs:
+        if output.topic in topics:
+            bodies = split(output.body, output.count, topic_of(output.topic).record)
+            found.append((output.topic, [headers[output.topic] + body for body in bodies]))
+    return found
 
 
 def split(body: Any, count: int, record: str) -> Sequence[bytes]:

@@ -26,17 +26,16 @@ aborted by the next owner, and the state is rebuilt from the journal. Nothing is
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from schemas.catalogue import topic as topic_of
 from schemas.errors import WrongUse
 from streams.log.kafka.framing import header
 from streams.log.kafka.keys import keys_of
 from streams.log.kafka.transport import Log, Partition, Reader, Writer
-from streams.runtime.execution import Batch, Output
+from streams.runtime.execution import Batch
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, JournalEntry, OutputEntry
 from streams.runtime.live.arrival import Arrival
 from streams.runtime.live.care import Care
@@ -49,7 +48,7 @@ from streams.runtime.live.pace import Pace
 from streams.runtime.live.recovery import Recovery
 from streams.runtime.live.snapshots import SnapshotWriter
 from streams.runtime.live.spec import BatchFacts, Clock, Observer, TaskSpec
-from streams.runtime.live.stored import BINDING, ENDS, LiveSnapshot, split
+from streams.runtime.live.stored import BINDING, ENDS, LiveSnapshot, framed
 from streams.runtime.live.topics import check_topics, genesis_facts
 from streams.runtime.task import JOURNAL
 
@@ -108,7 +107,7 @@ class LiveTask:
         self._stored: dict[Partition, int] = {}
         self._waiting = ""
         self._last_batch = -1e9
-        self._headers = {topic: header(schema_id) for topic, schema_id in spec.schema_ids.items() if schema_id >= 0}
+        self.headers = {topic: header(schema_id) for topic, schema_id in spec.schema_ids.items() if schema_id >= 0}
         self.tools: Reader = log.reader(spec.group)
         self.admin = log.admin()
         self.recovery = Recovery(self)
@@ -139,8 +138,7 @@ class LiveTask:
         fenced = self.log.beside(self._fence)
         self.recovery.get_ahead()
         fenced()
-        is_there = self._read()
-        hanging = Hanging(self)
+        is_there, hanging = self._read(), Hanging(self)
         if hanging.clear():
             is_there = self._read()
         if is_there:
@@ -268,7 +266,7 @@ class LiveTask:
         for output in batch.outputs:
             number = self.spec.outputs.index(output.topic)
             entries.append(OutputEntry(number, output.count, output.digest, b"", -1, self.last_offsets[output.topic]))
-        published = self.framed([output for output in batch.outputs if output.topic in self.spec.published])
+        published = framed(batch.outputs, self.spec.published, self.headers)
         entry = JournalEntry(
             sequence=self.sequence + 1,
             kind=BATCH,
@@ -286,14 +284,13 @@ class LiveTask:
         self._commit(entry, published)
         self.pace.commit_seconds = self.monotonic() - started
         self.counts = counts
-        names = self.spec.inputs
         self.observer.committed(
             BatchFacts(
                 entry.sequence,
                 sum(item.count for item in batch.inputs),
-                {names[item.input]: item.count for item in batch.inputs},
+                {self.spec.inputs[item.input]: item.count for item in batch.inputs},
                 batch.outputs,
-                {names[item.input]: self.execution.live[item.input].timestamp_ms for item in batch.inputs},
+                {self.spec.inputs[item.input]: self.execution.live[item.input].timestamp_ms for item in batch.inputs},
                 self._work_seconds,
                 self.pace.commit_seconds,
                 batch.clock,
@@ -301,13 +298,6 @@ class LiveTask:
         )
         if snapshot is not None:
             self._snapshot(snapshot)
-
-    def framed(self, outputs: Sequence[Output]) -> list[tuple[str, list[bytes]]]:
-        """Outputs as the values that are written, by topic."""
-        return [
-            (output.topic, [self._headers[output.topic] + body for body in split(output.body, output.count, topic_of(output.topic).record)])
-            for output in outputs
-        ]
 
     def _bound_snapshot(self, entry: JournalEntry, counts: dict[str, int]) -> LiveSnapshot:
         """The state behind this journal record, not written yet; the record is given the digests of all of it."""
@@ -339,7 +329,7 @@ class LiveTask:
         for topic, values in published:
             writer.produce(*spec.partition_of(topic), values, keys_of(topic, values))
             self.on_step("output written")
-        writer.produce(*spec.partition_of(JOURNAL), [self._headers[JOURNAL] + body])
+        writer.produce(*spec.partition_of(JOURNAL), [self.headers[JOURNAL] + body])
         self.on_step("journal written")
         offsets = writer.commit()
         self.on_step("committed")
