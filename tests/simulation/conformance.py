@@ -110,6 +110,39 @@ def an_open_transaction_holds_every_reader_back(bench: Bench) -> None:
     assert [value for _, value in values_between(log, (topic, 0))] == [b"before", b"open", b"after"]
 
 
+def what_lies_open_is_told_and_can_be_read(bench: Bench) -> None:
+    topic, log = bench.topic(2), bench.log()
+    both = [(topic, 0), (topic, 1)]
+    writer = ready(log, bench.transactional_id())
+    write(writer, topic, [b"before"])
+    writer.begin()
+    writer.produce(topic, 0, [b"open"])
+    _sent(bench, (topic, 0), 3)
+    assert log.admin().open_ranges(both) == {(topic, 0): (2, 3)}
+    reader = log.uncommitted("conformance")
+    reader.assign({(topic, 0): 0})
+    assert [item.value for item in read_to(reader, (topic, 0), 3)] == [b"before", b"open"]
+    reader.close()
+    writer.commit()
+
+
+def a_void_shows_nothing_and_leaves_nothing_open(bench: Bench) -> None:
+    topic, log = bench.topic(2), bench.log()
+    both = [(topic, 0), (topic, 1)]
+    name = bench.transactional_id()
+    writer = ready(log, name)
+    write(writer, topic, [b"before"])
+    writer.void(both)
+    write(writer, topic, [b"after"])
+    assert log.admin().open_ranges(both) == {}
+    assert values_between(log, (topic, 0)) == [(0, b"before"), (4, b"after")]
+    assert values_between(log, (topic, 1)) == []
+    assert log.reader("conformance").end((topic, 1)) == 2
+    ready(bench.log(), name)
+    with pytest.raises(Fenced):
+        writer.void(both)
+
+
 def _sent(bench: Bench, partition: Partition, high_watermark: int) -> None:
     """Wait until a client has really sent what was produced: the high watermark says so."""
     waits = getattr(bench, "wait_for_high_watermark", None)
@@ -288,6 +321,8 @@ SCENARIOS: tuple[Callable[[Bench], None], ...] = (
     a_commit_marker_takes_an_offset,
     aborted_records_are_never_given,
     an_open_transaction_holds_every_reader_back,
+    what_lies_open_is_told_and_can_be_read,
+    a_void_shows_nothing_and_leaves_nothing_open,
     a_former_owner_is_fenced_and_what_it_left_open_aborted,
     a_former_owner_is_told_by_whatever_it_calls_next,
     a_former_owner_that_was_idle_is_fenced_at_its_next_transaction,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from schemas.errors import WrongUse
-from streams.log.kafka.transport import NOTHING, Chunk, Fetched, OutcomeUnknown, Partition, TransportFailed
+from streams.log.kafka.transport import NOTHING, VOID, Chunk, Fetched, OutcomeUnknown, Partition, TransportFailed
 from tests.simulation.admin import SimulatedAdmin
 from tests.simulation.broker import SimulatedBroker
 from tests.simulation.clock import MILLISECOND, SECOND
@@ -326,7 +326,7 @@ class SimulatedWriter:
     def void(self, partitions: Sequence[Partition]) -> None:
         """Write a record to each partition and abort it."""
         self.begin()
-        self._waiting = [(key, [b"void"]) for key in partitions]
+        self._waiting = [(key, [VOID]) for key in partitions]
         self._flush()
         self.network.before("abort")
         self.broker.end(self.transactional_id, self.epoch, commit=False)

@@ -150,3 +150,27 @@ def test_a_transaction_whose_marker_the_brokers_lost_is_ended_by_a_take_over(ste
     stage.feed(4)
     assert task.step(1.0) == 4
     assert stage.judged() == []
+
+
+@pytest.mark.parametrize("step", ["hanging aborted", "begun", "journal written"])
+def test_a_take_over_that_dies_amid_that_is_gone_on_with(step: str) -> None:
+    """What was aborted and not carried out again yet is known by the void behind it. Oracle: the commit that the first owner was told of."""
+    stage = Stage()
+    before = owner_of(stage)
+    power_cut(stage, before, "committed")
+    steps: list[str] = []
+
+    def die(name: str) -> None:
+        steps.append(name)
+        if name == step:
+            raise CrashNow
+
+    with pytest.raises(CrashNow):
+        stage.task(die).prepare()
+    assert "hanging aborted" in steps
+    task = stage.task()
+    task.prepare()
+    assert task.sequence == 2, "the batch that was committed is not lost"
+    stage.feed(4)
+    assert task.step(1.0) == 4
+    assert stage.judged() == []

@@ -41,6 +41,10 @@ class Chunk(NamedTuple):
 NOTHING = Chunk([], [], 0)
 
 
+VOID = b"void"
+"""Key and value of a record written to be aborted; a compacted topic takes none without a key."""
+
+
 class TransportFailed(ShrivenError):
     """The log cannot be used any more by this task: it ends, and the next owner recovers from the journal."""
 

@@ -16,11 +16,9 @@ from confluent_kafka import KafkaError, KafkaException
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.outbox import COMMIT_SECONDS, Outbox
 from streams.log.kafka.retrying import TIMEOUT_SECONDS, retry
-from streams.log.kafka.transport import Fenced, OutcomeUnknown, Partition, TransportFailed
+from streams.log.kafka.transport import VOID, Fenced, OutcomeUnknown, Partition, TransportFailed
 
 ABORT_SECONDS = 2.0
-VOID = b"void"
-"""Key and value of a record that is written to be aborted; a compacted topic takes none without a key."""
 FENCED = frozenset(
     (
         KafkaError._FENCED,
@@ -109,7 +107,10 @@ class KafkaWriter:
         self.begin()
         for topic, partition in partitions:
             self.produce(topic, partition, [VOID], [VOID])
-        left = self._producer.flush(COMMIT_SECONDS)  # an abort drops what was not sent, and its partitions get no marker then
+        try:  # an abort drops what was not sent, and its partitions get no marker then
+            left = self._producer.flush(COMMIT_SECONDS)
+        except (KafkaException, SystemError):  # fenced: raised amid callbacks; the abort says it
+            left = 1
         reason = self._outbox.failed
         cause = self._aborted()
         if cause is not None:

@@ -11,9 +11,13 @@ After the fence nothing of ours may be open. Where something is, in the journal 
 1. the journal records that lie open are read, whatever became of them
 2. both producers write a record to every such partition and abort it: that aborts what hung there
 3. of what was read, the batches that continue the journal are **carried out again**: executed,
-   their digests compared, and committed with the same journal record. Whether the lost marker was
-   a commit's, which a former owner may have been told of, or an abort's does not matter then: the
+   their digests compared, and committed with the same journal record (of a second one only the
+   offsets change that say where the first one's outputs lie). Whether the lost marker was a
+   commit's, which a former owner may have been told of, or an abort's does not matter then: the
    outputs follow from the journal record, and a partition that shows them already is left out.
+
+A take-over that dies between 2 and 3 leaves those records, and a void behind them: the next one
+goes on from there.
 
 What this cannot mend ends in :class:`HangingTransaction`: a journal record that is visible, and
 outputs of it that hang.
@@ -21,14 +25,14 @@ outputs of it that hang.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from schemas.errors import CorruptLog
 from streams.log.kafka.framing import HEADER_BYTES
-from streams.log.kafka.transport import Partition, TransportFailed
+from streams.log.kafka.transport import VOID, Partition, TransportFailed
 from streams.runtime.execution import Output
-from streams.runtime.journal import BATCH, CLOSE, JournalEntry, decode_entry
+from streams.runtime.journal import BATCH, CLOSE, JournalEntry, OutputEntry, decode_entry
 from streams.runtime.live.stored import framed, read_range
 from streams.runtime.task import JOURNAL
 
@@ -58,7 +62,8 @@ class Hanging:
         self._group = f"{task.spec.group}.recovery"
         topics = (JOURNAL, *task.spec.published)
         self._partitions = {task.spec.partition_of(topic): topic for topic in topics}
-        self._values: list[bytes] = []
+        self._entries: dict[tuple[int, bytes], JournalEntry] = {}
+        self._moved: set[str] = set()
         self._found = 0
 
     def clear(self) -> bool:
@@ -69,12 +74,13 @@ class Hanging:
             HangingTransaction: records of a visible journal record hang, or an abort freed nothing.
         """
         found = self.task.admin.open_ranges(list(self._partitions))
-        if not found:
-            return False
         journal = self.spec.partition_of(JOURNAL)
-        self._values = self._open_records(journal, found)
+        values = self._unseen(journal, found)
+        if not found and VOID not in values:
+            return False
+        self._entries = {(each.sequence, each.previous_digest): each for each in _decoded(values)}
         freed = [each for each in found if each != journal and not self._is_short(each)]
-        for writer in self.task.writers:
+        for writer in self.task.writers if found else ():
             writer.void([journal, *freed])
         self._wait(found)
         self._found = len(found)
@@ -90,27 +96,31 @@ class Hanging:
             HangingTransaction: an output shows a part of a batch.
         """
         task, count = self.task, 0
-        for value in self._values:
-            try:
-                entry = decode_entry(value[HEADER_BYTES:])
-            except CorruptLog:
-                continue  # a record that was written to be aborted
-            here = task.sequence + 1, task.last_digest
-            follows = (entry.sequence, entry.previous_digest) == here
-            if follows and entry.kind in (BATCH, CLOSE) and not task.is_closed:
-                self._again(entry)
-                count += 1
-        if self._found:
+        while entry := self._entries.pop((task.sequence + 1, task.last_digest), None):
+            if entry.kind not in (BATCH, CLOSE) or task.is_closed:
+                break
+            self._again(entry)
+            count += 1
+        if self._found or count:
             task.observer.hung(self._found, count)
 
-    def _open_records(
+    def _unseen(
         self, journal: Partition, found: Mapping[Partition, tuple[int, int]]
     ) -> list[bytes]:
-        if journal not in found:
-            return []
+        """What the journal holds and shows no reader, from where it hangs or after its end.
+
+        Behind that lies one marker, and nothing is read. More is of an owner that died in a batch;
+        or, with a void among it, in step 3.
+        """
+        if journal in found:
+            start, end = found[journal]
+        else:
+            start, end = self.task.journal_offset + 1, self.task.recovery.end()
+            if end <= start + 1:
+                return []
         reader = self.task.log.uncommitted(self._group)
         try:
-            chunks = read_range(reader, journal, *found[journal])
+            chunks = read_range(reader, journal, start, end)
             return [value for chunk in chunks for value in chunk.values]
         finally:
             reader.close()
@@ -164,8 +174,8 @@ class Hanging:
         where = f"{topic}/{number}: a transaction hangs at offset {first}"
         if self._is_short(partition):
             return HangingTransaction(
-                f"{where}: the brokers lost its marker, and the journal says that it was committed; "
-                "its records were left as they are. Keep the topics, and start another topology "
+                f"{where}: the brokers lost its marker, and the journal says it was committed; its "
+                "records were left as they are. Keep the topics, and start another topology "
                 "under another name: 'sq run ... --name NAME'"
             )
         return HangingTransaction(
@@ -174,16 +184,24 @@ class Hanging:
         )
 
     def _again(self, entry: JournalEntry) -> None:
-        task, digest = self.task, entry.digest
+        task = self.task
         outputs: list[Output] = []
         if entry.kind == BATCH:
+            entry.outputs = [self._placed(each) for each in entry.outputs]
             batch = task.recovery.repeat(entry)
             previous = {self.spec.outputs[e.output]: e.previous_offset for e in entry.outputs}
             published = [each for each in batch.outputs if each.topic in self.spec.published]
             outputs = [each for each in published if not self._is_there(each, previous[each.topic])]
         task._commit(entry, framed(outputs, self.spec.published, task.headers))
-        assert entry.digest == digest
+        self._moved.update(each.topic for each in outputs)
         task.on_step("carried out again")
+
+    def _placed(self, item: OutputEntry) -> OutputEntry:
+        """Behind where the batch before was written again."""
+        topic = self.spec.outputs[item.output]
+        previous = self.task.last_offsets[topic] if topic in self._moved else item.previous_offset
+        first = item.output, item.count, item.digest, item.checksum, item.end_position
+        return OutputEntry(*first, previous)
 
     def _is_there(self, output: Output, previous: int) -> bool:
         """True if a reader is given this output already.
@@ -198,3 +216,15 @@ class Hanging:
                 "status' say who; start another topology under another name"
             )
         return seen > 0
+
+
+def _decoded(values: Sequence[bytes]) -> Iterator[JournalEntry]:
+    """Journal records among values; of two with one place in the chain the later one counts.
+
+    The earlier is of an owner that died in its batch, before what hangs was written.
+    """
+    for value in values:
+        try:
+            yield decode_entry(value[HEADER_BYTES:])
+        except CorruptLog:
+            continue
