@@ -134,6 +134,7 @@ def a_void_shows_nothing_and_leaves_nothing_open(bench: Bench) -> None:
     write(writer, topic, [b"before"])
     writer.void(both)
     write(writer, topic, [b"after"])
+    _sent(bench, (topic, 0), 6)
     assert log.admin().open_ranges(both) == {}
     assert values_between(log, (topic, 0)) == [(0, b"before"), (4, b"after")]
     assert values_between(log, (topic, 1)) == []
