@@ -64,7 +64,7 @@ def inserted(records: list[Any], bad: dict[int, Any]) -> list[Any]:
 
 @pytest.fixture
 def run(sq: Callable[..., Any], tmp_path: Path) -> Callable[..., Path]:
-    """Writes a recording, backtests it whole and in batches of 7, compares both and verifies; returns the run."""
+    """Writes a recording, backtests it whole and in batches of 17, compares both and verifies; returns the run."""
     numbers = itertools.count()
 
     def backtest(trades: list[Trade], depth: list[DepthUpdate], *options: object, instruments: list[Instrument] | None = None) -> Path:
@@ -72,7 +72,7 @@ def run(sq: Callable[..., Any], tmp_path: Path) -> Callable[..., Path]:
         whole, cut = (tmp_path / f"run{next(numbers)}" for _ in range(2))
         first = sq("backtest", recording, *STRATEGY, *options, "--out", whole, "--json")
         assert first.code == 0, first.err
-        second = sq("backtest", recording, *STRATEGY, *options, "--batch", 7, "--out", cut, "--json")
+        second = sq("backtest", recording, *STRATEGY, *options, "--batch", 17, "--out", cut, "--json")
         runtime = ("pipeline.journal", "pipeline.snapshots")
         one, other = ({k: v for k, v in ended.json()["digests"].items() if k not in runtime} for ended in (first, second))
         assert one == other

@@ -114,7 +114,7 @@ class Broken(Strategy):
         ("context.emit(OrderRequest(context.order_id(), 1, 1, 1, 0, 1, 1, 1, 1, False, 1.5, 0))", "a stage emitted OrderRequest"),
     ],
 )
-@pytest.mark.parametrize("batch", [1, 640, 65_536])
+@pytest.mark.parametrize("batch", [7, 640, 65_536])
 def test_a_fault_names_the_input_record(
     proof_market: Path, tmp_path: Path, fault: str, words: str, batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
