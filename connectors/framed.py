@@ -1,28 +1,23 @@
 """Values of the cluster's topics to records: registry framing off, the body by our codec, other versions of a schema resolved against ours.
 
-Where the writer's schema is ours, all bodies of a partition are decoded at once; a version with more or fewer fields goes through fastavro's
-resolution, record by record. Without a registry an id says nothing, and every body is taken to be of our schema.
+Where the writer's schema is ours, all bodies of a partition are decoded at once; a version with more or fewer fields is read as in local folders
+(``streams/log/older.py``), record by record. Without a registry an id says nothing, and every body is taken to be of our schema.
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
-
-import fastavro
 
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.errors import BadData
-from schemas.general import MalformedRecord, from_avro, plain_schema
-from schemas.registry import Registry, fingerprint
-from schemas.shapes import shapes
+from schemas.general import MalformedRecord
+from schemas.registry import Registry
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import HEADER_BYTES, BadFraming, schema_id_of
-
-SchemaOf = Callable[[int], dict[str, Any]]
-"""The schema of a registry id, as JSON data; raises a typed error if the registry does not know it or cannot be asked."""
+from streams.log.kafka.versions import OtherSchema, SchemaOf, Versions
+from streams.log.older import OlderSchema
 
 
 class UnreadableRecord(BadData):
@@ -39,8 +34,7 @@ class FramedDecoder:
     """
 
     def __init__(self, schema_of: SchemaOf | None) -> None:
-        self._schema_of = schema_of
-        self._others: dict[tuple[str, int], Any] = {}  # parsed writer's schema; None for our own
+        self._versions = None if schema_of is None else Versions(schema_of, asks_again=True)
 
     def records(self, topic: str, partition: int, offsets: Sequence[int], values: Sequence[bytes]) -> list[Any]:
         """The records of values of one partition of a topic, named as in the catalogue.
@@ -49,43 +43,29 @@ class FramedDecoder:
             UnreadableRecord: the first value that is no record of the topic, by its place. What the registry raises.
         """
         name = topic_of(topic).record
-        ids = [_schema_id(value, f"{topic}/{partition}/{offset}") for offset, value in zip(offsets, values, strict=True)]
-        if all(self._writer(name, each) is None for each in set(ids)):
+        places = [f"{topic}/{partition}/{offset}" for offset in offsets]
+        ids = [_schema_id(value, place) for value, place in zip(values, places, strict=True)]
+        others = [self._other(topic, each, place) for each, place in zip(ids, places, strict=True)]
+        if not any(others):
             try:
                 return codec(name).decode_records(b"".join(value[HEADER_BYTES:] for value in values), len(values))
             except MalformedRecord:
                 pass  # a short record borrows from the next: one by one, the first bad one is found
         found = []
-        for offset, schema_id, value in zip(offsets, ids, values, strict=True):
+        for place, other, value in zip(places, others, values, strict=True):
+            body = value[HEADER_BYTES:]
             try:
-                found.append(self._one(name, schema_id, value))
+                found += codec(name).decode_records(body if other is None else other.convert(body)[0], 1)
             except MalformedRecord as problem:
-                raise UnreadableRecord(f"{topic}/{partition}/{offset} is no {name}: {problem.detail}") from problem
+                raise UnreadableRecord(f"{place} is no {name}: {problem.detail}") from problem
         return found
 
-    def _one(self, name: str, schema_id: int, value: bytes) -> Any:
-        writer = self._writer(name, schema_id)
-        if writer is None:
-            return codec(name).decode_records(value[HEADER_BYTES:], 1)[0]
-        stream = io.BytesIO(value[HEADER_BYTES:])
+    def _other(self, topic: str, schema_id: int, place: str) -> OlderSchema | None:
+        """The reader of another version's records; None if the id is of our schema."""
         try:
-            read = fastavro.schemaless_reader(stream, writer, fastavro.parse_schema(plain_schema(codec(name).schema)))
-            if stream.read(1):
-                raise MalformedRecord(name, 0, "bytes follow the record")
-            return from_avro(shapes()[name])(read)  # type: ignore[arg-type]
-        except (EOFError, IndexError, ValueError, OverflowError, TypeError, KeyError, MemoryError) as problem:
-            raise MalformedRecord(name, 0) from problem
-
-    def _writer(self, name: str, schema_id: int) -> Any:
-        """The parsed schema of an id; None if it is ours."""
-        if self._schema_of is None:
-            return None
-        key = name, schema_id
-        if key not in self._others:
-            schema = self._schema_of(schema_id)
-            is_ours = fingerprint(schema) == codec(name).fingerprint
-            self._others[key] = None if is_ours else fastavro.parse_schema(plain_schema(schema))
-        return self._others[key]
+            return None if self._versions is None else self._versions.of(topic, schema_id)
+        except OtherSchema as problem:
+            raise UnreadableRecord(f"{place}: {problem.text}") from problem
 
 
 def decoder(cluster: Cluster) -> FramedDecoder:

@@ -2,7 +2,8 @@
 
 Reference data comes whole. Of ``control`` and market data, what lies in the window: by event time (the running maximum within the partition, the
 rule every merge follows) or by the cluster's own timestamps. Offsets are given anew from 0, for a recording is a log of its own; where its
-records came from is in ``log.json``. A record that does not decode goes to ``import.dlq`` with its raw bytes.
+records came from is in ``log.json``. A record of another version's schema is written with ours. One that does not decode goes to ``import.dlq``
+with its raw bytes.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from connectors.pulling.reading import Reading
 from connectors.pulling.stretch import Piece, pieces
 from schemas.catalogue import TOPICS
 from schemas.catalogue import topic as topic_of
@@ -28,6 +30,7 @@ from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.errors import reach
 from streams.log.kafka.ranges import held_ranges, offset_at
 from streams.log.kafka.transport import TopicChanged
+from streams.log.kafka.versions import versions_on
 from streams.log.local import LocalLog
 from streams.log.manifest import LOG_MANIFEST
 
@@ -89,6 +92,7 @@ class RecordingPull:
         self._admin = reach(cluster)
         self._log = KafkaLog(cluster)
         self._reader = self._log.reader(cluster.name("pull"))
+        self._versions = versions_on(cluster)
         self.sources = self._sources(topics, shard)
         self._passed: set[str] = set()
         self._done = 0
@@ -177,7 +181,8 @@ class RecordingPull:
         if self.window.by == "log-time" and not is_whole:
             begin, end = self._offsets_by_log_time(partition, begin, end)
         running = 0
-        for piece in pieces(self._reader, partition, source.topic, begin, end):
+        reading = Reading(source.topic, versions=self._versions)
+        for piece in pieces(self._reader, partition, source.topic, begin, end, reading):
             letters += [_letter(source, offset, value) for offset, value in piece.bad]
             first, stop = 0, len(piece)
             if self.window.by == "event-time" and not is_whole and stop:

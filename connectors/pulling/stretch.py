@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from connectors.pulling.reading import Reading, SchemaReader
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.errors import BadData, ShrivenError
@@ -49,70 +50,93 @@ def _kept(values: Sequence[bytes]) -> FramedValues:
 class Piece:
     """Some records of a partition without their framing, those that decode.
 
+    Records of another version's schema have ours, unless the topic is kept with that one.
+
     Attributes:
         offsets: int64, rising.
         body, ends: their bytes, and where each ends.
         times: event times, ns UTC; 0 where the record has none.
         bad: (offset, raw value) of those that do not decode.
+
+    Raises:
+        RegistryUnreachable, RegistryRefused: a record that is not of our schema has an id that nobody answers for.
     """
 
-    def __init__(self, topic: str, chunks: Sequence[Chunk], ids: Array) -> None:
+    def __init__(self, topic: str, chunks: Sequence[Chunk], reading: Reading) -> None:
         self.bad: list[tuple[int, bytes]] = []
         kept = [_kept(chunk.values) for chunk in chunks]
         shifts = np.cumsum([0, *(int(each.ends[-1]) for each in kept[:-1])])
         body = np.concatenate([np.asarray(each.body[: int(each.ends[-1])]) for each in kept])
         ends = np.concatenate([each.ends + shift for each, shift in zip(kept, shifts, strict=True)])
         schema_ids = np.concatenate([each.schema_ids for each in kept])
-        self.offsets = np.concatenate([np.array(chunk.offsets, np.int64) for chunk in chunks])
+        self._values = FramedValues(body, ends, schema_ids)
+        self._offsets = np.concatenate([np.array(chunk.offsets, np.int64) for chunk in chunks])
+        self._topic = topic
         self._codec = codec(topic_of(topic).record)
         self._is_journal = is_journal(topic)
-        rows: Any = None
-        is_known = np.isin(schema_ids, ids) if len(ids) else schema_ids != NOT_FRAMED
-        is_sound = bool(is_known.all())
-        if is_sound:
-            try:
-                rows, found = self._decode(body, len(ends), ends)
-                is_sound = bool(np.array_equal(found, ends))
-            except BadData:
-                is_sound = False
-        if not is_sound:
-            values = FramedValues(body, ends, schema_ids)
-            bodies = [value[HEADER_BYTES:] if known else b"" for value, known in zip(values, is_known.tolist(), strict=True)]
-            good = [number for number, each in enumerate(bodies) if is_known[number] and self._decodes(each)]
-            is_good = np.isin(np.arange(len(ends)), good)
-            self.bad = [(int(self.offsets[number]), values[number]) for number in np.flatnonzero(~is_good).tolist()]
-            bodies = [bodies[number] for number in good]
-            body, ends = np.frombuffer(b"".join(bodies), np.uint8), np.cumsum(np.fromiter(map(len, bodies), np.int64, len(bodies)))
-            self.offsets = self.offsets[is_good]
-            rows = self._decode(body, len(bodies), ends)[0] if bodies else None
-        self.body, self.ends = body, ends
-        has_times = rows is not None and "event_time" in (rows.dtype.names or ())
-        if has_times:
-            self.times = np.ascontiguousarray(rows["event_time"])
-        else:
-            has_none = not len(ends) or topic.endswith((".journal", ".snapshots", ".dlq"))
-            self.times = np.zeros(len(ends), np.int64) if has_none else event_times(topic, body, len(ends))
+        self._reading = reading
+        self._parts: list[tuple[Array, Array, Array, Array]] = []
+        for first, stop, older in reading.runs(schema_ids):
+            self._take(first, stop, older)
+        self._join()
+
+    def _take(self, first: int, stop: int, older: SchemaReader) -> None:
+        """The records from ``first`` to before ``stop``, of one schema: all at once, or by halves as far as they decode."""
+        values = self._values
+        begin = int(values.ends[first - 1]) if first else 0
+        body, ends = values.body[begin : int(values.ends[stop - 1])], values.ends[first:stop] - begin
+        try:
+            if isinstance(older, str):
+                raise BadData(older)
+            ours, ours_ends = (body, ends) if older is None else older.convert(body, ends)
+            times = self._times(ours, ours_ends)
+        except BadData:
+            if stop - first > 1 and not isinstance(older, str):
+                middle = (first + stop) // 2
+                self._take(first, middle, older)
+                self._take(middle, stop, older)
+                return
+            for number in range(first, stop):
+                self._reading.check_answered(int(values.schema_ids[number]))
+                self.bad.append((int(self._offsets[number]), values[number]))
+            return
+        if not self._reading.is_kept(older):
+            body, ends = ours, ours_ends
+        self._parts.append((self._offsets[first:stop], body, ends, times))
+
+    def _join(self) -> None:
+        """The parts as one."""
+        nothing = np.empty(0, np.int64)
+        parts = self._parts or [(nothing, np.empty(0, np.uint8), nothing, nothing)]
+        offsets, bodies, ends, times = zip(*parts, strict=True)
+        shifts = np.cumsum([0, *(len(each) for each in bodies[:-1])])
+        self.offsets, self.body, self.times = np.concatenate(offsets), np.concatenate(bodies), np.concatenate(times)
+        self.ends = np.concatenate([each + shift for each, shift in zip(ends, shifts, strict=True)])
 
     def __len__(self) -> int:
         return len(self.ends)
 
-    def _decode(self, body: Array, count: int, ends: Array) -> tuple[Any, Array]:
-        """(rows or None, ends) of a body. A journal record proves itself by its digest, for a fraction of what decoding costs. Raises BadData."""
+    def _times(self, body: Array, ends: Array) -> Array:
+        """Event times of records with our schema. A journal record proves itself by its digest, for a fraction of what decoding costs.
+
+        Raises:
+            BadData: one does not decode, or does not end where its value does.
+        """
         if self._is_journal:
             starts = [0, *ends[:-1].tolist()]
             if not all(is_whole_journal_record(body[start:end]) for start, end in zip(starts, ends.tolist(), strict=True)):
                 raise BadData("a journal record fails its digest")
-            return None, ends
+            return np.zeros(len(ends), np.int64)
+        rows: Any = None
         if self._codec.dtype is None:
-            return None, self._codec.record_ends(body, count)
-        rows, _, ends = self._codec.decode_with_ends(body, count)
-        return rows, ends
-
-    def _decodes(self, body: bytes) -> bool:
-        try:
-            return bool(self._decode(np.frombuffer(body, np.uint8), 1, np.array([len(body)]))[1][0] == len(body))
-        except BadData:
-            return False
+            found = self._codec.record_ends(body, len(ends))
+        else:
+            rows, _, found = self._codec.decode_with_ends(body, len(ends))
+        if not np.array_equal(found, ends):
+            raise BadData("a record does not end where its value does")
+        if rows is not None and "event_time" in (rows.dtype.names or ()):
+            return np.ascontiguousarray(rows["event_time"])
+        return np.zeros(len(ends), np.int64) if self._topic.endswith((".snapshots", ".dlq")) else event_times(self._topic, body, len(ends))
 
     def wanted(self, count: int, on_entry: Callable[[bytes], bool]) -> int:
         """How many of the first ``count`` records come before the first that is not wanted."""
@@ -129,14 +153,14 @@ class Piece:
         return self.body[int(self.ends[first - 1]) if first else 0 : int(self.ends[stop - 1])]
 
 
-def pieces(reader: Reader, partition: Partition, topic: str, begin: int, end: int, ids: Iterable[int] = ()) -> Iterable[Piece]:
+def pieces(reader: Reader, partition: Partition, topic: str, begin: int, end: int, reading: Reading) -> Iterable[Piece]:
     """The committed records of ``[begin, end)`` in pieces of a block's size.
 
     Args:
         reader: assigned to nothing else meanwhile.
         partition: as it is called on the cluster.
         topic: its name in the catalogue.
-        ids: schema ids a record may carry; none: any.
+        reading: what its records may be.
 
     Raises:
         OffsetOutOfRange: the range is not there any more.
@@ -144,7 +168,6 @@ def pieces(reader: Reader, partition: Partition, topic: str, begin: int, end: in
     """
     if begin >= end:
         return
-    known = np.array(sorted(ids), np.int64)
     reader.assign({partition: begin})
     gathered: list[Chunk] = []
     records, size, silent = 0, 0, 0.0
@@ -164,10 +187,10 @@ def pieces(reader: Reader, partition: Partition, topic: str, begin: int, end: in
         gathered.append(Chunk(chunk.offsets[:count], values, chunk.timestamp_ms))
         records, size = records + count, size + int(values.ends[-1])
         if records >= BLOCK_RECORDS or size >= BLOCK_BYTES:
-            yield Piece(topic, gathered, known)
+            yield Piece(topic, gathered, reading)
             gathered, records, size = [], 0, 0
     if gathered:
-        yield Piece(topic, gathered, known)
+        yield Piece(topic, gathered, reading)
 
 
 class Stretch:
@@ -178,7 +201,7 @@ class Stretch:
         partition: as it is called there.
         writer: of the local topic, with holes.
         begin: first offset wanted.
-        ids: schema ids that records may carry; none: any.
+        reading: what its records may be; None: of any id, with our schema.
         held_from: the partition's log-start offset.
 
     Attributes:
@@ -186,14 +209,14 @@ class Stretch:
     """
 
     def __init__(
-        self, reader: Reader, partition: Partition, writer: TopicWriter, begin: int, ids: Iterable[int] = (), held_from: int = 0
+        self, reader: Reader, partition: Partition, writer: TopicWriter, begin: int, reading: Reading | None = None, held_from: int = 0
     ) -> None:
         self.held_from = held_from
         self.reader = reader
         self.partition = partition
         self.writer = writer
         self.begin = begin
-        self.ids = list(ids)
+        self.reading = reading or Reading(writer.topic)
         self.bad: list[tuple[int, bytes]] = []
 
     def pull(
@@ -222,7 +245,7 @@ class Stretch:
             where = f"{self.partition[0]}/{self.partition[1]}: offsets {begin} to {self.held_from - 1}"
             raise OffsetOutOfRange(f"{where} are gone from the cluster, retention has removed them; verify from an archive that holds them")
         appended = 0
-        for piece in pieces(self.reader, self.partition, self.writer.topic, begin, end, self.ids):
+        for piece in pieces(self.reader, self.partition, self.writer.topic, begin, end, self.reading):
             self.bad += piece.bad
             count = len(piece) if limit is None else min(len(piece), limit - appended)
             wanted = count if on_entry is None else piece.wanted(count, on_entry)

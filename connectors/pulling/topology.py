@@ -7,6 +7,9 @@
    behind the last own one is found too.
 4. The folder is closed by ``run.json``; an archive stays open for what comes later.
 
+A topic lies in the schema that the journal pins, records of it byte for byte, also where that is an earlier version's. Records of an input that
+have another version's schema, which the registry knows, are written with the pinned one.
+
 Topics keep their Kafka offsets; environment prefix and topology name are taken off the names, and the shard's partition lies in ``0/``. An
 interrupted pull goes on where it was.
 """
@@ -20,16 +23,19 @@ from typing import Any
 
 import msgspec
 
+from connectors.pulling.reading import Reading
 from connectors.pulling.stretch import Stretch
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
-from schemas.errors import CorruptLog, WrongUse
+from schemas.errors import BadData, CorruptLog, WrongUse
+from schemas.registry import check_ids
 from streams.log.digest import topic_digest
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.errors import reach
 from streams.log.kafka.ranges import held_ranges
 from streams.log.kafka.transport import Partition, Reader, TopicChanged
+from streams.log.kafka.versions import versions_on
 from streams.log.local import LocalLog
 from streams.log.manifest import RUN_MANIFEST
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, JournalEntry, decode_entry
@@ -135,6 +141,7 @@ class TopologyPull:
         self.on_progress = on_progress
         self._admin = reach(cluster)
         self._log = KafkaLog(cluster)
+        self._versions = versions_on(cluster)
         self.journal: Partition = cluster.name(runtime_name(topology, JOURNAL)), shard
         self._check_journal()
         self._done = 0
@@ -238,9 +245,10 @@ class TopologyPull:
             topic, start = item["topic"], int(item["start_offset"])
             if ends[topic] <= start:
                 continue
-            writer = folder.writer(topic, start, has_holes=True)
+            reading, schema = self._reading(item, [int(each) for each in item["schema_ids"]])
+            writer = folder.writer(topic, start, has_holes=True, schema=schema)
             partition = self._partition(item)
-            stretch = Stretch(reader, partition, writer, start, [int(each) for each in item["schema_ids"]], held[partition][0])
+            stretch = Stretch(reader, partition, writer, start, reading, held[partition][0])
             stretch.pull(ends[topic], on_progress=partial(self._progress, start))
             self._done += ends[topic] - start
             bad[topic] = stretch.bad
@@ -258,8 +266,9 @@ class TopologyPull:
             first, end = held[partition]
             if start >= end and not there:
                 continue
-            writer = folder.writer(item["topic"], start, has_holes=True)
-            stretch = Stretch(reader, partition, writer, start, [int(item["schema_id"])] if int(item["schema_id"]) >= 0 else [], first)
+            reading, schema = self._reading(item, [int(item["schema_id"])] if int(item["schema_id"]) >= 0 else [], is_input=False)
+            writer = folder.writer(item["topic"], start, has_holes=True, schema=schema)
+            stretch = Stretch(reader, partition, writer, start, reading, first)
             stretch.pull(end, limit=max(0, count - there), on_progress=partial(self._progress, start))
             self._done += count
             stretches.append((stretch, end))
@@ -270,6 +279,24 @@ class TopologyPull:
             if stretch.bad:
                 bad[stretch.writer.topic] = stretch.bad
         return runs_on
+
+    def _reading(self, item: dict[str, Any], ids: list[int], is_input: bool = True) -> tuple[Reading, str]:
+        """How a topic's records are read; the schema it is kept with, empty: ours. What the journal pins is what its version read and wrote.
+
+        Raises:
+            SchemaIdReassigned: the pinned id does not mean what the journal says. RegistryUnreachable, RegistryRefused.
+        """
+        topic, pinned = item["topic"], item.get("fingerprint")
+        ours = codec(topic_of(topic).record).fingerprint
+        if ids and pinned and pinned != ours.hex() and self._versions is not None:
+            try:
+                older = self._versions.of(topic, ids[0])
+            except BadData:  # nobody knows it: its records are left out, and told
+                return Reading(topic, ids), ""
+            check_ids({ids[0]: bytes.fromhex(pinned)}, {ids[0]: ours if older is None else older.fingerprint})
+            if older is not None:
+                return Reading(topic, ids[:1], kept=older), older.text
+        return Reading(topic, ids, self._versions if is_input else None), ""
 
     def _progress(self, start: int, at: int) -> None:
         self.on_progress(min(self._done + at - start, self._total), self._total)

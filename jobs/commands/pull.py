@@ -14,7 +14,8 @@ HELP = """\
 With --topology: one shard of a topology - its journal, everything it consumed, everything it published - as a run folder that 'sq verify'
 proves, without the cluster. Without: market data, reference data and control by time, as a recording that 'sq backtest' takes.
 
-Bodies are copied as they are, the registry framing taken off; fastavro and polars read every file. A topology's topics keep their Kafka
+Bodies are copied as they are, the registry framing taken off; fastavro and polars read every file. Of another version's schema, a topology's
+outputs are kept with it and everything else is written with this version's. A topology's topics keep their Kafka
 offsets. An interrupted pull goes on with the same command; --fresh starts over.
 """
 EXAMPLES = """\

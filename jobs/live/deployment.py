@@ -26,6 +26,7 @@ from schemas.version import VERSION
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.transport import Log, TopicChanged
+from streams.log.kafka.versions import versions_on
 from streams.runtime.canary import CANARY, CANARY_ID
 from streams.runtime.code import code_digest, source_digests
 from streams.runtime.execution import DEAD_LETTERS
@@ -33,6 +34,7 @@ from streams.runtime.live.execution import LiveExecution
 from streams.runtime.live.feed import LiveFeed
 from streams.runtime.live.flood import FloodLimit
 from streams.runtime.live.identity import check_same
+from streams.runtime.live.schema_ids import SchemaIds
 from streams.runtime.live.spec import Bounds, Run, TaskSpec, runtime_name
 from streams.runtime.made_by import check_version
 from streams.runtime.made_up import MADE_UP
@@ -177,8 +179,10 @@ def maker(deployment: Deployment, witness: Callable[[Sequence[Run]], None] | Non
 
     def make(log: Log, spec: TaskSpec, starts: dict[str, int]) -> LiveExecution:
         is_wall = spec.clock == "wall"
+        versions = versions_on(deployment.cluster)
+        ids = {topic: SchemaIds(topic, spec.ids_of(topic), versions) for topic in spec.inputs}
         feeds = [
-            LiveFeed(log.reader(f"{spec.group}.inputs"), topic, spec.partition_of(topic), code, spec.ids_of(topic), starts[topic], is_wall)
+            LiveFeed(log.reader(f"{spec.group}.inputs"), topic, spec.partition_of(topic), code, ids[topic], starts[topic], is_wall)
             for code, topic in enumerate(spec.inputs)
         ]
         journal_id = int(spec.facts["journal_id"])

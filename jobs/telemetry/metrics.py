@@ -37,6 +37,7 @@ ENDINGS = (
     "topic_changed",
     "other_identity",
     "unresolved_schema_id",
+    "unanswered_schema_id",
     "stage_failed",
     "dead_letter_flood",
     "record_too_large",

@@ -71,9 +71,9 @@ def canonical_form(text: str) -> str:
     return str(fastavro.schema.to_parsing_canonical_form(json.loads(text)))
 
 
-def encode_header(topic: str, first_offset: int, partition: int = 0, has_holes: bool = False) -> bytes:
-    """Header bytes of a new segment; the same for every run. One whose offsets have holes says so."""
-    metadata = {"avro.codec": b"null", "avro.schema": schema_text(topic).encode()}
+def encode_header(topic: str, first_offset: int, partition: int = 0, has_holes: bool = False, schema: str = "") -> bytes:
+    """Header bytes of a new segment; the same for every run. One whose offsets have holes says so. ``schema``: another version's; empty: ours."""
+    metadata = {"avro.codec": b"null", "avro.schema": (schema or schema_text(topic)).encode()}
     if has_holes:
         metadata[HOLES] = RUNS
     out = bytearray(MAGIC + encode_long(len(metadata)))

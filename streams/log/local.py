@@ -124,8 +124,10 @@ class LocalLog:
     def _folders(self) -> list[Path]:
         return [folder for folder in self.path.glob("[!.]*/[0-9]*") if folder.name.isdecimal() and segments_of(folder)]
 
-    def writer(self, topic: str, first_offset: int = 0, partition: int = 0, has_holes: bool = False) -> TopicWriter:
+    def writer(self, topic: str, first_offset: int = 0, partition: int = 0, has_holes: bool = False, schema: str = "") -> TopicWriter:
         """The topic's writer; a new topic is created, beginning at ``first_offset``; with ``has_holes`` it keeps a Kafka partition's offsets.
+
+        ``schema`` is another version's that its records are written with; empty: ours.
 
         Raises:
             LogClosed: a manifest closes the folder. WrongUse: opened for reading. UnknownTopic: not in the catalogue.
@@ -140,7 +142,7 @@ class LocalLog:
             if isinstance(fault, WrongSchema):
                 raise fault
             folder = self._folder(topic, partition)
-            writer = TopicWriter(folder, topic, self._sync, self._segment_records, first_offset, fault, has_holes)
+            writer = TopicWriter(folder, topic, self._sync, self._segment_records, first_offset, fault, has_holes, schema)
             self._writers[topic, partition] = writer
         return self._writers[topic, partition]
 

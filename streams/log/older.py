@@ -1,7 +1,8 @@
-"""Topics that an earlier version wrote: their records as this version's, the fields that came since as null.
+"""Topics that another version wrote: their records as this version's, the fields that it did not know as null.
 
-A file carries the schema it was written with. Where that is not this version's but both read each other's data (``schemas/compatibility.py``),
-blocks are decoded with theirs and encoded with ours as they are read; what is stored is left as it is, and topic digests are taken over it.
+A file carries the schema it was written with, a record on a cluster the registry's id of it (``streams/log/kafka/versions.py``). Where that is
+not this version's but both read each other's data (``schemas/compatibility.py``), records are decoded with theirs and encoded with ours as they
+are read; what is stored is left as it is, and topic digests are taken over it.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from schemas.general import MalformedRecord, from_avro, plain_schema
 from schemas.shapes import schemas, shapes
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
+Ends = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class Stored(NamedTuple):
     """What lies in the file where that is not what is read: the body, the position after each record, the schema's fingerprint."""
 
     body: Bytes
-    ends: np.ndarray[Any, np.dtype[np.int64]]
+    ends: Ends
     fingerprint: bytes
 
 
@@ -38,11 +40,13 @@ class OlderSchema:
         text: the schema in the file's header, which is not this version's.
 
     Attributes:
+        text: the schema, as it was given.
         problems: why this version cannot read it; empty if it can.
     """
 
     def __init__(self, topic: str, text: str) -> None:
         self.record = topic_of(topic).record
+        self.text = text
         written, ours = json.loads(text), schemas()[self.record]
         self.problems = changes(written, ours)
         if self.problems:
@@ -69,6 +73,25 @@ class OlderSchema:
             raise MalformedRecord(self.record, count, f"{len(body) - stream.tell()} bytes follow the last record")
         ours = np.frombuffer(codec(self.record).encode_records(found), np.uint8)
         return ours, Stored(body, ends, self.fingerprint)
+
+    def convert(self, body: Any, ends: Ends | None = None) -> tuple[Bytes, Ends]:
+        """Values that lie one behind the other, with our schema, and where each ends then.
+
+        Args:
+            body: their bytes.
+            ends: where each ends; None: it is one.
+
+        Raises:
+            MalformedRecord: one is no record of the schema, or does not end where its value does.
+        """
+        from schemas.codec import codec
+
+        held = np.frombuffer(body, np.uint8)
+        count = 1 if ends is None else len(ends)
+        ours, stored = self.read(held, count)
+        if ends is not None and not np.array_equal(stored.ends, ends):
+            raise MalformedRecord(self.record, 0, "a record does not end where its value does")
+        return ours, codec(self.record).record_ends(ours, count)
 
 
 @functools.lru_cache(maxsize=64)

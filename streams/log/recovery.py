@@ -74,7 +74,7 @@ def recover(folder: Path, topic: str) -> tuple[list[TornTail], CorruptBlock | Wr
         except WrongSchema as error:
             return reports, error
         with segment:
-            if segment.older is not None:
+            if segment.older is not None and not segment.has_holes:  # a pulled topic goes on as it began; its index alone knows its blocks
                 return reports, WrongSchema(f"{path} was written by an earlier version of {topic}; write to a new folder")
             try:
                 return [*reports, *_cut(segment)], None

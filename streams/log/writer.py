@@ -10,7 +10,7 @@ import xxhash
 
 from schemas.errors import WrongUse
 from streams.log import container
-from streams.log.errors import CorruptBlock
+from streams.log.errors import CorruptBlock, WrongSchema
 from streams.log.files import SyncPolicy, cut_back, make_folder, sync_file, sync_folder, truncate, typed, write_all
 from streams.log.index import ENTRY_BYTES, HOLES_ENTRY_BYTES, Entry
 from streams.log.reader import event_times
@@ -32,6 +32,7 @@ class TopicWriter:
         first_offset: where a new topic begins.
         fault: damage that recovery found at the end; no append until :meth:`truncate` has cut it off.
         has_holes: a new topic keeps the offsets of a Kafka partition, which have holes.
+        schema: what its records are written with, where that is another version's; empty: ours.
 
     Attributes:
         next_offset: offset of the next record.
@@ -51,8 +52,10 @@ class TopicWriter:
         first_offset: int = 0,
         fault: CorruptBlock | None = None,
         has_holes: bool = False,
+        schema: str = "",
     ) -> None:
         self.topic = topic
+        self._schema = schema
         self._folder = folder
         self._policy = policy
         self._segment_records = segment_records
@@ -201,6 +204,7 @@ class TopicWriter:
             self.segment, self._index = path, index_path(path)
             self._segment_first = segment.first_offset
             self.has_holes = segment.has_holes
+            self._check_schema(segment)
             self._runs = segment.entry(-1).runs_end if len(segment.index) else 0
             self._sync = segment.sync
             self._blocks = len(segment.index)
@@ -214,10 +218,17 @@ class TopicWriter:
             self._close_files()
             raise typed(error, path) from None
 
+    def _check_schema(self, segment: Segment) -> None:
+        """A topic goes on with the schema it began with. Raises WrongSchema."""
+        held = segment.older.text if segment.older is not None else container.schema_text(self.topic)
+        given = self._schema or container.schema_text(self.topic)
+        if container.canonical_form(held) != container.canonical_form(given):
+            raise WrongSchema(f"{segment.path} was written by another version of {self.topic}; write to a new folder")
+
     def _begin(self, first_offset: int) -> None:
         """Open the segment that begins here; the one before is synced and closed."""
         path = self._folder / name_of(first_offset)
-        header = container.encode_header(self.topic, first_offset, self._partition, self.has_holes)
+        header = container.encode_header(self.topic, first_offset, self._partition, self.has_holes, self._schema)
         if self._policy != "never":
             self._sync_segment(with_index=True)
         try:

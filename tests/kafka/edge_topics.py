@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ from streams.log.kafka.scan import committed, facts_of
 from streams.log.kafka.transport import Fetched
 from streams.log.kafka.writer import KafkaWriter
 from tests.kafka.settled import settled_ends
+from tests.other_schemas import rewritten
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,10 +37,11 @@ class Ended(NamedTuple):
 
 
 class EdgeTopics:
-    """Topics of one environment. ``ids``: registry id by topic."""
+    """Topics of one environment. ``ids``: registry id by topic; ``versions``: another version's schema that a topic is written with."""
 
-    def __init__(self, cluster: Cluster, topics: Sequence[str], partitions: int = 1) -> None:
+    def __init__(self, cluster: Cluster, topics: Sequence[str], partitions: int = 1, versions: Mapping[str, dict[str, Any]] | None = None) -> None:
         self.cluster = cluster
+        self.versions = versions or {}
         self.log = KafkaLog(cluster)
         self._writers: dict[tuple[str, int], KafkaWriter] = {}
         admin = AdminClient(cluster.client())
@@ -48,11 +50,13 @@ class EdgeTopics:
         for future in made.values():
             future.result(30)
         with Registry(cluster) as registry:
-            self.ids = {name: registry.register(name) for name in topics}
+            self.ids = {name: registry.register(name, self.versions.get(name)) for name in topics}
 
     def framed(self, topic: str, record: Any) -> bytes:
         """The value of a record."""
-        return header(self.ids[topic]) + codec(topic_of(topic).record).encode_records([record])
+        name = topic_of(topic).record
+        body = codec(name).encode_records([record])
+        return header(self.ids[topic]) + (rewritten(name, self.versions[topic], body) if topic in self.versions else body)
 
     def write(self, topic: str, values: Sequence[bytes], partition: int = 0, commit: bool = True) -> None:
         """One transaction of these values, committed or aborted."""
@@ -88,10 +92,10 @@ class EdgeTopics:
 
     def sq(self, *arguments: str, **more: str) -> Ended:
         """Run a command as a user types it, in this process: what it costs is the broker's time, not the interpreter's start."""
-        out, err = io.StringIO(), io.StringIO()
+        out, err = io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True), io.StringIO()  # records are written to its buffer
         with mock.patch.dict(os.environ, self.environment(**more), clear=True), redirect_stdout(out), redirect_stderr(err):
             try:
                 code = main(list(arguments))
             except SystemExit as ended:  # argparse
                 code = int(ended.code or 0)
-        return Ended(code, out.getvalue(), err.getvalue())
+        return Ended(code, out.buffer.getvalue().decode(), err.getvalue())  # type: ignore[attr-defined]

@@ -108,6 +108,16 @@ class LiveMarket:
                 count += self.write(topic, [header(self.ids[topic]) + body for body in part])
         return count
 
+    def feed_others(self, topic: str) -> int:
+        """Every topic but this one, which a test writes by itself; returns the number of records."""
+        count = 0
+        with LocalLog.open(self.recording) as source:
+            for other in ("ref.instruments", "control", "md.trades", "md.depth"):
+                if other in source.topics() and other != topic:
+                    bodies = [body for block in source.reader(other).blocks() for body in split(block.body, block.count, topic_of(other).record)]
+                    count += self.write(other, [header(self.ids[other]) + body for body in bodies])
+        return count
+
     @contextmanager
     def cluster_without_instruments(self) -> Iterator[Callable[[], int]]:
         """Market data alone is there; the function handed out writes the rest and returns how many records there are."""

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from schemas import records
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.records import DeadLetter, Fill, Trade
+from schemas.registry import fingerprint as registered
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import header
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, InputEntry, JournalEntry, OutputEntry
@@ -27,9 +29,15 @@ def trade(number: int) -> Trade:
 
 
 def fill(number: int) -> Fill:
-    """Fill ``number``: every field has its type's plainest value."""
+    """Fill ``number``."""
+    found: Fill = plainest("Fill", number)
+    return found
+
+
+def plainest(record: str, number: int) -> Any:
+    """Record ``number``: every field has its type's plainest value."""
     values: dict[str, Any] = {}
-    for field in codec("Fill").schema["fields"]:
+    for field in codec(record).schema["fields"]:
         kind = field["type"]
         logical = isinstance(kind, dict) and kind.get("logicalType") == "decimal"
         if kind in ("int", "long") or logical:
@@ -44,18 +52,23 @@ def fill(number: int) -> Fill:
             values[field["name"]] = 1
         else:
             values[field["name"]] = None
-    return Fill(**values)
+    return getattr(records, record)(**values)
 
 
 class HandWritten:
     """Trades in, fills out, a journal record a batch. One producer feeds and one runs, for a producer's start costs more than all it writes.
 
+    Args:
+        output: the topic that is written instead of fills.
+        versions: schemas of another version's code, by topic; its journal pins them.
+
     Attributes:
-        inputs, outputs: (offset, value) of every committed record of ``md.trades`` and ``fills``, offsets from the delivery reports.
+        inputs, outputs: (offset, value) of every committed record of ``md.trades`` and the output, offsets from the delivery reports.
     """
 
-    def __init__(self, cluster: Cluster) -> None:
-        self.topics = EdgeTopics(cluster, TOPICS)
+    def __init__(self, cluster: Cluster, output: str = "fills", versions: dict[str, dict[str, Any]] | None = None) -> None:
+        self.output = output
+        self.topics = EdgeTopics(cluster, [output if each == "fills" else each for each in TOPICS], versions=versions)
         self.cluster = cluster
         self._admin = self.topics.log.admin()
         self.admin = self._admin.client  # kept: futures of a client that is gone never come true
@@ -89,7 +102,7 @@ class HandWritten:
         placed = list(zip(range(end - len(values), end), values, strict=True))
         if topic == "md.trades":
             self.inputs += placed
-        elif topic == "fills":
+        elif topic == self.output:
             self.outputs += placed
 
     def feed(self, count: int, aborted: int = 0) -> None:
@@ -110,11 +123,11 @@ class HandWritten:
 
     def begin(self) -> None:
         """The genesis record."""
-        facts = self.topics.log.admin().describe([self.cluster.name(topic) for topic in TOPICS])
-        ids = {topic: facts[self.cluster.name(topic)].topic_id for topic in TOPICS}
+        facts = self.topics.log.admin().describe([self.cluster.name(topic) for topic in self.topics.ids])
+        ids = {topic: facts[self.cluster.name(topic)].topic_id for topic in self.topics.ids}
 
         def side(topic: str, **more: Any) -> dict[str, Any]:
-            fingerprint = codec(topic_of(topic).record).fingerprint.hex()
+            fingerprint = registered(self.topics.versions.get(topic) or codec(topic_of(topic).record).schema).hex()
             return {"topic": topic, "partition": 0, "topic_id": ids[topic], "fingerprint": fingerprint, "start_offset": 0, **more}
 
         self._write(
@@ -126,7 +139,7 @@ class HandWritten:
                     "code": "", "sources": {}, "versions": {}, "configuration": {},
                     "inputs": [side("md.trades", partitions=1, schema_ids=[self.topics.ids["md.trades"]])],
                     "outputs": [
-                        side("fills", published=True, schema_id=self.topics.ids["fills"]),
+                        side(self.output, published=True, schema_id=self.topics.ids[self.output]),
                         side("pipeline.dlq", published=True, schema_id=self.topics.ids["pipeline.dlq"]),
                     ],
                 },
@@ -137,7 +150,8 @@ class HandWritten:
         """Consume every trade that is there, write these many fills and dead letters."""
         offsets = [offset for offset, _ in self.inputs][self.consumed :]
         self.consumed += len(offsets)
-        values = [self.topics.framed("fills", fill(self.fills + number)) for number in range(fills)]
+        record = topic_of(self.output).record
+        values = [self.topics.framed(self.output, plainest(record, self.fills + number)) for number in range(fills)]
         self.fills += fills
         dead = [
             self.topics.framed("pipeline.dlq", DeadLetter("malformed_record", "by hand", "md.trades", 0, offset, value)) for offset, value in letters
@@ -150,7 +164,7 @@ class HandWritten:
             sequence=self.sequence, kind=BATCH, input_sequence=self.consumed, clock=1_000_000_000 * self.trades, elements=elements,
             inputs=[InputEntry(0, len(offsets), bytes(32))], outputs=outputs,
         )  # fmt: skip
-        self._write(entry, {"fills": values, "pipeline.dlq": dead})
+        self._write(entry, {self.output: values, "pipeline.dlq": dead})
 
     def end(self) -> None:
         """The Close record."""

@@ -30,7 +30,7 @@ class SimulatedPull(TopologyPull):
         self.on_progress = lambda _done, _total: None
         self.broker = broker
         self._log: Any = SimulatedLog(broker, Network(broker.clock))
-        self.journal = (JOURNAL, 0)
+        self.journal, self._versions = (JOURNAL, 0), None
         self._done = self._total = 0
 
     def _held(self, partitions: list[Partition]) -> dict[Partition, tuple[int, int]]:

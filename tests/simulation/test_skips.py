@@ -10,7 +10,7 @@ import pytest
 
 from schemas.errors import ShrivenError
 from streams.log.kafka.framing import header
-from streams.runtime.live.feed import UnresolvedSchemaId
+from streams.runtime.live.schema_ids import UnresolvedSchemaId
 from tests.scenario import INSTRUMENT
 from tests.simulation.pipeline_stage import PipelineStage
 from tests.simulation.test_times import run

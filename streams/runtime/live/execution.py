@@ -284,7 +284,16 @@ class LiveExecution(Execution):
             self._piece.ticked = False
         else:
             self._merger.tick(self._piece, present)
+        self._check_answered()
         return self._finished(present)
+
+    def _check_answered(self) -> None:
+        """Raise UnansweredSchemaId where a record of the slice is one that only the registry could tell how to read."""
+        for feed in self.live:
+            row = self._first_unresolved(feed, self._consumed_of(feed))
+            unanswered = feed.unanswered(feed.first + row) if row >= 0 else None
+            if unanswered is not None:
+                raise unanswered
 
     def _mark_ahead(self, marks: Array) -> None:
         """What the owner did not believe is not believed now. Raises BadData where it could have been."""

@@ -1,8 +1,9 @@
 """One input partition of a log that goes on: what has arrived and was not consumed, decoded, with its offsets.
 
-A record that cannot be decoded takes its place in the order like any other, marked bad, and becomes a dead letter with its raw bytes. A record
-of a schema id that was not resolved at start is another matter: it halts the task when its turn comes, for the deployment is at fault and not the
-record, unless an operator leaves it out.
+A record that cannot be decoded takes its place in the order like any other, marked bad, and becomes a dead letter with its raw bytes. A schema id
+that was not resolved at start is asked of the registry, once. If its schema is a compatible version of the topic's, records of it are rows like
+any other, their bytes as our schema has them; so the digest of an input pins what the id meant. If not, that is another matter: such a record
+halts the task when its turn comes, for the deployment is at fault and not the record, unless an operator leaves it out.
 
 Times are judged when records arrive. A record dated further ahead of this host's clock than it may be is a dead letter, whatever it says of its own
 receipt; the journal says which were, for whoever executes it again. What an operator says now comes before everything else, whatever was said before.
@@ -11,6 +12,7 @@ receipt; the journal says which were, for whoever executes it again. What an ope
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -19,11 +21,13 @@ from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.errors import BadData, ShrivenError
 from schemas.reasons import BAD_FRAMING, CLOCK_JUMP, GOOD, MALFORMED, SKIPPED, UNRESOLVED
-from streams.log.kafka.framing import HEADER_BYTES, FramedValues, schema_id_of
+from streams.log.kafka.framing import HEADER_BYTES, BadFraming, FramedValues, schema_id_of
 from streams.log.kafka.transport import Chunk, Partition, Reader, TransportFailed
+from streams.log.older import OlderSchema
 from streams.runtime.canary import is_canary
 from streams.runtime.feed import Feed, _grown
 from streams.runtime.judging import set_keys
+from streams.runtime.live.schema_ids import SchemaIds, UnansweredSchemaId, UnresolvedSchemaId
 
 Array = np.ndarray[Any, Any]
 FETCH_RECORDS = 50_000
@@ -31,16 +35,10 @@ BUFFERED_RECORDS = 100_000
 REFILL_SECONDS = 20.0
 HOUR_MS = 3_600_000
 NEVER = (1 << 63) - 1
+NOT_FRAMED = "the value does not begin with a zero byte and a schema id"
 NOW_NS = 300_000_000_000
 """A record of control or reference data whose event time is this near to the time it was written, or to this host's clock when it arrives, is said
 now, and not part of a recording."""
-
-
-class UnresolvedSchemaId(ShrivenError):
-    """A record says it is of a schema that this deployment did not resolve at its start."""
-
-    code = "unresolved_schema_id"
-    restart_helps = False
 
 
 class RecordedUnderWallClock(ShrivenError):
@@ -58,7 +56,7 @@ class LiveFeed(Feed):
         topic: its name in the catalogue.
         partition: as it is called on the log.
         code: place among the inputs.
-        schema_ids: ids of the framing that this deployment decodes.
+        schema_ids: which ids of the framing are decoded, and how.
         start_offset: where it begins.
         is_wall: the task runs by the wall clock.
 
@@ -69,7 +67,7 @@ class LiveFeed(Feed):
     """
 
     def __init__(
-        self, reader: Reader, topic: str, partition: Partition, code: int, schema_ids: Sequence[int], start_offset: int, is_wall: bool = False
+        self, reader: Reader, topic: str, partition: Partition, code: int, schema_ids: SchemaIds, start_offset: int, is_wall: bool = False
     ) -> None:
         self.topic = topic
         self.partition = partition
@@ -94,8 +92,7 @@ class LiveFeed(Feed):
         self.has_unresolved = False
         self._now, self._latest = NEVER, NEVER
         self._said_to = -1
-        self._schema_ids = frozenset(schema_ids)
-        self._headers = {bytes([0]) + each.to_bytes(4, "big") for each in schema_ids}
+        self._schema_ids = schema_ids
         self._judge = None
         self._unjudged: list[Chunk] = []
         self._is_held = self.is_market_data
@@ -273,29 +270,29 @@ class LiveFeed(Feed):
     def _decode_chunk(self, chunk: Chunk) -> None:
         values = chunk.values
         if isinstance(values, FramedValues):
-            if self._schema_ids.issuperset(np.unique(values.schema_ids).tolist()) and self._decode_body(values.body, values.ends, chunk.offsets):
+            if self._schema_ids.pins(np.unique(values.schema_ids).tolist()) and self._decode_body(values.body, values.ends, chunk.offsets):
                 return
             values = list(values)
-        heads = {value[:HEADER_BYTES] for value in values}
-        if heads <= self._headers:
-            bodies = [value[HEADER_BYTES:] for value in values]
-            if self._decode(bodies, chunk.offsets):
-                return
-        for value, offset in zip(values, chunk.offsets, strict=True):
-            if not self._is_framed(value):
-                self._append_bad(value, offset, BAD_FRAMING, "the value does not begin with a zero byte and a schema id")
-            elif (found := schema_id_of(value)) not in self._schema_ids:
-                self._append_bad(value, offset, UNRESOLVED, f"schema id {found} was not resolved at the start of the runner")
-            elif not self._decode([value[HEADER_BYTES:]], [offset]):
-                self._append_bad(value, offset, MALFORMED, f"{len(value) - HEADER_BYTES} bytes are no {self.codec.name}")
+        first = 0
+        for head, run in groupby(values, key=lambda value: value[:HEADER_BYTES]):
+            count = len(list(run))
+            self._decode_run(head, values[first : first + count], chunk.offsets[first : first + count])
+            first += count
 
-    @staticmethod
-    def _is_framed(value: bytes) -> bool:
+    def _decode_run(self, head: bytes, values: Sequence[bytes], offsets: list[int]) -> None:
+        """Values that begin alike: all at once or, where not all are whole records, one by one."""
         try:
-            schema_id_of(value)
-        except BadData:
-            return False
-        return True
+            older = self._schema_ids.reader(schema_id_of(head))
+        except ShrivenError as problem:
+            bad = (BAD_FRAMING, NOT_FRAMED) if isinstance(problem, BadFraming) else (UNRESOLVED, problem.text)
+            for value, offset in zip(values, offsets, strict=True):
+                self._append_bad(value, offset, *bad)
+            return
+        if self._decode([value[HEADER_BYTES:] for value in values], offsets, older):
+            return
+        for value, offset in zip(values, offsets, strict=True):
+            if not self._decode([value[HEADER_BYTES:]], [offset], older):
+                self._append_bad(value, offset, MALFORMED, f"{len(value) - HEADER_BYTES} bytes are no {self.codec.name}")
 
     def _leave_out(self, first: int) -> None:
         """What operators leave out, among the rows from ``first`` on."""
@@ -305,19 +302,25 @@ class LiveFeed(Feed):
             self.status[first : self.count][found] = SKIPPED
             self._order_anew()
 
-    def unresolved(self, row: int) -> UnresolvedSchemaId:
+    def unanswered(self, row: int) -> UnansweredSchemaId | None:
+        """What the record in this row ends the task with if nobody could say what its schema id means; None otherwise."""
+        return self._schema_ids.unanswered(f"{self.topic}/{self.partition[1]}/{self.offset_at(row)}", schema_id_of(self.body_of(row)))
+
+    def unresolved(self, row: int) -> UnresolvedSchemaId | UnansweredSchemaId:
         """What the record in this row ends the task with."""
         place = f"{self.topic}/{self.partition[1]}/{self.offset_at(row)}"
-        known = ", ".join(map(str, sorted(self._schema_ids)))
-        return UnresolvedSchemaId(
-            f"{place} is of schema id {schema_id_of(self.body_of(row))}, this deployment resolved {known} at its start; everything before it is "
-            f"committed, and it is no dead letter: start code that knows the schema, or 'sq skip {place} --reason TEXT' if the record is no one's"
-        )
+        return self.unanswered(row) or self._schema_ids.unresolved(place, schema_id_of(self.body_of(row)))
 
-    def _decode(self, bodies: list[bytes], offsets: list[int]) -> bool:
+    def _decode(self, bodies: list[bytes], offsets: list[int], older: OlderSchema | None) -> bool:
         """Append the bodies as rows; False, and nothing appended, if they are not all whole records."""
         ends = np.cumsum(np.fromiter(map(len, bodies), np.int64, len(bodies)))
-        return self._decode_body(np.frombuffer(b"".join(bodies), np.uint8), ends, offsets)
+        body = np.frombuffer(b"".join(bodies), np.uint8)
+        if older is not None:
+            try:
+                body, ends = older.convert(body, ends)
+            except BadData:
+                return False
+        return self._decode_body(body, ends, offsets)
 
     def _decode_body(self, body: Array, ends: Array, offsets: list[int]) -> bool:
         """As :meth:`_decode`, for bodies that lie one behind the other."""

@@ -41,11 +41,11 @@ from streams.runtime.live.arrival import Arrival
 from streams.runtime.live.care import Care
 from streams.runtime.live.clock import SteadyClock
 from streams.runtime.live.execution import LiveExecution
-from streams.runtime.live.feed import UnresolvedSchemaId
 from streams.runtime.live.flood import DeadLetterFlood
 from streams.runtime.live.hanging import Hanging
 from streams.runtime.live.pace import Pace
 from streams.runtime.live.recovery import Recovery
+from streams.runtime.live.schema_ids import UnresolvedSchemaId
 from streams.runtime.live.snapshots import SnapshotWriter
 from streams.runtime.live.spec import BatchFacts, Clock, Observer, TaskSpec
 from streams.runtime.live.stored import BINDING, ENDS, LiveSnapshot, framed

@@ -24,6 +24,7 @@ from streams.runtime.live.execution import LiveExecution
 from streams.runtime.live.feed import LiveFeed
 from streams.runtime.live.merge import AHEAD
 from streams.runtime.live.published import Published, removed_by_retention
+from streams.runtime.live.schema_ids import UnansweredSchemaId
 from streams.runtime.live.spec import TaskSpec
 from streams.runtime.live.stored import ENDS, read_journal
 from streams.runtime.made_by import OtherVersion, check_version
@@ -77,12 +78,13 @@ class LiveVerifier:
 
         Raises:
             OtherVersion: another version wrote the journal, and only that one can prove it.
+            UnansweredSchemaId: an input holds records of another version's schema, and the registry does not answer.
         """
         try:
             self._verify()
         except OffsetOutOfRange as problem:
             self._found("retention", self._removed() or problem.text)
-        except OtherVersion:
+        except (OtherVersion, UnansweredSchemaId):
             raise
         except CorruptLog as problem:
             self._found("journal", problem.text)
