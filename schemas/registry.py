@@ -1,7 +1,8 @@
 """The schema registry: ids of our schemas, registered under FULL_TRANSITIVE, resolved once at start.
 
 A registry is a Confluent-compatible server; subjects are ``<topic as it is called on the cluster>-value``. What runs asks it again only for an id
-that was not resolved at its start, once (``streams/log/kafka/versions.py``), so its outage harms no other running job. An outage (:class:`RegistryUnreachable`) is never mistaken for bad data (:class:`UnknownSchemaId`).
+that was not resolved at its start, once (``streams/log/kafka/versions.py``), so its outage harms no other running job. An outage
+(:class:`RegistryUnreachable`) is never mistaken for bad data (:class:`UnknownSchemaId`).
 
     with Registry(cluster) as registry:
         registry.register("md.trades")              # sq topics apply

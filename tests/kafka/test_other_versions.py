@@ -15,6 +15,7 @@ from typing import Any
 import fastavro
 import msgspec
 import pytest
+from pulled_topology import HandWritten, plainest, trade
 
 from jobs.live.proof import verify_cluster
 from jobs.verification import verify_run
@@ -31,7 +32,6 @@ from streams.log.verify import verify_files
 from streams.runtime.live.stored import split
 from tests.kafka.edge_topics import EdgeTopics
 from tests.kafka.live_market import LiveMarket, run_to_end, uninterrupted
-from tests.kafka.pulled_topology import HandWritten, plainest, trade
 from tests.other_schemas import rewritten, with_note
 
 pytestmark = pytest.mark.broker
