@@ -15,7 +15,10 @@ from streams.runtime.verify import Finding, Verdict
 
 PAGE = "report.html"
 VERSION = re.compile("[0-9a-f]{16}")
-REPORTS = (PAGE, "report.json", "equity.csv", "fills.csv", "metrics.csv", "orders.csv", "round_trips.csv")
+REPORTS = (
+    PAGE, "report.json", "equity.csv", "fills.csv", "instruments.csv", "metrics.csv", "orders.csv", "returns.csv", "rolling.csv",
+    "round_trips.csv",
+)  # fmt: skip
 """All that a run may have beside its topics."""
 
 

@@ -18,7 +18,9 @@ from schemas.version import BEFORE_VERSIONS
 from schemas.vocabulary import RiskCode, Severity
 from streams.log.digest import TopicDigest, add_block
 from streams.log.local import Block, LocalLog
+from streams.reporting.around_fills import AroundFills, FillsObserver
 from streams.reporting.document import QuoteSeries, Report, ReportInput, ToxicitySeries, build_report
+from streams.reporting.markouts import QUOTES
 from streams.runtime.made_by import version_of
 
 NO_ORDER = "0" * 20
@@ -67,18 +69,20 @@ def read_records(folder: LocalLog, manifest: dict[str, Any]) -> ReportInput:
     identity = manifest["identity"]
     inputs = identity.get("inputs", {})  # a pulled folder's are among its topics
     accounts = manifest["configuration"].get("accounts")
+    fills = _records(topics, "fills")
     is_simulated = bool(len(marks["flags"])) and bool((marks["flags"] & 1024).any())
     return ReportInput(
         instruments=instruments,
         quotes={each.instrument: _quotes(marks, each.instrument) for each in instruments},
         bars=_records(topics, "md.bars"),
         toxicity={each.instrument: _toxicity(toxicity, each.instrument) for each in instruments},
-        fills=_records(topics, "fills"),
+        fills=fills,
         order_events=_records(topics, "orders.events"),
         decisions=_records(topics, "orders.decisions"),
         positions=_records(topics, "positions"),
         pnl=_records(topics, "pnl"),
         reports=_records(topics, "reports"),
+        around=_around(topics, fills, manifest["clock_end"]),
         facts={
             "strategy": identity["strategy"].partition("@")[0],
             "parameters": identity["parameters"],
@@ -149,6 +153,24 @@ def _records(topics: Topics, topic: str) -> list[Any]:
     for block in topics.blocks(topic):
         found.extend(decoder.decode_records(block.body, block.count))
     return found
+
+
+def _around(topics: Topics, fills: list[Any], ended: int) -> AroundFills | None:
+    """What the quotes say of the fills, a block of quotes in memory at a time.
+
+    Null where the folder has none, or nothing was filled.
+    """
+    observer = FillsObserver(fills, ended)
+    decoder = codec(topic_of(QUOTES).record)
+    count = 0
+    for block in topics.blocks(QUOTES) if fills else ():
+        rows = decoder.decode_rows(block.body, block.count)
+        count += block.count
+        for instrument in np.unique(rows["instrument"]).tolist():
+            mine = rows[rows["instrument"] == instrument]
+            names = ("event_time", "bid_price", "ask_price", "flags")
+            observer.add(instrument, *(mine[name].astype(np.int64) for name in names))
+    return observer.finish(QUOTES) if count else None
 
 
 def _columns(topics: Topics, topic: str, names: tuple[str, ...]) -> Columns:

@@ -49,6 +49,11 @@ svg path{fill:none}
 .grid{stroke:var(--grid)}
 .base{stroke:var(--soft);stroke-dasharray:3 4}
 .line{stroke:var(--accent);stroke-width:1.8;stroke-linejoin:round}
+.held{stroke:var(--toxic);stroke-width:1.4;stroke-linejoin:round;stroke-dasharray:5 3}
+.maker-line{stroke:var(--buy);stroke-width:1.6}.taker-line{stroke:var(--sell);stroke-width:1.6;stroke-dasharray:6 3}
+svg .maker{fill:var(--buy)}svg .taker{fill:var(--sell)}
+svg .won{fill:var(--gain);fill-opacity:.7}svg .lost{fill:var(--loss);fill-opacity:.55}
+.scroll{overflow-x:auto}
 svg .stale{fill:var(--shade);stroke:var(--rule)}
 .price{stroke:var(--ink);stroke-width:1.1;stroke-linejoin:round;opacity:.75}
 svg .area{fill:var(--area)}
@@ -92,6 +97,7 @@ footer{color:var(--soft);font-size:13px;margin-top:18px}
 .tile{padding:10px 11px}.tile .value{font-size:18px}section{padding:14px 12px 12px;border-radius:8px}.split{grid-template-columns:1fr}.flow{columns:1}
 th[scope]{width:96px}
 svg.wide{display:none}svg.narrow{display:block}.less{display:none}th,td{padding-right:6px}td.n,th.n{padding-left:6px}table{font-size:13px}}
+@media(max-width:640px){.markouts th[scope]{width:76px}.markouts td.n,.markouts th.n{padding-left:4px;font-size:12px}}
 @media print{:root{--page:#fff;--card:#fff;--ink:#000;--soft:#444;--rule:#ccc;--grid:#e4e4e4;--accent:#00629b;--area:#00629b1f;--gain:#00735a;
 --loss:#b34700;
 --buy:#0072b2;--sell:#d55e00;--toxic:#8a3f73;--toxic-area:#cc79a733;--warn:#fff5e0;--warn-edge:#e69f00;--shade:#eee}

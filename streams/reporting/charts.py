@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.records import Fill
-from schemas.vocabulary import Flag, Side
+from schemas.vocabulary import Side
+from streams.reporting.around_fills import UNUSABLE
 from streams.reporting.document import QuoteSeries, Report, ReportInput, Result
 from streams.reporting.pictures import (
     Columns,
@@ -26,13 +27,14 @@ from streams.reporting.pictures import (
     time_axis,
     value_axis,
 )
-from streams.reporting.wording import MINUS, count, day, decimal_text, money, percent, period, plural
+from streams.reporting.wording import MINUS, count, day, decimal_text, money, plural
 
 BUY = int(Side.BUY)
-UNUSABLE = int(Flag.STALE | Flag.GAP)
 WIDE, NARROW = 1080, 380
 RATIO = 10**9
 CELL = 7
+LABEL = 12
+"""Labels closer than this would lie on each other, pixels."""
 
 
 class Layout(NamedTuple):
@@ -47,56 +49,9 @@ def layout(width: int) -> Layout:
     return Layout(width, 84 if width == WIDE else 62, width - (14 if width == WIDE else 6))
 
 
-def equity_chart(report: Report, width: int) -> str:
-    """Equity over the capital at the start, and the drawdown below."""
-    result = report.result
-    frame = layout(width)
-    scale = TimeScale(result.first_time, max(result.last_time, result.first_time + 1), frame.left, frame.right)
-    start = result.start or 0
-    times = np.array([result.first_time, *result.times], np.int64)
-    levels = [start, *result.samples]
-    unit = _shrink(levels)
-    values = np.array([level // unit for level in levels], np.int64)
-    top, height, lower = 26, 210 if width == WIDE else 170, 84
-    upper = panel_over(top, height, int(values.min()), int(values.max()))
-    series = columns(times, values, scale)
-    decimals = tick_decimals(round_step((upper.high - upper.low) * unit, max(2, height // 36)), result.amount_precision)
-    parts = [
-        value_axis(upper, frame.left, frame.right, lambda tick: money(tick * unit, result.amount_precision, decimals)),
-        f'<path class="area" d="{area_path(series, scale, upper, start // unit)}"/>',
-        f'<path class="base" d="M{frame.left} {at(upper.y(start // unit))}H{frame.right}"/>',
-        f'<path class="line" d="{line_path(series, scale, upper)}"/>',
-        caption(frame.left, top - 8, f"Equity, {result.currency}"),
-    ]
-    falls = np.array([0, *(round(value * RATIO) for value in result.drawdowns)], np.int64)
-    deepest = int(falls.min()) if len(falls) else 0
-    below = Panel(top + height + 34, lower, min(deepest + deepest // 12, -1000), 0)
-    fall = columns(times[: len(falls)], falls, scale)
-    parts += [
-        value_axis(below, frame.left, frame.right, lambda tick: percent(tick / RATIO), [0, deepest] if deepest else [0]),
-        f'<path class="fall" d="{area_path(fall, scale, below, 0)}"/>',
-        caption(frame.left, below.top - 8, "Drawdown from the peak"),
-    ]
-    parts.insert(0, time_axis(scale, top, below.top + below.height))
-    title = f"Equity and drawdown, {period(result.first_time, result.last_time)}"
-    description = (
-        f"Equity starts at {money(start, result.amount_precision)} {result.currency} and ends at "
-        f"{money(levels[-1], result.amount_precision)}; the deepest drawdown is {percent(deepest / RATIO)}."
-    )
-    return picture(width, below.top + below.height + 34, "equity", title, description, "".join(parts), (frame.left, frame.right))
-
-
 def tick_decimals(step: int, precision: int) -> int:
     """Decimals that tell ticks apart which are `step` units of 10^-precision from each other, and no more."""
     return max(0, min(precision, 8, precision - len(str(step)) + 1))
-
-
-def _shrink(levels: list[int]) -> int:
-    """A unit that brings amounts into 62 bits; 1 for all but the largest accounts."""
-    unit = 1
-    while max(abs(level) for level in levels) // unit >= 2**62:
-        unit *= 10
-    return unit
 
 
 def mid_series(series: QuoteSeries) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -210,7 +165,9 @@ def position_panel(fills: list[Fill], scale: TimeScale, top: int, result: Result
         levels.append(held)
     panel = panel_over(top, 58, min(levels), max(levels), 12)
     series = columns(np.array(times, np.int64), np.array(levels, np.int64), scale)
-    ticks = sorted({min(levels): 0, 0: 0, max(levels): 0})
+    zero = panel.y(0)
+    ends = (min(levels), max(levels))
+    ticks = [0, *(level for level in ends if abs(panel.y(level) - zero) >= LABEL)]
     parts = [
         value_axis(panel, scale.left, scale.right, lambda tick: decimal_text(tick, line.quantity_precision).replace("-", MINUS), ticks),
         f'<path class="position" d="{area_path(series, scale, panel, 0, stepped=True)}"/>',

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from schemas.records import Bar, Fill, Instrument, OrderEvent, PerformanceReport, PnL, Position, RiskDecision
 from schemas.vocabulary import InstrumentKind, NullReason
-from streams.reporting import accounting, caveats, estimates
+from streams.reporting import accounting, caveats, estimates, instrument_profit
+from streams.reporting.around_fills import AroundFills
+from streams.reporting.detail import Detail, chapters, detail
 from streams.reporting.equity import MinuteEquity, Window, carried_samples, closed_samples, sample_times
 from streams.reporting.metrics import BY_NAME, COUNTS, Measure, TripTotals, drawdowns
 from streams.reporting.round_trips import OpenTrip, RoundTrip, book
@@ -46,7 +48,8 @@ class ToxicitySeries(msgspec.Struct, frozen=True):
 class ReportInput(msgspec.Struct, kw_only=True):
     """The records of a run, each list in log order.
 
-    quotes and toxicity are by instrument id; quotes may be thinned to marks. `facts` is what run.json and the journal say; every key is optional:
+    quotes and toxicity are by instrument id; quotes may be thinned to marks. `around` is what
+    all quotes say of each fill; null: the marks are asked. `facts` is what run.json and the journal say; every key is optional:
     strategy, parameters, account, cash, currency, fees, latency, short, symbols, inputs, journal_id, batches, records, topic_digests, input_digests,
     code_digest, run_digest, versions, end_time (ns: the event time of EndOfInput), from and to (ns, as asked for), warmup (text) and
     warmup_ns, trade_to (ns: the end of the time traded where data follow it), made_before (the version that made the run, where its
@@ -64,6 +67,7 @@ class ReportInput(msgspec.Struct, kw_only=True):
     positions: Sequence[Position] = ()
     pnl: Sequence[PnL] = ()
     reports: Sequence[PerformanceReport] = ()
+    around: AroundFills | None = None
     facts: dict[str, Any] = {}
 
 
@@ -110,13 +114,14 @@ class Report(msgspec.Struct):
     model: dict[str, Any]
     result: Result
     records: ReportInput
+    detail: Detail
 
     def to_json(self) -> bytes:
         """report.json: UTF-8, two spaces, keys in the order of the model."""
         return (json.dumps(self.model, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
     def to_csv(self) -> dict[str, bytes]:
-        """equity.csv, fills.csv, orders.csv, round_trips.csv and metrics.csv."""
+        """The CSV files by name."""
         from streams.reporting.tables import csv_files
 
         return csv_files(self)
@@ -134,12 +139,16 @@ def build_report(records: ReportInput) -> Report:
     number = int(facts.get("account") or (records.pnl[0].account if records.pnl else records.fills[0].account if records.fills else 1))
     mine = _of_account(records, number)
     result = _result(mine, number)
+    found = detail(mine, result)
+    parts = instrument_profit.parts(mine, result)
+    more = chapters(found, mine, result, parts)
     mine.quotes = {key: within(series, result) for key, series in mine.quotes.items()}
     mine.toxicity = {key: within(series, result) for key, series in mine.toxicity.items()}
     orders = accounting.orders(mine.order_events, mine.decisions)
     costs = accounting.costs(mine.fills, result)
     balance = accounting.balance(mine.pnl, result)
     checks = accounting.checks(mine, result, balance)
+    checks += instrument_profit.checks(parts, result, balance)
     metrics = estimates.metric_table(result)
     model: dict[str, Any] = {"report": "shrivenquant", "version": 1, "strategy": facts.get("strategy"), "account": number}
     model["currency"] = result.currency
@@ -157,10 +166,11 @@ def build_report(records: ReportInput) -> Report:
     model["returns"] = accounting.profit_by_period(result)
     model["round_trips"] = {"closed": len(result.trips), "open": len(result.open_trips), "fills": len(mine.fills)}
     model["instruments"] = [_instrument(line, mine) for line in mine.instruments]
+    model.update(more)
     model["checks"] = checks
     model["warnings"] = caveats.warnings(mine, records, result, checks)
     model["run"] = {name: facts[name] for name in _RUN_FACTS if name in facts}
-    return Report(model, result, mine)
+    return Report(model, result, mine, found)
 
 
 def period(result: Result, facts: dict[str, Any]) -> dict[str, Any]:
@@ -197,10 +207,12 @@ def _of_account(records: ReportInput, account: int) -> ReportInput:
     def mine(rows: Sequence[Any]) -> list[Any]:
         return [row for row in rows if row.account == account]
 
+    chosen = np.flatnonzero(np.array([fill.account == account for fill in records.fills], bool))
     return ReportInput(
         instruments=records.instruments, quotes=records.quotes, bars=records.bars, toxicity=records.toxicity, fills=mine(records.fills),
         order_events=mine(records.order_events), decisions=mine(records.decisions), positions=mine(records.positions), pnl=mine(records.pnl),
-        reports=mine(records.reports), facts=records.facts,
+        reports=mine(records.reports), around=records.around and records.around.of(chosen),
+        facts=records.facts,
     )  # fmt: skip
 
 

@@ -19,17 +19,21 @@ BUY = int(Side.BUY)
 
 
 def equity_points(report: Report) -> str:
-    """Equity, result so far and drawdown at minute ends."""
-    result = report.result
-    times = result.times
+    """Equity, result so far, buy and hold and drawdown at samples of the curve."""
+    result, curve, held = report.result, report.detail.curve, report.detail.held
+    times = curve.times
     every = max(1, -(-len(times) // MOST))
     chosen = list(range(every - 1, len(times), every))
     precision, start = result.amount_precision, result.start or 0
-    return _json(report, [times[at] for at in chosen], [
-        ["Equity", [f"{money(result.samples[at], precision)} {result.currency}" for at in chosen]],
-        ["Result", [f"{money(result.samples[at] - start, precision, signed=True)}" for at in chosen]],
-        ["Drawdown", [percent(result.drawdowns[at]) if result.drawdowns else "" for at in chosen]],
-    ])  # fmt: skip
+    rows: list[list[Any]] = [
+        ["Equity", [f"{money(curve.samples[at], precision)} {result.currency}" for at in chosen]],
+        ["Result", [f"{money(curve.samples[at] - start, precision, signed=True)}" for at in chosen]],
+        ["Drawdown", [percent(curve.drawdowns[at]) if curve.drawdowns else "" for at in chosen]],
+    ]
+    if held is not None:
+        gains = [money(held.samples[at] - start, precision, signed=True) for at in chosen]
+        rows.insert(2, ["Buy and hold", gains])
+    return _json(report, [times[at] for at in chosen], rows)
 
 
 def price_moments(report: Report, instrument: int) -> str:

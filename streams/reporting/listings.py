@@ -6,6 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from streams.reporting import charts
+from streams.reporting.fill_sections import excursion_figure
 from streams.reporting.headlines import sample_mark, tone
 from streams.reporting.metrics import SECOND
 from streams.reporting.pictures import figure
@@ -13,45 +14,47 @@ from streams.reporting.wording import clock, count, decimal_text, duration, firs
 
 if TYPE_CHECKING:
     from streams.reporting.document import Report
-    from streams.reporting.round_trips import RoundTrip
 
 MOST_TRIPS = 24
 
 
 def round_trips(report: Report) -> str:
-    """Distribution and table of round trips."""
+    """Distribution, excursions and table of round trips."""
     result = report.result
     if not result.trips:
         return ""
     shown, said = chosen_trips(report)
     several = len({trip.instrument: 0 for trip in result.trips}) > 1
-    head = (
-        "<tr><th>Opened</th>" + ("<th>Symbol</th>" if several else "") + "<th>Side</th><th class='n less'>Quantity</th><th class='n less'>Entry</th>"
-        "<th class='n less'>Exit</th><th class=n>Held</th><th class='n less'>Fees</th><th class=n>Net</th></tr>"
-    )
-    body = "".join(trip_row(report, trip, several) for trip in shown)
+    titles = [("Opened", ""), *([("Symbol", "")] if several else []), ("Side", "")]
+    titles += [(title, "n less") for title in ("Quantity", "Entry", "Exit")]
+    titles += [("Held", "n"), ("Fees", "n less"), ("Worst", "n less"), ("Best", "n less"), ("Net", "n")]
+    head = "".join(f"<th class='{kind or 't'}'>{title}</th>" for title, kind in titles)
+    body = "".join(trip_row(report, at, several) for at in shown)
     drawn = figure("trips", charts.trips_chart(report, charts.WIDE), charts.trips_chart(report, charts.NARROW))
+    lead = f"From flat to flat, profit after fees in {escape(result.currency)}. {said}"
     return (
-        f"<section class=long><h2>Round trips</h2><p class=lead>From flat to flat, profit after fees in {escape(result.currency)}. {said}</p>{drawn}"
-        f"<table style='margin-top:14px'><thead>{head}</thead><tbody>{body}</tbody></table></section>"
+        f"<section class=long><h2>Round trips</h2><p class=lead>{lead}</p>{drawn}"
+        f"{excursion_figure(report)}<table style='margin-top:14px'><thead><tr>{head}</tr></thead>"
+        f"<tbody>{body}</tbody></table></section>"
     )
 
 
-def chosen_trips(report: Report) -> tuple[list[RoundTrip], str]:
-    """All of a few; of many the best and the worst, in the order of time."""
+def chosen_trips(report: Report) -> tuple[list[int], str]:
+    """Places of all of a few; of many the best and the worst, in the order of time."""
     result = report.result
     trips = result.trips
     if len(trips) <= MOST_TRIPS:
-        return trips, "All of them, in the order of time."
+        return list(range(len(trips))), "All of them, in the order of time."
     half = MOST_TRIPS // 2
     order = sorted(range(len(trips)), key=lambda at: (trips[at].net * result.scale(trips[at].instrument), at))
-    shown = sorted([*order[:half], *order[-half:]])
-    return [trips[at] for at in shown], f"The {half} best and {half} worst of {count(len(trips))}; all are in round_trips.csv."
+    said = f"The {half} best and {half} worst of {count(len(trips))}; all are in round_trips.csv."
+    return sorted([*order[:half], *order[-half:]]), said
 
 
-def trip_row(report: Report, trip: RoundTrip, several: bool) -> str:
+def trip_row(report: Report, place: int, several: bool) -> str:
     """One round trip as a table row."""
     result = report.result
+    trip, excursion = result.trips[place], report.detail.excursions[place]
     line = result.lines[trip.instrument]
     unit = line.price_precision + line.quantity_precision
     scale = result.scale(trip.instrument)
@@ -65,6 +68,8 @@ def trip_row(report: Report, trip: RoundTrip, several: bool) -> str:
         f"<td class='n less'>{money(entry, line.price_precision, line.price_precision)}</td>",
         f"<td class='n less'>{money(leave, line.price_precision, line.price_precision)}</td>",
         f"<td class=n>{duration(trip.closed - trip.opened)}</td>", f"<td class='n less'>{money(trip.fees, unit)}</td>",
+        f"<td class='n less'>{money(excursion.adverse, unit, signed=True)}</td>",
+        f"<td class='n less'>{money(excursion.favourable, unit, signed=True)}</td>",
         f"<td class='n {tone(net)}'>{money(net, result.amount_precision, signed=True)}</td>",
     ]  # fmt: skip
     return f"<tr>{''.join(cells)}</tr>"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.vocabulary import Liquidity, OrderReason, OrderStatus, OrderType, RiskCode, Side
 from streams.reporting.accounting import last_events
+from streams.reporting.markouts import MOMENTS, mid_texts, twice_mids
 from streams.reporting.wording import decimal_text, utc
 
 if TYPE_CHECKING:
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
 def csv_files(report: Report) -> dict[str, bytes]:
     """File name to content, UTF-8."""
     return {
-        "equity.csv": _file(("event_time", "utc", "equity", "drawdown"), _equity(report)),
+        "equity.csv": _file(("event_time", "utc", "equity", "drawdown", "buy_and_hold"), _equity(report)),
         "fills.csv": _file(
-            ("event_time", "utc", "order_id", "instrument", "symbol", "side", "price", "quantity", "liquidity", "fee", "notional"), _fills(report)
+            ("event_time", "utc", "order_id", "instrument", "symbol", "side", "price", "quantity", "liquidity", "fee", "notional",
+             *(f"mid_{moment.name}" for moment in MOMENTS)), _fills(report),
         ),
         "orders.csv": _file(
             ("event_time", "utc", "order_id", "instrument", "symbol", "side", "type", "quantity", "limit_price", "decision", "status", "reason",
@@ -26,8 +28,14 @@ def csv_files(report: Report) -> dict[str, bytes]:
         ),
         "round_trips.csv": _file(
             ("opened", "opened_utc", "closed", "closed_utc", "instrument", "symbol", "side", "quantity", "entry_notional", "exit_notional", "fees",
-             "gross", "net", "fills"), _round_trips(report),
+             "gross", "net", "fills", "mae", "mfe"), _round_trips(report),
         ),
+        "instruments.csv": _records(
+            ("instrument", "symbol", "venue", "realized", "unrealized", "fees", "net", "volume", "turnover", "fills", "trades", "win_rate",
+             "contribution"), report.model["profit_by_instrument"],
+        ),
+        "returns.csv": _file(("unit", "period", "profit", "return", "buy_and_hold"), _returns(report)),
+        "rolling.csv": _file(("event_time", "utc", "sharpe", "volatility", "drawdown"), _rolling(report)),
         "metrics.csv": _file(
             ("name", "value", "unit", "samples", "sample_unit", "reason", "interval_low", "interval_high"), _metrics(report),
         ),
@@ -35,19 +43,37 @@ def csv_files(report: Report) -> dict[str, bytes]:
 
 
 def _equity(report: Report) -> Iterable[Sequence[Any]]:
-    result = report.result
-    for at, (time, equity) in enumerate(zip(result.times, result.samples, strict=True)):
-        yield time, utc(time), result.exact(equity), result.drawdowns[at] if result.drawdowns else None
+    result, curve, held = report.result, report.detail.curve, report.detail.held
+    for at, (time, equity) in enumerate(zip(curve.times, curve.samples, strict=True)):
+        drawdown = curve.drawdowns[at] if curve.drawdowns else None
+        worth = result.exact(held.samples[at]) if held is not None else None
+        yield time, utc(time), result.exact(equity), drawdown, worth
+
+
+def _returns(report: Report) -> Iterable[Sequence[Any]]:
+    for unit in ("yearly", "monthly", "daily"):
+        for row in report.model["calendar"][unit] or ():
+            yield unit, row["period"], row["profit"], row["return"], row["benchmark_return"]
+
+
+def _rolling(report: Report) -> Iterable[Sequence[Any]]:
+    found = report.detail.rolling
+    if found is None:
+        return
+    for at, time in enumerate(found.times):
+        ratio = found.sharpe[at] if found.sharpe else None
+        yield time, utc(time), ratio, found.volatility[at], found.drawdown[at]
 
 
 def _fills(report: Report) -> Iterable[Sequence[Any]]:
-    for fill in report.records.fills:
+    for fill, mids in zip(report.records.fills, twice_mids(report.detail.around), strict=True):
         line = report.result.lines[fill.instrument]
         unit = line.price_precision + line.quantity_precision
         yield (
             fill.event_time, utc(fill.event_time), fill.order_id, fill.instrument, line.symbol, Side(fill.side).name,
             decimal_text(fill.price, line.price_precision), decimal_text(fill.quantity, line.quantity_precision), Liquidity(fill.liquidity).name,
             decimal_text(fill.fee, unit), decimal_text(fill.price * fill.quantity * line.multiplier, unit),
+            *mid_texts(mids, line.price_precision),
         )  # fmt: skip
 
 
@@ -76,13 +102,14 @@ def _orders(report: Report) -> Iterable[Sequence[Any]]:
 
 
 def _round_trips(report: Report) -> Iterable[Sequence[Any]]:
-    for trip in report.result.trips:
+    for trip, excursion in zip(report.result.trips, report.detail.excursions, strict=True):
         line = report.result.lines[trip.instrument]
         unit = line.price_precision + line.quantity_precision
         amounts = (trip.entry_notional, trip.exit_notional, trip.fees, trip.gross, trip.net)
         yield (
             trip.opened, utc(trip.opened), trip.closed, utc(trip.closed), trip.instrument, line.symbol, "LONG" if trip.long else "SHORT",
             decimal_text(trip.quantity, line.quantity_precision), *(decimal_text(each, unit) for each in amounts), trip.fills,
+            decimal_text(excursion.adverse, unit), decimal_text(excursion.favourable, unit),
         )  # fmt: skip
 
 
@@ -90,6 +117,10 @@ def _metrics(report: Report) -> Iterable[Sequence[Any]]:
     for row in report.model["metrics"]:
         low, high = row["interval"] or (None, None)
         yield row["name"], row["value"], row["unit"], row["samples"], row["sample_unit"], row["reason"], low, high
+
+
+def _records(header: Sequence[str], rows: Iterable[dict[str, Any]]) -> bytes:
+    return _file(header, ([row[name] for name in header] for row in rows))
 
 
 def _file(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING
 from streams.reporting import charts, hover
 from streams.reporting.accounting import stated_cash
 from streams.reporting.appearance import SCRIPT, STYLE
+from streams.reporting.equity_chart import equity_chart
+from streams.reporting.fill_sections import fills_and_market
 from streams.reporting.footer import verification
 from streams.reporting.headlines import amount, cash, headlines, sample_mark, sentence, tone
 from streams.reporting.listings import metrics, round_trips
 from streams.reporting.pictures import figure
+from streams.reporting.sections import instruments, returns_tables, rolling_statistics
 from streams.reporting.wording import count, duration, first_clause, money, number, percent, period, plural, sized, words
 
 if TYPE_CHECKING:
@@ -28,8 +31,10 @@ def page(report: Report) -> str:
     """The whole document."""
     title = f"{report.model['strategy'] or 'Run'} on {symbols(report)}"
     parts = [
-        header(report, title), tiles(report), warnings(report), equity(report), *prices(report), orders_and_costs(report), periods(report),
-        round_trips(report), metrics(report), run(report), verification(report),
+        header(report, title), tiles(report), warnings(report), equity(report), instruments(report),
+        *prices(report), orders_and_costs(report), fills_and_market(report), periods(report),
+        returns_tables(report), rolling_statistics(report), round_trips(report), metrics(report),
+        run(report), verification(report),
     ]  # fmt: skip
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width,initial-scale=1">\n'
@@ -111,10 +116,17 @@ def equity(report: Report) -> str:
     if not report.result.samples:
         return ""
     drawn = figure(
-        "equity", charts.equity_chart(report, charts.WIDE), charts.equity_chart(report, charts.NARROW), hover.equity_points(report)
+        "equity", equity_chart(report, charts.WIDE), equity_chart(report, charts.NARROW), hover.equity_points(report)
     )
-    lead = "<p class=lead>After fees, at the end of each minute traded; the dotted line is the starting capital.</p>"
-    return f"<section><h2>Equity and drawdown</h2>{lead}{drawn}</section>"
+    unit, held = report.detail.curve.unit, report.model["benchmark"]
+    text = f"After fees, at the end of each {unit} traded; the dotted line is the starting capital."
+    if held:
+        change = percent(held["total_return"], signed=True)
+        text += f" Buy and hold ({change}) is {held['rule']}."
+    if unit == "second" and report.detail.curve.drawdowns:
+        deepest = percent(min(0.0, *report.detail.curve.drawdowns))
+        text += f" The deepest drawdown by the second is {deepest}; the metrics are by the minute."
+    return f"<section><h2>Equity and drawdown</h2><p class=lead>{escape(text)}</p>{drawn}</section>"
 
 
 def prices(report: Report) -> list[str]:

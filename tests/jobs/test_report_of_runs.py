@@ -97,7 +97,7 @@ def test_statistics_begin_with_trading(report: Callable[..., dict[str, Any]], mi
     assert found["period"]["samples"] == (ended - 1) // (60 * SECOND) - began // (60 * SECOND) + 1
     page = (found["folder"] / "report.html").read_text()
     assert "of data before it only warmed up (after 90s of warm-up)" in page
-    assert (found["folder"] / "equity.csv").read_text().count("\n") == found["period"]["samples"] + 1
+    assert (found["folder"] / "equity.csv").read_text().count("\n") == found["curve"]["samples"] + 1
 
 
 def test_how_often_profit_is_published_changes_no_number(report: Callable[..., dict[str, Any]], minutes: Path, tmp_path: Path) -> None:

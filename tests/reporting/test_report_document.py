@@ -47,7 +47,7 @@ def codes(report: Report) -> list[str]:
 def test_every_identity_with_the_ledger_holds(report):
     """Oracle: the demo's own ledger, written apart from ours."""
     assert [row["name"] for row in report.model["checks"] if not row["ok"]] == []
-    assert len(report.model["checks"]) == 6
+    assert len(report.model["checks"]) == 9
 
 
 def test_equity_ends_where_the_ledger_ends(report):
@@ -125,7 +125,7 @@ def test_csv_files_carry_the_ledger_to_the_last_digit(report):
     assert sum(Decimal(row["fee"]) for row in files["fills.csv"]) == Decimal(costs["fees"]) == Decimal(balance["fees"])
     assert sum(Decimal(row["notional"]) for row in files["fills.csv"]) == Decimal(costs["volume"])
     assert Decimal(files["equity.csv"][-1]["equity"]) == Decimal(balance["end"])
-    assert len(files["equity.csv"]) == report.model["honesty"]["minutes"]
+    assert len(files["equity.csv"]) == report.model["curve"]["samples"]
     assert len(files["round_trips.csv"]) == report.model["trades"]
     assert len(files["orders.csv"]) == report.model["orders"]["requested"]
     profits = [Decimal(row["net"]) for row in files["round_trips.csv"]]
@@ -231,7 +231,7 @@ def test_an_empty_run_still_gives_a_page():
     assert {"NO_EQUITY", "NO_FILLS"} <= set(codes(built))
     assert built.model["total_return"] is None
     assert b"Before you believe it" in built.to_html()
-    assert len(built.to_csv()) == 5
+    assert len(built.to_csv()) == 8
 
 
 def test_a_run_without_orders_says_so():

@@ -64,7 +64,7 @@ def test_the_page_is_well_formed_and_its_ids_are_unique(page):
 
 def test_every_picture_is_xml_with_a_title_and_a_description(page):
     pictures = re.findall(r"<svg.*?</svg>", page, re.S)
-    assert len(pictures) == 8
+    assert len(pictures) == 12
     for picture in pictures:
         root = ElementTree.fromstring(picture)
         assert root.attrib["role"] == "img"
