@@ -21,10 +21,10 @@ class Parser(argparse.ArgumentParser):
         if wrong is None:
             return message
         what = "option" if wrong[1] else "command"
-        near = difflib.get_close_matches(wrong[1] or wrong[2], self._options() if wrong[1] else self._commands(), 1, 0.5)
+        near = difflib.get_close_matches(wrong[1] or wrong[2], self._options() if wrong[1] else self.commands(), 1, 0.5)
         return f"there is no {what} {wrong[1] or wrong[2]}" + (f"; did you mean {near[0]}?" if near else "")
 
-    def _commands(self) -> dict[str, argparse.ArgumentParser]:
+    def commands(self) -> dict[str, argparse.ArgumentParser]:
         """Parsers by the name of their command."""
         actions = [action for action in self._actions if isinstance(action, argparse._SubParsersAction)]  # noqa: SLF001 - argparse has no other way
         return dict(actions[0].choices) if actions else {}
@@ -34,7 +34,7 @@ class Parser(argparse.ArgumentParser):
         own = [option for action in self._actions for option in action.option_strings]
         return own + [
             option
-            for parser in self._commands().values()
+            for parser in self.commands().values()
             for action in parser._actions
             for option in action.option_strings  # noqa: SLF001
         ]

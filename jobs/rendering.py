@@ -35,7 +35,7 @@ class Renderer:
 
     def __init__(self, log: LocalLog | Sequence[Instrument], record: str, as_decimal: bool) -> None:
         self.as_decimal = as_decimal
-        self.fields = _fields(record)
+        self.fields = fields_of(record)
         self.precisions: dict[int, tuple[int, int]] = {}
         if as_decimal:
             self.precisions = {each.instrument: (each.price_precision, each.quantity_precision) for each in _instruments(log)}
@@ -68,17 +68,19 @@ class Renderer:
             return instant_text(value)
         if unit == ACCOUNT_AMOUNTS:
             return fixed.format(value, record.amount_precision)
-        if price >= 0:
-            for known, precision in ((PRICES, price), (QUANTITIES, quantity), (AMOUNTS, price + quantity)):
-                if unit == known:
-                    return fixed.format(value, precision)
-        return value
+        precision = precision_of(unit, price, quantity) if price >= 0 else None
+        return value if precision is None else fixed.format(value, precision)
 
     def _scaled_float(self, record: Any, value: float, unit: str) -> float:
         """A float in an instrument's unit as one in whole units; ratios and the like as they are."""
         price, quantity = self.precisions.get(getattr(record, "instrument", -1), (0, 0))
-        precision: int = {PRICES: price, QUANTITIES: quantity, AMOUNTS: price + quantity}.get(unit, 0)
-        return value if precision == 0 else float(value / 10**precision)
+        precision = precision_of(unit, price, quantity)
+        return float(value / 10**precision) if precision else value
+
+
+def precision_of(unit: str, price: int, quantity: int) -> int | None:
+    """Decimals of a value in this unit, for an instrument's two precisions; null for other units."""
+    return {PRICES: price, QUANTITIES: quantity, AMOUNTS: price + quantity}.get(unit)
 
 
 def _instruments(log: LocalLog | Sequence[Instrument]) -> Sequence[Instrument]:
@@ -98,7 +100,7 @@ def _readable(value: Any) -> Any:
     return [_readable(each) for each in value] if isinstance(value, list | tuple) else value
 
 
-def _fields(record: str) -> list[tuple[str, list[str] | None, str]]:
+def fields_of(record: str) -> list[tuple[str, list[str] | None, str]]:
     """(name, enum symbols or None, unit) of every field."""
     folder = Path(schemas.__file__).parent
     for path in sorted(folder.glob("*.avsc")):

@@ -9,15 +9,18 @@ from typing import Any
 
 import numpy as np
 
+from jobs.facts import check_run_manifest
 from jobs.pipeline import read_instruments
+from jobs.runs import MANIFEST, open_run
 from jobs.ticker import rule_of
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
-from schemas.errors import CorruptLog
+from schemas.errors import CorruptLog, ShrivenError, WrongUse
 from schemas.version import BEFORE_VERSIONS
 from schemas.vocabulary import RiskCode, Severity
 from streams.log.digest import TopicDigest, add_block
 from streams.log.local import Block, LocalLog
+from streams.log.manifest import read_manifest
 from streams.reporting.around_fills import AroundFills, FillsObserver
 from streams.reporting.document import QuoteSeries, Report, ReportInput, ToxicitySeries, build_report
 from streams.reporting.markouts import QUOTES
@@ -25,6 +28,26 @@ from streams.runtime.made_by import version_of
 
 NO_ORDER = "0" * 20
 Columns = dict[str, np.ndarray[Any, Any]]
+
+
+def open_finished(folder: Path) -> tuple[LocalLog, dict[str, Any]]:
+    """A finished run opened for reading, and its ``run.json``. The caller closes the log.
+
+    Raises:
+        NotARun: the folder is no run.
+        WrongUse: the run is not finished.
+    """
+    log, _ = open_run(folder)
+    try:
+        if not (folder / MANIFEST).is_file():
+            again = "finish it with the same 'sq backtest' command first"
+            raise WrongUse(f"{folder} is not a finished run; {again}")
+        manifest = read_manifest(folder / MANIFEST)
+        check_run_manifest(manifest, str(folder / MANIFEST))
+    except ShrivenError:
+        log.close()
+        raise
+    return log, manifest
 
 
 def write_reports(folder: LocalLog, manifest: dict[str, Any], out: Path | None = None) -> list[Path]:

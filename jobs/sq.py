@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 
 from jobs.helping import HelpFormatter, Parser
 from jobs.interpreter import settle
@@ -100,8 +101,15 @@ def _refuse_bytes(given: list[str]) -> None:
             raise WrongUse(f"{ascii(each)} is no UTF-8 text; rename the file or folder") from None
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run one command; typed errors become one line on standard error."""
+def _say(problem: ShrivenError) -> None:
+    """One line on standard error."""
+    sys.stderr.write(f"sq: {problem}\n")
+
+
+def main(
+    arguments: list[str] | None = None, on_error: Callable[[ShrivenError], None] = _say
+) -> int:
+    """Run one command; typed errors become one line on standard error, or go to ``on_error``."""
     given = sys.argv[1:] if arguments is None else arguments
     only = given[0] if given and given[0] in COMMANDS else None
     for stream in (sys.stdout, sys.stderr):
@@ -112,7 +120,7 @@ def main(arguments: list[str] | None = None) -> int:
         chosen = parser(only).parse_args(given)
         return int(chosen.run(chosen))
     except ShrivenError as problem:
-        sys.stderr.write(f"sq: {problem}\n")
+        on_error(problem)
         return problem.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -131,7 +139,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         explained = _explained(problem)
         if explained is not None:
-            sys.stderr.write(f"sq: {explained}\n")
+            on_error(explained)
             return explained.exit_code
         frame = traceback.extract_tb(problem.__traceback__)[-1]
         place = f"{os.path.basename(frame.filename)}:{frame.lineno}"
@@ -140,14 +148,14 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
 
 
-def command() -> int:
+def command(on_error: Callable[[ShrivenError], None] = _say) -> int:
     """The command as the shell calls it: under an interpreter whose settings change no result."""
     try:
         settle(sys.argv[1:])
     except WrongUse as problem:
-        sys.stderr.write(f"sq: {problem}\n")
+        on_error(problem)
         return problem.exit_code
-    return main()
+    return main(on_error=on_error)
 
 
 if __name__ == "__main__":

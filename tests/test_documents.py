@@ -176,7 +176,7 @@ def test_pictures_are_small() -> None:
 
 
 def test_every_package_says_what_it_computes_and_where_to_start() -> None:
-    packages = [path for top in ("schemas", "streams", "connectors", "jobs") for path in (ROOT / top).rglob("__init__.py")]
+    packages = [path for top in ("schemas", "streams", "connectors", "jobs", "shrivenquant") for path in (ROOT / top).rglob("__init__.py")]
     silent = [path for path in packages if path.parent.name != "compiled" and len(path.read_text(encoding="utf-8").strip()) < 60]
     assert [str(path.relative_to(ROOT)) for path in silent] == []
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-TOPS = ("schemas", "streams", "connectors", "jobs", "infra", "tests")
+TOPS = ("schemas", "streams", "connectors", "jobs", "infra", "shrivenquant", "tests")
 GENERATED = ("schemas/compiled/", "schemas/records.py", "schemas/vocabulary.py")
 CACHE = ROOT / ".mypy_cache"
 LINES_MAX = 400

@@ -27,24 +27,15 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the files and name them."""
-    from jobs.facts import check_run_manifest
-    from jobs.reports import write_reports
-    from jobs.runs import MANIFEST, open_run
+    from jobs.reports import open_finished, write_reports
     from streams.log.local import refuse_within_log
-    from streams.log.manifest import read_manifest
 
     if arguments.out is not None and arguments.out.exists() and not arguments.out.is_dir():
         raise WrongUse(f"{arguments.out} is a file; give a folder for the report's files")
     if arguments.out is not None:
         refuse_within_log(arguments.out, own=arguments.run_folder)
-    log, _ = open_run(arguments.run_folder)
-    if not (arguments.run_folder / MANIFEST).is_file():
-        raise WrongUse(f"{arguments.run_folder} is not a finished run; finish it with the same 'sq backtest' command first")
-    try:
-        manifest = read_manifest(arguments.run_folder / MANIFEST)
-        check_run_manifest(manifest, str(arguments.run_folder / MANIFEST))
+    log, manifest = open_finished(arguments.run_folder)
+    with log:
         for path in write_reports(log, manifest, arguments.out):
             print(path)
-    finally:
-        log.close()
     return 0

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from schemas.errors import WrongUse
 
-NOT_BESIDE = frozenset((*sys.stdlib_module_names, "numpy", "msgspec", "numba", "schemas", "streams", "connectors", "jobs", "infra"))
+NOT_BESIDE = frozenset((*sys.stdlib_module_names, "numpy", "msgspec", "numba", "schemas", "streams", "connectors", "jobs", "infra", "shrivenquant"))
 """Names that never mean a file beside the strategy."""
 FILES_MAX = 1_000
 BYTES_MAX = 256 << 20

@@ -5,6 +5,7 @@ calendar, rolling statistics, instruments.
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -15,7 +16,7 @@ from schemas.records import Fill, PnL
 from schemas.vocabulary import Flag, Side
 from streams.reporting.curve import SHORT_RUN
 from streams.reporting.document import QuoteSeries, Report, ReportInput, build_report
-from streams.reporting.metrics import PERIODS_PER_DAY, PERIODS_PER_YEAR, minute_returns
+from streams.reporting.metrics import METRICS, PERIODS_PER_DAY, PERIODS_PER_YEAR, minute_returns
 
 DAYS_FROM = 1_722_470_400 * SECOND
 """2024-08-01: a run of 61 days from here ends in October."""
@@ -325,3 +326,18 @@ def test_inventory_equals_a_walk_in_fractions() -> None:
         "-0.00000002",
         "0.00000001",
     )
+
+
+def test_the_page_of_the_tear_sheet_names_every_chapter_and_file(days: Report) -> None:
+    """docs/tearsheet.md against the model and the files."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "tearsheet.md").read_text()
+    known = {metric.name for metric in METRICS}
+    told = {
+        "report", "version", "strategy", "account", "currency", "period", "metrics", "honesty",
+        "balance_at", "balance", "orders", "costs", "returns", "round_trips", "instruments",
+        "checks", "warnings", "run",
+    }  # fmt: skip
+    chapters = [name for name in days.model if name not in known | told]
+    assert len(chapters) == 8 and [name for name in chapters if f"`{name}`" not in page] == []
+    new = ("equity.csv", "fills.csv", "instruments.csv", "returns.csv", "rolling.csv")
+    assert [name for name in new if f"`{name}`" not in page or name not in days.to_csv()] == []
