@@ -16,6 +16,7 @@ from jobs.ticker import rule_of
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.errors import CorruptLog, ShrivenError, WrongUse
+from schemas.varints import has_only_integers, integer_columns
 from schemas.version import BEFORE_VERSIONS
 from schemas.vocabulary import RiskCode, Severity
 from streams.log.digest import TopicDigest, add_block
@@ -184,29 +185,31 @@ def _around(topics: Topics, fills: list[Any], ended: int) -> AroundFills | None:
     Null where the folder has none, or nothing was filled.
     """
     observer = FillsObserver(fills, ended)
-    decoder = codec(topic_of(QUOTES).record)
+    names = ("instrument", "event_time", "bid_price", "ask_price", "flags")
     count = 0
     for block in topics.blocks(QUOTES) if fills else ():
-        rows = decoder.decode_rows(block.body, block.count)
         count += block.count
-        for instrument in np.unique(rows["instrument"]).tolist():
-            mine = rows[rows["instrument"] == instrument]
-            names = ("event_time", "bid_price", "ask_price", "flags")
-            observer.add(instrument, *(mine[name].astype(np.int64) for name in names))
+        found = integer_columns(topic_of(QUOTES).record, block.body, block.count, names)
+        for instrument in np.unique(found["instrument"]).tolist():
+            mine = found["instrument"] == instrument
+            observer.add(instrument, *(found[name][mine] for name in names[1:]))
     return observer.finish(QUOTES) if count else None
 
 
 def _columns(topics: Topics, topic: str, names: tuple[str, ...]) -> Columns:
     """Columns of a topic, a block in memory at a time besides them."""
-    decoder = codec(topic_of(topic).record)
-    parts: list[np.ndarray[Any, Any]] = []
+    record = topic_of(topic).record
+    decoder = codec(record)
+    parts: list[Columns] = []
     for block in topics.blocks(topic):
-        rows = decoder.decode_rows(block.body, block.count)
-        parts.append(rows[list(names)].copy())
+        if has_only_integers(record):
+            parts.append(integer_columns(record, block.body, block.count, names))
+        else:
+            rows = decoder.decode_rows(block.body, block.count)
+            parts.append({name: rows[name].copy() for name in names})
     if not parts:
         return {name: np.zeros(0, decoder.dtype[name]) for name in names}
-    rows = np.concatenate(parts)
-    return {name: rows[name] for name in names}
+    return {name: np.concatenate([part[name] for part in parts]) for name in names}
 
 
 def _quotes(columns: Columns, instrument: int) -> QuoteSeries:

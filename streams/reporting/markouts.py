@@ -14,7 +14,7 @@ column where the mid is not known: the book was stale or one-sided, or the data 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas.vocabulary import Liquidity, Side
@@ -28,6 +28,10 @@ BUY = int(Side.BUY)
 QUOTES = "md.quotes"
 SHORTEST_OF_MARKS = 1_000_000_000
 """Marks are conflated to a second: what is nearer to the fill cannot be seen in them."""
+
+
+AT_ONCE = 4_096
+"""Fills whose mids are Python integers at the same time."""
 
 
 class Column(NamedTuple):
@@ -78,11 +82,12 @@ def moments_seen(around: AroundFills) -> tuple[Column, ...]:
     )
 
 
-def twice_mids(around: AroundFills) -> list[list[int]]:
-    """Bid + ask by fill and column; 0 where either side is unknown."""
+def twice_mids(around: AroundFills) -> Iterator[list[int]]:
+    """Bid + ask by column, fill by fill; 0 where either side is unknown."""
     known = (around.bid > 0) & (around.ask > 0)
-    rows: list[list[int]] = ((around.bid + around.ask) * known).tolist()
-    return rows
+    twice = (around.bid + around.ask) * known
+    for first in range(0, len(twice), AT_ONCE):
+        yield from twice[first : first + AT_ONCE].tolist()
 
 
 def markouts(records: ReportInput, result: Result, around: AroundFills) -> dict[str, Any]:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from streams.reporting.document import Report
 
 
+QUOTED = frozenset(',"\n\r')
+"""A field with one of these is written in quotes."""
+
+
 def csv_files(report: Report) -> dict[str, bytes]:
     """File name to content, UTF-8."""
     return {
@@ -130,4 +134,4 @@ def _file(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
 def _field(value: Any) -> str:
     """One field: null is empty, floats are their shortest exact text, quotes where CSV needs them (RFC 4180)."""
     text = "" if value is None else repr(value) if isinstance(value, float) else str(value)
-    return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in ',"\n\r') else text
+    return text if QUOTED.isdisjoint(text) else '"' + text.replace('"', '""') + '"'
