@@ -12,7 +12,6 @@ from streams.reporting.charts import RATIO, Layout, layout, tick_decimals
 from streams.reporting.document import Report
 from streams.reporting.markouts import MOMENTS
 from streams.reporting.pictures import (
-    Panel,
     TimeScale,
     area_path,
     at,
@@ -22,6 +21,7 @@ from streams.reporting.pictures import (
     panel_over,
     picture,
     round_step,
+    ticks_of,
     time_axis,
     value_axis,
 )
@@ -87,12 +87,6 @@ def rolling_panel(
         caption(scale.left, top - 8, name),
     ]
     return top + panel.height, "".join(parts)
-
-
-def ticks_of(panel: Panel, most: int) -> list[int]:
-    """Round values of a panel, at most about so many."""
-    step = round_step(panel.high - panel.low, most)
-    return list(range(-(-panel.low // step) * step, panel.high + 1, step))
 
 
 def tick_text(x: str, y: int, text: str, anchor: str = "middle") -> str:

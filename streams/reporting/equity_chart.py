@@ -17,6 +17,7 @@ from streams.reporting.pictures import (
     panel_over,
     picture,
     round_step,
+    ticks_of,
     time_axis,
     value_axis,
 )
@@ -102,13 +103,13 @@ def money_panel(
     unit = _shrink(every)
     panel = panel_over(top, height, min(every) // unit, max(every) // unit)
     precision = result.amount_precision
-    step = round_step((panel.high - panel.low) * unit, max(2, height // 36))
-    decimals = tick_decimals(step, precision)
+    most = max(4, height // 36)
+    decimals = tick_decimals(round_step((panel.high - panel.low) * unit, most), precision)
 
     def label(tick: int) -> str:
         return money(tick * unit, precision, decimals)
 
-    parts = [value_axis(panel, scale.left, scale.right, label)]
+    parts = [value_axis(panel, scale.left, scale.right, label, ticks_of(panel, most))]
     values = [
         (np.array([level // unit for level in levels], np.int64), kind) for levels, kind in series
     ]

@@ -71,7 +71,7 @@ def _booked(held: Holdings, result: Result) -> tuple[int, int]:
 def parts(records: ReportInput, result: Result) -> dict[int, Part]:
     """By instrument, every instrument of the run; empty where the account was never valued."""
     pnl = last_valued(records.pnl)
-    if pnl is None:
+    if pnl is None or (records.fills and not records.positions):
         return {}
     found = {line.instrument: Part() for line in records.instruments}
     held = holdings_at(records.positions, pnl, result)

@@ -73,6 +73,12 @@ def round_step(span: int, most: int) -> int:
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw)
 
 
+def ticks_of(panel: Panel, most: int) -> list[int]:
+    """Round values of a panel, at most about so many."""
+    step = round_step(panel.high - panel.low, most)
+    return list(range(-(-panel.low // step) * step, panel.high + 1, step))
+
+
 def panel_over(top: int, height: int, low: int, high: int, room: int = 6) -> Panel:
     """A panel over [low, high] with `room` per cent of air above and below; never of zero height."""
     air = max(1, (high - low) * room // 100)

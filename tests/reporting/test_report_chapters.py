@@ -273,6 +273,16 @@ def test_parts_of_instruments_are_compared_with_the_account() -> None:
     assert "realized of the instruments = realized of the account" in failed
 
 
+def test_a_folder_without_positions_says_nothing_of_instruments() -> None:
+    """What a topology did not publish is not taken for zero: the books agree."""
+    records = demo_input(minutes=60)
+    records.positions = []
+    report = build_report(records)
+    assert report.model["profit_by_instrument"] == []
+    assert [row for row in report.model["checks"] if not row["ok"]] == []
+    assert report.model["curve"]["sampled"] == "minute"
+
+
 def test_positions_of_the_balance_s_own_instant_are_told_apart_by_what_the_ledger_booked() -> None:
     """A fill of the very instant of the last valued record lies before it, or behind it: both are
     balanced.
