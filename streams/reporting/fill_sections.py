@@ -9,7 +9,15 @@ from streams.reporting import charts, detail_charts
 from streams.reporting.headlines import tone
 from streams.reporting.markouts import MOMENTS, QUOTES
 from streams.reporting.pictures import figure
-from streams.reporting.sections import WIDE_ONLY, cell, heads, ratio_cell, section, table
+from streams.reporting.sections import (
+    WIDE_ONLY,
+    cell,
+    heads,
+    name_of,
+    ratio_cell,
+    section,
+    table,
+)
 from streams.reporting.wording import MINUS, count, money, number, percent, words
 
 if TYPE_CHECKING:
@@ -46,7 +54,8 @@ def markout_table(report: Report, rows: list[dict[str, Any]]) -> str:
     for row in rows:
         name = words(row["liquidity"])
         if several:
-            name = f"{row['symbol'] or 'All'}, {name.lower()}"
+            place = row["instrument"]
+            name = f"{'All' if place is None else name_of(report, place)}, {name.lower()}"
         fills = cell(count(max(row[moment.name]["fills"] for moment in shown)), WIDE_ONLY)
         cells = "".join(_markout_cell(report, row[moment.name]) for moment in shown)
         body += f"<tr><th scope=row>{escape(name)}</th>{fills}{cells}</tr>"
@@ -92,7 +101,7 @@ def inventory_table(report: Report) -> str:
             ratio_cell(row["time_short"], kind=WIDE_ONLY),
             ratio_cell(row["time_flat"]),
         )
-        name = f"{escape(row['symbol'])}, {escape(row['base'])}"
+        name = escape(f"{name_of(report, row['instrument'])}, {row['base']}")
         body += f"<tr><th scope=row>{name}</th>{''.join(cells)}</tr>"
     text = "Averages are weighted by time; the position over time is under each price."
     lead = f"<p class=lead style='margin-top:14px'>{text}</p>"

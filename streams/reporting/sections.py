@@ -57,6 +57,14 @@ def section(title: str, lead: str, body: str, kind: str = "") -> str:
     return f"{start}<h2>{title}</h2><p class=lead>{lead}</p>{body}</section>"
 
 
+def name_of(report: Report, instrument: int) -> str:
+    """An instrument's symbol, with its venue where another venue has the same."""
+    rows = report.model["instruments"]
+    mine = next(row for row in rows if row["instrument"] == instrument)
+    is_alone = sum(row["symbol"] == mine["symbol"] for row in rows) == 1
+    return str(mine["symbol"] if is_alone else f"{mine['symbol']} {mine['venue']}")
+
+
 def instruments(report: Report) -> str:
     """Profit by instrument, where there are several; the last row is the account."""
     rows, model = report.model["profit_by_instrument"], report.model
@@ -67,7 +75,7 @@ def instruments(report: Report) -> str:
         ("Contribution", "n"), ("Turnover", WIDE_ONLY), ("Fills", WIDE_ONLY), ("Won", "n"),
     )  # fmt: skip
     account = {
-        "symbol": "Account", **model["balance"], "contribution": model["total_return"],
+        "instrument": None, **model["balance"], "contribution": model["total_return"],
         "turnover": model["turnover"], "fills": len(report.records.fills),
         "win_rate": model["win_rate"],
     }  # fmt: skip
@@ -93,7 +101,9 @@ def _instrument_row(report: Report, row: dict[str, Any]) -> str:
         cell(count(row["fills"]), WIDE_ONLY),
         ratio_cell(row["win_rate"]),
     )
-    return f"<tr><th scope=row>{escape(row['symbol'])}</th>{''.join(cells)}</tr>"
+    place = row["instrument"]
+    name = "Account" if place is None else name_of(report, place)
+    return f"<tr><th scope=row>{escape(name)}</th>{''.join(cells)}</tr>"
 
 
 def returns_tables(report: Report) -> str:

@@ -96,6 +96,17 @@ def test_names_from_outside_cannot_inject_markup():
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in built
 
 
+def test_instruments_of_one_symbol_are_told_apart_by_their_venue():
+    records = demo_input(minutes=20)
+    other = msgspec.structs.replace(BTC, instrument=2, venue="elsewhere")
+    records.instruments = [BTC, other]
+    records.fills = [*records.fills, msgspec.structs.replace(records.fills[-1], instrument=2)]
+    built = build_report(records).to_html().decode()
+    for name in ("BTCUSDT binance", "BTCUSDT elsewhere"):
+        assert f"<th scope=row>{name}</th>" in built
+        assert f"<th scope=row>{name}, BTC</th>" in built
+
+
 def test_a_dense_day_stays_under_a_megabyte():
     """47,000 fills over a day of 500,000 quotes."""
     generator = np.random.default_rng(1)
