@@ -62,8 +62,10 @@ MODULES: dict[str, frozenset[str]] = {
 # modules of ours whose own definitions may be taken, what they import may not
 OF_OURS = (
     "schemas.records", "schemas.vocabulary", "streams.numeric.bits", "streams.numeric.book_queries", "streams.numeric.borrowing",
-    "streams.numeric.draws", "streams.numeric.fixed", "streams.numeric.ring", "streams.numeric.wide", "streams.signals.ema_cross",
-    "streams.signals.ema_cross_python", "streams.signals.noop_python", "streams.signals.template",
+    "streams.numeric.draws", "streams.numeric.elementary", "streams.numeric.error_function", "streams.numeric.fixed",
+    "streams.numeric.ring", "streams.numeric.rolling", "streams.numeric.session", "streams.numeric.shared", "streams.numeric.smoothing",
+    "streams.numeric.vwap", "streams.numeric.wide", "streams.signals.ema_cross", "streams.signals.ema_cross_python",
+    "streams.signals.indicators", "streams.signals.noop_python", "streams.signals.template",
 )  # fmt: skip
 PACKAGES = words("numpy msgspec typing collections schemas streams streams.numeric streams.signals")
 """Modules that are named on the way to others."""
@@ -80,7 +82,8 @@ HIGHER = words("map filter sorted min max reduce isinstance issubclass starmap a
 
 DECORATORS = words(
     "staticmethod classmethod property dataclasses.dataclass typing.final typing.override enum.unique schemas.kernel.kernel "
-    "schemas.kernel.unlocked_kernel schemas.kernel.inlined streams.numeric.borrowing.borrowing_kernel numba.njit"
+    "schemas.kernel.unlocked_kernel schemas.kernel.inlined streams.numeric.borrowing.borrowing_kernel "
+    "streams.numeric.shared.shared_step numba.njit"
 )
 CLASS_KEYWORDS = words("frozen kw_only forbid_unknown_fields omit_defaults array_like gc eq order tag tag_field rename total")
 METHODS = words(

@@ -17,8 +17,8 @@ from schemas.kernel import PACKAGES, ROOT, source_closure
 
 ROOTS = ("jobs/pipeline.py", "jobs/configuration.py", "streams/runtime/task.py", "streams/runtime/live/task.py")
 """What turns a configuration into stages, and what runs them on the local log and on Kafka."""
-BY_NAME = ("schemas/*.avsc", "schemas/compiled/*.py", "streams/signals/*.py")
-"""Loaded by name: schemas, the codecs generated from them, the strategies of the catalogue."""
+BY_NAME = ("schemas/*.avsc", "schemas/compiled/*.py", "streams/signals/*.py", "streams/numeric/*.py")
+"""Loaded by name: schemas, the codecs generated from them, the strategies of the catalogue, and what a user's may import."""
 OUTSIDE = ("streams/runtime/lint*.py", "streams/runtime/strategy_lint*.py")
 """The lint refuses files and changes nothing that is computed."""
 

@@ -40,7 +40,7 @@ class NotDeterministic(WrongUse):
 
 # rule -> what to use instead
 RULES = {
-    "clock": "a stage knows time only as state.clock (kernel) or context.clock",
+    "clock": "a stage knows time only as state.clock (kernel) or context.clock; sessions and times of day: streams.numeric.session",
     "random": "use a counter-based generator seeded from the record's sequence, kept in state",
     "environment": "take it as a setting, it is part of the run's identity",
     "input-output": "stages read and write records only; hand data in as settings, on a topic, or as a file named in ARTEFACTS",
@@ -48,8 +48,10 @@ RULES = {
     "hash": "hash() changes with PYTHONHASHSEED; use the value itself or hashlib over its bytes",
     "identity": "id() is a memory address; number the objects yourself",
     "set-iteration": "the order of a set is not defined; use a dict (insertion order), a list, or sorted(...)",
-    "float-reduction": "the order of a library's float sum is not defined; add in one loop, or use integers",
-    "unstable-math": "this function's last bits differ between machines; use + - * / sqrt or streams.numeric",
+    "float-reduction": "the order of a library's float sum is not defined; add in one loop, or use integers; rolling means and deviations: "
+    "streams.signals.indicators in Python, streams.numeric.rolling in a kernel",
+    "unstable-math": "this function's last bits differ between machines; use + - * / sqrt, exp, log and pow of "
+    "streams.numeric.elementary, erfc of streams.numeric.error_function",
     "fast-math": "fast-math and parallel loops reorder sums; use schemas.kernel.kernel",
     "dynamic": "code made at run time cannot be checked; write it out",
     "global-state": "what a module, a class or a default keeps is in no snapshot; declare it in State, or make it a constant (a tuple)",

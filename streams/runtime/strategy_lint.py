@@ -64,9 +64,15 @@ def lint_strategy(files: Mapping[str, Path], is_strange: bool = False) -> list[F
 
 
 def _imported_from_us(trees: Iterable[ast.Module]) -> list[ast.Module]:
-    """Sources of our own strategies that the files build upon: their fields are known, too."""
-    names = {node.module for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module in allowed.OF_OURS}
-    return [ast.parse(allowed.file_of(name).read_bytes()) for name in sorted(names) if name and name.startswith("streams.signals.")]
+    """Sources of our own strategies and indicators that the files build upon: their fields are known, too."""
+    names: set[str] = set()
+    for node in (each for tree in trees for each in ast.walk(tree)):
+        if isinstance(node, ast.ImportFrom):
+            names.update((node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)))
+        elif isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+    ours = [name for name in sorted(names) if name in allowed.OF_OURS and name.startswith(("streams.signals.", "streams.numeric."))]
+    return [ast.parse(allowed.file_of(name).read_bytes()) for name in ours]
 
 
 def require_allowed(files: Mapping[str, Path], is_strange: bool = False) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 from schemas.records import Instrument
 from schemas.vocabulary import Flag
 from streams.numeric.borrowing import borrowing_kernel
+from streams.numeric.smoothing import ema_alpha, smoothed
 
 NAME = "ema-cross"
 INPUTS = ("md.quotes",)
@@ -79,7 +80,7 @@ class State(NamedTuple):
 
 def alpha(period: int) -> float:
     """Weight of a new input in an exponential mean over ``period`` inputs."""
-    return 2.0 / (period + 1)
+    return ema_alpha(period)
 
 
 def new_state(instruments: Sequence[Instrument], settings: Settings) -> State:
@@ -112,8 +113,8 @@ def on_quote(state: Any, quote: Any, out: Any) -> None:
         means.fast = mid2
         means.slow = mid2
     else:
-        means.fast = means.fast + state.alphas[0] * (mid2 - means.fast)
-        means.slow = means.slow + state.alphas[1] * (mid2 - means.slow)
+        means.fast = smoothed(means.fast, state.alphas[0], mid2)
+        means.slow = smoothed(means.slow, state.alphas[1], mid2)
     means.inputs += 1
     if means.inputs < state.slow[0]:
         return
