@@ -5,7 +5,7 @@
 - ``identity``: order ids from (journal, shard, sequence, ordinal); ``draws``: random numbers as functions of (seed, entity, ordinal).
 - ``book``: the L2 book. Read ``reference_book`` for what it does, ``sync`` for when it may be believed, ``book_state`` for how its memory is
   laid out; then ``book`` (one record), ``book_side`` (the hot loop), ``window`` and ``tail`` (where levels live), ``book_queries``, ``book_levels``.
-- ``elementary``: exp, log and pow; ``error_function``: erfc; ``elementary_tables``: what both read.
+- ``elementary``: exp, log and pow; ``error_function``: erfc; ``normal``: the normal distribution; ``elementary_tables``: their tables.
 - ``smoothing``, ``rolling``, ``vwap``: the indicators; ``periods``: how far they look back; ``session``: times of day.
 - ``borrowing``: the kernel decorator of all these, without reference counts; ``shared``: the one of steps that plain Python
   calls, too; ``bits``: processor operations Numba lacks.

@@ -37,11 +37,17 @@ def erfc(x: Any) -> Any:
         return 1.0 - _erf_of_small(x)
     if size > ZERO_FROM:
         return 0.0 if x > 0.0 else 2.0
-    factor = _factor(size) if size < LARGE else _factor_of_large(size)
     square, square_low = product(size, size)
-    m, n = exp_parts(-square, -square_low)
-    found = scaled(m * factor, n)
+    found = tail(size, square, square_low)
     return found if x > 0.0 else 2.0 - found
+
+
+@borrowing_kernel
+def tail(size: Any, square: Any, square_low: Any) -> Any:
+    """erfc(size) for a size from 0.46875 to 27.3, whose square is the sum of two doubles."""
+    factor = _factor(size) if size < LARGE else _factor_of_large(size)
+    m, n = exp_parts(-square, -square_low)
+    return scaled(m * factor, n)
 
 
 @borrowing_kernel

@@ -99,13 +99,13 @@ def is_holiday(session: Any, time: Any, holidays: Any) -> Any:
 @shared_step
 def minutes_since_open(session: Any, time: Any) -> Any:
     """Whole minutes since that day's opening; below 0 before it."""
-    return (time_of_day(session, time) - session.opens) // MINUTE
+    return (time_of_day(session, time) + DAY - session.opens) // MINUTE - DAY // MINUTE
 
 
 @shared_step
 def minutes_to_close(session: Any, time: Any) -> Any:
     """Minutes until that day's close, begun ones counted; 0 or below from the close on."""
-    return -((time_of_day(session, time) - session.closes) // MINUTE)
+    return DAY // MINUTE - (time_of_day(session, time) + DAY - session.closes) // MINUTE
 
 
 @shared_step

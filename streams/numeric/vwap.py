@@ -49,13 +49,13 @@ def vwap_update(vwap: Any, session: Any, price: Any, quantity: Any) -> Any:
         return NAN
     price_high, price_low = price >> BITS, price & LOW_BITS
     quantity_high, quantity_low = quantity >> BITS, quantity & LOW_BITS
-    low = vwap.low + price_low * quantity_low
-    middle = vwap.middle + price_low * quantity_high + (low >> BITS)
-    high = vwap.high + price_high * quantity_high + (middle >> BITS)
-    middle = (middle & LOW_BITS) + price_high * quantity_low
-    vwap.high = high + (middle >> BITS)
-    vwap.middle = middle & LOW_BITS
-    vwap.low = low & LOW_BITS
+    units = vwap.low + price_low * quantity_low
+    crossed = vwap.middle + price_low * quantity_high + (units >> BITS)
+    crossed_more = (crossed & LOW_BITS) + price_high * quantity_low
+    carried = (crossed >> BITS) + (crossed_more >> BITS)
+    vwap.high = vwap.high + price_high * quantity_high + carried
+    vwap.middle = crossed_more & LOW_BITS
+    vwap.low = units & LOW_BITS
     vwap.volume += quantity
     return vwap_value(vwap)
 

@@ -16,7 +16,8 @@ from streams.numeric import bounds
 
 ROOT = Path(__file__).resolve().parents[2]
 KERNELS = {
-    "kernel", "inlined", "borrowing_kernel", "unlocked_borrowing_kernel", "unlocked_kernel", "inlined_kernel", "step_kernel"
+    "kernel", "inlined", "borrowing_kernel", "unlocked_borrowing_kernel", "unlocked_kernel", "inlined_kernel", "step_kernel",
+    "shared_step",
 }  # fmt: skip
 LOW, HIGH = -(1 << 63), (1 << 63) - 1
 SMALL = 1 << 16
@@ -168,8 +169,10 @@ def applied(operator: ast.operator, left: Interval, right: Interval) -> Interval
     if isinstance(operator, ast.Mod):
         size = max(abs(right[0]), abs(right[1]))
         return (0 if left[0] >= 0 else -size), min(size, max(left[1], size if left[0] < 0 else left[1]))
-    if isinstance(operator, ast.BitAnd) and left[0] >= 0 and right[0] >= 0:
-        return 0, min(left[1], right[1])
+    if isinstance(operator, ast.BitAnd) and right[0] >= 0:
+        return 0, min(left[1], right[1]) if left[0] >= 0 else right[1]
+    if isinstance(operator, ast.RShift) and right[0] == right[1]:
+        return left[0] >> right[0], left[1] >> right[0]
     size = max(abs(each) for each in (*left, *right))
     if isinstance(operator, ast.FloorDiv | ast.RShift):
         size = max(abs(left[0]), abs(left[1]))

@@ -13,6 +13,7 @@ import itertools
 import math
 import os
 import random
+import statistics
 import struct
 import subprocess
 import sys
@@ -25,9 +26,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streams.numeric import borrowing, elementary, error_function
+from streams.numeric import borrowing, elementary, error_function, normal
 
 ROOT = Path(__file__).resolve().parents[2]
+INF, NAN, LARGEST = math.inf, math.nan, 1.797693134862273e308
 CONTEXT = Context(prec=60, Emin=-99_999, Emax=99_999)
 
 
@@ -119,6 +121,32 @@ def test_erfc_is_within_two_and_a_half_units() -> None:
     assert worst(error_function.erfc, exact_erfc, [(x,) for x in inputs]) < 2.5
 
 
+def exact_cdf(x: Decimal) -> Decimal:
+    return exact_erfc(-x / Decimal(2).sqrt()) / 2
+
+
+def test_the_normal_distribution_is_within_three_units_in_its_tails_too() -> None:
+    inputs = scattered(60, (-37.0, -5.0), (-5.0, -0.6), (-0.7, 0.7), (0.6, 9.0))
+    assert worst(normal.normal_cdf, exact_cdf, [(x,) for x in inputs]) < 3.0
+
+
+def test_normal_quantiles_are_those_of_the_standard_library() -> None:
+    """Both compute AS241; its author's accuracy is checked by the way back, in digits that are exact."""
+    draw = random.Random(18)
+    inputs = [*scattered(300, (0.0, 1.0)), *(10 ** draw.uniform(-300, 0) for _ in range(300))]
+    peer = statistics.NormalDist()
+    for p in inputs:
+        found = normal.normal_quantile(p)
+        assert abs(found - peer.inv_cdf(p)) <= 2 * math.ulp(found)
+    for p in inputs[:40]:
+        x = Decimal(normal.normal_quantile(p))
+        density = (-x * x / 2).exp() / (2 * pi(60)).sqrt()
+        assert abs((exact_cdf(x) - Decimal(p)) / density) < 5 * Decimal(math.ulp(float(x)))
+    edges = [normal.normal_quantile(p) for p in (0.0, 0.5, 1.0, -0.1, 1.1, NAN)]
+    assert edges[:3] == [-INF, 0.0, INF] and all(each != each for each in edges[3:])
+    assert [normal.normal_cdf(x) for x in (-INF, -40.0, 0.0, INF)] == [0.0, 0.0, 0.5, 1.0]
+
+
 def test_subnormal_results_are_within_a_unit() -> None:
     assert (
         worst(elementary.exp, Decimal.exp, [(x,) for x in scattered(300, (-745.0, -708.4))]) < 1.0
@@ -143,7 +171,6 @@ def test_erfc_agrees_with_the_published_table_of_erf(x: float, published: str) -
     assert f"{1.0 - error_function.erfc(x):.10f}" == published
 
 
-INF, NAN, LARGEST = math.inf, math.nan, 1.797693134862273e308
 EDGES: dict[str, list[tuple[float, float]]] = {
     "exp": [
         (0.0, 1.0), (-0.0, 1.0), (5e-324, 1.0), (1, math.e), (INF, INF), (-INF, 0.0), (NAN, NAN),
@@ -227,31 +254,39 @@ def plain(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
-def results(exp: Any, log: Any, pow: Any, erfc: Any) -> list[str]:
+def results(elementary: Any, error_function: Any, normal: Any) -> list[str]:
     """Bits of results over the whole range of doubles, edges included."""
     draw = random.Random(17)
     anything = [struct.unpack("<d", draw.randbytes(8))[0] for _ in range(200)]
-    found = [exp(x) for x in [*scattered(200, (-746.0, 711.0), (-1.0, 1.0)), *anything]]
-    found += [log(x) for x in [*magnitudes(200), *scattered(200, (0.9, 1.1)), *anything]]
-    found += [pow(x, y) for x, y in [*powers(100), *zip(anything, reversed(anything), strict=True)]]
-    found += [erfc(x) for x in [*scattered(100, (-6.0, 0.5), (0.4, 4.1), (4.0, 28.0)), *anything]]
+    found = [elementary.exp(x) for x in [*scattered(200, (-746.0, 711.0), (-1.0, 1.0)), *anything]]
+    found += [elementary.log(x) for x in [*magnitudes(200), *scattered(200, (0.9, 1.1)), *anything]]
+    found += [
+        elementary.pow(x, y)
+        for x, y in [*powers(100), *zip(anything, reversed(anything), strict=True)]
+    ]
+    found += [
+        error_function.erfc(x)
+        for x in [*scattered(100, (-6.0, 0.5), (0.4, 4.1), (4.0, 28.0)), *anything]
+    ]
+    found += [normal.normal_cdf(x) for x in [*scattered(100, (-38.0, 9.0)), *anything]]
+    found += [normal.normal_quantile(p) for p in [*scattered(100, (0.0, 1.0)), *anything, 1e-300]]
     return [struct.pack("<d", each).hex() for each in found]
 
 
 SCRIPT = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
-from test_elementary import elementary, error_function, results
-print(json.dumps(results(elementary.exp, elementary.log, elementary.pow, error_function.erfc)))
+from test_elementary import elementary, error_function, normal, results
+print(json.dumps(results(elementary, error_function, normal)))
 """
 
 
 def test_kernels_and_plain_python_agree_on_every_bit(monkeypatch: pytest.MonkeyPatch) -> None:
-    compiled = results(elementary.exp, elementary.log, elementary.pow, error_function.erfc)
-    twin, other = plain("elementary", monkeypatch), plain("error_function", monkeypatch)
-    assert not hasattr(twin.exp, "py_func") and other.exp_parts is twin.exp_parts
+    compiled = results(elementary, error_function, normal)
+    twins = [plain(name, monkeypatch) for name in ("elementary", "error_function", "normal")]
+    assert not hasattr(twins[0].exp, "py_func") and twins[1].exp_parts is twins[0].exp_parts
     with np.errstate(over="ignore"):
-        assert results(twin.exp, twin.log, twin.pow, other.erfc) == compiled
+        assert results(*twins) == compiled
 
 
 def test_a_processor_without_fused_arithmetic_gives_the_same_bits() -> None:
@@ -266,5 +301,5 @@ def test_a_processor_without_fused_arithmetic_gives_the_same_bits() -> None:
     found = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     )
-    expected = results(elementary.exp, elementary.log, elementary.pow, error_function.erfc)
+    expected = results(elementary, error_function, normal)
     assert found.stdout.strip() == str(expected).replace("'", '"')
