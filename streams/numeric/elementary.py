@@ -47,6 +47,12 @@ UNDERFLOW = -745.2
 SQRT_HALF = 0.7071067811865476
 SPLITTER = 134217729.0
 """2^27 + 1: a double is split into two of 26 bits, whose products are exact (Dekker)."""
+SMALLEST_NORMAL = 2.0**-1022
+BIAS = 1023
+MANTISSA_BITS = 52
+MANTISSA = (1 << MANTISSA_BITS) - 1
+HALF_BITS = (BIAS - 1) << MANTISSA_BITS
+"""Bits of 0.5: exponents are written with a bias of 1023 above 52 bits of the mantissa."""
 EXACT = 2.0**53
 """From here on every double is an even integer."""
 
@@ -89,10 +95,22 @@ def exp_parts(high: Any, low: Any) -> Any:
 
 @borrowing_kernel
 def scaled(m: Any, n: Any) -> Any:
-    """m * 2^n, rounded once; infinite where it is too large. m below 2."""
+    """m * 2^n, rounded once; infinite where it is too large. m from 0.5 to 2."""
+    if -1020 < n < 1023:
+        return m * np.int64((n + BIAS) << MANTISSA_BITS).view(np.float64)
     if n > 1022:
         return math.ldexp(m, 1022) * (2.0 if n == 1023 else 4.0 if n == 1024 else INF)
     return math.ldexp(m, n)
+
+
+@borrowing_kernel
+def parts(x: Any) -> Any:
+    """``math.frexp`` of a positive finite double."""
+    if x < SMALLEST_NORMAL:
+        return math.frexp(x)
+    bits = np.float64(x).view(np.int64)
+    z = np.int64((bits & MANTISSA) | HALF_BITS).view(np.float64)
+    return z, (bits >> MANTISSA_BITS) - (BIAS - 1)
 
 
 @borrowing_kernel
@@ -103,7 +121,7 @@ def log_parts(x: Any) -> Any:
     a sum of two doubles. ln x = k ln 2 + ln c + (r - r^2/2 + ...), with every term but the series'
     tail in two doubles.
     """
-    z, k = math.frexp(x)
+    z, k = parts(x)
     if z < SQRT_HALF:
         z, k = z * 2.0, k - 1
     j = math.floor(z * LOG_STEPS) - LOG_FIRST

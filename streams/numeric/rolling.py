@@ -75,9 +75,14 @@ def window_mean(window: Any, values: Any) -> Any:
 @shared_step
 def window_deviation(window: Any, values: Any, degrees_lost: Any) -> Any:
     """The standard deviation; ``degrees_lost``: 0 for that of the values, 1 for a sample's."""
+    return deviation_from(window, values, window_mean(window, values), degrees_lost)
+
+
+@shared_step
+def deviation_from(window: Any, values: Any, mean: Any, degrees_lost: Any) -> Any:
+    """The standard deviation of values whose mean is known."""
     if window.count < window.period or window.period <= degrees_lost:
         return NAN
-    mean = window_mean(window, values)
     total = 0.0
     for place in range(window.oldest, window.period):
         distance = values[place] - mean
@@ -114,7 +119,7 @@ def window_greatest(window: Any, values: Any) -> Any:
 def bollinger(window: Any, values: Any, width: Any) -> Any:
     """(lower, middle, upper): the mean, and ``width`` deviations of the values beside it."""
     middle = window_mean(window, values)
-    reach = width * window_deviation(window, values, 0)
+    reach = width * deviation_from(window, values, middle, 0)
     return middle - reach, middle, middle + reach
 
 

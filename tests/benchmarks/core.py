@@ -37,6 +37,12 @@ def _book() -> Rows:
     return book.run()
 
 
+def _indicators() -> Rows:
+    from tests.benchmarks import indicators
+
+    return indicators.run()
+
+
 def _venue() -> Rows:
     from tests.benchmarks import venue
 
@@ -72,6 +78,7 @@ SUITES: list[tuple[str, Callable[[], Rows]]] = [
     ("codec", _codec),
     ("log", _log),
     ("book", _book),
+    ("indicators mathematics", _indicators),
     ("venue", _venue),
     ("replay recover", _pipeline),
     ("orders", _orders),
@@ -82,7 +89,7 @@ SUITES: list[tuple[str, Callable[[], Rows]]] = [
 
 def _say(row: dict[str, Any]) -> None:
     peer = f"  {row['peer']} {row['peer_value']:,.0f}, ratio {row['ratio']:.2f}" if row.get("ratio") else f"  {row.get('peer') or ''}"
-    more = "".join(f"  {key} {row[key]:,.2f}" for key in ("p50_us", "p99_us", "p999_us", "last_over_first") if key in row)
+    more = "".join(f"  {key} {row[key]:,.2f}" for key in ("p50_us", "p99_us", "p999_us", "last_over_first", "ns", "peer_ns") if key in row)
     sys.stdout.write(f"{row['name']:24} {row['value'] or 0:>18,.2f} {row['unit']}{peer}{more}\n")
     sys.stdout.flush()
 

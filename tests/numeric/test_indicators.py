@@ -8,87 +8,34 @@ from __future__ import annotations
 
 import math
 import statistics
-import struct
 from fractions import Fraction
 from typing import Any
 
 import msgspec
-import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from schemas.kernel import kernel
-from streams.numeric import rolling, smoothing, vwap
+from streams.numeric import rolling, smoothing
 from streams.numeric.periods import BadPeriod
-from streams.numeric.rolling import (
-    bollinger,
-    ranked_push,
-    window_deviation,
-    window_greatest,
-    window_least,
-    window_mean,
-    window_push,
-)
-from streams.numeric.rolling import window_quantile as quantile
-from streams.numeric.smoothing import atr_update, ema_update, rsi_update
-from streams.numeric.vwap import vwap_update
 from streams.signals.indicators import Atr, Ema, RankedWindow, Rsi, Vwap, Window
 
-HIGH = [
-    82.15,
-    81.89,
-    83.03,
-    83.30,
-    83.85,
-    83.90,
-    83.33,
-    84.30,
-    84.84,
-    85.00,
-    85.90,
-    86.58,
-    86.98,
-    88.00,
-    87.87,
-]
-LOW = [
-    81.29,
-    80.64,
-    81.31,
-    82.65,
-    83.07,
-    83.11,
-    82.49,
-    82.30,
-    84.15,
-    84.11,
-    84.03,
-    85.39,
-    85.76,
-    87.17,
-    87.01,
-]
-CLOSE = [
-    81.59,
-    81.06,
-    82.87,
-    83.00,
-    83.61,
-    83.15,
-    82.84,
-    83.99,
-    84.55,
-    84.36,
-    85.53,
-    86.54,
-    86.89,
-    87.77,
-    87.29,
-]
-COLUMNS = 13
+
+def vector(text: str) -> list[float]:
+    return [float(each) for each in text.split()]
+
+
+HIGH = vector(
+    "82.15 81.89 83.03 83.30 83.85 83.90 83.33 84.30 84.84 85.00 85.90 86.58 86.98 88.00 87.87"
+)
+LOW = vector(
+    "81.29 80.64 81.31 82.65 83.07 83.11 82.49 82.30 84.15 84.11 84.03 85.39 85.76 87.17 87.01"
+)
+CLOSE = vector(
+    "81.59 81.06 82.87 83.00 83.61 83.15 82.84 83.99 84.55 84.36 85.53 86.54 86.89 87.77 87.29"
+)
 quick = settings(deadline=None, max_examples=60)
 
 
@@ -109,108 +56,38 @@ def rounded(values: list[float]) -> list[float]:
 
 def test_the_vectors_of_tulip_indicators() -> None:
     """Published with the library (tests/untest.txt), period 5."""
-    expected = [
-        82.426,
-        82.738,
-        83.094,
-        83.318,
-        83.628,
-        83.778,
-        84.254,
-        84.994,
-        85.574,
-        86.218,
-        86.804,
-    ]
+    expected = vector(
+        "82.426 82.738 83.094 83.318 83.628 83.778 84.254 84.994 85.574 86.218 86.804"
+    )
     assert rounded(ready(over(Window(5).update, CLOSE))) == expected
-    expected = [
-        82.714,
-        82.859,
-        82.853,
-        83.232,
-        83.671,
-        83.901,
-        84.444,
-        85.143,
-        85.725,
-        86.407,
-        86.701,
-    ]
+    expected = vector(
+        "82.714 82.859 82.853 83.232 83.671 83.901 84.444 85.143 85.725 86.407 86.701"
+    )
     assert rounded(ready(over(Ema(5).update, CLOSE))) == expected
-    expected = [1.116, 1.051, 1.009, 1.207, 1.136, 1.086, 1.243, 1.233, 1.230, 1.206, 1.137]
+    expected = vector("1.116 1.051 1.009 1.207 1.136 1.086 1.243 1.233 1.230 1.206 1.137")
     assert rounded(ready(over(Atr(5).update, HIGH, LOW, CLOSE))) == expected
-    expected = [72.034, 64.927, 75.936, 79.796, 74.713, 83.033, 87.478, 88.755, 91.483, 78.498]
+    expected = vector("72.034 64.927 75.936 79.796 74.713 83.033 87.478 88.755 91.483 78.498")
     assert rounded(ready(over(Rsi(5).update, CLOSE))) == expected
     window, rows = Window(5), []
     for close in CLOSE:
         window.push(close)
         rows.append((*window.bands()[::2], window.spread, window.least, window.greatest))
     lower, upper, spread, least, greatest = ([row[column] for row in rows] for column in range(5))
-    assert rounded(ready(spread)) == [
-        0.948,
-        0.875,
-        0.280,
-        0.423,
-        0.605,
-        0.671,
-        0.871,
-        0.926,
-        1.019,
-        1.174,
-        0.758,
-    ]
-    assert rounded(ready(lower)) == [
-        80.530,
-        80.987,
-        82.533,
-        82.472,
-        82.418,
-        82.435,
-        82.511,
-        83.143,
-        83.536,
-        83.870,
-        85.289,
-    ]
-    assert rounded(ready(upper)) == [
-        84.322,
-        84.489,
-        83.655,
-        84.164,
-        84.838,
-        85.121,
-        85.997,
-        86.845,
-        87.612,
-        88.566,
-        88.319,
-    ]
-    assert ready(least) == [
-        81.06,
-        81.06,
-        82.84,
-        82.84,
-        82.84,
-        82.84,
-        82.84,
-        83.99,
-        84.36,
-        84.36,
-        85.53,
-    ]
-    assert ready(greatest) == [
-        83.61,
-        83.61,
-        83.61,
-        83.99,
-        84.55,
-        84.55,
-        85.53,
-        86.54,
-        86.89,
-        87.77,
-        87.77,
-    ]
+    assert rounded(ready(spread)) == vector(
+        "0.948 0.875 0.280 0.423 0.605 0.671 0.871 0.926 1.019 1.174 0.758"
+    )
+    assert rounded(ready(lower)) == vector(
+        "80.530 80.987 82.533 82.472 82.418 82.435 82.511 83.143 83.536 83.870 85.289"
+    )
+    assert rounded(ready(upper)) == vector(
+        "84.322 84.489 83.655 84.164 84.838 85.121 85.997 86.845 87.612 88.566 88.319"
+    )
+    assert ready(least) == vector(
+        "81.06 81.06 82.84 82.84 82.84 82.84 82.84 83.99 84.36 84.36 85.53"
+    )
+    assert ready(greatest) == vector(
+        "83.61 83.61 83.61 83.99 84.55 84.55 85.53 86.54 86.89 87.77 87.77"
+    )
 
 
 PRICES = some.lists(
@@ -342,119 +219,6 @@ def test_a_vwap_is_the_exact_mean_of_its_session(trades: list[tuple[int, int, in
         assert (average.high << 62) + (average.middle << 31) + average.low == sums[0]
 
 
-@kernel
-def batch(
-    rows: Any,
-    emas: Any,
-    rsis: Any,
-    atrs: Any,
-    windows: Any,
-    values: Any,
-    ranked: Any,
-    ranked_values: Any,
-    ranking: Any,
-    vwaps: Any,
-    found: Any,
-) -> None:
-    """Every indicator over a whole column, compiled."""
-    for at in range(len(rows)):
-        session, high, low, close, quantity = rows[at]
-        found[at, 0] = ema_update(emas[1], close)
-        found[at, 1] = rsi_update(rsis[1], close)
-        found[at, 2] = atr_update(atrs[1], high, low, close)
-        window_push(windows[1], values[1], close)
-        found[at, 3] = window_mean(windows[1], values[1])
-        found[at, 4] = window_deviation(windows[1], values[1], 1)
-        found[at, 5] = window_deviation(windows[1], values[1], 0)
-        found[at, 6] = window_least(windows[1], values[1])
-        found[at, 7] = window_greatest(windows[1], values[1])
-        found[at, 8], _, found[at, 9] = bollinger(windows[1], values[1], 2.0)
-        ranked_push(ranked[1], ranked_values[1], ranking[1], close)
-        found[at, 10] = quantile(ranked[1], ranking[1], 0.5)
-        found[at, 11] = quantile(ranked[1], ranking[1], 0.3)
-        found[at, 12] = vwap_update(vwaps[1], session, close, quantity)
-
-
-class Together(msgspec.Struct):
-    """Every indicator, as a strategy's state holds them."""
-
-    ema: Ema
-    rsi: Rsi
-    atr: Atr
-    window: Window
-    ranked: RankedWindow
-    vwap: Vwap
-
-    def update(self, session: int, high: int, low: int, close: int, quantity: int) -> list[float]:
-        found = [self.ema.update(close), self.rsi.update(close), self.atr.update(high, low, close)]
-        window = self.window
-        window.push(close)
-        found += [
-            window.mean,
-            window.deviation,
-            window.spread,
-            window.least,
-            window.greatest,
-            *window.bands()[::2],
-        ]
-        found += [self.ranked.update(close), self.ranked.quantile(0.3)]
-        return [*found, self.vwap.update(session, close, quantity)]
-
-
-def together(period: int) -> Together:
-    return Together(
-        Ema(period), Rsi(period), Atr(period), Window(period), RankedWindow(period), Vwap()
-    )
-
-
-def tables(period: int) -> tuple[Any, ...]:
-    """The same as rows of two instruments; the second is used."""
-    ranking = rolling.new_ranking(2, period)
-    kept = smoothing.new_ema(2, period), smoothing.new_rsi(2, period), smoothing.new_atr(2, period)
-    return (
-        *kept,
-        *rolling.new_window(2, period),
-        *rolling.new_window(2, period),
-        ranking,
-        vwap.new_vwap(2),
-    )
-
-
-ROWS = some.lists(
-    some.tuples(
-        some.integers(0, 2),
-        some.integers(0, 500),
-        some.integers(0, 500),
-        some.integers(-(2**60), 2**60),
-        some.integers(-1, 2**40),
-    ),
-    min_size=1,
-    max_size=30,
-)
-
-
-@quick
-@given(ROWS, PERIODS, some.integers(0, 30))
-def test_streaming_equals_batch_on_every_bit_over_a_snapshot(
-    rows: list[tuple[int, ...]], period: int, stop: int
-) -> None:
-    """One input at a time in Python, its state written and read on the way; one compiled pass."""
-    bars = [
-        (session, close + up, close - down, close, quantity)
-        for session, up, down, close, quantity in rows
-    ]
-    found = np.zeros((len(bars), COLUMNS))
-    batch(np.array(bars, np.int64), *tables(period), found)
-    state, streamed = together(period), []
-    for at, bar in enumerate(bars):
-        if at == stop:
-            state = msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=Together)
-        streamed.append(state.update(*bar))
-    assert struct.pack(f"<{found.size}d", *found.ravel()) == struct.pack(
-        f"<{found.size}d", *(value for row in streamed for value in row)
-    )
-
-
 @quick
 @given(
     some.lists(some.floats(-1e9, 1e9), min_size=12, max_size=30),
@@ -480,23 +244,6 @@ def test_a_full_window_does_not_remember_what_came_before(
     scale = max(map(abs, last))
     assert math.isclose(whole.mean, statistics.fmean(last), abs_tol=1e-14 * scale)
     assert math.isclose(whole.spread, statistics.pstdev(last), rel_tol=1e-9, abs_tol=1e-14 * scale)
-
-
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-def test_what_is_no_finite_number_changes_nothing(bad: float) -> None:
-    state = together(2)
-    for close in (5, 7, 6):
-        state.update(0, close, close, close, 1)
-    before = msgspec.msgpack.encode(state)
-    answers = [
-        state.ema.update(bad),
-        state.rsi.update(bad),
-        state.atr.update(9, bad, 8),
-        state.atr.update(9, 8, bad),
-    ]
-    assert all(math.isnan(answer) for answer in answers)
-    assert not state.window.push(bad) and not state.ranked.push(bad)
-    assert msgspec.msgpack.encode(state) == before
 
 
 def test_a_trade_that_does_not_fit_changes_nothing() -> None:

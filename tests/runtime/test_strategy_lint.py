@@ -5,6 +5,7 @@ Oracle: planted lines whose breach is known (findings A13 and F2), each in an ho
 
 from __future__ import annotations
 
+import re
 import textwrap
 from pathlib import Path
 
@@ -157,6 +158,9 @@ FORMS = [
     ("unstable-math", "act", "state.seen **= 2  # here"),
     ("unstable-math", "act", "pow(2.0, 0.5)  # here"),
     ("unstable-math", "act", "math.exp(1.0)  # here"),
+    ("float-reduction", "top", "from streams.signals.indicators import Window\ndef mean(values):\n    return values.mean()  # here"),
+    ("import", "top", "from streams.signals.indicators import msgspec as m  # here"),
+    ("import", "top", "from streams.numeric.elementary_tables import EXP_HIGH  # here"),
     ("identity", "act", "mark is context  # here"),
     ("threads", "body", "async def more(self): pass  # here"),
 ]
@@ -213,6 +217,11 @@ TOPS = [
     "def doubled(values: list[int]) -> list[int]:\n    return list(map(int, sorted(values, key=abs)))",
     "if __name__ == '__main__':\n    import sys\n    print(sys.argv)",
     "from decimal import ROUND_HALF_UP, Decimal\nSTEP = Decimal('0.01')\ndef rounded(x):\n    return int(Decimal(x).quantize(STEP, ROUND_HALF_UP))",
+    "from streams.numeric import session\nfrom streams.numeric.elementary import exp, log, pow\nfrom streams.numeric.error_function import erfc\n"
+    "def curve(x):\n    return exp(x) + log(x) + pow(x, 0.5) + erfc(x) + session.time_of_day(session.NSE, 1)",
+    "from streams.signals.indicators import Ema, Window\nclass Book(msgspec.Struct):\n    fast: Ema\n    window: Window\n"
+    "def seen(book, x):\n    book.window.push(x)\n    return book.fast.update(x) + book.window.mean + book.window.bands()[0] if book.fast.ready else 0.0",
+    "from streams.numeric.shared import shared_step\n@shared_step\ndef halved(x):\n    return 0.5 * x",
 ]
 
 
@@ -258,6 +267,16 @@ def test_a_reason_excepts_a_hash_and_a_library_from_its_line_but_never_for_a_str
     source = planted("top", "import talib  # lint: allow import: indicators, version pinned\nX = hash(1)  # lint: allow hash: an integer")
     assert findings(source, tmp_path) == []
     assert {each.rule for each in lint_strategy({"mine": tmp_path / "mine.py"}, is_strange=True)} == {"import", "hash"}
+
+
+@pytest.mark.parametrize("rule", ["clock", "float-reduction", "unstable-math"])
+def test_what_a_rule_says_to_use_instead_may_be_imported(rule: str) -> None:
+    """Finding B10: the lint sent strategies to a module that had none of it."""
+    named = re.findall(r"streams\.[a-z_]+\.[a-z_]+", RULES[rule])
+    assert named and all(allowed.is_module(module) for module in named)
+    found = set().union(*(allowed.names_of(module) or () for module in named))
+    wanted = {"clock": {"in_session"}, "float-reduction": {"Window", "window_mean"}, "unstable-math": {"exp", "log", "pow", "erfc"}}
+    assert wanted[rule] <= found
 
 
 def test_no_table_allows_what_another_refuses() -> None:
