@@ -220,7 +220,8 @@ TOPS = [
     "from streams.numeric import session\nfrom streams.numeric.elementary import exp, log, pow\nfrom streams.numeric.error_function import erfc\n"
     "def curve(x):\n    return exp(x) + log(x) + pow(x, 0.5) + erfc(x) + session.time_of_day(session.NSE, 1)",
     "from streams.signals.indicators import Ema, Window\nclass Book(msgspec.Struct):\n    fast: Ema\n    window: Window\n"
-    "def seen(book, x):\n    book.window.push(x)\n    return book.fast.update(x) + book.window.mean + book.window.bands()[0] if book.fast.ready else 0.0",
+    "def seen(book, x):\n    book.window.push(x)\n    low = book.window.bands()[0]\n"
+    "    return book.fast.update(x) + book.window.mean + low if book.fast.ready else 0.0",
     "from streams.numeric.shared import shared_step\n@shared_step\ndef halved(x):\n    return 0.5 * x",
 ]
 
