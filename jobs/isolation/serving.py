@@ -125,7 +125,7 @@ class Server:
 
 
 def _import_what_it_imports(content: bytes) -> None:
-    """Import the allowed modules that a file names, for the child will open no file any more."""
+    """Import the allowed modules that a file names, with their compiled code: the child will open no file any more."""
     traceback.extract_stack()
     for node in ast.walk(ast.parse(content)):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -133,4 +133,6 @@ def _import_what_it_imports(content: bytes) -> None:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         for name in names:
             if allowed.is_module(name):
-                importlib.import_module(name)
+                load_compiled = getattr(importlib.import_module(name), "load_compiled", None)
+                if load_compiled is not None:
+                    load_compiled()

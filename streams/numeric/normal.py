@@ -94,3 +94,9 @@ def _quantile_far(r: Any) -> Any:
     below = ((below + 7.86869131145613259100e-4) * r + 1.48753612908506148525e-2) * r
     below = ((below + 1.36929880922735805310e-1) * r + 5.99832206555887937690e-1) * r
     return (above + 6.65790464350110377720) / (below + 1.0)
+
+
+def load_compiled() -> None:
+    """Load the functions for floats and integers, for a process that will open no file any more."""
+    for x in (1, 1.0):
+        normal_cdf(x), normal_quantile(x)

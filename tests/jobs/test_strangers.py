@@ -121,6 +121,40 @@ def test_a_stranger_s_strategy_is_refused_then_isolated_and_proved(
     assert not [path for path in loaded if path.startswith(str(run))], "the process that compares loaded the strategy"
 
 
+LIBRARY = """\
+import msgspec
+from streams.numeric.elementary import exp, log, pow
+from streams.numeric.error_function import erfc
+from streams.numeric.normal import normal_cdf
+from streams.numeric.session import CRYPTO, in_session
+from streams.signals.indicators import Ema
+from streams.signals.strategy import Strategy, StrategyState
+
+class Mine(Strategy):
+    NAME = "mine"
+    WAKES = ("quotes",)
+
+    class State(StrategyState):
+        mean: Ema = msgspec.field(default_factory=lambda: Ema(5))
+
+    def on_quote(self, quote, context):
+        away = self.state.mean.update(quote.bid_price) - quote.bid_price
+        if in_session(CRYPTO, context.clock) and away != 0.0 and away == away:
+            size = exp(-away * away) + log(2 + away * away) + pow(2, -away * away) + erfc(away)
+            self.signal(context, quote.instrument, 1 if away > 0 else -1, fast=size, slow=normal_cdf(away))
+"""
+
+
+def test_the_library_of_indicators_and_functions_works_in_a_process_without_files(
+    sq: Callable[..., Any], made: Callable[..., Path]
+) -> None:
+    """Compiled functions are loaded before the process leaves its files. Oracle: the digests of its author's run."""
+    run = made(LIBRARY)
+    assert len(records_in(run, "signals")) > 10
+    ended = sq("verify", run, "--run-strategy")
+    assert ended.code == 0, ended.err
+
+
 def test_one_who_ran_a_strategy_verifies_it_as_before(sq: Callable[..., Any], made: Callable[..., Path], toy: Path, tmp_path: Path) -> None:
     """The digest is over all files: with another helper it is another strategy."""
     text = STRATEGY.format(act="pass", **EARLY)
