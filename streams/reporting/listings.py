@@ -10,6 +10,7 @@ from streams.reporting.fill_sections import excursion_figure
 from streams.reporting.headlines import sample_mark, tone
 from streams.reporting.metrics import SECOND
 from streams.reporting.pictures import figure
+from streams.reporting.sections import name_of
 from streams.reporting.wording import clock, count, decimal_text, duration, first_clause, moment, money, number, percent, plural, sized
 
 if TYPE_CHECKING:
@@ -62,7 +63,9 @@ def trip_row(report: Report, place: int, several: bool) -> str:
     entry, leave = ((each * 2 + size) // (2 * size) if size else 0 for each in (trip.entry_notional, trip.exit_notional))
     when = moment(trip.opened) if result.last_time - result.first_time > 86_400 * SECOND else clock(trip.opened)
     net = trip.net * scale
-    cells = [f"<td>{when}</td>", f"<td>{escape(line.symbol)}</td>" if several else "", f"<td>{'Long' if trip.long else 'Short'}</td>"]
+    cells = [f"<td>{when}</td>"]
+    cells += [f"<td>{escape(name_of(report, trip.instrument))}</td>"] if several else []
+    cells.append(f"<td>{'Long' if trip.long else 'Short'}</td>")
     cells += [
         f"<td class='n less'>{decimal_text(trip.quantity, line.quantity_precision)}</td>",
         f"<td class='n less'>{money(entry, line.price_precision, line.price_precision)}</td>",

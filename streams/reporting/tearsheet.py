@@ -18,7 +18,7 @@ from streams.reporting.footer import verification
 from streams.reporting.headlines import amount, cash, headlines, sample_mark, sentence, tone
 from streams.reporting.listings import metrics, round_trips
 from streams.reporting.pictures import figure
-from streams.reporting.sections import instruments, returns_tables, rolling_statistics
+from streams.reporting.sections import instruments, name_of, returns_tables, rolling_statistics
 from streams.reporting.wording import count, duration, first_clause, money, number, percent, period, plural, sized, words
 
 if TYPE_CHECKING:
@@ -143,7 +143,8 @@ def prices(report: Report) -> list[str]:
         )  # fmt: skip
         marks = "<span><i class=b>▲</i> buy</span><span><i class=s>▼</i> sell</span><span>the tip is at the price</span>" if row["fills"] else ""
         legend = f"<p class=legend>{marks}<span>{escape(price_change(report, instrument))}</span></p>"
-        parts.append(f"<section><h2>{escape(row['symbol'])}: price, fills and toxicity</h2>{legend}{drawn}</section>")
+        title = f"{escape(name_of(report, instrument))}: price, fills and toxicity"
+        parts.append(f"<section><h2>{title}</h2>{legend}{drawn}</section>")
     if len(rows) > MOST_INSTRUMENTS:
         parts.append(f"<footer>Pictures of the {MOST_INSTRUMENTS} most traded of {count(len(rows))} instruments; fills.csv has all fills.</footer>")
     return parts
@@ -277,5 +278,6 @@ def run(report: Report) -> str:
         rows.append(f"<tr><th scope=row>{escape(_TITLES.get(name, words(name)))}</th><td class=wrap>{escape(text)}</td></tr>")
     for row in report.model["instruments"]:
         text = f"{row['venue']} {row['kind'].lower()}: tick {row['tick_size']}, lot {row['lot_size']}, {plural(row['fills'], 'fill')}"
-        rows.append(f"<tr><th scope=row>{escape(row['symbol'])}</th><td class=wrap>{escape(text)}</td></tr>")
+        name = escape(name_of(report, row["instrument"]))
+        rows.append(f"<tr><th scope=row>{name}</th><td class=wrap>{escape(text)}</td></tr>")
     return f"<section><h2>The run</h2><table><tbody>{''.join(rows)}</tbody></table></section>" if rows else ""

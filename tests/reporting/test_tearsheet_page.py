@@ -105,6 +105,7 @@ def test_instruments_of_one_symbol_are_told_apart_by_their_venue():
     for name in ("BTCUSDT binance", "BTCUSDT elsewhere"):
         assert f"<th scope=row>{name}</th>" in built
         assert f"<th scope=row>{name}, BTC</th>" in built
+    assert "<h2>BTCUSDT binance: price, fills and toxicity</h2>" in built
 
 
 def test_a_dense_day_stays_under_a_megabyte():
