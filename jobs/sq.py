@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 the check or the data says no, 2 wrong use.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import io
 import os
@@ -44,6 +45,7 @@ COMMANDS = {
     "skip": "skip",
     "project": "project",
     "bench": "bench",
+    "cache": "cache",
 }
 """Command to its module in ``jobs.commands``."""
 GOES_ON, STARTS_OVER = "; what was committed stays, run the same command again to go on", "; run the same command again, it starts over"
@@ -155,7 +157,13 @@ def command(on_error: Callable[[ShrivenError], None] = _say) -> int:
     except WrongUse as problem:
         on_error(problem)
         return problem.exit_code
-    return main(on_error=on_error)
+    code = main(on_error=on_error)
+    if "numba" in sys.modules:
+        from jobs.kernel_cache import tidy
+
+        with contextlib.suppress(OSError):  # a cache that cannot be tidied changes no result
+            tidy()
+    return code
 
 
 if __name__ == "__main__":
