@@ -5,6 +5,7 @@ Oracle: the program itself (its parser, its configuration reader, the strategy k
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
 import shlex
@@ -150,6 +151,24 @@ def test_files_and_modules_named_in_a_page_exist(page: Path) -> None:
     assert [path for path in paths if not (ROOT / path).exists()] == []
     modules = re.findall(r"python -m ((?:tests|streams|schemas|connectors|jobs)[\w.]*)", text)
     assert [name for name in modules if importlib.util.find_spec(name) is None] == []
+
+
+ANSWERS = re.findall(r"^\| .+\? \| .+ \| \[`(\w+)`\]\(\.\./(.+\.py)\) \|$", (ROOT / "docs" / "README.md").read_text(), re.MULTILINE)
+
+
+def _definitions(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text())
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+
+
+def test_each_answer_names_the_only_definition_of_that_name() -> None:
+    files = [path for name in ("streams", "schemas", "jobs", "connectors") for path in sorted((ROOT / name).rglob("*.py"))]
+    places: dict[str, list[str]] = {}
+    for path in files:
+        for name in _definitions(path):
+            places.setdefault(name, []).append(str(path.relative_to(ROOT)))
+    assert len(ANSWERS) >= 10
+    assert {name: places.get(name) for name, _ in ANSWERS} == {name: [file] for name, file in ANSWERS}
 
 
 def test_the_design_lists_the_folders_there_are() -> None:
