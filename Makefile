@@ -2,10 +2,11 @@ PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.setup-$(shell cat pyproject.toml requirements.lock | sha256sum | cut -c1-16)
 
-.PHONY: help setup services demo test test-broker simulate image lint bench-peers bench clean
+.PHONY: help setup services demo check test test-broker simulate image lint bench-peers bench clean
 
 help:
 	@echo "make demo         set up, generate a market, backtest it, verify the run, write the tear sheet"
+	@echo "make check        set up, run lint, types and the fast tests of what is pure: under three minutes"
 	@echo "make test         set up, run the tests: units, properties, 2,000 simulated schedules, a smoke on a real broker"
 	@echo "make test-broker  set up, run every fault on real brokers (Java 21 or newer and Maven are needed)"
 	@echo "make simulate     run N=10000 simulated schedules of the live runner"
@@ -54,6 +55,11 @@ TEST_PROCESSES ?= 2
 # The few broker tests of this lane share a broker, which lives for minutes: code that the JVM's second compiler made would not pay for itself.
 test: export SQ_TEST_SHARE_SERVICES := 1
 test: export JAVA_TOOL_OPTIONS := -XX:TieredStopAtLevel=1
+PURE := aggregation numeric portfolio reporting risk routing schemas signals toxicity venue
+
+check: setup
+	$(VENV)/bin/python -m pytest $(PURE:%=tests/%) tests/test_*.py -m "not broker" -n $(TEST_PROCESSES) --dist loadfile $(MORE)
+
 test: setup
 	$(VENV)/bin/python -m pytest tests -m "not broker or smoke" -n $(TEST_PROCESSES) --dist loadfile --durations=10 $(MORE)
 

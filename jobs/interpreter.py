@@ -29,8 +29,10 @@ def settle(arguments: Sequence[str]) -> None:
     then, and is found each time. A seed that the user sets stays.
 
     Raises:
-        WrongUse: an option of the interpreter changes results.
+        WrongUse: an option of the interpreter changes results, or the system is Windows.
     """
+    if sys.platform == "win32":
+        raise WrongUse("Windows is not supported: files are locked and replaced as Linux and macOS do it; run sq in WSL")
     environment = os.environ
     named = [name for name in CHANGING if environment.get(name) and (name != "PYTHONWARNINGS" or makes_errors(environment[name].split(",")))]
     if (named or HASH_SEED not in environment) and sys.executable:

@@ -12,6 +12,7 @@ import pytest
 
 from jobs import runs
 from jobs.configuration import build
+from jobs.sq import command
 from streams.log.local import LocalLog
 
 BACKTEST: list[tuple[list[str], str]] = [
@@ -272,3 +273,9 @@ def test_a_run_by_other_code_is_named(sq: Callable[..., Any], toy: Path, tmp_pat
     assert ended.code == 2
     assert "made by other code" in ended.err
     assert "--fresh" in ended.err
+
+
+def test_windows_is_refused_in_one_sentence(monkeypatch, capsys):
+    monkeypatch.setattr("sys.platform", "win32")
+    assert command() == 2
+    assert capsys.readouterr().err.startswith("sq: Windows is not supported")
