@@ -8,11 +8,16 @@ whose name is a hash over everything the machine code depends on:
 2. every schema file;
 3. the versions of Python, Numba, llvmlite and NumPy;
 4. the CPU target and every ``NUMBA_*`` environment variable but the number of threads: no kernel is parallel.
+
+Numba numbers the files of a function's signatures by its index, and writes the index before the file. Two processes that compile two
+signatures of one function at once would choose one number for both, and the index could name the other's machine code. So entries are
+saved under a lock of the folder.
 """
 
 from __future__ import annotations
 
 import ast
+import fcntl
 import functools
 import hashlib
 import importlib.util
@@ -28,6 +33,7 @@ import numba
 import numpy
 from llvmlite import binding as llvm
 from numba.core import config as numba_config
+from numba.core.caching import IndexDataCacheFile
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("streams", "schemas")
@@ -128,6 +134,16 @@ def cache_folder(path: Path, package: str, salt: str = "") -> Path:
     return cache_root() / digest.hexdigest()[:32]
 
 
+class _LockedCacheFile(IndexDataCacheFile):  # type: ignore[misc]  # Numba has no types
+    """The index and the files of one function, saved by one process at a time."""
+
+    def save(self, key: Any, data: Any) -> None:
+        """Save the machine code of one signature."""
+        with open(os.path.join(self._cache_path, ".lock"), "ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            super().save(key, data)  # type: ignore[no-untyped-call]
+
+
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile ``function`` with strict floating point (no fast-math, no parallel loops) and a cache keyed by all it depends on."""
     path = Path(function.__code__.co_filename)
@@ -137,7 +153,9 @@ def kernel(function: Callable[..., Any]) -> Any:
     salt = str(function.__globals__.get("__sources__", ""))  # a user's strategy: all its files
     config.CACHE_DIR = str(cache_folder(path.resolve(), package, salt))
     os.makedirs(config.CACHE_DIR, exist_ok=True)
-    return numba.njit(function, cache=True, fastmath=False, parallel=False, error_model="numpy")
+    compiled = numba.njit(function, cache=True, fastmath=False, parallel=False, error_model="numpy")
+    compiled._cache._cache_file.__class__ = _LockedCacheFile
+    return compiled
 
 
 def unlocked_kernel(function: Callable[..., Any]) -> Any:

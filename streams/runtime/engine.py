@@ -25,6 +25,7 @@ from schemas import records
 from schemas.catalogue import topic as topic_of
 from schemas.errors import ShrivenError
 from streams.numeric.identity import EARLY_ORDINAL
+from streams.runtime.compiling import second_compiler
 from streams.runtime.context import StageContext
 from streams.runtime.deliveries import FEW, Deliveries
 from streams.runtime.early import EarlyLedgers
@@ -87,6 +88,7 @@ class Engine:
             if topology.stepped
             else None
         )
+        self._compile()
         for runner in filter(None, (self.ahead, self.stepped)):
             runner.symbols = {instrument.instrument: instrument.symbol for instrument in topology.instruments}
         by_ledgers = [topic for topic in topology.outputs if self.ahead is None or topic not in self.ahead.rows]
@@ -106,6 +108,25 @@ class Engine:
         self._checks = [stage.ledger.check_state for stage in self.ledgers if hasattr(stage.ledger, "check_state")]
         self._with_timer = [(stage.rank, stage.ledger) for stage in self.ledgers if hasattr(stage.ledger, "on_timer")]
         self._bind()
+
+    def _compile(self) -> None:
+        """Compile the loops: from nothing in two processes, see compiling.py. Raises BadKernel."""
+        ahead, stepped = self.ahead, self.stepped
+        second = None
+        if ahead is not None and stepped is not None:
+            second = second_compiler(ahead.part, [part for part in (stepped.part, stepped.express_part) if part is not None])
+        try:
+            if ahead is not None:
+                ahead.compile()
+            if stepped is not None:
+                if second is not None:
+                    second.wait_for(stepped.part[0])
+                stepped.compile()
+                stepped.second = second
+        except BaseException:
+            if second is not None:
+                second.stop()
+            raise
 
     def _make_early(self, context: StageContext) -> EarlyLedgers:
         """The early ledgers; what they emit is numbered behind the topics."""

@@ -25,6 +25,12 @@ def load_module(text: str, salt: bytes = b"") -> ModuleType:
         draft = folder / f"{name}.{os.getpid()}"
         draft.write_text(text)
         os.replace(draft, path)
+    return load_file(path)
+
+
+def load_file(path: Path) -> ModuleType:
+    """Import a generated module by its file, whose name is the module's."""
+    name = path.stem
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"cannot import the generated loop {path}")

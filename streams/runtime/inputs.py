@@ -7,7 +7,6 @@ Records that are not read (behind ``--to``, before a snapshot that is resumed fr
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,6 +14,7 @@ from typing import Any
 
 from streams.log.digest import TopicDigest, add_block
 from streams.log.local import Block, TopicReader
+from streams.runtime.processors import processors
 
 WAITING_MAX = 64
 """Blocks that may wait for the thread; they are in memory meanwhile."""
@@ -76,7 +76,7 @@ class InputDigests:
     """The digests of all inputs, by topic."""
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1, "digest") if len(os.sched_getaffinity(0)) > 1 else None
+        self._pool = ThreadPoolExecutor(1, "digest") if processors() > 1 else None
         self._topics: dict[str, InputDigest] = {}
 
     def of(self, topic: str, reader: TopicReader, codec: Any) -> InputDigest:

@@ -88,6 +88,8 @@ class Riding:
         lane["limit"], lane["limit_clock"] = limit
         lane["base"], lane["records"], lane["clock"], lane["sequence"] = base, records, context.clock, context.sequence
         lane["signals"] = lane["asked"] = lane["marks"] = 0
+        if stepped.second is not None:
+            stepped.wait_for_express()
         stepped.express(stepped.packed)
         context.clock, context.sequence = int(lane["clock"]), int(lane["sequence"])
         for number, name in zip(self.numbers, ("signals", "asked", "marks"), strict=True):

@@ -15,6 +15,7 @@ from schemas.catalogue import topic as topic_of
 from schemas.codec import NO_LEVELS, codec
 from schemas.errors import AmountFault, CapacityExceeded, WrongUse
 from schemas.shapes import snake
+from streams.runtime.compiling import Part, SecondCompiler
 from streams.runtime.feed import Feed
 from streams.runtime.generated import load_module
 from streams.runtime.handed import Handed
@@ -64,7 +65,7 @@ class BadKernel(WrongUse):
 
 
 class LoopRunner:
-    """Runs kernel stages over slices of merged input.
+    """Runs kernel stages over slices of merged input. To be compiled once, before it is used.
 
     Attributes:
         symbols: of the instruments, by id; errors name them.
@@ -140,23 +141,26 @@ class LoopRunner:
         for topic in text.delivered:
             self._deliver_through(topic, enter)
         module = load_module(text.write(self.context.places, self.context.dimensions, dtypes), salt)
+        self.part: Part = (module, ["run", *map(handler_name, text.commands)])
         self._run = module.run
         self.commands = {topic: getattr(module, handler_name(topic)) for topic in text.commands}
         self.express = None  # compiled when first called, or by compile_express: many runs never do
+        self.express_part: Part | None = None
+        self.second: SecondCompiler | None = None
         if express is not None:
             enter("express_window", np.zeros(0, EVENT))
             for name, array in express.arrays.items():
                 enter(name, array)
             entry = text.write_entry(self.context.places, self.context.dimensions, dtypes, module.__name__, express)
-            self.express = load_module(entry, salt).express
+            riding = load_module(entry, salt)
+            self.express, self.express_part = riding.express, (riding, ["express"])
         self.packed = self.context.packed
         self.status = self.control.data
         self._attached: Slice | None = None
         self._attached_key = -1
         self._spare: list[Handed] = []
-        self._compile()
 
-    def _compile(self) -> None:
+    def compile(self) -> None:
         """Compile the loop and its command entries by an empty slice: a kernel that does not compile is refused before anything is written.
 
         Raises:
@@ -175,8 +179,16 @@ class LoopRunner:
 
     def compile_express(self) -> None:
         """Compile the entry that does runs of events without the ledgers, if there is one."""
+        self.wait_for_express()
         if self.express is not None:
             self.express.compile(self._run.signatures[0])
+
+    def wait_for_express(self) -> None:
+        """Wait for the second process, if one compiles the entry."""
+        if self.second is not None and self.express_part is not None:
+            self.second.wait_for(self.express_part[0])
+            self.second.stop()
+        self.second = None
 
     def refresh(self) -> None:
         """Say anew whether anything is under way: the stages' states were put in from outside."""

@@ -20,7 +20,6 @@ executes the ledgers of batch n and a third does steps 3 to 7 of batch n - 1. St
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -39,6 +38,7 @@ from streams.runtime.failures import StageFailed
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, JournalEntry, OutputEntry, decode_entry
 from streams.runtime.made_by import version_of
 from streams.runtime.overlap import Overlap
+from streams.runtime.processors import processors
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.snapshot import Snapshot, lies_behind, read_snapshots, write_snapshot
 from streams.runtime.states import restore, stage_states
@@ -120,7 +120,7 @@ class Task:
         self.on_progress = on_progress
         self.script = script
         self.on_resume = on_resume
-        self.overlaps = len(os.sched_getaffinity(0)) > 1 and batch_records >= OVERLAP_RECORDS if threads is None else threads > 1
+        self.overlaps = processors() > 1 and batch_records >= OVERLAP_RECORDS if threads is None else threads > 1
         self.total = sum(feed.end_offset - feed.offset for feed in execution.feeds)
         self.sequence = -1
         self.last_digest = NO_DIGEST

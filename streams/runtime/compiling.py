@@ -1,0 +1,98 @@
+"""A generated loop compiled in a second process, while this one compiles another.
+
+Numba compiles one function at a time in a process, and a topology has two loops that share little: the upstream pass and the venue's. So from
+nothing the second loop, and the entry that rides it, are compiled in a process of their own, which leaves the machine code in the kernel
+cache. What it did not compile, for whatever reason, this process compiles when it is called: a second process saves time and decides nothing.
+"""
+
+from __future__ import annotations
+
+import atexit
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numba
+
+from schemas.kernel import ROOT
+from streams.runtime.generated import load_file
+from streams.runtime.processors import processors
+
+SIGNATURE = (numba.int64[::1],)
+"""Of every entry of a generated loop: the addresses of its arrays."""
+
+Part = tuple[ModuleType, Sequence[str]]
+"""A generated module and the names of its entries."""
+
+
+def is_compiled(part: Part) -> bool:
+    """True if machine code of each entry lies in the kernel cache."""
+    module, names = part
+    return all(any(Path(getattr(module, name).stats.cache_path).glob(f"*.{name}-*.nbi")) for name in names)
+
+
+class SecondCompiler:
+    """Compiles parts one after the other in a process of its own.
+
+    Args:
+        parts: in the order they are needed.
+    """
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._files = [str(module.__file__) for module, _ in parts]
+        given = [f"{module.__file__}={','.join(names)}" for module, names in parts]
+        command = [sys.executable, "-m", "streams.runtime.compiling", *given]
+        self._process: subprocess.Popen[str] | None = None
+        try:
+            self._process = subprocess.Popen(
+                command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            )
+        except OSError:  # a system that starts no process: everything is compiled here
+            return
+        atexit.register(self.stop)
+
+    def wait_for(self, module: ModuleType) -> None:
+        """Wait until the part is compiled, or nothing more will be."""
+        name = str(module.__file__)
+        while name in self._files and self._process is not None and self._process.stdout is not None:
+            done = self._process.stdout.readline().strip()
+            if not done:
+                self.stop()
+            elif done in self._files:
+                del self._files[: self._files.index(done) + 1]
+
+    def stop(self) -> None:
+        """End the process; parts that are not compiled stay so."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        atexit.unregister(self.stop)
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def second_compiler(first: Part, parts: Sequence[Part]) -> SecondCompiler | None:
+    """A process that compiles ``parts`` while this one compiles ``first``; None where that saves nothing."""
+    if processors() < 2 or is_compiled(first) or is_compiled(parts[0]):
+        return None
+    return SecondCompiler(parts)
+
+
+def main(given: Sequence[str]) -> None:
+    """Compile entries, ``FILE=NAME,NAME`` each, and say each file when it is done."""
+    for each in given:
+        file, _, names = each.rpartition("=")
+        module: Any = load_file(Path(file))
+        for name in names.split(","):
+            getattr(module, name).compile(SIGNATURE)
+        sys.stdout.write(f"{file}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

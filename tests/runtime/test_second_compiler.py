@@ -1,0 +1,66 @@
+"""Loops compiled in a second process. Oracle: the compiler of this process, which must find nothing left to do, or everything."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from streams.runtime import compiling
+from streams.runtime.compiling import SecondCompiler, is_compiled, second_compiler
+from streams.runtime.generated import load_module
+
+TEXT = """from streams.numeric.borrowing import borrowing_kernel
+@borrowing_kernel
+def run(packed):
+    packed[0] = {number}
+"""
+
+
+@pytest.fixture
+def part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Makes modules in a cache of their own."""
+    monkeypatch.setenv("SQ_KERNEL_CACHE", str(tmp_path))
+
+    def make(number: int) -> Any:
+        module = load_module(TEXT.format(number=number), str(tmp_path).encode())
+        return module, ["run"]
+
+    return make
+
+
+def test_what_a_second_process_compiled_is_loaded(part):
+    parts = [part(1), part(2)]
+    assert not any(map(is_compiled, parts))
+    second = SecondCompiler(parts)
+    second.wait_for(parts[1][0])
+    assert all(map(is_compiled, parts))
+    for number, (module, _) in enumerate(parts, 1):
+        packed = np.zeros(1, np.int64)
+        module.run(packed)
+        assert (packed[0], sum(module.run.stats.cache_hits.values()), sum(module.run.stats.cache_misses.values())) == (number, 1, 0)
+    second.stop()
+
+
+def test_a_process_that_ends_early_or_cannot_start_leaves_the_work_to_this_one(part, monkeypatch):
+    first, other = part(3), part(4)
+    for executable in ("/bin/false", "/not/there"):
+        monkeypatch.setattr(sys, "executable", executable)
+        second = SecondCompiler([first, other])
+        second.wait_for(other[0])
+        assert not is_compiled(first)
+    packed = np.zeros(1, np.int64)
+    first[0].run(packed)
+    assert packed[0] == 3
+
+
+def test_no_process_is_started_where_that_saves_nothing(part, monkeypatch):
+    first, other = part(5), part(6)
+    monkeypatch.setattr(compiling, "processors", lambda: 1)
+    assert second_compiler(first, [other]) is None
+    monkeypatch.setattr(compiling, "processors", lambda: 2)
+    first[0].run(np.zeros(1, np.int64))
+    assert second_compiler(first, [other]) is None
