@@ -26,10 +26,20 @@ import shrivenquant
 from schemas.records import DepthUpdate, Fill, PnL
 from shrivenquant import calls
 from shrivenquant.frames import scaled
+from streams.signals.catalogue import BadParameter
 from tests.scenario import INSTRUMENT
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "notebooks.md"
+
+
+SITE = """\
+import os, sys
+if "PYTHONHASHSEED" in os.environ and "jobs.called" in sys.orig_argv:
+    command = sys.orig_argv[sys.orig_argv.index("jobs.called") + 1]
+    sys.stderr.write(f"seed {command} {os.environ['PYTHONHASHSEED']} {hash('text')}\\n")
+"""
+"""Imported by every Python whose path has it: says under which hash seed a command runs."""
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +48,21 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     names: dict[str, Any] = {}
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert len(blocks) > 5
-    printed = io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
+    site = tmp_path_factory.mktemp("site")
+    (site / "sitecustomize.py").write_text(SITE)
+    printed, said = io.StringIO(), io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(printed),
+        contextlib.redirect_stderr(said),
+    ):
         patch.delenv("PYTHONHASHSEED", raising=False)
+        patch.setenv("PYTHONPATH", str(site))
         patch.chdir(tmp_path_factory.mktemp("page"))
         for block in blocks:
             exec(compile(block, "notebooks.md", "exec"), names)  # noqa: S102 - the page is ours
-        names["folder"], names["printed"] = Path.cwd(), printed.getvalue()
+        names["folder"] = Path.cwd()
+    names["printed"], names["said"] = printed.getvalue(), said.getvalue()
     return names
 
 
@@ -91,26 +109,12 @@ def test_a_temporary_run_goes_with_its_object(page: dict[str, Any]) -> None:
     assert not folder.exists()
 
 
-def test_the_process_runs_under_the_command_s_hash_seeds(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """0, and another one for verify. Oracle: hash() of a text in the process."""
-    monkeypatch.delenv("PYTHONHASHSEED", raising=False)
-    (tmp_path / "sitecustomize.py").write_text(
-        "import os, sys\n"
-        "if 'PYTHONHASHSEED' in os.environ and 'jobs.called' in sys.orig_argv:\n"
-        '    sys.stderr.write(f\'seed {os.environ["PYTHONHASHSEED"]} {hash("text")}\\n\')\n'
-    )
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    seen = {}
-    for command in ("topics", "verify"):
-        said: list[str] = []
-        with monkeypatch.context() as patch, pytest.raises(shrivenquant.ShrivenError):
-            patch.setattr(calls.sys.stderr, "write", said.append)
-            calls.call(command, str(tmp_path / "none"))
-        seen[command] = next(line.split() for line in said if line.startswith("seed "))
-    assert seen["topics"][1] == "0" and seen["verify"][1] == "1"
-    assert seen["topics"][2] != seen["verify"][2]
+def test_the_process_runs_under_the_command_s_hash_seeds(page: dict[str, Any]) -> None:
+    """0, and another one for verify. Oracle: hash() of a text in each process of the page."""
+    seeds = [line.split()[1:] for line in page["said"].splitlines() if line.startswith("seed ")]
+    found = {(command, seed) for command, seed, _ in seeds}
+    assert found == {("generate", "0"), ("backtest", "0"), ("verify", "1")}
+    assert len({text for _, _, text in seeds}) == 2
 
 
 @pytest.mark.parametrize(
@@ -213,24 +217,25 @@ def frame(records: list[Any]) -> polars.DataFrame:
 
 
 def test_errors_are_of_the_command_s_own_class_and_say_what_it_says(
-    sq: Callable[..., Any], toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sq: Callable[..., Any],
+    page: dict[str, Any],
+    toy: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Oracle: the command's line on standard error, and its exit code."""
-    wrong = [({"strategy": "ema-cross", "set": {"fast": -1}}, "BadParameter")]
-    for options, name in wrong:
-        said: list[str] = []
-        with monkeypatch.context() as patch, pytest.raises(shrivenquant.ShrivenError) as caught:
-            patch.setattr(calls.sys.stderr, "write", said.append)
-            shrivenquant.backtest(toy, out=tmp_path / "run", **options)  # type: ignore[arg-type]
-        assert said == [], "an error is raised, and not printed besides"
-        assert type(caught.value).__name__ == name
-        flags = calls.options_of("backtest", options)
-        ended = sq("backtest", toy, *flags, "--out", tmp_path / "run")
-        assert ended.err == f"sq: {caught.value}\n" and ended.code == caught.value.exit_code
+    ended = sq("backtest", toy, "--strategy", "ema-crss", "--out", tmp_path / "run")
+    assert ended.err == f"sq: {page['printed']}"
+    said: list[str] = []
+    with monkeypatch.context() as patch, pytest.raises(BadParameter) as caught:
+        patch.setattr(calls.sys.stderr, "write", said.append)
+        shrivenquant.backtest(toy, "ema-cross", set={"fast": -1}, out=tmp_path / "run")
+    assert said == [], "an error is raised, and not printed besides"
+    flags = calls.options_of("backtest", {"strategy": "ema-cross", "set": {"fast": -1}})
+    ended = sq("backtest", toy, *flags, "--out", tmp_path / "run")
+    assert ended.err == f"sq: {caught.value}\n" and ended.code == caught.value.exit_code
     with pytest.raises(shrivenquant.WrongUse, match="takes no cahs; it takes accounts, .*from_, "):
         shrivenquant.backtest(toy, "ema-cross", cahs="1USDT")
-    with pytest.raises(shrivenquant.WrongUse, match="invalid choice: 'maybe'"):
-        shrivenquant.backtest(toy, "ema-cross", ticker="maybe")
     with pytest.raises(shrivenquant.ShrivenError, match="holds no journal"):
         shrivenquant.open(toy)
     with pytest.raises(shrivenquant.WrongUse, match="is not there"):
@@ -249,6 +254,11 @@ def test_what_a_command_ends_by_without_a_typed_error_is_its_last_words(
     for text, kind, said in (
         ("echo 'sq: out of memory' >&2; exit 1", shrivenquant.CommandFailed, "out of memory"),
         ("kill -9 $$", shrivenquant.CommandFailed, "ended by SIGKILL"),
+        (
+            "echo \"sq backtest: argument --ticker: invalid choice: 'maybe'\" >&2; exit 2",
+            shrivenquant.WrongUse,
+            "invalid choice: 'maybe'",
+        ),
         ("exit 3", shrivenquant.CommandFailed, "exit code 3"),
         ("echo 'sq: no such thing' >&2; exit 2", shrivenquant.WrongUse, "no such thing"),
     ):
