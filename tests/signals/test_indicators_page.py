@@ -6,6 +6,7 @@ is not interrupted.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from jobs.runs import Backtest
 from schemas.errors import WrongUse
+from streams.runtime import allowed
 from streams.runtime.strategy_lint import lint_strategy
 from tests.scenario import backtest, configuration, digests
 from tests.test_documents import blocks
@@ -43,6 +45,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_an_example_holds(example: str) -> None:
     assert "assert " in example
     exec(compile(example, "example", "exec"), {})
+
+
+def test_every_function_that_a_table_names_may_be_imported() -> None:
+    rows = "\n".join(line for line in PAGE.read_text().splitlines() if line.startswith("| "))
+    named = set(re.findall(r"`(\w+)[(`]", rows)) - {"nan", "math", "period"}
+    found = set().union(*(allowed.names_of(module) or () for module in allowed.OF_OURS))
+    assert len(named) > 30 and named - {"sqrt"} <= found
 
 
 @pytest.mark.parametrize("name", sorted(FILES))
