@@ -53,8 +53,8 @@ def excursions(
         open_trips[key] = trip
         low, high = (low_bid, high_bid) if trip.position > 0 else (low_ask, high_ask)
         if low != NONE_LOW and high != NONE_HIGH:
-            ends = sorted(profit_at(trip, price, multiplier) for price in (low, high))
-            worst, best = min(worst, ends[0]), max(best, ends[1])
+            ends = profit_at(trip, low, multiplier), profit_at(trip, high, multiplier)
+            worst, best = min(worst, *ends), max(best, *ends)
         extremes[key] = worst, best
     return found
 

@@ -14,11 +14,15 @@ column where the mid is not known: the book was stale or one-sided, or the data 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import operator
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
+from schemas.records import Fill
 from schemas.vocabulary import Liquidity, Side
-from streams.reporting.around_fills import AT, BEFORE, COLUMNS, HORIZONS, AroundFills
+from streams.reporting.around_fills import AT, BEFORE, COLUMNS, HORIZONS, AroundFills, Integers
 from streams.reporting.wording import decimal_text
 
 if TYPE_CHECKING:
@@ -28,10 +32,6 @@ BUY = int(Side.BUY)
 QUOTES = "md.quotes"
 SHORTEST_OF_MARKS = 1_000_000_000
 """Marks are conflated to a second: what is nearer to the fill cannot be seen in them."""
-
-
-AT_ONCE = 4_096
-"""Fills whose mids are Python integers at the same time."""
 
 
 class Column(NamedTuple):
@@ -54,21 +54,12 @@ MOMENTS = (
 """The spread captured, and a markout for each of HORIZONS."""
 
 
-class Totals:
-    """Sums over fills of one kind, by moment: fills, half units of profit, and notional, in the
-    account's units.
-    """
+class Total(NamedTuple):
+    """Sums over fills at one moment: how many, profit in half units, and notional."""
 
-    def __init__(self) -> None:
-        self.fills = [0] * len(MOMENTS)
-        self.halves = [0] * len(MOMENTS)
-        self.notional = [0] * len(MOMENTS)
-
-    def add(self, at: int, halves: int, notional: int) -> None:
-        """One fill at one moment."""
-        self.fills[at] += 1
-        self.halves[at] += halves
-        self.notional[at] += notional
+    fills: int
+    halves: int
+    notional: int
 
 
 def moments_seen(around: AroundFills) -> tuple[Column, ...]:
@@ -82,72 +73,105 @@ def moments_seen(around: AroundFills) -> tuple[Column, ...]:
     )
 
 
-def twice_mids(around: AroundFills) -> Iterator[list[int]]:
-    """Bid + ask by column, fill by fill; 0 where either side is unknown."""
+def twice_mids(around: AroundFills) -> Integers:
+    """Bid + ask, int64[fills, COLUMNS]; 0 where either side is unknown."""
     known = (around.bid > 0) & (around.ask > 0)
-    twice = (around.bid + around.ask) * known
-    for first in range(0, len(twice), AT_ONCE):
-        yield from twice[first : first + AT_ONCE].tolist()
+    twice: Integers = (around.bid + around.ask) * known
+    return twice
 
 
 def markouts(records: ReportInput, result: Result, around: AroundFills) -> dict[str, Any]:
     """By instrument and liquidity, the instruments together first where there are several; amounts
     as exact decimals.
     """
-    mids = twice_mids(around)
     seen = moments_seen(around)
-    sums: dict[tuple[int, int], Totals] = {}
-    several = len({fill.instrument: 0 for fill in records.fills}) > 1
-    for fill, row in zip(records.fills, mids, strict=True):
-        unit = (
-            fill.quantity * result.lines[fill.instrument].multiplier * result.scale(fill.instrument)
-        )
-        notional = fill.price * unit
-        totals = [sums.setdefault((fill.instrument, fill.liquidity), Totals())]
-        if several:
-            totals.append(sums.setdefault((0, fill.liquidity), Totals()))
-        for at, moment in enumerate(seen):
-            twice = row[moment.place]
-            if twice:
-                halves = (twice - 2 * fill.price) * unit
-                for each in totals:
-                    each.add(at, halves if fill.side == BUY else -halves, notional)
-    order = sorted(sums, key=lambda key: (key[0] != 0, key))
+    sums = totals(records.fills, twice_mids(around), seen, result)
+    instruments = {instrument: True for instrument, _ in sums}
+    order: list[tuple[int | None, int, list[Total]]]
+    order = [(*key, found) for key, found in sorted(sums.items())]
+    if len(instruments) > 1:
+        kinds = sorted({liquidity for _, liquidity in sums})
+        order = [(None, kind, together(sums, kind)) for kind in kinds] + order
     return {
         "source": around.source,
         "horizons_seconds": [each / 1e9 for each in HORIZONS],
-        "rows": [
-            _row(result, instrument, liquidity, sums[instrument, liquidity], seen)
-            for instrument, liquidity in order
-        ],
+        "rows": [_row(result, number, kind, found, seen) for number, kind, found in order],
     }
+
+
+def totals(
+    fills: Sequence[Fill], twice: Integers, seen: Sequence[Column], result: Result
+) -> dict[tuple[int, int], list[Total]]:
+    """A total for each moment, by instrument and liquidity, in the account's units."""
+    instruments = np.array([fill.instrument for fill in fills], np.int64)
+    kinds = np.array([fill.liquidity for fill in fills], np.int64)
+    prices = np.array([fill.price for fill in fills], np.int64)
+    sizes = np.array([fill.quantity for fill in fills], np.int64)
+    signs = np.array([1 if fill.side == BUY else -1 for fill in fills], np.int64)
+    found = {}
+    for instrument, kind in dict.fromkeys(zip(instruments.tolist(), kinds.tolist(), strict=True)):
+        mine = np.flatnonzero((instruments == instrument) & (kinds == kind))
+        unit = result.lines[instrument].multiplier * result.scale(instrument)
+        found[instrument, kind] = [
+            _total(twice[mine, each.place], prices[mine], sizes[mine], signs[mine], unit)
+            for each in seen
+        ]
+    return found
+
+
+def _total(twice: Integers, price: Integers, size: Integers, sign: Integers, unit: int) -> Total:
+    """Over the fills whose mid is known; products are Python's integers, for they leave 64 bits."""
+    known = twice > 0
+    moves, sizes = ((twice - 2 * price) * sign)[known].tolist(), size[known].tolist()
+    halves = sum(map(operator.mul, moves, sizes))
+    notional = sum(map(operator.mul, price[known].tolist(), sizes))
+    return Total(len(sizes), halves * unit, notional * unit)
+
+
+def together(sums: dict[tuple[int, int], list[Total]], kind: int) -> list[Total]:
+    """The instruments of one liquidity together."""
+    mine = [found for (_, liquidity), found in sums.items() if liquidity == kind]
+    return [
+        Total(
+            sum(each.fills for each in moment),
+            sum(each.halves for each in moment),
+            sum(each.notional for each in moment),
+        )
+        for moment in zip(*mine, strict=True)
+    ]
 
 
 def _row(
-    result: Result, instrument: int, liquidity: int, totals: Totals, seen: Sequence[Column]
+    result: Result,
+    instrument: int | None,
+    liquidity: int,
+    found: Sequence[Total],
+    seen: Sequence[Column],
 ) -> dict[str, Any]:
     cells = {
         moment.name: {
-            "fills": totals.fills[at],
-            "amount": decimal_text(totals.halves[at] * 5, result.amount_precision + 1),
-            "basis_points": totals.halves[at] * 5_000 / totals.notional[at]
-            if totals.notional[at]
-            else None,
+            "fills": each.fills,
+            "amount": decimal_text(each.halves * 5, result.amount_precision + 1),
+            "basis_points": each.halves * 5_000 / each.notional if each.notional else None,
         }
-        for at, moment in enumerate(seen)
+        for moment, each in zip(seen, found, strict=True)
     }
-    symbol = result.lines[instrument].symbol if instrument else None
+    symbol = None if instrument is None else result.lines[instrument].symbol
     return {
-        "instrument": instrument or None,
+        "instrument": instrument,
         "symbol": symbol,
         "liquidity": Liquidity(liquidity).name,
         **cells,
     }
 
 
-def mid_texts(row: Sequence[int], precision: int) -> list[str]:
-    """The mids of a fill by moment, for a table: exact decimals, empty where unknown."""
-    return [
-        decimal_text(row[each.place] * 5, precision + 1) if row[each.place] else ""
-        for each in MOMENTS
-    ]
+def mid_texts(twice: Integers, precision: int) -> list[list[str]]:
+    """The mids of fills by moment, for a table: exact decimals, empty where unknown.
+
+    A price is written once: fills have fewer prices than they are many.
+    """
+    columns = twice[:, [each.place for each in MOMENTS]]
+    prices, places = np.unique(columns, return_inverse=True)
+    texts = [decimal_text(each * 5, precision + 1) if each else "" for each in prices.tolist()]
+    each = iter(places.ravel().tolist())
+    return [[texts[next(each)] for _ in MOMENTS] for _ in range(len(columns))]

@@ -70,14 +70,21 @@ def _rolling(report: Report) -> Iterable[Sequence[Any]]:
 
 
 def _fills(report: Report) -> Iterable[Sequence[Any]]:
-    for fill, mids in zip(report.records.fills, twice_mids(report.detail.around), strict=True):
+    fills, twice = report.records.fills, twice_mids(report.detail.around)
+    mids: list[list[str]] = [[]] * len(fills)
+    for instrument, line in report.result.lines.items():
+        mine = [at for at, fill in enumerate(fills) if fill.instrument == instrument]
+        for at, texts in zip(mine, mid_texts(twice[mine], line.price_precision), strict=True):
+            mids[at] = texts
+    for fill, texts in zip(fills, mids, strict=True):
         line = report.result.lines[fill.instrument]
-        unit = line.price_precision + line.quantity_precision
+        price, size = line.price_precision, line.quantity_precision
         yield (
-            fill.event_time, utc(fill.event_time), fill.order_id, fill.instrument, line.symbol, Side(fill.side).name,
-            decimal_text(fill.price, line.price_precision), decimal_text(fill.quantity, line.quantity_precision), Liquidity(fill.liquidity).name,
-            decimal_text(fill.fee, unit), decimal_text(fill.price * fill.quantity * line.multiplier, unit),
-            *mid_texts(mids, line.price_precision),
+            fill.event_time, utc(fill.event_time), fill.order_id, fill.instrument, line.symbol,
+            Side(fill.side).name, decimal_text(fill.price, price),
+            decimal_text(fill.quantity, size), Liquidity(fill.liquidity).name,
+            decimal_text(fill.fee, price + size),
+            decimal_text(fill.price * fill.quantity * line.multiplier, price + size), *texts,
         )  # fmt: skip
 
 
