@@ -1,7 +1,8 @@
 """Instrument specifications: the table that ships (``instruments.toml``), and a user's table that adds to it or overrides it.
 
 A table is TOML, one ``[[instrument]]`` per specification, told apart by (venue, symbol). Decimals are text, so that nothing passes through a
-float. An entry of a user's table for a pair that is there replaces the fields it names; another one is new and must be complete.
+float. An entry of a user's table for a pair that is there replaces the fields it names; another one is new and must be complete. Its
+``initial_margin`` and ``maintenance_margin`` are fractions of a position's value ("0.05") and may be left out.
 """
 
 from __future__ import annotations
@@ -70,6 +71,8 @@ class Specification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     funding_hours: int = 0
     expiry: datetime | None = None
     valid_from: datetime
+    initial_margin: str = ""
+    maintenance_margin: str = ""
 
 
 def load(paths: Sequence[Path] = ()) -> dict[Key, Instrument]:
@@ -165,7 +168,19 @@ def _instrument(key: Key, entry: dict[str, Any]) -> Instrument:
         _nanoseconds(name, given.valid_from),
         0,
         0,
+        _margin(name, "initial_margin", given.initial_margin),
+        _margin(name, "maintenance_margin", given.maintenance_margin),
     )
+
+
+def _margin(name: str, field: str, text: str) -> int | None:
+    """A margin in units of 10^-8; None where there is none. Raises BadInstrumentTable."""
+    if not text:
+        return None
+    rate = fixed.rate(text)
+    if rate is None:
+        raise BadInstrumentTable(f"instrument {name}: {field} is {text!r}; {fixed.RATE_ADVICE}")
+    return rate
 
 
 def _nanoseconds(name: str, time: datetime) -> int:

@@ -6,6 +6,7 @@ A test asserts that the committed files are what this writes, byte for byte.
 from __future__ import annotations
 
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 from schemas.shapes import FOLDER, Field, Shape, enums, is_levels, schemas, shapes
@@ -69,8 +70,8 @@ def python_type(field: Field) -> str:
 
 
 def added_fields(shape: Shape) -> set[str]:
-    """Wide fields at a record's end: they came later, and code that makes the record without them still does."""
-    return {field.name for field in shape.fields if field.nullable and field.name.endswith("_wide")}
+    """Nullable fields at a record's end: they came later, and code that makes the record without them still does."""
+    return {field.name for field in takewhile(lambda field: field.nullable, reversed(shape.fields))}
 
 
 def struct(shape: Shape) -> list[str]:

@@ -159,6 +159,8 @@ class Instrument(msgspec.Struct, frozen=True, array_like=True, gc=False):
     valid_from: int  # ns UTC
     event_time: int  # ns UTC
     flags: int  # bit set
+    initial_margin: int | None = None  # 10^-8 of the position's value
+    maintenance_margin: int | None = None  # 10^-8 of the position's value
 
 
 class Element(msgspec.Struct, frozen=True, array_like=True, gc=False):

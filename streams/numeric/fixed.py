@@ -14,6 +14,8 @@ from schemas.errors import BadData
 INT64_MIN = -(1 << 63)
 INT64_MAX = (1 << 63) - 1
 PRECISION_MAX = 18
+RATE_UNIT = 100_000_000
+RATE_ADVICE = "give a fraction of the value above 0 and at most 1, with at most 8 decimals, for example 0.05"
 DIGITS_MAX = 400
 """Longer digits or exponents are refused before any arithmetic: no text may cost memory."""
 
@@ -55,6 +57,15 @@ def parse(text: str, precision: int) -> int:
     if digits.isdecimal() and digits.isascii() and len(digits) <= PRECISION_MAX and len(fraction) <= precision <= PRECISION_MAX:
         return checked(int(digits) * _power(precision - len(fraction)))
     return _parse_any(text, precision)
+
+
+def rate(text: str) -> int | None:
+    """A fraction as it is written, "0.05", in units of 1e-8; None if it is not above 0 and at most 1."""
+    try:
+        found = parse(text, 8)
+    except BadData:
+        return None
+    return found if 0 < found <= RATE_UNIT else None
 
 
 def _parse_any(text: str, precision: int) -> int:

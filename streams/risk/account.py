@@ -17,37 +17,47 @@ their fees. All amounts here are integers in account units, or in the instrument
 - *Maintenance*: a balance below the maintenance margin starts the liquidation. What it leaves decides: below zero, or no equity, is ruin.
 
 Initial margin is 1 / leverage of the value, or the instrument's own where that is more; maintenance is half of it, at most 5 %, or the
-instrument's own. Rates are in units of 1e-8.
+instrument's own. Its own is what is configured for it, or what ``ref.instruments`` says. Rates are in units of 1e-8.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from schemas.errors import BadData
+from schemas.errors import WrongUse
 from schemas.records import Instrument
 from streams.numeric import fixed
 from streams.risk.exposure import Line, State, Working, pack
 from streams.risk.limits import COLLAR_UNIT
 
-RATE_UNIT = 100_000_000
+RATE_UNIT = fixed.RATE_UNIT
 MAINTENANCE_MAX = RATE_UNIT // 20
 PROTECTION = COLLAR_UNIT // 20
 """Distance of a protection price from the touch where there is no price collar, in the unit of ``price_collar_bp``."""
 
 
-def margin_rate(text: str) -> int:
-    """A margin as it is written, "0.05", in units of 1e-8; 0 if it is no fraction of the value."""
-    try:
-        rate = fixed.parse(text, 8)
-    except BadData:
-        return 0
-    return rate if 0 < rate <= RATE_UNIT else 0
+class BadMargin(WrongUse):
+    """A margin in ``ref.instruments`` that is no fraction of the value."""
+
+    code = "bad_margin"
 
 
-def own_margin(margins: Mapping[str, str], instrument: Instrument) -> int:
-    """The rate that is written for this instrument; 0 for none. Two venues may name different instruments alike, so the venue's key wins."""
-    return margin_rate(margins.get(f"{instrument.venue}:{instrument.symbol}", margins.get(instrument.symbol, "")))
+def own_margin(margins: Mapping[str, str], instrument: Instrument, field: str) -> int:
+    """An instrument's rate: what is configured for it or, without that, what its specification says; 0 for none.
+
+    Two venues may name different instruments alike, so the venue's key wins.
+
+    Raises:
+        BadMargin: the specification says what no margin can be.
+    """
+    text = margins.get(f"{instrument.venue}:{instrument.symbol}", margins.get(instrument.symbol))
+    if text is not None:
+        return fixed.rate(text) or 0
+    rate: int | None = getattr(instrument, field)
+    if rate is None or 0 < rate <= RATE_UNIT:
+        return rate or 0
+    where = f"{instrument.symbol} on {instrument.venue} has the {field} {rate} of {RATE_UNIT} in ref.instruments"
+    raise BadMargin(f"{where}; correct the instrument table ({fixed.RATE_ADVICE}), or set [risk] {field} for it")
 
 
 def protection_price(line: Line, touch: int, buy: bool) -> int:

@@ -20,6 +20,7 @@ from schemas.vocabulary import (
     Severity,
     Side,
 )
+from streams.numeric import fixed
 from streams.risk import account
 from streams.risk.booking import book, take_mark
 from streams.risk.checks import NO_CASH, NO_MARGIN, UNUSABLE, explain, failed_checks, first_code
@@ -79,8 +80,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     leverage: int = 1
     """positions of at most so many times the money behind them; 1 / leverage is the initial margin"""
     initial_margin: dict[str, str] = {}
-    """initial margin of single instruments, a fraction of the value, where it is more, by symbol or, which goes before it, venue and symbol:
-    ``{ BTCUSDT = "0.2", "binance_usdm:BTCUSDT" = "0.1" }``"""
+    """initial margin of single instruments, a fraction of the value, where it is more, by symbol or, which goes before it, venue and symbol;
+    it goes before the instrument table's: ``{ BTCUSDT = "0.2", "binance_usdm:BTCUSDT" = "0.1" }``"""
     maintenance_margin: dict[str, str] = {}
     """maintenance margin, by the same keys; without one it is half of the initial margin, at most 0.05"""
     maker_rate: int = 0
@@ -102,9 +103,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("warmup, trade_from and trade_to are nanoseconds; give 0 or more")
         for name in ("initial_margin", "maintenance_margin"):
             for symbol, text in getattr(self, name).items():
-                if account.margin_rate(text) == 0:
-                    advice = "give a fraction of the value above 0 and at most 1, with at most 8 decimals, for example 0.05"
-                    raise ValueError(f"{name} of {symbol} is {text!r}; {advice}")
+                if fixed.rate(text) is None:
+                    raise ValueError(f"{name} of {symbol} is {text!r}; {fixed.RATE_ADVICE}")
 
 
 class Risk:
@@ -345,8 +345,8 @@ class Risk:
     def _rates(self, instrument: Instrument) -> tuple[int, int, int]:
         """Initial and maintenance margin and the worst fee of an instrument."""
         settings = self.settings
-        initial = max(-(-account.RATE_UNIT // settings.leverage), account.own_margin(settings.initial_margin, instrument))
-        maintenance = account.own_margin(settings.maintenance_margin, instrument) or min(initial // 2, account.MAINTENANCE_MAX)
+        initial = max(-(-account.RATE_UNIT // settings.leverage), account.own_margin(settings.initial_margin, instrument, "initial_margin"))
+        maintenance = account.own_margin(settings.maintenance_margin, instrument, "maintenance_margin") or min(initial // 2, account.MAINTENANCE_MAX)
         return initial, maintenance, max(settings.maker_rate, settings.taker_rate, 0)
 
     def _refine_amounts(self, decimals: int) -> None:

@@ -86,6 +86,10 @@ def test_a_users_table_overrides_the_fields_it_names_and_only_those(tmp_path: Pa
         ("instrument = 9", "instrument = 3", "number 3 is given to binance_usdm:BTCUSDT and to binance_usdm:DOGEUSDT"),
         ('kind = "perpetual"', 'kind = "swap"', "kind"),
         ("funding_hours", "funding_minutes", "funding_minutes"),
+        ("funding_hours = 8", 'initial_margin = "1.5"', "initial_margin is '1.5'; give a fraction"),
+        ("funding_hours = 8", 'maintenance_margin = "0"', "maintenance_margin is '0'; give a fraction"),
+        ("funding_hours = 8", 'initial_margin = "0.000000001"', "at most 8 decimals"),
+        ("funding_hours = 8", "initial_margin = 0.05", "initial_margin"),
         ("2024-01-01T00:00:00Z", "2024-01-01T00:00:00", "no time zone"),
         ("2024-01-01T00:00:00Z", '"soon"', "valid_from"),
         ('venue = "binance_usdm"\n', "", "needs a venue"),
@@ -97,6 +101,14 @@ def test_a_malformed_table_names_what_is_wrong(tmp_path: Path, old: str, new: st
     assert old in GOOD
     with pytest.raises(BadInstrumentTable, match=words):
         load([table(tmp_path, GOOD.replace(old, new, 1))])
+
+
+def test_margins_are_read_exactly_and_may_be_missing(tmp_path: Path) -> None:
+    """Oracle: the decimals as they are written."""
+    line = 'initial_margin = "0.01000001"\nmaintenance_margin = "1"\n'
+    found = load([table(tmp_path, GOOD + line)])["binance_usdm", "DOGEUSDT"]
+    assert (found.initial_margin, found.maintenance_margin) == (1_000_001, 100_000_000)
+    assert {(each.initial_margin, each.maintenance_margin) for each in load().values()} == {(None, None)}
 
 
 def test_a_missing_table_is_named(tmp_path: Path) -> None:

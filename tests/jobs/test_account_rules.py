@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from connectors.instruments import load
 from schemas.records import DepthUpdate
 from schemas.vocabulary import DepthKind, Flag, InstrumentKind
+from streams.reporting.wording import decimal_text
 from tests.scenario import INSTRUMENT, START, records_in, write_recording
 
 MS = 1_000_000
@@ -168,6 +171,59 @@ def test_an_instrument_has_its_own_margin(run: Any, tmp_path: Path, margins: str
     (tmp_path / "run.toml").write_text(f"[risk]\ninitial_margin = {{ {margins} }}\n")
     _, found = run("0:B:2:10000:0", "--cash", "200USDT", "--leverage", "10", "--config", tmp_path / "run.toml")
     assert codes(found) == [expected]
+
+
+TABLE = """
+[[instrument]]
+instrument = 9
+venue = "test"
+symbol = "COINUSDT"
+kind = "perpetual"
+base = "TEST"
+quote = "USDT"
+price_precision = {price}
+quantity_precision = {quantity}
+tick_size = "0.01"
+lot_size = "{lot}"
+minimum_quantity = "{lot}"
+maximum_quantity = "{most}"
+minimum_notional = "0"
+shortable = true
+valid_from = 2024-01-01T00:00:00Z
+{margin}
+"""
+
+
+@pytest.mark.parametrize(
+    ("table", "configured", "expected"),
+    [
+        ("", "", "NONE"),
+        ('initial_margin = "0.2"', "", "INSUFFICIENT_MARGIN"),
+        ('initial_margin = "0.05"', "", "NONE"),
+        ('initial_margin = "0.2"', 'COINUSDT = "0.05"', "NONE"),
+        ('initial_margin = "0.05"', '"test:COINUSDT" = "0.2"', "INSUFFICIENT_MARGIN"),
+    ],
+)
+def test_an_instrument_table_has_the_margin(
+    sq: Callable[..., Any], tmp_path: Path, table: str, configured: str, expected: str
+) -> None:
+    """As above, of the table that the recording was made with. What is configured goes before it, both count where they are more than a tenth."""
+    lot, most = decimal_text(COIN.lot_size, COIN.quantity_precision), decimal_text(COIN.maximum_quantity, COIN.quantity_precision)
+    content = TABLE.format(price=COIN.price_precision, quantity=COIN.quantity_precision, lot=lot, most=most, margin=table)
+    (tmp_path / "table.toml").write_text(content)
+    coin = load([tmp_path / "table.toml"])["test", "COINUSDT"]
+    depth = [book(9, 0, 0, [(10_000, 500_000)], [(10_001, 500_000)]), book(9, 1000, 1, [(10_000, 500_001)], [])]
+    market = write_recording(tmp_path / "market", [coin], [], depth)
+    (tmp_path / "plan.py").write_text(PLAN)
+    (tmp_path / "run.toml").write_text(f"[risk]\ninitial_margin = {{ {configured} }}\n")
+    options = ("--strategy", f"{tmp_path / 'plan.py'}:Plan", "--set", "plan=0:B:9:10000:0", "--latency", "feed=0,entry=0,response=0")
+    money = ("--cash", "200USDT", "--leverage", "10", "--config", tmp_path / "run.toml")
+    ended = sq("backtest", market, *options, *money, "--out", tmp_path / "run")
+    assert ended.code == 0, ended.err
+    assert codes({"orders.decisions": records_in(tmp_path / "run", "orders.decisions")}) == [expected]
+    (printed,) = sq("cat", tmp_path / "run", "ref.instruments").out.splitlines()
+    rate = table.partition('"')[2].rstrip('"')
+    assert json.loads(printed)["initial_margin"] == (int(Decimal(rate) * 10**8) if rate else None)
 
 
 @pytest.mark.parametrize("value", ['"0"', '"-0.1"', '"1.00000001"', '"0.000000001"', '"much"', '""', "0.05"])

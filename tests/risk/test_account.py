@@ -10,6 +10,7 @@ import itertools
 from fractions import Fraction
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from schemas.records import OrderEvent, RiskDecision, RiskEvent
 from schemas.vocabulary import DecisionOutcome, Flag, OrderStatus, RequestKind, RiskCode, Severity, Side
 from streams.portfolio.stage import Portfolio
 from streams.portfolio.stage import Settings as PortfolioSettings
+from streams.risk.account import BadMargin
 from streams.risk.stage import Risk, Settings
 
 BUY, SELL = int(Side.BUY), int(Side.SELL)
@@ -38,6 +40,10 @@ def market(short: bool) -> list[Any]:
     ]
 
 
+Own = tuple[int | None, int | None]
+"""Initial and maintenance margin of every instrument's own, in 1e-8 of the value."""
+
+
 class Works:
     """An approved order that still works."""
 
@@ -50,8 +56,12 @@ class Works:
 class World:
     """Risk and portfolio beside the brute-force account: flow of money and position of each instrument, in units of 10^-11."""
 
-    def __init__(self, cash: int, leverage: int, rate: int, short: bool) -> None:
-        self.instruments = {each.instrument: each for each in market(short)}
+    def __init__(self, cash: int, leverage: int, rate: int, short: bool, own: Own = (None, None)) -> None:
+        self.instruments = {
+            each.instrument: msgspec.structs.replace(each, initial_margin=own[0], maintenance_margin=own[1]) for each in market(short)
+        }
+        self.initial = max(Fraction(1, leverage), Fraction(own[0] or 0, UNIT))
+        self.kept = Fraction(own[1], UNIT) if own[1] else min(self.initial / 2, Fraction(1, 20))
         self.scale = {number: 10 ** (11 - each.price_precision - each.quantity_precision) for number, each in self.instruments.items()}
         self.leverage, self.rate, self.start = leverage, rate, cash * 10**11
         asked = {"cash": str(cash), "leverage": leverage, "taker_rate": rate, "mark_age_max": "off", "price_collar_bp": "1000", "short": short}
@@ -123,16 +133,16 @@ class World:
     def margin(self, number: int, position: int) -> Fraction:
         if position == 0 or (position > 0 and number == SPOT):
             return Fraction(0)
-        return Fraction(abs(position) * (self.bid if position > 0 else self.ask)[number] * self.unit(number), self.leverage)
+        return abs(position) * (self.bid if position > 0 else self.ask)[number] * self.unit(number) * self.initial
 
     def most(self, number: int, side: int, price: int, much: tuple[int, int]) -> int:
         """About as much as `much` of the whole account, gains included, would pay for."""
         bid, ask = self.bid[number], self.ask[number]
         worst = price or (-(-ask * 11 // 10) if side == BUY else bid * 9 // 10)
-        leverage = 1 if number == SPOT and side == BUY else self.leverage
+        initial = Fraction(1) if number == SPOT and side == BUY else self.initial
         touch = bid if side == BUY and number != SPOT else ask
         beyond = max(0, worst - touch if side == BUY else touch - worst)
-        margin = Fraction(min(worst, touch) if side == BUY else max(worst, touch), leverage)
+        margin = (min(worst, touch) if side == BUY else max(worst, touch)) * initial
         fee = Fraction(worst * self.rate, UNIT)
         money = self.start + sum(self.worth(each, self.flow[each], self.position[each]) for each in self.instruments)
         return int(money * much[0] / much[1] / ((margin + beyond + fee) * self.unit(number)))
@@ -157,8 +167,8 @@ class World:
     def balance(self) -> tuple[int, Fraction]:
         """(margin balance, maintenance margin), by the definition."""
         balance = self.start + sum(self.worth(number, self.flow[number], self.position[number]) for number in self.instruments)
-        share = min(Fraction(1, 2 * self.leverage), Fraction(1, 20))
-        return balance, sum((self.margin(number, self.position[number]) for number in self.instruments), Fraction(0)) * self.leverage * share
+        initial = sum((self.margin(number, self.position[number]) for number in self.instruments), Fraction(0))
+        return balance, initial / self.initial * self.kept
 
     def bears(self, number: int) -> bool:
         return self.position[number] < 0 or (self.position[number] > 0 and number != SPOT)
@@ -202,6 +212,7 @@ def run(world: World, steps: list[Any], check: Any) -> None:
         check(world, step, decision)
 
 
+OWN = st.sampled_from([(None, None), (None, None), (50_000_000, None), (1_000_000, None), (30_000_000, 10_000_000), (None, 2_000_000)])
 RATES = st.sampled_from([0, 10_000, 40_000, 3_000_000, UNIT])
 
 
@@ -223,8 +234,8 @@ def test_without_shorts_and_leverage_cash_should_never_be_below_zero(steps: list
 
 
 @settings(max_examples=150, deadline=None)
-@given(STEPS, st.integers(1, 3000), RATES, st.sampled_from([1, 3, 20, 125]))
-def test_what_is_approved_should_be_payable_in_every_order_of_events(steps: list[Any], cash: int, rate: int, leverage: int) -> None:
+@given(STEPS, st.integers(1, 3000), RATES, st.sampled_from([1, 3, 20, 125]), OWN)
+def test_what_is_approved_should_be_payable_in_every_order_of_events(steps: list[Any], cash: int, rate: int, leverage: int, own: Own) -> None:
     """An approved order that may open a position leaves the worst case of the brute-force account at or above zero. Every breach at a mark
     starts a liquidation, no sooner; while there is one, and after ruin, nothing is approved but what closes positions."""
 
@@ -244,7 +255,7 @@ def test_what_is_approved_should_be_payable_in_every_order_of_events(steps: list
             balance, maintenance = world.balance()
             assert balance >= maintenance - world.leverage * 10**11 // 10**4
 
-    world = World(cash, leverage, rate, short=True)
+    world = World(cash, leverage, rate, short=True, own=own)
     run(world, steps, check)
     restored(world.risk)
     for order_id in list(world.orders):
@@ -280,13 +291,25 @@ PERPETUAL = toy(1, kind=perpetual().kind, symbol="TOY")
 
 
 @pytest.mark.parametrize(
-    ("leverage", "own", "most"),
-    [(1, {}, 1080), (10, {}, 180), (10, {"TOY": "0.5"}, 580), (100, {"TOY": "0.001"}, 90)],
+    ("leverage", "own", "table", "most"),
+    [
+        (1, {}, None, 1080),
+        (10, {}, None, 180),
+        (10, {"TOY": "0.5"}, None, 580),
+        (100, {"TOY": "0.001"}, None, 90),
+        (10, {}, 50_000_000, 580),
+        (100, {}, 100_000, 90),
+        (10, {"TOY": "0.2"}, 50_000_000, 280),
+        (10, {"test:TOY": "0.5"}, 20_000_000, 580),
+    ],
 )
-def test_a_buy_should_need_its_margin_and_what_it_may_pay_above_the_touch(leverage: int, own: dict[str, str], most: int) -> None:
-    """Oracle: by hand: 10 at 108 at worst and 100 at the bid: margin of 1,000 and 80."""
+def test_a_buy_should_need_its_margin_and_what_it_may_pay_above_the_touch(
+    leverage: int, own: dict[str, str], table: int | None, most: int
+) -> None:
+    """Oracle: by hand: 10 at 108 at worst and 100 at the bid: margin of 1,000 and 80. What is configured goes before the instrument's own."""
+    instrument = msgspec.structs.replace(PERPETUAL, venue="test", initial_margin=table)
     for cash, code in ((most, RiskCode.NONE), (most - 1, RiskCode.INSUFFICIENT_MARGIN)):
-        risk, context = stage([PERPETUAL], cash=str(cash), leverage=leverage, initial_margin=own)
+        risk, context = stage([instrument], cash=str(cash), leverage=leverage, initial_margin=own)
         decision = asked(risk, context, BUY, 10)
         assert (decision.code, decision.observed, decision.limit) == ((code, most, cash) if code != RiskCode.NONE else (code, 0, 0))
 
@@ -322,6 +345,29 @@ def test_the_fee_should_be_that_of_the_worst_fills(cash: int, code: RiskCode) ->
     for unit in range(10 if code == RiskCode.NONE else 0):
         risk.on_fill(fill(BUY, 1, 1, 1, decision.order_id, trade_id=unit), context)
         assert int(risk.state.cash) - int(risk.state.fees_bound) - int(risk.state.lines[1].worth_buy) >= 0
+
+
+@pytest.mark.parametrize(
+    ("table", "own", "limit"), [(None, {}, 40), (20_000_000, {}, 160), (20_000_000, {"TOY": "0.1"}, 80), (None, {"TOY": "0.2"}, 160)]
+)
+def test_the_maintenance_margin_should_be_the_configured_the_instruments_or_half(table: int | None, own: dict[str, str], limit: int) -> None:
+    """Oracle: by hand: 10 bought at 102 on 250 are worth 800 at a bid of 80; 30 are left."""
+    instrument = msgspec.structs.replace(PERPETUAL, maintenance_margin=table)
+    risk, context = stage([instrument], cash="250", leverage=10, maintenance_margin=own)
+    done(risk, context, asked(risk, context, BUY, 10, 102), 102)
+    risk.on_mark(mark(80, 82, SECOND), context)
+    (event,) = context.take(RiskEvent)
+    assert (RiskCode(event.code).name, event.observed, event.limit) == ("LIQUIDATION", 30, limit)
+
+
+@pytest.mark.parametrize("field", ["initial_margin", "maintenance_margin"])
+@pytest.mark.parametrize("rate", [0, -1, 100_000_001])
+def test_a_margin_that_cannot_be_should_be_named(field: str, rate: int) -> None:
+    """Whoever wrote ``ref.instruments``: no margin is guessed. What is configured needs no other."""
+    instrument = msgspec.structs.replace(PERPETUAL, **{field: rate})
+    with pytest.raises(BadMargin, match=f"TOY on .* has the {field} {rate} .*in ref.instruments; correct the instrument table"):
+        stage([instrument])
+    stage([instrument], **{field: {"TOY": "0.3"}})
 
 
 def test_a_breach_should_cancel_close_and_let_the_account_trade_again() -> None:
