@@ -3,13 +3,16 @@
 Numba compiles one function at a time in a process, and a topology has two loops that share little: the upstream pass and the venue's. So from
 nothing the second loop, and the entry that rides it, are compiled in a process of their own, which leaves the machine code in the kernel
 cache. What it did not compile, for whatever reason, this process compiles when it is called: a second process saves time and decides nothing.
+It ends with the process that started it, killed or not, for it reads from a pipe that only that one keeps open.
 """
 
 from __future__ import annotations
 
 import atexit
+import os
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -48,7 +51,7 @@ class SecondCompiler:
         self._process: subprocess.Popen[str] | None = None
         try:
             self._process = subprocess.Popen(
-                command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+                command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
             )
         except OSError:  # a system that starts no process: everything is compiled here
             return
@@ -72,8 +75,9 @@ class SecondCompiler:
         atexit.unregister(self.stop)
         process.kill()
         process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
 
 
 def second_compiler(first: Part, parts: Sequence[Part]) -> SecondCompiler | None:
@@ -94,5 +98,12 @@ def main(given: Sequence[str]) -> None:
         sys.stdout.flush()
 
 
+def _end_with_the_starter() -> None:
+    """Wait for the end of the process that holds the other end of standard input, and end too."""
+    sys.stdin.read()
+    os._exit(1)
+
+
 if __name__ == "__main__":
+    threading.Thread(target=_end_with_the_starter, daemon=True).start()
     main(sys.argv[1:])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -64,3 +67,37 @@ def test_no_process_is_started_where_that_saves_nothing(part, monkeypatch):
     monkeypatch.setattr(compiling, "processors", lambda: 2)
     first[0].run(np.zeros(1, np.int64))
     assert second_compiler(first, [other]) is None
+
+
+STARTER = """import sys, time, types
+from streams.runtime.compiling import SecondCompiler
+second = SecondCompiler([(types.SimpleNamespace(__file__=sys.argv[1]), ["run"])])
+time.sleep(100)
+"""
+SLOW = """import fcntl, time
+lock = open({lock!r}, "w")
+fcntl.flock(lock, fcntl.LOCK_EX)
+open({begun!r}, "w")
+time.sleep(100)
+"""
+
+
+def test_the_second_process_ends_with_one_that_is_killed(tmp_path):
+    """A command that was killed left a process that compiled on for a minute. Oracle: a lock, which the system frees at its end."""
+    lock, begun, slow = tmp_path / "lock", tmp_path / "begun", tmp_path / "slow.py"
+    slow.write_text(SLOW.format(lock=str(lock), begun=str(begun)))
+    starter = subprocess.Popen([sys.executable, "-c", STARTER, str(slow)])
+    for _ in range(600):
+        if begun.exists():
+            break
+        time.sleep(0.1)
+    starter.kill()
+    starter.wait()
+    with lock.open() as held:
+        for _ in range(100):
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                time.sleep(0.1)
+    pytest.fail("it goes on")
