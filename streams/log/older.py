@@ -48,7 +48,7 @@ class OlderSchema:
         self.record = topic_of(topic).record
         self.text = text
         written, ours = json.loads(text), schemas()[self.record]
-        self.problems = changes(written, ours)
+        self.problems = changes(written, ours) if changes(ours, written) else []  # the version of the file is an earlier or a later one
         if self.problems:
             return
         canonical = fastavro.schema.to_parsing_canonical_form(written)

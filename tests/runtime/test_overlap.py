@@ -27,7 +27,7 @@ class Stopped(BaseException):
 def two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches of any size overlap, whatever processors there are."""
     monkeypatch.setattr(task, "OVERLAP_RECORDS", 1)
-    monkeypatch.setattr(task.os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(task, "processors", lambda: 2)
 
 
 def journal_of(folder: Path) -> list[bytes]:

@@ -154,8 +154,9 @@ def _misplaced(feeds: list[Any], order: list[tuple[int, int, int]]) -> str:
 # the host's clock
 
 
-def test_a_wall_clock_that_steps_a_day_ahead_is_not_journaled_and_heals() -> None:
-    """E4: the journal's clock never goes back, so the step was kept for ever."""
+@pytest.mark.parametrize("is_first", [False, True])
+def test_a_wall_clock_that_steps_a_day_ahead_is_not_journaled_and_heals(is_first: bool) -> None:
+    """E4: the journal's clock never goes back, so the step was kept for ever. ``is_first``: it steps before the first batch."""
     stage = Stage("wall")
     skew = [0]
     network = Network(stage.clock)
@@ -164,8 +165,9 @@ def test_a_wall_clock_that_steps_a_day_ahead_is_not_journaled_and_heals() -> Non
         SimulatedLog(stage.broker, network), spec, make_stand_in, lambda: stage.clock.clock_ns() + skew[0], stage.clock.monotonic
     )
     task.prepare()
-    stage.feed(5)
-    task.step(1.0)
+    if not is_first:
+        stage.feed(5)
+        task.step(1.0)
     for skew[0] in (24 * HOUR, 24 * HOUR, 0):
         stage.feed(5)
         wanted = task.execution.consumed + 5

@@ -30,8 +30,11 @@ class SteadyClock:
         self.complaint = ""
 
     def start(self, at: int) -> None:
-        """The journal's clock was ``at`` when it was last written."""
-        self._anchor = at, self._monotonic()
+        """The journal's clock was ``at`` when it was last written.
+
+        0: it has no time yet, and a later step is measured from the clock as it is now.
+        """
+        self._anchor = at or self._wall_ns(), self._monotonic()
 
     def read(self, written: int) -> int:
         """ns UTC. ``written``: ns at which the latest record was written by its writer's clock; 0: none has arrived."""

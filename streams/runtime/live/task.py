@@ -146,7 +146,7 @@ class LiveTask:
             self.recovery.finish()
         else:
             self._begin()
-        if self.execution.is_wall and self.execution.present:
+        if self.execution.is_wall:
             self.clock.start(self.execution.present)
         self.snapshots = SnapshotWriter(self.log.plain_writer(), self.admin, self.spec)
         self.on_step("prepared")
