@@ -11,11 +11,13 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from schemas.errors import WrongUse
 from schemas.kernel import cache_root
 
 UNUSED_DAYS_MAX = 30
@@ -24,6 +26,23 @@ DAY_SECONDS = 86_400
 LOOPS = "loops"
 _ENTRY = re.compile(r"[0-9a-f]{32}")
 _LOOP = re.compile(r"sq_loop_[0-9a-f]{24}")
+
+
+class UnwritableCache(WrongUse):
+    """Compiled code cannot be kept where it is to lie."""
+
+    code = "unwritable_cache"
+
+
+def check_writable() -> None:
+    """Raises UnwritableCache. Numba would keep the code beside the sources then, under a name that says nothing of what it was made of."""
+    root = cache_root()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=root).close()
+    except OSError as problem:
+        what = f"compiled code cannot be kept in {root} ({problem.strerror or problem})"
+        raise UnwritableCache(f"{what}; name a folder that can be written with SQ_KERNEL_CACHE") from problem
 
 
 class Entry(NamedTuple):

@@ -19,6 +19,7 @@ PRICES = "10^-price_precision of the instrument"
 QUANTITIES = "10^-quantity_precision of the instrument"
 AMOUNTS = "10^-(price_precision + quantity_precision) of the instrument"
 ACCOUNT_AMOUNTS = "10^-amount_precision of the account currency"
+RATES = "10^-8 of the position's value"
 TIMES = ("ns UTC", "ns, recorder clock")
 LEVELS = "levels"
 DIGEST = "32 bytes"
@@ -80,7 +81,7 @@ class Renderer:
 
 def precision_of(unit: str, price: int, quantity: int) -> int | None:
     """Decimals of a value in this unit, for an instrument's two precisions; null for other units."""
-    return {PRICES: price, QUANTITIES: quantity, AMOUNTS: price + quantity}.get(unit)
+    return {PRICES: price, QUANTITIES: quantity, AMOUNTS: price + quantity, RATES: 8}.get(unit)
 
 
 def _instruments(log: LocalLog | Sequence[Instrument]) -> Sequence[Instrument]:

@@ -54,6 +54,8 @@ AFTER_INTERRUPT = {
     **dict.fromkeys(("import", "merge", "generate", "control", "report"), STARTS_OVER),
 }
 """What happens to what an interrupted command had written, where it writes something."""
+COMPILING = ("import", "generate", "cat", "backtest", "verify", "replay", "run")
+"""Commands that compile at once whatever they are asked: where what they compile cannot be kept, they say so first."""
 EPILOG = """\
 a first round, without any data:
   sq generate --minutes 60 --seed 7 --out data/toy
@@ -94,6 +96,14 @@ def _explained(problem: Exception) -> ShrivenError | None:
     return explain(problem) if isinstance(problem, KafkaException) else None
 
 
+def _after_system_error(problem: OSError) -> str:
+    """What to do, or what is certain."""
+    frames = traceback.extract_tb(problem.__traceback__)
+    if any(frame.filename.endswith(os.path.join("numba", "core", "caching.py")) for frame in frames):
+        return "compiled code could not be kept; make room for it, or name another folder with SQ_KERNEL_CACHE"
+    return "nothing else was changed"
+
+
 def _refuse_bytes(given: list[str]) -> None:
     """Refuse an argument that is no UTF-8: no manifest, record or report can hold it. Raises WrongUse."""
     for each in given:
@@ -120,6 +130,10 @@ def main(
     try:
         _refuse_bytes(given)
         chosen = parser(only).parse_args(given)
+        if only in COMPILING:
+            from jobs.kernel_cache import check_writable
+
+            check_writable()
         return int(chosen.run(chosen))
     except ShrivenError as problem:
         on_error(problem)
@@ -134,7 +148,8 @@ def main(
         sys.stderr.write("sq: out of memory; lower --batch, or run on a machine with more\n")
         return 1
     except OSError as problem:
-        sys.stderr.write(f"sq: {problem.strerror or problem}{f': {problem.filename}' if problem.filename else ''}; nothing else was changed\n")
+        what = f"{problem.strerror or problem}{f': {problem.filename}' if problem.filename else ''}"
+        sys.stderr.write(f"sq: {what}; {_after_system_error(problem)}\n")
         return 1
     except Exception as problem:  # noqa: BLE001 - a defect of ours still ends in words; SQ_TRACE=1 shows where
         if os.environ.get("SQ_TRACE"):

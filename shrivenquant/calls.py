@@ -129,7 +129,9 @@ def options_of(command: str, options: Mapping[str, Any]) -> list[str]:
         if action.nargs == 0:
             found.append(option)
         elif name == "set":
-            for key, each in dict(value).items():
+            if not isinstance(value, Mapping):
+                raise WrongUse(f'set is {value!r}; give a dict of parameters: set={{"fast": 20}}')
+            for key, each in value.items():
                 found += [option, f"{key}={text_of(each)}"]
         else:
             found += [option, text_of(value)]

@@ -183,7 +183,7 @@ RISK_SETTINGS = {
     "PRICE_COLLAR": "[risk] price_collar_bp",
     "INSUFFICIENT_CASH": "--cash",
     "OUTSIDE_WINDOW": "--from, --to, --warmup",
-    "INSUFFICIENT_MARGIN": "--cash, --leverage",
+    "INSUFFICIENT_MARGIN": "--cash, --leverage, and initial_margin in [risk] and the instrument table",
     "LIQUIDATION": "--leverage, [risk] maintenance_margin",
     "ACCOUNT_HALTED": "--cash, --leverage",
 }

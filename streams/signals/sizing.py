@@ -157,7 +157,8 @@ class Sizing:
         clock = context.clock
         line = state.lines.get(record.instrument)
         if line is None:
-            raise UnknownInstrument(f"a signal names instrument {record.instrument}, which is not in ref.instruments; add it with --instruments FILE")
+            what = f"a signal names instrument {record.instrument}, which is not in ref.instruments"
+            raise UnknownInstrument(f"{what}; name one that the strategy is given")
         target = dropped = 0
         code = SHORT_NOT_ALLOWED
         direction = record.direction

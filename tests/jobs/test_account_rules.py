@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
+import shrivenquant
 from connectors.instruments import load
 from schemas.records import DepthUpdate
 from schemas.vocabulary import DepthKind, Flag, InstrumentKind
@@ -224,6 +225,12 @@ def test_an_instrument_table_has_the_margin(
     (printed,) = sq("cat", tmp_path / "run", "ref.instruments").out.splitlines()
     rate = table.partition('"')[2].rstrip('"')
     assert json.loads(printed)["initial_margin"] == (int(Decimal(rate) * 10**8) if rate else None)
+    (shown,) = sq("cat", tmp_path / "run", "ref.instruments", "--decimal").out.splitlines()
+    assert json.loads(shown)["initial_margin"] == (rate or None)
+    frame = shrivenquant.open(tmp_path / "run").read("ref.instruments", decimal=True)
+    assert frame["initial_margin"].to_list() == [Decimal(rate) if rate else None]
+    advice = "see --cash, --leverage, and initial_margin in [risk] and the instrument table"
+    assert (advice in ended.out) == (expected != "NONE"), ended.out
 
 
 @pytest.mark.parametrize("value", ['"0"', '"-0.1"', '"1.00000001"', '"0.000000001"', '"much"', '""', "0.05"])
@@ -269,6 +276,15 @@ def test_from_to_and_warm_up_bind_orders_of_a_strategy_too(run: Any) -> None:
     assert set(codes(found)) == {"OUTSIDE_WINDOW"}
     why = "11 OUTSIDE_WINDOW (before --from, from --to on, or during the warm-up; see --from, --to, --warmup)"
     assert said.endswith(f"Its 11 orders were all denied: {why}.")
+
+
+def test_a_signal_of_no_instrument_says_which_may_be_named(sq: Callable[..., Any], market: Path, tmp_path: Path) -> None:
+    """The advice was an option that no backtest has. Oracle: the command's own help."""
+    (tmp_path / "plan.py").write_text(PLAN)
+    ended = sq("backtest", market, "--strategy", f"{tmp_path / 'plan.py'}:Plan", "--set", "plan=0:V:999:1:0", "--out", tmp_path / "run")
+    assert ended.code == 1
+    assert "a signal names instrument 999, which is not in ref.instruments; name one that the strategy is given" in ended.err
+    assert all(each.strip(",;.()") in sq("backtest", "--help").out for each in ended.err.split() if each.startswith("--"))
 
 
 def test_a_target_that_is_dropped_is_a_decision(run: Any) -> None:

@@ -15,6 +15,13 @@ from jobs.kernel_cache import DAY_SECONDS, UNUSED_DAYS_MAX, entries
 from jobs.sq import main
 
 COMPILE = "import sys; from jobs.sq import command; from streams.numeric.tail import home; home(7, 3); sys.exit(command())"
+FULL = """import errno, numba.core.caching as caching
+def full(self, path): raise OSError(errno.ENOSPC, "No space left on device")
+caching.IndexDataCacheFile._open_for_write = full
+import jobs.commands.cache as command
+from streams.numeric.tail import home
+command.run = lambda arguments: home(7, 3)
+""" + COMPILE.replace(" home(7, 3);", "")
 
 
 @pytest.fixture
@@ -80,3 +87,24 @@ def test_a_command_that_compiles_takes_out_what_is_old_and_notes_what_it_used(ca
     _age(compiled[0].path, 20)
     call()
     assert {entry.path: entry.unused_days for entry in entries()}[compiled[0].path] < 1
+
+
+@pytest.mark.parametrize(
+    "command", ["generate --minutes 1 --out {0}/market", "cat {0}/market md.trades", "backtest {0}/market --strategy ema-cross --out {0}/run"]
+)
+def test_a_command_that_compiles_says_first_that_its_code_cannot_be_kept(tmp_path, monkeypatch, capsys, command):
+    """Numba kept the code beside the sources instead, and the next run might have loaded what was made of others."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SQ_KERNEL_CACHE", str(tmp_path / "file"))
+    assert main(command.format(tmp_path).split()) == 2
+    said = capsys.readouterr().err
+    assert said == f"sq: compiled code cannot be kept in {tmp_path}/file (File exists); name a folder that can be written with SQ_KERNEL_CACHE\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_full_disk_under_the_compiled_code_is_named_as_such(tmp_path):
+    """Oracle: ENOSPC from the call with which Numba writes, in a process of its own."""
+    environment = {**os.environ, "PYTHONHASHSEED": "0", "SQ_KERNEL_CACHE": str(tmp_path)}
+    ended = subprocess.run([sys.executable, "-c", FULL, "cache"], env=environment, capture_output=True, text=True, timeout=120)
+    advice = "compiled code could not be kept; make room for it, or name another folder with SQ_KERNEL_CACHE"
+    assert (ended.returncode, ended.stderr) == (1, f"sq: No space left on device; {advice}\n")
