@@ -122,7 +122,7 @@ def checks(records: ReportInput, result: Result, found: dict[str, int | None]) -
         net, last = (found["gross"] or 0) - (found["fees"] or 0), records.pnl[-1]
         booked_fees = last.fees * 10 ** (result.amount_precision - last.amount_precision)  # of the end, whether it could be valued or not
         check("change of equity = realized + unrealized - fees", net, found["net"])
-        check("last sample of equity = the ledger's last equity", found["end"], result.samples[-1] if result.samples else None)
+        check("last sample of equity = the ledger's last equity", found["end"], result.samples[-1] if result.samples else result.start)
         check("fees of the fills = fees of the ledger", sum(fill.fee * result.scale(fill.instrument) for fill in records.fills), booked_fees)
     if records.positions:
         booked: dict[tuple[int, int], tuple[int, int, int]] = {}

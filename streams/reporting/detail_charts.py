@@ -168,8 +168,9 @@ def excursion_chart(report: Report, width: int) -> str:
         for each, trip in zip(report.detail.excursions, result.trips, strict=True)
     ]
     top, height = 26, 190
-    panel = panel_over(top, height, 0, max(best for _, best, _ in points), 6)
-    low = min(worst for worst, _, _ in points)
+    cent = 10 ** max(0, result.amount_precision - 2)  # the axis of trips that had no profit, or no loss
+    panel = panel_over(top, height, 0, max(best for _, best, _ in points) or cent, 6)
+    low = min(worst for worst, _, _ in points) or -cent
     low -= max(1, -low * 4 // 100)
     decimals = tick_decimals(
         round_step(panel.high - panel.low, max(2, height // 36)), result.amount_precision

@@ -65,7 +65,7 @@ def markout_table(report: Report, rows: list[dict[str, Any]]) -> str:
 def _markout_cell(report: Report, one: dict[str, Any]) -> str:
     """Basis points, and the amount below them."""
     if one["basis_points"] is None:
-        return cell("unknown")
+        return cell("none")
     precision = report.result.amount_precision + 1
     whole, _, part = one["amount"].partition(".")
     value = int(whole + part.ljust(precision, "0"))

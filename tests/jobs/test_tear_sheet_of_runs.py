@@ -277,3 +277,18 @@ def test_the_page_of_a_maker_shows_every_chapter(run: Path) -> None:
     ):
         assert text.lower() in page.lower(), text
     assert page.count("<th scope=row>Account</th>") == 1
+
+
+@pytest.mark.parametrize("options", [("--warmup", "100h"), ("--from", "2030-01-01T00:00:00")])
+def test_a_run_whose_time_traded_is_empty_has_books_that_agree(
+    sq: Callable[..., Any], recording: Path, tmp_path: Path, options: tuple[str, str]
+) -> None:
+    """The page said that the books do not agree and no number is to be believed. Oracle: nothing
+    was traded, so the account has what it began with.
+    """
+    ended = sq("backtest", recording, "--strategy", "noop-python", *options, "--out", tmp_path / "run")
+    assert ended.code == 0, ended.err
+    model = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert [check for check in model["checks"] if not check["ok"]] == []
+    assert records_in(tmp_path / "run", "fills") == []
+    assert Decimal(model["balance"]["net"]) == 0 and Decimal(model["balance"]["end"]) == 10**6

@@ -6,6 +6,7 @@ Oracle: loops over every quote in Python integers and fractions.
 from __future__ import annotations
 
 import random
+import re
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from reporting_demo_market import BTC, MINUTE, PERPETUAL, START
 from schemas.records import Fill
 from schemas.vocabulary import Flag, Liquidity
 from streams.reporting.around_fills import HORIZONS, NONE_HIGH, NONE_LOW, AroundFills, FillsObserver
+from streams.reporting.detail_charts import excursion_chart
 from streams.reporting.document import Report, ReportInput, build_report
 from streams.reporting.markouts import MOMENTS, QUOTES
 
@@ -257,3 +259,14 @@ def test_excursions_equal_a_walk_over_every_quote(seed: int) -> None:
             ]
             levels += [held * price * multiplier - paid for price in prices if price and held]
     assert walked == len(report.result.trips) > 3
+
+
+def test_labels_of_trips_that_had_no_profit_and_no_loss_differ() -> None:
+    """Three labels said 0.00000000. Oracle: labels of an axis are told apart."""
+    report, _, _ = report_of(0)
+    flat = [each._replace(adverse=0, favourable=0) for each in report.detail.excursions]
+    report.detail.excursions = flat
+    for width in (1060, 340):
+        labels = re.findall(r"<text[^>]*>([\d.,\u2212-]+)</text>", excursion_chart(report, width))
+        assert len(labels) >= 4 and max(map(len, labels)) <= 6
+        assert all(labels.count(label) <= 2 for label in labels), "0 stands on both axes"
