@@ -13,11 +13,10 @@ from pathlib import Path
 from jobs.configuration import build
 from jobs.pipeline import build_execution, feeds_of
 from jobs.runs import Backtest, genesis_facts, open_recording
-from jobs.ticker import holds_tickers, settled
 from streams.log.local import LocalLog
 from streams.runtime.task import Progress, Task
 
-SETTINGS = {"strategy": "ema-cross", "set": {"fast": "20", "slow": "50"}, "state_digest_records": 100_000_000}
+SETTINGS = {"strategy": "ema-cross", "set": {"fast": "20", "slow": "50"}, "ticker": "off", "state_digest_records": 100_000_000}
 RECORDS = 1_000_000
 """What must be behind the recovered process; the kill comes a batch later, for a batch is reported before its files are written."""
 BATCH = 65_536
@@ -36,7 +35,7 @@ def kill(recording: Path, folder: Path) -> None:
 def ready(recording: Path, folder: Path) -> None:
     """Recover to the point where the next batch can be taken."""
     source, log = open_recording(recording), LocalLog.open(folder, writable=True)
-    chosen = settled(build(SETTINGS), holds_tickers(source))
+    chosen = build(SETTINGS)
     facts = genesis_facts(chosen, recording, source, feeds_of(source, chosen))
     task = Task(log, build_execution(chosen, source, facts["journal_id"]), facts)
     task.prepare()

@@ -45,9 +45,9 @@ ORDER_COUNTS = (1_000, 10_000, 100_000, 1_000_000)
 
 
 def configuration(strategy: str, **options: Any) -> Configuration:
-    """A configuration from the command line's options."""
+    """A configuration from the command line's options; the rows' inputs are depth and trades, as their peers' are, and no tickers."""
     parameters = options.pop("set", {})
-    return build({"strategy": strategy, "set": parameters, **options})
+    return build({"strategy": strategy, "set": parameters, "ticker": "off", **options})
 
 
 def run(recording: Path, chosen: Configuration, name: str) -> tuple[float, dict[str, Any]]:
@@ -112,7 +112,7 @@ def exact(runs: int = RUNS) -> dict[str, Any]:
 
 def _orders(recording: Path) -> tuple[float, int]:
     """Seconds and orders of one run of the order side: books, an order source, risk, routing, venue, portfolio; every topic written."""
-    chosen = configuration("noop-python", ticker="off", risk={"max_notional": "off", "max_position": "off"}, **ZERO_COST)
+    chosen = configuration("noop-python", risk={"max_notional": "off", "max_position": "off"}, **ZERO_COST)
     wanted = ("aggregation", "risk", "routing", "venue", "portfolio")
     stages = [(stage, settings) for stage, settings in stages_of(chosen) if stage.NAME in wanted]
     stages.insert(1, (Ordering, NoSettings()))
