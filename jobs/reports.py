@@ -16,7 +16,6 @@ from jobs.ticker import rule_of
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.errors import CorruptLog, ShrivenError, WrongUse
-from schemas.varints import has_only_integers, integer_columns
 from schemas.version import BEFORE_VERSIONS
 from schemas.vocabulary import RiskCode, Severity
 from streams.log.digest import TopicDigest, add_block
@@ -186,10 +185,10 @@ def _around(topics: Topics, fills: list[Any], ended: int) -> AroundFills | None:
     """
     observer = FillsObserver(fills, ended)
     names = ("instrument", "event_time", "bid_price", "ask_price", "flags")
-    count = 0
+    decoder, count = codec(topic_of(QUOTES).record), 0
     for block in topics.blocks(QUOTES) if fills else ():
         count += block.count
-        found = integer_columns(topic_of(QUOTES).record, block.body, block.count, names)
+        found = decoder.integer_columns(block.body, block.count, names)
         for instrument in np.unique(found["instrument"]).tolist():
             mine = found["instrument"] == instrument
             observer.add(instrument, *(found[name][mine] for name in names[1:]))
@@ -198,12 +197,12 @@ def _around(topics: Topics, fills: list[Any], ended: int) -> AroundFills | None:
 
 def _columns(topics: Topics, topic: str, names: tuple[str, ...]) -> Columns:
     """Columns of a topic, a block in memory at a time besides them."""
-    record = topic_of(topic).record
-    decoder = codec(record)
+    decoder = codec(topic_of(topic).record)
+    are_integers = decoder.has_integers(names)
     parts: list[Columns] = []
     for block in topics.blocks(topic):
-        if has_only_integers(record):
-            parts.append(integer_columns(record, block.body, block.count, names))
+        if are_integers:
+            parts.append(decoder.integer_columns(block.body, block.count, names))
         else:
             rows = decoder.decode_rows(block.body, block.count)
             parts.append({name: rows[name].copy() for name in names})

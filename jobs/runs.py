@@ -180,7 +180,8 @@ class Backtest:
         """
         source = open_recording(self.recording)
         try:
-            self.configuration = settled(self.configuration, holds_tickers(source), self._begun())
+            begun = self._begun()
+            self.configuration = settled(self.configuration, holds_tickers(source), begun)
             if (self.folder / MANIFEST).is_file() and not self.fresh:
                 return self._finished(source)
             facts = self._facts(source)
@@ -188,8 +189,8 @@ class Backtest:
                 self._kept.append(empty)
             if self.script_of is not None:
                 self._check_script(facts)
-            if not self.fresh:
-                self._go_on_as_begun(facts)
+            if begun is not None:
+                self._go_on_as_begun(begun, facts)
             execution = build_execution(self.configuration, source, facts["journal_id"])
             remember(strategy_sources(self.configuration))
             if self.fresh:
@@ -214,7 +215,7 @@ class Backtest:
         log.close()
         return facts
 
-    def _go_on_as_begun(self, facts: dict[str, Any]) -> None:
+    def _go_on_as_begun(self, before: dict[str, Any], facts: dict[str, Any]) -> None:
         """What an unfinished run's journal was begun with binds its resumption: ``sq verify`` executes it with nothing else.
 
         When batches are synced shows nowhere in what is verified, and may change; so may how large they are, up to what the journal says.
@@ -222,9 +223,6 @@ class Backtest:
         Raises:
             OtherIdentity: the folder holds another run.
         """
-        before = self._begun()
-        if before is None:
-            return
         check_identity(before, facts)
         begun, wanted = configuration_in(before), self.configuration
         batch = min(wanted.batch, begun.batch)

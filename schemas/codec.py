@@ -27,7 +27,7 @@ from schemas.general import BadRecord, GeneralCodec, MalformedRecord
 from schemas.msgpack import NO_LEVELS as NO_WORDS
 from schemas.msgpack import write_rows
 from schemas.shapes import schemas, shapes, snake
-from schemas.walk import end_of
+from schemas.walk import walk
 from schemas.wire import NO_ROOM, most_levels
 
 Array = np.ndarray[Any, Any]
@@ -199,10 +199,36 @@ class Codec:
         if self._compiled is None:
             ends = self._general.decode(bytes(body), count, is_whole=False)[1]
             return ends[-1] if ends else 0
-        end = int(end_of(self._compiled.FIELDS, _bytes_of(body), count))
+        end, _ = self._walk(body, count, ())
         if end < 0:
             raise MalformedRecord(self.name, -end - 1)
         return end
+
+    def has_integers(self, names: Sequence[str]) -> bool:
+        """True if each of these fields is an int or a long, and never null."""
+        kinds = {field.name: (field.kind, field.nullable) for field in self._shape.fields}
+        return self._compiled is not None and all(kinds[name] in (("int", False), ("long", False)) for name in names)
+
+    def integer_columns(self, body: Any, count: int, names: Sequence[str]) -> dict[str, Array]:
+        """The named columns of a whole body, int64. Raises NoRows, MalformedRecord.
+
+        Args:
+            names: of fields of which ``has_integers`` holds.
+        """
+        self._rows_of()
+        end, columns = self._walk(body, count, names)
+        if end != len(body):
+            raise MalformedRecord(self.name, 0, f"{len(body)} bytes are no {count} records")
+        return dict(zip(names, columns, strict=True))
+
+    def _walk(self, body: Any, count: int, names: Sequence[str]) -> tuple[int, Array]:
+        """(position after the first ``count`` records or -index - 1, the named columns)."""
+        places = np.full(len(self._shape.fields), -1, np.int64)
+        order = [field.name for field in self._shape.fields]
+        for row, name in enumerate(names):
+            places[order.index(name)] = row
+        columns = np.empty((len(names), count if names else 0), np.int64)
+        return int(walk(self._compiled.FIELDS, _bytes_of(body), count, places, columns)), columns
 
     def encode_records(self, found: Sequence[Any]) -> bytes:
         """Body of the structs. Raises BadRecord, naming the field, if a value is not of the schema."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -218,21 +218,22 @@ def prepared(deployment: Deployment, report: Report = unreported) -> Deployment:
     """
     log = KafkaLog(deployment.cluster)
     deployment.shards = _there(log, deployment)[runtime_name(deployment.topology, JOURNAL)]
-    _settle_ticker(log, deployment, report)
+    first = first_entry(log, deployment.cluster, deployment.topology, 0)
+    begun = first.facts if first is not None else begun_facts(log, deployment.cluster, deployment.topology, deployment.shards)
+    _settle_ticker(log, deployment, begun, report)
     names = {topic: runtime_name(deployment.topology, topic) for topic in deployment.topics()}
     deployment.configuration = with_accounts(deployment.configuration, deployment.shards, JOBS[deployment.job] is None)
-    ids = _schema_ids(log, deployment, [*names.values(), TOPOLOGIES])
+    ids = _schema_ids(deployment, [*names.values(), TOPOLOGIES], first.facts if first is not None else {})
     deployment.schema_ids = {topic: ids[name] for topic, name in names.items()}
     deployment.claim_ids = {TOPOLOGIES: ids[TOPOLOGIES]}
     remember(strategy_sources(deployment.configuration))
     own = [names[topic] for topic in deployment.publish]
-    begun = first_entry(log, deployment.cluster, deployment.topology, 0)
-    if begun is not None:  # a topology that cannot go on is left as it is
-        check_version(begun.facts, f"topology {deployment.topology}")
+    if first is not None:  # a topology that cannot go on is left as it is
+        check_version(first.facts, f"topology {deployment.topology}")
     claimed = claim(log, deployment.cluster, deployment.topology, own, deployment.shards, ids[TOPOLOGIES], report)
     deployment.journal_id = begun_id(log, deployment.cluster, deployment.topology, deployment.shards, claimed)
-    if begun is not None:
-        check_same(begun.facts, facts_of(deployment), deployment.topology)
+    if first is not None:
+        check_same(first.facts, facts_of(deployment), deployment.topology)
     return deployment
 
 
@@ -247,7 +248,7 @@ def _there(log: KafkaLog, deployment: Deployment) -> dict[str, int]:
     return {name: found[deployment.cluster.name(name)].partitions for name in names}
 
 
-def _settle_ticker(log: KafkaLog, deployment: Deployment, report: Report) -> None:
+def _settle_ticker(log: KafkaLog, deployment: Deployment, begun: dict[str, Any] | None, report: Report) -> None:
     """Answer ``--ticker auto``: as the topology was begun, else cap where the cluster has the venue's own best bid and ask.
 
     The topic counts and not what lies in it yet: a job may be started before its feed, and an empty topic bounds nothing. It must be
@@ -259,7 +260,6 @@ def _settle_ticker(log: KafkaLog, deployment: Deployment, report: Report) -> Non
     topic, depth = deployment.cluster.name(TICKERS), deployment.cluster.name("md.depth")
     asked = rule_of(deployment.configuration.stages)
     parts = {name: each.partitions for name, each in log.admin().describe([topic, depth]).items()}
-    begun = begun_facts(log, deployment.cluster, deployment.topology, deployment.shards)
     deployment.configuration = settled(deployment.configuration, parts.get(topic) == parts[depth], begun)
     if JOBS[deployment.job] is not None:
         return
@@ -273,15 +273,16 @@ def _settle_ticker(log: KafkaLog, deployment: Deployment, report: Report) -> Non
     report(f"{bound} {topic}{how}")
 
 
-def _schema_ids(log: KafkaLog, deployment: Deployment, names: Sequence[str]) -> dict[str, int]:
+def _schema_ids(deployment: Deployment, names: Sequence[str], facts: Mapping[str, Any]) -> dict[str, int]:
     """Registry ids by topic, and none that means something else than when the journal began; with the registry away, those of the journal.
+
+    Args:
+        facts: of the genesis record of the first shard, empty where there is none.
 
     Raises:
         SchemaIdReassigned: the registry was wiped, or is another one.
         RegistryUnreachable: it does not answer, and there is no journal yet.
     """
-    first = first_entry(log, deployment.cluster, deployment.topology, 0)
-    facts = first.facts if first is not None else {}
     before = {int(each): bytes.fromhex(item["fingerprint"]) for item in facts.get("inputs", []) for each in item["schema_ids"]}
     try:
         with Registry(deployment.cluster) as registry:
