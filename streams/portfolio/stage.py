@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from schemas.errors import BadData
-from schemas.records import Fill, Instrument, Mark, Position
+from schemas.records import Fill, Instrument, Mark, PnL, Position
 from schemas.vocabulary import Flag, Side
 from streams.numeric.cost import add, reduce
 from streams.numeric.fixed import divide_half_even
+from streams.portfolio.reading import PositionView
 from streams.portfolio.state import INSTRUMENT_IDS, NO_TIMER, STRATEGY_IDS, WIDE, Account, Holding, Line, State, cash_amount, new_line, pack
 from streams.portfolio.valuation import value_account
 
@@ -139,6 +140,34 @@ class Portfolio:
         """The closing P&L, unless nothing happened since the last one."""
         if self.state.changed_since_pnl:
             self._emit_pnl(context.clock, context)
+
+    @property
+    def amount_precision(self) -> int:
+        """Decimals of :meth:`cash` and :meth:`equity`; an instrument that is listed later may add some."""
+        return self.state.amount_precision
+
+    def accounts(self) -> tuple[int, ...]:
+        """Numbers of the accounts, in the order they were first seen."""
+        return tuple(self.state.accounts)
+
+    def holding(self, account: int, strategy: int, instrument: int) -> PositionView:
+        """Position of a strategy in an instrument; zeros if it has never traded there."""
+        found = self.state.accounts.get(account)
+        held = found.holdings.get(strategy * INSTRUMENT_IDS + instrument) if found is not None else None
+        return PositionView(held.quantity, int(held.cost), int(held.realized), int(held.fees)) if held is not None else PositionView()
+
+    def cash(self, account: int) -> int:
+        """Cash of an account in units of 10^-amount_precision; 0 for an account that was never seen."""
+        found = self.state.accounts.get(account)
+        return int(found.cash) if found is not None else 0
+
+    def value(self, account: int, clock: int) -> PnL:
+        """The P&L record that the account would have now. KeyError if it was never seen."""
+        return value_account(account, self.state.accounts[account], self.state.lines, self.amount_precision, clock)
+
+    def equity(self, account: int) -> int | None:
+        """Cash and market value at the last marks, in units of 10^-amount_precision; None while a position cannot be valued."""
+        return self.value(account, 0).equity if account in self.state.accounts else 0
 
     def _book(self, fill: Fill, account: Account, holding: Holding, line: Line, signed: int, fee: int, context: Any) -> None:
         """One ledger entry: `signed` quantity at the fill's price, with its share of the fee."""

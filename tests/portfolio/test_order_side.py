@@ -66,7 +66,7 @@ def test_every_stage_should_agree_on_the_position(seed: int) -> None:
                 restored(stage)
     sizing, risk, routing, _, portfolio = pipeline.stages
     fills = sum(each.quantity if each.side == 1 else -each.quantity for each in pipeline.of(Fill))
-    assert sizing.state.desks[4097].position == risk.state.lines[1].position == portfolio.state.accounts[1].holdings[4097].quantity == fills
+    assert sizing.state.desks[4097].position == risk.state.lines[1].position == portfolio.holding(1, 1, 1).quantity == fills
     assert not routing.state.live and not risk.state.orders and not sizing.state.orders
     requests, decisions = pipeline.of(OrderRequest), pipeline.of(RiskDecision)
     assert [each.order_id for each in requests] == [each.order_id for each in decisions]

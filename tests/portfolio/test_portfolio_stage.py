@@ -14,15 +14,13 @@ from schemas.errors import ShrivenError
 from schemas.records import PnL, Position
 from schemas.vocabulary import Flag, NullReason, Side
 from streams.portfolio.stage import QUIET_INTERVALS_MAX, IdOutOfRange, Portfolio, PrecisionChanged, Settings, UnknownInstrument
-from streams.portfolio.valuation import value_account
 
 BUY, SELL = int(Side.BUY), int(Side.SELL)
 MINUTE = 60_000_000_000
 
 
 def value(stage: Portfolio, account: int = 1) -> PnL:
-    state = stage.state
-    return value_account(account, state.accounts[account], state.lines, state.amount_precision, 0)
+    return stage.value(account, 0)
 
 
 EVENT = st.one_of(
@@ -150,7 +148,7 @@ def test_should_split_the_fee_of_a_flip_and_balance_at_each_entry() -> None:
     stage.on_fill(fill(SELL, 8, 90, 9), context)
     entries = [(each.quantity, each.cost, each.realized, each.fees) for each in context.take(Position)]
     assert entries == [(5, 400, 0, 0), (0, 0, 50, 6), (-3, -270, 50, 9)]
-    assert stage.state.accounts[1].cash == -400 + 8 * 90 - 9
+    assert stage.cash(1) == -400 + 8 * 90 - 9
 
 
 def test_should_subtract_fees_and_add_rebates() -> None:
@@ -160,6 +158,21 @@ def test_should_subtract_fees_and_add_rebates() -> None:
     stage.on_fill(fill(SELL, 1, 100, -3), LedgerContext())
     pnl = value(stage)
     assert (pnl.realized, pnl.fees, pnl.cash, pnl.equity) == (0, 4, 996, 996)
+
+
+def test_should_answer_who_reads_it() -> None:
+    """Oracle: by hand: 5 @ 80 for a fee of 2 and 1 @ 90 back for 1; the bid is 85, and later gone."""
+    stage = Portfolio([toy()], Settings(cash="1000"))
+    context = LedgerContext()
+    stage.on_mark(mark(85, 86), context)
+    stage.on_fill(fill(BUY, 5, 80, 2), context)
+    stage.on_fill(fill(SELL, 1, 90, 1), context)
+    assert stage.holding(1, 1, 1) == (4, 320, 10, 3)
+    assert stage.holding(1, 2, 1) == stage.holding(1, 1, 2) == stage.holding(2, 1, 1) == (0, 0, 0, 0)
+    assert (stage.accounts(), stage.cash(1), stage.cash(2)) == ((1,), 1000 - 400 + 90 - 3, 0)
+    assert (stage.equity(1), stage.equity(2), stage.amount_precision) == (687 + 4 * 85, 0, 0)
+    stage.on_mark(mark(0, 86), context)
+    assert stage.equity(1) is None
 
 
 def test_should_keep_strategies_apart_and_the_account_together() -> None:
@@ -200,7 +213,7 @@ def test_permuted_fills_should_end_at_the_same_quantity_and_equity(seed: int) ->
         stage.on_mark(mark(100, 102), LedgerContext())
         for each in fills:
             stage.on_fill(each, LedgerContext())
-        results.append((value(stage).equity, value(stage).cash, stage.state.accounts[1].holdings[4097].quantity))
+        results.append((value(stage).equity, value(stage).cash, stage.holding(1, 1, 1).quantity))
         generator.shuffle(fills)
     assert len(set(results)) == 1
 

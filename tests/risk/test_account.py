@@ -77,7 +77,7 @@ class World:
 
     def cash(self) -> int:
         """What the portfolio says, in the unit of this class."""
-        return int(self.portfolio.state.accounts[1].cash) * 10 ** (11 - self.portfolio.state.amount_precision)
+        return self.portfolio.cash(1) * 10 ** (11 - self.portfolio.amount_precision)
 
     def mark(self, number: int, bid: int, spread: int, flags: int) -> None:
         record = mark(bid, bid + spread, self.context.clock, number, flags=flags)
@@ -222,7 +222,7 @@ def test_without_shorts_and_leverage_cash_should_never_be_below_zero(steps: list
 
     def check(world: World, step: Any, decision: Any) -> None:
         assert world.cash() >= 0
-        assert int(world.risk.state.cash) == int(world.portfolio.state.accounts[1].cash)
+        assert int(world.risk.state.cash) == world.portfolio.cash(1)
         assert world.risk.state.halted == 0
 
     world = World(cash, 1, rate, short=False)
@@ -239,7 +239,7 @@ def test_what_is_approved_should_be_payable_in_every_order_of_events(steps: list
     starts a liquidation, no sooner; while there is one, and after ruin, nothing is approved but what closes positions."""
 
     def check(world: World, step: Any, decision: Any) -> None:
-        assert int(world.risk.state.cash) == int(world.portfolio.state.accounts[1].cash)
+        assert int(world.risk.state.cash) == world.portfolio.cash(1)
         halted = world.risk.state.halted
         if decision is not None and decision.outcome == APPROVED:
             assert not halted
