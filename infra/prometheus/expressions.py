@@ -82,4 +82,4 @@ def grew_or_born(metric: str, window: str, by: str = TASK) -> str:
 
 def enough(window: str) -> str:
     """Condition of a share: enough batches in the window for it to mean something."""
-    return f" and sum {TOPOLOGY} (increase(shriven_end_to_end_seconds_count[{window}])) >= {at.FRESHNESS_BATCHES}"
+    return f" and sum {TOPOLOGY} (increase(shriven_freshness_seconds_count[{window}])) >= {at.FRESHNESS_BATCHES}"

@@ -42,7 +42,7 @@ OTHERS: tuple[Row, ...] = (
         "a fifth of all batches is late for twenty minutes",
         "Overview: freshness",
         {
-            f'shriven_end_to_end_seconds_bucket{{{T},le="{bound}"}}': ((20, 0, 400), (40, 8000, 200), (END_MINUTE, 12000, 400))
+            f'shriven_freshness_seconds_bucket{{{T},le="{bound}"}}': ((20, 0, 400), (40, 8000, 200), (END_MINUTE, 12000, 400))
             for bound in ("0.1", "0.5")
         },
         ((19, ()), (35, ("FreshnessBurnFast",)), (55, ("FreshnessBurnSlow",))),
@@ -72,7 +72,7 @@ OTHERS: tuple[Row, ...] = (
         "a little late",
         "eight in a hundred batches are late, for hours",
         "Overview: freshness",
-        latency("shriven_end_to_end_seconds", 0.08),
+        latency("shriven_freshness_seconds", 0.08),
         ((10, ()), (60, ("FreshnessBurnSlow",))),
     ),
     Row(
@@ -180,11 +180,11 @@ def _few_late(count: int) -> Series:
     """A topology's first batches, all of them late."""
     late = ((20, ABSENT, 0), (21, 0, count), (END_MINUTE, count, 0))
     none = ((20, ABSENT, 0), (END_MINUTE, 0, 0))
-    bucket = f'shriven_end_to_end_seconds_bucket{{{T},le="%s"}}'
+    bucket = f'shriven_freshness_seconds_bucket{{{T},le="%s"}}'
     return {
         **{bucket % bound: none for bound in ("0.1", "0.5")},
         **{bucket % bound: late for bound in ("2.0", "+Inf")},
-        f"shriven_end_to_end_seconds_count{{{T}}}": late,
+        f"shriven_freshness_seconds_count{{{T}}}": late,
     }
 
 
@@ -201,7 +201,7 @@ SILENT: tuple[Row, ...] = (
             f'shriven_expected_quiet{{{W.lag},market="binance"}}': during(20, END_MINUTE, 1),
             LAG: during(20, END_MINUTE, 0, 5),
             MARGIN: ((20, RETENTION_SECONDS - 60, 0), (END_MINUTE, 1000, -60)),
-            **latency("shriven_end_to_end_seconds", 0, 0),
+            **latency("shriven_freshness_seconds", 0, 0),
         },
         ((19, ()), (30, ()), (45, ())),
     ),
@@ -288,7 +288,7 @@ SILENT: tuple[Row, ...] = (
         "one late batch",
         "one batch in a thousand is late",
         "Overview: freshness",
-        latency("shriven_end_to_end_seconds", 0.001),
+        latency("shriven_freshness_seconds", 0.001),
         ((30, ()),),
     ),
 )

@@ -1,8 +1,9 @@
 """Service levels and thresholds, once: alerts compare with them, dashboards draw them.
 
-Freshness: of the batches of 30 days, 99 % are committed within 500 ms of the Kafka timestamp of their oldest record. A batch counts once, by its
-oldest record, so the objective is stricter than one that counts ticks. Burn rates are those of the SRE workbook (Beyer et al., The Site Reliability
-Workbook, chapter 5): at 14.4 the month's budget is gone in two days, at 6 in five.
+Freshness: of the batches of 30 days, 99 % are committed within 500 ms of the Kafka timestamp of their
+oldest record, the job's linger (`--linger`) left out. A batch counts once, by its oldest record, so the
+objective is stricter than one that counts ticks. Burn rates are those of the SRE workbook (Beyer et al.,
+The Site Reliability Workbook, chapter 5): at 14.4 the month's budget is gone in two days, at 6 in five.
 """
 
 from __future__ import annotations

@@ -21,11 +21,11 @@ class Recording(NamedTuple):
 
 
 def _within(window: str) -> str:
-    return f'sum {BY} (rate(shriven_end_to_end_seconds_bucket{{le="{FRESHNESS_SECONDS}"}}[{window}]))'
+    return f'sum {BY} (rate(shriven_freshness_seconds_bucket{{le="{FRESHNESS_SECONDS}"}}[{window}]))'
 
 
 def _every(window: str) -> str:
-    return f"sum {BY} (rate(shriven_end_to_end_seconds_count[{window}]))"
+    return f"sum {BY} (rate(shriven_freshness_seconds_count[{window}]))"
 
 
 def _errors(window: str) -> Recording:

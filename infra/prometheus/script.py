@@ -145,7 +145,7 @@ def healthy() -> Series:
         f'shriven_registry_errors_total{{{W.member},cause="unreachable"}}': constant(0),
         f"shriven_snapshots_rejected_total{{{W.task}}}": constant(0),
         f"shriven_input_clock_skew_records_total{{{W.task}}}": constant(0),
-        **latency("shriven_end_to_end_seconds", 0),
+        **latency("shriven_freshness_seconds", 0),
         **latency("shriven_commit_seconds", 0),
     }
     for name in ("fenced", "task_restarts", "unknown_outcomes", "replay_divergence"):

@@ -34,6 +34,7 @@ class Telling(Observer):
         self.repeated = 0
         self._say = say
         self._shard = shard
+        self._linger_seconds = deployment.linger / 1e9
         self._symbols: dict[int, Symbol] = {}
         self._execution: Any = None
         self._named: Any = None
@@ -74,7 +75,7 @@ class Telling(Observer):
                 self._metrics.tick_to_quote(now - max(ticks) / 1000)
             if "orders.requests" in written:
                 self._metrics.tick_to_order(now - max(ticks) / 1000)
-            self._metrics.end_to_end(now - min(ticks) / 1000)
+            self._metrics.end_to_end(now - min(ticks) / 1000, self._linger_seconds)
         ahead = sum(ms / 1000 > now for ms in facts.input_ms.values())
         if ahead:
             self._metrics.clock_skew(ahead)

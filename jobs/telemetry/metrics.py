@@ -143,7 +143,15 @@ TASK = (
     Metric(
         "shriven_end_to_end_seconds",
         "histogram",
-        "Kafka timestamp of a batch's oldest record to the acknowledgement of its commit; the freshness objective counts it.",
+        "Kafka timestamp of a batch's oldest record to the acknowledgement of its commit.",
+        "seconds",
+        TASK_LABELS,
+        LATENCY_BUCKETS,
+    ),
+    Metric(
+        "shriven_freshness_seconds",
+        "histogram",
+        "shriven_end_to_end_seconds less the job's linger, at least 0; the freshness objective counts it.",
         "seconds",
         TASK_LABELS,
         LATENCY_BUCKETS,

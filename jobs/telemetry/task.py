@@ -216,9 +216,10 @@ class TaskMetrics:
         """Kafka timestamp of a market-data record -> acknowledged commit of a batch with order requests."""
         self._latency("tick_to_order_seconds", seconds)
 
-    def end_to_end(self, seconds: float) -> None:
-        """Kafka timestamp of a batch's oldest record -> its acknowledged commit."""
+    def end_to_end(self, seconds: float, linger_seconds: float) -> None:
+        """Kafka timestamp of a batch's oldest record -> its acknowledged commit; freshness leaves the job's linger out."""
         self._latency("end_to_end_seconds", seconds)
+        self._latency("freshness_seconds", seconds - linger_seconds)
 
     def _latency(self, name: str, seconds: float) -> None:
         self._of(name).observe(max(seconds, 0.0))

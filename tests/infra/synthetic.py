@@ -115,7 +115,7 @@ class Synthetic:
             if metric.kind == "counter":
                 series.inc(self._random.randint(1, 5))
             elif metric.kind == "histogram":
-                for _ in range(BATCHES if metric.name == "shriven_end_to_end_seconds" else 1):
+                for _ in range(BATCHES if metric.name == "shriven_freshness_seconds" else 1):
                     series.observe(self._random.choice(metric.buckets) * 0.9)
             elif metric.unit == "1" or metric.name.startswith("shriven_shard"):
                 series.set(1)

@@ -12,13 +12,11 @@ from pathlib import Path
 import promql_parser
 import pytest
 
-from infra.prometheus import generate, objectives
+from infra.prometheus import generate
 from infra.prometheus.alerts import ALERTS
 from infra.prometheus.faults import FAULTS, ROWS, SILENT
 from infra.prometheus.recording import RECORDINGS
 from infra.prometheus.rows import ALWAYS
-from jobs.commands.run import EVENT_LINGER
-from jobs.quantities import duration
 from jobs.telemetry.document import declared
 from tests.infra.prometheus_rows import FIRING, RULES, promtool, run
 
@@ -72,10 +70,6 @@ def test_the_budget_counts_batches_is_never_negative_and_unknown_for_a_few(tmp_p
         asked = {"expr": remaining, "eval_time": f"{minute}m", "exp_samples": [{"labels": labels, "value": value} for value in expected]}
         ended = run(row, tmp_path, queries=(asked,))
         assert ended.returncode == 0, ended.stdout + ended.stderr
-
-
-def test_an_event_clock_job_keeps_the_objective_by_default() -> None:
-    assert duration(EVENT_LINGER) <= objectives.FRESHNESS_SECONDS * 1e9 / 2, "a batch waits for its linger, then it is worked on and committed"
 
 
 def test_a_rule_that_never_fires_is_found(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ Oracle: the journal executed again, and the count of what was fed.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from jobs.live import looking
 from jobs.live.proof import verify_cluster
@@ -33,10 +35,20 @@ def recording(tmp_path: Path) -> Path:
 
 def test_from_nothing_to_a_proof_and_to_the_end_as_typed(edge: EdgeTopics, run: Run, recording: Path, tmp_path: Path) -> None:
     sq(edge, tmp_path, "topics", "apply")
-    member = run()
+    member = run("pipeline", "--clock", "event", "--strategy", "ema-cross")
     member.wait("running")
-    fed = json.loads(sq(edge, tmp_path, "feed", str(recording), "--speed", "max", "--json").stdout)["records"]
+    feed = ["feed", str(recording), "--speed", "3", "--json"]
+    with subprocess.Popen([sys.executable, "-m", "jobs.sq", *feed], env=edge.environment(), stdout=subprocess.PIPE) as feeding:
+        found = []
+        while feeding.poll() is None:
+            found.append(committed(edge, "pipeline.journal"))
+        fed = json.load(feeding.stdout or io.BytesIO())["records"]
+    assert len(set(found)) >= 3, "a reader of committed records meets the end of the journal again and again while the job runs"
     wait_until(lambda: consumed(edge, tmp_path) == fed, what="everything consumed")
+    series = counted(tmp_path / "home", "task")
+    sums = {name: value for (name, _), value in series.items() if name.endswith(("_seconds_sum", "_seconds_count"))}
+    left_out = sums["shriven_end_to_end_seconds_sum"] - sums["shriven_freshness_seconds_sum"]
+    assert 0 < left_out <= sums["shriven_freshness_seconds_count"], "of each batch the freshness objective leaves out the linger, 1 s, at most"
     assert [(row["topology"], row["state"]) for row in status(edge, tmp_path)] == [("pipeline", "running")]
     for topic, more in (("md.trades", ("--decimal",)), ("md.depth", ("--limit", "7", "--from", "2024-01-01T00:00:00")), ("ref.instruments", ())):
         there, here = (printed(edge, "cat", place, topic, *more) for place in (edge.cluster.url, str(recording)))
@@ -89,6 +101,22 @@ def test_a_flood_of_dead_letters_halts_a_shard_as_typed_and_a_higher_limit_passe
     assert second.stop() == 0
     verdict = verify_cluster(edge.cluster, "pipeline")[0]
     assert (verdict.findings, verdict.records) == ([], fed)
+
+
+def committed(edge: EdgeTopics, topic: str) -> int:
+    """Records of a topic, counted to the end of its partition by a consumer with the client's own defaults."""
+    more = {"group.id": "count", "isolation.level": "read_committed", "enable.auto.commit": False, "enable.partition.eof": True}
+    consumer = Consumer({"bootstrap.servers": edge.cluster.client()["bootstrap.servers"], **more})
+    consumer.assign([TopicPartition(edge.cluster.name(topic), 0, 0)])
+    count, deadline = 0, time.monotonic() + 30
+    while time.monotonic() < deadline:
+        for message in consumer.consume(1000, 1):
+            problem = message.error()
+            if problem is not None and problem.code() == KafkaError._PARTITION_EOF:
+                consumer.close()
+                return count
+            count += problem is None
+    raise AssertionError(f"{topic}: {count} records, and no end of the partition in 30 s")
 
 
 def printed(edge: EdgeTopics, *arguments: str) -> list[str]:

@@ -65,8 +65,19 @@ TASK_EVENTS: list[tuple[Callable[[TaskMetrics], object], dict[str, float]]] = [
     ),
     (lambda task: task.tick_to_quote(0.25), {"shriven_tick_to_quote_seconds_count": 1, "shriven_tick_to_quote_seconds_sum": 0.25}),
     (lambda task: task.tick_to_order(0.25), {"shriven_tick_to_order_seconds_count": 1, "shriven_tick_to_order_seconds_sum": 0.25}),
-    (lambda task: task.end_to_end(0.25), {"shriven_end_to_end_seconds_count": 1, "shriven_end_to_end_seconds_sum": 0.25}),
-    (lambda task: task.end_to_end(-1), {"shriven_end_to_end_seconds_count": 1}),
+    (
+        lambda task: task.end_to_end(1.25, 1.0),
+        {
+            "shriven_end_to_end_seconds_count": 1,
+            "shriven_end_to_end_seconds_sum": 1.25,
+            "shriven_freshness_seconds_count": 1,
+            "shriven_freshness_seconds_sum": 0.25,
+        },
+    ),
+    (
+        lambda task: task.end_to_end(-1, 0.0),
+        {"shriven_end_to_end_seconds_count": 1, "shriven_freshness_seconds_count": 1},
+    ),
     (
         lambda task: task.input("md.depth", 100, 5, 0.5),
         {
