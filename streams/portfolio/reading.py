@@ -1,6 +1,6 @@
 """What others read of the portfolio: strategies through their context, checks and tests.
 
-The stage answers ``holding``, ``cash``, ``equity``, ``value``, ``accounts`` and
+The stage answers ``holding``, ``unrealized``, ``cash``, ``equity``, ``value``, ``accounts`` and
 ``amount_precision``; how it keeps its state is its own matter.
 """
 

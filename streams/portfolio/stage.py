@@ -14,7 +14,7 @@ from streams.numeric.cost import add, reduce
 from streams.numeric.fixed import divide_half_even
 from streams.portfolio.reading import PositionView
 from streams.portfolio.state import INSTRUMENT_IDS, NO_TIMER, STRATEGY_IDS, WIDE, Account, Holding, Line, State, cash_amount, new_line, pack
-from streams.portfolio.valuation import value_account
+from streams.portfolio.valuation import unrealized, value_account
 
 BUY = int(Side.BUY)
 PARTIAL = int(Flag.PARTIAL)
@@ -168,6 +168,12 @@ class Portfolio:
     def equity(self, account: int) -> int | None:
         """Cash and market value at the last marks, in units of 10^-amount_precision; None while a position cannot be valued."""
         return self.value(account, 0).equity if account in self.state.accounts else 0
+
+    def unrealized(self, account: int, strategy: int, instrument: int) -> int | None:
+        """Profit of a position at the last mark in the unit of its cost, 0 without one, None while it cannot be valued."""
+        found = self.state.accounts.get(account)
+        held = found.holdings.get(strategy * INSTRUMENT_IDS + instrument) if found is not None else None
+        return unrealized(self.state.lines[instrument], held.quantity, int(held.cost)) if held is not None else 0
 
     def _book(self, fill: Fill, account: Account, holding: Holding, line: Line, signed: int, fee: int, context: Any) -> None:
         """One ledger entry: `signed` quantity at the fill's price, with its share of the fee."""

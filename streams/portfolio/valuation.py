@@ -38,6 +38,11 @@ def missing_value(line: Line, quantity: int) -> int:
     return NONE if exit_price(line, quantity) > 0 else NO_MARK
 
 
+def unrealized(line: Line, quantity: int, cost: int) -> int | None:
+    """Profit of an open position at the last mark, in the unit of its cost; None if it cannot be valued."""
+    return exit_price(line, quantity) * quantity * line.multiplier - cost if missing_value(line, quantity) == NONE else None
+
+
 def value_account(number: int, account: Account, lines: dict[int, Line], amount_precision: int, clock: int) -> PnL:
     """The P&L record of an account at `clock`, every amount in units of 10^-amount_precision."""
     realized = unrealized = fees = market_value = flags = 0

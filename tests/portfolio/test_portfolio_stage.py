@@ -66,6 +66,8 @@ def test_should_hold_the_profit_identity_after_every_event(events: list[tuple]) 
             stage.on_fill(fill(side, quantity, price, fee, number=number), context)
         pnl = value(stage)
         assert pnl.unrealized is not None and pnl.equity is not None
+        parts = [stage.unrealized(1, 1, each) * 10 ** (10 - precision[each]) for each in held]  # type: ignore[operator]
+        assert sum(parts) == pnl.unrealized
         assert pnl.realized + pnl.unrealized - pnl.fees == pnl.equity - start
         profit = sum(Fraction(flow[n] + held[n] * touch[n][held[n] < 0], 10 ** precision[n]) for n in held) - fees
         assert Fraction(pnl.equity - start, 10**10) == profit
@@ -171,8 +173,9 @@ def test_should_answer_who_reads_it() -> None:
     assert stage.holding(1, 2, 1) == stage.holding(1, 1, 2) == stage.holding(2, 1, 1) == (0, 0, 0, 0)
     assert (stage.accounts(), stage.cash(1), stage.cash(2)) == ((1,), 1000 - 400 + 90 - 3, 0)
     assert (stage.equity(1), stage.equity(2), stage.amount_precision) == (687 + 4 * 85, 0, 0)
+    assert (stage.unrealized(1, 1, 1), stage.unrealized(1, 2, 1)) == (4 * 85 - 320, 0)
     stage.on_mark(mark(0, 86), context)
-    assert stage.equity(1) is None
+    assert stage.equity(1) is None and stage.unrealized(1, 1, 1) is None
 
 
 def test_should_keep_strategies_apart_and_the_account_together() -> None:
