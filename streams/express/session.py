@@ -138,14 +138,14 @@ class Session:
     def _known(self, requests: list[Any]) -> list[int]:
         """Places of requests whose id risk or routing has seen, or comes twice."""
         risk_state, routing_state = self._risk.state, self._routing.state
+        kept = risk_state.recent, risk_state.orders, routing_state.live, routing_state.closed
+        ids = [request.order_id for request in requests]
+        if len(set(ids)) == len(ids) and all(known.keys().isdisjoint(ids) for known in kept):  # most
+            return []
         before: set[str] = set()
         places: list[int] = []
-        for place, request in enumerate(requests):
-            order_id = request.order_id
-            if (
-                order_id in before or order_id in risk_state.recent or order_id in risk_state.orders
-                or order_id in routing_state.live or order_id in routing_state.closed
-            ):  # fmt: skip
+        for place, order_id in enumerate(ids):
+            if order_id in before or any(order_id in known for known in kept):
                 places.append(place)
             before.add(order_id)
         return places

@@ -36,9 +36,9 @@ def canonical_json(value: Any) -> bytes:
 
 def _closed(content: dict[str, Any]) -> bytes:
     """The file's bytes: the content's canonical JSON with the digest as its last field."""
-    digest = hashlib.sha256(canonical_json(content)).hexdigest()
-    body = json.dumps(content, sort_keys=True, indent=1, ensure_ascii=True, allow_nan=False)
-    opening = body[:-2] + "," if content else "{"
+    body = canonical_json(content)
+    digest = hashlib.sha256(body).hexdigest()
+    opening = body[: -len("\n}\n")].decode() + "," if content else "{"
     return f'{opening}\n "{DIGEST}": "{digest}"\n}}\n'.encode()
 
 

@@ -27,6 +27,7 @@ LOW_SEQUENCE_BITS = HALF_BITS - ORDINAL_BITS
 """Bits of the sequence that lie in the low half."""
 
 _CHARACTERS = np.frombuffer(ALPHABET.encode(), np.uint8)
+_SHIFTS = np.arange(HALF_BITS - 5, -1, -5, dtype=np.int64)
 _PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
 
 
@@ -70,9 +71,8 @@ def to_halves(text: str) -> tuple[int, int]:
 def texts(high: Any, low: Any) -> list[str]:
     """The ids of arrays of halves, int64."""
     digits = np.empty((len(high), LENGTH), np.uint8)
-    for place in range(LENGTH // 2):
-        digits[:, place] = high >> HALF_BITS - 5 - 5 * place & 31
-        digits[:, place + LENGTH // 2] = low >> HALF_BITS - 5 - 5 * place & 31
+    digits[:, : LENGTH // 2] = high[:, np.newaxis] >> _SHIFTS & 31
+    digits[:, LENGTH // 2 :] = low[:, np.newaxis] >> _SHIFTS & 31
     text = _CHARACTERS[digits].tobytes().decode("ascii")
     return [text[start : start + LENGTH] for start in range(0, len(text), LENGTH)]
 

@@ -19,8 +19,12 @@ class _Encoded:
     __slots__ = ("count", "parts")
 
     def __init__(self) -> None:
-        self.parts: list[Any] = []
+        self.parts: list[tuple[Any, int]] = []
         self.count = 0
+
+    def add(self, part: Any, count: int) -> None:
+        self.parts.append((part, count))
+        self.count += count
 
 
 class Emitted:
@@ -49,20 +53,19 @@ class Emitted:
         for encoded, coder, waiting in self._encoders:
             if waiting:
                 try:
-                    encoded.parts.append(coder.pack_trusted(waiting))
+                    encoded.add(coder.pack_trusted(waiting), len(waiting))
                 except ShrivenError as problem:
                     raise bad_emission(waiting, coder.encode_trusted, problem) from problem
-                encoded.count += len(waiting)
                 waiting.clear()
 
     def put(self, topic: str, body: Any, count: int) -> None:
         """Records of a ledger's topic that were made without it, behind those packed so far."""
-        encoded = self._encoded[topic]
-        encoded.parts.append(body)
-        encoded.count += count
+        self._encoded[topic].add(body, count)
 
-    def take(self, ahead: Mapping[str, tuple[Any, int]]) -> list[tuple[str, list[Any], int]]:
-        """(topic, parts, count) of everything since the last call, in catalogue order, empty topics left out; ``body_of`` makes a body of parts.
+    def take(self, ahead: Mapping[str, tuple[Any, int]]) -> list[tuple[str, list[tuple[Any, int]], int]]:
+        """(topic, parts, count) of everything since the last call, in catalogue order, empty topics left out.
+
+        A part is (what ``body_of`` makes a body of, count).
 
         Args:
             ahead: (body, count) by topic of what the ahead loop made.
@@ -70,7 +73,7 @@ class Emitted:
         Raises:
             BadEmission: a ledger emitted what its schema does not allow.
         """
-        taken: list[tuple[str, list[Any], int]] = []
+        taken: list[tuple[str, list[tuple[Any, int]], int]] = []
         self.pack()
         for topic in self._topics:
             if topic in self.lists:
@@ -80,7 +83,7 @@ class Emitted:
                     encoded.parts, encoded.count = [], 0
             elif topic in ahead:
                 body, count = ahead[topic]
-                taken.append((topic, [body], count))
+                taken.append((topic, [(body, count)], count))
         return taken
 
 
@@ -98,16 +101,17 @@ def encode_ahead(ahead: LoopRunner | Handed | None) -> dict[str, tuple[Any, int]
     return found
 
 
-def body_of(parts: Sequence[Any]) -> Any:
-    """The body that the parts of a topic make, on whatever thread.
+def body_of(parts: Sequence[tuple[Any, int]]) -> tuple[Any, list[tuple[int, int]]]:
+    """The body that the parts of a topic make, and (records, bytes) of each of them; on whatever thread.
 
     Raises:
         BadEmission: a ledger emitted what its schema does not allow.
     """
     bodies: list[Any] = []
-    for part in parts:
+    for part, _ in parts:
         try:
             bodies.append(part.body() if isinstance(part, Packed) else part)
         except ShrivenError as problem:
             raise bad_emission(part.records(), part.codec.encode_trusted, problem) from problem
-    return bodies[0] if len(bodies) == 1 else b"".join(bodies)
+    sizes = [(count, len(body)) for (_, count), body in zip(parts, bodies, strict=True)]
+    return bodies[0] if len(bodies) == 1 else b"".join(bodies), sizes

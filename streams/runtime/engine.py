@@ -570,7 +570,7 @@ class Engine:
                 if self.context.pending:
                     self._drain()
 
-    def take_parts(self, ahead: Mapping[str, tuple[Any, int]]) -> list[tuple[str, list[Any], int]]:
+    def take_parts(self, ahead: Mapping[str, tuple[Any, int]]) -> list[tuple[str, list[tuple[Any, int]], int]]:
         """(topic, parts, count) of everything emitted since the last call, in catalogue order; empty topics left out. See ``emitted.body_of``.
 
         Args:

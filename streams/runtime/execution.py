@@ -48,6 +48,18 @@ class Output(msgspec.Struct, frozen=True):
     body: Any
     count: int
     digest: bytes
+    parts: Sequence[tuple[int, int]] = ()
+    """(records, bytes) of what the body was made of, in order; empty: of one part"""
+
+    def end_of(self, count: int) -> int:
+        """Position in the body after its first ``count`` records."""
+        at = 0
+        for records, size in self.parts or ((self.count, len(self.body)),):
+            if count < records:
+                found = codec(topic_of(self.topic).record)
+                return at + found.end_of(memoryview(self.body)[at : at + size], count)
+            count, at = count - records, at + size
+        return at
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -196,7 +208,7 @@ class Execution:
         made.ahead = engine.ahead
         if self._overlaps and engine.ahead is not None:
             made.ahead = engine.ahead.hand_over(with_books=engine.ahead.books is not None and engine.stepped is not None)
-        made.outputs = {topic: _output(topic, body, count) for topic, (body, count) in encode_ahead(made.ahead).items()}
+        made.outputs = {topic: _output(topic, count, body) for topic, (body, count) in encode_ahead(made.ahead).items()}
         made.letters = self._letters(piece)
         made.inputs = self._consume(piece)
         self._consumed += piece.count
@@ -226,9 +238,9 @@ class Execution:
         clock, consumed = engine.present, engine.consumed
 
         def encoded() -> Batch:
-            outputs = [ahead.get(topic) or _output(topic, body_of(found), count) for topic, found, count in parts]
+            outputs = [ahead.get(topic) or _output(topic, count, *body_of(found)) for topic, found, count in parts]
             if letters:
-                outputs.append(_output(DEAD_LETTERS, self._dead_letters.encode_records(letters), len(letters)))
+                outputs.append(_output(DEAD_LETTERS, len(letters), self._dead_letters.encode_records(letters)))
             return Batch(elements, inputs, outputs, clock, consumed, ended)
 
         return encoded
@@ -289,8 +301,8 @@ class Execution:
             places[code] = last + 1
 
 
-def _output(topic: str, body: Any, count: int) -> Output:
-    return Output(topic, body, count, hashlib.sha256(body).digest())
+def _output(topic: str, count: int, body: Any, parts: Sequence[tuple[int, int]] = ()) -> Output:
+    return Output(topic, body, count, hashlib.sha256(body).digest(), parts)
 
 
 ProgressCallback = Callable[[int, int], None]

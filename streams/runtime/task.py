@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -312,7 +311,7 @@ class Task:
         entries: list[OutputEntry] = []
         for output in batch.outputs:
             writer = self._writers[output.topic]
-            self._digest_of(output.topic).update(output.body, output.count, partial(codec(topic_of(output.topic).record).end_of, output.body))
+            self._digest_of(output.topic).update(output.body, output.count, output.end_of)
             checksum = writer.append(output.body, output.count, batch.clock)
             self.counts[output.topic] += output.count
             number = self.execution.outputs.index(output.topic)
