@@ -44,21 +44,22 @@ def emit_quote(top: Any, event_time: Any, of_snapshot: Any, out: Any) -> None:
 @borrowing_kernel
 def quote_on_depth_update(top: Any, books: Any, slot: Any, update: Any, levels: Any, out: Any) -> Any:
     """Apply the update to the book and publish what changed; returns True when a mark is due because the book moved or went stale."""
-    before = books.sequence[slot]
+    known = books.books[slot]
+    before = known.sequence
     result = book.apply(books, slot, update, levels)
-    if not books.synced[slot]:
+    if not known.synced:
         if top.published == 0 or not result & book.BECAME_STALE:
             return False
         top.sequence = update.final_update_id
         top.flags = (update.flags & CARRIED) | (top.flags & VALIDITY) | STALE_AND_GAP
         emit_quote(top, update.event_time, 0, out)
         return True
-    bid_price, bid_quantity = books.bid_price[slot], books.bid_quantity[slot]
-    ask_price, ask_quantity = books.ask_price[slot], books.ask_quantity[slot]
+    bid_price, bid_quantity = known.bids.price, known.bids.quantity
+    ask_price, ask_quantity = known.asks.price, known.asks.quantity
     validity = book.top_flags(books, slot)
-    moved = books.sequence[slot] != before or top.book_time != books.time[slot]
-    top.book_time = books.time[slot]
-    top.book_sequence = books.sequence[slot]
+    moved = known.sequence != before or top.book_time != known.time
+    top.book_time = known.time
+    top.book_sequence = known.sequence
     same = (
         bid_price == top.bid_price
         and bid_quantity == top.bid_quantity

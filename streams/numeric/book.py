@@ -45,11 +45,12 @@ def apply(books: Any, slot: Any, update: Any, levels: Any) -> Any:
     ``update``: a row of the DepthUpdate dtype; its levels are rows ``first_level`` on of ``levels``, bids then asks. An unknown slot is
     MALFORMED. A full tail sets ``books.fault`` and leaves the book unsynced.
     """
-    if slot < 0 or slot >= books.phase.shape[0]:
+    if slot < 0 or slot >= books.books.shape[0]:
         return MALFORMED
-    before = np.int64(books.phase[slot])
+    book = books.books[slot]
+    before = book.phase
     verdict, phase = sync.step(
-        before, books.sequence[slot], update.kind, update.flags, update.first_update_id, update.final_update_id, update.previous_update_id
+        before, book.sequence, update.kind, update.flags, update.first_update_id, update.final_update_id, update.previous_update_id
     )
     if verdict == sync.IGNORE:
         return IGNORED
@@ -58,23 +59,23 @@ def apply(books: Any, slot: Any, update: Any, levels: Any) -> Any:
         return MALFORMED
     result = 0
     if verdict == sync.RESET or verdict == sync.DROP:
-        empty(books, slot)
+        empty(books, book)
     if applies:
         first = np.int64(update.first_level)
         middle = first + update.bid_count
-        fits = apply_side(books, 2 * slot, 1, books.tick[slot], levels, first, middle)
-        fits &= apply_side(books, 2 * slot + 1, -1, books.tick[slot], levels, middle, middle + update.ask_count)
-        books.printed_front[2 * slot] = books.printed_front[2 * slot + 1] = 0
-        books.sequence[slot] = update.final_update_id
-        books.time[slot] = update.event_time
+        fits = apply_side(books, book.bids, levels, first, middle)
+        fits &= apply_side(books, book.asks, levels, middle, middle + update.ask_count)
+        book.bids.printed_front = book.asks.printed_front = 0
+        book.sequence = update.final_update_id
+        book.time = update.event_time
         if not fits:
             phase = sync.UNSYNCED
-            _report_full_tail(books, slot)
+            _report_full_tail(books, book)
         result = APPLIED
-    books.phase[slot] = phase
-    books.synced[slot] = 1 if phase >= sync.AWAITING else 0
+    book.phase = phase
+    book.synced = 1 if phase >= sync.AWAITING else 0
     if verdict != sync.GAP:
-        result |= keep_top(books, slot, phase >= sync.AWAITING)
+        result |= keep_top(books, book, phase >= sync.AWAITING)
     if before >= sync.AWAITING and phase < sync.AWAITING:
         result |= BECAME_STALE
     if before < sync.AWAITING and phase >= sync.AWAITING:
@@ -97,20 +98,19 @@ def well_formed(update: Any, levels: Any) -> Any:
 
 
 @borrowing_kernel
-def _report_full_tail(books: Any, slot: Any) -> None:
+def _report_full_tail(books: Any, book: Any) -> None:
     if books.fault[0] == 0:
         books.fault[0] = TAIL_CAPACITY_FAULT
-        books.fault[1] = books.instrument[slot]
-        books.fault[2] = max(books.tail_count[2 * slot], books.tail_count[2 * slot + 1]) + 1
-        books.fault[3] = books.tail_price.shape[1]
+        books.fault[1] = book.instrument
+        books.fault[2] = max(book.bids.tail_count, book.asks.tail_count) + 1
+        books.fault[3] = books.tail.shape[1]
 
 
 @borrowing_kernel
 def clear(books: Any, slot: Any) -> None:
     """Forget everything about a slot: no levels, unsynced, waiting for a snapshot."""
-    empty(books, slot)
-    books.phase[slot] = sync.UNSYNCED
-    books.synced[slot] = 0
-    books.sequence[slot] = 0
-    books.time[slot] = 0
-    keep_top(books, slot, False)
+    book = books.books[slot]
+    empty(books, book)
+    book.phase = sync.UNSYNCED
+    book.synced = book.sequence = book.time = 0
+    keep_top(books, book, False)

@@ -24,24 +24,23 @@ def levels_of(books: Books, slot: int, side: int) -> NDArray[np.int64]:
 
 
 def _levels_and_prints(books: Books, slot: int, side: int) -> NDArray[np.int64]:
-    sign = -1 if side == Side.SELL else 1
-    row = 2 * slot + (side == Side.SELL)
+    record = books.books[slot]["asks" if side == Side.SELL else "bids"]
+    row, sign, tick, count = (int(record[name]) for name in ("row", "sign", "tick", "tail_count"))
     places = np.flatnonzero(books.quantity[row])
-    dense = np.stack([sign * (books.base[row] + places) * books.tick[slot], books.quantity[row][places], books.printed[row][places]], axis=1)
-    count = books.tail_count[row]
-    sparse = np.stack([books.tail_price[row, :count], books.tail_quantity[row, :count], books.tail_printed[row, :count]], axis=1)
+    dense = np.stack([sign * (record["first_key"] + places) * tick, books.quantity[row][places], books.printed[row][places]], axis=1)
+    sparse = books.tail[row, :count].view(np.int64).reshape(count, 3)
     levels = np.concatenate([dense, sparse])
     return levels[np.argsort(-sign * levels[:, 0], kind="stable")]
 
 
 def snapshot(books: Books) -> bytes:
     """Canonical bytes of all books."""
-    parts: list[NDArray[np.int64]] = [np.array([VERSION, len(books.instrument)], np.int64)]
-    for slot, instrument in enumerate(books.instrument):
+    parts: list[NDArray[np.int64]] = [np.array([VERSION, len(books.books)], np.int64)]
+    for slot, instrument in enumerate(books.books["instrument"].tolist()):
         bids, asks = _levels_and_prints(books, slot, Side.BUY), _levels_and_prints(books, slot, Side.SELL)
         parts.append(np.array([instrument, len(bids), len(asks)], np.int64))
         parts.extend((bids.reshape(-1), asks.reshape(-1)))
-        parts.append(np.array([books.phase[slot], books.sequence[slot], books.time[slot]], np.int64))
+        parts.append(np.array([books.books[slot][name] for name in ("phase", "sequence", "time")], np.int64))
     return np.concatenate(parts).astype("<i8").tobytes()
 
 
@@ -57,10 +56,10 @@ def restore(books: Books, stored: bytes) -> None:
 
 
 def _restore(books: Books, words: NDArray[np.int64]) -> None:
-    if words[0] != VERSION or words[1] != len(books.instrument):
+    if words[0] != VERSION or words[1] != len(books.books):
         raise BadData("stored books have another version or number of instruments; start from a snapshot of this run")
     position = 2
-    for slot, instrument in enumerate(books.instrument):
+    for slot, instrument in enumerate(books.books["instrument"].tolist()):
         stored_instrument, bids, asks = words[position : position + 3].tolist()
         position += 3
         end = position + LEVEL.itemsize // 8 * (bids + asks)
@@ -69,7 +68,7 @@ def _restore(books: Books, words: NDArray[np.int64]) -> None:
         levels = words[position:end].copy().view(LEVEL)
         phase, sequence, time = words[end : end + 3].tolist()
         if not book_side.load(books, slot, phase, sequence, time, levels, bids):
-            raise CapacityExceeded("book.tail_capacity", books.tail_price.shape[1])
+            raise CapacityExceeded("book.tail_capacity", books.tail.shape[1])
         position = end + 3
     if position != len(words):
         raise BadData("stored books are followed by foreign bytes; restore from an older snapshot")

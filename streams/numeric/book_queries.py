@@ -26,67 +26,75 @@ def slot_of(books: Any, instrument: Any) -> Any:
 
 
 @inlined_kernel
-def best_level(books: Any, row: Any, sign: Any, tick: Any) -> Any:
-    """Best level of a side: (price, quantity), (0, 0) for none. ``row``: 2 * slot, plus 1 for asks; ``sign``: +1 bids, -1 asks."""
+def side_of(books: Any, slot: Any, side: Any) -> Any:
+    """Record of a side of a book. ``side``: BUY gives bids, SELL asks."""
+    book = books.books[slot]
+    return book.asks if side == SELL else book.bids
+
+
+@inlined_kernel
+def best_level(books: Any, side: Any) -> Any:
+    """Best level of a side: (price, quantity), (0, 0) for none. ``side``: its record, as below."""
     price = np.int64(0)
     quantity = np.int64(0)
-    top = books.top[row]
+    top = side.top
     if top >= 0:
-        price = sign * (books.base[row] + top) * tick
-        quantity = books.quantity[row, top]
-    off = books.off_tick_best[row]
-    if off != 0 and (price == 0 or sign * off > sign * price):
+        price = side.sign * (side.first_key + top) * side.tick
+        quantity = books.quantity[side.row, top]
+    off = side.off_tick_best
+    if off != 0 and (price == 0 or side.sign * off > side.sign * price):
         price = off
-        quantity = tail.quantity_in_tail(books, row, off)
+        quantity = tail.quantity_in_tail(books, side, off)
     return price, quantity
 
 
 @inlined_kernel
-def place_in_window(books: Any, row: Any, sign: Any, tick: Any, price: Any) -> Any:
+def place_in_window(books: Any, side: Any, price: Any) -> Any:
     """Place of a price (at least 1) in the side's window, -1 if it lies outside or off the tick."""
-    unit = price if tick == 1 else price // tick
-    place = sign * unit - books.base[row]
-    return place if 0 <= place < books.quantity.shape[1] and unit * tick == price else np.int64(-1)
+    unit = price if side.tick == 1 else price // side.tick
+    place = side.sign * unit - side.first_key
+    return place if 0 <= place < books.quantity.shape[1] and unit * side.tick == price else np.int64(-1)
 
 
 @borrowing_kernel
 def quantity_at(books: Any, slot: Any, side: Any, price: Any) -> Any:
     """Displayed quantity at a price, 0 for none. ``side``: BUY reads bids, SELL asks."""
-    return quantity_of(books, 2 * slot + (side == SELL), -1 if side == SELL else 1, books.tick[slot], price)
+    return quantity_of(books, side_of(books, slot, side), price)
 
 
 @inlined_kernel
-def quantity_of(books: Any, row: Any, sign: Any, tick: Any, price: Any) -> Any:
-    """``quantity_at`` by the row of the side, and its sign: +1 for bids, -1 for asks."""
+def quantity_of(books: Any, side: Any, price: Any) -> Any:
+    """``quantity_at`` by the record of the side."""
     if price < 1:
         return np.int64(0)
-    place = place_in_window(books, row, sign, tick, price)
+    place = place_in_window(books, side, price)
     if place >= 0:
-        return books.quantity[row, place]
-    return tail.quantity_in_tail(books, row, price)
+        return books.quantity[side.row, place]
+    return tail.quantity_in_tail(books, side, price)
 
 
 @borrowing_kernel
 def next_level(books: Any, slot: Any, side: Any, price: Any) -> Any:
     """Price of the next worse level than ``price`` (0: the best one), 0 for none. Cheap inside the window; a scan of the tail beyond it."""
-    return next_price(books, 2 * slot + (side == SELL), -1 if side == SELL else 1, books.tick[slot], price)
+    return next_price(books, side_of(books, slot, side), price)
 
 
 @inlined_kernel
-def next_price(books: Any, row: Any, sign: Any, tick: Any, price: Any) -> Any:
-    """``next_level`` by the row of the side, and its sign: +1 for bids, -1 for asks."""
+def next_price(books: Any, side: Any, price: Any) -> Any:
+    """``next_level`` by the record of the side."""
     if price < 1:
-        return best_level(books, row, sign, tick)[0]
+        return best_level(books, side)[0]
+    sign, tick = side.sign, side.tick
     unit = price // tick
     if sign < 0 or unit * tick == price:
-        start = sign * unit - books.base[row] - 1
+        start = sign * unit - side.first_key - 1
     else:
-        start = unit - books.base[row]
-    place = window.highest_from(books.occupied[row], min(start, books.top[row]))
-    on_tick = sign * (books.base[row] + place) * tick if place >= 0 else np.int64(0)
-    if place >= 0 and books.off_tick_count[row] == 0:
+        start = unit - side.first_key
+    place = window.highest_from(books.occupied[side.row], min(start, side.top))
+    on_tick = sign * (side.first_key + place) * tick if place >= 0 else np.int64(0)
+    if place >= 0 and side.off_tick_count == 0:
         return on_tick
-    other = tail.best_after(books, row, sign, price, tick, place >= 0)
+    other = tail.best_after(books, side, price, place >= 0)
     if on_tick == 0 or (other != 0 and sign * other > sign * on_tick):
         return other
     return on_tick
@@ -95,8 +103,9 @@ def next_price(books: Any, row: Any, sign: Any, tick: Any, price: Any) -> Any:
 @inlined_kernel
 def top_flags(books: Any, slot: Any) -> Any:
     """Quality flags of the top: STALE if not synced, ONE_SIDED if a side is empty, CROSSED if bid >= ask (locked included)."""
-    flags = 0 if books.synced[slot] else STALE
-    bid, ask = books.bid_price[slot], books.ask_price[slot]
+    book = books.books[slot]
+    flags = 0 if book.synced else STALE
+    bid, ask = book.bids.price, book.asks.price
     if bid == 0 or ask == 0:
         return flags | ONE_SIDED
     return flags | CROSSED if bid >= ask else flags

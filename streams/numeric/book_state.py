@@ -1,9 +1,9 @@
-"""The memory of the fast L2 books: one slot per instrument, arrays only, so that kernels of several stages can share it.
+"""The memory of the fast L2 books: a record per book, and arrays of what has no fixed length, which kernels of several stages share.
 
 A book side is a dense *window* over prices in units of the tick, anchored near the touch, and a sparse *tail* for everything else. Keys make
 both sides alike: key = unit for bids and -unit for asks, so that a better price always has the greater key and lies further up the window.
 ```
-             base                      top            base + window
+          first_key                    top         first_key + window
 tail (worse) |....x..x....xxx..xx.xxxxx|..............|      no level of the book lies above
 ```
 Invariants between calls, per side: ``top`` is the highest occupied place of the window, -1 only if no on-tick level exists on that side; so
@@ -13,72 +13,66 @@ every on-tick tail level is worse than every window level. Off-tick levels live 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from schemas.errors import CapacityExceeded, WrongUse
+from streams.numeric.state_arrays import StateArrays, array_of
 
 INSTRUMENTS_MAX = 4096
 """Instrument ids are below this."""
 WINDOW_MIN = 64
 TAIL_CAPACITY_FAULT = 1
 
-Integers = NDArray[np.int64]
+SIDE = np.dtype([
+    ("row", "i8"),             # row of the side in the arrays of the group
+    ("sign", "i8"),            # +1 bids, -1 asks
+    ("tick", "i8"),
+    ("price", "i8"), ("quantity", "i8"),  # best level, if it may be shown; both 0 for none
+    ("first_key", "i8"),       # key of window place 0
+    ("top", "i8"),             # highest occupied window place, -1 for none
+    ("tail_count", "i8"),      # levels in the tail
+    ("off_tick_count", "i8"),  # those of them that are off the tick
+    ("off_tick_best", "i8"),   # price of the best of these, 0 for none
+    ("printed_levels", "i8"),  # levels that printed since their last update (tape.py)
+    ("printed_front", "i8"),   # every level better than this price printed away; 0 unknown, -1: every level did
+])  # fmt: skip
+"""One side of a book. Prices and quantities in the instrument's own units."""
+
+BOOK = np.dtype([
+    ("instrument", "i8"),
+    ("phase", "i8"),           # see sync.py
+    ("synced", "i8"),          # 1 while the book may be published
+    ("sequence", "i8"),        # final update id last applied; the snapshot's own id while one is loading; 0 before any
+    ("time", "i8"),            # event time of the record last applied, ns UTC
+    ("bids", SIDE), ("asks", SIDE),
+])  # fmt: skip
+"""One book."""
+
+TAIL_LEVEL = np.dtype([("price", "i8"), ("quantity", "i8"), ("printed", "i8")])
+"""A level outside the window, and what printed of it since its last update."""
 
 
-class Books(NamedTuple):
-    """Fast L2 books. Sides are rows 2 * slot (bids) and 2 * slot + 1 (asks); prices and quantities in the instrument's own units."""
+class Books(StateArrays):
+    """Fast L2 books, a slot for each instrument; ``sides`` are two for each slot, bids first."""
 
-    slots: NDArray[np.int32]
+    slots: Any = array_of(np.int32)
     """(4096,): slot of an instrument id, -1 unknown."""
-    instrument: Integers
-    """(slots,): instrument id of a slot."""
-    tick: Integers
-    """(slots,): tick size."""
-    phase: NDArray[np.uint8]
-    """(slots,): see sync.py."""
-    synced: NDArray[np.uint8]
-    """(slots,): 1 while the book may be published."""
-    sequence: Integers
-    """(slots,): final update id last applied; the snapshot's own id while one is loading; 0 before any."""
-    time: Integers
-    """(slots,): event time of the record last applied, ns UTC."""
-    bid_price: Integers
-    bid_quantity: Integers
-    ask_price: Integers
-    ask_quantity: Integers
-    """(slots,): best level; price and quantity 0 for an empty side."""
-    fault: Integers
+    fault: Any = array_of(np.int64)
     """(4,): code, instrument, value, limit; code 1: book.tail_capacity reached."""
-    base: Integers
-    """(sides,): key of window place 0."""
-    top: Integers
-    """(sides,): highest occupied window place, -1 for none."""
-    quantity: Integers
+    books: Any = array_of(BOOK)
+    """(slots,)"""
+    quantity: Any = array_of(np.int64, 2)
     """(sides, window): quantity by window place, 0 for no level."""
-    occupied: NDArray[np.uint64]
+    printed: Any = array_of(np.int64, 2)
+    """(sides, window): what printed of a level since its last update, at most its quantity."""
+    occupied: Any = array_of(np.uint64, 2)
     """(sides, window / 64): bit per non-zero quantity."""
-    tail_count: Integers
-    """(sides,): levels in the tail."""
-    tail_price: Integers
-    tail_quantity: Integers
+    tail: Any = array_of(TAIL_LEVEL, 2)
     """(sides, capacity): tail levels, packed, unsorted."""
-    tail_index: NDArray[np.int32]
+    tail_index: Any = array_of(np.int32, 2)
     """(sides, places): hash of price to tail entry + 1; 0 empty."""
-    off_tick_count: Integers
-    """(sides,): tail levels off the tick."""
-    off_tick_best: Integers
-    """(sides,): price of the best of them, 0 for none."""
-    printed_levels: Integers
-    """(sides,): levels that printed since their last update (tape.py)."""
-    printed_front: Integers
-    """(sides,): every level better than this price printed away; 0 unknown, -1: every level did."""
-    printed: Integers
-    """(sides, window): what printed of a level since its last update, by window place, at most its quantity."""
-    tail_printed: Integers
-    """(sides, capacity): the same of the tail's levels."""
 
 
 def new_books(instruments: Sequence[Any], window: int = 1 << 16, tail_capacity: int = 1 << 16) -> Books:
@@ -102,33 +96,21 @@ def new_books(instruments: Sequence[Any], window: int = 1 << 16, tail_capacity: 
         if tick < 1:
             raise WrongUse(f"instrument id {number} has tick_size {tick}; correct it in the instrument table to at least 1 price unit")
         slots[number] = slot
-    count, sides = len(instruments), 2 * len(instruments)
+    books = np.zeros(len(instruments), BOOK)
+    for slot, (book, instrument) in enumerate(zip(books, instruments, strict=True)):
+        book["instrument"] = instrument.instrument
+        for row, side, sign in ((2 * slot, "bids", 1), (2 * slot + 1, "asks", -1)):
+            for name, value in (("row", row), ("sign", sign), ("tick", instrument.tick_size), ("top", -1)):
+                book[side][name] = value
+    sides = 2 * len(instruments)
     places = 1 << (2 * tail_capacity - 1).bit_length()
     return Books(
         slots=slots,
-        instrument=np.array([item.instrument for item in instruments], np.int64),
-        tick=np.array([item.tick_size for item in instruments], np.int64),
-        phase=np.zeros(count, np.uint8),
-        synced=np.zeros(count, np.uint8),
-        sequence=np.zeros(count, np.int64),
-        time=np.zeros(count, np.int64),
-        bid_price=np.zeros(count, np.int64),
-        bid_quantity=np.zeros(count, np.int64),
-        ask_price=np.zeros(count, np.int64),
-        ask_quantity=np.zeros(count, np.int64),
         fault=np.zeros(4, np.int64),
-        base=np.zeros(sides, np.int64),
-        top=np.full(sides, -1, np.int64),
+        books=books,
         quantity=np.zeros((sides, window), np.int64),
-        occupied=np.zeros((sides, window // 64), np.uint64),
-        tail_count=np.zeros(sides, np.int64),
-        tail_price=np.zeros((sides, tail_capacity), np.int64),
-        tail_quantity=np.zeros((sides, tail_capacity), np.int64),
-        tail_index=np.zeros((sides, places), np.int32),
-        off_tick_count=np.zeros(sides, np.int64),
-        off_tick_best=np.zeros(sides, np.int64),
-        printed_levels=np.zeros(sides, np.int64),
-        printed_front=np.zeros(sides, np.int64),
         printed=np.zeros((sides, window), np.int64),
-        tail_printed=np.zeros((sides, tail_capacity), np.int64),
+        occupied=np.zeros((sides, window // 64), np.uint64),
+        tail=np.zeros((sides, tail_capacity), TAIL_LEVEL),
+        tail_index=np.zeros((sides, places), np.int32),
     )

@@ -1,10 +1,10 @@
 """The sparse part of a book side: levels outside the dense window, and levels off the tick.
 
-Levels lie unsorted and packed in ``tail_price``/``tail_quantity``; an open-addressing hash (linear probing, backward-shift deletion) maps a
+Levels lie unsorted and packed in ``tail``; an open-addressing hash (linear probing, backward-shift deletion) maps a
 price to its place, plus one, in ``tail_index``. So an update costs one probe, and a scan costs the levels there are, not the capacity. A
 sorted array was measured slower by far: 3-5 % of real rows land here, and each would move half of it.
 
-``side`` is the row of the book's arrays: 2 * slot for bids, 2 * slot + 1 for asks.
+``side`` is the side's record.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ def home(price: Any, mask: Any) -> Any:
 @borrowing_kernel
 def find(books: Any, side: Any, price: Any) -> Any:
     """Hash place that holds the price, or the empty one where it would go."""
-    index = books.tail_index[side]
-    prices = books.tail_price[side]
+    index = books.tail_index[side.row]
+    levels = books.tail[side.row]
     mask = index.shape[0] - 1
     place = home(price, mask)
-    while index[place] != 0 and prices[index[place] - 1] != price:
+    while index[place] != 0 and levels[index[place] - 1].price != price:
         place = (place + 1) & mask
     return place
 
@@ -40,13 +40,13 @@ def find(books: Any, side: Any, price: Any) -> Any:
 def quantity_in_tail(books: Any, side: Any, price: Any) -> Any:
     """Quantity of a tail level, 0 where there is none."""
     entry = entry_of(books, side, price)
-    return books.tail_quantity[side, entry] if entry >= 0 else np.int64(0)
+    return books.tail[side.row, entry].quantity if entry >= 0 else np.int64(0)
 
 
 @borrowing_kernel
 def entry_of(books: Any, side: Any, price: Any) -> Any:
-    """Entry of a price in ``tail_price`` and beside it, -1 where there is none."""
-    return np.int64(books.tail_index[side, find(books, side, price)]) - 1 if books.tail_count[side] != 0 else np.int64(-1)
+    """Entry of a price in ``tail``, -1 where there is none."""
+    return np.int64(books.tail_index[side.row, find(books, side, price)]) - 1 if side.tail_count != 0 else np.int64(-1)
 
 
 @borrowing_kernel
@@ -56,71 +56,71 @@ def put(books: Any, side: Any, price: Any, quantity: Any, printed: Any) -> Any:
     Returns +1 new, 0 changed, -1 no room: the capacity is reached and nothing changed.
     """
     place = find(books, side, price)
-    entry = np.int64(books.tail_index[side, place])
+    entry = np.int64(books.tail_index[side.row, place])
     if entry != 0:
-        books.tail_quantity[side, entry - 1] = quantity
-        _forget_printed(books, side, entry - 1)
+        level = books.tail[side.row, entry - 1]
+        level.quantity = quantity
+        _forget_printed(side, level)
         return 0
-    count = books.tail_count[side]
-    if count >= books.tail_price.shape[1]:
+    count = side.tail_count
+    if count >= books.tail.shape[1]:
         return -1
-    books.tail_price[side, count] = price
-    books.tail_quantity[side, count] = quantity
-    books.tail_printed[side, count] = printed
-    books.tail_count[side] = count + 1
-    books.tail_index[side, place] = count + 1
+    level = books.tail[side.row, count]
+    level.price = price
+    level.quantity = quantity
+    level.printed = printed
+    side.tail_count = count + 1
+    books.tail_index[side.row, place] = count + 1
     return 1
 
 
 @borrowing_kernel
 def remove(books: Any, side: Any, price: Any) -> Any:
     """Delete a level by an update; False where there was none (deleting an unknown level is normal)."""
-    if books.printed_levels[side] != 0:
+    if side.printed_levels != 0:
         entry = entry_of(books, side, price)
         if entry >= 0:
-            _forget_printed(books, side, entry)
+            _forget_printed(side, books.tail[side.row, entry])
     return take_out(books, side, price)
 
 
 @borrowing_kernel
-def _forget_printed(books: Any, side: Any, entry: Any) -> None:
+def _forget_printed(side: Any, level: Any) -> None:
     """A level is updated: it shows what is left after the prints."""
-    if books.tail_printed[side, entry] != 0:
-        books.tail_printed[side, entry] = 0
-        books.printed_levels[side] -= 1
+    if level.printed != 0:
+        level.printed = 0
+        side.printed_levels -= 1
 
 
 @borrowing_kernel
 def take_out(books: Any, side: Any, price: Any) -> Any:
     """Take a level out of the tail; False where there was none."""
-    if books.tail_count[side] == 0:
+    if side.tail_count == 0:
         return False
     place = find(books, side, price)
-    entry = np.int64(books.tail_index[side, place])
+    entry = np.int64(books.tail_index[side.row, place])
     if entry == 0:
         return False
     _vacate(books, side, place)
-    last = books.tail_count[side]
+    last = side.tail_count
     if entry != last:
-        moved = books.tail_price[side, last - 1]
-        books.tail_index[side, find(books, side, moved)] = entry
-        books.tail_price[side, entry - 1] = moved
-        books.tail_quantity[side, entry - 1] = books.tail_quantity[side, last - 1]
-        books.tail_printed[side, entry - 1] = books.tail_printed[side, last - 1]
-    books.tail_count[side] = last - 1
+        moved = books.tail[side.row, last - 1]
+        books.tail_index[side.row, find(books, side, moved.price)] = entry
+        books.tail[side.row, entry - 1] = moved
+    side.tail_count = last - 1
     return True
 
 
 @borrowing_kernel
-def _vacate(books: Any, side: Any, place: Any) -> Any:
+def _vacate(books: Any, side: Any, place: Any) -> None:
     """Empty a hash place and shift back the entries behind it that may not be separated from their home (Knuth 6.4, algorithm R)."""
-    index = books.tail_index[side]
-    prices = books.tail_price[side]
+    index = books.tail_index[side.row]
+    levels = books.tail[side.row]
     mask = index.shape[0] - 1
     hole = place
     follower = (place + 1) & mask
     while index[follower] != 0:
-        wanted = home(prices[index[follower] - 1], mask)
+        wanted = home(levels[index[follower] - 1].price, mask)
         if ((follower - wanted) & mask) >= ((follower - hole) & mask):
             index[hole] = index[follower]
             hole = follower
@@ -131,24 +131,22 @@ def _vacate(books: Any, side: Any, place: Any) -> Any:
 @borrowing_kernel
 def clear_tail(books: Any, side: Any) -> None:
     """Delete every level, at a cost of the levels there are."""
-    while books.tail_count[side] > 0:
-        take_out(books, side, books.tail_price[side, books.tail_count[side] - 1])
+    while side.tail_count > 0:
+        take_out(books, side, books.tail[side.row, side.tail_count - 1].price)
 
 
 @borrowing_kernel
-def best_after(books: Any, side: Any, sign: Any, limit: Any, tick: Any, off_tick_only: Any) -> Any:
-    """Best tail price strictly worse than ``limit`` (0: no limit), 0 where there is none.
-
-    ``sign`` is +1 for bids, -1 for asks: a price is better where sign * price is greater. ``off_tick_only``: levels off the tick alone.
-    """
+def best_after(books: Any, side: Any, limit: Any, off_tick_only: Any) -> Any:
+    """Best tail price strictly worse than ``limit`` (0: no limit), 0 where there is none; ``off_tick_only``: of levels off the tick."""
+    sign = side.sign
     best = np.int64(0)
-    for entry in range(books.tail_count[side]):
-        price = books.tail_price[side, entry]
+    for entry in range(side.tail_count):
+        price = books.tail[side.row, entry].price
         if limit != 0 and sign * price >= sign * limit:
             continue
         if best != 0 and sign * price <= sign * best:
             continue
-        if off_tick_only and price % tick == 0:
+        if off_tick_only and price % side.tick == 0:
             continue
         best = price
     return best

@@ -15,7 +15,7 @@ import numpy as np
 
 from schemas.vocabulary import Side
 from streams.numeric import tail
-from streams.numeric.book_queries import next_price, place_in_window
+from streams.numeric.book_queries import next_price, place_in_window, side_of
 from streams.numeric.borrowing import borrowing_kernel, inlined_kernel
 
 BUY = np.int64(Side.BUY)
@@ -30,59 +30,64 @@ def take(books: Any, slot: Any, price: Any, quantity: Any, aggressor_side: Any) 
 
     Nothing is taken where the book is out of sync, or displays neither the price nor a better one.
     """
-    bid = books.bid_price[slot]
-    ask = books.ask_price[slot]
-    if books.synced[slot] == 0:
+    book = books.books[slot]
+    if book.synced == 0:
         return
+    bid, ask = book.bids.price, book.asks.price
     if ask != 0 and price >= ask and aggressor_side != SELL:
-        row, sign, best = 2 * slot + 1, -1, ask
+        side = book.asks
     elif bid != 0 and price <= bid and aggressor_side != BUY:
-        row, sign, best = 2 * slot, 1, bid
+        side = book.bids
     else:
         return
-    front = books.printed_front[row]
-    if front == price or (front == 0 and best == price):
-        print_on(books, row, sign, books.tick[slot], price, quantity)
+    front = side.printed_front
+    if front == price or (front == 0 and side.price == price):
+        print_on(books, side, price, quantity)
     elif front != NO_MORE:
-        _walk(books, row, sign, books.tick[slot], best if front == 0 else front, price, quantity)
+        _walk(books, side, side.price if front == 0 else front, price, quantity)
 
 
 @borrowing_kernel
-def _walk(books: Any, row: Any, sign: Any, tick: Any, at: Any, price: Any, quantity: Any) -> None:
+def _walk(books: Any, side: Any, at: Any, price: Any, quantity: Any) -> None:
     """Walk from the front to the print's price: levels better than the front are taken already, until the next update."""
-    while at > 0 and sign * at >= sign * price:
-        print_on(books, row, sign, tick, at, quantity if at == price else ALL)
+    while at > 0 and side.sign * at >= side.sign * price:
+        print_on(books, side, at, quantity if at == price else ALL)
         if at == price:
             break
-        at = next_price(books, row, sign, tick, at)
-    books.printed_front[row] = at if at != 0 else NO_MORE
+        at = next_price(books, side, at)
+    side.printed_front = at if at != 0 else NO_MORE
 
 
 @inlined_kernel
-def print_on(books: Any, row: Any, sign: Any, tick: Any, price: Any, quantity: Any) -> None:
-    """Remember that the tape took this much of what the level displays, at most all of it. ``row``, ``sign``: as in book_side.py."""
-    place = place_in_window(books, row, sign, tick, price)
+def print_on(books: Any, side: Any, price: Any, quantity: Any) -> None:
+    """Remember that the tape took this much of what the level displays, at most all of it. ``side``: its record."""
+    place = place_in_window(books, side, price)
     if place >= 0:
-        before = books.printed[row, place]
-        after = before + min(quantity, books.quantity[row, place] - before)
-        books.printed[row, place] = after
+        before = books.printed[side.row, place]
+        after = before + min(quantity, books.quantity[side.row, place] - before)
+        books.printed[side.row, place] = after
     else:
-        entry = tail.entry_of(books, row, price)
-        before = books.tail_printed[row, entry]
-        after = before + min(quantity, books.tail_quantity[row, entry] - before)
-        books.tail_printed[row, entry] = after
+        level = books.tail[side.row, tail.entry_of(books, side, price)]
+        before = level.printed
+        after = before + min(quantity, level.quantity - before)
+        level.printed = after
     if before == 0 and after != 0:
-        books.printed_levels[row] += 1
+        side.printed_levels += 1
 
 
 @borrowing_kernel
 def printed_at(books: Any, slot: Any, side: Any, price: Any) -> Any:
     """What printed of a level since its last update, 0 for no level. ``side``: BUY reads bids, SELL asks."""
-    row = 2 * slot + (side == SELL)
-    if price < 1 or books.printed_levels[row] == 0:
+    return printed_of(books, side_of(books, slot, side), price)
+
+
+@inlined_kernel
+def printed_of(books: Any, side: Any, price: Any) -> Any:
+    """``printed_at`` by the record of the side."""
+    if price < 1 or side.printed_levels == 0:
         return np.int64(0)
-    place = place_in_window(books, row, -1 if side == SELL else 1, books.tick[slot], price)
+    place = place_in_window(books, side, price)
     if place >= 0:
-        return books.printed[row, place]
-    entry = tail.entry_of(books, row, price)
-    return books.tail_printed[row, entry] if entry >= 0 else np.int64(0)
+        return books.printed[side.row, place]
+    entry = tail.entry_of(books, side, price)
+    return books.tail[side.row, entry].printed if entry >= 0 else np.int64(0)

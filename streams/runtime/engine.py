@@ -24,6 +24,7 @@ import numpy as np
 from schemas import records
 from schemas.catalogue import topic as topic_of
 from schemas.errors import ShrivenError
+from streams.numeric.book_copy import take_over
 from streams.numeric.identity import EARLY_ORDINAL
 from streams.runtime.compiling import second_compiler
 from streams.runtime.context import StageContext
@@ -532,8 +533,7 @@ class Engine:
         own = np.isin(piece.source[done:end], stepped.codes)
         if own.any():
             state.clock[0] = piece.clock[done + int(np.flatnonzero(own)[-1])]
-        for mine, theirs in zip(stepped.books, books, strict=True):
-            mine[...] = theirs
+        take_over(stepped.books, books)
         stepped.status[CURSOR] = end
         stepped.status[PRESENT] = int(piece.clock[end - 1])
 

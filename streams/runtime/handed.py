@@ -15,7 +15,7 @@ class Handed:
     Attributes:
         rows: by output topic; the first ``counts[topic]`` are the slice's.
         events: deliveries to ledgers; the first ``event_count`` are the slice's.
-        books: the books as they are behind the slice, field by field; None without books.
+        books: the books as they are behind the slice; None without books.
     """
 
     __slots__ = ("books", "counts", "event_count", "events", "rows")

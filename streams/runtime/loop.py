@@ -164,6 +164,7 @@ class LoopText:
         put(0, "from streams.runtime.pointers import view")
         if self.has_books:
             put(0, "from streams.numeric.book import Books")
+            put(0, "books_at = Books.at")
         for topic in self.commands:
             put(0, "from schemas.msgpack import write_bodies")
             put(0, f"from schemas.compiled.{snake(topic_of(topic).record)} import decode as decode_command")
@@ -188,12 +189,13 @@ class LoopText:
     def _arrays(self, places: dict[str, int], dimensions: dict[str, int]) -> None:
         put = self._put
         for name, place in places.items():
+            if name.startswith("books__"):
+                continue
             sizes = ", ".join(f"packed[{place + 1 + axis}]" for axis in range(dimensions[name]))
             shape = f"({sizes},)" if dimensions[name] == 1 else f"({sizes})"
             put(1, f"{name} = view(packed[{place}], {shape}, {self._kinds[name]})")
         if self.has_books:
-            names = [name for name in places if name.startswith("books__")]
-            put(1, f"books = Books({', '.join(names)})")
+            put(1, f"books = books_at(packed, {next(place for name, place in places.items() if name.startswith('books__'))})")
         for stage in self.stages:
             names = [name for name in places if name.startswith(f"{stage.name}__")]
             put(1, f"{stage.name} = {stage.name}_State({', '.join(names)})")

@@ -15,6 +15,7 @@ from schemas.catalogue import topic as topic_of
 from schemas.codec import NO_LEVELS, codec
 from schemas.errors import AmountFault, CapacityExceeded, WrongUse
 from schemas.shapes import snake
+from streams.numeric.book_copy import take_over
 from streams.runtime.compiling import Part, SecondCompiler
 from streams.runtime.feed import Feed
 from streams.runtime.generated import load_module
@@ -297,9 +298,9 @@ class LoopRunner:
         handed = Handed(self.rows, counts, self.events, self.event_count, spare.books if spare else None)
         if with_books:
             if handed.books is None:
-                handed.books = [np.empty_like(array) for array in self.books]
-            for mine, theirs in zip(handed.books, self.books, strict=True):
-                mine[...] = theirs
+                handed.books = self.books.copy()
+            else:
+                take_over(handed.books, self.books)
         self.rows = spare.rows if spare else {topic: np.zeros_like(rows) for topic, rows in self.rows.items()}
         self.events = spare.events if spare else np.zeros_like(self.events)
         for topic, rows in self.rows.items():

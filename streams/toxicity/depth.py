@@ -39,14 +39,14 @@ def share(bid: Any, ask: Any) -> Any:
 
 
 @borrowing_kernel
-def side_sums(books: Any, row: Any, sign: Any, tick: Any, price: Any, quantity: Any) -> Any:
-    """Quantity of the best 1, 3, 5 and 10 levels of a side and 4 q1 + 3 q2 + 2 q3 + q4, walking from its best level (price, quantity).
+def side_sums(books: Any, side: Any) -> Any:
+    """Quantity of the best 1, 3, 5 and 10 levels of a side and 4 q1 + 3 q2 + 2 q3 + q4, walking from its best level.
 
-    ``row``, ``sign``: 2 * slot and +1 for bids, 2 * slot + 1 and -1 for asks.
     Each is two limbs: ten quantities below 2^63 leave int64.
     """
     one_high = three_high = five_high = ten_high = weighted_high = np.int64(0)
     one_low = three_low = five_low = ten_low = weighted_low = wide.ZERO
+    price, quantity = side.price, side.quantity
     for level in range(10):
         if quantity == 0:
             break
@@ -61,26 +61,25 @@ def side_sums(books: Any, row: Any, sign: Any, tick: Any, price: Any, quantity: 
             weighted_high, weighted_low = wide.add(weighted_high, weighted_low, high, low)
         if level < 5:
             five_high, five_low = ten_high, ten_low
-        price = next_price(books, row, sign, tick, price)
-        quantity = quantity_of(books, row, sign, tick, price) if price != 0 else 0
+        price = next_price(books, side, price)
+        quantity = quantity_of(books, side, price) if price != 0 else 0
     return one_high, one_low, three_high, three_low, five_high, five_low, ten_high, ten_low, weighted_high, weighted_low
 
 
 @borrowing_kernel
-def write_depth(books: Any, slot: Any, row: Any) -> None:
+def write_depth(books: Any, known: Any, row: Any) -> None:
     """Fill the depth measures of a MarketFeatures row from a synced book."""
-    bid_price, bid_quantity = books.bid_price[slot], books.bid_quantity[slot]
-    ask_price, ask_quantity = books.ask_price[slot], books.ask_quantity[slot]
-    bids = side_sums(books, 2 * slot, 1, books.tick[slot], bid_price, bid_quantity)
-    asks = side_sums(books, 2 * slot + 1, -1, books.tick[slot], ask_price, ask_quantity)
+    bid, ask = known.bids, known.asks
+    bids = side_sums(books, bid)
+    asks = side_sums(books, ask)
     row.imbalance_1 = ratio(bids[0], bids[1], asks[0], asks[1])
     row.imbalance_3 = ratio(bids[2], bids[3], asks[2], asks[3])
     row.imbalance_5 = ratio(bids[4], bids[5], asks[4], asks[5])
     row.imbalance_10 = ratio(bids[6], bids[7], asks[6], asks[7])
     row.pressure = ratio(bids[8], bids[9], asks[8], asks[9])
-    if bid_quantity > 0 and ask_quantity > 0:
-        row.spread = ask_price - bid_price
-        row.weighted_mid = bid_price + (ask_price - bid_price) * share(bid_quantity, ask_quantity)
+    if bid.quantity > 0 and ask.quantity > 0:
+        row.spread = ask.price - bid.price
+        row.weighted_mid = bid.price + (ask.price - bid.price) * share(bid.quantity, ask.quantity)
     else:
         row.spread = 0
         row.weighted_mid = NAN

@@ -122,10 +122,11 @@ def emit_features(state: Any, books: Any, slot: Any, flags: Any, out: Any) -> No
     row = rows[count[0]]
     row.instrument = flow.instrument
     row.event_time = state.clock[0]
-    row.sequence = books.sequence[slot]
+    known = books.books[slot]
+    row.sequence = known.sequence
     row.interval = state.feature_interval[0]
-    if books.synced[slot]:
-        write_depth(books, slot, row)
+    if known.synced:
+        write_depth(books, known, row)
     else:
         write_no_depth(row)
         flags |= STALE

@@ -14,12 +14,12 @@ import numpy as np
 
 from schemas.vocabulary import Side
 from streams.numeric import book, tape
+from streams.numeric.book_queries import next_price, quantity_of, side_of
 from streams.numeric.borrowing import inlined_kernel
 from streams.venue import index
 from streams.venue.state import FAULT_LEVELS, NONE, raise_fault
 
 BUY = np.int64(Side.BUY)
-SELL = np.int64(Side.SELL)
 UNLIMITED = np.int64(2**63 - 1)
 
 
@@ -43,7 +43,7 @@ def watch(state: Any, books: Any, slot: int, side: int, price: int) -> Any:
         chosen = counters.level_unused
         counters.level_unused = chosen + 1
     else:
-        raise_fault(state, FAULT_LEVELS, books.instrument[slot], counters.levels, len(state.levels))
+        raise_fault(state, FAULT_LEVELS, books.books[slot].instrument, counters.levels, len(state.levels))
         return NONE
     counters.levels += 1
     index.put(state.level_index, price, slot * 4 + side, chosen)
@@ -108,7 +108,8 @@ def forget_taken(state: Any, place: int) -> None:
 @inlined_kernel
 def available(state: Any, books: Any, slot: int, side: int, price: int) -> Any:
     """What can be taken of the level, at least 0 (see above)."""
-    quantity = book.quantity_at(books, slot, side, price) - tape.printed_at(books, slot, side, price)
+    shown = side_of(books, slot, side)
+    quantity = quantity_of(books, shown, price) - tape.printed_of(books, shown, price)
     place = find(state, slot, side, price) if state.markets[slot].reduced_levels != 0 else NONE
     if _is_capped(state, books, slot):
         quantity = min(quantity, _shown_by_ticker(state.markets[slot], side, price))
@@ -120,7 +121,7 @@ def available(state: Any, books: Any, slot: int, side: int, price: int) -> Any:
 @inlined_kernel
 def _is_capped(state: Any, books: Any, slot: int) -> Any:
     """True while the venue's own best bid and ask are newer than the book."""
-    return state.markets[slot].ticker_id > books.sequence[slot]
+    return state.markets[slot].ticker_id > books.books[slot].sequence
 
 
 @inlined_kernel
@@ -138,12 +139,12 @@ def _shown_by_ticker(market: Any, side: int, price: int) -> Any:
 @inlined_kernel
 def best_available(state: Any, books: Any, slot: int, side: int) -> Any:
     """Best price of the recorded side that still has something to take, 0 for none."""
-    price = books.bid_price[slot] if side == BUY else books.ask_price[slot]
-    has_printed = books.printed_levels[2 * slot + (side == SELL)] != 0
-    if state.markets[slot].reduced_levels == 0 and not has_printed and not _is_capped(state, books, slot):
+    shown = side_of(books, slot, side)
+    price = shown.price
+    if state.markets[slot].reduced_levels == 0 and shown.printed_levels == 0 and not _is_capped(state, books, slot):
         return price
     while price != 0 and available(state, books, slot, side, price) == 0:
-        price = book.next_level(books, slot, side, price)
+        price = next_price(books, shown, price)
     return price
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from schemas.vocabulary import Liquidity, OrderReason, OrderType, ReportKind, RequestKind, Side, TimeInForce
 from streams.numeric import book
+from streams.numeric.book_queries import side_of
 from streams.numeric.borrowing import borrowing_kernel, inlined_kernel
 from streams.venue import fees, levels, mail, orders, rules
 from streams.venue.state import NONE
@@ -90,7 +91,7 @@ def _take(state: Any, books: Any, command: Any, slot: int) -> Any:
     """Walk the recorded book from its best price; returns the quantity filled. What is taken is remembered level by level."""
     passive = SELL if command.side == BUY else BUY
     filled = ZERO
-    price = books.bid_price[slot] if passive == BUY else books.ask_price[slot]
+    price = side_of(books, slot, passive).price
     while price != 0 and filled < command.quantity and rules.within_limit(command, price):
         quantity = min(command.quantity - filled, levels.available(state, books, slot, passive, price))
         if quantity > 0:

@@ -90,7 +90,7 @@ def depth(state: Any, books: Any, slot: int, update: Any, rows: Any, result: int
     While the book is out of sync nothing is followed; when it is back every level is compared.
     """
     market = state.markets[slot]
-    if books.synced[slot] == 0:
+    if books.books[slot].synced == 0:
         market.resync = 1
         return
     if result & APPLIED == 0:

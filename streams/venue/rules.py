@@ -33,7 +33,7 @@ def refusal(state: Any, books: Any, command: Any, slot: int) -> Any:
     """Why the venue refuses the order, FINE if it does not. Checked in this order: form, sync, market notional, post-only."""
     if slot == NONE or not _well_formed(state.markets[slot], command):
         return INVALID_ORDER
-    if books.synced[slot] == 0:
+    if books.books[slot].synced == 0:
         return BOOK_NOT_SYNCED
     opposite = levels.best_available(state, books, slot, SELL if command.side == BUY else BUY)
     if command.order_type == MARKET and opposite != 0 and _below_minimum_notional(state.markets[slot], opposite, command.quantity):

@@ -95,8 +95,9 @@ def run() -> list[dict[str, Any]]:
     found = []
     for peer, make, best in (("sortedcontainers", SortedDict, _best_of_sorted), ("dict", dict, _best_of_dict)):
         top = _python(updates, make, best)
-        if top != (int(books.bid_price[0]), int(books.ask_price[0])):
-            raise AssertionError(f"book.apply ends at {books.bid_price[0]} / {books.ask_price[0]}, {peer} at {top}")
+        ended = tuple(int(books.books[0][side]["price"]) for side in ("bids", "asks"))
+        if top != ended:
+            raise AssertionError(f"book.apply ends at {ended}, {peer} at {top}")
 
         def theirs(make: Any = make, best: Any = best) -> float:
             return len(levels) / seconds(lambda: _python(updates, make, best))

@@ -137,8 +137,9 @@ def quoting(state: Any, books: Any, headers: Any, levels: Any, trades: Any, comm
         state.clock[0] = now
         stage.on_depth_update(state, books, headers[i], levels, out)
         stage.on_trade(state, books, trades[i], out)
-        if books.bid_price[0] != bid and books.bid_price[0] != 0 or books.ask_price[0] != ask and books.ask_price[0] != 0:
-            bid, ask = books.bid_price[0], books.ask_price[0]
+        best_bid, best_ask = books.books[0].bids.price, books.books[0].asks.price
+        if best_bid != bid and best_bid != 0 or best_ask != ask and best_ask != 0:
+            bid, ask = best_bid, best_ask
             if number:
                 send(state, books, command, number - 1, CANCEL, BUY, LIMIT, 0, 0, out)
                 send(state, books, command, number - 2, CANCEL, SELL, LIMIT, 0, 0, out)

@@ -35,6 +35,17 @@ def pack(records: list[tuple[int, int, int, int, int, list, list]]) -> tuple[np.
     return rows, np.array(levels, LEVEL)
 
 
+def top_of(books: book.Books, slot: int = 0) -> tuple[int, int, int, int]:
+    """Best bid, its quantity, best ask, its quantity."""
+    bids, asks = books.books[slot]["bids"], books.books[slot]["asks"]
+    return int(bids["price"]), int(bids["quantity"]), int(asks["price"]), int(asks["quantity"])
+
+
+def printed_levels(books: book.Books, slot: int = 0) -> list[int]:
+    """Bid and ask levels that printed since their last update."""
+    return [int(books.books[slot][side]["printed_levels"]) for side in ("bids", "asks")]
+
+
 class FastBook:
     """The fast book behind the reference's methods."""
 
@@ -48,24 +59,23 @@ class FastBook:
 
     @property
     def phase(self) -> int:
-        return int(self.books.phase[0])
+        return int(self.books.books["phase"][0])
 
     @property
     def synced(self) -> bool:
-        return bool(self.books.synced[0])
+        return bool(self.books.books["synced"][0])
 
     @property
     def sequence(self) -> int:
-        return int(self.books.sequence[0])
+        return int(self.books.books["sequence"][0])
 
     @property
     def time(self) -> int:
-        return int(self.books.time[0])
+        return int(self.books.books["time"][0])
 
     @property
     def top(self) -> tuple[int, int, int, int]:
-        books = self.books
-        return int(books.bid_price[0]), int(books.bid_quantity[0]), int(books.ask_price[0]), int(books.ask_quantity[0])
+        return top_of(self.books)
 
     def levels(self, side: int) -> list[tuple[int, int]]:
         return [(price, quantity) for price, quantity in book.levels_of(self.books, 0, side).tolist()]
@@ -195,13 +205,14 @@ def drive_fast(books, rows, levels, output):
     """Apply all rows to slot 0 and write OUTPUT_FIELDS after each; queries probe the record's first level."""
     for i in range(rows.shape[0]):
         output[i, 0] = book.apply(books, 0, rows[i], levels)
-        output[i, 1] = books.phase[0]
-        output[i, 2] = books.sequence[0]
-        output[i, 3] = books.time[0]
-        output[i, 4] = books.bid_price[0]
-        output[i, 5] = books.bid_quantity[0]
-        output[i, 6] = books.ask_price[0]
-        output[i, 7] = books.ask_quantity[0]
+        first = books.books[0]
+        output[i, 1] = first.phase
+        output[i, 2] = first.sequence
+        output[i, 3] = first.time
+        output[i, 4] = first.bids.price
+        output[i, 5] = first.bids.quantity
+        output[i, 6] = first.asks.price
+        output[i, 7] = first.asks.quantity
         price = levels[rows[i].first_level].price if rows[i].bid_count + rows[i].ask_count > 0 else 0
         side = 1 + (i & 1)
         output[i, 8] = book.quantity_at(books, 0, side, price)

@@ -217,7 +217,7 @@ def test_books_of_several_instruments_do_not_touch_each_other():
     one.books = books
     assert [int(fast.slot_of(books, number)) for number in (7, 4095, 0, 1, -1, 4096, 1 << 40)] == [0, 1, 2, -1, -1, -1, -1]
     snapshot(one, [(1000, 3)], [(1010, 4)])
-    assert books.synced.tolist() == [1, 0, 0]
+    assert books.books["synced"].tolist() == [1, 0, 0]
     assert [len(fast.levels_of(books, slot, BUY)) for slot in range(3)] == [1, 0, 0]
 
 

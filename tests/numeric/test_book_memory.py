@@ -4,38 +4,53 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from book_harness import DELTA, FIRST, LAST, REGIMES, SNAPSHOT, FastBook, generate, instrument, run_reference
+from book_harness import (
+    DELTA,
+    FIRST,
+    LAST,
+    REGIMES,
+    SNAPSHOT,
+    FastBook,
+    generate,
+    instrument,
+    printed_levels,
+    run_reference,
+    top_of,
+)
 
 from schemas.vocabulary import Side
 from streams.numeric import book, tape
+from streams.numeric.book_copy import take_over
 
 
 def check(books: book.Books, window: int) -> None:
     """Every promise about slot 0, side by side."""
-    tick = int(books.tick[0])
-    for side, sign in ((0, 1), (1, -1)):
+    for side in (0, 1):
+        record = books.books[0][("bids", "asks")[side]]
+        sign, tick, count = int(record["sign"]), int(record["tick"]), int(record["tail_count"])
+        assert (int(record["row"]), sign) == ((0, 1), (1, -1))[side]
         places = np.flatnonzero(books.quantity[side])
         bits = np.flatnonzero(np.unpackbits(books.occupied[side].view(np.uint8), bitorder="little"))
         assert places.tolist() == bits.tolist(), "a bit per non-zero quantity"
-        count = int(books.tail_count[side])
-        prices = books.tail_price[side, :count].tolist()
+        tail = books.tail[side, :count]
+        prices = tail["price"].tolist()
         on_tick = [price for price in prices if price % tick == 0]
         off_tick = [price for price in prices if price % tick]
         assert len(set(prices)) == count
-        assert (books.tail_quantity[side, :count] > 0).all()
+        assert (tail["quantity"] > 0).all()
         assert sorted(books.tail_index[side][books.tail_index[side] > 0].tolist()) == list(range(1, count + 1)), "each tail level is hashed once"
         assert (books.printed[side] <= books.quantity[side]).all(), "what is not displayed did not print"
-        assert (books.tail_printed[side, :count] <= books.tail_quantity[side, :count]).all()
-        assert books.printed_levels[side] == (books.printed[side] > 0).sum() + (books.tail_printed[side, :count] > 0).sum()
-        assert books.off_tick_count[side] == len(off_tick)
-        assert books.off_tick_best[side] == max(off_tick, key=lambda price: sign * price, default=0)
+        assert (tail["printed"] <= tail["quantity"]).all()
+        assert record["printed_levels"] == (books.printed[side] > 0).sum() + (tail["printed"] > 0).sum()
+        assert record["off_tick_count"] == len(off_tick)
+        assert record["off_tick_best"] == max(off_tick, key=lambda price: sign * price, default=0)
         if len(places) == 0:
-            assert books.top[side] == -1
+            assert record["top"] == -1
             assert not on_tick, "an empty window means no on-tick level"
             continue
-        assert books.top[side] == places[-1]
-        assert books.top[side] >= window // 4, "re-centred before the touch nears the lower edge"
-        lowest = sign * int(books.base[side] + places[0]) * tick
+        assert record["top"] == places[-1]
+        assert record["top"] >= window // 4, "re-centred before the touch nears the lower edge"
+        lowest = sign * int(record["first_key"] + places[0]) * tick
         assert all(sign * price < sign * lowest for price in on_tick), "the tail is worse than the window"
 
 
@@ -50,11 +65,30 @@ def test_the_promises_hold_after_every_record(regime, window):
     for row in rows:
         book.apply(books, 0, row, levels)
         check(books, window)
-        touch = int(books.bid_price[0] or books.ask_price[0])
+        touch = top_of(books)[0] or top_of(books)[2]
         tape.take(books, 0, touch + int(prints.integers(-60, 60)) * regime.tick, int(prints.integers(1, 5)), int(prints.integers(0, 3)))
         check(books, window)
-        seen += int(books.printed_levels.sum())
+        seen += sum(printed_levels(books))
     assert seen > 100
+
+
+@pytest.mark.parametrize("regime", REGIMES, ids=lambda regime: regime.name)
+def test_books_that_take_over_others_are_those_others_and_go_on_as_they_do(regime):
+    """Oracle: the books taken over, by canonical bytes, and the promises above."""
+    rows, levels = generate(regime, 900, seed=8)
+    run_reference(rows, levels)
+    first, second = (book.new_books([instrument(1, regime.tick)], window=64, tail_capacity=1 << 12) for _ in range(2))
+    prints = np.random.default_rng(9)
+    for number, row in enumerate(rows):
+        book.apply(first, 0, row, levels)
+        touch = top_of(first)[0] or top_of(first)[2]
+        tape.take(first, 0, touch + int(prints.integers(-60, 60)) * regime.tick, int(prints.integers(1, 5)), int(prints.integers(0, 3)))
+        if number % 150 == 100:
+            take_over(second, first)
+            check(second, 64)
+            assert book.snapshot(second) == book.snapshot(first)
+            assert second.books.tobytes() == first.books.tobytes()
+            first, second = second, first
 
 
 def test_levels_near_the_touch_need_no_tail():
@@ -62,7 +96,7 @@ def test_levels_near_the_touch_need_no_tail():
     one = FastBook(64, tail_capacity=1)
     one.apply(SNAPSHOT, FIRST | LAST, 1, 1, -1, 1, [(1000 - step, 1) for step in range(40)], [(1001 + step, 1) for step in range(40)])
     assert one.books.fault[0] == 0
-    assert one.books.tail_count.tolist() == [0, 0]
+    assert [int(one.books.books[0][side]["tail_count"]) for side in ("bids", "asks")] == [0, 0]
     assert len(one.levels(Side.SELL)) == 40
 
 

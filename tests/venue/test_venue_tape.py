@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from ticker_shares import MILLISECOND, Shares, lift, shares
-from venue_harness import BUY, SELL, Event, KernelVenue, delta, fills, instrument, limit, market, play, run, snapshot, ticker, trade
+from venue_harness import BUY, SELL, Event, KernelVenue, delta, fills, instrument, limit, market, of_sides, play, run, snapshot, ticker, trade
 
 from jobs.sq import main
 from schemas.records import DepthUpdate, Trade
@@ -77,10 +77,10 @@ def test_a_sweep_of_a_stale_book_is_walked_once() -> None:
     wide = snapshot(1, 10, [(1000 - i, 10) for i in range(300)], [(1001 + i, 10) for i in range(300)])
     venue = KernelVenue([instrument()], stage.Settings())
     run(venue, [wide, *(trade(2 + i, 1000 + i, 5, BUY) for i in range(1, 290)), trade(400, 2000, 1, BUY), trade(401, 2000, 1, BUY)])
-    assert venue.books.printed_levels.tolist() == [0, 300]
-    assert venue.books.printed_front.tolist() == [0, -1]
+    assert of_sides(venue.books, "printed_levels") == [0, 300]
+    assert of_sides(venue.books, "printed_front") == [0, -1]
     run(venue, [snapshot(500, 20, [(99, 1)], [(101, 1)])])
-    assert venue.books.printed_levels.tolist() == [0, 0]
+    assert of_sides(venue.books, "printed_levels") == [0, 0]
 
 
 @pytest.mark.parametrize("batch", [40_000, 20_003, 20_002])

@@ -99,6 +99,11 @@ class VenueFault(Exception):
     """The venue reached the capacity named; the runtime would stop here."""
 
 
+def of_sides(books: Any, field: str) -> list[int]:
+    """A field of the sides of every book, bids first."""
+    return [int(each[side][field]) for each in books.books for side in ("bids", "asks")]
+
+
 class KernelVenue:
     """The stage behind the reference's interface. ``window`` is the book's, which changes no result."""
 
