@@ -32,14 +32,13 @@ from streams.signals import sizing
 from streams.signals.catalogue import UnusableStrategyFile, load_strategy, strategy_file
 from streams.signals.loading import place_of
 from streams.signals.sources import StrategySources
+from streams.signals.view import is_last, view_of
 from streams.toxicity import stage as toxicity
 from streams.venue import stage as venue
 
 NAME = "pipeline"
 FEEDS = tuple(name for name, topic in TOPICS.items() if name in ("control", "ref.instruments", "md.trades", "md.depth"))
 NEVER = 2**63 - 1
-STRATEGY_RANK = 2
-"""Place of the strategy among the stages."""
 JOBS: dict[str, tuple[str, ...] | None] = {"pipeline": None, "market": ("aggregation", "toxicity")}
 """What can be deployed: a job's name, and the names of its stages (None: all)."""
 
@@ -139,7 +138,7 @@ def stages_of(
     ended: int | None = None,
     strategy: tuple[Any, Any] | None = None,
 ) -> list[tuple[Any, Any]]:
-    """(stage, settings) in stage order.
+    """(stage, settings) in stage order. A strategy that reads its account or the book is the last of them.
 
     Args:
         only: names of the stages wanted, all of them where it is None.
@@ -187,13 +186,20 @@ def stages_of(
     for module, kind in order:
         if module is None:
             if only is None:
-                stages.append(strategy if strategy is not None else load_strategy(c.strategy, c.parameters))
+                strategy = strategy if strategy is not None else load_strategy(c.strategy, c.parameters)
+                stages += [] if is_last(strategy[0]) else with_view(strategy)
             continue
         name = kind.NAME
         if only is not None and name not in only:
             continue
         stages.append((kind, _settings(name, module.Settings, given.get(name, {}), c.stages.get(name, {}))))
-    return stages
+    return stages + (with_view(strategy) if strategy is not None and is_last(strategy[0]) else [])
+
+
+def with_view(strategy: tuple[Any, Any]) -> list[tuple[Any, Any]]:
+    """A strategy, behind the stage that keeps what it reads, if it reads anything."""
+    view = view_of(strategy[0])
+    return [strategy] if view is None else [(view, None), strategy]
 
 
 def check_cash(configuration: Configuration, instruments: Sequence[Instrument]) -> None:
@@ -249,19 +255,19 @@ def topology_over(
         check_cash(configuration, instruments)
         if uses_ticker(configuration) and TICKERS not in feeds:
             raise BadConfiguration(f"--ticker cap needs {TICKERS}, which is not among the inputs; leave --ticker out")
-    isolated = None
+    strategy = None
     if sources is not None and is_strange(sources):
         ask_for(sources)
         check_strategy(sources, is_strange=True)
-        isolated = stage_of(sources, configuration)
-    elif sources is not None:
-        artefacts = check_strategy(sources)
-    stages = stages_of(configuration, JOBS[name], shard, ended, isolated)
-    if sources is not None and isolated is None:
-        check_stage(stages[STRATEGY_RANK][0], configuration.strategy, artefacts)
+        strategy = stage_of(sources, configuration)
+    elif JOBS[name] is None:
+        artefacts = check_strategy(sources) if sources is not None else {}
+        strategy = load_strategy(configuration.strategy, configuration.parameters)
+        check_stage(strategy[0], configuration.strategy, artefacts)
+    stages = stages_of(configuration, JOBS[name], shard, ended, strategy)
     try:
         account, sizes = configuration.account_of(shard), (configuration.book_window, configuration.tail_capacity)
-        return Topology(name, stages, instruments, feeds, *sizes, _salt(sources, stages), session_of, account, artefacts)
+        return Topology(name, stages, instruments, feeds, *sizes, _salt(sources, strategy), session_of, account, artefacts)
     except fixed.BadNumber as problem:
         raise BadConfiguration(f"a setting is no number: {problem}") from problem
     except (fixed.OffPrecision, fixed.OutOfRange) as problem:
@@ -276,9 +282,9 @@ def topology_over(
         raise UnusableStrategyFile(f"strategy {configuration.strategy}{line}: {type(problem).__name__}: {problem}; correct the file") from problem
 
 
-def _salt(sources: StrategySources | None, stages: Sequence[tuple[Any, Any]]) -> bytes:
+def _salt(sources: StrategySources | None, strategy: tuple[Any, Any] | None) -> bytes:
     """Digest of a user's kernels, which the loops are compiled with; a strategy in plain Python is in none."""
-    if sources is None or not hasattr(stages[STRATEGY_RANK][0], "new_state"):
+    if sources is None or strategy is None or not hasattr(strategy[0], "new_state"):
         return b""
     return bytes.fromhex(sources.digest())
 

@@ -16,11 +16,12 @@ from streams.signals.artefacts import read_artefacts
 from streams.signals.catalogue import read_sources, strategy_file
 from streams.signals.sources import StrategySources
 from streams.signals.strategy import Strategy
+from streams.signals.view import LOG, reads_of
 
 CODE = "code"
 """Folder of a run that holds the strategy's files."""
 JOURNALED_BYTES_MAX = 4 << 20
-MAY_PUBLISH = ("signals", "orders.requests")
+MAY_PUBLISH = ("signals", "orders.requests", LOG)
 
 
 def strategy_sources(configuration: Configuration) -> StrategySources | None:
@@ -59,12 +60,19 @@ def check_strategy(sources: StrategySources, is_strange: bool = False) -> dict[s
 
 
 def check_stage(stage: Any, name: str, artefacts: dict[str, Any]) -> None:
-    """Refuse a strategy that says it publishes what others do, and a compiled one with artefacts. Raises BadConfiguration."""
+    """Refuse a strategy that publishes what others do, and a compiled one that asks for what only plain Python has.
+
+    Raises:
+        BadConfiguration: says what to write.
+    """
     foreign = sorted(set(stage.OUTPUTS) - set(MAY_PUBLISH))
     if foreign:
         raise BadConfiguration(f"strategy {name} has {', '.join(foreign)} in OUTPUTS; a strategy publishes {' and '.join(MAY_PUBLISH)}")
     if artefacts and not (isinstance(stage, type) and issubclass(stage, Strategy)):
         raise BadConfiguration(f"strategy {name} is compiled and declares ARTEFACTS; only a Strategy class in plain Python reads them")
+    if not isinstance(stage, type) and (reads_of(stage) or getattr(stage, "LOGS", False)):
+        what = f"strategy {name} is compiled and declares READS or LOGS: a kernel reads no account and no book yet, and logs nothing"
+        raise BadConfiguration(f"{what}; write a Strategy class in plain Python, or leave them out")
 
 
 def keep_strategy(sources: StrategySources | None, folder: Path) -> None:

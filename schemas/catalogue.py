@@ -77,6 +77,7 @@ _ROWS = (
     ("pnl", "PnL", "account", "order", "portfolio"),
     ("risk.events", "RiskEvent", "account", "order", "risk"),
     ("reports", "PerformanceReport", "account", "order", "reporting"),
+    ("strategy.log", "LogLine", "account", "order", "signals"),
     ("sim.truth", "SimulationTruth", "instrument", "external", "simulators"),
     ("import.dlq", "DeadLetter", "", "external", "connectors"),
     ("pipeline.journal", "JournalRecord", "", "runtime", "runner"),

@@ -214,6 +214,16 @@ class JournalRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     digest: bytes  # 32 bytes
 
 
+class LogLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A line that a strategy logged."""
+
+    account: int  # id
+    strategy: int  # id
+    event_time: int  # ns UTC
+    sequence: int  # records
+    text: str  # text
+
+
 class Mark(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Best bid, ask and last trade, conflated by event time."""
 
@@ -495,6 +505,7 @@ RECORDS: tuple[type[msgspec.Struct], ...] = (
     Fill,
     Instrument,
     JournalRecord,
+    LogLine,
     Mark,
     MarketFeatures,
     OrderEvent,

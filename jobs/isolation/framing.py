@@ -22,7 +22,7 @@ class StrategyStopped(ShrivenError):
 
 
 class Question(msgspec.Struct, array_like=True):
-    """What the host asks. ``what``: describe, begin, call, state or restore; the rest is empty where it does not belong to it."""
+    """What the host asks. ``what``: describe, begin, call, value, state or restore; the rest is empty where it does not belong to it."""
 
     what: str
     name: str = ""
@@ -42,6 +42,8 @@ class Answer(msgspec.Struct, array_like=True):
     """What the child answers.
 
     ``error``: empty, or what went wrong; ``emitted``: (0 a signal, 1 a request; its MessagePack) in order; ``ids``: how many ids were built.
+    ``wants``: what the strategy asks of its context meanwhile, by name, with the ``arguments`` as JSON; the host gives the value, and the
+    call goes on. ``emitted`` holds then what the handler has emitted so far.
     """
 
     error: str = ""
@@ -49,6 +51,8 @@ class Answer(msgspec.Struct, array_like=True):
     timer: int = 2**63 - 1
     ids: int = 0
     body: bytes = b""
+    wants: str = ""
+    arguments: str = ""
 
 
 class Description(msgspec.Struct):
@@ -58,6 +62,9 @@ class Description(msgspec.Struct):
     wakes: list[str]
     ends: bool
     limits: list[str]
+    reads: list[str] = []
+    logs: bool = False
+    number: int = 1
 
 
 def write_frame(descriptor: int, content: bytes) -> None:

@@ -8,19 +8,22 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from jobs.isolation.framing import Answer, Description, Question, StrategyStopped, decoder, read_frame, write_frame
+from jobs.isolation.reading import value_of
 from schemas import records
 from schemas.catalogue import topic as topic_of
 from schemas.errors import WrongUse
 from streams.numeric.identity import EARLY_ORDINAL
+from streams.signals.services import StrategyServices
 from streams.signals.sources import StrategySources
 from streams.signals.strategy import WAKE_TOPICS
+from streams.signals.view import LOG, READABLE
 
 ROOT = Path(__file__).resolve().parents[2]
 START = "import sys; sys.path.insert(0, sys.argv[1]); from jobs.isolation.child import start; start(sys.argv[2:])"
@@ -30,6 +33,9 @@ CALL_SECONDS = 10.0
 NEVER = 2**63 - 1
 ENCODE = msgspec.msgpack.Encoder().encode
 NAME_LENGTH_MAX = 64
+STRATEGY_NUMBERS = 1 << 20
+WANTED_MAX = 100_000
+"""Questions to its context that a strategy may ask in one call."""
 
 
 class Child:
@@ -49,8 +55,11 @@ class Child:
         )
         self._answer = decoder(Answer)
 
-    def ask(self, question: Question, seconds: float | None = None) -> Answer:
+    def ask(self, question: Question, seconds: float | None = None, value: Callable[[Answer], bytes] | None = None) -> Answer:
         """Its answer.
+
+        Args:
+            value: gives what it asks of its context meanwhile.
 
         Raises:
             StrategyStopped: the strategy raised, took too long, or its process ended; it is not asked again.
@@ -60,6 +69,11 @@ class Child:
         try:
             write_frame(self.process.stdin.fileno(), ENCODE(question))
             answer: Answer = self._answer.decode(read_frame(self.process.stdout.fileno(), seconds))
+            wanted = 0
+            while answer.wants and value is not None and wanted < WANTED_MAX:
+                wanted += 1
+                write_frame(self.process.stdin.fileno(), ENCODE(_reply(answer, value)))
+                answer = self._answer.decode(read_frame(self.process.stdout.fileno(), seconds))
         except TimeoutError:
             self.close()
             raise StrategyStopped(f"the isolated strategy took more than {seconds:g} s for one call and was stopped") from None
@@ -68,6 +82,9 @@ class Child:
         except (ValueError, msgspec.MsgspecError) as problem:
             self.close()
             raise StrategyStopped(f"the isolated strategy's process answered what is no answer ({problem})") from None
+        if answer.wants:
+            self.close()
+            raise StrategyStopped(f"the isolated strategy asked its context more than {WANTED_MAX} times in one call and was stopped")
         if answer.error:
             raise StrategyStopped(_printable(answer.error))
         return answer
@@ -89,6 +106,14 @@ class Child:
             self.empty.cleanup()
 
 
+def _reply(answer: Answer, value: Callable[[Answer], bytes]) -> Question:
+    """The value of what is wanted; what is refused is the strategy's own error, as it would be here."""
+    try:
+        return Question("value", body=msgspec.Raw(ENCODE(value(answer))))
+    except WrongUse as problem:
+        return Question("value", name=problem.text)
+
+
 def _printable(text: str) -> str:
     """A stranger's text, with nothing in it that a terminal would obey."""
     return "".join(letter if letter.isprintable() else "?" for letter in text[:800])
@@ -107,6 +132,9 @@ class IsolatedStrategy:
     INPUTS: tuple[str, ...] = ()
     OUTPUTS = ("signals", "orders.requests")
     STATE_VERSION = 1
+    READS: tuple[str, ...] = ()
+    LOGS = False
+    STRATEGY = 1
     child: Child
 
     def __init__(self, instruments: Sequence[records.Instrument], settings: Any) -> None:
@@ -125,19 +153,38 @@ class IsolatedStrategy:
             "call", name, record, msgspec.Raw(ENCODE(body)), context.clock, context.account, context.sequence, context.shard, context.journal_id,
             context.last_sequence, context.ordinal, context.first,
         )  # fmt: skip
-        answer = self.child.ask(question)
+        answer = self.child.ask(question, value=lambda asked: self._value(asked, context))
         self._take_timer(answer)
         if not 0 <= answer.ids <= EARLY_ORDINAL:
             raise StrategyStopped(f"the isolated strategy says that it built {answer.ids} ids on one record")
         for _ in range(answer.ids):
             context.order_id()
+        for record in self._records(answer):
+            context.emit(record)
+
+    def _records(self, answer: Answer) -> list[Any]:
+        """What it emitted, decoded."""
+        found = []
         for kind, content in answer.emitted:
             if not 0 <= kind < len(self._decoders):
                 raise StrategyStopped("the isolated strategy published what is neither a signal nor a request for an order")
             try:
-                context.emit(self._decoders[kind].decode(content))
+                found.append(self._decoders[kind].decode(content))
             except (msgspec.MsgspecError, ValueError) as problem:
                 raise StrategyStopped(f"the isolated strategy published a record that is none: {_printable(str(problem))}") from None
+        return found
+
+    def _value(self, asked: Answer, context: Any) -> bytes:
+        """What it asks of its context: what it has asked for until then is counted among its open orders."""
+        if context.services is not None and context.services.notes_requests:
+            for record in self._records(asked):
+                if isinstance(record, records.OrderRequest):
+                    context.services.note(record)
+        return value_of(context.services, asked.wants, asked.arguments)
+
+    def services_for(self, context: Any, stages: Any) -> StrategyServices:
+        """What the context does for it: the same as for a strategy in this process."""
+        return StrategyServices(self, context, stages)
 
     def encoded_state(self) -> bytes:
         """The state as a snapshot has it."""
@@ -161,12 +208,15 @@ def isolated(sources: StrategySources, name: str, parameters: Mapping[str, str])
         except msgspec.MsgspecError as problem:
             raise StrategyStopped(f"what it says of itself is no description ({problem})") from None
         unknown = [wake for wake in found.wakes if wake != "timer" and wake not in WAKE_TOPICS]
-        if unknown or not found.name or len(found.name) > NAME_LENGTH_MAX or not found.name.isprintable():
-            raise StrategyStopped("its NAME or WAKES are none")
+        unknown += [read for read in found.reads if read not in READABLE]
+        if unknown or not 0 <= found.number < STRATEGY_NUMBERS or not found.name or len(found.name) > NAME_LENGTH_MAX or not found.name.isprintable():
+            raise StrategyStopped("its NAME, WAKES, READS or STRATEGY are none")
     except StrategyStopped as problem:
         child.close()
         raise WrongUse(f"strategy {sources.main.name} cannot be isolated: {problem.text}") from problem
     members: dict[str, Any] = {"NAME": found.name, "INPUTS": tuple(WAKE_TOPICS[wake][0] for wake in found.wakes if wake != "timer"), "child": child}
+    members |= {"READS": tuple(found.reads), "LOGS": found.logs, "STRATEGY": found.number}
+    members |= {"OUTPUTS": (*IsolatedStrategy.OUTPUTS, LOG)} if found.logs else {}
     for wake in found.wakes:
         members.update([_handler(wake)])
     if found.ends:

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from jobs.isolation.framing import STATE_BYTES_MAX, Answer, Description, Question, decoder, read_frame, write_frame
+from jobs.isolation.reading import RemoteServices
 from schemas import records
 from schemas.checking import strategy_checks
 from schemas.errors import WrongUse
@@ -59,6 +60,7 @@ class Server:
     def serve(self, questions: int, answers: int, lost: list[str]) -> None:
         """Answer until the host closes its end."""
         self.lost = lost
+        self.pipe = questions, answers
         ask = decoder(Question)
         while True:
             try:
@@ -83,6 +85,7 @@ class Server:
         self.stage = strategy_of(import_strategy(self.sources, self.contents), self.sources.main, self.name)
         self.settings = read_settings(self.name or self.stage.NAME, self.stage.Settings, self.parameters)
         found = Description(str(self.stage.NAME), list(self.stage.WAKES), hasattr(self.stage, "on_end"), self.lost)
+        found.reads, found.logs, found.number = list(self.stage.READS), bool(self.stage.LOGS), int(self.stage.STRATEGY)
         return Answer(body=ENCODE(found))
 
     def begin(self, question: Question) -> Answer:
@@ -96,6 +99,7 @@ class Server:
         context.check_what_strategies_emit()
         context.clock, context.sequence = question.clock, question.sequence
         context.last_sequence, context.ordinal = question.last_sequence, question.ordinal
+        context.services = RemoteServices(lambda name, arguments: self._value(context, name, arguments))
         before = question.ordinal if question.last_sequence == question.sequence else question.first
         handler = getattr(self.strategy, question.name)
         try:
@@ -108,8 +112,16 @@ class Server:
         except AttributeError as problem:
             raise undeclared(self.strategy, problem) or problem from problem
         taken = context.ordinal - before if context.last_sequence == question.sequence else 0
-        emitted = [(KINDS.get(type(record), -1), msgspec.Raw(ENCODE(record))) for record in context.pending]
-        return Answer(emitted=emitted, timer=int(self.strategy.state.timer), ids=taken)
+        return Answer(emitted=_packed(context.pending), timer=int(self.strategy.state.timer), ids=taken)
+
+    def _value(self, context: StageContext, name: str, arguments: str) -> bytes:
+        """What the host says for what the strategy asks in the middle of a call."""
+        questions, answers = self.pipe
+        write_frame(answers, ENCODE(Answer(emitted=_packed(context.pending), wants=name, arguments=arguments)))
+        found: Question = decoder(Question).decode(read_frame(questions))
+        if found.name:
+            raise WrongUse(found.name)
+        return bytes(msgspec.msgpack.decode(bytes(found.body), type=bytes))
 
     def state(self, _: Question) -> Answer:
         """The state as a snapshot has it."""
@@ -122,6 +134,10 @@ class Server:
         """Take up a state."""
         self.strategy.state = msgspec.msgpack.decode(bytes(question.body), type=type(self.strategy.state))
         return Answer(timer=int(self.strategy.state.timer))
+
+
+def _packed(emitted: list[Any]) -> list[tuple[int, msgspec.Raw]]:
+    return [(KINDS.get(type(record), -1), msgspec.Raw(ENCODE(record))) for record in emitted]
 
 
 def _import_what_it_imports(content: bytes) -> None:

@@ -189,6 +189,8 @@ class Parent:
             self.log.info("following", f"standby at journal record {event['sequence']}", shard=shard, sequence=event["sequence"])
         elif name in ("waiting", "hung") and event["text"]:
             self.log.warning(name, event["text"], shard=shard)
+        elif name == "strategy_log":
+            self.log.info(name, event["text"], shard=shard, clock=event["clock"])
         elif name == "drained" and shard is not None:
             self.log.info("drained", f"drained at journal record {event['sequence']}", shard=shard, sequence=event["sequence"])
         elif name == "failed":

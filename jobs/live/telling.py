@@ -16,8 +16,11 @@ from streams.log.kafka.cluster import home
 from streams.runtime.canary import CANARY
 from streams.runtime.execution import DEAD_LETTERS
 from streams.runtime.live.spec import BatchFacts, Observer
+from streams.signals.view import LOG
 
 POSITIONS_SECONDS = 1.0
+LINES_MAX = 100
+"""Lines of a strategy in one batch that go to the structured log."""
 
 
 class Telling(Observer):
@@ -83,7 +86,17 @@ class Telling(Observer):
             if output.topic == DEAD_LETTERS:
                 for letter in codec("DeadLetter").decode_records(output.body, output.count):
                     self._metrics.dead_letters(letter.reason)
+            elif output.topic == LOG:
+                self._strategy_lines(codec("LogLine").decode_records(output.body, output.count))
         self._domain.observe(facts.outputs)
+
+    def _strategy_lines(self, lines: Sequence[Any]) -> None:
+        """What the strategy logged in the batch, into the structured log."""
+        for line in lines[:LINES_MAX]:
+            self._say("strategy_log", shard=self._shard, text=line.text, clock=line.event_time)
+        if len(lines) > LINES_MAX:
+            text = f"{len(lines) - LINES_MAX} more lines of this batch are in {LOG}"
+            self._say("strategy_log", shard=self._shard, text=text, clock=lines[-1].event_time)
 
     def recovered(self, batches: int, records: int, sequence: int, seconds: float) -> None:
         """The state was rebuilt."""

@@ -109,3 +109,17 @@ def top_flags(books: Any, slot: Any) -> Any:
     if bid == 0 or ask == 0:
         return flags | ONE_SIDED
     return flags | CROSSED if bid >= ask else flags
+
+
+@borrowing_kernel
+def best_levels(books: Any, slot: Any, side: Any, found: Any) -> Any:
+    """Write (price, quantity) of the best levels into the rows of ``found``, int64 of shape (n, 2); returns how many there are."""
+    levels = side_of(books, slot, side)
+    price = np.int64(0)
+    for row in range(found.shape[0]):
+        price = next_price(books, levels, price)
+        if price == 0:
+            return row
+        found[row, 0] = price
+        found[row, 1] = quantity_of(books, levels, price)
+    return found.shape[0]

@@ -95,9 +95,10 @@ METHODS = words(
 STRATEGY = words(
     "ACCOUNT ARTEFACTS INPUTS NAME OUTPUTS STATE_VERSION STRATEGY Settings State WAKES account artefact cancel clock emit instruments on_bar "
     "on_end on_fill on_mark on_market_features on_order_event on_position on_quote on_timer on_toxicity on_trade order order_id settings "
-    "signal signals state timer"
+    "signal signals state timer LOGS READS amount_precision asks average_price bids book cash equity features last_bar last_mark last_quote "
+    "last_trade log open_orders position remaining toxicity"
 )
-CONTEXT = words("account artefacts clock emit first journal_id last_sequence ordinal pending sequence shard")
+CONTEXT = words("account artefacts clock emit first journal_id last_sequence ordinal pending sequence services shard")
 """The runtime's context: read, never written."""
 
 VALUES = words(

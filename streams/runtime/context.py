@@ -8,6 +8,7 @@ from typing import Any
 
 from schemas.checking import strategy_checks
 from schemas.errors import ShrivenError, WrongUse
+from schemas.records import OrderRequest
 from streams.numeric.identity import EARLY_ORDINAL, order_id
 from streams.runtime.failures import BadEmission
 
@@ -27,7 +28,9 @@ class StageContext:
     made of the same input.
     """
 
-    __slots__ = ("account", "artefacts", "clock", "emit", "first", "journal_id", "last_sequence", "ordinal", "pending", "sequence", "shard")
+    __slots__ = (
+        "account", "artefacts", "clock", "emit", "first", "journal_id", "last_sequence", "ordinal", "pending", "sequence", "services", "shard",
+    )  # fmt: skip
 
     def __init__(
         self, journal_id: int, shard: int = 0, first: int = 0, account: int = 1, artefacts: Mapping[str, Any] = MappingProxyType({})
@@ -43,11 +46,21 @@ class StageContext:
         self.last_sequence = -1
         self.first = first
         self.ordinal = first
+        self.services: Any = None
 
-    def check_what_strategies_emit(self) -> None:
+    def __getattr__(self, name: str) -> Any:
+        """What a strategy may ask besides: its services answer (``streams/signals/services.py``)."""
+        if name.startswith("_") or name == "services" or not hasattr(type(self.services), name):
+            raise AttributeError(f"the context has no {name!r}")
+        return getattr(self.services, name)
+
+    def check_what_strategies_emit(self, note: Callable[[Any], None] | None = None) -> None:
         """From now on a signal or a request for an order that its schema does not allow is refused as it is emitted, not where it is read.
 
         Only here is the line known that made it, and no reader has a chance to choke on it first.
+
+        Args:
+            note: is given each request for an order at once: who reads open orders counts those on their way.
         """
         append, find = self.pending.append, strategy_checks().get
 
@@ -58,6 +71,8 @@ class StageContext:
                     check(record)
                 except ShrivenError as problem:
                     raise BadEmission(f"a stage emitted {record!r:.400}: {problem.text}") from problem
+                if note is not None and record.__class__ is OrderRequest:
+                    note(record)
             append(record)
 
         self.emit = emit

@@ -24,6 +24,7 @@ import numpy as np
 from schemas import records
 from schemas.catalogue import topic as topic_of
 from schemas.errors import ShrivenError
+from streams.numeric.book import depth_of
 from streams.numeric.book_copy import take_over
 from streams.numeric.identity import EARLY_ORDINAL
 from streams.runtime.compiling import second_compiler
@@ -104,8 +105,7 @@ class Engine:
         self._deliveries = Deliveries(self._names, self.early)
         self.ledgers = list(topology.ledgers)
         for stages, context in ((topology.early, self.early.context), (topology.late, self.context)):
-            if any(is_strategy(stage.ledger) for stage in stages):
-                context.check_what_strategies_emit()
+            self._serve_strategies([stage.ledger for stage in stages], context)
         self._checks = [stage.ledger.check_state for stage in self.ledgers if hasattr(stage.ledger, "check_state")]
         self._with_timer = [(stage.rank, stage.ledger) for stage in self.ledgers if hasattr(stage.ledger, "on_timer")]
         self._bind()
@@ -134,6 +134,43 @@ class Engine:
         behind = [number for number, topic in enumerate(self._names) if self.topology.late_readers(topic)]
         numbers = {getattr(records, topic_of(topic).record): len(self._names) + place for place, topic in enumerate(self._lists)}
         return EarlyLedgers([stage.ledger for stage in self.topology.early], self._names, behind, numbers, context)
+
+    def _serve_strategies(self, ledgers: Sequence[Any], context: StageContext) -> None:
+        """What strategies among these ledgers emit is checked, and their context does for them what they declare."""
+        if not any(map(is_strategy, ledgers)):
+            return
+        for ledger in ledgers:
+            if hasattr(ledger, "services_for"):
+                context.services = ledger.services_for(context, self)
+        services = context.services
+        context.check_what_strategies_emit(services.note if services is not None and services.notes_requests else None)
+
+    def stage(self, name: str) -> Any:
+        """The ledger of this name, None if there is none."""
+        return next((stage.ledger for stage in self.topology.ledgers if stage.name == name), None)
+
+    def line_writer(self, context: StageContext) -> Callable[[Any], None]:
+        """What takes a line that a strategy logs: at once, for what it emits before the line has its consequences after it.
+
+        Early ledgers' lines wait with what else they emit: nothing of it has a consequence while they run.
+        """
+        if context is not self.context:
+            return context.emit
+        return lambda line: self._sinks[line.__class__](line)
+
+    def read_book(self, instrument: int, depth: int | None) -> tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...], int]:
+        """(bids, asks, flags) of an instrument's book behind the present input record, best first; ``depth`` None: all levels.
+
+        The venue's books are read, which are those of the feed: the ahead loop's lie at the end of the slice. A venue that is
+        behind takes the records up to the present one, as it does before it takes a command.
+        """
+        stepped = self.stepped
+        if stepped is None or stepped.books is None:
+            raise StageFailed("a strategy reads the book in a topology without a venue, which is where it lies")
+        position = self.context.sequence - self._base
+        if stepped.status[CURSOR] < position and stepped.advance(position, -1) == DELIVERED:
+            raise AssertionError("a venue that was up to date delivered a report")
+        return depth_of(stepped.books, instrument, depth)
 
     def _bind(self) -> None:
         """Wire record types and topics to handlers, in stage order."""
@@ -557,13 +594,13 @@ class Engine:
         return command
 
     def _end(self) -> None:
-        """EndOfInput for the ledgers, in stage order."""
+        """EndOfInput for the ledgers, strategies first, then in stage order: what they do at the end, the others report."""
         self.ended = True
         self._limit = self._length
         self._limit_clock = NEVER
         self.context.sequence = self._base + self._piece.count
         self.context.clock = int(self._clock[-1])
-        for stage in self.ledgers:
+        for stage in sorted(self.ledgers, key=lambda each: not is_strategy(each.ledger)):
             on_end = getattr(stage.ledger, "on_end", None)
             if on_end is not None:
                 on_end(self.context)

@@ -22,7 +22,7 @@ BUILTIN_RULES = {
 STRUCTS = ("msgspec.Struct", "Struct", "StrategyState")
 READERS = words("len sorted tuple min max sum any all enumerate zip list dict set frozenset int float str abs")
 LOOKUPS = ("get", "items", "keys", "values", "index", "count", "shape", "size", "dtype", "copy")
-CONTEXT_PRIVATE = ("artefacts", "first", "journal_id", "last_sequence", "ordinal", "pending", "shard")
+CONTEXT_PRIVATE = ("artefacts", "first", "journal_id", "last_sequence", "ordinal", "pending", "services", "shard")
 EMITTED = ("schemas.records.Signal", "schemas.records.OrderRequest", "streams.signals.strategy.Signal", "streams.signals.strategy.OrderRequest")
 
 

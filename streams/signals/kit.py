@@ -5,7 +5,7 @@
     assert recursive("ema-cross", quotes, warm=400, cut=100) == []      # a later start decides the same after its warm-up
 
 Records are delivered in the order given, under the event-time clock (running maximum of event times) with timers in between, as a backtest
-does. Order-side feedback is whatever order events and fills the list holds; nothing is matched here.
+does. Order-side feedback is whatever order events, fills, positions and P&L the list holds; nothing is matched here (``kit_account.py``).
 """
 
 from __future__ import annotations
@@ -15,13 +15,16 @@ from typing import Any, NamedTuple
 
 from schemas.catalogue import TOPICS
 from schemas.checking import strategy_checks
-from schemas.records import Bar, Instrument
+from schemas.records import Bar, Instrument, OrderRequest
+from schemas.shapes import snake
 from schemas.vocabulary import InstrumentKind
 from streams.signals.artefacts import read_artefacts
 from streams.signals.catalogue import find_strategy, read_settings, read_sources, strategy_file
+from streams.signals.kit_account import ListedStages
 from streams.signals.sources import UnusableArtefact
 from streams.signals.strategy import NO_TIMER, NoSettings, Strategy, UndeclaredState, undeclared
 
+TOPIC_OF = {entry.record: entry.name for entry in TOPICS.values()}
 KIT_TIMERS_MAX = 1_000_000  # timers one record may set off: more is a timer that does not move on
 
 
@@ -39,17 +42,27 @@ class TestContext:
 
     def __init__(self, artefacts: Mapping[str, Any] | None = None) -> None:
         self.clock = 0
+        self.sequence = 0
         self.account = 1
         self.artefacts = artefacts or {}
         self.at = 0
         self.emitted: list[Emitted] = []
         self.ids = 0
+        self.services: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        """What the runtime's context hands on to a strategy's services."""
+        if name.startswith("_") or name == "services" or not hasattr(type(self.services), name):
+            raise AttributeError(f"the context has no {name!r}")
+        return getattr(self.services, name)
 
     def emit(self, record: Any) -> None:
         """Keep the record. Raises BadRecord, as a run does, for one that its schema does not allow."""
         check = strategy_checks().get(type(record))
         if check is not None:
             check(record)
+        if self.services is not None and self.services.notes_requests and isinstance(record, OrderRequest):
+            self.services.note(record)
         self.emitted.append(Emitted(self.at, record))
 
     def artefact(self, name: str) -> Any:
@@ -94,7 +107,7 @@ def drive(
     for at, record in enumerate(records):
         clock = max(context.clock, time_of(record))
         _fire_timers(driver, context, clock)
-        context.at, context.clock = at, clock
+        context.at, context.clock, context.sequence = at, clock, at + 1
         driver.deliver(record)
         _fire_timers(driver, context, clock)  # work left pending goes on before the next record
     context.at = -1
@@ -173,6 +186,8 @@ class PythonDriver:
         self.strategy = stage(instruments, settings)
         self.context = context
         self.handlers = {TOPICS[name].record: _handler(self.strategy, TOPICS[name].record) for name in stage.INPUTS}
+        self.stages = ListedStages(stage, instruments)
+        context.services = self.strategy.services_for(context, self.stages)
 
     @property
     def timer(self) -> int:
@@ -181,7 +196,9 @@ class PythonDriver:
 
     def deliver(self, record: Any) -> None:
         """One record, if the strategy wakes on it."""
-        handler = self.handlers.get(type(record).__name__)
+        name = type(record).__name__
+        self.stages.take(record, f"on_{snake(name)}", TOPIC_OF.get(name, ""), self.context)
+        handler = self.handlers.get(name)
         if handler is not None:
             self._call(handler, record)
 
@@ -216,8 +233,7 @@ def _fire_timers(driver: Any, context: TestContext, clock: int) -> None:
 
 
 def _handler(strategy: Any, record: str) -> Any:
-    snake = "".join(f"_{letter.lower()}" if letter.isupper() and at else letter.lower() for at, letter in enumerate(record))
-    return getattr(strategy, f"on_{snake}")
+    return getattr(strategy, f"on_{snake(record)}")
 
 
 def _decision(record: Any) -> Any:

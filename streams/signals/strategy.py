@@ -22,6 +22,9 @@ The rules, each a typed error:
 4. It acts by ``self.signal``, ``self.order`` and ``self.cancel``, or by ``context.emit(record)``. Orders carry ``context.account``, the account of
    the shard it runs in; a strategy that names another one (``ACCOUNT``, or in a record of its own) is denied with FOREIGN_ACCOUNT.
 5. It reads no file. What it needs is named in ``ARTEFACTS = {"weights": "weights.npy"}`` and comes as ``context.artefact("weights")``.
+6. What it reads besides the record that wakes it is named in ``READS``: ``account``, ``book``, or the last ``trades``, ``quotes``,
+   ``bars``, ``marks``, ``features``, ``toxicity`` (``view.py``, ``services.py``). With ``LOGS = True`` it writes lines by
+   ``context.log("...")``.
 
 ``template.py`` is a file to copy; ``kit.py`` runs a strategy over a list of records; ``catalogue.py`` finds it by name or file.
 """
@@ -38,6 +41,7 @@ import numpy as np
 from schemas.errors import WrongUse
 from schemas.records import Instrument, OrderRequest, Signal
 from schemas.vocabulary import OrderType, RequestKind, Side, TimeInForce
+from streams.signals.view import LOG, READABLE
 
 NO_TIMER = 2**63 - 1
 
@@ -87,6 +91,37 @@ class Context(Protocol):
 
     def artefact(self, name: str) -> Any: ...
 
+    # what READS and LOGS declare, see services.py
+
+    def log(self, text: str) -> None: ...
+
+    @property
+    def cash(self) -> int: ...
+
+    @property
+    def equity(self) -> int | None: ...
+
+    @property
+    def amount_precision(self) -> int: ...
+
+    def position(self, instrument: int) -> Any: ...
+
+    def open_orders(self, instrument: int | None = None) -> tuple[Any, ...]: ...
+
+    def book(self, instrument: int, depth: int | None = 10) -> Any: ...
+
+    def last_trade(self, instrument: int) -> Any: ...
+
+    def last_quote(self, instrument: int) -> Any: ...
+
+    def last_bar(self, instrument: int, interval: int | None = None) -> Any: ...
+
+    def last_mark(self, instrument: int) -> Any: ...
+
+    def features(self, instrument: int) -> Any: ...
+
+    def toxicity(self, instrument: int) -> Any: ...
+
 
 class StrategyState(msgspec.Struct):
     """Base of a strategy's declared state: plain data only (numbers, text, lists, dicts, structs of these)."""
@@ -123,6 +158,8 @@ class Strategy(metaclass=_Contract):
     STATE_VERSION: ClassVar[int] = 1
     ACCOUNT: ClassVar[int | None] = None  # None: whichever account is traded where it runs
     STRATEGY: ClassVar[int] = 1
+    READS: ClassVar[tuple[str, ...]] = ()  # what the context shows besides the record: view.READABLE
+    LOGS: ClassVar[bool] = False  # True: context.log("...") writes lines to the topic strategy.log
     ARTEFACTS: ClassVar[Mapping[str, str]] = {}  # name -> file of the strategy's folder, read by context.artefact(name)
 
     Settings: ClassVar[type[Any]] = NoSettings
@@ -131,11 +168,14 @@ class Strategy(metaclass=_Contract):
     def __init_subclass__(cls, **named: Any) -> None:
         super().__init_subclass__(**named)
         _check_wakes(cls)
+        _check_reads(cls)
         if not issubclass(cls.State, StrategyState):
             raise BadStrategy(f"{cls.__name__}.State must derive from streams.signals.strategy.StrategyState")
         if not issubclass(cls.Settings, msgspec.Struct) or not cls.Settings.__struct_config__.frozen:
             raise BadStrategy(f"{cls.__name__}.Settings must be a msgspec.Struct with frozen=True")
         cls.NAME = cls.NAME or cls.__name__
+        if cls.LOGS and LOG not in cls.OUTPUTS:
+            cls.OUTPUTS = (*cls.OUTPUTS, LOG)
         cls.INPUTS = tuple(WAKE_TOPICS[wake][0] for wake in cls.WAKES if wake != "timer")
 
     def __init__(self, instruments: Sequence[Instrument], settings: Any) -> None:
@@ -148,6 +188,12 @@ class Strategy(metaclass=_Contract):
             cls = type(self).__name__
             raise UndeclaredState(f"{cls} wrote self.{name} after it started; declare {name} in {cls}.State and write self.state.{name}")
         object.__setattr__(self, name, value)
+
+    def services_for(self, context: Any, stages: Any) -> Any:
+        """What the context does for this strategy: the runtime asks once."""
+        from streams.signals.services import StrategyServices  # which knows this class
+
+        return StrategyServices(self, context, stages)
 
     def signal(
         self,
@@ -266,6 +312,12 @@ def _check_wakes(cls: type[Any]) -> None:
             raise BadStrategy(f"{cls.__name__} wakes on {wake} but has no {handler}(self, record, context)")
         if defined and wake not in cls.WAKES:
             raise BadStrategy(f"{cls.__name__} has {handler} but {wake!r} is not in WAKES, so it would never be called")
+
+
+def _check_reads(cls: type[Any]) -> None:
+    """What it reads is known."""
+    if isinstance(cls.READS, str) or not set(cls.READS) <= set(READABLE):
+        raise BadStrategy(f"{cls.__name__}.READS is {cls.READS!r}; give a tuple of: {', '.join(READABLE)}")
 
 
 def _is_unchanging(value: Any) -> bool:

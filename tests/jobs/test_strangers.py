@@ -16,6 +16,7 @@ import pytest
 
 from jobs.isolation import host
 from jobs.isolation.framing import StrategyStopped
+from jobs.isolation.reading import value_of
 from jobs.verification import verify_run
 from schemas.records import Mark
 from streams.runtime.context import StageContext
@@ -153,6 +154,53 @@ def test_the_library_of_indicators_and_functions_works_in_a_process_without_file
     assert len(records_in(run, "signals")) > 10
     ended = sq("verify", run, "--run-strategy")
     assert ended.code == 0, ended.err
+
+
+READING = """\
+from streams.signals.strategy import Strategy
+
+class Mine(Strategy):
+    NAME = "mine"
+    WAKES = ("marks", "fills", "order_events")
+    READS = ("account", "book", "trades", "bars", "features", "toxicity", "quotes")
+    LOGS = True
+
+    def on_mark(self, mark, context):
+        number = mark.instrument
+        if mark.bid_price and len(context.open_orders(number)) < 3:
+            self.order(context, number, 1 + mark.event_time // 1000000000 % 2, 1000, price=mark.bid_price)
+        self.show(number, context)
+
+    def on_fill(self, fill, context):
+        self.show(fill.instrument, context)
+
+    def on_order_event(self, event, context):
+        self.show(event.instrument, context)
+
+    def show(self, number, context):
+        last = (context.last_trade(number), context.last_bar(number), context.features(number), context.toxicity(number))
+        seen = (context.position(number), context.cash, context.equity, context.amount_precision, context.last_quote(number))
+        context.log(f"{(seen, context.open_orders(), context.book(number, 4), context.book(number, None).flags, last)}"[:900])
+"""
+
+
+def test_what_a_stranger_s_strategy_reads_and_logs_is_that_of_its_author_s_run(
+    sq: Callable[..., Any], made: Callable[..., Path]
+) -> None:
+    """Its process asks the one that verifies. Oracle: the digests of its author's run, those of its lines among them."""
+    run = made(READING)
+    lines = records_in(run, "strategy.log")
+    assert len(lines) > 100 and any("OpenOrder" in line["text"] and "status=1)" in line["text"] for line in lines)
+    assert any("quantity=1000" in line["text"] for line in lines)
+    ended = sq("verify", run, "--run-strategy")
+    assert ended.code == 0, ended.err
+
+
+def test_a_stranger_s_strategy_asks_for_nothing_else(tmp_path: Path) -> None:
+    """Names that no context has, and arguments that are none, are refused where they arrive."""
+    for name, arguments in (("note", "[1]"), ("__class__", "[]"), ("position", '[{"a": 1}]'), ("cash", "{"), ("log", "[true]")):
+        with pytest.raises(StrategyStopped, match="what no context has"):
+            value_of(object(), name, arguments)
 
 
 def test_one_who_ran_a_strategy_verifies_it_as_before(sq: Callable[..., Any], made: Callable[..., Path], toy: Path, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from jobs.telemetry import metrics
 from tests.kafka.edge_topics import EdgeTopics
 from tests.kafka.live_market import wait_until
 from tests.kafka.members import Run, consumed, counted, seen_by_exporter, sq, status
-from tests.scenario import make_recording
+from tests.scenario import backtest, make_recording, records_in
 
 pytestmark = pytest.mark.broker
 
@@ -68,6 +68,50 @@ def test_from_nothing_to_a_proof_and_to_the_end_as_typed(edge: EdgeTopics, run: 
     assert again.returncode == 2
     assert "was ended" in again.stderr
     assert "Traceback" not in member.log.read_text()
+
+
+LOGGING = """
+from streams.signals.strategy import Strategy
+
+class Teller(Strategy):
+    WAKES = ("bars", "marks", "fills")
+    READS = ("account", "book")
+    LOGS = True
+
+    def on_bar(self, bar, context):
+        context.log(f"bar {bar.close_time}")
+
+    def on_mark(self, mark, context):
+        if not context.open_orders():
+            self.order(context, mark.instrument, 1 + mark.event_time // 1_000_000_000 % 2, 10)
+
+    def on_fill(self, fill, context):
+        held, book = context.position(fill.instrument), context.book(fill.instrument, 1)
+        context.log(f"holds {held.quantity} at {held.average_price}, cash {context.cash}, book {book.bids} {book.asks}")
+"""
+
+
+def test_what_a_strategy_reads_and_logs_is_a_topic_and_stands_in_the_shard_s_log(
+    edge: EdgeTopics, run: Run, recording: Path, tmp_path: Path
+) -> None:
+    """Oracle: a backtest of the recording for the texts, the journal executed again for the topic."""
+    (tmp_path / "teller.py").write_text(LOGGING)
+    strategy = f"{tmp_path / 'teller.py'}:Teller"
+    sq(edge, tmp_path, "topics", "apply")
+    member = run("pipeline", "--clock", "event", "--strategy", strategy)
+    member.wait("running")
+    fed = json.loads(sq(edge, tmp_path, "feed", str(recording), "--speed", "max", "--json").stdout)["records"]
+    wait_until(lambda: consumed(edge, tmp_path) == fed, what="everything consumed")
+    assert member.stop() == 0
+    there = [json.loads(line) for line in printed(edge, "cat", edge.cluster.url, "strategy.log")]
+    lines = [json.loads(line) for line in member.log.read_text().splitlines() if line.startswith("{")]
+    told = [(line["clock"], line["text"]) for line in lines if line["event"] == "strategy_log"]
+    assert told == [(line["event_time"], line["text"]) for line in there] and len(told) > 5
+    here = backtest(recording, tmp_path / "run", strategy)
+    expected = [line["text"] for line in records_in(here.folder, "strategy.log")]
+    assert expected[: len(told)] == [text for _, text in told], "the backtest's last lines are those of the end of its input"
+    verified = sq(edge, tmp_path, "verify", edge.cluster.url, "--topology", "pipeline")
+    assert "no divergence" in verified.stdout
 
 
 def test_a_flood_of_dead_letters_halts_a_shard_as_typed_and_a_higher_limit_passes_it(

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from schemas.general import BadRecord
-from schemas.records import OrderRequest, Quote, Signal
+from schemas.records import DepthUpdate, LogLine, Mark, OrderEvent, OrderRequest, PnL, Position, Quote, Signal, Trade
+from schemas.vocabulary import DepthKind, Flag, OrderStatus
 from streams.signals import kit
 from streams.signals.strategy import BadStrategy, Strategy, StrategyState
 
@@ -39,6 +40,56 @@ def test_a_kernel_and_its_twin_emit_the_same_records() -> None:
 
 def test_noop_emits_nothing() -> None:
     assert kit.run("noop-python", quotes()) == []
+
+
+def test_a_strategy_reads_what_the_list_says_of_its_account_and_the_book() -> None:
+    """Oracle: the list."""
+
+    class Reader(Strategy):
+        WAKES = ("quotes", "order_events")
+        READS = ("account", "book", "trades")
+        LOGS = True
+
+        def on_quote(self, quote: Quote, context: Any) -> None:
+            held, book, trade = context.position(1), context.book(1, 1), context.last_trade(1)
+            if quote.sequence == 1:
+                self.order(context, 1, 1, 7, price=99)
+            orders = [(each.remaining, each.price, each.status) for each in context.open_orders()]
+            where = (held.quantity, held.average_price, held.unrealized, context.cash, context.equity)
+            context.log(f"{(where, orders, book.bids, book.asks, trade and trade.price)}")
+
+        def on_order_event(self, event: OrderEvent, context: Any) -> None:
+            context.log(f"{[each.status for each in context.open_orders()]}")
+
+    def quote(sequence: int) -> Quote:
+        return Quote(1, sequence * SECOND, sequence, 100, 5, 101, 5, 0)
+
+    def event(status: OrderStatus, filled: int) -> OrderEvent:
+        return OrderEvent(f"{1:020d}", 1, 1, 1, 3 * SECOND, int(status), 0, 1, 7, 99, filled, False)
+
+    snapshot = int(Flag.FIRST_OF_SNAPSHOT | Flag.LAST_OF_SNAPSHOT | Flag.FUTURES_CHAIN)
+    records = [
+        quote(0),
+        DepthUpdate(1, SECOND, SECOND, 5, 6, 4, int(DepthKind.SNAPSHOT), snapshot, [(100, 3), (99, 1)], [(102, 4)]),
+        Trade(1, SECOND, SECOND, 1, 1, 102, 1, 1, 0),
+        quote(1),
+        event(OrderStatus.ACCEPTED, 0),
+        Position(1, 1, 1, 3 * SECOND, f"{1:020d}", 3, 297, 0, 1),
+        event(OrderStatus.PARTIALLY_FILLED, 3),
+        Mark(1, 3 * SECOND, 3 * SECOND, 101, 1, 102, 1, 102, 3 * SECOND, 0),
+        PnL(1, 3 * SECOND, 5, 0, 6, 1, 999, 1005, 0, 0),
+        quote(4),
+        event(OrderStatus.FILLED, 7),
+    ]
+    lines = [record.text for record in kit.run(Reader, records) if isinstance(record, LogLine)]
+    assert lines == [
+        "((0, 0, 0, 0, 0), [], (), (), None)",
+        "((0, 0, 0, 0, 0), [(7, 99, 1)], ((100, 3),), ((102, 4),), 102)",
+        "[5]",
+        "[7]",
+        "((3, 99, 6, 999, 1005), [(4, 99, 7)], ((100, 3),), ((102, 4),), 102)",
+        "[]",
+    ]
 
 
 @pytest.mark.parametrize("name", ["ema-cross", "ema-cross-python"])

@@ -55,6 +55,7 @@ from tests.simulation.world import Feed
 
 ROOT = Path(__file__).resolve().parents[2]
 BUSY = f"{ROOT / 'tests' / 'runtime' / 'busy.py'}:Busy"
+OBSERVER = f"{ROOT / 'tests' / 'runtime' / 'observer.py'}:Observer"
 WAIT_SECONDS = 0.1
 UPDATES, TRADES = 160, 240
 INPUTS = (*FEEDS, TICKERS)
@@ -82,7 +83,7 @@ def market() -> dict[str, list[tuple[int, bytes]]]:
 
 
 @functools.cache
-def deployment() -> Deployment:
+def deployment(strategy: str = BUSY) -> Deployment:
     """The job, as ``sq run pipeline`` would deploy it."""
     sys.path.insert(0, str(ROOT / "tests"))
     from tests.scenario import configuration
@@ -91,7 +92,7 @@ def deployment() -> Deployment:
     found = Deployment(
         job="pipeline",
         topology="pipeline",
-        configuration=settled(configuration(BUSY, **options), has_tickers=True),
+        configuration=settled(configuration(strategy, **options), has_tickers=True),
         cluster=Cluster(bootstrap="simulated:0"),
         journal_id=5,
     )
@@ -105,11 +106,11 @@ class PipelineSubject:
 
     together = 1
 
-    def __init__(self, mutation: str = "") -> None:
+    def __init__(self, mutation: str = "", strategy: str = BUSY) -> None:
         if mutation in EXECUTIONS:
             raise WrongUse(f"{mutation} breaks the stand-in execution: --subject event")
         self.mutation = mutation
-        self.deployment = deployment()
+        self.deployment = deployment(strategy)
         self.topics = self.deployment.outputs()
         spec = self.spec(64, 64)
         self.inputs: Sequence[Partition] = [spec.partition_of(topic) for topic in spec.inputs]

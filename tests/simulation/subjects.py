@@ -210,6 +210,12 @@ def _pipeline(mutation: str) -> Subject:
     return PipelineSubject(mutation)
 
 
+def _reading(mutation: str) -> Subject:
+    from tests.simulation.pipeline import OBSERVER, PipelineSubject
+
+    return PipelineSubject(mutation, OBSERVER)
+
+
 SUBJECTS: dict[str, Callable[[str], Subject]] = {
     "event": LiveSubject,
     "wall": lambda mutation: LiveSubject(mutation, "wall"),
@@ -219,5 +225,6 @@ SUBJECTS: dict[str, Callable[[str], Subject]] = {
     "proof": _proving,
     "clocks": _stepping,
     "pipeline": _pipeline,
+    "reading": _reading,
 }
 """By name: what makes a subject out of a mutation's name (empty: none)."""

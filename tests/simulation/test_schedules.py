@@ -13,6 +13,7 @@ from tests.simulation.schedules import MIXED, Total, crash_matrix, run_one, run_
 
 SCHEDULES = 2000
 PIPELINE_SCHEDULES = 6
+READING_SCHEDULES = 3
 STANDBY_SCHEDULES = 200
 CLAIMS_SCHEDULES = 100
 PROOF_SCHEDULES = 60
@@ -53,6 +54,14 @@ def test_no_schedule_breaks_the_whole_pipeline() -> None:
     assert violations(total, "pipeline") == []
     assert total.batches > 20 * PIPELINE_SCHEDULES
     assert total.faults["crash"] > PIPELINE_SCHEDULES // 2
+
+
+def test_what_a_strategy_reads_is_the_same_under_every_schedule() -> None:
+    """A strategy that logs what it reads of its account, the book and the last records: its lines are a published topic."""
+    total = run_range("reading", 0, READING_SCHEDULES)
+    assert violations(total, "reading") == []
+    assert total.batches > 20 * READING_SCHEDULES
+    assert total.faults["crash"] > READING_SCHEDULES // 2
 
 
 def test_no_schedule_breaks_a_standby() -> None:
