@@ -11,7 +11,8 @@ from typing import Any
 from jobs.reports import contents_of, report_of
 from jobs.runs import report_version
 from streams.log.local import LocalLog
-from streams.runtime.verify import Finding, Verdict
+from streams.runtime.divergence import Divergence, Kind
+from streams.runtime.verify import Verdict
 
 PAGE = "report.html"
 VERSION = re.compile("[0-9a-f]{16}")
@@ -37,16 +38,16 @@ def check_reports(folder: LocalLog, manifest: dict[str, Any], verdict: Verdict) 
     made = contents_of(report_of(folder, manifest))
     by = manifest.get("report")
     if not (isinstance(by, str) and VERSION.fullmatch(by)):
-        verdict.findings.append(Finding("file", f"run.json says that version {_short(by)} of the report made the page, which is no version"))
+        verdict.findings.append(Divergence(Kind.FILE, f"run.json says that version {_short(by)} of the report made the page, which is no version"))
     is_same_version = by == report_version() or PAGE not in held or (folder.path / PAGE).read_bytes() == made[PAGE]
     for name in sorted(held | made.keys()):
         if name not in made:
-            verdict.findings.append(Finding("file", f"{name} is no report of this run"))
+            verdict.findings.append(Divergence(Kind.FILE, f"{name} is no report of this run"))
         elif name not in held:
-            verdict.findings.append(Finding("file", f"{name} is missing; 'sq report' writes it again"))
+            verdict.findings.append(Divergence(Kind.FILE, f"{name} is missing; 'sq report' writes it again"))
         elif (name != PAGE or is_same_version) and made[name] != (folder.path / name).read_bytes():
             what = difference((folder.path / name).read_bytes(), made[name], name)
-            verdict.findings.append(Finding("file", f"{name} is not what the run's records make: {what}; 'sq report' writes it again"))
+            verdict.findings.append(Divergence(Kind.FILE, f"{name} is not what the run's records make: {what}; 'sq report' writes it again"))
     verdict.reports = "derived again" if is_same_version else f"derived again, {PAGE} not compared"
     if not is_same_version:
         what = f"it is not the page that this version of the report makes, and run.json says that version {by} made it, this is {report_version()}"

@@ -22,10 +22,12 @@ from streams.log.local import LOCK, LocalLog
 from streams.log.manifest import read_manifest
 from streams.log.verify import files_listed, unlisted_files, verify_files
 from streams.runtime.code import changed_sources, source_digests
+from streams.runtime.divergence import Divergence, Kind
 from streams.runtime.made_by import check_version
+from streams.runtime.run_evidence import RunEvidence
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.task import JOURNAL
-from streams.runtime.verify import Finding, Verdict, Verifier
+from streams.runtime.verify import Verdict, Verifier
 
 COMMANDS = ("backtest", "replay")
 """What closes a local run."""
@@ -57,7 +59,7 @@ def _verdict(folder: Path, recording: Path | None, on_progress: Callable[[int, i
             manifest = read_manifest(folder / MANIFEST)
             findings, notes = _check_files(folder, manifest)
         except ShrivenError as problem:
-            findings = [Finding("file", str(problem))]
+            findings = [Divergence(Kind.FILE, str(problem))]
         if findings:
             return Verdict(findings=findings, notes=notes)
     verdict = _verdict_on(folder, manifest, recording, on_progress)
@@ -65,13 +67,13 @@ def _verdict(folder: Path, recording: Path | None, on_progress: Callable[[int, i
     return verdict
 
 
-def _check_files(folder: Path, manifest: dict[str, Any]) -> tuple[list[Finding], list[str]]:
+def _check_files(folder: Path, manifest: dict[str, Any]) -> tuple[list[Divergence], list[str]]:
     """What of the files is not as ``run.json`` lists them, and what lies beside them that it does not speak of."""
     found = verify_files(folder, manifest)
-    findings, notes, known = [Finding("file", str(each)) for each in found], [], {each.path for each in found}
+    findings, notes, known = [Divergence(Kind.FILE, str(each)) for each in found], [], {each.path for each in found}
     segment, others = _may_be_listed(manifest)
     findings += [
-        Finding("file", f"{name} is no report and no part of a run, and {MANIFEST} lists it")
+        Divergence(Kind.FILE, f"{name} is no report and no part of a run, and {MANIFEST} lists it")
         for name in sorted(files_listed(manifest))
         if name not in others and not ((part := segment.fullmatch(name)) and part[1] in manifest.get("topics", ()))
     ]
@@ -80,7 +82,7 @@ def _check_files(folder: Path, manifest: dict[str, Any]) -> tuple[list[Finding],
         if name in known or name in (MANIFEST, LOCK):
             continue
         if name.partition("/")[0] in topics:
-            findings.append(Finding("file", f"{name} lies in a topic's folder and {MANIFEST} does not list it"))
+            findings.append(Divergence(Kind.FILE, f"{name} lies in a topic's folder and {MANIFEST} does not list it"))
         else:
             notes.append(f"{name} is not listed in {MANIFEST}; it is no part of what is verified")
     return findings, notes
@@ -104,7 +106,7 @@ def _verdict_on(folder: Path, manifest: dict[str, Any], recording: Path | None, 
     try:
         log, facts = open_run(folder)
     except CorruptLog as problem:
-        return Verdict(findings=[Finding("file", str(problem))])
+        return Verdict(findings=[Divergence(Kind.FILE, str(problem))])
     check_version(facts, str(folder))
     if is_live(facts):
         from jobs.live.proof import verify_pulled
@@ -115,7 +117,7 @@ def _verdict_on(folder: Path, manifest: dict[str, Any], recording: Path | None, 
         try:
             return _verify(log, facts, source, manifest, on_progress)
         except CorruptLog as problem:
-            return Verdict(findings=[Finding("file", str(problem))])
+            return Verdict(findings=[Divergence(Kind.FILE, str(problem))])
 
 
 def _verify(log: LocalLog, facts: dict[str, Any], source: LocalLog, manifest: dict[str, Any], on_progress: Any) -> Verdict:
@@ -125,8 +127,8 @@ def _verify(log: LocalLog, facts: dict[str, Any], source: LocalLog, manifest: di
         if others:
             return Verdict(findings=others)
     sources = {**source_digests(), **user_digests(strategy)}
-    verifier = Verifier(log, lambda genesis: execution_for(log.path, genesis, source), sources, on_progress, is_finished=bool(manifest))
-    verdict = verifier.verify()
+    evidence = RunEvidence(log, lambda genesis: execution_for(log.path, genesis, source), sources, bool(manifest))
+    verdict = Verifier(evidence, on_progress).verify()
     verdict.findings += _other_identity(log, facts, source, is_explained=bool(verdict.findings))
     if manifest and not verdict.findings:
         verdict.findings += _other_manifest(log, facts, manifest, verdict)
@@ -134,10 +136,10 @@ def _verify(log: LocalLog, facts: dict[str, Any], source: LocalLog, manifest: di
         check_reports(log, manifest, verdict)
     if not manifest and verdict.closed:
         what = f"the journal is closed and there is no {MANIFEST}: the run was killed at its very end, or the file was taken away"
-        verdict.findings.append(Finding("file", f"{what}; the same 'sq backtest' command writes it"))
+        verdict.findings.append(Divergence(Kind.FILE, f"{what}; the same 'sq backtest' command writes it"))
     elif not manifest and any((log.path / name).exists() for name in REPORTS):
         made = ", ".join(name for name in REPORTS if (log.path / name).exists())
-        verdict.findings.append(Finding("file", f"{made} lie in the folder of a run that is not finished: it did not make them; delete them"))
+        verdict.findings.append(Divergence(Kind.FILE, f"{made} lie in the folder of a run that is not finished: it did not make them; delete them"))
     elif not manifest:
         verdict.notes.append(f"there is no {MANIFEST}: the run is not finished, and its reports are not made")
     changed = changed_sources(facts.get("sources", {}), sources)
@@ -146,50 +148,50 @@ def _verify(log: LocalLog, facts: dict[str, Any], source: LocalLog, manifest: di
     return verdict
 
 
-def _other_identity(log: LocalLog, facts: dict[str, Any], source: LocalLog, is_explained: bool) -> list[Finding]:
+def _other_identity(log: LocalLog, facts: dict[str, Any], source: LocalLog, is_explained: bool) -> list[Divergence]:
     """What the genesis record says of the run that its recording, its strategy and itself do not bear out."""
-    findings: list[Finding] = []
+    findings: list[Divergence] = []
     try:
         configuration = configuration_of(log.path, facts)
         made = genesis_facts(configuration, source.path, source, feeds_of(source, configuration))
     except (CorruptLog, WrongUse) as problem:
-        return [] if is_explained else [Finding("input", str(problem))]
+        return [] if is_explained else [Divergence(Kind.INPUT, str(problem))]
     then, now = facts["identity"], made["identity"]
     for key in differing(then, now):
         if key == "inputs":
             if not is_explained:
                 topics = ", ".join(differing(then[key], now[key]))
-                findings.append(Finding("input", f"{topics} of the recording is not what it was when the run was made"))
+                findings.append(Divergence(Kind.INPUT, f"{topics} of the recording is not what it was when the run was made"))
         elif key == "instruments":
-            findings.append(Finding("input", "the instruments of the recording are not those the run was made with"))
+            findings.append(Divergence(Kind.INPUT, "the instruments of the recording are not those the run was made with"))
         elif key == "strategy_files":
             names = differing(then.get(key, {}), now.get(key, {}))
-            findings.append(Finding("code", f"{', '.join(names)} of the strategy kept in the run folder is not what the run was made with"))
+            findings.append(Divergence(Kind.CODE, f"{', '.join(names)} of the strategy kept in the run folder is not what the run was made with"))
         elif key == "strategy":
-            findings.append(Finding("code", f"the strategy kept in the run folder is {now[key]}, the run was made with {then.get(key)}"))
+            findings.append(Divergence(Kind.CODE, f"the strategy kept in the run folder is {now[key]}, the run was made with {then.get(key)}"))
         else:
             findings.append(other_value(key, then.get(key), now.get(key)))
     findings += [
-        Finding("journal", f"the genesis record says {key} is {facts.get(key)}, a local run has {made.get(key)}")
+        Divergence(Kind.JOURNAL, f"the genesis record says {key} is {facts.get(key)}, a local run has {made.get(key)}")
         for key in ("environment", "topology", "shard", "clock", "trade_to")
         if facts.get(key) != made.get(key)
     ]
     findings += other_strategy(facts, made)
     if facts.get("recordings") != made.get("recordings"):
-        findings.append(Finding("input", "the genesis record says the recording was merged from others than it says itself"))
+        findings.append(Divergence(Kind.INPUT, "the genesis record says the recording was merged from others than it says itself"))
     unknown = sorted(facts.keys() - made.keys() - {"trade_to", "recordings"})  # compared above
     if unknown:
-        findings.append(Finding("journal", f"the genesis record says {', '.join(unknown)}, which nothing in a run bears out"))
+        findings.append(Divergence(Kind.JOURNAL, f"the genesis record says {', '.join(unknown)}, which nothing in a run bears out"))
     return findings + other_code(facts, journal_id(then))
 
 
-def _other_manifest(log: LocalLog, facts: dict[str, Any], manifest: dict[str, Any], verdict: Verdict) -> list[Finding]:
+def _other_manifest(log: LocalLog, facts: dict[str, Any], manifest: dict[str, Any], verdict: Verdict) -> list[Divergence]:
     """What ``run.json`` says of the run that its journal and its topics do not."""
     expected = {**facts, "status": "finished", "batches": verdict.batches, "records": verdict.records, "clock_end": verdict.clock}
     topics: dict[str, Any] = {**verdict.topics, **topics_of(log, (JOURNAL, SNAPSHOTS, *COPIED))}
     findings = other_manifest(manifest, expected, topics, COMMANDS, unproven=("report",))
     findings += [
-        Finding("output", f"{topic} in the run folder is not a copy of the recording's")
+        Divergence(Kind.OUTPUT, f"{topic} in the run folder is not a copy of the recording's")
         for topic in COPIED
         if topics[topic]["digest"] != facts["identity"]["inputs"].get(topic)
     ]

@@ -47,6 +47,8 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Verify; exit 1 if anything was found."""
+    import msgspec
+
     from jobs.verification import verify_run
     from streams.log.kafka.cluster import is_cluster
 
@@ -56,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             verdict = verify_run(Path(arguments.run_folder), arguments.input, bar.update, arguments.run_strategy)
     if arguments.json:
-        findings = [{"kind": finding.kind, "text": finding.text} for finding in verdict.findings]
+        findings = [msgspec.structs.asdict(finding) for finding in verdict.findings]
         facts = {"batches": verdict.batches, "records": verdict.records, "closed": verdict.closed, "findings": findings, "notes": verdict.notes}
         facts |= {"order": verdict.order, "reports": verdict.reports}
         print(json.dumps(facts, sort_keys=True))
@@ -79,7 +81,7 @@ def _cluster(arguments: argparse.Namespace, bar: ProgressBar) -> Verdict:
     """One verdict over all shards."""
     from jobs.live.proof import verify_cluster
     from streams.log.kafka.errors import reached_cluster
-    from streams.runtime.verify import Finding, Verdict
+    from streams.runtime.verify import Verdict
 
     cluster, shard = reached_cluster(arguments.run_folder), arguments.shard
     verdicts = verify_cluster(cluster, arguments.topology, shard, lambda records: bar.update(records, 0), arguments.run_strategy)
@@ -89,6 +91,6 @@ def _cluster(arguments: argparse.Namespace, bar: ProgressBar) -> Verdict:
     for shard, each in enumerate(verdicts):
         whole.batches += each.batches
         whole.records += each.records
-        whole.findings += [Finding(finding.kind, f"shard {shard}: {finding.text}") for finding in each.findings]
+        whole.findings += [finding.within(f"shard {shard}: {finding.text}") for finding in each.findings]
         whole.notes += [f"shard {shard}: {note}" for note in each.notes]
     return whole

@@ -24,10 +24,11 @@ from streams.log.kafka.transport import Log, Partition, TopicChanged
 from streams.log.local import LocalLog
 from streams.log.manifest import RUN_MANIFEST
 from streams.runtime.code import source_digests
+from streams.runtime.divergence import Divergence, Kind
+from streams.runtime.live.evidence import LiveEvidence, Make
 from streams.runtime.live.spec import TaskSpec, runtime_name
-from streams.runtime.live.verify import LiveVerifier, Make
 from streams.runtime.task import JOURNAL
-from streams.runtime.verify import Finding, Verdict
+from streams.runtime.verify import Verdict, Verifier
 
 
 def deployment_of(facts: dict[str, Any], cluster: Cluster) -> Deployment:
@@ -75,8 +76,8 @@ COMMANDS = ("pull",)
 SpecOf = Callable[[dict[str, Any]], TaskSpec]
 
 
-def _verify(log: Log, journal: Partition, cluster: Cluster, spec: SpecOf, on_progress: Callable[[int], None]) -> LiveVerifier:
-    """The verifier after its work."""
+def _verify(log: Log, journal: Partition, cluster: Cluster, spec: SpecOf, on_progress: Callable[[int], None]) -> tuple[LiveEvidence, Verdict]:
+    """The evidence as far as it was read, and the verdict on it."""
     with tempfile.TemporaryDirectory() as folder:
 
         def deployed(facts: dict[str, Any]) -> Deployment:
@@ -89,26 +90,28 @@ def _verify(log: Log, journal: Partition, cluster: Cluster, spec: SpecOf, on_pro
             made: Make = maker(deployed(facts))
             return made
 
-        verifier = LiveVerifier(log, spec, make, sources, journal, on_progress)
+        evidence = LiveEvidence(log, spec, make, sources, journal)
+        verifier = Verifier(evidence, lambda records, _: on_progress(records))
         verdict = verifier.verify()
         if verifier.facts:
             verdict.findings += _other_facts(verifier.facts, deployed)
-        return verifier
+        return evidence, verdict
 
 
-def _other_facts(facts: dict[str, Any], deployed: Callable[[dict[str, Any]], Deployment]) -> list[Finding]:
+def _other_facts(facts: dict[str, Any], deployed: Callable[[dict[str, Any]], Deployment]) -> list[Divergence]:
     """What the genesis record says of the topology that its own configuration, its copies of a strategy's files and its lists of topics do not."""
     try:
         deployment = deployed(facts)
         configuration = msgspec.structs.replace(deployment.configuration, accounts=configuration_in(facts).accounts)
         made = facts_of(msgspec.structs.replace(deployment, configuration=configuration))
     except (CorruptLog, WrongUse) as problem:
-        return [Finding("journal", problem.text)]
+        return [Divergence(Kind.JOURNAL, problem.text)]
     then, now = facts["identity"], made["identity"]
     findings = [other_value(key, then.get(key), now.get(key)) for key in differing(then, now)]
     read, reads = [item["topic"] for item in facts["inputs"]], deployment.inputs()
     if read != reads:
-        findings.append(Finding("journal", f"the genesis record says the topology reads {', '.join(read)}, its configuration {', '.join(reads)}"))
+        what = f"the topology reads {', '.join(read)}, its configuration {', '.join(reads)}"
+        findings.append(Divergence(Kind.JOURNAL, f"the genesis record says {what}"))
     return [*findings, *other_strategy(facts, made), *other_code(facts, now["journal_id"])]
 
 
@@ -136,8 +139,7 @@ def verify_cluster(
         raise TopicChanged(f"the cluster has no topic {name}: no topology {topology} ever ran there; 'sq status' lists those that did")
     shards = range(found[name].partitions) if shard is None else [shard]
     with judging(run_strategy) as judgement:
-        verifiers = [_verify(log, (name, each), cluster, lambda facts: task_spec(facts, cluster.environment), on_progress) for each in shards]
-        verdicts = [each.verdict for each in verifiers]
+        verdicts = [_verify(log, (name, each), cluster, lambda facts: task_spec(facts, cluster.environment), on_progress)[1] for each in shards]
         verdicts[0].notes = [*verdicts[0].notes, *dict.fromkeys(judgement.notes)]
         return verdicts
 
@@ -151,48 +153,47 @@ def verify_pulled(
     def spec(found: dict[str, Any]) -> TaskSpec:
         return msgspec.structs.replace(task_spec(found, ""), topology="pipeline")
 
-    verifier = _verify(folder, (JOURNAL, 0), Cluster(bootstrap=""), spec, on_progress)
-    verdict = verifier.verdict
+    evidence, verdict = _verify(folder, (JOURNAL, 0), Cluster(bootstrap=""), spec, on_progress)
     known = {JOURNAL, *(item["topic"] for item in (*facts["inputs"], *facts["outputs"]))}
-    verdict.findings += [Finding("output", f"{topic} is no topic of this topology") for topic in log.topics() if topic not in known]
+    verdict.findings += [Divergence(Kind.OUTPUT, f"{topic} is no topic of this topology") for topic in log.topics() if topic not in known]
     if not verdict.findings:
-        consumed = {feed.topic: feed.next_offset for feed in verifier.inputs}
-        verdict.findings += _never_pulled(log, facts, verifier.ends | consumed)
+        consumed = {feed.topic: feed.next_offset for feed in evidence.inputs}
+        verdict.findings += _never_pulled(log, facts, evidence.ends | consumed)
     if manifest and not verdict.findings:
         verdict.findings += _other_pulled(log, facts, manifest, verdict)
     if not manifest and verdict.closed:
         what = f"the journal is closed and there is no {RUN_MANIFEST}: the pull was interrupted, or the file was taken away"
-        verdict.findings.append(Finding("file", f"{what}; the same 'sq pull' command writes it"))
+        verdict.findings.append(Divergence(Kind.FILE, f"{what}; the same 'sq pull' command writes it"))
     return verdict
 
 
-def _never_pulled(log: LocalLog, facts: dict[str, Any], ends: dict[str, int]) -> list[Finding]:
+def _never_pulled(log: LocalLog, facts: dict[str, Any], ends: dict[str, int]) -> list[Divergence]:
     """Records that no pull brings: before where the journal begins; behind what it consumed of an input, or where it was closed.
 
     Args:
         ends: by topic, offset behind the last that belongs to the journal, where it says so.
     """
     findings = []
-    for kind in ("input", "output"):
+    for kind in (Kind.INPUT, Kind.OUTPUT):
         for item in facts[f"{kind}s"]:
             topic, start = item["topic"], int(item["start_offset"])
             if topic not in log.topics() or not (reader := log.reader(topic)).count:
                 continue
             if reader.start_offset < start:
                 what = f"{topic} holds records from offset {reader.start_offset} on, the journal begins at {start}"
-                findings.append(Finding(kind, what))
+                findings.append(Divergence(kind, what, topic=topic))
             if reader.end_offset > ends.get(topic, reader.end_offset):
                 what = f"{topic} holds records up to offset {reader.end_offset - 1}, the journal ends before {ends[topic]}"
-                findings.append(Finding(kind, what))
+                findings.append(Divergence(kind, what, topic=topic))
     return findings
 
 
-def _other_pulled(log: LocalLog, facts: dict[str, Any], manifest: dict[str, Any], verdict: Verdict) -> list[Finding]:
+def _other_pulled(log: LocalLog, facts: dict[str, Any], manifest: dict[str, Any], verdict: Verdict) -> list[Divergence]:
     """What ``run.json`` of a pulled folder says that its journal and its topics do not."""
     expected = journal_facts(facts, verdict.closed, verdict.batches, verdict.records, verdict.clock)
     findings = other_manifest(manifest, expected, topic_facts(log), COMMANDS, unproven=("undecodable",))
     left_out = manifest.get("undecodable", {})
     if left_out != {}:
         what = "records that do not decode and that no dead letter of the topology holds"
-        findings.append(Finding("output", f"{RUN_MANIFEST} says that the pull left out {what}: {str(left_out)[:60]}"))
+        findings.append(Divergence(Kind.OUTPUT, f"{RUN_MANIFEST} says that the pull left out {what}: {str(left_out)[:60]}"))
     return findings

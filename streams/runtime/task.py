@@ -228,7 +228,7 @@ class Task:
                 batch = self.execution.repeat_batch(entry.elements)
                 finding = compare(batch, entry, self.execution)
                 if finding:
-                    raise Diverged(f"recovery at batch {entry.sequence}: {finding}; 'sq verify' says more, --fresh starts over")
+                    raise Diverged(f"recovery at batch {entry.sequence}: {finding.text}; 'sq verify' says more, --fresh starts over")
                 self.on_progress(Progress(batch.consumed, self.total, entry.sequence))
 
     def run(self) -> None:

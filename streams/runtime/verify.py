@@ -1,38 +1,37 @@
-"""Verify: re-execute a run's journal with this code, and check every byte that was written.
+"""Verify: execute a journal again with this code, and compare every byte that was written.
 
-Says apart what changed: the input, the code, the output, or the journal. The first divergent batch, topic and record are named.
+Says apart what changed: the input, the code, the output, or the journal. The first divergent batch,
+topic and record are named. Where everything lies, :class:`Evidence` says: a run folder
+(``run_evidence.py``), a cluster or a folder that was pulled from one (``live/evidence.py``).
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
 
 import msgspec
-import numpy as np
 
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.errors import CorruptLog, ShrivenError
 from streams.log.local import LocalLog
 from streams.runtime.code import changed_sources
-from streams.runtime.comparison import compare, compare_inputs
+from streams.runtime.comparison import STATE, compare
+from streams.runtime.divergence import Difference, Divergence, Kind
 from streams.runtime.execution import Batch, Execution
-from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, JournalEntry, decode_entry
-from streams.runtime.snapshot import TOPIC as SNAPSHOTS
-from streams.runtime.snapshot import read_snapshots
+from streams.runtime.journal import (
+    BATCH,
+    CLOSE,
+    GENESIS,
+    NO_DIGEST,
+    JournalEntry,
+    OutputEntry,
+    decode_entry,
+)  # fmt: skip
 from streams.runtime.task import JOURNAL
-from streams.runtime.validation import CLOCK, END, malformed, malformed_close
-from streams.runtime.written import Written, first_difference
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """Something that is not as the run says. ``kind``: input, code, output, journal or file."""
-
-    kind: str
-    text: str
-
+from streams.runtime.validation import malformed
+from streams.runtime.written import first_difference
 
 RECOMPUTED = "recomputed from the input"
 AS_JOURNALED = "as journaled"
@@ -45,7 +44,7 @@ class Verdict(msgspec.Struct):
         batches, records: those verified.
         clock: after them, ns UTC.
         closed: the journal ends with Close.
-        topics: count and digest of each output as it was read.
+        topics: count and digest of each output as it was read; of a run folder.
         notes: what is no fault but should be known.
         order: where the order of the inputs came from.
         reports: what was done with the reports; empty where there is nothing to say.
@@ -55,7 +54,7 @@ class Verdict(msgspec.Struct):
     records: int = 0
     clock: int = 0
     closed: bool = False
-    findings: list[Finding] = []
+    findings: list[Divergence] = []
     topics: dict[str, dict[str, int | str]] = {}
     notes: list[str] = []
     order: str = AS_JOURNALED
@@ -70,6 +69,270 @@ class Verdict(msgspec.Struct):
     def is_good(self) -> bool:
         """True if at least one batch was verified and nothing was found."""
         return self.batches > 0 and not self.findings
+
+
+class OutputReader(Protocol):
+    """One output topic on the log, read along with the journal."""
+
+    @property
+    def next_offset(self) -> int:
+        """Offset of the next record, or a lower one behind the last."""
+
+    def take(self, item: OutputEntry) -> tuple[Any, str]:
+        """Bodies of the records that the journal's entry speaks of, and what of them is not as the
+        entry says (empty: nothing)."""
+
+    def require_kept(self, offset: int) -> None:
+        """Raise OffsetOutOfRange if retention has removed records from this offset on."""
+
+
+class Evidence(Protocol):
+    """A journal, the inputs it names and the outputs it speaks of.
+
+    Attributes:
+        order: where the order of the inputs comes from, for the verdict.
+        name: of the journal, for messages.
+        whose: whose the journal is, for messages.
+        total: input records there are; 0 if that is not known.
+        outputs: topics by number, as the journal counts them.
+    """
+
+    order: str
+    name: str
+    whose: str
+    total: int
+
+    @property
+    def outputs(self) -> list[str]: ...
+
+    def journal(self) -> Iterator[JournalEntry]:
+        """The journal's records; the chain is checked.
+
+        Raises:
+            CorruptLog: it breaks. OtherVersion: another version wrote it.
+        """
+
+    def sources(self, facts: dict[str, Any]) -> dict[str, str]:
+        """This code's sources and digests."""
+
+    def begin(self, facts: dict[str, Any]) -> Execution | Divergence:
+        """What executes the journal of these genesis facts."""
+
+    def impossible(self, entry: JournalEntry) -> str:
+        """What of a well-formed batch record cannot be in such a journal; empty if nothing."""
+
+    def repeat(self, entry: JournalEntry) -> Batch | Divergence:
+        """Execute the batch's inputs in their order."""
+
+    def reader_of(self, topic: str) -> OutputReader | None:
+        """The output's records on the log; None where it is not published."""
+
+    def contradiction(self, entry: JournalEntry, batch: Batch) -> str:
+        """What of a batch record is not what its batch was, beside what the verifier compares."""
+
+    def accept(self, entry: JournalEntry) -> None:
+        """The batch was verified."""
+
+    def other(self, entry: JournalEntry) -> str:
+        """A note on a record that is no batch and no Close. Raises CorruptLog if there is none."""
+
+    def close(self, entry: JournalEntry) -> str:
+        """Take the Close; what of it is not as a task writes it; empty if nothing."""
+
+    def end(self, verdict: Verdict) -> list[Divergence]:
+        """After the last batch: what else is there, and must not be. May add notes and topics."""
+
+    def explain(self, problem: ShrivenError) -> Divergence | None:
+        """What an error says of the evidence; None: it is the code's. Raises what is neither."""
+
+    def release(self) -> None:
+        """Give back what reads."""
+
+
+class Verifier:
+    """Verifies one journal.
+
+    Args:
+        evidence: where everything lies.
+        on_progress: called with the input records verified and how many there are (0: not known).
+
+    Attributes:
+        facts: of the genesis record, once it was read.
+    """
+
+    def __init__(
+        self, evidence: Evidence, on_progress: Callable[[int, int], None] | None = None
+    ) -> None:
+        self.evidence = evidence
+        self.on_progress = on_progress
+        self.facts: dict[str, Any] = {}
+        self.verdict = Verdict(findings=[], order=evidence.order)
+        self._note = ""
+
+    def verify(self) -> Verdict:
+        """Execute every batch again; stop at the first that differs.
+
+        Raises:
+            OtherVersion: another version wrote the journal, and only that one can prove it.
+            UnansweredSchemaId: an input holds records of another version's schema, and the
+                registry does not answer.
+        """
+        verdict = self.verdict
+        try:
+            verdict.findings += self._journal()
+        except ShrivenError as problem:
+            found = self.evidence.explain(problem)
+            if found is None:
+                batch = verdict.batches + 1
+                found = Divergence(Kind.CODE, f"batch {batch}: {problem.text}{self._note}", batch)
+            verdict.findings.append(found)
+        finally:
+            self.evidence.release()
+        return verdict
+
+    def _journal(self) -> list[Divergence]:
+        """1. genesis; 2. each batch, to the first that differs; 3. what is left behind the last."""
+        evidence, verdict = self.evidence, self.verdict
+        entries = evidence.journal()
+        genesis = next(entries, None)
+        if genesis is None or genesis.kind != GENESIS:
+            raise CorruptLog(
+                f"{evidence.name} is empty or does not begin with a genesis record; "
+                "nothing can be verified"
+            )
+        self.facts = facts = genesis.facts
+        changed = changed_sources(facts.get("sources", {}), evidence.sources(facts))
+        if changed:
+            named = ", ".join(changed[:5])
+            self._note = f"; this code differs from {evidence.whose} in {named}"
+        begun = evidence.begin(facts)
+        if isinstance(begun, Divergence):
+            return [begun]
+        for entry in entries:
+            if verdict.closed:
+                raise CorruptLog(
+                    f"journal record {entry.sequence} comes after the journal's Close"
+                )
+            if entry.kind == CLOSE:
+                verdict.closed = True
+                if wrong := evidence.close(entry):
+                    return [Divergence(Kind.JOURNAL, wrong, entry.sequence)]
+            elif entry.kind != BATCH:
+                verdict.notes.append(evidence.other(entry))
+            elif found := self._batch(entry, begun):
+                return [found]
+        found_behind = evidence.end(verdict)
+        if not verdict.batches:
+            text = "the journal has no batch: nothing was verified"
+            found_behind.append(Divergence(Kind.FILE, text))
+        return found_behind
+
+    def _batch(self, entry: JournalEntry, execution: Execution) -> Divergence | None:
+        """Execute one batch again and compare; the first difference, None if there is none."""
+        evidence = self.evidence
+        wrong = malformed(entry, len(execution.feeds), len(evidence.outputs))
+        if wrong := wrong or evidence.impossible(entry):
+            return journal_changed(entry, wrong)
+        batch = evidence.repeat(entry)
+        if isinstance(batch, Divergence):
+            return batch
+        found = self._judge(entry, batch, compare(batch, entry, execution))
+        if found is not None:
+            return found
+        evidence.accept(entry)
+        verdict = self.verdict
+        verdict.batches += 1
+        verdict.records, verdict.clock = batch.consumed, batch.clock
+        if self.on_progress is not None:
+            self.on_progress(verdict.records, evidence.total)
+        return None
+
+    def _judge(
+        self, entry: JournalEntry, batch: Batch, found: Divergence | None
+    ) -> Divergence | None:
+        """Whether input, code, output or journal was changed, if anything was.
+
+        Args:
+            found: how the batch differs from its journal record.
+        """
+        where = f"batch {entry.sequence}"
+        if found is not None and found.kind is Kind.INPUT:
+            return found.within(f"{where}: {found.text}")
+        on_log, misplaced = self._compare_outputs(entry, batch)
+        if on_log is not None and found is not None:
+            own = f"; this code is {self.evidence.whose} own: a stage is not deterministic, "
+            own += "or output and journal were both rewritten"
+            text = f"{where}: {found.text} ({on_log.text}){self._note or own}"
+            return _at(on_log, Kind.CODE, text, entry)
+        if on_log is not None:
+            text = f"{where}: output changed: {on_log.text}"
+            return _at(on_log, Kind.OUTPUT, text, entry)
+        if found is not None and found.field == STATE:
+            text = f"{where}: {found.text}; every record is as it was{self._note}"
+            return found.within(text)
+        if found is not None and self.evidence.reader_of(found.topic) is None:
+            return found.within(f"{where}: {found.text}{self._note}")
+        if found is not None:
+            wrong = f"its digest or count of {found.topic}"
+        else:
+            wrong = misplaced or self._contradiction(entry, batch)
+        behind = "; the records on the log are what this code makes"
+        return journal_changed(entry, f"{wrong}{behind}") if wrong else None
+
+    def _contradiction(self, entry: JournalEntry, batch: Batch) -> str:
+        """What of a journal record is not what its batch was, its outputs aside."""
+        if (entry.clock, entry.input_sequence) != (batch.clock, batch.consumed):
+            return (
+                f"it says {entry.input_sequence} records at clock {entry.clock}, "
+                f"there are {batch.consumed} at {batch.clock}"
+            )
+        if entry.inputs != batch.inputs:
+            return "its counts of inputs"
+        return self.evidence.contradiction(entry, batch)
+
+    def _compare_outputs(
+        self, entry: JournalEntry, batch: Batch
+    ) -> tuple[Difference | None, str]:
+        """The first record on the log that is not what was made now, None if all are; and the
+        first that does not lie where the journal says, empty if all do."""
+        made = {output.topic: output for output in batch.outputs}
+        misplaced = ""
+        for item in entry.outputs:
+            topic = self.evidence.outputs[item.output]
+            output = made.pop(topic, None)
+            reader = self.evidence.reader_of(topic)
+            if reader is None:
+                continue
+            first = reader.next_offset
+            body, wrong = reader.take(item)
+            if output is None:
+                return Difference(f"{topic} offset {first} is on the log and was not made", topic, first), ""
+            if memoryview(body) != memoryview(output.body).cast("B"):
+                reader.require_kept(first)
+                if not body:
+                    return Difference(wrong, topic), ""
+                counts = item.count, output.count
+                return first_difference(topic, first, bytes(body), bytes(output.body), *counts), ""
+            misplaced = misplaced or wrong
+        for topic, output in made.items():
+            reader = self.evidence.reader_of(topic)
+            if reader is not None:
+                first = reader.next_offset
+                text = f"{topic} offset {first}: {output.count} records are made now and are not on the log"
+                return Difference(text, topic, first), ""
+        return None, misplaced
+
+
+def journal_changed(entry: JournalEntry, wrong: str) -> Divergence:
+    """The divergence of a journal record that says what it cannot, or what was not."""
+    text = f"batch {entry.sequence}: the journal was changed: {wrong}"
+    return Divergence(Kind.JOURNAL, text, entry.sequence)
+
+
+def _at(difference: Difference, kind: Kind, text: str, entry: JournalEntry) -> Divergence:
+    return Divergence(
+        kind, text, entry.sequence, difference.topic, difference.record, difference.field
+    )
 
 
 def read_journal(folder: LocalLog, is_finished: bool = True) -> Iterator[JournalEntry]:
@@ -105,254 +368,3 @@ def genesis_of(folder: LocalLog) -> JournalEntry:
         return decode_entry(bytes(block.body[:end]))
     except CorruptLog as problem:
         raise CorruptLog(f"journal record 0: {problem}") from problem
-
-
-class Verifier:
-    """Verifies one run folder.
-
-    Args:
-        folder: the run.
-        prepare: builds the execution from the genesis facts.
-        sources: this code's sources and digests.
-        is_finished: the folder is closed by its manifest.
-    """
-
-    def __init__(
-        self,
-        folder: LocalLog,
-        prepare: Callable[[dict[str, Any]], Execution],
-        sources: dict[str, str],
-        on_progress: Callable[[int, int], None] | None = None,
-        is_finished: bool = True,
-    ) -> None:
-        self.folder = folder
-        self.prepare = prepare
-        self.sources = sources
-        self.verdict = Verdict(findings=[], order=RECOMPUTED)
-        self.on_progress = on_progress
-        self.is_finished = is_finished
-        self._counts: dict[str, int] = {}
-        self._marks: dict[int, Any] = {}
-
-    def verify(self) -> Verdict:
-        """Re-execute every batch; stops at the first that differs."""
-        try:
-            self._verify()
-        except CorruptLog as problem:
-            self._found("file", str(problem))
-        except ShrivenError as problem:
-            self._found("code", f"batch {self.verdict.batches + 1}: {problem}{self._note}")
-        return self.verdict
-
-    def _found(self, kind: str, text: str) -> None:
-        self.verdict.findings.append(Finding(kind, text))
-
-    _note = ""
-    _most = 0
-    _identity: Mapping[str, Any] = {}
-
-    def _verify(self) -> None:
-        verdict = self.verdict
-        entries = read_journal(self.folder, self.is_finished)
-        genesis = next(entries, None)
-        if genesis is None or genesis.kind != GENESIS:
-            raise CorruptLog("the journal is empty or does not begin with a genesis record; nothing can be verified")
-        changed = changed_sources(genesis.facts.get("sources", {}), self.sources)
-        self._note = f"; this code differs from the run's in {', '.join(changed[:5])}" if changed else ""
-        try:
-            execution = self.prepare(genesis.facts)
-        except CorruptLog as problem:
-            self._found("input", f"the recording is damaged: {problem}")
-            return
-        self._identity = genesis.facts.get("identity", {})
-        written = {topic: Written(self.folder, topic) for topic in execution.outputs}
-        configuration = genesis.facts["configuration"]
-        every, self._most = int(configuration["state_digest_records"]), int(configuration["batch"])
-        total = sum(feed.end_offset - feed.offset for feed in execution.feeds)
-        for entry in entries:
-            if verdict.closed:
-                raise CorruptLog(f"journal record {entry.sequence} comes after the journal's Close")
-            if entry.kind == CLOSE:
-                self._close(entry, execution)
-                continue
-            if entry.kind != BATCH:
-                raise CorruptLog(f"journal record {entry.sequence} is of a kind this version does not know")
-            if not self._batch(entry, execution, written, every):
-                return
-            self._mark(entry, execution)
-            verdict.batches += 1
-            verdict.records, verdict.clock = execution.engine.consumed, execution.engine.present
-            if self.on_progress is not None:
-                self.on_progress(verdict.records, total)
-        self._inputs_differ(execution)
-        self._end(written)
-
-    def _batch(self, entry: JournalEntry, execution: Execution, written: dict[str, Written], every: int) -> bool:
-        """Execute one batch again and compare; False at the first difference."""
-        wrong = malformed(entry, len(execution.feeds), len(execution.outputs)) or _impossible(entry, execution, self._most)
-        if wrong:
-            self._found("journal", f"batch {entry.sequence}: the journal was changed: {wrong}")
-            return False
-        try:
-            execution.check_elements(entry.elements)
-            if not self._is_merge_order(entry, execution):
-                return False
-            batch = execution.execute_merged()
-        except CorruptLog as problem:
-            self._found("input", f"batch {entry.sequence}: the recording is damaged: {problem}")
-            return False
-        except ShrivenError as problem:
-            if "input changed" not in str(problem):
-                raise
-            self._found("input", f"batch {entry.sequence}: {problem}")
-            return False
-        difference = compare(batch, entry, execution)
-        if difference.startswith("input"):
-            self._found("input", f"batch {entry.sequence}: {difference}")
-            return False
-        on_log, misplaced = self._compare_written(entry, batch, execution, written)
-        if on_log and difference:
-            note = self._note or "; this code is the run's own: a stage is not deterministic, or output and journal were both rewritten"
-            self._found("code", f"batch {entry.sequence}: {difference} ({on_log}){note}")
-        elif on_log:
-            self._found("output", f"batch {entry.sequence}: output changed: {on_log}")
-        elif difference.startswith("code diverged: the state of"):
-            self._found("code", f"batch {entry.sequence}: {difference}; every record is as it was{self._note}")
-        else:
-            wrong = difference or misplaced or _not_journaled(batch, entry, every)
-            if wrong:
-                text = f"batch {entry.sequence}: the journal was changed: {wrong}; the records on the log are what this code makes"
-                self._found("journal", text)
-        return not self.verdict.findings
-
-    def _is_merge_order(self, entry: JournalEntry, execution: Execution) -> bool:
-        """True if the inputs, merged now, come in the batch's order and end where it ends; else the difference is a finding."""
-        elements = entry.elements
-        wanted = int(elements["count"].sum())  # the end of the inputs counts as one, and is found only by asking for one more
-        merged = execution.merged(wanted)
-        if np.array_equal(merged, elements):
-            return True
-        other = compare_inputs(execution.inputs_of(elements), entry, execution)
-        if other:
-            self._found("input", f"batch {entry.sequence}: {other}")
-        elif not self._inputs_differ(execution):
-            topics = [feed.topic for feed in execution.feeds]
-            self._found("journal", f"batch {entry.sequence}: the journal was changed: {other_order(elements, merged, topics)}")
-        return False
-
-    def _inputs_differ(self, execution: Execution) -> bool:
-        """True, and a finding, if the inputs as they were read are not those of the run's identity."""
-        changed = execution.read_digests.differing(self._identity.get("inputs", {}))
-        if changed:
-            self._found("input", f"{', '.join(changed)} of the recording is not what it was when the run was made")
-        return bool(changed)
-
-    def _compare_written(self, entry: JournalEntry, batch: Batch, execution: Execution, written: dict[str, Written]) -> tuple[str, str]:
-        """The first record on the log that is not what was made now, and the first block that is not the journal's; empty if none."""
-        made = {output.topic: output for output in batch.outputs}
-        misplaced = ""
-        for item in entry.outputs:
-            topic = execution.outputs[item.output]
-            first = written[topic].offset
-            body, wrong = written[topic].take(item)
-            output = made.pop(topic, None)
-            if output is None:
-                return f"{topic} offset {first} is on the log and was not made", ""
-            if body != memoryview(output.body).cast("B"):
-                return (wrong if not body else first_difference(topic, first, bytes(body), bytes(output.body), item.count, output.count)), ""
-            misplaced = misplaced or wrong
-        if made:
-            topic, output = next(iter(made.items()))
-            return f"{topic} offset {written[topic].offset}: {output.count} records are made now and are not on the log", ""
-        return "", misplaced
-
-    def _close(self, entry: JournalEntry, execution: Execution) -> None:
-        if not execution.engine.ended or entry.input_sequence != execution.engine.consumed:
-            self._found("journal", f"the journal is closed after {entry.input_sequence} records, its inputs go on")
-        elif wrong := malformed_close(entry, execution.engine.consumed):
-            self._found("journal", f"the journal's Close was changed: {wrong}")
-        self.verdict.closed = True
-
-    def _end(self, written: dict[str, Written]) -> None:
-        """After the last batch: nothing more may be there."""
-        verdict = self.verdict
-        known = {*written, JOURNAL, SNAPSHOTS, "ref.instruments"}
-        for topic in self.folder.topics():
-            if topic not in known:
-                self._found("output", f"{topic} is no topic of this run")
-        for topic, found in written.items():
-            verdict.topics[topic] = found.facts()
-            beyond = found.end_offset - found.offset
-            if beyond and verdict.closed:
-                self._found("output", f"{topic} holds {beyond} records after the journal's end, from offset {found.offset}")
-            elif beyond:
-                verdict.notes.append(f"{topic}: {beyond} records after the journal's end were not committed; the next start cuts them")
-        if not verdict.closed and self.is_finished:
-            self._found("journal", "the run is finished, its journal is not closed")
-        self._check_snapshots()
-        if verdict.batches == 0:
-            self._found("file", "the journal has no batch: nothing was verified")
-
-
-    def _mark(self, entry: JournalEntry, execution: Execution) -> None:
-        """Remember what a snapshot behind this batch must hold."""
-        for item in entry.outputs:
-            topic = execution.outputs[item.output]
-            self._counts[topic] = self._counts.get(topic, 0) + item.count
-        if entry.states:
-            counts = {topic: self._counts.get(topic, 0) for topic in execution.outputs}
-            states = [digest for _, digest in entry.states]
-            self._marks[entry.sequence] = entry.input_sequence, entry.digest, execution.positions(), counts, states
-
-    def _check_snapshots(self) -> None:
-        """A snapshot is only a cache, and a resumed run believes it: each must be the state behind its batch."""
-        if SNAPSHOTS not in self.folder.topics():
-            return
-        snapshots, end = read_snapshots(self.folder)
-        reader = self.folder.reader(SNAPSHOTS)
-        decode = codec(topic_of(SNAPSHOTS).record).decode_records
-        chunks = [chunk for block in reader.blocks(None, end) for chunk in decode(block.body, block.count)]
-        if self.is_finished and (end != reader.end_offset or len({(each.sequence, each.snapshot_digest) for each in chunks}) != len(snapshots)):
-            self._found("file", f"{SNAPSHOTS} holds a snapshot that is not whole")
-        for each in snapshots:
-            if (each.sequence, each.journal_digest, each.feeds, each.counts, each.digests()) != self._marks.get(each.journal_sequence):
-                self._found("file", f"{SNAPSHOTS} holds a snapshot that is not the run's state behind batch {each.journal_sequence}")
-
-
-def _impossible(entry: JournalEntry, execution: Execution, most: int) -> str:
-    """What of a batch record cannot be in a local run, whose batches have at most so many records; empty if nothing."""
-    if (entry.elements["input"] <= CLOCK).any():
-        return "its elements are no order of inputs: a local run has no wall clock"
-    if not len(entry.elements):
-        return "it consumes nothing"
-    if execution.engine.ended:
-        return "it comes after the end of the inputs"
-    count = int(entry.elements["count"][entry.elements["input"] >= 0].sum())
-    if count > most:
-        return f"it consumes {count} records, and the run's configuration says that a batch has at most {most}"
-    return ""
-
-
-def other_order(journaled: Any, merged: Any, topics: list[str]) -> str:
-    """How an order of inputs differs from the merge's, at the first element that does."""
-    pairs = itertools.zip_longest(journaled.tolist(), merged.tolist())
-    one, other = next((one, other) for one, other in pairs if one != other)
-
-    def named(element: tuple[int, int, int, int] | None) -> str:
-        if element is None:
-            return "nothing more"
-        code, first, last, _ = element
-        return "the end of the inputs" if code == END else f"{topics[code]} offsets {first}..{last}"
-
-    return f"its order is not the merge of the inputs: it takes {named(one)} where the merge takes {named(other)}"
-
-
-def _not_journaled(batch: Batch, entry: JournalEntry, every: int) -> str:
-    """What of the journal's record is not what the batch was, its outputs aside; empty if all is."""
-    if (entry.clock, entry.input_sequence) != (batch.clock, batch.consumed):
-        return f"it says {entry.input_sequence} records at clock {entry.clock}, there are {batch.consumed} at {batch.clock}"
-    if entry.inputs != batch.inputs:
-        return "its counts of inputs"
-    if bool(entry.states) != (batch.ended or batch.consumed % every == 0):
-        return "its state digests are not the ones due"
-    return ""

@@ -98,7 +98,9 @@ def test_a_changed_output_record_is_named(proof_run: Run, tmp_path: Path, topic:
     verdict = verify_run(forge_run(proof_run.folder, tmp_path / "forged", {topic: first_where(anything, **{field: change})}))
     assert kinds(verdict) == ["output"]
     assert f"{topic} offset 0: {field} " in text(verdict)
-    assert "batch " in text(verdict)
+    (found,) = verdict.findings
+    assert (found.topic, found.record, found.field) == (topic, 0, field)
+    assert f"batch {found.batch}: " in text(verdict)
 
 
 @pytest.mark.parametrize(("topic", "field", "change"), FORGED[4:6])

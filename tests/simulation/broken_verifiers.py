@@ -2,93 +2,92 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from streams.runtime.journal import CLOSE
-from streams.runtime.live import verify
+from streams.runtime.divergence import Divergence, Kind
+from streams.runtime.journal import CLOSE, JournalEntry
+from streams.runtime.live.evidence import LiveEvidence
 from streams.runtime.live.stored import read_journal
-from streams.runtime.live.verify import LiveVerifier
+from streams.runtime.verify import Verifier
 
 
-class ForgivesForeign(LiveVerifier):
+class ForgivesForeign(LiveEvidence):
     """A Close ends every doubt about what lies in the outputs."""
 
-    def _end(self, spec: Any, end: int) -> None:
-        if not self.verdict.closed:
-            super()._end(spec, end)
+    def end(self, verdict: Any) -> list[Divergence]:
+        return [] if verdict.closed else super().end(verdict)
 
 
-class OutputsUnread(LiveVerifier):
+class OutputsUnread(Verifier):
     """The journal's digests are believed, whatever the outputs hold."""
 
-    def _compare_published(self, entry: Any, batch: Any, spec: Any) -> tuple[str, str]:
-        super()._compare_published(entry, batch, spec)
-        return "", ""
+    def _compare_outputs(self, entry: Any, batch: Any) -> tuple[Any, str]:
+        super()._compare_outputs(entry, batch)
+        return None, ""
 
 
-class OffsetsUnread(LiveVerifier):
+class OffsetsUnread(Verifier):
     """Where records lie is not compared with what the journal says."""
 
-    def _compare_published(self, entry: Any, batch: Any, spec: Any) -> tuple[str, str]:
-        return super()._compare_published(entry, batch, spec)[0], ""
+    def _compare_outputs(self, entry: Any, batch: Any) -> tuple[Any, str]:
+        return super()._compare_outputs(entry, batch)[0], ""
 
 
-class ChainUnchecked(LiveVerifier):
+class ChainUnchecked(LiveEvidence):
     """A journal record need not continue the one before it."""
 
-    def _verify(self) -> None:
-        def unchained(reader: Any, partition: Any, start: int, end: int, previous: Any = None) -> Any:
-            for offset in range(start, end):
-                yield from read_journal(reader, partition, offset, offset + 1)
-
-        verify.read_journal = unchained  # type: ignore[assignment]
-        try:
-            super()._verify()
-        finally:
-            verify.read_journal = read_journal
+    def journal(self) -> Iterator[JournalEntry]:
+        reader = self.log.reader("verify")
+        self._end = reader.end(self.partition)
+        for offset in range(reader.start(self.partition), self._end):
+            for _, entry in read_journal(reader, self.partition, offset, offset + 1):
+                yield entry
 
 
-class StopsAtClose(LiveVerifier):
+class StopsAtClose(LiveEvidence):
     """What comes behind a Close is not looked at."""
 
-    def _verify(self) -> None:
-        def until_close(*arguments: Any) -> Any:
-            for offset, entry in read_journal(*arguments):
-                yield offset, entry
-                if entry.kind == CLOSE:
-                    return
-
-        verify.read_journal = until_close  # type: ignore[assignment]
-        try:
-            super()._verify()
-        finally:
-            verify.read_journal = read_journal
+    def journal(self) -> Iterator[JournalEntry]:
+        for entry in super().journal():
+            yield entry
+            if entry.kind == CLOSE:
+                return
 
 
-class RetentionForgotten(LiveVerifier):
+class RetentionForgotten(LiveEvidence):
     """What retention removed is called a change."""
 
-    def _found(self, kind: str, text: str) -> None:
-        super()._found("output" if kind == "retention" else kind, text)
+    def explain(self, problem: Any) -> Divergence | None:
+        found = super().explain(problem)
+        is_removed = found is not None and found.kind is Kind.RETENTION
+        return Divergence(Kind.OUTPUT, problem.text) if is_removed else found
 
 
-class ElementsBelieved(LiveVerifier):
+class ElementsBelieved(Verifier):
     """What the inputs cannot give is passed over."""
 
-    def _batch(self, entry: Any, execution: Any, spec: Any) -> bool:
-        before = list(self.verdict.findings)
-        is_good = super()._batch(entry, execution, spec)
-        if not is_good and all(finding.kind in ("input", "journal") for finding in self.verdict.findings):
-            self.verdict.findings[:] = before
-        return is_good
+    def _batch(self, entry: Any, execution: Any) -> Divergence | None:
+        found = super()._batch(entry, execution)
+        if found is not None and found.kind in (Kind.INPUT, Kind.JOURNAL):
+            raise StopIteration
+        return found
+
+    def _journal(self) -> list[Divergence]:
+        try:
+            return super()._journal()
+        except StopIteration:
+            return []
 
 
-VERIFIERS: dict[str, type[LiveVerifier]] = {
+EVIDENCES: dict[str, type[LiveEvidence]] = {
     "close-forgives-foreign": ForgivesForeign,
-    "outputs-not-compared": OutputsUnread,
-    "offsets-not-compared": OffsetsUnread,
     "chain-not-checked": ChainUnchecked,
     "stops-at-close": StopsAtClose,
     "retention-called-tampering": RetentionForgotten,
+}
+VERIFIERS: dict[str, type[Verifier]] = {
+    "outputs-not-compared": OutputsUnread,
+    "offsets-not-compared": OffsetsUnread,
     "elements-believed": ElementsBelieved,
 }

@@ -33,15 +33,16 @@ from streams.log.local import LocalLog
 from streams.runtime.comparison import compare
 from streams.runtime.execution import Batch
 from streams.runtime.journal import BATCH, JournalEntry, decode_entry
+from streams.runtime.live.evidence import LiveEvidence
 from streams.runtime.live.execution import LiveExecution
 from streams.runtime.live.spec import Bounds
 from streams.runtime.live.stored import split
 from streams.runtime.live.task import LiveTask
-from streams.runtime.live.verify import LiveVerifier
 from streams.runtime.merge import ELEMENT
 from streams.runtime.skip import SkipRequest, skip_command
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.task import JOURNAL
+from streams.runtime.verify import Verifier
 from tests.simulation.broken_runners import EXECUTIONS
 from tests.simulation.broker import SimulatedBroker
 from tests.simulation.checker import Batched, Violation
@@ -261,6 +262,6 @@ class PipelineSubject:
         """What ``sq verify`` says of the log; empty if nothing."""
         log = SimulatedLog(broker, Network(broker.clock))
         sources = self.spec(64, 64).facts["sources"]
-        verifier = LiveVerifier(log, lambda facts: task_spec(facts, ""), lambda facts: maker(self.deployment), lambda facts: sources, self.journal)
-        verdict = verifier.verify()
+        evidence = LiveEvidence(log, lambda facts: task_spec(facts, ""), lambda facts: maker(self.deployment), lambda facts: sources, self.journal)
+        verdict = Verifier(evidence).verify()
         return "; ".join(f"sq verify: {finding.kind}: {finding.text}" for finding in verdict.findings)

@@ -16,11 +16,12 @@ import msgspec
 from streams.log.kafka.framing import HEADER_BYTES
 from streams.log.kafka.transport import Partition
 from streams.runtime.journal import BATCH, CLOSE, JournalEntry, OutputEntry, decode_entry
+from streams.runtime.live.evidence import LiveEvidence
 from streams.runtime.live.stored import LiveSnapshot, read_snapshots, snapshot_values
 from streams.runtime.live.task import LiveTask
-from streams.runtime.live.verify import LiveVerifier
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
-from tests.simulation.broken_verifiers import VERIFIERS
+from streams.runtime.verify import Verifier
+from tests.simulation.broken_verifiers import EVIDENCES, VERIFIERS
 from tests.simulation.broker import SimulatedBroker
 from tests.simulation.checker import Violation
 from tests.simulation.log import SimulatedLog
@@ -54,27 +55,28 @@ class ProvingSubject(LiveSubject):
 
     def judge(self, broker: SimulatedBroker) -> list[Violation]:
         """The verifier's verdict on the log as it is, and after each act that can be done to it."""
-        kind = VERIFIERS.get(self.mutation, LiveVerifier)
         if not any(entry.kind == BATCH for entry in entries_of(broker, self.journal)):
             return []
         for key in self.inputs:
             broker.partition(key).start = 0  # what retention took is put back from the archive
-        found = [Violation("false-alarm", text) for text in self._verdict(kind, broker)]
+        found = [Violation("false-alarm", text) for text in self._verdict(broker)]
         for act in ACTS:
             changed = copy.deepcopy(broker)
             if not act.is_done(changed, self):
                 continue
-            kinds = self._verdict(kind, changed)
+            kinds = self._verdict(changed)
             if not kinds:
                 found.append(Violation("missed", f"{act.name}: the verifier found nothing"))
             elif not any(text.startswith(act.found_as) for text in kinds):
                 found.append(Violation("misnamed", f"{act.name}: found as {kinds}"))
         return found
 
-    def _verdict(self, kind: type[LiveVerifier], broker: SimulatedBroker) -> list[str]:
+    def _verdict(self, broker: SimulatedBroker) -> list[str]:
         log = SimulatedLog(broker, Network(broker.clock))
-        verifier = kind(log, lambda _: self.spec(), lambda _: make_stand_in, lambda _: {}, self.journal)
-        verifier.order_of = StandInOrder
+        of = EVIDENCES.get(self.mutation, LiveEvidence)
+        evidence = of(log, lambda _: self.spec(), lambda _: make_stand_in, lambda _: {}, self.journal)
+        evidence.order_of = StandInOrder
+        verifier = VERIFIERS.get(self.mutation, Verifier)(evidence)
         return [f"{finding.kind}: {finding.text}" for finding in verifier.verify().findings]
 
     forges = True

@@ -8,13 +8,13 @@ import pytest
 
 from tests.simulation.broken_claims import CLAIMS
 from tests.simulation.broken_runners import EXECUTIONS, TASKS
-from tests.simulation.broken_verifiers import VERIFIERS
+from tests.simulation.broken_verifiers import EVIDENCES, VERIFIERS
 from tests.simulation.mutations import MUTATIONS
 from tests.simulation.schedules import first_caught, run_one
 
 
 def test_every_mutation_of_the_table_is_a_switch() -> None:
-    assert sorted([*TASKS, *EXECUTIONS, *CLAIMS, *VERIFIERS]) == sorted(MUTATIONS)
+    assert sorted([*TASKS, *EXECUTIONS, *CLAIMS, *EVIDENCES, *VERIFIERS]) == sorted(MUTATIONS)
 
 
 def test_the_page_has_the_table() -> None:

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from streams.runtime.live.verify import LiveVerifier
+from streams.runtime.live.evidence import LiveEvidence
 from streams.runtime.made_by import OtherVersion
 from streams.runtime.task import OtherIdentity
+from streams.runtime.verify import Verifier
 from tests.simulation.log import SimulatedLog
 from tests.simulation.network import Network
 from tests.simulation.single import Stage
@@ -29,9 +30,9 @@ def test_a_topology_of_the_version_before_is_refused_by_run_and_by_verify_in_the
     with pytest.raises(OtherVersion, match=words):
         stage.task().follow(0.1)
     log = SimulatedLog(stage.broker, Network(stage.clock))
-    verifier = LiveVerifier(log, lambda _: stage.subject.spec(), lambda _: make_stand_in, lambda _: {}, stage.subject.journal)
+    evidence = LiveEvidence(log, lambda _: stage.subject.spec(), lambda _: make_stand_in, lambda _: {}, stage.subject.journal)
     with pytest.raises(OtherVersion, match=words):
-        verifier.verify()
+        Verifier(evidence).verify()
 
 
 @pytest.mark.parametrize(

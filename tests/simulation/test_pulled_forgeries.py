@@ -152,7 +152,7 @@ FORK = "a fork of the journal"
 CORPUS: dict[str, Forgery] = {act.name: Forgery(act.found_as, "", log=act.is_done) for act in ACTS if not act.name.startswith("retention")}
 CORPUS |= {
     FORK: Forgery(BY_NAME[FORK].found_as, "", log=_forked),
-    "output digest": journal_with("", lambda entries: _first_output(entries, digest=b"\7" * 32), "code"),
+    "output digest": journal_with("md.quotes", lambda entries: _first_output(entries, digest=b"\7" * 32)),
     "state digests": journal_with("", _last_states, "code"),
     "close: left out, run.json says closed": Forgery(
         ("file",), "status", _reopened, lambda folder: closed_again(folder, lambda facts: facts.__setitem__("status", "closed"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 
-from schemas.catalogue import topic as topic_of
 from schemas.errors import CorruptLog, ShrivenError
 from streams.log.kafka.framing import HEADER_BYTES
 from streams.log.kafka.transport import Chunk, Log, OffsetOutOfRange, Partition
@@ -46,7 +45,7 @@ class Published:
         while len(self._values) < item.count:
             chunk = next(self._chunks, None)
             if chunk is None and not self._goes_on():
-                self.check_retention(self.last + 1)
+                self.require_kept(self.last + 1)
                 return b"", f"{self.topic} holds {len(self._values)} records after offset {self.last}, the journal says {item.count}"
             if chunk is not None:
                 self._offsets += chunk.offsets
@@ -68,9 +67,14 @@ class Published:
         self._end = end
         return True
 
-    def check_retention(self, wanted: int) -> None:
-        """Raises OffsetOutOfRange if the log begins behind the offset wanted, or behind the first offset of this journal's."""
-        first, begin = self._reader.start(self.partition), max(wanted, self._begin)
+    @property
+    def next_offset(self) -> int:
+        """Behind the last record taken; markers of transactions may lie between."""
+        return self.last + 1
+
+    def require_kept(self, offset: int) -> None:
+        """Raises OffsetOutOfRange if the log begins behind this offset, or behind the first of this journal's."""
+        first, begin = self._reader.start(self.partition), max(offset, self._begin)
         if first > begin:
             raise removed_by_retention(self.partition, begin, first)
 
@@ -104,7 +108,7 @@ def difference_on_log(log: Log, spec: TaskSpec, entry: JournalEntry, batch: Batc
             published.close()
         if body and hashlib.sha256(body).digest() == item.digest:
             first = published.last - item.count + 1
-            return first_difference(topic_of(topic).name, first, body, bytes(output.body), item.count, output.count)
+            return first_difference(topic, first, body, bytes(output.body), item.count, output.count).text
     return ""
 
 

@@ -331,7 +331,7 @@ class Recovery:
         if finding:
             where = difference_on_log(task.log, self.spec, entry, batch)
             raise Diverged(
-                f"recovery at batch {entry.sequence} of {self._name()}: {finding}{f' ({where})' if where else ''}; the task halts. "
+                f"recovery at batch {entry.sequence} of {self._name()}: {finding.text}{f' ({where})' if where else ''}; the task halts. "
                 f"'sq verify kafka://... --topology {self.spec.topology}' says more"
             )
         for output in entry.outputs:
