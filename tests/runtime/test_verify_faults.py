@@ -80,14 +80,10 @@ def anything(_: Any) -> bool:
 
 
 FORGED = [
-    ("orders.events", "status", lambda r: r.status ^ 1),
-    ("orders.decisions", "quantity", lambda r: r.quantity + 1),
     ("orders.requests", "order_id", lambda r: r.order_id[:-1] + "V"),
     ("positions", "quantity", lambda r: r.quantity + 1),
     ("signals", "fast", lambda r: r.fast + 1e-9),
     ("md.quotes", "bid_quantity", lambda r: r.bid_quantity + 1),
-    ("md.bars", "volume", lambda r: r.volume + 1),
-    ("md.toxicity", "flags", lambda r: r.flags ^ 1),
     ("venue.reports", "venue_time", lambda r: r.venue_time + 1),
 ]
 
@@ -103,7 +99,7 @@ def test_a_changed_output_record_is_named(proof_run: Run, tmp_path: Path, topic:
     assert f"batch {found.batch}: " in text(verdict)
 
 
-@pytest.mark.parametrize(("topic", "field", "change"), FORGED[4:6])
+@pytest.mark.parametrize(("topic", "field", "change"), FORGED[2:4])
 def test_a_forger_who_rewrites_the_journal_too_is_found_by_execution(
     proof_run: Run, tmp_path: Path, topic: str, field: str, change: Callable[[Any], Any]
 ) -> None:
