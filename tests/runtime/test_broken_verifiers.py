@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from forgery import kinds
 from test_forgeries import CORPUS, Source, source  # noqa: F401 (a fixture)
 
 from jobs import verification
 from jobs.verification import verify_run
+from streams.runtime.journal import JournalEntry
 from streams.runtime.run_evidence import RunEvidence
 from streams.runtime.verify import Verifier
 
@@ -21,7 +23,8 @@ from streams.runtime.verify import Verifier
 class Broken(NamedTuple):
     """One way to break the verifier.
 
-    ``name`` of ``owner`` is replaced; ``missed`` is the forgery of the corpus that it does not find.
+    ``name`` of ``owner`` is replaced; ``missed`` is the forgery of the corpus that it does not
+    find, or that only another layer finds, by another name.
     """
 
     owner: Any
@@ -31,6 +34,12 @@ class Broken(NamedTuple):
 
 
 COMPARE = Verifier._compare_outputs
+
+
+def merged_unasked(evidence: RunEvidence, entry: JournalEntry) -> None:
+    """The inputs are merged, and the journal's order is not compared with it."""
+    evidence.execution.merged(int(entry.elements["count"].sum()))
+
 
 BROKEN = {
     "places-not-compared": Broken(
@@ -42,6 +51,9 @@ BROKEN = {
     "clock-believed": Broken(Verifier, "_contradiction", lambda *_: "", "journal: clock"),
     "due-states-not-asked": Broken(
         RunEvidence, "contradiction", lambda *_: "", "journal: states left out"
+    ),
+    "order-believed": Broken(
+        RunEvidence, "_other_order", merged_unasked, "journal: order of inputs"
     ),
     "snapshots-believed": Broken(
         RunEvidence, "_other_snapshots", lambda _: [], "snapshot: a state"
@@ -58,6 +70,7 @@ def test_a_broken_verifier_misses_a_forgery(
     name: str,
 ) -> None:
     broken = BROKEN[name]
-    forged = CORPUS[broken.missed].make(source, tmp_path / "forged")
+    forgery = CORPUS[broken.missed]
+    forged = forgery.make(source, tmp_path / "forged")
     monkeypatch.setattr(broken.owner, broken.name, broken.replacement)
-    assert verify_run(*forged).is_good
+    assert forgery.kind not in kinds(verify_run(*forged)), "the test of the corpus would not see it"
