@@ -2,12 +2,13 @@ PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.setup-$(shell cat pyproject.toml requirements.lock | sha256sum | cut -c1-16)
 
-.PHONY: help setup services demo check test test-broker simulate image lint bench-peers bench clean
+.PHONY: help setup services demo check test test-long test-broker simulate image lint bench-peers bench clean
 
 help:
 	@echo "make demo         set up, generate a market, backtest it, verify the run, write the tear sheet"
 	@echo "make check        set up, run lint, types and the fast tests of what is pure: under three minutes"
 	@echo "make test         set up, run the tests: units, properties, 2,000 simulated schedules, a smoke on a real broker"
+	@echo "make test-long    set up, run the long tests whole; TURN=N: the N-th eighth of them"
 	@echo "make test-broker  set up, run every fault on real brokers (Java 21 or newer and Maven are needed)"
 	@echo "make simulate     run N=10000 simulated schedules of the live runner"
 	@echo "make services     as root on Debian: the servers that some tests use (PostgreSQL, Prometheus, Alertmanager)"
@@ -58,10 +59,13 @@ test: export JAVA_TOOL_OPTIONS := -XX:TieredStopAtLevel=1
 PURE := aggregation numeric portfolio reporting risk routing schemas signals toxicity venue
 
 check: setup
-	$(VENV)/bin/python -m pytest $(PURE:%=tests/%) tests/test_*.py -m "not broker" -n $(TEST_PROCESSES) --dist loadfile $(MORE)
+	$(VENV)/bin/python -m pytest $(PURE:%=tests/%) tests/test_*.py -m "not broker and not long" -n $(TEST_PROCESSES) --dist loadfile $(MORE)
 
 test: setup
-	$(VENV)/bin/python -m pytest tests -m "not broker or smoke" -n $(TEST_PROCESSES) --dist loadfile --durations=10 $(MORE)
+	$(VENV)/bin/python -m pytest tests -m "(not broker or smoke) and not long" -n $(TEST_PROCESSES) --dist loadfile --durations=10 $(MORE)
+
+test-long: setup
+	$(VENV)/bin/python -m pytest tests -m "long" -n $(TEST_PROCESSES) --dist loadfile --durations=10 $(TURN:%=--turn %) $(MORE)
 
 test-broker: setup
 	$(VENV)/bin/python -m pytest tests -m "broker" -n $(TEST_PROCESSES) --dist loadfile --durations=10 $(MORE)

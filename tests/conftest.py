@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
-pytest_plugins = ["groups"]
+pytest_plugins = ["groups", "turns"]
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs deaf to it, and so would be what tests start
 if "SQ_HOME" not in os.environ:  # the strategies that tests run are none of the user's own
     _HOME = tempfile.TemporaryDirectory(prefix="sq-home-")

@@ -79,6 +79,7 @@ def test_the_market_of_a_seed_has_not_changed(topics: dict[str, list[dict[str, A
     assert told.hexdigest()[:16] == "2c96320e7d8c1465"
 
 
+@pytest.mark.long
 def test_other_cpu_targets_and_hash_seeds_give_the_same_bytes(tmp_path: Path) -> None:
     """One minute is compiled anew for the generic CPU in another process."""
     generate(1, 5, tmp_path / "here")

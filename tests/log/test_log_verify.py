@@ -87,7 +87,7 @@ def positions(path: Path, index: bytes, size: int) -> list[int]:
     return sorted(edges | {*range(0, header, HEADER_STRIDE), *range(header, end, BLOCK_STRIDE)})
 
 
-@pytest.mark.parametrize("has_holes", [False, True])
+@pytest.mark.parametrize("has_holes", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_a_flipped_byte_anywhere_in_a_small_log_is_located(tmp_path: Path, has_holes: bool) -> None:
     """Property, over ``positions`` of every file, 4 to 13 kB together, and of the manifest; a restored folder verifies again."""
     root = tmp_path / "log"

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.scenario import backtest, bytes_of, digests
+from tests.turns import long_but_every
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENTS: dict[str, dict[str, str]] = {
@@ -25,6 +26,8 @@ ENVIRONMENTS: dict[str, dict[str, str]] = {
         "PYTHONHASHSEED": "3", "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "NUMBA_BOUNDSCHECK": "1",
     },
 }
+TARGETS = tuple(name for name, variables in ENVIRONMENTS.items() if "NUMBA_CPU_NAME" in variables)
+SEEDS = tuple(name for name in ENVIRONMENTS if name not in TARGETS)
 SCRIPT = """
 import json, sys
 from pathlib import Path
@@ -40,12 +43,12 @@ def test_batches_of_one_record_give_the_same_records(proof_market: Path, proof_r
     assert digests(run) == digests(proof_run)
 
 
-@pytest.mark.parametrize("batch", [7, 1000, 65_536, 1_000_000])
+@pytest.mark.parametrize("batch", long_but_every(3, [7, 1000, 65_536, 1_000_000]))
 def test_every_batch_size_gives_the_same_records(recording: Path, reference_run: Any, tmp_path: Path, batch: int) -> None:
     assert digests(backtest(recording, tmp_path / "run", batch=batch)) == digests(reference_run)
 
 
-@pytest.mark.parametrize("window", [64, 256, 4096, 1 << 20])
+@pytest.mark.parametrize("window", long_but_every(3, [64, 256, 4096, 1 << 20]))
 def test_every_book_window_gives_the_same_records(recording: Path, reference_run: Any, tmp_path: Path, window: int) -> None:
     assert digests(backtest(recording, tmp_path / "run", book_window=window)) == digests(reference_run)
 
@@ -77,7 +80,8 @@ def test_equal_digests_mean_equal_bytes(recording: Path, reference_run: Any, tmp
         assert bytes_of(run.folder, topic) == bytes_of(reference_run.folder, topic)
 
 
-def test_every_environment_gives_the_same_records(recording: Path, reference_run: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("names", [SEEDS, pytest.param(TARGETS, marks=pytest.mark.long)], ids=["seeds and threads", "CPU target"])
+def test_every_environment_gives_the_same_records(recording: Path, reference_run: Any, tmp_path: Path, names: tuple[str, ...]) -> None:
     """Each environment is a process of its own; CPU targets and bounds checking compile every kernel anew."""
 
     def run(numbered: tuple[int, tuple[str, dict[str, str]]]) -> tuple[str, subprocess.CompletedProcess[str]]:
@@ -86,7 +90,7 @@ def test_every_environment_gives_the_same_records(recording: Path, reference_run
         return name, subprocess.run(command, cwd=ROOT, env=os.environ | variables, capture_output=True, text=True, check=False)
 
     with ThreadPoolExecutor(2) as pool:
-        for name, finished in pool.map(run, enumerate(ENVIRONMENTS.items())):
+        for name, finished in pool.map(run, enumerate((name, ENVIRONMENTS[name]) for name in names)):
             assert finished.returncode == 0, f"{name}: {finished.stderr[-2000:]}"
             assert json.loads(finished.stdout) == digests(reference_run), name
 

@@ -25,6 +25,7 @@ from streams.runtime.journal import BATCH, CLOSE, InputEntry, JournalEntry, Outp
 from streams.runtime.merge import ELEMENT
 from streams.runtime.snapshot import CHUNK_BYTES, Snapshot, read_snapshots
 from tests.scenario import configuration
+from tests.turns import long_but_every
 
 
 def batches(entries: list[JournalEntry]) -> list[JournalEntry]:
@@ -359,7 +360,7 @@ def source(proof_run: Run, proof_market: Path, tmp_path_factory: pytest.TempPath
     return Source(proof_run.folder, proof_market, made.folder)
 
 
-@pytest.mark.parametrize("name", CORPUS)
+@pytest.mark.parametrize("name", long_but_every(2, CORPUS))
 def test_a_forgery_is_found_and_named(source: Source, tmp_path: Path, name: str) -> None:
     forgery = CORPUS[name]
     verdict = verify_run(*forgery.make(source, tmp_path / "forged"))

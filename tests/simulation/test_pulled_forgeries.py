@@ -27,6 +27,7 @@ from tests.simulation.broker import SimulatedBroker
 from tests.simulation.pipeline_stage import PipelineStage
 from tests.simulation.proving import ACTS, Entries, entries_of, rewritten
 from tests.simulation.pulled import closed_again, pulled
+from tests.turns import long_but_every
 
 TRADES = 80
 JOURNAL = ("pipeline.journal", 0)
@@ -199,7 +200,7 @@ CORPUS |= {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", CORPUS)
+@pytest.mark.parametrize("name", long_but_every(2, CORPUS))
 def test_a_forgery_of_a_pulled_folder_is_found_and_named(stage: PipelineStage, honest: Path, tmp_path: Path, name: str) -> None:
     forgery = CORPUS[name]
     folder = tmp_path / "forged"

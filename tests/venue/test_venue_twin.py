@@ -17,6 +17,7 @@ from schemas.records import BookTicker, DepthUpdate, ExecutionReport, Instrument
 from schemas.vocabulary import Liquidity, ReportKind, Side
 from streams.numeric import tape
 from streams.venue import stage
+from tests.turns import long_but_every
 
 LATENCIES = [(0, 0, 0), (2, 3, 4), (5, 0, 5), (0, 100, 300), (0, 0, 1)]
 FINAL = (ReportKind.REJECTED, ReportKind.CANCELLED)
@@ -41,7 +42,7 @@ def reports_of(seed: int, legs: tuple[int, int, int], count: int = 1200, window:
 
 
 @pytest.mark.parametrize("legs", LATENCIES, ids=str)
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", long_but_every(3, range(12)))
 def test_both_venues_report_the_same(seed: int, legs: tuple[int, int, int]) -> None:
     """Orders, cancels, reactions, gaps, snapshots in chunks, off-tick levels and prints through the book, on two instruments."""
     expected = run(ReferenceVenue(listed(), settings_of(legs)), MarketMaker(seed, listed()).stream(600), cancel_some)
@@ -50,7 +51,7 @@ def test_both_venues_report_the_same(seed: int, legs: tuple[int, int, int]) -> N
 
 
 @pytest.mark.parametrize("ticker", ["cap", "off"])
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", long_but_every(3, range(6)))
 def test_both_venues_report_the_same_with_a_ticker(seed: int, ticker: str) -> None:
     """The venue's own best bid and ask bound what orders take, by option; without it they do what prints of nothing do.
 
