@@ -31,8 +31,9 @@ from streams.runtime.topology import Topology
 from streams.signals import sizing
 from streams.signals.catalogue import UnusableStrategyFile, load_strategy, strategy_file
 from streams.signals.loading import place_of
+from streams.signals.replacing import Replacements
 from streams.signals.sources import StrategySources
-from streams.signals.view import is_last, view_of
+from streams.signals.view import ACCOUNT, is_last, reads_of, view_of
 from streams.toxicity import stage as toxicity
 from streams.venue import stage as venue
 
@@ -197,9 +198,12 @@ def stages_of(
 
 
 def with_view(strategy: tuple[Any, Any]) -> list[tuple[Any, Any]]:
-    """A strategy, behind the stage that keeps what it reads, if it reads anything."""
+    """A strategy, behind the stage that keeps what it reads, if it reads anything, and before the one that sends what it modifies."""
     view = view_of(strategy[0])
-    return [strategy] if view is None else [(view, None), strategy]
+    if ACCOUNT not in reads_of(strategy[0]):
+        return [strategy] if view is None else [(view, None), strategy]
+    replacements = type("Replacing", (Replacements,), {"STRATEGY": strategy[0].STRATEGY})
+    return [(view, None), strategy, (replacements, None)]
 
 
 def check_cash(configuration: Configuration, instruments: Sequence[Instrument]) -> None:
@@ -264,6 +268,9 @@ def topology_over(
         artefacts = check_strategy(sources) if sources is not None else {}
         strategy = load_strategy(configuration.strategy, configuration.parameters)
         check_stage(strategy[0], configuration.strategy, artefacts)
+    if strategy is not None and TICKERS in strategy[0].INPUTS and TICKERS not in feeds:
+        what = f"strategy {configuration.strategy} wakes on {TICKERS}, which is not among the inputs"
+        raise BadConfiguration(f"{what}; give a recording that holds it, and leave --ticker off out")
     stages = stages_of(configuration, JOBS[name], shard, ended, strategy)
     try:
         account, sizes = configuration.account_of(shard), (configuration.book_window, configuration.tail_capacity)

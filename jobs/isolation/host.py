@@ -22,7 +22,7 @@ from schemas.errors import WrongUse
 from streams.numeric.identity import EARLY_ORDINAL
 from streams.signals.services import StrategyServices
 from streams.signals.sources import StrategySources
-from streams.signals.strategy import WAKE_TOPICS
+from streams.signals.strategy import TIMER, TIMERS, WAKE_TOPICS
 from streams.signals.view import LOG, READABLE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -139,6 +139,7 @@ class IsolatedStrategy:
 
     def __init__(self, instruments: Sequence[records.Instrument], settings: Any) -> None:
         self.state = State()
+        self._noted = 0
         self._decoders = (decoder(records.Signal), decoder(records.OrderRequest))
         self._take_timer(self.child.ask(Question("begin", body=msgspec.Raw(ENCODE(list(instruments)))), START_SECONDS))
 
@@ -153,12 +154,15 @@ class IsolatedStrategy:
             "call", name, record, msgspec.Raw(ENCODE(body)), context.clock, context.account, context.sequence, context.shard, context.journal_id,
             context.last_sequence, context.ordinal, context.first,
         )  # fmt: skip
+        self._noted = 0
         answer = self.child.ask(question, value=lambda asked: self._value(asked, context))
         self._take_timer(answer)
         if not 0 <= answer.ids <= EARLY_ORDINAL:
             raise StrategyStopped(f"the isolated strategy says that it built {answer.ids} ids on one record")
         for _ in range(answer.ids):
             context.order_id()
+        if context.services is not None:
+            context.services.noted_before = self._noted
         for record in self._records(answer):
             context.emit(record)
 
@@ -177,9 +181,10 @@ class IsolatedStrategy:
     def _value(self, asked: Answer, context: Any) -> bytes:
         """What it asks of its context: what it has asked for until then is counted among its open orders."""
         if context.services is not None and context.services.notes_requests:
-            for record in self._records(asked):
-                if isinstance(record, records.OrderRequest):
-                    context.services.note(record)
+            requests = [record for record in self._records(asked) if isinstance(record, records.OrderRequest)]
+            for record in requests[self._noted :]:
+                context.services.note(record)
+            self._noted = len(requests)
         return value_of(context.services, asked.wants, asked.arguments)
 
     def services_for(self, context: Any, stages: Any) -> StrategyServices:
@@ -207,14 +212,15 @@ def isolated(sources: StrategySources, name: str, parameters: Mapping[str, str])
             found = decoder(Description).decode(child.ask(Question("describe"), START_SECONDS).body)
         except msgspec.MsgspecError as problem:
             raise StrategyStopped(f"what it says of itself is no description ({problem})") from None
-        unknown = [wake for wake in found.wakes if wake != "timer" and wake not in WAKE_TOPICS]
+        unknown = [wake for wake in found.wakes if wake not in (TIMER, TIMERS) and wake not in WAKE_TOPICS]
         unknown += [read for read in found.reads if read not in READABLE]
         if unknown or not 0 <= found.number < STRATEGY_NUMBERS or not found.name or len(found.name) > NAME_LENGTH_MAX or not found.name.isprintable():
             raise StrategyStopped("its NAME, WAKES, READS or STRATEGY are none")
     except StrategyStopped as problem:
         child.close()
         raise WrongUse(f"strategy {sources.main.name} cannot be isolated: {problem.text}") from problem
-    members: dict[str, Any] = {"NAME": found.name, "INPUTS": tuple(WAKE_TOPICS[wake][0] for wake in found.wakes if wake != "timer"), "child": child}
+    inputs = tuple(WAKE_TOPICS[wake][0] for wake in found.wakes if wake in WAKE_TOPICS)
+    members: dict[str, Any] = {"NAME": found.name, "INPUTS": inputs, "child": child}
     members |= {"READS": tuple(found.reads), "LOGS": found.logs, "STRATEGY": found.number}
     members |= {"OUTPUTS": (*IsolatedStrategy.OUTPUTS, LOG)} if found.logs else {}
     for wake in found.wakes:
@@ -225,7 +231,7 @@ def isolated(sources: StrategySources, name: str, parameters: Mapping[str, str])
 
 
 def _handler(wake: str) -> tuple[str, Any]:
-    if wake == "timer":
+    if wake in (TIMER, TIMERS):
         return "on_timer", lambda self, deadline, context: self.call("on_timer", "", deadline, context)
     topic, name = WAKE_TOPICS[wake]
     kind = topic_of(topic).record

@@ -1,7 +1,7 @@
 """What an isolated strategy asks of its context, and what it gets: the host reads, the child gets values.
 
 Values go over the pipe as JSON, for amounts are wider than MessagePack takes. The host answers these names and no others, for
-arguments that are numbers, None or one text.
+arguments that are numbers, texts or None.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import msgspec
 
 from jobs.isolation.framing import StrategyStopped
 from schemas import records
+from streams.signals.acting import Acting
 from streams.signals.services import AccountPosition, Book, StrategyServices
 from streams.signals.view import OpenOrder
 
@@ -31,6 +32,10 @@ RESULTS: dict[str, Any] = {
     "features": records.MarketFeatures | None,
     "toxicity": records.Toxicity | None,
     "log": type(None),
+    "instrument": records.Instrument,
+    "working": int,
+    "amend": str | None,
+    "replace": type(None),
 }
 """What may be asked, and the type of its value."""
 
@@ -41,13 +46,14 @@ def value_of(services: Any, name: str, arguments: str) -> bytes:
         given = json.loads(arguments)
     except ValueError:
         given = None
-    if services is None or name not in RESULTS or not isinstance(given, list) or not all(each is None or type(each) in (int, str) for each in given):
+    is_plain = isinstance(given, list) and all(each is None or type(each) in (int, str, bool) for each in given)
+    if services is None or name not in RESULTS or not is_plain:
         raise StrategyStopped("the isolated strategy asked for what no context has")
     found = getattr(services, name)
     return json.dumps(msgspec.to_builtins(found(*given) if callable(found) else found)).encode()
 
 
-class RemoteServices:
+class RemoteServices(Acting):
     """In the child: asks the host for each value.
 
     Args:
@@ -56,7 +62,8 @@ class RemoteServices:
 
     notes_requests = False
 
-    def __init__(self, ask: Callable[[str, str], bytes]) -> None:
+    def __init__(self, strategy: Any, context: Any, ask: Callable[[str, str], bytes]) -> None:
+        self._strategy, self._context, self._name = strategy, context, type(strategy).__name__
         self._ask = ask
 
     def _value(self, name: str, *arguments: Any) -> Any:

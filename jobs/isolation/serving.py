@@ -99,7 +99,7 @@ class Server:
         context.check_what_strategies_emit()
         context.clock, context.sequence = question.clock, question.sequence
         context.last_sequence, context.ordinal = question.last_sequence, question.ordinal
-        context.services = RemoteServices(lambda name, arguments: self._value(context, name, arguments))
+        context.services = RemoteServices(self.strategy, context, lambda name, arguments: self._value(context, name, arguments))
         before = question.ordinal if question.last_sequence == question.sequence else question.first
         handler = getattr(self.strategy, question.name)
         try:

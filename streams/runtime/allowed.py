@@ -96,7 +96,8 @@ STRATEGY = words(
     "ACCOUNT ARTEFACTS INPUTS NAME OUTPUTS STATE_VERSION STRATEGY Settings State WAKES account artefact cancel clock emit instruments on_bar "
     "on_end on_fill on_mark on_market_features on_order_event on_position on_quote on_timer on_toxicity on_trade order order_id settings "
     "signal signals state timer LOGS READS amount_precision asks average_price bids book cash equity features last_bar last_mark last_quote "
-    "last_trade log open_orders position remaining toxicity"
+    "last_trade log open_orders position remaining toxicity cancel_timer instrument modify on_book_ticker on_depth_update on_instrument "
+    "on_pnl on_risk_decision on_risk_event order_target order_target_percent order_target_value set_timer working"
 )
 CONTEXT = words("account artefacts clock emit first journal_id last_sequence ordinal pending sequence services shard")
 """The runtime's context: read, never written."""

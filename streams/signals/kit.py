@@ -201,6 +201,7 @@ class PythonDriver:
         handler = self.handlers.get(name)
         if handler is not None:
             self._call(handler, record)
+        self.stages.end(record, self.context)
 
     def fire(self, deadline: int) -> None:
         """One timer."""

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from schemas.records import DepthUpdate, Instrument, PnL, Position
+from schemas.records import DepthUpdate, Instrument, OrderEvent, PnL, Position
 from schemas.vocabulary import Flag, Side
 from streams.numeric.reference_book import ReferenceBook
-from streams.signals.view import NAME, StrategyView, view_of
+from streams.signals.replacing import NAME as REPLACEMENTS
+from streams.signals.replacing import Replacements
+from streams.signals.view import ACCOUNT, NAME, StrategyView, reads_of, view_of
 
 UNUSABLE = int(Flag.STALE | Flag.GAP)
 STALE = int(Flag.STALE)
@@ -33,6 +35,8 @@ class ListedStages:
     def __init__(self, stage: Any, instruments: Sequence[Instrument]) -> None:
         view = view_of(stage)
         self.view: StrategyView | None = view(instruments, None) if view is not None else None
+        is_served = ACCOUNT in reads_of(stage)
+        self.replacements = Replacements(instruments, None) if is_served else None
         self._positions: dict[tuple[int, int, int], Position] = {}
         self._accounts: dict[int, PnL] = {}
         self._books: dict[int, ReferenceBook] = {}
@@ -52,8 +56,13 @@ class ListedStages:
             getattr(self.view, handler)(record, context)
 
     def stage(self, name: str) -> Any:
-        """The view, or what answers for the portfolio."""
-        return self.view if name == NAME else self
+        """The view, what sends modified orders, or what answers for the portfolio."""
+        return {NAME: self.view, REPLACEMENTS: self.replacements}.get(name, self)
+
+    def end(self, record: Any, context: Any) -> None:
+        """One record, after the strategy has had it."""
+        if self.replacements is not None and isinstance(record, OrderEvent):
+            self.replacements.on_order_event(record, context)
 
     def line_writer(self, context: Any) -> Callable[[Any], None]:
         """Lines are among what the strategy emits."""

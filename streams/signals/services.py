@@ -14,7 +14,10 @@ import msgspec
 from schemas.records import Bar, Instrument, LogLine, Mark, MarketFeatures, Quote, Toxicity, Trade
 from schemas.vocabulary import Flag
 from streams.numeric.fixed import divide_half_even
-from streams.signals.strategy import BadStrategy
+from streams.signals.acting import Acting
+from streams.signals.replacing import NAME as REPLACEMENTS
+from streams.signals.replacing import Replacement, Replacements
+from streams.signals.strategy import BUY, CANCEL, BadStrategy
 from streams.signals.view import ACCOUNT, BOOK, NAME, OpenOrder, StrategyView
 
 STALE = int(Flag.STALE)
@@ -54,7 +57,7 @@ class Book(msgspec.Struct, frozen=True):
     flags: int
 
 
-class StrategyServices:
+class StrategyServices(Acting):
     """One strategy's.
 
     Args:
@@ -64,6 +67,7 @@ class StrategyServices:
     """
 
     def __init__(self, strategy: Any, context: Any, stages: Any) -> None:
+        self._strategy = strategy
         self._context = context
         self._name = type(strategy).__name__
         self._reads = type(strategy).READS
@@ -73,6 +77,9 @@ class StrategyServices:
         self._write = stages.line_writer(context)
         self._view: StrategyView | None = stages.stage(NAME)
         self._portfolio: Any = stages.stage("portfolio")
+        self._replacements: Replacements | None = stages.stage(REPLACEMENTS)
+        self.noted_before = 0
+        """Requests that :meth:`note` has seen, and that are emitted again: those of a strategy in a process of its own."""
 
     @property
     def notes_requests(self) -> bool:
@@ -81,7 +88,12 @@ class StrategyServices:
 
     def note(self, request: Any) -> None:
         """The strategy asks for an order or a cancel."""
+        if self.noted_before:
+            self.noted_before -= 1
+            return
         self._seen(ACCOUNT, "note").note(request)
+        if request.kind == CANCEL and self._replacements is not None:
+            self._replacements.drop(request.order_id)
 
     def log(self, text: str) -> None:
         """Write a line with the clock to the topic ``strategy.log``: at most LINE_MAX characters, LINES_MAX lines a run."""
@@ -134,6 +146,35 @@ class StrategyServices:
     def open_orders(self, instrument: int | None = None) -> tuple[OpenOrder, ...]:
         """The strategy's orders that may still fill, oldest first; those of its present handler last, with the status NEW."""
         return self._seen(ACCOUNT, "open_orders").open_orders(instrument)
+
+    def instrument(self, instrument: int) -> Instrument:
+        """The specification of an instrument as it is now."""
+        return self._instrument(self._seen(ACCOUNT, "instrument"), instrument)
+
+    def working(self, instrument: int) -> int:
+        """Signed quantity that the strategy's open orders may still fill; of one that is being modified, what its replacement asks for."""
+        total = 0
+        for order in self._seen(ACCOUNT, "working").open_orders(instrument):
+            new = self._replacements.state.waiting.get(order.order_id) if self._replacements is not None else None
+            filled = order.quantity - order.remaining
+            remaining = order.remaining if new is None else max(0, new.quantity - filled)
+            total += remaining if order.side == BUY else -remaining
+        return total
+
+    def amend(self, order_id: str, quantity: int, price: int, post_only: bool) -> str | None:
+        """Change the terms of a replacement that is not sent yet; its id, None if there is none for this order."""
+        self._seen(ACCOUNT, "modify")
+        new = self._replacements.of(order_id) if self._replacements is not None else None
+        if new is None:
+            return None
+        new.quantity, new.price, new.post_only = quantity or new.quantity, price or new.price, post_only
+        return new.order_id
+
+    def replace(self, order_id: str, new_id: str, instrument: int, side: int, quantity: int, price: int, post_only: bool) -> None:
+        """Send another order once this one has been cancelled."""
+        if self._replacements is None:
+            raise BadStrategy(f"{self._name} modifies an order where no stage sends another one")
+        self._replacements.state.waiting[order_id] = Replacement(new_id, instrument, side, quantity, price, bool(post_only))
 
     def book(self, instrument: int, depth: int | None = 10) -> Book:
         """The order book after the present record, at most ``depth`` levels a side, all of them for None."""

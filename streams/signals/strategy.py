@@ -15,12 +15,15 @@
 
 The rules, each a typed error:
 
-1. ``WAKES`` names what wakes the strategy (the keys of ``WAKE_TOPICS``, and "timer"); there is one handler for each and no other.
+1. ``WAKES`` names what wakes the strategy (the keys or topics of ``WAKE_TOPICS``, "timer" or "timers"); there is one handler for
+   each and no other. ``INPUTS`` may name topics instead.
 2. All it remembers is in ``self.state``, a declared struct of plain data: it is what a snapshot holds. Nothing else may be written after the
    constructor, and the constructor may leave nothing that can change.
 3. It knows time as ``context.clock`` only. ``state.timer`` is the next deadline; ``on_timer`` must move it on (``NO_TIMER``: none).
-4. It acts by ``self.signal``, ``self.order`` and ``self.cancel``, or by ``context.emit(record)``. Orders carry ``context.account``, the account of
-   the shard it runs in; a strategy that names another one (``ACCOUNT``, or in a record of its own) is denied with FOREIGN_ACCOUNT.
+   Or it wakes on "timers": ``context.set_timer(name, at)``, ``context.cancel_timer(name)``, ``on_timer(name, context)``.
+4. It acts by ``self.signal``, ``self.order`` and ``self.cancel``, by ``context.order_target`` and ``context.modify``, or by
+   ``context.emit(record)``. Orders carry ``context.account``, the account of the shard it runs in; a strategy that names another
+   one (``ACCOUNT``, or in a record of its own) is denied with FOREIGN_ACCOUNT.
 5. It reads no file. What it needs is named in ``ARTEFACTS = {"weights": "weights.npy"}`` and comes as ``context.artefact("weights")``.
 6. What it reads besides the record that wakes it is named in ``READS``: ``account``, ``book``, or the last ``trades``, ``quotes``,
    ``bars``, ``marks``, ``features``, ``toxicity`` (``view.py``, ``services.py``). With ``LOGS = True`` it writes lines by
@@ -56,7 +59,15 @@ WAKE_TOPICS: dict[str, tuple[str, str]] = {
     "order_events": ("orders.events", "on_order_event"),
     "fills": ("fills", "on_fill"),
     "positions": ("positions", "on_position"),
+    "pnl": ("pnl", "on_pnl"),
+    "decisions": ("orders.decisions", "on_risk_decision"),
+    "risk_events": ("risk.events", "on_risk_event"),
+    "depth": ("md.depth", "on_depth_update"),
+    "book_tickers": ("md.book_tickers", "on_book_ticker"),
+    "instruments": ("ref.instruments", "on_instrument"),
 }
+WAKE_OF_TOPIC = {topic: wake for wake, (topic, _) in WAKE_TOPICS.items()}
+TIMER, TIMERS = "timer", "timers"
 
 NEW, CANCEL = int(RequestKind.NEW), int(RequestKind.CANCEL)
 BUY, SELL = int(Side.BUY), int(Side.SELL)
@@ -94,6 +105,22 @@ class Context(Protocol):
     # what READS and LOGS declare, see services.py
 
     def log(self, text: str) -> None: ...
+
+    def set_timer(self, name: str, at: int) -> None: ...
+
+    def cancel_timer(self, name: str) -> None: ...
+
+    def order_target(self, instrument: int, quantity: int, *, price: int = 0, post_only: bool = False) -> str: ...
+
+    def order_target_value(self, instrument: int, value: int, *, price: int = 0, post_only: bool = False) -> str: ...
+
+    def order_target_percent(self, instrument: int, share: float, *, price: int = 0, post_only: bool = False) -> str: ...
+
+    def modify(self, order_id: str, *, quantity: int = 0, price: int = 0, post_only: bool = False) -> str: ...
+
+    def instrument(self, instrument: int) -> Instrument: ...
+
+    def working(self, instrument: int) -> int: ...
 
     @property
     def cash(self) -> int: ...
@@ -167,6 +194,8 @@ class Strategy(metaclass=_Contract):
 
     def __init_subclass__(cls, **named: Any) -> None:
         super().__init_subclass__(**named)
+        declared = cls.__dict__.get("INPUTS", ())
+        cls.WAKES = tuple(dict.fromkeys(WAKE_OF_TOPIC.get(wake, wake) for wake in (*declared, *cls.WAKES)))
         _check_wakes(cls)
         _check_reads(cls)
         if not issubclass(cls.State, StrategyState):
@@ -176,7 +205,9 @@ class Strategy(metaclass=_Contract):
         cls.NAME = cls.NAME or cls.__name__
         if cls.LOGS and LOG not in cls.OUTPUTS:
             cls.OUTPUTS = (*cls.OUTPUTS, LOG)
-        cls.INPUTS = tuple(WAKE_TOPICS[wake][0] for wake in cls.WAKES if wake != "timer")
+        cls.INPUTS = tuple(WAKE_TOPICS[wake][0] for wake in cls.WAKES if wake in WAKE_TOPICS)
+        if TIMERS in cls.WAKES:
+            _name_timers(cls)
 
     def __init__(self, instruments: Sequence[Instrument], settings: Any) -> None:
         self.instruments = tuple(instruments)
@@ -303,15 +334,39 @@ def undeclared(strategy: Strategy, error: Exception) -> UndeclaredState | None:
 def _check_wakes(cls: type[Any]) -> None:
     """Every wake is known and has its handler, and no handler waits for what never wakes it."""
     for wake in cls.WAKES:
-        if wake != "timer" and wake not in WAKE_TOPICS:
-            raise BadStrategy(f"{cls.__name__}.WAKES: {wake!r} wakes nothing; use {', '.join(WAKE_TOPICS)} or timer")
-    handlers = {wake: handler for wake, (_, handler) in WAKE_TOPICS.items()} | {"timer": "on_timer"}
+        if wake not in (TIMER, TIMERS) and wake not in WAKE_TOPICS:
+            raise BadStrategy(f"{cls.__name__}.WAKES: {wake!r} wakes nothing; use {', '.join(WAKE_TOPICS)}, timer or timers")
+    if {TIMER, TIMERS} <= set(cls.WAKES):
+        raise BadStrategy(f"{cls.__name__} wakes on timer and on timers, and has one on_timer; leave out one of them")
+    handlers = {wake: handler for wake, (_, handler) in WAKE_TOPICS.items()}
+    handlers[TIMERS if TIMERS in cls.WAKES else TIMER] = "on_timer"
     for wake, handler in handlers.items():
         defined = callable(getattr(cls, handler, None))
         if wake in cls.WAKES and not defined:
             raise BadStrategy(f"{cls.__name__} wakes on {wake} but has no {handler}(self, record, context)")
         if defined and wake not in cls.WAKES:
             raise BadStrategy(f"{cls.__name__} has {handler} but {wake!r} is not in WAKES, so it would never be called")
+
+
+def _name_timers(cls: type[Any]) -> None:
+    """Named timers are part of the state, and ``on_timer`` is called with the name of each that is due."""
+    if TIMERS not in cls.State.__struct_fields__:
+        fields: list[Any] = [(TIMERS, dict[str, int], msgspec.field(default_factory=dict))]
+        cls.State = msgspec.defstruct(cls.State.__name__, fields, bases=(cls.State,), module=cls.__module__)
+    if "on_timer" in cls.__dict__:
+        cls.on_named_timer, cls.on_timer = cls.__dict__["on_timer"], _fire_named_timers
+
+
+def _fire_named_timers(strategy: Any, deadline: int, context: Context) -> None:
+    """Those that are due, by time, of one time in the order in which they were set. ``set_timer`` takes later times only."""
+    timers = strategy.state.timers
+    while True:
+        name = min((each for each in timers if timers[each] <= deadline), key=timers.__getitem__, default=None)
+        if name is None:
+            break
+        del timers[name]
+        strategy.on_named_timer(name, context)
+    strategy.state.timer = min(timers.values(), default=NO_TIMER)
 
 
 def _check_reads(cls: type[Any]) -> None:

@@ -196,9 +196,21 @@ def test_what_a_stranger_s_strategy_reads_and_logs_is_that_of_its_author_s_run(
     assert ended.code == 0, ended.err
 
 
+def test_what_a_stranger_s_strategy_does_by_its_context_is_that_of_its_author_s_run(
+    sq: Callable[..., Any], made: Callable[..., Path]
+) -> None:
+    """Targets, modified orders and named timers. Oracle: the digests of its author's run."""
+    text = (Path(__file__).resolve().parents[1] / "runtime" / "trader.py").read_text()
+    run = made(text.replace("class Trader", "class Mine").replace("rate: int = 4", "rate: int = 10"))
+    lines = [line["text"] for line in records_in(run, "strategy.log")]
+    assert all(any(f"'{what}'" in line for line in lines) for what in ("modify", "timer", "target", "fill"))
+    ended = sq("verify", run, "--run-strategy")
+    assert ended.code == 0, ended.err
+
+
 def test_a_stranger_s_strategy_asks_for_nothing_else(tmp_path: Path) -> None:
     """Names that no context has, and arguments that are none, are refused where they arrive."""
-    for name, arguments in (("note", "[1]"), ("__class__", "[]"), ("position", '[{"a": 1}]'), ("cash", "{"), ("log", "[true]")):
+    for name, arguments in (("note", "[1]"), ("__class__", "[]"), ("position", '[{"a": 1}]'), ("cash", "{"), ("log", "[1.5]")):
         with pytest.raises(StrategyStopped, match="what no context has"):
             value_of(object(), name, arguments)
 

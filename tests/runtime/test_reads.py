@@ -336,4 +336,4 @@ def test_who_reads_market_data_alone_keeps_its_place(recordings: Recordings) -> 
         stage = type("Mine", (Strategy,), {"WAKES": ("quotes",), "READS": (reads,), "on_quote": lambda self, quote, context: None})
         stages = stages_of(configuration("noop-python", ticker="off"), strategy=(stage, None))
         places[reads] = [each[0].NAME for each in stages].index("Mine") - len(stages)
-    assert places == {"bars": -7, "account": -1, "book": -1}
+    assert places == {"bars": -7, "account": -2, "book": -1}, "behind it, what sends modified orders"

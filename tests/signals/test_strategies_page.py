@@ -52,3 +52,33 @@ def test_the_inventory_stays_within_its_limit_and_the_log_says_what_it_holds(run
     for fill, line in zip(fills, lines, strict=True):
         quantity += fill["quantity"] if fill["side"] == "BUY" else -fill["quantity"]
         assert line["text"].startswith(f"holds {quantity} at ")
+
+
+def test_rebalancing_holds_its_share_within_a_lot_and_the_fee(runs: dict[str, Run]) -> None:
+    """Oracle: by hand. A fifth of 1,000,000 at some 50,000 is 4.000, of lots of 0.001: the price moves by 0.1 % at most."""
+    run = runs["rebalance.py"]
+    held = [record["quantity"] for record in records_in(run.folder, "positions")]
+    requests, lines = records_in(run.folder, "orders.requests"), records_in(run.folder, "strategy.log")
+    assert len(requests) > 2 and len(lines) == len(requests)
+    times = [request["event_time"] for request in requests]
+    assert all((time - times[0]) % 10_000_000_000 == 0 for time in times), "by its timer"
+    assert requests[0]["quantity"] == held[1] and 3_990 < held[1] < 4_010 and held[0] < held[1], "filled at two levels"
+    assert all(abs(each - 4_000) < 10 for each in held[1:])
+    assert lines[0]["text"] == f"TESTUSDT: 0 held, {held[1]} ordered"
+
+
+def test_requoting_never_has_two_orders_at_work(runs: dict[str, Run]) -> None:
+    """Oracle: the venue's word. Each order of the bid begins after the one before it has ended."""
+    run = runs["requote.py"]
+    working: set[str] = set()
+    moved = 0
+    for event in records_in(run.folder, "orders.events"):
+        if event["refused"]:
+            continue
+        working.discard(event["order_id"])
+        moved += event["reason"] == "USER_CANCEL" and event["status"] == "CANCELLED"
+        if event["status"] not in ("CANCELLED", "FILLED", "REJECTED", "EXPIRED", "DENIED"):
+            working.add(event["order_id"])
+        assert len(working) <= 1
+    assert moved > 20
+    assert max(record["quantity"] for record in records_in(run.folder, "positions")) <= 100

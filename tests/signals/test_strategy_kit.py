@@ -92,6 +92,51 @@ def test_a_strategy_reads_what_the_list_says_of_its_account_and_the_book() -> No
     ]
 
 
+def test_targets_modified_orders_and_named_timers_work_in_the_kit() -> None:
+    """Oracle: by hand. Ten are wanted, three are held, two work: five are ordered. Two of those fill before they are modified to nine."""
+
+    class Doer(Strategy):
+        WAKES = ("quotes", "order_events", "timers")
+        READS = ("account",)
+        LOGS = True
+
+        def on_quote(self, quote: Quote, context: Any) -> None:
+            if quote.sequence == 1:
+                self.order(context, 1, 1, 2, price=90)
+                context.order_target(1, 10, price=99)
+                context.set_timer("late", context.clock + 5 * SECOND)
+                context.set_timer("soon", context.clock + SECOND // 2)
+
+        def on_timer(self, name: str, context: Any) -> None:
+            context.log(f"{name} at {context.clock}, {context.working(1)} at work")
+            if name == "soon":
+                context.modify(f"{2:020d}", quantity=9)
+                context.log(f"{context.working(1)} will be")
+
+        def on_order_event(self, event: OrderEvent, context: Any) -> None:
+            context.log(f"{event.filled_quantity} of {event.quantity}")
+
+    def event(number: int, at: float, status: OrderStatus, quantity: int, filled: int) -> OrderEvent:
+        price = 90 if number == 1 else 99
+        return OrderEvent(f"{number:020d}", 1, 1, 1, int(at * SECOND), int(status), 0, 1, quantity, price, filled, False)
+
+    records = [
+        Position(1, 1, 1, SECOND // 2, f"{0:020d}", 3, 297, 0, 1),
+        Quote(1, SECOND, 1, 100, 5, 101, 5, 0),
+        event(1, 1.1, OrderStatus.ACCEPTED, 2, 0),
+        event(2, 1.1, OrderStatus.PARTIALLY_FILLED, 5, 2),
+        event(2, 2, OrderStatus.CANCELLED, 5, 2),
+        Quote(1, 9 * SECOND, 2, 100, 5, 101, 5, 0),
+    ]
+    found = kit.run(Doer, records)
+    assert [(each.kind, each.quantity, each.price) for each in found if isinstance(each, OrderRequest)] == [
+        (1, 2, 90), (1, 5, 99), (2, 0, 0), (1, 7, 99),
+    ]  # fmt: skip
+    assert [each.text for each in found if isinstance(each, LogLine)] == [
+        "0 of 2", "2 of 5", f"soon at {3 * SECOND // 2}, 5 at work", "9 will be", "2 of 5", f"late at {6 * SECOND}, 9 at work",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("name", ["ema-cross", "ema-cross-python"])
 def test_an_honest_strategy_decides_the_same_on_truncated_histories(name: str) -> None:
     assert kit.look_ahead(name, quotes(120), {"fast": "2", "slow": "5"}) == []
