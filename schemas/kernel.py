@@ -144,8 +144,16 @@ class _LockedCacheFile(IndexDataCacheFile):  # type: ignore[misc]  # Numba has n
             super().save(key, data)  # type: ignore[no-untyped-call]
 
 
-def kernel(function: Callable[..., Any]) -> Any:
-    """Compile ``function`` with strict floating point (no fast-math, no parallel loops) and a cache keyed by all it depends on."""
+def kernel(function: Callable[..., Any], **options: Any) -> Any:
+    """Compile ``function`` with strict floating point (no fast-math, no parallel loops) and a cache keyed by all it depends on.
+
+    Under ``NUMBA_DISABLE_JIT=1`` it stays plain Python, which a debugger walks through.
+
+    Args:
+        options: of Numba, for the decorators made of this one.
+    """
+    if config.DISABLE_JIT:
+        return function
     path = Path(function.__code__.co_filename)
     module = function.__module__
     spec = importlib.util.find_spec(module) if module in sys.modules and module != "__main__" else None
@@ -155,14 +163,13 @@ def kernel(function: Callable[..., Any]) -> Any:
     os.makedirs(config.CACHE_DIR, exist_ok=True)
     compiled = numba.njit(function, cache=True, fastmath=False, parallel=False, error_model="numpy")
     compiled._cache._cache_file.__class__ = _LockedCacheFile
+    compiled.targetoptions.update(options)
     return compiled
 
 
 def unlocked_kernel(function: Callable[..., Any]) -> Any:
     """``kernel`` that gives the interpreter's lock back while it runs, so that another thread goes on: for calls that take a millisecond, not one."""
-    compiled = kernel(function)
-    compiled.targetoptions["nogil"] = True
-    return compiled
+    return kernel(function, nogil=True)
 
 
 def inlined(function: Callable[..., Any]) -> Any:

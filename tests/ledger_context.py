@@ -294,12 +294,15 @@ def control(
 
 def restored(stage: Any) -> Any:
     """The stage after a snapshot and a restore, as the runtime does it."""
-    stage.state = msgspec.msgpack.decode(msgspec.msgpack.encode(stage.state), type=type(stage.state))
+    if hasattr(stage, "take_state"):
+        stage.take_state(stage.encoded_state())
+    else:
+        stage.state = msgspec.msgpack.decode(msgspec.msgpack.encode(stage.state), type=type(stage.state))
     return stage
 
 
 def state_bytes(stage: Any) -> bytes:
-    return msgspec.msgpack.encode(stage.state)
+    return stage.encoded_state() if hasattr(stage, "encoded_state") else msgspec.msgpack.encode(stage.state)
 
 
 class ToyVenueState(msgspec.Struct):

@@ -14,7 +14,7 @@ from streams.express import text
 from streams.express.steps import FAULT, FULL, LANE, LEFT, REPORTS
 from streams.numeric.express import CLOSED_MAX, COLUMNS, HIGH, LOW, ORDERS_MAX, SIZED, WANTED_LEAVES
 from streams.numeric.identity import texts, to_halves
-from streams.portfolio import express as portfolio
+from streams.portfolio.records import NO_TIMER
 from streams.portfolio.stage import Portfolio
 from streams.reporting import express as reporting
 from streams.reporting.stage import Reporting
@@ -52,7 +52,7 @@ READERS: dict[str, tuple[type, ...]] = {
 """The wiring that ``steps.py`` has compiled in."""
 MADE = {
     "requests": "orders.requests", "decisions": "orders.decisions", "commands": "venue.commands", "events": "orders.events",
-    "reports": "venue.reports", "fills": "fills", "positions": "positions",
+    "reports": "venue.reports", "fills": "fills",
 }  # fmt: skip
 
 
@@ -87,7 +87,7 @@ class Session:
         self._sizing: Any = ledgers.get(Sizing)
         self._reporting: Any = ledgers.get(Reporting)
         self._risk, self._routing, self._portfolio = ledgers[Risk], ledgers[Routing], ledgers[Portfolio]
-        rows = {"lane": LANE, "sizing": sizing.STATE, "risk": risk.STATE, "portfolio": portfolio.STATE, "reporting": reporting.STATE}
+        rows = {"lane": LANE, "sizing": sizing.STATE, "risk": risk.STATE, "reporting": reporting.STATE}
         self.arrays: dict[str, np.ndarray[Any, Any]] = {f"express_{name}": np.zeros(1, dtype) for name, dtype in rows.items()}
         self.lane = self.arrays["express_lane"][0]
         self._rows = {name: self.arrays[f"express_{name}"][0] for name in rows}
@@ -98,6 +98,8 @@ class Session:
             self.arrays[f"express_{name}"] = np.zeros(most, codec(topic_of(topic).record).dtype)
         for name, topic in zip(("signals", "asked", "marks"), self.topics, strict=True):
             self.arrays[f"express_{name}"] = np.zeros(0, codec(topic_of(topic).record).dtype)
+        self.arrays["express_portfolio"], self.arrays["express_portfolio_out"] = self._portfolio.state.header, self._portfolio.state.outputs
+        self._portfolio.state.grow("positions", 2 * len(self.arrays["express_fills"]))
         self._marks: Any = None
         self.is_lent = False
         self._owner = (0, 0, 0)
@@ -186,10 +188,8 @@ class Session:
             if len(desks) != 1 or self._sizing.settings.account != account:
                 return None
             return account, desks[0].strategy, desks[0].instrument
-        found = self._portfolio.state.accounts.get(account)
-        if found is None or len(found.holdings) != 1:
-            return None
-        return account, *divmod(next(iter(found.holdings)), INSTRUMENT_IDS)
+        held = self._portfolio.holdings(account)
+        return (account, *held[0]) if len(held) == 1 else None
 
     def _lend(self, context: Any) -> bool:
         owner = self._whose()
@@ -206,7 +206,7 @@ class Session:
             orders[: len(ids), [SIZED, WANTED_LEAVES]] = 0
         elif not sizing.lend(self._sizing, rows["sizing"], orders, ids):
             return False
-        if not portfolio.lend(self._portfolio, rows["portfolio"], account, strategy, self._key):
+        if self._portfolio.state.timer == NO_TIMER:
             return False
         if self._reporting is not None and not reporting.lend(self._reporting, rows["reporting"], account, self._key):
             return False
@@ -255,7 +255,6 @@ class Session:
         last_mark = int(lane["last_mark"])
         mark = codec("Mark").row_to_record(self._marks, last_mark) if last_mark >= 0 else None
         risk.take_back(self._risk, rows["risk"], orders, ids, approved, mark, self._owner[1])
-        portfolio.take_back(self._portfolio, rows["portfolio"], self._owner[0], self._key, mark)
         if self._reporting is not None:
             reporting.take_back(self._reporting, rows["reporting"], self._owner[0], self._key)
         context.last_sequence, context.ordinal = int(lane["last_sequence"]), int(lane["ordinal"])
@@ -264,4 +263,7 @@ class Session:
             count = int(lane[name])
             if count:
                 made.append((topic, codec(topic_of(topic).record).encode_rows(self.arrays[f"express_{name}"], count), count))
+        rows_of_positions = self._portfolio.take_positions()
+        if len(rows_of_positions):
+            made.append(("positions", codec("Position").encode_rows(rows_of_positions), len(rows_of_positions)))
         return made

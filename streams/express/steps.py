@@ -32,7 +32,7 @@ from streams.numeric.express import (
     step_kernel,
 )
 from streams.numeric.identity import EARLY_ORDINAL, pack
-from streams.portfolio import express as portfolio
+from streams.portfolio import handlers as portfolio
 from streams.reporting import express as reporting
 from streams.risk import express as risk
 from streams.routing import express as routing
@@ -53,7 +53,7 @@ REPORT_FILL = int(ReportKind.FILL)
 LANE = row_type(
     "at total signal_topic request_topic mark_topic timer_step timer_clock base records outcome handled limit limit_clock clock sequence "
     "last_sequence ordinal journal_id shard account strategy instrument is_sized is_reported open closed signals asked marks last_mark "
-    "requests decisions commands events reports fills positions"
+    "requests decisions commands events reports fills"
 )
 """Where the entry is in the window of events and what it may do; the driver's clock, sequence and ordinal; whose orders they are and which of the
 ledgers there are; how many of everything there are, and the row of the last mark, -1 before the first."""
@@ -62,11 +62,12 @@ LEFT, REPORTS, FULL, FAULT = range(4)
 
 
 class Twins(NamedTuple):
-    """A row each."""
+    """A row each; of the portfolio its own records, and what it writes to."""
 
     sizing: Any
     risk: Any
     portfolio: Any
+    portfolio_out: Any
     reporting: Any
 
 
@@ -79,16 +80,15 @@ class Made(NamedTuple):
     events: Any
     reports: Any
     fills: Any
-    positions: Any
 
 
 @step_kernel
-def on_mark(twins: Any, mark: Any) -> Any:
+def on_mark(x: Any, twins: Any, mark: Any) -> Any:
     """A mark through the ledgers that read it; False if it is theirs."""
     if mark.instrument != twins.risk[0].instrument or not risk.is_enough(twins.risk[0], mark):
         return False
     risk.on_mark(twins.risk[0], mark)
-    twins.portfolio[0].changed = 1
+    portfolio.on_mark(twins.portfolio[0], mark, x.clock, twins.portfolio_out[0])
     return True
 
 
@@ -265,10 +265,9 @@ def on_report(x: Any, twins: Any, orders: Any, closed: Any, made: Any, report: A
         fee = np.int64(report.fee_low)
         if report.fee_high != fee >> 63 or not routing.can_fill(order, report):
             return False
-        price, quantity = report.price, report.quantity
-        if not portfolio.can_book(twins.portfolio[0], price, quantity, fee):
+        if x.is_reported != 0 and not reporting.can_take(twins.reporting[0], report.price, report.quantity, fee):
             return False
-        if x.is_reported != 0 and not reporting.can_take(twins.reporting[0], price, quantity, fee):
+        if not _book(x, twins, order, made.fills[x.fills], report):
             return False
         _fill(x, twins, orders, place, closed, made, report, fee)
     else:
@@ -279,34 +278,42 @@ def on_report(x: Any, twins: Any, orders: Any, closed: Any, made: Any, report: A
 
 
 @step_kernel
-def _fill(x: Any, twins: Any, orders: Any, place: Any, closed: Any, made: Any, report: Any, fee: Any) -> None:
-    """Routing books it; sizing, risk, portfolio and reporting read the Fill, then sizing and risk the event."""
-    s, r = twins.sizing[0], twins.risk[0]
-    order = orders[place]
-    clock, price, quantity = x.clock, report.price, report.quantity
-    high, low = order[HIGH], order[LOW]
-    signed = quantity if order[SIDE] == BUY else -quantity
-    is_last = routing.fill(order, report)
-    row = made.fills[x.fills]
-    x.fills += 1
-    row.order_id_high = high
-    row.order_id_low = low
+def _book(x: Any, twins: Any, order: Any, row: Any, report: Any) -> Any:
+    """Write the Fill, and have the portfolio book it; False, with nothing changed, if that leaves a fault: the portfolio's owner sees to it."""
+    row.order_id_high = order[HIGH]
+    row.order_id_low = order[LOW]
     row.account = x.account
     row.strategy = x.strategy
     row.instrument = x.instrument
     row.event_time = report.venue_time
     row.side = order[SIDE]
-    row.price = price
-    row.quantity = quantity
+    row.price = report.price
+    row.quantity = report.quantity
     row.liquidity = report.liquidity
     row.fee_high = report.fee_high
     row.fee_low = report.fee_low
     row.venue_trade_id = report.venue_trade_id
+    p = twins.portfolio[0]
+    portfolio.on_fill(p, row, x.clock, twins.portfolio_out[0])
+    if p.fault.code != 0:
+        p.fault.code = 0
+        return False
+    return True
+
+
+@step_kernel
+def _fill(x: Any, twins: Any, orders: Any, place: Any, closed: Any, made: Any, report: Any, fee: Any) -> None:
+    """Routing books it; sizing, risk and reporting read the Fill, then sizing and risk the event."""
+    s, r = twins.sizing[0], twins.risk[0]
+    order = orders[place]
+    clock, price, quantity = x.clock, report.price, report.quantity
+    signed = quantity if order[SIDE] == BUY else -quantity
+    is_last = routing.fill(order, report)
+    x.fills += 1
     if x.is_sized != 0:
         sizing.on_fill(s, order, signed)
     risk.release(r, order, quantity)
     risk.on_fill(r, price, signed, fee)
-    x.positions = portfolio.on_fill(twins.portfolio[0], price, signed, fee, clock, high, low, made.positions, x.positions)
     if x.is_reported != 0:
         reporting.on_fill(twins.reporting[0], price, signed, fee, report.venue_time)
     _write_event(made.events[x.events], x, orders, place, clock, order[STATUS])

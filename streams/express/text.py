@@ -14,8 +14,8 @@ HEADER = (
 
 ENTRY = '''
 x = express_lane[0]
-twins = Twins(express_sizing, express_risk, express_portfolio, express_reporting)
-made = Made(express_requests, express_decisions, express_commands, express_events, express_reports, express_fills, express_positions)
+twins = Twins(express_sizing, express_risk, express_portfolio, express_portfolio_out, express_reporting)
+made = Made(express_requests, express_decisions, express_commands, express_events, express_reports, express_fills)
 x.outcome = LEFT
 x.handled = 0
 reports_most = {reports_most}
@@ -32,7 +32,7 @@ while x.at < x.total:
     if x.events + reports_most + 1 > len(express_events) or x.reports + reports_most > len(express_reports):
         x.outcome = FULL
         break
-    if x.fills + reports_most > len(express_fills) or x.positions + 2 * reports_most > len(express_positions):
+    if x.fills + reports_most > len(express_fills):
         x.outcome = FULL
         break
     if control[{ACTIVE}] != 0:
@@ -62,7 +62,7 @@ while x.at < x.total:
     x.clock = due
     x.sequence = x.base + min((step + 1) >> 1, x.records)
     if topic == x.mark_topic:
-        if not on_mark(twins, express_marks[event.row]):
+        if not on_mark(x, twins, express_marks[event.row]):
             x.clock, x.sequence = clock_before, sequence_before
             break
         x.marks += 1

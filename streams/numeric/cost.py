@@ -25,6 +25,9 @@ A flip is two entries: close all, then open the rest at the fill price. Long 5 @
 >>> reduce(-5, -450, 5, 5 * 80)                                      # covered at 80: a short gains when the price falls
 (0, 0, 50)
 
+Python stages call the functions with Python's integers, compiled stages with wide ones
+(``int128.py``), whose callers check that what comes out has at most 38 digits.
+
 A cost that does not divide: 10 lots cost 101; each third keeps its residue and the last one takes what is left.
 
 >>> reduce(3, 10, -1, 5)                                             # 10/3 rounds to 3
@@ -37,19 +40,22 @@ A cost that does not divide: 10 lots cost 101; each third keeps its residue and 
 
 from __future__ import annotations
 
-from streams.numeric.fixed import divide_half_even
+from streams.numeric.int128 import share, wide
+from streams.numeric.shared import shared_step
 
 
+@shared_step
 def add(held: int, cost: int, signed_quantity: int, notional: int) -> tuple[int, int, int]:
     """(quantity, cost, realized) after opening or increasing: `signed_quantity` has the sign of `held`, `notional` is positive."""
-    return held + signed_quantity, cost + notional if signed_quantity > 0 else cost - notional, 0
+    return held + signed_quantity, cost + notional if signed_quantity > 0 else cost - notional, wide(0)
 
 
+@shared_step
 def reduce(held: int, cost: int, signed_quantity: int, notional: int) -> tuple[int, int, int]:
     """(quantity, cost, realized) after closing part or all: `signed_quantity` is opposite to `held` and not larger."""
     if signed_quantity + held == 0:
         released = cost
     else:
-        released = divide_half_even(cost * abs(signed_quantity), abs(held))
+        released = share(cost, abs(signed_quantity), abs(held))
     proceeds = notional if signed_quantity < 0 else -notional
     return held + signed_quantity, cost - released, proceeds - released

@@ -77,6 +77,11 @@ def texts(high: Any, low: Any) -> list[str]:
     return [text[start : start + LENGTH] for start in range(0, len(text), LENGTH)]
 
 
+def text_of_halves(high: int, low: int) -> str:
+    """The id of two halves."""
+    return _leading_text(high) + _half_text(low)
+
+
 def _half_text(half: int) -> str:
     return _PAIRS[half >> 40] + _PAIRS[half >> 30 & 1023] + _PAIRS[half >> 20 & 1023] + _PAIRS[half >> 10 & 1023] + _PAIRS[half & 1023]
 

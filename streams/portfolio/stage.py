@@ -1,46 +1,60 @@
-"""The portfolio stage: books fills at average cost and reports P&L on the minute."""
+"""The portfolio stage as the topology names it: a thin shell around the compiled handlers.
+
+It converts a record to its row, calls the handler in ``handlers.py``, and emits the rows that the
+handler wrote. No rule stands here.
+"""
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 
-from schemas.errors import BadData
-from schemas.records import Fill, Instrument, Mark, PnL, Position
-from schemas.vocabulary import Flag, Side
-from streams.numeric.cost import add, reduce
-from streams.numeric.fixed import divide_half_even
-from streams.portfolio.reading import PositionView
-from streams.portfolio.state import INSTRUMENT_IDS, NO_TIMER, STRATEGY_IDS, WIDE, Account, Holding, Line, State, cash_amount, new_line, pack
-from streams.portfolio.valuation import unrealized, value_account
+from schemas.records import Fill, Instrument, Mark, PnL
+from schemas.vocabulary import InstrumentKind
+from streams.numeric.conversion import reader, writer
+from streams.numeric.int128 import high, is_decimal, join, low
+from streams.portfolio import records as r
+from streams.portfolio.faults import (
+    IdOutOfRange,
+    PrecisionChanged,
+    UnknownInstrument,
+    error_of,
+    too_large,
+)
+from streams.portfolio.handlers import (
+    ON_END,
+    ON_FILL,
+    ON_INSTRUMENT,
+    ON_MARK,
+    ON_OPENING,
+    ON_TIMER,
+    QUIET_INTERVALS_MAX,
+    handle,
+)
+from streams.portfolio.reading import (
+    AMOUNT,
+    PositionView,
+    find_account,
+    find_holding,
+    read_unrealized,
+    read_value,
+)
+from streams.portfolio.state import GROWS, State, cash_amount
 
-BUY = int(Side.BUY)
-PARTIAL = int(Flag.PARTIAL)
-MINUTE = 60_000_000_000
+__all__ = [
+    "QUIET_INTERVALS_MAX",
+    "IdOutOfRange",
+    "Portfolio",
+    "PrecisionChanged",
+    "Settings",
+    "UnknownInstrument",
+]
 
-
-class UnknownInstrument(BadData):
-    """A fill or mark names an instrument without reference data."""
-
-    code = "portfolio.unknown_instrument"
-
-
-class IdOutOfRange(BadData):
-    """A strategy or instrument number does not fit the key of a holding."""
-
-    code = "portfolio.id_out_of_range"
-
-
-class PrecisionChanged(BadData):
-    """An instrument's precision changed after it was listed."""
-
-    code = "portfolio.precision_changed"
-
-
-QUIET_INTERVALS_MAX = 10_080
-"""P&L records in a row that say the same (a week of minutes): a clock that jumps over years is no reason to write millions of them."""
+SETTLED_IN_CASH = (int(InstrumentKind.SPOT), int(InstrumentKind.EQUITY))
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,196 +65,250 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cash: str | int = "0"
     """decimal text in the settlement currency, for example "1000000"; at most 8 decimals"""
     pnl_interval: int = 60_000_000_000
-    """nanoseconds of event time between P&L records, which fall on its multiples, and on every minute: what
-    is measured must not depend on how often it is published"""
+    """nanoseconds of event time between P&L records, which fall on its multiples, and on every
+    minute: what is measured must not depend on how often it is published"""
 
     def __post_init__(self) -> None:
         if not 1_000_000 <= self.pnl_interval <= 86_400_000_000_000:
-            raise ValueError(f"pnl_interval is {self.pnl_interval} ns; give between 1000000 (1 ms) and 86400000000000 (1 day)")
+            raise ValueError(
+                f"pnl_interval is {self.pnl_interval} ns; "
+                "give between 1000000 (1 ms) and 86400000000000 (1 day)"
+            )
+
+
+_WRITE_FILL = writer(
+    "Fill", ("account", "strategy", "instrument", "side", "price", "quantity", "fee")
+)
+_WRITE_MARK = writer("Mark", ("instrument", "bid_price", "ask_price", "flags"))
+_READ_POSITION, _READ_PNL = reader("Position", "order_id"), reader("PnL")
+_AMOUNTS = struct.Struct(f"={r.place_of(r.HOLDING, 'quantity')}x" + "q" + 3 * "qQ")
+"""Quantity, cost, realized and fees of a holding."""
+POSITIONS_USED, PNL_USED = (
+    r.place_of(r.OUTPUTS, name) // 8 for name in ("positions_used", "pnl_used")
+)
+"""Words of the outputs' record."""
 
 
 class Portfolio:
-    """Positions after every fill; P&L at multiples of `pnl_interval` and at the end of the input."""
+    """Positions after every fill; P&L at multiples of `pnl_interval` and at the end of the
+    input.
+    """
 
     NAME = "portfolio"
     INPUTS = ("fills", "md.marks", "ref.instruments")
     OUTPUTS = ("positions", "pnl")
-    STATE_VERSION = 1
+    STATE_VERSION = 2
 
-    def __init__(self, instruments: Sequence[Instrument], settings: Settings) -> None:
+    def __init__(
+        self,
+        instruments: Sequence[Instrument],
+        settings: Settings,
+        lengths: dict[str, int] | None = None,
+    ) -> None:
         self.settings = settings
-        precision = max((each.price_precision + each.quantity_precision for each in instruments), default=0)
-        cash = cash_amount(settings.cash, precision)
-        self.state = State(NO_TIMER, precision, {}, {settings.account: Account(pack(cash), {})})
+        self.state = State(settings.pnl_interval, lengths)
+        self._symbols: dict[int, str] = {}
+        self._fill, self._mark, self._specification = (
+            np.zeros(1, r.FILL),
+            np.zeros(1, r.MARK),
+            np.zeros(1, r.SPECIFICATION),
+        )
+        self._amount = np.zeros(1, AMOUNT)
+        self._fill_address, self._mark_address = self._fill.ctypes.data, self._mark.ctypes.data
+        self._header_address, self._out_address = (
+            self.state.header.ctypes.data,
+            self.state.outputs.ctypes.data,
+        )
+        self._header_words = self.state.header.data.cast("B").cast("q")
+        self._out_words = self.state.outputs.data.cast("B").cast("q")
+        precision = max(
+            (each.price_precision + each.quantity_precision for each in instruments), default=0
+        )
+        self._open_account(settings.account, cash_amount(settings.cash, precision), precision)
         for instrument in instruments:
-            self._add_line(instrument)
+            self._list(instrument)
+
+    # -- handlers
 
     def on_instrument(self, record: Instrument, context: Any) -> None:
         """A new or changed specification; the last mark stays."""
-        self._add_line(record)
+        self._list(record)
 
     def on_fill(self, record: Fill, context: Any) -> None:
-        """Book one fill: one ledger entry, or two where it flips the position."""
-        state = self.state
-        state.changed_since_pnl = True
-        line = state.lines.get(record.instrument)
-        if line is None:
-            raise unknown_instrument(record.instrument, "fill")
-        account = state.accounts.get(record.account)
-        if account is None:
-            account = state.accounts[record.account] = Account(0, {})
-        key = record.strategy * INSTRUMENT_IDS + record.instrument
-        holding = account.holdings.get(key)
-        if holding is None:
-            holding = self._open_holding(account, key, record)
-        quantity = record.quantity
-        signed = quantity if record.side == BUY else -quantity
-        held = holding.quantity
-        if held and (held > 0) != (signed > 0) and quantity > abs(held):
-            closing_fee = divide_half_even(record.fee * abs(held), quantity)
-            self._book(record, account, holding, line, -held, closing_fee, context)
-            self._book(record, account, holding, line, signed + held, record.fee - closing_fee, context)
-        else:
-            self._book(record, account, holding, line, signed, record.fee, context)
-        if state.timer == NO_TIMER:
-            self._start_timer(context.clock)
+        """Book one fill: one entry, or two where it flips the position."""
+        _WRITE_FILL(record, self._fill)
+        self._handle(ON_FILL, self._fill_address, context.clock)
+        rows = self.state.tables["positions"].rows
+        for place in range(self._out_words[POSITIONS_USED]):
+            context.emit(_READ_POSITION(rows, place * r.POSITION.itemsize, record.order_id))
+        self._out_words[POSITIONS_USED] = 0
 
     def on_mark(self, record: Mark, context: Any) -> None:
         """The prices at which longs and shorts are valued from now on."""
-        state = self.state
-        line = state.lines.get(record.instrument)
-        if line is None:
-            raise unknown_instrument(record.instrument, "mark")
-        line.mark = record
-        if state.timer == NO_TIMER and state.quiet_intervals:
-            self._start_timer(context.clock)
-        elif state.timer == NO_TIMER:
-            self._open(context)
-        state.changed_since_pnl = True
+        _WRITE_MARK(record, self._mark)
+        code = handle(
+            ON_MARK, self._header_address, self._mark_address, context.clock, self._out_address
+        )
+        if code:
+            self._settle(code, ON_MARK, self._mark_address, context.clock)
+            self._emit_pnl(context)
 
     def on_mark_run(self, found: Sequence[Mark], context: Any) -> None:
-        """Marks in a row, behind one that was taken by itself: what ``on_mark`` does with each."""
-        line_of = self.state.lines.get
-        for record in found:
-            line = line_of(record.instrument)
-            if line is None:
-                raise unknown_instrument(record.instrument, "mark")
-            line.mark = record
+        """Marks in a row, behind one that was taken by itself: the last of each instrument
+        counts.
+        """
+        for record in {record.instrument: record for record in found}.values():
+            self.on_mark(record, context)
 
     def on_timer(self, deadline: int, context: Any) -> None:
-        """A multiple of the interval, or a minute, is due: one P&L record an account. After many that say the same the next change is waited for."""
-        state = self.state
-        state.quiet_intervals = 0 if state.changed_since_pnl else state.quiet_intervals + 1
-        self._emit_pnl(deadline, context)
-        self._start_timer(deadline)
-        if state.quiet_intervals >= QUIET_INTERVALS_MAX:
-            state.timer = NO_TIMER
+        """A multiple of the interval, or a minute, is due: one P&L record an account."""
+        self._handle(ON_TIMER, 0, deadline)
+        self._emit_pnl(context)
 
     def on_end(self, context: Any) -> None:
         """The closing P&L, unless nothing happened since the last one."""
-        if self.state.changed_since_pnl:
-            self._emit_pnl(context.clock, context)
+        self._handle(ON_END, 0, context.clock)
+        self._emit_pnl(context)
+
+    # -- what others read
 
     @property
     def amount_precision(self) -> int:
-        """Decimals of :meth:`cash` and :meth:`equity`; an instrument that is listed later may add some."""
-        return self.state.amount_precision
+        """Decimals of :meth:`cash` and :meth:`equity`; an instrument that is listed later may
+        add some.
+        """
+        return int(self.state.row["amount_precision"])
 
     def accounts(self) -> tuple[int, ...]:
         """Numbers of the accounts, in the order they were first seen."""
-        return tuple(self.state.accounts)
+        return tuple(int(row["account"]) for row in self.state.used_rows("accounts"))
+
+    def holdings(self, account: int) -> tuple[tuple[int, int], ...]:
+        """(strategy, instrument) of all that was ever held, in the order it was first traded."""
+        rows = self.state.used_rows("holdings")
+        return tuple(
+            (int(row["strategy"]), int(row["instrument"]))
+            for row in rows[rows["account"] == account]
+        )
 
     def holding(self, account: int, strategy: int, instrument: int) -> PositionView:
         """Position of a strategy in an instrument; zeros if it has never traded there."""
-        found = self.state.accounts.get(account)
-        held = found.holdings.get(strategy * INSTRUMENT_IDS + instrument) if found is not None else None
-        return PositionView(held.quantity, int(held.cost), int(held.realized), int(held.fees)) if held is not None else PositionView()
+        place = self._place_of(account, strategy, instrument)
+        if place < 0:
+            return PositionView()
+        quantity, *limbs = _AMOUNTS.unpack_from(
+            self.state.tables["holdings"].rows.data, place * r.HOLDING.itemsize
+        )
+        return PositionView(quantity, *(join(limbs[at], limbs[at + 1]) for at in (0, 2, 4)))
+
+    def _place_of(self, account: int, strategy: int, instrument: int) -> int:
+        """Place of a holding, -1 if there is none."""
+        if not (0 <= strategy < r.STRATEGY_IDS and 0 <= instrument < r.INSTRUMENT_IDS):
+            return -1
+        place: int = find_holding(self._header_address, account, strategy, instrument)
+        return place
 
     def cash(self, account: int) -> int:
-        """Cash of an account in units of 10^-amount_precision; 0 for an account that was never seen."""
-        found = self.state.accounts.get(account)
-        return int(found.cash) if found is not None else 0
+        """Cash of an account in units of 10^-amount_precision; 0 for an account that was never
+        seen.
+        """
+        place = find_account(self._header_address, account)
+        row = self.state.tables["accounts"].rows[place]
+        return join(row["cash_high"], row["cash_low"]) if place >= 0 else 0
 
     def value(self, account: int, clock: int) -> PnL:
         """The P&L record that the account would have now. KeyError if it was never seen."""
-        return value_account(account, self.state.accounts[account], self.state.lines, self.amount_precision, clock)
+        place = find_account(self._header_address, account)
+        if place < 0:
+            raise KeyError(account)
+        row = np.zeros(1, r.PNL)
+        if not read_value(self._header_address, place, clock, row.ctypes.data):
+            raise too_large(f"the value of account {account}")
+        found: PnL = _READ_PNL(row, 0)
+        return found
 
     def equity(self, account: int) -> int | None:
-        """Cash and market value at the last marks, in units of 10^-amount_precision; None while a position cannot be valued."""
-        return self.value(account, 0).equity if account in self.state.accounts else 0
-
-    def unrealized(self, account: int, strategy: int, instrument: int) -> int | None:
-        """Profit of a position at the last mark in the unit of its cost, 0 without one, None while it cannot be valued."""
-        found = self.state.accounts.get(account)
-        held = found.holdings.get(strategy * INSTRUMENT_IDS + instrument) if found is not None else None
-        return unrealized(self.state.lines[instrument], held.quantity, int(held.cost)) if held is not None else 0
-
-    def _book(self, fill: Fill, account: Account, holding: Holding, line: Line, signed: int, fee: int, context: Any) -> None:
-        """One ledger entry: `signed` quantity at the fill's price, with its share of the fee."""
-        held = holding.quantity
-        notional = fill.price * (signed if signed > 0 else -signed) * line.multiplier
-        if held == 0 or (held > 0) == (signed > 0):
-            held, cost, gain = add(held, int(holding.cost), signed, notional)
-        else:
-            held, cost, gain = reduce(held, int(holding.cost), signed, notional)
-        realized = int(holding.realized) + gain
-        fees = int(holding.fees) + fee
-        moved = (-notional if signed > 0 else notional) if line.settled_in_cash else gain
-        cash = int(account.cash) + (moved - fee) * line.scale
-        holding.quantity = held
-        holding.cost = cost if -WIDE < cost < WIDE else str(cost)
-        holding.realized = realized if -WIDE < realized < WIDE else str(realized)
-        holding.fees = fees if -WIDE < fees < WIDE else str(fees)
-        account.cash = cash if -WIDE < cash < WIDE else str(cash)
-        context.emit(
-            Position(fill.account, fill.strategy, fill.instrument, context.clock, fill.order_id, held, cost, realized, fees),
+        """Cash and market value at the last marks, in units of 10^-amount_precision; None while
+        a position cannot be valued.
+        """
+        return (
+            self.value(account, 0).equity if find_account(self._header_address, account) >= 0 else 0
         )
 
-    def _emit_pnl(self, clock: int, context: Any) -> None:
-        state = self.state
-        for number, account in state.accounts.items():
-            context.emit(value_account(number, account, state.lines, state.amount_precision, clock))
-        state.changed_since_pnl = False
+    def unrealized(self, account: int, strategy: int, instrument: int) -> int | None:
+        """Profit of a position at the last mark in the unit of its cost.
 
-    def _open(self, context: Any) -> None:
-        """The first mark: the account as it begins, flagged PARTIAL for no interval lies behind it."""
-        for number, account in self.state.accounts.items():
-            opening = value_account(number, account, self.state.lines, self.state.amount_precision, context.clock)
-            context.emit(msgspec.structs.replace(opening, flags=opening.flags | PARTIAL))
-        self._start_timer(context.clock)
+        0 without one, None while it cannot be valued.
+        """
+        place = self._place_of(account, strategy, instrument)
+        if place < 0:
+            return 0
+        read_unrealized(self._header_address, place, self._amount.ctypes.data)
+        found = self._amount[0]
+        return join(found["high"], found["low"]) if found["is_known"] else None
 
-    def _start_timer(self, clock: int) -> None:
-        interval = self.settings.pnl_interval
-        self.state.timer = min((clock // interval + 1) * interval, (clock // MINUTE + 1) * MINUTE)
+    # -- snapshots
 
-    def _open_holding(self, account: Account, key: int, fill: Fill) -> Holding:
-        if not 0 <= fill.strategy < STRATEGY_IDS:
-            raise IdOutOfRange(f"strategy {fill.strategy} cannot be booked; number strategies from 0 to {STRATEGY_IDS - 1}")
-        holding = account.holdings[key] = Holding(fill.strategy, fill.instrument)
-        return holding
+    def encoded_state(self) -> bytes:
+        """The state in canonical form."""
+        return self.state.encoded()
 
-    def _add_line(self, instrument: Instrument) -> None:
-        """Add or change a line; a finer precision than any before rescales cash, exactly."""
-        if not 0 <= instrument.instrument < INSTRUMENT_IDS:
-            raise IdOutOfRange(f"instrument {instrument.instrument} cannot be booked; number instruments from 0 to {INSTRUMENT_IDS - 1}")
-        state = self.state
+    def take_state(self, encoded: bytes) -> None:
+        """Become what :meth:`encoded_state` gave. Raises BadState."""
+        self.state.take(encoded)
+
+    # -- the shell itself
+
+    def _handle(self, kind: int, record_address: int, clock: int) -> None:
+        """Call a handler, and see to what it leaves."""
+        code = handle(kind, self._header_address, record_address, clock, self._out_address)
+        if code:
+            self._settle(code, kind, record_address, clock)
+
+    def _settle(self, code: int, kind: int, record_address: int, clock: int) -> None:
+        """Where a table is full let it grow and call again. Raises what any other fault stands
+        for.
+        """
+        while code > 0:
+            fault = {
+                name: int(self.state.row["fault"][name]) for name in ("entity", "value", "limit")
+            }
+            self.state.row["fault"]["code"] = 0
+            if code not in GROWS:
+                raise error_of(
+                    int(code), "fill" if kind == ON_FILL else "mark", self._symbols, **fault
+                )
+            self.state.grow(GROWS[code], fault["value"] if code == r.PNL_FULL else 0)
+            code = handle(kind, self._header_address, record_address, clock, self._out_address)
+        self.state.timer = self._header_words[0]
+
+    def take_positions(self) -> Any:
+        """Rows of the positions that were written and not emitted, now taken."""
+        count, self._out_words[POSITIONS_USED] = self._out_words[POSITIONS_USED], 0
+        return self.state.tables["positions"].rows[:count]
+
+    def _emit_pnl(self, context: Any) -> None:
+        rows = self.state.tables["pnl"].rows
+        for place in range(self._out_words[PNL_USED]):
+            context.emit(_READ_PNL(rows, place * r.PNL.itemsize))
+        self._out_words[PNL_USED] = 0
+
+    def _open_account(self, account: int, cash: int, precision: int) -> None:
+        if not is_decimal(cash):
+            raise too_large(f"the cash of {cash} units of 10^-{precision}")
+        self.state.row["amount_precision"] = precision
+        opening = np.zeros(1, r.ACCOUNT)
+        opening[0] = (account, high(cash), low(cash), 0, 0)
+        self._handle(ON_OPENING, opening.ctypes.data, 0)
+
+    def _list(self, instrument: Instrument) -> None:
+        """Add or change an instrument."""
+        self._symbols[instrument.instrument] = instrument.symbol
         precision = instrument.price_precision + instrument.quantity_precision
-        before = state.lines.get(instrument.instrument)
-        if before is not None and before.precision != precision:
-            raise PrecisionChanged(f"instrument {instrument.instrument} changed its precision; give the new specification a new instrument number")
-        finer = precision - state.amount_precision
-        if finer > 0:
-            state.amount_precision += finer
-            for account in state.accounts.values():
-                account.cash = pack(int(account.cash) * 10**finer)
-            for line in state.lines.values():
-                line.scale *= 10**finer
-        line = new_line(instrument, state.amount_precision)
-        if before is not None:
-            line.mark = before.mark
-        state.lines[instrument.instrument] = line
-
-
-def unknown_instrument(instrument: int, record: str) -> UnknownInstrument:
-    """The error for a record whose instrument has no reference data."""
-    return UnknownInstrument(f"a {record} names instrument {instrument}, which is not in ref.instruments; add it with --instruments FILE")
+        self._specification[0] = (
+            instrument.instrument,
+            precision,
+            instrument.multiplier,
+            instrument.kind in SETTLED_IN_CASH,
+        )
+        self._handle(ON_INSTRUMENT, self._specification.ctypes.data, 0)

@@ -1,7 +1,8 @@
 """What an account is worth at the last marks: longs at the bid, shorts at the ask (PFL-5).
 
-A missing price is never zero: the value is null with the reason NO_MARK, or STALE_BOOK where the last mark is flagged stale or gapped.
-One position without a value makes the account's unrealized P&L and equity null; realized, fees and cash are always known.
+A missing price is never zero: the value is null with the reason NO_MARK, or STALE_BOOK where the
+last mark is flagged stale or gapped. One position without a value makes the account's unrealized
+P&L and equity null; realized, fees and cash are always known.
 
 Cash is kept the way the instrument settles, and the P&L identity holds either way:
 
@@ -11,10 +12,26 @@ Cash is kept the way the instrument settles, and the P&L identity holds either w
 
 from __future__ import annotations
 
-from schemas.records import PnL
+from typing import Any
+
+import numpy as np
+
 from schemas.vocabulary import Flag, NullReason
-from streams.numeric.mark import is_marked
-from streams.portfolio.state import Account, Line
+from schemas.wire import NULL
+from streams.numeric.borrowing import inner_kernel
+from streams.numeric.int128 import high, is_decimal, join, low, wide
+from streams.numeric.table import table_at
+from streams.portfolio.places import set_fault
+from streams.portfolio.records import (
+    ACCOUNT,
+    AMOUNT_TOO_LARGE,
+    HOLDING,
+    INSTRUMENT,
+    NO_ENTITY,
+    NOTHING,
+    PNL,
+    PNL_FULL,
+)
 
 UNUSABLE = int(Flag.STALE | Flag.GAP)
 NONE = int(NullReason.NONE)
@@ -22,49 +39,137 @@ NO_MARK = int(NullReason.NO_MARK)
 STALE_BOOK = int(NullReason.STALE_BOOK)
 
 
-def exit_price(line: Line, quantity: int) -> int:
-    """The price at which `quantity` could be closed at the touch; 0 where that side of the book is empty."""
-    return line.mark.bid_price if quantity > 0 else line.mark.ask_price
+@inner_kernel
+def exit_price(listed: Any, quantity: Any) -> Any:
+    """The price at which `quantity` could be closed at the touch; 0 where that side of the book
+    is empty.
+    """
+    return listed.bid_price if quantity > 0 else listed.ask_price
 
 
-def missing_value(line: Line, quantity: int) -> int:
+@inner_kernel
+def missing_value(listed: Any, quantity: Any) -> Any:
     """Why a position of `quantity` cannot be valued: a NullReason, NONE if it can."""
-    if quantity == 0:
-        return NONE
-    if not is_marked(line.mark):
+    if listed.is_marked == 0:
         return NO_MARK
-    if line.mark.flags & UNUSABLE:
+    if listed.mark_flags & UNUSABLE:
         return STALE_BOOK
-    return NONE if exit_price(line, quantity) > 0 else NO_MARK
+    return NONE if exit_price(listed, quantity) > 0 else NO_MARK
 
 
-def unrealized(line: Line, quantity: int, cost: int) -> int | None:
-    """Profit of an open position at the last mark, in the unit of its cost; None if it cannot be valued."""
-    return exit_price(line, quantity) * quantity * line.multiplier - cost if missing_value(line, quantity) == NONE else None
+@inner_kernel
+def worth_of(listed: Any, quantity: Any) -> Any:
+    """What closing `quantity` at the touch would bring, in the instrument's unit."""
+    return wide(exit_price(listed, quantity)) * quantity * listed.multiplier
 
 
-def value_account(number: int, account: Account, lines: dict[int, Line], amount_precision: int, clock: int) -> PnL:
-    """The P&L record of an account at `clock`, every amount in units of 10^-amount_precision."""
-    realized = unrealized = fees = market_value = flags = 0
+@inner_kernel
+def open_profit(listed: Any, holding: Any) -> Any:
+    """What a position would gain if it were closed at the touch, in the instrument's unit."""
+    return worth_of(listed, holding.quantity) - join(holding.cost_high, holding.cost_low)
+
+
+@inner_kernel
+def value_account(portfolio: Any, place: Any, clock: Any, row: Any) -> Any:
+    """Write the P&L record of an account at `clock`, every amount in units of
+    10^-amount_precision; False if one has more than 38 digits.
+    """
+    owner = table_at(portfolio.accounts, ACCOUNT)[place]
+    listed_rows = table_at(portfolio.instruments, INSTRUMENT)
+    holdings = table_at(portfolio.holdings, HOLDING)
+    realized = unrealized = fees = market_value = wide(0)
+    flags = 0
     reason = NONE
-    for holding in account.holdings.values():
-        line = lines[holding.instrument]
-        scale = line.scale
-        realized += int(holding.realized) * scale
-        fees += int(holding.fees) * scale
+    is_whole = True
+    at = owner.first_holding
+    while at >= 0:
+        holding = holdings[at]
+        at = holding.next_holding
+        listed = listed_rows[holding.instrument_place]
+        scale = join(listed.scale_high, listed.scale_low)
+        scaled_realized = join(holding.realized_high, holding.realized_low) * scale
+        scaled_fees = join(holding.fees_high, holding.fees_low) * scale
+        realized += scaled_realized
+        fees += scaled_fees
+        is_whole = (
+            is_whole
+            and is_decimal(scaled_realized)
+            and is_decimal(realized)
+            and is_decimal(scaled_fees)
+            and is_decimal(fees)
+        )
         quantity = holding.quantity
         if quantity == 0:
             continue
-        flags |= line.mark.flags
-        missing = missing_value(line, quantity)
+        flags |= listed.mark_flags
+        missing = missing_value(listed, quantity)
         if missing != NONE:
             reason = missing if reason == NONE else reason
             continue
-        worth = exit_price(line, quantity) * quantity * line.multiplier
-        open_profit = (worth - int(holding.cost)) * scale
-        unrealized += open_profit
-        market_value += worth * scale if line.settled_in_cash else open_profit
-    cash = int(account.cash)
+        worth = worth_of(listed, quantity)
+        profit = open_profit(listed, holding) * scale
+        value = worth * scale if listed.settled_in_cash != 0 else profit
+        unrealized += profit
+        market_value += value
+        is_whole = is_whole and is_decimal(worth) and is_decimal(profit) and is_decimal(unrealized)
+        is_whole = is_whole and is_decimal(value) and is_decimal(market_value)
+    cash = join(owner.cash_high, owner.cash_low)
+    equity = cash + market_value
+    row.account = owner.account
+    row.event_time = clock
+    row.amount_precision = portfolio.amount_precision
+    row.reason = reason
+    row.flags = flags
+    _write_amounts(row, realized, unrealized, fees, cash, equity)
     if reason != NONE:
-        return PnL(number, clock, amount_precision, realized, None, fees, cash, None, reason, flags)
-    return PnL(number, clock, amount_precision, realized, unrealized, fees, cash, cash + market_value, reason, flags)
+        row.unrealized_high = NULL
+        row.unrealized_low = 0
+        row.equity_high = NULL
+        row.equity_low = 0
+    return is_whole and (reason != NONE or is_decimal(equity))
+
+
+@inner_kernel
+def _write_amounts(
+    row: Any, realized: Any, unrealized: Any, fees: Any, cash: Any, equity: Any
+) -> None:
+    row.realized_high = high(realized)
+    row.realized_low = low(realized)
+    row.unrealized_high = high(unrealized)
+    row.unrealized_low = low(unrealized)
+    row.fees_high = high(fees)
+    row.fees_low = low(fees)
+    row.cash_high = high(cash)
+    row.cash_low = low(cash)
+    row.equity_high = high(equity)
+    row.equity_low = low(equity)
+
+
+@inner_kernel
+def is_pnl_full(portfolio: Any, out: Any) -> Any:
+    """True with a fault left if there is no room for a record of each account."""
+    length = len(table_at(out.pnl, PNL))
+    if length - out.pnl_used >= portfolio.accounts_used:
+        return False
+    set_fault(portfolio, PNL_FULL, NO_ENTITY, portfolio.accounts_used, length)
+    return True
+
+
+@inner_kernel
+def value_accounts(portfolio: Any, clock: Any, flags: Any, out: Any) -> Any:
+    """One P&L record for each account, with these flags added; False with a fault left and
+    nothing written if one is not possible.
+    """
+    if is_pnl_full(portfolio, out):
+        return False
+    rows = table_at(out.pnl, PNL)
+    total = portfolio.accounts_used
+    for place in range(total):
+        row = rows[out.pnl_used + place]
+        if not value_account(portfolio, place, clock, row):
+            set_fault(portfolio, AMOUNT_TOO_LARGE, NO_ENTITY, np.int64(row.account), NOTHING)
+            return False
+        row.flags |= flags
+    out.pnl_used += total
+    portfolio.changed = 0
+    return True

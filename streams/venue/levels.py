@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 
 from schemas.vocabulary import Side
-from streams.numeric import book, tape
+from streams.numeric import book, index, tape
 from streams.numeric.book_queries import next_price, quantity_of, side_of
 from streams.numeric.borrowing import inlined_kernel
-from streams.venue import index
 from streams.venue.state import FAULT_LEVELS, NONE, raise_fault
 
 BUY = np.int64(Side.BUY)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from streams.numeric import index
 from streams.numeric.borrowing import inlined_kernel
-from streams.venue import index, levels
+from streams.venue import levels
 from streams.venue.state import FAULT_ORDERS, NONE, raise_fault
 
 CLOSED = 1 << 40

@@ -11,7 +11,7 @@ import numpy as np
 from schemas.compiled.execution_report import DTYPE as REPORT
 from schemas.records import Instrument
 from streams.numeric.borrowing import inlined_kernel
-from streams.venue.index import new_index
+from streams.numeric.index import new_index
 
 NO_TIMER = 2**63 - 1
 NONE = -1

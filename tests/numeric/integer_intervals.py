@@ -16,13 +16,14 @@ from streams.numeric import bounds
 
 ROOT = Path(__file__).resolve().parents[2]
 KERNELS = {
-    "kernel", "inlined", "borrowing_kernel", "unlocked_borrowing_kernel", "unlocked_kernel", "inlined_kernel", "step_kernel",
+    "kernel", "inlined", "borrowing_kernel", "unlocked_borrowing_kernel", "unlocked_kernel", "inlined_kernel", "inner_kernel", "step_kernel",
     "shared_step",
 }  # fmt: skip
 LOW, HIGH = -(1 << 63), (1 << 63) - 1
 SMALL = 1 << 16
 Interval = tuple[int, int]
-FLOAT = "float"
+NO_INTERVAL = ("float", "wide")
+"""Floats round; wide integers (``int128.py``) saturate, and what is booked of them is checked."""
 CONSTANTS = {name: value for name, value in vars(bounds).items() if name.isupper()}
 
 
@@ -37,7 +38,7 @@ def evaluate(text: str) -> int:
 
 def range_of(text: str) -> Interval | None:
     """A declared range."""
-    if text == FLOAT:
+    if text in NO_INTERVAL:
         return None
     low, dots, high = text.partition("..")
     return (evaluate(low), evaluate(high)) if dots else (-evaluate(low), evaluate(low))
@@ -120,7 +121,7 @@ class Reader:
 
     def of_call(self, node: ast.Call) -> Interval | None:
         name = ast.unparse(node.func)
-        if name in ("np.uint64", "np.float64", "math.sqrt") or name.startswith("wide."):
+        if name in ("np.uint64", "np.float64", "math.sqrt", "wide", "join", "share") or name.startswith("wide."):
             return None
         if name == "np.int64":
             return self.interval(node.args[0])

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from forgery import STRATEGY, forge_run, kinds, text
 from numba.core import caching
@@ -18,6 +19,8 @@ from jobs.runs import Run
 from jobs.sq import main
 from jobs.verification import verify_run
 from schemas.kernel import cache_root
+from schemas.records import Fill
+from streams.portfolio.stage import Portfolio
 from tests.scenario import backtest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,10 +90,13 @@ def test_a_changed_line_of_kernel_code_is_named_and_no_stale_machine_code_hides_
 
 
 def test_a_changed_ledger_is_named(proof_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A constant of the portfolio is changed in this process: the sources are as they were, the records are not."""
-    import streams.portfolio.stage as portfolio
+    """The portfolio is changed in this process: the sources are as they were, the records are not."""
+    book = Portfolio.on_fill
 
-    monkeypatch.setattr(portfolio, "BUY", 2)
+    def booked_wrong(self: Portfolio, record: Fill, context: Any) -> None:
+        book(self, msgspec.structs.replace(record, quantity=record.quantity + 1), context)
+
+    monkeypatch.setattr(Portfolio, "on_fill", booked_wrong)
     verdict = verify_run(proof_run.folder)
     assert kinds(verdict) == ["code"]
     assert "positions offset 0: quantity" in text(verdict)

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from venue_harness import BUY, SELL, KernelVenue, cancel, delta, instrument, limit, market, run, snapshot
 
-from streams.venue import index, stage
+from streams.numeric import index
+from streams.venue import stage
 
 KEYS = st.tuples(st.integers(0, 9), st.integers(0, 3))
 

@@ -1,7 +1,9 @@
-"""An open-addressing table from a pair of int64 to an int64 at least 0, for kernels.
+"""An open-addressing table from a pair of int64 to an int64 at least 0, for kernels: an array of
+``ENTRY``, or a ``table.Table`` of it.
 
-Linear probing, deletion by shifting back, no tombstones: a table that has seen a million keys is as fast as a new one. The layout is a
-function of the sequence of operations only. The owner sees to it that at most half of the slots are used.
+Linear probing, deletion by shifting back, no tombstones: a table that has seen a million keys is as
+fast as a new one. The layout is a function of the sequence of operations only. The owner sees to it
+that at most half of the slots are used.
 """
 
 from __future__ import annotations
@@ -21,9 +23,16 @@ _MIX_LAST = np.uint64(0xFF51AFD7ED558CCD)
 _HALF = np.uint64(32)
 
 
+def slots_for(keys_max: int) -> int:
+    """Slots of a table for at most ``keys_max`` keys: the power of two of at least twice as
+    many.
+    """
+    return 1 << max(3, (2 * keys_max - 1).bit_length())
+
+
 def new_index(keys_max: int) -> np.ndarray[Any, Any]:
-    """An empty table for at most ``keys_max`` keys: the power of two of at least twice as many slots."""
-    return np.zeros(1 << max(3, (2 * keys_max - 1).bit_length()), ENTRY)
+    """An empty table for at most ``keys_max`` keys."""
+    return np.zeros(slots_for(keys_max), ENTRY)
 
 
 @inlined_kernel
@@ -50,7 +59,9 @@ def put(table: Any, first: int, second: int, value: int) -> None:
     """Set the value of the key, which may be new."""
     mask = len(table) - 1
     slot = _home(table, first, second)
-    while table[slot].value_plus_one != 0 and (table[slot].first != first or table[slot].second != second):
+    while table[slot].value_plus_one != 0 and (
+        table[slot].first != first or table[slot].second != second
+    ):
         slot = (slot + 1) & mask
     table[slot].first = first
     table[slot].second = second
@@ -62,7 +73,11 @@ def remove(table: Any, first: int, second: int) -> None:
     """Delete the key, which must be present; the entries of its run that may move back do."""
     mask = len(table) - 1
     hole = _home(table, first, second)
-    while table[hole].first != first or table[hole].second != second or table[hole].value_plus_one == 0:
+    while (
+        table[hole].first != first
+        or table[hole].second != second
+        or table[hole].value_plus_one == 0
+    ):
         hole = (hole + 1) & mask
     slot = (hole + 1) & mask
     while table[slot].value_plus_one != 0:

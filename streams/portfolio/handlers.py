@@ -1,0 +1,223 @@
+"""The portfolio's handlers: what each record, a timer and the end of the input do to its records.
+
+Every handler takes the state's header, what it handles, the clock and where its rows go, and leaves
+a fault (``records.FAULT``) in place of an exception: nothing was changed then. The scheduler, or
+the shell in ``stage.py``, looks at it after each call.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from schemas.vocabulary import Flag
+from streams.numeric.borrowing import borrowing_kernel, inner_kernel
+from streams.numeric.index import ENTRY, put
+from streams.numeric.int128 import high, is_decimal, join, low, wide
+from streams.numeric.table import record_at, table_at
+from streams.portfolio.booking import book_fill
+from streams.portfolio.places import instrument_place, open_account, set_fault
+from streams.portfolio.records import (
+    ACCOUNT,
+    ACCOUNTS_FULL,
+    AMOUNT_TOO_LARGE,
+    FILL,
+    INSTRUMENT,
+    INSTRUMENT_IDS,
+    INSTRUMENT_KEY,
+    INSTRUMENT_OUT_OF_RANGE,
+    INSTRUMENTS_FULL,
+    MARK,
+    NO_ENTITY,
+    NO_TIMER,
+    NOTHING,
+    OUTPUTS,
+    PORTFOLIO,
+    PRECISION_CHANGED,
+    SPECIFICATION,
+    UNKNOWN_INSTRUMENT,
+)
+from streams.portfolio.valuation import is_pnl_full, value_accounts
+
+PARTIAL = np.int64(Flag.PARTIAL)
+MINUTE = 60_000_000_000
+QUIET_INTERVALS_MAX = 10_080
+"""P&L records in a row that say the same (a week of minutes): a clock that jumps over years is
+no reason to write millions of them."""
+ON_INSTRUMENT, ON_FILL, ON_MARK, ON_TIMER, ON_END, ON_OPENING = range(6)
+CHANGED = np.int64(-1)
+
+
+@inner_kernel
+def on_fill(portfolio: Any, fill: Any, clock: Any, out: Any) -> None:
+    """Book one fill; the first one starts the timer."""
+    book_fill(portfolio, fill, clock, out)
+    if portfolio.fault.code == 0 and portfolio.timer == NO_TIMER:
+        _start_timer(portfolio, clock)
+
+
+@inner_kernel
+def on_mark(portfolio: Any, mark: Any, clock: Any, out: Any) -> None:
+    """The prices at which longs and shorts are valued from now on.
+
+    The first one has each account as it begins reported, PARTIAL for no interval lies behind it.
+    """
+    instrument = np.int64(mark.instrument)
+    place = instrument_place(portfolio, instrument)
+    if place < 0:
+        set_fault(portfolio, UNKNOWN_INSTRUMENT, instrument, NOTHING, NOTHING)
+        return
+    if portfolio.timer == NO_TIMER and is_pnl_full(portfolio, out):
+        return
+    listed = table_at(portfolio.instruments, INSTRUMENT)[place]
+    listed.is_marked = 1
+    listed.bid_price = mark.bid_price
+    listed.ask_price = mark.ask_price
+    listed.mark_flags = mark.flags
+    if portfolio.timer == NO_TIMER:
+        if portfolio.quiet_intervals == 0 and not value_accounts(portfolio, clock, PARTIAL, out):
+            return
+        _start_timer(portfolio, clock)
+    portfolio.changed = 1
+
+
+@inner_kernel
+def on_timer(portfolio: Any, deadline: Any, out: Any) -> None:
+    """A multiple of the interval, or a minute, is due: one P&L record an account. After many
+    that say the same the next change is waited for.
+    """
+    quiet = 0 if portfolio.changed != 0 else portfolio.quiet_intervals + 1
+    if not value_accounts(portfolio, deadline, NOTHING, out):
+        return
+    portfolio.quiet_intervals = quiet
+    _start_timer(portfolio, deadline)
+    if quiet >= QUIET_INTERVALS_MAX:
+        portfolio.timer = NO_TIMER
+
+
+@inner_kernel
+def on_end(portfolio: Any, clock: Any, out: Any) -> None:
+    """The closing P&L, unless nothing happened since the last one."""
+    if portfolio.changed != 0:
+        value_accounts(portfolio, clock, NOTHING, out)
+
+
+@inner_kernel
+def _start_timer(portfolio: Any, clock: Any) -> None:
+    interval = portfolio.pnl_interval
+    portfolio.timer = min((clock // interval + 1) * interval, (clock // MINUTE + 1) * MINUTE)
+
+
+@inner_kernel
+def on_instrument(portfolio: Any, specification: Any) -> None:
+    """A new or changed specification; its last mark stays. A finer precision than any before
+    rescales cash, exactly.
+    """
+    instrument, precision = specification.instrument, specification.precision
+    if instrument < 0 or instrument >= INSTRUMENT_IDS:
+        set_fault(
+            portfolio, INSTRUMENT_OUT_OF_RANGE, instrument, instrument, np.int64(INSTRUMENT_IDS - 1)
+        )
+        return
+    instruments = table_at(portfolio.instruments, INSTRUMENT)
+    place = instrument_place(portfolio, instrument)
+    if place < 0 and portfolio.instruments_used == len(instruments):
+        set_fault(portfolio, INSTRUMENTS_FULL, instrument, NOTHING, len(instruments))
+        return
+    if place >= 0 and instruments[place].precision != precision:
+        set_fault(portfolio, PRECISION_CHANGED, instrument, precision, instruments[place].precision)
+        return
+    if precision > portfolio.amount_precision and not _rescale(
+        portfolio, power_of_ten(precision - portfolio.amount_precision)
+    ):
+        return
+    portfolio.amount_precision = max(portfolio.amount_precision, precision)
+    if place < 0:
+        place = portfolio.instruments_used
+        portfolio.instruments_used = place + 1
+        put(table_at(portfolio.index, ENTRY), instrument, INSTRUMENT_KEY, place)
+    listed = instruments[place]
+    scale = power_of_ten(portfolio.amount_precision - precision)
+    listed.instrument = instrument
+    listed.precision = precision
+    listed.multiplier = specification.multiplier
+    listed.settled_in_cash = specification.settled_in_cash
+    listed.scale_high = high(scale)
+    listed.scale_low = low(scale)
+
+
+@inner_kernel
+def on_opening(portfolio: Any, opening: Any) -> None:
+    """An account with its starting cash, which is new."""
+    if portfolio.accounts_used == len(table_at(portfolio.accounts, ACCOUNT)):
+        set_fault(portfolio, ACCOUNTS_FULL, opening.account, NOTHING, portfolio.accounts_used)
+        return
+    owner = table_at(portfolio.accounts, ACCOUNT)[open_account(portfolio, opening.account)]
+    owner.cash_high = opening.cash_high
+    owner.cash_low = opening.cash_low
+
+
+@inner_kernel
+def power_of_ten(exponent: Any) -> Any:
+    """10^exponent; at most 36, the digits of a price and a quantity."""
+    power = wide(1)
+    for _ in range(exponent):
+        power = power * 10
+    return power
+
+
+@inner_kernel
+def _rescale(portfolio: Any, factor: Any) -> Any:
+    """Cash and scales in units that are `factor` times finer; False with a fault left if an
+    account's cash would not be a decimal.
+    """
+    accounts = table_at(portfolio.accounts, ACCOUNT)
+    for place in range(portfolio.accounts_used):
+        if not is_decimal(join(accounts[place].cash_high, accounts[place].cash_low) * factor):
+            set_fault(portfolio, AMOUNT_TOO_LARGE, NO_ENTITY, accounts[place].account, NOTHING)
+            return False
+    for place in range(portfolio.accounts_used):
+        owner = accounts[place]
+        cash = join(owner.cash_high, owner.cash_low) * factor
+        owner.cash_high = high(cash)
+        owner.cash_low = low(cash)
+    instruments = table_at(portfolio.instruments, INSTRUMENT)
+    for place in range(portfolio.instruments_used):
+        listed = instruments[place]
+        scale = join(listed.scale_high, listed.scale_low) * factor
+        listed.scale_high = high(scale)
+        listed.scale_low = low(scale)
+    return True
+
+
+@borrowing_kernel
+def handle(
+    kind: Any, portfolio_address: Any, record_address: Any, clock: Any, out_address: Any
+) -> Any:
+    """The one entry for Python: calls the handler of this kind on what lies at the addresses.
+
+    Returns the fault's code, CHANGED if rows were written or the timer moved, else 0.
+    """
+    portfolio = record_at(portfolio_address, PORTFOLIO)
+    out = record_at(out_address, OUTPUTS)
+    timer = portfolio.timer
+    if kind == ON_FILL:
+        on_fill(portfolio, record_at(record_address, FILL), clock, out)
+    elif kind == ON_MARK:
+        on_mark(portfolio, record_at(record_address, MARK), clock, out)
+    elif kind == ON_TIMER:
+        on_timer(portfolio, clock, out)
+    elif kind == ON_END:
+        on_end(portfolio, clock, out)
+    elif kind == ON_INSTRUMENT:
+        on_instrument(portfolio, record_at(record_address, SPECIFICATION))
+    else:
+        on_opening(portfolio, record_at(record_address, ACCOUNT))
+    if portfolio.fault.code != 0:
+        return portfolio.fault.code
+    return (
+        CHANGED
+        if portfolio.timer != timer or out.positions_used > 0 or out.pnl_used > 0
+        else NOTHING
+    )
