@@ -10,7 +10,7 @@ from typing import Any
 
 SILENT_SECONDS = 2.0
 WIDTH = 28
-PREPARING = "preparing (kernels are compiled the first time, up to a minute)"
+PREPARING = "preparing (functions are compiled the first time, up to a minute)"
 
 
 class ProgressBar:
@@ -81,8 +81,9 @@ class ProgressBar:
             if not self._compiles():
                 continue
             elapsed = time.monotonic() - started
-            self._show(f"{self.what}: {PREPARING}" + (f"  {_clock(elapsed)}" if self.is_terminal else ""))
-            pause = 1.0 if self.is_terminal else 3600.0
+            clock = f"  {_clock(elapsed)}" if self.is_terminal else ""
+            self._show(f"{self.what}: {PREPARING}{self._compiled()}{clock}")
+            pause = 1.0 if self.is_terminal else 10.0
 
     def _compiles(self) -> bool:
         """True once a kernel was compiled since this was asked first; Numba says so, where it is loaded."""
@@ -93,6 +94,13 @@ class ProgressBar:
             self._compiling = event.RecordingListener()
             event.register("numba:compile", self._compiling)
         return bool(self._compiling.buffer)
+
+    def _compiled(self) -> str:
+        """How many functions were compiled, and how many of a topology's are left, where that is known."""
+        ended = [event for _, event in list(self._compiling.buffer) if event.is_end]
+        compiling = sys.modules.get("streams.runtime.compiling")
+        left = compiling.to_compile() if compiling is not None else 0
+        return f"  {len(ended)} compiled, {left} left" if left else ""
 
     def _show(self, line: str) -> None:
         self.shown = True

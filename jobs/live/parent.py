@@ -72,7 +72,7 @@ class Parent:
         self.log.info(
             "starting",
             f"{self.deployment.shards} shards on {self.deployment.cluster.bootstrap}, publishing {', '.join(self.deployment.publish)}; "
-            "preparing (kernels are compiled the first time, up to a minute)",
+            "preparing (functions are compiled the first time, up to a minute)",
         )
         self.warm = Warm(self.deployment, self.events)
         if not self._warmed():

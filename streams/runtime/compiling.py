@@ -13,12 +13,13 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numba
+from numba.core.dispatcher import Dispatcher
 
 from schemas.kernel import ROOT
 from streams.runtime.generated import load_file
@@ -35,6 +36,43 @@ def is_compiled(part: Part) -> bool:
     """True if machine code of each entry lies in the kernel cache."""
     module, names = part
     return all(any(Path(getattr(module, name).stats.cache_path).glob(f"*.{name}-*.nbi")) for name in names)
+
+
+_announced: list[Part] = []
+
+
+def announce(parts: Iterable[Part]) -> None:
+    """These parts are compiled next in this process; see :func:`to_compile`."""
+    _announced[:] = parts
+
+
+def to_compile() -> int:
+    """Functions that the announced parts still need compiled, entries included: those that their
+    text names, directly or as a module's attribute, down to what lies in the kernel cache."""
+    found: set[Any] = set()
+    for module, names in _announced:
+        for name in names:
+            _add_called(getattr(module, name), found)
+    return len(found)
+
+
+def _add_called(function: Any, found: set[Any]) -> None:
+    if function in found or function.signatures or _is_kept(function):
+        return
+    found.add(function)
+    known = function.py_func.__globals__
+    names = function.py_func.__code__.co_names
+    values = [known[name] for name in names if name in known]
+    modules = [value for value in values if isinstance(value, ModuleType)]
+    values += [getattr(module, name, None) for module in modules for name in names]
+    for value in values:
+        if isinstance(value, Dispatcher):
+            _add_called(value, found)
+
+
+def _is_kept(function: Any) -> bool:
+    folder, name = function.stats.cache_path, function.__name__
+    return folder is not None and any(Path(folder).glob(f"*.{name}-*.nbi"))
 
 
 class SecondCompiler:

@@ -27,7 +27,7 @@ from schemas.errors import ShrivenError
 from streams.numeric.book import depth_of
 from streams.numeric.book_copy import take_over
 from streams.numeric.identity import EARLY_ORDINAL
-from streams.runtime.compiling import second_compiler
+from streams.runtime.compiling import announce, second_compiler
 from streams.runtime.context import StageContext
 from streams.runtime.deliveries import FEW, Deliveries
 from streams.runtime.early import EarlyLedgers
@@ -116,6 +116,8 @@ class Engine:
         second = None
         if ahead is not None and stepped is not None:
             second = second_compiler(ahead.part, [part for part in (stepped.part, stepped.express_part) if part is not None])
+        loops = [runner.part for runner in (ahead, stepped) if runner is not None]
+        announce(loops if second is None else loops[:1])
         try:
             if ahead is not None:
                 ahead.compile()

@@ -83,6 +83,7 @@ def test_preparation_is_told_apart_from_work(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setattr("jobs.progress.SILENT_SECONDS", 0.05)
     monkeypatch.setattr(ProgressBar, "_compiles", lambda _: True)
+    monkeypatch.setattr(ProgressBar, "_compiled", lambda _: "")
     with ProgressBar("work", "records") as bar:
         time.sleep(0.15)
         bar.update(0, 1000)

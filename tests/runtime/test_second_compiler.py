@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numba.core import event
 
 from streams.runtime import compiling
 from streams.runtime.compiling import SecondCompiler, is_compiled, second_compiler
@@ -101,3 +102,33 @@ def test_the_second_process_ends_with_one_that_is_killed(tmp_path):
             except BlockingIOError:
                 time.sleep(0.1)
     pytest.fail("it goes on")
+
+
+COUNTED = """from schemas.kernel import inlined, kernel
+from tests.runtime import overrun
+@inlined
+def step(x):
+    return x + 1
+@kernel
+def inner(x):
+    return step(x) * 2
+@kernel
+def unused(x):
+    return x
+@kernel
+def run(packed):
+    packed[0] = inner(packed[0]) + step(1) + overrun.beyond(packed)
+"""
+
+
+def test_what_is_left_to_compile_is_what_numba_then_compiles(tmp_path, monkeypatch):
+    """Oracle: Numba's own events. What a module's text names through another module counts too; what lies in the cache does not."""
+    monkeypatch.setenv("SQ_KERNEL_CACHE", str(tmp_path))
+    module = load_module(COUNTED, str(tmp_path).encode())
+    monkeypatch.setattr(compiling, "_announced", [])
+    compiling.announce([(module, ["run"])])
+    left = compiling.to_compile()
+    with event.install_recorder("numba:compile") as recorder:
+        module.run.compile(compiling.SIGNATURE)
+    assert left == len({id(each.data["dispatcher"]) for _, each in recorder.buffer if each.is_end}) >= 3
+    assert compiling.to_compile() == 0
