@@ -42,7 +42,7 @@ _announced: list[Part] = []
 
 
 def announce(parts: Iterable[Part]) -> None:
-    """These parts are compiled next in this process; see :func:`to_compile`."""
+    """These parts are compiled next, by this process or a second one; see :func:`to_compile`."""
     _announced[:] = parts
 
 

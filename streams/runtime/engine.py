@@ -113,11 +113,13 @@ class Engine:
     def _compile(self) -> None:
         """Compile the loops: from nothing in two processes, see compiling.py. Raises BadKernel."""
         ahead, stepped = self.ahead, self.stepped
+        parts = [runner.part for runner in (ahead, stepped) if runner is not None]
         second = None
         if ahead is not None and stepped is not None:
-            second = second_compiler(ahead.part, [part for part in (stepped.part, stepped.express_part) if part is not None])
-        loops = [runner.part for runner in (ahead, stepped) if runner is not None]
-        announce(loops if second is None else loops[:1])
+            beside = [part for part in (stepped.part, stepped.express_part) if part is not None]
+            second = second_compiler(ahead.part, beside)
+            parts = [ahead.part, *beside] if second is not None else parts
+        announce(parts)
         try:
             if ahead is not None:
                 ahead.compile()
