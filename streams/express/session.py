@@ -16,14 +16,14 @@ from streams.numeric.express import CLOSED_MAX, COLUMNS, HIGH, LOW, ORDERS_MAX, 
 from streams.numeric.identity import texts, to_halves
 from streams.portfolio.records import NO_TIMER
 from streams.portfolio.stage import Portfolio
-from streams.reporting import express as reporting
+from streams.reporting.records import REPORTING
 from streams.reporting.stage import Reporting
 from streams.risk import express as risk
 from streams.risk.stage import Risk
 from streams.routing import express as routing
 from streams.routing.stage import Routing
 from streams.signals import express as sizing
-from streams.signals.sizing import INSTRUMENT_IDS, Sizing, Working
+from streams.signals.sizing import Sizing, Working
 from streams.venue import stage as venue
 
 __all__ = ["FAULT", "FULL", "LEFT", "RECORDS_MIN", "REPORTS", "Session", "session_of"]
@@ -87,7 +87,7 @@ class Session:
         self._sizing: Any = ledgers.get(Sizing)
         self._reporting: Any = ledgers.get(Reporting)
         self._risk, self._routing, self._portfolio = ledgers[Risk], ledgers[Routing], ledgers[Portfolio]
-        rows = {"lane": LANE, "sizing": sizing.STATE, "risk": risk.STATE, "reporting": reporting.STATE}
+        rows = {"lane": LANE, "sizing": sizing.STATE, "risk": risk.STATE}
         self.arrays: dict[str, np.ndarray[Any, Any]] = {f"express_{name}": np.zeros(1, dtype) for name, dtype in rows.items()}
         self.lane = self.arrays["express_lane"][0]
         self._rows = {name: self.arrays[f"express_{name}"][0] for name in rows}
@@ -99,6 +99,7 @@ class Session:
         for name, topic in zip(("signals", "asked", "marks"), self.topics, strict=True):
             self.arrays[f"express_{name}"] = np.zeros(0, codec(topic_of(topic).record).dtype)
         self.arrays["express_portfolio"], self.arrays["express_portfolio_out"] = self._portfolio.state.header, self._portfolio.state.outputs
+        self.arrays["express_reporting"] = np.zeros(1, REPORTING) if self._reporting is None else self._reporting.state.header
         self._portfolio.state.grow("positions", 2 * len(self.arrays["express_fills"]))
         self._marks: Any = None
         self.is_lent = False
@@ -196,9 +197,7 @@ class Session:
         if owner is None:
             return False
         self._owner = owner
-        account, strategy, instrument = owner
-        self._key = strategy * INSTRUMENT_IDS + instrument
-        rows, orders = self._rows, self._orders
+        rows, orders, strategy = self._rows, self._orders, owner[1]
         ids = routing.lend(self._routing, orders, owner)
         if ids is None or not risk.lend(self._risk, rows["risk"], orders, ids, strategy):
             return False
@@ -207,8 +206,6 @@ class Session:
         elif not sizing.lend(self._sizing, rows["sizing"], orders, ids):
             return False
         if self._portfolio.state.timer == NO_TIMER:
-            return False
-        if self._reporting is not None and not reporting.lend(self._reporting, rows["reporting"], account, self._key):
             return False
         for place, order_id in enumerate(ids):
             orders[place, HIGH], orders[place, LOW] = to_halves(order_id)
@@ -255,8 +252,6 @@ class Session:
         last_mark = int(lane["last_mark"])
         mark = codec("Mark").row_to_record(self._marks, last_mark) if last_mark >= 0 else None
         risk.take_back(self._risk, rows["risk"], orders, ids, approved, mark, self._owner[1])
-        if self._reporting is not None:
-            reporting.take_back(self._reporting, rows["reporting"], self._owner[0], self._key)
         context.last_sequence, context.ordinal = int(lane["last_sequence"]), int(lane["ordinal"])
         made: list[tuple[str, Any, int]] = []
         for name, topic in MADE.items():

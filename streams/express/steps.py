@@ -33,7 +33,7 @@ from streams.numeric.express import (
 )
 from streams.numeric.identity import EARLY_ORDINAL, pack
 from streams.portfolio import handlers as portfolio
-from streams.reporting import express as reporting
+from streams.reporting import handlers as reporting
 from streams.risk import express as risk
 from streams.routing import express as routing
 from streams.signals import express as sizing
@@ -62,7 +62,7 @@ LEFT, REPORTS, FULL, FAULT = range(4)
 
 
 class Twins(NamedTuple):
-    """A row each; of the portfolio its own records, and what it writes to."""
+    """A row each; of portfolio and reporting their own records, and what the former writes to."""
 
     sizing: Any
     risk: Any
@@ -265,7 +265,7 @@ def on_report(x: Any, twins: Any, orders: Any, closed: Any, made: Any, report: A
         fee = np.int64(report.fee_low)
         if report.fee_high != fee >> 63 or not routing.can_fill(order, report):
             return False
-        if x.is_reported != 0 and not reporting.can_take(twins.reporting[0], report.price, report.quantity, fee):
+        if x.is_reported != 0 and not reporting.has_room(twins.reporting[0]):
             return False
         if not _book(x, twins, order, made.fills[x.fills], report):
             return False
@@ -279,7 +279,10 @@ def on_report(x: Any, twins: Any, orders: Any, closed: Any, made: Any, report: A
 
 @step_kernel
 def _book(x: Any, twins: Any, order: Any, row: Any, report: Any) -> Any:
-    """Write the Fill, and have the portfolio book it; False, with nothing changed, if that leaves a fault: the portfolio's owner sees to it."""
+    """Write the Fill, and have portfolio and reporting book it.
+
+    False if that leaves a fault: the owners see to it.
+    """
     row.order_id_high = order[HIGH]
     row.order_id_low = order[LOW]
     row.account = x.account
@@ -298,12 +301,18 @@ def _book(x: Any, twins: Any, order: Any, row: Any, report: Any) -> Any:
     if p.fault.code != 0:
         p.fault.code = 0
         return False
+    if x.is_reported != 0:
+        t = twins.reporting[0]
+        reporting.on_fill(t, row)
+        if t.fault.code != 0:  # with room, only an amount: the same call in Python ends the run
+            t.fault.code = 0
+            return False
     return True
 
 
 @step_kernel
 def _fill(x: Any, twins: Any, orders: Any, place: Any, closed: Any, made: Any, report: Any, fee: Any) -> None:
-    """Routing books it; sizing, risk and reporting read the Fill, then sizing and risk the event."""
+    """Routing books it; sizing and risk read the Fill, then the event."""
     s, r = twins.sizing[0], twins.risk[0]
     order = orders[place]
     clock, price, quantity = x.clock, report.price, report.quantity
@@ -314,8 +323,6 @@ def _fill(x: Any, twins: Any, orders: Any, place: Any, closed: Any, made: Any, r
         sizing.on_fill(s, order, signed)
     risk.release(r, order, quantity)
     risk.on_fill(r, price, signed, fee)
-    if x.is_reported != 0:
-        reporting.on_fill(twins.reporting[0], price, signed, fee, report.venue_time)
     _write_event(made.events[x.events], x, orders, place, clock, order[STATUS])
     x.events += 1
     if is_last:

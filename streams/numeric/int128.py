@@ -27,6 +27,7 @@ from numba.core import typeconv
 from numba.core.typing import templates
 
 from streams.numeric.fixed import divide_half_even
+from streams.numeric.shared import shared_step
 from streams.numeric.wide import DECIMAL_LIMIT, div_half_even
 
 infer_global: Any = templates.infer_global  # Numba has no types
@@ -119,6 +120,15 @@ def share(amount: int, part: int, whole: int) -> int:
     (6, 2, 4, -2)
     """
     return divide_half_even(amount * part, whole)
+
+
+@shared_step
+def power_of_ten(exponent: int) -> int:
+    """10^exponent, for 0 <= exponent <= 38."""
+    power = wide(1)
+    for _ in range(exponent):
+        power = power * 10
+    return power
 
 
 # -- what kernels compile

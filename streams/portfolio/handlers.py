@@ -14,7 +14,7 @@ import numpy as np
 from schemas.vocabulary import Flag
 from streams.numeric.borrowing import borrowing_kernel, inner_kernel
 from streams.numeric.index import ENTRY, put
-from streams.numeric.int128 import high, is_decimal, join, low, wide
+from streams.numeric.int128 import high, is_decimal, join, low, power_of_ten
 from streams.numeric.table import record_at, table_at
 from streams.portfolio.booking import book_fill
 from streams.portfolio.places import instrument_place, open_account, set_fault
@@ -156,15 +156,6 @@ def on_opening(portfolio: Any, opening: Any) -> None:
     owner = table_at(portfolio.accounts, ACCOUNT)[open_account(portfolio, opening.account)]
     owner.cash_high = opening.cash_high
     owner.cash_low = opening.cash_low
-
-
-@inner_kernel
-def power_of_ten(exponent: Any) -> Any:
-    """10^exponent; at most 36, the digits of a price and a quantity."""
-    power = wide(1)
-    for _ in range(exponent):
-        power = power * 10
-    return power
 
 
 @inner_kernel

@@ -132,7 +132,7 @@ def checks(records: ReportInput, result: Result, found: dict[str, int | None]) -
         cost = sum(amount * result.scale(instrument) for instrument, _, amount in booked.values())
         flow = sum(trip.gross * result.scale(trip.instrument) for trip in result.trips)
         for instrument, trip in result.open_trips:
-            paid = int(trip.exit_notional) - int(trip.entry_notional)
+            paid = trip.exit_notional - trip.entry_notional
             flow += (paid if trip.position > 0 else -paid) * result.scale(instrument)
         check("round trips before fees + cost of what is open = realized of the positions", realized, flow + cost)
     if records.order_events and records.fills:

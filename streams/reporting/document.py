@@ -22,7 +22,7 @@ from streams.reporting.detail import Detail, chapters, detail
 from streams.reporting.equity import MinuteEquity, Window, carried_samples, closed_samples, sample_times
 from streams.reporting.metrics import BY_NAME, COUNTS, Measure, TripTotals, drawdowns
 from streams.reporting.round_trips import OpenTrip, RoundTrip, book
-from streams.reporting.stage import Account, Reporting, Settings, measure_account, new_account
+from streams.reporting.stage import Reporting, Settings, measure_account
 from streams.reporting.wording import decimal_text, utc
 
 INSTRUMENT_IDS = 1 << 12
@@ -235,8 +235,8 @@ def _result(records: ReportInput, number: int) -> Result:
         if closed is not None:
             trips.append(closed)
     window = stage.window(last)
-    account: Account = stage.state.accounts.get(number) or new_account()
-    precision = stage.state.amount_precision
+    account = stage.account(number)
+    precision = stage.amount_precision
     recomputed = {measure.name: measure for measure in measure_account(account, precision, window)}
     measures = dict(recomputed)
     for row in records.reports:
@@ -245,7 +245,7 @@ def _result(records: ReportInput, number: int) -> Result:
     series = account.equity
     scale = 10 ** (precision - series.amount_precision) if series.start is not None else 1
     samples = [sample * scale for sample in closed_samples(series, window)]
-    start = None if series.start is None else int(series.start) * scale
+    start = None if series.start is None else series.start * scale
     currency = records.facts.get("currency") or (records.instruments[0].quote if records.instruments else "")
     valued_at = next((row.event_time for row in reversed(records.pnl) if row.equity is not None), None)
     began = _began(series, window, limits, first)

@@ -61,7 +61,7 @@ def excursions(
 
 def profit_at(trip: OpenTrip, price: int, multiplier: int) -> int:
     """The profit before fees of an open round trip, were it closed at this price."""
-    paid = int(trip.exit_notional) - int(trip.entry_notional)
+    paid = trip.exit_notional - trip.entry_notional
     return (paid if trip.position > 0 else -paid) + trip.position * price * multiplier
 
 

@@ -91,15 +91,15 @@ COUNTS = frozenset(("trades",))
 
 
 class TripTotals(msgspec.Struct):
-    """Sums over closed round trips; profits after fees in units of 10^-amount_precision (text beyond 64 bits), times in nanoseconds."""
+    """Sums over closed round trips; profits after fees in units of 10^-amount_precision, times in nanoseconds."""
 
     trades: int = 0
     wins: int = 0
     losses: int = 0
-    profit: int | str = 0
-    loss: int | str = 0
-    largest_win: int | str = 0
-    largest_loss: int | str = 0
+    profit: int = 0
+    loss: int = 0
+    largest_win: int = 0
+    largest_loss: int = 0
     holding: int = 0
 
 
@@ -107,7 +107,7 @@ class Activity(msgspec.Struct):
     """What was traded, over how long: `volume` in units of 10^-amount_precision, `exposed` and `elapsed` in nanoseconds."""
 
     fills: int = 0
-    volume: int | str = 0
+    volume: int = 0
     exposed: int = 0
     elapsed: int = 0
     """the time traded; 0: a minute for each sample"""
@@ -173,7 +173,7 @@ def _equity_measures(start: int | None, equity: Sequence[int], enough: bool, ela
 def _trip_measures(trips: TripTotals, unit: int) -> dict[str, _Entry]:
     profit, loss = int(trips.profit), int(trips.loss)
 
-    def over(value: int | str, count: int, divisor: int) -> _Entry:
+    def over(value: int, count: int, divisor: int) -> _Entry:
         return _known(int(value) / divisor, count) if count else (None, TOO_FEW_SAMPLES, 0)
 
     return {

@@ -1,22 +1,37 @@
-"""The reporting stage: follows fills and P&L, and reports every metric of an account at the end of the input."""
+"""The reporting stage as the topology names it: a thin shell around the compiled handlers.
+
+It follows fills and P&L by ``handlers.py``, and reports every metric of an account at the end of
+the input: that is Python, over what the records say.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 
-from schemas.errors import BadData
+from schemas.errors import AmountTooLarge, BadData
 from schemas.records import Fill, Instrument, PerformanceReport, PnL
-from schemas.vocabulary import Flag
-from streams.reporting.equity import WIDE, MinuteEquity, Window, beginning, closed_samples, observe, pack, sample_times
-from streams.reporting.metrics import Activity, Measure, TripTotals, measure_all
-from streams.reporting.round_trips import OpenTrip, RoundTrip, book
+from streams.numeric.conversion import writer
+from streams.reporting import records as r
+from streams.reporting.account import Account, account_of, measure_account, new_account
+from streams.reporting.equity import Window
+from streams.reporting.handlers import ON_FILL, ON_INSTRUMENT, ON_PNL, handle
+from streams.reporting.state import GROWS, NO_TIMER, State
 
-NO_TIMER = 2**63 - 1
-INSTRUMENT_IDS = 1 << 12
-PARTIAL = int(Flag.PARTIAL)
+__all__ = [
+    "NO_TIMER",
+    "Account",
+    "Reporting",
+    "Settings",
+    "UnknownInstrument",
+    "measure_account",
+    "new_account",
+]
+
+INSTRUMENT_IDS = r.INSTRUMENT_IDS
 
 
 class UnknownInstrument(BadData):
@@ -25,8 +40,14 @@ class UnknownInstrument(BadData):
     code = "reporting.unknown_instrument"
 
 
+class IdOutOfRange(BadData):
+    """A strategy or instrument number does not fit the key of a round trip."""
+
+    code = "reporting.id_out_of_range"
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The time that is measured; the conventions are fixed, so that numbers of different runs can be compared. All in ns."""
+    """The time that is measured, in ns; the conventions are fixed, so that runs can be compared."""
 
     trade_from: int = 0
     """trading may not begin before"""
@@ -36,39 +57,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """end of the time traded where the data go on beyond it; 0: the end of the data"""
 
 
-class Line(msgspec.Struct, array_like=True):
-    """What profits need of an instrument's specification."""
-
-    precision: int
-    multiplier: int
-    scale: int
-    """10^(amount_precision - precision): from its amounts to the account's"""
-
-
-class Account(msgspec.Struct):
-    """One account: its equity, open round trips by ``strategy * 4096 + instrument``, and sums over the closed ones."""
-
-    equity: MinuteEquity
-    open_trips: dict[int, OpenTrip]
-    totals: TripTotals
-    activity: Activity
-    exposed_since: int = 0
-
-
-class State(msgspec.Struct):
-    """Grows by one number a minute and account, and with the number of positions open at once; never with orders."""
-
-    timer: int
-    amount_precision: int
-    lines: dict[int, Line]
-    accounts: dict[int, Account]
-    began: int | None = None
-    """when trading may begin; null before the account's opening P&L record"""
-
-
-def new_account() -> Account:
-    """An account that has done nothing."""
-    return Account(MinuteEquity(), {}, TripTotals(), Activity())
+_WRITE_FILL = writer(
+    "Fill", ("account", "strategy", "instrument", "event_time", "side", "price", "quantity", "fee")
+)
+_WRITE_PNL = writer("PnL")
 
 
 class Reporting:
@@ -77,110 +69,117 @@ class Reporting:
     NAME = "reporting"
     INPUTS = ("fills", "pnl", "ref.instruments")
     OUTPUTS = ("reports",)
-    STATE_VERSION = 2
+    STATE_VERSION = 3
 
-    def __init__(self, instruments: Sequence[Instrument], settings: Settings) -> None:
+    def __init__(
+        self,
+        instruments: Sequence[Instrument],
+        settings: Settings,
+        lengths: Mapping[str, int] | None = None,
+    ) -> None:
         self.settings = settings
-        self.state = State(NO_TIMER, 0, {}, {})
+        self.state = State(settings.trade_from, settings.warmup, lengths)
+        self._symbols: dict[int, str] = {}
+        self._fill, self._pnl = np.zeros(1, r.FILL), np.zeros(1, r.PNL)
+        self._specification = np.zeros(1, r.SPECIFICATION)
+        self._address = self.state.header.ctypes.data
+        self._fill_address, self._pnl_address = self._fill.ctypes.data, self._pnl.ctypes.data
         for instrument in instruments:
-            self._add_line(instrument)
+            self._list(instrument)
+
+    # -- handlers
 
     def on_instrument(self, record: Instrument, context: Any) -> None:
         """A new or changed specification."""
-        self._add_line(record)
+        self._list(record)
 
     def on_pnl(self, record: PnL, context: Any) -> None:
         """A sample of equity."""
-        account = self.state.accounts.get(record.account)
-        if account is None:
-            account = self.state.accounts[record.account] = new_account()
-        state = self.state
-        if record.flags & PARTIAL and state.began is None:
-            state.began = max(self.settings.trade_from, record.event_time + self.settings.warmup)
-        observe(account.equity, record, state.began)
+        _WRITE_PNL(record, self._pnl)
+        self._handle(ON_PNL, self._pnl_address)
 
     def on_fill(self, record: Fill, context: Any) -> None:
         """Volume, time in the market, and the round trip the fill belongs to."""
-        state = self.state
-        line = state.lines.get(record.instrument)
-        if line is None:
-            raise UnknownInstrument(f"a fill names instrument {record.instrument}, which is not in ref.instruments; add it with --instruments FILE")
-        account = state.accounts.get(record.account)
-        if account is None:
-            account = state.accounts[record.account] = new_account()
-        scale = line.scale
-        activity = account.activity
-        activity.fills += 1
-        volume = int(activity.volume) + record.price * record.quantity * line.multiplier * scale
-        activity.volume = volume if volume < WIDE else str(volume)
-        trips = account.open_trips
-        if not trips:
-            account.exposed_since = record.event_time
-        key = record.strategy * INSTRUMENT_IDS + record.instrument
-        trip, closed = book(trips.get(key), record, line.multiplier)
-        if trip is not None:
-            trips[key] = trip
-        else:
-            del trips[key]
-            if not trips:
-                activity.exposed += record.event_time - account.exposed_since
-        if closed is not None:
-            add_trip(account.totals, closed, scale)
+        _WRITE_FILL(record, self._fill)
+        self._handle(ON_FILL, self._fill_address)
 
     def on_end(self, context: Any) -> None:
         """One record for each account and metric, in the order of METRICS."""
-        for number, account in self.state.accounts.items():
-            for measure in measure_account(account, self.state.amount_precision, self.window(context.clock)):
-                context.emit(PerformanceReport(number, context.clock, measure.name, measure.value, measure.reason, measure.samples))
+        window = self.window(context.clock)
+        for number in self.accounts():
+            for measure in measure_account(self.account(number), self.amount_precision, window):
+                name, value, reason, samples = measure
+                report = PerformanceReport(number, context.clock, name, value, reason, samples)
+                context.emit(report)
+
+    # -- what others read
+
+    @property
+    def amount_precision(self) -> int:
+        """Decimals of an account's sums."""
+        return int(self.state.row["amount_precision"])
+
+    def accounts(self) -> tuple[int, ...]:
+        """Numbers of the accounts, in the order they were first seen."""
+        return tuple(int(row["account"]) for row in self.state.used_rows("accounts"))
+
+    def account(self, number: int) -> Account:
+        """What the records say of an account; one that was never seen has done nothing."""
+        rows, samples = self.state.used_rows("accounts"), self.state.used_rows("samples")
+        for place in np.flatnonzero(rows["account"] == number):
+            return account_of(rows[place], samples[samples["account_place"] == place])
+        return new_account()
 
     def window(self, clock: int) -> Window:
         """The time that is measured were the input to end at `clock`."""
-        return Window(self.state.began, self.settings.trade_to or clock)
+        began = int(self.state.row["began"])
+        return Window(None if began == r.NO_TIME else began, self.settings.trade_to or clock)
 
-    def _add_line(self, instrument: Instrument) -> None:
-        """Add or change a line; a finer precision than any before rescales what was summed, exactly."""
-        state = self.state
+    # -- snapshots
+
+    def encoded_state(self) -> bytes:
+        """The state in canonical form."""
+        return self.state.encoded()
+
+    def take_state(self, encoded: bytes) -> None:
+        """Become what :meth:`encoded_state` gave. Raises BadState."""
+        self.state.take(encoded)
+
+    # -- the shell itself
+
+    def _handle(self, kind: int, record_address: int) -> None:
+        """Call a handler; where a table is full let it grow and call again. Raises other faults."""
+        while code := handle(kind, self._address, record_address):
+            fault = {
+                name: int(self.state.row["fault"][name]) for name in ("entity", "value", "limit")
+            }
+            self.state.row["fault"]["code"] = 0
+            if code not in GROWS:
+                raise self._error(int(code), **fault)
+            self.state.grow(GROWS[code], fault["value"])
+
+    def _list(self, instrument: Instrument) -> None:
+        """Add or change an instrument."""
+        self._symbols[instrument.instrument] = instrument.symbol
         precision = instrument.price_precision + instrument.quantity_precision
-        if precision > state.amount_precision:
-            scale = 10 ** (precision - state.amount_precision)
-            for account in state.accounts.values():
-                account.activity.volume = pack(int(account.activity.volume) * scale)
-                totals = account.totals
-                for name in ("profit", "loss", "largest_win", "largest_loss"):
-                    setattr(totals, name, pack(int(getattr(totals, name)) * scale))
-            for line in state.lines.values():
-                line.scale *= scale
-            state.amount_precision = precision
-        state.lines[instrument.instrument] = Line(precision, instrument.multiplier, 10 ** (state.amount_precision - precision))
+        self._specification[0] = (instrument.instrument, precision, instrument.multiplier)
+        self._handle(ON_INSTRUMENT, self._specification.ctypes.data)
 
-
-def add_trip(totals: TripTotals, trip: RoundTrip, scale: int) -> None:
-    """Add a closed round trip; `scale` takes its amounts to the account's unit."""
-    net = trip.net * scale
-    totals.trades += 1
-    totals.holding += trip.closed - trip.opened
-    if net > 0:
-        totals.wins += 1
-        totals.profit = pack(int(totals.profit) + net)
-        totals.largest_win = pack(max(int(totals.largest_win), net))
-    elif net < 0:
-        totals.losses += 1
-        totals.loss = pack(int(totals.loss) + net)
-        totals.largest_loss = pack(min(int(totals.largest_loss), net))
-
-
-def measure_account(account: Account, amount_precision: int, window: Window) -> list[Measure]:
-    """The metrics of an account over the window; its state stays as it is."""
-    series = account.equity
-    samples = closed_samples(series, window)
-    start = None if series.start is None else int(series.start)
-    scale = 10 ** (amount_precision - series.amount_precision) if start is not None else 1
-    exposed = account.activity.exposed + (window.ended - account.exposed_since if account.open_trips else 0)
-    began = beginning(series, window)
-    elapsed = max(0, window.ended - began) if samples else 0
-    times = [time - began for time in sample_times(series, window, len(samples))]
-    activity = Activity(account.activity.fills, account.activity.volume, min(exposed, elapsed), elapsed)
-    if scale != 1:
-        start = None if start is None else start * scale
-        samples = [sample * scale for sample in samples]
-    return measure_all(start, samples, account.totals, activity, amount_precision, times)
+    def _error(self, code: int, entity: int, value: int, limit: int) -> BadData:
+        """The error that a fault stands for."""
+        if code == r.UNKNOWN_INSTRUMENT:
+            text = f"a fill names instrument {entity}, which is not in ref.instruments"
+            return UnknownInstrument(f"{text}; add it with --instruments FILE")
+        if code == r.STRATEGY_OUT_OF_RANGE:
+            return IdOutOfRange(
+                f"strategy {entity} cannot be followed; number strategies from 0 to {limit}"
+            )
+        if code == r.INSTRUMENT_OUT_OF_RANGE:
+            return IdOutOfRange(
+                f"instrument {entity} cannot be followed; number instruments from 0 to {limit}"
+            )
+        name = f"{self._symbols.get(entity, 'unknown')} (instrument {entity})"
+        name = f"{name}: a sum with the fill of {limit}"
+        what = f"a sum of account {value}" if entity < 0 else f"{name} at price {value}"
+        advice = "correct the precisions in the instrument table"
+        return AmountTooLarge(f"{what} has more than the 38 digits of an amount; {advice}")

@@ -9,7 +9,7 @@ from reporting_demo_market import BTC, MINUTE, PERPETUAL, SECOND, START, demo_in
 from schemas.records import Fill, Instrument, PerformanceReport, PnL
 from schemas.vocabulary import Flag, NullReason
 from streams.reporting.metrics import METRICS
-from streams.reporting.stage import Reporting, Settings, State, UnknownInstrument
+from streams.reporting.stage import Reporting, Settings, UnknownInstrument
 
 UNIT = 10**10
 
@@ -70,11 +70,11 @@ def test_a_snapshot_after_any_record_gives_the_same_reports(cut):
     feed(straight, rows)
     feed(resumed, rows[:cut])
     again = Reporting([BTC], Settings())
-    again.state = msgspec.msgpack.decode(msgspec.msgpack.encode(resumed.state), type=State)
+    again.take_state(resumed.encoded_state())
     feed(again, rows[cut:])
     end = records.facts["end_time"]
     assert finish(again, end) == finish(straight, end)
-    assert msgspec.msgpack.encode(again.state) == msgspec.msgpack.encode(straight.state)
+    assert again.encoded_state() == straight.encoded_state()
 
 
 def test_a_record_on_the_minute_closes_that_minute():
@@ -101,8 +101,8 @@ def test_minutes_without_a_value_repeat_the_sample_before():
     stage = Reporting([BTC], Settings())
     feed(stage, [pnl(START + 1 * MINUTE, 1010 * UNIT), pnl(START + 2 * MINUTE, None), pnl(START + 5 * MINUTE, 1020 * UNIT)])
     assert finish(stage, START + 5 * MINUTE)["total_return"].samples == 5
-    assert stage.state.accounts[1].equity.carried == 1
-    assert [int(each) // UNIT for each in stage.state.accounts[1].equity.samples] == [1010] * 4
+    assert stage.account(1).equity.carried == 1
+    assert [int(each) // UNIT for each in stage.account(1).equity.samples] == [1010] * 4
 
 
 def test_the_run_is_sampled_to_its_end():
@@ -180,7 +180,7 @@ def test_state_does_not_grow_with_orders():
     def size(trips: int, line: Instrument) -> int:
         stage = Reporting([line], Settings())
         feed(stage, [Fill("0" * 20, 1, 1, line.instrument, START + at, 1 + at % 2, 100, 10, 2, 0, at) for at in range(trips * 2)])
-        return len(msgspec.msgpack.encode(stage.state))
+        return len(stage.encoded_state())
 
     assert size(10_000, PERPETUAL) - size(100, PERPETUAL) < 60
 

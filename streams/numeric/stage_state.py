@@ -1,0 +1,127 @@
+"""Owns the records of a compiled stage: allocates header, tables and index, lets tables grow, and
+gives and takes the snapshot.
+
+A stage's subclass says what the records are. Rows are never removed; what is in use of a table
+``x`` is the header's field ``x_used``, and its address the field ``x``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import msgspec
+import numpy as np
+
+from schemas.errors import BadData
+from streams.numeric.index import ENTRY, put, slots_for
+from streams.numeric.table import Table, table_at
+
+
+class BadState(BadData):
+    """Bytes that are no state of this stage, as this version writes it."""
+
+    code = "bad_state"
+
+
+class Snapshot(msgspec.Struct, array_like=True, frozen=True):
+    """The state in canonical form: the header's state fields, and the bytes of the rows in use."""
+
+    header: list[int]
+    tables: list[bytes]
+
+
+class StageState:
+    """The records of one stage.
+
+    Attributes:
+        header: an array of one record; ``row`` is it.
+        tables: by name, the index among them.
+
+    Args:
+        lengths: rows of tables at first, where they are not to be as LENGTHS says.
+    """
+
+    NAME: ClassVar[str]
+    HEADER: ClassVar[Any]
+    STATE_FIELDS: ClassVar[tuple[str, ...]]
+    """fields of the header that are state: the others are settings, faults, addresses"""
+    ROWS: ClassVar[Mapping[str, Any]]
+    """record type of each table that is state"""
+    LENGTHS: ClassVar[Mapping[str, int]]
+    KEYS: ClassVar[Mapping[str, Callable[[Any], tuple[int, int]]]]
+    """of a row of each table that the index finds rows of: its key"""
+
+    def __init__(self, lengths: Mapping[str, int] | None = None) -> None:
+        self.header = np.zeros(1, self.HEADER)
+        self.row = self.header[0]
+        self.tables: dict[str, Table] = {}
+        for name, length in {**self.LENGTHS, **(lengths or {})}.items():
+            if name in self.ROWS:
+                self.put(name, Table(self.ROWS[name], length))
+        self._build_index()
+
+    def put(self, name: str, table: Table) -> None:
+        """Make a table the one of this name."""
+        self.tables[name] = table
+        self.row[name] = table.address
+
+    def used(self, name: str) -> int:
+        """Rows in use of a table."""
+        return int(self.row[f"{name}_used"])
+
+    def used_rows(self, name: str) -> Any:
+        """The rows in use of a table."""
+        return self.tables[name].rows[: self.used(name)]
+
+    def grow(self, name: str, length: int = 0) -> None:
+        """Twice the rows, or so many; the index grows with the tables it finds rows of."""
+        table = self.tables[name]
+        self.put(name, table.grown(max(2 * len(table), length, 1)))
+        if name in self.KEYS:
+            self._build_index()
+
+    def _build_index(self) -> None:
+        """An index with room for every row that the tables have, of those in use."""
+        self.put(
+            "index", Table(ENTRY, slots_for(sum(len(self.tables[name]) for name in self.KEYS)))
+        )
+        entries = _entries(self.tables["index"])
+        for name, key_of in self.KEYS.items():
+            for place, row in enumerate(self.used_rows(name)):
+                put(entries, *key_of(row), place)
+
+    def encoded(self) -> bytes:
+        """The state in canonical form: equal states have equal bytes, whatever the lengths are."""
+        header = [int(self.row[name]) for name in self.STATE_FIELDS]
+        return msgspec.msgpack.encode(
+            Snapshot(header, [self.used_rows(name).tobytes() for name in self.ROWS])
+        )
+
+    def take(self, encoded: bytes) -> None:
+        """Become what ``encoded`` says. Raises BadState, with nothing changed."""
+        not_ours = f"the state of {self.NAME} is not of the form that this version writes"
+        try:
+            found = msgspec.msgpack.decode(encoded, type=Snapshot)
+        except msgspec.DecodeError as problem:
+            raise BadState(f"{not_ours}: {problem}") from problem
+        if len(found.header) != len(self.STATE_FIELDS) or len(found.tables) != len(self.ROWS):
+            raise BadState(f"{not_ours}: it has other parts")
+        values = dict(zip(self.STATE_FIELDS, found.header, strict=True))
+        contents = dict(zip(self.ROWS, found.tables, strict=True))
+        for name, content in contents.items():
+            if len(content) != values[f"{name}_used"] * self.ROWS[name].itemsize:
+                raise BadState(f"{not_ours}: its lengths do not agree")
+        for name, content in contents.items():
+            rows = np.frombuffer(content, self.ROWS[name])
+            table = Table(self.ROWS[name], max(len(self.tables[name]), len(rows)))
+            table.rows[: len(rows)] = rows
+            self.put(name, table)
+        for name, value in values.items():
+            self.row[name] = value
+        self._build_index()
+
+
+def _entries(index: Table) -> Any:
+    """The index as ``put`` takes it: compiled code the array, plain Python a view of it."""
+    return index.rows if hasattr(put, "py_func") else table_at(index.address, ENTRY)

@@ -1,0 +1,91 @@
+"""Where instruments, accounts and round trips lie in their tables, and how a new one is entered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from streams.numeric.borrowing import inner_kernel
+from streams.numeric.index import ENTRY, find, put
+from streams.numeric.table import table_at
+from streams.reporting.records import (
+    ACCOUNT,
+    ACCOUNT_KEY,
+    ACCOUNTS_FULL,
+    INSTRUMENT_IDS,
+    NO_TIME,
+    NOTHING,
+    TRIP,
+    TRIPS_FULL,
+)
+
+_UNSIGNED = 0xFFFFFFFF
+
+
+@inner_kernel
+def set_fault(reporting: Any, code: Any, entity: Any, value: Any, limit: Any) -> None:
+    """Say what is wrong; the handler then returns without having changed anything."""
+    reporting.fault.code = code
+    reporting.fault.entity = entity
+    reporting.fault.value = value
+    reporting.fault.limit = limit
+
+
+@inner_kernel
+def place_of(reporting: Any, first: Any, second: Any) -> Any:
+    """Place of an instrument, an account or a round trip, -1 if there is none."""
+    return find(table_at(reporting.index, ENTRY), first & _UNSIGNED, second)
+
+
+@inner_kernel
+def account_of(reporting: Any, account: Any) -> Any:
+    """Place of an account, which is entered if it is new; -1 with a fault left without room."""
+    place = place_of(reporting, account, ACCOUNT_KEY)
+    if place >= 0:
+        return place
+    length = len(table_at(reporting.accounts, ACCOUNT))
+    place = reporting.accounts_used
+    if place == length:
+        set_fault(reporting, ACCOUNTS_FULL, account, NOTHING, length)
+        return np.int64(-1)
+    reporting.accounts_used = place + 1
+    row = table_at(reporting.accounts, ACCOUNT)[place]
+    row.account = account
+    row.first_minute = NO_TIME
+    row.minute = NO_TIME
+    put(table_at(reporting.index, ENTRY), account & _UNSIGNED, ACCOUNT_KEY, place)
+    return place
+
+
+@inner_kernel
+def trip_of(
+    reporting: Any, owner_place: Any, strategy: Any, instrument: Any, listed_place: Any
+) -> Any:
+    """Place of a round trip, which is entered if it is new; -1 with a fault left without room."""
+    account = table_at(reporting.accounts, ACCOUNT)[owner_place].account
+    key = strategy * INSTRUMENT_IDS + instrument
+    place = place_of(reporting, account, key)
+    if place >= 0:
+        return place
+    length = len(table_at(reporting.trips, TRIP))
+    place = reporting.trips_used
+    if place == length:
+        set_fault(reporting, TRIPS_FULL, instrument, NOTHING, length)
+        return np.int64(-1)
+    reporting.trips_used = place + 1
+    row = table_at(reporting.trips, TRIP)[place]
+    row.account = account
+    row.strategy = strategy
+    row.instrument = instrument
+    row.account_place = owner_place
+    row.instrument_place = listed_place
+    put(table_at(reporting.index, ENTRY), account & _UNSIGNED, key, place)
+    return place
+
+
+@inner_kernel
+def has_room(reporting: Any) -> Any:
+    """True if one more account and round trip fit."""
+    accounts, trips = table_at(reporting.accounts, ACCOUNT), table_at(reporting.trips, TRIP)
+    return reporting.accounts_used < len(accounts) and reporting.trips_used < len(trips)

@@ -1,0 +1,55 @@
+"""Owns the reporting stage's records (``streams/numeric/stage_state.py``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from streams.numeric.stage_state import StageState
+from streams.reporting import records as r
+
+NO_TIMER = 2**63 - 1
+GROWS: dict[Any, str] = {
+    r.INSTRUMENTS_FULL: "instruments",
+    r.ACCOUNTS_FULL: "accounts",
+    r.TRIPS_FULL: "trips",
+    r.SAMPLES_FULL: "samples",
+}
+"""Fault -> the table that is to grow."""
+_UNSIGNED = 0xFFFFFFFF
+
+
+class State(StageState):
+    """Grows by one sample a minute and account, and with the strategies' instruments; never with
+    orders.
+
+    Attributes:
+        timer: never; the stage has none.
+    """
+
+    NAME = "reporting"
+    HEADER = r.REPORTING
+    STATE_FIELDS = r.STATE_FIELDS
+    ROWS: ClassVar[Any] = {
+        "instruments": r.INSTRUMENT,
+        "accounts": r.ACCOUNT,
+        "trips": r.TRIP,
+        "samples": r.SAMPLE,
+    }
+    LENGTHS: ClassVar[Any] = {"instruments": 16, "accounts": 4, "trips": 16, "samples": 1024}
+    KEYS: ClassVar[Any] = {
+        "instruments": lambda row: (int(row["instrument"]), r.INSTRUMENT_KEY),
+        "accounts": lambda row: (int(row["account"]) & _UNSIGNED, r.ACCOUNT_KEY),
+        "trips": lambda row: (
+            int(row["account"]) & _UNSIGNED,
+            int(row["strategy"]) * r.INSTRUMENT_IDS + int(row["instrument"]),
+        ),
+    }
+
+    def __init__(
+        self, trade_from: int, warmup: int, lengths: Mapping[str, int] | None = None
+    ) -> None:
+        super().__init__(lengths)
+        self.timer = NO_TIMER
+        self.row["began"] = r.NO_TIME
+        self.row["trade_from"], self.row["warmup"] = trade_from, warmup
