@@ -77,7 +77,7 @@ class Verdict(msgspec.Struct, frozen=True):
     closed: bool
     order: str
     reports: str
-    findings: list[dict[str, str]]
+    findings: list[dict[str, Any]]
     notes: list[str]
 
     def __bool__(self) -> bool:
