@@ -17,6 +17,8 @@ from tests.scenario import INSTRUMENT, make_market, write_recording
 TESTS = Path(__file__).resolve().parents[1]
 EAGER = f"{TESTS / 'runtime' / 'eager.py'}:Eager"
 BUSY = f"{TESTS / 'runtime' / 'busy.py'}:Busy"
+OBSERVER = f"{TESTS / 'runtime' / 'observer.py'}:Observer"
+TRADER = f"{TESTS / 'runtime' / 'trader.py'}:Trader"
 LIFTER = f"{TESTS / 'venue' / 'lifter.py'}:Lifter"
 SPOT = msgspec.structs.replace(INSTRUMENT, instrument=2, symbol="COINUSDT", base="COIN", kind=int(InstrumentKind.SPOT), shortable=False)
 SECOND = msgspec.structs.replace(INSTRUMENT, instrument=3, symbol="OTHERUSDT", base="OTHER", tick_size=5, lot_size=2)
@@ -118,6 +120,8 @@ SCENARIOS: dict[str, Scenario] = {
     "everything at once, slow": Scenario("gap", BUSY, {"set": {"rate": "11"}, "latency": SLOW}),
     "everything at once, spot": Scenario("spot", BUSY, {"cash": "100000USDT"}),
     "everything at once, three instruments": Scenario("three", BUSY, {"set": {"seed": "4"}}),
+    "what a strategy reads": Scenario("gap", OBSERVER, {"set": {"rate": "20"}, "latency": SLOW}),
+    "targets, modified orders, timers by name": Scenario("two", TRADER, {}),
     "behind prints": Scenario("perpetual", LIFTER, FREE),
     "a generated market": Scenario("generated", "ema-cross", {"ticker": "off"}),
     "a generated market, its ticker": Scenario("generated", "ema-cross", {}),

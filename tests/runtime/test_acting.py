@@ -10,18 +10,25 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from jobs.configuration import BadConfiguration
 from jobs.runs import Backtest, Run
 from jobs.verification import verify_run
 from schemas.errors import ShrivenError
+from schemas.records import OrderRequest, Position, Quote
 from schemas.vocabulary import Flag
-from streams.signals.strategy import BadStrategy, Strategy
+from streams.signals import kit
+from streams.signals.kit import made_up_instruments
+from streams.signals.strategy import BUY, SELL, BadStrategy, Strategy
 from tests.digests.found import Recordings
 from tests.scenario import backtest, configuration, digests, records_in
 
 TRADER = f"{Path(__file__).with_name('trader.py')}:Trader"
+QUOTE = Quote(1, 1_000, 7, 100, 5, 101, 6, 0)
 UNUSABLE = int(Flag.STALE | Flag.GAP)
 RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "two instruments": ("two", {}),
@@ -190,11 +197,35 @@ def test_batches_and_a_kill_change_nothing_of_it(recordings: Recordings, runs: d
             raise Killed
 
     what, options = RUNS["a gap, slow"]
-    settings = configuration(TRADER, **options, batch=batch, state_digest_records=700)
+    chosen = configuration(TRADER, **options, batch=batch, state_digest_records=700)
     with pytest.raises(Killed):
-        Backtest(settings, recordings.path(what), tmp_path / "run", on_step=watch).run()
-    run = Backtest(settings, recordings.path(what), tmp_path / "run").run()
+        Backtest(chosen, recordings.path(what), tmp_path / "run", on_step=watch).run()
+    run = Backtest(chosen, recordings.path(what), tmp_path / "run").run()
     assert run.resumed_at and digests(run) == digests(runs["a gap, slow"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(-500, 500), st.integers(-500, 500), st.lists(st.integers(-60, 60).filter(bool), max_size=4), st.integers(1, 50))
+def test_a_target_is_met_within_a_lot_from_whatever_is_held_and_works(target: int, held: int, working: list[int], lot: int) -> None:
+    """Property, through the kit: what is ordered is of whole lots, in the right direction, and leaves less than a lot."""
+
+    class Aimer(Strategy):
+        WAKES = ("quotes",)
+        READS = ("account",)
+
+        def on_quote(self, quote: Quote, context: Any) -> None:
+            for quantity in working:
+                self.order(context, 1, BUY if quantity > 0 else SELL, abs(quantity), price=100)
+            context.order_target(1, target)
+            assert abs(target - held - context.working(1)) < lot
+            assert context.order_target(1, target) == "", "what was ordered counts at once"
+
+    instruments = [msgspec.structs.replace(made_up_instruments([QUOTE])[0], lot_size=lot)]
+    records = [Position(1, 1, 1, 1, "0" * 20, held, held * 100, 0, 0), QUOTE]
+    asked = [each for each in kit.run(Aimer, records, instruments=instruments) if isinstance(each, OrderRequest)][len(working) :]
+    missing = target - held - sum(working)
+    assert sum(each.quantity for each in asked) == abs(missing) // lot * lot
+    assert all(each.side == (BUY if missing > 0 else SELL) and each.quantity % lot == 0 for each in asked) and len(asked) < 2
 
 
 STRATEGY = """

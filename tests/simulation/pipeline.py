@@ -57,6 +57,7 @@ from tests.simulation.world import Feed
 ROOT = Path(__file__).resolve().parents[2]
 BUSY = f"{ROOT / 'tests' / 'runtime' / 'busy.py'}:Busy"
 OBSERVER = f"{ROOT / 'tests' / 'runtime' / 'observer.py'}:Observer"
+TRADER = f"{ROOT / 'tests' / 'runtime' / 'trader.py'}:Trader"
 WAIT_SECONDS = 0.1
 UPDATES, TRADES = 160, 240
 INPUTS = (*FEEDS, TICKERS)

@@ -216,6 +216,12 @@ def _reading(mutation: str) -> Subject:
     return PipelineSubject(mutation, OBSERVER)
 
 
+def _acting(mutation: str) -> Subject:
+    from tests.simulation.pipeline import TRADER, PipelineSubject
+
+    return PipelineSubject(mutation, TRADER)
+
+
 SUBJECTS: dict[str, Callable[[str], Subject]] = {
     "event": LiveSubject,
     "wall": lambda mutation: LiveSubject(mutation, "wall"),
@@ -226,5 +232,6 @@ SUBJECTS: dict[str, Callable[[str], Subject]] = {
     "clocks": _stepping,
     "pipeline": _pipeline,
     "reading": _reading,
+    "acting": _acting,
 }
 """By name: what makes a subject out of a mutation's name (empty: none)."""

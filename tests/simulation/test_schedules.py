@@ -56,10 +56,14 @@ def test_no_schedule_breaks_the_whole_pipeline() -> None:
     assert total.faults["crash"] > PIPELINE_SCHEDULES // 2
 
 
-def test_what_a_strategy_reads_is_the_same_under_every_schedule() -> None:
-    """A strategy that logs what it reads of its account, the book and the last records: its lines are a published topic."""
-    total = run_range("reading", 0, READING_SCHEDULES)
-    assert violations(total, "reading") == []
+@pytest.mark.parametrize("subject", ["reading", "acting"])
+def test_what_a_strategy_reads_and_does_is_the_same_under_every_schedule(subject: str) -> None:
+    """Strategies that log what they read of their account and the book, and what came of targets, modified orders and timers.
+
+    Their lines are a published topic.
+    """
+    total = run_range(subject, 0, READING_SCHEDULES)
+    assert violations(total, subject) == []
     assert total.batches > 20 * READING_SCHEDULES
     assert total.faults["crash"] > READING_SCHEDULES // 2
 
