@@ -58,8 +58,8 @@ class UseReader(NameReader):
 
     def _method_call(self, node: ast.Call, called: ast.Attribute) -> None:
         name, root = called.attr, root_of(called.value)
-        if name == "log" and isinstance(called.value, ast.Name) and called.value.id == "context":
-            return  # the strategy's lines, not a logarithm
+        if name == "log" and isinstance(called.value, ast.Name) and self.functions and called.value.id in self.functions[-1].foreign:
+            return  # a line by the context that the function was given, not a logarithm
         if name in allowed.REFUSED and name not in allowed.ALWAYS_REFUSED and not (self._is_owner(called.value) and name in self.methods):
             self.add(node, allowed.REFUSED[name], f".{name}()")
         if name in allowed.MUTATING and root is not None:

@@ -158,6 +158,11 @@ FORMS = [
     ("unstable-math", "act", "state.seen **= 2  # here"),
     ("unstable-math", "act", "pow(2.0, 0.5)  # here"),
     ("unstable-math", "act", "math.exp(1.0)  # here"),
+    ("unstable-math", "act", "np.log(state.seen)  # here"),
+    ("unstable-math", "act", "np.zeros(3).log()  # here"),
+    ("unstable-math", "act", "state.seen.log()  # here"),
+    ("program", "act", "log = context.services  # here"),
+    ("program", "act", "context.cash = 5  # here"),
     ("float-reduction", "top", "from streams.signals.indicators import Window\ndef mean(values):\n    return values.mean()  # here"),
     ("import", "top", "from streams.signals.indicators import msgspec as m  # here"),
     ("import", "top", "from streams.numeric.elementary_tables import EXP_HIGH  # here"),
@@ -191,6 +196,10 @@ def test_every_form_is_refused_by_rule_and_line_with_what_to_use_instead(rule: s
 
 
 HONEST = [
+    "context.log(f'{context.cash} {context.position(1).average_price} {context.book(1).bids[0]} {context.open_orders()[0].remaining}')",
+    "context.order_target_percent(1, 0.5, price=context.last_mark(1).bid_price)",
+    "context.modify(context.open_orders(1)[0].order_id, quantity=5)",
+    "context.set_timer('name', context.clock + 5)",
     "state.seen += 1",
     "leg = state.legs.setdefault(mark.instrument, Leg())\nleg.size += 1",
     "state.means.append(math.sqrt(float(mark.bid_price)))\nstate.means.sort()",
