@@ -144,12 +144,13 @@ class _LockedCacheFile(IndexDataCacheFile):  # type: ignore[misc]  # Numba has n
             super().save(key, data)  # type: ignore[no-untyped-call]
 
 
-def kernel(function: Callable[..., Any], **options: Any) -> Any:
+def kernel(function: Callable[..., Any], variant: str = "", **options: Any) -> Any:
     """Compile ``function`` with strict floating point (no fast-math, no parallel loops) and a cache keyed by all it depends on.
 
     Under ``NUMBA_DISABLE_JIT=1`` it stays plain Python, which a debugger walks through.
 
     Args:
+        variant: tells two compilations of one function with other options apart.
         options: of Numba, for the decorators made of this one.
     """
     if config.DISABLE_JIT:
@@ -158,7 +159,7 @@ def kernel(function: Callable[..., Any], **options: Any) -> Any:
     module = function.__module__
     spec = importlib.util.find_spec(module) if module in sys.modules and module != "__main__" else None
     package = module if spec is not None and spec.submodule_search_locations else module.rpartition(".")[0]
-    salt = str(function.__globals__.get("__sources__", ""))  # a user's strategy: all its files
+    salt = str(function.__globals__.get("__sources__", "")) + variant  # a user's strategy: all its files
     config.CACHE_DIR = str(cache_folder(path.resolve(), package, salt))
     os.makedirs(config.CACHE_DIR, exist_ok=True)
     compiled = numba.njit(function, cache=True, fastmath=False, parallel=False, error_model="numpy")

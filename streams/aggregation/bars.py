@@ -19,9 +19,9 @@ from __future__ import annotations
 from typing import Any
 
 from schemas.vocabulary import BarKind, Flag, Side
-from streams.aggregation.state import AMENDED_BARS, FRAGMENTS, LATE_TRADES, NEVER, QUOTE_VOLUME_FAULT
+from streams.aggregation.state import NEVER, QUOTE_VOLUME_FAULT
 from streams.numeric import wide
-from streams.numeric.borrowing import borrowing_kernel
+from streams.numeric.borrowing import inner_kernel
 from streams.numeric.bounds import COUNT_MAX, add_count, saturated
 
 BUY = int(Side.BUY)
@@ -37,7 +37,7 @@ BARS_A_CALL = 8
 FAR = 1 << 62  # high limbs of amounts that may have more than 38 digits: 10^38 is 1.18 * 2^126
 
 
-@borrowing_kernel
+@inner_kernel
 def add_trade(fault: Any, bar: Any, trade: Any) -> None:
     """Add a trade to the bar of its interval. ``fault``: the stage's, set where an amount has more than 38 digits."""
     price, quantity, time, identity = trade.price, trade.quantity, trade.event_time, trade.trade_id
@@ -72,7 +72,7 @@ def add_trade(fault: Any, bar: Any, trade: Any) -> None:
         check_amounts(fault, bar, trade)
 
 
-@borrowing_kernel
+@inner_kernel
 def check_amounts(fault: Any, bar: Any, trade: Any) -> None:
     """Where a quote volume of the bar has more than 38 digits with this trade, the run ends here."""
     fits = wide.fits_decimal(bar.quote_volume_high, bar.quote_volume_low)
@@ -84,7 +84,7 @@ def check_amounts(fault: Any, bar: Any, trade: Any) -> None:
         fault[3] = trade.trade_id
 
 
-@borrowing_kernel
+@inner_kernel
 def start_bar(bar: Any, open_time: Any, version: Any, flags: Any) -> None:
     """Make ``bar`` the empty bar that starts at ``open_time``; its close price stays, a synthetic bar is made from it."""
     bar.open_time = open_time
@@ -97,14 +97,14 @@ def start_bar(bar: Any, open_time: Any, version: Any, flags: Any) -> None:
     bar.first_time = bar.first_id = bar.last_time = bar.last_id = 0
 
 
-@borrowing_kernel
+@inner_kernel
 def flatten_bar(bar: Any, price: Any) -> None:
     """Turn an empty bar into a synthetic one at ``price``."""
     bar.open = bar.high = bar.low = bar.close = price
     bar.flags |= SYNTHETIC
 
 
-@borrowing_kernel
+@inner_kernel
 def emit_bar(bar: Any, out: Any) -> None:
     """Append the bar to md.bars."""
     rows, count = out.md_bars
@@ -136,7 +136,7 @@ def emit_bar(bar: Any, out: Any) -> None:
     count[0] += 1
 
 
-@borrowing_kernel
+@inner_kernel
 def keep_bar(state: Any, at: Any, bar: Any) -> Any:
     """Insert a closed bar among the kept ones of its series, dropping the oldest when full; returns its place."""
     kept, series = state.kept[at], state.series[at]
@@ -154,7 +154,7 @@ def keep_bar(state: Any, at: Any, bar: Any) -> Any:
     return place
 
 
-@borrowing_kernel
+@inner_kernel
 def close_bar(state: Any, at: Any, out: Any) -> None:
     """Publish and keep the open bar of series ``at``; with ``fill_empty`` the next interval opens empty."""
     bar, series = state.bars[at], state.series[at]
@@ -163,13 +163,13 @@ def close_bar(state: Any, at: Any, out: Any) -> None:
     emit_bar(bar, out)
     keep_bar(state, at, bar)
     series.closed_until = bar.close_time
-    if state.fill_empty[0]:
+    if state.header[0].fill_empty:
         start_bar(bar, bar.close_time, 1, 0)
     else:
         bar.open_time = bar.close_time = NEVER
 
 
-@borrowing_kernel
+@inner_kernel
 def fill_gap(state: Any, at: Any, out: Any) -> None:
     """Publish one synthetic bar of the stretch [gap_next, gap_until) that a trade ahead of the clock skipped."""
     bar, series = state.bars[at], state.series[at]
@@ -182,11 +182,11 @@ def fill_gap(state: Any, at: Any, out: Any) -> None:
     series.closed_until = synthetic.close_time
 
 
-@borrowing_kernel
+@inner_kernel
 def add_late_trade(state: Any, at: Any, open_time: Any, first_time: Any, trade: Any, out: Any) -> None:
     """Amend the closed bar that starts at ``open_time``, or make the bar or the fragment that rule 4 asks for."""
     kept, series = state.kept[at], state.series[at]
-    state.counters[LATE_TRADES] += 1
+    state.header[0].late_trades += 1
     for i in range(series.kept - 1, -1, -1):
         bar = kept[i]
         if bar.open_time == open_time:
@@ -196,11 +196,11 @@ def add_late_trade(state: Any, at: Any, open_time: Any, first_time: Any, trade: 
             bar.version += 1
             add_trade(state.fault, bar, trade)
             emit_bar(bar, out)
-            state.counters[AMENDED_BARS] += 1
+            state.header[0].amended_bars += 1
             return
     full = series.kept == kept.shape[0]
     if full and open_time < kept[0].open_time:
-        state.counters[FRAGMENTS] += 1
+        state.header[0].fragments += 1
         newest = kept[series.kept - 1]
         saved = state.scratch[0]
         saved.instrument = newest.instrument
@@ -220,7 +220,7 @@ def add_late_trade(state: Any, at: Any, open_time: Any, first_time: Any, trade: 
     emit_bar(bar, out)
 
 
-@borrowing_kernel
+@inner_kernel
 def add_trade_elsewhere(state: Any, at: Any, first_time: Any, trade: Any, out: Any) -> None:
     """Place a trade that does not fall into the open bar of series ``at``: start a bar, or take it as late. At most one bar is published."""
     bar, series = state.bars[at], state.series[at]
@@ -241,10 +241,10 @@ def add_trade_elsewhere(state: Any, at: Any, first_time: Any, trade: Any, out: A
         state.timer[0] = state.clock[0]
 
 
-@borrowing_kernel
+@inner_kernel
 def bars_on_trade(state: Any, slot: Any, trade: Any, first_time: Any, out: Any) -> None:
     """Add the trade to every series of its instrument."""
-    lengths = state.lengths[0]
+    lengths = state.header[0].lengths
     time = trade.event_time
     for at in range(slot * lengths, (slot + 1) * lengths):
         bar = state.bars[at]
@@ -254,7 +254,7 @@ def bars_on_trade(state: Any, slot: Any, trade: Any, first_time: Any, out: Any) 
             add_trade_elsewhere(state, at, first_time, trade, out)
 
 
-@borrowing_kernel
+@inner_kernel
 def bars_on_timer(state: Any, deadline: Any, out: Any) -> Any:
     """Close what is due, at most ``BARS_A_CALL`` bars; returns the next deadline (``deadline`` itself while work is left)."""
     published = 0
@@ -273,7 +273,7 @@ def bars_on_timer(state: Any, deadline: Any, out: Any) -> Any:
     return following
 
 
-@borrowing_kernel
+@inner_kernel
 def bars_on_end(state: Any, out: Any) -> Any:
     """Publish the bars still open as PARTIAL, at most ``BARS_A_CALL`` of them; returns True when none is left."""
     published = 0

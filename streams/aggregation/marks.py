@@ -11,22 +11,23 @@ from typing import Any
 
 from streams.aggregation.quotes import STALE
 from streams.aggregation.state import NEVER
-from streams.numeric.borrowing import borrowing_kernel
+from streams.numeric.borrowing import inner_kernel
 
 MARKS_A_CALL = 8
 
 
-@borrowing_kernel
+@inner_kernel
 def want_mark(state: Any, top: Any) -> None:
     """Ask for a mark of this instrument at the next multiple of the interval after the clock."""
     top.mark_due = 1
-    if state.mark_timer[0] == NEVER:
-        interval, clock = state.mark_interval[0], state.clock[0]
-        state.mark_timer[0] = clock - clock % interval + interval
-        state.timer[0] = min(state.timer[0], state.mark_timer[0])
+    header = state.header[0]
+    if header.mark_timer == NEVER:
+        interval, clock = header.mark_interval, state.clock[0]
+        header.mark_timer = clock - clock % interval + interval
+        state.timer[0] = min(state.timer[0], header.mark_timer)
 
 
-@borrowing_kernel
+@inner_kernel
 def emit_mark(state: Any, top: Any, out: Any) -> None:
     """Append the instrument's mark to md.marks, stamped with the clock."""
     rows, count = out.md_marks
@@ -45,7 +46,7 @@ def emit_mark(state: Any, top: Any, out: Any) -> None:
     top.mark_due = 0
 
 
-@borrowing_kernel
+@inner_kernel
 def emit_due_marks(state: Any, out: Any) -> Any:
     """Publish due marks, at most ``MARKS_A_CALL``; returns True, and disarms the timer, when none is left."""
     published = 0
@@ -56,5 +57,5 @@ def emit_due_marks(state: Any, out: Any) -> Any:
                 return False
             emit_mark(state, top, out)
             published += 1
-    state.mark_timer[0] = NEVER
+    state.header[0].mark_timer = NEVER
     return True

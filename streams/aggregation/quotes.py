@@ -15,7 +15,7 @@ from typing import Any
 
 from schemas.vocabulary import Flag
 from streams.numeric import book
-from streams.numeric.borrowing import borrowing_kernel
+from streams.numeric.borrowing import inner_kernel
 
 STALE = int(Flag.STALE)
 STALE_AND_GAP = int(Flag.STALE | Flag.GAP)
@@ -25,7 +25,7 @@ CARRIED = int(Flag.LATE | Flag.ESTIMATED_TIME | Flag.OUT_OF_HOURS | Flag.SYNTHET
 LAST_OF_SNAPSHOT = int(Flag.LAST_OF_SNAPSHOT)
 
 
-@borrowing_kernel
+@inner_kernel
 def emit_quote(top: Any, event_time: Any, of_snapshot: Any, out: Any) -> None:
     """Append the top to md.quotes; ``of_snapshot`` is LAST_OF_SNAPSHOT where the book was replaced, for no order moved it there."""
     rows, count = out.md_quotes
@@ -41,7 +41,7 @@ def emit_quote(top: Any, event_time: Any, of_snapshot: Any, out: Any) -> None:
     count[0] += 1
 
 
-@borrowing_kernel
+@inner_kernel
 def quote_on_depth_update(top: Any, books: Any, slot: Any, update: Any, levels: Any, out: Any) -> Any:
     """Apply the update to the book and publish what changed; returns True when a mark is due because the book moved or went stale."""
     known = books.books[slot]

@@ -8,9 +8,9 @@ from schemas.errors import AmountFault
 from streams.aggregation.bars import BARS_A_CALL, bars_on_end, bars_on_timer, bars_on_trade
 from streams.aggregation.marks import MARKS_A_CALL, emit_due_marks, want_mark
 from streams.aggregation.quotes import quote_on_depth_update
-from streams.aggregation.state import COUNTERS, MAX_INTERVALS, NEVER, QUOTE_VOLUME_FAULT, REFUSED_TRADES, Settings, State, new_state
+from streams.aggregation.state import COUNTERS, MAX_INTERVALS, NEVER, QUOTE_VOLUME_FAULT, Settings, State, new_state
 from streams.numeric import book, tape
-from streams.numeric.borrowing import borrowing_kernel, inlined_kernel
+from streams.numeric.borrowing import inlined_kernel, inner_kernel
 
 NAME = "aggregation"
 INPUTS = ("md.trades", "md.depth")
@@ -28,7 +28,7 @@ def on_trade(state: Any, books: Any, trade: Any, out: Any) -> None:
     """A trade: off the book, into the bars, and its price into the next mark. A trade without quantity is counted and refused."""
     slot = book.slot_of(books, trade.instrument)
     if slot < 0 or trade.quantity <= 0:
-        state.counters[REFUSED_TRADES] += 1
+        state.header[0].refused_trades += 1
         return
     top = state.tops[slot]
     if top.first_time == 0:
@@ -55,16 +55,16 @@ def on_depth_update(state: Any, books: Any, update: Any, levels: Any, out: Any) 
         want_mark(state, top)
 
 
-@borrowing_kernel
+@inner_kernel
 def on_timer(state: Any, books: Any, deadline: Any, out: Any) -> None:
     """Close due bars, then publish due marks."""
     following = bars_on_timer(state, deadline, out)
-    if state.mark_timer[0] <= deadline and not emit_due_marks(state, out):
+    if state.header[0].mark_timer <= deadline and not emit_due_marks(state, out):
         following = deadline
-    state.timer[0] = min(following, state.mark_timer[0])
+    state.timer[0] = min(following, state.header[0].mark_timer)
 
 
-@borrowing_kernel
+@inner_kernel
 def on_end(state: Any, books: Any, out: Any) -> None:
     """The input ends: open bars as PARTIAL and the marks still due; called again while the timer stands at the clock."""
     bars_done = bars_on_end(state, out)

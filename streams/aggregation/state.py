@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import numpy as np
 
 from schemas.records import Instrument
+from streams.numeric.state_arrays import StateArrays, array_of
 
 NEVER = 2**63 - 1  # a time that does not come
 SECOND = 1_000_000_000
@@ -77,28 +78,41 @@ TOP = np.dtype(
 )  # fmt: skip
 
 COUNTERS = ("late_trades", "amended_bars", "fragments", "refused_trades")
-LATE_TRADES, AMENDED_BARS, FRAGMENTS, REFUSED_TRADES = range(4)
+
+HEADER = np.dtype([
+    ("lengths", "i8"),        # intervals a slot
+    ("fill_empty", "i8"),
+    ("mark_interval", "i8"),
+    ("mark_timer", "i8"),     # next multiple of mark_interval with a mark due, else NEVER
+    *((name, "i8") for name in COUNTERS),
+])  # fmt: skip
+"""Settings that the kernels need, the marks' timer, and counters."""
 
 QUOTE_VOLUME_FAULT = 1
 """A bar's quote volume passed 38 digits: fault, instrument, the bar's open time, the trade's id."""
 
 
-class State(NamedTuple):
+class State(StateArrays):
     """All the stage remembers; the series of slot s are numbers s * lengths to (s + 1) * lengths - 1, one per interval."""
 
-    clock: Any  # int64[1], set by the runtime before each call
-    timer: Any  # int64[1], the next deadline
-    fault: Any  # int64[4], see QUOTE_VOLUME_FAULT
-    lengths: Any  # int64[1], intervals a slot
-    fill_empty: Any  # int64[1]
-    mark_interval: Any  # int64[1]
-    mark_timer: Any  # int64[1], next multiple of mark_interval with a mark due, else NEVER
-    counters: Any  # int64[4], see COUNTERS
-    bars: Any  # BAR[series], the open bar; open_time NEVER where none is open
-    kept: Any  # BAR[series, kept_bars], closed bars in order of open_time, the first series[s].kept of them
-    series: Any  # SERIES[series]
-    tops: Any  # TOP[instruments]
-    scratch: Any  # BAR[1], the working row of a fragment
+    clock: Any = array_of(np.int64)
+    """(1,), set by the runtime before each call."""
+    timer: Any = array_of(np.int64)
+    """(1,), the next deadline."""
+    fault: Any = array_of(np.int64)
+    """(4,), see QUOTE_VOLUME_FAULT."""
+    header: Any = array_of(HEADER)
+    """(1,)"""
+    bars: Any = array_of(BAR)
+    """(series,), the open bar; open_time NEVER where none is open."""
+    kept: Any = array_of(BAR, 2)
+    """(series, kept_bars), closed bars in order of open_time, the first series[s].kept of them."""
+    series: Any = array_of(SERIES)
+    """(series,)"""
+    tops: Any = array_of(TOP)
+    """(instruments,)"""
+    scratch: Any = array_of(BAR)
+    """(1,), the working row of a fragment."""
 
 
 def new_state(instruments: Sequence[Instrument], settings: Settings) -> State:
@@ -115,15 +129,16 @@ def new_state(instruments: Sequence[Instrument], settings: Settings) -> State:
     bars["open_time"] = bars["close_time"] = NEVER
     series = np.zeros(len(bars), SERIES)
     series["closed_until"] = -NEVER
+    header = np.zeros(1, HEADER)
+    header["lengths"] = lengths
+    header["fill_empty"] = settings.fill_empty
+    header["mark_interval"] = settings.mark_interval
+    header["mark_timer"] = NEVER
     return State(
         clock=np.zeros(1, np.int64),
         timer=np.full(1, NEVER, np.int64),
         fault=np.zeros(4, np.int64),
-        lengths=np.array([lengths], np.int64),
-        fill_empty=np.array([settings.fill_empty], np.int64),
-        mark_interval=np.array([settings.mark_interval], np.int64),
-        mark_timer=np.full(1, NEVER, np.int64),
-        counters=np.zeros(len(COUNTERS), np.int64),
+        header=header,
         bars=bars,
         kept=np.zeros((len(bars), settings.kept_bars), BAR),
         series=series,

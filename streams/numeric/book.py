@@ -21,7 +21,7 @@ from streams.numeric.book_levels import depth_of, levels_of, restore, snapshot
 from streams.numeric.book_queries import next_level, quantity_at, slot_of, top_flags
 from streams.numeric.book_side import TOP_CHANGED, apply_side, empty, keep_top
 from streams.numeric.book_state import TAIL_CAPACITY_FAULT, Books, new_books
-from streams.numeric.borrowing import borrowing_kernel, inlined_kernel
+from streams.numeric.borrowing import inlined_kernel, inner_kernel
 
 __all__ = [
     "APPLIED", "BECAME_STALE", "BECAME_SYNCED", "IGNORED", "MALFORMED", "TOP_CHANGED", "Books",
@@ -38,7 +38,7 @@ MALFORMED = 32
 """Refused: changes nothing."""
 
 
-@borrowing_kernel
+@inner_kernel
 def apply(books: Any, slot: Any, update: Any, levels: Any) -> Any:
     """Take one depth record: returns a set of the bits above.
 
@@ -97,7 +97,7 @@ def well_formed(update: Any, levels: Any) -> Any:
     return signs >= 0
 
 
-@borrowing_kernel
+@inner_kernel
 def _report_full_tail(books: Any, book: Any) -> None:
     if books.fault[0] == 0:
         books.fault[0] = TAIL_CAPACITY_FAULT
@@ -106,7 +106,7 @@ def _report_full_tail(books: Any, book: Any) -> None:
         books.fault[3] = books.tail.shape[1]
 
 
-@borrowing_kernel
+@inner_kernel
 def clear(books: Any, slot: Any) -> None:
     """Forget everything about a slot: no levels, unsynced, waiting for a snapshot."""
     book = books.books[slot]

@@ -8,7 +8,7 @@ from typing import Any
 from streams.numeric import tail, window
 from streams.numeric.bits import trailing_zeros
 from streams.numeric.book_side import empty
-from streams.numeric.borrowing import borrowing_kernel
+from streams.numeric.borrowing import borrowing_kernel, inner_kernel
 
 
 @borrowing_kernel
@@ -24,7 +24,7 @@ def take_over(books: Any, others: Any) -> None:
         books.fault[place] = others.fault[place]
 
 
-@borrowing_kernel
+@inner_kernel
 def _take_levels(books: Any, side: Any, others: Any, other: Any) -> None:
     """Copy the levels of a side into one that has none. The fields of its record follow, they are the other's to the last."""
     row = side.row

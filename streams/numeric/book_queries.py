@@ -9,7 +9,7 @@ import numpy as np
 from schemas.vocabulary import Flag, Side
 from streams.numeric import tail, window
 from streams.numeric.book_state import INSTRUMENTS_MAX
-from streams.numeric.borrowing import borrowing_kernel, inlined_kernel
+from streams.numeric.borrowing import borrowing_kernel, inlined_kernel, inner_kernel
 
 SELL = int(Side.SELL)
 STALE = int(Flag.STALE)
@@ -51,12 +51,12 @@ def best_level(books: Any, side: Any) -> Any:
 @inlined_kernel
 def place_in_window(books: Any, side: Any, price: Any) -> Any:
     """Place of a price (at least 1) in the side's window, -1 if it lies outside or off the tick."""
-    unit = price if side.tick == 1 else price // side.tick
+    unit = window.units(price, side.tick, side.reciprocal)
     place = side.sign * unit - side.first_key
     return place if 0 <= place < books.quantity.shape[1] and unit * side.tick == price else np.int64(-1)
 
 
-@borrowing_kernel
+@inner_kernel
 def quantity_at(books: Any, slot: Any, side: Any, price: Any) -> Any:
     """Displayed quantity at a price, 0 for none. ``side``: BUY reads bids, SELL asks."""
     return quantity_of(books, side_of(books, slot, side), price)
@@ -73,7 +73,7 @@ def quantity_of(books: Any, side: Any, price: Any) -> Any:
     return tail.quantity_in_tail(books, side, price)
 
 
-@borrowing_kernel
+@inner_kernel
 def next_level(books: Any, slot: Any, side: Any, price: Any) -> Any:
     """Price of the next worse level than ``price`` (0: the best one), 0 for none. Cheap inside the window; a scan of the tail beyond it."""
     return next_price(books, side_of(books, slot, side), price)
@@ -85,7 +85,7 @@ def next_price(books: Any, side: Any, price: Any) -> Any:
     if price < 1:
         return best_level(books, side)[0]
     sign, tick = side.sign, side.tick
-    unit = price // tick
+    unit = window.units(price, tick, side.reciprocal)
     if sign < 0 or unit * tick == price:
         start = sign * unit - side.first_key - 1
     else:

@@ -8,7 +8,7 @@ import numpy as np
 
 from streams.numeric import sync, tail, tape, window
 from streams.numeric.book_queries import best_level
-from streams.numeric.borrowing import borrowing_kernel, inlined_kernel
+from streams.numeric.borrowing import borrowing_kernel, inlined_kernel, inner_kernel
 
 TOP_CHANGED = 2
 """Best price or quantity of a side differs from before."""
@@ -21,14 +21,14 @@ def apply_side(books: Any, side: Any, levels: Any, first: Any, end: Any) -> Any:
     The loop only writes; ``high`` bounds the highest occupied place from above, and one bitmap scan at the end makes it exact.
     """
     fits = True
-    sign, tick = side.sign, side.tick
+    sign, tick, reciprocal = side.sign, side.tick, side.reciprocal
     first_key, high = side.first_key, side.top
     quantities, printed, occupied = books.quantity[side.row], books.printed[side.row], books.occupied[side.row]
     has_printed = side.printed_levels != 0
     for row in range(first, end):
         price = levels[row].price
         quantity = levels[row].quantity
-        unit = price if tick == 1 else price // tick
+        unit = window.units(price, tick, reciprocal)
         place = sign * unit - first_key
         if 0 <= place < quantities.shape[0] and unit * tick == price:
             quantities[place] = quantity
@@ -71,7 +71,7 @@ def _settle(books: Any, side: Any, high: Any) -> Any:
     return fits
 
 
-@borrowing_kernel
+@inner_kernel
 def _best_on_tick(books: Any, side: Any) -> Any:
     """Key of the best on-tick tail level; one exists."""
     limit = np.int64(0)
@@ -81,7 +81,7 @@ def _best_on_tick(books: Any, side: Any) -> Any:
             return side.sign * (limit // side.tick)
 
 
-@borrowing_kernel
+@inner_kernel
 def _put_off_tick(books: Any, side: Any, price: Any, quantity: Any) -> Any:
     """Set or remove a level off the tick, keeping their count and best. False: the tail is full."""
     best = side.off_tick_best
@@ -99,14 +99,14 @@ def _put_off_tick(books: Any, side: Any, price: Any, quantity: Any) -> Any:
     return True
 
 
-@borrowing_kernel
+@inner_kernel
 def empty(books: Any, book: Any) -> None:
     """Delete every level of both sides."""
     _empty_side(books, book.bids)
     _empty_side(books, book.asks)
 
 
-@borrowing_kernel
+@inner_kernel
 def _empty_side(books: Any, side: Any) -> None:
     window.clear_window(books, side)
     tail.clear_tail(books, side)

@@ -29,6 +29,7 @@ SIDE = np.dtype([
     ("row", "i8"),             # row of the side in the arrays of the group
     ("sign", "i8"),            # +1 bids, -1 asks
     ("tick", "i8"),
+    ("reciprocal", "i8"),      # bits of the uint64 2^64 // tick + 1; 0 for a tick of 1
     ("price", "i8"), ("quantity", "i8"),  # best level, if it may be shown; both 0 for none
     ("first_key", "i8"),       # key of window place 0
     ("top", "i8"),             # highest occupied window place, -1 for none
@@ -75,6 +76,12 @@ class Books(StateArrays):
     """(sides, places): hash of price to tail entry + 1; 0 empty."""
 
 
+def reciprocal_of(tick: int) -> int:
+    """The factor by which ``window.units`` divides by the tick, as an int64 of the same bits."""
+    factor = ((1 << 64) // tick + 1) & (2**64 - 1) if tick > 1 else 0
+    return factor - (factor >> 63 << 64)
+
+
 def new_books(instruments: Sequence[Any], window: int = 1 << 16, tail_capacity: int = 1 << 16) -> Books:
     """Empty, unsynced books, one slot per instrument in the order given.
 
@@ -98,9 +105,10 @@ def new_books(instruments: Sequence[Any], window: int = 1 << 16, tail_capacity: 
         slots[number] = slot
     books = np.zeros(len(instruments), BOOK)
     for slot, (book, instrument) in enumerate(zip(books, instruments, strict=True)):
+        tick = int(instrument.tick_size)
         book["instrument"] = instrument.instrument
         for row, side, sign in ((2 * slot, "bids", 1), (2 * slot + 1, "asks", -1)):
-            for name, value in (("row", row), ("sign", sign), ("tick", instrument.tick_size), ("top", -1)):
+            for name, value in (("row", row), ("sign", sign), ("tick", tick), ("reciprocal", reciprocal_of(tick)), ("top", -1)):
                 book[side][name] = value
     sides = 2 * len(instruments)
     places = 1 << (2 * tail_capacity - 1).bit_length()

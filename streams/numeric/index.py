@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from streams.numeric.borrowing import borrowing_kernel, inlined_kernel
+from streams.numeric.borrowing import inlined_kernel, inner_kernel
 
 ENTRY = np.dtype([("first", "i8"), ("second", "i8"), ("value_plus_one", "i8")])
 """One slot; ``value_plus_one`` 0 marks it empty, so that a table of zeros is an empty table."""
@@ -42,7 +42,7 @@ def _home(table: Any, first: int, second: int) -> Any:
     return np.int64((mixed ^ (mixed >> _HALF)) & np.uint64(len(table) - 1))
 
 
-@borrowing_kernel
+@inner_kernel
 def find(table: Any, first: int, second: int) -> Any:
     """Value of the key, -1 where it is absent."""
     mask = len(table) - 1
@@ -54,7 +54,7 @@ def find(table: Any, first: int, second: int) -> Any:
     return -1
 
 
-@borrowing_kernel
+@inner_kernel
 def put(table: Any, first: int, second: int, value: int) -> None:
     """Set the value of the key, which may be new."""
     mask = len(table) - 1
@@ -68,7 +68,7 @@ def put(table: Any, first: int, second: int, value: int) -> None:
     table[slot].value_plus_one = value + 1
 
 
-@borrowing_kernel
+@inner_kernel
 def remove(table: Any, first: int, second: int) -> None:
     """Delete the key, which must be present; the entries of its run that may move back do."""
     mask = len(table) - 1

@@ -1,34 +1,47 @@
-"""The type of ``out``, what a kernel appends its rows to: one named tuple class per list of topics, the same class in every process.
+"""The type of ``out``, what a kernel appends its rows to: one class per list of topics.
 
-Numba keys compiled code by argument types and stores the key by the class's module and name. A class made in a generated module, or anew in
-every process, would be unreadable (or never equal) for the next process that reads the cache. These classes are found again by their name.
+A step takes the rows of a topic and their count by its name, dots as underscores, and appends:
+
+    rows, count = out.md_quotes
+    rows[count[0]].instrument = 1
+    count[0] += 1
 """
 
 from __future__ import annotations
 
-from collections import namedtuple
-from collections.abc import Sequence
+import importlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-PREFIX = "Out__"
-_CLASSES: dict[str, Any] = {}
+import numpy as np
+
+from schemas.catalogue import topic as topic_of
+from schemas.shapes import snake
+from streams.numeric.state_arrays import StateArrays, array_of
+
+_CLASSES: dict[tuple[str, ...], Any] = {}
+
+
+class Outputs(StateArrays):
+    """Rows and count of each topic, in the order of the topics; made of pairs of arrays."""
+
+    def __init__(self, *pairs: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]) -> None:
+        super().__init__(**dict(zip(self.FIELDS, (array for pair in pairs for array in pair), strict=True)))
+        for name, pair in zip(self.PAIRS, pairs, strict=True):
+            setattr(self, name, pair)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([getattr(self, name) for name in self.PAIRS])
 
 
 def outputs_type(topics: Sequence[str]) -> Any:
-    """Named tuple class with one field per topic, dots as underscores: each field is a pair (rows, count)."""
-    return _class_of(PREFIX + "__".join(topic.replace(".", "_") for topic in topics))
-
-
-def __getattr__(name: str) -> Any:
-    """The class of that name: how a stored reference to it is read back."""
-    if name.startswith(PREFIX):
-        return _class_of(name)
-    raise AttributeError(name)
-
-
-def _class_of(name: str) -> Any:
-    known = _CLASSES.get(name)
+    """The class for these topics."""
+    known = _CLASSES.get(tuple(topics))
     if known is None:
-        fields = [field for field in name[len(PREFIX) :].split("__") if field]
-        known = _CLASSES[name] = namedtuple(name, fields, module=__name__)  # type: ignore[misc]
+        names = [topic.replace(".", "_") for topic in topics]
+        members: dict[str, Any] = {"PAIRS": {name: (f"{name}_rows", f"{name}_count") for name in names}}
+        for topic, name in zip(topics, names, strict=True):
+            compiled = importlib.import_module(f"schemas.compiled.{snake(topic_of(topic).record)}")
+            members |= {f"{name}_rows": array_of(compiled.DTYPE), f"{name}_count": array_of(np.int64)}
+        known = _CLASSES[tuple(topics)] = type("Outputs", (Outputs,), members)
     return known

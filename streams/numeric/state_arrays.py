@@ -59,10 +59,14 @@ def array_of(dtype: Any, dimensions: int = 1) -> Any:
 
 
 class GroupType(types.Type):  # type: ignore[misc]  # Numba has no types
-    """The Numba type of a group: one pointer. Two groups of the same layout are the same type."""
+    """The Numba type of a group: one pointer. Two groups of the same layout are the same type.
 
-    def __init__(self, fields: dict[str, Field]) -> None:
-        text = ";".join(f"{name}:{field.dtype.descr}:{field.dimensions}" for name, field in fields.items())
+    ``pairs``: names that stand for two of the arrays, as a tuple.
+    """
+
+    def __init__(self, fields: dict[str, Field], pairs: dict[str, tuple[str, str]]) -> None:
+        text = ";".join(f"{name}:{field.dtype.descr}:{field.dimensions}" for name, field in fields.items()) + repr(pairs)
+        self.pairs = pairs
         self.kinds: dict[str, Any] = {}
         self.offsets: dict[str, int] = {}
         words = 0
@@ -89,10 +93,19 @@ class _GroupAttributes(AttributeTemplate):  # type: ignore[misc]
     key = GroupType
 
     def generic_resolve(self, group: Any, name: str) -> Any:  # type: ignore[override]
+        if name in group.pairs:
+            return types.Tuple(tuple(group.kinds[each] for each in group.pairs[name]))
         return group.kinds.get(name)
 
 
 @lower_getattr_generic(GroupType)
+def _load(context: Any, builder: Any, group: Any, pointer: Any, name: str) -> Any:
+    if name not in group.pairs:
+        return _load_array(context, builder, group, pointer, name)
+    kind = types.Tuple(tuple(group.kinds[each] for each in group.pairs[name]))
+    return context.make_tuple(builder, kind, [_load_array(context, builder, group, pointer, each) for each in group.pairs[name]])
+
+
 def _load_array(context: Any, builder: Any, group: Any, pointer: Any, name: str) -> Any:
     kind = group.kinds[name]
 
@@ -140,6 +153,7 @@ class StateArrays:
     """A group of arrays, as attributes; its class declares them with `array_of`."""
 
     FIELDS: ClassVar[dict[str, Field]] = {}
+    PAIRS: ClassVar[dict[str, tuple[str, str]]] = {}
     KIND: ClassVar[Any]
     at: ClassVar[Any]
 
@@ -148,7 +162,7 @@ class StateArrays:
         cls.FIELDS = {name: field for name, field in vars(cls).items() if isinstance(field, Field)}
         for name in cls.FIELDS:
             delattr(cls, name)
-        cls.KIND = GroupType(cls.FIELDS)
+        cls.KIND = GroupType(cls.FIELDS, cls.PAIRS)
         cls.at = _group_in(cls.KIND)
 
     def __init__(self, **arrays: np.ndarray[Any, Any]) -> None:

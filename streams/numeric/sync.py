@@ -26,7 +26,7 @@ from __future__ import annotations
 from typing import Any
 
 from schemas.vocabulary import DepthKind, Flag
-from streams.numeric.borrowing import borrowing_kernel
+from streams.numeric.borrowing import inner_kernel
 
 UNSYNCED = 0
 LOADING = 1
@@ -53,7 +53,7 @@ LAST_OF_SNAPSHOT = int(Flag.LAST_OF_SNAPSHOT)
 FUTURES_CHAIN = int(Flag.FUTURES_CHAIN)
 
 
-@borrowing_kernel
+@inner_kernel
 def step(phase: Any, last: Any, kind: Any, flags: Any, first: Any, final: Any, previous: Any) -> Any:
     """Judge one record: ``(verdict, phase after it)``. Pure; all arguments are integers, ``last`` counts only from LOADING on."""
     if first > final or final < 0:
@@ -76,7 +76,7 @@ def step(phase: Any, last: Any, kind: Any, flags: Any, first: Any, final: Any, p
     return (APPLY, SYNCED) if first <= last + 1 else (GAP, UNSYNCED)
 
 
-@borrowing_kernel
+@inner_kernel
 def _futures(phase: Any, last: Any, first: Any, final: Any, previous: Any) -> Any:
     if final < last:
         return IGNORE, phase

@@ -13,18 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from streams.numeric.borrowing import borrowing_kernel
+from streams.numeric.borrowing import inner_kernel
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
-@borrowing_kernel
+@inner_kernel
 def home(price: Any, mask: Any) -> Any:
     """Place in the hash where a price would like to be: the product's well-mixed high bits."""
     return np.int64((np.uint64(price) * GOLDEN) >> np.uint64(32)) & mask
 
 
-@borrowing_kernel
+@inner_kernel
 def find(books: Any, side: Any, price: Any) -> Any:
     """Hash place that holds the price, or the empty one where it would go."""
     index = books.tail_index[side.row]
@@ -36,20 +36,20 @@ def find(books: Any, side: Any, price: Any) -> Any:
     return place
 
 
-@borrowing_kernel
+@inner_kernel
 def quantity_in_tail(books: Any, side: Any, price: Any) -> Any:
     """Quantity of a tail level, 0 where there is none."""
     entry = entry_of(books, side, price)
     return books.tail[side.row, entry].quantity if entry >= 0 else np.int64(0)
 
 
-@borrowing_kernel
+@inner_kernel
 def entry_of(books: Any, side: Any, price: Any) -> Any:
     """Entry of a price in ``tail``, -1 where there is none."""
     return np.int64(books.tail_index[side.row, find(books, side, price)]) - 1 if side.tail_count != 0 else np.int64(-1)
 
 
-@borrowing_kernel
+@inner_kernel
 def put(books: Any, side: Any, price: Any, quantity: Any, printed: Any) -> Any:
     """Set a level, quantity > 0; one that is there is updated, and what printed of it forgotten. ``printed``: of a new one.
 
@@ -74,7 +74,7 @@ def put(books: Any, side: Any, price: Any, quantity: Any, printed: Any) -> Any:
     return 1
 
 
-@borrowing_kernel
+@inner_kernel
 def remove(books: Any, side: Any, price: Any) -> Any:
     """Delete a level by an update; False where there was none (deleting an unknown level is normal)."""
     if side.printed_levels != 0:
@@ -84,7 +84,7 @@ def remove(books: Any, side: Any, price: Any) -> Any:
     return take_out(books, side, price)
 
 
-@borrowing_kernel
+@inner_kernel
 def _forget_printed(side: Any, level: Any) -> None:
     """A level is updated: it shows what is left after the prints."""
     if level.printed != 0:
@@ -92,7 +92,7 @@ def _forget_printed(side: Any, level: Any) -> None:
         side.printed_levels -= 1
 
 
-@borrowing_kernel
+@inner_kernel
 def take_out(books: Any, side: Any, price: Any) -> Any:
     """Take a level out of the tail; False where there was none."""
     if side.tail_count == 0:
@@ -111,7 +111,7 @@ def take_out(books: Any, side: Any, price: Any) -> Any:
     return True
 
 
-@borrowing_kernel
+@inner_kernel
 def _vacate(books: Any, side: Any, place: Any) -> None:
     """Empty a hash place and shift back the entries behind it that may not be separated from their home (Knuth 6.4, algorithm R)."""
     index = books.tail_index[side.row]
@@ -128,14 +128,14 @@ def _vacate(books: Any, side: Any, place: Any) -> None:
     index[hole] = 0
 
 
-@borrowing_kernel
+@inner_kernel
 def clear_tail(books: Any, side: Any) -> None:
     """Delete every level, at a cost of the levels there are."""
     while side.tail_count > 0:
         take_out(books, side, books.tail[side.row, side.tail_count - 1].price)
 
 
-@borrowing_kernel
+@inner_kernel
 def best_after(books: Any, side: Any, limit: Any, off_tick_only: Any) -> Any:
     """Best tail price strictly worse than ``limit`` (0: no limit), 0 where there is none; ``off_tick_only``: of levels off the tick."""
     sign = side.sign

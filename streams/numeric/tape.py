@@ -16,7 +16,7 @@ import numpy as np
 from schemas.vocabulary import Side
 from streams.numeric import tail
 from streams.numeric.book_queries import next_price, place_in_window, side_of
-from streams.numeric.borrowing import borrowing_kernel, inlined_kernel
+from streams.numeric.borrowing import inlined_kernel, inner_kernel
 
 BUY = np.int64(Side.BUY)
 SELL = np.int64(Side.SELL)
@@ -47,7 +47,7 @@ def take(books: Any, slot: Any, price: Any, quantity: Any, aggressor_side: Any) 
         _walk(books, side, side.price if front == 0 else front, price, quantity)
 
 
-@borrowing_kernel
+@inner_kernel
 def _walk(books: Any, side: Any, at: Any, price: Any, quantity: Any) -> None:
     """Walk from the front to the print's price: levels better than the front are taken already, until the next update."""
     while at > 0 and side.sign * at >= side.sign * price:
@@ -75,7 +75,7 @@ def print_on(books: Any, side: Any, price: Any, quantity: Any) -> None:
         side.printed_levels += 1
 
 
-@borrowing_kernel
+@inner_kernel
 def printed_at(books: Any, slot: Any, side: Any, price: Any) -> Any:
     """What printed of a level since its last update, 0 for no level. ``side``: BUY reads bids, SELL asks."""
     return printed_of(books, side_of(books, slot, side), price)

@@ -15,7 +15,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from streams.numeric.borrowing import borrowing_kernel
+from streams.numeric.bits import leading_zeros
+from streams.numeric.borrowing import inner_kernel
 
 HALF = np.uint64(32)
 HALF_MASK = np.uint64(0xFFFFFFFF)
@@ -63,38 +64,38 @@ _add: Any = intrinsic(_sum_typer("add"))
 _subtract: Any = intrinsic(_sum_typer("sub"))
 
 
-@borrowing_kernel
+@inner_kernel
 def mul(a: Any, b: Any) -> Any:
     """Exact product of two int64 as (high, low)."""
     return _multiply(np.int64(a), np.int64(b))
 
 
-@borrowing_kernel
+@inner_kernel
 def widen(a: Any) -> Any:
     """An int64 as (high, low)."""
     value = np.int64(a)
     return value >> 63, np.uint64(value)
 
 
-@borrowing_kernel
+@inner_kernel
 def add(a_high: Any, a_low: Any, b_high: Any, b_low: Any) -> Any:
     """a + b modulo 2^128."""
     return _add(np.int64(a_high), np.uint64(a_low), np.int64(b_high), np.uint64(b_low))
 
 
-@borrowing_kernel
+@inner_kernel
 def sub(a_high: Any, a_low: Any, b_high: Any, b_low: Any) -> Any:
     """a - b modulo 2^128."""
     return _subtract(np.int64(a_high), np.uint64(a_low), np.int64(b_high), np.uint64(b_low))
 
 
-@borrowing_kernel
+@inner_kernel
 def negate(high: Any, low: Any) -> Any:
     """-a modulo 2^128."""
     return _subtract(np.int64(0), ZERO, np.int64(high), np.uint64(low))
 
 
-@borrowing_kernel
+@inner_kernel
 def compare(a_high: Any, a_low: Any, b_high: Any, b_low: Any) -> Any:
     """-1, 0 or 1 as a is less than, equal to or greater than b."""
     if np.int64(a_high) != np.int64(b_high):
@@ -104,13 +105,13 @@ def compare(a_high: Any, a_low: Any, b_high: Any, b_low: Any) -> Any:
     return -1 if np.uint64(a_low) < np.uint64(b_low) else 1
 
 
-@borrowing_kernel
+@inner_kernel
 def fits_int64(high: Any, low: Any) -> Any:
     """True if the value is an int64; it is then ``np.int64(low)``."""
     return (np.int64(low) >> 63) == np.int64(high)
 
 
-@borrowing_kernel
+@inner_kernel
 def to_float(high: Any, low: Any) -> Any:
     """The value as a double: rounded once where it fits int64, else within two units of the last place; minus a gives minus the double of a."""
     if fits_int64(high, low):
@@ -121,7 +122,7 @@ def to_float(high: Any, low: Any) -> Any:
     return np.float64(np.int64(high)) * TWO_TO_64 + np.float64(np.uint64(low))
 
 
-@borrowing_kernel
+@inner_kernel
 def fits_decimal(high: Any, low: Any) -> Any:
     """True if the value has at most 38 digits, as decimal fields demand."""
     high_limb, low_limb = np.int64(high), np.uint64(low)
@@ -131,7 +132,7 @@ def fits_decimal(high: Any, low: Any) -> Any:
     return upper < LIMIT_HIGH or (upper == LIMIT_HIGH and lower < LIMIT_LOW)
 
 
-@borrowing_kernel
+@inner_kernel
 def div_half_even(high: Any, low: Any, divisor: Any) -> Any:
     """Quotient by an int64 divisor > 0 as (high, low), rounded to nearest, ties to even. The divisor is not checked."""
     negative = high < 0
@@ -151,16 +152,16 @@ def div_half_even(high: Any, low: Any, divisor: Any) -> Any:
     return np.int64(upper), lower
 
 
-@borrowing_kernel
+@inner_kernel
 def _divide_limbs(high: Any, low: Any, divisor: Any) -> Any:
     """(high * 2^64 + low) by divisor, high < divisor < 2^63, as (quotient, remainder), all uint64.
 
     Knuth's algorithm D with two 32-bit digits, as in Warren, Hacker's Delight, figure 9-3.
     """
-    shift = ZERO
-    while divisor < (ONE << np.uint64(63)):
-        divisor <<= ONE
-        shift += ONE
+    if high == ZERO:
+        return low // divisor, low % divisor
+    shift = np.uint64(leading_zeros(divisor))
+    divisor <<= shift
     if shift != ZERO:
         high = (high << shift) | (low >> (np.uint64(64) - shift))
         low = low << shift
@@ -171,7 +172,7 @@ def _divide_limbs(high: Any, low: Any, divisor: Any) -> Any:
     return (first << HALF) + second, remainder >> shift
 
 
-@borrowing_kernel
+@inner_kernel
 def _digit(high: Any, next_digit: Any, divisor: Any) -> Any:
     """One 32-bit quotient digit of (high * 2^32 + next_digit) by a normalised divisor."""
     divisor_high, divisor_low = divisor >> HALF, divisor & HALF_MASK

@@ -19,6 +19,7 @@ import numpy as np
 
 from schemas.catalogue import topic as topic_of
 from schemas.shapes import snake
+from streams.numeric.state_arrays import StateArrays
 
 _text_of = functools.lru_cache(maxsize=256)(repr)
 """Of a record type; NumPy takes 0.1 ms to write a long one."""
@@ -174,11 +175,12 @@ class LoopText:
                 put(0, f"{_identifier(topic)}_size = {dtypes[f'rows_{_identifier(topic)}'].itemsize}")
         for stage in self.stages:
             put(0, f"import {stage.module.__name__} as {stage.name}_module")
-            put(0, f"{stage.name}_State = {stage.name}_module.State")
+            is_group = isinstance(stage.state, StateArrays)
+            put(0, f"{stage.name}_State = {stage.name}_module.State{'.at' if is_group else ''}")
             for name in [handler_name(t) for t in stage.module.INPUTS] + ["on_timer", "on_end"]:
                 if hasattr(stage.module, name):
                     put(0, f"{stage.name}_{name} = {stage.name}_module.{name}")
-            put(0, f"{stage.name}_Out = outputs_type({tuple(stage.module.OUTPUTS)!r})")
+            put(0, f"{stage.name}_Out = outputs_type({tuple(stage.module.OUTPUTS)!r}).at")
         kinds: dict[str, str] = {}
         for dtype in dtypes.values():
             kinds.setdefault(_text_of(dtype), f"DTYPE_{len(kinds)}")
@@ -188,19 +190,22 @@ class LoopText:
 
     def _arrays(self, places: dict[str, int], dimensions: dict[str, int]) -> None:
         put = self._put
+        groups = {"books"} | {stage.name for stage in self.stages if isinstance(stage.state, StateArrays)}
+        first = {name.split("__")[0]: place for name, place in reversed(places.items()) if "__" in name}
         for name, place in places.items():
-            if name.startswith("books__"):
+            if name.split("__")[0] in groups:
                 continue
             sizes = ", ".join(f"packed[{place + 1 + axis}]" for axis in range(dimensions[name]))
             shape = f"({sizes},)" if dimensions[name] == 1 else f"({sizes})"
             put(1, f"{name} = view(packed[{place}], {shape}, {self._kinds[name]})")
         if self.has_books:
-            put(1, f"books = books_at(packed, {next(place for name, place in places.items() if name.startswith('books__'))})")
+            put(1, f"books = books_at(packed, {first['books']})")
         for stage in self.stages:
             names = [name for name in places if name.startswith(f"{stage.name}__")]
-            put(1, f"{stage.name} = {stage.name}_State({', '.join(names)})")
-            pairs = ", ".join(f"(rows_{_identifier(t)}, count_{_identifier(t)})" for t in stage.module.OUTPUTS)
-            put(1, f"{stage.name}_out = {stage.name}_Out({pairs}{',' if len(stage.module.OUTPUTS) == 1 else ''})".replace(",)", ")"))
+            arrays = f"packed, {first[stage.name]}" if stage.name in groups else ", ".join(names)
+            put(1, f"{stage.name} = {stage.name}_State({arrays})")
+            rows = places[f"rows_{_identifier(stage.module.OUTPUTS[0])}"] if stage.module.OUTPUTS else 0  # its other rows and counts follow
+            put(1, f"{stage.name}_out = {stage.name}_Out(packed, {rows})")
 
     def _command(self, places: dict[str, int], dimensions: dict[str, int], topic: str) -> None:
         """An entry that advances to the limit, then hands one record from a ledger to the stage that reads it, at the clock it acts at."""

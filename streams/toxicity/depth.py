@@ -13,13 +13,13 @@ import numpy as np
 
 from streams.numeric import wide
 from streams.numeric.book_queries import next_price, quantity_of
-from streams.numeric.borrowing import borrowing_kernel
+from streams.numeric.borrowing import inner_kernel
 from streams.numeric.bounds import INT64_MAX
 
 NAN = math.nan
 
 
-@borrowing_kernel
+@inner_kernel
 def ratio(bid_high: Any, bid_low: Any, ask_high: Any, ask_low: Any) -> Any:
     """(bid - ask) / (bid + ask) of sums in two limbs, NaN without both."""
     if (bid_high == 0 and bid_low == 0) or (ask_high == 0 and ask_low == 0):
@@ -29,7 +29,7 @@ def ratio(bid_high: Any, bid_low: Any, ask_high: Any, ask_low: Any) -> Any:
     return wide.to_float(above_high, above_low) / wide.to_float(whole_high, whole_low)
 
 
-@borrowing_kernel
+@inner_kernel
 def share(bid: Any, ask: Any) -> Any:
     """bid / (bid + ask) of two quantities above 0, whose sum may leave int64: both lose their lowest bit then."""
     if bid > INT64_MAX - ask:
@@ -38,7 +38,7 @@ def share(bid: Any, ask: Any) -> Any:
     return bid / (bid + ask)
 
 
-@borrowing_kernel
+@inner_kernel
 def side_sums(books: Any, side: Any) -> Any:
     """Quantity of the best 1, 3, 5 and 10 levels of a side and 4 q1 + 3 q2 + 2 q3 + q4, walking from its best level.
 
@@ -66,7 +66,7 @@ def side_sums(books: Any, side: Any) -> Any:
     return one_high, one_low, three_high, three_low, five_high, five_low, ten_high, ten_low, weighted_high, weighted_low
 
 
-@borrowing_kernel
+@inner_kernel
 def write_depth(books: Any, known: Any, row: Any) -> None:
     """Fill the depth measures of a MarketFeatures row from a synced book."""
     bid, ask = known.bids, known.asks
@@ -85,7 +85,7 @@ def write_depth(books: Any, known: Any, row: Any) -> None:
         row.weighted_mid = NAN
 
 
-@borrowing_kernel
+@inner_kernel
 def write_no_depth(row: Any) -> None:
     """The depth measures of a book that is not in sync: null."""
     row.imbalance_1 = row.imbalance_3 = row.imbalance_5 = row.imbalance_10 = NAN

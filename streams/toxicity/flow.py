@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from streams.numeric import wide
-from streams.numeric.borrowing import borrowing_kernel
+from streams.numeric.borrowing import inner_kernel
 
 NO_ASK = 2**63 - 1
 NO_BID = -(2**63)
 
 
-@borrowing_kernel
+@inner_kernel
 def order_flow_event(flow: Any, quote: Any) -> Any:
     """e_n of the change from the remembered quote to this one, as two limbs: up to four quantities."""
     bid_before = flow.bid_price if flow.bid_quantity > 0 else NO_BID

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from schemas.vocabulary import Flag, Side, SignMethod
-from streams.numeric.borrowing import borrowing_kernel
+from streams.numeric.borrowing import inner_kernel
 
 BUY, SELL = int(Side.BUY), int(Side.SELL)
 UNSIGNED = int(SignMethod.UNKNOWN)
@@ -20,7 +20,7 @@ LEE_READY = int(SignMethod.LEE_READY)
 NO_MID = int(Flag.STALE | Flag.ONE_SIDED)
 
 
-@borrowing_kernel
+@inner_kernel
 def tick_rule(flow: Any, price: Any) -> Any:
     """Sign of the last price change, this trade's included; 0 before the first."""
     if flow.last_price != 0 and price != flow.last_price:
@@ -29,7 +29,7 @@ def tick_rule(flow: Any, price: Any) -> Any:
     return flow.last_sign
 
 
-@borrowing_kernel
+@inner_kernel
 def sign_trade(flow: Any, lee_ready: Any, trade: Any) -> Any:
     """(sign, method) of a trade: sign +1 buy, -1 sell, 0 unknown (method UNKNOWN)."""
     tick = tick_rule(flow, trade.price)
@@ -57,7 +57,7 @@ def sign_trade(flow: Any, lee_ready: Any, trade: Any) -> Any:
     return 0, UNSIGNED
 
 
-@borrowing_kernel
+@inner_kernel
 def weaker_method(one: Any, other: Any) -> Any:
     """The less reliable of two methods: what an interval of mixed trades is labelled with (tick rule, then Lee-Ready, then the flag)."""
     if one == TICK_RULE or other == TICK_RULE:
@@ -65,7 +65,7 @@ def weaker_method(one: Any, other: Any) -> Any:
     return max(one, other)  # UNKNOWN < EXCHANGE_FLAG < LEE_READY
 
 
-@borrowing_kernel
+@inner_kernel
 def remember_quote(flow: Any, quote: Any) -> None:
     """Keep the mid of the last quote that is strictly before this one in time."""
     if flow.quote_time < quote.event_time:

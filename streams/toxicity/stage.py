@@ -6,7 +6,7 @@ from typing import Any
 
 from schemas.vocabulary import Flag
 from streams.numeric import book, wide
-from streams.numeric.borrowing import borrowing_kernel, inlined_kernel
+from streams.numeric.borrowing import inlined_kernel, inner_kernel
 from streams.numeric.bounds import INT32_MAX, add_count, saturated
 from streams.toxicity.depth import write_depth, write_no_depth
 from streams.toxicity.flow import order_flow_event
@@ -34,16 +34,17 @@ CARRIED = VALIDITY | int(Flag.LATE | Flag.AMENDED | Flag.ESTIMATED_TIME | Flag.O
 __all__ = ["FAULTS", "INPUTS", "NAME", "OUTPUTS", "RESERVE", "STATE_VERSION", "VIEWS", "Settings", "State", "new_state"]
 
 
-@borrowing_kernel
+@inner_kernel
 def want_features(state: Any, flow: Any) -> None:
     """Ask for a feature record of this instrument at the next multiple of the interval after the clock."""
     if flow.active:
         return
     flow.active = 1
-    if state.feature_timer[0] == NEVER:
-        interval, clock = state.feature_interval[0], state.clock[0]
-        state.feature_timer[0] = clock - clock % interval + interval
-        state.timer[0] = min(state.timer[0], state.feature_timer[0])
+    header = state.header[0]
+    if header.feature_timer == NEVER:
+        interval, clock = header.feature_interval, state.clock[0]
+        header.feature_timer = clock - clock % interval + interval
+        state.timer[0] = min(state.timer[0], header.feature_timer)
 
 
 @inlined_kernel
@@ -53,7 +54,7 @@ def on_trade(state: Any, books: Any, trade: Any, out: Any) -> None:
     if slot < 0 or trade.quantity <= 0:
         return
     flow = state.flows[slot]
-    sign, method = sign_trade(flow, state.lee_ready[0], trade)
+    sign, method = sign_trade(flow, state.header[0].lee_ready, trade)
     flags = trade.flags & CARRIED
     high, low = wide.widen(trade.quantity)
     if sign > 0:
@@ -93,7 +94,7 @@ def on_quote(state: Any, books: Any, quote: Any, out: Any) -> None:
     want_features(state, flow)
 
 
-@borrowing_kernel
+@inner_kernel
 def write_sums(flow: Any, row: Any, flags: Any) -> None:
     """The sums of the interval, exact in the wide fields; OVERFLOW where an older field cannot hold one."""
     fits = wide.fits_int64(flow.window_ofi_high, flow.window_ofi_low)
@@ -114,7 +115,7 @@ def write_sums(flow: Any, row: Any, flags: Any) -> None:
     row.flags = flags if fits else flags | OVERFLOW
 
 
-@borrowing_kernel
+@inner_kernel
 def emit_features(state: Any, books: Any, slot: Any, flags: Any, out: Any) -> None:
     """Publish what happened in the interval and how the book stands at its end, and begin the next interval."""
     flow = state.flows[slot]
@@ -124,7 +125,7 @@ def emit_features(state: Any, books: Any, slot: Any, flags: Any, out: Any) -> No
     row.event_time = state.clock[0]
     known = books.books[slot]
     row.sequence = known.sequence
-    row.interval = state.feature_interval[0]
+    row.interval = state.header[0].feature_interval
     if known.synced:
         write_depth(books, known, row)
     else:
@@ -140,7 +141,7 @@ def emit_features(state: Any, books: Any, slot: Any, flags: Any, out: Any) -> No
     flow.window_flags = flow.quote_flags & VALIDITY  # how the quote stands when the next interval begins
 
 
-@borrowing_kernel
+@inner_kernel
 def emit_due_features(state: Any, books: Any, flags: Any, out: Any) -> Any:
     """Publish due features, at most ``FEATURES_A_CALL``; returns True, and disarms the timer, when none is left."""
     published = 0
@@ -150,24 +151,24 @@ def emit_due_features(state: Any, books: Any, flags: Any, out: Any) -> Any:
                 return False
             emit_features(state, books, slot, flags, out)
             published += 1
-    state.feature_timer[0] = NEVER
+    state.header[0].feature_timer = NEVER
     return True
 
 
-@borrowing_kernel
+@inner_kernel
 def on_timer(state: Any, books: Any, deadline: Any, out: Any) -> None:
     """Finish pouring a print that spans many buckets; publish due features."""
     for slot in range(state.flows.shape[0]):
         if state.flows[slot].pending > 0 and not pour(state, slot, out):
             state.timer[0] = deadline
             return
-    if state.feature_timer[0] <= deadline and not emit_due_features(state, books, 0, out):
+    if state.header[0].feature_timer <= deadline and not emit_due_features(state, books, 0, out):
         state.timer[0] = deadline
         return
-    state.timer[0] = state.feature_timer[0]
+    state.timer[0] = state.header[0].feature_timer
 
 
-@borrowing_kernel
+@inner_kernel
 def on_end(state: Any, books: Any, out: Any) -> None:
     """The input ends: features of the unfinished interval as PARTIAL; the open bucket is not published."""
     state.timer[0] = NEVER if emit_due_features(state, books, PARTIAL, out) else state.clock[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from schemas.errors import BadData, WrongUse
 from schemas.records import Instrument
 from streams.numeric import fixed
+from streams.numeric.state_arrays import StateArrays, array_of
 
 NEVER = 2**63 - 1  # a time that does not come
 SECOND = 1_000_000_000
@@ -71,18 +72,31 @@ FLOW = np.dtype(
 )  # fmt: skip
 
 
-class State(NamedTuple):
+HEADER = np.dtype([
+    ("lee_ready", "i8"),         # 1 where unflagged trades are signed by Lee-Ready, 0 by the tick rule
+    ("feature_interval", "i8"),
+    ("feature_timer", "i8"),     # next multiple of feature_interval with features due, else NEVER
+])  # fmt: skip
+"""Settings that the kernels need, and the features' timer."""
+
+
+class State(StateArrays):
     """All the stage remembers."""
 
-    clock: Any  # int64[1], set by the runtime before each call
-    timer: Any  # int64[1], the next deadline
-    fault: Any  # int64[4], unused: nothing here has a capacity that data can reach
-    lee_ready: Any  # int64[1], 1 where unflagged trades are signed by Lee-Ready, 0 by the tick rule
-    feature_interval: Any  # int64[1]
-    feature_timer: Any  # int64[1], next multiple of feature_interval with features due, else NEVER
-    flows: Any  # FLOW[instruments]
-    imbalances: Any  # int64[instruments, window], absolute imbalance of the last buckets, a ring
-    prints: Any  # int64[instruments, window], prints that fell in each of those buckets, a ring
+    clock: Any = array_of(np.int64)
+    """(1,), set by the runtime before each call."""
+    timer: Any = array_of(np.int64)
+    """(1,), the next deadline."""
+    fault: Any = array_of(np.int64)
+    """(4,), unused: nothing here has a capacity that data can reach."""
+    header: Any = array_of(HEADER)
+    """(1,)"""
+    flows: Any = array_of(FLOW)
+    """(instruments,)"""
+    imbalances: Any = array_of(np.int64, 2)
+    """(instruments, window), absolute imbalance of the last buckets, a ring."""
+    prints: Any = array_of(np.int64, 2)
+    """(instruments, window), prints that fell in each of those buckets, a ring."""
 
 
 class BadBucket(WrongUse):
@@ -128,13 +142,15 @@ def new_state(instruments: Sequence[Instrument], settings: Settings) -> State:
     for slot, instrument in enumerate(instruments):
         flows[slot]["instrument"] = instrument.instrument
         flows[slot]["bucket_size"] = bucket_size(instrument, settings)
+    header = np.zeros(1, HEADER)
+    header["lee_ready"] = settings.sign_method == "lee_ready"
+    header["feature_interval"] = settings.feature_interval
+    header["feature_timer"] = NEVER
     return State(
         clock=np.zeros(1, np.int64),
         timer=np.full(1, NEVER, np.int64),
         fault=np.zeros(4, np.int64),
-        lee_ready=np.array([settings.sign_method == "lee_ready"], np.int64),
-        feature_interval=np.array([settings.feature_interval], np.int64),
-        feature_timer=np.full(1, NEVER, np.int64),
+        header=header,
         flows=flows,
         imbalances=np.zeros((len(instruments), settings.window), np.int64),
         prints=np.zeros((len(instruments), settings.window), np.int64),

@@ -16,7 +16,7 @@ from typing import Any
 
 from schemas.vocabulary import Flag, NullReason, ToxicityRegime
 from streams.numeric import wide
-from streams.numeric.borrowing import borrowing_kernel, inlined_kernel
+from streams.numeric.borrowing import inlined_kernel, inner_kernel
 from streams.numeric.bounds import INT32_MAX, saturated
 from streams.toxicity.signing import weaker_method
 
@@ -30,7 +30,7 @@ VALIDITY = int(Flag.STALE | Flag.GAP | Flag.CROSSED | Flag.ONE_SIDED)
 BUCKETS_A_CALL = 8
 
 
-@borrowing_kernel
+@inner_kernel
 def close_bucket(state: Any, slot: Any, out: Any) -> None:
     """Enter the full bucket into the window, publish it and begin the next."""
     flow = state.flows[slot]

@@ -15,7 +15,7 @@ import numpy as np
 from schemas.vocabulary import Side
 from streams.numeric import book, index, tape
 from streams.numeric.book_queries import next_price, quantity_of, side_of
-from streams.numeric.borrowing import inlined_kernel
+from streams.numeric.borrowing import inlined_kernel, inner_kernel
 from streams.venue.state import FAULT_LEVELS, NONE, raise_fault
 
 BUY = np.int64(Side.BUY)
@@ -28,7 +28,7 @@ def find(state: Any, slot: int, side: int, price: int) -> Any:
     return index.find(state.level_index, price, slot * 4 + side)
 
 
-@inlined_kernel
+@inner_kernel
 def watch(state: Any, books: Any, slot: int, side: int, price: int) -> Any:
     """The level at this price, watched from now on if it was not; NONE when ``levels_max`` is reached."""
     found = find(state, slot, side, price)
@@ -65,7 +65,7 @@ def watch(state: Any, books: Any, slot: int, side: int, price: int) -> Any:
     return chosen
 
 
-@inlined_kernel
+@inner_kernel
 def release(state: Any, place: int) -> None:
     """Stop watching the level if nothing of ours is left there."""
     level = state.levels[place]
@@ -104,7 +104,7 @@ def forget_taken(state: Any, place: int) -> None:
         state.markets[level.slot].reduced_levels -= 1
 
 
-@inlined_kernel
+@inner_kernel
 def available(state: Any, books: Any, slot: int, side: int, price: int) -> Any:
     """What can be taken of the level, at least 0 (see above)."""
     shown = side_of(books, slot, side)
@@ -135,7 +135,7 @@ def _shown_by_ticker(market: Any, side: int, price: int) -> Any:
     return 0 if is_better else UNLIMITED
 
 
-@inlined_kernel
+@inner_kernel
 def best_available(state: Any, books: Any, slot: int, side: int) -> Any:
     """Best price of the recorded side that still has something to take, 0 for none."""
     shown = side_of(books, slot, side)
@@ -147,7 +147,7 @@ def best_available(state: Any, books: Any, slot: int, side: int) -> Any:
     return price
 
 
-@inlined_kernel
+@inner_kernel
 def link_resting(state: Any, place: int) -> None:
     """Enter a level that gets its first resting order into its side's list, best price first."""
     level = state.levels[place]
@@ -170,7 +170,7 @@ def link_resting(state: Any, place: int) -> None:
         market.best_ask = place
 
 
-@inlined_kernel
+@inner_kernel
 def unlink_resting(state: Any, place: int) -> None:
     """Take a level without resting orders out of its side's list."""
     level = state.levels[place]

@@ -8,18 +8,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from streams.numeric.borrowing import inlined_kernel
+from streams.numeric.borrowing import inlined_kernel, inner_kernel
 from streams.venue.state import FAULT_COMMANDS, FAULT_REPORTS, NO_TIMER, raise_fault
 
 
 @inlined_kernel
+def _wrapped(place: int, length: int) -> Any:
+    """A place of a ring of this length; ``place`` is less than twice of it, so that no division is needed."""
+    return place - length if place >= length else place
+
+
+@inner_kernel
 def post_command(state: Any, command: Any) -> None:
     """Send a command decided at the present clock; it is due at the venue after the feed and entry legs."""
     counters = state.counters[0]
     if counters.commands == len(state.commands):
         raise_fault(state, FAULT_COMMANDS, command.instrument, counters.commands, len(state.commands))
         return
-    entry = state.commands[(counters.commands_first + counters.commands) % len(state.commands)]
+    entry = state.commands[_wrapped(counters.commands_first + counters.commands, len(state.commands))]
     entry.due = state.clock[0] + counters.entry_delay
     entry.sequence = counters.sequence
     entry.order_id_high = command.order_id_high
@@ -37,7 +43,7 @@ def post_command(state: Any, command: Any) -> None:
     state.working[0] += 1
 
 
-@inlined_kernel
+@inner_kernel
 def post_report(
     state: Any, order: Any, kind: int, reason: int, trade_id: int, price: int, quantity: int, filled: int, leaves: int, liquidity: int,
     fee_high: int, fee_low: int,
@@ -47,7 +53,7 @@ def post_report(
     if counters.reports == len(state.reports):
         raise_fault(state, FAULT_REPORTS, order.instrument, counters.reports, len(state.reports))
         return
-    at = (counters.reports_first + counters.reports) % len(state.reports)
+    at = _wrapped(counters.reports_first + counters.reports, len(state.reports))
     report = state.reports[at]
     report.order_id_high = order.order_id_high
     report.order_id_low = order.order_id_low
@@ -100,7 +106,7 @@ def drop_command(state: Any) -> None:
     """Take the first command off its ring; an empty ring starts over at its first place, which keeps memory warm."""
     counters = state.counters[0]
     counters.commands -= 1
-    counters.commands_first = 0 if counters.commands == 0 else (counters.commands_first + 1) % len(state.commands)
+    counters.commands_first = 0 if counters.commands == 0 else _wrapped(counters.commands_first + 1, len(state.commands))
     state.working[0] -= 1
 
 
@@ -109,7 +115,7 @@ def drop_report(state: Any) -> None:
     """Take the first report off its ring."""
     counters = state.counters[0]
     counters.reports -= 1
-    counters.reports_first = 0 if counters.reports == 0 else (counters.reports_first + 1) % len(state.reports)
+    counters.reports_first = 0 if counters.reports == 0 else _wrapped(counters.reports_first + 1, len(state.reports))
     state.working[0] -= 1
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from schemas.vocabulary import Liquidity, OrderReason, OrderType, ReportKind, RequestKind, Side, TimeInForce
 from streams.numeric import book
 from streams.numeric.book_queries import side_of
-from streams.numeric.borrowing import borrowing_kernel, inlined_kernel
+from streams.numeric.borrowing import inner_kernel
 from streams.venue import fees, levels, mail, orders, rules
 from streams.venue.state import NONE
 
@@ -46,7 +46,7 @@ ZERO = np.int64(0)
 NO_FEE = np.uint64(0)
 
 
-@borrowing_kernel
+@inner_kernel
 def arrive(state: Any, books: Any, command: Any) -> None:
     """Carry out a command that reaches the venue at the present clock."""
     if command.kind == NEW:
@@ -55,7 +55,7 @@ def arrive(state: Any, books: Any, command: Any) -> None:
         _cancel(state, command)
 
 
-@inlined_kernel
+@inner_kernel
 def _new_order(state: Any, books: Any, command: Any) -> None:
     """Refuse the order with a reason, or accept it, match it, and let the rest rest or cancel it."""
     if orders.find(state, command.order_id_high, command.order_id_low) != orders.UNKNOWN:
@@ -77,7 +77,7 @@ def _new_order(state: Any, books: Any, command: Any) -> None:
     orders.remember_closed(state, command.order_id_high, command.order_id_low)
 
 
-@inlined_kernel
+@inner_kernel
 def _why_not_more(state: Any, books: Any, command: Any, slot: int) -> Any:
     """Why the rest of an order that does not rest is cancelled."""
     if command.order_type != MARKET:
@@ -86,7 +86,7 @@ def _why_not_more(state: Any, books: Any, command: Any, slot: int) -> Any:
     return PROTECTION_PRICE if is_beyond else NO_LIQUIDITY
 
 
-@inlined_kernel
+@inner_kernel
 def _take(state: Any, books: Any, command: Any, slot: int) -> Any:
     """Walk the recorded book from its best price; returns the quantity filled. What is taken is remembered level by level."""
     passive = SELL if command.side == BUY else BUY
@@ -105,7 +105,7 @@ def _take(state: Any, books: Any, command: Any, slot: int) -> Any:
     return filled
 
 
-@inlined_kernel
+@inner_kernel
 def _cancel(state: Any, command: Any) -> None:
     """Cancel a resting order; one that was filled or cancelled first has won the race."""
     place = orders.find(state, command.order_id_high, command.order_id_low)
@@ -121,13 +121,13 @@ def _cancel(state: Any, command: Any) -> None:
     orders.remove(state, place)
 
 
-@inlined_kernel
+@inner_kernel
 def _state_report(state: Any, order: Any, kind: int, reason: int, filled: int, leaves: int) -> None:
     """A report that is not a fill."""
     mail.post_report(state, order, kind, reason, ZERO, ZERO, ZERO, filled, leaves, NEITHER, ZERO, NO_FEE)
 
 
-@inlined_kernel
+@inner_kernel
 def report_fill(state: Any, order: Any, price: int, quantity: int, filled: int, liquidity: int) -> None:
     """A fill of ``quantity`` at ``price``; ``filled`` includes it. Trade ids count up over the whole venue."""
     counters = state.counters[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from streams.numeric import index
-from streams.numeric.borrowing import inlined_kernel
+from streams.numeric.borrowing import inlined_kernel, inner_kernel
 from streams.venue import levels
 from streams.venue.state import FAULT_ORDERS, NONE, raise_fault
 
@@ -24,7 +24,7 @@ def find(state: Any, order_id_high: int, order_id_low: int) -> Any:
     return index.find(state.order_index, order_id_high, order_id_low)
 
 
-@inlined_kernel
+@inner_kernel
 def rest(state: Any, books: Any, command: Any, slot: int, filled: int) -> Any:
     """Let what is left of the order rest at its limit, last at its level. Returns its place, NONE when a capacity is reached."""
     counters = state.counters[0]
@@ -61,7 +61,7 @@ def rest(state: Any, books: Any, command: Any, slot: int, filled: int) -> Any:
     return place
 
 
-@inlined_kernel
+@inner_kernel
 def remove(state: Any, place: int) -> None:
     """Take a resting order off its level and remember it as closed; its slot is free."""
     counters = state.counters[0]
@@ -85,7 +85,7 @@ def remove(state: Any, place: int) -> None:
     state.working[0] -= 1
 
 
-@inlined_kernel
+@inner_kernel
 def remember_closed(state: Any, order_id_high: int, order_id_low: int) -> None:
     """Note the order as closed; the oldest of ``closed_max`` closed orders is forgotten."""
     counters = state.counters[0]
@@ -96,5 +96,6 @@ def remember_closed(state: Any, order_id_high: int, order_id_low: int) -> None:
         counters.closed += 1
     entry.order_id_high = order_id_high
     entry.order_id_low = order_id_low
-    counters.closed_next = (counters.closed_next + 1) % len(state.closed)
+    following = counters.closed_next + 1
+    counters.closed_next = following if following < len(state.closed) else 0
     index.put(state.order_index, order_id_high, order_id_low, CLOSED)

@@ -15,7 +15,7 @@ import numpy as np
 
 from schemas.vocabulary import DepthKind, Liquidity, Side
 from streams.numeric import book
-from streams.numeric.borrowing import borrowing_kernel, inlined_kernel
+from streams.numeric.borrowing import inlined_kernel, inner_kernel
 from streams.venue import levels, matching, orders, queue
 from streams.venue.state import NONE
 
@@ -26,7 +26,7 @@ SNAPSHOT = np.int64(DepthKind.SNAPSHOT)
 MAKER = np.int64(Liquidity.MAKER)
 
 
-@borrowing_kernel
+@inner_kernel
 def trade(state: Any, slot: int, price: int, quantity: int, aggressor_side: int) -> None:
     """Spend one print's volume on our orders; a print without an aggressor side can hit nobody."""
     market = state.markets[slot]
@@ -48,7 +48,7 @@ def trade(state: Any, slot: int, price: int, quantity: int, aggressor_side: int)
         _print_at(state, place, left)
 
 
-@inlined_kernel
+@inner_kernel
 def _print_through(state: Any, place: int, left: int) -> Any:
     """The market printed beyond this level: nobody is ahead of us any more. Returns the volume left."""
     at = state.levels[place].first_order
@@ -63,7 +63,7 @@ def _print_through(state: Any, place: int, left: int) -> Any:
     return left
 
 
-@inlined_kernel
+@inner_kernel
 def _print_at(state: Any, place: int, left: int) -> None:
     """Spend the volume from the front of the level's queue: others ahead of our first order, that order, others between it and the next."""
     others = 0
@@ -82,7 +82,7 @@ def _print_at(state: Any, place: int, left: int) -> None:
         at = following
 
 
-@borrowing_kernel
+@inner_kernel
 def depth(state: Any, books: Any, slot: int, update: Any, rows: Any, result: int) -> None:
     """Follow an update after the book took it with ``result``: queue positions, what we took, and prices the market moved through.
 
@@ -113,7 +113,7 @@ def depth(state: Any, books: Any, slot: int, update: Any, rows: Any, result: int
     _fill_passed(state, books, slot)
 
 
-@inlined_kernel
+@inner_kernel
 def _fill_passed(state: Any, books: Any, slot: int) -> None:
     """Fill the orders at whose price or beyond the other side now stands; what we took ourselves does not count as standing."""
     market = state.markets[slot]
@@ -127,7 +127,7 @@ def _fill_passed(state: Any, books: Any, slot: int) -> None:
             _fill_level(state, market.best_ask)
 
 
-@inlined_kernel
+@inner_kernel
 def _compare(state: Any, books: Any, place: int) -> None:
     """If the book now displays another size at this level, move the queue and forget what we took."""
     level = state.levels[place]
@@ -138,7 +138,7 @@ def _compare(state: Any, books: Any, place: int) -> None:
         levels.release(state, place)
 
 
-@inlined_kernel
+@inner_kernel
 def _fill_level(state: Any, place: int) -> None:
     """Fill every order of the level in full, in order of arrival."""
     at = state.levels[place].first_order

@@ -12,7 +12,7 @@ import numpy as np
 
 from schemas.vocabulary import OrderReason, OrderType, Side, TimeInForce
 from streams.numeric import wide
-from streams.numeric.borrowing import inlined_kernel
+from streams.numeric.borrowing import inlined_kernel, inner_kernel
 from streams.venue import levels
 from streams.venue.state import NONE
 
@@ -28,7 +28,7 @@ BOOK_NOT_SYNCED = np.int64(OrderReason.BOOK_NOT_SYNCED)
 POST_ONLY_WOULD_CROSS = np.int64(OrderReason.POST_ONLY_WOULD_CROSS)
 
 
-@inlined_kernel
+@inner_kernel
 def refusal(state: Any, books: Any, command: Any, slot: int) -> Any:
     """Why the venue refuses the order, FINE if it does not. Checked in this order: form, sync, market notional, post-only."""
     if slot == NONE or not _well_formed(state.markets[slot], command):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from streams.numeric import book, tape
-from streams.numeric.borrowing import borrowing_kernel, inlined_kernel
+from streams.numeric.borrowing import inlined_kernel, inner_kernel
 from streams.venue import mail, matching, resting
 from streams.venue.state import FAULTS, NONE, Settings, State, new_state
 
@@ -73,7 +73,7 @@ def on_venue_command(state: Any, books: Any, command: Any, out: Any) -> None:
     mail.set_timer(state)
 
 
-@borrowing_kernel
+@inner_kernel
 def on_timer(state: Any, books: Any, deadline: int, out: Any) -> None:
     """Arrivals and deliveries due at the clock, in (time, sequence) order; what does not fit stays due."""
     rows, count = out.venue_reports

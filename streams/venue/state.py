@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -11,7 +11,8 @@ import numpy as np
 from schemas.compiled.execution_report import DTYPE as REPORT
 from schemas.records import Instrument
 from streams.numeric.borrowing import inlined_kernel
-from streams.numeric.index import new_index
+from streams.numeric.index import ENTRY, new_index
+from streams.numeric.state_arrays import StateArrays, array_of
 
 NO_TIMER = 2**63 - 1
 NONE = -1
@@ -121,23 +122,37 @@ COUNTERS = np.dtype([
 """Running numbers, ring positions and free lists; the last five are the settings that the kernels need."""
 
 
-class State(NamedTuple):
-    """All the venue knows, as fixed arrays. ``working`` counts resting orders, commands and reports under way."""
+class State(StateArrays):
+    """All the venue knows."""
 
-    clock: np.ndarray[Any, Any]
-    timer: np.ndarray[Any, Any]
-    fault: np.ndarray[Any, Any]
-    working: np.ndarray[Any, Any]
-    counters: np.ndarray[Any, Any]
-    markets: np.ndarray[Any, Any]
-    orders: np.ndarray[Any, Any]
-    order_index: np.ndarray[Any, Any]
-    closed: np.ndarray[Any, Any]
-    levels: np.ndarray[Any, Any]
-    level_index: np.ndarray[Any, Any]
-    commands: np.ndarray[Any, Any]
-    reports: np.ndarray[Any, Any]
-    report_sequence: np.ndarray[Any, Any]
+    clock: Any = array_of(np.int64)
+    """(1,), set by the runtime before each call."""
+    timer: Any = array_of(np.int64)
+    """(1,), the next deadline."""
+    fault: Any = array_of(np.int64)
+    """(4,): code (see FAULTS), instrument, value, limit."""
+    working: Any = array_of(np.int64)
+    """(1,): resting orders, commands and reports under way."""
+    counters: Any = array_of(COUNTERS)
+    """(1,)"""
+    markets: Any = array_of(MARKET)
+    """(instruments,)"""
+    orders: Any = array_of(ORDER)
+    """(orders_max,): resting orders."""
+    order_index: Any = array_of(ENTRY)
+    """Order id to its place in ``orders``."""
+    closed: Any = array_of(IDENTITY)
+    """(closed_max,): ids of closed orders, a ring."""
+    levels: Any = array_of(LEVEL)
+    """(levels_max,): price levels that are watched."""
+    level_index: Any = array_of(ENTRY)
+    """Price, slot and side to a place in ``levels``."""
+    commands: Any = array_of(ORDER)
+    """(commands_max,): commands on their way, a ring."""
+    reports: Any = array_of(REPORT)
+    """(reports_max,): reports on their way, a ring."""
+    report_sequence: Any = array_of(np.int64)
+    """(reports_max,): the place of each report among all that is under way."""
 
 
 def new_state(instruments: Sequence[Instrument], settings: Settings) -> State:

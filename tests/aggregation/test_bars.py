@@ -276,7 +276,7 @@ def test_a_trade_older_than_the_kept_bars_is_published_as_a_fragment_and_counted
     context_driver.deliver(trade(START + SECOND, 123, 4))
     (bar,) = [item.record for item in context.emitted]
     assert (bar.open_time, bar.version, bar.flags, values(bar)) == (START, 0, LATE | PARTIAL, (123, 123, 123, 123, 4, 492, 1, 4, 492))
-    assert dict(zip(COUNTERS, context_driver.state.counters.tolist(), strict=True)) == {
+    assert {name: int(context_driver.state.header[name][0]) for name in COUNTERS} == {
         "late_trades": 1, "amended_bars": 0, "fragments": 1, "refused_trades": 0
     }  # fmt: skip
 
@@ -370,7 +370,7 @@ def test_a_trade_without_quantity_is_refused_and_counted(quantity: int) -> None:
     context.clock = START
     context_driver.deliver(trade(START, 100, quantity))
     assert context.emitted == []
-    assert context_driver.state.counters[COUNTERS.index("refused_trades")] == 1
+    assert context_driver.state.header["refused_trades"][0] == 1
     assert context_driver.timer == 2**63 - 1
 
 

@@ -17,9 +17,12 @@ from book_harness import (
     run_reference,
     top_of,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.vocabulary import Side
 from streams.numeric import book, tape
+from streams.numeric import window as window_module
 from streams.numeric.book_copy import take_over
 
 
@@ -89,6 +92,15 @@ def test_books_that_take_over_others_are_those_others_and_go_on_as_they_do(regim
             assert book.snapshot(second) == book.snapshot(first)
             assert second.books.tobytes() == first.books.tobytes()
             first, second = second, first
+
+
+@given(st.integers(1, 2**62 - 1), st.integers(1, 2**62 - 1), st.integers(-1, 1))
+def test_a_price_is_divided_by_its_tick_exactly(price, tick, step):
+    """Oracle: Python's integers, also at the multiples of the tick."""
+    books = book.new_books([instrument(1, tick)], window=64, tail_capacity=1)
+    record = books.books[0]["bids"]
+    for each in {price, min(max(1, price // tick * tick + step), 2**62 - 1)}:
+        assert window_module.units(each, int(record["tick"]), int(record["reciprocal"])) == each // tick
 
 
 def test_levels_near_the_touch_need_no_tail():
