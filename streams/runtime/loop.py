@@ -24,8 +24,8 @@ from streams.numeric.state_arrays import StateArrays
 _text_of = functools.lru_cache(maxsize=256)(repr)
 """Of a record type; NumPy takes 0.1 ms to write a long one."""
 DONE, ROOM, DELIVERED, FAULT = 0, 1, 2, 3
-CURSOR, LIMIT, LIMIT_CLOCK, LENGTH, PRESENT, EVENT_COUNT, OUTCOME, PACKED, DELIVERED_COUNT, ACTIVE, COMMAND_CLOCK = range(11)
-CONTROL_LENGTH = 11
+CURSOR, LIMIT, LIMIT_CLOCK, LENGTH, PRESENT, EVENT_COUNT, OUTCOME, PACKED, DELIVERED_COUNT, ACTIVE, COMMAND_CLOCK, RUN = range(12)
+CONTROL_LENGTH = 12
 PACKED_HEADER = 3
 SKIP, END = 254, 255
 NEVER = 2**63 - 1
@@ -131,16 +131,19 @@ class LoopText:
             self._command(places, dimensions, topic)
         return "\n".join(self.lines) + "\n"
 
-    def write_entry(self, places: dict[str, int], dimensions: dict[str, int], dtypes: dict[str, np.dtype[Any]], loop: str, express: Any) -> str:
+    def write_entry(self, places: dict[str, int], dimensions: dict[str, int], dtypes: dict[str, np.dtype[Any]], express: Any) -> str:
         """The text of a module of its own with the entry ``express``, which does runs of events without the ledgers.
 
-        Apart from the loop, whose module ``loop`` is, for many topologies have none and need not compile another loop for that.
+        Apart from the loop, which it calls by its address, for many topologies have none and need not compile another loop for that.
         """
         self.lines = []
         self._header(dtypes)
-        self._put(0, f"from {loop} import run")
         for line in express.header:
             self._put(0, line)
+        self._put(0, "@borrowing_kernel")
+        self._put(0, "def run(packed):")
+        self._put(1, f"control = view(packed[{places['control']}], (packed[{places['control'] + 1}],), {self._kinds['control']})")
+        self._put(1, f"call_entry(control[{RUN}], packed)")
         self._put(0, "@unlocked_borrowing_kernel")  # a ride takes milliseconds
         self._put(0, "def express(packed):")
         self._arrays(places, dimensions)
@@ -162,7 +165,7 @@ class LoopText:
         put(0, "import numpy as np")
         put(0, "from streams.numeric.borrowing import borrowing_kernel, unlocked_borrowing_kernel")
         put(0, "from streams.numeric.outputs import outputs_type")
-        put(0, "from streams.runtime.pointers import view")
+        put(0, "from streams.runtime.pointers import call_entry, view")
         if self.has_books:
             put(0, "from streams.numeric.book import Books")
             put(0, "books_at = Books.at")
@@ -215,7 +218,7 @@ class LoopText:
         self._arrays(places, dimensions)
         put(1, f"control[{OUTCOME}] = {DONE}")
         put(1, f"if control[{CURSOR}] < control[{LIMIT}]:")
-        put(2, "run(packed)")
+        put(2, f"call_entry(control[{RUN}], packed)")
         put(2, f"if control[{OUTCOME}] != {DONE}:")
         put(3, "return")
         put(1, f"if control[{PRESENT}] < control[{COMMAND_CLOCK}]:")

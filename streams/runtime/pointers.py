@@ -42,6 +42,30 @@ def _view(typing_context: Any, address: Any, shape: Any, dtype: Any) -> Any:
 view: Any = intrinsic(_view)
 
 
+def _call_entry(typing_context: Any, address: Any, packed: Any) -> Any:
+    """Call the entry of a loop that lies at an address with the loop's context: the caller does not compile it once more."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kinds = (signature.args[1],)
+        entry = context.call_conv.get_function_type(types.none, kinds).as_pointer()
+        function = builder.inttoptr(arguments[0], entry)
+        status, _ = context.call_conv.call_function(builder, function, types.none, kinds, [arguments[1]])
+        with cgutils.if_unlikely(builder, status.is_error):
+            context.call_conv.return_status_propagate(builder, status)
+        return context.get_dummy_value()
+
+    return types.none(types.int64, packed), generate
+
+
+call_entry: Any = intrinsic(_call_entry)
+
+
+def entry_address(entry: Any) -> int:
+    """Where the machine code of a compiled entry lies, as long as this process keeps the entry."""
+    (compiled,) = entry.overloads.values()
+    return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
+
+
 class Context:
     """A named list of arrays, kept alive here, with their addresses and shapes in ``packed``.
 

@@ -35,12 +35,13 @@ from streams.runtime.loop import (
     PACKED,
     PACKED_HEADER,
     ROOM,
+    RUN,
     KernelStage,
     LoopText,
     handler_name,
 )
 from streams.runtime.merge import Slice
-from streams.runtime.pointers import Context
+from streams.runtime.pointers import Context, entry_address
 
 Array = np.ndarray[Any, Any]
 ROWS_AT_START = 4096
@@ -152,7 +153,7 @@ class LoopRunner:
             enter("express_window", np.zeros(0, EVENT))
             for name, array in express.arrays.items():
                 enter(name, array)
-            entry = text.write_entry(self.context.places, self.context.dimensions, dtypes, module.__name__, express)
+            entry = text.write_entry(self.context.places, self.context.dimensions, dtypes, express)
             riding = load_module(entry, salt)
             self.express, self.express_part = riding.express, (riding, ["express"])
         self.packed = self.context.packed
@@ -169,6 +170,7 @@ class LoopRunner:
         """
         try:
             self.advance(0, -1)
+            self.control[RUN] = entry_address(self._run)
             for command in self.commands.values():
                 command.compile(self._run.signatures[0])
         except (NumbaError, LookupError, TypeError, AttributeError) as problem:  # Numba lets a KeyError of an unknown field out
