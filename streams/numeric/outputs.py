@@ -9,14 +9,13 @@ A step takes the rows of a topic and their count by its name, dots as underscore
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from schemas.catalogue import topic as topic_of
-from schemas.shapes import snake
+from schemas.codec import codec
 from streams.numeric.state_arrays import StateArrays, array_of
 
 _CLASSES: dict[tuple[str, ...], Any] = {}
@@ -41,7 +40,6 @@ def outputs_type(topics: Sequence[str]) -> Any:
         names = [topic.replace(".", "_") for topic in topics]
         members: dict[str, Any] = {"PAIRS": {name: (f"{name}_rows", f"{name}_count") for name in names}}
         for topic, name in zip(topics, names, strict=True):
-            compiled = importlib.import_module(f"schemas.compiled.{snake(topic_of(topic).record)}")
-            members |= {f"{name}_rows": array_of(compiled.DTYPE), f"{name}_count": array_of(np.int64)}
+            members |= {f"{name}_rows": array_of(codec(topic_of(topic).record).dtype), f"{name}_count": array_of(np.int64)}
         known = _CLASSES[tuple(topics)] = type("Outputs", (Outputs,), members)
     return known
