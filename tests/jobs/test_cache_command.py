@@ -14,14 +14,14 @@ import pytest
 from jobs.kernel_cache import DAY_SECONDS, UNUSED_DAYS_MAX, entries
 from jobs.sq import main
 
-COMPILE = "import sys; from jobs.sq import command; from streams.numeric.tail import home; home(7, 3); sys.exit(command())"
+COMPILE = "import sys; from jobs.sq import command; from streams.numeric.identity import pack; pack(1, 2, 3, 4); sys.exit(command())"
 FULL = """import errno, numba.core.caching as caching
 def full(self, path): raise OSError(errno.ENOSPC, "No space left on device")
 caching.IndexDataCacheFile._open_for_write = full
 import jobs.commands.cache as command
-from streams.numeric.tail import home
-command.run = lambda arguments: home(7, 3)
-""" + COMPILE.replace(" home(7, 3);", "")
+from streams.numeric.identity import pack
+command.run = lambda arguments: pack(1, 2, 3, 4)
+""" + COMPILE.replace(" pack(1, 2, 3, 4);", "")
 
 
 @pytest.fixture
