@@ -22,24 +22,23 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import extending, types
-from numba.core import typeconv
-from numba.core.typing import templates
+from numba import types
 
+from streams.numeric.extension import (
+    AbstractTemplate,
+    Conversion,
+    TypeBase,
+    infer_global,
+    lower_builtin,
+    lower_cast,
+    models,
+    overload,
+    register_model,
+    signature,
+)
 from streams.numeric.fixed import divide_half_even
 from streams.numeric.shared import shared_step
 from streams.numeric.wide import DECIMAL_LIMIT, div_half_even
-
-infer_global: Any = templates.infer_global  # Numba has no types
-signature: Any = templates.signature
-lower_builtin: Any = extending.lower_builtin
-lower_cast: Any = extending.lower_cast
-overload: Any = extending.overload
-register_model: Any = extending.register_model
-models: Any = extending.models
-AbstractTemplate: Any = templates.AbstractTemplate
-TypeBase: Any = types.Type
-Conversion: Any = typeconv.Conversion  # type: ignore[attr-defined]
 
 TOP = (1 << 127) - 1
 """The largest size of a wide integer in compiled code."""

@@ -74,6 +74,12 @@ class StageState:
         """The rows in use of a table."""
         return self.tables[name].rows[: self.used(name)]
 
+    def take_fault(self) -> dict[str, int]:
+        """Entity, value and limit of the fault that a handler has left, which is none any more."""
+        fault = self.row["fault"]
+        fault["code"] = 0
+        return {name: int(fault[name]) for name in ("entity", "value", "limit")}
+
     def grow(self, name: str, length: int = 0) -> None:
         """Twice the rows, or so many; the index grows with the tables it finds rows of."""
         table = self.tables[name]

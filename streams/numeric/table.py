@@ -17,16 +17,18 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import extending, types
-from numba.core.typing import templates
+from numba import types
 
-infer_global: Any = templates.infer_global  # Numba has no types
-signature: Any = templates.signature
-lower_builtin: Any = extending.lower_builtin
-register_model: Any = extending.register_model
-models: Any = extending.models
-AbstractTemplate: Any = templates.AbstractTemplate
-TypeBase: Any = types.Type
+from streams.numeric.extension import (
+    AbstractTemplate,
+    TypeBase,
+    infer_global,
+    lower_builtin,
+    models,
+    register_model,
+    signature,
+)
+
 Array = np.ndarray[Any, Any]
 LENGTH_BYTES = 64
 """The length lies in a cache line of its own, so that rows are aligned."""

@@ -10,28 +10,28 @@ from schemas.vocabulary import Side
 from streams.numeric.borrowing import inner_kernel
 from streams.numeric.cost import add, reduce
 from streams.numeric.int128 import high, is_decimal, is_int64, join, low, narrow, share, wide
-from streams.numeric.table import table_at
-from streams.portfolio.places import (
-    account_place,
-    holding_place,
-    instrument_place,
-    open_account,
-    open_holding,
-    set_fault,
-)
-from streams.portfolio.records import (
-    ACCOUNT,
+from streams.numeric.stage_records import (
+    ACCOUNT_KEY,
     ACCOUNTS_FULL,
     AMOUNT_TOO_LARGE,
-    HOLDING,
-    HOLDINGS_FULL,
-    INSTRUMENT,
+    INSTRUMENT_KEY,
     NOTHING,
-    POSITION,
-    POSITIONS_FULL,
     STRATEGY_IDS,
     STRATEGY_OUT_OF_RANGE,
     UNKNOWN_INSTRUMENT,
+    pair_place,
+    place_of,
+    set_fault,
+)
+from streams.numeric.table import table_at
+from streams.portfolio.places import open_account, open_holding
+from streams.portfolio.records import (
+    ACCOUNT,
+    HOLDING,
+    HOLDINGS_FULL,
+    INSTRUMENT,
+    POSITION,
+    POSITIONS_FULL,
 )
 
 BUY = int(Side.BUY)
@@ -52,7 +52,7 @@ def can_book(portfolio: Any, fill: Any, out: Any) -> Any:
     )
     rows = len(table_at(out.positions, POSITION))
     accounts, holdings = portfolio.accounts_used, portfolio.holdings_used
-    if instrument_place(portfolio, instrument) < 0:
+    if place_of(portfolio, instrument, INSTRUMENT_KEY) < 0:
         set_fault(portfolio, UNKNOWN_INSTRUMENT, instrument, NOTHING, NOTHING)
     elif strategy < 0 or strategy >= STRATEGY_IDS:
         set_fault(portfolio, STRATEGY_OUT_OF_RANGE, strategy, strategy, np.int64(STRATEGY_IDS - 1))
@@ -60,12 +60,12 @@ def can_book(portfolio: Any, fill: Any, out: Any) -> Any:
         set_fault(portfolio, POSITIONS_FULL, instrument, NOTHING, rows)
     elif (
         accounts == len(table_at(portfolio.accounts, ACCOUNT))
-        and account_place(portfolio, account) < 0
+        and place_of(portfolio, account, ACCOUNT_KEY) < 0
     ):
         set_fault(portfolio, ACCOUNTS_FULL, account, NOTHING, accounts)
     elif (
         holdings == len(table_at(portfolio.holdings, HOLDING))
-        and holding_place(portfolio, account, strategy, instrument) < 0
+        and pair_place(portfolio, account, strategy, instrument) < 0
     ):
         set_fault(portfolio, HOLDINGS_FULL, instrument, NOTHING, holdings)
     else:
@@ -83,9 +83,9 @@ def book_fill(portfolio: Any, fill: Any, clock: Any, out: Any) -> None:
         np.int64(fill.strategy),
         np.int64(fill.instrument),
     )
-    listed_place = instrument_place(portfolio, instrument)
-    owner_place = account_place(portfolio, account)
-    place = holding_place(portfolio, account, strategy, instrument)
+    listed_place = place_of(portfolio, instrument, INSTRUMENT_KEY)
+    owner_place = place_of(portfolio, account, ACCOUNT_KEY)
+    place = pair_place(portfolio, account, strategy, instrument)
     listed = table_at(portfolio.instruments, INSTRUMENT)[listed_place]
     held = cost = realized = fees = cash = wide(0)
     if place >= 0:

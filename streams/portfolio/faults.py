@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from schemas.errors import AmountTooLarge, BadData
-from streams.portfolio import records as r
+from streams.numeric.stage_records import (
+    INSTRUMENT_OUT_OF_RANGE,
+    STRATEGY_OUT_OF_RANGE,
+    UNKNOWN_INSTRUMENT,
+)
+from streams.portfolio.records import PRECISION_CHANGED
 
 
 class UnknownInstrument(BadData):
@@ -42,17 +47,17 @@ def error_of(
         symbols: of instruments, by id.
         entity, value, limit: what the fault says.
     """
-    if code == r.UNKNOWN_INSTRUMENT:
+    if code == UNKNOWN_INSTRUMENT:
         text = f"a {handled} names instrument {entity}, which is not in ref.instruments"
         return UnknownInstrument(f"{text}; add it with --instruments FILE")
-    if code in (r.STRATEGY_OUT_OF_RANGE, r.INSTRUMENT_OUT_OF_RANGE):
+    if code in (STRATEGY_OUT_OF_RANGE, INSTRUMENT_OUT_OF_RANGE):
         kind, kinds = (
             ("strategy", "strategies")
-            if code == r.STRATEGY_OUT_OF_RANGE
+            if code == STRATEGY_OUT_OF_RANGE
             else ("instrument", "instruments")
         )
         return IdOutOfRange(f"{kind} {entity} cannot be booked; number {kinds} from 0 to {limit}")
-    if code == r.PRECISION_CHANGED:
+    if code == PRECISION_CHANGED:
         text = f"instrument {entity} changed its precision"
         return PrecisionChanged(f"{text}; give the new specification a new instrument number")
     if entity < 0:

@@ -13,30 +13,33 @@ import numpy as np
 
 from schemas.vocabulary import Flag
 from streams.numeric.borrowing import borrowing_kernel, inner_kernel
-from streams.numeric.index import ENTRY, put
 from streams.numeric.int128 import high, is_decimal, join, low, power_of_ten
-from streams.numeric.table import record_at, table_at
-from streams.portfolio.booking import book_fill
-from streams.portfolio.places import instrument_place, open_account, set_fault
-from streams.portfolio.records import (
-    ACCOUNT,
+from streams.numeric.stage_records import (
     ACCOUNTS_FULL,
     AMOUNT_TOO_LARGE,
+    INSTRUMENT_KEY,
+    NO_ENTITY,
+    NOTHING,
+    UNKNOWN_INSTRUMENT,
+    list_instrument,
+    listing_place,
+    place_of,
+    refine_scales,
+    set_fault,
+)
+from streams.numeric.table import record_at, table_at
+from streams.portfolio.booking import book_fill
+from streams.portfolio.places import open_account
+from streams.portfolio.records import (
+    ACCOUNT,
     FILL,
     INSTRUMENT,
-    INSTRUMENT_IDS,
-    INSTRUMENT_KEY,
-    INSTRUMENT_OUT_OF_RANGE,
-    INSTRUMENTS_FULL,
     MARK,
-    NO_ENTITY,
     NO_TIMER,
-    NOTHING,
     OUTPUTS,
     PORTFOLIO,
     PRECISION_CHANGED,
     SPECIFICATION,
-    UNKNOWN_INSTRUMENT,
 )
 from streams.portfolio.valuation import is_pnl_full, value_accounts
 
@@ -64,7 +67,7 @@ def on_mark(portfolio: Any, mark: Any, clock: Any, out: Any) -> None:
     The first one has each account as it begins reported, PARTIAL for no interval lies behind it.
     """
     instrument = np.int64(mark.instrument)
-    place = instrument_place(portfolio, instrument)
+    place = place_of(portfolio, instrument, INSTRUMENT_KEY)
     if place < 0:
         set_fault(portfolio, UNKNOWN_INSTRUMENT, instrument, NOTHING, NOTHING)
         return
@@ -115,17 +118,11 @@ def on_instrument(portfolio: Any, specification: Any) -> None:
     rescales cash, exactly.
     """
     instrument, precision = specification.instrument, specification.precision
-    if instrument < 0 or instrument >= INSTRUMENT_IDS:
-        set_fault(
-            portfolio, INSTRUMENT_OUT_OF_RANGE, instrument, instrument, np.int64(INSTRUMENT_IDS - 1)
-        )
-        return
     instruments = table_at(portfolio.instruments, INSTRUMENT)
-    place = instrument_place(portfolio, instrument)
-    if place < 0 and portfolio.instruments_used == len(instruments):
-        set_fault(portfolio, INSTRUMENTS_FULL, instrument, NOTHING, len(instruments))
+    place = listing_place(portfolio, instruments, instrument)
+    if place < 0:
         return
-    if place >= 0 and instruments[place].precision != precision:
+    if place < portfolio.instruments_used and instruments[place].precision != precision:
         set_fault(portfolio, PRECISION_CHANGED, instrument, precision, instruments[place].precision)
         return
     if precision > portfolio.amount_precision and not _rescale(
@@ -133,18 +130,8 @@ def on_instrument(portfolio: Any, specification: Any) -> None:
     ):
         return
     portfolio.amount_precision = max(portfolio.amount_precision, precision)
-    if place < 0:
-        place = portfolio.instruments_used
-        portfolio.instruments_used = place + 1
-        put(table_at(portfolio.index, ENTRY), instrument, INSTRUMENT_KEY, place)
-    listed = instruments[place]
-    scale = power_of_ten(portfolio.amount_precision - precision)
-    listed.instrument = instrument
-    listed.precision = precision
-    listed.multiplier = specification.multiplier
-    listed.settled_in_cash = specification.settled_in_cash
-    listed.scale_high = high(scale)
-    listed.scale_low = low(scale)
+    list_instrument(portfolio, instruments, place, specification)
+    instruments[place].settled_in_cash = specification.settled_in_cash
 
 
 @inner_kernel
@@ -173,12 +160,7 @@ def _rescale(portfolio: Any, factor: Any) -> Any:
         cash = join(owner.cash_high, owner.cash_low) * factor
         owner.cash_high = high(cash)
         owner.cash_low = low(cash)
-    instruments = table_at(portfolio.instruments, INSTRUMENT)
-    for place in range(portfolio.instruments_used):
-        listed = instruments[place]
-        scale = join(listed.scale_high, listed.scale_low) * factor
-        listed.scale_high = high(scale)
-        listed.scale_low = low(scale)
+    refine_scales(portfolio, table_at(portfolio.instruments, INSTRUMENT), factor)
     return True
 
 

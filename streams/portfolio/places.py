@@ -1,48 +1,13 @@
-"""Where instruments, accounts and holdings lie in their tables, and how a new one is entered."""
+"""How a new account and a new holding are entered into their tables."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from streams.numeric.borrowing import inner_kernel
-from streams.numeric.index import ENTRY, find, put
+from streams.numeric.stage_records import ACCOUNT_KEY, enter, enter_pair
 from streams.numeric.table import table_at
-from streams.portfolio.records import ACCOUNT, ACCOUNT_KEY, HOLDING, INSTRUMENT_IDS, INSTRUMENT_KEY
-
-_UNSIGNED = 0xFFFFFFFF
-
-
-@inner_kernel
-def set_fault(portfolio: Any, code: Any, entity: Any, value: Any, limit: Any) -> None:
-    """Say what is wrong; the handler then returns without having changed anything."""
-    portfolio.fault.code = code
-    portfolio.fault.entity = entity
-    portfolio.fault.value = value
-    portfolio.fault.limit = limit
-
-
-@inner_kernel
-def instrument_place(portfolio: Any, instrument: Any) -> Any:
-    """Place of an instrument, -1 if it was never listed."""
-    return find(table_at(portfolio.index, ENTRY), instrument & _UNSIGNED, INSTRUMENT_KEY)
-
-
-@inner_kernel
-def account_place(portfolio: Any, account: Any) -> Any:
-    """Place of an account, -1 if it was never seen."""
-    return find(table_at(portfolio.index, ENTRY), account & _UNSIGNED, ACCOUNT_KEY)
-
-
-@inner_kernel
-def holding_place(portfolio: Any, account: Any, strategy: Any, instrument: Any) -> Any:
-    """Place of a holding, -1 if the strategy never traded the instrument in the account;
-    strategy and instrument are in range.
-    """
-    return find(
-        table_at(portfolio.index, ENTRY),
-        account & _UNSIGNED,
-        strategy * INSTRUMENT_IDS + instrument,
-    )
+from streams.portfolio.records import ACCOUNT, HOLDING
 
 
 @inner_kernel
@@ -54,7 +19,7 @@ def open_account(portfolio: Any, account: Any) -> Any:
     row.account = account
     row.first_holding = -1
     row.last_holding = -1
-    put(table_at(portfolio.index, ENTRY), account & _UNSIGNED, ACCOUNT_KEY, place)
+    enter(portfolio, account, ACCOUNT_KEY, place)
     return place
 
 
@@ -79,10 +44,5 @@ def open_holding(
     else:
         holdings[owner.last_holding].next_holding = place
     owner.last_holding = place
-    put(
-        table_at(portfolio.index, ENTRY),
-        owner.account & _UNSIGNED,
-        strategy * INSTRUMENT_IDS + instrument,
-        place,
-    )
+    enter_pair(portfolio, owner.account, strategy, instrument, place)
     return place

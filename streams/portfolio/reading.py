@@ -12,8 +12,8 @@ import numpy as np
 
 from streams.numeric.borrowing import borrowing_kernel
 from streams.numeric.int128 import high, low, wide
+from streams.numeric.stage_records import ACCOUNT_KEY, pair_place, place_of
 from streams.numeric.table import record_at, table_at
-from streams.portfolio.places import account_place, holding_place
 from streams.portfolio.records import HOLDING, INSTRUMENT, PNL, PORTFOLIO
 from streams.portfolio.valuation import NONE, missing_value, open_profit, value_account
 
@@ -34,13 +34,13 @@ class PositionView(NamedTuple):
 @borrowing_kernel
 def find_holding(portfolio_address: Any, account: Any, strategy: Any, instrument: Any) -> Any:
     """Place of a holding, -1 if there is none."""
-    return holding_place(record_at(portfolio_address, PORTFOLIO), account, strategy, instrument)
+    return pair_place(record_at(portfolio_address, PORTFOLIO), account, strategy, instrument)
 
 
 @borrowing_kernel
 def find_account(portfolio_address: Any, account: Any) -> Any:
     """Place of an account, -1 if there is none."""
-    return account_place(record_at(portfolio_address, PORTFOLIO), account)
+    return place_of(record_at(portfolio_address, PORTFOLIO), account, ACCOUNT_KEY)
 
 
 @borrowing_kernel

@@ -17,6 +17,7 @@ from schemas.records import Fill, Instrument, Mark, PnL
 from schemas.vocabulary import InstrumentKind
 from streams.numeric.conversion import reader, writer
 from streams.numeric.int128 import high, is_decimal, join, low
+from streams.numeric.stage_records import INSTRUMENT_IDS, STRATEGY_IDS
 from streams.portfolio import records as r
 from streams.portfolio.faults import (
     IdOutOfRange,
@@ -81,10 +82,10 @@ _WRITE_FILL = writer(
 )
 _WRITE_MARK = writer("Mark", ("instrument", "bid_price", "ask_price", "flags"))
 _READ_POSITION, _READ_PNL = reader("Position", "order_id"), reader("PnL")
-_AMOUNTS = struct.Struct(f"={r.place_of(r.HOLDING, 'quantity')}x" + "q" + 3 * "qQ")
+_AMOUNTS = struct.Struct(f"={r.place_in(r.HOLDING, 'quantity')}x" + "q" + 3 * "qQ")
 """Quantity, cost, realized and fees of a holding."""
 POSITIONS_USED, PNL_USED = (
-    r.place_of(r.OUTPUTS, name) // 8 for name in ("positions_used", "pnl_used")
+    r.place_in(r.OUTPUTS, name) // 8 for name in ("positions_used", "pnl_used")
 )
 """Words of the outputs' record."""
 
@@ -203,7 +204,7 @@ class Portfolio:
 
     def _place_of(self, account: int, strategy: int, instrument: int) -> int:
         """Place of a holding, -1 if there is none."""
-        if not (0 <= strategy < r.STRATEGY_IDS and 0 <= instrument < r.INSTRUMENT_IDS):
+        if not (0 <= strategy < STRATEGY_IDS and 0 <= instrument < INSTRUMENT_IDS):
             return -1
         place: int = find_holding(self._header_address, account, strategy, instrument)
         return place
@@ -270,10 +271,7 @@ class Portfolio:
         for.
         """
         while code > 0:
-            fault = {
-                name: int(self.state.row["fault"][name]) for name in ("entity", "value", "limit")
-            }
-            self.state.row["fault"]["code"] = 0
+            fault = self.state.take_fault()
             if code not in GROWS:
                 raise error_of(
                     int(code), "fill" if kind == ON_FILL else "mark", self._symbols, **fault

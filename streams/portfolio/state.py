@@ -8,6 +8,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from streams.numeric import fixed
+from streams.numeric.stage_records import (
+    ACCOUNTS_FULL,
+    INSTRUMENTS_FULL,
+    key_of_account,
+    key_of_instrument,
+    key_of_pair,
+)
 from streams.numeric.stage_state import StageState
 from streams.numeric.table import Table
 from streams.portfolio import records as r
@@ -16,14 +23,13 @@ CASH_DECIMALS = 8
 FIRST_OUTPUTS = {"positions": 64, "pnl": 64}
 OUTPUT_ROWS = {"positions": r.POSITION, "pnl": r.PNL}
 GROWS: dict[Any, str] = {
-    r.INSTRUMENTS_FULL: "instruments",
-    r.ACCOUNTS_FULL: "accounts",
+    INSTRUMENTS_FULL: "instruments",
+    ACCOUNTS_FULL: "accounts",
     r.HOLDINGS_FULL: "holdings",
     r.POSITIONS_FULL: "positions",
     r.PNL_FULL: "pnl",
 }
 """Fault -> the table that is to grow."""
-_UNSIGNED = 0xFFFFFFFF
 
 
 class State(StageState):
@@ -48,12 +54,9 @@ class State(StageState):
     }
     LENGTHS: ClassVar[Any] = {"instruments": 16, "accounts": 4, "holdings": 16}
     KEYS: ClassVar[Any] = {
-        "instruments": lambda row: (int(row["instrument"]), r.INSTRUMENT_KEY),
-        "accounts": lambda row: (int(row["account"]) & _UNSIGNED, r.ACCOUNT_KEY),
-        "holdings": lambda row: (
-            int(row["account"]) & _UNSIGNED,
-            int(row["strategy"]) * r.INSTRUMENT_IDS + int(row["instrument"]),
-        ),
+        "instruments": key_of_instrument,
+        "accounts": key_of_account,
+        "holdings": key_of_pair,
     }
 
     def __init__(self, pnl_interval: int, lengths: Mapping[str, int] | None = None) -> None:

@@ -16,35 +16,18 @@ from typing import Any
 
 import numpy as np
 
-from schemas.vocabulary import Flag, NullReason
+from schemas.vocabulary import NullReason
 from schemas.wire import NULL
 from streams.numeric.borrowing import inner_kernel
 from streams.numeric.int128 import high, is_decimal, join, low, wide
+from streams.numeric.mark import UNUSABLE, closing_price
+from streams.numeric.stage_records import AMOUNT_TOO_LARGE, NO_ENTITY, NOTHING, set_fault
 from streams.numeric.table import table_at
-from streams.portfolio.places import set_fault
-from streams.portfolio.records import (
-    ACCOUNT,
-    AMOUNT_TOO_LARGE,
-    HOLDING,
-    INSTRUMENT,
-    NO_ENTITY,
-    NOTHING,
-    PNL,
-    PNL_FULL,
-)
+from streams.portfolio.records import ACCOUNT, HOLDING, INSTRUMENT, PNL, PNL_FULL
 
-UNUSABLE = int(Flag.STALE | Flag.GAP)
 NONE = int(NullReason.NONE)
 NO_MARK = int(NullReason.NO_MARK)
 STALE_BOOK = int(NullReason.STALE_BOOK)
-
-
-@inner_kernel
-def exit_price(listed: Any, quantity: Any) -> Any:
-    """The price at which `quantity` could be closed at the touch; 0 where that side of the book
-    is empty.
-    """
-    return listed.bid_price if quantity > 0 else listed.ask_price
 
 
 @inner_kernel
@@ -54,13 +37,15 @@ def missing_value(listed: Any, quantity: Any) -> Any:
         return NO_MARK
     if listed.mark_flags & UNUSABLE:
         return STALE_BOOK
-    return NONE if exit_price(listed, quantity) > 0 else NO_MARK
+    price = closing_price(quantity, listed.bid_price, listed.ask_price)
+    return NONE if price > 0 else NO_MARK
 
 
 @inner_kernel
 def worth_of(listed: Any, quantity: Any) -> Any:
     """What closing `quantity` at the touch would bring, in the instrument's unit."""
-    return wide(exit_price(listed, quantity)) * quantity * listed.multiplier
+    price = closing_price(quantity, listed.bid_price, listed.ask_price)
+    return wide(price) * quantity * listed.multiplier
 
 
 @inner_kernel

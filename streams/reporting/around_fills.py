@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.records import Fill
-from schemas.vocabulary import Flag
+from streams.numeric.mark import UNUSABLE
 
-UNUSABLE = int(Flag.STALE | Flag.GAP)
 HORIZONS = (100_000_000, 1_000_000_000, 10_000_000_000, 60_000_000_000)
 """How long after a fill the market is looked at again, ns."""
 BEFORE, AT, LATER = 0, 1, 2

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.numeric.fixed import divide_half_even
-from streams.reporting.around_fills import UNUSABLE
+from streams.numeric.mark import UNUSABLE
 from streams.reporting.metrics import maximum_drawdown
 from streams.reporting.wording import decimal_text, utc
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from schemas.records import Fill
 from schemas.vocabulary import Side
-from streams.reporting.around_fills import UNUSABLE
+from streams.numeric.mark import UNUSABLE
 from streams.reporting.document import QuoteSeries, Report, ReportInput, Result
 from streams.reporting.pictures import (
     Columns,

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from schemas.records import Position
-from streams.reporting.around_fills import UNUSABLE
+from streams.numeric.mark import UNUSABLE
 from streams.reporting.metrics import SECOND, drawdowns
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from schemas.records import Bar, Fill, Instrument, OrderEvent, PerformanceReport, PnL, Position, RiskDecision
 from schemas.vocabulary import InstrumentKind, NullReason
+from streams.numeric.stage_records import INSTRUMENT_IDS
 from streams.reporting import accounting, caveats, estimates, instrument_profit
 from streams.reporting.around_fills import AroundFills
 from streams.reporting.detail import Detail, chapters, detail
@@ -24,8 +25,6 @@ from streams.reporting.metrics import BY_NAME, COUNTS, Measure, TripTotals, draw
 from streams.reporting.round_trips import OpenTrip, RoundTrip, book
 from streams.reporting.stage import Reporting, Settings, measure_account
 from streams.reporting.wording import decimal_text, utc
-
-INSTRUMENT_IDS = 1 << 12
 
 
 class QuoteSeries(msgspec.Struct, frozen=True):

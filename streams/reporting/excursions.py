@@ -15,13 +15,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas.records import Fill, Instrument
+from streams.numeric.stage_records import INSTRUMENT_IDS
 from streams.reporting.around_fills import NONE_HIGH, NONE_LOW, AroundFills
 from streams.reporting.round_trips import OpenTrip, RoundTrip, book
 
 if TYPE_CHECKING:
     from streams.reporting.document import Result
 
-INSTRUMENT_IDS = 1 << 12
 
 
 class Excursion(NamedTuple):

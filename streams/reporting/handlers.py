@@ -12,28 +12,31 @@ import numpy as np
 
 from schemas.vocabulary import Side
 from streams.numeric.borrowing import borrowing_kernel, inner_kernel
-from streams.numeric.index import ENTRY, put
 from streams.numeric.int128 import high, is_decimal, is_int64, join, low, narrow, power_of_ten, wide
-from streams.numeric.table import record_at, table_at
-from streams.reporting.places import account_of, has_room, place_of, set_fault, trip_of
-from streams.reporting.records import (
-    ACCOUNT,
+from streams.numeric.stage_records import (
     AMOUNT_TOO_LARGE,
-    FILL,
-    INSTRUMENT,
-    INSTRUMENT_IDS,
     INSTRUMENT_KEY,
-    INSTRUMENT_OUT_OF_RANGE,
-    INSTRUMENTS_FULL,
     NO_ENTITY,
     NOTHING,
+    STRATEGY_IDS,
+    STRATEGY_OUT_OF_RANGE,
+    UNKNOWN_INSTRUMENT,
+    list_instrument,
+    listing_place,
+    place_of,
+    refine_scales,
+    set_fault,
+)
+from streams.numeric.table import record_at, table_at
+from streams.reporting.places import account_of, has_room, trip_of
+from streams.reporting.records import (
+    ACCOUNT,
+    FILL,
+    INSTRUMENT,
     PNL,
     REPORTING,
     SPECIFICATION,
-    STRATEGY_IDS,
-    STRATEGY_OUT_OF_RANGE,
     TRIP,
-    UNKNOWN_INSTRUMENT,
 )
 from streams.reporting.round_trips import follow
 from streams.reporting.samples import on_pnl
@@ -174,33 +177,17 @@ def _add_trip(owner: Any, net: Any, held_time: Any) -> None:
 @inner_kernel
 def on_instrument(reporting: Any, specification: Any) -> None:
     """A new or changed specification; a finer unit than any before rescales what was summed."""
-    instrument, precision = specification.instrument, specification.precision
-    if instrument < 0 or instrument >= INSTRUMENT_IDS:
-        set_fault(
-            reporting, INSTRUMENT_OUT_OF_RANGE, instrument, instrument, np.int64(INSTRUMENT_IDS - 1)
-        )
-        return
+    precision = specification.precision
     instruments = table_at(reporting.instruments, INSTRUMENT)
-    place = place_of(reporting, instrument, INSTRUMENT_KEY)
-    if place < 0 and reporting.instruments_used == len(instruments):
-        set_fault(reporting, INSTRUMENTS_FULL, instrument, NOTHING, len(instruments))
+    place = listing_place(reporting, instruments, specification.instrument)
+    if place < 0:
         return
     if precision > reporting.amount_precision:
         factor = power_of_ten(precision - reporting.amount_precision)
         if not _rescale(reporting, factor):
             return
         reporting.amount_precision = precision
-    if place < 0:
-        place = reporting.instruments_used
-        reporting.instruments_used = place + 1
-        put(table_at(reporting.index, ENTRY), instrument, INSTRUMENT_KEY, place)
-    listed = instruments[place]
-    scale = power_of_ten(reporting.amount_precision - precision)
-    listed.instrument = instrument
-    listed.precision = precision
-    listed.multiplier = specification.multiplier
-    listed.scale_high = high(scale)
-    listed.scale_low = low(scale)
+    list_instrument(reporting, instruments, place, specification)
 
 
 @inner_kernel
@@ -234,12 +221,7 @@ def _rescale(reporting: Any, factor: Any) -> Any:
         owner.largest_win_low = low(win)
         owner.largest_loss_high = high(worst)
         owner.largest_loss_low = low(worst)
-    instruments = table_at(reporting.instruments, INSTRUMENT)
-    for place in range(reporting.instruments_used):
-        listed = instruments[place]
-        scale = join(listed.scale_high, listed.scale_low) * factor
-        listed.scale_high = high(scale)
-        listed.scale_low = low(scale)
+    refine_scales(reporting, table_at(reporting.instruments, INSTRUMENT), factor)
     return True
 
 

@@ -1,4 +1,4 @@
-"""Where instruments, accounts and round trips lie in their tables, and how a new one is entered."""
+"""Where accounts and round trips lie in their tables, and how a new one is entered."""
 
 from __future__ import annotations
 
@@ -7,35 +7,18 @@ from typing import Any
 import numpy as np
 
 from streams.numeric.borrowing import inner_kernel
-from streams.numeric.index import ENTRY, find, put
-from streams.numeric.table import table_at
-from streams.reporting.records import (
-    ACCOUNT,
+from streams.numeric.stage_records import (
     ACCOUNT_KEY,
     ACCOUNTS_FULL,
-    INSTRUMENT_IDS,
-    NO_TIME,
     NOTHING,
-    TRIP,
-    TRIPS_FULL,
+    enter,
+    enter_pair,
+    pair_place,
+    place_of,
+    set_fault,
 )
-
-_UNSIGNED = 0xFFFFFFFF
-
-
-@inner_kernel
-def set_fault(reporting: Any, code: Any, entity: Any, value: Any, limit: Any) -> None:
-    """Say what is wrong; the handler then returns without having changed anything."""
-    reporting.fault.code = code
-    reporting.fault.entity = entity
-    reporting.fault.value = value
-    reporting.fault.limit = limit
-
-
-@inner_kernel
-def place_of(reporting: Any, first: Any, second: Any) -> Any:
-    """Place of an instrument, an account or a round trip, -1 if there is none."""
-    return find(table_at(reporting.index, ENTRY), first & _UNSIGNED, second)
+from streams.numeric.table import table_at
+from streams.reporting.records import ACCOUNT, NO_TIME, TRIP, TRIPS_FULL
 
 
 @inner_kernel
@@ -54,7 +37,7 @@ def account_of(reporting: Any, account: Any) -> Any:
     row.account = account
     row.first_minute = NO_TIME
     row.minute = NO_TIME
-    put(table_at(reporting.index, ENTRY), account & _UNSIGNED, ACCOUNT_KEY, place)
+    enter(reporting, account, ACCOUNT_KEY, place)
     return place
 
 
@@ -64,8 +47,7 @@ def trip_of(
 ) -> Any:
     """Place of a round trip, which is entered if it is new; -1 with a fault left without room."""
     account = table_at(reporting.accounts, ACCOUNT)[owner_place].account
-    key = strategy * INSTRUMENT_IDS + instrument
-    place = place_of(reporting, account, key)
+    place = pair_place(reporting, account, strategy, instrument)
     if place >= 0:
         return place
     length = len(table_at(reporting.trips, TRIP))
@@ -80,7 +62,7 @@ def trip_of(
     row.instrument = instrument
     row.account_place = owner_place
     row.instrument_place = listed_place
-    put(table_at(reporting.index, ENTRY), account & _UNSIGNED, key, place)
+    enter_pair(reporting, account, strategy, instrument, place)
     return place
 
 

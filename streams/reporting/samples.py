@@ -10,18 +10,11 @@ from schemas.vocabulary import Flag
 from schemas.wire import NULL
 from streams.numeric.borrowing import inner_kernel
 from streams.numeric.int128 import high, is_decimal, join, low, power_of_ten
+from streams.numeric.stage_records import AMOUNT_TOO_LARGE, NO_ENTITY, NOTHING, set_fault
 from streams.numeric.table import table_at
 from streams.reporting.equity import minute_of
-from streams.reporting.places import account_of, set_fault
-from streams.reporting.records import (
-    ACCOUNT,
-    AMOUNT_TOO_LARGE,
-    NO_ENTITY,
-    NO_TIME,
-    NOTHING,
-    SAMPLE,
-    SAMPLES_FULL,
-)
+from streams.reporting.places import account_of
+from streams.reporting.records import ACCOUNT, NO_TIME, SAMPLE, SAMPLES_FULL
 
 PARTIAL = int(Flag.PARTIAL)
 

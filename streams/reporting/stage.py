@@ -15,6 +15,11 @@ import numpy as np
 from schemas.errors import AmountTooLarge, BadData
 from schemas.records import Fill, Instrument, PerformanceReport, PnL
 from streams.numeric.conversion import writer
+from streams.numeric.stage_records import (
+    INSTRUMENT_OUT_OF_RANGE,
+    STRATEGY_OUT_OF_RANGE,
+    UNKNOWN_INSTRUMENT,
+)
 from streams.reporting import records as r
 from streams.reporting.account import Account, account_of, measure_account, new_account
 from streams.reporting.equity import Window
@@ -30,8 +35,6 @@ __all__ = [
     "measure_account",
     "new_account",
 ]
-
-INSTRUMENT_IDS = r.INSTRUMENT_IDS
 
 
 class UnknownInstrument(BadData):
@@ -150,10 +153,7 @@ class Reporting:
     def _handle(self, kind: int, record_address: int) -> None:
         """Call a handler; where a table is full let it grow and call again. Raises other faults."""
         while code := handle(kind, self._address, record_address):
-            fault = {
-                name: int(self.state.row["fault"][name]) for name in ("entity", "value", "limit")
-            }
-            self.state.row["fault"]["code"] = 0
+            fault = self.state.take_fault()
             if code not in GROWS:
                 raise self._error(int(code), **fault)
             self.state.grow(GROWS[code], fault["value"])
@@ -167,14 +167,14 @@ class Reporting:
 
     def _error(self, code: int, entity: int, value: int, limit: int) -> BadData:
         """The error that a fault stands for."""
-        if code == r.UNKNOWN_INSTRUMENT:
+        if code == UNKNOWN_INSTRUMENT:
             text = f"a fill names instrument {entity}, which is not in ref.instruments"
             return UnknownInstrument(f"{text}; add it with --instruments FILE")
-        if code == r.STRATEGY_OUT_OF_RANGE:
+        if code == STRATEGY_OUT_OF_RANGE:
             return IdOutOfRange(
                 f"strategy {entity} cannot be followed; number strategies from 0 to {limit}"
             )
-        if code == r.INSTRUMENT_OUT_OF_RANGE:
+        if code == INSTRUMENT_OUT_OF_RANGE:
             return IdOutOfRange(
                 f"instrument {entity} cannot be followed; number instruments from 0 to {limit}"
             )

@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from streams.numeric.stage_records import (
+    ACCOUNTS_FULL,
+    INSTRUMENTS_FULL,
+    key_of_account,
+    key_of_instrument,
+    key_of_pair,
+)
 from streams.numeric.stage_state import StageState
 from streams.reporting import records as r
 
 NO_TIMER = 2**63 - 1
 GROWS: dict[Any, str] = {
-    r.INSTRUMENTS_FULL: "instruments",
-    r.ACCOUNTS_FULL: "accounts",
+    INSTRUMENTS_FULL: "instruments",
+    ACCOUNTS_FULL: "accounts",
     r.TRIPS_FULL: "trips",
     r.SAMPLES_FULL: "samples",
 }
 """Fault -> the table that is to grow."""
-_UNSIGNED = 0xFFFFFFFF
 
 
 class State(StageState):
@@ -38,12 +44,9 @@ class State(StageState):
     }
     LENGTHS: ClassVar[Any] = {"instruments": 16, "accounts": 4, "trips": 16, "samples": 1024}
     KEYS: ClassVar[Any] = {
-        "instruments": lambda row: (int(row["instrument"]), r.INSTRUMENT_KEY),
-        "accounts": lambda row: (int(row["account"]) & _UNSIGNED, r.ACCOUNT_KEY),
-        "trips": lambda row: (
-            int(row["account"]) & _UNSIGNED,
-            int(row["strategy"]) * r.INSTRUMENT_IDS + int(row["instrument"]),
-        ),
+        "instruments": key_of_instrument,
+        "accounts": key_of_account,
+        "trips": key_of_pair,
     }
 
     def __init__(

@@ -303,6 +303,3 @@ class Execution:
 
 def _output(topic: str, count: int, body: Any, parts: Sequence[tuple[int, int]] = ()) -> Output:
     return Output(topic, body, count, hashlib.sha256(body).digest(), parts)
-
-
-ProgressCallback = Callable[[int, int], None]

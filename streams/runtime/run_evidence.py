@@ -10,7 +10,7 @@ import numpy as np
 
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
-from schemas.errors import CorruptLog, ShrivenError
+from schemas.errors import BadData, CorruptLog, ShrivenError
 from streams.log.local import LocalLog
 from streams.runtime.comparison import compare_inputs
 from streams.runtime.divergence import Divergence, Kind
@@ -101,14 +101,13 @@ class RunEvidence:
         where = f"batch {entry.sequence}"
         try:
             self.execution.check_elements(entry.elements)
+        except BadData as problem:
+            return Divergence(Kind.INPUT, f"{where}: {problem}", entry.sequence)
+        try:
             return self._other_order(entry) or self.execution.execute_merged()
         except CorruptLog as problem:
             text = f"{where}: the recording is damaged: {problem}"
-        except ShrivenError as problem:
-            if "input changed" not in str(problem):
-                raise
-            text = f"{where}: {problem}"
-        return Divergence(Kind.INPUT, text, entry.sequence)
+            return Divergence(Kind.INPUT, text, entry.sequence)
 
     def _other_order(self, entry: JournalEntry) -> Divergence | None:
         """How the inputs, merged now, do not come in the batch's order or end where it ends."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.vocabulary import Flag, OrderStatus
+from schemas.vocabulary import OrderStatus
+from streams.numeric.mark import UNUSABLE, closing_price
 from streams.signals.strategy import BUY, NO_TIMER, SELL, BadStrategy, exact_float, exact_int
 
-UNUSABLE = int(Flag.STALE | Flag.GAP)
 PENDING_CANCEL = int(OrderStatus.PENDING_CANCEL)
 SHARE_UNIT = 1_000_000_000
 TIMERS_MAX = 1_024
@@ -74,7 +74,7 @@ class Acting:
         mark = self.last_mark(instrument)  # type: ignore[attr-defined]
         if mark is None or mark.flags & UNUSABLE:
             return 0
-        return int(mark.ask_price if value > 0 else mark.bid_price)
+        return int(closing_price(-value, mark.bid_price, mark.ask_price))  # where a position of the other sign is closed
 
     def _refused(self, specification: Any, why: str) -> str:
         if type(self._strategy).LOGS:

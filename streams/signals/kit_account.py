@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 from schemas.records import DepthUpdate, Instrument, OrderEvent, PnL, Position
 from schemas.vocabulary import Flag, Side
+from streams.numeric.mark import UNUSABLE, closing_price
 from streams.numeric.reference_book import ReferenceBook
 from streams.signals.replacing import NAME as REPLACEMENTS
 from streams.signals.replacing import Replacements
 from streams.signals.view import ACCOUNT, NAME, StrategyView, reads_of, view_of
 
-UNUSABLE = int(Flag.STALE | Flag.GAP)
 STALE = int(Flag.STALE)
 
 
@@ -85,9 +85,11 @@ class ListedStages:
         held = self.holding(account, strategy, instrument)
         marks, specifications = (self.view.state.last[name] for name in ("marks", "instruments"))  # type: ignore[union-attr]
         mark = marks.get(instrument)
-        price = 0 if mark is None or mark.flags & UNUSABLE else mark.bid_price if held.quantity > 0 else mark.ask_price
         if not held.quantity:
             return 0
+        if mark is None or mark.flags & UNUSABLE:
+            return None
+        price = closing_price(held.quantity, mark.bid_price, mark.ask_price)
         return price * held.quantity * specifications[instrument].multiplier - held.cost if price else None
 
     def cash(self, account: int) -> int:

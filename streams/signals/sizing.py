@@ -25,6 +25,7 @@ from schemas.errors import BadData, WrongUse
 from schemas.records import Fill, Instrument, Mark, OrderEvent, OrderRequest, RiskDecision, RiskEvent, Signal
 from schemas.vocabulary import DecisionOutcome, OrderStatus, OrderType, RequestKind, RiskCode, Severity, Side, TimeInForce
 from streams.numeric import fixed
+from streams.numeric.stage_records import INSTRUMENT_IDS
 
 BUY = int(Side.BUY)
 SELL = int(Side.SELL)
@@ -39,7 +40,6 @@ MARKET = int(OrderType.MARKET)
 IOC = int(TimeInForce.IOC)
 NO_TIMER = 2**63 - 1
 NEVER = -1
-INSTRUMENT_IDS = 1 << 12
 STRENGTH_UNIT = 1_000_000_000
 END_STATES = (OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.REJECTED, OrderStatus.EXPIRED, OrderStatus.DENIED)
 ENDED = tuple(status in END_STATES for status in range(len(OrderStatus)))
