@@ -1,7 +1,8 @@
-"""What an isolated strategy asks of its context, and what it gets: the host reads, the child gets values.
+"""What an isolated strategy asks of its context, and what it gets: the host reads, the child gets
+values.
 
-Values go over the pipe as JSON, for amounts are wider than MessagePack takes. The host answers these names and no others, for
-arguments that are numbers, texts or None.
+Values go over the pipe as JSON, for amounts are wider than MessagePack takes. The host answers
+these names and no others, for arguments that are numbers, texts or None.
 """
 
 from __future__ import annotations
@@ -41,12 +42,16 @@ RESULTS: dict[str, Any] = {
 
 
 def value_of(services: Any, name: str, arguments: str) -> bytes:
-    """The value of what a child wants, as JSON. Raises StrategyStopped where it wants what is not its to ask."""
+    """The value of what a child wants, as JSON. Raises StrategyStopped where it wants what is not
+    its to ask.
+    """
     try:
         given = json.loads(arguments)
     except ValueError:
         given = None
-    is_plain = isinstance(given, list) and all(each is None or type(each) in (int, str, bool) for each in given)
+    is_plain = isinstance(given, list) and all(
+        each is None or type(each) in (int, str, bool) for each in given
+    )
     if services is None or name not in RESULTS or not is_plain:
         raise StrategyStopped("the isolated strategy asked for what no context has")
     found = getattr(services, name)

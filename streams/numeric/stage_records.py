@@ -1,7 +1,7 @@
 """What the records of the order side's compiled stages have in common.
 
-Their header holds a fault, the addresses of tables, among them ``instruments``, ``accounts`` and the
-``index`` that finds their rows, and ``instruments_used``, ``accounts_used`` and
+Their header holds a fault, the addresses of tables, among them ``instruments``, ``accounts`` and
+the ``index`` that finds their rows, and ``instruments_used``, ``accounts_used`` and
 ``amount_precision``. Steps that need no more than that stand here once.
 """
 

@@ -2,8 +2,8 @@
 
 Numba hands a named tuple of arrays over by value: seven words for each array, for every step that
 is not inlined, and each of those words is typed, lowered and optimised in every step. A group of
-`StateArrays` is handed over as one pointer. ``books.quantity`` in a kernel loads the address and the
-lengths of that array, and the rest of the line reads as before.
+`StateArrays` is handed over as one pointer. ``books.quantity`` in a kernel loads the address and
+the lengths of that array, and the rest of the line reads as before.
 
 Where the pointer leads: per array, in the order of the class, its address and then its lengths, as
 int64. `streams.runtime.pointers.Context` lays its arrays out the same way, so that a compiled loop
@@ -65,7 +65,9 @@ class GroupType(types.Type):  # type: ignore[misc]  # Numba has no types
     """
 
     def __init__(self, fields: dict[str, Field], pairs: dict[str, tuple[str, str]]) -> None:
-        text = ";".join(f"{name}:{field.dtype.descr}:{field.dimensions}" for name, field in fields.items()) + repr(pairs)
+        text = ";".join(
+            f"{name}:{field.dtype.descr}:{field.dimensions}" for name, field in fields.items()
+        ) + repr(pairs)
         self.pairs = pairs
         self.kinds: dict[str, Any] = {}
         self.offsets: dict[str, int] = {}
@@ -103,14 +105,20 @@ def _load(context: Any, builder: Any, group: Any, pointer: Any, name: str) -> An
     if name not in group.pairs:
         return _load_array(context, builder, group, pointer, name)
     kind = types.Tuple(tuple(group.kinds[each] for each in group.pairs[name]))
-    return context.make_tuple(builder, kind, [_load_array(context, builder, group, pointer, each) for each in group.pairs[name]])
+    return context.make_tuple(
+        builder,
+        kind,
+        [_load_array(context, builder, group, pointer, each) for each in group.pairs[name]],
+    )
 
 
 def _load_array(context: Any, builder: Any, group: Any, pointer: Any, name: str) -> Any:
     kind = group.kinds[name]
 
     def word(place: int) -> Any:
-        loaded = builder.load(builder.gep(pointer, [ir.Constant(WORD, group.offsets[name] + place)]))
+        loaded = builder.load(
+            builder.gep(pointer, [ir.Constant(WORD, group.offsets[name] + place)])
+        )
         loaded.set_metadata("invariant.load", builder.module.add_metadata([]))
         return loaded
 
@@ -171,8 +179,15 @@ class StateArrays:
         words: list[int] = []
         for name, field in self.FIELDS.items():
             array = arrays[name]
-            if array.dtype != field.dtype or array.ndim != field.dimensions or not array.flags.c_contiguous:
-                raise TypeError(f"{type(self).__name__}.{name} is a contiguous array of {field.dtype}, {field.dimensions}-d")
+            if (
+                array.dtype != field.dtype
+                or array.ndim != field.dimensions
+                or not array.flags.c_contiguous
+            ):
+                raise TypeError(
+                    f"{type(self).__name__}.{name} is a contiguous array of {field.dtype}, "
+                    f"{field.dimensions}-d"
+                )
             setattr(self, name, array)
             words += [array.ctypes.data, *array.shape]
         self._words = np.array(words, np.int64)

@@ -112,7 +112,9 @@ class RunEvidence:
     def _other_order(self, entry: JournalEntry) -> Divergence | None:
         """How the inputs, merged now, do not come in the batch's order or end where it ends."""
         elements = entry.elements
-        wanted = int(elements["count"].sum())  # the end of the inputs counts as one, and is found only by asking for one more
+        wanted = int(
+            elements["count"].sum()
+        )  # the end of the inputs counts as one, and is found only by asking for one more
         merged = self.execution.merged(wanted)
         if np.array_equal(merged, elements):
             return None
@@ -120,9 +122,7 @@ class RunEvidence:
         if changed:
             return changed.within(f"batch {entry.sequence}: {changed.text}")
         topics = [feed.topic for feed in self.execution.feeds]
-        return self._other_inputs() or journal_changed(
-            entry, other_order(elements, merged, topics)
-        )
+        return self._other_inputs() or journal_changed(entry, other_order(elements, merged, topics))
 
     def _other_inputs(self) -> Divergence | None:
         """Inputs that are not, as they were read, those of the run's identity."""
@@ -151,7 +151,13 @@ class RunEvidence:
             counts = {topic: self._counts.get(topic, 0) for topic in self.outputs}
             states = [digest for _, digest in entry.states]
             positions = self.execution.positions()
-            self._marks[entry.sequence] = entry.input_sequence, entry.digest, positions, counts, states
+            self._marks[entry.sequence] = (
+                entry.input_sequence,
+                entry.digest,
+                positions,
+                counts,
+                states,
+            )
 
     def other(self, entry: JournalEntry) -> str:
         """There is none."""
@@ -172,15 +178,23 @@ class RunEvidence:
         known = {*self._written, JOURNAL, SNAPSHOTS, "ref.instruments"}
         for topic in self.folder.topics():
             if topic not in known:
-                found.append(Divergence(Kind.OUTPUT, f"{topic} is no topic of this run", topic=topic))
+                found.append(
+                    Divergence(Kind.OUTPUT, f"{topic} is no topic of this run", topic=topic)
+                )
         for topic, written in self._written.items():
             verdict.topics[topic] = written.facts()
             beyond = written.end_offset - written.next_offset
             if beyond and verdict.closed:
-                text = f"{topic} holds {beyond} records after the journal's end, from offset {written.next_offset}"
+                text = (
+                    f"{topic} holds {beyond} records after the journal's end, "
+                    f"from offset {written.next_offset}"
+                )
                 found.append(Divergence(Kind.OUTPUT, text, topic=topic, record=written.next_offset))
             elif beyond:
-                verdict.notes.append(f"{topic}: {beyond} records after the journal's end were not committed; the next start cuts them")
+                verdict.notes.append(
+                    f"{topic}: {beyond} records after the journal's end were not committed; "
+                    "the next start cuts them"
+                )
         if not verdict.closed and self.is_finished:
             found.append(Divergence(Kind.JOURNAL, "the run is finished, its journal is not closed"))
         return found + self._other_snapshots()
@@ -193,7 +207,9 @@ class RunEvidence:
         snapshots, end = read_snapshots(self.folder)
         reader = self.folder.reader(SNAPSHOTS)
         decode = codec(topic_of(SNAPSHOTS).record).decode_records
-        chunks = [chunk for block in reader.blocks(None, end) for chunk in decode(block.body, block.count)]
+        chunks = [
+            chunk for block in reader.blocks(None, end) for chunk in decode(block.body, block.count)
+        ]
         whole = {(each.sequence, each.snapshot_digest) for each in chunks}
         if self.is_finished and (end != reader.end_offset or len(whole) != len(snapshots)):
             text = f"{SNAPSHOTS} holds a snapshot that is not whole"
@@ -202,7 +218,9 @@ class RunEvidence:
             says = each.sequence, each.journal_digest, each.feeds, each.counts, each.digests()
             if says != self._marks.get(each.journal_sequence):
                 batch = each.journal_sequence
-                text = f"{SNAPSHOTS} holds a snapshot that is not the run's state behind batch {batch}"
+                text = (
+                    f"{SNAPSHOTS} holds a snapshot that is not the run's state behind batch {batch}"
+                )
                 found.append(Divergence(Kind.FILE, text, batch, SNAPSHOTS))
         return found
 
@@ -225,4 +243,7 @@ def other_order(journaled: Any, merged: Any, topics: list[str]) -> str:
         code, first, last, _ = element
         return "the end of the inputs" if code == END else f"{topics[code]} offsets {first}..{last}"
 
-    return f"its order is not the merge of the inputs: it takes {named(one)} where the merge takes {named(other)}"
+    return (
+        f"its order is not the merge of the inputs: it takes {named(one)} "
+        f"where the merge takes {named(other)}"
+    )

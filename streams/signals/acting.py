@@ -1,7 +1,8 @@
-"""What a strategy does by its context besides ``self.order`` and ``self.cancel``: targets, modified orders, named timers.
+"""What a strategy does by its context besides ``self.order`` and ``self.cancel``: targets, modified
+orders, named timers.
 
-``StrategyServices`` has these methods in the process of the stages, and a stranger's strategy in its own process, where what
-they read comes from the other one.
+``StrategyServices`` has these methods in the process of the stages, and a stranger's strategy in
+its own process, where what they read comes from the other one.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ TIMERS_MAX = 1_024
 
 
 class Acting:
-    """For one strategy. Subclasses know what is read: position, equity, last_mark, instrument, working, open_orders."""
+    """For one strategy. Subclasses know what is read: position, equity, last_mark, instrument,
+    working, open_orders.
+    """
 
     _strategy: Any
     _context: Any
@@ -26,23 +29,36 @@ class Acting:
 
     # -- targets
 
-    def order_target(self, instrument: int, quantity: int, *, price: int = 0, post_only: bool = False) -> str:
-        """Order what is missing to hold ``quantity`` (signed), rounded to the lot towards zero; returns the order's id, "" for nothing.
+    def order_target(
+        self, instrument: int, quantity: int, *, price: int = 0, post_only: bool = False
+    ) -> str:
+        """Order what is missing to hold ``quantity`` (signed), rounded to the lot towards zero;
+        returns the order's id, "" for nothing.
 
-        What works already counts as if it were filled. A market order, or a limit order where ``price`` is given.
+        What works already counts as if it were filled. A market order, or a limit order where
+        ``price`` is given.
         """
         read: Any = self
         specification = read.instrument(instrument)
-        delta = exact_int("quantity", quantity) - read.position(instrument).quantity - read.working(instrument)
+        delta = (
+            exact_int("quantity", quantity)
+            - read.position(instrument).quantity
+            - read.working(instrument)
+        )
         size = abs(delta) - abs(delta) % specification.lot_size
         if not size:
             return ""
         side = BUY if delta > 0 else SELL
-        order_id: str = self._strategy.order(self._context, instrument, side, size, price=price, post_only=post_only)
+        order_id: str = self._strategy.order(
+            self._context, instrument, side, size, price=price, post_only=post_only
+        )
         return order_id
 
-    def order_target_value(self, instrument: int, value: int, *, price: int = 0, post_only: bool = False) -> str:
-        """The same for a position worth ``value`` (signed, in units of 10^-amount_precision) at the touch that it would be traded at.
+    def order_target_value(
+        self, instrument: int, value: int, *, price: int = 0, post_only: bool = False
+    ) -> str:
+        """The same for a position worth ``value`` (signed, in units of 10^-amount_precision) at the
+        touch that it would be traded at.
 
         At ``price`` where one is given. Without a price nothing is ordered, and the log says so.
         """
@@ -52,29 +68,43 @@ class Acting:
         at = price or self._touch(instrument, value)
         if value and not at:
             return self._refused(specification, "it has no price yet, or its book is out of sync")
-        scale = 10 ** (read.amount_precision - specification.price_precision - specification.quantity_precision)
+        scale = 10 ** (
+            read.amount_precision - specification.price_precision - specification.quantity_precision
+        )
         size = abs(value) // (at * specification.multiplier * scale) if value else 0
         size -= size % specification.lot_size
         if value and not size:
             return self._refused(specification, f"{abs(value)} is less than one lot at {at}")
-        return self.order_target(instrument, size if value > 0 else -size, price=price, post_only=post_only)
+        return self.order_target(
+            instrument, size if value > 0 else -size, price=price, post_only=post_only
+        )
 
-    def order_target_percent(self, instrument: int, share: float, *, price: int = 0, post_only: bool = False) -> str:
-        """The same for a share of the account's equity: 0.5 is half of it, -0.5 as much short; taken to nine decimals."""
+    def order_target_percent(
+        self, instrument: int, share: float, *, price: int = 0, post_only: bool = False
+    ) -> str:
+        """The same for a share of the account's equity: 0.5 is half of it, -0.5 as much short;
+        taken to nine decimals.
+        """
         read: Any = self
         equity = read.equity
         if equity is None:
-            return self._refused(read.instrument(instrument), "the equity is unknown while a position has no price")
+            return self._refused(
+                read.instrument(instrument), "the equity is unknown while a position has no price"
+            )
         parts = round(exact_float("share", share) * SHARE_UNIT)
         value = abs(equity * parts) // SHARE_UNIT
-        return self.order_target_value(instrument, value if equity * parts > 0 else -value, price=price, post_only=post_only)
+        return self.order_target_value(
+            instrument, value if equity * parts > 0 else -value, price=price, post_only=post_only
+        )
 
     def _touch(self, instrument: int, value: int) -> int:
         """The price at which a position of this sign is entered, 0 where there is none."""
         mark = self.last_mark(instrument)  # type: ignore[attr-defined]
         if mark is None or mark.flags & UNUSABLE:
             return 0
-        return int(closing_price(-value, mark.bid_price, mark.ask_price))  # where a position of the other sign is closed
+        return int(
+            closing_price(-value, mark.bid_price, mark.ask_price)
+        )  # where a position of the other sign is closed
 
     def _refused(self, specification: Any, why: str) -> str:
         if type(self._strategy).LOGS:
@@ -83,32 +113,51 @@ class Acting:
 
     # -- modified orders
 
-    def modify(self, order_id: str, *, quantity: int = 0, price: int = 0, post_only: bool = False) -> str:
-        """Cancel a limit order and send it again with another quantity or price (0: as it is); returns the id of the new one.
+    def modify(
+        self, order_id: str, *, quantity: int = 0, price: int = 0, post_only: bool = False
+    ) -> str:
+        """Cancel a limit order and send it again with another quantity or price (0: as it is);
+        returns the id of the new one.
 
         See replacing.py for what happens if it fills in between.
         """
         read: Any = self
         quantity, price = exact_int("quantity", quantity), exact_int("price", price)
         if quantity < 0 or price < 0:
-            raise BadStrategy(f"{self._name} modifies an order to {quantity} at {price}; give more than 0, or leave it out")
+            raise BadStrategy(
+                f"{self._name} modifies an order to {quantity} at {price}; "
+                "give more than 0, or leave it out"
+            )
         known: str | None = read.amend(order_id, quantity, price, post_only)
         if known:
             return known
         order = next((each for each in read.open_orders() if each.order_id == order_id), None)
         if order is None or not order.price:
             what = "is a market order" if order is not None else "is not among its open orders"
-            raise BadStrategy(f"{self._name} modifies {order_id!r}, which {what}; modify a limit order of context.open_orders()")
+            raise BadStrategy(
+                f"{self._name} modifies {order_id!r}, which {what}; "
+                "modify a limit order of context.open_orders()"
+            )
         new_id: str = self._context.order_id()
         if order.status != PENDING_CANCEL:
             self._strategy.cancel(self._context, order_id, order.instrument, order.side)
-        read.replace(order_id, new_id, order.instrument, order.side, quantity or order.quantity, price or order.price, post_only)
+        read.replace(
+            order_id,
+            new_id,
+            order.instrument,
+            order.side,
+            quantity or order.quantity,
+            price or order.price,
+            post_only,
+        )
         return new_id
 
     # -- named timers
 
     def set_timer(self, name: str, at: int) -> None:
-        """Wake ``on_timer(name, context)`` at this time (ns UTC), once; another time of the same name is forgotten."""
+        """Wake ``on_timer(name, context)`` at this time (ns UTC), once; another time of the same
+        name is forgotten.
+        """
         state = self._timed_state("set_timer")
         at = exact_int("at", at)
         if not isinstance(name, str) or at <= self._context.clock:
@@ -129,7 +178,8 @@ class Acting:
     def _timed_state(self, call: str) -> Any:
         if "timers" not in type(self._strategy).WAKES:
             wakes = ", ".join(f'"{each}"' for each in (*type(self._strategy).WAKES, "timers"))
-            raise BadStrategy(f"{self._name} calls context.{call}, but no named timer wakes it; write WAKES = ({wakes})")
+            raise BadStrategy(
+                f"{self._name} calls context.{call}, but no named timer wakes it; "
+                f"write WAKES = ({wakes})"
+            )
         return self._strategy.state
-
-

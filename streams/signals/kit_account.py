@@ -1,7 +1,9 @@
-"""What stands for the other stages where the kit runs a strategy: they know what the list of records says.
+"""What stands for the other stages where the kit runs a strategy: they know what the list of
+records says.
 
-Positions are those of ``Position`` records, cash and equity those of the last ``PnL``, open orders those of ``OrderEvent`` records
-and of what the strategy asked for, the book that of ``DepthUpdate`` records.
+Positions are those of ``Position`` records, cash and equity those of the last ``PnL``, open orders
+those of ``OrderEvent`` records and of what the strategy asked for, the book that of ``DepthUpdate``
+records.
 """
 
 from __future__ import annotations
@@ -78,7 +80,11 @@ class ListedStages:
     def holding(self, account: int, strategy: int, instrument: int) -> Holding:
         """As the last ``Position`` says."""
         found = self._positions.get((account, strategy, instrument))
-        return Holding(found.quantity, found.cost, found.realized, found.fees) if found is not None else Holding()
+        return (
+            Holding(found.quantity, found.cost, found.realized, found.fees)
+            if found is not None
+            else Holding()
+        )
 
     def unrealized(self, account: int, strategy: int, instrument: int) -> int | None:
         """At the last mark: longs at the bid, shorts at the ask; None without one."""
@@ -90,7 +96,11 @@ class ListedStages:
         if mark is None or mark.flags & UNUSABLE:
             return None
         price = closing_price(held.quantity, mark.bid_price, mark.ask_price)
-        return price * held.quantity * specifications[instrument].multiplier - held.cost if price else None
+        return (
+            price * held.quantity * specifications[instrument].multiplier - held.cost
+            if price
+            else None
+        )
 
     def cash(self, account: int) -> int:
         """As the last ``PnL`` says, 0 before."""

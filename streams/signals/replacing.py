@@ -1,10 +1,11 @@
-"""Orders that are modified: cancelled, and sent again with other terms once the venue has said that they are cancelled.
+"""Orders that are modified: cancelled, and sent again with other terms once the venue has said that
+they are cancelled.
 
 ``orders.events``  ->  ``orders.requests``
 
-The new order waits for the end of the old one, so both never work at a time. Its quantity is the whole order's, as in FIX: what
-the old one had filled by its end is taken off. Where nothing is left, where the old order was filled, or where the venue refused
-the cancel, no new order is sent.
+The new order waits for the end of the old one, so both never work at a time. Its quantity is the
+whole order's, as in FIX: what the old one had filled by its end is taken off. Where nothing is
+left, where the old order was filled, or where the venue refused the cancel, no new order is sent.
 """
 
 from __future__ import annotations
@@ -76,10 +77,14 @@ class Replacements:
     def of(self, order_id: str) -> Replacement | None:
         """The replacement of this order, or the one that will have this id."""
         waiting = self.state.waiting
-        return waiting.get(order_id) or next((new for new in waiting.values() if new.order_id == order_id), None)
+        return waiting.get(order_id) or next(
+            (new for new in waiting.values() if new.order_id == order_id), None
+        )
 
     def drop(self, order_id: str) -> None:
-        """The strategy cancels an order, by the id of the old or of the new one: nothing is sent in its place."""
+        """The strategy cancels an order, by the id of the old or of the new one: nothing is sent in
+        its place.
+        """
         waiting = self.state.waiting
         for old in [old for old, new in waiting.items() if order_id in (old, new.order_id)]:
             del waiting[old]

@@ -1,8 +1,10 @@
-"""What the context does for a strategy in plain Python besides time, ids and emitting: reading its account, the book and the last records.
+"""What the context does for a strategy in plain Python besides time, ids and emitting: reading its
+account, the book and the last records.
 
-Everything is as of the record that the strategy handles. A strategy that reads ``account`` or ``book`` is the last stage to
-take a record, so its own fill is in its position when ``on_fill`` is called, and a mark in its equity when ``on_mark`` is.
-What the record does at the venue comes later: a trade that fills a resting order wakes ``on_trade`` first, ``on_fill`` then.
+Everything is as of the record that the strategy handles. A strategy that reads ``account`` or
+``book`` is the last stage to take a record, so its own fill is in its position when ``on_fill`` is
+called, and a mark in its equity when ``on_mark`` is. What the record does at the venue comes later:
+a trade that fills a resting order wakes ``on_trade`` first, ``on_fill`` then.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ class UndeclaredRead(BadStrategy):
 
 
 class AccountPosition(msgspec.Struct, frozen=True):
-    """The strategy's position in one instrument. Amounts are in units of 10^-(price_precision + quantity_precision)."""
+    """The strategy's position in one instrument. Amounts are in units of 10^-(price_precision +
+    quantity_precision).
+    """
 
     quantity: int
     """signed, in the instrument's quantity unit"""
@@ -50,7 +54,9 @@ class AccountPosition(msgspec.Struct, frozen=True):
 
 
 class Book(msgspec.Struct, frozen=True):
-    """An instrument's order book: (price, quantity) best first. Out of sync it has no levels and the flag STALE."""
+    """An instrument's order book: (price, quantity) best first. Out of sync it has no levels and
+    the flag STALE.
+    """
 
     bids: tuple[tuple[int, int], ...]
     asks: tuple[tuple[int, int], ...]
@@ -63,7 +69,8 @@ class StrategyServices(Acting):
     Args:
         strategy: whose class says in READS what may be asked.
         context: the one it is given.
-        stages: finds the other stages by name, and reads the book: an engine, or what stands for one.
+        stages: finds the other stages by name, and reads the book: an engine, or what stands for
+            one.
     """
 
     def __init__(self, strategy: Any, context: Any, stages: Any) -> None:
@@ -79,7 +86,9 @@ class StrategyServices(Acting):
         self._portfolio: Any = stages.stage("portfolio")
         self._replacements: Replacements | None = stages.stage(REPLACEMENTS)
         self.noted_before = 0
-        """Requests that :meth:`note` has seen, and that are emitted again: those of a strategy in a process of its own."""
+        """Requests that :meth:`note` has seen, and that are emitted again: those of a strategy in a
+        process of its own.
+        """
 
     @property
     def notes_requests(self) -> bool:
@@ -96,19 +105,29 @@ class StrategyServices(Acting):
             self._replacements.drop(request.order_id)
 
     def log(self, text: str) -> None:
-        """Write a line with the clock to the topic ``strategy.log``: at most LINE_MAX characters, LINES_MAX lines a run."""
+        """Write a line with the clock to the topic ``strategy.log``: at most LINE_MAX characters,
+        LINES_MAX lines a run.
+        """
         view = self._view
         if not self._logs or view is None:
-            raise UndeclaredRead(f"{self._name} calls context.log, which it does not declare; write LOGS = True in {self._name}")
+            raise UndeclaredRead(
+                f"{self._name} calls context.log, which it does not declare; "
+                f"write LOGS = True in {self._name}"
+            )
         if not isinstance(text, str):
-            raise BadStrategy(f"{self._name} logs {text!r:.100}, a {type(text).__name__}; give a text: context.log(f\"{{value}}\")")
+            raise BadStrategy(
+                f"{self._name} logs {text!r:.100}, a {type(text).__name__}; "
+                'give a text: context.log(f"{value}")'
+            )
         if view.state.logged >= LINES_MAX:
             return
         view.state.logged += 1
         if view.state.logged == LINES_MAX:
             text = f"the log is full: a run keeps {LINES_MAX} lines, later ones are left out"
         if not text.isascii():
-            text = text.encode("utf-8", "backslashreplace").decode()  # half of a surrogate pair is no text
+            text = text.encode(
+                "utf-8", "backslashreplace"
+            ).decode()  # half of a surrogate pair is no text
         if len(text) > LINE_MAX:
             text = f"{text[: LINE_MAX - 3]}..."
         context = self._context
@@ -121,8 +140,14 @@ class StrategyServices(Acting):
         account, number = self._context.account, self._number
         held = self._portfolio.holding(account, number, instrument)
         unrealized = self._portfolio.unrealized(account, number, instrument)
-        average = divide_half_even(held.cost, held.quantity * specification.multiplier) if held.quantity else 0
-        return AccountPosition(held.quantity, average, held.cost, held.realized, unrealized, held.fees)
+        average = (
+            divide_half_even(held.cost, held.quantity * specification.multiplier)
+            if held.quantity
+            else 0
+        )
+        return AccountPosition(
+            held.quantity, average, held.cost, held.realized, unrealized, held.fees
+        )
 
     @property
     def cash(self) -> int:
@@ -132,7 +157,9 @@ class StrategyServices(Acting):
 
     @property
     def equity(self) -> int | None:
-        """Cash and market value at the last marks, in units of 10^-amount_precision; None while a position has no price."""
+        """Cash and market value at the last marks, in units of 10^-amount_precision; None while a
+        position has no price.
+        """
         self._seen(ACCOUNT, "equity")
         equity: int | None = self._portfolio.equity(self._context.account)
         return equity
@@ -144,7 +171,9 @@ class StrategyServices(Acting):
         return int(self._portfolio.amount_precision)
 
     def open_orders(self, instrument: int | None = None) -> tuple[OpenOrder, ...]:
-        """The strategy's orders that may still fill, oldest first; those of its present handler last, with the status NEW."""
+        """The strategy's orders that may still fill, oldest first; those of its present handler
+        last, with the status NEW.
+        """
         return self._seen(ACCOUNT, "open_orders").open_orders(instrument)
 
     def instrument(self, instrument: int) -> Instrument:
@@ -152,36 +181,63 @@ class StrategyServices(Acting):
         return self._instrument(self._seen(ACCOUNT, "instrument"), instrument)
 
     def working(self, instrument: int) -> int:
-        """Signed quantity that the strategy's open orders may still fill; of one that is being modified, what its replacement asks for."""
+        """Signed quantity that the strategy's open orders may still fill; of one that is being
+        modified, what its replacement asks for.
+        """
         total = 0
         for order in self._seen(ACCOUNT, "working").open_orders(instrument):
-            new = self._replacements.state.waiting.get(order.order_id) if self._replacements is not None else None
+            new = (
+                self._replacements.state.waiting.get(order.order_id)
+                if self._replacements is not None
+                else None
+            )
             filled = order.quantity - order.remaining
             remaining = order.remaining if new is None else max(0, new.quantity - filled)
             total += remaining if order.side == BUY else -remaining
         return total
 
     def amend(self, order_id: str, quantity: int, price: int, post_only: bool) -> str | None:
-        """Change the terms of a replacement that is not sent yet; its id, None if there is none for this order."""
+        """Change the terms of a replacement that is not sent yet; its id, None if there is none for
+        this order.
+        """
         self._seen(ACCOUNT, "modify")
         new = self._replacements.of(order_id) if self._replacements is not None else None
         if new is None:
             return None
-        new.quantity, new.price, new.post_only = quantity or new.quantity, price or new.price, post_only
+        new.quantity, new.price, new.post_only = (
+            quantity or new.quantity,
+            price or new.price,
+            post_only,
+        )
         return new.order_id
 
-    def replace(self, order_id: str, new_id: str, instrument: int, side: int, quantity: int, price: int, post_only: bool) -> None:
+    def replace(
+        self,
+        order_id: str,
+        new_id: str,
+        instrument: int,
+        side: int,
+        quantity: int,
+        price: int,
+        post_only: bool,
+    ) -> None:
         """Send another order once this one has been cancelled."""
         if self._replacements is None:
             raise BadStrategy(f"{self._name} modifies an order where no stage sends another one")
-        self._replacements.state.waiting[order_id] = Replacement(new_id, instrument, side, quantity, price, bool(post_only))
+        self._replacements.state.waiting[order_id] = Replacement(
+            new_id, instrument, side, quantity, price, bool(post_only)
+        )
 
     def book(self, instrument: int, depth: int | None = 10) -> Book:
-        """The order book after the present record, at most ``depth`` levels a side, all of them for None."""
+        """The order book after the present record, at most ``depth`` levels a side, all of them for
+        None.
+        """
         view = self._seen(BOOK, "book")
         self._instrument(view, instrument)
         if depth is not None and depth < 1:
-            raise BadStrategy(f"{self._name} asks for {depth} levels of the book; give 1 or more, or None for all")
+            raise BadStrategy(
+                f"{self._name} asks for {depth} levels of the book; give 1 or more, or None for all"
+            )
         bids, asks, flags = self._stages.read_book(instrument, depth)
         return Book((), (), flags) if flags & STALE else Book(bids, asks, flags)
 
@@ -206,7 +262,9 @@ class StrategyServices(Acting):
         return self._last("toxicity", "toxicity", instrument)  # type: ignore[no-any-return]
 
     def last_bar(self, instrument: int, interval: int | None = None) -> Bar | None:
-        """The last bar of so many ns, of the shortest interval there is for None; None before the first."""
+        """The last bar of so many ns, of the shortest interval there is for None; None before the
+        first.
+        """
         view = self._seen("bars", "last_bar")
         self._instrument(view, instrument)
         bars = view.state.last["bars"]
@@ -235,5 +293,7 @@ class StrategyServices(Acting):
         found: Instrument | None = view.state.last["instruments"].get(instrument)
         if found is None:
             known = ", ".join(map(str, view.state.last["instruments"]))
-            raise BadStrategy(f"{self._name} asks for instrument {instrument!r}; it is given: {known}")
+            raise BadStrategy(
+                f"{self._name} asks for instrument {instrument!r}; it is given: {known}"
+            )
         return found

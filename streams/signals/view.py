@@ -1,14 +1,16 @@
 """What a strategy reads besides the record that wakes it, kept by a stage that stands before it.
 
-``READS`` of a strategy names what it reads; what it does not name costs nothing. The stage takes every record before the
-strategy does, and keeps the last one of each instrument and, for ``account``, the strategy's open orders:
+``READS`` of a strategy names what it reads; what it does not name costs nothing. The stage takes
+every record before the strategy does, and keeps the last one of each instrument and, for
+``account``, the strategy's open orders:
 
 - ``account``: position, cash, equity and open orders (with them the last marks);
 - ``book``: the order book, which the venue's loop holds;
-- ``trades``, ``quotes``, ``bars``, ``marks``, ``features``, ``toxicity``: the last record of each instrument.
+- ``trades``, ``quotes``, ``bars``, ``marks``, ``features``, ``toxicity``: the last record of each
+  instrument.
 
-A strategy that reads ``account`` or ``book`` is the last of all stages, so that each of them has taken a record before it.
-One that reads market data alone keeps its place before the order side.
+A strategy that reads ``account`` or ``book`` is the last of all stages, so that each of them has
+taken a record before it. One that reads market data alone keeps its place before the order side.
 """
 
 from __future__ import annotations
@@ -35,7 +37,13 @@ READABLE = (ACCOUNT, BOOK, *LAST)
 NAME = "strategy-view"
 NEW_ORDER = int(RequestKind.NEW)
 ASKED, PENDING_CANCEL = int(OrderStatus.NEW), int(OrderStatus.PENDING_CANCEL)
-_CLOSED = (OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.REJECTED, OrderStatus.EXPIRED, OrderStatus.DENIED)
+_CLOSED = (
+    OrderStatus.FILLED,
+    OrderStatus.CANCELLED,
+    OrderStatus.REJECTED,
+    OrderStatus.EXPIRED,
+    OrderStatus.DENIED,
+)
 ENDED = tuple(status in _CLOSED for status in range(len(OrderStatus)))
 """``ENDED[status]``: the order works no more."""
 
@@ -86,7 +94,9 @@ class StrategyView:
 
     def note(self, request: OrderRequest) -> None:
         """The strategy asks for an order or a cancel; nobody has read the request yet."""
-        (self.asked if request.kind == NEW_ORDER else self.asked_to_cancel)[request.order_id] = request
+        (self.asked if request.kind == NEW_ORDER else self.asked_to_cancel)[request.order_id] = (
+            request
+        )
 
     def on_order_event(self, record: OrderEvent, context: Any) -> None:
         """Every request leads to an event of its order; a refused one changes nothing."""
@@ -100,20 +110,38 @@ class StrategyView:
             return
         remaining = record.quantity - record.filled_quantity
         self.state.orders[order_id] = OpenOrder(
-            order_id, record.instrument, record.side, record.quantity, remaining, record.price, record.status
+            order_id,
+            record.instrument,
+            record.side,
+            record.quantity,
+            remaining,
+            record.price,
+            record.status,
         )
 
     def open_orders(self, instrument: int | None) -> tuple[OpenOrder, ...]:
-        """Those of one instrument or of all, oldest first; behind them the ones whose request is on its way."""
+        """Those of one instrument or of all, oldest first; behind them the ones whose request is on
+        its way.
+        """
         found = list(self.state.orders.values())
         for request in self.asked.values():
             if request.order_id not in self.state.orders:
                 quantity = request.quantity
                 found.append(
-                    OpenOrder(request.order_id, request.instrument, request.side, quantity, quantity, request.price, ASKED)
+                    OpenOrder(
+                        request.order_id,
+                        request.instrument,
+                        request.side,
+                        quantity,
+                        quantity,
+                        request.price,
+                        ASKED,
+                    )
                 )
         return tuple(
-            msgspec.structs.replace(order, status=PENDING_CANCEL) if order.order_id in self.asked_to_cancel else order
+            msgspec.structs.replace(order, status=PENDING_CANCEL)
+            if order.order_id in self.asked_to_cancel
+            else order
             for order in found
             if instrument is None or order.instrument == instrument
         )
@@ -156,16 +184,26 @@ class StrategyView:
         self.state.last["toxicity"][record.instrument] = record
 
     def encoded_state(self) -> bytes:
-        """As a snapshot has it: records in Avro, for their amounts may be wider than MessagePack takes."""
+        """As a snapshot has it: records in Avro, for their amounts may be wider than MessagePack
+        takes.
+        """
         bodies = []
         for name, found in self.state.last.items():
             records = [found[key] for key in sorted(found)]
-            bodies.append((name, len(records), codec(_record_of(name)).encode_records(records) if records else b""))
+            bodies.append(
+                (
+                    name,
+                    len(records),
+                    codec(_record_of(name)).encode_records(records) if records else b"",
+                )
+            )
         return msgspec.msgpack.encode((bodies, list(self.state.orders.values()), self.state.logged))
 
     def take_state(self, content: bytes) -> None:
         """Take up a state."""
-        bodies, orders, logged = msgspec.msgpack.decode(content, type=tuple[list[tuple[str, int, bytes]], list[OpenOrder], int])
+        bodies, orders, logged = msgspec.msgpack.decode(
+            content, type=tuple[list[tuple[str, int, bytes]], list[OpenOrder], int]
+        )
         self.state = ViewState([name for name, _, _ in bodies])
         for name, count, body in bodies:
             for record in codec(_record_of(name)).decode_records(body, count) if count else ():
@@ -190,11 +228,16 @@ def is_last(stage: Any) -> bool:
 
 
 def view_of(stage: Any) -> type[StrategyView] | None:
-    """The stage that keeps what a strategy reads, and counts what it logs; None if it does neither."""
+    """The stage that keeps what a strategy reads, and counts what it logs; None if it does neither.
+    """
     reads = reads_of(stage)
     if not reads and not getattr(stage, "LOGS", False):
         return None
     kept = [name for name in LAST if name in reads or (name == "marks" and ACCOUNT in reads)]
-    inputs = ["ref.instruments", *(LAST[name] for name in kept), *(["orders.events"] if ACCOUNT in reads else [])]
+    inputs = [
+        "ref.instruments",
+        *(LAST[name] for name in kept),
+        *(["orders.events"] if ACCOUNT in reads else []),
+    ]
     members = {"INPUTS": tuple(inputs), "KEPT": tuple(kept), "STRATEGY": stage.STRATEGY}
     return type("View", (StrategyView,), members)

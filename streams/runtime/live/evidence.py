@@ -1,7 +1,7 @@
 """A shard of a live topology as evidence: on the cluster, or in a folder that was pulled from it.
 
-Both are read by the same code. Which order the inputs arrived in is the journal's to say; that the live
-rule allows it is checked.
+Both are read by the same code. Which order the inputs arrived in is the journal's to say; that the
+live rule allows it is checked.
 """
 
 from __future__ import annotations
@@ -161,10 +161,11 @@ class LiveEvidence:
         return ""
 
     def end(self, verdict: Verdict) -> list[Divergence]:
-        """No record may lie in an output that the journal does not know, unless the topology runs on.
+        """No record may lie in an output that the journal does not know, unless the topology runs
+        on.
 
-        Behind where the Close says an output ended, the topic is another topology's to write; before
-        it a foreign record stays one.
+        Behind where the Close says an output ended, the topic is another topology's to write;
+        before it a foreign record stays one.
         """
         reader = self.log.reader("verify")
         try:
@@ -176,12 +177,23 @@ class LiveEvidence:
             end_offset = self.ends.get(topic, 0) if verdict.closed else None
             beyond = 0 if runs_on else published.left(end_offset)
             if beyond:
-                text = f"{topic} holds {beyond} records after offset {published.last} that the journal does not know: another writer"
-                found.append(Divergence(Kind.OUTPUT, text, topic=topic, record=published.next_offset))
+                text = (
+                    f"{topic} holds {beyond} records after offset {published.last} "
+                    "that the journal does not know: another writer"
+                )
+                found.append(
+                    Divergence(Kind.OUTPUT, text, topic=topic, record=published.next_offset)
+                )
         if runs_on:
-            verdict.notes.append("the topology runs on; its journal was verified up to where it ended when this began")
+            verdict.notes.append(
+                "the topology runs on; its journal was verified up to where it ended "
+                "when this began"
+            )
         if self._dated_ahead:
-            verdict.notes.append(f"{self._dated_ahead} records were left out: dated ahead of the clock that the journal says their reader had")
+            verdict.notes.append(
+                f"{self._dated_ahead} records were left out: dated ahead of the clock "
+                "that the journal says their reader had"
+            )
         return found
 
     def explain(self, problem: ShrivenError) -> Divergence | None:
