@@ -2,7 +2,8 @@
 
 - ``fixed``: decimal text and int64, and the named roundings; ``wide``: 128-bit sums as two limbs, of the market stages.
 - ``int128``: 128-bit integers in kernels that read like Python's; ``table``: records and tables of records, each one
-  pointer; ``index``: from ids to rows; ``conversion``: single records to rows and back.
+  pointer; ``index``: from ids to rows; ``pool``: rows that come and go, in chains, and ids remembered
+  last; ``conversion``: single records to rows and back.
 - ``cost``: average cost of a position, as portfolio and risk keep it.
 - ``identity``: order ids from (journal, shard, sequence, ordinal); ``draws``: random numbers as functions of (seed, entity, ordinal).
 - ``book``: the L2 book. Read ``reference_book`` for what it does, ``sync`` for when it may be believed, ``book_state`` for how its memory is

@@ -89,20 +89,19 @@ class StageState:
 
     def _build_index(self) -> None:
         """An index with room for every row that the tables have, of those in use."""
-        self.put(
-            "index", Table(ENTRY, slots_for(sum(len(self.tables[name]) for name in self.KEYS)))
-        )
-        entries = _entries(self.tables["index"])
-        for name, key_of in self.KEYS.items():
+        names = [name for name in self.KEYS if name in self.ROWS]
+        if not names:
+            return
+        self.put("index", Table(ENTRY, slots_for(sum(len(self.tables[name]) for name in names))))
+        entries = entries_of(self.tables["index"])
+        for name in names:
             for place, row in enumerate(self.used_rows(name)):
-                put(entries, *key_of(row), place)
+                put(entries, *self.KEYS[name](row), place)
 
     def encoded(self) -> bytes:
         """The state in canonical form: equal states have equal bytes, whatever the lengths are."""
         header = [int(self.row[name]) for name in self.STATE_FIELDS]
-        return msgspec.msgpack.encode(
-            Snapshot(header, [self.used_rows(name).tobytes() for name in self.ROWS])
-        )
+        return msgspec.msgpack.encode(Snapshot(header, list(self.contents().values())))
 
     def take(self, encoded: bytes) -> None:
         """Become what ``encoded`` says. Raises BadState, with nothing changed."""
@@ -111,23 +110,37 @@ class StageState:
             found = msgspec.msgpack.decode(encoded, type=Snapshot)
         except msgspec.DecodeError as problem:
             raise BadState(f"{not_ours}: {problem}") from problem
-        if len(found.header) != len(self.STATE_FIELDS) or len(found.tables) != len(self.ROWS):
+        names = list(self.contents())
+        if len(found.header) != len(self.STATE_FIELDS) or len(found.tables) != len(names):
             raise BadState(f"{not_ours}: it has other parts")
         values = dict(zip(self.STATE_FIELDS, found.header, strict=True))
-        contents = dict(zip(self.ROWS, found.tables, strict=True))
-        for name, content in contents.items():
-            if len(content) != values[f"{name}_used"] * self.ROWS[name].itemsize:
-                raise BadState(f"{not_ours}: its lengths do not agree")
-        for name, content in contents.items():
-            rows = np.frombuffer(content, self.ROWS[name])
-            table = Table(self.ROWS[name], max(len(self.tables[name]), len(rows)))
-            table.rows[: len(rows)] = rows
-            self.put(name, table)
+        contents = dict(zip(names, found.tables, strict=True))
+        if not all(self.is_whole(name, content, values) for name, content in contents.items()):
+            raise BadState(f"{not_ours}: its lengths do not agree")
         for name, value in values.items():
             self.row[name] = value
+        self.take_contents(contents)
+
+    # -- parts of the snapshot, by name
+
+    def contents(self) -> dict[str, bytes]:
+        """What the snapshot has beside the header: of each table the rows in use."""
+        return {name: self.used_rows(name).tobytes() for name in self.ROWS}
+
+    def is_whole(self, name: str, content: bytes, values: Mapping[str, int]) -> bool:
+        """True if a part has the rows that the header's fields say."""
+        return len(content) == values[f"{name}_used"] * int(self.ROWS[name].itemsize)
+
+    def take_contents(self, contents: Mapping[str, bytes]) -> None:
+        """Make these parts the state's; the header has its fields already."""
+        for name, dtype in self.ROWS.items():
+            rows = np.frombuffer(contents[name], dtype)
+            table = Table(dtype, max(len(self.tables[name]), len(rows)))
+            table.rows[: len(rows)] = rows
+            self.put(name, table)
         self._build_index()
 
 
-def _entries(index: Table) -> Any:
-    """The index as ``put`` takes it: compiled code the array, plain Python a view of it."""
+def entries_of(index: Table) -> Any:
+    """An index as ``put`` takes it: compiled code the array, plain Python a view of it."""
     return index.rows if hasattr(put, "py_func") else table_at(index.address, ENTRY)
