@@ -6,7 +6,6 @@ A strategy is the user's own once this user has run it (``sq backtest``, ``sq ru
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import os
 from collections.abc import Iterator
@@ -102,16 +101,13 @@ def is_strange(sources: StrategySources | None) -> bool:
 
 
 def ask_for(sources: StrategySources) -> None:
-    """End the judgement where a stranger's strategy was not asked for, or cannot be isolated."""
+    """End the judgement where a stranger's strategy was not asked for."""
     judgement = _JUDGED.get()
     assert judgement is not None
     name = sources.main.name
     if not judgement.may_run:
         what = f"the run's strategy {name} is not one that you have run ({home()} has no such digest): read {sources.main}"
         raise _Refusal(StrangersStrategy(f"{what}, then give --run-strategy to execute it in a process of its own"))
-    if _is_compiled(sources):
-        what = f"the run's strategy {name} is compiled: as machine code it cannot be isolated; read {sources.main}"
-        raise _Refusal(StrangersStrategy(f"{what}, run it with 'sq backtest' if you trust it, and verify again"))
 
 
 def stage_of(sources: StrategySources, configuration: Configuration) -> tuple[Any, Any]:
@@ -125,8 +121,3 @@ def stage_of(sources: StrategySources, configuration: Configuration) -> tuple[An
     how = "without network and files" if not lost else f"but {'; '.join(lost)}"
     judgement.notes.append(f"{sources.main.name} is not one that you have run: it was executed in a process of its own, {how}")
     return stage, None
-
-
-def _is_compiled(sources: StrategySources) -> bool:
-    tree = ast.parse(sources.main.read_bytes())
-    return any(isinstance(node, ast.FunctionDef) and node.name == "new_state" for node in tree.body)

@@ -33,7 +33,8 @@ import numba
 import numpy
 from llvmlite import binding as llvm
 from numba.core import config as numba_config
-from numba.core.caching import IndexDataCacheFile
+from numba.core.caching import IndexDataCacheFile, NullCache
+from numba.core.dispatcher import Dispatcher
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("streams", "schemas")
@@ -144,6 +145,22 @@ class _LockedCacheFile(IndexDataCacheFile):  # type: ignore[misc]  # Numba has n
             super().save(key, data)  # type: ignore[no-untyped-call]
 
 
+_KEEPING = True
+
+
+def keep_nothing() -> None:
+    """From now on this process compiles in memory: it reads and writes no cache of kernels.
+
+    For a process that may open no file (``jobs/isolation``). What was compiled or loaded before stays.
+    """
+    global _KEEPING
+    _KEEPING = False
+    ours = [module for name, module in sys.modules.items() if name.split(".")[0] in PACKAGES]
+    for value in [value for module in ours for value in vars(module).values()]:
+        if isinstance(value, Dispatcher):
+            value._cache = NullCache()  # type: ignore[attr-defined, no-untyped-call]
+
+
 def kernel(function: Callable[..., Any], variant: str = "", **options: Any) -> Any:
     """Compile ``function`` with strict floating point (no fast-math, no parallel loops) and a cache keyed by all it depends on.
 
@@ -155,6 +172,8 @@ def kernel(function: Callable[..., Any], variant: str = "", **options: Any) -> A
     """
     if config.DISABLE_JIT:
         return function
+    if not _KEEPING:
+        return _compiled(function, False, options)
     path = Path(function.__code__.co_filename)
     module = function.__module__
     spec = importlib.util.find_spec(module) if module in sys.modules and module != "__main__" else None
@@ -162,8 +181,15 @@ def kernel(function: Callable[..., Any], variant: str = "", **options: Any) -> A
     salt = str(function.__globals__.get("__sources__", "")) + variant  # a user's strategy: all its files
     config.CACHE_DIR = str(cache_folder(path.resolve(), package, salt))
     os.makedirs(config.CACHE_DIR, exist_ok=True)
-    compiled = numba.njit(function, cache=True, fastmath=False, parallel=False, error_model="numpy")
+    compiled = _compiled(function, True, options)
     compiled._cache._cache_file.__class__ = _LockedCacheFile
+    return compiled
+
+
+def _compiled(function: Callable[..., Any], is_cached: bool, options: dict[str, Any]) -> Any:
+    compiled = numba.njit(
+        function, cache=is_cached, fastmath=False, parallel=False, error_model="numpy"
+    )
     compiled.targetoptions.update(options)
     return compiled
 

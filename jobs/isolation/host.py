@@ -197,7 +197,7 @@ class IsolatedStrategy:
 
     def take_state(self, state: bytes) -> None:
         """Take up a state."""
-        self._take_timer(self.child.ask(Question("restore", body=msgspec.Raw(state))))
+        self._take_timer(self.child.ask(Question("restore", body=msgspec.Raw(ENCODE(state)))))
 
 
 def isolated(sources: StrategySources, name: str, parameters: Mapping[str, str]) -> tuple[type[IsolatedStrategy], Child, list[str]]:

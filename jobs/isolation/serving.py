@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from jobs.isolation.compiled import CompiledInstance, CompiledStrategy, compile_in_memory, is_compiled
 from jobs.isolation.framing import STATE_BYTES_MAX, Answer, Description, Question, decoder, read_frame, write_frame
 from jobs.isolation.reading import RemoteServices
 from schemas import records
@@ -52,8 +53,12 @@ class Server:
         self.instruments = decoder(list[records.Instrument])
         self.answers: dict[str, Any] = {each.__name__: each for each in (self.describe, self.begin, self.call, self.state, self.restore)}
         self.lost: list[str] = []
+        self.stage: Any = None
+        self.strategy: Any = None
         for content in self.contents.values():
             _import_what_it_imports(content)
+        if is_compiled(self.contents[self.sources.main]):
+            compile_in_memory()
         strategy_checks()  # reads the schemas
         np.array([1.0, 2.0]).sum()  # what NumPy imports at a first use is imported
 
@@ -82,11 +87,12 @@ class Server:
 
     def describe(self, _: Question) -> Answer:
         """Import the strategy; say what it is."""
-        self.stage = strategy_of(import_strategy(self.sources, self.contents), self.sources.main, self.name)
+        found = strategy_of(import_strategy(self.sources, self.contents), self.sources.main, self.name)
+        self.stage = found if isinstance(found, type) else CompiledStrategy(found)
         self.settings = read_settings(self.name or self.stage.NAME, self.stage.Settings, self.parameters)
-        found = Description(str(self.stage.NAME), list(self.stage.WAKES), hasattr(self.stage, "on_end"), self.lost)
-        found.reads, found.logs, found.number = list(self.stage.READS), bool(self.stage.LOGS), int(self.stage.STRATEGY)
-        return Answer(body=ENCODE(found))
+        said = Description(str(self.stage.NAME), list(self.stage.WAKES), hasattr(self.stage, "on_end"), self.lost)
+        said.reads, said.logs, said.number = list(self.stage.READS), bool(self.stage.LOGS), int(self.stage.STRATEGY)
+        return Answer(body=ENCODE(said))
 
     def begin(self, question: Question) -> Answer:
         """Build the strategy over its instruments."""
@@ -125,14 +131,19 @@ class Server:
 
     def state(self, _: Question) -> Answer:
         """The state as a snapshot has it."""
-        body = ENCODE(self.strategy.state)
+        compiled = isinstance(self.strategy, CompiledInstance)
+        body = self.strategy.encoded_state() if compiled else ENCODE(self.strategy.state)
         if len(body) > STATE_BYTES_MAX:
             raise MemoryError(f"the state has {len(body)} bytes")
         return Answer(body=body)
 
     def restore(self, question: Question) -> Answer:
         """Take up a state."""
-        self.strategy.state = msgspec.msgpack.decode(bytes(question.body), type=type(self.strategy.state))
+        content = msgspec.msgpack.decode(bytes(question.body), type=bytes)
+        if isinstance(self.strategy, CompiledInstance):
+            self.strategy.take_state(content)
+        else:
+            self.strategy.state = msgspec.msgpack.decode(content, type=type(self.strategy.state))
         return Answer(timer=int(self.strategy.state.timer))
 
 
