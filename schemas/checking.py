@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -26,8 +27,7 @@ def checker(name: str) -> Callable[[Any], None]:
     the careful path judges. For records of numbers, enums, booleans and ids, none of them nullable.
     """
     shape = shapes()[name]
-    ids = [field.name for field in shape.fields if field.kind == "id"]
-    doubles = [field.name for field in shape.fields if field.kind == "double"]
+    is_exact = _exactness(*([field.name for field in shape.fields if field.kind == kind] for kind in ("id", "double")))
     bounded = msgspec.defstruct(f"Bounded{name}", [(field.name, _bounds(field)) for field in shape.fields], array_like=True, gc=False)
     decode = msgspec.msgpack.Decoder(bounded).decode
     carefully = to_avro(shape)
@@ -35,15 +35,8 @@ def checker(name: str) -> Callable[[Any], None]:
     def check(record: Any) -> None:
         try:
             decode(PACK(record))
-            for field in ids:
-                if MATCH_ID(getattr(record, field)) is None:
-                    break
-            else:
-                for field in doubles:
-                    if getattr(record, field).__class__ is not float:
-                        break
-                else:
-                    return
+            if is_exact(record):
+                return
         except (msgspec.MsgspecError, ValueError, TypeError, OverflowError, RecursionError):
             pass
         carefully(record)
@@ -55,6 +48,20 @@ def checker(name: str) -> Callable[[Any], None]:
 def strategy_checks() -> dict[type, Callable[[Any], None]]:
     """The checks of what a strategy may publish, by class of the record."""
     return {records.Signal: checker("Signal"), records.OrderRequest: checker("OrderRequest")}
+
+
+def _exactness(ids: Sequence[str], doubles: Sequence[str]) -> Callable[[Any], Any]:
+    """What decoding does not look at, true where it holds: ids are ids, and doubles no integers."""
+    if len(ids) == 1 and not doubles:  # a request for an order; without a loop it costs half
+        id_of = operator.attrgetter(ids[0])
+        return lambda record: MATCH_ID(id_of(record))
+
+    def is_exact(record: Any) -> bool:
+        return all(MATCH_ID(getattr(record, name)) for name in ids) and all(
+            getattr(record, name).__class__ is float for name in doubles
+        )
+
+    return is_exact
 
 
 def _bounds(field: Field) -> Any:

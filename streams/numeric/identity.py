@@ -28,7 +28,9 @@ LOW_SEQUENCE_BITS = HALF_BITS - ORDINAL_BITS
 
 _CHARACTERS = np.frombuffer(ALPHABET.encode(), np.uint8)
 _SHIFTS = np.arange(HALF_BITS - 5, -1, -5, dtype=np.int64)
-_PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
+_TRIPLES = [first + second + third for first in ALPHABET for second in ALPHABET for third in ALPHABET]
+LAST_BITS = 30
+"""Bits of the last six characters: the ordinal, and the twelve lowest bits of the sequence."""
 
 
 class BadIdentity(BadData):
@@ -53,6 +55,17 @@ def order_id(journal_id: int, shard: int, sequence: int, ordinal: int) -> str:
     high = (((journal_id << SHARD_BITS) | shard) << (SEQUENCE_BITS - LOW_SEQUENCE_BITS)) | (sequence >> LOW_SEQUENCE_BITS)
     low = ((sequence << ORDINAL_BITS) | ordinal) & ((1 << HALF_BITS) - 1)
     return _leading_text(high) + _half_text(low)
+
+
+def first_characters(journal_id: int, shard: int, sequence: int) -> str:
+    """The first 14 characters of an id, which 4,096 inputs share; raises as :func:`order_id`."""
+    return order_id(journal_id, shard, sequence, 0)[: LENGTH - LAST_BITS // 5]
+
+
+def last_characters(sequence: int, ordinal: int) -> str:
+    """The last 6 characters of an id; the ordinal fits its bits."""
+    last = (sequence << ORDINAL_BITS | ordinal) & (1 << LAST_BITS) - 1
+    return _TRIPLES[last >> 15] + _TRIPLES[last & 32767]
 
 
 def parse_id(text: str) -> Identity:
@@ -83,7 +96,7 @@ def text_of_halves(high: int, low: int) -> str:
 
 
 def _half_text(half: int) -> str:
-    return _PAIRS[half >> 40] + _PAIRS[half >> 30 & 1023] + _PAIRS[half >> 20 & 1023] + _PAIRS[half >> 10 & 1023] + _PAIRS[half & 1023]
+    return _TRIPLES[half >> 35] + _TRIPLES[half >> 20 & 32767] + _TRIPLES[half >> 5 & 32767] + ALPHABET[half & 31]
 
 
 _leading_text = functools.lru_cache(maxsize=64)(_half_text)

@@ -9,8 +9,11 @@ from typing import Any
 from schemas.checking import strategy_checks
 from schemas.errors import ShrivenError, WrongUse
 from schemas.records import OrderRequest
-from streams.numeric.identity import EARLY_ORDINAL, order_id
+from streams.numeric.identity import EARLY_ORDINAL, LAST_BITS, ORDINAL_BITS, first_characters, last_characters
 from streams.runtime.failures import BadEmission
+
+SEQUENCE_BLOCK_BITS = LAST_BITS - ORDINAL_BITS
+"""Inputs that differ in these bits alone have ids with the same first characters."""
 
 
 class UndeclaredArtefact(WrongUse):
@@ -29,7 +32,8 @@ class StageContext:
     """
 
     __slots__ = (
-        "account", "artefacts", "clock", "emit", "first", "journal_id", "last_sequence", "ordinal", "pending", "sequence", "services", "shard",
+        "_block", "_first_characters", "account", "artefacts", "clock", "emit", "first", "journal_id", "last_sequence", "ordinal", "pending",
+        "sequence", "services", "shard",
     )  # fmt: skip
 
     def __init__(
@@ -46,6 +50,8 @@ class StageContext:
         self.last_sequence = -1
         self.first = first
         self.ordinal = first
+        self._block = -1
+        self._first_characters = ""
         self.services: Any = None
 
     def __getattr__(self, name: str) -> Any:
@@ -98,4 +104,8 @@ class StageContext:
         if ordinal >= self.first + EARLY_ORDINAL:
             raise OverflowError("more than 131,072 ids on one input record")
         self.ordinal = ordinal + 1
-        return order_id(self.journal_id, self.shard, sequence, ordinal)
+        block = sequence >> SEQUENCE_BLOCK_BITS
+        if block != self._block:
+            self._first_characters = first_characters(self.journal_id, self.shard, sequence)
+            self._block = block
+        return self._first_characters + last_characters(sequence, ordinal)

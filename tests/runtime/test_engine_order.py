@@ -87,11 +87,11 @@ def test_restarts_anywhere_change_nothing(busy: dict[int, Run], proof_market: Pa
 # -- ids
 
 
-@given(st.integers(0, 2**24 - 1), st.integers(0, 2**10 - 1), st.lists(st.integers(0, 2**48 - 1), min_size=1, max_size=6), st.integers(1, 4))
-def test_the_context_builds_the_ids_that_identity_does(journal: int, shard: int, sequences: list[int], each: int) -> None:
-    """Oracle: streams.numeric.identity, written apart from it."""
+@given(st.integers(0, 2**24 - 1), st.integers(0, 2**10 - 1), st.lists(st.integers(0, 2**48 - 4098), min_size=1, max_size=3), st.integers(1, 4))
+def test_the_context_builds_the_ids_that_identity_does(journal: int, shard: int, starts: list[int], each: int) -> None:
+    """Oracle: streams.numeric.identity, which is tested against the hundred bits. 4,096 inputs share the first characters of their ids."""
     context = StageContext(journal, shard)
-    for sequence in sorted(set(sequences)):
+    for sequence in sorted({start + step for start in starts for step in (0, 1, 4095, 4096, 4097)}):
         context.sequence = sequence
         assert [context.order_id() for _ in range(each)] == [identity.order_id(journal, shard, sequence, ordinal) for ordinal in range(each)]
 
