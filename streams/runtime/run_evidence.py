@@ -216,7 +216,7 @@ class RunEvidence:
             found.append(Divergence(Kind.FILE, text, topic=SNAPSHOTS))
         for each in snapshots:
             says = each.sequence, each.journal_digest, each.feeds, each.counts, each.digests()
-            if says != self._marks.get(each.journal_sequence):
+            if each.is_of_a_cluster() or says != self._marks.get(each.journal_sequence):
                 batch = each.journal_sequence
                 text = (
                     f"{SNAPSHOTS} holds a snapshot that is not the run's state behind batch {batch}"

@@ -211,9 +211,9 @@ class Task:
         begins = [feed.offset for feed in self.execution.feeds]
         for snapshot in snapshots:
             entry = by_sequence.get(snapshot.journal_sequence)
-            if entry is None or entry.digest != snapshot.journal_digest:
+            if entry is None or not snapshot.has_states_of(entry):
                 continue
-            if [digest for _, digest in entry.states] != snapshot.digests() or not lies_behind(snapshot, entries, begins, self.execution.outputs):
+            if not lies_behind(snapshot, entries, begins, self.execution.outputs):
                 continue
             try:
                 restore(self.execution.engine, snapshot.states)
@@ -334,9 +334,15 @@ class Task:
         self.records, self.clock = batch.consumed, batch.clock
         self.on_step("committed")
         if states and not batch.ended:
-            write_snapshot(
-                self._writers[SNAPSHOTS], Snapshot(batch.consumed, entry.sequence, entry.digest, positions, dict(self.counts), states)
+            snapshot = Snapshot(
+                sequence=batch.consumed,
+                journal_sequence=entry.sequence,
+                journal_digest=entry.digest,
+                feeds=positions,
+                counts=dict(self.counts),
+                states=states,
             )
+            write_snapshot(self._writers[SNAPSHOTS], snapshot)
             self.on_step("snapshot written")
 
     def _digest_of(self, topic: str) -> TopicDigest:

@@ -17,7 +17,7 @@ from jobs.live.proof import verify_cluster
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.runtime.journal import BATCH
-from streams.runtime.live.stored import read_snapshots
+from streams.runtime.live.snapshots import read_snapshots
 from tests.kafka.live_market import LiveMarket, each_step, ended, fresh_environment, run_to_end, said, uninterrupted, wait_until
 from tests.scenario import backtest, make_recording
 

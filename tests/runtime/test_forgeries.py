@@ -341,6 +341,7 @@ CORPUS |= {
     "snapshot: a running maximum": snapshot_with(lambda s: msgspec.structs.replace(s, feeds=[[place[0], place[1] + 1] for place in s.feeds])),
     "snapshot: counts": snapshot_with(lambda s: msgspec.structs.replace(s, counts={**s.counts, "fills": s.counts["fills"] + 1})),
     "snapshot: a state": snapshot_with(lambda s: msgspec.structs.replace(s, states=_later(s.states, "portfolio"))),
+    "snapshot: what only a cluster's says": snapshot_with(lambda s: msgspec.structs.replace(s, code="0" * 64)),
     "snapshot: another batch": snapshot_with(lambda s: msgspec.structs.replace(s, journal_sequence=s.journal_sequence + 1)),
     "strategy: another quantity": users_with("code", "strategy", files={"code/mine.py": lambda content: content.replace(b", 7)", b", 8)")}),
     "strategy: a comment": users_with("code", "strategy", files={"code/mine.py": lambda content: content + b"# harmless\n"}),

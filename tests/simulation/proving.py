@@ -17,9 +17,10 @@ from streams.log.kafka.framing import HEADER_BYTES
 from streams.log.kafka.transport import Partition
 from streams.runtime.journal import BATCH, CLOSE, JournalEntry, OutputEntry, decode_entry
 from streams.runtime.live.evidence import LiveEvidence
-from streams.runtime.live.stored import LiveSnapshot, read_snapshots, snapshot_values
+from streams.runtime.live.snapshots import read_snapshots, snapshot_values
 from streams.runtime.live.task import LiveTask
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
+from streams.runtime.snapshot import Snapshot
 from streams.runtime.verify import Verifier
 from tests.simulation.broken_verifiers import EVIDENCES, VERIFIERS
 from tests.simulation.broker import SimulatedBroker
@@ -92,17 +93,17 @@ class ProvingSubject(LiveSubject):
         return True
 
 
-def _moved(snapshot: LiveSnapshot, source: random.Random) -> LiveSnapshot:
+def _moved(snapshot: Snapshot, source: random.Random) -> Snapshot:
     place = source.randrange(len(snapshot.feeds))
     feeds = [[offset + (number == place), maximum] for number, (offset, maximum) in enumerate(snapshot.feeds)]
     return msgspec.structs.replace(snapshot, feeds=feeds)
 
 
-def _miscounted(snapshot: LiveSnapshot, source: random.Random) -> LiveSnapshot:
+def _miscounted(snapshot: Snapshot, source: random.Random) -> Snapshot:
     return msgspec.structs.replace(snapshot, last_offsets={topic: offset + 1 for topic, offset in snapshot.last_offsets.items()})
 
 
-FORGED: Sequence[Callable[[LiveSnapshot, random.Random], LiveSnapshot]] = (_moved, _miscounted)
+FORGED: Sequence[Callable[[Snapshot, random.Random], Snapshot]] = (_moved, _miscounted)
 
 
 def entries_of(broker: SimulatedBroker, journal: Partition) -> Entries:

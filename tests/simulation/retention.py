@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from streams.log.kafka.framing import HEADER_BYTES
 from streams.log.kafka.transport import Partition
 from streams.runtime.journal import decode_entry
-from streams.runtime.live.stored import read_snapshots
+from streams.runtime.live.snapshots import read_snapshots
 from tests.simulation.broker import SimulatedBroker
 from tests.simulation.log import SimulatedLog
 from tests.simulation.network import Network

@@ -17,9 +17,11 @@ from streams.runtime.failures import StageFailed
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, UPGRADE, JournalEntry
 from streams.runtime.live.identity import check_code, check_same
 from streams.runtime.live.published import difference_on_log, last_offsets
-from streams.runtime.live.stored import FETCH_RECORDS, LiveSnapshot, journal_record, read_journal, read_on, read_snapshots
+from streams.runtime.live.snapshots import read_snapshots
+from streams.runtime.live.stored import FETCH_RECORDS, journal_record, read_journal, read_on
 from streams.runtime.live.topics import check_topics
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
+from streams.runtime.snapshot import Snapshot
 from streams.runtime.task import JOURNAL, Diverged, OtherIdentity
 from streams.runtime.validation import MalformedJournal, malformed
 
@@ -51,7 +53,7 @@ class Recovery:
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        self.snapshot: LiveSnapshot | None = None
+        self.snapshot: Snapshot | None = None
         self.is_begun = False
         self.pending: deque[tuple[int, JournalEntry]] = deque()
         self.problem: ShrivenError | None = None
@@ -176,7 +178,7 @@ class Recovery:
             aside.close()
         return [first, *read_journal(reader, self.partition, first[0] + 1, end, first[1].digest)]
 
-    def _from(self, reader: Reader, snapshot: LiveSnapshot, begin: int, end: int) -> list[tuple[int, JournalEntry]] | None:
+    def _from(self, reader: Reader, snapshot: Snapshot, begin: int, end: int) -> list[tuple[int, JournalEntry]] | None:
         """The journal from this snapshot's record on; None if the snapshot is not one of this journal."""
         if not begin <= snapshot.journal_offset < end:
             return None
@@ -309,7 +311,7 @@ class Recovery:
         if self._is_upgrade:
             self._refuse_upgraded(entry)
 
-    def _restore(self, snapshot: LiveSnapshot) -> None:
+    def _restore(self, snapshot: Snapshot) -> None:
         task = self.task
         try:
             task.execution.restore(snapshot.instruments, snapshot.states, snapshot.feeds, snapshot.skips)

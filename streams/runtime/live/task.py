@@ -48,8 +48,9 @@ from streams.runtime.live.recovery import Recovery
 from streams.runtime.live.schema_ids import UnresolvedSchemaId
 from streams.runtime.live.snapshots import SnapshotWriter
 from streams.runtime.live.spec import BatchFacts, Clock, Observer, TaskSpec
-from streams.runtime.live.stored import BINDING, ENDS, LiveSnapshot, framed
+from streams.runtime.live.stored import ENDS, framed
 from streams.runtime.live.topics import check_topics, genesis_facts
+from streams.runtime.snapshot import Snapshot
 from streams.runtime.task import JOURNAL
 
 
@@ -299,9 +300,9 @@ class LiveTask:
         if snapshot is not None:
             self._snapshot(snapshot)
 
-    def _bound_snapshot(self, entry: JournalEntry, counts: dict[str, int]) -> LiveSnapshot:
+    def _bound_snapshot(self, entry: JournalEntry, counts: dict[str, int]) -> Snapshot:
         """The state behind this journal record, not written yet; the record is given the digests of all of it."""
-        snapshot = LiveSnapshot(
+        snapshot = Snapshot(
             sequence=self.execution.consumed,
             journal_sequence=entry.sequence,
             journal_digest=NO_DIGEST,
@@ -314,8 +315,7 @@ class LiveTask:
             skips=self.execution.skips(),
             code=self.spec.facts.get("code", ""),
         )
-        entry.states = list(enumerate(snapshot.digests()))
-        entry.facts = {BINDING: snapshot.binding()}
+        snapshot.bind(entry)
         return snapshot
 
     def _commit(self, entry: JournalEntry, published: list[tuple[str, list[bytes]]]) -> None:
@@ -342,7 +342,7 @@ class LiveTask:
     def _writer_of(self, sequence: int) -> Writer:
         return self.writers[sequence % 2]  # never that of the batch before: its markers may still be on their way
 
-    def _snapshot(self, snapshot: LiveSnapshot) -> None:
+    def _snapshot(self, snapshot: Snapshot) -> None:
         """A cache of the journal, behind its record: queued, never waited for, and worth nothing until it is whole."""
         started = self.monotonic()
         snapshot = msgspec.structs.replace(snapshot, journal_digest=self.last_digest, journal_offset=self.journal_offset)
