@@ -25,7 +25,7 @@ from streams.portfolio.state import cash_amount
 from streams.reporting import stage as reporting
 from streams.risk import stage as risk
 from streams.routing import stage as routing
-from streams.runtime.execution import Execution
+from streams.runtime.execution import RecordedExecution
 from streams.runtime.judging import INSTRUMENTS_LIMIT, Judge
 from streams.runtime.topology import Topology
 from streams.signals import sizing
@@ -296,12 +296,12 @@ def _salt(sources: StrategySources | None, strategy: tuple[Any, Any] | None) -> 
     return bytes.fromhex(sources.digest())
 
 
-def build_execution(configuration: Configuration, log: LocalLog, journal_id: int) -> Execution:
+def build_execution(configuration: Configuration, log: LocalLog, journal_id: int) -> RecordedExecution:
     """The execution of the configuration over the log."""
     topology = build_topology(configuration, log)
     known = [each.instrument for each in read_instruments(log)]
     judge = Judge(known, [each.instrument for each in topology.instruments], configuration.clock_jump_max, has_neighbours=True)
-    return Execution(topology, log, journal_id, judge, NEVER if configuration.to_time is None else configuration.to_time)
+    return RecordedExecution(topology, log, journal_id, judge, NEVER if configuration.to_time is None else configuration.to_time)
 
 
 def strategy_source(configuration: Configuration) -> Path | None:

@@ -31,7 +31,7 @@ from streams.log.errors import LogLocked
 from streams.log.local import LOCK, LocalLog
 from streams.log.manifest import read_manifest
 from streams.runtime.code import code_digest, file_digests, source_digests
-from streams.runtime.execution import Execution
+from streams.runtime.execution import RecordedExecution
 from streams.runtime.journal import BATCH, GENESIS, JournalEntry
 from streams.runtime.made_by import version_of
 from streams.runtime.task import JOURNAL, InputChanged, OtherIdentity, Progress, Task, check_identity
@@ -257,7 +257,12 @@ class Backtest:
         return Run(self.folder, manifest, was_finished=True)
 
     def _run(
-        self, source: LocalLog, folder: LocalLog, facts: dict[str, Any], execution: Execution, finish: Callable[[LocalLog, dict[str, Any]], object]
+        self,
+        source: LocalLog,
+        folder: LocalLog,
+        facts: dict[str, Any],
+        execution: RecordedExecution,
+        finish: Callable[[LocalLog, dict[str, Any]], object],
     ) -> Run:
         keep_strategy(strategy_sources(self.configuration), folder.path)
         script = self._script()
@@ -384,7 +389,7 @@ def open_input(facts: dict[str, Any], given: Path | None) -> LocalLog:
     return LocalLog.open(path)
 
 
-def execution_for(folder: Path, facts: dict[str, Any], source: LocalLog) -> Execution:
+def execution_for(folder: Path, facts: dict[str, Any], source: LocalLog) -> RecordedExecution:
     """The execution that the genesis facts describe, over the recording."""
     return build_execution(configuration_of(folder, facts), source, facts["journal_id"])
 

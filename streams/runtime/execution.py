@@ -25,7 +25,7 @@ from schemas.records import DeadLetter
 from streams.log.local import LocalLog, TopicReader
 from streams.runtime.emitted import body_of, encode_ahead
 from streams.runtime.engine import Engine
-from streams.runtime.feed import Feed
+from streams.runtime.feed import Feed, RecordedFeed
 from streams.runtime.handed import Handed
 from streams.runtime.inputs import InputDigests
 from streams.runtime.journal import InputEntry
@@ -98,29 +98,25 @@ class Prepared:
 
 
 class Execution:
-    """A topology over an input log.
+    """A topology over inputs.
+
+    Where they come from is a subclass's: :class:`RecordedExecution`, ``live/execution.py``.
 
     Args:
-        topology: stages and wiring.
-        source: log that holds the inputs.
-        journal_id: goes into built ids.
-        judge: marks bad records.
-        end_time: records later than this (ns) stay unread.
+        outputs: topics that are written, dead letters last.
+        feeds: the inputs, in merge order.
+        merger: of the feeds.
     """
 
-    def __init__(self, topology: Topology, source: LocalLog, journal_id: int, judge: Judge, end_time: int) -> None:
-        self.topology = topology
-        self.engine = Engine(topology, journal_id)
-        self.read_digests = InputDigests()
-        self.feeds = [self._feed(source.reader(topic), topic, code, judge) for code, topic in enumerate(topology.feeds)]
-        self.merger = Merger(self.feeds, end_time)
-        self.outputs = [*topology.outputs, DEAD_LETTERS]
+    topology: Topology
+    engine: Engine
+
+    def __init__(self, outputs: Sequence[str], feeds: Sequence[Feed], merger: Merger) -> None:
+        self.outputs = list(outputs)
+        self.feeds = list(feeds)
+        self.merger = merger
         self._piece, self._other_piece = Slice(1 << 12), Slice(1 << 12)
         self._dead_letters = codec("DeadLetter")
-
-    def _feed(self, reader: TopicReader, topic: str, code: int, judge: Judge) -> Feed:
-        """An input whose bytes are digested as they are read."""
-        return Feed(reader, topic, code, judge, self.read_digests.of(topic, reader, codec(topic_of(topic).record)).read)
 
     _overlaps = False
     _consumed = _clock = 0
@@ -299,6 +295,35 @@ class Execution:
                     f"{self.feeds[code].end_offset if code < len(places) else 0}; give the recording the run was made from with --input"
                 )
             places[code] = last + 1
+
+
+class RecordedExecution(Execution):
+    """A topology over the inputs of a log folder.
+
+    Args:
+        topology: stages and wiring.
+        source: log that holds the inputs.
+        journal_id: goes into built ids.
+        judge: marks bad records.
+        end_time: records later than this (ns) stay unread.
+    """
+
+    def __init__(
+        self, topology: Topology, source: LocalLog, journal_id: int, judge: Judge, end_time: int
+    ) -> None:
+        self.topology = topology
+        self.engine = Engine(topology, journal_id)
+        self.read_digests = InputDigests()
+        feeds = [
+            self._feed(source.reader(topic), topic, code, judge)
+            for code, topic in enumerate(topology.feeds)
+        ]
+        super().__init__([*topology.outputs, DEAD_LETTERS], feeds, Merger(feeds, end_time))
+
+    def _feed(self, reader: TopicReader, topic: str, code: int, judge: Judge) -> Feed:
+        """An input whose bytes are digested as they are read."""
+        digest = self.read_digests.of(topic, reader, codec(topic_of(topic).record))
+        return RecordedFeed(reader, topic, code, judge, digest.read)
 
 
 def _output(topic: str, count: int, body: Any, parts: Sequence[tuple[int, int]] = ()) -> Output:

@@ -32,49 +32,71 @@ def _grown(array: Array, used: int, needed: int) -> Array:
 
 
 class Feed:
-    """Decoded head of one input topic.
+    """Decoded head of one input partition.
 
-    Offsets are consecutive (``offsets`` is None) or, where transactions left holes, listed row by row.
+    Offsets are consecutive (``offsets`` is None) or, where transactions left holes, listed row by
+    row. ``rows[first:count]`` are decoded and not consumed; ``keys`` holds the running maximum of
+    event time within the partition, ``status`` 0 for a good record. Rows stay where they are until
+    :meth:`compact`, so indices into them live as long as a batch. ``generation`` grows whenever an
+    array may have been replaced. With ``keeps_consumed`` a shallow copy stays valid over one
+    :meth:`compact`.
 
-    ``generation`` grows whenever an array may have been replaced. With ``keeps_consumed`` a shallow copy stays valid over one :meth:`compact`.
-    ``rows[first:count]`` are decoded and not consumed; ``keys`` holds the
-    running maximum of event time within the partition, ``status``
-    0 for a good record. Rows stay where they are until :meth:`compact`, so indices into them live as long as a batch.
+    Where records come from is a subclass's: :class:`RecordedFeed`, ``live/feed.py``.
 
     Args:
-        reader: the topic's reader.
+        topic: its name in the catalogue.
+        partition_number: of the topic.
         code: place among the inputs, which is the merge rank.
+        start_offset, end_offset: what is read.
         judge: marks bad rows: ``judge(feed, first, stop)`` sets the status of these rows.
-        on_read: called with each block that is read.
     """
 
     keeps_consumed = False
+    offsets: Array | None = None
 
     def __init__(
         self,
-        reader: TopicReader,
         topic: str,
+        partition_number: int,
         code: int,
+        start_offset: int,
+        end_offset: int,
         judge: Callable[[Feed, int, int], None] | None = None,
-        on_read: Callable[[Block], None] | None = None,
     ) -> None:
         self.topic = topic
         self.code = code
-        self.partition_number = 0
-        self.reader = reader
+        self.partition_number = partition_number
         self.codec = codec(topic_of(topic).record)
         self.is_market_data = topic.startswith("md.")
         self.is_columnar = self.is_market_data
         self.has_levels = topic_of(topic).record == "DepthUpdate"
         self._judge = judge
-        self._on_read = on_read
-        self.offset = reader.start_offset
-        self.end_offset = reader.end_offset
-        self.offsets: Array | None = None
+        self.offset = start_offset
+        self.end_offset = end_offset
         self.running_maximum = 0
         self.generation = 0
         self._spare: tuple[Array, ...] = ()
         self._reset()
+
+    # -- what a subclass says
+
+    @property
+    def is_exhausted(self) -> bool:
+        """True if the order need not wait for this partition: nothing comes, or nobody knows of
+        it.
+        """
+        raise NotImplementedError
+
+    @property
+    def usable(self) -> int:
+        """Rows that may be consumed."""
+        raise NotImplementedError
+
+    def refill(self) -> bool:
+        """Decode more behind the rows that are there; False if nothing came."""
+        raise NotImplementedError
+
+    # -- rows
 
     def _reset(self) -> None:
         self.generation += 1
@@ -93,7 +115,6 @@ class Feed:
         self.keys: Array = np.empty(ROWS_AT_START, np.int64)
         self.ends: Array = np.empty(ROWS_AT_START, np.int64)
         self.status: Array = np.empty(ROWS_AT_START, np.uint8)
-        self._blocks: Iterator[Block] | None = None
 
     def seek(self, offset: int, running_maximum: int) -> None:
         """Go on at this offset, as if every record before it had been consumed."""
@@ -112,36 +133,6 @@ class Feed:
     def offset_at(self, row: int) -> int:
         """Offset of the record in this row."""
         return self.offset_of_zero + row if self.offsets is None else int(self.offsets[row])
-
-    @property
-    def is_exhausted(self) -> bool:
-        """True if nothing is left to decode."""
-        return self.read_offset >= self.end_offset
-
-    @property
-    def usable(self) -> int:
-        """Rows that may be consumed: those before the end offset."""
-        if self.offsets is None:
-            return min(self.count, self.end_offset - self.offset_of_zero)
-        return int(np.searchsorted(self.offsets[: self.count], self.end_offset))
-
-    def refill(self) -> bool:
-        """Decode the next block behind the rows that are there; False at the end of the topic."""
-        if self.is_exhausted:
-            return False
-        start = self.read_offset
-        if self._blocks is None:
-            self._blocks = iter(self.reader.blocks(start, self.end_offset))
-        block = next(self._blocks, None)
-        if block is None:
-            raise BadData(f"{self.topic} ends at offset {start}, its index says {self.end_offset}; run 'sq verify' on the folder")
-        if self._on_read is not None:
-            self._on_read(block)
-        offsets: Array | None = getattr(block, "offsets", None)
-        skip = start - block.first_offset if offsets is None else int(np.searchsorted(offsets, start))
-        self._append(block.body, block.count, block.first_offset, offsets, max(0, skip))
-        self.read_offset = block.end_offset
-        return True
 
     def _append(self, body: Any, count: int, first_offset: int, offsets: Array | None, skip: int = 0) -> None:
         """Decode bodies behind the rows that are there; the first ``skip`` count as consumed."""
@@ -265,3 +256,59 @@ class Feed:
         self.generation += 1
         grown = (_grown(array, 0, len(now)) for array, now in zip(spare, before, strict=True))
         self.body, self.ends, self.keys, self.status, self.rows, self.levels = grown
+
+
+class RecordedFeed(Feed):
+    """A topic of a log folder, from its start to where it ends now.
+
+    Args:
+        reader: the topic's reader.
+        topic, code, judge: as :class:`Feed`.
+        on_read: called with each block that is read.
+    """
+
+    def __init__(
+        self,
+        reader: TopicReader,
+        topic: str,
+        code: int,
+        judge: Callable[[Feed, int, int], None] | None = None,
+        on_read: Callable[[Block], None] | None = None,
+    ) -> None:
+        self.reader = reader
+        self._on_read = on_read
+        super().__init__(topic, 0, code, reader.start_offset, reader.end_offset, judge)
+
+    def _reset(self) -> None:
+        super()._reset()
+        self._blocks: Iterator[Block] | None = None
+
+    @property
+    def is_exhausted(self) -> bool:
+        """True if nothing is left to decode."""
+        return self.read_offset >= self.end_offset
+
+    @property
+    def usable(self) -> int:
+        """Rows that may be consumed: those before the end offset."""
+        if self.offsets is None:
+            return min(self.count, self.end_offset - self.offset_of_zero)
+        return int(np.searchsorted(self.offsets[: self.count], self.end_offset))
+
+    def refill(self) -> bool:
+        """Decode the next block behind the rows that are there; False at the end of the topic."""
+        if self.is_exhausted:
+            return False
+        start = self.read_offset
+        if self._blocks is None:
+            self._blocks = iter(self.reader.blocks(start, self.end_offset))
+        block = next(self._blocks, None)
+        if block is None:
+            raise BadData(f"{self.topic} ends at offset {start}, its index says {self.end_offset}; run 'sq verify' on the folder")
+        if self._on_read is not None:
+            self._on_read(block)
+        offsets: Array | None = getattr(block, "offsets", None)
+        skip = start - block.first_offset if offsets is None else int(np.searchsorted(offsets, start))
+        self._append(block.body, block.count, block.first_offset, offsets, max(0, skip))
+        self.read_offset = block.end_offset
+        return True

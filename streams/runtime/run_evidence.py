@@ -14,7 +14,7 @@ from schemas.errors import BadData, CorruptLog, ShrivenError
 from streams.log.local import LocalLog
 from streams.runtime.comparison import compare_inputs
 from streams.runtime.divergence import Divergence, Kind
-from streams.runtime.execution import Batch, Execution
+from streams.runtime.execution import Batch, RecordedExecution
 from streams.runtime.journal import JournalEntry
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.snapshot import read_snapshots
@@ -41,7 +41,7 @@ class RunEvidence:
     def __init__(
         self,
         folder: LocalLog,
-        prepare: Callable[[dict[str, Any]], Execution],
+        prepare: Callable[[dict[str, Any]], RecordedExecution],
         sources: dict[str, str],
         is_finished: bool = True,
     ) -> None:
@@ -66,7 +66,7 @@ class RunEvidence:
         """Those that were given."""
         return self._sources
 
-    def begin(self, facts: dict[str, Any]) -> Execution | Divergence:
+    def begin(self, facts: dict[str, Any]) -> RecordedExecution | Divergence:
         """The execution over the recording."""
         try:
             self.execution = execution = self.prepare(facts)

@@ -32,7 +32,7 @@ from streams.log.digest import TopicDigest, digest_so_far
 from streams.log.local import LocalLog
 from streams.runtime.code import changed_sources
 from streams.runtime.comparison import compare
-from streams.runtime.execution import Batch, Execution, Prepared
+from streams.runtime.execution import Batch, Prepared, RecordedExecution
 from streams.runtime.failures import StageFailed
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, JournalEntry, OutputEntry, decode_entry
 from streams.runtime.made_by import version_of
@@ -100,7 +100,7 @@ class Task:
     def __init__(
         self,
         folder: LocalLog,
-        execution: Execution,
+        execution: RecordedExecution,
         genesis: dict[str, Any],
         batch_records: int = 65_536,
         state_digest_records: int = STATE_DIGEST_RECORDS,

@@ -28,7 +28,7 @@ from schemas.codec import codec
 from streams.express.session import session_of
 from streams.log.local import LocalLog
 from streams.runtime.emitted import encode_ahead
-from streams.runtime.execution import Execution
+from streams.runtime.execution import RecordedExecution
 from streams.runtime.judging import Judge
 from streams.runtime.merge import Slice
 from streams.runtime.task import Task
@@ -120,7 +120,7 @@ def _orders(recording: Path) -> tuple[float, int]:
     shutil.rmtree(folder, ignore_errors=True)
     source, out = LocalLog.open(recording), LocalLog.create(folder, sync="never")
     topology = Topology("pipeline", stages, read_instruments(source), feeds_of(source, chosen), express=session_of)
-    execution = Execution(topology, source, 1, Judge([1], [1], chosen.clock_jump_max), NEVER)
+    execution = RecordedExecution(topology, source, 1, Judge([1], [1], chosen.clock_jump_max), NEVER)
     task = Task(out, execution, {"identity": {}, "code": ""})
 
     def work() -> None:

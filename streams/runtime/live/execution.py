@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from schemas.codec import codec
 from schemas.errors import BadData, ShrivenError
 from schemas.reasons import GOOD, UNRESOLVED
 from schemas.records import Instrument
@@ -74,24 +73,21 @@ class LiveExecution(Execution):
         name: str = "pipeline",
         flood: FloodLimit = FloodLimit(),
     ) -> None:
+        self._merger = LiveMerger(feeds, is_wall)
+        super().__init__(outputs, feeds, self._merger)
         self.build = build
         self.name = name
-        self.outputs = list(outputs)
         self.live = list(feeds)
-        self.feeds = list(feeds)
         self.journal_id = journal_id
         self.shard = shard
         self.clock_jump_max = clock_jump_max
         self.is_wall = is_wall
         self.flood = flood
         self._guards = [FloodGuard() for _ in feeds]
-        self.merger = self._merger = LiveMerger(feeds, is_wall)
         self.is_started = False
         self.awaited: LiveFeed | None = None
         self.witness: Callable[[Sequence[Run]], None] | None = None
         self.known: list[Any] = []
-        self._piece = Slice(1 << 12)
-        self._dead_letters = codec("DeadLetter")
         self._reference = next((feed for feed in self.live if feed.topic == REFERENCE), None)
         self._control = next((feed for feed in self.live if feed.topic == CONTROL), None)
 

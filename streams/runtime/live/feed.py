@@ -17,8 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from schemas.catalogue import topic as topic_of
-from schemas.codec import codec
 from schemas.errors import BadData, ShrivenError
 from schemas.reasons import BAD_FRAMING, CLOCK_JUMP, GOOD, MALFORMED, SKIPPED, UNRESOLVED
 from streams.log.kafka.framing import HEADER_BYTES, BadFraming, FramedValues, schema_id_of
@@ -69,41 +67,25 @@ class LiveFeed(Feed):
     def __init__(
         self, reader: Reader, topic: str, partition: Partition, code: int, schema_ids: SchemaIds, start_offset: int, is_wall: bool = False
     ) -> None:
-        self.topic = topic
         self.partition = partition
-        self.code = code
-        self.partition_number = partition[1]
         self.source = reader
-        self.codec = codec(topic_of(topic).record)
-        self.is_market_data = topic.startswith("md.")
-        self.is_columnar = self.is_market_data
-        self.has_levels = topic_of(topic).record == "DepthUpdate"
         self.is_awaited = False
         self.is_wall = is_wall
         self.timestamp_ms = 0
-        self.offset = start_offset
-        self.end_offset = 1 << 62
-        self.offsets: Array | None = np.empty(0, np.int64)
-        self.running_maximum = 0
-        self.generation = 0
-        self.problems: dict[int, str] = {}
         self.skipped: dict[int, str] = {}
-        self.ahead: dict[int, int] = {}
-        self.has_unresolved = False
         self._now, self._latest = NEVER, NEVER
-        self._said_to = -1
         self._schema_ids = schema_ids
-        self._judge = None
         self._unjudged: list[Chunk] = []
-        self._is_held = self.is_market_data
         self._is_market_open = False
-        self._reset()
+        self.offsets = np.empty(0, np.int64)
+        super().__init__(topic, partition[1], code, start_offset, 1 << 62)
+        self._is_held = self.is_market_data
         reader.assign({partition: start_offset})
 
     def _reset(self) -> None:
         super()._reset()
-        self.problems = {}
-        self.ahead = {}
+        self.problems: dict[int, str] = {}
+        self.ahead: dict[int, int] = {}
         self.has_unresolved = False
         self._said_to = -1
 
