@@ -62,17 +62,19 @@ def built_id(ordinal: int) -> str:
 class LedgerContext:
     """Collects what a stage emits; the clock is set by the test."""
 
+    journal_id = shard = first = sequence = last_sequence = 0
+
     def __init__(self, clock: int = 0) -> None:
         self.clock = clock
         self.emitted: list[Any] = []
-        self.ids = 0
+        self.ordinal = 1  # of the next id, as a stage's handlers count
 
     def emit(self, record: Any) -> None:
         self.emitted.append(record)
 
     def order_id(self) -> str:
-        self.ids += 1
-        return built_id(self.ids)
+        self.ordinal += 1
+        return built_id(self.ordinal - 1)
 
     def take(self, record_type: type | None = None) -> Any:
         """What was emitted since the last call, all or of one type; the rest is dropped."""

@@ -1,8 +1,13 @@
-"""The order side's common case, compiled: what sizing, risk, routing, portfolio and reporting do with a plain market order.
+"""The order side's common case, compiled: what sizing, risk, routing, portfolio and reporting do
+with a plain market order.
 
-The ledgers own the contract and every uncommon case. Their twins (``express.py`` beside each) hold rows of their state while a run of events is
-plain; at the first event that is not, the states go back to the ledgers, which do it. Records and states are the same either way: batches below
-``session.RECORDS_MIN`` records run without this folder, and ``tests/runtime/test_express.py`` compares both record for record, state for state.
+Sizing, portfolio and reporting are compiled stages: the entry calls their handlers on their own
+records, and nothing of them is lent. Risk and routing own the contract and every uncommon case.
+Their twins (``express.py`` beside each) hold rows of their state while a run of events is plain; at
+the first event that is not, the states go back to them, and they do it. Records and states are the
+same either way: batches below ``session.RECORDS_MIN`` records run without this folder, and
+``tests/runtime/test_express.py`` compares both record for record, state for state.
 
-``steps.py``: a signal, a mark, a report. ``text.py``: the entry, written into the venue's loop. ``session.py``: lending and taking back.
+``steps.py``: a signal, a mark, a report. ``text.py``: the entry, written into the venue's loop.
+``session.py``: lending and taking back.
 """

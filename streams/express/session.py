@@ -11,9 +11,11 @@ from schemas.catalogue import topic as topic_of
 from schemas.codec import Packed, codec
 from schemas.errors import ShrivenError
 from streams.express import text
-from streams.express.steps import FAULT, FULL, LANE, LEFT, REPORTS
-from streams.numeric.express import CLOSED_MAX, COLUMNS, HIGH, LOW, ORDERS_MAX, SIZED, WANTED_LEAVES
+from streams.express.steps import FAULT, FULL, LANE, LEFT, REPORTS, TIMER
+from streams.numeric.express import CLOSED_MAX, COLUMNS, HIGH, LOW, ORDERS_MAX
+from streams.numeric.id_source import IdSource
 from streams.numeric.identity import texts, to_halves
+from streams.numeric.table import Table
 from streams.portfolio.records import NO_TIMER
 from streams.portfolio.stage import Portfolio
 from streams.reporting.records import REPORTING
@@ -22,11 +24,11 @@ from streams.risk import express as risk
 from streams.risk.stage import Risk
 from streams.routing import express as routing
 from streams.routing.stage import Routing
-from streams.signals import express as sizing
-from streams.signals.sizing import Sizing, Working
+from streams.signals.sizing import Sizing
+from streams.signals.sizing import records as sizing_records
 from streams.venue import stage as venue
 
-__all__ = ["FAULT", "FULL", "LEFT", "RECORDS_MIN", "REPORTS", "Session", "session_of"]
+__all__ = ["FAULT", "FULL", "LEFT", "RECORDS_MIN", "REPORTS", "TIMER", "Session", "session_of"]
 
 RECORDS_MIN = 4096
 """Slices with fewer records are left to the ledgers: lending and taking back would cost more than it saves."""
@@ -81,13 +83,13 @@ class Session:
     """
 
     topics = ("signals", "orders.requests", "md.marks")
-    FAULT, FULL, REPORTS = FAULT, FULL, REPORTS
+    FAULT, FULL, REPORTS, TIMER = FAULT, FULL, REPORTS, TIMER
 
     def __init__(self, ledgers: dict[type, Any]) -> None:
         self._sizing: Any = ledgers.get(Sizing)
         self._reporting: Any = ledgers.get(Reporting)
         self._risk, self._routing, self._portfolio = ledgers[Risk], ledgers[Routing], ledgers[Portfolio]
-        rows = {"lane": LANE, "sizing": sizing.STATE, "risk": risk.STATE}
+        rows = {"lane": LANE, "risk": risk.STATE}
         self.arrays: dict[str, np.ndarray[Any, Any]] = {f"express_{name}": np.zeros(1, dtype) for name, dtype in rows.items()}
         self.lane = self.arrays["express_lane"][0]
         self._rows = {name: self.arrays[f"express_{name}"][0] for name in rows}
@@ -95,7 +97,10 @@ class Session:
         self._closed = self.arrays["express_closed"] = np.zeros((CLOSED_MAX, COLUMNS), np.int64)
         for name, topic in MADE.items():
             most = CLOSED_MAX * (4 if name in ("events", "reports") else 2)
-            self.arrays[f"express_{name}"] = np.zeros(most, codec(topic_of(topic).record).dtype)
+            rows_made = Table(codec(topic_of(topic).record).dtype, most)
+            self.arrays[f"express_{name}"] = rows_made.rows
+            if name == "requests":
+                self._lay_out_sizing(rows_made)
         for name, topic in zip(("signals", "asked", "marks"), self.topics, strict=True):
             self.arrays[f"express_{name}"] = np.zeros(0, codec(topic_of(topic).record).dtype)
         self.arrays["express_portfolio"], self.arrays["express_portfolio_out"] = self._portfolio.state.header, self._portfolio.state.outputs
@@ -106,6 +111,18 @@ class Session:
         self._owner = (0, 0, 0)
         self._ridden = 0
         self.rest, self._patience = 0, PATIENCE
+
+    def _lay_out_sizing(self, requests: Table) -> None:
+        """What the handlers of sizing work on: its own records, and our table of requests."""
+        self._ids = IdSource()
+        self.arrays["express_ids"] = self._ids.rows
+        state = None if self._sizing is None else self._sizing.state
+        self.arrays["express_sizing"] = (
+            np.zeros(1, sizing_records.SIZING) if state is None else state.header
+        )
+        self.arrays["express_sizing_out"] = out = np.zeros(1, sizing_records.OUTPUTS)
+        self._requests = requests
+        out["requests"] = requests.address
 
     def begin(self, marks: Any) -> None:
         """A slice begins, with rows of marks."""
@@ -182,13 +199,14 @@ class Session:
         self.rest, self._patience = self._patience, min(2 * self._patience, PATIENCE_MAX)
 
     def _whose(self) -> tuple[int, int, int] | None:
-        """(account, strategy, instrument) of all orders there can be: of the only desk, or without sizing of the only holding; None if of several."""
+        """(account, strategy, instrument) of all orders there can be: of sizing's only strategy
+        position, or without sizing of the only holding; None if of several.
+        """
         account = self._risk.settings.account
         if self._sizing is not None:
-            desks = list(self._sizing.state.desks.values())
-            if len(desks) != 1 or self._sizing.settings.account != account:
-                return None
-            return account, desks[0].strategy, desks[0].instrument
+            pairs = self._sizing.positions()
+            is_sole = len(pairs) == 1 and self._sizing.settings.account == account
+            return (account, *pairs[0]) if is_sole else None
         held = self._portfolio.holdings(account)
         return (account, *held[0]) if len(held) == 1 else None
 
@@ -201,10 +219,6 @@ class Session:
         ids = routing.lend(self._routing, orders, owner)
         if ids is None or not risk.lend(self._risk, rows["risk"], orders, ids, strategy):
             return False
-        if self._sizing is None:
-            orders[: len(ids), [SIZED, WANTED_LEAVES]] = 0
-        elif not sizing.lend(self._sizing, rows["sizing"], orders, ids):
-            return False
         if self._portfolio.state.timer == NO_TIMER:
             return False
         for place, order_id in enumerate(ids):
@@ -215,9 +229,7 @@ class Session:
         lane["open"], lane["closed"], lane["last_mark"] = len(ids), 0, -1
         for name in MADE:
             lane[name] = 0
-        lane["journal_id"], lane["shard"], lane["last_sequence"], lane["ordinal"] = (
-            context.journal_id, context.shard, context.last_sequence, context.ordinal,
-        )  # fmt: skip
+        self._ids.take(context)
         return True
 
     @property
@@ -228,6 +240,8 @@ class Session:
     def rode(self, events: int) -> None:
         """So many events were done without the ledgers."""
         self._ridden += events
+        if self._sizing is not None:
+            self._sizing.state.timer = int(self._sizing.state.row["timer"])
 
     def take_back(self, context: Any) -> list[tuple[str, Any, int]]:
         """Give the ledgers their states back; returns (topic, body, count) of the records made meanwhile."""
@@ -247,12 +261,10 @@ class Session:
         is_same = np.array_equal(closed[:, LOW], requests["order_id_low"]) and np.array_equal(closed[:, HIGH], requests["order_id_high"])
         closed_ids = approved if is_same else texts(closed[:, HIGH], closed[:, LOW])
         routing.take_back(self._routing, orders, ids, closed, closed_ids, self._owner)
-        if self._sizing is not None:
-            sizing.take_back(self._sizing, rows["sizing"], orders, ids, Working)
         last_mark = int(lane["last_mark"])
         mark = codec("Mark").row_to_record(self._marks, last_mark) if last_mark >= 0 else None
         risk.take_back(self._risk, rows["risk"], orders, ids, approved, mark, self._owner[1])
-        context.last_sequence, context.ordinal = int(lane["last_sequence"]), int(lane["ordinal"])
+        self._ids.give(context)
         made: list[tuple[str, Any, int]] = []
         for name, topic in MADE.items():
             count = int(lane[name])

@@ -21,22 +21,20 @@ from streams.numeric.express import (
     QUANTITY,
     RESERVED_LEAVES,
     SIDE,
-    SIZED,
     STATUS,
     TIME_IN_FORCE,
-    WANTED_LEAVES,
     copy,
     find,
     remove,
     row_type,
     step_kernel,
 )
-from streams.numeric.identity import EARLY_ORDINAL, pack
 from streams.portfolio import handlers as portfolio
 from streams.reporting import handlers as reporting
 from streams.risk import express as risk
 from streams.routing import express as routing
-from streams.signals import express as sizing
+from streams.signals.sizing import handlers as sizing
+from streams.signals.sizing import views
 
 BUY, SELL = int(Side.BUY), int(Side.SELL)
 NEW = int(RequestKind.NEW)
@@ -52,19 +50,26 @@ REPORT_FILL = int(ReportKind.FILL)
 
 LANE = row_type(
     "at total signal_topic request_topic mark_topic timer_step timer_clock base records outcome handled limit limit_clock clock sequence "
-    "last_sequence ordinal journal_id shard account strategy instrument is_sized is_reported open closed signals asked marks last_mark "
+    "account strategy instrument is_sized is_reported open closed signals asked marks last_mark "
     "requests decisions commands events reports fills"
 )
-"""Where the entry is in the window of events and what it may do; the driver's clock, sequence and ordinal; whose orders they are and which of the
+"""Where the entry is in the window of events and what it may do; the driver's clock and sequence; whose orders they are and which of the
 ledgers there are; how many of everything there are, and the row of the last mark, -1 before the first."""
-LEFT, REPORTS, FULL, FAULT = range(4)
-"""Why the entry returned: the next event is the ledgers'; so are the reports from ``handled`` on; something is full; a stage is at fault."""
+LEFT, REPORTS, FULL, FAULT, TIMER = range(5)
+"""Why the entry returned: the next event is the ledgers'; so are the reports from ``handled`` on;
+something is full; a stage is at fault; a timer moved, so that the driver must look at it."""
+WAITS = 2
+"""What ``on_signal`` returns where the timer of sizing moved."""
 
 
 class Twins(NamedTuple):
-    """A row each; of portfolio and reporting their own records, and what the former writes to."""
+    """A row each; of sizing, portfolio and reporting their own records, and what they write to;
+    where ids come from.
+    """
 
     sizing: Any
+    sizing_out: Any
+    ids: Any
     risk: Any
     portfolio: Any
     portfolio_out: Any
@@ -87,6 +92,8 @@ def on_mark(x: Any, twins: Any, mark: Any) -> Any:
     """A mark through the ledgers that read it; False if it is theirs."""
     if mark.instrument != twins.risk[0].instrument or not risk.is_enough(twins.risk[0], mark):
         return False
+    if x.is_sized != 0:
+        sizing.on_mark(twins.sizing[0], mark, x.clock)
     risk.on_mark(twins.risk[0], mark)
     portfolio.on_mark(twins.portfolio[0], mark, x.clock, twins.portfolio_out[0])
     return True
@@ -94,30 +101,32 @@ def on_mark(x: Any, twins: Any, mark: Any) -> Any:
 
 @step_kernel
 def on_signal(x: Any, twins: Any, orders: Any, made: Any, signal: Any) -> Any:
-    """A signal to the order it asks for: -1 if it is the ledgers', 0 if it asks for none, 1 with a command for the venue, the last of its rows."""
+    """A signal to the order it asks for: -1 if it is the ledgers', 0 if it asks for none, WAITS if
+    it waits and the timer moved, 1 with a command for the venue, the last of its rows.
+    """
+    if x.is_sized == 0 or signal.strategy != x.strategy or signal.instrument != x.instrument:
+        return -1
+    s, out, ids, r = twins.sizing[0], twins.sizing_out[0], twins.ids[0], twins.risk[0]
     clock = x.clock
-    s, r = twins.sizing[0], twins.risk[0]
-    if x.is_sized == 0 or x.ordinal >= EARLY_ORDINAL:
+    ids.sequence = x.sequence
+    out.requests_used = x.requests
+    what, target, signed, code, dropped = views.weigh(s, signal, clock)
+    if (
+        what == views.AT_FAULT
+        or dropped != 0
+        or not views.has_room(s, signal, what, signed, dropped, ids, out)
+    ):
+        s.fault.code = 0
         return -1
-    what, target, signed = sizing.weigh(s, signal, clock)
-    if what == sizing.LEAVE:
+    if signed != 0 and not (
+        risk.passes(r, signed, clock) and risk.can_pay(r, orders, x.open, signed)
+    ):
         return -1
-    if what == sizing.ORDERED and not (risk.passes(r, signed, clock) and risk.can_pay(r, orders, x.open, signed)):
-        return -1
-    if what == sizing.IGNORED:
-        return 0
-    s.target = target
-    if what == sizing.NOTED:
-        return 0
-    s.working += signed
-    s.traded_at = clock
-    if x.sequence != x.last_sequence:
-        x.last_sequence = x.sequence
-        x.ordinal = 0
-    high, low = pack(x.journal_id, x.shard, x.sequence, x.ordinal)
-    x.ordinal += 1
-    _write_request(made.requests[x.requests], x, high, low, signed)
-    _send(x, r, orders, made, signed, 1)
+    timer = s.timer
+    views.follow(s, signal, what, target, signed, code, dropped, clock, ids, out)
+    if signed == 0:
+        return WAITS if s.timer != timer else 0
+    _send(x, r, orders, made, signed)
     return 1
 
 
@@ -135,16 +144,16 @@ def on_request(x: Any, twins: Any, orders: Any, made: Any, request: Any) -> Any:
     if not risk.passes(r, signed, x.clock) or not risk.can_pay(r, orders, x.open, signed):
         return -1
     made.requests[x.requests] = request
-    _send(x, r, orders, made, signed, 0)
+    _send(x, r, orders, made, signed)
     return 1
 
 
 @step_kernel
-def _send(x: Any, r: Any, orders: Any, made: Any, signed: Any, sized: Any) -> None:
+def _send(x: Any, r: Any, orders: Any, made: Any, signed: Any) -> None:
     """The request that was just written goes through risk and routing."""
     request = made.requests[x.requests]
     x.requests += 1
-    _enter(orders, x.open, request.order_id_high, request.order_id_low, signed, sized)
+    _enter(orders, x.open, request.order_id_high, request.order_id_low, signed)
     risk.approve(r, orders[x.open], signed, x.clock)
     x.open += 1
     _write_decision(made, x, request, risk.protection(r, signed))
@@ -153,7 +162,7 @@ def _send(x: Any, r: Any, orders: Any, made: Any, signed: Any, sized: Any) -> No
 
 
 @step_kernel
-def _enter(orders: Any, place: Any, high: Any, low: Any, signed: Any, sized: Any) -> None:
+def _enter(orders: Any, place: Any, high: Any, low: Any, signed: Any) -> None:
     """A market order that routing has just sent."""
     for column in range(FIRST_TRADE):
         orders[place, column] = 0
@@ -165,27 +174,7 @@ def _enter(orders: Any, place: Any, high: Any, low: Any, signed: Any, sized: Any
     orders[place, QUANTITY] = abs(signed)
     orders[place, PRICE] = 0
     orders[place, STATUS] = SUBMITTED
-    orders[place, SIZED] = sized
-    orders[place, WANTED_LEAVES] = signed * sized
     orders[place, RESERVED_LEAVES] = abs(signed)
-
-
-@step_kernel
-def _write_request(request: Any, x: Any, high: Any, low: Any, signed: Any) -> None:
-    """OrderRequest of a market order."""
-    request.order_id_high = high
-    request.order_id_low = low
-    request.account = x.account
-    request.strategy = x.strategy
-    request.instrument = x.instrument
-    request.event_time = x.clock
-    request.kind = NEW
-    request.side = BUY if signed > 0 else SELL
-    request.order_type = MARKET
-    request.time_in_force = IOC
-    request.post_only = 0
-    request.quantity = abs(signed)
-    request.price = 0
 
 
 @step_kernel
@@ -279,7 +268,7 @@ def on_report(x: Any, twins: Any, orders: Any, closed: Any, made: Any, report: A
 
 @step_kernel
 def _book(x: Any, twins: Any, order: Any, row: Any, report: Any) -> Any:
-    """Write the Fill, and have portfolio and reporting book it.
+    """Write the Fill, and have portfolio, reporting and sizing book it.
 
     False if that leaves a fault: the owners see to it.
     """
@@ -307,27 +296,31 @@ def _book(x: Any, twins: Any, order: Any, row: Any, report: Any) -> Any:
         if t.fault.code != 0:  # with room, only an amount: the same call in Python ends the run
             t.fault.code = 0
             return False
+    if x.is_sized != 0:
+        s = twins.sizing[0]
+        sizing.on_fill(s, row)
+        if s.fault.code != 0:  # the strategy position is there, so only a quantity: as before
+            s.fault.code = 0
+            return False
     return True
 
 
 @step_kernel
 def _fill(x: Any, twins: Any, orders: Any, place: Any, closed: Any, made: Any, report: Any, fee: Any) -> None:
-    """Routing books it; sizing and risk read the Fill, then the event."""
-    s, r = twins.sizing[0], twins.risk[0]
+    """Routing books it; risk reads the Fill, then sizing and risk the event."""
+    r = twins.risk[0]
     order = orders[place]
     clock, price, quantity = x.clock, report.price, report.quantity
     signed = quantity if order[SIDE] == BUY else -quantity
     is_last = routing.fill(order, report)
     x.fills += 1
-    if x.is_sized != 0:
-        sizing.on_fill(s, order, signed)
     risk.release(r, order, quantity)
     risk.on_fill(r, price, signed, fee)
     _write_event(made.events[x.events], x, orders, place, clock, order[STATUS])
     x.events += 1
     if is_last:
         if x.is_sized != 0:
-            sizing.on_order_end(s, order)
+            sizing.on_order_event(twins.sizing[0], made.events[x.events - 1])
         risk.release(r, order, order[RESERVED_LEAVES])
         copy(order, closed[x.closed])
         x.closed += 1
@@ -335,4 +328,7 @@ def _fill(x: Any, twins: Any, orders: Any, place: Any, closed: Any, made: Any, r
         x.open -= 1
 
 
-__all__ = ["FAULT", "FULL", "LANE", "LEFT", "REPORTS", "Made", "Twins", "on_mark", "on_report", "on_request", "on_signal"]
+__all__ = [
+    "FAULT", "FULL", "LANE", "LEFT", "REPORTS", "TIMER", "WAITS", "Made", "Twins", "on_mark",
+    "on_report", "on_request", "on_signal",
+]  # fmt: skip

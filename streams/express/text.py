@@ -9,12 +9,16 @@ from collections.abc import Callable
 
 HEADER = (
     "from streams.express.steps import FAULT as EXPRESS_FAULT",
-    "from streams.express.steps import FULL, LEFT, REPORTS, Made, Twins, on_mark, on_report, on_request, on_signal",
+    "from streams.express.steps import FULL, LEFT, REPORTS, TIMER, WAITS, Made, Twins",
+    "from streams.express.steps import on_mark, on_report, on_request, on_signal",
 )
 
 ENTRY = '''
 x = express_lane[0]
-twins = Twins(express_sizing, express_risk, express_portfolio, express_portfolio_out, express_reporting)
+twins = Twins(
+    express_sizing, express_sizing_out, express_ids, express_risk, express_portfolio,
+    express_portfolio_out, express_reporting,
+)
 made = Made(express_requests, express_decisions, express_commands, express_events, express_reports, express_fills)
 x.outcome = LEFT
 x.handled = 0
@@ -86,6 +90,9 @@ while x.at < x.total:
         x.limit = step >> 1
         x.limit_clock = due - 1
     x.at += 1
+    if led == WAITS:
+        x.outcome = TIMER
+        break
     if led == 1:
         control[{LIMIT}] = x.limit
         control[{LIMIT_CLOCK}] = x.limit_clock

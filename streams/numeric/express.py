@@ -21,13 +21,12 @@ TRADES_MAX = 32
 CLOSED_MAX = 4096
 """Orders ended, or approved, between two times the state is taken back."""
 FIELDS = (
-    "high", "low", "side", "order_type", "time_in_force", "quantity", "price", "status", "filled", "accepted", "sized", "wanted_leaves",
+    "high", "low", "side", "order_type", "time_in_force", "quantity", "price", "status", "filled", "accepted",
     "reserved_leaves", "worst_price", "fee_bound", "trades",
 )  # fmt: skip
 HIGH, LOW, SIDE, ORDER_TYPE, TIME_IN_FORCE, QUANTITY, PRICE, STATUS, FILLED, ACCEPTED = range(10)
-SIZED, WANTED_LEAVES, RESERVED_LEAVES, WORST_PRICE, FEE_BOUND, TRADES = range(10, len(FIELDS))
-"""Columns of an order: what routing knows of it; 1 if sizing sent it; what sizing (signed) and risk hold as working; the money that risk
-holds for it; its number of fills."""
+RESERVED_LEAVES, WORST_PRICE, FEE_BOUND, TRADES = range(10, len(FIELDS))
+"""Columns of an order: what routing knows of it; what risk holds as working; the money that risk holds for it; its number of fills."""
 FIRST_TRADE = len(FIELDS)
 COLUMNS = FIRST_TRADE + 2 * TRADES_MAX
 """After them (venue trade id, quantity) of each fill."""

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from schemas.errors import BadData, CapacityExceeded
-from streams.numeric.borrowing import borrowing_kernel
+from streams.numeric.borrowing import borrowing_kernel, inner_kernel
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUV"
 LENGTH = 20
@@ -118,6 +118,34 @@ def pack(journal_id: Any, shard: Any, sequence: Any, ordinal: Any) -> Any:
     low_mask = (np.int64(1) << HALF_BITS) - 1
     high = (((journal_id << SHARD_BITS) | shard) << (SEQUENCE_BITS - LOW_SEQUENCE_BITS)) | (sequence >> LOW_SEQUENCE_BITS)
     return high, ((sequence << ORDINAL_BITS) | ordinal) & low_mask
+
+
+ID_SOURCE = np.dtype(
+    [
+        (name, "i8")
+        for name in ("journal_id", "shard", "first", "sequence", "last_sequence", "ordinal")
+    ]
+)
+"""What a handler makes ids of (``streams/runtime/context.py`` says what the names mean); the last
+two fields move on."""
+
+
+@inner_kernel
+def has_ids(ids: Any, count: Any) -> Any:
+    """True if so many ids can be made of the present input."""
+    made = ids.ordinal - ids.first if ids.sequence == ids.last_sequence else np.int64(0)
+    return made + count <= EARLY_ORDINAL
+
+
+@inner_kernel
+def next_id(ids: Any) -> Any:
+    """The halves (high, low) of the next id; there must be one."""
+    if ids.sequence != ids.last_sequence:
+        ids.last_sequence = ids.sequence
+        ids.ordinal = ids.first
+    ordinal = ids.ordinal
+    ids.ordinal = ordinal + 1
+    return pack(ids.journal_id, ids.shard, ids.sequence, ordinal)
 
 
 @borrowing_kernel

@@ -130,6 +130,32 @@ def power_of_ten(exponent: int) -> int:
     return power
 
 
+@shared_step
+def quotient(amount: int, divisor: int) -> int:
+    """amount / divisor rounded down; amount >= 0 is wide, divisor > 0 an int64.
+
+    >>> quotient(7, 2), quotient(8, 2)
+    (3, 4)
+    """
+    found = share(amount, 1, divisor)
+    if found * divisor > amount:
+        found = found - 1
+    return found
+
+
+@shared_step
+def quotient_up(amount: int, divisor: int) -> int:
+    """The same rounded up.
+
+    >>> quotient_up(7, 2), quotient_up(8, 2)
+    (4, 4)
+    """
+    found = share(amount, 1, divisor)
+    if found * divisor < amount:
+        found = found + 1
+    return found
+
+
 # -- what kernels compile
 
 

@@ -411,7 +411,7 @@ class Engine:
                     drain()
                     if stop.position > position or stop.is_given:
                         position, quiet = stop.position, True
-                        if stop.is_given:
+                        if stop.has_timers:
                             timer_step, timer_clock, timer_rank, timer_ledger = self._next_timer()
                             deadline = -1
                         continue

@@ -14,13 +14,16 @@ from streams.runtime.runner import LoopRunner
 
 
 class Stop(NamedTuple):
-    """Where a ride ended: the next event, where the venue must be, its reports that the ledgers are to get, whether their states went back."""
+    """Where a ride ended: the next event, where the venue must be, its reports that the ledgers are
+    to get, whether their states went back, whether their timers must be looked at again.
+    """
 
     position: int
     limit: int
     limit_clock: int
     reports: Sequence[Any]
     is_given: bool
+    has_timers: bool
 
 
 class Riding:
@@ -109,7 +112,7 @@ class Riding:
         is_given = outcome in (session.FULL, session.REPORTS)
         if is_given:
             self.take_back(context)
-        return Stop(reached, int(lane["limit"]), int(lane["limit_clock"]), reports, is_given)
+        return Stop(reached, int(lane["limit"]), int(lane["limit_clock"]), reports, is_given, is_given or outcome == session.TIMER)
 
     def take_back(self, context: StageContext) -> None:
         """The ledgers have their states again, and the records made meanwhile their place in the output."""

@@ -337,7 +337,7 @@ def test_position_and_working_should_always_reach_for_the_target(steps: list[tup
             if working[order_id][1] == 0:
                 end(sizing, request, OrderStatus.FILLED)
                 del working[order_id]
-    assert set(sizing.state.orders) == set(working)
+    assert set(sizing.working_orders()) == set(working)
 
 
 def test_the_state_should_not_grow_with_the_orders_sent() -> None:
