@@ -1,10 +1,10 @@
 """The order side's common case, compiled: what sizing, risk, routing, portfolio and reporting do
 with a plain market order.
 
-Sizing, portfolio and reporting are compiled stages: the entry calls their handlers on their own
-records, and nothing of them is lent. Risk and routing own the contract and every uncommon case.
-Their twins (``express.py`` beside each) hold rows of their state while a run of events is plain; at
-the first event that is not, the states go back to them, and they do it. Records and states are the
+Sizing, routing, portfolio and reporting are compiled stages: the entry calls their handlers on their
+own records, and nothing of them is lent. Risk owns the contract and every uncommon case. Its twin
+(``express.py`` beside it) holds rows of its state while a run of events is plain; at the first
+event that is not, the state goes back to it, and it does it. Records and states are the
 same either way: batches below ``session.RECORDS_MIN`` records run without this folder, and
 ``tests/runtime/test_express.py`` compares both record for record, state for state.
 

@@ -12,7 +12,7 @@ from schemas.codec import Packed, codec
 from schemas.errors import ShrivenError
 from streams.express import text
 from streams.express.steps import FAULT, FULL, LANE, LEFT, REPORTS, TIMER
-from streams.numeric.express import CLOSED_MAX, COLUMNS, HIGH, LOW, ORDERS_MAX
+from streams.numeric.express import COLUMNS, HIGH, LOW, ORDERS_MAX, REQUESTS_MAX
 from streams.numeric.id_source import IdSource
 from streams.numeric.identity import texts, to_halves
 from streams.numeric.table import Table
@@ -22,7 +22,6 @@ from streams.reporting.records import REPORTING
 from streams.reporting.stage import Reporting
 from streams.risk import express as risk
 from streams.risk.stage import Risk
-from streams.routing import express as routing
 from streams.routing.stage import Routing
 from streams.signals.sizing import Sizing
 from streams.signals.sizing import records as sizing_records
@@ -52,10 +51,9 @@ READERS: dict[str, tuple[type, ...]] = {
     "positions": (),
 }
 """The wiring that ``steps.py`` has compiled in."""
-MADE = {
-    "requests": "orders.requests", "decisions": "orders.decisions", "commands": "venue.commands", "events": "orders.events",
-    "reports": "venue.reports", "fills": "fills",
-}  # fmt: skip
+MADE = {"requests": "orders.requests", "decisions": "orders.decisions", "reports": "venue.reports"}
+ROUTED = {"commands": "venue.commands", "events": "orders.events", "fills": "fills"}
+"""Arrays of rows and their topics: the entry's own, and those that routing writes."""
 
 
 def session_of(topology: Any) -> Session | None:
@@ -94,9 +92,8 @@ class Session:
         self.lane = self.arrays["express_lane"][0]
         self._rows = {name: self.arrays[f"express_{name}"][0] for name in rows}
         self._orders = self.arrays["express_orders"] = np.zeros((ORDERS_MAX, COLUMNS), np.int64)
-        self._closed = self.arrays["express_closed"] = np.zeros((CLOSED_MAX, COLUMNS), np.int64)
         for name, topic in MADE.items():
-            most = CLOSED_MAX * (4 if name in ("events", "reports") else 2)
+            most = REQUESTS_MAX * (4 if name == "reports" else 2)
             rows_made = Table(codec(topic_of(topic).record).dtype, most)
             self.arrays[f"express_{name}"] = rows_made.rows
             if name == "requests":
@@ -105,7 +102,10 @@ class Session:
             self.arrays[f"express_{name}"] = np.zeros(0, codec(topic_of(topic).record).dtype)
         self.arrays["express_portfolio"], self.arrays["express_portfolio_out"] = self._portfolio.state.header, self._portfolio.state.outputs
         self.arrays["express_reporting"] = np.zeros(1, REPORTING) if self._reporting is None else self._reporting.state.header
-        self._portfolio.state.grow("positions", 2 * len(self.arrays["express_fills"]))
+        self.arrays["express_routing"], self.arrays["express_routing_out"] = self._routing.state.header, self._routing.state.outputs
+        for name in ROUTED:
+            self._routing.grow(name, REQUESTS_MAX * (4 if name == "events" else 2))
+        self._portfolio.state.grow("positions", 4 * REQUESTS_MAX)
         self._marks: Any = None
         self.is_lent = False
         self._owner = (0, 0, 0)
@@ -156,9 +156,8 @@ class Session:
         return found
 
     def _known(self, requests: list[Any]) -> list[int]:
-        """Places of requests whose id risk or routing has seen, or comes twice."""
-        risk_state, routing_state = self._risk.state, self._routing.state
-        kept = risk_state.recent, risk_state.orders, routing_state.live, routing_state.closed
+        """Places of requests whose id risk has seen, or comes twice; those that routing knows the entry finds."""
+        kept = self._risk.state.recent, self._risk.state.orders
         ids = [request.order_id for request in requests]
         if len(set(ids)) == len(ids) and all(known.keys().isdisjoint(ids) for known in kept):  # most
             return []
@@ -216,8 +215,12 @@ class Session:
             return False
         self._owner = owner
         rows, orders, strategy = self._rows, self._orders, owner[1]
-        ids = routing.lend(self._routing, orders, owner)
-        if ids is None or not risk.lend(self._risk, rows["risk"], orders, ids, strategy):
+        ids = list(self._risk.state.orders)
+        if len(ids) > ORDERS_MAX:
+            return False
+        self._routing.state.reserve("orders", REQUESTS_MAX)
+        self._routing.state.reserve("trades", REQUESTS_MAX)
+        if not risk.lend(self._risk, rows["risk"], orders, strategy):
             return False
         if self._portfolio.state.timer == NO_TIMER:
             return False
@@ -226,7 +229,7 @@ class Session:
         lane = self.lane
         lane["account"], lane["strategy"], lane["instrument"] = owner
         lane["is_sized"], lane["is_reported"] = self._sizing is not None, self._reporting is not None
-        lane["open"], lane["closed"], lane["last_mark"] = len(ids), 0, -1
+        lane["open"], lane["last_mark"] = len(ids), -1
         for name in MADE:
             lane[name] = 0
         self._ids.take(context)
@@ -253,14 +256,10 @@ class Session:
         else:
             self._patience = PATIENCE
         lane, rows, orders = self.lane, self._rows, self._orders
-        open_count, closed_count, approved_count = int(lane["open"]), int(lane["closed"]), int(lane["requests"])
+        open_count, approved_count = int(lane["open"]), int(lane["requests"])
         requests = self.arrays["express_requests"][:approved_count]
         approved = texts(requests["order_id_high"], requests["order_id_low"])
         ids = texts(orders[:open_count, HIGH], orders[:open_count, LOW])
-        closed = self._closed[:closed_count]
-        is_same = np.array_equal(closed[:, LOW], requests["order_id_low"]) and np.array_equal(closed[:, HIGH], requests["order_id_high"])
-        closed_ids = approved if is_same else texts(closed[:, HIGH], closed[:, LOW])
-        routing.take_back(self._routing, orders, ids, closed, closed_ids, self._owner)
         last_mark = int(lane["last_mark"])
         mark = codec("Mark").row_to_record(self._marks, last_mark) if last_mark >= 0 else None
         risk.take_back(self._risk, rows["risk"], orders, ids, approved, mark, self._owner[1])
@@ -270,7 +269,8 @@ class Session:
             count = int(lane[name])
             if count:
                 made.append((topic, codec(topic_of(topic).record).encode_rows(self.arrays[f"express_{name}"], count), count))
-        rows_of_positions = self._portfolio.take_positions()
-        if len(rows_of_positions):
-            made.append(("positions", codec("Position").encode_rows(rows_of_positions), len(rows_of_positions)))
+        written = {topic: self._routing.take_rows(name) for name, topic in ROUTED.items()} | {"positions": self._portfolio.take_positions()}
+        for topic, rows_of_topic in written.items():
+            if len(rows_of_topic):
+                made.append((topic, codec(topic_of(topic).record).encode_rows(rows_of_topic, len(rows_of_topic)), len(rows_of_topic)))
         return made

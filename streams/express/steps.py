@@ -9,30 +9,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from schemas.vocabulary import DecisionOutcome, OrderReason, OrderStatus, OrderType, ReportKind, RequestKind, RiskCode, Side, TimeInForce
+from schemas.vocabulary import DecisionOutcome, OrderType, ReportKind, RequestKind, RiskCode, Side, TimeInForce
 from streams.numeric.express import (
-    ACCEPTED,
-    FILLED,
-    FIRST_TRADE,
+    COLUMNS,
     HIGH,
     LOW,
-    ORDER_TYPE,
-    PRICE,
-    QUANTITY,
     RESERVED_LEAVES,
     SIDE,
-    STATUS,
-    TIME_IN_FORCE,
-    copy,
     find,
     remove,
     row_type,
     step_kernel,
 )
+from streams.numeric.table import table_at
 from streams.portfolio import handlers as portfolio
 from streams.reporting import handlers as reporting
 from streams.risk import express as risk
-from streams.routing import express as routing
+from streams.routing import handlers as routing
+from streams.routing.machine import works_no_more
+from streams.routing.records import EVENT, FILL, ORDER
 from streams.signals.sizing import handlers as sizing
 from streams.signals.sizing import views
 
@@ -42,16 +37,12 @@ MARKET = int(OrderType.MARKET)
 IOC = int(TimeInForce.IOC)
 APPROVED = int(DecisionOutcome.APPROVED)
 NO_CODE = int(RiskCode.NONE)
-NO_REASON = int(OrderReason.NONE)
-SUBMITTED = int(OrderStatus.SUBMITTED)
-IS_ACCEPTED = int(OrderStatus.ACCEPTED)
-REPORT_ACCEPTED = int(ReportKind.ACCEPTED)
 REPORT_FILL = int(ReportKind.FILL)
 
 LANE = row_type(
     "at total signal_topic request_topic mark_topic timer_step timer_clock base records outcome handled limit limit_clock clock sequence "
-    "account strategy instrument is_sized is_reported open closed signals asked marks last_mark "
-    "requests decisions commands events reports fills"
+    "account strategy instrument is_sized is_reported open signals asked marks last_mark "
+    "requests decisions reports"
 )
 """Where the entry is in the window of events and what it may do; the driver's clock and sequence; whose orders they are and which of the
 ledgers there are; how many of everything there are, and the row of the last mark, -1 before the first."""
@@ -63,14 +54,16 @@ WAITS = 2
 
 
 class Twins(NamedTuple):
-    """A row each; of sizing, portfolio and reporting their own records, and what they write to;
-    where ids come from.
+    """A row each; of sizing, routing, portfolio and reporting their own records, and what they write
+    to; where ids come from.
     """
 
     sizing: Any
     sizing_out: Any
     ids: Any
     risk: Any
+    routing: Any
+    routing_out: Any
     portfolio: Any
     portfolio_out: Any
     reporting: Any
@@ -81,10 +74,16 @@ class Made(NamedTuple):
 
     requests: Any
     decisions: Any
-    commands: Any
-    events: Any
     reports: Any
-    fills: Any
+
+
+@step_kernel
+def has_room(x: Any, twins: Any, orders: Any, made: Any, reports_most: Any) -> Any:
+    """True if there is room for one more request, and for the reports of one call of the venue."""
+    if x.open + 1 >= len(orders) or x.requests + 1 > len(made.requests):
+        return False
+    state, out = twins.routing[0], twins.routing_out[0]
+    return x.reports + reports_most <= len(made.reports) and routing.has_room_for(state, 1, reports_most, out)
 
 
 @step_kernel
@@ -126,8 +125,7 @@ def on_signal(x: Any, twins: Any, orders: Any, made: Any, signal: Any) -> Any:
     views.follow(s, signal, what, target, signed, code, dropped, clock, ids, out)
     if signed == 0:
         return WAITS if s.timer != timer else 0
-    _send(x, r, orders, made, signed)
-    return 1
+    return _send(x, twins, orders, made, signed)
 
 
 @step_kernel
@@ -140,50 +138,45 @@ def on_request(x: Any, twins: Any, orders: Any, made: Any, request: Any) -> Any:
     if request.side != BUY and request.side != SELL:
         return -1
     signed = request.quantity if request.side == BUY else -request.quantity
+    if routing.find_order(twins.routing[0], request) >= 0:
+        return -1
     r = twins.risk[0]
     if not risk.passes(r, signed, x.clock) or not risk.can_pay(r, orders, x.open, signed):
         return -1
     made.requests[x.requests] = request
-    _send(x, r, orders, made, signed)
-    return 1
+    return _send(x, twins, orders, made, signed)
 
 
 @step_kernel
-def _send(x: Any, r: Any, orders: Any, made: Any, signed: Any) -> None:
-    """The request that was just written goes through risk and routing."""
-    request = made.requests[x.requests]
+def _send(x: Any, twins: Any, orders: Any, made: Any, signed: Any) -> Any:
+    """The request that was just written goes through risk and routing; 1 if that leads to a command."""
+    r, state, out = twins.risk[0], twins.routing[0], twins.routing_out[0]
+    request, decision = made.requests[x.requests], made.decisions[x.decisions]
     x.requests += 1
+    x.decisions += 1
     _enter(orders, x.open, request.order_id_high, request.order_id_low, signed)
     risk.approve(r, orders[x.open], signed, x.clock)
     x.open += 1
-    _write_decision(made, x, request, risk.protection(r, signed))
-    _write_event(made.events[x.events], x, orders, x.open - 1, x.clock, SUBMITTED)
-    x.events += 1
+    _write_decision(decision, x, request, risk.protection(r, signed))
+    before = out.commands_used
+    routing.on_risk_decision(state, decision, x.clock, out)
+    return out.commands_used - before
 
 
 @step_kernel
 def _enter(orders: Any, place: Any, high: Any, low: Any, signed: Any) -> None:
-    """A market order that routing has just sent."""
-    for column in range(FIRST_TRADE):
+    """A market order that goes out."""
+    for column in range(COLUMNS):
         orders[place, column] = 0
     orders[place, HIGH] = high
     orders[place, LOW] = low
     orders[place, SIDE] = BUY if signed > 0 else SELL
-    orders[place, ORDER_TYPE] = MARKET
-    orders[place, TIME_IN_FORCE] = IOC
-    orders[place, QUANTITY] = abs(signed)
-    orders[place, PRICE] = 0
-    orders[place, STATUS] = SUBMITTED
     orders[place, RESERVED_LEAVES] = abs(signed)
 
 
 @step_kernel
-def _write_decision(made: Any, x: Any, request: Any, protection: Any) -> None:
-    """RiskDecision and VenueCommand of a market order that goes through, with its protection price."""
-    decision = made.decisions[x.decisions]
-    command = made.commands[x.commands]
-    x.decisions += 1
-    x.commands += 1
+def _write_decision(decision: Any, x: Any, request: Any, protection: Any) -> None:
+    """RiskDecision of a market order that goes through, with its protection price."""
     decision.order_id_high = request.order_id_high
     decision.order_id_low = request.order_id_low
     decision.account = request.account
@@ -204,87 +197,42 @@ def _write_decision(made: Any, x: Any, request: Any, protection: Any) -> None:
     decision.post_only = 0
     decision.quantity = request.quantity
     decision.price = protection
-    command.order_id_high = request.order_id_high
-    command.order_id_low = request.order_id_low
-    command.instrument = request.instrument
-    command.event_time = x.clock
-    command.kind = NEW
-    command.side = request.side
-    command.order_type = MARKET
-    command.time_in_force = IOC
-    command.post_only = 0
-    command.quantity = request.quantity
-    command.price = protection
 
 
 @step_kernel
-def _write_event(row: Any, x: Any, orders: Any, place: Any, clock: Any, status: Any) -> None:
-    """OrderEvent: the order as it stands."""
-    row.order_id_high = orders[place, HIGH]
-    row.order_id_low = orders[place, LOW]
-    row.account = x.account
-    row.strategy = x.strategy
-    row.instrument = x.instrument
-    row.event_time = clock
-    row.status = status
-    row.reason = NO_REASON
-    row.side = orders[place, SIDE]
-    row.quantity = orders[place, QUANTITY]
-    row.price = orders[place, PRICE]
-    row.filled_quantity = orders[place, FILLED]
-    row.refused = 0
-
-
-@step_kernel
-def on_report(x: Any, twins: Any, orders: Any, closed: Any, made: Any, report: Any) -> Any:
-    """A report through routing and, if it is a fill, all who read fills; False if it is the ledgers', with nothing changed."""
-    place = find(orders, x.open, report.order_id_high, report.order_id_low)
-    if place < 0 or report.instrument != x.instrument:
-        return False
-    order = orders[place]
-    clock = x.clock
-    if report.kind == REPORT_ACCEPTED:
-        if not routing.can_accept(order):
-            return False
-        order[ACCEPTED] = 1
-        order[STATUS] = IS_ACCEPTED
-        _write_event(made.events[x.events], x, orders, place, clock, IS_ACCEPTED)
-        x.events += 1
-    elif report.kind == REPORT_FILL:
-        fee = np.int64(report.fee_low)
-        if report.fee_high != fee >> 63 or not routing.can_fill(order, report):
-            return False
-        if x.is_reported != 0 and not reporting.has_room(twins.reporting[0]):
-            return False
-        if not _book(x, twins, order, made.fills[x.fills], report):
-            return False
-        _fill(x, twins, orders, place, closed, made, report, fee)
-    else:
-        return False
+def on_report(x: Any, twins: Any, orders: Any, made: Any, report: Any) -> Any:
+    """A report through routing and all who read what it leads to; False if it is the ledgers', with nothing changed."""
+    state, out = twins.routing[0], twins.routing_out[0]
+    place = routing.find_order(state, report)
+    is_booked = False
+    if report.kind == REPORT_FILL and place >= 0:
+        order = table_at(state.orders.rows, ORDER)[place]
+        is_booked = routing.refuse_fill(state, place, order, report) == routing.NONE
+        if is_booked:
+            if not _book(x, twins, order, report):
+                return False
+            routing.book_fill(state, place, report, x.clock, out)
+            _fill(x, twins, orders, report)
+    if not is_booked:
+        routing.on_execution_report(state, report, x.clock, out)
+    _end(x, twins, orders, table_at(out.events, EVENT)[out.events_used - 1])
     made.reports[x.reports] = report
     x.reports += 1
     return True
 
 
 @step_kernel
-def _book(x: Any, twins: Any, order: Any, row: Any, report: Any) -> Any:
+def _book(x: Any, twins: Any, order: Any, report: Any) -> Any:
     """Write the Fill, and have portfolio, reporting and sizing book it.
 
-    False if that leaves a fault: the owners see to it.
+    False if that leaves a fault, the owners see to it; and of a fill that the twin cannot follow.
     """
-    row.order_id_high = order[HIGH]
-    row.order_id_low = order[LOW]
-    row.account = x.account
-    row.strategy = x.strategy
-    row.instrument = x.instrument
-    row.event_time = report.venue_time
-    row.side = order[SIDE]
-    row.price = report.price
-    row.quantity = report.quantity
-    row.liquidity = report.liquidity
-    row.fee_high = report.fee_high
-    row.fee_low = report.fee_low
-    row.venue_trade_id = report.venue_trade_id
+    if order.strategy != x.strategy or order.instrument != x.instrument or report.fee_high != np.int64(report.fee_low) >> 63:
+        return False
+    if x.is_reported != 0 and not reporting.has_room(twins.reporting[0]):
+        return False
+    out = twins.routing_out[0]
+    row = table_at(out.fills, FILL)[routing.write_fill(order, report, out)]
     p = twins.portfolio[0]
     portfolio.on_fill(p, row, x.clock, twins.portfolio_out[0])
     if p.fault.code != 0:
@@ -306,29 +254,33 @@ def _book(x: Any, twins: Any, order: Any, row: Any, report: Any) -> Any:
 
 
 @step_kernel
-def _fill(x: Any, twins: Any, orders: Any, place: Any, closed: Any, made: Any, report: Any, fee: Any) -> None:
-    """Routing books it; risk reads the Fill, then sizing and risk the event."""
+def _fill(x: Any, twins: Any, orders: Any, report: Any) -> None:
+    """Risk reads the Fill, which may be of an order that works no more."""
     r = twins.risk[0]
-    order = orders[place]
-    clock, price, quantity = x.clock, report.price, report.quantity
-    signed = quantity if order[SIDE] == BUY else -quantity
-    is_last = routing.fill(order, report)
-    x.fills += 1
-    risk.release(r, order, quantity)
-    risk.on_fill(r, price, signed, fee)
-    _write_event(made.events[x.events], x, orders, place, clock, order[STATUS])
-    x.events += 1
-    if is_last:
-        if x.is_sized != 0:
-            sizing.on_order_event(twins.sizing[0], made.events[x.events - 1])
-        risk.release(r, order, order[RESERVED_LEAVES])
-        copy(order, closed[x.closed])
-        x.closed += 1
+    quantity = report.quantity
+    place = find(orders, x.open, report.order_id_high, report.order_id_low)
+    if place >= 0:
+        risk.release(r, orders[place], quantity)
+    signed = quantity if report.side == BUY else -quantity
+    risk.on_fill(r, report.price, signed, np.int64(report.fee_low))
+
+
+@step_kernel
+def _end(x: Any, twins: Any, orders: Any, event: Any) -> None:
+    """Sizing and risk read the event: what is left of an order that ended works no more."""
+    if event.refused != 0 or not works_no_more(event.status):
+        return
+    if x.is_sized != 0:
+        sizing.on_order_event(twins.sizing[0], event)
+    place = find(orders, x.open, event.order_id_high, event.order_id_low)
+    if place >= 0:
+        order = orders[place]
+        risk.release(twins.risk[0], order, order[RESERVED_LEAVES])
         remove(orders, x.open, place)
         x.open -= 1
 
 
 __all__ = [
-    "FAULT", "FULL", "LANE", "LEFT", "REPORTS", "TIMER", "WAITS", "Made", "Twins", "on_mark",
-    "on_report", "on_request", "on_signal",
+    "FAULT", "FULL", "LANE", "LEFT", "REPORTS", "TIMER", "WAITS", "Made", "Twins", "has_room",
+    "on_mark", "on_report", "on_request", "on_signal",
 ]  # fmt: skip

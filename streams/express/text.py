@@ -10,16 +10,19 @@ from collections.abc import Callable
 HEADER = (
     "from streams.express.steps import FAULT as EXPRESS_FAULT",
     "from streams.express.steps import FULL, LEFT, REPORTS, TIMER, WAITS, Made, Twins",
-    "from streams.express.steps import on_mark, on_report, on_request, on_signal",
+    "from streams.express.steps import has_room, on_mark, on_report, on_request, on_signal",
+    "from streams.numeric.table import table_at",
+    "from streams.routing.records import COMMAND",
 )
 
 ENTRY = '''
 x = express_lane[0]
 twins = Twins(
-    express_sizing, express_sizing_out, express_ids, express_risk, express_portfolio,
-    express_portfolio_out, express_reporting,
+    express_sizing, express_sizing_out, express_ids, express_risk, express_routing,
+    express_routing_out, express_portfolio, express_portfolio_out, express_reporting,
 )
-made = Made(express_requests, express_decisions, express_commands, express_events, express_reports, express_fills)
+made = Made(express_requests, express_decisions, express_reports)
+routing_out = express_routing_out[0]
 x.outcome = LEFT
 x.handled = 0
 reports_most = {reports_most}
@@ -30,13 +33,7 @@ while x.at < x.total:
         break
     if topic != x.signal_topic and topic != x.mark_topic and (topic != x.request_topic or event.row < 0):
         break
-    if x.open + 1 >= len(express_orders) or x.closed + reports_most > len(express_closed) or x.requests + 1 > len(express_requests):
-        x.outcome = FULL
-        break
-    if x.events + reports_most + 1 > len(express_events) or x.reports + reports_most > len(express_reports):
-        x.outcome = FULL
-        break
-    if x.fills + reports_most > len(express_fills):
+    if not has_room(x, twins, express_orders, made, reports_most):
         x.outcome = FULL
         break
     if control[{ACTIVE}] != 0:
@@ -50,7 +47,7 @@ while x.at < x.total:
             x.sequence = x.base + x.limit
             x.handled = 0
             while x.handled < control[{DELIVERED_COUNT}]:
-                if not on_report(x, twins, express_orders, express_closed, made, rows_venue_reports[x.handled]):
+                if not on_report(x, twins, express_orders, made, rows_venue_reports[x.handled]):
                     break
                 x.handled += 1
             if x.handled < control[{DELIVERED_COUNT}]:
@@ -104,7 +101,7 @@ while x.at < x.total:
         if control[{PRESENT}] < due:
             control[{PRESENT}] = due
         {venue}.clock[0] = control[{PRESENT}]
-        {venue}_on_venue_command({venue}, {books}express_commands[x.commands - 1], {venue}_out)
+        {venue}_on_venue_command({venue}, {books}table_at(routing_out.commands, COMMAND)[routing_out.commands_used - 1], {venue}_out)
         control[{ACTIVE}] = 1 if {venue}.timer[0] != {NEVER} or {venue}.working[0] != 0 else 0
         if {faults}:
             x.outcome = EXPRESS_FAULT

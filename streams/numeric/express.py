@@ -1,4 +1,4 @@
-"""What the compiled twins of the order side share: the table of open orders, the log of closed ones, amounts that fit 64 bits.
+"""What the compiled twins of the order side share: the table of open orders, amounts that fit 64 bits.
 
 A ledger may have a twin: a module ``express.py`` beside its stage with a row of its state (``STATE``), ``lend(ledger, row, ...)`` that copies the
 ledger's state into the row or says no, ``take_back`` that copies it back, and compiled steps that do to the row what the ledger's handlers do to its
@@ -16,20 +16,12 @@ from streams.numeric.borrowing import borrowing_kernel
 
 ORDERS_MAX = 64
 """Open orders; with more the ledgers act."""
-TRADES_MAX = 32
-"""Fills of one order; with more the ledgers act."""
-CLOSED_MAX = 4096
-"""Orders ended, or approved, between two times the state is taken back."""
-FIELDS = (
-    "high", "low", "side", "order_type", "time_in_force", "quantity", "price", "status", "filled", "accepted",
-    "reserved_leaves", "worst_price", "fee_bound", "trades",
-)  # fmt: skip
-HIGH, LOW, SIDE, ORDER_TYPE, TIME_IN_FORCE, QUANTITY, PRICE, STATUS, FILLED, ACCEPTED = range(10)
-RESERVED_LEAVES, WORST_PRICE, FEE_BOUND, TRADES = range(10, len(FIELDS))
-"""Columns of an order: what routing knows of it; what risk holds as working; the money that risk holds for it; its number of fills."""
-FIRST_TRADE = len(FIELDS)
-COLUMNS = FIRST_TRADE + 2 * TRADES_MAX
-"""After them (venue trade id, quantity) of each fill."""
+REQUESTS_MAX = 4096
+"""Orders approved between two times the state is taken back."""
+FIELDS = ("high", "low", "side", "reserved_leaves", "worst_price", "fee_bound")
+HIGH, LOW, SIDE, RESERVED_LEAVES, WORST_PRICE, FEE_BOUND = range(len(FIELDS))
+"""Columns of an order: what risk holds as working, and the money that it holds for it."""
+COLUMNS = len(FIELDS)
 
 AMOUNT_MAX = 1 << 60
 """Amounts and their products stay below; beyond, the ledgers act, whose integers have no end."""
@@ -77,14 +69,8 @@ def find(orders: Any, count: Any, high: Any, low: Any) -> Any:
 
 
 @step_kernel
-def copy(order: Any, target: Any) -> None:
-    """Copy an order and its fills; what lies behind them in its row means nothing."""
-    for column in range(FIRST_TRADE + 2 * order[TRADES]):
-        target[column] = order[column]
-
-
-@step_kernel
 def remove(orders: Any, count: Any, place: Any) -> None:
     """Take an order out; those behind it move up, so that they stay in the order they came."""
     for at in range(place, count - 1):
-        copy(orders[at + 1], orders[at])
+        for column in range(COLUMNS):
+            orders[at, column] = orders[at + 1, column]

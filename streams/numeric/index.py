@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from streams.numeric.borrowing import inlined_kernel, inner_kernel
+from streams.numeric.borrowing import borrowing_kernel, inlined_kernel, inner_kernel
 
 ENTRY = np.dtype([("first", "i8"), ("second", "i8"), ("value_plus_one", "i8")])
 """One slot; ``value_plus_one`` 0 marks it empty, so that a table of zeros is an empty table."""
@@ -66,6 +66,13 @@ def put(table: Any, first: int, second: int, value: int) -> None:
     table[slot].first = first
     table[slot].second = second
     table[slot].value_plus_one = value + 1
+
+
+@borrowing_kernel
+def put_all(table: Any, first: Any, second: Any, values: Any) -> None:
+    """The same for arrays of keys and values."""
+    for place in range(len(values)):
+        put(table, first[place], second[place], values[place])
 
 
 @inner_kernel

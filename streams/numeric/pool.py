@@ -28,9 +28,9 @@ from streams.numeric.index import ENTRY, find, put, remove
 from streams.numeric.stage_records import words
 from streams.numeric.table import table_at
 
-POOL = np.dtype(words("used free rows index"))
-"""``used``: rows that were ever taken; ``free``: the first of those given back, -1 without one;
-addresses of the rows and of the index."""
+POOL = np.dtype(words("taken used free rows index"))
+"""``taken``: rows in use; ``used``: rows that ever were; ``free``: the first of those given back, -1
+without one; addresses of the rows and of the index."""
 CHAIN = np.dtype(words("first last count"))
 """Places of its ends, -1 where it is empty."""
 LINKS = words("next_row previous_row")
@@ -43,7 +43,13 @@ NO_ROW = np.int64(-1)
 @inner_kernel
 def has_room(pool: Any, rows: Any) -> Any:
     """True if a row can be taken."""
-    return pool.free >= 0 or pool.used < len(rows)
+    return pool.taken < len(rows)
+
+
+@inner_kernel
+def has_rows(pool: Any, rows: Any, count: Any) -> Any:
+    """True if so many rows can be taken."""
+    return pool.taken + count <= len(rows)
 
 
 @inner_kernel
@@ -64,6 +70,7 @@ def take_row(pool: Any, rows: Any, first: Any, second: Any) -> Any:
     else:
         place = pool.used
         pool.used = place + 1
+    pool.taken += 1
     put(table_at(pool.index, ENTRY), first, second, place)
     return place
 
@@ -74,6 +81,7 @@ def give_row(pool: Any, rows: Any, place: Any, first: Any, second: Any) -> None:
     remove(table_at(pool.index, ENTRY), first, second)
     rows[place].next_row = pool.free
     pool.free = place
+    pool.taken -= 1
 
 
 @inner_kernel

@@ -11,25 +11,28 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from streams.numeric.index import ENTRY, put, slots_for
+from streams.numeric.borrowing import borrowing_kernel
+from streams.numeric.index import ENTRY, put_all, slots_for
 from streams.numeric.pool import LINKS
 from streams.numeric.stage_state import StageState, entries_of
 from streams.numeric.table import Table
 
+Array = np.ndarray[Any, Any]
 EMPTY_CHAIN = (-1, -1, 0)
 
 
 class PooledState(StageState):
     """The records of one stage with pools: header fields ``POOL`` and ``CHAIN`` of these names.
 
-    ``KEYS`` has the key of a pool's row as it has that of a table's; every row in use is in one of
-    the chains.
+    Every row in use is in one of the chains.
     """
 
     POOLS: ClassVar[Mapping[str, Any]] = {}
     """record type of each pool's rows"""
     CHAINS: ClassVar[Mapping[str, str]]
     """chain -> its pool, in the order of the snapshot"""
+    KEY_FIELDS: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    """the two fields that are the key of a pool's rows, where it is not the order's id"""
 
     def __init__(self, lengths: Mapping[str, int] | None = None) -> None:
         super().__init__(lengths)
@@ -54,17 +57,21 @@ class PooledState(StageState):
         self.put(name, table.grown(max(2 * len(table), length, 1)))
         self._index_pool(name)
 
-    def places(self, chain: str) -> list[int]:
-        """Places of a chain's rows, first to last."""
-        return self.places_of(self.CHAINS[chain], self.row[chain])
+    def reserve(self, pool: str, rows: int) -> None:
+        """See to it that so many rows more can be taken."""
+        needed = int(self.row[pool]["taken"]) + rows
+        if needed > len(self.tables[pool]):
+            self.grow(pool, needed)
 
-    def places_of(self, pool: str, chain: Any) -> list[int]:
-        """The same of a chain in a row."""
-        following = self.tables[pool].rows["next_row"]
-        found, place = [], int(chain["first"])
-        for _ in range(int(chain["count"])):
-            found.append(place)
-            place = int(following[place])
+    def places(self, chain: str) -> Array:
+        """Places of a chain's rows, first to last."""
+        found = self.row[chain]
+        return self.places_of(self.CHAINS[chain], found["first"], found["count"])
+
+    def places_of(self, pool: str, first: Any, count: Any) -> Array:
+        """The same of a chain with this beginning and length, or of many, one after the other."""
+        found = np.empty(int(np.atleast_1d(count).sum()), np.int64)
+        walk(np.atleast_1d(first), self.tables[pool].rows["next_row"], found)
         return found
 
     def chained(self, chain: str) -> Any:
@@ -81,19 +88,22 @@ class PooledState(StageState):
         found = {chain: self.chained(chain).tobytes() for chain in self.CHAINS}
         return super().contents() | found
 
-    def is_whole(self, name: str, content: bytes, values: Mapping[str, int]) -> bool:
+    def is_whole(
+        self, name: str, contents: Mapping[str, bytes], values: Mapping[str, int]
+    ) -> bool:
         """A chain's rows tell their number."""
         if name not in self.CHAINS:
-            return super().is_whole(name, content, values)
-        return len(content) % int(self.POOLS[self.CHAINS[name]].itemsize) == 0
+            return super().is_whole(name, contents, values)
+        return len(contents[name]) % int(self.POOLS[self.CHAINS[name]].itemsize) == 0
 
     def take_contents(self, contents: Mapping[str, bytes]) -> None:
         """Pools have the rows of their chains, one chain after the other, and no free ones."""
         super().take_contents(contents)
         for pool, dtype in self.POOLS.items():
             chains = [chain for chain, each in self.CHAINS.items() if each == pool]
-            listed = [np.frombuffer(contents[chain], dtype) for chain in chains]
-            self.take_rows(pool, dict(zip(chains, listed, strict=True)))
+            if chains:  # others are the stage's to take
+                listed = [np.frombuffer(contents[chain], dtype) for chain in chains]
+                self.take_rows(pool, dict(zip(chains, listed, strict=True)))
 
     def take_rows(self, pool: str, listed: Mapping[str, Any]) -> None:
         """A pool becomes these rows, by chain."""
@@ -104,12 +114,12 @@ class PooledState(StageState):
         for chain, rows in listed.items():
             self.row[chain] = linked(table.rows, start, rows)
             start += len(rows)
-        self.row[pool]["used"] = count
+        self.row[pool]["taken"] = self.row[pool]["used"] = count
         self._index_pool(pool)
 
     def _empty(self, pool: str, table: Table) -> None:
         """Give a pool its rows, none of which is taken."""
-        self.row[pool] = (0, -1, 0, 0)
+        self.row[pool] = (0, 0, -1, 0, 0)
         self.put(pool, table)
         for chain, each in self.CHAINS.items():
             if each == pool:
@@ -121,18 +131,26 @@ class PooledState(StageState):
         index = Table(ENTRY, slots_for(len(self.tables[pool])))
         self.tables[f"{pool}_index"] = index
         self.row[pool]["index"] = index.address
-        entries, rows = entries_of(index), self.tables[pool].rows
-        for place in self.taken(pool):
-            put(entries, *self.KEYS[pool](rows[place]), place)
+        places = self.taken(pool)
+        rows = self.tables[pool].rows[places]
+        first, second = self.KEY_FIELDS.get(pool, ("order_id_high", "order_id_low"))
+        put_all(entries_of(index), rows[first], rows[second], places)
 
-    def taken(self, pool: str) -> list[int]:
+    def taken(self, pool: str) -> Array:
         """Places of a pool's rows that are in use."""
-        return [
-            place
-            for chain, each in self.CHAINS.items()
-            if each == pool
-            for place in self.places(chain)
-        ]
+        chains = [chain for chain, each in self.CHAINS.items() if each == pool]
+        return np.concatenate([self.places(chain) for chain in chains])
+
+
+@borrowing_kernel
+def walk(first: Any, following: Any, found: Any) -> None:
+    """The places of the chains that begin at these, one after the other, into ``found``."""
+    count = 0
+    for place in first:
+        while place >= 0:
+            found[count] = place
+            count += 1
+            place = following[place]
 
 
 def linked(rows: Any, start: int, found: Any) -> tuple[int, int, int]:
@@ -142,6 +160,8 @@ def linked(rows: Any, start: int, found: Any) -> tuple[int, int, int]:
         return EMPTY_CHAIN
     end = start + count
     rows[start:end] = found
-    rows["next_row"][start:end] = [*range(start + 1, end), -1]
-    rows["previous_row"][start:end] = [-1, *range(start, end - 1)]
+    places = np.arange(start, end)
+    rows["next_row"][start:end] = places + 1
+    rows["previous_row"][start:end] = places - 1
+    rows["next_row"][end - 1] = rows["previous_row"][start] = -1
     return start, end - 1, count

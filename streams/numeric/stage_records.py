@@ -43,6 +43,12 @@ def amounts(*names: str) -> list[tuple[str, str]]:
     return [(f"{name}_{limb}", kind) for name in names for limb, kind in limbs]
 
 
+def place_in(dtype: Any, name: str) -> int:
+    """Bytes before a field in its record."""
+    place: int = dtype.fields[name][1]
+    return place
+
+
 FAULT = np.dtype(words("code entity value limit"))
 """What a handler leaves in place of an exception; ``code`` 0 is none. Nothing was changed then."""
 

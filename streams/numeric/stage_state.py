@@ -115,7 +115,7 @@ class StageState:
             raise BadState(f"{not_ours}: it has other parts")
         values = dict(zip(self.STATE_FIELDS, found.header, strict=True))
         contents = dict(zip(names, found.tables, strict=True))
-        if not all(self.is_whole(name, content, values) for name, content in contents.items()):
+        if not all(self.is_whole(name, contents, values) for name in names):
             raise BadState(f"{not_ours}: its lengths do not agree")
         for name, value in values.items():
             self.row[name] = value
@@ -127,9 +127,11 @@ class StageState:
         """What the snapshot has beside the header: of each table the rows in use."""
         return {name: self.used_rows(name).tobytes() for name in self.ROWS}
 
-    def is_whole(self, name: str, content: bytes, values: Mapping[str, int]) -> bool:
-        """True if a part has the rows that the header's fields say."""
-        return len(content) == values[f"{name}_used"] * int(self.ROWS[name].itemsize)
+    def is_whole(
+        self, name: str, contents: Mapping[str, bytes], values: Mapping[str, int]
+    ) -> bool:
+        """True if a part has the rows that the header's fields, or other parts, say."""
+        return len(contents[name]) == values[f"{name}_used"] * int(self.ROWS[name].itemsize)
 
     def take_contents(self, contents: Mapping[str, bytes]) -> None:
         """Make these parts the state's; the header has its fields already."""

@@ -11,15 +11,13 @@ by their ids. Every field has eight bytes: rows have no padding, and their bytes
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from schemas.compiled.fill import DTYPE as FILL
 from schemas.compiled.mark import DTYPE as MARK
 from schemas.compiled.pnl import DTYPE as PNL
 from schemas.compiled.position import DTYPE as POSITION
-from streams.numeric.stage_records import FAULT, amounts, words
+from streams.numeric.stage_records import FAULT, amounts, place_in, words
 
 NO_TIMER = 2**63 - 1
 
@@ -66,13 +64,6 @@ PRECISION_CHANGED = np.int64(5)
 """The stage's own fault that ends the run."""
 HOLDINGS_FULL, POSITIONS_FULL, PNL_FULL = map(np.int64, range(13, 16))
 """Its own faults after which the owner lets the table grow and calls again."""
-
-
-def place_in(dtype: Any, name: str) -> int:
-    """Bytes before a field in its record."""
-    place: int = dtype.fields[name][1]
-    return place
-
 
 __all__ = [
     "ACCOUNT", "FILL", "HOLDING", "HOLDINGS_FULL", "INSTRUMENT", "MARK", "NO_TIMER", "OUTPUTS",

@@ -26,7 +26,7 @@ from streams.risk.checks import UNUSABLE
 from streams.risk.exposure import NO_TIMER, Held, Working
 from streams.risk.limits import COLLAR_UNIT
 
-BUY = int(Side.BUY)
+BUY, SELL = int(Side.BUY), int(Side.SELL)
 LINE = (
     "lot_size multiplier shortable min_quantity max_quantity min_notional max_notional max_position price_collar_bp mark_age_max "
     "initial_rate maintenance_rate fee_rate position working_buy working_sell worth_buy worth_sell cost "
@@ -41,10 +41,10 @@ STATE = row_type(
 HALF_RATE_UNIT = RATE_UNIT // 2
 
 
-def lend(risk: Any, row: Any, orders: Any, ids: list[str], strategy: int) -> bool:
+def lend(risk: Any, row: Any, orders: Any, strategy: int) -> bool:
     """Copy the state of ``risk`` into ``row`` and the orders' leaves into ``orders``; False if only the ledger can act on it."""
     state = risk.state
-    if len(state.lines) != 1 or state.killed or state.halted or state.opens == NO_TIMER or list(state.orders) != ids:
+    if len(state.lines) != 1 or state.killed or state.halted or state.opens == NO_TIMER:
         return False
     ((instrument, line),) = state.lines.items()
     if risk.check_cash and line.settled_in_cash:
@@ -66,8 +66,9 @@ def lend(risk: Any, row: Any, orders: Any, ids: list[str], strategy: int) -> boo
     row["marked"], row["double_centre"] = is_marked(mark), double_centre(mark)
     row["bid_price"], row["ask_price"], row["book_time"], row["flags"] = mark.bid_price, mark.ask_price, mark.book_time, mark.flags
     for place, order in enumerate(state.orders.values()):
-        if order.instrument != instrument or order.buy != (orders[place, SIDE] == BUY) or not is_small(order.fee_bound):
+        if order.instrument != instrument or not is_small(order.fee_bound):
             return False
+        orders[place, SIDE] = BUY if order.buy else SELL
         orders[place, RESERVED_LEAVES] = order.leaves
         orders[place, WORST_PRICE], orders[place, FEE_BOUND] = order.worst_price, order.fee_bound
     return True

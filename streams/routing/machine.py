@@ -18,7 +18,12 @@ False
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from schemas.vocabulary import OrderStatus
+from streams.numeric.borrowing import inner_kernel
 
 NEW = OrderStatus.NEW
 PENDING_RISK = OrderStatus.PENDING_RISK
@@ -68,11 +73,35 @@ LATER: dict[OrderStatus, tuple[OrderStatus, ...]] = {
 }
 
 STATES = len(OrderStatus)
-ALLOWED: tuple[bool, ...] = tuple(later in TRANSITIONS.get(OrderStatus(now), ()) for now in range(STATES) for later in range(STATES))
-"""``ALLOWED[now * STATES + later]``: the table as the hot path reads it."""
+ALLOWED = np.array(
+    [
+        [later in TRANSITIONS.get(OrderStatus(now), ()) for later in range(STATES)]
+        for now in range(STATES)
+    ],
+    np.uint8,
+)
+"""``ALLOWED[now, later]``: the table as compiled code reads it."""
 
-CLOSED: tuple[bool, ...] = tuple(status in (FILLED, CANCELLED, REJECTED, EXPIRED, DENIED) for status in range(STATES))
+CLOSED = np.array(
+    [
+        status in (FILLED, CANCELLED, REJECTED, EXPIRED, DENIED)
+        for status in map(OrderStatus, range(STATES))
+    ],
+    np.uint8,
+)
 """``CLOSED[status]``: the order works no more."""
+
+
+@inner_kernel
+def may_step(now: Any, later: Any) -> Any:
+    """True if an order in state `now` may step to `later`; both are states of an order's row."""
+    return ALLOWED[now, later] != 0
+
+
+@inner_kernel
+def works_no_more(status: Any) -> Any:
+    """True if an order in this state is closed."""
+    return CLOSED[status] != 0
 
 
 def table() -> str:
@@ -98,7 +127,7 @@ def table() -> str:
 
 def is_allowed(now: int, later: int) -> bool:
     """True if an order in state `now` may step to `later`."""
-    return ALLOWED[now * STATES + later]
+    return bool(ALLOWED[now, later])
 
 
 if __name__ == "__main__":

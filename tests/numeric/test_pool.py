@@ -85,7 +85,7 @@ class State(PooledState):
     LENGTHS: ClassVar[Any] = {"orders": 1, "recent": 1}
     POOLS: ClassVar[Any] = {"orders": ORDER, "recent": ID_ROW}
     CHAINS: ClassVar[Any] = {"working": "orders", "ring": "recent"}
-    KEYS: ClassVar[Any] = {"orders": key_of_id, "recent": key_of_id}
+    KEYS: ClassVar[Any] = {}
 
     def act(self, kind: int, key: tuple[int, int], quantity: int = 0) -> int:
         while True:

@@ -333,7 +333,7 @@ def test_no_sequence_of_fills_should_exceed_the_position_limit(actions: list[tup
     pipeline.send(mark(100, 102))
     position = 0
     for number, (action, side, quantity, pick) in enumerate(actions):
-        live = list(routing.state.live.values())
+        live = routing.live_orders()
         if action == "order":
             pipeline.send(request(built_id(number + 1), side, quantity, 100))
         elif action == "restart":
@@ -347,9 +347,9 @@ def test_no_sequence_of_fills_should_exceed_the_position_limit(actions: list[tup
             else:
                 pipeline.send(report(order.order_id, ReportKind.CANCELLED, side=order.side))
         line = risk.state.lines[1]
-        working = {side: sum(o.quantity - o.filled_quantity for o in routing.state.live.values() if o.side == side) for side in (BUY, SELL)}
+        working = {side: sum(o.quantity - o.filled_quantity for o in routing.live_orders() if o.side == side) for side in (BUY, SELL)}
         assert (line.position, line.working_buy, line.working_sell) == (position, working[BUY], working[SELL])
-        assert set(risk.state.orders) == set(routing.state.live)
+        assert set(risk.state.orders) == {each.order_id for each in routing.live_orders()}
         assert abs(position) <= limit
         assert position + working[BUY] <= limit and position - working[SELL] >= -limit
 

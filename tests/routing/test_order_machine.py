@@ -10,10 +10,9 @@ import pytest
 from ledger_context import LedgerContext, approved, built_id, control, last_event, report, request, restored, state_bytes, toy
 
 from schemas.records import ExecutionReport, Fill, OrderEvent, VenueCommand
-from schemas.vocabulary import ControlKind, OrderReason, OrderStatus, ReportKind, RequestKind, Side
+from schemas.vocabulary import ControlKind, OrderReason, OrderStatus, ReportKind, RequestKind
 from streams.routing import machine
 from streams.routing.machine import LATER, TRANSITIONS, is_allowed
-from streams.routing.orders import Order
 from streams.routing.stage import Routing, Settings
 
 S = OrderStatus
@@ -65,15 +64,14 @@ def test_the_published_page_should_be_current() -> None:
 
 def order_in(status: OrderStatus, filled: int = 0) -> tuple[Routing, LedgerContext]:
     """A stage that holds one order of 10 in this state."""
-    routing = Routing([toy()], Settings())
-    order = Order(ID, 1, 1, 1, int(Side.BUY), 2, 1, 10, 100, int(status), filled)
-    if status == S.PENDING_CANCEL:
-        order.cancel_reason = int(OrderReason.USER_CANCEL)
+    routing, context = Routing([toy()], Settings()), LedgerContext()
+    routing.on_risk_decision(approved(request(ID, quantity=10, price=100)), context)
     if machine.CLOSED[status]:
-        routing.state.closed[ID] = order
-        routing.state.ring.append(ID)
-    else:
-        routing.state.live[ID] = order
+        routing.on_execution_report(report(ID, ReportKind.CANCELLED), context)
+    row = routing.state.tables["orders"].rows[0]
+    row["status"], row["filled_quantity"] = status, filled
+    if status == S.PENDING_CANCEL:
+        row["cancel_reason"] = OrderReason.USER_CANCEL
     return routing, LedgerContext()
 
 
@@ -192,9 +190,9 @@ def test_random_histories_should_end_as_the_venue_says(seed: int) -> None:
         if type(each) is Fill:
             booked[each.order_id] = booked.get(each.order_id, 0) + each.quantity
     assert booked == {order_id: model.filled for order_id, model in models.items() if model.filled}
-    assert set(routing.state.live) == {order_id for order_id, model in models.items() if model.open}
-    for order_id, order in routing.state.closed.items():
-        assert order.status == models[order_id].end
+    assert {each.order_id for each in routing.live_orders()} == {order_id for order_id, model in models.items() if model.open}
+    for order in routing.closed_orders():
+        assert order.status == models[order.order_id].end
     statuses: dict[str, int] = {}
     for each in context.emitted:
         if type(each) is OrderEvent and not each.refused:

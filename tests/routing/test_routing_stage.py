@@ -38,6 +38,10 @@ def started(quantity: int = 10, price: int = 100, **changes: int) -> tuple[Routi
     return routing, context
 
 
+def closed_ids(routing: Routing) -> list[str]:
+    return [each.order_id for each in routing.closed_orders()]
+
+
 def denied(order_id: str = ID, code: RiskCode = RiskCode.MAX_QUANTITY, kind: RequestKind = RequestKind.NEW) -> RiskDecision:
     return RiskDecision(order_id, 1, 1, 1, 0, int(kind), int(DecisionOutcome.DENIED), int(code), 1 << code, 0, 0, BUY, 1, 2, False, 10, 0)
 
@@ -72,7 +76,7 @@ def test_a_market_order_should_be_submitted_accepted_and_filled() -> None:
     events = [(each.status, each.filled_quantity) for each in context.emitted if type(each) is OrderEvent]
     assert events == [(S.SUBMITTED, 0), (S.ACCEPTED, 0), (S.PARTIALLY_FILLED, 4), (S.FILLED, 10)]
     assert [(each.quantity, each.price, each.fee) for each in context.emitted if type(each) is Fill] == [(4, 100, 2), (6, 101, 3)]
-    assert not routing.state.live and list(routing.state.closed) == [ID]
+    assert not routing.live_orders() and closed_ids(routing) == [ID]
 
 
 @pytest.mark.parametrize(("code", "reason"), [(RiskCode.MAX_QUANTITY, R.RISK_DENIED), (RiskCode.KILL_SWITCH, R.KILL_SWITCH)])
@@ -180,8 +184,8 @@ def test_the_race_should_end_as_the_venue_says_when_it(name: str) -> None:
     for trade_id, each in enumerate(reports):
         quantity = each[1] if len(each) > 1 else 0
         routing.on_execution_report(report(ID, ReportKind[each[0]], quantity, 100 if quantity else 0, trade_id), context)
-    order = routing.state.live.get(ID) or routing.state.closed[ID]
-    assert (order.status, order.filled_quantity) == (status, filled)
+    order = routing.order(ID)
+    assert order is not None and (order.status, order.filled_quantity) == (status, filled)
     assert sum(each.quantity for each in context.emitted if type(each) is Fill) == filled
 
 
@@ -345,8 +349,7 @@ def test_closed_orders_should_leave_the_oldest_first() -> None:
     routing, context = Routing([toy()], Settings(closed_orders=3)), LedgerContext()
     for number in range(5):
         one_order(routing, context, number)
-    assert sorted(routing.state.closed) == [built_id(2), built_id(3), built_id(4)]
-    assert sorted(routing.state.ring) == sorted(routing.state.closed)
+    assert closed_ids(routing) == [built_id(2), built_id(3), built_id(4)]
 
 
 def test_a_late_fill_should_not_enter_an_order_twice_in_the_ring() -> None:
@@ -354,10 +357,10 @@ def test_a_late_fill_should_not_enter_an_order_twice_in_the_ring() -> None:
     routing, context = started(closed_orders=2)
     routing.on_execution_report(report(ID, ReportKind.CANCELLED), context)
     routing.on_execution_report(report(ID, ReportKind.FILL, 10, 100, 1), context)
-    assert (routing.state.ring, routing.state.closed[ID].status) == ([ID], S.FILLED)
+    assert [(each.order_id, each.status) for each in routing.closed_orders()] == [(ID, S.FILLED)]
     for number in (50, 51):
         one_order(routing, context, number)
-    assert sorted(routing.state.closed) == [built_id(50), built_id(51)]
+    assert closed_ids(routing) == [built_id(50), built_id(51)]
 
 
 def test_memory_should_stay_flat_however_many_orders_pass() -> None:
@@ -372,7 +375,8 @@ def test_memory_should_stay_flat_however_many_orders_pass() -> None:
     second = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     assert second - first < 200_000
-    assert len(routing.state.closed) == len(routing.state.ring) == 256 and not routing.state.live
+    assert len(closed_ids(routing)) == 256 and not routing.live_orders()
+    assert len(routing.state.tables["orders"]) == len(routing.state.tables["trades"]) == 512
 
 
 @pytest.mark.parametrize("size", [0, 1_000_001])

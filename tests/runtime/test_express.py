@@ -42,6 +42,7 @@ CASES: dict[str, dict[str, Any]] = {
     "orders of Python": {"strategy": EAGER, "set": {"what": "mt"}},
     "orders and signals of Python": {"strategy": EAGER, "set": {"what": "ms"}},
     "limit orders of Python between": {"strategy": EAGER, "set": {"what": "mmmmmml"}},
+    "orders of every kind of Python between": {"strategy": EAGER, "set": {"what": "mmmmtlcx"}, "routing": {"closed_orders": 5}},
     "ids asked for twice": {"strategy": EAGER, "set": {"what": "mmmmmmmd"}, "routing": {"closed_orders": 3}, "risk": {"recent_orders": 2}},
     "few closed orders kept": {"set": {"cooldown": "0"}, "routing": {"closed_orders": 3}, "risk": {"recent_orders": 2}},
 }
@@ -67,12 +68,12 @@ def test_runs_of_the_twins_and_of_the_ledgers_have_the_same_journal(
         assert MET[name] in {each["code"] for each in records_in(tmp_path / "twins", "risk.events")}
 
 
-def test_a_full_log_of_closed_orders_goes_back_to_the_ledgers(recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_log_of_requests_goes_back_to_the_ledgers(recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Oracle: the ledgers. With room for little more than one call's reports the states go back and forth all the time."""
     options: dict[str, Any] = CASES["free and at once"]
     expected = backtest(recording, tmp_path / "expected", batch=100, **options)
     monkeypatch.setattr(session, "RECORDS_MIN", 1)
-    monkeypatch.setattr(session, "CLOSED_MAX", 130)
+    monkeypatch.setattr(session, "REQUESTS_MAX", 130)
     assert digests(backtest(recording, tmp_path / "run", batch=20_000, **options)) == digests(expected)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import doctest
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ledger_context import state_bytes
 
 from schemas.catalogue import TOPICS, UnknownTopic
 from schemas.codec import codec
@@ -66,6 +66,6 @@ def test_no_stage_acts_on_a_skip() -> None:
     line = Instrument(1, "test", "T", 2, "T", "USDT", 2, 3, 1, 1, 1, 9, 0, 1, True, 0, None, 5, 5, 0)
     command = skip_command(SkipRequest("md.trades", 0, 1, "pipeline"), "why", "who", 5)
     for stage in (Risk([line], RiskSettings()), Routing([line], RoutingSettings())):
-        before = msgspec.msgpack.encode(stage.state)
+        before = state_bytes(stage)
         stage.on_control_command(command, Silent())
-        assert msgspec.msgpack.encode(stage.state) == before
+        assert state_bytes(stage) == before

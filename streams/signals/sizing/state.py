@@ -28,11 +28,6 @@ GROWS: dict[Any, str] = {
 """Fault -> the table that is to grow."""
 
 
-def key_of_order(row: Any) -> tuple[int, int]:
-    """Of a working order's row."""
-    return int(row["order_id_high"]), int(row["order_id_low"])
-
-
 class State(PooledState):
     """The records of one sizing.
 
@@ -54,7 +49,6 @@ class State(PooledState):
     KEYS: ClassVar[Any] = {
         "instruments": key_of_instrument,
         "positions": key_of_position,
-        "orders": key_of_order,
     }
 
     def __init__(self, settings: Settings, lengths: Mapping[str, int] | None = None) -> None:
