@@ -68,6 +68,29 @@ def test_runs_of_the_twins_and_of_the_ledgers_have_the_same_journal(
         assert MET[name] in {each["code"] for each in records_in(tmp_path / "twins", "risk.events")}
 
 
+@pytest.mark.parametrize("name", ["partial fills", "orders of every kind of Python between"])
+def test_every_report_of_the_venue_is_done_by_the_twins(
+    recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Cancelled remainders, limit orders and cancels among them. Oracle: the entry's own word on why
+    it stopped, which is never that a report is the ledgers'.
+    """
+    outcomes: list[int] = []
+    rode = session.Session.rode
+
+    def noted(self: Any, events: int) -> None:
+        outcomes.append(int(self.lane["outcome"]))
+        rode(self, events)
+
+    monkeypatch.setattr(session.Session, "rode", noted)
+    monkeypatch.setattr(session, "RECORDS_MIN", 1)
+    monkeypatch.setattr(session, "PATIENCE", 1)
+    backtest(recording, tmp_path / "run", batch=5000, **CASES[name])
+    assert outcomes and session.REPORTS not in outcomes
+    kinds = {each["kind"] for each in records_in(tmp_path / "run", "venue.reports")}
+    assert {"ACCEPTED", "FILL", "CANCELLED"} <= kinds
+
+
 def test_a_full_log_of_requests_goes_back_to_the_ledgers(recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Oracle: the ledgers. With room for little more than one call's reports the states go back and forth all the time."""
     options: dict[str, Any] = CASES["free and at once"]
