@@ -1,6 +1,8 @@
-"""The express entry as text, written into the module of the venue's loop: events in order, the venue stepped between them.
+"""The express entry as text, written into the module of the venue's loop: events in order, the
+venue stepped between them.
 
-It does what ``Engine._drive_window`` does, for signals, requests and marks, until it meets what only the ledgers can do.
+It does what ``Engine._drive_window`` does, for signals, requests and marks, until it meets what
+Python does.
 """
 
 from __future__ import annotations
@@ -9,19 +11,20 @@ from collections.abc import Callable
 
 HEADER = (
     "from streams.express.steps import FAULT as EXPRESS_FAULT",
-    "from streams.express.steps import FULL, LEFT, REPORTS, TIMER, WAITS, Made, Twins",
-    "from streams.express.steps import has_room, on_mark, on_report, on_request, on_signal",
+    "from streams.express.steps import FULL, LEFT, REPORTS, TIMER, WAITS, Made, Stages, has_room",
+    "from streams.express.steps import is_at_fault, on_mark, on_report, on_request, on_signal",
     "from streams.numeric.table import table_at",
     "from streams.routing.records import COMMAND",
 )
 
 ENTRY = '''
 x = express_lane[0]
-twins = Twins(
-    express_sizing, express_sizing_out, express_ids, express_risk, express_routing,
-    express_routing_out, express_portfolio, express_portfolio_out, express_reporting,
+stages = Stages(
+    express_sizing, express_sizing_out, express_ids, express_risk, express_risk_out,
+    express_routing, express_routing_out, express_portfolio, express_portfolio_out,
+    express_reporting,
 )
-made = Made(express_requests, express_decisions, express_reports)
+made = Made(express_requests, express_reports)
 routing_out = express_routing_out[0]
 x.outcome = LEFT
 x.handled = 0
@@ -31,9 +34,11 @@ while x.at < x.total:
     step, due, topic = event.step, event.clock, event.topic
     if x.timer_step < step or (x.timer_step == step and x.timer_clock < due):
         break
-    if topic != x.signal_topic and topic != x.mark_topic and (topic != x.request_topic or event.row < 0):
+    if is_at_fault(stages):
         break
-    if not has_room(x, twins, express_orders, made, reports_most):
+    if topic != x.signal_topic and topic != x.mark_topic and topic != x.request_topic:
+        break
+    if not has_room(x, stages, made, reports_most):
         x.outcome = FULL
         break
     if control[{ACTIVE}] != 0:
@@ -47,7 +52,7 @@ while x.at < x.total:
             x.sequence = x.base + x.limit
             x.handled = 0
             while x.handled < control[{DELIVERED_COUNT}]:
-                if not on_report(x, twins, express_orders, made, rows_venue_reports[x.handled]):
+                if not on_report(x, stages, made, rows_venue_reports[x.handled]):
                     break
                 x.handled += 1
             if x.handled < control[{DELIVERED_COUNT}]:
@@ -63,19 +68,18 @@ while x.at < x.total:
     x.clock = due
     x.sequence = x.base + min((step + 1) >> 1, x.records)
     if topic == x.mark_topic:
-        if not on_mark(x, twins, express_marks[event.row]):
+        if not on_mark(x, stages, express_marks[event.row]):
             x.clock, x.sequence = clock_before, sequence_before
             break
         x.marks += 1
-        x.last_mark = event.row
     elif topic == x.request_topic:
-        led = on_request(x, twins, express_orders, made, express_asked[event.row])
+        led = on_request(x, stages, made, express_asked[event.row])
         if led < 0:
             x.clock, x.sequence = clock_before, sequence_before
             break
         x.asked += 1
     else:
-        led = on_signal(x, twins, express_orders, made, express_signals[event.row])
+        led = on_signal(x, stages, made, express_signals[event.row])
         if led < 0:
             x.clock, x.sequence = clock_before, sequence_before
             break

@@ -14,6 +14,8 @@ from schemas.errors import BadData
 INT64_MIN = -(1 << 63)
 INT64_MAX = (1 << 63) - 1
 PRECISION_MAX = 18
+AMOUNT_DIGITS = 38
+"""Digits of an amount, as the decimal fields of records have."""
 RATE_UNIT = 100_000_000
 RATE_ADVICE = "give a fraction of the value above 0 and at most 1, with at most 8 decimals, for example 0.05"
 DIGITS_MAX = 400
@@ -68,7 +70,12 @@ def rate(text: str) -> int | None:
     return found if 0 < found <= RATE_UNIT else None
 
 
-def _parse_any(text: str, precision: int) -> int:
+def parse_amount(text: str, precision: int) -> int:
+    """The same for an amount of money or a sum of quantities, which may have 38 digits."""
+    return _parse_any(text, precision, AMOUNT_DIGITS)
+
+
+def _parse_any(text: str, precision: int, digits_max: int = 20) -> int:
     match = _NUMBER.fullmatch(text) if len(text) <= DIGITS_MAX else None
     if match is None or not (match[2] or match[3]):
         raise BadNumber(f"{text[:40]!r} is not a decimal number; write digits with an optional sign, point and exponent")
@@ -77,13 +84,18 @@ def _parse_any(text: str, precision: int) -> int:
     if not digits:
         return 0
     shift = exponent - len(fraction) + precision
-    if len(digits) + shift > 20:
-        raise OutOfRange(f"{text[:40]!r} at precision {precision} does not fit in 64 bits; use a smaller precision for this instrument")
+    if len(digits) + shift > digits_max:
+        most = "64 bits" if digits_max < AMOUNT_DIGITS else f"{AMOUNT_DIGITS} digits"
+        raise OutOfRange(
+            f"{text[:40]!r} at precision {precision} does not fit in {most}; "
+            "use a smaller precision for this instrument"
+        )
     if shift < 0:
         if digits[shift:].strip("0") or len(digits) < -shift:
             raise OffPrecision(f"{text[:40]!r} has digits beyond precision {precision}; correct the precision in the instrument table")
         digits, shift = digits[:shift] or "0", 0
-    return checked(int(sign + digits) * _power(shift))
+    value = int(sign + digits) * _power(shift)
+    return value if digits_max == AMOUNT_DIGITS else checked(value)
 
 
 def _power(exponent: int) -> int:

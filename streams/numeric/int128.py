@@ -36,7 +36,7 @@ from streams.numeric.extension import (
     register_model,
     signature,
 )
-from streams.numeric.fixed import divide_half_even
+from streams.numeric.fixed import divide_down, divide_half_even
 from streams.numeric.shared import shared_step
 from streams.numeric.wide import DECIMAL_LIMIT, div_half_even
 
@@ -122,6 +122,18 @@ def share(amount: int, part: int, whole: int) -> int:
 
 
 @shared_step
+def smaller(one: int, other: int) -> int:
+    """The smaller of two amounts."""
+    return one if one < other else other
+
+
+@shared_step
+def larger(one: int, other: int) -> int:
+    """The larger of two amounts."""
+    return one if one > other else other
+
+
+@shared_step
 def power_of_ten(exponent: int) -> int:
     """10^exponent, for 0 <= exponent <= 38."""
     power = wide(1)
@@ -200,8 +212,9 @@ def _saturated(builder: Any, value: Any) -> Any:
     return builder.trunc(value, _I128)
 
 
-def _arithmetic(name: str, bits: int) -> Callable[..., Any]:
-    larger = ir.IntType(bits)
+def _sum(name: str) -> Callable[..., Any]:
+    """A sum or a difference, which needs 129 bits."""
+    larger = ir.IntType(129)
 
     def build(builder: Any, left: Any, right: Any) -> Any:
         return _saturated(
@@ -209,6 +222,43 @@ def _arithmetic(name: str, bits: int) -> Callable[..., Any]:
         )
 
     return build
+
+
+def _product(builder: Any, left: Any, right: Any) -> Any:
+    """One multiplication where both are int64, which is seen at compile time for most; else the
+    function below.
+    """
+    small_left, small_right = builder.trunc(left, _I64), builder.trunc(right, _I64)
+    is_small = builder.and_(
+        builder.icmp_signed("==", builder.sext(small_left, _I128), left),
+        builder.icmp_signed("==", builder.sext(small_right, _I128), right),
+    )
+    with builder.if_else(is_small) as (then, otherwise):
+        with then:
+            small = builder.mul(builder.sext(small_left, _I128), builder.sext(small_right, _I128))
+            after_small = builder.block
+        with otherwise:
+            large = builder.call(_multiplication(builder.module), (left, right))
+            after_large = builder.block
+    found = builder.phi(_I128)
+    found.add_incoming(small, after_small)
+    found.add_incoming(large, after_large)
+    return found
+
+
+def _multiplication(module: Any) -> Any:
+    """The product in 256 bits as a function of the module: text that each product would repeat."""
+    name = "shrivenquant.wide.multiply"
+    if name in module.globals:
+        return module.globals[name]
+    function = ir.Function(module, ir.FunctionType(_I128, (_I128, _I128)), name)
+    function.linkage = "internal"
+    function.attributes.add("noinline")
+    builder = ir.IRBuilder(function.append_basic_block())
+    larger = ir.IntType(256)
+    left, right = (builder.sext(each, larger) for each in function.args)
+    builder.ret(_saturated(builder, builder.mul(left, right)))
+    return function
 
 
 def _comparison(sign: str) -> Callable[..., Any]:
@@ -234,13 +284,13 @@ def _joined(builder: Any, upper: Any, lower: Any) -> Any:
     )
 
 
-for _operator, _in_place, _name, _bits in (
-    (operator.add, operator.iadd, "add", 129),
-    (operator.sub, operator.isub, "sub", 129),
-    (operator.mul, operator.imul, "mul", 256),
+for _operator, _in_place, _build in (
+    (operator.add, operator.iadd, _sum("add")),
+    (operator.sub, operator.isub, _sum("sub")),
+    (operator.mul, operator.imul, _product),
 ):
-    _register(_operator, WIDE, (WIDE, WIDE), _arithmetic(_name, _bits))
-    _register(_in_place, WIDE, (WIDE, WIDE), _arithmetic(_name, _bits))
+    _register(_operator, WIDE, (WIDE, WIDE), _build)
+    _register(_in_place, WIDE, (WIDE, WIDE), _build)
 for _operator, _sign in (
     (operator.lt, "<"),
     (operator.le, "<="),
@@ -288,5 +338,22 @@ def _compiled_share(amount: Any, part: Any, whole: Any) -> Any:
         odd = wide(low(first) & ONE)
         rest += odd * whole
         return first - odd + join(*div_half_even(high(rest), low(rest), divisor))
+
+    return compiled
+
+
+@overload(divide_down, jit_options={"_nrt": False, "error_model": "numpy"})
+def _compiled_divide_down(amount: Any, divisor: Any) -> Any:
+    """In kernels, of an amount of at most 38 digits by an int64 above 0: the quotient rounded to
+    nearest, less one where that was up.
+    """
+    if amount is not WIDE or not _is_wide_or_integer((divisor,)):
+        return None
+
+    def compiled(amount: Any, divisor: Any) -> Any:
+        if is_int64(amount):
+            return wide(narrow(amount) // narrow(wide(divisor)))
+        quotient = join(*div_half_even(high(amount), low(amount), narrow(wide(divisor))))
+        return quotient - 1 if quotient * divisor > amount else quotient
 
     return compiled

@@ -1,224 +1,385 @@
-"""The money of the account: what is there, what orders and positions bind of it, and when it is no longer enough.
+"""The money of the account: what is there, what orders and positions bind of it, and when it is no
+longer enough.
 
-One figure of cash, kept as the portfolio keeps it: a spot fill moves its notional, a fill of a perpetual what it realizes, both
-their fees. All amounts here are integers in account units, or in the instrument's notional unit where a function says so.
+One figure of cash, kept as the portfolio keeps it: a spot fill moves its notional, a fill of a
+perpetual what it realizes, both their fees. All amounts here are wide integers in account units,
+or in the instrument's notional unit where a function says so; products saturate. What an order
+would book must have 38 digits, and so must what free money is the sum of, else the order cannot
+be paid.
 
-- *Free money* = cash + open losses (open profits count as nothing) - what it takes to buy sold-short spot back
-  - initial margin of positions - what working orders may bind - their worst fees. A new order that may open or add to a position
-  must fit into it; an order that can only reduce one always passes.
-- *What an order may bind*, for each unit of quantity (``order_prices``): the *margin* of the position it may open, valued at its worst price
-  or at the touch; and the *loss*, by which its worst price is beyond the touch. On spot a buy's margin is the whole value. At leverage 1 the
+- *Free money* = cash + open losses (open profits count as nothing) - what it takes to buy
+  sold-short spot back
+  - initial margin of positions - what working orders may bind - their worst fees. A new order
+    that may open or add to a position must fit into it; an order that can only reduce one always
+    passes.
+- *What an order may bind*, for each unit of quantity (``order_prices``): the *margin* of the
+  position it may open, valued at its worst price or at the touch; and the *loss*, by which its
+  worst price is beyond the touch. On spot a buy's margin is the whole value. At leverage 1 the
   two of a buy are its worst price, so a long position is always paid for in full.
-- Orders of one instrument may be filled in any order. What counts is the larger margin of "every buy fills" and "every sell fills", and
-  the losses of all.
-- *Worst price*: the limit; for a market order its protection price, which the venue keeps: the touch and the price collar (5 % where
-  that is off).
-- *Margin balance* = cash + open profit or loss - what it takes to buy sold-short spot back. Spot that is held is no collateral.
-- *Maintenance*: a balance below the maintenance margin starts the liquidation. What it leaves decides: below zero, or no equity, is ruin.
+- Orders of one instrument may be filled in any order. What counts is the larger margin of "every
+  buy fills" and "every sell fills", and the losses of all.
+- *Worst price*: the limit; for a market order its protection price, which the venue keeps: the
+  touch and the price collar (5 % where that is off).
+- *Margin balance* = cash + open profit or loss - what it takes to buy sold-short spot back. Spot
+  that is held is no collateral.
+- *Maintenance*: a balance below the maintenance margin starts the liquidation. What it leaves
+  decides: below zero, or no equity, is ruin.
 
-Initial margin is 1 / leverage of the value, or the instrument's own where that is more; maintenance is half of it, at most 5 %, or the
-instrument's own. Its own is what is configured for it, or what ``ref.instruments`` says. Rates are in units of 1e-8.
+Initial margin is 1 / leverage of the value, or the instrument's own where that is more;
+maintenance is half of it, at most 5 %, or the instrument's own. Its own is what is configured
+for it, or what ``ref.instruments`` says. Rates are in units of 1e-8.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Any
 
-from schemas.errors import WrongUse
-from schemas.records import Instrument
+import numpy as np
+
 from streams.numeric import fixed
-from streams.risk.exposure import Line, State, Working, pack
+from streams.numeric.borrowing import inner_kernel
+from streams.numeric.bounds import PRICE_MAX
+from streams.numeric.fixed import divide_down
+from streams.numeric.int128 import high, is_decimal, join, larger, low, narrow, smaller, wide
+from streams.numeric.table import table_at
 from streams.risk.limits import COLLAR_UNIT
+from streams.risk.records import BOUND, INSTRUMENT, WORKING
 
 RATE_UNIT = fixed.RATE_UNIT
+HALF_UNIT = RATE_UNIT // 2
 MAINTENANCE_MAX = RATE_UNIT // 20
 PROTECTION = COLLAR_UNIT // 20
-"""Distance of a protection price from the touch where there is no price collar, in the unit of ``price_collar_bp``."""
+"""Distance of a protection price from the touch where there is no price collar, in the unit of
+``price_collar_bp``.
+"""
+NO_ORDER = np.int64(-1)
+NO_PRICE = np.int64(0)
 
 
-class BadMargin(WrongUse):
-    """A margin in ``ref.instruments`` that is no fraction of the value."""
+@inner_kernel
+def touch_of(listed: Any, buy: Any) -> Any:
+    """The price that a market order sees; 0 for none."""
+    return listed.ask_price if buy else listed.bid_price
 
-    code = "bad_margin"
 
-
-def own_margin(margins: Mapping[str, str], instrument: Instrument, field: str) -> int:
-    """An instrument's rate: what is configured for it or, without that, what its specification says; 0 for none.
-
-    Two venues may name different instruments alike, so the venue's key wins.
-
-    Raises:
-        BadMargin: the specification says what no margin can be.
+@inner_kernel
+def collared(touch: Any, width: Any) -> Any:
+    """A touch and so much more of it, rounded up; width in the unit of ``price_collar_bp``, both
+    from 0.
     """
-    text = margins.get(f"{instrument.venue}:{instrument.symbol}", margins.get(instrument.symbol))
-    if text is not None:
-        return fixed.rate(text) or 0
-    rate: int | None = getattr(instrument, field)
-    if rate is None or 0 < rate <= RATE_UNIT:
-        return rate or 0
-    where = f"{instrument.symbol} on {instrument.venue} has the {field} {rate} of {RATE_UNIT} in ref.instruments"
-    raise BadMargin(f"{where}; correct the instrument table ({fixed.RATE_ADVICE}), or set [risk] {field} for it")
+    return divide_down(wide(touch) * width + COLLAR_UNIT - 1, COLLAR_UNIT) + touch
 
 
-def protection_price(line: Line, touch: int, buy: bool) -> int:
-    """The worst price at which the venue may fill a market order that sees this touch; 0 for none."""
-    width = line.price_collar_bp if line.price_collar_bp >= 0 else PROTECTION
+@inner_kernel
+def protection_price(listed: Any, touch: Any, buy: Any) -> Any:
+    """The worst price at which the venue may fill a market order that sees this touch; 0 for
+    none. No price is above PRICE_MAX.
+    """
+    width = listed.price_collar_bp if listed.price_collar_bp >= 0 else PROTECTION
+    if touch <= 0:
+        return NO_PRICE
     if buy:
-        return touch - (-touch * width // COLLAR_UNIT)
-    return max(touch - touch * width // COLLAR_UNIT, 1) if touch > 0 else 0
+        return narrow(smaller(collared(touch, width), wide(PRICE_MAX)))
+    below = wide(touch) - divide_down(wide(touch) * width, COLLAR_UNIT)
+    return narrow(larger(below, wide(1)))
 
 
-def worst_fee(line: Line, price: int, quantity: int) -> int:
-    """The most that fills of this quantity at this price or better can cost, in the notional unit: the venue rounds each half to even.
-
-    Rounding adds at most half a unit a fill, of which there are no more than units of quantity, and never doubles a fee.
+@inner_kernel
+def of_rate(amount: Any, rate: Any, rounding: Any) -> Any:
+    """``(amount * rate + rounding) // RATE_UNIT`` of an amount from 0: exact where it has 127 bits,
+    however many the product has.
     """
-    exact = price * quantity * line.multiplier * line.fee_rate
-    return (exact + min(exact, quantity * (RATE_UNIT // 2))) // RATE_UNIT
+    whole = divide_down(amount, RATE_UNIT)
+    rest = amount - whole * RATE_UNIT
+    return whole * rate + divide_down(rest * rate + rounding, RATE_UNIT)
 
 
-def order_prices(line: Line, worst: int, buy: bool) -> tuple[int, int]:
+@inner_kernel
+def share(amount: Any, rate: Any) -> Any:
+    """``amount * rate`` rounded up, of an amount from 0."""
+    return of_rate(amount, rate, wide(RATE_UNIT - 1))
+
+
+@inner_kernel
+def worst_fee(listed: Any, price: Any, quantity: Any) -> Any:
+    """The most that fills of this quantity at this price or better can cost, in the notional unit:
+    the venue rounds each half to even.
+
+    Rounding adds at most half a unit a fill, of which there are no more than units of quantity,
+    and never doubles a fee.
+    """
+    notional = wide(price) * quantity * listed.multiplier
+    rounding = smaller(notional * listed.fee_rate, wide(quantity) * HALF_UNIT)
+    return of_rate(notional, listed.fee_rate, rounding)
+
+
+@inner_kernel
+def order_prices(listed: Any, worst: Any, buy: Any) -> Any:
     """(margin, loss) of each unit of quantity of an order, as prices."""
     if not buy:
-        touch = line.short_price or worst
-        return share(max(worst, touch), line.initial_rate), max(0, touch - worst)
-    if line.settled_in_cash:  # worth nothing as margin, and what it may buy back is owed at the ask
-        touch = line.short_price or worst
-        return min(worst, touch), max(0, worst - touch)
-    touch = line.long_price or worst
-    return share(min(worst, touch), line.initial_rate), max(0, worst - touch)
+        touch = listed.short_price if listed.short_price != 0 else worst
+        return share(wide(max(worst, touch)), listed.initial_rate), wide(max(0, touch - worst))
+    if (
+        listed.settled_in_cash != 0
+    ):  # worth nothing as margin, and what it may buy back is owed at the ask
+        touch = listed.short_price if listed.short_price != 0 else worst
+        return wide(min(worst, touch)), wide(max(0, worst - touch))
+    touch = listed.long_price if listed.long_price != 0 else worst
+    return share(wide(min(worst, touch)), listed.initial_rate), wide(max(0, worst - touch))
 
 
-def share(amount: int, rate: int) -> int:
-    """``amount * rate`` rounded up."""
-    return -(-amount * rate // RATE_UNIT)
+@inner_kernel
+def closing_worth(listed: Any, position: Any) -> Any:
+    """What a position is worth at the touch, signed; notional unit."""
+    price = listed.long_price if position > 0 else listed.short_price
+    return position * price * listed.multiplier
 
 
-def open_profit(line: Line) -> int:
-    """What a position of a perpetual has gained at the touch, or what buying sold-short spot back would cost, below zero; notional unit."""
-    position = line.position
-    if position == 0 or (line.settled_in_cash and position > 0):
-        return 0
-    worth = position * (line.long_price if position > 0 else line.short_price) * line.multiplier
-    return worth if line.settled_in_cash else worth - int(line.cost)
+@inner_kernel
+def open_profit(listed: Any, position: Any) -> Any:
+    """What a position of a perpetual has gained at the touch, or what buying sold-short spot back
+    would cost, below zero; notional unit.
+    """
+    if position == 0 or (listed.settled_in_cash != 0 and position > 0):
+        return wide(0)
+    worth = closing_worth(listed, position)
+    return worth if listed.settled_in_cash != 0 else worth - join(listed.cost_high, listed.cost_low)
 
 
-def opened(position: int, working: int) -> int:
-    """By how much orders of one side, ``working`` in all, can add to a position, which is positive on their side."""
-    return max(0, position + working) - max(0, position)
+@inner_kernel
+def opened(position: Any, working: Any) -> Any:
+    """By how much orders of one side, ``working`` in all, can add to a position, which is positive
+    on their side.
+    """
+    return larger(wide(0), position + working) - larger(wide(0), position)
 
 
-class Bound:
-    """What the working orders of an instrument may bind at its present touch; amounts in the notional unit."""
-
-    __slots__ = ("highest", "losses", "margins", "working")
-
-    def __init__(self) -> None:
-        self.losses = 0
-        self.margins, self.highest, self.working = [0, 0], [0, 0], [0, 0]
-
-    def add(self, line: Line, order: Working) -> None:
-        """One more order. One without a worst price only closes a position, and adds to nothing but the quantity."""
-        side = 0 if order.buy else 1
-        self.working[side] += order.leaves
-        if order.worst_price:
-            margin, loss = order_prices(line, order.worst_price, order.buy)
-            self.margins[side] += margin * order.leaves * line.multiplier
-            self.highest[side] = max(self.highest[side], margin)
-            self.losses += loss * order.leaves * line.multiplier
-
-    def margin(self, side: int, position: int, multiplier: int) -> int:
-        """Margin that the orders of one side may bind, where `position` is positive on that side: what closes a position binds none."""
-        adds = opened(position, self.working[side])
-        return min(self.margins[side], adds * self.highest[side] * multiplier)
+@inner_kernel
+def clear_bound(bound: Any) -> None:
+    """No orders yet."""
+    bound.is_bound = 0
+    bound.losses_high = 0
+    bound.losses_low = 0
+    bound.working_buy_high = 0
+    bound.working_buy_low = 0
+    bound.margins_buy_high = 0
+    bound.margins_buy_low = 0
+    bound.highest_buy_high = 0
+    bound.highest_buy_low = 0
+    bound.working_sell_high = 0
+    bound.working_sell_low = 0
+    bound.margins_sell_high = 0
+    bound.margins_sell_low = 0
+    bound.highest_sell_high = 0
+    bound.highest_sell_low = 0
 
 
-NOTHING = Bound()
+@inner_kernel
+def add_to_bound(bound: Any, listed: Any, buy: Any, leaves: Any, worst: Any) -> None:
+    """One more order. One without a worst price only closes a position, and adds to nothing but the
+    quantity.
+    """
+    bound.is_bound = 1
+    margin = loss = wide(0)
+    if worst != 0:
+        margin, loss = order_prices(listed, worst, buy)
+    margins = margin * leaves * listed.multiplier
+    losses = join(bound.losses_high, bound.losses_low) + loss * leaves * listed.multiplier
+    bound.losses_high = high(losses)
+    bound.losses_low = low(losses)
+    if buy:
+        working = join(bound.working_buy_high, bound.working_buy_low) + leaves
+        margins += join(bound.margins_buy_high, bound.margins_buy_low)
+        highest = larger(join(bound.highest_buy_high, bound.highest_buy_low), margin)
+        bound.working_buy_high = high(working)
+        bound.working_buy_low = low(working)
+        bound.margins_buy_high = high(margins)
+        bound.margins_buy_low = low(margins)
+        bound.highest_buy_high = high(highest)
+        bound.highest_buy_low = low(highest)
+    else:
+        working = join(bound.working_sell_high, bound.working_sell_low) + leaves
+        margins += join(bound.margins_sell_high, bound.margins_sell_low)
+        highest = larger(join(bound.highest_sell_high, bound.highest_sell_low), margin)
+        bound.working_sell_high = high(working)
+        bound.working_sell_low = low(working)
+        bound.margins_sell_high = high(margins)
+        bound.margins_sell_low = low(margins)
+        bound.highest_sell_high = high(highest)
+        bound.highest_sell_low = low(highest)
 
 
-def needed(line: Line, bound: Bound) -> int:
+@inner_kernel
+def side_margin(adds: Any, highest: Any, multiplier: Any, margins: Any) -> Any:
+    """Margin that the orders of one side may bind, of which so much quantity can add to the
+    position: what closes a position binds none.
+    """
+    return smaller(margins, adds * highest * multiplier)
+
+
+@inner_kernel
+def needed(bound: Any, listed: Any, position: Any) -> Any:
     """Money that the position and orders of an instrument bind; notional unit."""
-    position = line.position
-    long_side = bound.margin(0, position, line.multiplier)
-    short_side = bound.margin(1, -position, line.multiplier)
-    if position > 0 and not line.settled_in_cash:
-        long_side += share(position * line.long_price * line.multiplier, line.initial_rate)
+    long_side = side_margin(
+        opened(position, join(bound.working_buy_high, bound.working_buy_low)),
+        join(bound.highest_buy_high, bound.highest_buy_low),
+        listed.multiplier,
+        join(bound.margins_buy_high, bound.margins_buy_low),
+    )
+    short_side = side_margin(
+        opened(-position, join(bound.working_sell_high, bound.working_sell_low)),
+        join(bound.highest_sell_high, bound.highest_sell_low),
+        listed.multiplier,
+        join(bound.margins_sell_high, bound.margins_sell_low),
+    )
+    if position > 0 and listed.settled_in_cash == 0:
+        long_side += share(closing_worth(listed, position), listed.initial_rate)
     elif position < 0:
-        short_side += share(-position * line.short_price * line.multiplier, line.initial_rate)
-    return max(long_side, short_side) + bound.losses
+        short_side += share(-closing_worth(listed, position), listed.initial_rate)
+    return larger(long_side, short_side) + join(bound.losses_high, bound.losses_low)
 
 
-def free_money(state: State, more: Working | None = None) -> int:
-    """What may still be spent or bound; with one more order, what it would leave. Orders count at the present touch."""
-    lines = state.lines
-    bounds: dict[int, Bound] = {}
-    for order in state.orders.values() if more is None else (*state.orders.values(), more):
-        bound = bounds.get(order.instrument)
-        if bound is None:
-            bound = bounds[order.instrument] = Bound()
-        bound.add(lines[order.instrument], order)
-    free = int(state.cash) - int(state.fees_bound)
-    if more is not None:
-        free -= int(more.fee_bound) * lines[more.instrument].scale
-    for instrument, line in lines.items():
-        if line.position or instrument in bounds:
-            free += (min(0, open_profit(line)) - needed(line, bounds.get(instrument, NOTHING))) * line.scale
-    return free
+@inner_kernel
+def free_money(risk: Any, more: Any, buy: Any, quantity: Any, worst: Any, fee: Any) -> Any:
+    """(what may still be spent or bound; whether all of it has 38 digits). Orders count at the
+    present touch.
+
+    ``more``: place of the instrument of one more order, NO_ORDER for none: what it would leave.
+    """
+    instruments, bounds = table_at(risk.instruments, INSTRUMENT), table_at(risk.bounds, BOUND)
+    working = table_at(risk.working.rows, WORKING)
+    for place in range(risk.instruments_used):
+        clear_bound(bounds[place])
+    at = risk.open_orders.first
+    while at >= 0:
+        order = working[at]
+        place = order.instrument_place
+        add_to_bound(
+            bounds[place], instruments[place], order.buy != 0, order.leaves, order.worst_price
+        )
+        at = order.next_row
+    free = join(risk.cash_high, risk.cash_low) - join(risk.fees_bound_high, risk.fees_bound_low)
+    is_whole = True
+    if more >= 0:
+        listed = instruments[more]
+        add_to_bound(bounds[more], listed, buy, quantity, worst)
+        free -= fee * join(listed.scale_high, listed.scale_low)
+        is_whole = is_decimal(free)
+    for place in range(risk.instruments_used):
+        listed = instruments[place]
+        position = join(listed.position_high, listed.position_low)
+        if position != 0 or bounds[place].is_bound != 0:
+            loss = smaller(wide(0), open_profit(listed, position))
+            need = needed(bounds[place], listed, position)
+            change = (loss - need) * join(listed.scale_high, listed.scale_low)
+            free += change
+            is_whole = (
+                is_whole
+                and is_decimal(loss)
+                and is_decimal(need)
+                and is_decimal(change)
+                and is_decimal(free)
+            )
+    return free, is_whole
 
 
-def only_reduces(line: Line, order: Working) -> bool:
+@inner_kernel
+def only_reduces(listed: Any, buy: Any, quantity: Any) -> Any:
     """True if an order can add to no position, whatever else is filled before it."""
-    position, working = (line.position, line.working_buy) if order.buy else (-line.position, line.working_sell)
-    return opened(position, working + order.leaves) <= opened(position, working)
+    position = join(listed.position_high, listed.position_low)
+    working = join(listed.working_buy_high, listed.working_buy_low)
+    if not buy:
+        position = -position
+        working = join(listed.working_sell_high, listed.working_sell_low)
+    return opened(position, working + quantity) <= opened(position, working)
 
 
-def price_order(line: Line, order: Working, worst: int) -> None:
-    """Enter what an order may cost. A sale of spot that cannot be sold short costs nothing: its fee comes out of what it brings."""
-    if order.buy or line.shortable or not line.settled_in_cash:
-        order.worst_price = worst
-        order.fee_bound = pack(worst_fee(line, worst, order.leaves))
+@inner_kernel
+def binding_price(listed: Any, buy: Any, worst: Any) -> Any:
+    """What an order may cost, a price. A sale of spot that cannot be sold short costs nothing: its
+    fee comes out of what it brings.
+    """
+    return worst if buy or listed.shortable != 0 or listed.settled_in_cash == 0 else NO_PRICE
 
 
-def bind(state: State, line: Line, order: Working, worst: int) -> bool:
-    """Enter what an order may cost; False if the account cannot pay it."""
-    price_order(line, order, worst)
-    if only_reduces(line, order):
+@inner_kernel
+def is_payable(risk: Any, place: Any, buy: Any, quantity: Any, worst: Any, fee: Any) -> Any:
+    """False if the account cannot pay what an order may cost, or that has more digits than can be
+    booked.
+    """
+    listed = table_at(risk.instruments, INSTRUMENT)[place]
+    worth = wide(worst) * quantity * listed.multiplier
+    side = join(listed.worth_buy_high, listed.worth_buy_low)
+    if not buy:
+        side = join(listed.worth_sell_high, listed.worth_sell_low)
+    bound = fee * join(listed.scale_high, listed.scale_low)
+    fees = join(risk.fees_bound_high, risk.fees_bound_low) + bound
+    if not (
+        is_decimal(worth) and is_decimal(side + worth) and is_decimal(bound) and is_decimal(fees)
+    ):
+        return False
+    if only_reduces(listed, buy, quantity) or is_plenty(risk, listed, buy, quantity, worst, fee):
         return True
-    return is_plenty(state, line, order) or free_money(state, order) >= 0
+    free, is_whole = free_money(risk, place, buy, quantity, worst, fee)
+    return is_whole and free >= 0
 
 
-def is_plenty(state: State, line: Line, order: Working) -> bool:
-    """True if the account has far more than everything can cost: a bound that needs no look at each order, for accounts of one instrument.
+@inner_kernel
+def is_plenty(risk: Any, listed: Any, buy: Any, quantity: Any, worst: Any, fee: Any) -> Any:
+    """True if the account has far more than everything can cost: a bound that needs no look at each
+    order, for accounts of one instrument.
 
     A buy binds at most its worst price, a sale twice the higher of its worst price and the ask.
     """
-    if len(state.lines) != 1 or line.scale != 1:
+    if risk.instruments_used != 1 or join(listed.scale_high, listed.scale_low) != 1:
         return False
-    worth, position = order.worst_price * order.leaves, line.position
-    most = int(line.worth_buy) + 2 * int(line.worth_sell) + (worth + worth + 2 * line.working_sell * line.short_price) * line.multiplier
-    if not order.buy:
-        most += 2 * order.leaves * line.short_price * line.multiplier
-    if position:
-        most += 2 * abs(position) * max(line.long_price, line.short_price) * line.multiplier + abs(int(line.cost))
-    return most + int(order.fee_bound) <= int(state.cash) - int(state.fees_bound)
+    position = join(listed.position_high, listed.position_low)
+    worth = wide(worst) * quantity
+    sells = join(listed.working_sell_high, listed.working_sell_low) + (
+        wide(0) if buy else wide(quantity)
+    )
+    units = 2 * worth + 2 * sells * listed.short_price
+    if position != 0:
+        units += 2 * abs(position) * max(listed.long_price, listed.short_price)
+    most = join(listed.worth_buy_high, listed.worth_buy_low) + 2 * join(
+        listed.worth_sell_high, listed.worth_sell_low
+    )
+    most += units * listed.multiplier + fee
+    if position != 0:
+        most += abs(join(listed.cost_high, listed.cost_low))
+    return most <= join(risk.cash_high, risk.cash_low) - join(
+        risk.fees_bound_high, risk.fees_bound_low
+    )
 
 
-def bears_margin(line: Line) -> bool:
+@inner_kernel
+def bears_margin(listed: Any) -> Any:
     """True if the position can lose more than what was paid for it."""
-    return line.position < 0 or (line.position > 0 and not line.settled_in_cash)
+    position = join(listed.position_high, listed.position_low)
+    return position < 0 or (position > 0 and listed.settled_in_cash == 0)
 
 
-def margin(state: State) -> tuple[int, int, int]:
-    """(margin balance, maintenance margin, equity)."""
-    balance, held, maintenance = int(state.cash), 0, 0
-    for line in state.lines.values():
-        position = line.position
+@inner_kernel
+def margin(risk: Any) -> Any:
+    """(margin balance, maintenance margin, equity, whether all of it has 38 digits)."""
+    instruments = table_at(risk.instruments, INSTRUMENT)
+    balance = join(risk.cash_high, risk.cash_low)
+    held = maintenance = wide(0)
+    is_whole = True
+    for place in range(risk.instruments_used):
+        listed = instruments[place]
+        position = join(listed.position_high, listed.position_low)
         if position == 0:
             continue
-        balance += open_profit(line) * line.scale
-        if bears_margin(line):
-            worth = abs(position) * (line.long_price if position > 0 else line.short_price) * line.multiplier
-            maintenance += share(worth, line.maintenance_rate) * line.scale
+        scale = join(listed.scale_high, listed.scale_low)
+        profit = open_profit(listed, position) * scale
+        worth = closing_worth(listed, position)
+        balance += profit
+        if bears_margin(listed):
+            maintenance += share(abs(worth), listed.maintenance_rate) * scale
         else:
-            held += position * line.long_price * line.multiplier * line.scale
-    return balance, maintenance, balance + held
+            held += worth * scale
+        is_whole = is_whole and is_decimal(worth) and is_decimal(profit) and is_decimal(balance)
+        is_whole = is_whole and is_decimal(maintenance) and is_decimal(held)
+    equity = balance + held
+    return balance, maintenance, equity, is_whole and is_decimal(equity)

@@ -1,19 +1,39 @@
-"""The conditions of the checks, in the order of ``codes.CHECKS``; ``failed_checks`` sets one bit for each that fails.
+"""The conditions of the checks, in the order of ``codes.CHECKS``; ``failed_checks`` sets one bit
+for each that fails.
 
-Valuation. A limit order is valued at its price. A market order is valued at the far touch of the last mark: buys at the ask, sells at the
-bid; against the *maximum* notional a market buy is valued at the ask plus the collar, the worst price the band lets pass. What it may cost the
+Valuation. A limit order is valued at its price. A market order is valued at the far touch of the
+last mark: buys at the ask, sells at the bid; against the *maximum* notional a market buy is
+valued at the ask plus the collar, the worst price the band lets pass. What it may cost the
 account is in ``account.py``.
 """
 
 from __future__ import annotations
 
-from schemas.records import OrderRequest
+from typing import Any
+
+import numpy as np
+
 from schemas.vocabulary import Flag, OrderType, RiskCode, Side, TimeInForce
-from streams.numeric.mark import double_centre, is_marked
-from streams.risk import account as account_money
-from streams.risk.exposure import Line, State, Working
+from streams.numeric.borrowing import inner_kernel
+from streams.numeric.fixed import divide_down
+from streams.numeric.int128 import high, join, larger, low, smaller, wide
+from streams.numeric.mark import double_centre
+from streams.numeric.pool import find_row
+from streams.numeric.table import table_at
+from streams.numeric.wide import DECIMAL_LIMIT
+from streams.risk.account import (
+    NO_ORDER,
+    binding_price,
+    collared,
+    free_money,
+    margin,
+    protection_price,
+    touch_of,
+    worst_fee,
+)
 from streams.risk.kill_switch import is_killed
 from streams.risk.limits import COLLAR_UNIT
+from streams.risk.records import INSTRUMENT
 
 BUY = int(Side.BUY)
 SELL = int(Side.SELL)
@@ -23,27 +43,28 @@ GTC = int(TimeInForce.GTC)
 IOC = int(TimeInForce.IOC)
 UNUSABLE = int(Flag.STALE | Flag.GAP | Flag.CROSSED)
 
-KILL_SWITCH = int(RiskCode.KILL_SWITCH)
-UNKNOWN_INSTRUMENT = int(RiskCode.UNKNOWN_INSTRUMENT)
-FOREIGN_ACCOUNT = int(RiskCode.FOREIGN_ACCOUNT)
-INVALID_QUANTITY = int(RiskCode.INVALID_QUANTITY)
-INVALID_PRICE = int(RiskCode.INVALID_PRICE)
-DUPLICATE_ORDER = int(RiskCode.DUPLICATE_ORDER)
-STALE_DATA = int(RiskCode.STALE_DATA)
-NO_REFERENCE_PRICE = int(RiskCode.NO_REFERENCE_PRICE)
-MIN_QUANTITY = int(RiskCode.MIN_QUANTITY)
-MAX_QUANTITY = int(RiskCode.MAX_QUANTITY)
-MIN_NOTIONAL = int(RiskCode.MIN_NOTIONAL)
-MAX_NOTIONAL = int(RiskCode.MAX_NOTIONAL)
-POSITION_LIMIT = int(RiskCode.POSITION_LIMIT)
-SHORT_NOT_ALLOWED = int(RiskCode.SHORT_NOT_ALLOWED)
-PRICE_COLLAR = int(RiskCode.PRICE_COLLAR)
-INSUFFICIENT_CASH = int(RiskCode.INSUFFICIENT_CASH)
-INSUFFICIENT_MARGIN = int(RiskCode.INSUFFICIENT_MARGIN)
-OUTSIDE_WINDOW = int(RiskCode.OUTSIDE_WINDOW)
-LIQUIDATION = int(RiskCode.LIQUIDATION)
-ACCOUNT_HALTED = int(RiskCode.ACCOUNT_HALTED)
-BIT = tuple(1 << code for code in range(len(RiskCode)))
+KILL_SWITCH = np.int64(RiskCode.KILL_SWITCH)
+UNKNOWN_INSTRUMENT = np.int64(RiskCode.UNKNOWN_INSTRUMENT)
+FOREIGN_ACCOUNT = np.int64(RiskCode.FOREIGN_ACCOUNT)
+INVALID_QUANTITY = np.int64(RiskCode.INVALID_QUANTITY)
+INVALID_PRICE = np.int64(RiskCode.INVALID_PRICE)
+DUPLICATE_ORDER = np.int64(RiskCode.DUPLICATE_ORDER)
+STALE_DATA = np.int64(RiskCode.STALE_DATA)
+NO_REFERENCE_PRICE = np.int64(RiskCode.NO_REFERENCE_PRICE)
+MIN_QUANTITY = np.int64(RiskCode.MIN_QUANTITY)
+MAX_QUANTITY = np.int64(RiskCode.MAX_QUANTITY)
+MIN_NOTIONAL = np.int64(RiskCode.MIN_NOTIONAL)
+MAX_NOTIONAL = np.int64(RiskCode.MAX_NOTIONAL)
+POSITION_LIMIT = np.int64(RiskCode.POSITION_LIMIT)
+SHORT_NOT_ALLOWED = np.int64(RiskCode.SHORT_NOT_ALLOWED)
+PRICE_COLLAR = np.int64(RiskCode.PRICE_COLLAR)
+INSUFFICIENT_CASH = np.int64(RiskCode.INSUFFICIENT_CASH)
+INSUFFICIENT_MARGIN = np.int64(RiskCode.INSUFFICIENT_MARGIN)
+OUTSIDE_WINDOW = np.int64(RiskCode.OUTSIDE_WINDOW)
+LIQUIDATION = np.int64(RiskCode.LIQUIDATION)
+ACCOUNT_HALTED = np.int64(RiskCode.ACCOUNT_HALTED)
+UNKNOWN_ORDER = np.int64(RiskCode.UNKNOWN_ORDER)
+BIT = tuple(np.int64(1 << code) for code in range(len(RiskCode)))
 
 KILLED = BIT[KILL_SWITCH]
 NOT_LISTED = BIT[UNKNOWN_INSTRUMENT]
@@ -63,149 +84,273 @@ OUTSIDE_COLLAR = BIT[PRICE_COLLAR]
 NO_CASH = BIT[INSUFFICIENT_CASH]
 NO_MARGIN = BIT[INSUFFICIENT_MARGIN]
 OUTSIDE = BIT[OUTSIDE_WINDOW]
-BEFORE_ALL_OTHERS = (KILL_SWITCH, ACCOUNT_HALTED, LIQUIDATION, OUTSIDE_WINDOW)
-"""Checked first, whatever their bits; the others in the order of their bits."""
+LIQUIDATED = BIT[LIQUIDATION]
+HALTED = BIT[ACCOUNT_HALTED]
+MOST_HIGH: Any = np.int64(high(DECIMAL_LIMIT - 1))
+MOST_LOW: Any = np.uint64(low(DECIMAL_LIMIT - 1))
+"""Limbs of the largest amount of a decimal field."""
 
 
-def first_code(failed: int) -> int:
+@inner_kernel
+def first_code(failed: Any) -> Any:
     """The code of the first failing check."""
-    for code in BEFORE_ALL_OTHERS:
-        if failed & BIT[code]:
-            return code
-    return (failed & -failed).bit_length() - 1
+    if failed & KILLED:
+        return KILL_SWITCH
+    if failed & HALTED:
+        return ACCOUNT_HALTED
+    if failed & LIQUIDATED:
+        return LIQUIDATION
+    if failed & OUTSIDE:
+        return OUTSIDE_WINDOW
+    code = np.int64(0)
+    while failed >> code & 1 == 0:
+        code += 1
+    return code
 
 
-def failed_checks(state: State, line: Line | None, request: OrderRequest, account: int, clock: int, opens: int, closes: int) -> int:
-    """The bit set of the checks a new order fails, but for those of money; 0 if it may go. Orders are allowed from `opens` until before `closes`."""
-    failed = BIT[state.halted] if state.halted else 0
-    if clock < opens or clock >= closes:
+@inner_kernel
+def is_known(risk: Any, id_high: Any, id_low: Any) -> Any:
+    """True if an order of this id works, or is among those approved last."""
+    return (
+        find_row(risk.working, id_high, id_low) >= 0 or find_row(risk.recent, id_high, id_low) >= 0
+    )
+
+
+@inner_kernel
+def failed_checks(risk: Any, place: Any, request: Any, clock: Any) -> Any:
+    """The bit set of the checks a new order fails, but for those of money; 0 if it may go.
+
+    ``place``: of its instrument, -1 where that is not listed.
+    """
+    failed = np.int64(0)
+    if risk.halted != 0:
+        failed |= np.int64(1) << risk.halted
+    if clock < risk.opens or clock >= risk.closes:
         failed |= OUTSIDE
-    if state.killed and is_killed(state.killed, request.account, request.strategy, request.instrument):
+    if risk.switches_used > 0 and is_killed(
+        risk, np.int64(request.account), np.int64(request.strategy), np.int64(request.instrument)
+    ):
         failed |= KILLED
-    if request.account != account:
+    if request.account != risk.account:
         failed |= FOREIGN
-    if request.order_id in state.recent or request.order_id in state.orders:
+    if is_known(risk, request.order_id_high, request.order_id_low):
         failed |= REPEATED
-    if line is None:
+    if place < 0:
         return failed | NOT_LISTED
+    listed = table_at(risk.instruments, INSTRUMENT)[place]
+    return (
+        failed
+        | _failed_of_form(listed, request)
+        | _failed_of_mark(listed, request, clock)
+        | _failed_of_size(listed, request)
+    )
 
-    side = request.side
-    quantity = request.quantity
-    price = request.price
-    market = request.order_type == MARKET
-    if quantity <= 0 or quantity % line.lot_size or (side != BUY and side != SELL):
+
+@inner_kernel
+def _failed_of_form(listed: Any, request: Any) -> Any:
+    """What the request says by itself."""
+    failed = np.int64(0)
+    quantity, side = request.quantity, request.side
+    if quantity <= 0 or quantity % listed.lot_size != 0 or (side != BUY and side != SELL):
         failed |= BAD_QUANTITY
-    if price or not market or request.post_only:
-        if not well_formed(line, request):
+    if request.price != 0 or request.order_type != MARKET or request.post_only != 0:
+        if not well_formed(listed, request):
             failed |= BAD_PRICE
     elif request.time_in_force != IOC and request.time_in_force != GTC:
         failed |= BAD_PRICE
-
-    mark = line.mark
-    marked = is_marked(mark)
-    if mark.flags & UNUSABLE or (clock - mark.book_time > line.mark_age_max >= 0 and marked):
-        failed |= STALE
-    touch = price
-    if market:
-        touch = mark.ask_price if side == BUY else mark.bid_price
-    centre = double_centre(mark)
-    if not marked or touch <= 0 or (centre <= 0 <= line.price_collar_bp):
-        failed |= NO_REFERENCE
-
-    if quantity < line.min_quantity:
-        failed |= TOO_SMALL
-    if quantity > line.max_quantity >= 0:
-        failed |= TOO_LARGE
-    if touch > 0:
-        notional = touch * quantity * line.multiplier
-        if notional < line.min_notional:
-            failed |= WORTH_TOO_LITTLE
-        if line.max_notional >= 0 and worst_price(line, touch, market, side) * quantity * line.multiplier > line.max_notional:
-            failed |= WORTH_TOO_MUCH
-
-    if side == BUY:
-        if line.position + line.working_buy + quantity > line.max_position >= 0:
-            failed |= POSITION_TOO_LARGE
-    else:
-        after = line.position - line.working_sell - quantity
-        if after < 0:
-            if -after > line.max_position >= 0:
-                failed |= POSITION_TOO_LARGE
-            if not line.shortable:
-                failed |= SHORT
-    if centre > 0 and touch > 0 and abs(touch + touch - centre) * COLLAR_UNIT > line.price_collar_bp * centre and line.price_collar_bp >= 0:
-        failed |= OUTSIDE_COLLAR
     return failed
 
 
-def well_formed(line: Line, request: OrderRequest) -> bool:
+@inner_kernel
+def well_formed(listed: Any, request: Any) -> Any:
     """True if type, time in force, post-only and price go together."""
-    if request.time_in_force not in (GTC, IOC):
+    in_force = request.time_in_force
+    if in_force != GTC and in_force != IOC:
         return False
     if request.order_type == MARKET:
-        return request.price == 0 and not request.post_only
-    if request.order_type != LIMIT or (request.post_only and request.time_in_force != GTC):
+        return request.price == 0 and request.post_only == 0
+    if request.order_type != LIMIT or (request.post_only != 0 and in_force != GTC):
         return False
-    return request.price > 0 and request.price % line.tick_size == 0
+    return request.price > 0 and request.price % listed.tick_size == 0
 
 
-def worst_price(line: Line, touch: int, market: bool, side: int) -> int:
-    """The price an order may cost: its limit, the bid for a market sell, the ask plus the collar (rounded up) for a market buy."""
-    if market and side == BUY and line.price_collar_bp > 0:
-        return touch - (-touch * line.price_collar_bp // COLLAR_UNIT)
-    return touch
+@inner_kernel
+def seen_price(listed: Any, request: Any) -> Any:
+    """The price at which an order is valued: its own, or the far touch for a market order."""
+    return touch_of(listed, request.side == BUY) if request.order_type == MARKET else request.price
 
 
-def explain(code: int, state: State, line: Line | None, request: OrderRequest, account: int, clock: int, opens: int, closes: int) -> tuple[int, int]:
-    """(observed, limit) of the check that failed first; units as in ``codes.CHECKS``."""
-    if code == OUTSIDE_WINDOW:
-        return clock, opens if clock < opens else closes
-    if code == ACCOUNT_HALTED:
-        return int(state.ruined_at), 0
-    if code == LIQUIDATION:
-        return account_money.margin(state)[:2]
-    if code == FOREIGN_ACCOUNT:
-        return request.account, account
-    if line is None:
-        return (request.instrument, 0) if code == UNKNOWN_INSTRUMENT else (1, 0)
+@inner_kernel
+def _failed_of_mark(listed: Any, request: Any, clock: Any) -> Any:
+    """What it is compared with: the mark, and the band around it."""
+    failed = np.int64(0)
+    is_marked = listed.is_marked != 0
+    age_max, collar = listed.mark_age_max, listed.price_collar_bp
+    if listed.mark_flags & UNUSABLE or (
+        is_marked and age_max >= 0 and clock - listed.book_time > age_max
+    ):
+        failed |= STALE
+    touch = seen_price(listed, request)
+    centre = double_centre(listed)
+    if not is_marked or touch <= 0 or (centre <= 0 and collar >= 0):
+        failed |= NO_REFERENCE
+    if centre > 0 and touch > 0 and collar >= 0:
+        away = abs(wide(touch) + touch - centre)
+        if away * COLLAR_UNIT > wide(collar) * centre:
+            failed |= OUTSIDE_COLLAR
+    return failed
+
+
+@inner_kernel
+def _failed_of_size(listed: Any, request: Any) -> Any:
+    """Its quantity, value and what it may make of the position."""
+    failed = np.int64(0)
     quantity = request.quantity
-    market = request.order_type == MARKET
-    buy = request.side == BUY
-    touch = (line.mark.ask_price if buy else line.mark.bid_price) if market else request.price
-    after = line.position + line.working_buy + quantity if buy else line.position - line.working_sell - quantity
+    if quantity < join(listed.min_quantity_high, listed.min_quantity_low):
+        failed |= TOO_SMALL
+    most = join(listed.max_quantity_high, listed.max_quantity_low)
+    if most >= 0 and quantity > most:
+        failed |= TOO_LARGE
+    touch = seen_price(listed, request)
+    if touch > 0:
+        if wide(touch) * quantity * listed.multiplier < join(
+            listed.min_notional_high, listed.min_notional_low
+        ):
+            failed |= WORTH_TOO_LITTLE
+        most = join(listed.max_notional_high, listed.max_notional_low)
+        if most >= 0 and worst_price(listed, request, touch) * quantity * listed.multiplier > most:
+            failed |= WORTH_TOO_MUCH
+    after = position_after(listed, request)
+    most = join(listed.max_position_high, listed.max_position_low)
+    if request.side == BUY:
+        if most >= 0 and after > most:
+            failed |= POSITION_TOO_LARGE
+    elif after < 0:
+        if most >= 0 and -after > most:
+            failed |= POSITION_TOO_LARGE
+        if listed.shortable == 0:
+            failed |= SHORT
+    return failed
+
+
+@inner_kernel
+def position_after(listed: Any, request: Any) -> Any:
+    """The worst position of its side with this order, signed."""
+    position = join(listed.position_high, listed.position_low)
+    if request.side == BUY:
+        return position + join(listed.working_buy_high, listed.working_buy_low) + request.quantity
+    return position - join(listed.working_sell_high, listed.working_sell_low) - request.quantity
+
+
+@inner_kernel
+def worst_price(listed: Any, request: Any, touch: Any) -> Any:
+    """The price an order may cost: its limit, the bid for a market sell, the ask plus the collar
+    (rounded up) for a market buy.
+    """
+    if request.order_type == MARKET and request.side == BUY and listed.price_collar_bp > 0:
+        return collared(touch, listed.price_collar_bp)
+    return wide(touch)
+
+
+@inner_kernel
+def explain(risk: Any, place: Any, code: Any, request: Any, clock: Any) -> Any:
+    """(observed, limit) of the check that failed first; units as in ``codes.CHECKS``. What has more
+    than 38 digits is the largest that has.
+    """
+    observed, limit = _explain_account(risk, code, request, clock)
+    if place >= 0:
+        observed, limit = _explain_order(risk, place, code, request, clock, observed, limit)
+    return _shown(observed), _shown(limit)
+
+
+@inner_kernel
+def _shown(amount: Any) -> Any:
+    """An amount, cut to the digits of a decimal field."""
+    most = join(MOST_HIGH, MOST_LOW)
+    return larger(-most, smaller(amount, most))
+
+
+@inner_kernel
+def _explain_account(risk: Any, code: Any, request: Any, clock: Any) -> Any:
+    """Of the checks that need no listed instrument; (1, 0) for the others."""
+    if code == OUTSIDE_WINDOW:
+        return wide(clock), wide(risk.opens if clock < risk.opens else risk.closes)
+    if code == ACCOUNT_HALTED:
+        return join(risk.ruined_at_high, risk.ruined_at_low), wide(0)
+    if code == LIQUIDATION:
+        balance, maintenance, _, _ = margin(risk)
+        return balance, maintenance
+    if code == FOREIGN_ACCOUNT:
+        return wide(request.account), wide(risk.account)
+    if code == UNKNOWN_INSTRUMENT:
+        return wide(request.instrument), wide(0)
+    if code in (NO_REFERENCE_PRICE, UNKNOWN_ORDER):
+        return wide(0), wide(0)
+    return wide(1), wide(0)
+
+
+@inner_kernel
+def _explain_order(
+    risk: Any, place: Any, code: Any, request: Any, clock: Any, observed: Any, limit: Any
+) -> Any:
+    """Of the checks of the order itself; what is given for the others."""
+    listed = table_at(risk.instruments, INSTRUMENT)[place]
+    asked = wide(request.quantity)
+    touch = seen_price(listed, request)
     if code == INVALID_QUANTITY:
-        return quantity, line.lot_size
+        return asked, wide(listed.lot_size)
     if code == INVALID_PRICE:
-        return request.price, line.tick_size
+        return wide(request.price), wide(listed.tick_size)
     if code == STALE_DATA:
-        flags = line.mark.flags & UNUSABLE
-        return (flags, 0) if flags else (clock - line.mark.book_time, line.mark_age_max)
+        flags = listed.mark_flags & UNUSABLE
+        if flags:
+            return wide(flags), wide(0)
+        return wide(clock) - listed.book_time, wide(listed.mark_age_max)
     if code == MIN_QUANTITY:
-        return quantity, line.min_quantity
+        return asked, join(listed.min_quantity_high, listed.min_quantity_low)
     if code == MAX_QUANTITY:
-        return quantity, line.max_quantity
+        return asked, join(listed.max_quantity_high, listed.max_quantity_low)
     if code == MIN_NOTIONAL:
-        return touch * quantity * line.multiplier, line.min_notional
+        return touch * asked * listed.multiplier, join(
+            listed.min_notional_high, listed.min_notional_low
+        )
     if code == MAX_NOTIONAL:
-        return worst_price(line, touch, market, request.side) * quantity * line.multiplier, line.max_notional
+        worst = worst_price(listed, request, touch)
+        return worst * asked * listed.multiplier, join(
+            listed.max_notional_high, listed.max_notional_low
+        )
     if code == POSITION_LIMIT:
-        return abs(after), line.max_position
+        return abs(position_after(listed, request)), join(
+            listed.max_position_high, listed.max_position_low
+        )
     if code == SHORT_NOT_ALLOWED:
-        return after, 0
+        return position_after(listed, request), wide(0)
     if code == PRICE_COLLAR:
-        return touch, band_edge(line, touch)
+        return wide(touch), band_edge(listed, touch)
     if code in (INSUFFICIENT_CASH, INSUFFICIENT_MARGIN):
-        order = Working(request.instrument, buy, quantity)
-        account_money.price_order(line, order, account_money.protection_price(line, touch, buy) if market else touch)
-        free = account_money.free_money(state)
-        return free - account_money.free_money(state, order), free
-    return (0, 0) if code == NO_REFERENCE_PRICE else (1, 0)
+        return _explain_money(risk, place, request, touch)
+    return observed, limit
 
 
-def band_edge(line: Line, price: int) -> int:
+@inner_kernel
+def _explain_money(risk: Any, place: Any, request: Any, touch: Any) -> Any:
+    """(money needed, money that is free)."""
+    listed = table_at(risk.instruments, INSTRUMENT)[place]
+    buy = request.side == BUY
+    worst = protection_price(listed, touch, buy) if request.order_type == MARKET else touch
+    worst = binding_price(listed, buy, worst)
+    fee = worst_fee(listed, worst, request.quantity)
+    free, _ = free_money(risk, NO_ORDER, buy, request.quantity, worst, fee)
+    left, _ = free_money(risk, place, buy, request.quantity, worst, fee)
+    return free - left, free
+
+
+@inner_kernel
+def band_edge(listed: Any, price: Any) -> Any:
     """The last price of the band on the side where `price` lies."""
-    centre = double_centre(line.mark)
-    width = line.price_collar_bp * centre
-    if price + price > centre:
-        return (centre * COLLAR_UNIT + width) // (2 * COLLAR_UNIT)
-    return -((width - centre * COLLAR_UNIT) // (2 * COLLAR_UNIT))
+    centre = double_centre(listed)
+    middle = wide(centre) * COLLAR_UNIT
+    width = wide(listed.price_collar_bp) * centre
+    if wide(price) + price > centre:
+        return divide_down(middle + width, 2 * COLLAR_UNIT)
+    return -divide_down(width - middle, 2 * COLLAR_UNIT)

@@ -1,171 +1,109 @@
-"""The state of risk: per instrument its specification, limits, last mark and exposure; money; working orders; kill switches.
-
-Exposure is conservative on each side by itself: the worst long is position + every working buy, the worst short is position - every
-working sell. What an order reserves is its leaves; fills move leaves into position, and the end of an order releases what is left.
-"""
+"""What an approved order reserves, and what fills and its end release."""
 
 from __future__ import annotations
 
-import msgspec
+from typing import Any
 
-from schemas.records import Mark
-from streams.numeric import fixed
-from streams.numeric.mark import UNMARKED
-from streams.numeric.ring import keep
-
-NO_TIMER = 2**63 - 1
-OFF = -1
-"""A limit that is not set."""
-WIDE = 2**63
-CASH_DECIMALS = 8
+from streams.numeric.borrowing import inner_kernel
+from streams.numeric.int128 import high, is_decimal, join, low, wide
+from streams.numeric.pool import append, take_row
+from streams.numeric.table import table_at
+from streams.risk.account import worst_fee
+from streams.risk.records import INSTRUMENT, WORKING
 
 
-class Held(msgspec.Struct, array_like=True):
-    """One strategy's part of a position."""
-
-    quantity: int = 0
-    cost: int | str = 0
-    """signed, of a perpetual (``streams/numeric/cost.py``)"""
-
-
-class Line(msgspec.Struct, array_like=True):
-    """One instrument. Prices, quantities and notionals in its units; limits are OFF (-1) where not set."""
-
-    price_precision: int
-    quantity_precision: int
-    tick_size: int
-    lot_size: int
-    multiplier: int
-    shortable: bool
-    settled_in_cash: bool
-    scale: int
-    """from its notional unit to the account's amount unit"""
-    min_quantity: int
-    max_quantity: int
-    min_notional: int
-    max_notional: int
-    max_position: int
-    price_collar_bp: int
-    """half-width of the price band in hundredths of a basis point"""
-    mark_age_max: int
-    """nanoseconds"""
-    initial_rate: int
-    """initial margin, in 1e-8 of the value"""
-    maintenance_rate: int
-    fee_rate: int
-    """the higher of the venue's rates, in 1e-8; 0 where both are rebates"""
-    position: int = 0
-    working_buy: int = 0
-    working_sell: int = 0
-    mark: Mark = UNMARKED
-    worth_buy: int | str = 0
-    """working buys at their worst prices; notional unit"""
-    worth_sell: int | str = 0
-    cost: int | str = 0
-    """of the position, on a perpetual"""
-    long_price: int = 0
-    """last usable bid: what longs are worth; 0 before there was one"""
-    short_price: int = 0
-    """last usable ask"""
-    held: dict[int, Held] = {}
-    """the position by strategy"""
-    changed_limits: list[str] = []
-    """limits an operator set for this instrument alone; a new specification does not touch them"""
+@inner_kernel
+def reserve(
+    risk: Any, place: Any, id_high: Any, id_low: Any, buy: Any, quantity: Any, worst: Any, fee: Any
+) -> None:
+    """An order was approved: its whole quantity works from now on. There must be room."""
+    rows = table_at(risk.working.rows, WORKING)
+    at = take_row(risk.working, rows, id_high, id_low)
+    order = rows[at]
+    order.order_id_high = id_high
+    order.order_id_low = id_low
+    order.instrument_place = place
+    order.buy = 1 if buy else 0
+    order.leaves = quantity
+    order.worst_price = worst
+    order.fee_bound_high = high(fee)
+    order.fee_bound_low = low(fee)
+    append(risk.open_orders, rows, at)
+    listed = table_at(risk.instruments, INSTRUMENT)[place]
+    _count(listed, buy, wide(quantity), worst)
+    if worst != 0:
+        fees = join(risk.fees_bound_high, risk.fees_bound_low)
+        _bind_fees(risk, fees + fee * join(listed.scale_high, listed.scale_low))
 
 
-class Working(msgspec.Struct, array_like=True, gc=False):
-    """An approved order whose end has not been reported."""
-
-    instrument: int
-    buy: bool
-    leaves: int
-    worst_price: int = 0
-    """worst price of a fill; 0 where the order binds no money"""
-    fee_bound: int | str = 0
-    """worst fee of what is left, notional unit"""
-
-
-class State(msgspec.Struct):
-    """Everything the stage remembers."""
-
-    timer: int
-    lines: dict[int, Line]
-    orders: dict[str, Working]
-    killed: list[int]
-    """keys of the kill switches that are on, in the order they were thrown"""
-    recent: dict[str, int]
-    ring: list[str]
-    """ids approved last; once full, the slot at `ring_next` is the oldest"""
-    ring_next: int
-    amount_precision: int
-    cash: int | str
-    """in units of 10^-amount_precision; decimal text beyond 64 bits; meaningless unless the setting `cash` is given"""
-    fees_bound: int | str
-    """worst fees of working orders"""
-    opens: int
-    """clock from which orders are let through; NO_TIMER while the warm-up waits for the first mark"""
-    halted: int = 0
-    """RiskCode LIQUIDATION or ACCOUNT_HALTED where orders are denied with it, else 0"""
-    ruined_at: int | str = 0
-    """equity at the ruin"""
-    limits: dict[str, str] = {}
-    """texts of the limits an operator set for all instruments, those still to be listed included"""
-    negative_ages: int = 0
-    """requests that saw a mark younger than the clock"""
+@inner_kernel
+def can_release(risk: Any, order: Any, listed: Any, quantity: Any) -> Any:
+    """True if what ``release`` books has 38 digits: not, only where a specification changed."""
+    if order.worst_price == 0:
+        return True
+    part = min(quantity, order.leaves)
+    worth = join(listed.worth_buy_high, listed.worth_buy_low)
+    if order.buy == 0:
+        worth = join(listed.worth_sell_high, listed.worth_sell_low)
+    less = wide(order.worst_price) * part * listed.multiplier
+    fees = join(risk.fees_bound_high, risk.fees_bound_low) - _freed_fee(order, listed, part)
+    return is_decimal(less) and is_decimal(worth - less) and is_decimal(fees)
 
 
-def cash_amount(text: str | int, amount_precision: int) -> int:
-    """Cash as written (at most 8 decimals, up to 92 billion) in account units, which may be finer than 64 bits allow."""
-    decimals = min(amount_precision, CASH_DECIMALS)
-    amount: int = fixed.parse(str(text), decimals) * 10 ** (amount_precision - decimals)
-    return amount
-
-
-def pack(amount: int) -> int | str:
-    """An amount as the state keeps it: text once it leaves 64 bits, the largest integer of msgpack."""
-    return amount if -WIDE < amount < WIDE else str(amount)
-
-
-def reserve(state: State, order_id: str, line: Line, order: Working) -> None:
-    """An order was approved: its whole quantity works from now on."""
-    state.orders[order_id] = order
-    quantity = order.leaves
-    if order.buy:
-        line.working_buy += quantity
-    else:
-        line.working_sell += quantity
-    if order.worst_price:
-        _count(line, order, quantity)
-        fees = int(state.fees_bound) + int(order.fee_bound) * line.scale
-        state.fees_bound = fees if fees < WIDE else str(fees)
-
-
-def release(state: State, order: Working, line: Line, quantity: int, fee_left: int) -> None:
-    """`quantity` of an order works no more: it was filled, or the order ended; `fee_left` is the worst fee of what is left. Never below zero."""
+@inner_kernel
+def release(risk: Any, order: Any, listed: Any, quantity: Any) -> None:
+    """``quantity`` of an order works no more: it was filled, or the order ended. Never below
+    zero."""
     quantity = min(quantity, order.leaves)
+    if order.worst_price != 0:
+        fees = join(risk.fees_bound_high, risk.fees_bound_low)
+        _bind_fees(risk, fees - _freed_fee(order, listed, quantity))
+        left = _fee_left(order, listed, quantity)
+        order.fee_bound_high = high(left)
+        order.fee_bound_low = low(left)
     order.leaves -= quantity
-    if order.buy:
-        line.working_buy -= quantity
+    _count(listed, order.buy != 0, -wide(quantity), order.worst_price)
+
+
+@inner_kernel
+def _fee_left(order: Any, listed: Any, part: Any) -> Any:
+    """The worst fee of an order without a part of it; of one that bound none there is none."""
+    bound = join(order.fee_bound_high, order.fee_bound_low)
+    left = order.leaves - part
+    if bound == 0 or left == 0:
+        return wide(0)
+    return worst_fee(listed, order.worst_price, left)
+
+
+@inner_kernel
+def _freed_fee(order: Any, listed: Any, part: Any) -> Any:
+    """By how much that is less, in account units."""
+    bound = join(order.fee_bound_high, order.fee_bound_low)
+    less = bound - _fee_left(order, listed, part)
+    return less * join(listed.scale_high, listed.scale_low)
+
+
+@inner_kernel
+def _bind_fees(risk: Any, fees: Any) -> None:
+    risk.fees_bound_high = high(fees)
+    risk.fees_bound_low = low(fees)
+
+
+@inner_kernel
+def _count(listed: Any, buy: Any, quantity: Any, worst: Any) -> None:
+    """So much more of an order works; with its worth where it has a worst price."""
+    worth = quantity * wide(worst) * listed.multiplier
+    if buy:
+        working = join(listed.working_buy_high, listed.working_buy_low) + quantity
+        listed.working_buy_high = high(working)
+        listed.working_buy_low = low(working)
+        worth += join(listed.worth_buy_high, listed.worth_buy_low)
+        listed.worth_buy_high = high(worth)
+        listed.worth_buy_low = low(worth)
     else:
-        line.working_sell -= quantity
-    if order.worst_price:
-        _count(line, order, -quantity)
-        if order.fee_bound:
-            state.fees_bound = pack(int(state.fees_bound) - (int(order.fee_bound) - fee_left) * line.scale)
-            order.fee_bound = pack(fee_left)
-
-
-def _count(line: Line, order: Working, quantity: int) -> None:
-    """The worth of so much more of an order."""
-    worth = order.worst_price * quantity * line.multiplier
-    if order.buy:
-        worth += int(line.worth_buy)
-        line.worth_buy = worth if worth < WIDE else str(worth)
-    else:
-        worth += int(line.worth_sell)
-        line.worth_sell = worth if worth < WIDE else str(worth)
-
-
-def remember(state: State, order_id: str, capacity: int) -> None:
-    """Keep an id against repetition; the oldest is forgotten where `capacity` are kept already."""
-    state.ring_next = keep(state.recent, state.ring, state.ring_next, order_id, 1, capacity)
+        working = join(listed.working_sell_high, listed.working_sell_low) + quantity
+        listed.working_sell_high = high(working)
+        listed.working_sell_low = low(working)
+        worth += join(listed.worth_sell_high, listed.worth_sell_low)
+        listed.worth_sell_high = high(worth)
+        listed.worth_sell_low = low(worth)

@@ -9,17 +9,22 @@
 | price_collar_bp | basis points either side of the mid | not checked | not checked |
 | mark_age_max | whole nanoseconds | not checked | not checked |
 
-A text that is no number, negative, finer than the instrument's precision or beyond 64 bits is refused: a BadLimit where it is a setting, a
-RiskEvent where it came through `control`, and the limits in force stay.
+A text that is no number, negative, finer than the instrument's precision or too large is
+refused: a BadLimit where it is a setting, a RiskEvent where it came through `control`, and the
+limits in force stay. Quantities, notionals and positions have up to 38 digits, the collar and
+the age 64 bits.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from schemas.errors import BadData, WrongUse
 from schemas.records import Instrument
 from schemas.vocabulary import RiskCode
 from streams.numeric import fixed
-from streams.risk.exposure import OFF, Line
+from streams.risk.records import OFF
+from streams.risk.state import amount_of, write_amount
 
 CODE_OF_LIMIT: dict[str, int] = {
     "min_quantity": int(RiskCode.MIN_QUANTITY),
@@ -32,6 +37,9 @@ CODE_OF_LIMIT: dict[str, int] = {
 }
 """Every limit that can be set or changed, and the check it belongs to."""
 
+BIT_OF_LIMIT = {name: 1 << place for place, name in enumerate(CODE_OF_LIMIT)}
+"""Its bit in ``changed_limits`` of an instrument's row."""
+IN_64_BITS = ("price_collar_bp", "mark_age_max")
 COLLAR_PRECISION = 2
 COLLAR_UNIT: int = 10_000 * 10**COLLAR_PRECISION
 """A band of the whole price, in the unit of ``price_collar_bp`` as a line keeps it."""
@@ -45,6 +53,8 @@ class BadLimit(WrongUse):
 
 def convert(name: str, text: str, price_precision: int, quantity_precision: int) -> int:
     """The limit `name` as an integer of an instrument with these precisions; OFF for "off"."""
+    if name not in CODE_OF_LIMIT:
+        raise BadLimit(f"there is no limit {name!r}; give one of {', '.join(CODE_OF_LIMIT)}")
     if text == "off":
         return OFF
     if name in ("min_quantity", "max_quantity", "max_position"):
@@ -53,12 +63,10 @@ def convert(name: str, text: str, price_precision: int, quantity_precision: int)
         precision = price_precision + quantity_precision
     elif name == "price_collar_bp":
         precision = COLLAR_PRECISION
-    elif name == "mark_age_max":
-        precision = 0
     else:
-        raise BadLimit(f"there is no limit {name!r}; give one of {', '.join(CODE_OF_LIMIT)}")
+        precision = 0
     try:
-        value = fixed.parse(text, precision)
+        value = (fixed.parse if name in IN_64_BITS else fixed.parse_amount)(text, precision)
     except BadData as error:
         raise BadLimit(f"limit {name}={text!r} cannot be read: {error}") from error
     if value < 0:
@@ -77,16 +85,26 @@ def own_limit(name: str, instrument: Instrument) -> int:
     return OFF
 
 
-def in_force(line: Line, name: str) -> int:
-    """The limit as the line has it now."""
-    value: int = getattr(line, name)
-    return value
+def in_force(row: Any, name: str) -> int:
+    """The limit as an instrument's row has it now."""
+    return int(row[name]) if name in IN_64_BITS else amount_of(row, name)
 
 
-def put_in_force(line: Line, name: str, value: int, alone: bool) -> None:
-    """Change one limit of one line; `alone`: for this instrument only, until the next change for all."""
-    setattr(line, name, value)
-    if name in line.changed_limits:
-        line.changed_limits.remove(name)
-    if alone:
-        line.changed_limits.append(name)
+def write_limit(row: Any, name: str, value: int) -> None:
+    """Write one limit of a row."""
+    if name in IN_64_BITS:
+        row[name] = value
+    else:
+        write_amount(row, name, value)
+
+
+def is_changed(row: Any, name: str) -> bool:
+    """True for a limit that an operator set for this instrument alone."""
+    return bool(int(row["changed_limits"]) & BIT_OF_LIMIT[name])
+
+
+def put_in_force(row: Any, name: str, value: int, alone: bool) -> None:
+    """Change one limit of one instrument; `alone`: for it only, until the next change for all."""
+    write_limit(row, name, value)
+    others = int(row["changed_limits"]) & ~BIT_OF_LIMIT[name]
+    row["changed_limits"] = others | (BIT_OF_LIMIT[name] if alone else 0)

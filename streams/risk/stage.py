@@ -1,46 +1,55 @@
-"""The risk stage: decides every request, keeps exposure from fills and order events, obeys the operator."""
+"""The risk stage as the topology names it: a thin shell around the compiled handlers.
+
+It decides every request, keeps exposure from fills and order events, obeys the operator. A record
+becomes its row, the handler in ``handlers.py`` is called, and the rows that it wrote are emitted.
+What comes rarely is Python that writes fields of the records: instruments, limits, switches.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
+import numpy as np
 
-from schemas.records import ControlCommand, Fill, Instrument, Mark, OrderEvent, OrderRequest, RiskDecision, RiskEvent
-from schemas.vocabulary import (
-    ControlKind,
-    ControlScope,
-    DecisionOutcome,
-    InstrumentKind,
-    OrderStatus,
-    OrderType,
-    RequestKind,
-    RiskCode,
-    Severity,
-    Side,
+from schemas.records import (
+    ControlCommand,
+    Fill,
+    Instrument,
+    Mark,
+    OrderEvent,
+    OrderRequest,
+    RiskEvent,
 )
-from streams.numeric import fixed
-from streams.risk import account
-from streams.risk.booking import book, take_mark
-from streams.risk.checks import NO_CASH, NO_MARGIN, UNUSABLE, explain, failed_checks, first_code
-from streams.risk.exposure import NO_TIMER, WIDE, Line, State, Working, cash_amount, pack, release, remember, reserve
+from schemas.vocabulary import ControlKind, ControlScope, RiskCode, Severity
+from streams.numeric.bounds import TIME_MAX
+from streams.numeric.conversion import reader, writer
+from streams.numeric.identity import text_of_halves, to_halves
+from streams.numeric.int128 import is_decimal
+from streams.numeric.stage_state import BadState
+from streams.risk import records as r
+from streams.risk.checks import UNUSABLE
+from streams.risk.faults import error_of, too_large
+from streams.risk.handlers import (
+    ON_FILL,
+    ON_INSTRUMENT,
+    ON_MARK,
+    ON_ORDER_EVENT,
+    ON_REQUEST,
+    handle,
+    takes_runs,
+)
 from streams.risk.kill_switch import command_key
-from streams.risk.limits import CODE_OF_LIMIT, BadLimit, convert, in_force, own_limit, put_in_force
-from streams.risk.liquidation import watch
+from streams.risk.limits import CODE_OF_LIMIT, BadLimit, convert, in_force, put_in_force
+from streams.risk.listing import specify
+from streams.risk.records import NO_TIMER
+from streams.risk.settings import Settings
+from streams.risk.state import GROWS, Exposure, State, cash_amount
 
-BUY = int(Side.BUY)
-MARKET = int(OrderType.MARKET)
-NEW_ORDER = int(RequestKind.NEW)
-CANCEL_ORDER = int(RequestKind.CANCEL)
-APPROVED = int(DecisionOutcome.APPROVED)
-DENIED = int(DecisionOutcome.DENIED)
-NO_CODE = int(RiskCode.NONE)
+__all__ = ["BadState", "Exposure", "Risk", "Settings"]
+
 UNKNOWN_CODE = int(RiskCode.UNKNOWN)
 KILL_SWITCH = int(RiskCode.KILL_SWITCH)
-UNKNOWN_ORDER = int(RiskCode.UNKNOWN_ORDER)
-LIQUIDATION = int(RiskCode.LIQUIDATION)
-INVALID_QUANTITY = int(RiskCode.INVALID_QUANTITY)
 INFO = int(Severity.INFO)
 WARNING = int(Severity.WARNING)
 CRITICAL = int(Severity.CRITICAL)
@@ -51,60 +60,23 @@ LIMIT = int(ControlKind.LIMIT)
 SCOPE_SYSTEM = int(ControlScope.SYSTEM)
 SCOPE_ACCOUNT = int(ControlScope.ACCOUNT)
 SCOPE_INSTRUMENT = int(ControlScope.INSTRUMENT)
-SPOT = int(InstrumentKind.SPOT)
-EQUITY = int(InstrumentKind.EQUITY)
 NO_ORDER = "0" * 20
-END_STATES = (OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.REJECTED, OrderStatus.EXPIRED, OrderStatus.DENIED)
-ENDED = tuple(status in END_STATES for status in range(len(OrderStatus)))
-"""``ENDED[status]``: the order works no more."""
 
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Limits as decimal text in the units of ``limits.py``: "" takes the instrument's own or none, "off" checks nothing."""
-
-    account: int = 1
-    """the account this shard trades"""
-    short: bool = True
-    """False: no instrument may be sold short, borrowable or not"""
-    min_quantity: str | int = ""
-    max_quantity: str | int = ""
-    min_notional: str | int = ""
-    max_notional: str | int = ""
-    max_position: str | int = ""
-    price_collar_bp: str | int = "500"
-    mark_age_max: str | int = "5000000000"
-    cash: str | int = ""
-    """starting cash in the settlement currency, for the check of spot buys; "" checks nothing"""
-    recent_orders: int = 4096
-    """approved order ids kept against repetition; the oldest is forgotten first"""
-    leverage: int = 1
-    """positions of at most so many times the money behind them; 1 / leverage is the initial margin"""
-    initial_margin: dict[str, str] = {}
-    """initial margin of single instruments, a fraction of the value, where it is more, by symbol or, which goes before it, venue and symbol;
-    it goes before the instrument table's: ``{ BTCUSDT = "0.2", "binance_usdm:BTCUSDT" = "0.1" }``"""
-    maintenance_margin: dict[str, str] = {}
-    """maintenance margin, by the same keys; without one it is half of the initial margin, at most 0.05"""
-    maker_rate: int = 0
-    """the venue's rates, in 1e-8 of the notional"""
-    taker_rate: int = 0
-    trade_from: int = 0
-    """nanoseconds UTC from which orders are let through"""
-    trade_to: int = NO_TIMER
-    """nanoseconds UTC from which they are not any more"""
-    warmup: int = 0
-    """nanoseconds after the first mark during which they are not"""
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.recent_orders <= 1_000_000:
-            raise ValueError(f"recent_orders is {self.recent_orders}; give between 1 and 1000000")
-        if not 1 <= self.leverage <= account.RATE_UNIT:
-            raise ValueError(f"leverage is {self.leverage}; give 1 or more")
-        if self.warmup < 0 or self.trade_from < 0 or self.trade_to < 0:
-            raise ValueError("warmup, trade_from and trade_to are nanoseconds; give 0 or more")
-        for name in ("initial_margin", "maintenance_margin"):
-            for symbol, text in getattr(self, name).items():
-                if fixed.rate(text) is None:
-                    raise ValueError(f"{name} of {symbol} is {text!r}; {fixed.RATE_ADVICE}")
+_WRITE_REQUEST = writer("OrderRequest")
+_WRITE_FILL = writer(
+    "Fill", ("order_id", "strategy", "instrument", "side", "price", "quantity", "fee")
+)
+_WRITE_EVENT = writer("OrderEvent", ("order_id", "status", "refused"))
+_WRITE_MARK = writer(
+    "Mark", ("instrument", "bid_price", "ask_price", "last_price", "book_time", "flags")
+)
+_READ_DECISION, _READ_EVENT = reader("RiskDecision", "order_id"), reader("RiskEvent", "order_id")
+_READ_OWN_DECISION, _READ_OWN_EVENT = reader("RiskDecision"), reader("RiskEvent")
+DECISIONS_USED, EVENTS_USED, SEQUENCE_USED = (
+    r.OUTPUTS.fields[name][1] // 8  # type: ignore[index]
+    for name in ("decisions_used", "events_used", "sequence_used")
+)
+"""Words of the outputs' record."""
 
 
 class Risk:
@@ -113,132 +85,102 @@ class Risk:
     NAME = "risk"
     INPUTS = ("orders.requests", "orders.events", "fills", "md.marks", "control", "ref.instruments")
     OUTPUTS = ("orders.decisions", "risk.events")
-    STATE_VERSION = 2
+    STATE_VERSION = 3
 
-    def __init__(self, instruments: Sequence[Instrument], settings: Settings) -> None:
+    def __init__(
+        self,
+        instruments: Sequence[Instrument],
+        settings: Settings,
+        lengths: dict[str, int] | None = None,
+    ) -> None:
         self.settings = settings
-        self.check_cash = settings.cash != ""
-        precision = max((each.price_precision + each.quantity_precision for each in instruments), default=0)
-        cash = cash_amount(settings.cash, precision) if self.check_cash else 0
-        self.state = State(NO_TIMER, {}, {}, [], {}, [], 0, precision, pack(cash), 0, NO_TIMER if settings.warmup else settings.trade_from)
+        self.state = State(lengths)
+        self._symbols: dict[int, str] = {}
+        self._request, self._event = np.zeros(1, r.ORDER_REQUEST), np.zeros(1, r.ORDER_EVENT)
+        self._fill, self._mark = np.zeros(1, r.FILL), np.zeros(1, r.MARK)
+        self._specification = np.zeros(1, r.INSTRUMENT)
+        self._request_address, self._event_address = (
+            self._request.ctypes.data,
+            self._event.ctypes.data,
+        )
+        self._fill_address, self._mark_address = self._fill.ctypes.data, self._mark.ctypes.data
+        self._header_address, self._out_address = (
+            self.state.header.ctypes.data,
+            self.state.outputs.ctypes.data,
+        )
+        self._out_words = self.state.outputs.data.cast("B").cast("q")
+        self._set_up([each.price_precision + each.quantity_precision for each in instruments])
         for instrument in instruments:
-            self._add_line(instrument)
+            self._list(instrument)
+
+    def _set_up(self, precisions: list[int]) -> None:
+        """Settings and starting cash into the header."""
+        settings, state, precision = self.settings, self.state, max(precisions, default=0)
+        header = state.row
+        header["account"], header["checks_cash"] = settings.account, settings.cash != ""
+        header["trade_from"], header["warmup"] = (
+            settings.trade_from,
+            min(settings.warmup, TIME_MAX - 1),
+        )
+        header["closes"], header["recent_max"] = settings.trade_to, settings.recent_orders
+        header["opens"] = NO_TIMER if settings.warmup else settings.trade_from
+        header["amount_precision"] = precision
+        cash = cash_amount(settings.cash, precision) if settings.cash != "" else 0
+        if not is_decimal(cash):
+            raise too_large(f"the cash of {cash} units of 10^-{precision}")
+        state.set_amount("cash", cash)
 
     # -- requests
 
     def on_order_request(self, record: OrderRequest, context: Any) -> None:
         """Approve or deny."""
-        if record.kind == CANCEL_ORDER:
-            self._decide_cancel(record, context)
-            return
-        state = self.state
-        clock = context.clock
-        instrument = record.instrument
-        line = state.lines.get(instrument)
-        settings = self.settings
-        failed = failed_checks(state, line, record, settings.account, clock, state.opens, settings.trade_to)
-        if record.kind != NEW_ORDER:
-            failed |= 1 << INVALID_QUANTITY
-        if line is None:
-            self._deny(record, failed, context)
-            return
-        order_id = record.order_id
-        side = record.side
-        quantity = record.quantity
-        price = record.price
-        order_type = record.order_type
-        buy = side == BUY
-        if order_type == MARKET and not price:
-            price = account.protection_price(line, line.mark.ask_price if buy else line.mark.bid_price, buy)
-        order = Working(instrument, buy, quantity)
-        if self.check_cash and price > 0 and quantity > 0 and not account.bind(state, line, order, price):
-            failed |= NO_CASH if buy and line.settled_in_cash else NO_MARGIN
-        if failed:
-            self._deny(record, failed, context)
-            return
-        reserve(state, order_id, line, order)
-        if clock < line.mark.book_time:
-            state.negative_ages += 1
-        remember(state, order_id, settings.recent_orders)
-        context.emit(
-            RiskDecision(
-                order_id, record.account, record.strategy, instrument, clock, NEW_ORDER, APPROVED, NO_CODE, 0, 0, 0,
-                side, order_type, record.time_in_force, record.post_only, quantity, price,
-            )
-        )  # fmt: skip
-
-    def _decide_cancel(self, request: OrderRequest, context: Any) -> None:
-        """Cancels always pass, except for an order that is not working."""
-        if request.order_id in self.state.orders:
-            context.emit(decision(request, context.clock, APPROVED, NO_CODE, 0, 0, 0))
-        else:
-            self._deny(request, 1 << UNKNOWN_ORDER, context)
-
-    def _deny(self, request: OrderRequest, failed: int, context: Any) -> None:
-        """A decision with every failing check, and a warning about the first."""
-        state = self.state
-        clock = context.clock
-        code = first_code(failed)
-        observed = limit = 0
-        if code != UNKNOWN_ORDER:
-            line, settings = state.lines.get(request.instrument), self.settings
-            observed, limit = explain(code, state, line, request, settings.account, clock, state.opens, settings.trade_to)
-        context.emit(decision(request, clock, DENIED, code, failed, observed, limit))
-        context.emit(RiskEvent(clock, request.account, request.strategy, request.instrument, request.order_id, code, WARNING, observed, limit))
+        _WRITE_REQUEST(record, self._request)
+        self._handle(ON_REQUEST, self._request_address, context)
+        tables, used = self.state.tables, self._out_words
+        context.emit(_READ_DECISION(tables["decisions"].rows, 0, record.order_id))
+        if used[EVENTS_USED]:
+            context.emit(_READ_EVENT(tables["events"].rows, 0, record.order_id))
+        used[DECISIONS_USED] = used[EVENTS_USED] = used[SEQUENCE_USED] = 0
 
     # -- exposure
 
     def on_fill(self, record: Fill, context: Any) -> None:
         """Working quantity becomes position; cash moves for what settles in cash."""
-        state = self.state
-        line = state.lines.get(record.instrument)
-        if line is None:
-            return
-        quantity = record.quantity
-        order = state.orders.get(record.order_id)
-        if order is not None:
-            fee_left = account.worst_fee(line, order.worst_price, order.leaves - quantity) if order.leaves > quantity else 0
-            release(state, order, line, quantity, fee_left)
-        signed = quantity if record.side == BUY else -quantity
-        line.position += signed
-        if self.check_cash:
-            cash = int(state.cash) + (book(line, record.strategy, signed, record.price) - record.fee) * line.scale
-            state.cash = cash if -WIDE < cash < WIDE else str(cash)
+        _WRITE_FILL(record, self._fill)
+        self._handle(ON_FILL, self._fill_address, context)
 
     def on_order_event(self, record: OrderEvent, context: Any) -> None:
         """The end of an order releases what is left of it."""
-        if ENDED[record.status] and not record.refused:
-            state = self.state
-            order = state.orders.pop(record.order_id, None)
-            if order is not None and order.leaves:
-                release(state, order, state.lines[order.instrument], order.leaves, 0)
+        _WRITE_EVENT(record, self._event)
+        self._handle(ON_ORDER_EVENT, self._event_address, context)
 
     def on_mark(self, record: Mark, context: Any) -> None:
-        """The reference prices of an instrument from now on; the first starts the warm-up. A position may have become too large for its money."""
-        state = self.state
-        if state.opens == NO_TIMER:
-            state.opens = max(self.settings.trade_from, context.clock + self.settings.warmup)
-        line = state.lines.get(record.instrument)
-        if line is not None:
-            take_mark(line, record)
-            if self.check_cash and (state.halted or (line.position and account.bears_margin(line))) and not record.flags & UNUSABLE:
-                watch(state, self.settings.account, context)
+        """The reference prices of an instrument from now on; the first starts the warm-up. A
+        position may have become too large for its money.
+        """
+        _WRITE_MARK(record, self._mark)
+        if self._handle(ON_MARK, self._mark_address, context):
+            self._emit_all(context)
 
     def on_mark_run(self, found: Sequence[Mark], context: Any) -> None:
-        """Marks in a row, behind one that was taken by itself: what ``on_mark`` does with each where ``takes_runs``."""
-        line_of = self.state.lines.get
-        for record in found:
-            line = line_of(record.instrument)
-            if line is not None:
-                take_mark(line, record)
+        """Marks in a row, behind one that was taken by itself: what ``on_mark`` does with each
+        where ``takes_runs``.
+
+        Of each instrument the last counts; the others too where it does not say both prices.
+        """
+        last = {record.instrument: record for record in found}
+        partly = {
+            each.instrument
+            for each in last.values()
+            if each.flags & UNUSABLE or each.bid_price <= 0 or each.ask_price <= 0
+        }
+        for record in found if partly else last.values():
+            if record is last[record.instrument] or record.instrument in partly:
+                self.on_mark(record, context)
 
     def takes_runs(self) -> bool:
         """True while no mark has a consequence: no position can lose more than was paid for it."""
-        if not self.check_cash:
-            return True
-        if self.state.halted == LIQUIDATION:
-            return False
-        return not any(line.position and account.bears_margin(line) for line in self.state.lines.values())
+        return bool(takes_runs(self._header_address))
 
     # -- the operator
 
@@ -252,34 +194,42 @@ class Risk:
             self._change_limit(record, context)
 
     def _kill(self, command: ControlCommand, context: Any) -> None:
-        killed = self.state.killed
+        killed = self.killed()
         key = command_key(command)
         if key not in killed:
-            killed.append(key)
+            self.state.put_switches([*killed, key])
         self._report(command, KILL_SWITCH, EMERGENCY, 1, 0, context)
 
     def _rearm(self, command: ControlCommand, context: Any) -> None:
-        killed = self.state.killed
+        killed = self.killed()
         key = command_key(command)
         if command.scope and key in killed:
             killed.remove(key)
+            self.state.put_switches(killed)
             self._report(command, KILL_SWITCH, INFO, 0, 0, context)
         else:
             self._report(command, KILL_SWITCH, WARNING, 0, 0, context)
 
     def _change_limit(self, command: ControlCommand, context: Any) -> None:
-        """Convert for every line in scope first, then put in force: all lines or none."""
+        """Convert for every instrument in scope first, then put in force: all or none."""
         name = command.name
         code = CODE_OF_LIMIT.get(name, UNKNOWN_CODE)
-        lines = self.state.lines
+        listed = self.state.used_rows("instruments")
         if command.scope == SCOPE_INSTRUMENT:
-            chosen = [lines[command.instrument]] if command.instrument in lines else []
-        elif command.scope == SCOPE_SYSTEM or (command.scope == SCOPE_ACCOUNT and command.account == self.settings.account):
-            chosen = list(lines.values())
+            chosen = [each for each in listed if each["instrument"] == command.instrument]
+        elif command.scope == SCOPE_SYSTEM or (
+            command.scope == SCOPE_ACCOUNT and command.account == self.settings.account
+        ):
+            chosen = list(listed)
         else:
             chosen = []
         try:
-            values = [convert(name, command.value, line.price_precision, line.quantity_precision) for line in chosen]
+            values = [
+                convert(
+                    name, command.value, int(row["price_precision"]), int(row["quantity_precision"])
+                )
+                for row in chosen
+            ]
         except BadLimit:
             values = []
         if not values:
@@ -289,111 +239,150 @@ class Risk:
         alone = command.scope == SCOPE_INSTRUMENT
         if not alone:
             self.state.limits[name] = command.value
-        for line, value in zip(chosen, values, strict=True):
-            put_in_force(line, name, value, alone)
+        for row, value in zip(chosen, values, strict=True):
+            put_in_force(row, name, value, alone)
         self._report(command, code, INFO, before, values[0], context)
 
-    def _report(self, command: ControlCommand, code: int, severity: int, observed: int, limit: int, context: Any) -> None:
+    def _report(
+        self,
+        command: ControlCommand,
+        code: int,
+        severity: int,
+        observed: int,
+        limit: int,
+        context: Any,
+    ) -> None:
         context.emit(
-            RiskEvent(context.clock, command.account, command.strategy, command.instrument, NO_ORDER, code, severity, observed, limit),
+            RiskEvent(
+                context.clock,
+                command.account,
+                command.strategy,
+                command.instrument,
+                NO_ORDER,
+                code,
+                severity,
+                observed,
+                limit,
+            ),
         )
 
     # -- reference data
 
     def on_instrument(self, record: Instrument, context: Any) -> None:
-        """A new or changed specification: what the operator set, exposure and the last mark stay."""
-        self._add_line(record)
+        """A new or changed specification: operator's limits, exposure, the last mark stay."""
+        self._list(record)
 
-    def _add_line(self, instrument: Instrument) -> None:
-        state = self.state
-        precision = instrument.price_precision + instrument.quantity_precision
-        if precision > state.amount_precision:
-            self._refine_amounts(precision - state.amount_precision)
-        line = Line(
-            instrument.price_precision,
-            instrument.quantity_precision,
-            instrument.tick_size,
-            instrument.lot_size,
-            instrument.multiplier,
-            instrument.shortable and self.settings.short,
-            instrument.kind in (SPOT, EQUITY),
-            10 ** (state.amount_precision - precision),
-            self._limit("min_quantity", instrument),
-            self._limit("max_quantity", instrument),
-            self._limit("min_notional", instrument),
-            self._limit("max_notional", instrument),
-            self._limit("max_position", instrument),
-            self._limit("price_collar_bp", instrument),
-            self._limit("mark_age_max", instrument),
-            *self._rates(instrument),
-        )
-        before = state.lines.get(instrument.instrument)
-        if before is not None:
-            for name in EXPOSURE_FIELDS:
-                setattr(line, name, getattr(before, name))
-        state.lines[instrument.instrument] = line
+    def _list(self, instrument: Instrument) -> None:
+        self._symbols[instrument.instrument] = instrument.symbol
+        state, row = self.state, self._specification[0]
+        before = state.row_of(instrument.instrument)
+        specify(row, instrument, self.settings, state.limits, before)
+        self._handle(ON_INSTRUMENT, self._specification.ctypes.data, None)
+        listed = self.state.row_of(instrument.instrument)
+        for name in r.SPECIFIED:
+            listed[name] = row[name]
 
-    def _limit(self, name: str, instrument: Instrument) -> int:
-        before = self.state.lines.get(instrument.instrument)
-        if before is not None and name in before.changed_limits:
-            return in_force(before, name)
-        text: str | int = self.state.limits.get(name, getattr(self.settings, name))
-        if text == "":
-            return own_limit(name, instrument)
-        return convert(name, str(text), instrument.price_precision, instrument.quantity_precision)
+    # -- what others read, in Python integers
 
-    def _rates(self, instrument: Instrument) -> tuple[int, int, int]:
-        """Initial and maintenance margin and the worst fee of an instrument."""
-        settings = self.settings
-        initial = max(-(-account.RATE_UNIT // settings.leverage), account.own_margin(settings.initial_margin, instrument, "initial_margin"))
-        maintenance = account.own_margin(settings.maintenance_margin, instrument, "maintenance_margin") or min(initial // 2, account.MAINTENANCE_MAX)
-        return initial, maintenance, max(settings.maker_rate, settings.taker_rate, 0)
+    @property
+    def cash(self) -> int:
+        """Cash in units of 10^-amount_precision; nothing unless the setting `cash` is given."""
+        return self.state.amount("cash")
 
-    def _refine_amounts(self, decimals: int) -> None:
-        """A finer precision than any before: cash and scales grow by it, exactly."""
-        state = self.state
-        state.amount_precision += decimals
-        state.cash = pack(int(state.cash) * 10**decimals)
-        state.fees_bound = pack(int(state.fees_bound) * 10**decimals)
-        state.ruined_at = pack(int(state.ruined_at) * 10**decimals)
-        for line in state.lines.values():
-            line.scale *= 10**decimals
+    @property
+    def fees_bound(self) -> int:
+        """Worst fees of working orders, in the same unit."""
+        return self.state.amount("fees_bound")
+
+    @property
+    def halted(self) -> int:
+        """RiskCode LIQUIDATION or ACCOUNT_HALTED where orders are denied with it, else 0."""
+        return int(self.state.row["halted"])
+
+    def exposure(self, instrument: int) -> Exposure:
+        """Position and working orders of an instrument that is listed."""
+        return self.state.exposure(instrument)
+
+    def limit(self, instrument: int, name: str) -> int:
+        """A limit in force for an instrument that is listed, in its unit; -1 for none."""
+        return in_force(self.state.row_of(instrument), name)
+
+    def killed(self) -> list[int]:
+        """Keys of the kill switches that are on, in the order they were thrown."""
+        return [int(key) for key in self.state.used_rows("switches")["key"]]
+
+    def working_ids(self) -> list[str]:
+        """Ids of the orders that work, oldest first."""
+        return self._ids("open_orders")
+
+    def recent_ids(self) -> list[str]:
+        """Ids approved last, which may not come again, oldest first."""
+        return self._ids("recent_ids")
+
+    def _ids(self, chain: str) -> list[str]:
+        rows = self.state.chained(chain)
+        return [text_of_halves(int(row["order_id_high"]), int(row["order_id_low"])) for row in rows]
+
+    # -- snapshots
+
+    def encoded_state(self) -> bytes:
+        """The state in canonical form."""
+        return self.state.encoded()
+
+    def take_state(self, encoded: bytes) -> None:
+        """Become what :meth:`encoded_state` gave. Raises BadState."""
+        self.state.take(encoded)
+
+    # -- the shell itself
+
+    def _handle(self, kind: int, record_address: int, context: Any) -> int:
+        """Call a handler, and see to what it leaves; 0 if it wrote nothing."""
+        clock = 0 if context is None else context.clock
+        code: int = handle(kind, self._header_address, record_address, clock, self._out_address)
+        while code > 0:
+            fault = self.state.take_fault()
+            if code == r.IDS_FEW:
+                self._give_ids(fault["value"], context)
+            elif code in GROWS:
+                self.state.grow(GROWS[code], fault["value"] if code in SAYS_LENGTH else 0)
+            else:
+                raise error_of(code, self._symbols, **fault)
+            code = handle(kind, self._header_address, record_address, clock, self._out_address)
+        return code
+
+    def _give_ids(self, count: int, context: Any) -> None:
+        """Ids for so many orders of risk's own."""
+        if count > len(self.state.tables["new_ids"]):
+            self.state.grow("new_ids", count)
+        rows = self.state.tables["new_ids"].rows
+        for place in range(int(self.state.out["new_ids_used"]), count):
+            rows[place] = to_halves(context.order_id())
+        self.state.out["new_ids_used"] = count
+
+    def take_decisions(self) -> Any:
+        """Rows of the decisions that were written and not emitted, now taken."""
+        used = self._out_words
+        count = used[DECISIONS_USED]
+        used[DECISIONS_USED] = used[EVENTS_USED] = used[SEQUENCE_USED] = 0
+        return self.state.tables["decisions"].rows[:count]
+
+    def _emit_all(self, context: Any) -> None:
+        """Emit what was written, in its order."""
+        tables, used = self.state.tables, self._out_words
+        decisions = events = 0
+        for topic in tables["sequence"].rows["topic"][: used[SEQUENCE_USED]].tolist():
+            if topic == r.DECISION_TOPIC:
+                context.emit(
+                    _READ_OWN_DECISION(
+                        tables["decisions"].rows, decisions * r.RISK_DECISION.itemsize
+                    )
+                )
+                decisions += 1
+            else:
+                context.emit(_READ_OWN_EVENT(tables["events"].rows, events * r.RISK_EVENT.itemsize))
+                events += 1
+        used[DECISIONS_USED] = used[EVENTS_USED] = used[SEQUENCE_USED] = 0
 
 
-EXPOSURE_FIELDS = (
-    "position",
-    "working_buy",
-    "working_sell",
-    "mark",
-    "worth_buy",
-    "worth_sell",
-    "cost",
-    "long_price",
-    "short_price",
-    "held",
-    "changed_limits",
-)
-"""What a line keeps when its specification changes."""
-
-
-def decision(request: OrderRequest, clock: int, outcome: int, code: int, failed: int, observed: int, limit: int) -> RiskDecision:
-    """The decision on a request, carrying the request's terms."""
-    return RiskDecision(
-        request.order_id,
-        request.account,
-        request.strategy,
-        request.instrument,
-        clock,
-        request.kind,
-        outcome,
-        code,
-        failed,
-        observed,
-        limit,
-        request.side,
-        request.order_type,
-        request.time_in_force,
-        request.post_only,
-        request.quantity,
-        request.price,
-    )
+SAYS_LENGTH = (r.WORKING_FULL, r.DECISIONS_FULL, r.EVENTS_FULL, r.SEQUENCE_FULL)
+"""Faults whose value is how long the table is to be."""

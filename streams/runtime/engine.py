@@ -365,10 +365,10 @@ class Engine:
             last = self._deliveries.next_window(done)
             rides = may_ride and riding is not None and riding.lay_out(self._deliveries)
             if riding is not None and not rides:
-                riding.take_back(self.context)
+                riding.close(self.context)
             self._drive_window(last, riding if rides else None, done)
         if riding is not None:
-            riding.take_back(self.context)
+            riding.close(self.context)
 
     def _drive_window(self, last: bool, riding: Riding | None, position: int) -> None:
         """Hand the window's events from ``position`` on, ledger timers and reports over in order; after the last window, what is due till the end."""
@@ -409,14 +409,14 @@ class Engine:
                     self._limit, self._limit_clock = stop.limit, stop.limit_clock
                     pending.extend(stop.reports)
                     drain()
-                    if stop.position > position or stop.is_given:
+                    if stop.position > position or stop.is_closed:
                         position, quiet = stop.position, True
                         if stop.has_timers:
                             timer_step, timer_clock, timer_rank, timer_ledger = self._next_timer()
                             deadline = -1
                         continue
-                if session.is_lent and (position < total or timer_first or last):
-                    riding.take_back(context)
+                if session.is_open and (position < total or timer_first or last):
+                    riding.close(context)
             if status[ACTIVE] and advance(limit, limit_clock) == DELIVERED:
                 self._limit = status[CURSOR]
                 self._limit_clock = context.clock = status[PRESENT]

@@ -1,4 +1,5 @@
-"""Runs of events that are done without the ledgers, by a session that holds their states (``streams/express``)."""
+"""Runs of events that one compiled call does, in a session of the order side
+(``streams/express``)."""
 
 from __future__ import annotations
 
@@ -14,15 +15,15 @@ from streams.runtime.runner import LoopRunner
 
 
 class Stop(NamedTuple):
-    """Where a ride ended: the next event, where the venue must be, its reports that the ledgers are
-    to get, whether their states went back, whether their timers must be looked at again.
+    """Where a ride ended: the next event, where the venue must be, its reports that Python is to
+    hand over, whether the session was closed, whether timers must be looked at again.
     """
 
     position: int
     limit: int
     limit_clock: int
     reports: Sequence[Any]
-    is_given: bool
+    is_closed: bool
     has_timers: bool
 
 
@@ -30,7 +31,7 @@ class Riding:
     """Rides of one engine.
 
     Attributes:
-        session: holds the ledgers' states while they ride.
+        session: what the entry works on.
         numbers: of the events a ride takes: signals, requests, marks.
 
     Args:
@@ -51,7 +52,7 @@ class Riding:
         """A slice of so many records begins; False if it is too small to ride."""
         if records < self.session.records_min:
             return False
-        self.session.begin(ahead.rows.get("md.marks"))
+        self.session.begin()
         for name, topic in (("signals", "signals"), ("marks", "md.marks")):
             if topic in ahead.rows:
                 self._stepped.context.put(f"express_{name}", ahead.rows[topic])
@@ -62,7 +63,7 @@ class Riding:
         put, made = self._stepped.context.put, self._early.made
         if made:
             emitted = {topic: made[number] for topic, number in self._of_early.items() if number in made}
-            rows = self.session.rows_of(emitted, deliveries.events, self.numbers[1])
+            rows = self.session.rows_of(emitted)
             if rows is None:
                 return False
             for name, array in rows.items():
@@ -109,13 +110,14 @@ class Riding:
             raise AssertionError("an idle venue delivered a report")
         if outcome == session.REPORTS:
             reports = stepped.delivered()[int(lane["handled"]) :]
-        is_given = outcome in (session.FULL, session.REPORTS)
-        if is_given:
-            self.take_back(context)
-        return Stop(reached, int(lane["limit"]), int(lane["limit_clock"]), reports, is_given, is_given or outcome == session.TIMER)
+        is_closed = outcome in (session.FULL, session.REPORTS)
+        if is_closed:
+            self.close(context)
+        has_timers = is_closed or outcome == session.TIMER
+        limit_clock = int(lane["limit_clock"])
+        return Stop(reached, int(lane["limit"]), limit_clock, reports, is_closed, has_timers)
 
-    def take_back(self, context: StageContext) -> None:
-        """The ledgers have their states again, and the records made meanwhile their place in the output."""
-        if self.session.is_lent:
-            for topic, body, count in self.session.take_back(context):
-                self._emitted.put(topic, body, count)
+    def close(self, context: StageContext) -> None:
+        """Close the session; the records made meanwhile get their place in the output."""
+        for topic, body, count in self.session.close(context):
+            self._emitted.put(topic, body, count)

@@ -115,6 +115,19 @@ def test_format_and_parse_are_inverse(value, precision):
     assert not (("." in text) and text.endswith("0"))
 
 
+@pytest.mark.parametrize(
+    ("text", "precision", "value"),
+    [("50000000", 16, 5 * 10**23), ("1e22", 16, None), ("9" * 38, 0, 10**38 - 1), ("1" + "0" * 38, 0, None), ("0.5", 36, 5 * 10**35)],
+)
+def test_amounts_have_up_to_38_digits(text, precision, value):
+    """Oracle: by hand; what has more is out of range."""
+    if value is None:
+        with pytest.raises(fixed.OutOfRange, match="38 digits"):
+            fixed.parse_amount(text, precision)
+    else:
+        assert fixed.parse_amount(text, precision) == value
+
+
 KRAKEN_2 = (
     "45285.2/0.00100000 45286.4/1.54571953 45286.6/1.54571109 45289.6/1.54560911 45290.2/0.15890660 "
     "45291.8/1.54553491 45294.7/0.04454749 45296.1/0.35380000 45297.5/0.09945542 45299.5/0.18772827 "

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from streams.numeric import int128
 from streams.numeric.borrowing import borrowing_kernel
-from streams.numeric.fixed import divide_half_even
+from streams.numeric.fixed import divide_down, divide_half_even
 from streams.numeric.int128 import (
     TOP,
     high,
@@ -20,9 +20,11 @@ from streams.numeric.int128 import (
     is_exact,
     is_int64,
     join,
+    larger,
     low,
     narrow,
     share,
+    smaller,
     wide,
 )
 
@@ -74,6 +76,8 @@ def _all(a_high: Any, a_low: Any, b_high: Any, b_low: Any, n: Any, out: Any) -> 
     _store(out, 7, product)
     _store(out, 8, wide(n) * n)
     _store(out, 9, n - a)
+    _store(out, 10, smaller(a, b))
+    _store(out, 11, larger(a, b))
     bits = (a < b) | (a <= b) << 1 | (a > b) << 2 | (a >= b) << 3 | (a == b) << 4 | (a != b) << 5
     return bits | (a > n) << 6 | is_decimal(a) << 7 | is_int64(a) << 8 | is_exact(a) << 9
 
@@ -86,12 +90,12 @@ def _cut(value: int) -> int:
 @given(amount, amount, word)
 def test_should_be_pythons_integers_cut_to_127_bits(a: int, b: int, n: int) -> None:
     """Oracle: Python's integers, sums and products cut to -TOP .. TOP."""
-    out = np.zeros((10, 2), np.int64)
+    out = np.zeros((12, 2), np.int64)
     bits = _all(a >> 64, np.uint64(a & (2**64 - 1)), b >> 64, np.uint64(b & (2**64 - 1)), n, out)
     found = [(int(upper) << 64) + (int(lower) & (2**64 - 1)) for upper, lower in out]
     assert found == [
         _cut(each) for each in (a + b, a - b, a * b, -a, abs(a), a + n, a - b, a * n, n * n, n - a)
-    ]
+    ] + [min(a, b), max(a, b)]
     checks = (
         a < b,
         a <= b,
@@ -137,6 +141,27 @@ def test_should_share_an_amount_half_even_and_exactly(
     assert (
         (int(out[0, 0]) << 64) + (int(out[0, 1]) & (2**64 - 1)) == expected == share(a, part, whole)
     )
+
+
+@borrowing_kernel
+def _divide_down(a_high: Any, a_low: Any, divisor: Any, out: Any) -> None:
+    _store(out, 0, divide_down(join(a_high, a_low), divisor))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.one_of(st.integers(1 - 10**38, 10**38 - 1), st.integers(-(10**6), 10**6)),
+    st.one_of(st.integers(1, 2**63 - 1), st.integers(1, 50)),
+    st.integers(-1, 1),
+)
+def test_should_divide_down(a: int, divisor: int, near: int) -> None:
+    """Oracle: Python's floor division; multiples and their neighbours are drawn, too."""
+    for each in (a, a // divisor * divisor + near):
+        out = np.zeros((1, 2), np.int64)
+        if abs(each) < 10**38:
+            _divide_down(each >> 64, np.uint64(each & (2**64 - 1)), divisor, out)
+            found = (int(out[0, 0]) << 64) + (int(out[0, 1]) & (2**64 - 1))
+            assert found == each // divisor == divide_down(each, divisor)
 
 
 def test_ties_of_large_amounts_should_go_to_even() -> None:

@@ -66,8 +66,15 @@ def test_every_stage_should_agree_on_the_position(seed: int) -> None:
                 restored(stage)
     sizing, risk, routing, _, portfolio = pipeline.stages
     fills = sum(each.quantity if each.side == 1 else -each.quantity for each in pipeline.of(Fill))
-    assert sizing.position(1, 1).position == risk.state.lines[1].position == portfolio.holding(1, 1, 1).quantity == fills
-    assert not routing.live_orders() and not risk.state.orders and not sizing.working_orders()
+    assert (
+        sizing.position(1, 1).position
+        == risk.exposure(1).position
+        == portfolio.holding(1, 1, 1).quantity
+        == fills
+    )
+    assert (
+        not routing.live_orders() and not risk.working_ids() and not sizing.working_orders()
+    )
     requests, decisions = pipeline.of(OrderRequest), pipeline.of(RiskDecision)
     assert [each.order_id for each in requests] == [each.order_id for each in decisions]
     ends = [each for each in pipeline.of(OrderEvent) if each.status in (OrderStatus.FILLED, OrderStatus.DENIED)]

@@ -222,8 +222,8 @@ def test_without_shorts_and_leverage_cash_should_never_be_below_zero(steps: list
 
     def check(world: World, step: Any, decision: Any) -> None:
         assert world.cash() >= 0
-        assert int(world.risk.state.cash) == world.portfolio.cash(1)
-        assert world.risk.state.halted == 0
+        assert world.risk.cash == world.portfolio.cash(1)
+        assert world.risk.halted == 0
 
     world = World(cash, 1, rate, short=False)
     run(world, steps, check)
@@ -239,8 +239,8 @@ def test_what_is_approved_should_be_payable_in_every_order_of_events(steps: list
     starts a liquidation, no sooner; while there is one, and after ruin, nothing is approved but what closes positions."""
 
     def check(world: World, step: Any, decision: Any) -> None:
-        assert int(world.risk.state.cash) == world.portfolio.cash(1)
-        halted = world.risk.state.halted
+        assert world.risk.cash == world.portfolio.cash(1)
+        halted = world.risk.halted
         if decision is not None and decision.outcome == APPROVED:
             assert not halted
             works = world.orders[decision.order_id]
@@ -259,9 +259,8 @@ def test_what_is_approved_should_be_payable_in_every_order_of_events(steps: list
     restored(world.risk)
     for order_id in list(world.orders):
         world.end(order_id)
-    state = world.risk.state
-    assert state.fees_bound == 0
-    assert all((line.working_buy, line.working_sell, line.worth_buy, line.worth_sell) == (0,) * 4 for line in state.lines.values())
+    assert world.risk.fees_bound == 0
+    assert all(world.risk.exposure(number)[1:5] == (0,) * 4 for number in world.instruments)
 
 
 # -- by hand
@@ -319,7 +318,7 @@ def test_the_fee_should_be_that_of_the_worst_fills(cash: int, code: RiskCode) ->
     assert decision.code == code
     for unit in range(10 if code == RiskCode.NONE else 0):
         risk.on_fill(fill(BUY, 1, 1, 1, decision.order_id, trade_id=unit), context)
-        assert int(risk.state.cash) - int(risk.state.fees_bound) - int(risk.state.lines[1].worth_buy) >= 0
+        assert risk.cash - risk.fees_bound - risk.exposure(1).worth_buy >= 0
 
 
 def test_a_breach_should_cancel_close_and_let_the_account_trade_again() -> None:
@@ -384,7 +383,7 @@ def test_orders_outside_the_window_should_be_denied_whoever_asks_and_cancels_pas
         decision = asked(risk, context, BUY, 1, 100)
         edge = 25 * SECOND if clock < 25 * SECOND else 40 * SECOND
         assert (RiskCode(decision.code).name, decision.observed, decision.limit) == (code, *((clock, edge) if code != "NONE" else (0, 0)))
-    order_id = next(iter(risk.state.orders))
+    order_id = risk.working_ids()[0]
     risk.on_order_request(request(order_id, BUY, kind=CANCEL), context)
     assert context.take(RiskDecision)[0].outcome == APPROVED
 

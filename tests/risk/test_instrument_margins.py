@@ -9,7 +9,7 @@ from test_account import BUY, PERPETUAL, SECOND, asked, done, stage
 
 from schemas.records import RiskEvent
 from schemas.vocabulary import RiskCode
-from streams.risk.account import BadMargin
+from streams.risk.listing import BadMargin
 
 
 @pytest.mark.parametrize(

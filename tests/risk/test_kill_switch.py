@@ -9,7 +9,7 @@ from ledger_context import LedgerContext, Pipeline, built_id, control, mark, req
 
 from schemas.records import RiskDecision, RiskEvent, VenueCommand
 from schemas.vocabulary import ControlKind, ControlScope, RequestKind, RiskCode, Severity
-from streams.risk.kill_switch import is_killed, switch_key
+from streams.risk.kill_switch import switch_key
 from streams.risk.stage import Risk, Settings
 from streams.routing.stage import Routing
 from streams.routing.stage import Settings as RoutingSettings
@@ -78,7 +78,7 @@ def test_every_command_should_leave_a_trace() -> None:
     risk.on_control_command(control(ControlKind.REARM, ControlScope.STRATEGY, strategy=9), context)
     risk.on_control_command(control(ControlKind.REARM), context)
     assert [each.severity for each in context.take(RiskEvent)] == [Severity.EMERGENCY, Severity.WARNING, Severity.INFO]
-    assert risk.state.killed == []
+    assert risk.killed() == []
 
 
 def test_a_kill_whose_scope_cannot_be_read_should_stop_everything_and_its_rearm_nothing() -> None:
@@ -105,7 +105,10 @@ def test_switches_of_different_scopes_should_never_share_a_key() -> None:
     """Property over small and large numbers."""
     keys = [switch_key(scope, number) for scope in range(1, 5) for number in (0, 1, 4095, 2**31 - 1)]
     assert len(set(keys)) == len(keys)
-    assert not is_killed([switch_key(int(ControlScope.ACCOUNT), 2)], 1, 2, 2)
+    risk, context = armed()  # of account 1
+    risk.on_control_command(control(ControlKind.KILL, ControlScope.ACCOUNT, account=2), context)
+    assert risk.killed() == [switch_key(int(ControlScope.ACCOUNT), 2)]
+    assert code(risk, context, strategy=2, number=2) == RiskCode.NONE
 
 
 def test_the_record_that_blocks_should_also_cancel() -> None:

@@ -1,4 +1,6 @@
-"""The compiled common case of the order side gives what the ledgers give. Oracle: the ledgers, which do everything when sessions are off.
+"""The compiled entry of the order side gives what the stages give that Python calls one by one.
+
+Oracle: the stages alone, which do everything when sessions are off.
 
 Journals hold the digests of every batch's outputs and of every stage's state, so equal journals are equal records and equal states.
 """
@@ -8,12 +10,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from test_overlap import journal_of
 
+from schemas.errors import AmountTooLarge
 from streams.express import session
-from streams.numeric import express, fixed
+from streams.numeric.stage_records import AMOUNT_TOO_LARGE
 from tests.scenario import backtest, digests, records_in
 
 EVERY = 2500
@@ -51,7 +53,7 @@ MET = {"little money": "INSUFFICIENT_MARGIN", "liquidated": "LIQUIDATION", "deni
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_runs_of_the_twins_and_of_the_ledgers_have_the_same_journal(
+def test_runs_of_the_entry_and_of_the_stages_alone_have_the_same_journal(
     recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ridden: list[int], name: str
 ) -> None:
     monkeypatch.setattr(session, "RECORDS_MIN", 1 << 40)
@@ -59,17 +61,17 @@ def test_runs_of_the_twins_and_of_the_ledgers_have_the_same_journal(
     assert ridden == [0]
     monkeypatch.setattr(session, "RECORDS_MIN", 1)
     monkeypatch.setattr(session, "PATIENCE", 1)
-    twins = backtest(recording, tmp_path / "twins", batch=5000, state_digest_records=EVERY, **CASES[name])
-    assert ridden[0] > 0, "no event was done by the twins: nothing was compared"
-    assert digests(twins) == digests(ledgers)
-    assert journal_of(twins.folder) == journal_of(ledgers.folder)
-    assert twins.manifest["topics"]["fills"]["count"] > 0
+    entry = backtest(recording, tmp_path / "entry", batch=5000, state_digest_records=EVERY, **CASES[name])
+    assert ridden[0] > 0, "no event was done by the entry: nothing was compared"
+    assert digests(entry) == digests(ledgers)
+    assert journal_of(entry.folder) == journal_of(ledgers.folder)
+    assert entry.manifest["topics"]["fills"]["count"] > 0
     if name in MET:
-        assert MET[name] in {each["code"] for each in records_in(tmp_path / "twins", "risk.events")}
+        assert MET[name] in {each["code"] for each in records_in(tmp_path / "entry", "risk.events")}
 
 
 @pytest.mark.parametrize("name", ["partial fills", "orders of every kind of Python between"])
-def test_every_report_of_the_venue_is_done_by_the_twins(
+def test_every_report_of_the_venue_is_done_by_the_entry(
     recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """Cancelled remainders, limit orders and cancels among them. Oracle: the entry's own word on why
@@ -100,15 +102,23 @@ def test_a_full_log_of_requests_goes_back_to_the_ledgers(recording: Path, tmp_pa
     assert digests(backtest(recording, tmp_path / "run", batch=20_000, **options)) == digests(expected)
 
 
-def test_half_even_is_the_ledgers_rounding() -> None:
-    """Oracle: ``fixed.divide_half_even``, Python's unbounded integers."""
-    draw = np.random.Generator(np.random.Philox(5))
-    for _ in range(2000):
-        numerator, denominator = int(draw.integers(-(10**6), 10**6)), int(draw.integers(1, 200))
-        assert express.divide_half_even(np.int64(numerator), np.int64(denominator)) == fixed.divide_half_even(numerator, denominator)
+def test_a_fault_that_an_order_s_end_leaves_should_end_the_run(
+    recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The entry clears what a request or a fill leaves, for Python to find again; not this. Oracle:
+    a fault put into risk's state, as an order's end leaves it.
+    """
+    is_ready, ready = session.Session.is_ready, []
 
+    def at_fault(self: Any, context: Any) -> bool:
+        is_open = is_ready(self, context)
+        if is_open and not ready:
+            self._risk.state.row["fault"]["code"] = AMOUNT_TOO_LARGE
+            ready.append(True)
+        return is_open
 
-def test_products_that_leave_64_bits_are_the_ledgers() -> None:
-    assert express.fits(np.int64(1 << 29), np.int64(1 << 30))
-    assert not express.fits(np.int64(1 << 31), np.int64(1 << 30))
-    assert not express.fits(np.int64(-(1 << 62)), np.int64(1 << 62))
+    monkeypatch.setattr(session.Session, "is_ready", at_fault)
+    monkeypatch.setattr(session, "RECORDS_MIN", 1)
+    with pytest.raises(AmountTooLarge):
+        backtest(recording, tmp_path / "run", batch=5000, **CASES["as it comes"])
+    assert ready
