@@ -17,7 +17,6 @@ from schemas.codec import codec
 from schemas.errors import BadData, ShrivenError, WrongUse
 from schemas.records import Instrument
 from streams.aggregation import stage as aggregation
-from streams.express.session import session_of
 from streams.log.local import LocalLog
 from streams.numeric import fixed
 from streams.portfolio import stage as portfolio
@@ -274,7 +273,7 @@ def topology_over(
     stages = stages_of(configuration, JOBS[name], shard, ended, strategy)
     try:
         account, sizes = configuration.account_of(shard), (configuration.book_window, configuration.tail_capacity)
-        return Topology(name, stages, instruments, feeds, *sizes, _salt(sources, strategy), session_of, account, artefacts)
+        return Topology(name, stages, instruments, feeds, *sizes, _salt(sources, strategy), account, artefacts)
     except fixed.BadNumber as problem:
         raise BadConfiguration(f"a setting is no number: {problem}") from problem
     except (fixed.OffPrecision, fixed.OutOfRange) as problem:

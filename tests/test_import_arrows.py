@@ -22,8 +22,6 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "connectors": ("schemas", "streams.log", "streams.numeric", "streams.runtime"),
     "infra": ("schemas",),
     "shrivenquant": ("schemas", "streams.log", "jobs"),
-    "streams.express": ("schemas", "streams.numeric", "streams.signals", "streams.risk", "streams.routing", "streams.venue", "streams.portfolio",
-                        "streams.reporting"),  # the compiled common case of all of them together
     **{f"streams.{stage}": ("schemas", "streams.numeric") for stage in STAGES},
 }
 TOPS = ("schemas", "streams", "connectors", "jobs", "infra", "shrivenquant")

@@ -18,7 +18,6 @@ LINES_MAX = 400
 # longer ones, and why
 LONG = {
     "connectors/simulators/order_flow.py": "one kernel: a compiled function cannot span files without paying for its arguments",
-    "streams/runtime/engine.py": "one loop over everything a ledger is handed, and the way around it for the common case",
     "tests/risk/test_risk_checks.py": "one truth table",
 }
 

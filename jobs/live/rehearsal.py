@@ -107,8 +107,6 @@ def rehearse(deployment: Deployment, outputs: Sequence[str]) -> None:
             decode_entry(JournalEntry(sequence=1, kind=BATCH, elements=batch.elements, inputs=batch.inputs).encode())
         taken_up = make(ScriptLog({}), spec, starts)  # as by a shard's next owner
         taken_up.restore(execution.known, execution.stage_states(), execution.positions(), execution.skips())
-        if execution.engine.stepped is not None:
-            execution.engine.stepped.compile_express()
     except StageFailed:
         return  # a user's strategy may refuse a made-up market; the real one it meets halts it loudly
 

@@ -41,6 +41,10 @@ class IdSource:
             context.ordinal,
         )
 
+    def given(self) -> tuple[int, int]:
+        """(sequence of the last id made, the next ordinal)."""
+        return _GIVEN.unpack_from(self._bytes, 0)
+
     def give(self, context: Any) -> None:
         """The context goes on behind the ids made."""
-        context.last_sequence, context.ordinal = _GIVEN.unpack_from(self._bytes, 0)
+        context.last_sequence, context.ordinal = self.given()

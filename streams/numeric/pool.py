@@ -47,12 +47,6 @@ def has_room(pool: Any, rows: Any) -> Any:
 
 
 @inner_kernel
-def has_rows(pool: Any, rows: Any, count: Any) -> Any:
-    """True if so many rows can be taken."""
-    return pool.taken + count <= len(rows)
-
-
-@inner_kernel
 def find_row(pool: Any, first: Any, second: Any) -> Any:
     """Place of the row with this key, -1 if there is none."""
     return find(table_at(pool.index, ENTRY), first, second)

@@ -17,6 +17,8 @@ from schemas.errors import BadData
 from streams.numeric.index import ENTRY, put, slots_for
 from streams.numeric.table import Table, table_at
 
+NO_TIMER = 2**63 - 1
+
 
 class BadState(BadData):
     """Bytes that are no state of this stage, as this version writes it."""
@@ -65,6 +67,11 @@ class StageState:
         """Make a table the one of this name."""
         self.tables[name] = table
         self.row[name] = table.address
+
+    @property
+    def timer(self) -> int:
+        """Deadline of the header's timer; never where it has none."""
+        return int(self.row["timer"]) if "timer" in self.HEADER.names else NO_TIMER
 
     def used(self, name: str) -> int:
         """Rows in use of a table."""

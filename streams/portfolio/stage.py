@@ -17,6 +17,7 @@ from schemas.records import Fill, Instrument, Mark, PnL
 from schemas.vocabulary import InstrumentKind
 from streams.numeric.conversion import reader, writer
 from streams.numeric.int128 import high, is_decimal, join, low
+from streams.numeric.stage_calls import StageCalls, outputs_at
 from streams.numeric.stage_records import INSTRUMENT_IDS, STRATEGY_IDS
 from streams.portfolio import records as r
 from streams.portfolio.faults import (
@@ -120,7 +121,6 @@ class Portfolio:
             self.state.header.ctypes.data,
             self.state.outputs.ctypes.data,
         )
-        self._header_words = self.state.header.data.cast("B").cast("q")
         self._out_words = self.state.outputs.data.cast("B").cast("q")
         precision = max(
             (each.price_precision + each.quantity_precision for each in instruments), default=0
@@ -147,19 +147,8 @@ class Portfolio:
     def on_mark(self, record: Mark, context: Any) -> None:
         """The prices at which longs and shorts are valued from now on."""
         _WRITE_MARK(record, self._mark)
-        code = handle(
-            ON_MARK, self._header_address, self._mark_address, context.clock, self._out_address
-        )
-        if code:
-            self._settle(code, ON_MARK, self._mark_address, context.clock)
-            self._emit_pnl(context)
-
-    def on_mark_run(self, found: Sequence[Mark], context: Any) -> None:
-        """Marks in a row, behind one that was taken by itself: the last of each instrument
-        counts.
-        """
-        for record in {record.instrument: record for record in found}.values():
-            self.on_mark(record, context)
+        self._handle(ON_MARK, self._mark_address, context.clock)
+        self._emit_pnl(context)
 
     def on_timer(self, deadline: int, context: Any) -> None:
         """A multiple of the interval, or a minute, is due: one P&L record an account."""
@@ -262,28 +251,29 @@ class Portfolio:
 
     def _handle(self, kind: int, record_address: int, clock: int) -> None:
         """Call a handler, and see to what it leaves."""
-        code = handle(kind, self._header_address, record_address, clock, self._out_address)
-        if code:
-            self._settle(code, kind, record_address, clock)
+        header, out = self._header_address, self._out_address
+        while (code := handle(kind, header, record_address, clock, out)) > 0:
+            self.settle(code, kind, None)
 
-    def _settle(self, code: int, kind: int, record_address: int, clock: int) -> None:
-        """Where a table is full let it grow and call again. Raises what any other fault stands
-        for.
-        """
-        while code > 0:
-            fault = self.state.take_fault()
-            if code not in GROWS:
-                raise error_of(
-                    int(code), "fill" if kind == ON_FILL else "mark", self._symbols, **fault
-                )
-            self.state.grow(GROWS[code], fault["value"] if code == r.PNL_FULL else 0)
-            code = handle(kind, self._header_address, record_address, clock, self._out_address)
-        self.state.timer = self._header_words[0]
+    def settle(self, code: int, kind: int, context: Any) -> None:
+        """Where a table is full let it grow; raise what any other fault stands for."""
+        fault = self.state.take_fault()
+        if code not in GROWS:
+            what = "fill" if kind == ON_FILL else "mark"
+            raise error_of(int(code), what, self._symbols, **fault)
+        self.state.grow(GROWS[code], fault["value"] if code == r.PNL_FULL else 0)
 
-    def take_positions(self) -> Any:
-        """Rows of the positions that were written and not emitted, now taken."""
-        count, self._out_words[POSITIONS_USED] = self._out_words[POSITIONS_USED], 0
-        return self.state.tables["positions"].rows[:count]
+    def calls(self) -> StageCalls:
+        """How the scheduler calls the handlers."""
+        header, out = self._header_address, self._out_address
+        return StageCalls(
+            handle,
+            header,
+            out,
+            {"fills": ON_FILL, "md.marks": ON_MARK},
+            outputs_at(r.OUTPUTS, out, {"positions": "positions", "pnl": "pnl"}),
+            (header + r.place_in(r.PORTFOLIO, "timer"), ON_TIMER),
+        )
 
     def _emit_pnl(self, context: Any) -> None:
         rows = self.state.tables["pnl"].rows

@@ -36,7 +36,6 @@ class State(StageState):
     """The records of one portfolio.
 
     Attributes:
-        timer: the header's, as the driver reads it between calls.
         outputs: an array of one record; ``out`` is it.
 
     Args:
@@ -64,7 +63,6 @@ class State(StageState):
         self.outputs = np.zeros(1, r.OUTPUTS)
         self.out = self.outputs[0]
         self.row["timer"], self.row["pnl_interval"] = r.NO_TIMER, pnl_interval
-        self.timer = r.NO_TIMER
         for name, length in {**FIRST_OUTPUTS, **(lengths or {})}.items():
             if name in OUTPUT_ROWS:
                 self.put(name, Table(OUTPUT_ROWS[name], length))
@@ -76,11 +74,6 @@ class State(StageState):
             return
         self.tables[name] = table
         self.out[name] = table.address
-
-    def take(self, encoded: bytes) -> None:
-        """Become what ``encoded`` says. Raises BadState, with nothing changed."""
-        super().take(encoded)
-        self.timer = int(self.row["timer"])
 
 
 def cash_amount(text: str | int, amount_precision: int) -> int:

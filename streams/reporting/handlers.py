@@ -28,7 +28,7 @@ from streams.numeric.stage_records import (
     set_fault,
 )
 from streams.numeric.table import record_at, table_at
-from streams.reporting.places import account_of, has_room, trip_of
+from streams.reporting.places import account_of, trip_of
 from streams.reporting.records import (
     ACCOUNT,
     FILL,
@@ -46,7 +46,7 @@ __all__ = [
     "ON_INSTRUMENT",
     "ON_PNL",
     "handle",
-    "has_room",
+
     "on_fill",
     "on_instrument",
     "on_pnl",
@@ -226,8 +226,10 @@ def _rescale(reporting: Any, factor: Any) -> Any:
 
 
 @borrowing_kernel
-def handle(kind: Any, reporting_address: Any, record_address: Any) -> Any:
-    """The one entry for Python: calls the handler of this kind; returns the fault's code."""
+def handle(
+    kind: Any, reporting_address: Any, record_address: Any, clock: Any, out_address: Any
+) -> Any:
+    """The one entry: calls the handler of this kind; returns the fault's code. There are no outputs."""
     reporting = record_at(reporting_address, REPORTING)
     if kind == ON_FILL:
         on_fill(reporting, record_at(record_address, FILL))

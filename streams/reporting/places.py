@@ -64,10 +64,3 @@ def trip_of(
     row.instrument_place = listed_place
     enter_pair(reporting, account, strategy, instrument, place)
     return place
-
-
-@inner_kernel
-def has_room(reporting: Any) -> Any:
-    """True if one more account and round trip fit."""
-    accounts, trips = table_at(reporting.accounts, ACCOUNT), table_at(reporting.trips, TRIP)
-    return reporting.accounts_used < len(accounts) and reporting.trips_used < len(trips)

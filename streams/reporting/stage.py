@@ -15,6 +15,7 @@ import numpy as np
 from schemas.errors import AmountTooLarge, BadData
 from schemas.records import Fill, Instrument, PerformanceReport, PnL
 from streams.numeric.conversion import writer
+from streams.numeric.stage_calls import StageCalls
 from streams.numeric.stage_records import (
     INSTRUMENT_OUT_OF_RANGE,
     STRATEGY_OUT_OF_RANGE,
@@ -151,12 +152,20 @@ class Reporting:
     # -- the shell itself
 
     def _handle(self, kind: int, record_address: int) -> None:
-        """Call a handler; where a table is full let it grow and call again. Raises other faults."""
-        while code := handle(kind, self._address, record_address):
-            fault = self.state.take_fault()
-            if code not in GROWS:
-                raise self._error(int(code), **fault)
-            self.state.grow(GROWS[code], fault["value"])
+        """Call a handler, and see to what it leaves."""
+        while (code := handle(kind, self._address, record_address, 0, 0)) > 0:
+            self.settle(code, kind, None)
+
+    def settle(self, code: int, kind: int, context: Any) -> None:
+        """Where a table is full let it grow; raise what any other fault stands for."""
+        fault = self.state.take_fault()
+        if code not in GROWS:
+            raise self._error(int(code), **fault)
+        self.state.grow(GROWS[code], fault["value"])
+
+    def calls(self) -> StageCalls:
+        """How the scheduler calls the handlers, which write nothing."""
+        return StageCalls(handle, self._address, 0, {"fills": ON_FILL, "pnl": ON_PNL}, ())
 
     def _list(self, instrument: Instrument) -> None:
         """Add or change an instrument."""

@@ -30,7 +30,6 @@ class State(StageState):
     orders.
 
     Attributes:
-        timer: never; the stage has none.
     """
 
     NAME = "reporting"
@@ -53,6 +52,5 @@ class State(StageState):
         self, trade_from: int, warmup: int, lengths: Mapping[str, int] | None = None
     ) -> None:
         super().__init__(lengths)
-        self.timer = NO_TIMER
         self.row["began"] = r.NO_TIME
         self.row["trade_from"], self.row["warmup"] = trade_from, warmup

@@ -292,21 +292,6 @@ def on_instrument(risk: Any, specification: Any) -> None:
 
 
 @borrowing_kernel
-def takes_runs(risk_address: Any) -> Any:
-    """True while no mark has a consequence: no position can lose more than was paid for it."""
-    risk = record_at(risk_address, RISK)
-    if risk.checks_cash == 0:
-        return True
-    if risk.halted == LIQUIDATION:
-        return False
-    instruments = table_at(risk.instruments, INSTRUMENT)
-    for place in range(risk.instruments_used):  # noqa: SIM110 (a kernel has no generators)
-        if bears_margin(instruments[place]):
-            return False
-    return True
-
-
-@borrowing_kernel
 def handle(kind: Any, risk_address: Any, record_address: Any, clock: Any, out_address: Any) -> Any:
     """The one entry for Python: calls the handler of this kind on what lies at the addresses.
 

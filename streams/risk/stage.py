@@ -26,9 +26,9 @@ from streams.numeric.bounds import TIME_MAX
 from streams.numeric.conversion import reader, writer
 from streams.numeric.identity import text_of_halves, to_halves
 from streams.numeric.int128 import is_decimal
+from streams.numeric.stage_calls import StageCalls, outputs_at
 from streams.numeric.stage_state import BadState
 from streams.risk import records as r
-from streams.risk.checks import UNUSABLE
 from streams.risk.faults import error_of, too_large
 from streams.risk.handlers import (
     ON_FILL,
@@ -37,7 +37,6 @@ from streams.risk.handlers import (
     ON_ORDER_EVENT,
     ON_REQUEST,
     handle,
-    takes_runs,
 )
 from streams.risk.kill_switch import command_key
 from streams.risk.limits import CODE_OF_LIMIT, BadLimit, convert, in_force, put_in_force
@@ -161,26 +160,6 @@ class Risk:
         _WRITE_MARK(record, self._mark)
         if self._handle(ON_MARK, self._mark_address, context):
             self._emit_all(context)
-
-    def on_mark_run(self, found: Sequence[Mark], context: Any) -> None:
-        """Marks in a row, behind one that was taken by itself: what ``on_mark`` does with each
-        where ``takes_runs``.
-
-        Of each instrument the last counts; the others too where it does not say both prices.
-        """
-        last = {record.instrument: record for record in found}
-        partly = {
-            each.instrument
-            for each in last.values()
-            if each.flags & UNUSABLE or each.bid_price <= 0 or each.ask_price <= 0
-        }
-        for record in found if partly else last.values():
-            if record is last[record.instrument] or record.instrument in partly:
-                self.on_mark(record, context)
-
-    def takes_runs(self) -> bool:
-        """True while no mark has a consequence: no position can lose more than was paid for it."""
-        return bool(takes_runs(self._header_address))
 
     # -- the operator
 
@@ -338,17 +317,38 @@ class Risk:
     def _handle(self, kind: int, record_address: int, context: Any) -> int:
         """Call a handler, and see to what it leaves; 0 if it wrote nothing."""
         clock = 0 if context is None else context.clock
-        code: int = handle(kind, self._header_address, record_address, clock, self._out_address)
-        while code > 0:
-            fault = self.state.take_fault()
-            if code == r.IDS_FEW:
-                self._give_ids(fault["value"], context)
-            elif code in GROWS:
-                self.state.grow(GROWS[code], fault["value"] if code in SAYS_LENGTH else 0)
-            else:
-                raise error_of(code, self._symbols, **fault)
-            code = handle(kind, self._header_address, record_address, clock, self._out_address)
-        return code
+        header, out = self._header_address, self._out_address
+        while (code := handle(kind, header, record_address, clock, out)) > 0:
+            self.settle(code, kind, context)
+        return int(code)
+
+    def settle(self, code: int, kind: int, context: Any) -> None:
+        """Let a table grow, give ids; raise what any other fault stands for."""
+        fault = self.state.take_fault()
+        if code == r.IDS_FEW:
+            self._give_ids(fault["value"], context)
+        elif code in GROWS:
+            self.state.grow(GROWS[code], fault["value"] if code in SAYS_LENGTH else 0)
+        else:
+            raise error_of(code, self._symbols, **fault)
+
+    def calls(self) -> StageCalls:
+        """How the scheduler calls the handlers."""
+        header, out = self._header_address, self._out_address
+        sequence = outputs_at(r.OUTPUTS, out, {"": "sequence"})[0]
+        return StageCalls(
+            handle,
+            header,
+            out,
+            {
+                "orders.requests": ON_REQUEST,
+                "orders.events": ON_ORDER_EVENT,
+                "fills": ON_FILL,
+                "md.marks": ON_MARK,
+            },
+            outputs_at(r.OUTPUTS, out, {"orders.decisions": "decisions", "risk.events": "events"}),
+            sequence=(sequence.table, sequence.used),
+        )
 
     def _give_ids(self, count: int, context: Any) -> None:
         """Ids for so many orders of risk's own."""
@@ -358,13 +358,6 @@ class Risk:
         for place in range(int(self.state.out["new_ids_used"]), count):
             rows[place] = to_halves(context.order_id())
         self.state.out["new_ids_used"] = count
-
-    def take_decisions(self) -> Any:
-        """Rows of the decisions that were written and not emitted, now taken."""
-        used = self._out_words
-        count = used[DECISIONS_USED]
-        used[DECISIONS_USED] = used[EVENTS_USED] = used[SEQUENCE_USED] = 0
-        return self.state.tables["decisions"].rows[:count]
 
     def _emit_all(self, context: Any) -> None:
         """Emit what was written, in its order."""

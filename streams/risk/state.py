@@ -51,7 +51,6 @@ class State(PooledState):
     """The records of one risk stage.
 
     Attributes:
-        timer: never set.
         limits: texts of the limits that an operator set for all instruments, those still to be
             listed included.
         outputs: an array of one record; ``out`` is it.
@@ -76,7 +75,6 @@ class State(PooledState):
         "working": r.key_of_id,
         "recent": r.key_of_id,
     }
-    timer = r.NO_TIMER
 
     def __init__(self, lengths: Mapping[str, int] | None = None) -> None:
         super().__init__(lengths)

@@ -21,7 +21,7 @@ from schemas.vocabulary import (
     RiskCode,
 )
 from streams.numeric.borrowing import borrowing_kernel, inner_kernel
-from streams.numeric.pool import append, find_row, has_room, has_rows
+from streams.numeric.pool import append, find_row, has_room
 from streams.numeric.stage_records import NO_ENTITY, NOTHING, set_fault
 from streams.numeric.table import record_at, table_at
 from streams.routing.guards import NONE, WRONG_INSTRUMENT, refuse_fill, status_after_fill
@@ -109,18 +109,6 @@ def has_space(routing: Any, commands: Any, events: Any, out: Any) -> Any:
     else:
         return True
     return False
-
-
-@inner_kernel
-def has_room_for(routing: Any, decisions: Any, reports: Any, out: Any) -> Any:
-    """True if so many decisions on new orders and so many reports can be taken without a fault."""
-    return (
-        has_rows(routing.orders, table_at(routing.orders.rows, ORDER), decisions)
-        and has_rows(routing.trades, table_at(routing.trades.rows, TRADE), reports)
-        and out.commands_used + decisions <= len(table_at(out.commands, COMMAND))
-        and out.events_used + decisions + reports <= len(table_at(out.events, EVENT))
-        and out.fills_used + reports <= len(table_at(out.fills, FILL))
-    )
 
 
 # -- from risk
@@ -362,9 +350,4 @@ def handle(
     return routing.fault.code
 
 
-__all__ = [
-    "NONE", "ON_DECISION", "ON_KILL", "ON_REPORT", "book_fill", "can_take_report", "find_known",
-    "find_order", "handle", "has_room_for", "on_execution_report", "on_kill", "on_risk_decision", "refuse_fill",
-    "write_fill",
-]  # fmt: skip
-"""The compiled steps of the order side book a fill between ``refuse_fill`` and ``book_fill``."""
+__all__ = ["ON_DECISION", "ON_KILL", "ON_REPORT", "find_known", "handle", "on_execution_report", "on_kill", "on_risk_decision"]

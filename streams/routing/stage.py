@@ -16,6 +16,7 @@ from schemas.records import ControlCommand, ExecutionReport, Instrument, RiskDec
 from schemas.vocabulary import ControlKind
 from streams.numeric.conversion import bytes_of, reader, writer
 from streams.numeric.identity import text_of_halves, to_halves
+from streams.numeric.stage_calls import StageCalls, outputs_at
 from streams.numeric.stage_records import place_in
 from streams.routing import records as r
 from streams.routing.handlers import ON_DECISION, ON_KILL, ON_REPORT, find_known, handle
@@ -187,9 +188,26 @@ class Routing:
         return self.state.tables[name].rows[:count]
 
     def _handle(self, kind: int, record_address: int, clock: int) -> None:
-        """Call a handler; where a table is full let it grow and call again."""
-        while code := handle(kind, self._header_address, record_address, clock, self._out_address):
-            self.grow(GROWS[code], self.state.take_fault()["value"])
+        """Call a handler, and see to what it leaves."""
+        header, out = self._header_address, self._out_address
+        while (code := handle(kind, header, record_address, clock, out)) > 0:
+            self.settle(code, kind, None)
+
+    def settle(self, code: int, kind: int, context: Any) -> None:
+        """Let the table that is full grow; there are no other faults."""
+        self.grow(GROWS[code], self.state.take_fault()["value"])
+
+    def calls(self) -> StageCalls:
+        """How the scheduler calls the handlers."""
+        header, out = self._header_address, self._out_address
+        names = {"venue.commands": "commands", "fills": "fills", "orders.events": "events"}
+        return StageCalls(
+            handle,
+            header,
+            out,
+            {"orders.decisions": ON_DECISION, "venue.reports": ON_REPORT},
+            outputs_at(r.OUTPUTS, out, names),
+        )
 
     def grow(self, name: str, length: int) -> None:
         """Let a table grow to twice its length, or to a larger one."""

@@ -29,7 +29,6 @@ class State(PooledState):
     """The records of one routing stage.
 
     Attributes:
-        timer: as the driver reads it; there is none.
         outputs: an array of one record; ``out`` is it.
 
     Args:
@@ -49,7 +48,6 @@ class State(PooledState):
 
     def __init__(self, closed_orders: int, lengths: Mapping[str, int] | None = None) -> None:
         super().__init__(lengths)
-        self.timer = r.NO_TIMER
         self.outputs = np.zeros(1, r.OUTPUTS)
         self.out = self.outputs[0]
         self.row["closed_orders"] = closed_orders

@@ -1,9 +1,10 @@
-"""A generated loop compiled in a second process, while this one compiles another.
+"""The order side compiled in a second process, while this one compiles the upstream pass.
 
-Numba compiles one function at a time in a process, and a topology has two loops that share little: the upstream pass and the venue's. So from
-nothing the second loop, and the entry that rides it, are compiled in a process of their own, which leaves the machine code in the kernel
-cache. What it did not compile, for whatever reason, this process compiles when it is called: a second process saves time and decides nothing.
-It ends with the process that started it, killed or not, for it reads from a pipe that only that one keeps open.
+Numba compiles one function at a time in a process, and the two share little. So from nothing the venue's loop, the stages' entries and the
+scheduler are compiled in a process of their own, which leaves the machine code in the kernel cache.
+What it did not compile, for whatever reason, this process compiles when it is called: a second process
+saves time and decides nothing. It ends with the process that started it, killed or not, for it reads
+from a pipe that only that one keeps open.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Sequence
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,14 +24,21 @@ import numba
 from numba.core.dispatcher import Dispatcher
 
 from schemas.kernel import ROOT
-from streams.runtime.generated import load_file
+from streams.runtime.generated import is_generated, load_file
 from streams.runtime.processors import processors
 
-SIGNATURE = (numba.int64[::1],)
-"""Of every entry of a generated loop: the addresses of its arrays."""
-
 Part = tuple[ModuleType, Sequence[str]]
-"""A generated module and the names of its entries."""
+"""A module, generated or ours, and the names of its entries."""
+
+
+def compile_entry(entry: Any) -> None:
+    """Compile an entry, or load it: one of a generated loop takes the array of its arrays' addresses,
+    one of ours takes integers.
+    """
+    if is_generated(entry.py_func.__module__):
+        entry.compile((numba.int64[::1],))
+    else:
+        entry.compile((numba.int64,) * entry.py_func.__code__.co_argcount)
 
 
 def is_compiled(part: Part) -> bool:
@@ -129,11 +138,17 @@ def main(given: Sequence[str]) -> None:
     """Compile entries, ``FILE=NAME,NAME`` each, and say each file when it is done."""
     for each in given:
         file, _, names = each.rpartition("=")
-        module: Any = load_file(Path(file))
+        path = Path(file)
+        is_ours = path.is_relative_to(ROOT)
+        module: Any = import_module(_dotted(path)) if is_ours else load_file(path)
         for name in names.split(","):
-            getattr(module, name).compile(SIGNATURE)
+            compile_entry(getattr(module, name))
         sys.stdout.write(f"{file}\n")
         sys.stdout.flush()
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
 
 
 def _end_with_the_starter() -> None:

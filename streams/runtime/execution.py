@@ -220,12 +220,12 @@ class Execution:
 
     def finish(self, made: Prepared) -> Batch:
         """The second step of a batch."""
-        return self.run_ledgers(made)()
+        return self.run_order_side(made)()
 
-    def run_ledgers(self, made: Prepared) -> Callable[[], Batch]:
+    def run_order_side(self, made: Prepared) -> Callable[[], Batch]:
         """The second step of a batch but for encoding: its ledgers and the venue. What is returned encodes and digests, on whatever thread."""
         engine = self.engine
-        engine.run_ledgers(made.piece, made.feeds, made.ahead)
+        engine.run_order_side(made.piece, made.feeds, made.ahead)
         bodies = {topic: (output.body, output.count) for topic, output in made.outputs.items()}
         parts = engine.take_parts(bodies)
         if isinstance(made.ahead, Handed) and engine.ahead is not None:

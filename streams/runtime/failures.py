@@ -41,6 +41,18 @@ def failure(problem: BaseException, place: str, clock: int) -> StageFailed:
     return StageFailed(f"{what} ({where}){record}; at {place}, clock {clock}. {ADVICE}")
 
 
+def stuck(stage: Any, at: int) -> StageFailed:
+    """The error for a timer that does not move on."""
+    text = f"the timer of {stage.NAME} at {at} does not move on"
+    return StageFailed(f"{text}; set state.timer to a later time, or to NO_TIMER")
+
+
+def without_end(depth: int) -> StageFailed:
+    """The error for a stage that answers each record that it causes."""
+    text = f"the consequences of one record go {depth:,} deep: a stage answers what it causes without"
+    return StageFailed(f"{text} end; have it answer some of it only")
+
+
 def placed(problem: BadEmission, place: str, clock: int) -> BadEmission:
     """The same with the strategy's line and the input record, where what was emitted was refused as it was emitted."""
     own, record = own_frame(problem)

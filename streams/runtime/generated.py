@@ -11,11 +11,18 @@ from types import ModuleType
 
 from schemas.kernel import cache_root
 
+PREFIX = "sq_loop_"
+
+
+def is_generated(name: str) -> bool:
+    """True for the name of a generated module."""
+    return name.startswith(PREFIX)
+
 
 def load_module(text: str, salt: bytes = b"") -> ModuleType:
     """Import the text as a module that lives in the kernel cache under a name holding its hash (and ``salt``: a user file's digest)."""
     digest = hashlib.sha256(salt + text.encode()).hexdigest()[:24]
-    name = f"sq_loop_{digest}"
+    name = f"{PREFIX}{digest}"
     if name in sys.modules:
         return sys.modules[name]
     folder = cache_root() / "loops"

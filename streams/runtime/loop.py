@@ -24,9 +24,8 @@ from streams.numeric.state_arrays import StateArrays
 _text_of = functools.lru_cache(maxsize=256)(repr)
 """Of a record type; NumPy takes 0.1 ms to write a long one."""
 DONE, ROOM, DELIVERED, FAULT = 0, 1, 2, 3
-CURSOR, LIMIT, LIMIT_CLOCK, LENGTH, PRESENT, EVENT_COUNT, OUTCOME, PACKED, DELIVERED_COUNT, ACTIVE, COMMAND_CLOCK, RUN = range(12)
+CURSOR, LIMIT, LIMIT_CLOCK, LENGTH, PRESENT, EVENT_COUNT, OUTCOME, COMMAND, DELIVERED_COUNT, ACTIVE, COMMAND_CLOCK, RUN = range(12)
 CONTROL_LENGTH = 12
-PACKED_HEADER = 3
 SKIP, END = 254, 255
 NEVER = 2**63 - 1
 EVENT = np.dtype([("step", "i8"), ("clock", "i8"), ("topic", "i8"), ("row", "i8")])
@@ -131,31 +130,6 @@ class LoopText:
             self._command(places, dimensions, topic)
         return "\n".join(self.lines) + "\n"
 
-    def write_entry(self, places: dict[str, int], dimensions: dict[str, int], dtypes: dict[str, np.dtype[Any]], express: Any) -> str:
-        """The text of a module of its own with the entry ``express``, which does runs of events without the ledgers.
-
-        Apart from the loop, which it calls by its address, for many topologies have none and need not compile another loop for that.
-        """
-        self.lines = []
-        self._header(dtypes)
-        for line in express.header:
-            self._put(0, line)
-        self._put(0, "@borrowing_kernel")
-        self._put(0, "def run(packed):")
-        self._put(1, f"control = view(packed[{places['control']}], (packed[{places['control'] + 1}],), {self._kinds['control']})")
-        self._put(1, f"call_entry(control[{RUN}], packed)")
-        self._put(0, "@unlocked_borrowing_kernel")  # a ride takes milliseconds
-        self._put(0, "def express(packed):")
-        self._arrays(places, dimensions)
-        numbers: dict[str, int | str] = {
-            "ACTIVE": ACTIVE, "LIMIT": LIMIT, "LIMIT_CLOCK": LIMIT_CLOCK, "OUTCOME": OUTCOME, "CURSOR": CURSOR, "PRESENT": PRESENT,
-            "DELIVERED_COUNT": DELIVERED_COUNT, "DONE": DONE, "DELIVERED": DELIVERED, "FAULT": FAULT, "NEVER": NEVER,
-        }  # fmt: skip
-        most = self.rows_needed()[0][self.delivered[0]]
-        names = {"venue": self.stages[0].name, "reports_most": most, "books": "books, " if self.has_books else "", "faults": self._faults()}
-        express.write(self._put, numbers | names)
-        return "\n".join(self.lines) + "\n"
-
     def _put(self, depth: int, line: str) -> None:
         self.lines.append("    " * depth + line)
 
@@ -170,12 +144,8 @@ class LoopText:
             put(0, "from streams.numeric.book import Books")
             put(0, "books_at = Books.at")
         for topic in self.commands:
-            put(0, "from schemas.msgpack import write_bodies")
-            put(0, f"from schemas.compiled.{snake(topic_of(topic).record)} import decode as decode_command")
-        if self.delivered:
-            put(0, "from schemas.msgpack import write_rows")
-            for topic in self.delivered:
-                put(0, f"{_identifier(topic)}_size = {dtypes[f'rows_{_identifier(topic)}'].itemsize}")
+            put(0, "from streams.numeric.table import record_at")
+            put(0, f"from schemas.compiled.{snake(topic_of(topic).record)} import DTYPE as {_identifier(topic)}_DTYPE")
         for stage in self.stages:
             put(0, f"import {stage.module.__name__} as {stage.name}_module")
             is_group = isinstance(stage.state, StateArrays)
@@ -211,7 +181,7 @@ class LoopText:
             put(1, f"{stage.name}_out = {stage.name}_Out(packed, {rows})")
 
     def _command(self, places: dict[str, int], dimensions: dict[str, int], topic: str) -> None:
-        """An entry that advances to the limit, then hands one record from a ledger to the stage that reads it, at the clock it acts at."""
+        """An entry that advances to the limit, then hands the record at an address to the stage that reads it, at the clock it acts at."""
         put = self._put
         put(0, "@borrowing_kernel")
         put(0, f"def {handler_name(topic)}(packed):")
@@ -224,14 +194,11 @@ class LoopText:
         put(1, f"if control[{PRESENT}] < control[{COMMAND_CLOCK}]:")
         put(2, f"control[{PRESENT}] = control[{COMMAND_CLOCK}]")
         put(1, f"present = control[{PRESENT}]")
-        put(1, "length = write_bodies(command_fields, command_packed, 0, 1, command_body, 0)")
-        put(1, f"if length < 0 or decode_command(command_body, 0, length, command_{_identifier(topic)}, 0, 1, command_ends) < 0:")
-        put(2, f"control[{OUTCOME}] = {FAULT}")
-        put(2, "return")
+        put(1, f"command = record_at(control[{COMMAND}], {_identifier(topic)}_DTYPE)")
         for stage in self.consumers(topic):
             books = "books, " if self.has_books else ""
             put(1, f"{stage.name}.clock[0] = present")
-            put(1, f"{stage.name}_{handler_name(topic)}({stage.name}, {books}command_{_identifier(topic)}[0], {stage.name}_out)")
+            put(1, f"{stage.name}_{handler_name(topic)}({stage.name}, {books}command, {stage.name}_out)")
         self._status()
 
     def _status(self) -> None:
@@ -246,19 +213,13 @@ class LoopText:
     def _faults(self) -> str:
         return " or ".join([f"{stage.name}.fault[0] != 0" for stage in self.stages] + (["books.fault[0] != 0"] if self.has_books else []))
 
-    def _pack(self) -> None:
-        """Delivered rows as msgpack, so that the driver has structs of them at once; negative where an amount is beyond 64 bits."""
+    def _deliver(self) -> None:
+        """Delivered rows are counted in the control and free from then on: whoever runs the loop reads them first."""
         put = self._put
         for topic in self.delivered:
-            name = _identifier(topic)
             put(1, f"if outcome == {DELIVERED}:")
-            put(2, f"delivered = count_{name}[0]")
-            put(2, "packed_rows[0] = 0xDC")
-            put(2, "packed_rows[1] = delivered >> 8")
-            put(2, "packed_rows[2] = delivered & 255")
-            put(2, f"control[{PACKED}] = write_rows(fields_{name}, bytes_{name}, {name}_size, 0, delivered, no_levels, packed_rows, {PACKED_HEADER})")
-            put(2, f"control[{DELIVERED_COUNT}] = delivered")
-            put(2, f"count_{name}[0] = 0")
+            put(2, f"control[{DELIVERED_COUNT}] = count_{_identifier(topic)}[0]")
+            put(2, f"count_{_identifier(topic)}[0] = 0")
 
     def _call(self, depth: int, stage: KernelStage, function: str, arguments: str) -> None:
         books = "books, " if self.has_books and stage.takes_books else ""
@@ -378,7 +339,7 @@ class LoopText:
         check_after(2)
         put(2, "if outcome != 0:")
         put(3, "break")
-        self._pack()
+        self._deliver()
         put(1, f"control[{CURSOR}] = cursor")
         put(1, f"control[{PRESENT}] = present")
         put(1, f"control[{EVENT_COUNT}] = event_count")

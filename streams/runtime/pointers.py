@@ -66,6 +66,9 @@ def entry_address(entry: Any) -> int:
     return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
 
 
+CONTEXT_LENGTH = 2048
+
+
 class Context:
     """A named list of arrays, kept alive here, with their addresses and shapes in ``packed``.
 
@@ -73,7 +76,7 @@ class Context:
     """
 
     def __init__(self) -> None:
-        self.packed = np.zeros(2048, np.int64)
+        self.packed = np.zeros(CONTEXT_LENGTH, np.int64)
         self.places: dict[str, int] = {}
         self.dimensions: dict[str, int] = {}
         self._arrays: dict[str, np.ndarray[Any, Any]] = {}
@@ -84,7 +87,7 @@ class Context:
         if not array.flags.c_contiguous:
             raise ValueError(f"{name} is not contiguous")
         if name not in self.places:
-            if self._used + 1 + array.ndim > len(self.packed):
+            if self._used + 1 + array.ndim > CONTEXT_LENGTH:
                 raise ValueError("a compiled loop takes at most 2,048 context entries; fuse fewer stages")
             self.places[name] = self._used
             self.dimensions[name] = array.ndim

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 import numpy as np
 from numba.core.errors import NumbaError
 
-from schemas import msgpack as msgpack_rows
 from schemas.catalogue import topic as topic_of
 from schemas.codec import NO_LEVELS, codec
 from schemas.errors import AmountFault, CapacityExceeded, WrongUse
-from schemas.shapes import snake
 from streams.numeric.book_copy import take_over
-from streams.runtime.compiling import Part, SecondCompiler
+from streams.runtime.compiling import Part
 from streams.runtime.feed import Feed
 from streams.runtime.generated import load_module
 from streams.runtime.handed import Handed
@@ -24,7 +20,6 @@ from streams.runtime.loop import (
     CONTROL_LENGTH,
     CURSOR,
     DELIVERED,
-    DELIVERED_COUNT,
     DONE,
     EVENT,
     EVENT_COUNT,
@@ -32,8 +27,6 @@ from streams.runtime.loop import (
     LIMIT,
     LIMIT_CLOCK,
     OUTCOME,
-    PACKED,
-    PACKED_HEADER,
     ROOM,
     RUN,
     KernelStage,
@@ -79,7 +72,6 @@ class LoopRunner:
         delivered: topics whose rows end a call at once.
         books: the stages' books, or None.
         salt: digest of code the loop's text does not name (a user's file).
-        express: what does runs of events without the ledgers, in an entry beside this loop; None: nothing.
     """
 
     def __init__(
@@ -90,7 +82,6 @@ class LoopRunner:
         delivered: Sequence[str],
         books: Any,
         salt: bytes,
-        express: Any = None,
     ) -> None:
         self.stages = list(stages)
         self.books = books
@@ -120,15 +111,6 @@ class LoopRunner:
             enter(f"feed_{_name(topic)}", np.zeros(0, codec(topic_of(topic).record).dtype))
             if topic_of(topic).record == "DepthUpdate":
                 enter(f"levels_{_name(topic)}", NO_LEVELS)
-        for topic in text.commands:
-            compiled = importlib.import_module(f"schemas.compiled.{snake(topic_of(topic).record)}")
-            packed = np.zeros(compiled.PACKED_BYTES + 64, np.uint8)
-            self.command_view = packed.data
-            enter(f"command_{_name(topic)}", np.zeros(1, compiled.DTYPE))
-            enter("command_packed", packed)
-            enter("command_fields", compiled.FIELDS)
-            enter("command_body", np.zeros(compiled.MAX_BYTES + 64, np.uint8))
-            enter("command_ends", np.zeros(1, np.int64))
         if books is not None:
             for field, array in books._asdict().items():
                 enter(f"books__{field}", array)
@@ -140,22 +122,11 @@ class LoopRunner:
             self.counts[topic] = np.zeros(1, np.int64)
             enter(f"rows_{_name(topic)}", self.rows[topic])
             enter(f"count_{_name(topic)}", self.counts[topic])
-        for topic in text.delivered:
-            self._deliver_through(topic, enter)
         module = load_module(text.write(self.context.places, self.context.dimensions, dtypes), salt)
         self.part: Part = (module, ["run", *map(handler_name, text.commands)])
         self._run = module.run
         self.commands = {topic: getattr(module, handler_name(topic)) for topic in text.commands}
-        self.express = None  # compiled when first called, or by compile_express: many runs never do
-        self.express_part: Part | None = None
-        self.second: SecondCompiler | None = None
-        if express is not None:
-            enter("express_window", np.zeros(0, EVENT))
-            for name, array in express.arrays.items():
-                enter(name, array)
-            entry = text.write_entry(self.context.places, self.context.dimensions, dtypes, express)
-            riding = load_module(entry, salt)
-            self.express, self.express_part = riding.express, (riding, ["express"])
+        self.delivered_most = {topic: self._needs[topic] for topic in text.delivered}
         self.packed = self.context.packed
         self.status = self.control.data
         self._attached: Slice | None = None
@@ -180,45 +151,10 @@ class LoopRunner:
             names = ", ".join(stage.module.__name__ for stage in self.stages)
             raise BadKernel(f"the kernels of {names} do not compile: {' '.join([*what[:2], *where[:1]])}; correct the kernel") from problem
 
-    def compile_express(self) -> None:
-        """Compile the entry that does runs of events without the ledgers, if there is one."""
-        self.wait_for_express()
-        if self.express is not None:
-            self.express.compile(self._run.signatures[0])
-
-    def wait_for_express(self) -> None:
-        """Wait for the second process, if one compiles the entry."""
-        if self.second is not None and self.express_part is not None:
-            self.second.wait_for(self.express_part[0])
-            self.second.stop()
-        self.second = None
-
     def refresh(self) -> None:
         """Say anew whether anything is under way: the stages' states were put in from outside."""
         self.status[CURSOR] = self.status[LENGTH] = 0
         self.advance(0, -1)
-
-    def _deliver_through(self, topic: str, enter: Callable[[str, Array], None]) -> None:
-        """Enter what the loop needs to pack the topic's rows: their bytes, their fields, a buffer."""
-        compiled = importlib.import_module(f"schemas.compiled.{snake(topic_of(topic).record)}")
-        rows = self.rows[topic]
-        self.packed_rows = np.zeros(PACKED_HEADER + len(rows) * compiled.PACKED_BYTES + 64, np.uint8)
-        enter(f"bytes_{_name(topic)}", rows.view(np.uint8))
-        enter(f"fields_{_name(topic)}", compiled.FIELDS)
-        enter("no_levels", msgpack_rows.NO_LEVELS)
-        enter("packed_rows", self.packed_rows)
-        self.packed_view = self.packed_rows.data
-        self._delivered_codec = codec(topic_of(topic).record)
-        self._delivered_topic = topic
-        self._unpack = msgspec.msgpack.Decoder(list[self._delivered_codec.record]).decode  # type: ignore[name-defined]
-
-    def delivered(self) -> list[Any]:
-        """Records of the rows the last call delivered."""
-        status = self.status
-        end = status[PACKED]
-        if end < 0:
-            return list(self._delivered_codec.rows_to_records(self.rows[self._delivered_topic], 0, status[DELIVERED_COUNT]))
-        return self._unpack(self.packed_view[:end])  # type: ignore[no-any-return]
 
     def attach(self, piece: Slice, feeds: Sequence[Feed]) -> None:
         """Point the loop at a slice and at the feeds' rows; the cursor goes to its start."""
@@ -257,11 +193,17 @@ class LoopRunner:
             if outcome in (DONE, DELIVERED):
                 return outcome
             if outcome == ROOM:
-                self._grow()
+                self.grow()
             else:
                 self.raise_fault()
 
-    def _grow(self) -> None:
+    def entries(self) -> tuple[int, int]:
+        """Addresses of the loop and of its entry for a command."""
+        (command,) = self.commands.values()
+        return entry_address(self._run), entry_address(command)
+
+    def grow(self) -> None:
+        """Room for more rows and events."""
         most = ROWS_MAX + 16 * self.status[LENGTH]
         for topic, rows in self.rows.items():
             if int(self.counts[topic][0]) + 2 * self._needs[topic] > len(rows):
@@ -276,7 +218,7 @@ class LoopRunner:
                 larger[: len(rows)] = rows
                 self.rows[topic] = larger
                 self.context.put(f"rows_{_name(topic)}", larger)
-                if f"bytes_{_name(topic)}" in self.context.places:
+                if topic in self.delivered_most:
                     raise AssertionError(f"{topic} is delivered row by row and cannot outgrow its rows")
         if int(self.control[EVENT_COUNT]) + 2 * self._events_needed > len(self.events):
             events = np.zeros(2 * len(self.events) + 2 * self._events_needed, EVENT)

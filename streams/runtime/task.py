@@ -257,7 +257,7 @@ class Task:
 
     def _batch(self) -> None:
         prepared = self._prepare()
-        encoded = self.execution.run_ledgers(prepared)
+        encoded = self.execution.run_order_side(prepared)
         self.on_step("executed")
         self._write(encoded, *self._state_due(prepared))
         self.on_progress(Progress(prepared.consumed, self.total, self.sequence))
@@ -276,7 +276,7 @@ class Task:
                     is_due = ended or prepared.consumed % self.state_digest_records == 0
                     if not is_due:
                         coming = other.submit(self._prepare)
-                    encoded = execution.run_ledgers(prepared)
+                    encoded = execution.run_order_side(prepared)
                     self.on_step("executed")
                     other.commit(self._write, encoded, *self._state_due(prepared))
                     self.on_progress(Progress(prepared.consumed, self.total, self.sequence + 1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -43,7 +43,6 @@ class Topology:
         feeds: external topics, in merge order.
         window: ticks in a book's dense window.
         salt: digest of user code.
-        express: gives, for a topology, what does the common case of its order side without the ledgers (``streams/express``), or None.
         account: what ledgers are told is traded here.
         artefacts: files that the strategy declares, by name.
     """
@@ -57,7 +56,6 @@ class Topology:
         window: int = 1 << 16,
         tail_capacity: int = 1 << 16,
         salt: bytes = b"",
-        express: Callable[[Any], Any] | None = None,
         account: int = 1,
         artefacts: Mapping[str, Any] | None = None,
     ) -> None:
@@ -105,7 +103,6 @@ class Topology:
         self.command_topic = next((topic for stage in self.stepped for topic in stage.module.INPUTS if topic in ledger_topics), "")
         self.early = self._early()
         self.late = self.ledgers[len(self.early) :]
-        self.express = express(self) if express is not None else None
 
     def _new_books(self, stages: Sequence[KernelStage], window: int, tail_capacity: int) -> Any:
         return new_books(self.instruments, window, tail_capacity) if any(stage.takes_books for stage in stages) else None

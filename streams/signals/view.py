@@ -154,12 +154,6 @@ class StrategyView:
         """The last mark."""
         self.state.last["marks"][record.instrument] = record
 
-    def on_mark_run(self, found: Sequence[Mark], context: Any) -> None:
-        """Marks in a row."""
-        marks = self.state.last["marks"]
-        for record in found:
-            marks[record.instrument] = record
-
     def on_trade(self, record: Any, context: Any) -> None:
         """The last trade."""
         self.state.last["trades"][record.instrument] = record

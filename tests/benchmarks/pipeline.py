@@ -25,7 +25,6 @@ from jobs.pipeline import NEVER, build_execution, feeds_of, read_instruments, st
 from jobs.runs import Backtest
 from jobs.verification import verify_run
 from schemas.codec import codec
-from streams.express.session import session_of
 from streams.log.local import LocalLog
 from streams.runtime.emitted import encode_ahead
 from streams.runtime.execution import RecordedExecution
@@ -119,7 +118,7 @@ def _orders(recording: Path) -> tuple[float, int]:
     folder = RUN_FOLDER / "orders"
     shutil.rmtree(folder, ignore_errors=True)
     source, out = LocalLog.open(recording), LocalLog.create(folder, sync="never")
-    topology = Topology("pipeline", stages, read_instruments(source), feeds_of(source, chosen), express=session_of)
+    topology = Topology("pipeline", stages, read_instruments(source), feeds_of(source, chosen))
     execution = RecordedExecution(topology, source, 1, Judge([1], [1], chosen.clock_jump_max), NEVER)
     task = Task(out, execution, {"identity": {}, "code": ""})
 

@@ -167,7 +167,7 @@ HALTS = {
             "    self.order(c, 1, 1, 5)",
             wakes="'order_events',",
         ),
-        "RecursionError",
+        "answers what it causes without end",
     ),
     "a timer that does not move on": (
         python("def on_quote(self, q, c):", "    self.state.timer = c.clock", "def on_timer(self, d, c): pass", wakes="'timer',"),

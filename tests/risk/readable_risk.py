@@ -222,14 +222,6 @@ class Risk:
             ):
                 watch(state, self.settings.account, context)
 
-    def takes_runs(self) -> bool:
-        """True while no mark has a consequence: no position can lose more than was paid for it."""
-        if not self.check_cash:
-            return True
-        if self.state.halted == C.LIQUIDATION:
-            return False
-        return not any(line.position and bears_margin(line) for line in self.state.lines.values())
-
     # -- the operator
 
     def on_control_command(self, record: ControlCommand, context: Any) -> None:

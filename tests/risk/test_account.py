@@ -386,12 +386,3 @@ def test_orders_outside_the_window_should_be_denied_whoever_asks_and_cancels_pas
     order_id = risk.working_ids()[0]
     risk.on_order_request(request(order_id, BUY, kind=CANCEL), context)
     assert context.take(RiskDecision)[0].outcome == APPROVED
-
-
-def test_marks_in_a_row_should_be_taken_at_once_only_while_none_has_a_consequence() -> None:
-    """Oracle: by hand."""
-    risk, context = stage([toy(1), toy(2, kind=perpetual().kind)], cash="100000")
-    done(risk, context, asked(risk, context, BUY, 10), 102)
-    assert risk.takes_runs(), "spot that is paid for"
-    done(risk, context, asked(risk, context, BUY, 10, 0, 2), 102)
-    assert not risk.takes_runs()

@@ -231,7 +231,6 @@ class Twins:
         assert stage.working_ids() == list(state.orders)
         assert stage.recent_ids() == list(state.recent)
         assert len(stage.killed()) == len(state.killed)
-        assert stage.takes_runs() == self.oracle.takes_runs()
         assert int(stage.state.row["negative_ages"]) == state.negative_ages
         for number, line in state.lines.items():
             expected = [getattr(line, name) for name in Exposure._fields]

@@ -9,7 +9,6 @@ import pytest
 
 from jobs.reports import write_reports
 from jobs.runs import Backtest, Run
-from streams.express import session
 from tests.scenario import configuration, make_recording
 
 UPDATES, TRADES = 2_000, 3_000
@@ -28,16 +27,3 @@ def proof_run(proof_market: Path, tmp_path_factory: pytest.TempPathFactory) -> R
     folder = tmp_path_factory.mktemp("proof") / "run"
     return Backtest(configuration(**OPTIONS), proof_market, folder).run(lambda log, manifest: write_reports(log, manifest))
 
-
-@pytest.fixture
-def ridden(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """[events that the compiled twins did so far]"""
-    done = [0]
-    rode = session.Session.rode
-
-    def counted(self: session.Session, events: int) -> None:
-        done[0] += events
-        rode(self, events)
-
-    monkeypatch.setattr(session.Session, "rode", counted)
-    return done

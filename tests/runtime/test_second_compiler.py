@@ -129,6 +129,6 @@ def test_what_is_left_to_compile_is_what_numba_then_compiles(tmp_path, monkeypat
     compiling.announce([(module, ["run"])])
     left = compiling.to_compile()
     with event.install_recorder("numba:compile") as recorder:
-        module.run.compile(compiling.SIGNATURE)
+        compiling.compile_entry(module.run)
     assert left == len({id(each.data["dispatcher"]) for _, each in recorder.buffer if each.is_end}) >= 3
     assert compiling.to_compile() == 0

@@ -19,7 +19,7 @@ from jobs.runs import Run
 from jobs.sq import main
 from jobs.verification import verify_run
 from schemas.kernel import cache_root
-from schemas.records import Fill
+from schemas.records import Instrument
 from streams.portfolio.stage import Portfolio
 from tests.scenario import backtest
 
@@ -89,17 +89,17 @@ def test_a_changed_line_of_kernel_code_is_named_and_no_stale_machine_code_hides_
     assert "Traceback" not in changed.stderr
 
 
-def test_a_changed_ledger_is_named(proof_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_changed_stage_is_named(proof_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The portfolio is changed in this process: the sources are as they were, the records are not."""
-    book = Portfolio.on_fill
+    listed = Portfolio._list
 
-    def booked_wrong(self: Portfolio, record: Fill, context: Any) -> None:
-        book(self, msgspec.structs.replace(record, quantity=record.quantity + 1), context)
+    def listed_wrong(self: Portfolio, instrument: Instrument) -> None:
+        listed(self, msgspec.structs.replace(instrument, multiplier=2 * instrument.multiplier))
 
-    monkeypatch.setattr(Portfolio, "on_fill", booked_wrong)
+    monkeypatch.setattr(Portfolio, "_list", listed_wrong)
     verdict = verify_run(proof_run.folder)
     assert kinds(verdict) == ["code"]
-    assert "positions offset 0: quantity" in text(verdict)
+    assert "positions offset 0: cost" in text(verdict)
     assert "not deterministic" in text(verdict)
 
 

@@ -215,9 +215,9 @@ def on_instrument(sizing: Any, specification: Any) -> None:
 
 @borrowing_kernel
 def handle(
-    kind: Any, sizing_address: Any, given: Any, clock: Any, ids_address: Any, out_address: Any
+    kind: Any, sizing_address: Any, given: Any, clock: Any, out_address: Any
 ) -> Any:
-    """The one entry for Python: calls the handler of this kind on what lies at the addresses.
+    """The one entry: calls the handler of this kind on what lies at the addresses.
 
     ``given`` is the address of the record, or a timer's deadline. Returns the fault's code, CHANGED
     if rows were written or the timer moved, else 0.
@@ -226,10 +226,10 @@ def handle(
     out = record_at(out_address, OUTPUTS)
     timer = sizing.timer
     if kind == ON_SIGNAL:
-        ids = record_at(ids_address, ID_SOURCE)
+        ids = record_at(out.ids, ID_SOURCE)
         on_signal(sizing, record_at(given, SIGNAL), clock, ids, out)
     elif kind == ON_TIMER:
-        on_timer(sizing, given, clock, record_at(ids_address, ID_SOURCE), out)
+        on_timer(sizing, given, clock, record_at(out.ids, ID_SOURCE), out)
     elif kind == ON_FILL:
         on_fill(sizing, record_at(given, FILL))
     elif kind == ON_ORDER_EVENT:

@@ -53,9 +53,10 @@ STRATEGY_POSITION = np.dtype(
 ORDER = np.dtype(words("order_id_high order_id_low position_place leaves") + LINKS)
 """One of our orders whose end has not been reported; ``leaves`` is signed."""
 
-OUTPUTS = np.dtype(words("requests requests_used decisions decisions_used events events_used"))
-"""Addresses of the tables that take what is emitted, and how many rows of them are written. In the
-order of emission a handler's decision comes first, then the risk event, then requests."""
+OUTPUTS = np.dtype(words("requests requests_used decisions decisions_used events events_used ids"))
+"""Addresses of the tables that take what is emitted, and how many rows of them are written; of what
+ids are made of. In the order of emission a handler's decision comes first, then the risk event,
+then requests."""
 
 QUANTITY_TOO_LARGE, NO_IDS = map(np.int64, range(5, 7))
 """The stage's own faults that end the run."""

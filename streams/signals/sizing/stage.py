@@ -17,6 +17,8 @@ from streams.numeric.conversion import reader, writer
 from streams.numeric.id_source import IdSource
 from streams.numeric.identity import text_of_halves
 from streams.numeric.int128 import high, low
+from streams.numeric.stage_calls import StageCalls, outputs_at
+from streams.numeric.stage_records import place_in
 from streams.signals.sizing import records as r
 from streams.signals.sizing.faults import error_of
 from streams.signals.sizing.handlers import (
@@ -38,7 +40,7 @@ _WRITE_EVENT = writer("OrderEvent", ("order_id", "status", "refused"))
 _WRITE_MARK = writer("Mark", ("instrument", "bid_price"))
 _READ_REQUEST, _READ_DECISION = reader("OrderRequest"), reader("RiskDecision")
 _READ_EVENT = reader("RiskEvent", "order_id")
-TIMER, AWAITED = (r.SIZING.names.index(name) for name in ("timer", "awaited"))  # type: ignore[union-attr]
+AWAITED = r.SIZING.names.index("awaited")  # type: ignore[union-attr]
 """Words of the header."""
 REQUESTS_USED, DECISIONS_USED, EVENTS_USED = (
     r.OUTPUTS.names.index(f"{name}_used")  # type: ignore[union-attr]
@@ -74,6 +76,7 @@ class Sizing:
         self.state = State(settings, lengths)
         self._symbols: dict[int, str] = {}
         self._ids = IdSource()
+        self._use_ids(self._ids.address)
         self._signal, self._fill, self._event, self._mark, self._specification = (
             np.zeros(1, kind) for kind in (r.SIGNAL, r.FILL, r.EVENT, r.MARK, r.INSTRUMENT)
         )
@@ -114,15 +117,6 @@ class Sizing:
         if self._words[AWAITED]:
             _WRITE_MARK(record, self._mark)
             self._handle(ON_MARK, self._mark_address, context.clock)
-
-    def on_mark_run(self, found: Sequence[Mark], context: Any) -> None:
-        """Marks in a row, behind one that was taken by itself: what ``on_mark`` does with each."""
-        if self._words[AWAITED]:
-            rows = self.state.used_rows("instruments")
-            unsized = rows["instrument"][rows["size"] == 0].tolist()
-            for record in found:
-                if record.bid_price > 0 and record.instrument in unsized:
-                    self.on_mark(record, context)
 
     def on_instrument(self, record: Instrument, context: Any) -> None:
         """A new or changed specification."""
@@ -185,19 +179,42 @@ class Sizing:
             emit(_READ_REQUEST(rows, place * r.REQUEST.itemsize))
 
     def _handle(self, kind: int, given: int, clock: int) -> None:
-        """Call a handler; where a table is full let it grow and call again. Raises what any other
-        fault stands for.
-        """
+        """Call a handler, and see to what it leaves."""
         header, out = self._addresses
-        code = handle(kind, header, given, clock, self._ids.address, out)
-        while code > 0:
-            fault = self.state.take_fault()
-            if code not in GROWS:
-                raise error_of(int(code), self._symbols, **fault)
-            self.state.grow(GROWS[code], fault["value"])
-            code = handle(kind, header, given, clock, self._ids.address, out)
-        if code:
-            self.state.timer = self._words[TIMER]
+        while (code := handle(kind, header, given, clock, out)) > 0:
+            self.settle(code, kind, None)
+
+    def settle(self, code: int, kind: int, context: Any) -> None:
+        """Where a table is full let it grow; raise what any other fault stands for."""
+        fault = self.state.take_fault()
+        if code not in GROWS:
+            raise error_of(int(code), self._symbols, **fault)
+        self.state.grow(GROWS[code], fault["value"])
+
+    def calls(self) -> StageCalls:
+        """How the scheduler calls the handlers."""
+        header, out = self._addresses
+        return StageCalls(
+            handle,
+            header,
+            out,
+            {
+                "signals": ON_SIGNAL,
+                "fills": ON_FILL,
+                "orders.events": ON_ORDER_EVENT,
+                "md.marks": ON_MARK,
+            },
+            outputs_at(
+                r.OUTPUTS,
+                out,
+                {"orders.decisions": "decisions", "risk.events": "events", "orders.requests": "requests"},
+            ),
+            (header + place_in(r.SIZING, "timer"), ON_TIMER),
+            use_ids=self._use_ids,
+        )
+
+    def _use_ids(self, address: int) -> None:
+        self.state.out["ids"] = address
 
     def _list(self, instrument: Instrument) -> None:
         """Add or change an instrument."""

@@ -32,7 +32,6 @@ class State(PooledState):
     """The records of one sizing.
 
     Attributes:
-        timer: the header's, as the driver reads it between calls.
         outputs: an array of one record; ``out`` is it.
 
     Args:
@@ -61,7 +60,6 @@ class State(PooledState):
         row["strength_max"] = settings.strength_max
         for name in ("cooldown", "trade_from", "warmup"):
             row[name] = min(getattr(settings, name), TIME_MAX - 1)  # no clock comes that far
-        self.timer = r.NO_TIMER
         for name, length in {**FIRST_OUTPUTS, **(lengths or {})}.items():
             if name in OUTPUT_ROWS:
                 self.put(name, Table(OUTPUT_ROWS[name], length))
@@ -73,8 +71,3 @@ class State(PooledState):
             return
         self.tables[name] = table
         self.out[name] = table.address
-
-    def take(self, encoded: bytes) -> None:
-        """Become what ``encoded`` says. Raises BadState, with nothing changed."""
-        super().take(encoded)
-        self.timer = int(self.row["timer"])

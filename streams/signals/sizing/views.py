@@ -1,6 +1,6 @@
 """What becomes of a view: how it is weighed, what it needs room for, and what is done of it.
 
-Three steps, so that who must ask others first (``streams/express``) can do so between them.
+Three steps: capacities are checked before the first store, and what is needed is known by then.
 """
 
 from __future__ import annotations

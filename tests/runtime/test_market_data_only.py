@@ -1,6 +1,6 @@
-"""Strategies that read nothing of the order side run over a window before it; nothing but time may show it.
+"""Strategies that read market data only run over a window before the order side; nothing but time may show it.
 
-Oracle: the driver's own turns, record by record, with the rule switched off; only the ordinals of ids differ then.
+Oracle: the scheduler, record by record, with the rule switched off; only the ordinals of ids differ then.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from jobs.pipeline import build_execution
 from jobs.runs import Run, open_recording
 from jobs.verification import verify_run
 from schemas.errors import ShrivenError
-from streams.express import session
 from streams.numeric import identity
 from streams.runtime.topology import Topology
 from tests.scenario import backtest, configuration, digests, records_in
@@ -27,8 +26,8 @@ TOPICS = (
 WHATS = ("mlcdxst", "m", "mt", "s", "sm", "mmmmmmmmd", "l")
 
 
-def early_of(recording: Path, strategy: str) -> list[str]:
-    """Names of the early ledgers."""
+def market_data_only(recording: Path, strategy: str) -> list[str]:
+    """Names of such strategies."""
     log = open_recording(recording)
     execution = build_execution(configuration(strategy), log, 1)
     log.close()
@@ -44,15 +43,15 @@ def rows(run: Run, topic: str) -> list[dict[str, Any]]:
     return found
 
 
-def test_who_is_early(proof_market: Path) -> None:
-    assert early_of(proof_market, EAGER) == ["eager"]
-    assert early_of(proof_market, "ema-cross-python") == ["ema-cross-python"]
-    assert early_of(proof_market, BUSY) == []
-    assert early_of(proof_market, "ema-cross") == []
+def test_which_strategies_they_are(proof_market: Path) -> None:
+    assert market_data_only(proof_market, EAGER) == ["eager"]
+    assert market_data_only(proof_market, "ema-cross-python") == ["ema-cross-python"]
+    assert market_data_only(proof_market, BUSY) == []
+    assert market_data_only(proof_market, "ema-cross") == []
 
 
 @pytest.mark.parametrize("what", WHATS)
-def test_it_does_what_the_drivers_turns_do(proof_market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+def test_it_does_what_is_done_record_by_record(proof_market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     run = backtest(proof_market, tmp_path / "early", EAGER, set={"what": what})
     with monkeypatch.context() as patch:
         patch.setattr(Topology, "_early", lambda self: [])
@@ -65,23 +64,19 @@ def test_it_does_what_the_drivers_turns_do(proof_market: Path, tmp_path: Path, m
 
 
 @pytest.mark.parametrize("what", WHATS)
-def test_batches_and_the_common_case_change_nothing(
-    proof_market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ridden: list[int], what: str
-) -> None:
-    """Batches of 37 never leave the ledgers; the whole recording in one batch is done by the twins wherever it is plain."""
+def test_batches_change_nothing(proof_market: Path, tmp_path: Path, what: str) -> None:
     options: dict[str, Any] = {"set": {"what": what, "seed": "4"}, "state_digest_records": 997}
     expected = backtest(proof_market, tmp_path / "expected", EAGER, batch=37, **options)
-    assert ridden == [0]
-    monkeypatch.setattr(session, "RECORDS_MIN", 1)
-    monkeypatch.setattr(session, "PATIENCE", 1)
     for batch in (640, 65_536):
         run = backtest(proof_market, tmp_path / f"run{batch}", EAGER, batch=batch, **options)
         assert digests(run) == digests(expected)
         assert verify_run(run.folder).is_good
-    if what in ("m", "mt", "s", "sm"):
-        assert ridden[0] > 0, "no event was done by the twins: nothing was compared"
     decisions = records_in(expected.folder, "orders.decisions")
-    approved = [identity.parse_id(each["order_id"]) for each in decisions if (each["outcome"], each["kind"]) == ("APPROVED", "NEW")]
+    approved = [
+        identity.parse_id(each["order_id"])
+        for each in decisions
+        if (each["outcome"], each["kind"]) == ("APPROVED", "NEW")
+    ]
     assert len(set(approved)) == len(approved)
 
 

@@ -1,8 +1,8 @@
-"""Ledgers that nothing of the order side leads to, as most strategies in Python are: run over a window of events before its other ledgers.
+"""Strategies that read market data only: run over a window of events before the order side has it.
 
-What such a ledger reads was made before the window is delivered, so when it runs changes nothing; what it emits takes its place among the window's
-events, before those who read the same event behind it. One run over many events costs less than a turn of the driver for each, and what it emitted
-lies there as rows for those who do the common case without the ledgers (``streams/express``).
+What such a strategy reads was made before the window is delivered, so when it runs changes nothing;
+what it emits takes its place among the window's events, before those who read the same event behind
+it. One run over many events costs less than a turn of the scheduler for each.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ Array = np.ndarray[Any, Any]
 Handler = Callable[[Any, StageContext], None]
 
 
-class EarlyLedgers:
+class MarketDataOnly:
     """Runs them.
 
     Attributes:
-        context: theirs; ids made here have ordinals of their own, so they do not depend on when the others make theirs.
+        context: theirs; ids made here have ordinals of their own, so they do not depend on when the
+            others make theirs.
         is_running: True while a handler runs, and after one raised.
         made: what the last window's run emitted, by number.
 

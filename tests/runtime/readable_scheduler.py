@@ -1,0 +1,162 @@
+"""The order of everything, in plain Python: the oracle of ``streams/runtime/schedule``.
+
+It shares with the product the stages' Python handlers, the venue's compiled loop, and the window in
+which strategies that read market data only run; nothing of the scheduler's tables or steps. A
+record is handed over as a struct, and what a stage emits is delivered by recursion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from schemas import records
+from schemas.catalogue import topic as topic_of
+from schemas.codec import codec
+from streams.runtime.failures import StageFailed
+from streams.runtime.loop import (
+    ACTIVE,
+    COMMAND,
+    COMMAND_CLOCK,
+    CURSOR,
+    DELIVERED,
+    DELIVERED_COUNT,
+    LIMIT,
+    LIMIT_CLOCK,
+    NEVER,
+    OUTCOME,
+    PRESENT,
+    handler_name,
+)
+from streams.runtime.schedule.windows import Windows
+
+
+class ReadableScheduler:
+    """What ``schedule.driver.Scheduler`` does."""
+
+    def __init__(
+        self, topology: Any, names: Any, venue: Any, strategies: Any, emitted: Any, context: Any
+    ) -> None:
+        self.topology, self.names, self.venue, self.context = topology, names, venue, context
+        self.emitted = emitted
+        self.windows = Windows(names, strategies)
+        self.timed = [stage for stage in topology.late if hasattr(stage.ledger, "on_timer")]
+        self.observers: dict[str, list[Callable[[Any], None]]] = {}
+        self.topic = {getattr(records, topic_of(each).record): each for each in emitted.lists}
+        self.limit, self.limit_clock = 0, -1
+
+    def watch(self, topic: str, observer: Callable[[Any], None]) -> None:
+        self.observers.setdefault(topic, []).append(observer)
+
+    def flush(self) -> None:
+        pass
+
+    def deliver(self, topic: str, record: Any) -> None:
+        """To the readers of a topic, in stage order; what each emits is delivered first."""
+        for ledger in self.topology.late_readers(topic):
+            getattr(ledger, handler_name(topic))(record, self.context)
+            self.drain(None)
+        if topic == self.topology.command_topic:
+            self.command(record)
+
+    def drain(self, limit: int | None) -> None:
+        if limit is not None:
+            self.limit, self.limit_clock = limit, NEVER
+        emitted = self.context.pending[:]
+        self.context.pending.clear()
+        for record in emitted:
+            self.publish(record)
+
+    def publish(self, record: Any) -> None:
+        topic = self.topic[type(record)]
+        self.emitted.lists[topic].append(record)
+        for observer in self.observers.get(topic, ()):
+            observer(record)
+        self.deliver(topic, record)
+
+    def command(self, record: Any) -> None:
+        coder = codec(topic_of(self.topology.command_topic).record)
+        row = coder.decode_rows(coder.encode_records([record]), 1)
+        status = self.venue.status
+        status[LIMIT], status[LIMIT_CLOCK] = self.limit, self.limit_clock
+        status[COMMAND_CLOCK], status[COMMAND] = self.context.clock, row.ctypes.data
+        self.venue.commands[self.topology.command_topic](self.venue.packed)
+        if status[OUTCOME]:
+            self.venue.raise_fault()
+            raise AssertionError("an idle venue delivered a report")
+
+    def next_timer(self) -> tuple[int, int, Any]:
+        """(place in the slice, clock, stage); the place behind every event if none is due."""
+        none = (1 << 60, 0, None)
+        if not self.timed or not self.length:
+            return none
+        stage = min(self.timed, key=lambda each: each.ledger.state.timer)  # the first of several
+        deadline = stage.ledger.state.timer
+        place = max(int(np.searchsorted(self.clock, deadline)), self.limit)
+        if deadline > self.clock[-1] or place >= self.length:
+            return none
+        return place, max(deadline, self.context.clock), stage
+
+    def run(self, piece: Any, feeds: Sequence[Any], upstream: Any, before: int) -> None:
+        self.length, self.clock = piece.length, piece.clock[: piece.length]
+        self.limit, self.limit_clock = 0, -1
+        self.windows.begin(feeds, before, piece.count, upstream)
+        is_last = False
+        while not is_last:
+            is_last = self.windows.next_window()
+            for step, clock, number, row in self.windows.events.tolist():
+                self.until(step, clock, before)
+                self.context.clock = clock
+                self.context.sequence = before + min((step + 1) >> 1, piece.count)
+                if step & 1:
+                    self.limit, self.limit_clock = (step >> 1) + 1, -1
+                else:
+                    self.limit, self.limit_clock = step >> 1, clock - 1
+                record = self.windows.record(number, row)
+                if number < len(self.names):
+                    self.deliver(self.names[number], record)
+                else:
+                    self.publish(record)
+        self.until(2 * self.length, NEVER, before)
+
+    def until(self, step: int, clock: int, before: int) -> None:
+        """Timers and the venue's reports up to an event."""
+        while True:
+            place, at, stage = self.next_timer()
+            is_timer = (2 * place, at) < (step, clock)
+            if is_timer:
+                venue_comes_first = self.venue is None or stage.rank > self.topology.stepped[0].rank
+                limit = place, at if venue_comes_first else at - 1
+            else:
+                limit = step >> 1, NEVER if step & 1 or clock == NEVER else clock - 1
+            if self.reports(*limit, before):
+                continue
+            if not is_timer:
+                return
+            self.limit, self.limit_clock = limit
+            self.context.clock, self.context.sequence = at, before + place
+            deadline = stage.ledger.state.timer
+            stage.ledger.on_timer(deadline, self.context)
+            self.drain(None)
+            if stage.ledger.state.timer <= deadline:
+                text = f"the timer of {stage.ledger.NAME} at {deadline} does not move on"
+                raise StageFailed(f"{text}; set state.timer to a later time, or to NO_TIMER")
+
+    def reports(self, limit: int, limit_clock: int, before: int) -> bool:
+        """Run the venue; True if it had reports before it was there."""
+        venue = self.venue
+        if venue is None or not venue.status[ACTIVE]:
+            return False
+        if venue.advance(limit, limit_clock) != DELIVERED:
+            return False
+        self.limit = venue.status[CURSOR]
+        self.limit_clock = self.context.clock = venue.status[PRESENT]
+        self.context.sequence = before + self.limit
+        (topic,) = venue.delivered_most
+        count = venue.status[DELIVERED_COUNT]
+        coder = codec(topic_of(topic).record)
+        for record in coder.rows_to_records(venue.rows[topic].copy(), 0, count):
+            self.publish(record)
+        return True
