@@ -12,6 +12,8 @@ from typing import Any, Literal
 import msgspec
 
 from jobs.quantities import duration, duration_text, instant, money, pairs, rate, rate_text
+from jobs.venue_models import SETTINGS as VENUE_MODELS
+from jobs.venue_models import choose as choose_venue_models
 from schemas.errors import WrongUse
 
 STAGES = ("aggregation", "toxicity", "sizing", "risk", "routing", "venue", "portfolio", "reporting")
@@ -250,11 +252,14 @@ def build(options: dict[str, Any]) -> Configuration:
             found["symbols"] = [each.strip().upper() for each in names if each.strip()]
         elif name == "ticker":
             found["stages"].setdefault("venue", {})["ticker"] = value
+        elif name in VENUE_MODELS:
+            continue  # below, when [venue] is known
         elif name == "accounts":
             found["accounts"] = _accounts(value)
         else:
             found[name] = value
     _choose_ticker(found["stages"])
+    choose_venue_models(found["stages"], options)
     try:
         return msgspec.convert(found, Configuration).check()
     except msgspec.ValidationError as problem:

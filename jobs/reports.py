@@ -13,6 +13,7 @@ from jobs.facts import check_run_manifest
 from jobs.pipeline import read_instruments
 from jobs.runs import MANIFEST, open_run
 from jobs.ticker import rule_of
+from jobs.venue_models import named
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.errors import CorruptLog, ShrivenError, WrongUse
@@ -132,6 +133,7 @@ def read_records(folder: LocalLog, manifest: dict[str, Any]) -> ReportInput:
             "warmup_ns": manifest["configuration"]["warmup"],
             "trade_to": manifest.get("trade_to"),
             "ticker": rule_of(manifest["configuration"]["stages"]),
+            **named(manifest["configuration"]["stages"]),
             "made_before": BEFORE_VERSIONS if version_of(manifest) == BEFORE_VERSIONS else None,
             "end_time": manifest["clock_end"],
             "provenance": "simulated" if is_simulated else "recorded",

@@ -14,6 +14,7 @@ from jobs.configuration import ACCOUNTS_MAX, BadConfiguration, Configuration, bu
 from jobs.helping import HelpFormatter
 from jobs.progress import ProgressBar
 from jobs.ticker import rule_of
+from jobs.venue_models import named
 from schemas.errors import WrongUse
 
 HELP = """\
@@ -37,6 +38,8 @@ the file's keys are the long options' names; [set] holds parameters, and each st
 
 
 TICKER_HELP = "cap: no order takes better than the recorded best bid and ask; auto (default): cap where the recording has them"
+FILL_MODEL_HELP = "how the queue position of a resting order moves (default risk-averse)"
+VENUE_MODEL_HELP = "the venue's fees, tick and latency rules (default standard)"
 
 
 def add(commands: Any) -> None:
@@ -62,6 +65,8 @@ def add(commands: Any) -> None:
     command.add_argument("--short", choices=("on", "off"), help="allow short positions where the instrument does (default on)")
     command.add_argument("--leverage", metavar="N", help="positions of at most N times the account's money (default 1)")
     command.add_argument("--ticker", choices=("auto", "cap", "off"), help=TICKER_HELP)
+    command.add_argument("--fill-model", metavar="NAME", help=FILL_MODEL_HELP)
+    command.add_argument("--venue-model", metavar="NAME", help=VENUE_MODEL_HELP)
     command.add_argument("--batch", type=int, metavar="N", help="at most N input records a batch (default 65,536); never changes a result")
     command.add_argument("--fresh", action="store_true", help="delete the run folder first")
     command.add_argument("--json", action="store_true", help="print the summary and the numbers of report.json as JSON")
@@ -84,6 +89,8 @@ def configuration_of(arguments: argparse.Namespace) -> Configuration:
         "short": arguments.short,
         "leverage": arguments.leverage,
         "ticker": arguments.ticker,
+        "fill_model": arguments.fill_model,
+        "venue_model": arguments.venue_model,
         "batch": arguments.batch,
     }
     options |= {name: value for name, value in flags.items() if value is not None}
@@ -260,6 +267,7 @@ def _summary(manifest: dict[str, Any], elapsed: float) -> dict[str, Any]:
         "batches": manifest["batches"],
         "journal_id": manifest["journal_id"],
         "ticker": rule_of(manifest["configuration"]["stages"]),
+        **named(manifest["configuration"]["stages"]),
         "topics": {name: facts["count"] for name, facts in manifest["topics"].items()},
         "digests": {name: facts["digest"] for name, facts in manifest["topics"].items()},
         "seconds": round(elapsed, 3),

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from jobs.commands.backtest import FILL_MODEL_HELP, VENUE_MODEL_HELP
 from jobs.helping import HelpFormatter
 from schemas.errors import WrongUse
 
@@ -67,6 +68,8 @@ def add(commands: Any) -> None:
     command.add_argument("--leverage", metavar="N", help="positions of at most N times the account's money (default 1)")
     command.add_argument("--batch", type=int, metavar="N", help="at most N input records a batch (default 65,536)")
     command.add_argument("--ticker", choices=("auto", "cap", "off"), help=TICKER_HELP)
+    command.add_argument("--fill-model", metavar="NAME", help=FILL_MODEL_HELP)
+    command.add_argument("--venue-model", metavar="NAME", help=VENUE_MODEL_HELP)
     command.set_defaults(run=run, from_=None, to=None)
 
 

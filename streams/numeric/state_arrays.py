@@ -17,12 +17,19 @@ takes a group out of its context with ``at`` and nothing is copied.
     take(ladder, 0)                      # a kernel: ladder.levels[0, 3].quantity
 
 The addresses and lengths do not change while a kernel runs; the loads say so to LLVM.
+
+A class may also bind modules (``MODULES``): ``ladder.rule.step(...)`` in a kernel calls ``step`` of
+the module that stands under ``rule``. It is bound when the kernel is compiled, and the type is
+named by the module's sources: each choice has compiled code of its own, and none costs a branch.
 """
 
 from __future__ import annotations
 
 import hashlib
+import sys  # lint: allow environment: what is imported, by its name
 from collections.abc import Iterator
+from pathlib import Path  # lint: allow input-output: names a type by the sources of its modules
+from types import ModuleType
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -41,6 +48,8 @@ from numba.extending import (
 from numba.np.arrayobj import make_array, populate_array
 from numba.np.numpy_support import from_dtype
 
+from schemas.kernel import cache_folder
+
 WORD = ir.IntType(64)
 WORDS = WORD.as_pointer()
 
@@ -58,17 +67,33 @@ def array_of(dtype: Any, dimensions: int = 1) -> Any:
     return Field(dtype, dimensions)
 
 
+def _sources_of(module: ModuleType) -> str:
+    """What names the compiled code of a module and of all it imports."""
+    package = module.__name__.rpartition(".")[0]
+    return cache_folder(Path(str(module.__file__)).resolve(), package).name
+
+
 class GroupType(types.Type):  # type: ignore[misc]  # Numba has no types
     """The Numba type of a group: one pointer. Two groups of the same layout are the same type.
 
-    ``pairs``: names that stand for two of the arrays, as a tuple.
+    ``pairs``: names that stand for two of the arrays, as a tuple; ``modules``: names that stand for
+    modules.
     """
 
-    def __init__(self, fields: dict[str, Field], pairs: dict[str, tuple[str, str]]) -> None:
+    def __init__(
+        self,
+        fields: dict[str, Field],
+        pairs: dict[str, tuple[str, str]],
+        modules: dict[str, ModuleType],
+    ) -> None:
         text = ";".join(
             f"{name}:{field.dtype.descr}:{field.dimensions}" for name, field in fields.items()
         ) + repr(pairs)
+        for name, module in modules.items():
+            text += f"{name}={module.__name__}:{_sources_of(module)}"
         self.pairs = pairs
+        # by name: a cache of kernels is read where what another type binds is not there
+        self.modules = {name: module.__name__ for name, module in modules.items()}
         self.kinds: dict[str, Any] = {}
         self.offsets: dict[str, int] = {}
         words = 0
@@ -97,11 +122,15 @@ class _GroupAttributes(AttributeTemplate):  # type: ignore[misc]
     def generic_resolve(self, group: Any, name: str) -> Any:  # type: ignore[override]
         if name in group.pairs:
             return types.Tuple(tuple(group.kinds[each] for each in group.pairs[name]))
+        if name in group.modules:
+            return types.Module(sys.modules[group.modules[name]])
         return group.kinds.get(name)
 
 
 @lower_getattr_generic(GroupType)
 def _load(context: Any, builder: Any, group: Any, pointer: Any, name: str) -> Any:
+    if name in group.modules:
+        return context.get_dummy_value()
     if name not in group.pairs:
         return _load_array(context, builder, group, pointer, name)
     kind = types.Tuple(tuple(group.kinds[each] for each in group.pairs[name]))
@@ -158,10 +187,16 @@ def _group_in(kind: GroupType) -> Any:
 
 
 class StateArrays:
-    """A group of arrays, as attributes; its class declares them with `array_of`."""
+    """A group of arrays, as attributes; its class declares them with `array_of`.
+
+    ``MODULES``: modules that stand under a name, for kernels and for plain Python. ``EXPRESSION``:
+    how a generated loop writes the class, as an attribute of the stage's module.
+    """
 
     FIELDS: ClassVar[dict[str, Field]] = {}
     PAIRS: ClassVar[dict[str, tuple[str, str]]] = {}
+    MODULES: ClassVar[dict[str, ModuleType]] = {}
+    EXPRESSION: ClassVar[str] = "State"
     KIND: ClassVar[Any]
     at: ClassVar[Any]
 
@@ -170,7 +205,9 @@ class StateArrays:
         cls.FIELDS = {name: field for name, field in vars(cls).items() if isinstance(field, Field)}
         for name in cls.FIELDS:
             delattr(cls, name)
-        cls.KIND = GroupType(cls.FIELDS, cls.PAIRS)
+        for name, module in cls.MODULES.items():
+            setattr(cls, name, module)
+        cls.KIND = GroupType(cls.FIELDS, cls.PAIRS, cls.MODULES)
         cls.at = _group_in(cls.KIND)
 
     def __init__(self, **arrays: np.ndarray[Any, Any]) -> None:

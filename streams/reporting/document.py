@@ -184,7 +184,9 @@ def period(result: Result, facts: dict[str, Any]) -> dict[str, Any]:
 
 
 _RUN_FACTS = (
-    "strategy", "parameters", "cash", "currency", "leverage", "fees", "latency", "ticker", "short", "symbols", "warmup",
+    "strategy", "parameters", "cash", "currency", "leverage", "fees", "latency", "ticker",
+    "fill_model", "venue_model", "short", "symbols",
+    "warmup",
     "from", "to", "inputs", "provenance",
     "journal_id", "batches", "records", "topic_digests", "input_digests", "code_digest", "run_digest", "versions",
 )  # fmt: skip

@@ -244,9 +244,16 @@ def periods(report: Report) -> str:
 
 
 _SETTINGS = (
-    "strategy", "parameters", "cash", "leverage", "fees", "latency", "ticker", "short", "symbols", "from", "to", "warmup", "inputs", "provenance",
+    "strategy", "parameters", "cash", "leverage", "fees", "latency", "ticker",
+    "fill_model", "venue_model", "short", "symbols",
+    "from", "to", "warmup", "inputs", "provenance",
 )  # fmt: skip
-_TITLES = {"ticker": "What orders can take", "warmup": "Warm-up"}
+_TITLES = {
+    "ticker": "What orders can take",
+    "fill_model": "Queue of resting orders",
+    "venue_model": "Simulated venue",
+    "warmup": "Warm-up",
+}
 _TAPE = "what printed is gone from the displayed book until the level's next update"
 _MEANINGS = {
     ("ticker", "off"): f"{_TAPE}; a recorded best bid and ask was not used (there is none, or --ticker off)",

@@ -17,8 +17,16 @@ from schemas.kernel import PACKAGES, ROOT, source_closure
 
 ROOTS = ("jobs/pipeline.py", "jobs/configuration.py", "streams/runtime/task.py", "streams/runtime/live/task.py")
 """What turns a configuration into stages, and what runs them on the local log and on Kafka."""
-BY_NAME = ("schemas/*.avsc", "schemas/compiled/*.py", "streams/signals/*.py", "streams/numeric/*.py")
-"""Loaded by name: schemas, the codecs generated from them, the strategies of the catalogue, and what a user's may import."""
+BY_NAME = (
+    "schemas/*.avsc",
+    "schemas/compiled/*.py",
+    "streams/signals/*.py",
+    "streams/numeric/*.py",
+    "streams/venue/fill_models/*.py",
+    "streams/venue/venues/*.py",
+)
+"""Loaded by name: schemas, the codecs generated from them, the strategies of the catalogue, what a
+user's may import, and what the venue chooses from."""
 OUTSIDE = ("streams/runtime/lint*.py", "streams/runtime/strategy_lint*.py")
 """The lint refuses files and changes nothing that is computed."""
 

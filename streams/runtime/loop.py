@@ -148,8 +148,11 @@ class LoopText:
             put(0, f"from schemas.compiled.{snake(topic_of(topic).record)} import DTYPE as {_identifier(topic)}_DTYPE")
         for stage in self.stages:
             put(0, f"import {stage.module.__name__} as {stage.name}_module")
-            is_group = isinstance(stage.state, StateArrays)
-            put(0, f"{stage.name}_State = {stage.name}_module.State{'.at' if is_group else ''}")
+            group = type(stage.state) if isinstance(stage.state, StateArrays) else None
+            for bound in group.MODULES.values() if group else ():
+                put(0, f"import {bound.__name__}")  # it is compiled in: the cache is keyed by it
+            expression = f"{group.EXPRESSION}.at" if group else "State"
+            put(0, f"{stage.name}_State = {stage.name}_module.{expression}")
             for name in [handler_name(t) for t in stage.module.INPUTS] + ["on_timer", "on_end"]:
                 if hasattr(stage.module, name):
                     put(0, f"{stage.name}_{name} = {stage.name}_module.{name}")

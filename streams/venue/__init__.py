@@ -6,10 +6,11 @@ reaches the venue at t + feed + entry, and a report made at v is delivered at v 
 - ``mail.py``      commands on their way in and reports on their way out (the latency legs)
 - ``matching.py``  what a command does on arrival; fills by walking the recorded book
 - ``resting.py``   what trades and depth updates do to our resting orders
-- ``queue.py``     the arithmetic of a queue position
+- ``models.py``    the seams: fill models (``fill_models/``), venues (``venues/``), their names
+- ``queue.py``     what printed at a level; whom a changed size is told
 - ``levels.py``    the price levels we rest at or took from
 - ``orders.py``    the table of working orders and the memory of closed ones
-- ``rules.py``     the venue's order rules; ``fees.py`` its fees
+- ``rules.py``     the order rules; ``fees.py`` a rate of the notional, rounded
 - ``state.py``     settings, state and capacities; ``index.py`` a lookup table for kernels
 
 Our own orders never change the recorded book and never match each other; what we take from a level is remembered until the level's

@@ -6,8 +6,9 @@ from typing import Any
 
 from streams.numeric import wide
 from streams.numeric.borrowing import inlined_kernel
-from streams.venue.state import RATE_SCALE
 
+RATE_SCALE = 100_000_000
+"""Fee rates are integers in units of 1e-8 of the notional: one basis point is 10_000."""
 _SPLIT = 2 * RATE_SCALE
 
 

@@ -1,6 +1,7 @@
 """Latency: commands on their way to the venue and reports on their way back.
 
-All legs are constant, so what is sent first arrives first: each way is a ring in order of sending, and the reports of an order are FIFO.
+How long a message takes, the venue says (``models.py``). What is sent first arrives first, as over
+one connection: each way is a ring in order of sending, and the reports of an order are FIFO.
 Both rings number what they hold from one running sequence; (due time, sequence) orders everything that happens at one instant.
 """
 
@@ -20,13 +21,17 @@ def _wrapped(place: int, length: int) -> Any:
 
 @inner_kernel
 def post_command(state: Any, command: Any) -> None:
-    """Send a command decided at the present clock; it is due at the venue after the feed and entry legs."""
+    """Send a command decided at the present clock; due when the venue says, after those before."""
     counters = state.counters[0]
     if counters.commands == len(state.commands):
         raise_fault(state, FAULT_COMMANDS, command.instrument, counters.commands, len(state.commands))
         return
     entry = state.commands[_wrapped(counters.commands_first + counters.commands, len(state.commands))]
-    entry.due = state.clock[0] + counters.entry_delay
+    due = state.clock[0] + state.venue.entry_latency(state, command)
+    if not state.venue.CONSTANT_LATENCY and counters.commands != 0:
+        last = _wrapped(counters.commands_first + counters.commands - 1, len(state.commands))
+        due = max(due, state.commands[last].due)
+    entry.due = due
     entry.sequence = counters.sequence
     entry.order_id_high = command.order_id_high
     entry.order_id_low = command.order_id_low
@@ -58,7 +63,11 @@ def post_report(
     report.order_id_high = order.order_id_high
     report.order_id_low = order.order_id_low
     report.instrument = order.instrument
-    report.event_time = state.clock[0] + counters.response_delay
+    due = state.clock[0] + state.venue.response_latency(state, order)
+    if not state.venue.CONSTANT_LATENCY and counters.reports != 0:
+        last = _wrapped(counters.reports_first + counters.reports - 1, len(state.reports))
+        due = max(due, state.reports[last].event_time)
+    report.event_time = due
     report.venue_time = state.clock[0]
     report.kind = kind
     report.reason = reason

@@ -15,7 +15,7 @@ from schemas.vocabulary import Liquidity, OrderReason, OrderType, ReportKind, Re
 from streams.numeric import book
 from streams.numeric.book_queries import side_of
 from streams.numeric.borrowing import inner_kernel
-from streams.venue import fees, levels, mail, orders, rules
+from streams.venue import levels, mail, orders, rules
 from streams.venue.state import NONE
 
 BUY = np.int64(Side.BUY)
@@ -68,6 +68,7 @@ def _new_order(state: Any, books: Any, command: Any) -> None:
         orders.remember_closed(state, command.order_id_high, command.order_id_low)
         return
     _state_report(state, command, ACCEPTED, FINE, ZERO, command.quantity)
+    state.venue.begin(state, state.markets[slot], command)
     filled = _take(state, books, command, slot)
     if filled < command.quantity and command.order_type != MARKET and command.time_in_force != IOC:
         orders.rest(state, books, command, slot, filled)
@@ -132,6 +133,5 @@ def report_fill(state: Any, order: Any, price: int, quantity: int, filled: int, 
     """A fill of ``quantity`` at ``price``; ``filled`` includes it. Trade ids count up over the whole venue."""
     counters = state.counters[0]
     counters.trade_id += 1
-    rate = counters.taker_rate if liquidity == TAKER else counters.maker_rate
-    high, low = fees.fee(price, quantity, rate)
+    high, low = state.venue.charge(state, order, price, quantity, liquidity)
     mail.post_report(state, order, FILL, FINE, counters.trade_id, price, quantity, filled, order.quantity - filled, liquidity, high, low)

@@ -44,9 +44,9 @@ def rest(state: Any, books: Any, command: Any, slot: int, filled: int) -> Any:
     order = state.orders[place]
     state.orders[place] = command
     order.filled = filled
-    order.queue_ahead = level.displayed
     order.traded_before = level.traded
     order.level = at
+    state.fill_model.join(state, level, order)
     order.next = NONE
     order.previous = level.last_order
     if level.last_order == NONE:

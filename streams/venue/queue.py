@@ -1,8 +1,4 @@
-"""The arithmetic of a queue position: what trades and cancellations at our price do to the quantity ahead of us.
-
-The risk-averse model (the most pessimistic of the usual ones; hftbacktest's RiskAdverseQueueModel): we join behind all that is displayed,
-trades take from the front, and a cancellation is assumed to have been behind us for as long as the displayed size allows it.
-"""
+"""What printed at a level; the fill model (``models.py``) is told of each changed size, by order."""
 
 from __future__ import annotations
 
@@ -11,17 +7,6 @@ from typing import Any
 from streams.numeric.borrowing import inlined_kernel
 from streams.numeric.bounds import QUANTITY_MAX
 from streams.venue.state import NONE
-
-
-@inlined_kernel
-def after_cancellation(queue_ahead: int, previous: int, new: int, traded: int) -> Any:
-    """Quantity ahead after the displayed size went from ``previous`` to ``new`` while ``traded`` printed there.
-
-    Only a net decrease, previous - new - traded, is cancellation; what trades took is already off the queue.
-    """
-    if previous - new > traded:
-        return min(queue_ahead, new)
-    return queue_ahead
 
 
 @inlined_kernel
@@ -53,7 +38,7 @@ def displayed_changed(state: Any, place: int, new: int) -> None:
     at = level.first_order
     while at != NONE:
         order = state.orders[at]
-        order.queue_ahead = after_cancellation(order.queue_ahead, level.displayed, new, traded_since(level, order))
+        state.fill_model.size_changed(state, level, order, new, traded_since(level, order))
         order.traded_before = 0
         at = order.next
     level.displayed = new

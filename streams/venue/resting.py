@@ -45,7 +45,7 @@ def trade(state: Any, slot: int, price: int, quantity: int, aggressor_side: int)
         place = worse
     if place != NONE and state.levels[place].price == price:
         queue.add_traded(state, place, quantity)
-        _print_at(state, place, left)
+        _print_at(state, place, quantity, left)
 
 
 @inner_kernel
@@ -54,7 +54,7 @@ def _print_through(state: Any, place: int, left: int) -> Any:
     at = state.levels[place].first_order
     while at != NONE:
         following = state.orders[at].next
-        state.orders[at].queue_ahead = 0
+        state.fill_model.print_through(state, state.levels[place], state.orders[at])
         quantity = min(left, state.orders[at].quantity - state.orders[at].filled)
         if quantity > 0:
             left -= quantity
@@ -64,17 +64,19 @@ def _print_through(state: Any, place: int, left: int) -> Any:
 
 
 @inner_kernel
-def _print_at(state: Any, place: int, left: int) -> None:
-    """Spend the volume from the front of the level's queue: others ahead of our first order, that order, others between it and the next."""
+def _print_at(state: Any, place: int, printed: int, left: int) -> None:
+    """Spend what is left of a print from the front of the level's queue.
+
+    Others ahead of our first order come first, then it, then others between it and the next.
+    """
     others = 0
     at = state.levels[place].first_order
     while at != NONE:
         following = state.orders[at].next
-        ahead = max(0, state.orders[at].queue_ahead - others)
-        passed = min(ahead, left)
+        level, order = state.levels[place], state.orders[at]
+        passed = state.fill_model.print_at(state, level, order, printed, left, others)
         others += passed
         left -= passed
-        state.orders[at].queue_ahead = ahead - passed
         quantity = min(left, state.orders[at].quantity - state.orders[at].filled)
         if quantity > 0:
             left -= quantity
@@ -97,19 +99,20 @@ def depth(state: Any, books: Any, slot: int, update: Any, rows: Any, result: int
         return
     first = update.first_level
     row_count = update.bid_count + update.ask_count
-    if market.resync != 0 or update.kind == SNAPSHOT or market.levels <= row_count:
+    takes_all = market.levels <= row_count and not state.fill_model.FOLLOWS_REPEATS
+    if market.resync != 0 or update.kind == SNAPSHOT or takes_all:
         market.resync = 0
         place = market.first_level
         while place != NONE:
             following = state.levels[place].next
-            _compare(state, books, place)
+            _compare(state, books, place, False)
             place = following
     else:
         for row in range(first, first + row_count):
             side = BUY if row < first + update.bid_count else SELL
             place = levels.find(state, slot, side, rows[row].price)
             if place != NONE:
-                _compare(state, books, place)
+                _compare(state, books, place, True)
     _fill_passed(state, books, slot)
 
 
@@ -128,14 +131,20 @@ def _fill_passed(state: Any, books: Any, slot: int) -> None:
 
 
 @inner_kernel
-def _compare(state: Any, books: Any, place: int) -> None:
-    """If the book now displays another size at this level, move the queue and forget what we took."""
+def _compare(state: Any, books: Any, place: int, is_named: bool) -> None:
+    """If the book now displays another size at this level, move the queue and forget what we took.
+
+    ``is_named``: the level stands in the update; a fill model may follow it though its size is as
+    before.
+    """
     level = state.levels[place]
     new = book.quantity_at(books, level.slot, level.side, level.price)
     if new != level.displayed:
         queue.displayed_changed(state, place, new)
         levels.forget_taken(state, place)
         levels.release(state, place)
+    elif state.fill_model.FOLLOWS_REPEATS and is_named:
+        queue.displayed_changed(state, place, new)
 
 
 @inner_kernel

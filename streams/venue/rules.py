@@ -1,4 +1,5 @@
-"""The venue's order rules: steps, minimum and maximum sizes, and what a command must not combine.
+"""The order rules: steps, minimum and maximum sizes, and what a command must not combine. Steps are
+the venue's own (``models.py``).
 
 Source: Binance's PRICE_FILTER, LOT_SIZE and NOTIONAL filters (reference: exchange filters of its order rules). The steps bind orders only;
 recorded data off the steps is kept. A contract's multiplier is not part of the notional here.
@@ -31,7 +32,7 @@ POST_ONLY_WOULD_CROSS = np.int64(OrderReason.POST_ONLY_WOULD_CROSS)
 @inner_kernel
 def refusal(state: Any, books: Any, command: Any, slot: int) -> Any:
     """Why the venue refuses the order, FINE if it does not. Checked in this order: form, sync, market notional, post-only."""
-    if slot == NONE or not _well_formed(state.markets[slot], command):
+    if slot == NONE or not _well_formed(state, state.markets[slot], command):
         return INVALID_ORDER
     if books.books[slot].synced == 0:
         return BOOK_NOT_SYNCED
@@ -52,17 +53,21 @@ def within_limit(command: Any, price: int) -> Any:
 
 
 @inlined_kernel
-def _well_formed(market: Any, command: Any) -> Any:
+def _well_formed(state: Any, market: Any, command: Any) -> Any:
     """Everything that can be judged without the book. A market order has no time in force; post-only is for resting limit orders."""
     if command.side != BUY and command.side != SELL:
         return False
-    if command.quantity <= 0 or command.quantity % market.lot_size != 0 or command.quantity < market.minimum_quantity:
+    if command.quantity <= 0 or command.quantity < market.minimum_quantity:
+        return False
+    if not state.venue.is_on_lot(market, command.quantity):
         return False
     if market.maximum_quantity > 0 and command.quantity > market.maximum_quantity:
         return False
     if command.order_type == MARKET:
         return command.post_only == 0
-    if command.order_type != LIMIT or command.price <= 0 or command.price % market.tick_size != 0:
+    if command.order_type != LIMIT or command.price <= 0:
+        return False
+    if not state.venue.is_on_tick(market, command.price):
         return False
     if command.time_in_force != GTC and (command.time_in_force != IOC or command.post_only != 0):
         return False

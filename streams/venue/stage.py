@@ -12,9 +12,23 @@ from typing import Any
 from streams.numeric import book, tape
 from streams.numeric.borrowing import inlined_kernel, inner_kernel
 from streams.venue import mail, matching, resting
-from streams.venue.state import FAULTS, NONE, Settings, State, new_state
+from streams.venue.state import FAULTS, NONE, Settings, State, new_state, state_class
 
-__all__ = ["FAULTS", "INPUTS", "NAME", "OUTPUTS", "OWN_BOOKS", "RESERVE", "STATE_VERSION", "VIEWS", "Settings", "State", "is_untouched", "new_state"]
+__all__ = [
+    "FAULTS",
+    "INPUTS",
+    "NAME",
+    "OUTPUTS",
+    "OWN_BOOKS",
+    "RESERVE",
+    "STATE_VERSION",
+    "VIEWS",
+    "Settings",
+    "State",
+    "is_untouched",
+    "new_state",
+    "state_class",
+]
 
 NAME = "venue"
 INPUTS = ("md.trades", "md.depth", "md.book_tickers", "venue.commands")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar, cast
 
 import msgspec
 import numpy as np
@@ -13,13 +14,12 @@ from schemas.records import Instrument
 from streams.numeric.borrowing import inlined_kernel
 from streams.numeric.index import ENTRY, new_index
 from streams.numeric.state_arrays import StateArrays, array_of
+from streams.venue import models
+from streams.venue.fees import RATE_SCALE
 
 NO_TIMER = 2**63 - 1
 NONE = -1
 """No order, no level."""
-
-RATE_SCALE = 100_000_000
-"""Fee rates are integers in units of 1e-8 of the notional: one basis point is 10_000."""
 
 FAULT_ORDERS, FAULT_REPORTS, FAULT_COMMANDS, FAULT_LEVELS = 1, 2, 3, 4
 FAULTS = {
@@ -29,19 +29,24 @@ FAULTS = {
     FAULT_LEVELS: "venue.levels_max",
 }
 
-QUEUE_MODELS = ("risk-averse",)
 TICKER_RULES = ("off", "cap")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Latency legs in ns, fee rates in 1e-8 of the notional (1 bp = 10_000; negative: a rebate), the queue model, and capacities."""
+    """Latency legs in ns, fee rates in 1e-8 of the notional (1 bp = 10_000; negative: a rebate),
+    the models, and capacities."""
 
     feed_latency: int = 0
     entry_latency: int = 0
     response_latency: int = 0
     maker_rate: int = 0
     taker_rate: int = 0
-    queue_model: str = "risk-averse"
+    queue_model: str = models.FILL_MODEL
+    """The fill model, by its name in ``models.FILL_MODELS``."""
+    model: str = models.VENUE
+    """The venue, by its name in ``models.VENUES``."""
+    parameters: dict[str, int] = {}
+    """What the two take beside, by their own names."""
     ticker: str = "off"
     """``cap``: ``md.book_tickers`` is read too, and no order takes more or better than the venue's own
     best bid and ask where those are newer than the book."""
@@ -65,8 +70,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         for name in ("maker_rate", "taker_rate"):
             if not -RATE_SCALE <= getattr(self, name) <= RATE_SCALE:
                 raise ValueError(f"venue.{name} is {getattr(self, name)}; give -{RATE_SCALE} to {RATE_SCALE} (1e-8 of the notional, 1 bp = 10000)")
-        if self.queue_model not in QUEUE_MODELS:
-            raise ValueError(f"venue.queue_model is {self.queue_model!r}; give one of: {', '.join(QUEUE_MODELS)}")
+        models.parameters_of(self.model, self.queue_model, self.parameters)
         if self.ticker not in TICKER_RULES:
             raise ValueError(f"venue.ticker is {self.ticker!r}; give one of: {', '.join(TICKER_RULES)}")
         for name in ("orders_max", "closed_max", "levels_max", "commands_max", "reports_max"):
@@ -123,7 +127,13 @@ COUNTERS = np.dtype([
 
 
 class State(StateArrays):
-    """All the venue knows."""
+    """All the venue knows; this class with the default models, ``state_class`` with others."""
+
+    MODULES = {
+        "fill_model": models.fill_model(models.FILL_MODEL),
+        "venue": models.venue(models.VENUE),
+    }
+    NAMES: ClassVar[tuple[str, str]] = (models.FILL_MODEL, models.VENUE)
 
     clock: Any = array_of(np.int64)
     """(1,), set by the runtime before each call."""
@@ -154,17 +164,64 @@ class State(StateArrays):
     report_sequence: Any = array_of(np.int64)
     """(reports_max,): the place of each report among all that is under way."""
 
+    def __reduce__(self) -> Any:
+        return _rebuilt, (self.NAMES, self._asdict())
+
+
+def _rebuilt(names: tuple[str, str], arrays: dict[str, Any]) -> State:
+    """A copy that was made by pickle; a class made by `state_class` has no place to import from."""
+    return state_class(*names)(**arrays)
+
+
+@functools.cache
+def state_class(queue_model: str, model: str) -> type[State]:
+    """The state of a venue with these two models, whose fields stand first in its rows.
+
+    Raises:
+        models.UnknownModel: there is no model of that name.
+    """
+    pair = models.fill_model(queue_model), models.venue(model)
+    if (queue_model, model) == State.NAMES:
+        return State
+
+    def with_fields(dtype: np.dtype[Any], kind: str) -> np.dtype[Any]:
+        # first: a row that begins with all fields of another passes for it where kernels are chosen
+        fields = [field for each in pair for field in getattr(each, kind)]
+        fields += [(name, dtype[name].str) for name in dtype.names or ()]
+        names = [name for name, _ in fields]
+        if len(set(names)) < len(names):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            raise models.BadModel(
+                f"{queue_model} and {model} add to rows that have a field of that name: "
+                f"{', '.join(twice)}; rename it in {kind}"
+            )
+        return np.dtype(fields)
+
+    orders = array_of(with_fields(ORDER, "ORDER_FIELDS"))
+    changed = {
+        "orders": orders,
+        "commands": orders,
+        "markets": array_of(with_fields(MARKET, "MARKET_FIELDS")),
+        "counters": array_of(with_fields(COUNTERS, "SETTINGS_FIELDS")),
+        "MODULES": {"fill_model": pair[0], "venue": pair[1]},
+        "NAMES": (queue_model, model),
+        "EXPRESSION": f"state_class({queue_model!r}, {model!r})",
+    }
+    return cast("type[State]", type("State", (State,), {**State.FIELDS, **changed}))
+
 
 def new_state(instruments: Sequence[Instrument], settings: Settings) -> State:
     """The state before the first record: an empty venue for these instruments, in the order of the book's slots."""
-    counters = np.zeros(1, COUNTERS)
+    kind = state_class(settings.queue_model, settings.model)
+    counters = np.zeros(1, kind.FIELDS["counters"].dtype)
     counters["order_free"] = counters["level_free"] = NONE
     counters["entry_delay"] = settings.feed_latency + settings.entry_latency
     counters["response_delay"] = settings.response_latency - settings.feed_latency
     counters["maker_rate"] = settings.maker_rate
     counters["taker_rate"] = settings.taker_rate
     counters["ticker_caps"] = settings.ticker == "cap"
-    markets = np.zeros(len(instruments), MARKET)
+    parameters = models.parameters_of(settings.model, settings.queue_model, settings.parameters)
+    markets = np.zeros(len(instruments), kind.FIELDS["markets"].dtype)
     for market, instrument in zip(markets, instruments, strict=True):
         for name in ("tick_size", "lot_size", "minimum_quantity", "maximum_quantity"):
             market[name] = getattr(instrument, name)
@@ -172,19 +229,21 @@ def new_state(instruments: Sequence[Instrument], settings: Settings) -> State:
         market["minimum_notional_low"] = instrument.minimum_notional & (2**64 - 1)
         for name in ("first_level", "best_bid", "best_ask"):
             market[name] = NONE
-    return State(
+        for each in (models.venue(settings.model), models.fill_model(settings.queue_model)):
+            each.prepare(counters[0], market, instrument, parameters)
+    return kind(
         clock=np.zeros(1, np.int64),
         timer=np.full(1, NO_TIMER, np.int64),
         fault=np.zeros(4, np.int64),
         working=np.zeros(1, np.int64),
         counters=counters,
         markets=markets,
-        orders=np.zeros(settings.orders_max, ORDER),
+        orders=np.zeros(settings.orders_max, kind.FIELDS["orders"].dtype),
         order_index=new_index(settings.orders_max + settings.closed_max + 1),
         closed=np.zeros(settings.closed_max, IDENTITY),
         levels=np.zeros(settings.levels_max, LEVEL),
         level_index=new_index(settings.levels_max),
-        commands=np.zeros(settings.commands_max, ORDER),
+        commands=np.zeros(settings.commands_max, kind.FIELDS["commands"].dtype),
         reports=np.zeros(settings.reports_max, REPORT),
         report_sequence=np.zeros(settings.reports_max, np.int64),
     )

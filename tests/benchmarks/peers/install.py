@@ -2,7 +2,7 @@
 
 - NautilusTrader needs CPython 3.13 or 3.14, looked for on PATH and among pyenv's versions;
 - Kafka Streams needs a JDK (17 or newer) and Maven, which brings its jars;
-- Quix Streams needs this Python; Faust is among our own packages.
+- Quix Streams and hftbacktest need this Python; Faust is among our own packages.
 
 A peer that cannot be had is said, here and in the benchmark's rows, and is no failure. Runs on any Python 3.11, with the standard library alone.
 """
@@ -23,6 +23,8 @@ REQUIREMENTS = Path(__file__).with_name("nautilus_requirements.txt")
 ENVIRONMENT = PEERS / "nautilus"
 QUIX = PEERS / "quix"
 QUIX_REQUIREMENTS = Path(__file__).with_name("quix_requirements.txt")
+HFTBACKTEST = PEERS / "hftbacktest"
+HFTBACKTEST_REQUIREMENTS = Path(__file__).with_name("hftbacktest_requirements.txt")
 KSTREAMS = PEERS / "kstreams"
 KSTREAMS_SOURCES = Path(__file__).with_name("kstreams")
 VERSIONS = ("3.13", "3.14")
@@ -55,6 +57,12 @@ def reason() -> str:
 def quix_reason() -> str:
     """Why there is no Quix Streams; empty if there is."""
     return "" if _is_made(QUIX, QUIX_REQUIREMENTS) else NOT_MADE.format("Quix Streams")
+
+
+def hftbacktest_reason() -> str:
+    """Why there is no hftbacktest; empty if there is."""
+    is_there = _is_made(HFTBACKTEST, HFTBACKTEST_REQUIREMENTS)
+    return "" if is_there else NOT_MADE.format("hftbacktest")
 
 
 def kstreams_reason() -> str:
@@ -144,6 +152,9 @@ def main() -> int:
     done = [
         _install_packages("NautilusTrader", ENVIRONMENT, REQUIREMENTS, None if is_made() else find_python(), ABSENT),
         _install_packages("Quix Streams", QUIX, QUIX_REQUIREMENTS, Path(sys.executable), ""),
+        _install_packages(
+            "hftbacktest", HFTBACKTEST, HFTBACKTEST_REQUIREMENTS, Path(sys.executable), ""
+        ),
         _install_kstreams(),
     ]
     return 0 if all(done) else 1
