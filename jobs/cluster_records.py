@@ -10,6 +10,7 @@ from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.general import MalformedRecord
 from schemas.records import Instrument
+from schemas.user_topics import is_user_topic, register
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import HEADER_BYTES, BadFraming, schema_id_of
@@ -18,6 +19,22 @@ from streams.log.kafka.transport import Fetched
 from streams.log.kafka.versions import versions_on
 
 READER = "cat"
+
+
+def know_topic_on(cluster: Cluster, topic: str) -> None:
+    """Make a user's own topic known, as its newest schema in the registry has it; without one it
+    stays unknown.
+
+    Raises:
+        NoRegistry, RegistryUnreachable, RegistryRefused.
+        BadUserTopic: what is registered is no schema of a stage.
+    """
+    from schemas.registry import Registry  # its client's libraries: only where it is asked
+
+    with Registry(cluster) as registry:
+        schema = registry.latest_schema(topic)
+    if schema is not None:
+        register(topic, schema, is_found=True)
 
 
 class ClusterRecords:
@@ -33,6 +50,8 @@ class ClusterRecords:
 
     def __init__(self, cluster: Cluster, topic: str) -> None:
         self.topic = topic
+        if is_user_topic(topic):
+            know_topic_on(cluster, topic)
         self.record = topic_of(topic).record
         self._versions = versions_on(cluster)
         self.name = cluster.name(topic)

@@ -17,6 +17,12 @@ from jobs.venue_models import choose as choose_venue_models
 from schemas.errors import WrongUse
 
 STAGES = ("aggregation", "toxicity", "sizing", "risk", "routing", "venue", "portfolio", "reporting")
+RESERVED = (
+    *STAGES,
+    *("pipeline", "strategy", "strategy-view", "replacements", "books", "venue-books", "driver"),
+)
+"""Names that a user's own stage cannot have."""
+USER_STAGE = re.compile("[a-z][a-z0-9_-]{0,40}")
 FEES = ("maker", "taker")
 LEGS = ("feed", "entry", "response")
 LEVERAGE_MAX = 125
@@ -32,6 +38,13 @@ class BadConfiguration(WrongUse):
     """A configuration that cannot be used; the text names the key."""
 
     code = "bad_configuration"
+
+
+class UserStage(msgspec.Struct, forbid_unknown_fields=True):
+    """A user's own stage: ``FILE.py:CLASS`` and its parameters as text."""
+
+    file: str
+    parameters: dict[str, str] = {}
 
 
 class Configuration(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -59,6 +72,7 @@ class Configuration(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     short: bool = True
     leverage: int = 1
     stages: dict[str, dict[str, Any]] = {}
+    user_stages: dict[str, UserStage] = {}
     batch: int = 65_536
     book_window: int = 1 << 16
     tail_capacity: int = 1 << 16
@@ -91,6 +105,16 @@ class Configuration(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         for name in self.stages:
             if name not in STAGES:
                 raise BadConfiguration(f"there is no stage {name!r}; stages with settings are {', '.join(STAGES)}")
+        for name in self.user_stages:
+            if name in RESERVED or not USER_STAGE.fullmatch(name):
+                what = (
+                    "is reserved" if name in RESERVED else "is no name: use lower-case letters, "
+                    "digits, - and _"
+                )
+                raise BadConfiguration(
+                    f"[stages.{name}]: {name!r} {what}; call the stage otherwise, for example "
+                    "spread"
+                )
         if not 1 <= self.leverage <= LEVERAGE_MAX:
             raise BadConfiguration(f"leverage is {self.leverage}; give a whole number from 1 to {LEVERAGE_MAX}")
         for name in ("leverage", "trade_from", "trade_to", "warmup", "maker_rate", "taker_rate"):
@@ -114,7 +138,16 @@ class Configuration(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     def facts(self) -> dict[str, Any]:
         """As a genesis record holds it: of a user's strategy the file's name. Where it lay proves nothing; its digests are the identity's."""
-        found: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(self, strategy=Path(self.strategy).name))
+        named = {
+            name: msgspec.structs.replace(each, file=Path(each.file).name)
+            for name, each in self.user_stages.items()
+        }
+        as_begun = msgspec.structs.replace(
+            self, strategy=Path(self.strategy).name, user_stages=named
+        )
+        found: dict[str, Any] = msgspec.to_builtins(as_begun)
+        if not named:  # as the versions before had it
+            del found["user_stages"]
         return found
 
     def account_of(self, shard: int) -> int:
@@ -207,6 +240,34 @@ def _accounts(value: Any) -> list[int]:
         raise BadConfiguration(f"accounts is {value!r}; give numbers separated by commas, or a list of numbers, one for each shard") from problem
 
 
+def _texts(values: dict[str, Any]) -> dict[str, str]:
+    """Parameters as they are typed on a command line."""
+    return {
+        key: str(item).lower() if isinstance(item, bool) else str(item)
+        for key, item in values.items()
+    }
+
+
+def _user_stages(value: Any) -> dict[str, Any]:
+    """``[stages.spread]`` with ``file`` and perhaps ``set``. Raises BadConfiguration."""
+    found: dict[str, Any] = {}
+    for name, entry in value.items() if isinstance(value, dict) else [("", value)]:
+        is_table = isinstance(entry, dict) and not entry.keys() - {"file", "set"}
+        if not is_table or not isinstance(entry.get("file"), str):
+            what = f'[stages{f".{name}" if name else ""}] is {entry!r:.80}'
+            raise BadConfiguration(
+                f'{what}; write a table for each stage: [stages.spread] with file = '
+                f'"spread.py:Spread", and perhaps set = {{...}}'
+            )
+        if not isinstance(entry.get("set", {}), dict):
+            raise BadConfiguration(
+                f"[stages.{name}] set must be a table of parameters, for example set = "
+                f"{{ window = 20 }}"
+            )
+        found[name] = {"file": entry["file"], "parameters": _texts(entry.get("set", {}))}
+    return found
+
+
 def _leverage(value: Any) -> int:
     """``"5"``, ``"5x"`` or 5 -> 5. Raises BadConfiguration."""
     text = str(value).strip().removesuffix("x")
@@ -228,7 +289,9 @@ def build(options: dict[str, Any]) -> Configuration:
         elif name == "set":
             if not isinstance(value, dict):
                 raise BadConfiguration("[set] must be a table of strategy parameters, for example fast = 20")
-            found["parameters"] = {key: str(item).lower() if isinstance(item, bool) else str(item) for key, item in value.items()}
+            found["parameters"] = _texts(value)
+        elif name == "stages":
+            found["user_stages"] = _user_stages(value)
         elif name == "cash":
             found["cash"], found["currency"] = money(str(value))
         elif name in ("from", "to"):

@@ -28,6 +28,14 @@ class Settings(msgspec.Struct):
     accounts: list[int] = []
 
 
+class StageIdentity(msgspec.Struct):
+    """A user's own stage."""
+
+    stage: str
+    files: dict[str, str]
+    parameters: dict[str, str]
+
+
 class Identity(msgspec.Struct):
     """The parts of a run's identity that are read one by one."""
 
@@ -40,6 +48,7 @@ class Identity(msgspec.Struct):
     from_: Time | None = msgspec.field(name="from")
     to: Time | None = msgspec.field(name="to")
     strategy_files: dict[str, str] = {}
+    user_stages: dict[str, StageIdentity] = {}
 
 
 class LocalIdentity(Identity, kw_only=True):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,6 +11,7 @@ from jobs.configuration import BadConfiguration, Configuration
 from jobs.strangers import ask_for, is_strange, stage_of
 from jobs.strategies import check_stage, check_strategy, strategy_sources
 from jobs.ticker import TICKERS, holds_tickers, settled, uses_ticker
+from jobs.user_stages import Placed, check_inputs, fields_of, found_stages, load_stages
 from schemas.catalogue import TOPICS
 from schemas.codec import codec
 from schemas.errors import BadData, ShrivenError, WrongUse
@@ -28,7 +28,7 @@ from streams.runtime.execution import RecordedExecution
 from streams.runtime.judging import INSTRUMENTS_LIMIT, Judge
 from streams.runtime.topology import Topology
 from streams.signals import sizing
-from streams.signals.catalogue import UnusableStrategyFile, load_strategy, strategy_file
+from streams.signals.catalogue import UnusableStrategyFile, load_strategy
 from streams.signals.loading import place_of
 from streams.signals.replacing import Replacements
 from streams.signals.sources import StrategySources
@@ -137,6 +137,7 @@ def stages_of(
     shard: int = 0,
     ended: int | None = None,
     strategy: tuple[Any, Any] | None = None,
+    users: Placed | None = None,
 ) -> list[tuple[Any, Any]]:
     """(stage, settings) in stage order. A strategy that reads its account or the book is the last of them.
 
@@ -145,6 +146,7 @@ def stages_of(
         shard: whose account.
         ended: the end of the time traded, where it is not the end of the data.
         strategy: what stands for the strategy; by default it is loaded.
+        users: their own stages.
     """
     c = configuration
     account = c.account_of(shard)
@@ -187,12 +189,14 @@ def stages_of(
         if module is None:
             if only is None:
                 strategy = strategy if strategy is not None else load_strategy(c.strategy, c.parameters)
+                stages += users.before if users is not None else []
                 stages += [] if is_last(strategy[0]) else with_view(strategy)
             continue
         name = kind.NAME
         if only is not None and name not in only:
             continue
         stages.append((kind, _settings(name, module.Settings, given.get(name, {}), c.stages.get(name, {}))))
+    stages += users.behind if users is not None else []
     return stages + (with_view(strategy) if strategy is not None and is_last(strategy[0]) else [])
 
 
@@ -259,18 +263,26 @@ def topology_over(
         if uses_ticker(configuration) and TICKERS not in feeds:
             raise BadConfiguration(f"--ticker cap needs {TICKERS}, which is not among the inputs; leave --ticker out")
     strategy = None
+    found = found_stages(configuration)
+    if found and JOBS[name] is not None:
+        raise BadConfiguration(
+            f"job {name} runs no stages of users; leave [stages] and --stage out, or run the job "
+            f"{NAME}"
+        )
+    users = load_stages(configuration, found)
     if sources is not None and is_strange(sources):
         ask_for(sources)
         check_strategy(sources, is_strange=True)
         strategy = stage_of(sources, configuration)
     elif JOBS[name] is None:
-        artefacts = check_strategy(sources) if sources is not None else {}
+        artefacts = check_strategy(sources, users=fields_of(found)) if sources is not None else {}
         strategy = load_strategy(configuration.strategy, configuration.parameters)
         check_stage(strategy[0], configuration.strategy, artefacts)
     if strategy is not None and TICKERS in strategy[0].INPUTS and TICKERS not in feeds:
         what = f"strategy {configuration.strategy} wakes on {TICKERS}, which is not among the inputs"
         raise BadConfiguration(f"{what}; give a recording that holds it, and leave --ticker off out")
-    stages = stages_of(configuration, JOBS[name], shard, ended, strategy)
+    stages = stages_of(configuration, JOBS[name], shard, ended, strategy, users)
+    check_inputs(users, stages, feeds)
     try:
         account, sizes = configuration.account_of(shard), (configuration.book_window, configuration.tail_capacity)
         return Topology(name, stages, instruments, feeds, *sizes, _salt(sources, strategy), account, artefacts)
@@ -281,6 +293,12 @@ def topology_over(
     except ShrivenError:
         raise
     except Exception as problem:  # noqa: BLE001 - a user's constructor may fail in any way; ours do not
+        for stage, files in users.sources.items():
+            if at := place_of(problem, files):
+                what = f"stage {stage}, {at[0].name}, line {at[1]}"
+                raise UnusableStrategyFile(
+                    f"{what}: {type(problem).__name__}: {problem}; correct the file"
+                ) from problem
         if sources is None:
             raise
         where = place_of(problem, sources)
@@ -302,7 +320,3 @@ def build_execution(configuration: Configuration, log: LocalLog, journal_id: int
     judge = Judge(known, [each.instrument for each in topology.instruments], configuration.clock_jump_max, has_neighbours=True)
     return RecordedExecution(topology, log, journal_id, judge, NEVER if configuration.to_time is None else configuration.to_time)
 
-
-def strategy_source(configuration: Configuration) -> Path | None:
-    """The user's file, if the strategy is one."""
-    return strategy_file(configuration.strategy)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-import schemas
 from jobs.quantities import instant_text
 from schemas.records import Instrument
+from schemas.shapes import schemas
 from streams.log.local import LocalLog
 from streams.numeric import fixed
 
@@ -103,14 +101,9 @@ def _readable(value: Any) -> Any:
 
 def fields_of(record: str) -> list[tuple[str, list[str] | None, str]]:
     """(name, enum symbols or None, unit) of every field."""
-    folder = Path(schemas.__file__).parent
-    for path in sorted(folder.glob("*.avsc")):
-        schema = json.loads(path.read_text())
-        if schema["name"] == record:
-            found = []
-            for field in schema["fields"]:
-                kind = field["type"]
-                symbols = kind["symbols"] if isinstance(kind, dict) and kind.get("type") == "enum" else None
-                found.append((field["name"], symbols, field.get("unit", "")))
-            return found
-    raise KeyError(record)
+    found = []
+    for field in schemas()[record]["fields"]:
+        kind = field["type"]
+        symbols = kind["symbols"] if isinstance(kind, dict) and kind.get("type") == "enum" else None
+        found.append((field["name"], symbols, field.get("unit", "")))
+    return found

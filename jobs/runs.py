@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import platform
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,17 +17,24 @@ import numpy as np
 
 from jobs.configuration import Configuration, journal_id
 from jobs.facts import check_facts, check_run_manifest, configuration_in, merged_from
-from jobs.pipeline import build_execution, feeds_of, read_instruments, strategy_source, traded_to
-from jobs.strangers import remember
-from jobs.strategies import CODE, identity_of, keep_strategy, kept_files, strategy_sources, user_digests, with_main
+from jobs.pipeline import build_execution, feeds_of, read_instruments, traded_to
+from jobs.run_folders import delete_run, other_files_of
 from jobs.ticker import holds_tickers, settled
 from jobs.topic_facts import topics_of
+from jobs.user_files import (
+    CODE,
+    all_digests,
+    keep_files,
+    remember_all,
+    whole_identity,
+    with_copies,
+)
 from jobs.window import empty_window
 from schemas.errors import CorruptLog, ShrivenError, WrongUse
 from schemas.kernel import ROOT
+from schemas.user_topics import scope
 from schemas.version import VERSION
-from streams.log.errors import LogLocked
-from streams.log.local import LOCK, LocalLog
+from streams.log.local import LocalLog
 from streams.log.manifest import read_manifest
 from streams.runtime.code import code_digest, file_digests, source_digests
 from streams.runtime.execution import RecordedExecution
@@ -114,10 +120,9 @@ def input_digests(path: Path, topics: list[str]) -> dict[str, str]:
 
 def genesis_facts(configuration: Configuration, recording: Path, log: LocalLog, feeds: list[str]) -> dict[str, Any]:
     """Facts of record 0: identity, code, and what is needed to run it again."""
-    strategy = strategy_sources(configuration)
-    sources = {**source_digests(), **user_digests(strategy)}
+    sources = {**source_digests(), **all_digests(configuration)}
     instruments = [msgspec.to_builtins(each) for each in read_instruments(log)]
-    identity = configuration.identity(instruments, input_digests(recording, feeds), *identity_of(strategy))
+    identity = whole_identity(configuration, instruments, input_digests(recording, feeds))
     ended = traded_to(configuration, log)
     return {
         "identity": identity,
@@ -178,6 +183,10 @@ class Backtest:
             OtherIdentity: the folder holds another run.
             ShrivenError: anything else that stops it, with what to do.
         """
+        with scope():  # what a user's stages declare is forgotten at the end
+            return self._run_in_scope(finish)
+
+    def _run_in_scope(self, finish: Callable[[LocalLog, dict[str, Any]], object]) -> Run:
         source = open_recording(self.recording)
         try:
             begun = self._begun()
@@ -192,7 +201,7 @@ class Backtest:
             if begun is not None:
                 self._go_on_as_begun(begun, facts)
             execution = build_execution(self.configuration, source, facts["journal_id"])
-            remember(strategy_sources(self.configuration))
+            remember_all(self.configuration)
             if self.fresh:
                 delete_run(self.folder)
             sync = self.configuration.sync
@@ -226,7 +235,13 @@ class Backtest:
         check_identity(before, facts)
         begun, wanted = configuration_in(before), self.configuration
         batch = min(wanted.batch, begun.batch)
-        self.configuration = msgspec.structs.replace(begun, strategy=wanted.strategy, batch=batch, sync=wanted.sync)
+        self.configuration = msgspec.structs.replace(
+            begun,
+            strategy=wanted.strategy,
+            user_stages=wanted.user_stages,
+            batch=batch,
+            sync=wanted.sync,
+        )
         for name in begun.__struct_fields__:
             was, now = getattr(self.configuration, name), getattr(wanted, name)
             if was != now:
@@ -264,7 +279,7 @@ class Backtest:
         execution: RecordedExecution,
         finish: Callable[[LocalLog, dict[str, Any]], object],
     ) -> Run:
-        keep_strategy(strategy_sources(self.configuration), folder.path)
+        keep_files(self.configuration, folder.path)
         script = self._script()
         task = Task(
             folder,
@@ -288,7 +303,7 @@ class Backtest:
         manifest = json.loads(json.dumps(self._manifest(folder, task), sort_keys=True))
         finish(folder, manifest)
         self.on_step("reports written")
-        sealed = folder.seal(MANIFEST, manifest, _reports_of(folder.path))
+        sealed = folder.seal(MANIFEST, manifest, other_files_of(folder.path))
         return Run(self.folder, sealed, resumed_at=task.resumed_at, reports=[*map(str, folder.reports), *task.reports, *self._kept])
 
     def _script(self) -> Iterator[JournalEntry] | None:
@@ -308,33 +323,6 @@ class Backtest:
             "report": report_version(),
             "topics": {**task.topics(), **topics_of(folder, [topic for topic in folder.topics() if topic not in task.counts])},
         }
-
-
-def delete_run(folder: Path) -> None:
-    """Remove a run folder, and nothing that is not one.
-
-    Raises:
-        WrongUse: it is something else.
-        LogLocked: another process is writing it.
-    """
-    if not folder.exists():
-        return
-    names = {path.name for path in folder.iterdir()} if folder.is_dir() else {"?"}
-    if JOURNAL not in names and not names <= {LOCK}:
-        raise WrongUse(f"{folder} is no run folder; --fresh deletes only what 'sq backtest' wrote")
-    try:
-        LocalLog.open(folder, writable=True).close()
-    except LogLocked:
-        raise
-    except ShrivenError:
-        pass  # damaged: one more reason to delete it
-    shutil.rmtree(folder)
-
-
-def _reports_of(folder: Path) -> list[Path]:
-    """Files of a run folder besides its topics: the reports, and the copies of a user's strategy."""
-    found = (*folder.glob("report.*"), *folder.glob("*.csv"), *kept_files(folder))
-    return sorted(path for path in found if path.is_file())
 
 
 def open_run(path: Path) -> tuple[LocalLog, dict[str, Any]]:
@@ -364,14 +352,11 @@ def open_run(path: Path) -> tuple[LocalLog, dict[str, Any]]:
 
 
 def configuration_of(folder: Path, facts: dict[str, Any]) -> Configuration:
-    """The run's configuration, a user's strategy taken from the run folder's own copy."""
-    configuration = configuration_in(facts)
-    source = strategy_source(configuration)
-    if source is not None:
-        kept = folder / CODE / source.name
-        if not kept.is_file():
-            raise NotARun(f"{kept} is missing: the run's strategy cannot be executed again; restore the folder from a copy")
-        return with_main(configuration, kept)
+    """The run's configuration, the user's files taken from the run folder's own copies."""
+    configuration, missing = with_copies(configuration_in(facts), folder / CODE)
+    for each in missing:
+        what = f"{each} is missing: the run's strategy or stage cannot be executed again"
+        raise NotARun(f"{what}; restore the folder from a copy")
     return configuration
 
 

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from jobs.helping import HelpFormatter, Parser
 from jobs.interpreter import settle
 from schemas.errors import ShrivenError, WrongUse
+from schemas.user_topics import scope
 from schemas.version import VERSION
 
 COMMANDS = {
@@ -134,7 +135,8 @@ def main(
             from jobs.kernel_cache import check_writable
 
             check_writable()
-        return int(chosen.run(chosen))
+        with scope():  # users' topics that the command comes to know
+            return int(chosen.run(chosen))
     except ShrivenError as problem:
         on_error(problem)
         return problem.exit_code

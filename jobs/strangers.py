@@ -100,14 +100,22 @@ def is_strange(sources: StrategySources | None) -> bool:
     return sources is not None and _JUDGED.get() is not None and not is_known(sources)
 
 
-def ask_for(sources: StrategySources) -> None:
-    """End the judgement where a stranger's strategy was not asked for."""
+def ask_for(sources: StrategySources, what: str = "") -> None:
+    """End the judgement where a stranger's strategy, or stage, was not asked for."""
     judgement = _JUDGED.get()
     assert judgement is not None
-    name = sources.main.name
     if not judgement.may_run:
-        what = f"the run's strategy {name} is not one that you have run ({home()} has no such digest): read {sources.main}"
-        raise _Refusal(StrangersStrategy(f"{what}, then give --run-strategy to execute it in a process of its own"))
+        named = f"{what or 'strategy'} {sources.main.name}"
+        text = (
+            f"the run's {named} is not one that you have run ({home()} has no such digest): read "
+            f"{sources.main}"
+        )
+        refuse(f"{text}, then give --run-strategy to execute it in a process of its own")
+
+
+def refuse(text: str) -> None:
+    """End the judgement: files of a stranger are not executed."""
+    raise _Refusal(StrangersStrategy(text))
 
 
 def stage_of(sources: StrategySources, configuration: Configuration) -> tuple[Any, Any]:

@@ -13,11 +13,12 @@ from jobs.derivation import REPORTS, check_reports
 from jobs.facts import check_run_manifest, configuration_in, is_live
 from jobs.pipeline import feeds_of
 from jobs.runs import COPIED, MANIFEST, configuration_of, execution_for, genesis_facts, open_input, open_run
-from jobs.strangers import is_strange, judging
-from jobs.strategies import CODE, strategy_sources, user_digests
+from jobs.strangers import judging
 from jobs.topic_facts import topics_of
+from jobs.user_files import CODE, all_digests, has_strange, names_of_kept
 from schemas.catalogue import TOPICS
 from schemas.errors import CorruptLog, ShrivenError, WrongUse
+from schemas.user_topics import scope
 from streams.log.local import LOCK, LocalLog
 from streams.log.manifest import read_manifest
 from streams.log.verify import files_listed, unlisted_files, verify_files
@@ -45,7 +46,7 @@ def verify_run(
         WrongUse: the folder is no run, or its input is missing.
         StrangersStrategy: its strategy is a stranger's, and ``run_strategy`` is not given.
     """
-    with judging(run_strategy) as judgement:
+    with judging(run_strategy) as judgement, scope():
         verdict = _verdict(folder, recording, on_progress)
         verdict.notes = [*verdict.notes, *judgement.notes]
         return verdict
@@ -95,9 +96,7 @@ def _may_be_listed(manifest: dict[str, Any]) -> tuple[re.Pattern[str], set[str]]
     others = set(REPORTS)
     if is_local and any(name.startswith(f"{CODE}/") for name in files_listed(manifest)):
         check_run_manifest(manifest, MANIFEST)
-        strategy = configuration_in(manifest).strategy
-        names = {Path(strategy.rpartition(":")[0] or strategy).name, *manifest["identity"].get("strategy_files", ())}
-        others |= {f"{CODE}/{name}" for name in names}
+        others |= names_of_kept(configuration_in(manifest), manifest["identity"])
     return segment, others
 
 
@@ -121,12 +120,12 @@ def _verdict_on(folder: Path, manifest: dict[str, Any], recording: Path | None, 
 
 
 def _verify(log: LocalLog, facts: dict[str, Any], source: LocalLog, manifest: dict[str, Any], on_progress: Any) -> Verdict:
-    strategy = strategy_sources(configuration_of(log.path, facts))
-    if is_strange(strategy):  # files that are not the run's are executed nowhere
+    configuration = configuration_of(log.path, facts)
+    if has_strange(configuration):  # files that are not the run's are executed nowhere
         others = [finding for finding in _other_identity(log, facts, source, is_explained=False) if finding.kind == "code"]
         if others:
             return Verdict(findings=others)
-    sources = {**source_digests(), **user_digests(strategy)}
+    sources = {**source_digests(), **all_digests(configuration)}
     evidence = RunEvidence(log, lambda genesis: execution_for(log.path, genesis, source), sources, bool(manifest))
     verdict = Verifier(evidence, on_progress).verify()
     verdict.findings += _other_identity(log, facts, source, is_explained=bool(verdict.findings))
@@ -167,6 +166,10 @@ def _other_identity(log: LocalLog, facts: dict[str, Any], source: LocalLog, is_e
         elif key == "strategy_files":
             names = differing(then.get(key, {}), now.get(key, {}))
             findings.append(Divergence(Kind.CODE, f"{', '.join(names)} of the strategy kept in the run folder is not what the run was made with"))
+        elif key == "user_stages":
+            others = ", ".join(differing(then.get(key, {}), now.get(key, {})))
+            what = f"the stage {others} kept in the run folder"
+            findings.append(Divergence(Kind.CODE, f"{what} is not what the run was made with"))
         elif key == "strategy":
             findings.append(Divergence(Kind.CODE, f"the strategy kept in the run folder is {now[key]}, the run was made with {then.get(key)}"))
         else:

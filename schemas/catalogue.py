@@ -113,6 +113,12 @@ def topic(name: str) -> Topic:
     entry = TOPICS.get(name)
     if entry is None and (match := _TOPOLOGY.fullmatch(name)):
         return TOPICS[f"{DEFAULT_TOPOLOGY}.{match.group(2)}"]._replace(name=name)
+    if entry is None and name.startswith("user."):
+        what = f"topic {name!r} is a user's own, and nothing that was given declares it"
+        raise UnknownTopic(
+            f"{what}; name its stage with --stage FILE.py:CLASS or in [stages], or a folder that "
+            "holds it"
+        )
     if entry is None:
         near = difflib.get_close_matches(name, TOPICS, n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else f"topics are {', '.join(TOPICS)}"

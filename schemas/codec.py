@@ -23,6 +23,7 @@ import numpy as np
 
 from schemas import records
 from schemas.errors import WrongUse
+from schemas.forgetting import forgettable
 from schemas.general import BadRecord, GeneralCodec, MalformedRecord
 from schemas.msgpack import NO_LEVELS as NO_WORDS
 from schemas.msgpack import write_rows
@@ -35,6 +36,8 @@ Array = np.ndarray[Any, Any]
 LEVEL = np.dtype([("price", "i8"), ("quantity", "i8")], align=True)
 NO_LEVELS = np.zeros(0, LEVEL)
 FEW = 8
+OF_USERS = "User"
+"""Records of users' own topics are named so (``user_topics.py``)."""
 _PACKER = msgspec.msgpack.Encoder()
 
 
@@ -110,7 +113,8 @@ class Codec:
         self._compiled: Any = None
         self._small: Any = None
         self.dtype: Any = None
-        if shape.fixed_width or shape.has_levels:
+        is_compiled = not name.startswith(OF_USERS)  # nothing is compiled for theirs
+        if (shape.fixed_width or shape.has_levels) and is_compiled:
             self._compiled = importlib.import_module(f"schemas.compiled.{snake(name)}")
             self.dtype = self._compiled.DTYPE
         self._shape = shape
@@ -346,6 +350,7 @@ class Codec:
         return self._compiled
 
 
+@forgettable
 @functools.cache
 def codec(name: str) -> Codec:
     """The codec of a record type, by record name. Raises UnknownRecord."""

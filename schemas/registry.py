@@ -209,6 +209,18 @@ class Registry:
                 continue
         return found
 
+    def latest_schema(self, topic: str) -> dict[str, Any] | None:
+        """The newest schema of a topic's subject, None where it has none.
+
+        Raises:
+            RegistryUnreachable, RegistryRefused.
+        """
+        found = self._find(lambda: self._client.get_latest_version(self.subject(topic)))
+        if found is None or found.schema is None:
+            return None
+        declared: dict[str, Any] = json.loads(str(found.schema.schema_str))
+        return declared
+
     def is_known(self, topic: str) -> bool:
         """True if the topic's subject has a schema, whichever. Raises RegistryUnreachable, RegistryRefused.
 

@@ -15,6 +15,7 @@ import polars as pl
 from jobs.reports import contents_of, open_finished, report_of
 from jobs.runs import open_recording
 from schemas.errors import WrongUse
+from schemas.user_topics import scope
 from shrivenquant.calls import call, options_of, path_text
 from shrivenquant.frames import read_topic
 from streams.log.local import LocalLog
@@ -29,7 +30,7 @@ class Folder:
     @property
     def topics(self) -> dict[str, int]:
         """Records in each topic, by name."""
-        with LocalLog.open(self.folder) as log:
+        with scope(), LocalLog.open(self.folder) as log:
             return {name: log.reader(name).count for name in log.topics()}
 
     def read(self, topic: str, decimal: bool = False) -> pl.DataFrame:
@@ -42,7 +43,7 @@ class Folder:
         Raises:
             WrongUse: there is no such topic here.
         """
-        with LocalLog.open(self.folder) as log:
+        with scope(), LocalLog.open(self.folder) as log:
             return read_topic(log, topic, decimal)
 
     def __fspath__(self) -> str:

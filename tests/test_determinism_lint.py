@@ -15,7 +15,10 @@ from streams.runtime.strategy_lint import require_allowed
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = ("aggregation", "toxicity", "signals", "risk", "routing", "venue", "portfolio", "reporting", "numeric")
 # Tools that stand beside a stage and are never part of one: they read files or import modules before a run begins.
-TOOLS = {f"streams/signals/{name}.py" for name in ("catalogue", "sources", "artefacts", "loading")}
+TOOLS = {
+    f"streams/signals/{name}.py"
+    for name in ("catalogue", "sources", "artefacts", "loading", "user_stage_loading")
+}
 
 PLANTED = [
     ("clock", "import time\n\ndef on_quote(state, quote, out):\n    return time.time()"),

@@ -28,6 +28,7 @@ PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglo
 RENAMED = {
     "parameters": "set", "currency": "cash", "from_time": "from", "to_time": "to", "maker_rate": "fees", "taker_rate": "fees",
     "feed_latency": "latency", "entry_latency": "latency", "response_latency": "latency",
+    "user_stages": "stages",
 }  # fmt: skip
 # stage settings that the pipeline gives from the top of the file
 GIVEN = {

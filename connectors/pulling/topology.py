@@ -41,6 +41,7 @@ from streams.log.manifest import RUN_MANIFEST
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, JournalEntry, decode_entry
 from streams.runtime.live.spec import NoTopology, runtime_name
 from streams.runtime.live.stored import ENDS
+from streams.runtime.live.topics import know_topics_in
 from streams.runtime.task import JOURNAL
 
 DEAD_LETTERS = "pipeline.dlq"
@@ -165,6 +166,7 @@ class TopologyPull:
             before = {topic: folder.reader(topic).count for topic in folder.topics()}
             (begin, end), *_ = self._held([self.journal]).values()
             needs = self._pull_journal(folder, reader, begin, end)
+            know_topics_in(needs.facts)
             self._check_topics(needs.facts)
             items = [*needs.facts["inputs"], *(item for item in needs.facts["outputs"] if item["published"])]
             held = self._held([self._partition(item) for item in items])

@@ -52,6 +52,13 @@ def add(commands: Any) -> None:
     command.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="run folder to write, or to go on with")
     command.add_argument("--strategy", metavar="NAME", help="name, or FILE.py:CLASS")
     command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a strategy parameter; repeat for more")
+    command.add_argument(
+        "--stage",
+        action="append",
+        default=[],
+        metavar="FILE.py:CLASS",
+        help="a stage of your own; repeat for more",
+    )
     command.add_argument("--config", type=Path, metavar="FILE", help="TOML file; flags win over it")
     command.add_argument("--cash", metavar="MONEY", help="starting cash, for example 1000000USDT (the default)")
     command.add_argument("--accounts", metavar="LIST", help="account to trade; of a deployment's list, --shard says which (default 1)")
@@ -104,9 +111,24 @@ def configuration_of(arguments: argparse.Namespace) -> Configuration:
             raise WrongUse(f"--set takes KEY=VALUE, not {pair!r}")
         parameters[name.strip()] = value.strip()
     options["set"] = parameters
+    options["stages"] = with_stages(options.get("stages", {}), arguments.stage)
     if "strategy" not in options:
         raise WrongUse("name a strategy: --strategy ema-cross, or FILE.py:CLASS")
     return build(options)
+
+
+def with_stages(tables: Any, given: list[str]) -> Any:
+    """The stages of the configuration file with those of ``--stage``, which are called as their
+    files are. Raises WrongUse.
+    """
+    for each in given:
+        name = Path(each.partition(".py")[0]).name
+        if not isinstance(tables, dict) or name in tables:
+            raise WrongUse(
+                f"--stage {each}: there is a stage {name!r} already; give the file another name"
+            )
+        tables = {**tables, name: {"file": each}}
+    return tables
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -53,8 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     from schemas.codec import codec
     from streams.log.local import LocalLog
 
-    record = topic_of(arguments.topic).record
     log = LocalLog.open(Path(arguments.folder))
+    record = topic_of(arguments.topic).record
     if arguments.topic not in log.topics():
         raise WrongUse(f"{arguments.folder} holds no {arguments.topic}; it has {', '.join(log.topics())}")
     reader = log.reader(arguments.topic)

@@ -56,6 +56,13 @@ def add(commands: Any) -> None:
     command.add_argument("--standby", action="store_true", help="also follow the shards that this process does not own, ready to take them over")
     command.add_argument("--cluster", default="", metavar="URL", help="kafka://HOST:PORT (default: the configured cluster)")
     command.add_argument("--strategy", metavar="NAME", help="name, or FILE.py:CLASS")
+    command.add_argument(
+        "--stage",
+        action="append",
+        default=[],
+        metavar="FILE.py:CLASS",
+        help="a stage of your own; repeat for more",
+    )
     command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a strategy parameter; repeat for more")
     command.add_argument("--config", type=Path, metavar="FILE", help="TOML file; flags win over it")
     command.add_argument("--cash", metavar="MONEY", help="starting cash of each account, for example 1000000USDT (the default)")

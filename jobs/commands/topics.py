@@ -13,6 +13,7 @@ from jobs.helping import HelpFormatter
 from schemas.errors import WrongUse
 
 ACTIONS = ("plan", "apply", "drift")
+GIVEN = ("cluster", "topology", "shards", "retention", "stage", "config", "no_registry")
 HELP = """\
 With a folder: lists the topics of a recording or a run: record type, records, bytes, last event time.
 
@@ -28,6 +29,7 @@ examples:
   sq topics apply --topology market
   sq topics apply --retention md.trades=30d --retention fills=forever
   sq topics drift --topology pipeline --topology market --json
+  sq topics apply --stage spread.py:Spread          # also the topic of a stage of your own
 """
 
 
@@ -45,6 +47,14 @@ def add(commands: Any) -> None:
         metavar="TOPIC=SPAN",
         help="keep a topic for so long: md.trades=30d, fills=forever; repeatable; [retention] of the cluster's file says it for good",
     )
+    command.add_argument(
+        "--stage",
+        action="append",
+        default=[],
+        metavar="FILE.py:CLASS",
+        help="a stage of your own, whose topic is wanted too; repeat for more",
+    )
+    command.add_argument("--config", type=Path, metavar="FILE", help="TOML file with such stages")
     command.add_argument("--no-registry", action="store_true", help="leave schemas alone")
     command.add_argument("--json", action="store_true", help="print as JSON")
     command.set_defaults(run=run)
@@ -52,7 +62,7 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """One line per topic, or per difference."""
-    given = [name for name in ("cluster", "topology", "shards", "retention", "no_registry") if getattr(arguments, name)]
+    given = [name for name in GIVEN if getattr(arguments, name)]
     if arguments.what in ACTIONS:
         return _cluster(arguments)
     if given:
@@ -66,6 +76,7 @@ def _cluster(arguments: argparse.Namespace) -> int:
     from streams.log.kafka.applying import apply, compare
     from streams.log.kafka.cluster import find_cluster
 
+    _know_topics(arguments)
     if arguments.shards is not None and arguments.shards < 1:
         raise WrongUse("--shards is at least 1")
     cluster = find_cluster(arguments.cluster)
@@ -83,6 +94,17 @@ def _cluster(arguments: argparse.Namespace) -> int:
         for line in (*done, *_told(arguments.what, left, len(comparison.wanted))):
             print(line)
     return 1 if arguments.what == "drift" and left else 0
+
+
+def _know_topics(arguments: argparse.Namespace) -> None:
+    """The topics of the user's stages that were given are in the catalogue from here on."""
+    from jobs.commands.backtest import with_stages
+    from jobs.configuration import build, read_file
+    from jobs.user_stages import found_stages
+
+    options = read_file(arguments.config) if arguments.config is not None else {}
+    stages = with_stages(options.get("stages", {}), arguments.stage)
+    found_stages(build({"strategy": options.get("strategy", "ema-cross"), "stages": stages}))
 
 
 def _retention(given: list[str]) -> dict[str, str]:

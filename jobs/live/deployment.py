@@ -14,14 +14,22 @@ from jobs.live.accounts import with_accounts
 from jobs.live.claims import TOPIC as TOPOLOGIES
 from jobs.live.claims import Report, claim, unreported
 from jobs.live.looking import begun_facts, begun_id, first_entry
-from jobs.pipeline import JOBS, inputs_of, strategy_source, topology_over
+from jobs.pipeline import JOBS, inputs_of, topology_over
 from jobs.runs import versions
-from jobs.strangers import remember
-from jobs.strategies import files_of, identity_of, journaled_files, strategy_sources, user_digests, with_main, write_files
 from jobs.ticker import TICKERS, rule_of, settled, uses_ticker
+from jobs.user_files import (
+    all_digests,
+    journaled_files,
+    remember_all,
+    whole_identity,
+    with_copies,
+    write_journaled,
+)
+from jobs.user_stages import found_stages
 from schemas.catalogue import TOPICS
 from schemas.records import Instrument
 from schemas.registry import Registry, RegistryUnreachable, check_ids
+from schemas.user_topics import is_user_topic
 from schemas.version import VERSION
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
@@ -42,7 +50,8 @@ from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.task import JOURNAL
 from streams.runtime.topology import Topology
 
-ORDER_SIDE = ("order", "loop")
+PUBLISHED = ("order", "loop", "user")
+"""Classes of topics that ``--publish orders`` means; a user's own topic is there to be read."""
 
 
 class Deployment(msgspec.Struct, kw_only=True):
@@ -106,7 +115,11 @@ def published(outputs: Sequence[str], choice: str, job: str) -> list[str]:
     if choice == "all" or (choice == "orders" and JOBS[job] is not None):
         return list(outputs)
     if choice == "orders":
-        return [topic for topic in outputs if topic == DEAD_LETTERS or TOPICS[topic].kind in ORDER_SIDE]
+        return [
+            topic
+            for topic in outputs
+            if topic == DEAD_LETTERS or TOPICS[topic].kind in PUBLISHED
+        ]
     wanted = [name.strip() for name in choice.split(",") if name.strip()]
     for name in wanted:
         if name not in outputs:
@@ -116,10 +129,9 @@ def published(outputs: Sequence[str], choice: str, job: str) -> list[str]:
 
 def facts_of(deployment: Deployment) -> dict[str, Any]:
     """What the genesis record holds besides topics: identity, code, and what is needed to execute it again."""
-    strategy = strategy_sources(deployment.configuration)
-    sources = {**source_digests(), **user_digests(strategy)}
+    sources = {**source_digests(), **all_digests(deployment.configuration)}
     identity = {
-        **deployment.configuration.identity([], {}, *identity_of(strategy)),
+        **whole_identity(deployment.configuration, [], {}),
         "job": deployment.job,
         "clock": deployment.clock,
         "publish": sorted(deployment.publish),
@@ -138,7 +150,7 @@ def facts_of(deployment: Deployment) -> dict[str, Any]:
         "version": VERSION,
         "versions": versions(),
         "configuration": deployment.configuration.facts(),
-        **journaled_files(strategy),
+        **journaled_files(deployment.configuration),
         "ids": {**{runtime_name(deployment.topology, topic): found for topic, found in deployment.schema_ids.items()}, **deployment.claim_ids},
     }
 
@@ -195,15 +207,15 @@ def maker(deployment: Deployment, witness: Callable[[Sequence[Run]], None] | Non
     return make
 
 
-def with_strategy_file(deployment: Deployment, folder: Path, facts: dict[str, Any]) -> Deployment:
-    """The deployment with a user's strategy taken from its genesis record, written into ``folder``."""
-    configuration = deployment.configuration
-    source = strategy_source(configuration)
-    files = files_of(facts)
-    if source is None or source.name not in files:
-        return deployment
-    write_files(files, folder)
-    return msgspec.structs.replace(deployment, configuration=with_main(configuration, folder / source.name))
+def with_user_files(deployment: Deployment, folder: Path, facts: dict[str, Any]) -> Deployment:
+    """The deployment with the user's files taken from its genesis record, written into ``folder``.
+
+    The topics of its stages are known from here on.
+    """
+    write_journaled(facts, folder)
+    configuration, _ = with_copies(deployment.configuration, folder)
+    found_stages(configuration)
+    return msgspec.structs.replace(deployment, configuration=configuration)
 
 
 def prepared(deployment: Deployment, report: Report = unreported) -> Deployment:
@@ -226,7 +238,7 @@ def prepared(deployment: Deployment, report: Report = unreported) -> Deployment:
     ids = _schema_ids(deployment, [*names.values(), TOPOLOGIES], first.facts if first is not None else {})
     deployment.schema_ids = {topic: ids[name] for topic, name in names.items()}
     deployment.claim_ids = {TOPOLOGIES: ids[TOPOLOGIES]}
-    remember(strategy_sources(deployment.configuration))
+    remember_all(deployment.configuration)
     own = [names[topic] for topic in deployment.publish]
     if first is not None:  # a topology that cannot go on is left as it is
         check_version(first.facts, f"topology {deployment.topology}")
@@ -244,7 +256,13 @@ def _there(log: KafkaLog, deployment: Deployment) -> dict[str, int]:
     missing = sorted(name for name in names if deployment.cluster.name(name) not in found)
     if missing:
         extra = "" if deployment.topology == "pipeline" else f" --topology {deployment.topology}"
-        raise TopicChanged(f"the cluster has no {', '.join(missing)}; make them with 'sq topics apply{extra}'")
+        with_stages = ""
+        if any(map(is_user_topic, missing)):
+            with_stages = ", and with the --stage or --config that this job has"
+        raise TopicChanged(
+            f"the cluster has no {', '.join(missing)}; make them with "
+            f"'sq topics apply{extra}'{with_stages}"
+        )
     return {name: found[deployment.cluster.name(name)].partitions for name in names}
 
 

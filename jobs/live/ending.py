@@ -11,7 +11,7 @@ import msgspec
 from confluent_kafka import KafkaError, KafkaException
 
 from jobs.live.claims import TOPIC, close, open_claims, read_claims
-from jobs.live.deployment import maker, with_strategy_file
+from jobs.live.deployment import maker, with_user_files
 from jobs.live.looking import first_entry
 from jobs.live.proof import deployment_of, task_spec
 from schemas.registry import resolve
@@ -64,7 +64,7 @@ def end_topology(cluster: Cluster, topology: str) -> Iterator[str]:
             continue
         facts = first.facts
         with tempfile.TemporaryDirectory() as folder:
-            deployment = with_strategy_file(deployment_of(facts, cluster), Path(folder), facts)
+            deployment = with_user_files(deployment_of(facts, cluster), Path(folder), facts)
             spec = task_spec(facts, cluster.environment)
             spec = msgspec.structs.replace(spec, schema_ids={**spec.schema_ids, JOURNAL: ids[names[0]], SNAPSHOTS: ids[names[1]]})
             task = LiveTask(log, spec, maker(deployment))

@@ -13,10 +13,11 @@ from connectors.pulling.topology import journal_facts, topic_facts
 from jobs.contradictions import differing, other_code, other_manifest, other_strategy, other_value
 from jobs.facts import check_facts, configuration_in
 from jobs.live.accounts import accounts_of
-from jobs.live.deployment import Deployment, facts_of, maker, with_strategy_file
+from jobs.live.deployment import Deployment, facts_of, maker, with_user_files
 from jobs.strangers import judging
-from jobs.strategies import strategy_sources, user_digests
+from jobs.user_files import all_digests
 from schemas.errors import CorruptLog, WrongUse
+from schemas.user_topics import schema_fact, scope
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.folder import FolderLog
@@ -81,10 +82,10 @@ def _verify(log: Log, journal: Partition, cluster: Cluster, spec: SpecOf, on_pro
     with tempfile.TemporaryDirectory() as folder:
 
         def deployed(facts: dict[str, Any]) -> Deployment:
-            return with_strategy_file(deployment_of(facts, cluster), Path(folder), facts)
+            return with_user_files(deployment_of(facts, cluster), Path(folder), facts)
 
         def sources(facts: dict[str, Any]) -> dict[str, str]:
-            return {**source_digests(), **user_digests(strategy_sources(deployed(facts).configuration))}
+            return {**source_digests(), **all_digests(deployed(facts).configuration)}
 
         def make(facts: dict[str, Any]) -> Make:
             made: Make = maker(deployed(facts))
@@ -112,6 +113,11 @@ def _other_facts(facts: dict[str, Any], deployed: Callable[[dict[str, Any]], Dep
     if read != reads:
         what = f"the topology reads {', '.join(read)}, its configuration {', '.join(reads)}"
         findings.append(Divergence(Kind.JOURNAL, f"the genesis record says {what}"))
+    for item in facts["outputs"]:
+        topic = item["topic"]
+        if item.get("schema") != schema_fact(topic).get("schema"):
+            what = f"the genesis record's schema of {topic} is not that of its stage"
+            findings.append(Divergence(Kind.JOURNAL, what, topic=topic))
     return [*findings, *other_strategy(facts, made), *other_code(facts, now["journal_id"])]
 
 
@@ -138,7 +144,7 @@ def verify_cluster(
     if name not in found:
         raise TopicChanged(f"the cluster has no topic {name}: no topology {topology} ever ran there; 'sq status' lists those that did")
     shards = range(found[name].partitions) if shard is None else [shard]
-    with judging(run_strategy) as judgement:
+    with judging(run_strategy) as judgement, scope():
         verdicts = [_verify(log, (name, each), cluster, lambda facts: task_spec(facts, cluster.environment), on_progress)[1] for each in shards]
         verdicts[0].notes = [*verdicts[0].notes, *dict.fromkeys(judgement.notes)]
         return verdicts

@@ -13,6 +13,7 @@ import json
 import fastavro.schema
 
 from schemas.catalogue import topic as topic_of
+from schemas.forgetting import forgettable
 from schemas.shapes import schemas
 
 MAGIC = b"Obj\x01"
@@ -59,6 +60,7 @@ def decode_long(buffer: bytes, position: int) -> tuple[int, int]:
     raise ValueError("a number is longer than ten bytes")
 
 
+@forgettable
 @functools.cache
 def schema_text(topic: str) -> str:
     """The schema a topic's files carry: the committed one, as compact JSON. Raises UnknownTopic."""

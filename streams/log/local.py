@@ -15,6 +15,7 @@ from schemas.catalogue import TOPICS
 from schemas.errors import CorruptLog
 from streams.log.errors import CorruptBlock, ForeignFolder, LogClosed, LogExists, LogLocked, LogMissing, NoSuchTopic, WrongSchema
 from streams.log.files import POLICIES, SyncPolicy, make_folder, sync_folder, typed, write_all
+from streams.log.found_topics import know_topics_of
 from streams.log.manifest import MANIFESTS, read_manifest, write_manifest
 from streams.log.reader import Block, TopicReader
 from streams.log.recovery import TornTail, recover
@@ -99,6 +100,7 @@ class LocalLog:
         if not path.is_dir() or not _is_log(path):
             text = f"{path} is not a log: it has no {LOCK}, {' or '.join(MANIFESTS)}"
             raise ForeignFolder(f"{text}; name a folder made by 'sq import', 'sq generate' or 'sq backtest'")
+        know_topics_of(path)
         log = cls(path, _take_lock(path) if writable else -1, sync, segment_records)
         if writable and not log.is_closed:
             try:

@@ -17,6 +17,7 @@ import numpy as np
 
 from schemas.catalogue import topic as topic_of
 from schemas.compatibility import changes
+from schemas.forgetting import forgettable
 from schemas.general import MalformedRecord, from_avro, plain_schema
 from schemas.shapes import schemas, shapes
 
@@ -94,6 +95,7 @@ class OlderSchema:
         return ours, codec(self.record).record_ends(ours, count)
 
 
+@forgettable
 @functools.lru_cache(maxsize=64)
 def older_schema(topic: str, text: str) -> OlderSchema:
     """The reader of one schema, made once."""

@@ -55,6 +55,7 @@ MODULES: dict[str, frozenset[str]] = {
     "numpy.typing": words("ArrayLike NDArray"),
     "schemas.kernel": words("inlined kernel unlocked_kernel"),
     "streams.numeric.book": words("depth levels_of next_level quantity_at slot_of top_flags"),
+    "streams.signals.user_stage": words("Context NO_TIMER NoSettings Stage StageState"),
     "streams.signals.strategy": words(
         "BUY CANCEL Context GTC IOC Instrument LIMIT MARKET NEW NO_TIMER NoSettings OrderRequest SELL Signal Strategy StrategyState"
     ),
@@ -97,7 +98,9 @@ STRATEGY = words(
     "on_end on_fill on_mark on_market_features on_order_event on_position on_quote on_timer on_toxicity on_trade order order_id settings "
     "signal signals state timer LOGS READS amount_precision asks average_price bids book cash equity features last_bar last_mark last_quote "
     "last_trade log open_orders position remaining toxicity cancel_timer instrument modify on_book_ticker on_depth_update on_instrument "
-    "on_pnl on_risk_decision on_risk_event order_target order_target_percent order_target_value set_timer working"
+    "on_pnl on_risk_decision on_risk_event order_target order_target_percent order_target_value "
+    "set_timer working "
+    "FIELDS TOPIC publish"
 )
 CONTEXT = words("account artefacts clock emit first journal_id last_sequence ordinal pending sequence services shard")
 """The runtime's context: read, never written."""

@@ -22,6 +22,19 @@ class UndeclaredArtefact(WrongUse):
     code = "undeclared_artefact"
 
 
+def artefact_of(owner: str, artefacts: Mapping[str, Any], name: str) -> Any:
+    """The value of a declared file.
+
+    Raises UndeclaredArtefact: the owner declares none of that name.
+    """
+    if name not in artefacts:
+        has = ", ".join(artefacts) or "none"
+        raise UndeclaredArtefact(
+            f"{owner} declares no artefact {name!r}, it has: {has}; name its file in ARTEFACTS"
+        )
+    return artefacts[name]
+
+
 class StageContext:
     """Handed to every ledger call.
 
@@ -89,10 +102,7 @@ class StageContext:
         Raises:
             UndeclaredArtefact: there is none of that name.
         """
-        if name not in self.artefacts:
-            has = ", ".join(self.artefacts) or "none"
-            raise UndeclaredArtefact(f"the strategy declares no artefact {name!r}, it has: {has}; name its file in ARTEFACTS")
-        return self.artefacts[name]
+        return artefact_of("the strategy", self.artefacts, name)
 
     def order_id(self) -> str:
         """The next id."""

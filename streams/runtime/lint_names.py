@@ -19,7 +19,7 @@ BUILTIN_RULES = {
     "pow": "unstable-math",
     **CALLS,
 }
-STRUCTS = ("msgspec.Struct", "Struct", "StrategyState")
+STRUCTS = ("msgspec.Struct", "Struct", "StrategyState", "StageState")
 READERS = words("len sorted tuple min max sum any all enumerate zip list dict set frozenset int float str abs")
 LOOKUPS = ("get", "items", "keys", "values", "index", "count", "shape", "size", "dtype", "copy")
 CONTEXT_PRIVATE = ("artefacts", "first", "journal_id", "last_sequence", "ordinal", "pending", "services", "shard")

@@ -27,12 +27,15 @@ EXCEPTIONS = ("hash", "identity", "set-iteration", "float-reduction", "unstable-
 """Rules that a line may be excepted from with a reason; an imported library is then no part of the run's identity."""
 
 
-def lint_strategy(files: Mapping[str, Path], is_strange: bool = False) -> list[Finding]:
+def lint_strategy(
+    files: Mapping[str, Path], is_strange: bool = False, users: Iterable[str] = ()
+) -> list[Finding]:
     """Findings of a strategy's files, in order of file and line.
 
     Args:
         files: module name -> file, the strategy's own first, then the helpers beside it.
         is_strange: no exception is taken, whatever reason a line gives.
+        users: fields of the records of users' own topics.
     """
     trees: dict[str, ast.Module] = {}
     findings: list[Finding] = []
@@ -47,7 +50,7 @@ def lint_strategy(files: Mapping[str, Path], is_strange: bool = False) -> list[F
             findings.append(Finding(str(path), error.lineno or 0, "syntax", str(error.msg)))
         except (ValueError, RecursionError, MemoryError) as error:
             findings.append(Finding(str(path), 0, "syntax", f"the file cannot be read as Python: {error}"))
-    fields, methods = set(allowed.FIELDS) | allowed.STRATEGY, set()
+    fields, methods = {*allowed.FIELDS, *allowed.STRATEGY, *users}, set()
     for tree in (*trees.values(), *_imported_from_us(trees.values())):
         own = bindings.declared(tree)
         fields |= own[0]
@@ -75,9 +78,11 @@ def _imported_from_us(trees: Iterable[ast.Module]) -> list[ast.Module]:
     return [ast.parse(allowed.file_of(name).read_bytes()) for name in ours]
 
 
-def require_allowed(files: Mapping[str, Path], is_strange: bool = False) -> None:
+def require_allowed(
+    files: Mapping[str, Path], is_strange: bool = False, users: Iterable[str] = ()
+) -> None:
     """Raise NotDeterministic, naming every finding, if a strategy's files use what is not allowed."""
-    findings = lint_strategy(files, is_strange)
+    findings = lint_strategy(files, is_strange, users)
     if findings:
         raise NotDeterministic("\n".join(str(finding) for finding in findings))
 
@@ -208,7 +213,7 @@ class _Reader(UseReader):
     def _is_field(self, owner: ast.ClassDef, node: ast.Assign | ast.AnnAssign, names: Sequence[str]) -> bool:
         """True for a constant, the declared artefacts, and a field whose default is made anew for each object."""
         value, kind = node.value, bindings.kind_of_value(node.value)
-        if kind == CONSTANT or (names == ["ARTEFACTS"] and kind == TABLE):
+        if kind == CONSTANT or (names in (["ARTEFACTS"], ["FIELDS"]) and kind == TABLE):
             return True
         is_struct = any(self._is_struct(base) for base in owner.bases) or any("dataclass" in ast.unparse(each) for each in owner.decorator_list)
         if not is_struct or not isinstance(node, ast.AnnAssign) or "ClassVar" in ast.unparse(node.annotation):

@@ -12,8 +12,16 @@ import numpy as np
 from schemas.catalogue import TOPICS
 from schemas.errors import WrongUse
 from schemas.records import Instrument
+from schemas.user_topics import PREFIX as USER_TOPICS
+from schemas.user_topics import is_user_topic
 from streams.numeric.book import new_books
 from streams.runtime.loop import NEVER, KernelStage, handler_name
+
+MUST_BE_WRITTEN = (
+    *("orders.", "venue.", "signals", "fills", "pnl", "positions"),
+    USER_TOPICS,
+)
+"""Beginnings of topics that a stage reads in vain where no stage writes them."""
 
 
 class LedgerStage(msgspec.Struct, frozen=True):
@@ -94,11 +102,11 @@ class Topology:
         for topic in written:
             if topic in self.feeds or (topic in from_kernels and written.count(topic) > 1):
                 raise BadTopology(f"{topic} has two writers; a kernel's topic is written by it alone")
-        self.outputs = [topic for topic in TOPICS if topic in written]
+        self.outputs = sorted((topic for topic in TOPICS if topic in written), key=_place)
         known = set(written) | set(self.feeds)
         for stage, _ in stages:
             for topic in stage.INPUTS:
-                if topic not in known and topic.startswith(("orders.", "venue.", "signals", "fills", "pnl", "positions")):
+                if topic not in known and topic.startswith(MUST_BE_WRITTEN):
                     raise BadTopology(f"{stage.NAME} reads {topic}, which no stage of {name} writes and no input brings")
         self.command_topic = next((topic for stage in self.stepped for topic in stage.module.INPUTS if topic in ledger_topics), "")
         self.early = self._early()
@@ -127,6 +135,13 @@ class Topology:
                 break
             found.append(stage)
         return found
+
+
+def _place(topic: str) -> tuple[bool, str]:
+    """Ours as the catalogue has them; users' behind them by name, in whatever order they became
+    known.
+    """
+    return (True, topic) if is_user_topic(topic) else (False, "")
 
 
 def _readers(stages: Sequence[LedgerStage], topic: str) -> list[Any]:

@@ -11,14 +11,14 @@ from typing import Any
 
 from schemas.vocabulary import OrderStatus
 from streams.numeric.mark import UNUSABLE, closing_price
-from streams.signals.strategy import BUY, NO_TIMER, SELL, BadStrategy, exact_float, exact_int
+from streams.signals.named_timers import NamedTimers
+from streams.signals.strategy import BUY, SELL, BadStrategy, exact_float, exact_int
 
 PENDING_CANCEL = int(OrderStatus.PENDING_CANCEL)
 SHARE_UNIT = 1_000_000_000
-TIMERS_MAX = 1_024
 
 
-class Acting:
+class Acting(NamedTimers):
     """For one strategy. Subclasses know what is read: position, equity, last_mark, instrument,
     working, open_orders.
     """
@@ -151,35 +151,3 @@ class Acting:
             post_only,
         )
         return new_id
-
-    # -- named timers
-
-    def set_timer(self, name: str, at: int) -> None:
-        """Wake ``on_timer(name, context)`` at this time (ns UTC), once; another time of the same
-        name is forgotten.
-        """
-        state = self._timed_state("set_timer")
-        at = exact_int("at", at)
-        if not isinstance(name, str) or at <= self._context.clock:
-            what = f"{self._name} sets the timer {name!r} to {at} at {self._context.clock}"
-            raise BadStrategy(f"{what}; give a name that is a text, and a time after context.clock")
-        state.timers.pop(name, None)
-        if len(state.timers) >= TIMERS_MAX:
-            raise BadStrategy(f"{self._name} has {TIMERS_MAX} timers set; cancel some of them")
-        state.timers[name] = at
-        state.timer = min(state.timers.values())
-
-    def cancel_timer(self, name: str) -> None:
-        """Forget a timer; nothing happens if it is not set."""
-        state = self._timed_state("cancel_timer")
-        state.timers.pop(name, None)
-        state.timer = min(state.timers.values(), default=NO_TIMER)
-
-    def _timed_state(self, call: str) -> Any:
-        if "timers" not in type(self._strategy).WAKES:
-            wakes = ", ".join(f'"{each}"' for each in (*type(self._strategy).WAKES, "timers"))
-            raise BadStrategy(
-                f"{self._name} calls context.{call}, but no named timer wakes it; "
-                f"write WAKES = ({wakes})"
-            )
-        return self._strategy.state

@@ -15,8 +15,9 @@
 
 The rules, each a typed error:
 
-1. ``WAKES`` names what wakes the strategy (the keys or topics of ``WAKE_TOPICS``, "timer" or "timers"); there is one handler for
-   each and no other. ``INPUTS`` may name topics instead.
+1. ``WAKES`` names what wakes the strategy (the keys or topics of ``WAKE_TOPICS``, a user's own
+   topic, "timer" or "timers"); there is one handler for each and no other. ``INPUTS`` may name
+   topics instead.
 2. All it remembers is in ``self.state``, a declared struct of plain data: it is what a snapshot holds. Nothing else may be written after the
    constructor, and the constructor may leave nothing that can change.
 3. It knows time as ``context.clock`` only. ``state.timer`` is the next deadline; ``on_timer`` must move it on (``NO_TIMER``: none).
@@ -34,19 +35,34 @@ The rules, each a typed error:
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, Protocol
 
-import msgspec
-import numpy as np
-
-from schemas.errors import WrongUse
 from schemas.records import Instrument, OrderRequest, Signal
+from schemas.shapes import snake
+from schemas.user_topics import is_user_topic, record_name
 from schemas.vocabulary import OrderType, RequestKind, Side, TimeInForce
+from streams.signals.declared import (
+    NO_TIMER,
+    TIMER,
+    TIMERS,
+    BadStrategy,
+    Declared,
+    NoSettings,
+    StrategyState,
+    UndeclaredState,
+    check_declarations,
+    check_wakes,
+    name_timers,
+)
+from streams.signals.exact import exact_float, exact_int, exact_symbol
 from streams.signals.view import LOG, READABLE
 
-NO_TIMER = 2**63 - 1
+__all__ = [
+    "BUY", "CANCEL", "GTC", "IOC", "LIMIT", "MARKET", "NEW", "NO_TIMER", "SELL", "TIMER",
+    "TIMERS", "WAKE_OF_TOPIC", "WAKE_TOPICS", "BadStrategy", "Context", "Instrument",
+    "NoSettings", "OrderRequest", "Signal", "Strategy", "StrategyState", "UndeclaredState",
+    "exact_float", "exact_int", "exact_symbol", "handler_of", "topic_of_wake", "undeclared",
+]  # fmt: skip
 
 # what wakes a strategy -> (topic, handler)
 WAKE_TOPICS: dict[str, tuple[str, str]] = {
@@ -66,28 +82,13 @@ WAKE_TOPICS: dict[str, tuple[str, str]] = {
     "book_tickers": ("md.book_tickers", "on_book_ticker"),
     "instruments": ("ref.instruments", "on_instrument"),
 }
+HANDLERS = {wake: handler for wake, (_, handler) in WAKE_TOPICS.items()}
 WAKE_OF_TOPIC = {topic: wake for wake, (topic, _) in WAKE_TOPICS.items()}
-TIMER, TIMERS = "timer", "timers"
 
 NEW, CANCEL = int(RequestKind.NEW), int(RequestKind.CANCEL)
 BUY, SELL = int(Side.BUY), int(Side.SELL)
 MARKET, LIMIT = int(OrderType.MARKET), int(OrderType.LIMIT)
 GTC, IOC = int(TimeInForce.GTC), int(TimeInForce.IOC)
-CHECKED = 64
-"""Entries of a list or dict of the state that are looked at after each slice; all are when a snapshot is written."""
-UNCHANGING = (int, float, str, bytes, bool, type(None))
-
-
-class BadStrategy(WrongUse):
-    """A strategy class that does not keep the contract."""
-
-    code = "bad_strategy"
-
-
-class UndeclaredState(WrongUse):
-    """A strategy wrote something that is not in its declared state."""
-
-    code = "undeclared_state"
 
 
 class Context(Protocol):
@@ -150,75 +151,28 @@ class Context(Protocol):
     def toxicity(self, instrument: int) -> Any: ...
 
 
-class StrategyState(msgspec.Struct):
-    """Base of a strategy's declared state: plain data only (numbers, text, lists, dicts, structs of these)."""
-
-    timer: int = NO_TIMER
-
-
-class NoSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Settings of a strategy without parameters."""
-
-
-class _Contract(type):
-    """Checks a strategy once its constructor has run."""
-
-    def __call__(cls, *arguments: Any, **named: Any) -> Any:
-        strategy = super().__call__(*arguments, **named)
-        for name, value in vars(strategy).items():
-            if name not in ("state", "settings", "instruments") and not _is_unchanging(value):
-                raise UndeclaredState(
-                    f"{cls.__name__}.{name} is a {type(value).__name__} made in the constructor: it can change and no snapshot would hold it; "
-                    f"declare it in {cls.__name__}.State"
-                )
-        object.__setattr__(strategy, "_started", True)
-        return strategy
-
-
-class Strategy(metaclass=_Contract):
+class Strategy(Declared):
     """Base of a strategy in plain Python; the module's text is the contract."""
 
-    NAME: ClassVar[str] = ""
-    WAKES: ClassVar[tuple[str, ...]] = ()
-    INPUTS: ClassVar[tuple[str, ...]] = ()  # derived from WAKES
     OUTPUTS: ClassVar[tuple[str, ...]] = ("signals", "orders.requests")
-    STATE_VERSION: ClassVar[int] = 1
     ACCOUNT: ClassVar[int | None] = None  # None: whichever account is traded where it runs
     STRATEGY: ClassVar[int] = 1
     READS: ClassVar[tuple[str, ...]] = ()  # what the context shows besides the record: view.READABLE
     LOGS: ClassVar[bool] = False  # True: context.log("...") writes lines to the topic strategy.log
-    ARTEFACTS: ClassVar[Mapping[str, str]] = {}  # name -> file of the strategy's folder, read by context.artefact(name)
-
-    Settings: ClassVar[type[Any]] = NoSettings
-    State: ClassVar[type[Any]] = StrategyState
-
     def __init_subclass__(cls, **named: Any) -> None:
         super().__init_subclass__(**named)
         declared = cls.__dict__.get("INPUTS", ())
         cls.WAKES = tuple(dict.fromkeys(WAKE_OF_TOPIC.get(wake, wake) for wake in (*declared, *cls.WAKES)))
-        _check_wakes(cls)
+        users = [wake for wake in cls.WAKES if is_user_topic(wake)]
+        check_wakes(cls, {**HANDLERS, **{topic: handler_of(topic) for topic in users}})
         _check_reads(cls)
-        if not issubclass(cls.State, StrategyState):
-            raise BadStrategy(f"{cls.__name__}.State must derive from streams.signals.strategy.StrategyState")
-        if not issubclass(cls.Settings, msgspec.Struct) or not cls.Settings.__struct_config__.frozen:
-            raise BadStrategy(f"{cls.__name__}.Settings must be a msgspec.Struct with frozen=True")
+        check_declarations(cls)
         cls.NAME = cls.NAME or cls.__name__
         if cls.LOGS and LOG not in cls.OUTPUTS:
             cls.OUTPUTS = (*cls.OUTPUTS, LOG)
-        cls.INPUTS = tuple(WAKE_TOPICS[wake][0] for wake in cls.WAKES if wake in WAKE_TOPICS)
+        cls.INPUTS = tuple(topic for topic in map(topic_of_wake, cls.WAKES) if topic)
         if TIMERS in cls.WAKES:
-            _name_timers(cls)
-
-    def __init__(self, instruments: Sequence[Instrument], settings: Any) -> None:
-        self.instruments = tuple(instruments)
-        self.settings = settings
-        self.state: Any = self.State()
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name != "state" and "_started" in self.__dict__:
-            cls = type(self).__name__
-            raise UndeclaredState(f"{cls} wrote self.{name} after it started; declare {name} in {cls}.State and write self.state.{name}")
-        object.__setattr__(self, name, value)
+            name_timers(cls)
 
     def services_for(self, context: Any, stages: Any) -> Any:
         """What the context does for this strategy: the runtime asks once."""
@@ -272,50 +226,12 @@ class Strategy(metaclass=_Contract):
         )
         return order_id
 
-    def check_state(self) -> None:
-        """Refuse what no snapshot could hold, naming the field: the runtime asks after each slice of input. Raises UndeclaredState."""
-        state = self.state
-        for name in state.__struct_fields__:
-            value = getattr(state, name)
-            items = (*value.keys(), *value.values()) if isinstance(value, dict) and len(value) <= CHECKED else ()
-            items = tuple(value) if isinstance(value, list | tuple) and len(value) <= CHECKED else items
-            for each in (value, *items):
-                if isinstance(each, np.generic | np.ndarray):
-                    kind = "a list: .tolist()" if isinstance(each, np.ndarray) else "a Python number: .item()"
-                    what = f"{type(self).__name__}.State.{name} holds a numpy.{type(each).__name__}, which no snapshot can"
-                    raise UndeclaredState(f"{what}; keep {kind}")
-
     def cancel(self, context: Context, order_id: str, instrument: int, side: int) -> None:
         """Ask for the cancel of an order."""
         if type(side) is not int or type(instrument) is not int:
             side, instrument = exact_symbol(side), exact_int("instrument", instrument)
         account = context.account if self.ACCOUNT is None else self.ACCOUNT
         context.emit(OrderRequest(order_id, account, self.STRATEGY, instrument, context.clock, CANCEL, side, LIMIT, GTC, False, 0, 0))
-
-
-def exact_int(name: str, value: Any) -> int:
-    """A NumPy integer, an enum or a whole number of another type as a Python integer. Raises BadStrategy, naming the argument."""
-    try:
-        return int(operator.index(value))
-    except TypeError:
-        if isinstance(value, float | np.floating) and value == value // 1:
-            return int(value)
-        raise BadStrategy(f"{name} is {value!r}, a {type(value).__name__}; give a whole number, in units of the instrument") from None
-
-
-def exact_symbol(value: Any) -> int:
-    """An enum's number as a Python integer. Anything else is left as it is: the check of the record names the symbols there are."""
-    try:
-        return exact_int("", value)
-    except BadStrategy:
-        return cast(int, value)
-
-
-def exact_float(name: str, value: Any) -> float:
-    """A number of any type as a Python float, if that is the same number. Raises BadStrategy, naming the argument."""
-    if isinstance(value, int | float | np.integer | np.floating) and (float(value) == value or value != value):
-        return float(value)
-    raise BadStrategy(f"{name} is {value!r}, a {type(value).__name__}; give a number that a float can be")
 
 
 def undeclared(strategy: Strategy, error: Exception) -> UndeclaredState | None:
@@ -331,54 +247,20 @@ def undeclared(strategy: Strategy, error: Exception) -> UndeclaredState | None:
     return UndeclaredState(f"{cls} used self.state.{name}, which is not declared; add {name} to {cls}.State")
 
 
-def _check_wakes(cls: type[Any]) -> None:
-    """Every wake is known and has its handler, and no handler waits for what never wakes it."""
-    for wake in cls.WAKES:
-        if wake not in (TIMER, TIMERS) and wake not in WAKE_TOPICS:
-            raise BadStrategy(f"{cls.__name__}.WAKES: {wake!r} wakes nothing; use {', '.join(WAKE_TOPICS)}, timer or timers")
-    if {TIMER, TIMERS} <= set(cls.WAKES):
-        raise BadStrategy(f"{cls.__name__} wakes on timer and on timers, and has one on_timer; leave out one of them")
-    handlers = {wake: handler for wake, (_, handler) in WAKE_TOPICS.items()}
-    handlers[TIMERS if TIMERS in cls.WAKES else TIMER] = "on_timer"
-    for wake, handler in handlers.items():
-        defined = callable(getattr(cls, handler, None))
-        if wake in cls.WAKES and not defined:
-            raise BadStrategy(f"{cls.__name__} wakes on {wake} but has no {handler}(self, record, context)")
-        if defined and wake not in cls.WAKES:
-            raise BadStrategy(f"{cls.__name__} has {handler} but {wake!r} is not in WAKES, so it would never be called")
+def topic_of_wake(wake: str) -> str:
+    """The topic that a wake stands for; a user's own stands for itself, a timer for none."""
+    return wake if is_user_topic(wake) else WAKE_TOPICS[wake][0] if wake in WAKE_TOPICS else ""
 
 
-def _name_timers(cls: type[Any]) -> None:
-    """Named timers are part of the state, and ``on_timer`` is called with the name of each that is due."""
-    if TIMERS not in cls.State.__struct_fields__:
-        fields: list[Any] = [(TIMERS, dict[str, int], msgspec.field(default_factory=dict))]
-        cls.State = msgspec.defstruct(cls.State.__name__, fields, bases=(cls.State,), module=cls.__module__)
-    if "on_timer" in cls.__dict__:
-        cls.on_named_timer, cls.on_timer = cls.__dict__["on_timer"], _fire_named_timers
+def handler_of(topic: str) -> str:
+    """The handler for a user's own topic: ``user.spread`` -> ``on_user_spread``.
 
-
-def _fire_named_timers(strategy: Any, deadline: int, context: Context) -> None:
-    """Those that are due, by time, of one time in the order in which they were set. ``set_timer`` takes later times only."""
-    timers = strategy.state.timers
-    while True:
-        name = min((each for each in timers if timers[each] <= deadline), key=timers.__getitem__, default=None)
-        if name is None:
-            break
-        del timers[name]
-        strategy.on_named_timer(name, context)
-    strategy.state.timer = min(timers.values(), default=NO_TIMER)
+    Raises BadUserTopic.
+    """
+    return f"on_{snake(record_name(topic))}"
 
 
 def _check_reads(cls: type[Any]) -> None:
     """What it reads is known."""
     if isinstance(cls.READS, str) or not set(cls.READS) <= set(READABLE):
         raise BadStrategy(f"{cls.__name__}.READS is {cls.READS!r}; give a tuple of: {', '.join(READABLE)}")
-
-
-def _is_unchanging(value: Any) -> bool:
-    """True for plain data that cannot change."""
-    if isinstance(value, tuple):
-        return all(_is_unchanging(item) for item in value)
-    if isinstance(value, msgspec.Struct):
-        return value.__struct_config__.frozen and all(_is_unchanging(getattr(value, name)) for name in value.__struct_fields__)
-    return isinstance(value, UNCHANGING)

@@ -235,7 +235,7 @@ def test_one_who_ran_a_strategy_verifies_it_as_before(sq: Callable[..., Any], ma
 @pytest.mark.parametrize("what", HOSTILE)
 def test_a_hostile_strategy_changes_no_verdict(made: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     """It is honest where its author runs it, and hostile where its files are not its author's; no lint stands before it here."""
-    monkeypatch.setattr("jobs.strategies.require_allowed", lambda files, is_strange=False: None)
+    monkeypatch.setattr("jobs.strategies.require_allowed", lambda *_: None)
     monkeypatch.setattr(host, "CALL_SECONDS", 3.0)
     mark = tmp_path / "mark"
     act = f"if '{tmp_path / 'own'}' not in __file__: {HOSTILE[what].format(mark=str(mark))}"

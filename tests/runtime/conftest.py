@@ -9,6 +9,7 @@ import pytest
 
 from jobs.reports import write_reports
 from jobs.runs import Backtest, Run
+from tests.runtime.user_stages import FILES
 from tests.scenario import configuration, make_recording
 
 UPDATES, TRADES = 2_000, 3_000
@@ -27,3 +28,18 @@ def proof_run(proof_market: Path, tmp_path_factory: pytest.TempPathFactory) -> R
     folder = tmp_path_factory.mktemp("proof") / "run"
     return Backtest(configuration(**OPTIONS), proof_market, folder).run(lambda log, manifest: write_reports(log, manifest))
 
+
+@pytest.fixture(scope="session")
+def stage_market(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the stages of docs/extending/add-a-stage.md are run over."""
+    folder = tmp_path_factory.mktemp("stages") / "market"
+    return make_recording(folder, updates=1_500, trades=2_500, seed=5)
+
+
+@pytest.fixture
+def stage_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The page's files, in the folder that commands run in."""
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -108,7 +108,7 @@ def forge_run(
     copied = [Path(shutil.copy(path, out / path.name)) for path in others]
     if (folder / "code").is_dir():
         shutil.copytree(folder / "code", out / "code")
-        copied += sorted((out / "code").iterdir())
+        copied += sorted(path for path in (out / "code").rglob("*") if path.is_file())
     for name, change in (files or {}).items():
         place = out / name
         content = change(place.read_bytes() if place.exists() else b"")

@@ -114,7 +114,7 @@ def test_a_fault_names_the_input_record(
     proof_market: Path, tmp_path: Path, fault: str, words: str, batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The place is the same for every batch size; no lint stands before the engine here."""
-    monkeypatch.setattr("jobs.strategies.require_allowed", lambda files, is_strange=False: None)
+    monkeypatch.setattr("jobs.strategies.require_allowed", lambda *_: None)
     (tmp_path / "broken.py").write_text(BROKEN.format(fault=fault))
     with pytest.raises(ShrivenError) as caught:
         backtest(proof_market, tmp_path / "run", f"{tmp_path / 'broken.py'}:Broken", batch=batch)

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from forgery import forge_recording, forge_run, kinds, replaced, text
 
-from jobs.configuration import Configuration
+from jobs.configuration import Configuration, UserStage
 from jobs.runs import Backtest, MissingInput, Run
 from jobs.sq import main
 from jobs.verification import verify_run
@@ -232,6 +232,7 @@ OTHERS: dict[str, Any] = {
     "short": False,
     "leverage": 2,
     "stages": {"risk": {"max_position": "0.5"}},
+    "user_stages": {"spread": UserStage(file="spread.py:Spread")},
     "batch": 700,
     "book_window": 1 << 12,
     "tail_capacity": 1 << 15,
@@ -250,9 +251,11 @@ def unfinished(proof_market: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.mark.parametrize("key", Configuration.__struct_fields__)
-def test_a_run_goes_on_as_it_was_begun_or_is_refused(proof_market: Path, unfinished: Path, tmp_path: Path, key: str) -> None:
+def test_a_run_goes_on_as_it_was_begun_or_is_refused(
+    proof_market: Path, unfinished: Path, stage_files: Path, key: str
+) -> None:
     """F3: every key of a configuration. What is in the identity is refused; with any other the resumed run verifies, and says what it kept."""
-    folder = shutil.copytree(unfinished, tmp_path / "run")
+    folder = shutil.copytree(unfinished, stage_files / "run")
     other = msgspec.structs.replace(configuration(**OPTIONS), **{key: OTHERS[key]})
     if key not in FREE:
         with pytest.raises(WrongUse):

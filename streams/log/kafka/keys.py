@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
+from schemas.forgetting import forgettable
 from streams.log.kafka.framing import HEADER_BYTES
 
 CONTINUED = 0x80
@@ -29,6 +30,7 @@ def keys_of(topic: str, values: Sequence[bytes]) -> list[bytes] | None:
     return [_key(value, before) for value in values]
 
 
+@forgettable
 @functools.cache
 def _before_key(topic: str) -> tuple[str, ...] | None:
     """How the fields before the key are encoded; None if the catalogue names no key."""

@@ -15,6 +15,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # t
 
 from schemas.catalogue import Topic, UnknownTopic, cluster_topics, topic
 from schemas.errors import WrongUse
+from schemas.user_topics import is_user_topic
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.errors import MissingTopic, NotAuthorised, WrongPartitions, explain
 
@@ -201,7 +202,11 @@ def differences(cluster: Cluster, wanted: Sequence[Wanted], found: Mapping[str, 
             if has.settings.get(key) != value:
                 result.append(Difference(want.name, "setting", key, value, str(has.settings.get(key))))
     prefix = f"{cluster.environment}." if cluster.environment else ""
-    result += [Difference(name, "unknown", "", "", "") for name in sorted(found) if not is_catalogued(name.removeprefix(prefix))]
+    result += [
+        Difference(name, "unknown", "", "", "")
+        for name in sorted(found)
+        if not is_catalogued(own := name.removeprefix(prefix)) and not is_user_topic(own)
+    ]  # a user's own topic may be that of another job's stage
     return result
 
 

@@ -26,6 +26,7 @@ FLAGS = {
     "stages": "--ticker, or the stages' tables of --config",
     "strategy": "--strategy",
     "symbols": "--symbols",
+    "user_stages": "--stage, or the [stages] tables of --config",
     "warmup": "--warmup",
 }
 """How a key of the identity is given to ``sq run``; the others stand in the file of --config."""

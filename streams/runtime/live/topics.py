@@ -6,6 +6,8 @@ from typing import Any
 
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
+from schemas.errors import CorruptLog
+from schemas.user_topics import BadUserTopic, is_user_topic, register, schema_fact
 from streams.log.kafka.transport import Admin, Reader, TopicChanged
 from streams.runtime.live.spec import TaskSpec
 
@@ -40,10 +42,27 @@ def topic_facts(admin: Admin, spec: TaskSpec) -> dict[str, Any]:
             "published": topic in spec.published,
             "fingerprint": codec(topic_of(topic).record).fingerprint.hex(),
             "schema_id": spec.schema_ids.get(topic, -1),
+            **schema_fact(topic),
         }
         for topic in spec.outputs
     ]
     return {"inputs": inputs, "outputs": outputs}
+
+
+def know_topics_in(facts: dict[str, Any]) -> None:
+    """Make the users' topics among the outputs known, as a genesis record has them.
+
+    Raises:
+        CorruptLog: what it says of one cannot be.
+    """
+    for item in facts["outputs"]:
+        topic, schema = item["topic"], item.get("schema")
+        if not is_user_topic(topic):
+            continue
+        try:
+            register(topic, schema, is_found=True)
+        except BadUserTopic as problem:
+            raise CorruptLog(f"the genesis record's output {topic}: {problem}") from problem
 
 
 def genesis_facts(admin: Admin, reader: Reader, spec: TaskSpec) -> dict[str, Any]:
