@@ -59,7 +59,7 @@ def _pipeline() -> Rows:
 def _orders() -> Rows:
     from tests.benchmarks import pipeline
 
-    return [pipeline.orders_flat()]
+    return [pipeline.orders_flat(), pipeline.orders_spot(), pipeline.orders_python()]
 
 
 def _latency() -> Rows:

@@ -25,6 +25,7 @@ from jobs.pipeline import NEVER, build_execution, feeds_of, read_instruments, st
 from jobs.runs import Backtest
 from jobs.verification import verify_run
 from schemas.codec import codec
+from schemas.vocabulary import InstrumentKind
 from streams.log.local import LocalLog
 from streams.runtime.emitted import encode_ahead
 from streams.runtime.execution import RecordedExecution
@@ -34,7 +35,7 @@ from streams.runtime.task import Task
 from streams.runtime.topology import Topology
 from streams.signals.strategy import NoSettings
 from tests.benchmarks import recordings
-from tests.benchmarks.ordering import Ordering
+from tests.benchmarks.ordering import Answering, Ordering
 from tests.benchmarks.timing import RUNS, cores, one_core, row, seconds
 
 ROOT = recordings.ROOT
@@ -109,12 +110,17 @@ def exact(runs: int = RUNS) -> dict[str, Any]:
     return row("replay.exact", "rows/s", figures, rows=rows)
 
 
-def _orders(recording: Path) -> tuple[float, int]:
-    """Seconds and orders of one run of the order side: books, an order source, risk, routing, venue, portfolio; every topic written."""
-    chosen = configuration("noop-python", risk={"max_notional": "off", "max_position": "off"}, **ZERO_COST)
+def _orders(
+    recording: Path, source_of_orders: Any = Ordering, **options: Any
+) -> tuple[float, int]:
+    """Seconds and orders of one run of the order side: books, an order source, risk, routing, venue,
+    portfolio; every topic written.
+    """
+    free = {"max_notional": "off", "max_position": "off"}
+    chosen = configuration("noop-python", risk=free, **ZERO_COST | options)
     wanted = ("aggregation", "risk", "routing", "venue", "portfolio")
     stages = [(stage, settings) for stage, settings in stages_of(chosen) if stage.NAME in wanted]
-    stages.insert(1, (Ordering, NoSettings()))
+    stages.insert(1, (source_of_orders, NoSettings()))
     folder = RUN_FOLDER / "orders"
     shutil.rmtree(folder, ignore_errors=True)
     source, out = LocalLog.open(recording), LocalLog.create(folder, sync="never")
@@ -144,6 +150,28 @@ def orders_flat(counts: tuple[int, ...] = ORDER_COUNTS) -> dict[str, Any]:
         found = [orders / elapsed for elapsed, orders in (_orders(recording) for _ in range(9 if count <= 10_000 else 3 if count <= 100_000 else 1))]
         rates.append(statistics.median(found))
     return row("orders.flat", "orders/s", [rates[-1]], last_over_first=rates[0] / rates[-1], orders=list(counts), rates=rates, cores=cores())
+
+
+def orders_spot(count: int = 100_000) -> dict[str, Any]:
+    """``orders.spot``: a market order on every quote of a spot instrument, paid for and held."""
+    recording = recordings.dense(count, InstrumentKind.SPOT)
+    return _rate("orders.spot", [_orders(recording) for _ in range(3)])
+
+
+def orders_python(count: int = 100_000) -> dict[str, Any]:
+    """``orders.python``: a strategy in plain Python that wakes on its own fills, one order a wake; an
+    order and its report take less time than there is between two quotes.
+    """
+    leg = recordings.SPACING // 4
+    latency = f"feed=0,entry={leg}ns,response={leg}ns"
+    recording = recordings.dense(count)
+    return _rate("orders.python", [_orders(recording, Answering, latency=latency) for _ in range(3)])
+
+
+def _rate(name: str, found: list[tuple[float, int]]) -> dict[str, Any]:
+    """A row of orders a second."""
+    rates = [orders / elapsed for elapsed, orders in found]
+    return row(name, "orders/s", rates, orders=found[0][1], cores=cores())
 
 
 def decide() -> dict[str, Any]:
@@ -212,5 +240,5 @@ def recover(recording: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    for figure in (sparse(recordings.tiled()), exact(), orders_flat(), decide()):
+    for figure in (sparse(recordings.tiled()), exact(), orders_flat(), orders_spot(), orders_python(), decide()):
         print(json.dumps(figure, indent=1))

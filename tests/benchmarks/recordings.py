@@ -100,13 +100,16 @@ def top_of_book(quotes: int, seed: int = 7) -> dict[str, np.ndarray[Any, Any]]:
     return {"time": times, "bid": middle.astype(np.int64), "ask": middle.astype(np.int64) + 1, "bid_quantity": sizes[0], "ask_quantity": sizes[1]}
 
 
-def dense(quotes: int = 1_000_000) -> Path:
-    """A recording whose book changes its best prices ``quotes`` times; every update sets one level a side and clears the one before."""
+def dense(quotes: int = 1_000_000, kind: InstrumentKind = InstrumentKind.PERPETUAL) -> Path:
+    """A recording whose book changes its best prices ``quotes`` times; every update sets one level a
+    side and clears the one before.
+    """
+    instrument = msgspec.structs.replace(DENSE_INSTRUMENT, kind=int(kind))
 
     def make(folder: Path) -> None:
         top = top_of_book(quotes)
         log = LocalLog.create(folder)
-        log.writer("ref.instruments").append(codec("Instrument").encode_records([DENSE_INSTRUMENT]), 1)
+        log.writer("ref.instruments").append(codec("Instrument").encode_records([instrument]), 1)
         writer, encoder = log.writer("md.depth"), codec("DepthUpdate")
         rows = np.zeros(quotes, encoder.dtype)
         levels = np.zeros(4 * quotes, LEVEL)
@@ -134,4 +137,5 @@ def dense(quotes: int = 1_000_000) -> Path:
             writer.append(encoder.encode_rows(part, len(part), levels), len(part), int(part["event_time"][-1]))
         close(log, folder)
 
-    return kept(f"dense-{quotes}", make)
+    name = "dense" if kind == InstrumentKind.PERPETUAL else f"dense-{kind.name.lower()}"
+    return kept(f"{name}-{quotes}", make)
