@@ -15,7 +15,7 @@ from streams.signals.strategy import (
     Strategy,
     StrategyState,
 )
-from tests.benchmarks.recordings import START
+from tests.benchmarks import recordings
 
 SECOND = 1_000_000_000
 
@@ -50,7 +50,7 @@ class Answering(Strategy):
     class State(OrderingState):
         """The first order is sent a second after the market began."""
 
-        timer: int = START + SECOND
+        timer: int = recordings.START + SECOND
 
     def on_timer(self, deadline: int, context: Any) -> None:
         """The first order; again a second later while none was filled."""

@@ -148,6 +148,8 @@ class Scheduler:
 
     def _see_emissions(self) -> None:
         self._row["emissions"], self._row["frames"] = self._emissions.address, self._frames.address
+        self._emission_words = self._emissions.rows.view(np.int64).data
+        self._frame_words = self._frames.rows.view(np.int64).data
 
     def _grow_emissions(self, length: int) -> None:
         """Room for so many emissions, and for one more frame."""
@@ -177,25 +179,22 @@ class Scheduler:
             StageFailed: a Python stage raised.
             ShrivenError: what a compiled stage's fault stands for.
         """
-        w, context = self._words, self._context
         self._begin(piece, feeds, upstream, before)
         try:
             self._loop()
         finally:
-            context.clock, context.sequence = w[CLOCK], w[SEQUENCE]
-            context.last_sequence, context.ordinal = self._ids.given()
+            self._enter()
 
     def _begin(
         self, piece: Slice, feeds: Sequence[Feed], upstream: LoopRunner | Handed | None, before: int
     ) -> None:
         w, context = self._words, self._context
         self.windows.begin(feeds, before, piece.count, upstream)
-        w[POSITION] = w[TOTAL] = w[IS_LAST] = 0
+        w[POSITION] = w[TOTAL] = w[IS_LAST] = w[FRAMES_USED] = w[EMISSIONS_USED] = 0
         w[BEFORE], w[RECORDS], w[LENGTH] = before, piece.count, piece.length
         w[CLOCK], w[SEQUENCE] = context.clock, context.sequence
         w[LIMIT], w[LIMIT_CLOCK], w[TIMER_VALUE] = 0, -1, -1
         w[CLOCKS] = piece.clock.ctypes.data
-        w[FRAMES_USED] = w[EMISSIONS_USED] = 0
         self._ids.take(context)
         for place, stage in enumerate(self._wiring.timed):
             self._wiring.deadlines[place] = stage.state.timer
@@ -349,7 +348,7 @@ class Scheduler:
         w, numbers, stored = self._words, self._numbers, self._wiring.stored
         first = w[EMISSIONS_USED]
         end = first + len(emitted)
-        if end > len(self._emissions) or w[FRAMES_USED] == len(self._frames):
+        if 2 * end > len(self._emission_words) or 4 * w[FRAMES_USED] == len(self._frame_words):
             self._grow_emissions(end)
         for place, record in enumerate(emitted, first):
             number = numbers[record.__class__]
@@ -363,8 +362,10 @@ class Scheduler:
                 found = self._listed.setdefault(number, [])
                 row = len(found)
                 found.append(record)
-            self._emissions.rows[place] = (number, row)
-        self._frames.rows[w[FRAMES_USED]] = (first, first, end, -1)
+            self._emission_words[2 * place] = number
+            self._emission_words[2 * place + 1] = row
+        at, frame = 4 * w[FRAMES_USED], self._frame_words
+        frame[at], frame[at + 1], frame[at + 2], frame[at + 3] = first, first, end, -1
         w[EMISSIONS_USED] = end
         w[FRAMES_USED] += 1
 

@@ -11,6 +11,7 @@ from schemas.codec import Packed, codec
 from schemas.errors import ShrivenError
 from streams.numeric.conversion import reader, writer
 from streams.runtime.failures import BadEmission, bad_emission
+from streams.runtime.schedule.records import TOPIC
 
 ROWS = 256
 """Rows of a topic's table at first."""
@@ -25,6 +26,9 @@ class Rows:
         self.write = writer(record)
         self._read = reader(record)
         self._topics, self._number = topics, number
+        self._words = topics.view(np.int64).data  # NumPy takes as long for a field as all else
+        self._used = number * len(TOPIC.names or ()) + (TOPIC.names or ()).index("used")
+        self._stride = self.dtype.itemsize
         self._lay_out(np.zeros(ROWS, self.dtype), np.zeros(ROWS, np.int64))
 
     def _lay_out(self, rows: Any, order: Any) -> None:
@@ -43,17 +47,17 @@ class Rows:
 
     def append(self, record: Any) -> int:
         """Write a record behind the others; its place."""
-        topic = self._topics[self._number]
-        place = int(topic["used"])
-        if place == len(self.rows):
+        place: int = self._words[self._used]
+        at = place * self._stride
+        if at == len(self.bytes):
             self.grow(place + 1)
-        self.write(record, self.bytes[place * self.dtype.itemsize :])
-        topic["used"] = place + 1
+        self.write(record, self.bytes[at:])
+        self._words[self._used] = place + 1
         return place
 
     def record(self, place: int) -> Any:
         """The record of a row."""
-        return self._read(self.bytes, place * self.dtype.itemsize)
+        return self._read(self.bytes, place * self._stride)
 
     def take(self) -> tuple[Any, int]:
         """(rows, count) of all that were delivered, in that order, which then are no more."""
