@@ -293,17 +293,28 @@ def topology_over(
     except ShrivenError:
         raise
     except Exception as problem:  # noqa: BLE001 - a user's constructor may fail in any way; ours do not
-        for stage, files in users.sources.items():
-            if at := place_of(problem, files):
-                what = f"stage {stage}, {at[0].name}, line {at[1]}"
-                raise UnusableStrategyFile(
-                    f"{what}: {type(problem).__name__}: {problem}; correct the file"
-                ) from problem
-        if sources is None:
+        unusable = _unusable(problem, configuration, users, sources)
+        if unusable is None:
             raise
-        where = place_of(problem, sources)
-        line = f", {f'{where[0]}, ' if where[0] != sources.main else ''}line {where[1]}" if where else ""
-        raise UnusableStrategyFile(f"strategy {configuration.strategy}{line}: {type(problem).__name__}: {problem}; correct the file") from problem
+        raise unusable from problem
+
+
+def _unusable(
+    problem: Exception, configuration: Configuration, users: Any, sources: StrategySources | None
+) -> UnusableStrategyFile | None:
+    """The error for a user's constructor that raised, with the line of the file; None if no file of
+    a user's is among those that can have.
+    """
+    what = f"{type(problem).__name__}: {problem}; correct the file"
+    for stage, files in users.sources.items():
+        if at := place_of(problem, files):
+            return UnusableStrategyFile(f"stage {stage}, {at[0].name}, line {at[1]}: {what}")
+    if sources is None:
+        return None
+    where = place_of(problem, sources)
+    file = f"{where[0]}, " if where and where[0] != sources.main else ""
+    line = f", {file}line {where[1]}" if where else ""
+    return UnusableStrategyFile(f"strategy {configuration.strategy}{line}: {what}")
 
 
 def _salt(sources: StrategySources | None, strategy: tuple[Any, Any] | None) -> bytes:
