@@ -44,7 +44,10 @@ UNDEFINED = {
     "largest_loss": "no round trip lost",
     "exposure": "no time was sampled",
 }
-TRIPS = ("profit_factor", "win_rate", "average_win", "average_loss", "largest_win", "largest_loss", "holding_period")
+TRIPS = (
+    *("profit_factor", "win_rate", "average_win", "average_loss", "largest_win", "largest_loss"),
+    "holding_period",
+)
 
 
 def metric_table(result: Result) -> list[dict[str, Any]]:
