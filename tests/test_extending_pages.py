@@ -1,8 +1,10 @@
-"""The pages "Add a topic", "Add a strategy" and "Add a metric", done in a copy of the sources.
+"""The pages "Add a topic", "Add a strategy", "Add a metric" and "Add a risk check", done in a copy
+of the sources.
 
 Oracles: fastavro and polars for the topic; the same file run by its path for the strategy; sums
-over the round trips of a run for the metric. A page whose change does not fit the sources any more
-fails.
+over the round trips of a run for the metric; for the risk check decisions worked by hand, and the
+venue, which refuses the same order where the check is not there. A page whose change does not fit
+the sources any more fails.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from fractions import Fraction
@@ -21,18 +24,19 @@ import polars
 import pytest
 
 from jobs.verification import verify_run
-from tests.page_files import apply, copy_of_sources, files_of
-from tests.scenario import backtest, make_recording, records_in
+from tests.page_files import FOLDER, apply, copy_of_sources, files_of
+from tests.scenario import INSTRUMENT, backtest, make_recording, records_in
+from tests.test_documents import ROOT
 
 RATES = "1,1704067200000,0.0001\n1,1704096000000,-0.00002\n2,1704096000000,0.00000001\n"
 
 
-PAGES = ("add-a-topic.md", "add-a-strategy.md", "add-a-metric.md")
+PAGES = ("add-a-topic.md", "add-a-strategy.md", "add-a-metric.md", "add-a-risk-check.md")
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy in which all three pages are done, and what is generated is made anew."""
+    """A copy in which all pages are done, and what is generated is made anew."""
     tree = copy_of_sources(tmp_path_factory.mktemp("extending") / "tree")
     for page in PAGES:
         changed = apply(page, tree)
@@ -40,6 +44,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     wrote = done(tree, "schemas.generate").split("\n")
     assert "wrote schemas/records.py" in wrote and "wrote schemas/compiled/funding_rate.py" in wrote
     done(tree, "jobs.telemetry.document")
+    (tree / "docs/risk_codes.md").write_text(done(tree, "streams.risk.codes"), encoding="utf-8")
     return tree
 
 
@@ -54,8 +59,9 @@ PLACES = {
         *("streams/reporting/metrics.py", "streams/reporting/estimates.py"),
         *("jobs/telemetry/metrics.py", "jobs/telemetry/domain.py"),
     ],
+    "add-a-risk-check.md": ["streams/risk/checks.py", "streams/risk/codes.py"],
 }
-"""Files of the product that a page changes; the last has two examples."""
+"""Files of the product that a page changes; that of metrics has two examples."""
 
 
 def places(changed: list[str]) -> list[str]:
@@ -76,7 +82,7 @@ def runs(tree: Path, market: Path) -> dict[str, Path]:
     """
     own = tree.parent / "breakout.py"
     own.write_text((tree / "streams/signals/breakout.py").read_text())
-    found = {}
+    found: dict[str, Path] = {}
     for strategy in ("breakout", f"{own}:Breakout", "noop-python"):
         out = found[Path(strategy).name] = tree.parent / f"run{len(found)}"
         given = ("--set", "window=5") if "reakout" in strategy else ()
@@ -223,3 +229,93 @@ print(registry.get_sample_value("shriven_bid_price", labels))
 def test_a_metric_of_the_stream_jobs_is_a_row_and_the_line_that_sets_it(tree: Path) -> None:
     assert done(tree, code=SCRAPED) == "100.05\n"
     assert "| `shriven_bid_price` |" in (tree / "docs/reference/metrics.md").read_text()
+
+
+BOUNDS_OF_CHECKS = (
+    "test_no_sum_difference_or_product_of_a_kernel_leaves_int64[streams/risk/checks.py]"
+)
+
+
+def test_a_risk_check_is_a_condition_and_a_row_of_the_published_table(tree: Path) -> None:
+    """Its rows of the truth table, the published page, and the lint of integer bounds."""
+    checks, bounds = "tests/risk/test_risk_checks.py", "tests/numeric/test_integer_bounds.py"
+    tests = (
+        f"{checks}::test_the_truth_table_should_hold",
+        f"{checks}::test_the_published_page_should_be_current",
+        f"{bounds}::{BOUNDS_OF_CHECKS}",
+    )
+    done(tree, "pytest", "-q", "-p", "no:cacheprovider", "-o", "pythonpath=tests", *tests)
+    (row,) = [
+        line
+        for line in (tree / "docs/risk_codes.md").read_text().splitlines()
+        if "INVALID_PRICE" in line
+    ]
+    assert "would trade at once" in row
+
+
+TAKER = """
+from typing import Any
+import msgspec
+from schemas.records import Mark
+from streams.signals.strategy import BUY, Strategy, StrategyState
+
+class Taker(Strategy):
+    '''One post-only order, a thousand ticks beyond the ask: it would take.'''
+    NAME = "taker"
+    WAKES = ("marks",)
+    READS = ("account",)
+
+    class State(StrategyState):
+        asked: bool = False
+
+    def on_mark(self, mark: Mark, context: Any) -> None:
+        if mark.flags == 0 and mark.ask_price and not self.state.asked:
+            self.state.asked = True
+            terms = context.instrument(mark.instrument)
+            size, price = 1_000 * terms.lot_size, mark.ask_price + 1_000 * terms.tick_size
+            self.order(context, mark.instrument, BUY, size, price=price, post_only=True)
+"""
+
+
+@pytest.mark.long
+def test_risk_denies_what_the_venue_refuses_without_the_check(
+    tree: Path, market: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "taker.py"
+    own.write_text(TAKER)
+    run = backtest(market, tmp_path / "without", f"{own}:Taker")
+    (decision,) = records_in(run.folder, "orders.decisions")
+    assert (decision["outcome"], decision["code"]) == ("APPROVED", "NONE")
+    assert [each["kind"] for each in records_in(run.folder, "venue.reports")] == ["REJECTED"]
+    out = tree.parent / "denied"
+    done(tree, "jobs.sq", "backtest", str(market), "--strategy", f"{own}:Taker", "--out", str(out))
+    done(tree, "jobs.sq", "verify", str(out))
+    (denied,) = records_in(out, "orders.decisions")
+    assert (denied["outcome"], denied["code"]) == ("DENIED", "INVALID_PRICE")
+    assert denied["observed"] == decision["price"] == denied["limit"] + 1_000 * INSTRUMENT.tick_size
+    assert records_in(out, "venue.reports") == []
+
+
+@pytest.mark.parametrize(
+    ("heading", "word"),
+    [("A code of its own", "OUTSIDE_WINDOW"), ("A limit of its own", "mark_age_max")],
+)
+def test_the_page_names_every_file_in_which_a_code_or_a_limit_stands(
+    heading: str, word: str
+) -> None:
+    page = (FOLDER / "add-a-risk-check.md").read_text(encoding="utf-8")
+    rows = page.split(f"## {heading}\n")[1].split("## ")[0].splitlines()
+    named = {
+        name
+        for row in rows
+        if row.startswith("| `")
+        for name in re.findall(r"`([\w/]+\.\w+)`", row.split(" | ")[0])
+    }
+    found = {
+        str(path.relative_to(ROOT))
+        for folder in ("schemas", "streams", "connectors", "jobs", "infra", "docs/examples")
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in (".py", ".avsc", ".toml", ".yaml", ".yml", ".json")
+        and re.search(rf"\b{word}\b", path.read_text(encoding="utf-8"))
+    }
+    assert found - {"schemas/vocabulary.py"} == named, "the vocabulary is generated"
