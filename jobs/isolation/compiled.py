@@ -69,7 +69,7 @@ class CompiledStrategy:
         own = [name for name in ("on_timer", "on_end", "VIEWS") if hasattr(module, name)]
         own += [DEPTH] if DEPTH in module.INPUTS else []
         own += [topic for topic in module.OUTPUTS if topic != SIGNALS]
-        own += [topic for topic in module.INPUTS if topic not in WAKE_OF_TOPIC]
+        own += [topic for topic in module.INPUTS if not _is_given(topic)]
         if own:
             what = f"it is compiled and has {', '.join(own)}, which only the loop of a run gives it"
             raise WrongUse(f"{what}; read it, run it with 'sq backtest' if you trust it, and verify again")
@@ -78,6 +78,13 @@ class CompiledStrategy:
     def __call__(self, instruments: Sequence[Instrument], settings: Any) -> CompiledInstance:
         """The strategy over its instruments."""
         return CompiledInstance(self._module, instruments, settings)
+
+
+def _is_given(topic: str) -> bool:
+    """True for a topic whose records are handed to the child; those of the order side are handed to
+    a compiled stage by the scheduler alone.
+    """
+    return topic in WAKE_OF_TOPIC and topic_of(topic).kind != "order"
 
 
 class CompiledInstance:

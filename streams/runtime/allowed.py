@@ -11,6 +11,7 @@ import functools
 from pathlib import Path
 
 from schemas import records
+from schemas.shapes import shapes
 from streams.runtime.words import words
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,6 +65,7 @@ MODULES: dict[str, frozenset[str]] = {
 OF_OURS = (
     "schemas.records", "schemas.vocabulary", "streams.numeric.bits", "streams.numeric.book_queries", "streams.numeric.borrowing",
     "streams.numeric.draws", "streams.numeric.elementary", "streams.numeric.error_function", "streams.numeric.fixed", "streams.numeric.normal",
+    "streams.numeric.order_requests",
     "streams.numeric.ring", "streams.numeric.rolling", "streams.numeric.session", "streams.numeric.shared", "streams.numeric.smoothing",
     "streams.numeric.vwap", "streams.numeric.wide", "streams.signals.ema_cross", "streams.signals.ema_cross_python",
     "streams.signals.indicators", "streams.signals.noop_python", "streams.signals.template",
@@ -127,6 +129,15 @@ MUTATING = words(
 )
 FIELDS = frozenset(name for kind in vars(records).values() for name in getattr(kind, "__struct_fields__", ()))
 """Fields of every record."""
+COLUMNS = frozenset(
+    f"{field.name}_{half}"
+    for shape in shapes().values()
+    for field in shape.fields
+    if field.kind in ("id", "decimal")
+    for half in ("high", "low")
+)
+"""Of a record's row, as compiled code has it, where they are no fields: an id is two, and so is an
+amount."""
 
 # attribute -> the rule that says what to use instead
 REFUSED: dict[str, str] = {

@@ -32,13 +32,14 @@ Part = tuple[ModuleType, Sequence[str]]
 
 
 def compile_entry(entry: Any) -> None:
-    """Compile an entry, or load it: one of a generated loop takes the array of its arrays' addresses,
-    one of ours takes integers.
+    """Compile an entry, or load it: one of a loop takes the array of its arrays' addresses, one of
+    a stage takes integers.
     """
-    if is_generated(entry.py_func.__module__):
+    count = entry.py_func.__code__.co_argcount
+    if count == 1 and is_generated(entry.py_func.__module__):
         entry.compile((numba.int64[::1],))
     else:
-        entry.compile((numba.int64,) * entry.py_func.__code__.co_argcount)
+        entry.compile((numba.int64,) * count)
 
 
 def is_compiled(part: Part) -> bool:

@@ -26,6 +26,7 @@ from schemas.errors import ShrivenError
 from streams.numeric.book import depth_of
 from streams.numeric.book_copy import take_over
 from streams.numeric.identity import EARLY_ORDINAL
+from streams.runtime.compiled_strategy import CompiledStrategy
 from streams.runtime.compiling import Part, announce, compile_entry, second_compiler
 from streams.runtime.context import StageContext
 from streams.runtime.emitted import Emitted
@@ -106,13 +107,18 @@ class Engine:
         """
         ahead, stepped = self.ahead, self.stepped
         beside: list[Part] = [stepped.part] if stepped is not None else []
-        beside += [entry_part(stage) for stage in compiled_stages(self.topology)]
+        stages = compiled_stages(self.topology)
+        strategies = [stage for stage in stages if isinstance(stage, CompiledStrategy)]
+        beside += [entry_part(stage) for stage in stages if stage not in strategies]
         beside.append((scheduler, ["advance"]))
         second = second_compiler(ahead.part, beside) if ahead is not None else None
-        announce([*([ahead.part] if ahead is not None else []), *([] if second else beside)])
+        own = [*([ahead.part] if ahead is not None else []), *map(entry_part, strategies)]
+        announce([*own, *([] if second else beside)])
         try:
             if ahead is not None:
                 ahead.compile()
+            for strategy in strategies:  # a user's module is known to this process alone
+                strategy.compile()
             if second is not None:
                 second.wait_for(beside[-1][0])
             if stepped is not None:

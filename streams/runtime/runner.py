@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -53,10 +54,45 @@ def _full(setting: str, instrument: int, value: int, limit: int) -> str:
     return f"{setting} is full at {limit} (instrument {instrument}, value {value}); raise {where} in the file of --config and use --fresh"
 
 
+def raise_stage_fault(name: str, module: Any, fault: Any, symbols: Mapping[int, str]) -> None:
+    """Raise the typed error for the fault that a stage has left, if there is one.
+
+    Args:
+        symbols: of the instruments, by id.
+    """
+    code, instrument, value, limit = (int(x) for x in fault)
+    if not code:
+        return
+    setting = getattr(module, "FAULTS", {}).get(code, f"{name} fault {code}")
+    if isinstance(setting, AmountFault):
+        entity = f"{symbols.get(instrument, 'unknown')} (instrument {instrument})"
+        raise setting.error(entity, value, limit)
+    raise CapacityExceeded(setting, limit, _full(setting, instrument, value, limit))
+
+
 class BadKernel(WrongUse):
     """A kernel stage that the compiler refuses."""
 
     code = "bad_kernel"
+
+
+UNCOMPILED = (NumbaError, LookupError, TypeError, AttributeError)
+"""What the compiler raises; Numba lets a KeyError of an unknown field out."""
+
+
+def bad_kernel(modules: Sequence[Any], problem: Exception) -> BadKernel:
+    """The error for stages that the compiler refuses, with the compiler's reason."""
+    text = f"{type(problem).__name__}: {problem}"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    wrapped = ("Failed in", "During", "File ", "TypingError: Failed", "def run(", "def handle(")
+    what = [line for line in lines if not line.startswith(wrapped)]
+    named = [line.rstrip(":") for line in lines if line.startswith("File ")]
+    where = [line for line in named if "sq_loop_" not in line]
+    names = ", ".join(module.__name__ for module in modules)
+    files = [f"{Path(module.__file__).name}\"" for module in modules]
+    own = [line for line in where if any(file in line for file in files)]
+    reason = " ".join([*what[:2], *(own or where)[:1]])
+    return BadKernel(f"the kernels of {names} do not compile: {reason}; correct the kernel")
 
 
 class LoopRunner:
@@ -144,12 +180,8 @@ class LoopRunner:
             self.control[RUN] = entry_address(self._run)
             for command in self.commands.values():
                 command.compile(self._run.signatures[0])
-        except (NumbaError, LookupError, TypeError, AttributeError) as problem:  # Numba lets a KeyError of an unknown field out
-            lines = [line.strip() for line in f"{type(problem).__name__}: {problem}".splitlines() if line.strip()]
-            what = [line for line in lines if not line.startswith(("Failed in", "During", "File ", "TypingError: Failed", "def run("))]
-            where = [line.rstrip(":") for line in lines if line.startswith("File ") and "sq_loop_" not in line]
-            names = ", ".join(stage.module.__name__ for stage in self.stages)
-            raise BadKernel(f"the kernels of {names} do not compile: {' '.join([*what[:2], *where[:1]])}; correct the kernel") from problem
+        except UNCOMPILED as problem:
+            raise bad_kernel([stage.module for stage in self.stages], problem) from problem
 
     def refresh(self) -> None:
         """Say anew whether anything is under way: the stages' states were put in from outside."""
@@ -260,12 +292,7 @@ class LoopRunner:
     def raise_fault(self) -> None:
         """Raise the typed error for the fault a stage has left in its state, if there is one."""
         for stage in self.stages:
-            code, instrument, value, limit = (int(x) for x in stage.state.fault)
-            if code:
-                setting = getattr(stage.module, "FAULTS", {}).get(code, f"{stage.name} fault {code}")
-                if isinstance(setting, AmountFault):
-                    raise setting.error(f"{self.symbols.get(instrument, 'unknown')} (instrument {instrument})", value, limit)
-                raise CapacityExceeded(setting, limit, _full(setting, instrument, value, limit))
+            raise_stage_fault(stage.name, stage.module, stage.state.fault, self.symbols)
         if self.books is not None and int(self.books.fault[0]):
             code, instrument, value, limit = (int(x) for x in self.books.fault)
             setting = BOOK_FAULTS.get(code, f"book fault {code}")

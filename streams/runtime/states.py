@@ -6,9 +6,9 @@ import hashlib
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from streams.numeric import book as book_module
+from streams.runtime.array_state import bytes_of_arrays, check_length, take_arrays
 from streams.runtime.engine import Engine
 from streams.runtime.failures import StageFailed
 from streams.runtime.loop import PRESENT
@@ -18,8 +18,7 @@ def stage_states(engine: Engine) -> list[tuple[str, bytes]]:
     """Canonical bytes of every stage's state, in stage order, and of the driver's own."""
     states: list[tuple[int, str, bytes]] = []
     for stage in [*engine.topology.ahead, *engine.topology.stepped]:
-        parts = [np.ascontiguousarray(array).tobytes() for array in stage.state]
-        states.append((stage.rank, stage.name, b"".join(parts)))
+        states.append((stage.rank, stage.name, bytes_of_arrays(stage.state)))
     for ledger in engine.ledgers:
         try:
             elsewhere = getattr(ledger.ledger, "encoded_state", None)  # a ledger whose state is in another process
@@ -61,11 +60,9 @@ def restore(engine: Engine, states: dict[str, bytes]) -> None:
             raise StageFailed(f"the state of {ledger.name} is not of the type it declares: {problem}; correct the stage") from problem
     kernels = [*engine.topology.ahead, *engine.topology.stepped]
     for stage in kernels:
-        needed = sum(array.nbytes for array in stage.state)
-        if len(states[stage.name]) != needed:
-            raise StageFailed(f"the snapshot of {stage.name} has {len(states[stage.name])} bytes, this configuration needs {needed}")
+        check_length(stage.name, stage.state, states[stage.name])
     for stage in kernels:
-        _restore_arrays(stage.state, states[stage.name])
+        take_arrays(stage.state, states[stage.name])
     for ledger, state in zip(engine.ledgers, decoded, strict=True):
         if state is None:
             ledger.ledger.take_state(states[ledger.name])
@@ -84,10 +81,3 @@ def restore(engine: Engine, states: dict[str, bytes]) -> None:
         if loop is not None:
             loop.control[PRESENT] = value
             loop.refresh()
-
-
-def _restore_arrays(state: Any, content: bytes) -> None:
-    position = 0
-    for array in state:
-        array[...] = np.frombuffer(content, array.dtype, array.size, position).reshape(array.shape)
-        position += array.nbytes

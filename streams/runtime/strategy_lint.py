@@ -50,7 +50,8 @@ def lint_strategy(
             findings.append(Finding(str(path), error.lineno or 0, "syntax", str(error.msg)))
         except (ValueError, RecursionError, MemoryError) as error:
             findings.append(Finding(str(path), 0, "syntax", f"the file cannot be read as Python: {error}"))
-    fields, methods = {*allowed.FIELDS, *allowed.STRATEGY, *users}, set()
+    fields = {*allowed.FIELDS, *allowed.COLUMNS, *allowed.STRATEGY, *users}
+    methods: set[str] = set()
     for tree in (*trees.values(), *_imported_from_us(trees.values())):
         own = bindings.declared(tree)
         fields |= own[0]

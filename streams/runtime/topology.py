@@ -10,11 +10,15 @@ import msgspec
 import numpy as np
 
 from schemas.catalogue import TOPICS
+from schemas.catalogue import topic as topic_of
+from schemas.codec import codec
 from schemas.errors import WrongUse
 from schemas.records import Instrument
 from schemas.user_topics import PREFIX as USER_TOPICS
 from schemas.user_topics import is_user_topic
 from streams.numeric.book import new_books
+from streams.numeric.stage_calls import CompiledStage
+from streams.runtime.compiled_strategy import CompiledStrategy
 from streams.runtime.loop import NEVER, KernelStage, handler_name
 
 MUST_BE_WRITTEN = (
@@ -42,7 +46,9 @@ class Topology:
     """Stages wired by topics.
 
     A kernel with no ledger upstream runs *ahead*; a kernel that reads what ledgers write is *stepped*. Ledgers at the head of the stage order that
-    read nothing of other ledgers or of a stepped kernel are *early*.
+    read nothing of other ledgers or of a stepped kernel are *early*. A compiled strategy that reads
+    what the order side makes, or asks for orders, is called among the ledgers
+    (``compiled_strategy.py``).
 
     Args:
         name: prefix of the journal's topic.
@@ -74,31 +80,22 @@ class Topology:
         self.instruments = list(instruments)
         self.salt = salt
         self.settings = {stage.NAME: settings for stage, settings in stages}
-        names = [stage.NAME for stage, _ in stages]
-        for stage, _ in stages:
-            if names.count(stage.NAME) > 1:
-                raise BadTopology(f"two stages are called {stage.NAME!r}; give one of them another NAME")
-            if _is_kernel(stage) and not stage.NAME.replace("-", "_").isidentifier():
-                raise BadTopology(f"a kernel stage is called {stage.NAME!r}; a NAME has letters, digits and hyphens only")
+        _check_names(stages)
         self.ahead: list[KernelStage] = []
         self.stepped: list[KernelStage] = []
         self.ledgers: list[LedgerStage] = []
-        ledger_topics = {topic for stage, _ in stages if not _is_kernel(stage) for topic in stage.OUTPUTS}
+        ahead = [stage for stage, _ in stages if _is_kernel(stage) and not acts_on_demand(stage)]
+        ledger_topics = {
+            topic for stage, _ in stages if stage not in ahead for topic in outputs_of(stage)
+        }
         for rank, (stage, settings) in enumerate(stages):
-            if not _is_kernel(stage):
-                self.ledgers.append(LedgerStage(stage.NAME, rank, stage(self.instruments, settings)))
-                continue
-            kernel_stage = KernelStage(stage.NAME.replace("-", "_"), rank, stage, _checked(stage, stage.new_state(self.instruments, settings)))
-            if ledger_topics & set(stage.INPUTS):
-                self.stepped.append(kernel_stage)
-            else:
-                self.ahead.append(kernel_stage)
+            self._add(rank, stage, settings, bool(ledger_topics & set(stage.INPUTS)))
         if len(self.stepped) > 1:
             raise BadTopology("a topology has at most one stage that is stepped by commands; run the second venue in a topology of its own")
         self.books = self._new_books(self.ahead, window, tail_capacity)
         self.stepped_books = self._new_books(self.stepped, window, tail_capacity)
-        written = [topic for stage, _ in stages for topic in stage.OUTPUTS]
-        from_kernels = {topic for stage, _ in stages if _is_kernel(stage) for topic in stage.OUTPUTS}
+        written = [topic for stage, _ in stages for topic in outputs_of(stage)]
+        from_kernels = {topic for stage in ahead for topic in stage.OUTPUTS}
         for topic in written:
             if topic in self.feeds or (topic in from_kernels and written.count(topic) > 1):
                 raise BadTopology(f"{topic} has two writers; a kernel's topic is written by it alone")
@@ -112,8 +109,44 @@ class Topology:
         self.early = self._early()
         self.late = self.ledgers[len(self.early) :]
 
+    def _add(self, rank: int, stage: Any, settings: Any, is_commanded: bool) -> None:
+        """Take a stage up in its place; ``is_commanded``: it reads what ledgers write."""
+        if acts_on_demand(stage):
+            self.ledgers.append(LedgerStage(stage.NAME, rank, self._on_demand(stage, settings)))
+        elif not _is_kernel(stage):
+            self.ledgers.append(LedgerStage(stage.NAME, rank, stage(self.instruments, settings)))
+        else:
+            state = _checked(stage, stage.new_state(self.instruments, settings))
+            found = KernelStage(stage.NAME.replace("-", "_"), rank, stage, state)
+            (self.stepped if is_commanded else self.ahead).append(found)
+
     def _new_books(self, stages: Sequence[KernelStage], window: int, tail_capacity: int) -> Any:
         return new_books(self.instruments, window, tail_capacity) if any(stage.takes_books for stage in stages) else None
+
+    def _on_demand(self, module: Any, settings: Any) -> CompiledStrategy:
+        """A compiled strategy of the order side. Raises BadTopology for one that asks for what only
+        the upstream pass has.
+        """
+        name = module.NAME
+        foreign = [f"VIEWS = {module.VIEWS!r}"] if getattr(module, "VIEWS", ()) else []
+        for topic in module.INPUTS:
+            found = codec(topic_of(topic).record)
+            if found.dtype is None or found.has_levels:
+                foreign.append(topic)
+        if foreign:
+            what = f"{name} is compiled, of the order side, and reads {', '.join(foreign)}"
+            advice = "it takes rows of a fixed width; write a Strategy class in plain Python"
+            raise BadTopology(f"{what}; {advice}")
+        for topic in module.INPUTS:
+            handler = handler_name(topic)
+            if not hasattr(module, handler):
+                raise BadTopology(f"{name} reads {topic} and has no {handler}(state, record, out)")
+        for topic in module.OUTPUTS:
+            if topic not in module.RESERVE:
+                advice = f"say in RESERVE[{topic!r}] how many records a call publishes at most"
+                raise BadTopology(f"{name} publishes {topic}; {advice}")
+        state = _checked(module, module.new_state(self.instruments, settings))
+        return CompiledStrategy(module, state, self.instruments, self.account, self.salt)
 
     def ledger_readers(self, topic: str) -> list[Any]:
         """Ledgers that read the topic, in stage order."""
@@ -131,7 +164,8 @@ class Topology:
         for stage in self.ledgers:
             ledger = stage.ledger
             acts_by_itself = hasattr(ledger, "on_timer") or hasattr(ledger, "on_end") or self.command_topic in ledger.OUTPUTS
-            if acts_by_itself or made_late.intersection(ledger.INPUTS):
+            is_compiled = isinstance(ledger, CompiledStage)
+            if acts_by_itself or is_compiled or made_late.intersection(ledger.INPUTS):
                 break
             found.append(stage)
         return found
@@ -151,6 +185,36 @@ def _readers(stages: Sequence[LedgerStage], topic: str) -> list[Any]:
 def is_strategy(ledger: Any) -> bool:
     """True for a ledger whose records are a user's: it publishes signals or asks for orders, and is no reader of signals, as sizing is."""
     return bool({"signals", "orders.requests"}.intersection(ledger.OUTPUTS)) and "signals" not in ledger.INPUTS
+
+
+def acts_on_demand(stage: Any) -> bool:
+    """True for a compiled strategy that asks for orders, or reads what the order side or a user's
+    stage makes (which has no rows, and is refused there).
+    """
+    if not _is_kernel(stage) or not is_strategy(stage):
+        return False
+    made_there = (is_user_topic(each) or topic_of(each).kind == "order" for each in stage.INPUTS)
+    return "orders.requests" in stage.OUTPUTS or any(made_there)
+
+
+def outputs_of(stage: Any) -> tuple[str, ...]:
+    """The topics that a stage writes: a strategy that asks for orders may always publish signals,
+    too, as one in plain Python may.
+    """
+    outputs = tuple(stage.OUTPUTS)
+    return outputs if not acts_on_demand(stage) or "signals" in outputs else ("signals", *outputs)
+
+
+def _check_names(stages: Sequence[tuple[Any, Any]]) -> None:
+    """Raise BadTopology for a name that two stages have, or that a kernel stage cannot have."""
+    names = [stage.NAME for stage, _ in stages]
+    for stage, _ in stages:
+        name = stage.NAME
+        if names.count(name) > 1:
+            raise BadTopology(f"two stages are called {name!r}; give one of them another NAME")
+        if _is_kernel(stage) and not name.replace("-", "_").isidentifier():
+            advice = "a NAME has letters, digits and hyphens only"
+            raise BadTopology(f"a kernel stage is called {name!r}; {advice}")
 
 
 def _is_kernel(stage: Any) -> bool:

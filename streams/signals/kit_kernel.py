@@ -13,6 +13,7 @@ from schemas.records import DepthUpdate, Instrument
 from schemas.shapes import snake
 from streams.numeric import book
 from streams.numeric.outputs import outputs_type
+from streams.numeric.strategy_outputs import REQUESTS, StrategyOutputs
 
 
 class KernelDriver:
@@ -30,9 +31,21 @@ class KernelDriver:
         self.owns_book = stage.NAME == "aggregation"
         self.books = book.new_books(instruments, window=window) if self.views else None
         self.names = [topic(name).record for name in stage.OUTPUTS]
-        rows = [np.zeros(stage.RESERVE[name], codec(topic(name).record).dtype) for name in stage.OUTPUTS]
-        self.out = outputs_type(stage.OUTPUTS)(*((each, np.zeros(1, np.int64)) for each in rows))
+        self.asks = self._asks() if REQUESTS in stage.OUTPUTS else None
+        self.out = self.asks.group() if self.asks is not None else self._plain_outputs()
         self.handlers = {topic(name).record: getattr(stage, f"on_{snake(topic(name).record)}") for name in stage.INPUTS}
+
+    def _asks(self) -> StrategyOutputs:
+        stage, account = self.stage, getattr(self.context, "account", 1)
+        number = getattr(stage, "STRATEGY", 1)
+        return StrategyOutputs(stage.OUTPUTS, stage.RESERVE, account, number)
+
+    def _plain_outputs(self) -> Any:
+        stage = self.stage
+        rows = [
+            np.zeros(stage.RESERVE[name], codec(topic(name).record).dtype) for name in stage.OUTPUTS
+        ]
+        return outputs_type(stage.OUTPUTS)(*((each, np.zeros(1, np.int64)) for each in rows))
 
     @property
     def timer(self) -> int:
@@ -71,12 +84,28 @@ class KernelDriver:
     def _call(self, function: Any, *arguments: Any) -> None:
         self.state.clock[0] = self.context.clock
         before = (self.books,) if self.views else ()
+        if self.asks is not None:
+            self._call_asking(self.asks, function, arguments)
+            return
         function(self.state, *before, *arguments, self.out)
         for name, (rows, count) in zip(self.names, self.out, strict=True):
             if count[0]:
                 for record in codec(name).rows_to_records(rows, 0, int(count[0])):
                     self.context.emit(record)
                 count[0] = 0
+
+
+    def _call_asking(
+        self, asks: StrategyOutputs, function: Any, arguments: tuple[Any, ...]
+    ) -> None:
+        """The same of a strategy that asks for orders; ids are built of the record's place."""
+        asks.orders["clock"] = self.context.clock
+        asks.arrays["ids"]["sequence"] = self.context.sequence
+        function(self.state, *arguments, self.out)
+        asks.raise_overrun(self.stage.NAME)
+        for record in [*asks.records(), *asks.asked()]:
+            self.context.emit(record)
+        asks.arrays["asked_count"][0] = 0
 
 
 def row_of(record: Any) -> Any:

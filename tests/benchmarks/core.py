@@ -57,9 +57,10 @@ def _pipeline() -> Rows:
 
 
 def _orders() -> Rows:
-    from tests.benchmarks import pipeline
+    from tests.benchmarks import pipeline, quoting
 
-    return [pipeline.orders_flat(), pipeline.orders_spot(), pipeline.orders_python()]
+    rows = [pipeline.orders_flat(), pipeline.orders_spot(), pipeline.orders_python()]
+    return [*rows, quoting.orders_quotes()]
 
 
 def _latency() -> Rows:

@@ -306,6 +306,14 @@ COMPILED = {
     "has what only a loop gives it": (
         ("STRATEGY = 1\n", "STRATEGY = 1\nVIEWS = ('book',)\n"), "it is compiled and has VIEWS",
     ),
+    "reads what the order side makes": (
+        ('INPUTS = ("md.quotes",)', 'INPUTS = ("md.quotes", "fills")'),
+        "it is compiled and has fills",
+    ),
+    "asks for orders": (
+        ('OUTPUTS = ("signals",)', 'OUTPUTS = ("signals", "orders.requests")'),
+        "it is compiled and has orders.requests",
+    ),
     "leaves a fault": (
         ("    row.direction = direction\n", "    row.direction = direction\n    state.fault[0] = 3\n"),
         "fault 3",

@@ -10,11 +10,13 @@ import msgspec
 import numpy as np
 import pytest
 
+from schemas.errors import CapacityExceeded
 from schemas.general import BadRecord
 from schemas.records import DepthUpdate, LogLine, Mark, OrderEvent, OrderRequest, PnL, Position, Quote, Signal, Trade
 from schemas.vocabulary import DepthKind, Flag, OrderStatus
 from streams.signals import kit
 from streams.signals.strategy import BadStrategy, Strategy, StrategyState
+from tests.test_documents import blocks
 
 SECOND = 1_000_000_000
 
@@ -298,3 +300,41 @@ def test_an_order_under_an_id_of_its_own_is_refused_as_in_a_run() -> None:
 
     with pytest.raises(BadRecord, match=r"OrderRequest.order_id = 'mine' is not an id .* take each from context.order_id\(\)"):
         kit.run(Own, quotes(1))
+
+
+MAKER = next(
+    block
+    for block in blocks(Path(__file__).resolve().parents[2] / "docs" / "strategies.md", "python")
+    if block.startswith("# maker.py")
+)
+
+
+def test_a_compiled_strategy_asks_for_orders_in_the_kit_too(tmp_path: Path) -> None:
+    """Oracle: its twin in Python. The kit numbers the orders of the two in ways of its own."""
+    file = tmp_path / "maker.py"
+    file.write_text(MAKER)
+    twin = f"{Path(__file__).resolve().parents[1] / 'runtime' / 'maker_twin.py'}:MakerTwin"
+    compiled, plain = kit.trace(str(file), quotes()), kit.trace(twin, quotes())
+    assert [msgspec.structs.replace(each.record, order_id="") for each in compiled] == [
+        msgspec.structs.replace(each.record, order_id="") for each in plain
+    ]
+    assert [each.at for each in compiled] == [each.at for each in plain]
+    assert len(compiled) == 4  # two orders, and their cancels; nothing says that they ended
+    ids = [each.record.order_id for each in compiled]
+    assert ids[:2] == ids[2:] and ids[0] != ids[1]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kind", "said"),
+    [
+        ('{"orders.requests": 2}', '{"orders.requests": 1}', CapacityExceeded, "more than 1 rec"),
+        ("GTC, True", "GTC, 3", BadRecord, "post_only"),
+    ],
+)
+def test_the_kit_refuses_what_a_run_refuses(
+    tmp_path: Path, old: str, new: str, kind: type[Exception], said: str
+) -> None:
+    file = tmp_path / "maker.py"
+    file.write_text(MAKER.replace(old, new))
+    with pytest.raises(kind, match=said):
+        kit.run(str(file), quotes())

@@ -58,6 +58,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUSY = f"{ROOT / 'tests' / 'runtime' / 'busy.py'}:Busy"
 OBSERVER = f"{ROOT / 'tests' / 'runtime' / 'observer.py'}:Observer"
 TRADER = f"{ROOT / 'tests' / 'runtime' / 'trader.py'}:Trader"
+BUSY_KERNEL = str(ROOT / "tests" / "runtime" / "busy_kernel.py")
 WAIT_SECONDS = 0.1
 UPDATES, TRADES = 160, 240
 INPUTS = (*FEEDS, TICKERS)

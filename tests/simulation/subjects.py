@@ -222,6 +222,12 @@ def _acting(mutation: str) -> Subject:
     return PipelineSubject(mutation, TRADER)
 
 
+def _compiled(mutation: str) -> Subject:
+    from tests.simulation.pipeline import BUSY_KERNEL, PipelineSubject
+
+    return PipelineSubject(mutation, BUSY_KERNEL)
+
+
 SUBJECTS: dict[str, Callable[[str], Subject]] = {
     "event": LiveSubject,
     "wall": lambda mutation: LiveSubject(mutation, "wall"),
@@ -233,5 +239,6 @@ SUBJECTS: dict[str, Callable[[str], Subject]] = {
     "pipeline": _pipeline,
     "reading": _reading,
     "acting": _acting,
+    "compiled": _compiled,
 }
 """By name: what makes a subject out of a mutation's name (empty: none)."""

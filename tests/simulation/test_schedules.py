@@ -56,11 +56,12 @@ def test_no_schedule_breaks_the_whole_pipeline() -> None:
     assert total.faults["crash"] > PIPELINE_SCHEDULES // 2
 
 
-@pytest.mark.parametrize("subject", ["reading", "acting"])
+@pytest.mark.parametrize("subject", ["reading", "acting", "compiled"])
 def test_what_a_strategy_reads_and_does_is_the_same_under_every_schedule(subject: str) -> None:
     """Strategies that log what they read of their account and the book, and what came of targets, modified orders and timers.
 
-    Their lines are a published topic.
+    Their lines are a published topic. And a compiled one that wakes on all there is and orders in
+    every way.
     """
     total = run_range(subject, 0, READING_SCHEDULES)
     assert violations(total, subject) == []

@@ -200,10 +200,10 @@ class Scheduler:
             self._wiring.deadlines[place] = stage.state.timer
         if upstream is not None:
             for number in self._wiring.read_upstream:
-                self._read_rows(number, upstream.rows.get(self._names[number]))
+                self._read_rows(number, self.windows.rows_of(self._names[number]))
 
     def _read_rows(self, number: int, rows: Any) -> None:
-        """Rows of the upstream pass that compiled stages read."""
+        """Rows of the upstream pass, or of an input, that compiled stages read."""
         if rows is None or self._upstream_rows.get(number) is rows:
             return
         self._upstream_rows[number] = rows

@@ -92,6 +92,16 @@ class Windows:
         first, records = found
         return records[row - first] if first >= 0 else records[row]
 
+    def rows_of(self, topic: str) -> Any:
+        """The rows to which events of a topic point, of the upstream pass or of an input; None if
+        there are none.
+        """
+        assert self._upstream is not None
+        if topic in self._upstream.rows:
+            return self._upstream.rows[topic]
+        feed = next((feed for feed in self._feeds if feed.topic == topic), None)
+        return feed.rows if feed is not None and feed.is_columnar else None
+
     def _records_of_number(self, number: int) -> Sequence[Any]:
         """All records of a topic in the window, in order; kept for those who ask again."""
         events = self.events

@@ -108,7 +108,7 @@ class Wiring:
         for ledger in self._topology.late_readers(topic):
             place = self._places.get(id(ledger), -1)
             kinds = self._calls[place].kinds if place >= 0 else {}
-            if topic in kinds:
+            if topic in kinds and (topic not in self._written or has_rows(topic)):
                 found.append((place, kinds[topic]))
             else:
                 found.append(self._python(getattr(ledger, handler_name(topic))))

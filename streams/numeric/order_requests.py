@@ -1,0 +1,100 @@
+"""Orders of a compiled strategy: what its handlers call.
+
+    order_high, order_low = limit_order(out, quote.instrument, BUY, 10, price, GTC, True)
+    cancel_order(out, order_high, order_low, quote.instrument, BUY)
+
+An id is two int64, as the fields ``order_id_high`` and ``order_id_low`` of fills and order events
+are; (0, 0) is no order's. Whole numbers only: a float does not compile. A request that its schema
+does not allow, and more requests in a call than ``RESERVE`` says, end the run with an error that
+names the strategy. Requests and ids are those that ``Strategy.order`` and ``Strategy.cancel`` make.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from schemas.vocabulary import OrderType, RequestKind, TimeInForce
+from schemas.vocabulary import Side as _Side
+from streams.numeric.borrowing import inner_kernel
+from streams.numeric.identity import has_ids, next_id
+from streams.numeric.strategy_outputs import NO_IDS, TOO_MANY_ROWS
+
+BUY, SELL = int(_Side.BUY), int(_Side.SELL)
+GTC, IOC = int(TimeInForce.GTC), int(TimeInForce.IOC)
+_NEW, _CANCEL = int(RequestKind.NEW), int(RequestKind.CANCEL)
+_MARKET, _LIMIT = int(OrderType.MARKET), int(OrderType.LIMIT)
+_WHOLE = np.int64(0)
+"""``_WHOLE | x`` is x, and does not compile for a float."""
+
+
+@inner_kernel
+def market_order(out: Any, instrument: Any, side: Any, quantity: Any) -> Any:
+    """Ask for a market order; returns the two halves of its id."""
+    order_high, order_low = _new_id(out)
+    _ask(
+        out, order_high, order_low, instrument, _NEW, side, _MARKET, IOC, False, quantity, _WHOLE
+    )  # fmt: skip
+    return order_high, order_low
+
+
+@inner_kernel
+def limit_order(
+    out: Any, instrument: Any, side: Any, quantity: Any, price: Any, time_in_force: Any,
+    post_only: Any,
+) -> Any:  # fmt: skip
+    """Ask for a limit order; returns the two halves of its id.
+
+    ``time_in_force``: GTC or IOC; ``post_only``: True for an order that may only add liquidity.
+    """
+    order_high, order_low = _new_id(out)
+    _ask(
+        out, order_high, order_low, instrument, _NEW, side, _LIMIT, time_in_force, post_only,
+        quantity, price,
+    )  # fmt: skip
+    return order_high, order_low
+
+
+@inner_kernel
+def cancel_order(out: Any, order_high: Any, order_low: Any, instrument: Any, side: Any) -> None:
+    """Ask for the cancel of an order."""
+    _ask(
+        out, order_high, order_low, instrument, _CANCEL, side, _LIMIT, GTC, False, _WHOLE, _WHOLE
+    )  # fmt: skip
+
+
+@inner_kernel
+def _new_id(out: Any) -> Any:
+    """The next id, (0, 0) with a fault if there is none."""
+    if has_ids(out.ids[0], 1):
+        return next_id(out.ids[0])
+    out.orders[0].fault = NO_IDS
+    return np.int64(0), np.int64(0)
+
+
+@inner_kernel
+def _ask(
+    out: Any, order_high: Any, order_low: Any, instrument: Any, kind: Any, side: Any,
+    order_type: Any, time_in_force: Any, post_only: Any, quantity: Any, price: Any,
+) -> None:  # fmt: skip
+    """One request more, in the columns of ``strategy_outputs.py``."""
+    orders, place = out.orders[0], out.asked_count[0]
+    if place == out.asked.shape[0]:
+        orders.fault = TOO_MANY_ROWS
+        return
+    asked = out.asked
+    asked[place, 0] = _WHOLE | order_high
+    asked[place, 1] = _WHOLE | order_low
+    asked[place, 2] = orders.account
+    asked[place, 3] = orders.strategy
+    asked[place, 4] = _WHOLE | instrument
+    asked[place, 5] = orders.clock
+    asked[place, 6] = kind
+    asked[place, 7] = _WHOLE | side
+    asked[place, 8] = order_type
+    asked[place, 9] = _WHOLE | time_in_force
+    asked[place, 10] = _WHOLE | post_only
+    asked[place, 11] = _WHOLE | quantity
+    asked[place, 12] = _WHOLE | price
+    out.asked_count[0] = place + 1

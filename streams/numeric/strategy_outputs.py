@@ -1,0 +1,197 @@
+"""``out`` of a compiled strategy on the order side: what its handlers publish, and what its orders
+are made of.
+
+Signals are rows, as every compiled stage writes them. A request for an order is first *asked for*,
+as int64 in a column for each field of ``orders.requests``: what a strategy gives is looked at
+before it is stored in a row, whose fields are narrower, so nothing is cut off without a word.
+``order_requests.py`` asks; :func:`write_requests` looks at what was asked, and makes the rows.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from schemas.catalogue import topic as topic_of
+from schemas.codec import codec
+from schemas.compiled.order_request import DTYPE as REQUEST
+from schemas.errors import CapacityExceeded
+from schemas.general import BOUNDS
+from schemas.records import OrderRequest
+from schemas.shapes import Field, shapes
+from streams.numeric.borrowing import inner_kernel
+from streams.numeric.identity import EARLY_ORDINAL, HALF_BITS, ID_SOURCE, text_of_halves
+from streams.numeric.stage_records import words
+from streams.numeric.state_arrays import StateArrays, array_of
+from streams.numeric.table import Table
+
+Array = np.ndarray[Any, Any]
+REQUESTS = "orders.requests"
+SPARE_ROWS = 64
+"""Rows behind those that a strategy reserves: one that writes a few more is told so."""
+
+ORDER_CONTEXT = np.dtype(words("clock account strategy fault"))
+"""What every request carries, and what is wrong with what was asked."""
+WRONG_REQUEST, TOO_MANY_ROWS, NO_IDS = map(np.int64, range(1, 4))
+"""Faults: a request that its schema does not allow; more rows in a call than RESERVE says; more ids
+than one input record has."""
+
+COLUMNS: tuple[str, ...] = REQUEST.names or ()
+"""Of what is asked for; an order's id is two of them."""
+
+
+def _bounds_of(field: Field) -> list[tuple[int, int]]:
+    """(lowest, highest) that the columns of a field may hold."""
+    if field.kind == "id":
+        return [(0, (1 << HALF_BITS) - 1)] * 2
+    if field.kind in BOUNDS:
+        return [(-BOUNDS[field.kind], BOUNDS[field.kind] - 1)]
+    return [(0, len(field.symbols) - 1 if field.kind == "enum" else 1)]
+
+
+ALLOWED: Array = np.array(
+    [pair for field in shapes()["OrderRequest"].fields for pair in _bounds_of(field)], np.int64
+)
+"""Lowest and highest of each column, by the schema."""
+
+
+@functools.cache
+def strategy_outputs_type(topics: tuple[str, ...]) -> Any:
+    """The class of ``out`` for a strategy that publishes these topics."""
+    names = {topic: topic.replace(".", "_") for topic in topics if topic != REQUESTS}
+    members: dict[str, Any] = {
+        "PAIRS": {name: (f"{name}_rows", f"{name}_count") for name in names.values()}
+    }
+    for topic, name in names.items():
+        members[f"{name}_rows"] = array_of(codec(topic_of(topic).record).dtype)
+        members[f"{name}_count"] = array_of(np.int64)
+    if REQUESTS in topics:
+        members["asked"] = array_of(np.int64, 2)
+        members["asked_count"] = array_of(np.int64)
+        members["requests_rows"] = array_of(REQUEST)
+        members["requests_count"] = array_of(np.int64)
+    members["orders"] = array_of(ORDER_CONTEXT)
+    members["ids"] = array_of(ID_SOURCE)
+    return type("StrategyOutputs", (StateArrays,), members)
+
+
+class StrategyOutputs:
+    """Owns the arrays of one ``out``.
+
+    Attributes:
+        arrays: by name, in the order of the class.
+        tables: of the rows, by topic.
+        counts: of the rows written, by topic.
+
+    Args:
+        topics: what the strategy publishes.
+        reserve: the most rows that a call writes, by topic.
+        account: its orders carry it, and the strategy's number.
+    """
+
+    def __init__(
+        self, topics: Sequence[str], reserve: Mapping[str, int], account: int, strategy: int
+    ) -> None:
+        self.topics = tuple(topics)
+        self.tables: dict[str, Table] = {}
+        self.counts = {topic: np.zeros(1, np.int64) for topic in topics}
+        found: dict[str, Array] = {}
+        found["orders"], found["ids"] = np.zeros(1, ORDER_CONTEXT), np.zeros(1, ID_SOURCE)
+        for topic in topics:
+            name = "requests" if topic == REQUESTS else topic.replace(".", "_")
+            dtype = codec(topic_of(topic).record).dtype
+            self.tables[topic] = Table(dtype, reserve[topic] + SPARE_ROWS)
+            found[f"{name}_rows"] = self.tables[topic].rows
+            found[f"{name}_count"] = self.counts[topic]
+        if REQUESTS in topics:
+            found["asked"] = np.zeros((reserve[REQUESTS], len(COLUMNS)), np.int64)
+            found["asked_count"] = np.zeros(1, np.int64)
+        self.kind = strategy_outputs_type(self.topics)
+        self.arrays = {name: found[name] for name in self.kind.FIELDS}
+        self.orders = found["orders"][0]
+        self.orders["account"], self.orders["strategy"] = account, strategy
+        self._reserve = dict(reserve)
+
+    def group(self) -> Any:
+        """``out``, for a handler that Python calls."""
+        return self.kind(**self.arrays)
+
+    def asked(self) -> list[OrderRequest]:
+        """What was asked for and is no row yet, as it was given."""
+        if "asked" not in self.arrays:
+            return []
+        count = int(self.arrays["asked_count"][0])
+        return [_request(*map(int, values)) for values in self.arrays["asked"][:count]]
+
+    def records(self) -> list[Any]:
+        """The records of the rows, topic by topic; there are none then."""
+        found: list[Any] = []
+        for topic, table in self.tables.items():
+            count = int(self.counts[topic][0])
+            if count:
+                found += codec(topic_of(topic).record).rows_to_records(table.rows, 0, count)
+                self.counts[topic][0] = 0
+        return found
+
+    def raise_overrun(self, name: str) -> None:
+        """Raise CapacityExceeded if the strategy published more than there is room for."""
+        fault = int(self.orders["fault"])
+        if fault == NO_IDS:
+            text = f"strategy {name} asks for more than {EARLY_ORDINAL:,} ids on one input record"
+            raise CapacityExceeded("identity.ordinal", EARLY_ORDINAL, text)
+        if fault == TOO_MANY_ROWS:
+            written = {topic: int(count[0]) for topic, count in self.counts.items()}
+            beyond = [topic for topic in self.topics if written[topic] > self._reserve[topic]]
+            topic = beyond[0] if beyond else REQUESTS
+            setting, most = f"RESERVE[{topic!r}]", self._reserve[topic]
+            what = f"strategy {name} publishes more than {most} records of {topic} in one call"
+            raise CapacityExceeded(setting, most, f"{what}; raise {setting} in its file")
+
+
+def _request(high: int, low: int, *rest: int) -> OrderRequest:
+    """A request with the values of its columns; halves that are those of no id are shown."""
+    is_id = all(0 <= half < 1 << HALF_BITS for half in (high, low))
+    order_id = text_of_halves(high, low) if is_id else f"{high}:{low}"
+    values: dict[str, Any] = dict(zip(COLUMNS[2:], rest, strict=True))
+    if values["post_only"] in (0, 1):
+        values["post_only"] = bool(values["post_only"])
+    return OrderRequest(order_id, **values)
+
+
+# -- after a handler, compiled
+
+
+@inner_kernel
+def write_requests(out: Any) -> None:
+    """Rows of what was asked for, unless some of it is not allowed: then a fault is left."""
+    count = out.asked_count[0]
+    for place in range(count):
+        for column in range(len(ALLOWED)):
+            value = out.asked[place, column]
+            if value < ALLOWED[column, 0] or value > ALLOWED[column, 1]:
+                out.orders[0].fault = WRONG_REQUEST
+                return
+        write_request(out.asked, place, out.requests_rows[place])
+    out.requests_count[0] = count
+    out.asked_count[0] = 0
+
+
+@inner_kernel
+def write_request(asked: Any, place: Any, row: Any) -> None:
+    """One of them; columns are in the order of the row's fields."""
+    row.order_id_high = asked[place, 0]
+    row.order_id_low = asked[place, 1]
+    row.account = asked[place, 2]
+    row.strategy = asked[place, 3]
+    row.instrument = asked[place, 4]
+    row.event_time = asked[place, 5]
+    row.kind = asked[place, 6]
+    row.side = asked[place, 7]
+    row.order_type = asked[place, 8]
+    row.time_in_force = asked[place, 9]
+    row.post_only = asked[place, 10]
+    row.quantity = asked[place, 11]
+    row.price = asked[place, 12]

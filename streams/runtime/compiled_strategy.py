@@ -1,0 +1,248 @@
+"""A compiled strategy on the order side: one that reads what the order side makes, or asks for
+orders. The scheduler calls it by address, record by record, in its place among the stages.
+
+Its file is the same as that of a compiled strategy in the upstream pass: arrays in ``State``, and a
+function for each topic. The entry that the scheduler calls is written here as text, as a loop is
+(``loop.py``): it finds state and outputs in a context of addresses, and calls the function of the
+kind it is given.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from schemas.catalogue import topic as topic_of
+from schemas.checking import strategy_checks
+from schemas.codec import codec
+from schemas.errors import ShrivenError
+from schemas.records import Instrument
+from streams.numeric.id_source import IdSource
+from streams.numeric.stage_calls import Output, StageCalls
+from streams.numeric.state_arrays import StateArrays
+from streams.numeric.strategy_outputs import REQUESTS, TOO_MANY_ROWS, StrategyOutputs
+from streams.runtime.array_state import bytes_of_arrays, check_length, take_arrays
+from streams.runtime.compiling import compile_entry
+from streams.runtime.failures import BadEmission
+from streams.runtime.generated import load_module
+from streams.runtime.loop import handler_name
+from streams.runtime.pointers import CONTEXT_LENGTH, Context
+from streams.runtime.runner import UNCOMPILED, bad_kernel, raise_stage_fault
+
+HEAD = f'''"""The entry of a compiled strategy on the order side, generated."""
+import numpy as np
+from streams.numeric.borrowing import borrowing_kernel
+from streams.numeric.strategy_outputs import strategy_outputs_type, write_requests
+from streams.numeric.table import record_at
+from streams.runtime.pointers import view
+LENGTH = (np.int64({CONTEXT_LENGTH}),)
+'''
+
+
+class Deadline:
+    """What Python reads of the state: its next timer."""
+
+    def __init__(self, arrays: Any) -> None:
+        self._arrays = arrays
+
+    @property
+    def timer(self) -> int:
+        """The next deadline."""
+        return int(self._arrays.timer[0])
+
+
+class CompiledStrategy:
+    """The strategy with its state.
+
+    Attributes:
+        arrays: the state.
+        out: what its functions publish.
+
+    Args:
+        module: the strategy's.
+        arrays: its state before the first record.
+        instruments: errors name them.
+        account: that it trades.
+        salt: digest of the user's files.
+    """
+
+    def __init__(
+        self, module: Any, arrays: Any, instruments: Sequence[Instrument], account: int, salt: bytes
+    ) -> None:
+        self.NAME: str = module.NAME
+        self.INPUTS, self.OUTPUTS = tuple(module.INPUTS), tuple(module.OUTPUTS)
+        self.STATE_VERSION: int = module.STATE_VERSION
+        self.arrays, self.state = arrays, Deadline(arrays)
+        self.out = StrategyOutputs(
+            self.OUTPUTS, module.RESERVE, account, getattr(module, "STRATEGY", 1)
+        )
+        self._module, self._salt = module, salt
+        self._symbols = {each.instrument: each.symbol for each in instruments}
+        self._context = Context()
+        for name, array in [*arrays._asdict().items(), *self._named_outputs()]:
+            self._context.put(name, array)
+        self._address = self._context.packed.ctypes.data
+        self._ids_place = self._context.places["out__ids"]
+        self._ids = IdSource()
+        self._tables = np.array([each.address for each in self.out.tables.values()], np.int64)
+        self._lay_out_handlers()
+
+    def _named_outputs(self) -> list[tuple[str, Any]]:
+        return [(f"out__{name}", array) for name, array in self.out.arrays.items()]
+
+    def _lay_out_handlers(self) -> None:
+        """What Python calls: records that are no rows, and the end of input."""
+        for kind, topic in enumerate(self.INPUTS):
+            setattr(self, handler_name(topic), functools.partial(self._on_record, kind, topic))
+        self._timer_kind, self._end_kind = len(self.INPUTS), len(self.INPUTS) + 1
+        if hasattr(self._module, "on_timer"):
+            self.on_timer = functools.partial(self._act, self._timer_kind)
+        if hasattr(self._module, "on_end"):
+            self.on_end = functools.partial(self._act, self._end_kind, 0)
+
+    # -- what the scheduler calls
+
+    def calls(self) -> StageCalls:
+        """How the scheduler calls it."""
+        outputs = [
+            Output(topic, self._tables.ctypes.data + 8 * place, self.out.counts[topic].ctypes.data)
+            for place, topic in enumerate(self.OUTPUTS)
+        ]
+        has_timer = hasattr(self._module, "on_timer")
+        return StageCalls(
+            self.entry,
+            self._address,
+            self._address,
+            {topic: kind for kind, topic in enumerate(self.INPUTS)},
+            tuple(outputs),
+            (self.arrays.timer.ctypes.data, self._timer_kind) if has_timer else None,
+            use_ids=self._use_ids,
+        )
+
+    @functools.cached_property
+    def entry(self) -> Any:
+        """``handle(kind, header, given, clock, out)``, not compiled yet."""
+        return load_module(self._text(), self._salt).handle
+
+    def compile(self) -> None:
+        """Compile the entry, or load it. Raises BadKernel, with the compiler's reason."""
+        try:
+            compile_entry(self.entry)
+        except UNCOMPILED as problem:
+            raise bad_kernel([self._module], problem) from problem
+
+    def settle(self, code: int, kind: int, context: Any) -> None:
+        """Raise what a fault stands for; none of them is one to go on after."""
+        raise_stage_fault(self.NAME, self._module, self.arrays.fault, self._symbols)
+        self.out.raise_overrun(self.NAME)
+        check = strategy_checks()
+        for record in self.out.asked():
+            try:
+                check[record.__class__](record)
+            except ShrivenError as problem:
+                text = f"strategy {self.NAME} asked for {record!r:.400}: {problem.text}"
+                raise BadEmission(text) from problem
+
+    def _use_ids(self, address: int) -> None:
+        self._context.packed[self._ids_place] = address
+
+    # -- what Python calls
+
+    def _on_record(self, kind: int, topic: str, record: Any, context: Any) -> None:
+        fields = codec(topic_of(topic).record)
+        row = fields.decode_rows(np.frombuffer(fields.encode_records([record]), np.uint8), 1)
+        self._act(kind, row.ctypes.data, context)
+
+    def _act(self, kind: int, given: int, context: Any) -> None:
+        """Call a function with the context's ids and clock, and emit what it published."""
+        before, ids = int(self._context.packed[self._ids_place]), self._ids
+        ids.take(context)
+        self._use_ids(ids.address)
+        code = self.entry(kind, self._address, given, context.clock, self._address)
+        self._use_ids(before)
+        ids.give(context)
+        if code > 0:
+            self.settle(code, kind, context)
+        for record in self.out.records():
+            context.emit(record)
+
+    # -- snapshots
+
+    def encoded_state(self) -> bytes:
+        """The arrays of the state, one after the other."""
+        return bytes_of_arrays(self.arrays)
+
+    def take_state(self, content: bytes) -> None:
+        """Become what :meth:`encoded_state` gave. Raises StageFailed if that is another state's."""
+        check_length(self.NAME, self.arrays, content)
+        take_arrays(self.arrays, content)
+
+    # -- the entry's text
+
+    def _text(self) -> str:
+        lines = [f"import {self._module.__name__} as strategy"]
+        lines += [f"OUT = strategy_outputs_type({self.OUTPUTS!r}).at"]
+        lines += [
+            f"ROW_{kind} = np.{codec(topic_of(topic).record).dtype!r}"
+            for kind, topic in enumerate(self.INPUTS)
+        ]
+        lines += self._state_types()
+        lines += ["@borrowing_kernel", "def handle(kind, header, given, clock, out_address):"]
+        lines += [f"    {line}" for line in self._body()]
+        return HEAD + "\n".join(lines) + "\n"
+
+    def _state_types(self) -> list[str]:
+        if isinstance(self.arrays, StateArrays):
+            group = type(self.arrays)
+            bound = [f"import {module.__name__}" for module in group.MODULES.values()]
+            return [*bound, f"STATE = strategy.{group.EXPRESSION}.at"]
+        named = self.arrays._asdict().items()
+        kinds = [f"KIND_{name} = np.{array.dtype!r}" for name, array in named]
+        return ["STATE = strategy.State", *kinds]
+
+    def _body(self) -> list[str]:
+        places = self._context.places
+        lines = ["packed = view(header, LENGTH, np.int64)"]
+        if isinstance(self.arrays, StateArrays):
+            lines.append(f"state = STATE(packed, {places[next(iter(self.arrays._asdict()))]})")
+        else:
+            named = self.arrays._asdict().items()
+            arrays = [self._array(name, array.ndim) for name, array in named]
+            lines.append(f"state = STATE({', '.join(arrays)})")
+        lines += [
+            f"out = OUT(packed, {places[f'out__{next(iter(self.out.arrays))}']})",
+            "state.clock[0] = clock",
+            "out.orders[0].clock = clock",
+            *self._dispatch(),
+            "if state.fault[0] != 0:",
+            "    return 1",
+        ]
+        for topic in self.OUTPUTS:
+            if topic != REQUESTS:
+                count = f"out.{topic.replace('.', '_')}_count[0]"
+                lines += [f"if {count} > {self._module.RESERVE[topic]}:"]
+                lines += [f"    out.orders[0].fault = {int(TOO_MANY_ROWS)}"]
+        if REQUESTS in self.OUTPUTS:
+            lines += ["if out.orders[0].fault == 0:", "    write_requests(out)"]
+        return [*lines, "return out.orders[0].fault"]
+
+    def _array(self, name: str, dimensions: int) -> str:
+        place = self._context.places[name]
+        sizes = ", ".join(f"packed[{place + 1 + axis}]" for axis in range(dimensions))
+        return f"view(packed[{place}], ({sizes},), KIND_{name})"
+
+    def _dispatch(self) -> list[str]:
+        lines: list[str] = []
+        for kind, topic in enumerate(self.INPUTS):
+            lines.append(f"{'elif' if lines else 'if'} kind == {kind}:")
+            record = f"record_at(given, ROW_{kind})"
+            lines.append(f"    strategy.{handler_name(topic)}(state, {record}, out)")
+        timer, end = ("on_timer", self._timer_kind, "given, "), ("on_end", self._end_kind, "")
+        for name, kind, given in (timer, end):
+            if hasattr(self._module, name):
+                lines.append(f"{'elif' if lines else 'if'} kind == {kind}:")
+                lines.append(f"    strategy.{name}(state, {given}out)")
+        return lines
