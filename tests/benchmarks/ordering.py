@@ -15,7 +15,6 @@ from streams.signals.strategy import (
     Strategy,
     StrategyState,
 )
-from tests.benchmarks import recordings
 
 SECOND = 1_000_000_000
 
@@ -48,9 +47,11 @@ class Answering(Strategy):
     WAKES = ("fills", "timer")
 
     class State(OrderingState):
-        """The first order is sent a second after the market began."""
+        """The first order is sent a second after the market began (``recordings.START``; a strategy
+        imports no module of another folder).
+        """
 
-        timer: int = recordings.START + SECOND
+        timer: int = 1_704_067_201_000_000_000
 
     def on_timer(self, deadline: int, context: Any) -> None:
         """The first order; again a second later while none was filled."""
