@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -17,6 +18,7 @@ from streams.log.kafka.scan import committed, facts_of
 from streams.log.kafka.transport import OffsetOutOfRange, Partition
 
 COUNTED_OFFSETS_MAX = 100_000
+CLAIM_SECONDS = 2.0
 
 
 class WorkerRuns(WrongUse):
@@ -89,18 +91,33 @@ def opened(place: Place) -> Iterator[Session]:
 
 
 def claim(session: Session, schema: str, alone: bool) -> None:
-    """Say that this session works on the tables: workers beside each other, a rebuild alone. It ends with the session. Raises WorkerRuns."""
-    call = "pg_try_advisory_lock" if alone else "pg_try_advisory_lock_shared"
-    try:
-        row = session.execute(f"SELECT {call}(hashtextextended(%s, 3))".encode(), (schema,)).fetchone()
-    except psycopg.Error as problem:
-        raise failed(problem, "claiming the tables") from problem
-    if row is None or not row[0]:
+    """Say that this session works on the tables: workers beside each other, a rebuild alone.
+
+    It ends with the session. The server keeps that of a process that was killed for a moment, so a
+    claim that is refused is made again for two seconds.
+
+    Raises:
+        WorkerRuns: it is still refused.
+    """
+    until = time.monotonic() + CLAIM_SECONDS
+    while not (is_ours := _try_to_claim(session, schema, alone)) and time.monotonic() < until:
+        time.sleep(CLAIM_SECONDS / 20)
+    if not is_ours:
         raise WorkerRuns(
             f"a worker ('sq project run') is applying records to schema {schema}; stop it, then rebuild"
             if alone
             else f"schema {schema} is being rebuilt; start again when 'sq project rebuild' has ended"
         )
+
+
+def _try_to_claim(session: Session, schema: str, alone: bool) -> bool:
+    call = "pg_try_advisory_lock" if alone else "pg_try_advisory_lock_shared"
+    try:
+        query = f"SELECT {call}(hashtextextended(%s, 3))".encode()
+        row = session.execute(query, (schema,)).fetchone()
+    except psycopg.Error as problem:
+        raise failed(problem, "claiming the tables") from problem
+    return row is not None and bool(row[0])
 
 
 def has_tables(session: Session, schema: str) -> bool:

@@ -59,7 +59,7 @@ def test_a_change_in_a_stage_is_named_at_its_first_batch(market: LiveMarket, mon
     topics = [item["topic"] for item in market.journal()[0].facts["outputs"]]
     first = next(entry.sequence for entry in market.journal() if any(topics[each.output] == "fills" for each in entry.outputs))
     calls = Portfolio.calls
-    without = {"md.marks": ON_MARK}  # fills go to the handler in Python, which does nothing with them
+    without = {"md.marks": ON_MARK}  # fills go to the handler in Python, which does nothing
     monkeypatch.setattr(Portfolio, "calls", lambda self: calls(self)._replace(kinds=without))
     monkeypatch.setattr(Portfolio, "on_fill", lambda self, fill, context: None)
     verdict = verify_cluster(market.cluster, "pipeline")[0]
