@@ -225,7 +225,8 @@ class Engine:
         try:
             if self.stepped is not None:
                 self.stepped.attach(piece, feeds)
-            self.scheduler.run(piece, feeds, ahead, self._base)
+            if not self._is_quiet(ahead):
+                self.scheduler.run(piece, feeds, ahead, self._base)
             if self.stepped is not None:
                 self._skip_ahead()
                 self.stepped.advance(length, NEVER)
@@ -245,6 +246,12 @@ class Engine:
         self.consumed += piece.count
         if length:
             self.present = int(self._clock[-1])
+
+    def _is_quiet(self, ahead: LoopRunner | Handed | None) -> bool:
+        """True if nothing of the slice is for the order side: most single records of a live feed."""
+        if (ahead is not None and ahead.event_count) or self._venue_status[ACTIVE]:
+            return False
+        return self.scheduler.is_idle(int(self._clock[-1]) if self._length else 0)
 
     @property
     def _context(self) -> StageContext:

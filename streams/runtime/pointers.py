@@ -69,6 +69,22 @@ def entry_address(entry: Any) -> int:
 CONTEXT_LENGTH = 2048
 
 
+class Address:
+    """Where an array lies, looked up once for as long as it is the same array: NumPy takes a
+    microsecond to say it.
+    """
+
+    def __init__(self) -> None:
+        self._array: Any = None
+        self._address = 0
+
+    def of(self, array: np.ndarray[Any, Any]) -> int:
+        """The address of its first element."""
+        if array is not self._array:
+            self._array, self._address = array, array.ctypes.data
+        return self._address
+
+
 class Context:
     """A named list of arrays, kept alive here, with their addresses and shapes in ``packed``.
 

@@ -77,6 +77,7 @@ def restore(engine: Engine, states: dict[str, bytes]) -> None:
     engine.consumed, engine.present, context.clock, context.sequence, context.last_sequence, context.ordinal, ended = driver[:7]
     engine.early.context.last_sequence, engine.early.context.ordinal = driver[7:9]
     engine.ended = bool(ended)
+    engine.scheduler.look_again()
     for loop, value in zip((engine.ahead, engine.stepped), driver[9:], strict=True):
         if loop is not None:
             loop.control[PRESENT] = value

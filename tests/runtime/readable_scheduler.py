@@ -53,6 +53,12 @@ class ReadableScheduler:
     def flush(self) -> None:
         pass
 
+    def look_again(self) -> None:
+        pass
+
+    def is_idle(self, until: int) -> bool:
+        return False
+
     def deliver(self, topic: str, record: Any) -> None:
         """To the readers of a topic, in stage order; what each emits is delivered first."""
         for ledger in self.topology.late_readers(topic):

@@ -15,13 +15,14 @@ from streams.numeric.id_source import IdSource
 from streams.numeric.table import Table
 from streams.runtime.context import StageContext
 from streams.runtime.emitted import Emitted
-from streams.runtime.failures import bad_emission, stuck, without_end
+from streams.runtime.failures import stuck, without_end
 from streams.runtime.feed import Feed
 from streams.runtime.handed import Handed
 from streams.runtime.loop import NEVER
 from streams.runtime.loop import OUTCOME as VENUE_OUTCOME
 from streams.runtime.loop import ROOM as VENUE_ROOM
 from streams.runtime.merge import Slice
+from streams.runtime.pointers import Address
 from streams.runtime.runner import LoopRunner
 from streams.runtime.schedule import records as r
 from streams.runtime.schedule.market_data_only import MarketDataOnly
@@ -106,6 +107,7 @@ class Scheduler:
         self._listed: dict[int, list[Any]] = {}
         self._observers: dict[str, list[Callable[[Any], None]]] = {}
         self._upstream_rows: dict[int, Any] = {}
+        self._clocks = Address()
         self._lay_out()
         self._wire()
 
@@ -114,19 +116,18 @@ class Scheduler:
     def _lay_out(self) -> None:
         self._emissions, self._frames = Table(r.EMISSION, EMISSIONS), Table(r.FRAME, FRAMES)
         row, venue = self._row, self._venue
-        row["collected"] = row["timer"] = -1
+        row["collected"] = row["timer"] = row["timer_value"] = -1
         row["venue_rank"] = -1
         row["ids"] = self._ids.address
         if venue is not None:
-            (reports, most) = next(iter(venue.delivered_most.items()))
+            reports, most = next(iter(venue.delivered_most.items()))
             row["venue_rank"] = self._topology.stepped[0].rank
             row["venue_run"], row["venue_command"] = venue.entries()
             row["venue_packed"] = venue.packed.ctypes.data
             row["venue_control"] = venue.control.ctypes.data
             row["reports"] = venue.rows[reports].ctypes.data
             row["reports_topic"], row["reports_most"] = self._names.index(reports), most
-            self._grow_emissions(4 * most)
-        self._see_emissions()
+        self._grow_emissions(4 * int(row["reports_most"]))
 
     def _wire(self) -> None:
         self._wiring = wiring = Wiring(
@@ -146,11 +147,6 @@ class Scheduler:
         self._observers.setdefault(topic, []).append(observer)
         self._wire()
 
-    def _see_emissions(self) -> None:
-        self._row["emissions"], self._row["frames"] = self._emissions.address, self._frames.address
-        self._emission_words = self._emissions.rows.view(np.int64).data
-        self._frame_words = self._frames.rows.view(np.int64).data
-
     def _grow_emissions(self, length: int) -> None:
         """Room for so many emissions, and for one more frame."""
         if length > len(self._emissions):
@@ -159,9 +155,19 @@ class Scheduler:
             if len(self._frames) >= FRAMES_MAX:
                 raise without_end(FRAMES_MAX)
             self._frames = self._frames.grown(2 * len(self._frames))
-        self._see_emissions()
+        self._row["emissions"], self._row["frames"] = self._emissions.address, self._frames.address
+        self._emission_words = self._emissions.rows.view(np.int64).data
+        self._frame_words = self._frames.rows.view(np.int64).data
 
     # -- slices
+
+    def is_idle(self, until: int) -> bool:
+        """True if no timer is due up to this clock, as the last slice left them."""
+        return bool(self._words[TIMER_VALUE] > until)
+
+    def look_again(self) -> None:
+        """States were put in from outside: timers are not as the last slice left them."""
+        self._words[TIMER_VALUE] = -1
 
     def run(
         self,
@@ -194,7 +200,7 @@ class Scheduler:
         w[BEFORE], w[RECORDS], w[LENGTH] = before, piece.count, piece.length
         w[CLOCK], w[SEQUENCE] = context.clock, context.sequence
         w[LIMIT], w[LIMIT_CLOCK], w[TIMER_VALUE] = 0, -1, -1
-        w[CLOCKS] = piece.clock.ctypes.data
+        w[CLOCKS] = self._clocks.of(piece.clock)
         self._ids.take(context)
         for place, stage in enumerate(self._wiring.timed):
             self._wiring.deadlines[place] = stage.state.timer
@@ -267,7 +273,7 @@ class Scheduler:
             self._lay_out_made()
         events = windows.events
         w[POSITION], w[TOTAL], w[IS_LAST] = 0, len(events), is_last
-        w[EVENTS] = events.ctypes.data
+        w[EVENTS] = windows.address
 
     def _lay_out_made(self) -> None:
         """What market-data-only strategies emitted, as rows."""
@@ -386,13 +392,8 @@ class Scheduler:
     def flush(self) -> None:
         """Encode the rows that were delivered; all of them were."""
         for number, rows in self._wiring.stored.items():
-            found, count = rows.take()
+            body, count = rows.take()
             if count:
-                try:
-                    body = rows.codec.encode_rows(found, count)
-                except ShrivenError as problem:
-                    bad = rows.codec.rows_to_records(found, 0, count)
-                    raise bad_emission(bad, rows.codec.encode_trusted, problem) from problem
                 self._emitted.put(self._names[number], body, count)
         self._emitted.pack()
         self._listed.clear()

@@ -60,12 +60,22 @@ class Rows:
         return self._read(self.bytes, place * self._stride)
 
     def take(self) -> tuple[Any, int]:
-        """(rows, count) of all that were delivered, in that order, which then are no more."""
+        """(body, count) of all that were delivered, in that order, which then are no more.
+
+        Raises:
+            BadEmission: one is not what its schema allows.
+        """
         topic = self._topics[self._number]
         count = int(topic["ordered"])
         rows = self.rows[self.order[:count]] if topic["is_disordered"] else self.rows
         topic["used"] = topic["ordered"] = topic["is_disordered"] = 0
-        return rows, count
+        if not count:
+            return b"", 0
+        try:
+            return self.codec.encode_rows(rows, count), count
+        except ShrivenError as problem:
+            bad = list(self.codec.rows_to_records(rows, 0, count))
+            raise bad_emission(bad, self.codec.encode_trusted, problem) from problem
 
 
 def has_rows(topic: str) -> bool:

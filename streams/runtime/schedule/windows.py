@@ -12,6 +12,7 @@ from schemas.codec import codec
 from streams.runtime.feed import Feed
 from streams.runtime.handed import Handed
 from streams.runtime.loop import EVENT
+from streams.runtime.pointers import Address
 from streams.runtime.runner import LoopRunner
 from streams.runtime.schedule.market_data_only import MarketDataOnly
 
@@ -27,6 +28,7 @@ class Windows:
     Attributes:
         events: those of the present window; the row of an event of a strategy that reads market
             data only is its place in ``made``.
+        address: where they lie.
         made: what such strategies emitted in the window, by number.
 
     Args:
@@ -41,6 +43,8 @@ class Windows:
         self._codecs = [codec(topic_of(name).record) for name in names]
         self._feeds: Sequence[Feed] = ()
         self.events = NO_EVENTS
+        self.address = 0
+        self._whole = Address()
         self._read: dict[int, Any] = {}
         self._loaded = self._count = self._before = self._records = 0
 
@@ -69,9 +73,12 @@ class Windows:
         if first == last:
             self.events, strategies.made = NO_EVENTS, {}
             return True
-        self.events = self._upstream.events[first:last]  # type: ignore[union-attr]
+        whole = self._upstream.events  # type: ignore[union-attr]
+        self.events = whole[first:last]
+        self.address = self._whole.of(whole) + first * EVENT.itemsize
         if strategies.handlers:
             self.events = strategies.run(self.events, self.sequences(), self._records_of_number)
+            self.address = self.events.ctypes.data
         return last == self._count
 
     def sequences(self) -> Array:
