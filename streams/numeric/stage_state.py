@@ -39,6 +39,8 @@ class StageState:
     Attributes:
         header: an array of one record; ``row`` is it.
         tables: by name, the index among them.
+        outputs: an array of one record that says where handlers write what they emit; ``out`` is
+            it. Tables of outputs are no state.
 
     Args:
         lengths: rows of tables at first, where they are not to be as LENGTHS says.
@@ -53,20 +55,27 @@ class StageState:
     LENGTHS: ClassVar[Mapping[str, int]]
     KEYS: ClassVar[Mapping[str, Callable[[Any], tuple[int, int]]]]
     """of a row of each table that the index finds rows of: its key"""
+    OUTPUTS: ClassVar[Any] = np.dtype([])
+    """record type of the outputs: of each the address of its table, and the rows used of it"""
+    OUTPUT_ROWS: ClassVar[Mapping[str, Any]] = {}
+    """record type of each table of an output; ``LENGTHS`` has its rows at first"""
 
     def __init__(self, lengths: Mapping[str, int] | None = None) -> None:
         self.header = np.zeros(1, self.HEADER)
         self.row = self.header[0]
+        self.outputs = np.zeros(1, self.OUTPUTS)
+        self.out = self.outputs[0]
         self.tables: dict[str, Table] = {}
+        kinds = {**self.ROWS, **self.OUTPUT_ROWS}
         for name, length in {**self.LENGTHS, **(lengths or {})}.items():
-            if name in self.ROWS:
-                self.put(name, Table(self.ROWS[name], length))
+            if name in kinds:
+                self.put(name, Table(kinds[name], length))
         self._build_index()
 
     def put(self, name: str, table: Table) -> None:
         """Make a table the one of this name."""
         self.tables[name] = table
-        self.row[name] = table.address
+        (self.out if name in self.OUTPUT_ROWS else self.row)[name] = table.address
 
     @property
     def timer(self) -> int:

@@ -1,11 +1,9 @@
-"""Owns the portfolio's records: what ``streams/numeric/stage_state.py`` does, and the outputs."""
+"""Owns the portfolio's records (``streams/numeric/stage_state.py``)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
-
-import numpy as np
 
 from streams.numeric import fixed
 from streams.numeric.stage_records import (
@@ -16,12 +14,9 @@ from streams.numeric.stage_records import (
     key_of_pair,
 )
 from streams.numeric.stage_state import StageState
-from streams.numeric.table import Table
 from streams.portfolio import records as r
 
 CASH_DECIMALS = 8
-FIRST_OUTPUTS = {"positions": 64, "pnl": 64}
-OUTPUT_ROWS = {"positions": r.POSITION, "pnl": r.PNL}
 GROWS: dict[Any, str] = {
     INSTRUMENTS_FULL: "instruments",
     ACCOUNTS_FULL: "accounts",
@@ -34,9 +29,6 @@ GROWS: dict[Any, str] = {
 
 class State(StageState):
     """The records of one portfolio.
-
-    Attributes:
-        outputs: an array of one record; ``out`` is it.
 
     Args:
         pnl_interval: nanoseconds.
@@ -51,7 +43,12 @@ class State(StageState):
         "accounts": r.ACCOUNT,
         "holdings": r.HOLDING,
     }
-    LENGTHS: ClassVar[Any] = {"instruments": 16, "accounts": 4, "holdings": 16}
+    LENGTHS: ClassVar[Any] = {
+        "instruments": 16, "accounts": 4, "holdings": 16,
+        "positions": 64, "pnl": 64,
+    }  # fmt: skip
+    OUTPUTS = r.OUTPUTS
+    OUTPUT_ROWS: ClassVar[Any] = {"positions": r.POSITION, "pnl": r.PNL}
     KEYS: ClassVar[Any] = {
         "instruments": key_of_instrument,
         "accounts": key_of_account,
@@ -60,20 +57,7 @@ class State(StageState):
 
     def __init__(self, pnl_interval: int, lengths: Mapping[str, int] | None = None) -> None:
         super().__init__(lengths)
-        self.outputs = np.zeros(1, r.OUTPUTS)
-        self.out = self.outputs[0]
         self.row["timer"], self.row["pnl_interval"] = r.NO_TIMER, pnl_interval
-        for name, length in {**FIRST_OUTPUTS, **(lengths or {})}.items():
-            if name in OUTPUT_ROWS:
-                self.put(name, Table(OUTPUT_ROWS[name], length))
-
-    def put(self, name: str, table: Table) -> None:
-        """Make a table the one of this name; those of the outputs are no state."""
-        if name not in OUTPUT_ROWS:
-            super().put(name, table)
-            return
-        self.tables[name] = table
-        self.out[name] = table.address
 
 
 def cash_amount(text: str | int, amount_precision: int) -> int:

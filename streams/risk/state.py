@@ -1,4 +1,4 @@
-"""Owns risk's records: what ``streams/numeric/pooled_state.py`` does, the outputs, and the texts of
+"""Owns risk's records (``streams/numeric/pooled_state.py``), and the texts of
 limits that an operator set."""
 
 from __future__ import annotations
@@ -17,13 +17,6 @@ from streams.numeric.table import Table
 from streams.risk import records as r
 
 CASH_DECIMALS = 8
-OUTPUT_ROWS = {
-    "decisions": r.RISK_DECISION,
-    "events": r.RISK_EVENT,
-    "sequence": r.SEQUENCE,
-    "new_ids": r.NEW_ID,
-}
-FIRST_OUTPUTS = {"decisions": 64, "events": 64, "sequence": 64, "new_ids": 4}
 GROWS: dict[Any, str] = {
     INSTRUMENTS_FULL: "instruments",
     r.HOLDINGS_FULL: "holdings",
@@ -53,7 +46,6 @@ class State(PooledState):
     Attributes:
         limits: texts of the limits that an operator set for all instruments, those still to be
             listed included.
-        outputs: an array of one record; ``out`` is it.
     """
 
     NAME = "risk"
@@ -68,7 +60,15 @@ class State(PooledState):
     CHAINS: ClassVar[Any] = {"open_orders": "working", "recent_ids": "recent"}
     LENGTHS: ClassVar[Any] = {
         "instruments": 16, "holdings": 16, "switches": 4, "working": 128, "recent": 4096,
+        "decisions": 64, "events": 64, "sequence": 64, "new_ids": 4,
     }  # fmt: skip
+    OUTPUTS = r.OUTPUTS
+    OUTPUT_ROWS: ClassVar[Any] = {
+        "decisions": r.RISK_DECISION,
+        "events": r.RISK_EVENT,
+        "sequence": r.SEQUENCE,
+        "new_ids": r.NEW_ID,
+    }
     KEYS: ClassVar[Any] = {
         "instruments": key_of_instrument,
         "holdings": r.key_of_holding,
@@ -79,18 +79,9 @@ class State(PooledState):
     def __init__(self, lengths: Mapping[str, int] | None = None) -> None:
         super().__init__(lengths)
         self.limits: dict[str, str] = {}
-        self.outputs = np.zeros(1, r.OUTPUTS)
-        self.out = self.outputs[0]
-        for name, length in {**FIRST_OUTPUTS, **(lengths or {})}.items():
-            if name in OUTPUT_ROWS:
-                self.put(name, Table(OUTPUT_ROWS[name], length))
 
     def put(self, name: str, table: Table) -> None:
         """Make a table the one of this name; with instruments grows the room to count in."""
-        if name in OUTPUT_ROWS:
-            self.tables[name] = table
-            self.out[name] = table.address
-            return
         super().put(name, table)
         if name == "instruments":
             self.tables["bounds"] = bounds = Table(r.BOUND, len(table))

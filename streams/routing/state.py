@@ -1,5 +1,4 @@
-"""Owns the records of routing: what ``streams/numeric/pooled_state.py`` does, the fills of orders,
-and the outputs."""
+"""Owns the records of routing (``streams/numeric/pooled_state.py``), and the fills of orders."""
 
 from __future__ import annotations
 
@@ -10,11 +9,8 @@ import numpy as np
 
 from streams.numeric.pool import CHAIN
 from streams.numeric.pooled_state import EMPTY_CHAIN, PooledState, linked
-from streams.numeric.table import Table
 from streams.routing import records as r
 
-OUTPUT_ROWS = {"commands": r.COMMAND, "events": r.EVENT, "fills": r.FILL}
-FIRST_OUTPUTS = {"commands": 16, "events": 16, "fills": 16}
 GROWS: dict[Any, str] = {
     r.ORDERS_FULL: "orders",
     r.TRADES_FULL: "trades",
@@ -28,9 +24,6 @@ GROWS: dict[Any, str] = {
 class State(PooledState):
     """The records of one routing stage.
 
-    Attributes:
-        outputs: an array of one record; ``out`` is it.
-
     Args:
         closed_orders: closed orders that are kept.
         lengths: rows of tables at first.
@@ -40,7 +33,12 @@ class State(PooledState):
     HEADER = r.ROUTING
     STATE_FIELDS = ()
     ROWS: ClassVar[Any] = {}
-    LENGTHS: ClassVar[Any] = {"orders": 64, "trades": 64}
+    LENGTHS: ClassVar[Any] = {
+        "orders": 64, "trades": 64,
+        "commands": 16, "events": 16, "fills": 16,
+    }  # fmt: skip
+    OUTPUTS = r.OUTPUTS
+    OUTPUT_ROWS: ClassVar[Any] = {"commands": r.COMMAND, "events": r.EVENT, "fills": r.FILL}
     POOLS: ClassVar[Any] = {"orders": r.ORDER, "trades": r.TRADE}
     CHAINS: ClassVar[Any] = {"live": "orders", "closed": "orders"}
     KEYS: ClassVar[Any] = {}
@@ -48,20 +46,7 @@ class State(PooledState):
 
     def __init__(self, closed_orders: int, lengths: Mapping[str, int] | None = None) -> None:
         super().__init__(lengths)
-        self.outputs = np.zeros(1, r.OUTPUTS)
-        self.out = self.outputs[0]
         self.row["closed_orders"] = closed_orders
-        for name, length in {**FIRST_OUTPUTS, **(lengths or {})}.items():
-            if name in OUTPUT_ROWS:
-                self.put(name, Table(OUTPUT_ROWS[name], length))
-
-    def put(self, name: str, table: Table) -> None:
-        """Make a table the one of this name; those of the outputs are no state."""
-        if name not in OUTPUT_ROWS:
-            super().put(name, table)
-            return
-        self.tables[name] = table
-        self.out[name] = table.address
 
     # -- the fills of orders: in the snapshot behind the orders, in their order
 

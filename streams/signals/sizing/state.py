@@ -1,22 +1,17 @@
-"""Owns sizing's records: what ``streams/numeric/pooled_state.py`` does, and the outputs."""
+"""Owns sizing's records (``streams/numeric/pooled_state.py``)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import numpy as np
-
 from streams.numeric.bounds import TIME_MAX
 from streams.numeric.pooled_state import PooledState
 from streams.numeric.stage_records import INSTRUMENTS_FULL, key_of_instrument
-from streams.numeric.table import Table
 from streams.signals.sizing import records as r
 from streams.signals.sizing.places import key_of_position
 from streams.signals.sizing.settings import Settings
 
-FIRST_OUTPUTS = {"requests": 16, "decisions": 2, "events": 2}
-OUTPUT_ROWS = {"requests": r.REQUEST, "decisions": r.DECISION, "events": r.RISK_EVENT}
 GROWS: dict[Any, str] = {
     INSTRUMENTS_FULL: "instruments",
     r.POSITIONS_FULL: "positions",
@@ -31,9 +26,6 @@ GROWS: dict[Any, str] = {
 class State(PooledState):
     """The records of one sizing.
 
-    Attributes:
-        outputs: an array of one record; ``out`` is it.
-
     Args:
         lengths: rows of tables at first.
     """
@@ -42,7 +34,16 @@ class State(PooledState):
     HEADER = r.SIZING
     STATE_FIELDS = r.STATE_FIELDS
     ROWS: ClassVar[Any] = {"instruments": r.INSTRUMENT, "positions": r.STRATEGY_POSITION}
-    LENGTHS: ClassVar[Any] = {"instruments": 16, "positions": 16, "orders": 64}
+    LENGTHS: ClassVar[Any] = {
+        "instruments": 16, "positions": 16, "orders": 64,
+        "requests": 16, "decisions": 2, "events": 2,
+    }  # fmt: skip
+    OUTPUTS = r.OUTPUTS
+    OUTPUT_ROWS: ClassVar[Any] = {
+        "requests": r.REQUEST,
+        "decisions": r.DECISION,
+        "events": r.RISK_EVENT,
+    }
     POOLS: ClassVar[Any] = {"orders": r.ORDER}
     CHAINS: ClassVar[Any] = {"working": "orders"}
     KEYS: ClassVar[Any] = {
@@ -52,22 +53,9 @@ class State(PooledState):
 
     def __init__(self, settings: Settings, lengths: Mapping[str, int] | None = None) -> None:
         super().__init__(lengths)
-        self.outputs = np.zeros(1, r.OUTPUTS)
-        self.out = self.outputs[0]
         row = self.row
         row["timer"], row["started"], row["awaited"] = r.NO_TIMER, r.NEVER, 1
         row["account"], row["threshold"] = settings.account, settings.threshold
         row["strength_max"] = settings.strength_max
         for name in ("cooldown", "trade_from", "warmup"):
             row[name] = min(getattr(settings, name), TIME_MAX - 1)  # no clock comes that far
-        for name, length in {**FIRST_OUTPUTS, **(lengths or {})}.items():
-            if name in OUTPUT_ROWS:
-                self.put(name, Table(OUTPUT_ROWS[name], length))
-
-    def put(self, name: str, table: Table) -> None:
-        """Make a table the one of this name; those of the outputs are no state."""
-        if name not in OUTPUT_ROWS:
-            super().put(name, table)
-            return
-        self.tables[name] = table
-        self.out[name] = table.address
