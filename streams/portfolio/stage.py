@@ -19,6 +19,7 @@ from streams.numeric.conversion import reader, writer
 from streams.numeric.int128 import high, is_decimal, join, low
 from streams.numeric.stage_calls import StageCalls, outputs_at
 from streams.numeric.stage_records import INSTRUMENT_IDS, STRATEGY_IDS
+from streams.numeric.stage_shell import StageShell
 from streams.portfolio import records as r
 from streams.portfolio.faults import (
     IdOutOfRange,
@@ -91,12 +92,13 @@ POSITIONS_USED, PNL_USED = (
 """Words of the outputs' record."""
 
 
-class Portfolio:
+class Portfolio(StageShell[State]):
     """Positions after every fill; P&L at multiples of `pnl_interval` and at the end of the
     input.
     """
 
     NAME = "portfolio"
+    ENTRY = handle
     INPUTS = ("fills", "md.marks", "ref.instruments")
     OUTPUTS = ("positions", "pnl")
     STATE_VERSION = 2
@@ -108,7 +110,7 @@ class Portfolio:
         lengths: dict[str, int] | None = None,
     ) -> None:
         self.settings = settings
-        self.state = State(settings.pnl_interval, lengths)
+        super().__init__(State(settings.pnl_interval, lengths))
         self._symbols: dict[int, str] = {}
         self._fill, self._mark, self._specification = (
             np.zeros(1, r.FILL),
@@ -117,10 +119,6 @@ class Portfolio:
         )
         self._amount = np.zeros(1, AMOUNT)
         self._fill_address, self._mark_address = self._fill.ctypes.data, self._mark.ctypes.data
-        self._header_address, self._out_address = (
-            self.state.header.ctypes.data,
-            self.state.outputs.ctypes.data,
-        )
         self._out_words = self.state.outputs.data.cast("B").cast("q")
         precision = max(
             (each.price_precision + each.quantity_precision for each in instruments), default=0
@@ -237,23 +235,7 @@ class Portfolio:
         found = self._amount[0]
         return join(found["high"], found["low"]) if found["is_known"] else None
 
-    # -- snapshots
-
-    def encoded_state(self) -> bytes:
-        """The state in canonical form."""
-        return self.state.encoded()
-
-    def take_state(self, encoded: bytes) -> None:
-        """Become what :meth:`encoded_state` gave. Raises BadState."""
-        self.state.take(encoded)
-
     # -- the shell itself
-
-    def _handle(self, kind: int, record_address: int, clock: int) -> None:
-        """Call a handler, and see to what it leaves."""
-        header, out = self._header_address, self._out_address
-        while (code := handle(kind, header, record_address, clock, out)) > 0:
-            self.settle(code, kind, None)
 
     def settle(self, code: int, kind: int, context: Any) -> None:
         """Where a table is full let it grow; raise what any other fault stands for."""

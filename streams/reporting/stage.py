@@ -21,6 +21,7 @@ from streams.numeric.stage_records import (
     STRATEGY_OUT_OF_RANGE,
     UNKNOWN_INSTRUMENT,
 )
+from streams.numeric.stage_shell import StageShell
 from streams.reporting import records as r
 from streams.reporting.account import Account, account_of, measure_account, new_account
 from streams.reporting.equity import Window
@@ -67,10 +68,11 @@ _WRITE_FILL = writer(
 _WRITE_PNL = writer("PnL")
 
 
-class Reporting:
+class Reporting(StageShell[State]):
     """Fills and P&L in; one PerformanceReport for each metric and account at the end."""
 
     NAME = "reporting"
+    ENTRY = handle
     INPUTS = ("fills", "pnl", "ref.instruments")
     OUTPUTS = ("reports",)
     STATE_VERSION = 3
@@ -82,11 +84,10 @@ class Reporting:
         lengths: Mapping[str, int] | None = None,
     ) -> None:
         self.settings = settings
-        self.state = State(settings.trade_from, settings.warmup, lengths)
+        super().__init__(State(settings.trade_from, settings.warmup, lengths))
         self._symbols: dict[int, str] = {}
         self._fill, self._pnl = np.zeros(1, r.FILL), np.zeros(1, r.PNL)
         self._specification = np.zeros(1, r.SPECIFICATION)
-        self._address = self.state.header.ctypes.data
         self._fill_address, self._pnl_address = self._fill.ctypes.data, self._pnl.ctypes.data
         for instrument in instruments:
             self._list(instrument)
@@ -100,12 +101,12 @@ class Reporting:
     def on_pnl(self, record: PnL, context: Any) -> None:
         """A sample of equity."""
         _WRITE_PNL(record, self._pnl)
-        self._handle(ON_PNL, self._pnl_address)
+        self._handle(ON_PNL, self._pnl_address, 0)
 
     def on_fill(self, record: Fill, context: Any) -> None:
         """Volume, time in the market, and the round trip the fill belongs to."""
         _WRITE_FILL(record, self._fill)
-        self._handle(ON_FILL, self._fill_address)
+        self._handle(ON_FILL, self._fill_address, 0)
 
     def on_end(self, context: Any) -> None:
         """One record for each account and metric, in the order of METRICS."""
@@ -139,22 +140,7 @@ class Reporting:
         began = int(self.state.row["began"])
         return Window(None if began == r.NO_TIME else began, self.settings.trade_to or clock)
 
-    # -- snapshots
-
-    def encoded_state(self) -> bytes:
-        """The state in canonical form."""
-        return self.state.encoded()
-
-    def take_state(self, encoded: bytes) -> None:
-        """Become what :meth:`encoded_state` gave. Raises BadState."""
-        self.state.take(encoded)
-
     # -- the shell itself
-
-    def _handle(self, kind: int, record_address: int) -> None:
-        """Call a handler, and see to what it leaves."""
-        while (code := handle(kind, self._address, record_address, 0, 0)) > 0:
-            self.settle(code, kind, None)
 
     def settle(self, code: int, kind: int, context: Any) -> None:
         """Where a table is full let it grow; raise what any other fault stands for."""
@@ -165,14 +151,14 @@ class Reporting:
 
     def calls(self) -> StageCalls:
         """How the scheduler calls the handlers, which write nothing."""
-        return StageCalls(handle, self._address, 0, {"fills": ON_FILL, "pnl": ON_PNL}, ())
+        return StageCalls(handle, self._header_address, 0, {"fills": ON_FILL, "pnl": ON_PNL}, ())
 
     def _list(self, instrument: Instrument) -> None:
         """Add or change an instrument."""
         self._symbols[instrument.instrument] = instrument.symbol
         precision = instrument.price_precision + instrument.quantity_precision
         self._specification[0] = (instrument.instrument, precision, instrument.multiplier)
-        self._handle(ON_INSTRUMENT, self._specification.ctypes.data)
+        self._handle(ON_INSTRUMENT, self._specification.ctypes.data, 0)
 
     def _error(self, code: int, entity: int, value: int, limit: int) -> BadData:
         """The error that a fault stands for."""

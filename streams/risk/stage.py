@@ -27,6 +27,7 @@ from streams.numeric.conversion import reader, writer
 from streams.numeric.identity import text_of_halves, to_halves
 from streams.numeric.int128 import is_decimal
 from streams.numeric.stage_calls import StageCalls, outputs_at
+from streams.numeric.stage_shell import StageShell
 from streams.numeric.stage_state import BadState
 from streams.risk import records as r
 from streams.risk.faults import error_of, too_large
@@ -78,10 +79,11 @@ DECISIONS_USED, EVENTS_USED, SEQUENCE_USED = (
 """Words of the outputs' record."""
 
 
-class Risk:
+class Risk(StageShell[State]):
     """Ordered coded checks, limits, kill switch."""
 
     NAME = "risk"
+    ENTRY = handle
     INPUTS = ("orders.requests", "orders.events", "fills", "md.marks", "control", "ref.instruments")
     OUTPUTS = ("orders.decisions", "risk.events")
     STATE_VERSION = 3
@@ -93,7 +95,7 @@ class Risk:
         lengths: dict[str, int] | None = None,
     ) -> None:
         self.settings = settings
-        self.state = State(lengths)
+        super().__init__(State(lengths))
         self._symbols: dict[int, str] = {}
         self._request, self._event = np.zeros(1, r.ORDER_REQUEST), np.zeros(1, r.ORDER_EVENT)
         self._fill, self._mark = np.zeros(1, r.FILL), np.zeros(1, r.MARK)
@@ -103,10 +105,6 @@ class Risk:
             self._event.ctypes.data,
         )
         self._fill_address, self._mark_address = self._fill.ctypes.data, self._mark.ctypes.data
-        self._header_address, self._out_address = (
-            self.state.header.ctypes.data,
-            self.state.outputs.ctypes.data,
-        )
         self._out_words = self.state.outputs.data.cast("B").cast("q")
         self._set_up([each.price_precision + each.quantity_precision for each in instruments])
         for instrument in instruments:
@@ -134,7 +132,7 @@ class Risk:
     def on_order_request(self, record: OrderRequest, context: Any) -> None:
         """Approve or deny."""
         _WRITE_REQUEST(record, self._request)
-        self._handle(ON_REQUEST, self._request_address, context)
+        self._handle(ON_REQUEST, self._request_address, context.clock, context)
         tables, used = self.state.tables, self._out_words
         context.emit(_READ_DECISION(tables["decisions"].rows, 0, record.order_id))
         if used[EVENTS_USED]:
@@ -146,19 +144,19 @@ class Risk:
     def on_fill(self, record: Fill, context: Any) -> None:
         """Working quantity becomes position; cash moves for what settles in cash."""
         _WRITE_FILL(record, self._fill)
-        self._handle(ON_FILL, self._fill_address, context)
+        self._handle(ON_FILL, self._fill_address, context.clock, context)
 
     def on_order_event(self, record: OrderEvent, context: Any) -> None:
         """The end of an order releases what is left of it."""
         _WRITE_EVENT(record, self._event)
-        self._handle(ON_ORDER_EVENT, self._event_address, context)
+        self._handle(ON_ORDER_EVENT, self._event_address, context.clock, context)
 
     def on_mark(self, record: Mark, context: Any) -> None:
         """The reference prices of an instrument from now on; the first starts the warm-up. A
         position may have become too large for its money.
         """
         _WRITE_MARK(record, self._mark)
-        if self._handle(ON_MARK, self._mark_address, context):
+        if self._handle(ON_MARK, self._mark_address, context.clock, context):
             self._emit_all(context)
 
     # -- the operator
@@ -256,7 +254,7 @@ class Risk:
         state, row = self.state, self._specification[0]
         before = state.row_of(instrument.instrument)
         specify(row, instrument, self.settings, state.limits, before)
-        self._handle(ON_INSTRUMENT, self._specification.ctypes.data, None)
+        self._handle(ON_INSTRUMENT, self._specification.ctypes.data, 0)
         listed = self.state.row_of(instrument.instrument)
         for name in r.SPECIFIED:
             listed[name] = row[name]
@@ -302,25 +300,7 @@ class Risk:
         rows = self.state.chained(chain)
         return [text_of_halves(int(row["order_id_high"]), int(row["order_id_low"])) for row in rows]
 
-    # -- snapshots
-
-    def encoded_state(self) -> bytes:
-        """The state in canonical form."""
-        return self.state.encoded()
-
-    def take_state(self, encoded: bytes) -> None:
-        """Become what :meth:`encoded_state` gave. Raises BadState."""
-        self.state.take(encoded)
-
     # -- the shell itself
-
-    def _handle(self, kind: int, record_address: int, context: Any) -> int:
-        """Call a handler, and see to what it leaves; 0 if it wrote nothing."""
-        clock = 0 if context is None else context.clock
-        header, out = self._header_address, self._out_address
-        while (code := handle(kind, header, record_address, clock, out)) > 0:
-            self.settle(code, kind, context)
-        return int(code)
 
     def settle(self, code: int, kind: int, context: Any) -> None:
         """Let a table grow, give ids; raise what any other fault stands for."""

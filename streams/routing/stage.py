@@ -18,6 +18,7 @@ from streams.numeric.conversion import bytes_of, reader, writer
 from streams.numeric.identity import text_of_halves, to_halves
 from streams.numeric.stage_calls import StageCalls, outputs_at
 from streams.numeric.stage_records import place_in
+from streams.numeric.stage_shell import StageShell
 from streams.routing import records as r
 from streams.routing.handlers import ON_DECISION, ON_KILL, ON_REPORT, find_known, handle
 from streams.routing.state import GROWS, State
@@ -80,10 +81,11 @@ _COMMANDS_USED, _EVENTS_USED, _FILLS_USED = (
 """Words of the outputs' record."""
 
 
-class Routing:
+class Routing(StageShell[State]):
     """Order state machine with guards; the venue's word is final."""
 
     NAME = "routing"
+    ENTRY = handle
     INPUTS = ("orders.decisions", "venue.reports", "control")
     OUTPUTS = ("orders.events", "venue.commands", "fills")
     STATE_VERSION = 2
@@ -95,14 +97,12 @@ class Routing:
         lengths: dict[str, int] | None = None,
     ) -> None:
         self.settings = settings
-        self.state = State(settings.closed_orders, lengths)
+        super().__init__(State(settings.closed_orders, lengths))
         self._decision, self._report = np.zeros(1, r.DECISION), np.zeros(1, r.REPORT)
         self._kill = np.zeros(1, r.KILL)
         self._to_decision, self._to_report = bytes_of(self._decision), bytes_of(self._report)
         self._decision_address = self._decision.ctypes.data
         self._report_address = self._report.ctypes.data
-        self._header_address = self.state.header.ctypes.data
-        self._out_address = self.state.outputs.ctypes.data
         self._out_words = self.state.outputs.data.cast("B").cast("q")
         self._see_outputs()
 
@@ -169,16 +169,6 @@ class Routing:
         is_accepted = bool(row["accepted"])
         return Order(order_id=order_id, accepted=is_accepted, trade_ids=trade_ids, **terms)
 
-    # -- snapshots
-
-    def encoded_state(self) -> bytes:
-        """The state in canonical form."""
-        return self.state.encoded()
-
-    def take_state(self, encoded: bytes) -> None:
-        """Become what :meth:`encoded_state` gave. Raises BadState."""
-        self.state.take(encoded)
-
     # -- the shell itself
 
     def take_rows(self, name: str) -> Any:
@@ -186,12 +176,6 @@ class Routing:
         count = int(self.state.out[f"{name}_used"])
         self.state.out[f"{name}_used"] = 0
         return self.state.tables[name].rows[:count]
-
-    def _handle(self, kind: int, record_address: int, clock: int) -> None:
-        """Call a handler, and see to what it leaves."""
-        header, out = self._header_address, self._out_address
-        while (code := handle(kind, header, record_address, clock, out)) > 0:
-            self.settle(code, kind, None)
 
     def settle(self, code: int, kind: int, context: Any) -> None:
         """Let the table that is full grow; there are no other faults."""

@@ -19,6 +19,7 @@ from streams.numeric.identity import text_of_halves
 from streams.numeric.int128 import high, low
 from streams.numeric.stage_calls import StageCalls, outputs_at
 from streams.numeric.stage_records import place_in
+from streams.numeric.stage_shell import StageShell
 from streams.signals.sizing import records as r
 from streams.signals.sizing.faults import error_of
 from streams.signals.sizing.handlers import (
@@ -58,10 +59,11 @@ class TargetView(NamedTuple):
     target: int = 0
 
 
-class Sizing:
+class Sizing(StageShell[State]):
     """Target positions by market orders."""
 
     NAME = "sizing"
+    ENTRY = handle
     INPUTS = ("signals", "orders.events", "fills", "md.marks", "ref.instruments")
     OUTPUTS = ("orders.requests", "orders.decisions", "risk.events")
     STATE_VERSION = 3
@@ -73,7 +75,7 @@ class Sizing:
         lengths: dict[str, int] | None = None,
     ) -> None:
         self.settings = settings
-        self.state = State(settings, lengths)
+        super().__init__(State(settings, lengths))
         self._symbols: dict[int, str] = {}
         self._ids = IdSource()
         self._use_ids(self._ids.address)
@@ -82,7 +84,6 @@ class Sizing:
         )
         self._signal_address, self._fill_address = self._signal.ctypes.data, self._fill.ctypes.data
         self._event_address, self._mark_address = self._event.ctypes.data, self._mark.ctypes.data
-        self._addresses = self.state.header.ctypes.data, self.state.outputs.ctypes.data
         self._words = self.state.header.data.cast("B").cast("q")
         self._out = self.state.outputs.data.cast("B").cast("q")
         for instrument in instruments:
@@ -143,16 +144,6 @@ class Sizing:
         pairs = zip(rows["order_id_high"].tolist(), rows["order_id_low"].tolist(), strict=True)
         return tuple(text_of_halves(*halves) for halves in pairs)
 
-    # -- snapshots
-
-    def encoded_state(self) -> bytes:
-        """The state in canonical form."""
-        return self.state.encoded()
-
-    def take_state(self, encoded: bytes) -> None:
-        """Become what :meth:`encoded_state` gave. Raises BadState."""
-        self.state.take(encoded)
-
     # -- the shell itself
 
     def _act(self, kind: int, given: int, context: Any) -> None:
@@ -178,12 +169,6 @@ class Sizing:
         for place in range(count):
             emit(_READ_REQUEST(rows, place * r.REQUEST.itemsize))
 
-    def _handle(self, kind: int, given: int, clock: int) -> None:
-        """Call a handler, and see to what it leaves."""
-        header, out = self._addresses
-        while (code := handle(kind, header, given, clock, out)) > 0:
-            self.settle(code, kind, None)
-
     def settle(self, code: int, kind: int, context: Any) -> None:
         """Where a table is full let it grow; raise what any other fault stands for."""
         fault = self.state.take_fault()
@@ -193,7 +178,7 @@ class Sizing:
 
     def calls(self) -> StageCalls:
         """How the scheduler calls the handlers."""
-        header, out = self._addresses
+        header, out = self._header_address, self._out_address
         return StageCalls(
             handle,
             header,
