@@ -92,7 +92,7 @@ def run() -> list[dict[str, Any]]:
                 one = bytes(40)
                 measured["small"].append(seconds(lambda small=small, one=one: [small.append(one, 1) for _ in range(SMALL_BLOCKS)]))  # type: ignore[misc]
                 measured["raw small"].append(seconds(lambda raw=raw, one=one: write_raw(raw, one, SMALL_BLOCKS)))  # type: ignore[misc]
-            with LocalLog.create(path / "synced", sync="commit") as log:
+            with LocalLog.create(Path(folder) / f"{number}-synced", sync="commit") as log:
                 writer = log.writer("md.depth")
                 measured["commit"].append(seconds(lambda writer=writer: [(writer.append(body[:4096], 1, 1), writer.sync()) for _ in range(SYNCS)]))  # type: ignore[misc]
                 measured["raw commit"].append(seconds(lambda path=path: write_synced(path / "raw", body[:4096])))  # type: ignore[misc]
