@@ -19,6 +19,7 @@ from jobs.configuration import Configuration, journal_id
 from jobs.facts import check_facts, check_run_manifest, configuration_in, merged_from
 from jobs.pipeline import build_execution, feeds_of, read_instruments, traded_to
 from jobs.run_folders import delete_run, other_files_of
+from jobs.run_progress import Progress, RunProgress
 from jobs.ticker import holds_tickers, settled
 from jobs.topic_facts import topics_of
 from jobs.user_files import (
@@ -38,9 +39,12 @@ from streams.log.local import LocalLog
 from streams.log.manifest import read_manifest
 from streams.runtime.code import code_digest, file_digests, source_digests
 from streams.runtime.execution import RecordedExecution
-from streams.runtime.journal import BATCH, GENESIS, JournalEntry
+from streams.runtime.failures import InputChanged, OtherIdentity
+from streams.runtime.journal import BATCH, GENESIS, JOURNAL, JournalEntry
 from streams.runtime.made_by import version_of
-from streams.runtime.task import JOURNAL, InputChanged, OtherIdentity, Progress, Task, check_identity
+from streams.runtime.run_folder import RunFolder, check_identity
+from streams.runtime.task import Task
+from streams.runtime.task_inputs import RecordedInputs
 from streams.runtime.verify import genesis_of, read_journal
 
 MANIFEST = "run.json"
@@ -281,30 +285,26 @@ class Backtest:
     ) -> Run:
         keep_files(self.configuration, folder.path)
         script = self._script()
-        task = Task(
-            folder,
-            execution,
-            facts,
-            self.configuration.batch,
-            self.configuration.state_digest_records,
-            self.on_step,
-            self.on_progress,
-            script=script,
-            on_resume=self.on_resume,
-        )
+        total = sum(feed.end_offset - feed.offset for feed in execution.feeds)
+        progress = RunProgress(total, self.on_progress, self.on_resume)
+        log = RunFolder(folder, execution, facts, self.on_step)
+        every = self.configuration.state_digest_records
+        inputs = RecordedInputs(execution, self.configuration.batch, every, self.on_step, script)
+        task = Task(log, inputs, every, self.on_step, progress)
         task.prepare()
-        if script is not None and task.resumed_at:
-            for _ in range(task.resumed_at):
+        if script is not None and progress.resumed_at:
+            for _ in range(progress.resumed_at):
                 next(script)
         task.run()
         self.on_step("closed")
         for topic in COPIED:
             folder.copy_topic(source, topic)
-        manifest = json.loads(json.dumps(self._manifest(folder, task), sort_keys=True))
+        manifest = json.loads(json.dumps(self._manifest(folder, task, log), sort_keys=True))
         finish(folder, manifest)
         self.on_step("reports written")
         sealed = folder.seal(MANIFEST, manifest, other_files_of(folder.path))
-        return Run(self.folder, sealed, resumed_at=task.resumed_at, reports=[*map(str, folder.reports), *task.reports, *self._kept])
+        reports = [*map(str, folder.reports), *log.reports, *self._kept]
+        return Run(self.folder, sealed, resumed_at=progress.resumed_at, reports=reports)
 
     def _script(self) -> Iterator[JournalEntry] | None:
         if self.script_of is None:
@@ -312,7 +312,7 @@ class Backtest:
         log = LocalLog.open(self.script_of)
         return (entry for entry in read_journal(log) if entry.kind == BATCH)
 
-    def _manifest(self, folder: LocalLog, task: Task) -> dict[str, Any]:
+    def _manifest(self, folder: LocalLog, task: Task, log: RunFolder) -> dict[str, Any]:
         return {
             **task.genesis,
             "command": "replay" if self.script_of is not None else "backtest",
@@ -321,7 +321,7 @@ class Backtest:
             "records": task.records,
             "clock_end": task.clock,
             "report": report_version(),
-            "topics": {**task.topics(), **topics_of(folder, [topic for topic in folder.topics() if topic not in task.counts])},
+            "topics": {**log.topics(task.counts), **topics_of(folder, [topic for topic in folder.topics() if topic not in task.counts])},
         }
 
 

@@ -24,10 +24,10 @@ from streams.log.manifest import read_manifest
 from streams.log.verify import files_listed, unlisted_files, verify_files
 from streams.runtime.code import changed_sources, source_digests
 from streams.runtime.divergence import Divergence, Kind
+from streams.runtime.journal import JOURNAL
 from streams.runtime.made_by import check_version
 from streams.runtime.run_evidence import RunEvidence
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
-from streams.runtime.task import JOURNAL
 from streams.runtime.verify import Verdict, Verifier
 
 COMMANDS = ("backtest", "replay")

@@ -24,9 +24,9 @@ from streams.log.kafka.transport import Partition
 from streams.log.local import LocalLog
 from streams.log.manifest import RUN_MANIFEST, read_manifest, write_manifest
 from streams.log.verify import file_entries
+from streams.runtime.journal import JOURNAL
 from streams.runtime.live.spec import NoTopology, runtime_name
 from streams.runtime.live.stored import read_journal
-from streams.runtime.task import JOURNAL
 
 MANIFEST = "archive.json"
 FOR_EVER = -1

@@ -38,11 +38,10 @@ from streams.log.kafka.transport import Partition, Reader, TopicChanged
 from streams.log.kafka.versions import versions_on
 from streams.log.local import LocalLog
 from streams.log.manifest import RUN_MANIFEST
-from streams.runtime.journal import BATCH, CLOSE, GENESIS, JournalEntry, decode_entry
+from streams.runtime.journal import BATCH, CLOSE, GENESIS, JOURNAL, JournalEntry, decode_entry
 from streams.runtime.live.spec import NoTopology, runtime_name
 from streams.runtime.live.stored import ENDS
 from streams.runtime.live.topics import know_topics_in
-from streams.runtime.task import JOURNAL
 
 DEAD_LETTERS = "pipeline.dlq"
 KEPT_FACTS = ("identity", "journal_id", "environment", "topology", "shard", "clock", "code", "versions", "configuration")

@@ -19,9 +19,8 @@ from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import HEADER_BYTES
 from streams.log.kafka.transport import Partition, Reader
 from streams.runtime.canary import is_canary
-from streams.runtime.journal import BATCH, CLOSE, GENESIS, decode_entry
+from streams.runtime.journal import BATCH, CLOSE, GENESIS, JOURNAL, decode_entry
 from streams.runtime.live.spec import runtime_name
-from streams.runtime.task import JOURNAL
 
 INPUTS = ("md.depth", "md.trades")
 QUOTES = "md.quotes"

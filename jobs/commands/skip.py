@@ -89,8 +89,8 @@ def _inputs(topology: str, cluster: Cluster, log: KafkaLog) -> list[str]:
     from jobs.live.looking import begun_facts
     from jobs.pipeline import FEEDS
     from jobs.ticker import TICKERS
+    from streams.runtime.journal import JOURNAL
     from streams.runtime.live.spec import runtime_name
-    from streams.runtime.task import JOURNAL
 
     journal = cluster.name(runtime_name(topology, JOURNAL))
     found = log.admin().describe([journal])

@@ -23,8 +23,8 @@ from jobs.telemetry.logs import Log, library_logger
 from schemas.errors import ShrivenError
 from streams.log.kafka.admin import admin_of
 from streams.log.kafka.client import KafkaLog
+from streams.runtime.live.shard import ShardTask
 from streams.runtime.live.spec import Run
-from streams.runtime.live.task import LiveTask
 
 STEP_SECONDS = 0.05
 ORPHANED = 70
@@ -79,7 +79,7 @@ def run(deployment: Deployment, outputs: Sequence[str], box: BlackBox) -> int:
     library_logger(Log({"topology": deployment.topology, "shard": shard}))  # to standard error, which is the member's
     telling = Telling(deployment, shard, say, outputs)
     try:
-        task = LiveTask(KafkaLog(deployment.cluster), spec_of(deployment, shard, outputs), maker(deployment, box.note), observer=telling)
+        task = ShardTask(KafkaLog(deployment.cluster), spec_of(deployment, shard, outputs), maker(deployment, box.note), observer=telling)
         standby = Standby(task, admin_of(deployment.cluster), orders.member, telling, say) if orders.member else None
         if standby is not None:
             telling.state("standby")
@@ -90,7 +90,7 @@ def run(deployment: Deployment, outputs: Sequence[str], box: BlackBox) -> int:
                 return 0
         telling.state("recovering")
         began = time.monotonic()
-        task.care.suspect(orders.suspects)
+        task.inputs.care.suspect(orders.suspects)
         task.prepare()
         telling.state("running")
         if standby is not None:

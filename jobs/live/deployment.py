@@ -38,6 +38,7 @@ from streams.log.kafka.versions import versions_on
 from streams.runtime.canary import CANARY, CANARY_ID
 from streams.runtime.code import code_digest, source_digests
 from streams.runtime.execution import DEAD_LETTERS
+from streams.runtime.journal import JOURNAL
 from streams.runtime.live.execution import LiveExecution
 from streams.runtime.live.feed import LiveFeed
 from streams.runtime.live.flood import FloodLimit
@@ -47,7 +48,6 @@ from streams.runtime.live.spec import Bounds, Run, TaskSpec, runtime_name
 from streams.runtime.made_by import check_version
 from streams.runtime.made_up import MADE_UP
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
-from streams.runtime.task import JOURNAL
 from streams.runtime.topology import Topology
 
 PUBLISHED = ("order", "loop", "user")
@@ -181,7 +181,7 @@ def quotes_canary(job: str, clock: str) -> bool:
 
 
 def maker(deployment: Deployment, witness: Callable[[Sequence[Run]], None] | None = None) -> Any:
-    """``make(log, spec, start_offsets)`` of :class:`streams.runtime.live.task.LiveTask`; ``witness`` as LiveExecution has it."""
+    """``make(log, spec, start_offsets)`` of :class:`streams.runtime.live.shard.ShardTask`; ``witness`` as LiveExecution has it."""
 
     def build(known: Sequence[Instrument], shard: int) -> Topology:
         if any(each.instrument == CANARY_ID for each in known):

@@ -18,11 +18,10 @@ from schemas.registry import resolve
 from streams.log.kafka.admin import ADMIN_SECONDS, KafkaAdmin
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
-from streams.runtime.journal import GENESIS
+from streams.runtime.journal import GENESIS, JOURNAL
+from streams.runtime.live.shard import ShardTask
 from streams.runtime.live.spec import NoTopology, runtime_name
-from streams.runtime.live.task import LiveTask
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
-from streams.runtime.task import JOURNAL
 
 
 def forget_groups(admin: KafkaAdmin, cluster: Cluster, topology: str) -> list[str]:
@@ -67,7 +66,7 @@ def end_topology(cluster: Cluster, topology: str) -> Iterator[str]:
             deployment = with_user_files(deployment_of(facts, cluster), Path(folder), facts)
             spec = task_spec(facts, cluster.environment)
             spec = msgspec.structs.replace(spec, schema_ids={**spec.schema_ids, JOURNAL: ids[names[0]], SNAPSHOTS: ids[names[1]]})
-            task = LiveTask(log, spec, maker(deployment))
+            task = ShardTask(log, spec, maker(deployment))
             task.prepare()
             task.end()
             yield f"{topology} shard {shard}: journal closed at record {task.sequence}"

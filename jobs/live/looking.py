@@ -18,10 +18,9 @@ from streams.log.kafka.admin import KafkaAdmin
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.transport import Log, TransportFailed
-from streams.runtime.journal import BATCH, CLOSE, GENESIS, JournalEntry
+from streams.runtime.journal import BATCH, CLOSE, GENESIS, JOURNAL, JournalEntry
 from streams.runtime.live.spec import STANDBY, runtime_name
 from streams.runtime.live.stored import journal_record, read_journal, read_range
-from streams.runtime.task import JOURNAL
 
 TAIL = 64
 SECONDS = 10.0

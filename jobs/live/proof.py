@@ -26,9 +26,9 @@ from streams.log.local import LocalLog
 from streams.log.manifest import RUN_MANIFEST
 from streams.runtime.code import source_digests
 from streams.runtime.divergence import Divergence, Kind
+from streams.runtime.journal import JOURNAL
 from streams.runtime.live.evidence import LiveEvidence, Make
 from streams.runtime.live.spec import TaskSpec, runtime_name
-from streams.runtime.task import JOURNAL
 from streams.runtime.verify import Verdict, Verifier
 
 

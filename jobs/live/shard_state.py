@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from streams.log.kafka.admin import KafkaAdmin
 from streams.log.kafka.cluster import Cluster
+from streams.runtime.journal import JOURNAL
 from streams.runtime.live.spec import runtime_name
-from streams.runtime.task import JOURNAL
 
 SUFFIX = ".state"
 STARTING, RUNNING, DRAINED, HALTED, QUARANTINED = "starting", "running", "drained", "halted", "quarantined"

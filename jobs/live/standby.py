@@ -14,7 +14,7 @@ from jobs.live.looking import lag_records
 from jobs.live.telling import Telling
 from schemas.errors import ShrivenError
 from streams.log.kafka.admin import KafkaAdmin
-from streams.runtime.live.task import LiveTask
+from streams.runtime.live.shard import ShardTask
 
 STEP_SECONDS = 0.05
 TELL_SECONDS = 1.0
@@ -31,10 +31,10 @@ class Standby:
         say: sends an event to the parent.
     """
 
-    def __init__(self, task: LiveTask, admin: KafkaAdmin, member: str, telling: Telling, say: Callable[..., None]) -> None:
+    def __init__(self, task: ShardTask, admin: KafkaAdmin, member: str, telling: Telling, say: Callable[..., None]) -> None:
         self.task = task
         self.admin = admin
-        self.group = task.spec.standby_group(member)
+        self.group = task.log.spec.standby_group(member)
         self.telling = telling
         self.say = say
         self._said_at = -1
@@ -46,7 +46,7 @@ class Standby:
         Raises:
             ShrivenError: the shard cannot be followed; it was said first, where ``sq status`` shows it.
         """
-        shard = self.task.spec.shard
+        shard = self.task.log.spec.shard
         try:
             while not until.is_set():
                 repeated = self.task.follow(STEP_SECONDS)
@@ -69,7 +69,7 @@ class Standby:
     def _note(self, text: str = "", wait: bool = False) -> int:
         position = self.task.recovery.position()
         if position >= 0:
-            self.admin.note_position(self.group, self.task.recovery.partition, position, text, wait)
+            self.admin.note_position(self.group, self.task.log.partition, position, text, wait)
         return position
 
     def end(self) -> None:

@@ -15,7 +15,7 @@ from schemas.version import VERSION
 from streams.log.kafka.cluster import home
 from streams.runtime.canary import CANARY
 from streams.runtime.execution import DEAD_LETTERS
-from streams.runtime.live.spec import BatchFacts, Observer
+from streams.runtime.observer import BatchFacts, Observer
 from streams.signals.view import LOG
 
 POSITIONS_SECONDS = 1.0

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from schemas.kernel import PACKAGES, ROOT, source_closure
 
-ROOTS = ("jobs/pipeline.py", "jobs/configuration.py", "streams/runtime/task.py", "streams/runtime/live/task.py")
+ROOTS = ("jobs/pipeline.py", "jobs/configuration.py", "streams/runtime/run_folder.py", "streams/runtime/live/shard.py")
 """What turns a configuration into stages, and what runs them on the local log and on Kafka."""
 BY_NAME = (
     "schemas/*.avsc",

@@ -33,7 +33,7 @@ from streams.runtime.judging import Judge
 from streams.runtime.loop import SKIP
 from streams.runtime.merge import Merger, Slice
 from streams.runtime.runner import LoopRunner
-from streams.runtime.states import state_digests
+from streams.runtime.states import restore, stage_states, state_digests
 from streams.runtime.topology import Topology
 from streams.runtime.validation import require_sound
 
@@ -110,6 +110,36 @@ class Execution:
 
     topology: Topology
     engine: Engine
+    is_started = True
+    known: Sequence[Any] = ()
+
+    @property
+    def consumed(self) -> int:
+        """Records consumed since genesis."""
+        return self.engine.consumed
+
+    @property
+    def present(self) -> int:
+        """The clock."""
+        return self.engine.present
+
+    def stage_states(self) -> dict[str, bytes]:
+        """Canonical state by stage."""
+        return dict(stage_states(self.engine))
+
+    def skips(self) -> list[tuple[str, int, str]]:
+        """None."""
+        return []
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def restore(
+        self, instruments: Sequence[Any], states: dict[str, bytes], positions: list[list[int]], skips: Sequence[tuple[str, int, str]] = ()
+    ) -> None:
+        """Take up a snapshot. Raises StageFailed."""
+        restore(self.engine, states)
+        self.seek(positions)
 
     def __init__(self, outputs: Sequence[str], feeds: Sequence[Feed], merger: Merger) -> None:
         self.outputs = list(outputs)

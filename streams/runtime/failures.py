@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from schemas.errors import ShrivenError
+from schemas.errors import BadData, ShrivenError, WrongUse
 
 ADVICE = "The run is halted and its log reopens; correct the stage, then start the run again with --fresh"
 
@@ -21,6 +21,36 @@ class BadEmission(StageFailed):
     """A stage emitted a record that its schema does not allow."""
 
     code = "bad_emission"
+
+
+class BeforeBatch(ShrivenError):
+    """A batch was refused before anything of it was executed: the state is that of the journal's end, and a task drains there."""
+
+
+class OtherIdentity(WrongUse):
+    """The journal is that of another run or topology, or was written by other code."""
+
+    code = "other_identity"
+
+
+class JournalClosed(WrongUse):
+    """The journal was ended for good."""
+
+    code = "journal_closed"
+
+
+class Diverged(ShrivenError):
+    """Re-execution did not give what the journal says."""
+
+    code = "diverged"
+    restart_helps = False
+    bars_owning = True
+
+
+class InputChanged(BadData):
+    """The recording is not the one a run was made from, or not what its own manifest says."""
+
+    code = "input_changed"
 
 
 def failure(problem: BaseException, place: str, clock: int) -> StageFailed:

@@ -52,6 +52,7 @@ class Feed:
     """
 
     keeps_consumed = False
+    timestamp_ms = 0
     offsets: Array | None = None
 
     def __init__(

@@ -21,6 +21,7 @@ from streams.log.container import encode_long
 from streams.runtime.merge import ELEMENT
 
 Array = np.ndarray[Any, Any]
+JOURNAL = "pipeline.journal"
 GENESIS, BATCH, UPGRADE = int(JournalKind.GENESIS), int(JournalKind.BATCH), int(JournalKind.UPGRADE)
 SKIPPED, CLOSE = int(JournalKind.SKIP), int(JournalKind.CLOSE)
 NO_DIGEST = b"\0" * 32

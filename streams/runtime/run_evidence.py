@@ -15,10 +15,9 @@ from streams.log.local import LocalLog
 from streams.runtime.comparison import compare_inputs
 from streams.runtime.divergence import Divergence, Kind
 from streams.runtime.execution import Batch, RecordedExecution
-from streams.runtime.journal import JournalEntry
+from streams.runtime.journal import JOURNAL, JournalEntry
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.snapshot import read_snapshots
-from streams.runtime.task import JOURNAL
 from streams.runtime.validation import CLOCK, END, malformed_close
 from streams.runtime.verify import RECOMPUTED, Verdict, journal_changed, read_journal
 from streams.runtime.written import Written

@@ -151,15 +151,19 @@ def whole(key: SnapshotKey, parts: Mapping[int, SnapshotChunk]) -> Snapshot | No
         return None
 
 
-def write_snapshot(writer: Any, snapshot: Snapshot) -> None:
-    """Append the snapshot's chunks to a run folder's topic and sync them.
+def write_snapshot(writer: Any, snapshot: Snapshot) -> int:
+    """Append the snapshot's chunks to a run folder's topic and sync them; returns their bytes.
 
     Raises:
         SnapshotTooLarge: more than 1 GiB of state.
     """
+    size = 0
     for chunk in chunks_of(snapshot, CHUNK_BYTES):
-        writer.append(codec("SnapshotChunk").encode_records([chunk]), 1)
+        body = codec("SnapshotChunk").encode_records([chunk])
+        writer.append(body, 1)
+        size += len(body)
     writer.sync()
+    return size
 
 
 def read_snapshots(log: LocalLog) -> tuple[list[Snapshot], int]:

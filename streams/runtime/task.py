@@ -1,235 +1,190 @@
-"""A task: one topology over one input log, written to one run folder, recoverable at every step.
+"""A task: one topology over its inputs, to its log, exactly once, recoverable at every step.
 
-The batch loop, by numbers (tests kill the process at each):
+There is one task for run folders and for clusters. What differs is behind two protocols: the log
+that it writes to (``task_log.py``: a run folder, or one shard's topics), and which records come
+next (``task_inputs.py``: the merge of a recording, or of what has arrived).
 
-1. take the next records in merge order
+Taking over (:meth:`Task.prepare`), by numbers:
+
+1. own the log: no former owner can write any more. Beside that, rebuild the state from what is
+   committed already: last good snapshot, and the journal after it executed again with every digest
+   checked, emitting nothing
+2. only then read the journal's end, and execute what came before it meanwhile; or write the genesis
+   record, where there is no journal
+3. what a former owner left behind the journal's end is made an end of: cut, or aborted and its
+   batches carried out again
+
+The batch (:meth:`Task.step`), by numbers; tests stop or kill the process at each:
+
+1. take the next records in their order
 2. execute every stage
-3. append the batch's blocks to the output topics
-4. sync them, as the policy says
-5. append the journal record
-6. sync it: **the commit point**
+3. write the batch's outputs and dead letters: appended to their topics, or in a transaction
+4. on a run folder, sync them as the policy says
+5. write the journal record
+6. sync it, or commit the transaction: **the commit point**
 7. write a snapshot, if one is due
 
-Whatever a kill leaves behind: records after the journal's end are cut, the state is the last good snapshot plus the journal re-executed
-with every digest checked, and the run goes on as if nothing had happened.
+Whatever a kill leaves behind: what lies after the journal's end is nobody's, the state is the last
+good snapshot plus the journal executed again, and the task goes on as if nothing had happened. Any
+error in a batch ends the task; nothing is undone in memory.
 
-Where batches are large and there are two processors, threads share the work (``overlap.py``): one takes and prepares batch n + 1 while this one
-executes the ledgers of batch n and a third does steps 3 to 7 of batch n - 1. Steps 3 to 7 stay in the order of batches, on one thread.
+Where batches of a recording are large and there are two processors, threads share the work
+(``overlap.py``): one takes and prepares batch n + 1 while this one executes the order side of batch
+n and a third does steps 3 to 7 of batch n - 1. Steps 3 to 7 stay in the order of batches, on one
+thread.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from schemas.catalogue import topic as topic_of
-from schemas.codec import codec
-from schemas.errors import BadData, CorruptLog, ShrivenError, WrongUse
-from streams.log.digest import TopicDigest, digest_so_far
-from streams.log.local import LocalLog
-from streams.runtime.code import changed_sources
-from streams.runtime.comparison import compare
-from streams.runtime.execution import Batch, Prepared, RecordedExecution
-from streams.runtime.failures import StageFailed
-from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, JournalEntry, OutputEntry, decode_entry
-from streams.runtime.made_by import version_of
+from streams.runtime.execution import Batch, Execution, Prepared
+from streams.runtime.failures import BeforeBatch, InputChanged, JournalClosed
+from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, JournalEntry
+from streams.runtime.observer import BatchFacts, Observer
 from streams.runtime.overlap import Overlap
-from streams.runtime.processors import processors
-from streams.runtime.snapshot import TOPIC as SNAPSHOTS
-from streams.runtime.snapshot import Snapshot, lies_behind, read_snapshots, write_snapshot
-from streams.runtime.states import restore, stage_states
-from streams.runtime.validation import MalformedJournal, malformed
+from streams.runtime.recovery import Recovery
+from streams.runtime.snapshot import Snapshot
+from streams.runtime.task_inputs import Inputs, RecordedInputs
+from streams.runtime.task_log import TaskLog
 
-JOURNAL = "pipeline.journal"
 STATE_DIGEST_RECORDS = 1_000_000
-OVERLAP_RECORDS = 8192
-"""Smaller batches are not worth a second thread."""
 
 
-class OtherIdentity(WrongUse):
-    """The run folder holds a run with another identity, or made by other code."""
-
-    code = "other_identity"
-
-
-class Diverged(ShrivenError):
-    """Re-execution did not give what the journal says."""
-
-    code = "diverged"
-    restart_helps = False
-    bars_owning = True
-
-
-class InputChanged(BadData):
-    """The recording is not the one a run was made from, or not what its own manifest says."""
-
-    code = "input_changed"
-
-
-class Progress(msgspec.Struct):
-    """Where a task is."""
-
-    consumed: int
-    total: int
-    batches: int
-
-
-def _ignore(_: Any) -> None:
-    return None
+def ignore(_: str) -> None:
+    """Nobody follows the steps."""
 
 
 class Task:
-    """Runs an execution into a run folder.
+    """See the module's head.
 
     Args:
-        folder: the run folder, opened for writing.
-        execution: topology over its inputs.
-        genesis: facts for record 0; ``identity`` and ``code`` among them decide whether an unfinished run may go on.
-        batch_records: most input records in a batch.
+        log: journal, outputs and snapshots.
+        inputs: chooses the records of each batch.
         state_digest_records: a state digest and a snapshot every so many input records.
-        on_step: called with each step's number and name, for fault tests.
-        on_progress: called after each batch.
-        on_resume: called with the number of batches committed before, when there is an unfinished run.
-        script: batch records of another run's journal; their order is repeated instead of merging (exact replay).
-        threads: 1 or 2; None: 2 where batches are large and there are two processors. Nothing that comes out depends on it.
+        on_step: called with each step's name, for fault tests.
+        observer: told of commits, recoveries and waits.
+        monotonic: seconds.
+
+    Attributes:
+        sequence, last_digest: of the last journal record.
+        records, clock: consumed since genesis, and the clock behind the last batch.
+        counts: records written, by output.
+        genesis: facts of the genesis record.
+        execution: once the journal was opened or begun.
     """
+
+    execution: Execution
 
     def __init__(
         self,
-        folder: LocalLog,
-        execution: RecordedExecution,
-        genesis: dict[str, Any],
-        batch_records: int = 65_536,
+        log: TaskLog,
+        inputs: Inputs,
         state_digest_records: int = STATE_DIGEST_RECORDS,
-        on_step: Callable[[str], None] = _ignore,
-        on_progress: Callable[[Progress], None] = _ignore,
-        script: Iterator[JournalEntry] | None = None,
-        on_resume: Callable[[int], None] = _ignore,
-        threads: int | None = None,
+        on_step: Callable[[str], None] = ignore,
+        observer: Observer | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.folder = folder
-        self.execution = execution
-        self.genesis = genesis
-        self.batch_records = batch_records
+        self.log = log
+        self.inputs = inputs
         self.state_digest_records = state_digest_records
         self.on_step = on_step
-        self.on_progress = on_progress
-        self.script = script
-        self.on_resume = on_resume
-        self.overlaps = processors() > 1 and batch_records >= OVERLAP_RECORDS if threads is None else threads > 1
-        self.total = sum(feed.end_offset - feed.offset for feed in execution.feeds)
+        self.observer = observer or Observer()
+        self.monotonic = monotonic
         self.sequence = -1
         self.last_digest = NO_DIGEST
-        self.counts = dict.fromkeys(execution.outputs, 0)
-        self.closed = False
-        self.records = 0
-        self.clock = 0
-        self.resumed_at: int | None = None
-        self.reports: list[str] = []
-        self._digests: dict[str, TopicDigest] = {}
-        self._writers = {topic: folder.writer(topic) for topic in [*execution.outputs, JOURNAL, SNAPSHOTS]}
+        self.records = self.clock = 0
+        self.counts = dict.fromkeys(log.outputs, 0)
+        self.genesis: dict[str, Any] = {}
+        self.is_closed = False
+        self.recovery = Recovery(self)
 
-    def prepare(self) -> None:
-        """Recover what is there, or write the genesis record.
+    # taking over
+
+    def follow(self, wait_seconds: float) -> int:
+        """Be a standby for a short while: execute what the owner has committed, write nothing, fence nobody; returns the batches.
 
         Raises:
-            OtherIdentity: the folder's run is not this one.
-            Diverged: re-execution did not give the journal's digests.
-            CorruptLog: a journal record other than a torn last one is damaged.
+            JournalClosed: the topology was ended.
+            ShrivenError: as :meth:`Recovery.follow`; this task can never be promoted then.
         """
-        entries = self._read_journal()
-        if not entries:
-            self._truncate()
-            self._commit(JournalEntry(sequence=0, kind=GENESIS, facts=self.genesis))
-            return
-        first = entries[0]
-        if first.kind != GENESIS:
-            raise CorruptLog("the journal does not begin with a genesis record; start over with --fresh")
-        check_identity(first.facts, self.genesis)
-        self.genesis = first.facts
-        for entry in entries:
-            wrong = malformed(entry, len(self.execution.feeds), len(self.execution.outputs)) if entry.kind == BATCH else ""
-            if wrong:
-                raise MalformedJournal(f"journal record {entry.sequence} was changed: {wrong}; restore the folder, or start over with --fresh")
-        for entry in entries:
-            for output in entry.outputs:
-                self.counts[self.execution.outputs[output.output]] += output.count
-        batches = [entry for entry in entries if entry.kind == BATCH]
-        if batches:
-            self.records, self.clock = batches[-1].input_sequence, batches[-1].clock
-        self.closed = entries[-1].kind == CLOSE
-        self.sequence = entries[-1].sequence
-        self.last_digest = entries[-1].digest
-        self._truncate()
-        self.resumed_at = len(batches)
-        self.on_resume(len(batches))
-        if not self.closed:
-            self._recover(entries)
+        batches = self.recovery.follow(wait_seconds)
+        if self.is_closed:
+            raise JournalClosed(f"{self.log.title} was ended: there is nothing to follow")
+        return batches
 
-    def _read_journal(self) -> list[JournalEntry]:
-        entries: list[JournalEntry] = []
-        writer = self._writers[JOURNAL]
-        blocks = list(self.folder.reader(JOURNAL).blocks()) if writer.next_offset else []
-        for number, block in enumerate(blocks):
-            try:
-                entry = decode_entry(bytes(block.body))
-                if entries and entry.previous_digest != entries[-1].digest:
-                    raise CorruptLog(f"journal record {number} does not continue the one before it; start over with --fresh")
-            except CorruptLog:
-                if number + 1 < len(blocks):
-                    raise
-                self.reports.append(f"the journal's last record was torn and is cut: record {number}")
-                writer.truncate(number)
-                break
-            entries.append(entry)
-        return entries
+    def prepare(self) -> None:
+        """Become the owner: recover what was not followed yet, or begin.
 
-    def _truncate(self) -> None:
-        """Cut every output back to what the journal commits."""
-        for topic, count in self.counts.items():
-            writer = self._writers[topic]
-            if writer.fault is not None and writer.fault.offset < count:
-                raise writer.fault
-            if writer.next_offset < count:
-                raise CorruptLog(f"{topic} holds {writer.next_offset} records, the journal committed {count}; start over with --fresh")
-            if writer.next_offset > count or writer.fault is not None:
-                self.reports.append(f"{topic}: {writer.next_offset - count} records after the journal's end are cut")
-                writer.truncate(count)
+        Raises:
+            OtherIdentity: the journal is another topology's or run's, or of other code.
+            Diverged: re-execution did not give the journal's digests.
+            CorruptLog: the journal is damaged.
+            TransportFailed: the log cannot be used.
+        """
+        self.recovery.take_over()
+        self.log.own(self.recovery.get_ahead)
+        is_there, left = self._read(), self.log.loose_ends(self)
+        if left.clear():
+            is_there = self._read()
+        if is_there:
+            left.carry_out()
+            self.recovery.finish()
+        else:
+            self._begin()
+        self.inputs.start()
+        self.on_step("prepared")
 
-    def _recover(self, entries: list[JournalEntry]) -> None:
-        """Restore the best snapshot and re-execute the journal after it, emitting nothing."""
-        by_sequence = {entry.sequence: entry for entry in entries}
-        start = 0
-        snapshots, good = read_snapshots(self.folder)
-        writer = self._writers[SNAPSHOTS]
-        if good < writer.next_offset or writer.fault is not None:
-            self.reports.append(f"{SNAPSHOTS} is damaged after offset {good}: cut, for it is only a cache")
-            writer.truncate(good)
-        begins = [feed.offset for feed in self.execution.feeds]
-        for snapshot in snapshots:
-            entry = by_sequence.get(snapshot.journal_sequence)
-            if entry is None or not snapshot.has_states_of(entry):
-                continue
-            if not lies_behind(snapshot, entries, begins, self.execution.outputs):
-                continue
-            try:
-                restore(self.execution.engine, snapshot.states)
-            except StageFailed:
-                continue
-            self.execution.seek(snapshot.feeds)
-            start = snapshot.journal_sequence
-            break
-        for entry in entries:
-            if entry.kind == BATCH and entry.sequence > start:
-                self.execution.check_elements(entry.elements)
-                batch = self.execution.repeat_batch(entry.elements)
-                finding = compare(batch, entry, self.execution)
-                if finding:
-                    raise Diverged(f"recovery at batch {entry.sequence}: {finding.text}; 'sq verify' says more, --fresh starts over")
-                self.on_progress(Progress(batch.consumed, self.total, entry.sequence))
+    def _read(self) -> bool:
+        """The journal, read and executed again to its present end; False if there is none."""
+        is_there = self.recovery.read()
+        self.on_step("journal read")
+        if is_there:
+            self.recovery.execute()
+        return is_there
+
+    def _begin(self) -> None:
+        """Write the genesis record."""
+        self.genesis = self.log.begin()
+        self.execution = self.inputs.open(self.genesis)
+        self.commit(JournalEntry(sequence=0, kind=GENESIS, facts=self.genesis))
+
+    def stand_at(self, entry: JournalEntry) -> None:
+        """The state is that behind this journal record."""
+        self.sequence, self.last_digest = entry.sequence, entry.digest
+        self.is_closed = entry.kind == CLOSE
+        self.records = entry.input_sequence
+        if entry.kind == BATCH:
+            self.clock = entry.clock
+
+    # batches
+
+    def step(self, wait_seconds: float = 0.0) -> int:
+        """One batch, if anything has arrived within ``wait_seconds``; returns the records it consumed.
+
+        Raises:
+            ShrivenError: the task is over; make a new one.
+        """
+        if self.is_closed:
+            raise JournalClosed(f"{self.log.title} was ended; 'sq run' starts another one under another name")
+        try:
+            batch = self.inputs.next(wait_seconds)
+            if batch is not None:
+                self.write(batch, self._state_due(batch))
+            self.log.look_after(self.execution)
+            self.log.check(self.genesis)
+            return sum(item.count for item in batch.inputs) if batch is not None else 0
+        except BeforeBatch:
+            if self.records:
+                self.drain()  # the state is that of the journal's end, and repaired code can go on from here
+            raise
+        except BaseException:
+            self.log.abandon()
+            raise
 
     def run(self) -> None:
         """Batches until the inputs end; the last record is Close.
@@ -237,89 +192,66 @@ class Task:
         Raises:
             InputChanged: the records that were read are not those of the digests in the run's identity.
         """
-        if self.closed:
+        if self.is_closed:
             return
-        if self.overlaps and not self.execution.engine.ended:
-            self._run_overlapped()
+        if isinstance(self.inputs, RecordedInputs) and self.inputs.overlaps and not self.execution.engine.ended:
+            self._run_overlapped(self.inputs)
         while not self.execution.engine.ended:
-            self._batch()
-        self._check_inputs()
-        self._commit(JournalEntry(sequence=self.sequence + 1, kind=CLOSE, input_sequence=self.records))
-        self.closed = True
-
-    def _check_inputs(self) -> None:
-        changed = self.execution.read_digests.differing(self.genesis.get("identity", {}).get("inputs", {}))
+            self.step()
+        changed = self.inputs.changed(self.genesis)
         if changed:
             raise InputChanged(
-                f"input changed: the records of {', '.join(changed)} in {self.genesis.get('input_path', 'the recording')} are not those its "
+                f"input changed: the records of {changed} in {self.genesis.get('input_path', 'the recording')} are not those its "
                 "log.json speaks of; restore the recording or import it again, and run with --fresh"
             )
+        self.end()
 
-    def _batch(self) -> None:
-        prepared = self._prepare()
-        encoded = self.execution.run_order_side(prepared)
-        self.on_step("executed")
-        self._write(encoded, *self._state_due(prepared))
-        self.on_progress(Progress(prepared.consumed, self.total, self.sequence))
-
-    def _run_overlapped(self) -> None:
-        """The same batches; while one's ledgers are executed here, the next is prepared and those before are written on other threads."""
-        execution = self.execution
+    def _run_overlapped(self, inputs: RecordedInputs) -> None:
+        """The same batches; while one's order side is executed here, the next is prepared and those before are written on other threads."""
+        execution = inputs.execution
         execution.overlaps = True
         try:
             with Overlap() as other:
-                coming = other.submit(self._prepare)
+                coming = other.submit(inputs.prepare)
                 while True:
                     prepared = coming.result()
                     other.check()
                     ended = prepared.piece.ended
-                    is_due = ended or prepared.consumed % self.state_digest_records == 0
+                    is_due = self._is_due(ended, prepared.consumed)
                     if not is_due:
-                        coming = other.submit(self._prepare)
+                        coming = other.submit(inputs.prepare)
                     encoded = execution.run_order_side(prepared)
                     self.on_step("executed")
-                    other.commit(self._write, encoded, *self._state_due(prepared))
-                    self.on_progress(Progress(prepared.consumed, self.total, self.sequence + 1))
+                    other.commit(lambda made, state: self.write(made(), state), encoded, self._state_due(prepared, ended))
                     if ended:
                         return
                     if is_due:  # states were taken with no batch prepared beyond them
-                        coming = other.submit(self._prepare)
+                        coming = other.submit(inputs.prepare)
         finally:
             execution.overlaps = False
 
-    def _prepare(self) -> Prepared:
-        """Steps 1 and, of 2, the ahead loop."""
-        self.on_step("taking")
-        if self.script is not None:
-            given = next((entry for entry in self.script if entry.kind == BATCH), None)
-            if given is None:
-                raise WrongUse("the journal to repeat ends before its inputs do: the run it belongs to is not finished")
-            self.execution.check_elements(given.elements)
-            return self.execution.prepare_again(given.elements)
-        due = self.state_digest_records - self.execution.prepared % self.state_digest_records
-        return self.execution.prepare(min(self.batch_records, due))
+    def _is_due(self, ended: bool, consumed: int) -> bool:
+        return ended or (consumed > 0 and consumed % self.state_digest_records == 0)
 
-    def _state_due(self, batch: Prepared) -> tuple[dict[str, bytes], list[list[int]]]:
-        """States and positions behind the batch, if its journal record is to hold their digests; else nothing."""
-        if not batch.piece.ended and batch.consumed % self.state_digest_records:
-            return {}, []
-        return dict(stage_states(self.execution.engine)), self.execution.positions()
+    def _state_due(self, batch: Batch | Prepared, ended: bool | None = None) -> Snapshot | None:
+        """The state behind the batch, if its journal record is to hold the digests of it."""
+        ended = batch.ended if isinstance(batch, Batch) else bool(ended)
+        is_tick = not batch.inputs and not ended
+        return self._state() if self._is_due(ended, batch.consumed) and not is_tick else None
 
-    def _write(self, encoded: Callable[[], Batch], states: dict[str, bytes], positions: list[list[int]]) -> None:
+    def _state(self) -> Snapshot:
+        execution = self.execution
+        return Snapshot(
+            sequence=execution.consumed,
+            journal_sequence=-1,
+            journal_digest=NO_DIGEST,
+            feeds=execution.positions(),
+            counts={},
+            states=execution.stage_states(),
+        )
+
+    def write(self, batch: Batch, state: Snapshot | None) -> None:
         """Steps 3 to 7."""
-        batch = encoded()
-        entries: list[OutputEntry] = []
-        for output in batch.outputs:
-            writer = self._writers[output.topic]
-            self._digest_of(output.topic).update(output.body, output.count, output.end_of)
-            checksum = writer.append(output.body, output.count, batch.clock)
-            self.counts[output.topic] += output.count
-            number = self.execution.outputs.index(output.topic)
-            entries.append(OutputEntry(number, output.count, output.digest, checksum, writer.end_position, -1))
-            self.on_step("output appended")
-        for output in batch.outputs:
-            self._writers[output.topic].sync()
-        self.on_step("outputs synced")
         entry = JournalEntry(
             sequence=self.sequence + 1,
             kind=BATCH,
@@ -327,73 +259,73 @@ class Task:
             clock=batch.clock,
             elements=batch.elements,
             inputs=batch.inputs,
-            outputs=entries,
-            states=[(number, hashlib.sha256(state).digest()) for number, state in enumerate(states.values())],
         )
-        self._commit(entry)
-        self.records, self.clock = batch.consumed, batch.clock
-        self.on_step("committed")
-        if states and not batch.ended:
-            snapshot = Snapshot(
-                sequence=batch.consumed,
-                journal_sequence=entry.sequence,
-                journal_digest=entry.digest,
-                feeds=positions,
-                counts=dict(self.counts),
-                states=states,
-            )
-            write_snapshot(self._writers[SNAPSHOTS], snapshot)
-            self.on_step("snapshot written")
+        counts = {**self.counts, **{output.topic: self.counts[output.topic] + output.count for output in batch.outputs}}
+        snapshot = self._bound(state, entry, counts) if state is not None else None
+        started = self.monotonic()
+        entry.outputs = self.log.append(entry.sequence, batch.outputs, batch.clock)
+        self.commit(entry)
+        seconds = self.monotonic() - started
+        self.counts = counts
+        self.inputs.committed(seconds)
+        self.observer.committed(self._facts(entry, batch, seconds))
+        if snapshot is not None and not batch.ended:
+            self._write_snapshot(snapshot)
 
-    def _digest_of(self, topic: str) -> TopicDigest:
-        """The topic's digest so far; what a process before this one wrote is read for it once."""
-        if topic not in self._digests:
-            coder = codec(topic_of(topic).record)
-            is_new = not self.counts[topic]
-            self._digests[topic] = TopicDigest(coder.fingerprint) if is_new else digest_so_far(self.folder.reader(topic), coder)
-        return self._digests[topic]
+    def _facts(self, entry: JournalEntry, batch: Batch, seconds: float) -> BatchFacts:
+        topics, feeds = self.log.inputs, self.execution.feeds
+        return BatchFacts(
+            sequence=entry.sequence,
+            records=sum(item.count for item in batch.inputs),
+            consumed=batch.consumed,
+            inputs={topics[item.input]: item.count for item in batch.inputs},
+            outputs=batch.outputs,
+            input_ms={topics[item.input]: feeds[item.input].timestamp_ms for item in batch.inputs},
+            work_seconds=self.inputs.work_seconds,
+            commit_seconds=seconds,
+            clock=batch.clock,
+        )
 
-    def topics(self) -> dict[str, dict[str, Any]]:
-        """Count and digest of each output, as a manifest has them."""
-        return {topic: {"count": count, "digest": self._digest_of(topic).digest().hex()} for topic, count in self.counts.items()}
-
-    def _commit(self, entry: JournalEntry) -> None:
+    def commit(self, entry: JournalEntry) -> None:
+        """Steps 5 and 6: this journal record, behind the last one."""
         entry.previous_digest = self.last_digest
-        body = entry.encode()
-        writer = self._writers[JOURNAL]
-        writer.append(body, 1)
-        self.on_step("journal appended")
-        writer.sync()
-        self.sequence = entry.sequence
-        self.last_digest = entry.digest
+        self.log.commit(entry)
+        self.stand_at(entry)
 
+    def _bound(self, state: Snapshot, entry: JournalEntry, counts: dict[str, int]) -> Snapshot:
+        """The state behind this journal record, not written yet; the record is given the digests of it."""
+        snapshot = msgspec.structs.replace(state, journal_sequence=entry.sequence, counts=dict(counts))
+        return self.log.complete(snapshot, entry, self.execution)
 
-def check_identity(before: dict[str, Any], now: dict[str, Any]) -> None:
-    """Refuse to go on with a run that is another one.
+    def _write_snapshot(self, snapshot: Snapshot) -> None:
+        """A cache of the journal, behind its record: worth nothing until it is whole."""
+        started = self.monotonic()
+        size = self.log.write_snapshot(msgspec.structs.replace(snapshot, journal_digest=self.last_digest))
+        self.on_step("snapshot written")
+        self.observer.snapshot(size, self.monotonic() - started, self.sequence)
 
-    Raises:
-        OtherIdentity: names what differs.
-    """
-    if version_of(before) != version_of(now):
-        raise OtherIdentity(
-            f"the folder holds a run made by version {version_of(before)}, this is version "
-            f"{version_of(now)}; use that version, or --fresh to start over"
-        )
-    old, new = before.get("identity", {}), now.get("identity", {})
-    differing = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
-    if differing:
-        named = ", ".join(_changed(key, old.get(key), new.get(key)) for key in differing)
-        raise OtherIdentity(f"the folder holds another run: {named}; choose another --out, or --fresh to start over")
-    if before.get("code") != now.get("code"):
-        named = ", ".join(changed_sources(before.get("sources", {}), now.get("sources", {}))[:5]) or "unknown files"
-        raise OtherIdentity(f"the run was made by other code ({named} differ); use that code, or --fresh to start over")
+    # the end
 
+    def drain(self) -> None:
+        """Stop well: a snapshot at the journal's exact end; tools are told where it is."""
+        execution = self.execution
+        if execution.is_started and not self.is_closed:
+            entry = JournalEntry(sequence=self.sequence + 1, kind=BATCH, input_sequence=execution.consumed, clock=execution.present)
+            snapshot = self._bound(self._state(), entry, self.counts)
+            self.commit(entry)
+            self._write_snapshot(snapshot)
+        self.log.flush(execution)
+        self.on_step("drained")
 
-def _changed(key: str, old: Any, new: Any) -> str:
-    names = changed_sources(old or {}, new or {})[:5] if key == "strategy_files" else []
-    return f"{', '.join(names)} of {key} differ" if names else f"{key} was {_short(old)}, now {_short(new)}"
+    def end(self) -> None:
+        """Close the journal for good: nothing can be appended after it."""
+        if not self.is_closed:
+            facts = self.log.closing_facts()
+            self.commit(JournalEntry(sequence=self.sequence + 1, kind=CLOSE, input_sequence=self.execution.consumed, facts=facts))
 
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    def close(self) -> None:
+        """Give connections back."""
+        if hasattr(self, "execution"):
+            self.execution.close()
+        self.recovery.close()
+        self.log.close()

@@ -24,12 +24,12 @@ from streams.runtime.journal import (
     BATCH,
     CLOSE,
     GENESIS,
+    JOURNAL,
     NO_DIGEST,
     JournalEntry,
     OutputEntry,
     decode_entry,
 )  # fmt: skip
-from streams.runtime.task import JOURNAL
 from streams.runtime.validation import malformed
 from streams.runtime.written import first_difference
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from jobs.configuration import build
 from jobs.pipeline import build_execution, feeds_of
+from jobs.run_progress import Progress
 from jobs.runs import Backtest, genesis_facts, open_recording
 from streams.log.local import LocalLog
-from streams.runtime.task import Progress, Task
+from streams.runtime.run_folder import folder_task
 
 SETTINGS = {"strategy": "ema-cross", "set": {"fast": "20", "slow": "50"}, "ticker": "off", "state_digest_records": 100_000_000}
 RECORDS = 1_000_000
@@ -37,7 +38,7 @@ def ready(recording: Path, folder: Path) -> None:
     source, log = open_recording(recording), LocalLog.open(folder, writable=True)
     chosen = build(SETTINGS)
     facts = genesis_facts(chosen, recording, source, feeds_of(source, chosen))
-    task = Task(log, build_execution(chosen, source, facts["journal_id"]), facts)
+    task = folder_task(log, build_execution(chosen, source, facts["journal_id"]), facts)
     task.prepare()
     if task.execution.engine.consumed < RECORDS:
         raise SystemExit(f"only {task.execution.engine.consumed} records were recovered")

@@ -31,7 +31,7 @@ from streams.runtime.emitted import encode_ahead
 from streams.runtime.execution import RecordedExecution
 from streams.runtime.judging import Judge
 from streams.runtime.merge import Slice
-from streams.runtime.task import Task
+from streams.runtime.run_folder import folder_task
 from streams.runtime.topology import Topology
 from streams.signals.strategy import NoSettings
 from tests.benchmarks import recordings
@@ -126,7 +126,7 @@ def _orders(
     source, out = LocalLog.open(recording), LocalLog.create(folder, sync="never")
     topology = Topology("pipeline", stages, read_instruments(source), feeds_of(source, chosen))
     execution = RecordedExecution(topology, source, 1, Judge([1], [1], chosen.clock_jump_max), NEVER)
-    task = Task(out, execution, {"identity": {}, "code": ""})
+    task = folder_task(out, execution, {"identity": {}, "code": ""})
 
     def work() -> None:
         task.prepare()

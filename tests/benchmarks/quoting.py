@@ -26,7 +26,7 @@ from schemas.codec import codec
 from streams.log.local import LocalLog
 from streams.runtime.execution import RecordedExecution
 from streams.runtime.judging import Judge
-from streams.runtime.task import Task
+from streams.runtime.run_folder import folder_task
 from streams.runtime.topology import Topology
 from streams.signals.catalogue import load_strategy
 from tests.benchmarks import pipeline, recordings
@@ -88,7 +88,7 @@ def run(recording: Path) -> tuple[float, dict[str, int]]:
     topology = Topology("pipeline", stages, read_instruments(source), feeds_of(source, chosen))
     judge = Judge([1, 2], [1, 2], chosen.clock_jump_max)
     execution = RecordedExecution(topology, source, 1, judge, NEVER)
-    task = Task(out, execution, {"identity": {}, "code": ""}, BATCH)
+    task = folder_task(out, execution, {"identity": {}, "code": ""}, BATCH)
 
     def work() -> None:
         task.prepare()

@@ -211,12 +211,12 @@ def test_an_interrupt_says_that_the_same_command_goes_on(toy: Path, tmp_path: Pa
     script = (
         "import os, signal, sys\n"
         "from jobs import runs, sq\n"
-        "commit = runs.Task._commit\n"
+        "commit = runs.Task.commit\n"
         "def interrupted(task, entry):\n"
         "    commit(task, entry)\n"
         "    if entry.sequence == 1:\n"
         "        os.kill(os.getpid(), signal.SIGINT)\n"
-        "runs.Task._commit = interrupted\n"
+        "runs.Task.commit = interrupted\n"
         "sys.exit(sq.main(sys.argv[1:]))\n"
     )
     command = ["backtest", str(toy), "--strategy", "ema-cross", "--batch", "300", "--out", str(tmp_path / "run")]

@@ -35,9 +35,9 @@ from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import HEADER_BYTES, header
 from streams.log.local import LocalLog
 from streams.runtime.journal import JournalEntry
+from streams.runtime.live.shard import ShardTask
 from streams.runtime.live.spec import Bounds
 from streams.runtime.live.stored import read_journal, read_range, split
-from streams.runtime.live.task import LiveTask
 from tests.kafka.settled import settled_ends
 from tests.scenario import configuration
 
@@ -138,9 +138,9 @@ class LiveMarket:
         write(("md.trades", "md.depth"))
         yield rest
 
-    def task(self, on_step: Callable[[str], None] = lambda _: None, bounds: Bounds = BOUNDS, shard: int = 0) -> LiveTask:
+    def task(self, on_step: Callable[[str], None] = lambda _: None, bounds: Bounds = BOUNDS, shard: int = 0) -> ShardTask:
         """A task of this market, in this process."""
-        return LiveTask(self.log, spec_of(self.deployment, shard, self.outputs, bounds), maker(self.deployment), on_step=on_step)
+        return ShardTask(self.log, spec_of(self.deployment, shard, self.outputs, bounds), maker(self.deployment), on_step=on_step)
 
     def process(self, die_at: str = "", occurrence: int = 1, **more: Any) -> subprocess.Popen[str]:
         """The same in a process of its own, which kills itself at the given occurrence of a step; it drains when everything is consumed."""
@@ -173,7 +173,7 @@ class LiveMarket:
         return {topic: hashlib.sha256(b"".join(self.records(topic, shard))).hexdigest() for topic in self.deployment.publish}
 
 
-def run_to_end(task: LiveTask, records: int) -> int:
+def run_to_end(task: ShardTask, records: int) -> int:
     """Steps until this many records were consumed since genesis; returns the steps."""
     steps = consumed = 0
     deadline = time.monotonic() + 120

@@ -17,8 +17,8 @@ import msgspec
 from jobs.live.deployment import Deployment, maker, spec_of
 from schemas.errors import ShrivenError
 from streams.log.kafka.client import KafkaLog
+from streams.runtime.live.shard import ShardTask
 from streams.runtime.live.spec import Bounds
-from streams.runtime.live.task import LiveTask
 
 
 def say(event: str, **facts: Any) -> None:
@@ -41,7 +41,7 @@ def main() -> int:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     bounds = Bounds(records=script.get("batch", 200), order_wait_seconds=30.0)
-    task = LiveTask(
+    task = ShardTask(
         KafkaLog(deployment.cluster), spec_of(deployment, script.get("shard", 0), deployment.outputs(), bounds), maker(deployment), on_step=on_step
     )
     try:

@@ -23,7 +23,7 @@ from streams.log.kafka.framing import header
 from streams.log.kafka.partitions import partition_of_instrument
 from streams.log.local import LocalLog
 from streams.runtime.execution import DEAD_LETTERS
-from streams.runtime.task import OtherIdentity
+from streams.runtime.failures import OtherIdentity
 from tests.kafka.edge_topics import ROOT, EdgeTopics
 from tests.kafka.live_market import LiveMarket, run_to_end, wait_until
 from tests.kafka.members import Run, consumed, edge_of, sq, status
@@ -93,12 +93,12 @@ def test_each_shard_trades_an_account_of_its_own_and_its_cash_is_there_once(clus
     first, standby = market.task(shard=1), market.task(shard=1)
     first.prepare()
     run_to_end(first, fed[1] // 2)
-    first.abandon()
+    first.log.abandon()
     first.close()
     assert standby.follow(1.0) > 0
     standby.prepare()
     run_to_end(standby, fed[1] - 50)
-    standby.abandon()
+    standby.log.abandon()
     standby.close()
     ran(market, 1, fed[1])
     for shard, account in ((0, 101), (1, 7)):

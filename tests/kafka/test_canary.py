@@ -28,8 +28,8 @@ from schemas.errors import ShrivenError
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import header
 from streams.runtime.canary import CANARY_ID, depth_tick, trade_tick
+from streams.runtime.live.shard import ShardTask
 from streams.runtime.live.spec import Bounds
-from streams.runtime.live.task import LiveTask
 from tests.kafka.live_market import ROOT, LiveMarket, run_to_end, uninterrupted, wait_until
 from tests.scenario import make_recording
 
@@ -58,7 +58,7 @@ def _claimed(market: LiveMarket) -> LiveMarket:
 class Running:
     """A task on a thread, until it is stopped or ends by itself."""
 
-    def __init__(self, task: LiveTask) -> None:
+    def __init__(self, task: ShardTask) -> None:
         self.task = task
         self.failure: ShrivenError | None = None
         self._is_stopping = threading.Event()
@@ -108,7 +108,7 @@ def _flown(market: LiveMarket, ticks: int, bound_seconds: float = 10.0, before_l
         flight.close()
 
 
-def _states(task: LiveTask) -> dict[str, bytes]:
+def _states(task: ShardTask) -> dict[str, bytes]:
     """State by stage; the driver's own counts inputs."""
     return {name: state for name, state in task.execution.stage_states().items() if name != "driver"}
 

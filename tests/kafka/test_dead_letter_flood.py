@@ -17,9 +17,9 @@ from streams.log.local import LocalLog
 from streams.runtime.journal import UPGRADE
 from streams.runtime.live.feed import LiveFeed
 from streams.runtime.live.flood import DeadLetterFlood, FloodLimit
+from streams.runtime.live.shard import ShardTask
 from streams.runtime.live.spec import Bounds
 from streams.runtime.live.stored import split
-from streams.runtime.live.task import LiveTask
 from tests.kafka.live_market import LiveMarket, run_to_end
 from tests.scenario import make_recording
 
@@ -48,9 +48,9 @@ def _halted(market: LiveMarket, limit: FloodLimit, records: int = 200) -> str:
     return halt.value.text
 
 
-def _other_code(task: LiveTask) -> LiveTask:
+def _other_code(task: ShardTask) -> ShardTask:
     """The task, of a build that another digest names."""
-    task.spec.facts.update(code="repaired", sources={})
+    task.log.spec.facts.update(code="repaired", sources={})
     return task
 
 
@@ -74,7 +74,7 @@ def test_a_broken_decoder_halts_within_the_limit_and_repaired_code_reads_on(mark
     task.close()
     assert len(_letters(market)) == LIMIT.letters
     assert [entry.kind for entry in market.journal()].count(UPGRADE) == 1
-    trades = sum(item.count for entry in market.journal() for item in entry.inputs if task.spec.inputs[item.input] == "md.trades")
+    trades = sum(item.count for entry in market.journal() for item in entry.inputs if task.log.spec.inputs[item.input] == "md.trades")
     assert trades == 400, "every trade was consumed once, as a trade or as one of the letters"
 
 

@@ -111,7 +111,7 @@ def test_a_topic_made_anew_is_noticed_and_not_read_on(market: LiveMarket, cluste
     admin.create_topics([NewTopic(name, 1, 1)])[name].result(30)
     wait_until(lambda: market.log.admin().describe([name]), what="the new topic")
     with pytest.raises(TopicChanged, match="made anew"):
-        wait_until(lambda: check_topics(task.admin, task.spec, task.genesis), seconds=15)
+        wait_until(lambda: check_topics(task.log.admin, task.log.spec, task.genesis), seconds=15)
     with pytest.raises(TopicChanged, match="made anew"):
         market.task().prepare()
 
@@ -125,7 +125,7 @@ def test_partitions_that_were_added_halt_the_task(market: LiveMarket, cluster: C
     admin = AdminClient(cluster.client())
     admin.create_partitions([NewPartitions(name, 3)])[name].result(30)
     with pytest.raises(TopicChanged, match="3 partitions"):
-        wait_until(lambda: check_topics(task.admin, task.spec, task.genesis), seconds=15)
+        wait_until(lambda: check_topics(task.log.admin, task.log.spec, task.genesis), seconds=15)
 
 
 @pytest.mark.smoke

@@ -16,7 +16,7 @@ from schemas.registry import resolve
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.transport import Fenced
-from streams.runtime.task import OtherIdentity
+from streams.runtime.failures import OtherIdentity
 from tests.kafka.live_market import LiveMarket, ended, run_to_end, said, stopped, uninterrupted
 from tests.scenario import make_recording
 
@@ -76,7 +76,7 @@ def test_fencing_either_producer_alone_ends_the_owner(market: LiveMarket) -> Non
     for number in (0, 1):
         task = market.task()
         task.prepare()
-        writer = market.log.writer(task.spec.transactional_id(number))
+        writer = market.log.writer(task.log.spec.transactional_id(number))
         writer.init()
         with pytest.raises(Fenced, match="another owner"):
             for _ in range(4):
@@ -92,7 +92,7 @@ def test_other_code_goes_on_only_from_a_drain_and_writes_that_it_did(market: Liv
     ended(killed)
     market.deployment.publish = list(market.deployment.publish)
     other = market.task()
-    other.spec.facts["code"] = "other code"
+    other.log.spec.facts["code"] = "other code"
     with pytest.raises(OtherIdentity, match="only from a drain"):
         other.prepare()
     first = market.task()

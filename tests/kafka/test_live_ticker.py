@@ -20,7 +20,7 @@ from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.transport import TopicChanged
-from streams.runtime.task import OtherIdentity
+from streams.runtime.failures import OtherIdentity
 from tests.kafka.live_market import LiveMarket, run_to_end
 from tests.kafka.members import edge_of, sq
 from tests.scenario import backtest, configuration, make_recording, records_in
@@ -56,7 +56,7 @@ def ran(market: LiveMarket) -> int:
     first, second = market.task(), market.task()
     first.prepare()
     run_to_end(first, fed // 2)
-    first.abandon()
+    first.log.abandon()
     first.close()
     second.prepare()
     run_to_end(second, fed)
@@ -134,7 +134,7 @@ def test_a_topology_begun_without_tickers_never_reads_them(market: LiveMarket) -
     task.prepare()
     assert [each["topic"] for each in task.genesis["inputs"]] == made.inputs()
     assert "venue" not in task.genesis["configuration"]["stages"]
-    task.abandon()
+    task.log.abandon()
     task.close()
     with pytest.raises(TopicChanged, match="has no .*md.book_tickers"):
         deployed(market, "cap")

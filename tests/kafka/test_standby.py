@@ -16,8 +16,8 @@ import pytest
 
 from jobs.live.proof import verify_cluster
 from streams.log.kafka.cluster import Cluster
-from streams.runtime.live.task import LiveTask
-from streams.runtime.task import Diverged
+from streams.runtime.failures import Diverged
+from streams.runtime.live.shard import ShardTask
 from tests.kafka.edge_topics import ROOT, EdgeTopics
 from tests.kafka.live_market import LiveMarket, ended, fresh_environment, run_to_end, stopped, uninterrupted, wait_until
 from tests.kafka.members import PIPELINE, Run, consumed, sq, status
@@ -63,7 +63,7 @@ def _ends(market: LiveMarket) -> dict[str, int]:
         reader.close()
 
 
-def _follow(task: LiveTask, sequence: int) -> None:
+def _follow(task: ShardTask, sequence: int) -> None:
     deadline = time.monotonic() + 60
     while task.sequence < sequence:
         task.follow(0.05)

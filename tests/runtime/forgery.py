@@ -14,8 +14,7 @@ from schemas.codec import codec
 from streams.log.digest import topic_digest
 from streams.log.local import LocalLog
 from streams.log.manifest import DIGEST, DamagedManifest, read_manifest
-from streams.runtime.journal import NO_DIGEST, JournalEntry, OutputEntry, decode_entry
-from streams.runtime.task import JOURNAL
+from streams.runtime.journal import JOURNAL, NO_DIGEST, JournalEntry, OutputEntry, decode_entry
 from streams.runtime.verify import Verdict
 from tests.scenario import write_recording
 

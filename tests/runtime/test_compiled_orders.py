@@ -21,9 +21,9 @@ from schemas.errors import CapacityExceeded, ShrivenError
 from streams.log.local import LocalLog
 from streams.runtime import engine
 from streams.runtime.failures import BadEmission, StageFailed
+from streams.runtime.run_folder import folder_task
 from streams.runtime.runner import BadKernel
 from streams.runtime.schedule import driver, rows
-from streams.runtime.task import Task
 from streams.runtime.topology import BadTopology
 from tests.digests.found import Recordings
 from tests.runtime.user_stages import FILES
@@ -74,10 +74,10 @@ def topics_of(
     """Counts and digests by topic of a run with journal id 1, whatever the strategy."""
     source, out = LocalLog.open(recording), LocalLog.create(folder, sync="never")
     chosen = configuration(strategy, **options)
-    task = Task(out, build_execution(chosen, source, 1), {"identity": {}, "code": ""}, batch)
+    task = folder_task(out, build_execution(chosen, source, 1), {"identity": {}, "code": ""}, batch)
     task.prepare()
     task.run()
-    found = task.topics()
+    found = task.log.topics(task.counts)
     out.close()
     source.close()
     return {name: facts for name, facts in found.items() if not name.startswith("pipeline.")}

@@ -12,7 +12,8 @@ import pytest
 from jobs.runs import Backtest
 from schemas.errors import ShrivenError
 from streams.log.local import LocalLog
-from streams.runtime import overlap, task
+from streams.runtime import overlap, task_inputs
+from streams.runtime.journal import JOURNAL
 from streams.runtime.overlap import Overlap
 from tests.scenario import backtest, configuration, digests
 
@@ -26,14 +27,14 @@ class Stopped(BaseException):
 @pytest.fixture
 def two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches of any size overlap, whatever processors there are."""
-    monkeypatch.setattr(task, "OVERLAP_RECORDS", 1)
-    monkeypatch.setattr(task, "processors", lambda: 2)
+    monkeypatch.setattr(task_inputs, "OVERLAP_RECORDS", 1)
+    monkeypatch.setattr(task_inputs, "processors", lambda: 2)
 
 
 def journal_of(folder: Path) -> list[bytes]:
     """The journal's records but for the first, which names folders and code."""
     log = LocalLog.open(folder)
-    found = [bytes(block.body) for block in log.reader(task.JOURNAL).blocks()]
+    found = [bytes(block.body) for block in log.reader(JOURNAL).blocks()]
     log.close()
     return found[1:]
 
@@ -44,7 +45,7 @@ def test_two_threads_write_the_same_journal(
     recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int, strategy: str, request: pytest.FixtureRequest
 ) -> None:
     """Journals hold the digests of every batch's inputs and outputs, and of the states: equal journals are equal runs."""
-    monkeypatch.setattr(task, "OVERLAP_RECORDS", 1 << 40)
+    monkeypatch.setattr(task_inputs, "OVERLAP_RECORDS", 1 << 40)
     one = backtest(recording, tmp_path / "one", strategy, batch=batch, state_digest_records=5000)
     request.getfixturevalue("two_threads")
     started: list[Overlap] = []

@@ -15,9 +15,10 @@ import pytest
 
 from jobs.runs import Backtest
 from streams.log.local import LocalLog
+from streams.runtime.failures import OtherIdentity
+from streams.runtime.journal import JOURNAL
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.snapshot import read_snapshots
-from streams.runtime.task import JOURNAL, OtherIdentity
 from tests.scenario import backtest, configuration, digests
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,6 +51,8 @@ def steps(recording: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str
 
 def test_the_steps_cover_the_batch_loop(steps: list[str]) -> None:
     assert set(steps) == {
+        "journal read",
+        "prepared",
         "taking",
         "executed",
         "output appended",
@@ -75,7 +78,7 @@ def test_stopping_at_every_step_changes_nothing(recording: Path, reference_run: 
 
 def test_stopping_again_and_again_changes_nothing(recording: Path, reference_run: Any, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    for step in (2, 9, 17, 30, 31, 5, 40):
+    for step in (4, 11, 19, 32, 33, 7, 42):
         run_until(recording, folder, step)
     finished = Backtest(configuration(**OPTIONS), recording, folder).run()
     assert digests(finished) == digests(reference_run)
@@ -96,7 +99,7 @@ Backtest(configuration(batch=3000, state_digest_records=5000), Path(sys.argv[2])
 """
 
 
-@pytest.mark.parametrize("step", [4, 61])
+@pytest.mark.parametrize("step", [6, 63])
 def test_a_real_kill_9_changes_nothing(recording: Path, reference_run: Any, tmp_path: Path, step: int) -> None:
     folder = tmp_path / "run"
     command = [sys.executable, "-c", KILLED, str(ROOT / "tests"), str(recording), str(folder), str(step)]

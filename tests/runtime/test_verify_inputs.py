@@ -16,8 +16,8 @@ from jobs.runs import Backtest, MissingInput, Run
 from jobs.sq import main
 from jobs.verification import verify_run
 from schemas.errors import WrongUse
+from streams.runtime.failures import InputChanged
 from streams.runtime.inputs import InputDigests
-from streams.runtime.task import InputChanged
 from tests.scenario import INSTRUMENT, START, backtest, configuration
 
 OPTIONS: dict[str, Any] = {"batch": 1500, "state_digest_records": 2000}

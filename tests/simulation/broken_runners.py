@@ -2,147 +2,159 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from streams.log.kafka.framing import HEADER_BYTES
 from streams.log.kafka.transport import Fenced, OutcomeUnknown, TransportFailed
-from streams.runtime.journal import JournalEntry
-from streams.runtime.live.snapshots import SnapshotWriter
-from streams.runtime.live.stored import read_journal
-from streams.runtime.live.task import LiveTask
-from streams.runtime.task import JOURNAL
+from streams.runtime.journal import JOURNAL, JournalEntry
+from streams.runtime.live.shard import ShardTask
+from streams.runtime.live.stored import framed, read_journal
 from tests.simulation.stand_in import StandInExecution, StandInFeed
 
 if TYPE_CHECKING:
     from tests.simulation.process import Process
 
-Published = list[tuple[str, list[bytes]]]
-
-
 # mutations of the task: each returns a broken subclass
 
 
-def _from_group_offsets(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
+def _broken(kind: type[ShardTask], change: Callable[[Any], None]) -> type[ShardTask]:
+    """The task whose log is changed so."""
+
+    class Broken(kind):  # type: ignore[valid-type, misc]
+        def __init__(self, *arguments: Any, **named: Any) -> None:
+            super().__init__(*arguments, **named)
+            change(self.log)
+
+    return Broken
+
+
+def _from_group_offsets(process: Process, kind: type[ShardTask]) -> type[ShardTask]:
     class Broken(kind):  # type: ignore[valid-type, misc]
         def prepare(self) -> None:
             super().prepare()
-            stored = self.log.broker.group_offsets
+            stored = self.log.cluster.broker.group_offsets
             for feed in self.execution.live:
-                feed.seek(stored.get((self.spec.group, feed.partition), 0), feed.maximum_consumed)
+                feed.seek(stored.get((self.log.spec.group, feed.partition), 0), feed.maximum_consumed)
 
     return Broken
 
 
-def _journal_outside(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
-    class Broken(kind):  # type: ignore[valid-type, misc]
-        def _commit(self, entry: JournalEntry, published: Published) -> None:
-            entry.previous_digest = self.last_digest
-            value = self.headers[JOURNAL] + entry.encode()
-            writer = self._writer_of(entry.sequence)
-            writer.begin()
-            for topic, values in published:
-                writer.produce(*self.spec.partition_of(topic), values)
-            offsets = writer.commit()
-            self.on_step("committed")
-            plain = self.log.plain_writer()
-            plain.produce(*self.spec.partition_of(JOURNAL), [value])
-            self._done(entry, published, {**offsets, **plain.commit()})
+def _journal_outside(process: Process, kind: type[ShardTask]) -> type[ShardTask]:
+    def change(log: Any) -> None:
+        def commit(entry: JournalEntry) -> None:
+            value = log.headers[JOURNAL] + entry.encode()
+            offsets = log.transaction_of(entry.sequence).commit()
+            log.on_step("committed")
+            plain = log.cluster.plain_writer()
+            plain.produce(*log.partition, [value])
+            log.committed({**offsets, **plain.commit()})
 
-        _done = _take_for_done
+        log.commit = commit
 
-    return Broken
+    return _broken(kind, change)
 
 
-def _take_for_done(self: Any, entry: JournalEntry, published: Published, offsets: Any) -> None:
-    for topic, _ in published:
-        self.last_offsets[topic] = offsets[self.spec.partition_of(topic)]
-    self.journal_offset = offsets[self.spec.partition_of(JOURNAL)]
-    self.sequence, self.last_digest = entry.sequence, entry.digest
+def _outputs_before_begin(process: Process, kind: type[ShardTask]) -> type[ShardTask]:
+    def change(log: Any) -> None:
+        append = log.append
 
-
-def _outputs_before_begin(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
-    class Broken(kind):  # type: ignore[valid-type, misc]
-        def _commit(self, entry: JournalEntry, published: Published) -> None:
-            plain = self.log.plain_writer()
-            for topic, values in published:
-                plain.produce(*self.spec.partition_of(topic), values)
+        def early(sequence: int, outputs: Sequence[Any], clock: int) -> Any:
+            entries = log.entries_of(outputs)
+            plain = log.cluster.plain_writer()
+            written = framed(outputs, log.spec.published, log.headers)
+            for topic, values in written:
+                plain.produce(*log.spec.partition_of(topic), values)
             offsets = plain.commit()
-            super()._commit(entry, [])
-            for topic, _ in published:
-                self.last_offsets[topic] = offsets[self.spec.partition_of(topic)]
+            append(sequence, [], clock)
+            for topic, _ in written:
+                log.last_offsets[topic] = offsets[log.spec.partition_of(topic)]
+            return entries
 
-    return Broken
+        log.append = early
 
-
-def _random_id(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
-    class Broken(kind):  # type: ignore[valid-type, misc]
-        def _make_writers(self) -> list[Any]:
-            return [self.log.writer(f"{self.spec.transactional_id(number)}-{process.name}") for number in (0, 1)]
-
-    return Broken
+    return _broken(kind, change)
 
 
-def _read_before_init(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
+def _random_id(process: Process, kind: type[ShardTask]) -> type[ShardTask]:
+    def change(log: Any) -> None:
+        log.make_writers = lambda: [log.cluster.writer(f"{log.spec.transactional_id(number)}-{process.name}") for number in (0, 1)]
+
+    return _broken(kind, change)
+
+
+def _read_before_init(process: Process, kind: type[ShardTask]) -> type[ShardTask]:
     class Broken(kind):  # type: ignore[valid-type, misc]
         def prepare(self) -> None:
             is_there = self.recovery.read()
-            self.writers = self._make_writers()
-            for writer in self.writers:
-                writer.init()
+            self.log.own(lambda: None)
             if is_there:
                 self.recovery.execute()
                 self.recovery.finish()
             else:
                 self._begin()
-            self.snapshots = SnapshotWriter(self.log.plain_writer(), self.admin, self.spec)
 
     return Broken
 
 
-def _again(self: Any) -> None:
+def _again(log: Any) -> None:
     """Rebuild both producers and go on in the same process."""
-    for writer in self.writers:
+    for writer in log.writers:
         writer.abort()
-    self.writers = self._make_writers()
-    for writer in self.writers:
+    log.writers = log.make_writers()
+    for writer in log.writers:
         writer.init()
 
 
-def _unknown_failed(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
-    class Broken(kind):  # type: ignore[valid-type, misc]
-        def _commit(self, entry: JournalEntry, published: Published) -> None:
+def _unknown_failed(process: Process, kind: type[ShardTask]) -> type[ShardTask]:
+    def change(log: Any) -> None:
+        append, commit = log.append, log.commit
+        last: list[Any] = []
+
+        def remembered(*batch: Any) -> Any:
+            last[:] = batch
+            return append(*batch)
+
+        def again(entry: JournalEntry) -> None:
             try:
-                super()._commit(entry, published)
+                commit(entry)
             except OutcomeUnknown:
-                _again(self)
-                self._commit(entry, published)
+                _again(log)
+                if last and last[0] == entry.sequence:
+                    append(*last)
+                log.commit(entry)
 
-    return Broken
+        log.append, log.commit = remembered, again
+
+    return _broken(kind, change)
 
 
-def _unknown_done(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
-    class Broken(kind):  # type: ignore[valid-type, misc]
-        def _commit(self, entry: JournalEntry, published: Published) -> None:
+def _unknown_done(process: Process, kind: type[ShardTask]) -> type[ShardTask]:
+    def change(log: Any) -> None:
+        commit = log.commit
+
+        def done(entry: JournalEntry) -> None:
             try:
-                super()._commit(entry, published)
+                commit(entry)
             except OutcomeUnknown:
-                offsets = dict(self._writer_of(entry.sequence)._written)
-                _again(self)
-                _take_for_done(self, entry, published, offsets)
+                offsets = dict(log.writer_of(entry.sequence)._written)
+                _again(log)
+                log.committed(offsets)
 
-    return Broken
+        log.commit = done
+
+    return _broken(kind, change)
 
 
-def _state_kept(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
+def _state_kept(process: Process, kind: type[ShardTask]) -> type[ShardTask]:
     class Broken(kind):  # type: ignore[valid-type, misc]
-        def _write(self, batch: Any) -> None:
+        def write(self, batch: Any, state: Any) -> None:
             try:
-                super()._write(batch)
+                super().write(batch, state)
             except Fenced:
                 raise
             except TransportFailed:
-                _again(self)
+                _again(self.log)
                 for code, first, _, _ in reversed(batch.elements.tolist()):
                     if code >= 0:
                         feed = self.execution.live[code]
@@ -151,39 +163,49 @@ def _state_kept(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
     return Broken
 
 
-def _local_counter(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
-    class Broken(kind):  # type: ignore[valid-type, misc]
-        def _writer_of(self, sequence: int) -> Any:
+def _local_counter(process: Process, kind: type[ShardTask]) -> type[ShardTask]:
+    def change(log: Any) -> None:
+        def writer_of(sequence: int) -> Any:
             count = process.memory["batches"] = process.memory.get("batches", -1) + 1
-            return self.writers[count % 2]
+            return log.writers[count % 2]
 
-    return Broken
+        log.writer_of = writer_of
 
-
-def _free_producer(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
-    class Broken(kind):  # type: ignore[valid-type, misc]
-        def _writer_of(self, sequence: int) -> Any:
-            if not hasattr(self, "_shift"):
-                self._shift = process.random.randrange(2) - sequence  # whichever is free
-            return self.writers[(sequence + self._shift) % 2]
-
-    return Broken
+    return _broken(kind, change)
 
 
-def _one_fenced(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
-    class Broken(kind):  # type: ignore[valid-type, misc]
-        def _make_writers(self) -> list[Any]:
-            writers = super()._make_writers()
-            state = self.log.broker.coordinated.get(self.spec.transactional_id(1))
+def _free_producer(process: Process, kind: type[ShardTask]) -> type[ShardTask]:
+    def change(log: Any) -> None:
+        shift: list[int] = []
+
+        def writer_of(sequence: int) -> Any:
+            if not shift:
+                shift.append(process.random.randrange(2) - sequence)  # whichever is free
+            return log.writers[(sequence + shift[0]) % 2]
+
+        log.writer_of = writer_of
+
+    return _broken(kind, change)
+
+
+def _one_fenced(process: Process, kind: type[ShardTask]) -> type[ShardTask]:
+    def change(log: Any) -> None:
+        make = log.make_writers
+
+        def make_writers() -> list[Any]:
+            writers: list[Any] = make()
+            state = log.cluster.broker.coordinated.get(log.spec.transactional_id(1))
             if state is not None and state.epoch >= 0:
                 writers[1].epoch = state.epoch  # uses what is there
                 writers[1].init = lambda: None
             return writers
 
-    return Broken
+        log.make_writers = make_writers
+
+    return _broken(kind, change)
 
 
-def _not_drained(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
+def _not_drained(process: Process, kind: type[ShardTask]) -> type[ShardTask]:
     class Broken(kind):  # type: ignore[valid-type, misc]
         def prepare(self) -> None:
             if self.recovery.is_begun:
@@ -194,42 +216,46 @@ def _not_drained(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
     return Broken
 
 
-def _unbound(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
-    class Broken(kind):  # type: ignore[valid-type, misc]
-        def prepare(self) -> None:
-            find = self.recovery._from
+def _unbound(process: Process, kind: type[ShardTask]) -> type[ShardTask]:
+    def change(log: Any) -> None:
+        make = log.journal
+
+        def journal(rejected: Callable[[], None]) -> Any:
+            made = make(rejected)
+            find = made.entries_from
 
             def unbound(reader: Any, snapshot: Any, begin: int, end: int) -> Any:
                 found = find(reader, snapshot, begin, end)
                 if found is not None or not begin <= snapshot.journal_offset < end:
                     return found
-                entries = list(read_journal(reader, self.recovery.partition, snapshot.journal_offset, end))
+                entries = list(read_journal(reader, made.partition, snapshot.journal_offset, end))
                 return entries if entries and [digest for _, digest in entries[0][1].states] == snapshot.digests() else None
 
-            self.recovery._from = unbound
-            super().prepare()
+            made.entries_from = unbound
+            return made
 
-    return Broken
+        log.journal = journal
+
+    return _broken(kind, change)
 
 
-def _hanging_left(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
+def _hanging_left(process: Process, kind: type[ShardTask]) -> type[ShardTask]:
+    def change(log: Any) -> None:
+        log.admin.open_ranges = lambda partitions: {}
+
+    return _broken(kind, change)
+
+
+def _wall_believed(process: Process, kind: type[ShardTask]) -> type[ShardTask]:
     class Broken(kind):  # type: ignore[valid-type, misc]
         def prepare(self) -> None:
-            self.admin.open_ranges = lambda partitions: {}
+            self.inputs.now = process.clock_ns
             super().prepare()
 
     return Broken
 
 
-def _wall_believed(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
-    class Broken(kind):  # type: ignore[valid-type, misc]
-        def _now(self) -> int:
-            return process.clock_ns()
-
-    return Broken
-
-
-def _dates_believed(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
+def _dates_believed(process: Process, kind: type[ShardTask]) -> type[ShardTask]:
     class Broken(kind):  # type: ignore[valid-type, misc]
         def step(self, wait_seconds: float) -> int:
             self.execution.tell_time = lambda now: None
@@ -238,7 +264,7 @@ def _dates_believed(process: Process, kind: type[LiveTask]) -> type[LiveTask]:
     return Broken
 
 
-TASKS: dict[str, Callable[[Process, type[LiveTask]], type[LiveTask]]] = {
+TASKS: dict[str, Callable[[Process, type[ShardTask]], type[ShardTask]]] = {
     "recovery-from-group-offsets": _from_group_offsets,
     "journal-outside-transaction": _journal_outside,
     "outputs-before-begin": _outputs_before_begin,

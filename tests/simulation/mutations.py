@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from streams.runtime.live.task import LiveTask
+from streams.runtime.live.shard import ShardTask
 from tests.simulation.broken_runners import EXECUTIONS, TASKS
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ ROWS = (
 MUTATIONS = {row.name: row for row in ROWS}
 
 
-def mutate(name: str, process: Process, kind: type[LiveTask], make: Make) -> tuple[type[LiveTask], Make]:
+def mutate(name: str, process: Process, kind: type[ShardTask], make: Make) -> tuple[type[ShardTask], Make]:
     """The runner and its execution, broken in the named way (empty: not at all)."""
     if name in TASKS:
         return TASKS[name](process, kind), make

@@ -32,16 +32,15 @@ from streams.log.kafka.transport import Partition
 from streams.log.local import LocalLog
 from streams.runtime.comparison import compare
 from streams.runtime.execution import Batch
-from streams.runtime.journal import BATCH, JournalEntry, decode_entry
+from streams.runtime.journal import BATCH, JOURNAL, JournalEntry, decode_entry
 from streams.runtime.live.evidence import LiveEvidence
 from streams.runtime.live.execution import LiveExecution
+from streams.runtime.live.shard import ShardTask
 from streams.runtime.live.spec import Bounds
 from streams.runtime.live.stored import split
-from streams.runtime.live.task import LiveTask
 from streams.runtime.merge import ELEMENT
 from streams.runtime.skip import SkipRequest, skip_command
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
-from streams.runtime.task import JOURNAL
 from streams.runtime.verify import Verifier
 from tests.simulation.broken_runners import EXECUTIONS
 from tests.simulation.broker import SimulatedBroker
@@ -179,7 +178,7 @@ class PipelineSubject:
     def run(self, process: Process, log: SimulatedLog) -> None:
         """Take over, recover, batches until told to drain."""
         spec = self.spec(process.random.choice((1, 7, 64)), process.random.choice((20, 64, 1000)))
-        kind, make = mutate(self.mutation, process, LiveTask, maker(self.deployment))
+        kind, make = mutate(self.mutation, process, ShardTask, maker(self.deployment))
         task = kind(log, spec, make, process.clock_ns, process.monotonic, process.step)
         task.prepare()
         while not process.draining:

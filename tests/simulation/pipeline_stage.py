@@ -10,7 +10,7 @@ from schemas.records import DeadLetter
 from schemas.vocabulary import ControlKind
 from streams.log.kafka.framing import HEADER_BYTES, header
 from streams.runtime.journal import BATCH, JournalEntry, decode_entry
-from streams.runtime.live.task import LiveTask
+from streams.runtime.live.shard import ShardTask
 from streams.runtime.skip import skip_command, skip_request
 from tests.simulation.broker import SimulatedBroker
 from tests.simulation.clock import VirtualClock
@@ -31,11 +31,11 @@ class PipelineStage:
         self._fed = dict.fromkeys(market(), 0)
         self.feed("ref.instruments", len(market()["ref.instruments"]))
 
-    def task(self, state_digest_records: int = 1_000, network: Network | None = None) -> LiveTask:
+    def task(self, state_digest_records: int = 1_000, network: Network | None = None) -> ShardTask:
         """A new owner, not prepared yet."""
         spec = self.subject.spec(16, state_digest_records)
         log = SimulatedLog(self.broker, network or Network(self.clock))
-        return LiveTask(log, spec, maker(self.subject.deployment), self.clock.clock_ns, self.clock.monotonic)
+        return ShardTask(log, spec, maker(self.subject.deployment), self.clock.clock_ns, self.clock.monotonic)
 
     def _write(self, topic: str, bodies: list[bytes]) -> int:
         return self.broker.append((topic, 0), [header(self.subject.deployment.schema_ids[topic]) + body for body in bodies])

@@ -17,8 +17,8 @@ from streams.log.kafka.framing import HEADER_BYTES
 from streams.log.kafka.transport import Partition
 from streams.runtime.journal import BATCH, CLOSE, JournalEntry, OutputEntry, decode_entry
 from streams.runtime.live.evidence import LiveEvidence
+from streams.runtime.live.shard import ShardTask
 from streams.runtime.live.snapshots import read_snapshots, snapshot_values
-from streams.runtime.live.task import LiveTask
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.snapshot import Snapshot
 from streams.runtime.verify import Verifier
@@ -48,7 +48,7 @@ class StandInOrder:
 class ProvingSubject(LiveSubject):
     """The runner over the stand-in execution; at the end the journal may be closed, and the verifier is asked."""
 
-    def finish(self, process: Process, task: LiveTask) -> None:
+    def finish(self, process: Process, task: ShardTask) -> None:
         """Drained; closed in half of the schedules."""
         super().finish(process, task)
         if process.random.random() < 0.5:

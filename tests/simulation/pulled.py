@@ -16,7 +16,7 @@ from streams.log.kafka.transport import Partition
 from streams.log.local import LocalLog
 from streams.log.manifest import DIGEST, RUN_MANIFEST, read_manifest
 from streams.log.verify import FILES
-from streams.runtime.task import JOURNAL
+from streams.runtime.journal import JOURNAL
 from tests.simulation.broker import SimulatedBroker
 from tests.simulation.log import SimulatedLog
 from tests.simulation.network import Network

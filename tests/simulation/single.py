@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from streams.runtime.live.task import LiveTask
+from streams.runtime.live.shard import ShardTask
 from tests.simulation.broker import SimulatedBroker
 from tests.simulation.checker import check_world
 from tests.simulation.clock import MILLISECOND, START, VirtualClock
@@ -26,11 +26,11 @@ class Stage:
             self.broker.create_topic(topic)
         self.fed = 0
 
-    def task(self, on_step: Callable[[str], None] = lambda _: None, records: int = 16, state_digest_records: int = 1000) -> LiveTask:
+    def task(self, on_step: Callable[[str], None] = lambda _: None, records: int = 16, state_digest_records: int = 1000) -> ShardTask:
         """A new owner, not prepared yet."""
         network = Network(self.clock)
         spec = self.subject.spec(records, state_digest_records)
-        return LiveTask(SimulatedLog(self.broker, network), spec, make_stand_in, self.clock.clock_ns, self.clock.monotonic, on_step)
+        return ShardTask(SimulatedLog(self.broker, network), spec, make_stand_in, self.clock.clock_ns, self.clock.monotonic, on_step)
 
     def feed(self, count: int, topic: str = "md.trades") -> None:
         """So many records, a quarter of a second of event time apart."""

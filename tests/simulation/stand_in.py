@@ -270,7 +270,7 @@ class StandInExecution:
 
 
 def make_stand_in(log: Log, spec: TaskSpec, start_offsets: Mapping[str, int]) -> StandInExecution:
-    """For ``LiveTask(make=...)``."""
+    """For ``ShardTask(make=...)``."""
     feeds = [
         StandInFeed(log.reader(spec.group), topic, spec.partition_of(topic), code, start_offsets[topic]) for code, topic in enumerate(spec.inputs)
     ]

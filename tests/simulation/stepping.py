@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streams.log.kafka.framing import HEADER_BYTES
 from streams.runtime.journal import BATCH, decode_entry
-from streams.runtime.live.task import LiveTask
+from streams.runtime.live.shard import ShardTask
 from tests.simulation.broker import SimulatedBroker
 from tests.simulation.checker import Violation
 from tests.simulation.clock import MILLISECOND, SECOND
@@ -20,7 +20,7 @@ class SteppingSubject(LiveSubject):
     def __init__(self, mutation: str = "") -> None:
         super().__init__(mutation, "wall")
 
-    def between(self, process: Process, task: LiveTask) -> None:
+    def between(self, process: Process, task: ShardTask) -> None:
         """The host's clock steps now and then while faults last, and is set right when they end."""
         if process.around.temper is CALM:
             process.skew = 0

@@ -11,13 +11,12 @@ import numpy as np
 from schemas.catalogue import topic as topic_of
 from schemas.version import VERSION
 from streams.log.kafka.transport import Partition
-from streams.runtime.journal import BATCH, JournalEntry
+from streams.runtime.journal import BATCH, JOURNAL, JournalEntry
+from streams.runtime.live.shard import ShardTask
 from streams.runtime.live.spec import Bounds, TaskSpec
 from streams.runtime.live.stored import split
-from streams.runtime.live.task import LiveTask
 from streams.runtime.merge import ELEMENT
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
-from streams.runtime.task import JOURNAL
 from tests.simulation.broker import SimulatedBroker
 from tests.simulation.checker import Batched, Violation, start_offsets
 from tests.simulation.clock import MILLISECOND, SECOND, START
@@ -91,7 +90,7 @@ class LiveSubject:
 
     def run(self, process: Process, log: SimulatedLog) -> None:
         """Follow if that is asked for; take over, recover, batches until told to drain."""
-        kind, make = mutate(self.mutation, process, LiveTask, make_stand_in)
+        kind, make = mutate(self.mutation, process, ShardTask, make_stand_in)
         draw = process.random.choice
         spec = self.specified(process, log)
         task = kind(log, spec, make, process.clock_ns, process.monotonic, process.step)
@@ -106,10 +105,10 @@ class LiveSubject:
         self.finish(process, task)
         task.close()
 
-    def between(self, process: Process, task: LiveTask) -> None:
+    def between(self, process: Process, task: ShardTask) -> None:
         """Before each step: nothing."""
 
-    def finish(self, process: Process, task: LiveTask) -> None:
+    def finish(self, process: Process, task: ShardTask) -> None:
         """The end of a process that was told to drain."""
         task.drain()
 

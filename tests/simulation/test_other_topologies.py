@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from streams.runtime.failures import OtherIdentity
 from streams.runtime.live.evidence import LiveEvidence
 from streams.runtime.made_by import OtherVersion
-from streams.runtime.task import OtherIdentity
 from streams.runtime.verify import Verifier
 from tests.simulation.log import SimulatedLog
 from tests.simulation.network import Network
@@ -22,7 +22,7 @@ from tests.simulation.stand_in import make_stand_in
 def test_a_topology_of_the_version_before_is_refused_by_run_and_by_verify_in_the_same_words() -> None:
     stage = Stage()
     first = stage.task()
-    first.spec.facts.pop("version")  # as that version wrote its genesis records
+    first.log.spec.facts.pop("version")  # as that version wrote its genesis records
     first.prepare()
     words = "was made by version 0.1.0, verify with it"
     with pytest.raises(OtherVersion, match=words):
@@ -53,12 +53,12 @@ def test_what_a_topology_was_begun_with_cannot_change_after_a_drain_and_the_erro
     stage = Stage()
     stage.feed(10)
     task = stage.task()
-    task.spec.facts["identity"] = before
+    task.log.spec.facts["identity"] = before
     task.prepare()
     task.step(1.0)
     task.drain()
     other = stage.task()
-    other.spec.facts["identity"] = now
+    other.log.spec.facts["identity"] = now
     with pytest.raises(OtherIdentity, match=says) as caught:
         other.prepare()
     assert "--out" not in caught.value.text

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.runtime.live.task import LiveTask
+from streams.runtime.live.shard import ShardTask
 from tests.simulation.pipeline import market
 from tests.simulation.pipeline_stage import PipelineStage
 
@@ -15,12 +15,12 @@ SKIPPED = 70
 """Place in md.depth of the record that is left out."""
 
 
-def _run(task: LiveTask) -> None:
+def _run(task: ShardTask) -> None:
     while task.step(0.1):
         pass
 
 
-def _follow(task: LiveTask, owner: LiveTask) -> None:
+def _follow(task: ShardTask, owner: ShardTask) -> None:
     """Up to its owner, whose state it must have."""
     while task.sequence < owner.sequence:
         task.follow(0.1)
@@ -93,7 +93,7 @@ def test_a_standby_that_begins_at_a_snapshot_behind_the_skip_knows_it() -> None:
     _run(owner)
     stage.feed("md.depth", SKIPPED - 5)
     _run(owner)
-    owner.snapshots.commit()
+    owner.log.snapshots.commit()
     late = stage.task(state_digest_records=16)
     late.follow(0.1)
     assert late.recovery.snapshot is not None, "it does not begin at the journal's first record"

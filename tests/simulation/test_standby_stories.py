@@ -9,12 +9,12 @@ import pytest
 
 from streams.log.kafka.transport import Fenced, OffsetOutOfRange
 from streams.runtime.execution import Output
-from streams.runtime.live.task import JournalClosed, LiveTask
-from streams.runtime.task import Diverged, OtherIdentity
+from streams.runtime.failures import Diverged, JournalClosed, OtherIdentity
+from streams.runtime.live.shard import ShardTask
 from tests.simulation.single import Stage
 
 
-def owner_of(stage: Stage, **options: Any) -> LiveTask:
+def owner_of(stage: Stage, **options: Any) -> ShardTask:
     """A running owner that has consumed ten records."""
     stage.feed(10)
     task = stage.task(**options)
@@ -23,12 +23,12 @@ def owner_of(stage: Stage, **options: Any) -> LiveTask:
     return task
 
 
-def _run(task: LiveTask) -> None:
+def _run(task: ShardTask) -> None:
     while task.step(0.1):
         pass
 
 
-def _follow(task: LiveTask) -> int:
+def _follow(task: ShardTask) -> int:
     """Up to the journal's present end; returns the batches."""
     batches = found = task.follow(0.1)
     while found:
@@ -58,7 +58,7 @@ def test_a_standby_has_the_owners_state_after_every_batch_and_writes_nothing() -
         assert _written(stage) == before
         assert standby.execution.stage_states() == owner.execution.stage_states()
         assert standby.execution.positions() == owner.execution.positions()
-        assert (standby.sequence, standby.last_digest, standby.journal_offset) == (owner.sequence, owner.last_digest, owner.journal_offset)
+        assert (standby.sequence, standby.last_digest, standby.log.journal_offset) == (owner.sequence, owner.last_digest, owner.log.journal_offset)
     assert not hasattr(standby, "writers")
     stage.feed(2)
     assert owner.step(0.1) == 2, "the owner was not fenced"
@@ -76,7 +76,7 @@ def test_a_promoted_standby_executes_only_what_it_had_not_followed() -> None:
     standby.prepare()
     assert repeated.count("batch repeated") == 1
     assert repeated.index("fenced 0") < repeated.index("fenced 1") < repeated.index("journal read") < repeated.index("batch repeated")
-    assert standby.last_offsets == owner.last_offsets
+    assert standby.log.last_offsets == owner.log.last_offsets
     assert standby.counts == owner.counts
     stage.feed(3)
     with pytest.raises(Fenced):
@@ -100,11 +100,11 @@ def _break(execution: Any) -> Any:
     return execution
 
 
-def _broken(stage: Stage) -> LiveTask:
+def _broken(stage: Stage) -> ShardTask:
     """A new process on a host that does not execute what its owner does."""
     task = stage.task()
-    make = task.make
-    task.make = lambda *arguments: _break(make(*arguments))
+    make = task.inputs.make
+    task.inputs.make = lambda *arguments: _break(make(*arguments))
     return task
 
 
@@ -228,9 +228,9 @@ def test_a_standby_of_other_code_ends_when_its_owner_comes_back_as_it_was() -> N
         _follow(new)
 
 
-def _coded(stage: Stage, code: str) -> LiveTask:
+def _coded(stage: Stage, code: str) -> ShardTask:
     task = stage.task()
-    task.spec.facts["code"] = code
+    task.log.spec.facts["code"] = code
     return task
 
 
@@ -251,7 +251,7 @@ def test_a_standby_that_retention_overtakes_ends_and_the_next_begins_from_a_snap
     slow.follow(0)
     stage.feed(10)
     _run(owner)
-    owner.snapshots.commit()
+    owner.log.snapshots.commit()
     stage.broker.delete_records(("md.trades", 0), 16)
     with pytest.raises(OffsetOutOfRange):
         _follow(slow)

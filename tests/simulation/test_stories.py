@@ -10,9 +10,9 @@ from collections.abc import Callable
 import pytest
 
 from streams.log.kafka.transport import Fenced, OffsetOutOfRange, OutcomeUnknown, TopicChanged
+from streams.runtime.failures import JournalClosed
 from streams.runtime.journal import CLOSE, decode_entry
 from streams.runtime.live.spec import Run
-from streams.runtime.live.task import JournalClosed
 from tests.simulation.clock import MILLISECOND, SECOND
 from tests.simulation.network import Fate
 from tests.simulation.single import Stage
@@ -29,7 +29,7 @@ def test_a_recovered_task_does_not_take_another_topologys_records_for_its_own() 
     assert first.step(1.0) == 12
     second = stage.task()
     second.prepare()
-    assert second.last_offsets["md.quotes"] == first.last_offsets["md.quotes"] == stage.offsets("md.quotes")[-1] > 5
+    assert second.log.last_offsets["md.quotes"] == first.log.last_offsets["md.quotes"] == stage.offsets("md.quotes")[-1] > 5
     stage.feed(12)
     second.step(1.0)
     assert stage.judged() == []
@@ -73,11 +73,11 @@ def test_a_task_with_nothing_to_begin_with_waits_and_does_not_spin() -> None:
     task.execution.is_started = False
     task.execution.is_ready = lambda: False  # type: ignore[method-assign]
     stage.feed(6)
-    began, calls = stage.clock.now, task.log.network.moment  # type: ignore[attr-defined]
+    began, calls = stage.clock.now, task.log.cluster.network.moment  # type: ignore[attr-defined]
     for _ in range(3):
         assert task.step(1.0) == 0
     assert stage.clock.now - began >= 3 * SECOND
-    assert task.log.network.moment - calls < 300  # type: ignore[attr-defined]
+    assert task.log.cluster.network.moment - calls < 300  # type: ignore[attr-defined]
 
 
 def test_an_unknown_commit_ends_the_task_and_the_next_owner_finds_out() -> None:
@@ -86,7 +86,7 @@ def test_an_unknown_commit_ends_the_task_and_the_next_owner_finds_out() -> None:
         stage.feed(6)
         first = stage.task()
         first.prepare()
-        first.log.network.fate = lambda fate=fate: fate  # type: ignore[attr-defined]
+        first.log.cluster.network.fate = lambda fate=fate: fate  # type: ignore[attr-defined]
         with pytest.raises(OutcomeUnknown):
             first.step(1.0)
         second = stage.task()
@@ -119,7 +119,7 @@ def test_a_task_recovers_from_its_snapshot_when_retention_took_what_came_before(
     task.prepare()
     while task.step(0.1):
         pass
-    task.snapshots.commit()
+    task.log.snapshots.commit()
     stage.broker.delete_records(("md.trades", 0), 8)
     again = stage.task(state_digest_records=8)
     again.prepare()
@@ -144,7 +144,7 @@ def test_a_topic_that_is_not_the_one_it_was_stops_the_task_within_its_watch(chan
     began = stage.clock.now
     with pytest.raises(TopicChanged):
         _run(task.step)
-    assert stage.clock.now - began < 2 * task.spec.bounds.identity_seconds * SECOND
+    assert stage.clock.now - began < 2 * task.log.spec.bounds.identity_seconds * SECOND
     with pytest.raises(TopicChanged):
         stage.task().prepare()
 
@@ -196,7 +196,7 @@ def test_records_that_killed_a_process_are_executed_in_small_pieces_and_the_rest
     stage.feed(10)
     assert task.step(0.1) == 10
     stage.feed(300)
-    task.care.suspect([Run("md.trades", 0, 20, 147, 128)])
+    task.inputs.care.suspect([Run("md.trades", 0, 20, 147, 128)])
     batches = []
     while count := task.step(0.1):
         batches.append(count)

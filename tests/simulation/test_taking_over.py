@@ -7,14 +7,14 @@ from collections.abc import Callable
 import pytest
 
 from streams.log.kafka.transport import Fenced, TransportFailed
-from streams.runtime.live.task import LiveTask
-from streams.runtime.task import OtherIdentity
+from streams.runtime.failures import OtherIdentity
+from streams.runtime.live.shard import ShardTask
 from tests.simulation.clock import MILLISECOND
 from tests.simulation.network import CrashNow
 from tests.simulation.single import Stage
 
 
-def owner_of(stage: Stage) -> LiveTask:
+def owner_of(stage: Stage) -> ShardTask:
     """A running owner that has consumed ten records."""
     stage.feed(10)
     task = stage.task()
@@ -23,7 +23,7 @@ def owner_of(stage: Stage) -> LiveTask:
     return task
 
 
-def fencing(task: LiveTask, is_late: bool) -> LiveTask:
+def fencing(task: ShardTask, is_late: bool) -> ShardTask:
     """The task, its fence at once or only when it is waited for."""
 
     def beside(work: Callable[[], None]) -> Callable[[], None]:
@@ -32,7 +32,7 @@ def fencing(task: LiveTask, is_late: bool) -> LiveTask:
         work()
         return lambda: None
 
-    task.log.beside = beside  # type: ignore[method-assign]
+    task.log.cluster.beside = beside  # type: ignore[method-assign]
     return task
 
 
@@ -56,7 +56,7 @@ def test_what_the_owner_before_commits_until_the_fence_is_executed_behind_it(is_
     task.prepare()
     assert steps.count("batch repeated") == (2 if is_late else 1)
     assert (task.sequence, task.last_digest) == (before.sequence, before.last_digest)
-    assert (task.last_offsets, task.counts) == (before.last_offsets, before.counts)
+    assert (task.log.last_offsets, task.counts) == (before.log.last_offsets, before.counts)
     stage.feed(4)
     if is_late:
         with pytest.raises(Fenced):
@@ -81,7 +81,7 @@ def test_what_fails_before_the_fence_is_done_again_behind_it(is_late: bool, call
     setattr(task.recovery, call, failing_once)
     task.prepare()
     assert (task.sequence, task.last_digest) == (before.sequence, before.last_digest)
-    assert (task.last_offsets, task.counts) == (before.last_offsets, before.counts)
+    assert (task.log.last_offsets, task.counts) == (before.log.last_offsets, before.counts)
     assert task.execution.stage_states() == before.execution.stage_states()
     stage.feed(4)
     assert task.step(1.0) == 4
@@ -97,7 +97,7 @@ def test_a_drain_that_becomes_visible_with_the_fence_lets_other_code_go_on(is_la
     before.drain()
     stage.broker.marker_delay = lambda: 0
     task = fencing(stage.task(), is_late)
-    task.spec.facts["code"] = "new"
+    task.log.spec.facts["code"] = "new"
     task.prepare()
     assert task.sequence == before.sequence + 1, "the record of the upgrade"
     stage.feed(4)
@@ -108,12 +108,12 @@ def test_other_code_without_a_drain_is_refused_behind_the_fence_as_well() -> Non
     stage = Stage()
     owner_of(stage)
     task = stage.task()
-    task.spec.facts["code"] = "new"
+    task.log.spec.facts["code"] = "new"
     with pytest.raises(OtherIdentity, match="only from a drain"):
         task.prepare()
 
 
-def power_cut(stage: Stage, task: LiveTask, step: str) -> None:
+def power_cut(stage: Stage, task: ShardTask, step: str) -> None:
     """The owner's next batch gets as far as this step, then host and brokers lose power, and the brokers the markers they owe."""
     stage.broker.marker_delay = lambda: 400 * MILLISECOND
 
@@ -122,7 +122,7 @@ def power_cut(stage: Stage, task: LiveTask, step: str) -> None:
             assert stage.broker.end_uncleanly() == 1
             raise CrashNow
 
-    task.on_step = fall
+    task.on_step = task.log.on_step = task.inputs.on_step = fall
     stage.feed(5)
     with pytest.raises(CrashNow):
         task.step(1.0)

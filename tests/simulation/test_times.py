@@ -20,8 +20,8 @@ from streams.log.kafka.framing import HEADER_BYTES
 from streams.runtime.journal import BATCH, decode_entry
 from streams.runtime.live.allowed import AllowedOrder
 from streams.runtime.live.clock import SteadyClock
+from streams.runtime.live.shard import ShardTask
 from streams.runtime.live.spec import Bounds
-from streams.runtime.live.task import LiveTask
 from streams.runtime.merge import ELEMENT
 from tests.simulation.clock import SECOND, START
 from tests.simulation.log import SimulatedLog
@@ -34,7 +34,7 @@ HOUR = 3_600 * SECOND
 YEAR = 365 * 24 * HOUR
 
 
-def run(task: LiveTask) -> None:
+def run(task: ShardTask) -> None:
     """Until nothing is left."""
     while task.step(0.0):
         pass
@@ -93,7 +93,7 @@ def test_a_journal_that_leaves_a_good_record_out_as_dated_ahead_is_found() -> No
     run(task)
     batch: Any = next(entry for entry in stage.entries() if entry.kind == BATCH)
     again = stage.task()
-    again.execution = again.make(again.log, again.spec, dict.fromkeys(again.spec.inputs, 0))
+    again.execution = again.inputs.make(again.log.cluster, again.log.spec, dict.fromkeys(again.log.spec.inputs, 0))
     feed = next(feed for feed in again.execution.live if feed.topic == "md.depth")
     assert batch.elements is not None
     again.execution.repeat_batch(batch.elements)
@@ -106,7 +106,7 @@ def test_a_journal_that_consumes_the_kill_switch_last_is_found(monkeypatch: pyte
     """A runner takes what it holds of control last; journal and outputs agree. Oracle: it had the command, and took the market first."""
     stage = PipelineStage()
     task = stage.task()
-    task.spec = msgspec.structs.replace(task.spec, bounds=Bounds(records=1_000))
+    task.inputs.spec = msgspec.structs.replace(task.log.spec, bounds=Bounds(records=1_000))
     task.prepare()
     stage.feed("md.depth", 30)
     run(task)
@@ -161,7 +161,7 @@ def test_a_wall_clock_that_steps_a_day_ahead_is_not_journaled_and_heals(is_first
     skew = [0]
     network = Network(stage.clock)
     spec = stage.subject.spec()
-    task = LiveTask(
+    task = ShardTask(
         SimulatedLog(stage.broker, network), spec, make_stand_in, lambda: stage.clock.clock_ns() + skew[0], stage.clock.monotonic
     )
     task.prepare()
@@ -175,7 +175,7 @@ def test_a_wall_clock_that_steps_a_day_ahead_is_not_journaled_and_heals(is_first
             task.step(0.5)
         clocks = [decode_entry(each.value[HEADER_BYTES:]).clock for each in stage.broker.committed("pipeline.journal") if each.value]
         assert max(clocks) <= stage.clock.clock_ns()
-        assert bool(task.clock.complaint) is bool(skew[0])
+        assert bool(task.inputs.clock.complaint) is bool(skew[0])
     assert clocks == sorted(clocks)
     assert stage.judged() == []
 

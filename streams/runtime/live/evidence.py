@@ -15,7 +15,7 @@ from schemas.errors import BadData, CorruptLog, ShrivenError
 from streams.log.kafka.transport import Log, OffsetOutOfRange, Partition
 from streams.runtime.divergence import Divergence, Kind
 from streams.runtime.execution import Batch
-from streams.runtime.journal import GENESIS, NO_DIGEST, UPGRADE, JournalEntry
+from streams.runtime.journal import GENESIS, JOURNAL, NO_DIGEST, UPGRADE, JournalEntry
 from streams.runtime.live.allowed import AllowedOrder, Order
 from streams.runtime.live.execution import LiveExecution
 from streams.runtime.live.feed import LiveFeed
@@ -25,7 +25,6 @@ from streams.runtime.live.schema_ids import UnansweredSchemaId
 from streams.runtime.live.spec import TaskSpec
 from streams.runtime.live.stored import ENDS, read_journal
 from streams.runtime.made_by import OtherVersion, check_version
-from streams.runtime.task import JOURNAL
 from streams.runtime.validation import malformed_close
 from streams.runtime.verify import AS_JOURNALED, Verdict
 

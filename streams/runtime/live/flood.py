@@ -13,8 +13,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from schemas.errors import ShrivenError, WrongUse
+from schemas.errors import WrongUse
 from schemas.reasons import GOOD, REASONS, SKIPPED, UNRESOLVED, UNSEEN
+from streams.runtime.failures import BeforeBatch
 from streams.runtime.feed import Feed
 
 Array = np.ndarray[Any, Any]
@@ -25,7 +26,7 @@ IS_LETTER[[GOOD, *UNSEEN, SKIPPED, UNRESOLVED]] = False
 """By a row's status. What an operator leaves out is no sign of a fault."""
 
 
-class DeadLetterFlood(ShrivenError):
+class DeadLetterFlood(BeforeBatch):
     """More dead letters among an input's last records than the limit allows."""
 
     code = "dead_letter_flood"

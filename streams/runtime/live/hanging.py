@@ -32,12 +32,12 @@ from schemas.errors import CorruptLog
 from streams.log.kafka.framing import HEADER_BYTES
 from streams.log.kafka.transport import VOID, Partition, TransportFailed
 from streams.runtime.execution import Output
-from streams.runtime.journal import BATCH, CLOSE, JournalEntry, OutputEntry, decode_entry
-from streams.runtime.live.stored import framed, read_range
-from streams.runtime.task import JOURNAL
+from streams.runtime.journal import BATCH, CLOSE, JOURNAL, JournalEntry, OutputEntry, decode_entry
+from streams.runtime.live.stored import read_range
 
 if TYPE_CHECKING:
-    from streams.runtime.live.task import LiveTask
+    from streams.runtime.live.shard_log import ShardLog
+    from streams.runtime.task import Task
 
 SETTLE_SECONDS = 15.0
 
@@ -53,15 +53,17 @@ class Hanging:
     """What hangs in the partitions that one task writes.
 
     Args:
-        task: fenced, the visible journal executed again.
+        task: the visible journal executed again.
+        log: fenced.
     """
 
-    def __init__(self, task: LiveTask) -> None:
+    def __init__(self, task: Task, log: ShardLog) -> None:
         self.task = task
-        self.spec = task.spec
-        self._group = f"{task.spec.group}.recovery"
-        topics = (JOURNAL, *task.spec.published)
-        self._partitions = {task.spec.partition_of(topic): topic for topic in topics}
+        self.log = log
+        self.spec = log.spec
+        self._group = f"{log.spec.group}.recovery"
+        topics = (JOURNAL, *log.spec.published)
+        self._partitions = {log.spec.partition_of(topic): topic for topic in topics}
         self._entries: dict[tuple[int, bytes], JournalEntry] = {}
         self._moved: set[str] = set()
         self._found = 0
@@ -73,14 +75,14 @@ class Hanging:
             Fenced: what is open is the work of another owner, who took over meanwhile.
             HangingTransaction: records of a visible journal record hang, or an abort freed nothing.
         """
-        found = self.task.admin.open_ranges(list(self._partitions))
+        found = self.log.admin.open_ranges(list(self._partitions))
         journal = self.spec.partition_of(JOURNAL)
         values = self._unseen(journal, found)
         if not found and VOID not in values:
             return False
         self._entries = {(each.sequence, each.previous_digest): each for each in _decoded(values)}
         freed = [each for each in found if each != journal and not self._is_short(each)]
-        for writer in self.task.writers if found else ():
+        for writer in self.log.writers if found else ():
             writer.void([journal, *freed])
         self._wait(found)
         self._found = len(found)
@@ -115,10 +117,10 @@ class Hanging:
         if journal in found:
             start, end = found[journal]
         else:
-            start, end = self.task.journal_offset + 1, self.task.recovery.end()
+            start, end = self.log.journal_offset + 1, self.task.recovery.end()
             if end <= start + 1:
                 return []
-        reader = self.task.log.uncommitted(self._group)
+        reader = self.log.cluster.uncommitted(self._group)
         try:
             chunks = read_range(reader, journal, start, end)
             return [value for chunk in chunks for value in chunk.values]
@@ -131,7 +133,7 @@ class Hanging:
         They hang, and an abort would lose them.
         """
         topic = self._partitions[partition]
-        previous, count = self.task.recovery.last_written(topic)
+        previous, count = self.log.last_written(topic)
         return count > 0 and self._visible(topic, previous) < count
 
     def _visible(self, topic: str, previous: int) -> int:
@@ -140,7 +142,7 @@ class Hanging:
         outputs = self.task.genesis["outputs"]
         starts = {item["topic"]: int(item.get("start_offset", 0)) for item in outputs}
         begin = previous + 1 if previous >= 0 else starts.get(topic, 0)
-        reader = self.task.log.reader(self._group)
+        reader = self.log.cluster.reader(self._group)
         try:
             begin = max(begin, reader.start(partition))
             chunks = read_range(reader, partition, begin, reader.end(partition))
@@ -154,7 +156,7 @@ class Hanging:
         What lies behind the ends found is another owner's, and not waited for.
         """
         deadline = self.task.monotonic() + SETTLE_SECONDS
-        reader = self.task.log.reader(self._group)
+        reader = self.log.cluster.reader(self._group)
         try:
             while left := self._left(found):
                 if self.task.monotonic() > deadline:
@@ -166,7 +168,7 @@ class Hanging:
 
     def _left(self, found: Mapping[Partition, tuple[int, int]]) -> dict[Partition, int]:
         """Of the ranges found, those still open: by partition, where."""
-        now = self.task.admin.open_ranges(list(found))
+        now = self.log.admin.open_ranges(list(found))
         return {each: first for each, (first, _) in now.items() if first < found[each][1]}
 
     def _stuck(self, partition: Partition, first: int) -> HangingTransaction:
@@ -192,14 +194,15 @@ class Hanging:
             previous = {self.spec.outputs[e.output]: e.previous_offset for e in entry.outputs}
             published = [each for each in batch.outputs if each.topic in self.spec.published]
             outputs = [each for each in published if not self._is_there(each, previous[each.topic])]
-        task._commit(entry, framed(outputs, self.spec.published, task.headers))
+        self.log.append(entry.sequence, outputs, entry.clock)
+        task.commit(entry)
         self._moved.update(each.topic for each in outputs)
         task.on_step("carried out again")
 
     def _placed(self, item: OutputEntry) -> OutputEntry:
         """Behind where the batch before was written again."""
         topic = self.spec.outputs[item.output]
-        previous = self.task.last_offsets[topic] if topic in self._moved else item.previous_offset
+        previous = self.log.last_offsets[topic] if topic in self._moved else item.previous_offset
         first = item.output, item.count, item.digest, item.checksum, item.end_position
         return OutputEntry(*first, previous)
 

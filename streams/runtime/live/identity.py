@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from streams.runtime.failures import OtherIdentity
 from streams.runtime.made_by import check_version
-from streams.runtime.task import OtherIdentity
 
 FLAGS = {
     "accounts": "--accounts",

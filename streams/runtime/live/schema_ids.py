@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from schemas.errors import ShrivenError
 from streams.log.kafka.versions import Versions
 from streams.log.older import OlderSchema
+from streams.runtime.failures import BeforeBatch
 
 
-class UnresolvedSchemaId(ShrivenError):
+class UnresolvedSchemaId(BeforeBatch):
     """A record says it is of a schema that is none of its topic's, as far as this deployment and the registry know."""
 
     code = "unresolved_schema_id"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -125,49 +125,6 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
     def ids_of(self, topic: str) -> list[int]:
         """Schema ids that records of an input may carry."""
         return self.decodable.get(topic) or [self.schema_ids[topic]]
-
-
-class BatchFacts(msgspec.Struct, frozen=True):
-    """What an observer is told of a committed batch.
-
-    Attributes:
-        inputs: records by topic.
-        outputs: what came out, as ``streams.runtime.execution.Output``.
-        input_ms: Kafka timestamp of the last record fetched, by topic; transport only.
-        work_seconds, commit_seconds: by the runner's monotonic clock.
-        clock: after it, ns UTC.
-    """
-
-    sequence: int
-    records: int
-    inputs: Mapping[str, int]
-    outputs: Sequence[Any]
-    input_ms: Mapping[str, int]
-    work_seconds: float
-    commit_seconds: float
-    clock: int
-
-
-class Observer:
-    """What a task tells; every method does nothing here. Called between batches, never inside one."""
-
-    def committed(self, facts: BatchFacts) -> None:
-        """A batch was committed."""
-
-    def recovered(self, batches: int, records: int, sequence: int, seconds: float) -> None:
-        """The state was rebuilt from the journal."""
-
-    def hung(self, partitions: int, batches: int) -> None:
-        """A take-over ended a transaction that hung there, and carried so many batches out again."""
-
-    def snapshot(self, size: int, seconds: float, sequence: int) -> None:
-        """A snapshot was written."""
-
-    def snapshot_rejected(self) -> None:
-        """Recovery passed over a snapshot, or a piece of one: it is torn, or of another journal."""
-
-    def waiting(self, what: str) -> None:
-        """The task waits for something; told once for each change."""
 
 
 Clock = Callable[[], int]

@@ -28,7 +28,7 @@ from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import FramedValues
 from streams.log.kafka.transport import NOTHING, Chunk, Partition, TopicFacts
 from streams.log.local import LocalLog
-from streams.runtime.live.task import LiveTask
+from streams.runtime.live.shard import ShardTask
 from tests.benchmarks import recordings
 from tests.benchmarks.kafka import inputs, market
 from tests.benchmarks.kafka.latency import STRATEGY
@@ -141,7 +141,7 @@ def _instruments(recording: Path) -> Held:
     return np.frombuffer(b"".join(found), np.uint8), np.cumsum([len(each) for each in found], dtype=np.int64)
 
 
-def _steps(task: LiveTask, wanted: int) -> Iterator[int]:
+def _steps(task: ShardTask, wanted: int) -> Iterator[int]:
     """Records of each batch."""
     done = 0
     while done < wanted:
@@ -175,7 +175,7 @@ def main() -> int:
     deployment.publish = published(outputs, publish, job)
     deployment.schema_ids = dict.fromkeys(deployment.topics(), 1)
     log: Any = Memory(held)  # of the transport, what one task over memory calls
-    task = LiveTask(log, spec_of(deployment, 0, outputs), maker(deployment))
+    task = ShardTask(log, spec_of(deployment, 0, outputs), maker(deployment))
     task.prepare()
     total = sum(len(ends) for _, ends in held.values())
     steps = _steps(task, total)
