@@ -190,23 +190,28 @@ def stages_of(
             if only is None:
                 strategy = strategy if strategy is not None else load_strategy(c.strategy, c.parameters)
                 stages += users.before if users is not None else []
-                stages += [] if is_last(strategy[0]) else with_view(strategy)
+                stages += [] if is_last(strategy[0]) else with_view(strategy, account)
             continue
         name = kind.NAME
         if only is not None and name not in only:
             continue
         stages.append((kind, _settings(name, module.Settings, given.get(name, {}), c.stages.get(name, {}))))
     stages += users.behind if users is not None else []
-    return stages + (with_view(strategy) if strategy is not None and is_last(strategy[0]) else [])
+    return stages + (with_view(strategy, account) if strategy is not None and is_last(strategy[0]) else [])
 
 
-def with_view(strategy: tuple[Any, Any]) -> list[tuple[Any, Any]]:
-    """A strategy, behind the stage that keeps what it reads, if it reads anything, and before the one that sends what it modifies."""
-    view = view_of(strategy[0])
-    if ACCOUNT not in reads_of(strategy[0]):
-        return [strategy] if view is None else [(view, None), strategy]
-    replacements = type("Replacing", (Replacements,), {"STRATEGY": strategy[0].STRATEGY})
-    return [(view, None), strategy, (replacements, None)]
+def with_view(strategy: tuple[Any, Any], account: int) -> list[tuple[Any, Any]]:
+    """A strategy, behind the stage that keeps what it reads, if it reads anything, and before the
+    one that sends what it modifies.
+    """
+    view = view_of(strategy[0], account)
+    found: list[tuple[Any, Any]] = [strategy] if view is None else [(view, None), strategy]
+    stage: Any = strategy[0]
+    is_python = isinstance(stage, type)
+    if ACCOUNT in reads_of(stage) and is_python:
+        number = stage.STRATEGY
+        found.append((type("Replacing", (Replacements,), {"STRATEGY": number}), None))
+    return found
 
 
 def check_cash(configuration: Configuration, instruments: Sequence[Instrument]) -> None:

@@ -13,7 +13,7 @@ from streams.signals.artefacts import read_artefacts
 from streams.signals.catalogue import read_sources, strategy_file
 from streams.signals.sources import StrategySources
 from streams.signals.strategy import Strategy
-from streams.signals.view import LOG, reads_of
+from streams.signals.view import LOG
 
 MAY_PUBLISH = ("signals", "orders.requests", LOG)
 
@@ -66,6 +66,6 @@ def check_stage(stage: Any, name: str, artefacts: dict[str, Any]) -> None:
         raise BadConfiguration(f"strategy {name} has {', '.join(foreign)} in OUTPUTS; a strategy publishes {' and '.join(MAY_PUBLISH)}")
     if artefacts and not (isinstance(stage, type) and issubclass(stage, Strategy)):
         raise BadConfiguration(f"strategy {name} is compiled and declares ARTEFACTS; only a Strategy class in plain Python reads them")
-    if not isinstance(stage, type) and (reads_of(stage) or getattr(stage, "LOGS", False)):
-        what = f"strategy {name} is compiled and declares READS or LOGS: a kernel reads no account and no book yet, and logs nothing"
-        raise BadConfiguration(f"{what}; write a Strategy class in plain Python, or leave them out")
+    if not isinstance(stage, type) and getattr(stage, "LOGS", False):
+        what = f"strategy {name} is compiled and declares LOGS: a kernel logs nothing yet"
+        raise BadConfiguration(f"{what}; write a Strategy class in plain Python, or leave it out")

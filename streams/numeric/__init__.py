@@ -12,5 +12,7 @@
 - ``smoothing``, ``rolling``, ``vwap``: the indicators; ``periods``: how far they look back; ``session``: times of day.
 - ``borrowing``: the kernel decorator of all these, without reference counts; ``shared``: the one of steps that plain Python
   calls, too; ``bits``: processor operations Numba lacks.
+- ``order_requests``, ``strategy_reads``: what compiled strategies call; ``strategy_outputs``,
+  ``strategy_view``, ``portfolio_reads``: the records behind it; ``entry_calls``: calls by address.
 - ``outputs``: the type of what a kernel appends its rows to.
 """

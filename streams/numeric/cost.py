@@ -40,6 +40,8 @@ A cost that does not divide: 10 lots cost 101; each third keeps its residue and 
 
 from __future__ import annotations
 
+from typing import Any
+
 from streams.numeric.int128 import share, wide
 from streams.numeric.shared import shared_step
 
@@ -59,3 +61,16 @@ def reduce(held: int, cost: int, signed_quantity: int, notional: int) -> tuple[i
         released = share(cost, abs(signed_quantity), abs(held))
     proceeds = notional if signed_quantity < 0 else -notional
     return held + signed_quantity, cost - released, proceeds - released
+
+
+@shared_step
+def average_price(cost: Any, held: Any, multiplier: Any) -> Any:
+    """Price at which a position was entered on average, rounded half to even; 0 for a flat one.
+    ``held * multiplier`` fits int64.
+
+    >>> average_price(-225, -2, 1), average_price(225, 2, 1), average_price(0, 0, 1)
+    (112, 112, 0)
+    """
+    if held == 0:
+        return wide(0)
+    return share(cost if held > 0 else -cost, 1, abs(held) * multiplier)

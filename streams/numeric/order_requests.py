@@ -19,12 +19,14 @@ from schemas.vocabulary import OrderType, RequestKind, TimeInForce
 from schemas.vocabulary import Side as _Side
 from streams.numeric.borrowing import inner_kernel
 from streams.numeric.identity import has_ids, next_id
-from streams.numeric.strategy_outputs import NO_IDS, TOO_MANY_ROWS
+from streams.numeric.strategy_outputs import NO_IDS, READ_BIT, TOO_MANY_ROWS
+from streams.numeric.strategy_view import note_request
 
 BUY, SELL = int(_Side.BUY), int(_Side.SELL)
 GTC, IOC = int(TimeInForce.GTC), int(TimeInForce.IOC)
 _NEW, _CANCEL = int(RequestKind.NEW), int(RequestKind.CANCEL)
 _MARKET, _LIMIT = int(OrderType.MARKET), int(OrderType.LIMIT)
+_ACCOUNT = READ_BIT["account"]
 _WHOLE = np.int64(0)
 """``_WHOLE | x`` is x, and does not compile for a float."""
 
@@ -98,3 +100,8 @@ def _ask(
     asked[place, 11] = _WHOLE | quantity
     asked[place, 12] = _WHOLE | price
     out.asked_count[0] = place + 1
+    if out.reads[0].declared & _ACCOUNT != 0:
+        note_request(
+            out.reads[0].view_at, np.int64(kind), asked[place, 0], asked[place, 1], asked[place, 4],
+            asked[place, 7], asked[place, 11], asked[place, 12],
+        )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from streams.numeric.stage_records import place_in
@@ -42,6 +43,8 @@ class StageCalls(NamedTuple):
     handler wrote, and how many they are; zeros where the order is that of ``outputs``"""
     use_ids: Callable[[int], None] | None = None
     """has the handlers make ids of the ``ID_SOURCE`` at an address; None where they make none"""
+    reads: Mapping[str, int] = MappingProxyType({})
+    """the handlers that answer what others ask, by name (``portfolio_reads.py``)"""
 
 
 @runtime_checkable

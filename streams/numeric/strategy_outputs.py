@@ -24,8 +24,10 @@ from schemas.records import OrderRequest
 from schemas.shapes import Field, shapes
 from streams.numeric.borrowing import inner_kernel
 from streams.numeric.identity import EARLY_ORDINAL, HALF_BITS, ID_SOURCE, text_of_halves
+from streams.numeric.portfolio_reads import ACCOUNT_READ, POSITION_READ
 from streams.numeric.stage_records import words
 from streams.numeric.state_arrays import StateArrays, array_of
+from streams.numeric.strategy_view import INSTRUMENT, LAST
 from streams.numeric.table import Table
 
 Array = np.ndarray[Any, Any]
@@ -35,9 +37,26 @@ SPARE_ROWS = 64
 
 ORDER_CONTEXT = np.dtype(words("clock account strategy fault"))
 """What every request carries, and what is wrong with what was asked."""
-WRONG_REQUEST, TOO_MANY_ROWS, NO_IDS = map(np.int64, range(1, 4))
+WRONG_REQUEST, TOO_MANY_ROWS, NO_IDS, BAD_READ, VIEW_FULL = map(np.int64, range(1, 6))
 """Faults: a request that its schema does not allow; more rows in a call than RESERVE says; more ids
-than one input record has."""
+than one input record has; a read that is not declared, of an instrument that is not listed, or of an
+amount with more than 38 digits. VIEW_FULL: open orders must have room, and the call comes again."""
+
+READS = np.dtype(
+    [
+        *words("address declared undeclared unlisted is_unlisted code view_at portfolio"),
+        *words("portfolio_entry portfolio_out portfolio_position portfolio_account"),
+        *(("position", POSITION_READ), ("account", ACCOUNT_READ), ("instrument", INSTRUMENT)),
+        *LAST.items(),
+    ]
+)
+"""What a strategy may read (``strategy_reads.py``). ``address``: of this record; ``declared``: a bit for each name of READABLE
+that it declares; then what is wrong with what it asked: the first read that it does not declare, an
+instrument that is not listed, the portfolio's fault. ``view_at`` is the address of its view,
+``portfolio_*`` how the portfolio is called. The rest is what is asked and answered, and records of
+zeros for what there is none of."""
+READABLE = ("account", "book", *LAST)
+READ_BIT = {name: np.int64(1 << place) for place, name in enumerate(READABLE)}
 
 COLUMNS: tuple[str, ...] = REQUEST.names or ()
 """Of what is asked for; an order's id is two of them."""
@@ -74,6 +93,7 @@ def strategy_outputs_type(topics: tuple[str, ...]) -> Any:
         members["requests_rows"] = array_of(REQUEST)
         members["requests_count"] = array_of(np.int64)
     members["orders"] = array_of(ORDER_CONTEXT)
+    members["reads"] = array_of(READS)
     members["ids"] = array_of(ID_SOURCE)
     return type("StrategyOutputs", (StateArrays,), members)
 
@@ -100,6 +120,7 @@ class StrategyOutputs:
         self.counts = {topic: np.zeros(1, np.int64) for topic in topics}
         found: dict[str, Array] = {}
         found["orders"], found["ids"] = np.zeros(1, ORDER_CONTEXT), np.zeros(1, ID_SOURCE)
+        found["reads"] = np.zeros(1, READS)
         for topic in topics:
             name = "requests" if topic == REQUESTS else topic.replace(".", "_")
             dtype = codec(topic_of(topic).record).dtype
@@ -111,8 +132,9 @@ class StrategyOutputs:
             found["asked_count"] = np.zeros(1, np.int64)
         self.kind = strategy_outputs_type(self.topics)
         self.arrays = {name: found[name] for name in self.kind.FIELDS}
-        self.orders = found["orders"][0]
+        self.orders, self.reads = found["orders"][0], found["reads"][0]
         self.orders["account"], self.orders["strategy"] = account, strategy
+        self.reads["address"] = found["reads"].ctypes.data
         self._reserve = dict(reserve)
 
     def group(self) -> Any:

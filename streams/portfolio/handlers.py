@@ -14,6 +14,7 @@ import numpy as np
 from schemas.vocabulary import Flag
 from streams.numeric.borrowing import borrowing_kernel, inner_kernel
 from streams.numeric.int128 import high, is_decimal, join, low, power_of_ten
+from streams.numeric.portfolio_reads import ACCOUNT_READ, POSITION_READ
 from streams.numeric.stage_records import (
     ACCOUNTS_FULL,
     AMOUNT_TOO_LARGE,
@@ -30,6 +31,7 @@ from streams.numeric.stage_records import (
 from streams.numeric.table import record_at, table_at
 from streams.portfolio.booking import book_fill
 from streams.portfolio.places import open_account
+from streams.portfolio.reading import on_account, on_position
 from streams.portfolio.records import (
     ACCOUNT,
     FILL,
@@ -48,7 +50,7 @@ MINUTE = 60_000_000_000
 QUIET_INTERVALS_MAX = 10_080
 """P&L records in a row that say the same (a week of minutes): a clock that jumps over years is
 no reason to write millions of them."""
-ON_INSTRUMENT, ON_FILL, ON_MARK, ON_TIMER, ON_END, ON_OPENING = range(6)
+ON_INSTRUMENT, ON_FILL, ON_MARK, ON_TIMER, ON_END, ON_OPENING, ON_POSITION, ON_ACCOUNT = range(8)
 CHANGED = np.int64(-1)
 
 
@@ -168,7 +170,7 @@ def _rescale(portfolio: Any, factor: Any) -> Any:
 def handle(
     kind: Any, portfolio_address: Any, record_address: Any, clock: Any, out_address: Any
 ) -> Any:
-    """The one entry for Python: calls the handler of this kind on what lies at the addresses.
+    """The one entry: calls the handler of this kind on what lies at the addresses.
 
     Returns the fault's code, CHANGED if rows were written or the timer moved, else 0.
     """
@@ -185,6 +187,10 @@ def handle(
         on_end(portfolio, clock, out)
     elif kind == ON_INSTRUMENT:
         on_instrument(portfolio, record_at(record_address, SPECIFICATION))
+    elif kind == ON_POSITION:
+        on_position(portfolio, record_at(record_address, POSITION_READ))
+    elif kind == ON_ACCOUNT:
+        on_account(portfolio, record_at(record_address, ACCOUNT_READ), clock)
     else:
         on_opening(portfolio, record_at(record_address, ACCOUNT))
     if portfolio.fault.code != 0:

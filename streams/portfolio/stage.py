@@ -15,8 +15,9 @@ import numpy as np
 
 from schemas.records import Fill, Instrument, Mark, PnL
 from schemas.vocabulary import InstrumentKind
-from streams.numeric.conversion import reader, writer
+from streams.numeric.conversion import bytes_of, reader, writer
 from streams.numeric.int128 import high, is_decimal, join, low
+from streams.numeric.portfolio_reads import POSITION_READ
 from streams.numeric.stage_calls import StageCalls, outputs_at
 from streams.numeric.stage_records import INSTRUMENT_IDS, STRATEGY_IDS
 from streams.numeric.stage_shell import StageShell
@@ -29,23 +30,18 @@ from streams.portfolio.faults import (
     too_large,
 )
 from streams.portfolio.handlers import (
+    ON_ACCOUNT,
     ON_END,
     ON_FILL,
     ON_INSTRUMENT,
     ON_MARK,
     ON_OPENING,
+    ON_POSITION,
     ON_TIMER,
     QUIET_INTERVALS_MAX,
     handle,
 )
-from streams.portfolio.reading import (
-    AMOUNT,
-    PositionView,
-    find_account,
-    find_holding,
-    read_unrealized,
-    read_value,
-)
+from streams.portfolio.reading import PositionView, find_account, find_holding, read_value
 from streams.portfolio.state import GROWS, State, cash_amount
 
 __all__ = [
@@ -86,6 +82,8 @@ _WRITE_MARK = writer("Mark", ("instrument", "bid_price", "ask_price", "flags"))
 _READ_POSITION, _READ_PNL = reader("Position", "order_id"), reader("PnL")
 _AMOUNTS = struct.Struct(f"={r.place_in(r.HOLDING, 'quantity')}x" + "q" + 3 * "qQ")
 """Quantity, cost, realized and fees of a holding."""
+_POSITION = struct.Struct("=24x3q" + 4 * "qQ")
+"""Of a POSITION_READ, what is asked left out."""
 POSITIONS_USED, PNL_USED = (
     r.place_in(r.OUTPUTS, name) // 8 for name in ("positions_used", "pnl_used")
 )
@@ -117,8 +115,12 @@ class Portfolio(StageShell[State]):
             np.zeros(1, r.MARK),
             np.zeros(1, r.SPECIFICATION),
         )
-        self._amount = np.zeros(1, AMOUNT)
+        self._position = np.zeros(1, POSITION_READ)
+        self._position_words, self._position_bytes = (
+            self._position.view(np.int64).data, bytes_of(self._position),
+        )  # fmt: skip
         self._fill_address, self._mark_address = self._fill.ctypes.data, self._mark.ctypes.data
+        self._position_address = self._position.ctypes.data
         self._out_words = self.state.outputs.data.cast("B").cast("q")
         precision = max(
             (each.price_precision + each.quantity_precision for each in instruments), default=0
@@ -223,17 +225,24 @@ class Portfolio(StageShell[State]):
             self.value(account, 0).equity if find_account(self._header_address, account) >= 0 else 0
         )
 
+    def position(self, account: int, strategy: int, instrument: int) -> tuple[Any, ...]:
+        """(quantity, average price, cost, realized, unrealized, fees) of a position; ``unrealized``
+        is at the last mark, None while it cannot be valued.
+        """
+        words = self._position_words
+        words[0], words[1], words[2] = account, strategy, instrument
+        self._handle(ON_POSITION, self._position_address, 0)
+        quantity, average, is_valued, *limbs = _POSITION.unpack_from(self._position_bytes)
+        cost, realized, profit, fees = (join(limbs[at], limbs[at + 1]) for at in (0, 2, 4, 6))
+        return quantity, average, cost, realized, profit if is_valued else None, fees
+
     def unrealized(self, account: int, strategy: int, instrument: int) -> int | None:
         """Profit of a position at the last mark in the unit of its cost.
 
         0 without one, None while it cannot be valued.
         """
-        place = self._place_of(account, strategy, instrument)
-        if place < 0:
-            return 0
-        read_unrealized(self._header_address, place, self._amount.ctypes.data)
-        found = self._amount[0]
-        return join(found["high"], found["low"]) if found["is_known"] else None
+        found: int | None = self.position(account, strategy, instrument)[4]
+        return found
 
     # -- the shell itself
 
@@ -255,6 +264,7 @@ class Portfolio(StageShell[State]):
             {"fills": ON_FILL, "md.marks": ON_MARK},
             outputs_at(r.OUTPUTS, out, {"positions": "positions", "pnl": "pnl"}),
             (header + r.place_in(r.PORTFOLIO, "timer"), ON_TIMER),
+            reads={"position": ON_POSITION, "account": ON_ACCOUNT},
         )
 
     def _emit_pnl(self, context: Any) -> None:

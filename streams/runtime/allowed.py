@@ -55,6 +55,7 @@ MODULES: dict[str, frozenset[str]] = {
     ),
     "numpy.typing": words("ArrayLike NDArray"),
     "schemas.kernel": words("inlined kernel unlocked_kernel"),
+    "streams.numeric.int128": words("high is_int64 join low narrow wide"),
     "streams.numeric.book": words("depth levels_of next_level quantity_at slot_of top_flags"),
     "streams.signals.user_stage": words("Context NO_TIMER NoSettings Stage StageState"),
     "streams.signals.strategy": words(
@@ -65,7 +66,7 @@ MODULES: dict[str, frozenset[str]] = {
 OF_OURS = (
     "schemas.records", "schemas.vocabulary", "streams.numeric.bits", "streams.numeric.book_queries", "streams.numeric.borrowing",
     "streams.numeric.draws", "streams.numeric.elementary", "streams.numeric.error_function", "streams.numeric.fixed", "streams.numeric.normal",
-    "streams.numeric.order_requests",
+    "streams.numeric.order_requests", "streams.numeric.strategy_reads",
     "streams.numeric.ring", "streams.numeric.rolling", "streams.numeric.session", "streams.numeric.shared", "streams.numeric.smoothing",
     "streams.numeric.vwap", "streams.numeric.wide", "streams.signals.ema_cross", "streams.signals.ema_cross_python",
     "streams.signals.indicators", "streams.signals.noop_python", "streams.signals.template",
@@ -101,7 +102,7 @@ STRATEGY = words(
     "signal signals state timer LOGS READS amount_precision asks average_price bids book cash equity features last_bar last_mark last_quote "
     "last_trade log open_orders position remaining toxicity cancel_timer instrument modify on_book_ticker on_depth_update on_instrument "
     "on_pnl on_risk_decision on_risk_event order_target order_target_percent order_target_value "
-    "set_timer working "
+    "set_timer working is_valued order_high order_low "
     "FIELDS TOPIC publish"
 )
 CONTEXT = words("account artefacts clock emit first journal_id last_sequence ordinal pending sequence services shard")

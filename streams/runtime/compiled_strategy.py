@@ -18,28 +18,46 @@ import numpy as np
 from schemas.catalogue import topic as topic_of
 from schemas.checking import strategy_checks
 from schemas.codec import codec
-from schemas.errors import ShrivenError
+from schemas.errors import ShrivenError, WrongUse
 from schemas.records import Instrument
 from streams.numeric.id_source import IdSource
 from streams.numeric.stage_calls import Output, StageCalls
 from streams.numeric.state_arrays import StateArrays
-from streams.numeric.strategy_outputs import REQUESTS, TOO_MANY_ROWS, StrategyOutputs
+from streams.numeric.strategy_outputs import (
+    BAD_READ,
+    READ_BIT,
+    REQUESTS,
+    TOO_MANY_ROWS,
+    VIEW_FULL,
+    StrategyOutputs,
+)
 from streams.runtime.array_state import bytes_of_arrays, check_length, take_arrays
 from streams.runtime.compiling import compile_entry
 from streams.runtime.failures import BadEmission
 from streams.runtime.generated import load_module
 from streams.runtime.loop import handler_name
-from streams.runtime.pointers import CONTEXT_LENGTH, Context
+from streams.runtime.pointers import CONTEXT_LENGTH, Context, entry_address
 from streams.runtime.runner import UNCOMPILED, bad_kernel, raise_stage_fault
 
 HEAD = f'''"""The entry of a compiled strategy on the order side, generated."""
 import numpy as np
 from streams.numeric.borrowing import borrowing_kernel
 from streams.numeric.strategy_outputs import strategy_outputs_type, write_requests
+from streams.numeric.strategy_reads import is_wrong
+from streams.numeric.strategy_view import has_room_to_ask
 from streams.numeric.table import record_at
 from streams.runtime.pointers import view
 LENGTH = (np.int64({CONTEXT_LENGTH}),)
 '''
+
+
+VIEW, ACCOUNT = "strategy-view", "account"
+
+
+class UndeclaredRead(WrongUse):
+    """A compiled strategy reads what it does not declare, or an instrument that there is none of."""
+
+    code = "undeclared_read"
 
 
 class Deadline:
@@ -79,7 +97,10 @@ class CompiledStrategy:
         self.out = StrategyOutputs(
             self.OUTPUTS, module.RESERVE, account, getattr(module, "STRATEGY", 1)
         )
+        self.READS: tuple[str, ...] = tuple(getattr(module, "READS", ()))
         self._module, self._salt = module, salt
+        self._view: Any = None
+        self._portfolio: Any = None
         self._symbols = {each.instrument: each.symbol for each in instruments}
         self._context = Context()
         for name, array in [*arrays._asdict().items(), *self._named_outputs()]:
@@ -135,9 +156,14 @@ class CompiledStrategy:
             raise bad_kernel([self._module], problem) from problem
 
     def settle(self, code: int, kind: int, context: Any) -> None:
-        """Raise what a fault stands for; none of them is one to go on after."""
+        """Let open orders have room; raise what any other fault stands for."""
+        if code == VIEW_FULL:
+            self._view.reserve_requests(self._module.RESERVE[REQUESTS])
+            self.out.orders["fault"] = 0
+            return
         raise_stage_fault(self.NAME, self._module, self.arrays.fault, self._symbols)
         self.out.raise_overrun(self.NAME)
+        self._raise_bad_read(context)
         check = strategy_checks()
         for record in self.out.asked():
             try:
@@ -145,6 +171,42 @@ class CompiledStrategy:
             except ShrivenError as problem:
                 text = f"strategy {self.NAME} asked for {record!r:.400}: {problem.text}"
                 raise BadEmission(text) from problem
+
+    def read_from(self, stages: Any) -> None:
+        """Let the strategy read what its READS names. All is compiled.
+
+        Args:
+            stages: finds the other stages by name.
+        """
+        reads = self.out.reads
+        self._view, self._portfolio = stages.stage(VIEW), stages.stage("portfolio")
+        for name in self.READS:
+            reads["declared"] |= READ_BIT[name]
+        if self._view is not None:
+            reads["view_at"] = self._view.address
+        if ACCOUNT not in self.READS:
+            return
+        reads["declared"] |= READ_BIT["marks"]
+        calls = self._portfolio.calls()
+        reads["portfolio"], reads["portfolio_out"] = calls.header, calls.out
+        reads["portfolio_entry"] = entry_address(calls.entry)
+        for name, kind in calls.reads.items():
+            reads[f"portfolio_{name}"] = kind
+
+    def _raise_bad_read(self, context: Any) -> None:
+        """Raise what is wrong with what the strategy read, if that is the fault."""
+        reads = self.out.reads
+        if reads["undeclared"]:
+            name = next(each for each, bit in READ_BIT.items() if bit == reads["undeclared"])
+            declared = ", ".join(f'"{each}"' for each in (*self.READS, name))
+            what = f"strategy {self.NAME} reads {name}, which its READS does not name"
+            raise UndeclaredRead(f"{what}; write READS = ({declared},) in its file")
+        if reads["is_unlisted"]:
+            known = ", ".join(map(str, self._symbols))
+            what = f"strategy {self.NAME} asks for instrument {reads['unlisted']}"
+            raise UndeclaredRead(f"{what}; it is given: {known}")
+        if reads["code"]:
+            self._portfolio.settle(int(reads["code"]), -1, context)
 
     def _use_ids(self, address: int) -> None:
         self._context.packed[self._ids_place] = address
@@ -161,11 +223,10 @@ class CompiledStrategy:
         before, ids = int(self._context.packed[self._ids_place]), self._ids
         ids.take(context)
         self._use_ids(ids.address)
-        code = self.entry(kind, self._address, given, context.clock, self._address)
+        while code := self.entry(kind, self._address, given, context.clock, self._address):
+            self.settle(code, kind, context)
         self._use_ids(before)
         ids.give(context)
-        if code > 0:
-            self.settle(code, kind, context)
         for record in self.out.records():
             context.emit(record)
 
@@ -214,11 +275,14 @@ class CompiledStrategy:
             lines.append(f"state = STATE({', '.join(arrays)})")
         lines += [
             f"out = OUT(packed, {places[f'out__{next(iter(self.out.arrays))}']})",
+            *self._room(),
             "state.clock[0] = clock",
             "out.orders[0].clock = clock",
             *self._dispatch(),
             "if state.fault[0] != 0:",
             "    return 1",
+            "if is_wrong(out):",
+            f"    out.orders[0].fault = {int(BAD_READ)}",
         ]
         for topic in self.OUTPUTS:
             if topic != REQUESTS:
@@ -228,6 +292,14 @@ class CompiledStrategy:
         if REQUESTS in self.OUTPUTS:
             lines += ["if out.orders[0].fault == 0:", "    write_requests(out)"]
         return [*lines, "return out.orders[0].fault"]
+
+    def _room(self) -> list[str]:
+        """What must have room before the strategy is called: it cannot be called a second time."""
+        if ACCOUNT not in self.READS or REQUESTS not in self.OUTPUTS:
+            return []
+        room = f"has_room_to_ask(out.reads[0].view_at, {self._module.RESERVE[REQUESTS]})"
+        fault = f"    out.orders[0].fault = {int(VIEW_FULL)}"
+        return [f"if not {room}:", fault, f"    return {int(VIEW_FULL)}"]
 
     def _array(self, name: str, dimensions: int) -> str:
         place = self._context.places[name]

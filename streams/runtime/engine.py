@@ -94,6 +94,9 @@ class Engine:
         self.ledgers = list(topology.ledgers)
         for stages, context in ((topology.early, self.early.context), (topology.late, self.context)):
             self._serve_strategies([stage.ledger for stage in stages], context)
+        for stage in self.ledgers:
+            if isinstance(stage.ledger, CompiledStrategy):
+                stage.ledger.read_from(self)
         self._checks = [
             stage.ledger.check_state for stage in self.ledgers if hasattr(stage.ledger, "check_state")
         ]

@@ -18,6 +18,7 @@ from schemas.user_topics import PREFIX as USER_TOPICS
 from schemas.user_topics import is_user_topic
 from streams.numeric.book import new_books
 from streams.numeric.stage_calls import CompiledStage
+from streams.numeric.strategy_outputs import READABLE
 from streams.runtime.compiled_strategy import CompiledStrategy
 from streams.runtime.loop import NEVER, KernelStage, handler_name
 
@@ -128,6 +129,7 @@ class Topology:
         the upstream pass has.
         """
         name = module.NAME
+        _check_reads(module)
         foreign = [f"VIEWS = {module.VIEWS!r}"] if getattr(module, "VIEWS", ()) else []
         for topic in module.INPUTS:
             found = codec(topic_of(topic).record)
@@ -188,13 +190,14 @@ def is_strategy(ledger: Any) -> bool:
 
 
 def acts_on_demand(stage: Any) -> bool:
-    """True for a compiled strategy that asks for orders, or reads what the order side or a user's
-    stage makes (which has no rows, and is refused there).
+    """True for a compiled strategy that asks for orders, reads by calls (READS), or reads what the
+    order side or a user's stage makes (which has no rows, and is refused there).
     """
     if not _is_kernel(stage) or not is_strategy(stage):
         return False
     made_there = (is_user_topic(each) or topic_of(each).kind == "order" for each in stage.INPUTS)
-    return "orders.requests" in stage.OUTPUTS or any(made_there)
+    acts = "orders.requests" in stage.OUTPUTS or bool(getattr(stage, "READS", ()))
+    return acts or any(made_there)
 
 
 def outputs_of(stage: Any) -> tuple[str, ...]:
@@ -203,6 +206,15 @@ def outputs_of(stage: Any) -> tuple[str, ...]:
     """
     outputs = tuple(stage.OUTPUTS)
     return outputs if not acts_on_demand(stage) or "signals" in outputs else ("signals", *outputs)
+
+
+def _check_reads(module: Any) -> None:
+    """Raise BadTopology for a compiled strategy that reads what no kernel can."""
+    reads = getattr(module, "READS", ())
+    known = [name for name in READABLE if name != "book"]
+    if isinstance(reads, str) or not set(reads) <= set(known):
+        what = f"{module.NAME} is compiled and has READS = {reads!r}"
+        raise BadTopology(f"{what}; give a tuple of: {', '.join(known)}")
 
 
 def _check_names(stages: Sequence[tuple[Any, Any]]) -> None:

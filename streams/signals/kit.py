@@ -186,7 +186,7 @@ class PythonDriver:
         self.strategy = stage(instruments, settings)
         self.context = context
         self.handlers = {TOPICS[name].record: _handler(self.strategy, TOPICS[name].record) for name in stage.INPUTS}
-        self.stages = ListedStages(stage, instruments)
+        self.stages = ListedStages(stage, instruments, context.account)
         context.services = self.strategy.services_for(context, self.stages)
 
     @property

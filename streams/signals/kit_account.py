@@ -9,34 +9,26 @@ records.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from schemas.records import DepthUpdate, Instrument, OrderEvent, PnL, Position
 from schemas.vocabulary import Flag, Side
+from streams.numeric.cost import average_price
 from streams.numeric.mark import UNUSABLE, closing_price
 from streams.numeric.reference_book import ReferenceBook
 from streams.signals.replacing import NAME as REPLACEMENTS
 from streams.signals.replacing import Replacements
-from streams.signals.view import ACCOUNT, NAME, StrategyView, reads_of, view_of
+from streams.signals.view import ACCOUNT, NAME, reads_of, view_of
 
 STALE = int(Flag.STALE)
-
-
-class Holding(NamedTuple):
-    """As the portfolio answers."""
-
-    quantity: int = 0
-    cost: int = 0
-    realized: int = 0
-    fees: int = 0
 
 
 class ListedStages:
     """The stages a strategy's services ask, as a list of records shows them."""
 
-    def __init__(self, stage: Any, instruments: Sequence[Instrument]) -> None:
-        view = view_of(stage)
-        self.view: StrategyView | None = view(instruments, None) if view is not None else None
+    def __init__(self, stage: Any, instruments: Sequence[Instrument], account: int) -> None:
+        view = view_of(stage, account)
+        self.view: Any = view(instruments, None) if view is not None else None
         is_served = ACCOUNT in reads_of(stage)
         self.replacements = Replacements(instruments, None) if is_served else None
         self._positions: dict[tuple[int, int, int], Position] = {}
@@ -77,30 +69,25 @@ class ListedStages:
         bids, asks = (tuple(book.levels(side)[:depth]) for side in (Side.BUY, Side.SELL))
         return bids, asks, 0 if book.synced else STALE
 
-    def holding(self, account: int, strategy: int, instrument: int) -> Holding:
-        """As the last ``Position`` says."""
+    def position(self, account: int, strategy: int, instrument: int) -> tuple[Any, ...]:
+        """As the last ``Position`` and the last mark say (``Portfolio.position``)."""
         found = self._positions.get((account, strategy, instrument))
-        return (
-            Holding(found.quantity, found.cost, found.realized, found.fees)
-            if found is not None
-            else Holding()
-        )
+        if found is None:
+            return 0, 0, 0, 0, 0, 0
+        multiplier = self.view.instruments[instrument].multiplier
+        average = average_price(found.cost, found.quantity, multiplier)
+        profit = self._unrealized(found, multiplier)
+        return found.quantity, average, found.cost, found.realized, profit, found.fees
 
-    def unrealized(self, account: int, strategy: int, instrument: int) -> int | None:
+    def _unrealized(self, held: Position, multiplier: int) -> int | None:
         """At the last mark: longs at the bid, shorts at the ask; None without one."""
-        held = self.holding(account, strategy, instrument)
-        marks, specifications = (self.view.state.last[name] for name in ("marks", "instruments"))  # type: ignore[union-attr]
-        mark = marks.get(instrument)
         if not held.quantity:
             return 0
+        mark = self.view.last("marks", held.instrument)
         if mark is None or mark.flags & UNUSABLE:
             return None
-        price = closing_price(held.quantity, mark.bid_price, mark.ask_price)
-        return (
-            price * held.quantity * specifications[instrument].multiplier - held.cost
-            if price
-            else None
-        )
+        price = int(closing_price(held.quantity, mark.bid_price, mark.ask_price))
+        return price * held.quantity * multiplier - held.cost if price else None
 
     def cash(self, account: int) -> int:
         """As the last ``PnL`` says, 0 before."""

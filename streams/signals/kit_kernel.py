@@ -9,6 +9,7 @@ import numpy as np
 
 from schemas.catalogue import topic
 from schemas.codec import codec
+from schemas.errors import WrongUse
 from schemas.records import DepthUpdate, Instrument
 from schemas.shapes import snake
 from streams.numeric import book
@@ -24,6 +25,9 @@ class KernelDriver:
     """
 
     def __init__(self, stage: Any, instruments: Sequence[Instrument], settings: Any, context: Any, window: int = 1 << 12) -> None:
+        if getattr(stage, "READS", ()):
+            what = f"{stage.NAME} is compiled and has READS, which the stages of a run answer"
+            raise WrongUse(f"{what}; test it by a backtest, or its twin in plain Python here")
         self.stage = stage
         self.context = context
         self.state = stage.new_state(instruments, settings)

@@ -17,7 +17,7 @@ import msgspec
 
 from schemas.records import Instrument, OrderEvent, OrderRequest
 from schemas.vocabulary import OrderReason, OrderStatus, OrderType, RequestKind, TimeInForce
-from streams.signals.view import ENDED
+from streams.signals.view_rules import CLOSED
 
 NAME = "replacements"
 NO_TIMER = 2**63 - 1
@@ -63,7 +63,7 @@ class Replacements:
             return
         if record.reason == CANCEL_REJECTED:
             del waiting[record.order_id]
-        elif ENDED[record.status]:
+        elif record.status in CLOSED:
             new = waiting.pop(record.order_id)
             quantity = new.quantity - record.filled_quantity
             if record.status == CANCELLED and quantity > 0:

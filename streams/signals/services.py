@@ -15,12 +15,11 @@ import msgspec
 
 from schemas.records import Bar, Instrument, LogLine, Mark, MarketFeatures, Quote, Toxicity, Trade
 from schemas.vocabulary import Flag
-from streams.numeric.fixed import divide_half_even
 from streams.signals.acting import Acting
 from streams.signals.replacing import NAME as REPLACEMENTS
 from streams.signals.replacing import Replacement, Replacements
 from streams.signals.strategy import BUY, CANCEL, BadStrategy
-from streams.signals.view import ACCOUNT, BOOK, NAME, OpenOrder, StrategyView
+from streams.signals.view import ACCOUNT, BOOK, NAME, OpenOrder
 
 STALE = int(Flag.STALE)
 LINE_MAX = 1_000
@@ -82,7 +81,7 @@ class StrategyServices(Acting):
         self._number = type(strategy).STRATEGY
         self._stages = stages
         self._write = stages.line_writer(context)
-        self._view: StrategyView | None = stages.stage(NAME)
+        self._view: Any = stages.stage(NAME)
         self._portfolio: Any = stages.stage("portfolio")
         self._replacements: Replacements | None = stages.stage(REPLACEMENTS)
         self.noted_before = 0
@@ -119,10 +118,10 @@ class StrategyServices(Acting):
                 f"{self._name} logs {text!r:.100}, a {type(text).__name__}; "
                 'give a text: context.log(f"{value}")'
             )
-        if view.state.logged >= LINES_MAX:
+        if view.logged >= LINES_MAX:
             return
-        view.state.logged += 1
-        if view.state.logged == LINES_MAX:
+        view.logged += 1
+        if view.logged == LINES_MAX:
             text = f"the log is full: a run keeps {LINES_MAX} lines, later ones are left out"
         if not text.isascii():
             text = text.encode(
@@ -135,19 +134,9 @@ class StrategyServices(Acting):
 
     def position(self, instrument: int) -> AccountPosition:
         """The strategy's position in an instrument."""
-        view = self._seen(ACCOUNT, "position")
-        specification = self._instrument(view, instrument)
+        self._instrument(self._seen(ACCOUNT, "position"), instrument)
         account, number = self._context.account, self._number
-        held = self._portfolio.holding(account, number, instrument)
-        unrealized = self._portfolio.unrealized(account, number, instrument)
-        average = (
-            divide_half_even(held.cost, held.quantity * specification.multiplier)
-            if held.quantity
-            else 0
-        )
-        return AccountPosition(
-            held.quantity, average, held.cost, held.realized, unrealized, held.fees
-        )
+        return AccountPosition(*self._portfolio.position(account, number, instrument))
 
     @property
     def cash(self) -> int:
@@ -174,7 +163,8 @@ class StrategyServices(Acting):
         """The strategy's orders that may still fill, oldest first; those of its present handler
         last, with the status NEW.
         """
-        return self._seen(ACCOUNT, "open_orders").open_orders(instrument)
+        found: tuple[OpenOrder, ...] = self._seen(ACCOUNT, "open_orders").open_orders(instrument)
+        return found
 
     def instrument(self, instrument: int) -> Instrument:
         """The specification of an instrument as it is now."""
@@ -267,20 +257,15 @@ class StrategyServices(Acting):
         """
         view = self._seen("bars", "last_bar")
         self._instrument(view, instrument)
-        bars = view.state.last["bars"]
-        if interval is None:
-            interval = min((length for number, length in bars if number == instrument), default=0)
-        found: Bar | None = bars.get((instrument, interval))
+        found: Bar | None = view.last_bar(instrument, interval)
         return found
 
     def _last(self, read: str, name: str, instrument: int) -> Any:
         view = self._seen(read, name)
-        found = view.state.last.get(read, {})
-        if instrument not in found:
-            self._instrument(view, instrument)
-        return found.get(instrument)
+        self._instrument(view, instrument)
+        return view.last(read, instrument)
 
-    def _seen(self, read: str, name: str) -> StrategyView:
+    def _seen(self, read: str, name: str) -> Any:
         """The view, if the strategy declares that it reads this. Raises UndeclaredRead."""
         is_known = read in self._reads or (read == "marks" and ACCOUNT in self._reads)
         if not is_known or self._view is None:
@@ -289,10 +274,10 @@ class StrategyServices(Acting):
             raise UndeclaredRead(f"{what}; write READS = ({reads},) in {self._name}")
         return self._view
 
-    def _instrument(self, view: StrategyView, instrument: int) -> Instrument:
-        found: Instrument | None = view.state.last["instruments"].get(instrument)
+    def _instrument(self, view: Any, instrument: int) -> Instrument:
+        found: Instrument | None = view.instruments.get(instrument)
         if found is None:
-            known = ", ".join(map(str, view.state.last["instruments"]))
+            known = ", ".join(map(str, view.instruments))
             raise BadStrategy(
                 f"{self._name} asks for instrument {instrument!r}; it is given: {known}"
             )

@@ -11,19 +11,22 @@ every record before the strategy does, and keeps the last one of each instrument
 
 A strategy that reads ``account`` or ``book`` is the last of all stages, so that each of them has
 taken a record before it. One that reads market data alone keeps its place before the order side.
+
+The stage is compiled (``view_stage.py``), but for a strategy in plain Python that reads market data
+alone: it runs over a window of records that are Python's already, and so is its view, which is here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import msgspec
 
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
-from schemas.records import Instrument, Mark, OrderEvent, OrderRequest
-from schemas.vocabulary import OrderStatus, RequestKind
+from schemas.records import Instrument, Mark
+from streams.signals.view_rules import is_latest
 
 ACCOUNT, BOOK = "account", "book"
 LOG = "strategy.log"
@@ -35,17 +38,6 @@ LAST: dict[str, str] = {
 """Topics whose last record is kept, by the name that ``READS`` and ``WAKES`` have for them."""
 READABLE = (ACCOUNT, BOOK, *LAST)
 NAME = "strategy-view"
-NEW_ORDER = int(RequestKind.NEW)
-ASKED, PENDING_CANCEL = int(OrderStatus.NEW), int(OrderStatus.PENDING_CANCEL)
-_CLOSED = (
-    OrderStatus.FILLED,
-    OrderStatus.CANCELLED,
-    OrderStatus.REJECTED,
-    OrderStatus.EXPIRED,
-    OrderStatus.DENIED,
-)
-ENDED = tuple(status in _CLOSED for status in range(len(OrderStatus)))
-"""``ENDED[status]``: the order works no more."""
 
 
 class OpenOrder(msgspec.Struct, frozen=True, array_like=True):
@@ -65,17 +57,14 @@ class OpenOrder(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ViewState:
-    """The last records by name and key, and the open orders by id."""
+    """The last records by name and key."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self.last: dict[str, dict[Any, Any]] = {name: {} for name in names}
-        self.orders: dict[str, OpenOrder] = {}
-        self.logged = 0
-        """lines"""
 
 
 class StrategyView:
-    """Keeps it. Subclasses made by :func:`view_of` say what for."""
+    """Keeps the last records of the market; a subclass of it says which (``view_of``)."""
 
     NAME = NAME
     INPUTS: ClassVar[tuple[str, ...]] = ()
@@ -86,65 +75,25 @@ class StrategyView:
 
     def __init__(self, instruments: Sequence[Instrument], settings: Any) -> None:
         self.state = ViewState((*self.KEPT, "instruments"))
-        self.asked: dict[str, OrderRequest] = {}
-        """Requests that are not decided yet: empty between two input records."""
-        self.asked_to_cancel: dict[str, OrderRequest] = {}
+        self.logged = 0
         for instrument in instruments:
             self.on_instrument(instrument, None)
 
-    def note(self, request: OrderRequest) -> None:
-        """The strategy asks for an order or a cancel; nobody has read the request yet."""
-        (self.asked if request.kind == NEW_ORDER else self.asked_to_cancel)[request.order_id] = (
-            request
-        )
+    @property
+    def instruments(self) -> dict[int, Instrument]:
+        """Specifications by id."""
+        return self.state.last["instruments"]
 
-    def on_order_event(self, record: OrderEvent, context: Any) -> None:
-        """Every request leads to an event of its order; a refused one changes nothing."""
-        order_id = record.order_id
-        if self.asked.pop(order_id, None) is None:
-            self.asked_to_cancel.pop(order_id, None)
-        if record.refused or record.strategy != self.STRATEGY or record.account != context.account:
-            return
-        if ENDED[record.status]:
-            self.state.orders.pop(order_id, None)
-            return
-        remaining = record.quantity - record.filled_quantity
-        self.state.orders[order_id] = OpenOrder(
-            order_id,
-            record.instrument,
-            record.side,
-            record.quantity,
-            remaining,
-            record.price,
-            record.status,
-        )
+    def last(self, name: str, instrument: int) -> Any:
+        """The last record of this kind, None before the first."""
+        return self.state.last[name].get(instrument)
 
-    def open_orders(self, instrument: int | None) -> tuple[OpenOrder, ...]:
-        """Those of one instrument or of all, oldest first; behind them the ones whose request is on
-        its way.
-        """
-        found = list(self.state.orders.values())
-        for request in self.asked.values():
-            if request.order_id not in self.state.orders:
-                quantity = request.quantity
-                found.append(
-                    OpenOrder(
-                        request.order_id,
-                        request.instrument,
-                        request.side,
-                        quantity,
-                        quantity,
-                        request.price,
-                        ASKED,
-                    )
-                )
-        return tuple(
-            msgspec.structs.replace(order, status=PENDING_CANCEL)
-            if order.order_id in self.asked_to_cancel
-            else order
-            for order in found
-            if instrument is None or order.instrument == instrument
-        )
+    def last_bar(self, instrument: int, interval: int | None) -> Any:
+        """The last bar of an interval, of the shortest for None; None before the first."""
+        bars = self.state.last["bars"]
+        if interval is None:
+            interval = min((length for number, length in bars if number == instrument), default=0)
+        return bars.get((instrument, interval))
 
     def on_instrument(self, record: Instrument, context: Any) -> None:
         """A new or changed specification."""
@@ -166,7 +115,7 @@ class StrategyView:
         """The last bar of an interval; an amended one in its place."""
         bars = self.state.last["bars"]
         key = (record.instrument, record.interval)
-        if key not in bars or record.open_time >= bars[key].open_time:
+        if key not in bars or is_latest(record.open_time, bars[key].open_time):
             bars[key] = record
 
     def on_market_features(self, record: Any, context: Any) -> None:
@@ -178,33 +127,41 @@ class StrategyView:
         self.state.last["toxicity"][record.instrument] = record
 
     def encoded_state(self) -> bytes:
-        """As a snapshot has it: records in Avro, for their amounts may be wider than MessagePack
-        takes.
-        """
-        bodies = []
-        for name, found in self.state.last.items():
-            records = [found[key] for key in sorted(found)]
-            bodies.append(
-                (
-                    name,
-                    len(records),
-                    codec(_record_of(name)).encode_records(records) if records else b"",
-                )
-            )
-        return msgspec.msgpack.encode((bodies, list(self.state.orders.values()), self.state.logged))
+        """As a snapshot has it."""
+        records = {
+            name: [found[key] for key in sorted(found)] for name, found in self.state.last.items()
+        }
+        return msgspec.msgpack.encode((bodies_of(records), [], self.logged))
 
     def take_state(self, content: bytes) -> None:
         """Take up a state."""
-        bodies, orders, logged = msgspec.msgpack.decode(
-            content, type=tuple[list[tuple[str, int, bytes]], list[OpenOrder], int]
-        )
-        self.state = ViewState([name for name, _, _ in bodies])
-        for name, count, body in bodies:
-            for record in codec(_record_of(name)).decode_records(body, count) if count else ():
+        records, _, self.logged = records_of(content)
+        self.state = ViewState(list(records))
+        for name, found in records.items():
+            for record in found:
                 key = (record.instrument, record.interval) if name == "bars" else record.instrument
                 self.state.last[name][key] = record
-        self.state.orders = {order.order_id: order for order in orders}
-        self.state.logged = logged
+
+
+def bodies_of(records: Mapping[str, Sequence[Any]]) -> list[tuple[str, int, bytes]]:
+    """Last records as a snapshot has them: in Avro, for their amounts may be wider than MessagePack
+    takes.
+    """
+    return [
+        (name, len(found), codec(_record_of(name)).encode_records(list(found)) if found else b"")
+        for name, found in records.items()
+    ]
+
+
+def records_of(content: bytes) -> tuple[dict[str, list[Any]], list[OpenOrder], int]:
+    """(last records by name, open orders, lines logged) of a snapshot."""
+    kind = tuple[list[tuple[str, int, bytes]], list[OpenOrder], int]
+    bodies, orders, logged = msgspec.msgpack.decode(content, type=kind)
+    records = {
+        name: list(codec(_record_of(name)).decode_records(body, count)) if count else []
+        for name, count, body in bodies
+    }
+    return records, orders, logged
 
 
 def _record_of(name: str) -> str:
@@ -221,8 +178,11 @@ def is_last(stage: Any) -> bool:
     return bool({ACCOUNT, BOOK}.intersection(reads_of(stage)))
 
 
-def view_of(stage: Any) -> type[StrategyView] | None:
+def view_of(stage: Any, account: int) -> type[Any] | None:
     """The stage that keeps what a strategy reads, and counts what it logs; None if it does neither.
+
+    Args:
+        account: that the strategy trades.
     """
     reads = reads_of(stage)
     if not reads and not getattr(stage, "LOGS", False):
@@ -233,5 +193,10 @@ def view_of(stage: Any) -> type[StrategyView] | None:
         *(LAST[name] for name in kept),
         *(["orders.events"] if ACCOUNT in reads else []),
     ]
-    members = {"INPUTS": tuple(inputs), "KEPT": tuple(kept), "STRATEGY": stage.STRATEGY}
-    return type("View", (StrategyView,), members)
+    strategy = getattr(stage, "STRATEGY", 1)
+    members = {"INPUTS": tuple(inputs), "KEPT": tuple(kept), "STRATEGY": strategy}
+    if not is_last(stage) and isinstance(stage, type):
+        return type("View", (StrategyView,), members)
+    from streams.signals.view_stage import ViewStage  # compiled code, which few strategies need
+
+    return type("View", (ViewStage,), {**members, "ACCOUNT": account})

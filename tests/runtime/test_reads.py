@@ -310,10 +310,13 @@ def test_what_is_not_declared_is_refused_with_the_line_and_what_to_write(
     assert words in caught.value.text, caught.value.text
 
 
-def test_a_compiled_strategy_is_told_that_it_cannot_read_yet(recordings: Recordings, tmp_path: Path) -> None:
-    source = Path(ema_cross.__file__).read_text().replace('NAME = "ema-cross"', 'NAME = "cross"\nREADS = ("account",)')
+def test_a_compiled_strategy_is_told_that_it_cannot_log_yet(
+    recordings: Recordings, tmp_path: Path
+) -> None:
+    source = Path(ema_cross.__file__).read_text()
+    source = source.replace('NAME = "ema-cross"', 'NAME = "cross"\nLOGS = True')
     (tmp_path / "cross.py").write_text(source)
-    with pytest.raises(BadConfiguration, match="a kernel reads no account and no book yet"):
+    with pytest.raises(BadConfiguration, match="declares LOGS: a kernel logs nothing yet"):
         backtest(recordings.path("perpetual"), tmp_path / "run", str(tmp_path / "cross.py"))
 
 

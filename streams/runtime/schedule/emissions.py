@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from streams.numeric.borrowing import inlined_kernel, inner_kernel
+from streams.numeric.entry_calls import call_stage
+from streams.numeric.rows import copy_row
 from streams.numeric.table import LENGTH_BYTES, record_at, table_at
 from streams.runtime.loop import COMMAND, COMMAND_CLOCK, CONTROL_LENGTH, LIMIT, LIMIT_CLOCK, OUTCOME
 from streams.runtime.loop import DONE as VENUE_DONE
 from streams.runtime.pointers import CONTEXT_LENGTH, call_entry, view
-from streams.runtime.schedule.calls import call_stage
 from streams.runtime.schedule.records import (
     EMISSION,
     FRAME,
@@ -40,13 +41,6 @@ WORD_BYTES = 8
 def word_at(address: Any) -> Any:
     """The int64 at an address."""
     return record_at(address, WORD).value
-
-
-@inner_kernel
-def copy_row(source: Any, target: Any, stride: Any) -> None:
-    """Copy a row of so many bytes, a multiple of eight."""
-    for at in range(0, stride, WORD_BYTES):
-        record_at(target + at, WORD).value = record_at(source + at, WORD).value
 
 
 @inner_kernel

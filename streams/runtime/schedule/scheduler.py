@@ -25,6 +25,7 @@ import numpy as np
 
 from streams.numeric.borrowing import borrowing_kernel, inlined_kernel, inner_kernel
 from streams.numeric.identity import ID_SOURCE
+from streams.numeric.rows import copy_row
 from streams.numeric.table import record_at, table_at
 from streams.runtime.loop import (
     ACTIVE,
@@ -46,7 +47,6 @@ from streams.runtime.schedule.emissions import (
     add_emission,
     call,
     collect,
-    copy_row,
     deliver,
     push_frame,
     short_of,

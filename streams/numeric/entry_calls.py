@@ -1,4 +1,4 @@
-"""Calling a stage's entry by its address: the scheduler does not import stages, nor is it compiled
+"""Calling a stage's entry by its address: who calls does not import stages, nor is it compiled
 anew where one of them changes.
 """
 

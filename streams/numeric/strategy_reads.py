@@ -1,0 +1,331 @@
+"""What a compiled strategy reads besides the record that wakes it: what its handlers call, with the
+names and the values that the context of a strategy in plain Python has (``services.py``).
+
+    READS = ("account", "quotes")                  # beside INPUTS
+    held = position(out, quote.instrument).quantity
+    place = first_order(out, quote.instrument)     # -1: none
+    while place >= 0:
+        order = open_order(out, place)
+        place = next_order(out, place, quote.instrument)
+
+Amounts are wide integers (``int128.py``), everything else is int64. A read that READS does not name,
+or of an instrument that the run does not have, ends the run with an error that names the strategy.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from schemas.vocabulary import NullReason
+from streams.numeric.borrowing import inner_kernel
+from streams.numeric.entry_calls import call_stage
+from streams.numeric.int128 import join, wide
+from streams.numeric.pool import NO_ROW, find_row
+from streams.numeric.portfolio_reads import ACCOUNT_READ, POSITION_READ
+from streams.numeric.strategy_outputs import READ_BIT, READS
+from streams.numeric.strategy_view import (
+    BAR,
+    FEATURES,
+    INSTRUMENT,
+    MARK,
+    ORDER,
+    QUOTE,
+    TOXICITY,
+    TRADE,
+    VIEW,
+    bar_place,
+    behind,
+    first_of,
+    instrument_place,
+    open_at,
+    status_of,
+    working_quantity,
+)
+from streams.numeric.table import record_at, table_at
+
+_ACCOUNT = READ_BIT["account"]
+_TRADES, _QUOTES, _BARS, _MARKS, _FEATURES, _TOXICITY = (
+    READ_BIT[name] for name in ("trades", "quotes", "bars", "marks", "features", "toxicity")
+)
+_VALUED = np.int64(NullReason.NONE)
+_WHOLE = np.int64(0)
+"""``_WHOLE | x`` is x, and does not compile for a float."""
+_PLACES = {name: np.int64(field[1]) for name, field in (READS.fields or {}).items()}
+_POSITION_AT, _WORTH_AT, _INSTRUMENT_AT = (
+    _PLACES[name] for name in ("position", "account", "instrument")
+)
+_TRADE_AT, _QUOTE_AT, _BAR_AT, _MARK_AT, _FEATURES_AT, _TOXICITY_AT = (
+    _PLACES[name] for name in ("trades", "quotes", "bars", "marks", "features", "toxicity")
+)
+
+
+class Position(NamedTuple):
+    """The strategy's position in one instrument, as ``context.position`` gives it; in a kernel
+    the amounts are wide integers. ``unrealized`` is known if ``is_valued`` is 1.
+    """
+
+    quantity: Any
+    average_price: Any
+    cost: Any
+    realized: Any
+    unrealized: Any
+    is_valued: Any
+    fees: Any
+
+
+class OpenOrder(NamedTuple):
+    """One of the strategy's orders that may still fill, as ``context.open_orders`` gives it; its id
+    is two integers.
+    """
+
+    order_high: Any
+    order_low: Any
+    instrument: Any
+    side: Any
+    quantity: Any
+    remaining: Any
+    price: Any
+    status: Any
+
+
+# -- position and money: READS has "account"
+
+
+@inner_kernel
+def position(out: Any, instrument: Any) -> Any:
+    """The strategy's position in an instrument, a :class:`Position`."""
+    reads = out.reads[0]
+    address = reads.address + _POSITION_AT
+    read = record_at(address, POSITION_READ)
+    if _place(out, _ACCOUNT, _WHOLE | instrument) >= 0:
+        read.account = out.orders[0].account
+        read.strategy = out.orders[0].strategy
+        read.instrument = instrument
+        _ask(out, reads.portfolio_position, address)
+    return Position(
+        read.quantity,
+        read.average_price,
+        join(read.cost_high, read.cost_low),
+        join(read.realized_high, read.realized_low),
+        join(read.unrealized_high, read.unrealized_low),
+        read.is_valued,
+        join(read.fees_high, read.fees_low),
+    )
+
+
+@inner_kernel
+def cash(out: Any) -> Any:
+    """Cash of the account, in units of 10^-amount_precision; wide."""
+    worth = _worth(out)
+    if worth.is_known == 0:
+        return wide(0)
+    return join(worth.value.cash_high, worth.value.cash_low)
+
+
+@inner_kernel
+def has_equity(out: Any) -> Any:
+    """False while a position of the account has no price."""
+    worth = _worth(out)
+    return worth.is_known == 0 or worth.value.reason == _VALUED
+
+
+@inner_kernel
+def equity(out: Any) -> Any:
+    """Cash and market value at the last marks, in units of 10^-amount_precision; wide. Only where
+    :func:`has_equity`.
+    """
+    worth = _worth(out)
+    if worth.is_known == 0:
+        return wide(0)
+    return join(worth.value.equity_high, worth.value.equity_low)
+
+
+@inner_kernel
+def amount_precision(out: Any) -> Any:
+    """Decimals of cash and equity."""
+    return _worth(out).amount_precision
+
+
+@inner_kernel
+def _worth(out: Any) -> Any:
+    """The ACCOUNT_READ, answered."""
+    reads = out.reads[0]
+    address = reads.address + _WORTH_AT
+    read = record_at(address, ACCOUNT_READ)
+    if _declares(out, _ACCOUNT):
+        read.account = out.orders[0].account
+        _ask(out, reads.portfolio_account, address)
+    return read
+
+
+@inner_kernel
+def _ask(out: Any, kind: Any, address: Any) -> None:
+    """Have the portfolio answer what lies at an address."""
+    reads, clock = out.reads[0], out.orders[0].clock
+    code = call_stage(
+        reads.portfolio_entry, kind, reads.portfolio, address, clock, reads.portfolio_out
+    )
+    if code > 0:
+        reads.code = code
+
+
+# -- open orders: READS has "account"
+
+
+@inner_kernel
+def first_order(out: Any, instrument: Any) -> Any:
+    """Place of the oldest open order of an instrument, or of all where it is -1; -1 without one.
+    Those of the present handler come last, with the status NEW.
+    """
+    if not _declares(out, _ACCOUNT):
+        return NO_ROW
+    view = record_at(out.reads[0].view_at, VIEW)
+    return open_at(view, first_of(view), _WHOLE | instrument)
+
+
+@inner_kernel
+def next_order(out: Any, place: Any, instrument: Any) -> Any:
+    """Place of the next one behind this, -1 without one."""
+    if place < 0 or not _declares(out, _ACCOUNT):
+        return NO_ROW
+    view = record_at(out.reads[0].view_at, VIEW)
+    orders = table_at(view.orders.rows, ORDER)
+    return open_at(view, behind(view, orders, place), _WHOLE | instrument)
+
+
+@inner_kernel
+def find_order(out: Any, order_high: Any, order_low: Any) -> Any:
+    """Place of the open order with this id, -1 if it is not open."""
+    if not _declares(out, _ACCOUNT):
+        return NO_ROW
+    return find_row(record_at(out.reads[0].view_at, VIEW).orders, order_high, order_low)
+
+
+@inner_kernel
+def open_order(out: Any, place: Any) -> Any:
+    """The open order at a place, an :class:`OpenOrder`; zeros where there is none (-1)."""
+    if place < 0 or not _declares(out, _ACCOUNT):
+        return OpenOrder(_WHOLE, _WHOLE, _WHOLE, _WHOLE, _WHOLE, _WHOLE, _WHOLE, _WHOLE)
+    order = table_at(record_at(out.reads[0].view_at, VIEW).orders.rows, ORDER)[place]
+    return OpenOrder(
+        order.order_id_high, order.order_id_low, order.instrument, order.side, order.quantity,
+        order.remaining, order.price, status_of(order),
+    )  # fmt: skip
+
+
+@inner_kernel
+def working(out: Any, instrument: Any) -> Any:
+    """Signed quantity that the strategy's open orders of an instrument may still fill."""
+    if _place(out, _ACCOUNT, _WHOLE | instrument) < 0:
+        return _WHOLE
+    return working_quantity(record_at(out.reads[0].view_at, VIEW), _WHOLE | instrument)
+
+
+# -- specifications and last records: before the first, a record of zeros
+
+
+@inner_kernel
+def instrument(out: Any, number: Any) -> Any:
+    """What orders depend on of an instrument's specification: precisions, ``tick_size``,
+    ``lot_size``, ``multiplier``. READS has "account".
+    """
+    place = _place(out, _ACCOUNT, _WHOLE | number)
+    if place < 0:
+        return record_at(out.reads[0].address + _INSTRUMENT_AT, INSTRUMENT)
+    return table_at(record_at(out.reads[0].view_at, VIEW).instruments, INSTRUMENT)[place]
+
+
+@inner_kernel
+def last_trade(out: Any, instrument: Any) -> Any:
+    """The last trade; READS has "trades"."""
+    place = _place(out, _TRADES, _WHOLE | instrument)
+    if place < 0:
+        return record_at(out.reads[0].address + _TRADE_AT, TRADE)
+    return table_at(record_at(out.reads[0].view_at, VIEW).trades, TRADE)[place]
+
+
+@inner_kernel
+def last_quote(out: Any, instrument: Any) -> Any:
+    """The last quote; READS has "quotes"."""
+    place = _place(out, _QUOTES, _WHOLE | instrument)
+    if place < 0:
+        return record_at(out.reads[0].address + _QUOTE_AT, QUOTE)
+    return table_at(record_at(out.reads[0].view_at, VIEW).quotes, QUOTE)[place]
+
+
+@inner_kernel
+def last_bar(out: Any, instrument: Any, interval: Any) -> Any:
+    """The last bar of an interval (ns; 0: the shortest there is); READS has "bars"."""
+    listed = _place(out, _BARS, _WHOLE | instrument)
+    if listed < 0:
+        return record_at(out.reads[0].address + _BAR_AT, BAR)
+    view = record_at(out.reads[0].view_at, VIEW)
+    place = table_at(view.instruments, INSTRUMENT)[listed].shortest_bar
+    if interval != 0:
+        place = max(bar_place(view, _WHOLE | instrument, _WHOLE | interval), 0)
+    return table_at(view.bars, BAR)[place]
+
+
+@inner_kernel
+def last_mark(out: Any, instrument: Any) -> Any:
+    """The last mark; READS has "marks" or "account"."""
+    place = _place(out, _MARKS, _WHOLE | instrument)
+    if place < 0:
+        return record_at(out.reads[0].address + _MARK_AT, MARK)
+    return table_at(record_at(out.reads[0].view_at, VIEW).marks, MARK)[place]
+
+
+@inner_kernel
+def features(out: Any, instrument: Any) -> Any:
+    """The last features; READS has "features"."""
+    place = _place(out, _FEATURES, _WHOLE | instrument)
+    if place < 0:
+        return record_at(out.reads[0].address + _FEATURES_AT, FEATURES)
+    return table_at(record_at(out.reads[0].view_at, VIEW).features, FEATURES)[place]
+
+
+@inner_kernel
+def toxicity(out: Any, instrument: Any) -> Any:
+    """The last toxicity; READS has "toxicity"."""
+    place = _place(out, _TOXICITY, _WHOLE | instrument)
+    if place < 0:
+        return record_at(out.reads[0].address + _TOXICITY_AT, TOXICITY)
+    return table_at(record_at(out.reads[0].view_at, VIEW).toxicity, TOXICITY)[place]
+
+
+# -- what may be read
+
+
+@inner_kernel
+def _declares(out: Any, bit: Any) -> Any:
+    """True if the strategy declares this read; the first that it does not is kept for the error."""
+    reads = out.reads[0]
+    if reads.declared & bit != 0:
+        return True
+    if reads.undeclared == 0:
+        reads.undeclared = bit
+    return False
+
+
+@inner_kernel
+def _place(out: Any, bit: Any, instrument: Any) -> Any:
+    """Place of an instrument in the view, -1 where this may not be read, or there is no such
+    instrument.
+    """
+    if not _declares(out, bit):
+        return NO_ROW
+    reads = out.reads[0]
+    place = instrument_place(record_at(reads.view_at, VIEW), instrument)
+    if place < 0 and reads.is_unlisted == 0:
+        reads.is_unlisted = 1
+        reads.unlisted = instrument
+    return place
+
+
+@inner_kernel
+def is_wrong(out: Any) -> Any:
+    """True if one of the reads of the present call may not be, or had no answer."""
+    reads = out.reads[0]
+    return reads.undeclared != 0 or reads.is_unlisted != 0 or reads.code != 0

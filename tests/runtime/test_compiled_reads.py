@@ -1,0 +1,170 @@
+"""A compiled strategy reads what the same rule in Python reads, at every instant, and decides alike.
+
+Oracles: twins in plain Python (``reading_twin.py``, ``keeper_twin.py``), whose own reads
+``test_reads.py`` compares with the run's topics; the readable scheduler; a run that is not
+interrupted. ``reading_kernel.py`` mixes all that it reads into what it does next, so that one value
+that differs changes its orders.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from readable_scheduler import ReadableScheduler
+from test_compiled_orders import SLOW, Killed, topics_of
+from test_overlap import journal_of
+
+from jobs.runs import Backtest
+from jobs.verification import verify_run
+from schemas.errors import ShrivenError, WrongUse
+from streams.runtime import engine
+from streams.runtime.compiled_strategy import UndeclaredRead
+from streams.runtime.schedule import driver, rows
+from streams.runtime.topology import BadTopology
+from streams.signals import kit, view_stage
+from tests.digests.found import Recordings
+from tests.scenario import backtest, configuration, digests, records_in
+from tests.test_documents import blocks
+
+HERE = Path(__file__).parent
+PAGE = HERE.parents[1] / "docs" / "strategies.md"
+KEEPER = next(block for block in blocks(PAGE, "python") if block.startswith("# keeper.py"))
+READING = str(HERE / "reading_kernel.py")
+TWINS = {
+    "keeper": f"{HERE / 'keeper_twin.py'}:KeeperTwin",
+    "reading": f"{HERE / 'reading_twin.py'}:ReadingTwin",
+}
+CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "a keeper": ("keeper", "perpetual", {}),
+    "a keeper on three instruments": ("keeper", "three", {"set": {"most": "2"}}),
+    "a keeper that has lost too much": ("keeper", "perpetual", {"set": {"floor": "99999"}}),
+    "all there is to read": ("reading", "perpetual", {}),
+    "the same, slow": ("reading", "gap", {"latency": SLOW, "set": {"seed": "2"}}),
+    "the same, spot": ("reading", "spot", {"cash": "100000USDT", "set": {"seed": "5"}}),
+    "the same, denied": ("reading", "perpetual", {"risk": {"max_position": "0.02"}}),
+    "the same on three instruments": ("reading", "three", {"set": {"seed": "3", "rate": "10"}}),
+}
+
+
+@pytest.fixture(scope="module")
+def kernels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The compiled ones, by name."""
+    keeper = tmp_path_factory.mktemp("keeper") / "keeper.py"
+    keeper.write_text(KEEPER)
+    return {"keeper": str(keeper), "reading": READING}
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Recordings:
+    return Recordings(tmp_path_factory.mktemp("reads"), Path())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_reads_and_decides_what_its_twin_in_python_does(
+    kernels: dict[str, str], recordings: Recordings, tmp_path: Path, name: str
+) -> None:
+    strategy, recording, options = CASES[name]
+    place = recordings.path(recording)
+    found = topics_of(place, tmp_path / "compiled", kernels[strategy], 1000, options)
+    assert found == topics_of(place, tmp_path / "python", TWINS[strategy], 777, options)
+    assert found["orders.requests"]["count"] > 100
+    assert found["fills"]["count"] > 5
+
+
+@pytest.mark.parametrize("batch", [1, 13, 65_536])
+def test_batches_change_nothing(proof_market: Path, tmp_path: Path, batch: int) -> None:
+    expected = backtest(proof_market, tmp_path / "expected", READING, batch=1000)
+    run = backtest(proof_market, tmp_path / "run", READING, batch=batch)
+    assert digests(run) == digests(expected)
+
+
+@pytest.mark.parametrize("name", ["keeper", "reading"])
+def test_it_goes_on_from_a_snapshot_and_verifies(
+    kernels: dict[str, str], recording: Path, tmp_path: Path, name: str
+) -> None:
+    """Stopped behind its third snapshot and started again: every topic is that of the whole run."""
+    seen: list[str] = []
+
+    def watch(step: str) -> None:
+        seen.append(step)
+        if seen.count("snapshot written") == 3:
+            raise Killed
+
+    chosen = configuration(kernels[name], batch=1500, state_digest_records=3000)
+    with pytest.raises(Killed):
+        Backtest(chosen, recording, tmp_path / "run", on_step=watch).run()
+    finished = Backtest(chosen, recording, tmp_path / "run").run()
+    assert finished.resumed_at == 6  # batches
+    assert digests(finished) == digests(backtest(recording, tmp_path / "whole", kernels[name]))
+    assert verify_run(finished.folder).is_good
+
+
+def test_the_scheduler_calls_it_as_the_readable_one_does(
+    recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Journals with the digests of every stage's state; then all tables have one row at first."""
+    options: dict[str, Any] = {"batch": 5000, "state_digest_records": 2500}
+    run = backtest(recording, tmp_path / "run", READING, **options)
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "Scheduler", ReadableScheduler)
+        backtest(recording, tmp_path / "readable", READING, **options)
+    assert journal_of(run.folder) == journal_of(tmp_path / "readable")
+    with monkeypatch.context() as patch:
+        for module, table in ((driver, "EMISSIONS"), (driver, "FRAMES"), (rows, "ROWS")):
+            patch.setattr(module, table, 1)
+        lengths = dict.fromkeys(("instruments", "bars", "orders"), 1)
+        patch.setattr(view_stage.ViewState, "LENGTHS", lengths)
+        full = backtest(recording, tmp_path / "full", READING, **options)
+    assert digests(full) == digests(run)
+
+
+def test_the_keeper_keeps_its_bounds(
+    kernels: dict[str, str], recording: Path, tmp_path: Path
+) -> None:
+    """Oracle: what the page says, over the run's own topics."""
+    run = backtest(recording, tmp_path / "run", kernels["keeper"])
+    held = [record["quantity"] for record in records_in(run.folder, "positions")]
+    assert max(map(abs, held)) <= 60 and min(held) < 0 < max(held), "most, and what is under way"
+    open_sides: dict[str, tuple[int, str]] = {}
+    for event in records_in(run.folder, "orders.events"):
+        if event["status"] in ("FILLED", "CANCELLED", "REJECTED", "EXPIRED", "DENIED"):
+            open_sides.pop(event["order_id"], None)
+        else:
+            open_sides[event["order_id"]] = (event["instrument"], event["side"])
+        assert len(set(open_sides.values())) == len(open_sides), "one order a side"
+
+
+# -- what is refused
+
+WRONG: dict[str, tuple[tuple[str, str], type[ShrivenError], str]] = {
+    "a read that it does not declare": (
+        ('READS = ("account",)', 'READS = ("quotes",)'), UndeclaredRead,
+        r'keeper reads account, which its READS does not name; write READS = \("quotes", "account"',
+    ),
+    "an instrument that there is none of": (
+        ("position(out, quote.instrument)", "position(out, quote.instrument + 8)"), UndeclaredRead,
+        "keeper asks for instrument 9; it is given: 1",
+    ),
+    "the book": (
+        ('READS = ("account",)', 'READS = ("account", "book")'), BadTopology,
+        "keeper is compiled and has READS = .*; give a tuple of: account, trades",
+    ),
+    "a text": (('READS = ("account",)', 'READS = "account"'), BadTopology, "give a tuple of"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_is_wrong_is_named(proof_market: Path, tmp_path: Path, what: str) -> None:
+    (old, new), kind, said = WRONG[what]
+    assert old in KEEPER
+    file = tmp_path / "keeper.py"
+    file.write_text(KEEPER.replace(old, new))
+    with pytest.raises(kind, match=said):
+        backtest(proof_market, tmp_path / "run", str(file))
+
+
+def test_the_kit_says_that_it_answers_no_reads(kernels: dict[str, str]) -> None:
+    with pytest.raises(WrongUse, match="keeper is compiled and has READS"):
+        kit.run(kernels["keeper"], [], instruments=[])
