@@ -129,19 +129,39 @@ class Codec:
         compiled = self._rows_of()
         count = len(rows) if count is None else count
         rows = np.ascontiguousarray(rows)
-        if self.has_levels:
-            total = int(rows["bid_count"][:count].sum(dtype=np.int64) + rows["ask_count"][:count].sum(dtype=np.int64))
-            body = np.empty(count * compiled.MAX_BYTES + max(total, 0) * compiled.LEVEL_MAX_BYTES, np.uint8)
-            end = compiled.encode(rows, 0, count, levels, body, 0)
-        else:
-            body = np.empty(count * compiled.MAX_BYTES, np.uint8)
-            end = compiled.encode(rows, 0, count, body, 0)
+        if not self.has_levels:
+            body = np.empty(self.room_for(count), np.uint8)
+            return body[: self.encode_onto(rows, count, body, 0)]
+        sides = rows["bid_count"][:count], rows["ask_count"][:count]
+        total = sum(int(each.sum(dtype=np.int64)) for each in sides)
+        room = self.room_for(count) + max(total, 0) * compiled.LEVEL_MAX_BYTES
+        body = np.empty(room, np.uint8)
+        end = compiled.encode(rows, 0, count, levels, body, 0)
+        return body[: self._encoded_end(end, rows, count)]
+
+    def room_for(self, count: int) -> int:
+        """Bytes that must be free for ``encode_onto``. Raises NoRows."""
+        room: int = count * self._rows_of().MAX_BYTES
+        return room
+
+    def encode_onto(self, rows: Array, count: int, body: Array, position: int) -> int:
+        """Write the first ``count`` rows, which have no levels and are contiguous, from
+        ``body[position]`` on; the position behind them. Raises NoRows, BadRecord for a row without an
+        Avro form.
+        """
+        end = self._rows_of().encode(rows, 0, count, body, position)
+        return self._encoded_end(end, rows, count)
+
+    def _encoded_end(self, end: int, rows: Array, count: int) -> int:
+        """The position that an encoder returned. Raises WrongUse, BadRecord for what is none."""
         if end == NO_ROOM:
-            raise WrongUse(f"{count} rows of {self.name} were asked for, {len(rows)} are there; pass a count that fits")
+            there = f"{count} rows of {self.name} were asked for, {len(rows)} are there"
+            raise WrongUse(f"{there}; pass a count that fits")
         if end < 0:
-            row = rows[-end - 1]
-            raise BadRecord(f"row {-end - 1} of {self.name} has an enum, boolean, null or level range outside its schema: {row}")
-        return body[:end]
+            wrong = "an enum, boolean, null or level range outside its schema"
+            row = -end - 1
+            raise BadRecord(f"row {row} of {self.name} has {wrong}: {rows[row]}")
+        return end
 
     def decode_with_ends(self, body: Any, count: int) -> tuple[Array, Array, Array]:
         """(rows, levels, position after each record) of a whole body. Raises NoRows, MalformedRecord."""

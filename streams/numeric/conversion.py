@@ -88,17 +88,18 @@ def _fields(record: str, names: Collection[str]) -> list[Field]:
     return fields
 
 
-def writer(record: str, names: Collection[str] = ()) -> Callable[[Any, Any], None]:
-    """``write(struct, buffer)``: the struct as a row of its DTYPE; columns of fields not among
-    ``names`` become 0.
+def writer(record: str, names: Collection[str] = ()) -> Callable[..., None]:
+    """``write(struct, buffer, position=0)``: the struct as a row of its DTYPE; columns of fields not
+    among ``names`` become 0.
     """
     fields = _fields(record, names)
     pack = struct.Struct(
         _format(codec(record).dtype, [column for field in fields for column in _columns(field)])
     ).pack_into
-    text = f"lambda r, buffer: pack(buffer, 0, {', '.join(map(_values, fields))})"
+    values = ", ".join(map(_values, fields))
+    text = f"lambda r, buffer, position=0: pack(buffer, position, {values})"
     space = {"pack": pack, "leading": _leading}
-    write: Callable[[Any, Any], None]
+    write: Callable[..., None]
     write = eval(text, space)  # noqa: S307  # lint: allow dynamic: of our schemas' names alone
     return write
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from streams.numeric.identity import ID_SOURCE
 
-_TAKEN, _GIVEN = struct.Struct("=6q"), struct.Struct("=32x2q")
+_TAKEN = struct.Struct("=6q")
+_LAST_SEQUENCE, _ORDINAL = map((ID_SOURCE.names or ()).index, ("last_sequence", "ordinal"))
 
 
 class IdSource:
@@ -27,6 +28,7 @@ class IdSource:
         self.rows = np.zeros(1, ID_SOURCE)
         self.address: int = self.rows.ctypes.data
         self._bytes = self.rows.data.cast("B")
+        self._words = self._bytes.cast("q")
 
     def take(self, context: Any) -> None:
         """Make the context's ids."""
@@ -41,10 +43,12 @@ class IdSource:
             context.ordinal,
         )
 
-    def given(self) -> tuple[int, int]:
-        """(sequence of the last id made, the next ordinal)."""
-        return _GIVEN.unpack_from(self._bytes, 0)
+    def take_made(self, context: Any) -> None:
+        """Go on behind the ids that the context made; its sequence was taken before."""
+        words = self._words
+        words[_LAST_SEQUENCE], words[_ORDINAL] = context.last_sequence, context.ordinal
 
     def give(self, context: Any) -> None:
         """The context goes on behind the ids made."""
-        context.last_sequence, context.ordinal = self.given()
+        words = self._words
+        context.last_sequence, context.ordinal = words[_LAST_SEQUENCE], words[_ORDINAL]

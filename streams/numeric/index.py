@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from streams.numeric.borrowing import borrowing_kernel, inlined_kernel, inner_kernel
+from streams.numeric.identity import ORDINAL_BITS
 
 ENTRY = np.dtype([("first", "i8"), ("second", "i8"), ("value_plus_one", "i8")])
 """One slot; ``value_plus_one`` 0 marks it empty, so that a table of zeros is an empty table."""
@@ -21,6 +22,9 @@ _MIX_FIRST = np.uint64(0x9E3779B97F4A7C15)
 _MIX_SECOND = np.uint64(0xC2B2AE3D27D4EB4F)
 _MIX_LAST = np.uint64(0xFF51AFD7ED558CCD)
 _HALF = np.uint64(32)
+NEIGHBOURS = 16
+"""Ids of so many inputs in a row have their slots side by side."""
+_NEAR = (NEIGHBOURS - 1) << ORDINAL_BITS
 
 
 def slots_for(keys_max: int) -> int:
@@ -37,9 +41,14 @@ def new_index(keys_max: int) -> np.ndarray[Any, Any]:
 
 @inlined_kernel
 def _home(table: Any, first: int, second: int) -> Any:
-    mixed = (np.uint64(first) * _MIX_FIRST) ^ (np.uint64(second) * _MIX_SECOND)
+    """The slot at which the run of a key begins. Orders are made, filled and forgotten in the order
+    of their ids, and a slot anywhere in a large table is a wait for memory each time.
+    """
+    near = second & _NEAR
+    mixed = (np.uint64(first) * _MIX_FIRST) ^ (np.uint64(second - near) * _MIX_SECOND)
     mixed = (mixed ^ (mixed >> _HALF)) * _MIX_LAST
-    return np.int64((mixed ^ (mixed >> _HALF)) & np.uint64(len(table) - 1))
+    place = (mixed ^ (mixed >> _HALF)) + np.uint64(near >> ORDINAL_BITS)
+    return np.int64(place & np.uint64(len(table) - 1))
 
 
 @inner_kernel

@@ -102,7 +102,8 @@ def _take(state: Any, books: Any, command: Any, slot: int) -> Any:
             levels.consume(state, place, quantity)
             filled += quantity
             report_fill(state, command, price, quantity, filled, TAKER)
-        price = book.next_level(books, slot, passive, price)
+        if filled < command.quantity:
+            price = book.next_level(books, slot, passive, price)
     return filled
 
 

@@ -33,6 +33,7 @@ from streams.runtime.judging import Judge
 from streams.runtime.merge import Slice
 from streams.runtime.run_folder import folder_task
 from streams.runtime.topology import Topology
+from streams.signals.catalogue import load_strategy
 from streams.signals.strategy import NoSettings
 from tests.benchmarks import recordings
 from tests.benchmarks.ordering import Answering, Ordering
@@ -42,6 +43,14 @@ ROOT = recordings.ROOT
 RUN_FOLDER = recordings.FOLDER / "runs"
 ZERO_COST = {"fees": "maker=0,taker=0", "latency": "feed=0,entry=0,response=0"}
 ORDER_COUNTS = (1_000, 10_000, 100_000, 1_000_000)
+COMPILED_ORDERS = Path(__file__).with_name("ordering_compiled.py")
+Source = tuple[Any, Any]
+"""A strategy and its settings."""
+
+
+def compiled_orders() -> Source:
+    """The compiled strategy that does nothing but order."""
+    return load_strategy(str(COMPILED_ORDERS), {})
 
 
 def configuration(strategy: str, **options: Any) -> Configuration:
@@ -110,9 +119,7 @@ def exact(runs: int = RUNS) -> dict[str, Any]:
     return row("replay.exact", "rows/s", figures, rows=rows)
 
 
-def _orders(
-    recording: Path, source_of_orders: Any = Ordering, **options: Any
-) -> tuple[float, int]:
+def _orders(recording: Path, ordering: Source, **options: Any) -> tuple[float, int]:
     """Seconds and orders of one run of the order side: books, an order source, risk, routing, venue,
     portfolio; every topic written.
     """
@@ -120,7 +127,7 @@ def _orders(
     chosen = configuration("noop-python", risk=free, **ZERO_COST | options)
     wanted = ("aggregation", "risk", "routing", "venue", "portfolio")
     stages = [(stage, settings) for stage, settings in stages_of(chosen) if stage.NAME in wanted]
-    stages.insert(1, (source_of_orders, NoSettings()))
+    stages.insert(1, ordering)
     folder = RUN_FOLDER / "orders"
     shutil.rmtree(folder, ignore_errors=True)
     source, out = LocalLog.open(recording), LocalLog.create(folder, sync="never")
@@ -142,30 +149,44 @@ def _orders(
 
 
 def orders_flat(counts: tuple[int, ...] = ORDER_COUNTS) -> dict[str, Any]:
-    """``orders.flat``: a market order on every quote, bought and sold in turn, 1 k to 1 M of them; seconds an order must not grow."""
-    _orders(recordings.dense(counts[0]))
+    """``orders.flat``: a market order on every quote from a compiled strategy, bought and sold in
+    turn, 1 k to 1 M of them. ``last_over_first``: an order's seconds at the largest count over those
+    at the smallest; they must not grow.
+    """
+    ordering = compiled_orders()
+    _orders(recordings.dense(counts[0]), ordering)
     rates: list[float] = []
     for count in counts:
-        recording = recordings.dense(count)
-        found = [orders / elapsed for elapsed, orders in (_orders(recording) for _ in range(9 if count <= 10_000 else 3 if count <= 100_000 else 1))]
+        recording, runs = recordings.dense(count), 9 if count <= 10_000 else 3
+        timed = [_orders(recording, ordering) for _ in range(runs)]
+        found = [orders / elapsed for elapsed, orders in timed]
         rates.append(statistics.median(found))
-    return row("orders.flat", "orders/s", [rates[-1]], last_over_first=rates[0] / rates[-1], orders=list(counts), rates=rates, cores=cores())
+    facts = {"orders": list(counts), "rates": rates, "cores": cores()}
+    return row("orders.flat", "orders/s", found, last_over_first=rates[0] / rates[-1], **facts)
 
 
 def orders_spot(count: int = 100_000) -> dict[str, Any]:
-    """``orders.spot``: a market order on every quote of a spot instrument, paid for and held."""
-    recording = recordings.dense(count, InstrumentKind.SPOT)
-    return _rate("orders.spot", [_orders(recording) for _ in range(3)])
+    """``orders.spot``: a market order on every quote of a spot instrument from a compiled strategy,
+    paid for and held.
+    """
+    recording, ordering = recordings.dense(count, InstrumentKind.SPOT), compiled_orders()
+    return _rate("orders.spot", [_orders(recording, ordering) for _ in range(3)])
 
 
 def orders_python(count: int = 100_000) -> dict[str, Any]:
     """``orders.python``: a strategy in plain Python that wakes on its own fills, one order a wake; an
-    order and its report take less time than there is between two quotes.
+    order and its report take less time than there is between two quotes. ``on_quotes``: orders of
+    ``orders.flat`` from a strategy in plain Python.
     """
     leg = recordings.SPACING // 4
     latency = f"feed=0,entry={leg}ns,response={leg}ns"
     recording = recordings.dense(count)
-    return _rate("orders.python", [_orders(recording, Answering, latency=latency) for _ in range(3)])
+    answering, ordering = (Answering, NoSettings()), (Ordering, NoSettings())
+    found, other = (
+        [_orders(recording, source, **options) for _ in range(3)]
+        for source, options in ((answering, {"latency": latency}), (ordering, {}))
+    )
+    return _rate("orders.python", found) | {"on_quotes": _rate("", other)["value"]}
 
 
 def _rate(name: str, found: list[tuple[float, int]]) -> dict[str, Any]:

@@ -4,8 +4,8 @@ are cancelled and replaced whenever the touch moves.
     python -m tests.benchmarks.quoting
 
 The maker is the one of docs/strategies.md. Requests are new orders and cancels; each is checked by
-risk, managed, matched, and written with all that comes of it. The shorter run comes first, so that
-the growth of the process's peak is that of ten times the requests.
+risk, managed, matched, and written with all that comes of it. The peak of memory behind each size is
+that of a process of its own that runs it once.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import json
 import resource
 import shutil
 import statistics
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +110,13 @@ def peak_mebibytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+def peak_of(quotes: int) -> float:
+    """The peak of a process that runs the maker over so many quotes."""
+    command = [sys.executable, "-m", "tests.benchmarks.quoting", str(quotes)]
+    found = subprocess.run(command, cwd=recordings.ROOT, check=True, stdout=subprocess.PIPE)
+    return float(found.stdout)
+
+
 def orders_quotes(quotes: tuple[int, ...] = QUOTES, runs: int = 3) -> dict[str, Any]:
     """The row: requests a second at the largest size, and the peak of memory behind each size."""
     run(two(quotes[0]))
@@ -122,12 +131,21 @@ def orders_quotes(quotes: tuple[int, ...] = QUOTES, runs: int = 3) -> dict[str, 
             elapsed, found = run(recording)
             rates[-1].append(found["orders.requests"] / elapsed)
         requests.append(found["orders.requests"])
-        peaks.append(peak_mebibytes())
+        peaks.append(peak_of(count))
     first, last = statistics.median(rates[0]), statistics.median(rates[-1])
     facts = {"requests": requests, "fills": found["fills"], "peak_mebibytes": peaks}
     grown = {"last_over_first": first / last, "cores": cores()}
     return row("orders.quotes", "requests/s", rates[-1], **facts, **grown)
 
 
+def main(given: list[str]) -> None:
+    """The row, or the peak of one run over so many quotes."""
+    if not given:
+        print(json.dumps(orders_quotes(), indent=1))
+        return
+    run(two(int(given[0])))
+    print(peak_mebibytes())
+
+
 if __name__ == "__main__":
-    print(json.dumps(orders_quotes(), indent=1))
+    main(sys.argv[1:])

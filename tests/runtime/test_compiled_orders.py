@@ -31,6 +31,7 @@ from tests.scenario import backtest, configuration, digests, records_in
 from tests.test_documents import blocks
 
 HERE = Path(__file__).parent
+BENCHMARKS = HERE.parent / "benchmarks"
 PAGE = HERE.parents[1] / "docs" / "strategies.md"
 MAKER = next(block for block in blocks(PAGE, "python") if block.startswith("# maker.py"))
 SLOW = "feed=1ms,entry=300ms,response=900ms"
@@ -93,6 +94,23 @@ def test_it_decides_what_its_twin_in_python_decides(
     assert found == topics_of(place, tmp_path / "python", TWINS[strategy], 777, options)
     assert found["orders.requests"]["count"] > 100
     assert found["fills"]["count"] > 5
+
+
+def test_the_benchmark_orders_what_its_source_in_python_orders(
+    proof_market: Path, tmp_path: Path
+) -> None:
+    """But for ids: a strategy in Python that reads market data only has ordinals of its own."""
+    sources = {"compiled": "ordering_compiled.py", "python": "ordering.py:Ordering"}
+    found = {}
+    for name, source in sources.items():
+        free = {"risk": {"max_position": "off"}, **FREE}
+        topics_of(proof_market, tmp_path / name, str(BENCHMARKS / source), 1000, free)
+        found[name] = [
+            [each | {"order_id": ""} for each in records_in(tmp_path / name, topic)]
+            for topic in ("orders.requests", "fills")
+        ]
+    assert found["compiled"] == found["python"]
+    assert min(map(len, found["compiled"])) > 100
 
 
 @pytest.mark.parametrize("batch", [1, 13, 65_536])

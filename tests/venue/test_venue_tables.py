@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from venue_harness import BUY, SELL, KernelVenue, cancel, delta, instrument, limit, market, run, snapshot
 
 from streams.numeric import index
+from streams.numeric.identity import pack
 from streams.venue import stage
 
 KEYS = st.tuples(st.integers(0, 9), st.integers(0, 3))
@@ -50,6 +51,39 @@ def test_the_index_holds_half_full_tables_of_large_and_negative_keys() -> None:
             index.put(table, *key, expected[key])
     assert all(index.find(table, *key) == value for key, value in expected.items())
     assert np.count_nonzero(table["value_plus_one"]) == len(expected)
+
+
+IDS = st.tuples(st.integers(0, 40), st.integers(0, 2))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), IDS), max_size=200), st.integers(0, 2**30))
+def test_the_index_is_a_dict_of_the_ids_of_neighbouring_inputs(
+    steps: list[tuple[bool, tuple[int, int]]], first: int
+) -> None:
+    """Keys that have their runs side by side come and go."""
+    table = index.new_index(123)
+    expected: dict[tuple[int, int], int] = {}
+    for place, (is_new, (sequence, ordinal)) in enumerate(steps):
+        high, low = pack(1, 0, first + sequence, ordinal)
+        if is_new:
+            index.put(table, high, low, place)
+            expected[high, low] = place
+        elif (high, low) in expected:
+            index.remove(table, high, low)
+            del expected[high, low]
+    assert all(index.find(table, *key) == value for key, value in expected.items())
+    assert np.count_nonzero(table["value_plus_one"]) == len(expected)
+
+
+def test_orders_of_neighbouring_inputs_lie_side_by_side() -> None:
+    """However long the table: sixteen inputs are one stretch of slots."""
+    table = index.new_index(100_000)
+    for sequence in range(4096, 4096 + index.NEIGHBOURS):
+        index.put(table, *pack(7, 3, sequence, 1), sequence)
+    used = np.flatnonzero(table["value_plus_one"])
+    assert int(used[-1] - used[0]) == index.NEIGHBOURS - 1
+    assert table["value_plus_one"][used].tolist() == [4097 + each for each in range(16)]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 1000, 4096])

@@ -203,7 +203,7 @@ class Scheduler:
         w[CLOCKS] = self._clocks.of(piece.clock)
         self._ids.take(context)
         for place, stage in enumerate(self._wiring.timed):
-            self._wiring.deadlines[place] = stage.state.timer
+            self._wiring.deadline_words[place] = stage.state.timer
         if upstream is not None:
             for number in self._wiring.read_upstream:
                 self._read_rows(number, self.windows.rows_of(self._names[number]))
@@ -297,15 +297,15 @@ class Scheduler:
         """A Python stage is called: its context has the schedule's time, place and ids."""
         w, context = self._words, self._context
         context.clock, context.sequence = w[CLOCK], w[SEQUENCE]
-        context.last_sequence, context.ordinal = self._ids.given()
+        self._ids.give(context)
 
     def _leave(self) -> None:
         """It returned."""
-        pending = self._context.pending
-        self._ids.take(self._context)
-        wiring = self._wiring
+        pending, wiring = self._context.pending, self._wiring
+        self._ids.take_made(self._context)
+        deadlines = wiring.deadline_words
         for place, stage in enumerate(wiring.timed):
-            wiring.deadlines[place] = stage.state.timer
+            deadlines[place] = stage.state.timer
         if pending:
             self.emit(pending)
             pending.clear()
@@ -356,7 +356,8 @@ class Scheduler:
         end = first + len(emitted)
         if 2 * end > len(self._emission_words) or 4 * w[FRAMES_USED] == len(self._frame_words):
             self._grow_emissions(end)
-        for place, record in enumerate(emitted, first):
+        words, at = self._emission_words, 2 * first
+        for record in emitted:
             number = numbers[record.__class__]
             rows = stored.get(number)
             if rows is not None:
@@ -368,8 +369,8 @@ class Scheduler:
                 found = self._listed.setdefault(number, [])
                 row = len(found)
                 found.append(record)
-            self._emission_words[2 * place] = number
-            self._emission_words[2 * place + 1] = row
+            words[at], words[at + 1] = number, row
+            at += 2
         at, frame = 4 * w[FRAMES_USED], self._frame_words
         frame[at], frame[at + 1], frame[at + 2], frame[at + 3] = first, first, end, -1
         w[EMISSIONS_USED] = end
@@ -382,6 +383,7 @@ class Scheduler:
         w, context = self._words, self._context
         w[CLOCK], w[SEQUENCE], w[IS_DRAINING] = context.clock, context.sequence, 1
         w[LIMIT], w[LIMIT_CLOCK] = limit, NEVER
+        self._ids.take(context)
         self._leave()
         self._loop()
         w[IS_DRAINING] = 0
@@ -392,9 +394,7 @@ class Scheduler:
     def flush(self) -> None:
         """Encode the rows that were delivered; all of them were."""
         for number, rows in self._wiring.stored.items():
-            body, count = rows.take()
-            if count:
-                self._emitted.put(self._names[number], body, count)
+            rows.encode_into(self._emitted.bodies[self._names[number]])
         self._emitted.pack()
         self._listed.clear()
         self._words[STORED] = 0

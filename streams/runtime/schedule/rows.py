@@ -10,6 +10,7 @@ from schemas.catalogue import topic as topic_of
 from schemas.codec import Packed, codec
 from schemas.errors import ShrivenError
 from streams.numeric.conversion import reader, writer
+from streams.runtime.emitted import Bodies
 from streams.runtime.failures import BadEmission, bad_emission
 from streams.runtime.schedule.records import TOPIC
 
@@ -27,12 +28,15 @@ class Rows:
         self._read = reader(record)
         self._topics, self._number = topics, number
         self._words = topics.view(np.int64).data  # NumPy takes as long for a field as all else
-        self._used = number * len(TOPIC.names or ()) + (TOPIC.names or ()).index("used")
+        names = TOPIC.names or ()
+        self._used, self._ordered, self._is_disordered = (
+            number * len(names) + names.index(name) for name in ("used", "ordered", "is_disordered")
+        )
         self._stride = self.dtype.itemsize
         self._lay_out(np.zeros(ROWS, self.dtype), np.zeros(ROWS, np.int64))
 
     def _lay_out(self, rows: Any, order: Any) -> None:
-        self.rows, self.order = rows, order
+        self.rows, self.order, self._length = rows, order, len(rows)
         self.bytes = rows.view(np.uint8).data
         topic = self._topics[self._number]
         topic["rows"], topic["order"] = rows.ctypes.data, order.ctypes.data
@@ -47,32 +51,32 @@ class Rows:
 
     def append(self, record: Any) -> int:
         """Write a record behind the others; its place."""
-        place: int = self._words[self._used]
-        at = place * self._stride
-        if at == len(self.bytes):
+        words, used = self._words, self._used
+        place: int = words[used]
+        if place == self._length:
             self.grow(place + 1)
-        self.write(record, self.bytes[at:])
-        self._words[self._used] = place + 1
+        self.write(record, self.bytes, place * self._stride)
+        words[used] = place + 1
         return place
 
     def record(self, place: int) -> Any:
         """The record of a row."""
         return self._read(self.bytes, place * self._stride)
 
-    def take(self) -> tuple[Any, int]:
-        """(body, count) of all that were delivered, in that order, which then are no more.
+    def encode_into(self, bodies: Bodies) -> None:
+        """Encode all that were delivered, in that order; they are no more then.
 
         Raises:
             BadEmission: one is not what its schema allows.
         """
-        topic = self._topics[self._number]
-        count = int(topic["ordered"])
-        rows = self.rows[self.order[:count]] if topic["is_disordered"] else self.rows
-        topic["used"] = topic["ordered"] = topic["is_disordered"] = 0
+        words = self._words
+        count, is_disordered = words[self._ordered], words[self._is_disordered]
+        words[self._used] = words[self._ordered] = words[self._is_disordered] = 0
         if not count:
-            return b"", 0
+            return
+        rows = self.rows.take(self.order[:count]) if is_disordered else self.rows
         try:
-            return self.codec.encode_rows(rows, count), count
+            bodies.encode(self.codec, rows, count)
         except ShrivenError as problem:
             bad = list(self.codec.rows_to_records(rows, 0, count))
             raise bad_emission(bad, self.codec.encode_trusted, problem) from problem

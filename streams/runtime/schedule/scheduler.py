@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from streams.numeric.borrowing import borrowing_kernel, inlined_kernel, inner_kernel
+from streams.numeric.borrowing import inlined_kernel, inner_kernel, unlocked_borrowing_kernel
 from streams.numeric.identity import ID_SOURCE
 from streams.numeric.rows import copy_row
 from streams.numeric.table import record_at, table_at
@@ -76,7 +76,7 @@ FLUSH_ROWS = 2048
 EVENT_BYTES = EVENT.itemsize
 
 
-@borrowing_kernel
+@unlocked_borrowing_kernel
 def advance(address: Any) -> None:
     """Go on until Python is needed; ``address`` is that of the SCHEDULE."""
     s = record_at(address, SCHEDULE)
