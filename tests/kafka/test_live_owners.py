@@ -100,7 +100,7 @@ def test_other_code_goes_on_only_from_a_drain_and_writes_that_it_did(market: Liv
     run_to_end(first, fed)
     first.drain()
     upgraded = market.task()
-    upgraded.spec.facts["code"] = "other code"
+    upgraded.log.spec.facts["code"] = "other code"
     upgraded.prepare()
     run_to_end(upgraded, fed + market.feed(0.5, 1.0))
     kinds = [(entry.kind, entry.facts.get("new", {}).get("code")) for entry in market.journal() if "new" in entry.facts]

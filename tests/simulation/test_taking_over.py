@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -63,6 +64,31 @@ def test_what_the_owner_before_commits_until_the_fence_is_executed_behind_it(is_
             before.step(1.0)
     assert task.step(1.0) == (4 if is_late else 9)
     assert stage.judged() == []
+
+
+def test_what_is_committed_between_asking_for_the_end_and_reading_up_to_it_is_read_the_next_time() -> None:
+    """Found by the simulator (a power cut, two members that take over at once): it was read, dropped, and passed over for good."""
+    stage = Stage()
+    owner = owner_of(stage)
+    recovery = stage.task().recovery
+    assert recovery.read()
+    stage.feed(5)
+    owner.step(1.0)
+    reader = recovery.journal.reader  # type: ignore[attr-defined]
+    end = reader.end
+
+    def asked_early(partition: Any) -> int:
+        found: int = end(partition)
+        stage.feed(5)
+        assert owner.step(1.0) == 5
+        return found
+
+    reader.end = asked_early
+    assert recovery.read()
+    reader.end = end
+    assert recovery.read()
+    recovery.execute()
+    assert (recovery.task.sequence, recovery.task.last_digest) == (owner.sequence, owner.last_digest)
 
 
 @pytest.mark.parametrize("is_late", [False, True])

@@ -66,8 +66,6 @@ class ShardJournal:
         if snapshot is None or last.sequence != snapshot.journal_sequence:
             check_code(written_by, self.spec.facts, self.spec.topology)
         check_topics(self.admin, self.spec, genesis[1].facts)
-        if reader.position(self.partition) != end:  # more was written meanwhile, and what of it was read was dropped
-            reader.assign({self.partition: end})
         return Beginning(genesis, snapshot, entries, written_by)
 
     def _read(self, reader: Reader, end: int) -> tuple[Stored, Snapshot | None, list[Stored]] | None:

@@ -33,7 +33,7 @@ def read_range(reader: Reader, partition: Partition, start: int, end: int) -> It
 
 
 def read_on(reader: Reader, partition: Partition, end: int) -> Iterator[Chunk]:
-    """Committed records from where the reader stands up to ``end``, in pieces.
+    """Committed records from where the reader stands up to ``end``, in pieces. It stands there afterwards, whatever more was written meanwhile.
 
     Raises:
         TransportFailed: they do not come.
@@ -53,6 +53,8 @@ def read_on(reader: Reader, partition: Partition, end: int) -> Iterator[Chunk]:
             chunk = Chunk(chunk.offsets[:inside], chunk.values[:inside], chunk.timestamp_ms)
         if chunk.offsets:
             yield chunk
+    if reader.position(partition) > end:  # what was read of what lies behind was dropped
+        reader.assign({partition: end})
 
 
 def read_journal(reader: Reader, partition: Partition, start: int, end: int, previous: bytes | None = None) -> Iterator[tuple[int, JournalEntry]]:
