@@ -18,7 +18,7 @@ import numpy as np
 from schemas.catalogue import topic as topic_of
 from schemas.checking import strategy_checks
 from schemas.codec import codec
-from schemas.errors import ShrivenError, WrongUse
+from schemas.errors import ShrivenError
 from schemas.records import Instrument
 from streams.numeric.id_source import IdSource
 from streams.numeric.stage_calls import Output, StageCalls
@@ -31,6 +31,7 @@ from streams.numeric.strategy_outputs import (
     VIEW_FULL,
     StrategyOutputs,
 )
+from streams.numeric.undeclared_read import UndeclaredRead
 from streams.runtime.array_state import bytes_of_arrays, check_length, take_arrays
 from streams.runtime.compiling import compile_entry
 from streams.runtime.failures import BadEmission
@@ -52,12 +53,6 @@ LENGTH = (np.int64({CONTEXT_LENGTH}),)
 
 
 VIEW, ACCOUNT = "strategy-view", "account"
-
-
-class UndeclaredRead(WrongUse):
-    """A compiled strategy reads what it does not declare, or an instrument that there is none of."""
-
-    code = "undeclared_read"
 
 
 class Deadline:

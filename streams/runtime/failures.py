@@ -26,6 +26,8 @@ class BadEmission(StageFailed):
 class BeforeBatch(ShrivenError):
     """A batch was refused before anything of it was executed: the state is that of the journal's end, and a task drains there."""
 
+    code = "before_batch"
+
 
 class OtherIdentity(WrongUse):
     """The journal is that of another run or topology, or was written by other code."""

@@ -15,6 +15,7 @@ import msgspec
 
 from schemas.records import Bar, Instrument, LogLine, Mark, MarketFeatures, Quote, Toxicity, Trade
 from schemas.vocabulary import Flag
+from streams.numeric.undeclared_read import UndeclaredRead
 from streams.signals.acting import Acting
 from streams.signals.replacing import NAME as REPLACEMENTS
 from streams.signals.replacing import Replacement, Replacements
@@ -26,12 +27,6 @@ LINE_MAX = 1_000
 """Characters of a line that is logged; a longer one is cut."""
 LINES_MAX = 100_000
 """Lines that a run keeps of a strategy."""
-
-
-class UndeclaredRead(BadStrategy):
-    """A strategy reads what it does not declare in READS."""
-
-    code = "undeclared_read"
 
 
 class AccountPosition(msgspec.Struct, frozen=True):

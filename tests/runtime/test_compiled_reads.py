@@ -19,8 +19,8 @@ from test_overlap import journal_of
 from jobs.runs import Backtest
 from jobs.verification import verify_run
 from schemas.errors import ShrivenError, WrongUse
+from streams.numeric.undeclared_read import UndeclaredRead
 from streams.runtime import engine
-from streams.runtime.compiled_strategy import UndeclaredRead
 from streams.runtime.schedule import driver, rows
 from streams.runtime.topology import BadTopology
 from streams.signals import kit, view_stage
