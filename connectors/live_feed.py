@@ -23,7 +23,8 @@ from streams.log.kafka.framing import header
 from streams.log.kafka.partitions import key_of_instrument, partitions_of_instruments
 from streams.log.kafka.producing import PlainProducer, framed
 from streams.log.local import LocalLog
-from streams.runtime.feed import RecordedFeed
+from streams.runtime.blocks import BlockSource
+from streams.runtime.feed import Feed
 from streams.runtime.merge import Merger, Slice
 
 FED = tuple(name for name, topic in TOPICS.items() if topic.kind == "external" and name.startswith(("control", "ref.", "md.")))
@@ -103,9 +104,9 @@ class LiveFeed:
         self._started = 0.0
         readers = {topic: log.reader(topic) for topic in self._heads}
         self._total = sum(reader.end_offset - reader.start_offset for reader in readers.values())
-        self._reference = [RecordedFeed(readers[topic], topic, 0) for topic in readers if topic.startswith("ref.")]
+        self._reference = [Feed(topic, 0, BlockSource(readers[topic])) for topic in readers if topic.startswith("ref.")]
         market = [topic for topic in readers if not topic.startswith("ref.")]
-        self._feeds = [RecordedFeed(readers[topic], topic, code) for code, topic in enumerate(market)]
+        self._feeds = [Feed(topic, code, BlockSource(readers[topic])) for code, topic in enumerate(market)]
         self.fed = Fed(dict.fromkeys(self._heads, 0))
 
     def run(self) -> Fed:
@@ -174,7 +175,7 @@ class LiveFeed:
             if len(rows):
                 self._send(feed, int(rows[0]), int(rows[-1]) + 1)
 
-    def _send(self, feed: RecordedFeed, first: int, stop: int) -> None:
+    def _send(self, feed: Feed, first: int, stop: int) -> None:
         """Hand rows of a feed to the producer."""
         topic = feed.topic
         begin = int(feed.ends[first - 1]) if first else 0

@@ -24,8 +24,9 @@ from streams.portfolio.state import cash_amount
 from streams.reporting import stage as reporting
 from streams.risk import stage as risk
 from streams.routing import stage as routing
-from streams.runtime.execution import RecordedExecution
-from streams.runtime.judging import INSTRUMENTS_LIMIT, Judge
+from streams.runtime.execution import Execution
+from streams.runtime.judging import INSTRUMENTS_LIMIT
+from streams.runtime.recorded import recorded_execution
 from streams.runtime.topology import Topology
 from streams.signals import sizing
 from streams.signals.catalogue import UnusableStrategyFile, load_strategy
@@ -329,10 +330,9 @@ def _salt(sources: StrategySources | None, strategy: tuple[Any, Any] | None) -> 
     return bytes.fromhex(sources.digest())
 
 
-def build_execution(configuration: Configuration, log: LocalLog, journal_id: int) -> RecordedExecution:
+def build_execution(configuration: Configuration, log: LocalLog, journal_id: int) -> Execution:
     """The execution of the configuration over the log."""
     topology = build_topology(configuration, log)
-    known = [each.instrument for each in read_instruments(log)]
-    judge = Judge(known, [each.instrument for each in topology.instruments], configuration.clock_jump_max, has_neighbours=True)
-    return RecordedExecution(topology, log, journal_id, judge, NEVER if configuration.to_time is None else configuration.to_time)
-
+    end = NEVER if configuration.to_time is None else configuration.to_time
+    known = read_instruments(log)
+    return recorded_execution(topology, log, journal_id, known, configuration.clock_jump_max, end)

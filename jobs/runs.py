@@ -38,7 +38,7 @@ from schemas.version import VERSION
 from streams.log.local import LocalLog
 from streams.log.manifest import read_manifest
 from streams.runtime.code import code_digest, file_digests, source_digests
-from streams.runtime.execution import RecordedExecution
+from streams.runtime.execution import Execution
 from streams.runtime.failures import InputChanged, OtherIdentity
 from streams.runtime.journal import BATCH, GENESIS, JOURNAL, JournalEntry
 from streams.runtime.made_by import version_of
@@ -280,7 +280,7 @@ class Backtest:
         source: LocalLog,
         folder: LocalLog,
         facts: dict[str, Any],
-        execution: RecordedExecution,
+        execution: Execution,
         finish: Callable[[LocalLog, dict[str, Any]], object],
     ) -> Run:
         keep_files(self.configuration, folder.path)
@@ -374,7 +374,7 @@ def open_input(facts: dict[str, Any], given: Path | None) -> LocalLog:
     return LocalLog.open(path)
 
 
-def execution_for(folder: Path, facts: dict[str, Any], source: LocalLog) -> RecordedExecution:
+def execution_for(folder: Path, facts: dict[str, Any], source: LocalLog) -> Execution:
     """The execution that the genesis facts describe, over the recording."""
     return build_execution(configuration_of(folder, facts), source, facts["journal_id"])
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from streams.runtime.live.spec import Run
+from streams.runtime.in_flight import Run
 
 PAGE_BYTES = 4096
 LENGTH = struct.Struct("<H")

@@ -23,8 +23,8 @@ from jobs.telemetry.logs import Log, library_logger
 from schemas.errors import ShrivenError
 from streams.log.kafka.admin import admin_of
 from streams.log.kafka.client import KafkaLog
+from streams.runtime.in_flight import Run
 from streams.runtime.live.shard import ShardTask
-from streams.runtime.live.spec import Run
 
 STEP_SECONDS = 0.05
 ORPHANED = 70

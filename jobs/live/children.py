@@ -21,7 +21,7 @@ import msgspec
 from jobs.live.blackbox import PAGE_BYTES, BlackBox
 from jobs.live.deployment import Deployment
 from jobs.live.warm import LAST_SECONDS, PACKET_BYTES
-from streams.runtime.live.spec import Run
+from streams.runtime.in_flight import Run
 
 UNKNOWN = 255
 """Exit code of a fork whose warm process ended before it: nobody was told."""

@@ -37,16 +37,20 @@ from streams.log.kafka.transport import Log, TopicChanged
 from streams.log.kafka.versions import versions_on
 from streams.runtime.canary import CANARY, CANARY_ID
 from streams.runtime.code import code_digest, source_digests
-from streams.runtime.execution import DEAD_LETTERS
+from streams.runtime.dead_letters import DEAD_LETTERS
+from streams.runtime.execution import Execution
+from streams.runtime.feed import Feed
+from streams.runtime.flood import FloodGuard, FloodLimit
+from streams.runtime.in_flight import Run
 from streams.runtime.journal import JOURNAL
-from streams.runtime.live.execution import LiveExecution
-from streams.runtime.live.feed import LiveFeed
-from streams.runtime.live.flood import FloodLimit
 from streams.runtime.live.identity import check_same
+from streams.runtime.live.order import LiveOrder
+from streams.runtime.live.partition import PartitionSource
 from streams.runtime.live.schema_ids import SchemaIds
-from streams.runtime.live.spec import Bounds, Run, TaskSpec, runtime_name
+from streams.runtime.live.spec import Bounds, TaskSpec, runtime_name
 from streams.runtime.made_by import check_version
 from streams.runtime.made_up import MADE_UP
+from streams.runtime.merge import Merger
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.topology import Topology
 
@@ -181,7 +185,7 @@ def quotes_canary(job: str, clock: str) -> bool:
 
 
 def maker(deployment: Deployment, witness: Callable[[Sequence[Run]], None] | None = None) -> Any:
-    """``make(log, spec, start_offsets)`` of :class:`streams.runtime.live.shard.ShardTask`; ``witness`` as LiveExecution has it."""
+    """``make(log, spec, start_offsets)`` of :class:`streams.runtime.live.shard.ShardTask`; ``witness`` as Execution has it."""
 
     def build(known: Sequence[Instrument], shard: int) -> Topology:
         if any(each.instrument == CANARY_ID for each in known):
@@ -189,20 +193,25 @@ def maker(deployment: Deployment, witness: Callable[[Sequence[Run]], None] | Non
         more = [CANARY] if quotes_canary(deployment.job, deployment.clock) else []
         return topology_over(deployment.configuration, known, deployment.inputs(), deployment.job, more, shard)
 
-    def make(log: Log, spec: TaskSpec, starts: dict[str, int]) -> LiveExecution:
+    def make(log: Log, spec: TaskSpec, starts: dict[str, int]) -> LiveOrder:
         is_wall = spec.clock == "wall"
         versions = versions_on(deployment.cluster)
         ids = {topic: SchemaIds(topic, spec.ids_of(topic), versions) for topic in spec.inputs}
+        sources = [
+            PartitionSource(log.reader(f"{spec.group}.inputs"), spec.partition_of(topic), ids[topic], starts[topic], is_wall)
+            for topic in spec.inputs
+        ]
         feeds = [
-            LiveFeed(log.reader(f"{spec.group}.inputs"), topic, spec.partition_of(topic), code, ids[topic], starts[topic], is_wall)
-            for code, topic in enumerate(spec.inputs)
+            Feed(topic, code, source, is_held=True, guard=FloodGuard())
+            for code, (topic, source) in enumerate(zip(spec.inputs, sources, strict=True))
         ]
         journal_id = int(spec.facts["journal_id"])
         of_shard = partial(build, shard=spec.shard)
         name, jump = spec.facts["topology"], spec.clock_jump_max
-        execution = LiveExecution(of_shard, spec.outputs, feeds, journal_id, spec.shard, jump, is_wall, name, spec.flood)
+        merger = Merger(feeds, is_wall=is_wall)
+        execution = Execution(of_shard, spec.outputs, merger, journal_id, spec.shard, jump, name=name)
         execution.witness = witness
-        return execution
+        return LiveOrder(execution, spec.flood)
 
     return make
 

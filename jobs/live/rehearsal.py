@@ -97,15 +97,16 @@ def rehearse(deployment: Deployment, outputs: Sequence[str]) -> None:
         topic: [header(ids[topic]) + codec(topic_of(topic).record).encode_records([record]) for record in records] for topic, records in made.items()
     }
     make, starts = maker(deployment), dict.fromkeys(spec.inputs, 0)
-    execution = make(ScriptLog(values), spec, starts)
-    for feed in execution.live:
+    order = make(ScriptLog(values), spec, starts)
+    execution = order.execution
+    for feed in execution.feeds:
         feed.fill(0)
     try:
-        while (batch := execution.next_live(8)) is not None:
+        while (batch := order.next_live(8)) is not None:
             for output in batch.outputs:
                 split(output.body, output.count, topic_of(output.topic).record)
             decode_entry(JournalEntry(sequence=1, kind=BATCH, elements=batch.elements, inputs=batch.inputs).encode())
-        taken_up = make(ScriptLog({}), spec, starts)  # as by a shard's next owner
+        taken_up = make(ScriptLog({}), spec, starts).execution  # as by a shard's next owner
         taken_up.restore(execution.known, execution.stage_states(), execution.positions(), execution.skips())
     except StageFailed:
         return  # a user's strategy may refuse a made-up market; the real one it meets halts it loudly

@@ -9,7 +9,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from streams.runtime.live.spec import Run
+from streams.runtime.in_flight import Run
 
 BACKOFF_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0)
 CRASHES_MAX = 5

@@ -14,7 +14,7 @@ from schemas.codec import codec
 from schemas.version import VERSION
 from streams.log.kafka.cluster import home
 from streams.runtime.canary import CANARY
-from streams.runtime.execution import DEAD_LETTERS
+from streams.runtime.dead_letters import DEAD_LETTERS
 from streams.runtime.observer import BatchFacts, Observer
 from streams.signals.view import LOG
 
@@ -131,8 +131,8 @@ class Telling(Observer):
         self._last_positions = now
         self._execution = task.execution
         self._name_instruments()
-        for feed in task.execution.live:
-            position = feed.next_offset if feed.waiting else feed.source.position(feed.partition)
+        for feed in task.execution.feeds:
+            position = feed.next_offset if feed.waiting else feed.source.position()
             is_caught_up = not feed.waiting and not feed.is_behind
             lag_seconds = 0.0 if is_caught_up else now - feed.timestamp_ms / 1000 if feed.timestamp_ms else None
             self._metrics.input(feed.topic, position, feed.waiting, lag_seconds)

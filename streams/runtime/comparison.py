@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from streams.runtime.batch import Batch
 from streams.runtime.divergence import Divergence, Kind
-from streams.runtime.execution import Batch, Execution
+from streams.runtime.execution import Execution
 from streams.runtime.journal import InputEntry, JournalEntry
 
 STATE = "state"

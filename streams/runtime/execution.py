@@ -1,6 +1,7 @@
 """Batches: inputs merged (or repeated from a journal), executed, and everything that came out with its digests. No files are written here.
 
-The task, recovery and verify all run this one class; what differs is where the order comes from and what is done with the result.
+The task, recovery and verify all run this one class, over a recording and over a cluster; what differs is where the order comes from and what is
+done with the result. The plain merge of a recording is made here; which records of a live topology come next is ``live/order.py``.
 
 A batch is made in two steps: :meth:`Execution.prepare` (inputs decoded, merged and digested; the ahead loop; its outputs encoded and digested) and
 :meth:`Execution.finish` (ledgers and venue; their outputs). Nothing of the first depends on the second, so with ``overlaps`` the next batch may be
@@ -10,146 +11,132 @@ prepared on another thread while this one is finished; one at a time each, and n
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
 import numpy as np
 
-from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
-from schemas.errors import BadData
-from schemas.reasons import REASONS, UNSEEN
-from schemas.records import DeadLetter
-from streams.log.local import LocalLog, TopicReader
+from schemas.errors import BadData, ShrivenError
+from schemas.reasons import GOOD
+from schemas.records import Instrument
+from streams.runtime.batch import Batch, Prepared, output_of
+from streams.runtime.dead_letters import DEAD_LETTERS, dead_letters
 from streams.runtime.emitted import body_of, encode_ahead
 from streams.runtime.engine import Engine
-from streams.runtime.feed import Feed, RecordedFeed
+from streams.runtime.feed import Feed
 from streams.runtime.handed import Handed
+from streams.runtime.in_flight import Witness, runs_of
 from streams.runtime.inputs import InputDigests
 from streams.runtime.journal import InputEntry
-from streams.runtime.judging import Judge
-from streams.runtime.loop import SKIP
-from streams.runtime.merge import Merger, Slice
-from streams.runtime.runner import LoopRunner
+from streams.runtime.judging import INSTRUMENTS_LIMIT, Judge
+from streams.runtime.merge import AHEAD, CLOCK, ELEMENT, END_OF_INPUTS, Merger, Slice
+from streams.runtime.skip import obey
 from streams.runtime.states import restore, stage_states, state_digests
 from streams.runtime.topology import Topology
 from streams.runtime.validation import require_sound
 
 Array = np.ndarray[Any, Any]
-DEAD_LETTERS = "pipeline.dlq"
+CONTROL, REFERENCE = "control", "ref.instruments"
+NO_ELEMENTS = np.zeros(0, ELEMENT)
 
 
-class Output(msgspec.Struct, frozen=True):
-    """What one batch writes to one topic."""
+class NotStarted(ShrivenError):
+    """A state was asked of stages that are not built yet."""
 
-    topic: str
-    body: Any
-    count: int
-    digest: bytes
-    parts: Sequence[tuple[int, int]] = ()
-    """(records, bytes) of what the body was made of, in order; empty: of one part"""
-
-    def end_of(self, count: int) -> int:
-        """Position in the body after its first ``count`` records."""
-        at = 0
-        for records, size in self.parts or ((self.count, len(self.body)),):
-            if count < records:
-                found = codec(topic_of(self.topic).record)
-                return at + found.end_of(memoryview(self.body)[at : at + size], count)
-            count, at = count - records, at + size
-        return at
-
-
-class Batch(msgspec.Struct, frozen=True):
-    """One executed batch."""
-
-    elements: Any
-    inputs: list[InputEntry]
-    outputs: list[Output]
-    clock: int
-    consumed: int
-    ended: bool
-
-
-class Prepared:
-    """A batch before its ledgers.
-
-    Attributes:
-        piece, feeds: the slice, and the feeds whose rows it points to.
-        elements, inputs, letters: the order, the digests of what was consumed, the dead letters.
-        ahead: what the ahead loop left for the ledgers.
-        outputs: what the ahead loop made, by topic.
-        consumed, clock: behind the batch.
-    """
-
-    __slots__ = ("ahead", "clock", "consumed", "elements", "feeds", "inputs", "letters", "outputs", "piece")
-
-    piece: Slice
-    feeds: Sequence[Feed]
-    elements: Array
-    inputs: list[InputEntry]
-    letters: list[DeadLetter]
-    ahead: LoopRunner | Handed | None
-    outputs: dict[str, Output]
-    consumed: int
-    clock: int
+    code = "not_started"
 
 
 class Execution:
-    """A topology over inputs.
+    """A topology over inputs: of a recording, or of a cluster.
 
-    Where they come from is a subclass's: :class:`RecordedExecution`, ``live/execution.py``.
+    The stages are built by :meth:`start`, over the instruments that are known then, for good: of a
+    recording at once, of a live topology at its first batch, whose order begins with them. So a live
+    job can be started on an empty cluster, and what it was built from is in its journal.
 
     Args:
+        build: makes the topology over these instruments.
         outputs: topics that are written, dead letters last.
-        feeds: the inputs, in merge order.
-        merger: of the feeds.
+        merger: of the inputs.
+        journal_id, shard: go into built ids.
+        clock_jump_max, has_neighbours: see Judge.
+        name: of the topology whose operators leave records out; empty: nobody does, of a recording.
+        read_digests: of the inputs, as they are read; of a recording.
+
+    Attributes:
+        known: the instruments that the stages were built over, and those that were not selected.
+        piece: the slice that is executed next.
+        witness: see :data:`streams.runtime.in_flight.Witness`.
     """
 
     topology: Topology
     engine: Engine
-    is_started = True
-    known: Sequence[Any] = ()
+
+    def __init__(
+        self,
+        build: Callable[[Sequence[Instrument]], Topology],
+        outputs: Sequence[str],
+        merger: Merger,
+        journal_id: int,
+        shard: int = 0,
+        clock_jump_max: int = 0,
+        has_neighbours: bool = False,
+        name: str = "",
+        read_digests: InputDigests | None = None,
+    ) -> None:
+        self.build = build
+        self.outputs = list(outputs)
+        self.merger = merger
+        self.feeds = merger.feeds
+        self.journal_id = journal_id
+        self.shard = shard
+        self.clock_jump_max = clock_jump_max
+        self.has_neighbours = has_neighbours
+        self.name = name
+        self.read_digests = read_digests or InputDigests()
+        self.is_started = False
+        self.known: list[Instrument] = []
+        self.witness: Witness | None = None
+        self.piece, self._other_piece = Slice(1 << 12), Slice(1 << 12)
+        self.reference = next((feed for feed in self.feeds if feed.topic == REFERENCE), None)
+        self.control = next((feed for feed in self.feeds if feed.topic == CONTROL and name), None)
+        self._overlaps = False
+        self._consumed = self._clock = 0
+
+    def start(self, instruments: Sequence[Instrument]) -> None:
+        """Build the stages over these instruments, and judge market data by them from here on."""
+        found = {each.instrument: each for each in instruments if 0 <= each.instrument < INSTRUMENTS_LIMIT}
+        self.known = [found[key] for key in sorted(found)]
+        self.topology = self.build(self.known)
+        self.engine = Engine(self.topology, self.journal_id, self.shard)
+        selected = [each.instrument for each in self.topology.instruments]
+        judge = Judge(sorted(found), selected, self.clock_jump_max, self.has_neighbours)
+        for feed in self.feeds:
+            if feed.is_market_data:
+                feed.judged_by(judge)
+        self.is_started = True
+
+    def start_over(self, count: int) -> None:
+        """Build the stages over the instruments among the next so many records of reference data."""
+        feed = self.reference
+        assert feed is not None
+        rows = range(feed.first, feed.first + count)
+        self.start([feed.records[row] for row in rows if feed.status[row] == GOOD])
+
+    @property
+    def is_wall(self) -> bool:
+        """The clock is handed in, and no record moves it."""
+        return self.merger.is_wall
 
     @property
     def consumed(self) -> int:
         """Records consumed since genesis."""
-        return self.engine.consumed
+        return self.engine.consumed if self.is_started else 0
 
     @property
     def present(self) -> int:
         """The clock."""
-        return self.engine.present
-
-    def stage_states(self) -> dict[str, bytes]:
-        """Canonical state by stage."""
-        return dict(stage_states(self.engine))
-
-    def skips(self) -> list[tuple[str, int, str]]:
-        """None."""
-        return []
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-    def restore(
-        self, instruments: Sequence[Any], states: dict[str, bytes], positions: list[list[int]], skips: Sequence[tuple[str, int, str]] = ()
-    ) -> None:
-        """Take up a snapshot. Raises StageFailed."""
-        restore(self.engine, states)
-        self.seek(positions)
-
-    def __init__(self, outputs: Sequence[str], feeds: Sequence[Feed], merger: Merger) -> None:
-        self.outputs = list(outputs)
-        self.feeds = list(feeds)
-        self.merger = merger
-        self._piece, self._other_piece = Slice(1 << 12), Slice(1 << 12)
-        self._dead_letters = codec("DeadLetter")
-
-    _overlaps = False
-    _consumed = _clock = 0
+        return self.engine.present if self.is_started else 0
 
     @property
     def overlaps(self) -> bool:
@@ -159,70 +146,157 @@ class Execution:
     @overlaps.setter
     def overlaps(self, value: bool) -> None:
         self._overlaps = value
-        self._consumed, self._clock = self.engine.consumed, self.engine.present
+        self._consumed, self._clock = self.consumed, self.present
         for feed in self.feeds:
             feed.keeps_consumed = value
 
     @property
     def prepared(self) -> int:
         """Input records prepared since genesis."""
-        return self._consumed if self._overlaps else self.engine.consumed
+        return self._consumed if self._overlaps else self.consumed
+
+    def close(self) -> None:
+        """Give the inputs' connections back."""
+        for feed in self.feeds:
+            feed.source.close()
+
+    # -- the order
 
     def next_batch(self, wanted: int) -> Batch:
         """Execute the next ``wanted`` input records, fewer at the end of the inputs."""
         return self.finish(self.prepare(wanted))
 
-    def repeat_batch(self, elements: Array) -> Batch:
-        """Execute the input records a journal's elements name, in their order."""
-        return self.finish(self.prepare_again(elements))
-
     def prepare(self, wanted: int) -> Prepared:
         """The first step of the next ``wanted`` input records, fewer at the end of the inputs."""
-        self._merge(wanted)
-        return self._prepare(self._piece)
+        self.merge(wanted)
+        return self._prepare(self.piece)
 
-    def _merge(self, wanted: int) -> None:
+    def merge(self, wanted: int, present: int = 0, first_of: Feed | None = None) -> Feed | None:
+        """Fill the slice with the next ``wanted`` records in merge order, which are not consumed.
+
+        Args, Returns: as :meth:`Merger.take`; the clock is at least ``present``.
+        """
         self._next_piece()
-        if wanted > len(self._piece.index) - 1:
-            self._piece = Slice(wanted)
-        self.merger.take(self._piece, wanted, self._clock)
+        if wanted > len(self.piece.index) - 1:
+            self.piece = Slice(wanted)
+        return self.merger.take(self.piece, wanted, max(self._clock, present), first_of)
 
     def merged(self, wanted: int) -> Array:
         """The order of the next ``wanted`` input records, as a journal has it. They are not consumed: :meth:`execute_merged` does that."""
-        self._merge(wanted)
-        return self.merger.elements(self._piece)
+        self.merge(wanted)
+        return self.merger.elements(self.piece)
 
     def execute_merged(self) -> Batch:
-        """Execute the records whose order :meth:`merged` gave."""
-        return self.finish(self._prepare(self._piece))
-
-    def inputs_of(self, elements: Array) -> list[InputEntry]:
-        """Counts and digests of the records a journal's elements name. They are taken off the inputs, and no stage sees them."""
-        self.merger.repeat(self._piece, elements, self._clock)
-        return self._consume(self._piece)
-
-    def prepare_again(self, elements: Array) -> Prepared:
-        """The first step of the input records a journal's elements name, in their order.
-
-        Raises:
-            MalformedJournal: they are no order of inputs.
-        """
-        require_sound(elements, len(self.feeds))
-        self._next_piece()
-        self.merger.repeat(self._piece, elements, self._clock)
-        return self._prepare(self._piece)
+        """Execute the slice that is filled."""
+        if self.witness is None:
+            return self.finish(self._prepare(self.piece))
+        self.witness(runs_of(self.piece, self.feeds))
+        batch = self.finish(self._prepare(self.piece))
+        self.witness(())
+        return batch
 
     def _next_piece(self) -> None:
         """Where batches overlap, the slice of the one before stays as it is."""
         if self._overlaps:
-            self._piece, self._other_piece = self._other_piece, self._piece
+            self.piece, self._other_piece = self._other_piece, self.piece
         else:
-            self._consumed, self._clock = self.engine.consumed, self.engine.present
+            self._consumed, self._clock = self.consumed, self.present
 
-    def _execute(self) -> Batch:
-        """Both steps of the slice that is filled."""
-        self._consumed, self._clock = self.engine.consumed, self.engine.present
-        return self.finish(self._prepare(self._piece))
+    # -- a journal's order
+
+    def repeat_batch(self, elements: Array) -> Batch:
+        """Execute the input records that a journal's elements name, in their order, at its clock.
+
+        Raises:
+            MalformedJournal: they are no order of inputs.
+            BadData: the inputs hold something else.
+        """
+        if not len(elements):
+            return Batch(NO_ELEMENTS, [], [], self.present, self.consumed, False)
+        self._repeat(elements)
+        return self.execute_merged()
+
+    def prepare_again(self, elements: Array) -> Prepared:
+        """The first step of the input records that a journal's elements name. Raises as :meth:`repeat_batch`."""
+        self._repeat(elements)
+        return self._prepare(self.piece)
+
+    def _repeat(self, elements: Array) -> None:
+        """Fill the slice in the order of a journal's elements.
+
+        1. What operators say in the batch is heard first: it leaves out records of the same batch.
+        2. Stages that are not built yet are built over the instruments that the batch begins with.
+        3. The inputs must hold next what the elements name.
+        4. What the owner did not believe, as dated ahead, is not believed now.
+        5. The order is that of the elements; without records it is a tick of the clock.
+        6. A record that only the registry could tell how to read ends the task while that is away.
+        """
+        require_sound(elements, len(self.feeds))
+        order, marks = elements[elements["input"] >= END_OF_INPUTS], elements[elements["input"] <= AHEAD]
+        heard = [self.control, None if self.is_started else self.reference]
+        self._hear(order, marks)
+        if not self.is_started:
+            self._start_leading(order, marks)
+        self.check_elements(order)
+        for feed in self.feeds:
+            if feed not in heard:
+                self._mark_ahead(feed, marks)
+        self._next_piece()
+        present = max([self._clock, *elements["first_offset"][elements["input"] == CLOCK].tolist()])
+        if len(order):
+            self.merger.repeat(self.piece, order, present)
+        else:
+            self.merger.tick(self.piece, present)
+        self._check_answered()
+
+    def _hear(self, order: Array, marks: Array) -> None:
+        if self.control is None:
+            return
+        mine = order[order["input"] == self.control.code]
+        if len(mine):
+            self.check_elements(mine)
+            self._mark_ahead(self.control, marks)
+            obey(self.control, int(mine["count"].sum()), self.feeds, self.name)
+
+    def _start_leading(self, order: Array, marks: Array) -> None:
+        """Build the stages over the instruments that a journal's first batch begins with. Raises BadData if it begins with something else."""
+        feed = self.reference
+        if feed is None or not len(order) or int(order["input"][0]) != feed.code:
+            raise BadData("the first batch of the journal does not begin with the instruments; the journal is not one of this version")
+        self.check_elements(order[:1])
+        self._mark_ahead(feed, marks)
+        self.start_over(int(order["count"][0]))
+
+    def check_elements(self, elements: Array) -> None:
+        """Refuse elements that are not what the inputs hold next.
+
+        Raises:
+            BadData: names the input and the offsets.
+        """
+        for code in np.unique(elements["input"][elements["input"] >= 0]).tolist():
+            if code >= len(self.feeds):
+                raise BadData(f"input changed: the journal names input {code}, this topology has {len(self.feeds)}")
+            feed = self.feeds[code]
+            feed.source.require(feed, elements[elements["input"] == code])
+
+    def _mark_ahead(self, feed: Feed, marks: Array) -> None:
+        """Raises BadData where a record that the owner did not believe could have been believed."""
+        for _, offset, now, _ in marks[marks["input"] == AHEAD - feed.code].tolist():
+            feed.mark_ahead(offset, now, self.clock_jump_max)
+
+    def _check_answered(self) -> None:
+        for feed in self.feeds:
+            row = feed.first_unresolved(self.piece.count_of(feed)) if feed.has_unresolved else -1
+            problem = feed.source.schema_problem(feed, feed.first + row) if row >= 0 else None
+            if problem is not None and problem.restart_helps:
+                raise problem
+
+    def inputs_of(self, elements: Array) -> list[InputEntry]:
+        """Counts and digests of the records a journal's elements name. They are taken off the inputs, and no stage sees them."""
+        self.merger.repeat(self.piece, elements, self._clock)
+        return self._consume(self.piece)
+
+    # -- the two steps
 
     def _prepare(self, piece: Slice) -> Prepared:
         engine, feeds = self.engine, self.feeds
@@ -234,8 +308,8 @@ class Execution:
         made.ahead = engine.ahead
         if self._overlaps and engine.ahead is not None:
             made.ahead = engine.ahead.hand_over(with_books=engine.ahead.books is not None and engine.stepped is not None)
-        made.outputs = {topic: _output(topic, count, body) for topic, (body, count) in encode_ahead(made.ahead).items()}
-        made.letters = self._letters(piece)
+        made.outputs = {topic: output_of(topic, count, body) for topic, (body, count) in encode_ahead(made.ahead).items()}
+        made.letters = dead_letters(piece, feeds)
         made.inputs = self._consume(piece)
         self._consumed += piece.count
         if piece.length:
@@ -264,97 +338,58 @@ class Execution:
         clock, consumed = engine.present, engine.consumed
 
         def encoded() -> Batch:
-            outputs = [ahead.get(topic) or _output(topic, count, *body_of(found)) for topic, found, count in parts]
+            outputs = [ahead.get(topic) or output_of(topic, count, *body_of(found)) for topic, found, count in parts]
             if letters:
-                outputs.append(_output(DEAD_LETTERS, len(letters), self._dead_letters.encode_records(letters)))
+                outputs.append(output_of(DEAD_LETTERS, len(letters), codec("DeadLetter").encode_records(letters)))
             return Batch(elements, inputs, outputs, clock, consumed, ended)
 
         return encoded
 
-    def _letters(self, piece: Slice) -> list[DeadLetter]:
-        """Dead letters for the slice's bad records, in order."""
-        letters: list[DeadLetter] = []
-        skipped = np.flatnonzero(piece.source[: piece.count] == SKIP)
-        bad = np.zeros(len(skipped), bool)
-        for feed in self.feeds:
-            mine = np.flatnonzero(piece.origin[skipped] == feed.code)
-            bad[mine] = ~np.isin(feed.status[piece.index[skipped[mine]]], UNSEEN)
-        for place in skipped[bad].tolist():
-            feed = self.feeds[int(piece.origin[place])]
-            row = int(piece.index[place])
-            status = int(feed.status[row])
-            letters.append(
-                DeadLetter(
-                    reason=REASONS[status],
-                    detail=feed.detail_of(row),
-                    origin_topic=feed.topic,
-                    origin_partition=feed.partition_number,
-                    origin_offset=feed.offset_at(row),
-                    payload=feed.body_of(row),
-                )
-            )
-        return letters
+    # -- the state
+
+    def stage_states(self) -> dict[str, bytes]:
+        """Canonical state by stage. Raises NotStarted."""
+        if not self.is_started:
+            raise NotStarted("nothing was consumed yet: there is no state")
+        return dict(stage_states(self.engine))
 
     def state_digests(self) -> list[tuple[str, bytes]]:
         """SHA-256 by stage, in stage order."""
         return state_digests(self.engine)
 
+    def skips(self) -> list[tuple[str, int, str]]:
+        """(topic, offset, why) of the records that operators left out."""
+        return [(feed.topic, offset, why) for feed in self.feeds for offset, why in feed.skipped.items()]
+
     def positions(self) -> list[list[int]]:
-        """Per feed: next offset and running maximum of event time before it."""
-        return [[feed.next_offset, feed.maximum_consumed] for feed in self.feeds]
+        """Per feed: next offset, running maximum of event time before it, and what its flood guard counted, if it has one."""
+        guarded = [feed.guard.state() if feed.guard is not None else [] for feed in self.feeds]
+        return [[feed.next_offset, feed.maximum_consumed, *counted] for feed, counted in zip(self.feeds, guarded, strict=True)]
 
     def seek(self, positions: list[list[int]]) -> None:
         """Go on as if everything before these positions had been consumed; the engine has the state behind them."""
-        for feed, (offset, maximum) in zip(self.feeds, positions, strict=True):
+        for feed, (offset, maximum, *counted) in zip(self.feeds, positions, strict=True):
             feed.seek(offset, maximum)
+            if feed.guard is not None:
+                feed.guard.restore(counted)
 
-    def check_elements(self, elements: Array) -> None:
-        """Refuse elements that do not continue the feeds.
+    def restore(
+        self,
+        instruments: Sequence[Instrument],
+        states: dict[str, bytes],
+        positions: list[list[int]],
+        skips: Sequence[tuple[str, int, str]] = (),
+    ) -> None:
+        """Take up a snapshot: the stages over its instruments, their states, the inputs' positions, what was left out.
 
         Raises:
-            BadData: the journal names records the input does not hold at this place.
+            StageFailed: a state is not of the type its stage declares; stages that were built before are as they were.
         """
-        places = [feed.next_offset for feed in self.feeds]
-        for code, first, last, count in zip(*(elements[name].tolist() for name in ("input", "first_offset", "last_offset", "count")), strict=True):
-            if code < 0:
-                continue
-            if code >= len(places) or first != places[code] or last - first + 1 != count or last >= self.feeds[code].end_offset:
-                name = self.feeds[code].topic if code < len(places) else f"input {code}"
-                raise BadData(
-                    f"input changed: the journal names {name} offsets {first}..{last}, the input ends at "
-                    f"{self.feeds[code].end_offset if code < len(places) else 0}; give the recording the run was made from with --input"
-                )
-            places[code] = last + 1
-
-
-class RecordedExecution(Execution):
-    """A topology over the inputs of a log folder.
-
-    Args:
-        topology: stages and wiring.
-        source: log that holds the inputs.
-        journal_id: goes into built ids.
-        judge: marks bad records.
-        end_time: records later than this (ns) stay unread.
-    """
-
-    def __init__(
-        self, topology: Topology, source: LocalLog, journal_id: int, judge: Judge, end_time: int
-    ) -> None:
-        self.topology = topology
-        self.engine = Engine(topology, journal_id)
-        self.read_digests = InputDigests()
-        feeds = [
-            self._feed(source.reader(topic), topic, code, judge)
-            for code, topic in enumerate(topology.feeds)
-        ]
-        super().__init__([*topology.outputs, DEAD_LETTERS], feeds, Merger(feeds, end_time))
-
-    def _feed(self, reader: TopicReader, topic: str, code: int, judge: Judge) -> Feed:
-        """An input whose bytes are digested as they are read."""
-        digest = self.read_digests.of(topic, reader, codec(topic_of(topic).record))
-        return RecordedFeed(reader, topic, code, judge, digest.read)
-
-
-def _output(topic: str, count: int, body: Any, parts: Sequence[tuple[int, int]] = ()) -> Output:
-    return Output(topic, body, count, hashlib.sha256(body).digest(), parts)
+        if not self.is_started:
+            self.start(instruments)
+        restore(self.engine, states)
+        self.seek(positions)
+        for topic, offset, why in skips:
+            for feed in self.feeds:
+                if feed.topic == topic:
+                    feed.skipped[offset] = why

@@ -1,6 +1,11 @@
 """The order of inputs: a k-way merge of partition heads by event time, and the runs that write that order down.
 
 Key: (running maximum of event time within the partition, topic rank, partition, offset). Never a sort: order inside a partition stays.
+
+A recording holds every record from the start. A partition of a cluster goes on: the order is made of
+what has arrived, and stops at a partition of which nothing waits here while more is known to lie on
+the log. Its caller waits for that, for a bounded time; a partition at its end blocks nothing. Which
+order was chosen is in the journal.
 """
 
 from __future__ import annotations
@@ -19,7 +24,12 @@ from streams.runtime.pointers import view
 
 Array = np.ndarray[Any, Any]
 FIELDS = 7
+NEVER = 2**63 - 1
 ELEMENT = np.dtype([("input", "i8"), ("first_offset", "i8"), ("last_offset", "i8"), ("count", "i8")])
+END_OF_INPUTS, CLOCK, AHEAD = -1, -2, -3
+"""Inputs of the elements that are no records: the end of a recording's inputs; a reading of the wall
+clock; and, minus the number of its input, a record of this batch that was dated ahead, with what the
+host's clock said."""
 MERGED, DRY, PAST_END = 0, 1, 2
 
 
@@ -102,6 +112,10 @@ class Slice:
         self.ended = False
         self.ticked = False
 
+    def count_of(self, feed: Feed) -> int:
+        """How many of the feed's rows are in it: those that the feed consumes next."""
+        return int(np.count_nonzero(self.origin[: self.count] == feed.code))
+
     @property
     def length(self) -> int:
         """Entries: the records, and behind them the end of input or a tick of the clock."""
@@ -114,11 +128,13 @@ class Merger:
     Args:
         feeds: input partitions in rank order.
         end_time: records whose key is this or later stay unread (ns).
+        is_wall: the clock is placed by the runner, and no record moves it.
     """
 
-    def __init__(self, feeds: Sequence[Feed], end_time: int) -> None:
+    def __init__(self, feeds: Sequence[Feed], end_time: int = NEVER, is_wall: bool = False) -> None:
         self.feeds = list(feeds)
         self.end_time = end_time
+        self.is_wall = is_wall
         self._table = np.zeros((len(self.feeds), FIELDS), np.int64)
         self._control = np.zeros(8, np.int64)
 
@@ -128,26 +144,61 @@ class Merger:
         row[1] = feed.status.ctypes.data
         row[2] = feed.usable
         row[3] = head
-        row[4] = 0 if feed.is_exhausted else 1
-        row[5] = feed.is_market_data
+        row[4] = feed.must_wait
+        row[5] = feed.is_market_data and not self.is_wall
 
-    def take(self, target: Slice, wanted: int, present: int) -> None:
-        """Fill the slice with the next ``wanted`` records, or fewer and END when the inputs have ended; ``present`` is the clock so far."""
+    def take(self, target: Slice, wanted: int, present: int, first_of: Feed | None = None) -> Feed | None:
+        """Fill the slice with the next ``wanted`` records, or with fewer.
+
+        1. Consumed rows are dropped.
+        2. All rows of ``first_of`` come first, whatever their times and however many are wanted.
+        3. The records are merged. Where the order meets a feed without rows that it must wait for, that
+           feed is asked for more: a recording's next block is decoded, a cluster's records are not
+           waited for here.
+        4. If every input has ended before enough records were found, the end of input comes last.
+
+        Returns:
+            The feed at which the order stopped because its next records have not arrived; None if the
+            order did not stop.
+
+        Args:
+            present: the clock so far.
+        """
         for feed in self.feeds:
             feed.compact()
             self._enter(feed, feed.first)
+        filled = self._put_first(target, first_of, present) if first_of is not None else 0
         control = self._control
-        control[0], control[1], control[2], control[3] = 0, wanted, present, self.end_time
+        control[0], control[1], control[2], control[3] = filled, max(wanted, filled), present, self.end_time
+        awaited = self._merge_on(target)
+        count = int(control[0])
+        is_ended = awaited is None and count < wanted and all(feed.is_bounded for feed in self.feeds)
+        self._finish(target, count, is_ended, int(control[2]))
+        return awaited
+
+    def _put_first(self, target: Slice, feed: Feed, present: int) -> int:
+        """All rows of the feed at the beginning of the slice; returns how many."""
+        first, filled = feed.first, feed.count - feed.first
+        target.origin[:filled] = feed.code
+        target.source[:filled] = np.where(feed.status[first : first + filled] == 0, feed.code, SKIP)
+        target.index[:filled] = np.arange(first, first + filled)
+        target.clock[:filled] = present
+        self._table[feed.code, 3] = first + filled
+        return filled
+
+    def _merge_on(self, target: Slice) -> Feed | None:
+        """Merge until enough is there or nothing is left; the feed at which it stopped, if it did."""
+        control = self._control
         while True:
             _merge(control, self._table, target.source, target.origin, target.index, target.clock)
             if control[4] != DRY:
-                break
+                return None
             feed = self.feeds[int(control[5])]
             head = int(self._table[feed.code, 3]) - feed.first
-            feed.refill()  # the first block after a seek may begin before the offset sought
+            if not feed.read_on():
+                return feed
+            # the first block after a seek may begin before the offset sought
             self._enter(feed, feed.first + head)
-        count = int(control[0])
-        self._finish(target, count, count < wanted, int(control[2]))
 
     def repeat(self, target: Slice, elements: Array, present: int) -> None:
         """Fill the slice in the order a journal's elements give; a negative input is END."""
@@ -168,26 +219,52 @@ class Merger:
             raise BadData(f"input changed: the journal names {total} records, the inputs hold {filled} of them; give the run's own recording")
         self._finish(target, total, bool((elements["input"] < 0).any()), present)
 
-    def _finish(self, target: Slice, count: int, ended: bool, present: int) -> None:
+    def tick(self, target: Slice, clock: int) -> None:
+        """Make the slice one tick of the clock without a record."""
+        target.count = 0
+        target.ended, target.ticked = False, True
+        target.source[0] = target.origin[0] = SKIP
+        target.index[0] = 0
+        target.clock[0] = clock
+
+    @staticmethod
+    def _finish(target: Slice, count: int, ended: bool, present: int) -> None:
         target.count = count
-        target.ended = ended
+        target.ended, target.ticked = ended, False
         if ended:
             target.source[count] = END
             target.index[count] = 0
             target.clock[count] = target.clock[count - 1] if count else present
 
     def elements(self, target: Slice) -> Array:
-        """The slice's order as runs, the end of input as input -1."""
+        """The slice's order as its journal record has it.
+
+        First the wall clock's reading, where that is the clock; then which of the records were dated
+        ahead; then the records as runs; the end of input last.
+        """
         offsets = np.zeros((len(self.feeds), 3), np.int64)
         for feed in self.feeds:
             listed = feed.offsets
             offsets[feed.code] = (feed.offset_of_zero, 0, 0) if listed is None else (0, listed.ctypes.data, len(listed))
+        marks = self._marks(target)
         runs = np.zeros(target.count + 1, ELEMENT)
         count = int(_runs(target.origin, target.index, target.count, offsets, runs)) if target.count else 0
         if target.ended:
-            runs[count] = (-1, 0, 0, 1)
+            runs[count] = (END_OF_INPUTS, 0, 0, 1)
             count += 1
-        return runs[:count]
+        return np.concatenate((np.array(marks, ELEMENT), runs[:count])) if marks else runs[:count]
+
+    def _marks(self, target: Slice) -> list[tuple[int, int, int, int]]:
+        """What the journal says of the slice besides its records."""
+        clock = int(target.clock[0])
+        marks = [(CLOCK, clock, clock, 1)] if self.is_wall else []
+        for feed in self.feeds:
+            count = target.count_of(feed) if feed.ahead else 0
+            if count:
+                last = feed.offset_at(feed.first + count - 1)
+                mine = [offset for offset in sorted(feed.ahead) if offset <= last]
+                marks += [(AHEAD - feed.code, offset, feed.ahead[offset], 1) for offset in mine]
+        return marks
 
 
 @borrowing_kernel

@@ -10,8 +10,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from schemas.errors import ShrivenError
+from streams.runtime.batch import Batch
 from streams.runtime.comparison import compare
-from streams.runtime.execution import Batch
 from streams.runtime.failures import Diverged, OtherIdentity, StageFailed
 from streams.runtime.journal import BATCH, CLOSE, UPGRADE, JournalEntry
 from streams.runtime.snapshot import Snapshot

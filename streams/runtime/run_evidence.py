@@ -12,13 +12,15 @@ from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.errors import BadData, CorruptLog, ShrivenError
 from streams.log.local import LocalLog
+from streams.runtime.batch import Batch
 from streams.runtime.comparison import compare_inputs
 from streams.runtime.divergence import Divergence, Kind
-from streams.runtime.execution import Batch, RecordedExecution
+from streams.runtime.execution import Execution
 from streams.runtime.journal import JOURNAL, JournalEntry
+from streams.runtime.merge import CLOCK, END_OF_INPUTS
 from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.snapshot import read_snapshots
-from streams.runtime.validation import CLOCK, END, malformed_close
+from streams.runtime.validation import malformed_close
 from streams.runtime.verify import RECOMPUTED, Verdict, journal_changed, read_journal
 from streams.runtime.written import Written
 
@@ -40,7 +42,7 @@ class RunEvidence:
     def __init__(
         self,
         folder: LocalLog,
-        prepare: Callable[[dict[str, Any]], RecordedExecution],
+        prepare: Callable[[dict[str, Any]], Execution],
         sources: dict[str, str],
         is_finished: bool = True,
     ) -> None:
@@ -65,7 +67,7 @@ class RunEvidence:
         """Those that were given."""
         return self._sources
 
-    def begin(self, facts: dict[str, Any]) -> RecordedExecution | Divergence:
+    def begin(self, facts: dict[str, Any]) -> Execution | Divergence:
         """The execution over the recording."""
         try:
             self.execution = execution = self.prepare(facts)
@@ -240,7 +242,7 @@ def other_order(journaled: Any, merged: Any, topics: list[str]) -> str:
         if element is None:
             return "nothing more"
         code, first, last, _ = element
-        return "the end of the inputs" if code == END else f"{topics[code]} offsets {first}..{last}"
+        return "the end of the inputs" if code == END_OF_INPUTS else f"{topics[code]} offsets {first}..{last}"
 
     return (
         f"its order is not the merge of the inputs: it takes {named(one)} "

@@ -13,8 +13,9 @@ from schemas.codec import codec
 from schemas.errors import CorruptLog
 from streams.log.digest import TopicDigest, digest_so_far
 from streams.log.local import LocalLog
+from streams.runtime.batch import Batch, Output
 from streams.runtime.code import changed_sources
-from streams.runtime.execution import Batch, Output, RecordedExecution
+from streams.runtime.execution import Execution
 from streams.runtime.failures import OtherIdentity
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, JOURNAL, JournalEntry, OutputEntry, decode_entry
 from streams.runtime.made_by import version_of
@@ -29,7 +30,7 @@ from streams.runtime.validation import MalformedJournal, malformed
 
 def folder_task(
     folder: LocalLog,
-    execution: RecordedExecution,
+    execution: Execution,
     genesis: dict[str, Any],
     batch_records: int = 65_536,
     state_digest_records: int = STATE_DIGEST_RECORDS,
@@ -70,7 +71,7 @@ class RunFolder:
     advice = "'sq verify' says more, --fresh starts over"
 
     def __init__(
-        self, folder: LocalLog, execution: RecordedExecution, facts: dict[str, Any], on_step: Callable[[str], None] = ignore
+        self, folder: LocalLog, execution: Execution, facts: dict[str, Any], on_step: Callable[[str], None] = ignore
     ) -> None:
         self.folder = folder
         self.facts = facts

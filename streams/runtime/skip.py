@@ -16,12 +16,17 @@ SkipRequest(topic='md.trades', partition=0, offset=1234, topology='pipeline')
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.catalogue import topic as topic_of
 from schemas.errors import WrongUse
+from schemas.reasons import GOOD
 from schemas.records import ControlCommand
 from schemas.vocabulary import ControlKind, ControlScope
+
+if TYPE_CHECKING:
+    from streams.runtime.feed import Feed
 
 PLACE = re.compile(r"([a-z][a-z0-9_.-]*)/(\d{1,9})/(\d{1,18})")
 SKIP, SYSTEM = int(ControlKind.SKIP), int(ControlScope.SYSTEM)
@@ -78,3 +83,15 @@ def skip_of(command: ControlCommand) -> SkipRequest | None:
         return skip_request(command.name, command.value)
     except WrongUse:
         return None
+
+
+def obey(control: Feed, count: int, feeds: Sequence[Feed], topology: str) -> None:
+    """Leave out what the next so many commands say, of the next batch as of every later one."""
+    for row in range(control.first, control.first + count):
+        command = control.records[row] if control.status[row] == GOOD else None
+        request = skip_of(command) if command is not None else None
+        if command is None or request is None or request.topology != topology:
+            continue
+        for feed in feeds:
+            if (feed.topic, feed.partition[1]) == (request.topic, request.partition):
+                feed.skip(request.offset, f"left out by {command.issued_by}: {command.reason}")

@@ -42,7 +42,8 @@ from typing import Any
 
 import msgspec
 
-from streams.runtime.execution import Batch, Execution, Prepared
+from streams.runtime.batch import Batch, Prepared
+from streams.runtime.execution import Execution
 from streams.runtime.failures import BeforeBatch, InputChanged, JournalClosed
 from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, JournalEntry
 from streams.runtime.observer import BatchFacts, Observer

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from schemas.errors import WrongUse
-from streams.runtime.execution import Batch, Execution, Prepared, RecordedExecution
+from streams.runtime.batch import Batch, Prepared
+from streams.runtime.execution import Execution
 from streams.runtime.journal import BATCH, JournalEntry
 from streams.runtime.processors import processors
 
@@ -63,7 +64,7 @@ class RecordedInputs:
 
     def __init__(
         self,
-        execution: RecordedExecution,
+        execution: Execution,
         batch_records: int,
         state_digest_records: int,
         on_step: Callable[[str], None],

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from streams.runtime.execution import Batch, Output
+from streams.runtime.batch import Batch, Output
 from streams.runtime.journal import JournalEntry, OutputEntry
 from streams.runtime.snapshot import Snapshot
 

@@ -13,11 +13,9 @@ import numpy as np
 
 from schemas.errors import CorruptLog
 from streams.runtime.journal import JournalEntry
+from streams.runtime.merge import AHEAD, CLOCK, END_OF_INPUTS
 
 Array = np.ndarray[Any, Any]
-END, CLOCK, AHEAD = -1, -2, -3
-"""Inputs of the elements that are no records: the end of the inputs of a local run, a reading of the wall clock, and, minus the number of its input,
-a record of this batch that was dated ahead, with what the clock said."""
 BATCH_RECORDS_MAX = 1 << 24
 OFFSET_LIMIT = 1 << 62
 CLOCK_LIMIT = 1 << 62
@@ -70,7 +68,9 @@ def malformed_elements(elements: Array, inputs: int) -> str:
     if ((code < lowest) | (code >= inputs)).any():
         return f"{wrong}: one names input {int(code[(code < lowest) | (code >= inputs)][0])}, this run has {inputs}"
     records = code >= 0
-    if (elements[code == END].tolist() or [(END, 0, 0, 1)]) != [(END, 0, 0, 1)] or (code == END)[:-1].any():
+    end = [(END_OF_INPUTS, 0, 0, 1)]
+    is_end = code == END_OF_INPUTS
+    if (elements[is_end].tolist() or end) != end or is_end[:-1].any():
         return f"{wrong}: the end of the inputs is not the last"
     clocks = elements[code == CLOCK]
     if (code == CLOCK)[1:].any() or any(at != to or amount != 1 or not 0 <= at < CLOCK_LIMIT for _, at, to, amount in clocks.tolist()):

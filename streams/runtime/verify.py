@@ -16,10 +16,11 @@ from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.errors import CorruptLog, ShrivenError
 from streams.log.local import LocalLog
+from streams.runtime.batch import Batch
 from streams.runtime.code import changed_sources
 from streams.runtime.comparison import STATE, compare
 from streams.runtime.divergence import Difference, Divergence, Kind
-from streams.runtime.execution import Batch, Execution
+from streams.runtime.execution import Execution
 from streams.runtime.journal import (
     BATCH,
     CLOSE,

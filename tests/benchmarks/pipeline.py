@@ -28,9 +28,8 @@ from schemas.codec import codec
 from schemas.vocabulary import InstrumentKind
 from streams.log.local import LocalLog
 from streams.runtime.emitted import encode_ahead
-from streams.runtime.execution import RecordedExecution
-from streams.runtime.judging import Judge
 from streams.runtime.merge import Slice
+from streams.runtime.recorded import recorded_execution
 from streams.runtime.run_folder import folder_task
 from streams.runtime.topology import Topology
 from streams.signals.catalogue import load_strategy
@@ -132,7 +131,8 @@ def _orders(recording: Path, ordering: Source, **options: Any) -> tuple[float, i
     shutil.rmtree(folder, ignore_errors=True)
     source, out = LocalLog.open(recording), LocalLog.create(folder, sync="never")
     topology = Topology("pipeline", stages, read_instruments(source), feeds_of(source, chosen))
-    execution = RecordedExecution(topology, source, 1, Judge([1], [1], chosen.clock_jump_max), NEVER)
+    known = topology.instruments
+    execution = recorded_execution(topology, source, 1, known, chosen.clock_jump_max, NEVER)
     task = folder_task(out, execution, {"identity": {}, "code": ""})
 
     def work() -> None:

@@ -26,8 +26,7 @@ from connectors.merging import merge
 from jobs.pipeline import NEVER, feeds_of, read_instruments, stages_of
 from schemas.codec import codec
 from streams.log.local import LocalLog
-from streams.runtime.execution import RecordedExecution
-from streams.runtime.judging import Judge
+from streams.runtime.recorded import recorded_execution
 from streams.runtime.run_folder import folder_task
 from streams.runtime.topology import Topology
 from streams.signals.catalogue import load_strategy
@@ -88,8 +87,8 @@ def run(recording: Path) -> tuple[float, dict[str, int]]:
     shutil.rmtree(folder, ignore_errors=True)
     source, out = LocalLog.open(recording), LocalLog.create(folder, sync="never")
     topology = Topology("pipeline", stages, read_instruments(source), feeds_of(source, chosen))
-    judge = Judge([1, 2], [1, 2], chosen.clock_jump_max)
-    execution = RecordedExecution(topology, source, 1, judge, NEVER)
+    known = topology.instruments
+    execution = recorded_execution(topology, source, 1, known, chosen.clock_jump_max, NEVER)
     task = folder_task(out, execution, {"identity": {}, "code": ""}, BATCH)
 
     def work() -> None:

@@ -10,19 +10,19 @@ from jobs.configuration import Configuration
 from jobs.live.deployment import Deployment, published
 from jobs.live.rehearsal import rehearse
 from streams.log.kafka.cluster import Cluster
-from streams.runtime.live.execution import LiveExecution
+from streams.runtime.execution import Execution
 
 
 def test_a_rehearsal_takes_a_state_up_as_a_shards_next_owner_does(monkeypatch: pytest.MonkeyPatch) -> None:
     """Found on a new machine: the kernels of that were compiled in the forks of the first member that joined, 37 s of a shard that stood still."""
     taken: list[tuple[dict[str, bytes], dict[str, bytes]]] = []
-    restore = LiveExecution.restore
+    restore = Execution.restore
 
-    def noted(self: LiveExecution, instruments: Any, states: dict[str, bytes], *more: Any) -> None:
+    def noted(self: Execution, instruments: Any, states: dict[str, bytes], *more: Any) -> None:
         restore(self, instruments, states, *more)
         taken.append((states, self.stage_states()))
 
-    monkeypatch.setattr(LiveExecution, "restore", noted)
+    monkeypatch.setattr(Execution, "restore", noted)
     deployment = Deployment(
         job="pipeline", topology="pipeline", configuration=Configuration(strategy="ema-cross"), cluster=Cluster(bootstrap="nowhere:1")
     )

@@ -22,7 +22,7 @@ from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import header
 from streams.log.kafka.partitions import partition_of_instrument
 from streams.log.local import LocalLog
-from streams.runtime.execution import DEAD_LETTERS
+from streams.runtime.dead_letters import DEAD_LETTERS
 from streams.runtime.failures import OtherIdentity
 from tests.kafka.edge_topics import ROOT, EdgeTopics
 from tests.kafka.live_market import LiveMarket, run_to_end, wait_until

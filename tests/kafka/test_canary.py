@@ -310,7 +310,7 @@ def test_a_quiet_market_with_a_canary_is_no_recording_under_the_wall_clock(marke
     task.prepare()
     _feed_now(market)
     wait_until(lambda: task.step(0.05) or task.execution.consumed, what="the first batch")
-    for feed in task.execution.live:
+    for feed in task.execution.feeds:
         feed.running_maximum = min(feed.running_maximum, 1_700_000_000_000_000_000)
     before = task.execution.consumed
     _write_ticks(market, time.time_ns())

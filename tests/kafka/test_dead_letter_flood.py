@@ -14,9 +14,9 @@ from schemas.codec import codec
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import header
 from streams.log.local import LocalLog
+from streams.runtime.flood import DeadLetterFlood, FloodLimit
 from streams.runtime.journal import UPGRADE
-from streams.runtime.live.feed import LiveFeed
-from streams.runtime.live.flood import DeadLetterFlood, FloodLimit
+from streams.runtime.live.partition import PartitionSource
 from streams.runtime.live.shard import ShardTask
 from streams.runtime.live.spec import Bounds
 from streams.runtime.live.stored import split
@@ -58,9 +58,10 @@ def _other_code(task: ShardTask) -> ShardTask:
 def test_a_broken_decoder_halts_within_the_limit_and_repaired_code_reads_on(market: LiveMarket, monkeypatch: pytest.MonkeyPatch) -> None:
     """The bad deploy: this build reads no trade. What it did not consume, the repaired build reads."""
     fed = market.feed()
-    decode = LiveFeed._decode_body
+    decode = PartitionSource._decode_body
     with monkeypatch.context() as broken:
-        broken.setattr(LiveFeed, "_decode_body", lambda feed, *rest: feed.topic != "md.trades" and decode(feed, *rest))
+        unread = "md.trades"
+        broken.setattr(PartitionSource, "_decode_body", lambda source, feed, *rest: feed.topic != unread and decode(source, feed, *rest))
         texts = [_halted(market, LIMIT) for _ in range(3)]
     assert len(set(texts)) == 1, "the same record halts it again"
     assert "dead letter number 21 among the last 100 records" in texts[0] and "malformed_record" in texts[0] and "not lost" in texts[0]

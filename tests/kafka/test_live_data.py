@@ -19,7 +19,7 @@ from schemas.registry import SchemaIdReassigned
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.transport import OffsetOutOfRange, TopicChanged
 from streams.runtime.failures import StageFailed
-from streams.runtime.live.feed import RecordedUnderWallClock
+from streams.runtime.live.partition import RecordedUnderWallClock
 from streams.runtime.live.schema_ids import UnresolvedSchemaId
 from streams.runtime.live.topics import check_topics
 from tests.kafka.live_market import LiveMarket, ended, run_to_end, uninterrupted, wait_until

@@ -19,8 +19,9 @@ from jobs.runs import Backtest, Run, open_recording
 from jobs.verification import verify_run
 from streams.log.local import LocalLog
 from streams.numeric import identity
+from streams.runtime.blocks import BlockSource
 from streams.runtime.context import StageContext
-from streams.runtime.feed import RecordedFeed
+from streams.runtime.feed import Feed
 from streams.runtime.snapshot import read_snapshots
 from streams.runtime.states import restore, stage_states
 from tests.scenario import START, backtest, configuration, digests, records_in
@@ -169,14 +170,19 @@ def test_a_restored_state_goes_on_as_the_straight_run_does(proof_market: Path, s
             assert restored.state_digests() == straight.state_digests()
 
 
+def trades_of(log: LocalLog) -> Feed:
+    """The trades of a recording as an input."""
+    return Feed("md.trades", 0, BlockSource(log.reader("md.trades")))
+
+
 def test_a_feed_sought_in_the_middle_of_a_block_gives_the_same_rows(proof_market: Path) -> None:
     """Oracle: a feed read from the start. Blocks hold 1,000 records."""
     with open_recording(proof_market) as log:
-        whole = RecordedFeed(log.reader("md.trades"), "md.trades", 0)
+        whole = trades_of(log)
         while whole.refill():
             pass
         for place in (0, 1, 999, 1000, 1001, 2500, TRADES - 1, TRADES):
-            feed = RecordedFeed(log.reader("md.trades"), "md.trades", 0)
+            feed = trades_of(log)
             feed.seek(place, int(whole.keys[place - 1]) if place else 0)
             assert feed.next_offset == place
             while feed.refill():
@@ -196,7 +202,7 @@ def test_a_feed_sought_in_the_middle_of_a_block_gives_the_same_rows(proof_market
 def test_a_feed_remembers_its_running_maximum_while_nothing_of_it_is_read(proof_market: Path) -> None:
     """Times may go back within a topic; after a restart, and another one before the next record, the merge key must be what it was."""
     with open_recording(proof_market) as log:
-        feed = RecordedFeed(log.reader("md.trades"), "md.trades", 0)
+        feed = trades_of(log)
         feed.seek(1000, START + 10**15)
         assert feed.maximum_consumed == START + 10**15
         feed.refill()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from schemas.reasons import BAD_FRAMING, GOOD, MALFORMED, NOT_SELECTED, SKIPPED, UNKNOWN_INSTRUMENT
-from streams.runtime.live.flood import LETTERS_MAX, BadFloodLimit, FloodGuard, FloodLimit
+from streams.runtime.flood import LETTERS_MAX, BadFloodLimit, FloodGuard, FloodLimit
 
 LETTERS = (BAD_FRAMING, MALFORMED, UNKNOWN_INSTRUMENT)
 

@@ -25,7 +25,9 @@ class Heads:
         self.first = 0
         self.offset_of_zero = 100 * code
         self.offsets = None
-        self.is_exhausted = True
+        self.must_wait = False
+        self.is_bounded = True
+        self.ahead: dict[int, int] = {}
 
     def compact(self) -> None:
         self.keys = self.keys[self.first :]

@@ -16,7 +16,7 @@ from forgery import kinds, text
 from jobs import pipeline
 from jobs.sq import main
 from jobs.verification import verify_run
-from streams.runtime import execution as execution_module
+from streams.runtime import recorded
 from streams.runtime.merge import ELEMENT, Merger, Slice
 from tests.scenario import START, backtest, make_recording
 
@@ -36,7 +36,7 @@ def cheating(rank: Callable[[str], int]) -> type[Merger]:
     """A merger that takes each input to its end before the next, by rank."""
 
     class Cheating(Merger):
-        def take(self, target: Slice, wanted: int, present: int) -> None:
+        def take(self, target: Slice, wanted: int, present: int, first_of: Any = None) -> None:
             elements, left = [], wanted
             for feed in sorted(self.feeds, key=lambda each: rank(each.topic)):
                 held = feed.end_offset - feed.next_offset
@@ -62,7 +62,7 @@ ORDERS: dict[str, list[str]] = {
 def test_another_order_than_the_merge_s_is_found(killed_market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: str) -> None:
     """E2: 'control' last, all trades before all depth: the journal proves such a run, the inputs do not."""
     with monkeypatch.context() as patched:
-        patched.setattr(execution_module, "Merger", cheating(ORDERS[order].index))
+        patched.setattr(recorded, "Merger", cheating(ORDERS[order].index))
         forged = backtest(killed_market, tmp_path / "run", batch=200).folder
     verdict = verify_run(forged)
     assert kinds(verdict) == ["journal"], text(verdict)

@@ -34,7 +34,7 @@ def _from_group_offsets(process: Process, kind: type[ShardTask]) -> type[ShardTa
         def prepare(self) -> None:
             super().prepare()
             stored = self.log.cluster.broker.group_offsets
-            for feed in self.execution.live:
+            for feed in self.execution.feeds:
                 feed.seek(stored.get((self.log.spec.group, feed.partition), 0), feed.maximum_consumed)
 
     return Broken
@@ -157,7 +157,7 @@ def _state_kept(process: Process, kind: type[ShardTask]) -> type[ShardTask]:
                 _again(self.log)
                 for code, first, _, _ in reversed(batch.elements.tolist()):
                     if code >= 0:
-                        feed = self.execution.live[code]
+                        feed = self.execution.feeds[code]
                         feed.seek(first, feed.maximum_consumed)
 
     return Broken
@@ -258,7 +258,7 @@ def _wall_believed(process: Process, kind: type[ShardTask]) -> type[ShardTask]:
 def _dates_believed(process: Process, kind: type[ShardTask]) -> type[ShardTask]:
     class Broken(kind):  # type: ignore[valid-type, misc]
         def step(self, wait_seconds: float) -> int:
-            self.execution.tell_time = lambda now: None
+            self.inputs.order.tell_time = lambda now: None
             return super().step(wait_seconds)
 
     return Broken
@@ -295,11 +295,11 @@ def _reads_clock(process: Process, execution: StandInExecution) -> StandInExecut
 def _by_event_time(process: Process, execution: StandInExecution) -> StandInExecution:
     def repeat(elements: Any) -> Any:
         runs = [run for run in elements.tolist() if run[0] >= 0]
-        for feed in execution.live:
+        for feed in execution.feeds:
             wanted = sum(run[3] for run in runs if run[0] == feed.code)
             while feed.waiting < wanted:
                 feed.fill(0.1)
-        taken = [execution._take(execution.live[run[0]]) for run in runs for _ in range(run[3])]
+        taken = [execution._take(execution.feeds[run[0]]) for run in runs for _ in range(run[3])]
         return execution._execute(sorted(taken, key=lambda each: each[2][HEADER_BYTES : HEADER_BYTES + 8]), None)
 
     execution.repeat_batch = repeat  # type: ignore[method-assign]
@@ -319,7 +319,7 @@ def _no_letters(process: Process, execution: StandInExecution) -> StandInExecuti
 
 
 def _plus_one(process: Process, execution: StandInExecution) -> StandInExecution:
-    for feed in execution.live:
+    for feed in execution.feeds:
 
         class Counting(StandInFeed):
             """Its next offset is the first one plus what was consumed."""

@@ -30,11 +30,12 @@ from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import HEADER_BYTES, header
 from streams.log.kafka.transport import Partition
 from streams.log.local import LocalLog
+from streams.runtime.batch import Batch
 from streams.runtime.comparison import compare
-from streams.runtime.execution import Batch
+from streams.runtime.execution import Execution
 from streams.runtime.journal import BATCH, JOURNAL, JournalEntry, decode_entry
 from streams.runtime.live.evidence import LiveEvidence
-from streams.runtime.live.execution import LiveExecution
+from streams.runtime.live.order import LiveOrder
 from streams.runtime.live.shard import ShardTask
 from streams.runtime.live.spec import Bounds
 from streams.runtime.live.stored import split
@@ -205,10 +206,10 @@ class PipelineSubject:
         found = deletable(broker, self.journal, self.others[0], self.inputs)
         return {key: offset for key, offset in found.items() if key[0].startswith("md.")}
 
-    def _fresh(self, broker: SimulatedBroker) -> LiveExecution:
+    def _fresh(self, broker: SimulatedBroker) -> Execution:
         log = SimulatedLog(broker, Network(broker.clock))
-        made: LiveExecution = maker(self.deployment)(log, self.spec(64, 64), dict.fromkeys(INPUTS, 0))
-        return made
+        order: LiveOrder = maker(self.deployment)(log, self.spec(64, 64), dict.fromkeys(INPUTS, 0))
+        return order.execution
 
     def reexecute(self, broker: SimulatedBroker, entries: Sequence[JournalEntry]) -> tuple[list[Batched], str]:
         """Batch by batch, and in as few batches as the skips allow; then the verifier of ``sq verify``.

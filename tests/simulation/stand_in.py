@@ -1,4 +1,4 @@
-"""A light execution with the interface of ``streams.runtime.live.execution.LiveExecution`` and everything that can go wrong in one.
+"""A light execution with the interface of ``streams.runtime.execution.Execution``, its own live order, and everything that can go wrong in one.
 
 Its state is a hash over the records in order, so two orders, a lost record or a doubled one give another state and other outputs from there
 on. It has timers, a clock made of event times (or the wall's), two outputs and dead letters: enough to notice whatever a runner may do to its
@@ -21,11 +21,12 @@ from schemas.records import DeadLetter
 from streams.log.container import encode_long
 from streams.log.kafka.framing import HEADER_BYTES, header
 from streams.log.kafka.transport import Log, Partition, Reader
-from streams.runtime.execution import Batch, Output
+from streams.runtime.batch import Batch, Output
 from streams.runtime.journal import InputEntry
-from streams.runtime.live.merge import CLOCK
+from streams.runtime.live.partition import PartitionSource
+from streams.runtime.live.schema_ids import SchemaIds
 from streams.runtime.live.spec import TaskSpec
-from streams.runtime.merge import ELEMENT
+from streams.runtime.merge import CLOCK, ELEMENT
 
 INPUTS = ("control", "md.trades", "md.depth")
 OUTPUTS = ("md.quotes", "md.marks", "pipeline.dlq")
@@ -45,10 +46,10 @@ def body(event_time: int, value: int, poison: bool = False) -> bytes:
 
 
 class StandInFeed:
-    """One input partition: what has arrived and was not consumed. See ``streams.runtime.live.feed.LiveFeed``."""
+    """One input partition: what has arrived and was not consumed. See ``streams.runtime.feed.Feed``."""
 
     def __init__(self, reader: Reader | None, topic: str, partition: Partition, code: int, start_offset: int) -> None:
-        self.source: Any = reader
+        self.source: Any = None
         self.topic = topic
         self.partition = partition
         self.code = code
@@ -60,7 +61,8 @@ class StandInFeed:
         self.maximum_consumed = 0
         self.arrived: deque[tuple[int, int, bytes]] = deque()
         if reader is not None:
-            reader.assign({partition: start_offset})
+            self.source = PartitionSource(reader, partition, SchemaIds(topic, [SCHEMA_ID]), start_offset)
+            self.source.seek(start_offset)
 
     @property
     def waiting(self) -> int:
@@ -75,11 +77,11 @@ class StandInFeed:
     @property
     def is_behind(self) -> bool:
         """True while the log is known to hold records that have not arrived here."""
-        return bool(self.source.is_behind(self.partition))
+        return bool(self.source.is_behind())
 
     def fill(self, wait_seconds: float) -> int:
         """Take what has arrived; returns how many records."""
-        chunk = self.source.fetch(1000, wait_seconds)
+        chunk = self.source.reader.fetch(1000, wait_seconds)
         for offset, value in zip(chunk.offsets, chunk.values, strict=True):
             self.push(offset, value)
         if chunk.offsets:
@@ -88,7 +90,7 @@ class StandInFeed:
 
     def fill_to(self, end: int) -> None:
         """Take everything before this offset."""
-        while self.source.position(self.partition) < end:
+        while self.source.position() < end:
             self.fill(0.1)
 
     def push(self, offset: int, value: bytes) -> None:
@@ -102,15 +104,14 @@ class StandInFeed:
         """Go on at this offset, as if everything before had been consumed."""
         self.next_offset, self.maximum, self.maximum_consumed = offset, maximum, maximum
         self.arrived.clear()
-        self.source.assign({self.partition: offset})
+        self.source.seek(offset)
 
 
 class StandInExecution:
     """Batches over :class:`StandInFeed`."""
 
     def __init__(self, feeds: Sequence[StandInFeed], is_wall: bool = False) -> None:
-        self.live = list(feeds)
-        self.feeds = self.live
+        self.feeds = list(feeds)
         self.outputs = list(OUTPUTS)
         self.is_wall = is_wall
         self.is_started = True
@@ -124,9 +125,14 @@ class StandInExecution:
         self._marks: list[bytes] = []
         self._letters: list[DeadLetter] = []
 
+    @property
+    def execution(self) -> StandInExecution:
+        """It is its own, as ``streams.runtime.live.order.LiveOrder`` has it."""
+        return self
+
     def close(self) -> None:
         """Give the readers back."""
-        for feed in self.live:
+        for feed in self.feeds:
             feed.source.close()
 
     def now(self) -> int:
@@ -145,8 +151,8 @@ class StandInExecution:
         self.awaited = None
         order: list[tuple[StandInFeed, int, bytes]] = []
         while len(order) < wanted:
-            self.awaited = next((feed for feed in self.live if not feed.arrived and feed.is_awaited), None)
-            heads = [feed for feed in self.live if feed.arrived]
+            self.awaited = next((feed for feed in self.feeds if not feed.arrived and feed.is_awaited), None)
+            heads = [feed for feed in self.feeds if feed.arrived]
             if self.awaited is not None or not heads:
                 break
             order.append(self._take(min(heads, key=lambda feed: (feed.arrived[0][0], feed.code))))
@@ -166,7 +172,7 @@ class StandInExecution:
             if code == CLOCK:
                 clock = first
                 continue
-            feed = self.live[code]
+            feed = self.feeds[code]
             run = [self._await(feed, first, last) for _ in range(count)]
             if run[0][1] != first or run[-1][1] != last:
                 raise BadData(f"input changed: the journal names {count} records of {feed.topic} at {first} to {last}, the log holds others there")
@@ -258,7 +264,7 @@ class StandInExecution:
         self, instruments: Sequence[Any], states: Mapping[str, bytes], positions: list[list[int]], skips: Sequence[tuple[str, int, str]] = ()
     ) -> None:
         """Take up a snapshot."""
-        for feed, (offset, maximum) in zip(self.live, positions, strict=True):
+        for feed, (offset, maximum) in zip(self.feeds, positions, strict=True):
             feed.seek(offset, maximum)
         state = states[STAGE]
         self.state, self.present, self.consumed = struct.unpack_from(">QqQ", state)
@@ -266,7 +272,7 @@ class StandInExecution:
 
     def positions(self) -> list[list[int]]:
         """Per feed: next offset and running maximum of event time before it."""
-        return [[feed.next_offset, feed.maximum_consumed] for feed in self.live]
+        return [[feed.next_offset, feed.maximum_consumed] for feed in self.feeds]
 
 
 def make_stand_in(log: Log, spec: TaskSpec, start_offsets: Mapping[str, int]) -> StandInExecution:

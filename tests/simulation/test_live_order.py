@@ -10,8 +10,8 @@ import random
 import pytest
 
 from streams.log.kafka.framing import HEADER_BYTES
+from streams.runtime.feed import Feed
 from streams.runtime.journal import BATCH, decode_entry
-from streams.runtime.live.feed import LiveFeed
 from tests.simulation.clock import VirtualClock
 from tests.simulation.network import Network
 from tests.simulation.pipeline import market
@@ -54,7 +54,7 @@ def test_whatever_a_fetch_brings_the_order_is_that_of_event_time(seed: int) -> N
     wanted = sum(map(len, market().values()))
     while task.execution.consumed < wanted:
         task.step(source.choice((0.0, 0.01)))
-    inputs = [feed.topic for feed in task.execution.live]
+    inputs = [feed.topic for feed in task.execution.feeds]
     order = []
     for record in stage.broker.committed(stage.subject.journal[0]):
         entry = decode_entry(record.value[HEADER_BYTES:])
@@ -86,9 +86,9 @@ def test_a_ticker_that_goes_silent_holds_nothing_up() -> None:
 def test_an_input_that_nobody_feeds_costs_the_others_no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waiting for the next record is waiting at the inputs that records come from."""
     waits: list[str] = []
-    fill = LiveFeed.fill
+    fill = Feed.fill
 
-    def noted(self: LiveFeed, wait_seconds: float) -> int:
+    def noted(self: Feed, wait_seconds: float) -> int:
         waits.extend([self.topic] if wait_seconds else [])
         return fill(self, wait_seconds)
 
@@ -99,7 +99,7 @@ def test_an_input_that_nobody_feeds_costs_the_others_no_wait(monkeypatch: pytest
         stage.feed(topic, 30)
     while task.step(0.01):
         pass
-    monkeypatch.setattr(LiveFeed, "fill", noted)
+    monkeypatch.setattr(Feed, "fill", noted)
     task.step(0.05)
     assert set(waits) == {"md.trades", "md.depth"}
     stage.feed("md.book_tickers", 1)

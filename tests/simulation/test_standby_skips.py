@@ -39,7 +39,7 @@ def test_a_standby_leaves_out_what_its_owner_leaves_out(fed_before: int) -> None
     _run(owner)
     _follow(standby, owner)
     stage.feed("md.depth", fed_before)
-    for feed in standby.execution.live:
+    for feed in standby.execution.feeds:
         feed.fill(0)  # a standby's buffers may be ahead of the journal
     stage.skip(SKIPPED)
     _run(owner)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from streams.log.kafka.transport import Fenced, OffsetOutOfRange
-from streams.runtime.execution import Output
+from streams.runtime.batch import Output
 from streams.runtime.failures import Diverged, JournalClosed, OtherIdentity
 from streams.runtime.live.shard import ShardTask
 from tests.simulation.single import Stage

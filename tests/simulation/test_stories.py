@@ -11,8 +11,8 @@ import pytest
 
 from streams.log.kafka.transport import Fenced, OffsetOutOfRange, OutcomeUnknown, TopicChanged
 from streams.runtime.failures import JournalClosed
+from streams.runtime.in_flight import Run
 from streams.runtime.journal import CLOSE, decode_entry
-from streams.runtime.live.spec import Run
 from tests.simulation.clock import MILLISECOND, SECOND
 from tests.simulation.network import Fate
 from tests.simulation.single import Stage

@@ -93,8 +93,8 @@ def test_a_journal_that_leaves_a_good_record_out_as_dated_ahead_is_found() -> No
     run(task)
     batch: Any = next(entry for entry in stage.entries() if entry.kind == BATCH)
     again = stage.task()
-    again.execution = again.inputs.make(again.log.cluster, again.log.spec, dict.fromkeys(again.log.spec.inputs, 0))
-    feed = next(feed for feed in again.execution.live if feed.topic == "md.depth")
+    again.execution = again.inputs.make(again.log.cluster, again.log.spec, dict.fromkeys(again.log.spec.inputs, 0)).execution
+    feed = next(feed for feed in again.execution.feeds if feed.topic == "md.depth")
     assert batch.elements is not None
     again.execution.repeat_batch(batch.elements)
     feed.fill(0)
@@ -112,7 +112,7 @@ def test_a_journal_that_consumes_the_kill_switch_last_is_found(monkeypatch: pyte
     run(task)
     stage.write("control", command(ControlKind.KILL, START - 3 * 24 * HOUR))
     stage.feed("md.depth", 60)
-    feed = next(feed for feed in task.execution.live if feed.topic == "control")
+    feed = next(feed for feed in task.execution.feeds if feed.topic == "control")
     fill = feed.fill
 
     def last(wait_seconds: float) -> int:
@@ -148,7 +148,7 @@ def test_the_order_within_a_batch_is_that_of_a_merge_or_it_is_found(seed: int) -
 
 def _misplaced(feeds: list[Any], order: list[tuple[int, int, int]]) -> str:
     elements = np.array([(code, offset, offset, 1) for _, code, offset in order], ELEMENT)
-    return AllowedOrder(SimpleNamespace(live=feeds)).misplaced(elements)  # type: ignore[arg-type]
+    return AllowedOrder(SimpleNamespace(feeds=feeds)).misplaced(elements)  # type: ignore[arg-type]
 
 
 # the host's clock

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from schemas.reasons import GOOD
-from streams.runtime.live.execution import LiveExecution
-from streams.runtime.live.feed import LiveFeed
+from streams.runtime.execution import Execution
+from streams.runtime.feed import Feed
 
 Array = np.ndarray[Any, Any]
 
@@ -31,8 +31,8 @@ class AllowedOrder:
         execution: what executes it.
     """
 
-    def __init__(self, execution: LiveExecution) -> None:
-        self._feeds = execution.live
+    def __init__(self, execution: Execution) -> None:
+        self._feeds = execution.feeds
         self._is_market = np.array([feed.is_market_data for feed in self._feeds])
         self._highest = [0] * len(self._feeds)
 
@@ -59,7 +59,7 @@ class AllowedOrder:
         place = min(wrong)
         return f"{self._feeds[int(codes[place])].topic} offset {offsets[place]} comes later than the live order would have put it"
 
-    def _latest_places(self, feed: LiveFeed, rows: slice) -> Array:
+    def _latest_places(self, feed: Feed, rows: slice) -> Array:
         """The keys that put these records last: those of nothing said now."""
         times = [feed.records[row].event_time if feed.status[row] == GOOD else 0 for row in range(rows.start, rows.stop)]
         keys = np.maximum.accumulate(np.array([self._highest[feed.code], *times], np.int64))[1:]

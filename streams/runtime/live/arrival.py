@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from streams.runtime.live.execution import LiveExecution
-from streams.runtime.live.feed import LiveFeed
+from streams.runtime.execution import Execution
+from streams.runtime.feed import Feed
+from streams.runtime.live.order import LiveOrder
 from streams.runtime.live.spec import Bounds
 
 POLL_SECONDS = 0.001
@@ -30,15 +31,15 @@ class Arrival:
         self._impatient: set[int] = set()
         self._heard: set[int] = set()
 
-    def take(self, execution: LiveExecution, wait_seconds: float) -> None:
+    def take(self, order: LiveOrder, wait_seconds: float) -> None:
         """Take what has arrived; wait for something if nothing has."""
-        feeds = execution.live
+        feeds = order.execution.feeds
         deadline = self.monotonic() + wait_seconds
         while True:
             for feed in feeds:
                 if feed.fill(0):
                     self._hear(feed)
-            is_ready = execution.is_ready()  # before the first batch, what has arrived may not be enough to begin with
+            is_ready = order.is_ready()  # before the first batch, what has arrived may not be enough to begin with
             if (is_ready and any(feed.waiting for feed in feeds)) or self.monotonic() >= deadline:
                 return
             for feed in feeds:  # the wait ends at once for the partition waited at, and within a millisecond for the others
@@ -46,17 +47,17 @@ class Arrival:
                     self._hear(feed)
                     break
 
-    def _hear(self, feed: LiveFeed) -> None:
+    def _hear(self, feed: Feed) -> None:
         self._impatient.discard(feed.code)
         if feed.is_market_data:
             self._heard.add(feed.code)
 
-    def _is_waited_at(self, feed: LiveFeed) -> bool:
+    def _is_waited_at(self, feed: Feed) -> bool:
         return feed.is_market_data and (feed.code in self._heard or not self._heard)
 
-    def is_due(self, execution: LiveExecution, since_seconds: float, wanted: int) -> bool:
+    def is_due(self, execution: Execution, since_seconds: float, wanted: int) -> bool:
         """False while market data alone waits, less than a batch of it, and the last batch was not long ago."""
-        feeds = execution.live
+        feeds = execution.feeds
         if since_seconds >= self.bounds.linger_seconds or any(feed.waiting for feed in feeds if not feed.is_market_data):
             return True
         if sum(feed.waiting for feed in feeds) >= min(wanted, LINGER_RECORDS):
@@ -66,12 +67,12 @@ class Arrival:
                 break
         return False
 
-    def mark_awaited(self, execution: LiveExecution) -> None:
+    def mark_awaited(self, execution: Execution) -> None:
         """Say of every feed whether the order must wait for it once what waits is consumed."""
-        for feed in execution.live:
+        for feed in execution.feeds:
             feed.is_awaited = feed.code not in self._impatient and feed.is_behind
 
-    def wait_for(self, feed: LiveFeed) -> None:
+    def wait_for(self, feed: Feed) -> None:
         """Wait until the feed's next records arrive, at most as long as the order may wait."""
         deadline = self.monotonic() + self.bounds.order_wait_seconds
         while self.monotonic() < deadline:

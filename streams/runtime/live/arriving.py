@@ -10,17 +10,18 @@ from collections.abc import Callable
 from typing import Any
 
 from streams.log.kafka.transport import Log
-from streams.runtime.execution import Batch
+from streams.runtime.batch import Batch
+from streams.runtime.execution import Execution
 from streams.runtime.live.arrival import Arrival
 from streams.runtime.live.care import Care
 from streams.runtime.live.clock import SteadyClock
-from streams.runtime.live.execution import LiveExecution
+from streams.runtime.live.order import LiveOrder
 from streams.runtime.live.pace import Pace
 from streams.runtime.live.spec import Clock, TaskSpec
 from streams.runtime.observer import Observer
 
-Make = Callable[[Log, TaskSpec, dict[str, int]], LiveExecution]
-"""Builds the execution from the readers' start offsets: ``make(log, spec, start_offsets)``."""
+Make = Callable[[Log, TaskSpec, dict[str, int]], LiveOrder]
+"""Builds the order of the inputs, and the execution, from the readers' start offsets: ``make(log, spec, start_offsets)``."""
 
 
 class ArrivingInputs:
@@ -29,7 +30,7 @@ class ArrivingInputs:
     Args:
         cluster: or the simulator.
         spec: of the task.
-        make: builds the execution.
+        make: builds the order and the execution.
         wall_ns: ns UTC, for the wall clock source; read between batches only.
         monotonic: seconds, for waiting.
         on_step: called with each step's name, for fault tests.
@@ -40,7 +41,8 @@ class ArrivingInputs:
         clock: what of the wall clock is believed.
     """
 
-    execution: LiveExecution
+    order: LiveOrder
+    execution: Execution
     work_seconds = 0.0
 
     def __init__(
@@ -67,17 +69,18 @@ class ArrivingInputs:
         self._last_batch = -1e9
         self._waiting = ""
 
-    def open(self, genesis: dict[str, Any]) -> LiveExecution:
+    def open(self, genesis: dict[str, Any]) -> Execution:
         """The execution over the partitions, from the genesis record's start offsets on."""
         starts = {item["topic"]: item["start_offset"] for item in genesis["inputs"]}
-        self.execution = self.make(self.cluster, self.spec, starts)
+        self.order = self.make(self.cluster, self.spec, starts)
+        self.execution = self.order.execution
         return self.execution
 
     def hear(self) -> None:
         """What control and reference data hold by now: a record left out while nothing ran is not executed again."""
-        for feed in self.execution.live:
+        for feed in self.execution.feeds:
             if not feed.is_market_data:
-                feed.fill_to(feed.source.end(feed.partition))  # another reader would have to ask for the topic first
+                feed.fill_to(feed.source.end())  # another reader would have to ask for the topic first
 
     def start(self) -> None:
         """The clock goes on from the journal's."""
@@ -91,8 +94,8 @@ class ArrivingInputs:
             DeadLetterFlood, UnresolvedSchemaId: the next record halts the task; nothing of it was executed.
         """
         execution = self.execution
-        execution.tell_time(self.now())
-        self._arrival.take(execution, wait_seconds)
+        self.order.tell_time(self.now())
+        self._arrival.take(self.order, wait_seconds)
         self.on_step("arrived")
         bound = self.care.bound(execution, self.pace.records)
         if not self._arrival.is_due(execution, self.monotonic() - self._last_batch, bound):
@@ -110,7 +113,7 @@ class ArrivingInputs:
             return None
         clock = 0
         if execution.is_wall:
-            idle = not any(feed.waiting for feed in execution.live)
+            idle = not any(feed.waiting for feed in execution.feeds)
             if idle and self.monotonic() - self._last_tick < spec.bounds.tick_seconds:
                 return None
             clock = self.now()
@@ -120,20 +123,20 @@ class ArrivingInputs:
             due = spec.state_digest_records - execution.consumed % spec.state_digest_records
             started = self.monotonic()
             self.on_step("taking")
-            batch = execution.next_live(min(bound, spec.bounds.records, due), clock)
+            batch = self.order.next_live(min(bound, spec.bounds.records, due), clock)
             if batch is not None:
                 self.work_seconds = self.monotonic() - started
                 self.pace.adapt(sum(item.count for item in batch.inputs), self.work_seconds)
                 return batch
-            if execution.awaited is None:
+            if self.order.awaited is None:
                 return None
-            self._arrival.wait_for(execution.awaited)
+            self._arrival.wait_for(self.order.awaited)
         return None
 
     def now(self) -> int:
         """The time of day; what arrived says whether a wall clock that is far ahead is right."""
         before = bool(self.clock.complaint)
-        now = self.clock.read(max(feed.timestamp_ms for feed in self.execution.live) * 1_000_000)
+        now = self.clock.read(max(feed.timestamp_ms for feed in self.execution.feeds) * 1_000_000)
         if bool(self.clock.complaint) != before:
             self._tell(self.clock.complaint)
         return now
@@ -141,10 +144,10 @@ class ArrivingInputs:
     def _can_start(self) -> bool:
         """True once there is market data, and every instrument known now has arrived."""
         execution = self.execution
-        if not any(feed.holds_market_data for feed in execution.live if feed.is_market_data):
+        if not any(feed.holds_market_data for feed in execution.feeds if feed.is_market_data):
             return False
         self.hear()
-        if not execution.is_ready():
+        if not self.order.is_ready():
             self._tell("market data waits for instruments: ref.instruments is empty; 'sq feed' writes it first")
             return False
         self._tell("")

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from streams.runtime.live.execution import LiveExecution
-from streams.runtime.live.spec import Run
+from streams.runtime.execution import Execution
+from streams.runtime.in_flight import Run
 
 PIECES = 64
 
@@ -27,11 +27,11 @@ class Care:
         self._last = {run.topic: run.last_offset for run in runs}
         self._piece = -(-sum(run.records for run in runs) // PIECES)
 
-    def bound(self, execution: LiveExecution, wanted: int) -> int:
+    def bound(self, execution: Execution, wanted: int) -> int:
         """Most records of the next batch: ``wanted``, or a piece while a suspect is not consumed."""
         if not self._last:
             return wanted
-        if not any(feed.next_offset <= self._last.get(feed.topic, -1) for feed in execution.live):
+        if not any(feed.next_offset <= self._last.get(feed.topic, -1) for feed in execution.feeds):
             self._last = {}
             return wanted
         return min(self._piece, wanted)

@@ -13,22 +13,23 @@ import numpy as np
 
 from schemas.errors import BadData, CorruptLog, ShrivenError
 from streams.log.kafka.transport import Log, OffsetOutOfRange, Partition
+from streams.runtime.batch import Batch
 from streams.runtime.divergence import Divergence, Kind
-from streams.runtime.execution import Batch
+from streams.runtime.execution import Execution
+from streams.runtime.feed import Feed
 from streams.runtime.journal import GENESIS, JOURNAL, NO_DIGEST, UPGRADE, JournalEntry
 from streams.runtime.live.allowed import AllowedOrder, Order
-from streams.runtime.live.execution import LiveExecution
-from streams.runtime.live.feed import LiveFeed
-from streams.runtime.live.merge import AHEAD
+from streams.runtime.live.order import LiveOrder
 from streams.runtime.live.published import Published, removed_by_retention
 from streams.runtime.live.schema_ids import UnansweredSchemaId
 from streams.runtime.live.spec import TaskSpec
 from streams.runtime.live.stored import ENDS, read_journal
 from streams.runtime.made_by import OtherVersion, check_version
+from streams.runtime.merge import AHEAD
 from streams.runtime.validation import malformed_close
 from streams.runtime.verify import AS_JOURNALED, Verdict
 
-Make = Callable[[Log, TaskSpec, dict[str, int]], LiveExecution]
+Make = Callable[[Log, TaskSpec, dict[str, int]], LiveOrder]
 
 
 class LiveEvidence:
@@ -62,13 +63,13 @@ class LiveEvidence:
         self.partition = journal
         self.name = f"{journal[0]}/{journal[1]}"
         self.published: dict[str, Published] = {}
-        self.inputs: Sequence[LiveFeed] = ()
+        self.inputs: Sequence[Feed] = ()
         self.ends: dict[str, int] = {}
         self._spec_of, self._make, self.sources = spec_of, make, sources
         self._dated_ahead = 0
         self._end = 0
 
-    order_of: Callable[[LiveExecution], Order] = AllowedOrder
+    order_of: Callable[[Execution], Order] = AllowedOrder
 
     @property
     def outputs(self) -> list[str]:
@@ -92,12 +93,12 @@ class LiveEvidence:
         finally:
             reader.close()
 
-    def begin(self, facts: dict[str, Any]) -> LiveExecution:
+    def begin(self, facts: dict[str, Any]) -> Execution:
         """The execution over the partitions that the genesis record names."""
         self._spec = spec = self._spec_of(facts)
         starts = {item["topic"]: int(item["start_offset"]) for item in facts["inputs"]}
-        self._execution = self._make(facts)(self.log, spec, starts)
-        self.inputs = self._execution.live
+        self._execution = self._make(facts)(self.log, spec, starts).execution
+        self.inputs = self._execution.feeds
         self._order = self.order_of(self._execution)
         for item in facts["outputs"]:
             topic = item["topic"]
@@ -206,7 +207,7 @@ class LiveEvidence:
     def _removed(self) -> str:
         """Which of the records that are needed next are gone from the inputs; empty if none are."""
         for feed in self.inputs:
-            first, begin = feed.source.start(feed.partition), feed.source.position(feed.partition)
+            first, begin = feed.source.start(), feed.source.position()
             if first > begin:
                 return removed_by_retention(feed.partition, begin, first).text
         return ""

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING
 from schemas.errors import CorruptLog
 from streams.log.kafka.framing import HEADER_BYTES
 from streams.log.kafka.transport import VOID, Partition, TransportFailed
-from streams.runtime.execution import Output
+from streams.runtime.batch import Output
 from streams.runtime.journal import BATCH, CLOSE, JOURNAL, JournalEntry, OutputEntry, decode_entry
 from streams.runtime.live.stored import read_range
 

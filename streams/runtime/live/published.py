@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from schemas.errors import CorruptLog, ShrivenError
 from streams.log.kafka.framing import HEADER_BYTES
 from streams.log.kafka.transport import Chunk, Log, OffsetOutOfRange, Partition
-from streams.runtime.execution import Batch
+from streams.runtime.batch import Batch
 from streams.runtime.journal import JournalEntry, OutputEntry
 from streams.runtime.live.spec import TaskSpec
 from streams.runtime.live.stored import FETCH_RECORDS, PATIENCE, read_range

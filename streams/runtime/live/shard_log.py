@@ -17,7 +17,7 @@ import msgspec
 from streams.log.kafka.framing import header
 from streams.log.kafka.keys import keys_of
 from streams.log.kafka.transport import Log, Partition, Reader, Writer
-from streams.runtime.execution import Batch, Output
+from streams.runtime.batch import Batch, Output
 from streams.runtime.journal import JOURNAL, JournalEntry, OutputEntry
 from streams.runtime.live.hanging import Hanging
 from streams.runtime.live.published import difference_on_log, last_offsets
@@ -247,5 +247,5 @@ class ShardLog:
 def positions_of(execution: Any) -> dict[Partition, int]:
     """Next offset to consume, by input partition: past markers and aborted records where nothing is left before them."""
     return {
-        feed.partition: feed.source.position(feed.partition) if not feed.waiting else feed.next_offset for feed in execution.feeds
+        feed.partition: feed.source.position() if not feed.waiting else feed.next_offset for feed in execution.feeds
     }

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from schemas.errors import WrongUse
 from streams.log.kafka.transport import Partition
-from streams.runtime.live.flood import FloodLimit
+from streams.runtime.flood import FloodLimit
 
 CONTROL_TOPICS = ("control", "ref.instruments")
 """Topics of one partition, read by every shard, and polled before anything else."""
@@ -19,16 +19,6 @@ RUNTIME = "pipeline."
 
 STANDBY = ".standby."
 """Between a task's group and a member's instance id: the group of that member's standby."""
-
-
-class Run(NamedTuple):
-    """Input records of one batch and one partition; ``topic`` as the catalogue has it."""
-
-    topic: str
-    partition: int
-    first_offset: int
-    last_offset: int
-    records: int
 
 
 class NoTopology(WrongUse):

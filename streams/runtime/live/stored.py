@@ -10,7 +10,7 @@ from schemas.codec import codec
 from schemas.errors import CorruptLog
 from streams.log.kafka.framing import HEADER_BYTES
 from streams.log.kafka.transport import Chunk, Partition, Reader, TransportFailed
-from streams.runtime.execution import Output
+from streams.runtime.batch import Output
 from streams.runtime.journal import JournalEntry, decode_entry
 
 FETCH_RECORDS = 10_000

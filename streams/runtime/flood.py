@@ -103,7 +103,7 @@ class FloodGuard:
 
 def flood_of(feed: Feed, row: int, limit: FloodLimit) -> DeadLetterFlood:
     """What the record in this row ends the task with."""
-    where = f"{feed.topic}/{feed.partition_number} offset {feed.offset_at(row)}"
+    where = f"{feed.topic}/{feed.partition[1]} offset {feed.offset_at(row)}"
     return DeadLetterFlood(
         f"{where} would be dead letter number {limit.letters + 1} among the last {limit.records} records of its partition, the limit is "
         f"{limit.letters} (--dead-letters {limit}); it is {REASONS[int(feed.status[row])]}: {feed.detail_of(row)}. Everything before it is "
