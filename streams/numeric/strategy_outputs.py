@@ -44,7 +44,7 @@ amount with more than 38 digits. VIEW_FULL: open orders must have room, and the 
 
 READS = np.dtype(
     [
-        *words("address declared undeclared unlisted is_unlisted code view_at portfolio"),
+        *words("address declared undeclared unlisted is_unlisted is_no_share code view_at portfolio"),
         *words("portfolio_entry portfolio_out portfolio_position portfolio_account"),
         *(("position", POSITION_READ), ("account", ACCOUNT_READ), ("instrument", INSTRUMENT)),
         *LAST.items(),
@@ -52,7 +52,7 @@ READS = np.dtype(
 )
 """What a strategy may read (``strategy_reads.py``). ``address``: of this record; ``declared``: a bit for each name of READABLE
 that it declares; then what is wrong with what it asked: the first read that it does not declare, an
-instrument that is not listed, the portfolio's fault. ``view_at`` is the address of its view,
+instrument that is not listed, a target that is no share, the portfolio's fault. ``view_at`` is the address of its view,
 ``portfolio_*`` how the portfolio is called. The rest is what is asked and answered, and records of
 zeros for what there is none of."""
 READABLE = ("account", "book", *LAST)

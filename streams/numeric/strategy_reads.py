@@ -328,4 +328,5 @@ def _place(out: Any, bit: Any, instrument: Any) -> Any:
 def is_wrong(out: Any) -> Any:
     """True if one of the reads of the present call may not be, or had no answer."""
     reads = out.reads[0]
-    return reads.undeclared != 0 or reads.is_unlisted != 0 or reads.code != 0
+    is_undeclared = reads.undeclared != 0 or reads.is_unlisted != 0
+    return is_undeclared or reads.is_no_share != 0 or reads.code != 0

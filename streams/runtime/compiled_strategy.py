@@ -20,6 +20,7 @@ from schemas.checking import strategy_checks
 from schemas.codec import codec
 from schemas.errors import ShrivenError
 from schemas.records import Instrument
+from streams.numeric.bad_strategy import BadStrategy
 from streams.numeric.id_source import IdSource
 from streams.numeric.stage_calls import Output, StageCalls
 from streams.numeric.state_arrays import StateArrays
@@ -31,6 +32,7 @@ from streams.numeric.strategy_outputs import (
     VIEW_FULL,
     StrategyOutputs,
 )
+from streams.numeric.targets import SHARE_MAX
 from streams.numeric.undeclared_read import UndeclaredRead
 from streams.runtime.array_state import bytes_of_arrays, check_length, take_arrays
 from streams.runtime.compiling import compile_entry
@@ -200,6 +202,9 @@ class CompiledStrategy:
             known = ", ".join(map(str, self._symbols))
             what = f"strategy {self.NAME} asks for instrument {reads['unlisted']}"
             raise UndeclaredRead(f"{what}; it is given: {known}")
+        if reads["is_no_share"]:
+            what = f"strategy {self.NAME} asks for a share of its equity that is none"
+            raise BadStrategy(f"{what}; give a number of at most {SHARE_MAX:,.0f} either way")
         if reads["code"]:
             self._portfolio.settle(int(reads["code"]), -1, context)
 

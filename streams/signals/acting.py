@@ -10,12 +10,19 @@ from __future__ import annotations
 from typing import Any
 
 from schemas.vocabulary import OrderStatus
-from streams.numeric.mark import UNUSABLE, closing_price
+from streams.numeric.targets import (
+    SHARE_MAX,
+    SHARE_UNIT,
+    entry_price,
+    is_share,
+    missing_quantity,
+    part_of,
+    quantity_worth,
+)
 from streams.signals.named_timers import NamedTimers
 from streams.signals.strategy import BUY, SELL, BadStrategy, exact_float, exact_int
 
 PENDING_CANCEL = int(OrderStatus.PENDING_CANCEL)
-SHARE_UNIT = 1_000_000_000
 
 
 class Acting(NamedTimers):
@@ -39,18 +46,15 @@ class Acting(NamedTimers):
         ``price`` is given.
         """
         read: Any = self
-        specification = read.instrument(instrument)
-        delta = (
-            exact_int("quantity", quantity)
-            - read.position(instrument).quantity
-            - read.working(instrument)
-        )
-        size = abs(delta) - abs(delta) % specification.lot_size
+        lot_size = read.instrument(instrument).lot_size
+        held = read.position(instrument).quantity
+        target = exact_int("quantity", quantity)
+        size = int(missing_quantity(target, held, read.working(instrument), lot_size))
         if not size:
             return ""
-        side = BUY if delta > 0 else SELL
+        side = BUY if size > 0 else SELL
         order_id: str = self._strategy.order(
-            self._context, instrument, side, size, price=price, post_only=post_only
+            self._context, instrument, side, abs(size), price=price, post_only=post_only
         )
         return order_id
 
@@ -65,19 +69,19 @@ class Acting(NamedTimers):
         read: Any = self
         value = exact_int("value", value)
         specification = read.instrument(instrument)
-        at = price or self._touch(instrument, value)
-        if value and not at:
+        if not value:
+            return self.order_target(instrument, 0, price=price, post_only=post_only)
+        mark = read.last_mark(instrument)
+        at = price or (0 if mark is None else int(entry_price(value, mark)))
+        if at <= 0:
             return self._refused(specification, "it has no price yet, or its book is out of sync")
-        scale = 10 ** (
+        finer = (
             read.amount_precision - specification.price_precision - specification.quantity_precision
         )
-        size = abs(value) // (at * specification.multiplier * scale) if value else 0
-        size -= size % specification.lot_size
-        if value and not size:
+        target = quantity_worth(value, at, finer, specification)
+        if not target:
             return self._refused(specification, f"{abs(value)} is less than one lot at {at}")
-        return self.order_target(
-            instrument, size if value > 0 else -size, price=price, post_only=post_only
-        )
+        return self.order_target(instrument, target, price=price, post_only=post_only)
 
     def order_target_percent(
         self, instrument: int, share: float, *, price: int = 0, post_only: bool = False
@@ -91,20 +95,14 @@ class Acting(NamedTimers):
             return self._refused(
                 read.instrument(instrument), "the equity is unknown while a position has no price"
             )
-        parts = round(exact_float("share", share) * SHARE_UNIT)
-        value = abs(equity * parts) // SHARE_UNIT
+        part = exact_float("share", share)
+        if not is_share(part):
+            what = f"{self._name} asks for a share of {part} of its equity"
+            raise BadStrategy(f"{what}; give a number of at most {SHARE_MAX:,.0f} either way")
+        parts = round(part * SHARE_UNIT)
         return self.order_target_value(
-            instrument, value if equity * parts > 0 else -value, price=price, post_only=post_only
+            instrument, part_of(equity, parts), price=price, post_only=post_only
         )
-
-    def _touch(self, instrument: int, value: int) -> int:
-        """The price at which a position of this sign is entered, 0 where there is none."""
-        mark = self.last_mark(instrument)  # type: ignore[attr-defined]
-        if mark is None or mark.flags & UNUSABLE:
-            return 0
-        return int(
-            closing_price(-value, mark.bid_price, mark.ask_price)
-        )  # where a position of the other sign is closed
 
     def _refused(self, specification: Any, why: str) -> str:
         if type(self._strategy).LOGS:

@@ -13,6 +13,7 @@ import numpy as np
 
 from schemas.errors import WrongUse
 from schemas.records import Instrument
+from streams.numeric.bad_strategy import BadStrategy as BadStrategy
 
 NO_TIMER = 2**63 - 1
 TIMER, TIMERS = "timer", "timers"
@@ -21,12 +22,6 @@ CHECKED = 64
 snapshot is written.
 """
 UNCHANGING = (int, float, str, bytes, bool, type(None))
-
-
-class BadStrategy(WrongUse):
-    """A strategy class that does not keep the contract."""
-
-    code = "bad_strategy"
 
 
 class UndeclaredState(WrongUse):

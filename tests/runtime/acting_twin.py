@@ -1,0 +1,73 @@
+"""``acting_kernel.py`` in plain Python: the oracle of what a compiled strategy does."""
+
+import msgspec
+
+from streams.signals.strategy import Strategy, StrategyState
+
+
+class ActingTwin(Strategy):
+    NAME = "acting"
+    WAKES = ("quotes", "marks", "order_events", "fills")
+    READS = ("account", "quotes")
+    STRATEGY = 2
+
+    class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+        seed: int = 1
+        rate: int = 20
+        unit: int = 1_000_000
+
+    class State(StrategyState):
+        draw: int = -1
+
+    def mix(self, given):
+        before = self.settings.seed if self.state.draw < 0 else self.state.draw
+        self.state.draw = (before * 1103515245 + 12345 + (given & 0x7FFFFFFF)) % 2147483648
+
+    def drawn(self, bound):
+        self.mix(1)
+        return (self.state.draw >> 8) % bound
+
+    def act(self, number, context):
+        self.mix(context.position(number).quantity)
+        self.mix(context.working(number))
+        quote = context.last_quote(number)
+        if self.drawn(100) >= self.settings.rate or quote is None:
+            return
+        bid, ask = quote.bid_price, quote.ask_price
+        if bid <= 0 or ask <= 0:
+            return
+        what = self.drawn(5)
+        if what < 3:
+            self.aim(what, number, bid if self.drawn(2) == 0 else ask, context)
+        elif what == 3:
+            for order in context.open_orders()[:1]:
+                self.cancel(context, order.order_id, order.instrument, order.side)
+        self.mix(context.working(number))
+
+    def aim(self, kind, number, near, context):
+        size = self.drawn(401) - 200
+        price = near if self.drawn(2) == 0 else 0
+        post_only = price != 0 and self.drawn(2) == 0
+        terms = {"price": price, "post_only": post_only}
+        if kind == 0:
+            target = size * context.instrument(number).lot_size
+            order_id = context.order_target(number, target, **terms)
+        elif kind == 1:
+            value = size * self.settings.unit * 1000
+            order_id = context.order_target_value(number, value, **terms)
+        else:
+            order_id = context.order_target_percent(number, size / 300.0, **terms)
+        self.mix(int(order_id[10:], 32) if order_id else 0)
+
+    def on_quote(self, quote, context):
+        self.act(quote.instrument, context)
+
+    def on_mark(self, mark, context):
+        self.act(mark.instrument, context)
+
+    def on_order_event(self, event, context):
+        self.mix(int(event.order_id[10:], 32) + event.status)
+        self.mix(context.working(event.instrument))
+
+    def on_fill(self, fill, context):
+        self.act(fill.instrument, context)

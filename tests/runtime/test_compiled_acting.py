@@ -1,0 +1,143 @@
+"""A compiled strategy acts as the same rule in Python does.
+
+Oracles: twins in plain Python (``acting_twin.py``), whose targets, modified orders and timers
+``test_acting.py`` compares with the run's topics; the readable scheduler; a run that is not
+interrupted. ``acting_kernel.py`` mixes what comes of its acts into what it does next.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from readable_scheduler import ReadableScheduler
+from test_compiled_orders import SLOW, Killed, topics_of
+from test_overlap import journal_of
+
+from jobs.runs import Backtest
+from jobs.verification import verify_run
+from schemas.errors import ShrivenError
+from streams.runtime import engine
+from streams.runtime.schedule import driver, rows
+from streams.signals import view_stage
+from streams.signals.strategy import BadStrategy
+from tests.digests.found import Recordings
+from tests.scenario import backtest, configuration, digests
+from tests.test_documents import blocks
+
+HERE = Path(__file__).parent
+PAGE = HERE.parents[1] / "docs" / "strategies.md"
+ACTING = HERE / "acting_kernel.py"
+TWIN = f"{HERE / 'acting_twin.py'}:ActingTwin"
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
+    "a perpetual": ("perpetual", {}),
+    "slow, over a gap": ("gap", {"latency": SLOW, "set": {"seed": "2", "rate": "60"}}),
+    "spot": ("spot", {"cash": "100000USDT", "set": {"seed": "5"}}),
+    "denied": ("perpetual", {"risk": {"max_position": "0.1"}, "set": {"seed": "8"}}),
+    "three instruments": ("three", {"set": {"seed": "3", "rate": "10", "unit": "50000"}}),
+}
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Recordings:
+    return Recordings(tmp_path_factory.mktemp("acts"), Path())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_does_what_its_twin_in_python_does(
+    recordings: Recordings, tmp_path: Path, name: str
+) -> None:
+    recording, options = CASES[name]
+    place = recordings.path(recording)
+    found = topics_of(place, tmp_path / "compiled", str(ACTING), 1000, options)
+    assert found == topics_of(place, tmp_path / "python", TWIN, 777, options)
+    assert found["orders.requests"]["count"] > 100
+    assert found["fills"]["count"] > 5
+
+
+EXAMPLES: dict[str, tuple[str, str, str, dict[str, Any]]] = {
+    "targets": ("rebalance_compiled.py", "rebalance.py:Rebalance", "two", {}),
+}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_examples_of_the_page_do_the_same_in_both_kinds(
+    recordings: Recordings, tmp_path: Path, name: str
+) -> None:
+    compiled, python, recording, options = EXAMPLES[name]
+    for block in blocks(PAGE, "python"):
+        for file in (compiled, python.partition(":")[0]):
+            if block.startswith(f"# {file}\n"):
+                (tmp_path / file).write_text(block)
+    place = recordings.path(recording)
+    found = topics_of(place, tmp_path / "compiled", str(tmp_path / compiled), 1000, options)
+    expected = topics_of(place, tmp_path / "python", f"{tmp_path}/{python}", 777, options)
+    expected.pop("strategy.log", None)
+    assert found == expected
+    assert found["fills"]["count"] > 4
+
+
+@pytest.mark.parametrize("batch", [1, 13, 65_536])
+def test_batches_change_nothing(proof_market: Path, tmp_path: Path, batch: int) -> None:
+    expected = backtest(proof_market, tmp_path / "expected", str(ACTING), batch=1000)
+    run = backtest(proof_market, tmp_path / "run", str(ACTING), batch=batch)
+    assert digests(run) == digests(expected)
+
+
+def test_it_goes_on_from_a_snapshot_and_verifies(recording: Path, tmp_path: Path) -> None:
+    """Stopped behind its third snapshot and started again: every topic is that of the whole run."""
+    seen: list[str] = []
+
+    def watch(step: str) -> None:
+        seen.append(step)
+        if seen.count("snapshot written") == 3:
+            raise Killed
+
+    chosen = configuration(str(ACTING), batch=1500, state_digest_records=3000)
+    with pytest.raises(Killed):
+        Backtest(chosen, recording, tmp_path / "run", on_step=watch).run()
+    finished = Backtest(chosen, recording, tmp_path / "run").run()
+    assert finished.resumed_at == 6  # batches
+    assert digests(finished) == digests(backtest(recording, tmp_path / "whole", str(ACTING)))
+    assert verify_run(finished.folder).is_good
+
+
+def test_the_scheduler_calls_it_as_the_readable_one_does(
+    recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Journals with the digests of every stage's state; then all tables have one row at first."""
+    options: dict[str, Any] = {"batch": 5000, "state_digest_records": 2500}
+    run = backtest(recording, tmp_path / "run", str(ACTING), **options)
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "Scheduler", ReadableScheduler)
+        backtest(recording, tmp_path / "readable", str(ACTING), **options)
+    assert journal_of(run.folder) == journal_of(tmp_path / "readable")
+    with monkeypatch.context() as patch:
+        for module, table in ((driver, "EMISSIONS"), (driver, "FRAMES"), (rows, "ROWS")):
+            patch.setattr(module, table, 1)
+        lengths = dict.fromkeys(("instruments", "bars", "orders"), 1)
+        patch.setattr(view_stage.ViewState, "LENGTHS", lengths)
+        full = backtest(recording, tmp_path / "full", str(ACTING), **options)
+    assert digests(full) == digests(run)
+
+
+# -- what is refused
+
+WRONG: dict[str, tuple[tuple[str, str], type[ShrivenError], str]] = {
+    "a share that is none": (
+        ("size / 300.0", "size * 1e8"), BadStrategy,
+        "acting asks for a share of its equity that is none; give a number of at most 1,000,000",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_is_wrong_is_named(proof_market: Path, tmp_path: Path, what: str) -> None:
+    (old, new), kind, said = WRONG[what]
+    text = ACTING.read_text()
+    assert old in text
+    file = tmp_path / "acting.py"
+    file.write_text(text.replace(old, new))
+    with pytest.raises(kind, match=said):
+        backtest(proof_market, tmp_path / "run", str(file))
