@@ -31,7 +31,6 @@ from streams.runtime.topology import Topology
 from streams.signals import sizing
 from streams.signals.catalogue import UnusableStrategyFile, load_strategy
 from streams.signals.loading import place_of
-from streams.signals.replacing import Replacements
 from streams.signals.sources import StrategySources
 from streams.signals.view import ACCOUNT, is_last, reads_of, view_of
 from streams.toxicity import stage as toxicity
@@ -208,10 +207,11 @@ def with_view(strategy: tuple[Any, Any], account: int) -> list[tuple[Any, Any]]:
     view = view_of(strategy[0], account)
     found: list[tuple[Any, Any]] = [strategy] if view is None else [(view, None), strategy]
     stage: Any = strategy[0]
-    is_python = isinstance(stage, type)
-    if ACCOUNT in reads_of(stage) and is_python:
-        number = stage.STRATEGY
-        found.append((type("Replacing", (Replacements,), {"STRATEGY": number}), None))
+    if ACCOUNT in reads_of(stage):
+        from streams.signals.replacing import Replacements  # compiled code, which few strategies need
+
+        members = {"ACCOUNT": account, "STRATEGY": getattr(stage, "STRATEGY", 1)}
+        found.append((type("Replacing", (Replacements,), members), None))
     return found
 
 

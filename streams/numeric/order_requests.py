@@ -19,6 +19,7 @@ from schemas.vocabulary import OrderType, RequestKind, TimeInForce
 from schemas.vocabulary import Side as _Side
 from streams.numeric.borrowing import inner_kernel
 from streams.numeric.identity import has_ids, next_id
+from streams.numeric.replacements import drop
 from streams.numeric.strategy_outputs import NO_IDS, READ_BIT, TOO_MANY_ROWS
 from streams.numeric.strategy_view import note_request
 
@@ -34,7 +35,7 @@ _WHOLE = np.int64(0)
 @inner_kernel
 def market_order(out: Any, instrument: Any, side: Any, quantity: Any) -> Any:
     """Ask for a market order; returns the two halves of its id."""
-    order_high, order_low = _new_id(out)
+    order_high, order_low = new_id(out)
     _ask(
         out, order_high, order_low, instrument, _NEW, side, _MARKET, IOC, False, quantity, _WHOLE
     )  # fmt: skip
@@ -50,7 +51,7 @@ def limit_order(
 
     ``time_in_force``: GTC or IOC; ``post_only``: True for an order that may only add liquidity.
     """
-    order_high, order_low = _new_id(out)
+    order_high, order_low = new_id(out)
     _ask(
         out, order_high, order_low, instrument, _NEW, side, _LIMIT, time_in_force, post_only,
         quantity, price,
@@ -67,7 +68,7 @@ def cancel_order(out: Any, order_high: Any, order_low: Any, instrument: Any, sid
 
 
 @inner_kernel
-def _new_id(out: Any) -> Any:
+def new_id(out: Any) -> Any:
     """The next id, (0, 0) with a fault if there is none."""
     if has_ids(out.ids[0], 1):
         return next_id(out.ids[0])
@@ -105,3 +106,5 @@ def _ask(
             out.reads[0].view_at, np.int64(kind), asked[place, 0], asked[place, 1], asked[place, 4],
             asked[place, 7], asked[place, 11], asked[place, 12],
         )  # fmt: skip
+        if kind == _CANCEL:
+            drop(out.reads[0].replacing_at, asked[place, 0], asked[place, 1])

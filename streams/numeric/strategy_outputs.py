@@ -35,16 +35,22 @@ REQUESTS = "orders.requests"
 SPARE_ROWS = 64
 """Rows behind those that a strategy reserves: one that writes a few more is told so."""
 
-ORDER_CONTEXT = np.dtype(words("clock account strategy fault"))
-"""What every request carries, and what is wrong with what was asked."""
-WRONG_REQUEST, TOO_MANY_ROWS, NO_IDS, BAD_READ, VIEW_FULL = map(np.int64, range(1, 6))
+ORDER_CONTEXT = np.dtype(words("clock account strategy fault modified wrong_first wrong_second"))
+"""What every request carries, and what is wrong with what was asked. ``modified``: orders that the
+present call modifies."""
+WRONG_REQUEST, TOO_MANY_ROWS, NO_IDS, BAD_READ, VIEW_FULL, BAD_TERMS, NOT_MODIFIABLE = map(
+    np.int64, range(1, 8)
+)
 """Faults: a request that its schema does not allow; more rows in a call than RESERVE says; more ids
 than one input record has; a read that is not declared, of an instrument that is not listed, or of an
-amount with more than 38 digits. VIEW_FULL: open orders must have room, and the call comes again."""
+amount with more than 38 digits. VIEW_FULL: open orders must have room, and the call comes again.
+BAD_TERMS, NOT_MODIFIABLE: an order is modified to these terms; one with this id is, and is no limit
+order that is open."""
 
 READS = np.dtype(
     [
-        *words("address declared undeclared unlisted is_unlisted is_no_share code view_at portfolio"),
+        *words("address declared undeclared unlisted is_unlisted is_no_share code view_at"),
+        *words("replacing_at portfolio"),
         *words("portfolio_entry portfolio_out portfolio_position portfolio_account"),
         *(("position", POSITION_READ), ("account", ACCOUNT_READ), ("instrument", INSTRUMENT)),
         *LAST.items(),
@@ -53,6 +59,7 @@ READS = np.dtype(
 """What a strategy may read (``strategy_reads.py``). ``address``: of this record; ``declared``: a bit for each name of READABLE
 that it declares; then what is wrong with what it asked: the first read that it does not declare, an
 instrument that is not listed, a target that is no share, the portfolio's fault. ``view_at`` is the address of its view,
+``replacing_at`` that of what replaces the orders it modifies,
 ``portfolio_*`` how the portfolio is called. The rest is what is asked and answered, and records of
 zeros for what there is none of."""
 READABLE = ("account", "book", *LAST)
@@ -175,12 +182,16 @@ class StrategyOutputs:
 
 def _request(high: int, low: int, *rest: int) -> OrderRequest:
     """A request with the values of its columns; halves that are those of no id are shown."""
-    is_id = all(0 <= half < 1 << HALF_BITS for half in (high, low))
-    order_id = text_of_halves(high, low) if is_id else f"{high}:{low}"
     values: dict[str, Any] = dict(zip(COLUMNS[2:], rest, strict=True))
     if values["post_only"] in (0, 1):
         values["post_only"] = bool(values["post_only"])
-    return OrderRequest(order_id, **values)
+    return OrderRequest(id_text(high, low), **values)
+
+
+def id_text(high: int, low: int) -> str:
+    """An id; halves that are those of no id are shown."""
+    is_id = all(0 <= half < 1 << HALF_BITS for half in (high, low))
+    return text_of_halves(high, low) if is_id else f"{high}:{low}"
 
 
 # -- after a handler, compiled

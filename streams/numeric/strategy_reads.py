@@ -24,6 +24,7 @@ from streams.numeric.entry_calls import call_stage
 from streams.numeric.int128 import join, wide
 from streams.numeric.pool import NO_ROW, find_row
 from streams.numeric.portfolio_reads import ACCOUNT_READ, POSITION_READ
+from streams.numeric.replacements import working_quantity
 from streams.numeric.strategy_outputs import READ_BIT, READS
 from streams.numeric.strategy_view import (
     BAR,
@@ -41,7 +42,6 @@ from streams.numeric.strategy_view import (
     instrument_place,
     open_at,
     status_of,
-    working_quantity,
 )
 from streams.numeric.table import record_at, table_at
 
@@ -217,10 +217,13 @@ def open_order(out: Any, place: Any) -> Any:
 
 @inner_kernel
 def working(out: Any, instrument: Any) -> Any:
-    """Signed quantity that the strategy's open orders of an instrument may still fill."""
+    """Signed quantity that the strategy's open orders of an instrument may still fill; of one that
+    is being modified, what its replacement asks for.
+    """
     if _place(out, _ACCOUNT, _WHOLE | instrument) < 0:
         return _WHOLE
-    return working_quantity(record_at(out.reads[0].view_at, VIEW), _WHOLE | instrument)
+    reads = out.reads[0]
+    return working_quantity(reads.view_at, reads.replacing_at, _WHOLE | instrument)
 
 
 # -- specifications and last records: before the first, a record of zeros

@@ -19,11 +19,9 @@ from schemas.compiled.market_features import DTYPE as FEATURES
 from schemas.compiled.quote import DTYPE as QUOTE
 from schemas.compiled.toxicity import DTYPE as TOXICITY
 from schemas.compiled.trade import DTYPE as TRADE
-from schemas.vocabulary import OrderStatus, RequestKind, Side
+from schemas.vocabulary import OrderStatus, RequestKind
 from streams.numeric.borrowing import borrowing_kernel, inner_kernel
-from streams.numeric.bounds import INT64_MAX
 from streams.numeric.index import ENTRY, find
-from streams.numeric.int128 import is_int64, narrow, wide
 from streams.numeric.pool import (
     CHAIN,
     LINKS,
@@ -38,7 +36,7 @@ from streams.numeric.pool import (
 from streams.numeric.stage_records import FAULT, INSTRUMENT_KEY, place_of, words
 from streams.numeric.table import record_at, table_at
 
-NEW_ORDER, BUY = np.int64(RequestKind.NEW), np.int64(Side.BUY)
+NEW_ORDER = np.int64(RequestKind.NEW)
 ASKED, PENDING_CANCEL = np.int64(OrderStatus.NEW), np.int64(OrderStatus.PENDING_CANCEL)
 ANY_INSTRUMENT = np.int64(-1)
 
@@ -205,21 +203,6 @@ def status_of(order: Any) -> Any:
 
 
 @inner_kernel
-def working_quantity(view: Any, instrument: Any) -> Any:
-    """Signed quantity that open orders of the instrument may still fill; at most INT64_MAX."""
-    orders = table_at(view.orders.rows, ORDER)
-    total = wide(0)
-    place = open_at(view, first_of(view), instrument)
-    while place >= 0:
-        order = orders[place]
-        total += wide(order.remaining if order.side == BUY else -order.remaining)
-        place = open_at(view, behind(view, orders, place), instrument)
-    if is_int64(total):
-        return narrow(total)
-    return np.int64(INT64_MAX if total > 0 else -INT64_MAX)
-
-
-@inner_kernel
 def instrument_place(view: Any, instrument: Any) -> Any:
     """Place of an instrument in the tables, -1 if it is not listed."""
     return place_of(view, instrument, INSTRUMENT_KEY)
@@ -260,5 +243,5 @@ __all__ = [
     "ANY_INSTRUMENT", "BAR", "BAR_KEYS", "BIT", "FEATURES", "INSTRUMENT", "LAST", "MARK", "ORDER",
     "QUOTE", "TOXICITY", "TRADE", "VIEW", "bar_place", "behind", "close_order", "first_of",
     "has_room_to_ask", "instrument_place", "list_open_orders", "note_request", "open_at",
-    "open_live", "settle_request", "status_of", "working_quantity",
+    "open_live", "settle_request", "status_of",
 ]  # fmt: skip

@@ -26,11 +26,14 @@ from streams.numeric.stage_calls import Output, StageCalls
 from streams.numeric.state_arrays import StateArrays
 from streams.numeric.strategy_outputs import (
     BAD_READ,
+    BAD_TERMS,
+    NOT_MODIFIABLE,
     READ_BIT,
     REQUESTS,
     TOO_MANY_ROWS,
     VIEW_FULL,
     StrategyOutputs,
+    id_text,
 )
 from streams.numeric.targets import SHARE_MAX
 from streams.numeric.undeclared_read import UndeclaredRead
@@ -47,6 +50,7 @@ import numpy as np
 from streams.numeric.borrowing import borrowing_kernel
 from streams.numeric.strategy_outputs import strategy_outputs_type, write_requests
 from streams.numeric.strategy_reads import is_wrong
+from streams.numeric.replacements import has_room_to_replace
 from streams.numeric.strategy_view import has_room_to_ask
 from streams.numeric.table import record_at
 from streams.runtime.pointers import view
@@ -54,7 +58,7 @@ LENGTH = (np.int64({CONTEXT_LENGTH}),)
 '''
 
 
-VIEW, ACCOUNT = "strategy-view", "account"
+VIEW, REPLACEMENTS, ACCOUNT = "strategy-view", "replacements", "account"
 
 
 class Deadline:
@@ -98,6 +102,7 @@ class CompiledStrategy:
         self._module, self._salt = module, salt
         self._view: Any = None
         self._portfolio: Any = None
+        self._replacements: Any = None
         self._symbols = {each.instrument: each.symbol for each in instruments}
         self._context = Context()
         for name, array in [*arrays._asdict().items(), *self._named_outputs()]:
@@ -156,11 +161,13 @@ class CompiledStrategy:
         """Let open orders have room; raise what any other fault stands for."""
         if code == VIEW_FULL:
             self._view.reserve_requests(self._module.RESERVE[REQUESTS])
+            self._replacements.reserve(self._module.RESERVE[REQUESTS])
             self.out.orders["fault"] = 0
             return
         raise_stage_fault(self.NAME, self._module, self.arrays.fault, self._symbols)
         self.out.raise_overrun(self.NAME)
         self._raise_bad_read(context)
+        self._raise_bad_change(code)
         check = strategy_checks()
         for record in self.out.asked():
             try:
@@ -184,6 +191,8 @@ class CompiledStrategy:
         if ACCOUNT not in self.READS:
             return
         reads["declared"] |= READ_BIT["marks"]
+        self._replacements = stages.stage(REPLACEMENTS)
+        reads["replacing_at"] = self._replacements.address
         calls = self._portfolio.calls()
         reads["portfolio"], reads["portfolio_out"] = calls.header, calls.out
         reads["portfolio_entry"] = entry_address(calls.entry)
@@ -207,6 +216,16 @@ class CompiledStrategy:
             raise BadStrategy(f"{what}; give a number of at most {SHARE_MAX:,.0f} either way")
         if reads["code"]:
             self._portfolio.settle(int(reads["code"]), -1, context)
+
+    def _raise_bad_change(self, code: int) -> None:
+        """Raise what is wrong with an order that the strategy modifies, if that is the fault."""
+        first, second = (int(self.out.orders[name]) for name in ("wrong_first", "wrong_second"))
+        if code == BAD_TERMS:
+            what = f"strategy {self.NAME} modifies an order to {first} at {second}"
+            raise BadStrategy(f"{what}; give more than 0, or 0 to leave it as it is")
+        if code == NOT_MODIFIABLE:
+            what = f"strategy {self.NAME} modifies {id_text(first, second)!r}"
+            raise BadStrategy(f"{what}, which is no limit order that is open; see first_order(out)")
 
     def _use_ids(self, address: int) -> None:
         self._context.packed[self._ids_place] = address
@@ -278,6 +297,7 @@ class CompiledStrategy:
             *self._room(),
             "state.clock[0] = clock",
             "out.orders[0].clock = clock",
+            "out.orders[0].modified = 0",
             *self._dispatch(),
             "if state.fault[0] != 0:",
             "    return 1",
@@ -297,7 +317,9 @@ class CompiledStrategy:
         """What must have room before the strategy is called: it cannot be called a second time."""
         if ACCOUNT not in self.READS or REQUESTS not in self.OUTPUTS:
             return []
-        room = f"has_room_to_ask(out.reads[0].view_at, {self._module.RESERVE[REQUESTS]})"
+        count = self._module.RESERVE[REQUESTS]
+        room = f"(has_room_to_ask(out.reads[0].view_at, {count})"
+        room += f" and has_room_to_replace(out.reads[0].replacing_at, {count}))"
         fault = f"    out.orders[0].fault = {int(VIEW_FULL)}"
         return [f"if not {room}:", fault, f"    return {int(VIEW_FULL)}"]
 

@@ -95,7 +95,7 @@ class Engine:
         for stages, context in ((topology.early, self.early.context), (topology.late, self.context)):
             self._serve_strategies([stage.ledger for stage in stages], context)
         for stage in self.ledgers:
-            if isinstance(stage.ledger, CompiledStrategy):
+            if hasattr(stage.ledger, "read_from"):
                 stage.ledger.read_from(self)
         self._checks = [
             stage.ledger.check_state for stage in self.ledgers if hasattr(stage.ledger, "check_state")

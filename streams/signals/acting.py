@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from schemas.vocabulary import OrderStatus
+from streams.numeric.bounds import INT64_MAX
 from streams.numeric.targets import (
     SHARE_MAX,
     SHARE_UNIT,
@@ -121,10 +122,10 @@ class Acting(NamedTimers):
         """
         read: Any = self
         quantity, price = exact_int("quantity", quantity), exact_int("price", price)
-        if quantity < 0 or price < 0:
+        if not 0 <= quantity <= INT64_MAX or not 0 <= price <= INT64_MAX:
             raise BadStrategy(
                 f"{self._name} modifies an order to {quantity} at {price}; "
-                "give more than 0, or leave it out"
+                "give more than 0 and at most 2^63 - 1, or leave it out"
             )
         known: str | None = read.amend(order_id, quantity, price, post_only)
         if known:

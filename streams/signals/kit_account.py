@@ -31,6 +31,8 @@ class ListedStages:
         self.view: Any = view(instruments, None) if view is not None else None
         is_served = ACCOUNT in reads_of(stage)
         self.replacements = Replacements(instruments, None) if is_served else None
+        if self.replacements is not None:
+            self.replacements.read_from(self)
         self._positions: dict[tuple[int, int, int], Position] = {}
         self._accounts: dict[int, PnL] = {}
         self._books: dict[int, ReferenceBook] = {}

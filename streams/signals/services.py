@@ -17,9 +17,7 @@ from schemas.records import Bar, Instrument, LogLine, Mark, MarketFeatures, Quot
 from schemas.vocabulary import Flag
 from streams.numeric.undeclared_read import UndeclaredRead
 from streams.signals.acting import Acting
-from streams.signals.replacing import NAME as REPLACEMENTS
-from streams.signals.replacing import Replacement, Replacements
-from streams.signals.strategy import BUY, CANCEL, BadStrategy
+from streams.signals.strategy import CANCEL, BadStrategy
 from streams.signals.view import ACCOUNT, BOOK, NAME, OpenOrder
 
 STALE = int(Flag.STALE)
@@ -78,7 +76,7 @@ class StrategyServices(Acting):
         self._write = stages.line_writer(context)
         self._view: Any = stages.stage(NAME)
         self._portfolio: Any = stages.stage("portfolio")
-        self._replacements: Replacements | None = stages.stage(REPLACEMENTS)
+        self._replacements: Any = stages.stage("replacements")
         self.noted_before = 0
         """Requests that :meth:`note` has seen, and that are emitted again: those of a strategy in a
         process of its own.
@@ -95,7 +93,7 @@ class StrategyServices(Acting):
             self.noted_before -= 1
             return
         self._seen(ACCOUNT, "note").note(request)
-        if request.kind == CANCEL and self._replacements is not None:
+        if request.kind == CANCEL:
             self._replacements.drop(request.order_id)
 
     def log(self, text: str) -> None:
@@ -169,32 +167,16 @@ class StrategyServices(Acting):
         """Signed quantity that the strategy's open orders may still fill; of one that is being
         modified, what its replacement asks for.
         """
-        total = 0
-        for order in self._seen(ACCOUNT, "working").open_orders(instrument):
-            new = (
-                self._replacements.state.waiting.get(order.order_id)
-                if self._replacements is not None
-                else None
-            )
-            filled = order.quantity - order.remaining
-            remaining = order.remaining if new is None else max(0, new.quantity - filled)
-            total += remaining if order.side == BUY else -remaining
-        return total
+        view = self._seen(ACCOUNT, "working")
+        return int(view.working(instrument, self._replacements))
 
     def amend(self, order_id: str, quantity: int, price: int, post_only: bool) -> str | None:
         """Change the terms of a replacement that is not sent yet; its id, None if there is none for
         this order.
         """
         self._seen(ACCOUNT, "modify")
-        new = self._replacements.of(order_id) if self._replacements is not None else None
-        if new is None:
-            return None
-        new.quantity, new.price, new.post_only = (
-            quantity or new.quantity,
-            price or new.price,
-            post_only,
-        )
-        return new.order_id
+        new_id: str | None = self._replacements.amend(order_id, quantity, price, post_only)
+        return new_id
 
     def replace(
         self,
@@ -207,11 +189,8 @@ class StrategyServices(Acting):
         post_only: bool,
     ) -> None:
         """Send another order once this one has been cancelled."""
-        if self._replacements is None:
-            raise BadStrategy(f"{self._name} modifies an order where no stage sends another one")
-        self._replacements.state.waiting[order_id] = Replacement(
-            new_id, instrument, side, quantity, price, bool(post_only)
-        )
+        terms = (instrument, side, quantity, price, bool(post_only))
+        self._replacements.replace(order_id, new_id, *terms)
 
     def book(self, instrument: int, depth: int | None = 10) -> Book:
         """The order book after the present record, at most ``depth`` levels a side, all of them for

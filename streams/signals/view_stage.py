@@ -22,6 +22,7 @@ from streams.numeric.conversion import bytes_of, reader, writer
 from streams.numeric.identity import text_of_halves, to_halves
 from streams.numeric.index import put
 from streams.numeric.pooled_state import PooledState
+from streams.numeric.replacements import working_quantity
 from streams.numeric.stage_calls import StageCalls
 from streams.numeric.stage_records import key_of_instrument
 from streams.numeric.stage_shell import StageShell
@@ -199,6 +200,12 @@ class ViewStage(StageShell[ViewState]):
             self._found = Table(v.ORDER, len(self.state.tables["orders"]))
         count = v.list_open_orders(self._header_address, wanted, self._found.address)
         return tuple(map(_open_order, self._found.rows[:count].tolist()))
+
+    def working(self, instrument: int, replacing: Any) -> int:
+        """Signed quantity that open orders may still fill; of one that is being modified, what its
+        replacement asks for.
+        """
+        return int(working_quantity(self._header_address, replacing.address, instrument))
 
     def last(self, name: str, instrument: int) -> Any:
         """The last record of this kind, None before the first; the instrument is listed."""

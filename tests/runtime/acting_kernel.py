@@ -9,12 +9,14 @@ import numpy as np
 
 from streams.numeric.borrowing import borrowing_kernel
 from streams.numeric.int128 import wide
+from streams.numeric.order_changes import modify
 from streams.numeric.order_requests import cancel_order
 from streams.numeric.order_targets import order_target, order_target_percent, order_target_value
 from streams.numeric.strategy_reads import (
     first_order,
     instrument,
     last_quote,
+    next_order,
     open_order,
     position,
     working,
@@ -76,7 +78,7 @@ def act(state: Any, number: Any, out: Any) -> None:
     bid, ask = quote.bid_price, quote.ask_price
     if drawn(state, 100) >= state.rate[0] or bid <= 0 or ask <= 0:
         return
-    what = drawn(state, 5)
+    what = drawn(state, 8)
     if what < 3:
         aim(state, what, number, bid if drawn(state, 2) == 0 else ask, out)
     elif what == 3:
@@ -84,7 +86,34 @@ def act(state: Any, number: Any, out: Any) -> None:
         if place >= 0:
             order = open_order(out, place)
             cancel_order(out, order.order_high, order.order_low, order.instrument, order.side)
+    elif what < 6:
+        change(state, out)
     mix(state, working(out, number))
+
+
+@borrowing_kernel
+def change(state: Any, out: Any) -> None:
+    """Modify the oldest open limit order; again, modify or cancel what takes its place."""
+    place = first_order(out, ALL)
+    while place >= 0 and open_order(out, place).price == 0:
+        place = next_order(out, place, ALL)
+    if place < 0:
+        return
+    order = open_order(out, place)
+    quantity = drawn(state, 3) * 25 * instrument(out, order.instrument).lot_size
+    step = instrument(out, order.instrument).tick_size * (drawn(state, 5) - 2)
+    price = order.price + step if drawn(state, 3) != 0 else 0
+    high, low_half = modify(out, order.order_high, order.order_low, quantity, price, False)
+    mix(state, low_half)
+    mix(state, working(out, order.instrument))
+    what = drawn(state, 6)
+    if what == 0:
+        high, low_half = modify(out, high, low_half, 0, order.price, True)
+        mix(state, low_half)
+    elif what == 1:
+        cancel_order(out, high, low_half, order.instrument, order.side)
+    elif what == 2:
+        cancel_order(out, order.order_high, order.order_low, order.instrument, order.side)
 
 
 @borrowing_kernel

@@ -36,13 +36,35 @@ class ActingTwin(Strategy):
         bid, ask = quote.bid_price, quote.ask_price
         if bid <= 0 or ask <= 0:
             return
-        what = self.drawn(5)
+        what = self.drawn(8)
         if what < 3:
             self.aim(what, number, bid if self.drawn(2) == 0 else ask, context)
         elif what == 3:
             for order in context.open_orders()[:1]:
                 self.cancel(context, order.order_id, order.instrument, order.side)
+        elif what < 6:
+            self.change(context)
         self.mix(context.working(number))
+
+    def change(self, context):
+        order = next((each for each in context.open_orders() if each.price), None)
+        if order is None:
+            return
+        known = context.instrument(order.instrument)
+        quantity = self.drawn(3) * 25 * known.lot_size
+        step = known.tick_size * (self.drawn(5) - 2)
+        price = order.price + step if self.drawn(3) != 0 else 0
+        new_id = context.modify(order.order_id, quantity=quantity, price=price)
+        self.mix(int(new_id[10:], 32))
+        self.mix(context.working(order.instrument))
+        what = self.drawn(6)
+        if what == 0:
+            new_id = context.modify(new_id, price=order.price, post_only=True)
+            self.mix(int(new_id[10:], 32))
+        elif what == 1:
+            self.cancel(context, new_id, order.instrument, order.side)
+        elif what == 2:
+            self.cancel(context, order.order_id, order.instrument, order.side)
 
     def aim(self, kind, number, near, context):
         size = self.drawn(401) - 200

@@ -252,7 +252,7 @@ TIMED = ('"timers"', "def on_timer(self, name, context): ...")
         ("", "", "context.set_timer('a', 5)", 'write WAKES = ("quotes", "timers") (mine.py:9)'),
         ("", "", "context.modify('0' * 20, price=5)", "which is not among its open orders; modify a limit order of"),
         ("", "", "context.modify(self.order(context, 1, 1, 5), price=5)", "which is a market order; modify a limit order of"),
-        ("", "", "context.modify('x', price=-5)", "give more than 0, or leave it out"),
+        ("", "", "context.modify('x', price=-5)", "give more than 0 and at most 2^63 - 1, or leave it out"),
         ("", "", "context.order_target(1, 1.5)", "quantity is 1.5, a float; give a whole number"),
         ("", "", "context.order_target_percent(1, 'all')", "share is 'all', a str; give a number"),
         ("", "", "context.order_target(7, 1)", "asks for instrument 7; it is given: 1 (mine.py:9)"),

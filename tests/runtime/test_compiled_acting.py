@@ -20,7 +20,7 @@ from jobs.verification import verify_run
 from schemas.errors import ShrivenError
 from streams.runtime import engine
 from streams.runtime.schedule import driver, rows
-from streams.signals import view_stage
+from streams.signals import replacing, view_stage
 from streams.signals.strategy import BadStrategy
 from tests.digests.found import Recordings
 from tests.scenario import backtest, configuration, digests
@@ -34,7 +34,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "a perpetual": ("perpetual", {}),
     "slow, over a gap": ("gap", {"latency": SLOW, "set": {"seed": "2", "rate": "60"}}),
     "spot": ("spot", {"cash": "100000USDT", "set": {"seed": "5"}}),
-    "denied": ("perpetual", {"risk": {"max_position": "0.1"}, "set": {"seed": "8"}}),
+    "denied": ("perpetual", {"risk": {"max_position": "0.1"}, "set": {"seed": "8", "rate": "40"}}),
     "three instruments": ("three", {"set": {"seed": "3", "rate": "10", "unit": "50000"}}),
 }
 
@@ -58,7 +58,12 @@ def test_it_does_what_its_twin_in_python_does(
 
 EXAMPLES: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     "targets": ("rebalance_compiled.py", "rebalance.py:Rebalance", "two", {}),
-}
+    "a modified order": ("requote_compiled.py", "requote.py:Requote", "two", {"set": {"away": "1"}}),
+    "a modified order, slow": (
+        "requote_compiled.py", "requote.py:Requote", "gap",
+        {"latency": SLOW, "set": {"away": "1"}},
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -75,7 +80,7 @@ def test_the_examples_of_the_page_do_the_same_in_both_kinds(
     expected = topics_of(place, tmp_path / "python", f"{tmp_path}/{python}", 777, options)
     expected.pop("strategy.log", None)
     assert found == expected
-    assert found["fills"]["count"] > 4
+    assert found["orders.requests"]["count"] > 4 and found["fills"]["count"] > 1
 
 
 @pytest.mark.parametrize("batch", [1, 13, 65_536])
@@ -118,6 +123,7 @@ def test_the_scheduler_calls_it_as_the_readable_one_does(
             patch.setattr(module, table, 1)
         lengths = dict.fromkeys(("instruments", "bars", "orders"), 1)
         patch.setattr(view_stage.ViewState, "LENGTHS", lengths)
+        patch.setattr(replacing.ReplacingState, "LENGTHS", {"orders": 1, "requests": 1})
         full = backtest(recording, tmp_path / "full", str(ACTING), **options)
     assert digests(full) == digests(run)
 
@@ -128,6 +134,14 @@ WRONG: dict[str, tuple[tuple[str, str], type[ShrivenError], str]] = {
     "a share that is none": (
         ("size / 300.0", "size * 1e8"), BadStrategy,
         "acting asks for a share of its equity that is none; give a number of at most 1,000,000",
+    ),
+    "an order that is not open": (
+        ("modify(out, order.order_high, order.order_low,", "modify(out, order.order_high, 5,"),
+        BadStrategy, "acting modifies '[0-9A-V]{19}5', which is no limit order that is open",
+    ),
+    "terms that are none": (
+        ("quantity, price, False)", "-quantity - 1, price, False)"),
+        BadStrategy, "acting modifies an order to -.* at .*; give more than 0, or 0 to leave it",
     ),
 }  # fmt: skip
 
