@@ -23,7 +23,7 @@ from streams.numeric.replacements import (
     replace,
     replacement_place,
 )
-from streams.numeric.strategy_outputs import BAD_TERMS, NOT_MODIFIABLE, TOO_MANY_ROWS
+from streams.numeric.strategy_outputs import BAD_TERMS, NOT_MODIFIABLE, TOO_MANY_ROWS, refuse
 from streams.numeric.strategy_reads import find_order, open_order
 from streams.numeric.table import record_at, table_at
 
@@ -43,7 +43,7 @@ def modify(
     old_high, old_low = _WHOLE | order_high, _WHOLE | order_low
     size, at, passive = _WHOLE | quantity, _WHOLE | price, _WHOLE | post_only
     if size < 0 or at < 0:
-        _refuse(out, BAD_TERMS, size, at)
+        refuse(out, BAD_TERMS, size, at)
         return _WHOLE, _WHOLE
     order = open_order(out, find_order(out, old_high, old_low))
     replacing_at = out.reads[0].replacing_at
@@ -55,7 +55,7 @@ def modify(
         known = table_at(record_at(replacing_at, REPLACING).orders.rows, REPLACEMENT)[place]
         return known.new_high, known.new_low
     if order.price == 0:
-        _refuse(out, NOT_MODIFIABLE, old_high, old_low)
+        refuse(out, NOT_MODIFIABLE, old_high, old_low)
         return _WHOLE, _WHOLE
     if out.orders[0].modified == out.asked.shape[0]:
         out.orders[0].fault = TOO_MANY_ROWS
@@ -69,13 +69,3 @@ def modify(
         size if size != 0 else order.quantity, at if at != 0 else order.price, passive,
     )  # fmt: skip
     return new_high, new_low
-
-
-@inner_kernel
-def _refuse(out: Any, fault: Any, first: Any, second: Any) -> None:
-    """The call ends with a fault, which names these."""
-    orders = out.orders[0]
-    if orders.fault == 0:
-        orders.fault = fault
-        orders.wrong_first = first
-        orders.wrong_second = second

@@ -22,6 +22,7 @@ from schemas.errors import CapacityExceeded
 from schemas.general import BOUNDS
 from schemas.records import OrderRequest
 from schemas.shapes import Field, shapes
+from streams.numeric.bad_strategy import BadStrategy
 from streams.numeric.borrowing import inner_kernel
 from streams.numeric.identity import EARLY_ORDINAL, HALF_BITS, ID_SOURCE, text_of_halves
 from streams.numeric.portfolio_reads import ACCOUNT_READ, POSITION_READ
@@ -38,14 +39,13 @@ SPARE_ROWS = 64
 ORDER_CONTEXT = np.dtype(words("clock account strategy fault modified wrong_first wrong_second"))
 """What every request carries, and what is wrong with what was asked. ``modified``: orders that the
 present call modifies."""
-WRONG_REQUEST, TOO_MANY_ROWS, NO_IDS, BAD_READ, VIEW_FULL, BAD_TERMS, NOT_MODIFIABLE = map(
-    np.int64, range(1, 8)
-)
+WRONG_REQUEST, TOO_MANY_ROWS, NO_IDS, BAD_READ, VIEW_FULL = map(np.int64, range(1, 6))
+BAD_TERMS, NOT_MODIFIABLE, BAD_TIMER = map(np.int64, range(6, 9))
 """Faults: a request that its schema does not allow; more rows in a call than RESERVE says; more ids
 than one input record has; a read that is not declared, of an instrument that is not listed, or of an
 amount with more than 38 digits. VIEW_FULL: open orders must have room, and the call comes again.
 BAD_TERMS, NOT_MODIFIABLE: an order is modified to these terms; one with this id is, and is no limit
-order that is open."""
+order that is open. BAD_TIMER: one that there is none of is set, or to a time that has passed."""
 
 READS = np.dtype(
     [
@@ -64,6 +64,9 @@ instrument that is not listed, a target that is no share, the portfolio's fault.
 zeros for what there is none of."""
 READABLE = ("account", "book", *LAST)
 READ_BIT = {name: np.int64(1 << place) for place, name in enumerate(READABLE)}
+
+TIMERS = ("timer_count", "timer_numbers", "timer_times")
+"""Arrays of the named timers that are set (``timers.py``): they are state."""
 
 COLUMNS: tuple[str, ...] = REQUEST.names or ()
 """Of what is asked for; an order's id is two of them."""
@@ -99,6 +102,8 @@ def strategy_outputs_type(topics: tuple[str, ...]) -> Any:
         members["asked_count"] = array_of(np.int64)
         members["requests_rows"] = array_of(REQUEST)
         members["requests_count"] = array_of(np.int64)
+    for name in TIMERS:
+        members[name] = array_of(np.int64)
     members["orders"] = array_of(ORDER_CONTEXT)
     members["reads"] = array_of(READS)
     members["ids"] = array_of(ID_SOURCE)
@@ -117,10 +122,16 @@ class StrategyOutputs:
         topics: what the strategy publishes.
         reserve: the most rows that a call writes, by topic.
         account: its orders carry it, and the strategy's number.
+        timers: how many named timers the strategy has.
     """
 
     def __init__(
-        self, topics: Sequence[str], reserve: Mapping[str, int], account: int, strategy: int
+        self,
+        topics: Sequence[str],
+        reserve: Mapping[str, int],
+        account: int,
+        strategy: int,
+        timers: int = 0,
     ) -> None:
         self.topics = tuple(topics)
         self.tables: dict[str, Table] = {}
@@ -128,6 +139,8 @@ class StrategyOutputs:
         found: dict[str, Array] = {}
         found["orders"], found["ids"] = np.zeros(1, ORDER_CONTEXT), np.zeros(1, ID_SOURCE)
         found["reads"] = np.zeros(1, READS)
+        for name, length in zip(TIMERS, (1, timers, timers), strict=True):
+            found[name] = np.zeros(length, np.int64)
         for topic in topics:
             name = "requests" if topic == REQUESTS else topic.replace(".", "_")
             dtype = codec(topic_of(topic).record).dtype
@@ -179,6 +192,19 @@ class StrategyOutputs:
             what = f"strategy {name} publishes more than {most} records of {topic} in one call"
             raise CapacityExceeded(setting, most, f"{what}; raise {setting} in its file")
 
+    def raise_bad_timer(self, name: str, timers: Sequence[str]) -> None:
+        """Raise BadStrategy if the strategy set a timer that it does not have, or to a time that
+        has passed.
+        """
+        if self.orders["fault"] == BAD_TIMER:
+            number, at, clock = (
+                int(self.orders[each]) for each in ("wrong_first", "wrong_second", "clock")
+            )
+            known = ", ".join(timers) or "none"
+            what = f"strategy {name} sets timer {number} to {at} at {clock}"
+            advice = f"give a number of one of its TIMERS ({known}), and a time after the clock"
+            raise BadStrategy(f"{what}; {advice}")
+
 
 def _request(high: int, low: int, *rest: int) -> OrderRequest:
     """A request with the values of its columns; halves that are those of no id are shown."""
@@ -192,6 +218,19 @@ def id_text(high: int, low: int) -> str:
     """An id; halves that are those of no id are shown."""
     is_id = all(0 <= half < 1 << HALF_BITS for half in (high, low))
     return text_of_halves(high, low) if is_id else f"{high}:{low}"
+
+
+# -- in a handler, compiled
+
+
+@inner_kernel
+def refuse(out: Any, fault: Any, first: Any, second: Any) -> None:
+    """The call ends with a fault, which names these; the first one stays."""
+    orders = out.orders[0]
+    if orders.fault == 0:
+        orders.fault = fault
+        orders.wrong_first = first
+        orders.wrong_second = second
 
 
 # -- after a handler, compiled

@@ -4,8 +4,10 @@
     REBALANCE, FLATTEN = range(2)
     set_timer(out, REBALANCE, state.clock[0] + 1_000_000_000)
 
-``on_timer(state, timer, out)`` is called once at that time, with the number of the timer. Those of
-one instant come in the order in which they were set.
+``on_timer(state, timer, out)`` is then called once at that time, with the number of the timer. Those
+of one instant come in the order in which they were set.
+
+The timers that are set lie in that order in ``out.timer_numbers`` and ``out.timer_times``.
 """
 
 from __future__ import annotations
@@ -15,14 +17,14 @@ from typing import Any
 import numpy as np
 
 from streams.numeric.borrowing import inner_kernel
-from streams.numeric.stage_records import words
+from streams.numeric.deadlines import earliest, first_due
+from streams.numeric.strategy_outputs import BAD_TIMER, refuse
 
-NO_TIMER = np.int64(2**63 - 1)
-NONE = np.int64(-1)
-TIMER = np.dtype(words("at turn"))
-"""A timer: when it is due, and which of all that were set it was."""
 _WHOLE = np.int64(0)
 """``_WHOLE | x`` is x, and does not compile for a float."""
+
+
+# -- what handlers call
 
 
 @inner_kernel
@@ -30,21 +32,37 @@ def set_timer(out: Any, timer: Any, at: Any) -> None:
     """Wake ``on_timer`` at this time (ns UTC, after the clock), once; another time that was set for
     this timer is forgotten.
     """
-    orders = out.orders[0]
-    if timer < 0 or timer >= out.timers.shape[0] or at <= orders.clock:
-        orders.timer_fault = 1
-        orders.timer, orders.timer_at = timer, at
+    number, time = _WHOLE | timer, _WHOLE | at
+    if number < 0 or number >= len(out.timer_numbers) or time <= out.orders[0].clock:
+        refuse(out, BAD_TIMER, number, time)
         return
-    out.timers[timer].at = _WHOLE | at
-    out.timers[timer].turn = orders.turns
-    orders.turns += 1
+    _forget(out, number)
+    count = out.timer_count[0]
+    out.timer_numbers[count] = number
+    out.timer_times[count] = time
+    out.timer_count[0] = count + 1
 
 
 @inner_kernel
 def cancel_timer(out: Any, timer: Any) -> None:
     """Forget a timer; nothing happens if it is not set."""
-    if 0 <= timer < out.timers.shape[0]:
-        out.timers[timer].at = NO_TIMER
+    _forget(out, _WHOLE | timer)
+
+
+@inner_kernel
+def _forget(out: Any, number: Any) -> None:
+    """Those behind it move up; what is not in use is 0."""
+    numbers, times, count = out.timer_numbers, out.timer_times, out.timer_count[0]
+    kept = 0
+    for place in range(count):
+        if numbers[place] != number:
+            numbers[kept] = numbers[place]
+            times[kept] = times[place]
+            kept += 1
+    for place in range(kept, count):
+        numbers[place] = 0
+        times[place] = 0
+    out.timer_count[0] = kept
 
 
 # -- what the entry of the strategy calls
@@ -53,24 +71,15 @@ def cancel_timer(out: Any, timer: Any) -> None:
 @inner_kernel
 def next_deadline(out: Any) -> Any:
     """When the next timer is due, NO_TIMER without one."""
-    earliest = NO_TIMER
-    for place in range(out.timers.shape[0]):
-        earliest = min(earliest, out.timers[place].at)
-    return earliest
+    return earliest(out.timer_times, out.timer_count[0])
 
 
 @inner_kernel
 def take_due(out: Any, deadline: Any) -> Any:
-    """The number of the next timer that is due, which then is not set any more; -1 without one."""
-    found = NONE
-    for place in range(out.timers.shape[0]):
-        timer = out.timers[place]
-        if timer.at > deadline:
-            continue
-        if found < 0 or timer.at < out.timers[found].at or (
-            timer.at == out.timers[found].at and timer.turn < out.timers[found].turn
-        ):  # fmt: skip
-            found = np.int64(place)
-    if found >= 0:
-        out.timers[found].at = NO_TIMER
-    return found
+    """The number of the timer that wakes next, which then is not set any more; -1 without one."""
+    place = first_due(out.timer_times, out.timer_count[0], deadline)
+    if place < 0:
+        return np.int64(-1)
+    number = out.timer_numbers[place]
+    _forget(out, number)
+    return number

@@ -21,6 +21,7 @@ from schemas.codec import codec
 from schemas.errors import ShrivenError
 from schemas.records import Instrument
 from streams.numeric.bad_strategy import BadStrategy
+from streams.numeric.deadlines import NO_TIMER
 from streams.numeric.id_source import IdSource
 from streams.numeric.stage_calls import Output, StageCalls
 from streams.numeric.state_arrays import StateArrays
@@ -30,6 +31,7 @@ from streams.numeric.strategy_outputs import (
     NOT_MODIFIABLE,
     READ_BIT,
     REQUESTS,
+    TIMERS,
     TOO_MANY_ROWS,
     VIEW_FULL,
     StrategyOutputs,
@@ -52,6 +54,7 @@ from streams.numeric.strategy_outputs import strategy_outputs_type, write_reques
 from streams.numeric.strategy_reads import is_wrong
 from streams.numeric.replacements import has_room_to_replace
 from streams.numeric.strategy_view import has_room_to_ask
+from streams.numeric.timers import next_deadline, take_due
 from streams.numeric.table import record_at
 from streams.runtime.pointers import view
 LENGTH = (np.int64({CONTEXT_LENGTH}),)
@@ -96,8 +99,12 @@ class CompiledStrategy:
         self.STATE_VERSION: int = module.STATE_VERSION
         self.arrays, self.state = arrays, Deadline(arrays)
         self.out = StrategyOutputs(
-            self.OUTPUTS, module.RESERVE, account, getattr(module, "STRATEGY", 1)
-        )
+            self.OUTPUTS, module.RESERVE, account, getattr(module, "STRATEGY", 1),
+            len(getattr(module, "TIMERS", ())),
+        )  # fmt: skip
+        self._is_timed = bool(getattr(module, "TIMERS", ()))
+        if self._is_timed:
+            arrays.timer[0] = NO_TIMER
         self.READS: tuple[str, ...] = tuple(getattr(module, "READS", ()))
         self._module, self._salt = module, salt
         self._view: Any = None
@@ -218,7 +225,7 @@ class CompiledStrategy:
             self._portfolio.settle(int(reads["code"]), -1, context)
 
     def _raise_bad_change(self, code: int) -> None:
-        """Raise what is wrong with an order that the strategy modifies, if that is the fault."""
+        """Raise what is wrong with an order or a timer that the strategy changes, if that is the fault."""
         first, second = (int(self.out.orders[name]) for name in ("wrong_first", "wrong_second"))
         if code == BAD_TERMS:
             what = f"strategy {self.NAME} modifies an order to {first} at {second}"
@@ -226,6 +233,7 @@ class CompiledStrategy:
         if code == NOT_MODIFIABLE:
             what = f"strategy {self.NAME} modifies {id_text(first, second)!r}"
             raise BadStrategy(f"{what}, which is no limit order that is open; see first_order(out)")
+        self.out.raise_bad_timer(self.NAME, getattr(self._module, "TIMERS", ()))
 
     def _use_ids(self, address: int) -> None:
         self._context.packed[self._ids_place] = address
@@ -252,13 +260,16 @@ class CompiledStrategy:
     # -- snapshots
 
     def encoded_state(self) -> bytes:
-        """The arrays of the state, one after the other."""
-        return bytes_of_arrays(self.arrays)
+        """The arrays of the state, one after the other; behind them the timers that are set."""
+        return bytes_of_arrays(self._all_arrays())
 
     def take_state(self, content: bytes) -> None:
         """Become what :meth:`encoded_state` gave. Raises StageFailed if that is another state's."""
-        check_length(self.NAME, self.arrays, content)
-        take_arrays(self.arrays, content)
+        check_length(self.NAME, self._all_arrays(), content)
+        take_arrays(self._all_arrays(), content)
+
+    def _all_arrays(self) -> Any:
+        return (*self.arrays, *(self.out.arrays[name] for name in TIMERS if self._is_timed))
 
     # -- the entry's text
 
@@ -299,6 +310,7 @@ class CompiledStrategy:
             "out.orders[0].clock = clock",
             "out.orders[0].modified = 0",
             *self._dispatch(),
+            *(["state.timer[0] = next_deadline(out)"] if self._is_timed else []),
             "if state.fault[0] != 0:",
             "    return 1",
             "if is_wrong(out):",
@@ -334,9 +346,19 @@ class CompiledStrategy:
             lines.append(f"{'elif' if lines else 'if'} kind == {kind}:")
             record = f"record_at(given, ROW_{kind})"
             lines.append(f"    strategy.{handler_name(topic)}(state, {record}, out)")
-        timer, end = ("on_timer", self._timer_kind, "given, "), ("on_end", self._end_kind, "")
-        for name, kind, given in (timer, end):
-            if hasattr(self._module, name):
-                lines.append(f"{'elif' if lines else 'if'} kind == {kind}:")
-                lines.append(f"    strategy.{name}(state, {given}out)")
+        if hasattr(self._module, "on_timer"):
+            lines += [f"elif kind == {self._timer_kind}:", *self._fire()]
+        if hasattr(self._module, "on_end"):
+            lines += [f"elif kind == {self._end_kind}:", "    strategy.on_end(state, out)"]
         return lines
+
+    def _fire(self) -> list[str]:
+        """The one timer, or each named one that is due."""
+        if not self._is_timed:
+            return ["    strategy.on_timer(state, given, out)"]
+        return [
+            "    timer = take_due(out, given)",
+            "    while timer >= 0:",
+            "        strategy.on_timer(state, timer, out)",
+            "        timer = take_due(out, given)",
+        ]

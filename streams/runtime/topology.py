@@ -17,6 +17,7 @@ from schemas.records import Instrument
 from schemas.user_topics import PREFIX as USER_TOPICS
 from schemas.user_topics import is_user_topic
 from streams.numeric.book import new_books
+from streams.numeric.deadlines import TIMERS_MAX
 from streams.numeric.stage_calls import CompiledStage
 from streams.numeric.strategy_outputs import READABLE
 from streams.runtime.compiled_strategy import CompiledStrategy
@@ -130,6 +131,7 @@ class Topology:
         """
         name = module.NAME
         _check_reads(module)
+        _check_timers(module)
         foreign = [f"VIEWS = {module.VIEWS!r}"] if getattr(module, "VIEWS", ()) else []
         for topic in module.INPUTS:
             found = codec(topic_of(topic).record)
@@ -190,13 +192,14 @@ def is_strategy(ledger: Any) -> bool:
 
 
 def acts_on_demand(stage: Any) -> bool:
-    """True for a compiled strategy that asks for orders, reads by calls (READS), or reads what the
-    order side or a user's stage makes (which has no rows, and is refused there).
+    """True for a compiled strategy that asks for orders, reads by calls (READS), has named timers,
+    or reads what the order side or a user's stage makes (which has no rows, and is refused there).
     """
     if not _is_kernel(stage) or not is_strategy(stage):
         return False
     made_there = (is_user_topic(each) or topic_of(each).kind == "order" for each in stage.INPUTS)
-    acts = "orders.requests" in stage.OUTPUTS or bool(getattr(stage, "READS", ()))
+    acts = "orders.requests" in stage.OUTPUTS or hasattr(stage, "TIMERS")
+    acts = acts or bool(getattr(stage, "READS", ()))
     return acts or any(made_there)
 
 
@@ -215,6 +218,17 @@ def _check_reads(module: Any) -> None:
     if isinstance(reads, str) or not set(reads) <= set(known):
         what = f"{module.NAME} is compiled and has READS = {reads!r}"
         raise BadTopology(f"{what}; give a tuple of: {', '.join(known)}")
+
+
+def _check_timers(module: Any) -> None:
+    """Raise BadTopology for names of timers that are none."""
+    timers = getattr(module, "TIMERS", ())
+    is_named = isinstance(timers, tuple) and all(isinstance(each, str) for each in timers)
+    if not is_named or len(set(timers)) != len(timers) or len(timers) > TIMERS_MAX:
+        what = f"{module.NAME} has TIMERS = {timers!r:.200}"
+        raise BadTopology(f"{what}; give a tuple of different names, {TIMERS_MAX} at most")
+    if timers and not hasattr(module, "on_timer"):
+        raise BadTopology(f"{module.NAME} has TIMERS and no on_timer(state, timer, out)")
 
 
 def _check_names(stages: Sequence[tuple[Any, Any]]) -> None:

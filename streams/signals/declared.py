@@ -14,6 +14,7 @@ import numpy as np
 from schemas.errors import WrongUse
 from schemas.records import Instrument
 from streams.numeric.bad_strategy import BadStrategy as BadStrategy
+from streams.numeric.deadlines import earliest, first_due
 
 NO_TIMER = 2**63 - 1
 TIMER, TIMERS = "timer", "timers"
@@ -173,22 +174,18 @@ def name_timers(cls: Any) -> None:
 
 
 def _fire_named_timers(owner: Any, deadline: int, context: Any) -> None:
-    """Those that are due, by time, of one time in the order in which they were set.
-
-    ``set_timer`` takes later times only.
-    """
+    """Those that are due, as ``timers.first_due`` orders them; ``set_timer`` takes later times only."""
     timers = owner.state.timers
-    while True:
-        name = min(
-            (each for each in timers if timers[each] <= deadline),
-            key=timers.__getitem__,
-            default=None,
-        )
-        if name is None:
-            break
+    while (place := first_due(list(timers.values()), len(timers), deadline)) >= 0:
+        name = list(timers)[place]
         del timers[name]
         owner.on_named_timer(name, context)
-    owner.state.timer = min(timers.values(), default=NO_TIMER)
+    owner.state.timer = next_of(timers)
+
+
+def next_of(timers: Mapping[str, int]) -> int:
+    """When the next of these timers is due, NO_TIMER without one."""
+    return int(earliest(list(timers.values()), len(timers)))
 
 
 def _is_unchanging(value: Any) -> bool:

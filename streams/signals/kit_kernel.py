@@ -13,8 +13,10 @@ from schemas.errors import WrongUse
 from schemas.records import DepthUpdate, Instrument
 from schemas.shapes import snake
 from streams.numeric import book
+from streams.numeric.deadlines import NO_TIMER
 from streams.numeric.outputs import outputs_type
 from streams.numeric.strategy_outputs import REQUESTS, StrategyOutputs
+from streams.numeric.timers import next_deadline, take_due
 
 
 class KernelDriver:
@@ -35,14 +37,17 @@ class KernelDriver:
         self.owns_book = stage.NAME == "aggregation"
         self.books = book.new_books(instruments, window=window) if self.views else None
         self.names = [topic(name).record for name in stage.OUTPUTS]
-        self.asks = self._asks() if REQUESTS in stage.OUTPUTS else None
+        self.timers: tuple[str, ...] = tuple(getattr(stage, "TIMERS", ()))
+        if self.timers:
+            self.state.timer[0] = NO_TIMER
+        self.asks = self._asks() if REQUESTS in stage.OUTPUTS or self.timers else None
         self.out = self.asks.group() if self.asks is not None else self._plain_outputs()
         self.handlers = {topic(name).record: getattr(stage, f"on_{snake(topic(name).record)}") for name in stage.INPUTS}
 
     def _asks(self) -> StrategyOutputs:
         stage, account = self.stage, getattr(self.context, "account", 1)
         number = getattr(stage, "STRATEGY", 1)
-        return StrategyOutputs(stage.OUTPUTS, stage.RESERVE, account, number)
+        return StrategyOutputs(stage.OUTPUTS, stage.RESERVE, account, number, len(self.timers))
 
     def _plain_outputs(self) -> Any:
         stage = self.stage
@@ -66,8 +71,11 @@ class KernelDriver:
             self._call(self.handlers[name], row_of(record))
 
     def fire(self, deadline: int) -> None:
-        """One timer."""
-        self._call(self.stage.on_timer, deadline)
+        """One timer, or each named one that is due."""
+        if not self.timers:
+            self._call(self.stage.on_timer, deadline)
+        while self.timers and (timer := take_due(self.out, deadline)) >= 0:
+            self._call(self.stage.on_timer, timer)
 
     def end(self) -> None:
         """The end of the input, as often as the stage asks for it."""
@@ -107,9 +115,13 @@ class KernelDriver:
         asks.arrays["ids"]["sequence"] = self.context.sequence
         function(self.state, *arguments, self.out)
         asks.raise_overrun(self.stage.NAME)
+        asks.raise_bad_timer(self.stage.NAME, self.timers)
+        if self.timers:
+            self.state.timer[0] = next_deadline(self.out)
         for record in [*asks.records(), *asks.asked()]:
             self.context.emit(record)
-        asks.arrays["asked_count"][0] = 0
+        if REQUESTS in self.stage.OUTPUTS:
+            asks.arrays["asked_count"][0] = 0
 
 
 def row_of(record: Any) -> Any:

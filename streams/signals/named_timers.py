@@ -6,10 +6,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from streams.signals.declared import NO_TIMER, TIMERS, BadStrategy
+from streams.numeric.deadlines import TIMERS_MAX
+from streams.signals.declared import TIMERS, BadStrategy, next_of
 from streams.signals.exact import exact_int
-
-TIMERS_MAX = 1_024
 
 
 class NamedTimers:
@@ -34,13 +33,13 @@ class NamedTimers:
         if len(state.timers) >= TIMERS_MAX:
             raise BadStrategy(f"{self._name} has {TIMERS_MAX} timers set; cancel some of them")
         state.timers[name] = at
-        state.timer = min(state.timers.values())
+        state.timer = next_of(state.timers)
 
     def cancel_timer(self, name: str) -> None:
         """Forget a timer; nothing happens if it is not set."""
         state = self._timed_state("cancel_timer")
         state.timers.pop(name, None)
-        state.timer = min(state.timers.values(), default=NO_TIMER)
+        state.timer = next_of(state.timers)
 
     def _timed_state(self, call: str) -> Any:
         if TIMERS not in type(self._strategy).WAKES:

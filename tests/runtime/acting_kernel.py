@@ -21,6 +21,7 @@ from streams.numeric.strategy_reads import (
     position,
     working,
 )
+from streams.numeric.timers import cancel_timer, set_timer
 
 NAME = "acting"
 INPUTS = ("md.quotes", "md.marks", "orders.events", "fills")
@@ -29,6 +30,7 @@ READS = ("account", "quotes")
 RESERVE = {"orders.requests": 4}
 STATE_VERSION = 1
 STRATEGY = 2
+TIMERS = ("a", "b", "c", "d", "e")
 NEVER = 2**63 - 1
 ALL = -1
 
@@ -46,6 +48,7 @@ class State(NamedTuple):
     draw: Any
     rate: Any
     unit: Any
+    first: Any
 
 
 def new_state(instruments: Any, settings: Settings) -> State:
@@ -56,6 +59,7 @@ def new_state(instruments: Any, settings: Settings) -> State:
         draw=np.array([settings.seed], np.int64),
         rate=np.array([settings.rate], np.int64),
         unit=np.array([settings.unit], np.int64),
+        first=np.array([instruments[0].instrument], np.int64),
     )
 
 
@@ -78,7 +82,7 @@ def act(state: Any, number: Any, out: Any) -> None:
     bid, ask = quote.bid_price, quote.ask_price
     if drawn(state, 100) >= state.rate[0] or bid <= 0 or ask <= 0:
         return
-    what = drawn(state, 8)
+    what = drawn(state, 10)
     if what < 3:
         aim(state, what, number, bid if drawn(state, 2) == 0 else ask, out)
     elif what == 3:
@@ -88,7 +92,30 @@ def act(state: Any, number: Any, out: Any) -> None:
             cancel_order(out, order.order_high, order.order_low, order.instrument, order.side)
     elif what < 6:
         change(state, out)
+    elif what > 7:
+        wind(state, out)
     mix(state, working(out, number))
+
+
+@borrowing_kernel
+def wind(state: Any, out: Any) -> None:
+    """Set or cancel timers; some wake at one instant."""
+    for _ in range(3):
+        timer = drawn(state, 5)
+        if drawn(state, 4) == 0:
+            cancel_timer(out, timer)
+        else:
+            second = 1_000_000_000
+            at = (state.clock[0] // second + 1 + drawn(state, 3)) * second
+            set_timer(out, timer, at)
+
+
+@borrowing_kernel
+def on_timer(state: Any, timer: Any, out: Any) -> None:
+    mix(state, timer + state.clock[0])
+    wind(state, out)
+    if timer == 2:
+        act(state, state.first[0], out)
 
 
 @borrowing_kernel

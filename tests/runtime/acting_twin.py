@@ -4,10 +4,12 @@ import msgspec
 
 from streams.signals.strategy import Strategy, StrategyState
 
+SECOND = 1_000_000_000
+
 
 class ActingTwin(Strategy):
     NAME = "acting"
-    WAKES = ("quotes", "marks", "order_events", "fills")
+    WAKES = ("quotes", "marks", "order_events", "fills", "timers")
     READS = ("account", "quotes")
     STRATEGY = 2
 
@@ -36,7 +38,7 @@ class ActingTwin(Strategy):
         bid, ask = quote.bid_price, quote.ask_price
         if bid <= 0 or ask <= 0:
             return
-        what = self.drawn(8)
+        what = self.drawn(10)
         if what < 3:
             self.aim(what, number, bid if self.drawn(2) == 0 else ask, context)
         elif what == 3:
@@ -44,7 +46,24 @@ class ActingTwin(Strategy):
                 self.cancel(context, order.order_id, order.instrument, order.side)
         elif what < 6:
             self.change(context)
+        elif what > 7:
+            self.wind(context)
         self.mix(context.working(number))
+
+    def wind(self, context):
+        for _ in range(3):
+            timer = "abcde"[self.drawn(5)]
+            if self.drawn(4) == 0:
+                context.cancel_timer(timer)
+            else:
+                at = (context.clock // SECOND + 1 + self.drawn(3)) * SECOND
+                context.set_timer(timer, at)
+
+    def on_timer(self, timer, context):
+        self.mix("abcde".index(timer) + context.clock)
+        self.wind(context)
+        if timer == "c":
+            self.act(self.instruments[0].instrument, context)
 
     def change(self, context):
         order = next((each for each in context.open_orders() if each.price), None)
