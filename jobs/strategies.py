@@ -66,6 +66,3 @@ def check_stage(stage: Any, name: str, artefacts: dict[str, Any]) -> None:
         raise BadConfiguration(f"strategy {name} has {', '.join(foreign)} in OUTPUTS; a strategy publishes {' and '.join(MAY_PUBLISH)}")
     if artefacts and not (isinstance(stage, type) and issubclass(stage, Strategy)):
         raise BadConfiguration(f"strategy {name} is compiled and declares ARTEFACTS; only a Strategy class in plain Python reads them")
-    if not isinstance(stage, type) and getattr(stage, "LOGS", False):
-        what = f"strategy {name} is compiled and declares LOGS: a kernel logs nothing yet"
-        raise BadConfiguration(f"{what}; write a Strategy class in plain Python, or leave it out")

@@ -67,7 +67,7 @@ class CompiledStrategy:
         self.NAME = str(module.NAME).replace("-", "_")
         self.Settings = module.Settings
         own = [name for name in ("on_timer", "on_end", "VIEWS") if hasattr(module, name)]
-        own += ["READS"] if getattr(module, "READS", ()) else []
+        own += [name for name in ("READS", "LOGS") if getattr(module, name, ())]
         own += [DEPTH] if DEPTH in module.INPUTS else []
         own += [topic for topic in module.OUTPUTS if topic != SIGNALS]
         own += [topic for topic in module.INPUTS if not _is_given(topic)]

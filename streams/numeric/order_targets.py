@@ -15,7 +15,9 @@ import numpy as np
 
 from streams.numeric.borrowing import inner_kernel
 from streams.numeric.int128 import wide
+from streams.numeric.log_lines import NO_EQUITY, NO_LOT, NO_PRICE
 from streams.numeric.order_requests import BUY, GTC, SELL, limit_order, market_order
+from streams.numeric.strategy_log import log_refusal
 from streams.numeric.strategy_reads import (
     amount_precision,
     equity,
@@ -59,11 +61,15 @@ def order_target_value(out: Any, number: Any, value: Any, price: Any, post_only:
     at = _WHOLE | price
     if at == 0:
         at = entry_price(amount, last_mark(out, number))
-    if at <= 0 or known.lot_size < 1:
+    if known.lot_size < 1:  # no such instrument: the call ends with a fault
+        return _WHOLE, _WHOLE
+    if at <= 0:
+        log_refusal(out, NO_PRICE, _WHOLE | number)
         return _WHOLE, _WHOLE
     finer = amount_precision(out) - known.price_precision - known.quantity_precision
     target = quantity_worth(amount, at, finer, known)
     if target == 0:
+        log_refusal(out, NO_LOT, _WHOLE | number, abs(amount), at)
         return _WHOLE, _WHOLE
     return _order_missing(out, number, target, price, post_only)
 
@@ -74,6 +80,7 @@ def order_target_percent(out: Any, number: Any, share: Any, price: Any, post_onl
     nine decimals, at most 1,000,000. Nothing is ordered while a position has no price.
     """
     if not has_equity(out):
+        log_refusal(out, NO_EQUITY, _WHOLE | number)
         return _WHOLE, _WHOLE
     if not is_share(share):
         out.reads[0].is_no_share = 1

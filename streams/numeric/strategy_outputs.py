@@ -24,7 +24,10 @@ from schemas.records import OrderRequest
 from schemas.shapes import Field, shapes
 from streams.numeric.bad_strategy import BadStrategy
 from streams.numeric.borrowing import inner_kernel
-from streams.numeric.identity import EARLY_ORDINAL, HALF_BITS, ID_SOURCE, text_of_halves
+from streams.numeric.identity import EARLY_ORDINAL, HALF_BITS, ID_SOURCE
+from streams.numeric.int128 import join
+from streams.numeric.log_lines import REFUSALS, VALUES_MAX, id_text, render, values_in
+from streams.numeric.log_lines import TOPIC as LOG
 from streams.numeric.portfolio_reads import ACCOUNT_READ, POSITION_READ
 from streams.numeric.stage_records import words
 from streams.numeric.state_arrays import StateArrays, array_of
@@ -36,16 +39,23 @@ REQUESTS = "orders.requests"
 SPARE_ROWS = 64
 """Rows behind those that a strategy reserves: one that writes a few more is told so."""
 
-ORDER_CONTEXT = np.dtype(words("clock account strategy fault modified wrong_first wrong_second"))
+ORDER_CONTEXT = np.dtype(
+    words("clock account strategy fault modified wrong_first wrong_second"
+    " logged most_lines")
+)
 """What every request carries, and what is wrong with what was asked. ``modified``: orders that the
-present call modifies."""
+present call modifies; ``logged``: lines of it, at most ``most_lines``."""
 WRONG_REQUEST, TOO_MANY_ROWS, NO_IDS, BAD_READ, VIEW_FULL = map(np.int64, range(1, 6))
-BAD_TERMS, NOT_MODIFIABLE, BAD_TIMER = map(np.int64, range(6, 9))
+BAD_TERMS, NOT_MODIFIABLE, BAD_TIMER, BAD_LINE, TOO_MANY_LINES, LINES_FULL = map(
+    np.int64, range(6, 12)
+)
 """Faults: a request that its schema does not allow; more rows in a call than RESERVE says; more ids
 than one input record has; a read that is not declared, of an instrument that is not listed, or of an
 amount with more than 38 digits. VIEW_FULL: open orders must have room, and the call comes again.
 BAD_TERMS, NOT_MODIFIABLE: an order is modified to these terms; one with this id is, and is no limit
-order that is open. BAD_TIMER: one that there is none of is set, or to a time that has passed."""
+order that is open. BAD_TIMER: one that there is none of is set, or to a time that has passed.
+BAD_LINE, TOO_MANY_LINES: a line that LOGS does not have, or with other values; more in a call than
+RESERVE says. LINES_FULL: lines must be written, and the call comes again."""
 
 READS = np.dtype(
     [
@@ -67,6 +77,13 @@ READ_BIT = {name: np.int64(1 << place) for place, name in enumerate(READABLE)}
 
 TIMERS = ("timer_count", "timer_numbers", "timer_times")
 """Arrays of the named timers that are set (``timers.py``): they are state."""
+
+LINE = np.dtype(
+    [*words("line clock sequence"), ("high", "i8", VALUES_MAX + 1), ("low", "u8", VALUES_MAX + 1)]
+)
+"""A line that is logged (``strategy_log.py``): its place in LOGS, and the limbs of its values."""
+LINES = 1_024
+"""Lines that are kept until they are written; a call's have room in any case."""
 
 COLUMNS: tuple[str, ...] = REQUEST.names or ()
 """Of what is asked for; an order's id is two of them."""
@@ -104,6 +121,8 @@ def strategy_outputs_type(topics: tuple[str, ...]) -> Any:
         members["requests_count"] = array_of(np.int64)
     for name in TIMERS:
         members[name] = array_of(np.int64)
+    members["lines"] = array_of(LINE)
+    members["line_count"] = members["line_values"] = array_of(np.int64)
     members["orders"] = array_of(ORDER_CONTEXT)
     members["reads"] = array_of(READS)
     members["ids"] = array_of(ID_SOURCE)
@@ -123,6 +142,7 @@ class StrategyOutputs:
         reserve: the most rows that a call writes, by topic.
         account: its orders carry it, and the strategy's number.
         timers: how many named timers the strategy has.
+        logs: templates of what it logs.
     """
 
     def __init__(
@@ -132,6 +152,7 @@ class StrategyOutputs:
         account: int,
         strategy: int,
         timers: int = 0,
+        logs: Sequence[str] = (),
     ) -> None:
         self.topics = tuple(topics)
         self.tables: dict[str, Table] = {}
@@ -139,6 +160,7 @@ class StrategyOutputs:
         found: dict[str, Array] = {}
         found["orders"], found["ids"] = np.zeros(1, ORDER_CONTEXT), np.zeros(1, ID_SOURCE)
         found["reads"] = np.zeros(1, READS)
+        found |= self._log_arrays(logs, reserve.get(LOG, 0))
         for name, length in zip(TIMERS, (1, timers, timers), strict=True):
             found[name] = np.zeros(length, np.int64)
         for topic in topics:
@@ -153,9 +175,30 @@ class StrategyOutputs:
         self.kind = strategy_outputs_type(self.topics)
         self.arrays = {name: found[name] for name in self.kind.FIELDS}
         self.orders, self.reads = found["orders"][0], found["reads"][0]
+        self.orders["most_lines"] = reserve.get(LOG, 0)
         self.orders["account"], self.orders["strategy"] = account, strategy
         self.reads["address"] = found["reads"].ctypes.data
         self._reserve = dict(reserve)
+
+    def _log_arrays(self, logs: Sequence[str], most: int) -> dict[str, Array]:
+        self.templates = (*logs, *REFUSALS) if logs else ()
+        counts = [values_in("", each) for each in self.templates]
+        return {
+            "lines": np.zeros(max(LINES, most) if logs else 0, LINE),
+            "line_count": np.zeros(1, np.int64),
+            "line_values": np.array(counts, np.int64),
+        }
+
+    def lines(self, symbols: Mapping[int, str]) -> list[tuple[int, int, str]]:
+        """Clock, sequence and text of the lines that were logged; there are none then."""
+        count, found = self.arrays["line_count"], []
+        for row in self.arrays["lines"][: int(count[0])]:
+            template = self.templates[int(row["line"])]
+            pairs = zip(row["high"].tolist(), row["low"].tolist(), strict=True)
+            text = render(template, [join(*pair) for pair in pairs], symbols)
+            found.append((int(row["clock"]), int(row["sequence"]), text))
+        count[0] = 0
+        return found
 
     def group(self) -> Any:
         """``out``, for a handler that Python calls."""
@@ -205,6 +248,24 @@ class StrategyOutputs:
             advice = f"give a number of one of its TIMERS ({known}), and a time after the clock"
             raise BadStrategy(f"{what}; {advice}")
 
+    def raise_bad_line(self, name: str) -> None:
+        """Raise BadStrategy if the strategy logged a line that it does not declare,
+        CapacityExceeded for one more than there is room for.
+        """
+        fault = int(self.orders["fault"])
+        number, count = int(self.orders["wrong_first"]), int(self.orders["wrong_second"])
+        if fault == BAD_LINE:
+            known = len(self.templates) - len(REFUSALS) if self.templates else 0
+            what = f"strategy {name} logs line {number} with {count} values"
+            if number < known and self.templates:
+                needed = values_in(name, self.templates[number])
+                raise BadStrategy(f"{what}; {self.templates[number]!r} takes {needed}")
+            raise BadStrategy(f"{what}; its LOGS has {known} lines, from 0: write what is missing")
+        if fault == TOO_MANY_LINES:
+            setting = f"RESERVE[{LOG!r}]"
+            what = f"strategy {name} logs more than {count} lines in one call"
+            raise CapacityExceeded(setting, count, f"{what}; raise {setting} in its file")
+
 
 def _request(high: int, low: int, *rest: int) -> OrderRequest:
     """A request with the values of its columns; halves that are those of no id are shown."""
@@ -212,12 +273,6 @@ def _request(high: int, low: int, *rest: int) -> OrderRequest:
     if values["post_only"] in (0, 1):
         values["post_only"] = bool(values["post_only"])
     return OrderRequest(id_text(high, low), **values)
-
-
-def id_text(high: int, low: int) -> str:
-    """An id; halves that are those of no id are shown."""
-    is_id = all(0 <= half < 1 << HALF_BITS for half in (high, low))
-    return text_of_halves(high, low) if is_id else f"{high}:{low}"
 
 
 # -- in a handler, compiled

@@ -1,7 +1,7 @@
 """Named timers of a compiled strategy: what its handlers call.
 
     TIMERS = ("rebalance", "flatten")                # beside INPUTS
-    REBALANCE, FLATTEN = range(2)
+    REBALANCE = 0
     set_timer(out, REBALANCE, state.clock[0] + 1_000_000_000)
 
 ``on_timer(state, timer, out)`` is then called once at that time, with the number of the timer. Those

@@ -68,7 +68,9 @@ OF_OURS = (
     "streams.numeric.draws", "streams.numeric.elementary", "streams.numeric.error_function", "streams.numeric.fixed", "streams.numeric.normal",
     "streams.numeric.order_changes", "streams.numeric.order_requests", "streams.numeric.order_targets", "streams.numeric.strategy_reads",
     "streams.numeric.ring", "streams.numeric.rolling", "streams.numeric.session", "streams.numeric.shared", "streams.numeric.smoothing",
-    "streams.numeric.timers", "streams.numeric.vwap", "streams.numeric.wide", "streams.signals.ema_cross", "streams.signals.ema_cross_python",
+    "streams.numeric.strategy_log", "streams.numeric.timers",
+    "streams.numeric.vwap", "streams.numeric.wide", "streams.signals.ema_cross",
+    "streams.signals.ema_cross_python",
     "streams.signals.indicators", "streams.signals.noop_python", "streams.signals.template",
 )  # fmt: skip
 PACKAGES = words("numpy msgspec typing collections schemas streams streams.numeric streams.signals")

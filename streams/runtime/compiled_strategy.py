@@ -23,11 +23,13 @@ from schemas.records import Instrument
 from streams.numeric.bad_strategy import BadStrategy
 from streams.numeric.deadlines import NO_TIMER
 from streams.numeric.id_source import IdSource
+from streams.numeric.log_lines import id_text, write_line
 from streams.numeric.stage_calls import Output, StageCalls
 from streams.numeric.state_arrays import StateArrays
 from streams.numeric.strategy_outputs import (
     BAD_READ,
     BAD_TERMS,
+    LINES_FULL,
     NOT_MODIFIABLE,
     READ_BIT,
     REQUESTS,
@@ -35,7 +37,6 @@ from streams.numeric.strategy_outputs import (
     TOO_MANY_ROWS,
     VIEW_FULL,
     StrategyOutputs,
-    id_text,
 )
 from streams.numeric.targets import SHARE_MAX
 from streams.numeric.undeclared_read import UndeclaredRead
@@ -50,6 +51,7 @@ from streams.runtime.runner import UNCOMPILED, bad_kernel, raise_stage_fault
 HEAD = f'''"""The entry of a compiled strategy on the order side, generated."""
 import numpy as np
 from streams.numeric.borrowing import borrowing_kernel
+from streams.numeric.strategy_log import has_room_to_log
 from streams.numeric.strategy_outputs import strategy_outputs_type, write_requests
 from streams.numeric.strategy_reads import is_wrong
 from streams.numeric.replacements import has_room_to_replace
@@ -100,7 +102,7 @@ class CompiledStrategy:
         self.arrays, self.state = arrays, Deadline(arrays)
         self.out = StrategyOutputs(
             self.OUTPUTS, module.RESERVE, account, getattr(module, "STRATEGY", 1),
-            len(getattr(module, "TIMERS", ())),
+            len(getattr(module, "TIMERS", ())), getattr(module, "LOGS", ()),
         )  # fmt: skip
         self._is_timed = bool(getattr(module, "TIMERS", ()))
         if self._is_timed:
@@ -110,6 +112,7 @@ class CompiledStrategy:
         self._view: Any = None
         self._portfolio: Any = None
         self._replacements: Any = None
+        self._write_line: Any = None
         self._symbols = {each.instrument: each.symbol for each in instruments}
         self._context = Context()
         for name, array in [*arrays._asdict().items(), *self._named_outputs()]:
@@ -171,6 +174,10 @@ class CompiledStrategy:
             self._replacements.reserve(self._module.RESERVE[REQUESTS])
             self.out.orders["fault"] = 0
             return
+        if code == LINES_FULL:
+            self.write_lines()
+            self.out.orders["fault"] = 0
+            return
         raise_stage_fault(self.NAME, self._module, self.arrays.fault, self._symbols)
         self.out.raise_overrun(self.NAME)
         self._raise_bad_read(context)
@@ -190,6 +197,7 @@ class CompiledStrategy:
             stages: finds the other stages by name.
         """
         reads = self.out.reads
+        self._write_line = stages.line_writer(stages.context)
         self._view, self._portfolio = stages.stage(VIEW), stages.stage("portfolio")
         for name in self.READS:
             reads["declared"] |= READ_BIT[name]
@@ -205,6 +213,14 @@ class CompiledStrategy:
         reads["portfolio_entry"] = entry_address(calls.entry)
         for name, kind in calls.reads.items():
             reads[f"portfolio_{name}"] = kind
+
+    def write_lines(self) -> None:
+        """Write what was logged since the last call to the topic ``strategy.log``."""
+        orders = self.out.orders
+        account, strategy = int(orders["account"]), int(orders["strategy"])
+        for clock, sequence, text in self.out.lines(self._symbols):
+            place = (account, strategy, clock, sequence)
+            write_line(self._view, self._write_line, place, text)
 
     def _raise_bad_read(self, context: Any) -> None:
         """Raise what is wrong with what the strategy read, if that is the fault."""
@@ -234,6 +250,7 @@ class CompiledStrategy:
             what = f"strategy {self.NAME} modifies {id_text(first, second)!r}"
             raise BadStrategy(f"{what}, which is no limit order that is open; see first_order(out)")
         self.out.raise_bad_timer(self.NAME, getattr(self._module, "TIMERS", ()))
+        self.out.raise_bad_line(self.NAME)
 
     def _use_ids(self, address: int) -> None:
         self._context.packed[self._ids_place] = address
@@ -309,6 +326,7 @@ class CompiledStrategy:
             "state.clock[0] = clock",
             "out.orders[0].clock = clock",
             "out.orders[0].modified = 0",
+            "out.orders[0].logged = 0",
             *self._dispatch(),
             *(["state.timer[0] = next_deadline(out)"] if self._is_timed else []),
             "if state.fault[0] != 0:",
@@ -327,6 +345,10 @@ class CompiledStrategy:
 
     def _room(self) -> list[str]:
         """What must have room before the strategy is called: it cannot be called a second time."""
+        full = ["if not has_room_to_log(out):", f"    return {int(LINES_FULL)}"]
+        return [*full, *self._room_to_ask()]
+
+    def _room_to_ask(self) -> list[str]:
         if ACCOUNT not in self.READS or REQUESTS not in self.OUTPUTS:
             return []
         count = self._module.RESERVE[REQUESTS]

@@ -100,6 +100,8 @@ class Engine:
         self._checks = [
             stage.ledger.check_state for stage in self.ledgers if hasattr(stage.ledger, "check_state")
         ]
+        ledgers = [stage.ledger for stage in self.ledgers]
+        self._checks += [each.write_lines for each in ledgers if hasattr(each, "write_lines")]
         self.scheduler = Scheduler(
             topology, self._names, self.stepped, self.early, self._emitted, self.context
         )

@@ -18,6 +18,8 @@ from schemas.user_topics import PREFIX as USER_TOPICS
 from schemas.user_topics import is_user_topic
 from streams.numeric.book import new_books
 from streams.numeric.deadlines import TIMERS_MAX
+from streams.numeric.log_lines import TOPIC as LOG
+from streams.numeric.log_lines import values_in
 from streams.numeric.stage_calls import CompiledStage
 from streams.numeric.strategy_outputs import READABLE
 from streams.runtime.compiled_strategy import CompiledStrategy
@@ -132,6 +134,7 @@ class Topology:
         name = module.NAME
         _check_reads(module)
         _check_timers(module)
+        _check_logs(module)
         foreign = [f"VIEWS = {module.VIEWS!r}"] if getattr(module, "VIEWS", ()) else []
         for topic in module.INPUTS:
             found = codec(topic_of(topic).record)
@@ -193,13 +196,14 @@ def is_strategy(ledger: Any) -> bool:
 
 def acts_on_demand(stage: Any) -> bool:
     """True for a compiled strategy that asks for orders, reads by calls (READS), has named timers,
-    or reads what the order side or a user's stage makes (which has no rows, and is refused there).
+    logs, or reads what the order side or a user's stage makes (which has no rows, and is refused
+    there).
     """
     if not _is_kernel(stage) or not is_strategy(stage):
         return False
     made_there = (is_user_topic(each) or topic_of(each).kind == "order" for each in stage.INPUTS)
     acts = "orders.requests" in stage.OUTPUTS or hasattr(stage, "TIMERS")
-    acts = acts or bool(getattr(stage, "READS", ()))
+    acts = acts or any(bool(getattr(stage, name, None)) for name in ("READS", "LOGS"))
     return acts or any(made_there)
 
 
@@ -208,6 +212,8 @@ def outputs_of(stage: Any) -> tuple[str, ...]:
     too, as one in plain Python may.
     """
     outputs = tuple(stage.OUTPUTS)
+    if acts_on_demand(stage) and getattr(stage, "LOGS", None):
+        outputs = (*outputs, LOG)
     return outputs if not acts_on_demand(stage) or "signals" in outputs else ("signals", *outputs)
 
 
@@ -229,6 +235,19 @@ def _check_timers(module: Any) -> None:
         raise BadTopology(f"{what}; give a tuple of different names, {TIMERS_MAX} at most")
     if timers and not hasattr(module, "on_timer"):
         raise BadTopology(f"{module.NAME} has TIMERS and no on_timer(state, timer, out)")
+
+
+def _check_logs(module: Any) -> None:
+    """Raise BadTopology or BadStrategy for templates of lines that are none."""
+    logs = getattr(module, "LOGS", ())
+    if not isinstance(logs, tuple):
+        what = f"{module.NAME} is compiled and has LOGS = {logs!r:.200}"
+        raise BadTopology(f"{what}; give a tuple of its lines, for example (\"{{symbol}}: {{}}\",)")
+    for template in logs:
+        values_in(module.NAME, template)
+    if logs and LOG not in module.RESERVE:
+        advice = f"say in RESERVE[{LOG!r}] how many lines a call logs at most"
+        raise BadTopology(f"{module.NAME} has LOGS; {advice}")
 
 
 def _check_names(stages: Sequence[tuple[Any, Any]]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from schemas.vocabulary import OrderStatus
 from streams.numeric.bounds import INT64_MAX
+from streams.numeric.log_lines import NO_EQUITY, NO_LOT, NO_PRICE, REFUSALS, render
 from streams.numeric.targets import (
     SHARE_MAX,
     SHARE_UNIT,
@@ -75,13 +76,13 @@ class Acting(NamedTimers):
         mark = read.last_mark(instrument)
         at = price or (0 if mark is None else int(entry_price(value, mark)))
         if at <= 0:
-            return self._refused(specification, "it has no price yet, or its book is out of sync")
+            return self._refused(instrument, NO_PRICE)
         finer = (
             read.amount_precision - specification.price_precision - specification.quantity_precision
         )
         target = quantity_worth(value, at, finer, specification)
         if not target:
-            return self._refused(specification, f"{abs(value)} is less than one lot at {at}")
+            return self._refused(instrument, NO_LOT, abs(value), at)
         return self.order_target(instrument, target, price=price, post_only=post_only)
 
     def order_target_percent(
@@ -93,9 +94,7 @@ class Acting(NamedTimers):
         read: Any = self
         equity = read.equity
         if equity is None:
-            return self._refused(
-                read.instrument(instrument), "the equity is unknown while a position has no price"
-            )
+            return self._refused(instrument, NO_EQUITY)
         part = exact_float("share", share)
         if not is_share(part):
             what = f"{self._name} asks for a share of {part} of its equity"
@@ -105,9 +104,11 @@ class Acting(NamedTimers):
             instrument, part_of(equity, parts), price=price, post_only=post_only
         )
 
-    def _refused(self, specification: Any, why: str) -> str:
+    def _refused(self, instrument: int, why: int, *values: int) -> str:
+        read: Any = self
+        symbol = read.instrument(instrument).symbol
         if type(self._strategy).LOGS:
-            self.log(f"nothing is ordered of {specification.symbol}: {why}")  # type: ignore[attr-defined]
+            read.log(render(REFUSALS[why], (instrument, *values), {instrument: symbol}))
         return ""
 
     # -- modified orders

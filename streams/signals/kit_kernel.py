@@ -14,6 +14,7 @@ from schemas.records import DepthUpdate, Instrument
 from schemas.shapes import snake
 from streams.numeric import book
 from streams.numeric.deadlines import NO_TIMER
+from streams.numeric.log_lines import write_line
 from streams.numeric.outputs import outputs_type
 from streams.numeric.strategy_outputs import REQUESTS, StrategyOutputs
 from streams.numeric.timers import next_deadline, take_due
@@ -31,7 +32,8 @@ class KernelDriver:
             what = f"{stage.NAME} is compiled and has READS, which the stages of a run answer"
             raise WrongUse(f"{what}; test it by a backtest, or its twin in plain Python here")
         self.stage = stage
-        self.context = context
+        self.context, self.logged = context, 0
+        self.symbols = {each.instrument: each.symbol for each in instruments}
         self.state = stage.new_state(instruments, settings)
         self.views = "book" in getattr(stage, "VIEWS", ()) or "md.depth" in stage.INPUTS
         self.owns_book = stage.NAME == "aggregation"
@@ -40,14 +42,22 @@ class KernelDriver:
         self.timers: tuple[str, ...] = tuple(getattr(stage, "TIMERS", ()))
         if self.timers:
             self.state.timer[0] = NO_TIMER
-        self.asks = self._asks() if REQUESTS in stage.OUTPUTS or self.timers else None
+        self.asks = self._asks() if self._is_asked() else None
         self.out = self.asks.group() if self.asks is not None else self._plain_outputs()
         self.handlers = {topic(name).record: getattr(stage, f"on_{snake(topic(name).record)}") for name in stage.INPUTS}
+
+    def _is_asked(self) -> bool:
+        """True if its ``out`` is that of a strategy of the order side."""
+        logs = getattr(self.stage, "LOGS", ())
+        return bool(REQUESTS in self.stage.OUTPUTS or self.timers or logs)
 
     def _asks(self) -> StrategyOutputs:
         stage, account = self.stage, getattr(self.context, "account", 1)
         number = getattr(stage, "STRATEGY", 1)
-        return StrategyOutputs(stage.OUTPUTS, stage.RESERVE, account, number, len(self.timers))
+        logs = getattr(stage, "LOGS", ())
+        return StrategyOutputs(
+            stage.OUTPUTS, stage.RESERVE, account, number, len(self.timers), logs
+        )
 
     def _plain_outputs(self) -> Any:
         stage = self.stage
@@ -116,12 +126,18 @@ class KernelDriver:
         function(self.state, *arguments, self.out)
         asks.raise_overrun(self.stage.NAME)
         asks.raise_bad_timer(self.stage.NAME, self.timers)
+        asks.raise_bad_line(self.stage.NAME)
+        asks.orders["logged"] = 0
         if self.timers:
             self.state.timer[0] = next_deadline(self.out)
         for record in [*asks.records(), *asks.asked()]:
             self.context.emit(record)
         if REQUESTS in self.stage.OUTPUTS:
             asks.arrays["asked_count"][0] = 0
+        account, strategy = int(asks.orders["account"]), int(asks.orders["strategy"])
+        for clock, sequence, text in asks.lines(self.symbols):
+            place = (account, strategy, clock, sequence)
+            write_line(self, self.context.emit, place, text)
 
 
 def row_of(record: Any) -> Any:

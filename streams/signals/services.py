@@ -13,18 +13,15 @@ from typing import Any
 
 import msgspec
 
-from schemas.records import Bar, Instrument, LogLine, Mark, MarketFeatures, Quote, Toxicity, Trade
+from schemas.records import Bar, Instrument, Mark, MarketFeatures, Quote, Toxicity, Trade
 from schemas.vocabulary import Flag
+from streams.numeric.log_lines import write_line
 from streams.numeric.undeclared_read import UndeclaredRead
 from streams.signals.acting import Acting
 from streams.signals.strategy import CANCEL, BadStrategy
 from streams.signals.view import ACCOUNT, BOOK, NAME, OpenOrder
 
 STALE = int(Flag.STALE)
-LINE_MAX = 1_000
-"""Characters of a line that is logged; a longer one is cut."""
-LINES_MAX = 100_000
-"""Lines that a run keeps of a strategy."""
 
 
 class AccountPosition(msgspec.Struct, frozen=True):
@@ -111,19 +108,9 @@ class StrategyServices(Acting):
                 f"{self._name} logs {text!r:.100}, a {type(text).__name__}; "
                 'give a text: context.log(f"{value}")'
             )
-        if view.logged >= LINES_MAX:
-            return
-        view.logged += 1
-        if view.logged == LINES_MAX:
-            text = f"the log is full: a run keeps {LINES_MAX} lines, later ones are left out"
-        if not text.isascii():
-            text = text.encode(
-                "utf-8", "backslashreplace"
-            ).decode()  # half of a surrogate pair is no text
-        if len(text) > LINE_MAX:
-            text = f"{text[: LINE_MAX - 3]}..."
         context = self._context
-        self._write(LogLine(context.account, self._number, context.clock, context.sequence, text))
+        place = (context.account, self._number, context.clock, context.sequence)
+        write_line(view, self._write, place, text)
 
     def position(self, instrument: int) -> AccountPosition:
         """The strategy's position in an instrument."""

@@ -12,8 +12,11 @@ from streams.numeric.int128 import wide
 from streams.numeric.order_changes import modify
 from streams.numeric.order_requests import cancel_order
 from streams.numeric.order_targets import order_target, order_target_percent, order_target_value
+from streams.numeric.strategy_log import log
 from streams.numeric.strategy_reads import (
+    equity,
     first_order,
+    has_equity,
     instrument,
     last_quote,
     next_order,
@@ -27,7 +30,14 @@ NAME = "acting"
 INPUTS = ("md.quotes", "md.marks", "orders.events", "fills")
 OUTPUTS = ("orders.requests",)
 READS = ("account", "quotes")
-RESERVE = {"orders.requests": 4}
+RESERVE = {"orders.requests": 4, "strategy.log": 9}
+LOGS = (
+    "woken", "{symbol} {} at {}: equity {}", "event of {order} {}", "timer {}: {}{}",
+)  # fmt: skip
+WOKEN = 0
+AIMED = 1
+EVENT = 2
+TIMED = 3
 STATE_VERSION = 1
 STRATEGY = 2
 TIMERS = ("a", "b", "c", "d", "e")
@@ -113,6 +123,7 @@ def wind(state: Any, out: Any) -> None:
 @borrowing_kernel
 def on_timer(state: Any, timer: Any, out: Any) -> None:
     mix(state, timer + state.clock[0])
+    log(out, TIMED, timer, -state.clock[0], wide(state.clock[0]) * 1_000_000_000_000_000_000)
     wind(state, out)
     if timer == 2:
         act(state, state.first[0], out)
@@ -157,6 +168,8 @@ def aim(state: Any, kind: Any, number: Any, near: Any, out: Any) -> None:
     else:
         high, low_half = order_target_percent(out, number, size / 300.0, price, post_only)
     mix(state, low_half)
+    worth = equity(out) if has_equity(out) else wide(0)
+    log(out, AIMED, number, position(out, number).quantity, price, worth)
 
 
 @borrowing_kernel
@@ -172,9 +185,11 @@ def on_mark(state: Any, mark: Any, out: Any) -> None:
 @borrowing_kernel
 def on_order_event(state: Any, event: Any, out: Any) -> None:
     mix(state, event.order_id_low + event.status)
+    log(out, EVENT, event.order_id_high, event.order_id_low, event.status)
     mix(state, working(out, event.instrument))
 
 
 @borrowing_kernel
 def on_fill(state: Any, fill: Any, out: Any) -> None:
+    log(out, WOKEN)
     act(state, fill.instrument, out)

@@ -12,6 +12,7 @@ class ActingTwin(Strategy):
     WAKES = ("quotes", "marks", "order_events", "fills", "timers")
     READS = ("account", "quotes")
     STRATEGY = 2
+    LOGS = True
 
     class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         seed: int = 1
@@ -61,6 +62,8 @@ class ActingTwin(Strategy):
 
     def on_timer(self, timer, context):
         self.mix("abcde".index(timer) + context.clock)
+        number, clock = "abcde".index(timer), context.clock
+        context.log(f"timer {number}: {-clock}{clock * 10**18}")
         self.wind(context)
         if timer == "c":
             self.act(self.instruments[0].instrument, context)
@@ -99,6 +102,9 @@ class ActingTwin(Strategy):
         else:
             order_id = context.order_target_percent(number, size / 300.0, **terms)
         self.mix(int(order_id[10:], 32) if order_id else 0)
+        symbol = context.instrument(number).symbol
+        held, worth = context.position(number).quantity, context.equity or 0
+        context.log(f"{symbol} {held} at {price}: equity {worth}")
 
     def on_quote(self, quote, context):
         self.act(quote.instrument, context)
@@ -108,7 +114,9 @@ class ActingTwin(Strategy):
 
     def on_order_event(self, event, context):
         self.mix(int(event.order_id[10:], 32) + event.status)
+        context.log(f"event of {event.order_id} {int(event.status)}")
         self.mix(context.working(event.instrument))
 
     def on_fill(self, fill, context):
+        context.log("woken")
         self.act(fill.instrument, context)

@@ -17,7 +17,8 @@ from test_overlap import journal_of
 
 from jobs.runs import Backtest
 from jobs.verification import verify_run
-from schemas.errors import ShrivenError
+from schemas.errors import CapacityExceeded, ShrivenError
+from streams.numeric import strategy_outputs
 from streams.runtime import engine
 from streams.runtime.schedule import driver, rows
 from streams.runtime.topology import BadTopology
@@ -53,7 +54,7 @@ def test_it_does_what_its_twin_in_python_does(
     place = recordings.path(recording)
     found = topics_of(place, tmp_path / "compiled", str(ACTING), 1000, options)
     assert found == topics_of(place, tmp_path / "python", TWIN, 777, options)
-    assert found["orders.requests"]["count"] > 100
+    assert found["orders.requests"]["count"] > 100 and found["strategy.log"]["count"] > 100
     assert found["fills"]["count"] > 5
 
 
@@ -79,7 +80,6 @@ def test_the_examples_of_the_page_do_the_same_in_both_kinds(
     place = recordings.path(recording)
     found = topics_of(place, tmp_path / "compiled", str(tmp_path / compiled), 1000, options)
     expected = topics_of(place, tmp_path / "python", f"{tmp_path}/{python}", 777, options)
-    expected.pop("strategy.log", None)
     assert found == expected
     assert found["orders.requests"]["count"] > 2 and found["fills"]["count"] > 1
 
@@ -124,6 +124,7 @@ def test_the_scheduler_calls_it_as_the_readable_one_does(
             patch.setattr(module, table, 1)
         lengths = dict.fromkeys(("instruments", "bars", "orders"), 1)
         patch.setattr(view_stage.ViewState, "LENGTHS", lengths)
+        patch.setattr(strategy_outputs, "LINES", 1)
         patch.setattr(replacing.ReplacingState, "LENGTHS", {"orders": 1, "requests": 1})
         full = backtest(recording, tmp_path / "full", str(ACTING), **options)
     assert digests(full) == digests(run)
@@ -154,6 +155,22 @@ WRONG: dict[str, tuple[tuple[str, str], type[ShrivenError], str]] = {
     ),
     "timers that wake nothing": (
         ("def on_timer(", "def off_timer("), BadTopology, "acting has TIMERS and no on_timer",
+    ),
+    "a line that there is none of": (
+        ("log(out, WOKEN)", "log(out, WOKEN + 4)"), BadStrategy,
+        "acting logs line 4 with 0 values; its LOGS has 4 lines, from 0",
+    ),
+    "a line with other values": (
+        ("log(out, WOKEN)", "log(out, AIMED, fill.quantity)"), BadStrategy,
+        "acting logs line 1 with 1 values; '.*symbol.*' takes 4",
+    ),
+    "more lines than reserved": (
+        ('"strategy.log": 9', '"strategy.log": 0'), CapacityExceeded,
+        r"acting logs more than 0 lines in one call; raise RESERVE\['strategy.log'\] in its file",
+    ),
+    "a template that is none": (
+        ('"woken",', '"woken {:x}",'), BadStrategy,
+        "acting has 'woken {:x}' in LOGS; give a text with {}, {symbol} or {order} for at most 8",
     ),
     "terms that are none": (
         ("quantity, price, False)", "-quantity - 1, price, False)"),

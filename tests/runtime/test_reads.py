@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from jobs.configuration import BadConfiguration
 from jobs.pipeline import stages_of
 from jobs.runs import Backtest, Run
 from jobs.verification import verify_run
@@ -23,9 +22,11 @@ from schemas.codec import codec
 from schemas.errors import ShrivenError
 from schemas.vocabulary import Flag, InstrumentKind
 from streams.log.local import LocalLog
+from streams.numeric import log_lines
 from streams.numeric.reference_book import ReferenceBook
 from streams.runtime.journal import decode_entry
-from streams.signals import ema_cross, services
+from streams.runtime.topology import BadTopology
+from streams.signals import ema_cross
 from streams.signals.strategy import Strategy
 from tests.digests.found import Recordings
 from tests.scenario import backtest, configuration, digests, records_in
@@ -310,19 +311,20 @@ def test_what_is_not_declared_is_refused_with_the_line_and_what_to_write(
     assert words in caught.value.text, caught.value.text
 
 
-def test_a_compiled_strategy_is_told_that_it_cannot_log_yet(
+def test_a_compiled_strategy_is_told_how_it_logs(
     recordings: Recordings, tmp_path: Path
 ) -> None:
     source = Path(ema_cross.__file__).read_text()
     source = source.replace('NAME = "ema-cross"', 'NAME = "cross"\nLOGS = True')
     (tmp_path / "cross.py").write_text(source)
-    with pytest.raises(BadConfiguration, match="declares LOGS: a kernel logs nothing yet"):
+    words = "cross is compiled and has LOGS = True; give a tuple of its lines"
+    with pytest.raises(BadTopology, match=words):
         backtest(recordings.path("perpetual"), tmp_path / "run", str(tmp_path / "cross.py"))
 
 
 def test_the_log_is_bounded(recordings: Recordings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Long lines are cut, later ones left out; an early strategy logs as well. Oracle: the bounds."""
-    monkeypatch.setattr(services, "LINES_MAX", 40)
+    monkeypatch.setattr(log_lines, "LINES_MAX", 40)
     does = "context.log('caf\u00e9 ' * 1000)"
     (tmp_path / "curious.py").write_text(STRATEGY.format(declares="LOGS = True", does=does))
     run = backtest(recordings.path("perpetual"), tmp_path / "run", f"{tmp_path / 'curious.py'}:Curious")

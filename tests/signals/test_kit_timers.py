@@ -1,4 +1,4 @@
-"""Named timers of a compiled strategy in the kit. Oracle: by hand."""
+"""Named timers and the log of a compiled strategy in the kit. Oracle: by hand."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.records import Quote
+from schemas.records import LogLine, Quote, Signal
 from streams.signals import kit
 from streams.signals.strategy import BadStrategy
 
@@ -17,7 +17,11 @@ def test_named_timers_of_a_compiled_strategy_wake_in_the_kit_too(tmp_path: Path)
     file.write_text(TIMED)
     quotes = [Quote(1, at, 7, 100, 5, 101, 6, 0) for at in (1_000, 1_150, 1_400)]
     found = kit.run(str(file), quotes)
-    seen = [(each.sequence, each.event_time) for each in found]
+    lines = [each for each in found if isinstance(each, LogLine)]
+    assert [(each.event_time, each.sequence, each.text) for each in lines] == [
+        (1_100, 1, "TEST1 wakes 1"), (1_100, 1, "TEST1 wakes 0"), (1_300, 2, "TEST1 wakes 2"),
+    ]  # fmt: skip
+    seen = [(each.sequence, each.event_time) for each in found if isinstance(each, Signal)]
     assert seen == [(1, 1_100), (0, 1_100), (2, 1_300)]
     wrong = "set_timer(out, 3, 9_999)"
     file.write_text(TIMED.replace("set_timer(out, 2, state.clock[0] + 200)", wrong))
@@ -32,11 +36,14 @@ import msgspec
 import numpy as np
 
 from streams.numeric.borrowing import borrowing_kernel
+from streams.numeric.strategy_log import log
 from streams.numeric.timers import cancel_timer, set_timer
 
-NAME, INPUTS, OUTPUTS, RESERVE = "timed", ("md.quotes",), ("signals",), {"signals": 1}
+NAME, INPUTS, OUTPUTS = "timed", ("md.quotes",), ("signals",)
+RESERVE = {"signals": 1, "strategy.log": 1}
 STATE_VERSION = 1
 TIMERS = ("a", "b", "c")
+LOGS = ("{symbol} wakes {}",)
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -67,6 +74,7 @@ def on_quote(state: Any, quote: Any, out: Any) -> None:
 
 @borrowing_kernel
 def on_timer(state: Any, timer: Any, out: Any) -> None:
+    log(out, 0, 1, timer)
     rows, count = out.signals
     row = rows[count[0]]
     row.instrument = 1
