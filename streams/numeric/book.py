@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from streams.numeric import sync
-from streams.numeric.book_levels import depth_of, levels_of, restore, snapshot
+from streams.numeric.book_levels import levels_of, restore, snapshot
 from streams.numeric.book_queries import next_level, quantity_at, slot_of, top_flags
 from streams.numeric.book_side import TOP_CHANGED, apply_side, empty, keep_top
 from streams.numeric.book_state import TAIL_CAPACITY_FAULT, Books, new_books
@@ -25,7 +25,7 @@ from streams.numeric.borrowing import inlined_kernel, inner_kernel
 
 __all__ = [
     "APPLIED", "BECAME_STALE", "BECAME_SYNCED", "IGNORED", "MALFORMED", "TOP_CHANGED", "Books",
-    "apply", "clear", "depth_of", "levels_of", "new_books", "next_level", "quantity_at",
+    "apply", "clear", "levels_of", "new_books", "next_level", "quantity_at",
     "restore", "slot_of", "snapshot", "top_flags",
 ]  # fmt: skip
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from schemas.errors import BadData, CapacityExceeded
 from schemas.vocabulary import Side
 from streams.numeric import book_side
-from streams.numeric.book_queries import best_levels, slot_of, top_flags
 from streams.numeric.book_state import Books
 
 VERSION = 2
@@ -22,22 +21,6 @@ LEVEL = np.dtype([("price", "<i8"), ("quantity", "<i8"), ("printed", "<i8")])
 def levels_of(books: Books, slot: int, side: int) -> NDArray[np.int64]:
     """All levels of a side, best first: (levels, 2) int64 of price and quantity. ``side``: Side.BUY for bids, Side.SELL for asks."""
     return _levels_and_prints(books, slot, side)[:, :2]
-
-
-def depth_of(
-    books: Books, instrument: int, depth: int | None
-) -> tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...], int]:
-    """(bids, asks, flags of the top) of an instrument: (price, quantity) best first, at most ``depth`` a side, all for None."""
-    slot = int(slot_of(books, instrument))
-    sides: list[tuple[tuple[int, int], ...]] = []
-    for side in (Side.BUY, Side.SELL):
-        if depth is None:
-            levels = levels_of(books, slot, side)
-        else:
-            levels = np.empty((depth, 2), np.int64)
-            levels = levels[: best_levels(books, slot, int(side), levels)]
-        sides.append(tuple((price, quantity) for price, quantity in levels.tolist()))
-    return sides[0], sides[1], int(top_flags(books, slot))
 
 
 def _levels_and_prints(books: Books, slot: int, side: int) -> NDArray[np.int64]:

@@ -23,6 +23,7 @@ from schemas.general import BOUNDS
 from schemas.records import OrderRequest
 from schemas.shapes import Field, shapes
 from streams.numeric.bad_strategy import BadStrategy
+from streams.numeric.book_reads import BOOK_READ
 from streams.numeric.borrowing import inner_kernel
 from streams.numeric.identity import EARLY_ORDINAL, HALF_BITS, ID_SOURCE
 from streams.numeric.int128 import join
@@ -50,8 +51,9 @@ BAD_TERMS, NOT_MODIFIABLE, BAD_TIMER, BAD_LINE, TOO_MANY_LINES, LINES_FULL = map
     np.int64, range(6, 12)
 )
 """Faults: a request that its schema does not allow; more rows in a call than RESERVE says; more ids
-than one input record has; a read that is not declared, of an instrument that is not listed, or of an
-amount with more than 38 digits. VIEW_FULL: open orders must have room, and the call comes again.
+than one input record has; a read that is not declared, of an instrument that is not listed, of an
+amount with more than 38 digits, or that the reader of books refused. VIEW_FULL: open orders must
+have room, and the call comes again.
 BAD_TERMS, NOT_MODIFIABLE: an order is modified to these terms; one with this id is, and is no limit
 order that is open. BAD_TIMER: one that there is none of is set, or to a time that has passed.
 BAD_LINE, TOO_MANY_LINES: a line that LOGS does not have, or with other values; more in a call than
@@ -62,16 +64,17 @@ READS = np.dtype(
         *words("address declared undeclared unlisted is_unlisted is_no_share code view_at"),
         *words("replacing_at portfolio"),
         *words("portfolio_entry portfolio_out portfolio_position portfolio_account"),
-        *(("position", POSITION_READ), ("account", ACCOUNT_READ), ("instrument", INSTRUMENT)),
-        *LAST.items(),
+        *words("books books_entry books_code"),
+        *(("position", POSITION_READ), ("account", ACCOUNT_READ), ("book", BOOK_READ)),
+        *(("instrument", INSTRUMENT), *LAST.items()),
     ]
 )
 """What a strategy may read (``strategy_reads.py``). ``address``: of this record; ``declared``: a bit for each name of READABLE
 that it declares; then what is wrong with what it asked: the first read that it does not declare, an
-instrument that is not listed, a target that is no share, the portfolio's fault. ``view_at`` is the address of its view,
-``replacing_at`` that of what replaces the orders it modifies,
-``portfolio_*`` how the portfolio is called. The rest is what is asked and answered, and records of
-zeros for what there is none of."""
+instrument that is not listed, a target that is no share, the fault of the portfolio or of the
+reader of books. ``view_at`` is the address of its view, ``replacing_at`` that of what replaces the
+orders it modifies, ``portfolio_*`` and ``books*`` say how those two are called. The rest is what is
+asked and answered, and records of zeros for what there is none of."""
 READABLE = ("account", "book", *LAST)
 READ_BIT = {name: np.int64(1 << place) for place, name in enumerate(READABLE)}
 
@@ -125,6 +128,7 @@ def strategy_outputs_type(topics: tuple[str, ...]) -> Any:
     members["line_count"] = members["line_values"] = array_of(np.int64)
     members["orders"] = array_of(ORDER_CONTEXT)
     members["reads"] = array_of(READS)
+    members["levels"] = array_of(np.int64, 3)
     members["ids"] = array_of(ID_SOURCE)
     return type("StrategyOutputs", (StateArrays,), members)
 
@@ -163,6 +167,7 @@ class StrategyOutputs:
         found |= self._log_arrays(logs, reserve.get(LOG, 0))
         for name, length in zip(TIMERS, (1, timers, timers), strict=True):
             found[name] = np.zeros(length, np.int64)
+        found["levels"] = np.zeros((0, 0, 2), np.int64)  # the book reader's, if it reads any
         for topic in topics:
             name = "requests" if topic == REQUESTS else topic.replace(".", "_")
             dtype = codec(topic_of(topic).record).dtype

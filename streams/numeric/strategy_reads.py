@@ -8,6 +8,7 @@ names and the values that the context of a strategy in plain Python has (``servi
         order = open_order(out, place)
         place = next_order(out, place, quote.instrument)
 
+Fields and values are those of the context; places, and rows of zeros, stand for what is None there.
 Amounts are wide integers (``int128.py``), everything else is int64. A read that READS does not name,
 or of an instrument that the run does not have, ends the run with an error that names the strategy.
 """
@@ -18,18 +19,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from schemas.vocabulary import NullReason
+from schemas.vocabulary import Flag, NullReason
+from streams.numeric.book_reads import BOOK_READ, READ_LEVELS
 from streams.numeric.borrowing import inner_kernel
 from streams.numeric.entry_calls import call_stage
 from streams.numeric.int128 import join, wide
 from streams.numeric.pool import NO_ROW, find_row
 from streams.numeric.portfolio_reads import ACCOUNT_READ, POSITION_READ
 from streams.numeric.replacements import working_quantity
+from streams.numeric.rows import WORD, row_address
+from streams.numeric.stage_records import place_in
 from streams.numeric.strategy_outputs import READ_BIT, READS
 from streams.numeric.strategy_view import (
     BAR,
     FEATURES,
     INSTRUMENT,
+    LAST,
     MARK,
     ORDER,
     QUOTE,
@@ -45,20 +50,25 @@ from streams.numeric.strategy_view import (
 )
 from streams.numeric.table import record_at, table_at
 
-_ACCOUNT = READ_BIT["account"]
-_TRADES, _QUOTES, _BARS, _MARKS, _FEATURES, _TOXICITY = (
-    READ_BIT[name] for name in ("trades", "quotes", "bars", "marks", "features", "toxicity")
-)
+_ACCOUNT, _BOOK = READ_BIT["account"], READ_BIT["book"]
 _VALUED = np.int64(NullReason.NONE)
+_STALE = np.int64(Flag.STALE)
 _WHOLE = np.int64(0)
 """``_WHOLE | x`` is x, and does not compile for a float."""
-_PLACES = {name: np.int64(field[1]) for name, field in (READS.fields or {}).items()}
-_POSITION_AT, _WORTH_AT, _INSTRUMENT_AT = (
-    _PLACES[name] for name in ("position", "account", "instrument")
+_POSITION_AT, _WORTH_AT, _BOOK_AT, _INSTRUMENT_AT = (
+    np.int64(place_in(READS, name)) for name in ("position", "account", "book", "instrument")
 )
-_TRADE_AT, _QUOTE_AT, _BAR_AT, _MARK_AT, _FEATURES_AT, _TOXICITY_AT = (
-    _PLACES[name] for name in ("trades", "quotes", "bars", "marks", "features", "toxicity")
+_TRADES, _QUOTES, _BARS, _MARKS, _FEATURES, _TOXICITY = (
+    (
+        READ_BIT[name],
+        np.int64(place_in(READS, name)),
+        np.int64(place_in(VIEW, name)),
+        np.int64(dtype.itemsize),
+    )
+    for name, dtype in LAST.items()
 )
+"""Of each kind of last record: its bit, where the row of zeros lies, where the view has the address
+of the table, and the bytes of a row."""
 
 
 class Position(NamedTuple):
@@ -226,6 +236,39 @@ def working(out: Any, instrument: Any) -> Any:
     return working_quantity(reads.view_at, reads.replacing_at, _WHOLE | instrument)
 
 
+# -- the order book: READS has "book"
+
+
+class Book(NamedTuple):
+    """An instrument's order book, as ``context.book`` gives it: ``bids[0][0]`` is the best price,
+    ``bids[0][1]`` its quantity, ``len(bids)`` the number of levels. Out of sync it has no levels
+    and the flag STALE. It stays as it is until the call ends.
+    """
+
+    bids: Any
+    asks: Any
+    flags: Any
+
+
+@inner_kernel
+def book(out: Any, instrument: Any, depth: Any) -> Any:
+    """The order book after the present record, at most ``depth`` levels a side, 0: all of them."""
+    reads = out.reads[0]
+    address = reads.address + _BOOK_AT
+    read = record_at(address, BOOK_READ)
+    read.bids = read.asks = 0
+    read.flags = _STALE
+    if _place(out, _BOOK, _WHOLE | instrument) >= 0:
+        read.instrument = instrument
+        read.depth = _WHOLE | depth
+        code = call_stage(reads.books_entry, READ_LEVELS, reads.books, address, _WHOLE, _WHOLE)
+        if code > 0:
+            reads.books_code = code
+    return Book(
+        out.levels[read.bid_place, : read.bids], out.levels[read.ask_place, : read.asks], read.flags
+    )
+
+
 # -- specifications and last records: before the first, a record of zeros
 
 
@@ -243,59 +286,60 @@ def instrument(out: Any, number: Any) -> Any:
 @inner_kernel
 def last_trade(out: Any, instrument: Any) -> Any:
     """The last trade; READS has "trades"."""
-    place = _place(out, _TRADES, _WHOLE | instrument)
-    if place < 0:
-        return record_at(out.reads[0].address + _TRADE_AT, TRADE)
-    return table_at(record_at(out.reads[0].view_at, VIEW).trades, TRADE)[place]
+    return record_at(_last(out, _TRADES, _WHOLE | instrument), TRADE)
 
 
 @inner_kernel
 def last_quote(out: Any, instrument: Any) -> Any:
     """The last quote; READS has "quotes"."""
-    place = _place(out, _QUOTES, _WHOLE | instrument)
-    if place < 0:
-        return record_at(out.reads[0].address + _QUOTE_AT, QUOTE)
-    return table_at(record_at(out.reads[0].view_at, VIEW).quotes, QUOTE)[place]
+    return record_at(_last(out, _QUOTES, _WHOLE | instrument), QUOTE)
 
 
 @inner_kernel
 def last_bar(out: Any, instrument: Any, interval: Any) -> Any:
     """The last bar of an interval (ns; 0: the shortest there is); READS has "bars"."""
-    listed = _place(out, _BARS, _WHOLE | instrument)
+    listed = _place(out, _BARS[0], _WHOLE | instrument)
     if listed < 0:
-        return record_at(out.reads[0].address + _BAR_AT, BAR)
+        return record_at(_row(out, _BARS, listed), BAR)
     view = record_at(out.reads[0].view_at, VIEW)
     place = table_at(view.instruments, INSTRUMENT)[listed].shortest_bar
     if interval != 0:
         place = max(bar_place(view, _WHOLE | instrument, _WHOLE | interval), 0)
-    return table_at(view.bars, BAR)[place]
+    return record_at(_row(out, _BARS, place), BAR)
 
 
 @inner_kernel
 def last_mark(out: Any, instrument: Any) -> Any:
     """The last mark; READS has "marks" or "account"."""
-    place = _place(out, _MARKS, _WHOLE | instrument)
-    if place < 0:
-        return record_at(out.reads[0].address + _MARK_AT, MARK)
-    return table_at(record_at(out.reads[0].view_at, VIEW).marks, MARK)[place]
+    return record_at(_last(out, _MARKS, _WHOLE | instrument), MARK)
 
 
 @inner_kernel
 def features(out: Any, instrument: Any) -> Any:
     """The last features; READS has "features"."""
-    place = _place(out, _FEATURES, _WHOLE | instrument)
-    if place < 0:
-        return record_at(out.reads[0].address + _FEATURES_AT, FEATURES)
-    return table_at(record_at(out.reads[0].view_at, VIEW).features, FEATURES)[place]
+    return record_at(_last(out, _FEATURES, _WHOLE | instrument), FEATURES)
 
 
 @inner_kernel
 def toxicity(out: Any, instrument: Any) -> Any:
     """The last toxicity; READS has "toxicity"."""
-    place = _place(out, _TOXICITY, _WHOLE | instrument)
+    return record_at(_last(out, _TOXICITY, _WHOLE | instrument), TOXICITY)
+
+
+@inner_kernel
+def _last(out: Any, kind: Any, instrument: Any) -> Any:
+    """Address of the last record of a kind."""
+    return _row(out, kind, _place(out, kind[0], instrument))
+
+
+@inner_kernel
+def _row(out: Any, kind: Any, place: Any) -> Any:
+    """Address of a row of a kind of last records, of the row of zeros for a place of -1."""
+    _, zeros_at, rows_at, stride = kind
+    reads = out.reads[0]
     if place < 0:
-        return record_at(out.reads[0].address + _TOXICITY_AT, TOXICITY)
-    return table_at(record_at(out.reads[0].view_at, VIEW).toxicity, TOXICITY)[place]
+        return reads.address + zeros_at
+    return row_address(record_at(reads.view_at + rows_at, WORD).value, place, stride)
 
 
 # -- what may be read
@@ -332,4 +376,5 @@ def is_wrong(out: Any) -> Any:
     """True if one of the reads of the present call may not be, or had no answer."""
     reads = out.reads[0]
     is_undeclared = reads.undeclared != 0 or reads.is_unlisted != 0
-    return is_undeclared or reads.is_no_share != 0 or reads.code != 0
+    has_no_answer = reads.code != 0 or reads.books_code != 0
+    return is_undeclared or reads.is_no_share != 0 or has_no_answer

@@ -63,7 +63,8 @@ LENGTH = (np.int64({CONTEXT_LENGTH}),)
 '''
 
 
-VIEW, REPLACEMENTS, ACCOUNT = "strategy-view", "replacements", "account"
+VIEW, REPLACEMENTS = "strategy-view", "replacements"
+ACCOUNT, BOOK = "account", "book"
 
 
 class Deadline:
@@ -113,6 +114,7 @@ class CompiledStrategy:
         self._portfolio: Any = None
         self._replacements: Any = None
         self._write_line: Any = None
+        self._books: Any = None
         self._symbols = {each.instrument: each.symbol for each in instruments}
         self._context = Context()
         for name, array in [*arrays._asdict().items(), *self._named_outputs()]:
@@ -194,7 +196,7 @@ class CompiledStrategy:
         """Let the strategy read what its READS names. All is compiled.
 
         Args:
-            stages: finds the other stages by name.
+            stages: finds the other stages by name, and has the reader of the order books.
         """
         reads = self.out.reads
         self._write_line = stages.line_writer(stages.context)
@@ -203,6 +205,10 @@ class CompiledStrategy:
             reads["declared"] |= READ_BIT[name]
         if self._view is not None:
             reads["view_at"] = self._view.address
+        if BOOK in self.READS:
+            self._books = stages.books
+            reads["books"], reads["books_entry"] = self._books.header, self._books.entry
+            self._context.put("out__levels", self._books.levels)
         if ACCOUNT not in self.READS:
             return
         reads["declared"] |= READ_BIT["marks"]
@@ -239,6 +245,9 @@ class CompiledStrategy:
             raise BadStrategy(f"{what}; give a number of at most {SHARE_MAX:,.0f} either way")
         if reads["code"]:
             self._portfolio.settle(int(reads["code"]), -1, context)
+        if reads["books_code"]:
+            wanted = int(reads["book"]["depth"])
+            self._books.raise_fault(int(reads["books_code"]), f"strategy {self.NAME}", wanted)
 
     def _raise_bad_change(self, code: int) -> None:
         """Raise what is wrong with an order or a timer that the strategy changes, if that is the fault."""

@@ -15,6 +15,7 @@ over in between (``overlap.py``).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -23,10 +24,11 @@ import numpy as np
 from schemas import records
 from schemas.catalogue import topic as topic_of
 from schemas.errors import ShrivenError
-from streams.numeric.book import depth_of
 from streams.numeric.book_copy import take_over
 from streams.numeric.identity import EARLY_ORDINAL
-from streams.runtime.compiled_strategy import CompiledStrategy
+from streams.runtime import book_reader
+from streams.runtime.book_reader import BookReader, Levels
+from streams.runtime.compiled_strategy import BOOK, CompiledStrategy
 from streams.runtime.compiling import Part, announce, compile_entry, second_compiler
 from streams.runtime.context import StageContext
 from streams.runtime.emitted import Emitted
@@ -37,7 +39,6 @@ from streams.runtime.loop import (
     ACTIVE,
     CONTROL_LENGTH,
     CURSOR,
-    DELIVERED,
     NEVER,
     PRESENT,
 )
@@ -94,9 +95,6 @@ class Engine:
         self.ledgers = list(topology.ledgers)
         for stages, context in ((topology.early, self.early.context), (topology.late, self.context)):
             self._serve_strategies([stage.ledger for stage in stages], context)
-        for stage in self.ledgers:
-            if hasattr(stage.ledger, "read_from"):
-                stage.ledger.read_from(self)
         self._checks = [
             stage.ledger.check_state for stage in self.ledgers if hasattr(stage.ledger, "check_state")
         ]
@@ -105,6 +103,9 @@ class Engine:
         self.scheduler = Scheduler(
             topology, self._names, self.stepped, self.early, self._emitted, self.context
         )
+        for stage in self.ledgers:
+            if hasattr(stage.ledger, "read_from"):
+                stage.ledger.read_from(self)
 
     def _compile(self) -> None:
         """Compile the loops, the stages' entries and the scheduler: from nothing in two processes,
@@ -115,6 +116,8 @@ class Engine:
         stages = compiled_stages(self.topology)
         strategies = [stage for stage in stages if isinstance(stage, CompiledStrategy)]
         beside += [entry_part(stage) for stage in stages if stage not in strategies]
+        if any(BOOK in getattr(each.ledger, "READS", ()) for each in self.topology.ledgers):
+            beside.append((book_reader, ["handle"]))
         beside.append((scheduler, ["advance"]))
         second = second_compiler(ahead.part, beside) if ahead is not None else None
         own = [*([ahead.part] if ahead is not None else []), *map(entry_part, strategies)]
@@ -165,19 +168,22 @@ class Engine:
         lists = {getattr(records, topic_of(topic).record): found for topic, found in self._lists.items()}
         return lambda line: lists[line.__class__].append(line)
 
-    def read_book(self, instrument: int, depth: int | None) -> tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...], int]:
-        """(bids, asks, flags) of an instrument's book behind the present input record, best first; ``depth`` None: all levels.
+    @functools.cached_property
+    def books(self) -> BookReader:
+        """Reads the order books behind the present input record.
 
-        The venue's books are read, which are those of the feed: the ahead loop's lie at the end of the slice. A venue that is
-        behind takes the records up to the present one, as it does before it takes a command.
+        Raises:
+            StageFailed: there is no venue, which is where they lie.
         """
-        stepped = self.stepped
-        if stepped is None or stepped.books is None:
+        if self.stepped is None or self.stepped.books is None:
             raise StageFailed("a strategy reads the book in a topology without a venue, which is where it lies")
-        position = self.context.sequence - self._base
-        if stepped.status[CURSOR] < position and stepped.advance(position, -1) == DELIVERED:
-            raise AssertionError("a venue that was up to date delivered a report")
-        return depth_of(stepped.books, instrument, depth)
+        return BookReader(self.stepped, self.scheduler.address)
+
+    def read_book(self, instrument: int, depth: int | None) -> tuple[Levels, Levels, int]:
+        """(bids, asks, flags) of an instrument's book behind the present input record, best first;
+        ``depth`` None: all levels.
+        """
+        return self.books.read(instrument, depth)
 
     def watch(self, topic: str, observer: Callable[[Any], None]) -> None:
         """Call the observer with every record that the order side makes of the topic, as it is

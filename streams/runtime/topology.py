@@ -218,12 +218,11 @@ def outputs_of(stage: Any) -> tuple[str, ...]:
 
 
 def _check_reads(module: Any) -> None:
-    """Raise BadTopology for a compiled strategy that reads what no kernel can."""
+    """Raise BadTopology for a compiled strategy that reads what there is not."""
     reads = getattr(module, "READS", ())
-    known = [name for name in READABLE if name != "book"]
-    if isinstance(reads, str) or not set(reads) <= set(known):
+    if isinstance(reads, str) or not set(reads) <= set(READABLE):
         what = f"{module.NAME} is compiled and has READS = {reads!r}"
-        raise BadTopology(f"{what}; give a tuple of: {', '.join(known)}")
+        raise BadTopology(f"{what}; give a tuple of: {', '.join(READABLE)}")
 
 
 def _check_timers(module: Any) -> None:

@@ -1,7 +1,8 @@
 """The order of everything, in plain Python: the oracle of ``streams/runtime/schedule``.
 
 It shares with the product the stages' Python handlers, the venue's compiled loop, and the window in
-which strategies that read market data only run; nothing of the scheduler's tables or steps. A
+which strategies that read market data only run; nothing of the scheduler's tables or steps (it says
+in a row like the scheduler's where it is, for who reads the book). A
 record is handed over as a struct, and what a stage emits is delivered by recursion.
 """
 
@@ -15,6 +16,7 @@ import numpy as np
 from schemas import records
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
+from streams.numeric.table import Table
 from streams.runtime.failures import StageFailed
 from streams.runtime.loop import (
     ACTIVE,
@@ -30,6 +32,7 @@ from streams.runtime.loop import (
     PRESENT,
     handler_name,
 )
+from streams.runtime.schedule.records import SCHEDULE
 from streams.runtime.schedule.windows import Windows
 
 
@@ -46,6 +49,15 @@ class ReadableScheduler:
         self.observers: dict[str, list[Callable[[Any], None]]] = {}
         self.topic = {getattr(records, topic_of(each).record): each for each in emitted.lists}
         self.limit, self.limit_clock = 0, -1
+        self._place = Table(SCHEDULE, 1)
+        self.address = self._place.rows.ctypes.data
+        if venue is not None:
+            row = self._place.rows[0]
+            row["venue_run"], row["venue_control"] = venue.entries()[0], venue.control.ctypes.data
+            row["venue_packed"] = venue.packed.ctypes.data
+
+    def note_place(self) -> None:
+        self._place.rows[0]["sequence"] = self.context.sequence
 
     def watch(self, topic: str, observer: Callable[[Any], None]) -> None:
         self.observers.setdefault(topic, []).append(observer)
@@ -61,6 +73,7 @@ class ReadableScheduler:
 
     def deliver(self, topic: str, record: Any) -> None:
         """To the readers of a topic, in stage order; what each emits is delivered first."""
+        self.note_place()
         for ledger in self.topology.late_readers(topic):
             getattr(ledger, handler_name(topic))(record, self.context)
             self.drain(None)
@@ -108,6 +121,7 @@ class ReadableScheduler:
     def run(self, piece: Any, feeds: Sequence[Any], upstream: Any, before: int) -> None:
         self.length, self.clock = piece.length, piece.clock[: piece.length]
         self.limit, self.limit_clock = 0, -1
+        self._place.rows[0]["before"] = before
         self.windows.begin(feeds, before, piece.count, upstream)
         is_last = False
         while not is_last:
@@ -144,6 +158,7 @@ class ReadableScheduler:
             self.limit, self.limit_clock = limit
             self.context.clock, self.context.sequence = at, before + place
             deadline = stage.ledger.state.timer
+            self.note_place()
             stage.ledger.on_timer(deadline, self.context)
             self.drain(None)
             if stage.ledger.state.timer <= deadline:

@@ -20,6 +20,7 @@ from streams.numeric.order_requests import (
 )
 from streams.numeric.strategy_reads import (
     amount_precision,
+    book,
     cash,
     equity,
     features,
@@ -44,7 +45,7 @@ INPUTS = (
     "fills", "positions",
 )  # fmt: skip
 OUTPUTS = ("signals", "orders.requests")
-READS = ("account", "trades", "quotes", "bars", "marks", "features", "toxicity")
+READS = ("account", "book", "trades", "quotes", "bars", "marks", "features", "toxicity")
 RESERVE = {"signals": 1, "orders.requests": 2}
 STATE_VERSION = 1
 STRATEGY = 2
@@ -116,6 +117,10 @@ def look(state: Any, number: Any, out: Any) -> None:
     known = instrument(out, number)
     mix(state, known.tick_size + 10 * known.lot_size + 100 * known.multiplier)
     mix(state, known.price_precision + 100 * known.quantity_precision)
+    seen, few = book(out, number, 0), book(out, number, 2)
+    mix_levels(state, seen.bids, few.bids)
+    mix_levels(state, seen.asks, few.asks)
+    mix(state, seen.flags + 100 * few.flags)
     mix(state, last_trade(out, number).trade_id)
     mix(state, last_quote(out, number).sequence)
     mix(state, last_bar(out, number, 0).close_time)
@@ -123,6 +128,16 @@ def look(state: Any, number: Any, out: Any) -> None:
     mix(state, last_mark(out, number).event_time)
     mix(state, features(out, number).event_time)
     mix(state, toxicity(out, number).event_time)
+
+
+@borrowing_kernel
+def mix_levels(state: Any, levels: Any, few: Any) -> None:
+    mix(state, len(levels) + 1000 * len(few))
+    for place in range(len(levels)):
+        mix(state, levels[place][0])
+        mix(state, levels[place][1])
+    for place in range(len(few)):
+        mix(state, few[place][0] + few[place][1])
 
 
 @borrowing_kernel

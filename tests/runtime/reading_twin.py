@@ -21,7 +21,7 @@ class ReadingTwin(Strategy):
         "trades", "quotes", "bars", "marks", "features", "toxicity", "order_events", "fills",
         "positions",
     )  # fmt: skip
-    READS = ("account", "trades", "quotes", "bars", "marks", "features", "toxicity")
+    READS = ("account", "book", "trades", "quotes", "bars", "marks", "features", "toxicity")
     STRATEGY = 2
 
     class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,6 +54,15 @@ class ReadingTwin(Strategy):
         known = context.instrument(number)
         self.mix(known.tick_size + 10 * known.lot_size + 100 * known.multiplier)
         self.mix(known.price_precision + 100 * known.quantity_precision)
+        seen, few = context.book(number, None), context.book(number, 2)
+        for levels, first in ((seen.bids, few.bids), (seen.asks, few.asks)):
+            self.mix(len(levels) + 1000 * len(first))
+            for price, quantity in levels:
+                self.mix(price)
+                self.mix(quantity)
+            for price, quantity in first:
+                self.mix(price + quantity)
+        self.mix(seen.flags + 100 * few.flags)
         trade, quote = context.last_trade(number), context.last_quote(number)
         self.mix(0 if trade is None else trade.trade_id)
         self.mix(0 if quote is None else quote.sequence)

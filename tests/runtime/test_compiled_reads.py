@@ -1,9 +1,9 @@
 """A compiled strategy reads what the same rule in Python reads, at every instant, and decides alike.
 
-Oracles: twins in plain Python (``reading_twin.py``, ``keeper_twin.py``), whose own reads
-``test_reads.py`` compares with the run's topics; the readable scheduler; a run that is not
-interrupted. ``reading_kernel.py`` mixes all that it reads into what it does next, so that one value
-that differs changes its orders.
+Oracles: twins in plain Python (``reading_twin.py``, ``keeper_twin.py``, ``weight_twin.py``),
+whose own reads ``test_reads.py`` compares with the run's topics; the readable scheduler; a run that
+is not interrupted. ``reading_kernel.py`` mixes all that it reads into what it does next, so that
+one value that differs changes its orders.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from test_overlap import journal_of
 from jobs.runs import Backtest
 from jobs.verification import verify_run
 from schemas.errors import ShrivenError, WrongUse
+from streams.numeric.bad_strategy import BadStrategy
 from streams.numeric.undeclared_read import UndeclaredRead
 from streams.runtime import engine
 from streams.runtime.schedule import driver, rows
@@ -30,16 +31,22 @@ from tests.test_documents import blocks
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "strategies.md"
-KEEPER = next(block for block in blocks(PAGE, "python") if block.startswith("# keeper.py"))
+KEEPER, WEIGHT = (
+    next(block for block in blocks(PAGE, "python") if block.startswith(f"# {name}.py"))
+    for name in ("keeper", "weight")
+)
 READING = str(HERE / "reading_kernel.py")
 TWINS = {
     "keeper": f"{HERE / 'keeper_twin.py'}:KeeperTwin",
+    "weight": f"{HERE / 'weight_twin.py'}:WeightTwin",
     "reading": f"{HERE / 'reading_twin.py'}:ReadingTwin",
 }
 CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "a keeper": ("keeper", "perpetual", {}),
     "a keeper on three instruments": ("keeper", "three", {"set": {"most": "2"}}),
     "a keeper that has lost too much": ("keeper", "perpetual", {"set": {"floor": "99999"}}),
+    "who weighs the book": ("weight", "perpetual", {"set": {"levels": "3"}}),
+    "who weighs all of three books": ("weight", "three", {"set": {"levels": "0", "times": "1"}}),
     "all there is to read": ("reading", "perpetual", {}),
     "the same, slow": ("reading", "gap", {"latency": SLOW, "set": {"seed": "2"}}),
     "the same, spot": ("reading", "spot", {"cash": "100000USDT", "set": {"seed": "5"}}),
@@ -51,9 +58,11 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
 @pytest.fixture(scope="module")
 def kernels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The compiled ones, by name."""
-    keeper = tmp_path_factory.mktemp("keeper") / "keeper.py"
-    keeper.write_text(KEEPER)
-    return {"keeper": str(keeper), "reading": READING}
+    folder = tmp_path_factory.mktemp("kernels")
+    for name, text in (("keeper", KEEPER), ("weight", WEIGHT)):
+        (folder / f"{name}.py").write_text(text)
+    own = {name: str(folder / f"{name}.py") for name in ("keeper", "weight")}
+    return {**own, "reading": READING}
 
 
 @pytest.fixture(scope="module")
@@ -147,9 +156,17 @@ WRONG: dict[str, tuple[tuple[str, str], type[ShrivenError], str]] = {
         ("position(out, quote.instrument)", "position(out, quote.instrument + 8)"), UndeclaredRead,
         "keeper asks for instrument 9; it is given: 1",
     ),
-    "the book": (
-        ('READS = ("account",)', 'READS = ("account", "book")'), BadTopology,
-        "keeper is compiled and has READS = .*; give a tuple of: account, trades",
+    "what there is not": (
+        ('READS = ("account",)', 'READS = ("account", "prices")'), BadTopology,
+        "keeper is compiled and has READS = .*; give a tuple of: account, book, trades",
+    ),
+    "the book, undeclared": (
+        ("held = position", "book(out, quote.instrument, 5)\n    held = position"), UndeclaredRead,
+        r'keeper reads book, which its READS does not name; write READS = \("account", "book"',
+    ),
+    "fewer levels than none": (
+        ("held = position", "book(out, quote.instrument, -2)\n    held = position"), BadStrategy,
+        "strategy keeper asks for -2 levels of the book; give 1 or more, or 0 for all of them",
     ),
     "a text": (('READS = ("account",)', 'READS = "account"'), BadTopology, "give a tuple of"),
 }  # fmt: skip
@@ -160,7 +177,10 @@ def test_what_is_wrong_is_named(proof_market: Path, tmp_path: Path, what: str) -
     (old, new), kind, said = WRONG[what]
     assert old in KEEPER
     file = tmp_path / "keeper.py"
-    file.write_text(KEEPER.replace(old, new))
+    text = KEEPER.replace(old, new).replace("import (\n    amount", "import (\n    book, amount")
+    if "fewer" in what:
+        text = text.replace('READS = ("account",)', 'READS = ("account", "book")')
+    file.write_text(text)
     with pytest.raises(kind, match=said):
         backtest(proof_market, tmp_path / "run", str(file))
 

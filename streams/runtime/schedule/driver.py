@@ -76,7 +76,7 @@ FRAMES_MAX = 1024
 
 
 class Scheduler:
-    """Runs one topology's order side over slices.
+    """Runs one topology's order side over slices; ``address`` is that of its record, which stays.
 
     Args:
         topology: its stages.
@@ -103,7 +103,7 @@ class Scheduler:
         self._table = Table(r.SCHEDULE, 1)
         self._row = self._table.rows[0]
         self._words = self._table.rows.view(np.int64).data
-        self._address = self._table.rows.ctypes.data
+        self.address = self._table.rows.ctypes.data
         self._listed: dict[int, list[Any]] = {}
         self._observers: dict[str, list[Callable[[Any], None]]] = {}
         self._upstream_rows: dict[int, Any] = {}
@@ -217,7 +217,7 @@ class Scheduler:
         topic["source"], topic["stride"] = rows.ctypes.data, rows.dtype.itemsize
 
     def _loop(self) -> None:
-        w, address = self._words, self._address
+        w, address = self._words, self.address
         while True:
             advance(address)
             outcome = w[OUTCOME]

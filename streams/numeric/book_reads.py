@@ -1,0 +1,19 @@
+"""What strategies ask of the order books, as a record: the runtime's entry fills it, which has the
+books at the present record (``streams/runtime/book_reader.py``).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streams.numeric.stage_records import words
+
+BOOK_READ = np.dtype(words("instrument depth bid_place ask_place bids asks flags"))
+"""One book; the first two fields say which, and how many levels of a side (0: all of them). The
+levels are the first ``bids`` rows of table ``bid_place`` of the reader's levels, and the first
+``asks`` of ``ask_place``, best first: price and quantity. Out of sync there are none."""
+
+READ_LEVELS = np.int64(0)
+"""The kind of the reader's handler that fills a BOOK_READ."""
+VENUE_FAULT, BAD_DEPTH = map(np.int64, (1, 2))
+"""Codes: the books could not be brought to the present record; fewer levels than none are wanted."""
