@@ -23,7 +23,7 @@ from streams.log.kafka.transport import Log
 from streams.log.local import LocalLog
 from streams.log.manifest import LOG_MANIFEST, read_manifest, write_manifest
 from streams.log.verify import file_entries, verify_files
-from streams.runtime.skip import skip_of
+from streams.runtime.order.skip import skip_of
 
 TOPIC = "control"
 

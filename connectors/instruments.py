@@ -20,7 +20,7 @@ from schemas.errors import BadData, WrongUse
 from schemas.records import Instrument
 from schemas.vocabulary import InstrumentKind
 from streams.numeric import fixed
-from streams.runtime.canary import CANARY_ID
+from streams.runtime.order.canary import CANARY_ID
 
 SHIPPED = Path(__file__).with_name("instruments.toml")
 ID_MAX = CANARY_ID - 1

@@ -23,9 +23,9 @@ from streams.log.kafka.framing import header
 from streams.log.kafka.partitions import key_of_instrument, partitions_of_instruments
 from streams.log.kafka.producing import PlainProducer, framed
 from streams.log.local import LocalLog
-from streams.runtime.blocks import BlockSource
-from streams.runtime.feed import Feed
-from streams.runtime.merge import Merger, Slice
+from streams.runtime.order.blocks import BlockSource
+from streams.runtime.order.feed import Feed
+from streams.runtime.order.merge import InputBatch, Merger
 
 FED = tuple(name for name, topic in TOPICS.items() if topic.kind == "external" and name.startswith(("control", "ref.", "md.")))
 SLICE_RECORDS = 1 << 13
@@ -118,7 +118,7 @@ class LiveFeed:
                 feed.compact()
         self._producer.flush()
         merger = Merger(self._feeds, NEVER)
-        target = Slice(SLICE_RECORDS)
+        target = InputBatch(SLICE_RECORDS)
         present = 0
         while not target.ended:
             merger.take(target, SLICE_RECORDS, present)
@@ -142,7 +142,7 @@ class LiveFeed:
     def _finish(self) -> None:
         self.fed.seconds = time.monotonic() - self._started if self._started else 0.0
 
-    def _pace(self, target: Slice) -> None:
+    def _pace(self, target: InputBatch) -> None:
         """Send a slice, each record when it is due."""
         clock = target.clock[: target.count]
         if not self.fed.first_time and clock[-1]:
@@ -158,7 +158,7 @@ class LiveFeed:
                     time.sleep(min(max(wait, 0.0), PAUSE_SECONDS_MAX))
                     continue
                 self._note_behind(int(clock[sent]), elapsed)
-            self._send_stretch(target, sent, due)
+            self._send_rows(target, sent, due)
             sent = due
             self._on_progress(self.fed.records, self._total)
         self.fed.last_time = int(clock[-1])
@@ -167,7 +167,7 @@ class LiveFeed:
         behind = elapsed - (clock - self.fed.first_time) / ((self._speed or 1.0) * 1e9)
         self.fed.behind_seconds_max = max(self.fed.behind_seconds_max, behind)
 
-    def _send_stretch(self, target: Slice, first: int, stop: int) -> None:
+    def _send_rows(self, target: InputBatch, first: int, stop: int) -> None:
         """Send records ``first`` to ``stop`` of a slice; those of one input lie one behind the other in its feed."""
         origin, index = target.origin[first:stop], target.index[first:stop]
         for feed in self._feeds:

@@ -7,8 +7,8 @@ from typing import Any
 
 from streams.log.manifest import DIGEST, RUN_MANIFEST
 from streams.log.verify import FILES
-from streams.runtime.code import code_digest
-from streams.runtime.divergence import Divergence, Kind
+from streams.runtime.journal.divergence import Divergence, Kind
+from streams.runtime.tools.code import code_digest
 
 
 def differing(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

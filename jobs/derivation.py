@@ -11,8 +11,8 @@ from typing import Any
 from jobs.reports import contents_of, report_of
 from jobs.runs import report_version
 from streams.log.local import LocalLog
-from streams.runtime.divergence import Divergence, Kind
-from streams.runtime.verify import Verdict
+from streams.runtime.journal.divergence import Divergence, Kind
+from streams.runtime.verify.verify import Verdict
 
 PAGE = "report.html"
 VERSION = re.compile("[0-9a-f]{16}")

@@ -24,10 +24,10 @@ from streams.portfolio.state import cash_amount
 from streams.reporting import stage as reporting
 from streams.risk import stage as risk
 from streams.routing import stage as routing
-from streams.runtime.execution import Execution
-from streams.runtime.judging import INSTRUMENTS_LIMIT
-from streams.runtime.recorded import recorded_execution
-from streams.runtime.topology import Topology
+from streams.runtime.order.row_validation import INSTRUMENTS_LIMIT
+from streams.runtime.recovery.execution import Execution
+from streams.runtime.recovery.recorded import recorded_execution
+from streams.runtime.schedule.topology import Topology
 from streams.signals import sizing
 from streams.signals.catalogue import UnusableStrategyFile, load_strategy
 from streams.signals.loading import place_of

@@ -98,7 +98,7 @@ class ProgressBar:
     def _compiled(self) -> str:
         """How many functions were compiled, and how many of a topology's are left, where that is known."""
         ended = [event for _, event in list(self._compiling.buffer) if event.is_end]
-        compiling = sys.modules.get("streams.runtime.compiling")
+        compiling = sys.modules.get("streams.runtime.tools.compiling")
         left = compiling.to_compile() if compiling is not None else 0
         return f"  {len(ended)} compiled, {left} left" if left else ""
 

@@ -18,7 +18,7 @@ from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.log.local import LOCK, LocalLog
 from streams.log.manifest import LOG_MANIFEST, RUN_MANIFEST, canonical_json, read_manifest
-from streams.runtime.journal import JOURNAL
+from streams.runtime.journal.journal import JOURNAL
 
 CACHE = "SQ_PULL_CACHE"
 

@@ -25,7 +25,7 @@ from streams.log.manifest import read_manifest
 from streams.reporting.around_fills import AroundFills, FillsObserver
 from streams.reporting.document import QuoteSeries, Report, ReportInput, ToxicitySeries, build_report
 from streams.reporting.markouts import QUOTES
-from streams.runtime.made_by import version_of
+from streams.runtime.journal.made_by import version_of
 
 NO_ORDER = "0" * 20
 Columns = dict[str, np.ndarray[Any, Any]]

@@ -9,7 +9,7 @@ from jobs.user_files import kept_files
 from schemas.errors import ShrivenError, WrongUse
 from streams.log.errors import LogLocked
 from streams.log.local import LOCK, LocalLog
-from streams.runtime.journal import JOURNAL
+from streams.runtime.journal.journal import JOURNAL
 
 
 def delete_run(folder: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from streams.runtime.observer import BatchFacts, Observer
+from streams.runtime.journal.observer import BatchFacts, Observer
 
 
 class Progress(msgspec.Struct):

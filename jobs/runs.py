@@ -37,15 +37,15 @@ from schemas.user_topics import scope
 from schemas.version import VERSION
 from streams.log.local import LocalLog
 from streams.log.manifest import read_manifest
-from streams.runtime.code import code_digest, file_digests, source_digests
-from streams.runtime.execution import Execution
 from streams.runtime.failures import InputChanged, OtherIdentity
-from streams.runtime.journal import BATCH, GENESIS, JOURNAL, JournalEntry
-from streams.runtime.made_by import version_of
-from streams.runtime.run_folder import RunFolder, check_identity
-from streams.runtime.task import Task
-from streams.runtime.task_inputs import RecordedInputs
-from streams.runtime.verify import genesis_of, read_journal
+from streams.runtime.journal.journal import BATCH, GENESIS, JOURNAL, JournalEntry
+from streams.runtime.journal.made_by import version_of
+from streams.runtime.recovery.execution import Execution
+from streams.runtime.recovery.run_folder import RunFolder, check_identity
+from streams.runtime.recovery.task import Task
+from streams.runtime.recovery.task_inputs import RecordedInputs
+from streams.runtime.tools.code import code_digest, file_digests, source_digests
+from streams.runtime.verify.verify import genesis_of, read_journal
 
 MANIFEST = "run.json"
 SOURCE_MANIFEST = "log.json"

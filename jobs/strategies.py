@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from jobs.configuration import BadConfiguration, Configuration
-from streams.runtime.strategy_lint import require_allowed
+from streams.runtime.tools.strategy_lint import require_allowed
 from streams.signals.artefacts import read_artefacts
 from streams.signals.catalogue import read_sources, strategy_file
 from streams.signals.sources import StrategySources

@@ -15,15 +15,15 @@ from schemas.general import to_avro
 from schemas.records import Instrument
 from schemas.shapes import shapes
 from schemas.user_topics import record_name
-from streams.runtime.context import StageContext, artefact_of
 from streams.runtime.failures import BadEmission
-from streams.runtime.loop import handler_name
+from streams.runtime.schedule.context import StageContext, artefact_of
+from streams.runtime.schedule.loop import handler_name
 from streams.signals.named_timers import NamedTimers
 from streams.signals.user_stage import Stage
 
 
 class UserStageContext(NamedTimers):
-    """Handed to a stage's handlers.
+    """UpstreamOutput to a stage's handlers.
 
     Attributes:
         clock: ns UTC.

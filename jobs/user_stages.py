@@ -9,7 +9,7 @@ from jobs.configuration import BadConfiguration, Configuration
 from jobs.strangers import ask_for, is_strange, refuse
 from jobs.user_stage_shell import shell_of
 from schemas.user_topics import is_user_topic, register
-from streams.runtime.strategy_lint import require_allowed
+from streams.runtime.tools.strategy_lint import require_allowed
 from streams.signals.artefacts import read_artefacts
 from streams.signals.catalogue import BadParameter, UnknownParameter, read_settings
 from streams.signals.sources import StrategySources

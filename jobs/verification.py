@@ -22,13 +22,13 @@ from schemas.user_topics import scope
 from streams.log.local import LOCK, LocalLog
 from streams.log.manifest import read_manifest
 from streams.log.verify import files_listed, unlisted_files, verify_files
-from streams.runtime.code import changed_sources, source_digests
-from streams.runtime.divergence import Divergence, Kind
-from streams.runtime.journal import JOURNAL
-from streams.runtime.made_by import check_version
-from streams.runtime.run_evidence import RunEvidence
-from streams.runtime.snapshot import TOPIC as SNAPSHOTS
-from streams.runtime.verify import Verdict, Verifier
+from streams.runtime.journal.divergence import Divergence, Kind
+from streams.runtime.journal.journal import JOURNAL
+from streams.runtime.journal.made_by import check_version
+from streams.runtime.journal.snapshot import TOPIC as SNAPSHOTS
+from streams.runtime.tools.code import changed_sources, source_digests
+from streams.runtime.verify.run_evidence import RunEvidence
+from streams.runtime.verify.verify import Verdict, Verifier
 
 COMMANDS = ("backtest", "replay")
 """What closes a local run."""

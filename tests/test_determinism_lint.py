@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from streams.runtime.lint import RULES, NotDeterministic, lint_file, lint_source
-from streams.runtime.strategy_lint import require_allowed
+from streams.runtime.tools.lint import RULES, NotDeterministic, lint_file, lint_source
+from streams.runtime.tools.strategy_lint import require_allowed
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = ("aggregation", "toxicity", "signals", "risk", "routing", "venue", "portfolio", "reporting", "numeric")

@@ -18,7 +18,7 @@ import pytest
 from jobs import configuration
 from jobs.sq import COMMANDS, parser
 from schemas.records import Bar
-from streams.runtime.lint import lint_source
+from streams.runtime.tools.lint import lint_source
 from streams.signals import kit
 from streams.signals.catalogue import STRATEGIES
 

@@ -55,7 +55,40 @@ def breaches(source: str, module: str) -> list[str]:
     return [name for name in imports_of(source, module) if package_of(name) not in (own, *ALLOWED[own])]
 
 
+ROOMS = ("failures", "tools", "order", "schedule", "journal", "recovery", "verify", "live")
+"""Rooms of ``streams/runtime``: a module imports its own room and those before it."""
+
+
+def room_breaches(source: str, module: str) -> list[str]:
+    """Imports of a module of the runtime that lead to a later room."""
+    found = []
+    for name in imports_of(source, module):
+        parts = name.split(".")
+        if parts[:2] == ["streams", "runtime"] and len(parts) > 2:
+            if ROOMS.index(parts[2]) > ROOMS.index(module.split(".")[2]):
+                found.append(name)
+    return found
+
+
 SOURCES = sorted(path for top in TOPS for path in (ROOT / top).rglob("*.py"))
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_imports_between_rooms_of_the_runtime_point_one_way(room: str) -> None:
+    """Imports for types alone count too, so rooms have no circle of any kind."""
+    wrong = []
+    for path in SOURCES:
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        if module.split(".")[:3] == ["streams", "runtime", room]:
+            breaches_of_module = room_breaches(path.read_text(encoding="utf-8"), module)
+            wrong += [f"{path.relative_to(ROOT)} imports {name}" for name in breaches_of_module]
+    assert wrong == []
+
+
+def test_a_planted_import_of_a_later_room_is_found() -> None:
+    source = "from streams.runtime.recovery.task import Task"
+    assert room_breaches(source, "streams.runtime.order.merge") == ["streams.runtime.recovery.task"]
+    assert room_breaches(source, "streams.runtime.verify.verify") == []
 
 
 @pytest.mark.parametrize("package", sorted({package_of(".".join(path.relative_to(ROOT).with_suffix("").parts)) for path in SOURCES}))
@@ -76,7 +109,7 @@ def test_imports_of_a_package_point_one_way(package: str) -> None:
         ("streams.risk.stage", "import streams.runtime.clock"),
         ("streams.numeric.book", "from streams.aggregation.state import BAR"),
         ("streams.log.local", "from streams.runtime import journal"),
-        ("streams.runtime.task", "from connectors.captures import binance"),
+        ("streams.runtime.recovery.task", "from connectors.captures import binance"),
         ("connectors.captures.binance", "from jobs import sq"),
         ("jobs.reports", "import shrivenquant"),
         ("shrivenquant.runs", "from streams.runtime import task"),

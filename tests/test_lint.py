@@ -25,7 +25,7 @@ LONG = {
 FUNCTION_LINES_MAX = 60
 # longer functions, and why
 LONG_FUNCTIONS = {
-    "streams/runtime/loop.py LoopText._body": "the text of one loop, in its order",
+    "streams/runtime/schedule/loop.py LoopText._body": "the text of one loop, in its order",
     "streams/reporting/handlers.py on_fill": "each capacity is looked at before the first store",
     "streams/reporting/caveats.py warnings": "a list of warnings, a condition each",
     "jobs/reports.py read_records": "what a report is made from, a fact a line",
@@ -42,8 +42,8 @@ LONG_FUNCTIONS = {
 }
 COLUMNS_MAX = 100
 WIDE_LINES_MAX = {
-    "schemas": 274, "streams": 2337, "connectors": 613, "jobs": 1455, "infra": 518,
-    "shrivenquant": 0, "tests": 4905,
+    "schemas": 273, "streams": 2099, "connectors": 574, "jobs": 1388, "infra": 518,
+    "shrivenquant": 0, "tests": 4707,
 }  # fmt: skip
 """Lines from the time when 150 columns were allowed; a number may only become smaller."""
 

@@ -1,7 +1,9 @@
-"""What a journal still needs, kept in folders before retention removes it from the cluster (design: exact replay must not be lost to a setting).
+"""What a journal still needs, kept in folders before retention removes it from the cluster (design:
+exact replay must not be lost to a setting).
 
-One folder a shard, ``<archive>/<topology>-<journal id>/<shard>``: a pulled topology that stays open. Every run appends the ranges that are new,
-and writes ``archive.json``: ranges, counts, schema ids, digests. When the topology is closed, the folder is closed too.
+One folder a shard, ``<archive>/<topology>-<journal id>/<shard>``: a pulled topology that stays
+open. Every run appends the ranges that are new, and writes ``archive.json``: ranges, counts, schema
+ids, digests. When the topology is closed, the folder is closed too.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from streams.log.kafka.transport import Partition
 from streams.log.local import LocalLog
 from streams.log.manifest import RUN_MANIFEST, read_manifest, write_manifest
 from streams.log.verify import file_entries
-from streams.runtime.journal import JOURNAL
+from streams.runtime.journal.journal import JOURNAL
 from streams.runtime.live.spec import NoTopology, runtime_name
 from streams.runtime.live.stored import read_journal
 
@@ -39,7 +41,8 @@ class Margin(msgspec.Struct):
         topic: its name without prefix.
         archived_end: offset behind what the archive held.
         log_start, stable_end: what the cluster holds.
-        seconds: until retention may remove the first record that was not archived; None: there is none, or it is kept for ever.
+        seconds: until retention may remove the first record that was not archived; None: there is
+            none, or it is kept for ever.
         lost: offsets that were removed before they were archived.
     """
 
@@ -91,7 +94,9 @@ def archive_topology(
 
 
 def _genesis(log: KafkaLog, journal: Partition) -> dict[str, Any] | None:
-    """Facts of a journal's first record that is still there, as far as it is a genesis; None for an empty journal."""
+    """Facts of a journal's first record that is still there, as far as it is a genesis; None for an
+    empty journal.
+    """
     reader = log.reader("archive")
     try:
         begin, end = reader.start(journal), reader.end(journal)
@@ -165,7 +170,9 @@ def _retention_seconds(admin: KafkaAdmin, names: list[str]) -> dict[str, float]:
 
 
 def _timestamp(log: KafkaLog, place: Partition, offset: int, stable: int) -> float | None:
-    """Kafka timestamp of the first committed record at or after an offset, seconds; None if there is none."""
+    """Kafka timestamp of the first committed record at or after an offset, seconds; None if there
+    is none.
+    """
     if offset >= stable:
         return None
     reader = log.reader("archive")

@@ -1,9 +1,10 @@
 """Market data by time from a cluster into a recording: what a backtest takes.
 
-Reference data comes whole. Of ``control`` and market data, what lies in the window: by event time (the running maximum within the partition, the
-rule every merge follows) or by the cluster's own timestamps. Offsets are given anew from 0, for a recording is a log of its own; where its
-records came from is in ``log.json``. A record of another version's schema is written with ours. One that does not decode goes to ``import.dlq``
-with its raw bytes.
+Reference data comes whole. Of ``control`` and market data, what lies in the window: by event time
+(the running maximum within the partition, the rule every merge follows) or by the cluster's own
+timestamps. Offsets are given anew from 0, for a recording is a log of its own; where its records
+came from is in ``log.json``. A record of another version's schema is written with ours. One that
+does not decode goes to ``import.dlq`` with its raw bytes.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from connectors.pulling.offset_range import Piece, pieces
 from connectors.pulling.reading import Reading
-from connectors.pulling.stretch import Piece, pieces
 from schemas.catalogue import TOPICS
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
@@ -75,12 +76,14 @@ class RecordingPull:
     Args:
         cluster: where from.
         window: which records.
-        topics: only these; empty: ``control``, reference and external market data, as far as they are there.
+        topics: only these; empty: ``control``, reference and external market data, as far as they
+            are there.
         shard: partition of the market data; None: the only one that holds records.
         on_progress: called with offsets done and in all.
 
     Raises:
-        WrongUse: a topic that is no input. TopicChanged: one that is not on the cluster. ManyPartitions.
+        WrongUse: a topic that is no input. TopicChanged: one that is not on the cluster.
+            ManyPartitions.
     """
 
     def __init__(
@@ -137,10 +140,12 @@ class RecordingPull:
         self._reader.close()
 
     def pull(self, out: Path) -> dict[str, Any]:
-        """Pull into a new folder and close it by ``log.json``; returns that. All of it or, when stopped, nothing.
+        """Pull into a new folder and close it by ``log.json``; returns that. All of it or, when
+        stopped, nothing.
 
         Raises:
-            NothingRecorded: no market data lies in the window. LogExists, LogFull, TransportFailed, OffsetOutOfRange.
+            NothingRecorded: no market data lies in the window. LogExists, LogFull, TransportFailed,
+                OffsetOutOfRange.
         """
         try:
             log = LocalLog.create(out)
@@ -201,7 +206,9 @@ class RecordingPull:
         return {"count": digest.count, "digest": digest.digest().hex()}
 
     def _is_complete(self, topics: dict[str, Any]) -> bool:
-        """True if nothing that comes later can belong to the window: market data has passed its end."""
+        """True if nothing that comes later can belong to the window: market data has passed its
+        end.
+        """
         return self.window.by == "event-time" and all(topic in self._passed for topic in topics if topic.startswith("md."))
 
     def _window_of(self, reached: Any) -> tuple[int, int]:

@@ -1,17 +1,20 @@
-"""A topology from a cluster into a folder: its journal, what the journal says was consumed, and what it published.
+"""A topology from a cluster into a folder: its journal, what the journal says was consumed, and
+what it published.
 
-1. The journal comes first, up to its present end or to a clock. It says of every input how far it was read, and of every output how many
-   records belong to it.
-2. Every input follows from its start offset to the last offset consumed; every published output from its first own offset.
-3. If the topology has not gone on meanwhile, outputs are read to their end, or to where they ended when it was closed, so that a foreign record
-   behind the last own one is found too.
+1. The journal comes first, up to its present end or to a clock. It says of every input how far it
+   was read, and of every output how many records belong to it.
+2. Every input follows from its start offset to the last offset consumed; every published output
+   from its first own offset.
+3. If the topology has not gone on meanwhile, outputs are read to their end, or to where they ended
+   when it was closed, so that a foreign record behind the last own one is found too.
 4. The folder is closed by ``run.json``; an archive stays open for what comes later.
 
-A topic lies in the schema that the journal pins, records of it byte for byte, also where that is an earlier version's. Records of an input that
-have another version's schema, which the registry knows, are written with the pinned one.
+A topic lies in the schema that the journal pins, records of it byte for byte, also where that is an
+earlier version's. Records of an input that have another version's schema, which the registry knows,
+are written with the pinned one.
 
-Topics keep their Kafka offsets; environment prefix and topology name are taken off the names, and the shard's partition lies in ``0/``. An
-interrupted pull goes on where it was.
+Topics keep their Kafka offsets; environment prefix and topology name are taken off the names, and
+the shard's partition lies in ``0/``. An interrupted pull goes on where it was.
 """
 
 from __future__ import annotations
@@ -23,8 +26,8 @@ from typing import Any
 
 import msgspec
 
+from connectors.pulling.offset_range import OffsetRange
 from connectors.pulling.reading import Reading
-from connectors.pulling.stretch import Stretch
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.errors import BadData, CorruptLog, WrongUse
@@ -38,7 +41,7 @@ from streams.log.kafka.transport import Partition, Reader, TopicChanged
 from streams.log.kafka.versions import versions_on
 from streams.log.local import LocalLog
 from streams.log.manifest import RUN_MANIFEST
-from streams.runtime.journal import BATCH, CLOSE, GENESIS, JOURNAL, JournalEntry, decode_entry
+from streams.runtime.journal.journal import BATCH, CLOSE, GENESIS, JOURNAL, JournalEntry, decode_entry
 from streams.runtime.live.spec import NoTopology, runtime_name
 from streams.runtime.live.stored import ENDS
 from streams.runtime.live.topics import know_topics_in
@@ -80,7 +83,9 @@ class Needs(msgspec.Struct):
     ends: dict[str, int] = {}
 
     def add(self, entry: JournalEntry) -> None:
-        """Take the next journal record into account. Raises CorruptLog where the first is no genesis."""
+        """Take the next journal record into account. Raises CorruptLog where the first is no
+        genesis.
+        """
         if entry.sequence == 0:
             if entry.kind != GENESIS:
                 raise CorruptLog("the journal does not begin with a genesis record; retention has removed its beginning, or its topic is no journal")
@@ -111,7 +116,8 @@ class Pulled(msgspec.Struct):
         counts: records in the folder, by topic.
         added: of those, how many are new.
         needs: what the journal says.
-        undecodable: by topic, (offset, raw value) of records that do not decode and are no dead letters of this topology.
+        undecodable: by topic, (offset, raw value) of records that do not decode and are no dead
+            letters of this topology.
         runs_on: the topology committed more while it was pulled.
     """
 
@@ -129,7 +135,8 @@ class TopologyPull:
         cluster: where it ran.
         topology: its name.
         shard: which.
-        to: ns UTC; the journal is cut behind the last batch whose clock is not later. None: to its end.
+        to: ns UTC; the journal is cut behind the last batch whose clock is not later. None: to its
+            end.
         on_progress: called with offsets done and in all.
     """
 
@@ -158,7 +165,8 @@ class TopologyPull:
         """Bring the folder up to the journal's present end.
 
         Raises:
-            NoTopology, OtherTopology, TopicChanged, OffsetOutOfRange, TransportFailed, CorruptLog, LogFull, LogWriteFailed.
+            NoTopology, OtherTopology, TopicChanged, OffsetOutOfRange, TransportFailed, CorruptLog,
+            LogFull, LogWriteFailed.
         """
         reader = self._log.reader(self.cluster.name("pull"))
         try:
@@ -194,10 +202,10 @@ class TopologyPull:
         if start >= end and not needs.facts:
             raise NoTopology(f"{self.journal[0]}/{self.journal[1]} is empty: shard {self.shard} of {self.topology} has not begun; see 'sq status'")
         self._total = end - start
-        stretch = Stretch(reader, self.journal, folder.writer(JOURNAL, start, has_holes=True), start, held_from=begin)
-        stretch.pull(end, on_entry=lambda body: self._wanted(needs, body), on_progress=lambda at: self.on_progress(at - start, 4 * self._total))
-        if stretch.bad:
-            raise CorruptLog(f"{self.journal[0]}/{self.journal[1]} offset {stretch.bad[0][0]}: no journal record, or one that fails its digest")
+        offset_range = OffsetRange(reader, self.journal, folder.writer(JOURNAL, start, has_holes=True), start, held_from=begin)
+        offset_range.pull(end, on_entry=lambda body: self._wanted(needs, body), on_progress=lambda at: self.on_progress(at - start, 4 * self._total))
+        if offset_range.bad:
+            raise CorruptLog(f"{self.journal[0]}/{self.journal[1]} offset {offset_range.bad[0][0]}: no journal record, or one that fails its digest")
         if not needs.facts:
             raise CorruptLog(f"{self.journal[0]}/{self.journal[1]}: no genesis record before the time asked for")
         return needs
@@ -237,7 +245,9 @@ class TopologyPull:
         return self._name(item["topic"]), int(item["partition"])
 
     def _pull_inputs(self, folder: LocalLog, reader: Reader, needs: Needs, held: Held) -> Bad:
-        """Every input as far as the journal consumed it; records left out because they do not decode."""
+        """Every input as far as the journal consumed it; records left out because they do not
+        decode.
+        """
         bad: Bad = {}
         ends = {item["topic"]: end for item, end in zip(needs.facts["inputs"], needs.input_ends, strict=True)}
         self._total = sum(max(0, end - int(item["start_offset"])) for item, end in zip(needs.facts["inputs"], needs.input_ends, strict=True))
@@ -249,15 +259,17 @@ class TopologyPull:
             reading, schema = self._reading(item, [int(each) for each in item["schema_ids"]])
             writer = folder.writer(topic, start, has_holes=True, schema=schema)
             partition = self._partition(item)
-            stretch = Stretch(reader, partition, writer, start, reading, held[partition][0])
-            stretch.pull(ends[topic], on_progress=partial(self._progress, start))
+            offset_range = OffsetRange(reader, partition, writer, start, reading, held[partition][0])
+            offset_range.pull(ends[topic], on_progress=partial(self._progress, start))
             self._done += ends[topic] - start
-            bad[topic] = stretch.bad
+            bad[topic] = offset_range.bad
         return bad
 
     def _pull_outputs(self, folder: LocalLog, reader: Reader, needs: Needs, journal_end: int, held: Held, bad: Bad) -> bool:
-        """Every published output: the records the journal counts, and where it has not gone on, whatever lies behind them too."""
-        stretches: list[tuple[Stretch, int]] = []
+        """Every published output: the records the journal counts, and where it has not gone on,
+        whatever lies behind them too.
+        """
+        offset_ranges: list[tuple[OffsetRange, int]] = []
         for item, count in zip(needs.facts["outputs"], needs.output_counts, strict=True):
             if not item["published"]:
                 continue
@@ -269,23 +281,25 @@ class TopologyPull:
                 continue
             reading, schema = self._reading(item, [int(item["schema_id"])] if int(item["schema_id"]) >= 0 else [], is_input=False)
             writer = folder.writer(item["topic"], start, has_holes=True, schema=schema)
-            stretch = Stretch(reader, partition, writer, start, reading, first)
-            stretch.pull(end, limit=max(0, count - there), on_progress=partial(self._progress, start))
+            offset_range = OffsetRange(reader, partition, writer, start, reading, first)
+            offset_range.pull(end, limit=max(0, count - there), on_progress=partial(self._progress, start))
             self._done += count
-            stretches.append((stretch, end))
+            offset_ranges.append((offset_range, end))
         runs_on = self.to is not None or self._held([self.journal])[self.journal][1] != journal_end
-        for stretch, end in stretches:
+        for offset_range, end in offset_ranges:
             if not runs_on:  # behind a Close the topics are another topology's to write
-                stretch.pull(min(end, needs.ends.get(stretch.writer.topic, 0)) if needs.is_closed else end)
-            if stretch.bad:
-                bad[stretch.writer.topic] = stretch.bad
+                offset_range.pull(min(end, needs.ends.get(offset_range.writer.topic, 0)) if needs.is_closed else end)
+            if offset_range.bad:
+                bad[offset_range.writer.topic] = offset_range.bad
         return runs_on
 
     def _reading(self, item: dict[str, Any], ids: list[int], is_input: bool = True) -> tuple[Reading, str]:
-        """How a topic's records are read; the schema it is kept with, empty: ours. What the journal pins is what its version read and wrote.
+        """How a topic's records are read; the schema it is kept with, empty: ours. What the journal
+        pins is what its version read and wrote.
 
         Raises:
-            SchemaIdReassigned: the pinned id does not mean what the journal says. RegistryUnreachable, RegistryRefused.
+            SchemaIdReassigned: the pinned id does not mean what the journal says.
+                RegistryUnreachable, RegistryRefused.
         """
         topic, pinned = item["topic"], item.get("fingerprint")
         ours = codec(topic_of(topic).record).fingerprint
@@ -304,7 +318,9 @@ class TopologyPull:
 
 
 def _unexplained(folder: LocalLog, bad: Bad) -> Bad:
-    """Records that were left out and are not among the topology's dead letters with the very same bytes."""
+    """Records that were left out and are not among the topology's dead letters with the very same
+    bytes.
+    """
     letters: set[tuple[str, int, bytes]] = set()
     if any(bad.values()) and DEAD_LETTERS in folder.topics():
         decode = codec("DeadLetter").decode_records
@@ -325,7 +341,9 @@ def topic_facts(folder: LocalLog) -> dict[str, dict[str, Any]]:
 
 
 def journal_facts(facts: dict[str, Any], is_closed: bool, batches: int, records: int, clock: int) -> dict[str, Any]:
-    """What ``run.json`` of a pulled folder says of its journal; ``facts`` are those of the genesis record."""
+    """What ``run.json`` of a pulled folder says of its journal; ``facts`` are those of the genesis
+    record.
+    """
     return {
         **{key: facts[key] for key in KEPT_FACTS},
         "status": "closed" if is_closed else "not closed",
@@ -348,5 +366,7 @@ def close_pulled(folder: LocalLog, pulled: Pulled, cluster: Cluster) -> dict[str
 
 
 def open_target(out: Path) -> LocalLog:
-    """The folder to pull into: new, empty, or one that an interrupted pull or an archive left. Raises LogClosed and what opening raises."""
+    """The folder to pull into: new, empty, or one that an interrupted pull or an archive left.
+    Raises LogClosed and what opening raises.
+    """
     return LocalLog.open(out, writable=True) if out.exists() else LocalLog.create(out)

@@ -26,8 +26,8 @@ from schemas.version import VERSION
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import header
-from streams.runtime.canary import depth_tick, trade_tick
-from streams.runtime.code import code_digest, source_digests
+from streams.runtime.order.canary import depth_tick, trade_tick
+from streams.runtime.tools.code import code_digest, source_digests
 
 REFRESH_SECONDS = 15.0
 LOOK_SECONDS = 0.005

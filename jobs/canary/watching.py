@@ -18,9 +18,9 @@ from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import HEADER_BYTES
 from streams.log.kafka.transport import Partition, Reader
-from streams.runtime.canary import is_canary
-from streams.runtime.journal import BATCH, CLOSE, GENESIS, JOURNAL, decode_entry
+from streams.runtime.journal.journal import BATCH, CLOSE, GENESIS, JOURNAL, decode_entry
 from streams.runtime.live.spec import runtime_name
+from streams.runtime.order.canary import is_canary
 
 INPUTS = ("md.depth", "md.trades")
 QUOTES = "md.quotes"

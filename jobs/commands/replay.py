@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     from jobs.runs import MANIFEST, Backtest, configuration_of, open_run
     from jobs.strangers import judging
     from streams.log.manifest import read_manifest
-    from streams.runtime.made_by import check_version
+    from streams.runtime.journal.made_by import check_version
 
     if not (arguments.run_folder / MANIFEST).is_file():
         raise WrongUse(f"{arguments.run_folder} is not a finished run; finish it with the same 'sq backtest' command first")

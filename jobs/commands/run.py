@@ -87,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     from jobs.live.parent import Parent
     from jobs.quantities import duration, share
     from streams.log.kafka.errors import reached_cluster
-    from streams.runtime.flood import FloodLimit
+    from streams.runtime.order.flood import FloodLimit
 
     if arguments.strategy is None and arguments.config is None:
         if arguments.job == "pipeline":

@@ -10,7 +10,7 @@ from jobs.helping import HelpFormatter
 if TYPE_CHECKING:
     from streams.log.kafka.client import KafkaLog
     from streams.log.kafka.cluster import Cluster
-    from streams.runtime.skip import SkipRequest
+    from streams.runtime.order.skip import SkipRequest
 
 HELP = """\
 A record that makes a stage fail halts its topology, and every restart meets it again. This tells the runner to dead-letter that one record
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     from streams.log.kafka.client import KafkaLog
     from streams.log.kafka.errors import reached_cluster
     from streams.log.kafka.scan import facts_of
-    from streams.runtime.skip import BadSkip, skip_command, skip_request
+    from streams.runtime.order.skip import BadSkip, skip_command, skip_request
 
     cluster = reached_cluster(arguments.cluster)
     log = KafkaLog(cluster)
@@ -71,7 +71,7 @@ def _check_consumed_by(request: SkipRequest, cluster: Cluster, log: KafkaLog) ->
     from jobs.live.claims import TOPIC, open_claims, read_claims
     from schemas.vocabulary import ClaimKind
     from streams.runtime.live.spec import NoTopology
-    from streams.runtime.skip import BadSkip
+    from streams.runtime.order.skip import BadSkip
 
     inputs = _inputs(request.topology, cluster, log)
     if request.topic not in inputs:
@@ -89,7 +89,7 @@ def _inputs(topology: str, cluster: Cluster, log: KafkaLog) -> list[str]:
     from jobs.live.looking import begun_facts
     from jobs.pipeline import FEEDS
     from jobs.ticker import TICKERS
-    from streams.runtime.journal import JOURNAL
+    from streams.runtime.journal.journal import JOURNAL
     from streams.runtime.live.spec import runtime_name
 
     journal = cluster.name(runtime_name(topology, JOURNAL))
@@ -101,7 +101,7 @@ def _inputs(topology: str, cluster: Cluster, log: KafkaLog) -> list[str]:
 def _check_not_consumed(request: SkipRequest, cluster: Cluster, log: KafkaLog) -> None:
     """Refuse a record that lies before what the topology has consumed. Raises BadSkip."""
     from jobs.live.claims import TOPIC, open_claims, read_claims
-    from streams.runtime.skip import BadSkip
+    from streams.runtime.order.skip import BadSkip
 
     if cluster.name(TOPIC) not in log.admin().describe([cluster.name(TOPIC)]):
         return

@@ -13,7 +13,7 @@ from jobs.helping import HelpFormatter
 from jobs.progress import ProgressBar
 
 if TYPE_CHECKING:
-    from streams.runtime.verify import Verdict
+    from streams.runtime.verify.verify import Verdict
 
 HELP = """\
 Checks every file's digest, then executes the journal again - same records, same order, same clock - and compares every batch of every
@@ -81,7 +81,7 @@ def _cluster(arguments: argparse.Namespace, bar: ProgressBar) -> Verdict:
     """One verdict over all shards."""
     from jobs.live.proof import verify_cluster
     from streams.log.kafka.errors import reached_cluster
-    from streams.runtime.verify import Verdict
+    from streams.runtime.verify.verify import Verdict
 
     cluster, shard = reached_cluster(arguments.run_folder), arguments.shard
     verdicts = verify_cluster(cluster, arguments.topology, shard, lambda records: bar.update(records, 0), arguments.run_strategy)

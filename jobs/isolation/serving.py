@@ -19,8 +19,8 @@ from jobs.isolation.reading import RemoteServices
 from schemas import records
 from schemas.checking import strategy_checks
 from schemas.errors import WrongUse
-from streams.runtime import allowed
-from streams.runtime.context import StageContext
+from streams.runtime.schedule.context import StageContext
+from streams.runtime.tools import allowed
 from streams.signals.artefacts import read_artefacts
 from streams.signals.catalogue import read_settings, strategy_of
 from streams.signals.loading import import_strategy, place_of

@@ -1,7 +1,9 @@
-"""What a shard's process is executing, in memory that outlives it: where it died is known even if it could not say a word.
+"""What a shard's process is executing, in memory that outlives it: where it died is known even if
+it could not say a word.
 
-A page of a file without a name, shared by the process and its member. The process writes the input records of a batch before it executes them, and
-clears them after; that is a copy of some bytes, no system call.
+A page of a file without a name, shared by the process and its member. The process writes the input
+records of a batch before it executes them, and clears them after; that is a copy of some bytes, no
+system call.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from streams.runtime.in_flight import Run
+from streams.runtime.journal.in_flight import Run
 
 PAGE_BYTES = 4096
 LENGTH = struct.Struct("<H")

@@ -1,8 +1,10 @@
-"""The process of one shard, a fork of the warm one (``warm.py``): is given the shard, runs its task until told to drain.
+"""The process of one shard, a fork of the warm one (``warm.py``): is given the shard, runs its task
+until told to drain.
 
-It is spoken to by lines of JSON. In: perhaps ``{"follow": SHARD, "member": ID}``, then ``{"own": SHARD, "suspects": RUNS}``, then
-``{"drain": true}``; the end of its input means that its parent is gone, and so it ends at once. Out: ``following``, ``running``, ``waiting``,
-``drained`` or, of a standby, ``stopped``; ``failed``.
+It is spoken to by lines of JSON. In: perhaps ``{"follow": SHARD, "member": ID}``, then ``{"own":
+SHARD, "suspects": RUNS}``, then ``{"drain": true}``; the end of its input means that its parent is
+gone, and so it ends at once. Out: ``following``, ``running``, ``waiting``, ``drained`` or, of a
+standby, ``stopped``; ``failed``.
 """
 
 from __future__ import annotations
@@ -17,13 +19,13 @@ from typing import Any
 
 from jobs.live.blackbox import BlackBox
 from jobs.live.deployment import Deployment, maker, spec_of
+from jobs.live.shard_observer import ShardObserver
 from jobs.live.standby import Standby
-from jobs.live.telling import Telling
 from jobs.telemetry.logs import Log, library_logger
 from schemas.errors import ShrivenError
 from streams.log.kafka.admin import admin_of
 from streams.log.kafka.client import KafkaLog
-from streams.runtime.in_flight import Run
+from streams.runtime.journal.in_flight import Run
 from streams.runtime.live.shard import ShardTask
 
 STEP_SECONDS = 0.05
@@ -77,35 +79,35 @@ def run(deployment: Deployment, outputs: Sequence[str], box: BlackBox) -> int:
         return 0
     shard = orders.shard
     library_logger(Log({"topology": deployment.topology, "shard": shard}))  # to standard error, which is the member's
-    telling = Telling(deployment, shard, say, outputs)
+    observer = ShardObserver(deployment, shard, say, outputs)
     try:
-        task = ShardTask(KafkaLog(deployment.cluster), spec_of(deployment, shard, outputs), maker(deployment, box.note), observer=telling)
-        standby = Standby(task, admin_of(deployment.cluster), orders.member, telling, say) if orders.member else None
+        task = ShardTask(KafkaLog(deployment.cluster), spec_of(deployment, shard, outputs), maker(deployment, box.note), observer=observer)
+        standby = Standby(task, admin_of(deployment.cluster), orders.member, observer, say) if orders.member else None
         if standby is not None:
-            telling.state("standby")
+            observer.state("standby")
             standby.follow(orders.is_decided)
             if not orders.owns:
                 standby.end()
                 say("stopped", shard=shard, sequence=task.sequence)
                 return 0
-        telling.state("recovering")
+        observer.state("recovering")
         began = time.monotonic()
         task.inputs.care.suspect(orders.suspects)
         task.prepare()
-        telling.state("running")
+        observer.state("running")
         if standby is not None:
             standby.end()
-        facts = {"batches_repeated": telling.repeated, "port": telling.port, "followed": standby is not None}
+        facts = {"batches_repeated": observer.repeated, "port": observer.port, "followed": standby is not None}
         say("running", shard=shard, sequence=task.sequence, seconds=round(time.monotonic() - began, 3), **facts)
         while not orders.is_draining.is_set():
             task.step(STEP_SECONDS)
-            telling.positions(task)
-        telling.state("draining")
+            observer.positions(task)
+        observer.state("draining")
         task.drain()
         say("drained", shard=shard, sequence=task.sequence)
         return 0
     finally:
-        telling.close()
+        observer.close()
 
 
 def main(deployment: Deployment, outputs: Sequence[str], box: BlackBox) -> int:

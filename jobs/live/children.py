@@ -1,4 +1,6 @@
-"""A member's processes: the warm one, and its forks, one shard each, spoken to by lines of JSON (see ``warm.py`` and ``child.py``)."""
+"""A member's processes: the warm one, and its forks, one shard each, spoken to by lines of JSON
+(see ``warm.py`` and ``child.py``).
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ import msgspec
 from jobs.live.blackbox import PAGE_BYTES, BlackBox
 from jobs.live.deployment import Deployment
 from jobs.live.warm import LAST_SECONDS, PACKET_BYTES
-from streams.runtime.in_flight import Run
+from streams.runtime.journal.in_flight import Run
 
 UNKNOWN = 255
 """Exit code of a fork whose warm process ended before it: nobody was told."""
@@ -29,7 +31,8 @@ Events = queue.Queue[tuple[Any, dict[str, Any]]]
 
 
 class Warm:
-    """The warm process, as its member sees it. What is asked of it before it is warm is done once it is.
+    """The warm process, as its member sees it. What is asked of it before it is warm is done once
+    it is.
 
     Attributes:
         is_warm: forks begin at once.

@@ -1,4 +1,6 @@
-"""What a stream job is: a topology with its configuration on a cluster; and the task that runs one shard of it."""
+"""What a stream job is: a topology with its configuration on a cluster; and the task that runs one
+shard of it.
+"""
 
 from __future__ import annotations
 
@@ -35,24 +37,24 @@ from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.transport import Log, TopicChanged
 from streams.log.kafka.versions import versions_on
-from streams.runtime.canary import CANARY, CANARY_ID
-from streams.runtime.code import code_digest, source_digests
-from streams.runtime.dead_letters import DEAD_LETTERS
-from streams.runtime.execution import Execution
-from streams.runtime.feed import Feed
-from streams.runtime.flood import FloodGuard, FloodLimit
-from streams.runtime.in_flight import Run
-from streams.runtime.journal import JOURNAL
+from streams.runtime.journal.in_flight import Run
+from streams.runtime.journal.journal import JOURNAL
+from streams.runtime.journal.made_by import check_version
+from streams.runtime.journal.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.live.identity import check_same
 from streams.runtime.live.order import LiveOrder
 from streams.runtime.live.partition import PartitionSource
 from streams.runtime.live.schema_ids import SchemaIds
 from streams.runtime.live.spec import Bounds, TaskSpec, runtime_name
-from streams.runtime.made_by import check_version
-from streams.runtime.made_up import MADE_UP
-from streams.runtime.merge import Merger
-from streams.runtime.snapshot import TOPIC as SNAPSHOTS
-from streams.runtime.topology import Topology
+from streams.runtime.order.canary import CANARY, CANARY_ID
+from streams.runtime.order.dead_letters import DEAD_LETTERS
+from streams.runtime.order.feed import Feed
+from streams.runtime.order.flood import FloodGuard, FloodLimit
+from streams.runtime.order.merge import Merger
+from streams.runtime.order.sample_instrument import MADE_UP
+from streams.runtime.recovery.execution import Execution
+from streams.runtime.schedule.topology import Topology
+from streams.runtime.tools.code import code_digest, source_digests
 
 PUBLISHED = ("order", "loop", "user")
 """Classes of topics that ``--publish orders`` means; a user's own topic is there to be read."""
@@ -69,7 +71,8 @@ class Deployment(msgspec.Struct, kw_only=True):
         clock: event or wall.
         start: earliest or end.
         linger: ns between batches, see Bounds.
-        flood: most dead letters of an input; no part of the identity, so that it may be raised from one start to the next.
+        flood: most dead letters of an input; no part of the identity, so that it may be raised from
+            one start to the next.
         publish: topics written to the log.
         shards: how many the topology has.
         journal_id: 24 bits, from the topology's claim.
@@ -111,7 +114,8 @@ class Deployment(msgspec.Struct, kw_only=True):
 
 
 def published(outputs: Sequence[str], choice: str, job: str) -> list[str]:
-    """The outputs that a choice names: ``orders``, ``all``, or names separated by commas; dead letters always.
+    """The outputs that a choice names: ``orders``, ``all``, or names separated by commas; dead
+    letters always.
 
     Raises:
         BadConfiguration: a name that the job does not write.
@@ -132,7 +136,9 @@ def published(outputs: Sequence[str], choice: str, job: str) -> list[str]:
 
 
 def facts_of(deployment: Deployment) -> dict[str, Any]:
-    """What the genesis record holds besides topics: identity, code, and what is needed to execute it again."""
+    """What the genesis record holds besides topics: identity, code, and what is needed to execute
+    it again.
+    """
     sources = {**source_digests(), **all_digests(deployment.configuration)}
     identity = {
         **whole_identity(deployment.configuration, [], {}),
@@ -180,12 +186,16 @@ def spec_of(deployment: Deployment, shard: int, outputs: Sequence[str], bounds: 
 
 
 def quotes_canary(job: str, clock: str) -> bool:
-    """True if the canary is an instrument of such a topology: nothing is traded there, and its ticks, written now, move no recorded clock."""
+    """True if the canary is an instrument of such a topology: nothing is traded there, and its
+    ticks, written now, move no recorded clock.
+    """
     return JOBS[job] is not None and clock == "wall"
 
 
-def maker(deployment: Deployment, witness: Callable[[Sequence[Run]], None] | None = None) -> Any:
-    """``make(log, spec, start_offsets)`` of :class:`streams.runtime.live.shard.ShardTask`; ``witness`` as Execution has it."""
+def maker(deployment: Deployment, in_flight_marker: Callable[[Sequence[Run]], None] | None = None) -> Any:
+    """``make(log, spec, start_offsets)`` of :class:`streams.runtime.live.shard.ShardTask`;
+    ``in_flight_marker`` as Execution has it.
+    """
 
     def build(known: Sequence[Instrument], shard: int) -> Topology:
         if any(each.instrument == CANARY_ID for each in known):
@@ -210,7 +220,7 @@ def maker(deployment: Deployment, witness: Callable[[Sequence[Run]], None] | Non
         name, jump = spec.facts["topology"], spec.clock_jump_max
         merger = Merger(feeds, is_wall=is_wall)
         execution = Execution(of_shard, spec.outputs, merger, journal_id, spec.shard, jump, name=name)
-        execution.witness = witness
+        execution.in_flight_marker = in_flight_marker
         return LiveOrder(execution, spec.flood)
 
     return make
@@ -228,13 +238,15 @@ def with_user_files(deployment: Deployment, folder: Path, facts: dict[str, Any])
 
 
 def prepared(deployment: Deployment, report: Report = unreported) -> Deployment:
-    """The deployment with what the cluster says: schema ids, shards and their accounts, inputs, journal id (the genesis record's, else its claim's).
+    """The deployment with what the cluster says: schema ids, shards and their accounts, inputs,
+    journal id (the genesis record's, else its claim's).
 
     ``report`` is told of records that are no claims, and which rule bounds what orders take.
 
     Raises:
         BadConfiguration: not as many accounts are named as there are shards.
-        TransportFailed: the cluster does not answer. TopicChanged: a topic is missing. TopicOwned: another topology writes one of its topics.
+        TransportFailed: the cluster does not answer. TopicChanged: a topic is missing. TopicOwned:
+            another topology writes one of its topics.
         OtherVersion, OtherIdentity: the topology was begun by another version, or as another one.
     """
     log = KafkaLog(deployment.cluster)
@@ -259,7 +271,9 @@ def prepared(deployment: Deployment, report: Report = unreported) -> Deployment:
 
 
 def _there(log: KafkaLog, deployment: Deployment) -> dict[str, int]:
-    """Partitions of every topic that the job needs, by its name on a cluster without a prefix. Raises TopicChanged: one is missing."""
+    """Partitions of every topic that the job needs, by its name on a cluster without a prefix.
+    Raises TopicChanged: one is missing.
+    """
     names = list(dict.fromkeys([*(runtime_name(deployment.topology, topic) for topic in deployment.topics()), TOPOLOGIES]))
     found = log.admin().describe([deployment.cluster.name(name) for name in names])
     missing = sorted(name for name in names if deployment.cluster.name(name) not in found)
@@ -276,10 +290,12 @@ def _there(log: KafkaLog, deployment: Deployment) -> dict[str, int]:
 
 
 def _settle_ticker(log: KafkaLog, deployment: Deployment, begun: dict[str, Any] | None, report: Report) -> None:
-    """Answer ``--ticker auto``: as the topology was begun, else cap where the cluster has the venue's own best bid and ask.
+    """Answer ``--ticker auto``: as the topology was begun, else cap where the cluster has the
+    venue's own best bid and ask.
 
-    The topic counts and not what lies in it yet: a job may be started before its feed, and an empty topic bounds nothing. It must be
-    divided as ``md.depth`` is, for a shard's tickers lie in another partition otherwise.
+    The topic counts and not what lies in it yet: a job may be started before its feed, and an empty
+    topic bounds nothing. It must be divided as ``md.depth`` is, for a shard's tickers lie in
+    another partition otherwise.
 
     Raises:
         TopicChanged: cap is asked for, and the topic is not there or divided in another way.
@@ -301,7 +317,8 @@ def _settle_ticker(log: KafkaLog, deployment: Deployment, begun: dict[str, Any] 
 
 
 def _schema_ids(deployment: Deployment, names: Sequence[str], facts: Mapping[str, Any]) -> dict[str, int]:
-    """Registry ids by topic, and none that means something else than when the journal began; with the registry away, those of the journal.
+    """Registry ids by topic, and none that means something else than when the journal began; with
+    the registry away, those of the journal.
 
     Args:
         facts: of the genesis record of the first shard, empty where there is none.

@@ -1,4 +1,5 @@
-"""The end of a topology: every shard taken over once more, its journal closed, its topics given up."""
+"""The end of a topology: every shard taken over once more, its journal closed, its topics given up.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +19,16 @@ from schemas.registry import resolve
 from streams.log.kafka.admin import ADMIN_SECONDS, KafkaAdmin
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
-from streams.runtime.journal import GENESIS, JOURNAL
+from streams.runtime.journal.journal import GENESIS, JOURNAL
+from streams.runtime.journal.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.live.shard import ShardTask
 from streams.runtime.live.spec import NoTopology, runtime_name
-from streams.runtime.snapshot import TOPIC as SNAPSHOTS
 
 
 def forget_groups(admin: KafkaAdmin, cluster: Cluster, topology: str) -> list[str]:
-    """Delete what a topology's tasks, standbys and members have stored: nobody reads on from there. Returns the groups that stayed."""
+    """Delete what a topology's tasks, standbys and members have stored: nobody reads on from there.
+    Returns the groups that stayed.
+    """
     prefix = f"{cluster.name(topology)}."
     ours = re.compile(re.escape(prefix) + r"(owners|\d+(\.state|\.standby\..+)?)")
     try:

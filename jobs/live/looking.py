@@ -1,4 +1,6 @@
-"""What a topology looks like from outside: its claim, its owners and standbys, the end of each shard's journal."""
+"""What a topology looks like from outside: its claim, its owners and standbys, the end of each
+shard's journal.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ from streams.log.kafka.admin import KafkaAdmin
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.transport import Log, TransportFailed
-from streams.runtime.journal import BATCH, CLOSE, GENESIS, JOURNAL, JournalEntry
+from streams.runtime.journal.journal import BATCH, CLOSE, GENESIS, JOURNAL, JournalEntry
 from streams.runtime.live.spec import STANDBY, runtime_name
 from streams.runtime.live.stored import journal_record, read_journal, read_range
 
@@ -45,8 +47,10 @@ class ShardFacts(msgspec.Struct, kw_only=True):
     """One shard of a topology.
 
     Attributes:
-        state: one of ``shard_state.STATES``, but "no owner" for a drained one too; closed; empty; upgraded.
-        detail: drained; the record a quarantined one died at; the code of the error that a halted one ended by.
+        state: one of ``shard_state.STATES``, but "no owner" for a drained one too; closed; empty;
+            upgraded.
+        detail: drained; the record a quarantined one died at; the code of the error that a halted
+            one ended by.
         owner: member and host, empty if there is none.
         account: that it trades; None if it trades none, or has not begun.
         sequence, digest, clock, records: of its last journal record; -1 and empty before the first.
@@ -68,7 +72,9 @@ class ShardFacts(msgspec.Struct, kw_only=True):
 
 
 def lag_records(position: int, end: int) -> int:
-    """Journal records between two offsets: each is a transaction of its own, whose marker takes an offset too."""
+    """Journal records between two offsets: each is a transaction of its own, whose marker takes an
+    offset too.
+    """
     return max(0, end - position) // 2
 
 
@@ -96,7 +102,9 @@ def _name(member: Any) -> str:
 
 
 def standbys_of(admin: KafkaAdmin, cluster: Cluster, topology: str, shards: int) -> dict[int, list[StandbyFacts]]:
-    """Standbys by shard, from the groups in which they store how far they have followed the journal."""
+    """Standbys by shard, from the groups in which they store how far they have followed the
+    journal.
+    """
     journal = cluster.name(runtime_name(topology, JOURNAL))
     groups = {
         f"{cluster.name(topology)}.{shard}{STANDBY}{member.group_instance_id}": (shard, _name(member))
@@ -135,7 +143,9 @@ def first_entry(log: Log, cluster: Cluster, topology: str, shard: int) -> Journa
 
 
 def begun_facts(log: Log, cluster: Cluster, topology: str, shards: int) -> dict[str, Any] | None:
-    """What the topology was begun with: the facts of the first shard that has a genesis record; None: no shard has begun."""
+    """What the topology was begun with: the facts of the first shard that has a genesis record;
+    None: no shard has begun.
+    """
     for shard in range(shards):
         first = first_entry(log, cluster, topology, shard)
         if first is not None and first.kind == GENESIS:
@@ -144,7 +154,9 @@ def begun_facts(log: Log, cluster: Cluster, topology: str, shards: int) -> dict[
 
 
 def begun_id(log: Log, cluster: Cluster, topology: str, shards: int, claimed: int) -> int:
-    """The journal id of the topology: that of the genesis record of a shard, else that of its claim."""
+    """The journal id of the topology: that of the genesis record of a shard, else that of its
+    claim.
+    """
     begun = begun_facts(log, cluster, topology, shards)
     return claimed if begun is None else int(begun["journal_id"])
 
@@ -177,7 +189,8 @@ def last_record(log: Log, cluster: Cluster, topology: str, shard: int) -> tuple[
 
 
 def status(cluster: Cluster, report: Report = unreported) -> list[ShardFacts]:
-    """Every shard of every topology that has an open claim; ``report`` is told of records that are no claims.
+    """Every shard of every topology that has an open claim; ``report`` is told of records that are
+    no claims.
 
     Raises:
         TransportFailed: the cluster does not answer.
@@ -223,7 +236,8 @@ def _note(admin: KafkaAdmin, cluster: Cluster, topology: str, shard: int) -> Not
 
 
 def _is_frozen(admin: KafkaAdmin, cluster: Cluster, topology: str, shard: int, genesis: JournalEntry | None, written_ms: int) -> bool:
-    """True if records have waited for so long before it, and its journal has not grown for as long."""
+    """True if records have waited for so long before it, and its journal has not grown for as long.
+    """
     if genesis is None or time.time() - written_ms / 1000 < FROZEN_SECONDS:
         return False
     group = f"{cluster.name(topology)}.{shard}"

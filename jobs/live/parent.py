@@ -1,10 +1,14 @@
-"""``sq run``: a member of a topology. It owns the shards that the group gives it, and keeps one process for each.
+"""``sq run``: a member of a topology. It owns the shards that the group gives it, and keeps one
+process for each.
 
 1. a process is warmed (every kernel compiled or loaded) before the member joins
 2. a shard that is assigned goes to a fork of the warm process, which takes over, recovers and runs
-3. a shard that is revoked is drained before its next owner may have it; one that is lost is killed, for it may have another owner already
-4. a process that ends by itself is started again with back-off while the shard is owned; after too many ends in a row it is given up, loudly
-5. with ``--standby`` every shard that it does not own has a process that follows it, and that is the one promoted when the shard is assigned
+3. a shard that is revoked is drained before its next owner may have it; one that is lost is killed,
+   for it may have another owner already
+4. a process that ends by itself is started again with back-off while the shard is owned; after too
+   many ends in a row it is given up, loudly
+5. with ``--standby`` every shard that it does not own has a process that follows it, and that is
+   the one promoted when the shard is assigned
 6. SIGTERM and Ctrl-C drain everything, then leave, so that shards move at once
 """
 
@@ -33,8 +37,10 @@ from streams.log.kafka.cluster import home
 DRAIN_SECONDS = 10.0
 WARM_SECONDS = 600.0
 HANDOVER_SECONDS = 0.5
-"""From the group's word that a shard moves to its drain: meanwhile it goes on here. librdkafka joins a group once a second at most, so the round that
-gives the shard to its next owner begins this much later anyway, and an hour of it would lose nothing either: only a drained shard stands still."""
+"""From the group's word that a shard moves to its drain: meanwhile it goes on here. librdkafka
+joins a group once a second at most, so the round that gives the shard to its next owner begins this
+much later anyway, and an hour of it would lose nothing either: only a drained shard stands still.
+"""
 FOLLOW_AFTER_SECONDS = 2.0
 """From joining to the first standbys: by then the group has said what this member owns."""
 
@@ -103,7 +109,7 @@ class Parent:
         self._stop(membership)
         slot.release()
         if self.restarts.given_up:
-            self.server.farewell()
+            self.server.wait_for_final_scrape()
         self.server.close()
         return 1 if membership.failure is not None or self.restarts.given_up else 0
 
@@ -146,7 +152,9 @@ class Parent:
         child.own(shard, self.restarts.suspects.get(shard, ()))
 
     def _child(self) -> Child:
-        """A process without a shard. If the warm one is gone, another is made: the fork waits for it to be warm."""
+        """A process without a shard. If the warm one is gone, another is made: the fork waits for
+        it to be warm.
+        """
         if self.warm.is_gone.is_set():
             self.warm = Warm(self.deployment, self.events)
         return Child(self.warm)

@@ -1,4 +1,6 @@
-"""``sq verify`` of a live topology: from the cluster alone, or from a folder that was pulled from it."""
+"""``sq verify`` of a live topology: from the cluster alone, or from a folder that was pulled from
+it.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +26,12 @@ from streams.log.kafka.folder import FolderLog
 from streams.log.kafka.transport import Log, Partition, TopicChanged
 from streams.log.local import LocalLog
 from streams.log.manifest import RUN_MANIFEST
-from streams.runtime.code import source_digests
-from streams.runtime.divergence import Divergence, Kind
-from streams.runtime.journal import JOURNAL
+from streams.runtime.journal.divergence import Divergence, Kind
+from streams.runtime.journal.journal import JOURNAL
 from streams.runtime.live.evidence import LiveEvidence, Make
 from streams.runtime.live.spec import TaskSpec, runtime_name
-from streams.runtime.verify import Verdict, Verifier
+from streams.runtime.tools.code import source_digests
+from streams.runtime.verify.verify import Verdict, Verifier
 
 
 def deployment_of(facts: dict[str, Any], cluster: Cluster) -> Deployment:
@@ -54,7 +56,9 @@ def schema_ids_of(facts: dict[str, Any]) -> dict[str, int]:
 
 
 def task_spec(facts: dict[str, Any], environment: str) -> TaskSpec:
-    """Names and inputs of the task, as its genesis record has them. Raises CorruptLog if it does not say them."""
+    """Names and inputs of the task, as its genesis record has them. Raises CorruptLog if it does
+    not say them.
+    """
     check_facts(facts, "the journal")
     return TaskSpec(
         topology=facts["topology"],
@@ -100,7 +104,9 @@ def _verify(log: Log, journal: Partition, cluster: Cluster, spec: SpecOf, on_pro
 
 
 def _other_facts(facts: dict[str, Any], deployed: Callable[[dict[str, Any]], Deployment]) -> list[Divergence]:
-    """What the genesis record says of the topology that its own configuration, its copies of a strategy's files and its lists of topics do not."""
+    """What the genesis record says of the topology that its own configuration, its copies of a
+    strategy's files and its lists of topics do not.
+    """
     try:
         deployment = deployed(facts)
         configuration = msgspec.structs.replace(deployment.configuration, accounts=configuration_in(facts).accounts)
@@ -134,7 +140,8 @@ def verify_cluster(
         run_strategy: execute a strategy that this user has not run, in a process of its own.
 
     Raises:
-        StrangersStrategy: the topology's strategy is a stranger's, and ``run_strategy`` is not given.
+        StrangersStrategy: the topology's strategy is a stranger's, and ``run_strategy`` is not
+            given.
         TopicChanged: the cluster has no such topology.
         TransportFailed: it does not answer.
     """
@@ -174,7 +181,8 @@ def verify_pulled(
 
 
 def _never_pulled(log: LocalLog, facts: dict[str, Any], ends: dict[str, int]) -> list[Divergence]:
-    """Records that no pull brings: before where the journal begins; behind what it consumed of an input, or where it was closed.
+    """Records that no pull brings: before where the journal begins; behind what it consumed of an
+    input, or where it was closed.
 
     Args:
         ends: by topic, offset behind the last that belongs to the journal, where it says so.

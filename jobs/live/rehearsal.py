@@ -1,4 +1,6 @@
-"""A rehearsal: a few made-up records through the whole task's code, so that every kernel is compiled or loaded before a shard is owned."""
+"""A rehearsal: a few made-up records through the whole task's code, so that every kernel is
+compiled or loaded before a shard is owned.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,9 @@ from schemas.vocabulary import DepthKind, Side
 from streams.log.kafka.framing import header
 from streams.log.kafka.transport import NOTHING, Chunk, Fetched, Partition
 from streams.runtime.failures import StageFailed
-from streams.runtime.journal import BATCH, JournalEntry, decode_entry
+from streams.runtime.journal.journal import BATCH, JournalEntry, decode_entry
 from streams.runtime.live.stored import split
-from streams.runtime.made_up import MADE_UP
+from streams.runtime.order.sample_instrument import MADE_UP
 
 START = 1_700_000_000_000_000_000
 SECOND = 1_000_000_000

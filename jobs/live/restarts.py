@@ -1,6 +1,8 @@
-"""Whether and when a shard's process that ended by itself is started again: with back-off, until there were too many ends in a row.
+"""Whether and when a shard's process that ended by itself is started again: with back-off, until
+there were too many ends in a row.
 
-Ends are in a row if they lie within ``STEADY_SECONDS``, or if each died at records that the one before died at, however long it took to get there.
+Ends are in a row if they lie within ``STEADY_SECONDS``, or if each died at records that the one
+before died at, however long it took to get there.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from streams.runtime.in_flight import Run
+from streams.runtime.journal.in_flight import Run
 
 BACKOFF_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0)
 CRASHES_MAX = 5
@@ -30,7 +32,9 @@ class End(NamedTuple):
 
     @classmethod
     def of(cls, failure: Mapping[str, Any], code: int) -> End:
-        """Of a process that said this failure (empty: none) and ended with this exit code, negative for a signal."""
+        """Of a process that said this failure (empty: none) and ended with this exit code, negative
+        for a signal.
+        """
         if not failure:
             return cls(f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}")
         return cls(failure["code"], failure.get("restart_helps", True), failure.get("bars_owning", False))

@@ -1,8 +1,10 @@
-"""The state of a shard, as a fact on the cluster: what its owner said last, stored beside the offset of a group of its own.
+"""The state of a shard, as a fact on the cluster: what its owner said last, stored beside the
+offset of a group of its own.
 
-A member that has given a shard up ends, and takes its metrics along; a member that drained leaves a shard without an owner on
-purpose. Both say so here before they go, so that ``sq status`` and the lag exporter know it for as long as it is true. The
-next owner's word replaces it. Nothing reads it back to decide anything.
+A member that has given a shard up ends, and takes its metrics along; a member that drained leaves a
+shard without an owner on purpose. Both say so here before they go, so that ``sq status`` and the
+lag exporter know it for as long as it is true. The next owner's word replaces it. Nothing reads it
+back to decide anything.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from typing import NamedTuple
 
 from streams.log.kafka.admin import KafkaAdmin
 from streams.log.kafka.cluster import Cluster
-from streams.runtime.journal import JOURNAL
+from streams.runtime.journal.journal import JOURNAL
 from streams.runtime.live.spec import runtime_name
 
 SUFFIX = ".state"
@@ -21,7 +23,9 @@ STATES = ("running", "recovering", "frozen", "halted", "quarantined", "drained",
 """What a shard of an open topology can be in, for whoever looks from outside."""
 GROUP = re.compile(r"(?P<topology>.+)\.(?P<shard>\d+)" + re.escape(SUFFIX))
 FROZEN_SECONDS = 15.0
-"""Records wait for so long, and the journal has grown by nothing for as long: whoever owns the shard does not work."""
+"""Records wait for so long, and the journal has grown by nothing for as long: whoever owns the
+shard does not work.
+"""
 
 
 class Note(NamedTuple):
@@ -42,7 +46,9 @@ class Note(NamedTuple):
 
     @property
     def record(self) -> tuple[str, str, str]:
-        """Topic, partition and offset of the record that the last process died at, empty where none is known."""
+        """Topic, partition and offset of the record that the last process died at, empty where none
+        is known.
+        """
         parts = self.detail.split("/")
         return (parts[0], parts[1], parts[2]) if self.state == QUARANTINED and len(parts) == 3 else ("", "", "")
 

@@ -1,7 +1,9 @@
-"""The standby of one shard, in the process that may own it next: it follows the journal, and says how far it is.
+"""The standby of one shard, in the process that may own it next: it follows the journal, and says
+how far it is.
 
-It holds no producer and fences nobody. How far it is, it says by the offset of a group of its own (``TaskSpec.standby_group``): ``sq lag`` and
-``sq status`` show it, and nothing here reads it back. The group goes when the standby is promoted or told to stop.
+It holds no producer and fences nobody. How far it is, it says by the offset of a group of its own
+(``TaskSpec.standby_group``): ``sq lag`` and ``sq status`` show it, and nothing here reads it back.
+The group goes when the standby is promoted or told to stop.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import time
 from collections.abc import Callable
 
 from jobs.live.looking import lag_records
-from jobs.live.telling import Telling
+from jobs.live.shard_observer import ShardObserver
 from schemas.errors import ShrivenError
 from streams.log.kafka.admin import KafkaAdmin
 from streams.runtime.live.shard import ShardTask
@@ -27,15 +29,15 @@ class Standby:
         task: not prepared.
         admin: of its cluster.
         member: instance id of the member that it belongs to.
-        telling: of the process.
+        observer: of the process.
         say: sends an event to the parent.
     """
 
-    def __init__(self, task: ShardTask, admin: KafkaAdmin, member: str, telling: Telling, say: Callable[..., None]) -> None:
+    def __init__(self, task: ShardTask, admin: KafkaAdmin, member: str, observer: ShardObserver, say: Callable[..., None]) -> None:
         self.task = task
         self.admin = admin
         self.group = task.log.spec.standby_group(member)
-        self.telling = telling
+        self.observer = observer
         self.say = say
         self._said_at = -1
         self._told = 0.0
@@ -44,7 +46,8 @@ class Standby:
         """Until the process is told what to do next.
 
         Raises:
-            ShrivenError: the shard cannot be followed; it was said first, where ``sq status`` shows it.
+            ShrivenError: the shard cannot be followed; it was said first, where ``sq status`` shows
+                it.
         """
         shard = self.task.log.spec.shard
         try:
@@ -64,7 +67,7 @@ class Standby:
             self._told = now
             position = self._note()
             if position >= 0:
-                self.telling.following(self.task.sequence, lag_records(position, self.task.recovery.end()))
+                self.observer.following(self.task.sequence, lag_records(position, self.task.recovery.end()))
 
     def _note(self, text: str = "", wait: bool = False) -> int:
         position = self.task.recovery.position()
@@ -74,7 +77,7 @@ class Standby:
 
     def end(self) -> None:
         """It is promoted, or told to stop."""
-        self.telling.following(self.task.sequence, None)
+        self.observer.following(self.task.sequence, None)
         self.admin.settle()
         self.admin.forget_group(self.group)
         self.admin.settle()

@@ -90,7 +90,7 @@ class DomainMetrics:
         """Read what a committed batch wrote.
 
         Args:
-            outputs: each with ``topic``, ``body`` (Avro bodies, one behind the other) and ``count``, as ``streams.runtime.batch.Output``.
+            outputs: each with ``topic``, ``body`` (Avro bodies, one behind the other) and ``count``, as ``streams.runtime.journal.batch.Output``.
 
         Raises:
             MalformedRecord: a body is not what its topic holds.

@@ -32,7 +32,7 @@ HOST_VARIABLE = "SQ_METRICS_HOST"
 
 
 WATCHED_SECONDS = 60.0
-FAREWELL_SECONDS = 20.0
+FINAL_SCRAPE_SECONDS = 20.0
 
 
 class PortTaken(WrongUse):
@@ -95,12 +95,12 @@ class Server:
                 self._last_answered = began
                 self._scraped.notify_all()
 
-    def farewell(self) -> None:
+    def wait_for_final_scrape(self) -> None:
         """Wait until the present values were scraped: for a process that ends with bad news. Without a Prometheus that watches there is no wait."""
         with self._scraped:
             now = time.monotonic()
             if self._last_seen and now - self._last_seen < WATCHED_SECONDS:
-                self._scraped.wait_for(lambda: self._last_answered > now, FAREWELL_SECONDS)
+                self._scraped.wait_for(lambda: self._last_answered > now, FINAL_SCRAPE_SECONDS)
 
     def close(self) -> None:
         """End it; a second call does nothing. A forked child does not take its parent's file away."""

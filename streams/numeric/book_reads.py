@@ -1,5 +1,5 @@
 """What strategies ask of the order books, as a record: the runtime's entry fills it, which has the
-books at the present record (``streams/runtime/book_reader.py``).
+books at the present record (``streams/runtime/schedule/book_reader.py``).
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ INPUTS_MAX = 1 << 48
 COUNT_MAX = 1 << 62
 """Where counts of a venue's trades stop: no feed reaches it, a record that claims two thousand million trades a line might."""
 TIME_MAX = 1 << 62
-"""Latest event time of a record that reaches a stage (``streams/runtime/judging.py``)."""
+"""Latest event time of a record that reaches a stage (``streams/runtime/order/row_validation.py``)."""
 
 
 @inlined_kernel

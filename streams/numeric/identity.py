@@ -126,7 +126,7 @@ ID_SOURCE = np.dtype(
         for name in ("journal_id", "shard", "first", "sequence", "last_sequence", "ordinal")
     ]
 )
-"""What a handler makes ids of (``streams/runtime/context.py`` says what the names mean); the last
+"""What a handler makes ids of (``streams/runtime/schedule/context.py`` says what the names mean); the last
 two fields move on."""
 
 

@@ -55,7 +55,7 @@ FUTURES_CHAIN = int(Flag.FUTURES_CHAIN)
 
 @inner_kernel
 def step(phase: Any, last: Any, kind: Any, flags: Any, first: Any, final: Any, previous: Any) -> Any:
-    """Judge one record: ``(verdict, phase after it)``. Pure; all arguments are integers, ``last`` counts only from LOADING on."""
+    """Validator one record: ``(verdict, phase after it)``. Pure; all arguments are integers, ``last`` counts only from LOADING on."""
     if first > final or final < 0:
         return REFUSE, phase
     if kind == SNAPSHOT:

@@ -67,7 +67,7 @@ def is_breached(risk: Any) -> Any:
 
 @inner_kernel
 def watch(risk: Any, clock: Any, out: Any) -> None:
-    """Judge the account at a mark, and go on with a liquidation that has begun. A fault is left
+    """Validator the account at a mark, and go on with a liquidation that has begun. A fault is left
     before anything was changed.
     """
     balance, maintenance, equity, is_whole = margin(risk)

@@ -15,7 +15,7 @@ from jobs.pipeline import build_execution, feeds_of
 from jobs.run_progress import Progress
 from jobs.runs import Backtest, genesis_facts, open_recording
 from streams.log.local import LocalLog
-from streams.runtime.run_folder import folder_task
+from streams.runtime.recovery.run_folder import folder_task
 
 SETTINGS = {"strategy": "ema-cross", "set": {"fast": "20", "slow": "50"}, "ticker": "off", "state_digest_records": 100_000_000}
 RECORDS = 1_000_000

@@ -192,7 +192,7 @@ class Errors:
         self.unknown_wrongly = 0
 
     def add(self, lag: Lag, now: Truth, span: list[Truth], naive: int) -> None:
-        """Judge one sample."""
+        """Validator one sample."""
         known = [(each.records, each.seconds) for each in span if each.records is not None and each.seconds is not None]
         if lag.lag_records is None or lag.lag_seconds is None:
             self.unknown_rightly += len(known) < len(span)

@@ -27,11 +27,11 @@ from jobs.verification import verify_run
 from schemas.codec import codec
 from schemas.vocabulary import InstrumentKind
 from streams.log.local import LocalLog
-from streams.runtime.emitted import encode_ahead
-from streams.runtime.merge import Slice
-from streams.runtime.recorded import recorded_execution
-from streams.runtime.run_folder import folder_task
-from streams.runtime.topology import Topology
+from streams.runtime.order.merge import InputBatch
+from streams.runtime.recovery.recorded import recorded_execution
+from streams.runtime.recovery.run_folder import folder_task
+from streams.runtime.schedule.output_buffer import encode_upstream
+from streams.runtime.schedule.topology import Topology
 from streams.signals.catalogue import load_strategy
 from streams.signals.strategy import NoSettings
 from tests.benchmarks import recordings
@@ -204,7 +204,7 @@ def decide() -> dict[str, Any]:
     log = LocalLog.open(recordings.tiled(3_000_000))
     execution = build_execution(configuration("ema-cross", set={"fast": "20", "slow": "50"}), log, 1)
     engine, merger = execution.engine, execution.merger
-    piece, single = Slice(1 << 16), Slice(1)
+    piece, single = InputBatch(1 << 16), InputBatch(1)
     taken: list[int] = []
     decided: list[int] = []
     clock = time.perf_counter_ns
@@ -226,8 +226,8 @@ def decide() -> dict[str, Any]:
             if decided:
                 deciding.append(taken[-1])
             if place % 1000 == 0:
-                engine.take_parts(encode_ahead(engine.ahead))
-        engine.take_parts(encode_ahead(engine.ahead))
+                engine.take_parts(encode_upstream(engine.ahead))
+        engine.take_parts(encode_upstream(engine.ahead))
         for feed in execution.feeds:
             feed.consume(int((piece.origin[: piece.count] == feed.code).sum()))
         if piece.ended:

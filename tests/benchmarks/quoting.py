@@ -26,9 +26,9 @@ from connectors.merging import merge
 from jobs.pipeline import NEVER, feeds_of, read_instruments, stages_of
 from schemas.codec import codec
 from streams.log.local import LocalLog
-from streams.runtime.recorded import recorded_execution
-from streams.runtime.run_folder import folder_task
-from streams.runtime.topology import Topology
+from streams.runtime.recovery.recorded import recorded_execution
+from streams.runtime.recovery.run_folder import folder_task
+from streams.runtime.schedule.topology import Topology
 from streams.signals.catalogue import load_strategy
 from tests.benchmarks import pipeline, recordings
 from tests.benchmarks.timing import cores, row, seconds

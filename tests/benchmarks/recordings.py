@@ -23,7 +23,7 @@ from streams.log.digest import topic_digest
 from streams.log.local import LocalLog
 from streams.log.manifest import write_manifest
 from streams.log.verify import file_entries
-from streams.runtime.made_up import MADE_UP
+from streams.runtime.order.sample_instrument import MADE_UP
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build" / "bench"

@@ -6,7 +6,7 @@ import random
 
 from jobs.canary.sightings import REMEMBERED, Sightings
 from schemas.codec import codec
-from streams.runtime.canary import CANARY_ID, depth_tick, is_canary, trade_tick
+from streams.runtime.order.canary import CANARY_ID, depth_tick, is_canary, trade_tick
 
 
 def told() -> tuple[Sightings, list[tuple[str, float | None]]]:

@@ -10,7 +10,7 @@ from jobs.configuration import Configuration
 from jobs.live.deployment import Deployment, published
 from jobs.live.rehearsal import rehearse
 from streams.log.kafka.cluster import Cluster
-from streams.runtime.execution import Execution
+from streams.runtime.recovery.execution import Execution
 
 
 def test_a_rehearsal_takes_a_state_up_as_a_shards_next_owner_does(monkeypatch: pytest.MonkeyPatch) -> None:

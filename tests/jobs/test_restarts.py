@@ -15,7 +15,7 @@ from jobs.live.restarts import BACKOFF_SECONDS, CRASHES_MAX, STEADY_SECONDS, End
 from schemas.errors import CapacityExceeded, ShrivenError
 from streams.log.kafka.transport import TransportFailed
 from streams.runtime.failures import BadEmission, Diverged
-from streams.runtime.in_flight import Run
+from streams.runtime.journal.in_flight import Run
 
 RECORD = Run("md.depth", 1, 70, 70, 1)
 RUNS = [Run("md.trades", 1, 100, 140, 30), Run("md.depth", 1, 60, 80, 20)]

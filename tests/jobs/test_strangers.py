@@ -21,7 +21,7 @@ from jobs.isolation.reading import value_of
 from jobs.verification import verify_run
 from schemas.errors import WrongUse
 from schemas.records import Mark, Quote
-from streams.runtime.context import StageContext
+from streams.runtime.schedule.context import StageContext
 from streams.signals.kit import made_up_instruments
 from streams.signals.sources import sources_of
 from tests.scenario import records_in

@@ -1,7 +1,8 @@
 """A small market on a real broker, and the task that trades it: what the fault tests break.
 
-Everything is fed before a task starts and an empty buffer is waited for as long as it takes, so the live order is the merge's, and every run that
-ends has one and the same set of records: that of an uninterrupted run.
+Everything is fed before a task starts and an empty buffer is waited for as long as it takes, so the
+live order is the merge's, and every run that ends has one and the same set of records: that of an
+uninterrupted run.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import HEADER_BYTES, header
 from streams.log.local import LocalLog
-from streams.runtime.journal import JournalEntry
+from streams.runtime.journal.journal import JournalEntry
 from streams.runtime.live.shard import ShardTask
 from streams.runtime.live.spec import Bounds
 from streams.runtime.live.stored import read_journal, read_range, split
@@ -43,7 +44,9 @@ from tests.scenario import configuration
 
 ROOT = Path(__file__).resolve().parents[2]
 BOUNDS = Bounds(records=200, order_wait_seconds=30.0)
-"""Some twenty batches in a small recording; the order never gives up on a partition that holds more."""
+"""Some twenty batches in a small recording; the order never gives up on a partition that holds
+more.
+"""
 JOURNAL_ID = 7
 ROUNDS = 12
 NUMBERS = itertools.count(1)
@@ -109,7 +112,8 @@ class LiveMarket:
         return count
 
     def feed_others(self, topic: str) -> int:
-        """Every topic but this one, which a test writes by itself; returns the number of records."""
+        """Every topic but this one, which a test writes by itself; returns the number of records.
+        """
         count = 0
         with LocalLog.open(self.recording) as source:
             for other in ("ref.instruments", "control", "md.trades", "md.depth"):
@@ -120,7 +124,9 @@ class LiveMarket:
 
     @contextmanager
     def cluster_without_instruments(self) -> Iterator[Callable[[], int]]:
-        """Market data alone is there; the function handed out writes the rest and returns how many records there are."""
+        """Market data alone is there; the function handed out writes the rest and returns how many
+        records there are.
+        """
         with LocalLog.open(self.recording) as source:
             bodies = {
                 topic: [body for block in source.reader(topic).blocks() for body in split(block.body, block.count, topic_of(topic).record)]
@@ -143,7 +149,9 @@ class LiveMarket:
         return ShardTask(self.log, spec_of(self.deployment, shard, self.outputs, bounds), maker(self.deployment), on_step=on_step)
 
     def process(self, die_at: str = "", occurrence: int = 1, **more: Any) -> subprocess.Popen[str]:
-        """The same in a process of its own, which kills itself at the given occurrence of a step; it drains when everything is consumed."""
+        """The same in a process of its own, which kills itself at the given occurrence of a step;
+        it drains when everything is consumed.
+        """
         script = {"deployment": msgspec.to_builtins(self.deployment), "die_at": die_at, "occurrence": occurrence, **more}
         command = [sys.executable, "-m", "tests.kafka.one_task", json.dumps(script)]
         return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -229,7 +237,8 @@ def _catalogue() -> dict[str, Any]:
 
 
 def carried_through(market: LiveMarket, fed: int, first: subprocess.Popen[str] | None = None) -> list[str]:
-    """Start the task again until it has drained; returns the error codes it ended with on the way."""
+    """Start the task again until it has drained; returns the error codes it ended with on the way.
+    """
     ends: list[str] = []
     process = first or market.process()
     for _ in range(ROUNDS):

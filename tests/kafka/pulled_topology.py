@@ -1,4 +1,6 @@
-"""A topology on a real broker, written by hand as the runner writes it: transactions whose markers and aborted records leave holes."""
+"""A topology on a real broker, written by hand as the runner writes it: transactions whose markers
+and aborted records leave holes.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,8 @@ from schemas.records import DeadLetter, Fill, Trade
 from schemas.registry import fingerprint as registered
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import header
-from streams.runtime.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, InputEntry, JournalEntry, OutputEntry
-from streams.runtime.merge import ELEMENT
+from streams.runtime.journal.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, InputEntry, JournalEntry, OutputEntry
+from streams.runtime.order.merge import ELEMENT
 from tests.kafka.edge_topics import EdgeTopics
 from tests.kafka.settled import settled_ends
 
@@ -56,14 +58,16 @@ def plainest(record: str, number: int) -> Any:
 
 
 class HandWritten:
-    """Trades in, fills out, a journal record a batch. One producer feeds and one runs, for a producer's start costs more than all it writes.
+    """Trades in, fills out, a journal record a batch. One producer feeds and one runs, for a
+    producer's start costs more than all it writes.
 
     Args:
         output: the topic that is written instead of fills.
         versions: schemas of another version's code, by topic; its journal pins them.
 
     Attributes:
-        inputs, outputs: (offset, value) of every committed record of ``md.trades`` and the output, offsets from the delivery reports.
+        inputs, outputs: (offset, value) of every committed record of ``md.trades`` and the output,
+            offsets from the delivery reports.
     """
 
     def __init__(self, cluster: Cluster, output: str = "fills", versions: dict[str, dict[str, Any]] | None = None) -> None:

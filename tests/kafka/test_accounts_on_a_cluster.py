@@ -1,6 +1,8 @@
-"""Shards of one topology trade accounts of their own: live, recovered, followed, verified, pulled, and as a user types it (design, section 3).
+"""Shards of one topology trade accounts of their own: live, recovered, followed, verified, pulled,
+and as a user types it (design, section 3).
 
-Oracle: the records themselves, added up by account here; the journals executed again; a backtest of the shard's market.
+Oracle: the records themselves, added up by account here; the journals executed again; a backtest of
+the shard's market.
 """
 
 from __future__ import annotations
@@ -22,8 +24,8 @@ from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import header
 from streams.log.kafka.partitions import partition_of_instrument
 from streams.log.local import LocalLog
-from streams.runtime.dead_letters import DEAD_LETTERS
 from streams.runtime.failures import OtherIdentity
+from streams.runtime.order.dead_letters import DEAD_LETTERS
 from tests.kafka.edge_topics import ROOT, EdgeTopics
 from tests.kafka.live_market import LiveMarket, run_to_end, wait_until
 from tests.kafka.members import Run, consumed, edge_of, sq, status
@@ -116,7 +118,9 @@ def test_each_shard_trades_an_account_of_its_own_and_its_cash_is_there_once(clus
 
 
 def adds_up(by_topic: dict[str, list[Any]], account: int) -> None:
-    """Positions are the fills', and cash is the starting cash, what was traded and its fees: of this account alone."""
+    """Positions are the fills', and cash is the starting cash, what was traded and its fees: of
+    this account alone.
+    """
     fills, position, last = by_topic["fills"], by_topic["positions"][-1], by_topic["pnl"][-1]
     signed = [each.quantity if each.side == Side.BUY else -each.quantity for each in fills]
     assert (position.quantity, position.fees) == (sum(signed), sum(each.fee for each in fills)), account

@@ -1,4 +1,5 @@
-"""The canary on a real broker (MON-11): healthy, with each thing broken that it is there to show, and what it must never touch.
+"""The canary on a real broker (MON-11): healthy, with each thing broken that it is there to show,
+and what it must never touch.
 
 Oracles: the counts sent; a run over the same records without a canary; the journal executed again.
 """
@@ -27,9 +28,9 @@ from schemas.codec import codec
 from schemas.errors import ShrivenError
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import header
-from streams.runtime.canary import CANARY_ID, depth_tick, trade_tick
 from streams.runtime.live.shard import ShardTask
 from streams.runtime.live.spec import Bounds
+from streams.runtime.order.canary import CANARY_ID, depth_tick, trade_tick
 from tests.kafka.live_market import ROOT, LiveMarket, run_to_end, uninterrupted, wait_until
 from tests.scenario import make_recording
 
@@ -135,7 +136,9 @@ def test_through_a_running_topology_every_tick_is_seen_once_and_no_stage_gets_on
 
 
 def test_what_real_instruments_give_is_the_same_with_a_canary_among_their_records(cluster: Cluster, recording: Path) -> None:
-    """Oracle: every published record of a run without one. Its ticks lie among the market's, written now into a recording of long ago."""
+    """Oracle: every published record of a run without one. Its ticks lie among the market's,
+    written now into a recording of long ago.
+    """
     from tests.kafka.live_market import fresh_environment
 
     found: list[dict[str, str]] = []
@@ -179,7 +182,9 @@ def _without_ids(market: LiveMarket, topic: str) -> bytes:
 
 
 def test_a_market_topology_quotes_it(market: LiveMarket, recording: Path, tmp_path: Path) -> None:
-    """By the wall clock; the recording's own records cannot be fed there, so the market is the reference data and one tick of now."""
+    """By the wall clock; the recording's own records cannot be fed there, so the market is the
+    reference data and one tick of now.
+    """
     market.deployment.job, market.deployment.clock = "market", "wall"
     market.outputs = market.deployment.outputs()
     market.deployment.publish = published(market.outputs, "all", "market")
@@ -286,7 +291,9 @@ def test_a_batch_that_is_journaled_twice_is_a_duplicate(market: LiveMarket, star
 
 
 def test_before_the_first_batch_a_tick_is_no_market_and_a_shard_that_has_not_begun_is_left_alone(market: LiveMarket) -> None:
-    """Stages are built over the instruments known at the first batch: a canary must not bring that on."""
+    """Stages are built over the instruments known at the first batch: a canary must not bring that
+    on.
+    """
     _claimed(market)
     task = market.task(bounds=TICKS)
     task.prepare()

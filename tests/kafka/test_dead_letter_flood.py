@@ -1,4 +1,5 @@
-"""A flood of dead letters halts the task before the record that is one too many; nothing is lost, nothing is silent (F14).
+"""A flood of dead letters halts the task before the record that is one too many; nothing is lost,
+nothing is silent (F14).
 
 Oracle: the count of what was planted, the limit itself, and a run that no limit stops.
 """
@@ -14,12 +15,12 @@ from schemas.codec import codec
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import header
 from streams.log.local import LocalLog
-from streams.runtime.flood import DeadLetterFlood, FloodLimit
-from streams.runtime.journal import UPGRADE
+from streams.runtime.journal.journal import UPGRADE
 from streams.runtime.live.partition import PartitionSource
 from streams.runtime.live.shard import ShardTask
 from streams.runtime.live.spec import Bounds
 from streams.runtime.live.stored import split
+from streams.runtime.order.flood import DeadLetterFlood, FloodLimit
 from tests.kafka.live_market import LiveMarket, run_to_end
 from tests.scenario import make_recording
 
@@ -56,7 +57,8 @@ def _other_code(task: ShardTask) -> ShardTask:
 
 @pytest.mark.smoke
 def test_a_broken_decoder_halts_within_the_limit_and_repaired_code_reads_on(market: LiveMarket, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bad deploy: this build reads no trade. What it did not consume, the repaired build reads."""
+    """The bad deploy: this build reads no trade. What it did not consume, the repaired build reads.
+    """
     fed = market.feed()
     decode = PartitionSource._decode_body
     with monkeypatch.context() as broken:
@@ -81,7 +83,9 @@ def test_a_broken_decoder_halts_within_the_limit_and_repaired_code_reads_on(mark
 
 @pytest.mark.smoke
 def test_a_higher_limit_goes_on_and_is_recovered_and_verified_under_the_lower_one(market: LiveMarket, cluster: Cluster) -> None:
-    """A journal holds what was decided; the limit of the day is asked of new records only, and counts what the journal has."""
+    """A journal holds what was decided; the limit of the day is asked of new records only, and
+    counts what the journal has.
+    """
     fed = market.feed(0.0, 0.5)
     bad = [b"\x01garbage %d" % number for number in range(60)]
     fed += market.write("md.trades", bad) + market.feed(0.5, 1.0)

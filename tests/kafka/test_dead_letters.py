@@ -1,7 +1,7 @@
 """Dead letters and operator's commands on a real broker, as a user types them.
 
-Oracles: a committed reader of the topics themselves; the records that a clean run would have written, value by value; the catalogue's table of design
-section 8.
+Oracles: a committed reader of the topics themselves; the records that a clean run would have
+written, value by value; the catalogue's table of design section 8.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from schemas.codec import codec
 from schemas.records import ControlCommand, DeadLetter, Instrument, Trade
 from schemas.vocabulary import ControlKind, ControlScope, Side
 from streams.log.kafka.cluster import Cluster
-from streams.runtime.skip import SkipRequest, skip_of
+from streams.runtime.order.skip import SkipRequest, skip_of
 from tests.kafka.edge_topics import ROOT, EdgeTopics, Ended
 
 pytestmark = pytest.mark.broker
@@ -97,7 +97,8 @@ def test_letters_are_listed_counted_and_shown(topics: EdgeTopics) -> None:
 
 
 def test_what_was_broken_is_redriven_once_and_equals_a_clean_run(topics: EdgeTopics) -> None:
-    """Instruments 1 and 2 came, 3 and a command were dead-lettered by a decoder that is fixed now."""
+    """Instruments 1 and 2 came, 3 and a command were dead-lettered by a decoder that is fixed now.
+    """
     clean = [topics.framed("ref.instruments", instrument(number)) for number in (1, 2, 3)]
     topics.write("ref.instruments", clean[:2])
     kill = topics.framed("control", KILL)

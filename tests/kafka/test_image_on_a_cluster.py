@@ -1,6 +1,8 @@
-"""Our own image at work on a real broker: not root, nothing written outside its volumes, healthy, drained when it is stopped.
+"""Our own image at work on a real broker: not root, nothing written outside its volumes, healthy,
+drained when it is stopped.
 
-Oracle: the engine's own account of the container, and ``sq verify`` from outside it. ``make image`` builds what is run here.
+Oracle: the engine's own account of the container, and ``sq verify`` from outside it. ``make image``
+builds what is run here.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import pytest
 from infra.image.build import TAG
 from infra.kafka.container import engine, engine_answers
 from jobs.live.proof import verify_cluster
-from streams.runtime.code import code_digest, source_digests
+from streams.runtime.tools.code import code_digest, source_digests
 from tests.kafka.edge_topics import EdgeTopics
 from tests.kafka.live_market import wait_until
 from tests.kafka.members import PIPELINE, sq, status
@@ -24,7 +26,7 @@ NAME = "sq-image-test"
 STARTING_SECONDS = 400
 """Kernels are compiled in it the first time."""
 DRAIN_SECONDS = 30
-DIGEST = "from streams.runtime.code import code_digest, source_digests; print(code_digest(source_digests([])))"
+DIGEST = "from streams.runtime.tools.code import code_digest, source_digests; print(code_digest(source_digests([])))"
 
 
 @pytest.fixture

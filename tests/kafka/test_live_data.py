@@ -1,4 +1,5 @@
-"""What lies on input topics that should not: bad records, foreign schemas, recorded data under the wall clock, topics that change (F14, F15, F21).
+"""What lies on input topics that should not: bad records, foreign schemas, recorded data under the
+wall clock, topics that change (F14, F15, F21).
 
 Oracle: the count of what was planted, and a run over the same records without them.
 """
@@ -167,9 +168,11 @@ def test_a_wiped_registry_with_other_ids_refuses_to_start(market: LiveMarket, ow
 
 
 def test_a_poisonous_record_halts_is_named_and_can_be_skipped(cluster: Cluster, tmp_path: Path) -> None:
-    """F18 for a stage that raises: nothing is skipped by itself; a skip is a record, journaled, and replays alike."""
+    """F18 for a stage that raises: nothing is skipped by itself; a skip is a record, journaled, and
+    replays alike.
+    """
     from connectors.control import send_control
-    from streams.runtime.skip import skip_command, skip_request
+    from streams.runtime.order.skip import skip_command, skip_request
 
     file = tmp_path / "fragile.py"
     file.write_text(POISON)

@@ -1,7 +1,9 @@
-"""F1, F12, F21 and recovery on a real broker: killed at every step, and the run that goes on equals one that nothing disturbed.
+"""F1, F12, F21 and recovery on a real broker: killed at every step, and the run that goes on equals
+one that nothing disturbed.
 
-Oracle: an uninterrupted run over the same records in an environment of its own; the journal's chain, which a fork or a lost record breaks; and,
-for the order itself, a backtest of the same recording on the local log.
+Oracle: an uninterrupted run over the same records in an environment of its own; the journal's
+chain, which a fork or a lost record breaks; and, for the order itself, a backtest of the same
+recording on the local log.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import pytest
 from jobs.live.proof import verify_cluster
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
-from streams.runtime.journal import BATCH
+from streams.runtime.journal.journal import BATCH
 from streams.runtime.live.snapshots import read_snapshots
 from tests.kafka.live_market import LiveMarket, each_step, ended, fresh_environment, run_to_end, said, uninterrupted, wait_until
 from tests.scenario import backtest, make_recording
@@ -51,7 +53,9 @@ def expected(market_of: MarketOf) -> dict[str, str]:
 
 
 def test_a_run_on_kafka_makes_the_records_of_a_backtest(market_of: MarketOf, recording: Path, tmp_path: Path) -> None:
-    """Fed before the job starts, the live order is the merge's; the backtest adds only what its end of input makes."""
+    """Fed before the job starts, the live order is the merge's; the backtest adds only what its end
+    of input makes.
+    """
     market = market_of("same")
     uninterrupted(market, market.fed)  # type: ignore[attr-defined]
     run = backtest(recording, tmp_path / "run")

@@ -1,6 +1,8 @@
-"""Live equals replay: a run with kills in it is proved from the cluster, from pulled files, and every planted change is named (RPL-1, RPL-12).
+"""Live equals replay: a run with kills in it is proved from the cluster, from pulled files, and
+every planted change is named (RPL-1, RPL-12).
 
-Oracle: the batch in which the planted change must first show, read from the journal by the test itself.
+Oracle: the batch in which the planted change must first show, read from the journal by the test
+itself.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from streams.log.kafka.framing import header
 from streams.log.local import LocalLog
 from streams.portfolio.handlers import ON_MARK
 from streams.portfolio.stage import Portfolio
-from streams.runtime.journal import BATCH
+from streams.runtime.journal.journal import BATCH
 from tests.kafka.edge_topics import EdgeTopics
 from tests.kafka.live_market import LiveMarket, ended
 from tests.scenario import make_recording
@@ -69,7 +71,9 @@ def test_a_change_in_a_stage_is_named_at_its_first_batch(market: LiveMarket, mon
 
 
 def test_one_edited_input_record_is_named_as_input(market: LiveMarket, tmp_path: Path) -> None:
-    """The files are edited behind their own checksums: the folder is closed again, so that only the journal's digests can tell."""
+    """The files are edited behind their own checksums: the folder is closed again, so that only the
+    journal's digests can tell.
+    """
     out = _pulled(market, tmp_path)
     edited = tmp_path / "edited"
     shutil.copytree(out, edited)
@@ -80,7 +84,9 @@ def test_one_edited_input_record_is_named_as_input(market: LiveMarket, tmp_path:
 
 
 def test_a_foreign_record_is_named_for_ever_and_what_comes_behind_the_close_is_another_topologys(market: LiveMarket, tmp_path: Path) -> None:
-    """E6: ``--close`` made it good. Oracle: the two records that the test wrote, before and behind the Close."""
+    """E6: ``--close`` made it good. Oracle: the two records that the test wrote, before and behind
+    the Close.
+    """
     market.write("orders.requests", [header(market.ids["orders.requests"]) + market.records("orders.requests")[0]])
     found = verify_cluster(market.cluster, "pipeline")[0].findings
     assert [finding.kind for finding in found] == ["output"]
@@ -98,7 +104,9 @@ def test_a_foreign_record_is_named_for_ever_and_what_comes_behind_the_close_is_a
 
 
 def _edit(folder: Path, topic: str) -> None:
-    """Write the topic anew with one quantity changed, as a skilful hand would: blocks, index and manifest agree with it."""
+    """Write the topic anew with one quantity changed, as a skilful hand would: blocks, index and
+    manifest agree with it.
+    """
     from schemas.codec import codec
     from streams.log.manifest import read_manifest, write_manifest
     from streams.log.verify import file_entries

@@ -1,8 +1,11 @@
-"""F10: one member becomes four and one again while a market is fed: nothing is lost, nothing is doubled, and how long each moved shard stood still.
+"""F10: one member becomes four and one again while a market is fed: nothing is lost, nothing is
+doubled, and how long each moved shard stood still.
 
-A pause is the time between two journal records of the shard: the last one with input that its old owner committed, and the first one of its new
-owner. Which is which, the new owner says (``running`` names the journal record that it went on after); when, the records' own timestamps say, which
-their writers set as they hand them over, all by one host's clock. So what is measured is the gap in the shard's output, whatever it was made of:
+A pause is the time between two journal records of the shard: the last one with input that its old
+owner committed, and the first one of its new owner. Which is which, the new owner says (``running``
+names the journal record that it went on after); when, the records' own timestamps say, which their
+writers set as they hand them over, all by one host's clock. So what is measured is the gap in the
+shard's output, whatever it was made of:
 draining, the group's two rounds, fencing, recovery, the first batch.
 """
 
@@ -18,7 +21,7 @@ import pytest
 
 from jobs.live.proof import verify_cluster
 from streams.log.kafka.framing import HEADER_BYTES
-from streams.runtime.journal import BATCH, decode_entry
+from streams.runtime.journal.journal import BATCH, decode_entry
 from tests.kafka.edge_topics import ROOT, EdgeTopics
 from tests.kafka.live_market import wait_until
 from tests.kafka.members import Member, Run, consumed, sq
@@ -28,13 +31,19 @@ pytestmark = pytest.mark.broker
 SHARDS = 4
 BOUND_SECONDS = {"join": 2.0, "drain": 2.0, "SIGKILL": 10.0}
 PATIENCE_SECONDS = 4.0
-"""For a machine that does other things meanwhile. A process that is not warm takes longer than that alone."""
+"""For a machine that does other things meanwhile. A process that is not warm takes longer than that
+alone.
+"""
 UPDATES = 6_000
-"""Five minutes of market at its own pace: more than the moves take on a slow machine; the rest is not fed."""
+"""Five minutes of market at its own pace: more than the moves take on a slow machine; the rest is
+not fed.
+"""
 
 
 def _recording(folder: Path) -> Path:
-    """Four instruments, one for every shard: some twenty updates and twenty trades a second of each."""
+    """Four instruments, one for every shard: some twenty updates and twenty trades a second of
+    each.
+    """
     instruments, trades, depth = [], [], []
     for number in range(1, SHARDS + 1):
         instruments.append(msgspec.structs.replace(INSTRUMENT, instrument=number, symbol=f"TEST{number}USDT"))
@@ -55,7 +64,8 @@ class Moves:
         self._told: dict[Member, int] = {}
 
     def note(self, cause: str, members: list[Member]) -> int:
-        """How many shards began to run at a member since the last call; their moves had this cause."""
+        """How many shards began to run at a member since the last call; their moves had this cause.
+        """
         count = 0
         for member in members:
             for event in member.events("running")[self._told.get(member, 0) :]:

@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledger_context import LedgerContext, fill, toy
+from stage_context import StageContext, fill, toy
 
 from schemas.records import Position
 from schemas.vocabulary import Side
@@ -23,7 +23,7 @@ BUY, SELL = int(Side.BUY), int(Side.SELL)
 def book(fills: list[tuple[int, int, int]]) -> list[Position]:
     """All Position records of (side, quantity, price) fills on the toy instrument."""
     stage = Portfolio([toy()], Settings())
-    context = LedgerContext()
+    context = StageContext()
     for side, quantity, price in fills:
         stage.on_fill(fill(side, quantity, price), context)
     entries: list[Position] = context.take(Position)
@@ -94,7 +94,7 @@ def test_should_never_leak_basis(fills: list[tuple[int, int, int]]) -> None:
     """Property: realized - cost equals the cash flow of the fills, exactly, after every fill; and a flat position costs nothing."""
     flow = 0
     stage = Portfolio([toy()], Settings())
-    context = LedgerContext()
+    context = StageContext()
     for side, quantity, price in fills:
         flow += quantity * price if side == SELL else -quantity * price
         stage.on_fill(fill(side, quantity, price), context)

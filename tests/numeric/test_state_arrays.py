@@ -56,7 +56,7 @@ def test_a_kernel_reads_and_writes_the_arrays_whatever_their_lengths(shape: tupl
 
 
 def test_a_group_is_found_in_the_context_of_a_loop() -> None:
-    """The layout of streams.runtime.pointers.Context: the address of each array, then its lengths."""
+    """The layout of streams.runtime.tools.pointers.Context: the address of each array, then its lengths."""
     group = ladder()
     packed = np.array([7, 7, *[word for array in group for word in (array.ctypes.data, *array.shape)]], np.int64)
     mark_within(packed, 2, 1, 2)

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledger_context import LedgerContext, fill, instrument, mark, perpetual, restored
 from readable_portfolio import ReadablePortfolio
+from stage_context import StageContext, fill, instrument, mark, perpetual, restored
 
 from schemas.errors import AmountTooLarge
 from schemas.records import Instrument
@@ -78,7 +78,7 @@ class Twins:
     def __init__(self, listed: list[Instrument], interval: int) -> None:
         self.stage = Portfolio(listed, Settings(cash="1000000", pnl_interval=interval), dict(TINY))
         self.oracle = ReadablePortfolio(listed, 1, 1_000_000, interval, QUIET_INTERVALS_MAX)
-        self.mine, self.theirs = LedgerContext(), LedgerContext()
+        self.mine, self.theirs = StageContext(), StageContext()
         self.listed = {each.instrument for each in listed}
 
     def take(self, step: tuple[Any, ...]) -> None:
@@ -217,7 +217,7 @@ def emitted_of_a_day(seed: int = 11) -> list[str]:
         Portfolio(
             [KINDS[2], KINDS[1]], Settings(cash="5000", pnl_interval=MINUTE // 2), dict(TINY)
         ),
-        LedgerContext(),
+        StageContext(),
     )
     for step in range(120):
         listed, account = generator.choice((1, 2)), generator.choice(ACCOUNTS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from ledger_context import Pipeline, ToyVenue, control, instrument, mark, restored, signal, state_bytes, toy
+from stage_context import Pipeline, ToyVenue, control, instrument, mark, restored, signal, state_bytes, toy
 
 from schemas.records import Fill, OrderEvent, OrderRequest, PnL, Position, RiskDecision, RiskEvent, VenueCommand
 from schemas.vocabulary import ControlKind, OrderReason, OrderStatus, RiskCode

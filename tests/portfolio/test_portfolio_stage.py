@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledger_context import LedgerContext, Pipeline, fill, instrument, mark, perpetual, restored, state_bytes, toy
+from stage_context import Pipeline, StageContext, fill, instrument, mark, perpetual, restored, state_bytes, toy
 
 from schemas.errors import ShrivenError
 from schemas.records import PnL, Position
@@ -44,7 +44,7 @@ def test_should_hold_the_profit_identity_after_every_event(events: list[tuple]) 
     precision = {1: 10, 2: 4, 3: 0}
     stage = Portfolio(instruments, Settings(cash="1000000"))
     start = 1_000_000 * 10**10
-    context = LedgerContext()
+    context = StageContext()
     flow = dict.fromkeys((1, 2, 3), 0)
     held = dict.fromkeys((1, 2, 3), 0)
     touch: dict[int, tuple[int, int]] = {}
@@ -76,8 +76,8 @@ def test_should_hold_the_profit_identity_after_every_event(events: list[tuple]) 
 def test_should_move_the_whole_notional_through_spot_cash() -> None:
     """Oracle: by hand. 2 @ 100, fee 3: cash falls by 203; worth 2 x 110 at the bid."""
     stage = Portfolio([toy()], Settings(cash="1000"))
-    stage.on_mark(mark(110, 111), LedgerContext())
-    stage.on_fill(fill(BUY, 2, 100, 3), LedgerContext())
+    stage.on_mark(mark(110, 111), StageContext())
+    stage.on_fill(fill(BUY, 2, 100, 3), StageContext())
     pnl = value(stage)
     assert (pnl.cash, pnl.realized, pnl.unrealized, pnl.fees, pnl.equity) == (797, 0, 20, 3, 1017)
 
@@ -85,7 +85,7 @@ def test_should_move_the_whole_notional_through_spot_cash() -> None:
 def test_should_move_only_profit_and_fees_through_a_perpetuals_cash() -> None:
     """Oracle: by hand, in 0.0001 USDT: long 2 x 0.001 at 10.0, closed half at 11.0, fee 5 each."""
     stage = Portfolio([perpetual(2)], Settings(cash="1"))
-    context = LedgerContext()
+    context = StageContext()
     stage.on_mark(mark(120, 121, number=2), context)
     stage.on_fill(fill(BUY, 2, 100, 5, number=2), context)
     assert value(stage).cash == 10_000 - 5
@@ -98,8 +98,8 @@ def test_should_move_only_profit_and_fees_through_a_perpetuals_cash() -> None:
 def test_should_value_longs_at_the_bid_and_shorts_at_the_ask(side: int, unrealized: int) -> None:
     """Oracle: by hand (PFL-5)."""
     stage = Portfolio([toy()], Settings())
-    stage.on_mark(mark(104, 106), LedgerContext())
-    stage.on_fill(fill(side, 10, 100), LedgerContext())
+    stage.on_mark(mark(104, 106), StageContext())
+    stage.on_fill(fill(side, 10, 100), StageContext())
     assert value(stage).unrealized == unrealized
 
 
@@ -117,8 +117,8 @@ def test_should_say_why_there_is_no_value(name: str, last: object, side: int, re
     """A missing price is null with a reason, never zero; realized, fees and cash are still told. Oracle: the table above."""
     stage = Portfolio([toy()], Settings(cash="500"))
     if last is not None:
-        stage.on_mark(last, LedgerContext())  # type: ignore[arg-type]
-    stage.on_fill(fill(side, 1, 100, 2), LedgerContext())
+        stage.on_mark(last, StageContext())  # type: ignore[arg-type]
+    stage.on_fill(fill(side, 1, 100, 2), StageContext())
     pnl = value(stage)
     assert (pnl.unrealized, pnl.equity, pnl.reason) == (None, None, reason)
     assert (pnl.fees, pnl.cash) == (2, 398 if side == BUY else 598)
@@ -128,7 +128,7 @@ def test_should_need_no_mark_for_a_flat_position() -> None:
     """Oracle: by hand: bought at 100, sold at 105."""
     stage = Portfolio([toy()], Settings(cash="500"))
     for each in (fill(BUY, 1, 100), fill(SELL, 1, 105)):
-        stage.on_fill(each, LedgerContext())
+        stage.on_fill(each, StageContext())
     pnl = value(stage)
     assert (pnl.realized, pnl.unrealized, pnl.equity, pnl.reason) == (5, 0, 505, NullReason.NONE)
 
@@ -136,8 +136,8 @@ def test_should_need_no_mark_for_a_flat_position() -> None:
 def test_a_one_sided_book_should_still_value_the_side_it_has() -> None:
     """Oracle: by hand: a long needs only the bid."""
     stage = Portfolio([toy()], Settings())
-    stage.on_mark(mark(90, 0, flags=int(Flag.ONE_SIDED)), LedgerContext())
-    stage.on_fill(fill(BUY, 1, 100), LedgerContext())
+    stage.on_mark(mark(90, 0, flags=int(Flag.ONE_SIDED)), StageContext())
+    stage.on_fill(fill(BUY, 1, 100), StageContext())
     pnl = value(stage)
     assert (pnl.unrealized, pnl.flags) == (-10, int(Flag.ONE_SIDED))
 
@@ -145,7 +145,7 @@ def test_a_one_sided_book_should_still_value_the_side_it_has() -> None:
 def test_should_split_the_fee_of_a_flip_and_balance_at_each_entry() -> None:
     """Two ledger entries (PFL-3): long 5 @ 80, then sell 8 @ 90 with a fee of 9. Oracle: by hand: 9 x 5/8 = 5.625 rounds to 6, 3 stay."""
     stage = Portfolio([toy()], Settings())
-    context = LedgerContext()
+    context = StageContext()
     stage.on_fill(fill(BUY, 5, 80), context)
     stage.on_fill(fill(SELL, 8, 90, 9), context)
     entries = [(each.quantity, each.cost, each.realized, each.fees) for each in context.take(Position)]
@@ -156,8 +156,8 @@ def test_should_split_the_fee_of_a_flip_and_balance_at_each_entry() -> None:
 def test_should_subtract_fees_and_add_rebates() -> None:
     """A fee is positive, a rebate negative (design 4). Oracle: by hand."""
     stage = Portfolio([toy()], Settings(cash="1000"))
-    stage.on_fill(fill(BUY, 1, 100, 7), LedgerContext())
-    stage.on_fill(fill(SELL, 1, 100, -3), LedgerContext())
+    stage.on_fill(fill(BUY, 1, 100, 7), StageContext())
+    stage.on_fill(fill(SELL, 1, 100, -3), StageContext())
     pnl = value(stage)
     assert (pnl.realized, pnl.fees, pnl.cash, pnl.equity) == (0, 4, 996, 996)
 
@@ -165,7 +165,7 @@ def test_should_subtract_fees_and_add_rebates() -> None:
 def test_should_answer_who_reads_it() -> None:
     """Oracle: by hand: 5 @ 80 for a fee of 2 and 1 @ 90 back for 1; the bid is 85, and later gone."""
     stage = Portfolio([toy()], Settings(cash="1000"))
-    context = LedgerContext()
+    context = StageContext()
     stage.on_mark(mark(85, 86), context)
     stage.on_fill(fill(BUY, 5, 80, 2), context)
     stage.on_fill(fill(SELL, 1, 90, 1), context)
@@ -181,7 +181,7 @@ def test_should_answer_who_reads_it() -> None:
 def test_should_keep_strategies_apart_and_the_account_together() -> None:
     """Positions per account, strategy and instrument (PFL-1). Oracle: by hand."""
     stage = Portfolio([toy()], Settings())
-    context = LedgerContext()
+    context = StageContext()
     stage.on_mark(mark(100, 101), context)
     stage.on_fill(fill(BUY, 3, 100, strategy=1), context)
     stage.on_fill(fill(SELL, 2, 100, strategy=2), context)
@@ -192,16 +192,16 @@ def test_should_keep_strategies_apart_and_the_account_together() -> None:
 def test_should_keep_another_account_with_its_own_cash() -> None:
     """Oracle: by hand; no account pays for another."""
     stage = Portfolio([toy()], Settings(cash="1000"))
-    stage.on_fill(fill(BUY, 1, 100, account=2), LedgerContext())
+    stage.on_fill(fill(BUY, 1, 100, account=2), StageContext())
     assert (value(stage, 1).cash, value(stage, 2).cash) == (1000, -100)
 
 
 def test_partial_fills_should_add_up_to_the_whole() -> None:
     """Oracle: one fill of the same quantity and price; every partial is booked, none dropped (PFL-6)."""
     whole, parts = Portfolio([toy()], Settings()), Portfolio([toy()], Settings())
-    whole.on_fill(fill(BUY, 10, 100, 5), LedgerContext())
+    whole.on_fill(fill(BUY, 10, 100, 5), StageContext())
     for number in range(5):
-        parts.on_fill(fill(BUY, 2, 100, 1, trade_id=number), LedgerContext())
+        parts.on_fill(fill(BUY, 2, 100, 1, trade_id=number), StageContext())
     assert value(whole) == value(parts) and state_bytes(whole) == state_bytes(parts)
 
 
@@ -213,9 +213,9 @@ def test_permuted_fills_should_end_at_the_same_quantity_and_equity(seed: int) ->
     results = []
     for _ in range(4):
         stage = Portfolio([toy()], Settings())
-        stage.on_mark(mark(100, 102), LedgerContext())
+        stage.on_mark(mark(100, 102), StageContext())
         for each in fills:
-            stage.on_fill(each, LedgerContext())
+            stage.on_fill(each, StageContext())
         results.append((value(stage).equity, value(stage).cash, stage.holding(1, 1, 1).quantity))
         generator.shuffle(fills)
     assert len(set(results)) == 1
@@ -276,7 +276,7 @@ def test_should_keep_amounts_beyond_64_bits_exact_through_a_restart() -> None:
     """Oracle: Python integers. Price and quantity at the int64 edge: their product needs 126 bits, which no msgpack integer holds."""
     edge = 2**63 - 1
     stage = Portfolio([toy()], Settings(cash="92000000000"))
-    context = LedgerContext()
+    context = StageContext()
     stage.on_fill(fill(BUY, edge, edge), context)
     restored(stage)
     stage.on_fill(fill(SELL, edge - 1, edge - 5), context)
@@ -291,7 +291,7 @@ def test_a_restart_should_change_nothing() -> None:
     """Oracle: the uninterrupted stage; snapshot and restore between any two events."""
     steps = [mark(100, 101), fill(BUY, 5, 100, 1), mark(90, 95), fill(SELL, 9, 92, 2), fill(BUY, 1, 95)]
     straight, interrupted = Portfolio([toy()], Settings()), Portfolio([toy()], Settings())
-    one, other = LedgerContext(), LedgerContext()
+    one, other = StageContext(), StageContext()
     for step in steps:
         for stage, context in ((straight, one), (interrupted, other)):
             getattr(stage, "on_mark" if type(step).__name__ == "Mark" else "on_fill")(step, context)
@@ -303,9 +303,9 @@ def test_a_finer_instrument_should_rescale_cash_exactly() -> None:
     """Oracle: a stage that knew both instruments from the start."""
     later, early = Portfolio([toy(1)], Settings(cash="12")), Portfolio([toy(1), perpetual(2)], Settings(cash="12"))
     for stage in (later, early):
-        stage.on_mark(mark(100, 101), LedgerContext())
-        stage.on_fill(fill(BUY, 1, 100), LedgerContext())
-    later.on_instrument(perpetual(2), LedgerContext())
+        stage.on_mark(mark(100, 101), StageContext())
+        stage.on_fill(fill(BUY, 1, 100), StageContext())
+    later.on_instrument(perpetual(2), StageContext())
     assert value(later) == value(early)
 
 
@@ -313,21 +313,21 @@ def test_a_changed_precision_should_be_refused_under_an_open_book() -> None:
     """The integers booked before would change their meaning."""
     stage = Portfolio([toy(1)], Settings())
     with pytest.raises(PrecisionChanged, match="precision"):
-        stage.on_instrument(toy(1, price_precision=2), LedgerContext())
+        stage.on_instrument(toy(1, price_precision=2), StageContext())
 
 
 def test_should_name_an_unknown_instrument() -> None:
     """A fill that cannot be valued halts, with the instrument named."""
     with pytest.raises(UnknownInstrument, match="instrument 9"):
-        Portfolio([toy()], Settings()).on_fill(fill(BUY, 1, 1, number=9), LedgerContext())
+        Portfolio([toy()], Settings()).on_fill(fill(BUY, 1, 1, number=9), StageContext())
     with pytest.raises(UnknownInstrument, match="instrument 9"):
-        Portfolio([toy()], Settings()).on_mark(mark(1, 2, number=9), LedgerContext())
+        Portfolio([toy()], Settings()).on_mark(mark(1, 2, number=9), StageContext())
 
 
 def test_should_refuse_numbers_that_do_not_fit_the_key_of_a_holding() -> None:
     """Two holdings must never share a key."""
     with pytest.raises(IdOutOfRange):
-        Portfolio([toy()], Settings()).on_fill(fill(BUY, 1, 1, strategy=1 << 20), LedgerContext())
+        Portfolio([toy()], Settings()).on_fill(fill(BUY, 1, 1, strategy=1 << 20), StageContext())
     with pytest.raises(IdOutOfRange):
         Portfolio([toy(4096)], Settings())
 

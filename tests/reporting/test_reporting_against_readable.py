@@ -12,9 +12,9 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledger_context import fill, instrument, perpetual, restored
 from msgspec.structs import replace
 from readable_reporting import ReadableReporting, facts
+from stage_context import fill, instrument, perpetual, restored
 
 from schemas.errors import AmountTooLarge
 from schemas.records import PnL

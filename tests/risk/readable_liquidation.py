@@ -58,7 +58,7 @@ def margin(state: State) -> tuple[int, int, int, bool]:
 
 
 def watch(state: State, account: int, context: Any) -> None:
-    """Judge the account at a mark, and go on with a liquidation that has begun."""
+    """Validator the account at a mark, and go on with a liquidation that has begun."""
     balance, maintenance, equity, is_told = margin(state)
     if not is_told:
         raise TooLarge

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledger_context import LedgerContext, fill, mark, perpetual, request, restored, toy
+from stage_context import StageContext, fill, mark, perpetual, request, restored, toy
 
 from schemas.records import OrderEvent, RiskDecision, RiskEvent
 from schemas.vocabulary import DecisionOutcome, Flag, OrderStatus, RequestKind, RiskCode, Severity, Side
@@ -66,7 +66,7 @@ class World:
         asked = {"cash": str(cash), "leverage": leverage, "taker_rate": rate, "mark_age_max": "off", "price_collar_bp": "1000", "short": short}
         self.risk = Risk(list(self.instruments.values()), Settings(**asked))  # type: ignore[arg-type]
         self.portfolio = Portfolio(list(self.instruments.values()), PortfolioSettings(cash=str(cash)))
-        self.context, self.side = LedgerContext(), LedgerContext()
+        self.context, self.side = StageContext(), StageContext()
         self.orders: dict[str, Works] = {}
         self.flow, self.position = dict.fromkeys(self.instruments, 0), dict.fromkeys(self.instruments, 0)
         self.bid, self.ask = dict.fromkeys(self.instruments, 0), dict.fromkeys(self.instruments, 0)
@@ -266,20 +266,20 @@ def test_what_is_approved_should_be_payable_in_every_order_of_events(steps: list
 # -- by hand
 
 
-def stage(instruments: list[Any], **changes: Any) -> tuple[Risk, LedgerContext]:
-    risk, context = Risk(instruments, Settings(**({"mark_age_max": "off"} | changes))), LedgerContext(SECOND)
+def stage(instruments: list[Any], **changes: Any) -> tuple[Risk, StageContext]:
+    risk, context = Risk(instruments, Settings(**({"mark_age_max": "off"} | changes))), StageContext(SECOND)
     for each in instruments:
         risk.on_mark(mark(100, 102, SECOND, each.instrument), context)
     return risk, context
 
 
-def asked(risk: Risk, context: LedgerContext, side: int, quantity: int, price: int = 0, number: int = 1) -> RiskDecision:
+def asked(risk: Risk, context: StageContext, side: int, quantity: int, price: int = 0, number: int = 1) -> RiskDecision:
     risk.on_order_request(request(context.order_id(), side, quantity, price, number), context)
     (decision,) = context.take(RiskDecision)
     return decision
 
 
-def done(risk: Risk, context: LedgerContext, decision: RiskDecision, price: int, fee: int = 0) -> None:
+def done(risk: Risk, context: StageContext, decision: RiskDecision, price: int, fee: int = 0) -> None:
     risk.on_fill(fill(decision.side, decision.quantity, price, fee, decision.order_id, decision.instrument), context)
     event = OrderEvent(decision.order_id, 1, 1, decision.instrument, 0, int(OrderStatus.FILLED), 1, decision.side, 0, 0, 0, False)
     risk.on_order_event(event, context)
@@ -312,7 +312,7 @@ def test_gains_that_are_not_taken_should_buy_nothing() -> None:
 @pytest.mark.parametrize(("cash", "code"), [(15, RiskCode.INSUFFICIENT_CASH), (16, RiskCode.NONE)])
 def test_the_fee_should_be_that_of_the_worst_fills(cash: int, code: RiskCode) -> None:
     """Oracle: by hand: 10 units at 1 and a rate of 60 %: one fill costs 6, ten fills cost 10, and 11 are bound."""
-    risk, context = Risk([toy(1)], Settings(cash=str(cash + 5), taker_rate=60_000_000, price_collar_bp="off")), LedgerContext()
+    risk, context = Risk([toy(1)], Settings(cash=str(cash + 5), taker_rate=60_000_000, price_collar_bp="off")), StageContext()
     risk.on_mark(mark(1, 2), context)
     decision = asked(risk, context, BUY, 10, 1)
     assert decision.code == code
@@ -373,7 +373,7 @@ def test_ruin_should_halt_the_account_for_ever(kind: str) -> None:
 def test_orders_outside_the_window_should_be_denied_whoever_asks_and_cancels_pass() -> None:
     """Oracle: by hand: from second 20, warm-up of 15 from the first mark at 10, until before 40."""
     risk = Risk([toy()], Settings(trade_from=20 * SECOND, trade_to=40 * SECOND, warmup=15 * SECOND, mark_age_max="off"))
-    context = LedgerContext(10 * SECOND)
+    context = StageContext(10 * SECOND)
     early = asked(risk, context, BUY, 1)
     assert RiskCode(early.code).name == "OUTSIDE_WINDOW"
     risk.on_mark(mark(100, 102, 10 * SECOND), context)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from ledger_context import mark
+from stage_context import mark
 from test_account import BUY, PERPETUAL, SECOND, asked, done, stage
 
 from schemas.records import RiskEvent

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from ledger_context import LedgerContext, Pipeline, built_id, control, mark, request, restored, state_bytes, toy
+from stage_context import Pipeline, StageContext, built_id, control, mark, request, restored, state_bytes, toy
 
 from schemas.records import RiskDecision, RiskEvent, VenueCommand
 from schemas.vocabulary import ControlKind, ControlScope, RequestKind, RiskCode, Severity
@@ -22,8 +22,8 @@ SCOPES = {
 }
 
 
-def armed() -> tuple[Risk, LedgerContext]:
-    risk, context = Risk([toy(1), toy(2)], Settings()), LedgerContext()
+def armed() -> tuple[Risk, StageContext]:
+    risk, context = Risk([toy(1), toy(2)], Settings()), StageContext()
     for number in (1, 2):
         risk.on_mark(mark(100, 102, number=number), context)
     return risk, context
@@ -32,7 +32,7 @@ def armed() -> tuple[Risk, LedgerContext]:
 IDS = itertools.count(1)
 
 
-def code(risk: Risk, context: LedgerContext, **terms: int) -> int:
+def code(risk: Risk, context: StageContext, **terms: int) -> int:
     context.take()
     risk.on_order_request(request(built_id(next(IDS)), **terms), context)  # type: ignore[arg-type]
     decision: RiskDecision = context.take(RiskDecision)[0]

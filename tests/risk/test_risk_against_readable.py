@@ -15,8 +15,10 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledger_context import (
-    LedgerContext,
+from readable_money import TooLarge
+from readable_risk import Risk as ReadableRisk
+from stage_context import (
+    StageContext,
     built_id,
     control,
     fill,
@@ -27,8 +29,6 @@ from ledger_context import (
     restored,
     toy,
 )
-from readable_money import TooLarge
-from readable_risk import Risk as ReadableRisk
 
 from schemas.errors import AmountTooLarge
 from schemas.records import OrderEvent
@@ -126,7 +126,7 @@ class Twins:
         kinds = [KINDS[each] for each in listed]
         self.stage = Risk(kinds, given, dict(TINY))
         self.oracle = ReadableRisk(kinds, given, cash)
-        self.mine, self.theirs = LedgerContext(), LedgerContext()
+        self.mine, self.theirs = StageContext(), StageContext()
         self.asked: list[Any] = []
 
     def take(self, step: tuple[Any, ...]) -> None:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledger_context import LedgerContext, Pipeline, built_id, control, fill, instrument, mark, perpetual, report, request, restored, state_bytes, toy
+from stage_context import Pipeline, StageContext, built_id, control, fill, instrument, mark, perpetual, report, request, restored, state_bytes, toy
 
 from schemas.records import OrderEvent, OrderRequest, RiskDecision, RiskEvent
 from schemas.vocabulary import (
@@ -45,7 +45,7 @@ SECOND = 1_000_000_000
 def decide(wanted: OrderRequest, last: Any = None, clock: int = 0, instruments: Any = None, position: int = 0, **limits: Any) -> RiskDecision:
     """The decision of a fresh stage after one mark (100 to 102 unless given) and a starting position."""
     risk = Risk(instruments or [toy(maximum_quantity=0)], Settings(**limits))
-    context = LedgerContext(clock)
+    context = StageContext(clock)
     risk.on_mark(mark(100, 102) if last is None else last, context)
     if position:
         risk.on_fill(fill(BUY if position > 0 else SELL, abs(position), 100), context)
@@ -213,14 +213,14 @@ def test_should_report_all_failing_checks_and_the_first_in_the_fixed_order() -> 
 def test_no_order_should_go_before_the_first_mark() -> None:
     """Fail closed. Oracle: by hand, market and limit."""
     for price in (0, 100):
-        risk, context = Risk([toy()], Settings()), LedgerContext()
+        risk, context = Risk([toy()], Settings()), StageContext()
         risk.on_order_request(buy(10, price), context)
         assert context.take(RiskDecision)[0].code == C.NO_REFERENCE_PRICE
 
 
 def test_a_repeated_id_should_be_denied_while_it_works_and_after() -> None:
     """Oracle: by hand; the ring forgets the oldest."""
-    risk, context = Risk([toy()], Settings(recent_orders=2)), LedgerContext()
+    risk, context = Risk([toy()], Settings(recent_orders=2)), StageContext()
     risk.on_mark(mark(100, 102), context)
     for order_id, code in ((1, C.NONE), (1, C.DUPLICATE_ORDER), (2, C.NONE), (1, C.DUPLICATE_ORDER)):
         risk.on_order_request(request(built_id(order_id)), context)
@@ -236,7 +236,7 @@ def test_a_repeated_id_should_be_denied_while_it_works_and_after() -> None:
 
 def test_a_working_order_should_be_known_though_the_ring_forgot_it() -> None:
     """Oracle: by hand: a ring of one, two orders working: the first id is still refused."""
-    risk, context = Risk([toy()], Settings(recent_orders=1)), LedgerContext()
+    risk, context = Risk([toy()], Settings(recent_orders=1)), StageContext()
     risk.on_mark(mark(100, 102), context)
     for number in (1, 2, 1):
         risk.on_order_request(request(built_id(number)), context)
@@ -245,7 +245,7 @@ def test_a_working_order_should_be_known_though_the_ring_forgot_it() -> None:
 
 def test_a_fill_beyond_an_order_should_not_make_its_working_quantity_negative() -> None:
     """Oracle: by hand: 10 asked, 12 filled: the position is what was filled, nothing works."""
-    risk, context = Risk([toy()], Settings()), LedgerContext()
+    risk, context = Risk([toy()], Settings()), StageContext()
     risk.on_mark(mark(100, 102), context)
     risk.on_order_request(buy(10), context)
     risk.on_fill(fill(BUY, 12, 100, order_id=ID), context)
@@ -254,12 +254,12 @@ def test_a_fill_beyond_an_order_should_not_make_its_working_quantity_negative() 
 
 
 def end(risk: Risk, order_id: str, status: OrderStatus, refused: bool = False) -> None:
-    risk.on_order_event(OrderEvent(order_id, 1, 1, 1, 0, int(status), 1, BUY, 10, 0, 0, refused), LedgerContext())
+    risk.on_order_event(OrderEvent(order_id, 1, 1, 1, 0, int(status), 1, BUY, 10, 0, 0, refused), StageContext())
 
 
 def test_a_denial_should_warn_with_the_same_figures() -> None:
     """One RiskEvent a denied request (RSK-35's warning). Oracle: the decision."""
-    risk, context = Risk([toy()], Settings(max_quantity="5")), LedgerContext(9)
+    risk, context = Risk([toy()], Settings(max_quantity="5")), StageContext(9)
     risk.on_mark(mark(100, 102, clock=9), context)
     risk.on_order_request(buy(6), context)
     decision, event = context.take()
@@ -268,7 +268,7 @@ def test_a_denial_should_warn_with_the_same_figures() -> None:
 
 def test_cancels_should_pass_whatever_the_market_or_the_switch_says() -> None:
     """Oracle: by hand: stale book, kill switch on, old mark: the cancel goes through (RSK-18)."""
-    risk, context = Risk([toy()], Settings()), LedgerContext()
+    risk, context = Risk([toy()], Settings()), StageContext()
     risk.on_mark(mark(100, 102), context)
     risk.on_order_request(buy(10, 100), context)
     risk.on_mark(mark(100, 102, flags=int(Flag.STALE)), context)
@@ -285,7 +285,7 @@ def test_cancels_should_pass_whatever_the_market_or_the_switch_says() -> None:
 
 def test_working_orders_should_count_on_their_own_side() -> None:
     """Oracle: by hand: a working sell of 5 does not make room for a buy, nor the other way round."""
-    risk, context = Risk([toy()], Settings(max_position="10")), LedgerContext()
+    risk, context = Risk([toy()], Settings(max_position="10")), StageContext()
     risk.on_mark(mark(100, 102), context)
     codes = []
     for number, (side, quantity) in enumerate([(BUY, 6), (SELL, 5), (BUY, 5), (BUY, 4), (SELL, 6), (SELL, 5)]):
@@ -297,7 +297,7 @@ def test_working_orders_should_count_on_their_own_side() -> None:
 @pytest.mark.parametrize("status", [OrderStatus.CANCELLED, OrderStatus.REJECTED, OrderStatus.EXPIRED, OrderStatus.DENIED])
 def test_the_end_of_an_order_should_release_what_is_left_exactly_once(status: OrderStatus) -> None:
     """Oracle: by hand: 10 asked, 4 filled, 6 released; a second end or a late fill releases nothing more."""
-    risk, context = Risk([toy()], Settings(cash="100000")), LedgerContext()
+    risk, context = Risk([toy()], Settings(cash="100000")), StageContext()
     risk.on_mark(mark(100, 102), context)
     risk.on_order_request(buy(10, 100), context)
     assert (risk.exposure(1).working_buy, risk.exposure(1).worth_buy) == (10, 1000)
@@ -417,7 +417,7 @@ def test_a_bad_setting_should_refuse_to_start() -> None:
 
 def test_an_operator_should_change_a_limit_at_his_log_position() -> None:
     """Oracle: by hand: before, between and after; the change is reported with old and new value."""
-    risk, context = Risk([toy()], Settings(max_quantity="5")), LedgerContext()
+    risk, context = Risk([toy()], Settings(max_quantity="5")), StageContext()
     risk.on_mark(mark(100, 102), context)
     codes = []
     for number, value in enumerate(["6", "4", "off"]):
@@ -447,7 +447,7 @@ BAD_COMMANDS = [
 @pytest.mark.parametrize(("name", "fields", "code"), BAD_COMMANDS, ids=[each[0].replace(" ", "_") for each in BAD_COMMANDS])
 def test_a_bad_limit_command_should_change_nothing_and_be_reported(name: str, fields: dict[str, Any], code: RiskCode) -> None:
     """All instruments or none, never a crash. Oracle: state bytes equal before and after."""
-    risk, context = Risk([perpetual(2), toy(1)], Settings()), LedgerContext()
+    risk, context = Risk([perpetual(2), toy(1)], Settings()), StageContext()
     before = state_bytes(risk)
     risk.on_control_command(control(ControlKind.LIMIT, **fields), context)
     (event,) = context.take()
@@ -457,14 +457,14 @@ def test_a_bad_limit_command_should_change_nothing_and_be_reported(name: str, fi
 
 def test_a_limit_for_one_instrument_should_leave_the_others() -> None:
     """Oracle: by hand."""
-    risk, context = Risk([toy(1), toy(2)], Settings()), LedgerContext()
+    risk, context = Risk([toy(1), toy(2)], Settings()), StageContext()
     risk.on_control_command(control(ControlKind.LIMIT, ControlScope.INSTRUMENT, "max_position", "3", number=2), context)
     assert [risk.limit(number, "max_position") for number in (1, 2)] == [-1, 3]
 
 
 def test_a_new_specification_should_not_undo_the_operator() -> None:
     """Oracle: by hand: limits for all reach an instrument listed later; one for a single instrument survives its next specification."""
-    risk, context = Risk([toy(1)], Settings(max_position="5", max_quantity="7")), LedgerContext()
+    risk, context = Risk([toy(1)], Settings(max_position="5", max_quantity="7")), StageContext()
     risk.on_control_command(control(ControlKind.LIMIT, ControlScope.SYSTEM, "max_position", "3"), context)
     risk.on_control_command(control(ControlKind.LIMIT, ControlScope.INSTRUMENT, "max_quantity", "2", number=1), context)
     restored(risk)
@@ -538,7 +538,7 @@ def test_should_agree_with_a_twin_in_real_units(
     """Oracle: `twin`, in exact fractions: the same set of failing checks, and the first of it as the code."""
     texts = {name: fixed.format(value, 4 if name.endswith("notional") else 3) for name, value in limits.items()}
     risk = Risk([perpetual(1, shortable=False)], msgspec.convert({"price_collar_bp": collar, **texts}, Settings))
-    context = LedgerContext()
+    context = StageContext()
     risk.on_mark(mark(bid, bid + spread), context)
     for name, value in zip(("position", "working_buy", "working_sell"), (held, *working), strict=True):
         write_amount(risk.state.used_rows("instruments")[0], name, value)

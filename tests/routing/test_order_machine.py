@@ -7,7 +7,7 @@ import random
 from pathlib import Path
 
 import pytest
-from ledger_context import LedgerContext, approved, built_id, control, last_event, report, request, restored, state_bytes, toy
+from stage_context import StageContext, approved, built_id, control, last_event, report, request, restored, state_bytes, toy
 
 from schemas.records import ExecutionReport, Fill, OrderEvent, VenueCommand
 from schemas.vocabulary import ControlKind, OrderReason, OrderStatus, ReportKind, RequestKind
@@ -62,9 +62,9 @@ def test_the_published_page_should_be_current() -> None:
     assert (Path(__file__).resolve().parents[2] / "docs" / "order_machine.md").read_text() == machine.table()
 
 
-def order_in(status: OrderStatus, filled: int = 0) -> tuple[Routing, LedgerContext]:
+def order_in(status: OrderStatus, filled: int = 0) -> tuple[Routing, StageContext]:
     """A stage that holds one order of 10 in this state."""
-    routing, context = Routing([toy()], Settings()), LedgerContext()
+    routing, context = Routing([toy()], Settings()), StageContext()
     routing.on_risk_decision(approved(request(ID, quantity=10, price=100)), context)
     if machine.CLOSED[status]:
         routing.on_execution_report(report(ID, ReportKind.CANCELLED), context)
@@ -72,7 +72,7 @@ def order_in(status: OrderStatus, filled: int = 0) -> tuple[Routing, LedgerConte
     row["status"], row["filled_quantity"] = status, filled
     if status == S.PENDING_CANCEL:
         row["cancel_reason"] = OrderReason.USER_CANCEL
-    return routing, LedgerContext()
+    return routing, StageContext()
 
 
 # What makes an order step to a state: each event the stage can receive, and the state it leads to.
@@ -153,7 +153,7 @@ def test_random_histories_should_end_as_the_venue_says(seed: int) -> None:
     Oracle: the venue's own books. What it filled is what we booked, once; an order the venue closed is closed.
     """
     generator = random.Random(seed)
-    routing, context = Routing([toy()], Settings(closed_orders=64)), LedgerContext()
+    routing, context = Routing([toy()], Settings(closed_orders=64)), StageContext()
     models: dict[str, Model] = {}
     sent: list[ExecutionReport] = []
     trade = 0

@@ -15,8 +15,8 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledger_context import LedgerContext, approved, built_id, control, report, request, restored
 from readable_routing import ReadableRouting
+from stage_context import StageContext, approved, built_id, control, report, request, restored
 
 from schemas.records import ControlCommand, ExecutionReport, RiskDecision
 from schemas.vocabulary import (
@@ -121,7 +121,7 @@ single = st.one_of(decision, any_report, kill, st.just("restart"), st.builds(tol
 STEPS = st.lists(st.one_of(story, story, single.map(lambda step: [step])), min_size=8, max_size=20)
 
 
-def take(stage: Any, record: Any, context: LedgerContext) -> None:
+def take(stage: Any, record: Any, context: StageContext) -> None:
     """One record to its handler."""
     if isinstance(record, RiskDecision):
         stage.on_risk_decision(record, context)
@@ -151,7 +151,7 @@ def test_the_compiled_stage_does_what_the_readable_one_does(
     stage = Routing([], Settings(closed_orders=capacity), dict(TINY))
     other = Routing([], Settings(closed_orders=capacity))
     oracle = ReadableRouting(capacity)
-    mine, theirs = LedgerContext(), LedgerContext()
+    mine, theirs = StageContext(), StageContext()
     for step in (each for group in steps for each in group):
         if step == "restart":
             restored(stage)
@@ -159,7 +159,7 @@ def test_the_compiled_stage_does_what_the_readable_one_does(
         mine.clock = theirs.clock = mine.clock + 1
         take(oracle, step, theirs)
         take(stage, step, mine)
-        take(other, step, LedgerContext(mine.clock))
+        take(other, step, StageContext(mine.clock))
         assert mine.take() == theirs.take()
         assert orders_of(stage) == orders_in(oracle)
         for order_id in IDS:
@@ -171,8 +171,8 @@ def test_a_fill_beyond_64_bits_is_an_overfill() -> None:
     """Oracle: the readable stage, whose integers have no end: 1 + (2^63 - 1) is more than the
     order, 1 + (2^63 - 2) is all of it.
     """
-    stage, context = Routing([], Settings()), LedgerContext()
-    oracle, theirs = ReadableRouting(9), LedgerContext()
+    stage, context = Routing([], Settings()), StageContext()
+    oracle, theirs = ReadableRouting(9), StageContext()
     for record in (
         approved(request(IDS[0], quantity=MOST)),
         report(IDS[0], ReportKind.FILL, 1, 7, 1),
@@ -190,7 +190,7 @@ def test_an_order_may_have_any_number_of_fills() -> None:
     """No fixed maximum: 5,000 fills of one order, each known when it comes again. Oracle: by
     hand.
     """
-    stage, context = Routing([], Settings()), LedgerContext()
+    stage, context = Routing([], Settings()), StageContext()
     stage.on_risk_decision(approved(request(IDS[0], quantity=5001)), context)
     for again in (False, True):
         context.take()
@@ -205,7 +205,7 @@ def test_an_order_may_have_any_number_of_fills() -> None:
 
 def test_a_state_whose_orders_and_fills_do_not_agree_is_refused() -> None:
     """Oracle: the state before, which stays."""
-    stage, context = Routing([], Settings()), LedgerContext()
+    stage, context = Routing([], Settings()), StageContext()
     stage.on_risk_decision(approved(request(IDS[0], quantity=5)), context)
     stage.on_execution_report(report(IDS[0], ReportKind.FILL, 1, 7, 1), context)
     before = stage.encoded_state()
@@ -239,7 +239,7 @@ print(json.dumps(emitted_of_a_day()))
 def emitted_of_a_day(seed: int = 5) -> list[str]:
     """What a random day emits, as text, with the snapshot at its end."""
     draw = random.Random(seed)
-    stage, context = Routing([], Settings(closed_orders=3), dict(TINY)), LedgerContext()
+    stage, context = Routing([], Settings(closed_orders=3), dict(TINY)), StageContext()
     kinds = (*ReportKind, *[ReportKind.FILL] * 8)
     for step in range(250):
         context.clock += 1

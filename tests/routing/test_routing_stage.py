@@ -6,7 +6,7 @@ import tracemalloc
 from typing import Any
 
 import pytest
-from ledger_context import LedgerContext, approved, built_id, control, last_event, report, request, restored, state_bytes, toy
+from stage_context import StageContext, approved, built_id, control, last_event, report, request, restored, state_bytes, toy
 
 from schemas.records import Fill, OrderEvent, RiskDecision, VenueCommand
 from schemas.vocabulary import (
@@ -29,9 +29,9 @@ ID = built_id(1)
 R, S = OrderReason, OrderStatus
 
 
-def started(quantity: int = 10, price: int = 100, **changes: int) -> tuple[Routing, LedgerContext]:
+def started(quantity: int = 10, price: int = 100, **changes: int) -> tuple[Routing, StageContext]:
     """A stage with one accepted limit order."""
-    routing, context = Routing([toy()], Settings(**changes)), LedgerContext(5)
+    routing, context = Routing([toy()], Settings(**changes)), StageContext(5)
     routing.on_risk_decision(approved(request(ID, quantity=quantity, price=price)), context)
     routing.on_execution_report(report(ID, ReportKind.ACCEPTED), context)
     context.take()
@@ -57,7 +57,7 @@ TERMS = [
 @pytest.mark.parametrize(("order_type", "time_in_force", "price", "post_only"), TERMS, ids=["market", "limit", "limit-ioc", "post-only"])
 def test_should_send_an_approved_order_with_its_terms(order_type: int, time_in_force: int, price: int, post_only: bool) -> None:
     """Oracle: the request's own terms; the command goes out before the event that says so."""
-    routing, context = Routing([toy()], Settings()), LedgerContext(7)
+    routing, context = Routing([toy()], Settings()), StageContext(7)
     wanted = request(ID, SELL, 3, price, order_type=int(order_type), time_in_force=int(time_in_force), post_only=post_only)
     routing.on_risk_decision(approved(wanted), context)
     command, event = context.emitted
@@ -67,7 +67,7 @@ def test_should_send_an_approved_order_with_its_terms(order_type: int, time_in_f
 
 def test_a_market_order_should_be_submitted_accepted_and_filled() -> None:
     """One event a state change; the fill comes before the event that reports it. Oracle: by hand."""
-    routing, context = Routing([toy()], Settings()), LedgerContext(7)
+    routing, context = Routing([toy()], Settings()), StageContext(7)
     routing.on_risk_decision(approved(request(ID, quantity=10)), context)
     for each in (report(ID, ReportKind.ACCEPTED), report(ID, ReportKind.FILL, 4, 100, 1, fee=2), report(ID, ReportKind.FILL, 6, 101, 2, fee=3)):
         routing.on_execution_report(each, context)
@@ -82,7 +82,7 @@ def test_a_market_order_should_be_submitted_accepted_and_filled() -> None:
 @pytest.mark.parametrize(("code", "reason"), [(RiskCode.MAX_QUANTITY, R.RISK_DENIED), (RiskCode.KILL_SWITCH, R.KILL_SWITCH)])
 def test_should_record_a_denied_order_and_send_nothing(code: RiskCode, reason: OrderReason) -> None:
     """Oracle: by hand; its id is spent."""
-    routing, context = Routing([toy()], Settings()), LedgerContext()
+    routing, context = Routing([toy()], Settings()), StageContext()
     routing.on_risk_decision(denied(code=code), context)
     assert [(each.status, each.reason, each.refused) for each in context.take()] == [(S.DENIED, reason, False)]
     routing.on_risk_decision(approved(request(ID)), context)
@@ -201,7 +201,7 @@ def test_a_late_fill_should_be_flagged() -> None:
 @pytest.mark.parametrize("status", [S.REJECTED, S.DENIED])
 def test_an_order_that_never_worked_should_not_fill_late(status: OrderStatus) -> None:
     """Oracle: by hand: a rejected or denied order cannot have traded."""
-    routing, context = Routing([toy()], Settings()), LedgerContext()
+    routing, context = Routing([toy()], Settings()), StageContext()
     if status == S.DENIED:
         routing.on_risk_decision(denied(), context)
     else:
@@ -215,7 +215,7 @@ def test_an_order_that_never_worked_should_not_fill_late(status: OrderStatus) ->
 
 def test_a_cancel_before_the_acknowledgement_should_stay_under_way() -> None:
     """Oracle: by hand: submitted, cancel asked, then accepted, then the cancel refused: the order works."""
-    routing, context = Routing([toy()], Settings()), LedgerContext()
+    routing, context = Routing([toy()], Settings()), StageContext()
     routing.on_risk_decision(approved(request(ID, quantity=10, price=100)), context)
     routing.on_risk_decision(approved(request(ID, kind=int(RequestKind.CANCEL))), context)
     routing.on_execution_report(report(ID, ReportKind.ACCEPTED), context)
@@ -239,7 +239,7 @@ def test_a_refused_cancel_may_be_asked_again() -> None:
 
 def test_a_cancel_of_an_unknown_order_should_be_refused_by_name() -> None:
     """Oracle: by hand; also where risk denied it."""
-    routing, context = Routing([toy()], Settings()), LedgerContext()
+    routing, context = Routing([toy()], Settings()), StageContext()
     routing.on_risk_decision(approved(request(ID, kind=int(RequestKind.CANCEL))), context)
     routing.on_risk_decision(denied(code=RiskCode.UNKNOWN_ORDER, kind=RequestKind.CANCEL), context)
     assert [(each.refused, each.reason) for each in context.take()] == [(True, R.UNKNOWN_ORDER)] * 2
@@ -267,7 +267,7 @@ KILLS = [
 @pytest.mark.parametrize(("scope", "target", "hit"), KILLS, ids=[each[0].name for each in KILLS])
 def test_a_kill_should_cancel_the_working_orders_in_its_scope(scope: ControlScope, target: dict[str, int], hit: set[int]) -> None:
     """Oracle: the table; an unreadable scope covers everything."""
-    routing, context = Routing([toy(1), toy(2)], Settings()), LedgerContext()
+    routing, context = Routing([toy(1), toy(2)], Settings()), StageContext()
     for wanted in (
         request(built_id(1), price=5),
         request(built_id(2), price=5, number=2),
@@ -307,7 +307,7 @@ def test_a_second_kill_should_not_send_a_second_cancel() -> None:
 @pytest.mark.parametrize("step", ["submitted", "accepted", "partial", "pending cancel", "filled", "cancelled", "denied"])
 def test_submitting_again_should_never_give_a_second_order(step: str) -> None:
     """One intent, one live order, at each step between intent and end, restart included (OMS-11). Oracle: the count of NEW commands."""
-    routing, context = Routing([toy()], Settings()), LedgerContext()
+    routing, context = Routing([toy()], Settings()), StageContext()
     decision = approved(request(ID, quantity=10, price=100))
     routing.on_risk_decision(denied() if step == "denied" else decision, context)
     history: dict[str, list[Any]] = {
@@ -336,7 +336,7 @@ def test_submitting_again_should_never_give_a_second_order(step: str) -> None:
     assert len(news) == (0 if step == "denied" else 1)
 
 
-def one_order(routing: Routing, context: LedgerContext, number: int) -> None:
+def one_order(routing: Routing, context: StageContext, number: int) -> None:
     order_id = built_id(number)
     routing.on_risk_decision(approved(request(order_id)), context)
     routing.on_execution_report(report(order_id, ReportKind.ACCEPTED), context)
@@ -346,7 +346,7 @@ def one_order(routing: Routing, context: LedgerContext, number: int) -> None:
 
 def test_closed_orders_should_leave_the_oldest_first() -> None:
     """Oracle: by hand: a ring of three after five orders knows the last three."""
-    routing, context = Routing([toy()], Settings(closed_orders=3)), LedgerContext()
+    routing, context = Routing([toy()], Settings(closed_orders=3)), StageContext()
     for number in range(5):
         one_order(routing, context, number)
     assert closed_ids(routing) == [built_id(2), built_id(3), built_id(4)]
@@ -365,7 +365,7 @@ def test_a_late_fill_should_not_enter_an_order_twice_in_the_ring() -> None:
 
 def test_memory_should_stay_flat_however_many_orders_pass() -> None:
     """Oracle: the allocator: the second 20,000 orders add less than 200 kB to what the first 20,000 left."""
-    routing, context = Routing([toy()], Settings(closed_orders=256)), LedgerContext()
+    routing, context = Routing([toy()], Settings(closed_orders=256)), StageContext()
     tracemalloc.start()
     for number in range(20_000):
         one_order(routing, context, number)

@@ -1,4 +1,6 @@
-"""Runs and recordings rewritten as a forger with all our tools would: records changed, digests made again, the journal chained anew."""
+"""Runs and recordings rewritten as a forger with all our tools would: records changed, digests made
+again, the journal chained anew.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,8 @@ from schemas.codec import codec
 from streams.log.digest import topic_digest
 from streams.log.local import LocalLog
 from streams.log.manifest import DIGEST, DamagedManifest, read_manifest
-from streams.runtime.journal import JOURNAL, NO_DIGEST, JournalEntry, OutputEntry, decode_entry
-from streams.runtime.verify import Verdict
+from streams.runtime.journal.journal import JOURNAL, NO_DIGEST, JournalEntry, OutputEntry, decode_entry
+from streams.runtime.verify.verify import Verdict
 from tests.scenario import write_recording
 
 Records = list[Any]
@@ -70,7 +72,8 @@ def forge_run(
         manifest: changes what ``run.json`` says, before its own digest is made.
         is_rejournaled: the journal is told the digests of the changed outputs.
         is_sealed: write ``run.json``; without it the run looks unfinished.
-        files: what becomes of other files, by their paths: reports, the copy of a strategy. None takes one away; a new one is given no bytes.
+        files: what becomes of other files, by their paths: reports, the copy of a strategy. None
+            takes one away; a new one is given no bytes.
     """
     source = LocalLog.open(folder)
     forged = LocalLog.create(out)
@@ -129,7 +132,9 @@ def forge_run(
 
 
 def _topics_by_number(folder: Path) -> dict[int, str]:
-    """The journal's numbers of output topics: their places in the catalogue's order, dead letters last."""
+    """The journal's numbers of output topics: their places in the catalogue's order, dead letters
+    last.
+    """
     from jobs.runs import execution_for, open_input, open_run
 
     log, facts = open_run(folder)

@@ -18,7 +18,7 @@ from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from streams.numeric.table import Table
 from streams.runtime.failures import StageFailed
-from streams.runtime.loop import (
+from streams.runtime.schedule.loop import (
     ACTIVE,
     COMMAND,
     COMMAND_CLOCK,
@@ -45,7 +45,7 @@ class ReadableScheduler:
         self.topology, self.names, self.venue, self.context = topology, names, venue, context
         self.emitted = emitted
         self.windows = Windows(names, strategies)
-        self.timed = [stage for stage in topology.late if hasattr(stage.ledger, "on_timer")]
+        self.timed = [stage for stage in topology.late if hasattr(stage.instance, "on_timer")]
         self.observers: dict[str, list[Callable[[Any], None]]] = {}
         self.topic = {getattr(records, topic_of(each).record): each for each in emitted.lists}
         self.limit, self.limit_clock = 0, -1
@@ -74,8 +74,8 @@ class ReadableScheduler:
     def deliver(self, topic: str, record: Any) -> None:
         """To the readers of a topic, in stage order; what each emits is delivered first."""
         self.note_place()
-        for ledger in self.topology.late_readers(topic):
-            getattr(ledger, handler_name(topic))(record, self.context)
+        for instance in self.topology.late_readers(topic):
+            getattr(instance, handler_name(topic))(record, self.context)
             self.drain(None)
         if topic == self.topology.command_topic:
             self.command(record)
@@ -111,25 +111,25 @@ class ReadableScheduler:
         none = (1 << 60, 0, None)
         if not self.timed or not self.length:
             return none
-        stage = min(self.timed, key=lambda each: each.ledger.state.timer)  # the first of several
-        deadline = stage.ledger.state.timer
+        stage = min(self.timed, key=lambda each: each.instance.state.timer)  # the first of several
+        deadline = stage.instance.state.timer
         place = max(int(np.searchsorted(self.clock, deadline)), self.limit)
         if deadline > self.clock[-1] or place >= self.length:
             return none
         return place, max(deadline, self.context.clock), stage
 
-    def run(self, piece: Any, feeds: Sequence[Any], upstream: Any, before: int) -> None:
-        self.length, self.clock = piece.length, piece.clock[: piece.length]
+    def run(self, input_batch: Any, feeds: Sequence[Any], upstream: Any, before: int) -> None:
+        self.length, self.clock = input_batch.length, input_batch.clock[: input_batch.length]
         self.limit, self.limit_clock = 0, -1
         self._place.rows[0]["before"] = before
-        self.windows.begin(feeds, before, piece.count, upstream)
+        self.windows.begin(feeds, before, input_batch.count, upstream)
         is_last = False
         while not is_last:
             is_last = self.windows.next_window()
             for step, clock, number, row in self.windows.events.tolist():
                 self.until(step, clock, before)
                 self.context.clock = clock
-                self.context.sequence = before + min((step + 1) >> 1, piece.count)
+                self.context.sequence = before + min((step + 1) >> 1, input_batch.count)
                 if step & 1:
                     self.limit, self.limit_clock = (step >> 1) + 1, -1
                 else:
@@ -147,7 +147,7 @@ class ReadableScheduler:
             place, at, stage = self.next_timer()
             is_timer = (2 * place, at) < (step, clock)
             if is_timer:
-                venue_comes_first = self.venue is None or stage.rank > self.topology.stepped[0].rank
+                venue_comes_first = self.venue is None or stage.rank > self.topology.on_demand[0].rank
                 limit = place, at if venue_comes_first else at - 1
             else:
                 limit = step >> 1, NEVER if step & 1 or clock == NEVER else clock - 1
@@ -157,12 +157,12 @@ class ReadableScheduler:
                 return
             self.limit, self.limit_clock = limit
             self.context.clock, self.context.sequence = at, before + place
-            deadline = stage.ledger.state.timer
+            deadline = stage.instance.state.timer
             self.note_place()
-            stage.ledger.on_timer(deadline, self.context)
+            stage.instance.on_timer(deadline, self.context)
             self.drain(None)
-            if stage.ledger.state.timer <= deadline:
-                text = f"the timer of {stage.ledger.NAME} at {deadline} does not move on"
+            if stage.instance.state.timer <= deadline:
+                text = f"the timer of {stage.instance.NAME} at {deadline} does not move on"
                 raise StageFailed(f"{text}; set state.timer to a later time, or to NO_TIMER")
 
     def reports(self, limit: int, limit_clock: int, before: int) -> bool:

@@ -15,9 +15,9 @@ from test_forgeries import CORPUS, Source, source  # noqa: F401 (a fixture)
 
 from jobs import verification
 from jobs.verification import verify_run
-from streams.runtime.journal import JournalEntry
-from streams.runtime.run_evidence import RunEvidence
-from streams.runtime.verify import Verifier
+from streams.runtime.journal.journal import JournalEntry
+from streams.runtime.verify.run_evidence import RunEvidence
+from streams.runtime.verify.verify import Verifier
 
 
 class Broken(NamedTuple):

@@ -1,4 +1,6 @@
-"""The code digest covers what decides the records and nothing else. Oracle: a copy of the sources with one file changed."""
+"""The code digest covers what decides the records and nothing else. Oracle: a copy of the sources
+with one file changed.
+"""
 
 from __future__ import annotations
 
@@ -32,15 +34,19 @@ def touched(tree: Path, *names: str) -> None:
 
 
 def go_on(tree: Path, market: Path, run: Path) -> subprocess.CompletedProcess[str]:
-    """``sq backtest`` on the finished run folder, by the sources of the tree: the same code finds it finished, other code refuses."""
+    """``sq backtest`` on the finished run folder, by the sources of the tree: the same code finds
+    it finished, other code refuses.
+    """
     command = [sys.executable, "-m", "jobs.sq", "backtest", str(market), "--strategy", "ema-cross"]
     command += ["--set", "fast=5", "--set", "slow=12", "--out", str(run)]
     return subprocess.run(command, cwd=tree, env=os.environ | {"PYTHONPATH": str(tree)}, capture_output=True, text=True, check=False)
 
 
 def test_a_colour_forces_nothing_and_what_computes_is_named(proof_market: Path, proof_run: Run, tree: Path) -> None:
-    """E12 and B4: pages, words, commands and the lint are outside the digest, the pipeline and its configuration inside."""
-    touched(tree, "streams/reporting/appearance.py", "streams/reporting/wording.py", "streams/runtime/lint.py", "jobs/commands/backtest.py")
+    """E12 and B4: pages, words, commands and the lint are outside the digest, the pipeline and its
+    configuration inside.
+    """
+    touched(tree, "streams/reporting/appearance.py", "streams/reporting/wording.py", "streams/runtime/tools/lint.py", "jobs/commands/backtest.py")
     same = go_on(tree, proof_market, proof_run.folder)
     assert "is finished already" in same.stdout, same.stderr
     touched(tree, "streams/venue/fill_models/log_prob.py", "streams/venue/venues/brokered.py")

@@ -19,9 +19,8 @@ from jobs.runs import Backtest
 from jobs.verification import verify_run
 from schemas.errors import CapacityExceeded, ShrivenError
 from streams.numeric import strategy_outputs
-from streams.runtime import engine
-from streams.runtime.schedule import driver, rows
-from streams.runtime.topology import BadTopology
+from streams.runtime.schedule import driver, engine, rows
+from streams.runtime.schedule.topology import BadTopology
 from streams.signals import replacing, view_stage
 from streams.signals.strategy import BadStrategy
 from tests.digests.found import Recordings

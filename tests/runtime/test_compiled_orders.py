@@ -19,12 +19,11 @@ from jobs.runs import Backtest
 from jobs.verification import verify_run
 from schemas.errors import CapacityExceeded, ShrivenError
 from streams.log.local import LocalLog
-from streams.runtime import engine
 from streams.runtime.failures import BadEmission, StageFailed
-from streams.runtime.run_folder import folder_task
-from streams.runtime.runner import BadKernel
-from streams.runtime.schedule import driver, rows
-from streams.runtime.topology import BadTopology
+from streams.runtime.recovery.run_folder import folder_task
+from streams.runtime.schedule import driver, engine, rows
+from streams.runtime.schedule.runner import BadKernel
+from streams.runtime.schedule.topology import BadTopology
 from tests.digests.found import Recordings
 from tests.runtime.user_stages import FILES
 from tests.scenario import backtest, configuration, digests, records_in

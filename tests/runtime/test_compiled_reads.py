@@ -1,4 +1,5 @@
-"""A compiled strategy reads what the same rule in Python reads, at every instant, and decides alike.
+"""A compiled strategy reads what the same rule in Python reads, at every instant, and decides
+alike.
 
 Oracles: twins in plain Python (``reading_twin.py``, ``keeper_twin.py``, ``weight_twin.py``),
 whose own reads ``test_reads.py`` compares with the run's topics; the readable scheduler; a run that
@@ -21,9 +22,8 @@ from jobs.verification import verify_run
 from schemas.errors import ShrivenError, WrongUse
 from streams.numeric.bad_strategy import BadStrategy
 from streams.numeric.undeclared_read import UndeclaredRead
-from streams.runtime import engine
-from streams.runtime.schedule import driver, rows
-from streams.runtime.topology import BadTopology
+from streams.runtime.schedule import driver, engine, rows
+from streams.runtime.schedule.topology import BadTopology
 from streams.signals import kit, view_stage
 from tests.digests.found import Recordings
 from tests.scenario import backtest, configuration, digests, records_in

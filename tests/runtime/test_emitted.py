@@ -9,7 +9,7 @@ import pytest
 from schemas.codec import codec
 from schemas.general import BadRecord
 from schemas.records import Fill
-from streams.runtime.emitted import GIVEN_MAX, Bodies, body_of
+from streams.runtime.schedule.output_buffer import GIVEN_MAX, Bodies, body_of
 
 FILLS = codec("Fill")
 

@@ -1,4 +1,5 @@
-"""The engine under a strategy that does everything at once: batches, restarts and snapshots anywhere change nothing.
+"""The engine under a strategy that does everything at once: batches, restarts and snapshots
+anywhere change nothing.
 
 Oracle: the same run in one batch, and for ids and times what design sections 4 and 5 say of them.
 """
@@ -19,11 +20,11 @@ from jobs.runs import Backtest, Run, open_recording
 from jobs.verification import verify_run
 from streams.log.local import LocalLog
 from streams.numeric import identity
-from streams.runtime.blocks import BlockSource
-from streams.runtime.context import StageContext
-from streams.runtime.feed import Feed
-from streams.runtime.snapshot import read_snapshots
-from streams.runtime.states import restore, stage_states
+from streams.runtime.journal.snapshot import read_snapshots
+from streams.runtime.order.blocks import BlockSource
+from streams.runtime.order.feed import Feed
+from streams.runtime.schedule.context import StageContext
+from streams.runtime.schedule.states import restore, stage_states
 from tests.scenario import START, backtest, configuration, digests, records_in
 
 BUSY = f"{Path(__file__).with_name('busy.py')}:Busy"
@@ -90,7 +91,9 @@ def test_restarts_anywhere_change_nothing(busy: dict[int, Run], proof_market: Pa
 
 @given(st.integers(0, 2**24 - 1), st.integers(0, 2**10 - 1), st.lists(st.integers(0, 2**48 - 4098), min_size=1, max_size=3), st.integers(1, 4))
 def test_the_context_builds_the_ids_that_identity_does(journal: int, shard: int, starts: list[int], each: int) -> None:
-    """Oracle: streams.numeric.identity, which is tested against the hundred bits. 4,096 inputs share the first characters of their ids."""
+    """Oracle: streams.numeric.identity, which is tested against the hundred bits. 4,096 inputs
+    share the first characters of their ids.
+    """
     context = StageContext(journal, shard)
     for sequence in sorted({start + step for start in starts for step in (0, 1, 4095, 4096, 4097)}):
         context.sequence = sequence
@@ -106,7 +109,9 @@ def test_an_ordinal_that_does_not_fit_is_refused() -> None:
 
 
 def test_ids_are_unique_sorted_and_name_the_record_they_come_from(busy: dict[int, Run]) -> None:
-    """Requests are emitted in order, so their ids ascend; an id's sequence counts input records, and its ordinal starts at 0."""
+    """Requests are emitted in order, so their ids ascend; an id's sequence counts input records,
+    and its ordinal starts at 0.
+    """
     for run in busy.values():
         ids = [request["order_id"] for request in records_in(run.folder, "orders.requests") if request["kind"] == "NEW"]
         assert ids == sorted(set(ids))
@@ -122,7 +127,9 @@ def test_ids_are_unique_sorted_and_name_the_record_they_come_from(busy: dict[int
 
 @pytest.mark.parametrize("batch", [97, 65_536])
 def test_pnl_falls_on_whole_minutes_whatever_the_batch(recording: Path, tmp_path: Path, batch: int) -> None:
-    """Each account has a record at the first mark, at each multiple of a minute behind it, and at the end: timers fire at their deadlines."""
+    """Each account has a record at the first mark, at each multiple of a minute behind it, and at
+    the end: timers fire at their deadlines.
+    """
     run = backtest(recording, tmp_path / "run", batch=batch)
     times = [record["event_time"] for record in records_in(run.folder, "pnl")]
     end = run.manifest["clock_end"]
@@ -148,7 +155,9 @@ def execution_of(chosen: Configuration, log: LocalLog) -> Any:
 
 @pytest.mark.parametrize("strategy", ["ema-cross", "ema-cross-python", BUSY])
 def test_a_restored_state_goes_on_as_the_straight_run_does(proof_market: Path, strategy: str) -> None:
-    """At drawn positions: states taken, put into a new execution, and both run on to the end, in other batches, to equal digests."""
+    """At drawn positions: states taken, put into a new execution, and both run on to the end, in
+    other batches, to equal digests.
+    """
     draw = random.Random(9)
     chosen = configuration(strategy)
     with open_recording(proof_market) as log:
@@ -200,7 +209,9 @@ def test_a_feed_sought_in_the_middle_of_a_block_gives_the_same_rows(proof_market
 
 
 def test_a_feed_remembers_its_running_maximum_while_nothing_of_it_is_read(proof_market: Path) -> None:
-    """Times may go back within a topic; after a restart, and another one before the next record, the merge key must be what it was."""
+    """Times may go back within a topic; after a restart, and another one before the next record,
+    the merge key must be what it was.
+    """
     with open_recording(proof_market) as log:
         feed = trades_of(log)
         feed.seek(1000, START + 10**15)

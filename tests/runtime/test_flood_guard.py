@@ -1,4 +1,6 @@
-"""The flood guard's count. Oracle: a plain loop over every record that looks back over the whole history."""
+"""The flood guard's count. Oracle: a plain loop over every record that looks back over the whole
+history.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 
 from schemas.reasons import BAD_FRAMING, GOOD, MALFORMED, NOT_SELECTED, SKIPPED, UNKNOWN_INSTRUMENT
-from streams.runtime.flood import LETTERS_MAX, BadFloodLimit, FloodGuard, FloodLimit
+from streams.runtime.order.flood import LETTERS_MAX, BadFloodLimit, FloodGuard, FloodLimit
 
 LETTERS = (BAD_FRAMING, MALFORMED, UNKNOWN_INSTRUMENT)
 
@@ -24,7 +26,9 @@ class Rows:
 
 
 def first_too_many(statuses: list[int], limit: FloodLimit) -> int:
-    """Index of the first record that makes more letters than the limit in the window that ends with it; -1 if none does."""
+    """Index of the first record that makes more letters than the limit in the window that ends with
+    it; -1 if none does.
+    """
     for last in range(len(statuses)):
         window = statuses[max(0, last + 1 - limit.records) : last + 1]
         if statuses[last] in LETTERS and sum(status in LETTERS for status in window) > limit.letters:
@@ -33,7 +37,9 @@ def first_too_many(statuses: list[int], limit: FloodLimit) -> int:
 
 
 def guarded(statuses: list[int], limit: FloodLimit, source: random.Random) -> int:
-    """The same by the guard, the records cut into batches at random, and the guard taken down and up between them now and then."""
+    """The same by the guard, the records cut into batches at random, and the guard taken down and
+    up between them now and then.
+    """
     guard, rows = FloodGuard(), Rows(np.array(statuses, np.uint8))
     while rows.first < len(statuses):
         count = min(source.choice((1, 2, 7, 40)), len(statuses) - rows.first)

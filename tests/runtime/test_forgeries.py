@@ -1,7 +1,9 @@
-"""A corpus of forgeries: runs in which one thing was changed, and every checksum, digest, chain and seal around it made again.
+"""A corpus of forgeries: runs in which one thing was changed, and every checksum, digest, chain and
+seal around it made again.
 
-Oracle: the fault that was planted. Each is found, called by its kind, and named. Outside is only who writes inputs, journal and outputs anew
-together (``docs/proof.md``); ``test_verify_order.py`` has the forgers who run the stages themselves, ``test_verify_faults.py`` single bytes.
+Oracle: the fault that was planted. Each is found, called by its kind, and named. Outside is only
+who writes inputs, journal and outputs anew together (``docs/proof.md``); ``test_verify_order.py``
+has the forgers who run the stages themselves, ``test_verify_faults.py`` single bytes.
 """
 
 from __future__ import annotations
@@ -21,9 +23,9 @@ from forgery import STRATEGY, forge_recording, forge_run, kinds, replaced, text
 from jobs.runs import Backtest, Run
 from jobs.verification import verify_run
 from streams.log.local import LocalLog
-from streams.runtime.journal import BATCH, CLOSE, InputEntry, JournalEntry, OutputEntry
-from streams.runtime.merge import ELEMENT
-from streams.runtime.snapshot import CHUNK_BYTES, Snapshot, read_snapshots
+from streams.runtime.journal.journal import BATCH, CLOSE, InputEntry, JournalEntry, OutputEntry
+from streams.runtime.journal.snapshot import CHUNK_BYTES, Snapshot, read_snapshots
+from streams.runtime.order.merge import ELEMENT
 from tests.scenario import configuration
 from tests.turns import long_but_every
 
@@ -72,7 +74,9 @@ def _sort(elements: Any) -> None:
 
 
 def _cancelling(elements: Any) -> None:
-    """Counts whose sum is right and whose parts are not: the order was written out past the end of its array (E8, SIGSEGV)."""
+    """Counts whose sum is right and whose parts are not: the order was written out past the end of
+    its array (E8, SIGSEGV).
+    """
     elements["count"][0] += 9000
     elements["count"][1] -= 9000
 
@@ -138,7 +142,8 @@ class Forgery(NamedTuple):
     """A forgery.
 
     Attributes:
-        make: writes it into a folder; returns the run folder, and the recording where that is another than the run's own.
+        make: writes it into a folder; returns the run folder, and the recording where that is
+            another than the run's own.
         kind: what verify must call it.
         named: what it must name.
     """
@@ -371,7 +376,8 @@ def test_a_forgery_is_found_and_named(source: Source, tmp_path: Path, name: str)
 
 
 def test_what_lies_beside_a_run_is_said_and_no_finding(source: Source, tmp_path: Path) -> None:
-    """E10: a file outside the topics' folders is nobody's proof; verify says that it did not look."""
+    """E10: a file outside the topics' folders is nobody's proof; verify says that it did not look.
+    """
     folder, _ = beside("", "notes/mine.txt").make(source, tmp_path / "run")
     verdict = verify_run(folder)
     assert verdict.is_good
@@ -379,7 +385,9 @@ def test_what_lies_beside_a_run_is_said_and_no_finding(source: Source, tmp_path:
 
 
 def test_a_page_of_another_version_of_the_report_is_not_compared(source: Source, tmp_path: Path) -> None:
-    """E10: report.json and the CSV files are compared all the same, and a page that this version makes too, whatever version it says."""
+    """E10: report.json and the CSV files are compared all the same, and a page that this version
+    makes too, whatever version it says.
+    """
     named = forge_run(source.run, tmp_path / "named", manifest=lambda facts: facts.__setitem__("report", "0" * 16))
     assert verify_run(named).scope == "order: recomputed from the input; reports: derived again"
     files = {"report.html": lambda content: content.replace(b"#00629b", b"#10629b")}

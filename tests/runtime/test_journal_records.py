@@ -1,4 +1,6 @@
-"""Journal records: the same Avro as fastavro's, chained by digests, refused when any byte is changed."""
+"""Journal records: the same Avro as fastavro's, chained by digests, refused when any byte is
+changed.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,8 @@ from hypothesis import strategies as st
 
 import schemas
 from schemas.errors import CorruptLog
-from streams.runtime.journal import BATCH, GENESIS, InputEntry, JournalEntry, OutputEntry, decode_entry
-from streams.runtime.merge import ELEMENT
+from streams.runtime.journal.journal import BATCH, GENESIS, InputEntry, JournalEntry, OutputEntry, decode_entry
+from streams.runtime.order.merge import ELEMENT
 
 SCHEMA = fastavro.parse_schema(json.loads((Path(schemas.__file__).parent / "journal_record.avsc").read_text()))
 longs = st.integers(-(2**63), 2**63 - 1)

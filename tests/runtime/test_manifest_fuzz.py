@@ -1,6 +1,8 @@
-"""Manifests, genesis records and journal records that somebody else wrote: every command ends in words. Time-boxed fuzzing with a fixed seed.
+"""Manifests, genesis records and journal records that somebody else wrote: every command ends in
+words. Time-boxed fuzzing with a fixed seed.
 
-Oracle: ``SQ_TRACE=1`` lets everything but a typed error through. What is written is consistent: its digests and chains are made again.
+Oracle: ``SQ_TRACE=1`` lets everything but a typed error through. What is written is consistent: its
+digests and chains are made again.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from jobs.runs import Backtest
 from jobs.sq import main
 from schemas.errors import CorruptLog, ShrivenError
 from streams.log.manifest import DIGEST, read_manifest, write_manifest
-from streams.runtime.journal import JournalEntry, decode_entry
+from streams.runtime.journal.journal import JournalEntry, decode_entry
 from tests.scenario import configuration, make_recording
 
 SECONDS = 1.0
@@ -152,7 +154,9 @@ def test_a_genesis_record_that_says_anything(small: tuple[Path, Path], tmp_path:
 
 
 def test_journal_records_of_any_bytes() -> None:
-    """The record's own digest is made again behind each change: it decodes, or is refused as corrupt."""
+    """The record's own digest is made again behind each change: it decodes, or is refused as
+    corrupt.
+    """
     with pytest.raises(CorruptLog):
         decode_entry(JournalEntry(sequence=0, kind=0, facts={"a": ["\ud800"]}).encode())
     honest = JournalEntry(sequence=0, kind=0, facts={"a": [1, {"b": 2}]}).encode()[:-33]

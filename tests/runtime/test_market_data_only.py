@@ -1,6 +1,8 @@
-"""Strategies that read market data only run over a window before the order side; nothing but time may show it.
+"""Strategies that read market data only run over a window before the order side; nothing but time
+may show it.
 
-Oracle: the scheduler, record by record, with the rule switched off; only the ordinals of ids differ then.
+Oracle: the scheduler, record by record, with the rule switched off; only the ordinals of ids differ
+then.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from jobs.runs import Run, open_recording
 from jobs.verification import verify_run
 from schemas.errors import ShrivenError
 from streams.numeric import identity
-from streams.runtime.topology import Topology
+from streams.runtime.schedule.topology import Topology
 from tests.scenario import backtest, configuration, digests, records_in
 
 EAGER = f"{Path(__file__).with_name('eager.py')}:Eager"

@@ -1,4 +1,5 @@
-"""The order of inputs, against a plain-Python merge (brute-force twin) and against its own journal."""
+"""The order of inputs, against a plain-Python merge (brute-force twin) and against its own journal.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +7,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.runtime.loop import END, SKIP
-from streams.runtime.merge import Merger, Slice
+from streams.runtime.order.merge import END, SKIP, InputBatch, Merger
 
 FOREVER = 2**63 - 1
 
@@ -41,7 +41,9 @@ class Heads:
 
 
 def twin(feeds: list[Heads]) -> list[tuple[int, int, int]]:
-    """(feed, offset, clock) in merge order: the lowest key first, the lower rank on a tie; only good market data moves the clock."""
+    """(feed, offset, clock) in merge order: the lowest key first, the lower rank on a tie; only
+    good market data moves the clock.
+    """
     heads = [0] * len(feeds)
     clock, found = 0, []
     while True:
@@ -57,25 +59,26 @@ def twin(feeds: list[Heads]) -> list[tuple[int, int, int]]:
 
 
 def taken(feeds: list[Heads], sizes: list[int]) -> tuple[list[tuple[int, int, int]], list[np.ndarray]]:
-    merger, piece = Merger(feeds, FOREVER), Slice(64)
+    merger, input_batch = Merger(feeds, FOREVER), InputBatch(64)
     found: list[tuple[int, int, int]] = []
     elements: list[np.ndarray] = []
     present, turn = 0, 0
     while True:
         wanted = sizes[turn % len(sizes)]
         turn += 1
-        merger.take(piece, wanted, present)
-        for i in range(piece.count):
-            feed = feeds[piece.origin[i]]
-            found.append((int(piece.origin[i]), int(feed.offset_of_zero + piece.index[i]), int(piece.clock[i])))
-            assert piece.source[i] == (SKIP if feed.status[piece.index[i]] else piece.origin[i])
-        elements.append(merger.elements(piece).copy())
+        merger.take(input_batch, wanted, present)
+        for i in range(input_batch.count):
+            feed = feeds[input_batch.origin[i]]
+            offset = int(feed.offset_of_zero + input_batch.index[i])
+            found.append((int(input_batch.origin[i]), offset, int(input_batch.clock[i])))
+            assert input_batch.source[i] == (SKIP if feed.status[input_batch.index[i]] else input_batch.origin[i])
+        elements.append(merger.elements(input_batch).copy())
         for feed in feeds:
-            feed.first += int((piece.origin[: piece.count] == feed.code).sum())
-        if piece.ended:
-            assert piece.source[piece.count] == END
+            feed.first += int((input_batch.origin[: input_batch.count] == feed.code).sum())
+        if input_batch.ended:
+            assert input_batch.source[input_batch.count] == END
             return found, elements
-        present = int(piece.clock[piece.count - 1])
+        present = int(input_batch.clock[input_batch.count - 1])
 
 
 times = st.lists(st.integers(0, 12), max_size=25)
@@ -96,39 +99,40 @@ def test_elements_repeat_the_same_order(columns: list[list[int]], sizes: list[in
     """Property: repeating the journal's runs gives the merge's own slices."""
     found, elements = taken([Heads(code, column, set()) for code, column in enumerate(columns)], sizes)
     feeds = [Heads(code, column, set()) for code, column in enumerate(columns)]
-    merger, piece = Merger(feeds, FOREVER), Slice(4)
+    merger, input_batch = Merger(feeds, FOREVER), InputBatch(4)
     repeated, present = [], 0
     for batch in elements:
-        merger.repeat(piece, batch, present)
-        for i in range(piece.count):
-            repeated.append((int(piece.origin[i]), int(feeds[piece.origin[i]].offset_of_zero + piece.index[i]), int(piece.clock[i])))
+        merger.repeat(input_batch, batch, present)
+        for i in range(input_batch.count):
+            offset = int(feeds[input_batch.origin[i]].offset_of_zero + input_batch.index[i])
+            repeated.append((int(input_batch.origin[i]), offset, int(input_batch.clock[i])))
         for feed in feeds:
-            feed.first += int((piece.origin[: piece.count] == feed.code).sum())
-        if piece.count:
-            present = int(piece.clock[piece.count - 1])
+            feed.first += int((input_batch.origin[: input_batch.count] == feed.code).sum())
+        if input_batch.count:
+            present = int(input_batch.clock[input_batch.count - 1])
     assert repeated == found
-    assert piece.ended
+    assert input_batch.ended
 
 
 def test_records_from_the_end_time_on_stay_unread() -> None:
     feeds = [Heads(0, [1, 5, 9], set()), Heads(1, [2, 5, 6], set())]
-    merger, piece = Merger(feeds, 6), Slice(16)
-    merger.take(piece, 16, 0)
-    assert piece.count == 4
-    assert piece.ended
-    assert piece.clock[: piece.count + 1].tolist() == [1, 2, 5, 5, 5]
+    merger, input_batch = Merger(feeds, 6), InputBatch(16)
+    merger.take(input_batch, 16, 0)
+    assert input_batch.count == 4
+    assert input_batch.ended
+    assert input_batch.clock[: input_batch.count + 1].tolist() == [1, 2, 5, 5, 5]
 
 
 def test_a_control_record_applies_at_the_present_clock() -> None:
     feeds = [Heads(0, [7], set(), is_market_data=False), Heads(1, [2, 9], set())]
-    merger, piece = Merger(feeds, FOREVER), Slice(8)
-    merger.take(piece, 8, 0)
-    assert piece.origin[:3].tolist() == [1, 0, 1]
-    assert piece.clock[:3].tolist() == [2, 2, 9]
+    merger, input_batch = Merger(feeds, FOREVER), InputBatch(8)
+    merger.take(input_batch, 8, 0)
+    assert input_batch.origin[:3].tolist() == [1, 0, 1]
+    assert input_batch.clock[:3].tolist() == [2, 2, 9]
 
 
 def test_equal_times_go_by_rank() -> None:
     feeds = [Heads(0, [5, 5], set()), Heads(1, [5], set())]
-    merger, piece = Merger(feeds, FOREVER), Slice(8)
-    merger.take(piece, 8, 0)
-    assert piece.origin[:3].tolist() == [0, 0, 1]
+    merger, input_batch = Merger(feeds, FOREVER), InputBatch(8)
+    merger.take(input_batch, 8, 0)
+    assert input_batch.origin[:3].tolist() == [0, 0, 1]

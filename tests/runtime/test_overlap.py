@@ -1,4 +1,6 @@
-"""Two threads give what one gives, and stop where one stops. Oracle: runs on one thread (``reference_run``, and the journal of one)."""
+"""Two threads give what one gives, and stop where one stops. Oracle: runs on one thread
+(``reference_run``, and the journal of one).
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,10 @@ import pytest
 from jobs.runs import Backtest
 from schemas.errors import ShrivenError
 from streams.log.local import LocalLog
-from streams.runtime import overlap, task_inputs
-from streams.runtime.journal import JOURNAL
-from streams.runtime.overlap import Overlap
+from streams.runtime.journal.journal import JOURNAL
+from streams.runtime.recovery import task_inputs
+from streams.runtime.schedule import overlap
+from streams.runtime.schedule.overlap import Overlap
 from tests.scenario import backtest, configuration, digests
 
 OPTIONS: dict[str, Any] = {"batch": 1000, "state_digest_records": 5000}
@@ -44,7 +47,9 @@ def journal_of(folder: Path) -> list[bytes]:
 def test_two_threads_write_the_same_journal(
     recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int, strategy: str, request: pytest.FixtureRequest
 ) -> None:
-    """Journals hold the digests of every batch's inputs and outputs, and of the states: equal journals are equal runs."""
+    """Journals hold the digests of every batch's inputs and outputs, and of the states: equal
+    journals are equal runs.
+    """
     monkeypatch.setattr(task_inputs, "OVERLAP_RECORDS", 1 << 40)
     one = backtest(recording, tmp_path / "one", strategy, batch=batch, state_digest_records=5000)
     request.getfixturevalue("two_threads")
@@ -90,7 +95,9 @@ def test_stopping_two_threads_at_any_step_changes_nothing(recording: Path, refer
 
 
 def test_nothing_is_written_after_a_writing_that_failed() -> None:
-    """Steps 3 to 7 of batch n must not run when those of batch n - 1 failed: the journal would have a hole."""
+    """Steps 3 to 7 of batch n must not run when those of batch n - 1 failed: the journal would have
+    a hole.
+    """
     written: list[int] = []
 
     def write(number: int) -> None:

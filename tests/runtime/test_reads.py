@@ -1,8 +1,10 @@
-"""What a strategy reads of its account, the book and the last records is the state at that instant, whatever the batches are.
+"""What a strategy reads of its account, the book and the last records is the state at that instant,
+whatever the batches are.
 
-Oracle: a twin in Python integers over the run's own topics: positions, cost and cash from ``fills``, open orders from
-``orders.events`` and ``orders.requests``, equity from ``md.marks``, the book from ``md.depth`` through ``reference_book.py``.
-The strategy (``observer.py``) logs what it read; which records it had taken by then, its own log says.
+Oracle: a twin in Python integers over the run's own topics: positions, cost and cash from
+``fills``, open orders from ``orders.events`` and ``orders.requests``, equity from ``md.marks``, the
+book from ``md.depth`` through ``reference_book.py``. The strategy (``observer.py``) logs what it
+read; which records it had taken by then, its own log says.
 """
 
 from __future__ import annotations
@@ -24,8 +26,8 @@ from schemas.vocabulary import Flag, InstrumentKind
 from streams.log.local import LocalLog
 from streams.numeric import log_lines
 from streams.numeric.reference_book import ReferenceBook
-from streams.runtime.journal import decode_entry
-from streams.runtime.topology import BadTopology
+from streams.runtime.journal.journal import decode_entry
+from streams.runtime.schedule.topology import BadTopology
 from streams.signals import ema_cross
 from streams.signals.strategy import Strategy
 from tests.digests.found import Recordings
@@ -150,7 +152,8 @@ def lines_of(run: Run) -> Iterator[tuple[int, tuple[Any, ...]]]:
 
 
 def compare(run: Run, recording: Path, cash: int) -> dict[str, int]:
-    """Compare every line with the twin; returns how many lines there are by what woke the strategy."""
+    """Compare every line with the twin; returns how many lines there are by what woke the strategy.
+    """
     inputs = inputs_of(run, recording)
     instruments = {record.instrument: record for topic, record in inputs if topic == "ref.instruments"}
     precision = max(each.price_precision + each.quantity_precision for each in instruments.values())
@@ -237,7 +240,9 @@ def whole(recordings: Recordings, tmp_path_factory: pytest.TempPathFactory) -> R
 
 @pytest.mark.parametrize("batch", [1, 7, 4096])
 def test_batches_change_nothing_of_it(recordings: Recordings, whole: Run, tmp_path: Path, batch: int) -> None:
-    """Oracle: the run in one batch. Batches of one end after a fifth of the recording: a sync each is slow."""
+    """Oracle: the run in one batch. Batches of one end after a fifth of the recording: a sync each
+    is slow.
+    """
     options = {**OPTIONS, "to": "2024-01-01T00:00:10"} if batch == 1 else OPTIONS
     expected = digests(backtest(recordings.path("gap"), tmp_path / "one", OBSERVER, **options)) if batch == 1 else digests(whole)
     run = backtest(recordings.path("gap"), tmp_path / "run", OBSERVER, batch=batch, **options)
@@ -323,7 +328,8 @@ def test_a_compiled_strategy_is_told_how_it_logs(
 
 
 def test_the_log_is_bounded(recordings: Recordings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Long lines are cut, later ones left out; an early strategy logs as well. Oracle: the bounds."""
+    """Long lines are cut, later ones left out; an early strategy logs as well. Oracle: the bounds.
+    """
     monkeypatch.setattr(log_lines, "LINES_MAX", 40)
     does = "context.log('caf\u00e9 ' * 1000)"
     (tmp_path / "curious.py").write_text(STRATEGY.format(declares="LOGS = True", does=does))

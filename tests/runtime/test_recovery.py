@@ -1,4 +1,6 @@
-"""Kill it anywhere, start it again: the finished run equals an uninterrupted one. Oracle: the uninterrupted run's topic digests."""
+"""Kill it anywhere, start it again: the finished run equals an uninterrupted one. Oracle: the
+uninterrupted run's topic digests.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,9 @@ import pytest
 from jobs.runs import Backtest
 from streams.log.local import LocalLog
 from streams.runtime.failures import OtherIdentity
-from streams.runtime.journal import JOURNAL
-from streams.runtime.snapshot import TOPIC as SNAPSHOTS
-from streams.runtime.snapshot import read_snapshots
+from streams.runtime.journal.journal import JOURNAL
+from streams.runtime.journal.snapshot import TOPIC as SNAPSHOTS
+from streams.runtime.journal.snapshot import read_snapshots
 from tests.scenario import backtest, configuration, digests
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +32,9 @@ class Killed(BaseException):
 
 
 def run_until(recording: Path, folder: Path, step: int) -> list[str]:
-    """Run until the given step of the batch loop and stop there; returns the steps' names that were reached."""
+    """Run until the given step of the batch loop and stop there; returns the steps' names that were
+    reached.
+    """
     names: list[str] = []
 
     def watch(name: str) -> None:

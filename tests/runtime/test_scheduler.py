@@ -13,8 +13,7 @@ import pytest
 from readable_scheduler import ReadableScheduler
 from test_overlap import journal_of
 
-from streams.runtime import engine
-from streams.runtime.schedule import driver, rows
+from streams.runtime.schedule import driver, engine, rows
 from tests.scenario import backtest, digests, records_in
 
 EVERY = 2500

@@ -1,4 +1,6 @@
-"""Loops compiled in a second process. Oracle: the compiler of this process, which must find nothing left to do, or everything."""
+"""Loops compiled in a second process. Oracle: the compiler of this process, which must find nothing
+left to do, or everything.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,9 @@ import numpy as np
 import pytest
 from numba.core import event
 
-from streams.runtime import compiling
-from streams.runtime.compiling import SecondCompiler, is_compiled, second_compiler
-from streams.runtime.generated import load_module
+from streams.runtime.tools import compiling
+from streams.runtime.tools.compiling import SecondCompiler, is_compiled, second_compiler
+from streams.runtime.tools.generated import load_module
 
 TEXT = """from streams.numeric.borrowing import borrowing_kernel
 @borrowing_kernel
@@ -71,7 +73,7 @@ def test_no_process_is_started_where_that_saves_nothing(part, monkeypatch):
 
 
 STARTER = """import sys, time, types
-from streams.runtime.compiling import SecondCompiler
+from streams.runtime.tools.compiling import SecondCompiler
 second = SecondCompiler([(types.SimpleNamespace(__file__=sys.argv[1]), ["run"])])
 time.sleep(100)
 """
@@ -84,7 +86,9 @@ time.sleep(100)
 
 
 def test_the_second_process_ends_with_one_that_is_killed(tmp_path):
-    """A command that was killed left a process that compiled on for a minute. Oracle: a lock, which the system frees at its end."""
+    """A command that was killed left a process that compiled on for a minute. Oracle: a lock, which
+    the system frees at its end.
+    """
     lock, begun, slow = tmp_path / "lock", tmp_path / "begun", tmp_path / "slow.py"
     slow.write_text(SLOW.format(lock=str(lock), begun=str(begun)))
     starter = subprocess.Popen([sys.executable, "-c", STARTER, str(slow)])
@@ -122,7 +126,9 @@ def run(packed):
 
 
 def test_what_is_left_to_compile_is_what_numba_then_compiles(tmp_path, monkeypatch):
-    """Oracle: Numba's own events. What a module's text names through another module counts too; what lies in the cache does not."""
+    """Oracle: Numba's own events. What a module's text names through another module counts too;
+    what lies in the cache does not.
+    """
     monkeypatch.setenv("SQ_KERNEL_CACHE", str(tmp_path))
     module = load_module(COUNTED, str(tmp_path).encode())
     monkeypatch.setattr(compiling, "_announced", [])

@@ -1,4 +1,6 @@
-"""Skips as records. Oracles: the module's own examples run as written; the stages of the core, whose state and output a skip must not touch."""
+"""Skips as records. Oracles: the module's own examples run as written; the stages of the core,
+whose state and output a skip must not touch.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ import doctest
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ledger_context import state_bytes
+from stage_context import state_bytes
 
 from schemas.catalogue import TOPICS, UnknownTopic
 from schemas.codec import codec
@@ -17,8 +19,8 @@ from streams.risk.stage import Risk
 from streams.risk.stage import Settings as RiskSettings
 from streams.routing.stage import Routing
 from streams.routing.stage import Settings as RoutingSettings
-from streams.runtime import skip
-from streams.runtime.skip import BadSkip, SkipRequest, skip_command, skip_of, skip_request
+from streams.runtime.order import skip
+from streams.runtime.order.skip import BadSkip, SkipRequest, skip_command, skip_of, skip_request
 
 CONSUMED = [name for name, entry in TOPICS.items() if entry.kind != "runtime"]
 

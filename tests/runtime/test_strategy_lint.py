@@ -1,6 +1,8 @@
-"""The allow-list for strategies: every way found to a clock, a file, hidden state or the program itself is refused by rule and line.
+"""The allow-list for strategies: every way found to a clock, a file, hidden state or the program
+itself is refused by rule and line.
 
-Oracle: planted lines whose breach is known (findings A13 and F2), each in an honest strategy; honest strategies are left alone.
+Oracle: planted lines whose breach is known (findings A13 and F2), each in an honest strategy;
+honest strategies are left alone.
 """
 
 from __future__ import annotations
@@ -11,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from streams.runtime import allowed
-from streams.runtime.lint import RULES
-from streams.runtime.strategy_lint import lint_strategy
+from streams.runtime.tools import allowed
+from streams.runtime.tools.lint import RULES
+from streams.runtime.tools.strategy_lint import lint_strategy
 
 ROOT = Path(__file__).resolve().parents[2]
 STRATEGY = """\
@@ -41,7 +43,8 @@ class Mine(Strategy):
 """
 HERE = "# here"
 
-# rule, where the planted lines stand (top of the module, body of the class, act of the handler), the lines; "# here" marks the line of the finding
+# rule, where the planted lines stand (top of the module, body of the class, act of the handler),
+# the lines; "# here" marks the line of the finding
 FORMS = [
     # clocks and randomness
     ("clock", "top", "import time  # here"),
@@ -259,7 +262,9 @@ def test_the_strategy_of_the_documents_is_allowed(tmp_path: Path) -> None:
 
 
 def test_a_plan_from_parameters_is_allowed(tmp_path: Path) -> None:
-    """A script of orders as users write it: annotations from typing, lists, texts split into integers."""
+    """A script of orders as users write it: annotations from typing, lists, texts split into
+    integers.
+    """
     source = planted("body", "plan: 'Annotated[str, msgspec.Meta(max_length=9)]' = ''").replace("plan: ", "PLAN: ")
     source = source.replace("import math", "import math\nfrom typing import Annotated, Any").replace("def on_mark(self, mark, context)", "{steps}")
     steps = "def steps(self) -> list[list[str]]:\n        return [part.split(':') for part in self.PLAN.split(';') if part]\n\n"

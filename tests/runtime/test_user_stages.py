@@ -1,4 +1,5 @@
-"""Users' own stages: the stage_files of docs/extending/add-a-stage.md, run, killed, changed and misused.
+"""Users' own stages: the stage_files of docs/extending/add-a-stage.md, run, killed, changed and
+misused.
 
 Oracle: the page's sums made again over the run's own topics in Python integers; fastavro and polars
 as readers of the stage_files; a run that is not interrupted, and one without the stages.
@@ -25,7 +26,7 @@ from schemas.catalogue import TOPICS
 from schemas.errors import ShrivenError, WrongUse
 from schemas.shapes import shapes
 from schemas.user_topics import scope
-from streams.runtime.strategy_lint import lint_strategy
+from streams.runtime.tools.strategy_lint import lint_strategy
 from tests.runtime.user_stages import (
     FILES,
     expected_costs,

@@ -1,4 +1,6 @@
-"""Changed, damaged and missing inputs are called inputs; runs without an end verify what they committed. Oracle: the fault that was planted."""
+"""Changed, damaged and missing inputs are called inputs; runs without an end verify what they
+committed. Oracle: the fault that was planted.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ from jobs.sq import main
 from jobs.verification import verify_run
 from schemas.errors import WrongUse
 from streams.runtime.failures import InputChanged
-from streams.runtime.inputs import InputDigests
+from streams.runtime.journal.input_digests import InputDigests
 from tests.scenario import INSTRUMENT, START, backtest, configuration
 
 OPTIONS: dict[str, Any] = {"batch": 1500, "state_digest_records": 2000}
@@ -93,7 +95,8 @@ def test_a_recording_that_has_moved_is_asked_for(proof_run: Run, proof_market: P
 
 
 def exchanged(market: Path, out: Path, place: int = 700) -> Path:
-    """The recording with other trades in files of the same lengths; its log.json is the honest one."""
+    """The recording with other trades in files of the same lengths; its log.json is the honest one.
+    """
     forged = forge_recording(market, out.with_name("forged"), "md.trades", lambda r: changed_at(place, quantity=r[place].quantity ^ 1)(r))
     shutil.copytree(market, out)
     for path in (forged / "md.trades" / "0").iterdir():
@@ -105,7 +108,9 @@ def exchanged(market: Path, out: Path, place: int = 700) -> Path:
 
 @pytest.mark.parametrize("options", [{}, {"to": "2024-01-01T00:00:10"}, {"batch": 65_536}])
 def test_a_recording_with_exchanged_trades_is_refused_by_name(proof_market: Path, tmp_path: Path, options: dict[str, Any]) -> None:
-    """F1: the digests of the inputs were copied from log.json and never made; also where the trade lies behind --to, on both threads."""
+    """F1: the digests of the inputs were copied from log.json and never made; also where the trade
+    lies behind --to, on both threads.
+    """
     market = exchanged(proof_market, tmp_path / "market", TRADES - 2)
     with pytest.raises(InputChanged, match=r"input changed: the records of md\.trades in .*market are not those its log\.json speaks of"):
         backtest(market, tmp_path / "run", **options)
@@ -123,7 +128,9 @@ def test_a_resumed_run_answers_for_what_it_read_before(proof_market: Path, tmp_p
 
 
 def test_verify_and_replay_read_what_they_prove(proof_market: Path, proof_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """F1: a run that cheated, over the exchanged recording, names the honest inputs; verify digests what it reads, and so does replay."""
+    """F1: a run that cheated, over the exchanged recording, names the honest inputs; verify digests
+    what it reads, and so does replay.
+    """
     market = exchanged(proof_market, tmp_path / "market")
     with monkeypatch.context() as patched:
         patched.setattr(InputDigests, "differing", lambda *_: [])
@@ -180,7 +187,8 @@ def test_an_unfinished_run_verifies_what_it_committed(proof_market: Path, tmp_pa
 
 
 def test_a_closed_journal_without_run_json_is_found(proof_market: Path, tmp_path: Path) -> None:
-    """E10: killed at the very end, or the manifest was taken away: nobody can tell, and it is said."""
+    """E10: killed at the very end, or the manifest was taken away: nobody can tell, and it is said.
+    """
     verdict = verify_run(stopped(proof_market, tmp_path / "run", "closed", 1))
     assert kinds(verdict) == ["file"]
     assert "the journal is closed and there is no run.json" in text(verdict)
@@ -254,7 +262,9 @@ def unfinished(proof_market: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def test_a_run_goes_on_as_it_was_begun_or_is_refused(
     proof_market: Path, unfinished: Path, stage_files: Path, key: str
 ) -> None:
-    """F3: every key of a configuration. What is in the identity is refused; with any other the resumed run verifies, and says what it kept."""
+    """F3: every key of a configuration. What is in the identity is refused; with any other the
+    resumed run verifies, and says what it kept.
+    """
     folder = shutil.copytree(unfinished, stage_files / "run")
     other = msgspec.structs.replace(configuration(**OPTIONS), **{key: OTHERS[key]})
     if key not in FREE:

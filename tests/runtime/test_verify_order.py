@@ -1,6 +1,8 @@
-"""The order and the end of a local run are the merge's, whatever its journal says. Oracle: runs made by a runner that cheats.
+"""The order and the end of a local run are the merge's, whatever its journal says. Oracle: runs
+made by a runner that cheats.
 
-Each run is honest in itself: outputs, journal and manifest are what the stages make of the inputs in that order.
+Each run is honest in itself: outputs, journal and manifest are what the stages make of the inputs
+in that order.
 """
 
 from __future__ import annotations
@@ -16,8 +18,8 @@ from forgery import kinds, text
 from jobs import pipeline
 from jobs.sq import main
 from jobs.verification import verify_run
-from streams.runtime import recorded
-from streams.runtime.merge import ELEMENT, Merger, Slice
+from streams.runtime.order.merge import ELEMENT, InputBatch, Merger
+from streams.runtime.recovery import recorded
 from tests.scenario import START, backtest, make_recording
 
 SECOND = 1_000_000_000
@@ -36,7 +38,7 @@ def cheating(rank: Callable[[str], int]) -> type[Merger]:
     """A merger that takes each input to its end before the next, by rank."""
 
     class Cheating(Merger):
-        def take(self, target: Slice, wanted: int, present: int, first_of: Any = None) -> None:
+        def take(self, target: InputBatch, wanted: int, present: int, first_of: Any = None) -> None:
             elements, left = [], wanted
             for feed in sorted(self.feeds, key=lambda each: rank(each.topic)):
                 held = feed.end_offset - feed.next_offset
@@ -60,7 +62,9 @@ ORDERS: dict[str, list[str]] = {
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_another_order_than_the_merge_s_is_found(killed_market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: str) -> None:
-    """E2: 'control' last, all trades before all depth: the journal proves such a run, the inputs do not."""
+    """E2: 'control' last, all trades before all depth: the journal proves such a run, the inputs do
+    not.
+    """
     with monkeypatch.context() as patched:
         patched.setattr(recorded, "Merger", cheating(ORDERS[order].index))
         forged = backtest(killed_market, tmp_path / "run", batch=200).folder

@@ -220,7 +220,7 @@ def test_schemas_that_disagree_are_refused():
 
 @pytest.mark.parametrize("name", list(schemas()))
 def test_every_field_has_doc_and_unit(name):
-    """Written out here, apart from the lint. Oracle: the files."""
+    """OutputReader out here, apart from the lint. Oracle: the files."""
 
     def fields(schema):
         for field in schema["fields"]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ledger_context import fill, mark, perpetual, restored, signal, toy
 from readable_sizing import Beyond, ReadableSizing
+from stage_context import fill, mark, perpetual, restored, signal, toy
 
 from schemas.records import OrderEvent, OrderRequest
 from schemas.vocabulary import Side
-from streams.runtime.context import StageContext
+from streams.runtime.schedule.context import StageContext
 from streams.signals.sizing import QuantityTooLarge, Settings, Sizing
 
 SECOND = 10**9

@@ -14,8 +14,8 @@ import pytest
 
 from jobs.runs import Backtest
 from schemas.errors import WrongUse
-from streams.runtime import allowed
-from streams.runtime.strategy_lint import lint_strategy
+from streams.runtime.tools import allowed
+from streams.runtime.tools.strategy_lint import lint_strategy
 from tests.scenario import backtest, configuration, digests
 from tests.test_documents import blocks
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledger_context import LedgerContext, fill, instrument, mark, perpetual, restored, signal, state_bytes, toy
+from stage_context import StageContext, fill, instrument, mark, perpetual, restored, signal, state_bytes, toy
 
 from schemas.records import OrderEvent, OrderRequest
 from schemas.vocabulary import OrderStatus, OrderType, RequestKind, Side, TimeInForce
@@ -19,11 +19,11 @@ BUY, SELL = int(Side.BUY), int(Side.SELL)
 SECOND = 1_000_000_000
 
 
-def stage(spec: Any = None, **changes: Any) -> tuple[Sizing, LedgerContext]:
-    return Sizing([spec or toy()], Settings(**({"size": "10"} | changes))), LedgerContext(SECOND)
+def stage(spec: Any = None, **changes: Any) -> tuple[Sizing, StageContext]:
+    return Sizing([spec or toy()], Settings(**({"size": "10"} | changes))), StageContext(SECOND)
 
 
-def orders(context: LedgerContext) -> list[tuple[int, int]]:
+def orders(context: StageContext) -> list[tuple[int, int]]:
     """(side, quantity) of the requests since the last call."""
     return [(each.side, each.quantity) for each in context.take(OrderRequest)]
 
@@ -31,13 +31,13 @@ def orders(context: LedgerContext) -> list[tuple[int, int]]:
 def end(sizing: Sizing, request: OrderRequest, status: OrderStatus, refused: bool = False) -> None:
     sizing.on_order_event(
         OrderEvent(request.order_id, 1, 1, 1, 0, int(status), 1, request.side, request.quantity, 0, 0, refused),
-        LedgerContext(),
+        StageContext(),
     )
 
 
 def done(sizing: Sizing, request: OrderRequest) -> None:
     """The order fills completely."""
-    sizing.on_fill(fill(request.side, request.quantity, 100, order_id=request.order_id), LedgerContext())
+    sizing.on_fill(fill(request.side, request.quantity, 100, order_id=request.order_id), StageContext())
     end(sizing, request, OrderStatus.FILLED)
 
 
@@ -276,7 +276,7 @@ def test_a_view_that_returns_within_the_cool_down_should_cost_nothing() -> None:
 
 def test_strategies_and_instruments_should_cool_down_apart() -> None:
     """Oracle: by hand: two desks, two deadlines."""
-    sizing, context = Sizing([toy(1), toy(2)], Settings(size="10", cooldown=3 * SECOND)), LedgerContext(SECOND)
+    sizing, context = Sizing([toy(1), toy(2)], Settings(size="10", cooldown=3 * SECOND)), StageContext(SECOND)
     sizing.on_signal(signal(1, number=1), context)
     context.clock = 2 * SECOND
     sizing.on_signal(signal(1, number=2, strategy=2), context)

@@ -15,15 +15,15 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledger_context import fill, mark, perpetual, restored, signal, toy
 from readable_sizing import Beyond, ReadableSizing
 from sizing_twins import KINDS, SECOND, TINY, run
+from stage_context import fill, mark, perpetual, restored, signal, toy
 
 from schemas.errors import CapacityExceeded
 from schemas.records import OrderEvent
 from schemas.vocabulary import OrderStatus, Side
 from streams.numeric.identity import EARLY_ORDINAL
-from streams.runtime.context import StageContext
+from streams.runtime.schedule.context import StageContext
 from streams.signals.sizing import Settings, Sizing, records
 
 LARGE = 2**63 - 1

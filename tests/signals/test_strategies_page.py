@@ -11,7 +11,7 @@ import pytest
 
 from jobs.runs import Run
 from jobs.verification import verify_run
-from streams.runtime.strategy_lint import lint_strategy
+from streams.runtime.tools.strategy_lint import lint_strategy
 from tests.scenario import backtest, make_recording, records_in
 from tests.test_documents import blocks
 

@@ -1,4 +1,6 @@
-"""The task and its execution, broken on purpose; ``mutations.py`` says what each is, and by what it must be caught."""
+"""The task and its execution, broken on purpose; ``mutations.py`` says what each is, and by what it
+must be caught.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from streams.log.kafka.framing import HEADER_BYTES
 from streams.log.kafka.transport import Fenced, OutcomeUnknown, TransportFailed
-from streams.runtime.journal import JOURNAL, JournalEntry
+from streams.runtime.journal.journal import JOURNAL, JournalEntry
 from streams.runtime.live.shard import ShardTask
 from streams.runtime.live.stored import framed, read_journal
 from tests.simulation.stand_in import StandInExecution, StandInFeed

@@ -1,15 +1,17 @@
-"""The verifier of a live topology, broken on purpose; ``mutations.py`` says what each is, and by what it must be caught."""
+"""The verifier of a live topology, broken on purpose; ``mutations.py`` says what each is, and by
+what it must be caught.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from streams.runtime.divergence import Divergence, Kind
-from streams.runtime.journal import CLOSE, JournalEntry
+from streams.runtime.journal.divergence import Divergence, Kind
+from streams.runtime.journal.journal import CLOSE, JournalEntry
 from streams.runtime.live.evidence import LiveEvidence
 from streams.runtime.live.stored import read_journal
-from streams.runtime.verify import Verifier
+from streams.runtime.verify.verify import Verifier
 
 
 class ForgivesForeign(LiveEvidence):

@@ -1,4 +1,5 @@
-"""The history checker: what readers were given, and what the log holds in the end, judged with the names of Jepsen's Kafka workload.
+"""The history checker: what readers were given, and what the log holds in the end, judged with the
+names of Jepsen's Kafka workload.
 
 | name | what happened |
 |---|---|
@@ -12,14 +13,16 @@
 | unseen | after the faults stopped, something was never consumed (liveness) |
 | G0, G1c | batches overwrite or read each other in a circle |
 
-And three of the project's own: ``split-claim`` (the journal's id is not its topology's first claim), ``missed``, ``misnamed`` and
-``false-alarm`` (the verifier does not find a change of the log, finds it as something else, or finds one that nobody made),
-``runaway-clock`` (the journal's clock follows a host's or a record's into the future),
-``fork`` (the journal is no chain), ``diverged`` (one uninterrupted run over the journal's order gives other
-outputs or another state than the journal says), ``halted`` (a task ended with a typed error that no fault explains), ``defect`` (it ended with
-an untyped one).
+And three of the project's own: ``split-claim`` (the journal's id is not its topology's first
+claim), ``missed``, ``misnamed`` and ``false-alarm`` (the verifier does not find a change of the
+log, finds it as something else, or finds one that nobody made), ``runaway-clock`` (the journal's
+clock follows a host's or a record's into the future), ``fork`` (the journal is no chain),
+``diverged`` (one uninterrupted run over the journal's order gives other outputs or another state
+than the journal says), ``halted`` (a task ended with a typed error that no fault explains),
+``defect`` (it ended with an untyped one).
 
-The oracle is the broker's own account of every transaction, and an execution that nothing ever interrupted.
+The oracle is the broker's own account of every transaction, and an execution that nothing ever
+interrupted.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ from typing import NamedTuple, Protocol
 from schemas.errors import ShrivenError
 from streams.log.kafka.framing import HEADER_BYTES
 from streams.log.kafka.transport import Partition
-from streams.runtime.journal import BATCH, GENESIS, NO_DIGEST, JournalEntry, decode_entry
+from streams.runtime.journal.journal import BATCH, GENESIS, NO_DIGEST, JournalEntry, decode_entry
 from tests.simulation.broker import Record, SimulatedBroker, Transaction
 from tests.simulation.log import Read
 
@@ -68,7 +71,9 @@ class Violation(NamedTuple):
 
 
 class Batched(NamedTuple):
-    """A journal batch as the oracle executed it: records per output topic, and what of the journal it contradicts (empty: nothing)."""
+    """A journal batch as the oracle executed it: records per output topic, and what of the journal
+    it contradicts (empty: nothing).
+    """
 
     outputs: dict[str, list[bytes]]
     finding: str
@@ -139,7 +144,9 @@ def start_offsets(entries: Sequence[JournalEntry], inputs: Sequence[Partition]) 
 
 
 def output_starts(entries: Sequence[JournalEntry], outputs: Sequence[Partition]) -> dict[Partition, int]:
-    """Where the genesis record says this journal's part of each output begins; another topology may have written before."""
+    """Where the genesis record says this journal's part of each output begins; another topology may
+    have written before.
+    """
     facts = entries[0].facts.get("outputs", []) if entries else []
     found = {item["topic"]: int(item.get("start_offset", 0)) for item in facts}
     return {key: max(0, found.get(key[0], 0)) for key in outputs}
@@ -148,7 +155,9 @@ def output_starts(entries: Sequence[JournalEntry], outputs: Sequence[Partition])
 def check_consumed(
     broker: SimulatedBroker, entries: Sequence[JournalEntry], inputs: Sequence[Partition]
 ) -> tuple[list[Violation], dict[Partition, int]]:
-    """The journal as a consumer: each committed input record once, in order. Also the offset after the last one consumed, per input."""
+    """The journal as a consumer: each committed input record once, in order. Also the offset after
+    the last one consumed, per input.
+    """
     found: list[Violation] = []
     ends = start_offsets(entries, inputs)
     committed = {key: [record.offset for record in broker.committed(*key) if record.offset >= ends[key]] for key in inputs}
@@ -184,7 +193,9 @@ def check_outputs(
     outputs: Sequence[Partition],
     observed: Sequence[Read] = (),
 ) -> list[Violation]:
-    """Every output topic against what one uninterrupted execution wrote, batch by batch, and when an observer saw it."""
+    """Every output topic against what one uninterrupted execution wrote, batch by batch, and when
+    an observer saw it.
+    """
     found: list[Violation] = []
     asked = [record.transaction.commit_asked if record.transaction else -1 for record, entry in entries if entry.kind == BATCH]
     numbers = [entry.sequence for _, entry in entries if entry.kind == BATCH]
@@ -230,7 +241,9 @@ def _compare(key: Partition, expected: Sequence[tuple[bytes, int]], actual: Sequ
 
 
 def check_previous_offsets(broker: SimulatedBroker, entries: Sequence[JournalEntry], outputs: Sequence[Partition]) -> list[Violation]:
-    """Each batch names the offset of this journal's last record before it, per output partition it writes."""
+    """Each batch names the offset of this journal's last record before it, per output partition it
+    writes.
+    """
     starts = output_starts(entries, outputs)
     committed = {key: [record.offset for record in broker.committed(*key) if record.offset >= starts[key]] for key in outputs}
     written = dict.fromkeys(outputs, 0)
@@ -247,7 +260,8 @@ def check_previous_offsets(broker: SimulatedBroker, entries: Sequence[JournalEnt
 
 
 def check_cycles(broker: SimulatedBroker, consumed: Sequence[tuple[Transaction, Transaction]] = ()) -> list[Violation]:
-    """G0: transactions that lie in one order here and in another there; G1c: circles that need a read as well.
+    """G0: transactions that lie in one order here and in another there; G1c: circles that need a
+    read as well.
 
     ``consumed``: (writer, reader) pairs of transactions, where a batch read what another wrote.
     """

@@ -1,4 +1,6 @@
-"""Members that claim their topology before they run, several at once on a fresh environment, with records between the claims that are none."""
+"""Members that claim their topology before they run, several at once on a fresh environment, with
+records between the claims that are none.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from jobs.live.claims import TOPIC, claim, open_claims, read_claims
 from jobs.live.looking import begun_id
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import HEADER_BYTES
-from streams.runtime.journal import decode_entry
+from streams.runtime.journal.journal import decode_entry
 from streams.runtime.live.spec import TaskSpec
 from tests.simulation.broken_claims import CLAIMS
 from tests.simulation.broker import SimulatedBroker
@@ -29,7 +31,9 @@ GARBAGE = (b"", b"garbage", b"\0\0\0\0\x07", b"\0\0\0\0\x07\xff\xff\xff\xff", b"
 
 
 class ClaimingSubject(LiveSubject):
-    """The runner over the stand-in execution, each process behind a claim: two or three members start together on an empty environment."""
+    """The runner over the stand-in execution, each process behind a claim: two or three members
+    start together on an empty environment.
+    """
 
     together = 3
 
@@ -44,7 +48,9 @@ class ClaimingSubject(LiveSubject):
         return [*garbage, *super().feed(source)]
 
     def specified(self, process: Process, log: SimulatedLog) -> TaskSpec:
-        """With the journal id of the topology's claim, part of the identity, as ``jobs.live.deployment.prepared`` has it."""
+        """With the journal id of the topology's claim, part of the identity, as
+        ``jobs.live.deployment.prepared`` has it.
+        """
         claiming: Callable[..., int] = CLAIMS.get(self.mutation, claim)
         claimed = claiming(log, CLUSTER, "pipeline", list(OUTPUTS), 1, SCHEMA_ID)
         spec = super().specified(process, log)

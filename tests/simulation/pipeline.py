@@ -1,7 +1,9 @@
-"""The whole pipeline in the simulator: every stage, a strategy that trades on everything, fed with a small generated market.
+"""The whole pipeline in the simulator: every stage, a strategy that trades on everything, fed with
+a small generated market.
 
-Slower than the stand-in by a hundred times, and nothing of it is made for the simulator: topology, feeds, execution and task are those of a
-deployed job (``jobs/live/deployment.py``). The verdict is asked twice: of the checker, and of ``sq verify``'s own verifier.
+Slower than the stand-in by a hundred times, and nothing of it is made for the simulator: topology,
+feeds, execution and task are those of a deployed job (``jobs/live/deployment.py``). The verdict is
+asked twice: of the checker, and of ``sq verify``'s own verifier.
 """
 
 from __future__ import annotations
@@ -30,19 +32,19 @@ from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import HEADER_BYTES, header
 from streams.log.kafka.transport import Partition
 from streams.log.local import LocalLog
-from streams.runtime.batch import Batch
-from streams.runtime.comparison import compare
-from streams.runtime.execution import Execution
-from streams.runtime.journal import BATCH, JOURNAL, JournalEntry, decode_entry
+from streams.runtime.journal.batch import Batch
+from streams.runtime.journal.journal import BATCH, JOURNAL, JournalEntry, decode_entry
+from streams.runtime.journal.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.live.evidence import LiveEvidence
 from streams.runtime.live.order import LiveOrder
 from streams.runtime.live.shard import ShardTask
 from streams.runtime.live.spec import Bounds
 from streams.runtime.live.stored import split
-from streams.runtime.merge import ELEMENT
-from streams.runtime.skip import SkipRequest, skip_command
-from streams.runtime.snapshot import TOPIC as SNAPSHOTS
-from streams.runtime.verify import Verifier
+from streams.runtime.order.merge import ELEMENT
+from streams.runtime.order.skip import SkipRequest, skip_command
+from streams.runtime.recovery.comparison import compare
+from streams.runtime.recovery.execution import Execution
+from streams.runtime.verify.verify import Verifier
 from tests.simulation.broken_runners import EXECUTIONS
 from tests.simulation.broker import SimulatedBroker
 from tests.simulation.checker import Batched, Violation
@@ -105,7 +107,9 @@ def deployment(strategy: str = BUSY) -> Deployment:
 
 
 class PipelineSubject:
-    """See the module's head. Mutations of the task run over it too; those of the execution are the stand-in's business."""
+    """See the module's head. Mutations of the task run over it too; those of the execution are the
+    stand-in's business.
+    """
 
     together = 1
 
@@ -123,12 +127,16 @@ class PipelineSubject:
         self.has_previous_offsets = True
 
     def spec(self, records: int, state_digest_records: int) -> Any:
-        """The task of shard 0; bounds and snapshot distance may differ from one process to the next."""
+        """The task of shard 0; bounds and snapshot distance may differ from one process to the
+        next.
+        """
         found = spec_of(self.deployment, 0, self.topics, Bounds(records=records))
         return msgspec.structs.replace(found, state_digest_records=state_digest_records)
 
     def feed(self, source: random.Random) -> list[Feed]:
-        """A stretch of the market from its beginning, in bursts; instruments first or late; a kill switch now and then; poison."""
+        """A stretch of the market from its beginning, in bursts; instruments first or late; a kill
+        switch now and then; poison.
+        """
         ids = self.deployment.schema_ids
         framed = {topic: header(ids[topic]) for topic in INPUTS}
         merged = sorted((moment, topic, place, body) for topic in MARKET for place, (moment, body) in enumerate(market()[topic]))
@@ -212,10 +220,12 @@ class PipelineSubject:
         return order.execution
 
     def reexecute(self, broker: SimulatedBroker, entries: Sequence[JournalEntry]) -> tuple[list[Batched], str]:
-        """Batch by batch, and in as few batches as the skips allow; then the verifier of ``sq verify``.
+        """Batch by batch, and in as few batches as the skips allow; then the verifier of ``sq
+        verify``.
 
-        What retention took is put back from the archive first. A skip leaves out what lies behind it in the order, and a batch obeys the skips that
-        it begins with: a late one says nothing of a record that was consumed before it, so the order is cut where a skip was taken.
+        What retention took is put back from the archive first. A skip leaves out what lies behind
+        it in the order, and a batch obeys the skips that it begins with: a late one says nothing of
+        a record that was consumed before it, so the order is cut where a skip was taken.
         """
         for key in self.inputs:
             broker.partition(key).start = 0
@@ -248,7 +258,9 @@ class PipelineSubject:
 
     @staticmethod
     def _skips(broker: SimulatedBroker) -> set[int]:
-        """Offsets in ``control`` of the skips. A batch that takes skips begins with all the commands that waited."""
+        """Offsets in ``control`` of the skips. A batch that takes skips begins with all the
+        commands that waited.
+        """
         decode = codec("ControlCommand").decode_records
         values = [(record.offset, (record.value or b"")[HEADER_BYTES:]) for record in broker.committed("control", 0)]
         return {offset for offset, body in values if decode(body, 1)[0].kind == ControlKind.SKIP}

@@ -1,4 +1,6 @@
-"""The pipeline over a simulated cluster without threads, faults or a scheduler: for tests that tell a story step by step."""
+"""The pipeline over a simulated cluster without threads, faults or a scheduler: for tests that tell
+a story step by step.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +11,9 @@ from schemas.codec import codec
 from schemas.records import DeadLetter
 from schemas.vocabulary import ControlKind
 from streams.log.kafka.framing import HEADER_BYTES, header
-from streams.runtime.journal import BATCH, JournalEntry, decode_entry
+from streams.runtime.journal.journal import BATCH, JournalEntry, decode_entry
 from streams.runtime.live.shard import ShardTask
-from streams.runtime.skip import skip_command, skip_request
+from streams.runtime.order.skip import skip_command, skip_request
 from tests.simulation.broker import SimulatedBroker
 from tests.simulation.clock import VirtualClock
 from tests.simulation.log import SimulatedLog

@@ -1,7 +1,9 @@
-"""Journals and logs that somebody has changed: the verifier must find each change, and find nothing in what nobody touched.
+"""Journals and logs that somebody has changed: the verifier must find each change, and find nothing
+in what nobody touched.
 
-After a schedule the log is verified as it is; then, on a copy each, after one hostile act. A forger here knows the format: a journal record that
-is changed is given its digest anew, and so is every record behind it.
+After a schedule the log is verified as it is; then, on a copy each, after one hostile act. A forger
+here knows the format: a journal record that is changed is given its digest anew, and so is every
+record behind it.
 """
 
 from __future__ import annotations
@@ -15,13 +17,13 @@ import msgspec
 
 from streams.log.kafka.framing import HEADER_BYTES
 from streams.log.kafka.transport import Partition
-from streams.runtime.journal import BATCH, CLOSE, JournalEntry, OutputEntry, decode_entry
+from streams.runtime.journal.journal import BATCH, CLOSE, JournalEntry, OutputEntry, decode_entry
+from streams.runtime.journal.snapshot import TOPIC as SNAPSHOTS
+from streams.runtime.journal.snapshot import Snapshot
 from streams.runtime.live.evidence import LiveEvidence
 from streams.runtime.live.shard import ShardTask
 from streams.runtime.live.snapshots import read_snapshots, snapshot_values
-from streams.runtime.snapshot import TOPIC as SNAPSHOTS
-from streams.runtime.snapshot import Snapshot
-from streams.runtime.verify import Verifier
+from streams.runtime.verify.verify import Verifier
 from tests.simulation.broken_verifiers import EVIDENCES, VERIFIERS
 from tests.simulation.broker import SimulatedBroker
 from tests.simulation.checker import Violation
@@ -35,7 +37,9 @@ Entries = list[JournalEntry]
 
 
 class StandInOrder:
-    """The stand-in's inputs have no keys to look at: its order is the checker's business, and that of ``test_times.py``."""
+    """The stand-in's inputs have no keys to look at: its order is the checker's business, and that
+    of ``test_times.py``.
+    """
 
     def __init__(self, execution: Any) -> None:
         self.execution = execution
@@ -46,7 +50,9 @@ class StandInOrder:
 
 
 class ProvingSubject(LiveSubject):
-    """The runner over the stand-in execution; at the end the journal may be closed, and the verifier is asked."""
+    """The runner over the stand-in execution; at the end the journal may be closed, and the
+    verifier is asked.
+    """
 
     def finish(self, process: Process, task: ShardTask) -> None:
         """Drained; closed in half of the schedules."""

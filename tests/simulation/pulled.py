@@ -1,4 +1,6 @@
-"""Folders that are pulled from a simulated cluster, by the code of ``sq pull``; and such folders with other content, closed again."""
+"""Folders that are pulled from a simulated cluster, by the code of ``sq pull``; and such folders
+with other content, closed again.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ from streams.log.kafka.transport import Partition
 from streams.log.local import LocalLog
 from streams.log.manifest import DIGEST, RUN_MANIFEST, read_manifest
 from streams.log.verify import FILES
-from streams.runtime.journal import JOURNAL
+from streams.runtime.journal.journal import JOURNAL
 from tests.simulation.broker import SimulatedBroker
 from tests.simulation.log import SimulatedLog
 from tests.simulation.network import Network

@@ -1,8 +1,11 @@
-"""A light execution with the interface of ``streams.runtime.execution.Execution``, its own live order, and everything that can go wrong in one.
+"""A light execution with the interface of ``streams.runtime.recovery.execution.Execution``, its own
+live order, and everything that can go wrong in one.
 
-Its state is a hash over the records in order, so two orders, a lost record or a doubled one give another state and other outputs from there
-on. It has timers, a clock made of event times (or the wall's), two outputs and dead letters: enough to notice whatever a runner may do to its
-inputs, at a few microseconds a record. Output bodies are real ones (Quote and Mark, integers only), so that the runner splits them as ever.
+Its state is a hash over the records in order, so two orders, a lost record or a doubled one give
+another state and other outputs from there on. It has timers, a clock made of event times (or the
+wall's), two outputs and dead letters: enough to notice whatever a runner may do to its inputs, at a
+few microseconds a record. Output bodies are real ones (Quote and Mark, integers only), so that the
+runner splits them as ever.
 """
 
 from __future__ import annotations
@@ -21,12 +24,12 @@ from schemas.records import DeadLetter
 from streams.log.container import encode_long
 from streams.log.kafka.framing import HEADER_BYTES, header
 from streams.log.kafka.transport import Log, Partition, Reader
-from streams.runtime.batch import Batch, Output
-from streams.runtime.journal import InputEntry
+from streams.runtime.journal.batch import Batch, Output
+from streams.runtime.journal.journal import InputEntry
 from streams.runtime.live.partition import PartitionSource
 from streams.runtime.live.schema_ids import SchemaIds
 from streams.runtime.live.spec import TaskSpec
-from streams.runtime.merge import CLOCK, ELEMENT
+from streams.runtime.order.merge import CLOCK, ELEMENT
 
 INPUTS = ("control", "md.trades", "md.depth")
 OUTPUTS = ("md.quotes", "md.marks", "pipeline.dlq")
@@ -46,7 +49,9 @@ def body(event_time: int, value: int, poison: bool = False) -> bytes:
 
 
 class StandInFeed:
-    """One input partition: what has arrived and was not consumed. See ``streams.runtime.feed.Feed``."""
+    """One input partition: what has arrived and was not consumed. See
+    ``streams.runtime.order.feed.Feed``.
+    """
 
     def __init__(self, reader: Reader | None, topic: str, partition: Partition, code: int, start_offset: int) -> None:
         self.source: Any = None
@@ -147,7 +152,9 @@ class StandInExecution:
         return True
 
     def next_live(self, wanted: int, clock: int = 0) -> Batch | None:
-        """Execute at most ``wanted`` of the records that have arrived, in the live order; None if it allows none."""
+        """Execute at most ``wanted`` of the records that have arrived, in the live order; None if
+        it allows none.
+        """
         self.awaited = None
         order: list[tuple[StandInFeed, int, bytes]] = []
         while len(order) < wanted:

@@ -1,9 +1,11 @@
-"""Hosts whose wall clocks step: a day forward by mistake, and back again. The journal's clock must not follow."""
+"""Hosts whose wall clocks step: a day forward by mistake, and back again. The journal's clock must
+not follow.
+"""
 
 from __future__ import annotations
 
 from streams.log.kafka.framing import HEADER_BYTES
-from streams.runtime.journal import BATCH, decode_entry
+from streams.runtime.journal.journal import BATCH, decode_entry
 from streams.runtime.live.shard import ShardTask
 from tests.simulation.broker import SimulatedBroker
 from tests.simulation.checker import Violation
@@ -29,7 +31,9 @@ class SteppingSubject(LiveSubject):
             process.around.faults["clock steps"] += 1
 
     def judge(self, broker: SimulatedBroker) -> list[Violation]:
-        """No batch is of a time that lies after the one at which it was written, by more than hosts differ."""
+        """No batch is of a time that lies after the one at which it was written, by more than hosts
+        differ.
+        """
         for record in broker.committed(*self.journal):
             entry = decode_entry((record.value or b"")[HEADER_BYTES:])
             ahead = entry.clock - record.timestamp_ms * MILLISECOND

@@ -1,4 +1,6 @@
-"""What a world runs: the feeds it is given, the runner's life in a process, and the uninterrupted run that judges it."""
+"""What a world runs: the feeds it is given, the runner's life in a process, and the uninterrupted
+run that judges it.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +13,12 @@ import numpy as np
 from schemas.catalogue import topic as topic_of
 from schemas.version import VERSION
 from streams.log.kafka.transport import Partition
-from streams.runtime.journal import BATCH, JOURNAL, JournalEntry
+from streams.runtime.journal.journal import BATCH, JOURNAL, JournalEntry
+from streams.runtime.journal.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.live.shard import ShardTask
 from streams.runtime.live.spec import Bounds, TaskSpec
 from streams.runtime.live.stored import split
-from streams.runtime.merge import ELEMENT
-from streams.runtime.snapshot import TOPIC as SNAPSHOTS
+from streams.runtime.order.merge import ELEMENT
 from tests.simulation.broker import SimulatedBroker
 from tests.simulation.checker import Batched, Violation, start_offsets
 from tests.simulation.clock import MILLISECOND, SECOND, START
@@ -31,7 +33,9 @@ WAIT_SECONDS = 0.1
 
 
 def draw_feeds(source: random.Random, partitions: Sequence[Partition]) -> list[Feed]:
-    """10 to 60 records in bursts, over the inputs: plain, in transactions, in aborted ones; event times go back now and then; some are poison."""
+    """10 to 60 records in bursts, over the inputs: plain, in transactions, in aborted ones; event
+    times go back now and then; some are poison.
+    """
     feeds: list[Feed] = []
     total = source.randint(10, 60)
     number, moment = 0, START
@@ -48,10 +52,11 @@ def draw_feeds(source: random.Random, partitions: Sequence[Partition]) -> list[F
 
 
 class LiveSubject:
-    """The real runner over the stand-in execution, as it is or broken by a mutation; the clock is event time or the wall's.
+    """The real runner over the stand-in execution, as it is or broken by a mutation; the clock is
+    event time or the wall's.
 
-    ``together``: so many processes start at once in the beginning.
-    With ``follows``, processes are standbys for a while before they take over, some of them beside a living owner.
+    ``together``: so many processes start at once in the beginning. With ``follows``, processes are
+    standbys for a while before they take over, some of them beside a living owner.
     """
 
     together = 1
@@ -68,7 +73,9 @@ class LiveSubject:
         self.has_previous_offsets = True
 
     def spec(self, records: int = 16, state_digest_records: int = 8, linger_seconds: float = 0.0) -> TaskSpec:
-        """Names and bounds; batch bounds and snapshot distance may differ from one process to the next."""
+        """Names and bounds; batch bounds and snapshot distance may differ from one process to the
+        next.
+        """
         return TaskSpec(
             topology="pipeline",
             shard=0,
@@ -128,7 +135,9 @@ class LiveSubject:
         return []
 
     def deletable(self, broker: SimulatedBroker) -> dict[Partition, int]:
-        """How far retention may go without taking what a recovery from the last good snapshot needs."""
+        """How far retention may go without taking what a recovery from the last good snapshot
+        needs.
+        """
         return deletable(broker, self.journal, (SNAPSHOTS, 0), self.inputs)
 
     def reexecute(self, broker: SimulatedBroker, entries: Sequence[JournalEntry]) -> tuple[list[Batched], str]:
@@ -137,7 +146,9 @@ class LiveSubject:
 
 
 def reexecute(broker: SimulatedBroker, entries: Sequence[JournalEntry], inputs: Sequence[Partition], is_wall: bool) -> tuple[list[Batched], str]:
-    """One uninterrupted stand-in execution over the journal's order, batch by batch; and, under an event clock, one that knows no batches."""
+    """One uninterrupted stand-in execution over the journal's order, batch by batch; and, under an
+    event clock, one that knows no batches.
+    """
     starts = start_offsets(entries, inputs)
     piecewise, whole = (_uninterrupted(broker, starts, is_wall) for _ in range(2))
     batches: list[Batched] = []

@@ -1,5 +1,6 @@
-"""The checker calls each anomaly by its name. Oracle: hand-made histories, each with the one anomaly that Jepsen's Kafka workload calls so
-(jepsen.io, "Redpanda 21.10.1" and "Bufstream 0.1.0": definitions in their sections on the workload)."""
+"""The checker calls each anomaly by its name. Oracle: hand-made histories, each with the one
+anomaly that Jepsen's Kafka workload calls so (jepsen.io, "Redpanda 21.10.1" and "Bufstream 0.1.0":
+definitions in their sections on the workload)."""
 
 from __future__ import annotations
 
@@ -9,8 +10,8 @@ import numpy as np
 import pytest
 
 from streams.log.kafka.framing import header
-from streams.runtime.journal import BATCH, GENESIS, NO_DIGEST, JournalEntry, OutputEntry
-from streams.runtime.merge import ELEMENT
+from streams.runtime.journal.journal import BATCH, GENESIS, NO_DIGEST, JournalEntry, OutputEntry
+from streams.runtime.order.merge import ELEMENT
 from tests.simulation.broker import SimulatedBroker
 from tests.simulation.checker import (
     NAMES,

@@ -1,4 +1,6 @@
-"""Every record that a topology writes is keyed as the catalogue declares (D11). Oracle: the record decoded, its field that the catalogue names."""
+"""Every record that a topology writes is keyed as the catalogue declares (D11). Oracle: the record
+decoded, its field that the catalogue names.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +16,11 @@ from tests.simulation.log import SimulatedWriter
 from tests.simulation.pipeline_stage import PipelineStage
 from tests.simulation.test_times import run
 
-Written = dict[str, list[tuple[bytes, bytes | None]]]
+OutputReader = dict[str, list[tuple[bytes, bytes | None]]]
 
 
 def test_every_topic_is_keyed_as_the_catalogue_declares(monkeypatch: pytest.MonkeyPatch) -> None:
-    written: Written = {}
+    written: OutputReader = {}
     produce = SimulatedWriter.produce
 
     def keyed(self: SimulatedWriter, topic: str, partition: int, values: Sequence[bytes], keys: Sequence[bytes] | None = None) -> None:
@@ -42,7 +44,8 @@ def test_every_topic_is_keyed_as_the_catalogue_declares(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("number", [0, 63, 64, 4095, 8191, 8192, 2**31 - 1])
 def test_a_key_of_any_length_is_read(number: int) -> None:
-    """Oracle: Avro's own encoding, written out, for an account behind an id of 0 to 200 characters."""
+    """Oracle: Avro's own encoding, written out, for an account behind an id of 0 to 200 characters.
+    """
     for length in (0, 1, 63, 64, 200):
         body = _zigzag(number)
         assert keys_of("pnl", [header(3) + body]) == [str(number).encode()]

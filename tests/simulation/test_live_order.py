@@ -1,6 +1,8 @@
-"""The live order over fetches of any size: that of event time, as long as what comes next is known to be on the log.
+"""The live order over fetches of any size: that of event time, as long as what comes next is known
+to be on the log.
 
-Oracle: a brute-force merge of the partitions' records, written here from the rule: lowest (running maximum of event time, topic rank).
+Oracle: a brute-force merge of the partitions' records, written here from the rule: lowest (running
+maximum of event time, topic rank).
 """
 
 from __future__ import annotations
@@ -10,8 +12,8 @@ import random
 import pytest
 
 from streams.log.kafka.framing import HEADER_BYTES
-from streams.runtime.feed import Feed
-from streams.runtime.journal import BATCH, decode_entry
+from streams.runtime.journal.journal import BATCH, decode_entry
+from streams.runtime.order.feed import Feed
 from tests.simulation.clock import VirtualClock
 from tests.simulation.network import Network
 from tests.simulation.pipeline import market
@@ -66,7 +68,9 @@ def test_whatever_a_fetch_brings_the_order_is_that_of_event_time(seed: int) -> N
 
 
 def test_a_ticker_that_goes_silent_holds_nothing_up() -> None:
-    """An input at its end is not waited for: everything else is consumed to the last record, with the clock there; what comes late comes last."""
+    """An input at its end is not waited for: everything else is consumed to the last record, with
+    the clock there; what comes late comes last.
+    """
     stage = PipelineStage()
     for topic in TOPICS:
         stage.feed(topic, 40 if topic == "md.book_tickers" else len(market()[topic]))

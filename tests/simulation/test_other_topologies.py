@@ -1,6 +1,8 @@
-"""A journal that another version began, or that began as another topology, is not gone on with (D2).
+"""A journal that another version began, or that began as another topology, is not gone on with
+(D2).
 
-Oracle: the facts that the test changed, which the message must name; and ``streams/runtime/made_by.py`` for the words.
+Oracle: the facts that the test changed, which the message must name; and
+``streams/runtime/journal/made_by.py`` for the words.
 """
 
 from __future__ import annotations
@@ -10,9 +12,9 @@ from typing import Any
 import pytest
 
 from streams.runtime.failures import OtherIdentity
+from streams.runtime.journal.made_by import OtherVersion
 from streams.runtime.live.evidence import LiveEvidence
-from streams.runtime.made_by import OtherVersion
-from streams.runtime.verify import Verifier
+from streams.runtime.verify.verify import Verifier
 from tests.simulation.log import SimulatedLog
 from tests.simulation.network import Network
 from tests.simulation.single import Stage

@@ -1,7 +1,8 @@
-"""Forgeries of pulled folders: the log of a cluster is changed and pulled, or the folder is, and everything around the change is made again.
+"""Forgeries of pulled folders: the log of a cluster is changed and pulled, or the folder is, and
+everything around the change is made again.
 
-Oracle: the fault that was planted. Each is found, called by its kind, and named. ``proving.py`` has the same acts on clusters,
-``tests/runtime/test_forgeries.py`` those on local runs.
+Oracle: the fault that was planted. Each is found, called by its kind, and named. ``proving.py`` has
+the same acts on clusters, ``tests/runtime/test_forgeries.py`` those on local runs.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.records import PnL, SnapshotChunk, Trade
 from streams.log.kafka.framing import HEADER_BYTES
-from streams.runtime.journal import BATCH, CLOSE, JournalEntry, OutputEntry
+from streams.runtime.journal.journal import BATCH, CLOSE, JournalEntry, OutputEntry
 from tests.simulation.broker import SimulatedBroker
 from tests.simulation.pipeline_stage import PipelineStage
 from tests.simulation.proving import ACTS, Entries, entries_of, rewritten
@@ -60,7 +61,9 @@ def honest(stage: PipelineStage, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 class Forgery(NamedTuple):
-    """A forgery. ``log``: what is done to the cluster before it is pulled; ``folder``: what to the folder after."""
+    """A forgery. ``log``: what is done to the cluster before it is pulled; ``folder``: what to the
+    folder after.
+    """
 
     kinds: tuple[str, ...]
     named: str
@@ -133,7 +136,9 @@ def _forked(broker: SimulatedBroker, subject: Any) -> None:
 
 
 def _closed_early(broker: SimulatedBroker, _: Any) -> None:
-    """The last batch that published anything is not there, nor what follows it: the Close comes in its place."""
+    """The last batch that published anything is not there, nor what follows it: the Close comes in
+    its place.
+    """
     entries, places = entries_of(broker, JOURNAL), broker.committed(*JOURNAL)
     cut = max(number for number, entry in enumerate(entries) if entry.outputs)
     facts = entries[-1].facts

@@ -1,6 +1,8 @@
-"""Inputs whose records are of several versions of their schema: a shard consumes them, its proof and its pulled folder hold.
+"""Inputs whose records are of several versions of their schema: a shard consumes them, its proof
+and its pulled folder hold.
 
-Oracle: the same market with one schema, consumed by the same code; fastavro wrote the records of the other versions.
+Oracle: the same market with one schema, consumed by the same code; fastavro wrote the records of
+the other versions.
 """
 
 from __future__ import annotations
@@ -11,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from connectors.pulling.offset_range import Piece
 from connectors.pulling.reading import Reading
-from connectors.pulling.stretch import Piece
 from jobs.live import deployment
 from jobs.strangers import remember
 from jobs.strategies import strategy_sources
@@ -65,7 +67,9 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> FakeRegistry:
 
 
 def fed(topics: dict[str, Callable[[int], bool]]) -> PipelineStage:
-    """A market on a cluster: which records of these topics are of the other version, by their place."""
+    """A market on a cluster: which records of these topics are of the other version, by their
+    place.
+    """
     stage = PipelineStage()
     for topic, count in RECORDS.items():
         ids = stage.subject.deployment.schema_ids
@@ -140,7 +144,9 @@ def test_an_instrument_of_another_version_is_known(plain: dict[str, list[bytes]]
 
 
 def test_an_outage_of_the_registry_is_not_taken_for_a_bad_record(plain: dict[str, list[bytes]], registry: FakeRegistry) -> None:
-    """The task ends by an error that a start again may heal; neither a standby nor a verifier calls it a difference."""
+    """The task ends by an error that a start again may heal; neither a standby nor a verifier calls
+    it a difference.
+    """
     stage = fed({"md.trades": lambda place: place == 15})
     task = stage.task()
     task.prepare()
@@ -184,7 +190,7 @@ def test_a_malformed_record_of_another_version_becomes_a_dead_letter_with_its_by
 # what is pulled by the piece
 
 
-def piece(values: list[bytes], reading: Reading) -> Piece:
+def input_batch(values: list[bytes], reading: Reading) -> Piece:
     return Piece("md.trades", [Chunk(list(range(10, 10 + len(values))), values, 0)], reading)
 
 
@@ -195,16 +201,16 @@ def test_a_piece_keeps_what_decodes_and_names_the_rest(registry: FakeRegistry) -
     values = [
         ours[0], others[1], others[2][:-1], others[3], others[4] + b"\0", header(UNKNOWN) + b"\x02", header(SAME) + bodies[4], b"no framing", ours[5],
     ]  # fmt: skip
-    found = piece(values, Reading("md.trades", [2], Versions(registry.schema)))
+    found = input_batch(values, Reading("md.trades", [2], Versions(registry.schema)))
     starts = [0, *found.ends[:-1].tolist()]
     held = [found.body[first:last].tobytes() for first, last in zip(starts, found.ends.tolist(), strict=True)]
     assert found.offsets.tolist() == [10, 11, 13, 16, 18]
     assert held == [bodies[place] for place in (0, 1, 3, 4, 5)]
     assert found.times.tolist() == [market()["md.trades"][place][0] for place in (0, 1, 3, 4, 5)]
     assert found.bad == [(10 + place, values[place]) for place in (2, 4, 5, 7)]
-    strict = piece(values, Reading("md.trades", [2]))
+    strict = input_batch(values, Reading("md.trades", [2]))
     assert strict.offsets.tolist() == [10, 18], "without a registry the journal's own ids alone are read"
-    lenient = piece(values[:1] + values[-1:], Reading("md.trades", versions=Versions(registry.schema)))
+    lenient = input_batch(values[:1] + values[-1:], Reading("md.trades", versions=Versions(registry.schema)))
     assert lenient.offsets.tolist() == [10, 11], "an id that the registry does not know is taken for ours where it decodes"
 
 
@@ -212,9 +218,9 @@ def test_a_piece_needs_the_registry_only_for_what_is_not_ours(registry: FakeRegi
     registry.is_away = True
     body = market()["md.trades"][0][1]
     other = header(902) + rewritten("Trade", with_note("Trade"), body)
-    assert len(piece([header(7) + body] * 3, Reading("md.trades", versions=Versions(registry.schema)))) == 3
+    assert len(input_batch([header(7) + body] * 3, Reading("md.trades", versions=Versions(registry.schema)))) == 3
     with pytest.raises(RegistryUnreachable):
-        piece([header(7) + body, other], Reading("md.trades", versions=Versions(registry.schema)))
+        input_batch([header(7) + body, other], Reading("md.trades", versions=Versions(registry.schema)))
     with pytest.raises(RegistryUnreachable):
-        piece([header(7) + body, other], Reading("md.trades", [7], Versions(registry.schema)))
+        input_batch([header(7) + body, other], Reading("md.trades", [7], Versions(registry.schema)))
     assert registry.asked == [7, 7, 902], "once each; after an outage nothing more"

@@ -1,4 +1,6 @@
-"""Single stories of a standby over the simulated log (ENG-9). Oracle: the owner it follows, and the simulated broker's own account."""
+"""Single stories of a standby over the simulated log (ENG-9). Oracle: the owner it follows, and the
+simulated broker's own account.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,8 @@ from typing import Any
 import pytest
 
 from streams.log.kafka.transport import Fenced, OffsetOutOfRange
-from streams.runtime.batch import Output
 from streams.runtime.failures import Diverged, JournalClosed, OtherIdentity
+from streams.runtime.journal.batch import Output
 from streams.runtime.live.shard import ShardTask
 from tests.simulation.single import Stage
 
@@ -109,7 +111,9 @@ def _broken(stage: Stage) -> ShardTask:
 
 
 def test_a_diverged_standby_that_is_restarted_finds_the_divergence_again_at_the_same_record() -> None:
-    """What the process before it found is kept nowhere: the journal has it, and says it again to whoever executes it."""
+    """What the process before it found is kept nowhere: the journal has it, and says it again to
+    whoever executes it.
+    """
     stage = Stage()
     owner_of(stage, records=5)
     found = []
@@ -121,7 +125,9 @@ def test_a_diverged_standby_that_is_restarted_finds_the_divergence_again_at_the_
 
 
 def test_behind_a_snapshot_a_restarted_standby_is_its_owners_equal_until_it_differs_again() -> None:
-    """A snapshot is the owner's state, proven by the journal: what went wrong before it is in nothing that is executed after it."""
+    """A snapshot is the owner's state, proven by the journal: what went wrong before it is in
+    nothing that is executed after it.
+    """
     stage = Stage()
     owner = owner_of(stage, records=5)
     with pytest.raises(Diverged):

@@ -1,6 +1,8 @@
-"""Single stories of the runner over the simulated log: what the simulator once found, and what must stop a task loudly (F21, F2, F8).
+"""Single stories of the runner over the simulated log: what the simulator once found, and what must
+stop a task loudly (F21, F2, F8).
 
-Oracles: the simulated broker's own account; for what a user must see, the error types of ``streams/log/kafka/transport.py``.
+Oracles: the simulated broker's own account; for what a user must see, the error types of
+``streams/log/kafka/transport.py``.
 """
 
 from __future__ import annotations
@@ -11,15 +13,17 @@ import pytest
 
 from streams.log.kafka.transport import Fenced, OffsetOutOfRange, OutcomeUnknown, TopicChanged
 from streams.runtime.failures import JournalClosed
-from streams.runtime.in_flight import Run
-from streams.runtime.journal import CLOSE, decode_entry
+from streams.runtime.journal.in_flight import Run
+from streams.runtime.journal.journal import CLOSE, decode_entry
 from tests.simulation.clock import MILLISECOND, SECOND
 from tests.simulation.network import Fate
 from tests.simulation.single import Stage
 
 
 def test_a_recovered_task_does_not_take_another_topologys_records_for_its_own() -> None:
-    """Found by the simulator: with records of a closed topology on its outputs, recovery counted those and named wrong previous offsets."""
+    """Found by the simulator: with records of a closed topology on its outputs, recovery counted
+    those and named wrong previous offsets.
+    """
     stage = Stage()
     for topic in stage.kinds():
         stage.broker.append((topic, 0), [b"another topology's"] * 5)
@@ -36,7 +40,9 @@ def test_a_recovered_task_does_not_take_another_topologys_records_for_its_own() 
 
 
 def test_a_zombie_that_recovers_beside_the_owner_is_fenced_not_alarmed() -> None:
-    """Found by the simulator: the journal's marker of the owner's batch was written before its outputs', and the zombie cried corruption."""
+    """Found by the simulator: the journal's marker of the owner's batch was written before its
+    outputs', and the zombie cried corruption.
+    """
     stage = Stage()
     stage.feed(6)
     first = stage.task()
@@ -66,7 +72,9 @@ def test_a_zombie_that_recovers_beside_the_owner_is_fenced_not_alarmed() -> None
 
 
 def test_a_task_with_nothing_to_begin_with_waits_and_does_not_spin() -> None:
-    """Found by the simulator: with market data and no instruments a step returned at once, having asked the broker for ends; a whole core's worth."""
+    """Found by the simulator: with market data and no instruments a step returned at once, having
+    asked the broker for ends; a whole core's worth.
+    """
     stage = Stage()
     task = stage.task()
     task.prepare()
@@ -189,7 +197,9 @@ def test_a_drained_task_leaves_a_snapshot_at_the_journals_exact_end() -> None:
 
 
 def test_records_that_killed_a_process_are_executed_in_small_pieces_and_the_rest_is_not() -> None:
-    """F18: whoever dies once more among them has named fewer of them. What is written does not depend on it."""
+    """F18: whoever dies once more among them has named fewer of them. What is written does not
+    depend on it.
+    """
     stage = Stage()
     task = stage.task(records=1_000)
     task.prepare()

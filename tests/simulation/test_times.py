@@ -1,6 +1,7 @@
 """Records and clocks that are ahead of their time (E3, E4), over the simulated log.
 
-Oracles: the rule in ``streams/runtime/live/feed.py``, written out here by hand for each story; the verifier of ``sq verify``.
+Oracles: the rule in ``streams/runtime/live/feed.py``, written out here by hand for each story; the
+verifier of ``sq verify``.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ import pytest
 from schemas.records import ControlCommand, Trade
 from schemas.vocabulary import ControlKind, ControlScope, Side
 from streams.log.kafka.framing import HEADER_BYTES
-from streams.runtime.journal import BATCH, decode_entry
+from streams.runtime.journal.journal import BATCH, decode_entry
 from streams.runtime.live.allowed import AllowedOrder
 from streams.runtime.live.clock import SteadyClock
 from streams.runtime.live.shard import ShardTask
 from streams.runtime.live.spec import Bounds
-from streams.runtime.merge import ELEMENT
+from streams.runtime.order.merge import ELEMENT
 from tests.simulation.clock import SECOND, START
 from tests.simulation.log import SimulatedLog
 from tests.simulation.network import Network
@@ -45,7 +46,9 @@ def command(kind: ControlKind, at: int) -> ControlCommand:
 
 
 def test_a_command_dated_in_the_future_does_not_take_the_priority_of_those_after_it() -> None:
-    """E3: 352 fills for 352 denials. The kill switch is thrown while the market of the day before waits: it comes before all of that."""
+    """E3: 352 fills for 352 denials. The kill switch is thrown while the market of the day before
+    waits: it comes before all of that.
+    """
     stage = PipelineStage()
     task = stage.task()
     task.prepare()
@@ -64,7 +67,9 @@ def test_a_command_dated_in_the_future_does_not_take_the_priority_of_those_after
 
 @pytest.mark.parametrize("receive_time", [0, START + YEAR], ids=["no receive time", "both times ahead"])
 def test_a_market_record_dated_a_year_ahead_moves_no_clock(receive_time: int) -> None:
-    """E4: it hung the task in a walk of timers over that year. Others go on; whoever executes the journal again leaves it out too."""
+    """E4: it hung the task in a walk of timers over that year. Others go on; whoever executes the
+    journal again leaves it out too.
+    """
     stage = PipelineStage()
     task = stage.task(state_digest_records=32)
     task.prepare()
@@ -103,7 +108,9 @@ def test_a_journal_that_leaves_a_good_record_out_as_dated_ahead_is_found() -> No
 
 
 def test_a_journal_that_consumes_the_kill_switch_last_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A runner takes what it holds of control last; journal and outputs agree. Oracle: it had the command, and took the market first."""
+    """A runner takes what it holds of control last; journal and outputs agree. Oracle: it had the
+    command, and took the market first.
+    """
     stage = PipelineStage()
     task = stage.task()
     task.inputs.spec = msgspec.structs.replace(task.log.spec, bounds=Bounds(records=1_000))
@@ -127,7 +134,9 @@ def test_a_journal_that_consumes_the_kill_switch_last_is_found(monkeypatch: pyte
 
 @pytest.mark.parametrize("seed", range(30))
 def test_the_order_within_a_batch_is_that_of_a_merge_or_it_is_found(seed: int) -> None:
-    """Oracle: a brute-force merge of (running maximum, rank), and the same with two neighbours exchanged that it would not exchange."""
+    """Oracle: a brute-force merge of (running maximum, rank), and the same with two neighbours
+    exchanged that it would not exchange.
+    """
     source = random.Random(seed)
     feeds, heads = [], []
     for code in range(3):
@@ -156,7 +165,9 @@ def _misplaced(feeds: list[Any], order: list[tuple[int, int, int]]) -> str:
 
 @pytest.mark.parametrize("is_first", [False, True])
 def test_a_wall_clock_that_steps_a_day_ahead_is_not_journaled_and_heals(is_first: bool) -> None:
-    """E4: the journal's clock never goes back, so the step was kept for ever. ``is_first``: it steps before the first batch."""
+    """E4: the journal's clock never goes back, so the step was kept for ever. ``is_first``: it
+    steps before the first batch.
+    """
     stage = Stage("wall")
     skew = [0]
     network = Network(stage.clock)

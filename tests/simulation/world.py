@@ -1,7 +1,9 @@
-"""One schedule: a feeder, owners of one task, an observer, faults for a while, then calm; and the verdict.
+"""One schedule: a feeder, owners of one task, an observer, faults for a while, then calm; and the
+verdict.
 
-A world is made of a seed and a subject (what is run: ``subjects.py``). During the *storm* processes crash, pause, lose answers and are doubled
-while the feeder writes; then faults stop, paused processes wake, and one owner must consume everything (liveness) before the history is checked.
+A world is made of a seed and a subject (what is run: ``subjects.py``). During the *storm* processes
+crash, pause, lose answers and are doubled while the feeder writes; then faults stop, paused
+processes wake, and one owner must consume everything (liveness) before the history is checked.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 from schemas.errors import ShrivenError
 from streams.log.kafka.framing import HEADER_BYTES
 from streams.log.kafka.transport import Partition, TransportFailed
-from streams.runtime.journal import JournalEntry, decode_entry
+from streams.runtime.journal.journal import JournalEntry, decode_entry
 from tests.simulation.broker import SimulatedBroker
 from tests.simulation.checker import Batched, Violation, check_world, start_offsets
 from tests.simulation.clock import MILLISECOND, SECOND, VirtualClock
@@ -30,7 +32,9 @@ NOBODY = object()
 
 
 class Feed(NamedTuple):
-    """One thing the feeder does: ``outcome`` is "plain", "commit" or "abort"; a transaction stays open for ``open_ns``."""
+    """One thing the feeder does: ``outcome`` is "plain", "commit" or "abort"; a transaction stays
+    open for ``open_ns``.
+    """
 
     wait_ns: int
     partition: Partition
@@ -71,7 +75,9 @@ class Subject(Protocol):
         """What is wrong at the end besides what ``checker.py`` looks for."""
 
     def reexecute(self, broker: SimulatedBroker, entries: Sequence[JournalEntry]) -> tuple[list[Batched], str]:
-        """A fresh execution over the journal's order: per batch what it gives, and what a run without batches contradicts (empty: nothing)."""
+        """A fresh execution over the journal's order: per batch what it gives, and what a run
+        without batches contradicts (empty: nothing).
+        """
 
 
 class Result(NamedTuple):
@@ -94,7 +100,8 @@ class World:
         subject: what is run.
         seed: decides everything.
         temper: fault rates; None: drawn from the seed.
-        crash_at_point: crash the first process exactly there and inject nothing else (the crash matrix).
+        crash_at_point: crash the first process exactly there and inject nothing else (the crash
+            matrix).
         tells_story: keep a line per event.
     """
 
@@ -175,7 +182,9 @@ class World:
         return Result(self.seed, self.violations, around.faults, batches, records, len(self.processes), around.points, around.story or [])
 
     def _schedule(self) -> Process | None:
-        """Whatever happens until a process runs, and which; None: the schedule is over. Runs in the thread of whoever gives way."""
+        """Whatever happens until a process runs, and which; None: the schedule is over. Runs in the
+        thread of whoever gives way.
+        """
         while True:
             self._reap()
             self.broker.settle()
@@ -222,7 +231,8 @@ class World:
     # who runs next
 
     def _choose(self) -> Process | None | object:
-        """A process that is to run; None if something else happened; NOBODY if nothing ever will."""
+        """A process that is to run; None if something else happened; NOBODY if nothing ever will.
+        """
         now = self.clock.now
         actors: list[Process | None] = [process for process in self.live if process.is_runnable(now)]
         if now >= self.feed_at and (self.feeds or self.open_feed):
@@ -266,7 +276,9 @@ class World:
                 self.violations.append(Violation(name, f"{process.name}: {outcome!r}"))
 
     def _supervise(self) -> None:
-        """The parent: an owner where there is none; sometimes one more, for nobody knows that the other lives."""
+        """The parent: an owner where there is none; sometimes one more, for nobody knows that the
+        other lives.
+        """
         running = [process for process in self.live if process.state != PAUSED]
         now = self.clock.now
         if self.storm and self.takeovers and now >= self.takeovers[0]:
@@ -327,12 +339,16 @@ class World:
                 self.broker.delete_records(key, offset)
 
     def _is_cut_due(self) -> bool:
-        """From its time on, at the next moment at which a transaction may hang; if none comes, a second later."""
+        """From its time on, at the next moment at which a transaction may hang; if none comes, a
+        second later.
+        """
         late = self.clock.now - self.power_cuts[0]
         return late >= SECOND or (late >= 0 and self.broker.owes(spared=FEEDER))
 
     def _cut_power(self) -> None:
-        """Hosts and brokers end at once. What is open is aborted, and the brokers lose every marker they owe (decision 36)."""
+        """Hosts and brokers end at once. What is open is aborted, and the brokers lose every marker
+        they owe (decision 36).
+        """
         self.power_cuts.pop(0)
         for process in self.live:
             process.dead, process.state = True, READY  # it ends where it is, at its next turn

@@ -1,7 +1,9 @@
-"""Whether a journal's order is one that the live rule allows: what is left to ask where the order depends on what had arrived.
+"""Whether a journal's order is one that the live rule allows: what is left to ask where the order
+depends on what had arrived.
 
-All records of a batch had arrived when its order was chosen. So its market data is in order of (running maximum of event time, rank), and a control
-or reference record comes no later in it than its own time asks for; when an operator says something now, it comes earlier than that.
+All records of a batch had arrived when its order was chosen. So its market data is in order of
+(running maximum of event time, rank), and a control or reference record comes no later in it than
+its own time asks for; when an operator says something now, it comes earlier than that.
 """
 
 from __future__ import annotations
@@ -11,8 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from schemas.reasons import GOOD
-from streams.runtime.execution import Execution
-from streams.runtime.feed import Feed
+from streams.runtime.order.feed import Feed
+from streams.runtime.recovery.execution import Execution
 
 Array = np.ndarray[Any, Any]
 
@@ -37,7 +39,9 @@ class AllowedOrder:
         self._highest = [0] * len(self._feeds)
 
     def misplaced(self, elements: Array) -> str:
-        """Which record of the batch the live order would not have put where it is; empty if all are where they may be."""
+        """Which record of the batch the live order would not have put where it is; empty if all are
+        where they may be.
+        """
         runs = elements[elements["input"] >= 0]
         codes = np.repeat(runs["input"], runs["count"])
         keys = np.zeros(len(codes), np.int64)

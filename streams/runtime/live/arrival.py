@@ -1,13 +1,15 @@
-"""What arrives: control and reference data before anything else, and how long the order waits for a partition that holds what comes next."""
+"""What arrives: control and reference data before anything else, and how long the order waits for a
+partition that holds what comes next.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from streams.runtime.execution import Execution
-from streams.runtime.feed import Feed
 from streams.runtime.live.order import LiveOrder
 from streams.runtime.live.spec import Bounds
+from streams.runtime.order.feed import Feed
+from streams.runtime.recovery.execution import Execution
 
 POLL_SECONDS = 0.001
 LINGER_RECORDS = 4096
@@ -17,8 +19,9 @@ LINGER_POLL_SECONDS = 0.005
 class Arrival:
     """Fills a task's feeds.
 
-    A feed that was waited for in vain is waited for again only once something of it has arrived. An input of
-    which nothing ever arrived, as tickers that nobody feeds, is looked at and not waited at: it delays no other.
+    A feed that was waited for in vain is waited for again only once something of it has arrived. An
+    input of which nothing ever arrived, as tickers that nobody feeds, is looked at and not waited
+    at: it delays no other.
 
     Args:
         bounds: how long the order waits.
@@ -56,7 +59,9 @@ class Arrival:
         return feed.is_market_data and (feed.code in self._heard or not self._heard)
 
     def is_due(self, execution: Execution, since_seconds: float, wanted: int) -> bool:
-        """False while market data alone waits, less than a batch of it, and the last batch was not long ago."""
+        """False while market data alone waits, less than a batch of it, and the last batch was not
+        long ago.
+        """
         feeds = execution.feeds
         if since_seconds >= self.bounds.linger_seconds or any(feed.waiting for feed in feeds if not feed.is_market_data):
             return True

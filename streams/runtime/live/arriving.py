@@ -10,18 +10,20 @@ from collections.abc import Callable
 from typing import Any
 
 from streams.log.kafka.transport import Log
-from streams.runtime.batch import Batch
-from streams.runtime.execution import Execution
+from streams.runtime.journal.batch import Batch
+from streams.runtime.journal.observer import Observer
 from streams.runtime.live.arrival import Arrival
-from streams.runtime.live.care import Care
 from streams.runtime.live.clock import SteadyClock
 from streams.runtime.live.order import LiveOrder
 from streams.runtime.live.pace import Pace
+from streams.runtime.live.poison_bisection import PoisonBisection
 from streams.runtime.live.spec import Clock, TaskSpec
-from streams.runtime.observer import Observer
+from streams.runtime.recovery.execution import Execution
 
 Make = Callable[[Log, TaskSpec, dict[str, int]], LiveOrder]
-"""Builds the order of the inputs, and the execution, from the readers' start offsets: ``make(log, spec, start_offsets)``."""
+"""Builds the order of the inputs, and the execution, from the readers' start offsets: ``make(log,
+spec, start_offsets)``.
+"""
 
 
 class ArrivingInputs:
@@ -62,7 +64,7 @@ class ArrivingInputs:
         self.on_step = on_step
         self.observer = observer
         self.clock = SteadyClock(wall_ns, monotonic, spec.clock_jump_max)
-        self.care = Care()
+        self.care = PoisonBisection()
         self.pace = Pace(spec.bounds)
         self._arrival = Arrival(spec.bounds, monotonic)
         self._last_tick = monotonic()
@@ -77,7 +79,9 @@ class ArrivingInputs:
         return self.execution
 
     def hear(self) -> None:
-        """What control and reference data hold by now: a record left out while nothing ran is not executed again."""
+        """What control and reference data hold by now: a record left out while nothing ran is not
+        executed again.
+        """
         for feed in self.execution.feeds:
             if not feed.is_market_data:
                 feed.fill_to(feed.source.end())  # another reader would have to ask for the topic first
@@ -91,7 +95,8 @@ class ArrivingInputs:
         """One batch of what has arrived.
 
         Raises:
-            DeadLetterFlood, UnresolvedSchemaId: the next record halts the task; nothing of it was executed.
+            DeadLetterFlood, UnresolvedSchemaId: the next record halts the task; nothing of it was
+                executed.
         """
         execution = self.execution
         self.order.tell_time(self.now())
@@ -107,7 +112,9 @@ class ArrivingInputs:
         return batch
 
     def _next(self, bound: int) -> Batch | None:
-        """The next batch in the live order; waits, for a bounded time, for a partition that is known to hold what comes next."""
+        """The next batch in the live order; waits, for a bounded time, for a partition that is
+        known to hold what comes next.
+        """
         execution, spec = self.execution, self.spec
         if not execution.is_started and not self._can_start():
             return None

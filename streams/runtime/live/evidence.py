@@ -13,27 +13,27 @@ import numpy as np
 
 from schemas.errors import BadData, CorruptLog, ShrivenError
 from streams.log.kafka.transport import Log, OffsetOutOfRange, Partition
-from streams.runtime.batch import Batch
-from streams.runtime.divergence import Divergence, Kind
-from streams.runtime.execution import Execution
-from streams.runtime.feed import Feed
-from streams.runtime.journal import GENESIS, JOURNAL, NO_DIGEST, UPGRADE, JournalEntry
+from streams.runtime.journal.batch import Batch
+from streams.runtime.journal.divergence import Divergence, Kind
+from streams.runtime.journal.entry_validation import malformed_close
+from streams.runtime.journal.journal import GENESIS, JOURNAL, NO_DIGEST, UPGRADE, JournalEntry
+from streams.runtime.journal.made_by import OtherVersion, check_version
 from streams.runtime.live.allowed import AllowedOrder, Order
 from streams.runtime.live.order import LiveOrder
 from streams.runtime.live.published import Published, removed_by_retention
 from streams.runtime.live.schema_ids import UnansweredSchemaId
 from streams.runtime.live.spec import TaskSpec
 from streams.runtime.live.stored import ENDS, read_journal
-from streams.runtime.made_by import OtherVersion, check_version
-from streams.runtime.merge import AHEAD
-from streams.runtime.validation import malformed_close
-from streams.runtime.verify import AS_JOURNALED, Verdict
+from streams.runtime.order.feed import Feed
+from streams.runtime.order.merge import AHEAD
+from streams.runtime.recovery.execution import Execution
+from streams.runtime.verify.verify import AS_JOURNALED, Verdict
 
 Make = Callable[[Log, TaskSpec, dict[str, int]], LiveOrder]
 
 
 class LiveEvidence:
-    """One shard; see :class:`streams.runtime.verify.Evidence`.
+    """One shard; see :class:`streams.runtime.verify.verify.Evidence`.
 
     Args:
         log: where everything lies.

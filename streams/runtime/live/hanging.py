@@ -31,13 +31,13 @@ from typing import TYPE_CHECKING
 from schemas.errors import CorruptLog
 from streams.log.kafka.framing import HEADER_BYTES
 from streams.log.kafka.transport import VOID, Partition, TransportFailed
-from streams.runtime.batch import Output
-from streams.runtime.journal import BATCH, CLOSE, JOURNAL, JournalEntry, OutputEntry, decode_entry
+from streams.runtime.journal.batch import Output
+from streams.runtime.journal.journal import BATCH, CLOSE, JOURNAL, JournalEntry, OutputEntry, decode_entry
 from streams.runtime.live.stored import read_range
 
 if TYPE_CHECKING:
     from streams.runtime.live.shard_log import ShardLog
-    from streams.runtime.task import Task
+    from streams.runtime.recovery.task import Task
 
 SETTLE_SECONDS = 15.0
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from streams.runtime.failures import OtherIdentity
-from streams.runtime.made_by import check_version
+from streams.runtime.journal.made_by import check_version
 
 FLAGS = {
     "accounts": "--accounts",

@@ -1,8 +1,10 @@
-"""The live order: which of the records that have arrived come next, and what halts a task before them.
+"""The live order: which of the records that have arrived come next, and what halts a task before
+them.
 
-The next record is the head with the lowest (running maximum of event time, topic rank, partition). An empty buffer whose partition holds more is
-waited for, by the caller and for a bounded time; one at its end does not block. The journal records the order chosen, so whoever executes it again
-needs an :class:`streams.runtime.execution.Execution` and no order.
+The next record is the head with the lowest (running maximum of event time, topic rank, partition).
+An empty buffer whose partition holds more is waited for, by the caller and for a bounded time; one
+at its end does not block. The journal records the order chosen, so whoever executes it again needs
+an :class:`streams.runtime.recovery.execution.Execution` and no order.
 """
 
 from __future__ import annotations
@@ -12,11 +14,11 @@ import numpy as np
 from schemas.errors import BadData, ShrivenError
 from schemas.reasons import GOOD
 from schemas.vocabulary import ControlKind
-from streams.runtime.batch import Batch
-from streams.runtime.execution import Execution
-from streams.runtime.feed import Feed
-from streams.runtime.flood import FloodLimit, flood_of
-from streams.runtime.skip import obey
+from streams.runtime.journal.batch import Batch
+from streams.runtime.order.feed import Feed
+from streams.runtime.order.flood import FloodLimit, flood_of
+from streams.runtime.order.skip import obey
+from streams.runtime.recovery.execution import Execution
 
 SKIP = int(ControlKind.SKIP)
 
@@ -26,7 +28,7 @@ class LiveOrder:
 
     Args:
         execution: of a topology, over what has arrived.
-        flood: most dead letters of an input, see streams.runtime.flood.
+        flood: most dead letters of an input, see streams.runtime.order.flood.
 
     Attributes:
         awaited: the feed at which the last order stopped, if it did.
@@ -38,12 +40,16 @@ class LiveOrder:
         self.awaited: Feed | None = None
 
     def tell_time(self, now: int) -> None:
-        """This host's clock, before records are taken: what is dated too far ahead of it is not believed."""
+        """This host's clock, before records are taken: what is dated too far ahead of it is not
+        believed.
+        """
         for feed in self.execution.feeds:
             feed.believe(now, self.execution.clock_jump_max)
 
     def is_ready(self) -> bool:
-        """True if there is something to begin with: market data and an instrument, or stages that run already."""
+        """True if there is something to begin with: market data and an instrument, or stages that
+        run already.
+        """
         execution = self.execution
         if execution.is_started:
             return True
@@ -51,7 +57,8 @@ class LiveOrder:
         return has_market_data and execution.reference is not None and execution.reference.waiting > 0
 
     def next_live(self, wanted: int, clock: int = 0) -> Batch | None:
-        """Execute at most ``wanted`` of the records that have arrived; None if the order allows none (``awaited`` says which feed it waits for).
+        """Execute at most ``wanted`` of the records that have arrived; None if the order allows
+        none (``awaited`` says which feed it waits for).
 
         1. An operator's skip is obeyed before anything else: what is left out is known before the
            batch, and from the journal alone. The batch then ends with the commands that wait.
@@ -65,7 +72,8 @@ class LiveOrder:
             clock: ns UTC of the wall clock; a batch without records is then a tick of it.
 
         Raises:
-            DeadLetterFlood: the next record is a dead letter too many. Nothing was executed; the state is that of the batch before.
+            DeadLetterFlood: the next record is a dead letter too many. Nothing was executed; the
+                state is that of the batch before.
             UnresolvedSchemaId, UnansweredSchemaId: it is of a schema that nobody knows; likewise.
         """
         execution = self.execution
@@ -88,27 +96,29 @@ class LiveOrder:
         most = self._before_halt(least)
         if most >= 0:
             execution.merge(most, clock, first_of)
-        if not execution.piece.count:
+        if not execution.input_batch.count:
             if not execution.is_wall:
                 return None
-            execution.merger.tick(execution.piece, max(execution.present, clock))
+            execution.merger.tick(execution.input_batch, max(execution.present, clock))
         return execution.execute_merged()
 
     def _before_halt(self, least: int) -> int:
-        """How many records of the slice come before one that halts the task; -1: all. Raises what it halts by if fewer than ``least`` do, or none."""
+        """How many records of the slice come before one that halts the task; -1: all. Raises what
+        it halts by if fewer than ``least`` do, or none.
+        """
         most = -1
         halt: ShrivenError = BadData("")
-        piece = self.execution.piece
+        input_batch = self.execution.input_batch
         for feed in self.execution.feeds:
             if not feed.waiting:
                 continue
-            count = piece.count_of(feed)
+            count = input_batch.count_of(feed)
             flood = feed.guard.excess(feed, count, self.flood) if feed.guard is not None else -1
             stray = feed.first_unresolved(count)
             row = min((each for each in (flood, stray) if each >= 0), default=-1)
             if row < 0:
                 continue
-            place = int(np.flatnonzero(piece.origin[: piece.count] == feed.code)[row])
+            place = int(np.flatnonzero(input_batch.origin[: input_batch.count] == feed.code)[row])
             if most < 0 or place < most:
                 most = place
                 halt = self._halt_of(feed, feed.first + row, row == stray)

@@ -1,11 +1,14 @@
 """A partition of a cluster as the source of a feed: what has arrived of it, with its offsets.
 
-A record that cannot be decoded takes its place in the order like any other, marked bad, and becomes a dead letter with its raw bytes. A schema id
-that was not resolved at start is asked of the registry, once. If its schema is a compatible version of the topic's, records of it are rows like
-any other, their bytes as our schema has them; so the digest of an input pins what the id meant. If not, that is another matter: such a record
-halts the task when its turn comes, for the deployment is at fault and not the record, unless an operator leaves it out.
+A record that cannot be decoded takes its place in the order like any other, marked bad, and becomes
+a dead letter with its raw bytes. A schema id that was not resolved at start is asked of the
+registry, once. If its schema is a compatible version of the topic's, records of it are rows like
+any other, their bytes as our schema has them; so the digest of an input pins what the id meant. If
+not, that is another matter: such a record halts the task when its turn comes, for the deployment is
+at fault and not the record, unless an operator leaves it out.
 
-Times are judged when records arrive: see :meth:`streams.runtime.feed.Feed.judge_arrivals`.
+Times are validated when records arrive: see
+:meth:`streams.runtime.order.feed.Feed.validate_arrivals`.
 """
 
 from __future__ import annotations
@@ -21,10 +24,10 @@ from schemas.reasons import BAD_FRAMING, MALFORMED, UNRESOLVED
 from streams.log.kafka.framing import HEADER_BYTES, BadFraming, FramedValues, schema_id_of
 from streams.log.kafka.transport import Chunk, Partition, Reader
 from streams.log.older import OlderSchema
-from streams.runtime.canary import is_canary
-from streams.runtime.decoded_rows import Misaligned
-from streams.runtime.feed import BUFFERED_RECORDS, Feed
 from streams.runtime.live.schema_ids import SchemaIds
+from streams.runtime.order.canary import is_canary
+from streams.runtime.order.decoded_rows import Misaligned
+from streams.runtime.order.feed import BUFFERED_RECORDS, Feed
 
 Array = np.ndarray[Any, Any]
 FETCH_RECORDS = 50_000
@@ -105,14 +108,14 @@ class PartitionSource:
         return count
 
     def decode(self, feed: Feed, held: Chunk) -> None:
-        """Decode a chunk behind the feed's rows, and judge it.
+        """Decode a chunk behind the feed's rows, and validate it.
 
         Raises:
             RecordedUnderWallClock: it is of a recording, and the job runs by the wall clock.
         """
         first = feed.count
         self._decode_chunk(feed, held)
-        feed.judge_arrivals(first, held.timestamp_ms)
+        feed.validate_arrivals(first, held.timestamp_ms)
         if self.is_wall and feed.is_market_data:
             self._check_clock(feed, first, held)
 
@@ -145,7 +148,9 @@ class PartitionSource:
                 feed.append_bad(value, offset, MALFORMED, f"{len(value) - HEADER_BYTES} bytes are no {feed.codec.name}")
 
     def _decode(self, feed: Feed, bodies: list[bytes], offsets: list[int], older: OlderSchema | None) -> bool:
-        """Append the bodies as rows; False, and nothing appended, if they are not all whole records."""
+        """Append the bodies as rows; False, and nothing appended, if they are not all whole
+        records.
+        """
         ends = np.cumsum(np.fromiter(map(len, bodies), np.int64, len(bodies)))
         body = np.frombuffer(b"".join(bodies), np.uint8)
         if older is not None:
@@ -156,7 +161,9 @@ class PartitionSource:
         return self._decode_body(feed, body, ends, offsets)
 
     def _decode_body(self, feed: Feed, body: Array, ends: Array, offsets: list[int]) -> bool:
-        """As :meth:`_decode`, for bodies that lie one behind the other. Each record must end where its value does."""
+        """As :meth:`_decode`, for bodies that lie one behind the other. Each record must end where
+        its value does.
+        """
         try:
             feed.append(body, len(offsets), offsets[0], np.array(offsets, np.int64), lengths=ends)
         except (Misaligned, BadData):
@@ -164,7 +171,9 @@ class PartitionSource:
         return True
 
     def _check_clock(self, feed: Feed, first: int, chunk: Chunk) -> None:
-        """Judged by the chunk's last good record: bad ones and the canary's have no place in market time."""
+        """Validated by the chunk's last good record: bad ones and the canary's have no place in
+        market time.
+        """
         good = np.flatnonzero(feed.status[first : feed.count] == 0)
         if len(good):
             last = int(feed.keys[first + good[-1]]) // 1_000_000
@@ -199,7 +208,9 @@ class PartitionSource:
             )
 
     def schema_problem(self, feed: Feed, row: int) -> ShrivenError | None:
-        """What the record in this row ends the task with: its schema is known to nobody, or nobody answers."""
+        """What the record in this row ends the task with: its schema is known to nobody, or nobody
+        answers.
+        """
         place = f"{feed.topic}/{self.partition[1]}/{feed.offset_at(row)}"
         schema_id = schema_id_of(feed.body_of(row))
         return self._schema_ids.unanswered(place, schema_id) or self._schema_ids.unresolved(place, schema_id)

@@ -1,4 +1,6 @@
-"""An output partition read along with the journal: what lies on the log of the records that a journal entry speaks of."""
+"""An output partition read along with the journal: what lies on the log of the records that a
+journal entry speaks of.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from schemas.errors import CorruptLog, ShrivenError
 from streams.log.kafka.framing import HEADER_BYTES
 from streams.log.kafka.transport import Chunk, Log, OffsetOutOfRange, Partition
-from streams.runtime.batch import Batch
-from streams.runtime.journal import JournalEntry, OutputEntry
+from streams.runtime.journal.batch import Batch
+from streams.runtime.journal.journal import JournalEntry, OutputEntry
 from streams.runtime.live.spec import TaskSpec
 from streams.runtime.live.stored import FETCH_RECORDS, PATIENCE, read_range
-from streams.runtime.written import first_difference
+from streams.runtime.verify.output_reader import first_difference
 
 
 def removed_by_retention(partition: Partition, begin: int, first: int) -> OffsetOutOfRange:
@@ -41,7 +43,9 @@ class Published:
         self._values: list[bytes] = []
 
     def take(self, item: OutputEntry) -> tuple[bytes, str]:
-        """Bodies of the records that the journal's entry speaks of, and what of them is not as it says (empty: nothing)."""
+        """Bodies of the records that the journal's entry speaks of, and what of them is not as it
+        says (empty: nothing).
+        """
         while len(self._values) < item.count:
             chunk = next(self._chunks, None)
             if chunk is None and not self._goes_on():
@@ -73,13 +77,17 @@ class Published:
         return self.last + 1
 
     def require_kept(self, offset: int) -> None:
-        """Raises OffsetOutOfRange if the log begins behind this offset, or behind the first of this journal's."""
+        """Raises OffsetOutOfRange if the log begins behind this offset, or behind the first of this
+        journal's.
+        """
         first, begin = self._reader.start(self.partition), max(offset, self._begin)
         if first > begin:
             raise removed_by_retention(self.partition, begin, first)
 
     def left(self, end: int | None = None) -> int:
-        """Records after the last one taken, as far as the end that was asked of the log, or as this one."""
+        """Records after the last one taken, as far as the end that was asked of the log, or as this
+        one.
+        """
         offsets = [*self._offsets, *(offset for chunk in self._chunks for offset in chunk.offsets)]
         return sum(end is None or offset < end for offset in offsets)
 
@@ -89,7 +97,9 @@ class Published:
 
 
 def difference_on_log(log: Log, spec: TaskSpec, entry: JournalEntry, batch: Batch) -> str:
-    """The first published record of a journal entry that is not what the batch makes now, with its fields; empty if none can be named."""
+    """The first published record of a journal entry that is not what the batch makes now, with its
+    fields; empty if none can be named.
+    """
     made = {output.topic: output for output in batch.outputs}
     for item in entry.outputs:
         topic = spec.outputs[item.output]
@@ -113,14 +123,18 @@ def difference_on_log(log: Log, spec: TaskSpec, entry: JournalEntry, batch: Batc
 
 
 def last_offsets(log: Log, spec: TaskSpec, latest: Mapping[str, tuple[int, int]], starts: Mapping[str, int]) -> dict[str, int]:
-    """Where the journal's last record lies in each published output: found by reading on from the one before, all outputs at once.
+    """Where the journal's last record lies in each published output: found by reading on from the
+    one before, all outputs at once.
 
-    They are waited for: the markers of a transaction reach its partitions one after another, the journal's perhaps first. What retention has
-    removed is not: then the last one lies before the log's start, or is the last that is left.
+    They are waited for: the markers of a transaction reach its partitions one after another, the
+    journal's perhaps first. What retention has removed is not: then the last one lies before the
+    log's start, or is the last that is left.
 
     Args:
-        latest: by topic, offset of the record before the last batch that wrote there (-1: none), and that batch's count.
-        starts: by topic, where this journal's records begin; another topology may have written there before.
+        latest: by topic, offset of the record before the last batch that wrote there (-1: none),
+            and that batch's count.
+        starts: by topic, where this journal's records begin; another topology may have written
+            there before.
 
     Raises:
         CorruptLog: they are not there.

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 
 from streams.log.kafka.transport import Log
+from streams.runtime.journal.observer import Observer
 from streams.runtime.live.arriving import ArrivingInputs, Make
 from streams.runtime.live.shard_log import ShardLog
 from streams.runtime.live.spec import Clock, TaskSpec
-from streams.runtime.observer import Observer
-from streams.runtime.task import Task, ignore
+from streams.runtime.recovery.task import Task, ignore
 
 
 class ShardTask(Task):
@@ -19,7 +19,8 @@ class ShardTask(Task):
     Args:
         cluster: or the simulator.
         spec: names, inputs, outputs, bounds.
-        make: builds the execution from the readers' start offsets: ``make(log, spec, start_offsets)``.
+        make: builds the execution from the readers' start offsets: ``make(log, spec,
+            start_offsets)``.
         wall_ns: ns UTC, for the wall clock source; read between batches only.
         monotonic: seconds, for waiting.
         on_step: called with each step's name, for fault tests.

@@ -10,15 +10,15 @@ from typing import Any
 
 from schemas.errors import CorruptLog
 from streams.log.kafka.transport import Admin, Chunk, Log, Partition, Reader
-from streams.runtime.journal import GENESIS, JOURNAL, UPGRADE
+from streams.runtime.journal.journal import GENESIS, JOURNAL, UPGRADE
+from streams.runtime.journal.snapshot import TOPIC as SNAPSHOTS
+from streams.runtime.journal.snapshot import Snapshot
 from streams.runtime.live.identity import check_code, check_same
 from streams.runtime.live.snapshots import read_snapshots
 from streams.runtime.live.spec import TaskSpec
 from streams.runtime.live.stored import FETCH_RECORDS, journal_record, read_journal, read_on
 from streams.runtime.live.topics import check_topics
-from streams.runtime.snapshot import TOPIC as SNAPSHOTS
-from streams.runtime.snapshot import Snapshot
-from streams.runtime.task_log import Beginning, Stored
+from streams.runtime.recovery.task_log import Beginning, Stored
 
 
 class ShardJournal:
@@ -51,7 +51,8 @@ class ShardJournal:
 
         Raises:
             CorruptLog: it does not begin with a genesis record, or its chain has a fork.
-            OtherIdentity: another topology, or other code where the journal does not end with a drain.
+            OtherIdentity: another topology, or other code where the journal does not end with a
+                drain.
             TopicChanged: an input or output was made anew.
         """
         reader = self.reader
@@ -93,7 +94,9 @@ class ShardJournal:
         return first, None, list(read_journal(reader, self.partition, first[0] + 1, end, first[1].digest))
 
     def entries_from(self, reader: Reader, snapshot: Snapshot, begin: int, end: int) -> list[Stored] | None:
-        """The journal from this snapshot's record on; None if the snapshot is not one of this journal."""
+        """The journal from this snapshot's record on; None if the snapshot is not one of this
+        journal.
+        """
         if not begin <= snapshot.journal_offset < end:
             return None
         entries = list(read_journal(reader, self.partition, snapshot.journal_offset, end))
@@ -101,7 +104,9 @@ class ShardJournal:
 
     @staticmethod
     def _written_by(genesis: dict[str, Any], snapshot: Snapshot | None, entries: list[Stored]) -> dict[str, Any]:
-        """The genesis facts, and of the code that the last Upgrade named. One before the snapshot is not read: the snapshot names the code."""
+        """The genesis facts, and of the code that the last Upgrade named. One before the snapshot
+        is not read: the snapshot names the code.
+        """
         upgrade = next((entry.facts["new"] for _, entry in reversed(entries) if entry.kind == UPGRADE), None)
         if upgrade is None and snapshot is not None and snapshot.code and snapshot.code != genesis.get("code"):
             upgrade = {"code": snapshot.code, "sources": {}}

@@ -1,9 +1,10 @@
-"""One shard of a topology as a task's log: topics of a cluster, written in transactions of two producers.
+"""One shard of a topology as a task's log: topics of a cluster, written in transactions of two
+producers.
 
-Implements ``streams/runtime/task_log.py``. A batch's outputs and its journal record are one
-transaction of producer ``sequence mod 2``, never that of the batch before: its markers may still be
-on their way. Owning the shard is fencing producer 0, then producer 1. Group offsets are stored
-apart from all that, for tools; nothing here reads them.
+Implements ``streams/runtime/recovery/task_log.py``. A batch's outputs and its journal record are
+one transaction of producer ``sequence mod 2``, never that of the batch before: its markers may
+still be on their way. Owning the shard is fencing producer 0, then producer 1. Group offsets are
+stored apart from all that, for tools; nothing here reads them.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ import msgspec
 from streams.log.kafka.framing import header
 from streams.log.kafka.keys import keys_of
 from streams.log.kafka.transport import Log, Partition, Reader, Writer
-from streams.runtime.batch import Batch, Output
-from streams.runtime.journal import JOURNAL, JournalEntry, OutputEntry
+from streams.runtime.journal.batch import Batch, Output
+from streams.runtime.journal.journal import JOURNAL, JournalEntry, OutputEntry
+from streams.runtime.journal.snapshot import Snapshot
 from streams.runtime.live.hanging import Hanging
 from streams.runtime.live.published import difference_on_log, last_offsets
 from streams.runtime.live.shard_journal import ShardJournal
@@ -26,8 +28,7 @@ from streams.runtime.live.snapshots import SnapshotWriter
 from streams.runtime.live.spec import TaskSpec
 from streams.runtime.live.stored import ENDS, framed
 from streams.runtime.live.topics import check_topics, genesis_facts
-from streams.runtime.snapshot import Snapshot
-from streams.runtime.task import Task, ignore
+from streams.runtime.recovery.task import Task, ignore
 
 
 class ShardLog:
@@ -42,7 +43,8 @@ class ShardLog:
     Attributes:
         partition: of the journal.
         journal_offset: of the journal record that the state is behind.
-        last_offsets: by output, offset of the last record before the next journal record's own (-1: none).
+        last_offsets: by output, offset of the last record before the next journal record's own (-1:
+            none).
     """
 
     def __init__(
@@ -124,7 +126,9 @@ class ShardLog:
                 self._latest[topic] = output.previous_offset, output.count
 
     def last_written(self, topic: str) -> tuple[int, int]:
-        """Of the last batch that wrote to a published output: the offset of the record before it (-1: none), and its records (0: no batch)."""
+        """Of the last batch that wrote to a published output: the offset of the record before it
+        (-1: none), and its records (0: no batch).
+        """
         return self._latest.get(topic, (-1, 0))
 
     def settle(self, genesis: dict[str, Any]) -> None:
@@ -139,7 +143,9 @@ class ShardLog:
     # batches
 
     def append(self, sequence: int, outputs: Sequence[Output], clock: int) -> list[OutputEntry]:
-        """Step 3: begin the transaction and write the published outputs. The others are digested in the journal only."""
+        """Step 3: begin the transaction and write the published outputs. The others are digested in
+        the journal only.
+        """
         writer = self.transaction_of(sequence)
         for topic, values in framed(outputs, self.spec.published, self.headers):
             writer.produce(*self.spec.partition_of(topic), values, keys_of(topic, values))
@@ -185,7 +191,9 @@ class ShardLog:
     # snapshots
 
     def complete(self, snapshot: Snapshot, entry: JournalEntry, execution: Any) -> Snapshot:
-        """With where outputs end, what the stages were built over and what was left out. The journal record binds all of it."""
+        """With where outputs end, what the stages were built over and what was left out. The
+        journal record binds all of it.
+        """
         snapshot = msgspec.structs.replace(
             snapshot,
             last_offsets=dict(self.last_offsets),
@@ -245,7 +253,9 @@ class ShardLog:
 
 
 def positions_of(execution: Any) -> dict[Partition, int]:
-    """Next offset to consume, by input partition: past markers and aborted records where nothing is left before them."""
+    """Next offset to consume, by input partition: past markers and aborted records where nothing is
+    left before them.
+    """
     return {
         feed.partition: feed.source.position() if not feed.waiting else feed.next_offset for feed in execution.feeds
     }

@@ -14,10 +14,10 @@ from schemas.codec import codec
 from schemas.errors import BadData
 from streams.log.kafka.framing import HEADER_BYTES, header
 from streams.log.kafka.transport import Admin, Partition, Reader, Writer
+from streams.runtime.journal.snapshot import TOPIC as SNAPSHOTS
+from streams.runtime.journal.snapshot import Chunks, Snapshot, SnapshotKey, chunks_of, gather, whole
 from streams.runtime.live.spec import TaskSpec
 from streams.runtime.live.stored import read_range
-from streams.runtime.snapshot import TOPIC as SNAPSHOTS
-from streams.runtime.snapshot import Chunks, Snapshot, SnapshotKey, chunks_of, gather, whole
 
 CHUNK_BYTES = 512 << 10
 SLOTS = 4

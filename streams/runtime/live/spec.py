@@ -9,7 +9,7 @@ import msgspec
 
 from schemas.errors import WrongUse
 from streams.log.kafka.transport import Partition
-from streams.runtime.flood import FloodLimit
+from streams.runtime.order.flood import FloodLimit
 
 CONTROL_TOPICS = ("control", "ref.instruments")
 """Topics of one partition, read by every shard, and polled before anything else."""
@@ -37,8 +37,10 @@ class Bounds(msgspec.Struct, frozen=True):
 
     Attributes:
         records: most input records.
-        work_seconds: the record bound of the next batch follows the measured cost so that its work takes about this long.
-        linger_seconds: from one batch to the next, unless control has something to say or a batch is full: fewer and larger transactions.
+        work_seconds: the record bound of the next batch follows the measured cost so that its work
+            takes about this long.
+        linger_seconds: from one batch to the next, unless control has something to say or a batch
+            is full: fewer and larger transactions.
         order_wait_seconds: how long an empty buffer is waited for whose partition holds more.
         tick_seconds: silence after which the wall clock is journaled.
         offsets_seconds: how often group offsets are stored.
@@ -63,12 +65,14 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
         environment: prefix of names on the log.
         inputs: topics read, in merge order.
         outputs: topics written, in catalogue order, dead letters last.
-        published: those of the outputs that go to the log; the others are digested in the journal only.
+        published: those of the outputs that go to the log; the others are digested in the journal
+            only.
         schema_ids: registry id by topic, journal and snapshots included.
         decodable: ids that may be met, by input topic; the topic's own where it is missing.
         clock: event or wall.
         start: earliest or end, for market data that nothing was read of.
-        facts: what else the genesis record holds: identity, code, sources, versions, configuration, files, journal_id.
+        facts: what else the genesis record holds: identity, code, sources, versions, configuration,
+            files, journal_id.
         state_digest_records: a state digest and a snapshot every so many input records.
         clock_jump_max: ns; see design section 5.
         flood: most dead letters of an input.
@@ -91,7 +95,9 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
     bounds: Bounds = Bounds()
 
     def name(self, topic: str) -> str:
-        """What a topic is called on the log; a runtime topic of the pipeline takes this topology's name."""
+        """What a topic is called on the log; a runtime topic of the pipeline takes this topology's
+        name.
+        """
         topic = runtime_name(self.topology, topic)
         return f"{self.environment}.{topic}" if self.environment else topic
 
@@ -105,7 +111,9 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.name(self.topology)}.{self.shard}"
 
     def standby_group(self, member: str) -> str:
-        """Group whose offset says how far this member's standby has followed the journal; for tools, like the other."""
+        """Group whose offset says how far this member's standby has followed the journal; for
+        tools, like the other.
+        """
         return f"{self.group}{STANDBY}{member}"
 
     def transactional_id(self, number: int) -> str:

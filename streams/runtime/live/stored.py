@@ -10,8 +10,8 @@ from schemas.codec import codec
 from schemas.errors import CorruptLog
 from streams.log.kafka.framing import HEADER_BYTES
 from streams.log.kafka.transport import Chunk, Partition, Reader, TransportFailed
-from streams.runtime.batch import Output
-from streams.runtime.journal import JournalEntry, decode_entry
+from streams.runtime.journal.batch import Output
+from streams.runtime.journal.journal import JournalEntry, decode_entry
 
 FETCH_RECORDS = 10_000
 ENDS = "ends"
@@ -21,7 +21,8 @@ PATIENCE = 300
 
 
 def read_range(reader: Reader, partition: Partition, start: int, end: int) -> Iterator[Chunk]:
-    """Committed records of ``[start, end)``, in pieces. The reader is assigned to this partition alone, and stands at ``end`` where there are none.
+    """Committed records of ``[start, end)``, in pieces. The reader is assigned to this partition
+    alone, and stands at ``end`` where there are none.
 
     Raises:
         TransportFailed: they do not come.
@@ -33,7 +34,8 @@ def read_range(reader: Reader, partition: Partition, start: int, end: int) -> It
 
 
 def read_on(reader: Reader, partition: Partition, end: int) -> Iterator[Chunk]:
-    """Committed records from where the reader stands up to ``end``, in pieces. It stands there afterwards, whatever more was written meanwhile.
+    """Committed records from where the reader stands up to ``end``, in pieces. It stands there
+    afterwards, whatever more was written meanwhile.
 
     Raises:
         TransportFailed: they do not come.
@@ -58,7 +60,8 @@ def read_on(reader: Reader, partition: Partition, end: int) -> Iterator[Chunk]:
 
 
 def read_journal(reader: Reader, partition: Partition, start: int, end: int, previous: bytes | None = None) -> Iterator[tuple[int, JournalEntry]]:
-    """(offset, record) of the journal in order, the chain checked; ``previous`` is the digest the first one must continue, None to take it on trust.
+    """(offset, record) of the journal in order, the chain checked; ``previous`` is the digest the
+    first one must continue, None to take it on trust.
 
     Raises:
         CorruptLog: a record is damaged, or does not continue the one before: the chain has a fork.

@@ -1,4 +1,4 @@
-"""The scheduler as the engine has it: slices in, and what Python does when the loop returns."""
+"""The scheduler as the engine has it: input batches in, and what Python does when the loop returns."""
 
 from __future__ import annotations
 
@@ -13,20 +13,18 @@ from schemas.codec import codec
 from schemas.errors import ShrivenError
 from streams.numeric.id_source import IdSource
 from streams.numeric.table import Table
-from streams.runtime.context import StageContext
-from streams.runtime.emitted import Emitted
 from streams.runtime.failures import stuck, without_end
-from streams.runtime.feed import Feed
-from streams.runtime.handed import Handed
-from streams.runtime.loop import NEVER
-from streams.runtime.loop import OUTCOME as VENUE_OUTCOME
-from streams.runtime.loop import ROOM as VENUE_ROOM
-from streams.runtime.merge import Slice
-from streams.runtime.pointers import Address
-from streams.runtime.runner import LoopRunner
+from streams.runtime.order.feed import Feed
+from streams.runtime.order.merge import InputBatch
 from streams.runtime.schedule import records as r
+from streams.runtime.schedule.context import StageContext
+from streams.runtime.schedule.loop import NEVER
+from streams.runtime.schedule.loop import OUTCOME as VENUE_OUTCOME
+from streams.runtime.schedule.loop import ROOM as VENUE_ROOM
 from streams.runtime.schedule.market_data_only import MarketDataOnly
+from streams.runtime.schedule.output_buffer import OutputBuffer
 from streams.runtime.schedule.rows import not_allowed, rows_of
+from streams.runtime.schedule.runner import LoopRunner
 from streams.runtime.schedule.schedule_words import (
     BEFORE,
     CALLED_READER,
@@ -65,9 +63,11 @@ from streams.runtime.schedule.schedule_words import (
     WINDOW,
 )  # fmt: skip
 from streams.runtime.schedule.scheduler import advance
+from streams.runtime.schedule.topology import Topology
+from streams.runtime.schedule.upstream_output import UpstreamOutput
 from streams.runtime.schedule.windows import Windows
 from streams.runtime.schedule.wiring import Wiring
-from streams.runtime.topology import Topology
+from streams.runtime.tools.pointers import Address
 
 EMISSIONS, FRAMES = 256, 64
 """Rows of these tables at first."""
@@ -76,7 +76,7 @@ FRAMES_MAX = 1024
 
 
 class Scheduler:
-    """Runs one topology's order side over slices; ``address`` is that of its record, which stays.
+    """Runs one topology's order side over input batches; ``address`` is that of its record, which stays.
 
     Args:
         topology: its stages.
@@ -93,7 +93,7 @@ class Scheduler:
         names: Sequence[str],
         venue: LoopRunner | None,
         strategies: MarketDataOnly,
-        emitted: Emitted,
+        emitted: OutputBuffer,
         context: StageContext,
     ) -> None:
         self._topology, self._names, self._venue = topology, list(names), venue
@@ -121,7 +121,7 @@ class Scheduler:
         row["ids"] = self._ids.address
         if venue is not None:
             reports, most = next(iter(venue.delivered_most.items()))
-            row["venue_rank"] = self._topology.stepped[0].rank
+            row["venue_rank"] = self._topology.on_demand[0].rank
             row["venue_run"], row["venue_command"] = venue.entries()
             row["venue_packed"] = venue.packed.ctypes.data
             row["venue_control"] = venue.control.ctypes.data
@@ -159,48 +159,48 @@ class Scheduler:
         self._emission_words = self._emissions.rows.view(np.int64).data
         self._frame_words = self._frames.rows.view(np.int64).data
 
-    # -- slices
+    # -- input batches
 
     def is_idle(self, until: int) -> bool:
-        """True if no timer is due up to this clock, as the last slice left them."""
+        """True if no timer is due up to this clock, as the last input batch left them."""
         return bool(self._words[TIMER_VALUE] > until)
 
     def look_again(self) -> None:
-        """States were put in from outside: timers are not as the last slice left them."""
+        """States were put in from outside: timers are not as the last input batch left them."""
         self._words[TIMER_VALUE] = -1
 
     def run(
         self,
-        piece: Slice,
+        input_batch: InputBatch,
         feeds: Sequence[Feed],
-        upstream: LoopRunner | Handed | None,
+        upstream: LoopRunner | UpstreamOutput | None,
         before: int,
     ) -> None:
-        """Deliver a slice; the venue is then where its last command or report was.
+        """Deliver an input batch; the venue is then where its last command or report was.
 
         Args:
-            before: records consumed before the slice.
+            before: records consumed before the input batch.
 
         Raises:
             StageFailed: a Python stage raised.
             ShrivenError: what a compiled stage's fault stands for.
         """
-        self._begin(piece, feeds, upstream, before)
+        self._begin(input_batch, feeds, upstream, before)
         try:
             self._loop()
         finally:
             self._enter()
 
     def _begin(
-        self, piece: Slice, feeds: Sequence[Feed], upstream: LoopRunner | Handed | None, before: int
+        self, input_batch: InputBatch, feeds: Sequence[Feed], upstream: LoopRunner | UpstreamOutput | None, before: int
     ) -> None:
         w, context = self._words, self._context
-        self.windows.begin(feeds, before, piece.count, upstream)
+        self.windows.begin(feeds, before, input_batch.count, upstream)
         w[POSITION] = w[TOTAL] = w[IS_LAST] = w[FRAMES_USED] = w[EMISSIONS_USED] = 0
-        w[BEFORE], w[RECORDS], w[LENGTH] = before, piece.count, piece.length
+        w[BEFORE], w[RECORDS], w[LENGTH] = before, input_batch.count, input_batch.length
         w[CLOCK], w[SEQUENCE] = context.clock, context.sequence
         w[LIMIT], w[LIMIT_CLOCK], w[TIMER_VALUE] = 0, -1, -1
-        w[CLOCKS] = self._clocks.of(piece.clock)
+        w[CLOCKS] = self._clocks.of(input_batch.clock)
         self._ids.take(context)
         for place, stage in enumerate(self._wiring.timed):
             self._wiring.deadline_words[place] = stage.state.timer
@@ -378,7 +378,7 @@ class Scheduler:
 
     def drain(self, limit: int) -> None:
         """Deliver what the context's stages emitted, and what that leads to, at the context's clock
-        and sequence; ``limit``: the place of the slice up to which the venue must be.
+        and sequence; ``limit``: the place of the input batch up to which the venue must be.
         """
         w, context = self._words, self._context
         w[CLOCK], w[SEQUENCE], w[IS_DRAINING] = context.clock, context.sequence, 1

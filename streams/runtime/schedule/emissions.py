@@ -10,9 +10,8 @@ from streams.numeric.borrowing import inlined_kernel, inner_kernel
 from streams.numeric.entry_calls import call_stage
 from streams.numeric.rows import copy_row
 from streams.numeric.table import LENGTH_BYTES, record_at, table_at
-from streams.runtime.loop import COMMAND, COMMAND_CLOCK, CONTROL_LENGTH, LIMIT, LIMIT_CLOCK, OUTCOME
-from streams.runtime.loop import DONE as VENUE_DONE
-from streams.runtime.pointers import CONTEXT_LENGTH, call_entry, view
+from streams.runtime.schedule.loop import COMMAND, COMMAND_CLOCK, CONTROL_LENGTH, LIMIT, LIMIT_CLOCK, OUTCOME
+from streams.runtime.schedule.loop import DONE as VENUE_DONE
 from streams.runtime.schedule.records import (
     EMISSION,
     FRAME,
@@ -32,6 +31,7 @@ from streams.runtime.schedule.records import (
     VENUE_STOPPED,
     WORD,
 )
+from streams.runtime.tools.pointers import CONTEXT_LENGTH, call_entry, view
 
 NONE = np.int64(-1)
 WORD_BYTES = 8

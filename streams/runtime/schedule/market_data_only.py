@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from schemas.catalogue import topic as topic_of
-from streams.runtime.context import StageContext
-from streams.runtime.loop import EVENT, handler_name
+from streams.runtime.schedule.context import StageContext
+from streams.runtime.schedule.loop import EVENT, handler_name
 
 Array = np.ndarray[Any, Any]
 Handler = Callable[[Any, StageContext], None]
@@ -31,24 +31,24 @@ class MarketDataOnly:
         made: what the last window's run emitted, by number.
 
     Args:
-        ledgers: in stage order.
+        order_side_stages: in stage order.
         topics: topic by number, as events have it.
-        behind: numbers of topics that other ledgers read, too.
+        behind: numbers of topics that other order-side stages read, too.
         numbers: record type -> the number its events shall have.
     """
 
     def __init__(
-        self, ledgers: Sequence[Any], topics: Sequence[str], behind: Sequence[int], numbers: dict[type, int], context: StageContext
+        self, order_side_stages: Sequence[Any], topics: Sequence[str], behind: Sequence[int], numbers: dict[type, int], context: StageContext
     ) -> None:
         self.context = context
         self.is_running = False
         self.made: dict[int, list[Any]] = {}
         self.numbers = numbers
-        written = {topic_of(topic).record for ledger in ledgers for topic in ledger.OUTPUTS}
+        written = {topic_of(topic).record for instance in order_side_stages for topic in instance.OUTPUTS}
         self._own = {kind: number for kind, number in numbers.items() if kind.__name__ in written}
         self.handlers: dict[int, tuple[Handler, ...]] = {}
         for number, topic in enumerate(topics):
-            readers = tuple(getattr(ledger, handler_name(topic)) for ledger in ledgers if topic in ledger.INPUTS)
+            readers = tuple(getattr(instance, handler_name(topic)) for instance in order_side_stages if topic in instance.INPUTS)
             if readers:
                 self.handlers[number] = readers
         self._is_ours, self._is_kept = np.zeros(len(topics), bool), np.ones(len(topics), bool)
@@ -57,7 +57,8 @@ class MarketDataOnly:
             self._is_kept[number] = number in behind
 
     def run(self, events: Array, sequences: Array, records: Callable[[int], Sequence[Any]]) -> Array:
-        """Run them over a window; returns its events for the other ledgers, with those of what was emitted, rows counted by number.
+        """Run them over a window; returns its events for the other order-side stages, with those of
+        what was emitted, rows counted by number.
 
         Args:
             events: the window's, in order.
@@ -131,7 +132,9 @@ class MarketDataOnly:
         return np.insert(left, np.searchsorted(kept, places), new)
 
     def _numbers_of(self, emitted: list[Any], clocks: Array, sequences: Array) -> list[int]:
-        """Number of each record; one of a topic that is not theirs to write is a fault at its place."""
+        """Number of each record; one of a topic that is not theirs to write is a fault at its
+        place.
+        """
         numbers, context = self._own, self.context
         try:
             return [numbers[record.__class__] for record in emitted]

@@ -1,4 +1,5 @@
-"""The scheduler's tables: topics, stages, who reads what, what was emitted and is not delivered yet.
+"""The scheduler's tables: topics, stages, who reads what, what was emitted and is not delivered
+yet.
 
 Addresses are int64. A topic's rows have the DTYPE of ``schemas/compiled``.
 """
@@ -21,10 +22,10 @@ SCHEDULE = np.dtype(
 """The scheduler itself.
 
 ``position`` is the next event of the window's ``total``; ``is_last``: no window follows in the
-slice, which has ``records`` inputs (``length`` with its end) at ``clocks``, ``before`` of them
-consumed earlier. ``limit`` and ``limit_clock`` say how far the venue must be when a command comes
-now. ``stored`` counts the rows put in order since the last flush. ``collected``: the stage whose
-rows are still to be collected, -1: none. ``is_draining``: only what was emitted is delivered.
+input batch, which has ``records`` inputs (``length`` with its end) at ``clocks``, ``before`` of
+them consumed earlier. ``limit`` and ``limit_clock`` say how far the venue must be when a command
+comes now. ``stored`` counts the rows put in order since the last flush. ``collected``: the stage
+whose rows are still to be collected, -1: none. ``is_draining``: only what was emitted is delivered.
 ``short_topic`` must have room for ``short_length`` rows, -1: the emissions. ``timer`` is the place
 of the next timer, -1: none. ``called_*`` and ``code`` say what Python is to do. ``venue_*`` are the
 entries, the context and the control of the venue's loop, 0 without one; ``reports`` its rows. The
@@ -54,7 +55,9 @@ OUTPUT = np.dtype(words("topic table used taken"))
 """An output of a stage: the addresses of the words that hold its table, and the rows used of it."""
 
 READER = np.dtype(words("stage kind"))
-"""Who reads a topic: a stage and the kind of its handler. ``kind`` of PYTHON: which Python function."""
+"""Who reads a topic: a stage and the kind of its handler. ``kind`` of PYTHON: which Python
+function.
+"""
 PYTHON, VENUE = map(np.int64, (-1, -2))
 
 TIMER = np.dtype(words("deadline stage kind rank"))
@@ -72,6 +75,6 @@ NO_STEP, NO_TIMER = np.int64(2**62), np.int64(2**63 - 1)
 GO, DONE, WINDOW, PYTHON_READER, PYTHON_TIMER, LIST, SETTLE, ROOM, FLUSH, VENUE_STOPPED, STUCK = map(
     np.int64, range(11)
 )
-"""Why the scheduler returned: the slice is done; the next window is wanted; a Python stage has a
-record, or its timer is due; a record is for a list; a stage left a fault; a table is full; rows are
-to be encoded; the venue's loop has no room or a fault; a timer did not move on."""
+"""Why the scheduler returned: the input batch is done; the next window is wanted; a Python stage
+has a record, or its timer is due; a record is for a list; a stage left a fault; a table is full;
+rows are to be encoded; the venue's loop has no room or a fault; a timer did not move on."""

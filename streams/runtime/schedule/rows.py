@@ -10,8 +10,8 @@ from schemas.catalogue import topic as topic_of
 from schemas.codec import Packed, codec
 from schemas.errors import ShrivenError
 from streams.numeric.conversion import reader, writer
-from streams.runtime.emitted import Bodies
 from streams.runtime.failures import BadEmission, bad_emission
+from streams.runtime.schedule.output_buffer import Bodies
 from streams.runtime.schedule.records import TOPIC
 
 ROWS = 256
@@ -95,7 +95,8 @@ def has_rows(topic: str) -> bool:
 
 
 def rows_of(found: list[Any], coder: Any) -> tuple[Any, BadEmission | None]:
-    """Rows of records, up to the first that its schema does not allow, and the error for that one."""
+    """Rows of records, up to the first that its schema does not allow, and the error for that one.
+    """
     try:
         packed = coder.pack_trusted(found)
         body = packed.body() if isinstance(packed, Packed) else packed

@@ -27,20 +27,6 @@ from streams.numeric.borrowing import inlined_kernel, inner_kernel, unlocked_bor
 from streams.numeric.identity import ID_SOURCE
 from streams.numeric.rows import copy_row
 from streams.numeric.table import record_at, table_at
-from streams.runtime.loop import (
-    ACTIVE,
-    CONTROL_LENGTH,
-    CURSOR,
-    DELIVERED,
-    DELIVERED_COUNT,
-    EVENT,
-    LIMIT,
-    LIMIT_CLOCK,
-    OUTCOME,
-    PRESENT,
-)
-from streams.runtime.loop import DONE as VENUE_DONE
-from streams.runtime.pointers import CONTEXT_LENGTH, call_entry, view
 from streams.runtime.schedule.emissions import (
     NONE,
     WORD_BYTES,
@@ -52,6 +38,19 @@ from streams.runtime.schedule.emissions import (
     short_of,
     word_at,
 )
+from streams.runtime.schedule.loop import (
+    ACTIVE,
+    CONTROL_LENGTH,
+    CURSOR,
+    DELIVERED,
+    DELIVERED_COUNT,
+    EVENT,
+    LIMIT,
+    LIMIT_CLOCK,
+    OUTCOME,
+    PRESENT,
+)
+from streams.runtime.schedule.loop import DONE as VENUE_DONE
 from streams.runtime.schedule.records import (
     DONE,
     FLUSH,
@@ -70,6 +69,7 @@ from streams.runtime.schedule.records import (
     WINDOW,
     WORD,
 )
+from streams.runtime.tools.pointers import CONTEXT_LENGTH, call_entry, view
 
 FLUSH_ROWS = 2048
 """Rows stored until they are encoded: so many stay in the processor's cache."""
@@ -170,7 +170,7 @@ def deliver_event(s: Any, step: Any, due: Any) -> Any:
 
 @inlined_kernel
 def set_sequence(s: Any, records: Any) -> None:
-    """So many records of the slice are consumed, as ids and Python stages have it."""
+    """So many records of the input batch are consumed, as ids and Python stages have it."""
     s.sequence = s.before + records
     record_at(s.ids, ID_SOURCE).sequence = s.sequence
 
@@ -180,7 +180,7 @@ def set_sequence(s: Any, records: Any) -> None:
 
 @inner_kernel
 def find_timer(s: Any) -> None:
-    """The earliest timer that is due in the slice; of several the first in stage order."""
+    """The earliest timer that is due in the input batch; of several the first in stage order."""
     timers = table_at(s.timers, TIMER)
     first, earliest = NONE, NO_TIMER
     for place in range(len(timers)):
@@ -201,13 +201,13 @@ def find_timer(s: Any) -> None:
 
 @inlined_kernel
 def clock_at(s: Any, place: Any) -> Any:
-    """The clock at a place of the slice."""
+    """The clock at a place of the input batch."""
     return record_at(s.clocks + place * WORD_BYTES, WORD).value
 
 
 @inner_kernel
 def first_at(s: Any, deadline: Any) -> Any:
-    """The first place of the slice whose clock is not before the deadline."""
+    """The first place of the input batch whose clock is not before the deadline."""
     low, high = np.int64(0), s.length
     while low < high:
         middle = (low + high) >> 1

@@ -1,4 +1,6 @@
-"""Upstream events of one slice, a window at a time, and their records as Python stages take them."""
+"""Upstream events of one input batch, a window at a time, and their records as Python stages take
+them.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +11,12 @@ import numpy as np
 
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
-from streams.runtime.feed import Feed
-from streams.runtime.handed import Handed
-from streams.runtime.loop import EVENT
-from streams.runtime.pointers import Address
-from streams.runtime.runner import LoopRunner
+from streams.runtime.order.feed import Feed
+from streams.runtime.schedule.loop import EVENT
 from streams.runtime.schedule.market_data_only import MarketDataOnly
+from streams.runtime.schedule.runner import LoopRunner
+from streams.runtime.schedule.upstream_output import UpstreamOutput
+from streams.runtime.tools.pointers import Address
 
 Array = np.ndarray[Any, Any]
 WINDOW = 4096
@@ -23,7 +25,7 @@ NO_EVENTS = np.zeros(0, EVENT)
 
 
 class Windows:
-    """The events of one slice, window by window.
+    """The events of one input batch, window by window.
 
     Attributes:
         events: those of the present window; the row of an event of a strategy that reads market
@@ -38,7 +40,7 @@ class Windows:
 
     def __init__(self, names: Sequence[str], strategies: MarketDataOnly) -> None:
         self._strategies = strategies
-        self._upstream: LoopRunner | Handed | None = None
+        self._upstream: LoopRunner | UpstreamOutput | None = None
         self._names = list(names)
         self._codecs = [codec(topic_of(name).record) for name in names]
         self._feeds: Sequence[Feed] = ()
@@ -54,9 +56,9 @@ class Windows:
         return self._strategies.made
 
     def begin(
-        self, feeds: Sequence[Feed], before: int, count: int, upstream: LoopRunner | Handed | None
+        self, feeds: Sequence[Feed], before: int, count: int, upstream: LoopRunner | UpstreamOutput | None
     ) -> None:
-        """Start on the slice of ``count`` records; ``before``: records consumed before it."""
+        """Start on the input batch of ``count`` records; ``before``: records consumed before it."""
         self._upstream = upstream
         self._feeds = feeds
         self._before = before
@@ -129,7 +131,7 @@ class Windows:
         return self._records_of(topic, [row])[0]
 
     def _records_of(self, topic: str, rows: Any) -> list[Any]:
-        """Records of a topic's rows (ascending): of the ahead loop's output, or of an input."""
+        """Records of a topic's rows (ascending): of the upstream pass's output, or of an input."""
         upstream = self._upstream
         assert upstream is not None
         if topic in upstream.rows:  # every row of such a topic is delivered, so they lie side by side

@@ -13,18 +13,18 @@ from schemas import records
 from schemas.catalogue import topic as topic_of
 from streams.numeric.stage_calls import CompiledStage, StageCalls
 from streams.numeric.table import Table
-from streams.runtime.loop import handler_name
-from streams.runtime.pointers import entry_address
 from streams.runtime.schedule import records as r
+from streams.runtime.schedule.loop import handler_name
 from streams.runtime.schedule.rows import Rows, has_rows
-from streams.runtime.topology import Topology
+from streams.runtime.schedule.topology import Topology
+from streams.runtime.tools.pointers import entry_address
 
 Handler = Callable[[Any, Any], None]
 
 
 def compiled_stages(topology: Topology) -> list[CompiledStage]:
     """The compiled stages of the order side, in stage order."""
-    return [stage.ledger for stage in topology.late if isinstance(stage.ledger, CompiledStage)]
+    return [stage.instance for stage in topology.late if isinstance(stage.instance, CompiledStage)]
 
 
 def entry_part(stage: CompiledStage) -> tuple[ModuleType, list[str]]:
@@ -105,13 +105,13 @@ class Wiring:
     def _readers(self, topic: str) -> list[tuple[int, int]]:
         """(stage, kind) of a topic's readers: observers, the stages in their order, the venue."""
         found = [self._python(_observing(each)) for each in self._observers.get(topic, ())]
-        for ledger in self._topology.late_readers(topic):
-            place = self._places.get(id(ledger), -1)
+        for instance in self._topology.late_readers(topic):
+            place = self._places.get(id(instance), -1)
             kinds = self._calls[place].kinds if place >= 0 else {}
             if topic in kinds and (topic not in self._written or has_rows(topic)):
                 found.append((place, kinds[topic]))
             else:
-                found.append(self._python(getattr(ledger, handler_name(topic))))
+                found.append(self._python(getattr(instance, handler_name(topic))))
         if topic and topic == self._topology.command_topic:
             found.append((int(r.VENUE), 0))
         return found
@@ -158,21 +158,22 @@ class Wiring:
         self.deadlines = np.zeros(len(self._topology.late) + 1, np.int64)
         self.deadline_words = self.deadlines.data  # NumPy takes twice as long for one
         for stage in self._topology.late:
-            place = self._places.get(id(stage.ledger), -1)
+            place = self._places.get(id(stage.instance), -1)
             if place >= 0:
                 timer = self._calls[place].timer
                 if timer is not None:
                     found.append((timer[0], place, timer[1], stage.rank))
-            elif hasattr(stage.ledger, "on_timer"):
+            elif hasattr(stage.instance, "on_timer"):
                 deadline = self.deadlines.ctypes.data + 8 * len(self.timed)
                 found.append((deadline, int(r.PYTHON), len(self.timed), stage.rank))
-                self.timed.append(stage.ledger)
+                self.timed.append(stage.instance)
         self.timers = Table(r.TIMER, len(found))
         for row, values in zip(self.timers.rows, found, strict=True):
             row["deadline"], row["stage"], row["kind"], row["rank"] = values
 
     def numbers(self) -> dict[type, int]:
-        """The number of each topic that stages of the order side write, by the type of its record."""
+        """The number of each topic that stages of the order side write, by the type of its record.
+        """
         return {
             getattr(records, topic_of(topic).record): self._names.index(topic)
             for topic in self._written

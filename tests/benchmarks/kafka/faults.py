@@ -17,7 +17,7 @@ from schemas.registry import resolve
 from schemas.vocabulary import ControlKind, ControlScope, RiskCode
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import HEADER_BYTES, header
-from streams.runtime.journal import decode_entry
+from streams.runtime.journal.journal import decode_entry
 from tests.benchmarks.kafka import inputs
 from tests.benchmarks.kafka.latency import STRATEGY, Ticks
 from tests.benchmarks.kafka.ours import Place

@@ -17,7 +17,7 @@ from jobs.telemetry.domain import SAMPLED, WHOLE, DomainMetrics, Symbol
 
 
 @dataclasses.dataclass(frozen=True)
-class Written:
+class OutputReader:
     """A block of the log as a batch's output."""
 
     topic: str
@@ -25,11 +25,11 @@ class Written:
     count: int
 
 
-def blocks(run: Path, topic: str) -> Iterator[Written]:
+def blocks(run: Path, topic: str) -> Iterator[OutputReader]:
     for path in sorted((run / topic).rglob("*.avro")):
         with path.open("rb") as file:
             for block in fastavro.block_reader(file):
-                yield Written(topic, block.bytes_.getvalue(), block.num_records)
+                yield OutputReader(topic, block.bytes_.getvalue(), block.num_records)
 
 
 def records(run: Path, topic: str) -> list[dict[str, Any]]:
@@ -103,10 +103,10 @@ def test_market_data_is_read_once_a_second_and_orders_always(toy_run: Path) -> N
     """The hot path pays for one decoded batch a second."""
     registry = CollectorRegistry()
     domain = DomainMetrics("pipeline", 0, registry, {}, monotonic=lambda: 5.0)
-    first, second, *_ = (Written("md.quotes", block.body, block.count) for block in list(blocks(toy_run, "md.quotes"))[:1] * 2)
+    first, second, *_ = (OutputReader("md.quotes", block.body, block.count) for block in list(blocks(toy_run, "md.quotes"))[:1] * 2)
     domain.observe([first])
     before = generate_latest(registry)
-    domain.observe([Written(second.topic, b"not decoded", second.count)])
+    domain.observe([OutputReader(second.topic, b"not decoded", second.count)])
     assert generate_latest(registry) == before
 
 

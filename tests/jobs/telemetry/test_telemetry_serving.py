@@ -96,11 +96,11 @@ def test_a_process_that_ends_with_bad_news_waits_for_one_more_scrape_if_somebody
     process = ProcessMetrics("1.0")
     server = serve(process.registry, job="member")
     try:
-        server.farewell()  # nobody watches: no wait, or this test would time out in CI's patience, not in ours
+        server.wait_for_final_scrape()  # nobody watches: no wait, or this test would time out in CI's patience, not in ours
         get(server.port, "/metrics")
         process.error("topic_changed")
         ended = threading.Event()
-        waiting = threading.Thread(target=lambda: (server.farewell(), ended.set()))
+        waiting = threading.Thread(target=lambda: (server.wait_for_final_scrape(), ended.set()))
         waiting.start()
         assert not ended.wait(0.3), "ended before its last values were read"
         assert 'shriven_errors_total{code="topic_changed"} 1.0' in get(server.port, "/metrics")[2]

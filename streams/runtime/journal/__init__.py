@@ -1,0 +1,1 @@
+"""What a batch leaves behind: its journal record, digests, snapshots, the log it is written to."""

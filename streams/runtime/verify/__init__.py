@@ -1,0 +1,1 @@
+"""A journal executed again and compared with every byte that was written."""
