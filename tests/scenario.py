@@ -119,13 +119,19 @@ def write_recording(
         for start in range(0, len(found), block):
             part = found[start : start + block]
             writer.append(encoder.encode_records(part), len(part), max(record.event_time for record in part))
+    close_recording(log, folder)
+    return folder
+
+
+def close_recording(log: LocalLog, folder: Path) -> None:
+    """Close a log with the manifest that makes it a recording."""
     topics = {}
     for name in log.topics():
         reader = log.reader(name)
-        topics[name] = {"count": reader.end_offset, "digest": topic_digest(reader, codec(topic_of(name).record)).hex()}
+        digest = topic_digest(reader, codec(topic_of(name).record)).hex()
+        topics[name] = {"count": reader.end_offset, "digest": digest}
     log.close()
     write_manifest(folder / "log.json", {"topics": topics, "files": file_entries(folder)})
-    return folder
 
 
 def configuration(strategy: str = "ema-cross", **options: object) -> Configuration:

@@ -28,6 +28,7 @@ from streams.runtime.live.schema_ids import SchemaIds
 from streams.runtime.order.canary import is_canary
 from streams.runtime.order.decoded_rows import Misaligned
 from streams.runtime.order.feed import BUFFERED_RECORDS, Feed
+from streams.runtime.order.source import require_rows
 
 Array = np.ndarray[Any, Any]
 FETCH_RECORDS = 50_000
@@ -190,22 +191,7 @@ class PartitionSource:
         Raises:
             BadData: the log holds other records there, or none any more.
         """
-        ends = np.cumsum(runs["count"])
-        while feed.count - feed.first < ends[-1] and feed.refill():
-            pass
-        rows = feed.first + ends
-        if feed.count < rows[-1]:
-            last = int(runs["last_offset"][-1])
-            raise BadData(f"input changed: the journal names {feed.topic} offsets up to {last}, the log holds no such record any more")
-        offsets = feed.offsets
-        assert offsets is not None
-        wrong = (offsets[rows - runs["count"]] != runs["first_offset"]) | (offsets[rows - 1] != runs["last_offset"])
-        if wrong.any():
-            run = runs[int(np.flatnonzero(wrong)[0])]
-            raise BadData(
-                f"input changed: the journal names {int(run['count'])} records of {feed.topic} at offsets {int(run['first_offset'])} to "
-                f"{int(run['last_offset'])}, the log holds others there"
-            )
+        require_rows(feed, runs, "the log")
 
     def schema_problem(self, feed: Feed, row: int) -> ShrivenError | None:
         """What the record in this row ends the task with: its schema is known to nobody, or nobody

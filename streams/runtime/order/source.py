@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from schemas.errors import ShrivenError
+from schemas.errors import BadData, ShrivenError
 
 if TYPE_CHECKING:
     from streams.runtime.order.feed import Feed
@@ -71,3 +71,39 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Give the connection back."""
+
+
+def require_rows(feed: Feed, runs: Array, holder: str, advice: str = "") -> None:
+    """Refuse a journal's runs that are not the feed's next rows, where offsets may have holes.
+
+    What is not decoded yet is decoded, and waited for where the source goes on.
+
+    Args:
+        feed: of the input that the runs name.
+        runs: elements of the journal's order, of this input alone.
+        holder: who holds the records, for messages.
+        advice: what to do; ends the messages.
+
+    Raises:
+        BadData: the holder has other records there, or none any more.
+    """
+    ends = np.cumsum(runs["count"])
+    while feed.count - feed.first < ends[-1] and feed.refill():
+        pass
+    rows = feed.first + ends
+    names = "input changed: the journal names"
+    if feed.count < rows[-1]:
+        last = int(runs["last_offset"][-1])
+        raise BadData(
+            f"{names} {feed.topic} offsets up to {last}, {holder} holds no such record any more{advice}"
+        )
+    offsets = feed.offsets
+    assert offsets is not None
+    firsts, lasts = offsets[rows - runs["count"]], offsets[rows - 1]
+    wrong = np.flatnonzero((firsts != runs["first_offset"]) | (lasts != runs["last_offset"]))
+    if len(wrong):
+        _, first, last, count = runs[wrong[0]].tolist()
+        raise BadData(
+            f"{names} {count} records of {feed.topic} at offsets {first} to {last}, {holder} holds "
+            f"others there{advice}"
+        )
