@@ -7,7 +7,12 @@ from typing import Any
 
 from schemas.errors import BadData, ShrivenError, WrongUse
 
-ADVICE = "The run is halted and its log reopens; correct the stage, then start the run again with --fresh"
+ADVICE = (
+    "Nothing of this batch was written. Correct the stage; then start a run folder again with "
+    "--fresh. On a cluster other code begins at a drain: 'sq skip TOPIC/PARTITION/OFFSET' passes "
+    "the record until then"
+)
+"""What to do where a stage raised. A stage does not know which log its task writes to."""
 
 
 class StageFailed(ShrivenError):

@@ -151,12 +151,12 @@ class Venue(Model, Protocol):
 
 def fill_model(name: str) -> ModuleType:
     """The fill model of this name, a `FillModel`. Raises UnknownModel, BadModel."""
-    return _loaded(FILL_MODELS, name, "venue.queue_model", FillModel)
+    return _loaded(FILL_MODELS, name, "venue.queue_model (--fill-model)", FillModel)
 
 
 def venue(name: str) -> ModuleType:
     """The venue of this name, a `Venue`. Raises UnknownModel, BadModel."""
-    return _loaded(VENUES, name, "venue.model", Venue)
+    return _loaded(VENUES, name, "venue.model (--venue-model)", Venue)
 
 
 def parameters_of(model: str, queue_model: str, given: dict[str, int]) -> dict[str, int]:
