@@ -44,6 +44,7 @@ from streams.runtime.schedule.loop import (
 )
 from streams.runtime.schedule.market_data_only import MarketDataOnly
 from streams.runtime.schedule.output_buffer import OutputBuffer
+from streams.runtime.schedule.python_stage import ChecksState, HasEnd, ReadsStages, ServesStrategies, WritesLines
 from streams.runtime.schedule.runner import LoopRunner
 from streams.runtime.schedule.topology import Topology, is_strategy
 from streams.runtime.schedule.upstream_output import UpstreamOutput
@@ -95,17 +96,15 @@ class Engine:
         self.order_side_stages = list(topology.order_side_stages)
         for stages, context in ((topology.early, self.early.context), (topology.late, self.context)):
             self._serve_strategies([stage.instance for stage in stages], context)
-        self._checks = [
-            stage.instance.check_state for stage in self.order_side_stages if hasattr(stage.instance, "check_state")
-        ]
-        order_side_stages = [stage.instance for stage in self.order_side_stages]
-        self._checks += [each.write_lines for each in order_side_stages if hasattr(each, "write_lines")]
+        instances = [stage.instance for stage in self.order_side_stages]
+        self._checks = [each.check_state for each in instances if isinstance(each, ChecksState)]
+        self._checks += [each.write_lines for each in instances if isinstance(each, WritesLines)]
         self.scheduler = Scheduler(
             topology, self._names, self.on_demand, self.early, self._emitted, self.context
         )
-        for stage in self.order_side_stages:
-            if hasattr(stage.instance, "read_from"):
-                stage.instance.read_from(self)
+        for each in instances:
+            if isinstance(each, ReadsStages):
+                each.read_from(self)
 
     def _compile(self) -> None:
         """Compile the loops, the stages' entries and the scheduler: from nothing in two processes,
@@ -151,7 +150,7 @@ class Engine:
         if not any(map(is_strategy, order_side_stages)):
             return
         for instance in order_side_stages:
-            if hasattr(instance, "services_for"):
+            if isinstance(instance, ServesStrategies):
                 context.services = instance.services_for(context, self)
         services = context.services
         context.check_what_strategies_emit(services.note if services is not None and services.notes_requests else None)
@@ -310,15 +309,14 @@ class Engine:
         self.context.sequence = self._base + self._input_batch.count
         self.context.clock = int(self._clock[-1])
         for stage in sorted(self.order_side_stages, key=lambda each: not is_strategy(each.instance)):
-            on_end = getattr(stage.instance, "on_end", None)
-            if on_end is not None:
-                on_end(self.context)
+            if isinstance(stage.instance, HasEnd):
+                stage.instance.on_end(self.context)
                 if self.context.pending:
                     self.scheduler.drain(self._length)
 
     def take_parts(self, upstream: Mapping[str, tuple[Any, int]]) -> list[tuple[str, list[tuple[Any, int]], int]]:
         """(topic, parts, count) of everything emitted since the last call, in catalogue order;
-        empty topics left out. See ``emitted.body_of``.
+        empty topics left out. See ``output_buffer.body_of``.
 
         Args:
             upstream: (body, count) by topic of what the upstream pass made.

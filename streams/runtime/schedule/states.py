@@ -14,6 +14,7 @@ from streams.runtime.failures import StageFailed
 from streams.runtime.schedule.array_state import bytes_of_arrays, check_length, take_arrays
 from streams.runtime.schedule.engine import Engine
 from streams.runtime.schedule.loop import PRESENT
+from streams.runtime.schedule.python_stage import KeepsOwnState
 
 
 def stage_states(engine: Engine) -> list[tuple[str, bytes]]:
@@ -23,8 +24,11 @@ def stage_states(engine: Engine) -> list[tuple[str, bytes]]:
         states.append((stage.rank, stage.name, bytes_of_arrays(stage.state)))
     for each in engine.order_side_stages:
         try:
-            elsewhere = getattr(each.instance, "encoded_state", None)  # an order-side stage whose state is in another process
-            states.append((each.rank, each.name, elsewhere() if elsewhere is not None else msgspec.msgpack.encode(each.instance.state)))
+            if isinstance(each.instance, KeepsOwnState):
+                encoded = each.instance.encoded_state()
+            else:
+                encoded = msgspec.msgpack.encode(each.instance.state)
+            states.append((each.rank, each.name, encoded))
         except (TypeError, ValueError, OverflowError) as problem:
             what = f"the state of {each.name} holds what no snapshot can: {problem}"
             raise StageFailed(f"{what}; keep numbers, text, lists and dicts in it") from problem
@@ -53,7 +57,7 @@ def restore(engine: Engine, states: dict[str, bytes]) -> None:
     """
     decoded: list[Any] = []
     for each in engine.order_side_stages:
-        if hasattr(each.instance, "take_state"):
+        if isinstance(each.instance, KeepsOwnState):
             decoded.append(None)
             continue
         try:
@@ -66,7 +70,7 @@ def restore(engine: Engine, states: dict[str, bytes]) -> None:
     for stage in kernels:
         take_arrays(stage.state, states[stage.name])
     for each, state in zip(engine.order_side_stages, decoded, strict=True):
-        if state is None:
+        if isinstance(each.instance, KeepsOwnState):
             each.instance.take_state(states[each.name])
         else:
             each.instance.state = state

@@ -24,6 +24,7 @@ from streams.numeric.stage_calls import CompiledStage
 from streams.numeric.strategy_outputs import READABLE
 from streams.runtime.schedule.compiled_strategy import CompiledStrategy
 from streams.runtime.schedule.loop import NEVER, KernelStage, handler_name
+from streams.runtime.schedule.python_stage import HasEnd, HasTimer, PythonStage
 
 MUST_BE_WRITTEN = (
     *("orders.", "venue.", "signals", "fills", "pnl", "positions"),
@@ -37,7 +38,7 @@ class OrderSideStage(msgspec.Struct, frozen=True):
 
     name: str
     rank: int
-    instance: Any
+    instance: PythonStage
 
 
 class BadTopology(WrongUse):
@@ -174,7 +175,8 @@ class Topology:
         found: list[OrderSideStage] = []
         for stage in self.order_side_stages:
             instance = stage.instance
-            acts_by_itself = hasattr(instance, "on_timer") or hasattr(instance, "on_end") or self.command_topic in instance.OUTPUTS
+            acts_by_itself = isinstance(instance, HasTimer | HasEnd)
+            acts_by_itself = acts_by_itself or self.command_topic in instance.OUTPUTS
             is_compiled = isinstance(instance, CompiledStage)
             if acts_by_itself or is_compiled or made_late.intersection(instance.INPUTS):
                 break

@@ -15,6 +15,7 @@ from streams.numeric.stage_calls import CompiledStage, StageCalls
 from streams.numeric.table import Table
 from streams.runtime.schedule import records as r
 from streams.runtime.schedule.loop import handler_name
+from streams.runtime.schedule.python_stage import HasTimer
 from streams.runtime.schedule.rows import Rows, has_rows
 from streams.runtime.schedule.topology import Topology
 from streams.runtime.tools.pointers import entry_address
@@ -163,7 +164,7 @@ class Wiring:
                 timer = self._calls[place].timer
                 if timer is not None:
                     found.append((timer[0], place, timer[1], stage.rank))
-            elif hasattr(stage.instance, "on_timer"):
+            elif isinstance(stage.instance, HasTimer):
                 deadline = self.deadlines.ctypes.data + 8 * len(self.timed)
                 found.append((deadline, int(r.PYTHON), len(self.timed), stage.rank))
                 self.timed.append(stage.instance)
