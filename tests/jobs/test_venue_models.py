@@ -150,9 +150,14 @@ def test_the_default_by_its_name_is_the_default() -> None:
         (
             ("--fill-model", "optimist"),
             "",
-            "venue.queue_model (--fill-model) is 'optimist'; give one of: log-prob, log-prob-2, risk-averse",
+            "venue.queue_model (--fill-model) is 'optimist'; "
+            "give one of: log-prob, log-prob-2, risk-averse",
         ),
-        (("--venue-model", "nyse"), "", "venue.model (--venue-model) is 'nyse'; give one of: brokered, standard"),
+        (
+            ("--venue-model", "nyse"),
+            "",
+            "venue.model (--venue-model) is 'nyse'; give one of: brokered, standard",
+        ),
         ((), "[venue.parameters]\nfee_cap_cents = 1\n", "does not take; it has none"),
         (
             ("--venue-model", "brokered"),
