@@ -8,8 +8,11 @@ SKIP.
 In the ControlCommand, ``name`` is the place, ``value`` the topology it is for (every topology of an
 environment reads the same ``control``), ``reason`` and ``issued_by`` say why and who.
 
->>> command = skip_command(SkipRequest("md.trades", 0, 1234, "pipeline"), "crossed book of 10:31",
-"ops", 1) >>> command.name, command.value ('md.trades/0/1234', 'pipeline') >>> skip_of(command)
+>>> request = SkipRequest("md.trades", 0, 1234, "pipeline")
+>>> command = skip_command(request, "crossed book of 10:31", "ops", 1)
+>>> command.name, command.value
+('md.trades/0/1234', 'pipeline')
+>>> skip_of(command)
 SkipRequest(topic='md.trades', partition=0, offset=1234, topology='pipeline')
 """
 
