@@ -99,8 +99,8 @@ def test_killed_at_any_step_the_next_owner_goes_on_as_if_nothing_had_happened(st
 def test_killed_again_and_again_during_recovery_it_still_ends_where_it_should(market_of: MarketOf, expected: dict[str, str]) -> None:
     market = market_of("again")
     assert ended(market.process(die_at="committed", occurrence=6)) == -signal.SIGKILL
-    for repeated in (1, 2):
-        assert ended(market.process(die_at="batch repeated", occurrence=repeated)) == -signal.SIGKILL
+    for _ in range(2):  # how many batches lie behind the newest snapshot depends on the clock
+        assert ended(market.process(die_at="batch repeated")) == -signal.SIGKILL
     last = market.process()
     assert said(last, "drained")["records"] == market.fed  # type: ignore[attr-defined]
     assert ended(last) == 0

@@ -5,6 +5,7 @@ Oracle: the broker's own description of its topics, asked through the admin clie
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,12 @@ def alter(admin: AdminClient, name: str, key: str, value: str) -> None:
 
 
 def delete(admin: AdminClient, name: str) -> None:
+    """A broker's metadata may name the topic for a moment after its controller has deleted it."""
     admin.delete_topics([name])[name].result(20)
+    until = time.monotonic() + 20
+    while name in admin.list_topics(timeout=10).topics:
+        assert time.monotonic() < until, f"{name} is listed 20 s after it was deleted"
+        time.sleep(0.05)
 
 
 def add_partitions(admin: AdminClient, name: str) -> None:

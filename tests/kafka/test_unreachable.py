@@ -15,7 +15,15 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from streams.log.kafka.cluster import Cluster
-from streams.log.kafka.errors import BrokerUnreachable, KafkaTrouble, MissingTopic, NotAllowed, RecordTooLarge, explain
+from streams.log.kafka.errors import (
+    BrokerUnreachable,
+    CredentialsRefused,
+    KafkaTrouble,
+    MissingTopic,
+    NotAllowed,
+    RecordTooLarge,
+    explain,
+)
 
 SECONDS_MAX = 40.0  # the command's own limit is ten; starting Python on a busy machine comes to it
 
@@ -58,6 +66,15 @@ def test_a_web_server_is_no_broker(tmp_path: Path, shared_registry: str) -> None
     ended = plan(tmp_path, SQ_KAFKA_BOOTSTRAP=shared_registry.split("/")[2])
     assert ended.returncode == 2
     assert "is no Kafka broker" in ended.stderr and len(ended.stderr.splitlines()) == 1
+
+
+def test_a_certificate_that_is_refused_again_and_again_is_no_cluster_that_does_not_answer() -> None:
+    """As librdkafka reports it from the second time on; recorded with a broker of another authority."""
+    words = "sasl_ssl://127.0.0.1:9/bootstrap: error:0A000086:SSL routines::certificate verify failed"
+    problem = KafkaError(KafkaError._TRANSPORT, f"{words} (after 4ms in state SSL_HANDSHAKE)")
+    found = explain(problem, Cluster(bootstrap="127.0.0.1:9"))
+    assert type(found) is CredentialsRefused
+    assert "refuses the connection" in found.text and "certificates" in found.text
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,8 @@ class BadTopicSetting(WrongUse):
 
 
 _CREDENTIALS = (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._SSL, KafkaError.UNSUPPORTED_SASL_MECHANISM)
+REFUSED_CERTIFICATE = "certificate verify failed"
+"""OpenSSL's words. librdkafka reports a repeated one as a failure of transport, not of SSL."""
 _NOT_ALLOWED = (
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
     KafkaError.GROUP_AUTHORIZATION_FAILED,
@@ -139,7 +141,7 @@ def explain(problem: KafkaError | KafkaException | TimeoutError, cluster: Cluste
     error = _error_of(problem)
     code, where = error.code(), f"the cluster at {cluster.bootstrap}" if cluster else "the cluster"
     doing = f" ({what})" if what else ""
-    if code in _CREDENTIALS:
+    if code in _CREDENTIALS or REFUSED_CERTIFICATE in error.str():
         return CredentialsRefused(f"{where} refuses the connection{doing}: {_words(error)}; check security.protocol, user, password and certificates")
     if code in _NOT_ALLOWED:
         return NotAllowed(f"not authorised: {where} does not allow this{doing}: {_words(error)}; grant the right to this user, or use another")
