@@ -22,7 +22,8 @@ LENGTH = 20
 HALF_BITS = 50
 JOURNAL_BITS, SHARD_BITS, SEQUENCE_BITS, ORDINAL_BITS = 24, 10, 48, 18
 EARLY_ORDINAL = 1 << ORDINAL_BITS - 1
-"""The upper half of an input's ordinals is for ids made by early ledgers (``streams/runtime/early.py``), the lower half for all others."""
+"""The upper half of an input's ordinals is for ids made by strategies that read market data only
+(``streams/runtime/schedule/market_data_only.py``), the lower half for all others."""
 LOW_SEQUENCE_BITS = HALF_BITS - ORDINAL_BITS
 """Bits of the sequence that lie in the low half."""
 

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from streams.numeric.borrowing import inner_kernel
 from streams.numeric.order_requests import cancel_order, new_id
 from streams.numeric.replacements import (
@@ -23,12 +21,9 @@ from streams.numeric.replacements import (
     replace,
     replacement_place,
 )
-from streams.numeric.strategy_outputs import BAD_TERMS, NOT_MODIFIABLE, TOO_MANY_ROWS, refuse
+from streams.numeric.strategy_outputs import BAD_TERMS, NOT_MODIFIABLE, TOO_MANY_ROWS, WHOLE, refuse
 from streams.numeric.strategy_reads import find_order, open_order
 from streams.numeric.table import record_at, table_at
-
-_WHOLE = np.int64(0)
-"""``_WHOLE | x`` is x, and does not compile for a float."""
 
 
 @inner_kernel
@@ -40,15 +35,15 @@ def modify(
 
     Each order that is modified counts as one request more of RESERVE.
     """
-    old_high, old_low = _WHOLE | order_high, _WHOLE | order_low
-    size, at, passive = _WHOLE | quantity, _WHOLE | price, _WHOLE | post_only
+    old_high, old_low = WHOLE | order_high, WHOLE | order_low
+    size, at, passive = WHOLE | quantity, WHOLE | price, WHOLE | post_only
     if size < 0 or at < 0:
         refuse(out, BAD_TERMS, size, at)
-        return _WHOLE, _WHOLE
+        return WHOLE, WHOLE
     order = open_order(out, find_order(out, old_high, old_low))
     replacing_at = out.reads[0].replacing_at
     if replacing_at == 0:  # READS has no account: the call ends with a fault
-        return _WHOLE, _WHOLE
+        return WHOLE, WHOLE
     place = replacement_place(replacing_at, old_high, old_low)
     if place >= 0:
         amend(replacing_at, place, size, at, passive)
@@ -56,10 +51,10 @@ def modify(
         return known.new_high, known.new_low
     if order.price == 0:
         refuse(out, NOT_MODIFIABLE, old_high, old_low)
-        return _WHOLE, _WHOLE
+        return WHOLE, WHOLE
     if out.orders[0].modified == out.asked.shape[0]:
         out.orders[0].fault = TOO_MANY_ROWS
-        return _WHOLE, _WHOLE
+        return WHOLE, WHOLE
     out.orders[0].modified += 1
     new_high, new_low = new_id(out)
     if order.status != PENDING_CANCEL:

@@ -20,7 +20,7 @@ from schemas.vocabulary import Side as _Side
 from streams.numeric.borrowing import inner_kernel
 from streams.numeric.identity import has_ids, next_id
 from streams.numeric.replacements import drop
-from streams.numeric.strategy_outputs import NO_IDS, READ_BIT, TOO_MANY_ROWS
+from streams.numeric.strategy_outputs import NO_IDS, READ_BIT, TOO_MANY_ROWS, WHOLE
 from streams.numeric.strategy_view import note_request
 
 BUY, SELL = int(_Side.BUY), int(_Side.SELL)
@@ -28,8 +28,6 @@ GTC, IOC = int(TimeInForce.GTC), int(TimeInForce.IOC)
 _NEW, _CANCEL = int(RequestKind.NEW), int(RequestKind.CANCEL)
 _MARKET, _LIMIT = int(OrderType.MARKET), int(OrderType.LIMIT)
 _ACCOUNT = READ_BIT["account"]
-_WHOLE = np.int64(0)
-"""``_WHOLE | x`` is x, and does not compile for a float."""
 
 
 @inner_kernel
@@ -37,7 +35,7 @@ def market_order(out: Any, instrument: Any, side: Any, quantity: Any) -> Any:
     """Ask for a market order; returns the two halves of its id."""
     order_high, order_low = new_id(out)
     _ask(
-        out, order_high, order_low, instrument, _NEW, side, _MARKET, IOC, False, quantity, _WHOLE
+        out, order_high, order_low, instrument, _NEW, side, _MARKET, IOC, False, quantity, WHOLE
     )  # fmt: skip
     return order_high, order_low
 
@@ -63,7 +61,7 @@ def limit_order(
 def cancel_order(out: Any, order_high: Any, order_low: Any, instrument: Any, side: Any) -> None:
     """Ask for the cancel of an order."""
     _ask(
-        out, order_high, order_low, instrument, _CANCEL, side, _LIMIT, GTC, False, _WHOLE, _WHOLE
+        out, order_high, order_low, instrument, _CANCEL, side, _LIMIT, GTC, False, WHOLE, WHOLE
     )  # fmt: skip
 
 
@@ -87,19 +85,19 @@ def _ask(
         orders.fault = TOO_MANY_ROWS
         return
     asked = out.asked
-    asked[place, 0] = _WHOLE | order_high
-    asked[place, 1] = _WHOLE | order_low
+    asked[place, 0] = WHOLE | order_high
+    asked[place, 1] = WHOLE | order_low
     asked[place, 2] = orders.account
     asked[place, 3] = orders.strategy
-    asked[place, 4] = _WHOLE | instrument
+    asked[place, 4] = WHOLE | instrument
     asked[place, 5] = orders.clock
     asked[place, 6] = kind
-    asked[place, 7] = _WHOLE | side
+    asked[place, 7] = WHOLE | side
     asked[place, 8] = order_type
-    asked[place, 9] = _WHOLE | time_in_force
-    asked[place, 10] = _WHOLE | post_only
-    asked[place, 11] = _WHOLE | quantity
-    asked[place, 12] = _WHOLE | price
+    asked[place, 9] = WHOLE | time_in_force
+    asked[place, 10] = WHOLE | post_only
+    asked[place, 11] = WHOLE | quantity
+    asked[place, 12] = WHOLE | price
     out.asked_count[0] = place + 1
     if out.reads[0].declared & _ACCOUNT != 0:
         note_request(

@@ -18,6 +18,7 @@ from streams.numeric.int128 import wide
 from streams.numeric.log_lines import NO_EQUITY, NO_LOT, NO_PRICE
 from streams.numeric.order_requests import BUY, GTC, SELL, limit_order, market_order
 from streams.numeric.strategy_log import log_refusal
+from streams.numeric.strategy_outputs import WHOLE
 from streams.numeric.strategy_reads import (
     amount_precision,
     equity,
@@ -36,16 +37,13 @@ from streams.numeric.targets import (
     quantity_worth,
 )
 
-_WHOLE = np.int64(0)
-"""``_WHOLE | x`` is x, and does not compile for a float."""
-
 
 @inner_kernel
 def order_target(out: Any, number: Any, quantity: Any, price: Any, post_only: Any) -> Any:
     """Order what is missing to hold ``quantity`` (signed), in lots, towards zero. What works
     already counts as if it were filled.
     """
-    return _order_missing(out, number, wide(_WHOLE | quantity), price, post_only)
+    return _order_missing(out, number, wide(WHOLE | quantity), price, post_only)
 
 
 @inner_kernel
@@ -58,19 +56,19 @@ def order_target_value(out: Any, number: Any, value: Any, price: Any, post_only:
     if amount == 0:
         return _order_missing(out, number, amount, price, post_only)
     known = instrument(out, number)
-    at = _WHOLE | price
+    at = WHOLE | price
     if at == 0:
         at = entry_price(amount, last_mark(out, number))
     if known.lot_size < 1:  # no such instrument: the call ends with a fault
-        return _WHOLE, _WHOLE
+        return WHOLE, WHOLE
     if at <= 0:
-        log_refusal(out, NO_PRICE, _WHOLE | number)
-        return _WHOLE, _WHOLE
+        log_refusal(out, NO_PRICE, WHOLE | number)
+        return WHOLE, WHOLE
     finer = amount_precision(out) - known.price_precision - known.quantity_precision
     target = quantity_worth(amount, at, finer, known)
     if target == 0:
-        log_refusal(out, NO_LOT, _WHOLE | number, abs(amount), at)
-        return _WHOLE, _WHOLE
+        log_refusal(out, NO_LOT, WHOLE | number, abs(amount), at)
+        return WHOLE, WHOLE
     return _order_missing(out, number, target, price, post_only)
 
 
@@ -80,11 +78,11 @@ def order_target_percent(out: Any, number: Any, share: Any, price: Any, post_onl
     nine decimals, at most 1,000,000. Nothing is ordered while a position has no price.
     """
     if not has_equity(out):
-        log_refusal(out, NO_EQUITY, _WHOLE | number)
-        return _WHOLE, _WHOLE
+        log_refusal(out, NO_EQUITY, WHOLE | number)
+        return WHOLE, WHOLE
     if not is_share(share):
         out.reads[0].is_no_share = 1
-        return _WHOLE, _WHOLE
+        return WHOLE, WHOLE
     parts = np.int64(np.rint(share * SHARE_UNIT))
     return order_target_value(out, number, part_of(equity(out), parts), price, post_only)
 
@@ -94,11 +92,11 @@ def _order_missing(out: Any, number: Any, target: Any, price: Any, post_only: An
     """One order for what is missing to hold a wide quantity; its id, (0, 0) for none."""
     lot_size = instrument(out, number).lot_size
     if lot_size < 1:  # no such instrument: the call ends with a fault
-        return _WHOLE, _WHOLE
+        return WHOLE, WHOLE
     held = position(out, number).quantity
     size = missing_quantity(target, held, working(out, number), lot_size)
     if size == 0:
-        return _WHOLE, _WHOLE
+        return WHOLE, WHOLE
     side = BUY if size > 0 else SELL
     if price == 0:
         return market_order(out, number, side, abs(size))

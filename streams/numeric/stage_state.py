@@ -14,10 +14,9 @@ import msgspec
 import numpy as np
 
 from schemas.errors import BadData
+from streams.numeric.deadlines import NO_TIMER
 from streams.numeric.index import ENTRY, put, slots_for
 from streams.numeric.table import Table, table_at
-
-NO_TIMER = 2**63 - 1
 
 
 class BadState(BadData):

@@ -14,23 +14,20 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numba import literal_unroll
 
 from streams.numeric.borrowing import inner_kernel
 from streams.numeric.int128 import high, low, wide
 from streams.numeric.log_lines import REFUSALS
-from streams.numeric.strategy_outputs import BAD_LINE, TOO_MANY_LINES, refuse
+from streams.numeric.strategy_outputs import BAD_LINE, TOO_MANY_LINES, WHOLE, refuse
 
-_WHOLE = np.int64(0)
-"""``_WHOLE | x`` is x, and does not compile for a float."""
 _BUILT_IN = len(REFUSALS)
 
 
 @inner_kernel
 def log(out: Any, line: Any, *values: Any) -> None:
     """Write the line with this place in LOGS, with its values."""
-    number = _WHOLE | line
+    number = WHOLE | line
     if number < 0 or number >= len(out.line_values) - _BUILT_IN:
         refuse(out, BAD_LINE, number, len(values))
         return
@@ -61,7 +58,7 @@ def _write(out: Any, number: Any, values: Any) -> None:
     row.clock = orders.clock
     row.sequence = out.ids[0].sequence
     place = 0
-    for value in literal_unroll(values + (_WHOLE,)):  # none at all does not compile
+    for value in literal_unroll(values + (WHOLE,)):  # none at all does not compile
         amount = wide(value)
         row.high[place] = high(amount)
         row.low[place] = low(amount)

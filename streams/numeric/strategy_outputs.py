@@ -88,6 +88,9 @@ LINE = np.dtype(
 LINES = 1_024
 """Lines that are kept until they are written; a call's have room in any case."""
 
+WHOLE = np.int64(0)
+"""``WHOLE | x`` is x, and does not compile for a float: of what a strategy gives for an integer."""
+
 COLUMNS: tuple[str, ...] = REQUEST.names or ()
 """Of what is asked for; an order's id is two of them."""
 

@@ -29,7 +29,7 @@ from streams.numeric.portfolio_reads import ACCOUNT_READ, POSITION_READ
 from streams.numeric.replacements import working_quantity
 from streams.numeric.rows import WORD, row_address
 from streams.numeric.stage_records import place_in
-from streams.numeric.strategy_outputs import READ_BIT, READS
+from streams.numeric.strategy_outputs import READ_BIT, READS, WHOLE
 from streams.numeric.strategy_view import (
     BAR,
     FEATURES,
@@ -53,8 +53,6 @@ from streams.numeric.table import record_at, table_at
 _ACCOUNT, _BOOK = READ_BIT["account"], READ_BIT["book"]
 _VALUED = np.int64(NullReason.NONE)
 _STALE = np.int64(Flag.STALE)
-_WHOLE = np.int64(0)
-"""``_WHOLE | x`` is x, and does not compile for a float."""
 _POSITION_AT, _WORTH_AT, _BOOK_AT, _INSTRUMENT_AT = (
     np.int64(place_in(READS, name)) for name in ("position", "account", "book", "instrument")
 )
@@ -109,7 +107,7 @@ def position(out: Any, instrument: Any) -> Any:
     reads = out.reads[0]
     address = reads.address + _POSITION_AT
     read = record_at(address, POSITION_READ)
-    if _place(out, _ACCOUNT, _WHOLE | instrument) >= 0:
+    if _place(out, _ACCOUNT, WHOLE | instrument) >= 0:
         read.account = out.orders[0].account
         read.strategy = out.orders[0].strategy
         read.instrument = instrument
@@ -192,7 +190,7 @@ def first_order(out: Any, instrument: Any) -> Any:
     if not _declares(out, _ACCOUNT):
         return NO_ROW
     view = record_at(out.reads[0].view_at, VIEW)
-    return open_at(view, first_of(view), _WHOLE | instrument)
+    return open_at(view, first_of(view), WHOLE | instrument)
 
 
 @inner_kernel
@@ -202,7 +200,7 @@ def next_order(out: Any, place: Any, instrument: Any) -> Any:
         return NO_ROW
     view = record_at(out.reads[0].view_at, VIEW)
     orders = table_at(view.orders.rows, ORDER)
-    return open_at(view, behind(view, orders, place), _WHOLE | instrument)
+    return open_at(view, behind(view, orders, place), WHOLE | instrument)
 
 
 @inner_kernel
@@ -217,7 +215,7 @@ def find_order(out: Any, order_high: Any, order_low: Any) -> Any:
 def open_order(out: Any, place: Any) -> Any:
     """The open order at a place, an :class:`OpenOrder`; zeros where there is none (-1)."""
     if place < 0 or not _declares(out, _ACCOUNT):
-        return OpenOrder(_WHOLE, _WHOLE, _WHOLE, _WHOLE, _WHOLE, _WHOLE, _WHOLE, _WHOLE)
+        return OpenOrder(WHOLE, WHOLE, WHOLE, WHOLE, WHOLE, WHOLE, WHOLE, WHOLE)
     order = table_at(record_at(out.reads[0].view_at, VIEW).orders.rows, ORDER)[place]
     return OpenOrder(
         order.order_id_high, order.order_id_low, order.instrument, order.side, order.quantity,
@@ -230,10 +228,10 @@ def working(out: Any, instrument: Any) -> Any:
     """Signed quantity that the strategy's open orders of an instrument may still fill; of one that
     is being modified, what its replacement asks for.
     """
-    if _place(out, _ACCOUNT, _WHOLE | instrument) < 0:
-        return _WHOLE
+    if _place(out, _ACCOUNT, WHOLE | instrument) < 0:
+        return WHOLE
     reads = out.reads[0]
-    return working_quantity(reads.view_at, reads.replacing_at, _WHOLE | instrument)
+    return working_quantity(reads.view_at, reads.replacing_at, WHOLE | instrument)
 
 
 # -- the order book: READS has "book"
@@ -258,10 +256,10 @@ def book(out: Any, instrument: Any, depth: Any) -> Any:
     read = record_at(address, BOOK_READ)
     read.bids = read.asks = 0
     read.flags = _STALE
-    if _place(out, _BOOK, _WHOLE | instrument) >= 0:
+    if _place(out, _BOOK, WHOLE | instrument) >= 0:
         read.instrument = instrument
-        read.depth = _WHOLE | depth
-        code = call_stage(reads.books_entry, READ_LEVELS, reads.books, address, _WHOLE, _WHOLE)
+        read.depth = WHOLE | depth
+        code = call_stage(reads.books_entry, READ_LEVELS, reads.books, address, WHOLE, WHOLE)
         if code > 0:
             reads.books_code = code
     return Book(
@@ -277,7 +275,7 @@ def instrument(out: Any, number: Any) -> Any:
     """What orders depend on of an instrument's specification: precisions, ``tick_size``,
     ``lot_size``, ``multiplier``. READS has "account".
     """
-    place = _place(out, _ACCOUNT, _WHOLE | number)
+    place = _place(out, _ACCOUNT, WHOLE | number)
     if place < 0:
         return record_at(out.reads[0].address + _INSTRUMENT_AT, INSTRUMENT)
     return table_at(record_at(out.reads[0].view_at, VIEW).instruments, INSTRUMENT)[place]
@@ -286,44 +284,44 @@ def instrument(out: Any, number: Any) -> Any:
 @inner_kernel
 def last_trade(out: Any, instrument: Any) -> Any:
     """The last trade; READS has "trades"."""
-    return record_at(_last(out, _TRADES, _WHOLE | instrument), TRADE)
+    return record_at(_last(out, _TRADES, WHOLE | instrument), TRADE)
 
 
 @inner_kernel
 def last_quote(out: Any, instrument: Any) -> Any:
     """The last quote; READS has "quotes"."""
-    return record_at(_last(out, _QUOTES, _WHOLE | instrument), QUOTE)
+    return record_at(_last(out, _QUOTES, WHOLE | instrument), QUOTE)
 
 
 @inner_kernel
 def last_bar(out: Any, instrument: Any, interval: Any) -> Any:
     """The last bar of an interval (ns; 0: the shortest there is); READS has "bars"."""
-    listed = _place(out, _BARS[0], _WHOLE | instrument)
+    listed = _place(out, _BARS[0], WHOLE | instrument)
     if listed < 0:
         return record_at(_row(out, _BARS, listed), BAR)
     view = record_at(out.reads[0].view_at, VIEW)
     place = table_at(view.instruments, INSTRUMENT)[listed].shortest_bar
     if interval != 0:
-        place = max(bar_place(view, _WHOLE | instrument, _WHOLE | interval), 0)
+        place = max(bar_place(view, WHOLE | instrument, WHOLE | interval), 0)
     return record_at(_row(out, _BARS, place), BAR)
 
 
 @inner_kernel
 def last_mark(out: Any, instrument: Any) -> Any:
     """The last mark; READS has "marks" or "account"."""
-    return record_at(_last(out, _MARKS, _WHOLE | instrument), MARK)
+    return record_at(_last(out, _MARKS, WHOLE | instrument), MARK)
 
 
 @inner_kernel
 def features(out: Any, instrument: Any) -> Any:
     """The last features; READS has "features"."""
-    return record_at(_last(out, _FEATURES, _WHOLE | instrument), FEATURES)
+    return record_at(_last(out, _FEATURES, WHOLE | instrument), FEATURES)
 
 
 @inner_kernel
 def toxicity(out: Any, instrument: Any) -> Any:
     """The last toxicity; READS has "toxicity"."""
-    return record_at(_last(out, _TOXICITY, _WHOLE | instrument), TOXICITY)
+    return record_at(_last(out, _TOXICITY, WHOLE | instrument), TOXICITY)
 
 
 @inner_kernel

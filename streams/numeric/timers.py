@@ -18,11 +18,7 @@ import numpy as np
 
 from streams.numeric.borrowing import inner_kernel
 from streams.numeric.deadlines import earliest, first_due
-from streams.numeric.strategy_outputs import BAD_TIMER, refuse
-
-_WHOLE = np.int64(0)
-"""``_WHOLE | x`` is x, and does not compile for a float."""
-
+from streams.numeric.strategy_outputs import BAD_TIMER, WHOLE, refuse
 
 # -- what handlers call
 
@@ -32,7 +28,7 @@ def set_timer(out: Any, timer: Any, at: Any) -> None:
     """Wake ``on_timer`` at this time (ns UTC, after the clock), once; another time that was set for
     this timer is forgotten.
     """
-    number, time = _WHOLE | timer, _WHOLE | at
+    number, time = WHOLE | timer, WHOLE | at
     if number < 0 or number >= len(out.timer_numbers) or time <= out.orders[0].clock:
         refuse(out, BAD_TIMER, number, time)
         return
@@ -46,7 +42,7 @@ def set_timer(out: Any, timer: Any, at: Any) -> None:
 @inner_kernel
 def cancel_timer(out: Any, timer: Any) -> None:
     """Forget a timer; nothing happens if it is not set."""
-    _forget(out, _WHOLE | timer)
+    _forget(out, WHOLE | timer)
 
 
 @inner_kernel

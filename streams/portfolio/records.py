@@ -17,9 +17,8 @@ from schemas.compiled.fill import DTYPE as FILL
 from schemas.compiled.mark import DTYPE as MARK
 from schemas.compiled.pnl import DTYPE as PNL
 from schemas.compiled.position import DTYPE as POSITION
+from streams.numeric.deadlines import NO_TIMER
 from streams.numeric.stage_records import FAULT, amounts, place_in, words
-
-NO_TIMER = 2**63 - 1
 
 PORTFOLIO = np.dtype(
     words("timer amount_precision changed quiet_intervals")

@@ -15,6 +15,7 @@ import numpy as np
 from schemas.errors import AmountTooLarge, BadData
 from schemas.records import Fill, Instrument, PerformanceReport, PnL
 from streams.numeric.conversion import writer
+from streams.numeric.deadlines import NO_TIMER
 from streams.numeric.stage_calls import StageCalls
 from streams.numeric.stage_records import (
     INSTRUMENT_OUT_OF_RANGE,
@@ -26,7 +27,7 @@ from streams.reporting import records as r
 from streams.reporting.account import Account, account_of, measure_account, new_account
 from streams.reporting.equity import Window
 from streams.reporting.handlers import ON_FILL, ON_INSTRUMENT, ON_PNL, handle
-from streams.reporting.state import GROWS, NO_TIMER, State
+from streams.reporting.state import GROWS, State
 
 __all__ = [
     "NO_TIMER",

@@ -15,7 +15,6 @@ from streams.numeric.stage_records import (
 from streams.numeric.stage_state import StageState
 from streams.reporting import records as r
 
-NO_TIMER = 2**63 - 1
 GROWS: dict[Any, str] = {
     INSTRUMENTS_FULL: "instruments",
     ACCOUNTS_FULL: "accounts",

@@ -23,10 +23,10 @@ from schemas.compiled.order_event import DTYPE as ORDER_EVENT
 from schemas.compiled.order_request import DTYPE as ORDER_REQUEST
 from schemas.compiled.risk_decision import DTYPE as RISK_DECISION
 from schemas.compiled.risk_event import DTYPE as RISK_EVENT
+from streams.numeric.deadlines import NO_TIMER
 from streams.numeric.pool import CHAIN, ID_ROW, LINKS, POOL
 from streams.numeric.stage_records import FAULT, amounts, words
 
-NO_TIMER = 2**63 - 1
 OFF = -1
 """A limit that is not set."""
 

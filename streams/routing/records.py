@@ -17,10 +17,9 @@ from schemas.compiled.fill import DTYPE as FILL
 from schemas.compiled.order_event import DTYPE as EVENT
 from schemas.compiled.risk_decision import DTYPE as DECISION
 from schemas.compiled.venue_command import DTYPE as COMMAND
+from streams.numeric.deadlines import NO_TIMER
 from streams.numeric.pool import CHAIN, LINKS, POOL
 from streams.numeric.stage_records import FAULT, words
-
-NO_TIMER = 2**63 - 1
 
 ROUTING = np.dtype(
     [

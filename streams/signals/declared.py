@@ -14,9 +14,9 @@ import numpy as np
 from schemas.errors import WrongUse
 from schemas.records import Instrument
 from streams.numeric.bad_strategy import BadStrategy as BadStrategy
+from streams.numeric.deadlines import NO_TIMER as NO_TIMER
 from streams.numeric.deadlines import earliest, first_due
 
-NO_TIMER = 2**63 - 1
 TIMER, TIMERS = "timer", "timers"
 CHECKED = 64
 """Entries of a list or dict of the state that are looked at after each slice; all are when a

@@ -24,11 +24,11 @@ from schemas.compiled.order_request import DTYPE as REQUEST
 from schemas.records import Instrument, OrderEvent
 from streams.numeric import replacements as steps
 from streams.numeric.conversion import bytes_of, reader, writer
+from streams.numeric.deadlines import NO_TIMER
 from streams.numeric.identity import BadIdentity, text_of_halves, to_halves
 from streams.numeric.pooled_state import PooledState
 from streams.numeric.stage_calls import StageCalls, outputs_at
 from streams.numeric.stage_shell import StageShell
-from streams.numeric.stage_state import NO_TIMER
 from streams.signals import replacing_handlers as handlers
 from streams.signals.view import NAME as VIEW
 

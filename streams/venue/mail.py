@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from streams.numeric.borrowing import inlined_kernel, inner_kernel
-from streams.venue.state import FAULT_COMMANDS, FAULT_REPORTS, NO_TIMER, raise_fault
+from streams.numeric.deadlines import NO_TIMER
+from streams.venue.state import FAULT_COMMANDS, FAULT_REPORTS, raise_fault
 
 
 @inlined_kernel

@@ -12,12 +12,12 @@ import numpy as np
 from schemas.compiled.execution_report import DTYPE as REPORT
 from schemas.records import Instrument
 from streams.numeric.borrowing import inlined_kernel
+from streams.numeric.deadlines import NO_TIMER
 from streams.numeric.index import ENTRY, new_index
 from streams.numeric.state_arrays import StateArrays, array_of
 from streams.venue import models
 from streams.venue.fees import RATE_SCALE
 
-NO_TIMER = 2**63 - 1
 NONE = -1
 """No order, no level."""
 

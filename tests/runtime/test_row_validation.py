@@ -25,7 +25,7 @@ TIMES = st.sampled_from([-(2**63), -1, 0, 1, JUMP, JUMP + 1, 2 * JUMP + 1, LATES
 
 
 class Rows:
-    """What a feed shows of itself to the judge."""
+    """What a feed shows of itself to the validator."""
 
     is_market_data = True
 

@@ -93,11 +93,6 @@ class StandInFeed:
             self.timestamp_ms = chunk.timestamp_ms
         return len(chunk.offsets)
 
-    def fill_to(self, end: int) -> None:
-        """Take everything before this offset."""
-        while self.source.position() < end:
-            self.fill(0.1)
-
     def push(self, offset: int, value: bytes) -> None:
         """A record that arrived; its key is the running maximum of event time."""
         event_time, _, poison = BODY.unpack_from(value, HEADER_BYTES)

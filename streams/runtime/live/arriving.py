@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from streams.log.kafka.transport import Log
+from streams.log.kafka.transport import Log, TransportFailed
 from streams.runtime.journal.batch import Batch
 from streams.runtime.journal.observer import Observer
 from streams.runtime.live.arrival import Arrival
@@ -18,12 +18,29 @@ from streams.runtime.live.order import LiveOrder
 from streams.runtime.live.pace import Pace
 from streams.runtime.live.poison_bisection import PoisonBisection
 from streams.runtime.live.spec import Clock, TaskSpec
+from streams.runtime.order.feed import BUFFERED_RECORDS, POLL_SECONDS, REFILL_SECONDS, Feed
 from streams.runtime.recovery.execution import Execution
 
 Make = Callable[[Log, TaskSpec, dict[str, int]], LiveOrder]
 """Builds the order of the inputs, and the execution, from the readers' start offsets: ``make(log,
 spec, start_offsets)``.
 """
+
+
+def fill_to(feed: Feed, end: int) -> None:
+    """Take everything before this offset, an end that was asked of the log, or as much as there is
+    room for.
+
+    Raises:
+        TransportFailed: it does not come.
+    """
+    tries = 0
+    while feed.source.position() < end and feed.waiting < BUFFERED_RECORDS:
+        tries = 0 if feed.fill(POLL_SECONDS) else tries + 1
+        if tries > REFILL_SECONDS / POLL_SECONDS:
+            after = feed.source.position()
+            what = f"{feed.topic} ends at offset {end} and nothing comes after {after}"
+            raise TransportFailed(f"{what}; check the broker")
 
 
 class ArrivingInputs:
@@ -84,7 +101,7 @@ class ArrivingInputs:
         """
         for feed in self.execution.feeds:
             if not feed.is_market_data:
-                feed.fill_to(feed.source.end())  # another reader would have to ask for the topic first
+                fill_to(feed, feed.source.end())  # another reader must first ask for the topic
 
     def start(self) -> None:
         """The clock goes on from the journal's."""

@@ -20,7 +20,6 @@ import numpy as np
 
 from schemas.errors import BadData
 from schemas.reasons import CLOCK_JUMP, GOOD, SKIPPED, UNRESOLVED
-from streams.log.kafka.transport import TransportFailed
 from streams.runtime.order.decoded_rows import DecodedRows
 from streams.runtime.order.row_validation import set_keys
 from streams.runtime.order.source import Source
@@ -140,20 +139,6 @@ class Feed(DecodedRows):
         """Decode more of what is known to be there, and wait for it; False if nothing came."""
         tries = 1 if self.is_bounded else int(REFILL_SECONDS / POLL_SECONDS)
         return any(self.fill(POLL_SECONDS) for _ in range(tries))
-
-    def fill_to(self, end: int) -> None:
-        """Take everything before this offset, an end that was asked of the log, or as much as there
-        is room for.
-
-        Raises:
-            TransportFailed: it does not come.
-        """
-        tries = 0
-        while self.source.position() < end and self.waiting < BUFFERED_RECORDS:
-            tries = 0 if self.fill(POLL_SECONDS) else tries + 1
-            if tries > REFILL_SECONDS / POLL_SECONDS:
-                after = self.source.position()
-                raise TransportFailed(f"{self.topic} ends at offset {end} and nothing comes after {after}; check the broker")
 
     # -- held back until the instruments are known
 

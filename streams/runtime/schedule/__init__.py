@@ -1,8 +1,11 @@
-"""The order of everything behind the upstream pass: one compiled scheduler.
+"""What happens to an input batch: the upstream pass, and behind it one compiled scheduler.
 
-``records.py``: its tables. ``calls.py``: calling a stage by address. ``scheduler.py``: the compiled
-loop, which returns to Python where a Python stage has a record to take, a table is full, or the
-input batch ends. ``compiled_stage.py``: what a stage says of itself so that the scheduler calls it.
-``wiring.py``: the tables of one topology. ``windows.py``: upstream events, a window at a time.
+``topology.py``: the stages, and who reads what. ``engine.py``: an input batch through every stage.
+``loop.py``, ``runner.py``: the fused loop of the upstream pass. ``python_stage.py``: what a stage of
+the order side offers. ``compiled_strategy.py``: a strategy that the scheduler calls.
+
+Of the scheduler: ``records.py``: its tables. ``wiring.py``: the tables of one topology.
+``scheduler.py``: the compiled loop, which returns to Python where a Python stage has a record to
+take, a table is full, or the input batch ends. ``windows.py``: upstream events, a window at a time.
 ``driver.py``: what is done in Python when the scheduler returns.
 """

@@ -357,7 +357,7 @@ class CompiledStrategy:
     def _room(self) -> list[str]:
         """What must have room before the strategy is called: it cannot be called a second time."""
         full = ["if not has_room_to_log(out):", f"    return {int(LINES_FULL)}"]
-        return [*full, *self._room_to_ask()]
+        return [*(full if self.out.templates else []), *self._room_to_ask()]
 
     def _room_to_ask(self) -> list[str]:
         if ACCOUNT not in self.READS or REQUESTS not in self.OUTPUTS:

@@ -52,7 +52,7 @@ class Topology:
 
     A kernel with no order-side stage upstream runs in the *upstream pass*; a kernel that reads what
     order-side stages write is called *on demand*. Order-side stages at the head of the stage order
-    that read nothing of other order-side stages or of a on-demand stage are *early*. A compiled
+    that read nothing of other order-side stages or of an on-demand stage are *early*. A compiled
     strategy that reads what the order side makes, or asks for orders, is called among the
     order-side stages (``compiled_strategy.py``).
 

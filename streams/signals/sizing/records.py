@@ -17,10 +17,10 @@ from schemas.compiled.order_request import DTYPE as REQUEST
 from schemas.compiled.risk_decision import DTYPE as DECISION
 from schemas.compiled.risk_event import DTYPE as RISK_EVENT
 from schemas.compiled.signal import DTYPE as SIGNAL
+from streams.numeric.deadlines import NO_TIMER
 from streams.numeric.pool import CHAIN, LINKS, POOL
 from streams.numeric.stage_records import FAULT, amounts, words
 
-NO_TIMER = 2**63 - 1
 NEVER = -1
 """A clock that has not come yet."""
 
