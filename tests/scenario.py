@@ -40,6 +40,10 @@ INSTRUMENT = msgspec.structs.replace(
 )
 
 
+class Killed(BaseException):
+    """Stands for the process's end: nothing of ours catches it."""
+
+
 def make_recording(
     folder: Path, updates: int = UPDATES, trades: int = TRADES, seed: int = SEED, gap_at: int = -1, has_tickers: bool = False
 ) -> Path:

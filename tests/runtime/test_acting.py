@@ -25,7 +25,7 @@ from streams.signals import kit
 from streams.signals.kit import made_up_instruments
 from streams.signals.strategy import BUY, SELL, BadStrategy, Strategy
 from tests.digests.found import Recordings
-from tests.scenario import backtest, configuration, digests, records_in
+from tests.scenario import Killed, backtest, configuration, digests, records_in
 
 TRADER = f"{Path(__file__).with_name('trader.py')}:Trader"
 QUOTE = Quote(1, 1_000, 7, 100, 5, 101, 6, 0)
@@ -35,10 +35,6 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "a gap, slow": ("gap", {"latency": "feed=1ms,entry=300ms,response=900ms"}),
     "spot": ("spot", {"cash": "100000USDT"}),
 }
-
-
-class Killed(BaseException):
-    """Stands for the process's end: nothing of ours catches it."""
 
 
 @pytest.fixture(scope="module")

@@ -11,20 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from readable_scheduler import ReadableScheduler
-from test_compiled_orders import SLOW, Killed, topics_of
-from test_overlap import journal_of
+from compiled_runs import (
+    SLOW,
+    check_batches,
+    check_refused,
+    check_resumed,
+    check_scheduler,
+    topics_of,
+)
 
-from jobs.runs import Backtest
-from jobs.verification import verify_run
 from schemas.errors import CapacityExceeded, ShrivenError
 from streams.numeric import strategy_outputs
-from streams.runtime.schedule import driver, engine, rows
 from streams.runtime.schedule.topology import BadTopology
 from streams.signals import replacing, view_stage
 from streams.signals.strategy import BadStrategy
 from tests.digests.found import Recordings
-from tests.scenario import backtest, configuration, digests
 from tests.test_documents import blocks
 
 HERE = Path(__file__).parent
@@ -85,48 +86,23 @@ def test_the_examples_of_the_page_do_the_same_in_both_kinds(
 
 @pytest.mark.parametrize("batch", [1, 13, 65_536])
 def test_batches_change_nothing(proof_market: Path, tmp_path: Path, batch: int) -> None:
-    expected = backtest(proof_market, tmp_path / "expected", str(ACTING), batch=1000)
-    run = backtest(proof_market, tmp_path / "run", str(ACTING), batch=batch)
-    assert digests(run) == digests(expected)
+    check_batches(proof_market, tmp_path, str(ACTING), batch)
 
 
 def test_it_goes_on_from_a_snapshot_and_verifies(recording: Path, tmp_path: Path) -> None:
-    """Stopped behind its third snapshot and started again: every topic is that of the whole run."""
-    seen: list[str] = []
-
-    def watch(step: str) -> None:
-        seen.append(step)
-        if seen.count("snapshot written") == 3:
-            raise Killed
-
-    chosen = configuration(str(ACTING), batch=1500, state_digest_records=3000)
-    with pytest.raises(Killed):
-        Backtest(chosen, recording, tmp_path / "run", on_step=watch).run()
-    finished = Backtest(chosen, recording, tmp_path / "run").run()
-    assert finished.resumed_at == 6  # batches
-    assert digests(finished) == digests(backtest(recording, tmp_path / "whole", str(ACTING)))
-    assert verify_run(finished.folder).is_good
+    check_resumed(recording, tmp_path, str(ACTING))
 
 
 def test_the_scheduler_calls_it_as_the_readable_one_does(
     recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Journals with the digests of every stage's state; then all tables have one row at first."""
-    options: dict[str, Any] = {"batch": 5000, "state_digest_records": 2500}
-    run = backtest(recording, tmp_path / "run", str(ACTING), **options)
-    with monkeypatch.context() as patch:
-        patch.setattr(engine, "Scheduler", ReadableScheduler)
-        backtest(recording, tmp_path / "readable", str(ACTING), **options)
-    assert journal_of(run.folder) == journal_of(tmp_path / "readable")
-    with monkeypatch.context() as patch:
-        for module, table in ((driver, "EMISSIONS"), (driver, "FRAMES"), (rows, "ROWS")):
-            patch.setattr(module, table, 1)
-        lengths = dict.fromkeys(("instruments", "bars", "orders"), 1)
-        patch.setattr(view_stage.ViewState, "LENGTHS", lengths)
-        patch.setattr(strategy_outputs, "LINES", 1)
-        patch.setattr(replacing.ReplacingState, "LENGTHS", {"orders": 1, "requests": 1})
-        full = backtest(recording, tmp_path / "full", str(ACTING), **options)
-    assert digests(full) == digests(run)
+    lengths = dict.fromkeys(("instruments", "bars", "orders"), 1)
+    tables = (
+        (view_stage.ViewState, "LENGTHS", lengths),
+        (strategy_outputs, "LINES", 1),
+        (replacing.ReplacingState, "LENGTHS", {"orders": 1, "requests": 1}),
+    )
+    check_scheduler(recording, tmp_path, monkeypatch, str(ACTING), tables)
 
 
 # -- what is refused
@@ -183,7 +159,4 @@ def test_what_is_wrong_is_named(proof_market: Path, tmp_path: Path, what: str) -
     (old, new), kind, said = WRONG[what]
     text = ACTING.read_text()
     assert old in text
-    file = tmp_path / "acting.py"
-    file.write_text(text.replace(old, new))
-    with pytest.raises(kind, match=said):
-        backtest(proof_market, tmp_path / "run", str(file))
+    check_refused(proof_market, tmp_path / "acting.py", text.replace(old, new), kind, said)

@@ -10,30 +10,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from readable_scheduler import ReadableScheduler
-from test_overlap import journal_of
+from compiled_runs import (
+    SLOW,
+    check_batches,
+    check_refused,
+    check_resumed,
+    check_scheduler,
+    topics_of,
+)
 
 from jobs.configuration import BadConfiguration
-from jobs.pipeline import build_execution
-from jobs.runs import Backtest
-from jobs.verification import verify_run
 from schemas.errors import CapacityExceeded, ShrivenError
-from streams.log.local import LocalLog
 from streams.runtime.failures import BadEmission, StageFailed
-from streams.runtime.recovery.run_folder import folder_task
-from streams.runtime.schedule import driver, engine, rows
 from streams.runtime.schedule.runner import BadKernel
 from streams.runtime.schedule.topology import BadTopology
 from tests.digests.found import Recordings
 from tests.runtime.user_stages import FILES
-from tests.scenario import backtest, configuration, digests, records_in
+from tests.scenario import backtest, records_in
 from tests.test_documents import blocks
 
 HERE = Path(__file__).parent
 BENCHMARKS = HERE.parent / "benchmarks"
 PAGE = HERE.parents[1] / "docs" / "strategies.md"
 MAKER = next(block for block in blocks(PAGE, "python") if block.startswith("# maker.py"))
-SLOW = "feed=1ms,entry=300ms,response=900ms"
 FREE: dict[str, Any] = {"fees": "maker=0,taker=0", "latency": "feed=0,entry=0,response=0"}
 TWINS = {
     "maker": f"{HERE / 'maker_twin.py'}:MakerTwin",
@@ -51,10 +50,6 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
 }
 
 
-class Killed(BaseException):
-    """Stands for the process's end: nothing of ours catches it."""
-
-
 @pytest.fixture(scope="module")
 def kernels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The compiled ones, by name."""
@@ -66,21 +61,6 @@ def kernels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> Recordings:
     return Recordings(tmp_path_factory.mktemp("compiled"), Path())
-
-
-def topics_of(
-    recording: Path, folder: Path, strategy: str, batch: int, options: dict[str, Any]
-) -> dict[str, Any]:
-    """Counts and digests by topic of a run with journal id 1, whatever the strategy."""
-    source, out = LocalLog.open(recording), LocalLog.create(folder, sync="never")
-    chosen = configuration(strategy, **options)
-    task = folder_task(out, build_execution(chosen, source, 1), {"identity": {}, "code": ""}, batch)
-    task.prepare()
-    task.run()
-    found = task.log.topics(task.counts)
-    out.close()
-    source.close()
-    return {name: facts for name, facts in found.items() if not name.startswith("pipeline.")}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -116,31 +96,14 @@ def test_the_benchmark_orders_what_its_source_in_python_orders(
 def test_batches_change_nothing(
     kernels: dict[str, str], proof_market: Path, tmp_path: Path, batch: int
 ) -> None:
-    expected = backtest(proof_market, tmp_path / "expected", kernels["busy"], batch=1000)
-    run = backtest(proof_market, tmp_path / "run", kernels["busy"], batch=batch)
-    assert digests(run) == digests(expected)
+    check_batches(proof_market, tmp_path, kernels["busy"], batch)
 
 
 @pytest.mark.parametrize("name", ["maker", "busy"])
 def test_it_goes_on_from_a_snapshot_and_verifies(
     kernels: dict[str, str], recording: Path, tmp_path: Path, name: str
 ) -> None:
-    """Stopped behind its third snapshot and started again: every topic is that of the whole run."""
-    options: dict[str, Any] = {"batch": 1500, "state_digest_records": 3000}
-    seen: list[str] = []
-
-    def watch(step: str) -> None:
-        seen.append(step)
-        if seen.count("snapshot written") == 3:
-            raise Killed
-
-    chosen = configuration(kernels[name], **options)
-    with pytest.raises(Killed):
-        Backtest(chosen, recording, tmp_path / "run", on_step=watch).run()
-    finished = Backtest(chosen, recording, tmp_path / "run").run()
-    assert finished.resumed_at == 6  # batches
-    assert digests(finished) == digests(backtest(recording, tmp_path / "whole", kernels[name]))
-    assert verify_run(finished.folder).is_good
+    check_resumed(recording, tmp_path, kernels[name])
 
 
 @pytest.mark.parametrize("name", ["maker", "busy"])
@@ -151,18 +114,7 @@ def test_the_scheduler_calls_it_as_the_readable_one_does(
     monkeypatch: pytest.MonkeyPatch,
     name: str,
 ) -> None:
-    """Journals with the digests of every stage's state."""
-    options: dict[str, Any] = {"batch": 5000, "state_digest_records": 2500}
-    run = backtest(recording, tmp_path / "run", kernels[name], **options)
-    with monkeypatch.context() as patch:
-        patch.setattr(engine, "Scheduler", ReadableScheduler)
-        backtest(recording, tmp_path / "readable", kernels[name], **options)
-    assert journal_of(run.folder) == journal_of(tmp_path / "readable")
-    with monkeypatch.context() as patch:
-        for module, table in ((driver, "EMISSIONS"), (driver, "FRAMES"), (rows, "ROWS")):
-            patch.setattr(module, table, 1)
-        full = backtest(recording, tmp_path / "full", kernels[name], **options)
-    assert digests(full) == digests(run)
+    check_scheduler(recording, tmp_path, monkeypatch, kernels[name])
 
 
 def test_the_maker_is_a_maker(kernels: dict[str, str], recording: Path, tmp_path: Path) -> None:
@@ -251,10 +203,7 @@ REFUSED: dict[str, tuple[tuple[str, str], type[ShrivenError], str]] = {
 def test_what_is_refused_is_named(proof_market: Path, tmp_path: Path, what: str) -> None:
     (old, new), kind, said = REFUSED[what]
     assert old in MAKER
-    file = tmp_path / "maker.py"
-    file.write_text(MAKER.replace(old, new))
-    with pytest.raises(kind, match=said):
-        backtest(proof_market, tmp_path / "run", str(file))
+    check_refused(proof_market, tmp_path / "maker.py", MAKER.replace(old, new), kind, said)
 
 
 def test_the_topic_of_a_users_stage_is_refused(proof_market: Path, tmp_path: Path) -> None:

@@ -13,20 +13,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from readable_scheduler import ReadableScheduler
-from test_compiled_orders import SLOW, Killed, topics_of
-from test_overlap import journal_of
+from compiled_runs import (
+    SLOW,
+    check_batches,
+    check_refused,
+    check_resumed,
+    check_scheduler,
+    topics_of,
+)
 
-from jobs.runs import Backtest
-from jobs.verification import verify_run
 from schemas.errors import ShrivenError, WrongUse
 from streams.numeric.bad_strategy import BadStrategy
 from streams.numeric.undeclared_read import UndeclaredRead
-from streams.runtime.schedule import driver, engine, rows
 from streams.runtime.schedule.topology import BadTopology
 from streams.signals import kit, view_stage
 from tests.digests.found import Recordings
-from tests.scenario import backtest, configuration, digests, records_in
+from tests.scenario import backtest, records_in
 from tests.test_documents import blocks
 
 HERE = Path(__file__).parent
@@ -84,49 +86,22 @@ def test_it_reads_and_decides_what_its_twin_in_python_does(
 
 @pytest.mark.parametrize("batch", [1, 13, 65_536])
 def test_batches_change_nothing(proof_market: Path, tmp_path: Path, batch: int) -> None:
-    expected = backtest(proof_market, tmp_path / "expected", READING, batch=1000)
-    run = backtest(proof_market, tmp_path / "run", READING, batch=batch)
-    assert digests(run) == digests(expected)
+    check_batches(proof_market, tmp_path, READING, batch)
 
 
 @pytest.mark.parametrize("name", ["keeper", "reading"])
 def test_it_goes_on_from_a_snapshot_and_verifies(
     kernels: dict[str, str], recording: Path, tmp_path: Path, name: str
 ) -> None:
-    """Stopped behind its third snapshot and started again: every topic is that of the whole run."""
-    seen: list[str] = []
-
-    def watch(step: str) -> None:
-        seen.append(step)
-        if seen.count("snapshot written") == 3:
-            raise Killed
-
-    chosen = configuration(kernels[name], batch=1500, state_digest_records=3000)
-    with pytest.raises(Killed):
-        Backtest(chosen, recording, tmp_path / "run", on_step=watch).run()
-    finished = Backtest(chosen, recording, tmp_path / "run").run()
-    assert finished.resumed_at == 6  # batches
-    assert digests(finished) == digests(backtest(recording, tmp_path / "whole", kernels[name]))
-    assert verify_run(finished.folder).is_good
+    check_resumed(recording, tmp_path, kernels[name])
 
 
 def test_the_scheduler_calls_it_as_the_readable_one_does(
     recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Journals with the digests of every stage's state; then all tables have one row at first."""
-    options: dict[str, Any] = {"batch": 5000, "state_digest_records": 2500}
-    run = backtest(recording, tmp_path / "run", READING, **options)
-    with monkeypatch.context() as patch:
-        patch.setattr(engine, "Scheduler", ReadableScheduler)
-        backtest(recording, tmp_path / "readable", READING, **options)
-    assert journal_of(run.folder) == journal_of(tmp_path / "readable")
-    with monkeypatch.context() as patch:
-        for module, table in ((driver, "EMISSIONS"), (driver, "FRAMES"), (rows, "ROWS")):
-            patch.setattr(module, table, 1)
-        lengths = dict.fromkeys(("instruments", "bars", "orders"), 1)
-        patch.setattr(view_stage.ViewState, "LENGTHS", lengths)
-        full = backtest(recording, tmp_path / "full", READING, **options)
-    assert digests(full) == digests(run)
+    lengths = dict.fromkeys(("instruments", "bars", "orders"), 1)
+    tables = [(view_stage.ViewState, "LENGTHS", lengths)]
+    check_scheduler(recording, tmp_path, monkeypatch, READING, tables)
 
 
 def test_the_keeper_keeps_its_bounds(
@@ -176,13 +151,10 @@ WRONG: dict[str, tuple[tuple[str, str], type[ShrivenError], str]] = {
 def test_what_is_wrong_is_named(proof_market: Path, tmp_path: Path, what: str) -> None:
     (old, new), kind, said = WRONG[what]
     assert old in KEEPER
-    file = tmp_path / "keeper.py"
     text = KEEPER.replace(old, new).replace("import (\n    amount", "import (\n    book, amount")
     if "fewer" in what:
         text = text.replace('READS = ("account",)', 'READS = ("account", "book")')
-    file.write_text(text)
-    with pytest.raises(kind, match=said):
-        backtest(proof_market, tmp_path / "run", str(file))
+    check_refused(proof_market, tmp_path / "keeper.py", text, kind, said)
 
 
 def test_the_kit_says_that_it_answers_no_reads(kernels: dict[str, str]) -> None:

@@ -31,7 +31,7 @@ from streams.runtime.schedule.topology import BadTopology
 from streams.signals import ema_cross
 from streams.signals.strategy import Strategy
 from tests.digests.found import Recordings
-from tests.scenario import backtest, configuration, digests, records_in
+from tests.scenario import Killed, backtest, configuration, digests, records_in
 
 OBSERVER = f"{Path(__file__).with_name('observer.py')}:Observer"
 SLOW = "feed=1ms,entry=300ms,response=900ms"
@@ -44,10 +44,6 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
 CLOSED = ("FILLED", "CANCELLED", "REJECTED", "EXPIRED", "DENIED")
 STATUSES = {1: "NEW", 4: "SUBMITTED", 5: "ACCEPTED", 7: "PARTIALLY_FILLED", 9: "PENDING_CANCEL"}
 UNUSABLE = Flag.STALE | Flag.GAP
-
-
-class Killed(BaseException):
-    """Stands for the process's end: nothing of ours catches it."""
 
 
 @pytest.fixture(scope="module")

@@ -18,14 +18,10 @@ from jobs.verification import verify_run
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from streams.log.local import LocalLog
-from tests.scenario import backtest, close_recording, configuration, digests, make_recording
+from tests.scenario import Killed, backtest, close_recording, configuration, digests, make_recording
 
 OPTIONS: dict[str, Any] = {"batch": 200}
 INPUTS = ("ref.instruments", "md.trades", "md.depth")
-
-
-class Killed(BaseException):
-    """Stands for the process's end: nothing of ours catches it."""
 
 
 def with_holes(recording: Path, folder: Path, first: int = 5) -> Path:

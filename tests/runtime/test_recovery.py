@@ -21,14 +21,10 @@ from streams.runtime.failures import OtherIdentity
 from streams.runtime.journal.journal import JOURNAL
 from streams.runtime.journal.snapshot import TOPIC as SNAPSHOTS
 from streams.runtime.journal.snapshot import read_snapshots
-from tests.scenario import backtest, configuration, digests
+from tests.scenario import Killed, backtest, configuration, digests
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS: dict[str, Any] = {"batch": 3000, "state_digest_records": 5000}
-
-
-class Killed(BaseException):
-    """Stands for the process's end: nothing of ours catches it."""
 
 
 def run_until(recording: Path, folder: Path, step: int) -> list[str]:

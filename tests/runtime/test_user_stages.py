@@ -36,13 +36,9 @@ from tests.runtime.user_stages import (
     timeless,
     with_stage,
 )
-from tests.scenario import backtest, digests, records_in
+from tests.scenario import Killed, backtest, digests, records_in
 
 QUOTES = "quote.ask_price - quote.bid_price"
-
-
-class Killed(BaseException):
-    """Stands for the process's end: nothing of ours catches it."""
 
 
 def test_the_page_runs_and_its_topics_hold_what_it_says(

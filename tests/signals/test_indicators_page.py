@@ -16,7 +16,7 @@ from jobs.runs import Backtest
 from schemas.errors import WrongUse
 from streams.runtime.tools import allowed
 from streams.runtime.tools.strategy_lint import lint_strategy
-from tests.scenario import backtest, configuration, digests
+from tests.scenario import Killed, backtest, configuration, digests
 from tests.test_documents import blocks
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "indicators.md"
@@ -26,10 +26,6 @@ FILES = {
     if block.startswith("# ")
 }
 EXAMPLES = [block for block in blocks(PAGE, "python") if not block.startswith("# ")]
-
-
-class Killed(BaseException):
-    """Stands for the process's end: nothing of ours catches it."""
 
 
 @pytest.fixture(scope="module")
