@@ -28,7 +28,8 @@ from collections import Counter
 from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from streams.log.kafka.cluster import Cluster, find_cluster
 

@@ -226,8 +226,8 @@ def decide() -> dict[str, Any]:
             if decided:
                 deciding.append(taken[-1])
             if place % 1000 == 0:
-                engine.take_parts(encode_upstream(engine.ahead))
-        engine.take_parts(encode_upstream(engine.ahead))
+                engine.take_parts(encode_upstream(engine.upstream))
+        engine.take_parts(encode_upstream(engine.upstream))
         for feed in execution.feeds:
             feed.consume(int((piece.origin[: piece.count] == feed.code).sum()))
         if piece.ended:
