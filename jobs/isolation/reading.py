@@ -25,6 +25,7 @@ RESULTS: dict[str, Any] = {
     "equity": int | None,
     "amount_precision": int,
     "open_orders": tuple[OpenOrder, ...],
+    "queue_estimate": int | None,
     "book": Book,
     "last_trade": records.Trade | None,
     "last_quote": records.Quote | None,

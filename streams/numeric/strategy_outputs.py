@@ -75,7 +75,7 @@ instrument that is not listed, a target that is no share, the fault of the portf
 reader of books. ``view_at`` is the address of its view, ``replacing_at`` that of what replaces the
 orders it modifies, ``portfolio_*`` and ``books*`` say how those two are called. The rest is what is
 asked and answered, and records of zeros for what there is none of."""
-READABLE = ("account", "book", *LAST)
+READABLE = ("account", "book", *LAST, "queue")
 READ_BIT = {name: np.int64(1 << place) for place, name in enumerate(READABLE)}
 
 TIMERS = ("timer_count", "timer_numbers", "timer_times")

@@ -26,6 +26,7 @@ from streams.numeric.entry_calls import call_stage
 from streams.numeric.int128 import join, wide
 from streams.numeric.pool import NO_ROW, find_row
 from streams.numeric.portfolio_reads import ACCOUNT_READ, POSITION_READ
+from streams.numeric.queue_estimates import estimate_at
 from streams.numeric.replacements import working_quantity
 from streams.numeric.rows import WORD, row_address
 from streams.numeric.stage_records import place_in
@@ -40,6 +41,7 @@ from streams.numeric.strategy_view import (
     QUOTE,
     TOXICITY,
     TRADE,
+    UNKNOWN,
     VIEW,
     bar_place,
     behind,
@@ -50,7 +52,7 @@ from streams.numeric.strategy_view import (
 )
 from streams.numeric.table import record_at, table_at
 
-_ACCOUNT, _BOOK = READ_BIT["account"], READ_BIT["book"]
+_ACCOUNT, _BOOK, _QUEUE = READ_BIT["account"], READ_BIT["book"], READ_BIT["queue"]
 _VALUED = np.int64(NullReason.NONE)
 _STALE = np.int64(Flag.STALE)
 _POSITION_AT, _WORTH_AT, _BOOK_AT, _INSTRUMENT_AT = (
@@ -221,6 +223,20 @@ def open_order(out: Any, place: Any) -> Any:
         order.order_id_high, order.order_id_low, order.instrument, order.side, order.quantity,
         order.remaining, order.price, status_of(order),
     )  # fmt: skip
+
+
+@inner_kernel
+def queue_estimate(out: Any, place: Any) -> Any:
+    """An estimate of how much stands ahead of the open order at a place, as
+    ``context.queue_estimate`` gives it; -1 where that is None. READS has "queue" beside "account".
+    """
+    if not _declares(out, _QUEUE):
+        return UNKNOWN
+    view = record_at(out.reads[0].view_at, VIEW)
+    found = estimate_at(view, WHOLE | place)
+    if view.books_code != 0:
+        out.reads[0].books_code = view.books_code
+    return found
 
 
 @inner_kernel

@@ -44,20 +44,28 @@ VIEW = np.dtype(
     [
         *words("account strategy instruments_used bars_used"),
         *(("orders", POOL), ("live", CHAIN), ("asked", CHAIN), ("fault", FAULT)),
+        *words("estimates books books_entry books_code asked_at"),
         *words("instruments index trades quotes bars marks features toxicity"),
     ]
 )
-"""The header. ``account`` and ``strategy`` say whose orders these are; the last line are addresses
-of tables. Those of last records have a row for each row of ``instruments``; ``bars`` have one for
-each instrument and interval, and a first one that stays empty."""
+"""The header. ``account`` and ``strategy`` say whose orders these are. ``estimates``: 1 where queue
+positions are kept (``queue_estimates.py``); ``books*`` say how the books are asked for sizes, with
+a row that lies at ``asked_at``. The last line are addresses of tables. Those of last records have a
+row for each row of ``instruments``; ``bars`` have one for each instrument and interval, and a first
+one that stays empty."""
 
 ORDER = np.dtype(
     words("order_id_high order_id_low instrument side quantity remaining price status")
     + words("is_live is_asked is_leaving")
+    + words("is_resting queue_ahead displayed traded")
     + LINKS
 )
 """An open order. ``is_asked``: a request for it waits for its event; ``is_leaving``: one for its
-cancel does."""
+cancel does. ``is_resting``: an event said that it is at the venue; from then on ``queue_ahead`` is
+the estimate (UNKNOWN: there was no book yet), by what its level ``displayed`` last and what
+``traded`` there since."""
+UNKNOWN = np.int64(-1)
+"""A queue position that there is no estimate of."""
 
 INSTRUMENT = np.dtype(
     words("instrument price_precision quantity_precision tick_size lot_size multiplier")
@@ -108,6 +116,7 @@ def note_request(
         order.order_id_low = order_low
         order.is_live = 0
         order.is_leaving = 0
+        leave_queue(order)
         append(view.asked, orders, place)
     order = orders[place]
     order.is_asked = 1
@@ -118,6 +127,15 @@ def note_request(
         order.remaining = quantity
         order.price = price
         order.status = ASKED
+
+
+@inner_kernel
+def leave_queue(order: Any) -> None:
+    """It does not rest at the venue, as far as is known."""
+    order.is_resting = 0
+    order.queue_ahead = UNKNOWN
+    order.displayed = 0
+    order.traded = 0
 
 
 @inner_kernel
@@ -151,6 +169,7 @@ def open_live(view: Any, orders: Any, place: Any, event: Any) -> None:
         orders[place].is_asked = 0
         orders[place].is_leaving = 0
         orders[place].is_live = 1
+        leave_queue(orders[place])
         append(view.live, orders, place)
     elif orders[place].is_live == 0:
         unlink(view.asked, orders, place)
@@ -241,7 +260,7 @@ def list_open_orders(view_address: Any, instrument: Any, found_address: Any) -> 
 
 __all__ = [
     "ANY_INSTRUMENT", "BAR", "BAR_KEYS", "BIT", "FEATURES", "INSTRUMENT", "LAST", "MARK", "ORDER",
-    "QUOTE", "TOXICITY", "TRADE", "VIEW", "bar_place", "behind", "close_order", "first_of",
-    "has_room_to_ask", "instrument_place", "list_open_orders", "note_request", "open_at",
-    "open_live", "settle_request", "status_of",
+    "QUOTE", "TOXICITY", "TRADE", "UNKNOWN", "VIEW", "bar_place", "behind", "close_order",
+    "first_of", "has_room_to_ask", "instrument_place", "list_open_orders", "note_request",
+    "open_at", "open_live", "settle_request", "status_of",
 ]  # fmt: skip

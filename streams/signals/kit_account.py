@@ -18,7 +18,7 @@ from streams.numeric.mark import UNUSABLE, closing_price
 from streams.numeric.reference_book import ReferenceBook
 from streams.signals.replacing import NAME as REPLACEMENTS
 from streams.signals.replacing import Replacements
-from streams.signals.view import ACCOUNT, NAME, reads_of, view_of
+from streams.signals.view import ACCOUNT, NAME, QUEUE, reads_of, view_of
 
 STALE = int(Flag.STALE)
 
@@ -29,7 +29,8 @@ class ListedStages:
     def __init__(self, stage: Any, instruments: Sequence[Instrument], account: int) -> None:
         view = view_of(stage, account)
         self.view: Any = view(instruments, None) if view is not None else None
-        is_served = ACCOUNT in reads_of(stage)
+        self._reads = reads_of(stage)
+        is_served = ACCOUNT in self._reads
         self.replacements = Replacements(instruments, None) if is_served else None
         if self.replacements is not None:
             self.replacements.read_from(self)
@@ -50,6 +51,8 @@ class ListedStages:
             )  # fmt: skip
         if self.view is not None and topic in self.view.INPUTS:
             getattr(self.view, handler)(record, context)
+            if QUEUE in self._reads:
+                self.view.follow_books(self.read_book)
 
     def stage(self, name: str) -> Any:
         """The view, what sends modified orders, or what answers for the portfolio."""

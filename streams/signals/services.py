@@ -19,7 +19,7 @@ from streams.numeric.log_lines import write_line
 from streams.numeric.undeclared_read import UndeclaredRead
 from streams.signals.acting import Acting
 from streams.signals.strategy import CANCEL, BadStrategy
-from streams.signals.view import ACCOUNT, BOOK, NAME, OpenOrder
+from streams.signals.view import ACCOUNT, BOOK, NAME, QUEUE, OpenOrder
 
 STALE = int(Flag.STALE)
 
@@ -144,6 +144,16 @@ class StrategyServices(Acting):
         last, with the status NEW.
         """
         found: tuple[OpenOrder, ...] = self._seen(ACCOUNT, "open_orders").open_orders(instrument)
+        return found
+
+    def queue_estimate(self, order_id: str) -> int | None:
+        """An estimate of how much stands ahead of an open order in the queue of its level, in the
+        instrument's quantity unit: by the risk-averse rule, from the book, the trades and the
+        order's own events. None for an order that does not rest at the venue, as far as the
+        strategy knows, and before there is a book.
+        """
+        view = self._seen(QUEUE, "queue_estimate")
+        found: int | None = view.queue_estimate(order_id)
         return found
 
     def instrument(self, instrument: int) -> Instrument:

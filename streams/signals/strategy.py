@@ -26,8 +26,8 @@ The rules, each a typed error:
    ``context.emit(record)``. Orders carry ``context.account``, the account of the shard it runs in; a strategy that names another
    one (``ACCOUNT``, or in a record of its own) is denied with FOREIGN_ACCOUNT.
 5. It reads no file. What it needs is named in ``ARTEFACTS = {"weights": "weights.npy"}`` and comes as ``context.artefact("weights")``.
-6. What it reads besides the record that wakes it is named in ``READS``: ``account``, ``book``, or the last ``trades``, ``quotes``,
-   ``bars``, ``marks``, ``features``, ``toxicity`` (``view.py``, ``services.py``). With ``LOGS = True`` it writes lines by
+6. What it reads besides the record that wakes it is named in ``READS``: ``account``, with it ``queue``, ``book``, or the last
+   ``trades``, ``quotes``, ``bars``, ``marks``, ``features``, ``toxicity`` (``view.py``, ``services.py``). With ``LOGS = True`` it writes lines by
    ``context.log("...")``.
 
 ``template.py`` is a file to copy; ``kit.py`` runs a strategy over a list of records; ``catalogue.py`` finds it by name or file.
@@ -55,7 +55,7 @@ from streams.signals.declared import (
     name_timers,
 )
 from streams.signals.exact import exact_float, exact_int, exact_symbol
-from streams.signals.view import LOG, READABLE
+from streams.signals.view import ACCOUNT, LOG, QUEUE, READABLE
 
 __all__ = [
     "BUY", "CANCEL", "GTC", "IOC", "LIMIT", "MARKET", "NEW", "NO_TIMER", "SELL", "TIMER",
@@ -135,6 +135,8 @@ class Context(Protocol):
     def position(self, instrument: int) -> Any: ...
 
     def open_orders(self, instrument: int | None = None) -> tuple[Any, ...]: ...
+
+    def queue_estimate(self, order_id: str) -> int | None: ...
 
     def book(self, instrument: int, depth: int | None = 10) -> Any: ...
 
@@ -264,3 +266,6 @@ def _check_reads(cls: type[Any]) -> None:
     """What it reads is known."""
     if isinstance(cls.READS, str) or not set(cls.READS) <= set(READABLE):
         raise BadStrategy(f"{cls.__name__}.READS is {cls.READS!r}; give a tuple of: {', '.join(READABLE)}")
+    if QUEUE in cls.READS and ACCOUNT not in cls.READS:
+        advice = f'write READS = ("{ACCOUNT}", "{QUEUE}")'
+        raise BadStrategy(f"{cls.__name__} reads queue positions without its orders; {advice}")

@@ -6,6 +6,7 @@ every record before the strategy does, and keeps the last one of each instrument
 
 - ``account``: position, cash, equity and open orders (with them the last marks);
 - ``book``: the order book, which the venue's loop holds;
+- ``queue``, beside ``account``: how much stands ahead of its resting orders, an estimate;
 - ``trades``, ``quotes``, ``bars``, ``marks``, ``features``, ``toxicity``: the last record of each
   instrument.
 
@@ -28,7 +29,7 @@ from schemas.codec import codec
 from schemas.records import Instrument, Mark
 from streams.signals.view_rules import is_latest
 
-ACCOUNT, BOOK = "account", "book"
+ACCOUNT, BOOK, QUEUE = "account", "book", "queue"
 LOG = "strategy.log"
 """Topic of what strategies log."""
 LAST: dict[str, str] = {
@@ -36,7 +37,9 @@ LAST: dict[str, str] = {
     "features": "md.features", "toxicity": "md.toxicity",
 }  # fmt: skip
 """Topics whose last record is kept, by the name that ``READS`` and ``WAKES`` have for them."""
-READABLE = (ACCOUNT, BOOK, *LAST)
+READABLE = (ACCOUNT, BOOK, *LAST, QUEUE)
+QUEUE_TOPICS = ("md.trades", "md.depth", "fills")
+"""What queue positions are estimated from, beside ``orders.events``."""
 NAME = "strategy-view"
 
 
@@ -69,7 +72,7 @@ class StrategyView:
     NAME = NAME
     INPUTS: ClassVar[tuple[str, ...]] = ()
     OUTPUTS: ClassVar[tuple[str, ...]] = ()
-    STATE_VERSION = 1
+    STATE_VERSION = 2
     KEPT: ClassVar[tuple[str, ...]] = ()
     STRATEGY: ClassVar[int] = 1
 
@@ -131,11 +134,11 @@ class StrategyView:
         records = {
             name: [found[key] for key in sorted(found)] for name, found in self.state.last.items()
         }
-        return msgspec.msgpack.encode((bodies_of(records), [], self.logged))
+        return msgspec.msgpack.encode((bodies_of(records), [], self.logged, []))
 
     def take_state(self, content: bytes) -> None:
         """Take up a state."""
-        records, _, self.logged = records_of(content)
+        records, _, self.logged, _ = records_of(content)
         self.state = ViewState(list(records))
         for name, found in records.items():
             for record in found:
@@ -153,15 +156,21 @@ def bodies_of(records: Mapping[str, Sequence[Any]]) -> list[tuple[str, int, byte
     ]
 
 
-def records_of(content: bytes) -> tuple[dict[str, list[Any]], list[OpenOrder], int]:
-    """(last records by name, open orders, lines logged) of a snapshot."""
-    kind = tuple[list[tuple[str, int, bytes]], list[OpenOrder], int]
-    bodies, orders, logged = msgspec.msgpack.decode(content, type=kind)
+Queued = tuple[int, int, int, int]
+"""``is_resting``, ``queue_ahead``, ``displayed`` and ``traded`` of an open order."""
+
+
+def records_of(
+    content: bytes,
+) -> tuple[dict[str, list[Any]], list[OpenOrder], int, list[Queued]]:
+    """(last records by name, open orders, lines logged, their estimates) of a snapshot."""
+    kind = tuple[list[tuple[str, int, bytes]], list[OpenOrder], int, list[Queued]]
+    bodies, orders, logged, queued = msgspec.msgpack.decode(content, type=kind)
     records = {
         name: list(codec(_record_of(name)).decode_records(body, count)) if count else []
         for name, count, body in bodies
     }
-    return records, orders, logged
+    return records, orders, logged, queued
 
 
 def _record_of(name: str) -> str:
@@ -188,15 +197,17 @@ def view_of(stage: Any, account: int) -> type[Any] | None:
     if not reads and not getattr(stage, "LOGS", False):
         return None
     kept = [name for name in LAST if name in reads or (name == "marks" and ACCOUNT in reads)]
+    is_queued = QUEUE in reads
     inputs = [
         "ref.instruments",
         *(LAST[name] for name in kept),
         *(["orders.events"] if ACCOUNT in reads else []),
+        *(QUEUE_TOPICS if is_queued else ()),
     ]
     strategy = getattr(stage, "STRATEGY", 1)
-    members = {"INPUTS": tuple(inputs), "KEPT": tuple(kept), "STRATEGY": strategy}
+    members = {"INPUTS": tuple(dict.fromkeys(inputs)), "KEPT": tuple(kept), "STRATEGY": strategy}
     if not is_last(stage) and isinstance(stage, type):
         return type("View", (StrategyView,), members)
     from streams.signals.view_stage import ViewStage  # compiled code, which few strategies need
 
-    return type("View", (ViewStage,), {**members, "ACCOUNT": account})
+    return type("View", (ViewStage,), {**members, "ACCOUNT": account, "ESTIMATES": is_queued})

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from schemas.compiled.fill import DTYPE as FILL
 from schemas.compiled.order_event import DTYPE as EVENT
 from streams.numeric.borrowing import borrowing_kernel, inner_kernel
 from streams.numeric.pool import find_row, has_room
+from streams.numeric.queue_estimates import note_depth, note_event, note_fill, note_trade
 from streams.numeric.rows import copy_row, row_address
 from streams.numeric.stage_records import enter, set_fault
 from streams.numeric.strategy_view import (
@@ -35,8 +37,11 @@ from streams.signals.view_rules import CLOSED, is_latest
 ENDED = np.int64(sum(1 << int(status) for status in CLOSED))
 """A bit for each status of an order that works no more."""
 ON_EVENT, ON_TRADE, ON_QUOTE, ON_BAR, ON_MARK, ON_FEATURES, ON_TOXICITY = range(7)
-ORDERS_FULL, BARS_FULL = map(np.int64, (13, 14))
-"""Faults after which the owner lets the table grow and calls again; there are no others."""
+ON_FILL, ON_DEPTH = 7, 8
+ORDERS_FULL, BARS_FULL, BOOKS_FAULT = map(np.int64, (13, 14, 15))
+"""Faults: after the first two the owner lets the table grow and calls again; the reader of the
+books raises what is wrong at the third."""
+NO_INSTRUMENT = np.int64(-1)
 HEAD = np.dtype([("instrument", "i4")])
 """How every record of the market begins."""
 
@@ -51,7 +56,7 @@ def on_order_event(view: Any, event: Any) -> None:
     )
     has_ended = (ENDED >> event.status) & 1 != 0
     if place < 0 and is_ours and not has_ended and not has_room(view.orders, orders):
-        set_fault(view, ORDERS_FULL, np.int64(-1), np.int64(0), len(orders))
+        set_fault(view, ORDERS_FULL, NO_INSTRUMENT, np.int64(0), len(orders))
         return
     if place >= 0:
         settle_request(view, orders, place)
@@ -59,6 +64,8 @@ def on_order_event(view: Any, event: Any) -> None:
         open_live(view, orders, place, event)
     elif place >= 0 and (is_ours or (orders[place].is_live == 0 and orders[place].is_asked == 0)):
         close_order(view, orders, place)
+    if view.estimates != 0 and is_ours and not has_ended:
+        note_event(view, event)
 
 
 @inner_kernel
@@ -82,7 +89,7 @@ def on_bar(view: Any, given: Any) -> None:
     if place < 0:
         place = view.bars_used
         if place == len(bars):
-            set_fault(view, BARS_FULL, np.int64(-1), np.int64(0), len(bars))
+            set_fault(view, BARS_FULL, NO_INSTRUMENT, np.int64(0), len(bars))
             return
         view.bars_used = place + 1
         enter(view, instrument + BAR_KEYS, interval, place)
@@ -112,6 +119,12 @@ def handle(kind: Any, view_address: Any, given: Any, clock: Any, out: Any) -> An
         on_order_event(view, record_at(given, EVENT))
     elif kind == ON_TRADE:
         keep(view, view.trades, TRADES, TRADE_BYTES, given)
+        if view.estimates != 0:
+            note_trade(view, record_at(given, TRADE))
+    elif kind == ON_DEPTH:
+        note_depth(view, np.int64(record_at(given, HEAD).instrument))
+    elif kind == ON_FILL:
+        note_fill(view, record_at(given, FILL))
     elif kind == ON_QUOTE:
         keep(view, view.quotes, QUOTES, QUOTE_BYTES, given)
     elif kind == ON_MARK:
@@ -122,4 +135,6 @@ def handle(kind: Any, view_address: Any, given: Any, clock: Any, out: Any) -> An
         keep(view, view.toxicity, LAST_TOXICITY, TOXICITY_BYTES, given)
     else:
         on_bar(view, given)
+    if view.books_code != 0:
+        set_fault(view, BOOKS_FAULT, NO_INSTRUMENT, np.int64(0), np.int64(0))
     return view.fault.code

@@ -8,7 +8,7 @@ Python reads them here, a compiled strategy by their address.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import msgspec
@@ -17,11 +17,14 @@ import numpy as np
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.records import Instrument
+from schemas.vocabulary import Flag, Side
 from streams.numeric import strategy_view as v
+from streams.numeric.book_reads import BOOK_SIZE
 from streams.numeric.conversion import bytes_of, reader, writer
 from streams.numeric.identity import text_of_halves, to_halves
 from streams.numeric.index import put
 from streams.numeric.pooled_state import PooledState
+from streams.numeric.queue_estimates import find_estimate, follow_size_at
 from streams.numeric.replacements import working_quantity
 from streams.numeric.stage_calls import StageCalls
 from streams.numeric.stage_records import key_of_instrument
@@ -29,7 +32,7 @@ from streams.numeric.stage_shell import StageShell
 from streams.numeric.stage_state import entries_of
 from streams.numeric.table import Table
 from streams.signals import view_handlers as handlers
-from streams.signals.view import LAST, NAME, OpenOrder, bodies_of, records_of
+from streams.signals.view import LAST, NAME, QUEUE_TOPICS, OpenOrder, bodies_of, records_of
 
 KINDS = {
     "trades": handlers.ON_TRADE, "quotes": handlers.ON_QUOTE, "bars": handlers.ON_BAR,
@@ -37,7 +40,10 @@ KINDS = {
 }  # fmt: skip
 GROWS = {handlers.ORDERS_FULL: "orders", handlers.BARS_FULL: "bars"}
 """Fault -> the table that is to grow."""
+QUEUE_KINDS = (handlers.ON_TRADE, handlers.ON_DEPTH, handlers.ON_FILL)
+"""Of ``QUEUE_TOPICS``."""
 _TERMS = ("instrument", "side", "quantity", "remaining", "price", "status")
+_QUEUED = ["is_resting", "queue_ahead", "displayed", "traded"]
 
 
 def _key_of_bar(row: Any) -> tuple[int, int]:
@@ -91,14 +97,18 @@ class ViewStage(StageShell[ViewState]):
     ENTRY = handlers.handle
     INPUTS: ClassVar[tuple[str, ...]] = ()
     OUTPUTS: ClassVar[tuple[str, ...]] = ()
-    STATE_VERSION = 1
+    STATE_VERSION = 2
     KEPT: ClassVar[tuple[str, ...]] = ()
+    ESTIMATES: ClassVar[bool] = False
     ACCOUNT: ClassVar[int] = 1
     STRATEGY: ClassVar[int] = 1
 
     def __init__(self, instruments: Sequence[Instrument], settings: Any) -> None:
         super().__init__(ViewState())
         self.state.row["account"], self.state.row["strategy"] = self.ACCOUNT, self.STRATEGY
+        self.state.row["estimates"] = self.ESTIMATES
+        self._size = np.zeros(1, BOOK_SIZE)
+        self._books: Any = None
         self.logged = 0
         self.instruments: dict[int, Instrument] = {}
         self._places: dict[int, int] = {}
@@ -120,11 +130,20 @@ class ViewStage(StageShell[ViewState]):
         """How the scheduler calls the handlers."""
         kinds = {LAST[name]: KINDS[name] for name in self.KEPT}
         kinds["orders.events"] = handlers.ON_EVENT
+        kinds |= zip(QUEUE_TOPICS, QUEUE_KINDS, strict=True) if self.ESTIMATES else ()
         return StageCalls(handlers.handle, self._header_address, self._out_address, kinds, ())
 
+    def read_from(self, stages: Any) -> None:
+        """Ask the books for sizes, if queue positions are estimated."""
+        if self.ESTIMATES:
+            self._books, row = stages.books, self.state.row
+            row["books"], row["books_entry"] = self._books.header, self._books.entry
+            row["asked_at"] = self._size.ctypes.data
+
     def settle(self, code: int, kind: int, context: Any) -> None:
-        """Let the table that is full grow; there are no other faults."""
+        """Let the table that is full grow, or raise what is wrong with the books."""
         self.state.take_fault()
+        self._raise_books_fault()
         self.state.grow(GROWS[np.int64(code)])
 
     def on_instrument(self, record: Instrument, context: Any) -> None:
@@ -146,10 +165,23 @@ class ViewStage(StageShell[ViewState]):
         self._write_event(record, self._event_bytes)
         self._handle(handlers.ON_EVENT, self._event_address, 0, context)
 
+    def on_fill(self, record: Any, context: Any) -> None:
+        """A fill of one of the orders."""
+        self._hand_over(handlers.ON_FILL, record)
+
+    def on_depth_update(self, record: Any, context: Any) -> None:
+        """A book has taken an update."""
+        self._hand_over(handlers.ON_DEPTH, record)
+
+    def _hand_over(self, kind: int, record: Any) -> None:
+        fields = codec(type(record).__name__)
+        content = np.frombuffer(fields.encode_records([record]), np.uint8)
+        decoded = fields.decode_rows(content, 1)  # of a depth update, with its levels
+        row = decoded[0] if isinstance(decoded, tuple) else decoded
+        self._handle(kind, row.ctypes.data, 0)
+
     def _keep(self, name: str, record: Any) -> None:
-        fields = codec(topic_of(LAST[name]).record)
-        row = fields.decode_rows(np.frombuffer(fields.encode_records([record]), np.uint8), 1)
-        self._handle(KINDS[name], row.ctypes.data, 0)
+        self._hand_over(KINDS[name], record)
 
     def on_trade(self, record: Any, context: Any) -> None:
         """The last trade."""
@@ -207,6 +239,27 @@ class ViewStage(StageShell[ViewState]):
         """
         return int(working_quantity(self._header_address, replacing.address, instrument))
 
+    def queue_estimate(self, order_id: str) -> int | None:
+        """How much stands ahead of an open order, as far as is known."""
+        found = int(find_estimate(self._header_address, *to_halves(order_id)))
+        self._raise_books_fault()
+        return found if found >= 0 else None
+
+    def _raise_books_fault(self) -> None:
+        code = int(self.state.row["books_code"])
+        if code:
+            self._books.raise_fault(code, self.NAME, 0)
+
+    def follow_books(self, read_book: Callable[[int, None], tuple[Any, Any, int]]) -> None:
+        """Follow the books, for who has no compiled reader of them."""
+        for place in self.state.places("live"):
+            order = self.state.tables["orders"].rows[place]
+            bids, asks, flags = read_book(int(order["instrument"]), None)
+            if order["is_resting"] and not flags & Flag.STALE:
+                levels = dict(bids if order["side"] == Side.BUY else asks)
+                size = levels.get(int(order["price"]), 0)
+                follow_size_at(self._header_address, place, size)
+
     def last(self, name: str, instrument: int) -> Any:
         """The last record of this kind, None before the first; the instrument is listed."""
         place = self._places[instrument]
@@ -236,8 +289,10 @@ class ViewStage(StageShell[ViewState]):
         """As a snapshot has it (``view.py``)."""
         records = {name: self._all(name) for name in self.KEPT}
         records["instruments"] = [self.instruments[key] for key in sorted(self.instruments)]
-        orders = [_open_order(row) for row in self.state.chained("live").tolist()]
-        return msgspec.msgpack.encode((bodies_of(records), orders, self.logged))
+        live = self.state.chained("live")
+        orders = [_open_order(row) for row in live.tolist()]
+        queued = live[_QUEUED].tolist() if self.ESTIMATES else []
+        return msgspec.msgpack.encode((bodies_of(records), orders, self.logged, queued))
 
     def _all(self, name: str) -> list[Any]:
         """The last records of a kind, by instrument."""
@@ -250,7 +305,7 @@ class ViewStage(StageShell[ViewState]):
 
     def take_state(self, encoded: bytes) -> None:
         """Become what :meth:`encoded_state` gave."""
-        records, orders, self.logged = records_of(encoded)
+        records, orders, self.logged, queued = records_of(encoded)
         self.state.clear()
         self._places.clear()
         self.instruments.clear()
@@ -260,11 +315,14 @@ class ViewStage(StageShell[ViewState]):
             for record in records[name]:
                 self._keep(name, record)
         rows = np.zeros(len(orders), v.ORDER)
+        rows["queue_ahead"] = v.UNKNOWN
         for row, order in zip(rows, orders, strict=True):
             row["order_id_high"], row["order_id_low"] = to_halves(order.order_id)
             row["is_live"] = 1
             for term in _TERMS:
                 row[term] = getattr(order, term)
+        for name, values in zip(_QUEUED, zip(*queued, strict=True), strict=False):
+            rows[name] = values
         self.state.take_rows("orders", {"live": rows, "asked": rows[:0]})
 
 

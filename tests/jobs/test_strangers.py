@@ -164,7 +164,7 @@ from streams.signals.strategy import Strategy
 class Mine(Strategy):
     NAME = "mine"
     WAKES = ("marks", "fills", "order_events")
-    READS = ("account", "book", "trades", "bars", "features", "toxicity", "quotes")
+    READS = ("account", "queue", "book", "trades", "bars", "features", "toxicity", "quotes")
     LOGS = True
 
     def on_mark(self, mark, context):
@@ -182,6 +182,8 @@ class Mine(Strategy):
     def show(self, number, context):
         last = (context.last_trade(number), context.last_bar(number), context.features(number), context.toxicity(number))
         seen = (context.position(number), context.cash, context.equity, context.amount_precision, context.last_quote(number))
+        queues = [context.queue_estimate(order.order_id) for order in context.open_orders()]
+        context.log(f"{queues}")
         context.log(f"{(seen, context.open_orders(), context.book(number, 4), context.book(number, None).flags, last)}"[:900])
 """
 

@@ -35,6 +35,7 @@ from streams.numeric.strategy_reads import (
     next_order,
     open_order,
     position,
+    queue_estimate,
     toxicity,
     working,
 )
@@ -45,7 +46,9 @@ INPUTS = (
     "fills", "positions",
 )  # fmt: skip
 OUTPUTS = ("signals", "orders.requests")
-READS = ("account", "book", "trades", "quotes", "bars", "marks", "features", "toxicity")
+READS = (
+    "account", "book", "queue", "trades", "quotes", "bars", "marks", "features", "toxicity",
+)  # fmt: skip
 RESERVE = {"signals": 1, "orders.requests": 2}
 STATE_VERSION = 1
 STRATEGY = 2
@@ -107,6 +110,7 @@ def look(state: Any, number: Any, out: Any) -> None:
         mix(state, order.quantity)
         mix(state, order.remaining)
         mix(state, order.price)
+        mix(state, queue_estimate(out, place))
         mix(state, 1 if find_order(out, order.order_high, order.order_low) == place else 0)
         place = next_order(out, place, ALL)
     place = first_order(out, number)

@@ -21,7 +21,9 @@ class ReadingTwin(Strategy):
         "trades", "quotes", "bars", "marks", "features", "toxicity", "order_events", "fills",
         "positions",
     )  # fmt: skip
-    READS = ("account", "book", "trades", "quotes", "bars", "marks", "features", "toxicity")
+    READS = (
+        "account", "book", "queue", "trades", "quotes", "bars", "marks", "features", "toxicity",
+    )  # fmt: skip
     STRATEGY = 2
 
     class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,7 +48,9 @@ class ReadingTwin(Strategy):
         for order in context.open_orders():
             self.mix(int(order.order_id[10:], 32))
             self.mix(order.instrument + 10 * order.side + 100 * order.status)
-            for value in (order.quantity, order.remaining, order.price, 1):
+            ahead = context.queue_estimate(order.order_id)
+            ahead = -1 if ahead is None else ahead
+            for value in (order.quantity, order.remaining, order.price, ahead, 1):
                 self.mix(value)
         for order in context.open_orders(number):
             self.mix(int(order.order_id[10:], 32))

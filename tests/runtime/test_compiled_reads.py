@@ -139,6 +139,14 @@ WRONG: dict[str, tuple[tuple[str, str], type[ShrivenError], str]] = {
         ("held = position", "book(out, quote.instrument, 5)\n    held = position"), UndeclaredRead,
         r'keeper reads book, which its READS does not name; write READS = \("account", "book"',
     ),
+    "queue positions, undeclared": (
+        ("held = position", "queue_estimate(out, -1)\n    held = position"), UndeclaredRead,
+        r'keeper reads queue, which its READS does not name; write READS = \("account", "queue"',
+    ),
+    "queue positions without orders": (
+        ('READS = ("account",)', 'READS = ("queue",)'), BadTopology,
+        r'keeper is compiled and reads queue positions without its orders; write READS = \("acc',
+    ),
     "fewer levels than none": (
         ("held = position", "book(out, quote.instrument, -2)\n    held = position"), BadStrategy,
         "strategy keeper asks for -2 levels of the book; give 1 or more, or 0 for all of them",
@@ -151,7 +159,8 @@ WRONG: dict[str, tuple[tuple[str, str], type[ShrivenError], str]] = {
 def test_what_is_wrong_is_named(proof_market: Path, tmp_path: Path, what: str) -> None:
     (old, new), kind, said = WRONG[what]
     assert old in KEEPER
-    text = KEEPER.replace(old, new).replace("import (\n    amount", "import (\n    book, amount")
+    names = "import (\n    book, queue_estimate, amount"
+    text = KEEPER.replace(old, new).replace("import (\n    amount", names)
     if "fewer" in what:
         text = text.replace('READS = ("account",)', 'READS = ("account", "book")')
     check_refused(proof_market, tmp_path / "keeper.py", text, kind, said)

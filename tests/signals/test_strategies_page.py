@@ -82,3 +82,16 @@ def test_requoting_never_has_two_orders_at_work(runs: dict[str, Run]) -> None:
         assert len(working) <= 1
     assert moved > 20
     assert max(record["quantity"] for record in records_in(run.folder, "positions")) <= 100
+
+
+def test_patience_leaves_long_queues_only(runs: dict[str, Run]) -> None:
+    """Oracle: the page. Each order that it cancels had so many ahead, by its own line; some were
+    filled away from the touch."""
+    run = runs["patient.py"]
+    lines = [line["text"].split()[0] for line in records_in(run.folder, "strategy.log")]
+    requests = records_in(run.folder, "orders.requests")
+    cancelled = [each for each in requests if each["kind"] == "CANCEL"]
+    assert len(lines) == len(cancelled) > 5 and min(map(int, lines)) >= 500
+    assert len(set(lines)) > 3, "not one number again and again"
+    fills = records_in(run.folder, "fills")
+    assert len(fills) > 5 and {fill["liquidity"] for fill in fills} == {"MAKER"}

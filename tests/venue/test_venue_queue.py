@@ -8,8 +8,8 @@ import pytest
 from venue_harness import BUY, SELL, KernelVenue, cancel, delta, fills, instrument, limit, market, play, run, short, snapshot, trade
 
 from schemas.vocabulary import Liquidity, ReportKind
+from streams.numeric.queue_position import after_cancellation
 from streams.venue import stage
-from streams.venue.fill_models import risk_averse
 
 
 def book(bid_ahead: int = 100) -> Any:
@@ -128,7 +128,7 @@ def test_the_risk_averse_queue(steps: list[tuple[str, int]], ahead: int) -> None
     ],
 )
 def test_cancellation_arithmetic(queue_ahead: int, previous: int, new: int, traded: int, expected: int) -> None:
-    assert risk_averse.after_cancellation(queue_ahead, previous, new, traded) == expected
+    assert after_cancellation(queue_ahead, previous, new, traded) == expected
 
 
 def test_what_printed_before_we_joined_does_not_hide_a_cancellation() -> None:

@@ -15,8 +15,15 @@ import numpy as np
 from schemas.vocabulary import Flag, Side
 from streams.numeric.bad_strategy import BadStrategy
 from streams.numeric.book import Books, slot_of, top_flags
-from streams.numeric.book_queries import best_levels
-from streams.numeric.book_reads import BAD_DEPTH, BOOK_READ, VENUE_FAULT
+from streams.numeric.book_queries import best_levels, quantity_at
+from streams.numeric.book_reads import (
+    BAD_DEPTH,
+    BOOK_READ,
+    BOOK_SIZE,
+    READ_LEVELS,
+    READ_SIZE,
+    VENUE_FAULT,
+)
 from streams.numeric.borrowing import borrowing_kernel, inner_kernel
 from streams.numeric.stage_records import words
 from streams.numeric.table import record_at
@@ -69,7 +76,7 @@ class BookReader:
         """
         row = self._read[0]
         row["instrument"], row["depth"] = instrument, depth or 0
-        code = handle(0, self.header, self._read_address, 0, 0)
+        code = handle(READ_LEVELS, self.header, self._read_address, 0, 0)
         if code:
             self.raise_fault(code, f"instrument {instrument}", depth or 0)
         bids, asks = (
@@ -89,18 +96,17 @@ class BookReader:
 
 @borrowing_kernel
 def handle(kind: Any, header: Any, given: Any, clock: Any, out: Any) -> Any:
-    """Fill in a BOOK_READ; returns 0 or a code."""
-    reader, read = record_at(header, READER), record_at(given, BOOK_READ)
-    read.bids = read.asks = 0
-    read.flags = STALE
-    if read.depth < 0:
-        return BAD_DEPTH
+    """Fill in a BOOK_READ or a BOOK_SIZE; returns 0 or a code."""
+    reader = record_at(header, READER)
     schedule = record_at(reader.schedule, SCHEDULE)
     if not catch_up(schedule):
         return VENUE_FAULT
     packed = view(schedule.venue_packed, (np.int64(CONTEXT_LENGTH),), np.int64)
-    read_levels(_books_at(packed, reader.books_place), reader, read)
-    return np.int64(0)
+    books = _books_at(packed, reader.books_place)
+    if kind == READ_SIZE:
+        read_size(books, record_at(given, BOOK_SIZE))
+        return np.int64(0)
+    return read_levels(books, reader, record_at(given, BOOK_READ))
 
 
 @inner_kernel
@@ -120,17 +126,32 @@ def catch_up(schedule: Any) -> Any:
 
 
 @inner_kernel
-def read_levels(books: Any, reader: Any, read: Any) -> None:
-    """The levels into the tables of the instrument."""
+def read_size(books: Any, read: Any) -> None:
+    """What one price displays."""
+    slot = slot_of(books, read.instrument)
+    read.is_synced = np.int64(0)
+    if slot >= 0 and books.books[slot].synced != 0:
+        read.is_synced = np.int64(1)
+        read.quantity = quantity_at(books, slot, read.side, read.price)
+
+
+@inner_kernel
+def read_levels(books: Any, reader: Any, read: Any) -> Any:
+    """The levels into the tables of the instrument; 0, or BAD_DEPTH."""
+    read.bids = read.asks = 0
+    read.flags = STALE
+    if read.depth < 0:
+        return BAD_DEPTH
     slot = slot_of(books, read.instrument)
     if slot < 0:
-        return
+        return np.int64(0)
     read.flags = top_flags(books, slot)
     read.bid_place = 2 * slot
     read.ask_place = 2 * slot + 1
     if read.flags & STALE == 0:
         read.bids = write_side(books, slot, BUY, reader, read.bid_place, read.depth)
         read.asks = write_side(books, slot, SELL, reader, read.ask_place, read.depth)
+    return np.int64(0)
 
 
 @inner_kernel

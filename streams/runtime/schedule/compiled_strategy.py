@@ -64,7 +64,7 @@ LENGTH = (np.int64({CONTEXT_LENGTH}),)
 
 
 VIEW, REPLACEMENTS = "strategy-view", "replacements"
-ACCOUNT, BOOK = "account", "book"
+ACCOUNT, BOOK, QUEUE = "account", "book", "queue"
 
 
 class Deadline:
@@ -205,7 +205,7 @@ class CompiledStrategy:
             reads["declared"] |= READ_BIT[name]
         if self._view is not None:
             reads["view_at"] = self._view.address
-        if BOOK in self.READS:
+        if BOOK in self.READS or QUEUE in self.READS:
             self._books = stages.books
             reads["books"], reads["books_entry"] = self._books.header, self._books.entry
             self._context.put("out__levels", self._books.levels)

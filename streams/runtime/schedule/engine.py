@@ -32,7 +32,7 @@ from streams.runtime.order.feed import Feed
 from streams.runtime.order.merge import InputBatch
 from streams.runtime.schedule import book_reader, scheduler
 from streams.runtime.schedule.book_reader import BookReader, Levels
-from streams.runtime.schedule.compiled_strategy import BOOK, CompiledStrategy
+from streams.runtime.schedule.compiled_strategy import BOOK, QUEUE, CompiledStrategy
 from streams.runtime.schedule.context import StageContext
 from streams.runtime.schedule.driver import Scheduler
 from streams.runtime.schedule.loop import (
@@ -115,7 +115,8 @@ class Engine:
         stages = compiled_stages(self.topology)
         strategies = [stage for stage in stages if isinstance(stage, CompiledStrategy)]
         beside += [entry_part(stage) for stage in stages if stage not in strategies]
-        if any(BOOK in getattr(each.instance, "READS", ()) for each in self.topology.order_side_stages):
+        reads = [getattr(each.instance, "READS", ()) for each in self.topology.order_side_stages]
+        if any(BOOK in each or QUEUE in each for each in reads):
             beside.append((book_reader, ["handle"]))
         beside.append((scheduler, ["advance"]))
         second = second_compiler(upstream.part, beside) if upstream is not None else None

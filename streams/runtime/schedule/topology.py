@@ -231,6 +231,9 @@ def _check_reads(module: Any) -> None:
     if isinstance(reads, str) or not set(reads) <= set(READABLE):
         what = f"{module.NAME} is compiled and has READS = {reads!r}"
         raise BadTopology(f"{what}; give a tuple of: {', '.join(READABLE)}")
+    if "queue" in reads and "account" not in reads:
+        what = f"{module.NAME} is compiled and reads queue positions without its orders"
+        raise BadTopology(f'{what}; write READS = ("account", "queue")')
 
 
 def _check_timers(module: Any) -> None:

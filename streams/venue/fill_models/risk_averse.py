@@ -1,14 +1,11 @@
-"""The risk-averse fill model: we join behind all that is displayed, trades take from the front, and
-a cancellation is assumed to have been behind us for as long as the displayed size allows it.
-
-The most pessimistic of the usual ones (hftbacktest's RiskAdverseQueueModel). All in integers.
-"""
+"""The risk-averse fill model: the rule of ``streams/numeric/queue_position.py``."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from streams.numeric.borrowing import inlined_kernel
+from streams.numeric.queue_position import after_cancellation, take_from_front
 
 ORDER_FIELDS: list[tuple[str, str]] = []  # the position is state.ORDER's queue_ahead
 MARKET_FIELDS: list[tuple[str, str]] = []
@@ -30,10 +27,7 @@ def join(state: Any, level: Any, order: Any) -> None:
 @inlined_kernel
 def print_at(state: Any, level: Any, order: Any, quantity: int, left: int, others: int) -> Any:
     """The print goes to those ahead first, of which ``others`` had their part before."""
-    ahead = max(0, order.queue_ahead - others)
-    passed = min(ahead, left)
-    order.queue_ahead = ahead - passed
-    return passed
+    return take_from_front(order, left, others)
 
 
 @inlined_kernel
@@ -46,15 +40,3 @@ def print_through(state: Any, level: Any, order: Any) -> None:
 def size_changed(state: Any, level: Any, order: Any, new: int, traded: int) -> None:
     """Cancellations were behind us, as far as they can have been."""
     order.queue_ahead = after_cancellation(order.queue_ahead, level.displayed, new, traded)
-
-
-@inlined_kernel
-def after_cancellation(queue_ahead: int, previous: int, new: int, traded: int) -> Any:
-    """Quantity ahead after the displayed size went from ``previous`` to ``new``.
-
-    Only a net decrease, previous - new - traded, is cancellation, where ``traded`` printed at the
-    level: what trades took is already off the queue.
-    """
-    if previous - new > traded:
-        return min(queue_ahead, new)
-    return queue_ahead
