@@ -21,6 +21,7 @@ from streams.numeric.targets import (
     part_of,
     quantity_worth,
 )
+from streams.signals.exact import exact_order_id
 from streams.signals.named_timers import NamedTimers
 from streams.signals.strategy import BUY, SELL, BadStrategy, exact_float, exact_int
 
@@ -122,6 +123,7 @@ class Acting(NamedTimers):
         See replacing.py for what happens if it fills in between.
         """
         read: Any = self
+        order_id = exact_order_id(order_id)
         quantity, price = exact_int("quantity", quantity), exact_int("price", price)
         if not 0 <= quantity <= INT64_MAX or not 0 <= price <= INT64_MAX:
             raise BadStrategy(

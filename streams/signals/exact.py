@@ -39,6 +39,16 @@ def exact_symbol(value: Any) -> int:
         return cast(int, value)
 
 
+def exact_order_id(value: Any) -> str:
+    """The id of an order, as ``self.order`` and the open orders give it. Raises BadStrategy."""
+    if isinstance(value, str):
+        return value
+    raise BadStrategy(
+        f"order_id is {value!r:.100}, a {type(value).__name__}; give the id that self.order "
+        "returned, or that of one of context.open_orders()"
+    )
+
+
 def exact_float(name: str, value: Any) -> float:
     """A number of any type as a Python float, if that is the same number.
 

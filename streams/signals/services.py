@@ -18,6 +18,7 @@ from schemas.vocabulary import Flag
 from streams.numeric.log_lines import write_line
 from streams.numeric.undeclared_read import UndeclaredRead
 from streams.signals.acting import Acting
+from streams.signals.exact import exact_order_id
 from streams.signals.strategy import CANCEL, BadStrategy
 from streams.signals.view import ACCOUNT, BOOK, NAME, QUEUE, OpenOrder
 
@@ -153,7 +154,7 @@ class StrategyServices(Acting):
         strategy knows, and before there is a book.
         """
         view = self._seen(QUEUE, "queue_estimate")
-        found: int | None = view.queue_estimate(order_id)
+        found: int | None = view.queue_estimate(exact_order_id(order_id))
         return found
 
     def instrument(self, instrument: int) -> Instrument:

@@ -77,22 +77,27 @@ class Curious(Strategy):
     READS = {reads}
 
     def on_quote(self, quote, context):
-        context.queue_estimate("0" * 20)
+        context.{asks}
 """
+
+ASKS, BOTH = 'queue_estimate("0" * 20)', ("account", "queue")
 
 
 @pytest.mark.parametrize(
-    ("reads", "words"),
+    ("reads", "asks", "words"),
     [
-        ('("account",)', 'write READS = ("account", "queue",) in Curious (curious.py:9)'),
-        ('("queue",)', 'queue positions without its orders; write READS = ("account", "queue")'),
+        (("account",), ASKS, 'write READS = ("account", "queue",) in Curious (curious.py:9)'),
+        (("queue",), ASKS, 'queue positions without its orders; write READS = ("account", "queue"'),
+        (BOTH, "queue_estimate(5)", "order_id is 5, a int; give the id that self.order returned"),
+        (BOTH, "queue_estimate('5')", "'5' is not an id of this system"),
+        (BOTH, "modify(None, price=1)", "order_id is None, a NoneType; give the id that self.ord"),
     ],
 )
-def test_what_is_not_declared_is_refused(
-    recordings: Recordings, tmp_path: Path, reads: str, words: str
+def test_what_is_wrong_is_refused(
+    recordings: Recordings, tmp_path: Path, reads: tuple[str, ...], asks: str, words: str
 ) -> None:
     file = tmp_path / "curious.py"
-    file.write_text(STRATEGY.format(reads=reads))
+    file.write_text(STRATEGY.format(reads=reads, asks=asks))
     with pytest.raises(ShrivenError) as caught:
         backtest(recordings.path("perpetual"), tmp_path / "run", f"{file}:Curious")
     assert words in caught.value.text
