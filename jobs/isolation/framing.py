@@ -56,7 +56,9 @@ class Answer(msgspec.Struct, array_like=True):
 
 
 class Description(msgspec.Struct):
-    """What a strategy is, as the child says; ``limits``: what could not be taken from it."""
+    """What a strategy is, as the child says; ``limits``: what could not be taken from it;
+    ``is_on_order_side``: it is compiled, and one of the order side.
+    """
 
     name: str
     wakes: list[str]
@@ -65,6 +67,7 @@ class Description(msgspec.Struct):
     reads: list[str] = []
     logs: bool = False
     number: int = 1
+    is_on_order_side: bool = False
 
 
 def write_frame(descriptor: int, content: bytes) -> None:

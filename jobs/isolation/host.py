@@ -222,6 +222,7 @@ def isolated(sources: StrategySources, name: str, parameters: Mapping[str, str])
     inputs = tuple(WAKE_TOPICS[wake][0] for wake in found.wakes if wake in WAKE_TOPICS)
     members: dict[str, Any] = {"NAME": found.name, "INPUTS": inputs, "child": child}
     members |= {"READS": tuple(found.reads), "LOGS": found.logs, "STRATEGY": found.number}
+    members |= {"COMPILED_ELSEWHERE": True} if found.is_on_order_side else {}
     members |= {"OUTPUTS": (*IsolatedStrategy.OUTPUTS, LOG)} if found.logs else {}
     for wake in found.wakes:
         members.update([_handler(wake)])

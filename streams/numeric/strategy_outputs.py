@@ -219,15 +219,27 @@ class StrategyOutputs:
         count = int(self.arrays["asked_count"][0])
         return [_request(*map(int, values)) for values in self.arrays["asked"][:count]]
 
+    def published(self) -> list[Any]:
+        """All that a call published, topic by topic as the scheduler takes it; there is none then.
+        """
+        found: list[Any] = []
+        for topic in self.topics:
+            if topic == REQUESTS:
+                found += self.asked()
+                self.arrays["asked_count"][0] = 0
+            else:
+                found += self._taken(topic)
+        return found
+
     def records(self) -> list[Any]:
         """The records of the rows, topic by topic; there are none then."""
-        found: list[Any] = []
-        for topic, table in self.tables.items():
-            count = int(self.counts[topic][0])
-            if count:
-                found += codec(topic_of(topic).record).rows_to_records(table.rows, 0, count)
-                self.counts[topic][0] = 0
-        return found
+        return [record for topic in self.tables for record in self._taken(topic)]
+
+    def _taken(self, topic: str) -> list[Any]:
+        count = int(self.counts[topic][0])
+        self.counts[topic][0] = 0
+        kind = codec(topic_of(topic).record)
+        return kind.rows_to_records(self.tables[topic].rows, 0, count) if count else []
 
     def raise_overrun(self, name: str) -> None:
         """Raise CapacityExceeded if the strategy published more than there is room for."""

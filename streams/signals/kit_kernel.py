@@ -16,7 +16,7 @@ from streams.numeric import book
 from streams.numeric.deadlines import NO_TIMER
 from streams.numeric.log_lines import write_line
 from streams.numeric.outputs import outputs_type
-from streams.numeric.strategy_outputs import REQUESTS, StrategyOutputs
+from streams.numeric.strategy_outputs import REQUESTS, TIMERS, TOO_MANY_ROWS, StrategyOutputs
 from streams.numeric.timers import next_deadline, take_due
 
 
@@ -81,19 +81,32 @@ class KernelDriver:
             self._call(self.handlers[name], row_of(record))
 
     def fire(self, deadline: int) -> None:
-        """One timer, or each named one that is due."""
+        """One timer, or each named one that is due, in one call."""
         if not self.timers:
             self._call(self.stage.on_timer, deadline)
-        while self.timers and (timer := take_due(self.out, deadline)) >= 0:
-            self._call(self.stage.on_timer, timer)
+            return
+        assert self.asks is not None
+        self._begin(self.asks)
+        while (timer := take_due(self.out, deadline)) >= 0:
+            self.stage.on_timer(self.state, timer, self.out)
+        self._finish(self.asks)
 
     def end(self) -> None:
         """The end of the input, as often as the stage asks for it."""
         if not hasattr(self.stage, "on_end"):
             return
-        self._call(self.stage.on_end)
+        self.end_once()
         while self.state.timer[0] <= self.context.clock:
             self._call(self.stage.on_end)
+
+    def end_once(self) -> None:
+        """The end of the input, once, as a strategy of the order side is told of it."""
+        self._call(self.stage.on_end)
+
+    def arrays(self) -> Any:
+        """The state's, behind them those of named timers that are set: what a snapshot has."""
+        timers = [self.asks.arrays[name] for name in TIMERS] if self.asks and self.timers else []
+        return (*self.state, *timers)
 
     def _deliver_depth(self, record: DepthUpdate) -> None:
         fields = codec("DepthUpdate")
@@ -104,11 +117,13 @@ class KernelDriver:
             self._call(self.handlers["DepthUpdate"], rows[0], levels)
 
     def _call(self, function: Any, *arguments: Any) -> None:
-        self.state.clock[0] = self.context.clock
         before = (self.books,) if self.views else ()
         if self.asks is not None:
-            self._call_asking(self.asks, function, arguments)
+            self._begin(self.asks)
+            function(self.state, *arguments, self.out)
+            self._finish(self.asks)
             return
+        self.state.clock[0] = self.context.clock
         function(self.state, *before, *arguments, self.out)
         for name, (rows, count) in zip(self.names, self.out, strict=True):
             if count[0]:
@@ -116,28 +131,41 @@ class KernelDriver:
                     self.context.emit(record)
                 count[0] = 0
 
+    # -- of a strategy of the order side
 
-    def _call_asking(
-        self, asks: StrategyOutputs, function: Any, arguments: tuple[Any, ...]
-    ) -> None:
-        """The same of a strategy that asks for orders; ids are built of the record's place."""
-        asks.orders["clock"] = self.context.clock
-        asks.arrays["ids"]["sequence"] = self.context.sequence
-        function(self.state, *arguments, self.out)
+    def _begin(self, asks: StrategyOutputs) -> None:
+        """A call begins at the context's clock."""
+        self.state.clock[0] = asks.orders["clock"] = self.context.clock
+        self.take_ids(asks)
+
+    def _finish(self, asks: StrategyOutputs) -> None:
+        """Emit what the call published, or raise what is wrong with it."""
+        for name in asks.topics:
+            if name != REQUESTS and asks.counts[name][0] > self.stage.RESERVE[name]:
+                asks.orders["fault"] = TOO_MANY_ROWS
         asks.raise_overrun(self.stage.NAME)
         asks.raise_bad_timer(self.stage.NAME, self.timers)
         asks.raise_bad_line(self.stage.NAME)
         asks.orders["logged"] = 0
         if self.timers:
             self.state.timer[0] = next_deadline(self.out)
-        for record in [*asks.records(), *asks.asked()]:
+        self.give_ids(asks)
+        for record in asks.published():
             self.context.emit(record)
-        if REQUESTS in self.stage.OUTPUTS:
-            asks.arrays["asked_count"][0] = 0
-        account, strategy = int(asks.orders["account"]), int(asks.orders["strategy"])
         for clock, sequence, text in asks.lines(self.symbols):
-            place = (account, strategy, clock, sequence)
-            write_line(self, self.context.emit, place, text)
+            self.log(asks, clock, sequence, text)
+
+    def take_ids(self, asks: StrategyOutputs) -> None:
+        """Ids are built of the record's place."""
+        asks.arrays["ids"]["sequence"] = self.context.sequence
+
+    def give_ids(self, asks: StrategyOutputs) -> None:
+        """The next call's ids are of another record."""
+
+    def log(self, asks: StrategyOutputs, clock: int, sequence: int, text: str) -> None:
+        """Emit a line that the strategy logged."""
+        account, strategy = int(asks.orders["account"]), int(asks.orders["strategy"])
+        write_line(self, self.context.emit, (account, strategy, clock, sequence), text)
 
 
 def row_of(record: Any) -> Any:

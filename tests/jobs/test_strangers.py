@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 
@@ -19,8 +18,7 @@ from jobs.isolation import host
 from jobs.isolation.framing import StrategyStopped
 from jobs.isolation.reading import value_of
 from jobs.verification import verify_run
-from schemas.errors import WrongUse
-from schemas.records import Mark, Quote
+from schemas.records import Mark
 from streams.runtime.schedule.context import StageContext
 from streams.signals.kit import made_up_instruments
 from streams.signals.sources import sources_of
@@ -260,87 +258,3 @@ def test_a_hostile_strategy_reaches_nothing(tmp_path: Path, what: str) -> None:
     finally:
         child.close()
     assert not mark.exists()
-
-
-def kernel_of(tmp_path: Path, *changes: tuple[str, str]) -> Path:
-    """The built-in compiled strategy as a user's own file, a line changed."""
-    source = Path(__file__).resolve().parents[2] / "streams/signals/ema_cross.py"
-    text = source.read_text().replace('NAME = "ema-cross"', 'NAME = "my-cross"')
-    for old, new in changes:
-        assert old in text
-        text = text.replace(old, new)
-    file = tmp_path / "cross.py"
-    file.write_text(text)
-    return file
-
-
-@pytest.mark.parametrize("batch", [1000, 4096])
-def test_a_compiled_strategy_of_a_stranger_is_compiled_and_called_in_a_process_of_its_own(
-    sq: Callable[..., Any], toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int
-) -> None:
-    """Oracle: the digests of its author's run, those of its state among them; and what its author
-    sees with a file that is not the run's.
-    """
-    file = kernel_of(tmp_path)
-    run = tmp_path / "run"
-    parameters = ("--set", "fast=3", "--set", "slow=8", "--batch", batch)
-    assert sq("backtest", toy, "--strategy", file, *parameters, "--out", run).code == 0
-    assert len(records_in(run, "signals")) > 10
-    monkeypatch.setenv("SQ_HOME", str(tmp_path / "another"))
-    refused = sq("verify", run)
-    assert refused.code == 2
-    assert "--run-strategy" in refused.err
-    ended = sq("verify", run, "--run-strategy")
-    assert ended.code == 0, ended.err
-    assert "executed in a process of its own" in ended.err
-    loaded = [str(getattr(module, "__file__", "")) for module in list(sys.modules.values())]
-    assert not [path for path in loaded if path.startswith(str(run))], "compared where it is loaded"
-
-
-COMPILED = {
-    "writes a file": (
-        ("STRATEGY = 1\n", "STRATEGY = 1\nopen('{mark}', 'w')\n"), "Too many open files",
-    ),
-    "never returns": (
-        ("    means.fast = mid2\n", "    while state.slow[0] >= 0:\n            means.inputs += 1\n"),
-        "more than 3 s for one call",
-    ),
-    "has what only a loop gives it": (
-        ("STRATEGY = 1\n", "STRATEGY = 1\nVIEWS = ('book',)\n"), "it is compiled and has VIEWS",
-    ),
-    "reads what the order side makes": (
-        ('INPUTS = ("md.quotes",)', 'INPUTS = ("md.quotes", "fills")'),
-        "it is compiled and has fills",
-    ),
-    "asks for orders": (
-        ('OUTPUTS = ("signals",)', 'OUTPUTS = ("signals", "orders.requests")'),
-        "it is compiled and has orders.requests",
-    ),
-    "leaves a fault": (
-        ("    row.direction = direction\n", "    row.direction = direction\n    state.fault[0] = 3\n"),
-        "fault 3",
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("what", COMPILED)
-def test_what_a_compiled_strategy_of_a_stranger_cannot_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
-) -> None:
-    """Its module is executed, and its steps run, in the process that may open nothing."""
-    if what == "never returns":
-        monkeypatch.setattr(host, "CALL_SECONDS", 3.0)
-    (old, new), said = COMPILED[what]
-    file = kernel_of(tmp_path, (old, new.replace("{mark}", str(tmp_path / "mark"))))
-    values = {"instrument": 1, "bid_price": 10, "ask_price": 11, "flags": 0}
-    quote = Quote(*(values.get(name, 1) for name in Quote.__struct_fields__))
-    with pytest.raises((StrategyStopped, WrongUse), match=said):
-        stage, child, _ = host.isolated(sources_of(file), "", {"fast": "1", "slow": "2"})
-        try:
-            strategy = stage(made_up_instruments([quote]), None)
-            for price in (10, 20, 5):
-                quote = msgspec.structs.replace(quote, bid_price=price, ask_price=price + 1)
-                strategy.on_quote(quote, StageContext(5))  # type: ignore[attr-defined]
-        finally:
-            child.close()
-    assert not (tmp_path / "mark").exists()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.errors import CapacityExceeded
 from schemas.records import LogLine, Quote, Signal
 from streams.signals import kit
 from streams.signals.strategy import BadStrategy
@@ -23,6 +24,9 @@ def test_named_timers_of_a_compiled_strategy_wake_in_the_kit_too(tmp_path: Path)
     ]  # fmt: skip
     seen = [(each.sequence, each.event_time) for each in found if isinstance(each, Signal)]
     assert seen == [(1, 1_100), (0, 1_100), (2, 1_300)]
+    file.write_text(TIMED.replace('"signals": 2', '"signals": 1'))
+    with pytest.raises(CapacityExceeded, match="more than 1 records of signals in one call"):
+        kit.run(str(file), quotes)  # both timers of one instant are one call, as in a run
     wrong = "set_timer(out, 3, 9_999)"
     file.write_text(TIMED.replace("set_timer(out, 2, state.clock[0] + 200)", wrong))
     with pytest.raises(BadStrategy, match="sets timer 3 to 9999 at 1100; give a number of one of"):
@@ -40,7 +44,7 @@ from streams.numeric.strategy_log import log
 from streams.numeric.timers import cancel_timer, set_timer
 
 NAME, INPUTS, OUTPUTS = "timed", ("md.quotes",), ("signals",)
-RESERVE = {"signals": 1, "strategy.log": 1}
+RESERVE = {"signals": 2, "strategy.log": 5}
 STATE_VERSION = 1
 TIMERS = ("a", "b", "c")
 LOGS = ("{symbol} wakes {}",)

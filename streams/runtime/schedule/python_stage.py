@@ -48,6 +48,13 @@ class HasEnd(Protocol):
 
 
 @runtime_checkable
+class CompiledElsewhere(Protocol):
+    """Stands for a compiled strategy of the order side, in whose place it is called."""
+
+    COMPILED_ELSEWHERE: bool
+
+
+@runtime_checkable
 class KeepsOwnState(Protocol):
     """Its state is no declared struct: it is compiled, or in another process."""
 

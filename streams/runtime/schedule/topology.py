@@ -24,7 +24,12 @@ from streams.numeric.stage_calls import CompiledStage
 from streams.numeric.strategy_outputs import READABLE
 from streams.runtime.schedule.compiled_strategy import CompiledStrategy
 from streams.runtime.schedule.loop import NEVER, KernelStage, handler_name
-from streams.runtime.schedule.python_stage import HasEnd, HasTimer, PythonStage
+from streams.runtime.schedule.python_stage import (
+    CompiledElsewhere,
+    HasEnd,
+    HasTimer,
+    PythonStage,
+)
 
 MUST_BE_WRITTEN = (
     *("orders.", "venue.", "signals", "fills", "pnl", "positions"),
@@ -177,7 +182,7 @@ class Topology:
             instance = stage.instance
             acts_by_itself = isinstance(instance, HasTimer | HasEnd)
             acts_by_itself = acts_by_itself or self.command_topic in instance.OUTPUTS
-            is_compiled = isinstance(instance, CompiledStage)
+            is_compiled = isinstance(instance, CompiledStage | CompiledElsewhere)
             if acts_by_itself or is_compiled or made_late.intersection(instance.INPUTS):
                 break
             found.append(stage)
