@@ -4,8 +4,8 @@ Its machine code is made in the child, of the files that the child read, and sta
 goes over the pipe as the bytes that a snapshot of a compiled stage has. What a strategy of the
 order side asks for comes back as records, under the ids that it would have here.
 
-What is answered by address in a run is not given in the child: a strategy with READS or VIEWS, or
-one of the upstream pass with a timer or an end, is not isolated.
+What is answered by address in a run is not given in the child: a strategy with READS or a view of
+the book is not isolated.
 """
 
 from __future__ import annotations
@@ -71,9 +71,7 @@ class CompiledStrategy:
         self.LOGS = bool(getattr(module, "LOGS", ()))
         self.STRATEGY = int(getattr(module, "STRATEGY", 1))
         self.is_on_order_side = acts_on_demand(module)
-        of_the_loop = ("VIEWS",) if self.is_on_order_side else ("on_timer", "on_end", "VIEWS")
-        own = [name for name in of_the_loop if hasattr(module, name)]
-        own += ["READS"] if getattr(module, "READS", ()) else []
+        own = [name for name in ("READS", "VIEWS") if getattr(module, name, ())]
         own += [topic for topic in module.INPUTS if not _is_given(topic)]
         if own:
             what = f"it is compiled and has {', '.join(own)}, which only a run gives it"
@@ -136,6 +134,7 @@ class CompiledInstance:
         if hasattr(module, "on_end"):
             _compile(module.on_end, driver)
             self.on_end = self._end
+        self._end_driver = driver.end_once if acts_on_demand(module) else driver.end
 
     def _deliver(self, record: Any, context: Any) -> None:
         self._driver.context = context
@@ -149,7 +148,7 @@ class CompiledInstance:
 
     def _end(self, context: Any) -> None:
         self._driver.context = context
-        self._driver.end_once()
+        self._end_driver()
         self._raise_fault()
 
     def _raise_fault(self) -> None:

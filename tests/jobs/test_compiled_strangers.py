@@ -123,17 +123,80 @@ def on_fill(state, fill, out):
 def on_end(state, out):
     limit_order(out, state.seen[0], BUY, 1, state.seen[1], GTC, False)
 """
+QUIET = """\
+from typing import Any, NamedTuple
+import msgspec
+import numpy as np
+from streams.numeric.borrowing import borrowing_kernel
+
+NAME = "quiet"
+INPUTS = ("md.quotes", "md.bars", "md.marks")
+OUTPUTS = ("signals",)
+RESERVE = {"signals": 1}
+STATE_VERSION = 1
+NEVER = 2**63 - 1
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+class State(NamedTuple):
+    clock: Any
+    timer: Any
+    fault: Any
+    seen: Any
+
+def new_state(instruments, settings):
+    timer = np.full(1, NEVER, np.int64)
+    return State(np.zeros(1, np.int64), timer, np.zeros(4, np.int64), np.zeros(4, np.int64))
+
+@borrowing_kernel
+def say(state, what, out):
+    rows, count = out.signals
+    row = rows[count[0]]
+    row.instrument, row.event_time, row.sequence = 1, state.clock[0], what
+    row.strategy, row.direction, row.strength, row.size = 1, what % 3 - 1, 1.0, 1 + what % 5
+    row.fast, row.slow, row.flags = 1.0 * state.seen[0], 0.0, 0
+    count[0] += 1
+
+@borrowing_kernel
+def on_quote(state, quote, out):
+    state.seen[0] = quote.bid_price
+    if state.timer[0] == NEVER:
+        state.timer[0] = (state.clock[0] // 1_000_000_000 + 1) * 1_000_000_000
+
+@borrowing_kernel
+def on_bar(state, bar, out):
+    state.seen[1] += bar.close
+    say(state, state.seen[1] % 1_000, out)
+
+@borrowing_kernel
+def on_mark(state, mark, out):
+    state.seen[2] += mark.bid_price
+
+@borrowing_kernel
+def on_timer(state, deadline, out):
+    state.timer[0] = deadline + 1_000_000_000
+    say(state, (state.seen[1] + state.seen[2]) % 1_000, out)
+
+@borrowing_kernel
+def on_end(state, out):
+    state.timer[0] = NEVER
+    say(state, 7, out)
+"""
 BUSY = Path(__file__).resolve().parents[1] / "runtime" / "busy_kernel.py"
 
 
-@pytest.mark.parametrize("name", [pytest.param("busy", marks=pytest.mark.long), "timed"])
-def test_a_compiled_strategy_of_the_order_side_is_called_there_too(
+@pytest.mark.parametrize(
+    "name", [pytest.param("busy", marks=pytest.mark.long), "timed", "quiet"]
+)
+def test_all_that_a_compiled_strategy_does_comes_from_there(
     sq: Callable[..., Any], toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """Orders, cancels, timers of both kinds, the end and the log come from the process that may
-    open nothing. Oracle: the digests of its author's run, those of its state among them.
+    open nothing; one asks for orders by signals alone. Oracle: the digests of its
+    author's run, those of its state among them.
     """
-    text = {"busy": BUSY.read_text(), "timed": TIMED}[name]
+    text = {"busy": BUSY.read_text(), "timed": TIMED, "quiet": QUIET}[name]
     file, run = tmp_path / f"{name}.py", tmp_path / "run"
     file.write_text(text)
     assert sq("backtest", toy, "--strategy", file, "--batch", 1500, "--out", run).code == 0
