@@ -92,7 +92,7 @@ def run(deployment: Deployment, outputs: Sequence[str], box: BlackBox) -> int:
                 return 0
         observer.state("recovering")
         began = time.monotonic()
-        task.inputs.care.suspect(orders.suspects)
+        task.inputs.bisection.suspect(orders.suspects)
         task.prepare()
         observer.state("running")
         if standby is not None:

@@ -12,7 +12,7 @@ from streams.toxicity.depth import write_depth, write_no_depth
 from streams.toxicity.flow import order_flow_event
 from streams.toxicity.signing import remember_quote, sign_trade, weaker_method
 from streams.toxicity.state import NEVER, Settings, State, new_state
-from streams.toxicity.vpin import BUCKETS_A_CALL, pour
+from streams.toxicity.vpin import BUCKETS_A_CALL, fill_buckets
 
 NAME = "toxicity"
 INPUTS = ("md.trades", "md.quotes")
@@ -49,7 +49,7 @@ def want_features(state: Any, flow: Any) -> None:
 
 @inlined_kernel
 def on_trade(state: Any, books: Any, trade: Any, out: Any) -> None:
-    """A trade: signed, counted in the interval, poured into the volume buckets."""
+    """A trade: signed, counted in the interval, put into the volume buckets."""
     slot = book.slot_of(books, trade.instrument)
     if slot < 0 or trade.quantity <= 0:
         return
@@ -66,7 +66,7 @@ def on_trade(state: Any, books: Any, trade: Any, out: Any) -> None:
     flow.window_flags |= flags
     want_features(state, flow)
     flow.pending, flow.pending_sign, flow.pending_method, flow.pending_flags = trade.quantity, sign, method, flags
-    if not pour(state, slot, out):
+    if not fill_buckets(state, slot, out):
         state.timer[0] = state.clock[0]
 
 
@@ -159,7 +159,7 @@ def emit_due_features(state: Any, books: Any, flags: Any, out: Any) -> Any:
 def on_timer(state: Any, books: Any, deadline: Any, out: Any) -> None:
     """Finish pouring a print that spans many buckets; publish due features."""
     for slot in range(state.flows.shape[0]):
-        if state.flows[slot].pending > 0 and not pour(state, slot, out):
+        if state.flows[slot].pending > 0 and not fill_buckets(state, slot, out):
             state.timer[0] = deadline
             return
     if state.header[0].feature_timer <= deadline and not emit_due_features(state, books, 0, out):

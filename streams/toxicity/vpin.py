@@ -1,6 +1,6 @@
 """VPIN over exact integer volume buckets (Easley, Lopez de Prado and O'Hara, RFS 2012; TOX-2).
 
-Prints are poured into buckets of exactly ``bucket_size``, split where they do not fit, so OI_k = |buy_k - sell_k| is an exact integer and
+Prints fill buckets of exactly ``bucket_size``, split where they do not fit, so OI_k = |buy_k - sell_k| is an exact integer and
 
     vpin = (sum of the last ``window`` OI) / (window * bucket_size)
 
@@ -82,7 +82,7 @@ def close_bucket(state: Any, slot: Any, out: Any) -> None:
 
 
 @inlined_kernel
-def pour(state: Any, slot: Any, out: Any) -> Any:
+def fill_buckets(state: Any, slot: Any, out: Any) -> Any:
     """Pour the pending volume into buckets, closing at most ``BUCKETS_A_CALL``; returns True when nothing is left."""
     flow = state.flows[slot]
     closed = 0

@@ -3,7 +3,7 @@
 From ``venue.commands``, ``md.trades`` and ``md.depth`` to ``venue.reports``. The pipeline runs in venue time: an order decided at clock t
 reaches the venue at t + feed + entry, and a report made at v is delivered at v + response - feed. Start reading at ``stage.py``; then
 
-- ``mail.py``      commands on their way in and reports on their way out (the latency legs)
+- ``latency_queue.py``  commands on their way in and reports on their way out (the latency legs)
 - ``matching.py``  what a command does on arrival; fills by walking the recorded book
 - ``resting.py``   what trades and depth updates do to our resting orders
 - ``models.py``    the seams: fill models (``fill_models/``), venues (``venues/``), their names

@@ -15,7 +15,7 @@ from schemas.vocabulary import Liquidity, OrderReason, OrderType, ReportKind, Re
 from streams.numeric import book
 from streams.numeric.book_queries import side_of
 from streams.numeric.borrowing import inner_kernel
-from streams.venue import levels, mail, orders, rules
+from streams.venue import latency_queue, levels, orders, rules
 from streams.venue.state import NONE
 
 BUY = np.int64(Side.BUY)
@@ -126,7 +126,7 @@ def _cancel(state: Any, command: Any) -> None:
 @inner_kernel
 def _state_report(state: Any, order: Any, kind: int, reason: int, filled: int, leaves: int) -> None:
     """A report that is not a fill."""
-    mail.post_report(state, order, kind, reason, ZERO, ZERO, ZERO, filled, leaves, NEITHER, ZERO, NO_FEE)
+    latency_queue.post_report(state, order, kind, reason, ZERO, ZERO, ZERO, filled, leaves, NEITHER, ZERO, NO_FEE)
 
 
 @inner_kernel
@@ -135,4 +135,4 @@ def report_fill(state: Any, order: Any, price: int, quantity: int, filled: int, 
     counters = state.counters[0]
     counters.trade_id += 1
     high, low = state.venue.charge(state, order, price, quantity, liquidity)
-    mail.post_report(state, order, FILL, FINE, counters.trade_id, price, quantity, filled, order.quantity - filled, liquidity, high, low)
+    latency_queue.post_report(state, order, FILL, FINE, counters.trade_id, price, quantity, filled, order.quantity - filled, liquidity, high, low)

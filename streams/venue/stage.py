@@ -11,7 +11,7 @@ from typing import Any
 
 from streams.numeric import book, tape
 from streams.numeric.borrowing import inlined_kernel, inner_kernel
-from streams.venue import mail, matching, resting
+from streams.venue import latency_queue, matching, resting
 from streams.venue.state import FAULTS, NONE, Settings, State, new_state, state_class
 
 __all__ = [
@@ -50,7 +50,7 @@ def on_trade(state: Any, books: Any, trade: Any, out: Any) -> None:
         return
     if state.markets[slot].best_bid != NONE or state.markets[slot].best_ask != NONE:
         resting.trade(state, slot, trade.price, trade.quantity, trade.aggressor_side)
-        mail.set_timer(state)
+        latency_queue.set_timer(state)
     tape.take(books, slot, trade.price, trade.quantity, trade.aggressor_side)
 
 
@@ -77,14 +77,14 @@ def on_depth_update(state: Any, books: Any, update: Any, levels: Any, out: Any) 
     result = book.apply(books, slot, update, levels)
     if state.markets[slot].levels != 0:
         resting.depth(state, books, slot, update, levels, result)
-        mail.set_timer(state)
+        latency_queue.set_timer(state)
 
 
 @inlined_kernel
 def on_venue_command(state: Any, books: Any, command: Any, out: Any) -> None:
     """Send the command on its way: it arrives at clock + feed + entry."""
-    mail.post_command(state, command)
-    mail.set_timer(state)
+    latency_queue.post_command(state, command)
+    latency_queue.set_timer(state)
 
 
 @inner_kernel
@@ -93,13 +93,13 @@ def on_timer(state: Any, books: Any, deadline: int, out: Any) -> None:
     rows, count = out.venue_reports
     clock = state.clock[0]
     delivered = 0
-    while state.fault[0] == 0 and min(mail.command_due(state), mail.report_due(state)) <= clock:
+    while state.fault[0] == 0 and min(latency_queue.command_due(state), latency_queue.report_due(state)) <= clock:
         counters = state.counters[0]
-        if mail.command_is_next(state):
+        if latency_queue.command_is_next(state):
             if delivered > 0:
                 break
             matching.arrive(state, books, state.commands[counters.commands_first])
-            mail.drop_command(state)
+            latency_queue.drop_command(state)
         else:
             if delivered == _DELIVERIES_MAX:
                 break
@@ -107,8 +107,8 @@ def on_timer(state: Any, books: Any, deadline: int, out: Any) -> None:
             rows[count[0]].event_time = clock
             count[0] += 1
             delivered += 1
-            mail.drop_report(state)
-    mail.set_timer(state)
+            latency_queue.drop_report(state)
+    latency_queue.set_timer(state)
 
 
 def is_untouched(state: State) -> bool:

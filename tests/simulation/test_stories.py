@@ -206,7 +206,7 @@ def test_records_that_killed_a_process_are_executed_in_small_pieces_and_the_rest
     stage.feed(10)
     assert task.step(0.1) == 10
     stage.feed(300)
-    task.inputs.care.suspect([Run("md.trades", 0, 20, 147, 128)])
+    task.inputs.bisection.suspect([Run("md.trades", 0, 20, 147, 128)])
     batches = []
     while count := task.step(0.1):
         batches.append(count)

@@ -56,7 +56,7 @@ class ArrivingInputs:
         observer: told what is waited for.
 
     Attributes:
-        care: bounds batches where a record among them killed a process.
+        bisection: bounds batches where a record among them killed a process.
         clock: what of the wall clock is believed.
     """
 
@@ -81,7 +81,7 @@ class ArrivingInputs:
         self.on_step = on_step
         self.observer = observer
         self.clock = SteadyClock(wall_ns, monotonic, spec.clock_jump_max)
-        self.care = PoisonBisection()
+        self.bisection = PoisonBisection()
         self.pace = Pace(spec.bounds)
         self._arrival = Arrival(spec.bounds, monotonic)
         self._last_tick = monotonic()
@@ -119,7 +119,7 @@ class ArrivingInputs:
         self.order.tell_time(self.now())
         self._arrival.take(self.order, wait_seconds)
         self.on_step("arrived")
-        bound = self.care.bound(execution, self.pace.records)
+        bound = self.bisection.bound(execution, self.pace.records)
         if not self._arrival.is_due(execution, self.monotonic() - self._last_batch, bound):
             return None
         batch = self._next(bound)
