@@ -5,10 +5,26 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from streams.numeric import tail, window
 from streams.numeric.bits import trailing_zeros
 from streams.numeric.book_side import empty
+from streams.numeric.book_state import Books
 from streams.numeric.borrowing import borrowing_kernel, inner_kernel
+
+
+def twin(books: Books) -> Books:
+    """Books of the same content in memory of their own. Windows and tails are touched where levels
+    lie and nowhere else: all of them are some megabytes a book.
+    """
+    arrays = {name: np.zeros(array.shape, array.dtype) for name, array in books._asdict().items()}
+    arrays["slots"][:], arrays["books"][:] = books.slots, books.books
+    for side in ("bids", "asks"):
+        arrays["books"][side]["tail_count"] = 0
+    found = Books(**arrays)
+    take_over(found, books)
+    return found
 
 
 @borrowing_kernel

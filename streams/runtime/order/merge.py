@@ -256,7 +256,7 @@ class Merger:
             listed = feed.offsets
             offsets[feed.code] = (feed.offset_of_zero, 0, 0) if listed is None else (0, listed.ctypes.data, len(listed))
         marks = self._marks(target)
-        runs = np.zeros(target.count + 1, ELEMENT)
+        runs = np.empty(target.count + 1, ELEMENT)
         count = int(_runs(target.origin, target.index, target.count, offsets, runs)) if target.count else 0
         if target.ended:
             runs[count] = (END_OF_INPUTS, 0, 0, 1)

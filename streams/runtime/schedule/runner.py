@@ -12,7 +12,7 @@ from numba.core.errors import NumbaError
 from schemas.catalogue import topic as topic_of
 from schemas.codec import NO_LEVELS, codec
 from schemas.errors import AmountFault, CapacityExceeded, WrongUse
-from streams.numeric.book_copy import take_over
+from streams.numeric.book_copy import take_over, twin
 from streams.runtime.order.feed import Feed
 from streams.runtime.order.merge import InputBatch
 from streams.runtime.schedule.loop import (
@@ -45,6 +45,13 @@ BOOK_FAULTS = {1: "book.tail_capacity"}
 
 def _name(topic: str) -> str:
     return topic.replace(".", "_")
+
+
+def _blank(array: Array) -> Array:
+    """Zeros of the same shape, in memory that is touched when it is written: ``zeros_like`` touches
+    all of it.
+    """
+    return np.zeros(array.shape, array.dtype)
 
 
 def _full(setting: str, instrument: int, value: int, limit: int) -> str:
@@ -282,11 +289,11 @@ class LoopRunner:
         output = UpstreamOutput(self.rows, counts, self.events, self.event_count, spare.books if spare else None)
         if with_books:
             if output.books is None:
-                output.books = self.books.copy()
+                output.books = twin(self.books)
             else:
                 take_over(output.books, self.books)
-        self.rows = spare.rows if spare else {topic: np.zeros_like(rows) for topic, rows in self.rows.items()}
-        self.events = spare.events if spare else np.zeros_like(self.events)
+        self.rows = spare.rows if spare else {topic: _blank(rows) for topic, rows in self.rows.items()}
+        self.events = spare.events if spare else _blank(self.events)
         for topic, rows in self.rows.items():
             self.context.put(f"rows_{_name(topic)}", rows)
         self.context.put("events", self.events)
