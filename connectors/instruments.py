@@ -88,7 +88,7 @@ def load(paths: Sequence[Path] = ()) -> dict[Key, Instrument]:
             if not all(key):
                 raise BadInstrumentTable(f"{path}: entry {number} needs a venue and a symbol")
             entries[key] = {**entries.get(key, {}), **entry}
-    table = {key: _instrument(key, entry) for key, entry in entries.items()}
+    table = {key: specified(key, entry) for key, entry in entries.items()}
     _check_ids(table)
     return table
 
@@ -122,8 +122,8 @@ def _entries(path: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def _instrument(key: Key, entry: dict[str, Any]) -> Instrument:
-    """The record of one entry, checked."""
+def specified(key: Key, entry: dict[str, Any]) -> Instrument:
+    """The record of one entry, checked. Raises BadInstrumentTable, InverseContract."""
     name = ":".join(key)
     refuse_inverse(key[1])
     try:

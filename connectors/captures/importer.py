@@ -91,11 +91,11 @@ def import_binance(
             return run.run(progress)
         except WrongUse:
             log.close()
-            _remove(out, was_there)
+            remove_made(out, was_there)
             raise
 
 
-def _remove(out: Path, was_there: bool) -> None:
+def remove_made(out: Path, was_there: bool) -> None:
     """Take back what this import made of ``out``, which was new or empty."""
     for path in sorted(out.iterdir()):
         if path.is_dir():

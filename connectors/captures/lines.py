@@ -64,6 +64,11 @@ class Lines:
         digests: of the files that were read, in order.
     """
 
+    WANTED = (
+        "unpack or convert it to lines of UTF-8 text: a receive time, a space, the frame's JSON"
+    )
+    """What to make of a file that is something else."""
+
     def __init__(self, paths: Sequence[Path]) -> None:
         if not paths:
             raise WrongUse("no file was named; give the recording's files in order")
@@ -94,7 +99,7 @@ class Lines:
         open_line = b""
         is_skipping = False
         damages = len(self.damages)
-        for piece in self._texts(path):
+        for piece in self.texts(path):
             if piece is None:  # what follows is another line
                 if open_line:
                     self.number += 1
@@ -125,7 +130,7 @@ class Lines:
             self.is_cut = len(self.damages) > damages
             yield open_line
 
-    def _texts(self, path: Path) -> Iterator[bytes | None]:
+    def texts(self, path: Path) -> Iterator[bytes | None]:
         """The file's text, part by part, decompressed where it is gzip, without a byte order mark; None where a line is cut off."""
         chunks = self._chunks(path)
         first = next(chunks, b"")
@@ -136,7 +141,7 @@ class Lines:
         kind = kind_of(head)
         if kind:
             packed = ", packed by gzip" if first.startswith(MAGIC) else ""
-            raise NotLines(f"{path} is {kind}{packed}; unpack or convert it to lines of UTF-8 text: a receive time, a space, the frame's JSON")
+            raise NotLines(f"{path} is {kind}{packed}; {self.WANTED}")
         yield head.removeprefix(BYTE_ORDER_MARK)
         yield from texts
 

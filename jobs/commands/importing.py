@@ -1,4 +1,4 @@
-"""``sq import``: recorded market data into topics."""
+"""``sq import``: market data in files into topics."""
 
 from __future__ import annotations
 
@@ -11,39 +11,55 @@ from typing import Any
 from jobs.helping import HelpFormatter
 
 HELP = """\
-Reads raw web-socket recordings (one line a frame: receive time, a space, the frame's JSON; gzip, plain or a pipe; several files in order are
-one recording) into topics: ref.instruments, md.trades, md.depth, md.book_tickers. Lines that cannot be used go to import.dlq with their reason,
-file and line number; every good line around them is kept.
+Market data that lies in files into topics. Lines that cannot be used go to import.dlq with their
+reason, file and line number; every good line around them is kept.
+
+  binance   raw web-socket recordings (one line a frame: receive time, a space, the frame's JSON;
+            gzip, plain or a pipe; several files in order are one recording) into
+            ref.instruments, md.trades, md.depth, md.book_tickers
+  trades    one instrument's trades from CSV (plain, .gz, a .zip of one file) or Parquet into
+            ref.instruments and md.trades; --map names the columns and their units, without it
+            columns go by well-known names and what was assumed is printed
 """
 EXAMPLES = """\
-example:
+examples:
   sq import binance btcusdt_20240808.gz btcusdt_20240809.gz --out data/btc
   sq import binance <(xzcat btcusdt.xz) --unit us --out data/btc
+  sq import trades trades.csv --instrument BTCUSDT@binance --out data/mine
+  sq import trades trades.parquet --map columns.toml --instrument BTCUSDT@binance --out data/mine
 """
 
 
 def add(commands: Any) -> None:
     """Declare the command."""
     command = commands.add_parser(
-        "import", help="recorded market data into topics", description=HELP, epilog=EXAMPLES, formatter_class=HelpFormatter
-    )
-    command.add_argument("venue", choices=("binance",), help="whose frames")
-    command.add_argument("files", nargs="+", type=Path, help="recorder files, in time order")
+        "import", help="market data in files into topics", description=HELP, epilog=EXAMPLES,
+        formatter_class=HelpFormatter,
+    )  # fmt: skip
+    command.add_argument("what", choices=("binance", "trades"), help="what the files hold")
+    command.add_argument("files", nargs="+", type=Path, help="the files, in time order")
     command.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="new folder")
     command.add_argument("--instruments", type=Path, metavar="FILE", help="TOML file that adds to or overrides the instruments that ship")
-    command.add_argument("--unit", choices=("ms", "us"), help="unit of spot event times (default: by the size of each)")
+    command.add_argument(
+        "--unit", choices=("ms", "us"), help="binance: unit of spot times (default: by their size)"
+    )
+    command.add_argument(
+        "--map", type=Path, metavar="FILE", help="trades: TOML file: which column is what, its unit"
+    )
+    command.add_argument(
+        "--instrument", default="", metavar="SYMBOL@VENUE", help="trades: whose trades they are"
+    )
     command.add_argument("--json", action="store_true", help="print the summary as JSON")
     command.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Import; exit 1 if a file was cut short."""
-    from connectors.captures.importer import import_binance
     from jobs.progress import ProgressBar
     from jobs.quantities import instant_text
 
     with ProgressBar("import", "bytes") as bar:
-        summary = import_binance(arguments.files, arguments.out, arguments.instruments, bar.update, arguments.unit)
+        summary = _imported(arguments, bar.update)
     if arguments.json:
         print(json.dumps(summary.to_dict(), sort_keys=True))
     else:
@@ -58,3 +74,19 @@ def run(arguments: argparse.Namespace) -> int:
     for damage in summary.damages:
         sys.stderr.write(f"sq: {damage.file}: {damage.text} (after line {damage.line:,}); everything else was read and is kept\n")
     return 1 if summary.damages else 0
+
+
+def _imported(arguments: argparse.Namespace, progress: Any) -> Any:
+    """The import that the command names. Raises WrongUse for options of another one."""
+    from connectors.captures.importer import import_binance
+    from connectors.tables.trades import import_trades
+    from schemas.errors import WrongUse
+
+    files, out, table = arguments.files, arguments.out, arguments.instruments
+    if arguments.what == "binance":
+        if arguments.map or arguments.instrument:
+            raise WrongUse("--map and --instrument are of 'sq import trades'; frames name symbols")
+        return import_binance(files, out, table, progress, arguments.unit)
+    if arguments.unit:
+        raise WrongUse("--unit is of 'sq import binance'; the column map says it here: [time] unit")
+    return import_trades(files, out, arguments.map, arguments.instrument, table, progress)

@@ -1,0 +1,12 @@
+"""Tables of trades that a user brings, CSV or Parquet, and what they become: ``ref.instruments``,
+``md.trades`` and ``import.dlq`` of a closed local log, as an import of a recording makes them.
+
+Where to start reading: :mod:`~connectors.tables.trades` (the import), then
+
+- :mod:`~connectors.tables.columns`: the column map, and the names that are known without one;
+- :mod:`~connectors.tables.batches`: files to rows of text, in bounded memory;
+- :mod:`~connectors.tables.fields`: a batch's fields to integers, or why not;
+- :mod:`~connectors.tables.repeated`: ids that come twice;
+- :mod:`~connectors.tables.sorting`: rows that do not lie in order of time;
+- :mod:`~connectors.tables.instrument`: which instrument it is.
+"""

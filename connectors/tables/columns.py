@@ -1,0 +1,222 @@
+"""The column map of a table of trades: which column is which field, in which unit, in which words.
+
+A map is TOML::
+
+    [columns]                     # field = "column", or its number from 1 without header
+    time = "timestamp"
+    price = "px"
+    quantity = "size"
+    side = "side"                 # side and id may be left out
+    id = "tid"
+    [time]
+    unit = "us"                   # s, ms, us, ns or iso
+    zone = "+05:30"               # of iso text that names no zone; UTC for UTC
+    [side]
+    buy = ["B"]                   # words of the aggressor's side; of the maker's with of = "maker"
+    sell = ["S"]
+    [file]
+    separator = ";"
+    header = false
+    doubles = "nearest"           # round what a Parquet double holds; else it must lie on a unit
+    [instrument]                  # one that no table has
+    symbol = "BTCUSDT"
+    venue = "binance"
+    kind = "spot"
+    tick = "0.01"
+    lot = "0.00001"
+    quote = "USDT"
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from schemas.errors import WrongUse
+
+FIELDS = ("time", "price", "quantity", "side", "id")
+NEEDED = FIELDS[:3]
+Unit = Literal["s", "ms", "us", "ns", "iso"]
+UNITS: dict[str, int] = {"s": 9, "ms": 6, "us": 3, "ns": 0}
+"""Decimals that a number of the unit may have: all of them are read as ns."""
+EARLIEST, LATEST = 315_532_800 * 10**9, 4_102_444_800 * 10**9
+"""1980 and 2100, ns: within them a number of one unit is none of another."""
+NAMES: dict[str, tuple[str, ...]] = {
+    "time": ("time", "timestamp", "ts", "datetime", "trade_time", "transact_time", "event_time"),
+    "price": ("price", "px", "trade_price"),
+    "quantity": ("quantity", "qty", "size", "amount", "volume", "q"),
+    "side": ("side", "aggressor_side", "taker_side", "aggressor", "is_buyer_maker"),
+    "id": ("id", "trade_id", "tid", "agg_trade_id", "aggregate_trade_id"),
+}
+"""Names that columns go by, in lower case, words parted by an underscore."""
+MAKER_NAMES = ("is_buyer_maker",)
+BUY_WORDS, SELL_WORDS = ["buy", "b", "bid"], ["sell", "s", "ask"]
+MAP_ADVICE = "see 'Column maps' of docs/commands.md"
+
+
+class BadColumnMap(WrongUse):
+    """The column map cannot be read, or says something impossible."""
+
+    code = "bad_column_map"
+
+
+class MissingColumn(WrongUse):
+    """The file has no column for a field that is needed."""
+
+    code = "missing_column"
+
+
+class TimeMap(msgspec.Struct, forbid_unknown_fields=True):
+    """How times are written. ``unit``: empty to take it from the size of the first ones."""
+
+    unit: Unit | Literal[""] = ""
+    zone: str = ""
+
+
+class SideMap(msgspec.Struct, forbid_unknown_fields=True):
+    """Words of a side, and whose side it is."""
+
+    buy: list[str] = msgspec.field(default_factory=lambda: list(BUY_WORDS))
+    sell: list[str] = msgspec.field(default_factory=lambda: list(SELL_WORDS))
+    of: Literal["aggressor", "maker"] = "aggressor"
+
+
+class FileMap(msgspec.Struct, forbid_unknown_fields=True):
+    """How the file is written. ``separator``: empty to take it from the first line."""
+
+    separator: str = ""
+    header: bool = True
+    doubles: Literal["exact", "nearest"] = "exact"
+
+
+class ColumnMap(msgspec.Struct, forbid_unknown_fields=True):
+    """A column map. ``columns`` is empty where the header's well-known names are to be taken."""
+
+    columns: dict[str, str | int] = {}
+    time: TimeMap = msgspec.field(default_factory=TimeMap)
+    side: SideMap = msgspec.field(default_factory=SideMap)
+    file: FileMap = msgspec.field(default_factory=FileMap)
+    instrument: dict[str, Any] = {}
+
+    @property
+    def zone_minutes(self) -> int | None:
+        """Minutes east of UTC of times that name no zone; None if none is declared."""
+        return None if not self.time.zone else _minutes(self.time.zone)
+
+
+def read_map(path: Path | None) -> ColumnMap:
+    """A column map from its file; the empty one without. Raises BadColumnMap."""
+    if path is None:
+        return ColumnMap()
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = msgspec.convert(content, ColumnMap)
+    except FileNotFoundError:
+        raise BadColumnMap(f"{path} does not exist; name a column map in TOML") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
+        raise BadColumnMap(f"{path} cannot be read as TOML: {problem}") from None
+    except msgspec.ValidationError as problem:
+        raise BadColumnMap(f"{path}: {problem}; {MAP_ADVICE}") from None
+    _check(path, found)
+    return found
+
+
+def _check(path: Path, found: ColumnMap) -> None:
+    wrong = sorted(set(found.columns) - set(FIELDS))
+    if wrong:
+        fields = ", ".join(FIELDS)
+        raise BadColumnMap(
+            f"{path}: [columns] {wrong[0]} is no field of a trade; they are {fields}"
+        )
+    missing = [field for field in NEEDED if field not in found.columns]
+    if found.columns and missing:
+        raise BadColumnMap(f"{path}: [columns] does not say which column is the {missing[0]}")
+    if found.columns and not found.time.unit:
+        units = ", ".join(get_args(Unit))
+        raise BadColumnMap(f"{path}: [time] unit is not said; it is one of {units}")
+    if not found.file.header and not all(isinstance(each, int) for each in found.columns.values()):
+        raise BadColumnMap(f"{path}: without header a column is its number, from 1: time = 1")
+    separator = found.file.separator
+    if separator and (len(separator) != 1 or not separator.isascii() or separator.isalnum()):
+        raise BadColumnMap(f"{path}: [file] separator is {separator!r}; it is one character")
+    words = [word.lower() for word in (*found.side.buy, *found.side.sell)]
+    if len(set(words)) < len(words):
+        raise BadColumnMap(f"{path}: [side] has a word twice; buy and sell have words of their own")
+    if found.time.zone:
+        _minutes(found.time.zone)
+
+
+def _minutes(zone: str) -> int:
+    match = re.fullmatch(r"([+-])(\d\d):?(\d\d)", zone)
+    if zone in ("UTC", "Z"):
+        return 0
+    if match is None:
+        raise BadColumnMap(f"[time] zone is {zone!r}; write UTC or an offset such as +05:30")
+    found = int(match[2]) * 60 + int(match[3])
+    return -found if match[1] == "-" else found
+
+
+def plain_name(name: str) -> str:
+    """``isBuyerMaker``, ``Is Buyer Maker`` and ``is_buyer_maker`` are one name."""
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip().strip('"').strip())
+    return re.sub(r"[\s\-.]+", "_", parted).lower()
+
+
+def places_of(file: str, names: Sequence[str], wanted: ColumnMap) -> dict[str, int]:
+    """Which column, from 0, each field is. Raises MissingColumn, BadColumnMap.
+
+    Args:
+        names: of the header; where there is none, one for each column.
+    """
+    if not wanted.columns:
+        return _well_known(file, names)
+    places: dict[str, int] = {}
+    for field, name in wanted.columns.items():
+        at = name - 1 if isinstance(name, int) else _find(file, field, name, names)
+        if not 0 <= at < len(names):
+            raise MissingColumn(
+                f"{file} has {len(names)} columns, and no column {name} for {field}"
+            )
+        places[field] = at
+    return places
+
+
+def _find(file: str, field: str, name: str, names: Sequence[str]) -> int:
+    found = [at for at, each in enumerate(names) if each == name]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise MissingColumn(f"{file} has {len(found)} columns named {name!r}; give each its own")
+    has = ", ".join(names)[:200]
+    raise MissingColumn(f"{file} has no column {name!r} for {field}; it has {has}")
+
+
+def _well_known(file: str, names: Sequence[str]) -> dict[str, int]:
+    """Columns by the names in use. Raises MissingColumn where one is not there, or is twice."""
+    plain = [plain_name(name) for name in names]
+    places: dict[str, int] = {}
+    for field, known in NAMES.items():
+        found = [at for at, name in enumerate(plain) if name in known]
+        if len(found) > 1:
+            both = " and ".join(names[at] for at in found)
+            raise MissingColumn(f"{file}: {both} may each be the {field}; say which with --map")
+        if found:
+            places[field] = found[0]
+        elif field in NEEDED:
+            has = ", ".join(names)[:200]
+            raise MissingColumn(
+                f"{file}: no column is known to be the {field} (it has {has}); say which with --map"
+            )
+    return places
+
+
+def side_of(name: str, wanted: ColumnMap) -> SideMap:
+    """The side's words; of a column that says whether the buyer was the maker, true and false."""
+    if not wanted.columns and plain_name(name) in MAKER_NAMES:
+        return SideMap(buy=["true", "1"], sell=["false", "0"], of="maker")
+    return wanted.side

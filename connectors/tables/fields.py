@@ -1,0 +1,154 @@
+"""The fields of a batch as integers, and what is wrong with the rows that have none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from connectors.captures.numbers import BadField
+from connectors.tables.batches import Batch, NotATable
+from connectors.tables.columns import EARLIEST, LATEST, UNITS, SideMap
+from schemas.errors import BadData
+from schemas.vocabulary import Side
+from streams.numeric import fixed
+from streams.numeric.bounds import PRICE_MAX
+from streams.numeric.text_fields import (
+    GOOD,
+    NO_ZONE,
+    read_decimals,
+    read_instants,
+    read_words,
+)
+
+Array = np.ndarray[Any, Any]
+NO_MINUTES = 1 << 40
+
+
+class Fields:
+    """The fields of one batch.
+
+    Attributes:
+        bad: by row, the first thing that is wrong with it.
+    """
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+        self.bad: dict[int, BadField] = {}
+        self.count = len(batch.rows)
+        has = batch.rows[:, 2]
+        for row in np.flatnonzero((has != batch.columns) & (has != 0)).tolist():
+            if has[row] < 0:
+                self.refuse(row, "truncated_line", "the line is not whole, or holds bytes of 0")
+            else:
+                self.refuse(row, "wrong_columns", f"it has {has[row]} columns of {batch.columns}")
+
+    def refuse(self, row: int, reason: str, detail: str) -> None:
+        """Note what is wrong with a row, unless something was before."""
+        self.bad.setdefault(row, BadField(reason, detail))
+
+    def is_good(self) -> Array:
+        """True for rows that hold something and have nothing wrong."""
+        found: Array = self._batch.rows[:, 2] != 0
+        found[list(self.bad)] = False
+        return found
+
+    def _rows(self, mask: Array) -> list[int]:
+        """Rows of a mask that are good so far."""
+        return np.flatnonzero(mask & self.is_good()).tolist()
+
+    def decimals(self, name: str, precision: int) -> Array:
+        """A column of numbers in units of 10^-precision; 0 where it is none."""
+        batch = self._batch
+        values, is_left = np.zeros(self.count, np.int64), np.zeros(self.count, np.bool_)
+        read_decimals(batch.text, batch.starts[name], batch.ends[name], precision, values, is_left)
+        for row in self._rows(is_left):
+            try:
+                values[row] = fixed.parse(batch.field(name, row), precision)
+            except BadData as problem:
+                if name == "time":
+                    self._refuse_time(row, next(u for u in UNITS if UNITS[u] == precision))
+                else:
+                    self.refuse(row, problem.code, f"{name}: {problem}")
+        return values
+
+    def _refuse_time(self, row: int, unit: str) -> None:
+        text = self._batch.field("time", row)[:40]
+        detail = f"{text!r} is no time in {unit}{hint(text, unit)}"
+        self.refuse(row, "implausible_time", detail)
+
+    def positive(self, name: str, precision: int) -> Array:
+        """The same of a price or a quantity, which is above 0."""
+        values = self.decimals(name, precision)
+        for row in self._rows((values <= 0) | (values > PRICE_MAX)):
+            text = self._batch.field(name, row)[:40]
+            kind = "zero" if values[row] == 0 else "negative"
+            reason = "out_of_range" if values[row] > 0 else f"{kind}_{name}"
+            self.refuse(row, reason, f"{name} {text}")
+        return values
+
+    def times(self, unit: str, zone: int | None) -> Array:
+        """Event times in ns."""
+        unit = self._batch.unit or unit
+        found = self._instants(zone) if unit == "iso" else self.decimals("time", UNITS[unit])
+        for row in self._rows((found < EARLIEST) | (found > LATEST)):
+            self._refuse_time(row, unit)
+        return found
+
+    def _instants(self, zone: int | None) -> Array:
+        batch = self._batch
+        values, codes = np.zeros(self.count, np.int64), np.zeros(self.count, np.int64)
+        minutes = NO_MINUTES if zone is None else zone
+        read_instants(batch.text, batch.starts["time"], batch.ends["time"], minutes, values, codes)
+        for row in self._rows(codes != GOOD):
+            text = batch.field("time", row)[:40]
+            if codes[row] == NO_ZONE:
+                raise NotATable(
+                    f"line {batch.line + row}: time {text!r} names no zone, so its midnight is "
+                    'nobody\'s; say it with --map: [time] zone = "UTC" or "+05:30"'
+                )
+            self._refuse_time(row, "iso")
+        return values
+
+    def sides(self, vocabulary: SideMap) -> Array:
+        """The aggressor's side of each row."""
+        buy, sell = int(Side.BUY), int(Side.SELL)
+        if vocabulary.of == "maker":
+            buy, sell = sell, buy
+        pairs = [(word, buy) for word in vocabulary.buy] + [
+            (word, sell) for word in vocabulary.sell
+        ]
+        words = [word.lower().encode() for word, _ in pairs]
+        edges = np.cumsum([0, *map(len, words)]).astype(np.int64)
+        batch, values = self._batch, np.zeros(self.count, np.int64)
+        read_words(
+            batch.text, batch.starts["side"], batch.ends["side"],
+            np.frombuffer(b"".join(words), np.uint8), edges,
+            np.array([meaning for _, meaning in pairs], np.int64), values,
+        )  # fmt: skip
+        for row in self._rows(values < 0):
+            text, known = batch.field("side", row)[:40], ", ".join(word for word, _ in pairs)
+            self.refuse(
+                row, "unknown_side", f"side {text!r} is none of {known}; see [side] of a map"
+            )
+        return values
+
+
+def unit_of(text: str) -> str:
+    """The unit that a time is in by its size; empty for none."""
+    if len(text) >= 16 and text[4:5] == "-" and text[7:8] == "-":
+        return "iso"
+    for unit, decimals in UNITS.items():
+        try:
+            if EARLIEST <= fixed.parse(text, decimals) <= LATEST:
+                return unit
+        except BadData:
+            continue
+    return ""
+
+
+def hint(text: str, unit: str) -> str:
+    """Which other unit the time would be in, as words for a detail."""
+    other = unit_of(text)
+    is_other = other not in ("", unit)
+    return f'; it would be one in {other}: [time] unit = "{other}"' if is_other else ""
