@@ -25,6 +25,7 @@ from streams.log.manifest import read_manifest
 from streams.reporting.around_fills import AroundFills, FillsObserver
 from streams.reporting.document import QuoteSeries, Report, ReportInput, ToxicitySeries, build_report
 from streams.reporting.markouts import QUOTES
+from streams.risk.codes import DENIALS
 from streams.runtime.journal.made_by import version_of
 
 NO_ORDER = "0" * 20
@@ -107,6 +108,7 @@ def read_records(folder: LocalLog, manifest: dict[str, Any]) -> ReportInput:
         pnl=_records(topics, "pnl"),
         reports=_records(topics, "reports"),
         around=_around(topics, fills, manifest["clock_end"]),
+        denials=DENIALS,
         facts={
             "strategy": identity["strategy"].partition("@")[0],
             "parameters": identity["parameters"],

@@ -2,8 +2,7 @@
 of the sources.
 
 Oracles: fastavro and polars for the topic; the same file run by its path for the strategy; sums
-over the round trips of a run for the metric; for the risk check decisions worked by hand, and the
-venue, which refuses the same order where the check is not there. A page whose change does not fit
+over the round trips of a run for the metric; for the risk check decisions worked by hand. A page whose change does not fit
 the sources any more fails.
 """
 
@@ -24,8 +23,8 @@ import polars
 import pytest
 
 from jobs.verification import verify_run
-from tests.page_files import FOLDER, apply, copy_of_sources, files_of
-from tests.scenario import INSTRUMENT, backtest, make_recording, records_in
+from tests.page_files import apply, copy_of_sources, files_of
+from tests.scenario import backtest, make_recording, records_in
 from tests.test_documents import ROOT
 
 RATES = "1,1704067200000,0.0001\n1,1704096000000,-0.00002\n2,1704096000000,0.00000001\n"
@@ -59,7 +58,11 @@ PLACES = {
         *("streams/reporting/metrics.py", "streams/reporting/estimates.py"),
         *("jobs/telemetry/metrics.py", "jobs/telemetry/domain.py"),
     ],
-    "add-a-risk-check.md": ["streams/risk/checks.py", "streams/risk/codes.py"],
+    "add-a-risk-check.md": [
+        "streams/risk/checks/max_spread.py",
+        *("schemas/risk_decision.avsc", "schemas/risk_event.avsc"),
+        *("streams/risk/codes.py", "docs/examples/run.toml"),
+    ],
 }
 """Files of the product that a page changes; that of metrics has two examples."""
 
@@ -231,37 +234,48 @@ def test_a_metric_of_the_stream_jobs_is_a_row_and_the_line_that_sets_it(tree: Pa
     assert "| `shriven_bid_price` |" in (tree / "docs/reference/metrics.md").read_text()
 
 
-BOUNDS_OF_CHECKS = (
-    "test_no_sum_difference_or_product_of_a_kernel_leaves_int64[streams/risk/checks.py]"
+BOUNDS_OF_CHECK = (
+    "test_no_sum_difference_or_product_of_a_kernel_leaves_int64[streams/risk/checks/max_spread.py]"
 )
 
 
-def test_a_risk_check_is_a_condition_and_a_row_of_the_published_table(tree: Path) -> None:
-    """Its rows of the truth table, the published page, and the lint of integer bounds."""
+KEYS_OF_EXAMPLE = """
+from pathlib import Path
+from jobs.configuration import read_file
+from streams.risk.codes import LIMITS
+example = read_file(Path("docs/examples/run.toml"))["risk"]
+print({each.name: example[each.name] for each in LIMITS} == {x.name: x.default for x in LIMITS})
+"""
+
+
+def test_a_risk_check_is_a_module_and_a_line_of_the_table(tree: Path) -> None:
+    """Its rows of the truth table, the published page, the example of a configuration, and the lint
+    of integer bounds.
+    """
     checks, bounds = "tests/risk/test_risk_checks.py", "tests/numeric/test_integer_bounds.py"
     tests = (
         f"{checks}::test_the_truth_table_should_hold",
+        f"{checks}::test_the_table_should_name_every_code_once",
         f"{checks}::test_the_published_page_should_be_current",
-        f"{bounds}::{BOUNDS_OF_CHECKS}",
+        f"{bounds}::{BOUNDS_OF_CHECK}",
     )
     done(tree, "pytest", "-q", "-p", "no:cacheprovider", "-o", "pythonpath=tests", *tests)
-    (row,) = [
-        line
-        for line in (tree / "docs/risk_codes.md").read_text().splitlines()
-        if "INVALID_PRICE" in line
-    ]
-    assert "would trade at once" in row
+    names = re.findall(
+        r"^\| \d+ \| (\w+) \|", (tree / "docs/risk_codes.md").read_text(), re.MULTILINE
+    )
+    assert names[names.index("MAX_SPREAD") - 1] == "PRICE_COLLAR"
+    assert done(tree, code=KEYS_OF_EXAMPLE) == "True\n"
 
 
-TAKER = """
+BUYER = """
 from typing import Any
 import msgspec
 from schemas.records import Mark
 from streams.signals.strategy import BUY, Strategy, StrategyState
 
-class Taker(Strategy):
-    '''One post-only order, a thousand ticks beyond the ask: it would take.'''
-    NAME = "taker"
+class Buyer(Strategy):
+    '''One market order at the first mark.'''
+    NAME = "buyer"
     WAKES = ("marks",)
     READS = ("account",)
 
@@ -269,48 +283,48 @@ class Taker(Strategy):
         asked: bool = False
 
     def on_mark(self, mark: Mark, context: Any) -> None:
-        if mark.flags == 0 and mark.ask_price and not self.state.asked:
+        if mark.flags == 0 and mark.ask_price > mark.bid_price > 0 and not self.state.asked:
             self.state.asked = True
-            terms = context.instrument(mark.instrument)
-            size, price = 1_000 * terms.lot_size, mark.ask_price + 1_000 * terms.tick_size
-            self.order(context, mark.instrument, BUY, size, price=price, post_only=True)
+            self.order(context, mark.instrument, BUY, context.instrument(mark.instrument).lot_size)
 """
 
 
 @pytest.mark.long
-def test_risk_denies_what_the_venue_refuses_without_the_check(
+def test_a_run_denies_by_the_new_check_and_its_report_says_so(
     tree: Path, market: Path, tmp_path: Path
 ) -> None:
-    own = tmp_path / "taker.py"
-    own.write_text(TAKER)
-    run = backtest(market, tmp_path / "without", f"{own}:Taker")
-    (decision,) = records_in(run.folder, "orders.decisions")
-    assert (decision["outcome"], decision["code"]) == ("APPROVED", "NONE")
-    assert [each["kind"] for each in records_in(run.folder, "venue.reports")] == ["REJECTED"]
+    """Oracle: the spread of the last mark before the order, worked by hand from the records."""
+    own, configuration = tmp_path / "buyer.py", tmp_path / "narrow.toml"
+    own.write_text(BUYER)
+    configuration.write_text('[risk]\nmax_spread_bp = "0"\n')
     out = tree.parent / "denied"
-    done(tree, "jobs.sq", "backtest", str(market), "--strategy", f"{own}:Taker", "--out", str(out))
+    given = ("--strategy", f"{own}:Buyer", "--config", str(configuration), "--out", str(out))
+    done(tree, "jobs.sq", "backtest", str(market), *given)
     done(tree, "jobs.sq", "verify", str(out))
     (denied,) = records_in(out, "orders.decisions")
-    assert (denied["outcome"], denied["code"]) == ("DENIED", "INVALID_PRICE")
-    assert denied["observed"] == decision["price"] == denied["limit"] + 1_000 * INSTRUMENT.tick_size
+    assert (denied["outcome"], denied["code"]) == ("DENIED", "MAX_SPREAD")
+    marks = records_in(out, "md.marks")
+    (mark, *_) = (
+        each for each in marks if not each["flags"] and each["ask_price"] > each["bid_price"] > 0
+    )
+    assert (denied["observed"], denied["limit"]) == (mark["ask_price"] - mark["bid_price"], 0)
     assert records_in(out, "venue.reports") == []
+    (row,) = json.loads((out / "report.json").read_text())["orders"]["denied_by_code"]
+    assert row["meaning"] == "the spread was too wide for a market order"
+    assert row["setting"] == "[risk] max_spread_bp"
 
 
 @pytest.mark.parametrize(
-    ("heading", "word"),
-    [("A code of its own", "OUTSIDE_WINDOW"), ("A limit of its own", "mark_age_max")],
+    ("word", "others"),
+    [
+        ("OUTSIDE_WINDOW", ["schemas/risk_decision.avsc", "schemas/risk_event.avsc"]),
+        ("mark_age_max", ["docs/examples/run.toml"]),
+    ],
 )
-def test_the_page_names_every_file_in_which_a_code_or_a_limit_stands(
-    heading: str, word: str
+def test_a_code_and_a_limit_stand_in_their_module_and_where_the_page_says(
+    word: str, others: list[str]
 ) -> None:
-    page = (FOLDER / "add-a-risk-check.md").read_text(encoding="utf-8")
-    rows = page.split(f"## {heading}\n")[1].split("## ")[0].splitlines()
-    named = {
-        name
-        for row in rows
-        if row.startswith("| `")
-        for name in re.findall(r"`([\w/]+\.\w+)`", row.split(" | ")[0])
-    }
+    module = {"OUTSIDE_WINDOW": "outside_window", "mark_age_max": "stale_data"}[word]
     found = {
         str(path.relative_to(ROOT))
         for folder in ("schemas", "streams", "connectors", "jobs", "infra", "docs/examples")
@@ -318,4 +332,5 @@ def test_the_page_names_every_file_in_which_a_code_or_a_limit_stands(
         if path.suffix in (".py", ".avsc", ".toml", ".yaml", ".yml", ".json")
         and re.search(rf"\b{word}\b", path.read_text(encoding="utf-8"))
     }
-    assert found - {"schemas/vocabulary.py"} == named, "the vocabulary is generated"
+    own = {f"streams/risk/checks/{module}.py"}
+    assert found - {"schemas/vocabulary.py"} == own | set(others), "the vocabulary is generated"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from schemas.records import Fill, OrderEvent, PnL, RiskDecision
 from schemas.vocabulary import DecisionOutcome, Liquidity, OrderReason, OrderStatus, RequestKind, RiskCode, Side
 from streams.reporting.metrics import MINUTE
-from streams.reporting.wording import ORDER_REASONS, RISK_CODES, RISK_SETTINGS, clock, day, decimal_text, utc
+from streams.reporting.wording import ORDER_REASONS, clock, day, decimal_text, utc
 
 if TYPE_CHECKING:
     from streams.reporting.document import ReportInput, Result
@@ -31,8 +31,14 @@ def last_events(events: Sequence[OrderEvent]) -> dict[str, OrderEvent]:
     return latest
 
 
-def orders(events: Sequence[OrderEvent], decisions: Sequence[RiskDecision]) -> dict[str, Any]:
-    """How far orders came, and why some came no further. Counts of orders, by the names the schemas use."""
+def orders(
+    events: Sequence[OrderEvent],
+    decisions: Sequence[RiskDecision],
+    denials: Mapping[int, tuple[str, str]],
+) -> dict[str, Any]:
+    """How far orders came, and why some came no further. Counts of orders, by the names the schemas
+    use; ``denials``: see ``document.ReportInput``.
+    """
     latest = last_events(events)
     statuses: dict[str, int] = {}
     reasons: dict[tuple[int, int], int] = {}
@@ -61,8 +67,8 @@ def orders(events: Sequence[OrderEvent], decisions: Sequence[RiskDecision]) -> d
         "requested": asked, "approved": approved, "denied": asked - approved, "accepted": len(reached), "filled": statuses.get("FILLED", 0),
         "partly_filled": part, "open_at_end": still, "cancel_requests": cancels, "final_status": dict(sorted(statuses.items())),
         "denied_by_code": [
-            {"code": RiskCode(code).name, "orders": number, "meaning": RISK_CODES.get(RiskCode(code).name, ""),
-             "setting": RISK_SETTINGS.get(RiskCode(code).name, "")}
+            {"code": RiskCode(code).name, "orders": number, "meaning": denials.get(code, ("", ""))[0],
+             "setting": denials.get(code, ("", ""))[1]}
             for code, number in sorted(codes.items(), key=lambda item: (-item[1], item[0]))
         ],
         "ended_by_reason": [

@@ -68,6 +68,8 @@ class ReportInput(msgspec.Struct, kw_only=True):
     reports: Sequence[PerformanceReport] = ()
     around: AroundFills | None = None
     facts: dict[str, Any] = {}
+    denials: dict[int, tuple[str, str]] = {}
+    """RiskCode -> what a denial with it means, and what governs it (``streams/risk/codes.py``)."""
 
 
 class Result(msgspec.Struct):
@@ -143,7 +145,7 @@ def build_report(records: ReportInput) -> Report:
     more = chapters(found, mine, result, parts)
     mine.quotes = {key: within(series, result) for key, series in mine.quotes.items()}
     mine.toxicity = {key: within(series, result) for key, series in mine.toxicity.items()}
-    orders = accounting.orders(mine.order_events, mine.decisions)
+    orders = accounting.orders(mine.order_events, mine.decisions, records.denials)
     costs = accounting.costs(mine.fills, result)
     balance = accounting.balance(mine.pnl, result)
     checks = accounting.checks(mine, result, balance)
@@ -213,7 +215,7 @@ def _of_account(records: ReportInput, account: int) -> ReportInput:
         instruments=records.instruments, quotes=records.quotes, bars=records.bars, toxicity=records.toxicity, fills=mine(records.fills),
         order_events=mine(records.order_events), decisions=mine(records.decisions), positions=mine(records.positions), pnl=mine(records.pnl),
         reports=mine(records.reports), around=records.around and records.around.of(chosen),
-        facts=records.facts,
+        facts=records.facts, denials=records.denials,
     )  # fmt: skip
 
 

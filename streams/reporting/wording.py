@@ -144,51 +144,6 @@ def _sign(value: float, signed: bool) -> str:
     return MINUS if value < 0 else "+" if signed and value > 0 else ""
 
 
-RISK_CODES = {
-    "KILL_SWITCH": "the kill switch was on",
-    "UNKNOWN_INSTRUMENT": "the instrument is not in the reference data",
-    "FOREIGN_ACCOUNT": "the account belongs to another shard",
-    "INVALID_QUANTITY": "the quantity is not positive or not on the lot",
-    "INVALID_PRICE": "the price is not positive or not on the tick",
-    "DUPLICATE_ORDER": "an order with this id exists",
-    "STALE_DATA": "market data was too old to trade on",
-    "NO_REFERENCE_PRICE": "no price to check the order against",
-    "MIN_QUANTITY": "smaller than the instrument allows",
-    "MAX_QUANTITY": "larger than the limit on order size",
-    "MIN_NOTIONAL": "worth less than the instrument allows",
-    "MAX_NOTIONAL": "worth more than the limit on an order",
-    "POSITION_LIMIT": "position and working orders would exceed the limit",
-    "SHORT_NOT_ALLOWED": "spot cannot be sold without holding it",
-    "PRICE_COLLAR": "too far from the market",
-    "INSUFFICIENT_CASH": "not enough cash",
-    "UNKNOWN_ORDER": "a cancel for an order that is not open",
-    "OUTSIDE_WINDOW": "before --from, from --to on, or during the warm-up",
-    "INSUFFICIENT_MARGIN": "not enough money for the margin of the position",
-    "LIQUIDATION": "the account was being liquidated",
-    "ACCOUNT_HALTED": "the account was ruined and is halted",
-}
-
-RISK_SETTINGS = {
-    "KILL_SWITCH": "'sq control ... rearm' lifts it",
-    "UNKNOWN_INSTRUMENT": "an instrument table: --instruments",
-    "FOREIGN_ACCOUNT": "--accounts, --shard",
-    "DUPLICATE_ORDER": "[risk] recent_orders",
-    "STALE_DATA": "[risk] mark_age_max",
-    "MIN_QUANTITY": "[risk] min_quantity, [sizing] size",
-    "MAX_QUANTITY": "[risk] max_quantity, [sizing] size",
-    "MIN_NOTIONAL": "[risk] min_notional, [sizing] size",
-    "MAX_NOTIONAL": "[risk] max_notional, [sizing] size",
-    "POSITION_LIMIT": "[risk] max_position",
-    "SHORT_NOT_ALLOWED": "--short, and shortable in the instrument table",
-    "PRICE_COLLAR": "[risk] price_collar_bp",
-    "INSUFFICIENT_CASH": "--cash",
-    "OUTSIDE_WINDOW": "--from, --to, --warmup",
-    "INSUFFICIENT_MARGIN": "--cash, --leverage, and initial_margin in [risk] and the instrument table",
-    "LIQUIDATION": "--leverage, [risk] maintenance_margin",
-    "ACCOUNT_HALTED": "--cash, --leverage",
-}
-"""What governs a check, as it is typed; a code without one is about the order itself or the market."""
-
 ORDER_REASONS = {
     "RISK_DENIED": "denied by the pre-trade checks",
     "USER_CANCEL": "cancelled by the strategy",

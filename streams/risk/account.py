@@ -38,50 +38,16 @@ import numpy as np
 
 from streams.numeric import fixed
 from streams.numeric.borrowing import inner_kernel
-from streams.numeric.bounds import PRICE_MAX
 from streams.numeric.fixed import divide_down
-from streams.numeric.int128 import high, is_decimal, join, larger, low, narrow, smaller, wide
+from streams.numeric.int128 import high, is_decimal, join, larger, low, smaller, wide
 from streams.numeric.table import table_at
-from streams.risk.limits import COLLAR_UNIT
-from streams.risk.records import BOUND, INSTRUMENT, WORKING
+from streams.risk.prices import BUY, MARKET, NO_PRICE, protection_price, seen_price
+from streams.risk.records import BOUND, WORKING
 
 RATE_UNIT = fixed.RATE_UNIT
 HALF_UNIT = RATE_UNIT // 2
 MAINTENANCE_MAX = RATE_UNIT // 20
-PROTECTION = COLLAR_UNIT // 20
-"""Distance of a protection price from the touch where there is no price collar, in the unit of
-``price_collar_bp``.
-"""
 NO_ORDER = np.int64(-1)
-NO_PRICE = np.int64(0)
-
-
-@inner_kernel
-def touch_of(listed: Any, buy: Any) -> Any:
-    """The price that a market order sees; 0 for none."""
-    return listed.ask_price if buy else listed.bid_price
-
-
-@inner_kernel
-def collared(touch: Any, width: Any) -> Any:
-    """A touch and so much more of it, rounded up; width in the unit of ``price_collar_bp``, both
-    from 0.
-    """
-    return divide_down(wide(touch) * width + COLLAR_UNIT - 1, COLLAR_UNIT) + touch
-
-
-@inner_kernel
-def protection_price(listed: Any, touch: Any, buy: Any) -> Any:
-    """The worst price at which the venue may fill a market order that sees this touch; 0 for
-    none. No price is above PRICE_MAX.
-    """
-    width = listed.price_collar_bp if listed.price_collar_bp >= 0 else PROTECTION
-    if touch <= 0:
-        return NO_PRICE
-    if buy:
-        return narrow(smaller(collared(touch, width), wide(PRICE_MAX)))
-    below = wide(touch) - divide_down(wide(touch) * width, COLLAR_UNIT)
-    return narrow(larger(below, wide(1)))
 
 
 @inner_kernel
@@ -240,13 +206,15 @@ def needed(bound: Any, listed: Any, position: Any) -> Any:
 
 
 @inner_kernel
-def free_money(risk: Any, more: Any, buy: Any, quantity: Any, worst: Any, fee: Any) -> Any:
+def free_money(
+    risk: Any, instruments: Any, more: Any, buy: Any, quantity: Any, worst: Any, fee: Any
+) -> Any:
     """(what may still be spent or bound; whether all of it has 38 digits). Orders count at the
     present touch.
 
     ``more``: place of the instrument of one more order, NO_ORDER for none: what it would leave.
     """
-    instruments, bounds = table_at(risk.instruments, INSTRUMENT), table_at(risk.bounds, BOUND)
+    bounds = table_at(risk.bounds, BOUND)
     working = table_at(risk.working.rows, WORKING)
     for place in range(risk.instruments_used):
         clear_bound(bounds[place])
@@ -303,11 +271,13 @@ def binding_price(listed: Any, buy: Any, worst: Any) -> Any:
 
 
 @inner_kernel
-def is_payable(risk: Any, place: Any, buy: Any, quantity: Any, worst: Any, fee: Any) -> Any:
+def is_payable(
+    risk: Any, instruments: Any, place: Any, buy: Any, quantity: Any, worst: Any, fee: Any
+) -> Any:
     """False if the account cannot pay what an order may cost, or that has more digits than can be
     booked.
     """
-    listed = table_at(risk.instruments, INSTRUMENT)[place]
+    listed = instruments[place]
     worth = wide(worst) * quantity * listed.multiplier
     side = join(listed.worth_buy_high, listed.worth_buy_low)
     if not buy:
@@ -320,8 +290,22 @@ def is_payable(risk: Any, place: Any, buy: Any, quantity: Any, worst: Any, fee: 
         return False
     if only_reduces(listed, buy, quantity) or is_plenty(risk, listed, buy, quantity, worst, fee):
         return True
-    free, is_whole = free_money(risk, place, buy, quantity, worst, fee)
+    free, is_whole = free_money(risk, instruments, place, buy, quantity, worst, fee)
     return is_whole and free >= 0
+
+
+@inner_kernel
+def needed_and_free(risk: Any, instruments: Any, place: Any, request: Any) -> Any:
+    """(money that an order needs, money that is free)."""
+    listed, buy, quantity = instruments[place], request.side == BUY, request.quantity
+    worst = seen_price(listed, request)
+    if request.order_type == MARKET:
+        worst = protection_price(listed, worst, buy)
+    worst = binding_price(listed, buy, worst)
+    fee = worst_fee(listed, worst, quantity)
+    free, _ = free_money(risk, instruments, NO_ORDER, buy, quantity, worst, fee)
+    left, _ = free_money(risk, instruments, place, buy, quantity, worst, fee)
+    return free - left, free
 
 
 @inner_kernel
@@ -360,9 +344,8 @@ def bears_margin(listed: Any) -> Any:
 
 
 @inner_kernel
-def margin(risk: Any) -> Any:
+def margin(risk: Any, instruments: Any) -> Any:
     """(margin balance, maintenance margin, equity, whether all of it has 38 digits)."""
-    instruments = table_at(risk.instruments, INSTRUMENT)
     balance = join(risk.cash_high, risk.cash_low)
     held = maintenance = wide(0)
     is_whole = True

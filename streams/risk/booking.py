@@ -20,13 +20,13 @@ from streams.numeric.stage_records import (
     set_fault,
 )
 from streams.numeric.table import table_at
-from streams.risk.checks import UNUSABLE
 from streams.risk.exposure import can_release, release
+from streams.risk.instruments import INSTRUMENT
+from streams.risk.prices import UNUSABLE
 from streams.risk.records import (
     HELD_KEY,
     HOLDING,
     HOLDINGS_FULL,
-    INSTRUMENT,
     QUANTITY_TOO_LARGE,
     WORKING,
 )

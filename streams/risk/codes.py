@@ -1,122 +1,78 @@
-"""The checks in their fixed order. The number of a code is its bit in a decision's ``failed_checks``.
+"""The table of the checks, in their fixed order: the first that fails gives a denial its code.
 
-Run ``python -m streams.risk.codes`` to print docs/risk_codes.md.
+The number of a code is its bit in a decision's ``failed_checks``. Run
+``python -m streams.risk.codes`` to print docs/risk_codes.md.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from schemas.vocabulary import RiskCode
-
-
-class Check(NamedTuple):
-    """One row of the published table."""
-
-    code: RiskCode
-    denies: str
-    observed: str
-    limit: str
-    settings: str
-
-
-CHECKS: tuple[Check, ...] = (
-    Check(
-        RiskCode.KILL_SWITCH,
-        "a kill switch covers the account, strategy or instrument of the order, or the whole system",
-        "1",
-        "0",
-        "`control` KILL, REARM",
-    ),
-    Check(
-        RiskCode.ACCOUNT_HALTED,
-        "the account is ruined: its equity was not above zero, or a liquidation left less than nothing; for ever",
-        "equity at the ruin, in account units",
-        "0",
-        "`cash`, `leverage`",
-    ),
-    Check(
-        RiskCode.LIQUIDATION,
-        "the account is being liquidated: the money behind its positions fell below the maintenance margin",
-        "margin balance in account units",
-        "maintenance margin",
-        "`leverage`, `maintenance_margin`",
-    ),
-    Check(
-        RiskCode.OUTSIDE_WINDOW,
-        "the clock is before `--from`, at or after `--to`, or within `--warmup` of the first mark",
-        "clock, ns UTC",
-        "edge of the window, ns UTC",
-        "`--from`, `--to`, `--warmup`",
-    ),
-    Check(RiskCode.UNKNOWN_INSTRUMENT, "the instrument has no reference data; no later check can be made", "instrument id", "0", ""),
-    Check(RiskCode.FOREIGN_ACCOUNT, "the account is not traded by this shard", "account", "this shard's account", "`account`"),
-    Check(RiskCode.INVALID_QUANTITY, "the quantity is not positive, no multiple of the lot, or has no side", "quantity", "lot size", ""),
-    Check(
-        RiskCode.INVALID_PRICE,
-        "a limit price that is not positive or off the tick; a market order with a price; an unknown order type or time in force; "
-        "post-only on anything but a resting limit order",
-        "price",
-        "tick size",
-        "",
-    ),
-    Check(RiskCode.DUPLICATE_ORDER, "the order id was approved before", "1", "0", "`recent_orders`"),
-    Check(
-        RiskCode.STALE_DATA,
-        "the last mark is flagged stale, gapped or crossed, or its book is older than the limit",
-        "age of the book in ns; the offending flags where it is flagged",
-        "`mark_age_max`; 0 where it is flagged",
-        "`mark_age_max`",
-    ),
-    Check(RiskCode.NO_REFERENCE_PRICE, "no mark yet, or the side of the book that the check needs is empty", "0", "0", ""),
-    Check(RiskCode.MIN_QUANTITY, "the quantity is below the minimum", "quantity", "minimum", "`min_quantity`"),
-    Check(RiskCode.MAX_QUANTITY, "the quantity is above the maximum", "quantity", "maximum", "`max_quantity`"),
-    Check(RiskCode.MIN_NOTIONAL, "the value at the limit price or at the far touch is below the minimum", "notional", "minimum", "`min_notional`"),
-    Check(
-        RiskCode.MAX_NOTIONAL,
-        "the value at the worst price is above the maximum: the limit price, or for market buys the ask plus the collar, for market sells the bid",
-        "notional",
-        "maximum",
-        "`max_notional`",
-    ),
-    Check(
-        RiskCode.POSITION_LIMIT,
-        "position, working orders of that side and this order exceed the limit; orders that reduce always pass",
-        "worst position of that side, unsigned",
-        "maximum",
-        "`max_position`",
-    ),
-    Check(
-        RiskCode.SHORT_NOT_ALLOWED,
-        "position, less working sells, less this sell, is below zero where shorts are off or cannot be borrowed",
-        "worst position, signed",
-        "0",
-        "`short`",
-    ),
-    Check(
-        RiskCode.PRICE_COLLAR,
-        "the limit price, or the far touch of a market order, is outside the band around the mid (around the last trade on a one-sided book)",
-        "price",
-        "edge of the band",
-        "`price_collar_bp`",
-    ),
-    Check(
-        RiskCode.INSUFFICIENT_CASH,
-        "a spot buy at its worst price and worst fee costs more than the money that is free; off unless `cash` is set",
-        "cost in account units",
-        "money that is free",
-        "`cash`",
-    ),
-    Check(
-        RiskCode.INSUFFICIENT_MARGIN,
-        "the initial margin, the loss against the touch and the worst fee of what the order may open, on a perpetual or by selling spot short, "
-        "are more than the money that is free; off unless `cash` is set",
-        "money needed in account units",
-        "money that is free",
-        "`cash`, `leverage`, `initial_margin`",
-    ),
-    Check(RiskCode.UNKNOWN_ORDER, "a cancel of an order that is not working", "0", "0", ""),
+from streams.risk.check import Limit, RiskCheck
+from streams.risk.checks import (
+    account_halted,
+    duplicate_order,
+    foreign_account,
+    insufficient_cash,
+    insufficient_margin,
+    invalid_price,
+    invalid_quantity,
+    kill_switch,
+    liquidation,
+    max_notional,
+    max_quantity,
+    min_notional,
+    min_quantity,
+    no_reference_price,
+    outside_window,
+    position_limit,
+    price_collar,
+    short_not_allowed,
+    stale_data,
+    unknown_instrument,
+    unknown_order,
 )
+
+ORDER_CHECKS: tuple[RiskCheck, ...] = (
+    kill_switch,
+    account_halted,
+    liquidation,
+    outside_window,
+    unknown_instrument,
+    foreign_account,
+    invalid_quantity,
+    invalid_price,
+    duplicate_order,
+    stale_data,
+    no_reference_price,
+    min_quantity,
+    max_quantity,
+    min_notional,
+    max_notional,
+    position_limit,
+    short_not_allowed,
+    price_collar,
+    insufficient_cash,
+    insufficient_margin,
+)
+"""Every new order passes all of these, or is denied."""
+CANCEL_CHECKS: tuple[RiskCheck, ...] = (unknown_order,)
+CHECKS = ORDER_CHECKS + CANCEL_CHECKS
+
+LIMITS: tuple[Limit, ...] = tuple(
+    sorted((limit for each in CHECKS for limit in each.CHECK.limits), key=lambda limit: limit.bit)
+)
+"""All limits, in the order of their fields."""
+CODE_OF_LIMIT: dict[str, RiskCode] = {
+    limit.name: check.CHECK.code
+    for limit in LIMITS
+    for check in CHECKS
+    if limit in check.CHECK.limits
+}
+"""Every limit that can be set or changed, and the check it belongs to."""
+DENIALS: dict[int, tuple[str, str]] = {
+    int(check.code): (check.meaning, check.governed_by) for check in (x.CHECK for x in CHECKS)
+}
+"""Code -> what the report of a run says of it: what it means, and what governs it."""
 
 
 def table() -> str:
@@ -126,14 +82,18 @@ def table() -> str:
         "",
         "Generated by `python -m streams.risk.codes`; a test compares it with the code.",
         "",
-        "Every order passes all checks in this order. A decision carries the first failing code, its observed value and limit, and in",
-        "`failed_checks` one bit (the number below) for each check that failed. Prices, quantities and notionals are integers in the",
+        "Every order passes all checks in this order. A decision carries the first failing code, "
+        "its observed value and limit, and in",
+        "`failed_checks` one bit (the number below) for each check that failed. Prices, quantities "
+        "and notionals are integers in the",
         "instrument's units. A cancel is denied only with UNKNOWN_ORDER.",
         "",
         "| bit | code | denies when | observed | limit | set by |",
         "|---|---|---|---|---|---|",
     ]
-    lines += [f"| {int(row.code)} | {row.code.name} | {row.denies} | {row.observed} | {row.limit} | {row.settings} |" for row in CHECKS]
+    for row in (each.CHECK for each in CHECKS):
+        words = (row.code.name, row.denies, row.observed, row.limit, row.set_by)
+        lines.append(f"| {int(row.code)} | {' | '.join(words)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -9,7 +9,8 @@ from streams.numeric.int128 import high, is_decimal, join, low, wide
 from streams.numeric.pool import append, take_row
 from streams.numeric.table import table_at
 from streams.risk.account import worst_fee
-from streams.risk.records import INSTRUMENT, WORKING
+from streams.risk.instruments import INSTRUMENT
+from streams.risk.records import WORKING
 
 
 @inner_kernel

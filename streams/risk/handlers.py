@@ -35,31 +35,16 @@ from streams.numeric.stage_records import (
     set_fault,
 )
 from streams.numeric.table import record_at, table_at
-from streams.risk.account import (
-    bears_margin,
-    binding_price,
-    is_payable,
-    protection_price,
-    touch_of,
-    worst_fee,
-)
+from streams.risk.account import bears_margin, binding_price, is_payable, worst_fee
 from streams.risk.booking import on_fill, take_mark, take_prices
-from streams.risk.checks import (
-    BAD_QUANTITY,
-    BIT,
-    NO_CASH,
-    NO_MARGIN,
-    UNUSABLE,
-    explain,
-    failed_checks,
-    first_code,
-)
+from streams.risk.evaluation import explain, failed_checks, failed_of_cancel, first_code
 from streams.risk.exposure import can_release, release, reserve
+from streams.risk.instruments import INSTRUMENT
 from streams.risk.liquidation import is_breached, watch
+from streams.risk.prices import UNUSABLE, protection_price, touch_of
 from streams.risk.records import (
     FILL,
     ID_ROW,
-    INSTRUMENT,
     MARK,
     NO_TIMER,
     ORDER_EVENT,
@@ -78,7 +63,7 @@ NEW_ORDER, CANCEL_ORDER = int(RequestKind.NEW), int(RequestKind.CANCEL)
 APPROVED, DENIED = np.int64(DecisionOutcome.APPROVED), np.int64(DecisionOutcome.DENIED)
 NO_CODE = np.int64(RiskCode.NONE)
 LIQUIDATION = int(RiskCode.LIQUIDATION)
-NO_SUCH_ORDER = BIT[RiskCode.UNKNOWN_ORDER]
+BAD_QUANTITY = np.int64(1 << RiskCode.INVALID_QUANTITY)
 WARNING = np.int64(Severity.WARNING)
 FILLED, CANCELLED, REJECTED = (
     int(OrderStatus.FILLED),
@@ -112,25 +97,24 @@ def approve(risk: Any, request: Any, clock: Any, out: Any) -> Any:
     if request.kind == CANCEL_ORDER:
         return _approve_cancel(risk, request, clock, out)
     place = place_of(risk, np.int64(request.instrument), INSTRUMENT_KEY)
-    failed = failed_checks(risk, place, request, clock)
+    instruments = table_at(risk.instruments, INSTRUMENT)
+    buy, quantity, price = request.side == BUY, request.quantity, request.price
+    payable, worst, fee = True, NOTHING, wide(0)
+    if place >= 0:
+        listed = instruments[place]
+        if request.order_type == MARKET and price == 0:
+            price = protection_price(listed, touch_of(listed, buy), buy)
+        if risk.checks_cash != 0 and price > 0 and quantity > 0:
+            worst = binding_price(listed, buy, price)
+            fee = worst_fee(listed, worst, quantity)
+            payable = is_payable(risk, instruments, place, buy, quantity, worst, fee)
+    failed = failed_checks(risk, place, request, clock, payable)
     if request.kind != NEW_ORDER:
         failed |= BAD_QUANTITY
-    if place < 0:
-        return failed
-    listed = table_at(risk.instruments, INSTRUMENT)[place]
-    buy, quantity, price = request.side == BUY, request.quantity, request.price
-    if request.order_type == MARKET and price == 0:
-        price = protection_price(listed, touch_of(listed, buy), buy)
-    worst, fee = NOTHING, wide(0)
-    if risk.checks_cash != 0 and price > 0 and quantity > 0:
-        worst = binding_price(listed, buy, price)
-        fee = worst_fee(listed, worst, quantity)
-        if not is_payable(risk, place, buy, quantity, worst, fee):
-            failed |= NO_CASH if buy and listed.settled_in_cash != 0 else NO_MARGIN
     if failed != 0:
         return failed
     reserve(risk, place, request.order_id_high, request.order_id_low, buy, quantity, worst, fee)
-    if clock < listed.book_time:
+    if clock < instruments[place].book_time:
         risk.negative_ages += 1
     ids = table_at(risk.recent.rows, ID_ROW)
     remember(
@@ -162,8 +146,9 @@ def _has_request_room(risk: Any, out: Any) -> Any:
 @inner_kernel
 def _approve_cancel(risk: Any, request: Any, clock: Any, out: Any) -> Any:
     """Cancels always pass, except for an order that is not working."""
-    if find_row(risk.working, request.order_id_high, request.order_id_low) < 0:
-        return NO_SUCH_ORDER
+    failed = failed_of_cancel(risk, request)
+    if failed != 0:
+        return failed
     decide(out, request, clock, APPROVED, NO_CODE, NOTHING, wide(0), wide(0), request.price)
     return NOTHING
 

@@ -30,13 +30,14 @@ from streams.numeric.fixed import divide_down
 from streams.numeric.int128 import high, join, larger, low, narrow, smaller, wide
 from streams.numeric.stage_records import AMOUNT_TOO_LARGE, NO_ENTITY, NOTHING, set_fault
 from streams.numeric.table import table_at
-from streams.risk.account import bears_margin, margin, protection_price, touch_of
+from streams.risk.account import bears_margin, margin
 from streams.risk.exposure import reserve
+from streams.risk.instruments import INSTRUMENT
 from streams.risk.kill_switch import is_killed
+from streams.risk.prices import protection_price, touch_of
 from streams.risk.records import (
     HOLDING,
     IDS_FEW,
-    INSTRUMENT,
     NEW_ID,
     RISK_DECISION,
     RISK_EVENT,
@@ -61,7 +62,7 @@ EVENTS_MAX = np.int64(3)
 @inner_kernel
 def is_breached(risk: Any) -> Any:
     """True if the money behind the positions is below the maintenance margin, or cannot be told."""
-    balance, maintenance, _, is_whole = margin(risk)
+    balance, maintenance, _, is_whole = margin(risk, table_at(risk.instruments, INSTRUMENT))
     return balance < maintenance or not is_whole
 
 
@@ -70,7 +71,7 @@ def watch(risk: Any, clock: Any, out: Any) -> None:
     """Validator the account at a mark, and go on with a liquidation that has begun. A fault is left
     before anything was changed.
     """
-    balance, maintenance, equity, is_whole = margin(risk)
+    balance, maintenance, equity, is_whole = margin(risk, table_at(risk.instruments, INSTRUMENT))
     if not is_whole:
         set_fault(risk, AMOUNT_TOO_LARGE, NO_ENTITY, np.int64(risk.account), NOTHING)
         return

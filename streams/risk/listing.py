@@ -13,14 +13,9 @@ from schemas.records import Instrument
 from schemas.vocabulary import InstrumentKind
 from streams.numeric import fixed
 from streams.risk.account import MAINTENANCE_MAX, RATE_UNIT
-from streams.risk.limits import (
-    CODE_OF_LIMIT,
-    convert,
-    in_force,
-    is_changed,
-    own_limit,
-    write_limit,
-)
+from streams.risk.check import Limit
+from streams.risk.codes import LIMITS
+from streams.risk.limits import convert, in_force, is_changed, write_limit
 from streams.risk.settings import Settings
 
 SETTLED_IN_CASH = (int(InstrumentKind.SPOT), int(InstrumentKind.EQUITY))
@@ -77,18 +72,24 @@ def specify(
         ("initial_rate", "maintenance_rate", "fee_rate"), _rates(instrument, settings), strict=True
     ):
         row[name] = rate
-    for name in CODE_OF_LIMIT:
-        write_limit(row, name, _limit(name, instrument, settings, changed, before))
+    for limit in LIMITS:
+        write_limit(row, limit.name, _limit(limit, instrument, settings, changed, before))
 
 
 def _limit(
-    name: str, instrument: Instrument, settings: Settings, changed: Mapping[str, str], before: Any
+    limit: Limit,
+    instrument: Instrument,
+    settings: Settings,
+    changed: Mapping[str, str],
+    before: Any,
 ) -> int:
+    """What is in force from now on."""
+    name = limit.name
     if before is not None and is_changed(before, name):
         return in_force(before, name)
     text: str | int = changed.get(name, getattr(settings, name))
     if text == "":
-        return own_limit(name, instrument)
+        return limit.own(instrument)
     return convert(name, str(text), instrument.price_precision, instrument.quantity_precision)
 
 

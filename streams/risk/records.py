@@ -1,5 +1,5 @@
-"""The state of risk as records: one header; tables of instruments, holdings and kill switches;
-pools of working orders and of ids approved last.
+"""The state of risk as records: one header; tables of instruments (``instruments.py``), holdings
+and kill switches; pools of working orders and of ids approved last.
 
 Exposure is conservative on each side by itself: the worst long is position + every working buy, the
 worst short is position - every working sell. What an order reserves is its leaves; fills move
@@ -48,35 +48,6 @@ younger than the clock. ``cash`` means nothing unless ``checks_cash``; ``fees_bo
 working orders; ``ruined_at``: equity at the ruin.
 """
 STATE_FIELDS = RISK.names[:13] if RISK.names else ()
-
-TERMS = words(
-    "price_precision quantity_precision tick_size lot_size shortable settled_in_cash "
-    "initial_rate maintenance_rate fee_rate"
-)
-LIMITS = amounts("min_quantity", "max_quantity", "min_notional", "max_notional", "max_position")
-OWN_UNITS = words("price_collar_bp mark_age_max")
-INSTRUMENT = np.dtype(
-    words("instrument precision multiplier")
-    + amounts("scale")
-    + TERMS
-    + LIMITS
-    + OWN_UNITS
-    + words("changed_limits is_marked bid_price ask_price last_price book_time mark_flags")
-    + words("long_price short_price first_holding last_holding")
-    + amounts("position", "working_buy", "working_sell", "worth_buy", "worth_sell", "cost")
-)
-"""One instrument: its specification, limits, last mark, exposure.
-
-``scale``: from its notional unit to the account's. Rates are in 1e-8: initial and maintenance
-margin of the value, and the higher of the venue's fees, 0 where both are rebates. Limits are OFF
-where not set; ``price_collar_bp``: half-width of the price band in hundredths of a basis point;
-``mark_age_max`` in ns. ``changed_limits``: a bit for each limit (``limits.py``) that an operator
-set for this instrument alone; a new specification does not touch them. ``long_price``: last usable
-bid, what longs are worth, 0 before there was one; ``short_price``: last usable ask. ``worth_buy``:
-working buys at their worst prices; ``cost``: of the position, on a perpetual.
-"""
-SPECIFIED = tuple(name for name, _ in TERMS + LIMITS + OWN_UNITS)
-"""Fields that a specification sets, beside those of ``stage_records.list_instrument``."""
 
 HOLDING = np.dtype(words("strategy instrument_place next_holding quantity") + amounts("cost"))
 """One strategy's part of a position; ``cost``: signed, of a perpetual (``numeric/cost.py``). The
@@ -135,8 +106,8 @@ def key_of_id(row: Any) -> tuple[int, int]:
 
 __all__ = [
     "BOUND", "DECISIONS_FULL", "DECISION_TOPIC", "EVENTS_FULL", "EVENT_TOPIC", "FILL", "HELD_KEY",
-    "HOLDING", "HOLDINGS_FULL", "IDS_FEW", "ID_ROW", "INSTRUMENT", "MARK", "NEW_ID", "NO_TIMER",
+    "HOLDING", "HOLDINGS_FULL", "IDS_FEW", "ID_ROW", "MARK", "NEW_ID", "NO_TIMER",
     "OFF", "ORDER_EVENT", "ORDER_REQUEST", "OUTPUTS", "QUANTITY_TOO_LARGE", "RECENT_FULL", "RISK",
-    "RISK_DECISION", "RISK_EVENT", "SEQUENCE", "SEQUENCE_FULL", "SPECIFIED", "STATE_FIELDS",
+    "RISK_DECISION", "RISK_EVENT", "SEQUENCE", "SEQUENCE_FULL", "STATE_FIELDS",
     "SWITCH", "WORKING", "WORKING_FULL", "key_of_holding", "key_of_id",
 ]  # fmt: skip

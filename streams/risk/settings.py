@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from streams.numeric import fixed
 from streams.risk.account import RATE_UNIT
+from streams.risk.codes import LIMITS
 from streams.risk.records import NO_TIMER
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Limits as decimal text in the units of ``limits.py``: "" takes the instrument's own or none,
-    "off" checks nothing.
-    """
-
+class _Shard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     account: int = 1
     """the account this shard trades"""
     short: bool = True
     """False: no instrument may be sold short, borrowable or not"""
-    min_quantity: str | int = ""
-    max_quantity: str | int = ""
-    min_notional: str | int = ""
-    max_notional: str | int = ""
-    max_position: str | int = ""
-    price_collar_bp: str | int = "500"
-    mark_age_max: str | int = "5000000000"
+
+
+_Limits: Any = msgspec.defstruct(
+    "_Limits",
+    [(limit.name, str | int, limit.default) for limit in LIMITS],
+    bases=(_Shard,),
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+)
+
+
+class Settings(  # type: ignore[call-arg]
+    _Limits,  # type: ignore[misc]  # made from the table
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+):
+    """Those of the checks' limits (``codes.LIMITS``) are decimal text in the limit's unit: ""
+    takes the instrument's own or none, "off" checks nothing.
+    """
+
     cash: str | int = ""
     """starting cash in the settlement currency, for the check of spot buys; "" checks nothing"""
     recent_orders: int = 4096

@@ -30,6 +30,7 @@ from streams.numeric.stage_calls import StageCalls, outputs_at
 from streams.numeric.stage_shell import StageShell
 from streams.numeric.stage_state import BadState
 from streams.risk import records as r
+from streams.risk.codes import CODE_OF_LIMIT
 from streams.risk.faults import error_of, too_large
 from streams.risk.handlers import (
     ON_FILL,
@@ -39,8 +40,9 @@ from streams.risk.handlers import (
     ON_REQUEST,
     handle,
 )
+from streams.risk.instruments import INSTRUMENT, SPECIFIED
 from streams.risk.kill_switch import command_key
-from streams.risk.limits import CODE_OF_LIMIT, BadLimit, convert, in_force, put_in_force
+from streams.risk.limits import BadLimit, convert, in_force, put_in_force
 from streams.risk.listing import specify
 from streams.risk.records import NO_TIMER
 from streams.risk.settings import Settings
@@ -99,7 +101,7 @@ class Risk(StageShell[State]):
         self._symbols: dict[int, str] = {}
         self._request, self._event = np.zeros(1, r.ORDER_REQUEST), np.zeros(1, r.ORDER_EVENT)
         self._fill, self._mark = np.zeros(1, r.FILL), np.zeros(1, r.MARK)
-        self._specification = np.zeros(1, r.INSTRUMENT)
+        self._specification = np.zeros(1, INSTRUMENT)
         self._request_address, self._event_address = (
             self._request.ctypes.data,
             self._event.ctypes.data,
@@ -256,7 +258,7 @@ class Risk(StageShell[State]):
         specify(row, instrument, self.settings, state.limits, before)
         self._handle(ON_INSTRUMENT, self._specification.ctypes.data, 0)
         listed = self.state.row_of(instrument.instrument)
-        for name in r.SPECIFIED:
+        for name in SPECIFIED:
             listed[name] = row[name]
 
     # -- what others read, in Python integers

@@ -15,6 +15,7 @@ from streams.numeric.pooled_state import PooledState
 from streams.numeric.stage_records import INSTRUMENTS_FULL, key_of_instrument
 from streams.numeric.table import Table
 from streams.risk import records as r
+from streams.risk.instruments import INSTRUMENT
 
 CASH_DECIMALS = 8
 GROWS: dict[Any, str] = {
@@ -30,7 +31,7 @@ GROWS: dict[Any, str] = {
 
 
 class Exposure(NamedTuple):
-    """What risk knows of an instrument, in Python integers: see ``records.INSTRUMENT``."""
+    """What risk knows of an instrument, in Python integers: see ``instruments.INSTRUMENT``."""
 
     position: int
     working_buy: int
@@ -52,7 +53,7 @@ class State(PooledState):
     HEADER = r.RISK
     STATE_FIELDS = r.STATE_FIELDS
     ROWS: ClassVar[Any] = {
-        "instruments": r.INSTRUMENT,
+        "instruments": INSTRUMENT,
         "holdings": r.HOLDING,
         "switches": r.SWITCH,
     }

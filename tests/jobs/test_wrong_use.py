@@ -268,7 +268,7 @@ def test_a_run_by_other_code_is_named(sq: Callable[..., Any], toy: Path, tmp_pat
 
     with pytest.raises(KeyboardInterrupt):
         runs.Backtest(build({"strategy": "ema-cross", "set": {}}), toy, tmp_path / "run", on_step=stop).run()
-    monkeypatch.setattr(runs, "source_digests", lambda extra=(): {"streams/risk/checks.py": "0" * 16})
+    monkeypatch.setattr(runs, "source_digests", lambda extra=(): {"streams/risk/prices.py": "0" * 16})
     ended = sq("backtest", toy, "--strategy", "ema-cross", "--out", tmp_path / "run")
     assert ended.code == 2
     assert "made by other code" in ended.err

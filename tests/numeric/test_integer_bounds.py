@@ -2,7 +2,8 @@
 
 The oracle is interval arithmetic in Python integers over ``integer_bounds.toml``:
 
-- ``ranges`` of variables, fields and columns by name, ``modules`` where one means something else by it;
+- ``ranges`` of variables, fields and columns by name, ``modules`` where one, or a folder, means
+  something else by it;
 - ``sums``: what accumulates (``+=``, ``-=``) by more than a literal, with the bound of all of it together and why;
 - ``guarded``: an expression that the code around it keeps in range, with a text of that code and why it does;
 - ``exempt``: modules of bytes, addresses and hashes, whose words wrap on purpose, and why.
@@ -46,7 +47,8 @@ class Checker:
 
     def __init__(self, name: str, constants: dict[str, Any]) -> None:
         self.name = name
-        self.reader = Reader({**TABLE["ranges"], **TABLE["modules"].get(name, {})}, constants)
+        own = [TABLE["modules"].get(each, {}) for each in (name.rpartition("/")[0], name)]
+        self.reader = Reader({**TABLE["ranges"], **own[0], **own[1]}, constants)
         self.entries: set[str] = set()
 
     def problems(self, function: ast.FunctionDef) -> Iterator[str]:

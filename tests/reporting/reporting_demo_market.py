@@ -10,6 +10,7 @@ import numpy as np
 from schemas.records import Fill, Instrument, OrderEvent, PnL, Position, RiskDecision
 from schemas.vocabulary import DecisionOutcome, Flag, InstrumentKind, Liquidity, NullReason, OrderReason, OrderStatus, RiskCode, Side
 from streams.reporting.document import QuoteSeries, ReportInput, ToxicitySeries
+from streams.risk.codes import DENIALS
 
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
@@ -150,4 +151,5 @@ def demo_input(
         quotes={instrument.instrument: QuoteSeries(np.array(times, np.int64), np.array(bids, np.int64), np.array(asks, np.int64))},
         toxicity={instrument.instrument: ToxicitySeries(np.array(tox_time, np.int64), np.array(tox_value), np.full(len(tox_time), 0.17))},
         fills=fills, order_events=events, decisions=decisions, positions=positions, pnl=pnl, facts=known,
+        denials=DENIALS,
     )  # fmt: skip

@@ -34,7 +34,7 @@ from schemas.records import (
     RiskDecision,
 )
 from streams.numeric.cost import add, reduce
-from streams.risk.limits import COLLAR_UNIT
+from streams.risk.prices import COLLAR_UNIT
 
 
 def first_code(failed: int) -> int:

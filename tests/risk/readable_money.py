@@ -18,7 +18,7 @@ from schemas.vocabulary import (
     Side,
     TimeInForce,
 )
-from streams.risk.limits import COLLAR_UNIT
+from streams.risk.prices import COLLAR_UNIT
 
 C = RiskCode
 NO_TIMER = 2**63 - 1

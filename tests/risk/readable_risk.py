@@ -65,7 +65,8 @@ from schemas.vocabulary import (
     ControlScope,
     InstrumentKind,
 )
-from streams.risk.limits import CODE_OF_LIMIT, BadLimit, convert
+from streams.risk.codes import CODE_OF_LIMIT
+from streams.risk.limits import BadLimit, convert
 
 
 class Risk:

@@ -33,8 +33,9 @@ from stage_context import (
 from schemas.errors import AmountTooLarge
 from schemas.records import OrderEvent
 from schemas.vocabulary import ControlKind, ControlScope, Flag, OrderStatus, RequestKind, Side
-from streams.risk import records
-from streams.risk.limits import CODE_OF_LIMIT, BadLimit
+from streams.risk import instruments, records
+from streams.risk.codes import CODE_OF_LIMIT
+from streams.risk.limits import BadLimit
 from streams.risk.stage import Exposure, Risk, Settings
 
 TINY = {
@@ -299,7 +300,7 @@ def test_no_record_of_the_state_has_padding(name: str) -> None:
     """Compiled assignment copies padding and NumPy's does not: bytes of a snapshot would differ.
     Oracle: the sum of the fields' sizes.
     """
-    dtype = getattr(records, name)
+    dtype = getattr(instruments if name == "INSTRUMENT" else records, name)
     assert dtype.itemsize == sum(dtype[field].itemsize for field in dtype.names)
 
 

@@ -29,8 +29,8 @@ from schemas.vocabulary import (
     TimeInForce,
 )
 from streams.numeric import fixed
-from streams.risk.codes import CHECKS, table
-from streams.risk.limits import CODE_OF_LIMIT, BadLimit, convert
+from streams.risk.codes import CHECKS, CODE_OF_LIMIT, table
+from streams.risk.limits import BadLimit, convert
 from streams.risk.stage import Risk, Settings
 from streams.risk.state import write_amount
 from streams.routing.stage import Routing
@@ -563,7 +563,7 @@ def test_should_agree_with_a_twin_in_real_units(
 
 def test_the_table_should_name_every_code_once() -> None:
     """Oracle: the vocabulary. Codes that came later have later bits and stand where they are checked."""
-    assert sorted(row.code for row in CHECKS) == [code for code in RiskCode if code not in (C.UNKNOWN, C.NONE)]
+    assert sorted(row.CHECK.code for row in CHECKS) == [code for code in RiskCode if code not in (C.UNKNOWN, C.NONE)]
 
 
 def test_the_published_page_should_be_current() -> None:

@@ -53,8 +53,8 @@ def test_a_colour_forces_nothing_and_what_computes_is_named(proof_market: Path, 
     by_name = go_on(tree, proof_market, proof_run.folder)
     named = "streams/venue/fill_models/log_prob.py, streams/venue/venues/brokered.py"
     assert f"made by other code ({named} differ)" in by_name.stderr, "loaded by their names"
-    touched(tree, "jobs/pipeline.py", "jobs/configuration.py", "streams/risk/checks.py", "streams/runtime/live/order.py", "schemas/compiled/trade.py")
+    touched(tree, "jobs/pipeline.py", "jobs/configuration.py", "streams/risk/prices.py", "streams/runtime/live/order.py", "schemas/compiled/trade.py")
     other = go_on(tree, proof_market, proof_run.folder)
     assert other.returncode == 2
-    named = "jobs/configuration.py, jobs/pipeline.py, schemas/compiled/trade.py, streams/risk/checks.py, streams/runtime/live/order.py"
+    named = "jobs/configuration.py, jobs/pipeline.py, schemas/compiled/trade.py, streams/risk/prices.py, streams/runtime/live/order.py"
     assert f"made by other code ({named} differ)" in other.stderr
