@@ -37,6 +37,16 @@ def bytes_of(rows: Any) -> memoryview:
     return view
 
 
+def row_of(record: Any) -> tuple[Any, Any]:
+    """(an array of one row, levels) of a record of any type, by its bytes; levels are a depth
+    update's, None of others. For what comes rarely: ``writer`` is made for a type.
+    """
+    fields = codec(type(record).__name__)
+    content = np.frombuffer(fields.encode_records([record]), np.uint8)
+    found = fields.decode_rows(content, 1)
+    return found if fields.has_levels else (found, None)
+
+
 def _columns(field: Field) -> tuple[str, ...]:
     """Columns of a field in a row."""
     return (

@@ -13,6 +13,7 @@ from schemas.errors import WrongUse
 from schemas.records import DepthUpdate, Instrument
 from schemas.shapes import snake
 from streams.numeric import book
+from streams.numeric.conversion import row_of
 from streams.numeric.deadlines import NO_TIMER
 from streams.numeric.log_lines import write_line
 from streams.numeric.outputs import outputs_type
@@ -78,7 +79,7 @@ class KernelDriver:
             if self.views:
                 self._deliver_depth(record)
         elif name in self.handlers:
-            self._call(self.handlers[name], row_of(record))
+            self._call(self.handlers[name], row_of(record)[0][0])
 
     def fire(self, deadline: int) -> None:
         """One timer, or each named one that is due, in one call."""
@@ -109,8 +110,7 @@ class KernelDriver:
         return (*self.state, *timers)
 
     def _deliver_depth(self, record: DepthUpdate) -> None:
-        fields = codec("DepthUpdate")
-        rows, levels = fields.decode_rows(np.frombuffer(fields.encode_records([record]), np.uint8), 1)
+        rows, levels = row_of(record)
         if not self.owns_book:
             book.apply(self.books, book.slot_of(self.books, record.instrument), rows[0], levels)
         if "DepthUpdate" in self.handlers:
@@ -166,9 +166,3 @@ class KernelDriver:
         """Emit a line that the strategy logged."""
         account, strategy = int(asks.orders["account"]), int(asks.orders["strategy"])
         write_line(self, self.context.emit, (account, strategy, clock, sequence), text)
-
-
-def row_of(record: Any) -> Any:
-    """One record as a row of its dtype."""
-    fields = codec(type(record).__name__)
-    return fields.decode_rows(np.frombuffer(fields.encode_records([record]), np.uint8), 1)[0]

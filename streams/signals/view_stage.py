@@ -20,7 +20,7 @@ from schemas.records import Instrument
 from schemas.vocabulary import Flag, Side
 from streams.numeric import strategy_view as v
 from streams.numeric.book_reads import BOOK_SIZE
-from streams.numeric.conversion import bytes_of, reader, writer
+from streams.numeric.conversion import bytes_of, reader, row_of, writer
 from streams.numeric.identity import text_of_halves, to_halves
 from streams.numeric.index import put
 from streams.numeric.pooled_state import PooledState
@@ -174,10 +174,7 @@ class ViewStage(StageShell[ViewState]):
         self._hand_over(handlers.ON_DEPTH, record)
 
     def _hand_over(self, kind: int, record: Any) -> None:
-        fields = codec(type(record).__name__)
-        content = np.frombuffer(fields.encode_records([record]), np.uint8)
-        decoded = fields.decode_rows(content, 1)  # of a depth update, with its levels
-        row = decoded[0] if isinstance(decoded, tuple) else decoded
+        row, _ = row_of(record)
         self._handle(kind, row.ctypes.data, 0)
 
     def _keep(self, name: str, record: Any) -> None:

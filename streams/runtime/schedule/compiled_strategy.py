@@ -21,6 +21,7 @@ from schemas.codec import codec
 from schemas.errors import ShrivenError
 from schemas.records import Instrument
 from streams.numeric.bad_strategy import BadStrategy
+from streams.numeric.conversion import row_of
 from streams.numeric.deadlines import NO_TIMER
 from streams.numeric.id_source import IdSource
 from streams.numeric.log_lines import id_text, write_line
@@ -131,7 +132,7 @@ class CompiledStrategy:
     def _lay_out_handlers(self) -> None:
         """What Python calls: records that are no rows, and the end of input."""
         for kind, topic in enumerate(self.INPUTS):
-            setattr(self, handler_name(topic), functools.partial(self._on_record, kind, topic))
+            setattr(self, handler_name(topic), functools.partial(self._on_record, kind))
         self._timer_kind, self._end_kind = len(self.INPUTS), len(self.INPUTS) + 1
         if hasattr(self._module, "on_timer"):
             self.on_timer = functools.partial(self._act, self._timer_kind)
@@ -268,9 +269,8 @@ class CompiledStrategy:
 
     # -- what Python calls
 
-    def _on_record(self, kind: int, topic: str, record: Any, context: Any) -> None:
-        fields = codec(topic_of(topic).record)
-        row = fields.decode_rows(np.frombuffer(fields.encode_records([record]), np.uint8), 1)
+    def _on_record(self, kind: int, record: Any, context: Any) -> None:
+        row, _ = row_of(record)
         self._act(kind, row.ctypes.data, context)
 
     def _act(self, kind: int, given: int, context: Any) -> None:
