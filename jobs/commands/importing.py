@@ -78,15 +78,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _imported(arguments: argparse.Namespace, progress: Any) -> Any:
     """The import that the command names. Raises WrongUse for options of another one."""
-    from connectors.captures.importer import import_binance
-    from connectors.tables.trades import import_trades
     from schemas.errors import WrongUse
 
     files, out, table = arguments.files, arguments.out, arguments.instruments
     if arguments.what == "binance":
         if arguments.map or arguments.instrument:
             raise WrongUse("--map and --instrument are of 'sq import trades'; frames name symbols")
+        from connectors.captures.importer import import_binance
+
         return import_binance(files, out, table, progress, arguments.unit)
     if arguments.unit:
         raise WrongUse("--unit is of 'sq import binance'; the column map says it here: [time] unit")
+    from connectors.tables.trades import import_trades  # which loads polars
+
     return import_trades(files, out, arguments.map, arguments.instrument, table, progress)
