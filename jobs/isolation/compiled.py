@@ -79,11 +79,12 @@ class CompiledStrategy:
             raise WrongUse(f"{what}; {advice}")
         timer = [TIMER] if hasattr(module, "on_timer") else []
         self.WAKES = (*(WAKE_OF_TOPIC[topic] for topic in module.INPUTS), *timer)
-        self.has_end = hasattr(module, "on_end")
+        if hasattr(module, "on_end"):
+            self.on_end = module.on_end
 
     def __call__(self, instruments: Sequence[Instrument], settings: Any) -> CompiledInstance:
         """The strategy over its instruments."""
-        return CompiledInstance(self._module, instruments, settings)
+        return CompiledInstance(self._module, instruments, settings, self.is_on_order_side)
 
 
 def _is_given(topic: str) -> bool:
@@ -97,7 +98,9 @@ def _is_given(topic: str) -> bool:
 class IsolatedDriver(KernelDriver):
     """Its ids are those of the call's context, and its lines are the host's to write."""
 
-    _ids = IdSource()
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self._ids = IdSource()
 
     def take_ids(self, asks: StrategyOutputs) -> None:
         """The context's, as in the process of the stages."""
@@ -118,7 +121,13 @@ class IsolatedDriver(KernelDriver):
 class CompiledInstance:
     """A compiled strategy with its state, and a handler for each record it reads."""
 
-    def __init__(self, module: Any, instruments: Sequence[Instrument], settings: Any) -> None:
+    def __init__(
+        self,
+        module: Any,
+        instruments: Sequence[Instrument],
+        settings: Any,
+        is_on_order_side: bool,
+    ) -> None:
         self._driver = driver = IsolatedDriver(module, instruments, settings, None)
         self._name = str(module.NAME)
         if driver.timer < 0:
@@ -134,7 +143,7 @@ class CompiledInstance:
         if hasattr(module, "on_end"):
             _compile(module.on_end, driver)
             self.on_end = self._end
-        self._end_driver = driver.end_once if acts_on_demand(module) else driver.end
+        self._end_driver = driver.end_once if is_on_order_side else driver.end
 
     def _deliver(self, record: Any, context: Any) -> None:
         self._driver.context = context

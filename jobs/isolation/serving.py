@@ -90,15 +90,11 @@ class Server:
         found = strategy_of(import_strategy(self.sources, self.contents), self.sources.main, self.name)
         self.stage = found if isinstance(found, type) else CompiledStrategy(found)
         self.settings = read_settings(self.name or self.stage.NAME, self.stage.Settings, self.parameters)
-        said = Description(str(self.stage.NAME), list(self.stage.WAKES), self._has_end(), self.lost)
+        said = Description(str(self.stage.NAME), list(self.stage.WAKES), hasattr(self.stage, "on_end"), self.lost)
         said.reads, said.logs, said.number = list(self.stage.READS), bool(self.stage.LOGS), int(self.stage.STRATEGY)
         if isinstance(self.stage, CompiledStrategy):
             said.is_on_order_side = self.stage.is_on_order_side
         return Answer(body=ENCODE(said))
-
-    def _has_end(self) -> bool:
-        stage = self.stage
-        return stage.has_end if isinstance(stage, CompiledStrategy) else hasattr(stage, "on_end")
 
     def begin(self, question: Question) -> Answer:
         """Build the strategy over its instruments."""
