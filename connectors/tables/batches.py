@@ -75,6 +75,14 @@ class Batch(msgspec.Struct):
         return bytes(self.text[start:end]).decode("utf-8", "replace")
 
 
+def _head(path: Path) -> bytes:
+    """What a file begins with; nothing of a pipe, which is read once."""
+    if not path.is_file():
+        return b""
+    with path.open("rb") as source:
+        return source.read(4)
+
+
 def _fields(text: Array, separator: str, places: dict[str, int], columns: int) -> Iterator[Batch]:
     """Batches of a text of whole lines, the first of which is line 1."""
     of_column = np.full(columns, -1, np.int64)
@@ -120,12 +128,8 @@ class Table(Lines):
         """Every row. Raises NotATable, NotLines, MissingColumn, RecordingUnreadable."""
         for path in self.paths:
             self.path, self.file = path, path.name if path.is_file() else "pipe"
-            head = b""
-            if path.is_file():
-                with path.open("rb") as source:
-                    head = source.read(4)
             self.number = 0
-            read = self._parquet if head == PARQUET else self._text
+            read = self._parquet if _head(path) == PARQUET else self._text
             for batch in read(path):
                 yield batch
                 self.number += len(batch.rows)
@@ -133,18 +137,18 @@ class Table(Lines):
 
     def texts(self, path: Path) -> Iterator[bytes | None]:
         """The file's text, also of a zip with one file in it."""
-        head = b""
-        if path.is_file():
-            with path.open("rb") as source:
-                head = source.read(4)
-        if head in ZIP:
+        if _head(path) in ZIP:
             return self._zipped(path)
         return super().texts(path)
 
+    def _digest(self, path: Path) -> None:
+        """Read a file that is then read by places."""
+        for _ in self._chunks(path):
+            pass
+
     def _zipped(self, path: Path) -> Iterator[bytes]:
         """The one file of a zip. Raises NotATable."""
-        for _ in self._chunks(path):  # its digest
-            pass
+        self._digest(path)
         try:
             with zipfile.ZipFile(path) as archive:
                 files = [each for each in archive.infolist() if not each.is_dir()]
@@ -250,8 +254,7 @@ class Table(Lines):
 
     def _parquet(self, path: Path) -> Iterator[Batch]:
         """Rows of a Parquet file as text."""
-        for _ in self._chunks(path):  # its digest
-            pass
+        self._digest(path)
         try:
             frame = pl.scan_parquet(path)
             self.names = frame.collect_schema().names()

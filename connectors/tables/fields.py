@@ -15,6 +15,7 @@ from streams.numeric import fixed
 from streams.numeric.bounds import PRICE_MAX
 from streams.numeric.text_fields import (
     GOOD,
+    NO_MINUTES,
     NO_ZONE,
     read_decimals,
     read_instants,
@@ -22,7 +23,6 @@ from streams.numeric.text_fields import (
 )
 
 Array = np.ndarray[Any, Any]
-NO_MINUTES = 1 << 40
 
 
 class Fields:

@@ -20,6 +20,8 @@ ROOM = ((1 << 63) - 10) // 10
 GOOD, BAD, NO_ZONE = 0, 1, 2
 """What an instant is: read, no time, or a time of day without a zone."""
 MINUTE_NS = 60 * 10**9
+NO_MINUTES = 1 << 40
+"""Minutes east of UTC of a zone that is none."""
 
 
 @borrowing_kernel
@@ -156,18 +158,18 @@ def days_of(year: Any, month: Any, day: Any) -> Any:
 
 @inner_kernel
 def minutes_of_zone(text: Any, at: Any, last: Any) -> Any:
-    """Minutes east of UTC of ``Z``, ``+HH:MM``, ``+HHMM``, ``+HH``; far above for another."""
+    """Minutes east of UTC of ``Z``, ``+HH:MM``, ``+HHMM``, ``+HH``; NO_MINUTES for another."""
     if last - at == 1 and (text[at] == LETTER_Z or text[at] == LOWER_Z):
         return 0
     size = last - at
     if (size != 6 and size != 5 and size != 3) or (text[at] != PLUS and text[at] != MINUS):
-        return 1 << 40
+        return NO_MINUTES
     if size == 6 and text[at + 3] != COLON:
-        return 1 << 40
+        return NO_MINUTES
     hours = digits_at(text, at + 1, 2)
     minutes = 0 if size == 3 else digits_at(text, last - 2, 2)
     if hours < 0 or hours > 18 or minutes < 0 or minutes > 59:
-        return 1 << 40
+        return NO_MINUTES
     found = hours * 60 + minutes
     return -found if text[at] == MINUS else found
 
@@ -199,9 +201,9 @@ def instant(text: Any, first: Any, last: Any, zone: Any, found: Any) -> Any:
         return BAD
     if at < last:
         zone = minutes_of_zone(text, at, last)
-        if zone > 1 << 30:
+        if zone == NO_MINUTES:
             return BAD
-    elif zone > 1 << 30:
+    elif zone == NO_MINUTES:
         return NO_ZONE
     minutes = days * 1440 + hour * 60 + minute - zone
     found[0] = minutes * MINUTE_NS + second * 1_000_000_000 + nanoseconds
@@ -210,7 +212,9 @@ def instant(text: Any, first: Any, last: Any, zone: Any, found: Any) -> Any:
 
 @borrowing_kernel
 def read_instants(text: Any, starts: Any, ends: Any, zone: Any, values: Any, codes: Any) -> None:
-    """Times by ISO 8601 in ns from 1970. ``zone``: minutes east of UTC of text without one."""
+    """Times by ISO 8601 in ns from 1970. ``zone``: minutes east of UTC of text without one, NO_MINUTES if
+    that is not known.
+    """
     for row in range(len(starts)):
         codes[row] = instant(text, starts[row], ends[row], zone, values[row : row + 1])
 
