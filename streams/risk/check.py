@@ -37,8 +37,8 @@ class Unit(NamedTuple):
 
 BASE_UNITS = Unit(lambda price, quantity: quantity, True)
 QUOTE_UNITS = Unit(lambda price, quantity: price + quantity, True)
-BASIS_POINTS = Unit(lambda price, quantity: 2, False)
-"""With two decimals."""
+BASIS_POINT_DECIMALS = 2
+BASIS_POINTS = Unit(lambda price, quantity: BASIS_POINT_DECIMALS, False)
 NANOSECONDS = Unit(lambda price, quantity: 0, False)
 
 

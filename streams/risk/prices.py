@@ -17,12 +17,13 @@ from streams.numeric.borrowing import inner_kernel
 from streams.numeric.bounds import PRICE_MAX
 from streams.numeric.fixed import divide_down
 from streams.numeric.int128 import join, larger, narrow, smaller, wide
+from streams.risk.check import BASIS_POINT_DECIMALS
 
 BUY = int(Side.BUY)
 MARKET = int(OrderType.MARKET)
 UNUSABLE = int(Flag.STALE | Flag.GAP | Flag.CROSSED)
 """No order goes by a mark with one of these flags."""
-COLLAR_UNIT = 1_000_000
+COLLAR_UNIT: int = 10_000 * 10**BASIS_POINT_DECIMALS
 """A band of the whole price, in the unit of ``price_collar_bp`` as a row keeps it."""
 PROTECTION = COLLAR_UNIT // 20
 """Distance of a protection price from the touch where there is no price collar, in the same unit.
