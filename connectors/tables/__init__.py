@@ -5,6 +5,8 @@ Where to start reading: :mod:`~connectors.tables.trades` (the import), then
 
 - :mod:`~connectors.tables.columns`: the column map, and the names that are known without one;
 - :mod:`~connectors.tables.batches`: files to rows of text, in bounded memory;
+- :mod:`~connectors.tables.parquet`: the same of Parquet, the one module that needs polars;
+- :mod:`~connectors.tables.rows`: a batch, and where the fields of its rows lie;
 - :mod:`~connectors.tables.fields`: a batch's fields to integers, or why not;
 - :mod:`~connectors.tables.repeated`: ids that come twice;
 - :mod:`~connectors.tables.sorting`: rows that do not lie in order of time;

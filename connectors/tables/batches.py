@@ -1,33 +1,23 @@
-"""A table's rows, batch by batch, as text and where its fields lie in it: CSV and Parquet alike.
+"""Files to batches of rows: CSV plain or packed here, Parquet as text of the same form.
 
-What a Parquet file holds is written as text of the same form first: whole numbers and decimals
-digit by digit, a double as the shortest decimal that reads back as it, an instant as ns. So there
-is one reading of numbers, and none of them passes through a float that its file did not have.
+So there is one reading of numbers, and none passes through a float that its file did not have.
 """
 
 from __future__ import annotations
 
-import io
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import numpy as np
-import polars as pl
 
 from connectors.captures.kinds import kind_of
-from connectors.captures.lines import Lines, Progress, RecordingUnreadable
+from connectors.captures.lines import Lines, Progress
 from connectors.tables.columns import ColumnMap, places_of
-from schemas.errors import WrongUse
-from streams.numeric.text_fields import split_lines
-
-Array = np.ndarray[Any, Any]
+from connectors.tables.rows import Batch, NotATable, row_batches
 
 TEXT_BYTES = 8 << 20
-BATCH_ROWS = 1 << 17
 SEPARATORS = ",;\t|"
 PARQUET, ZIP = b"PAR1", (b"PK\x03\x04", b"PK\x05\x06")
 CUT = b"\0\n"
@@ -40,41 +30,6 @@ WANTED = (
 )
 
 
-class NotATable(WrongUse):
-    """The file is no table that can be read, or an archive that holds none."""
-
-    code = "not_a_table"
-
-
-class Batch(msgspec.Struct):
-    """Rows of a table.
-
-    Attributes:
-        text: UTF-8 bytes. starts, ends: by field, where each row's text lies.
-        rows: start and end of each row's text, and how many columns it has: 0 for a blank one,
-            -1 for one that is not whole.
-        columns: how many a row must have. line: number of the first row in its file, from 1.
-        unit: of the times, where the file itself says it; empty else.
-    """
-
-    text: Array
-    starts: dict[str, Array]
-    ends: dict[str, Array]
-    rows: Array
-    columns: int
-    line: int
-    unit: str = ""
-
-    def raw(self, row: int) -> bytes:
-        """The row's own text."""
-        return bytes(self.text[self.rows[row, 0] : self.rows[row, 1]])
-
-    def field(self, name: str, row: int) -> str:
-        """One field's text."""
-        start, end = int(self.starts[name][row]), int(self.ends[name][row])
-        return bytes(self.text[start:end]).decode("utf-8", "replace")
-
-
 def _head(path: Path) -> bytes:
     """What a file begins with; nothing of a pipe, which is read once."""
     if not path.is_file():
@@ -83,36 +38,12 @@ def _head(path: Path) -> bytes:
         return source.read(4)
 
 
-def _fields(text: Array, separator: str, places: dict[str, int], columns: int) -> Iterator[Batch]:
-    """Batches of a text of whole lines, the first of which is line 1."""
-    of_column = np.full(columns, -1, np.int64)
-    names = list(places)
-    for number, name in enumerate(names):
-        of_column[places[name]] = number
-    line = 1
-    done = np.zeros(2, np.int64)
-    while len(text):
-        starts = np.zeros((len(names), BATCH_ROWS), np.int64)
-        ends, rows = np.zeros_like(starts), np.zeros((BATCH_ROWS, 3), np.int64)
-        split_lines(text, ord(separator), of_column, starts, ends, rows, done)
-        count = int(done[0])
-        yield Batch(
-            text=text,
-            starts={name: starts[number, :count] for number, name in enumerate(names)},
-            ends={name: ends[number, :count] for number, name in enumerate(names)},
-            rows=rows[:count],
-            columns=columns,
-            line=line,
-        )
-        line += count
-        text = text[int(done[1]) :]
-
-
 class Table(Lines):
     """Tables of one kind, one behind the other.
 
     Attributes:
         file: name of the one that is read. names: its columns. places: which of them each field is.
+        precisions: decimals of fields whose doubles are to be rounded.
     """
 
     WANTED = WANTED
@@ -123,6 +54,7 @@ class Table(Lines):
         self._progress = progress
         self.names: list[str] = []
         self.places: dict[str, int] = {}
+        self.precisions: dict[str, int] = {}
 
     def batches(self) -> Iterator[Batch]:
         """Every row. Raises NotATable, NotLines, MissingColumn, RecordingUnreadable."""
@@ -174,7 +106,7 @@ class Table(Lines):
                 rows, skipped = self._begin(path, text)
                 line = 1 + skipped
             array = np.frombuffer(rows, np.uint8)
-            for batch in _fields(array, self._separator, self.places, len(self.names)):
+            for batch in row_batches(array, self._separator, self.places, len(self.names)):
                 batch.line, count = line, len(batch.rows)
                 yield batch
                 line += count
@@ -253,53 +185,16 @@ class Table(Lines):
             )
 
     def _parquet(self, path: Path) -> Iterator[Batch]:
-        """Rows of a Parquet file as text."""
-        self._digest(path)
+        """Rows of a Parquet file. Raises NotATable where polars is not installed."""
         try:
-            frame = pl.scan_parquet(path)
-            self.names = frame.collect_schema().names()
-            self.places = places_of(self.file, self.names, self._wanted)
-            chosen = frame.select(pl.nth(list(self.places.values())))
-            places = {field: number for number, field in enumerate(self.places)}
-            line = 1
-            for part in chosen.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True):
-                text, unit = self._as_text(part)
-                for batch in _fields(text, "\t", places, len(places)):
-                    batch.line, batch.unit = line, unit
-                    yield batch
-                    line += len(batch.rows)
-        except pl.exceptions.PolarsError as problem:
-            what = str(problem).splitlines()[0][:200]
-            raise RecordingUnreadable(f"{path} cannot be read as Parquet: {what}") from None
-
-    def _as_text(self, part: pl.DataFrame) -> tuple[Array, str]:
-        """Text of a frame, and the unit of its times where their type says it. Raises NotATable."""
-        columns, unit = [], ""
-        for field, series in zip(self.places, part.get_columns(), strict=True):
-            kind = series.dtype
-            if isinstance(kind, pl.Datetime):
-                series, unit = self._instants(series, kind), "ns"
-            elif isinstance(kind, pl.Binary | pl.List | pl.Struct | pl.Date | pl.Time):
-                raise NotATable(f"{self.file}: column {series.name} is {kind}: no {field}")
-            elif kind.is_float() and self._wanted.file.doubles == "nearest":
-                series = series.round(self.precisions.get(field, 0))
-            columns.append(series.alias(field))
-        written = io.BytesIO()
-        pl.DataFrame(columns).write_csv(
-            written, include_header=False, separator="\t", quote_style="never"
-        )
-        return np.frombuffer(written.getbuffer(), np.uint8), unit
-
-    precisions: dict[str, int] = {}
-    """Decimals of fields whose doubles are to be rounded."""
-
-    def _instants(self, series: pl.Series, kind: pl.Datetime) -> pl.Series:
-        """ns from 1970, UTC. Raises NotATable for times of no zone."""
-        zone = self._wanted.zone_minutes
-        if kind.time_zone is None and zone is None:
+            from connectors.tables.parquet import ParquetRows  # needs polars: not in the image
+        except ModuleNotFoundError as absent:
             raise NotATable(
-                f"{self.file}: {series.name} has no zone; say it with --map: [time] zone"
-            )
-        scale = {"ms": 10**6, "us": 10**3, "ns": 1}[kind.time_unit]
-        shift = 0 if kind.time_zone is not None else (zone or 0) * 60 * 10**9
-        return series.to_physical() * scale - shift
+                f"{path} is Parquet, which is read with {absent.name}, and that is not installed "
+                "here; install it, or convert the file to CSV"
+            ) from None
+        self._digest(path)
+        rows = ParquetRows(path, self.file, self._wanted, self.precisions)
+        for batch in rows.batches():
+            self.names, self.places = rows.names, rows.places
+            yield batch

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from connectors.captures.numbers import BadField
-from connectors.tables.batches import Batch, NotATable
 from connectors.tables.columns import EARLIEST, LATEST, UNITS, SideMap
+from connectors.tables.rows import Batch, NotATable
 from schemas.errors import BadData
 from schemas.vocabulary import Side
 from streams.numeric import fixed

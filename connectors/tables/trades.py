@@ -22,11 +22,12 @@ from connectors.captures.lines import Progress
 from connectors.captures.summary import FeedSummary, ImportSummary
 from connectors.instruments import load
 from connectors.ordering import ORDER
-from connectors.tables.batches import Batch, Table
+from connectors.tables.batches import Table
 from connectors.tables.columns import ColumnMap, read_map, side_of
 from connectors.tables.fields import Fields, unit_of
 from connectors.tables.instrument import instrument_of
 from connectors.tables.repeated import Repeated
+from connectors.tables.rows import Batch
 from connectors.tables.sorting import Order, sort_by_time
 from connectors.unfinished import create
 from schemas.codec import codec

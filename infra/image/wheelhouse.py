@@ -23,7 +23,8 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD_TOOLS = ("setuptools",)
 """Needed while the image is built; removed from it again."""
 LEFT_OUT = ("polars",)
-"""A user's own programs read topics with it; no module that runs in the image imports it, and it would be a quarter of the image."""
+"""A user's own programs read topics with it, and an import of a Parquet file says that it needs it.
+It would be a quarter of the image."""
 
 
 class NoWheelhouse(WrongUse):

@@ -89,6 +89,6 @@ def _imported(arguments: argparse.Namespace, progress: Any) -> Any:
         return import_binance(files, out, table, progress, arguments.unit)
     if arguments.unit:
         raise WrongUse("--unit is of 'sq import binance'; the column map says it here: [time] unit")
-    from connectors.tables.trades import import_trades  # which loads polars
+    from connectors.tables.trades import import_trades
 
     return import_trades(files, out, arguments.map, arguments.instrument, table, progress)

@@ -238,7 +238,7 @@ def test_rows_beyond_the_remembered_ids_are_found_while_sorting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("connectors.tables.repeated.REMEMBERED_ROWS", 0)
-    monkeypatch.setattr("connectors.tables.batches.BATCH_ROWS", 100)
+    monkeypatch.setattr("connectors.tables.rows.BATCH_ROWS", 100)
     monkeypatch.setattr("connectors.tables.sorting.SHARE_ROWS", 64)
     rows = table(300)
     import_trades([write(tmp_path / "t.csv", rows)], tmp_path / "plain", instrument=BTC)

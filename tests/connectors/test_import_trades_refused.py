@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import sys
 from pathlib import Path
 
 import pytest
 from binance_lines import records
 from trade_tables import BTC, HEADER, as_zip, table, toml, write
 
+from connectors.tables.rows import NotATable
 from connectors.tables.trades import import_trades
 from jobs.sq import main
 from schemas.errors import ShrivenError
@@ -144,3 +146,16 @@ def test_a_damaged_gzip_keeps_what_can_be_read_and_no_half_row(tmp_path: Path) -
 
 
 # -- recordings
+
+
+def test_without_polars_csv_is_read_and_parquet_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: the image, which has no polars, could not import at all."""
+    monkeypatch.delitem(sys.modules, "connectors.tables.parquet", raising=False)
+    monkeypatch.setitem(sys.modules, "polars", None)
+    path = write(tmp_path / "t.csv", table(5))
+    assert import_trades([path], tmp_path / "a", instrument=BTC).counts["md.trades"] == 5
+    (tmp_path / "t.parquet").write_bytes(b"PAR1")
+    with pytest.raises(NotATable, match="read with polars, and that is not installed here; inst"):
+        import_trades([tmp_path / "t.parquet"], tmp_path / "b", instrument=BTC)
