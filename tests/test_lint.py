@@ -27,7 +27,7 @@ FUNCTION_LINES_MAX = 60
 LONG_FUNCTIONS = {
     "streams/runtime/schedule/loop.py LoopText._body": "the text of one loop, in its order",
     "streams/reporting/handlers.py on_fill": "each capacity is looked at before the first store",
-    "streams/reporting/caveats.py warnings": "a list of warnings, a condition each",
+    "streams/reporting/report_warnings.py warnings": "a list of warnings, a condition each",
     "jobs/reports.py read_records": "what a report is made from, a fact a line",
     "tests/jobs/test_venue_models.py "
     "test_a_run_with_other_models_is_another_run_is_proved_and_says_so": "one run, every command",

@@ -198,7 +198,7 @@ class RecordingPull:
                 body = piece.between(first, stop)
                 log.writer(source.topic).append(body, stop - first, int(piece.times[first:stop].max()))
                 digest.update(body, stop - first, piece.ends[first:stop] - (int(piece.ends[first - 1]) if first else 0))
-            self._tell(piece, source)
+            self._report(piece, source)
             if stop < len(piece):
                 self._passed.add(source.topic)
                 break
@@ -222,7 +222,7 @@ class RecordingPull:
         stop = end if self.window.end is None else offset_at(self._admin, partition, self.window.end // 1_000_000 + 1, end)
         return max(begin, first), min(end, stop)
 
-    def _tell(self, piece: Piece, source: Source) -> None:
+    def _report(self, piece: Piece, source: Source) -> None:
         if len(piece):
             self.on_progress(self._done + int(piece.offsets[-1]) + 1 - source.start_offset, self._total)
 

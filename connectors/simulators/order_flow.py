@@ -350,7 +350,7 @@ def move_fair(market, parameters):
 
 
 @kernel
-def tell_top(market, parameters, output, time):
+def publish_top(market, parameters, output, time):
     """A book ticker, if the best prices or quantities are others than told last."""
     scalars = market.scalars[0]
     bid, ask = scalars.best_bid, scalars.best_ask
@@ -383,7 +383,7 @@ def in_order(values):
 
 
 @kernel
-def tell_depth(market, parameters, output, time):
+def publish_depth(market, parameters, output, time):
     """The levels that changed since the last update, bids from the best down, asks from the best up; the first update is a snapshot."""
     scalars = market.scalars[0]
     if scalars.changed == 0:
@@ -432,8 +432,8 @@ def open_market(market, parameters, output):
         away = 1 + order // 16 + skewed(parameters.seed, DISTANCE, -1 - order, 12)
         price = MIDDLE - away if side == 0 else MIDDLE + away
         place(market, side, price, 1 + skewed(parameters.seed, SIZE, -1 - order, 250))
-    tell_depth(market, parameters, output, parameters.start)
-    tell_top(market, parameters, output, parameters.start)
+    publish_depth(market, parameters, output, parameters.start)
+    publish_top(market, parameters, output, parameters.start)
     scalars.slot = 1
 
 
@@ -457,8 +457,8 @@ def run(market, parameters, output, end):
                 arrive_taker(market, parameters, output, at)
             else:
                 arrive_cancel(market, parameters)
-            tell_top(market, parameters, output, at)
+            publish_top(market, parameters, output, at)
         if slot % STEP_SLOTS == 0:
-            tell_depth(market, parameters, output, time)
+            publish_depth(market, parameters, output, time)
             move_fair(market, parameters)
         scalars.slot = slot + 1

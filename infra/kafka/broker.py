@@ -24,7 +24,7 @@ from infra.kafka.container import BROKER_IMAGE, Container
 from infra.kafka.errors import ServiceFailed
 from infra.kafka.java import find_java
 from infra.kafka.ports import Ports, listens
-from infra.kafka.process import Process, telling_line
+from infra.kafka.process import Process, cause_line
 from infra.kafka.ready import broker_answers, record_passes, wait_for
 from infra.kafka.service import READY_SECONDS, Backend, Service
 
@@ -206,7 +206,7 @@ class Broker(Service):
         except subprocess.TimeoutExpired as late:
             raise ServiceFailed(f"formatting {self.data} did not end within {FORMAT_SECONDS} s") from late
         if done.returncode:
-            words = telling_line([*done.stdout.splitlines(), *done.stderr.splitlines()])
+            words = cause_line([*done.stdout.splitlines(), *done.stderr.splitlines()])
             raise ServiceFailed(f"cannot format {self.data}: {words or 'the tool did not say why'}")
 
 

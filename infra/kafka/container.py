@@ -14,7 +14,7 @@ from pathlib import Path
 
 from infra.kafka.artifacts import APICURIO_VERSION, KAFKA_VERSION, Say
 from infra.kafka.errors import NoEngine, ServiceFailed
-from infra.kafka.process import STOP_SECONDS, telling_line
+from infra.kafka.process import STOP_SECONDS, cause_line
 
 BROKER_IMAGE = f"apache/kafka:{KAFKA_VERSION}"
 REGISTRY_IMAGE = f"apicurio/apicurio-registry:{APICURIO_VERSION}"
@@ -61,7 +61,7 @@ class Container:
             options += ["--env", f"{key}={value}"]
         done = engine("run", *options, self.image, *command, seconds=PULL_SECONDS)
         if done.returncode:
-            raise ServiceFailed(f"the container of the {self.name} cannot be started: {telling_line(done.stderr.splitlines())}")
+            raise ServiceFailed(f"the container of the {self.name} cannot be started: {cause_line(done.stderr.splitlines())}")
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
         """End it in good order; killed if that takes longer. Nothing to do if it does not run."""
@@ -85,7 +85,7 @@ class Container:
     def last_words(self) -> str:
         """The line of its output that says most, and where the rest is."""
         done = engine("logs", "--tail", "200", self.container)
-        words = telling_line([*done.stdout.splitlines(), *done.stderr.splitlines()])
+        words = cause_line([*done.stdout.splitlines(), *done.stderr.splitlines()])
         return f"{words or 'it said nothing'} (more: {ENGINE} logs {self.container})"
 
 
@@ -119,4 +119,4 @@ def need_images(say: Say) -> None:
         say(f"pulling {image} (once)")
         done = engine("pull", image, seconds=PULL_SECONDS)
         if done.returncode:
-            raise NoEngine(f"image {image} cannot be pulled: {telling_line(done.stderr.splitlines())}; use --backend jvm")
+            raise NoEngine(f"image {image} cannot be pulled: {cause_line(done.stderr.splitlines())}; use --backend jvm")

@@ -96,7 +96,7 @@ class Process:
             lines = self.log.read_text(errors="replace").splitlines()
         except OSError:
             lines = []
-        return f"{telling_line(lines) or 'it said nothing'} (log: {self.log})"
+        return f"{cause_line(lines) or 'it said nothing'} (log: {self.log})"
 
     def _signal(self, *signals: signal.Signals) -> None:
         pid = self.pid
@@ -116,7 +116,7 @@ class Process:
         return True
 
 
-def telling_line(lines: Sequence[str]) -> str:
+def cause_line(lines: Sequence[str]) -> str:
     """The line of a JVM's output that says most: the last exception or error, without its stack; else the last line."""
     spoken = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith(("at ", "... "))]
     problems = [line for line in spoken if "Exception" in line or "ERROR" in line or "FATAL" in line or "Error:" in line]

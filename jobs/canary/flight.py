@@ -98,7 +98,7 @@ class Flight:
         for place, facts in found.items():
             if place not in self.watches:
                 topology, shard = place
-                sightings = {witness: self._sightings(topology, shard, witness) for witness in Watch.witnesses(facts)}
+                sightings = {witness: self._sightings(topology, shard, witness) for witness in Watch.evidence(facts)}
                 self.watches[place] = Watch(self.log, self.cluster, topology, shard, facts, sightings)
                 self._say(f"watching {topology} shard {shard}: {', '.join(sightings)}")
         if not self.watches:

@@ -29,38 +29,38 @@ class Sightings:
         self._lost: dict[int, float] = {}
         self._seen: deque[int] = deque(maxlen=REMEMBERED)
 
-    def _tell(self, what: str, seconds: float | None = None) -> None:
+    def _report(self, what: str, seconds: float | None = None) -> None:
         self.counts[what] += 1
         self._tell_of(what, seconds)
 
     def sent(self, key: int, now: float) -> None:
         """The broker has the tick that was written at ``now``, seconds of a clock that never goes back."""
         self._waiting[key] = now
-        self._tell("sent")
+        self._report("sent")
 
     def refused(self) -> None:
         """No broker took a tick."""
-        self._tell("sent")
-        self._tell("lost")
+        self._report("sent")
+        self._report("lost")
 
     def saw(self, first: int, last: int, now: float) -> None:
         """Every key from ``first`` to ``last`` was met."""
         again = sum(first <= key <= last for key in self._seen)
         for _ in range(again):
-            self._tell("duplicates")
+            self._report("duplicates")
         for found, what in ((self._waiting, "seen"), (self._lost, "late")):
             for key in [key for key in found if first <= key <= last]:
                 seconds = now - found.pop(key)
                 self.slowest_seconds = max(self.slowest_seconds, seconds)
                 self._seen.append(key)
-                self._tell(what, seconds)
+                self._report(what, seconds)
 
     def expire(self, now: float) -> None:
         """Count as lost what should have been read by now."""
         for key, at in list(self._waiting.items()):
             if now - at > self.bound_seconds:
                 self._lost[key] = self._waiting.pop(key)
-                self._tell("lost")
+                self._report("lost")
         while len(self._lost) > REMEMBERED:
             del self._lost[next(iter(self._lost))]
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from jobs.canary.sightings import Sightings
-from jobs.live.claims import open_claims, read_claims
 from jobs.live.deployment import quotes_canary
-from jobs.live.looking import first_entry, last_entry
+from jobs.live.topic_ownership import open_claims, read_claims
+from jobs.live.topology_status import first_entry, last_entry
 from schemas.codec import codec
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
@@ -39,7 +39,7 @@ def running(log: KafkaLog, cluster: Cluster, chosen: str = "") -> dict[tuple[str
 
 
 class Watch:
-    """One shard's witnesses, from now on.
+    """One shard's evidence, from now on.
 
     Attributes:
         sightings: by witness; inputs are keyed by offset, quotes by the tick's number.
@@ -53,7 +53,7 @@ class Watch:
         self._quotes = self._reader(log, cluster, (cluster.name(QUOTES), shard)) if QUOTES in sightings else None
 
     @staticmethod
-    def witnesses(facts: Mapping[str, Any]) -> list[str]:
+    def evidence(facts: Mapping[str, Any]) -> list[str]:
         """What can be seen of a topology with this genesis record."""
         published = {item["topic"] for item in facts["outputs"] if item["published"]}
         return [*INPUTS, *([QUOTES] if QUOTES in published and quotes_canary(facts["job"], facts["clock"]) else [])]

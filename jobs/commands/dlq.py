@@ -193,7 +193,7 @@ def _chosen(letters: DeadLetters, arguments: argparse.Namespace) -> list[Letter]
 def _discard(letters: DeadLetters, arguments: argparse.Namespace) -> int:
     from jobs.operators import now, operator
 
-    return _told(letters.discard(_chosen(letters, arguments), arguments.reason, operator(), now()), "discarded", arguments.json)
+    return _print_outcome(letters.discard(_chosen(letters, arguments), arguments.reason, operator(), now()), "discarded", arguments.json)
 
 
 def _redrive(letters: DeadLetters, arguments: argparse.Namespace) -> int:
@@ -205,7 +205,7 @@ def _redrive(letters: DeadLetters, arguments: argparse.Namespace) -> int:
         if len(chosen) != 1:
             raise WrongUse(f"--replace corrects one letter, and {len(chosen)} are chosen; name it by its place")
         replacement = _read(arguments.replace, chosen[0])
-    return _told(letters.redrive(chosen, arguments.reason, operator(), now(), replacement), "redriven", arguments.json)
+    return _print_outcome(letters.redrive(chosen, arguments.reason, operator(), now(), replacement), "redriven", arguments.json)
 
 
 def _read(path: Path, letter: Letter) -> Any:
@@ -220,7 +220,7 @@ def _read(path: Path, letter: Letter) -> Any:
     return record_of(topic_of(letter.content.origin_topic).record, content)
 
 
-def _told(outcome: Outcome, verb: str, as_json: bool) -> int:
+def _print_outcome(outcome: Outcome, verb: str, as_json: bool) -> int:
     if as_json:
         print(json.dumps({verb: [summary(each) for each in outcome.decided], "decided_before": [summary(each) for each in outcome.before]}))
         return 0

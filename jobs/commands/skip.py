@@ -34,7 +34,7 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Look at the record, write the command."""
     from connectors.control import TOPIC, send_control
-    from jobs.live.claims import TOPIC as TOPOLOGIES
+    from jobs.live.topic_ownership import TOPIC as TOPOLOGIES
     from jobs.operators import now, operator
     from schemas.registry import resolve
     from streams.log.kafka.client import KafkaLog
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check_consumed_by(request: SkipRequest, cluster: Cluster, log: KafkaLog) -> None:
     """Refuse what no runner of the topology consumes, or will. Raises BadSkip, NoTopology."""
-    from jobs.live.claims import TOPIC, open_claims, read_claims
+    from jobs.live.topic_ownership import TOPIC, open_claims, read_claims
     from schemas.vocabulary import ClaimKind
     from streams.runtime.live.spec import NoTopology
     from streams.runtime.order.skip import BadSkip
@@ -86,7 +86,7 @@ def _check_consumed_by(request: SkipRequest, cluster: Cluster, log: KafkaLog) ->
 
 def _inputs(topology: str, cluster: Cluster, log: KafkaLog) -> list[str]:
     """What the topology reads, as it was begun; before that, what it may read."""
-    from jobs.live.looking import begun_facts
+    from jobs.live.topology_status import begun_facts
     from jobs.pipeline import FEEDS
     from jobs.ticker import TICKERS
     from streams.runtime.journal.journal import JOURNAL
@@ -100,7 +100,7 @@ def _inputs(topology: str, cluster: Cluster, log: KafkaLog) -> list[str]:
 
 def _check_not_consumed(request: SkipRequest, cluster: Cluster, log: KafkaLog) -> None:
     """Refuse a record that lies before what the topology has consumed. Raises BadSkip."""
-    from jobs.live.claims import TOPIC, open_claims, read_claims
+    from jobs.live.topic_ownership import TOPIC, open_claims, read_claims
     from streams.runtime.order.skip import BadSkip
 
     if cluster.name(TOPIC) not in log.admin().describe([cluster.name(TOPIC)]):
@@ -116,7 +116,7 @@ def _check_not_consumed(request: SkipRequest, cluster: Cluster, log: KafkaLog) -
 
 def _settle(cluster: Cluster, log: KafkaLog, offset: int) -> int:
     """A record of ``topologies`` that is no claim: every reader passes it over already, and reports it until now."""
-    from jobs.live.claims import TOPIC, settle_unreadable
+    from jobs.live.topic_ownership import TOPIC, settle_unreadable
     from schemas.registry import resolve
 
     settle_unreadable(log, cluster, offset, resolve(cluster, [TOPIC])[TOPIC])

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     import msgspec
     import numpy as np
 
-    from jobs.live.looking import status
+    from jobs.live.topology_status import status
     from streams.log.kafka.errors import reached_cluster
 
     found = status(reached_cluster(arguments.cluster), lambda text: print(f"sq: {text}", file=sys.stderr))

@@ -41,8 +41,8 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Stop, and close where asked to."""
     from jobs.live.ending import end_topology
-    from jobs.live.looking import member_count
-    from jobs.live.slot import members_here
+    from jobs.live.instance_index import members_here
+    from jobs.live.topology_status import member_count
     from streams.log.kafka.client import KafkaLog
     from streams.log.kafka.errors import reached_cluster
 

@@ -91,7 +91,7 @@ def _cluster(arguments: argparse.Namespace) -> int:
         rows = [each._asdict() for each in left]
         print(json.dumps({"cluster": cluster.url, "environment": cluster.environment, "done": done, "differences": rows}, sort_keys=True))
     else:
-        for line in (*done, *_told(arguments.what, left, len(comparison.wanted))):
+        for line in (*done, *_lines(arguments.what, left, len(comparison.wanted))):
             print(line)
     return 1 if arguments.what == "drift" and left else 0
 
@@ -117,7 +117,7 @@ def _retention(given: list[str]) -> dict[str, str]:
     return found
 
 
-def _told(what: str, left: list[Any], count: int) -> list[str]:
+def _lines(what: str, left: list[Any], count: int) -> list[str]:
     """Lines for a person."""
     verbs = {"missing": "make", "setting": "set", "schema": "register", "compatibility": "set"}
     if what == "drift":

@@ -11,10 +11,10 @@ from typing import Any
 from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AclOperation, AdminClient, ConfigResource, OffsetSpec, ResourceType  # type: ignore[attr-defined]
 
-from jobs.lag.claims import Claims
-from jobs.lag.looking import Looker
+from jobs.lag.probe import Probe
 from jobs.lag.reading import Bounds, Group, Member, Partition, Reading, Seen, TopicSettings, Want
 from jobs.lag.settings import LagSettings
+from jobs.lag.topologies import Topologies
 from schemas.errors import ShrivenError
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.errors import explain
@@ -42,16 +42,16 @@ class KafkaLagSource:
         self.settings = settings
         self.told: KafkaError | None = None
         self.admin = self._connect()
-        self.lookers: dict[bool, Looker] = {}
+        self.probes: dict[bool, Probe] = {}
         self.topic_settings: dict[str, TopicSettings] = {}
         self.topic_settings_until = 0.0
         self.failures: Counter[str] = Counter()
-        self.claims = Claims(cluster)
+        self.topologies = Topologies(cluster)
 
     @property
     def looks(self) -> int:
         """Passes through records made so far."""
-        return sum(looker.passes for looker in self.lookers.values())
+        return sum(looker.passes for looker in self.probes.values())
 
     def read(self) -> Reading:
         """Everything but records. Raises the typed errors of ``streams.log.kafka.errors``."""
@@ -73,7 +73,7 @@ class KafkaLagSource:
             raise self._unreadable(problem.args[0]) from problem
         bounds = {each: Bounds(starts[each], highs[each], stables[each]) for each in stables}
         topics = frozenset(metadata.topics)
-        topologies = self.claims.read(topics, bounds, self.failures)
+        topologies = self.topologies.read(topics, bounds, self.failures)
         settings = self._topic_settings(topics)
         return Reading(began, time.time(), groups, bounds, topics, settings, dict(self.failures), unreadable, topologies)
 
@@ -85,16 +85,16 @@ class KafkaLagSource:
             if not asked:
                 continue
             try:
-                if committed not in self.lookers:
-                    self.lookers[committed] = Looker(self.cluster, committed)
-                seen.update(self.lookers[committed].look(asked, self.settings.look_seconds, self.settings.look_bytes))
+                if committed not in self.probes:
+                    self.probes[committed] = Probe(self.cluster, committed)
+                seen.update(self.probes[committed].look(asked, self.settings.look_seconds, self.settings.look_bytes))
             except KafkaException as problem:
                 raise self._unreadable(problem.args[0]) from problem
         return seen
 
     def close(self) -> None:
         """Give the connections back."""
-        for looker in self.lookers.values():
+        for looker in self.probes.values():
             looker.close()
 
     def _connect(self) -> AdminClient:

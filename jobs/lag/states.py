@@ -66,7 +66,7 @@ class History:
             self.samples.popleft()
 
 
-def judge(history: History, settings: LagSettings) -> str | None:
+def lag_state(history: History, settings: LagSettings) -> str | None:
     """The state at the last sample, or None if unknown."""
     samples = history.samples
     now = samples[-1]

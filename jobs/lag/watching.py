@@ -21,7 +21,7 @@ from jobs.lag.members import Readers, is_owners, readers
 from jobs.lag.reading import Bounds, Group, LagSource, Member, Partition, Reading, Want
 from jobs.lag.settings import LagSettings
 from jobs.lag.shards import GroupFacts, ShardState, environments, facts_of, is_closed, is_tool, shard_states
-from jobs.lag.states import History, Sample, eta_drain_seconds, judge, replay_speed
+from jobs.lag.states import History, Sample, eta_drain_seconds, lag_state, replay_speed
 
 
 class Lag(NamedTuple):
@@ -183,7 +183,7 @@ class Watch:
             ),
             self.settings.window_seconds,
         )
-        state = None if bounds is None and not measured.lost else judge(history, self.settings)
+        state = None if bounds is None and not measured.lost else lag_state(history, self.settings)
         replays = purpose == "replay"
         return Lag(
             group.name,

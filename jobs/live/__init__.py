@@ -2,9 +2,9 @@
 
 - ``deployment.py``: what a job is (topology, configuration, cluster) and the task it makes for one
   shard;
-- ``claims.py``: one owner for every topic: claims of topologies;
+- ``topic_ownership.py``: one owner for every topic: claims of topologies;
 - ``parent.py``: membership and supervision; ``membership.py``: which shards this member owns;
-  ``slot.py``: its stable instance id;
+  ``instance_index.py``: its stable instance id;
 - ``warm.py``: the process that every other one is a fork of; ``children.py``: these processes as
   the member sees them;
 - ``followers.py``: those that follow a shard; ``restarts.py``: what comes after an end;

@@ -13,9 +13,9 @@ import msgspec
 
 from jobs.configuration import AUTO, BadConfiguration, Configuration
 from jobs.live.accounts import with_accounts
-from jobs.live.claims import TOPIC as TOPOLOGIES
-from jobs.live.claims import Report, claim, unreported
-from jobs.live.looking import begun_facts, begun_id, first_entry
+from jobs.live.topic_ownership import TOPIC as TOPOLOGIES
+from jobs.live.topic_ownership import Report, claim, unreported
+from jobs.live.topology_status import begun_facts, begun_id, first_entry
 from jobs.pipeline import JOBS, inputs_of, topology_over
 from jobs.runs import versions
 from jobs.ticker import TICKERS, rule_of, settled, uses_ticker

@@ -11,10 +11,10 @@ from pathlib import Path
 import msgspec
 from confluent_kafka import KafkaError, KafkaException
 
-from jobs.live.claims import TOPIC, close, open_claims, read_claims
 from jobs.live.deployment import maker, with_user_files
-from jobs.live.looking import first_entry
 from jobs.live.proof import deployment_of, task_spec
+from jobs.live.topic_ownership import TOPIC, close, open_claims, read_claims
+from jobs.live.topology_status import first_entry
 from schemas.registry import resolve
 from streams.log.kafka.admin import ADMIN_SECONDS, KafkaAdmin
 from streams.log.kafka.client import KafkaLog

@@ -28,7 +28,7 @@ class Membership:
     Args:
         cluster: where.
         topology: its name in the catalogue's sense.
-        instance_id: stable over restarts in the same slot.
+        instance_id: stable over restarts with the same index.
         on_assigned: shards that are this member's from now on.
         on_revoked: shards that another member gets as soon as this returns: drain them in it.
         on_lost: shards that another member may own already.

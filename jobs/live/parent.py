@@ -24,10 +24,10 @@ from typing import Any
 from jobs.live.children import Child, Events, Warm
 from jobs.live.deployment import Deployment, facts_of
 from jobs.live.followers import Followers
+from jobs.live.instance_index import InstanceIndex
 from jobs.live.membership import Membership
 from jobs.live.restarts import CRASHES_MAX, End, Restarts, named
 from jobs.live.shard_state import DRAINED, HALTED, QUARANTINED, RUNNING, STARTING, Note, write
-from jobs.live.slot import Slot
 from jobs.telemetry.logs import Log, hide, library_logger
 from jobs.telemetry.serving import prune, serve
 from jobs.telemetry.task import MemberMetrics, ProcessMetrics
@@ -72,7 +72,7 @@ class Parent:
     def run(self) -> int:
         """Until told to stop; returns the exit code."""
         library_logger(self.log)
-        slot = Slot(self.deployment.cluster, self.deployment.topology)
+        index = InstanceIndex(self.deployment.cluster, self.deployment.topology)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.is_stopping.set())
         self.log.info(
@@ -86,7 +86,7 @@ class Parent:
                 self.log.error("not_prepared", f"the warm process ended, or was not ready within {WARM_SECONDS:.0f} s", code="not_prepared")
             self.warm.end()
             return int(not self.is_stopping.is_set())
-        membership = Membership(self.deployment.cluster, self.deployment.topology, slot.instance_id, self._assigned, self._revoked, self._lost)
+        membership = Membership(self.deployment.cluster, self.deployment.topology, index.instance_id, self._assigned, self._revoked, self._lost)
         membership.join()
         self.metrics.connected(True)
         joined = time.monotonic()
@@ -95,7 +95,7 @@ class Parent:
             self._pump(0.1)
             self._restart_due()
             if time.monotonic() - joined > FOLLOW_AFTER_SECONDS:
-                self._follow_missing(slot.instance_id)
+                self._follow_missing(index.instance_id)
             if membership.failure is not None:
                 self.log.error("membership_ended", membership.failure)
                 self.metrics.connected(False)
@@ -107,7 +107,7 @@ class Parent:
                 shards = self.deployment.shards
                 self.log.info("idle", f"no shard is free: {shards} of {shards} have an owner; this member waits and takes over when one leaves")
         self._stop(membership)
-        slot.release()
+        index.release()
         if self.restarts.given_up:
             self.server.wait_for_final_scrape()
         self.server.close()

@@ -12,14 +12,14 @@ import threading
 import time
 from collections.abc import Callable
 
-from jobs.live.looking import lag_records
 from jobs.live.shard_observer import ShardObserver
+from jobs.live.topology_status import lag_records
 from schemas.errors import ShrivenError
 from streams.log.kafka.admin import KafkaAdmin
 from streams.runtime.live.shard import ShardTask
 
 STEP_SECONDS = 0.05
-TELL_SECONDS = 1.0
+REPORT_SECONDS = 1.0
 
 
 class Standby:
@@ -40,7 +40,7 @@ class Standby:
         self.observer = observer
         self.say = say
         self._said_at = -1
-        self._told = 0.0
+        self._reported_at = 0.0
 
     def follow(self, until: threading.Event) -> None:
         """Until the process is told what to do next.
@@ -56,15 +56,15 @@ class Standby:
                 if self._said_at < 0 and self.task.recovery.is_begun and not repeated:
                     self._said_at = self.task.sequence
                     self.say("following", shard=shard, sequence=self.task.sequence)
-                self._tell()
+                self._report()
         except ShrivenError as problem:
             self._note(f"halted: {problem.code}", wait=True)
             raise
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         now = time.monotonic()
-        if now - self._told >= TELL_SECONDS:
-            self._told = now
+        if now - self._reported_at >= REPORT_SECONDS:
+            self._reported_at = now
             position = self._note()
             if position >= 0:
                 self.observer.following(self.task.sequence, lag_records(position, self.task.recovery.end()))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from schemas.records import Bar, Fill, Instrument, OrderEvent, PerformanceReport, PnL, Position, RiskDecision
 from schemas.vocabulary import InstrumentKind, NullReason
 from streams.numeric.stage_records import INSTRUMENT_IDS
-from streams.reporting import accounting, caveats, estimates, instrument_profit
+from streams.reporting import accounting, estimates, instrument_profit, report_warnings
 from streams.reporting.around_fills import AroundFills
 from streams.reporting.detail import Detail, chapters, detail
 from streams.reporting.equity import MinuteEquity, Window, carried_samples, closed_samples, sample_times
@@ -169,7 +169,7 @@ def build_report(records: ReportInput) -> Report:
     model["instruments"] = [_instrument(line, mine) for line in mine.instruments]
     model.update(more)
     model["checks"] = checks
-    model["warnings"] = caveats.warnings(mine, records, result, checks)
+    model["warnings"] = report_warnings.warnings(mine, records, result, checks)
     model["run"] = {name: facts[name] for name in _RUN_FACTS if name in facts}
     return Report(model, result, mine, found)
 

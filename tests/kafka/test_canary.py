@@ -21,9 +21,9 @@ import pytest
 
 from jobs.canary.flight import Flight
 from jobs.canary.watching import Watch
-from jobs.live.claims import claim
 from jobs.live.deployment import published
 from jobs.live.proof import verify_cluster
+from jobs.live.topic_ownership import claim
 from schemas.codec import codec
 from schemas.errors import ShrivenError
 from streams.log.kafka.cluster import Cluster

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.live.claims import TopicOwned, TopologyClosed, claim, close
+from jobs.live.topic_ownership import TopicOwned, TopologyClosed, claim, close
 from schemas.registry import resolve
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
-from jobs.live import looking
+from jobs.live import topology_status
 from jobs.live.proof import verify_cluster
 from jobs.telemetry import metrics
 from tests.kafka.edge_topics import EdgeTopics
@@ -193,7 +193,7 @@ def test_a_frozen_shard_is_told_a_killed_one_is_started_again_and_a_killed_membe
     (shard,) = _children(warm)
     os.kill(shard, signal.SIGSTOP)
     fed = json.loads(sq(edge, tmp_path, "feed", str(recording), "--speed", "max", "--json").stdout)["records"]
-    monkeypatch.setattr(looking, "FROZEN_SECONDS", 2.0)
+    monkeypatch.setattr(topology_status, "FROZEN_SECONDS", 2.0)
     wait_until(lambda: [row["state"] for row in status(edge, tmp_path)] == ["frozen"], what="it is seen to stand still")
     os.kill(shard, signal.SIGCONT)
     wait_until(lambda: [row["state"] for row in status(edge, tmp_path)] == ["running"], what="it goes on")

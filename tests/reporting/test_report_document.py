@@ -17,11 +17,11 @@ from reporting_demo_market import BTC, MINUTE, PERPETUAL, SECOND, START, demo_in
 from schemas.records import PerformanceReport, PnL
 from schemas.vocabulary import NullReason, RiskCode
 from streams.reporting.accounting import stated_cash
-from streams.reporting.caveats import funding_instants
 from streams.reporting.document import Report, ReportInput, build_report
 from streams.reporting.estimates import headline_findings, sharpe_interval, wilson
 from streams.reporting.headlines import headlines, sentence
 from streams.reporting.metrics import METRICS
+from streams.reporting.report_warnings import funding_instants
 from streams.reporting.wording import number, percent
 
 CASES = {

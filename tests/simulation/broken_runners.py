@@ -260,7 +260,7 @@ def _wall_believed(process: Process, kind: type[ShardTask]) -> type[ShardTask]:
 def _dates_believed(process: Process, kind: type[ShardTask]) -> type[ShardTask]:
     class Broken(kind):  # type: ignore[valid-type, misc]
         def step(self, wait_seconds: float) -> int:
-            self.inputs.order.tell_time = lambda now: None
+            self.inputs.order.set_time = lambda now: None
             return super().step(wait_seconds)
 
     return Broken

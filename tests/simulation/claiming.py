@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from jobs.live.claims import TOPIC, claim, open_claims, read_claims
-from jobs.live.looking import begun_id
+from jobs.live.topic_ownership import TOPIC, claim, open_claims, read_claims
+from jobs.live.topology_status import begun_id
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import HEADER_BYTES
 from streams.runtime.journal.journal import decode_entry

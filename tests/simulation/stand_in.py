@@ -139,7 +139,7 @@ class StandInExecution:
         """The clock a stage is given; a mutation reads another."""
         return self.present
 
-    def tell_time(self, now: int) -> None:
+    def set_time(self, now: int) -> None:
         """Times are not judged here."""
 
     def is_ready(self) -> bool:

@@ -1,6 +1,6 @@
 """Stories and forgeries of claims over the simulated log (E1, E9).
 
-Oracle: the rule in ``jobs/live/claims.py``: the first open claim of a topic owns it; and for forgeries the fault that was planted.
+Oracle: the rule in ``jobs/live/topic_ownership.py``: the first open claim of a topic owns it; and for forgeries the fault that was planted.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from jobs.live.claims import (
+from jobs.live.topic_ownership import (
     TOPIC,
     NoUnreadableClaim,
     TopicOwned,

@@ -116,7 +116,7 @@ class ArrivingInputs:
                 executed.
         """
         execution = self.execution
-        self.order.tell_time(self.now())
+        self.order.set_time(self.now())
         self._arrival.take(self.order, wait_seconds)
         self.on_step("arrived")
         bound = self.bisection.bound(execution, self.pace.records)
@@ -162,7 +162,7 @@ class ArrivingInputs:
         before = bool(self.clock.complaint)
         now = self.clock.read(max(feed.timestamp_ms for feed in self.execution.feeds) * 1_000_000)
         if bool(self.clock.complaint) != before:
-            self._tell(self.clock.complaint)
+            self._report(self.clock.complaint)
         return now
 
     def _can_start(self) -> bool:
@@ -172,12 +172,12 @@ class ArrivingInputs:
             return False
         self.hear()
         if not self.order.is_ready():
-            self._tell("market data waits for instruments: ref.instruments is empty; 'sq feed' writes it first")
+            self._report("market data waits for instruments: ref.instruments is empty; 'sq feed' writes it first")
             return False
-        self._tell("")
+        self._report("")
         return True
 
-    def _tell(self, what: str) -> None:
+    def _report(self, what: str) -> None:
         if what != self._waiting:
             self._waiting = what
             self.observer.waiting(what)

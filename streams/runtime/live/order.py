@@ -39,7 +39,7 @@ class LiveOrder:
         self.flood = flood
         self.awaited: Feed | None = None
 
-    def tell_time(self, now: int) -> None:
+    def set_time(self, now: int) -> None:
         """This host's clock, before records are taken: what is dated too far ahead of it is not
         believed.
         """

@@ -1,6 +1,6 @@
 """Snapshots as they lie on a cluster: a cache of the journal, queued and never waited for.
 
-A snapshot's chunks are keyed ``<slot>.<number>`` with four slots, so that a compacted topic keeps
+A snapshot's chunks are keyed ``<place>.<number>`` with four places, so that a compacted topic keeps
 the last four. They are read from the end of the topic backwards, for the last whole one is nearly
 always the right one. Each says where its journal record lies, so recovery reads the journal from
 there and not from its beginning.
@@ -20,7 +20,7 @@ from streams.runtime.live.spec import TaskSpec
 from streams.runtime.live.stored import read_range
 
 CHUNK_BYTES = 512 << 10
-SLOTS = 4
+RETAINED = 4
 TAIL_RECORDS = 64
 
 
@@ -50,7 +50,7 @@ class SnapshotWriter:
         partition = self._partition
         if partition in (delivered := self._writer.commit()):  # the one before, long since
             self._ends.append(delivered[partition] + 1)
-            if len(self._ends) > SLOTS:
+            if len(self._ends) > RETAINED:
                 self._admin.trim(partition, self._ends.pop(0))
         self._writer.begin()
         self._writer.produce(*partition, values, keys)
@@ -67,10 +67,10 @@ def snapshot_values(snapshot: Snapshot, schema_id: int) -> tuple[list[bytes], li
     Raises:
         SnapshotTooLarge: more than 1 GiB of state.
     """
-    slot = snapshot.journal_sequence % SLOTS
+    place = snapshot.journal_sequence % RETAINED
     encode, frame = codec("SnapshotChunk").encode_records, header(schema_id)
     chunks = chunks_of(snapshot, CHUNK_BYTES)
-    keys = [f"{slot}.{chunk.number}".encode() for chunk in chunks]
+    keys = [f"{place}.{chunk.number}".encode() for chunk in chunks]
     return keys, [frame + encode([chunk]) for chunk in chunks]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from jobs.lag.settings import LagSettings
-from jobs.lag.states import SEVERITY, History, Sample, eta_drain_seconds, judge, replay_speed, worst
+from jobs.lag.states import SEVERITY, History, Sample, eta_drain_seconds, lag_state, replay_speed, worst
 
 SETTINGS = LagSettings()
 Script = Callable[[float], Sample]
@@ -29,7 +29,7 @@ def states(samples: Iterable[Sample]) -> list[str | None]:
     history, found = History(), []
     for each in samples:
         history.add(each, SETTINGS.window_seconds)
-        found.append(judge(history, SETTINGS))
+        found.append(lag_state(history, SETTINGS))
     return found
 
 

@@ -96,7 +96,7 @@ def rounds(wants: Sequence[Want], bytes_max: int) -> list[list[Pass]]:
     return planned
 
 
-class Looker:
+class Probe:
     """Meets wants with one consumer.
 
     Args:

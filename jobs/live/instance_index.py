@@ -1,6 +1,6 @@
-"""The lowest free slot of this host, held by a lock that dies with its process: it makes the member's instance id stable over restarts.
+"""The lowest free instance index of this host, held by a lock that dies with its process: it makes the member's instance id stable over restarts.
 
-A restart in the same slot re-joins in a fraction of a second, where a new member waits for the old one's session to end.
+A restart with the same index re-joins in a fraction of a second, where a new member waits for the old one's session to end.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import socket
 from schemas.errors import WrongUse
 from streams.log.kafka.cluster import Cluster, home
 
-SLOTS = 256
+INSTANCES_MAX = 256
 
 
-class NoSlot(WrongUse):
+class NoInstanceIndex(WrongUse):
     """Too many members of one topology on this host."""
 
     code = "no_slot"
@@ -40,8 +40,8 @@ def members_here(cluster: Cluster, topology: str) -> list[int]:
     return found
 
 
-class Slot:
-    """A held slot.
+class InstanceIndex:
+    """A held index.
 
     Attributes:
         number: from 0.
@@ -52,7 +52,7 @@ class Slot:
         folder = home() / "slots"
         folder.mkdir(parents=True, exist_ok=True)
         key = _key(cluster, topology)
-        for number in range(SLOTS):
+        for number in range(INSTANCES_MAX):
             descriptor = os.open(folder / f"{key}.{number}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -65,7 +65,7 @@ class Slot:
             self._descriptor = descriptor
             self.instance_id = f"{cluster.name(topology)}.{socket.gethostname()}.{number}"
             return
-        raise NoSlot(f"{SLOTS} members of {topology} run on this host already; stop some")
+        raise NoInstanceIndex(f"{INSTANCES_MAX} members of {topology} run on this host already; stop some")
 
     def release(self) -> None:
         """Give it back."""

@@ -9,14 +9,14 @@ import msgspec
 
 from jobs.lag.reading import Bounds, Partition, TopologyFacts
 from jobs.lag.shards import TOPOLOGIES, environments
-from jobs.live.claims import open_claims, read_claims
+from jobs.live.topic_ownership import open_claims, read_claims
 from schemas.errors import ShrivenError
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
 
 
-class Claims:
-    """Claims of every environment of a cluster.
+class Topologies:
+    """The topologies of every environment of a cluster.
 
     Args:
         cluster: whatever its own environment is.

@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 from confluent_kafka import KafkaException
 
-from jobs.lag.looking import Looker
+from jobs.lag.probe import Probe
 from jobs.lag.reading import Want
 from jobs.live.accounts import accounts_of
-from jobs.live.claims import Report, open_claims, read_claims, unreported
 from jobs.live.shard_state import DRAINED, FROZEN_SECONDS, HALTED, QUARANTINED, Note, group_of, state_of
+from jobs.live.topic_ownership import Report, open_claims, read_claims, unreported
 from streams.log.kafka.admin import KafkaAdmin
 from streams.log.kafka.client import KafkaLog
 from streams.log.kafka.cluster import Cluster
@@ -248,7 +248,7 @@ def _is_frozen(admin: KafkaAdmin, cluster: Cluster, topology: str, shard: int, g
         wants = [Want(*place, offset, ends[place], counted=False) for place, offset in positions.items() if offset < ends[place]]
         if not wants:
             return False
-        looker = Looker(cluster)
+        looker = Probe(cluster)
     except KafkaException as problem:
         raise TransportFailed(f"inputs of {topology} cannot be asked for: {problem.args[0].str()}; check that the broker is up") from problem
     try:
