@@ -69,6 +69,18 @@ def _latency() -> Rows:
     return [pipeline.decide()]
 
 
+def _making() -> Rows:
+    from tests.benchmarks import making
+
+    return making.run()
+
+
+def _cold() -> Rows:
+    from tests.benchmarks import cold
+
+    return [cold.compile_cold()]
+
+
 def _nautilus() -> Rows:
     from tests.benchmarks import nautilus
 
@@ -81,16 +93,26 @@ SUITES: list[tuple[str, Callable[[], Rows]]] = [
     ("book", _book),
     ("indicators mathematics", _indicators),
     ("venue", _venue),
-    ("replay recover", _pipeline),
+    ("replay.ema.sparse replay.exact recover", _pipeline),
     ("orders", _orders),
     ("latency", _latency),
-    ("replay", _nautilus),
+    ("replay.ema replay.python", _nautilus),
+    ("replay.mm", _making),
+    ("cold", _cold),
 ]
+
+SAID = (
+    "p50_us", "p99_us", "p999_us", "deciding_p50_us", "deciding_p99_us", "last_over_first", "ns",
+    "peer_ns", "with_files", "equal_share", "cpu_s", "slowest_first_line_s",
+)  # fmt: skip
+"""Figures of a row that are printed with it."""
 
 
 def _say(row: dict[str, Any]) -> None:
     peer = f"  {row['peer']} {row['peer_value']:,.0f}, ratio {row['ratio']:.2f}" if row.get("ratio") else f"  {row.get('peer') or ''}"
-    more = "".join(f"  {key} {row[key]:,.2f}" for key in ("p50_us", "p99_us", "p999_us", "last_over_first", "ns", "peer_ns") if key in row)
+    more = "".join(f"  {key} {row[key]:,.2f}" for key in SAID if key in row)
+    if row.get("reason"):
+        more += f"  ({row['reason']})"
     sys.stdout.write(f"{row['name']:24} {row['value'] or 0:>18,.2f} {row['unit']}{peer}{more}\n")
     sys.stdout.flush()
 

@@ -1,4 +1,5 @@
-"""Side by side with NautilusTrader 2.0.0rc7: sparse and dense orders by its compiled EMA cross, quotes into plain Python.
+"""Side by side with NautilusTrader 2.0.0rc7: sparse and dense orders by its compiled EMA cross (of a perpetual, on spot, of two instruments), quotes
+into plain Python.
 
     python -m tests.benchmarks.nautilus
 
@@ -15,23 +16,25 @@ one fill less), and our risk stage denies orders until the first mark, which the
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from jobs.configuration import Configuration
-from schemas.codec import codec
-from schemas.vocabulary import DepthKind, Flag, Side
+from jobs.pipeline import read_instruments
+from schemas.vocabulary import DepthKind, Flag, InstrumentKind, Side
 from streams.log.local import LocalLog
-from tests.benchmarks import pipeline, recordings
+from tests.benchmarks import pipeline, quoting, recordings
 from tests.benchmarks.peers.install import ENVIRONMENT, reason
+from tests.benchmarks.serving import Server, rows_of
 from tests.benchmarks.timing import RUNS, alternating, cores, one_core, row
 
 Array = np.ndarray[Any, Any]
 
 PEER = "nautilus"
+DESCRIBED = ("instrument", "kind", "price_precision", "quantity_precision", "tick_size", "lot_size")
+"""What the peer is told of an instrument."""
 ENGINE = Path(__file__).with_name("peers") / "nautilus_engine.py"
 COLUMNS = recordings.FOLDER / "nautilus"
 STDERR = recordings.FOLDER / "nautilus.log"
@@ -48,6 +51,8 @@ NOTES = {
     "replay.ema.sparse": "its compiled EMA cross; its engine keeps an L2 book of the same depth updates (a batch of deltas each, the cheapest "
     "it takes) and trades, and makes the quotes its strategy needs from that book, as ours does",
     "replay.ema.dense": "its compiled EMA cross; depth updates that each change best bid and ask, quotes made from the book by both",
+    "replay.ema.dense.spot": "as replay.ema.dense, a spot instrument; the peer's account may sell short, as ours may",
+    "replay.ema.dense.two": "as replay.ema.dense, two perpetuals of half as many quotes each; one strategy of ours, one of the peer's for each",
     "replay.python.ema": "the recording of replay.ema.dense: its EMA cross as a Python strategy on its compiled indicators (faster than registered "
     "indicators or plain floats) against our compiled strategy; ours_in_python is our rule in plain Python",
     "replay.python.noop": "a Python strategy that takes every quote and does nothing, quotes made from depth updates by both",
@@ -55,48 +60,28 @@ NOTES = {
 """given_quotes, beside each row, is the same with our quotes handed to the peer ready-made, so that it keeps no book for them."""
 
 
-class Engine:
-    """The peer's process; a context manager."""
-
-    def __enter__(self) -> Engine:
-        STDERR.parent.mkdir(parents=True, exist_ok=True)
-        with STDERR.open("w") as errors:
-            command = [str(ENVIRONMENT / "bin" / "python"), str(ENGINE)]
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(60)
-
-    def ask(self, **command: Any) -> dict[str, Any]:
-        """Its answer to a command."""
-        assert self._process.stdin is not None and self._process.stdout is not None
-        try:
-            self._process.stdin.write(json.dumps(command) + "\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # the empty answer below says that it has ended
-        answer = self._process.stdout.readline()
-        if not answer:
-            last = STDERR.read_text().strip().splitlines()[-1:]
-            raise RuntimeError(f"NautilusTrader's process ended with {self._process.wait(60)} at {command['do']}: {last}; see {STDERR}")
-        found: dict[str, Any] = json.loads(answer)
-        return found
+def engine_of_peer() -> Server:
+    """Its process."""
+    return Server("NautilusTrader", ENVIRONMENT, ENGINE, STDERR)
 
 
 def run(quotes: int = 1_000_000, rows: int = 10_000_000, runs: int = RUNS) -> list[dict[str, Any]]:
     """All rows with this peer, and ``replay.python.noop`` without it. Without its environment ours alone is measured and the rows say why."""
     why = reason()
     if why:
-        found = [*dense(None, quotes, runs), sparse(None, rows, runs)]
-        return [each | {"reason": why} if each["peer"] else each for each in found]
-    with Engine() as engine:
-        return [*dense(engine, quotes, runs), sparse(engine, rows, runs)]
+        return [
+            each | {"reason": why} if each["peer"] else each
+            for each in _all(None, quotes, rows, runs)
+        ]
+    with engine_of_peer() as engine:
+        return _all(engine, quotes, rows, runs)
 
 
-def dense(engine: Engine | None, quotes: int, runs: int) -> list[dict[str, Any]]:
+def _all(engine: Server | None, quotes: int, rows: int, runs: int) -> list[dict[str, Any]]:
+    return [*dense(engine, quotes, runs), *others(engine, quotes, runs), sparse(engine, rows, runs)]
+
+
+def dense(engine: Server | None, quotes: int, runs: int) -> list[dict[str, Any]]:
     """``replay.ema.dense``, ``replay.python.ema`` and ``replay.python.noop``: the generated quotes; zero latency, zero fees."""
     recording = recordings.dense(quotes)
     compiled = _rule("ema-cross", DENSE, "dense")
@@ -113,16 +98,44 @@ def dense(engine: Engine | None, quotes: int, runs: int) -> list[dict[str, Any]]
     return [*found, row("replay.python.noop", "quotes/s", found[2]["runs"]["ours"], rows=quotes)]
 
 
-def sparse(engine: Engine | None, rows: int, runs: int) -> dict[str, Any]:
+def others(engine: Server | None, quotes: int, runs: int) -> list[dict[str, Any]]:
+    """``replay.ema.dense.spot`` and ``replay.ema.dense.two``: as ``replay.ema.dense``."""
+    compiled = _rule("ema-cross", DENSE, "dense")
+    found = []
+    for name, recording in (
+        ("spot", recordings.dense(quotes, InstrumentKind.SPOT)),
+        ("two", quoting.two(quotes // 2)),
+    ):
+        case = Case(
+            f"replay.ema.dense.{name}",
+            "quotes/s",
+            quotes,
+            compiled,
+            "compiled",
+            DENSE,
+            2 if name == "two" else 1,
+        )
+        found += _measure(engine, "dense", recording, [case], runs)
+    return found
+
+
+def sparse(engine: Server | None, rows: int, runs: int) -> dict[str, Any]:
     """``replay.ema.sparse``: real depth and trades; zero latency, zero fees."""
     recording = recordings.tiled(rows)
-    case = Case("replay.ema.sparse", "rows/s", pipeline.rows_in(recording), _rule("ema-cross", SPARSE, "sparse"), "compiled", SPARSE)
+    case = Case(
+        "replay.ema.sparse",
+        "rows/s",
+        pipeline.rows_in(recording),
+        _rule("ema-cross", SPARSE, "sparse"),
+        "compiled",
+        SPARSE,
+    )
     with one_core():
         return _measure(engine, "sparse", recording, [case], runs)[0]
 
 
 class Case(NamedTuple):
-    """One row: what is counted, our configuration, the peer's strategy and its periods."""
+    """One row: what is counted, our configuration, the peer's strategy and its periods, instruments."""
 
     name: str
     unit: str
@@ -130,32 +143,55 @@ class Case(NamedTuple):
     ours: Configuration
     strategy: str
     periods: dict[str, int]
+    instruments: int = 1
 
 
-def _measure(engine: Engine | None, loaded: str, recording: Path, cases: list[Case], runs: int) -> list[dict[str, Any]]:
+def _measure(
+    engine: Server | None, loaded: str, recording: Path, cases: list[Case], runs: int
+) -> list[dict[str, Any]]:
     """The rows: both from the same recording; under ``given_quotes`` with our quotes handed to the peer, which is cheaper for it."""
     if engine is None:
         return [_compare(None, loaded, recording, case, runs) for case in cases]
     pipeline.run(recording, cases[0].ours, PEER)
     load = {"do": "load", "name": loaded, **_export(recording, loaded)}
     loading = engine.ask(quotes="own", book="L2", **load)
-    found = [_compare(engine, loaded, recording, case, runs) | {"peer_loading": loading} for case in cases]
+    found = [
+        _compare(engine, loaded, recording, case, runs) | {"peer_loading": loading}
+        for case in cases
+    ]
     engine.ask(do="drop", name=loaded)
     engine.ask(quotes="given", book="L2" if loaded == "sparse" else "L1", **load)
     for each, case in zip(found, cases, strict=True):
         given = _compare(engine, loaded, recording, case, runs)
-        each["given_quotes"] = {key: given[key] for key in ("value", "peer_value", "ratio", "runs", "counts", "difference", "peer_memory_mb")}
+        each["given_quotes"] = {
+            key: given[key]
+            for key in (
+                "value",
+                "peer_value",
+                "ratio",
+                "runs",
+                "counts",
+                "difference",
+                "peer_memory_mb",
+            )
+        }
     engine.ask(do="drop", name=loaded)
     return found
 
 
 def _rule(strategy: str, periods: dict[str, int], name: str) -> Configuration:
     """The peer's rule by our strategy. The age of the mark is not checked: the peer does not, and tiles are seconds apart."""
-    parameters = {key: str(value) for key, value in (periods | {"cooldown": 0, "size": LOTS[name]}).items()}
-    return pipeline.configuration(strategy, set=parameters, risk={"mark_age_max": "off"}, **pipeline.ZERO_COST)
+    parameters = {
+        key: str(value) for key, value in (periods | {"cooldown": 0, "size": LOTS[name]}).items()
+    }
+    return pipeline.configuration(
+        strategy, set=parameters, risk={"mark_age_max": "off"}, **pipeline.ZERO_COST
+    )
 
 
-def _compare(engine: Engine | None, loaded: str, recording: Path, case: Case, runs: int) -> dict[str, Any]:
+def _compare(
+    engine: Server | None, loaded: str, recording: Path, case: Case, runs: int
+) -> dict[str, Any]:
     """A row from alternating runs of both after one of each to warm up; void, with the reason, if the counts do not agree."""
     ours: dict[str, int] = {}
     theirs: dict[str, Any] = {}
@@ -163,12 +199,20 @@ def _compare(engine: Engine | None, loaded: str, recording: Path, case: Case, ru
     def our_rate() -> float:
         elapsed, manifest = pipeline.run(recording, case.ours, PEER)
         counts = {topic: facts["count"] for topic, facts in manifest["topics"].items()}
-        ours.update(orders=counts["orders.requests"], fills=counts["fills"], denied=counts["orders.requests"] - counts["venue.commands"])
+        ours.update(
+            orders=counts["orders.requests"],
+            fills=counts["fills"],
+            denied=counts["orders.requests"] - counts["venue.commands"],
+        )
         return case.rows / elapsed
 
     def their_rate() -> float:
         assert engine is not None
-        theirs.update(engine.ask(do="run", name=loaded, strategy=case.strategy, size=2 * LOTS[loaded], **case.periods))
+        theirs.update(
+            engine.ask(
+                do="run", name=loaded, strategy=case.strategy, size=2 * LOTS[loaded], **case.periods
+            )
+        )
         return case.rows / float(theirs["seconds"])
 
     our_rate()
@@ -179,78 +223,107 @@ def _compare(engine: Engine | None, loaded: str, recording: Path, case: Case, ru
     their_rate()
     values, peer_values = alternating(our_rate, their_rate, runs)
     counts = {"ours": ours, "peer": {key: theirs[key] for key in ("orders", "fills", "denied")}}
-    void, difference = _agreement(counts["ours"], counts["peer"])
+    void, difference = _agreement(counts["ours"], counts["peer"], case.instruments)
     told |= {"counts": counts, "difference": difference, "peer_memory_mb": theirs["memory_mb"]}
     found = row(case.name, case.unit, values, PEER, peer_values) | told
     return found | {"ratio": None, "reason": f"void: {difference}"} if void else found
 
 
-def _agreement(ours: dict[str, int], theirs: dict[str, int]) -> tuple[bool, str]:
+def _agreement(ours: dict[str, int], theirs: dict[str, int], instruments: int) -> tuple[bool, str]:
     """Whether the counts disagree beyond the explanation, and the difference explained.
 
     A denied order of ours has no fill. Denied while flat, as at the start, the next view is traded all the same; denied while holding, the next
     view is the position held and makes no order: so a denial may cost one order more.
     """
-    first = 1 if ours["orders"] else 0
+    first = instruments if ours["orders"] else 0
     spare = theirs["orders"] // ROUNDING
     orders = ours["orders"] - first - theirs["orders"]
     fills = ours["fills"] - first - theirs["fills"] + ours["denied"]
-    void = not -spare - ours["denied"] <= orders <= spare or not -spare - 2 * ours["denied"] <= fills <= spare
+    void = (
+        not -spare - ours["denied"] <= orders <= spare
+        or not -spare - 2 * ours["denied"] <= fills <= spare
+    )
     said = f"orders {ours['orders']} and {theirs['orders']}, fills {ours['fills']} and {theirs['fills']}"
     if not first:
         return void, said
-    why = f"ours trades on its first direction (+1), and {ours['denied']} of its orders were denied for want of a mark; then {orders:+d} orders"
+    why = f"ours trades on its first direction (+{first}), and {ours['denied']} of its orders were denied for want of a mark; then {orders:+d} orders"
     return void, f"{said}: {why}, {fills:+d} fills are left"
 
 
 def _export(recording: Path, name: str) -> dict[str, Any]:
-    """Write the recording, and the quotes of our last run over it, as plain int64 columns; returns what a ``load`` needs."""
-    folder = COLUMNS / name
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.iterdir():
-        old.unlink()
-    log = LocalLog.open(recording)
-    instrument = codec("Instrument").decode_records(next(iter(log.reader("ref.instruments").blocks())).body, 1)[0]
-    _export_book(log, folder)
-    if "md.trades" in log.topics():
-        names = {"time": "event_time", "price": "price", "quantity": "quantity", "side": "aggressor_side", "id": "trade_id"}
-        trades = _rows(log, "md.trades", "Trade")
-        _write(folder, "trades", {column: trades[field] for column, field in names.items()})
-    log.close()
-    outputs = LocalLog.open(pipeline.RUN_FOLDER / PEER)
-    quotes = _rows(outputs, "md.quotes", "Quote")
-    outputs.close()
+    """Write the recording, and the quotes of our last run over it, as plain int64 columns, a folder for each instrument; returns what a ``load``
+    needs.
+    """
+    log, outputs = LocalLog.open(recording), LocalLog.open(pipeline.RUN_FOLDER / PEER)
+    depth, levels = rows_of(log, "md.depth")
+    trades = rows_of(log, "md.trades")[0] if "md.trades" in log.topics() else None
+    quotes, _ = rows_of(outputs, "md.quotes")
     quotes = quotes[quotes["flags"] & NO_MID == 0]
-    names = {"time": "event_time", "sequence": "sequence", "bid": "bid_price", "bid_quantity": "bid_quantity"}
-    names |= {"ask": "ask_price", "ask_quantity": "ask_quantity"}
-    _write(folder, "quotes", {column: quotes[field] for column, field in names.items()})
-    described = {key: getattr(instrument, key) for key in ("price_precision", "quantity_precision", "tick_size", "lot_size")}
-    return {"folder": str(folder), "instrument": described}
+    parts = []
+    for instrument in read_instruments(log):
+        number, folder = instrument.instrument, COLUMNS / f"{name}-{instrument.instrument}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.iterdir():
+            old.unlink()
+        _export_book(_of(depth, number), levels, folder)
+        if trades is not None:
+            names = {
+                "time": "event_time",
+                "price": "price",
+                "quantity": "quantity",
+                "side": "aggressor_side",
+                "id": "trade_id",
+            }
+            _write(
+                folder,
+                "trades",
+                {column: _of(trades, number)[field] for column, field in names.items()},
+            )
+        names = {
+            "time": "event_time",
+            "sequence": "sequence",
+            "bid": "bid_price",
+            "bid_quantity": "bid_quantity",
+        }
+        names |= {"ask": "ask_price", "ask_quantity": "ask_quantity"}
+        _write(
+            folder,
+            "quotes",
+            {column: _of(quotes, number)[field] for column, field in names.items()},
+        )
+        described = {key: getattr(instrument, key) for key in DESCRIBED}
+        parts.append({"folder": str(folder), "instrument": described})
+    log.close()
+    outputs.close()
+    return {"parts": parts}
 
 
-def _export_book(log: LocalLog, folder: Path) -> None:
+def _of(rows: Array, number: int) -> Array:
+    """Those of an instrument."""
+    return rows[rows["instrument"] == number]
+
+
+def _export_book(updates: Array, levels: Array, folder: Path) -> None:
     """Depth updates and their levels; a level's side is 1 for a bid and 2 for an ask."""
-    form = codec("DepthUpdate")
-    rows: list[Array] = []
-    tables: list[Array] = []
-    count = 0
-    for block in log.reader("md.depth").blocks():
-        found, table = form.decode_rows(block.body, block.count)
-        found["first_level"] += count
-        count += len(table)
-        rows.append(found)
-        tables.append(table)
-    updates, levels = np.concatenate(rows), np.concatenate(tables)
     bids, asks = updates["bid_count"].astype(np.int64), updates["ask_count"].astype(np.int64)
-    sides = np.repeat(np.tile(np.array([int(Side.BUY), int(Side.SELL)]), len(updates)), np.stack([bids, asks], axis=1).ravel())
-    _write(folder, "levels", {"side": sides, "price": levels["price"], "quantity": levels["quantity"]})
-    columns = {"time": updates["event_time"], "first": updates["first_level"], "count": bids + asks, "sequence": updates["final_update_id"]}
+    counts = bids + asks
+    sides = np.repeat(
+        np.tile(np.array([int(Side.BUY), int(Side.SELL)]), len(updates)),
+        np.stack([bids, asks], axis=1).ravel(),
+    )
+    first = np.cumsum(counts) - counts
+    own = levels[
+        np.repeat(updates["first_level"].astype(np.int64) - first, counts)
+        + np.arange(int(counts.sum()))
+    ]
+    _write(folder, "levels", {"side": sides, "price": own["price"], "quantity": own["quantity"]})
+    columns = {
+        "time": updates["event_time"],
+        "first": first,
+        "count": counts,
+        "sequence": updates["final_update_id"],
+    }
     _write(folder, "updates", columns | {"snapshot": updates["kind"] == int(DepthKind.SNAPSHOT)})
-
-
-def _rows(log: LocalLog, topic: str, record: str) -> Array:
-    """All rows of a topic."""
-    return np.concatenate([codec(record).decode_rows(block.body, block.count) for block in log.reader(topic).blocks()])
 
 
 def _write(folder: Path, topic: str, columns: dict[str, Array]) -> None:

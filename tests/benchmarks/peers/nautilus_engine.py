@@ -1,7 +1,7 @@
 """NautilusTrader's side of the benchmarks: a server in its own environment, one JSON command a line in, one JSON answer a line out.
 
-- ``{"do": "load", "name": .., "folder": .., "instrument": {..}, "book": .., "quotes": ..}`` builds its native objects from plain int64 columns and
-  adds them to a ``BacktestEngine``; done once, not timed.
+- ``{"do": "load", "name": .., "parts": [{"folder": .., "instrument": {..}}], "book": .., "quotes": ..}`` builds its native objects, of an instrument
+  each part, from plain int64 columns and adds them to a ``BacktestEngine``; done once, not timed.
 - ``{"do": "run", "name": .., "strategy": .., "fast": .., "slow": .., "size": ..}`` runs the engine over them with a fresh strategy and answers
   seconds of ``engine.run()``, orders and fills.
 - ``{"do": "drop", "name": ..}`` forgets it.
@@ -42,6 +42,7 @@ UNLIMITED = "1000000000/00:00:01"
 CHUNK = 500_000
 HOUR_MS = 3_600_000
 BUY = 1
+SPOT = 1
 
 
 class BookKeeper(Strategy):  # type: ignore[misc]
@@ -99,69 +100,44 @@ class PythonCross(Strategy):  # type: ignore[misc]
         self.submit_order(self.order_factory.market(self.instrument_id, side, self.size))
 
 
-class Loaded:
-    """An engine with one instrument and its data.
+class Part:
+    """One instrument with its data.
 
     Columns (files of int64 in the folder): ``quotes``: time, sequence, bid, bid quantity, ask, ask quantity; ``updates``: time, first level, level
     count, whether a snapshot, sequence; ``levels``: side, price, quantity; ``trades``: time, price, quantity, side, id. Prices and quantities are
     mantissas. A quote follows the update whose sequence it has, so that the venue's book is as new as the quote.
     """
 
-    def __init__(self, folder: Path, instrument: dict[str, int], book: str, quotes: str) -> None:
-        self.folder = folder
-        self.price_precision, self.size_precision = instrument["price_precision"], instrument["quantity_precision"]
+    def __init__(self, folder: Path, facts: dict[str, int], gives_quotes: bool) -> None:
+        self.folder, self.gives_quotes = folder, gives_quotes
+        self.price_precision, self.size_precision = (
+            facts["price_precision"],
+            facts["quantity_precision"],
+        )
         self.price_unit = 10 ** (model.FIXED_PRECISION - self.price_precision)
         self.size_unit = 10 ** (model.FIXED_PRECISION - self.size_precision)
-        tether = model.Currency.from_str("USDT")
-        self.instrument_id = model.InstrumentId.from_str(f"PERPETUAL.{VENUE}")
-        perpetual = model.CryptoPerpetual(
-            self.instrument_id,
-            model.Symbol("PERPETUAL"),
-            model.Currency.from_str("BTC"),
-            tether,
-            tether,
-            False,
-            self.price_precision,
-            self.size_precision,
-            self.price(instrument["tick_size"]),
-            self.size(instrument["lot_size"]),
-            0,
-            0,
-        )
-        self.engine = BacktestEngine(
-            BacktestEngineConfig(
-                logging=LoggerConfig(bypass_logging=True),
-                data_engine=DataEngineConfig(emit_quotes_from_book=quotes == "own"),
-                risk_engine=RiskEngineConfig(max_order_submit_rate=UNLIMITED),
+        tether, name = model.Currency.from_str("USDT"), f"I{facts['instrument']}"
+        self.instrument_id = model.InstrumentId.from_str(f"{name}.{VENUE}")
+        base = model.Currency.from_str("BTC")
+        steps = (self.price(facts["tick_size"]), self.size(facts["lot_size"]), 0, 0)
+        precisions = (self.price_precision, self.size_precision)
+        symbol = model.Symbol(name)
+        if facts["kind"] == SPOT:
+            self.instrument = model.CurrencyPair(
+                self.instrument_id, symbol, base, tether, *precisions, *steps
             )
-        )
-        self.engine.add_venue(
-            VENUE,
-            model.OmsType.NETTING,
-            model.AccountType.MARGIN,
-            [model.Money.from_str("1000000 USDT")],
-            book_type=model.BookType.L2_MBP if book == "L2" else model.BookType.L1_MBP,
-            fee_model=MakerTakerFeeModel(decimal.Decimal(0), decimal.Decimal(0)),
-            use_market_order_acks=True,
-        )
-        self.engine.add_instrument(perpetual)
-        self.gives_quotes = quotes == "given"
-        self.items = 0
-        for stream in (self.trades(), self.book_and_quotes()) if book == "L2" else ((quote for _, quote in self.quotes()),):
-            chunk: list[Any] = []
-            for item in stream:
-                chunk.append(item)
-                if len(chunk) == CHUNK:
-                    self.add(chunk)
-                    chunk = []
-            self.add(chunk)
-        self.engine.sort_data()
+        else:
+            self.instrument = model.CryptoPerpetual(
+                self.instrument_id, symbol, base, tether, tether, False, *precisions, *steps
+            )
 
-    def add(self, chunk: list[Any]) -> None:
-        """Give the engine some data."""
-        if chunk:
-            self.engine.add_data(chunk, None, False, False)
-            self.items += len(chunk)
+    def streams(self, book: str) -> tuple[Iterator[Any], ...]:
+        """Its data in streams that are ordered by time each."""
+        return (
+            (self.trades(), self.book_and_quotes())
+            if book == "L2"
+            else ((quote for _, quote in self.quotes()),)
+        )
 
     def price(self, mantissa: int) -> Any:
         """A price from its mantissa."""
@@ -198,9 +174,16 @@ class Loaded:
 
     def quotes(self) -> Iterator[tuple[int, Any]]:
         """Sequence and quote tick."""
-        price_unit, size_unit, price_precision, size_precision = self.price_unit, self.size_unit, self.price_precision, self.size_precision
+        price_unit, size_unit, price_precision, size_precision = (
+            self.price_unit,
+            self.size_unit,
+            self.price_precision,
+            self.size_precision,
+        )
         build, instrument_id = model.QuoteTick.from_raw, self.instrument_id
-        columns = self.columns("quotes", ("time", "sequence", "bid", "bid_quantity", "ask", "ask_quantity"))
+        columns = self.columns(
+            "quotes", ("time", "sequence", "bid", "bid_quantity", "ask", "ask_quantity")
+        )
         for moment, sequence, bid, bid_quantity, ask, ask_quantity in zip(*columns, strict=True):
             quote = build(
                 instrument_id,
@@ -220,18 +203,38 @@ class Loaded:
     def trades(self) -> Iterator[Any]:
         """Trade ticks."""
         sides = {1: model.AggressorSide.BUY, 2: model.AggressorSide.SELL}
-        for moment, price, quantity, side, number in zip(*self.columns("trades", ("time", "price", "quantity", "side", "id")), strict=True):
-            yield model.TradeTick(self.instrument_id, self.price(price), self.size(quantity), sides[side], model.TradeId(str(number)), moment, moment)
+        for moment, price, quantity, side, number in zip(
+            *self.columns("trades", ("time", "price", "quantity", "side", "id")), strict=True
+        ):
+            yield model.TradeTick(
+                self.instrument_id,
+                self.price(price),
+                self.size(quantity),
+                sides[side],
+                model.TradeId(str(number)),
+                moment,
+                moment,
+            )
 
     def updates(self) -> Iterator[tuple[int, Any]]:
         """Sequence and order book deltas, those of one update together: what its documents call a batch, and the cheapest it takes."""
         sides, prices, quantities = self.columns("levels", ("side", "price", "quantity"))
         delta, order, action = model.OrderBookDelta, model.BookOrder, model.BookAction
         buy, sell = model.OrderSide.BUY, model.OrderSide.SELL
-        price_unit, size_unit, price_precision, size_precision = self.price_unit, self.size_unit, self.price_precision, self.size_precision
-        make_price, make_size, instrument_id = model.Price.from_raw, model.Quantity.from_raw, self.instrument_id
+        price_unit, size_unit, price_precision, size_precision = (
+            self.price_unit,
+            self.size_unit,
+            self.price_precision,
+            self.size_precision,
+        )
+        make_price, make_size, instrument_id = (
+            model.Price.from_raw,
+            model.Quantity.from_raw,
+            self.instrument_id,
+        )
         for moment, first, count, is_snapshot, sequence in zip(
-            *self.columns("updates", ("time", "first", "count", "snapshot", "sequence")), strict=True
+            *self.columns("updates", ("time", "first", "count", "snapshot", "sequence")),
+            strict=True,
         ):
             base = int(model.RecordFlag.F_SNAPSHOT.value) if is_snapshot else 0
             batch = [delta.clear(instrument_id, sequence, moment, moment)] if is_snapshot else []
@@ -240,14 +243,17 @@ class Loaded:
                 batch.append(
                     delta(
                         instrument_id,
-                        (action.ADD if is_snapshot else action.UPDATE) if quantity else action.DELETE,
+                        (action.ADD if is_snapshot else action.UPDATE)
+                        if quantity
+                        else action.DELETE,
                         order(
                             buy if sides[at] == BUY else sell,
                             make_price(prices[at] * price_unit, price_precision),
                             make_size(quantity * size_unit, size_precision),
                             0,
                         ),
-                        base | (int(model.RecordFlag.F_LAST.value) if at == first + count - 1 else 0),
+                        base
+                        | (int(model.RecordFlag.F_LAST.value) if at == first + count - 1 else 0),
                         sequence,
                         moment,
                         moment,
@@ -256,23 +262,61 @@ class Loaded:
             if batch:
                 yield sequence, model.OrderBookDeltas(instrument_id, batch)
 
+
+class Loaded:
+    """An engine with one instrument or more, and their data."""
+
+    def __init__(self, parts: list[dict[str, Any]], book: str, quotes: str) -> None:
+        self.gives_quotes = quotes == "given"
+        self.parts = [
+            Part(Path(each["folder"]), each["instrument"], self.gives_quotes) for each in parts
+        ]
+        self.engine = BacktestEngine(
+            BacktestEngineConfig(
+                logging=LoggerConfig(bypass_logging=True),
+                data_engine=DataEngineConfig(emit_quotes_from_book=quotes == "own"),
+                risk_engine=RiskEngineConfig(max_order_submit_rate=UNLIMITED),
+            )
+        )
+        self.engine.add_venue(
+            VENUE,
+            model.OmsType.NETTING,
+            model.AccountType.MARGIN,
+            [model.Money.from_str("1000000 USDT")],
+            book_type=model.BookType.L2_MBP if book == "L2" else model.BookType.L1_MBP,
+            fee_model=MakerTakerFeeModel(decimal.Decimal(0), decimal.Decimal(0)),
+            use_market_order_acks=True,
+        )
+        self.items = 0
+        for part in self.parts:
+            self.engine.add_instrument(part.instrument)
+            for stream in part.streams(book):
+                self.add_all(stream)
+        self.engine.sort_data()
+
+    def add_all(self, stream: Iterator[Any]) -> None:
+        """Give the engine a stream, piece by piece."""
+        chunk: list[Any] = []
+        for item in stream:
+            chunk.append(item)
+            if len(chunk) == CHUNK:
+                self.add(chunk)
+                chunk = []
+        self.add(chunk)
+
+    def add(self, chunk: list[Any]) -> None:
+        """Give the engine some data."""
+        if chunk:
+            self.engine.add_data(chunk, None, False, False)
+            self.items += len(chunk)
+
     def run(self, strategy: str, fast: int, slow: int, size: int) -> dict[str, Any]:
         """One run with a fresh strategy: seconds of ``engine.run()``, orders, fills, positions."""
         engine = self.engine
         engine.reset()
         engine.clear_strategies()
-        if strategy == "compiled":
-            engine.add_builtin_strategy("EmaCross", EmaCrossConfig(self.instrument_id, self.size(size), fast, slow))
-        else:
-            chosen = PythonCross() if strategy == "python" else Noop()
-            chosen.instrument_id = self.instrument_id
-            if isinstance(chosen, PythonCross):
-                chosen.size, chosen.periods = self.size(size), (fast, slow)
-            engine.add_strategy(chosen)
-        if not self.gives_quotes:
-            keeper = BookKeeper(StrategyConfig(order_id_tag="002"))
-            keeper.instrument_id = self.instrument_id
-            engine.add_strategy(keeper)
+        for number, part in enumerate(self.parts):
+            self.add_strategies(part, number, strategy, (fast, slow), size)
         gc.collect()
         gc.disable()
         started = time.perf_counter()
@@ -285,10 +329,36 @@ class Loaded:
             "seconds": seconds,
             "orders": result.total_orders,
             "fills": sum(len(order.trade_ids) for order in orders),
-            "denied": sum(order.status in (model.OrderStatus.DENIED, model.OrderStatus.REJECTED) for order in orders),
+            "denied": sum(
+                order.status in (model.OrderStatus.DENIED, model.OrderStatus.REJECTED)
+                for order in orders
+            ),
             "events": result.total_events,
             "iterations": result.iterations,
         }
+
+    def add_strategies(
+        self, part: Part, number: int, strategy: str, periods: tuple[int, int], size: int
+    ) -> None:
+        """A fresh strategy for an instrument, and what keeps its book where quotes are not given."""
+        engine, quantity = self.engine, part.size(size)
+        tag = "" if number == 0 else str(number + 1)
+        if strategy == "compiled":
+            tagged = {"order_id_tag": f"10{tag}"} if tag else {}
+            engine.add_builtin_strategy(
+                "EmaCross", EmaCrossConfig(part.instrument_id, quantity, *periods, **tagged)
+            )
+        else:
+            made = PythonCross if strategy == "python" else Noop
+            chosen = made(StrategyConfig(order_id_tag=f"10{tag}")) if tag else made()
+            chosen.instrument_id = part.instrument_id
+            if isinstance(chosen, PythonCross):
+                chosen.size, chosen.periods = quantity, periods
+            engine.add_strategy(chosen)
+        if not self.gives_quotes:
+            keeper = BookKeeper(StrategyConfig(order_id_tag=f"002{tag}"))
+            keeper.instrument_id = part.instrument_id
+            engine.add_strategy(keeper)
 
 
 def main() -> None:
@@ -301,10 +371,15 @@ def main() -> None:
         name = command["name"]
         if command["do"] == "load":
             started = time.perf_counter()
-            loaded[name] = Loaded(Path(command["folder"]), command["instrument"], command["book"], command["quotes"])
+            loaded[name] = Loaded(command["parts"], command["book"], command["quotes"])
             answer = {"items": loaded[name].items, "seconds": time.perf_counter() - started}
         elif command["do"] == "run":
-            answer = loaded[name].run(command["strategy"], command.get("fast", 0), command.get("slow", 0), command.get("size", 0))
+            answer = loaded[name].run(
+                command["strategy"],
+                command.get("fast", 0),
+                command.get("slow", 0),
+                command.get("size", 0),
+            )
         else:
             loaded.pop(name).engine.dispose()
             answer = {}
