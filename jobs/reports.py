@@ -28,6 +28,8 @@ from streams.reporting.markouts import QUOTES
 from streams.risk.codes import DENIALS
 from streams.runtime.journal.made_by import version_of
 
+DEPTH = "md.depth"
+
 NO_ORDER = "0" * 20
 Columns = dict[str, np.ndarray[Any, Any]]
 
@@ -122,6 +124,7 @@ def read_records(folder: LocalLog, manifest: dict[str, Any]) -> ReportInput:
             "leverage": manifest["configuration"].get("leverage", 1),
             "symbols": [each.symbol for each in instruments],
             "inputs": sorted(inputs),
+            "has_depth": _has_depth(inputs, manifest["topics"]),
             "journal_id": f"{manifest['journal_id']:06x}",
             "batches": manifest["batches"],
             "records": manifest["records"],
@@ -141,6 +144,14 @@ def read_records(folder: LocalLog, manifest: dict[str, Any]) -> ReportInput:
             "provenance": "simulated" if is_simulated else "recorded",
         },
     )
+
+
+def _has_depth(inputs: dict[str, str], topics: dict[str, Any]) -> bool:
+    """True if records of depth were read; a pulled folder's are among its topics."""
+    if DEPTH in topics:
+        return bool(topics[DEPTH]["count"])
+    empty = TopicDigest(codec(topic_of(DEPTH).record).fingerprint).digest().hex()
+    return inputs.get(DEPTH, empty) != empty
 
 
 class Topics:

@@ -5,6 +5,7 @@ So there is one reading of numbers, and none passes through a float that its fil
 
 from __future__ import annotations
 
+import csv
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -36,6 +37,14 @@ def _head(path: Path) -> bytes:
         return b""
     with path.open("rb") as source:
         return source.read(4)
+
+
+def _names(line: str, separator: str) -> list[str]:
+    """The columns of a header."""
+    try:
+        return next(csv.reader([line], delimiter=separator), [])
+    except csv.Error:
+        return line.split(separator)
 
 
 class Table(Lines):
@@ -160,7 +169,7 @@ class Table(Lines):
             raise NotATable(f"{path}: its lines end with CR alone; convert it: tr '\\r' '\\n'")
         line = first.decode("utf-8", "replace").strip("\r").removeprefix("\ufeff")
         self._separator = self._wanted.file.separator or max(SEPARATORS, key=line.count)
-        self.names = [name.strip().strip('"') for name in line.split(self._separator)]
+        self.names = [name.strip() for name in _names(line, self._separator)]
         self._refuse_other(path, line)
         if self._wanted.file.header:
             skipped, at = skipped + 1, end + 1 if end >= 0 else len(text)

@@ -10,7 +10,7 @@ A map is TOML::
     id = "tid"
     [time]
     unit = "us"                   # s, ms, us, ns or iso
-    zone = "+05:30"               # of iso text that names no zone; UTC for UTC
+    zone = "+05:30"               # of iso text that names no zone; UTC; Asia/Kolkata
     [side]
     buy = ["B"]                   # words of the aggressor's side; of the maker's with of = "maker"
     sell = ["S"]
@@ -18,6 +18,7 @@ A map is TOML::
     separator = ";"
     header = false
     doubles = "nearest"           # round what a Parquet double holds; else it must lie on a unit
+    ids = "sparse"                # they count other things too: a jump is no missing trade
     [instrument]                  # one that no table has
     symbol = "BTCUSDT"
     venue = "binance"
@@ -37,6 +38,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
+from connectors.tables.zones import ADVICE, Zone
 from schemas.errors import WrongUse
 
 FIELDS = ("time", "price", "quantity", "side", "id")
@@ -79,10 +81,10 @@ class TimeMap(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class SideMap(msgspec.Struct, forbid_unknown_fields=True):
-    """Words of a side, and whose side it is."""
+    """Words of a side, and whose side it is. Both without words: the usual ones."""
 
-    buy: list[str] = msgspec.field(default_factory=lambda: list(BUY_WORDS))
-    sell: list[str] = msgspec.field(default_factory=lambda: list(SELL_WORDS))
+    buy: list[str] = []
+    sell: list[str] = []
     of: Literal["aggressor", "maker"] = "aggressor"
 
 
@@ -92,6 +94,7 @@ class FileMap(msgspec.Struct, forbid_unknown_fields=True):
     separator: str = ""
     header: bool = True
     doubles: Literal["exact", "nearest"] = "exact"
+    ids: Literal["dense", "sparse"] = "dense"
 
 
 class ColumnMap(msgspec.Struct, forbid_unknown_fields=True):
@@ -104,9 +107,9 @@ class ColumnMap(msgspec.Struct, forbid_unknown_fields=True):
     instrument: dict[str, Any] = {}
 
     @property
-    def zone_minutes(self) -> int | None:
-        """Minutes east of UTC of times that name no zone; None if none is declared."""
-        return None if not self.time.zone else _minutes(self.time.zone)
+    def zone(self) -> Zone:
+        """The zone of times that name none."""
+        return Zone(self.time.zone)
 
 
 def read_map(path: Path | None) -> ColumnMap:
@@ -144,21 +147,16 @@ def _check(path: Path, found: ColumnMap) -> None:
     separator = found.file.separator
     if separator and (len(separator) != 1 or not separator.isascii() or separator.isalnum()):
         raise BadColumnMap(f"{path}: [file] separator is {separator!r}; it is one character")
+    if bool(found.side.buy) != bool(found.side.sell):
+        has, lacks = ("buy", "sell") if found.side.buy else ("sell", "buy")
+        raise BadColumnMap(f"{path}: [side] has words of {has} and none of {lacks}; say both")
     words = [word.lower() for word in (*found.side.buy, *found.side.sell)]
     if len(set(words)) < len(words):
         raise BadColumnMap(f"{path}: [side] has a word twice; buy and sell have words of their own")
-    if found.time.zone:
-        _minutes(found.time.zone)
-
-
-def _minutes(zone: str) -> int:
-    match = re.fullmatch(r"([+-])(\d\d):?(\d\d)", zone)
-    if zone in ("UTC", "Z"):
-        return 0
-    if match is None:
-        raise BadColumnMap(f"[time] zone is {zone!r}; write UTC or an offset such as +05:30")
-    found = int(match[2]) * 60 + int(match[3])
-    return -found if match[1] == "-" else found
+    try:
+        Zone(found.time.zone)
+    except ValueError:
+        raise BadColumnMap(f"{path}: [time] zone is {found.time.zone!r}; {ADVICE}") from None
 
 
 def plain_name(name: str) -> str:
@@ -219,4 +217,6 @@ def side_of(name: str, wanted: ColumnMap) -> SideMap:
     """The side's words; of a column that says whether the buyer was the maker, true and false."""
     if not wanted.columns and plain_name(name) in MAKER_NAMES:
         return SideMap(buy=["true", "1"], sell=["false", "0"], of="maker")
+    if not wanted.side.buy:
+        return SideMap(buy=BUY_WORDS, sell=SELL_WORDS, of=wanted.side.of)
     return wanted.side

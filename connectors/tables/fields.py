@@ -9,13 +9,13 @@ import numpy as np
 from connectors.captures.numbers import BadField
 from connectors.tables.columns import EARLIEST, LATEST, UNITS, SideMap
 from connectors.tables.rows import Batch, NotATable
+from connectors.tables.zones import ONCE, TWICE, Zone
 from schemas.errors import BadData
 from schemas.vocabulary import Side
 from streams.numeric import fixed
 from streams.numeric.bounds import PRICE_MAX
 from streams.numeric.text_fields import (
     GOOD,
-    NO_MINUTES,
     NO_ZONE,
     read_decimals,
     read_instants,
@@ -87,7 +87,7 @@ class Fields:
             self.refuse(row, reason, f"{name} {text}")
         return values
 
-    def times(self, unit: str, zone: int | None) -> Array:
+    def times(self, unit: str, zone: Zone) -> Array:
         """Event times in ns."""
         unit = self._batch.unit or unit
         found = self._instants(zone) if unit == "iso" else self.decimals("time", UNITS[unit])
@@ -95,11 +95,22 @@ class Fields:
             self._refuse_time(row, unit)
         return found
 
-    def _instants(self, zone: int | None) -> Array:
+    def _instants(self, zone: Zone) -> Array:
         batch = self._batch
         values, codes = np.zeros(self.count, np.int64), np.zeros(self.count, np.int64)
-        minutes = NO_MINUTES if zone is None else zone
-        read_instants(batch.text, batch.starts["time"], batch.ends["time"], minutes, values, codes)
+        starts, ends = batch.starts["time"], batch.ends["time"]
+        read_instants(batch.text, starts, ends, zone.minutes, values, codes)
+        of_place = np.flatnonzero(codes == NO_ZONE) if zone.is_place else np.zeros(0, np.int64)
+        if len(of_place):
+            shown, found = values[of_place], codes[of_place]
+            read_instants(batch.text, starts[of_place], ends[of_place], 0, shown, found)
+            values[of_place], often = zone.utc(shown)
+            codes[of_place] = found
+            for row, count in zip(of_place.tolist(), often.tolist(), strict=True):
+                if count != ONCE:
+                    times = "twice" if count == TWICE else "never"
+                    detail = f"{batch.field('time', row)[:40]!r} is {times} in {zone.text}"
+                    self.refuse(row, "ambiguous_time", f"{detail}; write times in UTC")
         for row in self._rows(codes != GOOD):
             text = batch.field("time", row)[:40]
             if codes[row] == NO_ZONE:

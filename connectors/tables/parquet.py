@@ -17,6 +17,7 @@ import polars as pl
 from connectors.captures.lines import RecordingUnreadable
 from connectors.tables.columns import ColumnMap, places_of
 from connectors.tables.rows import BATCH_ROWS, Batch, NotATable, row_batches
+from streams.numeric.text_fields import MINUTE_NS, NO_MINUTES
 
 Array = np.ndarray[Any, Any]
 
@@ -61,7 +62,7 @@ class ParquetRows:
         for field, series in zip(self.places, part.get_columns(), strict=True):
             kind = series.dtype
             if isinstance(kind, pl.Datetime):
-                series, unit = self._instants(series, kind), "ns"
+                series, unit = self._instants(series, kind)
             elif isinstance(kind, pl.Binary | pl.List | pl.Struct | pl.Date | pl.Time):
                 raise NotATable(f"{self._file}: column {series.name} is {kind}: no {field}")
             elif kind.is_float() and self._wanted.file.doubles == "nearest":
@@ -73,13 +74,15 @@ class ParquetRows:
         )
         return np.frombuffer(written.getbuffer(), np.uint8), unit
 
-    def _instants(self, series: pl.Series, kind: pl.Datetime) -> pl.Series:
-        """ns from 1970, UTC. Raises NotATable for times of no zone."""
-        zone = self._wanted.zone_minutes
-        if kind.time_zone is None and zone is None:
+    def _instants(self, series: pl.Series, kind: pl.Datetime) -> tuple[pl.Series, str]:
+        """ns from 1970, UTC; text of what a place's clock shows. Raises NotATable for no zone."""
+        zone = self._wanted.zone
+        if kind.time_zone is None and zone.is_place:
+            return series.dt.to_string("%Y-%m-%dT%H:%M:%S.%9f"), "iso"
+        if kind.time_zone is None and zone.minutes == NO_MINUTES:
             raise NotATable(
                 f"{self._file}: {series.name} has no zone; say it with --map: [time] zone"
             )
         scale = {"ms": 10**6, "us": 10**3, "ns": 1}[kind.time_unit]
-        shift = 0 if kind.time_zone is not None else (zone or 0) * 60 * 10**9
-        return series.to_physical() * scale - shift
+        shift = 0 if kind.time_zone is not None else zone.minutes * MINUTE_NS
+        return series.to_physical() * scale - shift, "ns"

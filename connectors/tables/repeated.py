@@ -1,4 +1,5 @@
-"""Trade ids that come twice: exact among the last four million rows, and, sorted, within a time."""
+"""Trade ids that come twice: exact among the last four million rows, and, sorted, within a time.
+And ids that do not come at all."""
 
 from __future__ import annotations
 
@@ -6,9 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from schemas.vocabulary import Flag
+
 Array = np.ndarray[Any, Any]
 
 REMEMBERED_ROWS = 1 << 22
+GAP = int(Flag.GAP)
 
 
 class Repeated:
@@ -36,3 +40,29 @@ class Repeated:
         while self._held - len(self._parts[0]) > REMEMBERED_ROWS:
             self._held -= len(self._parts.pop(0))
         return found
+
+
+class Jumps:
+    """Where ids that rise by one leave some out."""
+
+    def __init__(self) -> None:
+        self._lowest, self._highest, self._count = 1 << 63, -(1 << 63), 0
+
+    def flag(self, rows: Array) -> None:
+        """The next rows of trades: GAP where ids before one are left out, and not where not."""
+        ids = rows["trade_id"]
+        if not len(ids):
+            return
+        reached = np.maximum.accumulate(ids)
+        before = np.empty_like(reached)
+        before[0] = self._highest if self._count else ids[0]
+        before[1:] = np.maximum(reached[:-1], before[0])
+        rows["flags"] = np.where(ids - 1 > before, rows["flags"] | GAP, rows["flags"] & ~GAP)
+        self._highest = max(self._highest, int(reached[-1]))
+        self._lowest = min(self._lowest, int(ids.min()))
+        self._count += len(ids)
+
+    @property
+    def missing(self) -> int:
+        """Ids between the lowest and the highest that no row had."""
+        return self._highest - self._lowest + 1 - self._count if self._count else 0

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from connectors.blocks import TopicBlocks
+from connectors.tables.repeated import Jumps
 from schemas.codec import codec
 from streams.log.local import LocalLog
 from streams.log.reader import TopicReader
@@ -56,9 +57,10 @@ def _decoded(reader: TopicReader) -> Iterator[Array]:
 
 
 def sort_by_time(
-    log: LocalLog, topic: TopicBlocks, order: Order, has_ids: bool
+    log: LocalLog, topic: TopicBlocks, order: Order, has_ids: bool, jumps: Jumps | None
 ) -> tuple[TopicBlocks, Array]:
     """The topic in order, and rows that were left out because an equal id has the same time.
+    ``jumps`` flags it anew.
 
     Rows of one time lie by their ids; without ids as they came, or turned round where the whole
     table is newest first. Those without ids are numbered anew from 1.
@@ -81,6 +83,8 @@ def sort_by_time(
             is_twin[1:] = rows["trade_id"][1:] == rows["trade_id"][:-1]
             left_out.append(rows[is_twin])
             rows = rows[~is_twin]
+            if jumps is not None:
+                jumps.flag(rows)
         else:
             rows["trade_id"] = np.arange(number, number + len(rows))
             number += len(rows)

@@ -4,6 +4,7 @@
 2. A batch of rows becomes integers; a row that cannot be used is a dead letter with file and line.
 3. Where the first rows hold no trade at all, the import ends and says why: a unit, a column.
 4. Rows that do not lie in order of time are sorted.
+5. Where an id does not follow the one before, the trade is flagged GAP.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from connectors.tables.batches import Table
 from connectors.tables.columns import ColumnMap, read_map, side_of
 from connectors.tables.fields import Fields, unit_of
 from connectors.tables.instrument import instrument_of
-from connectors.tables.repeated import Repeated
+from connectors.tables.repeated import Jumps, Repeated
 from connectors.tables.rows import Batch
 from connectors.tables.sorting import Order, sort_by_time
 from connectors.unfinished import create
@@ -68,6 +69,12 @@ class TradesSummary(ImportSummary, frozen=True, kw_only=True):
             )
         if self.off_tick:
             said.append(f"{self.off_tick:,} trades are off the tick or the lot (OFF_TICK)")
+        missing = sum(each.missing_trades for each in self.instruments)
+        if missing:
+            said.append(
+                f"{missing:,} trade ids between the first and the last never came: the trade "
+                'behind is flagged GAP; if ids need not follow one another: [file] ids = "sparse"'
+            )
         return said
 
 
@@ -124,6 +131,7 @@ class _TradesImport:
         self._path: Path | None = None
         self._order = Order()
         self._repeated = Repeated()
+        self._jumps = Jumps()
         self._lines = self._blank = self._off_tick = self._behind = 0
         self._first, self._last = 1 << 62, 0
         table.precisions = {
@@ -181,6 +189,8 @@ class _TradesImport:
         if "id" not in batch.starts:
             first = self._trades.count + 1
             good["trade_id"] = np.arange(first, first + len(good))
+        elif self._has_dense_ids:
+            self._jumps.flag(good)
         self._note(good, batch.unit or self._unit)
         self._trades.add_rows(good)
 
@@ -189,7 +199,7 @@ class _TradesImport:
         given = self._instrument
         rows = np.zeros(len(batch.rows), codec("Trade").dtype)
         rows["instrument"], rows["trade_count"] = given.instrument, 1
-        rows["event_time"] = fields.times(self._unit, self._wanted.zone_minutes)
+        rows["event_time"] = fields.times(self._unit, self._wanted.zone)
         price = rows["price"] = fields.positive("price", given.price_precision)
         quantity = rows["quantity"] = fields.positive("quantity", given.quantity_precision)
         if "id" in batch.starts:
@@ -237,13 +247,20 @@ class _TradesImport:
         times = good["event_time"]
         self._order.see(times)
         self._units[unit] += len(good)
-        self._off_tick += int((good["flags"] != 0).sum())
+        self._off_tick += int((good["flags"] & OFF_TICK != 0).sum())
         self._first = min(self._first, int(times.min()))
         self._last = max(self._last, int(times.max()))
 
+    @property
+    def _has_dense_ids(self) -> bool:
+        return "id" in self._table.places and self._wanted.file.ids == "dense"
+
     def _sort(self) -> None:
-        has_ids = "id" in self._table.places
-        self._trades, left_out = sort_by_time(self._log, self._trades, self._order, has_ids)
+        has_ids, self._jumps = "id" in self._table.places, Jumps()
+        self._trades, left_out = sort_by_time(
+            self._log, self._trades, self._order, has_ids,
+            self._jumps if self._has_dense_ids else None,
+        )  # fmt: skip
         for row in left_out:
             self._dead["duplicate_trade"] += 1
             detail = f"trade id {row['trade_id']} came before at the same time; seen when sorted"
@@ -267,7 +284,7 @@ class _TradesImport:
         given = self._instrument
         feed = FeedSummary(
             instrument=given.instrument, venue=given.venue, symbol=given.symbol,
-            missing_trades=0, depth_gaps=0, snapshots=0,
+            missing_trades=self._jumps.missing, depth_gaps=0, snapshots=0,
         )  # fmt: skip
         return TradesSummary(
             lines=self._lines,

@@ -17,6 +17,8 @@ LINE_END, RETURN, SPACE, TAB, QUOTE, POINT, ZERO, NINE = 10, 13, 32, 9, 34, 46, 
 PLUS, MINUS, COLON, LETTER_T, LETTER_Z, LOWER_Z = 43, 45, 58, 84, 90, 122
 ROOM = ((1 << 63) - 10) // 10
 """A number up to here takes one more digit and fits int64."""
+NOT_QUOTED, INSIDE, CLOSED = 0, 1, 2
+"""Where a byte of a field lies; behind a closing quote another one opens it again."""
 GOOD, BAD, NO_ZONE = 0, 1, 2
 """What an instant is: read, no time, or a time of day without a zone."""
 MINUTE_NS = 60 * 10**9
@@ -28,7 +30,8 @@ NO_MINUTES = 1 << 40
 def split_lines(
     text: Any, separator: Any, places: Any, starts: Any, ends: Any, rows: Any, done: Any
 ) -> None:
-    """Whole lines of ``text`` to where their fields lie.
+    """Whole lines of ``text`` to where their fields lie. A field that begins with a quote may hold
+    separators up to the next one; a line ends where it ends.
 
     Args:
         places: for each column of a line the field it is, or -1.
@@ -41,18 +44,23 @@ def split_lines(
     while at < size and line < len(rows):
         rows[line, 0] = begin = at
         column = 0
-        is_whole = True
+        is_whole, quoted = True, NOT_QUOTED
         while True:
             is_end = at >= size or text[at] == LINE_END
-            if is_end or text[at] == separator:
+            if is_end or (text[at] == separator and quoted != INSIDE):
                 first, last = trimmed(text, begin, at)
                 if column < len(places) and places[column] >= 0:
                     starts[places[column], line] = first
                     ends[places[column], line] = last
                 column += 1
                 begin = at + 1
+                quoted = NOT_QUOTED
                 if is_end:
                     break
+            elif text[at] == QUOTE and (at == begin or quoted != NOT_QUOTED):
+                quoted = CLOSED if quoted == INSIDE else INSIDE
+            elif quoted == CLOSED:
+                quoted = NOT_QUOTED
             if text[at] == 0:
                 is_whole = False
             at += 1

@@ -53,6 +53,7 @@ class ReportInput(msgspec.Struct, kw_only=True):
     code_digest, run_digest, versions, end_time (ns: the event time of EndOfInput), from and to (ns, as asked for), warmup (text) and
     warmup_ns, trade_to (ns: the end of the time traded where data follow it), made_before (the version that made the run, where its
     numbers meant something else and are computed again), provenance ("recorded" or "simulated"),
+    has_depth (false where no record of depth was read),
     sample ("in-sample" or "out-of-sample"), trials (how many variants were tried before this one).
     """
 

@@ -57,7 +57,7 @@ def warnings(records: ReportInput, everything: ReportInput, result: Result, chec
     for line in records.instruments:
         marks = records.quotes.get(line.instrument)
         if marks is not None and len(marks.event_time) and not (marks.bid_price.any() or marks.ask_price.any()):
-            warn("NO_BOOK", f"The book of {line.symbol} never synced: no snapshot continues its updates, so it was never quoted.")
+            warn("NO_BOOK", no_book(line.symbol, records.facts.get("has_depth", True)))
     if not records.fills:
         warn("NO_FILLS", "Nothing was traded: no order was filled.")
     for line in records.instruments:
@@ -83,6 +83,19 @@ def warnings(records: ReportInput, everything: ReportInput, result: Result, chec
     if others:
         warn("OTHER_ACCOUNTS", f"Left out of this report: {plural(len(others), 'other account')} of the run.")
     return rows
+
+
+def no_book(symbol: str, has_depth: bool) -> str:
+    """Why an instrument was never quoted, and what follows."""
+    if has_depth:
+        return (
+            f"The book of {symbol} never synced: no snapshot continues its updates, "
+            "so it was never quoted."
+        )
+    return (
+        f"The data hold no depth of {symbol}, so it was never quoted: bars, features of trades and "
+        "signals are made, and no order can be filled."
+    )
 
 
 def ruin(records: ReportInput) -> PnL | None:

@@ -62,6 +62,9 @@ FORMS: dict[str, Callable[[bytes], bytes]] = {
     "quotes": lambda text: (
         text.replace(b",", b'","').replace(b"\n", b'"\n"')[:-1].join((b'"', b""))
     ),
+    "a separator inside quotes": lambda text: text.replace(
+        b"\n", b',"said ""x"", then y"\n'
+    ).replace(b'"said ""x"", then y"', b'"a, b"', 1),
     "blank lines": lambda text: b"\n" + text.replace(b"\n", b"\n\n"),
     "newest first": lambda text: b"\n".join(
         [text.split(b"\n", 1)[0], *reversed(text.strip().split(b"\n")[1:]), b""]
@@ -182,6 +185,65 @@ quote = "INR"
     assert (instrument["kind"], instrument["quote"], instrument["lot_size"]) == ("EQUITY", "INR", 1)
 
 
+def missing_of(log: Path) -> list[tuple[int, bool]]:
+    rows = records(log, "md.trades")
+    return [(each["trade_id"], bool(each["flags"] & Flag.GAP)) for each in rows]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_an_id_that_does_not_follow_the_one_before_is_flagged_and_the_missing_are_counted(
+    tmp_path: Path, order: int
+) -> None:
+    rows = table(60)
+    kept = [row for number, row in enumerate(rows, 1) if number not in (1, 20, 21, 40, 60)]
+    path = write(tmp_path / "t.csv", kept[::order])
+    summary = import_trades([path], tmp_path / "log", instrument=BTC)
+    assert [number for number, is_gap in missing_of(tmp_path / "log") if is_gap] == [22, 41]
+    assert summary.instruments[0].missing_trades == 3
+    assert any("3 trade ids" in each for each in summary.remarks())
+    sparse = toml(tmp_path, '[file]\nids = "sparse"\n')
+    summary = import_trades([path], tmp_path / "sparse", sparse, BTC)
+    assert not any(is_gap for _, is_gap in missing_of(tmp_path / "sparse"))
+    assert summary.instruments[0].missing_trades == 0
+
+
+PLACE = (
+    '[columns]\ntime = "time"\nprice = "price"\nquantity = "size"\n'
+    '[time]\nunit = "iso"\nzone = "America/New_York"\n'
+)
+SHOWN = {  # what a clock in New York shows, and UTC by the standard library; None: twice or never
+    "2024-03-10 01:59:59.5": "2024-03-10T06:59:59.5+00:00",
+    "2024-03-10 02:30:00": None,
+    "2024-03-10 03:00:00": "2024-03-10T07:00:00+00:00",
+    "2024-11-03 00:59:59": "2024-11-03T04:59:59+00:00",
+    "2024-11-03 01:30:00": None,
+    "2024-11-03 02:00:00": "2024-11-03T07:00:00+00:00",
+}
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_times_of_a_place_are_those_of_its_clocks_and_never_a_guess(
+    tmp_path: Path, kind: str
+) -> None:
+    frame = pl.DataFrame({"time": [*SHOWN], "price": ["1.00"] * 6, "size": ["1"] * 6})
+    if kind == "parquet":
+        frame.with_columns(pl.col("time").str.to_datetime()).write_parquet(tmp_path / "t.parquet")
+    else:
+        frame.extend(frame[:1].with_columns(time=pl.lit("2024-12-03T00:00:00+05:30")))
+        frame.write_csv(tmp_path / "t.csv")
+    path = tmp_path / f"t.{kind}"
+    summary = import_trades([path], tmp_path / "log", toml(tmp_path, PLACE), BTC)
+    assert summary.reasons == {"ambiguous_time": 2}
+    assert [line for _, line in letters(tmp_path / "log")] == (
+        [2, 5] if kind == "parquet" else [3, 6]
+    )
+    expected = [each for each in SHOWN.values() if each]
+    expected += ["2024-12-02T18:30:00+00:00"] if kind == "csv" else []
+    assert [each["event_time"] for each in records(tmp_path / "log", "md.trades")] == [
+        int(datetime.fromisoformat(each).timestamp() * 10) * 10**8 for each in expected
+    ]
+
+
 # -- what is not a trade
 
 BAD_ROWS = {
@@ -268,7 +330,7 @@ def rows_of_recording(path: Path) -> Iterator[str]:
 
 
 def test_a_recordings_trades_as_a_table_are_those_of_the_recorder_import_and_give_the_klines(
-    market_data: Path, tmp_path: Path
+    market_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recording = market_data / "binance" / "usdm" / "btcusdt_20240808.gz"
     rows = list(rows_of_recording(recording))
@@ -286,6 +348,7 @@ def test_a_recordings_trades_as_a_table_are_those_of_the_recorder_import_and_giv
     run = tmp_path / "run"
     log = str(tmp_path / "log")
     assert main(["backtest", log, "--strategy", "ema-cross", "--out", str(run)]) == 0
+    assert "The data hold no depth of BTCUSDT, so it was never quoted" in capsys.readouterr().out
     assert main(["verify", str(run)]) == 0
     bars = {each["open_time"] // 10**6: each for each in records(run, "md.bars")}
     klines = market_data / "binance" / "klines" / "BTCUSDT-1m-2024-08.slice_2350_0010.csv"

@@ -99,14 +99,21 @@ WRONG_MAPS = {
     "[columns]\ntime = 'timestamp'\n": "which column is the price",
     "[columns]\ntime = 'timestamp'\nprice = 'price'\nquantity = 'amount'\n": "unit is not said",
     "[time]\nunit = 'hours'\n": "unit",
-    "[time]\nzone = 'IST'\n": "write UTC or an offset",
+    "[time]\nzone = 'Asia/Bombay'\n": "write UTC, an offset such as +05:30, or a place",
+    "[time]\nzone = '../UTC'\n": "write UTC, an offset such as +05:30, or a place",
+    "[side]\nbuy = ['x']\n": "words of buy and none of sell",
+    "[side]\nsell = ['x']\n": "words of sell and none of buy",
     "[side]\nbuy = ['x']\nsell = ['X']\n": "a word twice",
     "[file]\nseparator = ', '\n": "it is one character",
     "[columns]\ntime = 'when'\nprice = 'price'\nquantity = 'amount'\n[time]\nunit = 'us'\n":
         "no column 'when' for time; it has timestamp, id",
     "[columns]\ntime = 9\nprice = 'price'\nquantity = 'amount'\n[time]\nunit = 'us'\n":
         "no column 9",
-    "[instrument]\nkind = 'spot'\n": "does not say the tick",
+    "[instrument]\nkind = 'perpetual'\n":
+        "of BTCUSDT on binance, and the instrument table says spot",
+    "[instrument]\nkind = 'spot'\ntick = '0.1'\nlot = '1'\nquote = 'X'\n":
+        "tick = '0.1' of BTCUSDT on binance, and the instrument table says 0.01",
+    "[instrument]\nminimum_notional = '1'\n": "the instrument table says 5",
     "[instrument]\nkind = 'spot'\ntick = '0'\nlot = '1'\nquote = 'X'\n": "must be positive",
     "not toml": "cannot be read as TOML",
 }  # fmt: skip
@@ -133,6 +140,24 @@ def test_an_instrument_that_is_not_known_is_an_error_that_says_what_to_write(
     with pytest.raises(ShrivenError) as refused:
         import_trades([path], tmp_path / "log", None, said)
     assert words in refused.value.text
+
+
+def test_a_map_that_says_of_an_instrument_what_its_table_says_changes_nothing(
+    tmp_path: Path,
+) -> None:
+    path = write(tmp_path / "t.csv", table(5))
+    said = toml(tmp_path, '[instrument]\nkind = "spot"\ntick = "0.0100"\nquote = "USDT"\n')
+    import_trades([path], tmp_path / "said", said, BTC)
+    import_trades([path], tmp_path / "plain", None, BTC)
+    found, plain = (records(tmp_path / log, "ref.instruments") for log in ("said", "plain"))
+    assert found == plain
+
+
+def test_a_map_that_describes_an_instrument_in_part_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", table(5))
+    with pytest.raises(ShrivenError, match="does not say the tick"):
+        import_trades([path], tmp_path / "log", toml(tmp_path, "[instrument]\nkind = 'spot'\n"),
+                      "DOGE@binance")  # fmt: skip
 
 
 def test_a_damaged_gzip_keeps_what_can_be_read_and_no_half_row(tmp_path: Path) -> None:

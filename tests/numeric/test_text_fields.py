@@ -1,9 +1,10 @@
 """Fields of text to integers. Oracles: ``fixed.parse`` and Decimal, the standard library's
-datetime, str.split.
+datetime, the csv module.
 """
 
 from __future__ import annotations
 
+import csv
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -135,9 +136,9 @@ def test_words_are_found_whatever_their_case() -> None:
     assert values.tolist() == [1, 2, -1, -1, -1, 2]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=400)
 @given(st.lists(st.text('ab \r,"', max_size=12), min_size=1, max_size=20), st.booleans())
-def test_lines_are_split_as_str_splits_them(lines: list[str], is_ended: bool) -> None:
+def test_lines_are_split_as_the_csv_module_splits_them(lines: list[str], is_ended: bool) -> None:
     text = "\n".join(lines) + ("\n" if is_ended else "")
     expected = text.split("\n")
     if not expected[-1]:
@@ -148,9 +149,15 @@ def test_lines_are_split_as_str_splits_them(lines: list[str], is_ended: bool) ->
     split_lines(whole, ord(","), np.array([-1, 0], np.int64), starts, ends, rows, done)
     assert done.tolist() == [len(expected), len(text)]
     for number, line in enumerate(expected):
-        columns = line.split(",")
+        # to the csv module a return alone ends a line; here it is a blank
+        columns = next(csv.reader([line.replace("\r", " ")]), [""])
         is_blank = not line.strip(' \t\r"')
-        assert rows[number, 2] == (0 if is_blank else len(columns))
+        assert rows[number, 2] == (0 if is_blank and len(columns) == 1 else len(columns))
         if len(columns) > 1:
             found = text[starts[0, number] : ends[0, number]]
-            assert found == columns[1].strip(' \t\r"')
+            assert bare(found) == bare(columns[1])
+
+
+def bare(text: str) -> str:
+    """Without quotes, which the csv module takes off or halves, and blanks around."""
+    return text.replace('"', "").replace("\r", " ").strip()
