@@ -1,15 +1,20 @@
 """Instrument specifications: the table that ships (``instruments.toml``), and a user's table that adds to it or overrides it.
 
-A table is TOML, one ``[[instrument]]`` per specification, told apart by (venue, symbol). Decimals are text, so that nothing passes through a
-float. An entry of a user's table for a pair that is there replaces the fields it names; another one is new and must be complete. Its
-``initial_margin`` and ``maintenance_margin`` are fractions of a position's value ("0.05") and may be left out.
+A user's table may be a dated one, which ``sq instruments sync`` made (:mod:`connectors.reference`).
+
+Any other table is TOML, one ``[[instrument]]`` per specification, told apart by (venue, symbol).
+Decimals are text, so that nothing passes through a float. An entry of a user's table for a pair
+that is there replaces the fields it names; another one is new and must be complete. Its
+``initial_margin`` and ``maintenance_margin`` are fractions of a position's value ("0.05") and may
+be left out.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -23,13 +28,21 @@ from streams.numeric import fixed
 from streams.runtime.order.canary import CANARY_ID
 
 SHIPPED = Path(__file__).with_name("instruments.toml")
-ID_MAX = CANARY_ID - 1
-"""The book's slot table ends one later, at the canary's id."""
+FIRST_ID, ID_MAX = 1024, CANARY_ID - 1
+"""Ids below the first are for tables; what no table numbers gets one from its name. The book's slot
+table ends one later, at the canary's id."""
 SECOND = 1_000_000_000
+NAMES_MAX = 20
 _INVERSE = re.compile(r"[A-Z0-9]+USD_(PERP|\d{6})")
-_KINDS = {"spot": InstrumentKind.SPOT, "perpetual": InstrumentKind.PERPETUAL, "future": InstrumentKind.FUTURE, "equity": InstrumentKind.EQUITY}
+_KINDS = {
+    "spot": InstrumentKind.SPOT, "perpetual": InstrumentKind.PERPETUAL,
+    "future": InstrumentKind.FUTURE, "equity": InstrumentKind.EQUITY,
+    "option": InstrumentKind.OPTION, "index": InstrumentKind.INDEX,
+}  # fmt: skip
 
 Key = tuple[str, str]
+Tables = Path | str | Sequence[Path] | Mapping[Key, Instrument] | None
+"""Of which instruments an import is: a table's file, several in order, or what was loaded."""
 
 
 class BadInstrumentTable(WrongUse):
@@ -50,13 +63,19 @@ class InverseContract(WrongUse):
     code = "inverse_contract"
 
 
+class NumbersExhausted(WrongUse):
+    """Every number that an instrument can have is given."""
+
+    code = "numbers_exhausted"
+
+
 class Specification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One entry of a table, as people write it: decimals in base (quantities) or quote (prices, notional) units, as text."""
 
     instrument: int
     venue: str
     symbol: str
-    kind: Literal["spot", "perpetual", "future", "equity"]
+    kind: Literal["spot", "perpetual", "future", "equity", "option", "index"]
     base: str
     quote: str
     price_precision: int
@@ -75,32 +94,86 @@ class Specification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     maintenance_margin: str = ""
 
 
-def load(paths: Sequence[Path] = ()) -> dict[Key, Instrument]:
+def load(
+    paths: Sequence[Path] = (), as_of: int | None = None, known_at: int | None = None
+) -> Mapping[Key, Instrument]:
     """Specifications by (venue, symbol): the shipped table, then each of ``paths`` in turn.
+
+    Args:
+        as_of: of dated tables, the time that counts, ns UTC; None: they hold one specification.
+        known_at: of dated tables, what was known then, ns UTC; None: what is known now.
 
     Raises:
         BadInstrumentTable: names the file, the entry and the field. InverseContract: names the symbol.
+        BadReferenceTable: a dated table cannot be read.
     """
+    from connectors.reference.table import DatedTable, is_dated
+
+    dated = [Path(path) for path in paths if is_dated(Path(path))]
     entries: dict[Key, dict[str, Any]] = {}
-    for path in (SHIPPED, *paths):
-        for number, entry in enumerate(_entries(Path(path)), 1):
+    own: dict[Key, None] = {}
+    for path in (SHIPPED, *(Path(each) for each in paths)):
+        if path in dated:
+            continue
+        for number, entry in enumerate(_entries(path), 1):
             key = (str(entry.get("venue", "")), str(entry.get("symbol", "")))
             if not all(key):
                 raise BadInstrumentTable(f"{path}: entry {number} needs a venue and a symbol")
             entries[key] = {**entries.get(key, {}), **entry}
+            if path != SHIPPED:
+                own[key] = None
     table = {key: specified(key, entry) for key, entry in entries.items()}
     _check_ids(table)
-    return table
+    if not dated:
+        if as_of is not None or known_at is not None:
+            raise WrongUse(
+                "--as-of and --known-at are of a dated table; name one with --instruments, "
+                "made by 'sq instruments sync'"
+            )
+        return table
+    from connectors.reference.lookup import opened
+
+    tables = [DatedTable(path) for path in dated]
+    return opened(table, frozenset(own), tables, as_of, known_at)
 
 
-def find(table: dict[Key, Instrument], venue: str, symbol: str) -> Instrument:
+def loaded(instruments: Tables) -> Mapping[Key, Instrument]:
+    """What an import was given, as specifications. Raises as :func:`load`."""
+    if isinstance(instruments, Mapping):
+        return instruments
+    given = [instruments] if isinstance(instruments, str | Path) else instruments or []
+    return load([Path(each) for each in given])
+
+
+def find(table: Mapping[Key, Instrument], venue: str, symbol: str) -> Instrument:
     """The specification of a symbol at a venue. Raises UnknownSymbol, InverseContract."""
     found = table.get((venue, symbol))
     if found is None:
         refuse_inverse(symbol)
-        has = ", ".join(sorted(other for at, other in table if at == venue)) or "none"
+        known = sorted(other for at, other in table if at == venue)
+        has = ", ".join(known[:NAMES_MAX]) or "none"
         raise UnknownSymbol(f"{symbol} on {venue} is in no instrument table (it has {has}); add it with --instruments TABLE.toml")
     return found
+
+
+def owner_of(table: Mapping[Key, Instrument], number: int) -> Key | None:
+    """Whose number it is; None for one that is free."""
+    from connectors.reference.lookup import DatedInstruments
+
+    if isinstance(table, DatedInstruments):
+        return table.owner_of(number)
+    return next((key for key, each in table.items() if each.instrument == number), None)
+
+
+def number_of(symbol: str, venue: str) -> int:
+    """A number of the name alone, so that it is the same in every import."""
+    digest = hashlib.sha256(f"{venue}:{symbol}".encode()).digest()
+    return FIRST_ID + int.from_bytes(digest[:8], "big") % (ID_MAX + 1 - FIRST_ID)
+
+
+def decimals_of(text: str) -> int:
+    """Decimals of a step, as it is written."""
+    return len(text.partition(".")[2])
 
 
 def refuse_inverse(symbol: str) -> None:

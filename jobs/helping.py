@@ -8,6 +8,9 @@ import re
 import textwrap
 from typing import NoReturn
 
+COMMAND_WIDTH = 15
+"""Columns of the longest command's name and its indent."""
+
 
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, with the nearest option or command there is."""
@@ -59,3 +62,11 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
                 lines.append(line)
         flush()
         return "\n".join(indent + line for line in lines)
+
+
+class CommandsFormatter(HelpFormatter):
+    """The same for a list of commands: argparse leaves their indent out of the column's width."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog)
+        self._action_max_length = COMMAND_WIDTH

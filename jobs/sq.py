@@ -15,7 +15,7 @@ import sys
 import traceback
 from collections.abc import Callable
 
-from jobs.helping import HelpFormatter, Parser
+from jobs.helping import CommandsFormatter, Parser
 from jobs.interpreter import settle
 from schemas.errors import ShrivenError, WrongUse
 from schemas.user_topics import scope
@@ -25,6 +25,7 @@ COMMANDS = {
     "import": "importing",
     "merge": "merging",
     "generate": "generating",
+    "instruments": "instruments",
     "topics": "topics",
     "cat": "cat",
     "backtest": "backtest",
@@ -71,7 +72,7 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
         prog="sq",
         description="ShrivenQuant: backtests that replay exactly, and prove it.",
         epilog=EPILOG,
-        formatter_class=HelpFormatter,
+        formatter_class=CommandsFormatter,
     )
     root.add_argument("--version", action="version", version=f"sq {VERSION}")
     commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True)

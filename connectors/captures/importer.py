@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,7 +33,7 @@ from connectors.captures.placing import Placing, Waiting
 from connectors.captures.snapshots import DepthQueue
 from connectors.captures.summary import FeedSummary, ImportSummary
 from connectors.captures.times import Times
-from connectors.instruments import Key, find, load
+from connectors.instruments import Key, Tables, find, loaded
 from connectors.ordering import ORDER, put_in_order
 from connectors.unfinished import create
 from schemas.errors import BadData, WrongUse
@@ -64,7 +64,7 @@ class NothingImported(BadData):
 def import_binance(
     paths: Sequence[Path | str],
     out: Path | str,
-    instruments: Path | Sequence[Path] | None = None,
+    instruments: Tables = None,
     progress: Progress = lambda _done, _total: None,
     spot_time_unit: str | None = None,
 ) -> ImportSummary:
@@ -81,7 +81,7 @@ def import_binance(
         LogFull, LogWriteFailed, RecordingUnreadable: an unclosed log is left.
     """
     lines = Lines([Path(path) for path in paths])
-    table = load([instruments] if isinstance(instruments, str | Path) else instruments or ())
+    table = loaded(instruments)
     times = Times(spot_time_unit)
     out = Path(out)
     was_there = out.exists()
@@ -119,7 +119,7 @@ class _Line(NamedTuple):
 class _Import:
     """One import under way."""
 
-    def __init__(self, lines: Lines, table: dict[Key, Any], times: Times, log: LocalLog) -> None:
+    def __init__(self, lines: Lines, table: Mapping[Key, Any], times: Times, log: LocalLog) -> None:
         self._lines = lines
         self._table = table
         self._times = times

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from connectors.instruments import ID_MAX, Key, find, specified
+from connectors.instruments import Key, decimals_of, find, number_of, owner_of, specified
 from connectors.tables.columns import BadColumnMap
 from schemas.errors import WrongUse
 from schemas.records import Instrument
@@ -24,8 +24,6 @@ FIELDS_OF: dict[str, tuple[str, ...]] = {
     "funding_hours": ("funding_interval",),
 }
 """Of a map's words that are no field of the record: the field, and the precisions it is in."""
-FIRST_ID = 1024
-"""Ids below are for tables; one that a map describes without an id gets one from its name."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -35,7 +33,9 @@ class InstrumentNotSaid(WrongUse):
     code = "instrument_not_said"
 
 
-def instrument_of(said: str, described: dict[str, Any], table: dict[Key, Instrument]) -> Instrument:
+def instrument_of(
+    said: str, described: dict[str, Any], table: Mapping[Key, Instrument]
+) -> Instrument:
     """The instrument.
 
     Args:
@@ -98,13 +98,13 @@ def _check_equal(known: Instrument, described: dict[str, Any]) -> None:
 
 
 def _described(
-    symbol: str, venue: str, described: dict[str, Any], table: dict[Key, Instrument]
+    symbol: str, venue: str, described: dict[str, Any], table: Mapping[Key, Instrument]
 ) -> Instrument:
     missing = [name for name in OWN if name not in described]
     if missing:
         raise BadColumnMap(f"[instrument] of the column map does not say the {missing[0]}")
     found = _specified(symbol, venue, described)
-    owner = next((key for key, each in table.items() if each.instrument == found.instrument), None)
+    owner = owner_of(table, found.instrument)
     if owner is not None:
         raise BadColumnMap(
             f"instrument number {found.instrument} is {':'.join(owner)}; "
@@ -118,10 +118,10 @@ def _specified(symbol: str, venue: str, described: dict[str, Any]) -> Instrument
     given = {name: value for name, value in described.items() if name not in ("tick", "lot")}
     tick, lot = str(described["tick"]), str(described["lot"])
     entry = {
-        "instrument": _id_of(symbol, venue),
+        "instrument": number_of(symbol, venue),
         "base": symbol.removesuffix(str(described["quote"])) or symbol,
-        "price_precision": _decimals(tick),
-        "quantity_precision": _decimals(lot),
+        "price_precision": decimals_of(tick),
+        "quantity_precision": decimals_of(lot),
         "minimum_quantity": lot,
         "maximum_quantity": "1000000000",
         "minimum_notional": "0",
@@ -133,13 +133,3 @@ def _specified(symbol: str, venue: str, described: dict[str, Any]) -> Instrument
         "lot_size": lot,
     }
     return specified((venue, symbol), entry)
-
-
-def _decimals(text: str) -> int:
-    return len(text.partition(".")[2])
-
-
-def _id_of(symbol: str, venue: str) -> int:
-    """An id of the name alone, so that it is the same in every import."""
-    digest = hashlib.sha256(f"{venue}:{symbol}".encode()).digest()
-    return FIRST_ID + int.from_bytes(digest[:8], "big") % (ID_MAX + 1 - FIRST_ID)

@@ -21,7 +21,7 @@ from connectors.blocks import TopicBlocks, close_log
 from connectors.captures.importer import DETAIL_LENGTH_MAX, remove_made
 from connectors.captures.lines import Progress
 from connectors.captures.summary import FeedSummary, ImportSummary
-from connectors.instruments import load
+from connectors.instruments import Tables, loaded
 from connectors.ordering import ORDER
 from connectors.tables.batches import Table
 from connectors.tables.columns import ColumnMap, read_map, side_of
@@ -83,7 +83,7 @@ def import_trades(
     out: Path | str,
     column_map: Path | ColumnMap | None = None,
     instrument: str = "",
-    instruments: Path | None = None,
+    instruments: Tables = None,
     progress: Progress = lambda _done, _total: None,
 ) -> TradesSummary:
     """Import tables of one instrument's trades into the new folder ``out``, closed by ``log.json``.
@@ -91,7 +91,7 @@ def import_trades(
     Args:
         column_map: TOML file or map; None to go by well-known names.
         instrument: SYMBOL@VENUE; empty to take the map's.
-        instruments: a table that adds to the shipped one or overrides it.
+        instruments: a table, or several in order, that add to the shipped one or override it.
 
     Raises:
         RecordingMissing, BadColumnMap, InstrumentNotSaid, BadInstrumentTable, LogExists: first.
@@ -100,7 +100,7 @@ def import_trades(
     """
     wanted = column_map if isinstance(column_map, ColumnMap) else read_map(column_map)
     table = Table([Path(path) for path in paths], wanted, progress)
-    found = instrument_of(instrument, wanted.instrument, load([instruments] if instruments else ()))
+    found = instrument_of(instrument, wanted.instrument, loaded(instruments))
     out = Path(out)
     was_there = out.exists()
     with create(out) as log:

@@ -39,7 +39,17 @@ def add(commands: Any) -> None:
     command.add_argument("what", choices=("binance", "trades"), help="what the files hold")
     command.add_argument("files", nargs="+", type=Path, help="the files, in time order")
     command.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="new folder")
-    command.add_argument("--instruments", type=Path, metavar="FILE", help="TOML file that adds to or overrides the instruments that ship")
+    command.add_argument(
+        "--instruments", type=Path, metavar="FILE",
+        help="TOML file, or a table of 'sq instruments sync', that adds to or overrides the "
+        "instruments that ship",
+    )  # fmt: skip
+    command.add_argument(
+        "--as-of", metavar="TIME", help="of a dated table, the specifications in force then"
+    )
+    command.add_argument(
+        "--known-at", metavar="TIME", help="of a dated table, what was known then (default: now)"
+    )
     command.add_argument(
         "--unit", choices=("ms", "us"), help="binance: unit of spot times (default: by their size)"
     )
@@ -80,7 +90,7 @@ def _imported(arguments: argparse.Namespace, progress: Any) -> Any:
     """The import that the command names. Raises WrongUse for options of another one."""
     from schemas.errors import WrongUse
 
-    files, out, table = arguments.files, arguments.out, arguments.instruments
+    files, out, table = arguments.files, arguments.out, _instruments(arguments)
     if arguments.what == "binance":
         if arguments.map or arguments.instrument:
             raise WrongUse("--map and --instrument are of 'sq import trades'; frames name symbols")
@@ -92,3 +102,17 @@ def _imported(arguments: argparse.Namespace, progress: Any) -> Any:
     from connectors.tables.trades import import_trades
 
     return import_trades(files, out, arguments.map, arguments.instrument, table, progress)
+
+
+def _instruments(arguments: argparse.Namespace) -> Any:
+    """The table that was named; read here where a time says what of it counts. Raises WrongUse."""
+    if arguments.as_of is None and arguments.known_at is None:
+        return arguments.instruments
+    from connectors.instruments import load
+    from jobs.quantities import instant
+
+    given = [arguments.instruments] if arguments.instruments else []
+    times = [
+        None if text is None else instant(text) for text in (arguments.as_of, arguments.known_at)
+    ]
+    return load(given, *times)
