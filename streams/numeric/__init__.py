@@ -10,6 +10,7 @@
   laid out; then ``book`` (one record), ``book_side`` (the hot loop), ``window`` and ``tail`` (where levels live), ``book_queries``, ``book_levels``.
 - ``elementary``: exp, log and pow; ``error_function``: erfc; ``normal``: the normal distribution; ``elementary_tables``: their tables.
 - ``smoothing``, ``rolling``, ``vwap``: the indicators; ``periods``: how far they look back; ``session``: times of day.
+- ``measures``: measures of microstructure (spreads, impact, flow, intensities), a file each.
 - ``borrowing``: the kernel decorator of all these, without reference counts; ``shared``: the one of steps that plain Python
   calls, too; ``bits``: processor operations Numba lacks.
 - ``order_requests``, ``strategy_reads``: what compiled strategies call; ``strategy_outputs``,

@@ -1,4 +1,4 @@
-"""The toxicity stage: one function per input record, tied to signing, flow, depth and VPIN."""
+"""The toxicity stage: one function per input record, tied to signing, order flow, depth and VPIN."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from schemas.vocabulary import Flag
 from streams.numeric import book, wide
 from streams.numeric.borrowing import inlined_kernel, inner_kernel
 from streams.numeric.bounds import INT32_MAX, add_count, saturated
+from streams.numeric.measures.order_flow import order_flow_event
 from streams.toxicity.depth import write_depth, write_no_depth
-from streams.toxicity.flow import order_flow_event
 from streams.toxicity.signing import remember_quote, sign_trade, weaker_method
 from streams.toxicity.state import NEVER, Settings, State, new_state
 from streams.toxicity.vpin import BUCKETS_A_CALL, fill_buckets

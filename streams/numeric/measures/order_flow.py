@@ -5,19 +5,32 @@
 summed over the quotes of an interval: positive when buying interest arrives. All in integers of two limbs: sums are exact and additive. An empty bid
 side counts as a bid below every price, an empty ask side as an ask above every price. No event spans a stale stretch of the book
 or a snapshot, which replaces the book and is no order.
+
+Of several levels (Xu, Gould and Howison 2019): the same formula with price and quantity of the m-th
+best level, whichever that is at the time. Integrated (Cont, Cucuringu and Zhang, Quantitative
+Finance 2023): the levels' flows by fixed weights, against the mean depth.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from streams.numeric import wide
 from streams.numeric.borrowing import inner_kernel
+from streams.numeric.shared import shared_step
 
+NAN = math.nan
 NO_ASK = 2**63 - 1
 NO_BID = -(2**63)
+LEVELS = 5
+LEVEL = np.dtype(
+    [(name, np.int64) for name in ("bid_price", "bid_quantity", "ask_price", "ask_quantity")]
+)
+"""What stands at one level of both sides; quantity 0: nothing."""
+FLOW_SUM = np.dtype([("high", np.int64), ("low", np.uint64)])
 
 
 @inner_kernel
@@ -37,3 +50,24 @@ def order_flow_event(flow: Any, quote: Any) -> Any:
     if ask >= ask_before:
         high, low = wide.add(high, low, *wide.widen(flow.ask_quantity))
     return high, low
+
+
+@inner_kernel
+def order_flow_of_levels(before: Any, now: Any, sums: Any) -> None:
+    """Add the event of each level to its sum, and remember what stands there now."""
+    for level in range(len(before)):
+        flow, quote = before[level], now[level]
+        high, low = order_flow_event(flow, quote)
+        sums[level].high, sums[level].low = wide.add(sums[level].high, sums[level].low, high, low)
+        flow.bid_price, flow.bid_quantity = quote.bid_price, quote.bid_quantity
+        flow.ask_price, flow.ask_quantity = quote.ask_price, quote.ask_quantity
+
+
+@shared_step
+def integrated_order_flow(flows: Any, weights: Any, mean_depth: Any) -> Any:
+    """Sum of weight * flow over the levels, by the sum of |weights| and the mean depth; else nan."""
+    total = norm = 0.0
+    for level in range(len(weights)):
+        total += weights[level] * float(flows[level])
+        norm += abs(weights[level])
+    return total / norm / mean_depth if norm > 0.0 and mean_depth > 0.0 else NAN
