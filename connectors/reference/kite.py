@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from functools import lru_cache
 
+from connectors.reference.contracts import readings
 from connectors.reference.listing import (
     BadDump,
     BadRow,
@@ -103,6 +104,7 @@ def _listing(venue: str, fields: list[str]) -> Listing:
     is_option, is_derivative = KINDS[kind] == "option", KINDS[kind] in ("option", "future")
     tick = "0.01" if is_index else _checked("tick_size", tick, positive)
     lot = "1" if is_index else _checked("lot_size", lot, positive)
+    underlying = name or _underlying(symbol) if is_derivative else ""
     if is_derivative and not expiry:
         raise BadDump("it is a derivative without an expiry")
     if is_option and _checked("strike", strike, decimal) == "0":
@@ -111,7 +113,7 @@ def _listing(venue: str, fields: list[str]) -> Listing:
         venue=venue,
         symbol=symbol,
         kind="index" if is_index else KINDS[kind],
-        base=name if is_derivative and name else symbol,
+        base=underlying or symbol,
         quote=CURRENCY,
         price_precision=precision_of(tick, PAISE),
         quantity_precision=precision_of(lot),
@@ -123,13 +125,19 @@ def _listing(venue: str, fields: list[str]) -> Listing:
         shortable=is_derivative,
         expiry=_expiry(exchange, expiry) if is_derivative else None,
         name=name,
-        underlying=name if is_derivative else "",
+        underlying=underlying,
         strike=_checked("strike", strike, decimal) if is_option else "",
         right=kind if is_option else "",
         segment=segment,
         token=_token("instrument_token", token),
         exchange_token=_token("exchange_token", exchange_token),
     )
+
+
+def _underlying(symbol: str) -> str:
+    """Of a contract whose line has no name: what its symbol says, if it says anything."""
+    found = readings(symbol)
+    return found[0].underlying if found else ""
 
 
 def _checked(column: str, text: str, read_as: object) -> str:

@@ -22,9 +22,9 @@ from schemas.errors import WrongUse
 ROOT = Path(__file__).resolve().parents[2]
 BUILD_TOOLS = ("setuptools",)
 """Needed while the image is built; removed from it again."""
-LEFT_OUT = ("polars",)
-"""A user's own programs read topics with it, and an import of a Parquet file says that it needs it.
-It would be a quarter of the image."""
+LEFT_OUT = ("exchange-calendars", "polars")
+"""One module imports each, when it is asked for a calendar or for Parquet: no stream job is. Polars
+would be a quarter of the image, and calendars bring pandas. A user's own programs may have both."""
 
 
 class NoWheelhouse(WrongUse):

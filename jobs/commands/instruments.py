@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ ONLY = {
     "sync": ("file", "valid_from", "skip_bad", "may_shrink"),
     "show": ("history", "as_of"),
     "find": ("venue", "kind", "limit", "as_of"),
+    "sessions": ("from_day", "to_day"),
 }
 """Options by action; those of an action are refused of the others that do not have them."""
 LIMIT = 50
@@ -23,16 +25,18 @@ A dated table of instruments: what each venue lists, from when on it holds, and 
 known. A later correction changes no answer of before: --as-of says which time counts, --known-at
 what was known. 'sq import --instruments TABLE' takes it.
 
-  sync   takes Binance's exchangeInfo (spot or USD-M, every filter) or Kite's dump of instruments
-         (CSV), plain or gzip, by what the file holds; only what changed is added
-  show   one instrument, @VENUE for a venue's own limits, or what the table holds
-  find   instruments whose symbol, name or underlying contains a text
+  sync      takes Binance's exchangeInfo (spot or USD-M, every filter) or Kite's dump of instruments
+            (CSV), plain or gzip, by what the file holds; only what changed is added
+  show      one instrument, @VENUE for a venue's own limits, or what the table holds
+  find      instruments whose symbol, name or underlying contains a text
+  sessions  when a venue trades: nse, bse, nfo, bfo, or one of crypto
 
 examples:
   sq instruments sync --file exchangeInfo.json --out ref.db
   sq instruments sync --file instruments.csv.gz --valid-from 2024-08-08 --out ref.db
   sq instruments show BTCUSDT@binance --table ref.db --as-of 2024-08-08
   sq instruments find nifty --venue nfo --kind option --table ref.db
+  sq instruments sessions nse --from 2025-10-20 --to 2025-10-24
   sq import binance ltcusdt.gz --instruments ref.db --out data/ltc
 """
 
@@ -45,7 +49,11 @@ def add(commands: Any) -> None:
     )  # fmt: skip
     command.add_argument("action", choices=tuple(ONLY), help="what to do")
     command.add_argument(
-        "what", nargs="?", default="", metavar="SYMBOL@VENUE|TEXT", help="show, find: which"
+        "what",
+        nargs="?",
+        default="",
+        metavar="SYMBOL@VENUE|TEXT|VENUE",
+        help="show, find, sessions: which",
     )
     command.add_argument("--file", type=Path, metavar="FILE", help="sync: the venue's file")
     command.add_argument(
@@ -62,6 +70,15 @@ def add(commands: Any) -> None:
     )  # fmt: skip
     command.add_argument(
         "--as-of", metavar="TIME", help="show, find: what was in force then (default: now)"
+    )
+    command.add_argument(
+        "--from",
+        dest="from_day",
+        metavar="DAY",
+        help="sessions: the first day, of the venue's zone",
+    )
+    command.add_argument(
+        "--to", dest="to_day", metavar="DAY", help="sessions: the last day (default: the first)"
     )
     command.add_argument("--history", action="store_true", help="show: every dated fact")
     command.add_argument("--venue", metavar="NAME", help="find: of this venue")
@@ -83,7 +100,10 @@ def run(arguments: argparse.Namespace) -> int:
     for name in sorted(every - set(ONLY[arguments.action])):
         if getattr(arguments, name):
             owner = " or ".join(action for action, names in ONLY.items() if name in names)
-            raise WrongUse(f"--{name.replace('_', '-')} is of 'sq instruments {owner}'")
+            option = name.removesuffix("_day").replace("_", "-")
+            raise WrongUse(f"--{option} is of 'sq instruments {owner}'")
+    if arguments.action == "sessions":
+        return _sessions(arguments)
     path = arguments.table or _home_table()
     if arguments.action == "sync":
         return _sync(arguments, path)
@@ -249,6 +269,50 @@ def _find(arguments: argparse.Namespace, table: Any) -> int:
             f"nothing listed contains {arguments.what!r}; 'sq instruments show' says what is there"
         )
     return 0 if rows else 1
+
+
+def _sessions(arguments: argparse.Namespace) -> int:
+    from connectors.reference.calendars import calendar
+    from jobs.quantities import instant_text
+
+    if not arguments.what or arguments.from_day is None:
+        raise WrongUse(
+            "sessions needs a venue and a day: sq instruments sessions nse --from 2026-12-01"
+        )
+    first = _day(arguments.from_day)
+    last = first if arguments.to_day is None else _day(arguments.to_day)
+    if last < first:
+        raise WrongUse(f"--to {last} is before --from {first}")
+    found = calendar(arguments.what)
+    rows = [
+        {
+            "day": str(each.day),
+            "open": instant_text(each.open),
+            "close": instant_text(each.close),
+            "minutes": each.minutes,
+            "special": each.is_special,
+            "phases": [
+                {"phase": phase.name, "from": instant_text(phase.start)}
+                for phase in found.phases(each.day)
+            ],
+        }
+        for each in found.sessions(first, last)
+    ]
+    if arguments.json:
+        print(json.dumps(rows, sort_keys=True))
+        return 0
+    for row in rows:
+        special = "  special session" if row["special"] else ""
+        print(f"{row['day']}  {row['open']} to {row['close']}  {row['minutes']} minutes{special}")
+    print(f"{len(rows)} days of trading of {arguments.what} from {first} to {last}")
+    return 0
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise WrongUse(f"{text!r} is no day; write it like 2026-12-31") from None
 
 
 def _some(rows: Any, limit: int) -> list[Any]:

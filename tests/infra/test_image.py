@@ -36,18 +36,25 @@ def test_the_image_takes_what_the_project_needs_and_nothing_of_its_developers() 
     lock = locked((ROOT / "requirements.lock").read_text(encoding="utf-8"))
     names = closure(dependencies(), lock)
     assert {"numba", "llvmlite", "confluent-kafka", "psycopg-binary", "httpx2" if "httpx2" in lock else "numpy"} <= names
-    assert names & {"pytest", "mypy", "ruff", "hypothesis", "testcontainers", "check-jsonschema", "scipy", "polars"} == set()
+    tools = {"pytest", "mypy", "ruff", "hypothesis", "testcontainers", "check-jsonschema", "scipy"}
+    assert names & {*tools, "polars", "pandas"} == set()
 
 
-def test_no_module_in_the_image_imports_what_is_left_out_of_it_but_the_reader_of_parquet() -> None:
-    """That one is imported for a Parquet file alone; tests/connectors shows what is said there."""
-    reader = ROOT / "connectors" / "tables" / "parquet.py"
+def test_one_module_in_the_image_imports_each_package_that_is_left_out_of_it() -> None:
+    """They are imported for a Parquet file, or a calendar, alone; tests/connectors shows what is
+    said there."""
+    readers = {
+        ROOT / "connectors" / "tables" / "parquet.py": {"polars"},
+        ROOT / "connectors" / "reference" / "calendars.py": {"exchange_calendars"},
+    }
+    left_out = {name.replace("-", "_") for name in wheelhouse.LEFT_OUT}
+    assert left_out == {name for names in readers.values() for name in names}
     for path in (path for top in ("schemas", "streams", "connectors", "infra", "jobs") for path in (ROOT / top).rglob("*.py")):
         tree = ast.parse(path.read_bytes())
         names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
         names += [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level]
-        found = {name.split(".")[0] for name in names} & set(wheelhouse.LEFT_OUT)
-        assert found == ({"polars"} if path == reader else set()), path
+        found = {name.split(".")[0] for name in names} & left_out
+        assert found == readers.get(path, set()), path
 
 
 def test_what_is_not_locked_cannot_get_in() -> None:
