@@ -26,6 +26,7 @@ COMMANDS = {
     "merge": "merging",
     "generate": "generating",
     "instruments": "instruments",
+    "charges": "charges",
     "topics": "topics",
     "cat": "cat",
     "backtest": "backtest",

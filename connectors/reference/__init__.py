@@ -7,5 +7,9 @@ Where to start reading: :mod:`~connectors.reference.table` (the dated table and 
 - :mod:`~connectors.reference.listing`: one instrument's terms, and the record they become;
 - :mod:`~connectors.reference.binance`: ``exchangeInfo`` of spot and USD-M, with every filter;
 - :mod:`~connectors.reference.kite`: Zerodha's dump of instruments;
-- :mod:`~connectors.reference.reading`: which of the two a file is, and what else it may be.
+- :mod:`~connectors.reference.reading`: which of the two a file is, and what else it may be;
+- :mod:`~connectors.reference.lookup`: the specifications that an import takes of a table;
+- :mod:`~connectors.reference.contracts`: names of derivatives, read and built;
+- :mod:`~connectors.reference.calendars`: days and hours of trading;
+- :mod:`~connectors.reference.charges`: what an order costs in India.
 """

@@ -2,8 +2,8 @@
 needs it, and pandas with it. It is imported when a calendar is asked for.
 
 The exchanges of India keep the same holidays; the library has those of BSE (``XBOM``), so they
-stand for NSE too. The special sessions of ``calendars.toml`` are added. Venues of crypto never close
-(24/7); their maintenance windows are announced, and in no calendar.
+stand for NSE too. The special sessions of ``calendars.toml`` are added. Venues of crypto never
+close (24/7); their maintenance windows are announced, and in no calendar.
 """
 
 from __future__ import annotations

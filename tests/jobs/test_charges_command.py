@@ -1,0 +1,42 @@
+"""``sq charges``. Oracle: an order worked by hand; the commands of the page are run as written."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+ORDER = ("intraday", "--side", "sell", "--quantity", "400", "--price", "1100")
+
+
+def test_the_commands_of_the_page_run(sq: Callable[..., Any]) -> None:
+    page = (ROOT / "docs" / "commands.md").read_text("utf-8").split("## sq charges")[1]
+    block = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)[0]
+    lines = block.splitlines()
+    assert len(lines) >= 3
+    for line in lines:
+        assert sq(*shlex.split(line, comments=True)[1:]).code == 0, line
+
+
+def test_an_order_is_charged_as_by_hand(sq: Callable[..., Any]) -> None:
+    """440,000 rupees: brokerage 20, STT 110, exchange 13.068, SEBI 0.44, GST 18 % of 33.508."""
+    ended = sq("charges", *ORDER, "--on", "2026-05-04")
+    amounts = {words[0]: words[1] for line in ended.out.splitlines() if (words := line.split())}
+    assert amounts == {
+        "brokerage": "20", "stt": "110", "exchange": "13.07", "sebi": "0.44", "stamp": "0",
+        "gst": "6.03", "total": "149.54",
+    }  # fmt: skip
+    assert "circular of NSE of 2024-09-27" in ended.out
+    found = sq("charges", *ORDER, "--on", "2026-05-04", "--json").json()
+    assert found["total_paise"] == 14954 == sum(each["paise"] for each in found["charges"])
+
+
+def test_wrong_use_says_what_to_do(sq: Callable[..., Any]) -> None:
+    assert "is no day" in sq("charges", *ORDER, "--on", "soon").err
+    early = sq("charges", *ORDER, "--on", "2019-07-09")
+    assert early.code == 2 and "charges are known from 2024-10-01 on" in early.err
+    none = sq("charges", *ORDER[:-1], "0", "--on", "2026-05-04")
+    assert none.code == 2 and "has no value" in none.err
