@@ -279,7 +279,7 @@ def topology_over(
     if sources is not None and is_strange(sources):
         ask_for(sources)
         check_strategy(sources, is_strange=True)
-        strategy = stage_of(sources, configuration)
+        strategy = stage_of(sources, configuration, len(instruments))
     elif JOBS[name] is None:
         artefacts = check_strategy(sources, users=fields_of(found)) if sources is not None else {}
         strategy = load_strategy(configuration.strategy, configuration.parameters)

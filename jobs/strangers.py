@@ -118,13 +118,19 @@ def refuse(text: str) -> None:
     raise _Refusal(StrangersStrategy(text))
 
 
-def stage_of(sources: StrategySources, configuration: Configuration) -> tuple[Any, Any]:
-    """(stage, settings) of a stranger's strategy in a process of its own. Raises WrongUse."""
-    from jobs.isolation.host import isolated
+def stage_of(
+    sources: StrategySources, configuration: Configuration, instruments: int
+) -> tuple[Any, Any]:
+    """(stage, settings) of a stranger's strategy over so many instruments, in a process of its own.
+    Raises WrongUse.
+    """
+    from jobs.isolation.host import Sizes, isolated
 
     judgement = _JUDGED.get()
     assert judgement is not None
-    stage, child, lost = isolated(sources, configuration.strategy.rpartition(".py")[2].lstrip(":"), configuration.parameters)
+    name = configuration.strategy.rpartition(".py")[2].lstrip(":")
+    sizes = Sizes(configuration.book_window, configuration.tail_capacity)
+    stage, child, lost = isolated(sources, name, configuration.parameters, sizes, instruments)
     judgement.children.append(child)
     how = "without network and files" if not lost else f"but {'; '.join(lost)}"
     judgement.notes.append(f"{sources.main.name} is not one that you have run: it was executed in a process of its own, {how}")

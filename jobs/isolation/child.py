@@ -19,7 +19,7 @@ CPU_SECONDS = 900
 
 
 def main(arguments: list[str]) -> None:
-    """``FILE CLASS DIGEST EMPTY PARAMETERS``: parameters as JSON."""
+    """``FILE CLASS DIGEST EMPTY PARAMETERS ROOM``: parameters as JSON; room for books, in bytes."""
     from jobs.isolation import limits
 
     lost = limits.leave_system()
@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> None:
         write_frame(answers, msgspec.msgpack.encode(Answer(error=f"{type(problem).__name__}: {problem}")))
         return
     lost += limits.leave_files(arguments[3])
-    lost += limits.bound(MEMORY_BYTES, CPU_SECONDS)
+    lost += limits.bound(MEMORY_BYTES + int(arguments[5]), CPU_SECONDS)
     server.serve(questions, answers, lost)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from schemas.errors import ShrivenError
+from schemas.records import Instrument
 
 FRAME_BYTES_MAX = 16 << 20
 STATE_BYTES_MAX = FRAME_BYTES_MAX - 1024
@@ -22,7 +23,10 @@ class StrategyStopped(ShrivenError):
 
 
 class Question(msgspec.Struct, array_like=True):
-    """What the host asks. ``what``: describe, begin, call, value, state or restore; the rest is empty where it does not belong to it."""
+    """What the host asks. ``what``: describe, begin, follow, call, value, state, restore or books;
+    the rest is empty where it does not belong to it. ``copies``: what changed of the records that a
+    compiled strategy reads by address (``images.py``).
+    """
 
     what: str
     name: str = ""
@@ -36,6 +40,15 @@ class Question(msgspec.Struct, array_like=True):
     last_sequence: int = -1
     ordinal: int = 0
     first: int = 0
+    copies: list[tuple[str, int, int, bytes]] = []
+
+
+class Begin(msgspec.Struct, array_like=True):
+    """What a strategy is built over: its instruments, and lengths of a book's window and tail."""
+
+    instruments: list[Instrument]
+    window: int
+    tail_capacity: int
 
 
 class Answer(msgspec.Struct, array_like=True):
@@ -43,7 +56,9 @@ class Answer(msgspec.Struct, array_like=True):
 
     ``error``: empty, or what went wrong; ``emitted``: (0 a signal, 1 a request; its MessagePack) in order; ``ids``: how many ids were built.
     ``wants``: what the strategy asks of its context meanwhile, by name, with the ``arguments`` as JSON; the host gives the value, and the
-    call goes on. ``emitted`` holds then what the handler has emitted so far.
+    call goes on. ``emitted`` holds then what the handler has emitted so far, and ``body`` a record
+    to be filled in (``asking.py``). ``replacements``: those of orders that a compiled strategy
+    modifies, where the call changed them.
     """
 
     error: str = ""
@@ -53,11 +68,14 @@ class Answer(msgspec.Struct, array_like=True):
     body: bytes = b""
     wants: str = ""
     arguments: str = ""
+    replacements: bytes = b""
 
 
 class Description(msgspec.Struct):
     """What a strategy is, as the child says; ``limits``: what could not be taken from it;
-    ``is_on_order_side``: it is compiled, and one of the order side.
+    ``compiled_for``: where a compiled one is called in a run (``python_stage.py``), else empty;
+    ``requests_most``: that it makes in a call; ``keeps_books``: it has order books there, which
+    follow ``md.depth``.
     """
 
     name: str
@@ -67,7 +85,9 @@ class Description(msgspec.Struct):
     reads: list[str] = []
     logs: bool = False
     number: int = 1
-    is_on_order_side: bool = False
+    compiled_for: str = ""
+    requests_most: int = 0
+    keeps_books: bool = False
 
 
 def write_frame(descriptor: int, content: bytes) -> None:

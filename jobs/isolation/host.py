@@ -8,32 +8,51 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from jobs.isolation.framing import Answer, Description, Question, StrategyStopped, decoder, read_frame, write_frame
+from jobs.isolation.answering import Answers
+from jobs.isolation.asking import RECORDS
+from jobs.isolation.framing import (
+    Answer,
+    Begin,
+    Description,
+    Question,
+    StrategyStopped,
+    decoder,
+    read_frame,
+    write_frame,
+)
 from jobs.isolation.reading import value_of
 from schemas import records
+from schemas.catalogue import TOPICS
 from schemas.catalogue import topic as topic_of
+from schemas.codec import codec
 from schemas.errors import WrongUse
 from streams.numeric.identity import EARLY_ORDINAL
+from streams.runtime.schedule.loop import handler_name
+from streams.runtime.schedule.python_stage import ORDER_SIDE, UPSTREAM, CompiledElsewhere
 from streams.signals.services import StrategyServices
 from streams.signals.sources import StrategySources
-from streams.signals.strategy import TIMER, TIMERS, WAKE_TOPICS
+from streams.signals.strategy import TIMER, TIMERS, WAKE_OF_TOPIC, WAKE_TOPICS
 from streams.signals.view import LOG, READABLE
 
 ROOT = Path(__file__).resolve().parents[2]
 START = "import sys; sys.path.insert(0, sys.argv[1]); from jobs.isolation.child import start; start(sys.argv[2:])"
 START_SECONDS = 60.0
+COMPILE_SECONDS = 300.0
+"""To begin, where a compiled strategy is compiled; its processor time is bounded besides."""
 CALL_SECONDS = 10.0
 """A call that takes longer is stopped."""
 NEVER = 2**63 - 1
 ENCODE = msgspec.msgpack.Encoder().encode
 NAME_LENGTH_MAX = 64
 STRATEGY_NUMBERS = 1 << 20
+BODIES_BYTES = 4 << 20
+"""Of records for the books, in one frame."""
 WANTED_MAX = 100_000
 """Questions to its context that a strategy may ask in one call."""
 
@@ -41,13 +60,16 @@ WANTED_MAX = 100_000
 class Child:
     """The process, asked one question at a time."""
 
-    def __init__(self, sources: StrategySources, name: str, parameters: Mapping[str, str]) -> None:
+    def __init__(
+        self, sources: StrategySources, name: str, parameters: Mapping[str, str], room: int
+    ) -> None:
         try:
             self.empty: tempfile.TemporaryDirectory[str] | None = tempfile.TemporaryDirectory(prefix="sq-empty-")
         except OSError:
             self.empty = None  # nothing can be written here; the child says what it keeps
         empty = self.empty.name if self.empty is not None else ""
-        arguments = [str(sources.main.resolve()), name, sources.digest(), empty, json.dumps(dict(parameters))]
+        given = json.dumps(dict(parameters))
+        arguments = [str(sources.main.resolve()), name, sources.digest(), empty, given, str(room)]
         plain = {"PATH": os.defpath, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "PYTHONHASHSEED": "random"}
         command = [sys.executable, "-I", "-c", START, str(ROOT), *arguments]
         self.process = subprocess.Popen(
@@ -119,6 +141,17 @@ def _printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in text[:800])
 
 
+class Sizes(NamedTuple):
+    """Lengths of a side of an order book, as the topology has them: its window, and the tail's."""
+
+    window: int = 1 << 16
+    tail_capacity: int = 1 << 16
+
+    def bytes_of_a_book(self) -> int:
+        """At most, with the tables that levels are read into; memory is used where levels are."""
+        return 2 * (16 + 16) * self.window + 2 * (56 + 16) * self.tail_capacity
+
+
 class State:
     """What the engine sees of the strategy's state."""
 
@@ -135,13 +168,28 @@ class IsolatedStrategy:
     READS: tuple[str, ...] = ()
     LOGS = False
     STRATEGY = 1
+    REQUESTS_MOST = 0
+    KEEPS_BOOKS = False
+    SIZES: Sizes
     child: Child
 
     def __init__(self, instruments: Sequence[records.Instrument], settings: Any) -> None:
         self.state = State()
         self._noted = 0
+        self._answers: Answers | None = None
+        self._stages: Any = None
+        self._followed = 0
         self._decoders = (decoder(records.Signal), decoder(records.OrderRequest))
-        self._take_timer(self.child.ask(Question("begin", body=msgspec.Raw(ENCODE(list(instruments)))), START_SECONDS))
+        begin = Begin(list(instruments), *self.SIZES)
+        seconds = COMPILE_SECONDS if isinstance(self, CompiledElsewhere) else START_SECONDS
+        question = Question("begin", body=msgspec.Raw(ENCODE(begin)))
+        self._take_timer(self.child.ask(question, seconds))
+
+    def read_from(self, stages: Any) -> None:
+        """Know what the strategy reads where it is compiled; called once all stages are built."""
+        self._stages = stages
+        if self.READS and isinstance(self, CompiledElsewhere):
+            self._answers = Answers(self.READS, self.STRATEGY, self.REQUESTS_MOST, stages)
 
     def _take_timer(self, answer: Answer) -> None:
         if not 0 <= answer.timer <= NEVER:
@@ -154,6 +202,9 @@ class IsolatedStrategy:
             "call", name, record, msgspec.Raw(ENCODE(body)), context.clock, context.account, context.sequence, context.shard, context.journal_id,
             context.last_sequence, context.ordinal, context.first,
         )  # fmt: skip
+        if self._answers is not None:
+            question.copies = self._answers.changes()
+        self._follow(context.sequence)
         self._noted = 0
         answer = self.child.ask(question, value=lambda asked: self._value(asked, context))
         self._take_timer(answer)
@@ -165,6 +216,28 @@ class IsolatedStrategy:
             context.services.noted_before = self._noted
         for record in self._records(answer):
             context.emit(record)
+        if self._answers is not None and answer.replacements:
+            self._answers.take_replacements(answer.replacements, context)
+
+    def _follow(self, sequence: int | None) -> None:
+        """The books there take what was consumed up to a call, in the whole input batch for None:
+        what is made of a record may wake the strategy before the record itself does.
+        """
+        if not self.KEEPS_BOOKS or self._stages is None:
+            return
+        bodies, self._followed = self._stages.bodies_behind("md.depth", self._followed, sequence)
+        for part in _frames(bodies):
+            self.child.ask(Question("follow", body=msgspec.Raw(ENCODE(part))))
+
+    def check_state(self) -> None:
+        """Behind each input batch: the books there are those behind it."""
+        self._follow(None)
+
+    def take_books(self, content: bytes, sequence: int) -> None:
+        """The books of a snapshot."""
+        if self.KEEPS_BOOKS:
+            self.child.ask(Question("books", body=msgspec.Raw(ENCODE(content))), START_SECONDS)
+            self._followed = sequence
 
     def _records(self, answer: Answer) -> list[Any]:
         """What it emitted, decoded."""
@@ -180,6 +253,8 @@ class IsolatedStrategy:
 
     def _value(self, asked: Answer, context: Any) -> bytes:
         """What it asks of its context: what it has asked for until then is counted among its open orders."""
+        if self._answers is not None and asked.wants in RECORDS:
+            return self._answers.answer(asked.wants, asked.body, context)
         if context.services is not None and context.services.notes_requests:
             requests = [record for record in self._records(asked) if isinstance(record, records.OrderRequest)]
             for record in requests[self._noted :]:
@@ -200,29 +275,32 @@ class IsolatedStrategy:
         self._take_timer(self.child.ask(Question("restore", body=msgspec.Raw(ENCODE(state)))))
 
 
-def isolated(sources: StrategySources, name: str, parameters: Mapping[str, str]) -> tuple[type[IsolatedStrategy], Child, list[str]]:
+def isolated(
+    sources: StrategySources,
+    name: str,
+    parameters: Mapping[str, str],
+    sizes: Sizes = Sizes(),
+    instruments: int = 1,
+) -> tuple[type[IsolatedStrategy], Child, list[str]]:
     """The stage for a strategy in a process of its own, that process, and what could not be taken from it.
+
+    Args:
+        sizes, instruments: of the order books, which it has room for beside its memory.
 
     Raises:
         WrongUse: the strategy cannot be imported there, or is none.
     """
-    child = Child(sources, name, parameters)
+    child = Child(sources, name, parameters, instruments * sizes.bytes_of_a_book())
     try:
-        try:
-            found = decoder(Description).decode(child.ask(Question("describe"), START_SECONDS).body)
-        except msgspec.MsgspecError as problem:
-            raise StrategyStopped(f"what it says of itself is no description ({problem})") from None
-        unknown = [wake for wake in found.wakes if wake not in (TIMER, TIMERS) and wake not in WAKE_TOPICS]
-        unknown += [read for read in found.reads if read not in READABLE]
-        if unknown or not 0 <= found.number < STRATEGY_NUMBERS or not found.name or len(found.name) > NAME_LENGTH_MAX or not found.name.isprintable():
-            raise StrategyStopped("its NAME, WAKES, READS or STRATEGY are none")
+        found = _description(child)
     except StrategyStopped as problem:
         child.close()
         raise WrongUse(f"strategy {sources.main.name} cannot be isolated: {problem.text}") from problem
-    inputs = tuple(WAKE_TOPICS[wake][0] for wake in found.wakes if wake in WAKE_TOPICS)
-    members: dict[str, Any] = {"NAME": found.name, "INPUTS": inputs, "child": child}
+    inputs = tuple(_topic_of(wake) for wake in found.wakes if wake not in (TIMER, TIMERS))
+    members: dict[str, Any] = {"NAME": found.name, "INPUTS": inputs, "child": child, "SIZES": sizes}
     members |= {"READS": tuple(found.reads), "LOGS": found.logs, "STRATEGY": found.number}
-    members |= {"COMPILED_ELSEWHERE": True} if found.is_on_order_side else {}
+    members |= {"REQUESTS_MOST": found.requests_most, "KEEPS_BOOKS": found.keeps_books}
+    members |= {"COMPILED_ELSEWHERE": found.compiled_for} if found.compiled_for else {}
     members |= {"OUTPUTS": (*IsolatedStrategy.OUTPUTS, LOG)} if found.logs else {}
     for wake in found.wakes:
         members.update([_handler(wake)])
@@ -231,9 +309,52 @@ def isolated(sources: StrategySources, name: str, parameters: Mapping[str, str])
     return type("Isolated", (IsolatedStrategy,), members), child, [_printable(each) for each in found.limits]
 
 
+def _description(child: Child) -> Description:
+    """What the strategy is. Raises StrategyStopped."""
+    try:
+        said = child.ask(Question("describe"), START_SECONDS).body
+        found: Description = decoder(Description).decode(said)
+    except msgspec.MsgspecError as problem:
+        raise StrategyStopped(f"what it says of itself is no description ({problem})") from None
+    topics = [wake for wake in found.wakes if wake not in (TIMER, TIMERS)]
+    unknown = [topic for topic in topics if not is_given(_topic_of(topic))]
+    unknown += [found.compiled_for] if found.compiled_for not in ("", ORDER_SIDE, UPSTREAM) else []
+    unknown += [read for read in found.reads if read not in READABLE]
+    is_named = 0 < len(found.name) <= NAME_LENGTH_MAX and found.name.isprintable()
+    is_bounded = 0 <= found.number < STRATEGY_NUMBERS and 0 <= found.requests_most <= EARLY_ORDINAL
+    if unknown or not is_named or not is_bounded:
+        raise StrategyStopped("its NAME, WAKES, READS, RESERVE or STRATEGY are none")
+    return found
+
+
+def _topic_of(wake: str) -> str:
+    """The topic of what wakes it, which a compiled strategy names itself."""
+    return WAKE_TOPICS[wake][0] if wake in WAKE_TOPICS else wake
+
+
+def is_given(topic: str) -> bool:
+    """True for a topic whose records a strategy may be woken by."""
+    has_rows = topic in TOPICS and codec(topic_of(topic).record).dtype is not None
+    return has_rows or topic in WAKE_OF_TOPIC
+
+
 def _handler(wake: str) -> tuple[str, Any]:
     if wake in (TIMER, TIMERS):
         return "on_timer", lambda self, deadline, context: self.call("on_timer", "", deadline, context)
-    topic, name = WAKE_TOPICS[wake]
-    kind = topic_of(topic).record
+    topic = _topic_of(wake)
+    name, kind = handler_name(topic), topic_of(topic).record
     return name, lambda self, record, context: self.call(name, kind, record, context)
+
+
+def _frames(bodies: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """The bodies in parts that a frame has room for."""
+    part: list[bytes] = []
+    length = 0
+    for body in bodies:
+        if length + len(body) > BODIES_BYTES and part:
+            yield part
+            part, length = [], 0
+        part.append(body)
+        length += len(body)
+    if part:
+        yield part

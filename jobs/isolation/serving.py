@@ -13,13 +13,24 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from jobs.isolation.asking import Entry
 from jobs.isolation.compiled import CompiledInstance, CompiledStrategy, compile_in_memory, is_compiled
-from jobs.isolation.framing import STATE_BYTES_MAX, Answer, Description, Question, decoder, read_frame, write_frame
+from jobs.isolation.framing import (
+    STATE_BYTES_MAX,
+    Answer,
+    Begin,
+    Description,
+    Question,
+    decoder,
+    read_frame,
+    write_frame,
+)
 from jobs.isolation.reading import RemoteServices
 from schemas import records
 from schemas.checking import strategy_checks
 from schemas.errors import WrongUse
 from streams.runtime.schedule.context import StageContext
+from streams.runtime.schedule.python_stage import ORDER_SIDE, UPSTREAM
 from streams.runtime.tools import allowed
 from streams.signals.artefacts import read_artefacts
 from streams.signals.catalogue import read_settings, strategy_of
@@ -50,15 +61,17 @@ class Server:
         if self.sources.digest() != digest:
             raise WrongUse("the strategy's files changed meanwhile; verify again")
         self.decoders = {name: decoder(kind) for name, kind in vars(records).items() if hasattr(kind, "__struct_fields__")}
-        self.instruments = decoder(list[records.Instrument])
-        self.answers: dict[str, Any] = {each.__name__: each for each in (self.describe, self.begin, self.call, self.state, self.restore)}
+        self.begins = decoder(Begin)
+        asked = (self.describe, self.begin, self.follow, self.call, self.state, self.restore)
+        self.answers: dict[str, Any] = {each.__name__: each for each in (*asked, self.books)}
+        self.entry = Entry()
         self.lost: list[str] = []
         self.stage: Any = None
         self.strategy: Any = None
         for content in self.contents.values():
             _import_what_it_imports(content)
         if is_compiled(self.contents[self.sources.main]):
-            compile_in_memory()
+            compile_in_memory(self.contents.values())
         strategy_checks()  # reads the schemas
         np.array([1.0, 2.0]).sum()  # what NumPy imports at a first use is imported
 
@@ -88,18 +101,32 @@ class Server:
     def describe(self, _: Question) -> Answer:
         """Import the strategy; say what it is."""
         found = strategy_of(import_strategy(self.sources, self.contents), self.sources.main, self.name)
-        self.stage = found if isinstance(found, type) else CompiledStrategy(found)
+        self.stage = found if isinstance(found, type) else CompiledStrategy(found, self.entry)
         self.settings = read_settings(self.name or self.stage.NAME, self.stage.Settings, self.parameters)
         said = Description(str(self.stage.NAME), list(self.stage.WAKES), hasattr(self.stage, "on_end"), self.lost)
         said.reads, said.logs, said.number = list(self.stage.READS), bool(self.stage.LOGS), int(self.stage.STRATEGY)
         if isinstance(self.stage, CompiledStrategy):
-            said.is_on_order_side = self.stage.is_on_order_side
+            said.compiled_for = ORDER_SIDE if self.stage.is_on_order_side else UPSTREAM
+            said.requests_most, said.keeps_books = self.stage.requests_most, self.stage.keeps_books
         return Answer(body=ENCODE(said))
 
     def begin(self, question: Question) -> Answer:
         """Build the strategy over its instruments."""
-        self.strategy = self.stage(self.instruments.decode(question.body), self.settings)
+        given = self.begins.decode(question.body)
+        compiled = isinstance(self.stage, CompiledStrategy)
+        sizes = [(given.window, given.tail_capacity)] if compiled else []
+        self.strategy = self.stage(given.instruments, self.settings, *sizes)
         return Answer(timer=int(self.strategy.state.timer))
+
+    def follow(self, question: Question) -> Answer:
+        """Records of ``md.depth`` for the books."""
+        self.strategy.follow(msgspec.msgpack.decode(question.body, type=list[bytes]))
+        return Answer()
+
+    def books(self, question: Question) -> Answer:
+        """The books as a snapshot has them."""
+        self.strategy.take_books(msgspec.msgpack.decode(question.body, type=bytes))
+        return Answer()
 
     def call(self, question: Question) -> Answer:
         """One record, timer or end."""
@@ -108,6 +135,10 @@ class Server:
         context.clock, context.sequence = question.clock, question.sequence
         context.last_sequence, context.ordinal = question.last_sequence, question.ordinal
         context.services = RemoteServices(self.strategy, context, lambda name, arguments: self._value(context, name, arguments))
+        compiled = isinstance(self.strategy, CompiledInstance)
+        if compiled:
+            self.strategy.take_copies(question.copies)
+            self.entry.ask = lambda name, record: self._value(context, name, "", record)
         before = question.ordinal if question.last_sequence == question.sequence else question.first
         handler = getattr(self.strategy, question.name)
         try:
@@ -120,12 +151,19 @@ class Server:
         except AttributeError as problem:
             raise undeclared(self.strategy, problem) or problem from problem
         taken = context.ordinal - before if context.last_sequence == question.sequence else 0
-        return Answer(emitted=_packed(context.pending), timer=int(self.strategy.state.timer), ids=taken)
+        answer = Answer(emitted=_packed(context.pending), ids=taken)
+        answer.timer = int(self.strategy.state.timer)
+        answer.replacements = self.strategy.new_replacements() if compiled else b""
+        return answer
 
-    def _value(self, context: StageContext, name: str, arguments: str) -> bytes:
+    def _value(
+        self, context: StageContext, name: str, arguments: str, record: bytes = b""
+    ) -> bytes:
         """What the host says for what the strategy asks in the middle of a call."""
         questions, answers = self.pipe
-        write_frame(answers, ENCODE(Answer(emitted=_packed(context.pending), wants=name, arguments=arguments)))
+        answer = Answer(emitted=_packed(context.pending), wants=name)
+        answer.arguments, answer.body = arguments, record
+        write_frame(answers, ENCODE(answer))
         found: Question = decoder(Question).decode(read_frame(questions))
         if found.name:
             raise WrongUse(found.name)

@@ -10,7 +10,7 @@ before it is stored in a row, whose fields are narrower, so nothing is cut off w
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,9 +34,11 @@ from streams.numeric.stage_records import words
 from streams.numeric.state_arrays import StateArrays, array_of
 from streams.numeric.strategy_view import INSTRUMENT, LAST
 from streams.numeric.table import Table
+from streams.numeric.targets import SHARE_MAX
+from streams.numeric.undeclared_read import UndeclaredRead
 
 Array = np.ndarray[Any, Any]
-REQUESTS = "orders.requests"
+REQUESTS, ACCOUNT = "orders.requests", "account"
 SPARE_ROWS = 64
 """Rows behind those that a strategy reserves: one that writes a few more is told so."""
 
@@ -240,6 +242,47 @@ class StrategyOutputs:
         self.counts[topic][0] = 0
         kind = codec(topic_of(topic).record)
         return kind.rows_to_records(self.tables[topic].rows, 0, count) if count else []
+
+    def let_read(self, names: Sequence[str], places: Mapping[str, int]) -> None:
+        """Let the strategy read what its READS names.
+
+        Args:
+            places: where it is found, by the field of READS that says so.
+        """
+        for name in (*names, *(["marks"] if ACCOUNT in names else ())):
+            self.reads["declared"] |= READ_BIT[name]
+        for name, value in places.items():
+            self.reads[name] = value
+
+    def raise_bad_read(self, name: str, reads: Sequence[str], known: Iterable[int]) -> None:
+        """Raise what is wrong with what the strategy read, if it is the strategy that is wrong.
+
+        Args:
+            known: ids of the instruments.
+        """
+        found = self.reads
+        if found["undeclared"]:
+            read = next(each for each, bit in READ_BIT.items() if bit == found["undeclared"])
+            declared = ", ".join(f'"{each}"' for each in (*reads, read))
+            what = f"strategy {name} reads {read}, which its READS does not name"
+            raise UndeclaredRead(f"{what}; write READS = ({declared},) in its file")
+        if found["is_unlisted"]:
+            what = f"strategy {name} asks for instrument {found['unlisted']}"
+            raise UndeclaredRead(f"{what}; it is given: {', '.join(map(str, known))}")
+        if found["is_no_share"]:
+            what = f"strategy {name} asks for a share of its equity that is none"
+            raise BadStrategy(f"{what}; give a number of at most {SHARE_MAX:,.0f} either way")
+
+    def raise_bad_change(self, name: str) -> None:
+        """Raise what is wrong with an order that the strategy changes, if that is the fault."""
+        fault = self.orders["fault"]
+        first, second = (int(self.orders[each]) for each in ("wrong_first", "wrong_second"))
+        if fault == BAD_TERMS:
+            what = f"strategy {name} modifies an order to {first} at {second}"
+            raise BadStrategy(f"{what}; give more than 0, or 0 to leave it as it is")
+        if fault == NOT_MODIFIABLE:
+            what = f"strategy {name} modifies {id_text(first, second)!r}"
+            raise BadStrategy(f"{what}, which is no limit order that is open; see first_order(out)")
 
     def raise_overrun(self, name: str) -> None:
         """Raise CapacityExceeded if the strategy published more than there is room for."""

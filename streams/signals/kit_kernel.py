@@ -29,16 +29,13 @@ class KernelDriver:
     """
 
     def __init__(self, stage: Any, instruments: Sequence[Instrument], settings: Any, context: Any, window: int = 1 << 12) -> None:
-        if getattr(stage, "READS", ()):
-            what = f"{stage.NAME} is compiled and has READS, which the stages of a run answer"
-            raise WrongUse(f"{what}; test it by a backtest, or its twin in plain Python here")
         self.stage = stage
         self.context, self.logged = context, 0
         self.symbols = {each.instrument: each.symbol for each in instruments}
         self.state = stage.new_state(instruments, settings)
         self.views = "book" in getattr(stage, "VIEWS", ()) or "md.depth" in stage.INPUTS
         self.owns_book = stage.NAME == "aggregation"
-        self.books = book.new_books(instruments, window=window) if self.views else None
+        self.books = self._new_books(instruments, window) if self.views else None
         self.names = [topic(name).record for name in stage.OUTPUTS]
         self.timers: tuple[str, ...] = tuple(getattr(stage, "TIMERS", ()))
         if self.timers:
@@ -50,15 +47,27 @@ class KernelDriver:
     def _is_asked(self) -> bool:
         """True if its ``out`` is that of a strategy of the order side."""
         logs = getattr(self.stage, "LOGS", ())
-        return bool(REQUESTS in self.stage.OUTPUTS or self.timers or logs)
+        reads = getattr(self.stage, "READS", ())
+        return bool(REQUESTS in self.stage.OUTPUTS or self.timers or logs or reads)
+
+    def _new_books(self, instruments: Sequence[Instrument], window: int) -> Any:
+        return book.new_books(instruments, window=window)
 
     def _asks(self) -> StrategyOutputs:
         stage, account = self.stage, getattr(self.context, "account", 1)
         number = getattr(stage, "STRATEGY", 1)
         logs = getattr(stage, "LOGS", ())
-        return StrategyOutputs(
+        outputs = StrategyOutputs(
             stage.OUTPUTS, stage.RESERVE, account, number, len(self.timers), logs
         )
+        self._let_read(outputs)
+        return outputs
+
+    def _let_read(self, outputs: StrategyOutputs) -> None:
+        """Let it read what its READS names. Raises WrongUse: nobody answers here."""
+        if getattr(self.stage, "READS", ()):
+            what = f"{self.stage.NAME} is compiled and has READS, which the stages of a run answer"
+            raise WrongUse(f"{what}; test it by a backtest, or its twin in plain Python here")
 
     def _plain_outputs(self) -> Any:
         stage = self.stage
@@ -143,10 +152,11 @@ class KernelDriver:
         for name in asks.topics:
             if name != REQUESTS and asks.counts[name][0] > self.stage.RESERVE[name]:
                 asks.orders["fault"] = TOO_MANY_ROWS
+        self._raise_bad_read(asks)
         asks.raise_overrun(self.stage.NAME)
         asks.raise_bad_timer(self.stage.NAME, self.timers)
         asks.raise_bad_line(self.stage.NAME)
-        asks.orders["logged"] = 0
+        asks.orders["logged"] = asks.orders["modified"] = 0
         if self.timers:
             self.state.timer[0] = next_deadline(self.out)
         self.give_ids(asks)
@@ -154,6 +164,11 @@ class KernelDriver:
             self.context.emit(record)
         for clock, sequence, text in asks.lines(self.symbols):
             self.log(asks, clock, sequence, text)
+
+    def _raise_bad_read(self, asks: StrategyOutputs) -> None:
+        """Raise what is wrong with what the call read, or changed of what it reads."""
+        asks.raise_bad_read(self.stage.NAME, getattr(self.stage, "READS", ()), self.symbols)
+        asks.raise_bad_change(self.stage.NAME)
 
     def take_ids(self, asks: StrategyOutputs) -> None:
         """Ids are built of the record's place."""

@@ -206,7 +206,8 @@ def view_of(stage: Any, account: int) -> type[Any] | None:
     ]
     strategy = getattr(stage, "STRATEGY", 1)
     members = {"INPUTS": tuple(dict.fromkeys(inputs)), "KEPT": tuple(kept), "STRATEGY": strategy}
-    if not is_last(stage) and isinstance(stage, type):
+    is_plain = isinstance(stage, type) and not hasattr(stage, "COMPILED_ELSEWHERE")
+    if not is_last(stage) and is_plain:
         return type("View", (StrategyView,), members)
     from streams.signals.view_stage import ViewStage  # compiled code, which few strategies need
 

@@ -217,16 +217,17 @@ COMPILED = {
         ("    means.fast = mid2\n", "    while state.slow[0] >= 0:\n            means.inputs += 1\n"),
         "more than 3 s for one call",
     ),
-    "has what only a loop gives it": (
-        ("STRATEGY = 1\n", "STRATEGY = 1\nVIEWS = ('book',)\n"), "it is compiled and has VIEWS",
+    "is of the order side and views the book": (
+        ("STRATEGY = 1\n", "STRATEGY = 1\nREADS = ('quotes',)\nVIEWS = ('book',)\n"),
+        r"is compiled, of the order side, and reads VIEWS = \('book',\)",
     ),
-    "reads what is answered by address": (
-        ("STRATEGY = 1\n", "STRATEGY = 1\nREADS = ('account',)\n"),
-        "it is compiled and has READS",
+    "reads what there is not": (
+        ("STRATEGY = 1\n", "STRATEGY = 1\nREADS = ('prices',)\n"),
+        r"is compiled and has READS = \('prices',\)",
     ),
-    "reads the levels of depth": (
-        ('INPUTS = ("md.quotes",)', 'INPUTS = ("md.quotes", "md.depth")'),
-        "it is compiled and has md.depth",
+    "wakes on what has no rows": (
+        ('INPUTS = ("md.quotes",)', 'INPUTS = ("md.quotes", "ref.instruments")'),
+        "it is compiled and reads ref.instruments, which has no rows",
     ),
     "leaves a fault": (
         ("    row.direction = direction\n", "    row.direction = direction\n    state.fault[0] = 3\n"),

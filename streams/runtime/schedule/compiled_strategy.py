@@ -20,27 +20,21 @@ from schemas.checking import strategy_checks
 from schemas.codec import codec
 from schemas.errors import ShrivenError
 from schemas.records import Instrument
-from streams.numeric.bad_strategy import BadStrategy
 from streams.numeric.conversion import row_of
 from streams.numeric.deadlines import NO_TIMER
 from streams.numeric.id_source import IdSource
-from streams.numeric.log_lines import id_text, write_line
+from streams.numeric.log_lines import write_line
 from streams.numeric.stage_calls import Output, StageCalls
 from streams.numeric.state_arrays import StateArrays
 from streams.numeric.strategy_outputs import (
     BAD_READ,
-    BAD_TERMS,
     LINES_FULL,
-    NOT_MODIFIABLE,
-    READ_BIT,
     REQUESTS,
     TIMERS,
     TOO_MANY_ROWS,
     VIEW_FULL,
     StrategyOutputs,
 )
-from streams.numeric.targets import SHARE_MAX
-from streams.numeric.undeclared_read import UndeclaredRead
 from streams.runtime.failures import BadEmission
 from streams.runtime.schedule.array_state import bytes_of_arrays, check_length, take_arrays
 from streams.runtime.schedule.loop import handler_name
@@ -184,7 +178,9 @@ class CompiledStrategy:
         raise_stage_fault(self.NAME, self._module, self.arrays.fault, self._symbols)
         self.out.raise_overrun(self.NAME)
         self._raise_bad_read(context)
-        self._raise_bad_change(code)
+        self.out.raise_bad_change(self.NAME)
+        self.out.raise_bad_timer(self.NAME, getattr(self._module, "TIMERS", ()))
+        self.out.raise_bad_line(self.NAME)
         check = strategy_checks()
         for record in self.out.asked():
             try:
@@ -199,27 +195,23 @@ class CompiledStrategy:
         Args:
             stages: finds the other stages by name, and has the reader of the order books.
         """
-        reads = self.out.reads
+        places: dict[str, int] = {}
         self._write_line = stages.line_writer(stages.context)
         self._view, self._portfolio = stages.stage(VIEW), stages.stage("portfolio")
-        for name in self.READS:
-            reads["declared"] |= READ_BIT[name]
         if self._view is not None:
-            reads["view_at"] = self._view.address
+            places["view_at"] = self._view.address
         if BOOK in self.READS or QUEUE in self.READS:
             self._books = stages.books
-            reads["books"], reads["books_entry"] = self._books.header, self._books.entry
+            places["books"], places["books_entry"] = self._books.header, self._books.entry
             self._context.put("out__levels", self._books.levels)
-        if ACCOUNT not in self.READS:
-            return
-        reads["declared"] |= READ_BIT["marks"]
-        self._replacements = stages.stage(REPLACEMENTS)
-        reads["replacing_at"] = self._replacements.address
-        calls = self._portfolio.calls()
-        reads["portfolio"], reads["portfolio_out"] = calls.header, calls.out
-        reads["portfolio_entry"] = entry_address(calls.entry)
-        for name, kind in calls.reads.items():
-            reads[f"portfolio_{name}"] = kind
+        if ACCOUNT in self.READS:
+            self._replacements = stages.stage(REPLACEMENTS)
+            places["replacing_at"] = self._replacements.address
+            calls = self._portfolio.calls()
+            places["portfolio"], places["portfolio_out"] = calls.header, calls.out
+            places["portfolio_entry"] = entry_address(calls.entry)
+            places |= {f"portfolio_{name}": kind for name, kind in calls.reads.items()}
+        self.out.let_read(self.READS, places)
 
     def write_lines(self) -> None:
         """Write what was logged since the last call to the topic ``strategy.log``."""
@@ -232,37 +224,12 @@ class CompiledStrategy:
     def _raise_bad_read(self, context: Any) -> None:
         """Raise what is wrong with what the strategy read, if that is the fault."""
         reads = self.out.reads
-        if reads["undeclared"]:
-            name = next(each for each, bit in READ_BIT.items() if bit == reads["undeclared"])
-            declared = ", ".join(f'"{each}"' for each in (*self.READS, name))
-            what = f"strategy {self.NAME} reads {name}, which its READS does not name"
-            raise UndeclaredRead(f"{what}; write READS = ({declared},) in its file")
-        if reads["is_unlisted"]:
-            known = ", ".join(map(str, self._symbols))
-            what = f"strategy {self.NAME} asks for instrument {reads['unlisted']}"
-            raise UndeclaredRead(f"{what}; it is given: {known}")
-        if reads["is_no_share"]:
-            what = f"strategy {self.NAME} asks for a share of its equity that is none"
-            raise BadStrategy(f"{what}; give a number of at most {SHARE_MAX:,.0f} either way")
+        self.out.raise_bad_read(self.NAME, self.READS, self._symbols)
         if reads["code"]:
             self._portfolio.settle(int(reads["code"]), -1, context)
         if reads["books_code"]:
             wanted = int(reads["book"]["depth"])
             self._books.raise_fault(int(reads["books_code"]), f"strategy {self.NAME}", wanted)
-
-    def _raise_bad_change(self, code: int) -> None:
-        """Raise what is wrong with an order or a timer that the strategy changes, if that is the
-        fault.
-        """
-        first, second = (int(self.out.orders[name]) for name in ("wrong_first", "wrong_second"))
-        if code == BAD_TERMS:
-            what = f"strategy {self.NAME} modifies an order to {first} at {second}"
-            raise BadStrategy(f"{what}; give more than 0, or 0 to leave it as it is")
-        if code == NOT_MODIFIABLE:
-            what = f"strategy {self.NAME} modifies {id_text(first, second)!r}"
-            raise BadStrategy(f"{what}, which is no limit order that is open; see first_order(out)")
-        self.out.raise_bad_timer(self.NAME, getattr(self._module, "TIMERS", ()))
-        self.out.raise_bad_line(self.NAME)
 
     def _use_ids(self, address: int) -> None:
         self._context.packed[self._ids_place] = address

@@ -18,6 +18,7 @@ from streams.runtime.order.feed import Feed
 from streams.runtime.order.merge import InputBatch
 from streams.runtime.schedule import records as r
 from streams.runtime.schedule.context import StageContext
+from streams.runtime.schedule.kept_place import go_back
 from streams.runtime.schedule.loop import NEVER
 from streams.runtime.schedule.loop import OUTCOME as VENUE_OUTCOME
 from streams.runtime.schedule.loop import ROOM as VENUE_ROOM
@@ -71,6 +72,8 @@ from streams.runtime.tools.pointers import Address
 
 EMISSIONS, FRAMES = 256, 64
 """Rows of these tables at first."""
+Feeds = Sequence[Feed]
+Upstream = LoopRunner | UpstreamOutput | None
 FRAMES_MAX = 1024
 """How deep consequences of consequences may go."""
 
@@ -169,13 +172,7 @@ class Scheduler:
         """States were put in from outside: timers are not as the last input batch left them."""
         self._words[TIMER_VALUE] = -1
 
-    def run(
-        self,
-        input_batch: InputBatch,
-        feeds: Sequence[Feed],
-        upstream: LoopRunner | UpstreamOutput | None,
-        before: int,
-    ) -> None:
+    def run(self, input_batch: InputBatch, feeds: Feeds, upstream: Upstream, before: int) -> None:
         """Deliver an input batch; the venue is then where its last command or report was.
 
         Args:
@@ -191,16 +188,14 @@ class Scheduler:
         finally:
             self._enter()
 
-    def _begin(
-        self, input_batch: InputBatch, feeds: Sequence[Feed], upstream: LoopRunner | UpstreamOutput | None, before: int
-    ) -> None:
+    def _begin(self, batch: InputBatch, feeds: Feeds, upstream: Upstream, before: int) -> None:
         w, context = self._words, self._context
-        self.windows.begin(feeds, before, input_batch.count, upstream)
+        self.windows.begin(feeds, before, batch.count, upstream)
         w[POSITION] = w[TOTAL] = w[IS_LAST] = w[FRAMES_USED] = w[EMISSIONS_USED] = 0
-        w[BEFORE], w[RECORDS], w[LENGTH] = before, input_batch.count, input_batch.length
+        w[BEFORE], w[RECORDS], w[LENGTH] = before, batch.count, batch.length
         w[CLOCK], w[SEQUENCE] = context.clock, context.sequence
         w[LIMIT], w[LIMIT_CLOCK], w[TIMER_VALUE] = 0, -1, -1
-        w[CLOCKS] = self._clocks.of(input_batch.clock)
+        w[CLOCKS] = self._clocks.of(batch.clock)
         self._ids.take(context)
         for place, stage in enumerate(self._wiring.timed):
             self._wiring.deadline_words[place] = stage.state.timer
@@ -316,6 +311,8 @@ class Scheduler:
         record = self._record(w[CALLED_TOPIC], w[CALLED_ROW])
         self._enter()
         self._wiring.functions[w[CALLED_READER]](record, self._context)
+        if w[CALLED_TOPIC] in self._wiring.relayed:
+            go_back(w, self._ids, self._context)
         self._leave()
 
     def _fire(self) -> None:
@@ -324,6 +321,8 @@ class Scheduler:
         self._enter()
         at = stage.state.timer
         stage.on_timer(at, self._context)
+        if stage is self._topology.stand_in:
+            go_back(self._words, self._ids, self._context)
         self._leave()
         if stage.state.timer <= at:
             raise stuck(stage, at)

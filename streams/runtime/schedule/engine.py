@@ -70,9 +70,17 @@ class Engine:
         self.present = 0
         self.ended = False
         self._number = {topic: number for number, topic in enumerate([*topology.feeds, *topology.outputs])}
-        self._names = [*topology.feeds, *topology.outputs]
+        self._names = [*topology.feeds, *topology.outputs, *topology.relayed]
+        relayed = {topic: len(self._number) + place for place, topic in enumerate(topology.relayed)}
         stamped = {topic: number for topic, number in self._number.items() if topology.order_side_readers(topic)}
-        self.upstream = LoopRunner(topology.upstream, topology.feeds, stamped, (), topology.books, topology.salt) if topology.upstream else None
+        self.upstream = (
+            LoopRunner(
+                topology.upstream, topology.feeds, stamped, (), topology.books, topology.salt,
+                relayed,
+            )  # fmt: skip
+            if topology.upstream
+            else None
+        )
         self.on_demand = (
             LoopRunner(
                 topology.on_demand, topology.feeds, {}, topology.on_demand[0].module.OUTPUTS, topology.on_demand_books, topology.salt
@@ -140,7 +148,9 @@ class Engine:
 
     def _make_early(self, context: StageContext) -> MarketDataOnly:
         """The early order-side stages; what they emit is numbered behind the topics."""
-        behind = [number for number, topic in enumerate(self._names) if self.topology.late_readers(topic)]
+        late = self.topology.late_readers
+        behind = [number for topic, number in self._number.items() if late(topic)]
+        behind += range(len(self._number), len(self._names))
         numbers = {getattr(records, topic_of(topic).record): len(self._names) + place for place, topic in enumerate(self._lists)}
         return MarketDataOnly([stage.instance for stage in self.topology.early], self._names, behind, numbers, context)
 
@@ -188,6 +198,24 @@ class Engine:
         ``depth`` None: all levels.
         """
         return self.books.read(instrument, depth)
+
+    def bodies_behind(
+        self, topic: str, first: int, last: int | None = None
+    ) -> tuple[list[bytes], int]:
+        """Bodies of an input's records, as they lie on its log, and how many records of all inputs
+        were consumed behind them.
+
+        Args:
+            first, last: records consumed before the first one, and with the last one: all that are
+                in the present input batch where it is None.
+        """
+        batch, base, feeds = self._input_batch, self._base, self._feeds
+        end = base + batch.count if last is None else min(last, base + batch.count)
+        if first >= end or topic not in self.topology.feeds:
+            return [], end
+        kind = self.topology.feeds.index(topic)
+        places = np.flatnonzero(batch.source[first - base : end - base] == kind) + (first - base)
+        return [feeds[batch.origin[place]].body_of(batch.index[place]) for place in places], end
 
     def watch(self, topic: str, observer: Callable[[Any], None]) -> None:
         """Call the observer with every record that the order side makes of the topic, as it is

@@ -74,6 +74,8 @@ class LoopText:
             events).
         delivered: topics whose rows end the call at once (the venue's reports).
         has_books: whether a set of books is part of the context.
+        relayed: topic -> number, for topics whose rows are stamped once more where a stage behind
+            these would have been called.
     """
 
     def __init__(
@@ -83,10 +85,12 @@ class LoopText:
         numbers: dict[str, int],
         delivered: Sequence[str],
         has_books: bool,
+        relayed: dict[str, int] | None = None,
     ) -> None:
         self.stages = list(stages)
         self.feeds = list(feeds)
         self.numbers = numbers
+        self.relayed = relayed or {}
         self.delivered = list(delivered)
         self.decorator = "borrowing_kernel" if delivered else "unlocked_borrowing_kernel"  # one that is stepped is called for every order
         self.has_books = has_books
@@ -122,7 +126,9 @@ class LoopText:
             of_call(stage, 1, everything)
         entries.append(everything)
         rows = {topic: max(entry.get(topic, 0) for entry in entries) for topic in self.outputs}
-        return rows, 1 + sum(count for topic, count in rows.items() if topic in self.numbers)
+        stamps = {topic: (topic in self.numbers) + (topic in self.relayed) for topic in rows}
+        stamped = sum(count * stamps[topic] for topic, count in rows.items())
+        return rows, 1 + bool(self.relayed) + stamped
 
     def write(self, places: dict[str, int], dimensions: dict[str, int], dtypes: dict[str, np.dtype[Any]]) -> str:
         """The module's text, for arrays that lie in the context at ``places``."""
@@ -245,7 +251,7 @@ class LoopText:
         for topic in stage.module.OUTPUTS:
             name = _identifier(topic)
             consumers = self.consumers(topic)
-            if topic not in self.numbers and not consumers:
+            if not self._is_heard(topic, consumers):
                 continue
             put(depth, f"while seen_{name} < count_{name}[0]:")
             put(depth + 1, f"row_{name} = seen_{name}")
@@ -254,6 +260,12 @@ class LoopText:
                 self._stamp(depth + 1, self.numbers[topic], f"row_{name}")
             for consumer in consumers:
                 self._call(depth + 1, consumer, handler_name(topic), f"rows_{name}[row_{name}], ")
+            if topic in self.relayed:
+                self._stamp(depth + 1, self.relayed[topic], f"row_{name}")
+
+    def _is_heard(self, topic: str, consumers: Sequence[KernelStage]) -> bool:
+        """True if somebody has the topic's records: these stages, or the order side."""
+        return bool(consumers) or topic in self.numbers or topic in self.relayed
 
     def _stamp(self, depth: int, number: int, row: str) -> None:
         put = self._put
@@ -332,7 +344,7 @@ class LoopText:
         first = "if"
         for code, topic in enumerate(self.feeds):
             consumers = self.consumers(topic)
-            if not consumers and topic not in self.numbers:
+            if not self._is_heard(topic, consumers):
                 continue
             put(2, f"{first} kind == {code}:")
             first = "elif"
@@ -340,6 +352,8 @@ class LoopText:
             levels = f", levels_{name}" if topic_of(topic).record == "DepthUpdate" else ""
             for stage in consumers:
                 self._call(3, stage, handler_name(topic), f"feed_{name}[row]{levels}, ")
+            if topic in self.relayed:
+                self._stamp(3, self.relayed[topic], "row")
             if topic in self.numbers:
                 self._stamp(3, self.numbers[topic], "row")
         put(2, f"{first} kind == {END}:")

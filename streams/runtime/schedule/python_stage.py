@@ -49,9 +49,15 @@ class HasEnd(Protocol):
 
 @runtime_checkable
 class CompiledElsewhere(Protocol):
-    """Stands for a compiled strategy of the order side, in whose place it is called."""
+    """Stands for a compiled strategy, in whose place it is called.
 
-    COMPILED_ELSEWHERE: bool
+    ``COMPILED_ELSEWHERE``: one of the order side or of the upstream pass.
+    """
+
+    COMPILED_ELSEWHERE: str
+
+
+ORDER_SIDE, UPSTREAM = "order side", "upstream"
 
 
 @runtime_checkable
@@ -63,6 +69,14 @@ class KeepsOwnState(Protocol):
 
     def take_state(self, encoded: bytes) -> None:
         """Become what :meth:`encoded_state` gave."""
+
+
+@runtime_checkable
+class KeepsOwnBooks(Protocol):
+    """Has order books of its own, which take the records of ``md.depth``."""
+
+    def take_books(self, content: bytes, sequence: int) -> None:
+        """Become these books, as a snapshot has them, behind so many input records."""
 
 
 @runtime_checkable

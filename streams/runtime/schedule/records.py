@@ -14,6 +14,7 @@ SCHEDULE = np.dtype(
     words("outcome position total is_last before records length clock sequence limit limit_clock")
     + words("emissions_used frames_used stored collected is_draining short_topic short_length")
     + words("timer timer_value timer_step timer_clock")
+    + words("kept_clock kept_sequence kept_limit kept_limit_clock")
     + words("called_stage called_reader called_topic called_row code")
     + words("venue_rank venue_run venue_command venue_packed venue_control reports reports_topic")
     + words("reports_most")
@@ -27,7 +28,9 @@ them consumed earlier. ``limit`` and ``limit_clock`` say how far the venue must 
 comes now. ``stored`` counts the rows put in order since the last flush. ``collected``: the stage
 whose rows are still to be collected, -1: none. ``is_draining``: only what was emitted is delivered.
 ``short_topic`` must have room for ``short_length`` rows, -1: the emissions. ``timer`` is the place
-of the next timer, -1: none. ``called_*`` and ``code`` say what Python is to do. ``venue_*`` are the
+of the next timer, -1: none. ``kept_*``: what a stage that stands in for a strategy of the upstream
+pass was called behind: where nothing comes of the call, that is not where the order side is.
+``called_*`` and ``code`` say what Python is to do. ``venue_*`` are the
 entries, the context and the control of the venue's loop, 0 without one; ``reports`` its rows. The
 last line are addresses.
 """
@@ -40,9 +43,10 @@ TOPIC = np.dtype(
 those rows in the order of delivery, which is the order of the topic's records; ``source``: rows
 that the upstream pass or a window of strategies made. ``target``: the topic whose records a window
 of strategies made."""
-STORED, LISTED, UPSTREAM, MADE = map(np.int64, range(4))
+STORED, LISTED, UPSTREAM, MADE, RELAYED = map(np.int64, range(5))
 """Kinds of topics: rows in a table; records in a Python list, for they have text in them; rows of
-the upstream pass, or records of an input; rows that market-data-only strategies made."""
+the upstream pass, or records of an input; rows that market-data-only strategies made; rows of the
+upstream pass, or records of an input, that are relayed (``topology.py``)."""
 
 STAGE = np.dtype(
     words("entry header out first_output outputs sequence sequence_used rank ids_used")

@@ -118,6 +118,7 @@ class LoopRunner:
         delivered: topics whose rows end a call at once.
         books: the stages' books, or None.
         salt: digest of code the loop's text does not name (a user's file).
+        relayed: topics whose rows become events once more, see ``LoopText``.
     """
 
     def __init__(
@@ -128,6 +129,7 @@ class LoopRunner:
         delivered: Sequence[str],
         books: Any,
         salt: bytes,
+        relayed: dict[str, int] | None = None,
     ) -> None:
         self.stages = list(stages)
         self.books = books
@@ -135,7 +137,7 @@ class LoopRunner:
         self.context = Context()
         self.control = np.zeros(CONTROL_LENGTH, np.int64)
         self.events = np.zeros(ROWS_AT_START, EVENT)
-        text = LoopText(self.stages, feeds, numbers, delivered, books is not None)
+        text = LoopText(self.stages, feeds, numbers, delivered, books is not None, relayed)
         self._needs, self._events_needed = text.rows_needed()
         self.codes = [code for code, topic in enumerate(feeds) if text.consumers(topic)]
         self.used_feeds = [topic for topic in feeds if text.consumers(topic)]

@@ -60,6 +60,7 @@ from streams.runtime.schedule.records import (
     NO_TIMER,
     PYTHON,
     PYTHON_TIMER,
+    RELAYED,
     SCHEDULE,
     SETTLE,
     STUCK,
@@ -156,6 +157,8 @@ def deliver_event(s: Any, step: Any, due: Any) -> Any:
         )
         number, row = topic.target, target.used
         target.used = row + 1
+    elif topic.kind == RELAYED:
+        keep_place(s)
     s.clock = due
     if step & 1:
         s.limit, s.limit_clock = (step >> 1) + 1, NONE
@@ -173,6 +176,15 @@ def set_sequence(s: Any, records: Any) -> None:
     """So many records of the input batch are consumed, as ids and Python stages have it."""
     s.sequence = s.before + records
     record_at(s.ids, ID_SOURCE).sequence = s.sequence
+
+
+@inlined_kernel
+def keep_place(s: Any) -> None:
+    """Where the order side is: it goes back there if nothing comes of the call that follows."""
+    s.kept_clock = s.clock
+    s.kept_sequence = s.sequence
+    s.kept_limit = s.limit
+    s.kept_limit_clock = s.limit_clock
 
 
 # -- timers
@@ -223,6 +235,8 @@ def fire(s: Any, limit: Any, limit_clock: Any) -> Any:
     """The timer is due."""
     timer = table_at(s.timers, TIMER)[s.timer]
     deadline = s.timer_value
+    if timer.stage == PYTHON:
+        keep_place(s)
     s.limit = limit
     s.limit_clock = limit_clock
     s.clock = s.timer_clock

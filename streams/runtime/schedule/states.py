@@ -14,7 +14,7 @@ from streams.runtime.failures import StageFailed
 from streams.runtime.schedule.array_state import bytes_of_arrays, check_length, take_arrays
 from streams.runtime.schedule.engine import Engine
 from streams.runtime.schedule.loop import PRESENT
-from streams.runtime.schedule.python_stage import KeepsOwnState
+from streams.runtime.schedule.python_stage import KeepsOwnBooks, KeepsOwnState
 
 
 def stage_states(engine: Engine) -> list[tuple[str, bytes]]:
@@ -83,6 +83,9 @@ def restore(engine: Engine, states: dict[str, bytes]) -> None:
     engine.consumed, engine.present, context.clock, context.sequence, context.last_sequence, context.ordinal, ended = driver[:7]
     engine.early.context.last_sequence, engine.early.context.ordinal = driver[7:9]
     engine.ended = bool(ended)
+    for each in engine.order_side_stages:
+        if isinstance(each.instance, KeepsOwnBooks) and "books" in states:
+            each.instance.take_books(states["books"], engine.consumed)
     engine.scheduler.look_again()
     for loop, value in zip((engine.upstream, engine.on_demand), driver[9:], strict=True):
         if loop is not None:

@@ -25,6 +25,7 @@ from streams.numeric.strategy_outputs import READABLE
 from streams.runtime.schedule.compiled_strategy import CompiledStrategy
 from streams.runtime.schedule.loop import NEVER, KernelStage, handler_name
 from streams.runtime.schedule.python_stage import (
+    UPSTREAM,
     CompiledElsewhere,
     HasEnd,
     HasTimer,
@@ -71,6 +72,9 @@ class Topology:
         salt: digest of user code.
         account: what order-side stages are told is traded here.
         artefacts: files that the strategy declares, by name.
+
+    Attributes:
+        stand_in: see :meth:`_stand_in`; ``relayed`` are its inputs.
     """
 
     def __init__(
@@ -117,6 +121,8 @@ class Topology:
             for topic in stage.INPUTS:
                 if topic not in known and topic.startswith(MUST_BE_WRITTEN):
                     raise BadTopology(f"{stage.NAME} reads {topic}, which no stage of {name} writes and no input brings")
+        self.stand_in = self._stand_in()
+        self.relayed = list(self.stand_in.INPUTS) if self.stand_in is not None else []
         self.command_topic = next((topic for stage in self.on_demand for topic in stage.module.INPUTS if topic in order_side_topics), "")
         self.early = self._early()
         self.late = self.order_side_stages[len(self.early) :]
@@ -136,40 +142,31 @@ class Topology:
         return new_books(self.instruments, window, tail_capacity) if any(stage.takes_books for stage in stages) else None
 
     def _on_demand(self, module: Any, settings: Any) -> CompiledStrategy:
-        """A compiled strategy of the order side. Raises BadTopology for one that asks for what only
-        the upstream pass has.
-        """
-        name = module.NAME
-        _check_reads(module)
-        _check_timers(module)
-        _check_logs(module)
-        foreign = [f"VIEWS = {module.VIEWS!r}"] if getattr(module, "VIEWS", ()) else []
-        for topic in module.INPUTS:
-            found = codec(topic_of(topic).record)
-            if found.dtype is None or found.has_levels:
-                foreign.append(topic)
-        if foreign:
-            what = f"{name} is compiled, of the order side, and reads {', '.join(foreign)}"
-            advice = "it takes rows of a fixed width; write a Strategy class in plain Python"
-            raise BadTopology(f"{what}; {advice}")
-        for topic in module.INPUTS:
-            handler = handler_name(topic)
-            if not hasattr(module, handler):
-                raise BadTopology(f"{name} reads {topic} and has no {handler}(state, record, out)")
-        for topic in module.OUTPUTS:
-            if topic not in module.RESERVE:
-                advice = f"say in RESERVE[{topic!r}] how many records a call publishes at most"
-                raise BadTopology(f"{name} publishes {topic}; {advice}")
+        """A compiled strategy of the order side. Raises BadTopology for one that cannot be."""
+        check_on_demand(module)
         state = _checked(module, module.new_state(self.instruments, settings))
         return CompiledStrategy(module, state, self.instruments, self.account, self.salt)
 
+    def _stand_in(self) -> Any:
+        """The stage that stands for a compiled strategy of the upstream pass, None without one. It
+        has each record where the loop would call the strategy, behind the stages of the pass.
+        """
+        instances = [stage.instance for stage in self.order_side_stages]
+        found = [each for each in instances if isinstance(each, CompiledElsewhere)]
+        return next((each for each in found if each.COMPILED_ELSEWHERE == UPSTREAM), None)
+
     def order_side_readers(self, topic: str) -> list[Any]:
         """Order-side stages that read the topic, in stage order."""
-        return _readers(self.order_side_stages, topic)
+        return self._readers(self.order_side_stages, topic)
 
     def late_readers(self, topic: str) -> list[Any]:
         """Those of them that are not early."""
-        return _readers(self.late, topic)
+        return self._readers(self.late, topic)
+
+    def _readers(self, stages: Sequence[OrderSideStage], topic: str) -> list[Any]:
+        readers = [stage.instance for stage in stages if topic in stage.instance.INPUTS]
+        own = [each for each in readers if each is not self.stand_in]
+        return [each for each in own if hasattr(each, handler_name(topic))]
 
     def _early(self) -> list[OrderSideStage]:
         """Order-side stages at the head of the stage order that nothing of the order side leads to:
@@ -194,10 +191,6 @@ def _place(topic: str) -> tuple[bool, str]:
     known.
     """
     return (True, topic) if is_user_topic(topic) else (False, "")
-
-
-def _readers(stages: Sequence[OrderSideStage], topic: str) -> list[Any]:
-    return [stage.instance for stage in stages if topic in stage.instance.INPUTS and hasattr(stage.instance, handler_name(topic))]
 
 
 def is_strategy(instance: Any) -> bool:
@@ -228,6 +221,33 @@ def outputs_of(stage: Any) -> tuple[str, ...]:
     if acts_on_demand(stage) and getattr(stage, "LOGS", None):
         outputs = (*outputs, LOG)
     return outputs if not acts_on_demand(stage) or "signals" in outputs else ("signals", *outputs)
+
+
+def check_on_demand(module: Any) -> None:
+    """Raise BadTopology for a compiled strategy of the order side that asks for what only the
+    upstream pass has, or declares what there is not.
+    """
+    name = module.NAME
+    _check_reads(module)
+    _check_timers(module)
+    _check_logs(module)
+    foreign = [f"VIEWS = {module.VIEWS!r}"] if getattr(module, "VIEWS", ()) else []
+    for topic in module.INPUTS:
+        found = codec(topic_of(topic).record)
+        if found.dtype is None or found.has_levels:
+            foreign.append(topic)
+    if foreign:
+        what = f"{name} is compiled, of the order side, and reads {', '.join(foreign)}"
+        advice = "it takes rows of a fixed width; write a Strategy class in plain Python"
+        raise BadTopology(f"{what}; {advice}")
+    for topic in module.INPUTS:
+        handler = handler_name(topic)
+        if not hasattr(module, handler):
+            raise BadTopology(f"{name} reads {topic} and has no {handler}(state, record, out)")
+    for topic in module.OUTPUTS:
+        if topic not in module.RESERVE:
+            advice = f"say in RESERVE[{topic!r}] how many records a call publishes at most"
+            raise BadTopology(f"{name} publishes {topic}; {advice}")
 
 
 def _check_reads(module: Any) -> None:

@@ -40,6 +40,7 @@ class Wiring:
     Attributes:
         topics, stages, outputs, readers, timers: the scheduler's, see ``records.py``.
         stored: by number, the topics whose records are rows.
+        relayed: numbers of the topics that a strategy of the upstream pass is called with.
         compiled: the compiled stages, in the order of ``stages``.
         functions: Python handlers, in the order that readers name them.
         deadlines: of the Python stages with a timer, which are ``timed``.
@@ -69,7 +70,11 @@ class Wiring:
         count = len(self._names) + len(self._written)
         self.refused = count
         self.topics = Table(r.TOPIC, count + 1)
-        self.readers_of: list[list[tuple[int, int]]] = [self._readers(topic) for topic in self._names]
+        own = len(self._names) - len(topology.relayed)
+        self.relayed = range(own, len(self._names))
+        self.readers_of: list[list[tuple[int, int]]] = [*map(self._readers, self._names[:own])]
+        for topic in topology.relayed:
+            self.readers_of.append([self._python(getattr(topology.stand_in, handler_name(topic)))])
         self._lay_out_topics()
         self._lay_out_timers()
 
@@ -130,7 +135,7 @@ class Wiring:
                 self.readers.rows[used] = pair
                 used += 1
             if topic not in self._written:
-                rows[number]["kind"] = r.UPSTREAM
+                rows[number]["kind"] = r.RELAYED if number in self.relayed else r.UPSTREAM
             elif has_rows(topic):
                 rows[number]["kind"] = r.STORED
                 self.stored[number] = Rows(rows, number, topic_of(topic).record)
