@@ -2,7 +2,7 @@
 
 - :mod:`connectors.instruments` and ``instruments.toml``: instrument specifications, shipped and overridden;
 - :mod:`connectors.captures`: recordings of a venue's frames -> ``ref.instruments``, ``md.*`` and ``import.dlq``;
-- :mod:`connectors.tables`: a user's tables of trades, CSV or Parquet -> the same topics;
+- :mod:`connectors.tables`: tables of trades, quotes, bars, CSV or Parquet -> the same topics;
 - :mod:`connectors.simulators`: generated markets, in the shape of recorded ones;
 - :mod:`connectors.control`: an operator's command into a log;
 - :mod:`connectors.live_feed`: a recording to a cluster's topics, at the pace of its event times;

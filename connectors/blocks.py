@@ -63,7 +63,8 @@ class TopicBlocks:
             piece = rows[first:end]
             body = self._codec.encode_rows(piece, len(piece)) if levels is None else self._codec.encode_rows(piece, len(piece), levels)
             self.count += len(piece)
-            self.time_max = max(self.time_max, int(piece["event_time"].max()))
+            if "event_time" in (piece.dtype.names or ()):
+                self.time_max = max(self.time_max, int(piece["event_time"].max()))
             self._append(body, len(piece))
 
     def flush(self) -> None:

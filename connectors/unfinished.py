@@ -12,7 +12,10 @@ from pathlib import Path
 from streams.log.local import LOCK, LocalLog
 from streams.log.manifest import LOG_MANIFEST, MANIFESTS
 
-RECORDED = ("ref.instruments", "md.trades", "md.depth", "md.book_tickers", "sim.truth", "import.dlq", "control")
+RECORDED = (
+    "ref.instruments", "md.trades", "md.depth", "md.book_tickers", "md.bars", "sim.truth",
+    "import.dlq", "control",
+)  # fmt: skip
 
 
 def create(out: Path) -> LocalLog:

@@ -110,6 +110,10 @@ def feeds_of(log: LocalLog, configuration: Configuration) -> list[str]:
     present = set(log.topics())
     feeds = [topic for topic in inputs_of(configuration) if topic in present]
     if not any(topic.startswith("md.") for topic in feeds):
+        if "md.bars" in present:
+            raise NotARecording(
+                f"{log.path} holds bars alone, and bars are not traded on; give trades or depth"
+            )
         raise NotARecording(f"{log.path} holds no market data (md.trades, md.depth); give a folder that 'sq import' or 'sq generate' wrote")
     return feeds
 

@@ -10,28 +10,34 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from connectors.captures.kinds import kind_of
 from connectors.captures.lines import Lines, Progress
 from connectors.tables.columns import ColumnMap, places_of
+from connectors.tables.kinds import Kind
 from connectors.tables.rows import Batch, NotATable, row_batches
 
+if TYPE_CHECKING:
+    from connectors.tables.parquet import ParquetRows
+
 TEXT_BYTES = 8 << 20
+HEAD_BYTES = 1 << 16
 SEPARATORS = ",;\t|"
 PARQUET, ZIP = b"PAR1", (b"PK\x03\x04", b"PK\x05\x06")
 CUT = b"\0\n"
 """Ends a line of which the rest is lost: a line with a byte of 0 is not whole."""
 RATIO_MAX, RATIO_FROM = 400, 64 << 20
-"""Text that is packed smaller than this is no table of trades, from so many bytes on."""
+"""Text that is packed smaller than this is no table, from so many bytes on."""
 WANTED = (
-    "convert or unpack it: trades are read from CSV (plain, .gz or a .zip of one file) in UTF-8, "
+    "convert or unpack it: tables are read from CSV (plain, .gz or a .zip of one file) in UTF-8, "
     "and from Parquet"
 )
 
 
-def _head(path: Path) -> bytes:
+def head_of(path: Path) -> bytes:
     """What a file begins with; nothing of a pipe, which is read once."""
     if not path.is_file():
         return b""
@@ -57,9 +63,11 @@ class Table(Lines):
 
     WANTED = WANTED
 
-    def __init__(self, paths: Sequence[Path], wanted: ColumnMap, progress: Progress) -> None:
+    def __init__(
+        self, paths: Sequence[Path], wanted: ColumnMap, kind: Kind, progress: Progress
+    ) -> None:
         super().__init__(paths)
-        self._wanted = wanted
+        self._wanted, self._kind = wanted, kind
         self._progress = progress
         self.names: list[str] = []
         self.places: dict[str, int] = {}
@@ -70,7 +78,7 @@ class Table(Lines):
         for path in self.paths:
             self.path, self.file = path, path.name if path.is_file() else "pipe"
             self.number = 0
-            read = self._parquet if _head(path) == PARQUET else self._text
+            read = self._parquet if head_of(path) == PARQUET else self._text
             for batch in read(path):
                 yield batch
                 self.number += len(batch.rows)
@@ -78,9 +86,31 @@ class Table(Lines):
 
     def texts(self, path: Path) -> Iterator[bytes | None]:
         """The file's text, also of a zip with one file in it."""
-        if _head(path) in ZIP:
+        if head_of(path) in ZIP:
             return self._zipped(path)
         return super().texts(path)
+
+    def first_line(self, path: Path) -> str:
+        """The first line that holds something; empty where the file's beginning has none."""
+        text = next((text for text in self.texts(path) if text), b"")
+        lines = text[:HEAD_BYTES].decode("utf-8", "replace").splitlines()
+        return next((line for line in lines if line.strip()), "").removeprefix("\ufeff")
+
+    def column_names(self, path: Path) -> list[str]:
+        """The columns that the header names. Raises NotATable, NotLines."""
+        self.path, self.file = path, path.name
+        if head_of(path) == PARQUET:
+            return self._parquet_rows(path).column_names()
+        line = self.first_line(path)
+        if not line:
+            raise NotATable(f"{path} is empty, or begins with nothing")
+        self._separate(line)
+        self._refuse_other(path, line)
+        return self.names
+
+    def _separate(self, line: str) -> None:
+        self._separator = self._wanted.file.separator or max(SEPARATORS, key=line.count)
+        self.names = [name.strip() for name in _names(line, self._separator)]
 
     def _digest(self, path: Path) -> None:
         """Read a file that is then read by places."""
@@ -168,12 +198,11 @@ class Table(Lines):
         if b"\r" in first.rstrip(b"\r"):
             raise NotATable(f"{path}: its lines end with CR alone; convert it: tr '\\r' '\\n'")
         line = first.decode("utf-8", "replace").strip("\r").removeprefix("\ufeff")
-        self._separator = self._wanted.file.separator or max(SEPARATORS, key=line.count)
-        self.names = [name.strip() for name in _names(line, self._separator)]
+        self._separate(line)
         self._refuse_other(path, line)
-        if self._wanted.file.header:
+        if self._has_header:
             skipped, at = skipped + 1, end + 1 if end >= 0 else len(text)
-        self.places = places_of(self.file, self.names, self._wanted)
+        self.places = places_of(self.file, self.names, self._wanted, self._kind)
         return text[at:], skipped
 
     def _refuse_other(self, path: Path, line: str) -> None:
@@ -187,14 +216,25 @@ class Table(Lines):
                 f"{path} seems to hold web-socket frames; 'sq import binance' reads them"
             )
         numbers = sum(name.replace(".", "", 1).isdigit() for name in self.names)
-        if self._wanted.file.header and numbers > 1:
+        self._has_header = self._wanted.file.header is True or (
+            self._wanted.file.header == "auto" and numbers < 2
+        )
+        if self._has_header and numbers > 1:
             raise NotATable(
                 f"{path} begins with numbers, so it has no header; name columns by number with "
                 "--map: [file] header = false and [columns] time = 1"
             )
 
     def _parquet(self, path: Path) -> Iterator[Batch]:
-        """Rows of a Parquet file. Raises NotATable where polars is not installed."""
+        """Rows of a Parquet file."""
+        rows = self._parquet_rows(path)
+        self._digest(path)
+        for batch in rows.batches():
+            self.names, self.places = rows.names, rows.places
+            yield batch
+
+    def _parquet_rows(self, path: Path) -> ParquetRows:
+        """What reads a Parquet file. Raises NotATable where polars is not installed."""
         try:
             from connectors.tables.parquet import ParquetRows  # needs polars: not in the image
         except ModuleNotFoundError as absent:
@@ -202,8 +242,4 @@ class Table(Lines):
                 f"{path} is Parquet, which is read with {absent.name}, and that is not installed "
                 "here; install it, or convert the file to CSV"
             ) from None
-        self._digest(path)
-        rows = ParquetRows(path, self.file, self._wanted, self.precisions)
-        for batch in rows.batches():
-            self.names, self.places = rows.names, rows.places
-            yield batch
+        return ParquetRows(path, self.file, self._wanted, self._kind, self.precisions)

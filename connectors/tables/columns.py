@@ -1,4 +1,4 @@
-"""The column map of a table of trades: which column is which field, in which unit, in which words.
+"""The column map of a table: which column is which field, in which unit, in which words.
 
 A map is TOML::
 
@@ -7,7 +7,7 @@ A map is TOML::
     price = "px"
     quantity = "size"
     side = "side"                 # side and id may be left out
-    id = "tid"
+    id = "tid"                    # the fields of other kinds: kinds.py
     [time]
     unit = "us"                   # s, ms, us, ns or iso
     zone = "+05:30"               # of iso text that names no zone; UTC; Asia/Kolkata
@@ -16,9 +16,12 @@ A map is TOML::
     sell = ["S"]
     [file]
     separator = ";"
-    header = false
+    header = false                # or "auto": if the first line is one
     doubles = "nearest"           # round what a Parquet double holds; else it must lie on a unit
     ids = "sparse"                # they count other things too: a jump is no missing trade
+    [bars]
+    interval = "1m"
+    time = "open"                 # or "close": what a bar's time is
     [instrument]                  # one that no table has
     symbol = "BTCUSDT"
     venue = "binance"
@@ -38,26 +41,23 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
+from connectors.tables.kinds import Kind, plain_name
 from connectors.tables.zones import ADVICE, Zone
 from schemas.errors import WrongUse
 
-FIELDS = ("time", "price", "quantity", "side", "id")
-NEEDED = FIELDS[:3]
 Unit = Literal["s", "ms", "us", "ns", "iso"]
 UNITS: dict[str, int] = {"s": 9, "ms": 6, "us": 3, "ns": 0}
 """Decimals that a number of the unit may have: all of them are read as ns."""
 EARLIEST, LATEST = 315_532_800 * 10**9, 4_102_444_800 * 10**9
 """1980 and 2100, ns: within them a number of one unit is none of another."""
-NAMES: dict[str, tuple[str, ...]] = {
-    "time": ("time", "timestamp", "ts", "datetime", "trade_time", "transact_time", "event_time"),
-    "price": ("price", "px", "trade_price"),
-    "quantity": ("quantity", "qty", "size", "amount", "volume", "q"),
-    "side": ("side", "aggressor_side", "taker_side", "aggressor", "is_buyer_maker"),
-    "id": ("id", "trade_id", "tid", "agg_trade_id", "aggregate_trade_id"),
-}
-"""Names that columns go by, in lower case, words parted by an underscore."""
+TIME_NAMES = (
+    "time", "timestamp", "ts", "datetime", "trade_time", "transact_time", "transaction_time",
+    "event_time",
+)  # fmt: skip
+"""Names that a column of times goes by."""
 MAKER_NAMES = ("is_buyer_maker",)
 BUY_WORDS, SELL_WORDS = ["buy", "b", "bid"], ["sell", "s", "ask"]
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 MAP_ADVICE = "see 'Column maps' of docs/commands.md"
 
 
@@ -92,9 +92,16 @@ class FileMap(msgspec.Struct, forbid_unknown_fields=True):
     """How the file is written. ``separator``: empty to take it from the first line."""
 
     separator: str = ""
-    header: bool = True
+    header: bool | Literal["auto"] = True
     doubles: Literal["exact", "nearest"] = "exact"
     ids: Literal["dense", "sparse"] = "dense"
+
+
+class BarMap(msgspec.Struct, forbid_unknown_fields=True):
+    """How bars are cut. ``interval``: empty to take it from the times of the first ones."""
+
+    interval: str = ""
+    time: Literal["open", "close"] = "open"
 
 
 class ColumnMap(msgspec.Struct, forbid_unknown_fields=True):
@@ -104,7 +111,13 @@ class ColumnMap(msgspec.Struct, forbid_unknown_fields=True):
     time: TimeMap = msgspec.field(default_factory=TimeMap)
     side: SideMap = msgspec.field(default_factory=SideMap)
     file: FileMap = msgspec.field(default_factory=FileMap)
+    bars: BarMap = msgspec.field(default_factory=BarMap)
     instrument: dict[str, Any] = {}
+
+    @property
+    def interval(self) -> int:
+        """The interval of bars, ns; 0 if none is declared."""
+        return interval_of(self.bars.interval) if self.bars.interval else 0
 
     @property
     def zone(self) -> Zone:
@@ -112,7 +125,7 @@ class ColumnMap(msgspec.Struct, forbid_unknown_fields=True):
         return Zone(self.time.zone)
 
 
-def read_map(path: Path | None) -> ColumnMap:
+def read_map(path: Path | None, kind: Kind) -> ColumnMap:
     """A column map from its file; the empty one without. Raises BadColumnMap."""
     if path is None:
         return ColumnMap()
@@ -125,24 +138,35 @@ def read_map(path: Path | None) -> ColumnMap:
         raise BadColumnMap(f"{path} cannot be read as TOML: {problem}") from None
     except msgspec.ValidationError as problem:
         raise BadColumnMap(f"{path}: {problem}; {MAP_ADVICE}") from None
-    _check(path, found)
+    _check(path, found, kind)
     return found
 
 
-def _check(path: Path, found: ColumnMap) -> None:
-    wrong = sorted(set(found.columns) - set(FIELDS))
+def interval_of(text: str) -> int:
+    """An interval such as 1m in ns. Raises BadColumnMap."""
+    match = re.fullmatch(r"([1-9]\d{0,8})(s|m|h|d|w)", text)
+    if match is None:
+        raise BadColumnMap(f"{text!r} is no interval of bars; write 1s, 5m, 1h, 1d or 1w")
+    return int(match[1]) * SECONDS[match[2]] * 10**9
+
+
+def _check(path: Path, found: ColumnMap, kind: Kind) -> None:
+    wrong = sorted(set(found.columns) - set(kind.names))
     if wrong:
-        fields = ", ".join(FIELDS)
+        fields = ", ".join(kind.names)
         raise BadColumnMap(
-            f"{path}: [columns] {wrong[0]} is no field of a trade; they are {fields}"
+            f"{path}: [columns] {wrong[0]} is no field of {kind.one}; they are {fields}"
         )
-    missing = [field for field in NEEDED if field not in found.columns]
+    missing = [field for field in kind.needed if field not in found.columns]
     if found.columns and missing:
         raise BadColumnMap(f"{path}: [columns] does not say which column is the {missing[0]}")
     if found.columns and not found.time.unit:
         units = ", ".join(get_args(Unit))
         raise BadColumnMap(f"{path}: [time] unit is not said; it is one of {units}")
-    if not found.file.header and not all(isinstance(each, int) for each in found.columns.values()):
+    if found.bars.interval:
+        interval_of(found.bars.interval)
+    are_numbers = all(isinstance(each, int) for each in found.columns.values())
+    if found.file.header is not True and not are_numbers:
         raise BadColumnMap(f"{path}: without header a column is its number, from 1: time = 1")
     separator = found.file.separator
     if separator and (len(separator) != 1 or not separator.isascii() or separator.isalnum()):
@@ -159,20 +183,16 @@ def _check(path: Path, found: ColumnMap) -> None:
         raise BadColumnMap(f"{path}: [time] zone is {found.time.zone!r}; {ADVICE}") from None
 
 
-def plain_name(name: str) -> str:
-    """``isBuyerMaker``, ``Is Buyer Maker`` and ``is_buyer_maker`` are one name."""
-    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip().strip('"').strip())
-    return re.sub(r"[\s\-.]+", "_", parted).lower()
-
-
-def places_of(file: str, names: Sequence[str], wanted: ColumnMap) -> dict[str, int]:
+def places_of(
+    file: str, names: Sequence[str], wanted: ColumnMap, kind: Kind
+) -> dict[str, int]:
     """Which column, from 0, each field is. Raises MissingColumn, BadColumnMap.
 
     Args:
         names: of the header; where there is none, one for each column.
     """
     if not wanted.columns:
-        return _well_known(file, names)
+        return _well_known(file, names, kind)
     places: dict[str, int] = {}
     for field, name in wanted.columns.items():
         at = name - 1 if isinstance(name, int) else _find(file, field, name, names)
@@ -194,18 +214,18 @@ def _find(file: str, field: str, name: str, names: Sequence[str]) -> int:
     raise MissingColumn(f"{file} has no column {name!r} for {field}; it has {has}")
 
 
-def _well_known(file: str, names: Sequence[str]) -> dict[str, int]:
+def _well_known(file: str, names: Sequence[str], kind: Kind) -> dict[str, int]:
     """Columns by the names in use. Raises MissingColumn where one is not there, or is twice."""
     plain = [plain_name(name) for name in names]
     places: dict[str, int] = {}
-    for field, known in NAMES.items():
+    for field, known in kind.names.items():
         found = [at for at, name in enumerate(plain) if name in known]
         if len(found) > 1:
             both = " and ".join(names[at] for at in found)
             raise MissingColumn(f"{file}: {both} may each be the {field}; say which with --map")
         if found:
             places[field] = found[0]
-        elif field in NEEDED:
+        elif field in kind.needed:
             has = ", ".join(names)[:200]
             raise MissingColumn(
                 f"{file}: no column is known to be the {field} (it has {has}); say which with --map"

@@ -53,16 +53,16 @@ class Fields:
         found[list(self.bad)] = False
         return found
 
-    def _rows(self, mask: Array) -> list[int]:
+    def good_rows(self, mask: Array) -> list[int]:
         """Rows of a mask that are good so far."""
         return np.flatnonzero(mask & self.is_good()).tolist()
 
-    def decimals(self, name: str, precision: int) -> Array:
-        """A column of numbers in units of 10^-precision; 0 where it is none."""
+    def decimals(self, name: str, precision: int, is_known: Array | bool = False) -> Array:
+        """A column of numbers in units of 10^-precision; 0 for none, and for rows ``is_known``."""
         batch = self._batch
         values, is_left = np.zeros(self.count, np.int64), np.zeros(self.count, np.bool_)
         read_decimals(batch.text, batch.starts[name], batch.ends[name], precision, values, is_left)
-        for row in self._rows(is_left):
+        for row in self.good_rows(is_left & ~np.asarray(is_known)):
             try:
                 values[row] = fixed.parse(batch.field(name, row), precision)
             except BadData as problem:
@@ -80,18 +80,48 @@ class Fields:
     def positive(self, name: str, precision: int) -> Array:
         """The same of a price or a quantity, which is above 0."""
         values = self.decimals(name, precision)
-        for row in self._rows((values <= 0) | (values > PRICE_MAX)):
+        for row in self.good_rows((values <= 0) | (values > PRICE_MAX)):
             text = self._batch.field(name, row)[:40]
             kind = "zero" if values[row] == 0 else "negative"
             reason = "out_of_range" if values[row] > 0 else f"{kind}_{name}"
             self.refuse(row, reason, f"{name} {text}")
         return values
 
+    def not_negative(self, name: str, precision: int) -> Array:
+        """The same of what may be 0, which a blank is too."""
+        batch = self._batch
+        is_blank = batch.starts[name] >= batch.ends[name]
+        values = self.decimals(name, precision, is_blank)
+        for row in self.good_rows((values < 0) | (values > PRICE_MAX)):
+            text = self._batch.field(name, row)[:40]
+            reason = f"negative_{name}" if values[row] < 0 else "out_of_range"
+            self.refuse(row, reason, f"{name} {text}")
+        return values
+
+    def amounts(self, name: str, precision: int) -> tuple[Array, Array]:
+        """A column of sums of money, which may have 38 digits: high and low limbs; a blank is 0."""
+        batch = self._batch
+        starts, ends = batch.starts[name], batch.ends[name]
+        low, is_left = np.zeros(self.count, np.int64), np.zeros(self.count, np.bool_)
+        read_decimals(batch.text, starts, ends, precision, low, is_left)
+        high, low = np.zeros(self.count, np.int64), low.view(np.uint64)
+        for row in self.good_rows(is_left & (starts < ends)):
+            try:
+                value = fixed.parse_amount(batch.field(name, row), precision)
+            except BadData as problem:
+                self.refuse(row, problem.code, f"{name}: {problem}")
+                continue
+            if value < 0:
+                self.refuse(row, f"negative_{name}", f"{name} {batch.field(name, row)[:40]}")
+                continue
+            high[row], low[row] = value >> 64, value & ((1 << 64) - 1)
+        return high, low
+
     def times(self, unit: str, zone: Zone) -> Array:
         """Event times in ns."""
         unit = self._batch.unit or unit
         found = self._instants(zone) if unit == "iso" else self.decimals("time", UNITS[unit])
-        for row in self._rows((found < EARLIEST) | (found > LATEST)):
+        for row in self.good_rows((found < EARLIEST) | (found > LATEST)):
             self._refuse_time(row, unit)
         return found
 
@@ -111,7 +141,7 @@ class Fields:
                     times = "twice" if count == TWICE else "never"
                     detail = f"{batch.field('time', row)[:40]!r} is {times} in {zone.text}"
                     self.refuse(row, "ambiguous_time", f"{detail}; write times in UTC")
-        for row in self._rows(codes != GOOD):
+        for row in self.good_rows(codes != GOOD):
             text = batch.field("time", row)[:40]
             if codes[row] == NO_ZONE:
                 raise NotATable(
@@ -137,7 +167,7 @@ class Fields:
             np.frombuffer(b"".join(words), np.uint8), edges,
             np.array([meaning for _, meaning in pairs], np.int64), values,
         )  # fmt: skip
-        for row in self._rows(values < 0):
+        for row in self.good_rows(values < 0):
             text, known = batch.field("side", row)[:40], ", ".join(word for word, _ in pairs)
             self.refuse(
                 row, "unknown_side", f"side {text!r} is none of {known}; see [side] of a map"

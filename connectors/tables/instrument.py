@@ -45,11 +45,7 @@ def instrument_of(
     Raises:
         InstrumentNotSaid, BadColumnMap, BadInstrumentTable, UnknownSymbol.
     """
-    symbol, _, venue = said.partition("@")
-    if said and not (symbol and venue):
-        raise InstrumentNotSaid(
-            f"--instrument {said} is no SYMBOL@VENUE, for example BTCUSDT@binance"
-        )
+    symbol, venue = parted(said) if said else ("", "")
     symbol = symbol or str(described.get("symbol", ""))
     venue = venue or str(described.get("venue", ""))
     if not (symbol and venue):
@@ -68,6 +64,16 @@ def instrument_of(
             "or give a table with --instruments"
         )
     return _described(symbol, venue, described, table)
+
+
+def parted(said: str) -> tuple[str, str]:
+    """Symbol and venue of SYMBOL@VENUE. Raises InstrumentNotSaid."""
+    symbol, _, venue = said.partition("@")
+    if not (symbol and venue):
+        raise InstrumentNotSaid(
+            f"--instrument {said} is no SYMBOL@VENUE, for example BTCUSDT@binance"
+        )
+    return symbol, venue
 
 
 def _check_equal(known: Instrument, described: dict[str, Any]) -> None:

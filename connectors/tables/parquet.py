@@ -16,6 +16,7 @@ import polars as pl
 
 from connectors.captures.lines import RecordingUnreadable
 from connectors.tables.columns import ColumnMap, places_of
+from connectors.tables.kinds import Kind
 from connectors.tables.rows import BATCH_ROWS, Batch, NotATable, row_batches
 from streams.numeric.text_fields import MINUTE_NS, NO_MINUTES
 
@@ -30,19 +31,30 @@ class ParquetRows:
     """
 
     def __init__(
-        self, path: Path, file: str, wanted: ColumnMap, precisions: dict[str, int]
+        self, path: Path, file: str, wanted: ColumnMap, kind: Kind, precisions: dict[str, int]
     ) -> None:
-        self._path, self._file = path, file
+        self._path, self._file, self._kind = path, file, kind
         self._wanted, self._precisions = wanted, precisions
         self.names: list[str] = []
         self.places: dict[str, int] = {}
+
+    def column_names(self) -> list[str]:
+        """Names of the columns. Raises RecordingUnreadable."""
+        try:
+            return list(pl.read_parquet_schema(self._path))
+        except pl.exceptions.PolarsError as problem:
+            raise self._unreadable(problem) from None
+
+    def _unreadable(self, problem: Exception) -> RecordingUnreadable:
+        what = str(problem).splitlines()[0][:200]
+        return RecordingUnreadable(f"{self._path} cannot be read as Parquet: {what}")
 
     def batches(self) -> Iterator[Batch]:
         """Every row. Raises NotATable, MissingColumn, RecordingUnreadable."""
         try:
             frame = pl.scan_parquet(self._path)
             self.names = frame.collect_schema().names()
-            self.places = places_of(self._file, self.names, self._wanted)
+            self.places = places_of(self._file, self.names, self._wanted, self._kind)
             chosen = frame.select(pl.nth(list(self.places.values())))
             places = {field: number for number, field in enumerate(self.places)}
             line = 1
@@ -53,8 +65,7 @@ class ParquetRows:
                     yield batch
                     line += len(batch.rows)
         except pl.exceptions.PolarsError as problem:
-            what = str(problem).splitlines()[0][:200]
-            raise RecordingUnreadable(f"{self._path} cannot be read as Parquet: {what}") from None
+            raise self._unreadable(problem) from None
 
     def _as_text(self, part: pl.DataFrame) -> tuple[Array, str]:
         """Text of a frame, and the unit of its times where their type says it. Raises NotATable."""

@@ -49,20 +49,22 @@ class Jumps:
         self._lowest, self._highest, self._count = 1 << 63, -(1 << 63), 0
 
     def flag(self, rows: Array) -> None:
-        """The next rows of trades: GAP where ids before one are left out, and not where not."""
+        """The next rows of trades: GAP where ids before one are left out, and not where not.
+        An aggregate stands for as many ids as it has trades, and its own is the last of them."""
         ids = rows["trade_id"]
         if not len(ids):
             return
         reached = np.maximum.accumulate(ids)
         before = np.empty_like(reached)
+        firsts = ids - rows["trade_count"] + 1
         before[0] = self._highest if self._count else ids[0]
         before[1:] = np.maximum(reached[:-1], before[0])
-        rows["flags"] = np.where(ids - 1 > before, rows["flags"] | GAP, rows["flags"] & ~GAP)
+        rows["flags"] = np.where(firsts - 1 > before, rows["flags"] | GAP, rows["flags"] & ~GAP)
         self._highest = max(self._highest, int(reached[-1]))
-        self._lowest = min(self._lowest, int(ids.min()))
-        self._count += len(ids)
+        self._lowest = min(self._lowest, int(firsts.min()))
+        self._count += int(rows["trade_count"].sum())
 
     @property
     def missing(self) -> int:
         """Ids between the lowest and the highest that no row had."""
-        return self._highest - self._lowest + 1 - self._count if self._count else 0
+        return max(0, self._highest - self._lowest + 1 - self._count) if self._count else 0

@@ -1,4 +1,4 @@
-"""A topic of one instrument put in order of event time, in bounded memory.
+"""A topic of one instrument put in order of time, in bounded memory.
 
 A stage's clock is the running maximum of event time, so rows that lie newest first would all happen
 at one moment. They are written as they come, and where that is no order, once more: one share of
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from connectors.blocks import TopicBlocks
+from connectors.tables.kinds import Kind
 from connectors.tables.repeated import Jumps
 from schemas.codec import codec
 from streams.log.local import LocalLog
@@ -50,14 +51,15 @@ class Order:
         self._last, self._reached = int(times[-1]), int(reached[-1])
 
 
-def _decoded(reader: TopicReader) -> Iterator[Array]:
-    form = codec("Trade")
+def _decoded(reader: TopicReader, kind: Kind) -> Iterator[Array]:
+    form = codec(kind.record)
     for block in reader.blocks():
         yield form.decode_rows(block.body, block.count)
 
 
 def sort_by_time(
-    log: LocalLog, topic: TopicBlocks, order: Order, has_ids: bool, jumps: Jumps | None
+    log: LocalLog, topic: TopicBlocks, kind: Kind, order: Order, has_ids: bool,
+    jumps: Jumps | None,
 ) -> tuple[TopicBlocks, Array]:
     """The topic in order, and rows that were left out because an equal id has the same time.
     ``jumps`` flags it anew.
@@ -67,38 +69,39 @@ def sort_by_time(
     """
     topic.flush()
     reader = log.set_aside(topic.topic)
+    times, ids = kind.time, kind.id
     anew = TopicBlocks(log, topic.topic)
     left_out = []
     number = 1
-    for low, high in _shares(reader):
-        rows = _rows_of(reader, low, high)
+    for low, high in _shares(reader, kind):
+        rows = _rows_of(reader, kind, low, high)
         if not len(rows):
             continue
         if not has_ids and not order.has_risen:
             rows = rows[::-1]
-        keys = (rows["trade_id"], rows["event_time"]) if has_ids else (rows["event_time"],)
+        keys = (rows[ids], rows[times]) if has_ids else (rows[times],)
         rows = rows[np.lexsort(keys)]
         if has_ids:
             is_twin = np.zeros(len(rows), np.bool_)
-            is_twin[1:] = rows["trade_id"][1:] == rows["trade_id"][:-1]
+            is_twin[1:] = rows[ids][1:] == rows[ids][:-1]
             left_out.append(rows[is_twin])
             rows = rows[~is_twin]
             if jumps is not None:
                 jumps.flag(rows)
         else:
-            rows["trade_id"] = np.arange(number, number + len(rows))
+            rows[ids] = np.arange(number, number + len(rows))
             number += len(rows)
         anew.add_rows(rows)
     log.drop_aside(topic.topic)
-    return anew, np.concatenate(left_out) if left_out else np.zeros(0, codec("Trade").dtype)
+    return anew, np.concatenate(left_out) if left_out else np.zeros(0, codec(kind.record).dtype)
 
 
-def _shares(reader: TopicReader) -> list[tuple[int, int]]:
+def _shares(reader: TopicReader, kind: Kind) -> list[tuple[int, int]]:
     """Spans of time, the first one's lower bound included, of about SHARE_ROWS each."""
     sampled, count = [], 0
-    for rows in _decoded(reader):
+    for rows in _decoded(reader, kind):
         places = np.linspace(0, len(rows) - 1, min(SAMPLED, len(rows))).astype(np.int64)
-        sampled.append(rows["event_time"][places])
+        sampled.append(rows[kind.time][places])
         count += len(rows)
     times = np.sort(np.concatenate(sampled))
     shares = max(1, -(-count // SHARE_ROWS))
@@ -106,11 +109,11 @@ def _shares(reader: TopicReader) -> list[tuple[int, int]]:
     return list(zip([0, *edges], [*edges, 1 << 62], strict=True))
 
 
-def _rows_of(reader: TopicReader, low: int, high: int) -> Array:
+def _rows_of(reader: TopicReader, kind: Kind, low: int, high: int) -> Array:
     """Rows from ``low`` to before ``high``, as they lie."""
     parts = []
-    for rows in _decoded(reader):
-        is_in = (rows["event_time"] >= low) & (rows["event_time"] < high)
+    for rows in _decoded(reader, kind):
+        is_in = (rows[kind.time] >= low) & (rows[kind.time] < high)
         if is_in.any():
             parts.append(rows[is_in])
-    return np.concatenate(parts) if parts else np.zeros(0, codec("Trade").dtype)
+    return np.concatenate(parts) if parts else np.zeros(0, codec(kind.record).dtype)

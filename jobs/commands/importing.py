@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,12 @@ reason, file and line number; every good line around them is kept.
   trades    one instrument's trades from CSV (plain, .gz, a .zip of one file) or Parquet into
             ref.instruments and md.trades; --map names the columns and their units, without it
             columns go by well-known names and what was assumed is printed
+  quotes    the same of the best bid and ask, into md.book_tickers
+  bars      the same of bars, into md.bars
+  binance-public
+            files of data.binance.vision under their own names, zip or csv: trades or aggTrades,
+            bookTicker, klines of one symbol, spot or USD-M, several kinds and days at once
+  auto      says what the files are and the command it stands for; with --out carries it out
 """
 EXAMPLES = """\
 examples:
@@ -27,7 +34,13 @@ examples:
   sq import binance <(xzcat btcusdt.xz) --unit us --out data/btc
   sq import trades trades.csv --instrument BTCUSDT@binance --out data/mine
   sq import trades trades.parquet --map columns.toml --instrument BTCUSDT@binance --out data/mine
+  sq import quotes quotes.csv --instrument BTCUSDT@binance --out data/quotes
+  sq import bars minutes.csv --instrument BTCUSDT@binance --out data/bars
+  sq import binance-public BTCUSDT-trades-2025-01-02.zip --out data/day
+  sq import auto trades.csv
 """
+WHATS = ("binance", "trades", "quotes", "bars", "binance-public", "auto")
+"""What may follow ``sq import``."""
 
 
 def add(commands: Any) -> None:
@@ -36,9 +49,9 @@ def add(commands: Any) -> None:
         "import", help="market data in files into topics", description=HELP, epilog=EXAMPLES,
         formatter_class=HelpFormatter,
     )  # fmt: skip
-    command.add_argument("what", choices=("binance", "trades"), help="what the files hold")
+    command.add_argument("what", choices=WHATS, help="what the files hold")
     command.add_argument("files", nargs="+", type=Path, help="the files, in time order")
-    command.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="new folder")
+    command.add_argument("--out", type=Path, metavar="FOLDER", help="new folder")
     command.add_argument(
         "--instruments", type=Path, metavar="FILE",
         help="TOML file, or a table of 'sq instruments sync', that adds to or overrides the "
@@ -54,10 +67,11 @@ def add(commands: Any) -> None:
         "--unit", choices=("ms", "us"), help="binance: unit of spot times (default: by their size)"
     )
     command.add_argument(
-        "--map", type=Path, metavar="FILE", help="trades: TOML file: which column is what, its unit"
+        "--map", type=Path, metavar="FILE",
+        help="trades, quotes, bars: TOML file: which column is what, its unit",
     )
     command.add_argument(
-        "--instrument", default="", metavar="SYMBOL@VENUE", help="trades: whose trades they are"
+        "--instrument", default="", metavar="SYMBOL@VENUE", help="of tables: whose they are"
     )
     command.add_argument("--json", action="store_true", help="print the summary as JSON")
     command.set_defaults(run=run)
@@ -66,10 +80,46 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Import; exit 1 if a file was cut short."""
     from jobs.progress import ProgressBar
-    from jobs.quantities import instant_text
+    from schemas.errors import WrongUse
 
+    if arguments.what == "auto" and not _found(arguments):
+        return 0
+    if arguments.out is None:
+        raise WrongUse("no folder was named; say where the topics go with --out FOLDER")
     with ProgressBar("import", "bytes") as bar:
         summary = _imported(arguments, bar.update)
+    return _said(arguments, summary)
+
+
+def _found(arguments: argparse.Namespace) -> bool:
+    """Print what the files are and the command; True if it is to be carried out, as ``what``."""
+    from connectors.tables.detecting import import_of
+
+    what, texts = import_of(arguments.files)
+    arguments.what = what
+    words = ["sq", "import", what, *map(str, arguments.files)]
+    for name, value in (("instruments", arguments.instruments), ("as-of", arguments.as_of),
+                        ("known-at", arguments.known_at), ("unit", arguments.unit),
+                        ("map", arguments.map), ("instrument", arguments.instrument),
+                        ("out", arguments.out or "FOLDER")):  # fmt: skip
+        if value:
+            words += [f"--{name}", str(value)]
+    if what in ("trades", "quotes", "bars") and not (arguments.instrument or arguments.map):
+        words += ["--instrument", "SYMBOL@VENUE"]
+    if arguments.json and arguments.out is None:
+        found = [{"file": name, "found": text} for name, text in texts]
+        print(json.dumps({"command": words, "found": found}, sort_keys=True))
+    elif not arguments.json:
+        for name, text in texts:
+            print(f"  {name}: {text}")
+        print(shlex.join(words))
+    return arguments.out is not None
+
+
+def _said(arguments: argparse.Namespace, summary: Any) -> int:
+    """Print the summary."""
+    from jobs.quantities import instant_text
+
     if arguments.json:
         print(json.dumps(summary.to_dict(), sort_keys=True))
     else:
@@ -91,17 +141,26 @@ def _imported(arguments: argparse.Namespace, progress: Any) -> Any:
     from schemas.errors import WrongUse
 
     files, out, table = arguments.files, arguments.out, _instruments(arguments)
-    if arguments.what == "binance":
+    what = arguments.what
+    if what == "binance":
         if arguments.map or arguments.instrument:
-            raise WrongUse("--map and --instrument are of 'sq import trades'; frames name symbols")
+            raise WrongUse("--map and --instrument are of tables; frames name their symbols")
         from connectors.captures.importer import import_binance
 
         return import_binance(files, out, table, progress, arguments.unit)
     if arguments.unit:
         raise WrongUse("--unit is of 'sq import binance'; the column map says it here: [time] unit")
-    from connectors.tables.trades import import_trades
+    if what == "binance-public":
+        if arguments.map:
+            raise WrongUse("--map is of 'sq import trades', 'quotes' and 'bars'")
+        from connectors.tables.binance_public import import_public
 
-    return import_trades(files, out, arguments.map, arguments.instrument, table, progress)
+        return import_public(files, out, arguments.instrument, table, progress)
+    from connectors.tables.detecting import KINDS
+    from connectors.tables.importing import import_table
+
+    kind = next(each for each in KINDS if each.name == what)
+    return import_table(kind, files, out, arguments.map, arguments.instrument, table, progress)
 
 
 def _instruments(arguments: argparse.Namespace) -> Any:

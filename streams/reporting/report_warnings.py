@@ -56,8 +56,11 @@ def warnings(records: ReportInput, everything: ReportInput, result: Result, chec
         warn("MADE_BEFORE", f"Made by version {records.facts['made_before']}: the numbers are computed again by the rules of this version.")
     for line in records.instruments:
         marks = records.quotes.get(line.instrument)
-        if marks is not None and len(marks.event_time) and not (marks.bid_price.any() or marks.ask_price.any()):
-            warn("NO_BOOK", no_book(line.symbol, records.facts.get("has_depth", True)))
+        has_depth = records.facts.get("has_depth", True)
+        has_marks = marks is not None and bool(len(marks.event_time))
+        is_quoted = marks is not None and (marks.bid_price.any() or marks.ask_price.any())
+        if not is_quoted and (has_marks or not has_depth):
+            warn("NO_BOOK", no_book(line.symbol, has_depth))
     if not records.fills:
         warn("NO_FILLS", "Nothing was traded: no order was filled.")
     for line in records.instruments:
