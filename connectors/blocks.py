@@ -1,6 +1,8 @@
-"""Records to blocks of a topic, and the manifest that closes a log. Every connector writes through these.
+"""Records to blocks of a topic, and the manifest that closes a log. Every connector writes through
+these.
 
-A block holds at most 16,384 records and at most 4 MB, so that a reader of blocks needs little memory whatever was recorded.
+A block holds at most 16,384 records and at most 4 MB, so that a reader of blocks needs little
+memory whatever was recorded.
 """
 
 from __future__ import annotations
@@ -46,7 +48,9 @@ class TopicBlocks:
         self._bytes = 0
 
     def add(self, record: Any, event_time: int = 0, extra_bytes: int = 0) -> None:
-        """One record. ``extra_bytes``: a bound on its levels, text and payload. Raises LogFull, LogWriteFailed."""
+        """One record. ``extra_bytes``: a bound on its levels, text and payload. Raises LogFull,
+        LogWriteFailed.
+        """
         size = RECORD_BYTES + extra_bytes
         if len(self._records) >= BLOCK_RECORDS or self._bytes + size > BLOCK_BYTES:
             self.flush()
@@ -57,11 +61,17 @@ class TopicBlocks:
             self.time_max = event_time
 
     def add_rows(self, rows: Array, levels: Array | None = None) -> None:
-        """Rows of any number, in blocks of their own; depth rows with their table of levels. Raises LogFull, LogWriteFailed."""
+        """Rows of any number, in blocks of their own; depth rows with their table of levels. Raises
+        LogFull, LogWriteFailed.
+        """
         self.flush()
         for first, end in _pieces(rows, levels is not None):
             piece = rows[first:end]
-            body = self._codec.encode_rows(piece, len(piece)) if levels is None else self._codec.encode_rows(piece, len(piece), levels)
+            body = (
+                self._codec.encode_rows(piece, len(piece))
+                if levels is None
+                else self._codec.encode_rows(piece, len(piece), levels)
+            )
             self.count += len(piece)
             if "event_time" in (piece.dtype.names or ()):
                 self.time_max = max(self.time_max, int(piece["event_time"].max()))
@@ -88,7 +98,9 @@ def _pieces(rows: Array, has_levels: bool) -> Iterable[tuple[int, int]]:
         for first in range(0, len(rows), BLOCK_RECORDS):
             yield first, min(first + BLOCK_RECORDS, len(rows))
         return
-    size = np.cumsum(RECORD_BYTES + LEVEL_BYTES * (rows["bid_count"].astype(np.int64) + rows["ask_count"]))
+    size = np.cumsum(
+        RECORD_BYTES + LEVEL_BYTES * (rows["bid_count"].astype(np.int64) + rows["ask_count"])
+    )
     first = 0
     while first < len(rows):
         before = int(size[first - 1]) if first else 0
@@ -98,12 +110,15 @@ def _pieces(rows: Array, has_levels: bool) -> Iterable[tuple[int, int]]:
         first = end
 
 
-def close_log(log: LocalLog, topics: Iterable[TopicBlocks], facts: dict[str, Any]) -> dict[str, Any]:
+def close_log(
+    log: LocalLog, topics: Iterable[TopicBlocks], facts: dict[str, Any]
+) -> dict[str, Any]:
     """Write what is pending, close the log with ``log.json`` and return the manifest's content.
 
     Args:
         topics: every topic that was written.
-        facts: what else the manifest should say: provenance, sources, counts. No paths of this machine, no wall-clock time.
+        facts: what else the manifest should say: provenance, sources, counts. No paths of this
+            machine, no wall-clock time.
     """
     written = list(topics)
     for each in written:
@@ -111,7 +126,9 @@ def close_log(log: LocalLog, topics: Iterable[TopicBlocks], facts: dict[str, Any
     log.close()
     manifest = {
         **facts,
-        "topics": {each.topic: each.entry() for each in sorted(written, key=lambda each: each.topic)},
+        "topics": {
+            each.topic: each.entry() for each in sorted(written, key=lambda each: each.topic)
+        },
         "files": file_entries(log.path),
     }
     write_manifest(log.path / LOG_MANIFEST, manifest)

@@ -1,7 +1,9 @@
-"""Values of the cluster's topics to records: registry framing off, the body by our codec, other versions of a schema resolved against ours.
+"""Values of the cluster's topics to records: registry framing off, the body by our codec, other
+versions of a schema resolved against ours.
 
-Where the writer's schema is ours, all bodies of a partition are decoded at once; a version with more or fewer fields is read as in local folders
-(``streams/log/older.py``), record by record. Without a registry an id says nothing, and every body is taken to be of our schema.
+Where the writer's schema is ours, all bodies of a partition are decoded at once; a version with
+more or fewer fields is read as in local folders (``streams/log/older.py``), record by record.
+Without a registry an id says nothing, and every body is taken to be of our schema.
 """
 
 from __future__ import annotations
@@ -36,11 +38,14 @@ class FramedDecoder:
     def __init__(self, schema_of: SchemaOf | None) -> None:
         self._versions = None if schema_of is None else Versions(schema_of, asks_again=True)
 
-    def records(self, topic: str, partition: int, offsets: Sequence[int], values: Sequence[bytes]) -> list[Any]:
+    def records(
+        self, topic: str, partition: int, offsets: Sequence[int], values: Sequence[bytes]
+    ) -> list[Any]:
         """The records of values of one partition of a topic, named as in the catalogue.
 
         Raises:
-            UnreadableRecord: the first value that is no record of the topic, by its place. What the registry raises.
+            UnreadableRecord: the first value that is no record of the topic, by its place. What the
+                registry raises.
         """
         name = topic_of(topic).record
         places = [f"{topic}/{partition}/{offset}" for offset in offsets]
@@ -48,14 +53,18 @@ class FramedDecoder:
         others = [self._other(topic, each, place) for each, place in zip(ids, places, strict=True)]
         if not any(others):
             try:
-                return codec(name).decode_records(b"".join(value[HEADER_BYTES:] for value in values), len(values))
+                return codec(name).decode_records(
+                    b"".join(value[HEADER_BYTES:] for value in values), len(values)
+                )
             except MalformedRecord:
                 pass  # a short record borrows from the next: one by one, the first bad one is found
         found = []
         for place, other, value in zip(places, others, values, strict=True):
             body = value[HEADER_BYTES:]
             try:
-                found += codec(name).decode_records(body if other is None else other.convert(body)[0], 1)
+                found += codec(name).decode_records(
+                    body if other is None else other.convert(body)[0], 1
+                )
             except MalformedRecord as problem:
                 raise UnreadableRecord(f"{place} is no {name}: {problem.detail}") from problem
         return found
@@ -69,7 +78,8 @@ class FramedDecoder:
 
 
 def decoder(cluster: Cluster) -> FramedDecoder:
-    """A decoder of the cluster's values. Raises WrongUse if the registry's settings cannot be used."""
+    """A decoder of the cluster's values. Raises WrongUse if the registry's settings cannot be used.
+    """
     return FramedDecoder(Registry(cluster).schema_by_id if cluster.registry else None)
 
 

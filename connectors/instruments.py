@@ -1,4 +1,5 @@
-"""Instrument specifications: the table that ships (``instruments.toml``), and a user's table that adds to it or overrides it.
+"""Instrument specifications: the table that ships (``instruments.toml``), and a user's table that
+adds to it or overrides it.
 
 A user's table may be a dated one, which ``sq instruments sync`` made (:mod:`connectors.reference`).
 
@@ -58,7 +59,9 @@ class UnknownSymbol(WrongUse):
 
 
 class InverseContract(WrongUse):
-    """A coin-margined contract: quantity is in quote units and P&L in base units, which this pipeline does not compute."""
+    """A coin-margined contract: quantity is in quote units and P&L in base units, which this
+    pipeline does not compute.
+    """
 
     code = "inverse_contract"
 
@@ -70,7 +73,9 @@ class NumbersExhausted(WrongUse):
 
 
 class Specification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One entry of a table, as people write it: decimals in base (quantities) or quote (prices, notional) units, as text."""
+    """One entry of a table, as people write it: decimals in base (quantities) or quote (prices,
+    notional) units, as text.
+    """
 
     instrument: int
     venue: str
@@ -104,7 +109,8 @@ def load(
         known_at: of dated tables, what was known then, ns UTC; None: what is known now.
 
     Raises:
-        BadInstrumentTable: names the file, the entry and the field. InverseContract: names the symbol.
+        BadInstrumentTable: names the file, the entry and the field. InverseContract: names the
+            symbol.
         BadReferenceTable: a dated table cannot be read.
     """
     from connectors.reference.table import DatedTable, is_dated
@@ -152,7 +158,10 @@ def find(table: Mapping[Key, Instrument], venue: str, symbol: str) -> Instrument
         refuse_inverse(symbol)
         known = sorted(other for at, other in table if at == venue)
         has = ", ".join(known[:NAMES_MAX]) or "none"
-        raise UnknownSymbol(f"{symbol} on {venue} is in no instrument table (it has {has}); add it with --instruments TABLE.toml")
+        raise UnknownSymbol(
+            f"{symbol} on {venue} is in no instrument table (it has {has}); add it with "
+            "--instruments TABLE.toml"
+        )
     return found
 
 
@@ -179,19 +188,31 @@ def decimals_of(text: str) -> int:
 def refuse_inverse(symbol: str) -> None:
     """Raises InverseContract for a coin-margined symbol, ``BTCUSD_PERP`` or ``BTCUSD_240927``."""
     if _INVERSE.fullmatch(symbol):
-        raise InverseContract(f"{symbol} is an inverse contract (margined and settled in the coin); import its USDT-margined twin instead")
+        raise InverseContract(
+            f"{symbol} is an inverse contract (margined and settled in the coin); import its "
+            "USDT-margined twin instead"
+        )
 
 
 def _entries(path: Path) -> list[dict[str, Any]]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise BadInstrumentTable(f"{path} does not exist; name an instrument table in TOML") from None
+        raise BadInstrumentTable(
+            f"{path} does not exist; name an instrument table in TOML"
+        ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
         raise BadInstrumentTable(f"{path} cannot be read as TOML: {problem}") from None
     entries = content.pop("instrument", None)
-    if content or not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise BadInstrumentTable(f"{path} must hold [[instrument]] entries and nothing else; see connectors/instruments.toml")
+    if (
+        content
+        or not isinstance(entries, list)
+        or not all(isinstance(entry, dict) for entry in entries)
+    ):
+        raise BadInstrumentTable(
+            f"{path} must hold [[instrument]] entries and nothing else; see "
+            "connectors/instruments.toml"
+        )
     return entries
 
 
@@ -202,10 +223,19 @@ def specified(key: Key, entry: dict[str, Any]) -> Instrument:
     try:
         given = msgspec.convert(entry, Specification)
     except msgspec.ValidationError as problem:
-        raise BadInstrumentTable(f"instrument {name}: {problem}; see connectors/instruments.toml for an entry") from None
+        raise BadInstrumentTable(
+            f"instrument {name}: {problem}; see connectors/instruments.toml for an entry"
+        ) from None
     price, quantity = given.price_precision, given.quantity_precision
-    if not (0 <= price <= fixed.PRECISION_MAX and 0 <= quantity <= fixed.PRECISION_MAX and 1 <= given.instrument <= ID_MAX):
-        raise BadInstrumentTable(f"instrument {name}: precisions must be 0 to {fixed.PRECISION_MAX}, the instrument number 1 to {ID_MAX}")
+    if not (
+        0 <= price <= fixed.PRECISION_MAX
+        and 0 <= quantity <= fixed.PRECISION_MAX
+        and 1 <= given.instrument <= ID_MAX
+    ):
+        raise BadInstrumentTable(
+            f"instrument {name}: precisions must be 0 to {fixed.PRECISION_MAX}, the instrument "
+            f"number 1 to {ID_MAX}"
+        )
     numbers = {}
     for field, precision in (
         ("tick_size", price),
@@ -218,8 +248,16 @@ def specified(key: Key, entry: dict[str, Any]) -> Instrument:
             numbers[field] = fixed.parse(getattr(given, field), precision)
         except BadData as problem:
             raise BadInstrumentTable(f"instrument {name}: {field}: {problem}") from None
-    if numbers["tick_size"] <= 0 or numbers["lot_size"] <= 0 or min(numbers.values()) < 0 or given.multiplier < 1:
-        raise BadInstrumentTable(f"instrument {name}: tick_size, lot_size and multiplier must be positive, the limits not negative")
+    if (
+        numbers["tick_size"] <= 0
+        or numbers["lot_size"] <= 0
+        or min(numbers.values()) < 0
+        or given.multiplier < 1
+    ):
+        raise BadInstrumentTable(
+            f"instrument {name}: tick_size, lot_size and multiplier must be positive, the limits "
+            "not negative"
+        )
     return Instrument(
         given.instrument,
         given.venue,
@@ -257,9 +295,14 @@ def _margin(name: str, field: str, text: str) -> int | None:
 
 
 def _nanoseconds(name: str, time: datetime) -> int:
-    """Nanoseconds since 1970 of an aware time. Raises BadInstrumentTable for a naive one: whose midnight would it be?"""
+    """Nanoseconds since 1970 of an aware time. Raises BadInstrumentTable for a naive one: whose
+    midnight would it be?
+    """
     if time.tzinfo is None:
-        raise BadInstrumentTable(f"instrument {name}: {time.isoformat()} has no time zone; write {time.isoformat()}Z for UTC")
+        raise BadInstrumentTable(
+            f"instrument {name}: {time.isoformat()} has no time zone; write {time.isoformat()}Z "
+            "for UTC"
+        )
     return int(time.timestamp()) * SECOND + time.microsecond * 1000
 
 
@@ -268,4 +311,7 @@ def _check_ids(table: dict[Key, Instrument]) -> None:
     for key, found in table.items():
         other = owner.setdefault(found.instrument, key)
         if other != key:
-            raise BadInstrumentTable(f"instrument number {found.instrument} is given to {':'.join(other)} and to {':'.join(key)}; choose a free one")
+            raise BadInstrumentTable(
+                f"instrument number {found.instrument} is given to {':'.join(other)} and to "
+                f"{':'.join(key)}; choose a free one"
+            )

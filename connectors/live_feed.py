@@ -1,11 +1,16 @@
-"""A recording becomes a live feed: its records go to the cluster's topics in the order a merge gives them, at the pace of their event times.
+"""A recording becomes a live feed: its records go to the cluster's topics in the order a merge
+gives them, at the pace of their event times.
 
-1. Reference data (``ref.*``) goes first and is acknowledged before anything else is sent: a job then knows every instrument it will meet.
-2. The other topics follow in merge order (design section 5: running maximum of event time, topic rank), ``control`` among them.
-3. A record is due when the wall clock has moved as far since the first one as its event time has, divided by the speed.
+1. Reference data (``ref.*``) goes first and is acknowledged before anything else is sent: a job
+   then knows every instrument it will meet.
+2. The other topics follow in merge order (design section 5: running maximum of event time, topic
+   rank), ``control`` among them.
+3. A record is due when the wall clock has moved as far since the first one as its event time has,
+   divided by the speed.
 
-Bodies are copied as they lie in the recording, never encoded again; only the registry framing is put before them. Kafka's timestamps are the
-wall clock of this process, for event time in them would have retention delete an old recording within minutes (reference: kafka.md 11.7).
+Bodies are copied as they lie in the recording, never encoded again; only the registry framing is
+put before them. Kafka's timestamps are the wall clock of this process, for event time in them would
+have retention delete an old recording within minutes (reference: kafka.md 11.7).
 """
 
 from __future__ import annotations
@@ -27,7 +32,11 @@ from streams.runtime.order.blocks import BlockSource
 from streams.runtime.order.feed import Feed
 from streams.runtime.order.merge import InputBatch, Merger
 
-FED = tuple(name for name, topic in TOPICS.items() if topic.kind == "external" and name.startswith(("control", "ref.", "md.")))
+FED = tuple(
+    name
+    for name, topic in TOPICS.items()
+    if topic.kind == "external" and name.startswith(("control", "ref.", "md."))
+)
 SLICE_RECORDS = 1 << 13
 PAUSE_SECONDS_MAX = 0.05
 NEVER = 2**63 - 1
@@ -67,7 +76,10 @@ def fed_topics(log: LocalLog) -> list[str]:
     """Topics of a recording that a feed sends, in merge order. Raises NothingToFeed."""
     found = [topic for topic in FED if topic in log.topics()]
     if not any(topic.startswith("md.") for topic in found):
-        raise NothingToFeed(f"{log.path} holds no market data; give a folder that 'sq import', 'sq generate' or 'sq pull' wrote")
+        raise NothingToFeed(
+            f"{log.path} holds no market data; give a folder that 'sq import', 'sq generate' or "
+            "'sq pull' wrote"
+        )
     return found
 
 
@@ -104,13 +116,21 @@ class LiveFeed:
         self._started = 0.0
         readers = {topic: log.reader(topic) for topic in self._heads}
         self._total = sum(reader.end_offset - reader.start_offset for reader in readers.values())
-        self._reference = [Feed(topic, 0, BlockSource(readers[topic])) for topic in readers if topic.startswith("ref.")]
+        self._reference = [
+            Feed(topic, 0, BlockSource(readers[topic]))
+            for topic in readers
+            if topic.startswith("ref.")
+        ]
         market = [topic for topic in readers if not topic.startswith("ref.")]
-        self._feeds = [Feed(topic, code, BlockSource(readers[topic])) for code, topic in enumerate(market)]
+        self._feeds = [
+            Feed(topic, code, BlockSource(readers[topic])) for code, topic in enumerate(market)
+        ]
         self.fed = Fed(dict.fromkeys(self._heads, 0))
 
     def run(self) -> Fed:
-        """Send everything. Raises NotDelivered; after KeyboardInterrupt :meth:`stop` ends what was begun."""
+        """Send everything. Raises NotDelivered; after KeyboardInterrupt :meth:`stop` ends what was
+        begun.
+        """
         for feed in self._reference:
             while feed.refill():
                 self._send(feed, feed.first, feed.count)
@@ -124,17 +144,22 @@ class LiveFeed:
             merger.take(target, SLICE_RECORDS, present)
             if target.count == 0:
                 break
-            self._started = self._started or time.monotonic()  # behind the first merge, whose kernels may have to be compiled
+            # behind the first merge, whose kernels may have to be compiled
+            self._started = self._started or time.monotonic()
             present = int(target.clock[target.count - 1])
             self._pace(target)
-            for code, count in enumerate(np.bincount(target.origin[: target.count], minlength=len(self._feeds)).tolist()):
+            for code, count in enumerate(
+                np.bincount(target.origin[: target.count], minlength=len(self._feeds)).tolist()
+            ):
                 self._feeds[code].consume(count)
         self._producer.flush()
         self._finish()
         return self.fed
 
     def stop(self) -> Fed:
-        """End a feed that was interrupted: what is on its way is waited for, what is queued is given up."""
+        """End a feed that was interrupted: what is on its way is waited for, what is queued is
+        given up.
+        """
         self.fed.never_sent = self._producer.abandon()
         self._finish()
         return self.fed
@@ -146,13 +171,18 @@ class LiveFeed:
         """Send a slice, each record when it is due."""
         clock = target.clock[: target.count]
         if not self.fed.first_time and clock[-1]:
-            self.fed.first_time = int(clock[np.flatnonzero(clock)[0]])  # before the first market record there is no time: due at once
+            # before the first market record there is no time: due at once
+            self.fed.first_time = int(clock[np.flatnonzero(clock)[0]])
         sent = 0
         while sent < target.count:
             due = target.count
             if self._speed is not None:
                 elapsed = time.monotonic() - self._started
-                due = int(np.searchsorted(clock, self.fed.first_time + int(elapsed * self._speed * 1e9), "right"))
+                due = int(
+                    np.searchsorted(
+                        clock, self.fed.first_time + int(elapsed * self._speed * 1e9), "right"
+                    )
+                )
                 if due <= sent:
                     wait = (int(clock[sent]) - self.fed.first_time) / (self._speed * 1e9) - elapsed
                     time.sleep(min(max(wait, 0.0), PAUSE_SECONDS_MAX))
@@ -168,7 +198,9 @@ class LiveFeed:
         self.fed.behind_seconds_max = max(self.fed.behind_seconds_max, behind)
 
     def _send_rows(self, target: InputBatch, first: int, stop: int) -> None:
-        """Send records ``first`` to ``stop`` of a slice; those of one input lie one behind the other in its feed."""
+        """Send records ``first`` to ``stop`` of a slice; those of one input lie one behind the
+        other in its feed.
+        """
         origin, index = target.origin[first:stop], target.index[first:stop]
         for feed in self._feeds:
             rows = index[origin == feed.code]
@@ -180,9 +212,15 @@ class LiveFeed:
         topic = feed.topic
         begin = int(feed.ends[first - 1]) if first else 0
         ends = feed.ends[first:stop]
-        values = framed(self._heads[topic], feed.body[begin : int(ends[-1])].tobytes(), (ends - begin).tolist())
+        values = framed(
+            self._heads[topic], feed.body[begin : int(ends[-1])].tobytes(), (ends - begin).tolist()
+        )
         if TOPICS[topic].key == "instrument":
-            instruments = feed.rows["instrument"][first:stop].tolist() if feed.is_columnar else [each.instrument for each in feed.records[first:stop]]
+            instruments = (
+                feed.rows["instrument"][first:stop].tolist()
+                if feed.is_columnar
+                else [each.instrument for each in feed.records[first:stop]]
+            )
             keys: list[bytes | None] = [self._key(instrument) for instrument in instruments]
             partitions = partitions_of_instruments(instruments, self._partitions[topic]).tolist()
         else:

@@ -1,11 +1,14 @@
 """Market data of several instruments in one order that none of them has a part in choosing.
 
-A merge of topics takes records by the running maximum of event time within a partition (design section 5). Where several instruments share a
-partition in order of arrival, a late record of one takes a neighbour's time. So a recording holds its records in order of
-(running maximum of event time of the record's own instrument, instrument). The order inside an instrument stays. Then both maxima are the
-same number, and what one instrument's records, clock and timers are does not depend on which others lie beside them.
+A merge of topics takes records by the running maximum of event time within a partition (design
+section 5). Where several instruments share a partition in order of arrival, a late record of one
+takes a neighbour's time. So a recording holds its records in order of (running maximum of event
+time of the record's own instrument, instrument). The order inside an instrument stays. Then both
+maxima are the same number, and what one instrument's records, clock and timers are does not depend
+on which others lie beside them.
 
-Two passes over the blocks, in bounded memory: a survey measures how far records lie behind, the second pass holds records back for that long.
+Two passes over the blocks, in bounded memory: a survey measures how far records lie behind, the
+second pass holds records back for that long.
 """
 
 from __future__ import annotations
@@ -26,12 +29,16 @@ Array = np.ndarray[Any, Any]
 ORDER = "running maximum of event time by instrument, instrument"
 """What a recording's manifest says whose records lie so."""
 CLOCK_JUMP_MAX = 3_600 * 10**9
-"""ns; the runner takes no time from a record that is further than this ahead of its own receipt, and neither does the order."""
+"""ns; the runner takes no time from a record that is further than this ahead of its own receipt,
+and neither does the order.
+"""
 LATEST = 1 << 62
 
 
 class Span(msgspec.Struct):
-    """What one instrument has in a topic: ``first`` and ``last`` event time (ns UTC), number of records, those behind its running maximum."""
+    """What one instrument has in a topic: ``first`` and ``last`` event time (ns UTC), number of
+    records, those behind its running maximum.
+    """
 
     first: int
     last: int
@@ -62,12 +69,20 @@ class Keys:
     def of(self, rows: Array) -> Array:
         """The keys of the next rows, int64 ns."""
         times = rows["event_time"].astype(np.int64)
-        received = rows["receive_time"] if "receive_time" in rows.dtype.names else np.zeros(len(rows), np.int64)
-        is_wrong = (times < 0) | (times > LATEST) | ((received > 0) & (times - received > CLOCK_JUMP_MAX))
+        received = (
+            rows["receive_time"]
+            if "receive_time" in rows.dtype.names
+            else np.zeros(len(rows), np.int64)
+        )
+        is_wrong = (
+            (times < 0) | (times > LATEST) | ((received > 0) & (times - received > CLOCK_JUMP_MAX))
+        )
         times[is_wrong] = 0
         keys = np.empty(len(rows), np.int64)
         for instrument, places in _by_instrument(rows):
-            reached = np.maximum.accumulate(np.maximum(times[places], self.maxima.get(instrument, 0)))
+            reached = np.maximum.accumulate(
+                np.maximum(times[places], self.maxima.get(instrument, 0))
+            )
             self.maxima[instrument] = int(reached[-1])
             keys[places] = reached
         return keys
@@ -88,7 +103,9 @@ def survey(reader: TopicReader) -> Survey:
     found, keys, highest, last = Survey(), Keys(), 0, (0, -1)
     for rows, _ in _decoded(reader):
         reached = keys.of(rows)
-        before = np.maximum.accumulate(np.maximum(np.concatenate(([highest], reached[:-1])), highest))
+        before = np.maximum.accumulate(
+            np.maximum(np.concatenate(([highest], reached[:-1])), highest)
+        )
         found.lateness = max(found.lateness, int((before - reached).max()))
         highest = max(highest, int(reached.max()))
         found.is_ordered = found.is_ordered and _is_ordered(reached, rows["instrument"], last)
@@ -96,7 +113,10 @@ def survey(reader: TopicReader) -> Survey:
         for instrument, places in _by_instrument(rows):
             times = rows["event_time"][places]
             span = found.spans.setdefault(instrument, Span(int(times.min()), int(times.max())))
-            span.first, span.last = min(span.first, int(times.min())), max(span.last, int(times.max()))
+            span.first, span.last = (
+                min(span.first, int(times.min())),
+                max(span.last, int(times.max())),
+            )
             span.count += len(places)
             span.behind += int((times < reached[places]).sum())
     return found
@@ -105,7 +125,9 @@ def survey(reader: TopicReader) -> Survey:
 def _is_ordered(keys: Array, instruments: Array, last: tuple[int, int]) -> bool:
     key = np.concatenate(([last[0]], keys))
     instrument = np.concatenate(([last[1]], instruments.astype(np.int64)))
-    return bool(((key[1:] > key[:-1]) | ((key[1:] == key[:-1]) & (instrument[1:] >= instrument[:-1]))).all())
+    return bool(
+        ((key[1:] > key[:-1]) | ((key[1:] == key[:-1]) & (instrument[1:] >= instrument[:-1]))).all()
+    )
 
 
 def _decoded(reader: TopicReader) -> Iterator[tuple[Array, Array]]:
@@ -165,16 +187,24 @@ def _joined(parts: Sequence[tuple[Array, Array, Array]]) -> tuple[Array, Array, 
         counts = part["bid_count"].astype(np.int64) + part["ask_count"]
         ends = np.cumsum(counts)
         total = int(ends[-1]) if len(ends) else 0
-        places = np.repeat(part["first_level"].astype(np.int64) - (ends - counts), counts) + np.arange(total)
+        places = np.repeat(
+            part["first_level"].astype(np.int64) - (ends - counts), counts
+        ) + np.arange(total)
         tables.append(levels[places])
         rows["first_level"][at : at + len(part)] = start + ends - counts
         start, at = start + total, at + len(part)
     return rows, keys, np.concatenate(tables)
 
 
-def ordered(readers: Sequence[TopicReader], surveys: Sequence[Survey]) -> Iterator[tuple[Array, Array]]:
-    """(rows, levels) of one topic of several recordings in the one order; of equal keys and instruments the earlier reader's come first."""
-    sources = [_Source(reader, each.lateness) for reader, each in zip(readers, surveys, strict=True)]
+def ordered(
+    readers: Sequence[TopicReader], surveys: Sequence[Survey]
+) -> Iterator[tuple[Array, Array]]:
+    """(rows, levels) of one topic of several recordings in the one order; of equal keys and
+    instruments the earlier reader's come first.
+    """
+    sources = [
+        _Source(reader, each.lateness) for reader, each in zip(readers, surveys, strict=True)
+    ]
     while any(not source.is_read or source.held for source in sources):
         _read_on(sources)
         bound = min(source.complete for source in sources)
@@ -186,7 +216,9 @@ def ordered(readers: Sequence[TopicReader], surveys: Sequence[Survey]) -> Iterat
 
 
 def put_in_order(log: LocalLog, topic: TopicBlocks) -> TopicBlocks:
-    """A topic of an open log in the one order: as it is, or written anew. Raises LogFull, LogWriteFailed."""
+    """A topic of an open log in the one order: as it is, or written anew. Raises LogFull,
+    LogWriteFailed.
+    """
     topic.flush()
     found = survey(log.reader(topic.topic))
     if found.is_ordered:
@@ -200,10 +232,16 @@ def put_in_order(log: LocalLog, topic: TopicBlocks) -> TopicBlocks:
 
 
 def _read_on(sources: Sequence[_Source]) -> None:
-    """Read as many rows as are held, at least a block, so that no row is moved more than a few times however many must be held."""
+    """Read as many rows as are held, at least a block, so that no row is moved more than a few
+    times however many must be held.
+    """
     wanted = max(1, sum(len(part[0]) for source in sources for part in source.held))
     while wanted > 0:
-        behind = min((source for source in sources if not source.is_read), key=lambda source: source.complete, default=None)
+        behind = min(
+            (source for source in sources if not source.is_read),
+            key=lambda source: source.complete,
+            default=None,
+        )
         if behind is None:
             return
         behind.read()

@@ -1,7 +1,9 @@
-"""New folders for recordings, and what an interrupted command left in one: it starts over by itself.
+"""New folders for recordings, and what an interrupted command left in one: it starts over by
+itself.
 
-An import, a generated market and a merge are written by one command from its beginning to its end, and closed by ``log.json``. A folder without
-it that holds only what such a command writes is unfinished, and nothing in it can be used. It is removed, if no other process is writing it.
+An import, a generated market and a merge are written by one command from its beginning to its end,
+and closed by ``log.json``. A folder without it that holds only what such a command writes is
+unfinished, and nothing in it can be used. It is removed, if no other process is writing it.
 """
 
 from __future__ import annotations
@@ -19,10 +21,12 @@ RECORDED = (
 
 
 def create(out: Path) -> LocalLog:
-    """A new log to be written from its beginning; an unfinished one of the same kind makes way for it.
+    """A new log to be written from its beginning; an unfinished one of the same kind makes way for
+    it.
 
     Raises:
-        LogExists: a finished recording, or a run. ForeignFolder: something else. LogLocked: another process is writing it. LogFull.
+        LogExists: a finished recording, or a run. ForeignFolder: something else. LogLocked: another
+            process is writing it. LogFull.
     """
     if not (out.is_dir() and any(out.iterdir()) and is_unfinished(out)):
         return LocalLog.create(out)
@@ -46,4 +50,7 @@ def is_unfinished(folder: Path) -> bool:
 
 def _is_aside(name: str) -> bool:
     """True for a topic that was set aside to be written anew, or a manifest that was not whole."""
-    return name.startswith(".") and name[1:].partition(".arrival")[0] in (*RECORDED, f"{LOG_MANIFEST}.tmp")
+    return name.startswith(".") and name[1:].partition(".arrival")[0] in (
+        *RECORDED,
+        f"{LOG_MANIFEST}.tmp",
+    )

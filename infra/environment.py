@@ -1,4 +1,5 @@
-"""Install the locked packages into an environment, and say how far it is: ``python infra/environment.py PYTHON LOCK``.
+"""Install the locked packages into an environment, and say how far it is: ``python
+infra/environment.py PYTHON LOCK``.
 
 Runs under the user's own Python before anything is installed, so it imports nothing of ours.
 """
@@ -14,13 +15,17 @@ LINES_SHOWN = 15
 
 
 def install(python: str, lock: Path) -> int:
-    """Run pip over the lock; returns its exit code, after showing the end of what it said if it failed."""
+    """Run pip over the lock; returns its exit code, after showing the end of what it said if it
+    failed.
+    """
     packages = sum("==" in line for line in lock.read_text().splitlines())
     command = [python, "-m", "pip", "install", "--disable-pip-version-check"]
     command += ["--progress-bar", "off", "--require-hashes", "-r", str(lock)]
     said: collections.deque[str] = collections.deque(maxlen=LINES_SHOWN)
     found = 0
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as pip:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as pip:
         assert pip.stdout is not None
         for line in pip.stdout:
             said.append(line)

@@ -1,4 +1,5 @@
-"""A command on behalf of ``import shrivenquant``: as the shell calls it, its typed error handed back.
+"""A command on behalf of ``import shrivenquant``: as the shell calls it, its typed error handed
+back.
 
 Run as ``python -P -m jobs.called COMMAND ...``. It is the ``sq`` command, with the same exit codes,
 under the same hash seed (see ``jobs.sq.command``). Only a typed error goes another way: as one JSON

@@ -1,4 +1,6 @@
-"""A topic of a cluster as ``sq cat`` prints it: committed records, partition by partition, in offset order."""
+"""A topic of a cluster as ``sq cat`` prints it: committed records, partition by partition, in
+offset order.
+"""
 
 from __future__ import annotations
 
@@ -64,11 +66,13 @@ class ClusterRecords:
 
         Args:
             offset: first offset of each partition; the first that is there by default.
-            event_time: records before it (ns UTC) are left out; a record without an event time is kept.
+            event_time: records before it (ns UTC) are left out; a record without an event time is
+                kept.
 
         Raises:
             BadFraming, UnreadableRecord: a record is none of this topic's; the text names it.
-            RegistryUnreachable, RegistryRefused: one is not of our schema, and nobody answers for its id.
+            RegistryUnreachable, RegistryRefused: one is not of our schema, and nobody answers for
+                its id.
             OffsetOutOfRange: retention has removed what is asked for.
         """
         for number in range(self._partitions):
@@ -82,14 +86,21 @@ class ClusterRecords:
             for chunk in committed(self._log, READER, [self.name], {partition: first}, ends):
                 for each in chunk:
                     record = self._record(self.topic, self.record, each)
-                    if event_time is None or getattr(record, "event_time", event_time) >= event_time:
+                    if (
+                        event_time is None
+                        or getattr(record, "event_time", event_time) >= event_time
+                    ):
                         yield record
 
     def _record(self, topic: str, name: str, found: Fetched) -> Any:
         """One record, of whichever version's schema."""
         place = f"{found.topic}/{found.partition} offset {found.offset}"
         try:
-            body = found.value[HEADER_BYTES:] if self._versions is None else self._versions.body(topic, found.value)
+            body = (
+                found.value[HEADER_BYTES:]
+                if self._versions is None
+                else self._versions.body(topic, found.value)
+            )
             schema_id = schema_id_of(found.value)
         except BadFraming as problem:
             raise BadFraming(f"{place}: {problem.text}") from problem
@@ -104,7 +115,9 @@ class ClusterRecords:
         return record
 
     def instruments(self) -> list[Instrument]:
-        """The latest specification of every instrument of the environment, for precisions; none where it has no such topic."""
+        """The latest specification of every instrument of the environment, for precisions; none
+        where it has no such topic.
+        """
         found: dict[int, Instrument] = {}
         if self.instruments_name in self._log.admin().describe([self.instruments_name]):
             for chunk in committed(self._log, READER, [self.instruments_name]):

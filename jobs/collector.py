@@ -1,4 +1,6 @@
-"""Running without the garbage collector: a run makes millions of records and no cycles, and a collection in its middle is a pause."""
+"""Running without the garbage collector: a run makes millions of records and no cycles, and a
+collection in its middle is a pause.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What a backtest is: strategy, money, market and stage settings, from flags and a TOML file; and what of it makes up its identity."""
+"""What a backtest is: strategy, money, market and stage settings, from flags and a TOML file; and
+what of it makes up its identity.
+"""
 
 from __future__ import annotations
 
@@ -48,11 +50,13 @@ class UserStage(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Configuration(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A backtest, or what each shard of a live topology computes. Times ns, rates 1e-8, cash decimal text, of each account.
+    """A backtest, or what each shard of a live topology computes. Times ns, rates 1e-8, cash
+    decimal text, of each account.
 
     ``accounts``: the account of each shard; where none are named, shard s trades account s + 1.
 
-    ``batch``, ``book_window`` and ``sync`` change how it is computed and never what comes out; they are no part of the identity.
+    ``batch``, ``book_window`` and ``sync`` change how it is computed and never what comes out; they
+    are no part of the identity.
     """
 
     strategy: str
@@ -89,22 +93,34 @@ class Configuration(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         if not 1 <= self.batch <= 1 << 22:
             raise BadConfiguration(f"batch is {self.batch}; give 1 to {1 << 22} records")
         if not 64 <= self.book_window <= 1 << 22 or self.book_window & (self.book_window - 1):
-            raise BadConfiguration(f"book_window is {self.book_window}; give a power of two from 64 to {1 << 22} ticks")
+            raise BadConfiguration(
+                f"book_window is {self.book_window}; give a power of two from 64 to {1 << 22} ticks"
+            )
         if not 16 <= self.tail_capacity <= 1 << 22 or self.tail_capacity & (self.tail_capacity - 1):
-            raise BadConfiguration(f"tail_capacity is {self.tail_capacity}; give a power of two from 16 to {1 << 22} levels")
+            raise BadConfiguration(
+                f"tail_capacity is {self.tail_capacity}; give a power of two from 16 to {1 << 22} "
+                "levels"
+            )
         if self.state_digest_records < 1:
             raise BadConfiguration("state_digest_records must be at least 1")
         if self.clock_jump_max < 0:
             raise BadConfiguration(f"clock_jump_max is {self.clock_jump_max} ns; give 0 or more")
-        if self.from_time is not None and self.to_time is not None and self.to_time <= self.from_time:
+        if (
+            self.from_time is not None
+            and self.to_time is not None
+            and self.to_time <= self.from_time
+        ):
             raise BadConfiguration("--to must be later than --from")
         if self.response_latency < self.feed_latency:
             raise BadConfiguration(
-                f"latency response is {duration_text(self.response_latency)}, feed {duration_text(self.feed_latency)}; response must be at least feed"
+                f"latency response is {duration_text(self.response_latency)}, feed "
+                f"{duration_text(self.feed_latency)}; response must be at least feed"
             )
         for name in self.stages:
             if name not in STAGES:
-                raise BadConfiguration(f"there is no stage {name!r}; stages with settings are {', '.join(STAGES)}")
+                raise BadConfiguration(
+                    f"there is no stage {name!r}; stages with settings are {', '.join(STAGES)}"
+                )
         for name in self.user_stages:
             if name in RESERVED or not USER_STAGE.fullmatch(name):
                 what = (
@@ -116,28 +132,45 @@ class Configuration(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
                     "spread"
                 )
         if not 1 <= self.leverage <= LEVERAGE_MAX:
-            raise BadConfiguration(f"leverage is {self.leverage}; give a whole number from 1 to {LEVERAGE_MAX}")
+            raise BadConfiguration(
+                f"leverage is {self.leverage}; give a whole number from 1 to {LEVERAGE_MAX}"
+            )
         for name in ("leverage", "trade_from", "trade_to", "warmup", "maker_rate", "taker_rate"):
             if name in self.stages.get("risk", {}):
-                raise BadConfiguration(f"[risk] sets {name}, which the top of the file and the options do; leave it out there")
+                raise BadConfiguration(
+                    f"[risk] sets {name}, which the top of the file and the options do; leave it "
+                    "out there"
+                )
         self._check_accounts()
         return self
 
     def _check_accounts(self) -> None:
         """Raises BadConfiguration."""
         if len(self.accounts) > ACCOUNTS_MAX:
-            raise BadConfiguration(f"accounts names {len(self.accounts)} accounts; a topology has at most {ACCOUNTS_MAX} shards")
+            raise BadConfiguration(
+                f"accounts names {len(self.accounts)} accounts; a topology has at most "
+                f"{ACCOUNTS_MAX} shards"
+            )
         for account in self.accounts:
             if not 1 <= account <= ACCOUNT_MAX:
-                raise BadConfiguration(f"accounts names {account}; give numbers from 1 to {ACCOUNT_MAX}")
+                raise BadConfiguration(
+                    f"accounts names {account}; give numbers from 1 to {ACCOUNT_MAX}"
+                )
             if self.accounts.count(account) > 1:
-                raise BadConfiguration(f"accounts names {account} twice; give each shard an account of its own")
+                raise BadConfiguration(
+                    f"accounts names {account} twice; give each shard an account of its own"
+                )
         for name, settings in self.stages.items():
             if self.accounts and "account" in settings:
-                raise BadConfiguration(f"[{name}] sets account, which accounts does for every stage; leave it out there")
+                raise BadConfiguration(
+                    f"[{name}] sets account, which accounts does for every stage; leave it out "
+                    "there"
+                )
 
     def facts(self) -> dict[str, Any]:
-        """As a genesis record holds it: of a user's strategy the file's name. Where it lay proves nothing; its digests are the identity's."""
+        """As a genesis record holds it: of a user's strategy the file's name. Where it lay proves
+        nothing; its digests are the identity's.
+        """
         named = {
             name: msgspec.structs.replace(each, file=Path(each.file).name)
             for name, each in self.user_stages.items()
@@ -155,19 +188,28 @@ class Configuration(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return self.accounts[shard] if self.accounts else shard + 1
 
     def identity(
-        self, instruments: list[Any], inputs: dict[str, str], strategy_digest: str, strategy_files: dict[str, str] | None = None
+        self,
+        instruments: list[Any],
+        inputs: dict[str, str],
+        strategy_digest: str,
+        strategy_files: dict[str, str] | None = None,
     ) -> dict[str, Any]:
-        """What makes this run this run: never batch size, capacities, windows, paths, code, threads or CPU.
+        """What makes this run this run: never batch size, capacities, windows, paths, code, threads
+        or CPU.
 
-        ``strategy_files``: digest of every helper and artefact of a user's strategy; one that has none has no key.
+        ``strategy_files``: digest of every helper and artefact of a user's strategy; one that has
+        none has no key.
         """
-        named: dict[str, Any] = {} if self.accounts in ([], [1]) else {"accounts": self.accounts}  # without the key: account 1
+        # without the key: account 1
+        named: dict[str, Any] = {} if self.accounts in ([], [1]) else {"accounts": self.accounts}
         if self.leverage != 1:  # without the key: 1
             named["leverage"] = self.leverage
         if strategy_files:
             named["strategy_files"] = dict(sorted(strategy_files.items()))
         return named | {
-            "strategy": f"{Path(self.strategy).name}@{strategy_digest}" if strategy_digest else self.strategy,
+            "strategy": f"{Path(self.strategy).name}@{strategy_digest}"
+            if strategy_digest
+            else self.strategy,
             "parameters": dict(sorted(self.parameters.items())),
             "cash": f"{self.cash}{self.currency}",
             "symbols": sorted(self.symbols),
@@ -175,9 +217,13 @@ class Configuration(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             "to": self.to_time,
             "warmup": duration_text(self.warmup),
             "fees": f"maker={rate_text(self.maker_rate)},taker={rate_text(self.taker_rate)}",
-            "latency": ",".join(f"{leg}={duration_text(getattr(self, f'{leg}_latency'))}" for leg in LEGS),
+            "latency": ",".join(
+                f"{leg}={duration_text(getattr(self, f'{leg}_latency'))}" for leg in LEGS
+            ),
             "short": self.short,
-            "stages": {name: dict(sorted(values.items())) for name, values in sorted(self.stages.items())},
+            "stages": {
+                name: dict(sorted(values.items())) for name, values in sorted(self.stages.items())
+            },
             "clock_jump_max": duration_text(self.clock_jump_max),
             "instruments": instruments,
             "inputs": dict(sorted(inputs.items())),
@@ -191,7 +237,8 @@ def journal_id(identity: dict[str, Any]) -> int:
 
 
 def read_file(path: Path) -> dict[str, Any]:
-    """A run's TOML file: the long flags' names as keys, ``[set]`` for strategy parameters, one table per stage for its settings.
+    """A run's TOML file: the long flags' names as keys, ``[set]`` for strategy parameters, one
+    table per stage for its settings.
 
     Raises:
         BadConfiguration: the file is missing, is no TOML, or has an unknown key.
@@ -200,12 +247,17 @@ def read_file(path: Path) -> dict[str, Any]:
         text = path.read_text()
         content = tomllib.loads(text)
     except OSError as problem:
-        raise BadConfiguration(f"cannot read {path}: {problem.strerror}; give the path of a TOML file") from problem
+        raise BadConfiguration(
+            f"cannot read {path}: {problem.strerror}; give the path of a TOML file"
+        ) from problem
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise BadConfiguration(f"{path} is no TOML: {problem}") from problem
     cut = re.search(r"^\s*(from|to)\s*=\s*[\d-]+[Tt ][\d:]+\.\d{7,}", text, re.MULTILINE)
     if cut is not None:  # TOML's own times end at microseconds
-        raise BadConfiguration(f"{path}: {cut[1]} has more than six digits of a second; write it in quotes, as text, to keep them all")
+        raise BadConfiguration(
+            f"{path}: {cut[1]} has more than six digits of a second; write it in quotes, as text, "
+            "to keep them all"
+        )
     return content
 
 
@@ -217,7 +269,8 @@ def _choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
 
 
 def _choose_ticker(stages: Any) -> None:
-    """The rule as settings have it: auto unless another is named; off is no setting, for it is what a run without one means.
+    """The rule as settings have it: auto unless another is named; off is no setting, for it is what
+    a run without one means.
 
     Raises:
         BadConfiguration: there is no such rule.
@@ -237,7 +290,10 @@ def _accounts(value: Any) -> list[int]:
     try:
         return msgspec.convert(given, list[int], strict=not isinstance(value, str))
     except msgspec.ValidationError as problem:
-        raise BadConfiguration(f"accounts is {value!r}; give numbers separated by commas, or a list of numbers, one for each shard") from problem
+        raise BadConfiguration(
+            f"accounts is {value!r}; give numbers separated by commas, or a list of numbers, one "
+            "for each shard"
+        ) from problem
 
 
 def _texts(values: dict[str, Any]) -> dict[str, str]:
@@ -272,12 +328,16 @@ def _leverage(value: Any) -> int:
     """``"5"``, ``"5x"`` or 5 -> 5. Raises BadConfiguration."""
     text = str(value).strip().removesuffix("x")
     if isinstance(value, bool) or not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise BadConfiguration(f"leverage is {value!r}; give a whole number from 1 to {LEVERAGE_MAX}, for example 5")
+        raise BadConfiguration(
+            f"leverage is {value!r}; give a whole number from 1 to {LEVERAGE_MAX}, for example 5"
+        )
     return int(text)
 
 
 def build(options: dict[str, Any]) -> Configuration:
-    """A configuration from options as typed (text, or TOML values): ``strategy, set, cash, symbols, from, to, warmup, fees, latency, short, ...``."""
+    """A configuration from options as typed (text, or TOML values): ``strategy, set, cash, symbols,
+    from, to, warmup, fees, latency, short, ...``.
+    """
     found: dict[str, Any] = {"stages": {}}
     for name, value in options.items():
         if value is None:
@@ -288,20 +348,29 @@ def build(options: dict[str, Any]) -> Configuration:
             found["stages"][name] = value | found["stages"].get(name, {})
         elif name == "set":
             if not isinstance(value, dict):
-                raise BadConfiguration("[set] must be a table of strategy parameters, for example fast = 20")
+                raise BadConfiguration(
+                    "[set] must be a table of strategy parameters, for example fast = 20"
+                )
             found["parameters"] = _texts(value)
         elif name == "stages":
             found["user_stages"] = _user_stages(value)
         elif name == "cash":
             found["cash"], found["currency"] = money(str(value))
         elif name in ("from", "to"):
-            found[f"{name}_time"] = instant(value.isoformat() if hasattr(value, "isoformat") else str(value))
+            found[f"{name}_time"] = instant(
+                value.isoformat() if hasattr(value, "isoformat") else str(value)
+            )
         elif name == "warmup":
             found["warmup"] = duration(str(value))
         elif name == "fees":
-            found |= {f"{leg}_rate": rate(text) for leg, text in pairs(str(value), FEES, "--fees").items()}
+            found |= {
+                f"{leg}_rate": rate(text) for leg, text in pairs(str(value), FEES, "--fees").items()
+            }
         elif name == "latency":
-            found |= {f"{leg}_latency": duration(text) for leg, text in pairs(str(value), LEGS, "--latency").items()}
+            found |= {
+                f"{leg}_latency": duration(text)
+                for leg, text in pairs(str(value), LEGS, "--latency").items()
+            }
         elif name == "short":
             if value not in ("on", "off", True, False):
                 raise BadConfiguration(f"short is {value!r}; give on or off")
@@ -310,7 +379,9 @@ def build(options: dict[str, Any]) -> Configuration:
             found["leverage"] = _leverage(value)
         elif name == "symbols":
             if not isinstance(value, str | list):
-                raise BadConfiguration(f"symbols is {value!r}; give names separated by commas, or a list of names")
+                raise BadConfiguration(
+                    f"symbols is {value!r}; give names separated by commas, or a list of names"
+                )
             names = value.split(",") if isinstance(value, str) else [str(each) for each in value]
             found["symbols"] = [each.strip().upper() for each in names if each.strip()]
         elif name == "ticker":
@@ -326,4 +397,6 @@ def build(options: dict[str, Any]) -> Configuration:
     try:
         return msgspec.convert(found, Configuration).check()
     except msgspec.ValidationError as problem:
-        raise BadConfiguration(f"configuration: {problem}; 'sq backtest --help' lists what there is") from problem
+        raise BadConfiguration(
+            f"configuration: {problem}; 'sq backtest --help' lists what there is"
+        ) from problem

@@ -1,4 +1,6 @@
-"""What a genesis record and a ``run.json`` must say to be used. Both are data that somebody else may have written."""
+"""What a genesis record and a ``run.json`` must say to be used. Both are data that somebody else
+may have written.
+"""
 
 from __future__ import annotations
 
@@ -152,7 +154,9 @@ class PulledManifest(Facts, kw_only=True):
 
 
 def is_live(facts: dict[str, Any]) -> bool:
-    """True for a live topology's genesis record, which lists its inputs; a local run has their digests in its identity."""
+    """True for a live topology's genesis record, which lists its inputs; a local run has their
+    digests in its identity.
+    """
     return isinstance(facts.get("inputs"), list)
 
 
@@ -166,31 +170,45 @@ def check_facts(facts: dict[str, Any], name: str) -> None:
 
 
 def check_run_manifest(content: dict[str, Any], name: str) -> None:
-    """Refuse a ``run.json``, a run's or a pulled folder's, that nothing can be made of. Raises CorruptLog."""
+    """Refuse a ``run.json``, a run's or a pulled folder's, that nothing can be made of. Raises
+    CorruptLog.
+    """
     _check(content, PulledManifest if content.get("command") == "pull" else RunManifest, name)
     accounts = configuration_in(content).accounts
     if accounts and not 0 <= content["shard"] < len(accounts):
-        raise CorruptLog(f"{name} does not say what a run says: there is no account of shard {content['shard']}; restore the folder from a copy")
+        raise CorruptLog(
+            f"{name} does not say what a run says: there is no account of shard "
+            f"{content['shard']}; restore the folder from a copy"
+        )
 
 
 def _check(facts: dict[str, Any], kind: type[Facts], name: str) -> None:
     try:
         msgspec.convert(facts, kind, strict=True)
     except msgspec.ValidationError as problem:
-        raise CorruptLog(f"{name} does not say what a run says: {problem}; restore the folder from a copy, or make the run again") from problem
+        raise CorruptLog(
+            f"{name} does not say what a run says: {problem}; restore the folder from a copy, or "
+            "make the run again"
+        ) from problem
 
 
 def sources_in(manifest: dict[str, Any], kind: Any, name: str) -> Any:
-    """What a recording's manifest says it was made from, as ``kind``. Raises CorruptLog, naming the field."""
+    """What a recording's manifest says it was made from, as ``kind``. Raises CorruptLog, naming the
+    field.
+    """
     try:
         return msgspec.convert(manifest.get("sources"), kind, strict=True)
     except msgspec.ValidationError as problem:
         said = f"{name} does not say what the recording was made from: {problem}"
-        raise CorruptLog(f"{said}; restore the folder from a copy, or make the recording again") from problem
+        raise CorruptLog(
+            f"{said}; restore the folder from a copy, or make the recording again"
+        ) from problem
 
 
 def merged_from(manifest: dict[str, Any], name: str) -> dict[str, Any]:
-    """``recordings``, by folder name and topic digests, if the recording is several that were made side by side."""
+    """``recordings``, by folder name and topic digests, if the recording is several that were made
+    side by side.
+    """
     if manifest.get("command") != "merge":
         return {}
     return {"recordings": msgspec.to_builtins(sources_in(manifest, list[MergedSource], name))}
@@ -206,4 +224,7 @@ def configuration_in(facts: dict[str, Any]) -> Configuration:
         return msgspec.convert(facts["configuration"], Configuration).check()
     except (msgspec.ValidationError, BadConfiguration) as problem:
         text = problem.text if isinstance(problem, ShrivenError) else str(problem)
-        raise CorruptLog(f"the configuration in the genesis record cannot be: {text}; restore the folder from a copy") from problem
+        raise CorruptLog(
+            f"the configuration in the genesis record cannot be: {text}; restore the folder from a "
+            "copy"
+        ) from problem

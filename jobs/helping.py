@@ -17,23 +17,38 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Exit with code 2."""
-        self.exit(2, f"{self.prog}: {self._with_nearest(message)}; '{self.prog} --help' says what there is\n")
+        self.exit(
+            2,
+            f"{self.prog}: {self._with_nearest(message)}; '{self.prog} --help' says what there "
+            "is\n",
+        )
 
     def _with_nearest(self, message: str) -> str:
-        wrong = re.match(r"unrecognized arguments: (--[^\s=]+)|argument COMMAND: invalid choice: '([^']*)'", message)
+        wrong = re.match(
+            r"unrecognized arguments: (--[^\s=]+)|argument COMMAND: invalid choice: '([^']*)'",
+            message,
+        )
         if wrong is None:
             return message
         what = "option" if wrong[1] else "command"
-        near = difflib.get_close_matches(wrong[1] or wrong[2], self._options() if wrong[1] else self.commands(), 1, 0.5)
-        return f"there is no {what} {wrong[1] or wrong[2]}" + (f"; did you mean {near[0]}?" if near else "")
+        near = difflib.get_close_matches(
+            wrong[1] or wrong[2], self._options() if wrong[1] else self.commands(), 1, 0.5
+        )
+        return f"there is no {what} {wrong[1] or wrong[2]}" + (
+            f"; did you mean {near[0]}?" if near else ""
+        )
 
     def commands(self) -> dict[str, argparse.ArgumentParser]:
         """Parsers by the name of their command."""
-        actions = [action for action in self._actions if isinstance(action, argparse._SubParsersAction)]  # noqa: SLF001 - argparse has no other way
+        actions = [
+            action for action in self._actions if isinstance(action, argparse._SubParsersAction)
+        ]  # noqa: SLF001 - argparse has no other way
         return dict(actions[0].choices) if actions else {}
 
     def _options(self) -> list[str]:
-        """Every option of this command and of those under it: with a command given, the parser holds no other."""
+        """Every option of this command and of those under it: with a command given, the parser
+        holds no other.
+        """
         own = [option for action in self._actions for option in action.option_strings]
         return own + [
             option

@@ -1,8 +1,10 @@
-"""The cache of compiled code: what lies in it, when it was last used, and taking out what nobody uses.
+"""The cache of compiled code: what lies in it, when it was last used, and taking out what nobody
+uses.
 
-Each entry is a folder of ``schemas.kernel.cache_root`` with the machine code of one source file, under a name that is a hash of all the
-code depends on (``schemas/kernel.py``). So a changed line leaves an entry behind that nothing loads again. The time of last use is the
-folder's time of change: a process that loaded code of an entry sets it when it ends, at most once a day.
+Each entry is a folder of ``schemas.kernel.cache_root`` with the machine code of one source file,
+under a name that is a hash of all the code depends on (``schemas/kernel.py``). So a changed line
+leaves an entry behind that nothing loads again. The time of last use is the folder's time of
+change: a process that loaded code of an entry sets it when it ends, at most once a day.
 """
 
 from __future__ import annotations
@@ -35,14 +37,18 @@ class UnwritableCache(WrongUse):
 
 
 def check_writable() -> None:
-    """Raises UnwritableCache. Numba would keep the code beside the sources then, under a name that says nothing of what it was made of."""
+    """Raises UnwritableCache. Numba would keep the code beside the sources then, under a name that
+    says nothing of what it was made of.
+    """
     root = cache_root()
     try:
         root.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=root).close()
     except OSError as problem:
         what = f"compiled code cannot be kept in {root} ({problem.strerror or problem})"
-        raise UnwritableCache(f"{what}; name a folder that can be written with SQ_KERNEL_CACHE") from problem
+        raise UnwritableCache(
+            f"{what}; name a folder that can be written with SQ_KERNEL_CACHE"
+        ) from problem
 
 
 class Entry(NamedTuple):
@@ -56,24 +62,32 @@ class Entry(NamedTuple):
 
 
 def entries(root: Path | None = None) -> list[Entry]:
-    """What lies in the cache, least recently used first. Folders and files of other names are not ours and are left out."""
+    """What lies in the cache, least recently used first. Folders and files of other names are not
+    ours and are left out.
+    """
     root = cache_root() if root is None else root
     now = time.time()
     found = []
     for path in _ours(root):
         try:
-            files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+            files = (
+                [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+            )
             size = sum(file.stat().st_size for file in files)
             days = (now - path.stat().st_mtime) / DAY_SECONDS
         except FileNotFoundError:  # another process took it out meanwhile
             continue
-        found.append(Entry(path, sum(file.suffix == ".nbc" for file in files), size, max(0.0, days)))
+        found.append(
+            Entry(path, sum(file.suffix == ".nbc" for file in files), size, max(0.0, days))
+        )
     return sorted(found, key=lambda entry: (-entry.unused_days, entry.path.name))
 
 
 def _ours(root: Path) -> Iterator[Path]:
     if root.is_dir():
-        yield from (path for path in root.iterdir() if _ENTRY.fullmatch(path.name) and path.is_dir())
+        yield from (
+            path for path in root.iterdir() if _ENTRY.fullmatch(path.name) and path.is_dir()
+        )
     if (root / LOOPS).is_dir():
         yield from (path for path in (root / LOOPS).glob("*.py") if _LOOP.fullmatch(path.stem))
 
@@ -81,7 +95,8 @@ def _ours(root: Path) -> Iterator[Path]:
 def prune(unused_days: float, root: Path | None = None) -> list[Entry]:
     """Take out the entries that were not used for so many days, and return them.
 
-    A process that needs one of them compiles it again; one that loaded it goes on with what it has in memory.
+    A process that needs one of them compiles it again; one that loaded it goes on with what it has
+    in memory.
     """
     gone = [entry for entry in entries(root) if entry.unused_days >= unused_days]
     for entry in gone:
@@ -93,7 +108,9 @@ def prune(unused_days: float, root: Path | None = None) -> list[Entry]:
 
 
 def mark_used() -> bool:
-    """Set the time of last use of every entry that this process loaded code from. Returns True if it compiled something."""
+    """Set the time of last use of every entry that this process loaded code from. Returns True if
+    it compiled something.
+    """
     compiled = False
     now = time.time()
     used: set[str] = set()
@@ -124,6 +141,8 @@ def _stats_of(value: Any) -> Any:
 
 
 def tidy() -> None:
-    """At the end of a command: note what was used; where something was compiled, take out what nobody used for long."""
+    """At the end of a command: note what was used; where something was compiled, take out what
+    nobody used for long.
+    """
     if mark_used():
         prune(UNUSED_DAYS_MAX)

@@ -37,7 +37,11 @@ from streams.toxicity import stage as toxicity
 from streams.venue import stage as venue
 
 NAME = "pipeline"
-FEEDS = tuple(name for name, topic in TOPICS.items() if name in ("control", "ref.instruments", "md.trades", "md.depth"))
+FEEDS = tuple(
+    name
+    for name, topic in TOPICS.items()
+    if name in ("control", "ref.instruments", "md.trades", "md.depth")
+)
 NEVER = 2**63 - 1
 JOBS: dict[str, tuple[str, ...] | None] = {"pipeline": None, "market": ("aggregation", "toxicity")}
 """What can be deployed: a job's name, and the names of its stages (None: all)."""
@@ -62,7 +66,10 @@ def read_instruments(log: LocalLog) -> list[Instrument]:
         NotARecording: the log has no ``ref.instruments``.
     """
     if "ref.instruments" not in log.topics():
-        raise NotARecording(f"{log.path} holds no ref.instruments; give a folder that 'sq import' or 'sq generate' wrote")
+        raise NotARecording(
+            f"{log.path} holds no ref.instruments; give a folder that 'sq import' or 'sq generate' "
+            "wrote"
+        )
     decoder = codec("Instrument")
     found: dict[int, Instrument] = {}
     for block in log.reader("ref.instruments").blocks():
@@ -72,12 +79,16 @@ def read_instruments(log: LocalLog) -> list[Instrument]:
         raise BadData(f"{log.path}: ref.instruments is empty; import the recording again")
     beyond = [key for key in found if not 0 <= key < INSTRUMENTS_LIMIT]
     if beyond:
-        raise BadData(f"{log.path}: instrument id {beyond[0]} is not from 0 to {INSTRUMENTS_LIMIT - 1}; import again with a corrected table")
+        raise BadData(
+            f"{log.path}: instrument id {beyond[0]} is not from 0 to {INSTRUMENTS_LIMIT - 1}; "
+            "import again with a corrected table"
+        )
     return [found[key] for key in sorted(found)]
 
 
 def select(instruments: Sequence[Instrument], symbols: Sequence[str]) -> list[Instrument]:
-    """The instruments of these symbols (``BTCUSDT`` or ``venue:BTCUSDT``), all where none are named.
+    """The instruments of these symbols (``BTCUSDT`` or ``venue:BTCUSDT``), all where none are
+    named.
 
     Raises:
         SymbolNotRecorded: names what the recording has.
@@ -86,7 +97,11 @@ def select(instruments: Sequence[Instrument], symbols: Sequence[str]) -> list[In
         return list(instruments)
     chosen: list[Instrument] = []
     for symbol in symbols:
-        matching = [each for each in instruments if symbol in (each.symbol, f"{each.venue.upper()}:{each.symbol}")]
+        matching = [
+            each
+            for each in instruments
+            if symbol in (each.symbol, f"{each.venue.upper()}:{each.symbol}")
+        ]
         if not matching:
             has = ", ".join(each.symbol for each in instruments)
             raise SymbolNotRecorded(f"{symbol} is not in the recording; it has {has}")
@@ -95,7 +110,9 @@ def select(instruments: Sequence[Instrument], symbols: Sequence[str]) -> list[In
 
 
 def inputs_of(configuration: Configuration, job: str = NAME) -> tuple[str, ...]:
-    """What a job reads, in merge order; the venue's tickers where it trades and the configuration uses them."""
+    """What a job reads, in merge order; the venue's tickers where it trades and the configuration
+    uses them.
+    """
     return (*FEEDS, TICKERS) if JOBS[job] is None and uses_ticker(configuration) else FEEDS
 
 
@@ -106,7 +123,9 @@ def feeds_of(log: LocalLog, configuration: Configuration) -> list[str]:
         NotARecording: there is no market data, or there are no tickers where they are asked for.
     """
     if uses_ticker(configuration) and not holds_tickers(log):
-        raise NotARecording(f"{log.path} holds no {TICKERS}, which --ticker cap needs; leave --ticker out")
+        raise NotARecording(
+            f"{log.path} holds no {TICKERS}, which --ticker cap needs; leave --ticker out"
+        )
     present = set(log.topics())
     feeds = [topic for topic in inputs_of(configuration) if topic in present]
     if not any(topic.startswith("md.") for topic in feeds):
@@ -114,16 +133,29 @@ def feeds_of(log: LocalLog, configuration: Configuration) -> list[str]:
             raise NotARecording(
                 f"{log.path} holds bars alone, and bars are not traded on; give trades or depth"
             )
-        raise NotARecording(f"{log.path} holds no market data (md.trades, md.depth); give a folder that 'sq import' or 'sq generate' wrote")
+        raise NotARecording(
+            f"{log.path} holds no market data (md.trades, md.depth); give a folder that 'sq "
+            "import' or 'sq generate' wrote"
+        )
     return feeds
 
 
 def traded_to(configuration: Configuration, log: LocalLog) -> int | None:
-    """The end of the time traded (ns) where ``--to`` cuts the recording; None where the data end first, or there is no ``--to``."""
+    """The end of the time traded (ns) where ``--to`` cuts the recording; None where the data end
+    first, or there is no ``--to``.
+    """
     if configuration.to_time is None:
         return None
-    readers = [log.reader(topic) for topic in log.topics() if topic in inputs_of(configuration) and topic.startswith("md.")]
-    return configuration.to_time if any(each.offset_at_time(configuration.to_time) < each.end_offset for each in readers) else None
+    readers = [
+        log.reader(topic)
+        for topic in log.topics()
+        if topic in inputs_of(configuration) and topic.startswith("md.")
+    ]
+    return (
+        configuration.to_time
+        if any(each.offset_at_time(configuration.to_time) < each.end_offset for each in readers)
+        else None
+    )
 
 
 def _settings(name: str, kind: Any, given: dict[str, Any], overrides: dict[str, Any]) -> Any:
@@ -143,7 +175,8 @@ def stages_of(
     strategy: tuple[Any, Any] | None = None,
     users: Placed | None = None,
 ) -> list[tuple[Any, Any]]:
-    """(stage, settings) in stage order. A strategy that reads its account or the book is the last of them.
+    """(stage, settings) in stage order. A strategy that reads its account or the book is the last
+    of them.
 
     Args:
         only: names of the stages wanted, all of them where it is None.
@@ -155,7 +188,13 @@ def stages_of(
     c = configuration
     account = c.account_of(shard)
     given: dict[str, dict[str, Any]] = {
-        "sizing": {"account": account, "short": c.short, "warmup": c.warmup, "trade_from": c.from_time or 0, "cash": c.cash},
+        "sizing": {
+            "account": account,
+            "short": c.short,
+            "warmup": c.warmup,
+            "trade_from": c.from_time or 0,
+            "cash": c.cash,
+        },
         "risk": {
             "account": account,
             "short": c.short,
@@ -192,16 +231,22 @@ def stages_of(
     for module, kind in order:
         if module is None:
             if only is None:
-                strategy = strategy if strategy is not None else load_strategy(c.strategy, c.parameters)
+                strategy = (
+                    strategy if strategy is not None else load_strategy(c.strategy, c.parameters)
+                )
                 stages += users.before if users is not None else []
                 stages += [] if is_last(strategy[0]) else with_view(strategy, account)
             continue
         name = kind.NAME
         if only is not None and name not in only:
             continue
-        stages.append((kind, _settings(name, module.Settings, given.get(name, {}), c.stages.get(name, {}))))
+        stages.append(
+            (kind, _settings(name, module.Settings, given.get(name, {}), c.stages.get(name, {})))
+        )
     stages += users.behind if users is not None else []
-    return stages + (with_view(strategy, account) if strategy is not None and is_last(strategy[0]) else [])
+    return stages + (
+        with_view(strategy, account) if strategy is not None and is_last(strategy[0]) else []
+    )
 
 
 def with_view(strategy: tuple[Any, Any], account: int) -> list[tuple[Any, Any]]:
@@ -212,7 +257,8 @@ def with_view(strategy: tuple[Any, Any], account: int) -> list[tuple[Any, Any]]:
     found: list[tuple[Any, Any]] = [strategy] if view is None else [(view, None), strategy]
     stage: Any = strategy[0]
     if ACCOUNT in reads_of(stage):
-        from streams.signals.replacing import Replacements  # compiled code, which few strategies need
+        # compiled code, which few strategies need
+        from streams.signals.replacing import Replacements
 
         members = {"ACCOUNT": account, "STRATEGY": getattr(stage, "STRATEGY", 1)}
         found.append((type("Replacing", (Replacements,), members), None))
@@ -223,28 +269,43 @@ def check_cash(configuration: Configuration, instruments: Sequence[Instrument]) 
     """Refuse cash that the instruments traded cannot be settled in.
 
     Raises:
-        BadConfiguration: another currency, or finer or larger than an amount of these instruments can be.
+        BadConfiguration: another currency, or finer or larger than an amount of these instruments
+            can be.
     """
     quotes = sorted({each.quote for each in instruments})
     if quotes != [configuration.currency]:
-        advice = f"write --cash {configuration.cash}{quotes[0]}" if len(quotes) == 1 else "choose instruments of one currency with --symbols"
-        raise BadConfiguration(f"the cash is {configuration.currency}, the instruments are quoted in {', '.join(quotes)}; {advice}")
+        advice = (
+            f"write --cash {configuration.cash}{quotes[0]}"
+            if len(quotes) == 1
+            else "choose instruments of one currency with --symbols"
+        )
+        raise BadConfiguration(
+            f"the cash is {configuration.currency}, the instruments are quoted in "
+            f"{', '.join(quotes)}; {advice}"
+        )
     precision = max(each.price_precision + each.quantity_precision for each in instruments)
     try:
         cash_amount(configuration.cash, precision)
     except BadData as problem:
         what = problem.text.partition(";")[0]
-        raise BadConfiguration(f"--cash {configuration.cash}{configuration.currency}: {what}; give less, or fewer decimals") from problem
+        raise BadConfiguration(
+            f"--cash {configuration.cash}{configuration.currency}: {what}; give less, or fewer "
+            "decimals"
+        ) from problem
 
 
 def build_topology(configuration: Configuration, log: LocalLog) -> Topology:
-    """The topology over this log's inputs. Raises BadConfiguration where several accounts are named: a backtest trades one."""
+    """The topology over this log's inputs. Raises BadConfiguration where several accounts are
+    named: a backtest trades one.
+    """
     if len(configuration.accounts) > 1:
         what = f"a backtest trades one account, accounts names {len(configuration.accounts)}"
         raise BadConfiguration(f"{what}; say whose with --shard, or name one with --accounts")
     configuration = settled(configuration, holds_tickers(log))
     feeds = feeds_of(log, configuration)
-    return topology_over(configuration, read_instruments(log), feeds, ended=traded_to(configuration, log))
+    return topology_over(
+        configuration, read_instruments(log), feeds, ended=traded_to(configuration, log)
+    )
 
 
 def topology_over(
@@ -271,7 +332,9 @@ def topology_over(
     if JOBS[name] is None:
         check_cash(configuration, instruments)
         if uses_ticker(configuration) and TICKERS not in feeds:
-            raise BadConfiguration(f"--ticker cap needs {TICKERS}, which is not among the inputs; leave --ticker out")
+            raise BadConfiguration(
+                f"--ticker cap needs {TICKERS}, which is not among the inputs; leave --ticker out"
+            )
     strategy = None
     found = found_stages(configuration)
     if found and JOBS[name] is not None:
@@ -289,17 +352,28 @@ def topology_over(
         strategy = load_strategy(configuration.strategy, configuration.parameters)
         check_stage(strategy[0], configuration.strategy, artefacts)
     if strategy is not None and TICKERS in strategy[0].INPUTS and TICKERS not in feeds:
-        what = f"strategy {configuration.strategy} wakes on {TICKERS}, which is not among the inputs"
-        raise BadConfiguration(f"{what}; give a recording that holds it, and leave --ticker off out")
+        what = (
+            f"strategy {configuration.strategy} wakes on {TICKERS}, which is not among the inputs"
+        )
+        raise BadConfiguration(
+            f"{what}; give a recording that holds it, and leave --ticker off out"
+        )
     stages = stages_of(configuration, JOBS[name], shard, ended, strategy, users)
     check_inputs(users, stages, feeds)
     try:
-        account, sizes = configuration.account_of(shard), (configuration.book_window, configuration.tail_capacity)
-        return Topology(name, stages, instruments, feeds, *sizes, _salt(sources, strategy), account, artefacts)
+        account, sizes = (
+            configuration.account_of(shard),
+            (configuration.book_window, configuration.tail_capacity),
+        )
+        return Topology(
+            name, stages, instruments, feeds, *sizes, _salt(sources, strategy), account, artefacts
+        )
     except fixed.BadNumber as problem:
         raise BadConfiguration(f"a setting is no number: {problem}") from problem
     except (fixed.OffPrecision, fixed.OutOfRange) as problem:
-        raise BadConfiguration(f"a setting does not fit the instruments' precision: {problem.text.partition(';')[0]}") from problem
+        raise BadConfiguration(
+            f"a setting does not fit the instruments' precision: {problem.text.partition(';')[0]}"
+        ) from problem
     except ShrivenError:
         raise
     except Exception as problem:  # noqa: BLE001 - a user's constructor may fail in any way; ours do not
@@ -328,7 +402,9 @@ def _unusable(
 
 
 def _salt(sources: StrategySources | None, strategy: tuple[Any, Any] | None) -> bytes:
-    """Digest of a user's kernels, which the loops are compiled with; a strategy in plain Python is in none."""
+    """Digest of a user's kernels, which the loops are compiled with; a strategy in plain Python is
+    in none.
+    """
     if sources is None or strategy is None or not hasattr(strategy[0], "new_state"):
         return b""
     return bytes.fromhex(sources.digest())

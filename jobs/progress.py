@@ -1,4 +1,6 @@
-"""A progress bar on standard error: nothing for the first two seconds, then rate and time left, or that kernels are being compiled."""
+"""A progress bar on standard error: nothing for the first two seconds, then rate and time left, or
+that kernels are being compiled.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +16,12 @@ PREPARING = "preparing (functions are compiled the first time, up to a minute)"
 
 
 class ProgressBar:
-    """Shows ``done`` of ``total`` units; on a terminal one line that moves, elsewhere a line every ten seconds.
+    """Shows ``done`` of ``total`` units; on a terminal one line that moves, elsewhere a line every
+    ten seconds.
 
-    The rate counts from the first update, so that preparation is not taken for slow work. Until then a second thread says that it is
-    preparing, and for how long, if a kernel is compiled: those that lie in the cache are loaded without a word. What ends well ends with
-    100 %.
+    The rate counts from the first update, so that preparation is not taken for slow work. Until
+    then a second thread says that it is preparing, and for how long, if a kernel is compiled: those
+    that lie in the cache are loaded without a word. What ends well ends with 100 %.
     """
 
     def __init__(self, what: str, unit: str) -> None:
@@ -37,7 +40,12 @@ class ProgressBar:
         self._waiting.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._end_waiting()
         if self._compiling is not None:
             sys.modules["numba.core.event"].unregister("numba:compile", self._compiling)
@@ -58,7 +66,11 @@ class ProgressBar:
         self._shown_at = now if self.is_terminal else now + 10.0
         first_time, first_done = self._first
         rate = (done - first_done) / (now - first_time) if now > first_time else 0.0
-        pace = f"  {rate:,.0f} {self.unit}/s  {_clock((total - done) / rate)} left" if rate > 0 and total >= done else ""
+        pace = (
+            f"  {rate:,.0f} {self.unit}/s  {_clock((total - done) / rate)} left"
+            if rate > 0 and total >= done
+            else ""
+        )
         share = min(1.0, done / total) if total else 0.0
         self._bar(share, pace)
 
@@ -73,7 +85,9 @@ class ProgressBar:
             self._waiting.join()
 
     def _wait(self, started: float) -> None:
-        """The second thread: says that it is preparing until the first update, if kernels are compiled."""
+        """The second thread: says that it is preparing until the first update, if kernels are
+        compiled.
+        """
         self._compiles()
         pause = SILENT_SECONDS
         while not self._stop.wait(pause):
@@ -86,7 +100,9 @@ class ProgressBar:
             pause = 1.0 if self.is_terminal else 10.0
 
     def _compiles(self) -> bool:
-        """True once a kernel was compiled since this was asked first; Numba says so, where it is loaded."""
+        """True once a kernel was compiled since this was asked first; Numba says so, where it is
+        loaded.
+        """
         event = sys.modules.get("numba.core.event")
         if event is None:
             return False
@@ -96,7 +112,9 @@ class ProgressBar:
         return bool(self._compiling.buffer)
 
     def _compiled(self) -> str:
-        """How many functions were compiled, and how many of a topology's are left, where that is known."""
+        """How many functions were compiled, and how many of a topology's are left, where that is
+        known.
+        """
         ended = [event for _, event in list(self._compiling.buffer) if event.is_end]
         compiling = sys.modules.get("streams.runtime.tools.compiling")
         left = compiling.to_compile() if compiling is not None else 0
@@ -110,4 +128,8 @@ class ProgressBar:
 
 def _clock(seconds: float) -> str:
     whole = int(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}" if whole >= 3600 else f"{whole // 60}:{whole % 60:02d}"
+    return (
+        f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+        if whole >= 3600
+        else f"{whole // 60}:{whole % 60:02d}"
+    )

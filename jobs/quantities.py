@@ -1,4 +1,6 @@
-"""Quantities as people type them: durations, rates, money, times. Each reader names the form it wants when it refuses."""
+"""Quantities as people type them: durations, rates, money, times. Each reader names the form it
+wants when it refuses.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,15 @@ from decimal import Decimal, InvalidOperation
 
 from schemas.errors import WrongUse
 
-UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000, "m": 60_000_000_000, "h": 3_600_000_000_000, "d": 86_400_000_000_000}
+UNITS = {
+    "ns": 1,
+    "us": 1_000,
+    "ms": 1_000_000,
+    "s": 1_000_000_000,
+    "m": 60_000_000_000,
+    "h": 3_600_000_000_000,
+    "d": 86_400_000_000_000,
+}
 RATE_PER_BP = 10_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -25,7 +35,10 @@ def duration(text: str) -> int:
     if text.strip() == "0":
         return 0
     if match is None:
-        raise BadQuantity(f"{text!r} is no duration; write a number and a unit of {', '.join(UNITS)}, for example 5ms")
+        raise BadQuantity(
+            f"{text!r} is no duration; write a number and a unit of {', '.join(UNITS)}, for "
+            "example 5ms"
+        )
     value = Decimal(match[1]) * UNITS[match[2]]
     if value != int(value):
         raise BadQuantity(f"{text!r} is finer than a nanosecond")
@@ -46,7 +59,10 @@ def speed(text: str) -> float | None:
     """``"10"`` -> 10.0 event seconds a second; ``"max"`` -> None."""
     if text.strip() == "max":
         return None
-    if re.fullmatch(r"\d+(?:\.\d+)?x?", text.strip()) is None or float(text.strip().rstrip("x")) <= 0:
+    if (
+        re.fullmatch(r"\d+(?:\.\d+)?x?", text.strip()) is None
+        or float(text.strip().rstrip("x")) <= 0
+    ):
         raise BadQuantity(f"{text!r} is no speed; write a number above 0, for example 10, or max")
     return float(text.strip().rstrip("x"))
 
@@ -83,7 +99,9 @@ def money(text: str) -> tuple[str, str]:
     """``"1000000USDT"`` -> ("1000000", "USDT")."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Z][A-Z0-9]{1,9})", text.strip())
     if match is None:
-        raise BadQuantity(f"{text!r} is no amount of money; write it with its currency, for example 1000000USDT")
+        raise BadQuantity(
+            f"{text!r} is no amount of money; write it with its currency, for example 1000000USDT"
+        )
     try:
         amount = Decimal(match[1])
     except InvalidOperation as problem:
@@ -96,20 +114,26 @@ def money(text: str) -> tuple[str, str]:
 def instant(text: str) -> int:
     """A time as nanoseconds UTC, from 1970 to 2262, exactly.
 
-    ISO 8601 with at most nine digits of a second (UTC where no offset is given), or a count since 1970 whose digits tell its unit: 10 of
-    seconds, 13 of milliseconds, 16 of microseconds, 19 of nanoseconds (times from September 2001 on).
+    ISO 8601 with at most nine digits of a second (UTC where no offset is given), or a count since
+    1970 whose digits tell its unit: 10 of seconds, 13 of milliseconds, 16 of microseconds, 19 of
+    nanoseconds (times from September 2001 on).
     """
     text = text.strip()
-    if text.isascii() and text.isdigit() and len(text) not in (4, 8):  # 2024 and 20240808 are ISO 8601
+    # 2024 and 20240808 are ISO 8601
+    if text.isascii() and text.isdigit() and len(text) not in (4, 8):
         if len(text) not in DIGITS_OF_UNITS:
             raise BadQuantity(
-                f"{text!r} is no time: {len(text)} digits tell no unit; write ISO 8601, or seconds, ms, us or ns since 1970 (10, 13, 16 or 19 digits)"
+                f"{text!r} is no time: {len(text)} digits tell no unit; write ISO 8601, or "
+                "seconds, ms, us or ns since 1970 (10, 13, 16 or 19 digits)"
             )
         nanoseconds = int(text) * DIGITS_OF_UNITS[len(text)]
     else:
         nanoseconds = _nanoseconds(text)
     if not 0 <= nanoseconds < 1 << 63:
-        raise BadQuantity(f"{text!r} is outside what nanoseconds in 64 bits can say; give a time from 1970 to 2262-04-11")
+        raise BadQuantity(
+            f"{text!r} is outside what nanoseconds in 64 bits can say; give a time from 1970 to "
+            "2262-04-11"
+        )
     return nanoseconds
 
 
@@ -123,9 +147,18 @@ def _nanoseconds(text: str) -> int:
     try:
         moment = datetime.fromisoformat(whole)
     except ValueError as problem:
-        raise BadQuantity(f"{text!r} is no time; write ISO 8601 such as 2024-08-08T23:55:00, or nanoseconds since 1970") from problem
-    if digits[9:].strip("0") or (digits and not re.search(r"[T ]\d{2}:?\d{2}:?\d{2}$", text[: fraction.start() if fraction else 0])):
-        raise BadQuantity(f"{text!r} is finer than a nanosecond, or no time; write at most nine digits of a second")
+        raise BadQuantity(
+            f"{text!r} is no time; write ISO 8601 such as 2024-08-08T23:55:00, or nanoseconds "
+            "since 1970"
+        ) from problem
+    if digits[9:].strip("0") or (
+        digits
+        and not re.search(r"[T ]\d{2}:?\d{2}:?\d{2}$", text[: fraction.start() if fraction else 0])
+    ):
+        raise BadQuantity(
+            f"{text!r} is finer than a nanosecond, or no time; write at most nine digits of a "
+            "second"
+        )
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return (moment - EPOCH) // timedelta(seconds=1) * 1_000_000_000 + int(digits[:9].ljust(9, "0"))
@@ -145,6 +178,9 @@ def pairs(text: str, names: tuple[str, ...], option: str) -> dict[str, str]:
         name, equals, value = part.partition("=")
         name = name.strip()
         if not equals or name not in names or name in found:
-            raise BadQuantity(f"{option} takes {', '.join(f'{n}=..' for n in names)} separated by commas, each once; not {part!r}")
+            raise BadQuantity(
+                f"{option} takes {', '.join(f'{n}=..' for n in names)} separated by commas, each "
+                f"once; not {part!r}"
+            )
         found[name] = value.strip()
     return found

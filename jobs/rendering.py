@@ -37,7 +37,10 @@ class Renderer:
         self.fields = fields_of(record)
         self.precisions: dict[int, tuple[int, int]] = {}
         if as_decimal:
-            self.precisions = {each.instrument: (each.price_precision, each.quantity_precision) for each in _instruments(log)}
+            self.precisions = {
+                each.instrument: (each.price_precision, each.quantity_precision)
+                for each in _instruments(log)
+            }
 
     def __call__(self, record: Any) -> dict[str, Any]:
         """The record's fields in schema order."""
@@ -53,7 +56,13 @@ class Renderer:
             elif isinstance(value, float) and self.as_decimal:
                 value = self._scaled_float(record, value, unit)
             elif unit == LEVELS and isinstance(value, list) and self.as_decimal:
-                value = [(self._scaled(record, price, PRICES), self._scaled(record, quantity, QUANTITIES)) for price, quantity in value]
+                value = [
+                    (
+                        self._scaled(record, price, PRICES),
+                        self._scaled(record, quantity, QUANTITIES),
+                    )
+                    for price, quantity in value
+                ]
             elif isinstance(value, int) and abs(value) >= 2**63:
                 value = str(value)
             elif isinstance(value, list):
@@ -71,14 +80,16 @@ class Renderer:
         return value if precision is None else fixed.format(value, precision)
 
     def _scaled_float(self, record: Any, value: float, unit: str) -> float:
-        """A float in an instrument's unit as one in whole units; ratios and the like as they are."""
+        """A float in an instrument's unit as one in whole units; ratios and the like as they are.
+        """
         price, quantity = self.precisions.get(getattr(record, "instrument", -1), (0, 0))
         precision = precision_of(unit, price, quantity)
         return float(value / 10**precision) if precision else value
 
 
 def precision_of(unit: str, price: int, quantity: int) -> int | None:
-    """Decimals of a value in this unit, for an instrument's two precisions; null for other units."""
+    """Decimals of a value in this unit, for an instrument's two precisions; null for other units.
+    """
     return {PRICES: price, QUANTITIES: quantity, AMOUNTS: price + quantity, RATES: 8}.get(unit)
 
 

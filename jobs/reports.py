@@ -23,7 +23,13 @@ from streams.log.digest import TopicDigest, add_block
 from streams.log.local import Block, LocalLog
 from streams.log.manifest import read_manifest
 from streams.reporting.around_fills import AroundFills, FillsObserver
-from streams.reporting.document import QuoteSeries, Report, ReportInput, ToxicitySeries, build_report
+from streams.reporting.document import (
+    QuoteSeries,
+    Report,
+    ReportInput,
+    ToxicitySeries,
+    build_report,
+)
 from streams.reporting.markouts import QUOTES
 from streams.risk.codes import DENIALS
 from streams.runtime.journal.made_by import version_of
@@ -54,8 +60,12 @@ def open_finished(folder: Path) -> tuple[LocalLog, dict[str, Any]]:
     return log, manifest
 
 
-def write_reports(folder: LocalLog, manifest: dict[str, Any], out: Path | None = None) -> list[Path]:
-    """Write report.html, report.json and the CSV files into ``out`` (the run folder by default); returns their paths."""
+def write_reports(
+    folder: LocalLog, manifest: dict[str, Any], out: Path | None = None
+) -> list[Path]:
+    """Write report.html, report.json and the CSV files into ``out`` (the run folder by default);
+    returns their paths.
+    """
     return write_files(report_of(folder, manifest), folder.path if out is None else out)
 
 
@@ -91,7 +101,9 @@ def read_records(folder: LocalLog, manifest: dict[str, Any]) -> ReportInput:
     for _ in topics.blocks("ref.instruments"):
         pass
     instruments = read_instruments(folder)
-    marks = _columns(topics, "md.marks", ("instrument", "event_time", "bid_price", "ask_price", "flags"))
+    marks = _columns(
+        topics, "md.marks", ("instrument", "event_time", "bid_price", "ask_price", "flags")
+    )
     toxicity = _columns(topics, "md.toxicity", ("instrument", "event_time", "vpin", "vpin_null"))
     identity = manifest["identity"]
     inputs = identity.get("inputs", {})  # a pulled folder's are among its topics
@@ -128,7 +140,11 @@ def read_records(folder: LocalLog, manifest: dict[str, Any]) -> ReportInput:
             "journal_id": f"{manifest['journal_id']:06x}",
             "batches": manifest["batches"],
             "records": manifest["records"],
-            "topic_digests": {name: facts["digest"] for name, facts in manifest["topics"].items() if not name.endswith((".journal", ".snapshots"))},
+            "topic_digests": {
+                name: facts["digest"]
+                for name, facts in manifest["topics"].items()
+                if not name.endswith((".journal", ".snapshots"))
+            },
             "input_digests": inputs,
             "code_digest": manifest["code"],
             "versions": manifest["versions"],
@@ -155,14 +171,18 @@ def _has_depth(inputs: dict[str, str], topics: dict[str, Any]) -> bool:
 
 
 class Topics:
-    """A run's topics, digested as they are read: a page is made from the records that ``run.json`` speaks of, or not at all."""
+    """A run's topics, digested as they are read: a page is made from the records that ``run.json``
+    speaks of, or not at all.
+    """
 
     def __init__(self, folder: LocalLog, manifest: dict[str, Any]) -> None:
         self._folder = folder
         self._listed = manifest["topics"]
 
     def blocks(self, topic: str) -> Iterator[Block]:
-        """Blocks of a topic, none where the run has no such topic. Raises CorruptLog behind the last one."""
+        """Blocks of a topic, none where the run has no such topic. Raises CorruptLog behind the
+        last one.
+        """
         if topic not in self._folder.topics() and topic not in self._listed:
             return
         coder = codec(topic_of(topic).record)
@@ -171,7 +191,10 @@ class Topics:
             digest = add_block(digest, block, coder)
             yield block
         if digest.digest().hex() != self._listed.get(topic, {}).get("digest"):
-            what = f"the records of {topic} in {self._folder.path} are not those that run.json speaks of"
+            what = (
+                f"the records of {topic} in {self._folder.path} are not those that run.json "
+                "speaks of"
+            )
             raise CorruptLog(f"{what}; 'sq verify' says more, restore the folder from a copy")
 
 
@@ -179,7 +202,11 @@ def _account_events(topics: Topics) -> list[dict[str, Any]]:
     """Liquidations and ruin: `code`, `severity`, `time` (ns), as `risk.events` has them."""
     codes = (RiskCode.LIQUIDATION, RiskCode.ACCOUNT_HALTED)
     return [
-        {"code": RiskCode(event.code).name, "severity": Severity(event.severity).name, "time": event.event_time}
+        {
+            "code": RiskCode(event.code).name,
+            "severity": Severity(event.severity).name,
+            "time": event.event_time,
+        }
         for event in _records(topics, "risk.events")
         if event.code in codes and event.order_id == NO_ORDER
     ]
@@ -228,10 +255,17 @@ def _columns(topics: Topics, topic: str, names: tuple[str, ...]) -> Columns:
 
 def _quotes(columns: Columns, instrument: int) -> QuoteSeries:
     mine = columns["instrument"] == instrument
-    times, bids, asks, flags = (columns[name][mine].astype(np.int64) for name in ("event_time", "bid_price", "ask_price", "flags"))
+    times, bids, asks, flags = (
+        columns[name][mine].astype(np.int64)
+        for name in ("event_time", "bid_price", "ask_price", "flags")
+    )
     return QuoteSeries(times, bids, asks, flags)
 
 
 def _toxicity(columns: Columns, instrument: int) -> ToxicitySeries:
     mine = columns["instrument"] == instrument
-    return ToxicitySeries(columns["event_time"][mine].astype(np.int64), columns["vpin"][mine], columns["vpin_null"][mine])
+    return ToxicitySeries(
+        columns["event_time"][mine].astype(np.int64),
+        columns["vpin"][mine],
+        columns["vpin_null"][mine],
+    )

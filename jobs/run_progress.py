@@ -23,10 +23,13 @@ class RunProgress(Observer):
     Args:
         total: input records.
         on_progress: called after each batch; with two threads, on the one that writes.
-        on_resume: called with the number of batches committed before, when an unfinished run goes on.
+        on_resume: called with the number of batches committed before, when an unfinished run goes
+            on.
     """
 
-    def __init__(self, total: int, on_progress: Callable[[Progress], None], on_resume: Callable[[int], None]) -> None:
+    def __init__(
+        self, total: int, on_progress: Callable[[Progress], None], on_resume: Callable[[int], None]
+    ) -> None:
         self.total = total
         self.resumed_at: int | None = None
         self._on_progress = on_progress

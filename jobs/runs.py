@@ -1,4 +1,6 @@
-"""Run folders: begin or resume a backtest, close it with ``run.json``, open one again to verify or replay it."""
+"""Run folders: begin or resume a backtest, close it with ``run.json``, open one again to verify or
+replay it.
+"""
 
 from __future__ import annotations
 
@@ -94,7 +96,9 @@ def versions() -> dict[str, str]:
 def report_version() -> str:
     """Names the sources that make reports: 16 hexadecimal digits."""
     paths = [path for name in REPORT_SOURCES for path in sorted(ROOT.glob(name))]
-    return code_digest(file_digests({path.relative_to(ROOT).as_posix(): path for path in paths}))[:16]
+    return code_digest(file_digests({path.relative_to(ROOT).as_posix(): path for path in paths}))[
+        :16
+    ]
 
 
 def open_recording(path: Path) -> LocalLog:
@@ -107,8 +111,14 @@ def open_recording(path: Path) -> LocalLog:
     if not (path / SOURCE_MANIFEST).is_file():
         log.close()
         if JOURNAL in log.topics():
-            raise WrongUse(f"{path} is a run, not a recording; give a folder that 'sq import' or 'sq generate' wrote")
-        raise WrongUse(f"{path} has no {SOURCE_MANIFEST}: its import was not finished; import it again into a new folder")
+            raise WrongUse(
+                f"{path} is a run, not a recording; give a folder that 'sq import' or 'sq "
+                "generate' wrote"
+            )
+        raise WrongUse(
+            f"{path} has no {SOURCE_MANIFEST}: its import was not finished; import it again into a "
+            "new folder"
+        )
     return log
 
 
@@ -118,11 +128,16 @@ def input_digests(path: Path, topics: list[str]) -> dict[str, str]:
     known = manifest.get("topics", {})
     missing = [topic for topic in topics if topic not in known]
     if missing:
-        raise CorruptLog(f"{path / SOURCE_MANIFEST} does not name {', '.join(missing)}; import the recording again")
+        raise CorruptLog(
+            f"{path / SOURCE_MANIFEST} does not name {', '.join(missing)}; import the recording "
+            "again"
+        )
     return {topic: known[topic]["digest"] for topic in topics}
 
 
-def genesis_facts(configuration: Configuration, recording: Path, log: LocalLog, feeds: list[str]) -> dict[str, Any]:
+def genesis_facts(
+    configuration: Configuration, recording: Path, log: LocalLog, feeds: list[str]
+) -> dict[str, Any]:
     """Facts of record 0: identity, code, and what is needed to run it again."""
     sources = {**source_digests(), **all_digests(configuration)}
     instruments = [msgspec.to_builtins(each) for each in read_instruments(log)]
@@ -155,7 +170,8 @@ class Backtest:
         folder: run folder; an unfinished run of the same identity goes on.
         on_step: fault tests' hook, called at every step of the batch loop.
         script_of: run folder whose journal's order is repeated (exact replay).
-        on_resume: called with the number of batches committed before, when an unfinished run goes on.
+        on_resume: called with the number of batches committed before, when an unfinished run goes
+            on.
         fresh: delete the run folder first, once everything else is known to be right.
     """
 
@@ -180,8 +196,11 @@ class Backtest:
         self.on_resume = on_resume
         self._kept: list[str] = []
 
-    def run(self, finish: Callable[[LocalLog, dict[str, Any]], object] = lambda _log, _manifest: None) -> Run:
-        """Run to the end, or find it finished; ``finish`` writes the reports before ``run.json`` closes the folder.
+    def run(
+        self, finish: Callable[[LocalLog, dict[str, Any]], object] = lambda _log, _manifest: None
+    ) -> Run:
+        """Run to the end, or find it finished; ``finish`` writes the reports before ``run.json``
+        closes the folder.
 
         Raises:
             OtherIdentity: the folder holds another run.
@@ -209,7 +228,11 @@ class Backtest:
             if self.fresh:
                 delete_run(self.folder)
             sync = self.configuration.sync
-            folder = LocalLog.open(self.folder, writable=True, sync=sync) if self.folder.exists() else LocalLog.create(self.folder, sync=sync)
+            folder = (
+                LocalLog.open(self.folder, writable=True, sync=sync)
+                if self.folder.exists()
+                else LocalLog.create(self.folder, sync=sync)
+            )
             try:
                 return self._run(source, folder, facts, execution, finish)
             finally:
@@ -218,7 +241,9 @@ class Backtest:
             source.close()
 
     def _begun(self) -> dict[str, Any] | None:
-        """The genesis facts of what the folder holds already; None: nothing is begun, or what is there says what is wrong later."""
+        """The genesis facts of what the folder holds already; None: nothing is begun, or what is
+        there says what is wrong later.
+        """
         if self.fresh:
             return None
         try:
@@ -229,9 +254,11 @@ class Backtest:
         return facts
 
     def _go_on_as_begun(self, before: dict[str, Any], facts: dict[str, Any]) -> None:
-        """What an unfinished run's journal was begun with binds its resumption: ``sq verify`` executes it with nothing else.
+        """What an unfinished run's journal was begun with binds its resumption: ``sq verify``
+        executes it with nothing else.
 
-        When batches are synced shows nowhere in what is verified, and may change; so may how large they are, up to what the journal says.
+        When batches are synced shows nowhere in what is verified, and may change; so may how large
+        they are, up to what the journal says.
 
         Raises:
             OtherIdentity: the folder holds another run.
@@ -249,10 +276,15 @@ class Backtest:
         for name in begun.__struct_fields__:
             was, now = getattr(self.configuration, name), getattr(wanted, name)
             if was != now:
-                self._kept.append(f"{name} is {was}, with which the run was begun, and not {now}; --fresh starts over with that")
+                self._kept.append(
+                    f"{name} is {was}, with which the run was begun, and not {now}; --fresh starts "
+                    "over with that"
+                )
 
     def _facts(self, source: LocalLog) -> dict[str, Any]:
-        return genesis_facts(self.configuration, self.recording, source, feeds_of(source, self.configuration))
+        return genesis_facts(
+            self.configuration, self.recording, source, feeds_of(source, self.configuration)
+        )
 
     def _check_script(self, facts: dict[str, Any]) -> None:
         """The order of a journal can be repeated over the same inputs only. Raises InputChanged."""
@@ -260,17 +292,20 @@ class Backtest:
         log, before = open_run(self.script_of)
         log.close()
         old, new = before["identity"]["inputs"], facts["identity"]["inputs"]
-        differing = sorted(topic for topic in old.keys() | new.keys() if old.get(topic) != new.get(topic))
+        differing = sorted(
+            topic for topic in old.keys() | new.keys() if old.get(topic) != new.get(topic)
+        )
         if differing:
             raise InputChanged(
-                f"input changed: {', '.join(differing)} in {self.recording} is not what the run consumed; "
-                "give its recording with --input, or merge anew with --mode merge"
+                f"input changed: {', '.join(differing)} in {self.recording} is not what the run "
+                "consumed; give its recording with --input, or merge anew with --mode merge"
             )
 
     def _finished(self, source: LocalLog) -> Run:
         manifest = read_manifest(self.folder / MANIFEST)
         facts = self._facts(source)
-        if version_of(manifest) == version_of(facts):  # another version's may say other things, and is refused by its version
+        # another version's may say other things, and is refused by its version
+        if version_of(manifest) == version_of(facts):
             check_run_manifest(manifest, str(self.folder / MANIFEST))
         check_identity(manifest, facts)
         return Run(self.folder, manifest, was_finished=True)
@@ -321,7 +356,12 @@ class Backtest:
             "records": task.records,
             "clock_end": task.clock,
             "report": report_version(),
-            "topics": {**log.topics(task.counts), **topics_of(folder, [topic for topic in folder.topics() if topic not in task.counts])},
+            "topics": {
+                **log.topics(task.counts),
+                **topics_of(
+                    folder, [topic for topic in folder.topics() if topic not in task.counts]
+                ),
+            },
         }
 
 
@@ -340,7 +380,10 @@ def open_run(path: Path) -> tuple[LocalLog, dict[str, Any]]:
     try:
         first = genesis_of(log)
         if first.kind != GENESIS:
-            raise CorruptLog(f"{path}: the journal does not begin with a genesis record; restore the folder, or run the backtest again")
+            raise CorruptLog(
+                f"{path}: the journal does not begin with a genesis record; restore the folder, or "
+                "run the backtest again"
+            )
         check_facts(first.facts, str(path))
         return log, first.facts
     except StopIteration:
@@ -369,7 +412,11 @@ def open_input(facts: dict[str, Any], given: Path | None) -> LocalLog:
     path = given if given is not None else Path(facts["input_path"])
     if not path.is_dir():
         names = " ".join(each["folder"] for each in facts.get("recordings", ()))
-        again = f"; it is {names} merged: 'sq merge {names} --out FOLDER' makes it anew" if names else ""
+        again = (
+            f"; it is {names} merged: 'sq merge {names} --out FOLDER' makes it anew"
+            if names
+            else ""
+        )
         raise MissingInput(f"the recording {path} is not there; give its place with --input{again}")
     return LocalLog.open(path)
 
@@ -379,4 +426,13 @@ def execution_for(folder: Path, facts: dict[str, Any], source: LocalLog) -> Exec
     return build_execution(configuration_of(folder, facts), source, facts["journal_id"])
 
 
-__all__ = ["Backtest", "OtherIdentity", "Run", "configuration_of", "execution_for", "open_input", "open_recording", "open_run"]
+__all__ = [
+    "Backtest",
+    "OtherIdentity",
+    "Run",
+    "configuration_of",
+    "execution_for",
+    "open_input",
+    "open_recording",
+    "open_run",
+]

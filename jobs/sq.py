@@ -51,14 +51,19 @@ COMMANDS = {
     "cache": "cache",
 }
 """Command to its module in ``jobs.commands``."""
-GOES_ON, STARTS_OVER = "; what was committed stays, run the same command again to go on", "; run the same command again, it starts over"
+GOES_ON, STARTS_OVER = (
+    "; what was committed stays, run the same command again to go on",
+    "; run the same command again, it starts over",
+)
 AFTER_INTERRUPT = {
     **dict.fromkeys(("backtest", "replay"), GOES_ON),
     **dict.fromkeys(("import", "merge", "generate", "control", "report"), STARTS_OVER),
 }
 """What happens to what an interrupted command had written, where it writes something."""
 COMPILING = ("import", "generate", "cat", "backtest", "verify", "replay", "run")
-"""Commands that compile at once whatever they are asked: where what they compile cannot be kept, they say so first."""
+"""Commands that compile at once whatever they are asked: where what they compile cannot be kept,
+they say so first.
+"""
 EPILOG = """\
 a first round, without any data:
   sq generate --minutes 60 --seed 7 --out data/toy
@@ -84,7 +89,8 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
 
 
 def _explained(problem: Exception) -> ShrivenError | None:
-    """What Kafka's client or the registry's said of a cluster, in our words; None of anything else."""
+    """What Kafka's client or the registry's said of a cluster, in our words; None of anything else.
+    """
     package = type(problem).__module__.partition(".")[0]
     if package not in ("confluent_kafka", "cimpl"):
         return None
@@ -95,20 +101,30 @@ def _explained(problem: Exception) -> ShrivenError | None:
     from streams.log.kafka.errors import explain
 
     if isinstance(problem, SchemaRegistryError):
-        return RegistryRefused(f"the schema registry refuses: {' '.join(str(problem).split())}; check SQ_KAFKA_REGISTRY")
+        return RegistryRefused(
+            f"the schema registry refuses: {' '.join(str(problem).split())}; check "
+            "SQ_KAFKA_REGISTRY"
+        )
     return explain(problem) if isinstance(problem, KafkaException) else None
 
 
 def _after_system_error(problem: OSError) -> str:
     """What to do, or what is certain."""
     frames = traceback.extract_tb(problem.__traceback__)
-    if any(frame.filename.endswith(os.path.join("numba", "core", "caching.py")) for frame in frames):
-        return "compiled code could not be kept; make room for it, or name another folder with SQ_KERNEL_CACHE"
+    if any(
+        frame.filename.endswith(os.path.join("numba", "core", "caching.py")) for frame in frames
+    ):
+        return (
+            "compiled code could not be kept; make room for it, or name another folder with "
+            "SQ_KERNEL_CACHE"
+        )
     return "nothing else was changed"
 
 
 def _refuse_bytes(given: list[str]) -> None:
-    """Refuse an argument that is no UTF-8: no manifest, record or report can hold it. Raises WrongUse."""
+    """Refuse an argument that is no UTF-8: no manifest, record or report can hold it. Raises
+    WrongUse.
+    """
     for each in given:
         try:
             each.encode()
@@ -129,7 +145,8 @@ def main(
     only = given[0] if given and given[0] in COMMANDS else None
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a symbol that the console cannot show is shown escaped
+            # a symbol that the console cannot show is shown escaped
+            stream.reconfigure(errors="backslashreplace")
     try:
         _refuse_bytes(given)
         chosen = parser(only).parse_args(given)
@@ -165,7 +182,9 @@ def main(
         frame = traceback.extract_tb(problem.__traceback__)[-1]
         place = f"{os.path.basename(frame.filename)}:{frame.lineno}"
         what = f"{type(problem).__name__}: {problem} ({place})"
-        sys.stderr.write(f"sq: a defect in sq itself: {what}; please report it with the output of SQ_TRACE=1\n")
+        sys.stderr.write(
+            f"sq: a defect in sq itself: {what}; please report it with the output of SQ_TRACE=1\n"
+        )
         return 1
 
 

@@ -1,7 +1,9 @@
-"""Whose strategy is executed where: the user's own in this process, a stranger's only when asked, and then in a process of its own.
+"""Whose strategy is executed where: the user's own in this process, a stranger's only when asked,
+and then in a process of its own.
 
-A strategy is the user's own once this user has run it (``sq backtest``, ``sq run``): the digest over all its files is kept in ``SQ_HOME``. Within
-:func:`judging`, as ``sq verify`` and ``sq replay`` do, any other one is refused or isolated.
+A strategy is the user's own once this user has run it (``sq backtest``, ``sq run``): the digest
+over all its files is kept in ``SQ_HOME``. Within :func:`judging`, as ``sq verify`` and ``sq
+replay`` do, any other one is refused or isolated.
 """
 
 from __future__ import annotations
@@ -85,7 +87,8 @@ def is_known(sources: StrategySources) -> bool:
 
 
 def remember(sources: StrategySources | None) -> None:
-    """This user runs these files. What cannot be kept is not: the user is asked at the next proof."""
+    """This user runs these files. What cannot be kept is not: the user is asked at the next proof.
+    """
     if sources is None or _JUDGED.get() is not None:
         return
     kept = home() / "strategies" / sources.digest()
@@ -133,5 +136,8 @@ def stage_of(
     stage, child, lost = isolated(sources, name, configuration.parameters, sizes, instruments)
     judgement.children.append(child)
     how = "without network and files" if not lost else f"but {'; '.join(lost)}"
-    judgement.notes.append(f"{sources.main.name} is not one that you have run: it was executed in a process of its own, {how}")
+    judgement.notes.append(
+        f"{sources.main.name} is not one that you have run: it was executed in a process of its "
+        f"own, {how}"
+    )
     return stage, None

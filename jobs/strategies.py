@@ -19,7 +19,8 @@ MAY_PUBLISH = ("signals", "orders.requests", LOG)
 
 
 def strategy_sources(configuration: Configuration) -> StrategySources | None:
-    """The files of the user's strategy, None for a built-in one. A file that is missing is refused by name when it is loaded: None here, too.
+    """The files of the user's strategy, None for a built-in one. A file that is missing is refused
+    by name when it is loaded: None here, too.
 
     Raises:
         UnusableArtefact: a declared artefact cannot be used.
@@ -29,12 +30,20 @@ def strategy_sources(configuration: Configuration) -> StrategySources | None:
 
 
 def user_digests(sources: StrategySources | None) -> dict[str, str]:
-    """First 16 hex digits of the SHA-256 of every file, by the names that code digests have: ``user/my_file.py``."""
-    return {f"user/{name}": digest[:16] for name, digest in sources.digests().items()} if sources is not None else {}
+    """First 16 hex digits of the SHA-256 of every file, by the names that code digests have:
+    ``user/my_file.py``.
+    """
+    return (
+        {f"user/{name}": digest[:16] for name, digest in sources.digests().items()}
+        if sources is not None
+        else {}
+    )
 
 
 def identity_of(sources: StrategySources | None) -> tuple[str, dict[str, str]]:
-    """What of a strategy is part of a run's identity: digest of its file, and of every helper and artefact by path."""
+    """What of a strategy is part of a run's identity: digest of its file, and of every helper and
+    artefact by path.
+    """
     if sources is None:
         return "", {}
     digests = {name.removeprefix("user/"): digest for name, digest in user_digests(sources).items()}
@@ -52,17 +61,25 @@ def check_strategy(
         UnusableArtefact: a declared artefact cannot be used.
     """
     require_allowed(sources.modules, is_strange, users)
-    return {} if is_strange else read_artefacts(sources)  # a stranger's files are read in its own process
+    # a stranger's files are read in its own process
+    return {} if is_strange else read_artefacts(sources)
 
 
 def check_stage(stage: Any, name: str, artefacts: dict[str, Any]) -> None:
-    """Refuse a strategy that publishes what others do, and a compiled one that asks for what only plain Python has.
+    """Refuse a strategy that publishes what others do, and a compiled one that asks for what only
+    plain Python has.
 
     Raises:
         BadConfiguration: says what to write.
     """
     foreign = sorted(set(stage.OUTPUTS) - set(MAY_PUBLISH))
     if foreign:
-        raise BadConfiguration(f"strategy {name} has {', '.join(foreign)} in OUTPUTS; a strategy publishes {' and '.join(MAY_PUBLISH)}")
+        raise BadConfiguration(
+            f"strategy {name} has {', '.join(foreign)} in OUTPUTS; a strategy publishes "
+            f"{' and '.join(MAY_PUBLISH)}"
+        )
     if artefacts and not (isinstance(stage, type) and issubclass(stage, Strategy)):
-        raise BadConfiguration(f"strategy {name} is compiled and declares ARTEFACTS; only a Strategy class in plain Python reads them")
+        raise BadConfiguration(
+            f"strategy {name} is compiled and declares ARTEFACTS; only a Strategy class in plain "
+            "Python reads them"
+        )

@@ -1,7 +1,9 @@
-"""Whether the venue's own best bid and ask bound what orders take: what ``--ticker`` says, and what is fixed of it when a run begins.
+"""Whether the venue's own best bid and ask bound what orders take: what ``--ticker`` says, and what
+is fixed of it when a run begins.
 
-``auto`` is a question: it is answered once, by what there is to read, and the answer stands in the genesis record. So a restart, a replay, a
-pull and a proof read what the run itself has read. A configuration that says nothing means off: that is what it meant before there was a choice.
+``auto`` is a question: it is answered once, by what there is to read, and the answer stands in the
+genesis record. So a restart, a replay, a pull and a proof read what the run itself has read. A
+configuration that says nothing means off: that is what it meant before there was a choice.
 """
 
 from __future__ import annotations
@@ -32,16 +34,22 @@ def holds_tickers(log: LocalLog) -> bool:
     return TICKERS in log.topics() and log.reader(TICKERS).count > 0
 
 
-def settled(configuration: Configuration, has_tickers: bool, begun: Mapping[str, Any] | None = None) -> Configuration:
-    """The configuration with ``auto`` answered: as the run was begun, else cap where there are tickers.
+def settled(
+    configuration: Configuration, has_tickers: bool, begun: Mapping[str, Any] | None = None
+) -> Configuration:
+    """The configuration with ``auto`` answered: as the run was begun, else cap where there are
+    tickers.
 
     Args:
         begun: the facts of the genesis record, where there is one.
     """
     asked = rule_of(configuration.stages)
-    before: Mapping[str, Mapping[str, Any]] | None = begun.get("configuration", {}).get("stages", {}) if begun is not None else None
+    before: Mapping[str, Mapping[str, Any]] | None = (
+        begun.get("configuration", {}).get("stages", {}) if begun is not None else None
+    )
     if before is not None and asked in (AUTO, rule_of(before)):
-        return _with(configuration, before.get("venue", {}).get("ticker"))  # as it is written there, for it is part of the identity
+        # as it is written there, for it is part of the identity
+        return _with(configuration, before.get("venue", {}).get("ticker"))
     if asked == AUTO:
         return _with(configuration, CAP if has_tickers else None)
     return configuration
@@ -49,7 +57,13 @@ def settled(configuration: Configuration, has_tickers: bool, begun: Mapping[str,
 
 def _with(configuration: Configuration, rule: Any) -> Configuration:
     """The configuration under this rule; None: it says nothing, which is off."""
-    venue = {name: value for name, value in configuration.stages.get("venue", {}).items() if name != "ticker"}
+    venue = {
+        name: value
+        for name, value in configuration.stages.get("venue", {}).items()
+        if name != "ticker"
+    }
     venue |= {} if rule is None else {"ticker": rule}
     others = {name: settings for name, settings in configuration.stages.items() if name != "venue"}
-    return msgspec.structs.replace(configuration, stages={**others, **({"venue": venue} if venue else {})})
+    return msgspec.structs.replace(
+        configuration, stages={**others, **({"venue": venue} if venue else {})}
+    )

@@ -15,11 +15,15 @@ from streams.log.verify import HASHING
 
 
 def topics_of(log: LocalLog, topics: Sequence[str]) -> dict[str, Any]:
-    """What a manifest says of topics: ``count`` of records and ``digest`` of each. Raises CorruptBlock."""
+    """What a manifest says of topics: ``count`` of records and ``digest`` of each. Raises
+    CorruptBlock.
+    """
 
     def facts(reader: TopicReader) -> dict[str, Any]:
         digest = topic_digest(reader, codec(topic_of(reader.topic).record))
         return {"count": reader.end_offset - reader.start_offset, "digest": digest.hex()}
 
     with ThreadPoolExecutor(HASHING) as pool:
-        return dict(zip(topics, pool.map(facts, [log.reader(topic) for topic in topics]), strict=True))
+        return dict(
+            zip(topics, pool.map(facts, [log.reader(topic) for topic in topics]), strict=True)
+        )

@@ -13,7 +13,9 @@ MARKET = ("md.trades", "md.depth")
 
 
 def recorded(log: LocalLog) -> tuple[int, int] | None:
-    """Event times of the first and the last record of the market (ns UTC); None where there is none."""
+    """Event times of the first and the last record of the market (ns UTC); None where there is
+    none.
+    """
     first: list[int] = []
     last: list[int] = []
     for reader in (log.reader(topic) for topic in MARKET if topic in log.topics()):
@@ -25,8 +27,14 @@ def recorded(log: LocalLog) -> tuple[int, int] | None:
 
 
 def empty_window(configuration: Configuration, log: LocalLog) -> str:
-    """What to say of a window in which nothing can be traded, for its date or warm-up may be mistyped; empty for any other."""
-    if configuration.from_time is None and configuration.to_time is None and not configuration.warmup:
+    """What to say of a window in which nothing can be traded, for its date or warm-up may be
+    mistyped; empty for any other.
+    """
+    if (
+        configuration.from_time is None
+        and configuration.to_time is None
+        and not configuration.warmup
+    ):
         return ""
     times = recorded(log)
     if times is None:
@@ -39,7 +47,8 @@ def empty_window(configuration: Configuration, log: LocalLog) -> str:
     given = [
         text
         for text in (
-            configuration.from_time is not None and f"--from {instant_text(configuration.from_time)}",
+            configuration.from_time is not None
+            and f"--from {instant_text(configuration.from_time)}",
             configuration.to_time is not None and f"--to {instant_text(configuration.to_time)}",
             configuration.warmup and f"--warmup {configuration.warmup / 10**9:g}s",
         )

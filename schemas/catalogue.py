@@ -1,7 +1,9 @@
-"""The catalogue of topics: which record a topic holds, how it is keyed, what class it is of, who writes it, how long a cluster keeps it.
+"""The catalogue of topics: which record a topic holds, how it is keyed, what class it is of, who
+writes it, how long a cluster keeps it.
 
-``TOPICS`` has the topics by name, those of the topology called ``pipeline`` among them. Any other topology has a journal, snapshots and dead
-letters of its own, found by :func:`topic` and listed by :func:`cluster_topics`.
+``TOPICS`` has the topics by name, those of the topology called ``pipeline`` among them. Any other
+topology has a journal, snapshots and dead letters of its own, found by :func:`topic` and listed by
+:func:`cluster_topics`.
 """
 
 from __future__ import annotations
@@ -23,10 +25,12 @@ class UnknownTopic(WrongUse):
 class Topic(NamedTuple):
     """One topic.
 
-    ``kind``: external (from outside), derived (market data computed from external), order (order side), loop (comes back from the venue),
-    runtime (written by the runner). ``merge_rank`` orders records of equal time in a merge: control, ref, trades, depth, book tickers,
-    then catalogue order. ``is_sharded``: it has one partition for each shard on a cluster; else one for ever. ``retention_days``: how long a
-    cluster keeps its records by the time they were written; None is for ever. No topic is compacted: a journal points into it.
+    ``kind``: external (from outside), derived (market data computed from external), order (order
+    side), loop (comes back from the venue), runtime (written by the runner). ``merge_rank`` orders
+    records of equal time in a merge: control, ref, trades, depth, book tickers, then catalogue
+    order. ``is_sharded``: it has one partition for each shard on a cluster; else one for ever.
+    ``retention_days``: how long a cluster keeps its records by the time they were written; None is
+    for ever. No topic is compacted: a journal points into it.
     """
 
     name: str
@@ -40,8 +44,9 @@ class Topic(NamedTuple):
 
     @property
     def redrive(self) -> str:
-        """``commutative``: a dead letter of this input may be written to it again, late, and the result is that of a clean run. ``halt``: its
-        records mean what they mean in their order only; they can be inspected and discarded.
+        """``commutative``: a dead letter of this input may be written to it again, late, and the
+        result is that of a clean run. ``halt``: its records mean what they mean in their order
+        only; they can be inspected and discarded.
         """
         return "commutative" if self.name in COMMUTATIVE or self.name.startswith("ref.") else "halt"
 
@@ -89,7 +94,9 @@ _ROWS = (
 _SINGLE = ("control", "ref.instruments", "topologies", "import.dlq", "pipeline.dlq.decisions")
 _FOR_EVER = ("control", "ref.instruments", "topologies")
 _RETENTION_DAYS = {"external": 30, "derived": 7, "order": None, "loop": None, "runtime": None}
-"""By class. What can be computed again goes first; orders, journals and snapshots stay until someone archives them."""
+"""By class. What can be computed again goes first; orders, journals and snapshots stay until
+someone archives them.
+"""
 
 LOCAL_ONLY = ("import.dlq", "sim.truth")
 """Topics of recordings: no cluster has them."""
@@ -105,11 +112,15 @@ def _entry(rank: int, name: str, record: str, key: str, kind: str, owner: str) -
 
 TOPICS: dict[str, Topic] = {row[0]: _entry(rank, *row) for rank, row in enumerate(_ROWS)}
 
-_BY_RECORD: dict[str, Topic] = {entry.record: entry for entry in TOPICS.values() if entry.record != "DeadLetter"}
+_BY_RECORD: dict[str, Topic] = {
+    entry.record: entry for entry in TOPICS.values() if entry.record != "DeadLetter"
+}
 
 
 def topic(name: str) -> Topic:
-    """The catalogue's entry; ``<topology>.journal`` and so on for any topology. Raises UnknownTopic, naming near matches."""
+    """The catalogue's entry; ``<topology>.journal`` and so on for any topology. Raises
+    UnknownTopic, naming near matches.
+    """
     entry = TOPICS.get(name)
     if entry is None and (match := _TOPOLOGY.fullmatch(name)):
         return TOPICS[f"{DEFAULT_TOPOLOGY}.{match.group(2)}"]._replace(name=name)
@@ -127,23 +138,41 @@ def topic(name: str) -> Topic:
 
 
 def topic_of_record(record: str) -> Topic:
-    """The topic that holds records of this name (dead letters, which have two topics, are refused). Raises UnknownTopic."""
+    """The topic that holds records of this name (dead letters, which have two topics, are refused).
+    Raises UnknownTopic.
+    """
     entry = _BY_RECORD.get(record)
     if entry is None:
-        raise UnknownTopic(f"no single topic holds records named {record!r}; records are {', '.join(_BY_RECORD)}")
+        raise UnknownTopic(
+            f"no single topic holds records named {record!r}; records are {', '.join(_BY_RECORD)}"
+        )
     return entry
 
 
 def cluster_topics(topologies: Sequence[str] = (DEFAULT_TOPOLOGY,)) -> list[Topic]:
-    """Every topic that a cluster with these topologies has, in catalogue order. Raises BadTopologyName."""
+    """Every topic that a cluster with these topologies has, in catalogue order. Raises
+    BadTopologyName.
+    """
     own = [f"{DEFAULT_TOPOLOGY}.{suffix}" for suffix in RUNTIME]
     shared = [entry for name, entry in TOPICS.items() if name not in LOCAL_ONLY and name not in own]
-    return [*shared, *(topic(name) for topology in dict.fromkeys(topologies) for name in topology_topics(topology))]
+    return [
+        *shared,
+        *(
+            topic(name)
+            for topology in dict.fromkeys(topologies)
+            for name in topology_topics(topology)
+        ),
+    ]
 
 
 def topology_topics(topology: str) -> list[str]:
-    """Names of a topology's journal, snapshots, dead letters and decisions on them. Raises BadTopologyName."""
+    """Names of a topology's journal, snapshots, dead letters and decisions on them. Raises
+    BadTopologyName.
+    """
     names = [f"{topology}.{suffix}" for suffix in RUNTIME]
     if not _TOPOLOGY.fullmatch(names[0]) or any(name in LOCAL_ONLY for name in names):
-        raise BadTopologyName(f"{topology!r} cannot name a topology; use lower-case letters, digits and hyphens, for example market-eu")
+        raise BadTopologyName(
+            f"{topology!r} cannot name a topology; use lower-case letters, digits and hyphens, for "
+            "example market-eu"
+        )
     return names

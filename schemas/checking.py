@@ -1,4 +1,6 @@
-"""Whether one struct is what its schema allows, asked where it is made: its maker is still known there, and named with it."""
+"""Whether one struct is what its schema allows, asked where it is made: its maker is still known
+there, and named with it.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +23,23 @@ PACK = msgspec.msgpack.Encoder().encode
 
 @functools.cache
 def checker(name: str) -> Callable[[Any], None]:
-    """A function that raises BadRecord, naming the field, if a struct of this record holds a value that its schema does not allow.
+    """A function that raises BadRecord, naming the field, if a struct of this record holds a value
+    that its schema does not allow.
 
-    A record that is right costs a third of a microsecond: it is packed and decoded with the bounds of its fields. Whatever that does not take,
-    the careful path judges. For records of numbers, enums, booleans and ids, none of them nullable.
+    A record that is right costs a third of a microsecond: it is packed and decoded with the bounds
+    of its fields. Whatever that does not take, the careful path judges. For records of numbers,
+    enums, booleans and ids, none of them nullable.
     """
     shape = shapes()[name]
-    is_exact = _exactness(*([field.name for field in shape.fields if field.kind == kind] for kind in ("id", "double")))
-    bounded = msgspec.defstruct(f"Bounded{name}", [(field.name, _bounds(field)) for field in shape.fields], array_like=True, gc=False)
+    is_exact = _exactness(
+        *([field.name for field in shape.fields if field.kind == kind] for kind in ("id", "double"))
+    )
+    bounded = msgspec.defstruct(
+        f"Bounded{name}",
+        [(field.name, _bounds(field)) for field in shape.fields],
+        array_like=True,
+        gc=False,
+    )
     decode = msgspec.msgpack.Decoder(bounded).decode
     carefully = to_avro(shape)
 

@@ -3,10 +3,12 @@
 Three forms of the same records, and a compiled path between each two:
 
 - a *body*: Avro bytes of records, one behind the other, as a block of the log holds them;
-- *rows*: a structured NumPy array, what kernels read and write (plus a table of levels for depth updates);
+- *rows*: a structured NumPy array, what kernels read and write (plus a table of levels for depth
+  updates);
 - *records*: frozen structs of ``schemas.records``, what ledgers and strategies read and write.
 
-Records without a fixed width (text, bytes, nested lists) have no rows and go through fastavro, which is also the oracle of the others.
+Records without a fixed width (text, bytes, nested lists) have no rows and go through fastavro,
+which is also the oracle of the others.
 """
 
 from __future__ import annotations
@@ -54,7 +56,8 @@ class NoRows(WrongUse):
 
 
 def _bytes_of(body: Any) -> Array:
-    """Bytes-like or uint8 array as a read-only uint8 array: one type, so that kernels compile once."""
+    """Bytes-like or uint8 array as a read-only uint8 array: one type, so that kernels compile once.
+    """
     array: Array = np.frombuffer(body, np.uint8) if len(body) else np.zeros(0, np.uint8)
     if array.flags.writeable:
         array = array.view()
@@ -124,8 +127,12 @@ class Codec:
     def __repr__(self) -> str:
         return f"Codec({self.name}, {self.fingerprint.hex()[:16]})"
 
-    def encode_rows(self, rows: Array, count: int | None = None, levels: Array = NO_LEVELS) -> Array:
-        """Body of the first ``count`` rows as a uint8 array. Raises NoRows, BadRecord for a row without an Avro form."""
+    def encode_rows(
+        self, rows: Array, count: int | None = None, levels: Array = NO_LEVELS
+    ) -> Array:
+        """Body of the first ``count`` rows as a uint8 array. Raises NoRows, BadRecord for a row
+        without an Avro form.
+        """
         compiled = self._rows_of()
         count = len(rows) if count is None else count
         rows = np.ascontiguousarray(rows)
@@ -146,8 +153,8 @@ class Codec:
 
     def encode_onto(self, rows: Array, count: int, body: Array, position: int) -> int:
         """Write the first ``count`` rows, which have no levels and are contiguous, from
-        ``body[position]`` on; the position behind them. Raises NoRows, BadRecord for a row without an
-        Avro form.
+        ``body[position]`` on; the position behind them. Raises NoRows, BadRecord for a row without
+        an Avro form.
         """
         end = self._rows_of().encode(rows, 0, count, body, position)
         return self._encoded_end(end, rows, count)
@@ -164,7 +171,9 @@ class Codec:
         return end
 
     def decode_with_ends(self, body: Any, count: int) -> tuple[Array, Array, Array]:
-        """(rows, levels, position after each record) of a whole body. Raises NoRows, MalformedRecord."""
+        """(rows, levels, position after each record) of a whole body. Raises NoRows,
+        MalformedRecord.
+        """
         compiled = self._rows_of()
         source = _bytes_of(body)
         rows = np.zeros(count, compiled.DTYPE)
@@ -173,42 +182,73 @@ class Codec:
         if self.has_levels:
             levels = np.empty(most_levels(source), LEVEL)
             end = compiled.decode(source, 0, len(source), rows, 0, count, ends, levels, 0)
-            if end == NO_ROOM:  # a corrupt count: with room for the most that any count may claim, the record is found
-                end = compiled.decode(source, 0, len(source), rows, 0, count, ends, np.empty(len(source) // 2, LEVEL), 0)
+            # a corrupt count: with room for the most that any count may claim, the record is found
+            if end == NO_ROOM:
+                end = compiled.decode(
+                    source,
+                    0,
+                    len(source),
+                    rows,
+                    0,
+                    count,
+                    ends,
+                    np.empty(len(source) // 2, LEVEL),
+                    0,
+                )
         else:
             end = compiled.decode(source, 0, len(source), rows, 0, count, ends)
         if end < 0:
             raise MalformedRecord(self.name, -end - 1)
         if end != len(source):
-            raise MalformedRecord(self.name, count, f"{len(source) - end} bytes follow the last record")
+            raise MalformedRecord(
+                self.name, count, f"{len(source) - end} bytes follow the last record"
+            )
         if self.has_levels and count:
             last = rows[-1]
-            levels = levels[: int(last["first_level"]) + int(last["bid_count"]) + int(last["ask_count"])]
+            levels = levels[
+                : int(last["first_level"]) + int(last["bid_count"]) + int(last["ask_count"])
+            ]
         return rows, levels, ends
 
     def decode_into(
-        self, body: Array, position: int, end: int, rows: Array, first: int, count: int, ends: Array, levels: Array = NO_LEVELS, first_level: int = 0
+        self,
+        body: Array,
+        position: int,
+        end: int,
+        rows: Array,
+        first: int,
+        count: int,
+        ends: Array,
+        levels: Array = NO_LEVELS,
+        first_level: int = 0,
     ) -> None:
-        """Decode ``body[position:end]`` into ``rows[first : first + count]`` and, for depth updates, ``levels[first_level:]``.
+        """Decode ``body[position:end]`` into ``rows[first : first + count]`` and, for depth
+        updates, ``levels[first_level:]``.
 
-        ``levels`` needs room for ``(end - position) // 2``. ``ends`` takes the position in ``body`` after each record.
-        Raises NoRows, MalformedRecord, WrongUse if a table is too short.
+        ``levels`` needs room for ``(end - position) // 2``. ``ends`` takes the position in ``body``
+        after each record. Raises NoRows, MalformedRecord, WrongUse if a table is too short.
         """
         compiled = self._rows_of()
         source = _bytes_of(body)
         if self.has_levels:
-            reached = compiled.decode(source, position, end, rows, first, count, ends, levels, first_level)
+            reached = compiled.decode(
+                source, position, end, rows, first, count, ends, levels, first_level
+            )
         else:
             reached = compiled.decode(source, position, end, rows, first, count, ends)
         if reached == NO_ROOM:
-            raise WrongUse(f"{count} rows of {self.name} do not fit behind {first} of {len(rows)}; pass longer tables")
+            raise WrongUse(
+                f"{count} rows of {self.name} do not fit behind {first} of {len(rows)}; pass "
+                "longer tables"
+            )
         if reached < 0:
             raise MalformedRecord(self.name, -reached - 1)
         if reached != end:
             raise MalformedRecord(self.name, count, f"{end - reached} bytes follow the last record")
 
     def decode_rows(self, body: Any, count: int) -> Any:
-        """Rows of a whole body, for depth updates (rows, levels). Raises NoRows, MalformedRecord."""
+        """Rows of a whole body, for depth updates (rows, levels). Raises NoRows, MalformedRecord.
+        """
         rows, levels, _ = self.decode_with_ends(body, count)
         return (rows, levels) if self.has_levels else rows
 
@@ -219,7 +259,9 @@ class Codec:
         return self.decode_with_ends(body, count)[2]
 
     def end_of(self, body: Any, count: int) -> int:
-        """Position after the first ``count`` records of a body; what their values are is not looked at. Raises MalformedRecord."""
+        """Position after the first ``count`` records of a body; what their values are is not looked
+        at. Raises MalformedRecord.
+        """
         if self._compiled is None:
             ends = self._general.decode(bytes(body), count, is_whole=False)[1]
             return ends[-1] if ends else 0
@@ -231,7 +273,9 @@ class Codec:
     def has_integers(self, names: Sequence[str]) -> bool:
         """True if each of these fields is an int or a long, and never null."""
         kinds = {field.name: (field.kind, field.nullable) for field in self._shape.fields}
-        return self._compiled is not None and all(kinds[name] in (("int", False), ("long", False)) for name in names)
+        return self._compiled is not None and all(
+            kinds[name] in (("int", False), ("long", False)) for name in names
+        )
 
     def integer_columns(self, body: Any, count: int, names: Sequence[str]) -> dict[str, Array]:
         """The named columns of a whole body, int64. Raises NoRows, MalformedRecord.
@@ -255,10 +299,14 @@ class Codec:
         return int(walk(self._compiled.FIELDS, _bytes_of(body), count, places, columns)), columns
 
     def encode_records(self, found: Sequence[Any]) -> bytes:
-        """Body of the structs. Raises BadRecord, naming the field, if a value is not of the schema."""
+        """Body of the structs. Raises BadRecord, naming the field, if a value is not of the schema.
+        """
         found = found if isinstance(found, list) else list(found)
         for kind in set(map(type, found)) - {self.record}:
-            raise BadRecord(f"a {kind.__name__} was handed to the codec of {self.name}; use codec({kind.__name__!r})")
+            raise BadRecord(
+                f"a {kind.__name__} was handed to the codec of {self.name}; use "
+                f"codec({kind.__name__!r})"
+            )
         return self.encode_trusted(found)
 
     def encode_trusted(self, found: list[Any]) -> bytes:
@@ -267,7 +315,9 @@ class Codec:
         return packed.body() if isinstance(packed, Packed) else packed
 
     def pack_trusted(self, found: list[Any]) -> Packed | bytes:
-        """The first half of ``encode_trusted``: the body, or where the compiled path serves, what another thread can make it of."""
+        """The first half of ``encode_trusted``: the body, or where the compiled path serves, what
+        another thread can make it of.
+        """
         if self._compiled is None or not found:
             return self._general.encode(found)
         try:
@@ -281,17 +331,28 @@ class Codec:
         source = np.frombuffer(packed, np.uint8)
         levels = len(packed) // 3 * compiled.LEVEL_MAX_BYTES if self.has_levels else 0
         body = np.empty(count * compiled.MAX_BYTES + levels, np.uint8)
-        end = compiled.msgpack_to_body(source, 1 if count < 16 else 3 if count < 65536 else 5, count, body, 0)
+        end = compiled.msgpack_to_body(
+            source, 1 if count < 16 else 3 if count < 65536 else 5, count, body, 0
+        )
         if end < 0:
-            return self._general.encode([self.record(*values) for values in msgspec.msgpack.decode(packed)])
+            return self._general.encode(
+                [self.record(*values) for values in msgspec.msgpack.decode(packed)]
+            )
         return body[:end].tobytes()
 
-    def rows_to_records(self, rows: Array, first: int = 0, count: int | None = None, levels: Array = NO_LEVELS) -> list[Any]:
-        """Structs of ``rows[first : first + count]``. Raises NoRows, WrongUse if the rows are not there."""
+    def rows_to_records(
+        self, rows: Array, first: int = 0, count: int | None = None, levels: Array = NO_LEVELS
+    ) -> list[Any]:
+        """Structs of ``rows[first : first + count]``. Raises NoRows, WrongUse if the rows are not
+        there.
+        """
         compiled = self._rows_of()
         count = len(rows) - first if count is None else count
         if first < 0 or count < 0 or first + count > len(rows):
-            raise WrongUse(f"rows {first} to {first + count} of {self.name} were asked for, {len(rows)} are there; pass a range that fits")
+            raise WrongUse(
+                f"rows {first} to {first + count} of {self.name} were asked for, {len(rows)} are "
+                "there; pass a range that fits"
+            )
         rows = rows[first : first + count]
         if not rows.flags.c_contiguous:
             rows = np.ascontiguousarray(rows)
@@ -310,7 +371,9 @@ class Codec:
         return self.rows_to_records(rows, place, 1)[0]
 
     def _make_values(self) -> struct.Struct | None:
-        """What reads a row's values in order, if they are the record's fields, one by one: integers and floats."""
+        """What reads a row's values in order, if they are the record's fields, one by one: integers
+        and floats.
+        """
         fields = msgspec.structs.fields(self.record)
         if self.dtype is None or self.dtype.names != tuple(field.name for field in fields):
             return None
@@ -320,17 +383,22 @@ class Codec:
         text, end = "=", 0
         for name in self.dtype.names:
             kind, at = self.dtype.fields[name]
-            text += f"{at - end}x{kind.char.replace('l', 'q').replace('L', 'Q')}"  # eight bytes to NumPy, four to struct
+            # eight bytes to NumPy, four to struct
+            text += f"{at - end}x{kind.char.replace('l', 'q').replace('L', 'Q')}"
             end = at + kind.itemsize
         return struct.Struct(f"{text}{self.dtype.itemsize - end}x")
 
     def _few_records(self, rows: Array, count: int) -> list[Any]:
-        """Structs of a few rows through a buffer that is kept: what one event costs matters more than what a thousand do."""
+        """Structs of a few rows through a buffer that is kept: what one event costs matters more
+        than what a thousand do.
+        """
         compiled = self._compiled
         if self._small is None:
             self._small = np.zeros(1 + FEW * compiled.PACKED_BYTES + 8, np.uint8)
             self._small_view = memoryview(self._small)
-        end = write_rows(compiled.FIELDS, rows.view(np.uint8), rows.itemsize, 0, count, NO_WORDS, self._small, 1)
+        end = write_rows(
+            compiled.FIELDS, rows.view(np.uint8), rows.itemsize, 0, count, NO_WORDS, self._small, 1
+        )
         if end < 0:
             return self._unpacked(self._small, end, rows, NO_LEVELS)
         self._small[0] = 0x90 | count
@@ -341,17 +409,33 @@ class Codec:
         """Structs of depth rows and their table of levels."""
         compiled = self._compiled
         used = rows["bid_count"].astype(np.int64) + rows["ask_count"]
-        if len(rows) and (int(used.min()) < 0 or int(rows["first_level"].min()) < 0 or int((rows["first_level"] + used).max()) > len(levels)):
-            raise WrongUse(f"rows of {self.name} point outside their table of {len(levels)} levels; pass the table they were decoded with")
-        size = 5 + len(rows) * compiled.PACKED_BYTES + int(used.sum()) * compiled.LEVEL_PACKED_BYTES + 8
+        if len(rows) and (
+            int(used.min()) < 0
+            or int(rows["first_level"].min()) < 0
+            or int((rows["first_level"] + used).max()) > len(levels)
+        ):
+            raise WrongUse(
+                f"rows of {self.name} point outside their table of {len(levels)} levels; pass the "
+                "table they were decoded with"
+            )
+        size = (
+            5
+            + len(rows) * compiled.PACKED_BYTES
+            + int(used.sum()) * compiled.LEVEL_PACKED_BYTES
+            + 8
+        )
         buffer = np.empty(size, np.uint8)
         end = compiled.rows_to_msgpack(rows, levels, 0, len(rows), buffer, 5)
         return self._unpacked(buffer, end, rows, levels)
 
     def _unpacked(self, buffer: Array, end: int, rows: Array, levels: Array) -> list[Any]:
-        """Structs from packed rows; through the body where a decimal is wider than msgpack's integers."""
+        """Structs from packed rows; through the body where a decimal is wider than msgpack's
+        integers.
+        """
         if end < 0:
-            return self._general.decode(self.encode_rows(rows, len(rows), levels).tobytes(), len(rows))[0]
+            return self._general.decode(
+                self.encode_rows(rows, len(rows), levels).tobytes(), len(rows)
+            )[0]
         buffer[:5] = memoryview(b"\xdd" + len(rows).to_bytes(4, "big"))
         decoded: list[Any] = self._reader.decode(buffer[:end].data)
         return decoded
@@ -366,7 +450,10 @@ class Codec:
     def _rows_of(self) -> Any:
         """The compiled module. Raises NoRows."""
         if self._compiled is None:
-            raise NoRows(f"{self.name} has no rows, for its width is not fixed; use encode_records and decode_records")
+            raise NoRows(
+                f"{self.name} has no rows, for its width is not fixed; use encode_records and "
+                "decode_records"
+            )
         return self._compiled
 
 

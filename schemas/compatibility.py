@@ -1,11 +1,13 @@
 """What a schema may be, and how it may change.
 
-``lint`` holds the rules of design section 4, each there because a reader was measured to fail without it: fastavro and polars must read every
-file, and any version must read the data of any other (FULL_TRANSITIVE). ``changes`` compares two versions in both directions, ``refusals``
-a whole history, every version with every other.
+``lint`` holds the rules of design section 4, each there because a reader was measured to fail
+without it: fastavro and polars must read every file, and any version must read the data of any
+other (FULL_TRANSITIVE). ``changes`` compares two versions in both directions, ``refusals`` a whole
+history, every version with every other.
 
-A change is allowed only if it adds a field that is null or an empty list by default, removes such a field, appends enum symbols, moves
-fields, or rewrites docs. Aliases are no way to rename: an old reader does not know them.
+A change is allowed only if it adds a field that is null or an empty list by default, removes such a
+field, appends enum symbols, moves fields, or rewrites docs. Aliases are no way to rename: an old
+reader does not know them.
 """
 
 from __future__ import annotations
@@ -37,15 +39,21 @@ class IncompatibleSchema(BadData):
 
 
 def check(versions: Sequence[Schema]) -> None:
-    """Raise IncompatibleSchema, listing every refusal, unless all versions (oldest first) follow the rules and read each other's data."""
+    """Raise IncompatibleSchema, listing every refusal, unless all versions (oldest first) follow
+    the rules and read each other's data.
+    """
     found = refusals(versions)
     if found:
         listed = "\n  ".join(found)
-        raise IncompatibleSchema(f"{len(found)} rules of schema evolution are broken; undo the change or add a new field instead:\n  {listed}")
+        raise IncompatibleSchema(
+            f"{len(found)} rules of schema evolution are broken; undo the change or add a new "
+            f"field instead:\n  {listed}"
+        )
 
 
 def refusals(versions: Sequence[Schema]) -> list[str]:
-    """Every broken rule in a history of one record, oldest version first; empty if there is none."""
+    """Every broken rule in a history of one record, oldest version first; empty if there is none.
+    """
     found = [problem for version in versions for problem in lint(version)]
     for later in range(len(versions)):
         for earlier in range(later):
@@ -66,7 +74,9 @@ def lint(schema: Schema) -> list[str]:
 
 
 def _lint_record(schema: Schema, path: str, seen: set[str], top: bool) -> Iterator[str]:
-    """Problems of a record and of everything in it. ``seen`` collects the named types of the whole file."""
+    """Problems of a record and of everything in it. ``seen`` collects the named types of the whole
+    file.
+    """
     yield from _lint_name(schema, path, seen)
     yield from _lint_keys(schema, path, "record")
     names = [field["name"] for field in schema.get("fields", [])]
@@ -116,10 +126,16 @@ def _lint_type(kind: Any, path: str, seen: set[str], top: bool) -> Iterator[str]
             return
     if isinstance(kind, str):
         if kind not in PRIMITIVES:
-            yield f"{path}: type {kind} is not allowed; types are {', '.join(PRIMITIVES)}, decimal, enum, array of records"
+            yield (
+                f"{path}: type {kind} is not allowed; types are {', '.join(PRIMITIVES)}, "
+                "decimal, enum, array of records"
+            )
     elif kind.get("type") == "enum":
         if not top:
-            yield f"{path}: enums stand only at a record's top level, for a new symbol inside an array cannot be read"
+            yield (
+                f"{path}: enums stand only at a record's top level, for a new symbol inside an "
+                "array cannot be read"
+            )
         yield from _lint_enum(kind, path, seen)
     elif kind.get("type") == "array":
         yield from _lint_keys(kind, path, "array")
@@ -139,7 +155,9 @@ def _lint_enum(kind: Schema, path: str, seen: set[str]) -> Iterator[str]:
     symbols = kind.get("symbols", [])
     if not symbols or symbols[0] != "UNKNOWN" or kind.get("default") != "UNKNOWN":
         yield f"{path}: the first symbol and the default of an enum are UNKNOWN"
-    if len(set(symbols)) != len(symbols) or not all(re.fullmatch(r"[A-Z][A-Z0-9_]*", symbol) for symbol in symbols):
+    if len(set(symbols)) != len(symbols) or not all(
+        re.fullmatch(r"[A-Z][A-Z0-9_]*", symbol) for symbol in symbols
+    ):
         yield f"{path}: symbols are unique and in capitals"
 
 
@@ -168,28 +186,44 @@ def _record_changes(earlier: Schema, later: Schema, path: str) -> Iterator[str]:
     new = {field["name"]: field for field in later["fields"]}
     for name, field in old.items():
         if name not in new and "default" not in field:
-            yield f"{path}.{name}: removed, and it has no default: an old reader cannot read new data"
+            yield (
+                f"{path}.{name}: removed, and it has no default: an old reader cannot read new data"
+            )
     for name, field in new.items():
         if name not in old and "default" not in field:
-            yield f"{path}.{name}: added without default null or []: a new reader cannot read old data"
+            yield (
+                f"{path}.{name}: added without default null or []: a new reader cannot read old "
+                "data"
+            )
         if name in old:
             yield from _field_changes(old[name], field, f"{path}.{name}")
 
 
 def _field_changes(earlier: Schema, later: Schema, path: str) -> Iterator[str]:
     if earlier.get("unit") != later.get("unit"):
-        yield f"{path}: unit changed from {earlier.get('unit')} to {later.get('unit')}: old numbers would be misread"
-    if ("default" in earlier) != ("default" in later) or earlier.get("default") != later.get("default"):
+        yield (
+            f"{path}: unit changed from {earlier.get('unit')} to {later.get('unit')}: old "
+            "numbers would be misread"
+        )
+    if ("default" in earlier) != ("default" in later) or earlier.get("default") != later.get(
+        "default"
+    ):
         yield f"{path}: default changed"
     yield from _type_changes(earlier["type"], later["type"], path)
 
 
 def _type_changes(earlier: Any, later: Any, path: str) -> Iterator[str]:
     if isinstance(earlier, list) != isinstance(later, list):
-        yield f"{path}: union {'narrowed' if isinstance(earlier, list) else 'widened'}: one of the readers meets a branch it does not know"
+        yield (
+            f"{path}: union {'narrowed' if isinstance(earlier, list) else 'widened'}: one of the "
+            "readers meets a branch it does not know"
+        )
     elif isinstance(earlier, list):
         if len(earlier) != len(later):
-            yield f"{path}: union {'narrowed' if len(later) < len(earlier) else 'widened'}: one of the readers meets a branch it does not know"
+            yield (
+                f"{path}: union {'narrowed' if len(later) < len(earlier) else 'widened'}: one of "
+                "the readers meets a branch it does not know"
+            )
         else:
             for old, new in zip(earlier, later, strict=True):
                 yield from _type_changes(old, new, path)
@@ -229,14 +263,18 @@ def _kind(kind: Any) -> str:
 
 
 def lint_all(files: dict[str, Schema]) -> list[str]:
-    """Problems of all schemas by file name: each one's own, file names, and enums or records that differ between files."""
+    """Problems of all schemas by file name: each one's own, file names, and enums or records that
+    differ between files.
+    """
     found = []
     enums: dict[str, list[str]] = {}
     names: dict[str, str] = {}
     for file, schema in sorted(files.items()):
         found.extend(lint(schema))
         if file != f"{snake(schema['name'])}.avsc":
-            found.append(f"{file}: holds {schema['name']}, whose file is {snake(schema['name'])}.avsc")
+            found.append(
+                f"{file}: holds {schema['name']}, whose file is {snake(schema['name'])}.avsc"
+            )
         for name in _record_names(schema):
             if name in names:
                 found.append(f"{file}: record {name} is also in {names[name]}")
@@ -245,7 +283,9 @@ def lint_all(files: dict[str, Schema]) -> list[str]:
             if _kind(field["type"]) == "enum":
                 symbols = enums.setdefault(field["type"]["name"], field["type"]["symbols"])
                 if symbols != field["type"]["symbols"]:
-                    found.append(f"{file}: enum {field['type']['name']} has other symbols elsewhere")
+                    found.append(
+                        f"{file}: enum {field['type']['name']} has other symbols elsewhere"
+                    )
     return found
 
 

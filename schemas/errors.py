@@ -1,7 +1,8 @@
 """The errors a user can meet: what happened, and what to do.
 
-Every package derives its own from these four. ``exit_code`` is what the ``sq`` command ends with: 1 the data or a check says no, 2 wrong use.
-``restart_helps`` decides what the parent of a live shard does when its process ends by the error: start another one, or halt the shard at once.
+Every package derives its own from these four. ``exit_code`` is what the ``sq`` command ends with: 1
+the data or a check says no, 2 wrong use. ``restart_helps`` decides what the parent of a live shard
+does when its process ends by the error: start another one, or halt the shard at once.
 """
 
 from __future__ import annotations
@@ -10,14 +11,17 @@ from typing import ClassVar, NamedTuple
 
 
 class ShrivenError(Exception):
-    """Base of all typed errors: ``text`` says what happened and what to do, ``code`` is a stable name for programs and dead letters."""
+    """Base of all typed errors: ``text`` says what happened and what to do, ``code`` is a stable
+    name for programs and dead letters.
+    """
 
     code: ClassVar[str] = "error"
     exit_code: ClassVar[int] = 1
     restart_helps: ClassVar[bool] = True
     """False where the same start meets the same error again."""
     bars_owning: ClassVar[bool] = False
-    """True where what this host executes is not what the journal says: it must not own the shard."""
+    """True where what this host executes is not what the journal says: it must not own the shard.
+    """
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -51,13 +55,17 @@ class CorruptLog(BadData):
 
 
 class CapacityExceeded(ShrivenError):
-    """A bounded table is full. ``setting`` names the setting that bounds it, ``limit`` its present value."""
+    """A bounded table is full. ``setting`` names the setting that bounds it, ``limit`` its present
+    value.
+    """
 
     code = "capacity_exceeded"
     restart_helps = False
 
     def __init__(self, setting: str, limit: int, text: str = "") -> None:
-        super().__init__(text or f"{setting} is full at {limit}; raise {setting} in the run's configuration")
+        super().__init__(
+            text or f"{setting} is full at {limit}; raise {setting} in the run's configuration"
+        )
         self.setting = setting
         self.limit = limit
 
@@ -66,18 +74,24 @@ class CapacityExceeded(ShrivenError):
 
 
 class AmountTooLarge(BadData):
-    """A booked amount has more than the 38 digits of a decimal field. The text names the instrument and the record."""
+    """A booked amount has more than the 38 digits of a decimal field. The text names the instrument
+    and the record.
+    """
 
     code = "amount_too_large"
     restart_helps = False
 
 
 class AmountFault(NamedTuple):
-    """What a stage's fault of that kind means, beside the names of settings among its FAULTS: ``text`` has ``{value}`` and ``{limit}`` in it."""
+    """What a stage's fault of that kind means, beside the names of settings among its FAULTS:
+    ``text`` has ``{value}`` and ``{limit}`` in it.
+    """
 
     text: str
 
     def error(self, instrument: str, value: int, limit: int) -> AmountTooLarge:
         """The error of one fault."""
         text = f"{instrument}: {self.text.format(value=value, limit=limit)}"
-        return AmountTooLarge(f"{text}; correct the precisions in the instrument table, or leave the record out")
+        return AmountTooLarge(
+            f"{text}; correct the precisions in the instrument table, or leave the record out"
+        )

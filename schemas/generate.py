@@ -47,7 +47,12 @@ PYTHON_TYPES = {
 
 def vocabulary() -> str:
     """Text of ``vocabulary.py``: an IntEnum per Avro enum, value = symbol index, and the flags."""
-    lines = [f'"""One vocabulary: every enum of the schemas, and the data-quality flags.\n\n{NOTICE}\n"""', "", "import enum"]
+    lines = [
+        '"""One vocabulary: every enum of the schemas, and the data-quality '
+        f'flags.\n\n{NOTICE}\n"""',
+        "",
+        "import enum",
+    ]
     docs = {
         field["type"]["name"]: field["type"]["doc"]
         for schema in schemas().values()
@@ -57,7 +62,13 @@ def vocabulary() -> str:
     for name, field in enums().items():
         lines += ["", "", f"class {name}(enum.IntEnum):", f'    """{docs[name]}"""', ""]
         lines += [f"    {symbol} = {index}" for index, symbol in enumerate(field.symbols)]
-    lines += ["", "", "class Flag(enum.IntFlag):", '    """Data-quality bits of the ``flags`` field."""', ""]
+    lines += [
+        "",
+        "",
+        "class Flag(enum.IntFlag):",
+        '    """Data-quality bits of the ``flags`` field."""',
+        "",
+    ]
     lines += [f"    {name} = {value}  # {text}" for name, value, text in FLAGS]
     return "\n".join(lines) + "\n"
 
@@ -70,7 +81,9 @@ def python_type(field: Field) -> str:
 
 
 def added_fields(shape: Shape) -> set[str]:
-    """Nullable fields at a record's end: they came later, and code that makes the record without them still does."""
+    """Nullable fields at a record's end: they came later, and code that makes the record without
+    them still does.
+    """
     return {field.name for field in takewhile(lambda field: field.nullable, reversed(shape.fields))}
 
 
@@ -80,18 +93,27 @@ def struct(shape: Shape) -> list[str]:
     lines += [f'    """{shape.doc}"""', ""]
     added = added_fields(shape)
     for field in shape.fields:
-        note = f"{field.enum}" if field.kind == "enum" else "(price, quantity)" if is_levels(field) else field.unit
+        note = (
+            f"{field.enum}"
+            if field.kind == "enum"
+            else "(price, quantity)"
+            if is_levels(field)
+            else field.unit
+        )
         default = " = None" if field.name in added else ""
         lines.append(f"    {field.name}: {python_type(field)}{default}  # {note}")
     return lines
 
 
 def records() -> str:
-    """Text of ``records.py``: one struct per record, records inside arrays before the record that holds them."""
+    """Text of ``records.py``: one struct per record, records inside arrays before the record that
+    holds them.
+    """
     lines = [
         '"""One frozen struct per record, fields in schema order, units beside them.',
         "",
-        "Enum fields hold the plain integer of their class in ``schemas.vocabulary``; decimals are Python integers of any size;",
+        "Enum fields hold the plain integer of their class in ``schemas.vocabulary``; decimals are "
+        "Python integers of any size;",
         "order-book levels are (price, quantity) tuples.",
         "",
         f'{NOTICE}\n"""',
@@ -99,10 +121,18 @@ def records() -> str:
         "import msgspec",
     ]
     for shape in shapes().values():
-        inner = [field.item for field in shape.fields if field.item is not None and not is_levels(field)]
+        inner = [
+            field.item for field in shape.fields if field.item is not None and not is_levels(field)
+        ]
         for one in [*inner, shape]:
             lines += struct(one)
-    lines += ["", "", "RECORDS: tuple[type[msgspec.Struct], ...] = (", *(f"    {name}," for name in shapes()), ")"]
+    lines += [
+        "",
+        "",
+        "RECORDS: tuple[type[msgspec.Struct], ...] = (",
+        *(f"    {name}," for name in shapes()),
+        ")",
+    ]
     return "\n".join(lines) + "\n"
 
 

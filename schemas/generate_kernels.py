@@ -1,4 +1,5 @@
-"""Text of ``schemas/compiled/``: for each fixed-width record, and for depth updates, its dtype and its Avro kernels.
+"""Text of ``schemas/compiled/``: for each fixed-width record, and for depth updates, its dtype and
+its Avro kernels.
 
 A row holds each field in a fixed place:
 
@@ -6,7 +7,8 @@ A row holds each field in a fixed place:
 - id: ``<name>_high`` and ``<name>_low``, ten base-32 characters each, in i8;
 - decimal: ``<name>_high`` i8 and ``<name>_low`` u8, two's complement of 128 bits;
 - null: NaN in f8, the smallest int64 in i8 and in the high half of a decimal;
-- order-book levels: ``first_level`` i8 and one ``<side>_count`` i4 per array, pointing into a table of levels.
+- order-book levels: ``first_level`` i8 and one ``<side>_count`` i4 per array, pointing into a table
+  of levels.
 """
 
 from __future__ import annotations
@@ -17,7 +19,16 @@ from schemas.shapes import Field, Shape, is_levels, shapes, snake
 
 NOTICE = "Generated from {file}.avsc by `python -m schemas.generate`; edit that, not this."
 
-CODES = {"int": 0, "long": 1, "double": 2, "boolean": 3, "enum": 4, "id": 5, "decimal": 6, "levels": 7}
+CODES = {
+    "int": 0,
+    "long": 1,
+    "double": 2,
+    "boolean": 3,
+    "enum": 4,
+    "id": 5,
+    "decimal": 6,
+    "levels": 7,
+}
 COLUMN = {"int": "i4", "long": "i8", "double": "f8", "boolean": "u1", "enum": "u1"}
 MAX_BYTES = {"int": 5, "long": 10, "double": 8, "boolean": 1, "enum": 2, "id": 21, "decimal": 17}
 LEVEL_MAX_BYTES = 20
@@ -49,7 +60,9 @@ def count_of(field: Field) -> str:
 
 def max_bytes(shape: Shape) -> int:
     """Most bytes of one record's body without its levels, and the slack a writer needs."""
-    total = sum(2 if is_levels(field) else MAX_BYTES[field.kind] + field.nullable for field in shape.fields)
+    total = sum(
+        2 if is_levels(field) else MAX_BYTES[field.kind] + field.nullable for field in shape.fields
+    )
     return total + sum(18 for field in shape.fields if is_levels(field)) + SLACK
 
 
@@ -63,11 +76,17 @@ def write_lines(field: Field) -> list[str]:
     name = field.name
     value = f"row.{name}"
     if is_levels(field):
-        return [f"at = write_levels(at, table, level, row.{count_of(field)})", f"level += row.{count_of(field)}"]
+        return [
+            f"at = write_levels(at, table, level, row.{count_of(field)})",
+            f"level += row.{count_of(field)}",
+        ]
     if field.kind == "id":
         return [f"at = write_id(at, row.{name}_high, row.{name}_low)"]
     if field.kind == "decimal":
-        absent, write = f"row.{name}_high == NULL", f"at = write_decimal(at, row.{name}_high, row.{name}_low)"
+        absent, write = (
+            f"row.{name}_high == NULL",
+            f"at = write_decimal(at, row.{name}_high, row.{name}_low)",
+        )
         if not field.nullable:
             return [f"if {absent}:", "    return first - index - 1", write]
     elif field.kind == "double":
@@ -77,12 +96,22 @@ def write_lines(field: Field) -> list[str]:
     elif field.kind == "enum":
         width = "write_byte" if len(field.symbols) <= 64 else "write_long"
         factor = "2 * " if width == "write_byte" else ""
-        return [f"if {value} >= {len(field.symbols)}:", "    return first - index - 1", f"at = {width}(at, {factor}{value})"]
+        return [
+            f"if {value} >= {len(field.symbols)}:",
+            "    return first - index - 1",
+            f"at = {width}(at, {factor}{value})",
+        ]
     else:
         absent, write = f"{value} == NULL", f"at = write_long(at, {value})"
     if not field.nullable:
         return [write]
-    return [f"if {absent}:", "    at = write_byte(at, 0)", "else:", "    at = write_byte(at, 2)", f"    {write}"]
+    return [
+        f"if {absent}:",
+        "    at = write_byte(at, 0)",
+        "else:",
+        "    at = write_byte(at, 2)",
+        f"    {write}",
+    ]
 
 
 def read_lines(field: Field) -> list[str]:
@@ -90,20 +119,36 @@ def read_lines(field: Field) -> list[str]:
     name = field.name
     if is_levels(field):
         count = count_of(field)
-        return [f"row.{count}, at = read_levels(at, stop, table + 16 * level, table_end)", f"level += row.{count}"]
+        return [
+            f"row.{count}, at = read_levels(at, stop, table + 16 * level, table_end)",
+            f"level += row.{count}",
+        ]
     if field.kind == "enum":
         return [f"row.{name}, at = read_enum(at, stop, {len(field.symbols)})"]
     if field.kind == "id":
         return [f"row.{name}_high, row.{name}_low, at = read_id(at, stop)"]
-    targets, null = f"row.{name}", [f"row.{name} = {'np.nan' if field.kind == 'double' else 'NULL'}"]
+    targets, null = (
+        f"row.{name}",
+        [f"row.{name} = {'np.nan' if field.kind == 'double' else 'NULL'}"],
+    )
     if field.kind == "decimal":
-        targets, null = f"row.{name}_high, row.{name}_low", [f"row.{name}_high = NULL", f"row.{name}_low = 0"]
+        targets, null = (
+            f"row.{name}_high, row.{name}_low",
+            [f"row.{name}_high = NULL", f"row.{name}_low = 0"],
+        )
     read = f"{targets}, at = read_{field.kind}(at, stop)"
     if not field.nullable:
         return [read]
     test = f"np.isnan(row.{name})" if field.kind == "double" else f"row.{name} == NULL"
     refused = [] if field.kind == "decimal" else [f"    if {test}:", "        at = stop + 1"]
-    return ["present, at = read_enum(at, stop, 2)", "if present:", f"    {read}", *refused, "else:", *(f"    {line}" for line in null)]
+    return [
+        "present, at = read_enum(at, stop, 2)",
+        "if present:",
+        f"    {read}",
+        *refused,
+        "else:",
+        *(f"    {line}" for line in null),
+    ]
 
 
 def indented(lines: list[str], depth: int) -> str:
@@ -271,9 +316,16 @@ def module(shape: Shape) -> str:
     fields = []
     for field in shape.fields:
         kind = "levels" if is_levels(field) else field.kind
-        column = {"levels": count_of(field), "id": f"{field.name}_high", "decimal": f"{field.name}_high"}.get(kind, field.name)
+        column = {
+            "levels": count_of(field),
+            "id": f"{field.name}_high",
+            "decimal": f"{field.name}_high",
+        }.get(kind, field.name)
         last = 'DTYPE.fields["first_level"][1]' if kind == "levels" else str(len(field.symbols))
-        fields.append(f'        [{CODES[kind]}, {int(field.nullable)}, DTYPE.fields["{column}"][1], {last}],  # {field.name}: {kind}')
+        fields.append(
+            f'        [{CODES[kind]}, {int(field.nullable)}, DTYPE.fields["{column}"][1], {last}], '
+            f" # {field.name}: {kind}"
+        )
     constants = ""
     if leveled:
         constants = '\nLEVEL = np.dtype([("price", "i8"), ("quantity", "i8")], align=True)\n'
@@ -288,7 +340,9 @@ def module(shape: Shape) -> str:
         packed_bytes=packed_bytes(shape),
         without=" without its levels" if leveled else "",
         levels_constants=constants,
-        last_column="number of symbols, or offset of first_level" if leveled else "number of symbols",
+        last_column="number of symbols, or offset of first_level"
+        if leveled
+        else "number of symbols",
         fields="\n".join(fields),
     )
     return head + (LEVELED if leveled else FIXED).format(writes=writes, reads=reads)
@@ -296,7 +350,16 @@ def module(shape: Shape) -> str:
 
 def kernels() -> dict[str, str]:
     """File name and text of every compiled module."""
-    init = '"""Dtype and kernels of each fixed-width record, generated by `python -m schemas.generate`; read one, they are alike."""\n'
+    init = (
+        '"""Dtype and kernels of each fixed-width record, generated by `python -m '
+        'schemas.generate`; read one, they are alike."""\n'
+    )
     texts = {"__init__.py": init}
-    texts.update({f"{snake(shape.name)}.py": module(shape) for shape in shapes().values() if shape.fixed_width or shape.has_levels})
+    texts.update(
+        {
+            f"{snake(shape.name)}.py": module(shape)
+            for shape in shapes().values()
+            if shape.fixed_width or shape.has_levels
+        }
+    )
     return texts

@@ -1,17 +1,20 @@
 """The one way to compile a kernel: strict floating point, and a cache that cannot be stale.
 
-Numba's own cache looks only at the file that holds the decorated function: a helper, a constant or a schema edited elsewhere leaves the
-old machine code in use, and switching bounds checking on leaves unchecked code in use. So every module's kernels compile into a folder
-whose name is a hash over everything the machine code depends on:
+Numba's own cache looks only at the file that holds the decorated function: a helper, a constant or
+a schema edited elsewhere leaves the old machine code in use, and switching bounds checking on
+leaves unchecked code in use. So every module's kernels compile into a folder whose name is a hash
+over everything the machine code depends on:
 
 1. the source of the module and of every module of ours it imports, found by parsing imports;
 2. every schema file;
 3. the versions of Python, Numba, llvmlite and NumPy;
-4. the CPU target and every ``NUMBA_*`` environment variable but the number of threads: no kernel is parallel.
+4. the CPU target and every ``NUMBA_*`` environment variable but the number of threads: no kernel is
+   parallel.
 
-Numba numbers the files of a function's signatures by its index, and writes the index before the file. Two processes that compile two
-signatures of one function at once would choose one number for both, and the index could name the other's machine code. So entries are
-saved under a lock of the folder.
+Numba numbers the files of a function's signatures by its index, and writes the index before the
+file. Two processes that compile two signatures of one function at once would choose one number for
+both, and the index could name the other's machine code. So entries are saved under a lock of the
+folder.
 """
 
 from __future__ import annotations
@@ -46,11 +49,17 @@ def cache_root() -> Path:
     named = os.environ.get("SQ_KERNEL_CACHE")
     if named:
         return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "shrivenquant" / "kernels"
+    return (
+        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        / "shrivenquant"
+        / "kernels"
+    )
 
 
 def _statements(tree: ast.Module) -> Iterator[ast.AST]:
-    """Every statement, those inside other statements too. Imports are statements, and expressions need not be walked for them."""
+    """Every statement, those inside other statements too. Imports are statements, and expressions
+    need not be walked for them.
+    """
     waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()
@@ -61,7 +70,9 @@ def _statements(tree: ast.Module) -> Iterator[ast.AST]:
 
 @functools.cache
 def _imported_names(path: Path, package: str) -> list[str]:
-    """Absolute names of the modules that the file imports, relative imports resolved against ``package``."""
+    """Absolute names of the modules that the file imports, relative imports resolved against
+    ``package``.
+    """
     names: list[str] = []
     for node in _statements(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
@@ -78,7 +89,9 @@ def _imported_names(path: Path, package: str) -> list[str]:
 
 @functools.cache
 def _file_of(root: Path, name: str, packages: tuple[str, ...]) -> Path | None:
-    """Source file below ``root`` of one of our modules, None for a name that is not a module of ours."""
+    """Source file below ``root`` of one of our modules, None for a name that is not a module of
+    ours.
+    """
     if name.split(".")[0] not in packages:
         return None
     path = root.joinpath(*name.split("."))
@@ -87,7 +100,9 @@ def _file_of(root: Path, name: str, packages: tuple[str, ...]) -> Path | None:
     return path.with_suffix(".py") if path.with_suffix(".py").is_file() else None
 
 
-def source_closure(path: Path, package: str, packages: tuple[str, ...] = PACKAGES, without: Container[Path] = ()) -> list[Path]:
+def source_closure(
+    path: Path, package: str, packages: tuple[str, ...] = PACKAGES, without: Container[Path] = ()
+) -> list[Path]:
     """The file and every file of ours it imports, directly or not, sorted.
 
     Args:
@@ -113,21 +128,41 @@ def source_closure(path: Path, package: str, packages: tuple[str, ...] = PACKAGE
 
 @functools.cache
 def environment_digest() -> bytes:
-    """SHA-256 over what machine code depends on besides our sources: schemas, library versions, CPU target, ``NUMBA_*``."""
+    """SHA-256 over what machine code depends on besides our sources: schemas, library versions, CPU
+    target, ``NUMBA_*``.
+    """
     digest = hashlib.sha256()
     for schema in sorted((ROOT / "schemas").glob("*.avsc")):
         digest.update(schema.read_bytes())
-    facts = [sys.version, platform.machine(), numba.__version__, llvmlite.__version__, numpy.__version__]
+    facts = [
+        sys.version,
+        platform.machine(),
+        numba.__version__,
+        llvmlite.__version__,
+        numpy.__version__,
+    ]
     facts.append(str(config.CPU_NAME or llvm.get_host_cpu_name()))
-    facts.append(str(config.CPU_FEATURES if config.CPU_FEATURES is not None else llvm.get_host_cpu_features().flatten()))
-    facts.extend(f"{key}={value}" for key, value in sorted(os.environ.items()) if key.startswith("NUMBA_") and key != "NUMBA_NUM_THREADS")
+    facts.append(
+        str(
+            config.CPU_FEATURES
+            if config.CPU_FEATURES is not None
+            else llvm.get_host_cpu_features().flatten()
+        )
+    )
+    facts.extend(
+        f"{key}={value}"
+        for key, value in sorted(os.environ.items())
+        if key.startswith("NUMBA_") and key != "NUMBA_NUM_THREADS"
+    )
     digest.update("\n".join(facts).encode())
     return digest.digest()
 
 
 @functools.cache
 def cache_folder(path: Path, package: str, salt: str = "") -> Path:
-    """Folder for the kernels of one source file, named by the hash of all they depend on; ``salt``: digest of a user's files."""
+    """Folder for the kernels of one source file, named by the hash of all they depend on; ``salt``:
+    digest of a user's files.
+    """
     digest = hashlib.sha256(environment_digest() + salt.encode())
     for file in source_closure(path, package):
         content = file.read_bytes()
@@ -151,7 +186,8 @@ _KEEPING = True
 def keep_nothing() -> None:
     """From now on this process compiles in memory: it reads and writes no cache of kernels.
 
-    For a process that may open no file (``jobs/isolation``). What was compiled or loaded before stays.
+    For a process that may open no file (``jobs/isolation``). What was compiled or loaded before
+    stays.
     """
     global _KEEPING
     _KEEPING = False
@@ -162,7 +198,8 @@ def keep_nothing() -> None:
 
 
 def kernel(function: Callable[..., Any], variant: str = "", **options: Any) -> Any:
-    """Compile ``function`` with strict floating point (no fast-math, no parallel loops) and a cache keyed by all it depends on.
+    """Compile ``function`` with strict floating point (no fast-math, no parallel loops) and a cache
+    keyed by all it depends on.
 
     Under ``NUMBA_DISABLE_JIT=1`` it stays plain Python, which a debugger walks through.
 
@@ -176,9 +213,16 @@ def kernel(function: Callable[..., Any], variant: str = "", **options: Any) -> A
         return _compiled(function, False, options)
     path = Path(function.__code__.co_filename)
     module = function.__module__
-    spec = importlib.util.find_spec(module) if module in sys.modules and module != "__main__" else None
-    package = module if spec is not None and spec.submodule_search_locations else module.rpartition(".")[0]
-    salt = str(function.__globals__.get("__sources__", "")) + variant  # a user's strategy: all its files
+    spec = (
+        importlib.util.find_spec(module) if module in sys.modules and module != "__main__" else None
+    )
+    package = (
+        module
+        if spec is not None and spec.submodule_search_locations
+        else module.rpartition(".")[0]
+    )
+    # a user's strategy: all its files
+    salt = str(function.__globals__.get("__sources__", "")) + variant
     config.CACHE_DIR = str(cache_folder(path.resolve(), package, salt))
     os.makedirs(config.CACHE_DIR, exist_ok=True)
     compiled = _compiled(function, True, options)
@@ -195,10 +239,16 @@ def _compiled(function: Callable[..., Any], is_cached: bool, options: dict[str, 
 
 
 def unlocked_kernel(function: Callable[..., Any]) -> Any:
-    """``kernel`` that gives the interpreter's lock back while it runs, so that another thread goes on: for calls that take a millisecond, not one."""
+    """``kernel`` that gives the interpreter's lock back while it runs, so that another thread goes
+    on: for calls that take a millisecond, not one.
+    """
     return kernel(function, nogil=True)
 
 
 def inlined(function: Callable[..., Any]) -> Any:
-    """Compile a small step that LLVM must inline into the kernels that call it; it has no cache of its own, for it lives in theirs."""
-    return numba.njit(function, fastmath=False, parallel=False, error_model="numpy", forceinline=True)
+    """Compile a small step that LLVM must inline into the kernels that call it; it has no cache of
+    its own, for it lives in theirs.
+    """
+    return numba.njit(
+        function, fastmath=False, parallel=False, error_model="numpy", forceinline=True
+    )

@@ -1,6 +1,8 @@
-"""Memory in compiled code: loads and stores at any address, and the few machine instructions that the codecs lean on.
+"""Memory in compiled code: loads and stores at any address, and the few machine instructions that
+the codecs lean on.
 
-Nothing here checks a bound; every caller does. Little-endian machines only, which is all that Numba compiles for here.
+Nothing here checks a bound; every caller does. Little-endian machines only, which is all that Numba
+compiles for here.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ from numba.extending import intrinsic
 
 
 def _load(result: Any, kind: Any, as_word: bool = False) -> Any:
-    """Intrinsic ``load(address)``: a little-endian value at any address, unaligned; ``as_word`` widens it to uint64 with zeros."""
+    """Intrinsic ``load(address)``: a little-endian value at any address, unaligned; ``as_word``
+    widens it to uint64 with zeros.
+    """
 
     @intrinsic  # type: ignore[untyped-decorator]
     def load(typing: Any, address: Any) -> Any:
@@ -28,7 +32,9 @@ def _load(result: Any, kind: Any, as_word: bool = False) -> Any:
 
 
 def _store(stored: Any, kind: Any, from_word: bool = False) -> Any:
-    """Intrinsic ``store(address, value)``: the counterpart of a load; ``from_word`` stores the low bits of a uint64."""
+    """Intrinsic ``store(address, value)``: the counterpart of a load; ``from_word`` stores the low
+    bits of a uint64.
+    """
 
     @intrinsic  # type: ignore[untyped-decorator]
     def store(typing: Any, address: Any, value: Any) -> Any:
@@ -53,7 +59,8 @@ store_double = _store(types.float64, ir.DoubleType())
 
 @intrinsic  # type: ignore[untyped-decorator]
 def _address_of(typing: Any, array: Any) -> Any:
-    """``address_of(array)``: address of its first byte, an int64; the array must outlive its use."""
+    """``address_of(array)``: address of its first byte, an int64; the array must outlive its use.
+    """
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
@@ -66,7 +73,9 @@ address_of: Any = _address_of
 
 
 def _count_zeros(operation: str) -> Any:
-    """Intrinsic: zero bits of a uint64 before the lowest (cttz) or above the highest (ctlz) set bit; the argument must not be 0."""
+    """Intrinsic: zero bits of a uint64 before the lowest (cttz) or above the highest (ctlz) set
+    bit; the argument must not be 0.
+    """
 
     @intrinsic  # type: ignore[untyped-decorator]
     def count(typing: Any, value: Any) -> Any:

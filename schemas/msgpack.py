@@ -1,8 +1,10 @@
-"""The doorway between compiled code and Python structs: msgpack arrays to rows' values and to Avro bodies.
+"""The doorway between compiled code and Python structs: msgpack arrays to rows' values and to Avro
+bodies.
 
-msgspec reads and writes a struct as a msgpack array at about 10 ns a field, far below what building it from NumPy values costs. The two
-kernels here serve every fixed-width record: they walk a table ``FIELDS`` with a line per field (kind, nullable, offset in a row, number of
-symbols or offset of ``first_level``), whose kinds are numbered below.
+msgspec reads and writes a struct as a msgpack array at about 10 ns a field, far below what building
+it from NumPy values costs. The two kernels here serve every fixed-width record: they walk a table
+``FIELDS`` with a line per field (kind, nullable, offset in a row, number of symbols or offset of
+``first_level``), whose kinds are numbered below.
 """
 
 from __future__ import annotations
@@ -12,8 +14,27 @@ from typing import Any
 import numpy as np
 
 from schemas.kernel import inlined, kernel, unlocked_kernel
-from schemas.memory import address_of, as_double, load_byte, load_double, load_int, load_word, store_byte, store_word, swapped
-from schemas.wire import ID_LENGTH, NULL, is_id, write_byte, write_decimal, write_double, write_id_characters, write_long
+from schemas.memory import (
+    address_of,
+    as_double,
+    load_byte,
+    load_double,
+    load_int,
+    load_word,
+    store_byte,
+    store_word,
+    swapped,
+)
+from schemas.wire import (
+    ID_LENGTH,
+    NULL,
+    is_id,
+    write_byte,
+    write_decimal,
+    write_double,
+    write_id_characters,
+    write_long,
+)
 
 INT, LONG, DOUBLE, BOOLEAN, ENUM, ID, DECIMAL, LEVELS = range(8)
 NO_LEVELS = np.zeros(0, np.int64)
@@ -45,10 +66,21 @@ def _put_length(at: Any, length: Any) -> Any:
 
 
 @kernel
-def write_rows(fields: Any, memory: Any, itemsize: Any, first: Any, count: Any, levels: Any, buffer: Any, position: Any) -> Any:
-    """Write rows as msgpack arrays -> next position, or -index - 1 if a decimal of row ``index`` exceeds 64 bits.
+def write_rows(
+    fields: Any,
+    memory: Any,
+    itemsize: Any,
+    first: Any,
+    count: Any,
+    levels: Any,
+    buffer: Any,
+    position: Any,
+) -> Any:
+    """Write rows as msgpack arrays -> next position, or -index - 1 if a decimal of row ``index``
+    exceeds 64 bits.
 
-    ``memory`` are the rows' bytes, ``levels`` the table of levels as plain int64 (price, quantity, price, ...).
+    ``memory`` are the rows' bytes, ``levels`` the table of levels as plain int64 (price, quantity,
+    price, ...).
     """
     base = address_of(buffer)
     rows = address_of(memory)
@@ -107,7 +139,9 @@ def write_rows(fields: Any, memory: Any, itemsize: Any, first: Any, count: Any, 
 
 @kernel
 def _take(at: Any) -> Any:
-    """Integer -> (high, low, next address) as two's complement of 128 bits; address 0 if it is not an integer."""
+    """Integer -> (high, low, next address) as two's complement of 128 bits; address 0 if it is not
+    an integer.
+    """
     tag = np.int64(load_byte(at))
     if tag < 0x80:
         return np.int64(0), np.uint64(tag), at + 1
@@ -144,7 +178,9 @@ def _take_length(at: Any) -> Any:
 
 @kernel
 def _levels_to_body(at: Any, out: Any) -> Any:
-    """Array of (price, quantity) arrays to Avro -> (next address, next address of the body); address 0 if a value does not fit."""
+    """Array of (price, quantity) arrays to Avro -> (next address, next address of the body);
+    address 0 if a value does not fit.
+    """
     length, at = _take_length(at)
     if at != 0 and length > 0:
         out = write_long(out, length)
@@ -162,7 +198,9 @@ def _levels_to_body(at: Any, out: Any) -> Any:
 
 @kernel
 def _field_to_body(kind: Any, nullable: Any, symbols: Any, at: Any, out: Any) -> Any:
-    """One field to Avro -> (next address, next address of the body); address 0 if the value does not fit the field."""
+    """One field to Avro -> (next address, next address of the body); address 0 if the value does
+    not fit the field.
+    """
     if kind == LEVELS:
         return _levels_to_body(at, out)
     tag = np.int64(load_byte(at))
@@ -202,10 +240,14 @@ def _field_to_body(kind: Any, nullable: Any, symbols: Any, at: Any, out: Any) ->
 
 
 @unlocked_kernel
-def write_bodies(fields: Any, buffer: Any, position: Any, count: Any, body: Any, body_position: Any) -> Any:
-    """Turn ``count`` msgpack arrays into Avro -> next position in ``body``, or -index - 1 if a value of record ``index`` does not fit.
+def write_bodies(
+    fields: Any, buffer: Any, position: Any, count: Any, body: Any, body_position: Any
+) -> Any:
+    """Turn ``count`` msgpack arrays into Avro -> next position in ``body``, or -index - 1 if a
+    value of record ``index`` does not fit.
 
-    The buffer is msgspec's own output, well formed; the values in it are whatever the structs held, and each is checked against its field.
+    The buffer is msgspec's own output, well formed; the values in it are whatever the structs held,
+    and each is checked against its field.
     """
     base = address_of(body)
     at = address_of(buffer) + position

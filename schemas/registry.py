@@ -1,14 +1,16 @@
-"""The schema registry: ids of our schemas, registered under FULL_TRANSITIVE, resolved once at start.
+"""The schema registry: ids of our schemas, registered under FULL_TRANSITIVE, resolved once at
+start.
 
-A registry is a Confluent-compatible server; subjects are ``<topic as it is called on the cluster>-value``. What runs asks it again only for an id
-that was not resolved at its start, once (``streams/log/kafka/versions.py``), so its outage harms no other running job. An outage
+A registry is a Confluent-compatible server; subjects are ``<topic as it is called on the
+cluster>-value``. What runs asks it again only for an id that was not resolved at its start, once
+(``streams/log/kafka/versions.py``), so its outage harms no other running job. An outage
 (:class:`RegistryUnreachable`) is never mistaken for bad data (:class:`UnknownSchemaId`).
 
     with Registry(cluster) as registry:
         registry.register("md.trades")              # sq topics apply
         ids = registry.resolve(["md.trades"])       # a job's start: {"md.trades": 7}
         now = registry.fingerprints([7])            # {7: SHA-256 of the schema's canonical form}
-        check_ids({7: from_the_journal}, now)       # refuses a registry that was wiped and filled anew
+        check_ids({7: from_the_journal}, now)  # refuses a registry that was wiped and filled anew
 """
 
 from __future__ import annotations
@@ -32,7 +34,12 @@ from schemas.codec import codec
 from schemas.errors import BadData, ShrivenError, WrongUse
 
 COMPATIBILITY = "FULL_TRANSITIVE"
-DEFAULTS: dict[str, Any] = {"timeout": 5.0, "max.retries": 2, "retries.wait.ms": 200, "retries.max.wait.ms": 1000}
+DEFAULTS: dict[str, Any] = {
+    "timeout": 5.0,
+    "max.retries": 2,
+    "retries.wait.ms": 200,
+    "retries.max.wait.ms": 1000,
+}
 """An outage is told within seconds; each is a ``registry_settings`` key."""
 NUMBERS = (*DEFAULTS, "cache.capacity", "cache.latest.ttl.sec")
 NOT_FOUND, CONFLICT, UNPROCESSABLE = 404, 409, 422
@@ -61,7 +68,8 @@ class NoRegistry(WrongUse):
 
 
 class RegistryUnreachable(ShrivenError):
-    """The registry does not answer, or answers that it is in trouble: transient, says nothing about any data.
+    """The registry does not answer, or answers that it is in trouble: transient, says nothing about
+    any data.
 
     Attributes:
         cause: unreachable, timeout or server_error.
@@ -75,7 +83,9 @@ class RegistryUnreachable(ShrivenError):
 
 
 class RegistryRefused(WrongUse):
-    """The registry refuses us: credentials, rights, or something at that address that is no registry."""
+    """The registry refuses us: credentials, rights, or something at that address that is no
+    registry.
+    """
 
     code = "registry_refused"
 
@@ -116,19 +126,33 @@ class Registry:
 
     def __init__(self, cluster: RegistrySettings) -> None:
         if not cluster.registry:
-            raise NoRegistry("no schema registry is configured: set SQ_KAFKA_REGISTRY=http://HOST:PORT, or start one with 'sq kafka up'")
+            raise NoRegistry(
+                "no schema registry is configured: set SQ_KAFKA_REGISTRY=http://HOST:PORT, or "
+                "start one with 'sq kafka up'"
+            )
         self.url = cluster.registry
         self._cluster = cluster
         try:
-            given = {key: float(value) if key in NUMBERS else value for key, value in cluster.registry_settings.items()}
+            given = {
+                key: float(value) if key in NUMBERS else value
+                for key, value in cluster.registry_settings.items()
+            }
             self._client = SchemaRegistryClient({"url": self.url, **DEFAULTS, **given})
         except (ValueError, TypeError, OSError) as problem:
-            raise WrongUse(f"the registry's settings cannot be used: {problem}; see registry_settings of the cluster's file") from problem
+            raise WrongUse(
+                f"the registry's settings cannot be used: {problem}; see registry_settings of the "
+                "cluster's file"
+            ) from problem
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -140,7 +164,8 @@ class Registry:
         return f"{self._cluster.name(topic)}-value"
 
     def register(self, topic: str, schema: Mapping[str, Any] | None = None) -> int:
-        """Set the subject's compatibility and register its schema; the id. Registering again what is there changes nothing.
+        """Set the subject's compatibility and register its schema; the id. Registering again what
+        is there changes nothing.
 
         Args:
             topic: name in the catalogue.
@@ -158,24 +183,30 @@ class Registry:
         except SchemaRegistryError as problem:
             if problem.http_status_code in (CONFLICT, UNPROCESSABLE):
                 raise SchemaRefused(
-                    f"the registry refuses the schema of {topic} ({subject}): {_first_line(problem)}; undo the change, or add a new field "
-                    "that is null or an empty list by default"
+                    f"the registry refuses the schema of {topic} ({subject}): "
+                    f"{_first_line(problem)}; undo the change, or add a new field that is null or "
+                    "an empty list by default"
                 ) from problem
             raise self._refused(problem) from problem
 
     def compatibility(self, topic: str) -> str:
-        """The subject's own compatibility level; empty if it has none. Raises RegistryUnreachable, RegistryRefused."""
+        """The subject's own compatibility level; empty if it has none. Raises RegistryUnreachable,
+        RegistryRefused.
+        """
         found = self._find(lambda: self._client.get_config(self.subject(topic)))
         return "" if found is None else str(found.compatibility_level or found.compatibility or "")
 
     def schema_id(self, topic: str) -> int | None:
-        """Id of this code's schema under the topic's subject; None if it is not registered. Raises RegistryUnreachable, RegistryRefused."""
+        """Id of this code's schema under the topic's subject; None if it is not registered. Raises
+        RegistryUnreachable, RegistryRefused.
+        """
         wanted = _written(codec(topic_of(topic).record).schema)
         found = self._find(lambda: self._client.lookup_schema(self.subject(topic), wanted))
         return None if found is None or found.schema_id is None else int(found.schema_id)
 
     def resolve(self, topics: Iterable[str]) -> dict[str, int]:
-        """Ids by topic, of this code's schemas. One question a topic: ask at start, then never again.
+        """Ids by topic, of this code's schemas. One question a topic: ask at start, then never
+        again.
 
         Raises:
             SchemaNotRegistered: a schema of this code is not there.
@@ -186,7 +217,8 @@ class Registry:
             found = self.schema_id(topic)
             if found is None:
                 raise SchemaNotRegistered(
-                    f"the schema of {topic} is not in the registry at {self.url} under {self.subject(topic)}; run 'sq topics apply'"
+                    f"the schema of {topic} is not in the registry at {self.url} under "
+                    f"{self.subject(topic)}; run 'sq topics apply'"
                 )
             ids[topic] = found
         return ids
@@ -195,12 +227,17 @@ class Registry:
         """The schema behind an id. Raises UnknownSchemaId, RegistryUnreachable, RegistryRefused."""
         found = self._find(lambda: self._client.get_schema(schema_id))
         if found is None:
-            raise UnknownSchemaId(f"the registry at {self.url} knows no schema {schema_id}; the record was written with another registry")
+            raise UnknownSchemaId(
+                f"the registry at {self.url} knows no schema {schema_id}; the record was written "
+                "with another registry"
+            )
         declared: dict[str, Any] = json.loads(str(found.schema_str))
         return declared
 
     def fingerprints(self, schema_ids: Iterable[int]) -> dict[int, bytes]:
-        """Fingerprints by id, of those ids that are known. Raises RegistryUnreachable, RegistryRefused."""
+        """Fingerprints by id, of those ids that are known. Raises RegistryUnreachable,
+        RegistryRefused.
+        """
         found = {}
         for schema_id in schema_ids:
             try:
@@ -222,9 +259,11 @@ class Registry:
         return declared
 
     def is_known(self, topic: str) -> bool:
-        """True if the topic's subject has a schema, whichever. Raises RegistryUnreachable, RegistryRefused.
+        """True if the topic's subject has a schema, whichever. Raises RegistryUnreachable,
+        RegistryRefused.
 
-        Asked of the subject itself: a registry's list of all subjects may be cut short without a word (Apicurio's is, at 1,000).
+        Asked of the subject itself: a registry's list of all subjects may be cut short without a
+        word (Apicurio's is, at 1,000).
         """
         return bool(self._find(lambda: self._client.get_versions(self.subject(topic))))
 
@@ -233,35 +272,57 @@ class Registry:
         try:
             return self._ask(question)
         except SchemaRegistryError as problem:
-            if problem.http_status_code == NOT_FOUND and (problem.error_code or 0) // 100 == NOT_FOUND:
-                return None  # 40401 and so on: of a subject, version or schema; without such a code it is the path that is not there
+            if (
+                problem.http_status_code == NOT_FOUND
+                and (problem.error_code or 0) // 100 == NOT_FOUND
+            ):
+                # 40401 and so on: of a subject, version or schema; without such a code it is the
+                # path that is not there
+                return None
             raise self._refused(problem) from problem
 
     def _ask(self, question: Callable[[], Answer]) -> Answer:
-        """Ask; what is no answer at all becomes RegistryUnreachable, an answer with a status is the caller's to judge."""
+        """Ask; what is no answer at all becomes RegistryUnreachable, an answer with a status is the
+        caller's to judge.
+        """
         try:
             return question()
         except SchemaRegistryError as problem:
             if problem.http_status_code >= 500:
-                trouble = f"the registry at {self.url} is in trouble: {_first_line(problem)}; look at its log, then try again"
+                trouble = (
+                    f"the registry at {self.url} is in trouble: {_first_line(problem)}; look "
+                    "at its log, then try again"
+                )
                 raise RegistryUnreachable(trouble, "server_error") from problem
             raise
         except httpx.TransportError as problem:
             raise RegistryUnreachable(
-                f"the registry at {self.url} does not answer ({_why(problem)}); start it, or check SQ_KAFKA_REGISTRY; jobs that run go on without it",
+                f"the registry at {self.url} does not answer ({_why(problem)}); start it, or check "
+                "SQ_KAFKA_REGISTRY; jobs that run go on without it",
                 "timeout" if isinstance(problem, httpx.TimeoutException) else "unreachable",
             ) from problem
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as problem:
-            raise RegistryRefused(f"what answers at {self.url} is no schema registry ({_why(problem)}); check SQ_KAFKA_REGISTRY") from problem
+            raise RegistryRefused(
+                f"what answers at {self.url} is no schema registry ({_why(problem)}); check "
+                "SQ_KAFKA_REGISTRY"
+            ) from problem
 
     def _refused(self, problem: SchemaRegistryError) -> RegistryRefused:
         if problem.http_status_code == NOT_FOUND:
             return RegistryRefused(
-                f"there is no schema registry below {self.url} (404): the address answers, the path is another; "
-                "check SQ_KAFKA_REGISTRY, for example http://HOST:PORT/apis/ccompat/v7 of an Apicurio"
+                f"there is no schema registry below {self.url} (404): the address answers, the "
+                "path is another; check SQ_KAFKA_REGISTRY, for example "
+                "http://HOST:PORT/apis/ccompat/v7 of an Apicurio"
             )
-        hint = "check registry_settings, for example basic.auth.user.info" if problem.http_status_code in (401, 403) else "check SQ_KAFKA_REGISTRY"
-        return RegistryRefused(f"the registry at {self.url} refuses ({problem.http_status_code}): {_first_line(problem)}; {hint}")
+        hint = (
+            "check registry_settings, for example basic.auth.user.info"
+            if problem.http_status_code in (401, 403)
+            else "check SQ_KAFKA_REGISTRY"
+        )
+        return RegistryRefused(
+            f"the registry at {self.url} refuses ({problem.http_status_code}): "
+            f"{_first_line(problem)}; {hint}"
+        )
 
 
 def resolve(cluster: RegistrySettings, topics: Iterable[str]) -> dict[str, int]:
@@ -271,7 +332,9 @@ def resolve(cluster: RegistrySettings, topics: Iterable[str]) -> dict[str, int]:
 
 
 def fingerprint(schema: Mapping[str, Any]) -> bytes:
-    """SHA-256 of a schema's parsing canonical form (Avro specification 1.11): the same as a codec's."""
+    """SHA-256 of a schema's parsing canonical form (Avro specification 1.11): the same as a
+    codec's.
+    """
     canonical = fastavro.schema.to_parsing_canonical_form(dict(schema))
     return bytes.fromhex(fastavro.schema.fingerprint(canonical, "SHA-256"))
 
@@ -284,19 +347,21 @@ def check_ids(before: Mapping[int, bytes], now: Mapping[int, bytes]) -> None:
         now: :meth:`Registry.fingerprints` of the same ids.
 
     Raises:
-        SchemaIdReassigned: an id means another schema, or none: the registry was wiped or is another one.
+        SchemaIdReassigned: an id means another schema, or none: the registry was wiped or is
+            another one.
     """
     for schema_id, was in before.items():
         found = now.get(schema_id)
         if found is None:
             raise SchemaIdReassigned(
-                f"schema id {schema_id} of the journal is unknown to the registry: it was wiped, or it is another one; "
-                "restore the registry that the topics were written with"
+                f"schema id {schema_id} of the journal is unknown to the registry: it was wiped, "
+                "or it is another one; restore the registry that the topics were written with"
             )
         if found != was:
             raise SchemaIdReassigned(
-                f"schema id {schema_id} means another schema than when the journal began ({was.hex()[:16]} then, {found.hex()[:16]} now): "
-                "the registry was wiped and filled anew; restore the one that the topics were written with"
+                f"schema id {schema_id} means another schema than when the journal began "
+                f"({was.hex()[:16]} then, {found.hex()[:16]} now): the registry was wiped and "
+                "filled anew; restore the one that the topics were written with"
             )
 
 
@@ -305,7 +370,11 @@ def _written(declared: Mapping[str, Any]) -> Schema:
 
 
 def _first_line(problem: SchemaRegistryError) -> str:
-    return str(problem.error_message).strip().splitlines()[0][:300] if problem.error_message else "it does not say why"
+    return (
+        str(problem.error_message).strip().splitlines()[0][:300]
+        if problem.error_message
+        else "it does not say why"
+    )
 
 
 def _why(problem: Exception) -> str:

@@ -1,4 +1,6 @@
-"""What the ``.avsc`` files say, as plain data: the model that the generator, the codec and the schema checks share."""
+"""What the ``.avsc`` files say, as plain data: the model that the generator, the codec and the
+schema checks share.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ ID_UNIT = "id, exactly 20 characters"
 
 
 class Field(NamedTuple):
-    """One field: ``kind`` is int, long, double, boolean, string, bytes, decimal, id, enum or array."""
+    """One field: ``kind`` is int, long, double, boolean, string, bytes, decimal, id, enum or array.
+    """
 
     name: str
     kind: str
@@ -34,7 +37,9 @@ class Shape(NamedTuple):
 
     @property
     def fixed_width(self) -> bool:
-        """True if every field has a fixed place in a row; such records have a dtype and compiled kernels."""
+        """True if every field has a fixed place in a row; such records have a dtype and compiled
+        kernels.
+        """
         return all(field.kind not in ("string", "bytes", "array") for field in self.fields)
 
     @property
@@ -49,7 +54,8 @@ def is_levels(field: Field) -> bool:
 
 
 def field_of(declared: dict[str, Any]) -> Field:
-    """Model of one Avro field. Raises ValueError for a type that design section 4 does not allow."""
+    """Model of one Avro field. Raises ValueError for a type that design section 4 does not allow.
+    """
     kind: Any = declared["type"]
     nullable = isinstance(kind, list)
     if nullable:
@@ -70,14 +76,38 @@ def field_of(declared: dict[str, Any]) -> Field:
             raise ValueError(f"{declared['name']}: type {kind} is not allowed")
     if kind == "string" and declared.get("unit") == ID_UNIT:
         kind = "id"
-    if kind not in ("int", "long", "double", "boolean", "string", "bytes", "decimal", "id", "enum", "array"):
+    if kind not in (
+        "int",
+        "long",
+        "double",
+        "boolean",
+        "string",
+        "bytes",
+        "decimal",
+        "id",
+        "enum",
+        "array",
+    ):
         raise ValueError(f"{declared['name']}: type {kind} is not allowed")
-    return Field(declared["name"], kind, nullable, declared.get("doc", ""), declared.get("unit", ""), symbols, enum, item)
+    return Field(
+        declared["name"],
+        kind,
+        nullable,
+        declared.get("doc", ""),
+        declared.get("unit", ""),
+        symbols,
+        enum,
+        item,
+    )
 
 
 def shape_of(schema: dict[str, Any]) -> Shape:
     """Model of one Avro record schema."""
-    return Shape(schema["name"], schema.get("doc", ""), tuple(field_of(declared) for declared in schema["fields"]))
+    return Shape(
+        schema["name"],
+        schema.get("doc", ""),
+        tuple(field_of(declared) for declared in schema["fields"]),
+    )
 
 
 @functools.cache
@@ -94,7 +124,8 @@ def shapes() -> dict[str, Shape]:
 
 
 def snake(name: str) -> str:
-    """File and handler name of a record: ``DepthUpdate`` is ``depth_update``, ``PnL`` is ``pnl``."""
+    """File and handler name of a record: ``DepthUpdate`` is ``depth_update``, ``PnL`` is ``pnl``.
+    """
     if name == "PnL":
         return "pnl"
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
@@ -108,5 +139,7 @@ def enums() -> dict[str, Field]:
             if field.kind == "enum":
                 known = found.setdefault(field.enum, field)
                 if known.symbols != field.symbols:
-                    raise ValueError(f"{shape.name}.{field.name}: enum {field.enum} has other symbols elsewhere")
+                    raise ValueError(
+                        f"{shape.name}.{field.name}: enum {field.enum} has other symbols elsewhere"
+                    )
     return dict(sorted(found.items()))

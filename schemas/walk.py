@@ -1,7 +1,9 @@
-"""Where Avro records end, and a few of their columns, for any record type: one kernel over the table ``FIELDS`` of a compiled codec.
+"""Where Avro records end, and a few of their columns, for any record type: one kernel over the
+table ``FIELDS`` of a compiled codec.
 
-The kinds of fields are those of ``schemas.msgpack``. Values are passed over and not judged. A walk is quicker than decoding, and no decoder
-is compiled for it: each costs a cold start about 1.5 s of CPU.
+The kinds of fields are those of ``schemas.msgpack``. Values are passed over and not judged. A walk
+is quicker than decoding, and no decoder is compiled for it: each costs a cold start about 1.5 s of
+CPU.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ from schemas.wire import read_long
 
 @inlined
 def _pass_long(at: Any, end: Any) -> Any:
-    """Address after a long, ``end + 1`` for a malformed one; its value is not computed, for nothing uses it."""
+    """Address after a long, ``end + 1`` for a malformed one; its value is not computed, for nothing
+    uses it.
+    """
     return read_long(at, end)[1]
 
 

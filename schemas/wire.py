@@ -1,14 +1,17 @@
 """Avro's primitive types in compiled code: the steps that every record codec is made of.
 
-Steps work on plain addresses, not on arrays: an array handed to a step would be reference-counted at each call, which costs more than the
-step. A codec takes ``address_of`` its arrays once and keeps them alive.
+Steps work on plain addresses, not on arrays: an array handed to a step would be reference-counted
+at each call, which costs more than the step. A codec takes ``address_of`` its arrays once and keeps
+them alive.
 
-Readers take (at, end) and return the value and the address after it. Malformed input poisons the address: it becomes ``end + 1``, every
-later read leaves it there, and nothing at or past ``end`` is read; a codec looks at it once per record.
-Writers return the next address; each may touch eight bytes past it, so a buffer keeps ``SLACK`` bytes free behind the last value.
+Readers take (at, end) and return the value and the address after it. Malformed input poisons the
+address: it becomes ``end + 1``, every later read leaves it there, and nothing at or past ``end`` is
+read; a codec looks at it once per record. Writers return the next address; each may touch eight
+bytes past it, so a buffer keeps ``SLACK`` bytes free behind the last value.
 
-Avro writes an int or long as a zigzag varint: seven bits a byte, lowest first, high bit on all but the last byte. Both directions treat
-the first eight bytes as one 64-bit word, so the usual widths cost no branch that depends on the value.
+Avro writes an int or long as a zigzag varint: seven bits a byte, lowest first, high bit on all but
+the last byte. Both directions treat the first eight bytes as one 64-bit word, so the usual widths
+cost no branch that depends on the value.
 """
 
 from __future__ import annotations
@@ -18,7 +21,16 @@ from typing import Any
 import numpy as np
 
 from schemas.kernel import inlined, kernel
-from schemas.memory import load_byte, load_double, load_word, store_byte, store_double, store_word, zeros_above, zeros_below
+from schemas.memory import (
+    load_byte,
+    load_double,
+    load_word,
+    store_byte,
+    store_double,
+    store_word,
+    zeros_above,
+    zeros_below,
+)
 
 SLACK = 8  # bytes past a value that a writer may touch
 MAX_LONG = 10  # bytes of the longest varint
@@ -38,7 +50,8 @@ _50_BITS, _20_BITS = np.uint64((1 << 50) - 1), np.uint64((1 << 20) - 1)
 _10_BITS, _5_BITS = np.uint64(0x000003FF000003FF), np.uint64(0x001F001F001F001F)
 _ZEROS = np.uint64(0x3030303030303030)
 _TO_HIGH_BIT = np.uint64(0x7676767676767676)
-"""Added to a byte below 32, sets its high bit if it is 10 or more: a letter, 7 behind the digits."""
+"""Added to a byte below 32, sets its high bit if it is 10 or more: a letter, 7 behind the digits.
+"""
 _U0, _U127, _U128 = np.uint64(0), np.uint64(127), np.uint64(128)
 _U48, _U57, _U65, _U86 = (np.uint64(character) for character in b"09AV")
 
@@ -57,7 +70,9 @@ def read_long(at: Any, end: Any) -> Any:
 
 @inlined
 def value_of(word: Any) -> Any:
-    """Value of a varint of at most eight bytes, zeros behind it: drop the high bits, close the gaps, undo the zigzag."""
+    """Value of a varint of at most eight bytes, zeros behind it: drop the high bits, close the
+    gaps, undo the zigzag.
+    """
     word &= _GROUPS
     word = (word & _7_LOW) | ((word & _7_HIGH) >> _U1)
     word = (word & _14_LOW) | ((word & _14_HIGH) >> _U2)
@@ -67,7 +82,9 @@ def value_of(word: Any) -> Any:
 
 @kernel
 def read_long_bytewise(at: Any, end: Any) -> Any:
-    """As ``read_long``, byte by byte: for varints of nine and ten bytes, and near the end of a body where no word can be loaded."""
+    """As ``read_long``, byte by byte: for varints of nine and ten bytes, and near the end of a body
+    where no word can be loaded.
+    """
     word = _U0
     shift = 0
     while at < end and shift < 70:
@@ -144,7 +161,9 @@ def read_double(at: Any, end: Any) -> Any:
 
 @kernel
 def read_decimal(at: Any, end: Any) -> Any:
-    """Decimal of at most 16 bytes, big-endian two's complement -> (high int64, low uint64, next address)."""
+    """Decimal of at most 16 bytes, big-endian two's complement -> (high int64, low uint64, next
+    address).
+    """
     width, at = read_long(at, end)
     if width < 0 or width > 16 or at + width > end:
         return np.int64(0), _U0, end + 1
@@ -163,7 +182,9 @@ def read_decimal(at: Any, end: Any) -> Any:
 
 @kernel
 def write_decimal(at: Any, high: Any, low: Any) -> Any:
-    """Write a decimal in fastavro's width, (bits + 8) // 8 of the magnitude (-128 takes two bytes) -> next address."""
+    """Write a decimal in fastavro's width, (bits + 8) // 8 of the magnitude (-128 takes two bytes)
+    -> next address.
+    """
     top = np.uint64(high)
     low = np.uint64(low)
     size_top = top
@@ -190,7 +211,9 @@ def write_decimal(at: Any, high: Any, low: Any) -> Any:
 
 @kernel
 def read_id(at: Any, end: Any) -> Any:
-    """Id of exactly 20 characters of 0-9A-V -> (first ten as int64, last ten as int64, next address)."""
+    """Id of exactly 20 characters of 0-9A-V -> (first ten as int64, last ten as int64, next
+    address).
+    """
     length, at = read_long(at, end)
     if length != ID_LENGTH or at + ID_LENGTH > end:
         return np.int64(0), np.int64(0), end + 1
@@ -212,13 +235,16 @@ def is_id(at: Any) -> Any:
     good = True
     for place in range(at, at + ID_LENGTH):
         character = load_byte(place)
-        good &= ((character >= _U48) & (character <= _U57)) | ((character >= _U65) & (character <= _U86))
+        good &= ((character >= _U48) & (character <= _U57)) | (
+            (character >= _U65) & (character <= _U86)
+        )
     return good
 
 
 @kernel
 def write_id(at: Any, high: Any, low: Any) -> Any:
-    """Write an id: its length and 20 characters, the lowest 50 bits of each half -> next address."""
+    """Write an id: its length and 20 characters, the lowest 50 bits of each half -> next address.
+    """
     store_byte(at, np.uint64(2 * ID_LENGTH))
     write_id_characters(at + 1, high, low)
     return at + 1 + ID_LENGTH
@@ -226,7 +252,8 @@ def write_id(at: Any, high: Any, low: Any) -> Any:
 
 @inlined
 def write_id_characters(at: Any, high: Any, low: Any) -> Any:
-    """Write the 20 characters of an id, the lowest 50 bits of each half; touches four bytes more."""
+    """Write the 20 characters of an id, the lowest 50 bits of each half; touches four bytes more.
+    """
     high, low = np.uint64(high), np.uint64(low)
     store_word(at, _eight_characters(high >> _U10))
     store_word(at + 8, _eight_characters((high << _U30) | ((low & _50_BITS) >> _U20)))
@@ -259,7 +286,9 @@ def write_double(at: Any, value: Any) -> Any:
 
 @inlined
 def _read_pair(at: Any, end: Any) -> Any:
-    """Two longs -> (first, second, next address); a price and a quantity mostly share one word, which halves the wait for the next."""
+    """Two longs -> (first, second, next address); a price and a quantity mostly share one word,
+    which halves the wait for the next.
+    """
     if at + 8 <= end:
         word = load_word(at)
         stops = ~word & _CONTINUES
@@ -269,7 +298,11 @@ def _read_pair(at: Any, end: Any) -> Any:
             both_mask = second_stop ^ (second_stop - _ONE)
             shift = np.uint64(zeros_below(stops) + 1)
             second = (word & both_mask) >> shift
-            return value_of(word & first_mask), value_of(second), at + (zeros_below(second_stop) >> 3) + 1
+            return (
+                value_of(word & first_mask),
+                value_of(second),
+                at + (zeros_below(second_stop) >> 3) + 1,
+            )
     first, at = read_long(at, end)
     second, at = read_long(at, end)
     return first, second, at
@@ -277,9 +310,11 @@ def _read_pair(at: Any, end: Any) -> Any:
 
 @kernel
 def read_levels(at: Any, end: Any, table: Any, table_end: Any) -> Any:
-    """Array of (long, long) -> (count, next address); pairs go to address ``table``, 16 bytes each; count -1 if they pass ``table_end``.
+    """Array of (long, long) -> (count, next address); pairs go to address ``table``, 16 bytes each;
+    count -1 if they pass ``table_end``.
 
-    An array is a list of blocks that ends with an empty one. A block with a negative count states its size in bytes too.
+    An array is a list of blocks that ends with an empty one. A block with a negative count states
+    its size in bytes too.
     """
     total = 0
     while True:
@@ -309,7 +344,9 @@ def read_levels(at: Any, end: Any, table: Any, table_end: Any) -> Any:
 
 @kernel
 def most_levels(body: Any) -> Any:
-    """How many levels a body can hold at most: each takes two longs, and a long has one byte below 128."""
+    """How many levels a body can hold at most: each takes two longs, and a long has one byte below
+    128.
+    """
     last_bytes = 0
     for place in range(body.size):
         last_bytes += body[place] < 128
@@ -318,7 +355,9 @@ def most_levels(body: Any) -> Any:
 
 @kernel
 def write_levels(at: Any, table: Any, first: Any, count: Any) -> Any:
-    """Write the pairs ``first`` to ``first + count`` of the table at address ``table`` as one array -> next address."""
+    """Write the pairs ``first`` to ``first + count`` of the table at address ``table`` as one array
+    -> next address.
+    """
     if count > 0:
         at = write_long(at, count)
         source = table + 16 * first

@@ -14,7 +14,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 pytest_plugins = ["groups", "turns"]
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs deaf to it, and so would be what tests start
+# a shell starts background jobs deaf to it, and so would be what tests start
+signal.signal(signal.SIGINT, signal.default_int_handler)
 if "SQ_HOME" not in os.environ:  # the strategies that tests run are none of the user's own
     _HOME = tempfile.TemporaryDirectory(prefix="sq-home-")
     os.environ["SQ_HOME"] = _HOME.name
@@ -23,7 +24,9 @@ MARKET_DATA = Path(os.environ.get("SQ_DATA", ROOT.parent / "shared" / "data"))
 
 @pytest.fixture(scope="session")
 def market_data() -> Path:
-    """Folder of recorded market data (``SQ_DATA``, by default beside the clone); tests that need it are skipped without it."""
+    """Folder of recorded market data (``SQ_DATA``, by default beside the clone); tests that need it
+    are skipped without it.
+    """
     if not (MARKET_DATA / "binance").is_dir():
         pytest.skip("no recorded market data: set SQ_DATA to the folder that holds it")
     return MARKET_DATA
@@ -47,7 +50,8 @@ def reference_run(recording: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Any:
-    """A PostgreSQL server of the session's own; skipped, with the reason, where none is installed."""
+    """A PostgreSQL server of the session's own; skipped, with the reason, where none is installed.
+    """
     import postgres_server
 
     with postgres_server.running() as server:

@@ -1,4 +1,6 @@
-"""Seconds and outcomes by folder of the tests, printed at the end of a lane; a plug-in of the test runner."""
+"""Seconds and outcomes by folder of the tests, printed at the end of a lane; a plug-in of the test
+runner.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,9 @@ from typing import Any
 
 
 def group_of(node: str) -> str:
-    """``tests/kafka/lag/test_x.py::test`` is of group ``kafka``; a file directly under ``tests`` of group ``project``."""
+    """``tests/kafka/lag/test_x.py::test`` is of group ``kafka``; a file directly under ``tests`` of
+    group ``project``.
+    """
     parts = node.partition("::")[0].split("/")
     return parts[1] if len(parts) > 2 else "project"
 
@@ -28,14 +32,20 @@ def lines(reports: Iterator[tuple[str, Any]]) -> list[str]:
         tests[group] += report.when == "call" and outcome != "skipped"
         skipped[group] += outcome == "skipped"
     return [
-        f"{seconds[group]:8.1f} s  {group}: {tests[group]} tests" + (f", {skipped[group]} skipped" if skipped[group] else "")
+        f"{seconds[group]:8.1f} s  {group}: {tests[group]} tests"
+        + (f", {skipped[group]} skipped" if skipped[group] else "")
         for group in sorted(seconds, key=lambda name: -seconds[name])
     ]
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Print them; with several processes the sum is more than the wall time."""
-    kept = ((outcome, report) for outcome, reports in terminalreporter.stats.items() for report in reports if hasattr(report, "duration"))
+    kept = (
+        (outcome, report)
+        for outcome, reports in terminalreporter.stats.items()
+        for report in reports
+        if hasattr(report, "duration")
+    )
     terminalreporter.section("seconds by group")
     for line in lines(kept):
         terminalreporter.write_line(line)

@@ -12,7 +12,13 @@ from schemas.codec import codec
 from schemas.general import plain_schema, to_avro
 from schemas.shapes import schemas, shapes
 
-NOTE = {"name": "note", "doc": "What another version says besides.", "unit": "text", "type": ["null", "string"], "default": None}
+NOTE = {
+    "name": "note",
+    "doc": "What another version says besides.",
+    "unit": "text",
+    "type": ["null", "string"],
+    "default": None,
+}
 
 
 def with_note(record: str) -> dict[str, Any]:
@@ -29,9 +35,15 @@ def without(record: str, *fields: str) -> dict[str, Any]:
     return schema
 
 
-def rewritten(record: str, schema: dict[str, Any], body: bytes, note: str | None = "of another version") -> bytes:
+def rewritten(
+    record: str, schema: dict[str, Any], body: bytes, note: str | None = "of another version"
+) -> bytes:
     """A record's body with another version's schema."""
     (found,) = codec(record).decode_records(body, 1)
     stream = io.BytesIO()
-    fastavro.schemaless_writer(stream, fastavro.parse_schema(plain_schema(schema)), {**to_avro(shapes()[record])(found), "note": note})
+    fastavro.schemaless_writer(
+        stream,
+        fastavro.parse_schema(plain_schema(schema)),
+        {**to_avro(shapes()[record])(found), "note": note},
+    )
     return stream.getvalue()

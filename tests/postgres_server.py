@@ -1,6 +1,8 @@
-"""A real PostgreSQL of the tests' own: a cluster in a temporary folder, on a Unix socket, gone with the test session.
+"""A real PostgreSQL of the tests' own: a cluster in a temporary folder, on a Unix socket, gone with
+the test session.
 
-The server refuses to run as root, so as root it runs as the user that Debian's package makes, or as nobody.
+The server refuses to run as root, so as root it runs as the user that Debian's package makes, or as
+nobody.
 """
 
 from __future__ import annotations
@@ -25,8 +27,13 @@ _NUMBERS = itertools.count(1)
 
 
 def binaries() -> Path:
-    """The folder of ``initdb`` and ``postgres``; skips the test, with the reason, where there is none."""
-    found = [str(Path(path).parent) for path in sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"), reverse=True)]
+    """The folder of ``initdb`` and ``postgres``; skips the test, with the reason, where there is
+    none.
+    """
+    found = [
+        str(Path(path).parent)
+        for path in sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"), reverse=True)
+    ]
     on_path = shutil.which("initdb")
     if on_path:
         found.insert(0, str(Path(on_path).resolve().parent))
@@ -69,15 +76,47 @@ def running() -> Iterator[Server]:
     as_user, uid = _owner()
     folder = Path(tempfile.mkdtemp(prefix="sq-pg-"))
     os.chown(folder, uid, -1)
-    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "cwd": "/", **as_user}
+    quiet = {
+        "stdin": subprocess.DEVNULL,
+        "stdout": subprocess.DEVNULL,
+        "stderr": subprocess.PIPE,
+        "cwd": "/",
+        **as_user,
+    }
     made = subprocess.run(
-        [programs / "initdb", "-D", folder / "data", "-U", "tests", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"], check=False, **quiet
+        [
+            programs / "initdb",
+            "-D",
+            folder / "data",
+            "-U",
+            "tests",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "--no-sync",
+        ],
+        check=False,
+        **quiet,
     )
     assert made.returncode == 0, made.stderr.decode()
-    settings = ("listen_addresses=", f"unix_socket_directories={folder}", "fsync=off", "shared_buffers=32MB", "max_connections=40")
+    settings = (
+        "listen_addresses=",
+        f"unix_socket_directories={folder}",
+        "fsync=off",
+        "shared_buffers=32MB",
+        "max_connections=40",
+    )
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [programs / "postgres", "-D", folder / "data", *(part for each in settings for part in ("-c", each))], **{**quiet, "stderr": log}
+            [
+                programs / "postgres",
+                "-D",
+                folder / "data",
+                *(part for each in settings for part in ("-c", each)),
+            ],
+            **{**quiet, "stderr": log},
         )
     try:
         server = Server(folder, process)

@@ -9,7 +9,18 @@ from typing import Any
 
 import msgspec
 
-from schemas.records import ControlCommand, ExecutionReport, Fill, Instrument, Mark, OrderEvent, OrderRequest, RiskDecision, Signal, VenueCommand
+from schemas.records import (
+    ControlCommand,
+    ExecutionReport,
+    Fill,
+    Instrument,
+    Mark,
+    OrderEvent,
+    OrderRequest,
+    RiskDecision,
+    Signal,
+    VenueCommand,
+)
 from schemas.vocabulary import (
     ControlKind,
     ControlScope,
@@ -205,11 +216,28 @@ def toy(number: int = 1, **changes: Any) -> Instrument:
     return instrument(number, **(fields | changes))
 
 
-def mark(bid: int, ask: int, clock: int = 0, number: int = 1, last: int = 0, flags: int = 0, book_time: int | None = None) -> Mark:
-    return Mark(number, clock, 1, bid, 10, ask, 10, last, clock if book_time is None else book_time, flags)
+def mark(
+    bid: int,
+    ask: int,
+    clock: int = 0,
+    number: int = 1,
+    last: int = 0,
+    flags: int = 0,
+    book_time: int | None = None,
+) -> Mark:
+    return Mark(
+        number, clock, 1, bid, 10, ask, 10, last, clock if book_time is None else book_time, flags
+    )
 
 
-def signal(direction: int, size: int = 0, strength: float = 1.0, number: int = 1, strategy: int = 1, clock: int = 0) -> Signal:
+def signal(
+    direction: int,
+    size: int = 0,
+    strength: float = 1.0,
+    number: int = 1,
+    strategy: int = 1,
+    clock: int = 0,
+) -> Signal:
     return Signal(number, clock, 0, strategy, direction, strength, size, 0.0, 0.0, 0)
 
 
@@ -231,7 +259,20 @@ def request(
         order_type = int(OrderType.LIMIT if price else OrderType.MARKET)
     if time_in_force is None:
         time_in_force = int(TimeInForce.GTC if price else TimeInForce.IOC)
-    return OrderRequest(order_id, account, strategy, number, 0, kind, side, order_type, time_in_force, post_only, quantity, price)
+    return OrderRequest(
+        order_id,
+        account,
+        strategy,
+        number,
+        0,
+        kind,
+        side,
+        order_type,
+        time_in_force,
+        post_only,
+        quantity,
+        price,
+    )
 
 
 def approved(wanted: OrderRequest) -> RiskDecision:
@@ -272,7 +313,22 @@ def report(
 ) -> ExecutionReport:
     """What the venue says."""
     liquidity = int(Liquidity.TAKER) if kind == ReportKind.FILL else int(Liquidity.UNKNOWN)
-    return ExecutionReport(order_id, number, 0, 0, int(kind), reason, trade_id, side, price, quantity, cumulative, leaves, liquidity, fee)
+    return ExecutionReport(
+        order_id,
+        number,
+        0,
+        0,
+        int(kind),
+        reason,
+        trade_id,
+        side,
+        price,
+        quantity,
+        cumulative,
+        leaves,
+        liquidity,
+        fee,
+    )
 
 
 def fill(
@@ -286,7 +342,19 @@ def fill(
     strategy: int = 1,
     trade_id: int = 1,
 ) -> Fill:
-    return Fill(order_id, account, strategy, number, 0, side, price, quantity, int(Liquidity.TAKER), fee, trade_id)
+    return Fill(
+        order_id,
+        account,
+        strategy,
+        number,
+        0,
+        side,
+        price,
+        quantity,
+        int(Liquidity.TAKER),
+        fee,
+        trade_id,
+    )
 
 
 def control(
@@ -298,7 +366,9 @@ def control(
     account: int = 0,
     strategy: int = 0,
 ) -> ControlCommand:
-    return ControlCommand(0, int(kind), int(scope), account, strategy, number, name, value, "operator", "test")
+    return ControlCommand(
+        0, int(kind), int(scope), account, strategy, number, name, value, "operator", "test"
+    )
 
 
 def restored(stage: Any) -> Any:
@@ -306,12 +376,18 @@ def restored(stage: Any) -> Any:
     if hasattr(stage, "take_state"):
         stage.take_state(stage.encoded_state())
     else:
-        stage.state = msgspec.msgpack.decode(msgspec.msgpack.encode(stage.state), type=type(stage.state))
+        stage.state = msgspec.msgpack.decode(
+            msgspec.msgpack.encode(stage.state), type=type(stage.state)
+        )
     return stage
 
 
 def state_bytes(stage: Any) -> bytes:
-    return stage.encoded_state() if hasattr(stage, "encoded_state") else msgspec.msgpack.encode(stage.state)
+    return (
+        stage.encoded_state()
+        if hasattr(stage, "encoded_state")
+        else msgspec.msgpack.encode(stage.state)
+    )
 
 
 class ToyVenueState(msgspec.Struct):
@@ -342,12 +418,31 @@ class ToyVenue:
         self.state.timer = 2**63 - 1
         waiting, self.state.waiting = self.state.waiting, []
         for order in waiting:
-            order_id, side, number, quantity = order.order_id, order.side, order.instrument, order.quantity
-            context.emit(report(order_id, ReportKind.ACCEPTED, side=side, number=number, leaves=quantity))
+            order_id, side, number, quantity = (
+                order.order_id,
+                order.side,
+                order.instrument,
+                order.quantity,
+            )
+            context.emit(
+                report(order_id, ReportKind.ACCEPTED, side=side, number=number, leaves=quantity)
+            )
             if order.order_type == OrderType.MARKET:
                 self.state.trades += 1
                 trade = self.state.trades
-                context.emit(report(order_id, ReportKind.FILL, quantity, self.price, trade, side, number, fee=1, cumulative=quantity))
+                context.emit(
+                    report(
+                        order_id,
+                        ReportKind.FILL,
+                        quantity,
+                        self.price,
+                        trade,
+                        side,
+                        number,
+                        fee=1,
+                        cumulative=quantity,
+                    )
+                )
 
 
 def last_event(records: Iterable[Any]) -> OrderEvent:

@@ -1,6 +1,8 @@
-"""The determinism lint (DEV-11, RPL-7): one planted violation per rule is caught, allowed exceptions need a reason, our stages are clean.
+"""The determinism lint (DEV-11, RPL-7): one planted violation per rule is caught, allowed
+exceptions need a reason, our stages are clean.
 
-Oracle: planted code whose breach is known; the clean twins beside them show that the lint does not cry wolf.
+Oracle: planted code whose breach is known; the clean twins beside them show that the lint does not
+cry wolf.
 """
 
 from __future__ import annotations
@@ -13,8 +15,19 @@ from streams.runtime.tools.lint import RULES, NotDeterministic, lint_file, lint_
 from streams.runtime.tools.strategy_lint import require_allowed
 
 ROOT = Path(__file__).resolve().parents[1]
-STAGES = ("aggregation", "toxicity", "signals", "risk", "routing", "venue", "portfolio", "reporting", "numeric")
-# Tools that stand beside a stage and are never part of one: they read files or import modules before a run begins.
+STAGES = (
+    "aggregation",
+    "toxicity",
+    "signals",
+    "risk",
+    "routing",
+    "venue",
+    "portfolio",
+    "reporting",
+    "numeric",
+)
+# Tools that stand beside a stage and are never part of one: they read files or import modules
+# before a run begins.
 TOOLS = {
     f"streams/signals/{name}.py"
     for name in ("catalogue", "sources", "artefacts", "loading", "user_stage_loading")
@@ -46,13 +59,20 @@ PLANTED = [
     ("set-iteration", "for x in {1, 2}:\n    pass"),
     ("set-iteration", "names = set()\nfor x in names:\n    pass"),
     ("set-iteration", "def f(items: set[int]):\n    return [x for x in items]"),
-    ("set-iteration", "class A:\n    def a(self):\n        self.seen = set()\n    def b(self):\n        for x in self.seen:\n            pass"),
+    (
+        "set-iteration",
+        "class A:\n    def a(self):\n        self.seen = set()\n    def b(self):\n        for x in "
+        "self.seen:\n            pass",
+    ),
     ("set-iteration", "x = list({3, 1})"),
     ("set-iteration", "x = sum({0.1, 0.2})"),
     ("set-iteration", "a = {1}\nb = {2}\nfor x in a | b:\n    pass"),
     ("set-iteration", "a = frozenset([1])\nx = [*a]"),
     ("set-iteration", "a = {1}\nx = a.pop()"),
-    ("set-iteration", "def first(items):\n    for x in items:\n        return x\ny = first({'a', 'b'})"),
+    (
+        "set-iteration",
+        "def first(items):\n    for x in items:\n        return x\ny = first({'a', 'b'})",
+    ),
     ("set-iteration", "class A:\n    def a(self):\n        return self.b(items={'a'})"),
     ("set-iteration", "def names():\n    return {'a', 'b'}"),
     ("set-iteration", "for x in a.keys() & b.keys():\n    pass"),
@@ -98,7 +118,8 @@ def test_a_planted_violation_is_caught_by_its_rule(rule: str, source: str) -> No
 
 
 def test_every_rule_has_a_planted_violation() -> None:
-    of_strategies = {"import", "name", "attribute", "program"}  # tests/runtime/test_strategy_lint.py
+    # tests/runtime/test_strategy_lint.py
+    of_strategies = {"import", "name", "attribute", "program"}
     assert set(RULES) == {rule for rule, _ in PLANTED} | of_strategies | {"reason"}
 
 
@@ -114,15 +135,22 @@ def test_a_finding_names_file_line_and_what_to_use_instead() -> None:
 
 
 def test_an_exception_with_a_reason_is_allowed() -> None:
-    assert lint_source("y = hash(1)  # lint: allow hash: integers hash to themselves\n", "mine.py") == []
+    assert (
+        lint_source("y = hash(1)  # lint: allow hash: integers hash to themselves\n", "mine.py")
+        == []
+    )
 
 
 def test_an_exception_without_a_reason_is_a_finding() -> None:
-    assert [finding.rule for finding in lint_source("y = hash(1)  # lint: allow hash\n", "mine.py")] == ["reason"]
+    assert [
+        finding.rule for finding in lint_source("y = hash(1)  # lint: allow hash\n", "mine.py")
+    ] == ["reason"]
 
 
 def test_an_exception_for_another_rule_does_not_help() -> None:
-    assert [finding.rule for finding in lint_source("y = hash(1)  # lint: allow clock: x\n", "mine.py")] == ["hash"]
+    assert [
+        finding.rule for finding in lint_source("y = hash(1)  # lint: allow clock: x\n", "mine.py")
+    ] == ["hash"]
 
 
 def test_a_file_that_does_not_parse_is_a_finding() -> None:

@@ -1,6 +1,8 @@
-"""What the documents say exists: commands parse, configuration files load, the first strategy runs, links and names lead somewhere.
+"""What the documents say exists: commands parse, configuration files load, the first strategy runs,
+links and names lead somewhere.
 
-Oracle: the program itself (its parser, its configuration reader, the strategy kit) and the file tree.
+Oracle: the program itself (its parser, its configuration reader, the strategy kit) and the file
+tree.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ HOUSE = ROOT / "docs" / "design" / "02-house.md"
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 # configuration keys that are said in another way in the file, by the options' names
 RENAMED = {
-    "parameters": "set", "currency": "cash", "from_time": "from", "to_time": "to", "maker_rate": "fees", "taker_rate": "fees",
+    "parameters": "set", "currency": "cash", "from_time": "from", "to_time": "to",
+    "maker_rate": "fees", "taker_rate": "fees",
     "feed_latency": "latency", "entry_latency": "latency", "response_latency": "latency",
     "user_stages": "stages",
 }  # fmt: skip
@@ -35,8 +38,25 @@ RENAMED = {
 GIVEN = {
     "sizing": ("short", "warmup", "trade_from", "account", "cash"),
     "reporting": ("warmup", "trade_from", "trade_to"),
-    "risk": ("short", "cash", "account", "leverage", "maker_rate", "taker_rate", "trade_from", "trade_to", "warmup"),
-    "venue": ("feed_latency", "entry_latency", "response_latency", "maker_rate", "taker_rate", "ticker"),
+    "risk": (
+        "short",
+        "cash",
+        "account",
+        "leverage",
+        "maker_rate",
+        "taker_rate",
+        "trade_from",
+        "trade_to",
+        "warmup",
+    ),
+    "venue": (
+        "feed_latency",
+        "entry_latency",
+        "response_latency",
+        "maker_rate",
+        "taker_rate",
+        "ticker",
+    ),
     "portfolio": ("cash", "account"),
 }
 
@@ -53,7 +73,11 @@ def shell_lines() -> list[Any]:
         for block in blocks(page, "sh"):
             for line in block.splitlines():
                 if line.strip():
-                    found.append(pytest.param(line.strip(), id=f"{page.relative_to(ROOT)}: {line.strip()[:80]}"))
+                    found.append(
+                        pytest.param(
+                            line.strip(), id=f"{page.relative_to(ROOT)}: {line.strip()[:80]}"
+                        )
+                    )
     return found
 
 
@@ -64,7 +88,9 @@ def test_a_documented_command_is_understood(line: str) -> None:
     if program == "sq":
         parser().parse_args(words[1:])
     elif program == "make":
-        targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+        targets = re.findall(
+            r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE
+        )
         assert words[1] in targets
     elif program == "python" and words[1] == "-m" and words[2] == "pytest":
         assert all((ROOT / path).exists() for path in words[3:])
@@ -77,7 +103,9 @@ def test_a_documented_command_is_understood(line: str) -> None:
 
 
 def test_every_command_has_help_with_a_description_and_a_help_for_every_option() -> None:
-    choices = next(action.choices for action in parser()._actions if isinstance(action.choices, dict))
+    choices = next(
+        action.choices for action in parser()._actions if isinstance(action.choices, dict)
+    )
     assert tuple(choices) == tuple(COMMANDS)
     for name, command in choices.items():
         assert command.description, name
@@ -90,7 +118,9 @@ def test_every_command_is_documented() -> None:
     assert [name for name in COMMANDS if f"sq {name} " not in text] == []
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "docs" / "examples").glob("*.toml")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "docs" / "examples").glob("*.toml")), ids=lambda path: path.name
+)
 def test_an_example_configuration_loads(path: Path) -> None:
     assert configuration.build(configuration.read_file(path)).strategy in STRATEGIES
 
@@ -105,7 +135,9 @@ def test_the_full_example_names_every_key_and_its_default() -> None:
     text = (ROOT / "docs" / "examples" / "run.toml").read_text(encoding="utf-8")
     for name in configuration.Configuration.__struct_fields__:
         key = RENAMED.get(name, name)
-        assert name == "stages" or re.search(rf"^(# )?\[?{key}\b", text, re.MULTILINE), f"{key} is missing"
+        assert name == "stages" or re.search(rf"^(# )?\[?{key}\b", text, re.MULTILINE), (
+            f"{key} is missing"
+        )
     built = configuration.build(given)
     plain = configuration.build({"strategy": "ema-cross", "set": given["set"]})
     for name in configuration.Configuration.__struct_fields__:
@@ -117,12 +149,21 @@ def test_the_full_example_names_every_setting_of_every_stage_with_its_default() 
     from jobs.pipeline import stages_of
 
     given = configuration.read_file(ROOT / "docs" / "examples" / "run.toml")
-    for stage, settings in stages_of(configuration.build({"strategy": "ema-cross", "ticker": "off"})):
+    for stage, settings in stages_of(
+        configuration.build({"strategy": "ema-cross", "ticker": "off"})
+    ):
         name = stage.NAME
         if name not in configuration.STAGES:
             continue
-        expected = {key: getattr(settings, key) for key in settings.__struct_fields__ if key not in GIVEN.get(name, ())}
-        found = {key: tuple(value) if isinstance(value, list) else value for key, value in given.get(name, {}).items()}
+        expected = {
+            key: getattr(settings, key)
+            for key in settings.__struct_fields__
+            if key not in GIVEN.get(name, ())
+        }
+        found = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in given.get(name, {}).items()
+        }
         assert found == expected, name
 
 
@@ -135,7 +176,25 @@ def test_the_first_strategy_of_the_readme_runs(tmp_path: Path) -> None:
     minute = 60_000_000_000
     prices = [100, 101, 99, 98, 120, 90]
     bars = [
-        Bar(1, 1, minute, at * minute, (at + 1) * minute, 1, price, price, price, price, 1, price, 1, 0, 0, 0) for at, price in enumerate(prices)
+        Bar(
+            1,
+            1,
+            minute,
+            at * minute,
+            (at + 1) * minute,
+            1,
+            price,
+            price,
+            price,
+            price,
+            1,
+            price,
+            1,
+            0,
+            0,
+            0,
+        )
+        for at, price in enumerate(prices)
     ]
     signals = kit.run(f"{path}:Dip", bars)
     assert [signal.direction for signal in signals] == [1, 0, 1]
@@ -145,13 +204,18 @@ def test_the_first_strategy_of_the_readme_runs(tmp_path: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
-    assert [target for target in targets if "://" not in target and not (page.parent / target).exists()] == []
+    assert [
+        target for target in targets if "://" not in target and not (page.parent / target).exists()
+    ] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_files_and_modules_named_in_a_page_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    paths = re.findall(r"(?<![\w/.])((?:tests|streams|schemas|connectors|jobs|docs)/[\w/.-]*\w\.(?:py|md|toml|avsc))", text)
+    paths = re.findall(
+        r"(?<![\w/.])((?:tests|streams|schemas|connectors|jobs|docs)/[\w/.-]*\w\.(?:py|md|toml|avsc))",
+        text,
+    )
     made = re.findall(r"^# (\S+\.py)$|^`(schemas/\S+)`:$", text, re.MULTILINE)
     own = {name for each in made for name in each}  # the page says to make it
     assert [path for path in paths if not (ROOT / path).exists() and path not in own] == []
@@ -159,7 +223,11 @@ def test_files_and_modules_named_in_a_page_exist(page: Path) -> None:
     assert [name for name in modules if importlib.util.find_spec(name) is None] == []
 
 
-ANSWERS = re.findall(r"^\| .+\? \| .+ \| \[`(\w+)`\]\(\.\./(.+\.py)\) \|$", (ROOT / "docs" / "README.md").read_text(), re.MULTILINE)
+ANSWERS = re.findall(
+    r"^\| .+\? \| .+ \| \[`(\w+)`\]\(\.\./(.+\.py)\) \|$",
+    (ROOT / "docs" / "README.md").read_text(),
+    re.MULTILINE,
+)
 
 
 def _definitions(path: Path) -> set[str]:
@@ -168,54 +236,96 @@ def _definitions(path: Path) -> set[str]:
 
 
 def test_each_answer_names_the_only_definition_of_that_name() -> None:
-    files = [path for name in ("streams", "schemas", "jobs", "connectors") for path in sorted((ROOT / name).rglob("*.py"))]
+    files = [
+        path
+        for name in ("streams", "schemas", "jobs", "connectors")
+        for path in sorted((ROOT / name).rglob("*.py"))
+    ]
     places: dict[str, list[str]] = {}
     for path in files:
         for name in _definitions(path):
             places.setdefault(name, []).append(str(path.relative_to(ROOT)))
     assert len(ANSWERS) >= 10
-    assert {name: places.get(name) for name, _ in ANSWERS} == {name: [file] for name, file in ANSWERS}
+    assert {name: places.get(name) for name, _ in ANSWERS} == {
+        name: [file] for name, file in ANSWERS
+    }
 
 
 def test_the_design_lists_the_folders_there_are() -> None:
     """Every stage and room of ``streams`` in section 2, and nothing in it that is not there."""
-    lines = re.search(r"# 2. The house\n\n```\n(.*?)```", HOUSE.read_text(encoding="utf-8"), re.S)[1].splitlines()  # type: ignore[index]
+    lines = re.search(r"# 2. The house\n\n```\n(.*?)```", HOUSE.read_text(encoding="utf-8"), re.S)[
+        1
+    ].splitlines()  # type: ignore[index]
     listed = sorted(line.split("/")[0].strip() for line in lines if line.startswith("  "))
     assert listed == sorted(path.parent.name for path in (ROOT / "streams").glob("*/__init__.py"))
     named = {line.split("/")[0]: line for line in lines if not line.startswith(" ") and "/" in line}
     assert all((ROOT / name).is_dir() for name in named)
     connectors = re.search(r"one folder each: (.*)", named["connectors"])[1].split(", ")  # type: ignore[index]
-    assert connectors == sorted(path.parent.name for path in (ROOT / "connectors").glob("*/__init__.py"))
+    assert connectors == sorted(
+        path.parent.name for path in (ROOT / "connectors").glob("*/__init__.py")
+    )
     for top, line in named.items():
-        assert all((ROOT / top / name).is_dir() for name in re.findall(r"\b([a-z]+)/", line)[1:]), line
+        assert all((ROOT / top / name).is_dir() for name in re.findall(r"\b([a-z]+)/", line)[1:]), (
+            line
+        )
 
 
 def test_no_page_counts_the_simulators_mutations_in_words() -> None:
-    """The table of simulation.md is generated from them; a number beside it would be stale with the next one."""
+    """The table of simulation.md is generated from them; a number beside it would be stale with the
+    next one.
+    """
     for page in PAGES:
-        assert not re.search(r"\w+teen (broken|mutations)|\d+ (broken runners|mutations)", page.read_text(encoding="utf-8")), page
+        assert not re.search(
+            r"\w+teen (broken|mutations)|\d+ (broken runners|mutations)",
+            page.read_text(encoding="utf-8"),
+        ), page
 
 
 def test_pictures_are_small() -> None:
-    assert {path.name: path.stat().st_size for path in (ROOT / "docs" / "images").iterdir() if path.stat().st_size > 300_000} == {}
+    assert {
+        path.name: path.stat().st_size
+        for path in (ROOT / "docs" / "images").iterdir()
+        if path.stat().st_size > 300_000
+    } == {}
 
 
 def test_every_package_says_what_it_computes_and_where_to_start() -> None:
-    packages = [path for top in ("schemas", "streams", "connectors", "jobs", "shrivenquant") for path in (ROOT / top).rglob("__init__.py")]
-    silent = [path for path in packages if path.parent.name != "compiled" and len(path.read_text(encoding="utf-8").strip()) < 60]
+    packages = [
+        path
+        for top in ("schemas", "streams", "connectors", "jobs", "shrivenquant")
+        for path in (ROOT / top).rglob("__init__.py")
+    ]
+    silent = [
+        path
+        for path in packages
+        if path.parent.name != "compiled" and len(path.read_text(encoding="utf-8").strip()) < 60
+    ]
     assert [str(path.relative_to(ROOT)) for path in silent] == []
 
 
 def test_the_coverage_page_names_every_row_of_the_plan_once() -> None:
     text = (ROOT / "docs" / "coverage.md").read_text(encoding="utf-8")
-    named = [row for line in text.splitlines() if line.startswith("| ") for row in re.findall(r"\b[A-Z]{3}-\d+\b", line.split("|")[1])]
+    named = [
+        row
+        for line in text.splitlines()
+        if line.startswith("| ")
+        for row in re.findall(r"\b[A-Z]{3}-\d+\b", line.split("|")[1])
+    ]
     plan = {
-        "DEV": (11,), "COR": (1, 2, 5, 6, 7, 8, 9, 10, 12, 13), "SCH": (1, 2, 3, 4, 5, 8), "ARC": (2, 3, 4, 5, 9),
-        "BUS": (1, 2, 3, 4, 6, 9, 10, 11, 12), "ENG": (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 14, 15, 16, 18),
-        "RPL": (1, 2, 4, 6, 7, 8, 10, 11, 12), "BOK": (1, 3, 4, 5, 6, 9, 10, 13), "AGG": (1, 3, 5), "STR": (1, 13, 14),
+        "DEV": (11,), "COR": (1, 2, 5, 6, 7, 8, 9, 10, 12, 13), "SCH": (1, 2, 3, 4, 5, 8),
+        "ARC": (2, 3, 4, 5, 9),
+        "BUS": (1, 2, 3, 4, 6, 9, 10, 11, 12), "ENG": (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 14, 15,
+        16, 18),
+        "RPL": (1, 2, 4, 6, 7, 8, 10, 11, 12), "BOK": (1, 3, 4, 5, 6, 9, 10, 13), "AGG": (1, 3, 5),
+        "STR": (1, 13, 14),
         "MIC": (1, 2, 3, 4, 5, 7, 8, 9, 11, 17, 20), "TOX": (2, 3, 4),
-        "SIG": (3, 9), "RSK": (1, 2, 4, 6, 7, 14, 18, 20), "OMS": (1, 2, 3, 9, 10, 11), "VEN": (1, 3, 6, 7, 20), "PFL": (1, 2, 3, 5, 6, 12),
-        "REF": (1, 2, 3, 4, 7, 8, 11, 15), "REP": (1, 2, 8, 15, 16), "MDC": (3, 4, 5, 12, 13, 16, 17),
-        "GOL": (7,), "QLT": (9, 10), "MON": (1, 2, 3, 4, 6, 7, 8, 9, 11, 12), "LGS": (1, 6, 8), "STO": (1,), "OPS": (1, 2, 15), "DSC": (2,),
+        "SIG": (3, 9), "RSK": (1, 2, 4, 6, 7, 14, 18, 20), "OMS": (1, 2, 3, 9, 10, 11), "VEN": (1,
+        3, 6, 7, 20), "PFL": (1, 2, 3, 5, 6, 12),
+        "REF": (1, 2, 3, 4, 7, 8, 11, 15), "REP": (1, 2, 8, 15, 16), "MDC": (3, 4, 5, 12, 13, 16,
+        17),
+        "GOL": (7,), "QLT": (9, 10), "MON": (1, 2, 3, 4, 6, 7, 8, 9, 11, 12), "LGS": (1, 6, 8),
+        "STO": (1,), "OPS": (1, 2, 15), "DSC": (2,),
     }  # fmt: skip
-    assert sorted(named) == sorted(f"{area}-{number}" for area, numbers in plan.items() for number in numbers)
+    assert sorted(named) == sorted(
+        f"{area}-{number}" for area, numbers in plan.items() for number in numbers
+    )

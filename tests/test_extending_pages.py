@@ -2,8 +2,8 @@
 of the sources.
 
 Oracles: fastavro and polars for the topic; the same file run by its path for the strategy; sums
-over the round trips of a run for the metric; for the risk check decisions worked by hand. A page whose change does not fit
-the sources any more fails.
+over the round trips of a run for the metric; for the risk check decisions worked by hand. A page
+whose change does not fit the sources any more fails.
 """
 
 from __future__ import annotations

@@ -19,5 +19,9 @@ def test_seconds_are_summed_by_folder_and_skips_counted():
         ("skipped", report("tests/kafka/test_c.py::test_z", "setup", 0.25)),
         ("passed", report("tests/test_lint.py::test_w", "call", 0.125)),
     ]
-    assert lines(iter(kept)) == ["     4.2 s  kafka: 1 tests, 1 skipped", "     1.5 s  log: 1 tests", "     0.1 s  project: 1 tests"]
+    assert lines(iter(kept)) == [
+        "     4.2 s  kafka: 1 tests, 1 skipped",
+        "     1.5 s  log: 1 tests",
+        "     0.1 s  project: 1 tests",
+    ]
     assert group_of("tests/test_lint.py::test_w") == "project"

@@ -1,4 +1,5 @@
-"""Imports point one way: shrivenquant -> jobs -> connectors -> streams.runtime -> streams.log -> schemas; stage folders see schemas and numeric.
+"""Imports point one way: shrivenquant -> jobs -> connectors -> streams.runtime -> streams.log ->
+schemas; stage folders see schemas and numeric.
 
 Oracle: design section 2, written here as a table; planted imports show that the check can fail.
 """
@@ -11,7 +12,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-STAGES = ("aggregation", "toxicity", "signals", "risk", "routing", "venue", "portfolio", "reporting", "options")
+STAGES = (
+    "aggregation",
+    "toxicity",
+    "signals",
+    "risk",
+    "routing",
+    "venue",
+    "portfolio",
+    "reporting",
+    "options",
+)
 
 # package -> packages of ours it may import, besides itself
 ALLOWED: dict[str, tuple[str, ...]] = {
@@ -43,16 +54,21 @@ def imports_of(source: str, module: str) -> list[str]:
             base = node.module or ""
             if node.level:
                 base = ".".join([*module.split(".")[: -node.level], *([base] if base else [])])
-            names += [f"{base}.{alias.name}" for alias in node.names] if base == "streams" else [base]
+            names += (
+                [f"{base}.{alias.name}" for alias in node.names] if base == "streams" else [base]
+            )
     return [name for name in names if name.split(".")[0] in TOPS]
 
 
 def breaches(source: str, module: str) -> list[str]:
     """Imports of the module that point the wrong way."""
     own = package_of(module)
-    if own in ("jobs", "tests", "streams"):  # the command imports everything but the package for notebooks, which imports it
+    # the command imports everything but the package for notebooks, which imports it
+    if own in ("jobs", "tests", "streams"):
         return [name for name in imports_of(source, module) if package_of(name) == "shrivenquant"]
-    return [name for name in imports_of(source, module) if package_of(name) not in (own, *ALLOWED[own])]
+    return [
+        name for name in imports_of(source, module) if package_of(name) not in (own, *ALLOWED[own])
+    ]
 
 
 ROOMS = ("failures", "tools", "order", "schedule", "journal", "recovery", "verify", "live")
@@ -91,13 +107,21 @@ def test_a_planted_import_of_a_later_room_is_found() -> None:
     assert room_breaches(source, "streams.runtime.verify.verify") == []
 
 
-@pytest.mark.parametrize("package", sorted({package_of(".".join(path.relative_to(ROOT).with_suffix("").parts)) for path in SOURCES}))
+@pytest.mark.parametrize(
+    "package",
+    sorted(
+        {package_of(".".join(path.relative_to(ROOT).with_suffix("").parts)) for path in SOURCES}
+    ),
+)
 def test_imports_of_a_package_point_one_way(package: str) -> None:
     wrong = []
     for path in SOURCES:
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
         if package_of(module) == package:
-            wrong += [f"{path.relative_to(ROOT)} imports {name}" for name in breaches(path.read_text(encoding="utf-8"), module)]
+            wrong += [
+                f"{path.relative_to(ROOT)} imports {name}"
+                for name in breaches(path.read_text(encoding="utf-8"), module)
+            ]
     assert wrong == []
 
 

@@ -1,6 +1,7 @@
 """Tests that are long: which rows of a table, and an eighth of them by turns.
 
-``--turn N`` keeps every eighth test of those collected, from the N-th on; a plug-in of the test runner.
+``--turn N`` keeps every eighth test of those collected, from the N-th on; a plug-in of the test
+runner.
 """
 
 from __future__ import annotations

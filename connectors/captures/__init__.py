@@ -1,5 +1,5 @@
-"""Recordings of a venue's web-socket frames, and what they become: ``ref.instruments``, ``md.trades``, ``md.depth``, ``md.book_tickers``
-and ``import.dlq`` of a closed local log.
+"""Recordings of a venue's web-socket frames, and what they become: ``ref.instruments``,
+``md.trades``, ``md.depth``, ``md.book_tickers`` and ``import.dlq`` of a closed local log.
 
 Where to start reading: :mod:`~connectors.captures.importer` (the import, line by line), then
 
@@ -7,6 +7,8 @@ Where to start reading: :mod:`~connectors.captures.importer` (the import, line b
 - :mod:`~connectors.captures.frames`: one line to one typed frame, or a reason why not;
 - :mod:`~connectors.captures.numbers`: decimal text to exact integers;
 - :mod:`~connectors.captures.sequences`: each trade and update once;
-- :mod:`~connectors.captures.snapshots`: a REST snapshot goes before the first update that continues it;
-- :mod:`~connectors.captures.tiling`: a log repeated N times with shifted times and ids, for benchmarks.
+- :mod:`~connectors.captures.snapshots`: a REST snapshot goes before the first update that continues
+  it;
+- :mod:`~connectors.captures.tiling`: a log repeated N times with shifted times and ids, for
+  benchmarks.
 """

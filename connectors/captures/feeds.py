@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from connectors.captures.frames import USDM, AggregateFrame, DepthFrame, SnapshotFrame, TickerFrame, TradeFrame
+from connectors.captures.frames import (
+    USDM,
+    AggregateFrame,
+    DepthFrame,
+    SnapshotFrame,
+    TickerFrame,
+    TradeFrame,
+)
 from connectors.captures.numbers import BadField, Numbers
 from connectors.captures.sequences import TradeIds, UpdateIds
 from connectors.captures.times import Times
@@ -14,15 +21,23 @@ from schemas.vocabulary import DepthKind, Flag, Side
 BUY, SELL = int(Side.BUY), int(Side.SELL)
 DELTA, SNAPSHOT = int(DepthKind.DELTA), int(DepthKind.SNAPSHOT)
 OFF_TICK, LATE, GAP = int(Flag.OFF_TICK), int(Flag.LATE), int(Flag.GAP)
-ESTIMATED_TIME, CROSSED, ONE_SIDED = int(Flag.ESTIMATED_TIME), int(Flag.CROSSED), int(Flag.ONE_SIDED)
+ESTIMATED_TIME, CROSSED, ONE_SIDED = (
+    int(Flag.ESTIMATED_TIME),
+    int(Flag.CROSSED),
+    int(Flag.ONE_SIDED),
+)
 FUTURES_CHAIN = int(Flag.FUTURES_CHAIN)
 WHOLE_SNAPSHOT = int(Flag.FIRST_OF_SNAPSHOT | Flag.LAST_OF_SNAPSHOT)
 MARKET = "MARKET"
 NEARNESS = 10
-"""A price lies near another one within a tenth of it, or within ``NEAR_TICKS``: a tick can be more than a tenth of a price."""
+"""A price lies near another one within a tenth of it, or within ``NEAR_TICKS``: a tick can be more
+than a tenth of a price.
+"""
 NEAR_TICKS = 8
 AGGREGATES_HELD = 256
-"""Aggregated trades without a trade of the instrument among them, after which the recording has none of them."""
+"""Aggregated trades without a trade of the instrument among them, after which the recording has
+none of them.
+"""
 
 
 class Feed:
@@ -80,7 +95,9 @@ class Feed:
         self._times.advance(time)
 
     def trade(self, frame: TradeFrame, received: int) -> Trade | None:
-        """The print, or None for one that is not of the market (insurance fund, ADL): its id counts, its price was never quoted."""
+        """The print, or None for one that is not of the market (insurance fund, ADL): its id
+        counts, its price was never quoted.
+        """
         if isinstance(frame.X, str) and frame.X != MARKET:
             self.trade_ids.see(frame.t)
             return None
@@ -89,10 +106,22 @@ class Feed:
     def aggregate(self, frame: AggregateFrame, received: int) -> Trade:
         """Several trades of one order at one price, as one print; its id is the last one's."""
         if frame.l < frame.f:
-            raise BadField("malformed_fields", f"first trade id {frame.f} is above the last one, {frame.l}")
-        return self._print(frame, self._aggregate_ids, frame.a, frame.l, frame.l - frame.f + 1, received)
+            raise BadField(
+                "malformed_fields", f"first trade id {frame.f} is above the last one, {frame.l}"
+            )
+        return self._print(
+            frame, self._aggregate_ids, frame.a, frame.l, frame.l - frame.f + 1, received
+        )
 
-    def _print(self, frame: TradeFrame | AggregateFrame, ids: TradeIds, number: int, trade_id: int, count: int, received: int) -> Trade:
+    def _print(
+        self,
+        frame: TradeFrame | AggregateFrame,
+        ids: TradeIds,
+        number: int,
+        trade_id: int,
+        count: int,
+        received: int,
+    ) -> Trade:
         price, quantity = self._numbers.price[frame.p], self._numbers.quantity[frame.q]
         if quantity == 0:
             raise BadField("zero_quantity", "a trade of nothing")
@@ -105,10 +134,22 @@ class Feed:
             flags |= LATE
         self._advance(Trade, time)
         self._price = price
-        return Trade(self.instrument.instrument, time, received, trade_id, count, price, quantity, SELL if frame.m else BUY, flags)
+        return Trade(
+            self.instrument.instrument,
+            time,
+            received,
+            trade_id,
+            count,
+            price,
+            quantity,
+            SELL if frame.m else BUY,
+            flags,
+        )
 
     def ticker(self, frame: TickerFrame, received: int) -> BookTicker:
-        """The venue's best bid and ask; without a time of its own (spot) it gets its instrument's running maximum, 0 before there is one."""
+        """The venue's best bid and ask; without a time of its own (spot) it gets its instrument's
+        running maximum, 0 before there is one.
+        """
         numbers = self._numbers
         bid, ask = numbers.best[frame.b], numbers.best[frame.a]
         bid_quantity, ask_quantity = numbers.quantity[frame.B], numbers.quantity[frame.A]
@@ -126,12 +167,26 @@ class Feed:
         if time:
             self._advance(BookTicker, time)
         self._price = bid or ask
-        return BookTicker(self.instrument.instrument, time, received, frame.u, bid, bid_quantity, ask, ask_quantity, flags)
+        return BookTicker(
+            self.instrument.instrument,
+            time,
+            received,
+            frame.u,
+            bid,
+            bid_quantity,
+            ask,
+            ask_quantity,
+            flags,
+        )
 
     def depth(self, frame: DepthFrame, received: int) -> DepthUpdate:
-        """The update; GAP where it does not continue the one before, which the book's state machine will find by itself."""
+        """The update; GAP where it does not continue the one before, which the book's state machine
+        will find by itself.
+        """
         if frame.u < frame.U:
-            raise BadField("malformed_fields", f"first update id {frame.U} is above the final one, {frame.u}")
+            raise BadField(
+                "malformed_fields", f"first update id {frame.U} is above the final one, {frame.u}"
+            )
         bids, asks = self._numbers.levels(frame.b), self._numbers.levels(frame.a)
         if self.is_futures:
             if not (isinstance(frame.T, int) and isinstance(frame.pu, int)):
@@ -153,8 +208,21 @@ class Feed:
         self._advance(DepthUpdate, time)
         self.updates += 1
         if not self._price:
-            self._highest_bid = max([self._highest_bid, *(price for price, quantity in bids if quantity)])
-        return DepthUpdate(self.instrument.instrument, time, received, frame.U, frame.u, previous, DELTA, flags, bids, asks)
+            self._highest_bid = max(
+                [self._highest_bid, *(price for price, quantity in bids if quantity)]
+            )
+        return DepthUpdate(
+            self.instrument.instrument,
+            time,
+            received,
+            frame.U,
+            frame.u,
+            previous,
+            DELTA,
+            flags,
+            bids,
+            asks,
+        )
 
     @property
     def has_price(self) -> bool:
@@ -166,10 +234,14 @@ class Feed:
         reference = self._price or self._highest_bid
         best = [rows[0][0] for rows in (snapshot.bids, snapshot.asks) if rows]
         bound = max(reference // NEARNESS, NEAR_TICKS * self.instrument.tick_size)
-        return bool(best) and reference > 0 and all(abs(price - reference) <= bound for price in best)
+        return (
+            bool(best) and reference > 0 and all(abs(price - reference) <= bound for price in best)
+        )
 
     def snapshot(self, frame: SnapshotFrame, received: int) -> DepthUpdate:
-        """The snapshot as one record, first and last of itself; its time is estimated where it has none of its own (spot)."""
+        """The snapshot as one record, first and last of itself; its time is estimated where it has
+        none of its own (spot).
+        """
         final = frame.lastUpdateId
         bids, asks = self._numbers.levels(frame.bids), self._numbers.levels(frame.asks)
         if isinstance(frame.T, int):
@@ -181,7 +253,18 @@ class Feed:
             flags |= FUTURES_CHAIN
         if self._numbers.any_off(bids) or self._numbers.any_off(asks):
             flags |= OFF_TICK
-        return DepthUpdate(self.instrument.instrument, time, received, final, final, -1, SNAPSHOT, flags, bids, asks)
+        return DepthUpdate(
+            self.instrument.instrument,
+            time,
+            received,
+            final,
+            final,
+            -1,
+            SNAPSHOT,
+            flags,
+            bids,
+            asks,
+        )
 
     def note_snapshot(self, final: int) -> None:
         """A snapshot is placed, once. Raises BadField ``duplicate_snapshot``."""
@@ -192,7 +275,8 @@ class Feed:
 
 
 class Aggregates(msgspec.Struct):
-    """What becomes of an instrument's aggregated trades: they are its prints where the recording has no single ones, else they are left out.
+    """What becomes of an instrument's aggregated trades: they are its prints where the recording
+    has no single ones, else they are left out.
 
     Attributes:
         held: prints that wait until that is known. is_used: it is known that there are no others.

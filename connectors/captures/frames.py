@@ -1,10 +1,12 @@
 """One line of a Binance recording to one typed frame, or the reason why not.
 
-A line is ``<receive time> <message>``: the time an integer in ns (or s, ms, us, told by its size), or seconds with a fraction, a colon behind
-it or not. The message is a combined-stream frame ``{"stream": "btcusdt@depth@100ms", "data": {...}}``, the bare event of a single stream, or
-a REST depth snapshot (``lastUpdateId``, no symbol). The market is told by content: USD-M events carry ``pu`` (depth), ``X`` (trade) or ``e``
-and ``T`` (bookTicker), and aggregated trades lack ``M``; spot events do not. Prices and quantities are texts; programs that write recordings
-anew make numbers of them, which are read as the same digits.
+A line is ``<receive time> <message>``: the time an integer in ns (or s, ms, us, told by its size),
+or seconds with a fraction, a colon behind it or not. The message is a combined-stream frame
+``{"stream": "btcusdt@depth@100ms", "data": {...}}``, the bare event of a single stream, or a REST
+depth snapshot (``lastUpdateId``, no symbol). The market is told by content: USD-M events carry
+``pu`` (depth), ``X`` (trade) or ``e`` and ``T`` (bookTicker), and aggregated trades lack ``M``;
+spot events do not. Prices and quantities are texts; programs that write recordings anew make
+numbers of them, which are read as the same digits.
 """
 
 from __future__ import annotations
@@ -36,7 +38,9 @@ _ROUTES_MAX = 4096
 
 
 class TradeFrame(msgspec.Struct):
-    """``<symbol>@trade``: t id, p price, q quantity, T time, m buyer is maker, X (USD-M) kind of trade, M (spot) unused by Binance."""
+    """``<symbol>@trade``: t id, p price, q quantity, T time, m buyer is maker, X (USD-M) kind of
+    trade, M (spot) unused by Binance.
+    """
 
     s: Symbol
     t: Id
@@ -48,7 +52,9 @@ class TradeFrame(msgspec.Struct):
 
 
 class AggregateFrame(msgspec.Struct):
-    """``<symbol>@aggTrade``: a its id, f and l first and last trade id, the rest as of a trade; M on spot only."""
+    """``<symbol>@aggTrade``: a its id, f and l first and last trade id, the rest as of a trade; M
+    on spot only.
+    """
 
     s: Symbol
     a: Id
@@ -62,7 +68,9 @@ class AggregateFrame(msgspec.Struct):
 
 
 class DepthFrame(msgspec.Struct):
-    """``<symbol>@depth``: U first and u final update id, pu (USD-M) final id of the update before, E sent, T (USD-M) matched."""
+    """``<symbol>@depth``: U first and u final update id, pu (USD-M) final id of the update before,
+    E sent, T (USD-M) matched.
+    """
 
     s: Symbol
     U: Id
@@ -75,7 +83,9 @@ class DepthFrame(msgspec.Struct):
 
 
 class TickerFrame(msgspec.Struct):
-    """``<symbol>@bookTicker``: u update id, best bid and ask; T (USD-M) matched. Spot gives no time at all."""
+    """``<symbol>@bookTicker``: u update id, best bid and ask; T (USD-M) matched. Spot gives no time
+    at all.
+    """
 
     s: Symbol
     u: Id
@@ -127,7 +137,9 @@ _routes: dict[str, tuple[str, str]] = {}
 
 
 def receive_time(line: bytes) -> tuple[int, int]:
-    """(receive time as written, in ns where it has a fraction; position of the message). Raises BadField ``malformed_line``."""
+    """(receive time as written, in ns where it has a fraction; position of the message). Raises
+    BadField ``malformed_line``.
+    """
     end = line.find(b" ")
     digits = line[:end]
     if 0 < end <= 20 and digits.isdigit():
@@ -143,7 +155,8 @@ def read(message: bytes) -> Frame:
     """The frame of one message.
 
     Raises:
-        BadField: ``malformed_json``; ``unknown_stream``; ``malformed_fields`` (one is missing, or of another type); ``symbol_mismatch``.
+        BadField: ``malformed_json``; ``unknown_stream``; ``malformed_fields`` (one is missing, or
+            of another type); ``symbol_mismatch``.
     """
     try:
         envelope = _envelope.decode(message)
@@ -168,7 +181,11 @@ def read(message: bytes) -> Frame:
         else:
             kind = "ticker" if envelope.u is not None and envelope.B is not None else ""
         if kind == "":
-            raise BadField("unknown_stream", "the message names no stream and is no trade, depthUpdate, bookTicker or depth snapshot")
+            raise BadField(
+                "unknown_stream",
+                "the message names no stream and is no trade, depthUpdate, bookTicker or depth "
+                "snapshot",
+            )
     try:
         frame: Frame = _decoders[kind].decode(payload)
     except msgspec.ValidationError as problem:
@@ -181,7 +198,9 @@ def read(message: bytes) -> Frame:
 
 
 def _with_numbers(kind: str, payload: bytes, problem: Exception) -> Frame:
-    """The frame of a message whose prices and quantities are numbers, their digits as they are written. Raises BadField of ``problem``."""
+    """The frame of a message whose prices and quantities are numbers, their digits as they are
+    written. Raises BadField of ``problem``.
+    """
     try:
         plain = json.loads(payload, parse_float=_Digits, parse_int=_Digits, parse_constant=_Digits)
         texts = {"bids", "asks", *(_NUMERIC - {"a"} if kind == "aggregate" else _NUMERIC)}
@@ -208,7 +227,9 @@ def _plain(value: Any, is_text: bool) -> Any:
 
 
 def _route(stream: str) -> tuple[str, str]:
-    """(kind, symbol) of a stream name; kind "" for none of Binance's, "set_aside" with the channel's name in place of the symbol."""
+    """(kind, symbol) of a stream name; kind "" for none of Binance's, "set_aside" with the
+    channel's name in place of the symbol.
+    """
     symbol, at, channel = stream.partition("@")
     if channel == "trade":
         route = ("trade", symbol.upper())

@@ -3,13 +3,14 @@
 Each line is one of these, and is counted as it:
 
 1. a record of ``md.trades``, ``md.depth`` or ``md.book_tickers``;
-2. set aside: a good frame of a stream or kind of trade that is not imported (kline, partial depth; insurance fund, ADL; aggregated trades
-   beside single ones);
+2. set aside: a good frame of a stream or kind of trade that is not imported (kline, partial depth;
+   insurance fund, ADL; aggregated trades beside single ones);
 3. a dead letter in ``import.dlq``: reason, file, line, raw bytes;
 4. blank.
 
-An unknown symbol ends the import, for its lines would be lost silently among dead letters. A damaged file does not: what was read is a closed
-log, and the summary's ``damages`` say where it stopped. Several instruments lie in one order at the end (:mod:`connectors.ordering`).
+An unknown symbol ends the import, for its lines would be lost silently among dead letters. A
+damaged file does not: what was read is a closed log, and the summary's ``damages`` say where it
+stopped. Several instruments lie in one order at the end (:mod:`connectors.ordering`).
 """
 
 from __future__ import annotations
@@ -25,7 +26,14 @@ import msgspec
 from connectors.blocks import LEVEL_BYTES, TopicBlocks, close_log
 from connectors.captures import frames
 from connectors.captures.feeds import Feed
-from connectors.captures.frames import AggregateFrame, DepthFrame, SetAside, SnapshotFrame, TickerFrame, TradeFrame
+from connectors.captures.frames import (
+    AggregateFrame,
+    DepthFrame,
+    SetAside,
+    SnapshotFrame,
+    TickerFrame,
+    TradeFrame,
+)
 from connectors.captures.kinds import text_of
 from connectors.captures.lines import Lines, Progress
 from connectors.captures.numbers import BadField
@@ -44,9 +52,12 @@ DETAIL_LENGTH_MAX = 300
 PROGRESS_LINES = 4096
 EARLY_MAX = 1 << 14
 HEAD_LINES = 512
-"""Lines read before the first is taken: they show the usual offset between event and receive time."""
+"""Lines read before the first is taken: they show the usual offset between event and receive time.
+"""
 OVERLAP_MAX = 60 * 10**9
-"""ns by which a file may begin before the one before it ends: recorders overlap a little when they roll over."""
+"""ns by which a file may begin before the one before it ends: recorders overlap a little when they
+roll over.
+"""
 
 
 class FilesOverlap(WrongUse):
@@ -68,7 +79,8 @@ def import_binance(
     progress: Progress = lambda _done, _total: None,
     spot_time_unit: str | None = None,
 ) -> ImportSummary:
-    """Import files, in the order given, as one recording into the new folder ``out``, closed by ``log.json``.
+    """Import files, in the order given, as one recording into the new folder ``out``, closed by
+    ``log.json``.
 
     Args:
         instruments: a table, or several in order, that add to the shipped ones or override them.
@@ -76,8 +88,10 @@ def import_binance(
         spot_time_unit: "ms" or "us", as the streams were opened; None: by the size of each time.
 
     Raises:
-        RecordingMissing, BadInstrumentTable, BadTimeUnit, LogExists, ForeignFolder: before anything is written.
-        UnknownSymbol, InverseContract, FilesOverlap, NotLines: nothing is kept. NothingImported: a closed log with the dead letters is.
+        RecordingMissing, BadInstrumentTable, BadTimeUnit, LogExists, ForeignFolder: before anything
+            is written.
+        UnknownSymbol, InverseContract, FilesOverlap, NotLines: nothing is kept. NothingImported: a
+            closed log with the dead letters is.
         LogFull, LogWriteFailed, RecordingUnreadable: an unclosed log is left.
     """
     lines = Lines([Path(path) for path in paths])
@@ -141,7 +155,10 @@ class _Import:
         for line in self._numbered():
             try:
                 if line.is_cut:
-                    raise BadField("truncated_line", "the line is not whole: the file ends inside it, or it is too long")
+                    raise BadField(
+                        "truncated_line",
+                        "the line is not whole: the file ends inside it, or it is too long",
+                    )
                 if line.text.strip():
                     self._take(line)
                 else:
@@ -182,7 +199,9 @@ class _Import:
             if len(head) == HEAD_LINES:
                 break
         self._head = [line.text for line in head[:16]]
-        self._times.learn([sample for line in head if (sample := self._sample(line.text)) is not None])
+        self._times.learn(
+            [sample for line in head if (sample := self._sample(line.text)) is not None]
+        )
         yield from head
         yield from source
 
@@ -193,8 +212,14 @@ class _Import:
             frame = frames.read(line[at:])
             if isinstance(frame, SetAside):
                 return None
-            time = frame.E if isinstance(frame, DepthFrame) and frame.T is msgspec.UNSET else frame.T
-            return (self._times.scaled(time), self._times.receive(received)) if isinstance(time, int) else None
+            time = (
+                frame.E if isinstance(frame, DepthFrame) and frame.T is msgspec.UNSET else frame.T
+            )
+            return (
+                (self._times.scaled(time), self._times.receive(received))
+                if isinstance(time, int)
+                else None
+            )
         except BadField:
             return None
 
@@ -225,12 +250,15 @@ class _Import:
         self._placing.seen(feed)
 
     def _check_order(self, path: Path, received: int) -> None:
-        """Files of one recording follow each other: a topic's order is the order of its lines. Raises FilesOverlap."""
+        """Files of one recording follow each other: a topic's order is the order of its lines.
+        Raises FilesOverlap.
+        """
         if path != self._path:
             if received < self._received - OVERLAP_MAX:
                 raise FilesOverlap(
-                    f"{path} begins {(self._received - received) // 10**9} s before {self._path} ends; "
-                    "give files in the order of their times, and import recordings made side by side into folders of their own (see 'sq merge')"
+                    f"{path} begins {(self._received - received) // 10**9} s before {self._path} "
+                    "ends; give files in the order of their times, and import recordings made side "
+                    "by side into folders of their own (see 'sq merge')"
                 )
             self._path = path
         self._received = received
@@ -248,7 +276,9 @@ class _Import:
             self._write_trades([trade])
 
     def _take_aggregate(self, feed: Feed, frame: AggregateFrame, received: int) -> None:
-        """Aggregated trades are prints where no single ones are recorded; the first of them wait until that is known."""
+        """Aggregated trades are prints where no single ones are recorded; the first of them wait
+        until that is known.
+        """
         if feed.aggregates.has_trades:
             self._set_aside["aggTrade"] += 1
             return
@@ -259,7 +289,9 @@ class _Import:
             self._topic("md.trades").add(trade, trade.event_time)
 
     def _take_ticker(self, feed: Feed, ticker: BookTicker) -> None:
-        """Spot tickers have no time; those before the instrument's first record that has one wait for it, and get it."""
+        """Spot tickers have no time; those before the instrument's first record that has one wait
+        for it, and get it.
+        """
         if not ticker.event_time and len(feed.early) < EARLY_MAX:
             feed.early.append(ticker)
             return
@@ -271,7 +303,9 @@ class _Import:
         early, feed.early = feed.early, []
         for ticker in early:
             time = feed.started or ticker.receive_time
-            self._topic("md.book_tickers").add(msgspec.structs.replace(ticker, event_time=time), time)
+            self._topic("md.book_tickers").add(
+                msgspec.structs.replace(ticker, event_time=time), time
+            )
 
     def _feed(self, venue: str, symbol: str) -> Feed:
         feed = self._feeds.get((venue, symbol))
@@ -286,11 +320,17 @@ class _Import:
         return found
 
     def _write_depth(self, update: DepthUpdate) -> None:
-        self._topic("md.depth").add(update, update.event_time, LEVEL_BYTES * (len(update.bids) + len(update.asks)))
+        self._topic("md.depth").add(
+            update, update.event_time, LEVEL_BYTES * (len(update.bids) + len(update.asks))
+        )
 
     def _write_instruments(self) -> None:
-        """The specifications of the instruments that occurred, by id, in force from the recording's start."""
-        for instrument in sorted((feed.instrument for feed in self._feeds.values()), key=lambda found: found.instrument):
+        """The specifications of the instruments that occurred, by id, in force from the recording's
+        start.
+        """
+        for instrument in sorted(
+            (feed.instrument for feed in self._feeds.values()), key=lambda found: found.instrument
+        ):
             record = msgspec.structs.replace(instrument, event_time=self._times.first)
             self._topic("ref.instruments").add(record, record.event_time)
 
@@ -299,7 +339,9 @@ class _Import:
 
     def _dead_letter(self, problem: BadField, file: str, number: int, line: bytes) -> None:
         self._dead[problem.reason] += 1
-        letter = DeadLetter(problem.reason, problem.detail[:DETAIL_LENGTH_MAX], file, 0, number, line)
+        letter = DeadLetter(
+            problem.reason, problem.detail[:DETAIL_LENGTH_MAX], file, 0, number, line
+        )
         self._letters.add(letter, 0, len(line) + DETAIL_LENGTH_MAX + len(file))
 
     def _summary(self) -> ImportSummary:
@@ -336,8 +378,19 @@ class _Import:
         if any(name.startswith("md.") for name in self._topics):
             return
         worst = self._dead.most_common(1)
-        seen = f"of {self._lines.number} lines {worst[0][1]} are dead letters for {worst[0][0]}" if worst else "the files hold no frames"
+        seen = (
+            f"of {self._lines.number} lines {worst[0][1]} are dead letters for {worst[0][0]}"
+            if worst
+            else "the files hold no frames"
+        )
         files = ", ".join(path.name for path in self._lines.paths)
-        damage = f"nothing of them could be unpacked: {self._lines.damages[0].text}" if self._lines.damages else "they are empty"
-        advice = f"{text_of(self._head) if self._head else damage}; see 'sq cat {self._log.path} import.dlq'"
+        damage = (
+            f"nothing of them could be unpacked: {self._lines.damages[0].text}"
+            if self._lines.damages
+            else "they are empty"
+        )
+        advice = (
+            f"{text_of(self._head) if self._head else damage}; see 'sq cat {self._log.path} "
+            "import.dlq'"
+        )
         raise NothingImported(f"no market data was found in {files}: {seen}; {advice}")

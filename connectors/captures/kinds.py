@@ -1,4 +1,6 @@
-"""What a file is that is no recording, in words: so that whoever named the wrong one sees it at once."""
+"""What a file is that is no recording, in words: so that whoever named the wrong one sees it at
+once.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,9 @@ def kind_of(head: bytes) -> str:
     if head[257:262] == b"ustar":
         return "a tar archive"
     part = head[:4096]
-    if len(part) > 3 and (part[1::2].count(0) > len(part) // 4 or part[::2].count(0) > len(part) // 4):
+    if len(part) > 3 and (
+        part[1::2].count(0) > len(part) // 4 or part[::2].count(0) > len(part) // 4
+    ):
         return "text in UTF-16 or binary data"
     odd = sum(1 for byte in part if byte < 32 and byte not in (9, 10, 13))
     return "binary data" if odd > CONTROL_SHARE * len(part) else ""
@@ -66,11 +70,17 @@ def text_of(lines: list[bytes]) -> str:
         body = line.partition(b" ")[2].lstrip()
         if not body.startswith((b"{", b"[")):
             return "its lines have a receive time, but no JSON behind it"
-        return "it seems to be a recording of another venue or stream: no frame is a Binance trade, depth or bookTicker"
+        return (
+            "it seems to be a recording of another venue or stream: no frame is a Binance "
+            "trade, depth or bookTicker"
+        )
     if line.startswith(b"["):
         return "it seems to be one JSON array, not a line a frame"
     if line.startswith(b"{"):
-        return "its lines seem to be JSON without a receive time: write the time in ns and a space before each"
+        return (
+            "its lines seem to be JSON without a receive time: write the time in ns and a space "
+            "before each"
+        )
     if line.count(b",") >= 3 or line.count(b";") >= 3 or line.count(b"\t") >= 3:
         return "it seems to be a table (CSV): frames of a web-socket recording are wanted"
     return "it seems to be text of another kind"

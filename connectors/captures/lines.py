@@ -1,8 +1,10 @@
-"""Files to numbered lines: several files, plain or gzip, are one recording, its lines counted from 1 across them.
+"""Files to numbered lines: several files, plain or gzip, are one recording, its lines counted from
+1 across them.
 
-A file may end anywhere: what can be decompressed is read, the rest is a :class:`Damage` with the file and the reason, never an exception in
-the middle of good data. Memory is bounded: a line beyond ``LINE_BYTES_MAX`` comes out cut, marked, and reading goes on behind it. A pipe is a
-file as well: everything is read once, and digested as it is read.
+A file may end anywhere: what can be decompressed is read, the rest is a :class:`Damage` with the
+file and the reason, never an exception in the middle of good data. Memory is bounded: a line beyond
+``LINE_BYTES_MAX`` comes out cut, marked, and reading goes on behind it. A pipe is a file as well:
+everything is read once, and digested as it is read.
 """
 
 from __future__ import annotations
@@ -36,7 +38,9 @@ class RecordingUnreadable(BadData):
 
 
 class Damage(msgspec.Struct, frozen=True):
-    """Where a compressed file could not be read on, and why. ``bytes_lost``: how many of its bytes were not read."""
+    """Where a compressed file could not be read on, and why. ``bytes_lost``: how many of its bytes
+    were not read.
+    """
 
     file: str
     line: int
@@ -58,7 +62,8 @@ class Lines:
     Attributes:
         number: number of the line given last, from 1 across all files.
         path, file: the file it is in, and its name without its folder.
-        is_cut: True if the line given last is not whole: the file ends inside it damaged, or it was too long.
+        is_cut: True if the line given last is not whole: the file ends inside it damaged, or it was
+            too long.
         bytes_done, bytes_total: how far reading is, in bytes on disk.
         paths: the files. damages: where they could not be read.
         digests: of the files that were read, in order.
@@ -76,7 +81,9 @@ class Lines:
         for path in self.paths:
             if not path.exists() or path.is_dir():
                 kind = "is a folder" if path.is_dir() else "does not exist"
-                raise RecordingMissing(f"{path} {kind}; give the recording's files in order, plain or gzip")
+                raise RecordingMissing(
+                    f"{path} {kind}; give the recording's files in order, plain or gzip"
+                )
             if not os.access(path, os.R_OK):
                 raise RecordingMissing(f"{path} cannot be opened: permission denied")
         self.number = 0
@@ -131,7 +138,9 @@ class Lines:
             yield open_line
 
     def texts(self, path: Path) -> Iterator[bytes | None]:
-        """The file's text, part by part, decompressed where it is gzip, without a byte order mark; None where a line is cut off."""
+        """The file's text, part by part, decompressed where it is gzip, without a byte order mark;
+        None where a line is cut off.
+        """
         chunks = self._chunks(path)
         first = next(chunks, b"")
         texts: Iterator[bytes | None] = _joined(first, chunks)
@@ -161,7 +170,10 @@ class Lines:
                     yield chunk
             self.digests.append(Digested(self.file, length, digest.hexdigest()))
         except OSError as problem:
-            raise RecordingUnreadable(f"{path}: reading stopped after {self.bytes_done} bytes: {problem.strerror}; copy the file anew") from None
+            raise RecordingUnreadable(
+                f"{path}: reading stopped after {self.bytes_done} bytes: {problem.strerror}; copy "
+                "the file anew"
+            ) from None
 
 
 def _joined(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

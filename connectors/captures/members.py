@@ -1,8 +1,10 @@
-"""Gzip as recorders leave it behind: members that end early, members appended to them, damaged bytes in the middle.
+"""Gzip as recorders leave it behind: members that end early, members appended to them, damaged
+bytes in the middle.
 
-Everything that ``zcat`` shows is given, and what it does not: the members behind a damaged one. A member is read as raw deflate data between a
-header and a trailer that are checked here, for only so is it known where one ends whose trailer was never written: a recorder that is killed and
-started again appends its next member there.
+Everything that ``zcat`` shows is given, and what it does not: the members behind a damaged one. A
+member is read as raw deflate data between a header and a trailer that are checked here, for only so
+is it known where one ends whose trailer was never written: a recorder that is killed and started
+again appends its next member there.
 """
 
 from __future__ import annotations
@@ -55,7 +57,9 @@ class Members:
         return len(self._held) >= count
 
     def _header(self, start: int = 0) -> int | None:
-        """Where the data of a member begins whose header begins at ``start``; None if there is none."""
+        """Where the data of a member begins whose header begins at ``start``; None if there is
+        none.
+        """
         self._fill(start + HEADER_BYTES_MAX)
         held = self._held
         if held[start : start + 3] != HEAD or len(held) < start + 10 or held[start + 3] & RESERVED:
@@ -93,7 +97,9 @@ class Members:
                 what = str(problem).rpartition(": ")[2]
                 yield from self._skip(f"the compressed data is damaged ({what})", 1)
                 return
-            self._held = (engine.unused_data if engine.eof else engine.unconsumed_tail) + self._held[end:]
+            self._held = (
+                engine.unused_data if engine.eof else engine.unconsumed_tail
+            ) + self._held[end:]
             checksum, length = zlib.crc32(text, checksum), length + len(text)
             yield text
         if not engine.eof:
@@ -103,7 +109,9 @@ class Members:
         yield from self._trailer(checksum, length)
 
     def _next_member(self) -> int:
-        """How much of what is held can be this member's: up to where another one begins, which no recorder writes inside one."""
+        """How much of what is held can be this member's: up to where another one begins, which no
+        recorder writes inside one.
+        """
         if not self._fill(len(HEAD)):
             return len(self._held)
         at = self._held.find(HEAD)
@@ -114,7 +122,9 @@ class Members:
         return len(self._held) if self._is_at_end else len(self._held) - len(HEAD) + 1
 
     def _trailer(self, checksum: int, length: int) -> Iterator[bytes | None]:
-        """Check the member's end, where there is one. The text was given already: whoever reads on decides what it is worth."""
+        """Check the member's end, where there is one. The text was given already: whoever reads on
+        decides what it is worth.
+        """
         if not self._fill(TRAILER_BYTES):
             self._damaged("the file ends inside its compressed data", 0)
             self._held = b""
@@ -154,7 +164,9 @@ class Members:
         yield None
 
     def _is_member(self, start: int = 0) -> bool:
-        """True if a member of text begins here: the three bytes that begin one occur in compressed data, too."""
+        """True if a member of text begins here: the three bytes that begin one occur in compressed
+        data, too.
+        """
         at = self._header(start)
         if at is None:
             return False
@@ -166,7 +178,9 @@ class Members:
 
 
 def _up_to_damage(engine: zlib._Decompress, data: bytes) -> tuple[bytes, int]:
-    """(text before the damage, bytes read for it): byte by byte, as the engine gives nothing of a call that fails."""
+    """(text before the damage, bytes read for it): byte by byte, as the engine gives nothing of a
+    call that fails.
+    """
     found: list[bytes] = []
     step = 1 << 12
     at = 0

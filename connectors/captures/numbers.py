@@ -1,7 +1,9 @@
-"""Decimal text of one instrument to exact integers, and what is wrong with it where it is not a price or a quantity.
+"""Decimal text of one instrument to exact integers, and what is wrong with it where it is not a
+price or a quantity.
 
-Texts repeat: a price level is sent again whenever its size changes. So both converters are dictionaries that compute what they miss; they
-hold valid values only, and are emptied when they are full, so that a long recording does not grow them.
+Texts repeat: a price level is sent again whenever its size changes. So both converters are
+dictionaries that compute what they miss; they hold valid values only, and are emptied when they are
+full, so that a long recording does not grow them.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ REMEMBERED_MAX = 1 << 17
 
 
 class BadField(Exception):
-    """A field that cannot be used: ``reason`` is the dead letter's code, ``detail`` says it in words."""
+    """A field that cannot be used: ``reason`` is the dead letter's code, ``detail`` says it in
+    words.
+    """
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(reason)
@@ -55,7 +59,8 @@ class Numbers:
     """The converters of one instrument.
 
     Attributes:
-        price: text of a price, above 0. quantity: text of a quantity, 0 allowed (it removes a level).
+        price: text of a price, above 0. quantity: text of a quantity, 0 allowed (it removes a
+            level).
         best: text of a ticker's price, where 0 says that the side is empty.
     """
 
@@ -67,7 +72,9 @@ class Numbers:
         self._lot = instrument.lot_size
 
     def is_off(self, price: int, quantity: int) -> bool:
-        """True if the price is off the tick or the quantity off the lot: kept and flagged, for those rules bind orders."""
+        """True if the price is off the tick or the quantity off the lot: kept and flagged, for
+        those rules bind orders.
+        """
         return price % self._tick != 0 or quantity % self._lot != 0
 
     def levels(self, rows: list[tuple[str, str]]) -> list[tuple[int, int]]:

@@ -1,8 +1,9 @@
 """Which instrument a REST snapshot belongs to: it names no symbol.
 
-It belongs to the one whose update ids it continues, and waits until such an update comes. Where ids leave a choice (USD-M draws them for all
-symbols together) the levels that earlier updates left decide, and where there are none its best prices. A snapshot that nothing continues is a
-dead letter, ``unplaced_snapshot``: it is another symbol's, or of no use.
+It belongs to the one whose update ids it continues, and waits until such an update comes. Where ids
+leave a choice (USD-M draws them for all symbols together) the levels that earlier updates left
+decide, and where there are none its best prices. A snapshot that nothing continues is a dead
+letter, ``unplaced_snapshot``: it is another symbol's, or of no use.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ TRIES_MAX = 256
 
 
 class Waiting(msgspec.Struct):
-    """A snapshot that has no instrument yet, and its line. ``owners``: instruments that continue it, and were not believed so far."""
+    """A snapshot that has no instrument yet, and its line. ``owners``: instruments that continue
+    it, and were not believed so far.
+    """
 
     frame: SnapshotFrame
     received: int
@@ -48,7 +51,12 @@ class Placing:
         refuse: takes a snapshot that is none, with the reason.
     """
 
-    def __init__(self, queue: DepthQueue, feeds: Mapping[Any, Feed], refuse: Callable[[Waiting, BadField], None]) -> None:
+    def __init__(
+        self,
+        queue: DepthQueue,
+        feeds: Mapping[Any, Feed],
+        refuse: Callable[[Waiting, BadField], None],
+    ) -> None:
         self._queue = queue
         self._feeds = feeds
         self._refuse = refuse
@@ -72,7 +80,9 @@ class Placing:
     def seen(self, feed: Feed) -> None:
         """A frame of this instrument was taken: its price may be known now."""
         number = feed.instrument.instrument
-        for waiting in [each for each in self._waiting if number in each.owners and each.tries < TRIES_MAX]:
+        for waiting in [
+            each for each in self._waiting if number in each.owners and each.tries < TRIES_MAX
+        ]:
             self._try(waiting)
 
     def close(self) -> None:
@@ -97,7 +107,11 @@ class Placing:
             if len(owners) > 1:
                 if not is_last:
                     return
-                raise BadField("ambiguous_snapshot", f"snapshot {waiting.frame.lastUpdateId} names no symbol and could be any of {len(owners)}")
+                raise BadField(
+                    "ambiguous_snapshot",
+                    f"snapshot {waiting.frame.lastUpdateId} names no symbol and could be any of "
+                    f"{len(owners)}",
+                )
             feed, record = owners[0]
             feed.note_snapshot(record.final_update_id)
             self._queue.place(record, waiting.is_futures)
@@ -106,7 +120,9 @@ class Placing:
         self._waiting.remove(waiting)
 
     def _believed(self, waiting: Waiting) -> list[tuple[float, Feed, DepthUpdate]]:
-        """(rank, instrument, the snapshot as its record) of those that continue it and whose book it can be."""
+        """(rank, instrument, the snapshot as its record) of those that continue it and whose book
+        it can be.
+        """
         found: list[tuple[float, Feed, DepthUpdate]] = []
         for feed, record in self._records(waiting, waiting.owners):
             agreed, compared = self._queue.agreement(feed.instrument.instrument, record)
@@ -120,15 +136,25 @@ class Placing:
 
     def _only_book(self, waiting: Waiting) -> list[tuple[float, Feed, DepthUpdate]]:
         """The one instrument of its market, if it has no updates that could say otherwise."""
-        numbers = {feed.instrument.instrument for feed in self._feeds.values() if feed.is_futures == waiting.is_futures}
+        numbers = {
+            feed.instrument.instrument
+            for feed in self._feeds.values()
+            if feed.is_futures == waiting.is_futures
+        }
         if len(numbers) != 1:
             return []
-        return [(0, feed, record) for feed, record in self._records(waiting, numbers) if not feed.updates and feed.is_near(record)]
+        return [
+            (0, feed, record)
+            for feed, record in self._records(waiting, numbers)
+            if not feed.updates and feed.is_near(record)
+        ]
 
     def _records(self, waiting: Waiting, numbers: set[int]) -> list[tuple[Feed, DepthUpdate]]:
         """The snapshot as a record of each of these instruments whose precision it keeps."""
         found = []
-        for feed in [each for each in self._feeds.values() if each.instrument.instrument in numbers]:
+        for feed in [
+            each for each in self._feeds.values() if each.instrument.instrument in numbers
+        ]:
             try:
                 record = feed.snapshot(waiting.frame, waiting.received)
             except BadField:
@@ -139,4 +165,6 @@ class Placing:
 
 
 def _unplaced(waiting: Waiting, why: str) -> BadField:
-    return BadField("unplaced_snapshot", f"snapshot {waiting.frame.lastUpdateId} names no symbol, and {why}")
+    return BadField(
+        "unplaced_snapshot", f"snapshot {waiting.frame.lastUpdateId} names no symbol, and {why}"
+    )

@@ -1,8 +1,9 @@
 """Each trade and each update once, whatever was sent twice: reconnects overlap, recorders repeat.
 
-Trade ids are contiguous per instrument, so the ids seen are exactly: everything from the first to the last, but for a few gaps. Update ids
-are not, so the last 65,536 to 131,072 of them are remembered. Where a venue numbers anew (a test network's reset, a relisting), ids go back
-while times go on: that is believed from the second print on that continues the first.
+Trade ids are contiguous per instrument, so the ids seen are exactly: everything from the first to
+the last, but for a few gaps. Update ids are not, so the last 65,536 to 131,072 of them are
+remembered. Where a venue numbers anew (a test network's reset, a relisting), ids go back while
+times go on: that is believed from the second print on that continues the first.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ GAPS_MAX = 4096
 RESTARTS_MAX = 64
 """Numberings that are remembered, to tell a repeated print of an older one."""
 TICKERS_ANEW = 8
-"""Tickers that follow each other below the last id, after which the venue is believed to number anew: their ids do not say what they continue."""
+"""Tickers that follow each other below the last id, after which the venue is believed to number
+anew: their ids do not say what they continue.
+"""
 REMEMBERED_IDS = 1 << 16
 
 
@@ -39,7 +42,8 @@ class TradeIds:
         self._anew = (-1, 0)
 
     def see(self, trade_id: int, time: int = 0) -> str:
-        """Where the id belongs: "next"; "gap" if ids before it are missing; "late" if it fills a gap.
+        """Where the id belongs: "next"; "gap" if ids before it are missing; "late" if it fills a
+        gap.
 
         Args:
             time: event time, ns; a print that is later than all before it is none of them.
@@ -59,10 +63,14 @@ class TradeIds:
         return where
 
     def _came_before(self, trade_id: int, time: int) -> bool:
-        return any(first <= trade_id <= last and time <= until for first, last, until in self._before)
+        return any(
+            first <= trade_id <= last and time <= until for first, last, until in self._before
+        )
 
     def _begins_anew(self, trade_id: int, time: int) -> bool:
-        """True for the second of two prints that continue each other and are later than every print taken: the venue numbers anew."""
+        """True for the second of two prints that continue each other and are later than every print
+        taken: the venue numbers anew.
+        """
         if time <= self._time:
             return False
         before, self._anew = self._anew, (trade_id, time)
@@ -91,7 +99,10 @@ class TradeIds:
                 del self._gap_ends[0], self._gap_firsts[0]
             return "gap"
         if trade_id < self._first:
-            raise BadField("regressing_trade", f"trade id {trade_id} lies before the recording's first, {self._first}")
+            raise BadField(
+                "regressing_trade",
+                f"trade id {trade_id} lies before the recording's first, {self._first}",
+            )
         at = bisect.bisect_right(self._gap_ends, trade_id)
         if at == len(self._gap_ends) or trade_id < self._gap_firsts[at]:
             raise BadField("duplicate_trade", f"trade id {trade_id} came before")
@@ -124,13 +135,16 @@ class UpdateIds:
         self._old: set[int] = set()
 
     def see(self, final: int, first: int = -1, previous: int = -1) -> None:
-        """One update: its final id, and of depth the first id and the final id of the update before, which tell a reset.
+        """One update: its final id, and of depth the first id and the final id of the update
+        before, which tell a reset.
 
-        Two regressing updates of which the second continues the first are a venue that numbers anew, or come after an id that was wrong: they
-        are believed from the second on, and the chain shows the break. Of tickers it takes several, each above the one before.
+        Two regressing updates of which the second continues the first are a venue that numbers
+        anew, or come after an id that was wrong: they are believed from the second on, and the
+        chain shows the break. Of tickers it takes several, each above the one before.
 
         Raises:
-            BadField: ``duplicate_<name>`` if it came before; ``regressing_<name>`` if it lies before the last.
+            BadField: ``duplicate_<name>`` if it came before; ``regressing_<name>`` if it lies
+                before the last.
         """
         if final <= self._last:
             if final in self._young or final in self._old:
@@ -142,7 +156,9 @@ class UpdateIds:
                 is_reset = self._rising >= TICKERS_ANEW
             self._regressed = final
             if not is_reset:
-                raise BadField(f"regressing_{self._name}", f"update id {final} lies before {self._last}")
+                raise BadField(
+                    f"regressing_{self._name}", f"update id {final} lies before {self._last}"
+                )
         self._regressed = -1
         self._rising = 0
         if len(self._young) >= REMEMBERED_IDS:

@@ -1,12 +1,16 @@
-"""Depth updates on their way to the log: a REST snapshot goes before the first update that continues it.
+"""Depth updates on their way to the log: a REST snapshot goes before the first update that
+continues it.
 
-The snapshot is asked for while updates stream in, and its answer arrives after updates that are newer than it (reference/exchanges.md 2.3:
-open the stream, buffer, fetch, then drop what is too old). So the newest records wait here, ``HELD_UPDATES`` for each of up to 16 instruments, in
-order of arrival; a snapshot is put among them where its id belongs, and everything leaves in that order. Updates older than the snapshot
-stay in the log before it, where the book's state machine ignores them: the log keeps what the venue sent.
+The snapshot is asked for while updates stream in, and its answer arrives after updates that are
+newer than it (reference/exchanges.md 2.3: open the stream, buffer, fetch, then drop what is too
+old). So the newest records wait here, ``HELD_UPDATES`` for each of up to 16 instruments, in order
+of arrival; a snapshot is put among them where its id belongs, and everything leaves in that order.
+Updates older than the snapshot stay in the log before it, where the book's state machine ignores
+them: the log keeps what the venue sent.
 
-A snapshot names no symbol. It belongs to the instrument whose update ids it continues (:meth:`DepthQueue.owners`). Ids of USD-M are drawn for
-all symbols together, so that one snapshot can continue several: the updates before it say which, for the snapshot shows what they left.
+A snapshot names no symbol. It belongs to the instrument whose update ids it continues
+(:meth:`DepthQueue.owners`). Ids of USD-M are drawn for all symbols together, so that one snapshot
+can continue several: the updates before it say which, for the snapshot shows what they left.
 """
 
 from __future__ import annotations
@@ -28,7 +32,9 @@ DELTA = int(DepthKind.DELTA)
 
 
 def continues(update: DepthUpdate, snapshot_id: int) -> bool:
-    """True if the update is the first that continues a snapshot, or ends where it stands: nothing is missing between the two."""
+    """True if the update is the first that continues a snapshot, or ends where it stands: nothing
+    is missing between the two.
+    """
     if update.flags & FUTURES_CHAIN:
         return update.previous_update_id <= snapshot_id <= update.final_update_id
     return update.first_update_id - 1 <= snapshot_id <= update.final_update_id
@@ -61,14 +67,20 @@ class DepthQueue:
         chain = FUTURES_CHAIN if is_futures else 0
         found: dict[int, bool] = {}
         for update in self._held:
-            if update.kind == DELTA and update.flags & FUTURES_CHAIN == chain and continues(update, snapshot_id):
+            if (
+                update.kind == DELTA
+                and update.flags & FUTURES_CHAIN == chain
+                and continues(update, snapshot_id)
+            ):
                 found[update.instrument] = True
         return list(found)
 
     def agreement(self, instrument: int, snapshot: DepthUpdate) -> tuple[int, int]:
-        """(levels that are in the snapshot as this instrument's updates before it left them, levels compared).
+        """(levels that are in the snapshot as this instrument's updates before it left them, levels
+        compared).
 
-        An update that reaches over the snapshot's id may be in it in part, and levels below those it shows are not compared.
+        An update that reaches over the snapshot's id may be in it in part, and levels below those
+        it shows are not compared.
         """
         left: list[dict[int, int]] = [{}, {}]
         for update in self._held:
@@ -94,10 +106,11 @@ class DepthQueue:
         return agreed, compared
 
     def place(self, snapshot: DepthUpdate, is_futures: bool) -> None:
-        """Put a snapshot before the first held update of its instrument that continues it (spot u > id, USD-M u >= id), else at the end.
+        """Put a snapshot before the first held update of its instrument that continues it (spot u >
+        id, USD-M u >= id), else at the end.
 
-        A snapshot without a time of its own gets the running maximum of its instrument's records before it, or else the time of the update
-        after it.
+        A snapshot without a time of its own gets the running maximum of its instrument's records
+        before it, or else the time of the update after it.
 
         Raises:
             BadField: ``regressing_snapshot``, if an update it should precede has left already.
@@ -105,7 +118,10 @@ class DepthQueue:
         final = snapshot.final_update_id
         least = final if is_futures else final + 1
         if self._left.get(snapshot.instrument, -1) >= least:
-            raise BadField("regressing_snapshot", f"snapshot {final} is older than updates written long before it")
+            raise BadField(
+                "regressing_snapshot",
+                f"snapshot {final} is older than updates written long before it",
+            )
         at = len(self._held)
         for index, update in enumerate(self._held):
             if update.instrument == snapshot.instrument and update.final_update_id >= least:
@@ -130,6 +146,8 @@ class DepthQueue:
     def _leave(self, count: int) -> None:
         for update in self._held[:count]:
             self._left[update.instrument] = update.final_update_id
-            self._time_left[update.instrument] = max(self._time_left.get(update.instrument, 0), update.event_time)
+            self._time_left[update.instrument] = max(
+                self._time_left.get(update.instrument, 0), update.event_time
+            )
             self._write(update)
         del self._held[:count]

@@ -1,7 +1,9 @@
-"""A recording repeated: N tiles of it, each later and with higher ids, for benchmarks that need more rows than were recorded.
+"""A recording repeated: N tiles of it, each later and with higher ids, for benchmarks that need
+more rows than were recorded.
 
-Tile k shifts all times by k periods and all ids by k spans. A tile begins with its snapshot, which clears the book, and holds nothing earlier;
-a period is a whole number of minutes, so minute bars fall alike. So every tile gives the same results, moved.
+Tile k shifts all times by k periods and all ids by k spans. A tile begins with its snapshot, which
+clears the book, and holds nothing earlier; a period is a whole number of minutes, so minute bars
+fall alike. So every tile gives the same results, moved.
 """
 
 from __future__ import annotations
@@ -39,10 +41,12 @@ class CannotTile(BadData):
 
 
 class Tile(msgspec.Struct, frozen=True):
-    """One tile, decoded: all rows of a recording from its last instrument's snapshot on. It must fit in memory.
+    """One tile, decoded: all rows of a recording from its last instrument's snapshot on. It must
+    fit in memory.
 
     Attributes:
-        rows: by topic. levels: of the depth rows. period: ns from tile to tile. span: ids from tile to tile, of trades and of updates.
+        rows: by topic. levels: of the depth rows. period: ns from tile to tile. span: ids from tile
+            to tile, of trades and of updates.
     """
 
     rows: dict[str, Array]
@@ -68,19 +72,31 @@ def read_tile(recording: Path | str) -> Tile:
                 rows[topic], found = _read(log, topic)
                 levels = found if topic == "md.depth" else levels
     if "md.depth" not in rows:
-        raise CannotTile(f"{recording} holds no md.depth; only a recording with a book can be tiled")
+        raise CannotTile(
+            f"{recording} holds no md.depth; only a recording with a book can be tiled"
+        )
     rows = _from_snapshots(rows, str(recording))
     first = min(int(found["event_time"].min()) for found in rows.values() if len(found))
     last = max(int(found["event_time"].max()) for found in rows.values() if len(found))
-    spans = {"md.trades": _span([rows["md.trades"]["trade_id"]]) if len(rows.get("md.trades", ())) else 1}
+    spans = {
+        "md.trades": _span([rows["md.trades"]["trade_id"]]) if len(rows.get("md.trades", ())) else 1
+    }
     updates = [rows["md.depth"]["first_update_id"], rows["md.depth"]["final_update_id"]]
-    updates += [rows["md.book_tickers"]["update_id"]] if len(rows.get("md.book_tickers", ())) else []
+    updates += (
+        [rows["md.book_tickers"]["update_id"]] if len(rows.get("md.book_tickers", ())) else []
+    )
     spans["md.depth"] = spans["md.book_tickers"] = _span(updates)
     return Tile(rows, levels, ((last - first) // MINUTE + 1) * MINUTE, spans)
 
 
-def tile(recording: Path | str, out: Path | str, copies: int, progress: Callable[[int, int], None] = lambda _done, _total: None) -> dict[str, Any]:
-    """Write ``copies`` tiles of the closed log ``recording`` into the new folder ``out``; returns the manifest's content.
+def tile(
+    recording: Path | str,
+    out: Path | str,
+    copies: int,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> dict[str, Any]:
+    """Write ``copies`` tiles of the closed log ``recording`` into the new folder ``out``; returns
+    the manifest's content.
 
     Args:
         progress: told tiles done and tiles wanted.
@@ -139,12 +155,19 @@ def _from_snapshots(rows: dict[str, Array], recording: str) -> dict[str, Array]:
     for instrument in np.unique(np.concatenate([found["instrument"] for found in rows.values()])):
         starts = np.flatnonzero(is_snapshot & (depth["instrument"] == instrument))
         if not len(starts):
-            raise CannotTile(f"{recording}: instrument {instrument} has no snapshot to begin a tile with; record one, or tile another recording")
+            raise CannotTile(
+                f"{recording}: instrument {instrument} has no snapshot to begin a tile with; "
+                "record one, or tile another recording"
+            )
         start = int(starts[0])
         time = int(depth["event_time"][start])
         for topic, found in rows.items():
             ours = found["instrument"] == instrument
-            kept[topic] |= ours & (np.arange(len(found)) >= start if topic == "md.depth" else found["event_time"] >= time)
+            kept[topic] |= ours & (
+                np.arange(len(found)) >= start
+                if topic == "md.depth"
+                else found["event_time"] >= time
+            )
     return {topic: np.ascontiguousarray(found[kept[topic]]) for topic, found in rows.items()}
 
 
@@ -153,7 +176,9 @@ def _span(ids: list[Array]) -> int:
 
 
 def _shifted(rows: Array, topic: str, time: int, ids: int) -> Array:
-    """The rows later by ``time`` and with ids higher by ``ids``; -1 and 0 that stand for "none" stay."""
+    """The rows later by ``time`` and with ids higher by ``ids``; -1 and 0 that stand for "none"
+    stay.
+    """
     moved = rows.copy()
     for name in TIMES:
         moved[name] += np.where(rows[name] > 0, time, 0)

@@ -1,9 +1,12 @@
-"""Event times of a recording (design section 4): nanoseconds UTC, in the unit that their size shows, judged by the recording itself.
+"""Event times of a recording (design section 4): nanoseconds UTC, in the unit that their size
+shows, judged by the recording itself.
 
-Seconds, milliseconds, microseconds and nanoseconds of this century differ by a factor of 1,000, so a time's unit is certain from its size, and is
-recognised again wherever it changes. Whether a time is right is judged by the recording's *usual offset* between event and receive time: the
-recorder's clock may be wrong, but it is wrong in the same way for all its neighbours. A time that is far ahead of that offset, or far behind it
-and behind its instrument, is not believed: the record is kept at the time that its receipt shows, flagged ESTIMATED_TIME, and counted.
+Seconds, milliseconds, microseconds and nanoseconds of this century differ by a factor of 1,000, so
+a time's unit is certain from its size, and is recognised again wherever it changes. Whether a time
+is right is judged by the recording's *usual offset* between event and receive time: the recorder's
+clock may be wrong, but it is wrong in the same way for all its neighbours. A time that is far ahead
+of that offset, or far behind it and behind its instrument, is not believed: the record is kept at
+the time that its receipt shows, flagged ESTIMATED_TIME, and counted.
 """
 
 from __future__ import annotations
@@ -22,15 +25,23 @@ LATEST = 4_102_444_800 * 10**9
 """2100-01-01."""
 SECOND = 10**9
 CLOCK_JUMP_MAX = 3_600 * SECOND
-"""An event further than this after its own receive time would poison the clock (design section 5)."""
+"""An event further than this after its own receive time would poison the clock (design section 5).
+"""
 AHEAD_MAX = 5 * SECOND
-"""ns ahead of the usual offset: no event is received before it happens, and clocks of recorders wander by less within a recording."""
+"""ns ahead of the usual offset: no event is received before it happens, and clocks of recorders
+wander by less within a recording.
+"""
 BEHIND_MAX = 60 * SECOND
-"""ns behind the usual offset, and behind what its instrument had reached: a recorder that was held up receives late, but in order."""
+"""ns behind the usual offset, and behind what its instrument had reached: a recorder that was held
+up receives late, but in order.
+"""
 BLOCK_RECORDS, BLOCK_SECONDS, BLOCKS = 256, 10 * SECOND, 8
-"""The usual offset is the highest median of the last blocks: a backlog received at once makes one block late, and not the rest early."""
+"""The usual offset is the highest median of the last blocks: a backlog received at once makes one
+block late, and not the rest early.
+"""
 ADOPTED_RECORDS, ADOPTED_SECONDS = 64, 2 * SECOND
-"""So many neighbours that are ahead alike, for so long, are a recorder's clock that was set back."""
+"""So many neighbours that are ahead alike, for so long, are a recorder's clock that was set back.
+"""
 CHANGES_MAX = 8
 """Changes of the unit that a summary names."""
 
@@ -45,7 +56,8 @@ class Times:
     """Converts times, judges them, and keeps the range.
 
     Args:
-        spot_unit: unit of spot times, "ms" or "us"; None: by the size of each. USD-M's are always told by size.
+        spot_unit: unit of spot times, "ms" or "us"; None: by the size of each. USD-M's are always
+            told by size.
 
     Attributes:
         first, last: lowest event time and running maximum, ns; 0 before any.
@@ -55,7 +67,9 @@ class Times:
 
     def __init__(self, spot_unit: str | None = None) -> None:
         if spot_unit is not None and spot_unit not in UNITS:
-            raise BadTimeUnit(f"spot times in {spot_unit!r} are not known; say one of {', '.join(UNITS)}")
+            raise BadTimeUnit(
+                f"spot times in {spot_unit!r} are not known; say one of {', '.join(UNITS)}"
+            )
         self._spot_unit = spot_unit
         self.first = 0
         self.last = 0
@@ -73,7 +87,9 @@ class Times:
         self._run_began = 0
 
     def receive(self, received: int) -> int:
-        """The recorder's time in ns, whatever unit it was written in. Raises BadField ``implausible_time``."""
+        """The recorder's time in ns, whatever unit it was written in. Raises BadField
+        ``implausible_time``.
+        """
         for _, scale in SIZES:
             if EARLIEST <= received * scale <= LATEST:
                 return received * scale
@@ -94,7 +110,9 @@ class Times:
             scale = UNITS[declared]
             if EARLIEST <= time * scale <= LATEST:
                 return declared, scale
-            raise BadField("implausible_time", f"time {time} is no time in {declared}{_hint(time, declared)}")
+            raise BadField(
+                "implausible_time", f"time {time} is no time in {declared}{_hint(time, declared)}"
+            )
         for unit, scale in UNITS.items():
             if EARLIEST <= time * scale <= LATEST:
                 return unit, scale
@@ -105,19 +123,25 @@ class Times:
         return time * self._unit_of(time, None)[1]
 
     def learn(self, samples: Sequence[tuple[int, int]]) -> None:
-        """The usual offset from the head of the recording: (event time, receive time), ns. Of two in the middle the one nearer to zero."""
+        """The usual offset from the head of the recording: (event time, receive time), ns. Of two
+        in the middle the one nearer to zero.
+        """
         offsets = sorted(time - received for time, received in samples)
         if offsets:
             self._usual = min(offsets[(len(offsets) - 1) // 2], offsets[len(offsets) // 2], key=abs)
 
-    def exact(self, time: int, received: int, is_futures: bool, reached: int = 0) -> tuple[int, bool]:
-        """(the venue's own time in ns, False), or (an estimate, True) where that is not to be believed.
+    def exact(
+        self, time: int, received: int, is_futures: bool, reached: int = 0
+    ) -> tuple[int, bool]:
+        """(the venue's own time in ns, False), or (an estimate, True) where that is not to be
+        believed.
 
         Args:
             reached: the running maximum of the record's instrument, ns.
 
         Raises:
-            BadField: ``implausible_time``; ``clock_jump`` if it lies an hour after its own receipt all the same.
+            BadField: ``implausible_time``; ``clock_jump`` if it lies an hour after its own receipt
+                all the same.
         """
         converted = self.convert(time, is_futures)
         offset = converted - received
@@ -125,7 +149,9 @@ class Times:
         if usual is None:
             usual = self._usual = offset
         is_ahead = offset - usual > AHEAD_MAX
-        is_behind = usual - offset > BEHIND_MAX and (not reached or converted < reached - BEHIND_MAX)
+        is_behind = usual - offset > BEHIND_MAX and (
+            not reached or converted < reached - BEHIND_MAX
+        )
         if is_ahead and self._is_adopted(offset, received):
             self._usual, self._medians, self._block, is_ahead = offset, [offset], [], False
         self._note(offset, received)
@@ -134,7 +160,10 @@ class Times:
             self.behind += is_behind
             return max(reached, received + usual), True
         if offset > CLOCK_JUMP_MAX:
-            raise BadField("clock_jump", f"time {time} lies more than an hour after its receive time {received} ns")
+            raise BadField(
+                "clock_jump",
+                f"time {time} lies more than an hour after its receive time {received} ns",
+            )
         return converted, False
 
     def _is_adopted(self, offset: int, received: int) -> bool:
@@ -157,7 +186,9 @@ class Times:
         block.append(offset)
         if self._usual is not None and offset - self._usual <= AHEAD_MAX:
             self._run = []
-        if len(block) >= BLOCK_RECORDS and (received - self._block_began >= BLOCK_SECONDS or len(block) >= 16 * BLOCK_RECORDS):
+        if len(block) >= BLOCK_RECORDS and (
+            received - self._block_began >= BLOCK_SECONDS or len(block) >= 16 * BLOCK_RECORDS
+        ):
             block.sort()
             self._medians = [*self._medians[1 - BLOCKS :], block[len(block) // 2]]
             self._usual = max(self._medians)

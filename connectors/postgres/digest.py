@@ -1,4 +1,6 @@
-"""One SHA-256 per table over its rows in the order of their key: equal digests are equal rows, every column, every decimal's last zero."""
+"""One SHA-256 per table over its rows in the order of their key: equal digests are equal rows,
+every column, every decimal's last zero.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,10 @@ KEYS = {
     "positions": ("account", "strategy", "instrument"),
     "pnl": ("log_partition", "log_offset"),
 }
-COLUMNS = "SELECT column_name FROM information_schema.columns WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position"
+COLUMNS = (
+    "SELECT column_name FROM information_schema.columns WHERE table_schema = %s AND "
+    "table_name = %s ORDER BY ordinal_position"
+)
 
 
 class TableDigest(NamedTuple):
@@ -29,7 +34,9 @@ class TableDigest(NamedTuple):
 
 
 def digests(session: Session, schema: str) -> dict[str, TableDigest]:
-    """Digest of every table of records; call inside one transaction for one moment's view. Raises DatabaseFailed."""
+    """Digest of every table of records; call inside one transaction for one moment's view. Raises
+    DatabaseFailed.
+    """
     try:
         return {table: _digest(session, schema, table) for table in TABLES}
     except psycopg.Error as problem:
@@ -37,9 +44,13 @@ def digests(session: Session, schema: str) -> dict[str, TableDigest]:
 
 
 def _digest(session: Session, schema: str, table: str) -> TableDigest:
-    """PostgreSQL's text form of COPY: one line a row, tabs between columns, escaped; the columns' names stand before the rows."""
+    """PostgreSQL's text form of COPY: one line a row, tabs between columns, escaped; the columns'
+    names stand before the rows.
+    """
     keys = sql.SQL(", ").join(map(sql.Identifier, KEYS[table]))
-    query = sql.SQL("COPY (SELECT * FROM {}.{} ORDER BY {}) TO STDOUT").format(sql.Identifier(schema), sql.Identifier(table), keys)
+    query = sql.SQL("COPY (SELECT * FROM {}.{} ORDER BY {}) TO STDOUT").format(
+        sql.Identifier(schema), sql.Identifier(table), keys
+    )
     columns = [name for (name,) in session.execute(COLUMNS, (schema, table))]
     found = hashlib.sha256("\t".join(columns).encode())
     count = 0

@@ -1,7 +1,9 @@
-"""The tables' history: numbered SQL files, each applied once, in order, in a transaction of its own, and recorded with its SHA-256.
+"""The tables' history: numbered SQL files, each applied once, in order, in a transaction of its
+own, and recorded with its SHA-256.
 
-``NNNN_name.sql`` goes up, ``NNNN_name.down.sql`` undoes it. A file that was changed after it was applied is refused: another database may have the
-old one, and two projections of one number would differ. One process migrates at a time (an advisory lock on the schema).
+``NNNN_name.sql`` goes up, ``NNNN_name.down.sql`` undoes it. A file that was changed after it was
+applied is refused: another database may have the old one, and two projections of one number would
+differ. One process migrates at a time (an advisory lock on the schema).
 """
 
 from __future__ import annotations
@@ -47,7 +49,9 @@ class Migration(NamedTuple):
 
 
 def migrations(folder: Path = FOLDER) -> list[Migration]:
-    """Every migration, in order. Raises BadMigrations for a gap, a doubled number or a missing way down."""
+    """Every migration, in order. Raises BadMigrations for a gap, a doubled number or a missing way
+    down.
+    """
     found = []
     for path in sorted(folder.glob("*.sql")):
         if path.name.endswith(".down.sql"):
@@ -57,15 +61,31 @@ def migrations(folder: Path = FOLDER) -> list[Migration]:
             raise BadMigrations(f"{path.name} is no migration; name it NNNN_name.sql, four digits")
         down = path.with_name(path.name.removesuffix(".sql") + ".down.sql")
         if not down.is_file():
-            raise BadMigrations(f"{path.name} has no {down.name}; a step that cannot be undone needs one that says so")
-        found.append(Migration(int(match[1]), match[2], path.read_text(encoding="utf-8"), down.read_text(encoding="utf-8")))
+            raise BadMigrations(
+                f"{path.name} has no {down.name}; a step that cannot be undone needs one that "
+                "says so"
+            )
+        found.append(
+            Migration(
+                int(match[1]),
+                match[2],
+                path.read_text(encoding="utf-8"),
+                down.read_text(encoding="utf-8"),
+            )
+        )
     if [each.number for each in found] != list(range(1, len(found) + 1)):
-        raise BadMigrations(f"migrations are numbered 1, 2, 3 and so on, not {', '.join(str(each.number) for each in found)}")
+        raise BadMigrations(
+            "migrations are numbered 1, 2, 3 and so on, not "
+            f"{', '.join(str(each.number) for each in found)}"
+        )
     return found
 
 
-def migrate(session: Session, schema: str, to: int | None = None, folder: Path = FOLDER) -> list[str]:
-    """Bring ``schema`` to migration ``to`` (default: the last one), up or down; returns the names of the files applied.
+def migrate(
+    session: Session, schema: str, to: int | None = None, folder: Path = FOLDER
+) -> list[str]:
+    """Bring ``schema`` to migration ``to`` (default: the last one), up or down; returns the names
+    of the files applied.
 
     Raises:
         BadMigrations: an applied file was changed, or the database is ahead of these files.
@@ -75,7 +95,9 @@ def migrate(session: Session, schema: str, to: int | None = None, folder: Path =
     steps = migrations(folder)
     target = len(steps) if to is None else to
     if not 0 <= target <= len(steps):
-        raise WrongUse(f"there is no migration {target}; the last is {len(steps)}, and 0 is before the first")
+        raise WrongUse(
+            f"there is no migration {target}; the last is {len(steps)}, and 0 is before the first"
+        )
     done: list[str] = []
     try:
         session.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
@@ -86,7 +108,10 @@ def migrate(session: Session, schema: str, to: int | None = None, folder: Path =
             for step in steps[at:target]:
                 with session.transaction():
                     session.execute(step.up.encode())
-                    session.execute("INSERT INTO migrations (number, name, sha256) VALUES (%s, %s, %s)", (step.number, step.name, step.sha256))
+                    session.execute(
+                        "INSERT INTO migrations (number, name, sha256) VALUES (%s, %s, %s)",
+                        (step.number, step.name, step.sha256),
+                    )
                 done.append(f"{step.number:04}_{step.name}.sql")
             for step in reversed(steps[target:at]):
                 with session.transaction():
@@ -105,9 +130,13 @@ def _applied(session: Session, steps: list[Migration]) -> int:
     rows = session.execute("SELECT number, name, sha256 FROM migrations ORDER BY number").fetchall()
     for number, name, recorded in rows:
         if number > len(steps):
-            raise BadMigrations(f"the database has migration {number:04}_{name}, which this version does not know; run the version that made it")
+            raise BadMigrations(
+                f"the database has migration {number:04}_{name}, which this version does not know; "
+                "run the version that made it"
+            )
         if recorded != steps[number - 1].sha256:
             raise BadMigrations(
-                f"migration {number:04}_{name}.sql is not the file that was applied (SHA-256 {recorded[:16]}); restore it and add a new one"
+                f"migration {number:04}_{name}.sql is not the file that was applied (SHA-256 "
+                f"{recorded[:16]}); restore it and add a new one"
             )
     return len(rows)

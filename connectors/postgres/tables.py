@@ -1,7 +1,8 @@
 """What each record does to which table.
 
-A statement's parameters are the record's fields by name, enums as their symbols, and ``log_partition`` and ``log_offset``. Statements of one topic
-run in the log's order; statements of different topics write different columns, so that no row depends on how topics were interleaved.
+A statement's parameters are the record's fields by name, enums as their symbols, and
+``log_partition`` and ``log_offset``. Statements of one topic run in the log's order; statements of
+different topics write different columns, so that no row depends on how topics were interleaved.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from schemas.records import Instrument
 from schemas.vocabulary import RequestKind
 
 TABLES = ("instruments", "orders", "fills", "positions", "pnl")
-"""The tables of records, each with the topics' content; ``marks`` and ``migrations`` are about them."""
+"""The tables of records, each with the topics' content; ``marks`` and ``migrations`` are about
+them.
+"""
 
 TOPICS = ("ref.instruments", "orders.requests", "orders.events", "fills", "positions", "pnl")
 """The topics projected."""
@@ -24,8 +27,13 @@ Values = dict[str, Any]
 
 
 def _decimal(raw: str, *precisions: str) -> str:
-    """SQL of an exact decimal: ``raw`` at the sum of the instrument's precisions; null while the instrument is not known."""
-    return f"scaled({raw}, (SELECT {' + '.join(precisions)} FROM instruments WHERE instrument = %(instrument)s))"
+    """SQL of an exact decimal: ``raw`` at the sum of the instrument's precisions; null while the
+    instrument is not known.
+    """
+    return (
+        f"scaled({raw}, (SELECT {' + '.join(precisions)} FROM instruments WHERE instrument = "
+        "%(instrument)s))"
+    )
 
 
 def _price(name: str) -> str:
@@ -150,7 +158,8 @@ def statement(name: str, record: Any) -> str:
 
 
 def reader(name: str) -> Callable[[Any, int, int], Values]:
-    """Function from (record, partition, offset) of the topic ``name`` to a statement's parameters."""
+    """Function from (record, partition, offset) of the topic ``name`` to a statement's parameters.
+    """
     fields = named(topic(name).record)
 
     def values(record: Any, partition: int, offset: int) -> Values:

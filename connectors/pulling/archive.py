@@ -68,7 +68,11 @@ class Archived(msgspec.Struct):
 
 
 def archive_topology(
-    cluster: Cluster, topology: str, root: Path, on_progress: Callable[[int, int], None] = lambda _a, _b: None, now: Callable[[], float] = time.time
+    cluster: Cluster,
+    topology: str,
+    root: Path,
+    on_progress: Callable[[int, int], None] = lambda _a, _b: None,
+    now: Callable[[], float] = time.time,
 ) -> list[Archived]:
     """Bring the archive of every shard of a topology up to its journal's end.
 
@@ -81,15 +85,22 @@ def archive_topology(
     name = cluster.name(runtime_name(topology, JOURNAL))
     found = log.admin().describe([name])
     if name not in found:
-        raise NoTopology(f"{cluster.url} has no topic {name}: no topology {topology} ran there; see 'sq status'")
+        raise NoTopology(
+            f"{cluster.url} has no topic {name}: no topology {topology} ran there; see 'sq status'"
+        )
     archived = []
     for shard in range(found[name].partitions):
         facts = _genesis(log, (name, shard))
         if facts is not None:
             folder = root / f"{topology}-{int(facts['journal_id']):06x}" / str(shard)
-            archived.append(_archive_shard(cluster, log, topology, shard, facts, folder, on_progress, now))
+            archived.append(
+                _archive_shard(cluster, log, topology, shard, facts, folder, on_progress, now)
+            )
     if not archived:
-        raise NoTopology(f"topology {topology} has not begun on {cluster.url}: its journal is empty; see 'sq status'")
+        raise NoTopology(
+            f"topology {topology} has not begun on {cluster.url}: its journal is empty; see 'sq "
+            "status'"
+        )
     return archived
 
 
@@ -128,8 +139,16 @@ def _archive_shard(
             return Archived(folder, pulled, margins)
     if any(pulled.added.values()) or not (folder / MANIFEST).is_file():
         with LocalLog.open(folder) as held:
-            ids = {item["topic"]: item["schema_ids"] for item in facts["inputs"]} | {item["topic"]: [item["schema_id"]] for item in facts["outputs"]}
-            content = {"topology": topology, "shard": shard, "journal_id": facts["journal_id"], "topics": topic_facts(held), "schema_ids": ids}
+            ids = {item["topic"]: item["schema_ids"] for item in facts["inputs"]} | {
+                item["topic"]: [item["schema_id"]] for item in facts["outputs"]
+            }
+            content = {
+                "topology": topology,
+                "shard": shard,
+                "journal_id": facts["journal_id"],
+                "topics": topic_facts(held),
+                "schema_ids": ids,
+            }
             write_manifest(folder / MANIFEST, {**content, "files": file_entries(folder)})
     return Archived(folder, pulled, margins)
 
@@ -139,17 +158,31 @@ def archived_facts(folder: Path) -> dict[str, Any]:
     return read_manifest(folder / MANIFEST)
 
 
-def _margins(cluster: Cluster, log: KafkaLog, topology: str, facts: dict[str, Any], held: LocalLog, now: float) -> list[Margin]:
+def _margins(
+    cluster: Cluster,
+    log: KafkaLog,
+    topology: str,
+    facts: dict[str, Any],
+    held: LocalLog,
+    now: float,
+) -> list[Margin]:
     """Per topic, how much time was left before this run."""
     items = [*facts["inputs"], *(item for item in facts["outputs"] if item["published"])]
-    places = {item["topic"]: (cluster.name(runtime_name(topology, item["topic"])), int(item["partition"])) for item in items}
+    places = {
+        item["topic"]: (cluster.name(runtime_name(topology, item["topic"])), int(item["partition"]))
+        for item in items
+    }
     admin = log.admin()
     ranges = held_ranges(admin.client, list(places.values()))
     retention = _retention_seconds(admin, [name for name, _ in places.values()])
     margins = []
     for item in items:
         topic, place = item["topic"], places[item["topic"]]
-        end = held.reader(topic).end_offset if topic in held.topics() else max(0, int(item["start_offset"]))
+        end = (
+            held.reader(topic).end_offset
+            if topic in held.topics()
+            else max(0, int(item["start_offset"]))
+        )
         start, stable = ranges[place]
         seconds = None
         first = _timestamp(log, place, max(end, start), stable)

@@ -42,8 +42,14 @@ def _kept(values: Sequence[bytes]) -> FramedValues:
     if isinstance(values, FramedValues):
         return values
     is_framed = [len(value) >= HEADER_BYTES and value[0] == 0 for value in values]
-    bodies = [value[HEADER_BYTES:] if framed else value for value, framed in zip(values, is_framed, strict=True)]
-    ids = [schema_id_of(value) if framed else NOT_FRAMED for value, framed in zip(values, is_framed, strict=True)]
+    bodies = [
+        value[HEADER_BYTES:] if framed else value
+        for value, framed in zip(values, is_framed, strict=True)
+    ]
+    ids = [
+        schema_id_of(value) if framed else NOT_FRAMED
+        for value, framed in zip(values, is_framed, strict=True)
+    ]
     ends = np.cumsum(np.fromiter(map(len, bodies), np.int64, len(bodies)))
     return FramedValues(np.frombuffer(b"".join(bodies), np.uint8), ends, np.array(ids, np.int64))
 
@@ -88,7 +94,10 @@ class Piece:
         """
         values = self._values
         begin = int(values.ends[first - 1]) if first else 0
-        body, ends = values.body[begin : int(values.ends[stop - 1])], values.ends[first:stop] - begin
+        body, ends = (
+            values.body[begin : int(values.ends[stop - 1])],
+            values.ends[first:stop] - begin,
+        )
         try:
             if isinstance(older, str):
                 raise BadData(older)
@@ -114,7 +123,11 @@ class Piece:
         parts = self._parts or [(nothing, np.empty(0, np.uint8), nothing, nothing)]
         offsets, bodies, ends, times = zip(*parts, strict=True)
         shifts = np.cumsum([0, *(len(each) for each in bodies[:-1])])
-        self.offsets, self.body, self.times = np.concatenate(offsets), np.concatenate(bodies), np.concatenate(times)
+        self.offsets, self.body, self.times = (
+            np.concatenate(offsets),
+            np.concatenate(bodies),
+            np.concatenate(times),
+        )
         self.ends = np.concatenate([each + shift for each, shift in zip(ends, shifts, strict=True)])
 
     def __len__(self) -> int:
@@ -129,7 +142,10 @@ class Piece:
         """
         if self._is_journal:
             starts = [0, *ends[:-1].tolist()]
-            if not all(is_whole_journal_record(body[start:end]) for start, end in zip(starts, ends.tolist(), strict=True)):
+            if not all(
+                is_whole_journal_record(body[start:end])
+                for start, end in zip(starts, ends.tolist(), strict=True)
+            ):
                 raise BadData("a journal record fails its digest")
             return np.zeros(len(ends), np.int64)
         rows: Any = None
@@ -141,11 +157,22 @@ class Piece:
             raise BadData("a record does not end where its value does")
         if rows is not None and "event_time" in (rows.dtype.names or ()):
             return np.ascontiguousarray(rows["event_time"])
-        return np.zeros(len(ends), np.int64) if self._topic.endswith((".snapshots", ".dlq")) else event_times(self._topic, body, len(ends))
+        return (
+            np.zeros(len(ends), np.int64)
+            if self._topic.endswith((".snapshots", ".dlq"))
+            else event_times(self._topic, body, len(ends))
+        )
 
     def wanted(self, count: int, on_entry: Callable[[bytes], bool]) -> int:
         """How many of the first ``count`` records come before the first that is not wanted."""
-        return next((number for number in range(count) if not on_entry(self.between(number, number + 1).tobytes())), count)
+        return next(
+            (
+                number
+                for number in range(count)
+                if not on_entry(self.between(number, number + 1).tobytes())
+            ),
+            count,
+        )
 
     def blocks(self, count: int) -> Iterable[tuple[int, int]]:
         """(first, stop) of the blocks that the first ``count`` records become: one, or one each for
@@ -160,7 +187,9 @@ class Piece:
         return self.body[int(self.ends[first - 1]) if first else 0 : int(self.ends[stop - 1])]
 
 
-def pieces(reader: Reader, partition: Partition, topic: str, begin: int, end: int, reading: Reading) -> Iterable[Piece]:
+def pieces(
+    reader: Reader, partition: Partition, topic: str, begin: int, end: int, reading: Reading
+) -> Iterable[Piece]:
     """The committed records of ``[begin, end)`` in pieces of a block's size.
 
     Args:
@@ -184,10 +213,17 @@ def pieces(reader: Reader, partition: Partition, topic: str, begin: int, end: in
             silent += WAIT_SECONDS
             if silent > PATIENCE_SECONDS:
                 where = f"{partition[0]}/{partition[1]}"
-                raise TransportFailed(f"{where} ends at offset {end} and nothing comes after {reader.position(partition)}; check the broker")
+                raise TransportFailed(
+                    f"{where} ends at offset {end} and nothing comes after "
+                    f"{reader.position(partition)}; check the broker"
+                )
             continue
         silent = 0.0
-        count = len(chunk.offsets) if chunk.offsets[-1] < end else sum(offset < end for offset in chunk.offsets)
+        count = (
+            len(chunk.offsets)
+            if chunk.offsets[-1] < end
+            else sum(offset < end for offset in chunk.offsets)
+        )
         if not count:
             continue
         values = _kept(chunk.values[:count])
@@ -216,7 +252,13 @@ class OffsetRange:
     """
 
     def __init__(
-        self, reader: Reader, partition: Partition, writer: TopicWriter, begin: int, reading: Reading | None = None, held_from: int = 0
+        self,
+        reader: Reader,
+        partition: Partition,
+        writer: TopicWriter,
+        begin: int,
+        reading: Reading | None = None,
+        held_from: int = 0,
     ) -> None:
         self.held_from = held_from
         self.reader = reader
@@ -251,17 +293,29 @@ class OffsetRange:
         if begin >= end or limit == 0:
             return 0
         if self.held_from > begin:
-            where = f"{self.partition[0]}/{self.partition[1]}: offsets {begin} to {self.held_from - 1}"
-            raise OffsetOutOfRange(f"{where} are gone from the cluster, retention has removed them; verify from an archive that holds them")
+            where = (
+                f"{self.partition[0]}/{self.partition[1]}: offsets {begin} to {self.held_from - 1}"
+            )
+            raise OffsetOutOfRange(
+                f"{where} are gone from the cluster, retention has removed them; verify from an "
+                "archive that holds them"
+            )
         appended = 0
-        for piece in pieces(self.reader, self.partition, self.writer.topic, begin, end, self.reading):
+        for piece in pieces(
+            self.reader, self.partition, self.writer.topic, begin, end, self.reading
+        ):
             self.bad += piece.bad
             count = len(piece) if limit is None else min(len(piece), limit - appended)
             wanted = count if on_entry is None else piece.wanted(count, on_entry)
             is_cut, count = wanted < count, wanted
             for first, stop in piece.blocks(count):
                 times = int(piece.times[first:stop].max(initial=0))
-                self.writer.append(piece.between(first, stop), stop - first, times, offsets=piece.offsets[first:stop])
+                self.writer.append(
+                    piece.between(first, stop),
+                    stop - first,
+                    times,
+                    offsets=piece.offsets[first:stop],
+                )
             appended += count
             on_progress(self.reader.position(self.partition))
             if is_cut or (limit is not None and appended >= limit):

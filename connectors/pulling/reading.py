@@ -1,4 +1,6 @@
-"""How the records of a range are read: which schema ids are the topic's, and which schema each is of."""
+"""How the records of a range are read: which schema ids are the topic's, and which schema each is
+of.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from streams.log.older import OlderSchema
 
 Array = np.ndarray[Any, Any]
 SchemaReader = OlderSchema | str | None
-"""Of records of one id: another version's schema; a text that says why they are none of the topic's; None: our schema."""
+"""Of records of one id: another version's schema; a text that says why they are none of the
+topic's; None: our schema.
+"""
 
 
 class Reading:
@@ -24,17 +28,26 @@ class Reading:
         topic: its name in the catalogue.
         ids: those that the topic's journal pins; none: any.
         versions: what the registry says of others; None where there is none.
-        kept: the pinned ids' schema where that is another version's: their records are kept as they lie, and no others.
+        kept: the pinned ids' schema where that is another version's: their records are kept as they
+            lie, and no others.
     """
 
-    def __init__(self, topic: str, ids: Iterable[int] = (), versions: Versions | None = None, kept: OlderSchema | None = None) -> None:
+    def __init__(
+        self,
+        topic: str,
+        ids: Iterable[int] = (),
+        versions: Versions | None = None,
+        kept: OlderSchema | None = None,
+    ) -> None:
         self._topic = topic
         self._ids = frozenset(ids)
         self._versions = versions
         self._kept = kept
 
     def of(self, schema_id: int) -> SchemaReader:
-        """The reader of records of this id, None where their schema is ours; a text: why they are none of the topic's."""
+        """The reader of records of this id, None where their schema is ours; a text: why they are
+        none of the topic's.
+        """
         if schema_id == NOT_FRAMED:
             return "not framed"
         if self._kept is not None:
@@ -42,7 +55,9 @@ class Reading:
         if schema_id in self._ids:
             return None
         if not self._ids:
-            return None if self._versions is None else self._versions.taken_for(self._topic, schema_id)
+            return (
+                None if self._versions is None else self._versions.taken_for(self._topic, schema_id)
+            )
         if self._versions is None:
             return "another schema id than the journal's, and no registry that knows it"
         try:
@@ -65,7 +80,9 @@ class Reading:
         return self._kept is not None and older is self._kept
 
     def check_answered(self, schema_id: int) -> None:
-        """Raise the registry's error where nobody knows whether such a record is none of the topic's."""
+        """Raise the registry's error where nobody knows whether such a record is none of the
+        topic's.
+        """
         if self._versions is not None and schema_id not in self._ids:
             trouble = self._versions.trouble(self._topic, schema_id)
             if trouble is not None:

@@ -35,7 +35,11 @@ from streams.log.kafka.versions import versions_on
 from streams.log.local import LocalLog
 from streams.log.manifest import LOG_MANIFEST
 
-RECORDED = tuple(name for name, topic in TOPICS.items() if topic.kind == "external" and name.startswith(("control", "ref.", "md.")))
+RECORDED = tuple(
+    name
+    for name, topic in TOPICS.items()
+    if topic.kind == "external" and name.startswith(("control", "ref.", "md."))
+)
 DEAD_LETTERS = "import.dlq"
 Progress = Callable[[int, int], None]
 
@@ -87,7 +91,12 @@ class RecordingPull:
     """
 
     def __init__(
-        self, cluster: Cluster, window: Window, topics: Sequence[str] = (), shard: int | None = None, on_progress: Progress = lambda _a, _b: None
+        self,
+        cluster: Cluster,
+        window: Window,
+        topics: Sequence[str] = (),
+        shard: int | None = None,
+        on_progress: Progress = lambda _a, _b: None,
     ) -> None:
         self.cluster = cluster
         self.window = window
@@ -105,18 +114,31 @@ class RecordingPull:
         """The partitions to read, each up to its last stable offset now."""
         for topic in topics:
             if topic not in RECORDED:
-                raise WrongUse(f"{topic} is no input that a recording holds; these are: {', '.join(RECORDED)}")
-        wanted = [topic for topic in RECORDED if not topics or topic in topics or topic.startswith("ref.")]
+                raise WrongUse(
+                    f"{topic} is no input that a recording holds; these are: {', '.join(RECORDED)}"
+                )
+        wanted = [
+            topic for topic in RECORDED if not topics or topic in topics or topic.startswith("ref.")
+        ]
         found = self._log.admin().describe([self.cluster.name(topic) for topic in wanted])
         missing = [topic for topic in topics if self.cluster.name(topic) not in found]
         if missing or self.cluster.name("ref.instruments") not in found:
-            lacking = ", ".join(self.cluster.name(topic) for topic in missing or ["ref.instruments"])
+            lacking = ", ".join(
+                self.cluster.name(topic) for topic in missing or ["ref.instruments"]
+            )
             raise TopicChanged(f"{lacking}: not on {self.cluster.url}; see 'sq topics drift'")
-        names = {topic: self.cluster.name(topic) for topic in wanted if self.cluster.name(topic) in found}
-        held = held_ranges(self._admin, [(name, number) for name in names.values() for number in range(found[name].partitions)])
+        names = {
+            topic: self.cluster.name(topic) for topic in wanted if self.cluster.name(topic) in found
+        }
+        held = held_ranges(
+            self._admin,
+            [(name, number) for name in names.values() for number in range(found[name].partitions)],
+        )
         sources = []
         for topic, name in names.items():
-            number = self._partition(topic, [held[name, each] for each in range(found[name].partitions)], shard)
+            number = self._partition(
+                topic, [held[name, each] for each in range(found[name].partitions)], shard
+            )
             sources.append(Source(topic, number, found[name].topic_id, *held[name, number]))
         return sources
 
@@ -132,7 +154,10 @@ class RecordingPull:
         held = [number for number, (start, end) in enumerate(ranges) if end > start]
         if len(held) > 1:
             numbers = ", ".join(map(str, held))
-            raise ManyPartitions(f"partitions {numbers} of {name} hold records, and a recording is one of them: name it with --shard")
+            raise ManyPartitions(
+                f"partitions {numbers} of {name} hold records, and a recording is one of them: "
+                "name it with --shard"
+            )
         return held[0] if held else 0
 
     def close(self) -> None:
@@ -165,10 +190,19 @@ class RecordingPull:
                     digest.update(body, len(letters), partial(encoder.end_of, body))
                     topics[DEAD_LETTERS] = {"count": len(letters), "digest": digest.digest().hex()}
                 if not any(topic.startswith("md.") for topic in topics):
-                    raise NothingRecorded(f"no market data of {self.cluster.url} lies in that window; name another --from, --to or --by")
+                    raise NothingRecorded(
+                        f"no market data of {self.cluster.url} lies in that window; name another "
+                        "--from, --to or --by"
+                    )
                 sources = {each.topic: msgspec.to_builtins(each) for each in self.sources}
                 window = msgspec.to_builtins(self.window)
-                content = {"command": "pull", "topics": topics, "sources": sources, "window": window, "undecodable": len(letters)}
+                content = {
+                    "command": "pull",
+                    "topics": topics,
+                    "sources": sources,
+                    "window": window,
+                    "undecodable": len(letters),
+                }
                 return log.seal(LOG_MANIFEST, {**content, "complete": self._is_complete(topics)})
         except BaseException:
             shutil.rmtree(out, ignore_errors=True)
@@ -196,8 +230,14 @@ class RecordingPull:
                 first, stop = self._window_of(reached)
             if stop > first:
                 body = piece.between(first, stop)
-                log.writer(source.topic).append(body, stop - first, int(piece.times[first:stop].max()))
-                digest.update(body, stop - first, piece.ends[first:stop] - (int(piece.ends[first - 1]) if first else 0))
+                log.writer(source.topic).append(
+                    body, stop - first, int(piece.times[first:stop].max())
+                )
+                digest.update(
+                    body,
+                    stop - first,
+                    piece.ends[first:stop] - (int(piece.ends[first - 1]) if first else 0),
+                )
             self._report(piece, source)
             if stop < len(piece):
                 self._passed.add(source.topic)
@@ -209,22 +249,44 @@ class RecordingPull:
         """True if nothing that comes later can belong to the window: market data has passed its
         end.
         """
-        return self.window.by == "event-time" and all(topic in self._passed for topic in topics if topic.startswith("md."))
+        return self.window.by == "event-time" and all(
+            topic in self._passed for topic in topics if topic.startswith("md.")
+        )
 
     def _window_of(self, reached: Any) -> tuple[int, int]:
         """(first, stop) of the records whose running maximum of event time lies in the window."""
-        first = 0 if self.window.begin is None else int(np.searchsorted(reached, self.window.begin, "left"))
-        stop = len(reached) if self.window.end is None else int(np.searchsorted(reached, self.window.end, "right"))
+        first = (
+            0
+            if self.window.begin is None
+            else int(np.searchsorted(reached, self.window.begin, "left"))
+        )
+        stop = (
+            len(reached)
+            if self.window.end is None
+            else int(np.searchsorted(reached, self.window.end, "right"))
+        )
         return first, max(first, stop)
 
-    def _offsets_by_log_time(self, partition: tuple[str, int], begin: int, end: int) -> tuple[int, int]:
-        first = begin if self.window.begin is None else offset_at(self._admin, partition, self.window.begin // 1_000_000, end)
-        stop = end if self.window.end is None else offset_at(self._admin, partition, self.window.end // 1_000_000 + 1, end)
+    def _offsets_by_log_time(
+        self, partition: tuple[str, int], begin: int, end: int
+    ) -> tuple[int, int]:
+        first = (
+            begin
+            if self.window.begin is None
+            else offset_at(self._admin, partition, self.window.begin // 1_000_000, end)
+        )
+        stop = (
+            end
+            if self.window.end is None
+            else offset_at(self._admin, partition, self.window.end // 1_000_000 + 1, end)
+        )
         return max(begin, first), min(end, stop)
 
     def _report(self, piece: Piece, source: Source) -> None:
         if len(piece):
-            self.on_progress(self._done + int(piece.offsets[-1]) + 1 - source.start_offset, self._total)
+            self.on_progress(
+                self._done + int(piece.offsets[-1]) + 1 - source.start_offset, self._total
+            )
 
 
 def _letter(source: Source, offset: int, value: bytes) -> DeadLetter:
@@ -236,4 +298,3 @@ def _letter(source: Source, offset: int, value: bytes) -> DeadLetter:
         origin_offset=offset,
         payload=value,
     )
-

@@ -41,13 +41,30 @@ from streams.log.kafka.transport import Partition, Reader, TopicChanged
 from streams.log.kafka.versions import versions_on
 from streams.log.local import LocalLog
 from streams.log.manifest import RUN_MANIFEST
-from streams.runtime.journal.journal import BATCH, CLOSE, GENESIS, JOURNAL, JournalEntry, decode_entry
+from streams.runtime.journal.journal import (
+    BATCH,
+    CLOSE,
+    GENESIS,
+    JOURNAL,
+    JournalEntry,
+    decode_entry,
+)
 from streams.runtime.live.spec import NoTopology, runtime_name
 from streams.runtime.live.stored import ENDS
 from streams.runtime.live.topics import know_topics_in
 
 DEAD_LETTERS = "pipeline.dlq"
-KEPT_FACTS = ("identity", "journal_id", "environment", "topology", "shard", "clock", "code", "versions", "configuration")
+KEPT_FACTS = (
+    "identity",
+    "journal_id",
+    "environment",
+    "topology",
+    "shard",
+    "clock",
+    "code",
+    "versions",
+    "configuration",
+)
 """Facts of the genesis record that ``run.json`` repeats."""
 Progress = Callable[[int, int], None]
 Held = dict[Partition, tuple[int, int]]
@@ -88,7 +105,10 @@ class Needs(msgspec.Struct):
         """
         if entry.sequence == 0:
             if entry.kind != GENESIS:
-                raise CorruptLog("the journal does not begin with a genesis record; retention has removed its beginning, or its topic is no journal")
+                raise CorruptLog(
+                    "the journal does not begin with a genesis record; retention has removed its "
+                    "beginning, or its topic is no journal"
+                )
             self.facts = entry.facts
             self.input_ends = [0] * len(entry.facts["inputs"])
             self.output_counts = [0] * len(entry.facts["outputs"])
@@ -104,7 +124,9 @@ class Needs(msgspec.Struct):
             for number in range(len(self.input_ends)):
                 runs = entry.elements[entry.elements["input"] == number]
                 if len(runs):
-                    self.input_ends[number] = max(self.input_ends[number], int(runs["last_offset"].max()) + 1)
+                    self.input_ends[number] = max(
+                        self.input_ends[number], int(runs["last_offset"].max()) + 1
+                    )
         for item in entry.outputs:
             self.output_counts[item.output] += item.count
 
@@ -140,7 +162,14 @@ class TopologyPull:
         on_progress: called with offsets done and in all.
     """
 
-    def __init__(self, cluster: Cluster, topology: str, shard: int = 0, to: int | None = None, on_progress: Progress = lambda _a, _b: None) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        topology: str,
+        shard: int = 0,
+        to: int | None = None,
+        on_progress: Progress = lambda _a, _b: None,
+    ) -> None:
         self.cluster = cluster
         self.topology = topology
         self.shard = shard
@@ -157,9 +186,15 @@ class TopologyPull:
     def _check_journal(self) -> None:
         found = self._log.admin().describe([self.journal[0]])
         if self.journal[0] not in found:
-            raise NoTopology(f"{self.cluster.url} has no topic {self.journal[0]}: no topology {self.topology} ran there; see 'sq status'")
+            raise NoTopology(
+                f"{self.cluster.url} has no topic {self.journal[0]}: no topology {self.topology} "
+                "ran there; see 'sq status'"
+            )
         if not 0 <= self.shard < found[self.journal[0]].partitions:
-            raise NoTopology(f"{self.topology} has shards 0 to {found[self.journal[0]].partitions - 1}, not {self.shard}")
+            raise NoTopology(
+                f"{self.topology} has shards 0 to {found[self.journal[0]].partitions - 1}, not "
+                f"{self.shard}"
+            )
 
     def pull(self, folder: LocalLog) -> Pulled:
         """Bring the folder up to the journal's present end.
@@ -175,7 +210,10 @@ class TopologyPull:
             needs = self._pull_journal(folder, reader, begin, end)
             know_topics_in(needs.facts)
             self._check_topics(needs.facts)
-            items = [*needs.facts["inputs"], *(item for item in needs.facts["outputs"] if item["published"])]
+            items = [
+                *needs.facts["inputs"],
+                *(item for item in needs.facts["outputs"] if item["published"]),
+            ]
             held = self._held([self._partition(item) for item in items])
             bad = self._pull_inputs(folder, reader, needs, held)
             runs_on = self._pull_outputs(folder, reader, needs, end, held, bad)
@@ -200,14 +238,32 @@ class TopologyPull:
         if needs.facts:
             self._check_same(needs.facts)
         if start >= end and not needs.facts:
-            raise NoTopology(f"{self.journal[0]}/{self.journal[1]} is empty: shard {self.shard} of {self.topology} has not begun; see 'sq status'")
+            raise NoTopology(
+                f"{self.journal[0]}/{self.journal[1]} is empty: shard {self.shard} of "
+                f"{self.topology} has not begun; see 'sq status'"
+            )
         self._total = end - start
-        offset_range = OffsetRange(reader, self.journal, folder.writer(JOURNAL, start, has_holes=True), start, held_from=begin)
-        offset_range.pull(end, on_entry=lambda body: self._wanted(needs, body), on_progress=lambda at: self.on_progress(at - start, 4 * self._total))
+        offset_range = OffsetRange(
+            reader,
+            self.journal,
+            folder.writer(JOURNAL, start, has_holes=True),
+            start,
+            held_from=begin,
+        )
+        offset_range.pull(
+            end,
+            on_entry=lambda body: self._wanted(needs, body),
+            on_progress=lambda at: self.on_progress(at - start, 4 * self._total),
+        )
         if offset_range.bad:
-            raise CorruptLog(f"{self.journal[0]}/{self.journal[1]} offset {offset_range.bad[0][0]}: no journal record, or one that fails its digest")
+            raise CorruptLog(
+                f"{self.journal[0]}/{self.journal[1]} offset {offset_range.bad[0][0]}: no journal "
+                "record, or one that fails its digest"
+            )
         if not needs.facts:
-            raise CorruptLog(f"{self.journal[0]}/{self.journal[1]}: no genesis record before the time asked for")
+            raise CorruptLog(
+                f"{self.journal[0]}/{self.journal[1]}: no genesis record before the time asked for"
+            )
         return needs
 
     def _wanted(self, needs: Needs, body: bytes) -> bool:
@@ -226,17 +282,30 @@ class TopologyPull:
         """The folder's journal is this topology's. Raises OtherTopology."""
         if (facts["topology"], facts["shard"]) != (self.topology, self.shard):
             held = f"shard {facts['shard']} of {facts['topology']}"
-            raise OtherTopology(f"the folder holds {held}, not shard {self.shard} of {self.topology}; pull into a new folder, or --fresh")
+            raise OtherTopology(
+                f"the folder holds {held}, not shard {self.shard} of {self.topology}; pull into a "
+                "new folder, or --fresh"
+            )
 
     def _check_topics(self, facts: dict[str, Any]) -> None:
         """Every topic is the one the journal speaks of. Raises TopicChanged."""
-        speaks_of = {self._name(item["topic"]): item["topic_id"] for item in (*facts["inputs"], *facts["outputs"]) if item.get("published", True)}
+        speaks_of = {
+            self._name(item["topic"]): item["topic_id"]
+            for item in (*facts["inputs"], *facts["outputs"])
+            if item.get("published", True)
+        }
         found = self._log.admin().describe(list(speaks_of))
         for name, topic_id in speaks_of.items():
             if name not in found:
-                raise TopicChanged(f"topic {name} is gone from the cluster; what an archive of it holds can still be verified")
+                raise TopicChanged(
+                    f"topic {name} is gone from the cluster; what an archive of it holds can still "
+                    "be verified"
+                )
             if topic_id and found[name].topic_id != topic_id:
-                raise TopicChanged(f"topic {name} was deleted and made anew since this topology began; its records are gone")
+                raise TopicChanged(
+                    f"topic {name} was deleted and made anew since this topology began; its "
+                    "records are gone"
+                )
 
     def _name(self, topic: str) -> str:
         return self.cluster.name(runtime_name(self.topology, topic))
@@ -249,8 +318,14 @@ class TopologyPull:
         decode.
         """
         bad: Bad = {}
-        ends = {item["topic"]: end for item, end in zip(needs.facts["inputs"], needs.input_ends, strict=True)}
-        self._total = sum(max(0, end - int(item["start_offset"])) for item, end in zip(needs.facts["inputs"], needs.input_ends, strict=True))
+        ends = {
+            item["topic"]: end
+            for item, end in zip(needs.facts["inputs"], needs.input_ends, strict=True)
+        }
+        self._total = sum(
+            max(0, end - int(item["start_offset"]))
+            for item, end in zip(needs.facts["inputs"], needs.input_ends, strict=True)
+        )
         self._total += sum(needs.output_counts)
         for item in needs.facts["inputs"]:
             topic, start = item["topic"], int(item["start_offset"])
@@ -259,13 +334,17 @@ class TopologyPull:
             reading, schema = self._reading(item, [int(each) for each in item["schema_ids"]])
             writer = folder.writer(topic, start, has_holes=True, schema=schema)
             partition = self._partition(item)
-            offset_range = OffsetRange(reader, partition, writer, start, reading, held[partition][0])
+            offset_range = OffsetRange(
+                reader, partition, writer, start, reading, held[partition][0]
+            )
             offset_range.pull(ends[topic], on_progress=partial(self._progress, start))
             self._done += ends[topic] - start
             bad[topic] = offset_range.bad
         return bad
 
-    def _pull_outputs(self, folder: LocalLog, reader: Reader, needs: Needs, journal_end: int, held: Held, bad: Bad) -> bool:
+    def _pull_outputs(
+        self, folder: LocalLog, reader: Reader, needs: Needs, journal_end: int, held: Held, bad: Bad
+    ) -> bool:
         """Every published output: the records the journal counts, and where it has not gone on,
         whatever lies behind them too.
         """
@@ -279,21 +358,33 @@ class TopologyPull:
             first, end = held[partition]
             if start >= end and not there:
                 continue
-            reading, schema = self._reading(item, [int(item["schema_id"])] if int(item["schema_id"]) >= 0 else [], is_input=False)
+            reading, schema = self._reading(
+                item,
+                [int(item["schema_id"])] if int(item["schema_id"]) >= 0 else [],
+                is_input=False,
+            )
             writer = folder.writer(item["topic"], start, has_holes=True, schema=schema)
             offset_range = OffsetRange(reader, partition, writer, start, reading, first)
-            offset_range.pull(end, limit=max(0, count - there), on_progress=partial(self._progress, start))
+            offset_range.pull(
+                end, limit=max(0, count - there), on_progress=partial(self._progress, start)
+            )
             self._done += count
             offset_ranges.append((offset_range, end))
         runs_on = self.to is not None or self._held([self.journal])[self.journal][1] != journal_end
         for offset_range, end in offset_ranges:
             if not runs_on:  # behind a Close the topics are another topology's to write
-                offset_range.pull(min(end, needs.ends.get(offset_range.writer.topic, 0)) if needs.is_closed else end)
+                offset_range.pull(
+                    min(end, needs.ends.get(offset_range.writer.topic, 0))
+                    if needs.is_closed
+                    else end
+                )
             if offset_range.bad:
                 bad[offset_range.writer.topic] = offset_range.bad
         return runs_on
 
-    def _reading(self, item: dict[str, Any], ids: list[int], is_input: bool = True) -> tuple[Reading, str]:
+    def _reading(
+        self, item: dict[str, Any], ids: list[int], is_input: bool = True
+    ) -> tuple[Reading, str]:
         """How a topic's records are read; the schema it is kept with, empty: ours. What the journal
         pins is what its version read and wrote.
 
@@ -308,7 +399,10 @@ class TopologyPull:
                 older = self._versions.of(topic, ids[0])
             except BadData:  # nobody knows it: its records are left out, and told
                 return Reading(topic, ids), ""
-            check_ids({ids[0]: bytes.fromhex(pinned)}, {ids[0]: ours if older is None else older.fingerprint})
+            check_ids(
+                {ids[0]: bytes.fromhex(pinned)},
+                {ids[0]: ours if older is None else older.fingerprint},
+            )
             if older is not None:
                 return Reading(topic, ids[:1], kept=older), older.text
         return Reading(topic, ids, self._versions if is_input else None), ""
@@ -325,8 +419,14 @@ def _unexplained(folder: LocalLog, bad: Bad) -> Bad:
     if any(bad.values()) and DEAD_LETTERS in folder.topics():
         decode = codec("DeadLetter").decode_records
         for block in folder.reader(DEAD_LETTERS).blocks():
-            letters |= {(each.origin_topic, each.origin_offset, each.payload) for each in decode(block.body, block.count)}
-    left = {topic: [each for each in found if (topic, *each) not in letters] for topic, found in bad.items()}
+            letters |= {
+                (each.origin_topic, each.origin_offset, each.payload)
+                for each in decode(block.body, block.count)
+            }
+    left = {
+        topic: [each for each in found if (topic, *each) not in letters]
+        for topic, found in bad.items()
+    }
     return {topic: found for topic, found in left.items() if found}
 
 
@@ -336,11 +436,18 @@ def topic_facts(folder: LocalLog) -> dict[str, dict[str, Any]]:
     for topic in folder.topics():
         reader = folder.reader(topic)
         digest = topic_digest(reader, codec(topic_of(topic).record)).hex()
-        found[topic] = {"count": reader.count, "digest": digest, "first_offset": reader.start_offset, "end_offset": reader.end_offset}
+        found[topic] = {
+            "count": reader.count,
+            "digest": digest,
+            "first_offset": reader.start_offset,
+            "end_offset": reader.end_offset,
+        }
     return found
 
 
-def journal_facts(facts: dict[str, Any], is_closed: bool, batches: int, records: int, clock: int) -> dict[str, Any]:
+def journal_facts(
+    facts: dict[str, Any], is_closed: bool, batches: int, records: int, clock: int
+) -> dict[str, Any]:
     """What ``run.json`` of a pulled folder says of its journal; ``facts`` are those of the genesis
     record.
     """
@@ -360,7 +467,10 @@ def close_pulled(folder: LocalLog, pulled: Pulled, cluster: Cluster) -> dict[str
         **journal_facts(needs.facts, needs.is_closed, needs.batches, needs.records, needs.clock),
         "command": "pull",
         "topics": topic_facts(folder),
-        "undecodable": {topic: [offset for offset, _ in found] for topic, found in sorted(pulled.undecodable.items())},
+        "undecodable": {
+            topic: [offset for offset, _ in found]
+            for topic, found in sorted(pulled.undecodable.items())
+        },
     }
     return folder.seal(RUN_MANIFEST, content)
 

@@ -1,9 +1,10 @@
 """``generate``: a seeded market as a closed log in the shape of a recorded one.
 
-One instrument, ``simulated:SIMUSDT``: a perpetual without funding, so that it can be sold short and nothing is left out of its P&L; price near
-40,000 in ticks of 1.00, quantities to 0.001. Times begin at 2024-01-01T00:00:00Z. The same seed, length and parameters give the same bytes on
-every machine: all draws are counter-based, keyed by (seed, purpose, ordinal), and all arithmetic is on integers. A longer market of the same
-seed begins with the shorter one.
+One instrument, ``simulated:SIMUSDT``: a perpetual without funding, so that it can be sold short and
+nothing is left out of its P&L; price near 40,000 in ticks of 1.00, quantities to 0.001. Times begin
+at 2024-01-01T00:00:00Z. The same seed, length and parameters give the same bytes on every machine:
+all draws are counter-based, keyed by (seed, purpose, ordinal), and all arithmetic is on integers. A
+longer market of the same seed begins with the shorter one.
 """
 
 from __future__ import annotations
@@ -86,12 +87,14 @@ def generate(
     Args:
         minutes: length, 1 to a year.
         seed: 0 to 2^63 - 1.
-        informed_share: share of arriving takers who know the fair price, 0 to 1 (they stay away while it lies inside the spread).
+        informed_share: share of arriving takers who know the fair price, 0 to 1 (they stay away
+            while it lies inside the spread).
         volatility: scale of the fair price's moves, 0 to 20; both are kept to three decimals.
         progress: told minutes done and minutes wanted.
 
     Raises:
-        BadMarket: names the parameter and its range. LogExists, ForeignFolder: ``out`` is not new. LogFull.
+        BadMarket: names the parameter and its range. LogExists, ForeignFolder: ``out`` is not new.
+            LogFull.
     """
     _check("minutes", minutes, 1, MINUTES_MAX)
     _check("seed", seed, 0, SEED_MAX)
@@ -129,7 +132,9 @@ def generate(
         close_log(log, topics.values(), facts)
     counts = {name: topics[name].count for name in sorted(topics)}
     last = max(topic.time_max for topic in topics.values())
-    return GenerateSummary(minutes=minutes, seed=seed, counts=counts, first_time=START, last_time=last)
+    return GenerateSummary(
+        minutes=minutes, seed=seed, counts=counts, first_time=START, last_time=last
+    )
 
 
 def _check(name: str, value: float, low: float, high: float) -> None:

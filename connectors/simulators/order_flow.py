@@ -1,18 +1,23 @@
 # mypy: ignore-errors
-"""The generated market as one kernel: who arrives, the limit order book they meet in, and what a recorder would have seen.
+"""The generated market as one kernel: who arrives, the limit order book they meet in, and what a
+recorder would have seen.
 
-Time is a grid of 1 ms slots; in a slot at most one thing happens, with a fixed probability: a limit order, a cancel, a market order (a Poisson
-process, thinned to the grid). Every 100 ms the fair price takes a step and the levels that changed become one depth update, as on a venue's
-diff stream.
+Time is a grid of 1 ms slots; in a slot at most one thing happens, with a fixed probability: a limit
+order, a cancel, a market order (a Poisson process, thinned to the grid). Every 100 ms the fair
+price takes a step and the levels that changed become one depth update, as on a venue's diff stream.
 
-- *Makers* place limit orders: behind the best price of their side at a skewed distance, or inside a wide spread. They cancel at random, the
-  more the more orders rest, and pull quotes that the fair price has passed.
+- *Makers* place limit orders: behind the best price of their side at a skewed distance, or inside a
+  wide spread. They cancel at random, the more the more orders rest, and pull quotes that the fair
+  price has passed.
 - *Noise* takers buy or sell at random, through at most three levels.
-- *Informed* takers know the fair price: they take every order better than it, and stay away while it lies inside the spread.
-- The fair price is a random walk with a drift that changes about every 30 s and three regimes of volatility.
+- *Informed* takers know the fair price: they take every order better than it, and stay away while
+  it lies inside the spread.
+- The fair price is a random walk with a drift that changes about every 30 s and three regimes of
+  volatility.
 
-Matching is by price, then time. Prices are indices of ticks in a window around the start; the fair price is in thousandths of a tick and
-turned back before it reaches the window's edge. All arithmetic is on integers: the same seed gives the same market on every machine.
+Matching is by price, then time. Prices are indices of ticks in a window around the start; the fair
+price is in thousandths of a tick and turned back before it reaches the window's edge. All
+arithmetic is on integers: the same seed gives the same market on every machine.
 
 Everything compiled is in this one file, so that a change of it is always compiled anew.
 """
@@ -47,7 +52,9 @@ CANCEL_ODDS = 11
 """Arrivals a second; cancels at the target number of resting orders."""
 TAKER_ODDS = 3
 STEP_SIZE = 350
-"""Largest of the four uniform parts of a step of the fair price, in thousandths of a tick, at volatility 1 in the calm regime."""
+"""Largest of the four uniform parts of a step of the fair price, in thousandths of a tick, at
+volatility 1 in the calm regime.
+"""
 DRIFT_MAX = 80
 
 BUY, SELL = int(Side.BUY), int(Side.SELL)
@@ -82,13 +89,33 @@ SCALARS = np.dtype(
     ],
     align=True,
 )
-ORDER = np.dtype([("price", "i8"), ("quantity", "i8"), ("side", "i8"), ("next", "i8"), ("before", "i8"), ("place", "i8")], align=True)
-PARAMETERS = np.dtype([(name, "i8") for name in ("seed", "informed", "volatility", "start", "instrument", "tick", "lowest")], align=True)
-"""seed; informed share and volatility in thousandths; start time ns; instrument id; tick size; price of index 0 in ticks."""
+ORDER = np.dtype(
+    [
+        ("price", "i8"),
+        ("quantity", "i8"),
+        ("side", "i8"),
+        ("next", "i8"),
+        ("before", "i8"),
+        ("place", "i8"),
+    ],
+    align=True,
+)
+PARAMETERS = np.dtype(
+    [
+        (name, "i8")
+        for name in ("seed", "informed", "volatility", "start", "instrument", "tick", "lowest")
+    ],
+    align=True,
+)
+"""seed; informed share and volatility in thousandths; start time ns; instrument id; tick size;
+price of index 0 in ticks.
+"""
 
 
 class Market(NamedTuple):
-    """The market's state: scalars, orders by number, numbers of resting and of free orders, and per side and level its queue."""
+    """The market's state: scalars, orders by number, numbers of resting and of free orders, and per
+    side and level its queue.
+    """
 
     scalars: np.ndarray
     orders: np.ndarray
@@ -134,7 +161,9 @@ def new_market() -> Market:
 
 
 def new_output(slots: int) -> Output:
-    """Room for what ``slots`` slots can bring at most: an event a slot, of which a market order can take every resting order."""
+    """Room for what ``slots`` slots can bring at most: an event a slot, of which a market order can
+    take every resting order.
+    """
     events = slots // 4 + ORDERS_MAX
     updates = slots // STEP_SLOTS + 2
     return Output(
@@ -149,8 +178,12 @@ def new_output(slots: int) -> Output:
 
 @kernel
 def draw(seed, entity, ordinal):
-    """31 random bits, a function of its key alone (COR-7): two rounds of the SplitMix64 finaliser over (seed, entity), then ordinal."""
-    key = np.uint64(seed) * np.uint64(0xD1342543DE82EF95) + np.uint64(entity) * np.uint64(0x9E3779B97F4A7C15)
+    """31 random bits, a function of its key alone (COR-7): two rounds of the SplitMix64 finaliser
+    over (seed, entity), then ordinal.
+    """
+    key = np.uint64(seed) * np.uint64(0xD1342543DE82EF95) + np.uint64(entity) * np.uint64(
+        0x9E3779B97F4A7C15
+    )
     key = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     key = (key ^ (key >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     key = (key ^ (key >> np.uint64(31))) + np.uint64(ordinal) * np.uint64(0x9E3779B97F4A7C15)
@@ -167,7 +200,9 @@ def below(seed, entity, ordinal, limit):
 
 @kernel
 def skewed(seed, entity, ordinal, unit):
-    """A draw with a long tail: uniform below ``unit``, doubled with odds 1 in 2, up to five times: mean about 1.7 ``unit``."""
+    """A draw with a long tail: uniform below ``unit``, doubled with odds 1 in 2, up to five times:
+    mean about 1.7 ``unit``.
+    """
     bits = draw(seed, entity, ordinal)
     scale = 0
     while scale < 5 and bits & 1:
@@ -246,12 +281,19 @@ def remove(market, number):
 
 @kernel
 def take(market, parameters, output, side, limit, quantity, informed, time):
-    """A taker on ``side`` (0 buys) takes resting orders, best price first, then oldest, up to the price index ``limit``."""
+    """A taker on ``side`` (0 buys) takes resting orders, best price first, then oldest, up to the
+    price index ``limit``.
+    """
     scalars = market.scalars[0]
     other = 1 - side
     while quantity > 0:
         best = scalars.best_ask if side == 0 else scalars.best_bid
-        if best < 0 or best >= WINDOW or (side == 0 and best > limit) or (side == 1 and best < limit):
+        if (
+            best < 0
+            or best >= WINDOW
+            or (side == 0 and best > limit)
+            or (side == 1 and best < limit)
+        ):
             return
         number = market.head[other, best]
         order = market.orders[number]
@@ -260,13 +302,23 @@ def take(market, parameters, output, side, limit, quantity, informed, time):
         output.counts[0] = i + 1
         scalars.trade_id += 1
         trade = output.trades[i]
-        trade.instrument, trade.event_time, trade.trade_id, trade.trade_count = parameters.instrument, time, scalars.trade_id, 1
+        trade.instrument, trade.event_time, trade.trade_id, trade.trade_count = (
+            parameters.instrument,
+            time,
+            scalars.trade_id,
+            1,
+        )
         trade.receive_time = time + SLOT + below(parameters.seed, LATENCY, scalars.trade_id, SLOT)
         trade.price, trade.quantity = (parameters.lowest + best) * parameters.tick, done
         trade.aggressor_side = BUY if side == 0 else SELL
         trade.flags = SIMULATED
         truth = output.truths[i]
-        truth.instrument, truth.event_time, truth.trade_id, truth.informed = parameters.instrument, time, scalars.trade_id, informed
+        truth.instrument, truth.event_time, truth.trade_id, truth.informed = (
+            parameters.instrument,
+            time,
+            scalars.trade_id,
+            informed,
+        )
         truth.fair_price = (parameters.lowest * 1000 + scalars.fair) * parameters.tick // 1000
         quantity -= done
         scalars.update_id += 1
@@ -297,7 +349,9 @@ def arrive_limit(market, parameters):
 
 @kernel
 def arrive_cancel(market, parameters):
-    """A cancel: one time in two the oldest order at a best price that the fair price has passed, else any resting order."""
+    """A cancel: one time in two the oldest order at a best price that the fair price has passed,
+    else any resting order.
+    """
     scalars = market.scalars[0]
     seed, slot = parameters.seed, scalars.slot
     victim = market.live[below(seed, VICTIM, slot, scalars.live)]
@@ -312,7 +366,9 @@ def arrive_cancel(market, parameters):
 
 @kernel
 def arrive_taker(market, parameters, output, time):
-    """A taker: informed ones take what is better than the fair price, others through three levels at a random side."""
+    """A taker: informed ones take what is better than the fair price, others through three levels
+    at a random side.
+    """
     scalars = market.scalars[0]
     seed, slot = parameters.seed, scalars.slot
     quantity = 1 + skewed(seed, SIZE, slot, 120)
@@ -359,11 +415,21 @@ def publish_top(market, parameters, output, time):
     is_bid_told = bid == scalars.bid_told and bid_quantity == scalars.bid_quantity_told
     if is_bid_told and ask == scalars.ask_told and ask_quantity == scalars.ask_quantity_told:
         return
-    scalars.bid_told, scalars.bid_quantity_told, scalars.ask_told, scalars.ask_quantity_told = bid, bid_quantity, ask, ask_quantity
+    scalars.bid_told, scalars.bid_quantity_told, scalars.ask_told, scalars.ask_quantity_told = (
+        bid,
+        bid_quantity,
+        ask,
+        ask_quantity,
+    )
     i = output.counts[3]
     output.counts[3] = i + 1
     ticker = output.tickers[i]
-    ticker.instrument, ticker.event_time, ticker.update_id, ticker.flags = parameters.instrument, time, scalars.update_id, SIMULATED
+    ticker.instrument, ticker.event_time, ticker.update_id, ticker.flags = (
+        parameters.instrument,
+        time,
+        scalars.update_id,
+        SIMULATED,
+    )
     ticker.receive_time = time + SLOT + below(parameters.seed, LATENCY, -scalars.update_id, SLOT)
     ticker.bid_price = (parameters.lowest + bid) * parameters.tick if bid_quantity else 0
     ticker.ask_price = (parameters.lowest + ask) * parameters.tick if ask_quantity else 0
@@ -384,7 +450,9 @@ def in_order(values):
 
 @kernel
 def publish_depth(market, parameters, output, time):
-    """The levels that changed since the last update, bids from the best down, asks from the best up; the first update is a snapshot."""
+    """The levels that changed since the last update, bids from the best down, asks from the best
+    up; the first update is a snapshot.
+    """
     scalars = market.scalars[0]
     if scalars.changed == 0:
         return
@@ -404,7 +472,10 @@ def publish_depth(market, parameters, output, time):
             price = entry >> 1
             market.marked[side, price] = 0
             level = output.levels[first_level + count]
-            level.price, level.quantity = (parameters.lowest + price) * parameters.tick, market.quantity[side, price]
+            level.price, level.quantity = (
+                (parameters.lowest + price) * parameters.tick,
+                market.quantity[side, price],
+            )
             count += 1
         if side == 0:
             row.bid_count = count
@@ -439,7 +510,8 @@ def open_market(market, parameters, output):
 
 @kernel
 def run(market, parameters, output, end):
-    """Simulate up to slot ``end``. The book's levels stay within what ``new_output`` has room for."""
+    """Simulate up to slot ``end``. The book's levels stay within what ``new_output`` has room for.
+    """
     scalars = market.scalars[0]
     if scalars.slot == 0:
         open_market(market, parameters, output)

@@ -51,7 +51,9 @@ class Batch(msgspec.Struct):
         return bytes(self.text[start:end]).decode("utf-8", "replace")
 
 
-def row_batches(text: Array, separator: str, places: dict[str, int], columns: int) -> Iterator[Batch]:
+def row_batches(
+    text: Array, separator: str, places: dict[str, int], columns: int
+) -> Iterator[Batch]:
     """Batches of a text of whole lines, the first of which is line 1."""
     of_column = np.full(columns, -1, np.int64)
     names = list(places)

@@ -1,4 +1,6 @@
-"""A dashboard from its rows: the grid is filled from the left, variables and links are the same everywhere, ids are given in order."""
+"""A dashboard from its rows: the grid is filled from the left, variables and links are the same
+everywhere, ids are given in order.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ TAG = "shrivenquant"
 
 
 class Variable(NamedTuple):
-    """A template variable: one or several values of a label, narrowed by the variables before it."""
+    """A template variable: one or several values of a label, narrowed by the variables before it.
+    """
 
     name: str
     title: str
@@ -43,10 +46,24 @@ class Board(NamedTuple):
 
 
 ENVIRONMENT = Variable("environment", "Environment", "label_values(up, environment)")
-TOPOLOGY = Variable("topology", "Topology", 'label_values(shriven_task_state{environment=~"$environment"}, topology)')
-SHARD = Variable("shard", "Shard", 'label_values(shriven_task_state{environment=~"$environment",topology=~"$topology"}, shard)')
-GROUP = Variable("group", "Group", 'label_values(shriven_consumer_state{environment=~"$environment"}, group)')
-TOPIC = Variable("topic", "Topic", 'label_values(shriven_consumer_state{environment=~"$environment",group=~"$group"}, topic)')
+TOPOLOGY = Variable(
+    "topology",
+    "Topology",
+    'label_values(shriven_task_state{environment=~"$environment"}, topology)',
+)
+SHARD = Variable(
+    "shard",
+    "Shard",
+    'label_values(shriven_task_state{environment=~"$environment",topology=~"$topology"}, shard)',
+)
+GROUP = Variable(
+    "group", "Group", 'label_values(shriven_consumer_state{environment=~"$environment"}, group)'
+)
+TOPIC = Variable(
+    "topic",
+    "Topic",
+    'label_values(shriven_consumer_state{environment=~"$environment",group=~"$group"}, topic)',
+)
 PIPELINE = (ENVIRONMENT, TOPOLOGY, SHARD)
 CONSUMERS = (ENVIRONMENT, GROUP, TOPIC)
 TASKS = 'environment=~"$environment",topology=~"$topology",shard=~"$shard"'
@@ -57,9 +74,18 @@ EVERYWHERE = 'environment=~"$environment"'
 
 def dashboard_of(board: Board) -> model.Dashboard:
     """Grafana's model of the dashboard."""
-    built = dashboard.Dashboard(board.title).uid(board.uid).description(board.description).tags([TAG, board.folder])
-    built.readonly().timezone("browser").time(board.span, "now").refresh(REFRESH).tooltip(model.DashboardCursorSync.CROSSHAIR)
-    built.with_variable(dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"))
+    built = (
+        dashboard.Dashboard(board.title)
+        .uid(board.uid)
+        .description(board.description)
+        .tags([TAG, board.folder])
+    )
+    built.readonly().timezone("browser").time(board.span, "now").refresh(REFRESH).tooltip(
+        model.DashboardCursorSync.CROSSHAIR
+    )
+    built.with_variable(
+        dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus")
+    )
     for variable in board.variables:
         built.with_variable(_variable(variable))
     built.annotations([_annotation(*each) for each in ANNOTATIONS])
@@ -104,8 +130,16 @@ def _placed(rows: tuple[Row, ...]) -> list[Any]:
 
 
 def _variable(variable: Variable) -> dashboard.QueryVariable:
-    made = dashboard.QueryVariable(variable.name).label(variable.title).datasource(DATASOURCE).query(variable.query).definition(variable.query)
-    made.multi(True).include_all(True).all_value(".+").refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED).sort(model.VariableSort.ALPHABETICAL_ASC)
+    made = (
+        dashboard.QueryVariable(variable.name)
+        .label(variable.title)
+        .datasource(DATASOURCE)
+        .query(variable.query)
+        .definition(variable.query)
+    )
+    made.multi(True).include_all(True).all_value(".+").refresh(
+        model.VariableRefresh.ON_TIME_RANGE_CHANGED
+    ).sort(model.VariableSort.ALPHABETICAL_ASC)
     return made.current(model.VariableOption(selected=True, text="All", value="$__all"))
 
 
@@ -113,14 +147,32 @@ ANNOTATIONS = (
     (
         "Deploys",
         "blue",
-        'max by (version, code) (shriven_build_info and on (instance) (time() - process_start_time_seconds{job="member"} < 30))',
+        "max by (version, code) (shriven_build_info and on (instance) (time() - "
+        'process_start_time_seconds{job="member"} < 30))',
         "{{version}} {{code}}",
     ),
-    ("Replays", "purple", 'count by (group) (shriven_consumer_state{purpose="replay",state="CATCHING_UP"} == 1)', "replay {{group}}"),
-    ("Critical alerts", "red", 'count by (alertname) (ALERTS{alertstate="firing",severity="critical"})', "{{alertname}}"),
+    (
+        "Replays",
+        "purple",
+        'count by (group) (shriven_consumer_state{purpose="replay",state="CATCHING_UP"} == 1)',
+        "replay {{group}}",
+    ),
+    (
+        "Critical alerts",
+        "red",
+        'count by (alertname) (ALERTS{alertstate="firing",severity="critical"})',
+        "{{alertname}}",
+    ),
 )
 
 
 def _annotation(name: str, colour: str, expr: str, title: str) -> dashboard.AnnotationQuery:
-    made = dashboard.AnnotationQuery().name(name).datasource(DATASOURCE).enable(True).hide(False).icon_color(colour)
+    made = (
+        dashboard.AnnotationQuery()
+        .name(name)
+        .datasource(DATASOURCE)
+        .enable(True)
+        .hide(False)
+        .icon_color(colour)
+    )
     return made.expr(expr).title_format(title).step("10s")

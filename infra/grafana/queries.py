@@ -1,7 +1,9 @@
-"""A dashboard's queries as Grafana sends them: variables expanded, intervals computed. For proofs against a Prometheus where no Grafana is.
+"""A dashboard's queries as Grafana sends them: variables expanded, intervals computed. For proofs
+against a Prometheus where no Grafana is.
 
-Source: Grafana's Prometheus data source: ``$__interval`` is the step, ``$__rate_interval = max($__interval + scrape, 4 * scrape)``, ``$__range`` the
-range; a multi-value variable becomes ``(a|b)`` with its values escaped for a regular expression, "All" becomes its ``allValue``.
+Source: Grafana's Prometheus data source: ``$__interval`` is the step, ``$__rate_interval =
+max($__interval + scrape, 4 * scrape)``, ``$__range`` the range; a multi-value variable becomes
+``(a|b)`` with its values escaped for a regular expression, "All" becomes its ``allValue``.
 """
 
 from __future__ import annotations
@@ -37,7 +39,14 @@ def targets(board: Mapping[str, Any]) -> Iterator[Target]:
     """Every query."""
     for panel in panels(board):
         for target in panel["targets"]:
-            yield Target(board["uid"], panel["title"], panel["type"], target["expr"], target["legendFormat"], bool(target.get("instant")))
+            yield Target(
+                board["uid"],
+                panel["title"],
+                panel["type"],
+                target["expr"],
+                target["legendFormat"],
+                bool(target.get("instant")),
+            )
 
 
 def step_seconds(range_seconds: int, scrape_seconds: int, points: int = MOST_POINTS) -> int:
@@ -45,7 +54,9 @@ def step_seconds(range_seconds: int, scrape_seconds: int, points: int = MOST_POI
     return max(scrape_seconds, -(-range_seconds // points))
 
 
-def expanded(expr: str, variables: Mapping[str, Sequence[str]], range_seconds: int, scrape_seconds: int) -> str:
+def expanded(
+    expr: str, variables: Mapping[str, Sequence[str]], range_seconds: int, scrape_seconds: int
+) -> str:
     """The expression as it is sent. ``variables`` give the values chosen; none given means All.
 
     Raises:

@@ -1,7 +1,9 @@
-"""The health check of a container: asks ``/healthz`` of every process that serves metrics in it; exit code 1 if one says no or none is there.
+"""The health check of a container: asks ``/healthz`` of every process that serves metrics in it;
+exit code 1 if one says no or none is there.
 
-Ports are free ones; every process writes its own into ``$SQ_KAFKA_HOME/targets`` (jobs/telemetry/serving.py). Files of other containers, which may
-share that folder, are left alone. Nothing here asks Kafka: a broker that is away is no reason to restart anything.
+Ports are free ones; every process writes its own into ``$SQ_KAFKA_HOME/targets``
+(jobs/telemetry/serving.py). Files of other containers, which may share that folder, are left alone.
+Nothing here asks Kafka: a broker that is away is no reason to restart anything.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ def addresses(folder: Path, host: str) -> list[str]:
     found: list[str] = []
     for path in sorted(folder.glob(f"*-{host}-*.json")):
         try:
-            found += [address for group in json.loads(path.read_text()) for address in group["targets"]]
+            found += [
+                address for group in json.loads(path.read_text()) for address in group["targets"]
+            ]
         except FileNotFoundError:
             continue  # it has ended meanwhile
     return found

@@ -1,7 +1,9 @@
-"""The first process of a container: starts the command, passes signals on, collects orphans, ends as the command ended.
+"""The first process of a container: starts the command, passes signals on, collects orphans, ends
+as the command ended.
 
-A process with pid 1 is special twice: signals it has no handler for are dropped, so that a SIGTERM while a program still starts would be lost, and
-orphans become its children. Neither is the business of ``sq``. Exit code: the command's, or 128 + the signal that ended it; 127 if there is no such
+A process with pid 1 is special twice: signals it has no handler for are dropped, so that a SIGTERM
+while a program still starts would be lost, and orphans become its children. Neither is the business
+of ``sq``. Exit code: the command's, or 128 + the signal that ended it; 127 if there is no such
 command.
 
     python -m infra.image.init sq run pipeline --strategy ema-cross
@@ -15,7 +17,14 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-PASSED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+PASSED = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+)
 
 
 def run(command: Sequence[str]) -> int:
@@ -38,9 +47,15 @@ def run(command: Sequence[str]) -> int:
         signal.signal(number, forward)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED)
     while True:
-        pid, status = os.wait()  # orphans too; the child is not collected before this returns it, so its pid is nobody else's
+        # orphans too; the child is not collected before this returns it, so its pid is nobody
+        # else's
+        pid, status = os.wait()
         if pid == child:
-            return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+            return (
+                os.waitstatus_to_exitcode(status)
+                if os.WIFEXITED(status)
+                else 128 + os.WTERMSIG(status)
+            )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""The wheels that the image is made of, fetched on the host: ``docker build`` then reaches no registry.
+"""The wheels that the image is made of, fetched on the host: ``docker build`` then reaches no
+registry.
 
-The lock names what developers need as well. The image takes the closure of the project's own dependencies but ``LEFT_OUT``, each at the version and
-with the hashes of the lock; nothing that is not in the lock can get in.
+The lock names what developers need as well. The image takes the closure of the project's own
+dependencies but ``LEFT_OUT``, each at the version and with the hashes of the lock; nothing that is
+not in the lock can get in.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ class NoWheelhouse(WrongUse):
 
 
 def locked(text: str) -> dict[str, list[str]]:
-    """The lock's entries by canonical name: each a requirement with its marker and hashes, as pip reads it. A name has several, by Python version."""
+    """The lock's entries by canonical name: each a requirement with its marker and hashes, as pip
+    reads it. A name has several, by Python version.
+    """
     entries: dict[str, list[str]] = {}
     for block in re.findall(r"^[A-Za-z0-9][^\n]*(?:\n[ \t]+[^\n]*)*", text, re.MULTILINE):
         entry = "\n".join(line for line in block.splitlines() if not line.strip().startswith("#"))
@@ -45,7 +49,8 @@ def locked(text: str) -> dict[str, list[str]]:
 
 
 def closure(roots: list[str], lock: Mapping[str, list[str]]) -> set[str]:
-    """Canonical names of everything that the roots need here, as the installed packages' own metadata say.
+    """Canonical names of everything that the roots need here, as the installed packages' own
+    metadata say.
 
     Raises:
         NoWheelhouse: something needed is not installed, or not in the lock.
@@ -67,7 +72,9 @@ def closure(roots: list[str], lock: Mapping[str, list[str]]) -> set[str]:
         except metadata.PackageNotFoundError as absent:
             raise NoWheelhouse(f"{name} is not installed here; run 'make setup' first") from absent
         for need in map(Requirement, needs):
-            if need.marker is None or any(need.marker.evaluate({"extra": extra}) for extra in ("", *extras)):
+            if need.marker is None or any(
+                need.marker.evaluate({"extra": extra}) for extra in ("", *extras)
+            ):
                 waiting.append(need)
     return found
 
@@ -75,7 +82,11 @@ def closure(roots: list[str], lock: Mapping[str, list[str]]) -> set[str]:
 def dependencies() -> list[str]:
     """The project's own dependencies that the image has, without extras for developers."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return [str(each) for each in project["dependencies"] if canonicalize_name(Requirement(each).name) not in LEFT_OUT]
+    return [
+        str(each)
+        for each in project["dependencies"]
+        if canonicalize_name(Requirement(each).name) not in LEFT_OUT
+    ]
 
 
 def requirements() -> str:
@@ -86,7 +97,9 @@ def requirements() -> str:
 
 
 def fetch(folder: Path) -> int:
-    """Fill the folder with ``requirements.txt`` and the wheels it names, for the running Python; returns how many. Raises NoWheelhouse."""
+    """Fill the folder with ``requirements.txt`` and the wheels it names, for the running Python;
+    returns how many. Raises NoWheelhouse.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     listed = folder / "requirements.txt"
     listed.write_text(requirements(), encoding="utf-8")
@@ -94,12 +107,26 @@ def fetch(folder: Path) -> int:
         old.unlink()
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     done = subprocess.run(
-        [*pip, "download", "--quiet", "--require-hashes", "--no-deps", "--only-binary=:all:", "-r", str(listed), "-d", str(folder)],
+        [
+            *pip,
+            "download",
+            "--quiet",
+            "--require-hashes",
+            "--no-deps",
+            "--only-binary=:all:",
+            "-r",
+            str(listed),
+            "-d",
+            str(folder),
+        ],
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if line.strip()]
-        raise NoWheelhouse(f"pip cannot fetch the wheels: {said[-1] if said else f'exit code {done.returncode}'}; is the package registry reachable?")
+        raise NoWheelhouse(
+            f"pip cannot fetch the wheels: {said[-1] if said else f'exit code {done.returncode}'}; "
+            "is the package registry reachable?"
+        )
     return len(list(folder.glob("*.whl")))

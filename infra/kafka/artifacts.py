@@ -1,7 +1,9 @@
-"""The programs: Apache Kafka and Apicurio Registry at pinned versions, fetched once per user with Maven into a cache folder.
+"""The programs: Apache Kafka and Apicurio Registry at pinned versions, fetched once per user with
+Maven into a cache folder.
 
-Apache publishes no broker on PyPI, npm or Debian; its Maven artifacts are the whole broker. Kafka 4.x stays on slf4j 1.7, so its logging
-back end is ``log4j-slf4j-impl`` (``log4j-slf4j2-impl`` would be silent).
+Apache publishes no broker on PyPI, npm or Debian; its Maven artifacts are the whole broker. Kafka
+4.x stays on slf4j 1.7, so its logging back end is ``log4j-slf4j-impl`` (``log4j-slf4j2-impl`` would
+be silent).
 """
 
 from __future__ import annotations
@@ -45,7 +47,9 @@ def silent(_: str) -> None:
 
 
 def cache() -> Path:
-    """The folder of fetched programs: ``SQ_CACHE``, or ``shrivenquant`` below the user's cache folder."""
+    """The folder of fetched programs: ``SQ_CACHE``, or ``shrivenquant`` below the user's cache
+    folder.
+    """
     given = os.environ.get(CACHE)
     if given:
         return Path(given)
@@ -69,13 +73,20 @@ def kafka(say: Say = silent) -> Path:
     def fetch(folder: Path) -> None:
         (folder / "pom.xml").write_text(POM)
         say(f"fetching Apache Kafka {KAFKA_VERSION} (44 MB, once)")
-        _maven(folder, "dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={folder / 'libs'}")
+        _maven(
+            folder,
+            "dependency:copy-dependencies",
+            "-DincludeScope=runtime",
+            f"-DoutputDirectory={folder / 'libs'}",
+        )
 
     return _once(f"kafka-{KAFKA_VERSION}", fetch)
 
 
 def registry(say: Say = silent) -> Path:
-    """Folder with ``app/quarkus-run.jar`` of the registry, fetched if it is not there. Raises NoArtifacts."""
+    """Folder with ``app/quarkus-run.jar`` of the registry, fetched if it is not there. Raises
+    NoArtifacts.
+    """
 
     def fetch(folder: Path) -> None:
         say(f"fetching Apicurio Registry {APICURIO_VERSION} (159 MB, once)")
@@ -91,7 +102,8 @@ def registry(say: Say = silent) -> Path:
 
 
 def _once(name: str, fetch: Callable[[Path], None]) -> Path:
-    """The cached folder; it is made beside and renamed when whole, and only one process makes it."""
+    """The cached folder; it is made beside and renamed when whole, and only one process makes it.
+    """
     folder = cache() / name
     if folder.is_dir():
         return folder
@@ -119,13 +131,25 @@ def _maven(folder: Path, *goal: str) -> None:
     maven = shutil.which("mvn")
     if maven is None:
         raise NoArtifacts(
-            "Maven is needed once, to fetch the broker and the registry: install it ('mvn' on the PATH), "
-            "or run a container engine and use 'sq kafka up --backend containers'"
+            "Maven is needed once, to fetch the broker and the registry: install it ('mvn' on the "
+            "PATH), or run a container engine and use 'sq kafka up --backend containers'"
         )
     try:
-        done = subprocess.run([maven, "-B", "-q", *goal], cwd=folder, capture_output=True, text=True, timeout=FETCH_SECONDS, check=False)
+        done = subprocess.run(
+            [maven, "-B", "-q", *goal],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=FETCH_SECONDS,
+            check=False,
+        )
     except subprocess.TimeoutExpired as late:
-        raise NoArtifacts(f"Maven did not finish in {FETCH_SECONDS} s; look at the network, then run the same command again") from late
+        raise NoArtifacts(
+            f"Maven did not finish in {FETCH_SECONDS} s; look at the network, then run the same "
+            "command again"
+        ) from late
     if done.returncode:
-        said = next((line for line in done.stdout.splitlines() if "ERROR" in line), "it did not say why").removeprefix("[ERROR] ")
+        said = next(
+            (line for line in done.stdout.splitlines() if "ERROR" in line), "it did not say why"
+        ).removeprefix("[ERROR] ")
         raise NoArtifacts(f"Maven could not fetch {goal[-1]}: {said[:300]}")

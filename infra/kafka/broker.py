@@ -1,6 +1,7 @@
 """One Apache Kafka broker (KRaft, broker and controller in one node) as a JVM process of ours.
 
-``sq kafka up`` keeps one; a fault test makes its own, in a folder of its own, and does to it what it likes::
+``sq kafka up`` keeps one; a fault test makes its own, in a folder of its own, and does to it what
+it likes::
 
     with Broker(tmp_path / "broker", dies_with_parent=True) as broker:
         broker.start()
@@ -48,8 +49,10 @@ SMALL: dict[str, str] = {
     "share.coordinator.state.topic.num.partitions": "1",
     "group.initial.rebalance.delay.ms": "0",
     "broker.heartbeat.interval.ms": "500",
-    "broker.session.timeout.ms": "6000",  # a killed broker may register anew only when its former session has ended
-    "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",  # an orphan's open transaction holds readers back until this looks
+    # a killed broker may register anew only when its former session has ended
+    "broker.session.timeout.ms": "6000",
+    # an orphan's open transaction holds readers back until this looks
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
     "log.cleaner.dedupe.buffer.size": "8388608",  # the default takes 128 MB of heap
     "log.segment.bytes": "67108864",
     "log.initial.task.delay.ms": "5000",
@@ -85,11 +88,14 @@ class Broker(Service):
     """A broker with its data, ports and configuration in one folder.
 
     Args:
-        folder: everything of this broker: ``server.properties``, ``data/``, ``broker.log``, ``broker.pid``.
+        folder: everything of this broker: ``server.properties``, ``data/``, ``broker.log``,
+            ``broker.pid``.
         port: client port; 0 takes a free one at the first start, and that one ever after.
-        advertised: ``HOST:PORT`` that clients are told to use, when it is not the client port: that of a fault proxy before it.
+        advertised: ``HOST:PORT`` that clients are told to use, when it is not the client port: that
+            of a fault proxy before it.
         properties: broker properties over the defaults.
-        data: folder of the data when it is not ``folder/data``: one on a small file system, to fill it up.
+        data: folder of the data when it is not ``folder/data``: one on a small file system, to fill
+            it up.
         heap_megabytes: the JVM's largest heap.
         backend: a JVM process, or a container.
         dies_with_parent: see Process; a container goes on.
@@ -108,7 +114,14 @@ class Broker(Service):
         dies_with_parent: bool = False,
     ) -> None:
         ports = Ports(folder, client=port, controller=0, inner=0)
-        super().__init__("broker", folder, BROKER_IMAGE, ports, backend=backend, dies_with_parent=dies_with_parent)
+        super().__init__(
+            "broker",
+            folder,
+            BROKER_IMAGE,
+            ports,
+            backend=backend,
+            dies_with_parent=dies_with_parent,
+        )
         self.advertised = advertised
         self.properties = dict(properties or {})
         self.data = data or folder / "data"
@@ -126,11 +139,15 @@ class Broker(Service):
 
     @property
     def inner(self) -> str:
-        """``HOST:PORT`` of its second listener, which never leads through a proxy: for a test's own look at the truth."""
+        """``HOST:PORT`` of its second listener, which never leads through a proxy: for a test's own
+        look at the truth.
+        """
         return f"127.0.0.1:{self._ports['inner']}"
 
     def begin(self, say: Say = silent) -> None:
-        """Format the data if they are new and start the process, without waiting until it answers. Raises NoJava, NoArtifacts, ServiceFailed."""
+        """Format the data if they are new and start the process, without waiting until it answers.
+        Raises NoJava, NoArtifacts, ServiceFailed.
+        """
         if self.alive:
             return
         self._ports.must_be_free()
@@ -143,32 +160,78 @@ class Broker(Service):
             self._begin_jvm(self.process, say)
 
     def _begin_container(self, container: Container) -> None:
-        """Format and run in one container; the image's own scripts are left out, so that both back ends run the same command."""
+        """Format and run in one container; the image's own scripts are left out, so that both back
+        ends run the same command.
+        """
         self._write_configuration(listen="0.0.0.0", data="/data")
-        java = ["java", "-cp", "/opt/kafka/libs/*", "-Dlog4j2.configurationFile=/configuration/log4j2.properties", *JVM]
-        form = [*java, "-XX:TieredStopAtLevel=1", *FORMAT, f"--cluster-id={_cluster_id()}", "--config", "/configuration/server.properties"]
-        serve = [*java, f"-Xmx{self.heap_megabytes}m", "kafka.Kafka", "/configuration/server.properties"]
+        java = [
+            "java",
+            "-cp",
+            "/opt/kafka/libs/*",
+            "-Dlog4j2.configurationFile=/configuration/log4j2.properties",
+            *JVM,
+        ]
+        form = [
+            *java,
+            "-XX:TieredStopAtLevel=1",
+            *FORMAT,
+            f"--cluster-id={_cluster_id()}",
+            "--config",
+            "/configuration/server.properties",
+        ]
+        serve = [
+            *java,
+            f"-Xmx{self.heap_megabytes}m",
+            "kafka.Kafka",
+            "/configuration/server.properties",
+        ]
         script = f"[ -f /data/meta.properties ] || {shlex.join(form)} && exec {shlex.join(serve)}"
         mounts = {self.folder.resolve(): "/configuration", self.data.resolve(): "/data"}
-        container.start(["sh", "-c", script], ports=[self.port, self._ports["inner"]], mounts=mounts, environment={})
+        container.start(
+            ["sh", "-c", script],
+            ports=[self.port, self._ports["inner"]],
+            mounts=mounts,
+            environment={},
+        )
 
     def _begin_jvm(self, process: Process, say: Say) -> None:
         java = find_java(JAVA_MINIMUM, "Apache Kafka")
         libs = artifacts.kafka(say) / "libs"
         self._write_configuration(listen="127.0.0.1", data=str(self.data))
-        options = [str(java.path), "-cp", f"{libs}/*", f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}", *JVM]
+        options = [
+            str(java.path),
+            "-cp",
+            f"{libs}/*",
+            f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}",
+            *JVM,
+        ]
         if not (self.data / "meta.properties").exists():
             say("formatting the broker's data")
             self._format([*options, "-Xmx128m", "-XX:TieredStopAtLevel=1"])
         if java.release >= SHARED_ARCHIVE_JAVA:
             archive = artifacts.cache() / f"kafka-{artifacts.KAFKA_VERSION}-java{java.release}.jsa"
             options += ["-XX:+AutoCreateSharedArchive", f"-XX:SharedArchiveFile={archive}"]
-        process.start([*options, "-Xms128m", f"-Xmx{self.heap_megabytes}m", "kafka.Kafka", str(self.folder / "server.properties")])
+        process.start(
+            [
+                *options,
+                "-Xms128m",
+                f"-Xmx{self.heap_megabytes}m",
+                "kafka.Kafka",
+                str(self.folder / "server.properties"),
+            ]
+        )
 
     def wait(self, seconds: float = READY_SECONDS) -> None:
-        """Wait until it answers, tells who it is, and a record goes through it. Raises ServiceFailed."""
-        # the inner listener: the other one may lead through a proxy that is not there yet, or want a password
-        for what in (lambda: listens(self.port), lambda: broker_answers(self.inner), lambda: record_passes(self.inner)):
+        """Wait until it answers, tells who it is, and a record goes through it. Raises
+        ServiceFailed.
+        """
+        # the inner listener: the other one may lead through a proxy that is not there yet, or want
+        # a password
+        for what in (
+            lambda: listens(self.port),
+            lambda: broker_answers(self.inner),
+            lambda: record_passes(self.inner),
+        ):
             wait_for("the broker", what, lambda: self.alive, seconds, self.process.last_words)
 
     def wipe(self) -> None:
@@ -189,22 +252,41 @@ class Broker(Service):
             "controller.quorum.bootstrap.servers": controller,
             "listeners": f"CLIENT://{listen}:{self.port},INNER://{listen}:{self._ports['inner']},CONTROLLER://{controller}",
             "advertised.listeners": f"CLIENT://{self.advertised or self.bootstrap},INNER://{self.inner}",
-            "listener.security.protocol.map": "CLIENT:PLAINTEXT,INNER:PLAINTEXT,CONTROLLER:PLAINTEXT",
-            "inter.broker.listener.name": "INNER",  # its own: a fault proxy before the clients must not delay the broker's own markers
+            "listener.security.protocol.map": (
+                "CLIENT:PLAINTEXT,INNER:PLAINTEXT,CONTROLLER:PLAINTEXT"
+            ),
+            # its own: a fault proxy before the clients must not delay the broker's own markers
+            "inter.broker.listener.name": "INNER",
             "controller.listener.names": "CONTROLLER",
             "log.dirs": data,
             **SMALL,
             **self.properties,
         }
-        (self.folder / "server.properties").write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
+        (self.folder / "server.properties").write_text(
+            "".join(f"{key}={value}\n" for key, value in properties.items())
+        )
         (self.folder / "log4j2.properties").write_text(LOGGING)
 
     def _format(self, java: list[str]) -> None:
-        tool = [*FORMAT, f"--cluster-id={_cluster_id()}", "--config", str(self.folder / "server.properties")]
+        tool = [
+            *FORMAT,
+            f"--cluster-id={_cluster_id()}",
+            "--config",
+            str(self.folder / "server.properties"),
+        ]
         try:
-            done = subprocess.run([*java, *tool], cwd=self.folder, capture_output=True, text=True, timeout=FORMAT_SECONDS, check=False)
+            done = subprocess.run(
+                [*java, *tool],
+                cwd=self.folder,
+                capture_output=True,
+                text=True,
+                timeout=FORMAT_SECONDS,
+                check=False,
+            )
         except subprocess.TimeoutExpired as late:
-            raise ServiceFailed(f"formatting {self.data} did not end within {FORMAT_SECONDS} s") from late
+            raise ServiceFailed(
+                f"formatting {self.data} did not end within {FORMAT_SECONDS} s"
+            ) from late
         if done.returncode:
             words = cause_line([*done.stdout.splitlines(), *done.stderr.splitlines()])
             raise ServiceFailed(f"cannot format {self.data}: {words or 'the tool did not say why'}")

@@ -1,6 +1,8 @@
-"""A service as a container of Docker (or a program that speaks its command line), where an engine answers.
+"""A service as a container of Docker (or a program that speaks its command line), where an engine
+answers.
 
-The same configuration and data folders as the JVM back end, mounted; ports are published on 127.0.0.1 under the same numbers.
+The same configuration and data folders as the JVM back end, mounted; ports are published on
+127.0.0.1 under the same numbers.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ class Container:
     def __init__(self, name: str, folder: Path, image: str) -> None:
         self.name = name
         self.image = image
-        self.container = f"sq-{name}-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]}"
+        self.container = (
+            f"sq-{name}-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]}"
+        )
 
     @property
     def pid(self) -> int:
@@ -49,8 +53,17 @@ class Container:
         """True while it runs, paused or not."""
         return self.pid != 0
 
-    def start(self, command: Sequence[str], *, ports: Sequence[int], mounts: Mapping[Path, str], environment: Mapping[str, str]) -> None:
-        """Start it, detached, as the calling user; returns once the engine has. Raises ServiceFailed."""
+    def start(
+        self,
+        command: Sequence[str],
+        *,
+        ports: Sequence[int],
+        mounts: Mapping[Path, str],
+        environment: Mapping[str, str],
+    ) -> None:
+        """Start it, detached, as the calling user; returns once the engine has. Raises
+        ServiceFailed.
+        """
         engine("rm", "--force", self.container)
         options = ["--detach", "--name", self.container, "--user", f"{os.getuid()}:{os.getgid()}"]
         for port in ports:
@@ -61,12 +74,21 @@ class Container:
             options += ["--env", f"{key}={value}"]
         done = engine("run", *options, self.image, *command, seconds=PULL_SECONDS)
         if done.returncode:
-            raise ServiceFailed(f"the container of the {self.name} cannot be started: {cause_line(done.stderr.splitlines())}")
+            raise ServiceFailed(
+                f"the container of the {self.name} cannot be started: "
+                f"{cause_line(done.stderr.splitlines())}"
+            )
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
         """End it in good order; killed if that takes longer. Nothing to do if it does not run."""
         self.resume()
-        engine("stop", "--time", str(int(seconds)), self.container, seconds=int(seconds) + ANSWER_SECONDS)
+        engine(
+            "stop",
+            "--time",
+            str(int(seconds)),
+            self.container,
+            seconds=int(seconds) + ANSWER_SECONDS,
+        )
         engine("rm", "--force", self.container)
 
     def kill(self) -> None:
@@ -90,13 +112,22 @@ class Container:
 
 
 def engine(*arguments: str, seconds: int = ANSWER_SECONDS) -> subprocess.CompletedProcess[str]:
-    """Run the engine's command; a failure is in its return code. Raises NoEngine if there is no such command or it hangs."""
+    """Run the engine's command; a failure is in its return code. Raises NoEngine if there is no
+    such command or it hangs.
+    """
     try:
-        return subprocess.run([ENGINE, *arguments], capture_output=True, text=True, timeout=seconds, check=False)
+        return subprocess.run(
+            [ENGINE, *arguments], capture_output=True, text=True, timeout=seconds, check=False
+        )
     except FileNotFoundError as absent:
-        raise NoEngine(f"there is no '{ENGINE}' command; install a container engine, or use --backend jvm") from absent
+        raise NoEngine(
+            f"there is no '{ENGINE}' command; install a container engine, or use --backend jvm"
+        ) from absent
     except subprocess.TimeoutExpired as late:
-        raise NoEngine(f"the container engine did not answer '{ENGINE} {arguments[0]}' within {seconds} s; or use --backend jvm") from late
+        raise NoEngine(
+            f"the container engine did not answer '{ENGINE} {arguments[0]}' within {seconds} s; or "
+            "use --backend jvm"
+        ) from late
 
 
 def engine_answers() -> bool:
@@ -110,13 +141,20 @@ def engine_answers() -> bool:
 
 
 def need_images(say: Say) -> None:
-    """Pull what is not there yet. Raises NoEngine if the engine is away or an image cannot be had."""
+    """Pull what is not there yet. Raises NoEngine if the engine is away or an image cannot be had.
+    """
     if not engine_answers():
-        raise NoEngine("no container engine answers; start one ('docker info' must succeed), or use --backend jvm")
+        raise NoEngine(
+            "no container engine answers; start one ('docker info' must succeed), or use --backend "
+            "jvm"
+        )
     for image in (BROKER_IMAGE, REGISTRY_IMAGE):
         if engine("image", "inspect", image).returncode == 0:
             continue
         say(f"pulling {image} (once)")
         done = engine("pull", image, seconds=PULL_SECONDS)
         if done.returncode:
-            raise NoEngine(f"image {image} cannot be pulled: {cause_line(done.stderr.splitlines())}; use --backend jvm")
+            raise NoEngine(
+                f"image {image} cannot be pulled: {cause_line(done.stderr.splitlines())}; use "
+                "--backend jvm"
+            )

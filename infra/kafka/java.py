@@ -37,8 +37,17 @@ def find_java(minimum: int, purpose: str) -> Java:
     found = {java.path.resolve(): java for java in _found()}
     fit = [java for java in found.values() if java.release >= minimum]
     if not fit:
-        has = ", ".join(f"{java.release} ({java.path})" for java in sorted(found.values(), key=lambda java: java.release)) or "none"
-        raise NoJava(f"{purpose} needs Java {minimum} or newer, found: {has}; install one, for example a Temurin JDK, and set JAVA_HOME to it")
+        has = (
+            ", ".join(
+                f"{java.release} ({java.path})"
+                for java in sorted(found.values(), key=lambda java: java.release)
+            )
+            or "none"
+        )
+        raise NoJava(
+            f"{purpose} needs Java {minimum} or newer, found: {has}; install one, for example a "
+            "Temurin JDK, and set JAVA_HOME to it"
+        )
     return max(fit, key=lambda java: java.release)
 
 
@@ -60,7 +69,9 @@ def _found() -> Iterator[Java]:
 
 
 def _release(home: Path, java: Path) -> int:
-    """Feature release from the ``release`` file, else from what ``java -version`` prints; 0 if it does not say."""
+    """Feature release from the ``release`` file, else from what ``java -version`` prints; 0 if it
+    does not say.
+    """
     try:
         for line in (home / "release").read_text().splitlines():
             if line.startswith("JAVA_VERSION="):
@@ -69,7 +80,9 @@ def _release(home: Path, java: Path) -> int:
     except OSError:
         pass
     try:
-        said = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=20, check=False).stderr
+        said = subprocess.run(
+            [java, "-version"], capture_output=True, text=True, timeout=20, check=False
+        ).stderr
     except (OSError, subprocess.TimeoutExpired):
         return 0
     match = re.search(r'version "(?:1\.)?(\d+)', said)

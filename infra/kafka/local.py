@@ -4,7 +4,8 @@
 
     <home>/cluster.json       bootstrap and registry, while it is up: what later commands find
     <home>/backend            jvm or containers
-    <home>/broker|registry/   ports (chosen once, kept until wiped), configuration, data, log and pid of each
+    <home>/broker|registry/   ports (chosen once, kept until wiped), configuration, data, log and
+    pid of each
 """
 
 from __future__ import annotations
@@ -36,19 +37,28 @@ class LocalCluster:
     Args:
         home: the folder; made at the first :meth:`up`.
         properties: broker properties over the defaults, used at the next start.
-        backend: containers or JVM processes; None takes what the home has, else containers where an engine has the images, else JVM processes.
+        backend: containers or JVM processes; None takes what the home has, else containers where an
+            engine has the images, else JVM processes.
     """
 
-    def __init__(self, home: Path, *, properties: dict[str, str] | None = None, backend: Backend | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        properties: dict[str, str] | None = None,
+        backend: Backend | None = None,
+    ) -> None:
         self.home = home
         self.properties = properties or {}
         self.backend = backend
 
     def up(self, say: Say = silent) -> dict[str, str]:
-        """Start what does not run, wait until both answer, and write ``cluster.json``; returns its content. Does nothing if both run.
+        """Start what does not run, wait until both answer, and write ``cluster.json``; returns its
+        content. Does nothing if both run.
 
         Raises:
-            NoJava, NoArtifacts, ServiceFailed: what is missing or went wrong; what was started is stopped again.
+            NoJava, NoArtifacts, ServiceFailed: what is missing or went wrong; what was started is
+                stopped again.
         """
         self.home.mkdir(parents=True, exist_ok=True)
         with self._locked():
@@ -58,8 +68,12 @@ class LocalCluster:
             fresh = [service for service in (registry, broker) if not service.alive]
             try:
                 if fresh:
-                    say(f"starting Apache Kafka {KAFKA_VERSION} and Apicurio Registry {APICURIO_VERSION} in {self.home}")
-                for service in fresh:  # the registry first: it starts while the broker's data are formatted
+                    say(
+                        f"starting Apache Kafka {KAFKA_VERSION} and Apicurio Registry "
+                        f"{APICURIO_VERSION} in {self.home}"
+                    )
+                # the registry first: it starts while the broker's data are formatted
+                for service in fresh:
                     service.begin(say)
                 for service in (broker, registry):
                     service.wait()
@@ -86,16 +100,26 @@ class LocalCluster:
         return ran
 
     def status(self) -> dict[str, Any]:
-        """What runs, and whether it answers now: ``state`` is up, starting (runs, does not answer) or down."""
+        """What runs, and whether it answers now: ``state`` is up, starting (runs, does not answer)
+        or down.
+        """
         broker, registry = self._services()
         rows: dict[str, tuple[Broker | Registry, str, bool]] = {
             "broker": (broker, broker.bootstrap, broker.alive and broker_answers(broker.bootstrap)),
-            "registry": (registry, registry.url, registry.alive and url_answers(f"{registry.url}/subjects")),
+            "registry": (
+                registry,
+                registry.url,
+                registry.alive and url_answers(f"{registry.url}/subjects"),
+            ),
         }
         services = {}
         for name, (service, address, answers) in rows.items():
             state = "up" if answers else "starting" if service.alive else "down"
-            services[name] = {"state": state, "pid": service.pid, "address": address if service.alive else ""}
+            services[name] = {
+                "state": state,
+                "pid": service.pid,
+                "address": address if service.alive else "",
+            }
         return {
             "home": str(self.home),
             "backend": self._kept() or "",
@@ -109,15 +133,24 @@ class LocalCluster:
     def _kept(self) -> Backend | None:
         """The back end that the home's data were made with."""
         try:
-            return "containers" if (self.home / BACKEND_FILE).read_text().strip() == "containers" else "jvm"
+            return (
+                "containers"
+                if (self.home / BACKEND_FILE).read_text().strip() == "containers"
+                else "jvm"
+            )
         except OSError:
             return None
 
     def _choose(self, say: Say) -> Backend:
-        """The back end to use. Raises WrongUse if the home has the other one, NoEngine if containers are asked for and cannot be had."""
+        """The back end to use. Raises WrongUse if the home has the other one, NoEngine if
+        containers are asked for and cannot be had.
+        """
         kept = self._kept()
         if kept and self.backend and kept != self.backend:
-            raise WrongUse(f"{self.home} has a cluster of {kept}; run 'sq kafka down --wipe' first, or name another folder in SQ_KAFKA_HOME")
+            raise WrongUse(
+                f"{self.home} has a cluster of {kept}; run 'sq kafka down --wipe' first, or name "
+                "another folder in SQ_KAFKA_HOME"
+            )
         wanted = self.backend or kept
         if wanted == "containers" or (wanted is None and engine_answers()):
             try:

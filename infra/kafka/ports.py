@@ -1,4 +1,6 @@
-"""The TCP ports of a service: free ones, chosen once and kept in its folder, so that clients find it again after a restart."""
+"""The TCP ports of a service: free ones, chosen once and kept in its folder, so that clients find
+it again after a restart.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from infra.kafka.errors import ServiceFailed
 
 FILE = "ports.json"
 CHOICE = range(20000, 32000)
-"""Below the ports that systems give to outgoing connections: a service finds its port free at its next start."""
+"""Below the ports that systems give to outgoing connections: a service finds its port free at its
+next start.
+"""
 PATIENCE_SECONDS = 2.0
 
 
@@ -38,13 +42,15 @@ class Ports:
         self._path.write_text(json.dumps(self._ports) + "\n")
 
     def must_be_free(self) -> None:
-        """Raises ServiceFailed if something listens on one of them, also after a moment's patience."""
+        """Raises ServiceFailed if something listens on one of them, also after a moment's patience.
+        """
         end = time.monotonic() + PATIENCE_SECONDS
         for name, port in self._ports.items():
             while listens(port):
                 if time.monotonic() > end:
                     raise ServiceFailed(
-                        f"port {port} of 127.0.0.1 ({name}) is taken by another program; end that, or take other ports: 'sq kafka down --wipe'"
+                        f"port {port} of 127.0.0.1 ({name}) is taken by another program; end that, "
+                        "or take other ports: 'sq kafka down --wipe'"
                     )
                 time.sleep(0.1)
 
@@ -59,7 +65,10 @@ def free_port() -> int:
             except OSError:
                 continue
             return port
-    raise ServiceFailed(f"no port of 127.0.0.1 between {CHOICE.start} and {CHOICE.stop} is free; end some of what listens there")
+    raise ServiceFailed(
+        f"no port of 127.0.0.1 between {CHOICE.start} and {CHOICE.stop} is free; end some of what "
+        "listens there"
+    )
 
 
 def listens(port: int) -> bool:

@@ -18,12 +18,14 @@ WORDS_MAX = 300
 
 
 class Process:
-    """One program with a folder of its own: ``pid`` (pid and start time, so that a pid used anew is never taken for it) and a log.
+    """One program with a folder of its own: ``pid`` (pid and start time, so that a pid used anew is
+    never taken for it) and a log.
 
     Args:
         name: for messages.
         folder: where ``<name>.pid`` and ``<name>.log`` lie.
-        dies_with_parent: the kernel kills it when the thread that started it ends: for tests, so that nothing is left behind.
+        dies_with_parent: the kernel kills it when the thread that started it ends: for tests, so
+            that nothing is left behind.
     """
 
     def __init__(self, name: str, folder: Path, *, dies_with_parent: bool = False) -> None:
@@ -51,7 +53,9 @@ class Process:
         return self.pid != 0
 
     def start(self, command: Sequence[str]) -> None:
-        """Start it in a session of its own; its output goes to the log. Raises ServiceFailed if it cannot be started."""
+        """Start it in a session of its own; its output goes to the log. Raises ServiceFailed if it
+        cannot be started.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             try:
@@ -65,11 +69,15 @@ class Process:
                     preexec_fn=_die_with_parent if self._dies_with_parent else None,
                 )
             except OSError as problem:
-                raise ServiceFailed(f"{command[0]} cannot be started: {problem.strerror}") from problem
+                raise ServiceFailed(
+                    f"{command[0]} cannot be started: {problem.strerror}"
+                ) from problem
         self.pid_file.write_text(f"{self._child.pid} {_started(self._child.pid)}\n")
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
-        """End it in good order (SIGTERM); killed if that takes longer than ``seconds``. Nothing to do if it does not run."""
+        """End it in good order (SIGTERM); killed if that takes longer than ``seconds``. Nothing to
+        do if it does not run.
+        """
         self._signal(signal.SIGTERM, signal.SIGCONT)
         if not self._gone(seconds):
             self._signal(signal.SIGKILL)
@@ -117,16 +125,27 @@ class Process:
 
 
 def cause_line(lines: Sequence[str]) -> str:
-    """The line of a JVM's output that says most: the last exception or error, without its stack; else the last line."""
-    spoken = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith(("at ", "... "))]
-    problems = [line for line in spoken if "Exception" in line or "ERROR" in line or "FATAL" in line or "Error:" in line]
+    """The line of a JVM's output that says most: the last exception or error, without its stack;
+    else the last line.
+    """
+    spoken = [
+        line.strip()
+        for line in lines
+        if line.strip() and not line.lstrip().startswith(("at ", "... "))
+    ]
+    problems = [
+        line
+        for line in spoken
+        if "Exception" in line or "ERROR" in line or "FATAL" in line or "Error:" in line
+    ]
     return (problems or spoken or [""])[-1][:WORDS_MAX]
 
 
 def _started(pid: int) -> str:
     """When a process started; empty if there is none, or only its remains.
 
-    A killed JVM's first thread is a zombie while the others still hold its ports: that one is still there.
+    A killed JVM's first thread is a zombie while the others still hold its ports: that one is still
+    there.
     """
     folder = Path(f"/proc/{pid}")
     try:
@@ -137,7 +156,9 @@ def _started(pid: int) -> str:
         pass
     if Path("/proc/self/stat").exists():
         return ""
-    told = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)  # systems without /proc
+    told = subprocess.run(
+        ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )  # systems without /proc
     return told.stdout.strip().replace(" ", "_")
 
 

@@ -28,12 +28,29 @@ _QUIET: dict[str, Any] = {"logger": _LOGGER, "log_level": 3}
 
 @functools.lru_cache(maxsize=16)
 def _admin(bootstrap: str) -> AdminClient:
-    """One admin client for each address, kept: one that is let go while an answer arrives is freed on its own thread, which aborts the process."""
-    return AdminClient({"bootstrap.servers": bootstrap, "reconnect.backoff.ms": 50, "reconnect.backoff.max.ms": 250, **_QUIET})
+    """One admin client for each address, kept: one that is let go while an answer arrives is freed
+    on its own thread, which aborts the process.
+    """
+    return AdminClient(
+        {
+            "bootstrap.servers": bootstrap,
+            "reconnect.backoff.ms": 50,
+            "reconnect.backoff.max.ms": 250,
+            **_QUIET,
+        }
+    )
 
 
-def wait_for(what: str, done: Callable[[], bool], alive: Callable[[], bool], seconds: float, last_words: Callable[[], str]) -> None:
-    """Wait until ``done``. Raises ServiceFailed when it is no longer ``alive``, or after ``seconds``; the error ends with its last words."""
+def wait_for(
+    what: str,
+    done: Callable[[], bool],
+    alive: Callable[[], bool],
+    seconds: float,
+    last_words: Callable[[], str],
+) -> None:
+    """Wait until ``done``. Raises ServiceFailed when it is no longer ``alive``, or after
+    ``seconds``; the error ends with its last words.
+    """
     end = time.monotonic() + seconds
     while not done():
         if not alive():
@@ -57,17 +74,33 @@ def record_passes(bootstrap: str, seconds: float = 10.0) -> bool:
     admin = _admin(bootstrap)
     try:
         if TOPIC not in admin.list_topics(timeout=seconds).topics:
-            admin.create_topics([NewTopic(TOPIC, 1, config={"retention.ms": "3600000"})], operation_timeout=seconds)[TOPIC].result(seconds + 1)
+            admin.create_topics(
+                [NewTopic(TOPIC, 1, config={"retention.ms": "3600000"})], operation_timeout=seconds
+            )[TOPIC].result(seconds + 1)
     except (KafkaException, TimeoutError):
         return False
     token = uuid.uuid4().bytes
     landed: list[int | None] = []
-    producer = Producer({"bootstrap.servers": bootstrap, "message.timeout.ms": int(seconds * 1000), **_QUIET})
-    producer.produce(TOPIC, token, partition=0, on_delivery=lambda problem, message: None if problem else landed.append(message.offset()))
+    producer = Producer(
+        {"bootstrap.servers": bootstrap, "message.timeout.ms": int(seconds * 1000), **_QUIET}
+    )
+    producer.produce(
+        TOPIC,
+        token,
+        partition=0,
+        on_delivery=lambda problem, message: None if problem else landed.append(message.offset()),
+    )
     producer.flush(seconds)
     if not landed or landed[0] is None:
         return False
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "_sq.ready", "enable.auto.commit": False, **_QUIET})
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "_sq.ready",
+            "enable.auto.commit": False,
+            **_QUIET,
+        }
+    )
     try:
         consumer.assign([TopicPartition(TOPIC, 0, landed[0])])
         message = consumer.poll(seconds)

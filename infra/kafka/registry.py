@@ -1,4 +1,6 @@
-"""One Apicurio Registry as a JVM process of ours: Confluent-compatible at ``url``, its schemas and ids in a file beside the broker's data."""
+"""One Apicurio Registry as a JVM process of ours: Confluent-compatible at ``url``, its schemas and
+ids in a file beside the broker's data.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,14 @@ from infra.kafka.service import READY_SECONDS, Backend, Service
 
 JAVA_MINIMUM = 21
 API = "/apis/ccompat/v7"
-JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:ActiveProcessorCount=2", "-Xms64m", "-Xshare:auto", "-Djava.net.preferIPv4Stack=true")
+JVM = (
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:ActiveProcessorCount=2",
+    "-Xms64m",
+    "-Xshare:auto",
+    "-Djava.net.preferIPv4Stack=true",
+)
 
 
 class Registry(Service):
@@ -29,8 +38,23 @@ class Registry(Service):
         dies_with_parent: see Process; a container goes on.
     """
 
-    def __init__(self, folder: Path, *, port: int = 0, in_memory: bool = False, backend: Backend = "jvm", dies_with_parent: bool = False) -> None:
-        super().__init__("registry", folder, REGISTRY_IMAGE, Ports(folder, registry=port), backend=backend, dies_with_parent=dies_with_parent)
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int = 0,
+        in_memory: bool = False,
+        backend: Backend = "jvm",
+        dies_with_parent: bool = False,
+    ) -> None:
+        super().__init__(
+            "registry",
+            folder,
+            REGISTRY_IMAGE,
+            Ports(folder, registry=port),
+            backend=backend,
+            dies_with_parent=dies_with_parent,
+        )
         self.in_memory = in_memory
 
     @property
@@ -44,7 +68,9 @@ class Registry(Service):
         return f"http://127.0.0.1:{self.port}{API}"
 
     def begin(self, say: Say = silent) -> None:
-        """Start the process, without waiting until it answers. Raises NoJava, NoArtifacts, ServiceFailed."""
+        """Start the process, without waiting until it answers. Raises NoJava, NoArtifacts,
+        ServiceFailed.
+        """
         if self.alive:
             return
         self._ports.must_be_free()
@@ -58,8 +84,13 @@ class Registry(Service):
             return
         java = find_java(JAVA_MINIMUM, f"Apicurio Registry {artifacts.APICURIO_VERSION}")
         app = artifacts.registry(say) / "app"
-        options = [f"-D{key}={value}" for key, value in self._settings(listen="127.0.0.1", data=str(data)).items()]
-        self.process.start([str(java.path), *JVM, "-Xmx384m", *options, "-jar", str(app / "quarkus-run.jar")])
+        options = [
+            f"-D{key}={value}"
+            for key, value in self._settings(listen="127.0.0.1", data=str(data)).items()
+        ]
+        self.process.start(
+            [str(java.path), *JVM, "-Xmx384m", *options, "-jar", str(app / "quarkus-run.jar")]
+        )
 
     def _settings(self, listen: str, data: str) -> dict[str, str]:
         settings = {
@@ -67,12 +98,14 @@ class Registry(Service):
             "quarkus.http.host": listen,
             "quarkus.log.level": "WARN",
             "quarkus.management.host": "127.0.0.1",
-            "quarkus.management.port": "0",  # its own health pages: any port, else two registries want the same
+            # its own health pages: any port, else two registries want the same
+            "quarkus.management.port": "0",
             "apicurio.storage.kind": "sql",
             "apicurio.storage.sql.kind": "h2",
         }
         if not self.in_memory:
-            # by default H2 writes half a second late: a registry killed within it forgets ids that it has given out
+            # by default H2 writes half a second late: a registry killed within it forgets ids that
+            # it has given out
             settings["apicurio.datasource.url"] = f"jdbc:h2:file:{data}/registry;WRITE_DELAY=0"
         return settings
 

@@ -1,4 +1,6 @@
-"""What a broker and a registry have in common: a process or a container of ours that is started, stopped, killed and paused."""
+"""What a broker and a registry have in common: a process or a container of ours that is started,
+stopped, killed and paused.
+"""
 
 from __future__ import annotations
 
@@ -28,18 +30,34 @@ class Service(ABC):
         dies_with_parent: see Process; a container goes on.
     """
 
-    def __init__(self, name: str, folder: Path, image: str, ports: Ports, *, backend: Backend, dies_with_parent: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        image: str,
+        ports: Ports,
+        *,
+        backend: Backend,
+        dies_with_parent: bool,
+    ) -> None:
         self.folder = folder
         self.backend = backend
         self._ports = ports
         self.process: Process | Container = (
-            Process(name, folder, dies_with_parent=dies_with_parent) if backend == "jvm" else Container(name, folder, image)
+            Process(name, folder, dies_with_parent=dies_with_parent)
+            if backend == "jvm"
+            else Container(name, folder, image)
         )
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.process.kill()
 
     @property
@@ -54,7 +72,9 @@ class Service(ABC):
 
     @abstractmethod
     def begin(self, say: Say = silent) -> None:
-        """Start the process, without waiting until it answers. Raises NoJava, NoArtifacts, ServiceFailed."""
+        """Start the process, without waiting until it answers. Raises NoJava, NoArtifacts,
+        ServiceFailed.
+        """
 
     @abstractmethod
     def wait(self, seconds: float = READY_SECONDS) -> None:

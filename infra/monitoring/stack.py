@@ -1,4 +1,5 @@
-"""The monitoring of this machine: real Prometheus and Alertmanager programs and the lag exporter, in one folder.
+"""The monitoring of this machine: real Prometheus and Alertmanager programs and the lag exporter,
+in one folder.
 
 ::
 
@@ -52,7 +53,8 @@ class Program(NamedTuple):
             if found:
                 return found
         raise NoPrometheus(
-            f"{self.names[0]} is not installed; on Debian: apt-get install {self.package}; elsewhere put the program {self.names[0]} into the PATH"
+            f"{self.names[0]} is not installed; on Debian: apt-get install {self.package}; "
+            f"elsewhere put the program {self.names[0]} into the PATH"
         )
 
 
@@ -70,22 +72,40 @@ class Stack:
         dies_with_parent: for tests: the kernel ends them with the one who started them.
     """
 
-    def __init__(self, home: Path, *, scrape_seconds: int = configuration.SCRAPE_SECONDS, dies_with_parent: bool = False) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        scrape_seconds: int = configuration.SCRAPE_SECONDS,
+        dies_with_parent: bool = False,
+    ) -> None:
         self.home = home
         self.folder = home / "monitor"
         self.scrape_seconds = scrape_seconds
         self.ports = Ports(self.folder, prometheus=0, alertmanager=0, lag=0)
-        self.processes = {name: Process(name, self.folder, dies_with_parent=dies_with_parent) for name in SERVICES}
+        self.processes = {
+            name: Process(name, self.folder, dies_with_parent=dies_with_parent) for name in SERVICES
+        }
 
     def address(self, name: str) -> str:
         """``127.0.0.1:PORT`` of a service."""
         return f"127.0.0.1:{self.ports[name]}"
 
-    def up(self, exporter: Sequence[str] = (), *, notify: str = "", deadman: str = "", rules: Path = RULES, say: Say = lambda _: None) -> None:
-        """Start what does not run and wait until it answers; rules and configuration are those of now.
+    def up(
+        self,
+        exporter: Sequence[str] = (),
+        *,
+        notify: str = "",
+        deadman: str = "",
+        rules: Path = RULES,
+        say: Say = lambda _: None,
+    ) -> None:
+        """Start what does not run and wait until it answers; rules and configuration are those of
+        now.
 
         Args:
-            exporter: command of the lag exporter up to its port, which is appended; empty: none is started.
+            exporter: command of the lag exporter up to its port, which is appended; empty: none is
+                started.
             notify: webhook of alerts.
             deadman: webhook of the dead-man's switch.
             rules: folder of the rules.
@@ -125,7 +145,10 @@ class Stack:
             for name in commands:
                 self._wait(name)
             for name in set(commands) & {"prometheus", "alertmanager"} - set(fresh):
-                urllib.request.urlopen(urllib.request.Request(f"http://{self.address(name)}/-/reload", method="POST"), timeout=10).close()
+                urllib.request.urlopen(
+                    urllib.request.Request(f"http://{self.address(name)}/-/reload", method="POST"),
+                    timeout=10,
+                ).close()
         except BaseException:
             for name in fresh:
                 self.processes[name].stop()
@@ -165,9 +188,15 @@ class Stack:
         )
         contents = {
             "prometheus.yml": own,
-            "alertmanager.yml": configuration.alertmanager(notify, deadman, wait_seconds=2 * self.scrape_seconds),
-            "grafana/provisioning/datasources/prometheus.yml": configuration.grafana_datasource(f"http://{self.address('prometheus')}"),
-            "grafana/provisioning/dashboards/shrivenquant.yml": configuration.grafana_dashboards(str(self.grafana / "dashboards")),
+            "alertmanager.yml": configuration.alertmanager(
+                notify, deadman, wait_seconds=2 * self.scrape_seconds
+            ),
+            "grafana/provisioning/datasources/prometheus.yml": configuration.grafana_datasource(
+                f"http://{self.address('prometheus')}"
+            ),
+            "grafana/provisioning/dashboards/shrivenquant.yml": configuration.grafana_dashboards(
+                str(self.grafana / "dashboards")
+            ),
         }
         for name, content in contents.items():
             path = self.folder / name
@@ -184,7 +213,10 @@ class Stack:
             if not process.alive:
                 raise ServiceFailed(f"{name} ended: {process.last_words()}")
             if time.monotonic() > end:
-                raise ServiceFailed(f"{name} does not answer on {self.address(name)} after {READY_SECONDS:.0f} s: {process.last_words()}")
+                raise ServiceFailed(
+                    f"{name} does not answer on {self.address(name)} after {READY_SECONDS:.0f} s: "
+                    f"{process.last_words()}"
+                )
             time.sleep(0.1)
 
     def _answers(self, name: str) -> bool:

@@ -1,9 +1,12 @@
-"""Every alert, in one table. Each has a runbook ``docs/runbooks/<name>.md`` and a dashboard where the fault is seen.
+"""Every alert, in one table. Each has a runbook ``docs/runbooks/<name>.md`` and a dashboard where
+the fault is seen.
 
-Severities: ``critical`` somebody acts now, ``warning`` somebody acts today, ``info`` is written down only, ``none`` is the dead-man's switch.
+Severities: ``critical`` somebody acts now, ``warning`` somebody acts today, ``info`` is written
+down only, ``none`` is the dead-man's switch.
 
-What an alert may not do: page for a quiet market (``QUIET``), for a planned replay (``purpose="live"`` everywhere) or, beside the cause, for its
-consequences (``UNLESS_BROKER``). Counters of rare events exist from 0 on, so their first increase is seen.
+What an alert may not do: page for a quiet market (``QUIET``), for a planned replay
+(``purpose="live"`` everywhere) or, beside the cause, for its consequences (``UNLESS_BROKER``).
+Counters of rare events exist from 0 on, so their first increase is seen.
 """
 
 from __future__ import annotations
@@ -39,7 +42,8 @@ FRESHNESS = (
         "2m",
         "critical",
         "shriven-overview",
-        "{{ $labels.topology }}: {{ $value | humanizePercentage }} of batches are later than 500 ms; the month's budget is gone in two days",
+        "{{ $labels.topology }}: {{ $value | humanizePercentage }} of batches are later than 500 "
+        "ms; the month's budget is gone in two days",
         "freshness",
     ),
     Alert(
@@ -49,19 +53,38 @@ FRESHNESS = (
         "15m",
         "warning",
         "shriven-overview",
-        "{{ $labels.topology }}: {{ $value | humanizePercentage }} of batches are later than 500 ms; the month's budget is gone in five days",
+        "{{ $labels.topology }}: {{ $value | humanizePercentage }} of batches are later than 500 "
+        "ms; the month's budget is gone in five days",
         "freshness",
     ),
 )
 
 LAG = (
-    Alert("ConsumerFallingBehind", state("FALLING_BEHIND"), "5m", "warning", "shriven-lag", f"{GROUP} reads slower than is written", "lag"),
-    Alert("ConsumerStalled", state("STALLED|STOPPED"), "1m", "critical", "shriven-lag", f"{GROUP} has records to read and does not move", "lag"),
+    Alert(
+        "ConsumerFallingBehind",
+        state("FALLING_BEHIND"),
+        "5m",
+        "warning",
+        "shriven-lag",
+        f"{GROUP} reads slower than is written",
+        "lag",
+    ),
+    Alert(
+        "ConsumerStalled",
+        state("STALLED|STOPPED"),
+        "1m",
+        "critical",
+        "shriven-lag",
+        f"{GROUP} has records to read and does not move",
+        "lag",
+    ),
     Alert(
         "ConsumerWithoutMembers",
         of_task(
-            'max by (environment, group) (shriven_consumer_state{purpose="live",state="NO_MEMBERS"}) == 1'
-            ' and on (environment, group) sum by (environment, group) (shriven_consumer_lag_records{purpose="live"}) > 0'
+            "max by (environment, group) "
+            '(shriven_consumer_state{purpose="live",state="NO_MEMBERS"}) == 1'
+            " and on (environment, group) sum by (environment, group) "
+            '(shriven_consumer_lag_records{purpose="live"}) > 0'
         ),
         "1m",
         "critical",
@@ -69,23 +92,45 @@ LAG = (
         "group {{ $labels.group }} has records to read and nobody who reads them",
         "lag",
     ),
-    Alert("ConsumerRewound", state("REWOUND"), "0s", "warning", "shriven-lag", f"{GROUP} has gone back: records will be read twice", "lag"),
-    Alert("ConsumerDataLoss", state("DATA_LOSS"), "0s", "critical", "shriven-lag", f"{GROUP}: records at its position are gone unread", "lag"),
+    Alert(
+        "ConsumerRewound",
+        state("REWOUND"),
+        "0s",
+        "warning",
+        "shriven-lag",
+        f"{GROUP} has gone back: records will be read twice",
+        "lag",
+    ),
+    Alert(
+        "ConsumerDataLoss",
+        state("DATA_LOSS"),
+        "0s",
+        "critical",
+        "shriven-lag",
+        f"{GROUP}: records at its position are gone unread",
+        "lag",
+    ),
     Alert(
         "RetentionMarginLow",
-        'min by (environment, group, topic) (shriven_consumer_retention_margin_seconds{purpose="live"}'
-        f" / on (environment, topic) group_left () shriven_topic_retention_seconds) < {at.RETENTION_RATIO}"
-        ' and on (environment, group, topic) max by (environment, group, topic) (shriven_consumer_lag_records{purpose="live"}) > 0',
+        "min by (environment, group, topic) "
+        '(shriven_consumer_retention_margin_seconds{purpose="live"}'
+        " / on (environment, topic) group_left () shriven_topic_retention_seconds) < "
+        f"{at.RETENTION_RATIO}"
+        " and on (environment, group, topic) max by (environment, group, topic) "
+        '(shriven_consumer_lag_records{purpose="live"}) > 0',
         "1m",
         "critical",
         "shriven-lag",
-        f"{GROUP}: retention removes unread records soon, {{{{ $value | humanizePercentage }}}} of the retention time is left",
+        f"{GROUP}: retention removes unread records soon, {{{{ $value | humanizePercentage }}}} of "
+        "the retention time is left",
         "lag",
     ),
     Alert(
         "TransactionBlocked",
-        f"max by (environment, topic) (shriven_open_transaction_age_seconds) > {at.TRANSACTION_AGE_SECONDS:g}"
-        ' or max by (environment, topic) (shriven_consumer_state{purpose="live",state="TXN_BLOCKED"}) == 1',
+        "max by (environment, topic) (shriven_open_transaction_age_seconds) > "
+        f"{at.TRANSACTION_AGE_SECONDS:g}"
+        " or max by (environment, topic) "
+        '(shriven_consumer_state{purpose="live",state="TXN_BLOCKED"}) == 1',
         "5s",
         "critical",
         "shriven-lag",
@@ -114,23 +159,46 @@ TASKS = (
         f"{SHARD} runs nowhere",
         "tasks",
     ),
-    Alert("DuplicateOwner", f"sum {TASK} (shriven_shard_owned) > 1", "10s", "critical", "shriven-overview", f"{SHARD} has two owners", "tasks"),
     Alert(
-        "TaskFenced", grew("shriven_fenced_total", "5m"), "0s", "critical", "shriven-overview", f"{SHARD}: an owner was fenced by another", "tasks"
+        "DuplicateOwner",
+        f"sum {TASK} (shriven_shard_owned) > 1",
+        "10s",
+        "critical",
+        "shriven-overview",
+        f"{SHARD} has two owners",
+        "tasks",
     ),
-    Alert("TaskRestarted", grew("shriven_task_restarts_total", "5m"), "0s", "info", "shriven-overview", f"{SHARD} was started again", "tasks"),
+    Alert(
+        "TaskFenced",
+        grew("shriven_fenced_total", "5m"),
+        "0s",
+        "critical",
+        "shriven-overview",
+        f"{SHARD}: an owner was fenced by another",
+        "tasks",
+    ),
+    Alert(
+        "TaskRestarted",
+        grew("shriven_task_restarts_total", "5m"),
+        "0s",
+        "info",
+        "shriven-overview",
+        f"{SHARD} was started again",
+        "tasks",
+    ),
     Alert(
         "TaskCrashLoop",
         grew("shriven_task_restarts_total", "10m", least=f">= {at.CRASH_LOOP_RESTARTS}"),
         "2m",
         "critical",
         "shriven-overview",
-        f"{SHARD} ended {{{{ $value | printf \"%.0f\" }}}} times in ten minutes",
+        f'{SHARD} ended {{{{ $value | printf "%.0f" }}}} times in ten minutes',
         "tasks",
     ),
     Alert(
         "ShardQuarantined",
-        f"{given_up('shriven_quarantined', AT_RECORD)} or max {AT_RECORD} (shriven_shard_quarantined) == 1",
+        f"{given_up('shriven_quarantined', AT_RECORD)} or max {AT_RECORD} "
+        "(shriven_shard_quarantined) == 1",
         "0s",
         "critical",
         "shriven-overview",
@@ -146,7 +214,15 @@ TASKS = (
         f"{SHARD} has halted",
         "tasks",
     ),
-    Alert("StandbyHalted", f"max {TASK} (shriven_standby_halted) == 1", "0s", "warning", "shriven-overview", f"{SHARD}: a standby halted", "tasks"),
+    Alert(
+        "StandbyHalted",
+        f"max {TASK} (shriven_standby_halted) == 1",
+        "0s",
+        "warning",
+        "shriven-overview",
+        f"{SHARD}: a standby halted",
+        "tasks",
+    ),
     Alert(
         "TaskLostInput",
         grew('shriven_task_endings_total{code=~"offset_out_of_range|topic_changed"}', "10m"),
@@ -176,11 +252,14 @@ TASKS = (
     ),
     Alert(
         "DeadLetters",
-        grew_or_born("shriven_dead_letters_total", "10m", "by (environment, topology, shard, reason)"),
+        grew_or_born(
+            "shriven_dead_letters_total", "10m", "by (environment, topology, shard, reason)"
+        ),
         "0s",
         "warning",
         "shriven-overview",
-        f"{SHARD}: {{{{ $value | printf \"%.0f\" }}}} records became dead letters: {{{{ $labels.reason }}}}",
+        f'{SHARD}: {{{{ $value | printf "%.0f" }}}} records became dead letters: {{{{ '
+        f"$labels.reason }}}}",
         "tasks",
     ),
     Alert(
@@ -225,12 +304,14 @@ TASKS = (
         "0s",
         "warning",
         "shriven-overview",
-        "{{ $labels.topology }}: shards are moved about, {{ $value | printf \"%.0f\" }} times in five minutes",
+        '{{ $labels.topology }}: shards are moved about, {{ $value | printf "%.0f" }} times in '
+        "five minutes",
         "tasks",
     ),
     Alert(
         "MemberDisconnected",
-        f"min by (environment, topology, instance) (shriven_members_connected) == 0 {UNLESS_BROKER}",
+        "min by (environment, topology, instance) (shriven_members_connected) == 0 "
+        f"{UNLESS_BROKER}",
         "1m",
         "warning",
         "shriven-overview",
@@ -251,8 +332,9 @@ TASKS = (
 TRADING = (
     Alert(
         "FeedQuiet",
-        f"(sum {TASK} ({MARKET_DATA}) <= {at.CANARY_SLACK} * sum {TASK} ({CANARY_DATA}) or sum {TASK} ({MARKET_DATA}) == 0)"
-        f" and on (environment, topology, shard) sum {TASK} ({WATCHED}) {QUIET} {UNLESS_BROKER}",
+        f"(sum {TASK} ({MARKET_DATA}) <= {at.CANARY_SLACK} * sum {TASK} ({CANARY_DATA}) or sum "
+        f"{TASK} ({MARKET_DATA}) == 0) and on (environment, topology, shard) sum {TASK} "
+        f"({WATCHED}) {QUIET} {UNLESS_BROKER}",
         "1m",
         "warning",
         "shriven-aggregation",
@@ -261,7 +343,8 @@ TRADING = (
     ),
     Alert(
         "BookStale",
-        f"max by (environment, topology, shard, symbol) (shriven_book_stale) == 1 {QUIET} {UNLESS_BROKER}",
+        f"max by (environment, topology, shard, symbol) (shriven_book_stale) == 1 {QUIET} "
+        f"{UNLESS_BROKER}",
         "1m",
         "warning",
         "shriven-aggregation",
@@ -288,7 +371,8 @@ TRADING = (
     ),
     Alert(
         "DrawdownHigh",
-        f"max by (environment, topology, shard, account) (shriven_account_drawdown_ratio) > {at.DRAWDOWN_RATIO}",
+        "max by (environment, topology, shard, account) (shriven_account_drawdown_ratio) > "
+        f"{at.DRAWDOWN_RATIO}",
         "0s",
         "warning",
         "shriven-portfolio",
@@ -310,7 +394,8 @@ PLATFORM = (
     Alert(
         "LagExporterDown",
         f'absent(up{{job="lag"}}) or max by (environment) (up{{job="lag"}}) == 0'
-        f" or min by (environment) (time() - shriven_lag_exporter_last_success_timestamp_seconds) > {at.EXPORTER_AGE_SECONDS:g} {UNLESS_BROKER}",
+        " or min by (environment) (time() - shriven_lag_exporter_last_success_timestamp_seconds) "
+        f"> {at.EXPORTER_AGE_SECONDS:g} {UNLESS_BROKER}",
         "30s",
         "warning",
         "shriven-lag",
@@ -320,12 +405,13 @@ PLATFORM = (
     Alert(
         "LagExporterBlind",
         "sum by (environment, cause) (increase(shriven_lag_exporter_unread_total[5m])) > 0"
-        ' or on (environment) (min by (environment) (shriven_lag_exporter_groups) == 0 and on () count(up{job=~"member|task"}) > 0)',
+        " or on (environment) (min by (environment) (shriven_lag_exporter_groups) == 0 and on () "
+        'count(up{job=~"member|task"}) > 0)',
         "1m",
         "warning",
         "shriven-lag",
-        "the lag exporter cannot read what it should ({{ if $labels.cause }}{{ $labels.cause }}{{ else }}it sees no group{{ end }}): "
-        "alerts on lag and on shards are blind there",
+        "the lag exporter cannot read what it should ({{ if $labels.cause }}{{ $labels.cause }}{{ "
+        "else }}it sees no group{{ end }}): alerts on lag and on shards are blind there",
         "platform",
     ),
     Alert(
@@ -352,7 +438,8 @@ PLATFORM = (
         "0s",
         "critical",
         "shriven-overview",
-        f"{SHARD}: {{{{ $value | printf \"%.0f\" }}}} marked ticks went in and no committed trace came out in time",
+        f'{SHARD}: {{{{ $value | printf "%.0f" }}}} marked ticks went in and no committed trace '
+        "came out in time",
         "platform",
     ),
     Alert(

@@ -1,7 +1,9 @@
-"""The fault catalogue (operations reference, section 9) as scripted series, and which alerts each fault fires, moment by moment.
+"""The fault catalogue (operations reference, section 9) as scripted series, and which alerts each
+fault fires, moment by moment.
 
-``promtool`` runs every row against the committed rules: the alerts named fire, **and no other does**. A row is one fault (F1 ...), one alert that no
-catalogue fault covers, or something that must stay silent. ``docs/reference/faults.md`` is generated from the same rows.
+``promtool`` runs every row against the committed rules: the alerts named fire, **and no other
+does**. A row is one fault (F1 ...), one alert that no catalogue fault covers, or something that
+must stay silent. ``docs/reference/faults.md`` is generated from the same rows.
 """
 
 from __future__ import annotations
@@ -36,16 +38,36 @@ from infra.prometheus.script import (
 )
 
 COMMITS_LATE: Series = {
-    f'shriven_commit_seconds_bucket{{{T},le="0.1"}}': ((20, 0, 400), (25, 8000, 0), (END_MINUTE, 8000, 400)),
-    f'shriven_commit_seconds_bucket{{{T},le="0.5"}}': ((20, 0, 400), (25, 8000, 0), (END_MINUTE, 8000, 400)),
-    f'shriven_commit_seconds_bucket{{{T},le="2.0"}}': ((20, 0, 400), (25, 8000, 20), (END_MINUTE, 8100, 400)),
-    f'shriven_commit_seconds_bucket{{{T},le="+Inf"}}': ((20, 0, 400), (25, 8000, 20), (END_MINUTE, 8100, 400)),
+    f'shriven_commit_seconds_bucket{{{T},le="0.1"}}': (
+        (20, 0, 400),
+        (25, 8000, 0),
+        (END_MINUTE, 8000, 400),
+    ),
+    f'shriven_commit_seconds_bucket{{{T},le="0.5"}}': (
+        (20, 0, 400),
+        (25, 8000, 0),
+        (END_MINUTE, 8000, 400),
+    ),
+    f'shriven_commit_seconds_bucket{{{T},le="2.0"}}': (
+        (20, 0, 400),
+        (25, 8000, 20),
+        (END_MINUTE, 8100, 400),
+    ),
+    f'shriven_commit_seconds_bucket{{{T},le="+Inf"}}': (
+        (20, 0, 400),
+        (25, 8000, 20),
+        (END_MINUTE, 8100, 400),
+    ),
     f"shriven_commit_seconds_count{{{T}}}": ((20, 0, 400), (25, 8000, 20), (END_MINUTE, 8100, 400)),
 }
 RECORD_AT = 'topic="md.depth",partition="0",offset="7"'
 BROKER_AWAY: Series = {
     f"shriven_lag_exporter_up{{{W.lag}}}": during(20, 30, 0, 1),
-    f"shriven_lag_exporter_last_success_timestamp_seconds{{{W.lag}}}": ((20, 0, 60), (30, 1200, 0), (END_MINUTE, 1800, 60)),
+    f"shriven_lag_exporter_last_success_timestamp_seconds{{{W.lag}}}": (
+        (20, 0, 60),
+        (30, 1200, 0),
+        (END_MINUTE, 1800, 60),
+    ),
     f"shriven_members_connected{{{W.member}}}": during(20, 30, 0, 1),
     FEED: ((20, 0, 60000), (30, 1200000, 0), (END_MINUTE, 1200000, 60000)),
     **{
@@ -63,8 +85,16 @@ FAULTS: tuple[Row, ...] = (
             **all_gone(healthy(), TASK_TARGET, 20),
             f"shriven_task_restarts_total{{{SHARD}}}": stepping(20.25),
             ending("killed"): stepping(20.25),
-            STATE.replace("t0", "t1") % "recovering": ((20.25, ABSENT, 0), (20.75, 1, 0), (END_MINUTE, 0, 0)),
-            STATE.replace("t0", "t1") % "running": ((20.25, ABSENT, 0), (20.75, 0, 0), (END_MINUTE, 1, 0)),
+            STATE.replace("t0", "t1") % "recovering": (
+                (20.25, ABSENT, 0),
+                (20.75, 1, 0),
+                (END_MINUTE, 0, 0),
+            ),
+            STATE.replace("t0", "t1") % "running": (
+                (20.25, ABSENT, 0),
+                (20.75, 0, 0),
+                (END_MINUTE, 1, 0),
+            ),
             FEED.replace("t0", "t1"): ((20.25, ABSENT, 0), (END_MINUTE, 0, 60000)),
         },
         ((19, ()), (21, ("TaskRestarted",)), (30, ())),
@@ -91,7 +121,10 @@ FAULTS: tuple[Row, ...] = (
         "F4",
         "the broker is killed and comes back after half a minute",
         "Kafka: cluster answers; Lag: CATCHING_UP",
-        {f"shriven_lag_exporter_up{{{W.lag}}}": during(20, 20.75, 0, 1), **in_state("CATCHING_UP", 20.75, 22)},
+        {
+            f"shriven_lag_exporter_up{{{W.lag}}}": during(20, 20.75, 0, 1),
+            **in_state("CATCHING_UP", 20.75, 22),
+        },
         ((19, ()), (20.5, ("BrokerUnreachable",)), (22, ())),
     ),
     Row(
@@ -103,9 +136,13 @@ FAULTS: tuple[Row, ...] = (
     ),
     Row(
         "F6",
-        "too few replicas are in sync: commits are refused, children end and are started again until there are enough",
+        "too few replicas are in sync: commits are refused, children end and are started again "
+        "until there are enough",
         "Overview: endings by code",
-        {f"shriven_task_restarts_total{{{SHARD}}}": stepping(20, 21, 22, 23), ending("transport_failed"): stepping(20, 21, 22, 23)},
+        {
+            f"shriven_task_restarts_total{{{SHARD}}}": stepping(20, 21, 22, 23),
+            ending("transport_failed"): stepping(20, 21, 22, 23),
+        },
         ((19, ()), (20.5, ("TaskRestarted",)), (25, ("TaskCrashLoop", "TaskRestarted")), (40, ())),
     ),
     Row(
@@ -136,7 +173,11 @@ FAULTS: tuple[Row, ...] = (
         "a producer dies with its transaction open",
         "Lag: age of the oldest open transaction, records held back",
         {
-            f'shriven_open_transaction_age_seconds{{{W.lag},topic="md.depth",partition="0"}}': ((20, 0, 0), (21, 15, 60), (END_MINUTE, 0, 0)),
+            f'shriven_open_transaction_age_seconds{{{W.lag},topic="md.depth",partition="0"}}': (
+                (20, 0, 0),
+                (21, 15, 60),
+                (END_MINUTE, 0, 0),
+            ),
             **in_state("TXN_BLOCKED", 20.25, 21),
         },
         ((19, ()), (20.5, ("TransactionBlocked",)), (22, ())),
@@ -146,7 +187,11 @@ FAULTS: tuple[Row, ...] = (
         "members come and go, a dozen times in five minutes",
         "Overview: rebalances; Lag: CATCHING_UP",
         {
-            f"shriven_rebalances_total{{{W.member}}}": ((20, 1, 0), (24, 1, 3), (END_MINUTE, 13, 0)),
+            f"shriven_rebalances_total{{{W.member}}}": (
+                (20, 1, 0),
+                (24, 1, 3),
+                (END_MINUTE, 13, 0),
+            ),
             **in_state("CATCHING_UP", 20, 25),
         },
         ((19, ()), (24, ("RebalanceStorm",)), (35, ())),
@@ -165,14 +210,21 @@ FAULTS: tuple[Row, ...] = (
         {
             **all_gone(healthy(), TASK_TARGET, 20),
             f"shriven_task_restarts_total{{{SHARD}}}": stepping(20.25),
-            f"shriven_snapshots_rejected_total{{{T.replace('t0', 't1')}}}": ((20.25, ABSENT, 0), (END_MINUTE, 1, 0)),
-            'process_start_time_seconds{environment="e",job="task",instance="t1"}': ((20.25, ABSENT, 0), (END_MINUTE, 1215, 0)),
+            f"shriven_snapshots_rejected_total{{{T.replace('t0', 't1')}}}": (
+                (20.25, ABSENT, 0),
+                (END_MINUTE, 1, 0),
+            ),
+            'process_start_time_seconds{environment="e",job="task",instance="t1"}': (
+                (20.25, ABSENT, 0),
+                (END_MINUTE, 1215, 0),
+            ),
         },
         ((19, ()), (21, ("SnapshotRejected", "TaskRestarted")), (85, ())),
     ),
     Row(
         "F12, journal",
-        "a bit of the journal or of an input is flipped: recovery gives other records, and the task halts",
+        "a bit of the journal or of an input is flipped: recovery gives other records, and the "
+        "task halts",
         "Overview: replay divergence, task state",
         {
             f"shriven_replay_divergence_total{{{SHARD}}}": stepping(20),
@@ -185,7 +237,13 @@ FAULTS: tuple[Row, ...] = (
         "F13",
         "a producer's clock is an hour ahead",
         "Lag: timestamps of the future",
-        {f"shriven_input_clock_skew_records_total{{{T}}}": ((20, 0, 0), (21, 0, 100), (END_MINUTE, 100, 0))},
+        {
+            f"shriven_input_clock_skew_records_total{{{T}}}": (
+                (20, 0, 0),
+                (21, 0, 100),
+                (END_MINUTE, 100, 0),
+            )
+        },
         ((19, ()), (22, ("ClockSkew",)), (35, ())),
     ),
     Row(
@@ -209,25 +267,56 @@ FAULTS: tuple[Row, ...] = (
     ),
     Row(
         "F15",
-        "a member is started while the schema registry is away: it goes on with the ids of its journal, and nothing is dead-lettered",
+        "a member is started while the schema registry is away: it goes on with the ids of its "
+        "journal, and nothing is dead-lettered",
         "Kafka: registry errors by cause",
         {
-            f'shriven_registry_errors_total{{{W.member.replace("m0", "m1")},cause="unreachable"}}': ((20, ABSENT, 0), (END_MINUTE, 1, 0)),
-            'process_start_time_seconds{environment="e",job="member",instance="m1"}': ((20, ABSENT, 0), (END_MINUTE, 1190, 0)),
+            f"shriven_registry_errors_total{{{W.member.replace('m0', 'm1')},"
+            'cause="unreachable"}': (
+                (20, ABSENT, 0),
+                (END_MINUTE, 1, 0),
+            ),
+            'process_start_time_seconds{environment="e",job="member",instance="m1"}': (
+                (20, ABSENT, 0),
+                (END_MINUTE, 1190, 0),
+            ),
         },
         ((19, ()), (22, ("RegistryErrors",)), (35, ())),
     ),
     Row(
         "F18",
-        "a record kills the process that reads it: five restarts, then the shard is quarantined and its member ends; it is so until it is skipped",
+        "a record kills the process that reads it: five restarts, then the shard is quarantined "
+        "and its member ends; it is so until it is skipped",
         "Overview: restarts, quarantined; Lag: STALLED",
         {
             **all_gone(healthy(), TASK_TARGET, 20),
             **all_gone(healthy(), MEMBER_TARGET, 23),
-            f"shriven_task_restarts_total{{{SHARD}}}": ((20, 0, 0), (20.5, 1, 0), (21, 3, 0), (21.5, 4, 0), (23, 5, 0), (END_MINUTE, GONE, 0)),
-            ending("killed"): ((20, 0, 0), (20.5, 1, 0), (21, 3, 0), (21.5, 4, 0), (23, 5, 0), (END_MINUTE, GONE, 0)),
-            f'shriven_quarantined{{{SHARD},{RECORD_AT}}}': ((22, ABSENT, 0), (23, 1, 0), (END_MINUTE, GONE, 0)),
-            f'shriven_shard_quarantined{{{FACT},{RECORD_AT}}}': ((22.25, ABSENT, 0), (90, 1, 0), (END_MINUTE, GONE, 0)),
+            f"shriven_task_restarts_total{{{SHARD}}}": (
+                (20, 0, 0),
+                (20.5, 1, 0),
+                (21, 3, 0),
+                (21.5, 4, 0),
+                (23, 5, 0),
+                (END_MINUTE, GONE, 0),
+            ),
+            ending("killed"): (
+                (20, 0, 0),
+                (20.5, 1, 0),
+                (21, 3, 0),
+                (21.5, 4, 0),
+                (23, 5, 0),
+                (END_MINUTE, GONE, 0),
+            ),
+            f"shriven_quarantined{{{SHARD},{RECORD_AT}}}": (
+                (22, ABSENT, 0),
+                (23, 1, 0),
+                (END_MINUTE, GONE, 0),
+            ),
+            f"shriven_shard_quarantined{{{FACT},{RECORD_AT}}}": (
+                (22.25, ABSENT, 0),
+                (90, 1, 0),
+                (END_MINUTE, GONE, 0),
+            ),
             **shard_in("quarantined", 22.25, 90),
             STATE.replace("t0", "t1") % "running": ((90, ABSENT, 0), (END_MINUTE, 1, 0)),
             FEED.replace("t0", "t1"): ((90, ABSENT, 0), (END_MINUTE, 0, 60000)),
@@ -256,7 +345,12 @@ FAULTS: tuple[Row, ...] = (
             state("OK"): during(20, 50, 0, 1),
             state("FALLING_BEHIND"): during(20, 40, 1),
             state("DATA_LOSS"): during(40, 50, 1),
-            MARGIN: ((20, RETENTION_SECONDS - 60, 0), (40, 100000, -5000), (50, GONE, 0), (END_MINUTE, RETENTION_SECONDS, 0)),
+            MARGIN: (
+                (20, RETENTION_SECONDS - 60, 0),
+                (40, 100000, -5000),
+                (50, GONE, 0),
+                (END_MINUTE, RETENTION_SECONDS, 0),
+            ),
             ending("offset_out_of_range"): stepping(40),
         },
         (
@@ -270,7 +364,11 @@ FAULTS: tuple[Row, ...] = (
         "F21, recreated",
         "a topic is deleted and made anew under the task: the task halts",
         "Overview: endings by code, task state",
-        {ending("topic_changed"): stepping(20), STATE % "running": during(20, 30, 0, 1), f"shriven_halted{{{SHARD}}}": during(20, 30, 1)},
+        {
+            ending("topic_changed"): stepping(20),
+            STATE % "running": during(20, 30, 0, 1),
+            f"shriven_halted{{{SHARD}}}": during(20, 30, 1),
+        },
         ((19, ()), (21, ("TaskHalted", "TaskLostInput")), (35, ())),
     ),
     Row(
@@ -294,10 +392,12 @@ ROWS: tuple[Row, ...] = (*FAULTS, *OTHERS, *SILENT)
 HEAD = """\
 # Faults and alerts
 
-Generated from [`infra/prometheus/faults.py`](../../infra/prometheus/faults.py) by `python -m infra.prometheus.generate`; edit that, not this.
+Generated from [`infra/prometheus/faults.py`](../../infra/prometheus/faults.py) by
+`python -m infra.prometheus.generate`; edit that, not this.
 
-Every row is run by `promtool` against the committed rules, moment by moment: the alerts named fire, no other does, and they clear. The fault begins
-in minute 20. The dead-man's switch fires always and is left out. Each alert's page says what to do: [runbooks](../runbooks).
+Every row is run by `promtool` against the committed rules, moment by moment: the alerts named
+fire, no other does, and they clear. The fault begins in minute 20. The dead-man's switch fires
+always and is left out. Each alert's page says what to do: [runbooks](../runbooks).
 """
 
 
@@ -310,7 +410,12 @@ def page() -> str:
         ("What must stay silent", SILENT),
     )
     for title, rows in sections:
-        lines = [f"## {title}", "", "| fault | what happens | alerts, by minute | where it is seen |", "|---|---|---|---|"]
+        lines = [
+            f"## {title}",
+            "",
+            "| fault | what happens | alerts, by minute | where it is seen |",
+            "|---|---|---|---|",
+        ]
         for row in rows:
             moments = "; ".join(f"{minute:g}: {_names(alerts)}" for minute, alerts in row.moments)
             lines.append(f"| {row.fault} | {row.what} | {moments} | {row.seen} |")
@@ -325,7 +430,10 @@ def _names(alerts: tuple[str, ...]) -> str:
 
 def _matrix() -> str:
     """Which fault fires which alert: the catalogue's section 9.7."""
-    fired = {row.fault: {name for _, alerts in row.moments for name in alerts} for row in (*FAULTS, *SILENT)}
+    fired = {
+        row.fault: {name for _, alerts in row.moments for name in alerts}
+        for row in (*FAULTS, *SILENT)
+    }
     columns = sorted({name for names in fired.values() for name in names})
     lines = [
         "## Matrix",
@@ -336,5 +444,9 @@ def _matrix() -> str:
         "|---" * (len(fired) + 1) + "|",
     ]
     for name in columns:
-        lines.append(f"| {name} | " + " | ".join("+" if name in names else "" for names in fired.values()) + " |")
+        lines.append(
+            f"| {name} | "
+            + " | ".join("+" if name in names else "" for names in fired.values())
+            + " |"
+        )
     return "\n".join(lines) + "\n"

@@ -1,4 +1,6 @@
-"""Rows besides the fault catalogue: alerts that no catalogue fault covers, and what must stay silent (a quiet market, a planned replay, ...)."""
+"""Rows besides the fault catalogue: alerts that no catalogue fault covers, and what must stay
+silent (a quiet market, a planned replay, ...).
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,10 @@ from infra.prometheus.script import (
     stepping,
 )
 
-CANARY = 'shriven_canary_%s_total{environment="e",job="canary",instance="c0",topology="pipeline",shard="0",witness="md.depth"}'
+CANARY = (
+    'shriven_canary_%s_total{environment="e",job="canary",instance="c0",topology="pipeline",'
+    'shard="0",witness="md.depth"}'
+)
 
 OTHERS: tuple[Row, ...] = (
     Row(
@@ -42,7 +47,11 @@ OTHERS: tuple[Row, ...] = (
         "a fifth of all batches is late for twenty minutes",
         "Overview: freshness",
         {
-            f'shriven_freshness_seconds_bucket{{{T},le="{bound}"}}': ((20, 0, 400), (40, 8000, 200), (END_MINUTE, 12000, 400))
+            f'shriven_freshness_seconds_bucket{{{T},le="{bound}"}}': (
+                (20, 0, 400),
+                (40, 8000, 200),
+                (END_MINUTE, 12000, 400),
+            )
             for bound in ("0.1", "0.5")
         },
         ((19, ()), (35, ("FreshnessBurnFast",)), (55, ("FreshnessBurnSlow",))),
@@ -51,7 +60,10 @@ OTHERS: tuple[Row, ...] = (
         "canary lost",
         "a shard stands still: the canary's ticks leave no trace",
         "Overview: canary",
-        {CANARY % "sent": growing(12), CANARY % "lost": ((20, 0, 0), (25, 0, 12), (END_MINUTE, 60, 0))},
+        {
+            CANARY % "sent": growing(12),
+            CANARY % "lost": ((20, 0, 0), (25, 0, 12), (END_MINUTE, 60, 0)),
+        },
         ((19, ()), (22, ("CanaryLost",)), (31, ())),
     ),
     Row(
@@ -76,13 +88,20 @@ OTHERS: tuple[Row, ...] = (
         ((10, ()), (60, ("FreshnessBurnSlow",))),
     ),
     Row(
-        "stalled", "a group stands still before records", "Lag: state", in_state("STALLED", 20, 30), ((19, ()), (22, ("ConsumerStalled",)), (31, ()))
+        "stalled",
+        "a group stands still before records",
+        "Lag: state",
+        in_state("STALLED", 20, 30),
+        ((19, ()), (22, ("ConsumerStalled",)), (31, ())),
     ),
     Row(
         "holiday, and stalled",
         "the market is closed and a group stands still all the same",
         "Lag: state",
-        {**in_state("STOPPED", 20, 30), f'shriven_expected_quiet{{{W.lag},market="binance"}}': constant(1)},
+        {
+            **in_state("STOPPED", 20, 30),
+            f'shriven_expected_quiet{{{W.lag},market="binance"}}': constant(1),
+        },
         ((19, ()), (22, ("ConsumerStalled",)), (31, ())),
     ),
     Row(
@@ -92,7 +111,13 @@ OTHERS: tuple[Row, ...] = (
         in_state("NO_MEMBERS", 20, 30),
         ((19, ()), (22, ("ConsumerWithoutMembers",)), (31, ())),
     ),
-    Row("rewound", "a group's position goes back", "Lag: position", in_state("REWOUND", 20, 22), ((19, ()), (21, ("ConsumerRewound",)), (23, ()))),
+    Row(
+        "rewound",
+        "a group's position goes back",
+        "Lag: position",
+        in_state("REWOUND", 20, 22),
+        ((19, ()), (21, ("ConsumerRewound",)), (23, ())),
+    ),
     Row(
         "all members killed",
         "every process of a topology is gone at once",
@@ -103,7 +128,12 @@ OTHERS: tuple[Row, ...] = (
             f"up{{{W.member.split(',topology')[0]}}}": during(20, 90, 0, 1),
             **shard_in("no_owner", 20, END_MINUTE),
         },
-        ((19, ()), (20.75, ("ShardWithoutOwner",)), (22, ("ProcessDown", "ShardWithoutOwner")), (110, ("ShardWithoutOwner",))),
+        (
+            (19, ()),
+            (20.75, ("ShardWithoutOwner",)),
+            (22, ("ProcessDown", "ShardWithoutOwner")),
+            (110, ("ShardWithoutOwner",)),
+        ),
     ),
     Row(
         "halted",
@@ -158,7 +188,11 @@ OTHERS: tuple[Row, ...] = (
         "broken rules",
         "a rule group fails to evaluate",
         "Prometheus' own page",
-        {'prometheus_rule_evaluation_failures_total{job="prometheus",rule_group="shriven-lag"}': stepping(20)},
+        {
+            'prometheus_rule_evaluation_failures_total{job="prometheus",rule_group="shriven-lag"}': stepping(
+                20
+            )
+        },
         ((19, ()), (21, ("RuleEvaluationFailing",)), (30, ())),
     ),
     Row(
@@ -166,12 +200,23 @@ OTHERS: tuple[Row, ...] = (
         "the lag exporter's user may not see the groups any more",
         "Lag: groups",
         {
-            f'shriven_lag_exporter_unread_total{{{W.lag},cause="not_authorized"}}': ((20, 0, 0), (30, 0, 12), (END_MINUTE, 120, 0)),
+            f'shriven_lag_exporter_unread_total{{{W.lag},cause="not_authorized"}}': (
+                (20, 0, 0),
+                (30, 0, 12),
+                (END_MINUTE, 120, 0),
+            ),
             f"shriven_lag_exporter_groups{{{W.lag}}}": during(20, 30, 0, 3),
         },
         ((19, ()), (23, ("LagExporterBlind",)), (37, ())),
     ),
-    Row("never started", "no lag exporter was ever there", "Overview: monitoring itself", {}, ((5, ("LagExporterDown",)),), without=(LAG_TARGET,)),
+    Row(
+        "never started",
+        "no lag exporter was ever there",
+        "Overview: monitoring itself",
+        {},
+        ((5, ("LagExporterDown",)),),
+        without=(LAG_TARGET,),
+    ),
 )
 
 
@@ -215,12 +260,44 @@ SILENT: tuple[Row, ...] = (
                 (60, 5e6, -1e5),
                 (END_MINUTE, GONE, 0),
             ),
-            f'shriven_consumer_retention_margin_seconds{{{REPLAY},partition="0"}}': ((20, ABSENT, 0), (60, 3600, -60), (END_MINUTE, GONE, 0)),
-            state("CATCHING_UP", REPLAY): ((20, ABSENT, 0), (30, 1, 0), (60, 0, 0), (END_MINUTE, GONE, 0)),
-            state("STALLED", REPLAY): ((20, ABSENT, 0), (30, 0, 0), (40, 1, 0), (60, 0, 0), (END_MINUTE, GONE, 0)),
-            state("REWOUND", REPLAY): ((20, ABSENT, 0), (40, 0, 0), (45, 1, 0), (60, 0, 0), (END_MINUTE, GONE, 0)),
-            state("NO_MEMBERS", REPLAY): ((20, ABSENT, 0), (45, 0, 0), (55, 1, 0), (60, 0, 0), (END_MINUTE, GONE, 0)),
-            state("DATA_LOSS", REPLAY): ((20, ABSENT, 0), (55, 0, 0), (60, 1, 0), (END_MINUTE, GONE, 0)),
+            f'shriven_consumer_retention_margin_seconds{{{REPLAY},partition="0"}}': (
+                (20, ABSENT, 0),
+                (60, 3600, -60),
+                (END_MINUTE, GONE, 0),
+            ),
+            state("CATCHING_UP", REPLAY): (
+                (20, ABSENT, 0),
+                (30, 1, 0),
+                (60, 0, 0),
+                (END_MINUTE, GONE, 0),
+            ),
+            state("STALLED", REPLAY): (
+                (20, ABSENT, 0),
+                (30, 0, 0),
+                (40, 1, 0),
+                (60, 0, 0),
+                (END_MINUTE, GONE, 0),
+            ),
+            state("REWOUND", REPLAY): (
+                (20, ABSENT, 0),
+                (40, 0, 0),
+                (45, 1, 0),
+                (60, 0, 0),
+                (END_MINUTE, GONE, 0),
+            ),
+            state("NO_MEMBERS", REPLAY): (
+                (20, ABSENT, 0),
+                (45, 0, 0),
+                (55, 1, 0),
+                (60, 0, 0),
+                (END_MINUTE, GONE, 0),
+            ),
+            state("DATA_LOSS", REPLAY): (
+                (20, ABSENT, 0),
+                (55, 0, 0),
+                (60, 1, 0),
+                (END_MINUTE, GONE, 0),
+            ),
         },
         ((19, ()), (25, ()), (35, ()), (43, ()), (50, ()), (58, ()), (62, ())),
     ),
@@ -231,7 +308,10 @@ SILENT: tuple[Row, ...] = (
         {
             **all_gone(healthy(), MEMBER_TARGET, 20),
             f"shriven_shard_owned{{{SECOND}}}": ((20, ABSENT, 0), (END_MINUTE, 1, 0)),
-            f"shriven_members_connected{{{W.member.replace('m0', 'm1')}}}": ((20, ABSENT, 0), (END_MINUTE, 1, 0)),
+            f"shriven_members_connected{{{W.member.replace('m0', 'm1')}}}": (
+                (20, ABSENT, 0),
+                (END_MINUTE, 1, 0),
+            ),
             f"shriven_task_restarts_total{{{SECOND}}}": ((20, ABSENT, 0), (END_MINUTE, 0, 0)),
             ending("drained").replace("m0", "m1"): ((20, ABSENT, 0), (END_MINUTE, 1, 0)),
             FEED: ((20, 5e8, 60000), (END_MINUTE, 0, 60000)),
@@ -258,8 +338,16 @@ SILENT: tuple[Row, ...] = (
         {
             **all_gone(healthy(), MEMBER_TARGET, 20),
             **all_gone(healthy(), TASK_TARGET, 20),
-            **{name: ((20, phases[0][1], 0), (END_MINUTE, GONE, 0)) for name, phases in healthy().items() if "shriven_consumer" in name},
-            **{name: ((20, phases[0][1], 0), (END_MINUTE, GONE, 0)) for name, phases in healthy().items() if "shriven_shard_state" in name},
+            **{
+                name: ((20, phases[0][1], 0), (END_MINUTE, GONE, 0))
+                for name, phases in healthy().items()
+                if "shriven_consumer" in name
+            },
+            **{
+                name: ((20, phases[0][1], 0), (END_MINUTE, GONE, 0))
+                for name, phases in healthy().items()
+                if "shriven_shard_state" in name
+            },
         },
         ((19, ()), (20.75, ()), (25, ()), (60, ())),
     ),
@@ -267,7 +355,10 @@ SILENT: tuple[Row, ...] = (
         "catching up",
         "a consumer was away for a minute and works off its backlog",
         "Lag: CATCHING_UP, estimate",
-        {**in_state("CATCHING_UP", 20, 60), LAG: ((20, 5, 0), (60, 1e6, -25000), (END_MINUTE, 5, 0))},
+        {
+            **in_state("CATCHING_UP", 20, 60),
+            LAG: ((20, 5, 0), (60, 1e6, -25000), (END_MINUTE, 5, 0)),
+        },
         ((19, ()), (30, ()), (59, ())),
     ),
     Row(
@@ -279,9 +370,13 @@ SILENT: tuple[Row, ...] = (
     ),
     Row(
         "fed at once",
-        "a recording of 50,580 records is read within seconds: its feed is quiet after five minutes, not at once",
+        "a recording of 50,580 records is read within seconds: its feed is quiet after five "
+        "minutes, not at once",
         "Aggregation: records a second",
-        {FEED: ((20, ABSENT, 0), (END_MINUTE, 50580, 0)), f'shriven_expected_quiet{{{W.lag},market="binance"}}': during(24, END_MINUTE, 1)},
+        {
+            FEED: ((20, ABSENT, 0), (END_MINUTE, 50580, 0)),
+            f'shriven_expected_quiet{{{W.lag},market="binance"}}': during(24, END_MINUTE, 1),
+        },
         ((21, ()), (23.5, ()), (40, ())),
     ),
     Row(

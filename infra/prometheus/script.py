@@ -1,7 +1,9 @@
-"""Scripted series for ``promtool test rules``: a healthy minute-by-minute world, and how a fault changes it.
+"""Scripted series for ``promtool test rules``: a healthy minute-by-minute world, and how a fault
+changes it.
 
-Time is in minutes from the start; a sample every 15 s. A series is a list of phases (until minute, value, growth a minute); ``GONE`` is a series that
-its target no longer exposes (Prometheus writes a stale marker then).
+Time is in minutes from the start; a sample every 15 s. A series is a list of phases (until minute,
+value, growth a minute); ``GONE`` is a series that its target no longer exposes (Prometheus writes a
+stale marker then).
 """
 
 from __future__ import annotations
@@ -89,7 +91,17 @@ def state(name: str, group: str = GROUP) -> str:
     return f'shriven_consumer_state{{{group},state="{name}"}}'
 
 
-LAG_STATES = ("OK", "CATCHING_UP", "FALLING_BEHIND", "STALLED", "STOPPED", "REWOUND", "NO_MEMBERS", "TXN_BLOCKED", "DATA_LOSS")
+LAG_STATES = (
+    "OK",
+    "CATCHING_UP",
+    "FALLING_BEHIND",
+    "STALLED",
+    "STOPPED",
+    "REWOUND",
+    "NO_MEMBERS",
+    "TXN_BLOCKED",
+    "DATA_LOSS",
+)
 SHARD_STATES = ("running", "recovering", "frozen", "halted", "quarantined", "drained", "no_owner")
 FACT = f'{W.lag},topology="pipeline",shard="0"'
 """Labels of what the lag exporter says of a shard."""
@@ -104,7 +116,9 @@ def latency(metric: str, share_late: float, a_minute: float = 400) -> Series:
     """Histogram series of which a share lies above 500 ms (and none above 2 s)."""
     early = a_minute * (1 - share_late)
     rates = {"0.1": early, "0.5": early, "2.0": a_minute, "+Inf": a_minute}
-    found: Series = {f'{metric}_bucket{{{W.task},le="{bound}"}}': growing(rate) for bound, rate in rates.items()}
+    found: Series = {
+        f'{metric}_bucket{{{W.task},le="{bound}"}}': growing(rate) for bound, rate in rates.items()
+    }
     found[f"{metric}_count{{{W.task}}}"] = growing(a_minute)
     return found
 
@@ -121,7 +135,9 @@ def healthy() -> Series:
         f"up{{{W.task.split(',topology')[0]}}}": constant(1),
         f"up{{{W.member.split(',topology')[0]}}}": constant(1),
         'up{job="alertmanager",instance="a0"}': constant(1),
-        'prometheus_rule_evaluation_failures_total{job="prometheus",rule_group="shriven-lag"}': constant(0),
+        'prometheus_rule_evaluation_failures_total{job="prometheus",rule_group="shriven-lag"}': constant(
+            0
+        ),
         f"shriven_lag_exporter_up{{{W.lag}}}": constant(1),
         f"shriven_lag_exporter_last_success_timestamp_seconds{{{W.lag}}}": growing(60),
         f"process_start_time_seconds{{{W.task.split(',topology')[0]}}}": constant(-100000),
@@ -134,7 +150,9 @@ def healthy() -> Series:
         LAG: constant(5),
         MARGIN: constant(RETENTION_SECONDS - 60),
         f'shriven_topic_retention_seconds{{{W.lag},topic="md.depth"}}': constant(RETENTION_SECONDS),
-        f'shriven_open_transaction_age_seconds{{{W.lag},topic="md.depth",partition="0"}}': constant(0),
+        f'shriven_open_transaction_age_seconds{{{W.lag},topic="md.depth",partition="0"}}': constant(
+            0
+        ),
         f'shriven_expected_quiet{{{W.lag},market="binance"}}': constant(0),
         f'shriven_book_stale{{{W.task},symbol="BTCUSDT"}}': constant(0),
         f'shriven_account_drawdown_ratio{{{W.task},account="1"}}': constant(0.01),
@@ -150,7 +168,14 @@ def healthy() -> Series:
     }
     for name in ("fenced", "task_restarts", "unknown_outcomes", "replay_divergence"):
         series[f"shriven_{name}_total{{{SHARD}}}"] = constant(0)
-    for code in ("drained", "killed", "fenced", "transport_failed", "offset_out_of_range", "topic_changed"):
+    for code in (
+        "drained",
+        "killed",
+        "fenced",
+        "transport_failed",
+        "offset_out_of_range",
+        "topic_changed",
+    ):
         series[ending(code)] = constant(0)
     for name in LAG_STATES:
         series[state(name)] = constant(name == "OK")
@@ -166,11 +191,17 @@ def healthy() -> Series:
 
 def all_gone(series: Series, labels: str, minute: float) -> Series:
     """Every series of a target that ends at ``minute``."""
-    return {name: ((minute, phases[0][1], phases[0][2]), (END_MINUTE, GONE, 0)) for name, phases in series.items() if labels in name}
+    return {
+        name: ((minute, phases[0][1], phases[0][2]), (END_MINUTE, GONE, 0))
+        for name, phases in series.items()
+        if labels in name
+    }
 
 
 def shard_in(name: str, first: float, last: float) -> Series:
-    """The shard is in a state, by the facts on the cluster, from ``first`` to ``last``; running otherwise."""
+    """The shard is in a state, by the facts on the cluster, from ``first`` to ``last``; running
+    otherwise.
+    """
     return {
         f'shriven_shard_state{{{FACT},state="running"}}': during(first, last, 0, 1),
         f'shriven_shard_state{{{FACT},state="{name}"}}': during(first, last, 1),
@@ -179,4 +210,7 @@ def shard_in(name: str, first: float, last: float) -> Series:
 
 def in_state(name: str, first: float, last: float, group: str = GROUP) -> Series:
     """A group is in a lag state from ``first`` to ``last``, OK otherwise."""
-    return {state("OK", group): during(first, last, 0, 1), state(name, group): during(first, last, 1)}
+    return {
+        state("OK", group): during(first, last, 0, 1),
+        state(name, group): during(first, last, 1),
+    }

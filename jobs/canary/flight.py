@@ -1,7 +1,9 @@
-"""The canary's flight: a tick every few seconds into each shard's inputs, and every witness asked for it.
+"""The canary's flight: a tick every few seconds into each shard's inputs, and every witness asked
+for it.
 
 1. look for shards that run; one that has not consumed anything yet is left alone
-2. write one depth tick and one trade tick into each shard's partitions, without a transaction, and wait for the broker
+2. write one depth tick and one trade tick into each shard's partitions, without a transaction, and
+   wait for the broker
 3. until the next tick: read journals and quotes, count what is overdue as lost
 """
 
@@ -45,7 +47,12 @@ class Flight:
     """
 
     def __init__(
-        self, cluster: Cluster, topology: str, interval_seconds: float, bound_seconds: float, say: Callable[[str], None] = lambda _: None
+        self,
+        cluster: Cluster,
+        topology: str,
+        interval_seconds: float,
+        bound_seconds: float,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.cluster = cluster
         self.log = KafkaLog(cluster)
@@ -53,10 +60,14 @@ class Flight:
         self.interval_seconds = interval_seconds
         self.bound_seconds = bound_seconds
         self.watches: dict[tuple[str, int], Watch] = {}
-        self.registry: CollectorRegistry = ProcessMetrics(VERSION, code_digest(source_digests([]))).registry
+        self.registry: CollectorRegistry = ProcessMetrics(
+            VERSION, code_digest(source_digests([]))
+        ).registry
         self._say = say
         self._metrics = make(CANARY, self.registry)
-        self._headers = {topic: header(schema_id) for topic, schema_id in resolve(cluster, list(INPUTS)).items()}
+        self._headers = {
+            topic: header(schema_id) for topic, schema_id in resolve(cluster, list(INPUTS)).items()
+        }
         self._writer = self.log.plain_writer()
         self._refreshed = -REFRESH_SECONDS
         self._trouble = ""
@@ -72,13 +83,23 @@ class Flight:
                 left -= 1
             while not is_stopping.is_set() and time.monotonic() - began < self.interval_seconds:
                 self._look()
-                if ticks and not left and not any(each.waiting for watch in self.watches.values() for each in watch.sightings.values()):
+                if (
+                    ticks
+                    and not left
+                    and not any(
+                        each.waiting
+                        for watch in self.watches.values()
+                        for each in watch.sightings.values()
+                    )
+                ):
                     return
                 if not self.watches:
                     is_stopping.wait(0.2)
 
     def _try(self, act: Callable[[], None]) -> None:
-        """Trouble with the cluster is told once, and is what the canary is there to see: it goes on."""
+        """Trouble with the cluster is told once, and is what the canary is there to see: it goes
+        on.
+        """
         try:
             act()
             self._trouble = ""
@@ -98,15 +119,25 @@ class Flight:
         for place, facts in found.items():
             if place not in self.watches:
                 topology, shard = place
-                sightings = {witness: self._sightings(topology, shard, witness) for witness in Watch.evidence(facts)}
-                self.watches[place] = Watch(self.log, self.cluster, topology, shard, facts, sightings)
+                sightings = {
+                    witness: self._sightings(topology, shard, witness)
+                    for witness in Watch.evidence(facts)
+                }
+                self.watches[place] = Watch(
+                    self.log, self.cluster, topology, shard, facts, sightings
+                )
                 self._say(f"watching {topology} shard {shard}: {', '.join(sightings)}")
         if not self.watches:
-            self._say("nothing runs here that has consumed anything yet; 'sq status' shows what there is")
+            self._say(
+                "nothing runs here that has consumed anything yet; 'sq status' shows what there is"
+            )
 
     def _sightings(self, topology: str, shard: int, witness: str) -> Sightings:
         names = ("sent", "seen", "lost", "late", "duplicates")
-        counters = {name: self._metrics[f"canary_{name}_total"].labels(topology, str(shard), witness) for name in names}
+        counters = {
+            name: self._metrics[f"canary_{name}_total"].labels(topology, str(shard), witness)
+            for name in names
+        }
         seen_after = self._metrics["canary_seconds"].labels(topology, str(shard), witness)
 
         def tell(what: str, seconds: float | None) -> None:
@@ -117,11 +148,15 @@ class Flight:
         return Sightings(tell, self.bound_seconds)
 
     def _send(self) -> None:
-        """One tick to every shard that is watched. A partition that several topologies read gets one."""
+        """One tick to every shard that is watched. A partition that several topologies read gets
+        one.
+        """
         number, at = time.time_ns(), time.monotonic()
         values = {
-            "md.depth": self._headers["md.depth"] + codec("DepthUpdate").encode_records([depth_tick(number)]),
-            "md.trades": self._headers["md.trades"] + codec("Trade").encode_records([trade_tick(number)]),
+            "md.depth": self._headers["md.depth"]
+            + codec("DepthUpdate").encode_records([depth_tick(number)]),
+            "md.trades": self._headers["md.trades"]
+            + codec("Trade").encode_records([trade_tick(number)]),
         }
         delivered: dict[Any, int] = {}
         try:
@@ -135,8 +170,15 @@ class Flight:
             raise
         finally:
             for watch in self.watches.values():
-                places = {topic: delivered.get((self.cluster.name(topic), watch.shard)) for topic in values}
-                watch.sent(number, {topic: offset for topic, offset in places.items() if offset is not None}, at)
+                places = {
+                    topic: delivered.get((self.cluster.name(topic), watch.shard))
+                    for topic in values
+                }
+                watch.sent(
+                    number,
+                    {topic: offset for topic, offset in places.items() if offset is not None},
+                    at,
+                )
 
     def _look(self) -> None:
         for watch in self.watches.values():
@@ -146,7 +188,13 @@ class Flight:
     def rows(self) -> list[dict[str, Any]]:
         """What was counted, by topology, shard and witness."""
         return [
-            {"topology": topology, "shard": shard, "witness": witness, **each.counts, "slowest_seconds": round(each.slowest_seconds, 4)}
+            {
+                "topology": topology,
+                "shard": shard,
+                "witness": witness,
+                **each.counts,
+                "slowest_seconds": round(each.slowest_seconds, 4),
+            }
             for (topology, shard), watch in self.watches.items()
             for witness, each in watch.sightings.items()
         ]

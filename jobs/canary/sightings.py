@@ -13,10 +13,12 @@ REMEMBERED = 1000
 class Sightings:
     """Counts by key: an offset, or the tick's number.
 
-    Every tick that is sent becomes *seen* or *lost*, and a lost one may become *late*: ``sent = seen + lost + waiting`` at any time.
+    Every tick that is sent becomes *seen* or *lost*, and a lost one may become *late*: ``sent =
+    seen + lost + waiting`` at any time.
 
     Args:
-        tell: called with ``sent``, ``seen``, ``lost``, ``late`` or ``duplicates``, and the seconds it took where it was read.
+        tell: called with ``sent``, ``seen``, ``lost``, ``late`` or ``duplicates``, and the seconds
+            it took where it was read.
         bound_seconds: a tick that is not read within this time is lost.
     """
 
@@ -34,7 +36,9 @@ class Sightings:
         self._tell_of(what, seconds)
 
     def sent(self, key: int, now: float) -> None:
-        """The broker has the tick that was written at ``now``, seconds of a clock that never goes back."""
+        """The broker has the tick that was written at ``now``, seconds of a clock that never goes
+        back.
+        """
         self._waiting[key] = now
         self._report("sent")
 

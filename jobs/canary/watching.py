@@ -1,4 +1,5 @@
-"""What one shard of a topology says of ticks: its journal (which inputs a committed batch consumed), and its quotes where it makes them.
+"""What one shard of a topology says of ticks: its journal (which inputs a committed batch
+consumed), and its quotes where it makes them.
 
 Records are read as committed: a tick counts once nothing can take it back.
 """
@@ -27,13 +28,26 @@ QUOTES = "md.quotes"
 FETCH_RECORDS = 10_000
 
 
-def running(log: KafkaLog, cluster: Cluster, chosen: str = "") -> dict[tuple[str, int], dict[str, Any]]:
-    """Genesis facts of every shard that has consumed something and was not ended, by (topology, shard)."""
+def running(
+    log: KafkaLog, cluster: Cluster, chosen: str = ""
+) -> dict[tuple[str, int], dict[str, Any]]:
+    """Genesis facts of every shard that has consumed something and was not ended, by (topology,
+    shard).
+    """
     found: dict[tuple[str, int], dict[str, Any]] = {}
     for topology, (_, claim) in open_claims(read_claims(log, cluster)).items():
         for shard in range(claim.shards) if chosen in ("", topology) else ():
-            first, last = first_entry(log, cluster, topology, shard), last_entry(log, cluster, topology, shard)
-            if first is not None and last is not None and first.kind == GENESIS and last.kind != CLOSE and last.input_sequence > 0:
+            first, last = (
+                first_entry(log, cluster, topology, shard),
+                last_entry(log, cluster, topology, shard),
+            )
+            if (
+                first is not None
+                and last is not None
+                and first.kind == GENESIS
+                and last.kind != CLOSE
+                and last.input_sequence > 0
+            ):
                 found[topology, shard] = first.facts
     return found
 
@@ -45,18 +59,39 @@ class Watch:
         sightings: by witness; inputs are keyed by offset, quotes by the tick's number.
     """
 
-    def __init__(self, log: KafkaLog, cluster: Cluster, topology: str, shard: int, facts: Mapping[str, Any], sightings: dict[str, Sightings]) -> None:
+    def __init__(
+        self,
+        log: KafkaLog,
+        cluster: Cluster,
+        topology: str,
+        shard: int,
+        facts: Mapping[str, Any],
+        sightings: dict[str, Sightings],
+    ) -> None:
         self.shard = shard
         self.inputs = [item["topic"] for item in facts["inputs"]]
         self.sightings = sightings
-        self._journal = self._reader(log, cluster, (cluster.name(runtime_name(topology, JOURNAL)), shard))
-        self._quotes = self._reader(log, cluster, (cluster.name(QUOTES), shard)) if QUOTES in sightings else None
+        self._journal = self._reader(
+            log, cluster, (cluster.name(runtime_name(topology, JOURNAL)), shard)
+        )
+        self._quotes = (
+            self._reader(log, cluster, (cluster.name(QUOTES), shard))
+            if QUOTES in sightings
+            else None
+        )
 
     @staticmethod
     def evidence(facts: Mapping[str, Any]) -> list[str]:
         """What can be seen of a topology with this genesis record."""
         published = {item["topic"] for item in facts["outputs"] if item["published"]}
-        return [*INPUTS, *([QUOTES] if QUOTES in published and quotes_canary(facts["job"], facts["clock"]) else [])]
+        return [
+            *INPUTS,
+            *(
+                [QUOTES]
+                if QUOTES in published and quotes_canary(facts["job"], facts["clock"])
+                else []
+            ),
+        ]
 
     @staticmethod
     def _reader(log: KafkaLog, cluster: Cluster, partition: Partition) -> Reader:
@@ -65,7 +100,8 @@ class Watch:
         return reader
 
     def sent(self, number: int, offsets: Mapping[str, int], at: float) -> None:
-        """A tick was written: ``offsets`` by input topic, an input that no broker took is missing."""
+        """A tick was written: ``offsets`` by input topic, an input that no broker took is missing.
+        """
         for witness, sightings in self.sightings.items():
             key = number if witness == QUOTES and "md.depth" in offsets else offsets.get(witness)
             if key is None:
@@ -79,9 +115,13 @@ class Watch:
             entry = decode_entry(value[HEADER_BYTES:])
             if entry.kind == BATCH and entry.elements is not None:
                 for run in entry.elements:
-                    topic = self.inputs[run["input"]] if 0 <= run["input"] < len(self.inputs) else ""
+                    topic = (
+                        self.inputs[run["input"]] if 0 <= run["input"] < len(self.inputs) else ""
+                    )
                     if topic in self.sightings:
-                        self.sightings[topic].saw(int(run["first_offset"]), int(run["last_offset"]), time.monotonic())
+                        self.sightings[topic].saw(
+                            int(run["first_offset"]), int(run["last_offset"]), time.monotonic()
+                        )
         if self._quotes is not None:
             decode = codec("Quote").decode_records
             for value in self._quotes.fetch(FETCH_RECORDS, wait_seconds).values:

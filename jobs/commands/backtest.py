@@ -18,12 +18,14 @@ from jobs.venue_models import named
 from schemas.errors import WrongUse
 
 HELP = """\
-Runs a recording through every stage - books, toxicity, the strategy, risk, routing, the simulated venue, the portfolio - and leaves a run
-folder: every topic, the journal that proves it, report.html and report.json.
+Runs a recording through every stage - books, toxicity, the strategy, risk, routing, the simulated
+venue, the portfolio - and leaves a run folder: every topic, the journal that proves it, report.html
+and report.json.
 
 The same command on an unfinished folder goes on where it was; on a finished one it says so.
 
-strategies: ema-cross (compiled), ema-cross-python (the same in Python), noop-python, template, or your own file: my_file.py:MyStrategy
+strategies: ema-cross (compiled), ema-cross-python (the same in Python), noop-python, template, or
+your own file: my_file.py:MyStrategy
 """
 EXAMPLES = """\
 examples:
@@ -31,13 +33,18 @@ examples:
   sq backtest data/btc --strategy my_file.py:MyStrategy --fees maker=0.5bp,taker=3bp --out runs/b
   sq backtest data/btc --config run.toml --out runs/c
   sq backtest data/btc data/eth --strategy ema-cross --out runs/both
-  sq backtest kafka://broker:9092 --from 2026-01-05 --to 2026-01-06 --strategy ema-cross --out runs/d
+  sq backtest kafka://broker:9092 --from 2026-01-05 --to 2026-01-06 --strategy ema-cross --out
+  runs/d
 
-the file's keys are the long options' names; [set] holds parameters, and each stage has a table of its own (docs/commands.md)
+the file's keys are the long options' names; [set] holds parameters, and each stage has a table of
+its own (docs/commands.md)
 """
 
 
-TICKER_HELP = "cap: no order takes better than the recorded best bid and ask; auto (default): cap where the recording has them"
+TICKER_HELP = (
+    "cap: no order takes better than the recorded best bid and ask; auto (default): cap "
+    "where the recording has them"
+)
 FILL_MODEL_HELP = "how the queue position of a resting order moves (default risk-averse)"
 VENUE_MODEL_HELP = "the venue's fees, tick and latency rules (default standard)"
 
@@ -45,13 +52,32 @@ VENUE_MODEL_HELP = "the venue's fees, tick and latency rules (default standard)"
 def add(commands: Any) -> None:
     """Declare the command."""
     command = commands.add_parser(
-        "backtest", help="run a strategy over a recording", description=HELP, epilog=EXAMPLES, formatter_class=HelpFormatter
+        "backtest",
+        help="run a strategy over a recording",
+        description=HELP,
+        epilog=EXAMPLES,
+        formatter_class=HelpFormatter,
     )
-    what = "folder that 'sq import', 'sq generate' or 'sq pull' wrote, or kafka://HOST:PORT; several folders were recorded side by side"
+    what = (
+        "folder that 'sq import', 'sq generate' or 'sq pull' wrote, or kafka://HOST:PORT; "
+        "several folders were recorded side by side"
+    )
     command.add_argument("recording", nargs="+", help=what)
-    command.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="run folder to write, or to go on with")
+    command.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="run folder to write, or to go on with",
+    )
     command.add_argument("--strategy", metavar="NAME", help="name, or FILE.py:CLASS")
-    command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a strategy parameter; repeat for more")
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a strategy parameter; repeat for more",
+    )
     command.add_argument(
         "--stage",
         action="append",
@@ -60,23 +86,64 @@ def add(commands: Any) -> None:
         help="a stage of your own; repeat for more",
     )
     command.add_argument("--config", type=Path, metavar="FILE", help="TOML file; flags win over it")
-    command.add_argument("--cash", metavar="MONEY", help="starting cash, for example 1000000USDT (the default)")
-    command.add_argument("--accounts", metavar="LIST", help="account to trade; of a deployment's list, --shard says which (default 1)")
-    command.add_argument("--shard", type=int, metavar="N", help="the shard to be: its partition of a cluster's market data, its account")
+    command.add_argument(
+        "--cash", metavar="MONEY", help="starting cash, for example 1000000USDT (the default)"
+    )
+    command.add_argument(
+        "--accounts",
+        metavar="LIST",
+        help="account to trade; of a deployment's list, --shard says which (default 1)",
+    )
+    command.add_argument(
+        "--shard",
+        type=int,
+        metavar="N",
+        help="the shard to be: its partition of a cluster's market data, its account",
+    )
     command.add_argument("--symbols", metavar="LIST", help="trade only these, separated by commas")
-    command.add_argument("--from", dest="from_", metavar="TIME", help="trade from this time on (ISO 8601, UTC); earlier data warms the books")
+    command.add_argument(
+        "--from",
+        dest="from_",
+        metavar="TIME",
+        help="trade from this time on (ISO 8601, UTC); earlier data warms the books",
+    )
     command.add_argument("--to", metavar="TIME", help="stop reading before this time")
-    command.add_argument("--warmup", metavar="DURATION", help="note signals but do not trade for this long, for example 5m")
-    command.add_argument("--fees", metavar="RATES", help="maker=1bp,taker=4bp (the default); a rebate is negative")
-    command.add_argument("--latency", metavar="LEGS", help="feed=2ms,entry=5ms,response=5ms (the default)")
-    command.add_argument("--short", choices=("on", "off"), help="allow short positions where the instrument does (default on)")
-    command.add_argument("--leverage", metavar="N", help="positions of at most N times the account's money (default 1)")
+    command.add_argument(
+        "--warmup",
+        metavar="DURATION",
+        help="note signals but do not trade for this long, for example 5m",
+    )
+    command.add_argument(
+        "--fees", metavar="RATES", help="maker=1bp,taker=4bp (the default); a rebate is negative"
+    )
+    command.add_argument(
+        "--latency", metavar="LEGS", help="feed=2ms,entry=5ms,response=5ms (the default)"
+    )
+    command.add_argument(
+        "--short",
+        choices=("on", "off"),
+        help="allow short positions where the instrument does (default on)",
+    )
+    command.add_argument(
+        "--leverage",
+        metavar="N",
+        help="positions of at most N times the account's money (default 1)",
+    )
     command.add_argument("--ticker", choices=("auto", "cap", "off"), help=TICKER_HELP)
     command.add_argument("--fill-model", metavar="NAME", help=FILL_MODEL_HELP)
     command.add_argument("--venue-model", metavar="NAME", help=VENUE_MODEL_HELP)
-    command.add_argument("--batch", type=int, metavar="N", help="at most N input records a batch (default 65,536); never changes a result")
+    command.add_argument(
+        "--batch",
+        type=int,
+        metavar="N",
+        help="at most N input records a batch (default 65,536); never changes a result",
+    )
     command.add_argument("--fresh", action="store_true", help="delete the run folder first")
-    command.add_argument("--json", action="store_true", help="print the summary and the numbers of report.json as JSON")
+    command.add_argument(
+        "--json",
+        action="store_true",
+        help="print the summary and the numbers of report.json as JSON",
+    )
     command.set_defaults(run=run)
 
 
@@ -103,7 +170,10 @@ def configuration_of(arguments: argparse.Namespace) -> Configuration:
     options |= {name: value for name, value in flags.items() if value is not None}
     parameters = options.get("set", {})
     if not isinstance(parameters, dict):
-        raise WrongUse(f"{arguments.config}: [set] must be a table of strategy parameters, for example fast = 20")
+        raise WrongUse(
+            f"{arguments.config}: [set] must be a table of strategy parameters, for example fast "
+            "= 20"
+        )
     parameters = dict(parameters)
     for pair in arguments.set:
         name, equals, value = pair.partition("=")
@@ -147,7 +217,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     configuration = configuration_of(arguments)
     recording = _recording(arguments)
-    configuration.accounts = one_account(configuration, arguments.shard if arguments.shard is not None else partition_pulled(recording))
+    configuration.accounts = one_account(
+        configuration,
+        arguments.shard if arguments.shard is not None else partition_pulled(recording),
+    )
     started = time.monotonic()
     with without_collector(), ProgressBar("backtest", "records") as bar:
         backtest = Backtest(
@@ -165,20 +238,33 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stderr.write(f"sq: {text}\n")
     summary = _summary(manifest, elapsed)
     if _is_leverage_idle(configuration, manifest):
-        what = "nothing that is traded needs margin; spot is paid in full, and none of it may be sold short here"
+        what = (
+            "nothing that is traded needs margin; spot is paid in full, and none of it may be "
+            "sold short here"
+        )
         sys.stderr.write(f"sq: --leverage {configuration.leverage} has no effect: {what}\n")
     if arguments.json:
-        summary |= {"finished_before": result.was_finished, "resumed_at": result.resumed_at, "report": _numbers(arguments.out)}
+        summary |= {
+            "finished_before": result.was_finished,
+            "resumed_at": result.resumed_at,
+            "report": _numbers(arguments.out),
+        }
         print(json.dumps(summary, sort_keys=True))
         return 0
     if result.was_finished:
-        print(f"{arguments.out} is finished already: {manifest['batches']} batches, {manifest['records']} records ({MANIFEST}); --fresh starts over")
+        print(
+            f"{arguments.out} is finished already: {manifest['batches']} batches, "
+            f"{manifest['records']} records ({MANIFEST}); --fresh starts over"
+        )
         return 0
     for name, value in summary["topics"].items():
         print(f"  {name:18} {value:>12,}")
     batches = "1 batch" if manifest["batches"] == 1 else f"{manifest['batches']} batches"
     rule = f"ticker {summary['ticker']}"
-    print(f"{manifest['records']:,} input records in {batches}, {elapsed:.1f} s; journal id {manifest['journal_id']:06x}; {rule}")
+    print(
+        f"{manifest['records']:,} input records in {batches}, {elapsed:.1f} s; journal id "
+        f"{manifest['journal_id']:06x}; {rule}"
+    )
     print(*told)
     print(f"tear sheet: {arguments.out / 'report.html'}    proof: sq verify {arguments.out}")
     return 0
@@ -192,14 +278,18 @@ def one_account(configuration: Configuration, shard: int | None) -> list[int]:
     """
     named = configuration.accounts
     if shard is not None and not 0 <= shard < (len(named) if len(named) > 1 else ACCOUNTS_MAX):
-        raise BadConfiguration(f"there is no shard {shard}: {f'accounts names {len(named)}' if named else f'a topology has at most {ACCOUNTS_MAX}'}")
+        most = f"a topology has at most {ACCOUNTS_MAX}"
+        bound = f"accounts names {len(named)}" if named else most
+        raise BadConfiguration(f"there is no shard {shard}: {bound}")
     if len(named) > 1 and shard is not None:
         return [named[shard]]
     return named or ([configuration.account_of(shard)] if shard else [])
 
 
 def partition_pulled(recording: Path) -> int | None:
-    """The partition that a recording's market data was pulled from; None if it comes from elsewhere."""
+    """The partition that a recording's market data was pulled from; None if it comes from
+    elsewhere.
+    """
     from jobs.facts import PulledSource, sources_in
     from streams.log.manifest import LOG_MANIFEST, read_manifest
 
@@ -209,11 +299,15 @@ def partition_pulled(recording: Path) -> int | None:
     if manifest.get("command") != "pull":
         return None
     sources = sources_in(manifest, dict[str, PulledSource], str(recording / LOG_MANIFEST))
-    return next((each.partition for topic, each in sources.items() if topic.startswith("md.")), None)
+    return next(
+        (each.partition for topic, each in sources.items() if topic.startswith("md.")), None
+    )
 
 
 def _recording(arguments: argparse.Namespace) -> Path:
-    """The recording's folder; a cluster's market data is pulled into one that is kept. Earlier data than ``--from`` warms the books."""
+    """The recording's folder; a cluster's market data is pulled into one that is kept. Earlier data
+    than ``--from`` warms the books.
+    """
     from jobs.quantities import instant
     from streams.log.kafka.cluster import is_cluster
     from streams.log.kafka.errors import reached_cluster
@@ -227,7 +321,9 @@ def _recording(arguments: argparse.Namespace) -> Path:
 
     with ProgressBar("pull", "offsets") as bar:
         end = instant(arguments.to) if arguments.to else None
-        folder, was_there = cached_recording(reached_cluster(first), end, arguments.shard, on_progress=bar.update)
+        folder, was_there = cached_recording(
+            reached_cluster(first), end, arguments.shard, on_progress=bar.update
+        )
     sys.stderr.write(f"sq: {'already pulled' if was_there else 'pulled'}: {folder}\n")
     return folder
 
@@ -238,7 +334,10 @@ def _merged(recordings: list[str]) -> Path:
     from streams.log.kafka.cluster import is_cluster
 
     if any(is_cluster(each) for each in recordings):
-        raise WrongUse("a cluster cannot be merged with other recordings; pull it into a folder first (sq pull), and name that")
+        raise WrongUse(
+            "a cluster cannot be merged with other recordings; pull it into a folder first (sq "
+            "pull), and name that"
+        )
     with ProgressBar("merge", "records") as bar:
         folder, was_there = merged_recording([Path(each) for each in recordings], bar.update)
     sys.stderr.write(f"sq: {'already merged' if was_there else 'merged'}: {folder}\n")
@@ -246,13 +345,17 @@ def _merged(recordings: list[str]) -> Path:
 
 
 def _in_order(recording: Path) -> Path:
-    """The recording, or a kept copy of it in which no instrument's order depends on its neighbours (decision 27)."""
+    """The recording, or a kept copy of it in which no instrument's order depends on its neighbours
+    (decision 27).
+    """
     from jobs.merged import is_in_order, merged_recording
 
     if is_in_order(recording):
         return recording
     folder, _ = merged_recording([recording])
-    sys.stderr.write(f"sq: the recording's instruments lie in order of arrival; put in order: {folder}\n")
+    sys.stderr.write(
+        f"sq: the recording's instruments lie in order of arrival; put in order: {folder}\n"
+    )
     return folder
 
 
@@ -263,7 +366,9 @@ def _say_resumed(batches: int, quietly: bool) -> None:
 
 
 def _is_leverage_idle(configuration: Configuration, manifest: dict[str, Any]) -> bool:
-    """True if a leverage was asked for, and nothing that the run trades can be bought or sold short with it."""
+    """True if a leverage was asked for, and nothing that the run trades can be bought or sold short
+    with it.
+    """
     import msgspec
 
     from jobs.pipeline import select
@@ -272,8 +377,15 @@ def _is_leverage_idle(configuration: Configuration, manifest: dict[str, Any]) ->
 
     if configuration.leverage == 1:
         return False
-    traded = select(msgspec.convert(manifest["identity"]["instruments"], list[Instrument]), configuration.symbols)
-    return not any(each.kind not in (InstrumentKind.SPOT, InstrumentKind.EQUITY) or (each.shortable and configuration.short) for each in traded)
+    traded = select(
+        msgspec.convert(manifest["identity"]["instruments"], list[Instrument]),
+        configuration.symbols,
+    )
+    return not any(
+        each.kind not in (InstrumentKind.SPOT, InstrumentKind.EQUITY)
+        or (each.shortable and configuration.short)
+        for each in traded
+    )
 
 
 def _numbers(folder: Path) -> dict[str, Any] | None:

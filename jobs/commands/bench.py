@@ -17,13 +17,16 @@ from schemas.errors import WrongUse
 
 ROOT = Path(__file__).resolve().parents[2]
 HELP = """\
-Measures and writes build/bench.json: one row per (name, peer) with value, unit, the peer's value, their ratio and the raw runs. Runs of ours and
-the peer's alternate in the same minute. 'make bench-peers' installs the peers in environments of their own; rows whose peer is absent say so.
+Measures and writes build/bench.json: one row per (name, peer) with value, unit, the peer's value,
+their ratio and the raw runs. Runs of ours and the peer's alternate in the same minute. 'make
+bench-peers' installs the peers in environments of their own; rows whose peer is absent say so.
 
 suites:
-  core    codec, log, book, venue, the whole pipeline (sparse, dense, Python strategies), exact replay, orders, latency, recovery
-  kafka   throughput beside Kafka Streams, Quix and Faust, latency beside Kafka Streams, depth, a ledger, kill switch, recovery, verification;
-          on the configured cluster, in environments of their own; without one, on a local cluster that is started for it and removed
+  core    codec, log, book, venue, the whole pipeline (sparse, dense, Python strategies), exact
+          replay, orders, latency, recovery
+  kafka   throughput beside Kafka Streams, Quix and Faust, latency beside Kafka Streams, depth, a
+          ledger, kill switch, recovery, verification; on the configured cluster, in environments of
+          their own; without one, on a local cluster that is started for it and removed
 
 examples:
   sq bench core --only replay
@@ -36,11 +39,26 @@ SUITES = {"core": "tests.benchmarks.core", "kafka": "tests.benchmarks.kafka.suit
 
 def add(commands: Any) -> None:
     """Declare the command."""
-    command = commands.add_parser("bench", help="measure, beside the peers", description=HELP, formatter_class=HelpFormatter)
+    command = commands.add_parser(
+        "bench", help="measure, beside the peers", description=HELP, formatter_class=HelpFormatter
+    )
     command.add_argument("suite", choices=tuple(SUITES), help="which figures")
-    command.add_argument("--only", action="append", default=[], metavar="NAME", help="only rows whose name begins so; repeat for more")
-    command.add_argument("--out", type=Path, default=Path("build/bench.json"), help="file to write (default build/bench.json)")
-    command.add_argument("--runs", type=int, default=3, metavar="N", help="kafka: runs of each (default 3)")
+    command.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only rows whose name begins so; repeat for more",
+    )
+    command.add_argument(
+        "--out",
+        type=Path,
+        default=Path("build/bench.json"),
+        help="file to write (default build/bench.json)",
+    )
+    command.add_argument(
+        "--runs", type=int, default=3, metavar="N", help="kafka: runs of each (default 3)"
+    )
     command.set_defaults(run=run)
 
 
@@ -49,7 +67,10 @@ def run(arguments: argparse.Namespace) -> int:
     from streams.log.local import refuse_within_log
 
     if not (ROOT / "tests" / "benchmarks" / "core.py").is_file():
-        raise WrongUse("the benchmarks are in the source tree; run this command from a clone set up with 'make setup'")
+        raise WrongUse(
+            "the benchmarks are in the source tree; run this command from a clone set up with "
+            "'make setup'"
+        )
     if arguments.runs < 1:
         raise WrongUse("--runs is at least 1")
     if arguments.out.is_dir():
@@ -61,12 +82,16 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.suite == "core":
         return subprocess.run(command, cwd=ROOT, check=False).returncode
     with _cluster() as variables:
-        return subprocess.run([*command, "--runs", str(arguments.runs)], cwd=ROOT, env=variables, check=False).returncode
+        return subprocess.run(
+            [*command, "--runs", str(arguments.runs)], cwd=ROOT, env=variables, check=False
+        ).returncode
 
 
 @contextmanager
 def _cluster() -> Iterator[dict[str, str]]:
-    """Environment variables that name the configured cluster, or one of the benchmark's own for as long as it lasts."""
+    """Environment variables that name the configured cluster, or one of the benchmark's own for as
+    long as it lasts.
+    """
     from infra.kafka.local import LocalCluster
     from streams.log.kafka.cluster import HOME, NoCluster, find_cluster
 

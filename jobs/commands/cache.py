@@ -10,9 +10,10 @@ from jobs.helping import HelpFormatter
 from schemas.errors import WrongUse
 
 HELP = """\
-Shows the compiled code that is kept, so that a command starts without compiling. It lies in SQ_KERNEL_CACHE, or in the user's cache folder.
-A version, a changed file, another processor or another Python makes entries of its own. An entry that was not used for 30 days goes by
-itself. What is taken out is compiled again when it is needed; no result depends on it.
+Shows the compiled code that is kept, so that a command starts without compiling. It lies in
+SQ_KERNEL_CACHE, or in the user's cache folder. A version, a changed file, another processor or
+another Python makes entries of its own. An entry that was not used for 30 days goes by itself. What
+is taken out is compiled again when it is needed; no result depends on it.
 
 examples:
   sq cache
@@ -23,9 +24,23 @@ examples:
 
 def add(commands: Any) -> None:
     """Declare the command."""
-    command = commands.add_parser("cache", help="show or prune the compiled code that is kept", description=HELP, formatter_class=HelpFormatter)
-    command.add_argument("--prune", action="store_true", help="take out the entries that were not used for --unused days")
-    command.add_argument("--unused", type=float, metavar="DAYS", help="with --prune: days without use, 0 for everything (default 30)")
+    command = commands.add_parser(
+        "cache",
+        help="show or prune the compiled code that is kept",
+        description=HELP,
+        formatter_class=HelpFormatter,
+    )
+    command.add_argument(
+        "--prune",
+        action="store_true",
+        help="take out the entries that were not used for --unused days",
+    )
+    command.add_argument(
+        "--unused",
+        type=float,
+        metavar="DAYS",
+        help="with --prune: days without use, 0 for everything (default 30)",
+    )
     command.add_argument("--json", action="store_true", help="print as JSON")
     command.set_defaults(run=run)
 
@@ -39,7 +54,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise WrongUse("--unused goes with --prune")
     if arguments.unused is not None and not arguments.unused >= 0:
         raise WrongUse(f"--unused is {arguments.unused:g}; give a number of days from 0")
-    gone = prune(UNUSED_DAYS_MAX if arguments.unused is None else arguments.unused) if arguments.prune else []
+    gone = (
+        prune(UNUSED_DAYS_MAX if arguments.unused is None else arguments.unused)
+        if arguments.prune
+        else []
+    )
     left = entries()
     facts = {
         "folder": str(cache_root()),
@@ -56,7 +75,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.prune:
         print(f"taken out: {facts['pruned_entries']} entries, {_megabytes(facts['pruned_bytes'])}")
     size = _megabytes(facts["bytes"])
-    print(f"{facts['entries']} entries with {facts['functions']} compiled functions, {size}, the oldest unused for {facts['unused_days_max']} days")
+    print(
+        f"{facts['entries']} entries with {facts['functions']} compiled functions, {size}, the "
+        f"oldest unused for {facts['unused_days_max']} days"
+    )
     print(f"folder: {facts['folder']}")
     return 0
 

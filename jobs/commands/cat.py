@@ -15,10 +15,11 @@ from jobs.helping import HelpFormatter
 from schemas.errors import WrongUse
 
 HELP = """\
-Prints a topic's records, one JSON object a line, enums by name. Prices and quantities are integers at the instrument's precision;
---decimal prints them as decimals.
+Prints a topic's records, one JSON object a line, enums by name. Prices and quantities are integers
+at the instrument's precision; --decimal prints them as decimals.
 
-Of a cluster: what is committed by now, one partition behind the other; --offset is the first offset of each partition.
+Of a cluster: what is committed by now, one partition behind the other; --offset is the first offset
+of each partition.
 
 examples:
   sq cat data/toy md.trades --limit 5 --decimal
@@ -29,13 +30,26 @@ examples:
 
 def add(commands: Any) -> None:
     """Declare the command."""
-    command = commands.add_parser("cat", help="print a topic's records", description=HELP, formatter_class=HelpFormatter)
+    command = commands.add_parser(
+        "cat", help="print a topic's records", description=HELP, formatter_class=HelpFormatter
+    )
     command.add_argument("folder", help="recording or run folder, or kafka://HOST:PORT")
     command.add_argument("topic", help="topic name, see 'sq topics'")
-    command.add_argument("--limit", type=int, default=0, metavar="N", help="at most N records (default: all)")
+    command.add_argument(
+        "--limit", type=int, default=0, metavar="N", help="at most N records (default: all)"
+    )
     command.add_argument("--offset", type=int, default=None, metavar="N", help="first offset")
-    command.add_argument("--from", dest="from_", metavar="TIME", help="only records of this event time or later (ISO 8601, UTC)")
-    command.add_argument("--decimal", action="store_true", help="prices and quantities as decimals, times as ISO 8601")
+    command.add_argument(
+        "--from",
+        dest="from_",
+        metavar="TIME",
+        help="only records of this event time or later (ISO 8601, UTC)",
+    )
+    command.add_argument(
+        "--decimal",
+        action="store_true",
+        help="prices and quantities as decimals, times as ISO 8601",
+    )
     command.set_defaults(run=run)
 
 
@@ -56,7 +70,9 @@ def run(arguments: argparse.Namespace) -> int:
     log = LocalLog.open(Path(arguments.folder))
     record = topic_of(arguments.topic).record
     if arguments.topic not in log.topics():
-        raise WrongUse(f"{arguments.folder} holds no {arguments.topic}; it has {', '.join(log.topics())}")
+        raise WrongUse(
+            f"{arguments.folder} holds no {arguments.topic}; it has {', '.join(log.topics())}"
+        )
     reader = log.reader(arguments.topic)
     first = reader.start_offset if arguments.offset is None else arguments.offset
     since = instant(arguments.from_) if arguments.from_ is not None else 0
@@ -68,7 +84,11 @@ def run(arguments: argparse.Namespace) -> int:
     render = Renderer(log, record, arguments.decimal)
     for block in reader.blocks(first) if first < reader.end_offset else ():
         decoded = codec(record).decode_records(block.body, block.count)
-        start = first - block.first_offset if block.offsets is None else int(np.searchsorted(block.offsets, first))
+        start = (
+            first - block.first_offset
+            if block.offsets is None
+            else int(np.searchsorted(block.offsets, first))
+        )
         for each in decoded[max(0, start) :]:
             if since and each.event_time < since:  # a late one, behind the first that is not
                 continue
@@ -90,7 +110,9 @@ def _cluster(arguments: argparse.Namespace) -> int:
     from streams.log.kafka.errors import reached_cluster
 
     topic = ClusterRecords(reached_cluster(arguments.folder), arguments.topic)
-    render = Renderer(topic.instruments() if arguments.decimal else [], topic.record, arguments.decimal)
+    render = Renderer(
+        topic.instruments() if arguments.decimal else [], topic.record, arguments.decimal
+    )
     first = instant(arguments.from_) if arguments.from_ is not None else None
     for record in itertools.islice(topic.read(arguments.offset, first), arguments.limit or None):
         sys.stdout.buffer.write(msgspec.json.encode(render(record)) + b"\n")

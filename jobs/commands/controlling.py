@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from schemas.records import ControlCommand, Instrument
 
 HELP = """\
-On a cluster: writes one operator command to its control topic, which every running topology obeys before anything else. Without a target the
-cluster is the one that is configured, or that 'sq kafka up' started.
+On a cluster: writes one operator command to its control topic, which every running topology obeys
+before anything else. Without a target the cluster is the one that is configured, or that 'sq kafka
+up' started.
 
-On a recording: copies it and adds the command to the copy's control topic, at a time of your choosing: what happens when the kill switch is
-thrown in the middle of a day?
+On a recording: copies it and adds the command to the copy's control topic, at a time of your
+choosing: what happens when the kill switch is thrown in the middle of a day?
 
 commands:
   kill    block new orders and cancel working ones, latched
@@ -29,20 +30,42 @@ examples:
   sq control kill --reason "exchange announces maintenance"
   sq control kafka://127.0.0.1:9092 limit --name max_position --value 0.01
   sq control data/toy kill --at 2024-01-01T00:30:00 --out data/halted
-  sq control data/toy limit --at 2024-01-01T00:30:00 --name max_position --value 0.01 --out data/limited
+  sq control data/toy limit --at 2024-01-01T00:30:00 --name max_position --value 0.01 --out
+  data/limited
 """
 
 
 def add(commands: Any) -> None:
     """Declare the command."""
     command = commands.add_parser(
-        "control", help="kill switch, re-arm or limit: on the cluster or in a recording", description=HELP, formatter_class=HelpFormatter
+        "control",
+        help="kill switch, re-arm or limit: on the cluster or in a recording",
+        description=HELP,
+        formatter_class=HelpFormatter,
     )
-    command.add_argument("target", nargs="?", default="", help="kafka://HOST:PORT, or a folder that 'sq import' or 'sq generate' wrote")
-    command.add_argument("action", choices=("kill", "rearm", "limit"), help="what the operator does")
-    command.add_argument("--at", metavar="TIME", help="event time (ISO 8601, UTC, or ns); on a cluster by default now")
-    command.add_argument("--scope", choices=("system", "account", "strategy", "instrument"), default="system", help="default: system")
-    command.add_argument("--id", type=int, default=0, help="account, strategy or instrument id of the scope")
+    command.add_argument(
+        "target",
+        nargs="?",
+        default="",
+        help="kafka://HOST:PORT, or a folder that 'sq import' or 'sq generate' wrote",
+    )
+    command.add_argument(
+        "action", choices=("kill", "rearm", "limit"), help="what the operator does"
+    )
+    command.add_argument(
+        "--at",
+        metavar="TIME",
+        help="event time (ISO 8601, UTC, or ns); on a cluster by default now",
+    )
+    command.add_argument(
+        "--scope",
+        choices=("system", "account", "strategy", "instrument"),
+        default="system",
+        help="default: system",
+    )
+    command.add_argument(
+        "--id", type=int, default=0, help="account, strategy or instrument id of the scope"
+    )
     command.add_argument("--name", default="", help="limit: its name")
     command.add_argument("--value", default="", help="limit: its new value, as decimal text")
     command.add_argument("--reason", default="", help="why, for the record")
@@ -55,7 +78,9 @@ def run(arguments: argparse.Namespace) -> int:
     from streams.log.kafka.cluster import is_cluster
 
     if arguments.action == "limit" and not (arguments.name and arguments.value):
-        raise WrongUse("limit needs --name and --value, for example --name max_position --value 0.5")
+        raise WrongUse(
+            "limit needs --name and --value, for example --name max_position --value 0.5"
+        )
     if arguments.scope != "system" and arguments.id <= 0:
         raise WrongUse(f"--scope {arguments.scope} needs --id")
     if not arguments.target or is_cluster(arguments.target):
@@ -74,7 +99,9 @@ def _add(arguments: argparse.Namespace) -> int:
     at = instant(arguments.at)
     command = _command(arguments, at, "operator")
     with LocalLog.open(arguments.target) as log:
-        _check(arguments, {each.instrument: each for each in read_instruments(log)}, "the recording")
+        _check(
+            arguments, {each.instrument: each for each in read_instruments(log)}, "the recording"
+        )
     add_control(arguments.target, arguments.out, command)
     print(f"{arguments.action} at {instant_text(at)} added; {arguments.out}")
     return 0
@@ -90,27 +117,46 @@ def _send(arguments: argparse.Namespace) -> int:
     from streams.log.kafka.errors import reached_cluster
 
     if arguments.out is not None:
-        raise WrongUse("--out is for a command into a recording; name the recording's folder before the command")
+        raise WrongUse(
+            "--out is for a command into a recording; name the recording's folder before the "
+            "command"
+        )
     cluster = reached_cluster(arguments.target)
     at = instant(arguments.at) if arguments.at else now()
     if at > now():
-        raise WrongUse(f"--at {arguments.at} lies in the future; on a cluster a command is obeyed when it is read: send it then, or leave --at out")
+        raise WrongUse(
+            f"--at {arguments.at} lies in the future; on a cluster a command is obeyed when it is "
+            "read: send it then, or leave --at out"
+        )
     command = _command(arguments, at, operator())
     log = KafkaLog(cluster)
-    if arguments.action == "limit" or arguments.scope == "instrument":  # a kill switch for all waits for nothing
-        _check(arguments, instruments_of(log, cluster.name("ref.instruments"), decoder(cluster)), "ref.instruments of the cluster")
+    # a kill switch for all waits for nothing
+    if arguments.action == "limit" or arguments.scope == "instrument":
+        _check(
+            arguments,
+            instruments_of(log, cluster.name("ref.instruments"), decoder(cluster)),
+            "ref.instruments of the cluster",
+        )
     offset = send_control(log, cluster.name(TOPIC), resolve(cluster, [TOPIC])[TOPIC], command)
-    print(f"{arguments.action} at {instant_text(at)} written to {cluster.name(TOPIC)}/0/{offset} of {cluster.bootstrap}")
+    print(
+        f"{arguments.action} at {instant_text(at)} written to {cluster.name(TOPIC)}/0/{offset} of "
+        f"{cluster.bootstrap}"
+    )
     return 0
 
 
 def _command(arguments: argparse.Namespace, at: int, issued_by: str) -> ControlCommand:
-    """The record; refused now, before a folder is made or a broker asked, if a field cannot be encoded."""
+    """The record; refused now, before a folder is made or a broker asked, if a field cannot be
+    encoded.
+    """
     from schemas.codec import codec
     from schemas.records import ControlCommand
     from schemas.vocabulary import ControlKind, ControlScope
 
-    ids = {scope: arguments.id if arguments.scope == scope else 0 for scope in ("account", "strategy", "instrument")}
+    ids = {
+        scope: arguments.id if arguments.scope == scope else 0
+        for scope in ("account", "strategy", "instrument")
+    }
     command = ControlCommand(
         event_time=at,
         kind=int(ControlKind[arguments.action.upper()]),
@@ -125,12 +171,18 @@ def _command(arguments: argparse.Namespace, at: int, issued_by: str) -> ControlC
     return command
 
 
-def _check(arguments: argparse.Namespace, instruments: Mapping[int, Instrument], where: str) -> None:
-    """Refuse what no stage could obey: an instrument that is not there, a limit that is none, a value that cannot be read."""
+def _check(
+    arguments: argparse.Namespace, instruments: Mapping[int, Instrument], where: str
+) -> None:
+    """Refuse what no stage could obey: an instrument that is not there, a limit that is none, a
+    value that cannot be read.
+    """
     from streams.risk.limits import convert
 
     if arguments.scope == "instrument" and arguments.id not in instruments:
-        has = ", ".join(f"{number} ({each.symbol})" for number, each in instruments.items()) or "none"
+        has = (
+            ", ".join(f"{number} ({each.symbol})" for number, each in instruments.items()) or "none"
+        )
         raise WrongUse(f"there is no instrument {arguments.id} in {where}; it has {has}")
     if arguments.action == "limit":
         for each in instruments.values():

@@ -13,10 +13,12 @@ from jobs.helping import HelpFormatter
 from jobs.quantities import speed as read_speed
 
 HELP = """\
-Sends a recording's records to the cluster's topics in the order of their event times, at their own pace or faster: ref.* first, then control
-and market data merged by time. A job that runs there takes them for a live feed.
+Sends a recording's records to the cluster's topics in the order of their event times, at their own
+pace or faster: ref.* first, then control and market data merged by time. A job that runs there
+takes them for a live feed.
 
-Feeding the same recording twice is allowed: its records then lie there twice, and this says so. Ctrl-C stops, and says how much was sent.
+Feeding the same recording twice is allowed: its records then lie there twice, and this says so.
+Ctrl-C stops, and says how much was sent.
 """
 EXAMPLES = """\
 examples:
@@ -29,11 +31,24 @@ examples:
 def add(commands: Any) -> None:
     """Declare the command."""
     command = commands.add_parser(
-        "feed", help="a recording as a live feed on Kafka", description=HELP, epilog=EXAMPLES, formatter_class=HelpFormatter
+        "feed",
+        help="a recording as a live feed on Kafka",
+        description=HELP,
+        epilog=EXAMPLES,
+        formatter_class=HelpFormatter,
     )
-    command.add_argument("recording", type=Path, help="folder that 'sq import', 'sq generate' or 'sq pull' wrote")
-    command.add_argument("--speed", default="1", metavar="N", help="event seconds a second, or max (default 1)")
-    command.add_argument("--cluster", default="", metavar="URL", help="kafka://HOST:PORT (default: the configured cluster)")
+    command.add_argument(
+        "recording", type=Path, help="folder that 'sq import', 'sq generate' or 'sq pull' wrote"
+    )
+    command.add_argument(
+        "--speed", default="1", metavar="N", help="event seconds a second, or max (default 1)"
+    )
+    command.add_argument(
+        "--cluster",
+        default="",
+        metavar="URL",
+        help="kafka://HOST:PORT (default: the configured cluster)",
+    )
     command.add_argument("--json", action="store_true", help="print the summary as JSON")
     command.set_defaults(run=run)
 
@@ -53,7 +68,11 @@ def run(arguments: argparse.Namespace) -> int:
         topics = fed_topics(log)
         ends = partition_ends(cluster, topics)
         schema_ids = resolve(cluster, topics)
-        there = {topic: max(each) for topic, each in ends.items() if topic.startswith("md.") and max(each)}
+        there = {
+            topic: max(each)
+            for topic, each in ends.items()
+            if topic.startswith("md.") and max(each)
+        }
         if there:
             held = ", ".join(f"{topic} up to offset {count}" for topic, count in there.items())
             sys.stderr.write(f"sq: the cluster already holds {held}; this feed comes behind it\n")
@@ -89,6 +108,12 @@ def _print(fed: Any, facts: dict[str, Any], url: str) -> None:
     rate = f", {fed.records / fed.seconds:,.0f} records/s" if fed.seconds > 0 else ""
     print(f"{facts['records']:,} records on {url} in {fed.seconds:.1f} s{rate}")
     if fed.behind_seconds_max > 1:
-        print(f"the feed ran up to {fed.behind_seconds_max:.1f} s behind its pace: the broker or this machine was too slow for the speed")
+        print(
+            f"the feed ran up to {fed.behind_seconds_max:.1f} s behind its pace: the broker or "
+            "this machine was too slow for the speed"
+        )
     if not facts["finished"]:
-        print("stopped before the end; feeding it again starts over and sends those records a second time")
+        print(
+            "stopped before the end; feeding it again starts over and sends those records a second "
+            "time"
+        )

@@ -130,9 +130,15 @@ def _said(arguments: argparse.Namespace, summary: Any) -> int:
         for remark in summary.remarks():
             print(f"  {remark}")
         if summary.first_time:
-            print(f"{', '.join(summary.symbols)}: {instant_text(summary.first_time)} to {instant_text(summary.last_time)}; {arguments.out}")
+            print(
+                f"{', '.join(summary.symbols)}: {instant_text(summary.first_time)} to "
+                f"{instant_text(summary.last_time)}; {arguments.out}"
+            )
     for damage in summary.damages:
-        sys.stderr.write(f"sq: {damage.file}: {damage.text} (after line {damage.line:,}); everything else was read and is kept\n")
+        sys.stderr.write(
+            f"sq: {damage.file}: {damage.text} (after line {damage.line:,}); everything else was "
+            "read and is kept\n"
+        )
     return 1 if summary.damages else 0
 
 

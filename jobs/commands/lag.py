@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 HELP = """\
 How far behind every consumer group of the cluster is, in records and in seconds, worst first.
 
-Records are committed ones: transaction markers and aborted records do not count in a short lag (in one of more than 2,000 offsets markers may).
-Seconds are the age of the record that the group reads next. What is unknown is '?' (null in JSON), and the reason says why.
+Records are committed ones: transaction markers and aborted records do not count in a short lag (in
+one of more than 2,000 offsets markers may). Seconds are the age of the record that the group reads
+next. What is unknown is '?' (null in JSON), and the reason says why.
 
 states:
   OK              nothing waits, or what waits is younger than 10 s
@@ -49,17 +50,55 @@ CLEAR = "\x1b[H\x1b[J"
 
 def add(commands: Any) -> None:
     """Declare the command."""
-    command = commands.add_parser("lag", help="how far behind the groups of a cluster are", description=HELP, formatter_class=HelpFormatter)
-    command.add_argument("cluster", nargs="?", default="", help="kafka://HOST:PORT; default: the one configured or started")
+    command = commands.add_parser(
+        "lag",
+        help="how far behind the groups of a cluster are",
+        description=HELP,
+        formatter_class=HelpFormatter,
+    )
+    command.add_argument(
+        "cluster",
+        nargs="?",
+        default="",
+        help="kafka://HOST:PORT; default: the one configured or started",
+    )
     how = command.add_mutually_exclusive_group()
     how.add_argument("--json", action="store_true", help="print a list of rows as JSON")
     how.add_argument("--watch", action="store_true", help="redraw until interrupted")
-    how.add_argument("--serve", type=int, metavar="PORT", help="expose Prometheus metrics until interrupted; 0 takes a free port")
-    command.add_argument("--group", default="*", metavar="GLOB", help="only groups whose name matches")
-    command.add_argument("--replay-group", action="append", metavar="GLOB", help="groups that replay on purpose (default: *replay*, *backtest*, ...)")
-    command.add_argument("--interval", type=float, metavar="SECONDS", help="between two collections (default: 2 to watch, 5 to serve)")
-    command.add_argument("--window", type=float, metavar="SECONDS", default=60.0, help="how far back states and rates look (default 60)")
-    command.add_argument("--calendar", type=Path, metavar="FILE", help="with --serve: when which market is expected to be quiet (TOML)")
+    how.add_argument(
+        "--serve",
+        type=int,
+        metavar="PORT",
+        help="expose Prometheus metrics until interrupted; 0 takes a free port",
+    )
+    command.add_argument(
+        "--group", default="*", metavar="GLOB", help="only groups whose name matches"
+    )
+    command.add_argument(
+        "--replay-group",
+        action="append",
+        metavar="GLOB",
+        help="groups that replay on purpose (default: *replay*, *backtest*, ...)",
+    )
+    command.add_argument(
+        "--interval",
+        type=float,
+        metavar="SECONDS",
+        help="between two collections (default: 2 to watch, 5 to serve)",
+    )
+    command.add_argument(
+        "--window",
+        type=float,
+        metavar="SECONDS",
+        default=60.0,
+        help="how far back states and rates look (default 60)",
+    )
+    command.add_argument(
+        "--calendar",
+        type=Path,
+        metavar="FILE",
+        help="with --serve: when which market is expected to be quiet (TOML)",
+    )
     command.set_defaults(run=run)
 
 
@@ -70,7 +109,9 @@ def run(arguments: argparse.Namespace) -> int:
     from jobs.lag.watching import Watch
     from streams.log.kafka.cluster import find_cluster
 
-    settings = LagSettings(groups=arguments.group, window_seconds=_positive(arguments.window, "--window"))
+    settings = LagSettings(
+        groups=arguments.group, window_seconds=_positive(arguments.window, "--window")
+    )
     if arguments.replay_group:
         settings = _replaying(settings, tuple(arguments.replay_group))
     cluster = find_cluster(arguments.cluster)
@@ -109,7 +150,11 @@ def _watch(watch: Watch, arguments: argparse.Namespace) -> int:
             snapshot = watch.collect()
             found = True
             lines = shutil.get_terminal_size().lines - 6 if clear else None
-            print(f"{clear}{time.strftime('%H:%M:%S')}  {watch.settings.groups}\n{text(snapshot.lags, lines)}", flush=True)
+            print(
+                f"{clear}{time.strftime('%H:%M:%S')}  "
+                f"{watch.settings.groups}\n{text(snapshot.lags, lines)}",
+                flush=True,
+            )
             _warn(snapshot)
         except ShrivenError as problem:
             if not found:
@@ -151,9 +196,13 @@ def _warn(snapshot: Snapshot) -> int:
     from jobs.lag.exporter import BLIND, NOT_AUTHORISED
 
     failures = snapshot.reading.failures
-    refused = sorted({topic for (topic, _), reason in snapshot.reading.unreadable.items() if reason in BLIND})
+    refused = sorted(
+        {topic for (topic, _), reason in snapshot.reading.unreadable.items() if reason in BLIND}
+    )
     if BLIND & set(failures):
-        sys.stderr.write(f"sq: {NOT_AUTHORISED}{f'; refused: {chr(44).join(refused)}' if refused else ''}\n")
+        sys.stderr.write(
+            f"sq: {NOT_AUTHORISED}{f'; refused: {chr(44).join(refused)}' if refused else ''}\n"
+        )
     for cause, count in failures.items():
         if cause in BLIND:
             continue

@@ -1,4 +1,6 @@
-"""``sq monitor``: Prometheus and Alertmanager with our rules, the lag exporter, and what Grafana needs."""
+"""``sq monitor``: Prometheus and Alertmanager with our rules, the lag exporter, and what Grafana
+needs.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,10 @@ from typing import Any
 from jobs.helping import HelpFormatter
 
 HELP = """\
-Starts Prometheus and Alertmanager with our rules, and the lag exporter, on free ports of 127.0.0.1; they run on after the command and keep their
-data. Every process of ours is found by itself (it writes a target file). Prometheus and Alertmanager are the installed programs: on Debian,
-apt-get install prometheus prometheus-alertmanager.
+Starts Prometheus and Alertmanager with our rules, and the lag exporter, on free ports of 127.0.0.1;
+they run on after the command and keep their data. Every process of ours is found by itself (it
+writes a target file). Prometheus and Alertmanager are the installed programs: on Debian, apt-get
+install prometheus prometheus-alertmanager.
 
 Grafana is your own: 'up' prints the folder with provisioning files and dashboards for it.
 
@@ -27,15 +30,38 @@ examples:
 def add(commands: Any) -> None:
     """Declare the command."""
     command = commands.add_parser(
-        "monitor", help="Prometheus, Alertmanager, lag exporter, dashboards", description=HELP, formatter_class=HelpFormatter
+        "monitor",
+        help="Prometheus, Alertmanager, lag exporter, dashboards",
+        description=HELP,
+        formatter_class=HelpFormatter,
     )
-    actions = command.add_subparsers(dest="action", metavar="ACTION", required=True, help="what to do")
-    up = actions.add_parser("up", help="start what does not run; ends when all answer", formatter_class=HelpFormatter)
-    up.add_argument("cluster", nargs="?", default="", help="kafka://HOST:PORT (default: the configured cluster)")
-    up.add_argument("--notify", default="", metavar="URL", help="webhook that critical and warning alerts are posted to")
-    up.add_argument("--deadman", default="", metavar="URL", help="webhook that the dead-man's switch is posted to every minute")
-    actions.add_parser("down", help="stop them, keep what was measured", formatter_class=HelpFormatter)
-    status = actions.add_parser("status", help="what runs and answers; exit 1 if not all do", formatter_class=HelpFormatter)
+    actions = command.add_subparsers(
+        dest="action", metavar="ACTION", required=True, help="what to do"
+    )
+    up = actions.add_parser(
+        "up", help="start what does not run; ends when all answer", formatter_class=HelpFormatter
+    )
+    up.add_argument(
+        "cluster", nargs="?", default="", help="kafka://HOST:PORT (default: the configured cluster)"
+    )
+    up.add_argument(
+        "--notify",
+        default="",
+        metavar="URL",
+        help="webhook that critical and warning alerts are posted to",
+    )
+    up.add_argument(
+        "--deadman",
+        default="",
+        metavar="URL",
+        help="webhook that the dead-man's switch is posted to every minute",
+    )
+    actions.add_parser(
+        "down", help="stop them, keep what was measured", formatter_class=HelpFormatter
+    )
+    status = actions.add_parser(
+        "status", help="what runs and answers; exit 1 if not all do", formatter_class=HelpFormatter
+    )
     status.add_argument("--json", action="store_true", help="print as JSON")
     command.set_defaults(run=run)
 
@@ -69,9 +95,14 @@ def _up(stack: Any, arguments: argparse.Namespace) -> int:
         deadman=arguments.deadman,
         say=lambda text: print(f"monitor: {text}", file=sys.stderr, flush=True),
     )
-    print(f"grafana: provisioning in {stack.grafana / 'provisioning'}, dashboards in {stack.grafana / 'dashboards'}")
     print(
-        f"prometheus=http://{stack.address('prometheus')} alertmanager=http://{stack.address('alertmanager')} lag=http://{stack.address('lag')}/metrics"
+        f"grafana: provisioning in {stack.grafana / 'provisioning'}, dashboards in "
+        f"{stack.grafana / 'dashboards'}"
+    )
+    print(
+        f"prometheus=http://{stack.address('prometheus')} "
+        f"alertmanager=http://{stack.address('alertmanager')} "
+        f"lag=http://{stack.address('lag')}/metrics"
     )
     return 0
 
@@ -81,5 +112,8 @@ def _show(status: dict[str, dict[str, Any]], as_json: bool) -> int:
         print(json.dumps(status, sort_keys=True))
     else:
         for name, service in status.items():
-            print(f"{name:13} {service['state']:9} {service['address'] or '-':30} {'pid ' + str(service['pid']) if service['pid'] else ''}".rstrip())
+            print(
+                f"{name:13} {service['state']:9} {service['address'] or '-':30} "
+                f"{'pid ' + str(service['pid']) if service['pid'] else ''}".rstrip()
+            )
     return 0 if all(service["state"] == "up" for service in status.values()) else 1

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from connectors.postgres.digest import TableDigest
 
 HELP = """\
-Keeps tables of orders, fills, positions and P&L in a PostgreSQL database, each record of the cluster applied exactly once. The tables hold no
-truth of their own: they can be made anew from the topics at any time, and are then the same rows.
+Keeps tables of orders, fills, positions and P&L in a PostgreSQL database, each record of the
+cluster applied exactly once. The tables hold no truth of their own: they can be made anew from the
+topics at any time, and are then the same rows.
 
 actions:
   run       follow the topics until Ctrl-C; may run in several processes
@@ -27,31 +28,62 @@ examples:
   sq project rebuild --check
   sq project status --json
 
-The database may also be named by SQ_POSTGRES_URL. Numbers are exact: columns named _raw hold the log's integers, those beside them decimals.
+The database may also be named by SQ_POSTGRES_URL. Numbers are exact: columns named _raw hold the
+log's integers, those beside them decimals.
 """
 
 
 def add(commands: Any) -> None:
     """Declare the command."""
-    command = commands.add_parser("project", help="orders, fills, positions, P&L as tables", description=HELP, formatter_class=HelpFormatter)
-    actions = command.add_subparsers(dest="action", metavar="ACTION", required=True, help="run, rebuild, status or migrate")
+    command = commands.add_parser(
+        "project",
+        help="orders, fills, positions, P&L as tables",
+        description=HELP,
+        formatter_class=HelpFormatter,
+    )
+    actions = command.add_subparsers(
+        dest="action", metavar="ACTION", required=True, help="run, rebuild, status or migrate"
+    )
     for name, text in (
         ("run", "follow the topics until Ctrl-C"),
         ("rebuild", "make the tables anew from the topics"),
         ("status", "positions and rows"),
         ("migrate", "bring the tables to a version"),
     ):
-        action = actions.add_parser(name, help=text, description=text, formatter_class=HelpFormatter)
-        action.add_argument("--database", default="", metavar="URL", help="PostgreSQL (default: SQ_POSTGRES_URL)")
-        action.add_argument("--schema", default="", help="schema of the tables (default: shrivenquant, then the environment)")
-        action.add_argument("--cluster", default="", metavar="URL", help="kafka://HOST:PORT (default: the configured cluster)")
+        action = actions.add_parser(
+            name, help=text, description=text, formatter_class=HelpFormatter
+        )
+        action.add_argument(
+            "--database", default="", metavar="URL", help="PostgreSQL (default: SQ_POSTGRES_URL)"
+        )
+        action.add_argument(
+            "--schema",
+            default="",
+            help="schema of the tables (default: shrivenquant, then the environment)",
+        )
+        action.add_argument(
+            "--cluster",
+            default="",
+            metavar="URL",
+            help="kafka://HOST:PORT (default: the configured cluster)",
+        )
         if name == "rebuild":
-            action.add_argument("--check", action="store_true", help="replace nothing: exit 1 if the topics make other rows")
-            action.add_argument("--from-retained", action="store_true", help="accept that the beginning of a topic is gone")
+            action.add_argument(
+                "--check",
+                action="store_true",
+                help="replace nothing: exit 1 if the topics make other rows",
+            )
+            action.add_argument(
+                "--from-retained",
+                action="store_true",
+                help="accept that the beginning of a topic is gone",
+            )
         if name == "migrate":
             action.add_argument("--to", type=int, metavar="N", help="version (default: the last)")
         if name == "status":
-            action.add_argument("--digest", action="store_true", help="a SHA-256 per table as well; reads all rows")
+            action.add_argument(
+                "--digest", action="store_true", help="a SHA-256 per table as well; reads all rows"
+            )
         if name != "run":
             action.add_argument("--json", action="store_true", help="print as JSON")
     command.set_defaults(run=run)
@@ -59,7 +91,9 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run, rebuild, look or migrate."""
-    return {"run": _run, "rebuild": _rebuild, "status": _status, "migrate": _migrate}[arguments.action](arguments)
+    return {"run": _run, "rebuild": _rebuild, "status": _status, "migrate": _migrate}[
+        arguments.action
+    ](arguments)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -74,7 +108,9 @@ def _run(arguments: argparse.Namespace) -> int:
     found = place(arguments.cluster, arguments.database, arguments.schema)
     process = ProcessMetrics(importlib.metadata.version("shrivenquant"))
     server = serve(process.registry, job="sink", home=home(), environment=found.cluster.environment)
-    print(f"projecting {found.cluster.bootstrap} to schema {found.schema}; Ctrl-C ends it", flush=True)
+    print(
+        f"projecting {found.cluster.bootstrap} to schema {found.schema}; Ctrl-C ends it", flush=True
+    )
     try:
         worker = follow(found)
     finally:
@@ -104,8 +140,15 @@ def _rebuild(arguments: argparse.Namespace) -> int:
         _print_tables(compared.kept)
         for name in compared.differing:
             kept, right = compared.kept[name], compared.rebuilt[name]
-            print(f"{name}: the topics make {right.rows} rows with digest {right.sha256[:16]}, the table has {kept.rows} with {kept.sha256[:16]}")
-        print("differs; 'sq project rebuild' replaces it" if compared.differing else f"equal: {compared.records} records make these rows")
+            print(
+                f"{name}: the topics make {right.rows} rows with digest {right.sha256[:16]}, the "
+                f"table has {kept.rows} with {kept.sha256[:16]}"
+            )
+        print(
+            "differs; 'sq project rebuild' replaces it"
+            if compared.differing
+            else f"equal: {compared.records} records make these rows"
+        )
     return 1 if compared.differing else 0
 
 
@@ -123,17 +166,31 @@ def _status(arguments: argparse.Namespace) -> int:
         tables = digests(session, found.schema) if made and arguments.digest else {}
     waiting = waiting_records(found, applied, ends)
     partitions = [
-        {"topic": key[0], "partition": key[1], "applied": applied.get(key, 0), "end": ends[key][1], "waiting": waiting.get(key)}
+        {
+            "topic": key[0],
+            "partition": key[1],
+            "applied": applied.get(key, 0),
+            "end": ends[key][1],
+            "waiting": waiting.get(key),
+        }
         for key in sorted(ends)
     ]
     if arguments.json:
         digest = {"digests": {name: each.sha256 for name, each in tables.items()}} if tables else {}
-        print(json.dumps({"schema": found.schema, "partitions": partitions, "rows": rows, **digest}))
+        print(
+            json.dumps({"schema": found.schema, "partitions": partitions, "rows": rows, **digest})
+        )
         return 0
-    print(f"{'topic':20} {'partition':>9} {'applied to':>12} {'log ends at':>12} {'records waiting':>16}")
+    print(
+        f"{'topic':20} {'partition':>9} {'applied to':>12} {'log ends at':>12} "
+        f"{'records waiting':>16}"
+    )
     for each in partitions:
         left = "many" if each["waiting"] is None else each["waiting"]
-        print(f"{each['topic']:20} {each['partition']:>9} {each['applied']:>12} {each['end']:>12} {left:>16}")
+        print(
+            f"{each['topic']:20} {each['partition']:>9} {each['applied']:>12} {each['end']:>12} "
+            f"{left:>16}"
+        )
     for name in rows:
         print(f"{name:20} {rows[name]:>12,} rows  {tables[name].sha256 if tables else ''}")
     if not made:

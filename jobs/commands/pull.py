@@ -11,12 +11,14 @@ from typing import Any
 from jobs.helping import HelpFormatter
 
 HELP = """\
-With --topology: one shard of a topology - its journal, everything it consumed, everything it published - as a run folder that 'sq verify'
-proves, without the cluster. Without: market data, reference data and control by time, as a recording that 'sq backtest' takes.
+With --topology: one shard of a topology - its journal, everything it consumed, everything it
+published - as a run folder that 'sq verify' proves, without the cluster. Without: market data,
+reference data and control by time, as a recording that 'sq backtest' takes.
 
-Bodies are copied as they are, the registry framing taken off; fastavro and polars read every file. Of another version's schema, a topology's
-outputs are kept with it and everything else is written with this version's. A topology's topics keep their Kafka
-offsets. An interrupted pull goes on with the same command; --fresh starts over.
+Bodies are copied as they are, the registry framing taken off; fastavro and polars read every file.
+Of another version's schema, a topology's outputs are kept with it and everything else is written
+with this version's. A topology's topics keep their Kafka offsets. An interrupted pull goes on with
+the same command; --fresh starts over.
 """
 EXAMPLES = """\
 examples:
@@ -28,15 +30,55 @@ examples:
 
 def add(commands: Any) -> None:
     """Declare the command."""
-    command = commands.add_parser("pull", help="from Kafka to a folder", description=HELP, epilog=EXAMPLES, formatter_class=HelpFormatter)
-    command.add_argument("cluster", nargs="?", default="", metavar="URL", help="kafka://HOST:PORT (default: the configured cluster)")
-    command.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder to write, or to go on with")
-    command.add_argument("--topology", metavar="NAME", help="pull this topology; without it, a recording")
-    command.add_argument("--shard", type=int, metavar="N", help="which shard, or partition of a recording (default 0)")
-    command.add_argument("--from", dest="from_", metavar="TIME", help="recording: from this time on (ISO 8601, UTC)")
-    command.add_argument("--to", metavar="TIME", help="up to this time; of a topology, the last batch whose clock is not later")
-    command.add_argument("--by", choices=("event-time", "log-time"), default="event-time", help="which time --from and --to mean in a recording")
-    command.add_argument("--topics", metavar="LIST", help="recording: only these topics, separated by commas (ref.* come always)")
+    command = commands.add_parser(
+        "pull",
+        help="from Kafka to a folder",
+        description=HELP,
+        epilog=EXAMPLES,
+        formatter_class=HelpFormatter,
+    )
+    command.add_argument(
+        "cluster",
+        nargs="?",
+        default="",
+        metavar="URL",
+        help="kafka://HOST:PORT (default: the configured cluster)",
+    )
+    command.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="folder to write, or to go on with",
+    )
+    command.add_argument(
+        "--topology", metavar="NAME", help="pull this topology; without it, a recording"
+    )
+    command.add_argument(
+        "--shard",
+        type=int,
+        metavar="N",
+        help="which shard, or partition of a recording (default 0)",
+    )
+    command.add_argument(
+        "--from", dest="from_", metavar="TIME", help="recording: from this time on (ISO 8601, UTC)"
+    )
+    command.add_argument(
+        "--to",
+        metavar="TIME",
+        help="up to this time; of a topology, the last batch whose clock is not later",
+    )
+    command.add_argument(
+        "--by",
+        choices=("event-time", "log-time"),
+        default="event-time",
+        help="which time --from and --to mean in a recording",
+    )
+    command.add_argument(
+        "--topics",
+        metavar="LIST",
+        help="recording: only these topics, separated by commas (ref.* come always)",
+    )
     command.add_argument("--fresh", action="store_true", help="delete the folder first")
     command.add_argument("--json", action="store_true", help="print the summary as JSON")
     command.set_defaults(run=run)
@@ -61,7 +103,10 @@ def _topology(arguments: argparse.Namespace, cluster: Any) -> int:
     from schemas.errors import WrongUse
 
     if arguments.from_ or arguments.topics:
-        raise WrongUse("a topology is proven from its beginning, with all its topics: give --to only, or leave --topology out for a recording")
+        raise WrongUse(
+            "a topology is proven from its beginning, with all its topics: give --to only, or "
+            "leave --topology out for a recording"
+        )
     told = already_pulled(arguments.out, arguments.topology, arguments.shard or 0)
     if told:
         print(told)
@@ -77,12 +122,19 @@ def _topology(arguments: argparse.Namespace, cluster: Any) -> int:
         what = f"{len(found)} records do not decode and are no dead letters of {arguments.topology}"
         sys.stderr.write(f"sq: {topic}: {what}; left out: offset {offsets}\n")
     if arguments.json:
-        facts = {key: manifest[key] for key in ("status", "batches", "records", "clock_end", "topics", "undecodable")}
+        facts = {
+            key: manifest[key]
+            for key in ("status", "batches", "records", "clock_end", "topics", "undecodable")
+        }
         print(json.dumps(facts | {"runs_on": pulled.runs_on}, sort_keys=True))
         return 1 if pulled.undecodable else 0
     for topic, count in pulled.counts.items():
         print(f"  {topic:18} {count:>12,}")
-    state = "" if pulled.needs.is_closed else "; the topology is not closed, this is what it had committed"
+    state = (
+        ""
+        if pulled.needs.is_closed
+        else "; the topology is not closed, this is what it had committed"
+    )
     print(f"{pulled.needs.batches} batches, {pulled.needs.records:,} records consumed{state}")
     print(f"proof: sq verify {arguments.out}")
     return 1 if pulled.undecodable else 0
@@ -94,17 +146,27 @@ def _recording(arguments: argparse.Namespace, cluster: Any) -> int:
     from jobs.quantities import instant
 
     window = Window(
-        begin=instant(arguments.from_) if arguments.from_ else None, end=instant(arguments.to) if arguments.to else None, by=arguments.by
+        begin=instant(arguments.from_) if arguments.from_ else None,
+        end=instant(arguments.to) if arguments.to else None,
+        by=arguments.by,
     )
     topics = [each.strip() for each in arguments.topics.split(",")] if arguments.topics else []
     with ProgressBar("pull", "offsets") as bar:
-        manifest = RecordingPull(cluster, window, topics, arguments.shard, bar.update).pull(arguments.out)
+        manifest = RecordingPull(cluster, window, topics, arguments.shard, bar.update).pull(
+            arguments.out
+        )
     if arguments.json:
-        print(json.dumps({key: manifest[key] for key in ("topics", "sources", "undecodable")}, sort_keys=True))
+        print(
+            json.dumps(
+                {key: manifest[key] for key in ("topics", "sources", "undecodable")}, sort_keys=True
+            )
+        )
         return 0
     for topic, facts in manifest["topics"].items():
         print(f"  {topic:18} {facts['count']:>12,}")
     if manifest["undecodable"]:
-        sys.stderr.write(f"sq: {manifest['undecodable']} records do not decode; they are in import.dlq\n")
+        sys.stderr.write(
+            f"sq: {manifest['undecodable']} records do not decode; they are in import.dlq\n"
+        )
     print(f"a recording: sq backtest {arguments.out} --strategy ema-cross --out runs/a")
     return 0

@@ -28,13 +28,24 @@ example:
 def add(commands: Any) -> None:
     """Declare the command."""
     command = commands.add_parser(
-        "replay", help="repeat a run into a new folder", description=HELP, formatter_class=HelpFormatter
+        "replay",
+        help="repeat a run into a new folder",
+        description=HELP,
+        formatter_class=HelpFormatter,
     )
     command.add_argument("run_folder", type=Path, metavar="RUN", help="finished run folder")
-    command.add_argument("--mode", choices=("exact", "merge"), default="exact", help="whose order of inputs")
+    command.add_argument(
+        "--mode", choices=("exact", "merge"), default="exact", help="whose order of inputs"
+    )
     command.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="new run folder")
-    command.add_argument("--input", type=Path, metavar="FOLDER", help="the recording, where it has moved since")
-    command.add_argument("--run-strategy", action="store_true", help="execute a strategy you have not run before, in a process of its own")
+    command.add_argument(
+        "--input", type=Path, metavar="FOLDER", help="the recording, where it has moved since"
+    )
+    command.add_argument(
+        "--run-strategy",
+        action="store_true",
+        help="execute a strategy you have not run before, in a process of its own",
+    )
     command.add_argument("--json", action="store_true", help="print the comparison as JSON")
     command.set_defaults(run=run)
 
@@ -48,7 +59,10 @@ def run(arguments: argparse.Namespace) -> int:
     from streams.runtime.journal.made_by import check_version
 
     if not (arguments.run_folder / MANIFEST).is_file():
-        raise WrongUse(f"{arguments.run_folder} is not a finished run; finish it with the same 'sq backtest' command first")
+        raise WrongUse(
+            f"{arguments.run_folder} is not a finished run; finish it with the same 'sq backtest' "
+            "command first"
+        )
     if arguments.out.resolve() == arguments.run_folder.resolve():
         raise WrongUse("--out is the run itself; choose another folder")
     log, facts = open_run(arguments.run_folder)
@@ -58,19 +72,34 @@ def run(arguments: argparse.Namespace) -> int:
     before = read_manifest(arguments.run_folder / MANIFEST).get("topics", {})
     recording = arguments.input if arguments.input is not None else Path(facts["input_path"])
     configuration = configuration_of(arguments.run_folder, facts)
-    with judging(arguments.run_strategy) as judgement, without_collector(), ProgressBar("replay", "records") as bar:
+    with (
+        judging(arguments.run_strategy) as judgement,
+        without_collector(),
+        ProgressBar("replay", "records") as bar,
+    ):
         script = arguments.run_folder if arguments.mode == "exact" else None
-        backtest = Backtest(configuration, recording, arguments.out, lambda p: bar.update(p.consumed, p.total), script_of=script)
+        backtest = Backtest(
+            configuration,
+            recording,
+            arguments.out,
+            lambda p: bar.update(p.consumed, p.total),
+            script_of=script,
+        )
         result = backtest.run(lambda folder, manifest: write_reports(folder, manifest))
     for note in judgement.notes:
         sys.stderr.write(f"sq: {note}\n")
     now = result.manifest["topics"]
-    names = sorted(name for name in before.keys() | now.keys() if not name.endswith((".journal", ".snapshots")))
+    names = sorted(
+        name for name in before.keys() | now.keys() if not name.endswith((".journal", ".snapshots"))
+    )
     differing = [name for name in names if before.get(name) != now.get(name)]
     if arguments.json:
         print(json.dumps({"topics": len(names), "differing": differing}, sort_keys=True))
     elif differing:
         print(f"{len(differing)} of {len(names)} topics differ: {', '.join(differing)}")
     else:
-        print(f"replayed ({arguments.mode}): {result.manifest['records']} records, {len(names)} topics, all digests equal")
+        print(
+            f"replayed ({arguments.mode}): {result.manifest['records']} records, {len(names)} "
+            "topics, all digests equal"
+        )
     return 1 if differing else 0

@@ -10,7 +10,8 @@ from jobs.helping import HelpFormatter
 from schemas.errors import WrongUse
 
 HELP = """\
-Writes report.html (one self-contained page), report.json and CSV files from a finished run. The same run gives the same bytes.
+Writes report.html (one self-contained page), report.json and CSV files from a finished run. The
+same run gives the same bytes.
 
 example:
   sq report runs/a --out /tmp/tearsheet
@@ -19,7 +20,9 @@ example:
 
 def add(commands: Any) -> None:
     """Declare the command."""
-    command = commands.add_parser("report", help="write a run's tear sheet", description=HELP, formatter_class=HelpFormatter)
+    command = commands.add_parser(
+        "report", help="write a run's tear sheet", description=HELP, formatter_class=HelpFormatter
+    )
     command.add_argument("run_folder", type=Path, metavar="RUN", help="finished run folder")
     command.add_argument("--out", type=Path, help="folder for the files (default: the run folder)")
     command.set_defaults(run=run)

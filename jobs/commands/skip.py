@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from streams.runtime.order.skip import SkipRequest
 
 HELP = """\
-A record that makes a stage fail halts its topology, and every restart meets it again. This tells the runner to dead-letter that one record
-in its place: the decision is journaled and audited, and a replay leaves it out too. Use the place that the halt's error names.
+A record that makes a stage fail halts its topology, and every restart meets it again. This tells
+the runner to dead-letter that one record in its place: the decision is journaled and audited, and a
+replay leaves it out too. Use the place that the halt's error names.
 
 example:
   sq skip md.trades/0/1234 --reason "price of 10:31 corrected by the venue"
@@ -23,11 +24,25 @@ example:
 
 def add(commands: Any) -> None:
     """Declare the command."""
-    command = commands.add_parser("skip", help="leave out one record that halts a topology", description=HELP, formatter_class=HelpFormatter)
-    command.add_argument("place", metavar="TOPIC/PARTITION/OFFSET", help="the record, topic by its catalogue name")
+    command = commands.add_parser(
+        "skip",
+        help="leave out one record that halts a topology",
+        description=HELP,
+        formatter_class=HelpFormatter,
+    )
+    command.add_argument(
+        "place", metavar="TOPIC/PARTITION/OFFSET", help="the record, topic by its catalogue name"
+    )
     command.add_argument("--reason", required=True, help="why it may be left out, for the audit")
-    command.add_argument("--topology", default="pipeline", help="whose runner leaves it out (default: pipeline)")
-    command.add_argument("--cluster", default="", metavar="URL", help="kafka://HOST:PORT (default: the configured cluster)")
+    command.add_argument(
+        "--topology", default="pipeline", help="whose runner leaves it out (default: pipeline)"
+    )
+    command.add_argument(
+        "--cluster",
+        default="",
+        metavar="URL",
+        help="kafka://HOST:PORT (default: the configured cluster)",
+    )
     command.set_defaults(run=run)
 
 
@@ -44,7 +59,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     cluster = reached_cluster(arguments.cluster)
     log = KafkaLog(cluster)
-    if arguments.place.startswith(f"{TOPOLOGIES}/0/") and arguments.place.rpartition("/")[2].isdecimal():
+    if (
+        arguments.place.startswith(f"{TOPOLOGIES}/0/")
+        and arguments.place.rpartition("/")[2].isdecimal()
+    ):
         return _settle(cluster, log, int(arguments.place.rpartition("/")[2]))
     request = skip_request(arguments.place, arguments.topology)
     command = skip_command(request, arguments.reason, operator(), now())
@@ -52,17 +70,25 @@ def run(arguments: argparse.Namespace) -> int:
     name = cluster.name(request.topic)
     partitions = facts_of(log, [name])[name].partitions
     if request.partition >= partitions:
-        raise BadSkip(f"{name} has {partitions} partitions, counted from 0; there is no {request.place}")
+        raise BadSkip(
+            f"{name} has {partitions} partitions, counted from 0; there is no {request.place}"
+        )
     reader = log.reader(cluster.name("sq.skip"))
     try:
         start, end = reader.start((name, request.partition)), reader.end((name, request.partition))
     finally:
         reader.close()
     if not start <= request.offset < end:
-        raise BadSkip(f"{name}/{request.partition} holds offsets {start} to {end - 1}; there is no {request.place}")
+        raise BadSkip(
+            f"{name}/{request.partition} holds offsets {start} to {end - 1}; there is no "
+            f"{request.place}"
+        )
     _check_not_consumed(request, cluster, log)
     offset = send_control(log, cluster.name(TOPIC), resolve(cluster, [TOPIC])[TOPIC], command)
-    print(f"skip of {request.place} for {request.topology} written to {cluster.name(TOPIC)}/0/{offset}; its runner obeys now, or at its next start")
+    print(
+        f"skip of {request.place} for {request.topology} written to "
+        f"{cluster.name(TOPIC)}/0/{offset}; its runner obeys now, or at its next start"
+    )
     return 0
 
 
@@ -75,13 +101,22 @@ def _check_consumed_by(request: SkipRequest, cluster: Cluster, log: KafkaLog) ->
 
     inputs = _inputs(request.topology, cluster, log)
     if request.topic not in inputs:
-        raise BadSkip(f"{request.topic} is no input of {request.topology}; its inputs are {', '.join(inputs)}: name the input record that led to it")
+        raise BadSkip(
+            f"{request.topic} is no input of {request.topology}; its inputs are "
+            f"{', '.join(inputs)}: name the input record that led to it"
+        )
     if cluster.name(TOPIC) not in log.admin().describe([cluster.name(TOPIC)]):
         return  # nothing has started in this environment
     claims = read_claims(log, cluster)
-    closed = any(each.topology == request.topology and each.kind == int(ClaimKind.CLOSED) for _, each in claims)
+    closed = any(
+        each.topology == request.topology and each.kind == int(ClaimKind.CLOSED)
+        for _, each in claims
+    )
     if closed and request.topology not in open_claims(claims):
-        raise NoTopology(f"topology {request.topology} was ended: it consumes nothing any more; 'sq status' lists those that do")
+        raise NoTopology(
+            f"topology {request.topology} was ended: it consumes nothing any more; 'sq status' "
+            "lists those that do"
+        )
 
 
 def _inputs(topology: str, cluster: Cluster, log: KafkaLog) -> list[str]:
@@ -94,7 +129,9 @@ def _inputs(topology: str, cluster: Cluster, log: KafkaLog) -> list[str]:
 
     journal = cluster.name(runtime_name(topology, JOURNAL))
     found = log.admin().describe([journal])
-    begun = begun_facts(log, cluster, topology, found[journal].partitions) if journal in found else None
+    begun = (
+        begun_facts(log, cluster, topology, found[journal].partitions) if journal in found else None
+    )
     return [*FEEDS, TICKERS] if begun is None else [item["topic"] for item in begun["inputs"]]
 
 
@@ -109,16 +146,25 @@ def _check_not_consumed(request: SkipRequest, cluster: Cluster, log: KafkaLog) -
     shards = range(mine[1].shards if mine is not None else 0)
     groups = [f"{cluster.name(request.topology)}.{shard}" for shard in shards]
     place = cluster.name(request.topic), request.partition
-    stored = [places[place][0] for places in log.admin().positions(groups).values() if place in places]
+    stored = [
+        places[place][0] for places in log.admin().positions(groups).values() if place in places
+    ]
     if stored and min(stored) > request.offset:
-        raise BadSkip(f"{request.topology} has consumed {request.place} already, its next record there is {min(stored)}; 'sq lag' shows positions")
+        raise BadSkip(
+            f"{request.topology} has consumed {request.place} already, its next record there is "
+            f"{min(stored)}; 'sq lag' shows positions"
+        )
 
 
 def _settle(cluster: Cluster, log: KafkaLog, offset: int) -> int:
-    """A record of ``topologies`` that is no claim: every reader passes it over already, and reports it until now."""
+    """A record of ``topologies`` that is no claim: every reader passes it over already, and reports
+    it until now.
+    """
     from jobs.live.topic_ownership import TOPIC, settle_unreadable
     from schemas.registry import resolve
 
     settle_unreadable(log, cluster, offset, resolve(cluster, [TOPIC])[TOPIC])
-    print(f"{cluster.name(TOPIC)}/0/{offset} is settled: it is no claim, and is not reported any more")
+    print(
+        f"{cluster.name(TOPIC)}/0/{offset} is settled: it is no claim, and is not reported any more"
+    )
     return 0

@@ -13,8 +13,9 @@ from jobs.helping import HelpFormatter
 from schemas.errors import WrongUse
 
 HELP = """\
-Drains and stops the members of a topology that run on this host, as Ctrl-C in their terminals would. With --close, when no member is left
-anywhere: closes the topology's journal for good and gives its topics up, so that another topology may write them.
+Drains and stops the members of a topology that run on this host, as Ctrl-C in their terminals
+would. With --close, when no member is left anywhere: closes the topology's journal for good and
+gives its topics up, so that another topology may write them.
 
 examples:
   sq stop pipeline
@@ -31,10 +32,24 @@ class MembersLeft(WrongUse):
 
 def add(commands: Any) -> None:
     """Declare the command."""
-    command = commands.add_parser("stop", help="stop a topology; --close ends it for good", description=HELP, formatter_class=HelpFormatter)
+    command = commands.add_parser(
+        "stop",
+        help="stop a topology; --close ends it for good",
+        description=HELP,
+        formatter_class=HelpFormatter,
+    )
     command.add_argument("topology", help="name of the topology, as 'sq status' shows it")
-    command.add_argument("--close", action="store_true", help="end it for good: its journal takes no more records, its topics are free")
-    command.add_argument("--cluster", default="", metavar="URL", help="kafka://HOST:PORT (default: the configured cluster)")
+    command.add_argument(
+        "--close",
+        action="store_true",
+        help="end it for good: its journal takes no more records, its topics are free",
+    )
+    command.add_argument(
+        "--cluster",
+        default="",
+        metavar="URL",
+        help="kafka://HOST:PORT (default: the configured cluster)",
+    )
     command.set_defaults(run=run)
 
 
@@ -55,16 +70,23 @@ def run(arguments: argparse.Namespace) -> int:
         time.sleep(0.1)
     left = members_here(cluster, arguments.topology)
     if left:
-        sys.stderr.write(f"sq: members {', '.join(map(str, left))} did not stop within {STOP_SECONDS:.0f} s\n")
+        sys.stderr.write(
+            f"sq: members {', '.join(map(str, left))} did not stop within {STOP_SECONDS:.0f} s\n"
+        )
         return 1
     print(f"{arguments.topology}: {len(stopped)} members stopped on this host")
     if not arguments.close:
         return 0
     admin = KafkaLog(cluster).admin()
-    while (members := member_count(admin, cluster, arguments.topology)) and time.monotonic() < deadline:
+    while (
+        members := member_count(admin, cluster, arguments.topology)
+    ) and time.monotonic() < deadline:
         time.sleep(0.2)
     if members:
-        raise MembersLeft(f"topology {arguments.topology} has {members} members on other hosts; stop them first, then close it")
+        raise MembersLeft(
+            f"topology {arguments.topology} has {members} members on other hosts; stop them first, "
+            "then close it"
+        )
     for line in end_topology(cluster, arguments.topology):
         print(line)
     return 0

@@ -15,11 +15,13 @@ from schemas.errors import WrongUse
 ACTIONS = ("plan", "apply", "drift")
 GIVEN = ("cluster", "topology", "shards", "retention", "stage", "config", "no_registry")
 HELP = """\
-With a folder: lists the topics of a recording or a run: record type, records, bytes, last event time.
+With a folder: lists the topics of a recording or a run: record type, records, bytes, last event
+time.
 
 With plan, apply or drift: holds the catalogue against the cluster.
   plan    what apply would do
-  apply   make topics, set their settings, register their schemas; deletes nothing, never changes a number of partitions
+  apply   make topics, set their settings, register their schemas; deletes nothing, never changes a
+          number of partitions
   drift   list differences; exit code 1 if there are any
 
 examples:
@@ -35,17 +37,39 @@ examples:
 
 def add(commands: Any) -> None:
     """Declare the command."""
-    command = commands.add_parser("topics", help="a folder's topics, or a cluster's", description=HELP, formatter_class=HelpFormatter)
-    command.add_argument("what", metavar="FOLDER|plan|apply|drift", help="recording or run folder (./plan for one of that name), or what to do")
-    command.add_argument("--cluster", default="", metavar="URL", help="kafka://HOST:PORT (default: the configured cluster)")
-    command.add_argument("--topology", action="append", metavar="NAME", help="repeatable (default: pipeline)")
-    command.add_argument("--shards", type=int, metavar="N", help="partitions of topics keyed by instrument or account (default: as they are, else 1)")
+    command = commands.add_parser(
+        "topics",
+        help="a folder's topics, or a cluster's",
+        description=HELP,
+        formatter_class=HelpFormatter,
+    )
+    command.add_argument(
+        "what",
+        metavar="FOLDER|plan|apply|drift",
+        help="recording or run folder (./plan for one of that name), or what to do",
+    )
+    command.add_argument(
+        "--cluster",
+        default="",
+        metavar="URL",
+        help="kafka://HOST:PORT (default: the configured cluster)",
+    )
+    command.add_argument(
+        "--topology", action="append", metavar="NAME", help="repeatable (default: pipeline)"
+    )
+    command.add_argument(
+        "--shards",
+        type=int,
+        metavar="N",
+        help="partitions of topics keyed by instrument or account (default: as they are, else 1)",
+    )
     command.add_argument(
         "--retention",
         action="append",
         default=[],
         metavar="TOPIC=SPAN",
-        help="keep a topic for so long: md.trades=30d, fills=forever; repeatable; [retention] of the cluster's file says it for good",
+        help="keep a topic for so long: md.trades=30d, fills=forever; repeatable; [retention] of "
+        "the cluster's file says it for good",
     )
     command.add_argument(
         "--stage",
@@ -66,7 +90,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.what in ACTIONS:
         return _cluster(arguments)
     if given:
-        raise WrongUse(f"--{given[0].replace('_', '-')} goes with plan, apply or drift, not with a folder")
+        raise WrongUse(
+            f"--{given[0].replace('_', '-')} goes with plan, apply or drift, not with a folder"
+        )
     return _folder(Path(arguments.what), arguments.json)
 
 
@@ -80,16 +106,30 @@ def _cluster(arguments: argparse.Namespace) -> int:
     if arguments.shards is not None and arguments.shards < 1:
         raise WrongUse("--shards is at least 1")
     cluster = find_cluster(arguments.cluster)
-    cluster = msgspec.structs.replace(cluster, retention={**cluster.retention, **_retention(arguments.retention)})
+    cluster = msgspec.structs.replace(
+        cluster, retention={**cluster.retention, **_retention(arguments.retention)}
+    )
     registry = None if arguments.no_registry else Registry(cluster)
-    comparison = compare(cluster, arguments.topology or [DEFAULT_TOPOLOGY], arguments.shards, registry)
+    comparison = compare(
+        cluster, arguments.topology or [DEFAULT_TOPOLOGY], arguments.shards, registry
+    )
     done: list[str] = []
     left = comparison.differences
     if arguments.what == "apply":
         left = apply(cluster, comparison, registry, done.append)
     if arguments.json:
         rows = [each._asdict() for each in left]
-        print(json.dumps({"cluster": cluster.url, "environment": cluster.environment, "done": done, "differences": rows}, sort_keys=True))
+        print(
+            json.dumps(
+                {
+                    "cluster": cluster.url,
+                    "environment": cluster.environment,
+                    "done": done,
+                    "differences": rows,
+                },
+                sort_keys=True,
+            )
+        )
     else:
         for line in (*done, *_lines(arguments.what, left, len(comparison.wanted))):
             print(line)
@@ -112,7 +152,9 @@ def _retention(given: list[str]) -> dict[str, str]:
     for each in given:
         name, equals, span = each.partition("=")
         if not equals or not name:
-            raise WrongUse(f"--retention {each!r} is no TOPIC=SPAN, for example --retention md.trades=30d")
+            raise WrongUse(
+                f"--retention {each!r} is no TOPIC=SPAN, for example --retention md.trades=30d"
+            )
         found[name] = span
     return found
 
@@ -121,11 +163,24 @@ def _lines(what: str, left: list[Any], count: int) -> list[str]:
     """Lines for a person."""
     verbs = {"missing": "make", "setting": "set", "schema": "register", "compatibility": "set"}
     if what == "drift":
-        return [*map(str, left), f"{count} topics compared, {len(left)} differences" if left else f"{count} topics compared, no drift"]
+        return [
+            *map(str, left),
+            f"{count} topics compared, {len(left)} differences"
+            if left
+            else f"{count} topics compared, no drift",
+        ]
     if what == "plan":
         lines = [f"{verbs.get(each.kind, 'cannot change')}: {each}" for each in left]
-        return [*lines, f"{sum(each.kind in verbs for each in left)} changes" if left else f"nothing to do: {count} topics are as they should be"]
-    return [*(f"left as it is: {each}" for each in left), f"{count} topics as the catalogue says" if not left else f"{len(left)} differences stay"]
+        return [
+            *lines,
+            f"{sum(each.kind in verbs for each in left)} changes"
+            if left
+            else f"nothing to do: {count} topics are as they should be",
+        ]
+    return [
+        *(f"left as it is: {each}" for each in left),
+        f"{count} topics as the catalogue says" if not left else f"{len(left)} differences stay",
+    ]
 
 
 def _folder(folder: Path, as_json: bool) -> int:
@@ -153,5 +208,8 @@ def _folder(folder: Path, as_json: bool) -> int:
         return 0
     print(f"{'topic':20} {'record':18} {'records':>12} {'bytes':>14}  last event time")
     for row in rows:
-        print(f"{row['topic']:20} {row['record']:18} {row['records']:>12,} {row['bytes']:>14,}  {row['last_time'] or ''}")
+        print(
+            f"{row['topic']:20} {row['record']:18} {row['records']:>12,} {row['bytes']:>14,}  "
+            f"{row['last_time'] or ''}"
+        )
     return 0

@@ -1,11 +1,13 @@
-"""The process of a stranger's strategy: ``python -c`` of ``host.START``, frames on descriptors 0 and 1.
+"""The process of a stranger's strategy: ``python -c`` of ``host.START``, frames on descriptors 0
+and 1.
 
 1. leave the network and the table of processes, while there is one thread
 2. import what the strategy may import, and read its files
 3. leave the files, bound everything else
 4. import the strategy, and answer until the host closes its end
 
-Nothing that this process says is believed but its records, ids, timer and state; the host checks their types and bounds.
+Nothing that this process says is believed but its records, ids, timer and state; the host checks
+their types and bounds.
 """
 
 from __future__ import annotations
@@ -37,7 +39,9 @@ def main(arguments: list[str]) -> None:
     try:
         server = Server(arguments[0], arguments[1], arguments[2], arguments[4])
     except Exception as problem:  # noqa: BLE001 - what is wrong with its files is the answer
-        write_frame(answers, msgspec.msgpack.encode(Answer(error=f"{type(problem).__name__}: {problem}")))
+        write_frame(
+            answers, msgspec.msgpack.encode(Answer(error=f"{type(problem).__name__}: {problem}"))
+        )
         return
     lost += limits.leave_files(arguments[3])
     lost += limits.bound(MEMORY_BYTES + int(arguments[5]), CPU_SECONDS)

@@ -1,4 +1,6 @@
-"""Frames between the host and the child: four bytes of length and MessagePack, bounded, one answer for one question."""
+"""Frames between the host and the child: four bytes of length and MessagePack, bounded, one answer
+for one question.
+"""
 
 from __future__ import annotations
 
@@ -54,11 +56,12 @@ class Begin(msgspec.Struct, array_like=True):
 class Answer(msgspec.Struct, array_like=True):
     """What the child answers.
 
-    ``error``: empty, or what went wrong; ``emitted``: (0 a signal, 1 a request; its MessagePack) in order; ``ids``: how many ids were built.
-    ``wants``: what the strategy asks of its context meanwhile, by name, with the ``arguments`` as JSON; the host gives the value, and the
-    call goes on. ``emitted`` holds then what the handler has emitted so far, and ``body`` a record
-    to be filled in (``asking.py``). ``replacements``: those of orders that a compiled strategy
-    modifies, where the call changed them.
+    ``error``: empty, or what went wrong; ``emitted``: (0 a signal, 1 a request; its MessagePack) in
+    order; ``ids``: how many ids were built. ``wants``: what the strategy asks of its context
+    meanwhile, by name, with the ``arguments`` as JSON; the host gives the value, and the call goes
+    on. ``emitted`` holds then what the handler has emitted so far, and ``body`` a record to be
+    filled in (``asking.py``). ``replacements``: those of orders that a compiled strategy modifies,
+    where the call changed them.
     """
 
     error: str = ""

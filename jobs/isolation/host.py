@@ -1,4 +1,6 @@
-"""The stage that stands for a stranger's strategy in a trusted topology: it asks the child, and takes nothing but checked records from it."""
+"""The stage that stands for a stranger's strategy in a trusted topology: it asks the child, and
+takes nothing but checked records from it.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,10 @@ from streams.signals.strategy import TIMER, TIMERS, WAKE_OF_TOPIC, WAKE_TOPICS
 from streams.signals.view import LOG, READABLE
 
 ROOT = Path(__file__).resolve().parents[2]
-START = "import sys; sys.path.insert(0, sys.argv[1]); from jobs.isolation.child import start; start(sys.argv[2:])"
+START = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from jobs.isolation.child import start; "
+    "start(sys.argv[2:])"
+)
 START_SECONDS = 60.0
 COMPILE_SECONDS = 300.0
 """To begin, where a compiled strategy is compiled; its processor time is bounded besides."""
@@ -64,27 +69,47 @@ class Child:
         self, sources: StrategySources, name: str, parameters: Mapping[str, str], room: int
     ) -> None:
         try:
-            self.empty: tempfile.TemporaryDirectory[str] | None = tempfile.TemporaryDirectory(prefix="sq-empty-")
+            self.empty: tempfile.TemporaryDirectory[str] | None = tempfile.TemporaryDirectory(
+                prefix="sq-empty-"
+            )
         except OSError:
             self.empty = None  # nothing can be written here; the child says what it keeps
         empty = self.empty.name if self.empty is not None else ""
         given = json.dumps(dict(parameters))
         arguments = [str(sources.main.resolve()), name, sources.digest(), empty, given, str(room)]
-        plain = {"PATH": os.defpath, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "PYTHONHASHSEED": "random"}
+        plain = {
+            "PATH": os.defpath,
+            "OPENBLAS_NUM_THREADS": "1",
+            "OMP_NUM_THREADS": "1",
+            "NUMBA_NUM_THREADS": "1",
+            "PYTHONHASHSEED": "random",
+        }
         command = [sys.executable, "-I", "-c", START, str(ROOT), *arguments]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=plain, start_new_session=True, bufsize=0
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=plain,
+            start_new_session=True,
+            bufsize=0,
         )
         self._answer = decoder(Answer)
 
-    def ask(self, question: Question, seconds: float | None = None, value: Callable[[Answer], bytes] | None = None) -> Answer:
+    def ask(
+        self,
+        question: Question,
+        seconds: float | None = None,
+        value: Callable[[Answer], bytes] | None = None,
+    ) -> Answer:
         """Its answer.
 
         Args:
             value: gives what it asks of its context meanwhile.
 
         Raises:
-            StrategyStopped: the strategy raised, took too long, or its process ended; it is not asked again.
+            StrategyStopped: the strategy raised, took too long, or its process ended; it is not
+                asked again.
         """
         assert self.process.stdin is not None and self.process.stdout is not None
         seconds = CALL_SECONDS if seconds is None else seconds
@@ -98,22 +123,32 @@ class Child:
                 answer = self._answer.decode(read_frame(self.process.stdout.fileno(), seconds))
         except TimeoutError:
             self.close()
-            raise StrategyStopped(f"the isolated strategy took more than {seconds:g} s for one call and was stopped") from None
+            raise StrategyStopped(
+                f"the isolated strategy took more than {seconds:g} s for one call and was stopped"
+            ) from None
         except (EOFError, OSError):
-            raise StrategyStopped(f"the isolated strategy's process ended ({self._how_it_ended()})") from None
+            raise StrategyStopped(
+                f"the isolated strategy's process ended ({self._how_it_ended()})"
+            ) from None
         except (ValueError, msgspec.MsgspecError) as problem:
             self.close()
-            raise StrategyStopped(f"the isolated strategy's process answered what is no answer ({problem})") from None
+            raise StrategyStopped(
+                f"the isolated strategy's process answered what is no answer ({problem})"
+            ) from None
         if answer.wants:
             self.close()
-            raise StrategyStopped(f"the isolated strategy asked its context more than {WANTED_MAX} times in one call and was stopped")
+            raise StrategyStopped(
+                f"the isolated strategy asked its context more than {WANTED_MAX} times in one call "
+                "and was stopped"
+            )
         if answer.error:
             raise StrategyStopped(_printable(answer.error))
         return answer
 
     def _how_it_ended(self) -> str:
         code = self.process.wait(5)
-        number = -code if code < 0 else 256 - code if code > 192 else 0  # by a signal, itself or the one it waits for
+        # by a signal, itself or the one it waits for
+        number = -code if code < 0 else 256 - code if code > 192 else 0
         name = signal.Signals(number).name if number in set(signal.Signals) else f"exit code {code}"
         return f"{name}; it used up its processor time" if name in ("SIGXCPU", "SIGKILL") else name
 
@@ -129,7 +164,9 @@ class Child:
 
 
 def _reply(answer: Answer, value: Callable[[Answer], bytes]) -> Question:
-    """The value of what is wanted; what is refused is the strategy's own error, as it would be here."""
+    """The value of what is wanted; what is refused is the strategy's own error, as it would be
+    here.
+    """
     try:
         return Question("value", body=msgspec.Raw(ENCODE(value(answer))))
     except WrongUse as problem:
@@ -193,13 +230,16 @@ class IsolatedStrategy:
 
     def _take_timer(self, answer: Answer) -> None:
         if not 0 <= answer.timer <= NEVER:
-            raise StrategyStopped(f"the isolated strategy's timer is {answer.timer}; set state.timer to a time in ns")
+            raise StrategyStopped(
+                f"the isolated strategy's timer is {answer.timer}; set state.timer to a time in ns"
+            )
         self.state.timer = answer.timer
 
     def call(self, name: str, record: str, body: Any, context: Any) -> None:
         """One handler, and what comes of it."""
         question = Question(
-            "call", name, record, msgspec.Raw(ENCODE(body)), context.clock, context.account, context.sequence, context.shard, context.journal_id,
+            "call", name, record, msgspec.Raw(ENCODE(body)), context.clock, context.account,
+            context.sequence, context.shard, context.journal_id,
             context.last_sequence, context.ordinal, context.first,
         )  # fmt: skip
         if self._answers is not None:
@@ -209,7 +249,9 @@ class IsolatedStrategy:
         answer = self.child.ask(question, value=lambda asked: self._value(asked, context))
         self._take_timer(answer)
         if not 0 <= answer.ids <= EARLY_ORDINAL:
-            raise StrategyStopped(f"the isolated strategy says that it built {answer.ids} ids on one record")
+            raise StrategyStopped(
+                f"the isolated strategy says that it built {answer.ids} ids on one record"
+            )
         for _ in range(answer.ids):
             context.order_id()
         if context.services is not None:
@@ -244,19 +286,31 @@ class IsolatedStrategy:
         found = []
         for kind, content in answer.emitted:
             if not 0 <= kind < len(self._decoders):
-                raise StrategyStopped("the isolated strategy published what is neither a signal nor a request for an order")
+                raise StrategyStopped(
+                    "the isolated strategy published what is neither a signal nor a request for an "
+                    "order"
+                )
             try:
                 found.append(self._decoders[kind].decode(content))
             except (msgspec.MsgspecError, ValueError) as problem:
-                raise StrategyStopped(f"the isolated strategy published a record that is none: {_printable(str(problem))}") from None
+                raise StrategyStopped(
+                    "the isolated strategy published a record that is none: "
+                    f"{_printable(str(problem))}"
+                ) from None
         return found
 
     def _value(self, asked: Answer, context: Any) -> bytes:
-        """What it asks of its context: what it has asked for until then is counted among its open orders."""
+        """What it asks of its context: what it has asked for until then is counted among its open
+        orders.
+        """
         if self._answers is not None and asked.wants in RECORDS:
             return self._answers.answer(asked.wants, asked.body, context)
         if context.services is not None and context.services.notes_requests:
-            requests = [record for record in self._records(asked) if isinstance(record, records.OrderRequest)]
+            requests = [
+                record
+                for record in self._records(asked)
+                if isinstance(record, records.OrderRequest)
+            ]
             for record in requests[self._noted :]:
                 context.services.note(record)
             self._noted = len(requests)
@@ -282,7 +336,8 @@ def isolated(
     sizes: Sizes = Sizes(),
     instruments: int = 1,
 ) -> tuple[type[IsolatedStrategy], Child, list[str]]:
-    """The stage for a strategy in a process of its own, that process, and what could not be taken from it.
+    """The stage for a strategy in a process of its own, that process, and what could not be taken
+    from it.
 
     Args:
         sizes, instruments: of the order books, which it has room for beside its memory.
@@ -295,7 +350,9 @@ def isolated(
         found = _description(child)
     except StrategyStopped as problem:
         child.close()
-        raise WrongUse(f"strategy {sources.main.name} cannot be isolated: {problem.text}") from problem
+        raise WrongUse(
+            f"strategy {sources.main.name} cannot be isolated: {problem.text}"
+        ) from problem
     inputs = tuple(_topic_of(wake) for wake in found.wakes if wake not in (TIMER, TIMERS))
     members: dict[str, Any] = {"NAME": found.name, "INPUTS": inputs, "child": child, "SIZES": sizes}
     members |= {"READS": tuple(found.reads), "LOGS": found.logs, "STRATEGY": found.number}
@@ -306,7 +363,11 @@ def isolated(
         members.update([_handler(wake)])
     if found.ends:
         members["on_end"] = lambda self, context: self.call("on_end", "", None, context)
-    return type("Isolated", (IsolatedStrategy,), members), child, [_printable(each) for each in found.limits]
+    return (
+        type("Isolated", (IsolatedStrategy,), members),
+        child,
+        [_printable(each) for each in found.limits],
+    )
 
 
 def _description(child: Child) -> Description:
@@ -340,7 +401,9 @@ def is_given(topic: str) -> bool:
 
 def _handler(wake: str) -> tuple[str, Any]:
     if wake in (TIMER, TIMERS):
-        return "on_timer", lambda self, deadline, context: self.call("on_timer", "", deadline, context)
+        return "on_timer", lambda self, deadline, context: self.call(
+            "on_timer", "", deadline, context
+        )
     topic = _topic_of(wake)
     name, kind = handler_name(topic), topic_of(topic).record
     return name, lambda self, record, context: self.call(name, kind, record, context)

@@ -1,8 +1,9 @@
 """What is taken from a process before it executes code of strangers; what cannot be taken is named.
 
-Descriptors that can be opened (files, sockets, pipes), processes that can be started, memory, processor time and the size of files are bounded by
-resource limits, which every Unix has. Where the system allows it, the process also has a network of its own without interfaces, a table of
-processes of its own, an empty root folder, and no capabilities.
+Descriptors that can be opened (files, sockets, pipes), processes that can be started, memory,
+processor time and the size of files are bounded by resource limits, which every Unix has. Where the
+system allows it, the process also has a network of its own without interfaces, a table of processes
+of its own, an empty root folder, and no capabilities.
 """
 
 from __future__ import annotations
@@ -23,18 +24,28 @@ class _Header(ctypes.Structure):
 
 
 def leave_system() -> list[str]:
-    """Enter a network without interfaces, and a table of processes that holds nobody else, while there is one thread.
+    """Enter a network without interfaces, and a table of processes that holds nobody else, while
+    there is one thread.
 
-    The caller goes on as a child of the process that calls, which waits for it and ends as it ended. Returns what could not be done.
+    The caller goes on as a child of the process that calls, which waits for it and ends as it
+    ended. Returns what could not be done.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     own = 0 if os.geteuid() == 0 else NEW_USER  # root needs no user namespace, and is nobody later
     if not hasattr(libc, "unshare"):
-        return ["its network and processes are the system's: there is no unshare here, though it can open no socket"]
+        return [
+            "its network and processes are the system's: there is no unshare here, though it can "
+            "open no socket"
+        ]
     libc.prctl(DIE_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
-    if libc.unshare(own | NEW_NETWORK | NEW_PROCESSES) and libc.unshare(NEW_USER | NEW_NETWORK | NEW_PROCESSES):
+    if libc.unshare(own | NEW_NETWORK | NEW_PROCESSES) and libc.unshare(
+        NEW_USER | NEW_NETWORK | NEW_PROCESSES
+    ):
         why = os.strerror(ctypes.get_errno())
-        return [f"its network and processes are the system's ({why}): it can open no socket, but can send signals to what is yours"]
+        return [
+            f"its network and processes are the system's ({why}): it can open no socket, but can "
+            "send signals to what is yours"
+        ]
     inner = os.fork()
     if inner:
         _, status = os.waitpid(inner, 0)
@@ -49,12 +60,16 @@ def leave_files(empty: str) -> list[str]:
         os.chroot(empty)
         os.chdir("/")
     except (OSError, AttributeError) as problem:
-        return [f"it sees the system's folders ({problem.__class__.__name__}), but it can open no file"]
+        return [
+            f"it sees the system's folders ({problem.__class__.__name__}), but it can open no file"
+        ]
     return []
 
 
 def bound(memory_bytes: int, seconds: int) -> list[str]:
-    """Bound memory (besides what is in use), processor time, descriptors, processes and files; returns what could not be done."""
+    """Bound memory (besides what is in use), processor time, descriptors, processes and files;
+    returns what could not be done.
+    """
     lost = _be_nobody()
     bounds = {
         "memory": (resource.RLIMIT_AS, _address_space() + memory_bytes),

@@ -1,4 +1,6 @@
-"""Answers of the child: the strategy is built and called as the engine would, with a context of its own."""
+"""Answers of the child: the strategy is built and called as the engine would, with a context of its
+own.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,12 @@ import msgspec
 import numpy as np
 
 from jobs.isolation.asking import Entry
-from jobs.isolation.compiled import CompiledInstance, CompiledStrategy, compile_in_memory, is_compiled
+from jobs.isolation.compiled import (
+    CompiledInstance,
+    CompiledStrategy,
+    compile_in_memory,
+    is_compiled,
+)
 from jobs.isolation.framing import (
     STATE_BYTES_MAX,
     Answer,
@@ -60,7 +67,11 @@ class Server:
         self.contents = {path: path.read_bytes() for path in self.sources.modules.values()}
         if self.sources.digest() != digest:
             raise WrongUse("the strategy's files changed meanwhile; verify again")
-        self.decoders = {name: decoder(kind) for name, kind in vars(records).items() if hasattr(kind, "__struct_fields__")}
+        self.decoders = {
+            name: decoder(kind)
+            for name, kind in vars(records).items()
+            if hasattr(kind, "__struct_fields__")
+        }
         self.begins = decoder(Begin)
         asked = (self.describe, self.begin, self.follow, self.call, self.state, self.restore)
         self.answers: dict[str, Any] = {each.__name__: each for each in (*asked, self.books)}
@@ -100,11 +111,21 @@ class Server:
 
     def describe(self, _: Question) -> Answer:
         """Import the strategy; say what it is."""
-        found = strategy_of(import_strategy(self.sources, self.contents), self.sources.main, self.name)
+        found = strategy_of(
+            import_strategy(self.sources, self.contents), self.sources.main, self.name
+        )
         self.stage = found if isinstance(found, type) else CompiledStrategy(found, self.entry)
-        self.settings = read_settings(self.name or self.stage.NAME, self.stage.Settings, self.parameters)
-        said = Description(str(self.stage.NAME), list(self.stage.WAKES), hasattr(self.stage, "on_end"), self.lost)
-        said.reads, said.logs, said.number = list(self.stage.READS), bool(self.stage.LOGS), int(self.stage.STRATEGY)
+        self.settings = read_settings(
+            self.name or self.stage.NAME, self.stage.Settings, self.parameters
+        )
+        said = Description(
+            str(self.stage.NAME), list(self.stage.WAKES), hasattr(self.stage, "on_end"), self.lost
+        )
+        said.reads, said.logs, said.number = (
+            list(self.stage.READS),
+            bool(self.stage.LOGS),
+            int(self.stage.STRATEGY),
+        )
         if isinstance(self.stage, CompiledStrategy):
             said.compiled_for = ORDER_SIDE if self.stage.is_on_order_side else UPSTREAM
             said.requests_most, said.keeps_books = self.stage.requests_most, self.stage.keeps_books
@@ -130,11 +151,15 @@ class Server:
 
     def call(self, question: Question) -> Answer:
         """One record, timer or end."""
-        context = StageContext(question.journal_id, question.shard, question.first, question.account, self.artefacts)
+        context = StageContext(
+            question.journal_id, question.shard, question.first, question.account, self.artefacts
+        )
         context.check_what_strategies_emit()
         context.clock, context.sequence = question.clock, question.sequence
         context.last_sequence, context.ordinal = question.last_sequence, question.ordinal
-        context.services = RemoteServices(self.strategy, context, lambda name, arguments: self._value(context, name, arguments))
+        context.services = RemoteServices(
+            self.strategy, context, lambda name, arguments: self._value(context, name, arguments)
+        )
         compiled = isinstance(self.strategy, CompiledInstance)
         if compiled:
             self.strategy.take_copies(question.copies)
@@ -192,7 +217,9 @@ def _packed(emitted: list[Any]) -> list[tuple[int, msgspec.Raw]]:
 
 
 def _import_what_it_imports(content: bytes) -> None:
-    """Import the allowed modules that a file names, with their compiled code: the child will open no file any more."""
+    """Import the allowed modules that a file names, with their compiled code: the child will open
+    no file any more.
+    """
     traceback.extract_stack()
     for node in ast.walk(ast.parse(content)):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

@@ -8,8 +8,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AclOperation, AdminClient, ConfigResource, OffsetSpec, ResourceType  # type: ignore[attr-defined]
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AclOperation,
+    AdminClient,
+    ConfigResource,
+    OffsetSpec,
+    ResourceType,
+)
 
 from jobs.lag.probe import Probe
 from jobs.lag.reading import Bounds, Group, Member, Partition, Reading, Seen, TopicSettings, Want
@@ -21,16 +33,32 @@ from streams.log.kafka.errors import explain
 from streams.log.kafka.silence import SILENT
 
 SETTINGS_SECONDS = 60.0  # topic settings change rarely: they are asked for once a minute
-INTERNAL = ("__consumer_offsets", "__transaction_state", "__share_group_state", "__cluster_metadata")
-UNREACHABLE = (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._RESOLVE, KafkaError.REQUEST_TIMED_OUT)
-REFUSED = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED)
+INTERNAL = (
+    "__consumer_offsets",
+    "__transaction_state",
+    "__share_group_state",
+    "__cluster_metadata",
+)
+UNREACHABLE = (
+    KafkaError._TRANSPORT,
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._TIMED_OUT,
+    KafkaError._RESOLVE,
+    KafkaError.REQUEST_TIMED_OUT,
+)
+REFUSED = (
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+)
 FOR_EVER = -1
 EARLIEST: Any = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 LATEST: Any = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 
 class KafkaLagSource:
-    """A cluster seen by the admin client, and by consumers that look at records. Writes nothing to the cluster.
+    """A cluster seen by the admin client, and by consumers that look at records. Writes nothing to
+    the cluster.
 
     Args:
         cluster: which.
@@ -56,15 +84,23 @@ class KafkaLagSource:
     def read(self) -> Reading:
         """Everything but records. Raises the typed errors of ``streams.log.kafka.errors``."""
         if self.failures:
-            # An admin client whose group coordinator went away times out on every later request to a group, also once the broker is back.
+            # An admin client whose group coordinator went away times out on every later request to
+            # a group, also once the broker is back.
             self.admin = self._connect()
         self.failures = Counter()
         began = time.time()
         try:
             metadata = self.admin.list_topics(timeout=self.settings.request_seconds)
-            partitions = [(name, number) for name, topic in metadata.topics.items() if name not in INTERNAL for number in topic.partitions]
+            partitions = [
+                (name, number)
+                for name, topic in metadata.topics.items()
+                if name not in INTERNAL
+                for number in topic.partitions
+            ]
             unreadable: dict[Partition, str] = {}
-            starts = self._offsets(partitions, EARLIEST, IsolationLevel.READ_UNCOMMITTED, unreadable)
+            starts = self._offsets(
+                partitions, EARLIEST, IsolationLevel.READ_UNCOMMITTED, unreadable
+            )
             groups = self._groups()
             self._refuse_blindness(groups)
             highs = self._offsets(list(starts), LATEST, IsolationLevel.READ_UNCOMMITTED, unreadable)
@@ -75,7 +111,17 @@ class KafkaLagSource:
         topics = frozenset(metadata.topics)
         topologies = self.topologies.read(topics, bounds, self.failures)
         settings = self._topic_settings(topics)
-        return Reading(began, time.time(), groups, bounds, topics, settings, dict(self.failures), unreadable, topologies)
+        return Reading(
+            began,
+            time.time(),
+            groups,
+            bounds,
+            topics,
+            settings,
+            dict(self.failures),
+            unreadable,
+            topologies,
+        )
 
     def look(self, wants: Sequence[Want]) -> Mapping[Want, Seen]:
         """Bounded looks at records."""
@@ -87,7 +133,11 @@ class KafkaLagSource:
             try:
                 if committed not in self.probes:
                     self.probes[committed] = Probe(self.cluster, committed)
-                seen.update(self.probes[committed].look(asked, self.settings.look_seconds, self.settings.look_bytes))
+                seen.update(
+                    self.probes[committed].look(
+                        asked, self.settings.look_seconds, self.settings.look_bytes
+                    )
+                )
             except KafkaException as problem:
                 raise self._unreadable(problem.args[0]) from problem
         return seen
@@ -98,7 +148,9 @@ class KafkaLagSource:
             looker.close()
 
     def _connect(self) -> AdminClient:
-        client: dict[str, Any] = self.cluster.client(socket_timeout_ms=int(self.settings.request_seconds * 1000))
+        client: dict[str, Any] = self.cluster.client(
+            socket_timeout_ms=int(self.settings.request_seconds * 1000)
+        )
         try:
             return AdminClient(client | {"logger": SILENT, "error_cb": self._remember})
         except KafkaException as problem:
@@ -112,29 +164,49 @@ class KafkaLagSource:
     def _unreadable(self, problem: KafkaError) -> ShrivenError:
         self.failures["unreachable"] += 1
         self.admin.poll(0)
-        return explain(self.told if problem.code() in UNREACHABLE and self.told is not None else problem, self.cluster, "reading lag")
+        return explain(
+            self.told if problem.code() in UNREACHABLE and self.told is not None else problem,
+            self.cluster,
+            "reading lag",
+        )
 
     def _fail(self, problem: KafkaException | KafkaError) -> str:
-        """Count a failure; returns its cause: Kafka's own name of the error where it is no common one."""
+        """Count a failure; returns its cause: Kafka's own name of the error where it is no common
+        one.
+        """
         error = problem if isinstance(problem, KafkaError) else problem.args[0]
         named = str(error.name()).strip("_").lower()
-        cause = "unreachable" if error.code() in UNREACHABLE else "not_authorized" if error.code() in REFUSED else named
+        cause = (
+            "unreachable"
+            if error.code() in UNREACHABLE
+            else "not_authorized"
+            if error.code() in REFUSED
+            else named
+        )
         self.failures[cause] += 1
         return cause
 
     def _offsets(
-        self, partitions: Iterable[Partition], spec: Any, isolation: IsolationLevel, unreadable: dict[Partition, str]
+        self,
+        partitions: Iterable[Partition],
+        spec: Any,
+        isolation: IsolationLevel,
+        unreadable: dict[Partition, str],
     ) -> dict[Partition, int]:
         asked = {TopicPartition(*partition): spec for partition in partitions}
         if not asked:
             return {}
-        answers = self.admin.list_offsets(asked, isolation_level=isolation, request_timeout=self.settings.request_seconds)
+        answers = self.admin.list_offsets(
+            asked, isolation_level=isolation, request_timeout=self.settings.request_seconds
+        )
         found: dict[Partition, int] = {}
         for at, answer in answers.items():
             try:
                 found[(at.topic, at.partition)] = answer.result().offset
             except KafkaException as problem:
-                unreadable[(at.topic, at.partition)] = "not_authorized" if self._fail(problem) == "not_authorized" else "fetch_timeout"
+                unreadable[(at.topic, at.partition)] = (
+                    "not_authorized" if self._fail(problem) == "not_authorized" else "fetch_timeout"
+                )
         return found
 
     def _groups(self) -> tuple[Group, ...]:
@@ -155,43 +227,65 @@ class KafkaLagSource:
             if offsets is None:
                 continue
             members = tuple(map(_member, description.members)) if description is not None else ()
-            kept = {(each.topic, each.partition): each.offset for each in offsets.topic_partitions if each.offset >= 0 and each.error is None}
-            notes = {(each.topic, each.partition): each.metadata for each in offsets.topic_partitions if each.metadata}
+            kept = {
+                (each.topic, each.partition): each.offset
+                for each in offsets.topic_partitions
+                if each.offset >= 0 and each.error is None
+            }
+            notes = {
+                (each.topic, each.partition): each.metadata
+                for each in offsets.topic_partitions
+                if each.metadata
+            }
             found.append(Group(name, simple[name], members, kept, notes))
         return tuple(found)
 
     def _refuse_blindness(self, groups: Sequence[Group]) -> None:
-        """A cluster hides groups from who may not see them: none at all may mean either. It says itself which rights we have."""
+        """A cluster hides groups from who may not see them: none at all may mean either. It says
+        itself which rights we have.
+        """
         if groups:
             return
-        cluster = self.admin.describe_cluster(include_authorized_operations=True, request_timeout=self.settings.request_seconds).result()
+        cluster = self.admin.describe_cluster(
+            include_authorized_operations=True, request_timeout=self.settings.request_seconds
+        ).result()
         allowed = cluster.authorized_operations or ()  # the client gives None for none
         if not {AclOperation.DESCRIBE, AclOperation.ALL} & set(allowed):
             self.failures["not_authorized"] += 1
 
     def _commits(self, name: str) -> Future[Any]:
-        # without require_stable: a commit that is pending inside an open transaction has not happened yet, and the one before it is the truth
-        return self.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(name)], request_timeout=self.settings.request_seconds)[name]
+        # without require_stable: a commit that is pending inside an open transaction has not
+        # happened yet, and the one before it is the truth
+        return self.admin.list_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(name)], request_timeout=self.settings.request_seconds
+        )[name]
 
     def _result(self, answer: Future[Any]) -> Any:
         try:
             return answer.result()
         except KafkaException as problem:
             code = problem.args[0].code()
-            if code not in (KafkaError.GROUP_ID_NOT_FOUND, KafkaError.INVALID_GROUP_ID):  # it was deleted meanwhile
+            # it was deleted meanwhile
+            if code not in (KafkaError.GROUP_ID_NOT_FOUND, KafkaError.INVALID_GROUP_ID):
                 self._fail(problem)
             return None
 
     def _topic_settings(self, topics: frozenset[str]) -> Mapping[str, TopicSettings]:
         names = sorted(topics.difference(INTERNAL))
-        fresh = time.monotonic() < self.topic_settings_until and all(name in self.topic_settings for name in names)
+        fresh = time.monotonic() < self.topic_settings_until and all(
+            name in self.topic_settings for name in names
+        )
         if names and not fresh:
             resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
-            answers = self.admin.describe_configs(resources, request_timeout=self.settings.request_seconds)
+            answers = self.admin.describe_configs(
+                resources, request_timeout=self.settings.request_seconds
+            )
             for resource, answer in answers.items():
                 entries = self._result(answer)
                 if entries is not None:
-                    self.topic_settings[resource.name] = _topic_settings({key: entry.value for key, entry in entries.items()})
+                    self.topic_settings[resource.name] = _topic_settings(
+                        {key: entry.value for key, entry in entries.items()}
+                    )
             self.topic_settings_until = time.monotonic() + SETTINGS_SECONDS
         return {name: self.topic_settings[name] for name in names if name in self.topic_settings}
 
@@ -200,7 +294,11 @@ def _topic_settings(values: Mapping[str, str | None]) -> TopicSettings:
     retention_ms = int(values.get("retention.ms") or FOR_EVER)
     kept = retention_ms == FOR_EVER or "delete" not in (values.get("cleanup.policy") or "delete")
     is_compacted = "compact" in (values.get("cleanup.policy") or "")
-    return TopicSettings(None if kept else retention_ms / 1000, values.get("message.timestamp.type") or "CreateTime", is_compacted)
+    return TopicSettings(
+        None if kept else retention_ms / 1000,
+        values.get("message.timestamp.type") or "CreateTime",
+        is_compacted,
+    )
 
 
 def _member(description: Any) -> Member:
@@ -208,4 +306,9 @@ def _member(description: Any) -> Member:
     assigned = description.assignment.topic_partitions if description.assignment else []
     _, _, version = (description.client_id or "").partition("@")
     name = description.group_instance_id or description.member_id
-    return Member(name, (description.host or "").lstrip("/"), version, tuple((each.topic, each.partition) for each in assigned))
+    return Member(
+        name,
+        (description.host or "").lstrip("/"),
+        version,
+        tuple((each.topic, each.partition) for each in assigned),
+    )

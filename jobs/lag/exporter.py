@@ -1,7 +1,9 @@
-"""The long-running exporter: collects on a thread of its own, answers scrapes from the last snapshot.
+"""The long-running exporter: collects on a thread of its own, answers scrapes from the last
+snapshot.
 
-A scrape never asks Kafka anything and never waits for a collection. A snapshot older than three intervals and the time of one request
-(25 s by default) is no longer shown: what is unknown is absent.
+A scrape never asks Kafka anything and never waits for a collection. A snapshot older than three
+intervals and the time of one request (25 s by default) is no longer shown: what is unknown is
+absent.
 """
 
 from __future__ import annotations
@@ -33,7 +35,10 @@ from schemas.version import VERSION
 STALE_INTERVALS = 3
 UNREACHABLE = "unreachable"
 BLIND = frozenset({"not_authorized"})
-NOT_AUTHORISED = "not authorised: this user may not see the cluster's groups or topics; grant it DESCRIBE on the cluster, its groups and topics"
+NOT_AUTHORISED = (
+    "not authorised: this user may not see the cluster's groups or topics; grant it "
+    "DESCRIBE on the cluster, its groups and topics"
+)
 Value = tuple[str, tuple[str, ...], float]
 """(metric, values of its labels in the table's order, value)."""
 
@@ -48,7 +53,13 @@ class LagExporter(Collector):
         now: wall-clock seconds.
     """
 
-    def __init__(self, watch: Watch, interval_seconds: float, calendar: Calendar, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        watch: Watch,
+        interval_seconds: float,
+        calendar: Calendar,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self.watch = watch
         self.interval_seconds = interval_seconds
         self.calendar = calendar
@@ -78,10 +89,16 @@ class LagExporter(Collector):
 
     def health(self) -> str:
         """What is wrong with the exporter itself; empty if nothing is."""
-        return "" if self.thread.is_alive() or self.stopping.is_set() else "the collecting thread has ended"
+        return (
+            ""
+            if self.thread.is_alive() or self.stopping.is_set()
+            else "the collecting thread has ended"
+        )
 
     def collect_once(self) -> None:
-        """One collection; a failure is counted and logged once per kind, and the next collection tries again."""
+        """One collection; a failure is counted and logged once per kind, and the next collection
+        tries again.
+        """
         began = time.monotonic()
         try:
             snapshot = self.watch.collect()
@@ -98,19 +115,27 @@ class LagExporter(Collector):
             failures = snapshot.reading.failures
             self.environments |= snapshot.environments
             self.errors.update(failures)
-            self.unread.update({cause: count for cause, count in failures.items() if cause != UNREACHABLE})
+            self.unread.update(
+                {cause: count for cause, count in failures.items() if cause != UNREACHABLE}
+            )
             self.answered = UNREACHABLE not in failures
             if not failures:
                 self.last_success = snapshot.time
                 self._say("")
             else:
                 causes = ", ".join(f"{cause} {count}" for cause, count in failures.items())
-                self._say(NOT_AUTHORISED if set(failures) >= BLIND else f"some groups or partitions could not be read: {causes}")
+                self._say(
+                    NOT_AUTHORISED
+                    if set(failures) >= BLIND
+                    else f"some groups or partitions could not be read: {causes}"
+                )
         self.collections += 1
         self.collection_seconds = time.monotonic() - began
 
     def collect(self) -> Iterator[Metric]:
-        """Every family of the table, from the last snapshot (prometheus_client calls this for a scrape)."""
+        """Every family of the table, from the last snapshot (prometheus_client calls this for a
+        scrape).
+        """
         values = [*self._values(), *self._own_values()]
         families: dict[str, Any] = {}
         for metric in METRICS:
@@ -137,7 +162,9 @@ class LagExporter(Collector):
 
     def _fresh(self) -> Snapshot | None:
         snapshot = self.snapshot
-        stale_seconds = STALE_INTERVALS * self.interval_seconds + self.watch.settings.request_seconds
+        stale_seconds = (
+            STALE_INTERVALS * self.interval_seconds + self.watch.settings.request_seconds
+        )
         if snapshot is None or self.now() - snapshot.time > stale_seconds:
             return None
         return snapshot
@@ -151,8 +178,16 @@ class LagExporter(Collector):
         yield from _states(snapshot.lags)
         for group, (purpose, count) in snapshot.members.items():
             whose = snapshot.whose[group]
-            yield "shriven_consumer_group_members", (environment_label(whose.environment), group, purpose), float(count)
-            yield "shriven_consumer_group_info", (environment_label(whose.environment), group, whose.topology, whose.shard), 1.0
+            yield (
+                "shriven_consumer_group_members",
+                (environment_label(whose.environment), group, purpose),
+                float(count),
+            )
+            yield (
+                "shriven_consumer_group_info",
+                (environment_label(whose.environment), group, whose.topology, whose.shard),
+                1.0,
+            )
         yield from _of_shards(snapshot.shards)
         for (topic, number), bounds in snapshot.reading.bounds.items():
             at = (self._of_topic(topic), topic, str(number))
@@ -161,12 +196,28 @@ class LagExporter(Collector):
             yield "shriven_partition_high_watermark_offset", at, float(bounds.high_watermark)
             yield "shriven_open_transaction_hold_records", at, float(bounds.hold)
             if not bounds.hold or (topic, number) in snapshot.transaction_age:
-                yield "shriven_open_transaction_age_seconds", at, snapshot.transaction_age.get((topic, number), 0.0)
+                yield (
+                    "shriven_open_transaction_age_seconds",
+                    at,
+                    snapshot.transaction_age.get((topic, number), 0.0),
+                )
         for topic, settings in snapshot.reading.settings.items():
             if settings.retention_seconds is not None:
-                yield "shriven_topic_retention_seconds", (self._of_topic(topic), topic), settings.retention_seconds
-            yield "shriven_topic_timestamp_type_info", (self._of_topic(topic), topic, settings.timestamp_type), 1.0
-            yield "shriven_clock_skew_records_total", (self._of_topic(topic), topic), float(snapshot.skew.get(topic, 0))
+                yield (
+                    "shriven_topic_retention_seconds",
+                    (self._of_topic(topic), topic),
+                    settings.retention_seconds,
+                )
+            yield (
+                "shriven_topic_timestamp_type_info",
+                (self._of_topic(topic), topic, settings.timestamp_type),
+                1.0,
+            )
+            yield (
+                "shriven_clock_skew_records_total",
+                (self._of_topic(topic), topic),
+                float(snapshot.skew.get(topic, 0)),
+            )
         yield "shriven_lag_exporter_groups", (), float(len(snapshot.members))
 
     def _of_topic(self, topic: str) -> str:
@@ -175,9 +226,17 @@ class LagExporter(Collector):
     def _own_values(self) -> Iterator[Value]:
         for market, quiet in self.calendar.quiet(self.now()).items():
             for environment in sorted(self.environments):
-                yield "shriven_expected_quiet", (environment_label(environment), market), float(quiet)
+                yield (
+                    "shriven_expected_quiet",
+                    (environment_label(environment), market),
+                    float(quiet),
+                )
         for environment in sorted(self.environments):
-            yield "shriven_lag_exporter_up", (environment_label(environment),), float(self.answered and self._fresh() is not None)
+            yield (
+                "shriven_lag_exporter_up",
+                (environment_label(environment),),
+                float(self.answered and self._fresh() is not None),
+            )
         if self.last_success:
             yield "shriven_lag_exporter_last_success_timestamp_seconds", (), self.last_success
         yield "shriven_lag_exporter_collection_seconds", (), self.collection_seconds
@@ -191,7 +250,13 @@ class LagExporter(Collector):
 
 
 def _of_partition(lag: Lag) -> Iterator[Value]:
-    at = (environment_label(lag.whose.environment), lag.group, lag.topic, str(lag.partition), lag.purpose)
+    at = (
+        environment_label(lag.whose.environment),
+        lag.group,
+        lag.topic,
+        str(lag.partition),
+        lag.purpose,
+    )
     if lag.lag_records is not None:
         yield "shriven_consumer_lag_records", (*at, "read_committed"), float(lag.lag_records)
     if lag.lag_seconds is None:
@@ -221,11 +286,15 @@ def _of_shards(shards: Iterable[ShardState]) -> Iterator[Value]:
 
 
 def _states(lags: Iterable[Lag]) -> Iterator[Value]:
-    """One series per state of a (group, topic), 1 for the worst of its partitions; none while no partition's state is known."""
+    """One series per state of a (group, topic), 1 for the worst of its partitions; none while no
+    partition's state is known.
+    """
     known: dict[tuple[str, str, str, str], list[str]] = {}
     for lag in lags:
         if lag.state is not None:
-            known.setdefault((environment_label(lag.whose.environment), lag.group, lag.topic, lag.purpose), []).append(lag.state)
+            known.setdefault(
+                (environment_label(lag.whose.environment), lag.group, lag.topic, lag.purpose), []
+            ).append(lag.state)
     for at, states in known.items():
         found = worst(states)
         for state in STATES:
@@ -233,17 +302,22 @@ def _states(lags: Iterable[Lag]) -> Iterator[Value]:
 
 
 def series_budget(groups: int, topics: int, partitions: int) -> int:
-    """Most series for so many groups that each read so many topics of so many partitions each, all on the same topics.
+    """Most series for so many groups that each read so many topics of so many partitions each, all
+    on the same topics.
 
-    A rebalance adds none: members are labels of ``shriven_consumer_member_info`` alone, one series a partition.
+    A rebalance adds none: members are labels of ``shriven_consumer_member_info`` alone, one series
+    a partition.
     """
     of_group = topics * (partitions * (8 + 1) + len(STATES)) + 2
     of_cluster = topics * (partitions * 5 + 3)
     return groups * of_group + of_cluster + 20
 
 
-def serve(exporter: LagExporter, port: int, *, environment: str = "", home: Path | None = None) -> Server:
-    """Start collecting, and answer ``/metrics`` and ``/healthz``. ``/healthz`` says whether the collecting thread lives; Kafka has no part in it.
+def serve(
+    exporter: LagExporter, port: int, *, environment: str = "", home: Path | None = None
+) -> Server:
+    """Start collecting, and answer ``/metrics`` and ``/healthz``. ``/healthz`` says whether the
+    collecting thread lives; Kafka has no part in it.
 
     Args:
         exporter: not started yet.
@@ -256,6 +330,8 @@ def serve(exporter: LagExporter, port: int, *, environment: str = "", home: Path
     """
     registry = exporter.process.registry
     registry.register(exporter)
-    server = served(registry, port, job="lag", home=home, environment=environment, health=exporter.health)
+    server = served(
+        registry, port, job="lag", home=home, environment=environment, health=exporter.health
+    )
     exporter.start()
     return server

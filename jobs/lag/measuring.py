@@ -1,15 +1,18 @@
 """Lag of one position in records and seconds, proved by looking at the records, and remembered.
 
-    raw = last stable offset - position                         offsets, markers and aborted records included
+    raw = last stable offset - position             offsets, markers and aborted records included
     lag = records counted in [position, reached) + (last stable offset - reached)
     seconds = now - timestamp of the first record at or after the position
 
-A short raw lag is looked through to its end, so what is left over is 0 and the lag is exact; if no record is met, the position is effectively at the
-end, and lag is 0 in both units whatever markers follow. A long one is looked at once, for its first record. What was seen in [position, reached) does
-not change as long as the position does not move, so a stuck group costs one look, and then only what was added since while it stays short.
+A short raw lag is looked through to its end, so what is left over is 0 and the lag is exact; if no
+record is met, the position is effectively at the end, and lag is 0 in both units whatever markers
+follow. A long one is looked at once, for its first record. What was seen in [position, reached)
+does not change as long as the position does not move, so a stuck group costs one look, and then
+only what was added since while it stays short.
 
-A compacted topic is the exception: what was counted may be gone, and the offsets of what is gone are no lag. Its lags are counted whatever their
-length, and a count is forgotten after ``recount_seconds`` (``Memory.expire``).
+A compacted topic is the exception: what was counted may be gone, and the offsets of what is gone
+are no lag. Its lags are counted whatever their length, and a count is forgotten after
+``recount_seconds`` (``Memory.expire``).
 """
 
 from __future__ import annotations
@@ -32,8 +35,9 @@ class Known(NamedTuple):
 class Measured(NamedTuple):
     """Lag of one position.
 
-    ``records`` None and ``seconds`` None mean unknown, for ``reason``; ``position_time`` is the timestamp (seconds) of the record at the position.
-    ``lost``: records the group has not read are gone.
+    ``records`` None and ``seconds`` None mean unknown, for ``reason``; ``position_time`` is the
+    timestamp (seconds) of the record at the position. ``lost``: records the group has not read are
+    gone.
     """
 
     records: int | None
@@ -43,7 +47,9 @@ class Measured(NamedTuple):
     lost: bool = False
 
 
-def want(partition: Partition, position: int, bounds: Bounds, known: Known | None, exact_lag_records: int) -> Want | None:
+def want(
+    partition: Partition, position: int, bounds: Bounds, known: Known | None, exact_lag_records: int
+) -> Want | None:
     """The look needed to measure this position, or None if what is known answers."""
     if position < bounds.log_start or position >= bounds.last_stable:
         return None
@@ -59,8 +65,14 @@ def learn(known: Known | None, asked: Want, seen: Seen) -> Known:
     """What is known after a look: the new piece is put behind what was known."""
     if known is None:
         return Known(seen.records, seen.reached, seen.first_timestamp_ms, seen.failure)
-    first = known.first_timestamp_ms if known.first_timestamp_ms is not None else seen.first_timestamp_ms
-    return Known(known.records + seen.records, max(known.reached, seen.reached), first, seen.failure)
+    first = (
+        known.first_timestamp_ms
+        if known.first_timestamp_ms is not None
+        else seen.first_timestamp_ms
+    )
+    return Known(
+        known.records + seen.records, max(known.reached, seen.reached), first, seen.failure
+    )
 
 
 def measure(position: int, bounds: Bounds, known: Known | None, now: float) -> Measured:
@@ -76,9 +88,12 @@ def measure(position: int, bounds: Bounds, known: Known | None, now: float) -> M
         return Measured(None, None, "beyond_log_end")
     if position < bounds.log_start:
         if known is not None and known.records == 0 and known.reached >= bounds.log_start:
-            position = known.reached  # what was removed were markers only: looked at while they were there
+            # what was removed were markers only: looked at while they were there
+            position = known.reached
         else:
-            return Measured(bounds.last_stable - bounds.log_start, None, "below_log_start", lost=True)
+            return Measured(
+                bounds.last_stable - bounds.log_start, None, "below_log_start", lost=True
+            )
     if position > bounds.last_stable:
         return Measured(0, None, "open_txn")  # only a reader of uncommitted records gets here
     if position == bounds.last_stable:
@@ -97,7 +112,9 @@ def measure(position: int, bounds: Bounds, known: Known | None, now: float) -> M
 
 
 class Memory:
-    """What is known by (topic, partition, position): shared by all groups at that position, forgotten when no group is at it."""
+    """What is known by (topic, partition, position): shared by all groups at that position,
+    forgotten when no group is at it.
+    """
 
     def __init__(self) -> None:
         self.known: dict[tuple[str, int, int], Known] = {}
@@ -113,7 +130,9 @@ class Memory:
         for key in [key for key, at in self.since.items() if at < before and key[0] in topics]:
             del self.known[key], self.since[key]
 
-    def learn(self, partition: Partition, position: int, asked: Want, seen: Seen, now: float = 0.0) -> bool:
+    def learn(
+        self, partition: Partition, position: int, asked: Want, seen: Seen, now: float = 0.0
+    ) -> bool:
         """Add a look; True if it was the first to meet a record here."""
         key = (*partition, position)
         self.since.setdefault(key, now)
@@ -125,7 +144,9 @@ class Memory:
             self.met.add(key)
         return is_first
 
-    def keep(self, positions: Mapping[tuple[str, int, int], object] | set[tuple[str, int, int]]) -> None:
+    def keep(
+        self, positions: Mapping[tuple[str, int, int], object] | set[tuple[str, int, int]]
+    ) -> None:
         """Forget every position but these."""
         self.known = {key: value for key, value in self.known.items() if key in positions}
         self.met = {key for key in self.met if key in positions}

@@ -1,8 +1,10 @@
 """Who reads a group's partitions. Pure.
 
-Most groups say so themselves. A task of ours reads with ``assign()``: its group ``<environment>.<topology>.<shard>`` has offsets and no members, and
-shard s belongs to the member of ``<environment>.<topology>.owners`` that was given partition s of the journal topic. A standby's group
-``<environment>.<topology>.<shard>.standby.<instance id>`` has one reader: the member of that instance id.
+Most groups say so themselves. A task of ours reads with ``assign()``: its group
+``<environment>.<topology>.<shard>`` has offsets and no members, and shard s belongs to the member
+of ``<environment>.<topology>.owners`` that was given partition s of the journal topic. A standby's
+group ``<environment>.<topology>.<shard>.standby.<instance id>`` has one reader: the member of that
+instance id.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ class Readers(NamedTuple):
         return self.task_owner or self.by_partition.get(partition)
 
     def owned(self, partition: Partition) -> bool | None:
-        """True if somebody reads it, False if the group's members do not, None if there are no members."""
+        """True if somebody reads it, False if the group's members do not, None if there are no
+        members.
+        """
         return None if self.members == 0 else self.of(partition) is not None
 
 
@@ -40,7 +44,9 @@ def is_owners(name: str) -> bool:
 
 
 def owners_group_of(name: str) -> tuple[str, int] | None:
-    """(owners group, shard) if the name is that of a task's group: ``prod.pipeline.3`` -> (``prod.pipeline.owners``, 3)."""
+    """(owners group, shard) if the name is that of a task's group: ``prod.pipeline.3`` ->
+    (``prod.pipeline.owners``, 3).
+    """
     found = TASK.fullmatch(name)
     return (found["job"] + OWNERS, int(found["shard"])) if found else None
 
@@ -51,12 +57,17 @@ def readers(group: Group, groups: Mapping[str, Group], topics: frozenset[str]) -
     Args:
         group: the group.
         groups: all groups of the cluster by name.
-        topics: topics of the cluster: a job whose journal exists is ours even when its owners group is gone.
+        topics: topics of the cluster: a job whose journal exists is ours even when its owners group
+            is gone.
     """
     standby = STANDBY.fullmatch(group.name)
     if standby is not None and not group.members:
         owners_group = groups.get(standby["job"] + OWNERS)
-        follower = next((each for each in owners_group.members if each.name == standby["member"]), None) if owners_group is not None else None
+        follower = (
+            next((each for each in owners_group.members if each.name == standby["member"]), None)
+            if owners_group is not None
+            else None
+        )
         return Readers(int(follower is not None), {}, follower)
     task = owners_group_of(group.name)
     if task is not None and not group.members:
@@ -65,10 +76,20 @@ def readers(group: Group, groups: Mapping[str, Group], topics: frozenset[str]) -
         if owners in groups or journal in topics:
             owner = _owner(groups.get(owners), shard)
             return Readers(int(owner is not None), {}, owner)
-    return Readers(len(group.members), {partition: member for member in group.members for partition in member.partitions})
+    return Readers(
+        len(group.members),
+        {partition: member for member in group.members for partition in member.partitions},
+    )
 
 
 def _owner(owners: Group | None, shard: int) -> Member | None:
     if owners is None:
         return None
-    return next((member for member in owners.members if any(partition == shard for _, partition in member.partitions)), None)
+    return next(
+        (
+            member
+            for member in owners.members
+            if any(partition == shard for _, partition in member.partitions)
+        ),
+        None,
+    )

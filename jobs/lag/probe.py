@@ -1,8 +1,10 @@
-"""Bounded looks at records: one assigned consumer, a deadline, and no trace on the cluster (nothing is committed, no group is joined).
+"""Bounded looks at records: one assigned consumer, a deadline, and no trace on the cluster (nothing
+is committed, no group is joined).
 
-Looks at the same partition that overlap (several groups, short lags) are met by one pass from the lowest start. A pass is over when the record before
-``stop`` was seen, or the client says "end of partition": it says so once it has read to the last stable offset, markers and aborted records included,
-which is the proof that no committed record is left.
+Looks at the same partition that overlap (several groups, short lags) are met by one pass from the
+lowest start. A pass is over when the record before ``stop`` was seen, or the client says "end of
+partition": it says so once it has read to the last stable offset, markers and aborted records
+included, which is the proof that no committed record is left.
 """
 
 from __future__ import annotations
@@ -19,7 +21,11 @@ from streams.log.kafka.silence import SILENT
 
 GONE = (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE)
 REFUSED = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
-MISSING = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION)
+MISSING = (
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_TOPIC,
+    KafkaError._UNKNOWN_PARTITION,
+)
 POLL_SECONDS = 0.1
 BATCH = 500
 
@@ -74,14 +80,19 @@ class Pass:
 
     def seen(self, want: Want) -> Seen:
         """What it saw of one want."""
-        first = next((at for at, offset in enumerate(self.offsets) if offset >= want.start), len(self.offsets))
+        first = next(
+            (at for at, offset in enumerate(self.offsets) if offset >= want.start),
+            len(self.offsets),
+        )
         failure = self.failure or ("" if self.done else "fetch_timeout")
         stamp = self.timestamps[first] if first < len(self.timestamps) else None
         return Seen(len(self.offsets) - first, max(want.start, self.reached), stamp, failure)
 
 
 def rounds(wants: Sequence[Want], bytes_max: int) -> list[list[Pass]]:
-    """Passes in rounds: a consumer has one position in a partition, so a round holds a partition once."""
+    """Passes in rounds: a consumer has one position in a partition, so a round holds a partition
+    once.
+    """
     by_partition: dict[tuple[Partition, bool], list[Want]] = {}
     for want in wants:
         by_partition.setdefault(((want.topic, want.partition), want.committed), []).append(want)
@@ -112,7 +123,8 @@ class Probe:
             enable_auto_offset_store=False,
             auto_offset_reset="error",
             enable_partition_eof=True,
-            fetch_wait_max_ms=5,  # "end of partition" comes with an empty answer, which the broker holds back for so long
+            # "end of partition" comes with an empty answer, which the broker holds back for so long
+            fetch_wait_max_ms=5,
             fetch_error_backoff_ms=50,
             fetch_queue_backoff_ms=2,
             fetch_message_max_bytes=262_144,
@@ -138,7 +150,9 @@ class Probe:
         self.consumer.close()
 
     def _round(self, passes: dict[Partition, Pass], deadline: float) -> None:
-        self.consumer.assign([TopicPartition(*partition, each.start) for partition, each in passes.items()])
+        self.consumer.assign(
+            [TopicPartition(*partition, each.start) for partition, each in passes.items()]
+        )
         open_passes = dict(passes)
         while open_passes and time.monotonic() < deadline:
             first = self.consumer.poll(POLL_SECONDS)
@@ -151,7 +165,9 @@ class Probe:
                 del open_passes[partition]
             if over and open_passes:
                 # not pause(): a paused partition stays paused when it is assigned anew
-                self.consumer.incremental_unassign([TopicPartition(*partition) for partition in over])
+                self.consumer.incremental_unassign(
+                    [TopicPartition(*partition) for partition in over]
+                )
         self.consumer.unassign()
 
     def _take(self, message: Any, passes: dict[Partition, Pass]) -> None:
@@ -165,7 +181,11 @@ class Probe:
         each = passes[partition]
         if problem is None:
             kind, timestamp_ms = message.timestamp()
-            each.record(message.offset(), -1 if kind == TIMESTAMP_NOT_AVAILABLE else timestamp_ms, len(message))
+            each.record(
+                message.offset(),
+                -1 if kind == TIMESTAMP_NOT_AVAILABLE else timestamp_ms,
+                len(message),
+            )
         elif problem.code() == KafkaError._PARTITION_EOF:
             each.end(message.offset())
         elif problem.code() in GONE:

@@ -1,6 +1,8 @@
-"""When a market is expected to be quiet: so that "no message" alerts are silent on nights and holidays.
+"""When a market is expected to be quiet: so that "no message" alerts are silent on nights and
+holidays.
 
-The calendar is a TOML file; a market that is not in it is never expected to be quiet (crypto trades around the clock)::
+The calendar is a TOML file; a market that is not in it is never expected to be quiet (crypto trades
+around the clock)::
 
     [nse]
     timezone = "Asia/Kolkata"
@@ -37,7 +39,9 @@ class BadCalendar(WrongUse):
 
 
 class Market(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Hours of one market: see the module's head. Without ``open`` and ``close`` it is open all day."""
+    """Hours of one market: see the module's head. Without ``open`` and ``close`` it is open all
+    day.
+    """
 
     timezone: str = "UTC"
     days: tuple[str, ...] = DAYS
@@ -95,7 +99,11 @@ def _check(market: Market) -> None:
     ZoneInfo(market.timezone)
     if bool(market.open) != bool(market.close):
         raise ValueError("open and close come together")
-    for text in (market.open, market.close, *(each for hours in market.sessions.values() for each in hours)):
+    for text in (
+        market.open,
+        market.close,
+        *(each for hours in market.sessions.values() for each in hours),
+    ):
         if text:
             time.fromisoformat(text)
     for text in (*market.holidays, *market.sessions):
@@ -105,7 +113,9 @@ def _check(market: Market) -> None:
             raise ValueError(f"{day!r} is no day; days are {', '.join(DAYS)}")
     for start, end in market.maintenance:
         if start.tzinfo is None or end.tzinfo is None or start >= end:
-            raise ValueError("maintenance is a list of [start, end] with offsets, like 2026-03-01T02:00:00Z")
+            raise ValueError(
+                "maintenance is a list of [start, end] with offsets, like 2026-03-01T02:00:00Z"
+            )
 
 
 def _within(at: time, start: str, end: str) -> bool:

@@ -1,10 +1,13 @@
 """What one reading of a cluster holds, and the protocol of what reads it.
 
-The order of reading is the contract: log starts, then group offsets, then high watermarks, then last stable offsets. Each of these only grows, so
+The order of reading is the contract: log starts, then group offsets, then high watermarks, then
+last stable offsets. Each of these only grows, so
 
 - a position below a log start read *before* it is really below it;
-- a position is never behind an end read *after* it: lag is never negative by construction, without a clamp that would hide anything;
-- ``high watermark - last stable offset`` of a partition without open transactions is never above zero.
+- a position is never behind an end read *after* it: lag is never negative by construction, without
+  a clamp that would hide anything;
+- ``high watermark - last stable offset`` of a partition without open transactions is never above
+  zero.
 """
 
 from __future__ import annotations
@@ -17,7 +20,9 @@ Partition = tuple[str, int]
 
 
 class Bounds(NamedTuple):
-    """Offsets of one partition: the first kept, the end of what is replicated, the end of what is decided."""
+    """Offsets of one partition: the first kept, the end of what is replicated, the end of what is
+    decided.
+    """
 
     log_start: int
     high_watermark: int
@@ -41,8 +46,8 @@ class Member(NamedTuple):
 class Group(NamedTuple):
     """One group: what it has committed, who is in it.
 
-    ``simple``: it has only ever committed; nobody joins it (``assign()`` users). ``offsets`` leaves out partitions without a commit; ``notes`` are
-    the words stored with them, where there are any.
+    ``simple``: it has only ever committed; nobody joins it (``assign()`` users). ``offsets`` leaves
+    out partitions without a commit; ``notes`` are the words stored with them, where there are any.
     """
 
     name: str
@@ -53,7 +58,9 @@ class Group(NamedTuple):
 
 
 class TopologyFacts(NamedTuple):
-    """A topology that has claimed topics in an environment; closed ones are kept, so that what they left behind is known for it."""
+    """A topology that has claimed topics in an environment; closed ones are kept, so that what they
+    left behind is known for it.
+    """
 
     environment: str
     name: str
@@ -62,7 +69,8 @@ class TopologyFacts(NamedTuple):
 
 
 class TopicSettings(NamedTuple):
-    """``retention_seconds`` is None if nothing is removed by time; ``timestamp_type`` is CreateTime or LogAppendTime.
+    """``retention_seconds`` is None if nothing is removed by time; ``timestamp_type`` is CreateTime
+    or LogAppendTime.
 
     ``is_compacted``: records that were counted may go at any time.
     """
@@ -73,7 +81,9 @@ class TopicSettings(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """One reading, from ``began`` to ``time`` in wall-clock seconds; ``failures`` are causes and how often."""
+    """One reading, from ``began`` to ``time`` in wall-clock seconds; ``failures`` are causes and
+    how often.
+    """
 
     began: float
     time: float
@@ -89,8 +99,9 @@ class Reading(NamedTuple):
 class Want(NamedTuple):
     """A look at committed records from ``start`` on.
 
-    ``stop``: the last stable offset of the reading; ``counted``: look at all of them, else at the first only; ``committed`` False looks at what is
-    not decided yet (the first record of an open transaction).
+    ``stop``: the last stable offset of the reading; ``counted``: look at all of them, else at the
+    first only; ``committed`` False looks at what is not decided yet (the first record of an open
+    transaction).
     """
 
     topic: str
@@ -104,8 +115,9 @@ class Want(NamedTuple):
 class Seen(NamedTuple):
     """What a look saw: ``records`` in [start, reached), every one of them counted.
 
-    ``first_timestamp_ms`` is None when there was no record, negative when the record carries no timestamp. ``reached`` may lie behind ``stop``.
-    ``failure`` is empty or a reason of ``metrics.REASONS``.
+    ``first_timestamp_ms`` is None when there was no record, negative when the record carries no
+    timestamp. ``reached`` may lie behind ``stop``. ``failure`` is empty or a reason of
+    ``metrics.REASONS``.
     """
 
     records: int
@@ -115,10 +127,14 @@ class Seen(NamedTuple):
 
 
 class LagSource(Protocol):
-    """Reads a cluster; ``jobs.lag.cluster`` does it over confluent-kafka, the tests over an in-memory log."""
+    """Reads a cluster; ``jobs.lag.cluster`` does it over confluent-kafka, the tests over an
+    in-memory log.
+    """
 
     def read(self) -> Reading:
-        """Read everything but records, in the order of this module's head. Raises a ShrivenError when the cluster does not answer."""
+        """Read everything but records, in the order of this module's head. Raises a ShrivenError
+        when the cluster does not answer.
+        """
 
     def look(self, wants: Sequence[Want]) -> Mapping[Want, Seen]:
         """Bounded looks at records; a want that could not be met has a failure."""

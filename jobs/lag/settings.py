@@ -15,7 +15,8 @@ class LagSettings(msgspec.Struct, frozen=True, kw_only=True):
         replay_groups: globs of groups that replay on purpose: their lag is progress, not a fault.
         window_seconds: how far back states, rates and estimates look.
         allowed_lag_seconds: lag up to this is OK: consumers commit every 1 to 5 s.
-        txn_blocked_seconds: a transaction open for longer blocks its readers (``transaction.timeout.ms`` of our producers is 10 s).
+        txn_blocked_seconds: a transaction open for longer blocks its readers
+            (``transaction.timeout.ms`` of our producers is 10 s).
         exact_lag_records: lags of at most so many offsets are counted record by record.
         recount_seconds: a count of a compacted topic's records is made anew after so long.
         look_seconds: time for one collection's looks at records.

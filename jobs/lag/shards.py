@@ -1,7 +1,9 @@
-"""Whose a group is, and the state of every shard of every open topology: facts of the cluster, for all its environments at once.
+"""Whose a group is, and the state of every shard of every open topology: facts of the cluster, for
+all its environments at once.
 
-An environment is there where its topic ``topologies`` is. A group or topic belongs to the environment whose name it begins with; a foreign group to
-the one whose topics it reads, if that is one; all else to the environment without a name. Pure.
+An environment is there where its topic ``topologies`` is. A group or topic belongs to the
+environment whose name it begins with; a foreign group to the one whose topics it reads, if that is
+one; all else to the environment without a name. Pure.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ JOURNAL = ".journal"
 
 
 class GroupFacts(NamedTuple):
-    """Whose a group is; ``topology`` and ``shard`` are empty for one that is no task's or standby's."""
+    """Whose a group is; ``topology`` and ``shard`` are empty for one that is no task's or
+    standby's.
+    """
 
     environment: str
     topology: str = ""
@@ -26,7 +30,9 @@ class GroupFacts(NamedTuple):
 
 
 class ShardState(NamedTuple):
-    """One shard of an open topology; ``state`` of ``jobs.live.shard_state.STATES``, ``record`` where it is quarantined at one."""
+    """One shard of an open topology; ``state`` of ``jobs.live.shard_state.STATES``, ``record``
+    where it is quarantined at one.
+    """
 
     environment: str
     topology: str
@@ -36,8 +42,12 @@ class ShardState(NamedTuple):
 
 
 def environments(topics: Set[str]) -> set[str]:
-    """Names of the environments on a cluster, the empty one of the environment without a name included."""
-    found = {name.removesuffix(f".{TOPOLOGIES}") for name in topics if name.endswith(f".{TOPOLOGIES}")}
+    """Names of the environments on a cluster, the empty one of the environment without a name
+    included.
+    """
+    found = {
+        name.removesuffix(f".{TOPOLOGIES}") for name in topics if name.endswith(f".{TOPOLOGIES}")
+    }
     return found | ({""} if TOPOLOGIES in topics else set())
 
 
@@ -47,7 +57,9 @@ def environment_of(name: str, known: Set[str]) -> str:
     return prefix if dot and prefix in known else ""
 
 
-def facts_of(group: Group, known: Set[str], topologies: Mapping[tuple[str, str], TopologyFacts]) -> GroupFacts:
+def facts_of(
+    group: Group, known: Set[str], topologies: Mapping[tuple[str, str], TopologyFacts]
+) -> GroupFacts:
     """Whose a group is."""
     environment = environment_of(group.name, known)
     ours = group.name.removeprefix(f"{environment}.") if environment else group.name
@@ -72,11 +84,13 @@ def is_closed(facts: GroupFacts, topologies: Mapping[tuple[str, str], TopologyFa
 
 
 def shard_states(reading: Reading, stalled: Set[GroupFacts]) -> list[ShardState]:
-    """Every shard of every open topology that has begun: the processes of one that is claimed may still be preparing.
+    """Every shard of every open topology that has begun: the processes of one that is claimed may
+    still be preparing.
 
     Args:
         reading: of the cluster.
-        stalled: tasks before which records wait and whose position stands still, though somebody owns it.
+        stalled: tasks before which records wait and whose position stands still, though somebody
+            owns it.
     """
     groups = {group.name: group for group in reading.groups}
     found = []
@@ -98,4 +112,8 @@ def shard_states(reading: Reading, stalled: Set[GroupFacts]) -> list[ShardState]
 
 
 def _owned(owners: Group | None) -> set[int]:
-    return {partition for member in (owners.members if owners is not None else ()) for _, partition in member.partitions}
+    return {
+        partition
+        for member in (owners.members if owners is not None else ())
+        for _, partition in member.partitions
+    }

@@ -14,11 +14,13 @@ In the order in which they are asked, the first that holds is the state:
 | CATCHING_UP | records wait, the position moves, and the lag shrinks |
 | FALLING_BEHIND | records wait, the position moves, and the lag does not shrink |
 
-No state (None) is unknown: nothing committed, or records wait and the position has been watched for less than the window without moving.
-A quiet partition is OK: a state but OK, REWOUND or DATA_LOSS needs records that wait.
+No state (None) is unknown: nothing committed, or records wait and the position has been watched for
+less than the window without moving. A quiet partition is OK: a state but OK, REWOUND or DATA_LOSS
+needs records that wait.
 
-A group that has no members and was seen consuming reads with ``assign()``: each of its partitions is watched for the window before it is NO_MEMBERS.
-Whether it was seen consuming is a fact of the group (``Sample.consumes``), so that its partitions never contradict each other.
+A group that has no members and was seen consuming reads with ``assign()``: each of its partitions
+is watched for the window before it is NO_MEMBERS. Whether it was seen consuming is a fact of the
+group (``Sample.consumes``), so that its partitions never contradict each other.
 """
 
 from __future__ import annotations
@@ -29,15 +31,18 @@ from typing import NamedTuple
 
 from jobs.lag.settings import LagSettings
 
-SHRINKS = 0.05  # of what was consumed meanwhile: commits come in steps, so the means of equal lags differ by a little
+# of what was consumed meanwhile: commits come in steps, so the means of equal lags differ by a
+# little
+SHRINKS = 0.05
 
 
 class Sample(NamedTuple):
     """One look at a position.
 
-    ``time`` and the ages are seconds, ``time`` on a monotonic clock; ``position`` None if nothing is committed; ``end`` is the last stable offset;
-    ``beyond``: the position lies behind the end; ``owned`` None if nobody can own it (no members at all).
-    ``consumes``: a position of the group moved while it had no members.
+    ``time`` and the ages are seconds, ``time`` on a monotonic clock; ``position`` None if nothing
+    is committed; ``end`` is the last stable offset; ``beyond``: the position lies behind the end;
+    ``owned`` None if nobody can own it (no members at all). ``consumes``: a position of the group
+    moved while it had no members.
     """
 
     time: float
@@ -54,7 +59,9 @@ class Sample(NamedTuple):
 
 
 class History:
-    """Samples of one (group, partition): those of the window, and the last one before it, so that the whole window is covered."""
+    """Samples of one (group, partition): those of the window, and the last one before it, so that
+    the whole window is covered.
+    """
 
     def __init__(self) -> None:
         self.samples: deque[Sample] = deque()
@@ -70,8 +77,11 @@ def lag_state(history: History, settings: LagSettings) -> str | None:
     """The state at the last sample, or None if unknown."""
     samples = history.samples
     now = samples[-1]
-    if any(sample.lost for sample in samples) or any(pair[0].beyond and pair[1].beyond for pair in pairwise(samples)):
-        return "DATA_LOSS"  # behind the end at one look only: after a failover a new leader's end lags for a moment
+    if any(sample.lost for sample in samples) or any(
+        pair[0].beyond and pair[1].beyond for pair in pairwise(samples)
+    ):
+        # behind the end at one look only: after a failover a new leader's end lags for a moment
+        return "DATA_LOSS"
     if now.beyond:
         return None
     if now.position is None:
@@ -90,9 +100,11 @@ def lag_state(history: History, settings: LagSettings) -> str | None:
 
 
 def _shrinks(waited: list[Sample]) -> bool:
-    """True if the mean lag of the later half is below that of the earlier half, by more than the steps of commits explain.
+    """True if the mean lag of the later half is below that of the earlier half, by more than the
+    steps of commits explain.
 
-    Samples of a standstill before the position moved are left out: a consumer that goes on after one is judged by what it does now.
+    Samples of a standstill before the position moved are left out: a consumer that goes on after
+    one is judged by what it does now.
     """
     while waited[1].position == waited[0].position:
         waited = waited[1:]
@@ -126,7 +138,9 @@ def _mean_lag(samples: list[Sample]) -> float:
 
 
 def eta_drain_seconds(history: History) -> float | None:
-    """Seconds until the lag is gone at the window's rates: lag / (consume rate - produce rate); 0 if it is; None if it does not shrink."""
+    """Seconds until the lag is gone at the window's rates: lag / (consume rate - produce rate); 0
+    if it is; None if it does not shrink.
+    """
     now = history.samples[-1]
     if now.lag_records is None:
         return None
@@ -141,7 +155,9 @@ def eta_drain_seconds(history: History) -> float | None:
 
 
 def replay_speed(history: History) -> float | None:
-    """Seconds of log time read per second, over the window; None without two positions that carry a time."""
+    """Seconds of log time read per second, over the window; None without two positions that carry a
+    time.
+    """
     stamped = [sample for sample in history.samples if sample.position_time is not None]
     if len(stamped) < 2 or stamped[-1].time <= stamped[0].time:
         return None
@@ -150,7 +166,17 @@ def replay_speed(history: History) -> float | None:
     return max(0.0, (last.position_time - first.position_time) / (last.time - first.time))
 
 
-SEVERITY = ("OK", "CATCHING_UP", "REWOUND", "FALLING_BEHIND", "TXN_BLOCKED", "STALLED", "NO_MEMBERS", "STOPPED", "DATA_LOSS")
+SEVERITY = (
+    "OK",
+    "CATCHING_UP",
+    "REWOUND",
+    "FALLING_BEHIND",
+    "TXN_BLOCKED",
+    "STALLED",
+    "NO_MEMBERS",
+    "STOPPED",
+    "DATA_LOSS",
+)
 """From harmless to worst."""
 
 

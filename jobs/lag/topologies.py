@@ -1,4 +1,6 @@
-"""Which topologies an environment has, open and closed, from its topic of claims; read again when that has grown."""
+"""Which topologies an environment has, open and closed, from its topic of claims; read again when
+that has grown.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,12 @@ class Topologies:
         self.cluster = cluster
         self._known: dict[str, tuple[int, list[TopologyFacts]]] = {}
 
-    def read(self, topics: Set[str], bounds: Mapping[Partition, Bounds], failures: Counter[str]) -> tuple[TopologyFacts, ...]:
-        """Every topology that ever claimed a topic. One that cannot be read is counted, and what was known of it stays."""
+    def read(
+        self, topics: Set[str], bounds: Mapping[Partition, Bounds], failures: Counter[str]
+    ) -> tuple[TopologyFacts, ...]:
+        """Every topology that ever claimed a topic. One that cannot be read is counted, and what
+        was known of it stays.
+        """
         found: list[TopologyFacts] = []
         for environment in sorted(environments(topics)):
             cluster = msgspec.structs.replace(self.cluster, environment=environment)
@@ -45,4 +51,7 @@ def _topologies(cluster: Cluster) -> list[TopologyFacts]:
     claims = read_claims(KafkaLog(cluster), cluster)
     still_open = open_claims(claims)
     last = {claim.topology: claim for _, claim in claims}
-    return [TopologyFacts(cluster.environment, name, claim.shards, name in still_open) for name, claim in sorted(last.items())]
+    return [
+        TopologyFacts(cluster.environment, name, claim.shards, name in still_open)
+        for name, claim in sorted(last.items())
+    ]

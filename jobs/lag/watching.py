@@ -20,7 +20,15 @@ from jobs.lag.measuring import Measured, Memory, measure, want
 from jobs.lag.members import Readers, is_owners, readers
 from jobs.lag.reading import Bounds, Group, LagSource, Member, Partition, Reading, Want
 from jobs.lag.settings import LagSettings
-from jobs.lag.shards import GroupFacts, ShardState, environments, facts_of, is_closed, is_tool, shard_states
+from jobs.lag.shards import (
+    GroupFacts,
+    ShardState,
+    environments,
+    facts_of,
+    is_closed,
+    is_tool,
+    shard_states,
+)
 from jobs.lag.states import History, Sample, eta_drain_seconds, lag_state, replay_speed
 
 
@@ -45,9 +53,11 @@ class Lag(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """What one collection found. ``time`` is wall-clock seconds; ``transaction_age`` seconds by partition that has one open.
+    """What one collection found. ``time`` is wall-clock seconds; ``transaction_age`` seconds by
+    partition that has one open.
 
-    ``whose`` by group; ``environments`` are those of the cluster that have topologies; ``shards`` those of open topologies.
+    ``whose`` by group; ``environments`` are those of the cluster that have topologies; ``shards``
+    those of open topologies.
     """
 
     time: float
@@ -74,7 +84,11 @@ class Watch:
     """
 
     def __init__(
-        self, source: LagSource, settings: LagSettings, clock: Callable[[], float] = time.monotonic, environment: str = ""
+        self,
+        source: LagSource,
+        settings: LagSettings,
+        clock: Callable[[], float] = time.monotonic,
+        environment: str = "",
     ) -> None:
         self.source = source
         self.settings = settings
@@ -94,8 +108,16 @@ class Watch:
         reading = self.source.read()
         known = environments(reading.topics)
         topologies = {(each.environment, each.name): each for each in reading.topologies}
-        whose = {group.name: facts_of(group, known, topologies) for group in reading.groups if not is_tool(group.name)}
-        wanted = (group for group in reading.groups if group.name in whose and fnmatchcase(group.name, self.settings.groups))
+        whose = {
+            group.name: facts_of(group, known, topologies)
+            for group in reading.groups
+            if not is_tool(group.name)
+        }
+        wanted = (
+            group
+            for group in reading.groups
+            if group.name in whose and fnmatchcase(group.name, self.settings.groups)
+        )
         groups = [group for group in wanted if not is_closed(whose[group.name], topologies)]
         self._look(reading, groups)
         ages = self._transaction_ages(reading)
@@ -107,18 +129,37 @@ class Watch:
             purpose = self._purpose(group.name)
             self._notice(group, found)
             members[group.name] = (purpose, found.members)
-            rows = [self._lag(group, purpose, partition, found, reading, ages) for partition in _partitions(group)]
+            rows = [
+                self._lag(group, purpose, partition, found, reading, ages)
+                for partition in _partitions(group)
+            ]
             lags += [lag._replace(whose=whose[group.name]) for lag in rows]
         self._forget(lags)
-        stalled = {lag.whose for lag in lags if lag.state == "STALLED" and ".standby." not in lag.group}
+        stalled = {
+            lag.whose for lag in lags if lag.state == "STALLED" and ".standby." not in lag.group
+        }
         shards = tuple(shard_states(reading, stalled))
         shown = {name: whose[name] for name in members}
         return Snapshot(
-            reading.time, tuple(lags), members, reading, ages, dict(self.skew), self.looks, self.looks_saved, shown, frozenset(known), shards
+            reading.time,
+            tuple(lags),
+            members,
+            reading,
+            ages,
+            dict(self.skew),
+            self.looks,
+            self.looks_saved,
+            shown,
+            frozenset(known),
+            shards,
         )
 
     def _purpose(self, group: str) -> str:
-        return "replay" if any(fnmatchcase(group, glob) for glob in self.settings.replay_groups) else "live"
+        return (
+            "replay"
+            if any(fnmatchcase(group, glob) for glob in self.settings.replay_groups)
+            else "live"
+        )
 
     def _look(self, reading: Reading, groups: list[Group]) -> None:
         """Meet every want that remains; a group at the same position as another shares its look."""
@@ -130,15 +171,27 @@ class Watch:
                 bounds = reading.bounds.get(partition)
                 if bounds is None or position >= bounds.last_stable:
                     continue
-                exact = bounds.last_stable if partition[0] in compacted else self.settings.exact_lag_records
-                asked = want(partition, position, bounds, self.memory.at(partition, position), exact)
+                exact = (
+                    bounds.last_stable
+                    if partition[0] in compacted
+                    else self.settings.exact_lag_records
+                )
+                asked = want(
+                    partition, position, bounds, self.memory.at(partition, position), exact
+                )
                 if asked is None:
                     self.looks_saved += 1
                 else:
                     wants[asked] = (partition, position)
         for partition, bounds in reading.bounds.items():
             if bounds.hold and (partition, bounds.last_stable) not in self.transactions:
-                asked = Want(*partition, bounds.last_stable, bounds.high_watermark, counted=False, committed=False)
+                asked = Want(
+                    *partition,
+                    bounds.last_stable,
+                    bounds.high_watermark,
+                    counted=False,
+                    committed=False,
+                )
                 wants[asked] = (partition, bounds.last_stable)
         self.turn += 1  # when time runs out, other ones are first the next time
         order = list(wants)
@@ -149,20 +202,35 @@ class Watch:
             if not asked.committed:
                 if seen.first_timestamp_ms is not None:
                     self.transactions[(partition, position)] = seen.first_timestamp_ms
-            elif self.memory.learn(partition, position, asked, seen, reading.time) and (seen.first_timestamp_ms or 0) / 1000 > reading.time:
+            elif (
+                self.memory.learn(partition, position, asked, seen, reading.time)
+                and (seen.first_timestamp_ms or 0) / 1000 > reading.time
+            ):
                 self.skew[partition[0]] += 1
 
     def _transaction_ages(self, reading: Reading) -> dict[Partition, float]:
-        """Seconds since the oldest open transaction of a partition wrote its first record: the record at the last stable offset."""
+        """Seconds since the oldest open transaction of a partition wrote its first record: the
+        record at the last stable offset.
+        """
         ages = {}
         for partition, bounds in reading.bounds.items():
             opened = self.transactions.get((partition, bounds.last_stable))
             if bounds.hold and opened is not None:
                 ages[partition] = max(0.0, reading.time - opened / 1000)
-        self.transactions = {key: value for key, value in self.transactions.items() if key[0] in ages}
+        self.transactions = {
+            key: value for key, value in self.transactions.items() if key[0] in ages
+        }
         return ages
 
-    def _lag(self, group: Group, purpose: str, partition: Partition, found: Readers, reading: Reading, ages: Mapping[Partition, float]) -> Lag:
+    def _lag(
+        self,
+        group: Group,
+        purpose: str,
+        partition: Partition,
+        found: Readers,
+        reading: Reading,
+        ages: Mapping[Partition, float],
+    ) -> Lag:
         position = group.offsets.get(partition)
         bounds = reading.bounds.get(partition)
         measured = self._measure(partition, position, bounds, reading)
@@ -212,7 +280,9 @@ class Watch:
             if before is not None and position > before:
                 self.consuming.add(group.name)
 
-    def _measure(self, partition: Partition, position: int | None, bounds: Bounds | None, reading: Reading) -> Measured:
+    def _measure(
+        self, partition: Partition, position: int | None, bounds: Bounds | None, reading: Reading
+    ) -> Measured:
         if position is None:
             return Measured(None, None, "no_commit")
         if bounds is None:
@@ -220,20 +290,30 @@ class Watch:
         return measure(position, bounds, self.memory.at(partition, position), reading.time)
 
     def _forget(self, lags: list[Lag]) -> None:
-        self.memory.keep({(lag.topic, lag.partition, lag.position) for lag in lags if lag.position is not None})
+        self.memory.keep(
+            {(lag.topic, lag.partition, lag.position) for lag in lags if lag.position is not None}
+        )
         present = {(lag.group, (lag.topic, lag.partition)) for lag in lags}
         self.consuming &= {lag.group for lag in lags}
         self.histories = {key: history for key, history in self.histories.items() if key in present}
 
 
 def _partitions(group: Group) -> list[Partition]:
-    """Partitions with a commit, and those that a member owns without one. Owners groups commit nothing, by design: their rows would only say so."""
-    owned = set() if is_owners(group.name) else {partition for member in group.members for partition in member.partitions}
+    """Partitions with a commit, and those that a member owns without one. Owners groups commit
+    nothing, by design: their rows would only say so.
+    """
+    owned = (
+        set()
+        if is_owners(group.name)
+        else {partition for member in group.members for partition in member.partitions}
+    )
     return sorted({*group.offsets, *owned})
 
 
 def _margin(measured: Measured, partition: Partition, reading: Reading) -> float | None:
-    """Retention removes a segment once its newest record is too old, so no record goes before its own age has passed: a lower bound."""
+    """Retention removes a segment once its newest record is too old, so no record goes before its
+    own age has passed: a lower bound.
+    """
     settings = reading.settings.get(partition[0])
     if settings is None or settings.retention_seconds is None or measured.seconds is None:
         return None

@@ -1,4 +1,6 @@
-"""Which account each shard of a live topology trades: fixed when it is deployed, and kept in every genesis record from then on."""
+"""Which account each shard of a live topology trades: fixed when it is deployed, and kept in every
+genesis record from then on.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +14,21 @@ REQUESTS = "orders.requests"
 
 
 def with_accounts(configuration: Configuration, shards: int, trades: bool) -> Configuration:
-    """The configuration with one account for each shard: those it names, else 1, 2, and so on; none where nothing is traded.
+    """The configuration with one account for each shard: those it names, else 1, 2, and so on; none
+    where nothing is traded.
 
     Raises:
         BadConfiguration: it names more or fewer, or a stage's table sets an account of its own.
     """
     named = configuration.accounts
     if trades and named and len(named) != shards:
-        what = f"accounts names {len(named)} ({', '.join(map(str, named))}), the topology has {shards} {'shard' if shards == 1 else 'shards'}"
-        raise BadConfiguration(f"{what}; name one for each, or leave accounts out: shard s then trades account s + 1")
+        what = (
+            f"accounts names {len(named)} ({', '.join(map(str, named))}), the topology has "
+            f"{shards} {'shard' if shards == 1 else 'shards'}"
+        )
+        raise BadConfiguration(
+            f"{what}; name one for each, or leave accounts out: shard s then trades account s + 1"
+        )
     accounts = [configuration.account_of(shard) for shard in range(shards)] if trades else []
     return msgspec.structs.replace(configuration, accounts=accounts).check()
 

@@ -41,4 +41,8 @@ class BlackBox:
     def read(self) -> list[Run]:
         """What was being executed; empty if nothing was."""
         (length,) = LENGTH.unpack(self._page[: LENGTH.size])
-        return msgspec.json.decode(self._page[LENGTH.size : LENGTH.size + length], type=list[Run]) if length else []
+        return (
+            msgspec.json.decode(self._page[LENGTH.size : LENGTH.size + length], type=list[Run])
+            if length
+            else []
+        )

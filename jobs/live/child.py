@@ -78,11 +78,21 @@ def run(deployment: Deployment, outputs: Sequence[str], box: BlackBox) -> int:
         say("drained", shard=-1)
         return 0
     shard = orders.shard
-    library_logger(Log({"topology": deployment.topology, "shard": shard}))  # to standard error, which is the member's
+    # to standard error, which is the member's
+    library_logger(Log({"topology": deployment.topology, "shard": shard}))
     observer = ShardObserver(deployment, shard, say, outputs)
     try:
-        task = ShardTask(KafkaLog(deployment.cluster), spec_of(deployment, shard, outputs), maker(deployment, box.note), observer=observer)
-        standby = Standby(task, admin_of(deployment.cluster), orders.member, observer, say) if orders.member else None
+        task = ShardTask(
+            KafkaLog(deployment.cluster),
+            spec_of(deployment, shard, outputs),
+            maker(deployment, box.note),
+            observer=observer,
+        )
+        standby = (
+            Standby(task, admin_of(deployment.cluster), orders.member, observer, say)
+            if orders.member
+            else None
+        )
         if standby is not None:
             observer.state("standby")
             standby.follow(orders.is_decided)
@@ -97,8 +107,18 @@ def run(deployment: Deployment, outputs: Sequence[str], box: BlackBox) -> int:
         observer.state("running")
         if standby is not None:
             standby.end()
-        facts = {"batches_repeated": observer.repeated, "port": observer.port, "followed": standby is not None}
-        say("running", shard=shard, sequence=task.sequence, seconds=round(time.monotonic() - began, 3), **facts)
+        facts = {
+            "batches_repeated": observer.repeated,
+            "port": observer.port,
+            "followed": standby is not None,
+        }
+        say(
+            "running",
+            shard=shard,
+            sequence=task.sequence,
+            seconds=round(time.monotonic() - began, 3),
+            **facts,
+        )
         while not orders.is_draining.is_set():
             task.step(STEP_SECONDS)
             observer.positions(task)
@@ -115,10 +135,21 @@ def main(deployment: Deployment, outputs: Sequence[str], box: BlackBox) -> int:
     try:
         return run(deployment, outputs, box)
     except ShrivenError as problem:
-        say("failed", code=problem.code, text=problem.text, restart_helps=problem.restart_helps, bars_owning=problem.bars_owning)
+        say(
+            "failed",
+            code=problem.code,
+            text=problem.text,
+            restart_helps=problem.restart_helps,
+            bars_owning=problem.bars_owning,
+        )
         return problem.exit_code
     except Exception as problem:  # noqa: BLE001 - a defect of ours still ends in words, and the parent decides what follows
-        say("failed", code="defect", text=f"{type(problem).__name__}: {problem}", trace=place_of(problem))
+        say(
+            "failed",
+            code="defect",
+            text=f"{type(problem).__name__}: {problem}",
+            trace=place_of(problem),
+        )
         return 1
 
 

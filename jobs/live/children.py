@@ -49,7 +49,11 @@ class Warm:
         self._forks: dict[int, Child] = {}
         self._socket, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with there:
-            self.process = subprocess.Popen([sys.executable, "-m", "jobs.live.warm"], stdin=there.fileno(), stdout=subprocess.DEVNULL)
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "jobs.live.warm"],
+                stdin=there.fileno(),
+                stdout=subprocess.DEVNULL,
+            )
         self._send(msgspec.json.encode(deployment))
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -160,7 +164,12 @@ class Child:
         self.is_drained.set()
         while self.returncode is None and not self._warm.is_gone.wait(0.01):
             pass
-        events.put((self, {"event": "ended", "code": UNKNOWN if self.returncode is None else self.returncode}))
+        events.put(
+            (
+                self,
+                {"event": "ended", "code": UNKNOWN if self.returncode is None else self.returncode},
+            )
+        )
 
     def follow(self, shard: int, member: str) -> None:
         """Let it be the standby of the shard, in the name of this member."""

@@ -98,7 +98,12 @@ class Deployment(msgspec.Struct, kw_only=True):
     def sample(self) -> Topology:
         """The job's stages over one made-up instrument: what it writes, and what it compiles."""
         instrument = msgspec.structs.replace(MADE_UP, quote=self.configuration.currency)
-        return topology_over(msgspec.structs.replace(self.configuration, symbols=[]), [instrument], self.inputs(), self.job)
+        return topology_over(
+            msgspec.structs.replace(self.configuration, symbols=[]),
+            [instrument],
+            self.inputs(),
+            self.job,
+        )
 
     def inputs(self) -> list[str]:
         """Topics that the job reads, in merge order."""
@@ -131,7 +136,10 @@ def published(outputs: Sequence[str], choice: str, job: str) -> list[str]:
     wanted = [name.strip() for name in choice.split(",") if name.strip()]
     for name in wanted:
         if name not in outputs:
-            raise BadConfiguration(f"--publish names {name}, which the job does not write; it writes {', '.join(outputs)}")
+            raise BadConfiguration(
+                f"--publish names {name}, which the job does not write; it writes "
+                f"{', '.join(outputs)}"
+            )
     return [topic for topic in outputs if topic == DEAD_LETTERS or topic in wanted]
 
 
@@ -161,11 +169,19 @@ def facts_of(deployment: Deployment) -> dict[str, Any]:
         "versions": versions(),
         "configuration": deployment.configuration.facts(),
         **journaled_files(deployment.configuration),
-        "ids": {**{runtime_name(deployment.topology, topic): found for topic, found in deployment.schema_ids.items()}, **deployment.claim_ids},
+        "ids": {
+            **{
+                runtime_name(deployment.topology, topic): found
+                for topic, found in deployment.schema_ids.items()
+            },
+            **deployment.claim_ids,
+        },
     }
 
 
-def spec_of(deployment: Deployment, shard: int, outputs: Sequence[str], bounds: Bounds | None = None) -> TaskSpec:
+def spec_of(
+    deployment: Deployment, shard: int, outputs: Sequence[str], bounds: Bounds | None = None
+) -> TaskSpec:
     """The task of one shard."""
     return TaskSpec(
         topology=deployment.topology,
@@ -173,7 +189,9 @@ def spec_of(deployment: Deployment, shard: int, outputs: Sequence[str], bounds: 
         environment=deployment.cluster.environment,
         inputs=deployment.inputs(),
         outputs=list(outputs),
-        published=[topic for topic in outputs if topic in deployment.publish or topic == DEAD_LETTERS],
+        published=[
+            topic for topic in outputs if topic in deployment.publish or topic == DEAD_LETTERS
+        ],
         schema_ids=deployment.schema_ids,
         facts={**facts_of(deployment), "shard": shard},
         clock=deployment.clock,
@@ -181,7 +199,8 @@ def spec_of(deployment: Deployment, shard: int, outputs: Sequence[str], bounds: 
         state_digest_records=deployment.configuration.state_digest_records,
         clock_jump_max=deployment.configuration.clock_jump_max,
         flood=deployment.flood,
-        bounds=bounds or Bounds(records=deployment.configuration.batch, linger_seconds=deployment.linger / 1e9),
+        bounds=bounds
+        or Bounds(records=deployment.configuration.batch, linger_seconds=deployment.linger / 1e9),
     )
 
 
@@ -192,23 +211,36 @@ def quotes_canary(job: str, clock: str) -> bool:
     return JOBS[job] is not None and clock == "wall"
 
 
-def maker(deployment: Deployment, in_flight_marker: Callable[[Sequence[Run]], None] | None = None) -> Any:
+def maker(
+    deployment: Deployment, in_flight_marker: Callable[[Sequence[Run]], None] | None = None
+) -> Any:
     """``make(log, spec, start_offsets)`` of :class:`streams.runtime.live.shard.ShardTask`;
     ``in_flight_marker`` as Execution has it.
     """
 
     def build(known: Sequence[Instrument], shard: int) -> Topology:
         if any(each.instrument == CANARY_ID for each in known):
-            raise BadConfiguration(f"instrument {CANARY_ID} of ref.instruments has the id of the canary; give it another")
+            raise BadConfiguration(
+                f"instrument {CANARY_ID} of ref.instruments has the id of the canary; give it "
+                "another"
+            )
         more = [CANARY] if quotes_canary(deployment.job, deployment.clock) else []
-        return topology_over(deployment.configuration, known, deployment.inputs(), deployment.job, more, shard)
+        return topology_over(
+            deployment.configuration, known, deployment.inputs(), deployment.job, more, shard
+        )
 
     def make(log: Log, spec: TaskSpec, starts: dict[str, int]) -> LiveOrder:
         is_wall = spec.clock == "wall"
         versions = versions_on(deployment.cluster)
         ids = {topic: SchemaIds(topic, spec.ids_of(topic), versions) for topic in spec.inputs}
         sources = [
-            PartitionSource(log.reader(f"{spec.group}.inputs"), spec.partition_of(topic), ids[topic], starts[topic], is_wall)
+            PartitionSource(
+                log.reader(f"{spec.group}.inputs"),
+                spec.partition_of(topic),
+                ids[topic],
+                starts[topic],
+                is_wall,
+            )
             for topic in spec.inputs
         ]
         feeds = [
@@ -219,7 +251,9 @@ def maker(deployment: Deployment, in_flight_marker: Callable[[Sequence[Run]], No
         of_shard = partial(build, shard=spec.shard)
         name, jump = spec.facts["topology"], spec.clock_jump_max
         merger = Merger(feeds, is_wall=is_wall)
-        execution = Execution(of_shard, spec.outputs, merger, journal_id, spec.shard, jump, name=name)
+        execution = Execution(
+            of_shard, spec.outputs, merger, journal_id, spec.shard, jump, name=name
+        )
         execution.in_flight_marker = in_flight_marker
         return LiveOrder(execution, spec.flood)
 
@@ -252,19 +286,37 @@ def prepared(deployment: Deployment, report: Report = unreported) -> Deployment:
     log = KafkaLog(deployment.cluster)
     deployment.shards = _there(log, deployment)[runtime_name(deployment.topology, JOURNAL)]
     first = first_entry(log, deployment.cluster, deployment.topology, 0)
-    begun = first.facts if first is not None else begun_facts(log, deployment.cluster, deployment.topology, deployment.shards)
+    begun = (
+        first.facts
+        if first is not None
+        else begun_facts(log, deployment.cluster, deployment.topology, deployment.shards)
+    )
     _settle_ticker(log, deployment, begun, report)
     names = {topic: runtime_name(deployment.topology, topic) for topic in deployment.topics()}
-    deployment.configuration = with_accounts(deployment.configuration, deployment.shards, JOBS[deployment.job] is None)
-    ids = _schema_ids(deployment, [*names.values(), TOPOLOGIES], first.facts if first is not None else {})
+    deployment.configuration = with_accounts(
+        deployment.configuration, deployment.shards, JOBS[deployment.job] is None
+    )
+    ids = _schema_ids(
+        deployment, [*names.values(), TOPOLOGIES], first.facts if first is not None else {}
+    )
     deployment.schema_ids = {topic: ids[name] for topic, name in names.items()}
     deployment.claim_ids = {TOPOLOGIES: ids[TOPOLOGIES]}
     remember_all(deployment.configuration)
     own = [names[topic] for topic in deployment.publish]
     if first is not None:  # a topology that cannot go on is left as it is
         check_version(first.facts, f"topology {deployment.topology}")
-    claimed = claim(log, deployment.cluster, deployment.topology, own, deployment.shards, ids[TOPOLOGIES], report)
-    deployment.journal_id = begun_id(log, deployment.cluster, deployment.topology, deployment.shards, claimed)
+    claimed = claim(
+        log,
+        deployment.cluster,
+        deployment.topology,
+        own,
+        deployment.shards,
+        ids[TOPOLOGIES],
+        report,
+    )
+    deployment.journal_id = begun_id(
+        log, deployment.cluster, deployment.topology, deployment.shards, claimed
+    )
     if first is not None:
         check_same(first.facts, facts_of(deployment), deployment.topology)
     return deployment
@@ -274,7 +326,14 @@ def _there(log: KafkaLog, deployment: Deployment) -> dict[str, int]:
     """Partitions of every topic that the job needs, by its name on a cluster without a prefix.
     Raises TopicChanged: one is missing.
     """
-    names = list(dict.fromkeys([*(runtime_name(deployment.topology, topic) for topic in deployment.topics()), TOPOLOGIES]))
+    names = list(
+        dict.fromkeys(
+            [
+                *(runtime_name(deployment.topology, topic) for topic in deployment.topics()),
+                TOPOLOGIES,
+            ]
+        )
+    )
     found = log.admin().describe([deployment.cluster.name(name) for name in names])
     missing = sorted(name for name in names if deployment.cluster.name(name) not in found)
     if missing:
@@ -289,7 +348,9 @@ def _there(log: KafkaLog, deployment: Deployment) -> dict[str, int]:
     return {name: found[deployment.cluster.name(name)].partitions for name in names}
 
 
-def _settle_ticker(log: KafkaLog, deployment: Deployment, begun: dict[str, Any] | None, report: Report) -> None:
+def _settle_ticker(
+    log: KafkaLog, deployment: Deployment, begun: dict[str, Any] | None, report: Report
+) -> None:
     """Answer ``--ticker auto``: as the topology was begun, else cap where the cluster has the
     venue's own best bid and ask.
 
@@ -303,20 +364,40 @@ def _settle_ticker(log: KafkaLog, deployment: Deployment, begun: dict[str, Any] 
     topic, depth = deployment.cluster.name(TICKERS), deployment.cluster.name("md.depth")
     asked = rule_of(deployment.configuration.stages)
     parts = {name: each.partitions for name, each in log.admin().describe([topic, depth]).items()}
-    deployment.configuration = settled(deployment.configuration, parts.get(topic) == parts[depth], begun)
+    deployment.configuration = settled(
+        deployment.configuration, parts.get(topic) == parts[depth], begun
+    )
     if JOBS[deployment.job] is not None:
         return
     _there(log, deployment)
     differs = topic in parts and parts[topic] != parts[depth]
-    why = f"{topic} has {parts.get(topic)} partitions, {depth} {parts[depth]}; see 'sq topics drift'"
+    why = (
+        f"{topic} has {parts.get(topic)} partitions, {depth} {parts[depth]}; see 'sq topics drift'"
+    )
     if differs and uses_ticker(deployment.configuration):
-        raise TopicChanged(f"--ticker cap reads the tickers of a shard's instruments: {why}, or give --ticker off")
-    how = "" if asked != AUTO else " (as it was begun)" if begun is not None else f" ({why})" if differs else " (--ticker auto)"
-    bound = "no order takes better than the best bid and ask in" if uses_ticker(deployment.configuration) else "what orders take is not bounded by"
+        raise TopicChanged(
+            f"--ticker cap reads the tickers of a shard's instruments: {why}, or give --ticker off"
+        )
+    how = (
+        ""
+        if asked != AUTO
+        else " (as it was begun)"
+        if begun is not None
+        else f" ({why})"
+        if differs
+        else " (--ticker auto)"
+    )
+    bound = (
+        "no order takes better than the best bid and ask in"
+        if uses_ticker(deployment.configuration)
+        else "what orders take is not bounded by"
+    )
     report(f"{bound} {topic}{how}")
 
 
-def _schema_ids(deployment: Deployment, names: Sequence[str], facts: Mapping[str, Any]) -> dict[str, int]:
+def _schema_ids(
+    deployment: Deployment, names: Sequence[str], facts: Mapping[str, Any]
+) -> dict[str, int]:
     """Registry ids by topic, and none that means something else than when the journal began; with
     the registry away, those of the journal.
 
@@ -327,7 +408,11 @@ def _schema_ids(deployment: Deployment, names: Sequence[str], facts: Mapping[str
         SchemaIdReassigned: the registry was wiped, or is another one.
         RegistryUnreachable: it does not answer, and there is no journal yet.
     """
-    before = {int(each): bytes.fromhex(item["fingerprint"]) for item in facts.get("inputs", []) for each in item["schema_ids"]}
+    before = {
+        int(each): bytes.fromhex(item["fingerprint"])
+        for item in facts.get("inputs", [])
+        for each in item["schema_ids"]
+    }
     try:
         with Registry(deployment.cluster) as registry:
             check_ids(before, registry.fingerprints(before))

@@ -34,14 +34,25 @@ def forget_groups(admin: KafkaAdmin, cluster: Cluster, topology: str) -> list[st
     try:
         listed = admin.client.list_consumer_groups(request_timeout=ADMIN_SECONDS).result().valid
         groups = sorted(each.group_id for each in listed if ours.fullmatch(each.group_id))
-        futures = admin.client.delete_consumer_groups(groups, request_timeout=ADMIN_SECONDS) if groups else {}
+        futures = (
+            admin.client.delete_consumer_groups(groups, request_timeout=ADMIN_SECONDS)
+            if groups
+            else {}
+        )
     except KafkaException:
         return [f"{prefix}*"]
-    return [group for group, future in futures.items() if future.exception() is not None and _is_there(future.exception())]
+    return [
+        group
+        for group, future in futures.items()
+        if future.exception() is not None and _is_there(future.exception())
+    ]
 
 
 def _is_there(problem: BaseException | None) -> bool:
-    return not (isinstance(problem, KafkaException) and problem.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND)
+    return not (
+        isinstance(problem, KafkaException)
+        and problem.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND
+    )
 
 
 def end_topology(cluster: Cluster, topology: str) -> Iterator[str]:
@@ -56,7 +67,9 @@ def end_topology(cluster: Cluster, topology: str) -> Iterator[str]:
     claims = open_claims(read_claims(log, cluster, reported.append))
     yield from reported
     if topology not in claims:
-        raise NoTopology(f"no topology {topology} has an open claim; 'sq status' lists those that do")
+        raise NoTopology(
+            f"no topology {topology} has an open claim; 'sq status' lists those that do"
+        )
     names = [runtime_name(topology, JOURNAL), runtime_name(topology, SNAPSHOTS), TOPIC]
     ids = resolve(cluster, names)
     for shard in range(claims[topology][1].shards):
@@ -68,7 +81,10 @@ def end_topology(cluster: Cluster, topology: str) -> Iterator[str]:
         with tempfile.TemporaryDirectory() as folder:
             deployment = with_user_files(deployment_of(facts, cluster), Path(folder), facts)
             spec = task_spec(facts, cluster.environment)
-            spec = msgspec.structs.replace(spec, schema_ids={**spec.schema_ids, JOURNAL: ids[names[0]], SNAPSHOTS: ids[names[1]]})
+            spec = msgspec.structs.replace(
+                spec,
+                schema_ids={**spec.schema_ids, JOURNAL: ids[names[0]], SNAPSHOTS: ids[names[1]]},
+            )
             task = ShardTask(log, spec, maker(deployment))
             task.prepare()
             task.end()
@@ -77,5 +93,8 @@ def end_topology(cluster: Cluster, topology: str) -> Iterator[str]:
     close(log, cluster, topology, ids[TOPIC])
     left = forget_groups(log.admin(), cluster, topology)
     if left:
-        yield f"{topology}: the cluster keeps the stored positions of {', '.join(left)}; they expire, and no alert looks at them"
+        yield (
+            f"{topology}: the cluster keeps the stored positions of {', '.join(left)}; they "
+            "expire, and no alert looks at them"
+        )
     yield f"{topology}: ended; its topics may be written by another topology"

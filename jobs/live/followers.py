@@ -1,4 +1,5 @@
-"""The standbys of a member: a process for every shard that it does not own (``sq run --standby``)."""
+"""The standbys of a member: a process for every shard that it does not own (``sq run --standby``).
+"""
 
 from __future__ import annotations
 
@@ -34,7 +35,10 @@ class Followers:
         return [
             shard
             for shard in range(self.shards)
-            if shard not in owned and shard not in self.children and shard not in given_up and not self.restarts.is_pausing(shard)
+            if shard not in owned
+            and shard not in self.children
+            and shard not in given_up
+            and not self.restarts.is_pausing(shard)
         ]
 
     def add(self, shard: int, child: Child, member: str) -> None:
@@ -62,8 +66,17 @@ class Followers:
         pause = self.restarts.ended(shard, end, now)
         self.metrics.followed(shard, False, halted=pause is None)
         if pause is not None:
-            self.log.warning("standby_restarting", f"the standby ended by {end.cause}; following again in {pause:g} s", shard=shard)
+            self.log.warning(
+                "standby_restarting",
+                f"the standby ended by {end.cause}; following again in {pause:g} s",
+                shard=shard,
+            )
             return True
         after = "; this member will not own the shard either" if end.bars_owning else ""
-        self.log.error("standby_halted", f"the shard is not followed any more{after}", shard=shard, code=end.cause)
+        self.log.error(
+            "standby_halted",
+            f"the shard is not followed any more{after}",
+            shard=shard,
+            code=end.cause,
+        )
         return True

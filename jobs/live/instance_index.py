@@ -1,6 +1,8 @@
-"""The lowest free instance index of this host, held by a lock that dies with its process: it makes the member's instance id stable over restarts.
+"""The lowest free instance index of this host, held by a lock that dies with its process: it makes
+the member's instance id stable over restarts.
 
-A restart with the same index re-joins in a fraction of a second, where a new member waits for the old one's session to end.
+A restart with the same index re-joins in a fraction of a second, where a new member waits for the
+old one's session to end.
 """
 
 from __future__ import annotations
@@ -53,7 +55,9 @@ class InstanceIndex:
         folder.mkdir(parents=True, exist_ok=True)
         key = _key(cluster, topology)
         for number in range(INSTANCES_MAX):
-            descriptor = os.open(folder / f"{key}.{number}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(
+                folder / f"{key}.{number}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+            )
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -65,7 +69,9 @@ class InstanceIndex:
             self._descriptor = descriptor
             self.instance_id = f"{cluster.name(topology)}.{socket.gethostname()}.{number}"
             return
-        raise NoInstanceIndex(f"{INSTANCES_MAX} members of {topology} run on this host already; stop some")
+        raise NoInstanceIndex(
+            f"{INSTANCES_MAX} members of {topology} run on this host already; stop some"
+        )
 
     def release(self) -> None:
         """Give it back."""

@@ -1,7 +1,9 @@
-"""Which shards this member owns: the assignment of a consumer that subscribes to the journal topic and reads nothing.
+"""Which shards this member owns: the assignment of a consumer that subscribes to the journal topic
+and reads nothing.
 
-Classic protocol, cooperative-sticky, session 6 s, heartbeat 300 ms, a stable instance id. Leaving is ``unsubscribe()``, polled until the revoke and a
-second more, and only then ``close()``: a static member's ``close()`` alone does not leave, and shards would wait for the session to end.
+Classic protocol, cooperative-sticky, session 6 s, heartbeat 300 ms, a stable instance id. Leaving
+is ``unsubscribe()``, polled until the revoke and a second more, and only then ``close()``: a static
+member's ``close()`` alone does not leave, and shards would wait for the session to end.
 """
 
 from __future__ import annotations
@@ -93,18 +95,27 @@ class Membership:
     def _run(self) -> None:
         consumer = self._consumer
         try:
-            consumer.subscribe([self.topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
+            consumer.subscribe(
+                [self.topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
+            )
             while not self._is_leaving.is_set():
                 self._meet(consumer.poll(POLL_SECONDS))
             consumer.unsubscribe()
             deadline = time.monotonic() + LEAVE_SECONDS
-            while not self._is_revoked.is_set() and time.monotonic() < deadline and consumer.assignment():
+            while (
+                not self._is_revoked.is_set()
+                and time.monotonic() < deadline
+                and consumer.assignment()
+            ):
                 consumer.poll(POLL_SECONDS)
             until = time.monotonic() + AFTER_REVOKE_SECONDS
             while time.monotonic() < until:
                 consumer.poll(POLL_SECONDS)
         except KafkaException as problem:
-            self.failure = TransportFailed(f"membership in {self.group} ended: {problem.args[0].str()}; check the broker and the credentials")
+            self.failure = TransportFailed(
+                f"membership in {self.group} ended: {problem.args[0].str()}; check the broker and "
+                "the credentials"
+            )
         except TransportFailed as problem:
             self.failure = problem
         finally:
@@ -116,6 +127,16 @@ class Membership:
         if error is None:
             return
         if error.code() in (KafkaError._FATAL, KafkaError.FENCED_INSTANCE_ID) or error.fatal():
-            raise TransportFailed(f"another process has this member's instance id: {error.str()}; it goes on, this one ends")
-        if error.code() in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError._AUTHENTICATION):
-            raise TransportFailed(f"membership in {self.group} is refused: {error.str()}; check the credentials and the access rules")
+            raise TransportFailed(
+                f"another process has this member's instance id: {error.str()}; it goes on, this "
+                "one ends"
+            )
+        if error.code() in (
+            KafkaError.TOPIC_AUTHORIZATION_FAILED,
+            KafkaError.GROUP_AUTHORIZATION_FAILED,
+            KafkaError._AUTHENTICATION,
+        ):
+            raise TransportFailed(
+                f"membership in {self.group} is refused: {error.str()}; check the credentials and "
+                "the access rules"
+            )

@@ -55,13 +55,20 @@ class Parent:
 
     def __init__(self, deployment: Deployment, standby: bool = False) -> None:
         self.deployment = deployment
-        process = ProcessMetrics(importlib.metadata.version("shrivenquant"), facts_of(deployment)["code"])
+        process = ProcessMetrics(
+            importlib.metadata.version("shrivenquant"), facts_of(deployment)["code"]
+        )
         self.metrics = MemberMetrics(deployment.topology, deployment.shards, process.registry)
         if deployment.registry_trouble:
             self.metrics.registry_error(deployment.registry_trouble)
         hide({**deployment.cluster.settings, **deployment.cluster.registry_settings})
-        self.log = Log({"topology": deployment.topology, "bootstrap": deployment.cluster.bootstrap}, on_error=process.error)
-        self.server = serve(process.registry, job="member", home=home(), environment=deployment.cluster.environment)
+        self.log = Log(
+            {"topology": deployment.topology, "bootstrap": deployment.cluster.bootstrap},
+            on_error=process.error,
+        )
+        self.server = serve(
+            process.registry, job="member", home=home(), environment=deployment.cluster.environment
+        )
         self.owned: dict[int, Child | None] = {}
         self.followers = Followers(deployment.shards, standby, self.log, self.metrics)
         self.restarts = Restarts()
@@ -77,16 +84,28 @@ class Parent:
             signal.signal(number, lambda *_: self.is_stopping.set())
         self.log.info(
             "starting",
-            f"{self.deployment.shards} shards on {self.deployment.cluster.bootstrap}, publishing {', '.join(self.deployment.publish)}; "
-            "preparing (functions are compiled the first time, up to a minute)",
+            f"{self.deployment.shards} shards on {self.deployment.cluster.bootstrap}, publishing "
+            f"{', '.join(self.deployment.publish)}; preparing (functions are compiled the first "
+            "time, up to a minute)",
         )
         self.warm = Warm(self.deployment, self.events)
         if not self._warmed():
             if not self.is_stopping.is_set():
-                self.log.error("not_prepared", f"the warm process ended, or was not ready within {WARM_SECONDS:.0f} s", code="not_prepared")
+                self.log.error(
+                    "not_prepared",
+                    f"the warm process ended, or was not ready within {WARM_SECONDS:.0f} s",
+                    code="not_prepared",
+                )
             self.warm.end()
             return int(not self.is_stopping.is_set())
-        membership = Membership(self.deployment.cluster, self.deployment.topology, index.instance_id, self._assigned, self._revoked, self._lost)
+        membership = Membership(
+            self.deployment.cluster,
+            self.deployment.topology,
+            index.instance_id,
+            self._assigned,
+            self._revoked,
+            self._lost,
+        )
         membership.join()
         self.metrics.connected(True)
         joined = time.monotonic()
@@ -105,7 +124,11 @@ class Parent:
             if not self.owned and not told_idle and time.monotonic() - joined > 8:
                 told_idle = True
                 shards = self.deployment.shards
-                self.log.info("idle", f"no shard is free: {shards} of {shards} have an owner; this member waits and takes over when one leaves")
+                self.log.info(
+                    "idle",
+                    f"no shard is free: {shards} of {shards} have an owner; this member waits and "
+                    "takes over when one leaves",
+                )
         self._stop(membership)
         index.release()
         if self.restarts.given_up:
@@ -115,7 +138,10 @@ class Parent:
 
     def _stop(self, membership: Membership) -> None:
         with self.lock:
-            running = [*(child for child in self.owned.values() if child is not None), *self.followers.children.values()]
+            running = [
+                *(child for child in self.owned.values() if child is not None),
+                *self.followers.children.values(),
+            ]
             for child in running:
                 child.drain()
         deadline = time.monotonic() + DRAIN_SECONDS
@@ -137,7 +163,11 @@ class Parent:
     def _warmed(self) -> bool:
         """Wait until the warm process is; False if it cannot be."""
         deadline = time.monotonic() + WARM_SECONDS
-        while time.monotonic() < deadline and not self.is_stopping.is_set() and not self.warm.is_gone.is_set():
+        while (
+            time.monotonic() < deadline
+            and not self.is_stopping.is_set()
+            and not self.warm.is_gone.is_set()
+        ):
             self._pump(0.1)
             if self.warm.is_warm:
                 return True
@@ -168,7 +198,9 @@ class Parent:
     def _pump(self, wait_seconds: float) -> None:
         """Hear what processes said."""
         try:
-            child, event = self.events.get(timeout=wait_seconds) if wait_seconds else self.events.get_nowait()
+            child, event = (
+                self.events.get(timeout=wait_seconds) if wait_seconds else self.events.get_nowait()
+            )
         except queue.Empty:
             return
         while True:
@@ -185,37 +217,78 @@ class Parent:
             if name == "failed":
                 self.log.error("failed", event["text"], code=event["code"], at=event.get("trace"))
             elif name == "ended" and not self.is_stopping.is_set():
-                self.log.warning("warm_ended", f"the warm process ended by exit code {event['code']}; another one is made when a shard needs it")
+                self.log.warning(
+                    "warm_ended",
+                    f"the warm process ended by exit code {event['code']}; another one is made "
+                    "when a shard needs it",
+                )
             return
         shard = child.shard
         if name == "running" and shard is not None:
             self._note(shard, Note(RUNNING))
             how = "promoted from standby" if event["followed"] else "taken over"
-            text = f"{how} after journal record {event['sequence']}, {event['batches_repeated']} batches executed again in {event['seconds']:g} s"
-            self.log.info("running", text, shard=shard, sequence=event["sequence"], seconds=event["seconds"], followed=event["followed"])
+            text = (
+                f"{how} after journal record {event['sequence']}, {event['batches_repeated']} "
+                f"batches executed again in {event['seconds']:g} s"
+            )
+            self.log.info(
+                "running",
+                text,
+                shard=shard,
+                sequence=event["sequence"],
+                seconds=event["seconds"],
+                followed=event["followed"],
+            )
         elif name == "following":
-            self.log.info("following", f"standby at journal record {event['sequence']}", shard=shard, sequence=event["sequence"])
+            self.log.info(
+                "following",
+                f"standby at journal record {event['sequence']}",
+                shard=shard,
+                sequence=event["sequence"],
+            )
         elif name in ("waiting", "hung") and event["text"]:
             self.log.warning(name, event["text"], shard=shard)
         elif name == "strategy_log":
             self.log.info(name, event["text"], shard=shard, clock=event["clock"])
         elif name == "drained" and shard is not None:
-            self.log.info("drained", f"drained at journal record {event['sequence']}", shard=shard, sequence=event["sequence"])
+            self.log.info(
+                "drained",
+                f"drained at journal record {event['sequence']}",
+                shard=shard,
+                sequence=event["sequence"],
+            )
         elif name == "failed":
-            self.log.error("failed", event["text"], shard=shard, code=event["code"], sequence=event.get("sequence"), at=event.get("trace"))
+            self.log.error(
+                "failed",
+                event["text"],
+                shard=shard,
+                code=event["code"],
+                sequence=event.get("sequence"),
+                at=event.get("trace"),
+            )
         elif name == "ended":
             self._ended(child, int(event["code"]))
 
     def _ended(self, child: Child, code: int) -> None:
         """A process ended: as told, or by itself."""
         shard = child.shard
-        if shard is None or child not in (self.owned.get(shard), self.followers.children.get(shard)):
+        if shard is None or child not in (
+            self.owned.get(shard),
+            self.followers.children.get(shard),
+        ):
             return
         end = End.of(child.failure, code)
         cause = end.cause
         died_at = child.box.read() if not child.failure else []
         prune(home())  # what a killed child left behind would be taken for a process that hangs
-        self.metrics.ended(shard, "killed" if code < 0 or died_at else child.failure.get("code", "defect") if code else "drained")
+        self.metrics.ended(
+            shard,
+            "killed"
+            if code < 0 or died_at
+            else child.failure.get("code", "defect")
+            if code
+            else "drained",
+        )
         if self.is_stopping.is_set():
             return
         now = time.monotonic()
@@ -223,21 +296,45 @@ class Parent:
             return
         self.owned[shard] = None
         pause = self.restarts.ended(shard, end, now, died_at)
-        at: dict[str, Any] = {"topic": died_at[0].topic, "partition": died_at[0].partition, "offset": died_at[0].first_offset} if died_at else {}
+        at: dict[str, Any] = (
+            {
+                "topic": died_at[0].topic,
+                "partition": died_at[0].partition,
+                "offset": died_at[0].first_offset,
+            }
+            if died_at
+            else {}
+        )
         where = f" while it executed {named(died_at)}" if died_at else ""
         if pause is not None:
             self.metrics.restarted(shard)
-            self.log.warning("restarting", f"ended by {cause}{where}; starting again {f'in {pause:g} s' if pause else 'at once'}", shard=shard, **at)
+            self.log.warning(
+                "restarting",
+                f"ended by {cause}{where}; starting again "
+                f"{f'in {pause:g} s' if pause else 'at once'}",
+                shard=shard,
+                **at,
+            )
         elif not end.restart_helps:
             self._halted(shard, cause)
         else:
             self.metrics.quarantined(shard, **at)
             advice = "look at its next input record"
             if len(died_at) == 1 and died_at[0].records == 1:
-                advice = f"if that record is to blame, 'sq skip {named(died_at)} --reason TEXT' leaves it out when this member is started again"
-            text = f"quarantined after {CRASHES_MAX} ends in a row, the last by {cause}{where}; {advice}"
+                advice = (
+                    f"if that record is to blame, 'sq skip {named(died_at)} --reason TEXT' "
+                    "leaves it out when this member is started again"
+                )
+            text = (
+                f"quarantined after {CRASHES_MAX} ends in a row, the last by {cause}{where}; "
+                f"{advice}"
+            )
             self.log.error("quarantined", text, shard=shard, code=cause, **at)
-            record = f"{died_at[0].topic}/{died_at[0].partition}/{died_at[0].first_offset}" if died_at else ""
+            record = (
+                f"{died_at[0].topic}/{died_at[0].partition}/{died_at[0].first_offset}"
+                if died_at
+                else ""
+            )
             self._note(shard, Note(QUARANTINED, record), wait=True)
 
     def _halted(self, shard: int, cause: str) -> None:
@@ -247,7 +344,14 @@ class Parent:
 
     def _note(self, shard: int, note: Note, wait: bool = False) -> None:
         """Say it where ``sq status`` and the lag exporter look."""
-        write(admin_of(self.deployment.cluster), self.deployment.cluster, self.deployment.topology, shard, note, wait)
+        write(
+            admin_of(self.deployment.cluster),
+            self.deployment.cluster,
+            self.deployment.topology,
+            shard,
+            note,
+            wait,
+        )
 
     def _restart_due(self) -> None:
         with self.lock:
@@ -275,7 +379,9 @@ class Parent:
         if any(self.owned.get(shard) is not None for shard in shards):
             self.is_stopping.wait(HANDOVER_SECONDS)
         with self.lock:
-            leaving = [child for shard in shards if (child := self.owned.pop(shard, None)) is not None]
+            leaving = [
+                child for shard in shards if (child := self.owned.pop(shard, None)) is not None
+            ]
             for child in leaving:
                 child.drain()
             for shard in shards:
@@ -294,4 +400,6 @@ class Parent:
                 if child is not None:
                     child.kill()
                 self.metrics.owned(shard, False)
-        self.log.warning("lost", f"shards {', '.join(map(str, shards))} were lost: the group's session ended")
+        self.log.warning(
+            "lost", f"shards {', '.join(map(str, shards))} were lost: the group's session ended"
+        )

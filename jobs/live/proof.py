@@ -68,7 +68,9 @@ def task_spec(facts: dict[str, Any], environment: str) -> TaskSpec:
         outputs=[item["topic"] for item in facts["outputs"]],
         published=[item["topic"] for item in facts["outputs"] if item["published"]],
         schema_ids=schema_ids_of(facts),
-        decodable={item["topic"]: [int(each) for each in item["schema_ids"]] for item in facts["inputs"]},
+        decodable={
+            item["topic"]: [int(each) for each in item["schema_ids"]] for item in facts["inputs"]
+        },
         facts=facts,
         clock=facts["clock"],
         state_digest_records=int(facts["configuration"]["state_digest_records"]),
@@ -81,7 +83,9 @@ COMMANDS = ("pull",)
 SpecOf = Callable[[dict[str, Any]], TaskSpec]
 
 
-def _verify(log: Log, journal: Partition, cluster: Cluster, spec: SpecOf, on_progress: Callable[[int], None]) -> tuple[LiveEvidence, Verdict]:
+def _verify(
+    log: Log, journal: Partition, cluster: Cluster, spec: SpecOf, on_progress: Callable[[int], None]
+) -> tuple[LiveEvidence, Verdict]:
     """The evidence as far as it was read, and the verdict on it."""
     with tempfile.TemporaryDirectory() as folder:
 
@@ -103,13 +107,17 @@ def _verify(log: Log, journal: Partition, cluster: Cluster, spec: SpecOf, on_pro
         return evidence, verdict
 
 
-def _other_facts(facts: dict[str, Any], deployed: Callable[[dict[str, Any]], Deployment]) -> list[Divergence]:
+def _other_facts(
+    facts: dict[str, Any], deployed: Callable[[dict[str, Any]], Deployment]
+) -> list[Divergence]:
     """What the genesis record says of the topology that its own configuration, its copies of a
     strategy's files and its lists of topics do not.
     """
     try:
         deployment = deployed(facts)
-        configuration = msgspec.structs.replace(deployment.configuration, accounts=configuration_in(facts).accounts)
+        configuration = msgspec.structs.replace(
+            deployment.configuration, accounts=configuration_in(facts).accounts
+        )
         made = facts_of(msgspec.structs.replace(deployment, configuration=configuration))
     except (CorruptLog, WrongUse) as problem:
         return [Divergence(Kind.JOURNAL, problem.text)]
@@ -149,16 +157,31 @@ def verify_cluster(
     name = cluster.name(runtime_name(topology, JOURNAL))
     found = log.admin().describe([name])
     if name not in found:
-        raise TopicChanged(f"the cluster has no topic {name}: no topology {topology} ever ran there; 'sq status' lists those that did")
+        raise TopicChanged(
+            f"the cluster has no topic {name}: no topology {topology} ever ran there; 'sq status' "
+            "lists those that did"
+        )
     shards = range(found[name].partitions) if shard is None else [shard]
     with judging(run_strategy) as judgement, scope():
-        verdicts = [_verify(log, (name, each), cluster, lambda facts: task_spec(facts, cluster.environment), on_progress)[1] for each in shards]
+        verdicts = [
+            _verify(
+                log,
+                (name, each),
+                cluster,
+                lambda facts: task_spec(facts, cluster.environment),
+                on_progress,
+            )[1]
+            for each in shards
+        ]
         verdicts[0].notes = [*verdicts[0].notes, *dict.fromkeys(judgement.notes)]
         return verdicts
 
 
 def verify_pulled(
-    log: LocalLog, facts: dict[str, Any], manifest: dict[str, Any], on_progress: Callable[[int], None] = lambda _: None
+    log: LocalLog,
+    facts: dict[str, Any],
+    manifest: dict[str, Any],
+    on_progress: Callable[[int], None] = lambda _: None,
 ) -> Verdict:
     """The verdict on a pulled folder; ``manifest`` is its ``run.json``, empty where it has none."""
     folder = FolderLog(log, schema_ids_of(facts))
@@ -168,15 +191,24 @@ def verify_pulled(
 
     evidence, verdict = _verify(folder, (JOURNAL, 0), Cluster(bootstrap=""), spec, on_progress)
     known = {JOURNAL, *(item["topic"] for item in (*facts["inputs"], *facts["outputs"]))}
-    verdict.findings += [Divergence(Kind.OUTPUT, f"{topic} is no topic of this topology") for topic in log.topics() if topic not in known]
+    verdict.findings += [
+        Divergence(Kind.OUTPUT, f"{topic} is no topic of this topology")
+        for topic in log.topics()
+        if topic not in known
+    ]
     if not verdict.findings:
         consumed = {feed.topic: feed.next_offset for feed in evidence.inputs}
         verdict.findings += _never_pulled(log, facts, evidence.ends | consumed)
     if manifest and not verdict.findings:
         verdict.findings += _other_pulled(log, facts, manifest, verdict)
     if not manifest and verdict.closed:
-        what = f"the journal is closed and there is no {RUN_MANIFEST}: the pull was interrupted, or the file was taken away"
-        verdict.findings.append(Divergence(Kind.FILE, f"{what}; the same 'sq pull' command writes it"))
+        what = (
+            f"the journal is closed and there is no {RUN_MANIFEST}: the pull was interrupted, "
+            "or the file was taken away"
+        )
+        verdict.findings.append(
+            Divergence(Kind.FILE, f"{what}; the same 'sq pull' command writes it")
+        )
     return verdict
 
 
@@ -194,20 +226,35 @@ def _never_pulled(log: LocalLog, facts: dict[str, Any], ends: dict[str, int]) ->
             if topic not in log.topics() or not (reader := log.reader(topic)).count:
                 continue
             if reader.start_offset < start:
-                what = f"{topic} holds records from offset {reader.start_offset} on, the journal begins at {start}"
+                what = (
+                    f"{topic} holds records from offset {reader.start_offset} on, the journal "
+                    f"begins at {start}"
+                )
                 findings.append(Divergence(kind, what, topic=topic))
             if reader.end_offset > ends.get(topic, reader.end_offset):
-                what = f"{topic} holds records up to offset {reader.end_offset - 1}, the journal ends before {ends[topic]}"
+                what = (
+                    f"{topic} holds records up to offset {reader.end_offset - 1}, the journal "
+                    f"ends before {ends[topic]}"
+                )
                 findings.append(Divergence(kind, what, topic=topic))
     return findings
 
 
-def _other_pulled(log: LocalLog, facts: dict[str, Any], manifest: dict[str, Any], verdict: Verdict) -> list[Divergence]:
+def _other_pulled(
+    log: LocalLog, facts: dict[str, Any], manifest: dict[str, Any], verdict: Verdict
+) -> list[Divergence]:
     """What ``run.json`` of a pulled folder says that its journal and its topics do not."""
     expected = journal_facts(facts, verdict.closed, verdict.batches, verdict.records, verdict.clock)
-    findings = other_manifest(manifest, expected, topic_facts(log), COMMANDS, unproven=("undecodable",))
+    findings = other_manifest(
+        manifest, expected, topic_facts(log), COMMANDS, unproven=("undecodable",)
+    )
     left_out = manifest.get("undecodable", {})
     if left_out != {}:
         what = "records that do not decode and that no dead letter of the topology holds"
-        findings.append(Divergence(Kind.OUTPUT, f"{RUN_MANIFEST} says that the pull left out {what}: {str(left_out)[:60]}"))
+        findings.append(
+            Divergence(
+                Kind.OUTPUT,
+                f"{RUN_MANIFEST} says that the pull left out {what}: {str(left_out)[:60]}",
+            )
+        )
     return findings

@@ -87,16 +87,28 @@ class ScriptLog:
 
 def rehearse(deployment: Deployment, outputs: Sequence[str]) -> None:
     """Run a task's code over a few records; nothing of it is kept."""
-    instrument = msgspec.structs.replace(MADE_UP, quote=deployment.configuration.currency, event_time=START)
+    instrument = msgspec.structs.replace(
+        MADE_UP, quote=deployment.configuration.currency, event_time=START
+    )
     configuration = msgspec.structs.replace(deployment.configuration, symbols=[])
     deployment = msgspec.structs.replace(deployment, configuration=configuration, clock="event")
-    made: dict[str, list[Any]] = {"ref.instruments": [instrument], "md.depth": _depth(), "md.trades": _trades()}
+    made: dict[str, list[Any]] = {
+        "ref.instruments": [instrument],
+        "md.depth": _depth(),
+        "md.trades": _trades(),
+    }
     made |= {TICKERS: _tickers()} if TICKERS in deployment.inputs() else {}
     ids = {topic: deployment.schema_ids.get(topic, 0) for topic in deployment.topics()}
     deployment.schema_ids = ids
-    spec = msgspec.structs.replace(spec_of(deployment, 0, outputs), environment="", topology="pipeline")
+    spec = msgspec.structs.replace(
+        spec_of(deployment, 0, outputs), environment="", topology="pipeline"
+    )
     values = {
-        topic: [header(ids[topic]) + codec(topic_of(topic).record).encode_records([record]) for record in records] for topic, records in made.items()
+        topic: [
+            header(ids[topic]) + codec(topic_of(topic).record).encode_records([record])
+            for record in records
+        ]
+        for topic, records in made.items()
     }
     make, starts = maker(deployment), dict.fromkeys(spec.inputs, 0)
     order = make(ScriptLog(values), spec, starts)
@@ -107,11 +119,18 @@ def rehearse(deployment: Deployment, outputs: Sequence[str]) -> None:
         while (batch := order.next_live(8)) is not None:
             for output in batch.outputs:
                 split(output.body, output.count, topic_of(output.topic).record)
-            decode_entry(JournalEntry(sequence=1, kind=BATCH, elements=batch.elements, inputs=batch.inputs).encode())
+            decode_entry(
+                JournalEntry(
+                    sequence=1, kind=BATCH, elements=batch.elements, inputs=batch.inputs
+                ).encode()
+            )
         taken_up = make(ScriptLog({}), spec, starts).execution  # as by a shard's next owner
-        taken_up.restore(execution.known, execution.stage_states(), execution.positions(), execution.skips())
+        taken_up.restore(
+            execution.known, execution.stage_states(), execution.positions(), execution.skips()
+        )
     except StageFailed:
-        return  # a user's strategy may refuse a made-up market; the real one it meets halts it loudly
+        # a user's strategy may refuse a made-up market; the real one it meets halts it loudly
+        return
 
 
 def _depth() -> list[DepthUpdate]:

@@ -36,8 +36,12 @@ class End(NamedTuple):
         for a signal.
         """
         if not failure:
-            return cls(f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}")
-        return cls(failure["code"], failure.get("restart_helps", True), failure.get("bars_owning", False))
+            return cls(
+                f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+            )
+        return cls(
+            failure["code"], failure.get("restart_helps", True), failure.get("bars_owning", False)
+        )
 
 
 class Restarts:
@@ -58,7 +62,9 @@ class Restarts:
         """A process ended: seconds until the next is started, None if the shard is given up."""
         is_same = _meet(self.suspects.get(shard, ()), died_at)
         self.suspects[shard] = died_at
-        recent = [at for at in self._ends.get(shard, []) if is_same or now - at < STEADY_SECONDS] + [now]
+        recent = [
+            at for at in self._ends.get(shard, []) if is_same or now - at < STEADY_SECONDS
+        ] + [now]
         self._ends[shard] = recent
         if not end.restart_helps or len(recent) >= CRASHES_MAX:
             self.given_up[shard] = end
@@ -87,12 +93,18 @@ class Restarts:
 def _meet(before: Sequence[Run], after: Sequence[Run]) -> bool:
     """True if a record is in both."""
     return any(
-        one[:2] == other[:2] and one.first_offset <= other.last_offset and other.first_offset <= one.last_offset for one in before for other in after
+        one[:2] == other[:2]
+        and one.first_offset <= other.last_offset
+        and other.first_offset <= one.last_offset
+        for one in before
+        for other in after
     )
 
 
 def named(runs: Sequence[Run]) -> str:
     """The records in words; one alone as ``sq skip`` takes it."""
     return ", ".join(
-        f"{run.topic}/{run.partition}/{run.first_offset}" + (f" to {run.last_offset}" if run.records > 1 else "") for run in runs
+        f"{run.topic}/{run.partition}/{run.first_offset}"
+        + (f" to {run.last_offset}" if run.records > 1 else "")
+        for run in runs
     )

@@ -35,7 +35,13 @@ class ShardObserver(Observer):
         outputs: topics that the task writes or digests.
     """
 
-    def __init__(self, deployment: Deployment, shard: int, say: Callable[..., None], outputs: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        deployment: Deployment,
+        shard: int,
+        say: Callable[..., None],
+        outputs: Sequence[str] = (),
+    ) -> None:
         self.repeated = 0
         self._say = say
         self._shard = shard
@@ -46,9 +52,17 @@ class ShardObserver(Observer):
         self._clock = 0
         self._last_positions = 0.0
         process = ProcessMetrics(VERSION, facts_of(deployment)["code"])
-        self._metrics = TaskMetrics(deployment.topology, shard, process.registry, inputs=deployment.inputs(), outputs=outputs)
+        self._metrics = TaskMetrics(
+            deployment.topology,
+            shard,
+            process.registry,
+            inputs=deployment.inputs(),
+            outputs=outputs,
+        )
         self._domain = DomainMetrics(deployment.topology, shard, process.registry, self._symbols)
-        self._server = serve(process.registry, job="task", home=home(), environment=deployment.cluster.environment)
+        self._server = serve(
+            process.registry, job="task", home=home(), environment=deployment.cluster.environment
+        )
         self.port = self._server.port
 
     def state(self, name: str) -> None:
@@ -114,7 +128,8 @@ class ShardObserver(Observer):
         """What brokers left open was ended."""
         text = (
             f"the brokers had lost the marker of a transaction in {partitions} partitions: it was "
-            f"ended, and {batches} batches of it were carried out again (runbook TransactionBlocked)"
+            f"ended, and {batches} batches of it were carried out again (runbook "
+            "TransactionBlocked)"
         )
         self._say("hung", shard=self._shard, text=text)
 
@@ -137,7 +152,13 @@ class ShardObserver(Observer):
         for feed in task.execution.feeds:
             position = feed.next_offset if feed.waiting else feed.source.position()
             is_caught_up = not feed.waiting and not feed.is_behind
-            lag_seconds = 0.0 if is_caught_up else now - feed.timestamp_ms / 1000 if feed.timestamp_ms else None
+            lag_seconds = (
+                0.0
+                if is_caught_up
+                else now - feed.timestamp_ms / 1000
+                if feed.timestamp_ms
+                else None
+            )
             self._metrics.input(feed.topic, position, feed.waiting, lag_seconds)
         if self._clock:
             self._metrics.event_time_lag(now - self._clock / 1e9)
@@ -150,7 +171,9 @@ class ShardObserver(Observer):
             if is_gone and self._symbols.pop(each.instrument, None) is not None:
                 self._domain.forget(each.symbol)
             elif not is_gone and each.instrument not in self._symbols:
-                self._symbols[each.instrument] = Symbol(each.symbol, each.price_precision, each.quantity_precision)
+                self._symbols[each.instrument] = Symbol(
+                    each.symbol, each.price_precision, each.quantity_precision
+                )
 
     def close(self) -> None:
         """Take down what was put up."""

@@ -18,7 +18,13 @@ from streams.runtime.journal.journal import JOURNAL
 from streams.runtime.live.spec import runtime_name
 
 SUFFIX = ".state"
-STARTING, RUNNING, DRAINED, HALTED, QUARANTINED = "starting", "running", "drained", "halted", "quarantined"
+STARTING, RUNNING, DRAINED, HALTED, QUARANTINED = (
+    "starting",
+    "running",
+    "drained",
+    "halted",
+    "quarantined",
+)
 STATES = ("running", "recovering", "frozen", "halted", "quarantined", "drained", "no owner")
 """What a shard of an open topology can be in, for whoever looks from outside."""
 GROUP = re.compile(r"(?P<topology>.+)\.(?P<shard>\d+)" + re.escape(SUFFIX))
@@ -50,7 +56,11 @@ class Note(NamedTuple):
         is known.
         """
         parts = self.detail.split("/")
-        return (parts[0], parts[1], parts[2]) if self.state == QUARANTINED and len(parts) == 3 else ("", "", "")
+        return (
+            (parts[0], parts[1], parts[2])
+            if self.state == QUARANTINED and len(parts) == 3
+            else ("", "", "")
+        )
 
 
 def group_of(cluster: Cluster, topology: str, shard: int) -> str:
@@ -58,7 +68,9 @@ def group_of(cluster: Cluster, topology: str, shard: int) -> str:
     return f"{cluster.name(topology)}.{shard}{SUFFIX}"
 
 
-def write(admin: KafkaAdmin, cluster: Cluster, topology: str, shard: int, note: Note, wait: bool = False) -> None:
+def write(
+    admin: KafkaAdmin, cluster: Cluster, topology: str, shard: int, note: Note, wait: bool = False
+) -> None:
     """Say it. Where that fails nothing else does: who looks sees what was said before."""
     partition = cluster.name(runtime_name(topology, JOURNAL)), shard
     admin.note_position(group_of(cluster, topology, shard), partition, 0, note.text(), wait)

@@ -33,7 +33,14 @@ class Standby:
         say: sends an event to the parent.
     """
 
-    def __init__(self, task: ShardTask, admin: KafkaAdmin, member: str, observer: ShardObserver, say: Callable[..., None]) -> None:
+    def __init__(
+        self,
+        task: ShardTask,
+        admin: KafkaAdmin,
+        member: str,
+        observer: ShardObserver,
+        say: Callable[..., None],
+    ) -> None:
         self.task = task
         self.admin = admin
         self.group = task.log.spec.standby_group(member)
@@ -67,7 +74,9 @@ class Standby:
             self._reported_at = now
             position = self._note()
             if position >= 0:
-                self.observer.following(self.task.sequence, lag_records(position, self.task.recovery.end()))
+                self.observer.following(
+                    self.task.sequence, lag_records(position, self.task.recovery.end())
+                )
 
     def _note(self, text: str = "", wait: bool = False) -> int:
         position = self.task.recovery.position()

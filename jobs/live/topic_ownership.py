@@ -1,11 +1,15 @@
-"""One owner for every topic: a topology claims what it publishes, in one log that all read to its end before they start.
+"""One owner for every topic: a topology claims what it publishes, in one log that all read to its
+end before they start.
 
-1. A starter reads all claims, and yields to an open claim of another topology that writes a topic of its own.
-2. If its topology has no claim, it appends one and reads again. Members that start together append one each: the first of them is the topology's.
+1. A starter reads all claims, and yields to an open claim of another topology that writes a topic
+   of its own.
+2. If its topology has no claim, it appends one and reads again. Members that start together append
+   one each: the first of them is the topology's.
 3. If another topology's claim came earlier after all, it closes its own and yields.
 
-The offset of the topology's first claim is its journal id, which goes into every id it builds. A record that is no claim, or that closes
-a claim which is not there, is passed over and reported; ``sq skip topologies/0/OFFSET`` settles it, by a closing record without a topology.
+The offset of the topology's first claim is its journal id, which goes into every id it builds. A
+record that is no claim, or that closes a claim which is not there, is passed over and reported;
+``sq skip topologies/0/OFFSET`` settles it, by a closing record without a topology.
 """
 
 from __future__ import annotations
@@ -60,8 +64,9 @@ class UnreadableClaim(NamedTuple):
     def text(self, topic: str) -> str:
         """For the user."""
         return (
-            f"{topic}/0 offset {self.offset} is no claim of a topology ({self.why}); it is passed over. Find out who wrote it, then settle it with "
-            f"'sq skip {TOPIC}/0/{self.offset} --reason TEXT'"
+            f"{topic}/0 offset {self.offset} is no claim of a topology ({self.why}); it is passed "
+            f"over. Find out who wrote it, then settle it with 'sq skip {TOPIC}/0/{self.offset} "
+            "--reason TEXT'"
         )
 
 
@@ -72,20 +77,35 @@ def unreported(_: str) -> None:
     """Nobody is told."""
 
 
-def read_claims(log: Log, cluster: Cluster, report: Report = unreported) -> list[tuple[int, TopologyClaim]]:
-    """(offset, claim) in order, closed ones and their closing included; records that are none are reported. Raises MissingTopic."""
+def read_claims(
+    log: Log, cluster: Cluster, report: Report = unreported
+) -> list[tuple[int, TopologyClaim]]:
+    """(offset, claim) in order, closed ones and their closing included; records that are none are
+    reported. Raises MissingTopic.
+    """
     found, unreadable = _read(log, cluster)
     for each in unreadable:
         report(each.text(cluster.name(TOPIC)))
     return found
 
 
-def _read(log: Log, cluster: Cluster) -> tuple[list[tuple[int, TopologyClaim]], list[UnreadableClaim]]:
-    """Claims, and the records that are none and were not settled. Raises MissingTopic: nothing is set up."""
+def _read(
+    log: Log, cluster: Cluster
+) -> tuple[list[tuple[int, TopologyClaim]], list[UnreadableClaim]]:
+    """Claims, and the records that are none and were not settled. Raises MissingTopic: nothing is
+    set up.
+    """
     partition = cluster.name(TOPIC), 0
     if partition[0] not in log.admin().describe([partition[0]]):
-        where = f"environment {cluster.environment}" if cluster.environment else "the environment without a name"
-        raise MissingTopic(f"{where} is not set up on {cluster.bootstrap}: it has no topic {partition[0]}; run 'sq topics apply', or set another one")
+        where = (
+            f"environment {cluster.environment}"
+            if cluster.environment
+            else "the environment without a name"
+        )
+        raise MissingTopic(
+            f"{where} is not set up on {cluster.bootstrap}: it has no topic {partition[0]}; run "
+            "'sq topics apply', or set another one"
+        )
     reader = log.reader(cluster.name("topologies.readers"))
     found: list[tuple[int, TopologyClaim]] = []
     unreadable: dict[int, UnreadableClaim] = {}
@@ -108,7 +128,9 @@ def _read(log: Log, cluster: Cluster) -> tuple[list[tuple[int, TopologyClaim]], 
 
 
 def _claim_of(value: bytes) -> TopologyClaim:
-    """The record in a value. Raises BadData, BadTopologyName: it is none that a topology could have written."""
+    """The record in a value. Raises BadData, BadTopologyName: it is none that a topology could have
+    written.
+    """
     schema_id_of(value)
     body = value[HEADER_BYTES:]
     try:
@@ -128,15 +150,26 @@ def _claim_of(value: bytes) -> TopologyClaim:
 
 
 def _check_closing(record: TopologyClaim, before: Sequence[tuple[int, TopologyClaim]]) -> None:
-    """A closing record names a claim of its own topology. Raises BadData: nobody who read the claims wrote it."""
+    """A closing record names a claim of its own topology. Raises BadData: nobody who read the
+    claims wrote it.
+    """
     if record.kind == int(ClaimKind.CLOSED) and record.topology:
-        names = [(offset, each.topology) for offset, each in before if each.kind == int(ClaimKind.CLAIM)]
+        names = [
+            (offset, each.topology) for offset, each in before if each.kind == int(ClaimKind.CLAIM)
+        ]
         if (record.claim, record.topology) not in names:
-            raise BadData(f"it closes {record.topology} by a claim at offset {record.claim}, which is none of that topology")
+            raise BadData(
+                f"it closes {record.topology} by a claim at offset {record.claim}, which is none "
+                "of that topology"
+            )
 
 
-def open_claims(claims: Sequence[tuple[int, TopologyClaim]]) -> dict[str, tuple[int, TopologyClaim]]:
-    """First claim of every topology that is not closed, in order of claiming. What was closed stays closed, whatever claims come after."""
+def open_claims(
+    claims: Sequence[tuple[int, TopologyClaim]],
+) -> dict[str, tuple[int, TopologyClaim]]:
+    """First claim of every topology that is not closed, in order of claiming. What was closed stays
+    closed, whatever claims come after.
+    """
     found: dict[str, tuple[int, TopologyClaim]] = {}
     closed: set[str] = set()
     for offset, claim in claims:
@@ -156,15 +189,28 @@ def _append(log: Log, cluster: Cluster, schema_id: int, record: TopologyClaim) -
     """Append a record; returns its offset."""
     writer = log.plain_writer()
     writer.begin()
-    writer.produce(cluster.name(TOPIC), 0, [header(schema_id) + codec("TopologyClaim").encode_records([record])])
+    writer.produce(
+        cluster.name(TOPIC),
+        0,
+        [header(schema_id) + codec("TopologyClaim").encode_records([record])],
+    )
     return writer.commit()[cluster.name(TOPIC), 0]
 
 
-def claim(log: Log, cluster: Cluster, topology: str, topics: Sequence[str], shards: int, schema_id: int, report: Report = unreported) -> int:
+def claim(
+    log: Log,
+    cluster: Cluster,
+    topology: str,
+    topics: Sequence[str],
+    shards: int,
+    schema_id: int,
+    report: Report = unreported,
+) -> int:
     """Claim these topics; returns the journal id.
 
     Raises:
-        TopicOwned: an earlier claim of another topology holds one of them, or this topology's own claim holds others.
+        TopicOwned: an earlier claim of another topology holds one of them, or this topology's own
+            claim holds others.
         TopologyClosed: a topology of this name was ended; its journal is closed.
     """
     wanted = sorted(topics)
@@ -188,11 +234,21 @@ def claim(log: Log, cluster: Cluster, topology: str, topics: Sequence[str], shar
         mine = open_claims(before).get(topology)
         if mine is None:
             _refuse_closed(before, topology)
-            raise TransportFailed(f"the claim of topology {topology} was written and is not on the log; check the broker")
+            raise TransportFailed(
+                f"the claim of topology {topology} was written and is not on the log; check the "
+                "broker"
+            )
     if sorted(_topics(mine[1])) != wanted:
         has = ", ".join(sorted(_topics(mine[1])))
-        raise TopicOwned(f"topology {topology} publishes {has}; start it with the same --publish, or under another --name")
-    earlier = {name: each for name, each in open_claims(before).items() if name != topology and each[0] < mine[0]}
+        raise TopicOwned(
+            f"topology {topology} publishes {has}; start it with the same --publish, or under "
+            "another --name"
+        )
+    earlier = {
+        name: each
+        for name, each in open_claims(before).items()
+        if name != topology and each[0] < mine[0]
+    }
     try:
         _yield_to(earlier, wanted)
     except TopicOwned:
@@ -200,13 +256,19 @@ def claim(log: Log, cluster: Cluster, topology: str, topics: Sequence[str], shar
             close(log, cluster, topology, schema_id)
         raise
     if mine[0] >= JOURNAL_IDS:
-        raise TopicOwned(f"{TOPIC} holds {JOURNAL_IDS} claims and gives no more journal ids; use another environment")
+        raise TopicOwned(
+            f"{TOPIC} holds {JOURNAL_IDS} claims and gives no more journal ids; use another "
+            "environment"
+        )
     return mine[0]
 
 
 def _refuse_closed(claims: Sequence[tuple[int, TopologyClaim]], topology: str) -> None:
     if any(each.topology == topology and each.kind == int(ClaimKind.CLOSED) for _, each in claims):
-        raise TopologyClosed(f"topology {topology} was ended and its journal is closed; give the new one another name with --name")
+        raise TopologyClosed(
+            f"topology {topology} was ended and its journal is closed; give the new one another "
+            "name with --name"
+        )
 
 
 def _yield_to(claims: dict[str, tuple[int, TopologyClaim]], wanted: Sequence[str]) -> None:
@@ -215,18 +277,30 @@ def _yield_to(claims: dict[str, tuple[int, TopologyClaim]], wanted: Sequence[str
         shared = sorted(_topics(each) & set(wanted))
         if shared:
             raise TopicOwned(
-                f"topology {other} writes {', '.join(shared)} already, and a topic has one writer; stop it for good with 'sq stop {other} --close', "
-                "or publish other topics with --publish"
+                f"topology {other} writes {', '.join(shared)} already, and a topic has one writer; "
+                f"stop it for good with 'sq stop {other} --close', or publish other topics with "
+                "--publish"
             )
 
 
 def settle_unreadable(log: Log, cluster: Cluster, offset: int, schema_id: int) -> None:
-    """Say of a record that is no claim that it was looked into: it is not reported any more. Raises NoUnreadableClaim."""
+    """Say of a record that is no claim that it was looked into: it is not reported any more. Raises
+    NoUnreadableClaim.
+    """
     _, unreadable = _read(log, cluster)
     if all(each.offset != offset for each in unreadable):
-        raise NoUnreadableClaim(f"{cluster.name(TOPIC)}/0 holds no record at offset {offset} that is to be settled; 'sq status' names those that are")
+        raise NoUnreadableClaim(
+            f"{cluster.name(TOPIC)}/0 holds no record at offset {offset} that is to be settled; "
+            "'sq status' names those that are"
+        )
     record = TopologyClaim(
-        topology="", kind=int(ClaimKind.CLOSED), claim=offset, environment=cluster.environment, topics=[], shards=0, issued_by=operator()
+        topology="",
+        kind=int(ClaimKind.CLOSED),
+        claim=offset,
+        environment=cluster.environment,
+        topics=[],
+        shards=0,
+        issued_by=operator(),
     )
     _append(log, cluster, schema_id, record)
 
@@ -235,5 +309,14 @@ def close(log: Log, cluster: Cluster, topology: str, schema_id: int) -> None:
     """Give the topology's topics up for good."""
     mine = open_claims(read_claims(log, cluster)).get(topology)
     if mine is None:
-        raise TopologyClosed(f"topology {topology} has no open claim: it never ran here, or was ended before")
-    _append(log, cluster, schema_id, msgspec.structs.replace(mine[1], kind=int(ClaimKind.CLOSED), claim=mine[0], issued_by=operator()))
+        raise TopologyClosed(
+            f"topology {topology} has no open claim: it never ran here, or was ended before"
+        )
+    _append(
+        log,
+        cluster,
+        schema_id,
+        msgspec.structs.replace(
+            mine[1], kind=int(ClaimKind.CLOSED), claim=mine[0], issued_by=operator()
+        ),
+    )

@@ -14,7 +14,15 @@ from confluent_kafka import KafkaException
 from jobs.lag.probe import Probe
 from jobs.lag.reading import Want
 from jobs.live.accounts import accounts_of
-from jobs.live.shard_state import DRAINED, FROZEN_SECONDS, HALTED, QUARANTINED, Note, group_of, state_of
+from jobs.live.shard_state import (
+    DRAINED,
+    FROZEN_SECONDS,
+    HALTED,
+    QUARANTINED,
+    Note,
+    group_of,
+    state_of,
+)
 from jobs.live.topic_ownership import Report, open_claims, read_claims, unreported
 from streams.log.kafka.admin import KafkaAdmin
 from streams.log.kafka.client import KafkaLog
@@ -80,15 +88,26 @@ def lag_records(position: int, end: int) -> int:
 
 def owners_of(admin: KafkaAdmin, cluster: Cluster, topology: str) -> dict[int, str]:
     """Member and host by shard, from the group that assigns shards."""
-    return {place.partition: _name(member) for member in _members(admin, cluster, topology) for place in _assigned(member)}
+    return {
+        place.partition: _name(member)
+        for member in _members(admin, cluster, topology)
+        for place in _assigned(member)
+    }
 
 
 def _members(admin: KafkaAdmin, cluster: Cluster, topology: str) -> Sequence[Any]:
     group = cluster.name(f"{topology}.owners")
     try:
-        found: Sequence[Any] = admin.client.describe_consumer_groups([group], request_timeout=SECONDS)[group].result().members
+        found: Sequence[Any] = (
+            admin.client.describe_consumer_groups([group], request_timeout=SECONDS)[group]
+            .result()
+            .members
+        )
     except KafkaException as problem:
-        raise TransportFailed(f"group {group} cannot be described: {problem.args[0].str()}; check that the broker is up") from problem
+        raise TransportFailed(
+            f"group {group} cannot be described: {problem.args[0].str()}; check that the broker "
+            "is up"
+        ) from problem
     return found
 
 
@@ -101,28 +120,41 @@ def _name(member: Any) -> str:
     return f"{member.group_instance_id or member.client_id} at {member.host.lstrip('/')}"
 
 
-def standbys_of(admin: KafkaAdmin, cluster: Cluster, topology: str, shards: int) -> dict[int, list[StandbyFacts]]:
+def standbys_of(
+    admin: KafkaAdmin, cluster: Cluster, topology: str, shards: int
+) -> dict[int, list[StandbyFacts]]:
     """Standbys by shard, from the groups in which they store how far they have followed the
     journal.
     """
     journal = cluster.name(runtime_name(topology, JOURNAL))
     groups = {
-        f"{cluster.name(topology)}.{shard}{STANDBY}{member.group_instance_id}": (shard, _name(member))
+        f"{cluster.name(topology)}.{shard}{STANDBY}{member.group_instance_id}": (
+            shard,
+            _name(member),
+        )
         for member in _members(admin, cluster, topology)
         for shard in {*range(shards)} - {place.partition for place in _assigned(member)}
     }
     try:
         ends = admin.ends([(journal, shard) for shard in range(shards)])
-        known = {each.group_id for each in admin.client.list_consumer_groups(request_timeout=SECONDS).result().valid}
+        known = {
+            each.group_id
+            for each in admin.client.list_consumer_groups(request_timeout=SECONDS).result().valid
+        }
     except KafkaException as problem:
-        raise TransportFailed(f"standbys of {topology} cannot be asked for: {problem.args[0].str()}; check that the broker is up") from problem
+        raise TransportFailed(
+            f"standbys of {topology} cannot be asked for: {problem.args[0].str()}; check that the "
+            "broker is up"
+        ) from problem
     found: dict[int, list[StandbyFacts]] = {}
     for group, places in admin.positions(sorted(known & groups.keys())).items():
         shard, name = groups[group]
         position, text = places.get((journal, shard), (-1, ""))
         if position >= 0:
             lag = lag_records(position, ends[journal, shard])
-            found.setdefault(shard, []).append(StandbyFacts(member=name, lag_records=lag, state=text or "following"))
+            found.setdefault(shard, []).append(
+                StandbyFacts(member=name, lag_records=lag, state=text or "following")
+            )
     return found
 
 
@@ -136,7 +168,9 @@ def first_entry(log: Log, cluster: Cluster, topology: str, shard: int) -> Journa
     partition = cluster.name(runtime_name(topology, JOURNAL)), shard
     reader = log.reader(cluster.name("status"))
     try:
-        found = next(read_journal(reader, partition, reader.start(partition), reader.end(partition)), None)
+        found = next(
+            read_journal(reader, partition, reader.start(partition), reader.end(partition)), None
+        )
         return found[1] if found is not None else None
     finally:
         reader.close()
@@ -167,7 +201,9 @@ def last_entry(log: Log, cluster: Cluster, topology: str, shard: int) -> Journal
     return found[0] if found is not None else None
 
 
-def last_record(log: Log, cluster: Cluster, topology: str, shard: int) -> tuple[JournalEntry, int] | None:
+def last_record(
+    log: Log, cluster: Cluster, topology: str, shard: int
+) -> tuple[JournalEntry, int] | None:
     """The journal's last record, and when it was written (ms, the broker's clock)."""
     partition = cluster.name(runtime_name(topology, JOURNAL)), shard
     reader = log.reader(cluster.name("status"))
@@ -179,7 +215,9 @@ def last_record(log: Log, cluster: Cluster, topology: str, shard: int) -> tuple[
             found = list(read_range(reader, partition, start, end))
             if found:
                 last = found[-1]
-                return journal_record(partition, last.offsets[-1], last.values[-1], None), last.timestamp_ms
+                return journal_record(
+                    partition, last.offsets[-1], last.values[-1], None
+                ), last.timestamp_ms
             if start == begin:
                 break
             window *= 8
@@ -204,15 +242,28 @@ def status(cluster: Cluster, report: Report = unreported) -> list[ShardFacts]:
         for shard in range(claim.shards):
             last = last_record(log, cluster, topology, shard)
             publishes = [each.name for each in claim.topics]
-            facts = ShardFacts(topology=topology, shard=shard, state="empty", owner=owners.get(shard, ""), publishes=publishes)
+            facts = ShardFacts(
+                topology=topology,
+                shard=shard,
+                state="empty",
+                owner=owners.get(shard, ""),
+                publishes=publishes,
+            )
             facts.standbys = standbys.get(shard, [])
             note = _note(admin, cluster, topology, shard)
             if last is not None:
                 entry, written_ms = last
                 first = first_entry(log, cluster, topology, shard)
                 facts.account = _account(first, shard)
-                facts.sequence, facts.digest, facts.clock, facts.records = entry.sequence, entry.digest.hex(), entry.clock, entry.input_sequence
-                is_frozen = bool(facts.owner) and _is_frozen(admin, cluster, topology, shard, first, written_ms)
+                facts.sequence, facts.digest, facts.clock, facts.records = (
+                    entry.sequence,
+                    entry.digest.hex(),
+                    entry.clock,
+                    entry.input_sequence,
+                )
+                is_frozen = bool(facts.owner) and _is_frozen(
+                    admin, cluster, topology, shard, first, written_ms
+                )
                 facts.state = state_of(note, bool(facts.owner), is_frozen)
                 if entry.kind == CLOSE:
                     facts.state = "closed"
@@ -235,22 +286,43 @@ def _note(admin: KafkaAdmin, cluster: Cluster, topology: str, shard: int) -> Not
     return Note.parse(next((text for _, text in places.values()), ""))
 
 
-def _is_frozen(admin: KafkaAdmin, cluster: Cluster, topology: str, shard: int, genesis: JournalEntry | None, written_ms: int) -> bool:
+def _is_frozen(
+    admin: KafkaAdmin,
+    cluster: Cluster,
+    topology: str,
+    shard: int,
+    genesis: JournalEntry | None,
+    written_ms: int,
+) -> bool:
     """True if records have waited for so long before it, and its journal has not grown for as long.
     """
     if genesis is None or time.time() - written_ms / 1000 < FROZEN_SECONDS:
         return False
     group = f"{cluster.name(topology)}.{shard}"
-    positions = {(cluster.name(item["topic"]), int(item["partition"])): int(item["start_offset"]) for item in genesis.facts.get("inputs", [])}
-    positions |= {place: offset for place, (offset, _) in admin.positions([group]).get(group, {}).items() if offset >= 0}
+    positions = {
+        (cluster.name(item["topic"]), int(item["partition"])): int(item["start_offset"])
+        for item in genesis.facts.get("inputs", [])
+    }
+    positions |= {
+        place: offset
+        for place, (offset, _) in admin.positions([group]).get(group, {}).items()
+        if offset >= 0
+    }
     try:
         ends = admin.ends(list(positions))
-        wants = [Want(*place, offset, ends[place], counted=False) for place, offset in positions.items() if offset < ends[place]]
+        wants = [
+            Want(*place, offset, ends[place], counted=False)
+            for place, offset in positions.items()
+            if offset < ends[place]
+        ]
         if not wants:
             return False
         looker = Probe(cluster)
     except KafkaException as problem:
-        raise TransportFailed(f"inputs of {topology} cannot be asked for: {problem.args[0].str()}; check that the broker is up") from problem
+        raise TransportFailed(
+            f"inputs of {topology} cannot be asked for: {problem.args[0].str()}; check that the "
+            "broker is up"
+        ) from problem
     try:
         seen = looker.look(wants, SECONDS, LOOK_BYTES).values()
     finally:

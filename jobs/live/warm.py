@@ -1,12 +1,16 @@
-"""The warm process of a member: everything imported, every kernel compiled or loaded, and then the process of each shard is a fork of it.
+"""The warm process of a member: everything imported, every kernel compiled or loaded, and then the
+process of each shard is a fork of it.
 
-So a shard that is given to a member runs at once, however many are given together, where a process of its own would first be warmed for seconds; and
-code and kernels lie in memory once. It holds no connection and no thread, so that nothing can be forked in the middle; what needs either is made in
+So a shard that is given to a member runs at once, however many are given together, where a process
+of its own would first be warmed for seconds; and code and kernels lie in memory once. It holds no
+connection and no thread, so that nothing can be forked in the middle; what needs either is made in
 the fork (``child.py``).
 
-It speaks with its member by packets of JSON over its standard input, which is a socket. In: the deployment, then ``{"fork": NUMBER}`` with three
-descriptors, the fork's standard input and output and its black box, and ``{"kill": NUMBER}``. Out: ``warm`` or ``failed``; ``forked`` and ``ended``
-with the number. The end of its input means that its member is gone, and so it ends, a little after its forks, which find that out by their own.
+It speaks with its member by packets of JSON over its standard input, which is a socket. In: the
+deployment, then ``{"fork": NUMBER}`` with three descriptors, the fork's standard input and output
+and its black box, and ``{"kill": NUMBER}``. Out: ``warm`` or ``failed``; ``forked`` and ``ended``
+with the number. The end of its input means that its member is gone, and so it ends, a little after
+its forks, which find that out by their own.
 """
 
 from __future__ import annotations
@@ -124,7 +128,9 @@ class Forks:
             process, status = os.waitpid(-1, os.WNOHANG)
             if not process:
                 return
-            self.say("ended", number=self._numbers.pop(process), code=os.waitstatus_to_exitcode(status))
+            self.say(
+                "ended", number=self._numbers.pop(process), code=os.waitstatus_to_exitcode(status)
+            )
 
 
 def main() -> int:
@@ -141,7 +147,12 @@ def main() -> int:
         forks.say("failed", code=problem.code, text=problem.text)
         return problem.exit_code
     except Exception as problem:  # noqa: BLE001 - a defect of ours still ends in words
-        forks.say("failed", code="defect", text=f"{type(problem).__name__}: {problem}", trace=child.place_of(problem))
+        forks.say(
+            "failed",
+            code="defect",
+            text=f"{type(problem).__name__}: {problem}",
+            trace=child.place_of(problem),
+        )
         return DEFECT
     gc.collect()
     gc.freeze()  # no page is copied for the sake of counting what never goes

@@ -1,11 +1,12 @@
 """Faust's consumer, made fit for the project's own topics.
 
-1. *Committed records only.* Faust reads uncommitted unless its exactly-once mode is on, and has no setting for it: a view would show what the runner
-   aborted, and what it has not committed yet.
-2. *From the marks.* Where Faust would seek to the group's offsets it seeks to the marks in the tables: those are what was applied. Group offsets are
-   stored all the same, for lag tools.
-3. *Without gaps.* Each event is told where the one before it ended. Faust drops what it has fetched when partitions move, and whatever still waits in
-   a stream's buffer could otherwise be applied before it.
+1. *Committed records only.* Faust reads uncommitted unless its exactly-once mode is on, and has no
+   setting for it: a view would show what the runner aborted, and what it has not committed yet.
+2. *From the marks.* Where Faust would seek to the group's offsets it seeks to the marks in the
+   tables: those are what was applied. Group offsets are stored all the same, for lag tools.
+3. *Without gaps.* Each event is told where the one before it ended. Faust drops what it has fetched
+   when partitions move, and whatever still waits in a stream's buffer could otherwise be applied
+   before it.
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ class CommittedThread(AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         if not hasattr(consumer, "_isolation_level"):
-            raise NotCommitted("this version of aiokafka keeps its isolation level elsewhere; install the versions of requirements.lock")
+            raise NotCommitted(
+                "this version of aiokafka keeps its isolation level elsewhere; install the "
+                "versions of requirements.lock"
+            )
         consumer._isolation_level = READ_COMMITTED
         return consumer
 
@@ -48,7 +52,9 @@ class CommittedThread(AIOKafkaConsumerThread):
     async def _marks(self, partitions: Iterable[Any]) -> dict[Any, int]:
         transport: Any = self.transport
         partitions = list(partitions)
-        positions = await asyncio.to_thread(transport.positions, [(tp.topic, tp.partition) for tp in partitions])
+        positions = await asyncio.to_thread(
+            transport.positions, [(tp.topic, tp.partition) for tp in partitions]
+        )
         found = {tp: positions[tp.topic, tp.partition] for tp in partitions}
         consumer: Any = self.consumer
         for tp, offset in found.items():
@@ -56,9 +62,11 @@ class CommittedThread(AIOKafkaConsumerThread):
         return found
 
     async def _fetch_records(self, consumer: Any, *arguments: Any, **options: Any) -> Any:
-        """What was fetched; a partition for which the group has stored nothing is sought to its mark, for nothing was read of it yet.
+        """What was fetched; a partition for which the group has stored nothing is sought to its
+        mark, for nothing was read of it yet.
 
-        aiokafka asks for the group's offset of a partition it was just given and keeps an error for the next fetch, also if it is sought in between.
+        aiokafka asks for the group's offset of a partition it was just given and keeps an error for
+        the next fetch, also if it is sought in between.
         """
         try:
             return await super()._fetch_records(consumer, *arguments, **options)
@@ -78,7 +86,8 @@ class CommittedConsumer(Consumer):
 
     Attributes:
         ends: by partition, the offset after the last record that was handed on.
-        starts: by (topic, partition, offset), where the record before it ended; taken out by whoever applies it.
+        starts: by (topic, partition, offset), where the record before it ended; taken out by
+            whoever applies it.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -91,13 +100,17 @@ class CommittedConsumer(Consumer):
 
     def _to_message(self, tp: Any, record: Any) -> Any:
         partition = record.topic, record.partition
-        self.starts[record.topic, record.partition, record.offset] = self.ends.get(partition, record.offset)
+        self.starts[record.topic, record.partition, record.offset] = self.ends.get(
+            partition, record.offset
+        )
         self.ends[partition] = record.offset + 1
         return super()._to_message(tp, record)
 
 
 class CommittedTransport(Transport):
-    """A transport whose consumer is the above. ``positions``: where to read on; set before it is used."""
+    """A transport whose consumer is the above. ``positions``: where to read on; set before it is
+    used.
+    """
 
     Consumer = CommittedConsumer  # type: ignore[assignment]
     positions: Positions

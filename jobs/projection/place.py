@@ -58,25 +58,35 @@ def topic_ids(place: Place) -> dict[str, str]:
 
 
 def bounds(place: Place) -> dict[Partition, tuple[int, int]]:
-    """(log-start offset, last stable offset) by catalogue name and partition, asked now. Raises TopicMissing, TransportFailed."""
+    """(log-start offset, last stable offset) by catalogue name and partition, asked now. Raises
+    TopicMissing, TransportFailed.
+    """
     log = KafkaLog(place.cluster)
     facts = facts_of(log, list(place.topics))
     reader = log.reader(place.group)
     try:
-        partitions = [(name, number) for name, each in facts.items() for number in range(each.partitions)]
-        return {(place.topics[name], number): (reader.start((name, number)), reader.end((name, number))) for name, number in partitions}
+        partitions = [
+            (name, number) for name, each in facts.items() for number in range(each.partitions)
+        ]
+        return {
+            (place.topics[name], number): (reader.start((name, number)), reader.end((name, number)))
+            for name, number in partitions
+        }
     finally:
         reader.close()
 
 
-def check_retention(marks: Mapping[Partition, int], found: Mapping[Partition, tuple[int, int]]) -> None:
+def check_retention(
+    marks: Mapping[Partition, int], found: Mapping[Partition, tuple[int, int]]
+) -> None:
     """Raise OffsetOutOfRange where retention has removed records that are not in the tables."""
     for (name, number), (start, _) in found.items():
         mark = marks.get((name, number), 0)
         if mark < start:
             raise OffsetOutOfRange(
-                f"{name}/{number} begins at offset {start}, the tables end before {mark}: records between are gone from the cluster; "
-                "restore them from an archive, or accept the loss with 'sq project rebuild --from-retained'"
+                f"{name}/{number} begins at offset {start}, the tables end before {mark}: records "
+                "between are gone from the cluster; restore them from an archive, or accept the "
+                "loss with 'sq project rebuild --from-retained'"
             )
 
 
@@ -104,9 +114,11 @@ def claim(session: Session, schema: str, alone: bool) -> None:
         time.sleep(CLAIM_SECONDS / 20)
     if not is_ours:
         raise WorkerRuns(
-            f"a worker ('sq project run') is applying records to schema {schema}; stop it, then rebuild"
+            f"a worker ('sq project run') is applying records to schema {schema}; stop it, then "
+            "rebuild"
             if alone
-            else f"schema {schema} is being rebuilt; start again when 'sq project rebuild' has ended"
+            else f"schema {schema} is being rebuilt; start again when 'sq project rebuild' has "
+            "ended"
         )
 
 
@@ -132,16 +144,24 @@ def row_counts(session: Session) -> dict[str, int]:
     return dict(session.execute(query.encode()).fetchall())
 
 
-def waiting_records(place: Place, marks: Mapping[Partition, int], found: Mapping[Partition, tuple[int, int]]) -> dict[Partition, int]:
-    """Committed records that are not in the tables, counted: offsets alone cannot tell, for markers have some. A partition that is further behind
-    than is worth reading for an answer is left out.
+def waiting_records(
+    place: Place, marks: Mapping[Partition, int], found: Mapping[Partition, tuple[int, int]]
+) -> dict[Partition, int]:
+    """Committed records that are not in the tables, counted: offsets alone cannot tell, for markers
+    have some. A partition that is further behind than is worth reading for an answer is left out.
     """
     places = {each: (max(start, marks.get(each, 0)), end) for each, (start, end) in found.items()}
-    near = {each: bound for each, bound in places.items() if bound[1] - bound[0] <= COUNTED_OFFSETS_MAX}
+    near = {
+        each: bound for each, bound in places.items() if bound[1] - bound[0] <= COUNTED_OFFSETS_MAX
+    }
     counts = dict.fromkeys(near, 0)
-    positions = {(place.cluster.name(name), number): start for (name, number), (start, _) in near.items()}
+    positions = {
+        (place.cluster.name(name), number): start for (name, number), (start, _) in near.items()
+    }
     ends = {(place.cluster.name(name), number): end for (name, number), (_, end) in near.items()}
-    for chunk in committed(KafkaLog(place.cluster), place.group, list(place.topics), positions, ends):
+    for chunk in committed(
+        KafkaLog(place.cluster), place.group, list(place.topics), positions, ends
+    ):
         for each in chunk:
             counts[place.topics[each.topic], each.partition] += 1
     return counts

@@ -1,6 +1,8 @@
-"""The tables from the topics alone: into a schema of their own, beside the old ones, which readers see until the new ones take their name.
+"""The tables from the topics alone: into a schema of their own, beside the old ones, which readers
+see until the new ones take their name.
 
-``check`` proves a projection: the same topics, read once from their beginning to exactly the marks of the tables, must give the same rows.
+``check`` proves a projection: the same topics, read once from their beginning to exactly the marks
+of the tables, must give the same rows.
 """
 
 from __future__ import annotations
@@ -52,14 +54,17 @@ def rebuild(place: Place, from_retained: bool = False) -> Rebuilt:
 
     Args:
         place: which.
-        from_retained: accept that retention has removed the beginning of a topic; the rows are then of what is left.
+        from_retained: accept that retention has removed the beginning of a topic; the rows are then
+            of what is left.
 
     Raises:
         WorkerRuns: a worker is at work on the tables. OffsetOutOfRange: the beginning is gone.
         DatabaseFailed, TopicMissing, TransportFailed, BadData.
     """
     with opened(place) as session:
-        session.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(place.schema)))
+        session.execute(
+            sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(place.schema))
+        )
         claim(session, place.schema, alone=True)
         found = bounds(place)
         if not from_retained:
@@ -70,35 +75,51 @@ def rebuild(place: Place, from_retained: bool = False) -> Rebuilt:
             tables = digests(other, name)
             try:
                 with session.transaction():
-                    session.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(place.schema)))
-                    session.execute(sql.SQL("ALTER SCHEMA {} RENAME TO {}").format(sql.Identifier(name), sql.Identifier(place.schema)))
+                    session.execute(
+                        sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(place.schema))
+                    )
+                    session.execute(
+                        sql.SQL("ALTER SCHEMA {} RENAME TO {}").format(
+                            sql.Identifier(name), sql.Identifier(place.schema)
+                        )
+                    )
             except psycopg.Error as problem:
                 raise failed(problem, "putting the rebuilt tables in place") from problem
         return Rebuilt(records, tables)
 
 
 def check(place: Place) -> Compared:
-    """Rebuild beside the tables up to their marks, compare, and forget the rebuilt ones; a worker may go on meanwhile.
+    """Rebuild beside the tables up to their marks, compare, and forget the rebuilt ones; a worker
+    may go on meanwhile.
 
     Raises:
-        WrongUse: there are no tables yet. OffsetOutOfRange: the beginning is gone. DatabaseFailed, TopicMissing, TransportFailed, BadData.
+        WrongUse: there are no tables yet. OffsetOutOfRange: the beginning is gone. DatabaseFailed,
+            TopicMissing, TransportFailed, BadData.
     """
     with opened(place) as session:
         try:
             with session.transaction():
-                session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")  # marks and rows of one moment
+                # marks and rows of one moment
+                session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
                 marks = marks_of(session)
                 kept = digests(session, place.schema)
         except psycopg.errors.UndefinedTable as problem:
-            raise WrongUse(f"schema {place.schema} has no tables yet; start with 'sq project run' or 'sq project rebuild'") from problem
-    check_retention({}, {partition: bound for partition, bound in bounds(place).items() if partition in marks})
+            raise WrongUse(
+                f"schema {place.schema} has no tables yet; start with 'sq project run' or 'sq "
+                "project rebuild'"
+            ) from problem
+    check_retention(
+        {}, {partition: bound for partition, bound in bounds(place).items() if partition in marks}
+    )
     with _beside(place) as (other, name):
         records = _fill(place, other, marks)
         return Compared(records, kept, digests(other, name))
 
 
 class _beside:
-    """A session of an empty, migrated schema beside the place's; what is left of it is dropped at the end."""
+    """A session of an empty, migrated schema beside the place's; what is left of it is dropped at
+    the end.
+    """
 
     def __init__(self, place: Place) -> None:
         self.name = f"{place.schema[: 63 - len(SUFFIX)]}{SUFFIX}"
@@ -118,7 +139,9 @@ class _beside:
 
     def _drop(self) -> None:
         try:
-            self.session.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(self.name)))
+            self.session.execute(
+                sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(self.name))
+            )
         except psycopg.Error as problem:
             raise failed(problem, f"dropping {self.name}") from problem
 
@@ -137,4 +160,6 @@ def _records(place: Place, ends: Mapping[Partition, int]) -> Iterator[list[Logge
         mine = {(name, number): end for (each, number), end in ends.items() if each == topic}
         if mine:
             for chunk in committed(log, place.group, [name], ends=mine):
-                yield [LoggedRecord(topic, each.partition, each.offset, each.value) for each in chunk]
+                yield [
+                    LoggedRecord(topic, each.partition, each.offset, each.value) for each in chunk
+                ]

@@ -1,8 +1,9 @@
 """The worker: a Faust app with one agent that applies the topics to the tables.
 
-Settings are rules, each for a measured reason (docs/decisions/0010-no-trading-stage-on-faust.md): the aiokafka driver, at least once, one agent at a
-time, values as raw bytes. Exactly once comes from the marks in PostgreSQL. Any failure ends the process without a word to Kafka; the next worker goes
-on from the marks, and so does the one that takes its partitions over.
+Settings are rules, each for a measured reason (docs/decisions/0010-no-trading-stage-on-faust.md):
+the aiokafka driver, at least once, one agent at a time, values as raw bytes. Exactly once comes
+from the marks in PostgreSQL. Any failure ends the process without a word to Kafka; the next worker
+goes on from the marks, and so does the one that takes its partitions over.
 """
 
 from __future__ import annotations
@@ -51,7 +52,10 @@ class Sink:
         """Marks of partitions by their names on the cluster; 0 where nothing was applied."""
         with self._turn:
             marks = self._projection.marks()
-        return {(name, number): marks.get((self.place.topics[name], number), 0) for name, number in partitions}
+        return {
+            (name, number): marks.get((self.place.topics[name], number), 0)
+            for name, number in partitions
+        }
 
     def apply(self, records: Sequence[LoggedRecord]) -> int:
         """Apply a batch; how many records were new."""
@@ -75,11 +79,14 @@ class ProjectionApp(faust.App):
         return transport
 
     def _create_directories(self) -> None:
-        """None: nothing here is stored on disk, and Faust would leave empty folders wherever it is started."""
+        """None: nothing here is stored on disk, and Faust would leave empty folders wherever it is
+        started.
+        """
 
 
 class Worker:
-    """A running projection. ``failure``: what ended it, None while it runs and after a clean stop."""
+    """A running projection. ``failure``: what ended it, None while it runs and after a clean stop.
+    """
 
     def __init__(self, place: Place) -> None:
         self.place = place
@@ -97,10 +104,12 @@ class Worker:
             broker_client_id=place.group,
             broker_session_timeout=SESSION_SECONDS,
             broker_heartbeat_interval=SESSION_SECONDS / 10,
-            broker_rebalance_timeout=3 * SESSION_SECONDS,  # the others wait so long for one that died while partitions moved
+            # the others wait so long for one that died while partitions moved
+            broker_rebalance_timeout=3 * SESSION_SECONDS,
             broker_commit_interval=1.0,
             processing_guarantee="at_least_once",
-            consumer_auto_offset_reset="none",  # a mark that retention has overtaken is an error, never a jump
+            # a mark that retention has overtaken is an error, never a jump
+            consumer_auto_offset_reset="none",
             value_serializer="raw",
             key_serializer="raw",
             store="memory://",
@@ -117,14 +126,18 @@ class Worker:
             gaps = 0
             async for events in stream.take_events(BATCH_RECORDS, within=BATCH_SECONDS):
                 try:
-                    self.applied += await asyncio.to_thread(self.sink.apply, [self._logged(event.message) for event in events])
+                    self.applied += await asyncio.to_thread(
+                        self.sink.apply, [self._logged(event.message) for event in events]
+                    )
                     gaps = 0
                 except GapFound as problem:
                     gaps += 1
                     if gaps > GAPS_MAX:
                         await self._end(problem)
                     await app.consumer.perform_seek()
-                except asyncio.CancelledError:  # partitions move, or it stops; what is being applied is, and what is not is read again from the marks
+                except asyncio.CancelledError:
+                    # partitions move, or it stops; what is being applied is, and what is not is
+                    # read again from the marks
                     raise
                 except BaseException as problem:  # noqa: BLE001 - Faust would acknowledge the batch and go on behind it
                     await self._end(problem)
@@ -134,11 +147,21 @@ class Worker:
 
     def _logged(self, message: Any) -> LoggedRecord:
         consumer: Any = self.app.consumer
-        after = consumer.starts.pop((message.topic, message.partition, message.offset), message.offset)
-        return LoggedRecord(self.place.topics[message.topic], message.partition, message.offset, message.value or b"", after)
+        after = consumer.starts.pop(
+            (message.topic, message.partition, message.offset), message.offset
+        )
+        return LoggedRecord(
+            self.place.topics[message.topic],
+            message.partition,
+            message.offset,
+            message.value or b"",
+            after,
+        )
 
     async def _end(self, problem: BaseException) -> None:
-        """End the process: it is told to, so that connections are given back, and nothing more is acknowledged."""
+        """End the process: it is told to, so that connections are given back, and nothing more is
+        acknowledged.
+        """
         self.failure = self.failure or problem
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.Event().wait()
@@ -148,7 +171,8 @@ def run(place: Place) -> Worker:
     """Follow the topics until SIGTERM or SIGINT.
 
     Raises:
-        ShrivenError: what ended it: a record that cannot be projected, tables that were replaced, a database or cluster that went away.
+        ShrivenError: what ended it: a record that cannot be projected, tables that were replaced, a
+            database or cluster that went away.
     """
     worker = Worker(place)
     loop = asyncio.new_event_loop()
@@ -171,5 +195,8 @@ def run(place: Place) -> Worker:
         raise worker.failure
     crash = service.crash_reason or worker.app.crash_reason
     if crash is not None:
-        raise TransportFailed(f"the consumer ended with {type(crash).__name__}: {crash}; start it again: it goes on from the marks") from crash
+        raise TransportFailed(
+            f"the consumer ended with {type(crash).__name__}: {crash}; start it again: it goes on "
+            "from the marks"
+        ) from crash
     return worker

@@ -1,4 +1,6 @@
-"""``docs/reference/metrics.md`` from the tables: ``python -m jobs.telemetry.document``. A test compares it with the committed file."""
+"""``docs/reference/metrics.md`` from the tables: ``python -m jobs.telemetry.document``. A test
+compares it with the committed file.
+"""
 
 from __future__ import annotations
 
@@ -14,27 +16,46 @@ PATH = Path(__file__).resolve().parents[2] / "docs" / "reference" / "metrics.md"
 HEAD = """\
 # Metrics
 
-Generated from the tables in [`jobs/telemetry/metrics.py`](../../jobs/telemetry/metrics.py) and [`jobs/lag/metrics.py`](../../jobs/lag/metrics.py)
-by `python -m jobs.telemetry.document`; edit those, not this.
+Generated from the tables in [`jobs/telemetry/metrics.py`](../../jobs/telemetry/metrics.py) and
+[`jobs/lag/metrics.py`](../../jobs/lag/metrics.py) by `python -m jobs.telemetry.document`; edit
+those, not this.
 
-Every process serves `/metrics` and `/healthz` on a port of its own and writes a target file by which Prometheus finds it. Prometheus adds `job`
-(`member`: the parent of a job, `task`: the child that runs a shard, `lag`, ...), `instance` and `environment`.
+Every process serves `/metrics` and `/healthz` on a port of its own and writes a target file by
+which Prometheus finds it. Prometheus adds `job` (`member`: the parent of a job, `task`: the child
+that runs a shard, `lag`, ...), `instance` and `environment`.
 What is unknown is absent: never -1, NaN or an old value.
 """
 
 SECTIONS: tuple[tuple[str, str, tuple[Metric, ...]], ...] = (
     ("Every process", "", metrics.PROCESS),
-    ("Members", "The parent of a job (`sq run`): who owns which shard and how its children end.", metrics.MEMBER),
-    ("Tasks", "The child that runs one shard. Counted when a batch has committed; nothing is measured inside a stage.", metrics.TASK),
-    ("Records", "What a shard's records say, read from a batch's outputs after its commit.", metrics.DOMAIN),
+    (
+        "Members",
+        "The parent of a job (`sq run`): who owns which shard and how its children end.",
+        metrics.MEMBER,
+    ),
+    (
+        "Tasks",
+        "The child that runs one shard. Counted when a batch has committed; nothing is measured "
+        "inside a stage.",
+        metrics.TASK,
+    ),
+    (
+        "Records",
+        "What a shard's records say, read from a batch's outputs after its commit.",
+        metrics.DOMAIN,
+    ),
     ("Canary", "`sq canary`: marked ticks through running topologies.", metrics.CANARY),
     ("From prometheus-client", "Of every process.", metrics.LIBRARY),
 )
 
 
 def lag_metrics() -> tuple[Metric, ...]:
-    """The lag exporter's table in this package's form. Its rows have no unit: the last word of the name says it."""
-    return tuple(Metric(row.name, row.kind, row.help, _unit(row.name), row.labels) for row in lag.METRICS)
+    """The lag exporter's table in this package's form. Its rows have no unit: the last word of the
+    name says it.
+    """
+    return tuple(
+        Metric(row.name, row.kind, row.help, _unit(row.name), row.labels) for row in lag.METRICS
+    )
 
 
 def declared() -> dict[str, Metric]:
@@ -70,8 +91,15 @@ def _section(title: str, text: str, table: Iterable[Metric]) -> str:
     lines += ["| metric | type | unit | labels | what |", "|---|---|---|---|---|"]
     for metric in table:
         labels = ", ".join(f"`{label}`" for label in metric.labels)
-        bounds = f" Bounds: {', '.join(f'{bound:g}' for bound in metric.buckets)}." if metric.buckets else ""
-        lines.append(f"| `{metric.name}` | {metric.kind} | {metric.unit} | {labels} | {metric.help}{bounds} |")
+        bounds = (
+            f" Bounds: {', '.join(f'{bound:g}' for bound in metric.buckets)}."
+            if metric.buckets
+            else ""
+        )
+        lines.append(
+            f"| `{metric.name}` | {metric.kind} | {metric.unit} | {labels} | "
+            f"{metric.help}{bounds} |"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -81,7 +109,18 @@ def _codes(values: Iterable[str]) -> str:
 
 def _unit(name: str) -> str:
     last = name.removesuffix("_total").rsplit("_", 1)[-1]
-    units = ("seconds", "records", "offset", "ratio", "members", "groups", "series", "collections", "errors", "fetches")
+    units = (
+        "seconds",
+        "records",
+        "offset",
+        "ratio",
+        "members",
+        "groups",
+        "series",
+        "collections",
+        "errors",
+        "fetches",
+    )
     return last if last in units else "1"
 
 

@@ -1,10 +1,12 @@
-"""``/metrics`` and ``/healthz`` of one process, and the target file by which Prometheus finds its port.
+"""``/metrics`` and ``/healthz`` of one process, and the target file by which Prometheus finds its
+port.
 
-Every process serves on a port of its own (children too: each has its own registry) and writes ``<home>/targets/<job>-<host>-<pid>.json``, an entry
-of file_sd. The file goes when the process ends; what a killed process left behind is removed by the next one that starts.
+Every process serves on a port of its own (children too: each has its own registry) and writes
+``<home>/targets/<job>-<host>-<pid>.json``, an entry of file_sd. The file goes when the process
+ends; what a killed process left behind is removed by the next one that starts.
 
-``/healthz`` answers while the interpreter runs. It asks neither Kafka nor the registry: a broker that is away is no reason to kill a process that
-waits for it (fault F5).
+``/healthz`` answers while the interpreter runs. It asks neither Kafka nor the registry: a broker
+that is away is no reason to kill a process that waits for it (fault F5).
 """
 
 from __future__ import annotations
@@ -50,7 +52,11 @@ class _Handler(BaseHTTPRequestHandler):
         path = self.path.split("?", 1)[0]
         if path == "/healthz":
             problem = self.health()
-            return self._answer(503 if problem else 200, "text/plain; charset=utf-8", (problem or "ok").encode() + b"\n")
+            return self._answer(
+                503 if problem else 200,
+                "text/plain; charset=utf-8",
+                (problem or "ok").encode() + b"\n",
+            )
         if path == "/metrics":
             began = time.monotonic()
             self.scraped(began, False)
@@ -74,7 +80,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class Server:
-    """A running endpoint. ``port`` is the port it really has; ``close`` ends it and removes its target file."""
+    """A running endpoint. ``port`` is the port it really has; ``close`` ends it and removes its
+    target file.
+    """
 
     def __init__(self, server: ThreadingHTTPServer, target: Path | None) -> None:
         self._server = server
@@ -83,7 +91,9 @@ class Server:
         self._scraped = threading.Condition()
         self._last_seen = self._last_answered = 0.0
         self.port = int(server.server_address[1])
-        self._thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.2}, name="metrics", daemon=True)
+        self._thread = threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.2}, name="metrics", daemon=True
+        )
         self._thread.start()
         atexit.register(self.close)
 
@@ -96,14 +106,17 @@ class Server:
                 self._scraped.notify_all()
 
     def wait_for_final_scrape(self) -> None:
-        """Wait until the present values were scraped: for a process that ends with bad news. Without a Prometheus that watches there is no wait."""
+        """Wait until the present values were scraped: for a process that ends with bad news.
+        Without a Prometheus that watches there is no wait.
+        """
         with self._scraped:
             now = time.monotonic()
             if self._last_seen and now - self._last_seen < WATCHED_SECONDS:
                 self._scraped.wait_for(lambda: self._last_answered > now, FINAL_SCRAPE_SECONDS)
 
     def close(self) -> None:
-        """End it; a second call does nothing. A forked child does not take its parent's file away."""
+        """End it; a second call does nothing. A forked child does not take its parent's file away.
+        """
         atexit.unregister(self.close)
         if self._owner != os.getpid():
             return
@@ -128,9 +141,12 @@ def serve(
         registry: what to expose.
         port: to listen on; 0 takes a free one.
         job: Prometheus' job label: ``task``, ``member``, ``lag``, ``sink``, ...
-        home: folder below which the target file is written (``streams.log.kafka.cluster.home()``); None writes none.
-        environment: the cluster's environment; the local one, which has no name, is labelled ``local``.
-        health: what is wrong with the process itself, empty if nothing: it must not wait for anything outside the process.
+        home: folder below which the target file is written (``streams.log.kafka.cluster.home()``);
+            None writes none.
+        environment: the cluster's environment; the local one, which has no name, is labelled
+            ``local``.
+        health: what is wrong with the process itself, empty if nothing: it must not wait for
+            anything outside the process.
 
     Raises:
         PortTaken: another process has the port.
@@ -143,13 +159,18 @@ def serve(
         {
             "registry": registry,
             "health": staticmethod(health),
-            "scraped": staticmethod(lambda began, answered: made[0].scraped(began, answered) if made else None),
+            "scraped": staticmethod(
+                lambda began, answered: made[0].scraped(began, answered) if made else None
+            ),
         },
     )
     try:
         server = ThreadingHTTPServer((host, port), handler)
     except OSError as problem:
-        raise PortTaken(f"cannot serve metrics on {host}:{port}: {problem.strerror}; choose another port, or 0 for a free one") from problem
+        raise PortTaken(
+            f"cannot serve metrics on {host}:{port}: {problem.strerror}; choose another port, or 0 "
+            "for a free one"
+        ) from problem
     server.daemon_threads = True
     target = None
     if home is not None:
@@ -165,20 +186,36 @@ def environment_label(environment: str) -> str:
     return environment or "local"
 
 
-def write_target(home: Path, job: str, address: str, environment: str = "", pid: int | None = None) -> Path:
-    """Write a file_sd entry for ``address``; returns its path. Prometheus never sees half a file: it is moved into place."""
+def write_target(
+    home: Path, job: str, address: str, environment: str = "", pid: int | None = None
+) -> Path:
+    """Write a file_sd entry for ``address``; returns its path. Prometheus never sees half a file:
+    it is moved into place.
+    """
     folder = home / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     pid = os.getpid() if pid is None else pid
     path = folder / f"{job}-{socket.gethostname()}-{pid}.json"
     draft = folder / f".{path.name}.draft"
-    draft.write_text(json.dumps([{"targets": [address], "labels": {"job": job, "environment": environment_label(environment)}}]) + "\n")
+    draft.write_text(
+        json.dumps(
+            [
+                {
+                    "targets": [address],
+                    "labels": {"job": job, "environment": environment_label(environment)},
+                }
+            ]
+        )
+        + "\n"
+    )
     draft.rename(path)
     return path
 
 
 def prune(home: Path) -> int:
-    """Remove target files of this host's processes that are gone; returns how many. Containers that share the folder are hosts of their own."""
+    """Remove target files of this host's processes that are gone; returns how many. Containers that
+    share the folder are hosts of their own.
+    """
     removed = 0
     for path in (home / FOLDER).glob(f"*-{glob.escape(socket.gethostname())}-*.json"):
         pid = path.stem.rpartition("-")[2]

@@ -1,7 +1,8 @@
-"""How a metric is declared, and made from its declaration: the table is the only place that knows names, labels and buckets.
+"""How a metric is declared, and made from its declaration: the table is the only place that knows
+names, labels and buckets.
 
-A table is a tuple of :class:`Metric`. ``docs/reference/metrics.md``, the dashboards' and the rules' tests read the same tables, so a metric that is
-renamed here breaks everything that drew it.
+A table is a tuple of :class:`Metric`. ``docs/reference/metrics.md``, the dashboards' and the rules'
+tests read the same tables, so a metric that is renamed here breaks everything that drew it.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class Metric(NamedTuple):
         name: full name, ``shriven_`` first, unit last (counters: ``_total`` last).
         kind: ``counter``, ``gauge`` or ``histogram``.
         help: what it says, one sentence.
-        unit: unit of the value: ``seconds``, ``records``, ``bytes``, ``ratio``, ``1`` for flags, ...
+        unit: unit of the value: ``seconds``, ``records``, ``bytes``, ``ratio``, ``1`` for flags,
+            ...
         labels: label names in order.
         buckets: upper bounds of a histogram, in its unit.
     """
@@ -55,7 +57,9 @@ class Metric(NamedTuple):
 
 
 def make(metrics: Iterable[Metric], registry: CollectorRegistry) -> dict[str, Any]:
-    """prometheus-client's objects of these declarations, by name without prefix, registered at ``registry``."""
+    """prometheus-client's objects of these declarations, by name without prefix, registered at
+    ``registry``.
+    """
     made: dict[str, Any] = {}
     for metric in metrics:
         arguments = (metric.name, metric.help, metric.labels)

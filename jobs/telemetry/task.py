@@ -1,6 +1,8 @@
-"""What the parent of a job and its children call: plain methods, no names or labels at the caller's.
+"""What the parent of a job and its children call: plain methods, no names or labels at the
+caller's.
 
-Each method does a few dictionary look-ups and additions (about a microsecond a series); ``batch`` is called once a committed batch.
+Each method does a few dictionary look-ups and additions (about a microsecond a series); ``batch``
+is called once a committed batch.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ class UnknownState(WrongUse):
 
 
 class ProcessMetrics:
-    """Of every process: its build, its start, its CPU, memory and descriptors, and the errors it logged.
+    """Of every process: its build, its start, its CPU, memory and descriptors, and the errors it
+    logged.
 
     Args:
         version: of the package.
@@ -98,7 +101,8 @@ class MemberMetrics:
         self._metrics["rebalances_total"].labels(self.topology).inc()
 
     def registry_error(self, cause: str) -> None:
-        """The schema registry did not answer at the start; causes are ``metrics.REGISTRY_CAUSES``."""
+        """The schema registry did not answer at the start; causes are ``metrics.REGISTRY_CAUSES``.
+        """
         self._metrics["registry_errors_total"].labels(self.topology, cause).inc()
 
     def connected(self, connected: bool) -> None:
@@ -106,7 +110,9 @@ class MemberMetrics:
         self._metrics["members_connected"].labels(self.topology).set(connected)
 
     def ended(self, shard: int, code: str) -> None:
-        """A child has ended: ``drained``, ``killed`` (by a signal), ``defect``, or the code of the error that ended it."""
+        """A child has ended: ``drained``, ``killed`` (by a signal), ``defect``, or the code of the
+        error that ended it.
+        """
         self._of("task_endings_total", shard, code).inc()
         counter = {
             metrics.FENCED: "fenced_total",
@@ -124,8 +130,12 @@ class MemberMetrics:
         """The shard is given up since its end cannot be healed by a start."""
         self._of("halted", shard).set(1)
 
-    def quarantined(self, shard: int, topic: str = "", partition: int | str = "", offset: int | str = "") -> None:
-        """The shard is given up after too many crashes, the last at this record; without a place: at none that is known."""
+    def quarantined(
+        self, shard: int, topic: str = "", partition: int | str = "", offset: int | str = ""
+    ) -> None:
+        """The shard is given up after too many crashes, the last at this record; without a place:
+        at none that is known.
+        """
         found = self._places[shard] = topic, str(partition), str(offset)
         self._of("quarantined", shard, *found).set(1)
 
@@ -145,11 +155,18 @@ class TaskMetrics:
         topology: name of the topology.
         shard: its shard.
         registry: where to register.
-        inputs, outputs: topics whose counters exist from 0 on, so that their first records are an increase.
+        inputs, outputs: topics whose counters exist from 0 on, so that their first records are an
+            increase.
     """
 
     def __init__(
-        self, topology: str, shard: int, registry: CollectorRegistry, *, inputs: Sequence[str] = (), outputs: Sequence[str] = ()
+        self,
+        topology: str,
+        shard: int,
+        registry: CollectorRegistry,
+        *,
+        inputs: Sequence[str] = (),
+        outputs: Sequence[str] = (),
     ) -> None:
         self.topology = topology
         self.shard = str(shard)
@@ -172,7 +189,9 @@ class TaskMetrics:
         child = self._children.get(name_and_values)
         if child is None:
             name, *values = name_and_values
-            child = self._children[name_and_values] = self._metrics[name].labels(self.topology, self.shard, *values)
+            child = self._children[name_and_values] = self._metrics[name].labels(
+                self.topology, self.shard, *values
+            )
         return child
 
     def batch(
@@ -213,19 +232,27 @@ class TaskMetrics:
         self._latency("tick_to_quote_seconds", seconds)
 
     def tick_to_order(self, seconds: float) -> None:
-        """Kafka timestamp of a market-data record -> acknowledged commit of a batch with order requests."""
+        """Kafka timestamp of a market-data record -> acknowledged commit of a batch with order
+        requests.
+        """
         self._latency("tick_to_order_seconds", seconds)
 
     def end_to_end(self, seconds: float, linger_seconds: float) -> None:
-        """Kafka timestamp of a batch's oldest record -> its acknowledged commit; freshness leaves the job's linger out."""
+        """Kafka timestamp of a batch's oldest record -> its acknowledged commit; freshness leaves
+        the job's linger out.
+        """
         self._latency("end_to_end_seconds", seconds)
         self._latency("freshness_seconds", seconds - linger_seconds)
 
     def _latency(self, name: str, seconds: float) -> None:
         self._of(name).observe(max(seconds, 0.0))
 
-    def input(self, topic: str, position: int, lag_records: int | None, lag_seconds: float | None) -> None:
-        """Where an input stands. Unknown lag (None) takes the series away, it is never shown as an old value."""
+    def input(
+        self, topic: str, position: int, lag_records: int | None, lag_seconds: float | None
+    ) -> None:
+        """Where an input stands. Unknown lag (None) takes the series away, it is never shown as an
+        old value.
+        """
         self._of("position", topic).set(position)
         for name, value in (("input_lag_records", lag_records), ("input_lag_seconds", lag_seconds)):
             if value is not None:
@@ -259,7 +286,9 @@ class TaskMetrics:
     def state(self, state: str) -> None:
         """The task is now in ``state``, one of ``metrics.STATES``. Raises UnknownState."""
         if state not in metrics.STATES:
-            raise UnknownState(f"task state {state!r} is not known; states are {', '.join(metrics.STATES)}")
+            raise UnknownState(
+                f"task state {state!r} is not known; states are {', '.join(metrics.STATES)}"
+            )
         for name in metrics.STATES:
             self._of("task_state", name).set(name == state)
 
@@ -274,5 +303,7 @@ class TaskMetrics:
         self._of("snapshots_rejected_total").inc()
 
     def clock_skew(self, count: int) -> None:
-        """Inputs whose last record has a Kafka timestamp of the future: the producer's clock is ahead of ours."""
+        """Inputs whose last record has a Kafka timestamp of the future: the producer's clock is
+        ahead of ours.
+        """
         self._of("input_clock_skew_records_total").inc(count)

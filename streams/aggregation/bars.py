@@ -2,16 +2,23 @@
 
 The rules (design section 5; AGG-1, AGG-3, AGG-5):
 
-1. A bar opens with the first trade of its interval and closes when the clock reaches ``close_time``; closing needs no further trade.
-2. Open and close prices follow (event time, trade id), so trades out of order inside the interval give the same bar.
-3. A bar is PARTIAL when its interval began before the instrument's first record, or when the input ends inside it.
-4. A trade whose interval is closed is late. It amends the kept bar (``version + 1``, AMENDED); an interval that had no bar gets one
-   (version 1, LATE); and where the bar is no longer kept, the trade alone is published as version 0, LATE and PARTIAL: a fragment that
-   replaces nothing, so that volumes still add up.
-5. With ``fill_empty`` an interval without trades gives a flat SYNTHETIC bar at the close known at that moment.
-6. Volumes are exact: two limbs, ``volume_wide`` and ``taker_buy_volume_wide``. Where one leaves int64 the old field stays at 2^63 - 1 and
-   the bar is flagged OVERFLOW. A quote volume beyond 38 digits is a fault that names the instrument, the bar and the trade.
-7. A trade ahead of the clock (possible on a wall clock only) closes the bar before it early; rule 4 takes what still arrives for it.
+1. A bar opens with the first trade of its interval and closes when the clock reaches
+   ``close_time``; closing needs no further trade.
+2. Open and close prices follow (event time, trade id), so trades out of order inside the interval
+   give the same bar.
+3. A bar is PARTIAL when its interval began before the instrument's first record, or when the input
+   ends inside it.
+4. A trade whose interval is closed is late. It amends the kept bar (``version + 1``, AMENDED); an
+   interval that had no bar gets one (version 1, LATE); and where the bar is no longer kept, the
+   trade alone is published as version 0, LATE and PARTIAL: a fragment that replaces nothing, so
+   that volumes still add up.
+5. With ``fill_empty`` an interval without trades gives a flat SYNTHETIC bar at the close known at
+   that moment.
+6. Volumes are exact: two limbs, ``volume_wide`` and ``taker_buy_volume_wide``. Where one leaves
+   int64 the old field stays at 2^63 - 1 and the bar is flagged OVERFLOW. A quote volume beyond 38
+   digits is a fault that names the instrument, the bar and the trade.
+7. A trade ahead of the clock (possible on a wall clock only) closes the bar before it early; rule 4
+   takes what still arrives for it.
 """
 
 from __future__ import annotations
@@ -32,14 +39,24 @@ PARTIAL = int(Flag.PARTIAL)
 SYNTHETIC = int(Flag.SYNTHETIC)
 OVERFLOW = int(Flag.OVERFLOW)
 # Flags of a trade that say something about every bar that holds it.
-CARRIED = int(Flag.LATE | Flag.AMENDED | Flag.ESTIMATED_TIME | Flag.OUT_OF_HOURS | Flag.SYNTHETIC | Flag.SIMULATED | Flag.OFF_TICK)
+CARRIED = int(
+    Flag.LATE
+    | Flag.AMENDED
+    | Flag.ESTIMATED_TIME
+    | Flag.OUT_OF_HOURS
+    | Flag.SYNTHETIC
+    | Flag.SIMULATED
+    | Flag.OFF_TICK
+)
 BARS_A_CALL = 8
 FAR = 1 << 62  # high limbs of amounts that may have more than 38 digits: 10^38 is 1.18 * 2^126
 
 
 @inner_kernel
 def add_trade(fault: Any, bar: Any, trade: Any) -> None:
-    """Add a trade to the bar of its interval. ``fault``: the stage's, set where an amount has more than 38 digits."""
+    """Add a trade to the bar of its interval. ``fault``: the stage's, set where an amount has more
+    than 38 digits.
+    """
     price, quantity, time, identity = trade.price, trade.quantity, trade.event_time, trade.trade_id
     if bar.prints == 0:
         bar.open = bar.high = bar.low = bar.close = price
@@ -56,9 +73,13 @@ def add_trade(fault: Any, bar: Any, trade: Any) -> None:
     bar.trade_count = add_count(bar.trade_count, trade.trade_count)
     bar.flags |= trade.flags & CARRIED
     quantity_high, quantity_low = wide.widen(quantity)
-    bar.volume_high, bar.volume_low = wide.add(bar.volume_high, bar.volume_low, quantity_high, quantity_low)
+    bar.volume_high, bar.volume_low = wide.add(
+        bar.volume_high, bar.volume_low, quantity_high, quantity_low
+    )
     high, low = wide.mul(price, quantity)
-    bar.quote_volume_high, bar.quote_volume_low = wide.add(bar.quote_volume_high, bar.quote_volume_low, high, low)
+    bar.quote_volume_high, bar.quote_volume_low = wide.add(
+        bar.quote_volume_high, bar.quote_volume_low, high, low
+    )
     is_far = bar.quote_volume_high >= FAR or bar.quote_volume_high < -FAR
     if trade.aggressor_side == BUY:
         bar.taker_buy_volume_high, bar.taker_buy_volume_low = wide.add(
@@ -74,7 +95,8 @@ def add_trade(fault: Any, bar: Any, trade: Any) -> None:
 
 @inner_kernel
 def check_amounts(fault: Any, bar: Any, trade: Any) -> None:
-    """Where a quote volume of the bar has more than 38 digits with this trade, the run ends here."""
+    """Where a quote volume of the bar has more than 38 digits with this trade, the run ends here.
+    """
     fits = wide.fits_decimal(bar.quote_volume_high, bar.quote_volume_low)
     fits &= wide.fits_decimal(bar.taker_buy_quote_volume_high, bar.taker_buy_quote_volume_low)
     if fault[0] == 0 and not fits:
@@ -86,14 +108,20 @@ def check_amounts(fault: Any, bar: Any, trade: Any) -> None:
 
 @inner_kernel
 def start_bar(bar: Any, open_time: Any, version: Any, flags: Any) -> None:
-    """Make ``bar`` the empty bar that starts at ``open_time``; its close price stays, a synthetic bar is made from it."""
+    """Make ``bar`` the empty bar that starts at ``open_time``; its close price stays, a synthetic
+    bar is made from it.
+    """
     bar.open_time = open_time
     bar.close_time = open_time + bar.interval
     bar.version = version
     bar.flags = flags
     bar.prints = bar.trade_count = 0
-    bar.volume_high = bar.taker_buy_volume_high = bar.quote_volume_high = bar.taker_buy_quote_volume_high = 0
-    bar.volume_low = bar.taker_buy_volume_low = bar.quote_volume_low = bar.taker_buy_quote_volume_low = 0
+    bar.volume_high = bar.taker_buy_volume_high = bar.quote_volume_high = (
+        bar.taker_buy_quote_volume_high
+    ) = 0
+    bar.volume_low = bar.taker_buy_volume_low = bar.quote_volume_low = (
+        bar.taker_buy_quote_volume_low
+    ) = 0
     bar.first_time = bar.first_id = bar.last_time = bar.last_id = 0
 
 
@@ -138,7 +166,9 @@ def emit_bar(bar: Any, out: Any) -> None:
 
 @inner_kernel
 def keep_bar(state: Any, at: Any, bar: Any) -> Any:
-    """Insert a closed bar among the kept ones of its series, dropping the oldest when full; returns its place."""
+    """Insert a closed bar among the kept ones of its series, dropping the oldest when full; returns
+    its place.
+    """
     kept, series = state.kept[at], state.series[at]
     count = series.kept
     if count == kept.shape[0]:
@@ -156,7 +186,9 @@ def keep_bar(state: Any, at: Any, bar: Any) -> Any:
 
 @inner_kernel
 def close_bar(state: Any, at: Any, out: Any) -> None:
-    """Publish and keep the open bar of series ``at``; with ``fill_empty`` the next interval opens empty."""
+    """Publish and keep the open bar of series ``at``; with ``fill_empty`` the next interval opens
+    empty.
+    """
     bar, series = state.bars[at], state.series[at]
     if bar.prints == 0:
         flatten_bar(bar, bar.close)
@@ -171,9 +203,12 @@ def close_bar(state: Any, at: Any, out: Any) -> None:
 
 @inner_kernel
 def fill_gap(state: Any, at: Any, out: Any) -> None:
-    """Publish one synthetic bar of the stretch [gap_next, gap_until) that a trade ahead of the clock skipped."""
+    """Publish one synthetic bar of the stretch [gap_next, gap_until) that a trade ahead of the
+    clock skipped.
+    """
     bar, series = state.bars[at], state.series[at]
-    place = keep_bar(state, at, bar)  # a copy at the end, rewritten: the stretch lies after every kept bar
+    # a copy at the end, rewritten: the stretch lies after every kept bar
+    place = keep_bar(state, at, bar)
     synthetic = state.kept[at, place]
     start_bar(synthetic, series.gap_next, 1, 0)
     flatten_bar(synthetic, series.gap_price)
@@ -183,8 +218,12 @@ def fill_gap(state: Any, at: Any, out: Any) -> None:
 
 
 @inner_kernel
-def add_late_trade(state: Any, at: Any, open_time: Any, first_time: Any, trade: Any, out: Any) -> None:
-    """Amend the closed bar that starts at ``open_time``, or make the bar or the fragment that rule 4 asks for."""
+def add_late_trade(
+    state: Any, at: Any, open_time: Any, first_time: Any, trade: Any, out: Any
+) -> None:
+    """Amend the closed bar that starts at ``open_time``, or make the bar or the fragment that rule
+    4 asks for.
+    """
     kept, series = state.kept[at], state.series[at]
     state.header[0].late_trades += 1
     for i in range(series.kept - 1, -1, -1):
@@ -222,7 +261,9 @@ def add_late_trade(state: Any, at: Any, open_time: Any, first_time: Any, trade: 
 
 @inner_kernel
 def add_trade_elsewhere(state: Any, at: Any, first_time: Any, trade: Any, out: Any) -> None:
-    """Place a trade that does not fall into the open bar of series ``at``: start a bar, or take it as late. At most one bar is published."""
+    """Place a trade that does not fall into the open bar of series ``at``: start a bar, or take it
+    as late. At most one bar is published.
+    """
     bar, series = state.bars[at], state.series[at]
     time = trade.event_time
     open_time = time - (time - bar.origin) % bar.interval
@@ -233,7 +274,11 @@ def add_trade_elsewhere(state: Any, at: Any, first_time: Any, trade: Any, out: A
     if bar.open_time != NEVER:
         close_bar(state, at, out)
         if bar.open_time != NEVER and bar.open_time < open_time:
-            series.gap_next, series.gap_until, series.gap_price = bar.open_time, open_time, bar.close
+            series.gap_next, series.gap_until, series.gap_price = (
+                bar.open_time,
+                open_time,
+                bar.close,
+            )
     start_bar(bar, open_time, 1, PARTIAL if open_time < first_time else 0)
     add_trade(state.fault, bar, trade)
     state.timer[0] = min(state.timer[0], close_time)
@@ -256,7 +301,9 @@ def bars_on_trade(state: Any, slot: Any, trade: Any, first_time: Any, out: Any) 
 
 @inner_kernel
 def bars_on_timer(state: Any, deadline: Any, out: Any) -> Any:
-    """Close what is due, at most ``BARS_A_CALL`` bars; returns the next deadline (``deadline`` itself while work is left)."""
+    """Close what is due, at most ``BARS_A_CALL`` bars; returns the next deadline (``deadline``
+    itself while work is left).
+    """
     published = 0
     following = NEVER
     for at in range(state.bars.shape[0]):
@@ -275,7 +322,9 @@ def bars_on_timer(state: Any, deadline: Any, out: Any) -> Any:
 
 @inner_kernel
 def bars_on_end(state: Any, out: Any) -> Any:
-    """Publish the bars still open as PARTIAL, at most ``BARS_A_CALL`` of them; returns True when none is left."""
+    """Publish the bars still open as PARTIAL, at most ``BARS_A_CALL`` of them; returns True when
+    none is left.
+    """
     published = 0
     for at in range(state.bars.shape[0]):
         bar = state.bars[at]

@@ -1,8 +1,10 @@
-"""Marks: best bid and ask and the last trade, conflated by event time for consumers that need no tick.
+"""Marks: best bid and ask and the last trade, conflated by event time for consumers that need no
+tick.
 
-A mark is due once the book was updated (its top, its time or its validity) or the last trade price changed, and is published at the next
-multiple of ``mark_interval``; nothing is published while nothing changes. Before the book's first sync a mark carries zeros and STALE;
-while the book is stale it carries the last values, STALE and GAP.
+A mark is due once the book was updated (its top, its time or its validity) or the last trade price
+changed, and is published at the next multiple of ``mark_interval``; nothing is published while
+nothing changes. Before the book's first sync a mark carries zeros and STALE; while the book is
+stale it carries the last values, STALE and GAP.
 """
 
 from __future__ import annotations
@@ -48,7 +50,9 @@ def emit_mark(state: Any, top: Any, out: Any) -> None:
 
 @inner_kernel
 def emit_due_marks(state: Any, out: Any) -> Any:
-    """Publish due marks, at most ``MARKS_A_CALL``; returns True, and disarms the timer, when none is left."""
+    """Publish due marks, at most ``MARKS_A_CALL``; returns True, and disarms the timer, when none
+    is left.
+    """
     published = 0
     for slot in range(state.tops.shape[0]):
         top = state.tops[slot]

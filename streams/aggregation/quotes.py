@@ -2,11 +2,13 @@
 
 The rules (BOK-4, design section 5 of the issue):
 
-1. One quote per depth update at most, when a best price or quantity or a validity flag differs from the last quote; ``sequence`` is the
-   update's final id and ``event_time`` its event time.
-2. A book that is not in sync publishes nothing, except one quote at the moment a synced book goes stale: the last values, STALE and GAP.
+1. One quote per depth update at most, when a best price or quantity or a validity flag differs from
+   the last quote; ``sequence`` is the update's final id and ``event_time`` its event time.
+2. A book that is not in sync publishes nothing, except one quote at the moment a synced book goes
+   stale: the last values, STALE and GAP.
 3. When the book is in sync again, a fresh quote is published whatever its values.
-4. A crossed or locked book is published as it is, CROSSED; a book with an empty side is ONE_SIDED, price and quantity of that side 0.
+4. A crossed or locked book is published as it is, CROSSED; a book with an empty side is ONE_SIDED,
+   price and quantity of that side 0.
 """
 
 from __future__ import annotations
@@ -21,13 +23,22 @@ STALE = int(Flag.STALE)
 STALE_AND_GAP = int(Flag.STALE | Flag.GAP)
 VALIDITY = int(Flag.STALE | Flag.GAP | Flag.CROSSED | Flag.ONE_SIDED)
 # Flags of an update that say something about the quote made from it.
-CARRIED = int(Flag.LATE | Flag.ESTIMATED_TIME | Flag.OUT_OF_HOURS | Flag.SYNTHETIC | Flag.SIMULATED | Flag.OFF_TICK)
+CARRIED = int(
+    Flag.LATE
+    | Flag.ESTIMATED_TIME
+    | Flag.OUT_OF_HOURS
+    | Flag.SYNTHETIC
+    | Flag.SIMULATED
+    | Flag.OFF_TICK
+)
 LAST_OF_SNAPSHOT = int(Flag.LAST_OF_SNAPSHOT)
 
 
 @inner_kernel
 def emit_quote(top: Any, event_time: Any, of_snapshot: Any, out: Any) -> None:
-    """Append the top to md.quotes; ``of_snapshot`` is LAST_OF_SNAPSHOT where the book was replaced, for no order moved it there."""
+    """Append the top to md.quotes; ``of_snapshot`` is LAST_OF_SNAPSHOT where the book was replaced,
+    for no order moved it there.
+    """
     rows, count = out.md_quotes
     row = rows[count[0]]
     row.instrument = top.instrument
@@ -42,8 +53,12 @@ def emit_quote(top: Any, event_time: Any, of_snapshot: Any, out: Any) -> None:
 
 
 @inner_kernel
-def quote_on_depth_update(top: Any, books: Any, slot: Any, update: Any, levels: Any, out: Any) -> Any:
-    """Apply the update to the book and publish what changed; returns True when a mark is due because the book moved or went stale."""
+def quote_on_depth_update(
+    top: Any, books: Any, slot: Any, update: Any, levels: Any, out: Any
+) -> Any:
+    """Apply the update to the book and publish what changed; returns True when a mark is due
+    because the book moved or went stale.
+    """
     known = books.books[slot]
     before = known.sequence
     result = book.apply(books, slot, update, levels)

@@ -8,7 +8,15 @@ from schemas.errors import AmountFault
 from streams.aggregation.bars import BARS_A_CALL, bars_on_end, bars_on_timer, bars_on_trade
 from streams.aggregation.marks import MARKS_A_CALL, emit_due_marks, want_mark
 from streams.aggregation.quotes import quote_on_depth_update
-from streams.aggregation.state import COUNTERS, MAX_INTERVALS, NEVER, QUOTE_VOLUME_FAULT, Settings, State, new_state
+from streams.aggregation.state import (
+    COUNTERS,
+    MAX_INTERVALS,
+    NEVER,
+    QUOTE_VOLUME_FAULT,
+    Settings,
+    State,
+    new_state,
+)
 from streams.numeric import book, tape
 from streams.numeric.borrowing import inlined_kernel, inner_kernel
 
@@ -18,14 +26,32 @@ OUTPUTS = ("md.quotes", "md.bars", "md.marks")
 VIEWS = ("book",)
 STATE_VERSION = 2
 RESERVE = {"md.quotes": 1, "md.bars": max(BARS_A_CALL, MAX_INTERVALS), "md.marks": MARKS_A_CALL}
-FAULTS = {QUOTE_VOLUME_FAULT: AmountFault("the quote volume of the bar that opens at {value} ns passes 38 digits with trade {limit}")}
+FAULTS = {
+    QUOTE_VOLUME_FAULT: AmountFault(
+        "the quote volume of the bar that opens at {value} ns passes 38 digits with trade {limit}"
+    )
+}
 
-__all__ = ["COUNTERS", "FAULTS", "INPUTS", "NAME", "OUTPUTS", "RESERVE", "STATE_VERSION", "VIEWS", "Settings", "State", "new_state"]
+__all__ = [
+    "COUNTERS",
+    "FAULTS",
+    "INPUTS",
+    "NAME",
+    "OUTPUTS",
+    "RESERVE",
+    "STATE_VERSION",
+    "VIEWS",
+    "Settings",
+    "State",
+    "new_state",
+]
 
 
 @inlined_kernel
 def on_trade(state: Any, books: Any, trade: Any, out: Any) -> None:
-    """A trade: off the book, into the bars, and its price into the next mark. A trade without quantity is counted and refused."""
+    """A trade: off the book, into the bars, and its price into the next mark. A trade without
+    quantity is counted and refused.
+    """
     slot = book.slot_of(books, trade.instrument)
     if slot < 0 or trade.quantity <= 0:
         state.header[0].refused_trades += 1
@@ -66,7 +92,9 @@ def on_timer(state: Any, books: Any, deadline: Any, out: Any) -> None:
 
 @inner_kernel
 def on_end(state: Any, books: Any, out: Any) -> None:
-    """The input ends: open bars as PARTIAL and the marks still due; called again while the timer stands at the clock."""
+    """The input ends: open bars as PARTIAL and the marks still due; called again while the timer
+    stands at the clock.
+    """
     bars_done = bars_on_end(state, out)
     marks_done = emit_due_marks(state, out)
     state.timer[0] = NEVER if bars_done and marks_done else state.clock[0]

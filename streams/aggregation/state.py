@@ -24,10 +24,10 @@ MAX_KEPT = 1024
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the stage computes; every time is in nanoseconds.
 
-    intervals: bar lengths, at most 8, from 1 ms to a week, each once. Bars are aligned to the epoch in UTC, weekly ones to Monday.
-    fill_empty: True makes a flat SYNTHETIC bar at the last close for an interval without trades.
-    kept_bars: closed bars a series remembers so that a late trade can amend them.
-    mark_interval: marks are conflated to multiples of this much event time.
+    intervals: bar lengths, at most 8, from 1 ms to a week, each once. Bars are aligned to the epoch
+    in UTC, weekly ones to Monday. fill_empty: True makes a flat SYNTHETIC bar at the last close for
+    an interval without trades. kept_bars: closed bars a series remembers so that a late trade can
+    amend them. mark_interval: marks are conflated to multiples of this much event time.
     """
 
     intervals: tuple[int, ...] = (60 * SECOND,)
@@ -37,41 +37,60 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def __post_init__(self) -> None:
         if not 0 <= len(self.intervals) <= MAX_INTERVALS:
-            raise ValueError(f"intervals: at most {MAX_INTERVALS} bar lengths, not {len(self.intervals)}")
+            raise ValueError(
+                f"intervals: at most {MAX_INTERVALS} bar lengths, not {len(self.intervals)}"
+            )
         if list(self.intervals) != sorted(dict.fromkeys(self.intervals)):
-            raise ValueError(f"intervals: name each length once and in ascending order, not {self.intervals}")
+            raise ValueError(
+                f"intervals: name each length once and in ascending order, not {self.intervals}"
+            )
         for interval in self.intervals:
             if not SECOND // 1000 <= interval <= WEEK:
-                raise ValueError(f"intervals: from {SECOND // 1000} ns (1 ms) to {WEEK} ns (a week), not {interval}")
+                raise ValueError(
+                    f"intervals: from {SECOND // 1000} ns (1 ms) to {WEEK} ns (a week), not "
+                    f"{interval}"
+                )
         if not 1 <= self.kept_bars <= MAX_KEPT:
             raise ValueError(f"kept_bars: from 1 to {MAX_KEPT}, not {self.kept_bars}")
         if not SECOND // 1000 <= self.mark_interval <= DAY:
-            raise ValueError(f"mark_interval: from {SECOND // 1000} ns (1 ms) to {DAY} ns (a day), not {self.mark_interval}")
+            raise ValueError(
+                f"mark_interval: from {SECOND // 1000} ns (1 ms) to {DAY} ns (a day), not "
+                f"{self.mark_interval}"
+            )
 
 
-# One bar in the making or kept for amendment. Only 8-byte fields, so that no padding can reach the snapshot; volumes are two limbs.
-# ``prints`` counts the trades in it: a bar is empty where that is 0, whatever its volume.
+# One bar in the making or kept for amendment. Only 8-byte fields, so that no padding can reach the
+# snapshot; volumes are two limbs. ``prints`` counts the trades in it: a bar is empty where that is
+# 0, whatever its volume.
 BAR = np.dtype(
     [
         (name, np.int64)
         for name in (
-            "instrument", "interval", "origin", "open_time", "close_time", "version", "open", "high", "low", "close", "prints", "trade_count",
+            "instrument", "interval", "origin", "open_time", "close_time", "version", "open",
+            "high", "low", "close", "prints", "trade_count",
             "flags", "first_time", "first_id", "last_time", "last_id",
-            "volume_high", "taker_buy_volume_high", "quote_volume_high", "taker_buy_quote_volume_high",
+            "volume_high", "taker_buy_volume_high", "quote_volume_high",
+            "taker_buy_quote_volume_high",
         )
     ]
-    + [(name, np.uint64) for name in ("volume_low", "taker_buy_volume_low", "quote_volume_low", "taker_buy_quote_volume_low")]
+    + [(name, np.uint64) for name in ("volume_low", "taker_buy_volume_low", "quote_volume_low",
+    "taker_buy_quote_volume_low")]
 )  # fmt: skip
 
-# What a series of bars knows besides its open bar: up to where it is closed, how many bars it keeps, and a stretch still to be filled.
-SERIES = np.dtype([(name, np.int64) for name in ("closed_until", "kept", "gap_next", "gap_until", "gap_price")])
+# What a series of bars knows besides its open bar: up to where it is closed, how many bars it
+# keeps, and a stretch still to be filled.
+SERIES = np.dtype(
+    [(name, np.int64) for name in ("closed_until", "kept", "gap_next", "gap_until", "gap_price")]
+)
 
-# The last published top of one instrument's book and its last trade: what quotes and marks are compared with.
+# The last published top of one instrument's book and its last trade: what quotes and marks are
+# compared with.
 TOP = np.dtype(
     [
         (name, np.int64)
         for name in (
-            "instrument", "first_time", "published", "sequence", "bid_price", "bid_quantity", "ask_price", "ask_quantity", "flags",
+            "instrument", "first_time", "published", "sequence", "bid_price", "bid_quantity",
+            "ask_price", "ask_quantity", "flags",
             "last_price", "last_time", "book_time", "book_sequence", "mark_due",
         )
     ]
@@ -93,7 +112,9 @@ QUOTE_VOLUME_FAULT = 1
 
 
 class State(StateArrays):
-    """All the stage remembers; the series of slot s are numbers s * lengths to (s + 1) * lengths - 1, one per interval."""
+    """All the stage remembers; the series of slot s are numbers s * lengths to (s + 1) * lengths -
+    1, one per interval.
+    """
 
     clock: Any = array_of(np.int64)
     """(1,), set by the runtime before each call."""

@@ -1,7 +1,9 @@
-"""Avro object containers as this project writes them: codec null, deterministic header and sync marker.
+"""Avro object containers as this project writes them: codec null, deterministic header and sync
+marker.
 
-A file is a header (magic, metadata map with schema and codec, sync marker) and blocks (record count, body length, body, sync marker), counts
-and lengths as zigzag varints (Avro 1.11 specification, "Object Container Files").
+A file is a header (magic, metadata map with schema and codec, sync marker) and blocks (record
+count, body length, body, sync marker), counts and lengths as zigzag varints (Avro 1.11
+specification, "Object Container Files").
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ RUNS = b"runs"
 
 
 def sync_marker(topic: str, first_offset: int, partition: int = 0) -> bytes:
-    """The 16 bytes that end every block of a segment: from SHA-256 over ``topic/partition/first offset`` as in the segment's path."""
+    """The 16 bytes that end every block of a segment: from SHA-256 over ``topic/partition/first
+    offset`` as in the segment's path.
+    """
     return hashlib.sha256(f"{topic}/{partition}/{first_offset:020d}".encode()).digest()[:SYNC_BYTES]
 
 
@@ -69,12 +73,17 @@ def schema_text(topic: str) -> str:
 
 @functools.lru_cache(maxsize=256)
 def canonical_form(text: str) -> str:
-    """Avro parsing canonical form of a schema: equal for schemas that decode the same bytes alike."""
+    """Avro parsing canonical form of a schema: equal for schemas that decode the same bytes alike.
+    """
     return str(fastavro.schema.to_parsing_canonical_form(json.loads(text)))
 
 
-def encode_header(topic: str, first_offset: int, partition: int = 0, has_holes: bool = False, schema: str = "") -> bytes:
-    """Header bytes of a new segment; the same for every run. One whose offsets have holes says so. ``schema``: another version's; empty: ours."""
+def encode_header(
+    topic: str, first_offset: int, partition: int = 0, has_holes: bool = False, schema: str = ""
+) -> bytes:
+    """Header bytes of a new segment; the same for every run. One whose offsets have holes says so.
+    ``schema``: another version's; empty: ours.
+    """
     metadata = {"avro.codec": b"null", "avro.schema": (schema or schema_text(topic)).encode()}
     if has_holes:
         metadata[HOLES] = RUNS

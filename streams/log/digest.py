@@ -1,8 +1,9 @@
 """What a topic's records are, whatever blocks, batches and segments they lie in (design section 7).
 
-Chunk digest = SHA-256(schema fingerprint, first offset as unsigned 64-bit, bodies, count as unsigned 32-bit), a new chunk every 65,536 records;
-topic digest = SHA-256(every chunk digest, total count as unsigned 64-bit); numbers little-endian. The count comes behind the bodies because it
-is known only there when records stream by.
+Chunk digest = SHA-256(schema fingerprint, first offset as unsigned 64-bit, bodies, count as
+unsigned 32-bit), a new chunk every 65,536 records; topic digest = SHA-256(every chunk digest, total
+count as unsigned 64-bit); numbers little-endian. The count comes behind the bodies because it is
+known only there when records stream by.
 """
 
 from __future__ import annotations
@@ -40,14 +41,16 @@ class TopicDigest:
         self._chunk = hashlib.sha256(self.fingerprint + self.next_offset.to_bytes(8, "little"))
         self._in_chunk = 0
 
-    def update(self, body: Any, count: int, ends: Ends | Callable[[int], int] | None = None) -> None:
+    def update(
+        self, body: Any, count: int, ends: Ends | Callable[[int], int] | None = None
+    ) -> None:
         """Add records that follow those before.
 
         Args:
             body: their bytes.
             count: how many they are.
-            ends: end position in ``body`` of each record, or a function that gives the position after the first so many;
-                looked at only where a chunk ends inside the body.
+            ends: end position in ``body`` of each record, or a function that gives the position
+                after the first so many; looked at only where a chunk ends inside the body.
         """
         view = memoryview(body).cast("B")
         done, at = 0, 0
@@ -83,7 +86,9 @@ class TopicDigest:
 
 
 def add_block(digest: TopicDigest, block: Block, codec: Any) -> TopicDigest:
-    """The digest with one block more; go on with what is returned. A topic of an earlier version is digested as it is stored, with its schema."""
+    """The digest with one block more; go on with what is returned. A topic of an earlier version is
+    digested as it is stored, with its schema.
+    """
     stored = block.stored
     if stored is None:
         digest.update(block.body, block.count, partial(codec.end_of, block.body))
@@ -95,8 +100,11 @@ def add_block(digest: TopicDigest, block: Block, codec: Any) -> TopicDigest:
 
 
 def digest_so_far(reader: TopicReader, codec: Any) -> TopicDigest:
-    """A :class:`TopicDigest` over what the topic holds, to be continued or finished. ``codec`` is the record's."""
-    digest = TopicDigest(codec.fingerprint, 0 if reader.has_holes else reader.start_offset)  # with holes: which records, not where they lay
+    """A :class:`TopicDigest` over what the topic holds, to be continued or finished. ``codec`` is
+    the record's.
+    """
+    # with holes: which records, not where they lay
+    digest = TopicDigest(codec.fingerprint, 0 if reader.has_holes else reader.start_offset)
     for block in reader.blocks():
         digest = add_block(digest, block, codec)
     return digest

@@ -56,7 +56,9 @@ class NoSuchTopic(WrongUse):
 
 
 class LogFull(BadData):
-    """The disk, the quota or the file size limit has no room for a block; what was written before it is kept."""
+    """The disk, the quota or the file size limit has no room for a block; what was written before
+    it is kept.
+    """
 
     code = "log_full"
 
@@ -91,7 +93,10 @@ class CorruptBlock(CorruptLog):
     code = "corrupt_block"
 
     def __init__(self, path: str, position: int, offset: int, what: str) -> None:
-        super().__init__(f"{path}: at byte {position}, from offset {offset}: {what}; run 'sq verify' on the folder and restore the file")
+        super().__init__(
+            f"{path}: at byte {position}, from offset {offset}: {what}; run 'sq verify' on the "
+            "folder and restore the file"
+        )
         self.path = path
         self.position = position
         self.offset = offset

@@ -15,8 +15,11 @@ POLICIES = ("commit", "close", "never")
 _NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 
 
-def write_all(descriptor: int, buffers: Sequence[memoryview | bytes], position: int, path: Path) -> int:
-    """Write the buffers at ``position`` with one system call where the kernel takes them whole; returns the position after them.
+def write_all(
+    descriptor: int, buffers: Sequence[memoryview | bytes], position: int, path: Path
+) -> int:
+    """Write the buffers at ``position`` with one system call where the kernel takes them whole;
+    returns the position after them.
 
     On failure the file is cut back to ``position``, so it holds what it held before.
 
@@ -41,7 +44,9 @@ def write_all(descriptor: int, buffers: Sequence[memoryview | bytes], position: 
 
 
 def cut_back(descriptor: int, position: int) -> None:
-    """Cut a file after a failed write; if even that fails the rest is a torn tail for the next start to cut."""
+    """Cut a file after a failed write; if even that fails the rest is a torn tail for the next
+    start to cut.
+    """
     try:
         os.ftruncate(descriptor, position)
     except OSError:
@@ -52,14 +57,23 @@ def typed(error: OSError, path: Path) -> LogFull | LogWriteFailed:
     """The typed error for a refusal of the operating system."""
     reason = os.strerror(error.errno or errno.EIO).lower()
     if error.errno in _NO_ROOM:
-        return LogFull(f"no room to write {path} ({reason}); everything before is kept: make room and run the same command again")
-    return LogWriteFailed(f"cannot write {path} ({reason}); look after the disk or the folder's permissions and run the same command again")
+        return LogFull(
+            f"no room to write {path} ({reason}); everything before is kept: make room and run the "
+            "same command again"
+        )
+    return LogWriteFailed(
+        f"cannot write {path} ({reason}); look after the disk or the folder's permissions and run "
+        "the same command again"
+    )
 
 
 def unreadable(error: OSError, path: Path) -> LogReadFailed:
     """The typed error for a file that cannot be opened or read."""
     reason = os.strerror(error.errno or errno.EIO).lower()
-    return LogReadFailed(f"cannot read {path} ({reason}); look after the disk or the file's permissions, or restore it")
+    return LogReadFailed(
+        f"cannot read {path} ({reason}); look after the disk or the file's permissions, or "
+        "restore it"
+    )
 
 
 def read_at(descriptor: int, length: int, position: int, path: Path) -> bytes:
@@ -107,7 +121,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write a whole file so that readers see the old or the new one: temporary file, sync, rename, folder sync."""
+    """Write a whole file so that readers see the old or the new one: temporary file, sync, rename,
+    folder sync.
+    """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)

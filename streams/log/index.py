@@ -1,10 +1,11 @@
 """The index beside a segment: one entry per block, found by binary search, never trusted alone.
 
-Every entry carries a check over its own bytes, so a damaged index is told from a damaged block; the reader compares every entry it uses with
-the block's own header, sync marker and checksum.
+Every entry carries a check over its own bytes, so a damaged index is told from a damaged block; the
+reader compares every entry it uses with the block's own header, sync marker and checksum.
 
-A topic pulled from Kafka keeps its offsets, which have holes (transaction markers, aborted records). Its entries are longer: they also say how
-large the hole before the block is, and where in the ``.runs`` file beside the index the block's own runs of offsets lie (see
+A topic pulled from Kafka keeps its offsets, which have holes (transaction markers, aborted
+records). Its entries are longer: they also say how large the hole before the block is, and where in
+the ``.runs`` file beside the index the block's own runs of offsets lie (see
 :mod:`streams.log.runs`). So a block that is missing is told from a hole.
 """
 
@@ -35,7 +36,8 @@ class Entry(NamedTuple):
         length: bytes of the whole block, framing included.
         time_max: running maximum of event time after the block, ns UTC; 0 where the topic has none.
         checksum: XXH3-128 of the body.
-        hole: offsets without a record between the block before and this one; 0 in an ordinary topic, as are all below.
+        hole: offsets without a record between the block before and this one; 0 in an ordinary
+            topic, as are all below.
         span: offset after the last record minus the first; 0 where no hole lies inside the block.
         runs_begin: number of the block's first run in the ``.runs`` file.
         runs: how many runs lie there; 0 where no hole lies inside the block.
@@ -83,7 +85,10 @@ class Entry(NamedTuple):
 def unpack(buffer: bytes) -> Entry | None:
     """The entry in 64 or 104 bytes, or None if its own check fails."""
     layout = {ENTRY_BYTES: _BODY, HOLES_ENTRY_BYTES: _BODY_WITH_HOLES}.get(len(buffer))
-    if layout is None or _CHECK.pack(xxhash.xxh3_64_intdigest(buffer[: layout.size])) != buffer[layout.size :]:
+    if (
+        layout is None
+        or _CHECK.pack(xxhash.xxh3_64_intdigest(buffer[: layout.size])) != buffer[layout.size :]
+    ):
         return None
     return Entry(*layout.unpack(buffer[: layout.size]))
 
@@ -97,7 +102,8 @@ class DamagedEntry(Exception):
 
 
 class Index:
-    """Entries of one segment: those on disk, then those found by reading blocks the index does not have yet.
+    """Entries of one segment: those on disk, then those found by reading blocks the index does not
+    have yet.
 
     Memory: one page of 64 entries, and the entries not on disk.
 
@@ -157,5 +163,7 @@ class Index:
         return self._first(lambda entry: entry.end_offset > offset)
 
     def block_at_time(self, time: int) -> int:
-        """Number of the first block whose running maximum of event time reaches ``time``; ``len(self)`` if none does."""
+        """Number of the first block whose running maximum of event time reaches ``time``;
+        ``len(self)`` if none does.
+        """
         return self._first(lambda entry: entry.time_max >= time)

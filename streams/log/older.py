@@ -1,7 +1,9 @@
-"""Topics that another version wrote: their records as this version's, the fields that it did not know as null.
+"""Topics that another version wrote: their records as this version's, the fields that it did not
+know as null.
 
-A file carries the schema it was written with, a record on a cluster the registry's id of it (``streams/log/kafka/versions.py``). Where that is
-not this version's but both read each other's data (``schemas/compatibility.py``), records are decoded with theirs and encoded with ours as they
+A file carries the schema it was written with, a record on a cluster the registry's id of it
+(``streams/log/kafka/versions.py``). Where that is not this version's but both read each other's
+data (``schemas/compatibility.py``), records are decoded with theirs and encoded with ours as they
 are read; what is stored is left as it is, and topic digests are taken over it.
 """
 
@@ -26,7 +28,9 @@ Ends = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class Stored(NamedTuple):
-    """What lies in the file where that is not what is read: the body, the position after each record, the schema's fingerprint."""
+    """What lies in the file where that is not what is read: the body, the position after each
+    record, the schema's fingerprint.
+    """
 
     body: Bytes
     ends: Ends
@@ -49,7 +53,8 @@ class OlderSchema:
         self.record = topic_of(topic).record
         self.text = text
         written, ours = json.loads(text), schemas()[self.record]
-        self.problems = changes(written, ours) if changes(ours, written) else []  # the version of the file is an earlier or a later one
+        # the version of the file is an earlier or a later one
+        self.problems = changes(written, ours) if changes(ours, written) else []
         if self.problems:
             return
         canonical = fastavro.schema.to_parsing_canonical_form(written)
@@ -66,12 +71,23 @@ class OlderSchema:
         found, ends = [], np.empty(count, np.int64)
         for number in range(count):
             try:
-                found.append(self._to_struct(fastavro.schemaless_reader(stream, self._writer, self._reader)))  # type: ignore[arg-type]
-            except (EOFError, IndexError, ValueError, OverflowError, TypeError, KeyError, MemoryError) as problem:
+                read: Any = fastavro.schemaless_reader(stream, self._writer, self._reader)
+                found.append(self._to_struct(read))
+            except (
+                EOFError,
+                IndexError,
+                ValueError,
+                OverflowError,
+                TypeError,
+                KeyError,
+                MemoryError,
+            ) as problem:
                 raise MalformedRecord(self.record, number) from problem
             ends[number] = stream.tell()
         if stream.tell() != len(body):
-            raise MalformedRecord(self.record, count, f"{len(body) - stream.tell()} bytes follow the last record")
+            raise MalformedRecord(
+                self.record, count, f"{len(body) - stream.tell()} bytes follow the last record"
+            )
         ours = np.frombuffer(codec(self.record).encode_records(found), np.uint8)
         return ours, Stored(body, ends, self.fingerprint)
 

@@ -1,4 +1,6 @@
-"""Reading a topic: whole blocks in offset order, each checked, at most one in memory; seeks by binary search."""
+"""Reading a topic: whole blocks in offset order, each checked, at most one in memory; seeks by
+binary search.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ class Block:
         segment: path of its file.
         position: byte position of the block in that file.
         offsets: of every record, int64; None where they follow one another from ``first_offset``.
-        stored: what lies in the file where an earlier version wrote it, whose checksum it is then; None where ``body`` does.
+        stored: what lies in the file where an earlier version wrote it, whose checksum it is then;
+            None where ``body`` does.
     """
 
     first_offset: int
@@ -61,8 +64,10 @@ class TopicReader:
         topic: its name.
         start_offset, end_offset: first offset, and the offset after the last whole block.
         time_max: running maximum of event time at the end, 0 if the writer gave none.
-        fault: damage behind the last whole block, which a read to the end raises; a torn tail is none, unless the folder is closed.
-        has_holes: True if the topic was pulled from Kafka: offsets rise and need not follow one another.
+        fault: damage behind the last whole block, which a read to the end raises; a torn tail is
+            none, unless the folder is closed.
+        has_holes: True if the topic was pulled from Kafka: offsets rise and need not follow one
+            another.
     """
 
     def __init__(self, folder: Path, topic: str, is_closed: bool = False) -> None:
@@ -83,10 +88,16 @@ class TopicReader:
         for path in reversed(self._paths):
             try:
                 with Segment(path, self.topic) as segment:
-                    self.end_offset, self.time_max, self.has_holes = segment.end_offset, segment.time_max, segment.has_holes
+                    self.end_offset, self.time_max, self.has_holes = (
+                        segment.end_offset,
+                        segment.time_max,
+                        segment.has_holes,
+                    )
                     self.index_reads += segment.index.reads
                     if segment.fault is not None and (self._is_closed or not segment.fault.is_torn):
-                        self.fault = CorruptBlock(str(path), segment.fault.position, self.end_offset, segment.fault.what)
+                        self.fault = CorruptBlock(
+                            str(path), segment.fault.position, self.end_offset, segment.fault.what
+                        )
                 break
             except EOFError:  # a segment being created: its header is not whole
                 self._paths.pop()
@@ -107,21 +118,30 @@ class TopicReader:
         try:
             return Segment(self._paths[number], self.topic)
         except EOFError:
-            raise CorruptBlock(str(self._paths[number]), 0, self._firsts[number], "the file ends inside its header") from None
+            raise CorruptBlock(
+                str(self._paths[number]), 0, self._firsts[number], "the file ends inside its header"
+            ) from None
 
-    def blocks(self, first_offset: int | None = None, end_offset: int | None = None) -> Iterator[Block]:
-        """Every block that reaches into ``[first_offset, end_offset)``, whole: the caller slices the first and the last.
+    def blocks(
+        self, first_offset: int | None = None, end_offset: int | None = None
+    ) -> Iterator[Block]:
+        """Every block that reaches into ``[first_offset, end_offset)``, whole: the caller slices
+        the first and the last.
 
-        Holes in the offsets of a pulled topic are passed over; blocks say which offsets their records have.
+        Holes in the offsets of a pulled topic are passed over; blocks say which offsets their
+        records have.
 
         Raises:
             WrongUse: ``first_offset`` lies before the topic's start.
-            CorruptBlock: at the first block that is not what was written, or where offsets are missing.
+            CorruptBlock: at the first block that is not what was written, or where offsets are
+                missing.
         """
         first = self.start_offset if first_offset is None else first_offset
         end = self.end_offset if end_offset is None else min(end_offset, self.end_offset)
         if first < self.start_offset and self._paths:
-            raise WrongUse(f"{self.topic} begins at offset {self.start_offset}, not {first}; read from there")
+            raise WrongUse(
+                f"{self.topic} begins at offset {self.start_offset}, not {first}; read from there"
+            )
         expected = first
         number = max(0, bisect.bisect_right(self._firsts, first) - 1)
         is_first = True
@@ -143,15 +163,28 @@ class TopicReader:
                     stored = None
                     if segment.older is not None:
                         body, stored = segment.older.read(body, entry.records)
-                    yield Block(entry.first_offset, entry.records, body, entry.checksum, str(segment.path), entry.position, offsets, stored)
+                    yield Block(
+                        entry.first_offset,
+                        entry.records,
+                        body,
+                        entry.checksum,
+                        str(segment.path),
+                        entry.position,
+                        offsets,
+                        stored,
+                    )
                     expected = entry.end_offset
                     block_number += 1
                 self.index_reads += segment.index.reads
                 if expected < end and segment.fault is not None:
-                    raise CorruptBlock(str(segment.path), segment.fault.position, expected, segment.fault.what)
+                    raise CorruptBlock(
+                        str(segment.path), segment.fault.position, expected, segment.fault.what
+                    )
             number += 1
         if expected < end:
-            raise CorruptBlock(str(self._folder), 0, expected, f"records up to offset {end} are missing")
+            raise CorruptBlock(
+                str(self._folder), 0, expected, f"records up to offset {end} are missing"
+            )
         if self.fault is not None and (end_offset is None or end_offset > end):
             raise self.fault
 
@@ -164,9 +197,11 @@ class TopicReader:
         return number, segment.entry(number - 1).end_offset if number else segment.first_offset
 
     def offset_at_time(self, time: int) -> int:
-        """Offset of the first record whose event time is at or after ``time`` (ns UTC); the end offset if there is none.
+        """Offset of the first record whose event time is at or after ``time`` (ns UTC); the end
+        offset if there is none.
 
-        Binary search over segments and blocks by running maximum, then the block it reaches is decoded.
+        Binary search over segments and blocks by running maximum, then the block it reaches is
+        decoded.
 
         Raises:
             WrongUse: its records have no event time, or the topic was written without times.
@@ -189,23 +224,34 @@ class TopicReader:
             except DamagedEntry as damage:
                 raise segment.damaged(damage) from None
             self.index_reads += segment.index.reads
-            start = segment.entry(number).first_offset if number < len(segment.index) else self.end_offset
-        for block in self.blocks(start):  # the first one, unless the writer gave a bound above the running maximum
+            start = (
+                segment.entry(number).first_offset
+                if number < len(segment.index)
+                else self.end_offset
+            )
+        # the first one, unless the writer gave a bound above the running maximum
+        for block in self.blocks(start):
             reached = np.flatnonzero(event_times(self.topic, block.body, block.count) >= time)
             if len(reached):
                 return block.offset_of(int(reached[0]))
         return self.end_offset
 
     def _has_times(self) -> bool:
-        """True if records have one and the writer gave times: the index's first and last entries hold one."""
-        if not any(field.name == "event_time" for field in shapes()[topic_of(self.topic).record].fields):
+        """True if records have one and the writer gave times: the index's first and last entries
+        hold one.
+        """
+        if not any(
+            field.name == "event_time" for field in shapes()[topic_of(self.topic).record].fields
+        ):
             return False
         with self._open(0) as segment:
             return self.time_max > 0 and len(segment.index) > 0 and segment.entry(0).time_max > 0
 
 
 def _gap(segment: Segment, expected: int, found: int) -> CorruptBlock:
-    return CorruptBlock(str(segment.path), 0, expected, f"offset {expected} should come next and {found} does")
+    return CorruptBlock(
+        str(segment.path), 0, expected, f"offset {expected} should come next and {found} does"
+    )
 
 
 def event_times(topic: str, body: Any, count: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -1,7 +1,9 @@
-"""The first thing done with a log opened for writing: find an unfinished last write, report it, cut it.
+"""The first thing done with a log opened for writing: find an unfinished last write, report it, cut
+it.
 
-Only the end of a topic's last segment is ever cut, and only what cannot be a whole block there: a short tail, or a journal's last block whose
-record fails its own digest. Damage with whole blocks behind it is corruption: it is reported and left as it lies.
+Only the end of a topic's last segment is ever cut, and only what cannot be a whole block there: a
+short tail, or a journal's last block whose record fails its own digest. Damage with whole blocks
+behind it is corruption: it is reported and left as it lies.
 """
 
 from __future__ import annotations
@@ -54,7 +56,8 @@ def recover(folder: Path, topic: str) -> tuple[list[TornTail], CorruptBlock | Wr
     """Cut the topic's torn tail and complete its last index.
 
     Returns:
-        what was cut, and damage that was left in place (no append until it is cut off by ``truncate``).
+        what was cut, and damage that was left in place (no append until it is cut off by
+        ``truncate``).
     """
     reports: list[TornTail] = []
     while paths := segments_of(folder):
@@ -64,8 +67,20 @@ def recover(folder: Path, topic: str) -> tuple[list[TornTail], CorruptBlock | Wr
         except (EOFError, CorruptBlock) as error:
             if isinstance(error, CorruptBlock) and _has_sync_marker(path, topic):
                 return reports, error
-            lost = sum(entry.records for size in (ENTRY_BYTES, HOLES_ENTRY_BYTES) for entry in _entries_after(index_path(path), 0, size))
-            report = TornTail(topic, str(path), 0, path.stat().st_size, int(path.stem), lost, "the file ends inside its header")
+            lost = sum(
+                entry.records
+                for size in (ENTRY_BYTES, HOLES_ENTRY_BYTES)
+                for entry in _entries_after(index_path(path), 0, size)
+            )
+            report = TornTail(
+                topic,
+                str(path),
+                0,
+                path.stat().st_size,
+                int(path.stem),
+                lost,
+                "the file ends inside its header",
+            )
             index_path(path).unlink(missing_ok=True)
             runs_path(path).unlink(missing_ok=True)
             path.unlink()
@@ -74,8 +89,11 @@ def recover(folder: Path, topic: str) -> tuple[list[TornTail], CorruptBlock | Wr
         except WrongSchema as error:
             return reports, error
         with segment:
-            if segment.older is not None and not segment.has_holes:  # a pulled topic goes on as it began; its index alone knows its blocks
-                return reports, WrongSchema(f"{path} was written by an earlier version of {topic}; write to a new folder")
+            # a pulled topic goes on as it began; its index alone knows its blocks
+            if segment.older is not None and not segment.has_holes:
+                return reports, WrongSchema(
+                    f"{path} was written by an earlier version of {topic}; write to a new folder"
+                )
             try:
                 return [*reports, *_cut(segment)], None
             except CorruptBlock as error:
@@ -84,7 +102,8 @@ def recover(folder: Path, topic: str) -> tuple[list[TornTail], CorruptBlock | Wr
 
 
 def is_whole_journal_record(body: Bytes) -> bool:
-    """True if the record's last field is SHA-256 of the bytes before that field (design section 9)."""
+    """True if the record's last field is SHA-256 of the bytes before that field (design section 9).
+    """
     record = body.tobytes()
     content, field = record[: -DIGEST_BYTES - 1], record[-DIGEST_BYTES - 1 :]
     return field == bytes([2 * DIGEST_BYTES]) + hashlib.sha256(content).digest()
@@ -117,7 +136,17 @@ def _cut(segment: Segment) -> list[TornTail]:
         return []
     truncate(segment.path, end_position)
     what = what or "the index knows blocks that are gone"
-    return [TornTail(segment.topic, str(segment.path), end_position, segment.size - end_position, end_offset, lost, what)]
+    return [
+        TornTail(
+            segment.topic,
+            str(segment.path),
+            end_position,
+            segment.size - end_position,
+            end_offset,
+            lost,
+            what,
+        )
+    ]
 
 
 def _last_record_is_whole(segment: Segment) -> bool:
@@ -143,12 +172,17 @@ def _entries_after(path: Path, number: int, entry_bytes: int) -> list[Entry]:
     with path.open("rb") as file:
         file.seek(number * entry_bytes)
         rest = file.read(1 << 20)
-    found = (unpack(rest[at : at + entry_bytes]) for at in range(0, len(rest) - entry_bytes + 1, entry_bytes))
+    found = (
+        unpack(rest[at : at + entry_bytes])
+        for at in range(0, len(rest) - entry_bytes + 1, entry_bytes)
+    )
     return [entry for entry in found if entry is not None]
 
 
 def _complete_index(segment: Segment, entries: int) -> None:
-    """Make the index file hold exactly the first ``entries`` blocks, times filled in where the topic has them; and their runs no others."""
+    """Make the index file hold exactly the first ``entries`` blocks, times filled in where the
+    topic has them; and their runs no others.
+    """
     on_disk = min(segment.index.on_disk, entries)
     path = index_path(segment.path)
     time_max = segment.entry(on_disk - 1).time_max if on_disk else 0
@@ -156,10 +190,16 @@ def _complete_index(segment: Segment, entries: int) -> None:
     for number in range(on_disk, entries):
         entry, body = segment.body(number)
         if time_max or number == 0:
-            time_max = max(time_max, int(event_times(segment.topic, body, entry.records).max(initial=0)))
+            time_max = max(
+                time_max, int(event_times(segment.topic, body, entry.records).max(initial=0))
+            )
         packed += entry._replace(time_max=time_max).pack()
     runs = segment.entry(entries - 1).runs_end * RUN_BYTES if entries else 0
-    if segment.has_holes and runs_path(segment.path).exists() and runs_path(segment.path).stat().st_size > runs:
+    if (
+        segment.has_holes
+        and runs_path(segment.path).exists()
+        and runs_path(segment.path).stat().st_size > runs
+    ):
         truncate(runs_path(segment.path), runs)
     if path.exists() and path.stat().st_size == entries * segment.entry_bytes and not packed:
         return

@@ -1,4 +1,6 @@
-"""One segment as a reader sees it: the file's header, its index, and what lies behind the last indexed block."""
+"""One segment as a reader sees it: the file's header, its index, and what lies behind the last
+indexed block.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,8 @@ def is_journal(topic: str) -> bool:
 class Fault(NamedTuple):
     """Bytes at the end of a segment that are no whole block.
 
-    ``is_torn`` is True for an unfinished last write, which may be cut; False for damage with more blocks behind it, which may not.
+    ``is_torn`` is True for an unfinished last write, which may be cut; False for damage with more
+    blocks behind it, which may not.
     """
 
     position: int
@@ -55,7 +58,9 @@ def runs_path(path: Path) -> Path:
 
 def segments_of(folder: Path) -> list[Path]:
     """Segments of a partition's folder, in offset order."""
-    return sorted(path for path in folder.glob("*" + SUFFIX) if len(path.stem) == 20 and path.stem.isdigit())
+    return sorted(
+        path for path in folder.glob("*" + SUFFIX) if len(path.stem) == 20 and path.stem.isdigit()
+    )
 
 
 def _open(path: Path) -> int:
@@ -66,12 +71,14 @@ def _open(path: Path) -> int:
 
 
 class Segment:
-    """An open segment. Blocks the index lacks (crash, deleted index) are found by reading on from its last good entry.
+    """An open segment. Blocks the index lacks (crash, deleted index) are found by reading on from
+    its last good entry.
 
     Args:
         path: the file.
         topic: the topic it must belong to.
-        check_index: look at every index entry, not only at the last, and take the index only as far as its entries follow one another.
+        check_index: look at every index entry, not only at the last, and take the index only as far
+            as its entries follow one another.
 
     Raises:
         CorruptBlock: the header is not what this topic and offset must have.
@@ -104,7 +111,12 @@ class Segment:
     def __enter__(self) -> Segment:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -143,10 +155,18 @@ class Segment:
 
     def damaged(self, damage: DamagedEntry) -> CorruptBlock:
         """The error for a bad index entry."""
-        text = "an index entry fails its own check; if the segment itself verifies, delete the index and it is rebuilt"
+        text = (
+            "an index entry fails its own check; if the segment itself verifies, delete the "
+            "index and it is rebuilt"
+        )
         if self.has_holes:
-            text = "an index entry fails its own check, and with it the offsets of a block are lost; pull the topic again"
-        return CorruptBlock(str(index_path(self.path)), damage.number * self.entry_bytes, self.first_offset, text)
+            text = (
+                "an index entry fails its own check, and with it the offsets of a block are "
+                "lost; pull the topic again"
+            )
+        return CorruptBlock(
+            str(index_path(self.path)), damage.number * self.entry_bytes, self.first_offset, text
+        )
 
     def _pread(self, length: int, position: int) -> bytes:
         return read_at(self._descriptor, length, position, self.path)
@@ -158,24 +178,38 @@ class Segment:
         except ValueError as error:
             raise CorruptBlock(str(self.path), 0, self.first_offset, str(error)) from None
         except EOFError:
-            headers = (container.encode_header(self.topic, self.first_offset, self.partition, has_holes) for has_holes in (False, True))
+            headers = (
+                container.encode_header(self.topic, self.first_offset, self.partition, has_holes)
+                for has_holes in (False, True)
+            )
             if not any(header.startswith(buffer) for header in headers):
-                raise CorruptBlock(str(self.path), 0, self.first_offset, "the header does not parse") from None
+                raise CorruptBlock(
+                    str(self.path), 0, self.first_offset, "the header does not parse"
+                ) from None
             raise
         self.has_holes = metadata.get(container.HOLES) == container.RUNS
         self.sync = container.sync_marker(self.topic, self.first_offset, self.partition)
         if sync != self.sync:
-            text = "the sync marker does not belong to this topic and offset: damaged, renamed, or a file of another log"
-            raise CorruptBlock(str(self.path), self.header_length - container.SYNC_BYTES, self.first_offset, text)
+            text = (
+                "the sync marker does not belong to this topic and offset: damaged, renamed, or "
+                "a file of another log"
+            )
+            raise CorruptBlock(
+                str(self.path), self.header_length - container.SYNC_BYTES, self.first_offset, text
+            )
         text = metadata.get("avro.schema", b"").decode("utf-8", "replace")
         expected = container.schema_text(self.topic)
         if metadata.get("avro.codec", b"null") != b"null":
-            raise CorruptBlock(str(self.path), 0, self.first_offset, "the header names a codec other than null")
+            raise CorruptBlock(
+                str(self.path), 0, self.first_offset, "the header names a codec other than null"
+            )
         if text != expected:
             try:
                 same = container.canonical_form(text) == container.canonical_form(expected)
             except Exception as error:  # noqa: BLE001  (fastavro raises many kinds on damaged schemas)
-                raise CorruptBlock(str(self.path), 0, self.first_offset, "the schema in the header does not parse") from error
+                raise CorruptBlock(
+                    str(self.path), 0, self.first_offset, "the schema in the header does not parse"
+                ) from error
             if not same:
                 self.older = self._readable(text)
 
@@ -187,7 +221,10 @@ class Segment:
             what = "the schema in the header is not one of a record"
             raise CorruptBlock(str(self.path), 0, self.first_offset, what) from error
         if older.problems:
-            text = f"{self.path} was written with another schema than this code has for {self.topic} ({older.problems[0]})"
+            text = (
+                f"{self.path} was written with another schema than this code has for "
+                f"{self.topic} ({older.problems[0]})"
+            )
             raise WrongSchema(f"{text}; import or run it again with this version")
         return older
 
@@ -200,15 +237,23 @@ class Segment:
             return container.decode_header(self._pread(container.HEADER_BYTES_MAX, 0))
 
     def _load_index(self, check: bool) -> Index:
-        """The index up to its last entry that is whole and lies inside the segment; with ``check``, up to the first that does not fit."""
+        """The index up to its last entry that is whole and lies inside the segment; with ``check``,
+        up to the first that does not fit.
+        """
         if self._index_descriptor < 0:
             return Index(-1, 0)
         count = os.fstat(self._index_descriptor).st_size // self.entry_bytes
         if check:
             return Index(self._index_descriptor, self._entries_that_fit(count), self.entry_bytes)
         while count:
-            entry = unpack(os.pread(self._index_descriptor, self.entry_bytes, (count - 1) * self.entry_bytes))
-            if entry is not None and self.header_length <= entry.position and self._lies_inside(entry):
+            entry = unpack(
+                os.pread(self._index_descriptor, self.entry_bytes, (count - 1) * self.entry_bytes)
+            )
+            if (
+                entry is not None
+                and self.header_length <= entry.position
+                and self._lies_inside(entry)
+            ):
                 break
             count -= 1
         return Index(self._index_descriptor, count, self.entry_bytes)
@@ -216,10 +261,13 @@ class Segment:
     def _lies_inside(self, entry: Entry) -> bool:
         """True if the entry's block and its runs lie inside their files."""
         runs_size = os.fstat(self._runs_descriptor).st_size if self._runs_descriptor >= 0 else 0
-        return entry.end_position <= self.size and (not entry.runs or entry.runs_end * RUN_BYTES <= runs_size)
+        return entry.end_position <= self.size and (
+            not entry.runs or entry.runs_end * RUN_BYTES <= runs_size
+        )
 
     def _entries_that_fit(self, count: int) -> int:
-        """How many entries are whole, follow one another without gap, and lie inside the segment."""
+        """How many entries are whole, follow one another without gap, and lie inside the segment.
+        """
         index = Index(self._index_descriptor, count, self.entry_bytes)
         offset, position, runs = self.first_offset, self.header_length, 0
         for number in range(count):
@@ -227,7 +275,11 @@ class Segment:
                 entry = index[number]
             except DamagedEntry:
                 return number
-            if (entry.previous_end_offset, entry.position, entry.runs_begin) != (offset, position, runs) or not self._lies_inside(entry):
+            if (entry.previous_end_offset, entry.position, entry.runs_begin) != (
+                offset,
+                position,
+                runs,
+            ) or not self._lies_inside(entry):
                 return number
             offset, position, runs = entry.end_offset, entry.end_position, entry.runs_end
         return count
@@ -235,11 +287,16 @@ class Segment:
     def _read_on(self) -> Fault | None:
         """Enter the blocks behind the last indexed one; returns what is left over that is no block.
 
-        Where offsets have holes, only the index knows them: one block without an entry is an unfinished append, more are damage.
+        Where offsets have holes, only the index knows them: one block without an entry is an
+        unfinished append, more are damage.
         """
         if self.has_holes and self.end_position < self.size:
             position = self.end_position
-            return Fault(position, "a block has no entry in the index, which alone knows its offsets", not self._has_blocks_after(position))
+            return Fault(
+                position,
+                "a block has no entry in the index, which alone knows its offsets",
+                not self._has_blocks_after(position),
+            )
         while self.end_position < self.size:
             position = self.end_position
             try:
@@ -250,11 +307,15 @@ class Segment:
             body = self._read(body_at, body_length)
             length = body_at + body_length + container.SYNC_BYTES - position
             checksum = xxhash.xxh3_128_digest(body.data)
-            self.index.found.append(Entry(self.end_offset, count, position, length, self.time_max, checksum))
+            self.index.found.append(
+                Entry(self.end_offset, count, position, length, self.time_max, checksum)
+            )
         return None
 
     def _block_header(self, position: int) -> tuple[int, int, int]:
-        """(count, position of the body, length of the body) of the block at ``position``; EOFError or ValueError if there is none."""
+        """(count, position of the body, length of the body) of the block at ``position``; EOFError
+        or ValueError if there is none.
+        """
         header = self._pread(container.BLOCK_HEADER_BYTES_MAX, position)
         count, length, header_length = container.decode_block_header(header)
         if position + header_length + length + container.SYNC_BYTES > self.size:
@@ -266,7 +327,9 @@ class Segment:
             raise ValueError("a block does not end with the sync marker")
 
     def _has_blocks_after(self, position: int) -> bool:
-        """True if a sync marker lies behind ``position`` with bytes behind it: then this was not the last write."""
+        """True if a sync marker lies behind ``position`` with bytes behind it: then this was not
+        the last write.
+        """
         step = 1 << 20
         while position < self.size:
             window = self._pread(step + container.SYNC_BYTES, position)
@@ -292,7 +355,8 @@ class Segment:
         return body
 
     def body(self, number: int) -> tuple[Entry, Bytes]:
-        """A block's entry and body as stored, checked against each other: header, sync marker, checksum.
+        """A block's entry and body as stored, checked against each other: header, sync marker,
+        checksum.
 
         Raises:
             CorruptBlock: index and block disagree, or the block's bytes have changed.
@@ -300,14 +364,19 @@ class Segment:
         entry = self.entry(number)
         try:
             count, body_at, length = self._block_header(entry.position)
-            if count != entry.records or body_at + length + container.SYNC_BYTES != entry.end_position:
+            if (
+                count != entry.records
+                or body_at + length + container.SYNC_BYTES != entry.end_position
+            ):
                 raise ValueError("the block's header is not what the index says")
             self._expect_sync(body_at + length)
             body = self._read(body_at, length)
             if xxhash.xxh3_128_digest(body.data) != entry.checksum:
                 raise ValueError("the block's bytes fail their checksum")
         except (EOFError, ValueError) as error:
-            raise CorruptBlock(str(self.path), entry.position, entry.first_offset, str(error)) from None
+            raise CorruptBlock(
+                str(self.path), entry.position, entry.first_offset, str(error)
+            ) from None
         return entry, body
 
     def offsets(self, entry: Entry) -> Offsets | None:
@@ -319,8 +388,16 @@ class Segment:
         if not entry.runs:
             return None
         path, position = runs_path(self.path), entry.runs_begin * RUN_BYTES
-        buffer = read_at(self._runs_descriptor, entry.runs * RUN_BYTES, position, path) if self._runs_descriptor >= 0 else b""
+        buffer = (
+            read_at(self._runs_descriptor, entry.runs * RUN_BYTES, position, path)
+            if self._runs_descriptor >= 0
+            else b""
+        )
         try:
-            return offsets_of(runs_from(buffer, entry.runs_checksum, entry.first_offset, entry.end_offset, entry.records))
+            return offsets_of(
+                runs_from(
+                    buffer, entry.runs_checksum, entry.first_offset, entry.end_offset, entry.records
+                )
+            )
         except ValueError as error:
             raise CorruptBlock(str(path), position, entry.first_offset, str(error)) from None

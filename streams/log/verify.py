@@ -1,4 +1,6 @@
-"""Finding what was changed in a closed folder, and where: file digests first, then headers, index and block checksums."""
+"""Finding what was changed in a closed folder, and where: file digests first, then headers, index
+and block checksums.
+"""
 
 from __future__ import annotations
 
@@ -42,16 +44,25 @@ class Finding:
 
     def __str__(self) -> str:
         where = f" at byte {self.position}" if self.position >= 0 else ""
-        records = f", records {self.first_offset} to {self.end_offset - 1}" if self.end_offset > self.first_offset else ""
+        records = (
+            f", records {self.first_offset} to {self.end_offset - 1}"
+            if self.end_offset > self.first_offset
+            else ""
+        )
         return f"{self.path}{where}{records}: {self.text}"
 
 
 def file_entries(folder: Path, others: Sequence[Path] = ()) -> list[dict[str, Any]]:
-    """Path, length and SHA-256 of every segment and index of a log, and of other files in it, for its manifest's ``files``; sorted by path."""
+    """Path, length and SHA-256 of every segment and index of a log, and of other files in it, for
+    its manifest's ``files``; sorted by path.
+    """
     paths = sorted([*_log_files(Path(folder)), *others])
     with ThreadPoolExecutor(HASHING) as pool:
         digested = zip(paths, pool.map(file_digest, paths), strict=True)
-        return [{"path": str(path.relative_to(folder)), "bytes": path.stat().st_size, "sha256": digest} for path, digest in digested]
+        return [
+            {"path": str(path.relative_to(folder)), "bytes": path.stat().st_size, "sha256": digest}
+            for path, digest in digested
+        ]
 
 
 def files_listed(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -60,26 +71,43 @@ def files_listed(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def verify_files(folder: Path, manifest: dict[str, Any]) -> list[Finding]:
-    """Compare every file with the manifest's ``files`` and locate what differs. Empty: nothing was changed, added or taken away."""
+    """Compare every file with the manifest's ``files`` and locate what differs. Empty: nothing was
+    changed, added or taken away.
+    """
     folder = Path(folder)
     listed = files_listed(manifest)
     findings: list[Finding] = []
     for name in sorted(listed):
         path = folder / name
         if not path.is_file():
-            findings.append(Finding(name, "missing", -1, -1, -1, "the manifest lists this file and it is not there"))
-        elif path.stat().st_size != listed[name]["bytes"] or file_digest(path) != listed[name]["sha256"]:
+            findings.append(
+                Finding(
+                    name, "missing", -1, -1, -1, "the manifest lists this file and it is not there"
+                )
+            )
+        elif (
+            path.stat().st_size != listed[name]["bytes"]
+            or file_digest(path) != listed[name]["sha256"]
+        ):
             findings.extend(_locate(folder, path, listed[name]["bytes"]))
     extra = {str(path.relative_to(folder)) for path in _log_files(folder)} - set(listed)
-    findings.extend(Finding(name, "extra", -1, -1, -1, "the manifest does not list this file") for name in sorted(extra))
+    findings.extend(
+        Finding(name, "extra", -1, -1, -1, "the manifest does not list this file")
+        for name in sorted(extra)
+    )
     return findings
 
 
 def unlisted_files(folder: Path, manifest: dict[str, Any]) -> list[str]:
-    """Every file in the folder that the manifest does not list, by its path in the folder, sorted."""
+    """Every file in the folder that the manifest does not list, by its path in the folder, sorted.
+    """
     folder = Path(folder)
     listed = set(files_listed(manifest))
-    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir() or path.is_symlink())
+    found = (
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if not path.is_dir() or path.is_symlink()
+    )
     return sorted(name for name in found if name not in listed)
 
 
@@ -87,7 +115,12 @@ def check_blocks(folder: Path) -> list[Finding]:
     """Check every block of a log by its index alone, for a folder that no manifest closes."""
     folder = Path(folder)
     checks = {SUFFIX: _check_segment, RUNS_SUFFIX: _check_runs}
-    return [finding for path in _log_files(folder) if path.suffix in checks for finding in checks[path.suffix](folder, path)]
+    return [
+        finding
+        for path in _log_files(folder)
+        if path.suffix in checks
+        for finding in checks[path.suffix](folder, path)
+    ]
 
 
 def file_digest(path: Path) -> str:
@@ -98,7 +131,11 @@ def file_digest(path: Path) -> str:
 
 def _log_files(folder: Path) -> list[Path]:
     found = folder.glob("[!.]*/[0-9]*/*")
-    return sorted(path for path in found if path.parent.name.isdecimal() and path.suffix in (SUFFIX, INDEX_SUFFIX, RUNS_SUFFIX))
+    return sorted(
+        path
+        for path in found
+        if path.parent.name.isdecimal() and path.suffix in (SUFFIX, INDEX_SUFFIX, RUNS_SUFFIX)
+    )
 
 
 def _locate(folder: Path, path: Path, length: int) -> Iterator[Finding]:
@@ -108,17 +145,33 @@ def _locate(folder: Path, path: Path, length: int) -> Iterator[Finding]:
     findings = list(checks[path.suffix](folder, path)) if path.suffix in checks else []
     size = path.stat().st_size
     if size != length:
-        findings.append(Finding(name, "changed", min(size, length), -1, -1, f"the file has {size} bytes, the manifest says {length}"))
-    yield from findings or [Finding(name, "changed", -1, -1, -1, "the file's SHA-256 is not the manifest's")]
+        findings.append(
+            Finding(
+                name,
+                "changed",
+                min(size, length),
+                -1,
+                -1,
+                f"the file has {size} bytes, the manifest says {length}",
+            )
+        )
+    yield from findings or [
+        Finding(name, "changed", -1, -1, -1, "the file's SHA-256 is not the manifest's")
+    ]
 
 
 def _check_segment(folder: Path, path: Path) -> Iterator[Finding]:
     name, topic = str(path.relative_to(folder)), path.parent.parent.name
     first_offset = int(path.stem)
-    expected = container.encode_header(topic, first_offset, int(path.parent.name), runs_path(path).exists())
+    expected = container.encode_header(
+        topic, first_offset, int(path.parent.name), runs_path(path).exists()
+    )
     found = _start_of(path, len(expected))
     if found != expected:
-        at = next((at for at, (a, b) in enumerate(zip(expected, found, strict=False)) if a != b), len(found))
+        at = next(
+            (at for at, (a, b) in enumerate(zip(expected, found, strict=False)) if a != b),
+            len(found),
+        )
         yield Finding(name, "header", at, -1, -1, "the file's header is not this topic's")
     try:
         segment = Segment(path, topic)
@@ -134,9 +187,13 @@ def _check_segment(folder: Path, path: Path) -> Iterator[Finding]:
                 if error.path != str(path):
                     continue  # the index's damage is the index's finding
                 entry = segment.entry(number)
-                yield Finding(name, "block", entry.position, entry.first_offset, entry.end_offset, error.what)
+                yield Finding(
+                    name, "block", entry.position, entry.first_offset, entry.end_offset, error.what
+                )
         if segment.fault is not None:
-            yield Finding(name, "tail", segment.fault.position, segment.end_offset, -1, segment.fault.what)
+            yield Finding(
+                name, "tail", segment.fault.position, segment.end_offset, -1, segment.fault.what
+            )
 
 
 def _check_index(folder: Path, path: Path) -> Iterator[Finding]:
@@ -145,9 +202,13 @@ def _check_index(folder: Path, path: Path) -> Iterator[Finding]:
     size = HOLES_ENTRY_BYTES if runs_path(path).exists() else ENTRY_BYTES
     for number in range(len(content) // size):
         if unpack(content[number * size : (number + 1) * size]) is None:
-            yield Finding(name, "index", number * size, -1, -1, f"entry {number} fails its own check")
+            yield Finding(
+                name, "index", number * size, -1, -1, f"entry {number} fails its own check"
+            )
     if len(content) % size:
-        yield Finding(name, "index", len(content) // size * size, -1, -1, "the index ends inside an entry")
+        yield Finding(
+            name, "index", len(content) // size * size, -1, -1, "the index ends inside an entry"
+        )
 
 
 def _check_runs(folder: Path, path: Path) -> Iterator[Finding]:
@@ -164,7 +225,14 @@ def _check_runs(folder: Path, path: Path) -> Iterator[Finding]:
             except CorruptBlock as error:
                 if error.path == str(path):
                     at = entry.runs_begin * RUN_BYTES
-                    yield Finding(str(path.relative_to(folder)), "runs", at, entry.first_offset, entry.end_offset, error.what)
+                    yield Finding(
+                        str(path.relative_to(folder)),
+                        "runs",
+                        at,
+                        entry.first_offset,
+                        entry.end_offset,
+                        error.what,
+                    )
 
 
 def _start_of(path: Path, length: int) -> bytes:

@@ -11,7 +11,16 @@ import xxhash
 from schemas.errors import WrongUse
 from streams.log import container
 from streams.log.errors import CorruptBlock, WrongSchema
-from streams.log.files import SyncPolicy, cut_back, make_folder, sync_file, sync_folder, truncate, typed, write_all
+from streams.log.files import (
+    SyncPolicy,
+    cut_back,
+    make_folder,
+    sync_file,
+    sync_folder,
+    truncate,
+    typed,
+    write_all,
+)
 from streams.log.index import ENTRY_BYTES, HOLES_ENTRY_BYTES, Entry
 from streams.log.reader import event_times
 from streams.log.runs import RUN_BYTES, Offsets, runs_of
@@ -21,16 +30,20 @@ _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 
 
 class TopicWriter:
-    """The one writer of a topic, after recovery has cut its tail. A new topic gets its first segment at once.
+    """The one writer of a topic, after recovery has cut its tail. A new topic gets its first
+    segment at once.
 
     Args:
         folder: the partition's folder.
         topic: its name.
-        policy: "commit": a new segment's name is synced at once and every :meth:`sync` is an fdatasync; "close": segments are synced when they
-            are full, and with their names when closed; "never".
-        segment_records: an append to a segment that holds at least this many records opens the next one.
+        policy: "commit": a new segment's name is synced at once and every :meth:`sync` is an
+            fdatasync; "close": segments are synced when they are full, and with their names when
+            closed; "never".
+        segment_records: an append to a segment that holds at least this many records opens the next
+            one.
         first_offset: where a new topic begins.
-        fault: damage that recovery found at the end; no append until :meth:`truncate` has cut it off.
+        fault: damage that recovery found at the end; no append until :meth:`truncate` has cut it
+            off.
         has_holes: a new topic keeps the offsets of a Kafka partition, which have holes.
         schema: what its records are written with, where that is another version's; empty: ours.
 
@@ -81,17 +94,21 @@ class TopicWriter:
             self.time_max = 0
             self._begin(first_offset)
 
-    def append(self, body: Any, count: int, time_max: int = 0, offsets: Offsets | None = None) -> bytes:
+    def append(
+        self, body: Any, count: int, time_max: int = 0, offsets: Offsets | None = None
+    ) -> bytes:
         """Write one block; returns its checksum (XXH3-128 of the body).
 
         Args:
             body: the records' bytes, one after the other: uint8 array or bytes.
             count: how many records they are, at least 1.
-            time_max: running maximum of event time after the block, or a bound above it (a clock); 0 if the topic is not sought by time.
+            time_max: running maximum of event time after the block, or a bound above it (a clock);
+                0 if the topic is not sought by time.
             offsets: of every record, rising, in a topic with holes; None where they follow on.
 
         Raises:
-            LogFull: no room; the block is not there, everything before is, and the writer can go on when there is room.
+            LogFull: no room; the block is not there, everything before is, and the writer can go on
+                when there is room.
             LogWriteFailed: the operating system refused the write.
             CorruptBlock: the topic's end is damaged.
         """
@@ -103,7 +120,10 @@ class TopicWriter:
             raise WrongUse(f"a block of {self.topic} needs at least one record, not {count}")
         runs = self._runs_of(offsets, count) if offsets is not None else None
         if count > 1 and self._is_journal:
-            raise WrongUse(f"a block of {self.topic} holds one record, not {count}: its digest proves the block")
+            raise WrongUse(
+                f"a block of {self.topic} holds one record, not {count}: its digest proves the "
+                "block"
+            )
         view = memoryview(body).cast("B")
         if self.next_offset - self._segment_first >= self._segment_records:
             self._begin(self.next_offset)
@@ -113,17 +133,40 @@ class TopicWriter:
         checksum = xxhash.xxh3_128_digest(view)
         position = self.end_position
         framing = container.encode_long(count) + container.encode_long(len(view))
-        if runs is not None and len(runs) > 1:  # before the block: what the index knows always has its offsets
-            write_all(self._runs_descriptor, [runs.data.cast("B")], self._runs * RUN_BYTES, runs_path(self.segment))
+        # before the block: what the index knows always has its offsets
+        if runs is not None and len(runs) > 1:
+            write_all(
+                self._runs_descriptor,
+                [runs.data.cast("B")],
+                self._runs * RUN_BYTES,
+                runs_path(self.segment),
+            )
         end = write_all(self._descriptor, [framing, view, self._sync], position, self.segment)
-        entry = Entry(self.next_offset, count, position, end - position, time_max, checksum, runs_begin=self._runs)
+        entry = Entry(
+            self.next_offset,
+            count,
+            position,
+            end - position,
+            time_max,
+            checksum,
+            runs_begin=self._runs,
+        )
         if runs is not None:
             first = int(runs[0, 0])
             entry = entry._replace(first_offset=first, hole=first - self.next_offset)
             if len(runs) > 1:
-                entry = entry._replace(span=int(runs[-1].sum()) - first, runs=len(runs), runs_checksum=xxhash.xxh3_64_intdigest(runs.data))
+                entry = entry._replace(
+                    span=int(runs[-1].sum()) - first,
+                    runs=len(runs),
+                    runs_checksum=xxhash.xxh3_64_intdigest(runs.data),
+                )
         try:
-            write_all(self._index_descriptor, [entry.pack(self.has_holes)], self._blocks * self._entry_bytes, self._index)
+            write_all(
+                self._index_descriptor,
+                [entry.pack(self.has_holes)],
+                self._blocks * self._entry_bytes,
+                self._index,
+            )
         except BaseException:
             cut_back(self._descriptor, position)
             raise
@@ -137,11 +180,19 @@ class TopicWriter:
 
     def _runs_of(self, offsets: Offsets, count: int) -> Offsets:
         """The runs of a block's offsets. Raises WrongUse where they cannot follow what is there."""
-        if not self.has_holes and (int(offsets[0]) != self.next_offset or int(offsets[-1]) - int(offsets[0]) != count - 1):
-            raise WrongUse(f"{self.topic} has no holes: its next offset is {self.next_offset}; open a pulled topic's writer with has_holes")
+        if not self.has_holes and (
+            int(offsets[0]) != self.next_offset or int(offsets[-1]) - int(offsets[0]) != count - 1
+        ):
+            raise WrongUse(
+                f"{self.topic} has no holes: its next offset is {self.next_offset}; open a pulled "
+                "topic's writer with has_holes"
+            )
         if len(offsets) != count or int(offsets[0]) < self.next_offset:
             given = f"{len(offsets)} offsets from {offsets[0]} on"
-            raise WrongUse(f"{given} were given for {count} records behind offset {self.next_offset} of {self.topic}")
+            raise WrongUse(
+                f"{given} were given for {count} records behind offset {self.next_offset} of "
+                f"{self.topic}"
+            )
         try:
             return runs_of(offsets)
         except ValueError as error:
@@ -152,10 +203,12 @@ class TopicWriter:
         return HOLES_ENTRY_BYTES if self.has_holes else ENTRY_BYTES
 
     def sync(self) -> None:
-        """Make everything appended survive a power cut, if the policy is "commit"; nothing otherwise.
+        """Make everything appended survive a power cut, if the policy is "commit"; nothing
+        otherwise.
 
         Raises:
-            LogWriteFailed, LogFull: the disk did not take it; what is on it is unknown and the writer is closed.
+            LogWriteFailed, LogFull: the disk did not take it; what is on it is unknown and the
+                writer is closed.
         """
         if self._policy == "commit":
             self._sync_segment()
@@ -170,12 +223,26 @@ class TopicWriter:
         paths = segments_of(self._folder)
         start = int(paths[0].stem)
         if not start <= next_offset <= self.next_offset:
-            raise WrongUse(f"{self.topic} holds offsets {start} to {self.next_offset}; it cannot be cut back to {next_offset}")
+            raise WrongUse(
+                f"{self.topic} holds offsets {start} to {self.next_offset}; it cannot be cut back "
+                f"to {next_offset}"
+            )
         kept = max(1, sum(int(path.stem) < next_offset for path in paths))
-        with Segment(paths[kept - 1], self.topic) as segment:  # before anything goes: a refused cut changes nothing
+        # before anything goes: a refused cut changes nothing
+        with Segment(paths[kept - 1], self.topic) as segment:
             blocks = segment.index.block_of(next_offset)
-            if blocks and segment.entry(blocks - 1).end_offset != next_offset or not blocks and next_offset != segment.first_offset:
-                raise CorruptBlock(str(segment.path), segment.entry(blocks).position, next_offset, f"no block ends at offset {next_offset}")
+            if (
+                blocks
+                and segment.entry(blocks - 1).end_offset != next_offset
+                or not blocks
+                and next_offset != segment.first_offset
+            ):
+                raise CorruptBlock(
+                    str(segment.path),
+                    segment.entry(blocks).position,
+                    next_offset,
+                    f"no block ends at offset {next_offset}",
+                )
             position = segment.entry(blocks - 1).end_position if blocks else segment.header_length
             runs = segment.entry(blocks - 1).runs_end if blocks else 0
         while len(paths) > kept:
@@ -208,7 +275,11 @@ class TopicWriter:
             self._runs = segment.entry(-1).runs_end if len(segment.index) else 0
             self._sync = segment.sync
             self._blocks = len(segment.index)
-            self.next_offset, self.end_position, self.time_max = segment.end_offset, segment.end_position, segment.time_max
+            self.next_offset, self.end_position, self.time_max = (
+                segment.end_offset,
+                segment.end_position,
+                segment.time_max,
+            )
         try:
             self._descriptor = os.open(path, _FLAGS)
             self._index_descriptor = os.open(index_path(path), _FLAGS)
@@ -220,21 +291,30 @@ class TopicWriter:
 
     def _check_schema(self, segment: Segment) -> None:
         """A topic goes on with the schema it began with. Raises WrongSchema."""
-        held = segment.older.text if segment.older is not None else container.schema_text(self.topic)
+        held = (
+            segment.older.text if segment.older is not None else container.schema_text(self.topic)
+        )
         given = self._schema or container.schema_text(self.topic)
         if container.canonical_form(held) != container.canonical_form(given):
-            raise WrongSchema(f"{segment.path} was written by another version of {self.topic}; write to a new folder")
+            raise WrongSchema(
+                f"{segment.path} was written by another version of {self.topic}; write to a new "
+                "folder"
+            )
 
     def _begin(self, first_offset: int) -> None:
         """Open the segment that begins here; the one before is synced and closed."""
         path = self._folder / name_of(first_offset)
-        header = container.encode_header(self.topic, first_offset, self._partition, self.has_holes, self._schema)
+        header = container.encode_header(
+            self.topic, first_offset, self._partition, self.has_holes, self._schema
+        )
         if self._policy != "never":
             self._sync_segment(with_index=True)
         try:
             descriptor = os.open(path, _FLAGS | os.O_TRUNC)
             index_descriptor = os.open(index_path(path), _FLAGS | os.O_TRUNC)
-            runs_descriptor = os.open(runs_path(path), _FLAGS | os.O_TRUNC) if self.has_holes else -1
+            runs_descriptor = (
+                os.open(runs_path(path), _FLAGS | os.O_TRUNC) if self.has_holes else -1
+            )
         except OSError as error:
             raise typed(error, path) from None
         try:
@@ -246,7 +326,11 @@ class TopicWriter:
             self._remove(path)
             raise
         self._close_files()
-        self._descriptor, self._index_descriptor, self._runs_descriptor = descriptor, index_descriptor, runs_descriptor
+        self._descriptor, self._index_descriptor, self._runs_descriptor = (
+            descriptor,
+            index_descriptor,
+            runs_descriptor,
+        )
         self.segment, self._index = path, index_path(path)
         self._segment_first = self.next_offset = first_offset
         self._sync = container.sync_marker(self.topic, first_offset, self._partition)
@@ -257,7 +341,9 @@ class TopicWriter:
             sync_folder(self._folder)
 
     def _sync_segment(self, with_index: bool = False) -> None:
-        """fdatasync; the index only with its segment's end, for recovery checks all of it, but always where it alone has the offsets."""
+        """fdatasync; the index only with its segment's end, for recovery checks all of it, but
+        always where it alone has the offsets.
+        """
         if self._descriptor < 0 or not (self._is_dirty or with_index):
             return
         try:

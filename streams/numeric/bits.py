@@ -1,4 +1,6 @@
-"""What the processor can do and Numba does not offer: zero counts of a word, and the high half of a product. Kernels only."""
+"""What the processor can do and Numba does not offer: zero counts of a word, and the high half of a
+product. Kernels only.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,11 @@ from numba.extending import intrinsic
 def _zero_count(name: str) -> Any:
     def typer(typing_context: Any, word: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            counter = builder.module.declare_intrinsic(name, [ir.IntType(64)], ir.FunctionType(ir.IntType(64), [ir.IntType(64), ir.IntType(1)]))
+            counter = builder.module.declare_intrinsic(
+                name,
+                [ir.IntType(64)],
+                ir.FunctionType(ir.IntType(64), [ir.IntType(64), ir.IntType(1)]),
+            )
             return builder.call(counter, [arguments[0], ir.Constant(ir.IntType(1), 0)])
 
         return types.int64(types.uint64), generate

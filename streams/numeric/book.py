@@ -1,13 +1,19 @@
-"""The fast L2 book: one update in, best bid and ask kept, any level answered. Start here; memory and invariants are in book_state.py.
+"""The fast L2 book: one update in, best bid and ask kept, any level answered. Start here; memory
+and invariants are in book_state.py.
 
 Semantics (reference_book.py says the same in plain Python):
 
-- Quantities are absolute; 0 removes a level, and removing an unknown one is normal. Levels a snapshot did not reach are unknown, not empty.
-- sync.py decides which record is applied. A book that is not ``synced`` keeps its last levels after a gap but must not be published.
-- A record with a negative quantity or a price outside 1 to 2^62 - 1 is refused whole, and changes nothing: the next record shows the gap.
-- Crossed books: the venue is believed (policy *keep and flag*): nothing is dropped or resolved, ``top_flags`` says CROSSED, and whoever
-  trades on quotes refuses flagged ones. Auctions cross for minutes, and resolving would invent a book the venue never had.
-- Order is the update ids', never the event times': a record with an older time and the right ids is applied.
+- Quantities are absolute; 0 removes a level, and removing an unknown one is normal. Levels a
+  snapshot did not reach are unknown, not empty.
+- sync.py decides which record is applied. A book that is not ``synced`` keeps its last levels after
+  a gap but must not be published.
+- A record with a negative quantity or a price outside 1 to 2^62 - 1 is refused whole, and changes
+  nothing: the next record shows the gap.
+- Crossed books: the venue is believed (policy *keep and flag*): nothing is dropped or resolved,
+  ``top_flags`` says CROSSED, and whoever trades on quotes refuses flagged ones. Auctions cross for
+  minutes, and resolving would invent a book the venue never had.
+- Order is the update ids', never the event times': a record with an older time and the right ids is
+  applied.
 """
 
 from __future__ import annotations
@@ -42,15 +48,22 @@ MALFORMED = 32
 def apply(books: Any, slot: Any, update: Any, levels: Any) -> Any:
     """Take one depth record: returns a set of the bits above.
 
-    ``update``: a row of the DepthUpdate dtype; its levels are rows ``first_level`` on of ``levels``, bids then asks. An unknown slot is
-    MALFORMED. A full tail sets ``books.fault`` and leaves the book unsynced.
+    ``update``: a row of the DepthUpdate dtype; its levels are rows ``first_level`` on of
+    ``levels``, bids then asks. An unknown slot is MALFORMED. A full tail sets ``books.fault`` and
+    leaves the book unsynced.
     """
     if slot < 0 or slot >= books.books.shape[0]:
         return MALFORMED
     book = books.books[slot]
     before = book.phase
     verdict, phase = sync.step(
-        before, book.sequence, update.kind, update.flags, update.first_update_id, update.final_update_id, update.previous_update_id
+        before,
+        book.sequence,
+        update.kind,
+        update.flags,
+        update.first_update_id,
+        update.final_update_id,
+        update.previous_update_id,
     )
     if verdict == sync.IGNORE:
         return IGNORED
@@ -85,7 +98,9 @@ def apply(books: Any, slot: Any, update: Any, levels: Any) -> Any:
 
 @inlined_kernel
 def well_formed(update: Any, levels: Any) -> Any:
-    """True if all levels of the record exist and have a price from 1 to PRICE_MAX and no negative quantity."""
+    """True if all levels of the record exist and have a price from 1 to PRICE_MAX and no negative
+    quantity.
+    """
     first = np.int64(update.first_level)
     end = first + update.bid_count + update.ask_count
     if first < 0 or update.bid_count < 0 or update.ask_count < 0 or end > levels.shape[0]:
@@ -93,7 +108,8 @@ def well_formed(update: Any, levels: Any) -> Any:
     signs = np.int64(0)
     for row in range(first, end):
         price = levels[row].price
-        signs |= price | (price << 1) | (price - 1) | levels[row].quantity  # shifted, a price above PRICE_MAX = 2^62 - 1 is negative
+        # shifted, a price above PRICE_MAX = 2^62 - 1 is negative
+        signs |= price | (price << 1) | (price - 1) | levels[row].quantity
     return signs >= 0
 
 

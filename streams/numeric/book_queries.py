@@ -1,4 +1,6 @@
-"""Questions to a book, for kernels: best level, any level, the next one. ``side`` is Side.BUY for bids, Side.SELL for asks."""
+"""Questions to a book, for kernels: best level, any level, the next one. ``side`` is Side.BUY for
+bids, Side.SELL for asks.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,11 @@ def place_in_window(books: Any, side: Any, price: Any) -> Any:
     """Place of a price (at least 1) in the side's window, -1 if it lies outside or off the tick."""
     unit = window.units(price, side.tick, side.reciprocal)
     place = side.sign * unit - side.first_key
-    return place if 0 <= place < books.quantity.shape[1] and unit * side.tick == price else np.int64(-1)
+    return (
+        place
+        if 0 <= place < books.quantity.shape[1] and unit * side.tick == price
+        else np.int64(-1)
+    )
 
 
 @inner_kernel
@@ -75,7 +81,9 @@ def quantity_of(books: Any, side: Any, price: Any) -> Any:
 
 @inner_kernel
 def next_level(books: Any, slot: Any, side: Any, price: Any) -> Any:
-    """Price of the next worse level than ``price`` (0: the best one), 0 for none. Cheap inside the window; a scan of the tail beyond it."""
+    """Price of the next worse level than ``price`` (0: the best one), 0 for none. Cheap inside the
+    window; a scan of the tail beyond it.
+    """
     return next_price(books, side_of(books, slot, side), price)
 
 
@@ -102,7 +110,9 @@ def next_price(books: Any, side: Any, price: Any) -> Any:
 
 @inlined_kernel
 def top_flags(books: Any, slot: Any) -> Any:
-    """Quality flags of the top: STALE if not synced, ONE_SIDED if a side is empty, CROSSED if bid >= ask (locked included)."""
+    """Quality flags of the top: STALE if not synced, ONE_SIDED if a side is empty, CROSSED if bid
+    >= ask (locked included).
+    """
     book = books.books[slot]
     flags = 0 if book.synced else STALE
     bid, ask = book.bids.price, book.asks.price
@@ -113,7 +123,9 @@ def top_flags(books: Any, slot: Any) -> Any:
 
 @borrowing_kernel
 def best_levels(books: Any, slot: Any, side: Any, found: Any) -> Any:
-    """Write (price, quantity) of the best levels into the rows of ``found``, int64 of shape (n, 2); returns how many there are."""
+    """Write (price, quantity) of the best levels into the rows of ``found``, int64 of shape (n, 2);
+    returns how many there are.
+    """
     levels = side_of(books, slot, side)
     price = np.int64(0)
     for row in range(found.shape[0]):

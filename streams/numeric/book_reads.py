@@ -19,4 +19,5 @@ BOOK_SIZE = np.dtype(words("instrument side price quantity is_synced"))
 READ_LEVELS, READ_SIZE = map(np.int64, range(2))
 """The kinds of the reader's handlers: those that fill a BOOK_READ, a BOOK_SIZE."""
 VENUE_FAULT, BAD_DEPTH = map(np.int64, (1, 2))
-"""Codes: the books could not be brought to the present record; fewer levels than none are wanted."""
+"""Codes: the books could not be brought to the present record; fewer levels than none are wanted.
+"""

@@ -1,4 +1,5 @@
-"""Writing into a book: the hot loop of one side, clearing, the stored top, loading a stored state."""
+"""Writing into a book: the hot loop of one side, clearing, the stored top, loading a stored state.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +19,17 @@ TOP_CHANGED = 2
 def apply_side(books: Any, side: Any, levels: Any, first: Any, end: Any) -> Any:
     """Write levels ``first`` to ``end`` into one side. False: the tail is full.
 
-    The loop only writes; ``high`` bounds the highest occupied place from above, and one bitmap scan at the end makes it exact.
+    The loop only writes; ``high`` bounds the highest occupied place from above, and one bitmap scan
+    at the end makes it exact.
     """
     fits = True
     sign, tick, reciprocal = side.sign, side.tick, side.reciprocal
     first_key, high = side.first_key, side.top
-    quantities, printed, occupied = books.quantity[side.row], books.printed[side.row], books.occupied[side.row]
+    quantities, printed, occupied = (
+        books.quantity[side.row],
+        books.printed[side.row],
+        books.occupied[side.row],
+    )
     has_printed = side.printed_levels != 0
     for row in range(first, end):
         price = levels[row].price
@@ -58,7 +64,9 @@ def apply_side(books: Any, side: Any, levels: Any, first: Any, end: Any) -> Any:
 
 @inlined_kernel
 def _settle(books: Any, side: Any, high: Any) -> Any:
-    """Find the top, and re-centre when it left the window or came within a quarter of its lower edge. False: the tail is full."""
+    """Find the top, and re-centre when it left the window or came within a quarter of its lower
+    edge. False: the tail is full.
+    """
     top = window.highest_from(books.occupied[side.row], high)
     key = side.first_key + top
     if top < 0 and side.tail_count > side.off_tick_count:
@@ -133,8 +141,11 @@ def keep_top(books: Any, book: Any, shown: Any) -> Any:
 
 
 @borrowing_kernel
-def load(books: Any, slot: Any, phase: Any, sequence: Any, time: Any, levels: Any, bid_count: Any) -> Any:
-    """Put a book into a stored state: ``levels`` holds ``bid_count`` bids, then asks, each quantity > 0 and what printed of it.
+def load(
+    books: Any, slot: Any, phase: Any, sequence: Any, time: Any, levels: Any, bid_count: Any
+) -> Any:
+    """Put a book into a stored state: ``levels`` holds ``bid_count`` bids, then asks, each quantity
+    > 0 and what printed of it.
 
     False: the tail is full.
     """

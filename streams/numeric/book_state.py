@@ -1,13 +1,15 @@
-"""The memory of the fast L2 books: a record per book, and arrays of what has no fixed length, which kernels of several stages share.
+"""The memory of the fast L2 books: a record per book, and arrays of what has no fixed length, which
+kernels of several stages share.
 
-A book side is a dense *window* over prices in units of the tick, anchored near the touch, and a sparse *tail* for everything else. Keys make
-both sides alike: key = unit for bids and -unit for asks, so that a better price always has the greater key and lies further up the window.
-```
+A book side is a dense *window* over prices in units of the tick, anchored near the touch, and a
+sparse *tail* for everything else. Keys make both sides alike: key = unit for bids and -unit for
+asks, so that a better price always has the greater key and lies further up the window. ```
           first_key                    top         first_key + window
 tail (worse) |....x..x....xxx..xx.xxxxx|..............|      no level of the book lies above
 ```
-Invariants between calls, per side: ``top`` is the highest occupied place of the window, -1 only if no on-tick level exists on that side; so
-every on-tick tail level is worse than every window level. Off-tick levels live in the tail whatever their price; the best one is remembered.
+Invariants between calls, per side: ``top`` is the highest occupied place of the window, -1 only if
+no on-tick level exists on that side; so every on-tick tail level is worse than every window level.
+Off-tick levels live in the tail whatever their price; the best one is remembered.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ SIDE = np.dtype([
     ("off_tick_count", "i8"),  # those of them that are off the tick
     ("off_tick_best", "i8"),   # price of the best of these, 0 for none
     ("printed_levels", "i8"),  # levels that printed since their last update (tape.py)
-    ("printed_front", "i8"),   # every level better than this price printed away; 0 unknown, -1: every level did
+    # every level better than this price printed away; 0 unknown, -1: every level did
+    ("printed_front", "i8"),
 ])  # fmt: skip
 """One side of a book. Prices and quantities in the instrument's own units."""
 
@@ -45,7 +48,8 @@ BOOK = np.dtype([
     ("instrument", "i8"),
     ("phase", "i8"),           # see sync.py
     ("synced", "i8"),          # 1 while the book may be published
-    ("sequence", "i8"),        # final update id last applied; the snapshot's own id while one is loading; 0 before any
+    # final update id last applied; the snapshot's own id while one is loading; 0 before any
+    ("sequence", "i8"),
     ("time", "i8"),            # event time of the record last applied, ns UTC
     ("bids", SIDE), ("asks", SIDE),
 ])  # fmt: skip
@@ -82,15 +86,21 @@ def reciprocal_of(tick: int) -> int:
     return factor - (factor >> 63 << 64)
 
 
-def new_books(instruments: Sequence[Any], window: int = 1 << 16, tail_capacity: int = 1 << 16) -> Books:
+def new_books(
+    instruments: Sequence[Any], window: int = 1 << 16, tail_capacity: int = 1 << 16
+) -> Books:
     """Empty, unsynced books, one slot per instrument in the order given.
 
-    ``instruments``: records with ``instrument`` (id, unique, below 4096) and ``tick_size`` (> 0). ``window``: places a side, a power of two,
-    at least 64. ``tail_capacity``: levels a side that may lie outside the window. 16 bytes a place and about 56 a tail level, touched
-    only where used. Raises WrongUse, or CapacityExceeded for an id of 4096 or more.
+    ``instruments``: records with ``instrument`` (id, unique, below 4096) and ``tick_size`` (> 0).
+    ``window``: places a side, a power of two, at least 64. ``tail_capacity``: levels a side that
+    may lie outside the window. 16 bytes a place and about 56 a tail level, touched only where used.
+    Raises WrongUse, or CapacityExceeded for an id of 4096 or more.
     """
     if window < WINDOW_MIN or window & (window - 1):
-        raise WrongUse(f"book window {window} is not a power of two of at least {WINDOW_MIN}; choose 64, 128 .. 65536")
+        raise WrongUse(
+            f"book window {window} is not a power of two of at least {WINDOW_MIN}; choose 64, 128 "
+            ".. 65536"
+        )
     if not 1 <= tail_capacity < 1 << 30:
         raise WrongUse(f"book tail_capacity {tail_capacity} is outside 1 .. 2^30 - 1")
     slots = np.full(INSTRUMENTS_MAX, -1, np.int32)
@@ -99,16 +109,28 @@ def new_books(instruments: Sequence[Any], window: int = 1 << 16, tail_capacity: 
         if number >= INSTRUMENTS_MAX:
             raise CapacityExceeded("book.instruments", INSTRUMENTS_MAX)
         if number < 0 or slots[number] >= 0:
-            raise WrongUse(f"instrument id {number} is negative or given twice; every instrument of a run needs its own id from 0 to 4095")
+            raise WrongUse(
+                f"instrument id {number} is negative or given twice; every instrument of a run "
+                "needs its own id from 0 to 4095"
+            )
         if tick < 1:
-            raise WrongUse(f"instrument id {number} has tick_size {tick}; correct it in the instrument table to at least 1 price unit")
+            raise WrongUse(
+                f"instrument id {number} has tick_size {tick}; correct it in the instrument table "
+                "to at least 1 price unit"
+            )
         slots[number] = slot
     books = np.zeros(len(instruments), BOOK)
     for slot, (book, instrument) in enumerate(zip(books, instruments, strict=True)):
         tick = int(instrument.tick_size)
         book["instrument"] = instrument.instrument
         for row, side, sign in ((2 * slot, "bids", 1), (2 * slot + 1, "asks", -1)):
-            for name, value in (("row", row), ("sign", sign), ("tick", tick), ("reciprocal", reciprocal_of(tick)), ("top", -1)):
+            for name, value in (
+                ("row", row),
+                ("sign", sign),
+                ("tick", tick),
+                ("reciprocal", reciprocal_of(tick)),
+                ("top", -1),
+            ):
                 book[side][name] = value
     sides = 2 * len(instruments)
     places = 1 << (2 * tail_capacity - 1).bit_length()

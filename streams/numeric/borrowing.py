@@ -1,9 +1,10 @@
 """Kernels that borrow: compiled without Numba's reference counts.
 
-Numba counts references to every array it passes around, with two locked instructions each time; a book was some twenty arrays, and measured
-on real depth the counting cost three quarters of the time (35 ns a level row with it, 9 ns without). A kernel that only reads and writes
-arrays its caller holds needs none of it. Two rules follow, and a kernel that breaks one must use ``schemas.kernel.kernel``: it creates no
-array, list or string, and it returns none.
+Numba counts references to every array it passes around, with two locked instructions each time; a
+book was some twenty arrays, and measured on real depth the counting cost three quarters of the time
+(35 ns a level row with it, 9 ns without). A kernel that only reads and writes arrays its caller
+holds needs none of it. Two rules follow, and a kernel that breaks one must use
+``schemas.kernel.kernel``: it creates no array, list or string, and it returns none.
 """
 
 from __future__ import annotations
@@ -17,12 +18,16 @@ from schemas.kernel import kernel
 
 
 def borrowing_kernel(function: Callable[..., Any]) -> Any:
-    """``schemas.kernel.kernel`` without reference counting: for functions over borrowed arrays that return numbers."""
+    """``schemas.kernel.kernel`` without reference counting: for functions over borrowed arrays that
+    return numbers.
+    """
     return kernel(function, _nrt=False)
 
 
 def inner_kernel(function: Callable[..., Any]) -> Any:
-    """``borrowing_kernel`` that only kernels call: without the wrappers for Python and C, a sixth of what it costs to compile."""
+    """``borrowing_kernel`` that only kernels call: without the wrappers for Python and C, a sixth
+    of what it costs to compile.
+    """
     return _inner(function)
 
 
@@ -37,7 +42,9 @@ def inlined_kernel(function: Callable[..., Any]) -> Any:
 
 
 class _InnerDispatcher(CPUDispatcher):  # type: ignore[misc]  # Numba has no types
-    """A kernel for other kernels. Called from Python, as tests do, it is compiled once more, with a wrapper."""
+    """A kernel for other kernels. Called from Python, as tests do, it is compiled once more, with a
+    wrapper.
+    """
 
     def add_overload(self, cres: Any) -> None:
         self.overloads[tuple(cres.signature.args)] = cres
@@ -50,7 +57,9 @@ class _InnerDispatcher(CPUDispatcher):  # type: ignore[misc]  # Numba has no typ
 
 
 def _inner(function: Callable[..., Any], **options: Any) -> Any:
-    compiled = kernel(function, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)
+    compiled = kernel(
+        function, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True, **options
+    )
     if isinstance(compiled, CPUDispatcher):  # not where nothing is compiled
         compiled.__class__ = _InnerDispatcher
     return compiled

@@ -99,8 +99,8 @@ def _fields(record: str, names: Collection[str]) -> list[Field]:
 
 
 def writer(record: str, names: Collection[str] = ()) -> Callable[..., None]:
-    """``write(struct, buffer, position=0)``: the struct as a row of its DTYPE; columns of fields not
-    among ``names`` become 0.
+    """``write(struct, buffer, position=0)``: the struct as a row of its DTYPE; columns of fields
+    not among ``names`` become 0.
     """
     fields = _fields(record, names)
     pack = struct.Struct(

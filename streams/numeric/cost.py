@@ -1,8 +1,9 @@
 """Average cost of one position: open, add, reduce, flip (reference/quant.md 7).
 
-A position is a signed quantity and its *exact signed total cost*: positive for longs, negative for shorts, never an average price. A
-reduce releases ``round_half_even(cost * closed / held)``, rounded once; what stays keeps the residue, so nothing leaks out of the basis:
-the cost released over the whole life of a position is the cost put in. Long and short are mirror images, digit for digit.
+A position is a signed quantity and its *exact signed total cost*: positive for longs, negative for
+shorts, never an average price. A reduce releases ``round_half_even(cost * closed / held)``, rounded
+once; what stays keeps the residue, so nothing leaks out of the basis: the cost released over the
+whole life of a position is the cost put in. Long and short are mirror images, digit for digit.
 
 The reference vector, average cost (+225, then -75; FIFO would say +250, -100; both total +150):
 
@@ -22,13 +23,14 @@ A flip is two entries: close all, then open the rest at the fill price. Long 5 @
 (0, 0, 50)
 >>> add(0, 0, -5, 5 * 90)                                            # the second opens short 5 @ 90
 (-5, -450, 0)
->>> reduce(-5, -450, 5, 5 * 80)                                      # covered at 80: a short gains when the price falls
+>>> reduce(-5, -450, 5, 5 * 80)  # covered at 80: a short gains when the price falls
 (0, 0, 50)
 
 Python stages call the functions with Python's integers, compiled stages with wide ones
 (``int128.py``), whose callers check that what comes out has at most 38 digits.
 
-A cost that does not divide: 10 lots cost 101; each third keeps its residue and the last one takes what is left.
+A cost that does not divide: 10 lots cost 101; each third keeps its residue and the last one takes
+what is left.
 
 >>> reduce(3, 10, -1, 5)                                             # 10/3 rounds to 3
 (2, 7, 2)
@@ -48,13 +50,21 @@ from streams.numeric.shared import shared_step
 
 @shared_step
 def add(held: int, cost: int, signed_quantity: int, notional: int) -> tuple[int, int, int]:
-    """(quantity, cost, realized) after opening or increasing: `signed_quantity` has the sign of `held`, `notional` is positive."""
-    return held + signed_quantity, cost + notional if signed_quantity > 0 else cost - notional, wide(0)
+    """(quantity, cost, realized) after opening or increasing: `signed_quantity` has the sign of
+    `held`, `notional` is positive.
+    """
+    return (
+        held + signed_quantity,
+        cost + notional if signed_quantity > 0 else cost - notional,
+        wide(0),
+    )
 
 
 @shared_step
 def reduce(held: int, cost: int, signed_quantity: int, notional: int) -> tuple[int, int, int]:
-    """(quantity, cost, realized) after closing part or all: `signed_quantity` is opposite to `held` and not larger."""
+    """(quantity, cost, realized) after closing part or all: `signed_quantity` is opposite to `held`
+    and not larger.
+    """
     if signed_quantity + held == 0:
         released = cost
     else:

@@ -1,7 +1,8 @@
 """Fixed point: decimal text to integers and back, and the only roundings money may take.
 
-A value with ``precision`` p is an int64 in units of 10^-p. Nothing passes through a float: "2.675" at precision 3 is 2675, always. Every
-function here works on Python integers; kernels use wide.py for products beyond 64 bits.
+A value with ``precision`` p is an int64 in units of 10^-p. Nothing passes through a float: "2.675"
+at precision 3 is 2675, always. Every function here works on Python integers; kernels use wide.py
+for products beyond 64 bits.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ PRECISION_MAX = 18
 AMOUNT_DIGITS = 38
 """Digits of an amount, as the decimal fields of records have."""
 RATE_UNIT = 100_000_000
-RATE_ADVICE = "give a fraction of the value above 0 and at most 1, with at most 8 decimals, for example 0.05"
+RATE_ADVICE = (
+    "give a fraction of the value above 0 and at most 1, with at most 8 decimals, for example 0.05"
+)
 DIGITS_MAX = 400
 """Longer digits or exponents are refused before any arithmetic: no text may cost memory."""
 
@@ -25,13 +28,17 @@ _NUMBER = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]{1,4}))?"
 
 
 class BadNumber(BadData):
-    """Text that is not a plain decimal number: blank, other characters, NaN, infinity, group separators."""
+    """Text that is not a plain decimal number: blank, other characters, NaN, infinity, group
+    separators.
+    """
 
     code = "bad_number"
 
 
 class OffPrecision(BadData):
-    """A number with digits other than 0 beyond the instrument's precision; cutting them would invent a price."""
+    """A number with digits other than 0 beyond the instrument's precision; cutting them would
+    invent a price.
+    """
 
     code = "off_precision"
 
@@ -46,23 +53,34 @@ def checked(value: int) -> int:
     """The value, if it fits int64; OutOfRange if not."""
     if INT64_MIN <= value <= INT64_MAX:
         return value
-    raise OutOfRange(f"{value} does not fit in 64 bits; use a smaller precision for this instrument, or 128-bit amounts")
+    raise OutOfRange(
+        f"{value} does not fit in 64 bits; use a smaller precision for this instrument, or 128-bit "
+        "amounts"
+    )
 
 
 def parse(text: str, precision: int) -> int:
-    """Decimal text in units of 10^-precision, exactly. Signs, exponents and a missing whole or fractional part are read as Decimal reads them.
+    """Decimal text in units of 10^-precision, exactly. Signs, exponents and a missing whole or
+    fractional part are read as Decimal reads them.
 
     Raises BadNumber, OffPrecision (zeros beyond the precision are fine) or OutOfRange.
     """
     whole, _, fraction = text.partition(".")
     digits = whole + fraction
-    if digits.isdecimal() and digits.isascii() and len(digits) <= PRECISION_MAX and len(fraction) <= precision <= PRECISION_MAX:
+    if (
+        digits.isdecimal()
+        and digits.isascii()
+        and len(digits) <= PRECISION_MAX
+        and len(fraction) <= precision <= PRECISION_MAX
+    ):
         return checked(int(digits) * _power(precision - len(fraction)))
     return _parse_any(text, precision)
 
 
 def rate(text: str) -> int | None:
-    """A fraction as it is written, "0.05", in units of 1e-8; None if it is not above 0 and at most 1."""
+    """A fraction as it is written, "0.05", in units of 1e-8; None if it is not above 0 and at most
+    1.
+    """
     try:
         found = parse(text, 8)
     except BadData:
@@ -78,7 +96,10 @@ def parse_amount(text: str, precision: int) -> int:
 def _parse_any(text: str, precision: int, digits_max: int = 20) -> int:
     match = _NUMBER.fullmatch(text) if len(text) <= DIGITS_MAX else None
     if match is None or not (match[2] or match[3]):
-        raise BadNumber(f"{text[:40]!r} is not a decimal number; write digits with an optional sign, point and exponent")
+        raise BadNumber(
+            f"{text[:40]!r} is not a decimal number; write digits with an optional sign, point and "
+            "exponent"
+        )
     sign, whole, fraction, exponent = match[1], match[2], match[3] or "", int(match[4] or 0)
     digits = (whole + fraction).lstrip("0")
     if not digits:
@@ -92,7 +113,10 @@ def _parse_any(text: str, precision: int, digits_max: int = 20) -> int:
         )
     if shift < 0:
         if digits[shift:].strip("0") or len(digits) < -shift:
-            raise OffPrecision(f"{text[:40]!r} has digits beyond precision {precision}; correct the precision in the instrument table")
+            raise OffPrecision(
+                f"{text[:40]!r} has digits beyond precision {precision}; correct the precision in "
+                "the instrument table"
+            )
         digits, shift = digits[:shift] or "0", 0
     value = int(sign + digits) * _power(shift)
     return value if digits_max == AMOUNT_DIGITS else checked(value)
@@ -104,15 +128,21 @@ def _power(exponent: int) -> int:
 
 
 def format(value: int, precision: int) -> str:
-    """The shortest decimal text with exactly this value: no exponent, no trailing zeros, "-0.5" keeps its sign."""
+    """The shortest decimal text with exactly this value: no exponent, no trailing zeros, "-0.5"
+    keeps its sign.
+    """
     sign = "-" if value < 0 else ""
     digits = str(abs(value)).rjust(precision + 1, "0")
-    whole, fraction = digits[: len(digits) - precision], digits[len(digits) - precision :].rstrip("0")
+    whole, fraction = (
+        digits[: len(digits) - precision],
+        digits[len(digits) - precision :].rstrip("0"),
+    )
     return f"{sign}{whole}.{fraction}" if fraction else f"{sign}{whole}"
 
 
 def divide_half_even(numerator: int, denominator: int) -> int:
-    """Quotient rounded to nearest, ties to even: the rounding of accounting (fees, average prices)."""
+    """Quotient rounded to nearest, ties to even: the rounding of accounting (fees, average prices).
+    """
     if denominator < 0:
         numerator, denominator = -numerator, -denominator
     quotient, remainder = divmod(numerator, denominator)
@@ -147,13 +177,16 @@ def tick_nearest(price: int, tick: int) -> int:
 
 
 def split(total: int, weights: Sequence[int]) -> list[int]:
-    """Parts of ``total`` >= 0 in proportion to ``weights`` >= 0 (not all 0), summing to it exactly, by largest remainder.
+    """Parts of ``total`` >= 0 in proportion to ``weights`` >= 0 (not all 0), summing to it exactly,
+    by largest remainder.
 
     Each part is within one unit of its exact share; equal remainders go to the earlier part.
     """
     whole = sum(weights)
     parts = [total * weight // whole for weight in weights]
-    order = sorted(range(len(weights)), key=lambda index: (-(total * weights[index] % whole), index))
+    order = sorted(
+        range(len(weights)), key=lambda index: (-(total * weights[index] % whole), index)
+    )
     for index in order[: total - sum(parts)]:
         parts[index] += 1
     return parts

@@ -1,10 +1,13 @@
-"""Built ids: who made a record, from which input, as which consequence of it; never drawn, so a replay builds the same ones.
+"""Built ids: who made a record, from which input, as which consequence of it; never drawn, so a
+replay builds the same ones.
 
 ```
-journal id 24 bits | shard 10 | input sequence 48 | ordinal 18      = 100 bits = 20 characters of base 32 (0-9 A-V)
+journal id 24 bits | shard 10 | input sequence 48 | ordinal 18
+= 100 bits = 20 characters of base 32 (0-9 A-V)
 ```
-The alphabet sorts as its values do, so ids sort by journal, shard, input and ordinal, as text and as numbers. Kernels hold an id as two
-int64 of 50 bits, the first and last ten characters (``order_id_high``, ``order_id_low`` of the compiled records).
+The alphabet sorts as its values do, so ids sort by journal, shard, input and ordinal, as text and
+as numbers. Kernels hold an id as two int64 of 50 bits, the first and last ten characters
+(``order_id_high``, ``order_id_low`` of the compiled records).
 """
 
 from __future__ import annotations
@@ -29,7 +32,9 @@ LOW_SEQUENCE_BITS = HALF_BITS - ORDINAL_BITS
 
 _CHARACTERS = np.frombuffer(ALPHABET.encode(), np.uint8)
 _SHIFTS = np.arange(HALF_BITS - 5, -1, -5, dtype=np.int64)
-_TRIPLES = [first + second + third for first in ALPHABET for second in ALPHABET for third in ALPHABET]
+_TRIPLES = [
+    first + second + third for first in ALPHABET for second in ALPHABET for third in ALPHABET
+]
 LAST_BITS = 30
 """Bits of the last six characters: the ordinal, and the twelve lowest bits of the sequence."""
 
@@ -50,10 +55,18 @@ class Identity(NamedTuple):
 
 
 def order_id(journal_id: int, shard: int, sequence: int, ordinal: int) -> str:
-    """The id as 20 characters. Raises CapacityExceeded naming the part that does not fit its bits."""
-    if (journal_id >> JOURNAL_BITS) | (shard >> SHARD_BITS) | (sequence >> SEQUENCE_BITS) | (ordinal >> ORDINAL_BITS):
+    """The id as 20 characters. Raises CapacityExceeded naming the part that does not fit its bits.
+    """
+    if (
+        (journal_id >> JOURNAL_BITS)
+        | (shard >> SHARD_BITS)
+        | (sequence >> SEQUENCE_BITS)
+        | (ordinal >> ORDINAL_BITS)
+    ):
         raise _too_large(journal_id, shard, sequence, ordinal)
-    high = (((journal_id << SHARD_BITS) | shard) << (SEQUENCE_BITS - LOW_SEQUENCE_BITS)) | (sequence >> LOW_SEQUENCE_BITS)
+    high = (((journal_id << SHARD_BITS) | shard) << (SEQUENCE_BITS - LOW_SEQUENCE_BITS)) | (
+        sequence >> LOW_SEQUENCE_BITS
+    )
     low = ((sequence << ORDINAL_BITS) | ordinal) & ((1 << HALF_BITS) - 1)
     return _leading_text(high) + _half_text(low)
 
@@ -78,7 +91,10 @@ def parse_id(text: str) -> Identity:
 def to_halves(text: str) -> tuple[int, int]:
     """The two 50-bit halves of an id; BadIdentity as parse_id."""
     if len(text) != LENGTH or any(character not in ALPHABET for character in text):
-        raise BadIdentity(f"{text[:40]!r} is not an id of this system: those are {LENGTH} characters of 0-9 and A-V")
+        raise BadIdentity(
+            f"{text[:40]!r} is not an id of this system: those are {LENGTH} characters of 0-9 and "
+            "A-V"
+        )
     return int(text[:10], 32), int(text[10:], 32)
 
 
@@ -97,7 +113,12 @@ def text_of_halves(high: int, low: int) -> str:
 
 
 def _half_text(half: int) -> str:
-    return _TRIPLES[half >> 35] + _TRIPLES[half >> 20 & 32767] + _TRIPLES[half >> 5 & 32767] + ALPHABET[half & 31]
+    return (
+        _TRIPLES[half >> 35]
+        + _TRIPLES[half >> 20 & 32767]
+        + _TRIPLES[half >> 5 & 32767]
+        + ALPHABET[half & 31]
+    )
 
 
 _leading_text = functools.lru_cache(maxsize=64)(_half_text)
@@ -110,14 +131,20 @@ def _too_large(journal_id: int, shard: int, sequence: int, ordinal: int) -> Capa
         ("identity.sequence", sequence, SEQUENCE_BITS), ("identity.ordinal", ordinal, ORDINAL_BITS),
     )  # fmt: skip
     name, value, bits = next(part for part in parts if part[1] >> part[2])
-    return CapacityExceeded(name, (1 << bits) - 1, f"{name} {value} is outside 0 .. {(1 << bits) - 1}; ids have {bits} bits for it")
+    return CapacityExceeded(
+        name,
+        (1 << bits) - 1,
+        f"{name} {value} is outside 0 .. {(1 << bits) - 1}; ids have {bits} bits for it",
+    )
 
 
 @borrowing_kernel
 def pack(journal_id: Any, shard: Any, sequence: Any, ordinal: Any) -> Any:
     """The halves (high, low) of an id; parts must fit their bits."""
     low_mask = (np.int64(1) << HALF_BITS) - 1
-    high = (((journal_id << SHARD_BITS) | shard) << (SEQUENCE_BITS - LOW_SEQUENCE_BITS)) | (sequence >> LOW_SEQUENCE_BITS)
+    high = (((journal_id << SHARD_BITS) | shard) << (SEQUENCE_BITS - LOW_SEQUENCE_BITS)) | (
+        sequence >> LOW_SEQUENCE_BITS
+    )
     return high, ((sequence << ORDINAL_BITS) | ordinal) & low_mask
 
 
@@ -127,8 +154,8 @@ ID_SOURCE = np.dtype(
         for name in ("journal_id", "shard", "first", "sequence", "last_sequence", "ordinal")
     ]
 )
-"""What a handler makes ids of (``streams/runtime/schedule/context.py`` says what the names mean); the last
-two fields move on."""
+"""What a handler makes ids of (``streams/runtime/schedule/context.py`` says what the names mean);
+the last two fields move on."""
 
 
 @inner_kernel
@@ -154,12 +181,19 @@ def unpack(high: Any, low: Any) -> Any:
     """The parts (journal id, shard, sequence, ordinal) of two halves."""
     above = SEQUENCE_BITS - LOW_SEQUENCE_BITS
     sequence = ((high & ((1 << above) - 1)) << LOW_SEQUENCE_BITS) | (low >> ORDINAL_BITS)
-    return high >> (above + SHARD_BITS), (high >> above) & ((1 << SHARD_BITS) - 1), sequence, low & ((1 << ORDINAL_BITS) - 1)
+    return (
+        high >> (above + SHARD_BITS),
+        (high >> above) & ((1 << SHARD_BITS) - 1),
+        sequence,
+        low & ((1 << ORDINAL_BITS) - 1),
+    )
 
 
 @borrowing_kernel
 def write_text(high: Any, low: Any, text: Any, position: Any) -> Any:
-    """Write an id as 20 ASCII bytes into ``text`` (uint8) at ``position``; returns the position after it."""
+    """Write an id as 20 ASCII bytes into ``text`` (uint8) at ``position``; returns the position
+    after it.
+    """
     for place in range(LENGTH):
         half = high if place < 10 else low
         digit = (half >> (45 - 5 * (place % 10))) & 31
@@ -169,7 +203,9 @@ def write_text(high: Any, low: Any, text: Any, position: Any) -> Any:
 
 @borrowing_kernel
 def read_text(text: Any, position: Any) -> Any:
-    """Halves of the 20 ASCII bytes at ``position`` of ``text`` (uint8); (-1, -1) if one is not in 0-9 A-V."""
+    """Halves of the 20 ASCII bytes at ``position`` of ``text`` (uint8); (-1, -1) if one is not in
+    0-9 A-V.
+    """
     high = low = np.int64(0)
     for place in range(LENGTH):
         character = np.int64(text[position + place])

@@ -13,8 +13,8 @@ UNUSABLE = int(Flag.STALE | Flag.GAP)
 
 @shared_step
 def closing_price(quantity: Any, bid_price: Any, ask_price: Any) -> Any:
-    """The price at which a signed quantity could be closed at the touch: longs at the bid, shorts at
-    the ask; 0 where that side of the book is empty.
+    """The price at which a signed quantity could be closed at the touch: longs at the bid, shorts
+    at the ask; 0 where that side of the book is empty.
     """
     return bid_price if quantity > 0 else ask_price
 

@@ -1,7 +1,9 @@
-"""The normal distribution with the same bits on every machine: its distribution function and quantiles.
+"""The normal distribution with the same bits on every machine: its distribution function and
+quantiles.
 
-The quantile is algorithm AS241, PPND16 (M. J. Wichura, "The percentage points of the normal distribution", Applied
-Statistics 37, 1988). Errors are below 5 units of the last place. See ``elementary``.
+The quantile is algorithm AS241, PPND16 (M. J. Wichura, "The percentage points of the normal
+distribution", Applied Statistics 37, 1988). Errors are below 5 units of the last place. See
+``elementary``.
 """
 
 from __future__ import annotations

@@ -25,7 +25,9 @@ class Outputs(StateArrays):
     """Rows and count of each topic, in the order of the topics; made of pairs of arrays."""
 
     def __init__(self, *pairs: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]) -> None:
-        super().__init__(**dict(zip(self.FIELDS, (array for pair in pairs for array in pair), strict=True)))
+        super().__init__(
+            **dict(zip(self.FIELDS, (array for pair in pairs for array in pair), strict=True))
+        )
         for name, pair in zip(self.PAIRS, pairs, strict=True):
             setattr(self, name, pair)
 
@@ -38,8 +40,13 @@ def outputs_type(topics: Sequence[str]) -> Any:
     known = _CLASSES.get(tuple(topics))
     if known is None:
         names = [topic.replace(".", "_") for topic in topics]
-        members: dict[str, Any] = {"PAIRS": {name: (f"{name}_rows", f"{name}_count") for name in names}}
+        members: dict[str, Any] = {
+            "PAIRS": {name: (f"{name}_rows", f"{name}_count") for name in names}
+        }
         for topic, name in zip(topics, names, strict=True):
-            members |= {f"{name}_rows": array_of(codec(topic_of(topic).record).dtype), f"{name}_count": array_of(np.int64)}
+            members |= {
+                f"{name}_rows": array_of(codec(topic_of(topic).record).dtype),
+                f"{name}_count": array_of(np.int64),
+            }
         known = _CLASSES[tuple(topics)] = type("Outputs", (Outputs,), members)
     return known

@@ -29,8 +29,8 @@ from streams.numeric.stage_records import words
 from streams.numeric.table import table_at
 
 POOL = np.dtype(words("taken used free rows index"))
-"""``taken``: rows in use; ``used``: rows that ever were; ``free``: the first of those given back, -1
-without one; addresses of the rows and of the index."""
+"""``taken``: rows in use; ``used``: rows that ever were; ``free``: the first of those given back,
+-1 without one; addresses of the rows and of the index."""
 CHAIN = np.dtype(words("first last count"))
 """Places of its ends, -1 where it is empty."""
 LINKS = words("next_row previous_row")

@@ -1,4 +1,5 @@
-"""What strategies ask of the portfolio, as records: its handlers fill them (``StageCalls.reads``)."""
+"""What strategies ask of the portfolio, as records: its handlers fill them (``StageCalls.reads``).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The L2 book in plain Python: per side a dictionary and a sorted list. It is the specification of book.py, and its twin in the tests."""
+"""The L2 book in plain Python: per side a dictionary and a sorted list. It is the specification of
+book.py, and its twin in the tests.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,14 @@ from collections.abc import Iterable, Sequence
 
 from schemas.vocabulary import Side
 from streams.numeric import sync
-from streams.numeric.book import APPLIED, BECAME_STALE, BECAME_SYNCED, IGNORED, MALFORMED, TOP_CHANGED
+from streams.numeric.book import (
+    APPLIED,
+    BECAME_STALE,
+    BECAME_SYNCED,
+    IGNORED,
+    MALFORMED,
+    TOP_CHANGED,
+)
 from streams.numeric.bounds import PRICE_MAX
 
 Level = tuple[int, int]
@@ -44,7 +53,11 @@ class ReferenceSide:
     def next_level(self, price: int) -> int:
         if price < 1:
             return self.best()[0]
-        place = bisect_left(self.prices, price) - 1 if self.better > 0 else bisect_right(self.prices, price)
+        place = (
+            bisect_left(self.prices, price) - 1
+            if self.better > 0
+            else bisect_right(self.prices, price)
+        )
         return self.prices[place] if 0 <= place < len(self.prices) else 0
 
     def levels(self) -> list[Level]:
@@ -52,7 +65,9 @@ class ReferenceSide:
 
 
 class ReferenceBook:
-    """One instrument's book. ``top`` is what may be shown: bid price and quantity, ask price and quantity."""
+    """One instrument's book. ``top`` is what may be shown: bid price and quantity, ask price and
+    quantity.
+    """
 
     def __init__(self) -> None:
         self.clear()
@@ -73,14 +88,27 @@ class ReferenceBook:
         return self.phase >= sync.AWAITING
 
     def apply(
-        self, kind: int, flags: int, first: int, final: int, previous: int, time: int, bids: Sequence[Level], asks: Sequence[Level]
+        self,
+        kind: int,
+        flags: int,
+        first: int,
+        final: int,
+        previous: int,
+        time: int,
+        bids: Sequence[Level],
+        asks: Sequence[Level],
     ) -> int:
         """Take one depth record; the same bits as ``book.apply``."""
         verdict, phase = sync.step(self.phase, self.sequence, kind, flags, first, final, previous)
         if verdict == sync.IGNORE:
             return IGNORED
         applies = verdict in (sync.APPLY, sync.RESET)
-        if verdict == sync.REFUSE or (applies and any(not 1 <= price <= PRICE_MAX or quantity < 0 for price, quantity in (*bids, *asks))):
+        if verdict == sync.REFUSE or (
+            applies
+            and any(
+                not 1 <= price <= PRICE_MAX or quantity < 0 for price, quantity in (*bids, *asks)
+            )
+        ):
             return MALFORMED
         result, was_synced, old_top = 0, self.synced, self.top
         if verdict in (sync.RESET, sync.DROP):

@@ -1,6 +1,6 @@
-"""Orders that are modified, as records: what is sent in their place once they are cancelled. A stage
-behind the strategy sends it (``streams/signals/replacing.py``); strategies of both kinds ask for it
-by these steps.
+"""Orders that are modified, as records: what is sent in their place once they are cancelled. A
+stage behind the strategy sends it (``streams/signals/replacing.py``); strategies of both kinds ask
+for it by these steps.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""A bounded memory of what came last: a dictionary, and the ring of its keys in the order they came. The oldest is forgotten where it is full."""
+"""A bounded memory of what came last: a dictionary, and the ring of its keys in the order they
+came. The oldest is forgotten where it is full.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,9 @@ from typing import TypeVar
 Value = TypeVar("Value")
 
 
-def keep(kept: dict[str, Value], ring: list[str], oldest: int, key: str, value: Value, capacity: int) -> int:
+def keep(
+    kept: dict[str, Value], ring: list[str], oldest: int, key: str, value: Value, capacity: int
+) -> int:
     """Keep a value whose key is not kept yet; returns the slot that is the oldest from now on.
 
     Args:
@@ -25,9 +29,17 @@ def keep(kept: dict[str, Value], ring: list[str], oldest: int, key: str, value: 
     return oldest
 
 
-def keep_all(kept: dict[str, Value], ring: list[str], oldest: int, keys: Sequence[str], values: Sequence[Value], capacity: int) -> int:
+def keep_all(
+    kept: dict[str, Value],
+    ring: list[str],
+    oldest: int,
+    keys: Sequence[str],
+    values: Sequence[Value],
+    capacity: int,
+) -> int:
     """The same for many, one after the other."""
-    for start in range(0, len(keys), capacity):  # no more at once than there are slots, so that none forgets one of its own
+    # no more at once than there are slots, so that none forgets one of its own
+    for start in range(0, len(keys), capacity):
         added = keys[start : start + capacity]
         room = capacity - len(ring)
         ring.extend(added[:room])

@@ -49,7 +49,8 @@ class StageCalls(NamedTuple):
 
 @runtime_checkable
 class CompiledStage(Protocol):
-    """A stage whose handlers are compiled; what comes rarely it does in Python, on the same state."""
+    """A stage whose handlers are compiled; what comes rarely it does in Python, on the same state.
+    """
 
     def calls(self) -> StageCalls:
         """How the scheduler calls it; addresses stay as they are."""
@@ -59,8 +60,8 @@ class CompiledStage(Protocol):
 
 
 def outputs_at(dtype: Any, address: int, names: Mapping[str, str]) -> tuple[Output, ...]:
-    """The outputs in a record of ``dtype`` that has ``NAME`` and ``NAME_used`` of each of ``names``,
-    given by topic in the order of emission.
+    """The outputs in a record of ``dtype`` that has ``NAME`` and ``NAME_used`` of each of
+    ``names``, given by topic in the order of emission.
     """
     return tuple(
         Output(topic, address + place_in(dtype, name), address + place_in(dtype, f"{name}_used"))

@@ -6,8 +6,8 @@ is not inlined, and each of those words is typed, lowered and optimised in every
 the lengths of that array, and the rest of the line reads as before.
 
 Where the pointer leads: per array, in the order of the class, its address and then its lengths, as
-int64. `streams.runtime.tools.pointers.Context` lays its arrays out the same way, so that a compiled loop
-takes a group out of its context with ``at`` and nothing is copied.
+int64. `streams.runtime.tools.pointers.Context` lays its arrays out the same way, so that a compiled
+loop takes a group out of its context with ``at`` and nothing is copied.
 
     class Ladder(StateArrays):
         best = array_of(np.int64)

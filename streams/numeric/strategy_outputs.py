@@ -71,12 +71,14 @@ READS = np.dtype(
         *(("instrument", INSTRUMENT), *LAST.items()),
     ]
 )
-"""What a strategy may read (``strategy_reads.py``). ``address``: of this record; ``declared``: a bit for each name of READABLE
-that it declares; then what is wrong with what it asked: the first read that it does not declare, an
-instrument that is not listed, a target that is no share, the fault of the portfolio or of the
-reader of books. ``view_at`` is the address of its view, ``replacing_at`` that of what replaces the
-orders it modifies, ``portfolio_*`` and ``books*`` say how those two are called. The rest is what is
-asked and answered, and records of zeros for what there is none of."""
+"""What a strategy may read (``strategy_reads.py``). ``address``: of this record; ``declared``: a
+bit for each name of READABLE that it declares; then what is wrong with what it asked: the first
+read that it does not declare, an instrument that is not listed, a target that is no share, the
+fault of the portfolio or of the reader of books. ``view_at`` is the address of its view,
+``replacing_at`` that of what replaces the orders it modifies, ``portfolio_*`` and ``books*`` say
+how those two are called. The rest is what is asked and answered, and records of zeros for what
+there is none of.
+"""
 READABLE = ("account", "book", *LAST, "queue")
 READ_BIT = {name: np.int64(1 << place) for place, name in enumerate(READABLE)}
 

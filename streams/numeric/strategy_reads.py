@@ -9,8 +9,9 @@ names and the values that the context of a strategy in plain Python has (``servi
         place = next_order(out, place, quote.instrument)
 
 Fields and values are those of the context; places, and rows of zeros, stand for what is None there.
-Amounts are wide integers (``int128.py``), everything else is int64. A read that READS does not name,
-or of an instrument that the run does not have, ends the run with an error that names the strategy.
+Amounts are wide integers (``int128.py``), everything else is int64. A read that READS does not
+name, or of an instrument that the run does not have, ends the run with an error that names the
+strategy.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Synchronisation of an L2 book with a venue's numbered updates: which record may touch the book, and when the book may be believed.
+"""Synchronisation of an L2 book with a venue's numbered updates: which record may touch the book,
+and when the book may be believed.
 
 ```
             first chunk                last chunk               delta that continues it
@@ -6,19 +7,22 @@ UNSYNCED ---------------> LOADING --------------------> AWAITING ---------------
    ^                         |                              |                               |
    +---- foreign chunk ------+<------------- gap -----------+<------------ gap -------------+
 ```
-The book may be published in AWAITING (it is the venue's own snapshot) and SYNCED. A snapshot is taken in every phase: importers put it in
-the stream before the deltas that continue it, so the newest one in the stream is the truth. ``last`` is the final update id of the book.
+The book may be published in AWAITING (it is the venue's own snapshot) and SYNCED. A snapshot is
+taken in every phase: importers put it in the stream before the deltas that continue it, so the
+newest one in the stream is the truth. ``last`` is the final update id of the book.
 
-Rules for deltas (Binance, as corrected on 2025-11-12; U first, u final, pu previous update id of the record):
+Rules for deltas (Binance, as corrected on 2025-11-12; U first, u final, pu previous update id of
+the record):
 
 | feed | ignored, already in the book | continues a snapshot | continues a delta | anything else |
 |---|---|---|---|---|
 | spot | u <= last | U <= last + 1 <= u | U <= last + 1 <= u | gap |
 | futures | u < last; after a delta also u == last | U <= last <= u, or pu == last | pu == last | gap |
 
-Traps: the spot handbook's literal "last inside [U; u]" never syncs, for the first delta has U == last + 1; on futures U never equals the
-previous u + 1, so only pu tells a gap; the futures record with u == last is kept, it is the one the next record's pu names. After a gap all
-deltas are ignored until the next snapshot: resuming on a lucky id would keep levels that changed unseen.
+Traps: the spot handbook's literal "last inside [U; u]" never syncs, for the first delta has U ==
+last + 1; on futures U never equals the previous u + 1, so only pu tells a gap; the futures record
+with u == last is kept, it is the one the next record's pu names. After a gap all deltas are ignored
+until the next snapshot: resuming on a lucky id would keep levels that changed unseen.
 """
 
 from __future__ import annotations
@@ -54,8 +58,12 @@ FUTURES_CHAIN = int(Flag.FUTURES_CHAIN)
 
 
 @inner_kernel
-def step(phase: Any, last: Any, kind: Any, flags: Any, first: Any, final: Any, previous: Any) -> Any:
-    """Validator one record: ``(verdict, phase after it)``. Pure; all arguments are integers, ``last`` counts only from LOADING on."""
+def step(
+    phase: Any, last: Any, kind: Any, flags: Any, first: Any, final: Any, previous: Any
+) -> Any:
+    """Validator one record: ``(verdict, phase after it)``. Pure; all arguments are integers,
+    ``last`` counts only from LOADING on.
+    """
     if first > final or final < 0:
         return REFUSE, phase
     if kind == SNAPSHOT:

@@ -1,8 +1,9 @@
 """The sparse part of a book side: levels outside the dense window, and levels off the tick.
 
-Levels lie unsorted and packed in ``tail``; an open-addressing hash (linear probing, backward-shift deletion) maps a
-price to its place, plus one, in ``tail_index``. So an update costs one probe, and a scan costs the levels there are, not the capacity. A
-sorted array was measured slower by far: 3-5 % of real rows land here, and each would move half of it.
+Levels lie unsorted and packed in ``tail``; an open-addressing hash (linear probing, backward-shift
+deletion) maps a price to its place, plus one, in ``tail_index``. So an update costs one probe, and
+a scan costs the levels there are, not the capacity. A sorted array was measured slower by far: 3-5
+% of real rows land here, and each would move half of it.
 
 ``side`` is the side's record.
 """
@@ -46,12 +47,17 @@ def quantity_in_tail(books: Any, side: Any, price: Any) -> Any:
 @inner_kernel
 def entry_of(books: Any, side: Any, price: Any) -> Any:
     """Entry of a price in ``tail``, -1 where there is none."""
-    return np.int64(books.tail_index[side.row, find(books, side, price)]) - 1 if side.tail_count != 0 else np.int64(-1)
+    return (
+        np.int64(books.tail_index[side.row, find(books, side, price)]) - 1
+        if side.tail_count != 0
+        else np.int64(-1)
+    )
 
 
 @inner_kernel
 def put(books: Any, side: Any, price: Any, quantity: Any, printed: Any) -> Any:
-    """Set a level, quantity > 0; one that is there is updated, and what printed of it forgotten. ``printed``: of a new one.
+    """Set a level, quantity > 0; one that is there is updated, and what printed of it forgotten.
+    ``printed``: of a new one.
 
     Returns +1 new, 0 changed, -1 no room: the capacity is reached and nothing changed.
     """
@@ -76,7 +82,9 @@ def put(books: Any, side: Any, price: Any, quantity: Any, printed: Any) -> Any:
 
 @inner_kernel
 def remove(books: Any, side: Any, price: Any) -> Any:
-    """Delete a level by an update; False where there was none (deleting an unknown level is normal)."""
+    """Delete a level by an update; False where there was none (deleting an unknown level is
+    normal).
+    """
     if side.printed_levels != 0:
         entry = entry_of(books, side, price)
         if entry >= 0:
@@ -113,7 +121,9 @@ def take_out(books: Any, side: Any, price: Any) -> Any:
 
 @inner_kernel
 def _vacate(books: Any, side: Any, place: Any) -> None:
-    """Empty a hash place and shift back the entries behind it that may not be separated from their home (Knuth 6.4, algorithm R)."""
+    """Empty a hash place and shift back the entries behind it that may not be separated from their
+    home (Knuth 6.4, algorithm R).
+    """
     index = books.tail_index[side.row]
     levels = books.tail[side.row]
     mask = index.shape[0] - 1
@@ -137,7 +147,9 @@ def clear_tail(books: Any, side: Any) -> None:
 
 @inner_kernel
 def best_after(books: Any, side: Any, limit: Any, off_tick_only: Any) -> Any:
-    """Best tail price strictly worse than ``limit`` (0: no limit), 0 where there is none; ``off_tick_only``: of levels off the tick."""
+    """Best tail price strictly worse than ``limit`` (0: no limit), 0 where there is none;
+    ``off_tick_only``: of levels off the tick.
+    """
     sign = side.sign
     best = np.int64(0)
     for entry in range(side.tail_count):

@@ -1,10 +1,14 @@
-"""The tape takes from the book it printed against: until a level's next update what printed there is not there to be taken.
+"""The tape takes from the book it printed against: until a level's next update what printed there
+is not there to be taken.
 
-A depth feed tells of a trade later than the trade does (Binance: up to 100 ms). Without this rule an order could lift what the tape
-just showed to be gone. A print at a price takes from the level it names, at most all of it; one beyond better levels proves that those
-are gone. A print without an aggressor hits the side that displays its price or a better one. What prints moves no queue position.
+A depth feed tells of a trade later than the trade does (Binance: up to 100 ms). Without this rule
+an order could lift what the tape just showed to be gone. A print at a price takes from the level it
+names, at most all of it; one beyond better levels proves that those are gone. A print without an
+aggressor hits the side that displays its price or a better one. What prints moves no queue
+position.
 
-What printed stands in the book beside the displayed quantity, which it does not change: quotes and marks are those of the feed.
+What printed stands in the book beside the displayed quantity, which it does not change: quotes and
+marks are those of the feed.
 """
 
 from __future__ import annotations
@@ -26,7 +30,8 @@ NO_MORE = np.int64(-1)
 
 @inlined_kernel
 def take(books: Any, slot: Any, price: Any, quantity: Any, aggressor_side: Any) -> None:
-    """Take a print's volume from the displayed levels: all of those better than its price, ``quantity`` of the one at it.
+    """Take a print's volume from the displayed levels: all of those better than its price,
+    ``quantity`` of the one at it.
 
     Nothing is taken where the book is out of sync, or displays neither the price nor a better one.
     """
@@ -49,7 +54,9 @@ def take(books: Any, slot: Any, price: Any, quantity: Any, aggressor_side: Any) 
 
 @inner_kernel
 def _walk(books: Any, side: Any, at: Any, price: Any, quantity: Any) -> None:
-    """Walk from the front to the print's price: levels better than the front are taken already, until the next update."""
+    """Walk from the front to the print's price: levels better than the front are taken already,
+    until the next update.
+    """
     while at > 0 and side.sign * at >= side.sign * price:
         print_on(books, side, at, quantity if at == price else ALL)
         if at == price:
@@ -60,7 +67,9 @@ def _walk(books: Any, side: Any, at: Any, price: Any, quantity: Any) -> None:
 
 @inlined_kernel
 def print_on(books: Any, side: Any, price: Any, quantity: Any) -> None:
-    """Remember that the tape took this much of what the level displays, at most all of it. ``side``: its record."""
+    """Remember that the tape took this much of what the level displays, at most all of it.
+    ``side``: its record.
+    """
     place = place_in_window(books, side, price)
     if place >= 0:
         before = books.printed[side.row, place]
@@ -77,7 +86,9 @@ def print_on(books: Any, side: Any, price: Any, quantity: Any) -> None:
 
 @inner_kernel
 def printed_at(books: Any, slot: Any, side: Any, price: Any) -> Any:
-    """What printed of a level since its last update, 0 for no level. ``side``: BUY reads bids, SELL asks."""
+    """What printed of a level since its last update, 0 for no level. ``side``: BUY reads bids, SELL
+    asks.
+    """
     return printed_of(books, side_of(books, slot, side), price)
 
 

@@ -220,8 +220,8 @@ def instant(text: Any, first: Any, last: Any, zone: Any, found: Any) -> Any:
 
 @borrowing_kernel
 def read_instants(text: Any, starts: Any, ends: Any, zone: Any, values: Any, codes: Any) -> None:
-    """Times by ISO 8601 in ns from 1970. ``zone``: minutes east of UTC of text without one, NO_MINUTES if
-    that is not known.
+    """Times by ISO 8601 in ns from 1970. ``zone``: minutes east of UTC of text without one,
+    NO_MINUTES if that is not known.
     """
     for row in range(len(starts)):
         codes[row] = instant(text, starts[row], ends[row], zone, values[row : row + 1])

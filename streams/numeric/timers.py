@@ -4,8 +4,8 @@
     REBALANCE = 0
     set_timer(out, REBALANCE, state.clock[0] + 1_000_000_000)
 
-``on_timer(state, timer, out)`` is then called once at that time, with the number of the timer. Those
-of one instant come in the order in which they were set.
+``on_timer(state, timer, out)`` is then called once at that time, with the number of the timer.
+Those of one instant come in the order in which they were set.
 
 The timers that are set lie in that order in ``out.timer_numbers`` and ``out.timer_times``.
 """

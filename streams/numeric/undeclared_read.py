@@ -6,6 +6,7 @@ from schemas.errors import WrongUse
 
 
 class UndeclaredRead(WrongUse):
-    """A strategy reads what it does not declare in READS, or an instrument that there is none of."""
+    """A strategy reads what it does not declare in READS, or an instrument that there is none of.
+    """
 
     code = "undeclared_read"

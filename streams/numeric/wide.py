@@ -1,9 +1,12 @@
-"""128-bit integers for kernels: exact notional, fees and P&L, as two limbs ``(high, low)``: int64 and uint64, two's complement.
+"""128-bit integers for kernels: exact notional, fees and P&L, as two limbs ``(high, low)``: int64
+and uint64, two's complement.
 
-price * quantity leaves 64 bits at 922 currency units when both carry eight decimals, so money never uses a plain product. The limbs are
-those of the decimal columns in schemas.compiled (``x_high``, ``x_low``). Sums wrap at 2^127; ``fits_decimal`` says whether a value may be
-written. Mixing int64 and uint64 in Numba silently gives float64: every step below keeps to one of them. Python has integers of its own: there use
-``to_int`` and ``from_int``, and pass limbs as np.int64 and np.uint64 where a kernel is called directly.
+price * quantity leaves 64 bits at 922 currency units when both carry eight decimals, so money never
+uses a plain product. The limbs are those of the decimal columns in schemas.compiled (``x_high``,
+``x_low``). Sums wrap at 2^127; ``fits_decimal`` says whether a value may be written. Mixing int64
+and uint64 in Numba silently gives float64: every step below keeps to one of them. Python has
+integers of its own: there use ``to_int`` and ``from_int``, and pass limbs as np.int64 and np.uint64
+where a kernel is called directly.
 """
 
 from __future__ import annotations
@@ -38,12 +41,18 @@ def _limbs(context: Any, builder: Any, value: Any) -> Any:
 
 
 def _value(builder: Any, high: Any, low: Any) -> Any:
-    return builder.or_(builder.shl(builder.zext(high, _I128), ir.Constant(_I128, 64)), builder.zext(low, _I128))
+    return builder.or_(
+        builder.shl(builder.zext(high, _I128), ir.Constant(_I128, 64)), builder.zext(low, _I128)
+    )
 
 
 def _multiply_typer(typing_context: Any, a: Any, b: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _limbs(context, builder, builder.mul(*(builder.sext(argument, _I128) for argument in arguments)))
+        return _limbs(
+            context,
+            builder,
+            builder.mul(*(builder.sext(argument, _I128) for argument in arguments)),
+        )
 
     return _PAIR(types.int64, types.int64), generate
 
@@ -51,7 +60,9 @@ def _multiply_typer(typing_context: Any, a: Any, b: Any) -> Any:
 def _sum_typer(operation: str) -> Any:
     def typer(typing_context: Any, a_high: Any, a_low: Any, b_high: Any, b_low: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            combined = getattr(builder, operation)(_value(builder, *arguments[:2]), _value(builder, *arguments[2:]))
+            combined = getattr(builder, operation)(
+                _value(builder, *arguments[:2]), _value(builder, *arguments[2:])
+            )
             return _limbs(context, builder, combined)
 
         return _PAIR(types.int64, types.uint64, types.int64, types.uint64), generate
@@ -113,7 +124,9 @@ def fits_int64(high: Any, low: Any) -> Any:
 
 @inner_kernel
 def to_float(high: Any, low: Any) -> Any:
-    """The value as a double: rounded once where it fits int64, else within two units of the last place; minus a gives minus the double of a."""
+    """The value as a double: rounded once where it fits int64, else within two units of the last
+    place; minus a gives minus the double of a.
+    """
     if fits_int64(high, low):
         return np.float64(np.int64(low))
     if np.int64(high) < 0:
@@ -134,7 +147,9 @@ def fits_decimal(high: Any, low: Any) -> Any:
 
 @inner_kernel
 def div_half_even(high: Any, low: Any, divisor: Any) -> Any:
-    """Quotient by an int64 divisor > 0 as (high, low), rounded to nearest, ties to even. The divisor is not checked."""
+    """Quotient by an int64 divisor > 0 as (high, low), rounded to nearest, ties to even. The
+    divisor is not checked.
+    """
     negative = high < 0
     high_limb, low_limb = np.int64(high), np.uint64(low)
     if negative:

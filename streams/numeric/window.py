@@ -1,4 +1,5 @@
-"""The dense part of a book side, and its moves: see book_state.py for the picture and the invariants.
+"""The dense part of a book side, and its moves: see book_state.py for the picture and the
+invariants.
 
 ``side`` is the side's record, ``place`` an index into its window.
 """
@@ -18,7 +19,9 @@ ONE = np.uint64(1)
 
 @inlined_kernel
 def highest_from(occupied: Any, place: Any) -> Any:
-    """Highest occupied place at or below ``place``, -1 for none. ``occupied``: one side's bitmap, (words,) uint64."""
+    """Highest occupied place at or below ``place``, -1 for none. ``occupied``: one side's bitmap,
+    (words,) uint64.
+    """
     if place < 0:
         return -1
     word = place >> 6
@@ -33,10 +36,12 @@ def highest_from(occupied: Any, place: Any) -> Any:
 
 @inlined_kernel
 def units(price: Any, tick: Any, reciprocal: Any) -> Any:
-    """``price // tick`` of a price from 1 to 2^62, by a product, which is faster than a division and is done for every level of an update.
+    """``price // tick`` of a price from 1 to 2^62, by a product, which is faster than a division
+    and is done for every level of an update.
 
-    With r = 2^64 // tick + 1 the high half of price * r is the quotient or one more: r * tick - 2^64 is from 1 to tick, so it errs by less
-    than price / 2^64. ``reciprocal``: that of the side's record.
+    With r = 2^64 // tick + 1 the high half of price * r is the quotient or one more: r * tick -
+    2^64 is from 1 to tick, so it errs by less than price / 2^64. ``reciprocal``: that of the side's
+    record.
     """
     if tick == 1:
         return price
@@ -54,7 +59,11 @@ def occupy(books: Any, side: Any, place: Any, quantity: Any) -> None:
 @inner_kernel
 def clear_window(books: Any, side: Any) -> None:
     """Delete every level of the window."""
-    quantities, printed, occupied = books.quantity[side.row], books.printed[side.row], books.occupied[side.row]
+    quantities, printed, occupied = (
+        books.quantity[side.row],
+        books.printed[side.row],
+        books.occupied[side.row],
+    )
     for word in range(occupied.shape[0]):
         bits = occupied[word]
         while bits != 0:
@@ -67,15 +76,19 @@ def clear_window(books: Any, side: Any) -> None:
 
 @inner_kernel
 def home_place(books: Any) -> Any:
-    """Place where a move puts the best level: a quarter of the window above it, three quarters below."""
+    """Place where a move puts the best level: a quarter of the window above it, three quarters
+    below.
+    """
     return 3 * (books.quantity.shape[1] >> 2)
 
 
 @inner_kernel
 def move(books: Any, side: Any, key: Any) -> Any:
-    """Re-centre: bring ``key``, no worse than the best of the side or of the window, to the home place. False: the tail is full.
+    """Re-centre: bring ``key``, no worse than the best of the side or of the window, to the home
+    place. False: the tail is full.
 
-    Levels the window leaves behind go to the tail, on-tick tail levels it now covers come in. ``top`` is not kept, the caller sets it.
+    Levels the window leaves behind go to the tail, on-tick tail levels it now covers come in.
+    ``top`` is not kept, the caller sets it.
     """
     window = books.quantity.shape[1]
     first_key = key - home_place(books)
@@ -98,9 +111,15 @@ def move(books: Any, side: Any, key: Any) -> Any:
 
 @inner_kernel
 def _shift_down(books: Any, side: Any, shift: Any) -> Any:
-    """Every level moves ``shift`` places down, those below place 0 into the tail. False: the tail is full, levels are lost."""
+    """Every level moves ``shift`` places down, those below place 0 into the tail. False: the tail
+    is full, levels are lost.
+    """
     fits = True
-    quantities, printed, occupied = books.quantity[side.row], books.printed[side.row], books.occupied[side.row]
+    quantities, printed, occupied = (
+        books.quantity[side.row],
+        books.printed[side.row],
+        books.occupied[side.row],
+    )
     for word in range(occupied.shape[0]):
         bits = occupied[word]
         occupied[word] = 0
@@ -113,14 +132,27 @@ def _shift_down(books: Any, side: Any, shift: Any) -> Any:
                 occupy(books, side, place - shift, quantity)
                 printed[place - shift] = gone
             else:
-                fits &= tail.put(books, side, side.sign * (side.first_key + place) * side.tick, quantity, gone) >= 0
+                fits &= (
+                    tail.put(
+                        books,
+                        side,
+                        side.sign * (side.first_key + place) * side.tick,
+                        quantity,
+                        gone,
+                    )
+                    >= 0
+                )
     return fits
 
 
 @inner_kernel
 def _shift_up(books: Any, side: Any, shift: Any) -> Any:
     """Every level moves ``shift`` places up. None leaves: the best comes to the home place."""
-    quantities, printed, occupied = books.quantity[side.row], books.printed[side.row], books.occupied[side.row]
+    quantities, printed, occupied = (
+        books.quantity[side.row],
+        books.printed[side.row],
+        books.occupied[side.row],
+    )
     for reverse in range(occupied.shape[0]):
         word = occupied.shape[0] - 1 - reverse
         bits = occupied[word]

@@ -1,6 +1,7 @@
 """How the page looks and follows the pointer: its style sheet and its only script, as text.
 
-Colours are the Okabe-Ito palette (told apart with any colour vision) with a second set for dark screens; every colour also has a shape, sign or word.
+Colours are the Okabe-Ito palette (told apart with any colour vision) with a second set for dark
+screens; every colour also has a shape, sign or word.
 """
 
 STYLE = """

@@ -168,7 +168,8 @@ def excursion_chart(report: Report, width: int) -> str:
         for each, trip in zip(report.detail.excursions, result.trips, strict=True)
     ]
     top, height = 26, 190
-    cent = 10 ** max(0, result.amount_precision - 2)  # the axis of trips that had no profit, or no loss
+    # the axis of trips that had no profit, or no loss
+    cent = 10 ** max(0, result.amount_precision - 2)
     panel = panel_over(top, height, 0, max(best for _, best, _ in points) or cent, 6)
     low = min(worst for worst, _, _ in points) or -cent
     low -= max(1, -low * 4 // 100)

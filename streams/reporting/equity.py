@@ -1,9 +1,11 @@
 """Equity sampled each minute of event time, from the ledger's P&L records.
 
-Samples begin with trading (see `Window`): the first is the end of the minute in which it began, the last is the end of the run. Minute k is
-open left and closed right, (60 k s, 60 (k + 1) s]: the record stamped 00:01:00 closes the first minute of the day, so 24 hours have 1440
-samples. A minute without a record repeats the sample before it, for nothing happened; one whose records have no value does too and is
-counted in `carried`. `handlers.on_pnl` takes them; what follows here reads them at the end.
+Samples begin with trading (see `Window`): the first is the end of the minute in which it began, the
+last is the end of the run. Minute k is open left and closed right, (60 k s, 60 (k + 1) s]: the
+record stamped 00:01:00 closes the first minute of the day, so 24 hours have 1440 samples. A minute
+without a record repeats the sample before it, for nothing happened; one whose records have no value
+does too and is counted in `carried`. `handlers.on_pnl` takes them; what follows here reads them at
+the end.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ class MinuteEquity(msgspec.Struct):
     """Amounts in units of 10^-amount_precision: what the stage's records say of an account."""
 
     start: int | None = None
-    """capital before the first sample: equity - realized - unrealized + fees, the same at every record; null until one has a value"""
+    """capital before the first sample: equity - realized - unrealized + fees, the same at every
+    record; null until one has a value
+    """
     first_minute: int = NO_MINUTE
     minute: int = NO_MINUTE
     """the open minute; its sample so far is `last`"""
@@ -35,7 +39,9 @@ class MinuteEquity(msgspec.Struct):
 
 
 class Window(msgspec.Struct, frozen=True):
-    """The time that is measured: from when trading may begin to the end, ns. `began` is null where no record says when the run opened."""
+    """The time that is measured: from when trading may begin to the end, ns. `began` is null where
+    no record says when the run opened.
+    """
 
     began: int | None
     ended: int
@@ -48,7 +54,9 @@ def minute_of(event_time: int) -> int:
 
 
 def closed_samples(series: MinuteEquity, window: Window) -> list[int]:
-    """Every sample through the minute in which the window ends; none where it ends before it begins. The series stays as it is."""
+    """Every sample through the minute in which the window ends; none where it ends before it
+    begins. The series stays as it is.
+    """
     if series.start is None or (window.began is not None and window.ended <= window.began):
         return []
     samples = [int(sample) for sample in series.samples]
@@ -57,7 +65,8 @@ def closed_samples(series: MinuteEquity, window: Window) -> list[int]:
 
 
 def sample_times(series: MinuteEquity, window: Window, count: int) -> list[int]:
-    """When each sample was taken (ns): at the end of its minute, the last at the end of the window."""
+    """When each sample was taken (ns): at the end of its minute, the last at the end of the window.
+    """
     times = [(series.first_minute + at + 1) * MINUTE for at in range(count)]
     if times:
         times[-1] = min(times[-1], window.ended)
@@ -65,7 +74,9 @@ def sample_times(series: MinuteEquity, window: Window, count: int) -> list[int]:
 
 
 def beginning(series: MinuteEquity, window: Window) -> int:
-    """Where the measured time begins; in a run of before 0.2 that is the minute of its first record."""
+    """Where the measured time begins; in a run of before 0.2 that is the minute of its first
+    record.
+    """
     return series.first_minute * MINUTE if window.began is None else window.began
 
 

@@ -25,12 +25,20 @@ def verification(report: Report) -> str:
             rows.append((title, f"<code>{escape(str(facts[name]))}</code>"))
     versions = facts.get("versions")
     if isinstance(versions, dict) and versions:
-        rows.append(("Versions", escape(", ".join(f"{name} {version}" for name, version in versions.items()))))
-    body = "".join(f"<tr><th scope=row>{title}</th><td class=wrap>{text}</td></tr>" for title, text in rows)
+        rows.append(
+            (
+                "Versions",
+                escape(", ".join(f"{name} {version}" for name, version in versions.items())),
+            )
+        )
+    body = "".join(
+        f"<tr><th scope=row>{title}</th><td class=wrap>{text}</td></tr>" for title, text in rows
+    )
     parts = [
-        "<section class=long><h2>Can this be trusted?</h2><p class=lead>Every record of the run is in its folder, in the order it happened. "
-        "This command re-executes all of it with this code and compares every digest; the same run gives this page byte for byte.</p>"
-        "<code class=command>sq verify RUN</code>",
+        "<section class=long><h2>Can this be trusted?</h2><p class=lead>Every record of the run is "
+        "in its folder, in the order it happened. This command re-executes all of it with this "
+        "code and compares every digest; the same run gives this page byte for byte.</p><code "
+        "class=command>sq verify RUN</code>",
         checks(report.model["checks"]),
         f"<table style='margin-top:10px'><tbody>{body}</tbody></table>" if body else "",
         digests("Topics of the run", facts.get("topic_digests")),
@@ -46,7 +54,11 @@ def checks(rows: list[dict[str, Any]]) -> str:
         return ""
     verdicts = {True: "<td class='n ok'>✓ equal</td>", False: "<td class='n bad'>✗ differs</td>"}
     body = "".join(f"<tr><td>{escape(row['name'])}</td>{verdicts[row['ok']]}</tr>" for row in rows)
-    verdict = "The books agree to the last digit" if all(row["ok"] for row in rows) else "The books do not agree"
+    verdict = (
+        "The books agree to the last digit"
+        if all(row["ok"] for row in rows)
+        else "The books do not agree"
+    )
     return f"<table><caption>{verdict}</caption><tbody>{body}</tbody></table>"
 
 
@@ -55,5 +67,8 @@ def digests(title: str, found: Any) -> str:
     if not isinstance(found, dict) or not found:
         return ""
     rows = [(escape(str(name)), escape(str(digest))) for name, digest in found.items()]
-    body = "".join(f"<tr><td>{name}</td><td class=wrap><code class=digest>{digest}</code></td></tr>" for name, digest in rows)
+    body = "".join(
+        f"<tr><td>{name}</td><td class=wrap><code class=digest>{digest}</code></td></tr>"
+        for name, digest in rows
+    )
     return f"<table style='margin-top:10px'><caption>{title}</caption><tbody>{body}</tbody></table>"

@@ -229,7 +229,9 @@ def _rescale(reporting: Any, factor: Any) -> Any:
 def handle(
     kind: Any, reporting_address: Any, record_address: Any, clock: Any, out_address: Any
 ) -> Any:
-    """The one entry: calls the handler of this kind; returns the fault's code. There are no outputs."""
+    """The one entry: calls the handler of this kind; returns the fault's code. There are no
+    outputs.
+    """
     reporting = record_at(reporting_address, REPORTING)
     if kind == ON_FILL:
         on_fill(reporting, record_at(record_address, FILL))

@@ -27,7 +27,10 @@ def equity_points(report: Report) -> str:
     precision, start = result.amount_precision, result.start or 0
     rows: list[list[Any]] = [
         ["Equity", [f"{money(curve.samples[at], precision)} {result.currency}" for at in chosen]],
-        ["Result", [f"{money(curve.samples[at] - start, precision, signed=True)}" for at in chosen]],
+        [
+            "Result",
+            [f"{money(curve.samples[at] - start, precision, signed=True)}" for at in chosen],
+        ],
         ["Drawdown", [percent(curve.drawdowns[at]) if curve.drawdowns else "" for at in chosen]],
     ]
     if held is not None:
@@ -46,22 +49,56 @@ def price_moments(report: Report, instrument: int) -> str:
     rows: list[list[Any]] = []
     if len(times):
         where = np.searchsorted(times, moments, side="right") - 1
-        rows.append(["Mid", [f"{money(int(mids[at]) * 5, line.price_precision + 1, line.price_precision)}" if at >= 0 else "" for at in where]])
+        rows.append(
+            [
+                "Mid",
+                [
+                    f"{money(int(mids[at]) * 5, line.price_precision + 1, line.price_precision)}"
+                    if at >= 0
+                    else ""
+                    for at in where
+                ],
+            ]
+        )
     fills = [fill for fill in records.fills if fill.instrument == instrument]
     if fills:
-        steps = np.cumsum(np.array([0] + [fill.quantity if fill.side == BUY else -fill.quantity for fill in fills], np.int64))
-        where = np.searchsorted(np.array([fill.event_time for fill in fills], np.int64), moments, side="right")
-        texts = [decimal_text(int(steps[at]), line.quantity_precision).replace("-", MINUS) for at in where]
+        steps = np.cumsum(
+            np.array(
+                [0] + [fill.quantity if fill.side == BUY else -fill.quantity for fill in fills],
+                np.int64,
+            )
+        )
+        where = np.searchsorted(
+            np.array([fill.event_time for fill in fills], np.int64), moments, side="right"
+        )
+        texts = [
+            decimal_text(int(steps[at]), line.quantity_precision).replace("-", MINUS)
+            for at in where
+        ]
         rows.append(["Position", [f"{text} {line.base}" for text in texts]])
     toxicity = records.toxicity.get(instrument)
     if toxicity is not None and len(toxicity.event_time):
         where = np.searchsorted(toxicity.event_time, moments, side="right") - 1
         values = [float(toxicity.vpin[at]) if at >= 0 else float("nan") for at in where]
-        rows.append(["VPIN", [f"{round(value * RATIO) / RATIO:.3f}" if value == value else "" for value in values]])
+        rows.append(
+            [
+                "VPIN",
+                [
+                    f"{round(value * RATIO) / RATIO:.3f}" if value == value else ""
+                    for value in values
+                ],
+            ]
+        )
     return _json(report, moments.tolist(), rows)
 
 
 def _json(report: Report, times: list[int], rows: list[list[Any]]) -> str:
-    first, span = report.result.first_time, max(1, report.result.last_time - report.result.first_time)
-    content = {"x": [(time - first) * 10_000 // span for time in times], "rows": [["", [moment(time) + " UTC" for time in times]], *rows]}
+    first, span = (
+        report.result.first_time,
+        max(1, report.result.last_time - report.result.first_time),
+    )
+    content = {
+        "x": [(time - first) * 10_000 // span for time in times],
+        "rows": [["", [moment(time) + " UTC" for time in times]], *rows],
+    }
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")

@@ -11,7 +11,19 @@ from streams.reporting.headlines import sample_mark, tone
 from streams.reporting.metrics import SECOND
 from streams.reporting.pictures import figure
 from streams.reporting.sections import name_of
-from streams.reporting.wording import clock, count, decimal_text, duration, first_clause, moment, money, number, percent, plural, sized
+from streams.reporting.wording import (
+    clock,
+    count,
+    decimal_text,
+    duration,
+    first_clause,
+    moment,
+    money,
+    number,
+    percent,
+    plural,
+    sized,
+)
 
 if TYPE_CHECKING:
     from streams.reporting.document import Report
@@ -28,10 +40,18 @@ def round_trips(report: Report) -> str:
     several = len({trip.instrument: 0 for trip in result.trips}) > 1
     titles = [("Opened", ""), *([("Symbol", "")] if several else []), ("Side", "")]
     titles += [(title, "n less") for title in ("Quantity", "Entry", "Exit")]
-    titles += [("Held", "n"), ("Fees", "n less"), ("Worst", "n less"), ("Best", "n less"), ("Net", "n")]
+    titles += [
+        ("Held", "n"),
+        ("Fees", "n less"),
+        ("Worst", "n less"),
+        ("Best", "n less"),
+        ("Net", "n"),
+    ]
     head = "".join(f"<th class='{kind or 't'}'>{title}</th>" for title, kind in titles)
     body = "".join(trip_row(report, at, several) for at in shown)
-    drawn = figure("trips", charts.trips_chart(report, charts.WIDE), charts.trips_chart(report, charts.NARROW))
+    drawn = figure(
+        "trips", charts.trips_chart(report, charts.WIDE), charts.trips_chart(report, charts.NARROW)
+    )
     lead = f"From flat to flat, profit after fees in {escape(result.currency)}. {said}"
     return (
         f"<section class=long><h2>Round trips</h2><p class=lead>{lead}</p>{drawn}"
@@ -47,7 +67,9 @@ def chosen_trips(report: Report) -> tuple[list[int], str]:
     if len(trips) <= MOST_TRIPS:
         return list(range(len(trips))), "All of them, in the order of time."
     half = MOST_TRIPS // 2
-    order = sorted(range(len(trips)), key=lambda at: (trips[at].net * result.scale(trips[at].instrument), at))
+    order = sorted(
+        range(len(trips)), key=lambda at: (trips[at].net * result.scale(trips[at].instrument), at)
+    )
     said = f"The {half} best and {half} worst of {count(len(trips))}; all are in round_trips.csv."
     return sorted([*order[:half], *order[-half:]]), said
 
@@ -60,8 +82,15 @@ def trip_row(report: Report, place: int, several: bool) -> str:
     unit = line.price_precision + line.quantity_precision
     scale = result.scale(trip.instrument)
     size = trip.quantity * line.multiplier
-    entry, leave = ((each * 2 + size) // (2 * size) if size else 0 for each in (trip.entry_notional, trip.exit_notional))
-    when = moment(trip.opened) if result.last_time - result.first_time > 86_400 * SECOND else clock(trip.opened)
+    entry, leave = (
+        (each * 2 + size) // (2 * size) if size else 0
+        for each in (trip.entry_notional, trip.exit_notional)
+    )
+    when = (
+        moment(trip.opened)
+        if result.last_time - result.first_time > 86_400 * SECOND
+        else clock(trip.opened)
+    )
     net = trip.net * scale
     cells = [f"<td>{when}</td>"]
     cells += [f"<td>{escape(name_of(report, trip.instrument))}</td>"] if several else []
@@ -70,7 +99,8 @@ def trip_row(report: Report, place: int, several: bool) -> str:
         f"<td class='n less'>{decimal_text(trip.quantity, line.quantity_precision)}</td>",
         f"<td class='n less'>{money(entry, line.price_precision, line.price_precision)}</td>",
         f"<td class='n less'>{money(leave, line.price_precision, line.price_precision)}</td>",
-        f"<td class=n>{duration(trip.closed - trip.opened)}</td>", f"<td class='n less'>{money(trip.fees, unit)}</td>",
+        f"<td class=n>{duration(trip.closed - trip.opened)}</td>",
+        f"<td class='n less'>{money(trip.fees, unit)}</td>",
         f"<td class='n less'>{money(excursion.adverse, unit, signed=True)}</td>",
         f"<td class='n less'>{money(excursion.favourable, unit, signed=True)}</td>",
         f"<td class='n {tone(net)}'>{money(net, result.amount_precision, signed=True)}</td>",
@@ -86,15 +116,22 @@ def metrics(report: Report) -> str:
     parts = []
     for name in ("Return", "Risk", "Round trips", "Activity"):
         body = "".join(metric_row(report, row) for row in groups.get(name, ()))
-        head = f"<tr><th>{name}</th><th class=n>Value</th><th class='n less'>95 % interval</th><th class='n less'>Sample</th></tr>"
+        head = (
+            f"<tr><th>{name}</th><th class=n>Value</th><th class='n less'>95 % interval</th><th "
+            "class='n less'>Sample</th></tr>"
+        )
         parts.append(f"<table><thead>{head}</thead><tbody>{body}</tbody></table>")
     span = report.result.last_time - report.result.first_time
     conventions = (
-        f"{escape(sample_mark(report).capitalize())}; {trials(report)}. Over the time traded, {duration(span)}: minute samples of equity "
-        "after fees, a year of 365 × 1,440 minutes, risk-free rate 0, standard deviation with ddof 1; intervals assume independent minutes."
+        f"{escape(sample_mark(report).capitalize())}; {trials(report)}. Over the time traded, "
+        f"{duration(span)}: minute samples of equity after fees, a year of 365 × 1,440 minutes, "
+        "risk-free rate 0, standard deviation with ddof 1; intervals assume independent minutes."
     )
     columns = "".join(f"<div>{part}</div>" for part in parts)
-    return f"<section class=long><h2>All numbers</h2><p class=lead>{conventions}</p><div class=flow>{columns}</div></section>"
+    return (
+        f"<section class=long><h2>All numbers</h2><p class=lead>{conventions}</p><div "
+        f"class=flow>{columns}</div></section>"
+    )
 
 
 def trials(report: Report) -> str:
@@ -107,14 +144,26 @@ def metric_row(report: Report, row: dict[str, Any]) -> str:
     """One metric; a null one says why."""
     name = f"<td title=\"{escape(row['definition'])}\">{escape(row['title'])}"
     if row["value"] is None:
-        why = f"<br><span class=digest>{escape(first_clause(row['explanation']))}</span></td><td class=n>none</td>"
+        why = (
+            f"<br><span class=digest>{escape(first_clause(row['explanation']))}</span></td><td "
+            "class=n>none</td>"
+        )
         sample = escape(sized(row["samples"], row["sample_unit"]))
-        return f"<tr data-metric={row['name']}>{name}{why}<td class='n less'></td><td class='n less'>{sample}</td></tr>"
-    value = f'<data value="{row["value"]!r}">{escape(metric_text(report, row["value"], row["unit"]))}</data>'
-    interval = " to ".join(metric_text(report, each, row["unit"]) for each in row["interval"]) if row["interval"] else ""
+        return (
+            f"<tr data-metric={row['name']}>{name}{why}<td class='n less'></td>"
+            f"<td class='n less'>{sample}</td></tr>"
+        )
+    shown = escape(metric_text(report, row["value"], row["unit"]))
+    value = f'<data value="{row["value"]!r}">{shown}</data>'
+    interval = (
+        " to ".join(metric_text(report, each, row["unit"]) for each in row["interval"])
+        if row["interval"]
+        else ""
+    )
     return (
-        f"<tr data-metric={row['name']}>{name}</td><td class=n>{value}</td><td class='n less'>{escape(interval)}</td>"
-        f"<td class='n less'>{escape(sized(row['samples'], row['sample_unit']))}</td></tr>"
+        f"<tr data-metric={row['name']}>{name}</td><td class=n>{value}</td><td class='n "
+        f"less'>{escape(interval)}</td><td class='n "
+        f"less'>{escape(sized(row['samples'], row['sample_unit']))}</td></tr>"
     )
 
 

@@ -135,6 +135,7 @@ def book(
         return now, None
     closed = RoundTrip(
         fill.account, fill.strategy, fill.instrument, before.position > 0, before.opened,
-        fill.event_time, before.entered, before.entry_notional, exit_notional, fees, before.fills + 1,
+        fill.event_time, before.entered, before.entry_notional, exit_notional, fees,
+        before.fills + 1,
     )  # fmt: skip
     return now, closed

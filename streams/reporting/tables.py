@@ -1,4 +1,6 @@
-"""The CSV files: the same numbers as the page and report.json, exact decimals, one header line, times as ns and as UTC text."""
+"""The CSV files: the same numbers as the page and report.json, exact decimals, one header line,
+times as ns and as UTC text.
+"""
 
 from __future__ import annotations
 
@@ -21,27 +23,35 @@ QUOTED = frozenset(',"\n\r')
 def csv_files(report: Report) -> dict[str, bytes]:
     """File name to content, UTF-8."""
     return {
-        "equity.csv": _file(("event_time", "utc", "equity", "drawdown", "buy_and_hold"), _equity(report)),
+        "equity.csv": _file(("event_time", "utc", "equity", "drawdown", "buy_and_hold"),
+        _equity(report)),
         "fills.csv": _file(
-            ("event_time", "utc", "order_id", "instrument", "symbol", "side", "price", "quantity", "liquidity", "fee", "notional",
+            ("event_time", "utc", "order_id", "instrument", "symbol", "side", "price", "quantity",
+            "liquidity", "fee", "notional",
              *(f"mid_{moment.name}" for moment in MOMENTS)), _fills(report),
         ),
         "orders.csv": _file(
-            ("event_time", "utc", "order_id", "instrument", "symbol", "side", "type", "quantity", "limit_price", "decision", "status", "reason",
+            ("event_time", "utc", "order_id", "instrument", "symbol", "side", "type", "quantity",
+            "limit_price", "decision", "status", "reason",
              "filled_quantity", "last_event_time"), _orders(report),
         ),
         "round_trips.csv": _file(
-            ("opened", "opened_utc", "closed", "closed_utc", "instrument", "symbol", "side", "quantity", "entry_notional", "exit_notional", "fees",
+            ("opened", "opened_utc", "closed", "closed_utc", "instrument", "symbol", "side",
+            "quantity", "entry_notional", "exit_notional", "fees",
              "gross", "net", "fills", "mae", "mfe"), _round_trips(report),
         ),
         "instruments.csv": _records(
-            ("instrument", "symbol", "venue", "realized", "unrealized", "fees", "net", "volume", "turnover", "fills", "trades", "win_rate",
+            ("instrument", "symbol", "venue", "realized", "unrealized", "fees", "net", "volume",
+            "turnover", "fills", "trades", "win_rate",
              "contribution"), report.model["profit_by_instrument"],
         ),
-        "returns.csv": _file(("unit", "period", "profit", "return", "buy_and_hold"), _returns(report)),
-        "rolling.csv": _file(("event_time", "utc", "sharpe", "volatility", "drawdown"), _rolling(report)),
+        "returns.csv": _file(("unit", "period", "profit", "return", "buy_and_hold"),
+        _returns(report)),
+        "rolling.csv": _file(("event_time", "utc", "sharpe", "volatility", "drawdown"),
+        _rolling(report)),
         "metrics.csv": _file(
-            ("name", "value", "unit", "samples", "sample_unit", "reason", "interval_low", "interval_high"), _metrics(report),
+            ("name", "value", "unit", "samples", "sample_unit", "reason", "interval_low",
+            "interval_high"), _metrics(report),
         ),
     }  # fmt: skip
 
@@ -94,8 +104,17 @@ def _orders(report: Report) -> Iterable[Sequence[Any]]:
     begun: dict[str, int] = {}
     for each in report.records.order_events:
         begun.setdefault(each.order_id, each.event_time)
-    decided = {decision.order_id: decision for decision in reversed(report.records.decisions) if decision.kind == 1}
-    for order_id in dict.fromkeys([*(decision.order_id for decision in report.records.decisions if decision.kind == 1), *latest]):
+    decided = {
+        decision.order_id: decision
+        for decision in reversed(report.records.decisions)
+        if decision.kind == 1
+    }
+    for order_id in dict.fromkeys(
+        [
+            *(decision.order_id for decision in report.records.decisions if decision.kind == 1),
+            *latest,
+        ]
+    ):
         decision, event = decided.get(order_id), latest.get(order_id)
         terms = decision or event
         if terms is None:
@@ -104,11 +123,16 @@ def _orders(report: Report) -> Iterable[Sequence[Any]]:
         line = report.result.lines.get(terms.instrument)
         price, quantity = (line.price_precision, line.quantity_precision) if line else (0, 0)
         yield (
-            time, utc(time), order_id, terms.instrument, line.symbol if line else "", Side(terms.side).name,
-            OrderType(decision.order_type).name if decision else "", decimal_text(terms.quantity, quantity),
-            decimal_text(terms.price, price) if terms.price else "", RiskCode(decision.code).name if decision else "",
-            OrderStatus(event.status).name if event else "", OrderReason(event.reason).name if event else "",
-            decimal_text(event.filled_quantity, quantity) if event else "", event.event_time if event else "",
+            time, utc(time), order_id, terms.instrument, line.symbol if line else "",
+            Side(terms.side).name,
+            OrderType(decision.order_type).name if decision else "", decimal_text(terms.quantity,
+            quantity),
+            decimal_text(terms.price, price) if terms.price else "",
+            RiskCode(decision.code).name if decision else "",
+            OrderStatus(event.status).name if event else "",
+            OrderReason(event.reason).name if event else "",
+            decimal_text(event.filled_quantity, quantity) if event else "",
+            event.event_time if event else "",
         )  # fmt: skip
 
 
@@ -118,8 +142,10 @@ def _round_trips(report: Report) -> Iterable[Sequence[Any]]:
         unit = line.price_precision + line.quantity_precision
         amounts = (trip.entry_notional, trip.exit_notional, trip.fees, trip.gross, trip.net)
         yield (
-            trip.opened, utc(trip.opened), trip.closed, utc(trip.closed), trip.instrument, line.symbol, "LONG" if trip.long else "SHORT",
-            decimal_text(trip.quantity, line.quantity_precision), *(decimal_text(each, unit) for each in amounts), trip.fills,
+            trip.opened, utc(trip.opened), trip.closed, utc(trip.closed), trip.instrument,
+            line.symbol, "LONG" if trip.long else "SHORT",
+            decimal_text(trip.quantity, line.quantity_precision), *(decimal_text(each,
+            unit) for each in amounts), trip.fills,
             decimal_text(excursion.adverse, unit), decimal_text(excursion.favourable, unit),
         )  # fmt: skip
 
@@ -127,7 +153,16 @@ def _round_trips(report: Report) -> Iterable[Sequence[Any]]:
 def _metrics(report: Report) -> Iterable[Sequence[Any]]:
     for row in report.model["metrics"]:
         low, high = row["interval"] or (None, None)
-        yield row["name"], row["value"], row["unit"], row["samples"], row["sample_unit"], row["reason"], low, high
+        yield (
+            row["name"],
+            row["value"],
+            row["unit"],
+            row["samples"],
+            row["sample_unit"],
+            row["reason"],
+            low,
+            high,
+        )
 
 
 def _records(header: Sequence[str], rows: Iterable[dict[str, Any]]) -> bytes:
@@ -139,6 +174,8 @@ def _file(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
 
 
 def _field(value: Any) -> str:
-    """One field: null is empty, floats are their shortest exact text, quotes where CSV needs them (RFC 4180)."""
+    """One field: null is empty, floats are their shortest exact text, quotes where CSV needs them
+    (RFC 4180).
+    """
     text = "" if value is None else repr(value) if isinstance(value, float) else str(value)
     return text if QUOTED.isdisjoint(text) else '"' + text.replace('"', '""') + '"'

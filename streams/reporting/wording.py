@@ -1,6 +1,7 @@
 """Numbers, times and codes as people read them.
 
-Exact amounts are formatted from integers, floats only where a statistic is one. Signs are real minus signs, thousands are separated by commas.
+Exact amounts are formatted from integers, floats only where a statistic is one. Signs are real
+minus signs, thousands are separated by commas.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ DUST = 1e-12
 
 
 def decimal_text(value: int, precision: int) -> str:
-    """The exact decimal of ``value * 10^-precision``, without trailing zeros beyond the point: ``-1234500, 3`` is ``-1234.5``."""
+    """The exact decimal of ``value * 10^-precision``, without trailing zeros beyond the point:
+    ``-1234500, 3`` is ``-1234.5``.
+    """
     return fixed.format(value, precision)
 
 
@@ -30,7 +33,9 @@ def rounded(value: int, precision: int, decimals: int) -> int:
 
 
 def money(value: int, precision: int, decimals: int = 2, signed: bool = False) -> str:
-    """An amount with thousands separators; small amounts get the decimals they need (two significant digits, at most 8)."""
+    """An amount with thousands separators; small amounts get the decimals they need (two
+    significant digits, at most 8).
+    """
     if value and abs(value) * 10**decimals < 10**precision:
         while decimals < min(precision, 8) and abs(rounded(value, precision, decimals)) < 10:
             decimals += 1
@@ -101,7 +106,12 @@ def duration(nanoseconds: int) -> str:
     seconds, rest = divmod(nanoseconds, SECOND)
     if seconds < 10 and rest:
         return f"{nanoseconds / SECOND:.2g} s"
-    parts = (("d", seconds // 86400), ("h", seconds // 3600 % 24), ("min", seconds // 60 % 60), ("s", seconds % 60))
+    parts = (
+        ("d", seconds // 86400),
+        ("h", seconds // 3600 % 24),
+        ("min", seconds // 60 % 60),
+        ("s", seconds % 60),
+    )
     return " ".join([f"{amount} {name}" for name, amount in parts if amount][:2])
 
 

@@ -21,7 +21,13 @@ import numpy as np
 from schemas.vocabulary import OrderReason
 from streams.numeric.borrowing import inner_kernel
 from streams.numeric.pool import find_row
-from streams.routing.machine import FILLED, PARTIALLY_FILLED, PENDING_CANCEL, may_step, works_no_more
+from streams.routing.machine import (
+    FILLED,
+    PARTIALLY_FILLED,
+    PENDING_CANCEL,
+    may_step,
+    works_no_more,
+)
 
 NONE = np.int64(OrderReason.NONE)
 WRONG_INSTRUMENT = np.int64(OrderReason.WRONG_INSTRUMENT)

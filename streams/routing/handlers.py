@@ -261,7 +261,8 @@ def _accept(order: Any, clock: Any, out: Any) -> None:
 
 @inner_kernel
 def _keep(order: Any, clock: Any, out: Any) -> None:
-    """The venue refused the cancel: the order works on in the state it had, or had closed before."""
+    """The venue refused the cancel: the order works on in the state it had, or had closed before.
+    """
     if order.status != PENDING_CANCEL:
         refuse_step(order, clock, out)
         return
@@ -295,7 +296,8 @@ def _finish(
 
 @inner_kernel
 def on_kill(routing: Any, kill: Any, clock: Any, out: Any) -> None:
-    """A kill switch cancels every working order in its scope, oldest first; risk denies new ones."""
+    """A kill switch cancels every working order in its scope, oldest first; risk denies new ones.
+    """
     orders = table_at(routing.orders.rows, ORDER)
     count = NOTHING
     place = routing.live.first
@@ -350,4 +352,13 @@ def handle(
     return routing.fault.code
 
 
-__all__ = ["ON_DECISION", "ON_KILL", "ON_REPORT", "find_known", "handle", "on_execution_report", "on_kill", "on_risk_decision"]
+__all__ = [
+    "ON_DECISION",
+    "ON_KILL",
+    "ON_REPORT",
+    "find_known",
+    "handle",
+    "on_execution_report",
+    "on_kill",
+    "on_risk_decision",
+]

@@ -34,8 +34,8 @@ ORDER = np.dtype(
     + words("quantity price status filled_quantity accepted cancel_reason")
     + [("trades", CHAIN), *LINKS]
 )
-"""One order as the venue's reports have left it. ``accepted``: 1 once the venue said that it has it;
-``cancel_reason``: why its cancel was asked for (an OrderReason), 0 while none is under way;
+"""One order as the venue's reports have left it. ``accepted``: 1 once the venue said that it has
+it; ``cancel_reason``: why its cancel was asked for (an OrderReason), 0 while none is under way;
 ``trades``: its fills, a chain of the pool of that name."""
 
 TRADE = np.dtype(words("order_place venue_trade_id quantity") + LINKS)

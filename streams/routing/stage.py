@@ -163,7 +163,9 @@ class Routing(StageShell[State]):
         row = self.state.tables["orders"].rows[place]
         trades = self.state.tables["trades"].rows
         terms = {name: int(row[name]) for name in TERMS}
-        fills = trades[self.state.places_of("trades", row["trades"]["first"], row["trades"]["count"])]
+        fills = trades[
+            self.state.places_of("trades", row["trades"]["first"], row["trades"]["count"])
+        ]
         trade_ids = {int(each["venue_trade_id"]): int(each["quantity"]) for each in fills}
         order_id = text_of_halves(int(row["order_id_high"]), int(row["order_id_low"]))
         is_accepted = bool(row["accepted"])

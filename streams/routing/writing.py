@@ -87,8 +87,8 @@ def quantity_of(report: Any) -> Any:
 
 @inner_kernel
 def write_new(decision: Any, clock: Any, out: Any) -> None:
-    """The command that sends what was approved. The price of a market order is its protection, which
-    is the venue's to keep.
+    """The command that sends what was approved. The price of a market order is its protection,
+    which is the venue's to keep.
     """
     row = table_at(out.commands, COMMAND)[out.commands_used]
     out.commands_used += 1

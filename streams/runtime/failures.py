@@ -1,4 +1,6 @@
-"""What a stage's own exception becomes: a typed error that names the source line, the input record and what to do."""
+"""What a stage's own exception becomes: a typed error that names the source line, the input record
+and what to do.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ class BadEmission(StageFailed):
 
 
 class BeforeBatch(ShrivenError):
-    """A batch was refused before anything of it was executed: the state is that of the journal's end, and a task drains there."""
+    """A batch was refused before anything of it was executed: the state is that of the journal's
+    end, and a task drains there.
+    """
 
     code = "before_batch"
 
@@ -61,14 +65,19 @@ class InputChanged(BadData):
 
 
 def failure(problem: BaseException, place: str, clock: int) -> StageFailed:
-    """The error to raise for ``problem``, which was raised while the input record at ``place`` was executed."""
+    """The error to raise for ``problem``, which was raised while the input record at ``place`` was
+    executed.
+    """
     trace = problem.__traceback__
     where, what = "", f"{type(problem).__name__}: {problem}"
     while trace is not None:
         code = trace.tb_frame.f_code
         where = f"{code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}"
         if trace.tb_next is None and code.co_name in ("drain", "_numbers_of"):
-            what = f"a stage emitted {trace.tb_frame.f_locals['record']!r:.200}, which is not its to write"
+            what = (
+                f"a stage emitted {trace.tb_frame.f_locals['record']!r:.200}, which is not its "
+                "to write"
+            )
         trace = trace.tb_next
     own, record = own_frame(problem)
     if own and own != where:
@@ -86,24 +95,33 @@ def stuck(stage: Any, at: int) -> StageFailed:
 
 def without_end(depth: int) -> StageFailed:
     """The error for a stage that answers each record that it causes."""
-    text = f"the consequences of one record go {depth:,} deep: a stage answers what it causes without"
+    text = (
+        f"the consequences of one record go {depth:,} deep: a stage answers what it causes without"
+    )
     return StageFailed(f"{text} end; have it answer some of it only")
 
 
 def placed(problem: BadEmission, place: str, clock: int) -> BadEmission:
-    """The same with the strategy's line and the input record, where what was emitted was refused as it was emitted."""
+    """The same with the strategy's line and the input record, where what was emitted was refused as
+    it was emitted.
+    """
     own, record = own_frame(problem)
     if ADVICE in problem.text:
         return problem
-    return BadEmission(f"{problem.text}{f' ({own})' if own else ''}{record}; at {place}, clock {clock}. {ADVICE}")
+    return BadEmission(
+        f"{problem.text}{f' ({own})' if own else ''}{record}; at {place}, clock {clock}. {ADVICE}"
+    )
 
 
 def own_frame(problem: BaseException) -> tuple[str, str]:
-    """(file and line of the user's innermost frame, the record that its handler had) of an exception; empty if it is not of a user's code."""
+    """(file and line of the user's innermost frame, the record that its handler had) of an
+    exception; empty if it is not of a user's code.
+    """
     trace, own, record = problem.__traceback__, "", ""
     while trace is not None:
         frame = trace.tb_frame
-        if "__sources__" in frame.f_globals:  # a module of a user's strategy, see streams/signals/loading.py
+        # a module of a user's strategy, see streams/signals/loading.py
+        if "__sources__" in frame.f_globals:
             own = f"{frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}"
             given = frame.f_code.co_varnames[1:2]
             if frame.f_code.co_name.startswith("on_") and given and not record:
@@ -112,8 +130,12 @@ def own_frame(problem: BaseException) -> tuple[str, str]:
     return own, record
 
 
-def bad_emission(emitted: Sequence[Any], encode: Callable[[list[Any]], Any], problem: ShrivenError) -> BadEmission:
-    """The error to raise when some records that a stage emitted cannot be encoded: it names the first that cannot, for they wait together."""
+def bad_emission(
+    emitted: Sequence[Any], encode: Callable[[list[Any]], Any], problem: ShrivenError
+) -> BadEmission:
+    """The error to raise when some records that a stage emitted cannot be encoded: it names the
+    first that cannot, for they wait together.
+    """
     for record in emitted:
         try:
             encode([record])

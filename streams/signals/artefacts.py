@@ -1,4 +1,5 @@
-"""Artefacts: files that a strategy declares (weights, tables, parameters), read before a run begins and given to it through the context.
+"""Artefacts: files that a strategy declares (weights, tables, parameters), read before a run begins
+and given to it through the context.
 
 A strategy gets values that cannot be changed, for no snapshot would hold what it wrote into them:
 
@@ -37,21 +38,31 @@ def read_artefacts(sources: StrategySources) -> dict[str, Any]:
     Raises:
         UnusableArtefact: names the file and what to do.
     """
-    return {name: read_artefact(sources.main.parent / path) for name, path in sources.artefacts.items()}
+    return {
+        name: read_artefact(sources.main.parent / path) for name, path in sources.artefacts.items()
+    }
 
 
 def read_artefact(path: Path) -> Any:
     """The value of one file, by its suffix; the raises of ``read_artefacts``."""
     reader = READERS.get(path.suffix.lower())
     if reader is None:
-        why = "can execute code when it is read" if path.suffix.lower() in PICKLES else "is of no format that strategies read"
+        why = (
+            "can execute code when it is read"
+            if path.suffix.lower() in PICKLES
+            else "is of no format that strategies read"
+        )
         raise UnusableArtefact(f"the artefact {path} {why}; save it as one of {', '.join(READERS)}")
     try:
         return reader(path.read_bytes())
     except OSError as problem:
-        raise UnusableArtefact(f"the artefact {path} cannot be read: {problem.strerror}") from problem
+        raise UnusableArtefact(
+            f"the artefact {path} cannot be read: {problem.strerror}"
+        ) from problem
     except (ValueError, EOFError, MemoryError, RecursionError, csv.Error) as problem:
-        raise UnusableArtefact(f"the artefact {path} is no {path.suffix} file: {problem}; write it again") from problem
+        raise UnusableArtefact(
+            f"the artefact {path} is no {path.suffix} file: {problem}; write it again"
+        ) from problem
 
 
 def unchanging(value: Any) -> Any:
@@ -70,7 +81,9 @@ def _array(content: bytes) -> Any:
 
 
 def _rows(content: bytes) -> Any:
-    return tuple(tuple(row) for row in csv.reader(io.StringIO(content.decode(), newline=""), strict=True))
+    return tuple(
+        tuple(row) for row in csv.reader(io.StringIO(content.decode(), newline=""), strict=True)
+    )
 
 
 READERS: dict[str, Callable[[bytes], Any]] = {

@@ -174,7 +174,9 @@ def name_timers(cls: Any) -> None:
 
 
 def _fire_named_timers(owner: Any, deadline: int, context: Any) -> None:
-    """Those that are due, as ``timers.first_due`` orders them; ``set_timer`` takes later times only."""
+    """Those that are due, as ``timers.first_due`` orders them; ``set_timer`` takes later times
+    only.
+    """
     timers = owner.state.timers
     while (place := first_due(list(timers.values()), len(timers), deadline)) >= 0:
         name = list(timers)[place]

@@ -1,12 +1,17 @@
-"""EMA cross, the kernel: follow the faster of two exponential means of the doubled mid. ``ema_cross_python.py`` is its twin in plain Python.
+"""EMA cross, the kernel: follow the faster of two exponential means of the doubled mid.
+``ema_cross_python.py`` is its twin in plain Python.
 
-The rule, word for word what the twin does, in the same order of operations, so that both agree on every bit:
+The rule, word for word what the twin does, in the same order of operations, so that both agree on
+every bit:
 
 1. Input is mid2 = bid + ask of each quote that is not STALE and has both sides.
-2. alpha = 2 / (n + 1), computed once, in Python. The first input seeds both means; afterwards f = f + alpha * (mid2 - f).
-3. From input number ``slow`` on the direction is +1 if fast > slow, -1 if fast < slow, unchanged if equal.
-4. A signal is published when the direction differs from the last published one, at most one per ``cooldown`` of the clock. A change seen
-   during the cool-down is not lost: the first input after it is judged by the same rule, so it is published then if it still holds.
+2. alpha = 2 / (n + 1), computed once, in Python. The first input seeds both means; afterwards f = f
+   + alpha * (mid2 - f).
+3. From input number ``slow`` on the direction is +1 if fast > slow, -1 if fast < slow, unchanged if
+   equal.
+4. A signal is published when the direction differs from the last published one, at most one per
+   ``cooldown`` of the clock. A change seen during the cool-down is not lost: the first input after
+   it is judged by the same rule, so it is published then if it still holds.
 """
 
 from __future__ import annotations
@@ -39,7 +44,9 @@ NO_MID = int(Flag.STALE | Flag.ONE_SIDED)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """fast, slow: periods of the means, in inputs. size: target position in quantity units, 0 leaves it to sizing. cooldown: ns of the clock."""
+    """fast, slow: periods of the means, in inputs. size: target position in quantity units, 0
+    leaves it to sizing. cooldown: ns of the clock.
+    """
 
     fast: int = 20
     slow: int = 50
@@ -60,7 +67,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 MEANS = np.dtype(
-    [("fast", np.float64), ("slow", np.float64)] + [(name, np.int64) for name in ("inputs", "direction", "quiet_until")]
+    [("fast", np.float64), ("slow", np.float64)]
+    + [(name, np.int64) for name in ("inputs", "direction", "quiet_until")]
 )
 
 

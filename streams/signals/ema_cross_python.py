@@ -1,4 +1,5 @@
-"""EMA cross in plain Python: the twin of the kernel in ``ema_cross.py``, whose text holds the rule."""
+"""EMA cross in plain Python: the twin of the kernel in ``ema_cross.py``, whose text holds the rule.
+"""
 
 from __future__ import annotations
 
@@ -66,5 +67,16 @@ class EmaCross(Strategy):
         means.direction = direction
         means.quiet_until = context.clock + self.settings.cooldown
         context.emit(
-            Signal(quote.instrument, context.clock, quote.sequence, STRATEGY, direction, 1.0, self.settings.size, fast, slow, quote.flags)
+            Signal(
+                quote.instrument,
+                context.clock,
+                quote.sequence,
+                STRATEGY,
+                direction,
+                1.0,
+                self.settings.size,
+                fast,
+                slow,
+                quote.flags,
+            )
         )

@@ -1,11 +1,12 @@
 """Run a strategy over lists of records, without a log or a runtime (STR-14).
 
-    emitted = run("my_file.py:MyStrategy", records)                     # one line: what it published
-    assert look_ahead("my_file.py:MyStrategy", records) == []           # truncated histories decide the same
-    assert recursive("ema-cross", quotes, warm=400, cut=100) == []      # a later start decides the same after its warm-up
+    emitted = run("my_file.py:MyStrategy", records)  # one line: what it published
+    assert look_ahead("my_file.py:MyStrategy", records) == []  # truncated histories decide alike
+    assert recursive("ema-cross", quotes, warm=400, cut=100) == []  # as does a later start, warm
 
-Records are delivered in the order given, under the event-time clock (running maximum of event times) with timers in between, as a backtest
-does. Order-side feedback is whatever order events, fills, positions and P&L the list holds; nothing is matched here (``kit_account.py``).
+Records are delivered in the order given, under the event-time clock (running maximum of event
+times) with timers in between, as a backtest does. Order-side feedback is whatever order events,
+fills, positions and P&L the list holds; nothing is matched here (``kit_account.py``).
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ KIT_TIMERS_MAX = 1_000_000  # timers one record may set off: more is a timer tha
 
 
 class Emitted(NamedTuple):
-    """A record the strategy published, and the place in the list of the record that woke it (-1: at the end)."""
+    """A record the strategy published, and the place in the list of the record that woke it (-1: at
+    the end).
+    """
 
     at: int
     record: Any
@@ -57,18 +60,26 @@ class TestContext:
         return getattr(self.services, name)
 
     def emit(self, record: Any) -> None:
-        """Keep the record. Raises BadRecord, as a run does, for one that its schema does not allow."""
+        """Keep the record. Raises BadRecord, as a run does, for one that its schema does not allow.
+        """
         check = strategy_checks().get(type(record))
         if check is not None:
             check(record)
-        if self.services is not None and self.services.notes_requests and isinstance(record, OrderRequest):
+        if (
+            self.services is not None
+            and self.services.notes_requests
+            and isinstance(record, OrderRequest)
+        ):
             self.services.note(record)
         self.emitted.append(Emitted(self.at, record))
 
     def artefact(self, name: str) -> Any:
         """The value of a declared file. Raises UnusableArtefact."""
         if name not in self.artefacts:
-            raise UnusableArtefact(f"the strategy declares no artefact {name!r}; name its file in ARTEFACTS, and give the kit the strategy's file")
+            raise UnusableArtefact(
+                f"the strategy declares no artefact {name!r}; name its file in ARTEFACTS, and give "
+                "the kit the strategy's file"
+            )
         return self.artefacts[name]
 
     def order_id(self) -> str:
@@ -78,7 +89,10 @@ class TestContext:
 
 
 def run(
-    strategy: Any, records: Sequence[Any], parameters: Mapping[str, str] | None = None, instruments: Sequence[Instrument] | None = None
+    strategy: Any,
+    records: Sequence[Any],
+    parameters: Mapping[str, str] | None = None,
+    instruments: Sequence[Instrument] | None = None,
 ) -> list[Any]:
     """What a strategy (a name, a file, a class or a kernel module) publishes over the records.
 
@@ -88,20 +102,35 @@ def run(
 
 
 def trace(
-    strategy: Any, records: Sequence[Any], parameters: Mapping[str, str] | None = None, instruments: Sequence[Instrument] | None = None
+    strategy: Any,
+    records: Sequence[Any],
+    parameters: Mapping[str, str] | None = None,
+    instruments: Sequence[Instrument] | None = None,
 ) -> list[Emitted]:
     """As ``run``, with the place of the record that caused each."""
     stage = find_strategy(strategy) if isinstance(strategy, str) else strategy
     settings = read_settings(stage.NAME, getattr(stage, "Settings", NoSettings), parameters or {})
     table = list(instruments) if instruments is not None else made_up_instruments(records)
     file = strategy_file(strategy) if isinstance(strategy, str) else None
-    return drive(stage, settings, records, table, read_artefacts(read_sources(file)) if file is not None else {})
+    return drive(
+        stage,
+        settings,
+        records,
+        table,
+        read_artefacts(read_sources(file)) if file is not None else {},
+    )
 
 
 def drive(
-    stage: Any, settings: Any, records: Sequence[Any], instruments: Sequence[Instrument], artefacts: Mapping[str, Any] | None = None
+    stage: Any,
+    settings: Any,
+    records: Sequence[Any],
+    instruments: Sequence[Instrument],
+    artefacts: Mapping[str, Any] | None = None,
 ) -> list[Emitted]:
-    """What a stage of either kind publishes over the records; ``trace`` for a stage that is already found."""
+    """What a stage of either kind publishes over the records; ``trace`` for a stage that is already
+    found.
+    """
     context = TestContext(artefacts)
     driver = driver_of(stage, instruments, settings, context)
     for at, record in enumerate(records):
@@ -115,7 +144,9 @@ def drive(
     return context.emitted
 
 
-def driver_of(stage: Any, instruments: Sequence[Instrument], settings: Any, context: TestContext) -> Any:
+def driver_of(
+    stage: Any, instruments: Sequence[Instrument], settings: Any, context: TestContext
+) -> Any:
     """What calls the stage's functions."""
     if isinstance(stage, type) and issubclass(stage, Strategy):
         return PythonDriver(stage, instruments, settings, context)
@@ -132,14 +163,17 @@ def look_ahead(
     cuts: int = 20,
     instruments: Sequence[Instrument] | None = None,
 ) -> list[int]:
-    """Places at which a history cut there decided otherwise than the whole history did: empty for an honest strategy."""
+    """Places at which a history cut there decided otherwise than the whole history did: empty for
+    an honest strategy.
+    """
     table = list(instruments) if instruments is not None else made_up_instruments(records)
     whole = trace(strategy, records, parameters, table)
     places = sorted({len(records) * part // (cuts + 1) for part in range(1, cuts + 1)})
     return [
         cut
         for cut in places
-        if [item for item in trace(strategy, records[:cut], parameters, table) if item.at >= 0] != [item for item in whole if 0 <= item.at < cut]
+        if [item for item in trace(strategy, records[:cut], parameters, table) if item.at >= 0]
+        != [item for item in whole if 0 <= item.at < cut]
     ]
 
 
@@ -152,40 +186,85 @@ def recursive(
     warm: int,
     instruments: Sequence[Instrument] | None = None,
 ) -> list[tuple[Any, Any]]:
-    """Decisions that differ when the history starts ``cut`` records later, looked at from record ``warm`` on: (whole, later start) pairs.
+    """Decisions that differ when the history starts ``cut`` records later, looked at from record
+    ``warm`` on: (whole, later start) pairs.
 
-    Recursive measures (an exponential mean) forget their start only in time; a strategy whose decisions still differ after its warm-up
-    depends on when it was started.
+    Recursive measures (an exponential mean) forget their start only in time; a strategy whose
+    decisions still differ after its warm-up depends on when it was started.
     """
     table = list(instruments) if instruments is not None else made_up_instruments(records)
-    whole = [(item.at, _decision(item.record)) for item in trace(strategy, records, parameters, table) if item.at >= warm]
-    later = [(item.at + cut, _decision(item.record)) for item in trace(strategy, records[cut:], parameters, table) if item.at + cut >= warm]
+    whole = [
+        (item.at, _decision(item.record))
+        for item in trace(strategy, records, parameters, table)
+        if item.at >= warm
+    ]
+    later = [
+        (item.at + cut, _decision(item.record))
+        for item in trace(strategy, records[cut:], parameters, table)
+        if item.at + cut >= warm
+    ]
     length = max(len(whole), len(later))
-    pairs = zip(whole + [None] * (length - len(whole)), later + [None] * (length - len(later)), strict=True)
+    pairs = zip(
+        whole + [None] * (length - len(whole)), later + [None] * (length - len(later)), strict=True
+    )
     return [(one, other) for one, other in pairs if one != other]
 
 
 def made_up_instruments(records: Iterable[Any]) -> list[Instrument]:
-    """A plain spot instrument (two price decimals, three quantity decimals, tick and lot 1) for every id in the records, in order of id."""
+    """A plain spot instrument (two price decimals, three quantity decimals, tick and lot 1) for
+    every id in the records, in order of id.
+    """
     ids = sorted({record.instrument for record in records if hasattr(record, "instrument")})
     return [
-        Instrument(number, "test", f"TEST{number}", int(InstrumentKind.SPOT), "TEST", "USDT", 2, 3, 1, 1, 1, 10**15, 0, 1, False, 0, None, 0, 0, 0)
+        Instrument(
+            number,
+            "test",
+            f"TEST{number}",
+            int(InstrumentKind.SPOT),
+            "TEST",
+            "USDT",
+            2,
+            3,
+            1,
+            1,
+            1,
+            10**15,
+            0,
+            1,
+            False,
+            0,
+            None,
+            0,
+            0,
+            0,
+        )
         for number in ids
     ]
 
 
 def time_of(record: Any) -> int:
     """The time at which a record is known: its event time, a bar's close."""
-    return int(record.close_time) if isinstance(record, Bar) else int(getattr(record, "event_time", 0))
+    return (
+        int(record.close_time) if isinstance(record, Bar) else int(getattr(record, "event_time", 0))
+    )
 
 
 class PythonDriver:
     """Calls the handlers of a strategy in plain Python."""
 
-    def __init__(self, stage: type[Strategy], instruments: Sequence[Instrument], settings: Any, context: TestContext) -> None:
+    def __init__(
+        self,
+        stage: type[Strategy],
+        instruments: Sequence[Instrument],
+        settings: Any,
+        context: TestContext,
+    ) -> None:
         self.strategy = stage(instruments, settings)
         self.context = context
-        self.handlers = {TOPICS[name].record: _handler(self.strategy, TOPICS[name].record) for name in stage.INPUTS}
+        self.handlers = {
+            TOPICS[name].record: _handler(self.strategy, TOPICS[name].record)
+            for name in stage.INPUTS
+        }
         self.stages = ListedStages(stage, instruments, context.account)
         context.services = self.strategy.services_for(context, self.stages)
 
@@ -228,7 +307,10 @@ def _fire_timers(driver: Any, context: TestContext, clock: int) -> None:
     while driver.timer <= clock and driver.timer != NO_TIMER:
         fired += 1
         if fired > KIT_TIMERS_MAX:
-            raise UndeclaredState(f"on_timer did not move the timer on from {driver.timer}; set state.timer to a later deadline or NO_TIMER")
+            raise UndeclaredState(
+                f"on_timer did not move the timer on from {driver.timer}; set state.timer to a "
+                "later deadline or NO_TIMER"
+            )
         context.clock = max(context.clock, driver.timer)
         driver.fire(driver.timer)
 
@@ -238,6 +320,11 @@ def _handler(strategy: Any, record: str) -> Any:
 
 
 def _decision(record: Any) -> Any:
-    """What a record decides: its direction or terms, without the values shown for explanation and without built ids."""
+    """What a record decides: its direction or terms, without the values shown for explanation and
+    without built ids.
+    """
     kept = ("instrument", "direction", "size", "side", "order_type", "quantity", "price", "kind")
-    return (type(record).__name__, *(getattr(record, name) for name in kept if hasattr(record, name)))
+    return (
+        type(record).__name__,
+        *(getattr(record, name) for name in kept if hasattr(record, name)),
+    )

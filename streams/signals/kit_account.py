@@ -46,7 +46,8 @@ class ListedStages:
             self._accounts[record.account] = record
         elif isinstance(record, DepthUpdate):
             self._books.setdefault(record.instrument, ReferenceBook()).apply(
-                record.kind, record.flags, record.first_update_id, record.final_update_id, record.previous_update_id,
+                record.kind, record.flags, record.first_update_id, record.final_update_id,
+                record.previous_update_id,
                 record.event_time, record.bids, record.asks,
             )  # fmt: skip
         if self.view is not None and topic in self.view.INPUTS:

@@ -1,4 +1,6 @@
-"""Calls the functions of a kernel stage from Python, one record at a time: for tests and for ``kit.run``, not for speed."""
+"""Calls the functions of a kernel stage from Python, one record at a time: for tests and for
+``kit.run``, not for speed.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +26,19 @@ from streams.numeric.timers import next_deadline, take_due
 class KernelDriver:
     """One kernel stage with its state, outputs and (for a stage that views it) the order book.
 
-    ``context`` has ``clock`` and ``emit(record)``; emitted rows become records at once. Aggregation, which owns the book, updates it itself;
-    for every other stage that views it, depth updates are applied before they are delivered.
+    ``context`` has ``clock`` and ``emit(record)``; emitted rows become records at once.
+    Aggregation, which owns the book, updates it itself; for every other stage that views it, depth
+    updates are applied before they are delivered.
     """
 
-    def __init__(self, stage: Any, instruments: Sequence[Instrument], settings: Any, context: Any, window: int = 1 << 12) -> None:
+    def __init__(
+        self,
+        stage: Any,
+        instruments: Sequence[Instrument],
+        settings: Any,
+        context: Any,
+        window: int = 1 << 12,
+    ) -> None:
         self.stage = stage
         self.context, self.logged = context, 0
         self.symbols = {each.instrument: each.symbol for each in instruments}
@@ -42,7 +52,10 @@ class KernelDriver:
             self.state.timer[0] = NO_TIMER
         self.asks = self._asks() if self._is_asked() else None
         self.out = self.asks.group() if self.asks is not None else self._plain_outputs()
-        self.handlers = {topic(name).record: getattr(stage, f"on_{snake(topic(name).record)}") for name in stage.INPUTS}
+        self.handlers = {
+            topic(name).record: getattr(stage, f"on_{snake(topic(name).record)}")
+            for name in stage.INPUTS
+        }
 
     def _is_asked(self) -> bool:
         """True if its ``out`` is that of a strategy of the order side."""

@@ -1,8 +1,11 @@
-"""What a user's strategy is made of: its file, the helper modules beside it that it imports, and the artefacts that it declares.
+"""What a user's strategy is made of: its file, the helper modules beside it that it imports, and
+the artefacts that it declares.
 
-Helpers are found by reading imports, nothing is executed: ``import means``, ``from models.linear import weights`` and ``from . import means``
-mean files of the strategy's own folder. A name of the standard library, of an installed library that strategies use, or of this project never
-does. Artefacts are files of the folder that a class (or the module) names as ``ARTEFACTS = {"weights": "weights.npy"}``.
+Helpers are found by reading imports, nothing is executed: ``import means``, ``from models.linear
+import weights`` and ``from . import means`` mean files of the strategy's own folder. A name of the
+standard library, of an installed library that strategies use, or of this project never does.
+Artefacts are files of the folder that a class (or the module) names as ``ARTEFACTS = {"weights":
+"weights.npy"}``.
 """
 
 from __future__ import annotations
@@ -16,7 +19,20 @@ from typing import NamedTuple
 
 from schemas.errors import WrongUse
 
-NOT_BESIDE = frozenset((*sys.stdlib_module_names, "numpy", "msgspec", "numba", "schemas", "streams", "connectors", "jobs", "infra", "shrivenquant"))
+NOT_BESIDE = frozenset(
+    (
+        *sys.stdlib_module_names,
+        "numpy",
+        "msgspec",
+        "numba",
+        "schemas",
+        "streams",
+        "connectors",
+        "jobs",
+        "infra",
+        "shrivenquant",
+    )
+)
 """Names that never mean a file beside the strategy."""
 FILES_MAX = 1_000
 BYTES_MAX = 256 << 20
@@ -52,10 +68,14 @@ class StrategySources(NamedTuple):
 
     def digests(self) -> dict[str, str]:
         """SHA-256 in hex of each file, by its path relative to the folder."""
-        return {name: hashlib.sha256(_content(path)).hexdigest() for name, path in self.files().items()}
+        return {
+            name: hashlib.sha256(_content(path)).hexdigest() for name, path in self.files().items()
+        }
 
     def digest(self) -> str:
-        """SHA-256 over the names and contents of all files: two strategies with one digest do the same."""
+        """SHA-256 over the names and contents of all files: two strategies with one digest do the
+        same.
+        """
         return digest_of(self.digests())
 
 
@@ -88,13 +108,19 @@ def sources_of(main: Path) -> StrategySources:
                     modules[part] = path
                     waiting.append(part)
         if len(modules) > FILES_MAX:
-            raise WrongUse(f"{main} imports more than {FILES_MAX} files of its folder; keep the strategy in a folder of its own")
+            raise WrongUse(
+                f"{main} imports more than {FILES_MAX} files of its folder; keep the strategy in a "
+                "folder of its own"
+            )
     return StrategySources(main, {main.stem: main, **dict(sorted(modules.items()))}, artefacts)
 
 
 def _check_size(path: Path) -> None:
     if path.stat().st_size > SOURCE_BYTES_MAX:
-        raise WrongUse(f"{path} is larger than {SOURCE_BYTES_MAX >> 20} MiB, no source of a strategy is; put data into an artefact")
+        raise WrongUse(
+            f"{path} is larger than {SOURCE_BYTES_MAX >> 20} MiB, no source of a strategy is; put "
+            "data into an artefact"
+        )
 
 
 def _prefixes(name: str) -> list[str]:
@@ -122,7 +148,11 @@ def _imported(name: str, path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             parts = name.split(".")
-            parent = parts[: len(parts) - node.level + (path.name == "__init__.py")] if node.level else []
+            parent = (
+                parts[: len(parts) - node.level + (path.name == "__init__.py")]
+                if node.level
+                else []
+            )
             base = ".".join([*parent, *([node.module] if node.module else [])])
             yield base
             yield from (f"{base}.{alias.name}" if base else alias.name for alias in node.names)
@@ -144,12 +174,21 @@ def _declared(main: Path) -> dict[str, str]:
     tree = _tree(main)
     found: dict[str, str] = {}
     for node in ast.walk(tree) if tree is not None else ():
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        targets = (
+            node.targets
+            if isinstance(node, ast.Assign)
+            else [node.target]
+            if isinstance(node, ast.AnnAssign)
+            else []
+        )
         if not any(isinstance(each, ast.Name) and each.id == "ARTEFACTS" for each in targets):
             continue
         for name, path in _literal(main, node.value).items():  # type: ignore[attr-defined]
             if found.setdefault(name, path) != path:
-                raise UnusableArtefact(f"{main} declares the artefact {name!r} twice, as {found[name]} and as {path}; give one another name")
+                raise UnusableArtefact(
+                    f"{main} declares the artefact {name!r} twice, as {found[name]} and as {path}; "
+                    "give one another name"
+                )
     for name, relative in found.items():
         _check_artefact(main, name, relative)
     return found
@@ -160,17 +199,37 @@ def _literal(main: Path, node: ast.expr | None) -> dict[str, str]:
         value = ast.literal_eval(node) if node is not None else {}
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         value = None
-    if not isinstance(value, dict) or not all(isinstance(each, str) for pair in value.items() for each in pair):
-        raise UnusableArtefact(f'{main}: ARTEFACTS is not written out; write names and files: ARTEFACTS = {{"weights": "weights.npy"}}')
+    if not isinstance(value, dict) or not all(
+        isinstance(each, str) for pair in value.items() for each in pair
+    ):
+        raise UnusableArtefact(
+            f"{main}: ARTEFACTS is not written out; write names and files: ARTEFACTS = "
+            f'{{"weights": "weights.npy"}}'
+        )
     return value
 
 
 def _check_artefact(main: Path, name: str, relative: str) -> None:
     path = PurePosixPath(relative)
     file = main.parent / relative
-    if path.is_absolute() or ".." in path.parts or not path.parts or "\\" in relative or not file.resolve().is_relative_to(main.parent.resolve()):
-        raise UnusableArtefact(f"{main}: the artefact {name!r} is {relative}, which is outside of the strategy's folder; copy the file there")
+    if (
+        path.is_absolute()
+        or ".." in path.parts
+        or not path.parts
+        or "\\" in relative
+        or not file.resolve().is_relative_to(main.parent.resolve())
+    ):
+        raise UnusableArtefact(
+            f"{main}: the artefact {name!r} is {relative}, which is outside of the strategy's "
+            "folder; copy the file there"
+        )
     if not file.is_file():
-        raise UnusableArtefact(f"{main}: the artefact {name!r} is {relative}, and {file} is no file; put it there, or correct ARTEFACTS")
+        raise UnusableArtefact(
+            f"{main}: the artefact {name!r} is {relative}, and {file} is no file; put it there, or "
+            "correct ARTEFACTS"
+        )
     if file.stat().st_size > BYTES_MAX:
-        raise UnusableArtefact(f"{main}: the artefact {name!r}, {relative}, is larger than {BYTES_MAX >> 20} MiB; make it smaller")
+        raise UnusableArtefact(
+            f"{main}: the artefact {name!r}, {relative}, is larger than {BYTES_MAX >> 20} MiB; "
+            "make it smaller"
+        )

@@ -18,19 +18,25 @@ The rules, each a typed error:
 1. ``WAKES`` names what wakes the strategy (the keys or topics of ``WAKE_TOPICS``, a user's own
    topic, "timer" or "timers"); there is one handler for each and no other. ``INPUTS`` may name
    topics instead.
-2. All it remembers is in ``self.state``, a declared struct of plain data: it is what a snapshot holds. Nothing else may be written after the
-   constructor, and the constructor may leave nothing that can change.
-3. It knows time as ``context.clock`` only. ``state.timer`` is the next deadline; ``on_timer`` must move it on (``NO_TIMER``: none).
-   Or it wakes on "timers": ``context.set_timer(name, at)``, ``context.cancel_timer(name)``, ``on_timer(name, context)``.
-4. It acts by ``self.signal``, ``self.order`` and ``self.cancel``, by ``context.order_target`` and ``context.modify``, or by
-   ``context.emit(record)``. Orders carry ``context.account``, the account of the shard it runs in; a strategy that names another
-   one (``ACCOUNT``, or in a record of its own) is denied with FOREIGN_ACCOUNT.
-5. It reads no file. What it needs is named in ``ARTEFACTS = {"weights": "weights.npy"}`` and comes as ``context.artefact("weights")``.
-6. What it reads besides the record that wakes it is named in ``READS``: ``account``, with it ``queue``, ``book``, or the last
-   ``trades``, ``quotes``, ``bars``, ``marks``, ``features``, ``toxicity`` (``view.py``, ``services.py``). With ``LOGS = True`` it writes lines by
+2. All it remembers is in ``self.state``, a declared struct of plain data: it is what a snapshot
+   holds. Nothing else may be written after the constructor, and the constructor may leave nothing
+   that can change.
+3. It knows time as ``context.clock`` only. ``state.timer`` is the next deadline; ``on_timer`` must
+   move it on (``NO_TIMER``: none). Or it wakes on "timers": ``context.set_timer(name, at)``,
+   ``context.cancel_timer(name)``, ``on_timer(name, context)``.
+4. It acts by ``self.signal``, ``self.order`` and ``self.cancel``, by ``context.order_target`` and
+   ``context.modify``, or by ``context.emit(record)``. Orders carry ``context.account``, the account
+   of the shard it runs in; a strategy that names another one (``ACCOUNT``, or in a record of its
+   own) is denied with FOREIGN_ACCOUNT.
+5. It reads no file. What it needs is named in ``ARTEFACTS = {"weights": "weights.npy"}`` and comes
+   as ``context.artefact("weights")``.
+6. What it reads besides the record that wakes it is named in ``READS``: ``account``, with it
+   ``queue``, ``book``, or the last ``trades``, ``quotes``, ``bars``, ``marks``, ``features``,
+   ``toxicity`` (``view.py``, ``services.py``). With ``LOGS = True`` it writes lines by
    ``context.log("...")``.
 
-``template.py`` is a file to copy; ``kit.py`` runs a strategy over a list of records; ``catalogue.py`` finds it by name or file.
+``template.py`` is a file to copy; ``kit.py`` runs a strategy over a list of records;
+``catalogue.py`` finds it by name or file.
 """
 
 from __future__ import annotations
@@ -111,13 +117,21 @@ class Context(Protocol):
 
     def cancel_timer(self, name: str) -> None: ...
 
-    def order_target(self, instrument: int, quantity: int, *, price: int = 0, post_only: bool = False) -> str: ...
+    def order_target(
+        self, instrument: int, quantity: int, *, price: int = 0, post_only: bool = False
+    ) -> str: ...
 
-    def order_target_value(self, instrument: int, value: int, *, price: int = 0, post_only: bool = False) -> str: ...
+    def order_target_value(
+        self, instrument: int, value: int, *, price: int = 0, post_only: bool = False
+    ) -> str: ...
 
-    def order_target_percent(self, instrument: int, share: float, *, price: int = 0, post_only: bool = False) -> str: ...
+    def order_target_percent(
+        self, instrument: int, share: float, *, price: int = 0, post_only: bool = False
+    ) -> str: ...
 
-    def modify(self, order_id: str, *, quantity: int = 0, price: int = 0, post_only: bool = False) -> str: ...
+    def modify(
+        self, order_id: str, *, quantity: int = 0, price: int = 0, post_only: bool = False
+    ) -> str: ...
 
     def instrument(self, instrument: int) -> Instrument: ...
 
@@ -159,12 +173,15 @@ class Strategy(Declared):
     OUTPUTS: ClassVar[tuple[str, ...]] = ("signals", "orders.requests")
     ACCOUNT: ClassVar[int | None] = None  # None: whichever account is traded where it runs
     STRATEGY: ClassVar[int] = 1
-    READS: ClassVar[tuple[str, ...]] = ()  # what the context shows besides the record: view.READABLE
+    # what the context shows besides the record: view.READABLE
+    READS: ClassVar[tuple[str, ...]] = ()
     LOGS: ClassVar[bool] = False  # True: context.log("...") writes lines to the topic strategy.log
     def __init_subclass__(cls, **named: Any) -> None:
         super().__init_subclass__(**named)
         declared = cls.__dict__.get("INPUTS", ())
-        cls.WAKES = tuple(dict.fromkeys(WAKE_OF_TOPIC.get(wake, wake) for wake in (*declared, *cls.WAKES)))
+        cls.WAKES = tuple(
+            dict.fromkeys(WAKE_OF_TOPIC.get(wake, wake) for wake in (*declared, *cls.WAKES))
+        )
         users = [wake for wake in cls.WAKES if is_user_topic(wake)]
         check_wakes(cls, {**HANDLERS, **{topic: handler_of(topic) for topic in users}})
         _check_reads(cls)
@@ -195,14 +212,39 @@ class Strategy(Declared):
         slow: float = 0.0,
         flags: int = 0,
     ) -> None:
-        """Publish a view: ``direction`` +1 long, -1 short, 0 flat; ``size`` in quantity units, 0 leaves it to sizing."""
+        """Publish a view: ``direction`` +1 long, -1 short, 0 flat; ``size`` in quantity units, 0
+        leaves it to sizing.
+        """
         if direction not in (-1, 0, 1):
-            raise BadStrategy(f"{type(self).__name__}: a signal's direction is -1, 0 or +1, not {direction!r}")
+            raise BadStrategy(
+                f"{type(self).__name__}: a signal's direction is -1, 0 or +1, not {direction!r}"
+            )
         if type(strength) is not float or type(fast) is not float or type(slow) is not float:
-            strength, fast, slow = exact_float("strength", strength), exact_float("fast", fast), exact_float("slow", slow)
+            strength, fast, slow = (
+                exact_float("strength", strength),
+                exact_float("fast", fast),
+                exact_float("slow", slow),
+            )
         if type(size) is not int or type(direction) is not int or type(instrument) is not int:
-            size, direction, instrument = exact_int("size", size), exact_int("direction", direction), exact_int("instrument", instrument)
-        context.emit(Signal(instrument, context.clock, sequence, self.STRATEGY, direction, strength, size, fast, slow, flags))
+            size, direction, instrument = (
+                exact_int("size", size),
+                exact_int("direction", direction),
+                exact_int("instrument", instrument),
+            )
+        context.emit(
+            Signal(
+                instrument,
+                context.clock,
+                sequence,
+                self.STRATEGY,
+                direction,
+                strength,
+                size,
+                fast,
+                slow,
+                flags,
+            )
+        )
 
     def order(
         self,
@@ -215,16 +257,40 @@ class Strategy(Declared):
         time_in_force: int = GTC,
         post_only: bool = False,
     ) -> str:
-        """Ask for an order: a limit order when ``price`` is given, else a market order. Returns the order id."""
-        if type(quantity) is not int or type(price) is not int or type(side) is not int or type(instrument) is not int:
+        """Ask for an order: a limit order when ``price`` is given, else a market order. Returns the
+        order id.
+        """
+        if (
+            type(quantity) is not int
+            or type(price) is not int
+            or type(side) is not int
+            or type(instrument) is not int
+        ):
             quantity, price = exact_int("quantity", quantity), exact_int("price", price)
             side, instrument = exact_symbol(side), exact_int("instrument", instrument)
         order_id = context.order_id()
         account = context.account if self.ACCOUNT is None else self.ACCOUNT
         order_type = LIMIT if price else MARKET
-        life = (time_in_force if type(time_in_force) is int else exact_symbol(time_in_force)) if price else IOC
+        life = (
+            (time_in_force if type(time_in_force) is int else exact_symbol(time_in_force))
+            if price
+            else IOC
+        )
         context.emit(
-            OrderRequest(order_id, account, self.STRATEGY, instrument, context.clock, NEW, side, order_type, life, post_only, quantity, price)
+            OrderRequest(
+                order_id,
+                account,
+                self.STRATEGY,
+                instrument,
+                context.clock,
+                NEW,
+                side,
+                order_type,
+                life,
+                post_only,
+                quantity,
+                price,
+            )
         )
         return order_id
 
@@ -233,20 +299,40 @@ class Strategy(Declared):
         if type(side) is not int or type(instrument) is not int:
             side, instrument = exact_symbol(side), exact_int("instrument", instrument)
         account = context.account if self.ACCOUNT is None else self.ACCOUNT
-        context.emit(OrderRequest(order_id, account, self.STRATEGY, instrument, context.clock, CANCEL, side, LIMIT, GTC, False, 0, 0))
+        context.emit(
+            OrderRequest(
+                order_id,
+                account,
+                self.STRATEGY,
+                instrument,
+                context.clock,
+                CANCEL,
+                side,
+                LIMIT,
+                GTC,
+                False,
+                0,
+                0,
+            )
+        )
 
 
 def undeclared(strategy: Strategy, error: Exception) -> UndeclaredState | None:
     """The typed error for an AttributeError on a strategy's state, None for any other error.
 
-    The struct refuses an undeclared attribute by itself; whoever calls the handlers asks here what to tell the user.
+    The struct refuses an undeclared attribute by itself; whoever calls the handlers asks here what
+    to tell the user.
     """
     message = str(error)
     state = type(strategy.state).__name__
-    if not isinstance(error, AttributeError) or not message.startswith(f"'{state}' object has no attribute"):
+    if not isinstance(error, AttributeError) or not message.startswith(
+        f"'{state}' object has no attribute"
+    ):
         return None
     cls, name = type(strategy).__name__, message.rpartition(" ")[2].strip("'")
-    return UndeclaredState(f"{cls} used self.state.{name}, which is not declared; add {name} to {cls}.State")
+    return UndeclaredState(
+        f"{cls} used self.state.{name}, which is not declared; add {name} to {cls}.State"
+    )
 
 
 def topic_of_wake(wake: str) -> str:
@@ -265,7 +351,9 @@ def handler_of(topic: str) -> str:
 def _check_reads(cls: type[Any]) -> None:
     """What it reads is known."""
     if isinstance(cls.READS, str) or not set(cls.READS) <= set(READABLE):
-        raise BadStrategy(f"{cls.__name__}.READS is {cls.READS!r}; give a tuple of: {', '.join(READABLE)}")
+        raise BadStrategy(
+            f"{cls.__name__}.READS is {cls.READS!r}; give a tuple of: {', '.join(READABLE)}"
+        )
     if QUEUE in cls.READS and ACCOUNT not in cls.READS:
         advice = f'write READS = ("{ACCOUNT}", "{QUEUE}")'
         raise BadStrategy(f"{cls.__name__} reads queue positions without its orders; {advice}")

@@ -1,4 +1,5 @@
-"""A strategy to copy: buy after bars that fell, sell after bars that rose, step aside when the flow is toxic.
+"""A strategy to copy: buy after bars that fell, sell after bars that rose, step aside when the flow
+is toxic.
 
 Copy this file, rename the class, and run it:
 
@@ -21,7 +22,9 @@ UNFIT = int(Flag.PARTIAL | Flag.SYNTHETIC)  # bars that do not say how a whole i
 
 
 class BarReversal(Strategy):
-    """After ``bars`` falling closes in a row go long, after as many rising ones go short, flat while VPIN exceeds its null by ``limit``."""
+    """After ``bars`` falling closes in a row go long, after as many rising ones go short, flat
+    while VPIN exceeds its null by ``limit``.
+    """
 
     NAME = "bar-reversal"
     WAKES = ("bars", "toxicity")
@@ -36,7 +39,8 @@ class BarReversal(Strategy):
         """All the strategy remembers, by instrument id: it is what a snapshot holds."""
 
         last_close: dict[int, int] = msgspec.field(default_factory=dict)
-        run: dict[int, int] = msgspec.field(default_factory=dict)  # +n: n rising closes in a row, -n: falling
+        # +n: n rising closes in a row, -n: falling
+        run: dict[int, int] = msgspec.field(default_factory=dict)
         direction: dict[int, int] = msgspec.field(default_factory=dict)
         toxic: dict[int, bool] = msgspec.field(default_factory=dict)
 

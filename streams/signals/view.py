@@ -14,7 +14,8 @@ A strategy that reads ``account`` or ``book`` is the last of all stages, so that
 taken a record before it. One that reads market data alone keeps its place before the order side.
 
 The stage is compiled (``view_stage.py``), but for a strategy in plain Python that reads market data
-alone: it runs over a window of records that are Python's already, and so is its view, which is here.
+alone: it runs over a window of records that are Python's already, and so is its view, which is
+here.
 """
 
 from __future__ import annotations

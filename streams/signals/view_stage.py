@@ -157,7 +157,13 @@ class ViewStage(StageShell[ViewState]):
             row["instrument"], state.row["instruments_used"] = number, place + 1
             put(entries_of(state.tables["index"]), *key_of_instrument(row), place)
         self.instruments[number] = record
-        for name in ("price_precision", "quantity_precision", "tick_size", "lot_size", "multiplier"):
+        for name in (
+            "price_precision",
+            "quantity_precision",
+            "tick_size",
+            "lot_size",
+            "multiplier",
+        ):
             row[name] = getattr(record, name)
 
     def on_order_event(self, record: Any, context: Any) -> None:

@@ -1,7 +1,9 @@
-"""Imbalance of the book's best levels (MIC-2): (bid - ask) / (bid + ask) of summed quantities, null without both sides.
+"""Imbalance of the book's best levels (MIC-2): (bid - ask) / (bid + ask) of summed quantities, null
+without both sides.
 
-Fewer levels than asked for are taken as they are. Sums are exact integers of two limbs, the quotient is one division, so every measure lies
-in [-1, 1] and changes its sign when the sides are swapped.
+Fewer levels than asked for are taken as they are. Sums are exact integers of two limbs, the
+quotient is one division, so every measure lies in [-1, 1] and changes its sign when the sides are
+swapped.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ def ratio(bid_high: Any, bid_low: Any, ask_high: Any, ask_low: Any) -> Any:
 
 @inner_kernel
 def share(bid: Any, ask: Any) -> Any:
-    """bid / (bid + ask) of two quantities above 0, whose sum may leave int64: both lose their lowest bit then."""
+    """bid / (bid + ask) of two quantities above 0, whose sum may leave int64: both lose their
+    lowest bit then.
+    """
     if bid > INT64_MAX - ask:
         bid >>= 1
         ask >>= 1
@@ -40,7 +44,8 @@ def share(bid: Any, ask: Any) -> Any:
 
 @inner_kernel
 def side_sums(books: Any, side: Any) -> Any:
-    """Quantity of the best 1, 3, 5 and 10 levels of a side and 4 q1 + 3 q2 + 2 q3 + q4, walking from its best level.
+    """Quantity of the best 1, 3, 5 and 10 levels of a side and 4 q1 + 3 q2 + 2 q3 + q4, walking
+    from its best level.
 
     Each is two limbs: ten quantities below 2^63 leave int64.
     """
@@ -63,7 +68,18 @@ def side_sums(books: Any, side: Any) -> Any:
             five_high, five_low = ten_high, ten_low
         price = next_price(books, side, price)
         quantity = quantity_of(books, side, price) if price != 0 else 0
-    return one_high, one_low, three_high, three_low, five_high, five_low, ten_high, ten_low, weighted_high, weighted_low
+    return (
+        one_high,
+        one_low,
+        three_high,
+        three_low,
+        five_high,
+        five_low,
+        ten_high,
+        ten_low,
+        weighted_high,
+        weighted_low,
+    )
 
 
 @inner_kernel

@@ -1,8 +1,10 @@
 """Who was the aggressor of a trade (MIC-1).
 
-The exchange's flag where there is one. Else Lee-Ready (1991, J. Finance 46): above the mid of the last quote strictly before the trade is a
-buy, below a sell, at the mid the tick rule decides; mids are compared doubled, in integers. The tick rule: the sign of the last price change,
-nothing before the first change. Lee-Ready without such a quote, or with a stale or one-sided one, is the tick rule, and recorded as it.
+The exchange's flag where there is one. Else Lee-Ready (1991, J. Finance 46): above the mid of the
+last quote strictly before the trade is a buy, below a sell, at the mid the tick rule decides; mids
+are compared doubled, in integers. The tick rule: the sign of the last price change, nothing before
+the first change. Lee-Ready without such a quote, or with a stale or one-sided one, is the tick
+rule, and recorded as it.
 """
 
 from __future__ import annotations
@@ -59,7 +61,9 @@ def sign_trade(flow: Any, lee_ready: Any, trade: Any) -> Any:
 
 @inner_kernel
 def weaker_method(one: Any, other: Any) -> Any:
-    """The less reliable of two methods: what an interval of mixed trades is labelled with (tick rule, then Lee-Ready, then the flag)."""
+    """The less reliable of two methods: what an interval of mixed trades is labelled with (tick
+    rule, then Lee-Ready, then the flag).
+    """
     if one == TICK_RULE or other == TICK_RULE:
         return TICK_RULE
     return max(one, other)  # UNKNOWN < EXCHANGE_FLAG < LEE_READY

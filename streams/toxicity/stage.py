@@ -1,4 +1,5 @@
-"""The toxicity stage: one function per input record, tied to signing, order flow, depth and VPIN."""
+"""The toxicity stage: one function per input record, tied to signing, order flow, depth and VPIN.
+"""
 
 from __future__ import annotations
 
@@ -29,14 +30,35 @@ PARTIAL = int(Flag.PARTIAL)
 OVERFLOW = int(Flag.OVERFLOW)
 VALIDITY = int(Flag.STALE | Flag.GAP | Flag.CROSSED | Flag.ONE_SIDED)
 # Flags of a trade or quote that say something about every measure made from it.
-CARRIED = VALIDITY | int(Flag.LATE | Flag.AMENDED | Flag.ESTIMATED_TIME | Flag.OUT_OF_HOURS | Flag.SYNTHETIC | Flag.SIMULATED | Flag.OFF_TICK)
+CARRIED = VALIDITY | int(
+    Flag.LATE
+    | Flag.AMENDED
+    | Flag.ESTIMATED_TIME
+    | Flag.OUT_OF_HOURS
+    | Flag.SYNTHETIC
+    | Flag.SIMULATED
+    | Flag.OFF_TICK
+)
 
-__all__ = ["FAULTS", "INPUTS", "NAME", "OUTPUTS", "RESERVE", "STATE_VERSION", "VIEWS", "Settings", "State", "new_state"]
+__all__ = [
+    "FAULTS",
+    "INPUTS",
+    "NAME",
+    "OUTPUTS",
+    "RESERVE",
+    "STATE_VERSION",
+    "VIEWS",
+    "Settings",
+    "State",
+    "new_state",
+]
 
 
 @inner_kernel
 def want_features(state: Any, flow: Any) -> None:
-    """Ask for a feature record of this instrument at the next multiple of the interval after the clock."""
+    """Ask for a feature record of this instrument at the next multiple of the interval after the
+    clock.
+    """
     if flow.active:
         return
     flow.active = 1
@@ -58,14 +80,23 @@ def on_trade(state: Any, books: Any, trade: Any, out: Any) -> None:
     flags = trade.flags & CARRIED
     high, low = wide.widen(trade.quantity)
     if sign > 0:
-        flow.window_buy_high, flow.window_buy_low = wide.add(flow.window_buy_high, flow.window_buy_low, high, low)
+        flow.window_buy_high, flow.window_buy_low = wide.add(
+            flow.window_buy_high, flow.window_buy_low, high, low
+        )
     elif sign < 0:
-        flow.window_sell_high, flow.window_sell_low = wide.add(flow.window_sell_high, flow.window_sell_low, high, low)
+        flow.window_sell_high, flow.window_sell_low = wide.add(
+            flow.window_sell_high, flow.window_sell_low, high, low
+        )
     flow.window_trades = add_count(flow.window_trades, trade.trade_count)
     flow.window_method = weaker_method(flow.window_method, method)
     flow.window_flags |= flags
     want_features(state, flow)
-    flow.pending, flow.pending_sign, flow.pending_method, flow.pending_flags = trade.quantity, sign, method, flags
+    flow.pending, flow.pending_sign, flow.pending_method, flow.pending_flags = (
+        trade.quantity,
+        sign,
+        method,
+        flags,
+    )
     if not fill_buckets(state, slot, out):
         state.timer[0] = state.clock[0]
 
@@ -79,11 +110,19 @@ def on_quote(state: Any, books: Any, quote: Any, out: Any) -> None:
     flow = state.flows[slot]
     flags = quote.flags & CARRIED
     remember_quote(flow, quote)
-    if flow.quote_known and not (quote.flags | flow.quote_flags) & STALE and not quote.flags & LAST_OF_SNAPSHOT:
+    if (
+        flow.quote_known
+        and not (quote.flags | flow.quote_flags) & STALE
+        and not quote.flags & LAST_OF_SNAPSHOT
+    ):
         high, low = order_flow_event(flow, quote)
-        flow.window_ofi_high, flow.window_ofi_low = wide.add(flow.window_ofi_high, flow.window_ofi_low, high, low)
+        flow.window_ofi_high, flow.window_ofi_low = wide.add(
+            flow.window_ofi_high, flow.window_ofi_low, high, low
+        )
         flow.window_events += 1
-        flow.bucket_ofi_high, flow.bucket_ofi_low = wide.add(flow.bucket_ofi_high, flow.bucket_ofi_low, high, low)
+        flow.bucket_ofi_high, flow.bucket_ofi_low = wide.add(
+            flow.bucket_ofi_high, flow.bucket_ofi_low, high, low
+        )
     flow.window_flags |= flags
     flow.bucket_flags |= flags
     flow.quote_known = 1
@@ -96,7 +135,9 @@ def on_quote(state: Any, books: Any, quote: Any, out: Any) -> None:
 
 @inner_kernel
 def write_sums(flow: Any, row: Any, flags: Any) -> None:
-    """The sums of the interval, exact in the wide fields; OVERFLOW where an older field cannot hold one."""
+    """The sums of the interval, exact in the wide fields; OVERFLOW where an older field cannot hold
+    one.
+    """
     fits = wide.fits_int64(flow.window_ofi_high, flow.window_ofi_low)
     fits &= wide.fits_int64(flow.window_buy_high, flow.window_buy_low)
     fits &= wide.fits_int64(flow.window_sell_high, flow.window_sell_low)
@@ -117,7 +158,9 @@ def write_sums(flow: Any, row: Any, flags: Any) -> None:
 
 @inner_kernel
 def emit_features(state: Any, books: Any, slot: Any, flags: Any, out: Any) -> None:
-    """Publish what happened in the interval and how the book stands at its end, and begin the next interval."""
+    """Publish what happened in the interval and how the book stands at its end, and begin the next
+    interval.
+    """
     flow = state.flows[slot]
     rows, count = out.md_features
     row = rows[count[0]]
@@ -135,15 +178,20 @@ def emit_features(state: Any, books: Any, slot: Any, flags: Any, out: Any) -> No
     row.method = flow.window_method
     count[0] += 1
     flow.active = 0
-    flow.window_ofi_high = flow.window_buy_high = flow.window_sell_high = flow.window_events = flow.window_trades = 0
+    flow.window_ofi_high = flow.window_buy_high = flow.window_sell_high = flow.window_events = (
+        flow.window_trades
+    ) = 0
     flow.window_ofi_low = flow.window_buy_low = flow.window_sell_low = 0
     flow.window_method = 0
-    flow.window_flags = flow.quote_flags & VALIDITY  # how the quote stands when the next interval begins
+    # how the quote stands when the next interval begins
+    flow.window_flags = flow.quote_flags & VALIDITY
 
 
 @inner_kernel
 def emit_due_features(state: Any, books: Any, flags: Any, out: Any) -> Any:
-    """Publish due features, at most ``FEATURES_A_CALL``; returns True, and disarms the timer, when none is left."""
+    """Publish due features, at most ``FEATURES_A_CALL``; returns True, and disarms the timer, when
+    none is left.
+    """
     published = 0
     for slot in range(state.flows.shape[0]):
         if state.flows[slot].active:
@@ -170,5 +218,7 @@ def on_timer(state: Any, books: Any, deadline: Any, out: Any) -> None:
 
 @inner_kernel
 def on_end(state: Any, books: Any, out: Any) -> None:
-    """The input ends: features of the unfinished interval as PARTIAL; the open bucket is not published."""
+    """The input ends: features of the unfinished interval as PARTIAL; the open bucket is not
+    published.
+    """
     state.timer[0] = NEVER if emit_due_features(state, books, PARTIAL, out) else state.clock[0]

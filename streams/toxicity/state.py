@@ -26,9 +26,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What the stage computes.
 
     feature_interval: nanoseconds between feature records, aligned to its multiples.
-    bucket_volume: volume of a VPIN bucket as decimal text in base units (coins, shares); never read off the data. "": see ``bucket_size``.
-    bucket_volumes: the same by symbol, for instruments that need another one.
-    window: buckets in the VPIN window.
+    bucket_volume: volume of a VPIN bucket as decimal text in base units (coins, shares); never read
+    off the data. "": see ``bucket_size``. bucket_volumes: the same by symbol, for instruments that
+    need another one. window: buckets in the VPIN window.
     sign_method: how trades without an exchange flag are signed.
     """
 
@@ -40,40 +40,50 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def __post_init__(self) -> None:
         if not SECOND // 1000 <= self.feature_interval <= DAY:
-            raise ValueError(f"feature_interval: from {SECOND // 1000} ns (1 ms) to {DAY} ns (a day), not {self.feature_interval}")
+            raise ValueError(
+                f"feature_interval: from {SECOND // 1000} ns (1 ms) to {DAY} ns (a day), not "
+                f"{self.feature_interval}"
+            )
         if not 1 <= self.window <= MAX_WINDOW:
             raise ValueError(f"window: from 1 to {MAX_WINDOW} buckets, not {self.window}")
 
 
-# Everything about one instrument. Only 8-byte fields, so that no padding can reach the snapshot; sums of quantities are two limbs, but for the
-# volumes of a bucket, which its size bounds.
+# Everything about one instrument. Only 8-byte fields, so that no padding can reach the snapshot;
+# sums of quantities are two limbs, but for the volumes of a bucket, which its size bounds.
 FLOW = np.dtype(
     [
         (name, np.int64)
         for name in (
             "instrument",
-            # the last quote, and the doubled mid of the last quote strictly before it in time (_known 0: none, stale or one-sided)
-            "quote_known", "quote_time", "bid_price", "bid_quantity", "ask_price", "ask_quantity", "quote_flags",
+            # the last quote, and the doubled mid of the last quote strictly before it in time
+            # (_known 0: none, stale or one-sided)
+            "quote_known", "quote_time", "bid_price", "bid_quantity", "ask_price", "ask_quantity",
+            "quote_flags",
             "mid_before", "mid_before_known", "time_before",
             # the tick rule
             "last_price", "last_sign",
             # the feature interval
-            "active", "window_buy_high", "window_sell_high", "window_trades", "window_ofi_high", "window_events", "window_method", "window_flags",
+            "active", "window_buy_high", "window_sell_high", "window_trades", "window_ofi_high",
+            "window_events", "window_method", "window_flags",
             # the open bucket
-            "bucket_size", "bucket", "bucket_filled", "bucket_buy", "bucket_sell", "bucket_prints", "bucket_ofi_high", "bucket_method",
+            "bucket_size", "bucket", "bucket_filled", "bucket_buy", "bucket_sell", "bucket_prints",
+            "bucket_ofi_high", "bucket_method",
             "bucket_flags",
             # what is left of a print that spans more buckets than one call may publish
             "pending", "pending_sign", "pending_method", "pending_flags",
-            # the VPIN window: place of the next bucket in the rings, buckets so far, sums over the window
+            # the VPIN window: place of the next bucket in the rings, buckets so far, sums over the
+            # window
             "ring_next", "ring_count", "imbalance_sum", "prints_sum",
         )
     ]
-    + [(name, np.uint64) for name in ("window_buy_low", "window_sell_low", "window_ofi_low", "bucket_ofi_low")]
+    + [(name, np.uint64) for name in ("window_buy_low", "window_sell_low", "window_ofi_low",
+    "bucket_ofi_low")]
 )  # fmt: skip
 
 
 HEADER = np.dtype([
-    ("lee_ready", "i8"),         # 1 where unflagged trades are signed by Lee-Ready, 0 by the tick rule
+    # 1 where unflagged trades are signed by Lee-Ready, 0 by the tick rule
+    ("lee_ready", "i8"),
     ("feature_interval", "i8"),
     ("feature_timer", "i8"),     # next multiple of feature_interval with features due, else NEVER
 ])  # fmt: skip
@@ -108,31 +118,46 @@ class BadBucket(WrongUse):
 def bucket_size(instrument: Instrument, settings: Settings) -> int:
     """Volume of a bucket of this instrument in its quantity units.
 
-    Where no setting names one it is the largest of ``BASE_UNITS``, a lot, and the instrument's largest order divided by
-    ``BUCKETS_AN_ORDER``: reference data alone, so that it never depends on what is traded.
+    Where no setting names one it is the largest of ``BASE_UNITS``, a lot, and the instrument's
+    largest order divided by ``BUCKETS_AN_ORDER``: reference data alone, so that it never depends on
+    what is traded.
 
     Raises:
-        BadBucket: the setting is no positive decimal of the instrument's precision, or too large for the window.
+        BadBucket: the setting is no positive decimal of the instrument's precision, or too large
+            for the window.
     """
     most = MAX_SUM // settings.window
     name = "bucket_volumes" if instrument.symbol in settings.bucket_volumes else "bucket_volume"
     text = settings.bucket_volumes.get(instrument.symbol, settings.bucket_volume)
     if not text:
         base_units: int = BASE_UNITS * 10**instrument.quantity_precision
-        return min(max(base_units, instrument.lot_size, instrument.maximum_quantity // BUCKETS_AN_ORDER), most)
+        return min(
+            max(base_units, instrument.lot_size, instrument.maximum_quantity // BUCKETS_AN_ORDER),
+            most,
+        )
     given = f"[toxicity] {name} of {instrument.symbol} is {text!r}"
     try:
         size = fixed.parse(text, instrument.quantity_precision)
     except fixed.OutOfRange:
         size = most + 1
     except BadData as error:
-        raise BadBucket(f"{given}, which is not a decimal of at most {instrument.quantity_precision} places") from error
+        raise BadBucket(
+            f"{given}, which is not a decimal of at most {instrument.quantity_precision} places"
+        ) from error
     if size < 1:
-        raise BadBucket(f"{given}; a bucket holds at least {fixed.format(1, instrument.quantity_precision)}")
+        raise BadBucket(
+            f"{given}; a bucket holds at least {fixed.format(1, instrument.quantity_precision)}"
+        )
     if size > most:
         largest = fixed.format(most, instrument.quantity_precision)
-        example = f"bucket_volumes = {{ {instrument.symbol} = \"{fixed.format(most // 100, instrument.quantity_precision)}\" }}"
-        raise BadBucket(f"{given}; a window of {settings.window} such buckets is counted up to {largest} a bucket: give less, as in {example}")
+        example = (
+            f"bucket_volumes = {{ {instrument.symbol} = "
+            f'"{fixed.format(most // 100, instrument.quantity_precision)}" }}'
+        )
+        raise BadBucket(
+            f"{given}; a window of {settings.window} such buckets is counted up to {largest} a "
+            f"bucket: give less, as in {example}"
+        )
     return size
 
 

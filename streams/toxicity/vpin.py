@@ -1,12 +1,14 @@
 """VPIN over exact integer volume buckets (Easley, Lopez de Prado and O'Hara, RFS 2012; TOX-2).
 
-Prints fill buckets of exactly ``bucket_size``, split where they do not fit, so OI_k = |buy_k - sell_k| is an exact integer and
+Prints fill buckets of exactly ``bucket_size``, split where they do not fit, so OI_k = |buy_k -
+sell_k| is an exact integer and
 
     vpin = (sum of the last ``window`` OI) / (window * bucket_size)
 
-is null (WARMING_UP) until the window is full. VPIN measures trading intensity first of all: under iid unsigned noise of n equal prints a
-bucket it is about sqrt(2 / (pi n)). That null, at the mean number of prints over the window, is published beside it with the excess. A print
-counts in each bucket it reaches; volume that could not be signed fills its bucket and counts on neither side.
+is null (WARMING_UP) until the window is full. VPIN measures trading intensity first of all: under
+iid unsigned noise of n equal prints a bucket it is about sqrt(2 / (pi n)). That null, at the mean
+number of prints over the window, is published beside it with the excess. A print counts in each
+bucket it reaches; volume that could not be signed fills its bucket and counts on neither side.
 """
 
 from __future__ import annotations
@@ -70,12 +72,17 @@ def close_bucket(state: Any, slot: Any, out: Any) -> None:
     row.method = flow.bucket_method
     row.regime = NO_REGIME
     row.flags = flow.bucket_flags
-    if not wide.fits_int64(flow.bucket_ofi_high, flow.bucket_ofi_low) or flow.bucket_prints > INT32_MAX:
+    if (
+        not wide.fits_int64(flow.bucket_ofi_high, flow.bucket_ofi_low)
+        or flow.bucket_prints > INT32_MAX
+    ):
         row.flags |= OVERFLOW
     count[0] += 1
 
     flow.bucket += 1
-    flow.bucket_filled = flow.bucket_buy = flow.bucket_sell = flow.bucket_prints = flow.bucket_ofi_high = 0
+    flow.bucket_filled = flow.bucket_buy = flow.bucket_sell = flow.bucket_prints = (
+        flow.bucket_ofi_high
+    ) = 0
     flow.bucket_ofi_low = 0
     flow.bucket_method = 0
     flow.bucket_flags = flow.quote_flags & VALIDITY  # how the quote stands when the bucket begins
@@ -83,7 +90,9 @@ def close_bucket(state: Any, slot: Any, out: Any) -> None:
 
 @inlined_kernel
 def fill_buckets(state: Any, slot: Any, out: Any) -> Any:
-    """Pour the pending volume into buckets, closing at most ``BUCKETS_A_CALL``; returns True when nothing is left."""
+    """Pour the pending volume into buckets, closing at most ``BUCKETS_A_CALL``; returns True when
+    nothing is left.
+    """
     flow = state.flows[slot]
     closed = 0
     while flow.pending > 0:

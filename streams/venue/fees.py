@@ -14,11 +14,13 @@ _SPLIT = 2 * RATE_SCALE
 
 @inlined_kernel
 def fee(price: int, quantity: int, rate: int) -> Any:
-    """price * quantity * rate / 1e8 rounded half to even, as two limbs (high, low) in units 10^-(price_precision + quantity_precision).
+    """price * quantity * rate / 1e8 rounded half to even, as two limbs (high, low) in units
+    10^-(price_precision + quantity_precision).
 
-    ``price`` > 0, ``quantity`` > 0, ``|rate|`` <= 1e8; a negative rate gives a rebate, a negative fee. The product of all three can exceed
-    128 bits, so the price is split: with price = 2e8 * a + b the fee is 2 * a * rate * quantity, an even integer, plus
-    b * rate * quantity / 1e8; rounding the second half to even rounds the sum half to even.
+    ``price`` > 0, ``quantity`` > 0, ``|rate|`` <= 1e8; a negative rate gives a rebate, a negative
+    fee. The product of all three can exceed 128 bits, so the price is split: with price = 2e8 * a +
+    b the fee is 2 * a * rate * quantity, an even integer, plus b * rate * quantity / 1e8; rounding
+    the second half to even rounds the sum half to even.
     """
     whole_high, whole_low = wide.mul(2 * (price // _SPLIT) * rate, quantity)
     part_high, part_low = wide.mul(price % _SPLIT * rate, quantity)

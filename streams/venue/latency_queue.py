@@ -2,7 +2,8 @@
 
 How long a message takes, the venue says (``models.py``). What is sent first arrives first, as over
 one connection: each way is a ring in order of sending, and the reports of an order are FIFO.
-Both rings number what they hold from one running sequence; (due time, sequence) orders everything that happens at one instant.
+Both rings number what they hold from one running sequence; (due time, sequence) orders everything
+that happens at one instant.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from streams.venue.state import FAULT_COMMANDS, FAULT_REPORTS, raise_fault
 
 @inlined_kernel
 def _wrapped(place: int, length: int) -> Any:
-    """A place of a ring of this length; ``place`` is less than twice of it, so that no division is needed."""
+    """A place of a ring of this length; ``place`` is less than twice of it, so that no division is
+    needed.
+    """
     return place - length if place >= length else place
 
 
@@ -25,9 +28,13 @@ def post_command(state: Any, command: Any) -> None:
     """Send a command decided at the present clock; due when the venue says, after those before."""
     counters = state.counters[0]
     if counters.commands == len(state.commands):
-        raise_fault(state, FAULT_COMMANDS, command.instrument, counters.commands, len(state.commands))
+        raise_fault(
+            state, FAULT_COMMANDS, command.instrument, counters.commands, len(state.commands)
+        )
         return
-    entry = state.commands[_wrapped(counters.commands_first + counters.commands, len(state.commands))]
+    entry = state.commands[
+        _wrapped(counters.commands_first + counters.commands, len(state.commands))
+    ]
     due = state.clock[0] + state.venue.entry_latency(state, command)
     if not state.venue.CONSTANT_LATENCY and counters.commands != 0:
         last = _wrapped(counters.commands_first + counters.commands - 1, len(state.commands))
@@ -51,10 +58,13 @@ def post_command(state: Any, command: Any) -> None:
 
 @inner_kernel
 def post_report(
-    state: Any, order: Any, kind: int, reason: int, trade_id: int, price: int, quantity: int, filled: int, leaves: int, liquidity: int,
+    state: Any, order: Any, kind: int, reason: int, trade_id: int, price: int, quantity: int,
+    filled: int, leaves: int, liquidity: int,
     fee_high: int, fee_low: int,
 ) -> None:  # fmt: skip
-    """Report on ``order`` (on its way or resting) at the present clock; it is due back after the response leg less the feed leg."""
+    """Report on ``order`` (on its way or resting) at the present clock; it is due back after the
+    response leg less the feed leg.
+    """
     counters = state.counters[0]
     if counters.reports == len(state.reports):
         raise_fault(state, FAULT_REPORTS, order.instrument, counters.reports, len(state.reports))
@@ -108,15 +118,22 @@ def command_is_next(state: Any) -> Any:
     arrival, delivery = command_due(state), report_due(state)
     if arrival != delivery:
         return arrival < delivery
-    return state.commands[counters.commands_first].sequence < state.report_sequence[counters.reports_first]
+    return (
+        state.commands[counters.commands_first].sequence
+        < state.report_sequence[counters.reports_first]
+    )
 
 
 @inlined_kernel
 def drop_command(state: Any) -> None:
-    """Take the first command off its ring; an empty ring starts over at its first place, which keeps memory warm."""
+    """Take the first command off its ring; an empty ring starts over at its first place, which
+    keeps memory warm.
+    """
     counters = state.counters[0]
     counters.commands -= 1
-    counters.commands_first = 0 if counters.commands == 0 else _wrapped(counters.commands_first + 1, len(state.commands))
+    counters.commands_first = (
+        0 if counters.commands == 0 else _wrapped(counters.commands_first + 1, len(state.commands))
+    )
     state.working[0] -= 1
 
 
@@ -125,7 +142,9 @@ def drop_report(state: Any) -> None:
     """Take the first report off its ring."""
     counters = state.counters[0]
     counters.reports -= 1
-    counters.reports_first = 0 if counters.reports == 0 else _wrapped(counters.reports_first + 1, len(state.reports))
+    counters.reports_first = (
+        0 if counters.reports == 0 else _wrapped(counters.reports_first + 1, len(state.reports))
+    )
     state.working[0] -= 1
 
 

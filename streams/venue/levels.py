@@ -1,9 +1,10 @@
 """The price levels the venue watches: those where our orders rest, and those that we took from.
 
-A level is watched from the first order that rests or the first quantity that is taken until it has neither. All levels of an instrument
-form one list, to compare them with the book; those with resting orders form a second list per side, best price first.
-What can be taken of a level is what it displays, less what printed there since its last update (``numeric/tape.py``), at most what the venue's own
-ticker shows (by option), less what our orders took since its displayed size changed.
+A level is watched from the first order that rests or the first quantity that is taken until it has
+neither. All levels of an instrument form one list, to compare them with the book; those with
+resting orders form a second list per side, best price first. What can be taken of a level is what
+it displays, less what printed there since its last update (``numeric/tape.py``), at most what the
+venue's own ticker shows (by option), less what our orders took since its displayed size changed.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ def find(state: Any, slot: int, side: int, price: int) -> Any:
 
 @inner_kernel
 def watch(state: Any, books: Any, slot: int, side: int, price: int) -> Any:
-    """The level at this price, watched from now on if it was not; NONE when ``levels_max`` is reached."""
+    """The level at this price, watched from now on if it was not; NONE when ``levels_max`` is
+    reached.
+    """
     found = find(state, slot, side, price)
     if found >= 0:
         return found
@@ -42,7 +45,9 @@ def watch(state: Any, books: Any, slot: int, side: int, price: int) -> Any:
         chosen = counters.level_unused
         counters.level_unused = chosen + 1
     else:
-        raise_fault(state, FAULT_LEVELS, books.books[slot].instrument, counters.levels, len(state.levels))
+        raise_fault(
+            state, FAULT_LEVELS, books.books[slot].instrument, counters.levels, len(state.levels)
+        )
         return NONE
     counters.levels += 1
     index.put(state.level_index, price, slot * 4 + side, chosen)
@@ -125,7 +130,9 @@ def _is_capped(state: Any, books: Any, slot: int) -> Any:
 
 @inlined_kernel
 def _shown_by_ticker(market: Any, side: int, price: int) -> Any:
-    """The most the ticker allows at this price: nothing better than its best, there its size, beyond it anything."""
+    """The most the ticker allows at this price: nothing better than its best, there its size,
+    beyond it anything.
+    """
     best = market.ticker_bid if side == BUY else market.ticker_ask
     if price == best:
         return market.ticker_bid_quantity if side == BUY else market.ticker_ask_quantity
@@ -140,7 +147,11 @@ def best_available(state: Any, books: Any, slot: int, side: int) -> Any:
     """Best price of the recorded side that still has something to take, 0 for none."""
     shown = side_of(books, slot, side)
     price = shown.price
-    if state.markets[slot].reduced_levels == 0 and shown.printed_levels == 0 and not _is_capped(state, books, slot):
+    if (
+        state.markets[slot].reduced_levels == 0
+        and shown.printed_levels == 0
+        and not _is_capped(state, books, slot)
+    ):
         return price
     while price != 0 and available(state, books, slot, side, price) == 0:
         price = next_price(books, shown, price)

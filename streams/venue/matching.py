@@ -1,8 +1,9 @@
-"""What a command does on arrival: the order rules, then a walk through the recorded book, then rest or cancel.
+"""What a command does on arrival: the order rules, then a walk through the recorded book, then rest
+or cancel.
 
-Price-time priority against the recorded book: an incoming order takes the best price first, at that (passive) price, and only what is
-displayed and not yet taken by us. Only what is left after matching may rest. A market order that carries a protection price takes nothing beyond
-it.
+Price-time priority against the recorded book: an incoming order takes the best price first, at that
+(passive) price, and only what is displayed and not yet taken by us. Only what is left after
+matching may rest. A market order that carries a protection price takes nothing beyond it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from schemas.vocabulary import Liquidity, OrderReason, OrderType, ReportKind, RequestKind, Side, TimeInForce
+from schemas.vocabulary import (
+    Liquidity,
+    OrderReason,
+    OrderType,
+    ReportKind,
+    RequestKind,
+    Side,
+    TimeInForce,
+)
 from streams.numeric import book
 from streams.numeric.book_queries import side_of
 from streams.numeric.borrowing import inner_kernel
@@ -57,7 +66,8 @@ def arrive(state: Any, books: Any, command: Any) -> None:
 
 @inner_kernel
 def _new_order(state: Any, books: Any, command: Any) -> None:
-    """Refuse the order with a reason, or accept it, match it, and let the rest rest or cancel it."""
+    """Refuse the order with a reason, or accept it, match it, and let the rest rest or cancel it.
+    """
     if orders.find(state, command.order_id_high, command.order_id_low) != orders.UNKNOWN:
         _state_report(state, command, REJECTED, DUPLICATE_ORDER, ZERO, ZERO)
         return
@@ -74,7 +84,9 @@ def _new_order(state: Any, books: Any, command: Any) -> None:
         orders.rest(state, books, command, slot, filled)
         return
     if filled < command.quantity:
-        _state_report(state, command, CANCELLED, _why_not_more(state, books, command, slot), filled, ZERO)
+        _state_report(
+            state, command, CANCELLED, _why_not_more(state, books, command, slot), filled, ZERO
+        )
     orders.remember_closed(state, command.order_id_high, command.order_id_low)
 
 
@@ -83,18 +95,25 @@ def _why_not_more(state: Any, books: Any, command: Any, slot: int) -> Any:
     """Why the rest of an order that does not rest is cancelled."""
     if command.order_type != MARKET:
         return IOC_REMAINDER
-    is_beyond = command.price != 0 and levels.best_available(state, books, slot, SELL if command.side == BUY else BUY) != 0
+    is_beyond = (
+        command.price != 0
+        and levels.best_available(state, books, slot, SELL if command.side == BUY else BUY) != 0
+    )
     return PROTECTION_PRICE if is_beyond else NO_LIQUIDITY
 
 
 @inner_kernel
 def _take(state: Any, books: Any, command: Any, slot: int) -> Any:
-    """Walk the recorded book from its best price; returns the quantity filled. What is taken is remembered level by level."""
+    """Walk the recorded book from its best price; returns the quantity filled. What is taken is
+    remembered level by level.
+    """
     passive = SELL if command.side == BUY else BUY
     filled = ZERO
     price = side_of(books, slot, passive).price
     while price != 0 and filled < command.quantity and rules.within_limit(command, price):
-        quantity = min(command.quantity - filled, levels.available(state, books, slot, passive, price))
+        quantity = min(
+            command.quantity - filled, levels.available(state, books, slot, passive, price)
+        )
         if quantity > 0:
             place = levels.watch(state, books, slot, passive, price)
             if place == NONE:
@@ -126,13 +145,32 @@ def _cancel(state: Any, command: Any) -> None:
 @inner_kernel
 def _state_report(state: Any, order: Any, kind: int, reason: int, filled: int, leaves: int) -> None:
     """A report that is not a fill."""
-    latency_queue.post_report(state, order, kind, reason, ZERO, ZERO, ZERO, filled, leaves, NEITHER, ZERO, NO_FEE)
+    latency_queue.post_report(
+        state, order, kind, reason, ZERO, ZERO, ZERO, filled, leaves, NEITHER, ZERO, NO_FEE
+    )
 
 
 @inner_kernel
-def report_fill(state: Any, order: Any, price: int, quantity: int, filled: int, liquidity: int) -> None:
-    """A fill of ``quantity`` at ``price``; ``filled`` includes it. Trade ids count up over the whole venue."""
+def report_fill(
+    state: Any, order: Any, price: int, quantity: int, filled: int, liquidity: int
+) -> None:
+    """A fill of ``quantity`` at ``price``; ``filled`` includes it. Trade ids count up over the
+    whole venue.
+    """
     counters = state.counters[0]
     counters.trade_id += 1
     high, low = state.venue.charge(state, order, price, quantity, liquidity)
-    latency_queue.post_report(state, order, FILL, FINE, counters.trade_id, price, quantity, filled, order.quantity - filled, liquidity, high, low)
+    latency_queue.post_report(
+        state,
+        order,
+        FILL,
+        FINE,
+        counters.trade_id,
+        price,
+        quantity,
+        filled,
+        order.quantity - filled,
+        liquidity,
+        high,
+        low,
+    )

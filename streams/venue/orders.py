@@ -1,7 +1,8 @@
 """The table of resting orders, and the memory of closed ones.
 
-Slots are reused, the last freed first, so that a run of a million orders touches as many slots as orders ever rested at one time. One
-index holds resting orders (value: their slot) and remembered closed ones (value: CLOSED).
+Slots are reused, the last freed first, so that a run of a million orders touches as many slots as
+orders ever rested at one time. One index holds resting orders (value: their slot) and remembered
+closed ones (value: CLOSED).
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ def find(state: Any, order_id_high: int, order_id_low: int) -> Any:
 
 @inner_kernel
 def rest(state: Any, books: Any, command: Any, slot: int, filled: int) -> Any:
-    """Let what is left of the order rest at its limit, last at its level. Returns its place, NONE when a capacity is reached."""
+    """Let what is left of the order rest at its limit, last at its level. Returns its place, NONE
+    when a capacity is reached.
+    """
     counters = state.counters[0]
     place = counters.order_free
     if place != NONE:

@@ -1,4 +1,5 @@
-"""What printed at a level; the fill model (``models.py``) is told of each changed size, by order."""
+"""What printed at a level; the fill model (``models.py``) is told of each changed size, by order.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +12,17 @@ from streams.venue.state import NONE
 
 @inlined_kernel
 def add_traded(state: Any, place: int, quantity: int) -> None:
-    """``quantity`` printed at the level. Where the sum leaves int64 it starts anew, and what its orders had seen lies below zero."""
+    """``quantity`` printed at the level. Where the sum leaves int64 it starts anew, and what its
+    orders had seen lies below zero.
+    """
     level = state.levels[place]
     if level.traded > QUANTITY_MAX - quantity:
         at = level.first_order
         while at != NONE:
             order = state.orders[at]
-            order.traded_before = max(order.traded_before, level.traded - QUANTITY_MAX) - level.traded
+            order.traded_before = (
+                max(order.traded_before, level.traded - QUANTITY_MAX) - level.traded
+            )
             at = order.next
         level.traded = 0
     level.traded += quantity
@@ -25,7 +30,9 @@ def add_traded(state: Any, place: int, quantity: int) -> None:
 
 @inlined_kernel
 def traded_since(level: Any, order: Any) -> Any:
-    """What printed at the level since the order joined it, QUANTITY_MAX where it is more: no displayed size is greater."""
+    """What printed at the level since the order joined it, QUANTITY_MAX where it is more: no
+    displayed size is greater.
+    """
     if order.traded_before < 0 and level.traded > QUANTITY_MAX + order.traded_before:
         return QUANTITY_MAX
     return level.traded - order.traded_before

@@ -1,10 +1,12 @@
 """What the market does to our resting orders. Two things fill them, at their limit price:
 
-- a trade of the opposite aggressor. One at our price takes from the queue ahead first, then our orders in order of arrival. One through our
-  price proves that the queue there is gone: orders at better prices than the print come first, best price first. In both cases the trade's
-  volume is spent once: no fill exceeds what printed.
-- a depth update after which the opposite side stands at or beyond our price: the full remainder, best price first. (An opposite offer cannot
-  stand at our price while we are there: it would have traded with us.)
+- a trade of the opposite aggressor. One at our price takes from the queue ahead first, then our
+  orders in order of arrival. One through our price proves that the queue there is gone: orders at
+  better prices than the print come first, best price first. In both cases the trade's volume is
+  spent once: no fill exceeds what printed.
+- a depth update after which the opposite side stands at or beyond our price: the full remainder,
+  best price first. (An opposite offer cannot stand at our price while we are there: it would have
+  traded with us.)
 """
 
 from __future__ import annotations
@@ -50,7 +52,9 @@ def trade(state: Any, slot: int, price: int, quantity: int, aggressor_side: int)
 
 @inner_kernel
 def _print_through(state: Any, place: int, left: int) -> Any:
-    """The market printed beyond this level: nobody is ahead of us any more. Returns the volume left."""
+    """The market printed beyond this level: nobody is ahead of us any more. Returns the volume
+    left.
+    """
     at = state.levels[place].first_order
     while at != NONE:
         following = state.orders[at].next
@@ -86,10 +90,12 @@ def _print_at(state: Any, place: int, printed: int, left: int) -> None:
 
 @inner_kernel
 def depth(state: Any, books: Any, slot: int, update: Any, rows: Any, result: int) -> None:
-    """Follow an update after the book took it with ``result``: queue positions, what we took, and prices the market moved through.
+    """Follow an update after the book took it with ``result``: queue positions, what we took, and
+    prices the market moved through.
 
-    Whatever is compared, every level that changed is: the levels of the update where they are fewer than those we watch, else all we watch.
-    While the book is out of sync nothing is followed; when it is back every level is compared.
+    Whatever is compared, every level that changed is: the levels of the update where they are fewer
+    than those we watch, else all we watch. While the book is out of sync nothing is followed; when
+    it is back every level is compared.
     """
     market = state.markets[slot]
     if books.books[slot].synced == 0:
@@ -118,7 +124,9 @@ def depth(state: Any, books: Any, slot: int, update: Any, rows: Any, result: int
 
 @inner_kernel
 def _fill_passed(state: Any, books: Any, slot: int) -> None:
-    """Fill the orders at whose price or beyond the other side now stands; what we took ourselves does not count as standing."""
+    """Fill the orders at whose price or beyond the other side now stands; what we took ourselves
+    does not count as standing.
+    """
     market = state.markets[slot]
     if market.best_bid != NONE:
         ask = levels.best_available(state, books, slot, SELL)

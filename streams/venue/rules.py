@@ -1,8 +1,9 @@
 """The order rules: steps, minimum and maximum sizes, and what a command must not combine. Steps are
 the venue's own (``models.py``).
 
-Source: Binance's PRICE_FILTER, LOT_SIZE and NOTIONAL filters (reference: exchange filters of its order rules). The steps bind orders only;
-recorded data off the steps is kept. A contract's multiplier is not part of the notional here.
+Source: Binance's PRICE_FILTER, LOT_SIZE and NOTIONAL filters (reference: exchange filters of its
+order rules). The steps bind orders only; recorded data off the steps is kept. A contract's
+multiplier is not part of the notional here.
 """
 
 from __future__ import annotations
@@ -31,13 +32,19 @@ POST_ONLY_WOULD_CROSS = np.int64(OrderReason.POST_ONLY_WOULD_CROSS)
 
 @inner_kernel
 def refusal(state: Any, books: Any, command: Any, slot: int) -> Any:
-    """Why the venue refuses the order, FINE if it does not. Checked in this order: form, sync, market notional, post-only."""
+    """Why the venue refuses the order, FINE if it does not. Checked in this order: form, sync,
+    market notional, post-only.
+    """
     if slot == NONE or not _well_formed(state, state.markets[slot], command):
         return INVALID_ORDER
     if books.books[slot].synced == 0:
         return BOOK_NOT_SYNCED
     opposite = levels.best_available(state, books, slot, SELL if command.side == BUY else BUY)
-    if command.order_type == MARKET and opposite != 0 and _below_minimum_notional(state.markets[slot], opposite, command.quantity):
+    if (
+        command.order_type == MARKET
+        and opposite != 0
+        and _below_minimum_notional(state.markets[slot], opposite, command.quantity)
+    ):
         return INVALID_ORDER
     if command.post_only != 0 and opposite != 0 and within_limit(command, opposite):
         return POST_ONLY_WOULD_CROSS
@@ -46,7 +53,9 @@ def refusal(state: Any, books: Any, command: Any, slot: int) -> Any:
 
 @inlined_kernel
 def within_limit(command: Any, price: int) -> Any:
-    """True if the order may trade at this price of the other side. A market order's price is its protection, 0 for none."""
+    """True if the order may trade at this price of the other side. A market order's price is its
+    protection, 0 for none.
+    """
     if command.order_type == MARKET and command.price == 0:
         return True
     return price <= command.price if command.side == BUY else price >= command.price
@@ -54,7 +63,9 @@ def within_limit(command: Any, price: int) -> Any:
 
 @inlined_kernel
 def _well_formed(state: Any, market: Any, command: Any) -> Any:
-    """Everything that can be judged without the book. A market order has no time in force; post-only is for resting limit orders."""
+    """Everything that can be judged without the book. A market order has no time in force;
+    post-only is for resting limit orders.
+    """
     if command.side != BUY and command.side != SELL:
         return False
     if command.quantity <= 0 or command.quantity < market.minimum_quantity:

@@ -1,8 +1,10 @@
-"""The simulated venue as a compiled stage: commands, trades and depth in, execution reports out when they are due.
+"""The simulated venue as a compiled stage: commands, trades and depth in, execution reports out
+when they are due.
 
-Nothing is reported at once: a report waits in the state until its delivery timer, which with zero latency is due at the present clock.
-At one instant everything happens in (time, sequence) order. A timer call delivers reports only until the next arrival, so that what the
-order side answers to a report is sent before later arrivals are matched, whatever RESERVE is.
+Nothing is reported at once: a report waits in the state until its delivery timer, which with zero
+latency is due at the present clock. At one instant everything happens in (time, sequence) order. A
+timer call delivers reports only until the next arrival, so that what the order side answers to a
+report is sent before later arrivals are matched, whatever RESERVE is.
 """
 
 from __future__ import annotations
@@ -56,7 +58,9 @@ def on_trade(state: Any, books: Any, trade: Any, out: Any) -> None:
 
 @inlined_kernel
 def on_book_ticker(state: Any, books: Any, ticker: Any, out: Any) -> None:
-    """By option: the venue's own best bid and ask, which bound what an order can take until the book is newer."""
+    """By option: the venue's own best bid and ask, which bound what an order can take until the
+    book is newer.
+    """
     slot = book.slot_of(books, ticker.instrument)
     if slot == NONE or state.counters[0].ticker_caps == 0:
         return
@@ -70,7 +74,8 @@ def on_book_ticker(state: Any, books: Any, ticker: Any, out: Any) -> None:
 
 @inlined_kernel
 def on_depth_update(state: Any, books: Any, update: Any, levels: Any, out: Any) -> None:
-    """Apply the update to the venue's book; where we rest at a level, or took from one, follow it."""
+    """Apply the update to the venue's book; where we rest at a level, or took from one, follow it.
+    """
     slot = book.slot_of(books, update.instrument)
     if slot == NONE:
         return
@@ -89,11 +94,16 @@ def on_venue_command(state: Any, books: Any, command: Any, out: Any) -> None:
 
 @inner_kernel
 def on_timer(state: Any, books: Any, deadline: int, out: Any) -> None:
-    """Arrivals and deliveries due at the clock, in (time, sequence) order; what does not fit stays due."""
+    """Arrivals and deliveries due at the clock, in (time, sequence) order; what does not fit stays
+    due.
+    """
     rows, count = out.venue_reports
     clock = state.clock[0]
     delivered = 0
-    while state.fault[0] == 0 and min(latency_queue.command_due(state), latency_queue.report_due(state)) <= clock:
+    while (
+        state.fault[0] == 0
+        and min(latency_queue.command_due(state), latency_queue.report_due(state)) <= clock
+    ):
         counters = state.counters[0]
         if latency_queue.command_is_next(state):
             if delivered > 0:
@@ -112,7 +122,9 @@ def on_timer(state: Any, books: Any, deadline: int, out: Any) -> None:
 
 
 def is_untouched(state: State) -> bool:
-    """True if a venue with nothing under way is what its books are: nothing of ours rests or was taken, and no ticker is kept beside them."""
+    """True if a venue with nothing under way is what its books are: nothing of ours rests or was
+    taken, and no ticker is kept beside them.
+    """
     return bool(state.counters["ticker_caps"][0] == 0 and not state.markets["levels"].any())
 
 

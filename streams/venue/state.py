@@ -1,4 +1,6 @@
-"""What the venue is told (``Settings``), what it knows (``State``), and how much of it there may be."""
+"""What the venue is told (``Settings``), what it knows (``State``), and how much of it there may
+be.
+"""
 
 from __future__ import annotations
 
@@ -48,12 +50,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     parameters: dict[str, int] = {}
     """What the two take beside, by their own names."""
     ticker: str = "off"
-    """``cap``: ``md.book_tickers`` is read too, and no order takes more or better than the venue's own
-    best bid and ask where those are newer than the book."""
+    """``cap``: ``md.book_tickers`` is read too, and no order takes more or better than the venue's
+    own best bid and ask where those are newer than the book."""
     orders_max: int = 4096
     """Orders resting at one time."""
     closed_max: int = 4096
-    """Closed orders remembered, so that a cancel that lost the race is told ORDER_CLOSED and a repeated id DUPLICATE_ORDER."""
+    """Closed orders remembered, so that a cancel that lost the race is told ORDER_CLOSED and a
+    repeated id DUPLICATE_ORDER.
+    """
     levels_max: int = 8192
     """Price levels we rest at, or took from since their displayed size last changed."""
     commands_max: int = 4096
@@ -64,39 +68,61 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def __post_init__(self) -> None:
         for name in ("feed_latency", "entry_latency", "response_latency"):
             if not 0 <= getattr(self, name) <= 3_600_000_000_000:
-                raise ValueError(f"venue.{name} is {getattr(self, name)} ns; give 0 to 3600000000000 (one hour)")
+                raise ValueError(
+                    f"venue.{name} is {getattr(self, name)} ns; give 0 to 3600000000000 (one hour)"
+                )
         if self.response_latency < self.feed_latency:
-            raise ValueError(f"venue.response_latency is {self.response_latency} ns; it must be at least feed_latency, {self.feed_latency} ns")
+            raise ValueError(
+                f"venue.response_latency is {self.response_latency} ns; it must be at least "
+                f"feed_latency, {self.feed_latency} ns"
+            )
         for name in ("maker_rate", "taker_rate"):
             if not -RATE_SCALE <= getattr(self, name) <= RATE_SCALE:
-                raise ValueError(f"venue.{name} is {getattr(self, name)}; give -{RATE_SCALE} to {RATE_SCALE} (1e-8 of the notional, 1 bp = 10000)")
+                raise ValueError(
+                    f"venue.{name} is {getattr(self, name)}; give -{RATE_SCALE} to {RATE_SCALE} "
+                    "(1e-8 of the notional, 1 bp = 10000)"
+                )
         models.parameters_of(self.model, self.queue_model, self.parameters)
         if self.ticker not in TICKER_RULES:
-            raise ValueError(f"venue.ticker is {self.ticker!r}; give one of: {', '.join(TICKER_RULES)}")
+            raise ValueError(
+                f"venue.ticker is {self.ticker!r}; give one of: {', '.join(TICKER_RULES)}"
+            )
         for name in ("orders_max", "closed_max", "levels_max", "commands_max", "reports_max"):
             if not 1 <= getattr(self, name) <= 1 << 24:
                 raise ValueError(f"venue.{name} is {getattr(self, name)}; give 1 to {1 << 24}")
 
 
 ORDER = np.dtype([
-    ("order_id_high", "i8"), ("order_id_low", "i8"), ("instrument", "i8"), ("kind", "i8"), ("side", "i8"),
-    ("order_type", "i8"), ("time_in_force", "i8"), ("post_only", "i8"), ("quantity", "i8"), ("price", "i8"),
-    ("due", "i8"), ("sequence", "i8"),                     # on its way: when it arrives, and its place among all that is under way
+    ("order_id_high", "i8"), ("order_id_low", "i8"), ("instrument", "i8"), ("kind", "i8"), ("side",
+    "i8"),
+    ("order_type", "i8"), ("time_in_force", "i8"), ("post_only", "i8"), ("quantity", "i8"),
+    ("price", "i8"),
+    # on its way: when it arrives, and its place among all that is under way
+    ("due", "i8"), ("sequence", "i8"),
     ("filled", "i8"),
-    ("queue_ahead", "i8"),                                 # resting: displayed quantity of others still before us at our price
-    ("traded_before", "i8"),                               # part of the level's `traded` that printed before we joined
-    ("level", "i8"), ("next", "i8"), ("previous", "i8"),   # our orders at the level in order of arrival; `next` also links free slots
+    # resting: displayed quantity of others still before us at our price
+    ("queue_ahead", "i8"),
+    # part of the level's `traded` that printed before we joined
+    ("traded_before", "i8"),
+    # our orders at the level in order of arrival; `next` also links free slots
+    ("level", "i8"), ("next", "i8"), ("previous", "i8"),
 ])  # fmt: skip
-"""A command: on its way to the venue, or resting there. Prices and quantities in units of the instrument."""
+"""A command: on its way to the venue, or resting there. Prices and quantities in units of the
+instrument.
+"""
 
 LEVEL = np.dtype([
     ("price", "i8"), ("slot", "i8"), ("side", "i8"),
     ("displayed", "i8"),                                   # size in the recorded book
-    ("traded", "i8"),                                      # volume printed here since `displayed` last changed
-    ("consumed", "i8"),                                    # what our taking orders took here since `displayed` last changed
+    # volume printed here since `displayed` last changed
+    ("traded", "i8"),
+    # what our taking orders took here since `displayed` last changed
+    ("consumed", "i8"),
     ("first_order", "i8"), ("last_order", "i8"),
-    ("better", "i8"), ("worse", "i8"),                     # our neighbouring levels with resting orders, same slot and side
-    ("next", "i8"), ("previous", "i8"),                    # all levels of the slot; `next` also links free levels
+    # our neighbouring levels with resting orders, same slot and side
+    ("better", "i8"), ("worse", "i8"),
+    # all levels of the slot; `next` also links free levels
+    ("next", "i8"), ("previous", "i8"),
 ])  # fmt: skip
 """A price level we watch: we rest there, or we took from it."""
 
@@ -105,11 +131,15 @@ MARKET = np.dtype([
     ("minimum_notional_high", "i8"), ("minimum_notional_low", "u8"),
     ("first_level", "i8"),                                 # head of the list of watched levels
     ("levels", "i8"),                                      # how many
-    ("reduced_levels", "i8"),                              # how many of them with something consumed
+    # how many of them with something consumed
+    ("reduced_levels", "i8"),
     ("best_bid", "i8"), ("best_ask", "i8"),                # our best levels with resting orders
-    ("resync", "i8"),                                      # 1: the book was out of sync, compare every level when it is back
-    ("ticker_id", "i8"),                                   # update id of the venue's own best bid and ask, 0 before one is known
-    ("ticker_bid", "i8"), ("ticker_bid_quantity", "i8"), ("ticker_ask", "i8"), ("ticker_ask_quantity", "i8"),
+    # 1: the book was out of sync, compare every level when it is back
+    ("resync", "i8"),
+    # update id of the venue's own best bid and ask, 0 before one is known
+    ("ticker_id", "i8"),
+    ("ticker_bid", "i8"), ("ticker_bid_quantity", "i8"), ("ticker_ask", "i8"),
+    ("ticker_ask_quantity", "i8"),
 ])  # fmt: skip
 """One instrument: its order rules and where our levels begin. Index: the slot of the book."""
 
@@ -118,12 +148,15 @@ IDENTITY = np.dtype([("order_id_high", "i8"), ("order_id_low", "i8")])
 COUNTERS = np.dtype([
     (name, "i8")
     for name in (
-        "sequence", "trade_id", "commands_first", "commands", "reports_first", "reports", "orders", "order_free", "order_unused",
+        "sequence", "trade_id", "commands_first", "commands", "reports_first", "reports", "orders",
+        "order_free", "order_unused",
         "levels", "level_free", "level_unused", "closed", "closed_next",
         "entry_delay", "response_delay", "maker_rate", "taker_rate", "ticker_caps",
     )
 ])  # fmt: skip
-"""Running numbers, ring positions and free lists; the last five are the settings that the kernels need."""
+"""Running numbers, ring positions and free lists; the last five are the settings that the kernels
+need.
+"""
 
 
 class State(StateArrays):
@@ -211,7 +244,9 @@ def state_class(queue_model: str, model: str) -> type[State]:
 
 
 def new_state(instruments: Sequence[Instrument], settings: Settings) -> State:
-    """The state before the first record: an empty venue for these instruments, in the order of the book's slots."""
+    """The state before the first record: an empty venue for these instruments, in the order of the
+    book's slots.
+    """
     kind = state_class(settings.queue_model, settings.model)
     counters = np.zeros(1, kind.FIELDS["counters"].dtype)
     counters["order_free"] = counters["level_free"] = NONE

@@ -19,20 +19,55 @@ START = 1_723_161_240 * SECOND  # a whole minute
 WHOLE_SNAPSHOT = int(Flag.FIRST_OF_SNAPSHOT | Flag.LAST_OF_SNAPSHOT)
 
 
-def trade(time: int, price: int = 100, quantity: int = 1, *, identity: int = 0, side: int = Side.BUY, flags: int = 0, number: int = 1) -> Trade:
+def trade(
+    time: int,
+    price: int = 100,
+    quantity: int = 1,
+    *,
+    identity: int = 0,
+    side: int = Side.BUY,
+    flags: int = 0,
+    number: int = 1,
+) -> Trade:
     return Trade(number, time, 0, identity or time, 1, price, quantity, int(side), int(flags))
 
 
 def snapshot(
-    time: int, last: int, bids: Sequence[tuple[int, int]], asks: Sequence[tuple[int, int]], *, flags: int = 0, number: int = 1
+    time: int,
+    last: int,
+    bids: Sequence[tuple[int, int]],
+    asks: Sequence[tuple[int, int]],
+    *,
+    flags: int = 0,
+    number: int = 1,
 ) -> DepthUpdate:
-    return DepthUpdate(number, time, 0, last, last, -1, int(DepthKind.SNAPSHOT), WHOLE_SNAPSHOT | int(flags), list(bids), list(asks))
+    return DepthUpdate(
+        number,
+        time,
+        0,
+        last,
+        last,
+        -1,
+        int(DepthKind.SNAPSHOT),
+        WHOLE_SNAPSHOT | int(flags),
+        list(bids),
+        list(asks),
+    )
 
 
 def delta(
-    time: int, first: int, final: int, bids: Sequence[tuple[int, int]] = (), asks: Sequence[tuple[int, int]] = (), *, flags: int = 0, number: int = 1
+    time: int,
+    first: int,
+    final: int,
+    bids: Sequence[tuple[int, int]] = (),
+    asks: Sequence[tuple[int, int]] = (),
+    *,
+    flags: int = 0,
+    number: int = 1,
 ) -> DepthUpdate:
-    return DepthUpdate(number, time, 0, first, final, -1, int(DepthKind.DELTA), int(flags), list(bids), list(asks))
+    return DepthUpdate(
+        number, time, 0, first, final, -1, int(DepthKind.DELTA), int(flags), list(bids), list(asks)
+    )
 
 
 def run(records: Sequence[Any], instruments: int = 1, **settings: Any) -> list[Any]:

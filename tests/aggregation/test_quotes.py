@@ -1,4 +1,6 @@
-"""Quotes from the book. Oracles: a dictionary book, gaps injected at every position, and scenarios worked out by hand."""
+"""Quotes from the book. Oracles: a dictionary book, gaps injected at every position, and scenarios
+worked out by hand.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,14 @@ SYNCED = snapshot(START, 10, [(100, 5), (99, 7)], [(101, 6), (102, 8)])
 
 
 def short(quote: Quote) -> tuple[int, ...]:
-    return (quote.sequence, quote.bid_price, quote.bid_quantity, quote.ask_price, quote.ask_quantity, quote.flags & ~LAST_OF_SNAPSHOT)
+    return (
+        quote.sequence,
+        quote.bid_price,
+        quote.bid_quantity,
+        quote.ask_price,
+        quote.ask_quantity,
+        quote.flags & ~LAST_OF_SNAPSHOT,
+    )
 
 
 def shorts(*records: Any) -> list[tuple[int, ...]]:
@@ -26,7 +35,9 @@ def shorts(*records: Any) -> list[tuple[int, ...]]:
 
 
 def test_a_book_that_was_never_in_sync_publishes_nothing() -> None:
-    assert shorts(delta(START, 1, 2, [(100, 5)], [(101, 5)]), delta(START + 1, 3, 4, [(100, 6)])) == []
+    assert (
+        shorts(delta(START, 1, 2, [(100, 5)], [(101, 5)]), delta(START + 1, 3, 4, [(100, 6)])) == []
+    )
 
 
 def test_the_snapshot_publishes_the_first_quote() -> None:
@@ -51,17 +62,28 @@ def test_the_snapshot_publishes_the_first_quote() -> None:
         ([], [], None),
     ],
 )
-def test_a_quote_is_published_exactly_when_the_top_changes(bids: Any, asks: Any, expected: tuple[int, ...] | None) -> None:
+def test_a_quote_is_published_exactly_when_the_top_changes(
+    bids: Any, asks: Any, expected: tuple[int, ...] | None
+) -> None:
     quotes = shorts(SYNCED, delta(START + 5, 11, 12, bids, asks))
     assert quotes[1:] == ([expected] if expected else [])
 
 
 def test_sequence_and_time_are_those_of_the_update() -> None:
-    assert quotes_of([SYNCED, delta(START + 5, 11, 19, [(100, 9)])])[1] == Quote(1, START + 5, 19, 100, 9, 101, 6, 0)
+    assert quotes_of([SYNCED, delta(START + 5, 11, 19, [(100, 9)])])[1] == Quote(
+        1, START + 5, 19, 100, 9, 101, 6, 0
+    )
 
 
 def test_a_gap_publishes_one_stale_quote_with_the_last_values() -> None:
-    quotes = quotes_of([SYNCED, delta(START + 5, 13, 14, [(100, 9)]), delta(START + 6, 15, 16, [(100, 1)]), delta(START + 7, 30, 31, [(90, 1)])])
+    quotes = quotes_of(
+        [
+            SYNCED,
+            delta(START + 5, 13, 14, [(100, 9)]),
+            delta(START + 6, 15, 16, [(100, 1)]),
+            delta(START + 7, 30, 31, [(90, 1)]),
+        ]
+    )
     assert quotes[1:] == [Quote(1, START + 5, 14, 100, 5, 101, 6, STALE_AND_GAP)]
 
 
@@ -77,12 +99,25 @@ def test_after_the_next_snapshot_a_fresh_quote_is_published_even_with_the_same_v
 
 def test_a_second_gap_is_published_again() -> None:
     again = snapshot(START + 9, 40, [(100, 5)], [(101, 6)])
-    flags = [quote[-1] for quote in shorts(SYNCED, delta(START + 5, 13, 14), again, delta(START + 10, 50, 51))]
+    flags = [
+        quote[-1]
+        for quote in shorts(SYNCED, delta(START + 5, 13, 14), again, delta(START + 10, 50, 51))
+    ]
     assert flags == [0, STALE_AND_GAP, 0, STALE_AND_GAP]
 
 
 def test_an_old_update_publishes_nothing() -> None:
-    assert len(shorts(SYNCED, delta(START + 5, 11, 12, [(100, 9)]), delta(START + 6, 11, 12, [(100, 1)]), delta(START + 6, 5, 6, [(100, 1)]))) == 2
+    assert (
+        len(
+            shorts(
+                SYNCED,
+                delta(START + 5, 11, 12, [(100, 9)]),
+                delta(START + 6, 11, 12, [(100, 1)]),
+                delta(START + 6, 5, 6, [(100, 1)]),
+            )
+        )
+        == 2
+    )
 
 
 @pytest.mark.parametrize("levels", [[(100, -1)], [(-100, 1)], [(0, 1)]])
@@ -91,7 +126,9 @@ def test_a_malformed_update_publishes_nothing_and_shows_as_a_gap_at_the_next(lev
     assert quotes[1:] == [(14, 100, 5, 101, 6, STALE_AND_GAP)]
 
 
-@pytest.mark.parametrize("flag", [Flag.ESTIMATED_TIME, Flag.SIMULATED, Flag.OFF_TICK, Flag.LATE, Flag.OUT_OF_HOURS])
+@pytest.mark.parametrize(
+    "flag", [Flag.ESTIMATED_TIME, Flag.SIMULATED, Flag.OFF_TICK, Flag.LATE, Flag.OUT_OF_HOURS]
+)
 def test_quality_flags_of_the_update_reach_its_quote(flag: Flag) -> None:
     assert shorts(SYNCED, delta(START + 5, 11, 12, [(100, 9)], flags=flag))[1][-1] == flag
 
@@ -112,7 +149,11 @@ def test_a_snapshot_in_chunks_publishes_when_it_is_complete() -> None:
     def chunk(flag: int, bids: Any, asks: Any) -> DepthUpdate:
         return DepthUpdate(1, START, 0, 10, 10, -1, int(DepthKind.SNAPSHOT), flag, bids, asks)
 
-    chunks = [chunk(int(Flag.FIRST_OF_SNAPSHOT), [(100, 5)], []), chunk(0, [], [(101, 6)]), chunk(int(Flag.LAST_OF_SNAPSHOT), [(99, 1)], [])]
+    chunks = [
+        chunk(int(Flag.FIRST_OF_SNAPSHOT), [(100, 5)], []),
+        chunk(0, [], [(101, 6)]),
+        chunk(int(Flag.LAST_OF_SNAPSHOT), [(99, 1)], []),
+    ]
     assert shorts(*chunks) == [(10, 100, 5, 101, 6, 0)]
 
 
@@ -124,18 +165,36 @@ def test_instruments_do_not_mix() -> None:
     from aggregation_records import run
 
     other = snapshot(START, 70, [(500, 1)], [(501, 2)], number=2)
-    quotes = [record for record in run([SYNCED, other, delta(START + 1, 71, 71, [(500, 3)], number=2)], 2) if isinstance(record, Quote)]
-    assert [(quote.instrument, quote.sequence, quote.bid_price) for quote in quotes] == [(1, 10, 100), (2, 70, 500), (2, 71, 500)]
+    quotes = [
+        record
+        for record in run([SYNCED, other, delta(START + 1, 71, 71, [(500, 3)], number=2)], 2)
+        if isinstance(record, Quote)
+    ]
+    assert [(quote.instrument, quote.sequence, quote.bid_price) for quote in quotes] == [
+        (1, 10, 100),
+        (2, 70, 500),
+        (2, 71, 500),
+    ]
 
 
 def random_updates(seed: int, count: int) -> list[DepthUpdate]:
     dice = random.Random(seed)
-    updates = [snapshot(START, 100, [(1000 - at, 5) for at in range(20)], [(1001 + at, 5) for at in range(20)])]
+    updates = [
+        snapshot(
+            START, 100, [(1000 - at, 5) for at in range(20)], [(1001 + at, 5) for at in range(20)]
+        )
+    ]
     last = 100
     for at in range(count):
         middle = 1000 + dice.randrange(-8, 9)
-        bids = [(middle - dice.randrange(12), dice.choice([0, 0, dice.randrange(1, 50)])) for _ in range(dice.randrange(4))]
-        asks = [(middle + 1 + dice.randrange(12), dice.choice([0, 0, dice.randrange(1, 50)])) for _ in range(dice.randrange(4))]
+        bids = [
+            (middle - dice.randrange(12), dice.choice([0, 0, dice.randrange(1, 50)]))
+            for _ in range(dice.randrange(4))
+        ]
+        asks = [
+            (middle + 1 + dice.randrange(12), dice.choice([0, 0, dice.randrange(1, 50)]))
+            for _ in range(dice.randrange(4))
+        ]
         step = dice.randrange(1, 5)
         updates.append(delta(START + at * SECOND // 10, last + 1, last + step, bids, asks))
         last += step
@@ -143,7 +202,9 @@ def random_updates(seed: int, count: int) -> list[DepthUpdate]:
 
 
 def twin(updates: list[DepthUpdate], dropped: int = -1) -> list[tuple[int, ...]]:
-    """A dictionary book: what quotes must be when update number ``dropped`` is lost and nothing resynchronises the book."""
+    """A dictionary book: what quotes must be when update number ``dropped`` is lost and nothing
+    resynchronises the book.
+    """
     bids: dict[int, int] = {}
     asks: dict[int, int] = {}
     quotes: list[tuple[int, ...]] = []
@@ -182,7 +243,9 @@ def test_a_gap_at_any_position_ends_in_one_stale_quote(dropped: int) -> None:
 
 @pytest.mark.parametrize("dropped", range(1, 40, 3))
 def test_after_a_gap_and_a_snapshot_quotes_equal_those_without_the_gap(dropped: int) -> None:
-    """Oracle: the run that lost nothing; the snapshot holds the book as it stood where the snapshot is put."""
+    """Oracle: the run that lost nothing; the snapshot holds the book as it stood where the snapshot
+    is put.
+    """
     updates = random_updates(6, 60)
     resumed = dropped + 5
     bids: dict[int, int] = {}

@@ -1,9 +1,11 @@
-"""How fast the L2 book takes recorded depth, next to a dictionary and sortedcontainers' SortedDict doing the same in Python.
+"""How fast the L2 book takes recorded depth, next to a dictionary and sortedcontainers' SortedDict
+doing the same in Python.
 
     python -m tests.benchmarks.book
 
-The recording is USD-M BTCUSDT (about 446,000 level rows, snapshot included); a row is one level. Every run starts from an empty book; all
-three end with the same top, or the row is void. The dictionary looks its best price up with max() and min() after every record.
+The recording is USD-M BTCUSDT (about 446,000 level rows, snapshot included); a row is one level.
+Every run starts from an empty book; all three end with the same top, or the row is void. The
+dictionary looks its best price up with max() and min() after every record.
 """
 
 from __future__ import annotations
@@ -35,9 +37,16 @@ def recording() -> tuple[Any, Any, int]:
     levels: list[tuple[int, int]] = []
     for target, update in zip(rows, updates, strict=True):
         target["instrument"], target["kind"], target["flags"] = 1, update.kind, update.flags
-        target["first_update_id"], target["final_update_id"] = update.first_update_id, update.final_update_id
+        target["first_update_id"], target["final_update_id"] = (
+            update.first_update_id,
+            update.final_update_id,
+        )
         target["previous_update_id"] = update.previous_update_id
-        target["first_level"], target["bid_count"], target["ask_count"] = len(levels), len(update.bids), len(update.asks)
+        target["first_level"], target["bid_count"], target["ask_count"] = (
+            len(levels),
+            len(update.bids),
+            len(update.asks),
+        )
         levels += [*update.bids, *update.asks]
     return rows, np.array(levels, LEVEL), updates[0].previous_update_id
 
@@ -52,7 +61,9 @@ def drive(books: Any, rows: Any, levels: Any) -> Any:
 
 
 def _python(updates: list[tuple[list[Any], list[Any]]], make: Any, best: Any) -> tuple[int, int]:
-    """The same deltas on two mappings; the best prices are read after every record. Returns the last ones."""
+    """The same deltas on two mappings; the best prices are read after every record. Returns the
+    last ones.
+    """
     bids, asks = make(), make()
     top = (0, 0)
     for record in updates:
@@ -77,11 +88,23 @@ def _best_of_sorted(bids: Any, asks: Any) -> tuple[int, int]:
 def run() -> list[dict[str, Any]]:
     """Rows ``book.apply`` against each peer; none, with a reason, without the recording."""
     if not (market_data() / RECORDING).exists():
-        return [row("book.apply", "rows/s", [0.0], reason=f"{RECORDING} not found; set SQ_DATA to the folder of recorded market data")]
+        return [
+            row(
+                "book.apply",
+                "rows/s",
+                [0.0],
+                reason=f"{RECORDING} not found; set SQ_DATA to the folder of recorded market data",
+            )
+        ]
     rows, levels, last = recording()
     pairs = levels.tolist()
     updates = []
-    for start, bids, asks in zip(rows["first_level"].tolist(), rows["bid_count"].tolist(), rows["ask_count"].tolist(), strict=True):
+    for start, bids, asks in zip(
+        rows["first_level"].tolist(),
+        rows["bid_count"].tolist(),
+        rows["ask_count"].tolist(),
+        strict=True,
+    ):
         updates.append((pairs[start : start + bids], pairs[start + bids : start + bids + asks]))
     books = book.new_books([SimpleNamespace(instrument=1, tick_size=10)])
     empty = np.frombuffer(book.snapshot(books), "<i8").copy()
@@ -96,7 +119,10 @@ def run() -> list[dict[str, Any]]:
 
     ours()
     found = []
-    for peer, make, best in (("sortedcontainers", SortedDict, _best_of_sorted), ("dict", dict, _best_of_dict)):
+    for peer, make, best in (
+        ("sortedcontainers", SortedDict, _best_of_sorted),
+        ("dict", dict, _best_of_dict),
+    ):
         top = _python(updates, make, best)
         ended = tuple(int(books.books[0][side]["price"]) for side in ("bids", "asks"))
         if top != ended:
@@ -106,7 +132,18 @@ def run() -> list[dict[str, Any]]:
             return len(levels) / seconds(lambda: _python(updates, make, best))
 
         mine, peers = alternating(ours, theirs)
-        found.append(row("book.apply", "rows/s", mine, peer, peers, rows=len(levels), updates=len(rows), passes=PASSES))
+        found.append(
+            row(
+                "book.apply",
+                "rows/s",
+                mine,
+                peer,
+                peers,
+                rows=len(levels),
+                updates=len(rows),
+                passes=PASSES,
+            )
+        )
     return found
 
 

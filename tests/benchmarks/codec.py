@@ -1,10 +1,13 @@
-"""How fast depth updates with their levels become bytes and rows, next to fastavro one record at a time.
+"""How fast depth updates with their levels become bytes and rows, next to fastavro one record at a
+time.
 
     python -m tests.benchmarks.codec
 
-The updates are the recorded USD-M BTCUSDT ones where ``SQ_DATA`` (by default ``../shared/data``) has them, else generated ones of the same
-shape; the row says which. A row is one order-book level; an update without levels counts as one. Both sides work on the same bytes: fastavro
-reads each record with ``schemaless_reader`` and writes it with ``schemaless_writer``; ours reads and writes the whole block. Runs alternate.
+The updates are the recorded USD-M BTCUSDT ones where ``SQ_DATA`` (by default ``../shared/data``)
+has them, else generated ones of the same shape; the row says which. A row is one order-book level;
+an update without levels counts as one. Both sides work on the same bytes: fastavro reads each
+record with ``schemaless_reader`` and writes it with ``schemaless_writer``; ours reads and writes
+the whole block. Runs alternate.
 """
 
 from __future__ import annotations
@@ -34,12 +37,18 @@ TILES = 2  # copies of the recording in the body, so that a run lasts long enoug
 
 def market_data() -> Path:
     """Folder of recorded market data."""
-    return Path(os.environ.get("SQ_DATA", Path(__file__).resolve().parents[2].parent / "shared" / "data"))
+    return Path(
+        os.environ.get("SQ_DATA", Path(__file__).resolve().parents[2].parent / "shared" / "data")
+    )
 
 
 def _levels(found: list[list[str]]) -> list[tuple[int, int]]:
-    """Levels of a frame as integers of the published digits: two decimals of price, three of quantity."""
-    return [(int(price.replace(".", "")), int(quantity.replace(".", ""))) for price, quantity in found]
+    """Levels of a frame as integers of the published digits: two decimals of price, three of
+    quantity.
+    """
+    return [
+        (int(price.replace(".", "")), int(quantity.replace(".", ""))) for price, quantity in found
+    ]
 
 
 def recorded_updates(path: Path) -> list[DepthUpdate]:
@@ -54,7 +63,18 @@ def recorded_updates(path: Path) -> list[DepthUpdate]:
             ids = (frame["U"], frame["u"], frame["pu"])
             kind = int(DepthKind.DELTA)
             flags = int(Flag.FUTURES_CHAIN)
-            updates.append(DepthUpdate(1, frame["T"] * 1_000_000, int(received), *ids, kind, flags, _levels(frame["b"]), _levels(frame["a"])))
+            updates.append(
+                DepthUpdate(
+                    1,
+                    frame["T"] * 1_000_000,
+                    int(received),
+                    *ids,
+                    kind,
+                    flags,
+                    _levels(frame["b"]),
+                    _levels(frame["a"]),
+                )
+            )
     return updates
 
 
@@ -63,10 +83,22 @@ def generated_updates(count: int = 6_500, seed: int = 7) -> list[DepthUpdate]:
     chance = random.Random(seed)
     updates = []
     for index in range(count):
-        sides = [[(6_000_000 + chance.randrange(90_000), chance.randrange(20_000)) for _ in range(chance.randrange(60))] for _ in range(2)]
+        sides = [
+            [
+                (6_000_000 + chance.randrange(90_000), chance.randrange(20_000))
+                for _ in range(chance.randrange(60))
+            ]
+            for _ in range(2)
+        ]
         at = 1_723_161_256_298_000_000 + index * 60_000_000
-        ids = (5_123_107_832_006 + 3 * index, 5_123_107_832_008 + 3 * index, 5_123_107_832_005 + 3 * index)
-        updates.append(DepthUpdate(1, at, at, *ids, int(DepthKind.DELTA), int(Flag.FUTURES_CHAIN), *sides))
+        ids = (
+            5_123_107_832_006 + 3 * index,
+            5_123_107_832_008 + 3 * index,
+            5_123_107_832_005 + 3 * index,
+        )
+        updates.append(
+            DepthUpdate(1, at, at, *ids, int(DepthKind.DELTA), int(Flag.FUTURES_CHAIN), *sides)
+        )
     return updates
 
 
@@ -77,7 +109,9 @@ def _timed(work: Callable[[], Any]) -> float:
     return time.perf_counter() - started
 
 
-def _row(name: str, ours: Callable[[], Any], peers: Callable[[], Any], rows: int, source: str) -> dict[str, Any]:
+def _row(
+    name: str, ours: Callable[[], Any], peers: Callable[[], Any], rows: int, source: str
+) -> dict[str, Any]:
     """One line of the table: medians of alternating runs over the same rows."""
     ours()
     mine, theirs = [], []
@@ -99,7 +133,8 @@ def _row(name: str, ours: Callable[[], Any], peers: Callable[[], Any], rows: int
 
 
 def run() -> list[dict[str, Any]]:
-    """The rows ``codec.decode`` and ``codec.encode``; the bytes of both sides are compared first."""
+    """The rows ``codec.decode`` and ``codec.encode``; the bytes of both sides are compared first.
+    """
     path = market_data() / RECORDING
     updates = recorded_updates(path) if path.is_file() else generated_updates()
     source = "recorded USD-M BTCUSDT depth" if path.is_file() else "generated depth"
@@ -129,7 +164,13 @@ def run() -> list[dict[str, Any]]:
         raise AssertionError("both sides must write the same bytes")
     return [
         _row("codec.decode", lambda: depth.decode_rows(body, count), read_by_peer, total, source),
-        _row("codec.encode", lambda: depth.encode_rows(rows, count, levels), write_by_peer, total, source),
+        _row(
+            "codec.encode",
+            lambda: depth.encode_rows(rows, count, levels),
+            write_by_peer,
+            total,
+            source,
+        ),
     ]
 
 

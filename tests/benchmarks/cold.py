@@ -47,7 +47,8 @@ COMMANDS = {
 
 
 class Taken(NamedTuple):
-    """Seconds of a command: wall, CPU of its process, CPU of those it started, to its first line."""
+    """Seconds of a command: wall, CPU of its process, CPU of those it started, to its first line.
+    """
 
     wall: float
     first: float

@@ -53,7 +53,11 @@ def _pipeline() -> Rows:
     from tests.benchmarks import pipeline, recordings
 
     recording = recordings.tiled()
-    return [pipeline.sparse(recording), pipeline.exact(), pipeline.recover(recordings.tiled(18_000_000))]
+    return [
+        pipeline.sparse(recording),
+        pipeline.exact(),
+        pipeline.recover(recordings.tiled(18_000_000)),
+    ]
 
 
 def _orders() -> Rows:
@@ -109,7 +113,11 @@ SAID = (
 
 
 def _say(row: dict[str, Any]) -> None:
-    peer = f"  {row['peer']} {row['peer_value']:,.0f}, ratio {row['ratio']:.2f}" if row.get("ratio") else f"  {row.get('peer') or ''}"
+    peer = (
+        f"  {row['peer']} {row['peer_value']:,.0f}, ratio {row['ratio']:.2f}"
+        if row.get("ratio")
+        else f"  {row.get('peer') or ''}"
+    )
     more = "".join(f"  {key} {row[key]:,.2f}" for key in SAID if key in row)
     if row.get("reason"):
         more += f"  ({row['reason']})"
@@ -123,7 +131,9 @@ def main() -> int:
     command.add_argument("--out", type=Path, required=True)
     command.add_argument("--only", action="append", default=[])
     arguments = command.parse_args()
-    rows: Rows = json.loads(arguments.out.read_text()) if arguments.only and arguments.out.is_file() else []
+    rows: Rows = (
+        json.loads(arguments.out.read_text()) if arguments.only and arguments.out.is_file() else []
+    )
     failed = 0
     for names, suite in chosen(SUITES, arguments.only):
         started = time.monotonic()
@@ -135,7 +145,11 @@ def main() -> int:
             continue
         for row in found:
             row["machine"] = f"{platform.machine()}, CPython {platform.python_version()}"
-            rows = [kept for kept in rows if (kept["name"], kept.get("peer") or "") != (row["name"], row.get("peer") or "")] + [row]
+            rows = [
+                kept
+                for kept in rows
+                if (kept["name"], kept.get("peer") or "") != (row["name"], row.get("peer") or "")
+            ] + [row]
             _say(row)
         sys.stdout.write(f"  ({names}: {time.monotonic() - started:.0f} s)\n")
         arguments.out.parent.mkdir(parents=True, exist_ok=True)

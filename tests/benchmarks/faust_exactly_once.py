@@ -1,15 +1,19 @@
-"""What Faust's exactly-once mode does on a real broker: ``python -m tests.benchmarks.faust_exactly_once`` after ``sq kafka up``.
+"""What Faust's exactly-once mode does on a real broker: ``python -m
+tests.benchmarks.faust_exactly_once`` after ``sq kafka up``.
 
-2000 events on four input partitions are copied to an output topic by an agent, each to the partition of its own choosing:
+2000 events on four input partitions are copied to an output topic by an agent, each to the
+partition of its own choosing:
 
 - ``a``: the output topic is not consumed by the same app, as at every boundary between stages;
 - ``b``: the output topic is consumed by the app too;
-- ``isolation``: how many records of an aborted and of an open transaction an agent is shown that runs in the other mode, at least once;
-- ``at-least-once``: the same copy in that mode, for its throughput; ``transactions``: the same copy by confluent-kafka, one transaction for each
-  thousand events, input offsets inside.
+- ``isolation``: how many records of an aborted and of an open transaction an agent is shown that
+  runs in the other mode, at least once;
+- ``at-least-once``: the same copy in that mode, for its throughput; ``transactions``: the same copy
+  by confluent-kafka, one transaction for each thousand events, input offsets inside.
 
-Two witnesses, of which the second is the broker's: which transactional id Faust chose for each output and for each input's offset; and how many
-offsets of the output topic are no records. Every committed transaction leaves a marker, so a topic without holes was written outside transactions.
+Two witnesses, of which the second is the broker's: which transactional id Faust chose for each
+output and for each input's offset; and how many offsets of the output topic are no records. Every
+committed transaction leaves a marker, so a topic without holes was written outside transactions.
 
 Figures are printed as JSON and recorded in docs/decisions/0010-no-trading-stage-on-faust.md.
 """
@@ -43,23 +47,36 @@ CASES = ("a", "b", "isolation", "at-least-once", "transactions")
 def make_topics(cluster: Cluster, *names: str) -> None:
     """New topics of four partitions."""
     admin = AdminClient(cluster.client())
-    made = admin.create_topics([NewTopic(name, num_partitions=PARTITIONS, replication_factor=1) for name in names])
+    made = admin.create_topics(
+        [NewTopic(name, num_partitions=PARTITIONS, replication_factor=1) for name in names]
+    )
     for future in made.values():
         future.result(30)
 
 
 def fill(cluster: Cluster, topic: str, events: int) -> None:
-    """Events spread evenly; the key differs from the partition, so that outputs go elsewhere than their inputs."""
+    """Events spread evenly; the key differs from the partition, so that outputs go elsewhere than
+    their inputs.
+    """
     producer = Producer(cluster.client(linger_ms=5))
     for number in range(events):
-        producer.produce(topic, b"x" * 60, key=str(number % 97).encode(), partition=number % PARTITIONS)
+        producer.produce(
+            topic, b"x" * 60, key=str(number % 97).encode(), partition=number % PARTITIONS
+        )
         producer.poll(0)
     producer.flush()
 
 
 def read(cluster: Cluster, topic: str, isolation: str) -> tuple[int, int]:
     """(records, offsets) of a topic."""
-    consumer = Consumer(cluster.client(group_id=f"{topic}.read", isolation_level=isolation, enable_partition_eof=True, auto_offset_reset="earliest"))
+    consumer = Consumer(
+        cluster.client(
+            group_id=f"{topic}.read",
+            isolation_level=isolation,
+            enable_partition_eof=True,
+            auto_offset_reset="earliest",
+        )
+    )
     consumer.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
     records, ended = 0, 0
     while ended < PARTITIONS:
@@ -69,7 +86,10 @@ def read(cluster: Cluster, topic: str, isolation: str) -> tuple[int, int]:
             records += 1
         else:
             ended += 1
-    offsets = sum(consumer.get_watermark_offsets(TopicPartition(topic, number))[1] for number in range(PARTITIONS))
+    offsets = sum(
+        consumer.get_watermark_offsets(TopicPartition(topic, number))[1]
+        for number in range(PARTITIONS)
+    )
     consumer.close()
     return records, offsets
 
@@ -83,8 +103,12 @@ def run_faust(cluster: Cluster, case: str, source: str, target: str, events: int
     offsets: Counter[str] = Counter()
     send, commit = Producer_.send, Producer_.commit_transactions
 
-    async def watched_send(self: Any, topic: str, *rest: Any, transactional_id: str | None = None, **named: Any) -> Any:
-        outputs[transactional_id.removeprefix(self.app.conf.id) if transactional_id else "none"] += topic == target
+    async def watched_send(
+        self: Any, topic: str, *rest: Any, transactional_id: str | None = None, **named: Any
+    ) -> Any:
+        outputs[
+            transactional_id.removeprefix(self.app.conf.id) if transactional_id else "none"
+        ] += topic == target
         return await send(self, topic, *rest, transactional_id=transactional_id, **named)
 
     async def watched_commit(self: Any, by_id: Any, *rest: Any, **named: Any) -> Any:
@@ -121,7 +145,10 @@ def run_faust(cluster: Cluster, case: str, source: str, target: str, events: int
             if case != "isolation":
                 await out.send(key=key, value=value)
             if state["seen"] == events:
-                state["ended"], state["cpu"] = time.perf_counter(), time.process_time() - state["cpu"]
+                state["ended"], state["cpu"] = (
+                    time.perf_counter(),
+                    time.process_time() - state["cpu"],
+                )
 
     app.agent(inputs, name="copy", concurrency=1)(copy)
     if case == "b":
@@ -154,13 +181,25 @@ def run_faust(cluster: Cluster, case: str, source: str, target: str, events: int
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     with contextlib.suppress(SystemExit):
-        faust.Worker(app, loop=loop, loglevel=os.environ.get("LOGLEVEL", "CRITICAL"), quiet=True, redirect_stdouts=False).execute_from_commandline()
+        faust.Worker(
+            app,
+            loop=loop,
+            loglevel=os.environ.get("LOGLEVEL", "CRITICAL"),
+            quiet=True,
+            redirect_stdouts=False,
+        ).execute_from_commandline()
     return result()
 
 
 def run_transactions(cluster: Cluster, source: str, target: str, events: int) -> dict[str, Any]:
-    """The same copy by confluent-kafka: outputs and input offsets of a thousand events in one transaction."""
-    consumer = Consumer(cluster.client(group_id=f"{source}.thin", enable_auto_commit=False, isolation_level="read_committed"))
+    """The same copy by confluent-kafka: outputs and input offsets of a thousand events in one
+    transaction.
+    """
+    consumer = Consumer(
+        cluster.client(
+            group_id=f"{source}.thin", enable_auto_commit=False, isolation_level="read_committed"
+        )
+    )
     consumer.assign([TopicPartition(source, number, 0) for number in range(PARTITIONS)])
     producer = Producer(cluster.client(transactional_id=f"{source}.thin", retry_backoff_ms=1))
     producer.init_transactions(30)
@@ -174,7 +213,9 @@ def run_transactions(cluster: Cluster, source: str, target: str, events: int) ->
         producer.begin_transaction()
         for each in messages:
             producer.produce(target, each.value(), key=each.key())
-        producer.send_offsets_to_transaction(consumer.position(consumer.assignment()), consumer.consumer_group_metadata())
+        producer.send_offsets_to_transaction(
+            consumer.position(consumer.assignment()), consumer.consumer_group_metadata()
+        )
         producer.commit_transaction()
         done += len(messages)
     elapsed, cpu = time.perf_counter() - started, time.process_time() - cpu
@@ -204,7 +245,11 @@ def main() -> int:
         is_open = None
         if name == "isolation":
             for ending in ("aborted", "open"):
-                is_open = Producer(cluster.client(transactional_id=f"{stamp}.{ending}", transaction_timeout_ms=120_000))
+                is_open = Producer(
+                    cluster.client(
+                        transactional_id=f"{stamp}.{ending}", transaction_timeout_ms=120_000
+                    )
+                )
                 is_open.init_transactions(30)
                 is_open.begin_transaction()
                 for number in range(10):
@@ -212,12 +257,25 @@ def main() -> int:
                 is_open.flush()
                 if ending == "aborted":
                     is_open.abort_transaction(30)
-        command = [sys.executable, "-m", "tests.benchmarks.faust_exactly_once", name, source, target]
-        ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=2 * PATIENCE_SECONDS)
+        command = [
+            sys.executable,
+            "-m",
+            "tests.benchmarks.faust_exactly_once",
+            name,
+            source,
+            target,
+        ]
+        ended = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=2 * PATIENCE_SECONDS
+        )
         if ended.returncode:
-            print(json.dumps({"case": name, "failed": ended.stderr.strip().splitlines()[-3:]}), flush=True)
+            print(
+                json.dumps({"case": name, "failed": ended.stderr.strip().splitlines()[-3:]}),
+                flush=True,
+            )
             continue
-        printed = re.search(r'\{"seen".*\}', ended.stdout)  # Faust's worker prints escape sequences around it
+        # Faust's worker prints escape sequences around it
+        printed = re.search(r'\{"seen".*\}', ended.stdout)
         assert printed is not None, ended.stdout
         found = {"case": name, **json.loads(printed[0])}
         if name == "isolation":
@@ -227,7 +285,11 @@ def main() -> int:
             found["shown_of_aborted_and_open_transactions"] = found["seen"] - EVENTS
         else:
             records, offsets = read(cluster, target, "read_committed")
-            found |= {"output_records": records, "output_offsets": offsets, "commit_markers_in_output": offsets - records}
+            found |= {
+                "output_records": records,
+                "output_offsets": offsets,
+                "commit_markers_in_output": offsets - records,
+            }
         print(json.dumps(found), flush=True)
     return 0
 

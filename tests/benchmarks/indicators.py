@@ -1,7 +1,9 @@
-"""What an indicator costs: ns for each update in compiled code, beside polars over the whole column; exp, log, pow and erfc beside libm.
+"""What an indicator costs: ns for each update in compiled code, beside polars over the whole
+column; exp, log, pow and erfc beside libm.
 
-``python -m tests.benchmarks.indicators`` prints the rows; ``run()`` returns them. Ours answers after each input, as a strategy needs it, and
-is the same on every machine; polars sees the whole column at once, on the threads it takes.
+``python -m tests.benchmarks.indicators`` prints the rows; ``run()`` returns them. Ours answers
+after each input, as a strategy needs it, and is the same on every machine; polars sees the whole
+column at once, on the threads it takes.
 """
 
 from __future__ import annotations

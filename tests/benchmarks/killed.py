@@ -1,4 +1,5 @@
-"""A run that is killed just before its end, with no snapshot behind it; or, with ``ready``, one that recovers and says so.
+"""A run that is killed just before its end, with no snapshot behind it; or, with ``ready``, one
+that recovers and says so.
 
     python -m tests.benchmarks.killed RECORDING RUN kill|ready
 """
@@ -17,9 +18,16 @@ from jobs.runs import Backtest, genesis_facts, open_recording
 from streams.log.local import LocalLog
 from streams.runtime.recovery.run_folder import folder_task
 
-SETTINGS = {"strategy": "ema-cross", "set": {"fast": "20", "slow": "50"}, "ticker": "off", "state_digest_records": 100_000_000}
+SETTINGS = {
+    "strategy": "ema-cross",
+    "set": {"fast": "20", "slow": "50"},
+    "ticker": "off",
+    "state_digest_records": 100_000_000,
+}
 RECORDS = 1_000_000
-"""What must be behind the recovered process; the kill comes a batch later, for a batch is reported before its files are written."""
+"""What must be behind the recovered process; the kill comes a batch later, for a batch is reported
+before its files are written.
+"""
 BATCH = 65_536
 
 

@@ -1,11 +1,15 @@
-"""How exact the lag exporter is: scripted producers and consumers on a real broker, their own ledgers as the truth.
+"""How exact the lag exporter is: scripted producers and consumers on a real broker, their own
+ledgers as the truth.
 
-``python -m tests.benchmarks.lag [--seconds 30]`` uses the cluster of ``sq kafka up`` (or SQ_KAFKA_*) and prints, for each script and for all, p50 and
-p99 of the absolute error in records and in seconds, over samples taken twice a second. Beside it is the error in records of what exporters without
-regard to transactions show, high watermark - committed offset, computed from the same reading.
+``python -m tests.benchmarks.lag [--seconds 30]`` uses the cluster of ``sq kafka up`` (or
+SQ_KAFKA_*) and prints, for each script and for all, p50 and p99 of the absolute error in records
+and in seconds, over samples taken twice a second. Beside it is the error in records of what
+exporters without regard to transactions show, high watermark - committed offset, computed from the
+same reading.
 
-A sample is judged twice: against what was true at the end of its reading; and against all that may have been true during it, for a reading is not an
-instant, and what happens meanwhile may be seen or not ("in the span"). How long readings took is printed.
+A sample is judged twice: against what was true at the end of its reading; and against all that may
+have been true during it, for a reading is not an instant, and what happens meanwhile may be seen or
+not ("in the span"). How long readings took is printed.
 
 Unknown counts as right only where the truth is unknown too (records that were not read are gone).
 """
@@ -46,9 +50,18 @@ class Actor:
         for answer in self.admin.create_topics([NewTopic(self.topic, 1, 1)]).values():
             answer.result(TIMEOUT)
         self.plain = Producer(cluster.client(linger_ms=0))
-        self.transactional = Producer({**cluster.client(linger_ms=0), "transactional.id": self.topic, "retry.backoff.ms": 1, "log_level": 0})
+        self.transactional = Producer(
+            {
+                **cluster.client(linger_ms=0),
+                "transactional.id": self.topic,
+                "retry.backoff.ms": 1,
+                "log_level": 0,
+            }
+        )
         self.transactional.init_transactions(TIMEOUT)
-        self.consumer = Consumer({**cluster.client(), "group.id": self.topic, "enable.auto.commit": False})
+        self.consumer = Consumer(
+            {**cluster.client(), "group.id": self.topic, "enable.auto.commit": False}
+        )
         self.written = 0
         self.until = 0.0
 
@@ -71,7 +84,13 @@ class Actor:
             stamps.append(message.timestamp()[1] / 1000)
 
         for _ in range(count):
-            producer.produce(self.topic, b"x" * 20, partition=0, timestamp=int(time.time() * 1000), on_delivery=delivered)
+            producer.produce(
+                self.topic,
+                b"x" * 20,
+                partition=0,
+                timestamp=int(time.time() * 1000),
+                on_delivery=delivered,
+            )
             producer.poll(0)
         assert producer.flush(TIMEOUT) == 0
         time.sleep(hold)
@@ -85,7 +104,8 @@ class Actor:
         self.written += count
 
     def move(self, read: int) -> None:
-        """Commit the position behind the first ``read`` records, as consumers do: last offset + 1."""
+        """Commit the position behind the first ``read`` records, as consumers do: last offset + 1.
+        """
         position = self.ledger.offsets[read - 1] + 1 if read else 0
         called = time.time()
         self.consumer.commit(offsets=[TopicPartition(self.topic, 0, position)], asynchronous=False)
@@ -194,7 +214,11 @@ class Errors:
 
     def add(self, lag: Lag, now: Truth, span: list[Truth], naive: int) -> None:
         """Validator one sample."""
-        known = [(each.records, each.seconds) for each in span if each.records is not None and each.seconds is not None]
+        known = [
+            (each.records, each.seconds)
+            for each in span
+            if each.records is not None and each.seconds is not None
+        ]
         if lag.lag_records is None or lag.lag_seconds is None:
             self.unknown_rightly += len(known) < len(span)
             self.unknown_wrongly += len(known) == len(span)
@@ -221,7 +245,10 @@ class Errors:
         row: dict[str, Any] = {"samples": len(self.values["records"])}
         for name, values in self.values.items():
             row |= {f"{name}_p50": percentile(values, 50), f"{name}_p99": percentile(values, 99)}
-        return row | {"unknown_rightly": self.unknown_rightly, "unknown_wrongly": self.unknown_wrongly}
+        return row | {
+            "unknown_rightly": self.unknown_rightly,
+            "unknown_wrongly": self.unknown_wrongly,
+        }
 
 
 def outside(value: float, possible: list[Any]) -> float:
@@ -236,7 +263,9 @@ def percentile(values: list[float], share: int) -> float | None:
 
 
 def measure(cluster: Cluster, seconds: float) -> tuple[dict[str, Errors], list[float]]:
-    """Run all scripts side by side, and sample; returns errors by script and how long each reading took."""
+    """Run all scripts side by side, and sample; returns errors by script and how long each reading
+    took.
+    """
     run = uuid.uuid4().hex[:6]
     actors = {name: Actor(cluster, name, run) for name in SCRIPTS}
     settings = LagSettings(groups=f"lagbench-{run}-*")
@@ -279,7 +308,9 @@ COLUMNS = (
 
 def main() -> int:
     """Print the table; write it where asked."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("--seconds", type=float, default=30.0)
     arguments.add_argument("--out", type=Path, help="write the rows as JSON")
     given = arguments.parse_args()
@@ -288,11 +319,25 @@ def main() -> int:
     for each in errors.values():
         total.join(each)
     rows = {name: each.row() for name, each in {**errors, "all": total}.items()}
-    print(f"readings took {percentile(readings, 50):.3f} s (p50), {percentile(readings, 99):.3f} s (p99); absolute errors, p50 / p99:")
-    print(f"{'script':16} {'samples':>7} " + " ".join(f"{head:>15}" for _, head, _ in COLUMNS) + "  unknown rightly/wrongly")
+    print(
+        f"readings took {percentile(readings, 50):.3f} s (p50), {percentile(readings, 99):.3f} s "
+        "(p99); absolute errors, p50 / p99:"
+    )
+    print(
+        f"{'script':16} {'samples':>7} "
+        + " ".join(f"{head:>15}" for _, head, _ in COLUMNS)
+        + "  unknown rightly/wrongly"
+    )
     for name, row in rows.items():
-        cells = [f"{row[f'{key}_p50'] or 0:.{digits}f} / {row[f'{key}_p99'] or 0:.{digits}f}" for key, _, digits in COLUMNS]
-        print(f"{name:16} {row['samples']:>7} " + " ".join(f"{cell:>15}" for cell in cells) + f"  {row['unknown_rightly']}/{row['unknown_wrongly']}")
+        cells = [
+            f"{row[f'{key}_p50'] or 0:.{digits}f} / {row[f'{key}_p99'] or 0:.{digits}f}"
+            for key, _, digits in COLUMNS
+        ]
+        print(
+            f"{name:16} {row['samples']:>7} "
+            + " ".join(f"{cell:>15}" for cell in cells)
+            + f"  {row['unknown_rightly']}/{row['unknown_wrongly']}"
+        )
     if given.out:
         given.out.write_text(json.dumps(rows, indent=2))
     return 0

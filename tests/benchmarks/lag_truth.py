@@ -1,7 +1,9 @@
-"""What is true of a consumer's lag, from a ledger that the producer and the consumer of a benchmark keep themselves.
+"""What is true of a consumer's lag, from a ledger that the producer and the consumer of a benchmark
+keep themselves.
 
-It knows nothing of offsets' ends, markers or exporters: only when which record became visible, and when the consumer had moved where. Each of these
-happened between a call and its answer; ``at`` takes the answer's time, ``during`` everything that may have been true in a span.
+It knows nothing of offsets' ends, markers or exporters: only when which record became visible, and
+when the consumer had moved where. Each of these happened between a call and its answer; ``at``
+takes the answer's time, ``during`` everything that may have been true in a span.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ from typing import NamedTuple
 
 
 class Truth(NamedTuple):
-    """``records`` waiting; ``seconds`` the age of the first of them (0: none waits); None where records that were not read are gone."""
+    """``records`` waiting; ``seconds`` the age of the first of them (0: none waits); None where
+    records that were not read are gone.
+    """
 
     records: int | None
     seconds: float | None
@@ -42,8 +46,12 @@ class Ledger:
         self.moves: list[Event] = [START]
         self.removals: list[Event] = [START]
 
-    def wrote(self, offsets: list[int], produced: list[float], called: float, answered: float) -> None:
-        """Records, in offset order, that readers of committed records see since some time between ``called`` and ``answered``."""
+    def wrote(
+        self, offsets: list[int], produced: list[float], called: float, answered: float
+    ) -> None:
+        """Records, in offset order, that readers of committed records see since some time between
+        ``called`` and ``answered``.
+        """
         with self.lock:
             self.offsets += offsets
             self.produced += produced
@@ -54,20 +62,34 @@ class Ledger:
         """What is true at this instant."""
         with self.lock:
             end = bisect.bisect_right(self.visible_answered, instant)
-            return self._truth(_latest(self.moves, instant), _latest(self.removals, instant), end, instant)
+            return self._truth(
+                _latest(self.moves, instant), _latest(self.removals, instant), end, instant
+            )
 
     def during(self, began: float, ended: float) -> list[Truth]:
         """What may have been true in this span, ages as of its end."""
         with self.lock:
-            ends = {bisect.bisect_right(self.visible_answered, began), bisect.bisect_right(self.visible_called, ended)}
+            ends = {
+                bisect.bisect_right(self.visible_answered, began),
+                bisect.bisect_right(self.visible_called, ended),
+            }
             starts = list(_possible(self.removals, began, ended))
-            return [self._truth(move, start, end, ended) for move in _possible(self.moves, began, ended) for start in starts for end in ends]
+            return [
+                self._truth(move, start, end, ended)
+                for move in _possible(self.moves, began, ended)
+                for start in starts
+                for end in ends
+            ]
 
     def _truth(self, position: int, log_start: int, end: int, instant: float) -> Truth:
         if position < log_start:
             return Truth(None, None)
         first = bisect.bisect_left(self.offsets, position)
-        return Truth(end - first, max(0.0, instant - self.produced[first])) if first < end else Truth(0, 0.0)
+        return (
+            Truth(end - first, max(0.0, instant - self.produced[first]))
+            if first < end
+            else Truth(0, 0.0)
+        )
 
 
 def _latest(events: list[Event], instant: float) -> int:

@@ -1,7 +1,8 @@
-"""What the local log costs: appending and reading blocks of real-sized depth updates, beside fastavro's container and a plain file.
+"""What the local log costs: appending and reading blocks of real-sized depth updates, beside
+fastavro's container and a plain file.
 
-``python tests/benchmarks/log.py`` prints the rows. The data set fits the page cache, so this is the cost of the code and the system calls,
-not of the disk; ``log.sync`` is the disk.
+``python tests/benchmarks/log.py`` prints the rows. The data set fits the page cache, so this is the
+cost of the code and the system calls, not of the disk; ``log.sync`` is the disk.
 """
 
 from __future__ import annotations
@@ -38,7 +39,15 @@ def sample_body(count: int) -> bytes:
         is_levels = isinstance(kind, dict) and kind["type"] == "array"
         is_enum = isinstance(kind, dict) and kind["type"] == "enum"
         levels = [{"price": 6_000_000 + place, "quantity": 10_000 * place} for place in range(10)]
-        record[field["name"]] = levels if is_levels else kind["symbols"][1] if is_enum else None if isinstance(kind, list) else 1_700_000_000
+        record[field["name"]] = (
+            levels
+            if is_levels
+            else kind["symbols"][1]
+            if is_enum
+            else None
+            if isinstance(kind, list)
+            else 1_700_000_000
+        )
     out = io.BytesIO()
     for _ in range(count):
         fastavro.schemaless_writer(out, schema, record)
@@ -52,7 +61,15 @@ def seconds(work: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def row(name: str, peer: str, unit: str, ours: list[float], peers: list[float], amount: float, peer_amount: float) -> dict[str, Any]:
+def row(
+    name: str,
+    peer: str,
+    unit: str,
+    ours: list[float],
+    peers: list[float],
+    amount: float,
+    peer_amount: float,
+) -> dict[str, Any]:
     """A result row: rates from the medians of alternating runs."""
     value, peer_value = amount / statistics.median(ours), peer_amount / statistics.median(peers)
     return {
@@ -67,43 +84,132 @@ def row(name: str, peer: str, unit: str, ours: list[float], peers: list[float], 
 
 
 def run() -> list[dict[str, Any]]:
-    """Rows ``log.append`` and ``log.read`` beside a raw file and fastavro, small blocks, and the disk's sync."""
+    """Rows ``log.append`` and ``log.read`` beside a raw file and fastavro, small blocks, and the
+    disk's sync.
+    """
     body = np.frombuffer(sample_body(BLOCK_RECORDS), np.uint8)
     megabytes = BLOCKS * len(body) / 1e6
     parsed = fastavro.parse_schema(schemas()["DepthUpdate"])
     records = fastavro_records(parsed, body.tobytes(), BLOCK_RECORDS)
-    measured: dict[str, list[float]] = {key: [] for key in ("append", "raw append", "fastavro append", "read", "raw read", "fastavro read", "small")}
+    measured: dict[str, list[float]] = {
+        key: []
+        for key in (
+            "append",
+            "raw append",
+            "fastavro append",
+            "read",
+            "raw read",
+            "fastavro read",
+            "small",
+        )
+    }
     measured |= {"raw small": [], "commit": [], "raw commit": []}
     with tempfile.TemporaryDirectory() as folder:
         for number in range(RUNS):
             path = Path(folder) / str(number)
             with LocalLog.create(path, sync="never") as log:
                 writer = log.writer("md.depth")
-                measured["append"].append(seconds(lambda writer=writer: [writer.append(body, BLOCK_RECORDS, 1) for _ in range(BLOCKS)]))  # type: ignore[misc]
+                measured["append"].append(
+                    seconds(
+                        lambda writer=writer: [
+                            writer.append(body, BLOCK_RECORDS, 1) for _ in range(BLOCKS)
+                        ]
+                    )
+                )  # type: ignore[misc]
                 raw = path / "raw"
                 measured["raw append"].append(seconds(lambda raw=raw: write_raw(raw, body)))  # type: ignore[misc]
                 container = path / "container"
-                measured["fastavro append"].append(seconds(lambda container=container: write_fastavro(container, parsed, records)))  # type: ignore[misc]
+                measured["fastavro append"].append(
+                    seconds(lambda container=container: write_fastavro(container, parsed, records))
+                )  # type: ignore[misc]
                 reader = log.reader("md.depth")
-                measured["read"].append(seconds(lambda reader=reader: [block.count for block in reader.blocks()]))  # type: ignore[misc]
+                measured["read"].append(
+                    seconds(lambda reader=reader: [block.count for block in reader.blocks()])
+                )  # type: ignore[misc]
                 measured["raw read"].append(seconds(lambda raw=raw: read_raw(raw, len(body))))  # type: ignore[misc]
-                measured["fastavro read"].append(seconds(lambda container=container: read_fastavro(container)))  # type: ignore[misc]
+                measured["fastavro read"].append(
+                    seconds(lambda container=container: read_fastavro(container))
+                )  # type: ignore[misc]
                 small = log.writer("md.trades")
                 one = bytes(40)
-                measured["small"].append(seconds(lambda small=small, one=one: [small.append(one, 1) for _ in range(SMALL_BLOCKS)]))  # type: ignore[misc]
-                measured["raw small"].append(seconds(lambda raw=raw, one=one: write_raw(raw, one, SMALL_BLOCKS)))  # type: ignore[misc]
+                measured["small"].append(
+                    seconds(
+                        lambda small=small, one=one: [
+                            small.append(one, 1) for _ in range(SMALL_BLOCKS)
+                        ]
+                    )
+                )  # type: ignore[misc]
+                measured["raw small"].append(
+                    seconds(lambda raw=raw, one=one: write_raw(raw, one, SMALL_BLOCKS))
+                )  # type: ignore[misc]
             with LocalLog.create(Path(folder) / f"{number}-synced", sync="commit") as log:
                 writer = log.writer("md.depth")
-                measured["commit"].append(seconds(lambda writer=writer: [(writer.append(body[:4096], 1, 1), writer.sync()) for _ in range(SYNCS)]))  # type: ignore[misc]
-                measured["raw commit"].append(seconds(lambda path=path: write_synced(path / "raw", body[:4096])))  # type: ignore[misc]
+                measured["commit"].append(
+                    seconds(
+                        lambda writer=writer: [
+                            (writer.append(body[:4096], 1, 1), writer.sync()) for _ in range(SYNCS)
+                        ]
+                    )
+                )  # type: ignore[misc]
+                measured["raw commit"].append(
+                    seconds(lambda path=path: write_synced(path / "raw", body[:4096]))
+                )  # type: ignore[misc]
     fastavro_megabytes = FASTAVRO_BLOCKS * len(body) / 1e6
     return [
-        row("log.append", "raw file", "MB/s", measured["append"], measured["raw append"], megabytes, megabytes),
-        row("log.append", "fastavro", "MB/s", measured["append"], measured["fastavro append"], megabytes, fastavro_megabytes),
-        row("log.read", "raw file", "MB/s", measured["read"], measured["raw read"], megabytes, megabytes),
-        row("log.read", "fastavro", "MB/s", measured["read"], measured["fastavro read"], megabytes, fastavro_megabytes),
-        row("log.commit", "raw file", "synced blocks/s", measured["commit"], measured["raw commit"], SYNCS, SYNCS),
-        row("log.append.small", "raw file", "blocks/s", measured["small"], measured["raw small"], SMALL_BLOCKS, SMALL_BLOCKS),
+        row(
+            "log.append",
+            "raw file",
+            "MB/s",
+            measured["append"],
+            measured["raw append"],
+            megabytes,
+            megabytes,
+        ),
+        row(
+            "log.append",
+            "fastavro",
+            "MB/s",
+            measured["append"],
+            measured["fastavro append"],
+            megabytes,
+            fastavro_megabytes,
+        ),
+        row(
+            "log.read",
+            "raw file",
+            "MB/s",
+            measured["read"],
+            measured["raw read"],
+            megabytes,
+            megabytes,
+        ),
+        row(
+            "log.read",
+            "fastavro",
+            "MB/s",
+            measured["read"],
+            measured["fastavro read"],
+            megabytes,
+            fastavro_megabytes,
+        ),
+        row(
+            "log.commit",
+            "raw file",
+            "synced blocks/s",
+            measured["commit"],
+            measured["raw commit"],
+            SYNCS,
+            SYNCS,
+        ),
+        row(
+            "log.append.small",
+            "raw file",
+            "blocks/s",
+            measured["small"],
+            measured["raw small"],
+            SMALL_BLOCKS,
+            SMALL_BLOCKS,
+        ),
     ]
 
 
@@ -130,13 +236,22 @@ def read_raw(path: Path, length: int) -> None:
 
 
 def write_fastavro(path: Path, schema: Any, records: list[Any]) -> None:
-    """The same records through fastavro's container writer; it encodes, which our log leaves to the codec."""
+    """The same records through fastavro's container writer; it encodes, which our log leaves to the
+    codec.
+    """
     with path.open("wb") as file:
-        fastavro.writer(file, schema, (record for _ in range(FASTAVRO_BLOCKS) for record in records), codec="null")
+        fastavro.writer(
+            file,
+            schema,
+            (record for _ in range(FASTAVRO_BLOCKS) for record in records),
+            codec="null",
+        )
 
 
 def read_fastavro(path: Path) -> None:
-    """The same records through fastavro's container reader; it decodes, which our log leaves to the codec."""
+    """The same records through fastavro's container reader; it decodes, which our log leaves to the
+    codec.
+    """
     with path.open("rb") as file:
         for _ in fastavro.reader(file):
             pass
@@ -153,4 +268,7 @@ def write_synced(path: Path, body: Any) -> None:
 
 if __name__ == "__main__":
     for found in run():
-        print(f"{found['name']:18} {found['value']:10.0f} {found['unit']}  {found['peer']} {found['peer_value']:.0f}, ratio {found['ratio']:.2f}")
+        print(
+            f"{found['name']:18} {found['value']:10.0f} {found['unit']}  {found['peer']} "
+            f"{found['peer_value']:.0f}, ratio {found['ratio']:.2f}"
+        )

@@ -67,7 +67,8 @@ LARGER = (2, 10)
 """Lots of other orders, whose fills are compared and not timed."""
 BATCH = 65_536
 BEGIN = 60_000_000_000
-"""ns from the first record to the first order: by then there is a mark, without which risk denies."""
+"""ns from the first record to the first order: by then there is a mark, without which risk denies.
+"""
 EQUAL_MIN = 0.99
 FILL = np.dtype([(name, "i8") for name in ("time", "side", "price", "quantity", "sent")])
 """As the peer's server writes them."""
@@ -90,8 +91,8 @@ SEEN = 1 << 31 | 1 << 30  # by the exchange and by the strategy
 BUYING, SELLING = 1 << 29, 1 << 28
 SIDES = BUYING | SELLING
 NOTE = (
-    "one lot at the touch on both sides; the peer's rule is compiled by numba and its events lie in "
-    "memory; ours reads, decodes, validates and merges the recording and makes the rows of all "
+    "one lot at the touch on both sides; the peer's rule is compiled by numba and its events lie "
+    "in memory; ours reads, decodes, validates and merges the recording and makes the rows of all "
     "topics; with_files is sq backtest, which writes, journals and digests them too"
 )
 
@@ -170,7 +171,8 @@ def untied(rows: int) -> Path:
 
 
 def untie(recording: Path, folder: Path) -> None:
-    """Write the trades and the depth of a recording of one instrument, each at a time of its own."""
+    """Write the trades and the depth of a recording of one instrument, each at a time of its own.
+    """
     source, log = LocalLog.open(recording), LocalLog.create(folder)
     trades, _ = rows_of(source, "md.trades")
     depth, levels = rows_of(source, "md.depth")

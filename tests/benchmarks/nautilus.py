@@ -1,16 +1,20 @@
-"""Side by side with NautilusTrader 2.0.0rc7: sparse and dense orders by its compiled EMA cross (of a perpetual, on spot, of two instruments), quotes
-into plain Python.
+"""Side by side with NautilusTrader 2.0.0rc7: sparse and dense orders by its compiled EMA cross (of
+a perpetual, on spot, of two instruments), quotes into plain Python.
 
     python -m tests.benchmarks.nautilus
 
-Its engine runs in an environment of its own (``make bench-peers``) as a server (``peers/nautilus_engine.py``) that loads a recording once; the
-runs of both alternate. Ours is timed as a whole ``sq backtest``: log read, every output topic and the journal written and digested, the report
-made. Of the peer only ``engine.run()`` is timed: its objects are in memory before, its results stay there, nothing is written.
+Its engine runs in an environment of its own (``make bench-peers``) as a server
+(``peers/nautilus_engine.py``) that loads a recording once; the runs of both alternate. Ours is
+timed as a whole ``sq backtest``: log read, every output topic and the journal written and digested,
+the report made. Of the peer only ``engine.run()`` is timed: its objects are in memory before, its
+results stay there, nothing is written.
 
-The rule is that of the peer's own strategy: two means of the mid price of each quote, decisions after ``slow`` inputs, a market order at each
-change of direction. Ours takes the same periods with ``cooldown=0``. Our target is +-n lots and the peer's trade size 2n, so that each turn is the
-same order. What is left is stated in each row: the peer only follows changes of direction and so does not trade on its first one (one order and
-one fill less), and our risk stage denies orders until the first mark, which the peer fills.
+The rule is that of the peer's own strategy: two means of the mid price of each quote, decisions
+after ``slow`` inputs, a market order at each change of direction. Ours takes the same periods with
+``cooldown=0``. Our target is +-n lots and the peer's trade size 2n, so that each turn is the same
+order. What is left is stated in each row: the peer only follows changes of direction and so does
+not trade on its first one (one order and one fill less), and our risk stage denies orders until the
+first mark, which the peer fills.
 """
 
 from __future__ import annotations
@@ -44,20 +48,29 @@ SPARSE = {"fast": 20, "slow": 50}
 LOTS = {"dense": 1, "sparse": 5}
 """Our target in lots; on real data it must be worth more than the exchange's minimum."""
 ROUNDING = 1000
-"""One count in so many may differ: the means are the same formula in another order of operations."""
+"""One count in so many may differ: the means are the same formula in another order of operations.
+"""
 assert (int(Side.BUY), int(Side.SELL)) == (1, 2)
 
 NOTES = {
-    "replay.ema.sparse": "its compiled EMA cross; its engine keeps an L2 book of the same depth updates (a batch of deltas each, the cheapest "
-    "it takes) and trades, and makes the quotes its strategy needs from that book, as ours does",
-    "replay.ema.dense": "its compiled EMA cross; depth updates that each change best bid and ask, quotes made from the book by both",
-    "replay.ema.dense.spot": "as replay.ema.dense, a spot instrument; the peer's account may sell short, as ours may",
-    "replay.ema.dense.two": "as replay.ema.dense, two perpetuals of half as many quotes each; one strategy of ours, one of the peer's for each",
-    "replay.python.ema": "the recording of replay.ema.dense: its EMA cross as a Python strategy on its compiled indicators (faster than registered "
-    "indicators or plain floats) against our compiled strategy; ours_in_python is our rule in plain Python",
-    "replay.python.noop": "a Python strategy that takes every quote and does nothing, quotes made from depth updates by both",
+    "replay.ema.sparse": "its compiled EMA cross; its engine keeps an L2 book of the same depth "
+    "updates (a batch of deltas each, the cheapest it takes) and trades, and makes the quotes its "
+    "strategy needs from that book, as ours does",
+    "replay.ema.dense": "its compiled EMA cross; depth updates that each change best bid and ask, "
+    "quotes made from the book by both",
+    "replay.ema.dense.spot": "as replay.ema.dense, a spot instrument; the peer's account may sell "
+    "short, as ours may",
+    "replay.ema.dense.two": "as replay.ema.dense, two perpetuals of half as many quotes each; one "
+    "strategy of ours, one of the peer's for each",
+    "replay.python.ema": "the recording of replay.ema.dense: its EMA cross as a Python strategy on "
+    "its compiled indicators (faster than registered indicators or plain floats) against our "
+    "compiled strategy; ours_in_python is our rule in plain Python",
+    "replay.python.noop": "a Python strategy that takes every quote and does nothing, quotes made "
+    "from depth updates by both",
 }
-"""given_quotes, beside each row, is the same with our quotes handed to the peer ready-made, so that it keeps no book for them."""
+"""given_quotes, beside each row, is the same with our quotes handed to the peer ready-made, so that
+it keeps no book for them.
+"""
 
 
 def engine_of_peer() -> Server:
@@ -66,7 +79,9 @@ def engine_of_peer() -> Server:
 
 
 def run(quotes: int = 1_000_000, rows: int = 10_000_000, runs: int = RUNS) -> list[dict[str, Any]]:
-    """All rows with this peer, and ``replay.python.noop`` without it. Without its environment ours alone is measured and the rows say why."""
+    """All rows with this peer, and ``replay.python.noop`` without it. Without its environment ours
+    alone is measured and the rows say why.
+    """
     why = reason()
     if why:
         return [
@@ -82,7 +97,9 @@ def _all(engine: Server | None, quotes: int, rows: int, runs: int) -> list[dict[
 
 
 def dense(engine: Server | None, quotes: int, runs: int) -> list[dict[str, Any]]:
-    """``replay.ema.dense``, ``replay.python.ema`` and ``replay.python.noop``: the generated quotes; zero latency, zero fees."""
+    """``replay.ema.dense``, ``replay.python.ema`` and ``replay.python.noop``: the generated quotes;
+    zero latency, zero fees.
+    """
     recording = recordings.dense(quotes)
     compiled = _rule("ema-cross", DENSE, "dense")
     plain = _rule("ema-cross-python", DENSE, "dense")
@@ -135,7 +152,9 @@ def sparse(engine: Server | None, rows: int, runs: int) -> dict[str, Any]:
 
 
 class Case(NamedTuple):
-    """One row: what is counted, our configuration, the peer's strategy and its periods, instruments."""
+    """One row: what is counted, our configuration, the peer's strategy and its periods,
+    instruments.
+    """
 
     name: str
     unit: str
@@ -149,7 +168,9 @@ class Case(NamedTuple):
 def _measure(
     engine: Server | None, loaded: str, recording: Path, cases: list[Case], runs: int
 ) -> list[dict[str, Any]]:
-    """The rows: both from the same recording; under ``given_quotes`` with our quotes handed to the peer, which is cheaper for it."""
+    """The rows: both from the same recording; under ``given_quotes`` with our quotes handed to the
+    peer, which is cheaper for it.
+    """
     if engine is None:
         return [_compare(None, loaded, recording, case, runs) for case in cases]
     pipeline.run(recording, cases[0].ours, PEER)
@@ -180,7 +201,9 @@ def _measure(
 
 
 def _rule(strategy: str, periods: dict[str, int], name: str) -> Configuration:
-    """The peer's rule by our strategy. The age of the mark is not checked: the peer does not, and tiles are seconds apart."""
+    """The peer's rule by our strategy. The age of the mark is not checked: the peer does not, and
+    tiles are seconds apart.
+    """
     parameters = {
         key: str(value) for key, value in (periods | {"cooldown": 0, "size": LOTS[name]}).items()
     }
@@ -192,7 +215,9 @@ def _rule(strategy: str, periods: dict[str, int], name: str) -> Configuration:
 def _compare(
     engine: Server | None, loaded: str, recording: Path, case: Case, runs: int
 ) -> dict[str, Any]:
-    """A row from alternating runs of both after one of each to warm up; void, with the reason, if the counts do not agree."""
+    """A row from alternating runs of both after one of each to warm up; void, with the reason, if
+    the counts do not agree.
+    """
     ours: dict[str, int] = {}
     theirs: dict[str, Any] = {}
 
@@ -232,8 +257,9 @@ def _compare(
 def _agreement(ours: dict[str, int], theirs: dict[str, int], instruments: int) -> tuple[bool, str]:
     """Whether the counts disagree beyond the explanation, and the difference explained.
 
-    A denied order of ours has no fill. Denied while flat, as at the start, the next view is traded all the same; denied while holding, the next
-    view is the position held and makes no order: so a denial may cost one order more.
+    A denied order of ours has no fill. Denied while flat, as at the start, the next view is traded
+    all the same; denied while holding, the next view is the position held and makes no order: so a
+    denial may cost one order more.
     """
     first = instruments if ours["orders"] else 0
     spare = theirs["orders"] // ROUNDING
@@ -243,16 +269,22 @@ def _agreement(ours: dict[str, int], theirs: dict[str, int], instruments: int) -
         not -spare - ours["denied"] <= orders <= spare
         or not -spare - 2 * ours["denied"] <= fills <= spare
     )
-    said = f"orders {ours['orders']} and {theirs['orders']}, fills {ours['fills']} and {theirs['fills']}"
+    said = (
+        f"orders {ours['orders']} and {theirs['orders']}, fills {ours['fills']} and "
+        f"{theirs['fills']}"
+    )
     if not first:
         return void, said
-    why = f"ours trades on its first direction (+{first}), and {ours['denied']} of its orders were denied for want of a mark; then {orders:+d} orders"
+    why = (
+        f"ours trades on its first direction (+{first}), and {ours['denied']} of its orders were "
+        f"denied for want of a mark; then {orders:+d} orders"
+    )
     return void, f"{said}: {why}, {fills:+d} fills are left"
 
 
 def _export(recording: Path, name: str) -> dict[str, Any]:
-    """Write the recording, and the quotes of our last run over it, as plain int64 columns, a folder for each instrument; returns what a ``load``
-    needs.
+    """Write the recording, and the quotes of our last run over it, as plain int64 columns, a folder
+    for each instrument; returns what a ``load`` needs.
     """
     log, outputs = LocalLog.open(recording), LocalLog.open(pipeline.RUN_FOLDER / PEER)
     depth, levels = rows_of(log, "md.depth")

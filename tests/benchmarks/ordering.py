@@ -1,4 +1,5 @@
-"""Strategies that do nothing but order, bought and sold in turn: on every quote, on every own fill."""
+"""Strategies that do nothing but order, bought and sold in turn: on every quote, on every own fill.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +38,22 @@ class Ordering(Strategy):
         state = self.state
         state.orders += 1
         side = BUY if state.orders & 1 else SELL
-        context.emit(OrderRequest(context.order_id(), 1, 1, quote.instrument, context.clock, NEW, side, MARKET, IOC, False, 100, 0))
+        context.emit(
+            OrderRequest(
+                context.order_id(),
+                1,
+                1,
+                quote.instrument,
+                context.clock,
+                NEW,
+                side,
+                MARKET,
+                IOC,
+                False,
+                100,
+                0,
+            )
+        )
 
 
 class Answering(Strategy):

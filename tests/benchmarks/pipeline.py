@@ -1,9 +1,11 @@
-"""The whole pipeline against the clock: sparse and dense orders, plain Python strategies, exact replay, orders alone, one event at a time, recovery.
+"""The whole pipeline against the clock: sparse and dense orders, plain Python strategies, exact
+replay, orders alone, one event at a time, recovery.
 
     python -m tests.benchmarks.pipeline
 
-Rows are order-book levels (an update without levels counts as one) and trades. Every run reads a log folder, writes and digests every output
-topic and its journal; only preparing the process (imports, compiled kernels) is left out.
+Rows are order-book levels (an update without levels counts as one) and trades. Every run reads a
+log folder, writes and digests every output topic and its journal; only preparing the process
+(imports, compiled kernels) is left out.
 """
 
 from __future__ import annotations
@@ -53,7 +55,9 @@ def compiled_orders() -> Source:
 
 
 def configuration(strategy: str, **options: Any) -> Configuration:
-    """A configuration from the command line's options; the rows' inputs are depth and trades, as their peers' are, and no tickers."""
+    """A configuration from the command line's options; the rows' inputs are depth and trades, as
+    their peers' are, and no tickers.
+    """
     parameters = options.pop("set", {})
     return build({"strategy": strategy, "set": parameters, "ticker": "off", **options})
 
@@ -88,7 +92,9 @@ def rows_in(recording: Path) -> int:
 
 
 def sparse(recording: Path, runs: int = RUNS) -> dict[str, Any]:
-    """``replay.ema.sparse``: real depth and trades, EMA cross with its one-second cool-down; on one core, and beside it on two."""
+    """``replay.ema.sparse``: real depth and trades, EMA cross with its one-second cool-down; on one
+    core, and beside it on two.
+    """
     rows = rows_in(recording)
     chosen = configuration("ema-cross", set={"fast": "20", "slow": "50"})
     run(recording, chosen, "sparse")
@@ -101,7 +107,15 @@ def sparse(recording: Path, runs: int = RUNS) -> dict[str, Any]:
     both = statistics.median(rows / run(recording, chosen, "sparse")[0] for _ in range(runs))
     topics = manifest["topics"]
     counts = {"orders": topics["orders.requests"]["count"], "fills": topics["fills"]["count"]}
-    return row("replay.ema.sparse", "rows/s", figures, rows=rows, cores=1, on_two_cores=both if cores() > 1 else None, **counts)
+    return row(
+        "replay.ema.sparse",
+        "rows/s",
+        figures,
+        rows=rows,
+        cores=1,
+        on_two_cores=both if cores() > 1 else None,
+        **counts,
+    )
 
 
 def exact(runs: int = RUNS) -> dict[str, Any]:
@@ -119,8 +133,8 @@ def exact(runs: int = RUNS) -> dict[str, Any]:
 
 
 def _orders(recording: Path, ordering: Source, **options: Any) -> tuple[float, int]:
-    """Seconds and orders of one run of the order side: books, an order source, risk, routing, venue,
-    portfolio; every topic written.
+    """Seconds and orders of one run of the order side: books, an order source, risk, routing,
+    venue, portfolio; every topic written.
     """
     free = {"max_notional": "off", "max_position": "off"}
     chosen = configuration("noop-python", risk=free, **ZERO_COST | options)
@@ -150,8 +164,8 @@ def _orders(recording: Path, ordering: Source, **options: Any) -> tuple[float, i
 
 def orders_flat(counts: tuple[int, ...] = ORDER_COUNTS) -> dict[str, Any]:
     """``orders.flat``: a market order on every quote from a compiled strategy, bought and sold in
-    turn, 1 k to 1 M of them. ``last_over_first``: an order's seconds at the largest count over those
-    at the smallest; they must not grow.
+    turn, 1 k to 1 M of them. ``last_over_first``: an order's seconds at the largest count over
+    those at the smallest; they must not grow.
     """
     ordering = compiled_orders()
     _orders(recordings.dense(counts[0]), ordering)
@@ -174,9 +188,9 @@ def orders_spot(count: int = 100_000) -> dict[str, Any]:
 
 
 def orders_python(count: int = 100_000) -> dict[str, Any]:
-    """``orders.python``: a strategy in plain Python that wakes on its own fills, one order a wake; an
-    order and its report take less time than there is between two quotes. ``on_quotes``: orders of
-    ``orders.flat`` from a strategy in plain Python.
+    """``orders.python``: a strategy in plain Python that wakes on its own fills, one order a wake;
+    an order and its report take less time than there is between two quotes. ``on_quotes``: orders
+    of ``orders.flat`` from a strategy in plain Python.
     """
     leg = recordings.SPACING // 4
     latency = f"feed=0,entry={leg}ns,response={leg}ns"
@@ -196,13 +210,17 @@ def _rate(name: str, found: list[tuple[float, int]]) -> dict[str, Any]:
 
 
 def decide() -> dict[str, Any]:
-    """``latency.decide``: one decoded record in, its decision record in memory; one event a call, fused and warm, on the real recording.
+    """``latency.decide``: one decoded record in, its decision record in memory; one event a call,
+    fused and warm, on the real recording.
 
-    An event that leads to orders ends where the last RiskDecision is made; any other ends when every stage is done with it, the reports that
-    are delivered with it included. Percentiles are over all events; ``deciding_*`` are those of the events that led to a decision.
+    An event that leads to orders ends where the last RiskDecision is made; any other ends when
+    every stage is done with it, the reports that are delivered with it included. Percentiles are
+    over all events; ``deciding_*`` are those of the events that led to a decision.
     """
     log = LocalLog.open(recordings.tiled(3_000_000))
-    execution = build_execution(configuration("ema-cross", set={"fast": "20", "slow": "50"}), log, 1)
+    execution = build_execution(
+        configuration("ema-cross", set={"fast": "20", "slow": "50"}), log, 1
+    )
     engine, merger = execution.engine, execution.merger
     piece, single = InputBatch(1 << 16), InputBatch(1)
     taken: list[int] = []
@@ -217,7 +235,11 @@ def decide() -> dict[str, Any]:
         merger.take(piece, 1 << 16, engine.present)
         for place in range(piece.count):
             single.source[0], single.origin[0] = piece.source[place], piece.origin[place]
-            single.index[0], single.clock[0], single.count = piece.index[place], piece.clock[place], 1
+            single.index[0], single.clock[0], single.count = (
+                piece.index[place],
+                piece.clock[place],
+                1,
+            )
             decided.clear()
             started = clock()
             engine.execute(single, execution.feeds)
@@ -240,26 +262,53 @@ def decide() -> dict[str, Any]:
     orders = np.array(deciding) / 1000.0
     more = {f"deciding_p{q}_us": float(np.percentile(orders, q)) for q in (50, 99)}
     counts = {"events": len(settled), "decisions": len(orders)}
-    return row("latency.decide", "us", [p50], p50_us=p50, p99_us=p99, p999_us=p999, maximum_us=most, **counts, **more)
+    return row(
+        "latency.decide",
+        "us",
+        [p50],
+        p50_us=p50,
+        p99_us=p99,
+        p999_us=p999,
+        maximum_us=most,
+        **counts,
+        **more,
+    )
 
 
 def recover(recording: Path) -> dict[str, Any]:
-    """``recover``: a run killed with a million market records since its snapshot, until it is ready to go on, process start included."""
+    """``recover``: a run killed with a million market records since its snapshot, until it is ready
+    to go on, process start included.
+    """
     folder = RUN_FOLDER / "recover"
     shutil.rmtree(folder, ignore_errors=True)
     figures = []
     for _ in range(3):
         shutil.rmtree(folder, ignore_errors=True)
-        killed = subprocess.run([sys.executable, "-m", "tests.benchmarks.killed", str(recording), str(folder), "kill"], cwd=ROOT, check=False)
+        killed = subprocess.run(
+            [sys.executable, "-m", "tests.benchmarks.killed", str(recording), str(folder), "kill"],
+            cwd=ROOT,
+            check=False,
+        )
         if killed.returncode != -9:
             raise RuntimeError(f"the run to be killed ended with {killed.returncode}")
         started = time.perf_counter()
-        ready = subprocess.run([sys.executable, "-m", "tests.benchmarks.killed", str(recording), str(folder), "ready"], cwd=ROOT, check=True)
+        ready = subprocess.run(
+            [sys.executable, "-m", "tests.benchmarks.killed", str(recording), str(folder), "ready"],
+            cwd=ROOT,
+            check=True,
+        )
         figures.append(time.perf_counter() - started)
         del ready
     return row("recover", "s", figures)
 
 
 if __name__ == "__main__":
-    for figure in (sparse(recordings.tiled()), exact(), orders_flat(), orders_spot(), orders_python(), decide()):
+    for figure in (
+        sparse(recordings.tiled()),
+        exact(),
+        orders_flat(),
+        orders_spot(),
+        orders_python(),
+        decide(),
+    ):
         print(json.dumps(figure, indent=1))

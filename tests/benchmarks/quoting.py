@@ -4,8 +4,8 @@ are cancelled and replaced whenever the touch moves.
     python -m tests.benchmarks.quoting
 
 The maker is the one of docs/strategies.md. Requests are new orders and cancels; each is checked by
-risk, managed, matched, and written with all that comes of it. The peak of memory behind each size is
-that of a process of its own that runs it once.
+risk, managed, matched, and written with all that comes of it. The peak of memory behind each size
+is that of a process of its own that runs it once.
 """
 
 from __future__ import annotations

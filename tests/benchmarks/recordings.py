@@ -1,4 +1,5 @@
-"""Recordings for benchmarks: the real one tiled to ten million rows, and a generated one that trades densely.
+"""Recordings for benchmarks: the real one tiled to ten million rows, and a generated one that
+trades densely.
 
 Both are kept under ``build/bench`` and made again when this file or the codec's schemas change.
 """
@@ -44,7 +45,9 @@ DENSE_INSTRUMENT = msgspec.structs.replace(
 
 def kept(name: str, make: Any) -> Path:
     """The folder of this name, made by ``make(folder)`` when it is not there in this version."""
-    version = hashlib.sha256(Path(__file__).read_bytes() + codec("DepthUpdate").fingerprint + codec("Trade").fingerprint).hexdigest()[:12]
+    version = hashlib.sha256(
+        Path(__file__).read_bytes() + codec("DepthUpdate").fingerprint + codec("Trade").fingerprint
+    ).hexdigest()[:12]
     folder = FOLDER / f"{name}-{version}"
     if not (folder / "log.json").is_file():
         shutil.rmtree(folder, ignore_errors=True)
@@ -58,7 +61,10 @@ def close(log: LocalLog, folder: Path) -> None:
     topics = {}
     for name in log.topics():
         reader = log.reader(name)
-        topics[name] = {"count": reader.end_offset, "digest": topic_digest(reader, codec(topic_of(name).record)).hex()}
+        topics[name] = {
+            "count": reader.end_offset,
+            "digest": topic_digest(reader, codec(topic_of(name).record)).hex(),
+        }
     log.close()
     write_manifest(folder / "log.json", {"topics": topics, "files": file_entries(folder)})
 
@@ -69,14 +75,17 @@ def market_data() -> Path:
 
 
 def tiled(rows: int = 10_000_000) -> Path:
-    """The recorded USD-M BTCUSDT depth and trades, imported and repeated until there are at least ``rows`` rows.
+    """The recorded USD-M BTCUSDT depth and trades, imported and repeated until there are at least
+    ``rows`` rows.
 
     Raises:
         FileNotFoundError: the recording is not there.
     """
     raw = market_data() / "binance" / "usdm" / "btcusdt_20240808.gz"
     if not raw.is_file():
-        raise FileNotFoundError(f"{raw} is not there; set SQ_DATA to the folder of recorded market data")
+        raise FileNotFoundError(
+            f"{raw} is not there; set SQ_DATA to the folder of recorded market data"
+        )
 
     def make(folder: Path) -> None:
         single = folder.with_name(folder.name + "-single")
@@ -90,19 +99,27 @@ def tiled(rows: int = 10_000_000) -> Path:
 
 
 def top_of_book(quotes: int, seed: int = 7) -> dict[str, np.ndarray[Any, Any]]:
-    """A seeded walk of the best bid and ask, one change a quote: times, prices (10^-2) and quantities (10^-3)."""
+    """A seeded walk of the best bid and ask, one change a quote: times, prices (10^-2) and
+    quantities (10^-3).
+    """
     generator = np.random.Generator(np.random.Philox(seed))
     steps = generator.integers(-2, 3, quotes)
     middle = MIDDLE + np.cumsum(steps)
     middle = np.abs(middle - 1000) + 1000
     sizes = generator.integers(100, 5_000, (2, quotes))
     times = START + SPACING * np.arange(1, quotes + 1, dtype=np.int64)
-    return {"time": times, "bid": middle.astype(np.int64), "ask": middle.astype(np.int64) + 1, "bid_quantity": sizes[0], "ask_quantity": sizes[1]}
+    return {
+        "time": times,
+        "bid": middle.astype(np.int64),
+        "ask": middle.astype(np.int64) + 1,
+        "bid_quantity": sizes[0],
+        "ask_quantity": sizes[1],
+    }
 
 
 def dense(quotes: int = 1_000_000, kind: InstrumentKind = InstrumentKind.PERPETUAL) -> Path:
-    """A recording whose book changes its best prices ``quotes`` times; every update sets one level a
-    side and clears the one before.
+    """A recording whose book changes its best prices ``quotes`` times; every update sets one level
+    a side and clears the one before.
     """
     instrument = msgspec.structs.replace(DENSE_INSTRUMENT, kind=int(kind))
 
@@ -117,7 +134,11 @@ def dense(quotes: int = 1_000_000, kind: InstrumentKind = InstrumentKind.PERPETU
         rows["event_time"] = top["time"]
         rows["receive_time"] = top["time"]
         ids = np.arange(1, quotes + 1)
-        rows["first_update_id"], rows["final_update_id"], rows["previous_update_id"] = ids, ids, ids - 1
+        rows["first_update_id"], rows["final_update_id"], rows["previous_update_id"] = (
+            ids,
+            ids,
+            ids - 1,
+        )
         rows["kind"] = int(DepthKind.DELTA)
         rows["flags"] = int(Flag.FUTURES_CHAIN | Flag.SIMULATED)
         rows["kind"][0] = int(DepthKind.SNAPSHOT)
@@ -128,13 +149,17 @@ def dense(quotes: int = 1_000_000, kind: InstrumentKind = InstrumentKind.PERPETU
             price, quantity = top[side], top[f"{side}_quantity"]
             before = np.concatenate([price[:1] + (-50 if side == "bid" else 50), price[:-1]])
             same = before == price
-            levels["price"][first::4] = np.where(same, price - 50 if side == "bid" else price + 50, before)
+            levels["price"][first::4] = np.where(
+                same, price - 50 if side == "bid" else price + 50, before
+            )
             levels["quantity"][first::4] = 0
             levels["price"][first + 1 :: 4] = price
             levels["quantity"][first + 1 :: 4] = quantity
         for start in range(0, quotes, BLOCK):
             part = rows[start : start + BLOCK]
-            writer.append(encoder.encode_rows(part, len(part), levels), len(part), int(part["event_time"][-1]))
+            writer.append(
+                encoder.encode_rows(part, len(part), levels), len(part), int(part["event_time"][-1])
+            )
         close(log, folder)
 
     name = "dense" if kind == InstrumentKind.PERPETUAL else f"dense-{kind.name.lower()}"

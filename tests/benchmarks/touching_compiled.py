@@ -3,8 +3,8 @@ in ``peers/hftbacktest_engine.py``.
 
 On each side one post-only order of ``size`` at the best price, while what is held and the order
 stay within ``most``. An order at another price is cancelled once the venue has acknowledged it, and
-replaced when it has ended. Nothing is done before ``begin``. The rule looks at what is known, and at
-no change of it: to ask it more often than needed decides nothing else.
+replaced when it has ended. Nothing is done before ``begin``. The rule looks at what is known, and
+at no change of it: to ask it more often than needed decides nothing else.
 """
 
 from typing import Annotated, Any, NamedTuple

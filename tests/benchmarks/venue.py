@@ -1,7 +1,8 @@
-"""What the venue costs: nothing to do, orders that fill at once, and a quoting strategy with queue positions and latency.
+"""What the venue costs: nothing to do, orders that fill at once, and a quoting strategy with queue
+positions and latency.
 
-``PYTHONPATH=. python tests/benchmarks/venue.py`` prints the rows; ``run()`` returns them. Values are medians over runs of compiled code
-without encoding: the venue's share of a bar, not a bar.
+``PYTHONPATH=. python tests/benchmarks/venue.py`` prints the rows; ``run()`` returns them. Values
+are medians over runs of compiled code without encoding: the venue's share of a bar, not a bar.
 """
 
 from __future__ import annotations
@@ -21,7 +22,15 @@ from schemas.compiled.execution_report import DTYPE as EXECUTION_REPORT
 from schemas.compiled.trade import DTYPE as TRADE
 from schemas.compiled.venue_command import DTYPE as VENUE_COMMAND
 from schemas.records import Instrument
-from schemas.vocabulary import DepthKind, Flag, InstrumentKind, OrderType, RequestKind, Side, TimeInForce
+from schemas.vocabulary import (
+    DepthKind,
+    Flag,
+    InstrumentKind,
+    OrderType,
+    RequestKind,
+    Side,
+    TimeInForce,
+)
 from streams.numeric import book
 from streams.numeric.borrowing import borrowing_kernel
 from streams.numeric.outputs import outputs_type
@@ -37,8 +46,12 @@ MARKET, LIMIT = int(OrderType.MARKET), int(OrderType.LIMIT)
 GTC, IOC = int(TimeInForce.GTC), int(TimeInForce.IOC)
 
 
-def market_data(updates: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """A snapshot and then updates of eight levels near a slowly moving touch, with a print after each."""
+def market_data(
+    updates: int,
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """A snapshot and then updates of eight levels near a slowly moving touch, with a print after
+    each.
+    """
     generator = np.random.default_rng(7)
     middle = 100_000 + np.cumsum(generator.integers(-1, 2, updates))
     headers = np.zeros(updates, DEPTH_UPDATE)
@@ -54,8 +67,11 @@ def market_data(updates: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any
     steps = np.sort(generator.integers(1, 20, (updates, ROWS // 2)), axis=1)
     levels["price"][:, : ROWS // 2] = middle[:, None] - steps
     levels["price"][:, ROWS // 2 :] = middle[:, None] + steps
-    levels["quantity"] = generator.integers(0, 3, (updates, ROWS)) * generator.integers(1, 500, (updates, ROWS))
-    levels["price"][:, 0], levels["quantity"][:, 0] = middle + 1, 0  # whatever a moving touch left behind on the wrong side is removed
+    levels["quantity"] = generator.integers(0, 3, (updates, ROWS)) * generator.integers(
+        1, 500, (updates, ROWS)
+    )
+    # whatever a moving touch left behind on the wrong side is removed
+    levels["price"][:, 0], levels["quantity"][:, 0] = middle + 1, 0
     levels["price"][:, ROWS // 2], levels["quantity"][:, ROWS // 2] = middle - 1, 0
     trades = np.zeros(updates, TRADE)
     trades["instrument"] = 1
@@ -68,7 +84,11 @@ def market_data(updates: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any
 
 def instruments() -> list[Instrument]:
     kind = int(InstrumentKind.SPOT)
-    return [Instrument(1, "bench", "B", kind, "B", "USDT", 2, 3, 1, 1, 1, 10**12, 0, 1, True, 0, None, 0, 0, 0)]
+    return [
+        Instrument(
+            1, "bench", "B", kind, "B", "USDT", 2, 3, 1, 1, 1, 10**12, 0, 1, True, 0, None, 0, 0, 0
+        )
+    ]
 
 
 @borrowing_kernel
@@ -86,7 +106,18 @@ def market_only(state: Any, books: Any, headers: Any, levels: Any, trades: Any, 
 
 
 @borrowing_kernel
-def send(state: Any, books: Any, command: Any, number: int, kind: int, side: int, order_type: int, price: int, quantity: int, out: Any) -> None:
+def send(
+    state: Any,
+    books: Any,
+    command: Any,
+    number: int,
+    kind: int,
+    side: int,
+    order_type: int,
+    price: int,
+    quantity: int,
+    out: Any,
+) -> None:
     command[0].order_id_low = number
     command[0].instrument = 1
     command[0].kind = kind
@@ -111,7 +142,9 @@ def fire(state: Any, books: Any, until: int, out: Any) -> Any:
 
 
 @borrowing_kernel
-def market_orders(state: Any, books: Any, headers: Any, levels: Any, command: Any, count: int, out: Any) -> Any:
+def market_orders(
+    state: Any, books: Any, headers: Any, levels: Any, command: Any, count: int, out: Any
+) -> Any:
     """Market orders of one lot on a live book, an update every tenth order; two reports each."""
     reports = 0
     at = 0
@@ -126,8 +159,12 @@ def market_orders(state: Any, books: Any, headers: Any, levels: Any, command: An
 
 
 @borrowing_kernel
-def quoting(state: Any, books: Any, headers: Any, levels: Any, trades: Any, command: Any, out: Any) -> Any:
-    """A bid and an ask one tick outside the touch, cancelled and sent again whenever the touch moves."""
+def quoting(
+    state: Any, books: Any, headers: Any, levels: Any, trades: Any, command: Any, out: Any
+) -> Any:
+    """A bid and an ask one tick outside the touch, cancelled and sent again whenever the touch
+    moves.
+    """
     reports = 0
     number = 0
     bid = ask = 0
@@ -149,7 +186,9 @@ def quoting(state: Any, books: Any, headers: Any, levels: Any, trades: Any, comm
     return reports
 
 
-def seconds(prepare: Callable[[], tuple[Any, ...]], call: Callable[..., Any]) -> tuple[list[float], Any]:
+def seconds(
+    prepare: Callable[[], tuple[Any, ...]], call: Callable[..., Any]
+) -> tuple[list[float], Any]:
     """Raw runs after one warm-up, each on fresh state."""
     result = call(*prepare())
     runs = []
@@ -162,17 +201,35 @@ def seconds(prepare: Callable[[], tuple[Any, ...]], call: Callable[..., Any]) ->
 
 
 def row(name: str, unit: str, runs: list[float], **more: Any) -> dict[str, Any]:
-    return {"name": name, "peer": "", "value": statistics.median(runs), "unit": unit, "peer_value": None, "ratio": None, "runs": runs, **more}
+    return {
+        "name": name,
+        "peer": "",
+        "value": statistics.median(runs),
+        "unit": unit,
+        "peer_value": None,
+        "ratio": None,
+        "runs": runs,
+        **more,
+    }
 
 
-def run(updates: int = 200_000, orders: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)) -> list[dict[str, Any]]:
+def run(
+    updates: int = 200_000, orders: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
+) -> list[dict[str, Any]]:
     """Figures in ns per update, orders/s and ns per update."""
     headers, levels, trades = market_data(updates)
     plain = stage.Settings(maker_rate=10_000, taker_rate=40_000)
-    late = msgspec.structs.replace(plain, feed_latency=2 * MILLISECOND, entry_latency=5 * MILLISECOND, response_latency=5 * MILLISECOND)
+    late = msgspec.structs.replace(
+        plain,
+        feed_latency=2 * MILLISECOND,
+        entry_latency=5 * MILLISECOND,
+        response_latency=5 * MILLISECOND,
+    )
 
     def fresh(settings: stage.Settings) -> tuple[Any, Any, Any]:
-        out = outputs_type(stage.OUTPUTS)((np.zeros(stage.RESERVE["venue.reports"], EXECUTION_REPORT), np.zeros(1, np.int64)))
+        out = outputs_type(stage.OUTPUTS)(
+            (np.zeros(stage.RESERVE["venue.reports"], EXECUTION_REPORT), np.zeros(1, np.int64))
+        )
         return stage.new_state(instruments(), settings), book.new_books(instruments()), out
 
     def idle() -> tuple[Any, ...]:
@@ -181,7 +238,14 @@ def run(updates: int = 200_000, orders: tuple[int, ...] = (1_000, 10_000, 100_00
 
     bare, _ = seconds(lambda: (book.new_books(instruments()), headers, levels), books_only)
     whole, _ = seconds(idle, market_only)
-    rows = [row("venue.idle", "ns an update and a trade", [run / updates * 1e9 for run in whole], book_only=statistics.median(bare) / updates * 1e9)]
+    rows = [
+        row(
+            "venue.idle",
+            "ns an update and a trade",
+            [run / updates * 1e9 for run in whole],
+            book_only=statistics.median(bare) / updates * 1e9,
+        )
+    ]
 
     for count in orders:
 
@@ -190,14 +254,29 @@ def run(updates: int = 200_000, orders: tuple[int, ...] = (1_000, 10_000, 100_00
             return state, books, headers, levels, np.zeros(1, VENUE_COMMAND), count, out
 
         runs, reports = seconds(taking, market_orders)
-        rows.append(row("venue.market_orders", "orders/s", [count / run for run in runs], orders=count, reports=int(reports)))
+        rows.append(
+            row(
+                "venue.market_orders",
+                "orders/s",
+                [count / run for run in runs],
+                orders=count,
+                reports=int(reports),
+            )
+        )
 
     def quotes() -> tuple[Any, ...]:
         state, books, out = fresh(late)
         return state, books, headers, levels, trades, np.zeros(1, VENUE_COMMAND), out
 
     runs, reports = seconds(quotes, quoting)
-    rows.append(row("venue.quoting", "ns an update and a trade", [run / updates * 1e9 for run in runs], reports=int(reports)))
+    rows.append(
+        row(
+            "venue.quoting",
+            "ns an update and a trade",
+            [run / updates * 1e9 for run in runs],
+            reports=int(reports),
+        )
+    )
     return rows
 
 

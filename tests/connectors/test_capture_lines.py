@@ -1,4 +1,6 @@
-"""Files to lines. Oracle: Python's own gzip and str.split on the same bytes; for damage, a prefix of them."""
+"""Files to lines. Oracle: Python's own gzip and str.split on the same bytes; for damage, a prefix
+of them.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ def read(*paths: Path) -> tuple[list[bytes], Lines]:
 
 @pytest.mark.parametrize("chunk", [2, 7, 64, 1 << 18])
 @pytest.mark.parametrize("packed", [True, False])
-def test_lines_are_those_of_the_file_however_it_is_read(tmp_path: Path, chunk: int, packed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_are_those_of_the_file_however_it_is_read(
+    tmp_path: Path, chunk: int, packed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(lines_module, "CHUNK_BYTES", chunk)
     path = tmp_path / "a"
     path.write_bytes(gzip.compress(TEXT) if packed else TEXT)
@@ -68,7 +72,9 @@ def test_a_truncated_gzip_gives_what_it_holds_and_says_so(tmp_path: Path, share:
     expected = text.split(b"\n")[:-1]
     assert whole == expected[: len(whole)] and len(whole) > (share - 0.05) * len(expected)
     assert len(cut) <= 1 and all(expected[len(whole)].startswith(line) for line in cut)
-    assert [damage.file for damage in state.damages] == ["a.gz"] and "ends inside" in state.damages[0].text
+    assert [damage.file for damage in state.damages] == ["a.gz"] and "ends inside" in state.damages[
+        0
+    ].text
 
 
 def test_a_gzip_whose_checksum_fails_is_damaged_not_fatal(tmp_path: Path) -> None:
@@ -87,13 +93,19 @@ def test_the_file_after_a_damaged_one_is_read(tmp_path: Path) -> None:
     assert found[-1] == b"after" and len(state.damages) == 1 and not state.is_cut
 
 
-def test_a_line_that_is_too_long_is_cut_once_and_the_next_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_that_is_too_long_is_cut_once_and_the_next_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(lines_module, "CHUNK_BYTES", 16)
     monkeypatch.setattr(lines_module, "LINE_BYTES_MAX", 100)
     path = tmp_path / "a"
     path.write_bytes(b"first\n" + b"z" * 5000 + b"\nthird\n")
     state = Lines([path])
-    assert [(line, state.number, state.is_cut) for line in state] == [(b"first", 1, False), (b"z" * 100, 2, True), (b"third", 3, False)]
+    assert [(line, state.number, state.is_cut) for line in state] == [
+        (b"first", 1, False),
+        (b"z" * 100, 2, True),
+        (b"third", 3, False),
+    ]
 
 
 def test_a_missing_file_is_named_before_anything_is_read(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""Numbers, times and sequences of a recording. Oracles: Decimal, the datetime of a published message, a plain set of ids."""
+"""Numbers, times and sequences of a recording. Oracles: Decimal, the datetime of a published
+message, a plain set of ids.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,9 @@ def test_a_quantity_may_be_zero_and_a_ticker_price_too_but_neither_negative() ->
         (SPOT, "61800.31", "0.00001001", True),
     ],
 )
-def test_off_tick_and_off_lot_are_told_by_the_table(instrument: object, price: str, quantity: str, expected: bool) -> None:
+def test_off_tick_and_off_lot_are_told_by_the_table(
+    instrument: object, price: str, quantity: str, expected: bool
+) -> None:
     numbers = Numbers(instrument)  # type: ignore[arg-type]
     assert numbers.is_off(numbers.price[price], numbers.quantity[quantity]) is expected
     assert numbers.any_off(numbers.levels([("1.00", "0.001"), (price, quantity)])) is expected
@@ -71,7 +75,9 @@ def test_off_tick_and_off_lot_are_told_by_the_table(instrument: object, price: s
 def test_remembered_texts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(numbers_module, "REMEMBERED_MAX", 10)
     price = Remembered("price", 2, 1)
-    assert [price[str(value)] for value in range(1, 100)] == [100 * value for value in range(1, 100)]
+    assert [price[str(value)] for value in range(1, 100)] == [
+        100 * value for value in range(1, 100)
+    ]
     assert len(price) <= 10
 
 
@@ -91,16 +97,32 @@ def nanoseconds(text: str) -> int:
         ("us", True, 1723161256322, "2024-08-08T23:54:16.322"),
     ],
 )
-def test_a_time_is_converted_from_its_declared_unit(unit: str, is_futures: bool, time: int, expected: str) -> None:
-    assert Times(unit).exact(time, nanoseconds(expected), is_futures) == (nanoseconds(expected), False)
-    assert Times().exact(time, nanoseconds(expected), is_futures) == (nanoseconds(expected), False), "told by its size"
+def test_a_time_is_converted_from_its_declared_unit(
+    unit: str, is_futures: bool, time: int, expected: str
+) -> None:
+    assert Times(unit).exact(time, nanoseconds(expected), is_futures) == (
+        nanoseconds(expected),
+        False,
+    )
+    assert Times().exact(time, nanoseconds(expected), is_futures) == (
+        nanoseconds(expected),
+        False,
+    ), "told by its size"
 
 
 @pytest.mark.parametrize(
     ("unit", "time", "hint"),
-    [("ms", 1723161255342000, "us"), ("us", 1723161255342, "ms"), ("ms", 1723161255, "in s"), ("ms", 0, ""), ("ms", 2**62, "")],
+    [
+        ("ms", 1723161255342000, "us"),
+        ("us", 1723161255342, "ms"),
+        ("ms", 1723161255, "in s"),
+        ("ms", 0, ""),
+        ("ms", 2**62, ""),
+    ],
 )
-def test_an_implausible_time_is_refused_with_the_unit_it_would_fit_never_scaled(unit: str, time: int, hint: str) -> None:
+def test_an_implausible_time_is_refused_with_the_unit_it_would_fit_never_scaled(
+    unit: str, time: int, hint: str
+) -> None:
     with pytest.raises(BadField) as refused:
         Times(unit).exact(time, 1723161255 * 10**9, False)
     assert refused.value.reason == "implausible_time" and hint in refused.value.detail
@@ -120,9 +142,14 @@ def test_a_receive_time_is_nanoseconds_whatever_it_was_written_in(scale: int) ->
 
 
 def outliers(errors: list[tuple[int, int]]) -> list[int]:
-    """Places of the records that are not believed, one each 100 ms, by the errors of their receipt and their stamp in seconds."""
+    """Places of the records that are not believed, one each 100 ms, by the errors of their receipt
+    and their stamp in seconds.
+    """
     times, start = Times(), 1723161255 * 10**9
-    records = [(start + 10**8 * place + receipt * 10**9, start + 10**8 * place + stamp * 10**9) for place, (receipt, stamp) in enumerate(errors)]
+    records = [
+        (start + 10**8 * place + receipt * 10**9, start + 10**8 * place + stamp * 10**9)
+        for place, (receipt, stamp) in enumerate(errors)
+    ]
     times.learn([(stamp, received) for received, stamp in records[:512]])
     reached, found = 0, []
     for place, (received, stamp) in enumerate(records):
@@ -151,10 +178,23 @@ GOOD, YEARS = (0, 0), 365 * 86_400
         ([GOOD] * 300 + [(90, 0)] * 3000 + [(90, 240)] + [(90, 0)] * 10, [3300]),
         ([GOOD] * 300 + [(-90, 0)] * 300, list(range(300, 363))),
     ],
-    ids=["ahead", "both ways", "first", "last", "a wrong clock", "held up and caught up", "clock set forward", "clock set back"],
+    ids=[
+        "ahead",
+        "both ways",
+        "first",
+        "last",
+        "a wrong clock",
+        "held up and caught up",
+        "clock set forward",
+        "clock set back",
+    ],
 )
-def test_a_time_is_judged_by_the_offset_that_is_usual_around_it(errors: list[tuple[int, int]], expected: list[int]) -> None:
-    """The tables say which stamps are wrong; a recorder's clock that was set back is believed after 64 records that agree."""
+def test_a_time_is_judged_by_the_offset_that_is_usual_around_it(
+    errors: list[tuple[int, int]], expected: list[int]
+) -> None:
+    """The tables say which stamps are wrong; a recorder's clock that was set back is believed after
+    64 records that agree.
+    """
     assert outliers(errors) == expected
 
 
@@ -171,16 +211,25 @@ def test_each_trade_id_counts_once_as_with_a_plain_set(ids: list[int]) -> None:
     found, seen = TradeIds(), set[int]()
     for trade_id in ids:
         if seen and trade_id < min(seen):
-            # before the first one: the recording did not begin there; the first that came stays the first
+            # before the first one: the recording did not begin there; the first that came stays the
+            # first
             first = next(each for each in ids if each in seen)
             if trade_id < first:
-                assert reason_of(lambda trade_id=trade_id: found.see(trade_id)) == "regressing_trade"  # type: ignore[misc]
+                assert (
+                    reason_of(lambda trade_id=trade_id: found.see(trade_id)) == "regressing_trade"
+                )  # type: ignore[misc]
                 continue
         if trade_id in seen:
             assert reason_of(lambda trade_id=trade_id: found.see(trade_id)) == "duplicate_trade"  # type: ignore[misc]
             continue
         where = found.see(trade_id)
-        expected = "next" if not seen or trade_id == max(seen) + 1 else "gap" if trade_id > max(seen) else "late"
+        expected = (
+            "next"
+            if not seen or trade_id == max(seen) + 1
+            else "gap"
+            if trade_id > max(seen)
+            else "late"
+        )
         assert where == expected
         seen.add(trade_id)
     if seen:
@@ -205,12 +254,15 @@ def test_a_venue_that_numbers_anew_is_believed_from_its_second_update_on() -> No
     assert reason_of(lambda: ids.see(9, 6, 5)) == "duplicate_update"
 
 
-def test_prints_that_begin_anew_are_taken_from_the_second_continuing_one_and_repeated_ones_are_not() -> None:
+def test_prints_that_begin_anew_count_from_the_second_that_continues() -> None:
     ids = TradeIds()
     for number in range(60):
         ids.see(900_000 + number, 1000 + number)
     for number in range(10, 30):  # repeated, however many follow each other
-        assert reason_of(lambda number=number: ids.see(900_000 + number, 1000 + number)) == "duplicate_trade"  # type: ignore[misc]
+        assert (
+            reason_of(lambda number=number: ids.see(900_000 + number, 1000 + number))
+            == "duplicate_trade"
+        )  # type: ignore[misc]
     assert reason_of(lambda: ids.see(1, 5000)) == "regressing_trade"
     assert [ids.see(number, 5000 + number) for number in range(2, 50)] == ["next"] * 48
     assert reason_of(lambda: ids.see(900_010, 1010)) == "duplicate_trade", "of the numbering before"
@@ -228,7 +280,9 @@ def test_tickers_that_begin_anew_are_believed_after_several_that_rise() -> None:
         ids.see(final)
 
 
-def test_an_old_update_is_a_duplicate_as_long_as_it_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_update_is_a_duplicate_as_long_as_it_is_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(sequences, "REMEMBERED_IDS", 8)
     ids = UpdateIds("ticker")
     for final in range(100):

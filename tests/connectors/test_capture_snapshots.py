@@ -1,5 +1,7 @@
-"""Where a snapshot goes among the updates. Oracles: the exchange's procedure (reference/exchanges.md 2.3) run over buffered lists, and the
-book's own state machine, which must come to the same updates."""
+"""Where a snapshot goes among the updates. Oracles: the exchange's procedure
+(reference/exchanges.md 2.3) run over buffered lists, and the book's own state machine, which must
+come to the same updates.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from binance_lines import T0, records, snapshot, spot_depth, spot_trade, stream, usdm_depth, usdm_trade, write
+from binance_lines import (
+    T0,
+    records,
+    snapshot,
+    spot_depth,
+    spot_trade,
+    stream,
+    usdm_depth,
+    usdm_trade,
+    write,
+)
 from capture_reasons import reason_of
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,28 +38,66 @@ DELTA, SNAPSHOT = int(DepthKind.DELTA), int(DepthKind.SNAPSHOT)
 
 def imported(tmp_path: Path, lines: list[bytes]) -> list[tuple[str, int]]:
     import_binance([write(tmp_path / "recording", lines)], tmp_path / "log")
-    return [(each["kind"], each["final_update_id"]) for each in records(tmp_path / "log", "md.depth")]
+    return [
+        (each["kind"], each["final_update_id"]) for each in records(tmp_path / "log", "md.depth")
+    ]
 
 
 def test_a_spot_snapshot_goes_before_the_update_that_straddles_its_id(tmp_path: Path) -> None:
-    lines = [spot_trade(1), spot_depth(1, 10), spot_depth(11, 20), spot_depth(21, 30), snapshot(15), spot_depth(31, 40)]
-    assert imported(tmp_path, lines) == [("DELTA", 10), ("SNAPSHOT", 15), ("DELTA", 20), ("DELTA", 30), ("DELTA", 40)]
+    lines = [
+        spot_trade(1),
+        spot_depth(1, 10),
+        spot_depth(11, 20),
+        spot_depth(21, 30),
+        snapshot(15),
+        spot_depth(31, 40),
+    ]
+    assert imported(tmp_path, lines) == [
+        ("DELTA", 10),
+        ("SNAPSHOT", 15),
+        ("DELTA", 20),
+        ("DELTA", 30),
+        ("DELTA", 40),
+    ]
 
 
 def test_the_first_kept_spot_update_may_begin_right_behind_the_snapshot(tmp_path: Path) -> None:
     """The documented rule, id inside [U; u], never syncs here: key rule 3."""
     lines = [spot_trade(1), spot_depth(1, 10), spot_depth(11, 20), snapshot(10), spot_depth(21, 30)]
-    assert imported(tmp_path, lines) == [("DELTA", 10), ("SNAPSHOT", 10), ("DELTA", 20), ("DELTA", 30)]
+    assert imported(tmp_path, lines) == [
+        ("DELTA", 10),
+        ("SNAPSHOT", 10),
+        ("DELTA", 20),
+        ("DELTA", 30),
+    ]
 
 
 def test_the_usdm_update_that_ends_at_the_snapshot_comes_after_it(tmp_path: Path) -> None:
-    lines = [usdm_trade(1), usdm_depth(1, 10, 0), usdm_depth(15, 20, 10), snapshot(20, T=T0, E=T0), usdm_depth(25, 30, 20)]
-    assert imported(tmp_path, lines) == [("DELTA", 10), ("SNAPSHOT", 20), ("DELTA", 20), ("DELTA", 30)]
+    lines = [
+        usdm_trade(1),
+        usdm_depth(1, 10, 0),
+        usdm_depth(15, 20, 10),
+        snapshot(20, T=T0, E=T0),
+        usdm_depth(25, 30, 20),
+    ]
+    assert imported(tmp_path, lines) == [
+        ("DELTA", 10),
+        ("SNAPSHOT", 20),
+        ("DELTA", 20),
+        ("DELTA", 30),
+    ]
 
 
-def test_a_snapshot_that_is_ahead_of_the_stream_waits_for_the_update_that_continues_it(tmp_path: Path) -> None:
+def test_a_snapshot_that_is_ahead_of_the_stream_waits_for_the_update_that_continues_it(
+    tmp_path: Path,
+) -> None:
     lines = [spot_trade(1), spot_depth(1, 10), snapshot(25), spot_depth(11, 20), spot_depth(21, 30)]
-    assert imported(tmp_path, lines) == [("DELTA", 10), ("DELTA", 20), ("SNAPSHOT", 25), ("DELTA", 30)]
+    assert imported(tmp_path, lines) == [
+        ("DELTA", 10),
+        ("DELTA", 20),
+        ("SNAPSHOT", 25),
+        ("DELTA", 30),
+    ]
 
 
 def test_a_snapshot_on_the_first_line_waits_for_the_first_price(tmp_path: Path) -> None:
@@ -56,32 +106,78 @@ def test_a_snapshot_on_the_first_line_waits_for_the_first_price(tmp_path: Path) 
 
 
 def test_the_snapshot_after_a_gap_goes_where_it_heals_it(tmp_path: Path) -> None:
-    lines = [spot_trade(1), snapshot(0), spot_depth(1, 10), spot_depth(21, 30), spot_depth(31, 40), snapshot(33), spot_depth(41, 50)]
-    assert imported(tmp_path, lines) == [("SNAPSHOT", 0), ("DELTA", 10), ("DELTA", 30), ("SNAPSHOT", 33), ("DELTA", 40), ("DELTA", 50)]
+    lines = [
+        spot_trade(1),
+        snapshot(0),
+        spot_depth(1, 10),
+        spot_depth(21, 30),
+        spot_depth(31, 40),
+        snapshot(33),
+        spot_depth(41, 50),
+    ]
+    assert imported(tmp_path, lines) == [
+        ("SNAPSHOT", 0),
+        ("DELTA", 10),
+        ("DELTA", 30),
+        ("SNAPSHOT", 33),
+        ("DELTA", 40),
+        ("DELTA", 50),
+    ]
 
 
 def test_each_snapshot_goes_to_the_instrument_whose_prices_it_shows(tmp_path: Path) -> None:
-    eth = {"e": "depthUpdate", "E": T0, "s": "ETHUSDT", "U": 11, "u": 20, "b": [["2683.80", "1"]], "a": []}
+    eth = {
+        "e": "depthUpdate",
+        "E": T0,
+        "s": "ETHUSDT",
+        "U": 11,
+        "u": 20,
+        "b": [["2683.80", "1"]],
+        "a": [],
+    }
     eth_shot = snapshot(15, bids=[("2683.80", "3")], asks=[("2683.81", "1")])
-    lines = [spot_trade(1), eth_shot, spot_depth(11, 20), stream("ethusdt@depth@100ms", eth), snapshot(12), usdm_trade(1), snapshot(9, T=T0, E=T0)]
+    lines = [
+        spot_trade(1),
+        eth_shot,
+        spot_depth(11, 20),
+        stream("ethusdt@depth@100ms", eth),
+        snapshot(12),
+        usdm_trade(1),
+        snapshot(9, T=T0, E=T0),
+    ]
     import_binance([write(tmp_path / "recording", lines)], tmp_path / "log")
-    found = [(each["instrument"], each["kind"], each["final_update_id"]) for each in records(tmp_path / "log", "md.depth")]
-    assert found == [(1, "SNAPSHOT", 12), (1, "DELTA", 20), (2, "SNAPSHOT", 15), (2, "DELTA", 20), (3, "SNAPSHOT", 9)]
+    found = [
+        (each["instrument"], each["kind"], each["final_update_id"])
+        for each in records(tmp_path / "log", "md.depth")
+    ]
+    assert found == [
+        (1, "SNAPSHOT", 12),
+        (1, "DELTA", 20),
+        (2, "SNAPSHOT", 15),
+        (2, "DELTA", 20),
+        (3, "SNAPSHOT", 9),
+    ]
 
 
 def test_a_snapshot_that_could_be_of_two_instruments_is_a_dead_letter(tmp_path: Path) -> None:
     other = usdm_depth(5, 9, 4).replace(b"btcusdt", b"ethusdt").replace(b"BTCUSDT", b"ETHUSDT")
     shot = snapshot(9, bids=[("61800.20", "1.000")], asks=[("61800.30", "1.500")], T=T0, E=T0)
-    summary = import_binance([write(tmp_path / "recording", [usdm_depth(5, 9, 4), other, shot])], tmp_path / "log")
+    summary = import_binance(
+        [write(tmp_path / "recording", [usdm_depth(5, 9, 4), other, shot])], tmp_path / "log"
+    )
     assert summary.reasons == {"ambiguous_snapshot": 1}
 
 
 def test_the_same_snapshot_twice_counts_once(tmp_path: Path) -> None:
-    summary = import_binance([write(tmp_path / "recording", [spot_trade(1), snapshot(9), snapshot(9)])], tmp_path / "log")
+    summary = import_binance(
+        [write(tmp_path / "recording", [spot_trade(1), snapshot(9), snapshot(9)])], tmp_path / "log"
+    )
     assert summary.reasons == {"duplicate_snapshot": 1} and summary.instruments[0].snapshots == 1
 
 
-def test_a_spot_snapshot_gets_the_time_of_the_updates_before_it_never_one_ahead_of_those_behind(tmp_path: Path) -> None:
+def test_a_spot_snapshot_gets_the_time_of_the_updates_before_it_never_one_ahead_of_those_behind(
+    tmp_path: Path,
+) -> None:
     lines = [
         spot_depth(1, 10, time=T0),
         spot_depth(11, 20, time=T0 + 100),
@@ -100,7 +196,11 @@ def test_a_usdm_snapshot_has_its_own_time(tmp_path: Path) -> None:
     lines = [usdm_trade(1), usdm_depth(1, 10, 0), shot, usdm_depth(13, 14, 10, time=T0 + 4)]
     import_binance([write(tmp_path / "recording", lines)], tmp_path / "log")
     found = records(tmp_path / "log", "md.depth")[1]
-    assert (found["event_time"] // 10**6 - T0, found["flags"], found["previous_update_id"]) == (3, WHOLE | CHAIN, -1)
+    assert (found["event_time"] // 10**6 - T0, found["flags"], found["previous_update_id"]) == (
+        3,
+        WHOLE | CHAIN,
+        -1,
+    )
 
 
 # against the state machine and the procedure
@@ -115,10 +215,20 @@ def shot(last: int, flags: int) -> DepthUpdate:
 
 
 def applied(updates: list[DepthUpdate]) -> tuple[list[int], bool]:
-    """Final ids that the book's state machine applies after the snapshot, and whether it ends in sync."""
+    """Final ids that the book's state machine applies after the snapshot, and whether it ends in
+    sync.
+    """
     phase, last, out = sync.UNSYNCED, -1, list[int]()
     for each in updates:
-        verdict, phase = sync.step(phase, last, each.kind, each.flags, each.first_update_id, each.final_update_id, each.previous_update_id)
+        verdict, phase = sync.step(
+            phase,
+            last,
+            each.kind,
+            each.flags,
+            each.first_update_id,
+            each.final_update_id,
+            each.previous_update_id,
+        )
         if verdict == sync.RESET:
             last, out = each.final_update_id, []
         elif verdict == sync.APPLY:
@@ -128,8 +238,14 @@ def applied(updates: list[DepthUpdate]) -> tuple[list[int], bool]:
 
 
 def by_the_book(updates: list[DepthUpdate], last: int, is_futures: bool) -> list[int]:
-    """The exchange's procedure over everything buffered: drop what is too old, require the first to straddle, apply."""
-    kept = [each for each in updates if (each.final_update_id >= last if is_futures else each.final_update_id > last)]
+    """The exchange's procedure over everything buffered: drop what is too old, require the first to
+    straddle, apply.
+    """
+    kept = [
+        each
+        for each in updates
+        if (each.final_update_id >= last if is_futures else each.final_update_id > last)
+    ]
     if not kept:
         return []
     first = kept[0]
@@ -138,7 +254,9 @@ def by_the_book(updates: list[DepthUpdate], last: int, is_futures: bool) -> list
 
 
 @given(st.lists(st.integers(1, 6), min_size=3, max_size=25), st.data(), st.booleans())
-def test_wherever_a_snapshot_arrives_the_book_applies_what_the_procedure_does(steps: list[int], data: Any, is_futures: bool) -> None:
+def test_wherever_a_snapshot_arrives_the_book_applies_what_the_procedure_does(
+    steps: list[int], data: Any, is_futures: bool
+) -> None:
     flags = CHAIN if is_futures else 0
     updates, final = [], 100
     for step in steps:
@@ -161,13 +279,17 @@ def test_wherever_a_snapshot_arrives_the_book_applies_what_the_procedure_does(st
         assert found == expected and is_synced
 
 
-def test_records_leave_in_order_and_a_snapshot_older_than_what_left_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_records_leave_in_order_and_a_snapshot_older_than_what_left_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(snapshots, "HELD_UPDATES", 4)
     written: list[DepthUpdate] = []
     queue = DepthQueue(written.append)
     for number in range(20):
         queue.add(delta(10 * number + 1, 10 * number + 10, -1, 0))
-    assert [each.final_update_id for each in written] == [10 * number for number in range(1, len(written) + 1)] and len(written) >= 12
+    assert [each.final_update_id for each in written] == [
+        10 * number for number in range(1, len(written) + 1)
+    ] and len(written) >= 12
     assert reason_of(lambda: queue.place(shot(50, 0), False)) == "regressing_snapshot"
     queue.place(shot(185, 0), False)
     queue.close()

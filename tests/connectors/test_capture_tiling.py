@@ -6,7 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from binance_lines import T0, records, snapshot, spot_depth, spot_ticker, spot_trade, usdm_depth, usdm_trade, write
+from binance_lines import (
+    T0,
+    records,
+    snapshot,
+    spot_depth,
+    spot_ticker,
+    spot_trade,
+    usdm_depth,
+    usdm_trade,
+    write,
+)
 
 from connectors.captures.importer import import_binance
 from connectors.captures.tiling import MINUTE, CannotTile, read_tile, tile
@@ -34,37 +44,76 @@ def moved(found: list[dict[str, Any]], time: int, ids: int) -> list[dict[str, An
 
 
 @pytest.mark.parametrize("kind", ["spot", "usdm"])
-def test_each_tile_is_the_recording_from_its_snapshot_on_moved_in_time_and_ids(tmp_path: Path, kind: str) -> None:
+def test_each_tile_is_the_recording_from_its_snapshot_on_moved_in_time_and_ids(
+    tmp_path: Path, kind: str
+) -> None:
     if kind == "spot":
-        lines = [spot_trade(1), spot_depth(1, 10), snapshot(15), spot_trade(2, time=T0 + 5), spot_ticker(16), spot_depth(11, 20, time=T0 + 9)]
+        lines = [
+            spot_trade(1),
+            spot_depth(1, 10),
+            snapshot(15),
+            spot_trade(2, time=T0 + 5),
+            spot_ticker(16),
+            spot_depth(11, 20, time=T0 + 9),
+        ]
     else:
         shot = snapshot(15, *SHOT, T=T0 + 2, E=T0 + 3)
-        lines = [usdm_trade(1), usdm_depth(1, 10, 0), shot, usdm_trade(2, time=T0 + 5), usdm_depth(13, 20, 10, time=T0 + 9)]
+        lines = [
+            usdm_trade(1),
+            usdm_depth(1, 10, 0),
+            shot,
+            usdm_trade(2, time=T0 + 5),
+            usdm_depth(13, 20, 10, time=T0 + 9),
+        ]
     import_binance([write(tmp_path / "recording", lines)], tmp_path / "log")
     manifest = tile(tmp_path / "log", tmp_path / "tiled", 3)
     one = read_tile(tmp_path / "log")
     assert one.period == MINUTE
-    depth = [each for each in records(tmp_path / "log", "md.depth") if each["kind"] == "SNAPSHOT" or each["final_update_id"] > 15]
+    depth = [
+        each
+        for each in records(tmp_path / "log", "md.depth")
+        if each["kind"] == "SNAPSHOT" or each["final_update_id"] > 15
+    ]
     found = records(tmp_path / "tiled", "md.depth")
     assert [each["kind"] for each in found] == ["SNAPSHOT", "DELTA"] * 3
     span = one.spans["md.depth"]
     assert found == [*depth, *moved(depth, MINUTE, span), *moved(depth, 2 * MINUTE, 2 * span)]
-    trades = [each for each in records(tmp_path / "log", "md.trades") if each["event_time"] >= depth[0]["event_time"]]
+    trades = [
+        each
+        for each in records(tmp_path / "log", "md.trades")
+        if each["event_time"] >= depth[0]["event_time"]
+    ]
     found = records(tmp_path / "tiled", "md.trades")
-    assert found == [*trades, *moved(trades, MINUTE, len(trades)), *moved(trades, 2 * MINUTE, 2 * len(trades))]
-    assert records(tmp_path / "tiled", "ref.instruments") == records(tmp_path / "log", "ref.instruments")
-    assert manifest["rows"] == 3 * one.row_count and verify_files(tmp_path / "tiled", manifest) == []
+    assert found == [
+        *trades,
+        *moved(trades, MINUTE, len(trades)),
+        *moved(trades, 2 * MINUTE, 2 * len(trades)),
+    ]
+    assert records(tmp_path / "tiled", "ref.instruments") == records(
+        tmp_path / "log", "ref.instruments"
+    )
+    assert (
+        manifest["rows"] == 3 * one.row_count and verify_files(tmp_path / "tiled", manifest) == []
+    )
 
 
 def test_ids_and_times_go_up_over_all_tiles(tmp_path: Path) -> None:
     generate(2, 3, tmp_path / "log")
     tile(tmp_path / "log", tmp_path / "tiled", 4)
-    for topic, name in (("md.trades", "trade_id"), ("md.depth", "final_update_id"), ("md.book_tickers", "update_id")):
+    for topic, name in (
+        ("md.trades", "trade_id"),
+        ("md.depth", "final_update_id"),
+        ("md.book_tickers", "update_id"),
+    ):
         found = records(tmp_path / "tiled", topic)
         assert len(found) == 4 * len(records(tmp_path / "log", topic))
         ids, times = [each[name] for each in found], [each["event_time"] for each in found]
         assert ids == sorted(set(ids)) and times == sorted(times)
-    shots = [each for each in records(tmp_path / "tiled", "md.depth") if each["flags"] & Flag.FIRST_OF_SNAPSHOT]
+    shots = [
+        each
+        for each in records(tmp_path / "tiled", "md.depth")
+        if each["flags"] & Flag.FIRST_OF_SNAPSHOT
+    ]
     assert len(shots) == 4 and len({str(each["bids"]) for each in shots}) == 1
 
 
@@ -88,7 +137,9 @@ def test_a_tiling_is_a_function_of_the_recording_and_the_number(tmp_path: Path) 
 
 
 def test_what_cannot_be_tiled_is_refused(tmp_path: Path) -> None:
-    import_binance([write(tmp_path / "a", [usdm_trade(1), usdm_depth(1, 2, 0)])], tmp_path / "no_snapshot")
+    import_binance(
+        [write(tmp_path / "a", [usdm_trade(1), usdm_depth(1, 2, 0)])], tmp_path / "no_snapshot"
+    )
     import_binance([write(tmp_path / "b", [usdm_trade(1)])], tmp_path / "no_depth")
     with pytest.raises(CannotTile, match="instrument 3 has no snapshot"):
         tile(tmp_path / "no_snapshot", tmp_path / "out", 2)

@@ -1,4 +1,6 @@
-"""An operator's command into a copy of a recording. Oracle: the recording itself, and the order of times."""
+"""An operator's command into a copy of a recording. Oracle: the recording itself, and the order of
+times.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,18 @@ from streams.log.manifest import read_manifest
 from streams.log.verify import verify_files
 
 SECOND = 10**9
-KILL = ControlCommand(START + 30 * SECOND, int(ControlKind.KILL), int(ControlScope.SYSTEM), 0, 0, 0, "", "", "operator", "why")
+KILL = ControlCommand(
+    START + 30 * SECOND,
+    int(ControlKind.KILL),
+    int(ControlScope.SYSTEM),
+    0,
+    0,
+    0,
+    "",
+    "",
+    "operator",
+    "why",
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +48,9 @@ def at(seconds: int, reason: str = "") -> ControlCommand:
 def test_the_copy_is_the_recording_with_the_command(recording: Path, tmp_path: Path) -> None:
     manifest = add_control(recording, tmp_path / "copy", KILL)
     before = read_manifest(recording / "log.json")
-    assert {name: entry for name, entry in manifest["topics"].items() if name != "control"} == before["topics"]
+    assert {
+        name: entry for name, entry in manifest["topics"].items() if name != "control"
+    } == before["topics"]
     assert manifest["topics"]["control"]["count"] == 1 and manifest["provenance"] == "simulated"
     for topic in ("md.trades", "md.depth"):
         assert records(tmp_path / "copy", topic) == records(recording, topic)
@@ -57,7 +72,9 @@ def test_the_copy_is_the_recording_with_the_command(recording: Path, tmp_path: P
     assert verify_files(recording, before) == []
 
 
-def test_commands_lie_in_order_of_time_whatever_the_order_they_were_added_in(recording: Path, tmp_path: Path) -> None:
+def test_commands_lie_in_order_of_time_whatever_the_order_they_were_added_in(
+    recording: Path, tmp_path: Path
+) -> None:
     folder = recording
     for number, seconds in enumerate((30, 10, 50, 10)):
         add_control(folder, tmp_path / str(number), at(seconds, str(number)))
@@ -83,7 +100,9 @@ def test_a_command_comes_after_those_of_its_time() -> None:
         ({"event_time": START + 61 * SECOND}, "after the recording's end"),
     ],
 )
-def test_a_command_nobody_could_obey_is_refused(recording: Path, tmp_path: Path, changes: dict[str, int], words: str) -> None:
+def test_a_command_nobody_could_obey_is_refused(
+    recording: Path, tmp_path: Path, changes: dict[str, int], words: str
+) -> None:
     with pytest.raises(BadCommand, match=words):
         add_control(recording, tmp_path / "copy", msgspec.structs.replace(KILL, **changes))
     assert not (tmp_path / "copy").exists()
@@ -100,7 +119,9 @@ def test_missing_foreign_and_present_folders_are_named(recording: Path, tmp_path
         add_control(tmp_path / "copy", tmp_path / "other", KILL)
 
 
-def test_a_recording_that_was_changed_is_not_copied_under_its_old_digest(recording: Path, tmp_path: Path) -> None:
+def test_a_recording_that_was_changed_is_not_copied_under_its_old_digest(
+    recording: Path, tmp_path: Path
+) -> None:
     add_control(recording, tmp_path / "copy", KILL)
     path = next((tmp_path / "copy" / "md.trades" / "0").glob("*.avro"))
     found = bytearray(path.read_bytes())

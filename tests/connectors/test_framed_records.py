@@ -1,4 +1,6 @@
-"""Framed values to records. Oracle: fastavro wrote the bodies, by schemas edited as later versions would be."""
+"""Framed values to records. Oracle: fastavro wrote the bodies, by schemas edited as later versions
+would be.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,10 @@ from schemas.records import Fill
 from schemas.shapes import schemas, shapes
 from streams.log.kafka.framing import header
 
-FILLS = [Fill(f"{number:020}", 1, 2, 3, 4 << number, 1, 10**number, -5, 2, 10**30 + number, 7) for number in range(3)]
+FILLS = [
+    Fill(f"{number:020}", 1, 2, 3, 4 << number, 1, 10**number, -5, 2, 10**30 + number, 7)
+    for number in range(3)
+]
 
 
 def framed(record: Any, schema_id: int = 7) -> bytes:
@@ -25,7 +30,16 @@ def framed(record: Any, schema_id: int = 7) -> bytes:
 
 def later_version() -> dict[str, Any]:
     schema = copy.deepcopy(schemas()["Fill"])
-    schema["fields"].insert(3, {"name": "note", "doc": "A note.", "unit": "text", "type": ["null", "string"], "default": None})
+    schema["fields"].insert(
+        3,
+        {
+            "name": "note",
+            "doc": "A note.",
+            "unit": "text",
+            "type": ["null", "string"],
+            "default": None,
+        },
+    )
     side = next(field for field in schema["fields"] if field["name"] == "side")
     side["type"]["symbols"].append("CROSS")
     return schema
@@ -38,12 +52,17 @@ def written(schema: dict[str, Any], values: dict[str, Any], schema_id: int) -> b
 
 
 def decoder() -> FramedDecoder:
-    return FramedDecoder({7: schemas()["Fill"], 8: later_version(), 9: schemas()["Trade"]}.__getitem__)
+    return FramedDecoder(
+        {7: schemas()["Fill"], 8: later_version(), 9: schemas()["Trade"]}.__getitem__
+    )
 
 
 def test_values_of_our_schema_are_decoded_together() -> None:
     assert decoder().records("fills", 0, [4, 6, 8], [framed(each) for each in FILLS]) == FILLS
-    assert FramedDecoder(None).records("fills", 0, [4, 6, 8], [framed(each, 123) for each in FILLS]) == FILLS
+    assert (
+        FramedDecoder(None).records("fills", 0, [4, 6, 8], [framed(each, 123) for each in FILLS])
+        == FILLS
+    )
 
 
 def test_a_later_version_beside_ours_is_resolved() -> None:
@@ -52,7 +71,11 @@ def test_a_later_version_beside_ours_is_resolved() -> None:
     found = decoder().records("fills", 0, [4, 6, 8], [framed(FILLS[0]), newer, framed(FILLS[2])])
     assert found[0] == FILLS[0] and found[2] == FILLS[2]
     assert found[1].side == 0  # UNKNOWN: the symbol's default for an old reader
-    assert (found[1].order_id, found[1].price, found[1].fee) == (FILLS[1].order_id, FILLS[1].price, FILLS[1].fee)
+    assert (found[1].order_id, found[1].price, found[1].fee) == (
+        FILLS[1].order_id,
+        FILLS[1].price,
+        FILLS[1].fee,
+    )
 
 
 @pytest.mark.parametrize(

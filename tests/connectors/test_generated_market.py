@@ -1,5 +1,7 @@
-"""The generated market. Oracles: a plain Python twin of the draws, a dictionary book rebuilt from the depth topic, the venue's own tickers, the
-truth topic, and a digest that must never move unless the market is changed on purpose."""
+"""The generated market. Oracles: a plain Python twin of the draws, a dictionary book rebuilt from
+the depth topic, the venue's own tickers, the truth topic, and a digest that must never move unless
+the market is changed on purpose.
+"""
 
 from __future__ import annotations
 
@@ -52,11 +54,15 @@ def twin_draw(seed: int, entity: int, ordinal: int) -> int:
 def test_a_draw_is_a_function_of_seed_purpose_and_ordinal(seed: int) -> None:
     for entity in (1, 11):
         for ordinal in (0, 1, -1, 3_600_000, 2**40):
-            assert order_flow.draw(seed, entity, ordinal) == twin_draw(seed, entity, ordinal % (1 << 64))
+            assert order_flow.draw(seed, entity, ordinal) == twin_draw(
+                seed, entity, ordinal % (1 << 64)
+            )
 
 
 def test_draws_are_spread_evenly() -> None:
-    """Chi-square of 16 bins over 16,000 draws: below 37.7, the 99.9 % point of 15 degrees of freedom, for each of several keys."""
+    """Chi-square of 16 bins over 16,000 draws: below 37.7, the 99.9 % point of 15 degrees of
+    freedom, for each of several keys.
+    """
     for entity in range(1, 6):
         bins = [0] * 16
         for ordinal in range(16_000):
@@ -72,7 +78,9 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_market(tmp_
 
 
 def test_the_market_of_a_seed_has_not_changed(topics: dict[str, list[dict[str, Any]]]) -> None:
-    """If this fails, every figure and picture made with ``sq generate`` has changed: do that on purpose only."""
+    """If this fails, every figure and picture made with ``sq generate`` has changed: do that on
+    purpose only.
+    """
     told = hashlib.sha256()
     for topic in MARKET_TOPICS:
         told.update(repr([sorted(each.items()) for each in topics[topic]]).encode())
@@ -83,11 +91,18 @@ def test_the_market_of_a_seed_has_not_changed(topics: dict[str, list[dict[str, A
 def test_other_cpu_targets_and_hash_seeds_give_the_same_bytes(tmp_path: Path) -> None:
     """One minute is compiled anew for the generic CPU in another process."""
     generate(1, 5, tmp_path / "here")
-    code = f"from connectors.simulators.market import generate; generate(1, 5, {str(tmp_path / 'there')!r})"
+    code = (
+        "from connectors.simulators.market import generate; generate(1, 5, "
+        f"{str(tmp_path / 'there')!r})"
+    )
     changed = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "PYTHONHASHSEED": "99"}
     root = Path(__file__).resolve().parents[2]
-    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, **changed}, cwd=root)
-    assert (tmp_path / "here" / "log.json").read_bytes() == (tmp_path / "there" / "log.json").read_bytes()
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, env={**os.environ, **changed}, cwd=root
+    )
+    assert (tmp_path / "here" / "log.json").read_bytes() == (
+        tmp_path / "there" / "log.json"
+    ).read_bytes()
 
 
 def test_a_longer_market_begins_with_the_shorter_one(ten_minutes: Path, tmp_path: Path) -> None:
@@ -97,27 +112,39 @@ def test_a_longer_market_begins_with_the_shorter_one(ten_minutes: Path, tmp_path
         assert records(ten_minutes, topic)[: len(short)] == short and len(short) > 500
 
 
-def test_depth_rebuilds_a_book_that_never_crosses_and_whose_top_is_the_tickers(topics: dict[str, list[dict[str, Any]]]) -> None:
+def test_depth_rebuilds_a_book_that_never_crosses_and_whose_top_is_the_tickers(
+    topics: dict[str, list[dict[str, Any]]],
+) -> None:
     tickers = {each["update_id"]: each for each in topics["md.book_tickers"]}
     sides: dict[str, dict[int, int]] = {"bids": {}, "asks": {}}
     last, told, checked = -1, None, 0
     for number, update in enumerate(topics["md.depth"]):
         assert (update["kind"] == "SNAPSHOT") == (number == 0)
         if number:
-            assert update["first_update_id"] == last + 1 and update["previous_update_id"] == last <= update["final_update_id"]
+            assert (
+                update["first_update_id"] == last + 1
+                and update["previous_update_id"] == last <= update["final_update_id"]
+            )
         for name, side in sides.items():
             for row in update[name]:
                 if row["quantity"]:
                     side[row["price"]] = row["quantity"]
                 else:
                     side.pop(row["price"], None)
-        for update_id in range(last + 1 if number else update["final_update_id"], update["final_update_id"] + 1):
+        for update_id in range(
+            last + 1 if number else update["final_update_id"], update["final_update_id"] + 1
+        ):
             told = tickers.get(update_id, told)
         last = update["final_update_id"]
         bid, ask = max(sides["bids"]), min(sides["asks"])
         assert bid < ask
         assert told is not None
-        assert (told["bid_price"], told["bid_quantity"], told["ask_price"], told["ask_quantity"]) == (
+        assert (
+            told["bid_price"],
+            told["bid_quantity"],
+            told["ask_price"],
+            told["ask_quantity"],
+        ) == (
             bid,
             sides["bids"][bid],
             ask,
@@ -127,8 +154,12 @@ def test_depth_rebuilds_a_book_that_never_crosses_and_whose_top_is_the_tickers(t
     assert checked > 5000
 
 
-def test_trades_happen_at_the_touch_on_the_side_of_their_aggressor(topics: dict[str, list[dict[str, Any]]]) -> None:
-    """The first print of each taker is at the best price told before it, and never for more than what was there."""
+def test_trades_happen_at_the_touch_on_the_side_of_their_aggressor(
+    topics: dict[str, list[dict[str, Any]]],
+) -> None:
+    """The first print of each taker is at the best price told before it, and never for more than
+    what was there.
+    """
     tickers = topics["md.book_tickers"]
     at, last_time = 0, -1
     for trade in topics["md.trades"]:
@@ -139,14 +170,21 @@ def test_trades_happen_at_the_touch_on_the_side_of_their_aggressor(topics: dict[
             at += 1
         before = tickers[at]
         side = "ask" if trade["aggressor_side"] == "BUY" else "bid"
-        assert trade["price"] == before[f"{side}_price"] and trade["quantity"] <= before[f"{side}_quantity"]
+        assert (
+            trade["price"] == before[f"{side}_price"]
+            and trade["quantity"] <= before[f"{side}_quantity"]
+        )
 
 
-def test_the_truth_names_every_trade_and_only_informed_takers_always_trade_better_than_the_fair_price(
+def test_only_informed_takers_always_trade_better_than_the_fair_price(
     topics: dict[str, list[dict[str, Any]]],
 ) -> None:
     trades, truths = topics["md.trades"], topics["sim.truth"]
-    assert [each["trade_id"] for each in trades] == [each["trade_id"] for each in truths] == list(range(1, len(trades) + 1))
+    assert (
+        [each["trade_id"] for each in trades]
+        == [each["trade_id"] for each in truths]
+        == list(range(1, len(trades) + 1))
+    )
     gains: dict[bool, list[int]] = {True: [], False: []}
     for trade, truth in zip(trades, truths, strict=True):
         sign = 1 if trade["aggressor_side"] == "BUY" else -1
@@ -157,7 +195,11 @@ def test_the_truth_names_every_trade_and_only_informed_takers_always_trade_bette
 
 def test_records_have_the_shape_of_live_ones(topics: dict[str, list[dict[str, Any]]]) -> None:
     instrument = topics["ref.instruments"][0]
-    assert (instrument["symbol"], instrument["kind"], instrument["shortable"]) == ("SIMUSDT", "PERPETUAL", True)
+    assert (instrument["symbol"], instrument["kind"], instrument["shortable"]) == (
+        "SIMUSDT",
+        "PERPETUAL",
+        True,
+    )
     for topic in ("md.trades", "md.depth", "md.book_tickers"):
         times = [each["event_time"] for each in topics[topic]]
         assert times == sorted(times) and times[0] >= START and times[-1] <= START + 10 * 60 * 10**9
@@ -177,7 +219,9 @@ def test_ten_minutes_are_as_dense_as_a_live_market(topics: dict[str, list[dict[s
 def test_without_informed_takers_nobody_is_and_with_only_them_everybody(tmp_path: Path) -> None:
     for share in (0.0, 1.0):
         generate(2, 1, tmp_path / str(share), informed_share=share)
-        assert {each["informed"] for each in records(tmp_path / str(share), "sim.truth")} == {bool(share)}
+        assert {each["informed"] for each in records(tmp_path / str(share), "sim.truth")} == {
+            bool(share)
+        }
 
 
 def test_volatility_scales_the_moves_of_the_fair_price(tmp_path: Path) -> None:
@@ -190,7 +234,9 @@ def test_volatility_scales_the_moves_of_the_fair_price(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("volatility", [0.0, 20.0])
-def test_extreme_volatility_neither_empties_nor_breaks_the_market(tmp_path: Path, volatility: float) -> None:
+def test_extreme_volatility_neither_empties_nor_breaks_the_market(
+    tmp_path: Path, volatility: float
+) -> None:
     summary = generate(30, 2, tmp_path / "log", volatility=volatility, informed_share=0.9)
     assert summary.counts["md.depth"] > 10_000
     assert verify_files(tmp_path / "log", read_manifest(tmp_path / "log" / "log.json")) == []
@@ -206,7 +252,9 @@ def test_extreme_volatility_neither_empties_nor_breaks_the_market(tmp_path: Path
         ({"volatility": float("nan")}, "volatility"),
     ],
 )
-def test_a_parameter_out_of_range_is_named(tmp_path: Path, given: dict[str, Any], words: str) -> None:
+def test_a_parameter_out_of_range_is_named(
+    tmp_path: Path, given: dict[str, Any], words: str
+) -> None:
     with pytest.raises(BadMarket, match=words):
         generate(**{"minutes": 1, "seed": 1, "out": tmp_path / "log", **given})
     assert not (tmp_path / "log").exists()

@@ -1,5 +1,5 @@
-"""``sq import binance-public`` and ``sq import auto``. Oracles: ``sq import trades`` of the same rows,
-the csv module, and the recorder import of the same day.
+"""``sq import binance-public`` and ``sq import auto``. Oracles: ``sq import trades`` of the same
+rows, the csv module, and the recorder import of the same day.
 """
 
 from __future__ import annotations

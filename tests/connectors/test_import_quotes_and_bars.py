@@ -1,5 +1,5 @@
-"""``sq import quotes`` and ``sq import bars``. Oracles: the csv module and Decimal, by hand, and the
-exchange's klines.
+"""``sq import quotes`` and ``sq import bars``. Oracles: the csv module and Decimal, by hand, and
+the exchange's klines.
 """
 
 from __future__ import annotations
@@ -224,7 +224,9 @@ def test_the_exchanges_klines_equal_the_bars_of_the_recordings_trades(
         assert bar["open_time"] == int(row["open_time"]) * 10**6
         assert bar["close_time"] == (int(row["close_time"]) + 1) * 10**6
         assert int(bar["quote_volume"]) == Decimal(row["quote_volume"]).scaleb(5)
-        assert int(bar["taker_buy_quote_volume"]) == Decimal(row["taker_buy_quote_volume"]).scaleb(5)
+        assert int(bar["taker_buy_quote_volume"]) == Decimal(row["taker_buy_quote_volume"]).scaleb(
+            5
+        )
         assert (bar["trade_count"], bar["volume"]) == (
             int(row["count"]), Decimal(row["volume"]).scaleb(3),
         )  # fmt: skip

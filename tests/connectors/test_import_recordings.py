@@ -1,5 +1,7 @@
-"""The import of the exchange's recordings. Oracles: its bookTicker stream (top of book at every depth update, by a plain dictionary book), its
-klines (traded and taker volumes), the contiguity of its trade ids, and the lines themselves."""
+"""The import of the exchange's recordings. Oracles: its bookTicker stream (top of book at every
+depth update, by a plain dictionary book), its klines (traded and taker volumes), the contiguity of
+its trade ids, and the lines themselves.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ RECORDINGS: dict[str, tuple[list[str], int, int]] = {
     "spot BTC": (["spot/btcusdt_20240808.gz"], 3447, 0),
     "spot BTC, two days": (["spot/btcusdt_20240808.gz", "spot/btcusdt_20240809.gz"], 6491, 2),
 }
-"""Files, updates whose top equals the ticker's, updates whose top does not (the venue's streams are not one)."""
+"""Files, updates whose top equals the ticker's, updates whose top does not (the venue's streams are
+not one).
+"""
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +58,11 @@ class DictionaryBook:
 
     def apply(self, update: dict[str, Any]) -> bool:
         """True if the update changed the book."""
-        first, final, previous = update["first_update_id"], update["final_update_id"], update["previous_update_id"]
+        first, final, previous = (
+            update["first_update_id"],
+            update["final_update_id"],
+            update["previous_update_id"],
+        )
         if update["kind"] == "SNAPSHOT":
             self.bids.clear()
             self.asks.clear()
@@ -70,7 +78,9 @@ class DictionaryBook:
         else:
             if final <= self.last:
                 return False
-            self.gaps += not (first == self.last + 1 if self.is_synced else first <= self.last + 1 <= final)
+            self.gaps += not (
+                first == self.last + 1 if self.is_synced else first <= self.last + 1 <= final
+            )
             self.is_synced = True
         self.last = final
         for side, rows in ((self.bids, update["bids"]), (self.asks, update["asks"])):
@@ -90,7 +100,13 @@ class DictionaryBook:
 def test_the_top_of_the_book_is_the_exchanges_own_at_every_update(imported: Any, name: str) -> None:
     log, _, _ = imported(name)
     tickers = sorted(
-        (each["update_id"], each["bid_price"], each["bid_quantity"], each["ask_price"], each["ask_quantity"])
+        (
+            each["update_id"],
+            each["bid_price"],
+            each["bid_quantity"],
+            each["ask_price"],
+            each["ask_quantity"],
+        )
         for each in records(log, "md.book_tickers")
     )
     ids = [each[0] for each in tickers]
@@ -107,7 +123,9 @@ def test_the_top_of_the_book_is_the_exchanges_own_at_every_update(imported: Any,
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
-def test_every_line_is_a_record_and_every_trade_is_there_once_field_for_field(imported: Any, name: str) -> None:
+def test_every_line_is_a_record_and_every_trade_is_there_once_field_for_field(
+    imported: Any, name: str
+) -> None:
     log, summary, files = imported(name)
     trades = []
     lines = 0
@@ -118,13 +136,24 @@ def test_every_line_is_a_record_and_every_trade_is_there_once_field_for_field(im
                 if "@trade" in line:
                     received, _, message = line.partition(" ")
                     data = json.loads(message)["data"]
-                    trades.append((data["t"], data["T"] * 10**6, int(received), data["p"], data["q"], "SELL" if data["m"] else "BUY"))
+                    trades.append(
+                        (
+                            data["t"],
+                            data["T"] * 10**6,
+                            int(received),
+                            data["p"],
+                            data["q"],
+                            "SELL" if data["m"] else "BUY",
+                        )
+                    )
     market = sum(count for topic, count in summary.counts.items() if topic.startswith("md."))
     assert (summary.lines, market, summary.reasons, summary.set_aside) == (lines, lines, {}, {})
     instrument = records(log, "ref.instruments")[0]
 
     def text(value: int, precision: int, decimals: int) -> str:
-        return f"{value // 10**precision}.{value % 10**precision:0{precision}d}".ljust(decimals, "0")
+        return f"{value // 10**precision}.{value % 10**precision:0{precision}d}".ljust(
+            decimals, "0"
+        )
 
     found = []
     for each, (_, _, _, price, quantity, _) in zip(records(log, "md.trades"), trades, strict=True):
@@ -132,20 +161,38 @@ def test_every_line_is_a_record_and_every_trade_is_there_once_field_for_field(im
             text(each["price"], instrument["price_precision"], len(price)),
             text(each["quantity"], instrument["quantity_precision"], len(quantity)),
         )
-        found.append((each["trade_id"], each["event_time"], each["receive_time"], *shown, each["aggressor_side"]))
+        found.append(
+            (
+                each["trade_id"],
+                each["event_time"],
+                each["receive_time"],
+                *shown,
+                each["aggressor_side"],
+            )
+        )
     assert found == trades
-    assert [each["trade_id"] for each in records(log, "md.trades")] == list(range(trades[0][0], trades[0][0] + len(trades)))
+    assert [each["trade_id"] for each in records(log, "md.trades")] == list(
+        range(trades[0][0], trades[0][0] + len(trades))
+    )
 
 
-def test_traded_and_taker_volumes_of_each_minute_are_the_exchanges_klines(imported: Any, market_data: Path) -> None:
+def test_traded_and_taker_volumes_of_each_minute_are_the_exchanges_klines(
+    imported: Any, market_data: Path
+) -> None:
     log, _, _ = imported("usdm BTC")
-    volume, taker, count = defaultdict[int, int](int), defaultdict[int, int](int), defaultdict[int, int](int)
+    volume, taker, count = (
+        defaultdict[int, int](int),
+        defaultdict[int, int](int),
+        defaultdict[int, int](int),
+    )
     for each in records(log, "md.trades"):
         minute = each["event_time"] // (60 * 10**9)
         volume[minute] += each["quantity"]
         taker[minute] += each["quantity"] if each["aggressor_side"] == "BUY" else 0
         count[minute] += 1
-    with (market_data / "binance" / "klines" / "BTCUSDT-1m-2024-08.slice_2350_0010.csv").open() as source:
+    with (
+        market_data / "binance" / "klines" / "BTCUSDT-1m-2024-08.slice_2350_0010.csv"
+    ).open() as source:
         klines = {int(row["open_time"]) // 60_000: row for row in csv.DictReader(source)}
     whole = sorted(volume)[1:]
     assert len(whole) == 5
@@ -160,16 +207,25 @@ def test_traded_and_taker_volumes_of_each_minute_are_the_exchanges_klines(import
 
 @pytest.mark.parametrize("name", RECORDINGS)
 def test_times_follow_the_rules_of_each_feed(imported: Any, name: str) -> None:
-    """Depth in order, never estimated but for the spot snapshot; spot tickers all estimated, futures tickers none."""
+    """Depth in order, never estimated but for the spot snapshot; spot tickers all estimated,
+    futures tickers none.
+    """
     log, summary, _ = imported(name)
     depth, tickers = records(log, "md.depth"), records(log, "md.book_tickers")
     times = [each["event_time"] for each in depth]
     assert times == sorted(times)
     is_spot = name.startswith("spot")
-    assert [each["kind"] for each in depth if each["flags"] & Flag.ESTIMATED_TIME] == (["SNAPSHOT"] if is_spot else [])
+    assert [each["kind"] for each in depth if each["flags"] & Flag.ESTIMATED_TIME] == (
+        ["SNAPSHOT"] if is_spot else []
+    )
     assert {bool(each["flags"] & Flag.ESTIMATED_TIME) for each in tickers} == {is_spot}
-    assert [each["event_time"] for each in tickers] == sorted(each["event_time"] for each in tickers)
-    assert (summary.first_time, summary.last_time) == (min(times[0], summary.first_time), max(times[-1], summary.last_time))
+    assert [each["event_time"] for each in tickers] == sorted(
+        each["event_time"] for each in tickers
+    )
+    assert (summary.first_time, summary.last_time) == (
+        min(times[0], summary.first_time),
+        max(times[-1], summary.last_time),
+    )
 
 
 def test_two_days_in_two_files_are_one_chain(imported: Any) -> None:
@@ -185,6 +241,9 @@ def test_an_import_is_a_function_of_its_files(imported: Any, tmp_path: Path) -> 
     import_binance([plain], tmp_path / "again")
 
     def digests(folder: Path) -> list[str]:
-        return [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("[mr]*/0/*"))]
+        return [
+            hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(folder.glob("[mr]*/0/*"))
+        ]
 
     assert digests(log) == digests(tmp_path / "again") and len(digests(log)) == 8

@@ -1,4 +1,6 @@
-"""The instrument table. Oracle: the exchange's published filters, written here as text, and the malformed twin of each field."""
+"""The instrument table. Oracle: the exchange's published filters, written here as text, and the
+malformed twin of each field.
+"""
 
 from __future__ import annotations
 
@@ -46,10 +48,20 @@ def table(tmp_path: Path, text: str) -> Path:
     ],
 )
 def test_the_shipped_specifications_are_the_exchanges(
-    venue: str, symbol: str, number: int, kind: InstrumentKind, tick: str, lot: str, notional: str, shortable: bool
+    venue: str,
+    symbol: str,
+    number: int,
+    kind: InstrumentKind,
+    tick: str,
+    lot: str,
+    notional: str,
+    shortable: bool,
 ) -> None:
     found = find(load(), venue, symbol)
-    price, quantity = Decimal(10) ** -found.price_precision, Decimal(10) ** -found.quantity_precision
+    price, quantity = (
+        Decimal(10) ** -found.price_precision,
+        Decimal(10) ** -found.quantity_precision,
+    )
     assert (found.instrument, found.kind, found.shortable) == (number, kind, shortable)
     assert (found.tick_size * price, found.lot_size * quantity) == (Decimal(tick), Decimal(lot))
     assert found.minimum_notional * price * quantity == Decimal(notional)
@@ -68,8 +80,18 @@ def test_a_users_table_adds(tmp_path: Path) -> None:
 
 def test_a_users_table_overrides_the_fields_it_names_and_only_those(tmp_path: Path) -> None:
     before = load()["binance_usdm", "BTCUSDT"]
-    after = load([table(tmp_path, '[[instrument]]\nvenue = "binance_usdm"\nsymbol = "BTCUSDT"\ntick_size = "0.50"\n')])["binance_usdm", "BTCUSDT"]
-    assert after.tick_size == 50 and (after.lot_size, after.instrument) == (before.lot_size, before.instrument)
+    after = load(
+        [
+            table(
+                tmp_path,
+                '[[instrument]]\nvenue = "binance_usdm"\nsymbol = "BTCUSDT"\ntick_size = "0.50"\n',
+            )
+        ]
+    )["binance_usdm", "BTCUSDT"]
+    assert after.tick_size == 50 and (after.lot_size, after.instrument) == (
+        before.lot_size,
+        before.instrument,
+    )
 
 
 @pytest.mark.parametrize(
@@ -83,11 +105,19 @@ def test_a_users_table_overrides_the_fields_it_names_and_only_those(tmp_path: Pa
         ('minimum_quantity = "1"', 'minimum_quantity = "-1"', "not negative"),
         ("price_precision = 5", "price_precision = 19", "precisions must be"),
         ("instrument = 9", "instrument = 4095", "1 to 4094"),
-        ("instrument = 9", "instrument = 3", "number 3 is given to binance_usdm:BTCUSDT and to binance_usdm:DOGEUSDT"),
+        (
+            "instrument = 9",
+            "instrument = 3",
+            "number 3 is given to binance_usdm:BTCUSDT and to binance_usdm:DOGEUSDT",
+        ),
         ('kind = "perpetual"', 'kind = "swap"', "kind"),
         ("funding_hours", "funding_minutes", "funding_minutes"),
         ("funding_hours = 8", 'initial_margin = "1.5"', "initial_margin is '1.5'; give a fraction"),
-        ("funding_hours = 8", 'maintenance_margin = "0"', "maintenance_margin is '0'; give a fraction"),
+        (
+            "funding_hours = 8",
+            'maintenance_margin = "0"',
+            "maintenance_margin is '0'; give a fraction",
+        ),
         ("funding_hours = 8", 'initial_margin = "0.000000001"', "at most 8 decimals"),
         ("funding_hours = 8", "initial_margin = 0.05", "initial_margin"),
         ("2024-01-01T00:00:00Z", "2024-01-01T00:00:00", "no time zone"),
@@ -97,7 +127,9 @@ def test_a_users_table_overrides_the_fields_it_names_and_only_those(tmp_path: Pa
         ("[[instrument]]", "[[instrument]", "TOML"),
     ],
 )
-def test_a_malformed_table_names_what_is_wrong(tmp_path: Path, old: str, new: str, words: str) -> None:
+def test_a_malformed_table_names_what_is_wrong(
+    tmp_path: Path, old: str, new: str, words: str
+) -> None:
     assert old in GOOD
     with pytest.raises(BadInstrumentTable, match=words):
         load([table(tmp_path, GOOD.replace(old, new, 1))])
@@ -108,7 +140,9 @@ def test_margins_are_read_exactly_and_may_be_missing(tmp_path: Path) -> None:
     line = 'initial_margin = "0.01000001"\nmaintenance_margin = "1"\n'
     found = load([table(tmp_path, GOOD + line)])["binance_usdm", "DOGEUSDT"]
     assert (found.initial_margin, found.maintenance_margin) == (1_000_001, 100_000_000)
-    assert {(each.initial_margin, each.maintenance_margin) for each in load().values()} == {(None, None)}
+    assert {(each.initial_margin, each.maintenance_margin) for each in load().values()} == {
+        (None, None)
+    }
 
 
 def test_a_missing_table_is_named(tmp_path: Path) -> None:
@@ -117,12 +151,17 @@ def test_a_missing_table_is_named(tmp_path: Path) -> None:
 
 
 def test_an_unknown_symbol_says_what_there_is_and_what_to_do() -> None:
-    with pytest.raises(UnknownSymbol, match="XRPUSDT on binance is in no instrument table.*BTCUSDT, ETHUSDT.*--instruments"):
+    with pytest.raises(
+        UnknownSymbol,
+        match="XRPUSDT on binance is in no instrument table.*BTCUSDT, ETHUSDT.*--instruments",
+    ):
         find(load(), "binance", "XRPUSDT")
 
 
 @pytest.mark.parametrize("symbol", ["BTCUSD_PERP", "ETHUSD_240927"])
-def test_an_inverse_contract_is_refused_in_a_table_and_when_it_is_looked_up(tmp_path: Path, symbol: str) -> None:
+def test_an_inverse_contract_is_refused_in_a_table_and_when_it_is_looked_up(
+    tmp_path: Path, symbol: str
+) -> None:
     with pytest.raises(InverseContract, match=symbol):
         load([table(tmp_path, GOOD.replace("DOGEUSDT", symbol))])
     with pytest.raises(InverseContract, match=symbol):

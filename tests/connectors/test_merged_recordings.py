@@ -1,4 +1,6 @@
-"""Recordings made side by side, as one. The oracle is a brute-force twin: running maxima by instrument and a sort, in Python integers."""
+"""Recordings made side by side, as one. The oracle is a brute-force twin: running maxima by
+instrument and a sort, in Python integers.
+"""
 
 from __future__ import annotations
 
@@ -25,21 +27,36 @@ START = T0 * 1_000_000
 SECOND = 10**9
 
 
-def recording(folder: Path, instruments: list[int], seed: int, start: int = START, count: int = 300, block: int = 37) -> Path:
+def recording(
+    folder: Path,
+    instruments: list[int],
+    seed: int,
+    start: int = START,
+    count: int = 300,
+    block: int = 37,
+) -> Path:
     """Trades and depth in small blocks; times wander, and now and then lie up to 90 s behind."""
     draw = random.Random(seed)
     with LocalLog.create(folder) as log:
-        topics = {name: TopicBlocks(log, name) for name in ("ref.instruments", "md.trades", "md.depth")}
+        topics = {
+            name: TopicBlocks(log, name) for name in ("ref.instruments", "md.trades", "md.depth")
+        }
         for number in instruments:
-            topics["ref.instruments"].add(msgspec.structs.replace(plain_instrument(number), event_time=start), start)
+            topics["ref.instruments"].add(
+                msgspec.structs.replace(plain_instrument(number), event_time=start), start
+            )
         time = start
         for index in range(count):
             number = draw.choice(instruments)
             time += draw.choice((0, 0, SECOND, 3 * SECOND))
             stamp = max(start, time - draw.choice((0, 0, 0, SECOND, 90 * SECOND)) * (number % 2))
-            topics["md.trades"].add(Trade(number, stamp, time, index, 1, 100, draw.randint(1, 9), 1, 0), stamp)
+            topics["md.trades"].add(
+                Trade(number, stamp, time, index, 1, 100, draw.randint(1, 9), 1, 0), stamp
+            )
             levels = [(100 + each, draw.randint(0, 9)) for each in range(draw.randint(0, 3))]
-            topics["md.depth"].add(DepthUpdate(number, stamp, time, index, index, -1, 1, 0, levels, levels[:1]), stamp)
+            topics["md.depth"].add(
+                DepthUpdate(number, stamp, time, index, index, -1, 1, 0, levels, levels[:1]), stamp
+            )
             if index % block == 0:
                 topics["md.trades"].flush()
                 topics["md.depth"].flush()
@@ -48,7 +65,9 @@ def recording(folder: Path, instruments: list[int], seed: int, start: int = STAR
 
 
 def expected(folders: list[Path], topic: str) -> list[dict[str, Any]]:
-    """The twin: each record with its instrument's running maximum, stable-sorted by (maximum, instrument)."""
+    """The twin: each record with its instrument's running maximum, stable-sorted by (maximum,
+    instrument).
+    """
     keyed = []
     for folder in folders:
         maxima: dict[int, int] = {}
@@ -67,7 +86,9 @@ def test_a_merge_is_every_record_by_the_time_its_own_instrument_had_reached(tmp_
     other = merge([three, one, two], tmp_path / "b")
     for topic in ("md.trades", "md.depth"):
         assert records(tmp_path / "a", topic) == expected([one, two, three], topic), topic
-    assert read_manifest(tmp_path / "a" / "log.json") == read_manifest(tmp_path / "b" / "log.json"), "the order of names changes nothing"
+    assert read_manifest(tmp_path / "a" / "log.json") == read_manifest(
+        tmp_path / "b" / "log.json"
+    ), "the order of names changes nothing"
     assert verify_files(tmp_path / "a", other) == []
     assert [each["folder"] for each in other["sources"]].count("two") == 1
     again = merge([tmp_path / "a"], tmp_path / "c")
@@ -75,7 +96,12 @@ def test_a_merge_is_every_record_by_the_time_its_own_instrument_had_reached(tmp_
 
 
 def test_days_that_follow_each_other_are_one_recording(tmp_path: Path) -> None:
-    days = [recording(tmp_path / f"day{number}", [1, 2], seed=number, start=START + number * 7200 * SECOND) for number in range(2)]
+    days = [
+        recording(
+            tmp_path / f"day{number}", [1, 2], seed=number, start=START + number * 7200 * SECOND
+        )
+        for number in range(2)
+    ]
     merge(reversed(days), tmp_path / "both")  # type: ignore[arg-type]
     assert records(tmp_path / "both", "md.trades") == expected(days, "md.trades")
     assert [each["instrument"] for each in records(tmp_path / "both", "ref.instruments")] == [1, 2]
@@ -88,7 +114,9 @@ def test_what_cannot_be_right_is_refused_and_nothing_is_written(tmp_path: Path) 
     other = tmp_path / "other"
     with LocalLog.create(other) as log:
         topics = {name: TopicBlocks(log, name) for name in ("ref.instruments", "md.trades")}
-        topics["ref.instruments"].add(msgspec.structs.replace(plain_instrument(1), tick_size=5), START)
+        topics["ref.instruments"].add(
+            msgspec.structs.replace(plain_instrument(1), tick_size=5), START
+        )
         topics["md.trades"].add(Trade(1, START + 10**13, START, 1, 1, 100, 1, 1, 0), START)
         close_log(log, topics.values(), {})
     with pytest.raises(InstrumentsDiffer, match="import both with one table"):
@@ -108,10 +136,17 @@ def test_an_interrupted_merge_starts_over_by_itself(tmp_path: Path) -> None:
     assert merge([one], tmp_path / "half")["topics"] == whole["topics"]
 
 
-def test_several_recordings_are_backtested_together_and_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    """Through the commands: ``sq backtest A B``, ``sq merge A B``, ``sq verify``; both ways are the same run."""
+def test_several_recordings_are_backtested_together_and_verified(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """Through the commands: ``sq backtest A B``, ``sq merge A B``, ``sq verify``; both ways are the
+    same run.
+    """
     monkeypatch.setenv("SQ_PULL_CACHE", str(tmp_path / "cache"))
-    names = [str(recording(tmp_path / name, [number], seed=number)) for name, number in (("one", 1), ("two", 2))]
+    names = [
+        str(recording(tmp_path / name, [number], seed=number))
+        for name, number in (("one", 1), ("two", 2))
+    ]
     words = ["--strategy", "noop-python", "--json"]
     assert main(["backtest", *names, *words, "--out", str(tmp_path / "run")]) == 0
     together = json.loads(capsys.readouterr().out)["digests"]
@@ -123,7 +158,9 @@ def test_several_recordings_are_backtested_together_and_verified(tmp_path: Path,
     }, "a journal names the folder"
     assert main(["verify", str(tmp_path / "run")]) == 0
     assert "no divergence" in capsys.readouterr().out
-    assert {each["folder"] for each in read_manifest(tmp_path / "run" / "run.json")["recordings"]} == {"one", "two"}
+    assert {
+        each["folder"] for each in read_manifest(tmp_path / "run" / "run.json")["recordings"]
+    } == {"one", "two"}
     assert main(["backtest", *names, *words, "--out", str(tmp_path / "run")]) == 0
     said = capsys.readouterr()
     assert "already merged" in said.err and json.loads(said.out)["finished_before"]

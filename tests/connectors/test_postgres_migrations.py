@@ -19,7 +19,9 @@ EVERYTHING = [f"{each.number:04}_{each.name}.sql" for each in migrations()]
 
 
 def tables(session: Any, schema: str = "sq") -> set[str]:
-    found = session.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = %s", (schema,))
+    found = session.execute(
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = %s", (schema,)
+    )
     return {name for (name,) in found}
 
 
@@ -39,11 +41,18 @@ def test_an_empty_database_gets_every_table_once(database: str) -> None:
 def test_the_way_down_leaves_nothing_and_up_again_is_the_same(database: str) -> None:
     with connect(database, "sq") as session:
         migrate(session, "sq")
-        columns = "SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = 'sq' ORDER BY 1, 2"
+        columns = (
+            "SELECT table_name, column_name, data_type FROM information_schema.columns WHERE "
+            "table_schema = 'sq' ORDER BY 1, 2"
+        )
         before = session.execute(columns).fetchall()
-        assert [each.endswith(".down.sql") for each in migrate(session, "sq", 0)] == [True] * len(EVERYTHING)
+        assert [each.endswith(".down.sql") for each in migrate(session, "sq", 0)] == [True] * len(
+            EVERYTHING
+        )
         assert tables(session) == {"migrations"}
-        assert session.execute("SELECT count(*) FROM pg_proc WHERE pronamespace = 'sq'::regnamespace").fetchone() == (0,)
+        assert session.execute(
+            "SELECT count(*) FROM pg_proc WHERE pronamespace = 'sq'::regnamespace"
+        ).fetchone() == (0,)
         assert migrate(session, "sq") == EVERYTHING
         assert session.execute(columns).fetchall() == before
 
@@ -52,14 +61,19 @@ def test_the_keys_of_the_digest_are_the_primary_keys(database: str) -> None:
     with connect(database, "sq") as session:
         migrate(session, "sq")
         for table, key in KEYS.items():
-            query = "SELECT attname FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY (indkey) WHERE indisprimary"
+            query = (
+                "SELECT attname FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND "
+                "attnum = ANY (indkey) WHERE indisprimary"
+            )
             found = session.execute(f"{query} AND indrelid = 'sq.{table}'::regclass".encode())
             assert {name for (name,) in found} == set(key)
 
 
 def test_a_step_that_fails_leaves_the_steps_before_it(database: str, folder: Path) -> None:
     number = len(EVERYTHING) + 1
-    (folder / f"{number:04}_broken.sql").write_text("CREATE TABLE extra (x integer);\nSELECT 1/0;\n")
+    (folder / f"{number:04}_broken.sql").write_text(
+        "CREATE TABLE extra (x integer);\nSELECT 1/0;\n"
+    )
     (folder / f"{number:04}_broken.down.sql").write_text("DROP TABLE extra;\n")
     with connect(database, "sq") as session:
         with pytest.raises(DatabaseFailed, match="division by zero"):
@@ -84,7 +98,10 @@ def test_two_that_migrate_at_once_wait_for_each_other(database: str) -> None:
     with connect(database, "sq") as one, connect(database, "sq") as other:
         one.execute("CREATE SCHEMA sq")
         done: list[list[str]] = []
-        both = [threading.Thread(target=lambda s=each: done.append(migrate(s, "sq"))) for each in (one, other)]
+        both = [
+            threading.Thread(target=lambda s=each: done.append(migrate(s, "sq")))
+            for each in (one, other)
+        ]
         for each in both:
             each.start()
         for each in both:

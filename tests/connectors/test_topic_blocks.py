@@ -1,4 +1,6 @@
-"""Blocks of a topic being written, and a disk without room. Oracle: the bounds themselves, polars, and the records that were handed in."""
+"""Blocks of a topic being written, and a disk without room. Oracle: the bounds themselves, polars,
+and the records that were handed in.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def trade(number: int) -> Trade:
     return Trade(1, 1000 + number, 0, number, 1, 100, 1, 1, 0)
 
 
-def test_a_block_holds_at_most_16384_records_and_the_manifest_says_what_there_is(tmp_path: Path) -> None:
+def test_a_block_holds_at_most_16384_records_and_the_manifest_says_what_there_is(
+    tmp_path: Path,
+) -> None:
     with LocalLog.create(tmp_path / "log") as log:
         topic = TopicBlocks(log, "md.trades")
         for number in range(40_000):
@@ -36,8 +40,15 @@ def test_a_block_holds_at_most_16384_records_and_the_manifest_says_what_there_is
         manifest = close_log(log, [topic], {})
     with LocalLog.open(tmp_path / "log") as log:
         reader = log.reader("md.trades")
-        assert [block.count for block in reader.blocks()] == [BLOCK_RECORDS, BLOCK_RECORDS, 40_000 - 2 * BLOCK_RECORDS]
-        assert manifest["topics"]["md.trades"] == {"count": 40_000, "digest": topic_digest(reader, codec("Trade")).hex()}
+        assert [block.count for block in reader.blocks()] == [
+            BLOCK_RECORDS,
+            BLOCK_RECORDS,
+            40_000 - 2 * BLOCK_RECORDS,
+        ]
+        assert manifest["topics"]["md.trades"] == {
+            "count": 40_000,
+            "digest": topic_digest(reader, codec("Trade")).hex(),
+        }
         assert reader.time_max == 1000 + 39_999
     assert verify_files(tmp_path / "log", manifest) == []
 
@@ -51,7 +62,9 @@ def test_a_block_holds_at_most_four_megabytes(tmp_path: Path, as_rows: bool) -> 
         if as_rows:
             rows = np.zeros(60, codec("DepthUpdate").dtype)
             rows["kind"], rows["bid_count"], rows["event_time"] = 1, 20_000, 5
-            topic.add_rows(rows, np.full(20_000, 2**62, np.int64).view(np.int64).repeat(2).view(LEVEL))
+            topic.add_rows(
+                rows, np.full(20_000, 2**62, np.int64).view(np.int64).repeat(2).view(LEVEL)
+            )
         else:
             for _ in range(60):
                 topic.add(DepthUpdate(0, 5, 0, 0, 0, 0, 1, 0, wide, []), 5, 20 * len(wide))
@@ -63,7 +76,9 @@ def test_a_block_holds_at_most_four_megabytes(tmp_path: Path, as_rows: bool) -> 
     assert len(records(tmp_path / "log", "md.depth")[59]["bids"]) == 20_000
 
 
-def test_rows_and_records_give_the_same_topic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_and_records_give_the_same_topic(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(blocks, "BLOCK_RECORDS", 7)
     found = []
     for name in ("rows", "records"):
@@ -84,7 +99,10 @@ def test_rows_and_records_give_the_same_topic(tmp_path: Path, monkeypatch: pytes
 def test_a_topic_without_records_is_there_and_empty(tmp_path: Path) -> None:
     with LocalLog.create(tmp_path / "log") as log:
         manifest = close_log(log, [TopicBlocks(log, "import.dlq")], {})
-    assert manifest["topics"]["import.dlq"]["count"] == 0 and records(tmp_path / "log", "import.dlq") == []
+    assert (
+        manifest["topics"]["import.dlq"]["count"] == 0
+        and records(tmp_path / "log", "import.dlq") == []
+    )
 
 
 def test_a_long_payload_is_counted(tmp_path: Path) -> None:
@@ -102,7 +120,10 @@ def test_polars_reads_every_topic_of_an_import(tmp_path: Path) -> None:
     summary = import_binance([write(tmp_path / "recording", lines)], tmp_path / "log")
     for topic, count in summary.counts.items():
         assert (
-            sum(len(polars.read_avro(path)) for path in (tmp_path / "log" / topic / "0").glob("*.avro"))
+            sum(
+                len(polars.read_avro(path))
+                for path in (tmp_path / "log" / topic / "0").glob("*.avro")
+            )
             == count
             == len(records(tmp_path / "log", topic))
         )
@@ -122,7 +143,14 @@ def test_a_full_disk_is_a_typed_error_and_what_was_written_opens_again(tmp_path:
         "except LogFull as full:\n"
         "    print(full)\n"
     )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=dict(os.environ), check=True)
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=dict(os.environ),
+        check=True,
+    )
     assert "md.trades" in found.stdout and "Traceback" not in found.stderr
     with LocalLog.open(tmp_path / "log", writable=True) as log:
         count = log.reader("md.trades").end_offset

@@ -1,6 +1,8 @@
-"""``python -m tests.digests``: compare every scenario with what is written down; ``--write`` writes it anew.
+"""``python -m tests.digests``: compare every scenario with what is written down; ``--write`` writes
+it anew.
 
-Scenarios of recorded captures need the folder that SQ_DATA names; without it they are left as they are, and it is said.
+Scenarios of recorded captures need the folder that SQ_DATA names; without it they are left as they
+are, and it is said.
 """
 
 from __future__ import annotations
@@ -27,9 +29,13 @@ def main() -> int:
                 sys.stdout.write(f"{name}: left as it is, SQ_DATA names no recorded data\n")
                 found[name] = before.get(name, {})
                 continue
-            found[name] = digests_of(scenario, recordings.path(scenario.recording), Path(place) / f"run{number}")
+            found[name] = digests_of(
+                scenario, recordings.path(scenario.recording), Path(place) / f"run{number}"
+            )
             changed = difference(before.get(name, {}), found[name])
-            sys.stdout.write(f"{name}: {'as written' if not changed else 'differs in ' + ', '.join(changed)}\n")
+            sys.stdout.write(
+                f"{name}: {'as written' if not changed else 'differs in ' + ', '.join(changed)}\n"
+            )
     if "--write" in sys.argv[1:]:
         FILE.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         return 0

@@ -10,7 +10,9 @@ from tests.scenario import backtest
 
 FILE = Path(__file__).with_name("digests.json")
 OWN = (".journal", ".snapshots")
-"""Ends of topics that hold identities and states: what is compared is what a run says, not how it was kept."""
+"""Ends of topics that hold identities and states: what is compared is what a run says, not how it
+was kept.
+"""
 
 Digests = dict[str, str]
 
@@ -40,12 +42,20 @@ class Recordings:
 def digests_of(scenario: Scenario, recording: Path, folder: Path) -> Digests:
     """By output topic: number of records and SHA-256 of their bodies."""
     run = backtest(recording, folder, scenario.strategy, **scenario.options)
-    return {topic: f"{facts['count']} {facts['digest']}" for topic, facts in sorted(run.manifest["topics"].items()) if not topic.endswith(OWN)}
+    return {
+        topic: f"{facts['count']} {facts['digest']}"
+        for topic, facts in sorted(run.manifest["topics"].items())
+        if not topic.endswith(OWN)
+    }
 
 
 def difference(before: Digests, found: Digests) -> list[str]:
     """Topics that are not as written."""
-    return [topic for topic in sorted(before.keys() | found.keys()) if before.get(topic) != found.get(topic)]
+    return [
+        topic
+        for topic in sorted(before.keys() | found.keys())
+        if before.get(topic) != found.get(topic)
+    ]
 
 
 def written() -> dict[str, Digests]:

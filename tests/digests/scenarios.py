@@ -1,4 +1,6 @@
-"""The scenarios: a recording, a strategy, options. Each is small; together they reach every kind of order, instrument and outcome."""
+"""The scenarios: a recording, a strategy, options. Each is small; together they reach every kind of
+order, instrument and outcome.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,17 @@ BUSY = f"{TESTS / 'runtime' / 'busy.py'}:Busy"
 OBSERVER = f"{TESTS / 'runtime' / 'observer.py'}:Observer"
 TRADER = f"{TESTS / 'runtime' / 'trader.py'}:Trader"
 LIFTER = f"{TESTS / 'venue' / 'lifter.py'}:Lifter"
-SPOT = msgspec.structs.replace(INSTRUMENT, instrument=2, symbol="COINUSDT", base="COIN", kind=int(InstrumentKind.SPOT), shortable=False)
-SECOND = msgspec.structs.replace(INSTRUMENT, instrument=3, symbol="OTHERUSDT", base="OTHER", tick_size=5, lot_size=2)
+SPOT = msgspec.structs.replace(
+    INSTRUMENT,
+    instrument=2,
+    symbol="COINUSDT",
+    base="COIN",
+    kind=int(InstrumentKind.SPOT),
+    shortable=False,
+)
+SECOND = msgspec.structs.replace(
+    INSTRUMENT, instrument=3, symbol="OTHERUSDT", base="OTHER", tick_size=5, lot_size=2
+)
 SLOW = "feed=1ms,entry=300ms,response=900ms"
 FREE: dict[str, Any] = {"fees": "maker=0,taker=0", "latency": "feed=0,entry=0,response=0"}
 
@@ -41,7 +52,13 @@ def _made(*instruments: Instrument, gap_at: int = -1) -> Callable[[Path, Path], 
         places = []
         for place, instrument in enumerate(instruments):
             trades, depth = make_market(1_500, 2_000, seed=30 + place, gap_at=gap_at)
-            parts = [[msgspec.structs.replace(each, instrument=instrument.instrument) for each in records] for records in (trades, depth)]
+            parts = [
+                [
+                    msgspec.structs.replace(each, instrument=instrument.instrument)
+                    for each in records
+                ]
+                for records in (trades, depth)
+            ]
             places.append(write_recording(folder / f"part{place}", [instrument], *parts))
         if len(places) == 1:
             return places[0]
@@ -52,13 +69,26 @@ def _made(*instruments: Instrument, gap_at: int = -1) -> Callable[[Path, Path], 
 
 
 def _generated(folder: Path, data: Path) -> Path:
-    assert main(["generate", "--minutes", "5", "--seed", "9", "--out", str(folder / "generated")]) == 0
+    assert (
+        main(["generate", "--minutes", "5", "--seed", "9", "--out", str(folder / "generated")]) == 0
+    )
     return folder / "generated"
 
 
 def _capture(name: str) -> Callable[[Path, Path], Path]:
     def imported(folder: Path, data: Path) -> Path:
-        assert main(["import", "binance", str(data / "binance" / f"{name}.gz"), "--out", str(folder / "capture")]) == 0
+        assert (
+            main(
+                [
+                    "import",
+                    "binance",
+                    str(data / "binance" / f"{name}.gz"),
+                    "--out",
+                    str(folder / "capture"),
+                ]
+            )
+            == 0
+        )
         return folder / "capture"
 
     return imported
@@ -84,13 +114,17 @@ SCENARIOS: dict[str, Scenario] = {
     "ema, quick and free": Scenario("perpetual", "ema-cross", {**_QUICK, **FREE}),
     "ema, in Python": Scenario("perpetual", "ema-cross-python", _QUICK),
     "ema, over a gap": Scenario("gap", "ema-cross", _QUICK),
-    "ema, a rebate": Scenario("perpetual", "ema-cross", {**_QUICK, "fees": "maker=-1bp,taker=-2bp"}),
-    "ema, slow reports": Scenario("perpetual", "ema-cross", {"set": {"fast": "2", "slow": "3", "cooldown": "0"}, "latency": SLOW}),
-    "ema, a window": Scenario("perpetual", "ema-cross", {**_QUICK, "warmup": "20s", "to": "2024-01-01T00:01:00"}),
+    "ema, a rebate": Scenario("perpetual", "ema-cross", {**_QUICK,
+    "fees": "maker=-1bp,taker=-2bp"}),
+    "ema, slow reports": Scenario("perpetual", "ema-cross", {"set": {"fast": "2", "slow": "3",
+    "cooldown": "0"}, "latency": SLOW}),
+    "ema, a window": Scenario("perpetual", "ema-cross", {**_QUICK, "warmup": "20s",
+    "to": "2024-01-01T00:01:00"}),
     "ema, no shorts": Scenario("perpetual", "ema-cross", {**_QUICK, "short": "off"}),
     "ema, little money": Scenario(
         "perpetual", "ema-cross",
-        {"set": {**_QUICK["set"], "size": "1000"}, "cash": "1300USDT", "leverage": 125, "risk": {"price_collar_bp": "20"}},
+        {"set": {**_QUICK["set"], "size": "1000"}, "cash": "1300USDT", "leverage": 125,
+        "risk": {"price_collar_bp": "20"}},
     ),
     "ema, liquidated": Scenario(
         "perpetual", "ema-cross",
@@ -98,24 +132,31 @@ SCENARIOS: dict[str, Scenario] = {
          "risk": {"maintenance_margin": {"TESTUSDT": "0.0095"}, "price_collar_bp": "5"}},
     ),
     "ema, large orders": Scenario(
-        "perpetual", "ema-cross", {"set": {**_QUICK["set"], "size": "40000"}, "cash": "90000000USDT", "leverage": 100}
+        "perpetual", "ema-cross", {"set": {**_QUICK["set"], "size": "40000"},
+        "cash": "90000000USDT", "leverage": 100}
     ),
     "ema, at a limit": Scenario(
-        "perpetual", "ema-cross", {"set": {**_QUICK["set"], "size": "3"}, "latency": SLOW, "risk": {"max_position": "0.003"}}
+        "perpetual", "ema-cross", {"set": {**_QUICK["set"], "size": "3"}, "latency": SLOW,
+        "risk": {"max_position": "0.003"}}
     ),
-    "ema, old marks": Scenario("perpetual", "ema-cross", {**_QUICK, "risk": {"mark_age_max": "600000000"}}),
+    "ema, old marks": Scenario("perpetual", "ema-cross", {**_QUICK,
+    "risk": {"mark_age_max": "600000000"}}),
     "ema, another account": Scenario("perpetual", "ema-cross", {**_QUICK, "accounts": [7]}),
     "ema, spot": Scenario("spot", "ema-cross", _QUICK),
     "ema, two instruments": Scenario("two", "ema-cross", _QUICK),
     "ema, three instruments": Scenario("three", "ema-cross", _QUICK),
     "ema, one of three": Scenario("three", "ema-cross", {**_QUICK, "symbols": "COINUSDT"}),
-    "orders of every kind, before the others": Scenario("perpetual", EAGER, {"set": {"what": "mlcdxst"}}),
+    "orders of every kind, before the others": Scenario("perpetual", EAGER,
+    {"set": {"what": "mlcdxst"}}),
     "market orders and cancels": Scenario("perpetual", EAGER, {"set": {"what": "mmmmmmmmd"}}),
     "limit orders": Scenario("perpetual", EAGER, {"set": {"what": "l"}}),
-    "limit orders and cancels, slow": Scenario("perpetual", EAGER, {"set": {"what": "llc"}, "latency": SLOW}),
+    "limit orders and cancels, slow": Scenario("perpetual", EAGER, {"set": {"what": "llc"},
+    "latency": SLOW}),
     "signals and orders": Scenario("perpetual", EAGER, {"set": {"what": "sm"}}),
-    "orders of every kind, spot": Scenario("spot", EAGER, {"set": {"what": "mlcdxst"}, "cash": "500000USDT"}),
-    "orders of every kind, three instruments": Scenario("three", EAGER, {"set": {"what": "mlcdxst"}}),
+    "orders of every kind, spot": Scenario("spot", EAGER, {"set": {"what": "mlcdxst"},
+    "cash": "500000USDT"}),
+    "orders of every kind, three instruments": Scenario("three", EAGER,
+    {"set": {"what": "mlcdxst"}}),
     "everything at once": Scenario("perpetual", BUSY, {}),
     "everything at once, slow": Scenario("gap", BUSY, {"set": {"rate": "11"}, "latency": SLOW}),
     "everything at once, spot": Scenario("spot", BUSY, {"cash": "100000USDT"}),
@@ -129,7 +170,11 @@ SCENARIOS: dict[str, Scenario] = {
 CAPTURED: dict[str, Scenario] = {
     "futures": Scenario("usdm", "ema-cross", {"ticker": "off"}),
     "futures, in Python": Scenario("usdm", BUSY, {"set": {"rate": "400"}, "ticker": "off"}),
-    "futures, behind prints": Scenario("usdm", LIFTER, {**FREE, "cash": "100000000USDT", "ticker": "off"}),
+    "futures, behind prints": Scenario(
+        "usdm", LIFTER, {**FREE, "cash": "100000000USDT", "ticker": "off"}
+    ),
     "spot capture": Scenario("spot capture", "ema-cross", {"ticker": "off"}),
-    "spot capture, behind prints, its ticker": Scenario("spot capture", LIFTER, {**FREE, "cash": "100000000USDT"}),
+    "spot capture, behind prints, its ticker": Scenario(
+        "spot capture", LIFTER, {**FREE, "cash": "100000000USDT"}
+    ),
 }

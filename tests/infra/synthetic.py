@@ -1,4 +1,6 @@
-"""A scripted exporter: every declared metric with every label it has, with values that move. For proofs where no pipeline runs."""
+"""A scripted exporter: every declared metric with every label it has, with values that move. For
+proofs where no pipeline runs.
+"""
 
 from __future__ import annotations
 
@@ -56,18 +58,27 @@ def _values(metric: Metric, label: str) -> Sequence[str]:
     if metric.name == "shriven_consumer_group_info" and label == "shard":
         return ("0",)  # a group is one task's
     if label == "topic":
-        topics = CONSUMED if metric.name.startswith(("shriven_consumer", "shriven_partition", "shriven_topic", "shriven_open")) else tuple(TOPICS)
+        topics = (
+            CONSUMED
+            if metric.name.startswith(
+                ("shriven_consumer", "shriven_partition", "shriven_topic", "shriven_open")
+            )
+            else tuple(TOPICS)
+        )
         return [name for name in topics if not name.startswith(("import", "sim"))]
     if label == "state":
         if metric.name == "shriven_shard_state":
             return lag.SHARD_STATES
         return lag.STATES if metric.name.startswith("shriven_consumer") else metrics.STATES
     if label == "reason":
-        return lag.REASONS if "lag_unknown" in metric.name else ("malformed_record", "IOC_REMAINDER")
-    if label == "code":
-        return {"shriven_decisions_total": ("NONE", "KILL_SWITCH", "STALE_DATA"), "shriven_task_endings_total": metrics.ENDINGS}.get(
-            metric.name, ("x",)
+        return (
+            lag.REASONS if "lag_unknown" in metric.name else ("malformed_record", "IOC_REMAINDER")
         )
+    if label == "code":
+        return {
+            "shriven_decisions_total": ("NONE", "KILL_SWITCH", "STALE_DATA"),
+            "shriven_task_endings_total": metrics.ENDINGS,
+        }.get(metric.name, ("x",))
     if label == "purpose":
         return ("live", "replay")
     return VALUES[label]
@@ -81,7 +92,9 @@ def _combinations(metric: Metric) -> list[tuple[str, ...]]:
 
 
 class Synthetic:
-    """Three registries (task, member, lag) whose series move from a thread of their own until stopped."""
+    """Three registries (task, member, lag) whose series move from a thread of their own until
+    stopped.
+    """
 
     def __init__(self) -> None:
         self.registries: dict[str, CollectorRegistry] = {}
@@ -120,7 +133,11 @@ class Synthetic:
             elif metric.unit == "1" or metric.name.startswith("shriven_shard"):
                 series.set(1)
             else:
-                series.set(self._random.uniform(0.2, 0.9) if metric.unit == "ratio" else self._random.uniform(10, 1000))
+                series.set(
+                    self._random.uniform(0.2, 0.9)
+                    if metric.unit == "ratio"
+                    else self._random.uniform(10, 1000)
+                )
 
     def stop(self) -> None:
         """Stop moving."""

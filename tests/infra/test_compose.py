@@ -1,7 +1,8 @@
 """docker-compose.yml: valid, pinned, closed, and in our own words.
 
-Oracles: the Compose specification's schema (vendored by check-jsonschema), our argument parser for every ``sq`` command, the code that reads each
-environment variable (for ``PG*``: libpq's own list), the committed configurations for what is mounted where.
+Oracles: the Compose specification's schema (vendored by check-jsonschema), our argument parser for
+every ``sq`` command, the code that reads each environment variable (for ``PG*``: libpq's own list),
+the committed configurations for what is mounted where.
 """
 
 from __future__ import annotations
@@ -38,7 +39,17 @@ STACK: dict[str, Any] = yaml(FILE.read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = STACK["services"]
 ENDING = {"prepare", "topics", "market", "feed"}
 """Jobs that end; all others stay and have a health check."""
-EXPECTED = ENDING | {"broker", "registry", "pipeline", "lag", "postgres", "projection", "prometheus", "alertmanager", "grafana"}
+EXPECTED = ENDING | {
+    "broker",
+    "registry",
+    "pipeline",
+    "lag",
+    "postgres",
+    "projection",
+    "prometheus",
+    "alertmanager",
+    "grafana",
+}
 
 
 def ours() -> dict[str, dict[str, Any]]:
@@ -47,7 +58,8 @@ def ours() -> dict[str, dict[str, Any]]:
 
 
 def sq_commands(service: dict[str, Any]) -> list[list[str]]:
-    """The ``sq`` commands of a service, arguments without ``sq``; those inside a shell's line too."""
+    """The ``sq`` commands of a service, arguments without ``sq``; those inside a shell's line too.
+    """
     command = service.get("command", [])
     if command[:1] == ["sq"]:
         return [command[1:]]
@@ -66,12 +78,20 @@ def seconds(text: str) -> int:
 def faults(text: str) -> list[str]:
     """What the Compose specification says against it.
 
-    Its schema is the one check-jsonschema brings; read as a file, for that command itself does not start beside the click that Faust is locked to.
+    Its schema is the one check-jsonschema brings; read as a file, for that command itself does not
+    start beside the click that Faust is locked to.
     """
     package = importlib.util.find_spec("check_jsonschema")
     assert package and package.origin
-    schema = json.loads((Path(package.origin).parent / "builtin_schemas" / "vendor" / "compose-spec.json").read_text(encoding="utf-8"))
-    return [f"{each.json_path}: {each.message}" for each in jsonschema.validators.validator_for(schema)(schema).iter_errors(yaml(text))]
+    schema = json.loads(
+        (
+            Path(package.origin).parent / "builtin_schemas" / "vendor" / "compose-spec.json"
+        ).read_text(encoding="utf-8")
+    )
+    return [
+        f"{each.json_path}: {each.message}"
+        for each in jsonschema.validators.validator_for(schema)(schema).iter_errors(yaml(text))
+    ]
 
 
 def test_it_follows_the_compose_specification() -> None:
@@ -103,7 +123,10 @@ def test_an_image_is_pinned_by_an_exact_tag(name: str) -> None:
 
 
 def test_broker_and_registry_are_those_of_sq_kafka() -> None:
-    assert (SERVICES["broker"]["image"], SERVICES["registry"]["image"]) == (BROKER_IMAGE, REGISTRY_IMAGE)
+    assert (SERVICES["broker"]["image"], SERVICES["registry"]["image"]) == (
+        BROKER_IMAGE,
+        REGISTRY_IMAGE,
+    )
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))
@@ -120,14 +143,26 @@ def test_a_container_can_do_no_more_than_it_must(name: str) -> None:
 def test_what_stays_has_a_health_check_and_is_started_again(name: str) -> None:
     service = SERVICES[name]
     if name in ENDING:
-        assert service["healthcheck"] == {"disable": True} and service["restart"] in ("no", "on-failure")
+        assert service["healthcheck"] == {"disable": True} and service["restart"] in (
+            "no",
+            "on-failure",
+        )
         return
     assert service["restart"] == "unless-stopped"
     if service["image"] == OURS:
         assert "healthcheck" not in service, "the image has one"
-        assert re.search(r"^HEALTHCHECK .*healthy\.py", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+        assert re.search(
+            r"^HEALTHCHECK .*healthy\.py",
+            (ROOT / "Dockerfile").read_text(encoding="utf-8"),
+            re.MULTILINE,
+        )
     else:
-        assert service["healthcheck"]["test"][0] == "CMD" and {"interval", "timeout", "retries", "start_period"} <= set(service["healthcheck"])
+        assert service["healthcheck"]["test"][0] == "CMD" and {
+            "interval",
+            "timeout",
+            "retries",
+            "start_period",
+        } <= set(service["healthcheck"])
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))
@@ -151,17 +186,26 @@ def test_every_sq_command_is_understood(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(ours()))
 def test_every_variable_of_ours_is_one_that_the_code_reads(name: str) -> None:
     variables = SERVICES[name].get("environment", {})
-    found = find_cluster(environment=variables) if variables else None  # refuses an unknown SQ_KAFKA_* by name
-    assert found is None or found.bootstrap in SERVICES["broker"]["environment"]["KAFKA_ADVERTISED_LISTENERS"].replace("INSIDE://", "").split(",")
+    # refuses an unknown SQ_KAFKA_* by name
+    found = find_cluster(environment=variables) if variables else None
+    assert found is None or found.bootstrap in SERVICES["broker"]["environment"][
+        "KAFKA_ADVERTISED_LISTENERS"
+    ].replace("INSIDE://", "").split(",")
     for variable in variables:
         assert is_read(variable), variable
 
 
 def is_read(variable: str) -> bool:
     """True if our sources name the variable, or libpq does."""
-    if variable in {option.envvar.decode() for option in pq.Conninfo.get_defaults() if option.envvar}:
+    if variable in {
+        option.envvar.decode() for option in pq.Conninfo.get_defaults() if option.envvar
+    }:
         return True
-    sources = [path for top in ("jobs", "connectors", "streams", "schemas") for path in (ROOT / top).rglob("*.py")]
+    sources = [
+        path
+        for top in ("jobs", "connectors", "streams", "schemas")
+        for path in (ROOT / top).rglob("*.py")
+    ]
     return any(f'"{variable}"' in path.read_text(encoding="utf-8") for path in sources)
 
 
@@ -180,8 +224,14 @@ def test_ports_are_published_on_the_loopback_only_and_once() -> None:
 
 
 def test_the_broker_tells_each_side_an_address_that_it_can_reach() -> None:
-    told = dict(each.split("://") for each in SERVICES["broker"]["environment"]["KAFKA_ADVERTISED_LISTENERS"].split(","))
-    listens = dict(each.split("://") for each in SERVICES["broker"]["environment"]["KAFKA_LISTENERS"].split(","))
+    told = dict(
+        each.split("://")
+        for each in SERVICES["broker"]["environment"]["KAFKA_ADVERTISED_LISTENERS"].split(",")
+    )
+    listens = dict(
+        each.split("://")
+        for each in SERVICES["broker"]["environment"]["KAFKA_LISTENERS"].split(",")
+    )
     (published,) = SERVICES["broker"]["ports"]
     _, outside, inside = published.split(":")
     assert told == {"INSIDE": f"broker{listens['INSIDE']}", "HOST": f"localhost:{outside}"}
@@ -193,16 +243,26 @@ def test_a_stop_waits_longer_than_a_drain() -> None:
 
 
 def test_volumes_are_declared_and_used_and_mounted_files_exist() -> None:
-    mounts = [mount.split(":") for service in SERVICES.values() for mount in service.get("volumes", [])]
+    mounts = [
+        mount.split(":") for service in SERVICES.values() for mount in service.get("volumes", [])
+    ]
     assert {each[0] for each in mounts if not each[0].startswith(".")} == set(STACK["volumes"])
     for source, _, mode in (each for each in mounts if each[0].startswith(".")):
         assert mode == "ro" and (ROOT / source).exists(), source
 
 
 def test_monitoring_finds_its_files_where_they_are_mounted() -> None:
-    inside = {mount.split(":")[1] for name in ("prometheus", "grafana") for mount in SERVICES[name]["volumes"]}
+    inside = {
+        mount.split(":")[1]
+        for name in ("prometheus", "grafana")
+        for mount in SERVICES[name]["volumes"]
+    }
     text = "\n".join(files().values())
-    named = [path for path in re.findall(r"(/(?:etc/prometheus|var/lib/grafana)/[a-z]+)", text) if path != "/etc/prometheus/prometheus"]
+    named = [
+        path
+        for path in re.findall(r"(/(?:etc/prometheus|var/lib/grafana)/[a-z]+)", text)
+        if path != "/etc/prometheus/prometheus"
+    ]
     assert len(named) >= 3 and [path for path in named if path not in inside] == []
     home = re.search(r"SQ_KAFKA_HOME=(\S+)", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
     assert home and f"targets:{home[1]}/targets" in SERVICES["pipeline"]["volumes"]
@@ -210,7 +270,11 @@ def test_monitoring_finds_its_files_where_they_are_mounted() -> None:
 
 
 def test_every_address_inside_is_a_service() -> None:
-    text = json.dumps([service.get("environment", {}) for service in SERVICES.values()]) + "\n".join(files().values())
-    hosts = set(re.findall(r"(?:://|@)([a-z]+):\d+", text)) | set(re.findall(r"- ([a-z]+):\d+", text))
+    text = json.dumps(
+        [service.get("environment", {}) for service in SERVICES.values()]
+    ) + "\n".join(files().values())
+    hosts = set(re.findall(r"(?:://|@)([a-z]+):\d+", text)) | set(
+        re.findall(r"- ([a-z]+):\d+", text)
+    )
     assert hosts - {"localhost"} <= set(SERVICES)
     assert {"broker", "registry", "postgres", "prometheus", "alertmanager"} <= hosts

@@ -1,4 +1,6 @@
-"""Setting up says how far it is, and what pip said if it fails. Oracle: pip itself, over a lock of no package and one that no index has."""
+"""Setting up says how far it is, and what pip said if it fails. Oracle: pip itself, over a lock of
+no package and one that no index has.
+"""
 
 from __future__ import annotations
 

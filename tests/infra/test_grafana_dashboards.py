@@ -1,7 +1,8 @@
-"""Dashboards: committed JSON is the generated one, and keeps the rules of grafana/dashboard-linter (MON-6).
+"""Dashboards: committed JSON is the generated one, and keeps the rules of grafana/dashboard-linter
+(MON-6).
 
-Oracles: promql-parser for PromQL, the declared metrics for names and labels, the linter's list of rules. What is not kept is in
-``grafana_exclusions.toml`` with its reason.
+Oracles: promql-parser for PromQL, the declared metrics for names and labels, the linter's list of
+rules. What is not kept is in ``grafana_exclusions.toml`` with its reason.
 """
 
 from __future__ import annotations
@@ -25,10 +26,24 @@ from jobs.telemetry.document import declared
 from schemas.catalogue import TOPICS
 
 ROOT = Path(__file__).resolve().parents[2]
-DASHBOARDS: list[dict[str, Any]] = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(generate.FOLDER.glob("*.json"))]
+DASHBOARDS: list[dict[str, Any]] = [
+    json.loads(path.read_text(encoding="utf-8")) for path in sorted(generate.FOLDER.glob("*.json"))
+]
 TARGETS = [target for board in DASHBOARDS for target in targets(board)]
 TARGET_LABELS = {"environment", "job", "instance", "le"}
-OUTSIDE = {"up": {"job", "instance", "environment"}, "ALERTS": {"alertname", "alertstate", "severity", "topology", "shard", "group", "topic", "area"}}
+OUTSIDE = {
+    "up": {"job", "instance", "environment"},
+    "ALERTS": {
+        "alertname",
+        "alertstate",
+        "severity",
+        "topology",
+        "shard",
+        "group",
+        "topic",
+        "area",
+    },
+}
 # metrics that say something to a program, or that another series says better; each with its reason
 UNDRAWN = {
     "process_start_time_seconds": "used by annotations and rules",
@@ -52,7 +67,9 @@ def selectors(expr: str) -> list[tuple[str, set[str]]]:
     def visit(node: Any) -> None:
         if isinstance(node, promql_parser.VectorSelector):
             matchers = node.matchers
-            found.append((node.name, {matcher.name for matcher in matchers.matchers} - {"__name__"}))
+            found.append(
+                (node.name, {matcher.name for matcher in matchers.matchers} - {"__name__"})
+            )
         for name in ("expr", "lhs", "rhs", "vector_selector", "param"):
             child = getattr(node, name, None)
             if child is not None and not isinstance(child, (str, int, float)):
@@ -66,14 +83,24 @@ def selectors(expr: str) -> list[tuple[str, set[str]]]:
 
 @pytest.mark.parametrize("path", generate.files(), ids=lambda path: path.stem)
 def test_the_committed_dashboard_is_the_generated_one(path: Path) -> None:
-    assert path.read_text(encoding="utf-8") == generate.files()[path], "run: python -m infra.grafana.generate"
+    assert path.read_text(encoding="utf-8") == generate.files()[path], (
+        "run: python -m infra.grafana.generate"
+    )
 
 
 def test_every_board_the_issue_names_is_there() -> None:
-    stages = {topic.owner for topic in TOPICS.values()} - {"operator", "connectors", "runner", "simulators"}
-    assert {f"shriven-{stage}" for stage in stages} | {"shriven-overview", "shriven-lag", "shriven-day", "shriven-kafka"} == {
-        board.uid for board in BOARDS
+    stages = {topic.owner for topic in TOPICS.values()} - {
+        "operator",
+        "connectors",
+        "runner",
+        "simulators",
     }
+    assert {f"shriven-{stage}" for stage in stages} | {
+        "shriven-overview",
+        "shriven-lag",
+        "shriven-day",
+        "shriven-kafka",
+    } == {board.uid for board in BOARDS}
     assert {board["uid"] for board in DASHBOARDS} == {board.uid for board in BOARDS}
 
 
@@ -86,11 +113,19 @@ def test_a_dashboard_keeps_the_rules_of_the_whole(board: dict[str, Any]) -> None
     first, *others = board["templating"]["list"]
     assert (first["type"], first["name"]) == ("datasource", "datasource")
     for variable in others:
-        assert variable["includeAll"] and variable["multi"] and variable["allValue"] == ".+", variable["name"]
+        assert variable["includeAll"] and variable["multi"] and variable["allValue"] == ".+", (
+            variable["name"]
+        )
         assert variable["refresh"] == 2, "read again when the range changes"
         assert variable["datasource"]["uid"] == "${datasource}"
         assert variable["label"] and variable["query"].startswith("label_values(")
-    identities = [panel["id"] for panel in (*board["panels"], *(inner for row in board["panels"] for inner in row.get("panels", [])))]
+    identities = [
+        panel["id"]
+        for panel in (
+            *board["panels"],
+            *(inner for row in board["panels"] for inner in row.get("panels", [])),
+        )
+    ]
     assert len(set(identities)) == len(identities)
     titles = [(panel["title"], panel["type"]) for panel in panels(board)]
     assert len(set(titles)) == len(titles)
@@ -98,7 +133,9 @@ def test_a_dashboard_keeps_the_rules_of_the_whole(board: dict[str, Any]) -> None
 
 @BOARD_IDS
 def test_every_variable_is_used_and_every_use_is_defined(board: dict[str, Any]) -> None:
-    text = json.dumps([board["panels"], [variable.get("query") for variable in board["templating"]["list"]]])
+    text = json.dumps(
+        [board["panels"], [variable.get("query") for variable in board["templating"]["list"]]]
+    )
     used = set(re.findall(r"\$\{?(\w+)", text)) - {"__rate_interval", "__range", "__interval"}
     assert used == {variable["name"] for variable in board["templating"]["list"]}
 
@@ -114,7 +151,10 @@ def test_variables_read_declared_metrics_and_labels(board: dict[str, Any]) -> No
 
 @BOARD_IDS
 def test_panels_do_not_overlap_and_fit_the_grid(board: dict[str, Any]) -> None:
-    for group in (board["panels"], *(row["panels"] for row in board["panels"] if row["type"] == "row")):
+    for group in (
+        board["panels"],
+        *(row["panels"] for row in board["panels"] if row["type"] == "row"),
+    ):
         places = [panel["gridPos"] for panel in group]
         assert all(place["x"] >= 0 and place["x"] + place["w"] <= 24 for place in places)
         for one, other in itertools.combinations(places, 2):
@@ -154,7 +194,11 @@ def check_panel(panel: dict[str, Any]) -> None:
 def test_events_are_whole_numbers_shares_or_rates(board: dict[str, Any]) -> None:
     """``increase`` stretches to the window: 1.07 fills were shown."""
     for target in targets(board):
-        assert "increase(" not in target.expr or target.expr.startswith("round(") or " / " in target.expr, target
+        assert (
+            "increase(" not in target.expr
+            or target.expr.startswith("round(")
+            or " / " in target.expr
+        ), target
 
 
 @BOARD_IDS
@@ -165,7 +209,11 @@ def test_queries_are_promql_over_declared_metrics_with_known_labels(board: dict[
 
 def check_query(target: Target) -> None:
     """It parses, its metrics and labels exist, its legend has the labels it groups by."""
-    known = {series: {*metric.labels, *TARGET_LABELS} for metric in declared().values() for series in metric.series}
+    known = {
+        series: {*metric.labels, *TARGET_LABELS}
+        for metric in declared().values()
+        for series in metric.series
+    }
     known |= {rule.name: set(rule.labels) for rule in RECORDINGS} | OUTSIDE
     found = selectors(whole(target))
     assert found
@@ -173,9 +221,14 @@ def check_query(target: Target) -> None:
         assert name in known, f"{name} is not declared"
         assert labels <= known[name], f"{name} has no label {labels - known[name]}"
     legend = set(re.findall(r"\{\{(\w+)\}\}", target.legend))
-    grouped = re.match(r"(?:round)?\(?\(?(?:sum|max|min|avg|count|histogram_quantile)[^(]*?by \(([^)]*)\)", target.expr)
+    grouped = re.match(
+        r"(?:round)?\(?\(?(?:sum|max|min|avg|count|histogram_quantile)[^(]*?by \(([^)]*)\)",
+        target.expr,
+    )
     if legend:
-        assert grouped and legend <= {label.strip() for label in grouped[1].split(",")}, "the legend names labels that the query does not leave"
+        assert grouped and legend <= {label.strip() for label in grouped[1].split(",")}, (
+            "the legend names labels that the query does not leave"
+        )
 
 
 @BOARD_IDS
@@ -187,13 +240,21 @@ def test_counters_are_rated_and_aggregated_over_the_rate_interval(board: dict[st
 def check_rates(target: Target) -> None:
     """Counters are never drawn raw, windows are Grafana's."""
     expr = re.sub(r'"[^"]*"', '""', target.expr)
-    counters = {series for metric in declared().values() for series in metric.series if metric.kind != "gauge"}
+    counters = {
+        series
+        for metric in declared().values()
+        for series in metric.series
+        if metric.kind != "gauge"
+    }
     for name in counters:
         for found in re.finditer(rf"(\w+)\({name}(?:\{{[^}}]*\}})?(?:\[([^\]]+)\])?", expr):
             function, window = found.groups()
             if function in ("rate", "increase"):
                 # fixed windows only in numbers that say so in their title or description
-                assert window == "$__rate_interval" or window == "$__range" or target.instant, (function, window)
+                assert window == "$__rate_interval" or window == "$__range" or target.instant, (
+                    function,
+                    window,
+                )
             else:
                 assert function in ("sum", "by"), f"{name} is drawn raw by {function}"
     for function, window in re.findall(r"(rate|increase|deriv)\([^\[\]]*\[([^\]]+)\]", expr):
@@ -203,7 +264,9 @@ def check_rates(target: Target) -> None:
 def test_every_metric_is_drawn_or_said_why_not() -> None:
     drawn = {name for target in TARGETS for name, _ in selectors(whole(target))}
     drawn |= {name for rule in RECORDINGS for name, _ in selectors(rule.expr)}
-    undrawn = {metric.name for metric in declared().values() if not drawn.intersection(metric.series)}
+    undrawn = {
+        metric.name for metric in declared().values() if not drawn.intersection(metric.series)
+    }
     assert undrawn == set(UNDRAWN)
 
 
@@ -222,7 +285,8 @@ def test_thresholds_of_panels_are_those_of_the_alerts() -> None:
             {step["value"] for step in panel["fieldConfig"]["defaults"]["thresholds"]["steps"]}
             for board in DASHBOARDS
             for panel in panels(board)
-            if panel["title"] == title and len(panel["fieldConfig"]["defaults"]["thresholds"]["steps"]) > 1
+            if panel["title"] == title
+            and len(panel["fieldConfig"]["defaults"]["thresholds"]["steps"]) > 1
         ]
         assert drawn and all(threshold in steps for steps in drawn), title
 
@@ -233,7 +297,10 @@ def test_every_alert_names_a_dashboard_that_exists() -> None:
 
 def test_what_is_not_kept_of_the_linters_rules_has_a_reason_and_is_really_not_kept() -> None:
     exclusions = tomllib.loads((Path(__file__).parent / "grafana_exclusions.toml").read_text())
-    assert all(len(entry["reason"]) > 20 or entry["reason"].startswith("See ") for entry in exclusions.values())
+    assert all(
+        len(entry["reason"]) > 20 or entry["reason"].startswith("See ")
+        for entry in exclusions.values()
+    )
     names = {variable["name"] for board in DASHBOARDS for variable in board["templating"]["list"]}
     broken = {
         "target-job-rule": any("job=" not in target.expr for target in TARGETS),
@@ -245,9 +312,14 @@ def test_what_is_not_kept_of_the_linters_rules_has_a_reason_and_is_really_not_ke
 
 
 def test_expansion_is_grafanas() -> None:
-    """Grafana's own documentation of $__rate_interval, and of multi-value variables in regular expressions."""
+    """Grafana's own documentation of $__rate_interval, and of multi-value variables in regular
+    expressions.
+    """
     expr = 'rate(x{topic=~"$topic",group=~"${group}"}[$__rate_interval])'
-    assert expanded(expr, {"topic": ["md.trades", "fills"], "group": []}, 3600, 15) == 'rate(x{topic=~"(md\\\\.trades|fills)",group=~".+"}[60s])'
+    assert (
+        expanded(expr, {"topic": ["md.trades", "fills"], "group": []}, 3600, 15)
+        == 'rate(x{topic=~"(md\\\\.trades|fills)",group=~".+"}[60s])'
+    )
     assert expanded("x[$__rate_interval]", {}, 7 * 86400, 15) == "x[620s]"
     with pytest.raises(KeyError):
         expanded("x{a=~'$unknown'}", {}, 3600, 15)

@@ -1,7 +1,9 @@
-"""Every query of every panel, variables expanded like Grafana, returns data from a real Prometheus with our rules (MON-6).
+"""Every query of every panel, variables expanded like Grafana, returns data from a real Prometheus
+with our rules (MON-6).
 
-The series come from a scripted exporter of every declared metric; ``tests/kafka/test_monitoring_pipeline.py`` has those of a running pipeline.
-Oracle: Prometheus itself, and Grafana's rules of expansion.
+The series come from a scripted exporter of every declared metric;
+``tests/kafka/test_monitoring_pipeline.py`` has those of a running pipeline. Oracle: Prometheus
+itself, and Grafana's rules of expansion.
 """
 
 from __future__ import annotations
@@ -27,8 +29,12 @@ from jobs.telemetry.serving import serve
 SCRAPE_SECONDS = 2
 RANGE_SECONDS = 16
 PATIENCE_SECONDS = 180
-BOARDS: list[dict[str, Any]] = [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))]
-ALL: dict[str, tuple[str, ...]] = dict.fromkeys(("environment", "topology", "shard", "group", "topic"), ())
+BOARDS: list[dict[str, Any]] = [
+    json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))
+]
+ALL: dict[str, tuple[str, ...]] = dict.fromkeys(
+    ("environment", "topology", "shard", "group", "topic"), ()
+)
 
 
 def ask(prometheus: str, path: str, **arguments: Any) -> Any:
@@ -46,9 +52,14 @@ def numbers(prometheus: str, target: Target) -> list[float]:
     expr = expanded(target.expr, ALL, RANGE_SECONDS, SCRAPE_SECONDS)
     now = time.time()
     if target.instant:
-        return [float(series["value"][1]) for series in ask(prometheus, "query", query=expr, time=now)["result"]]
+        return [
+            float(series["value"][1])
+            for series in ask(prometheus, "query", query=expr, time=now)["result"]
+        ]
     step = step_seconds(RANGE_SECONDS, SCRAPE_SECONDS)
-    result = ask(prometheus, "query_range", query=expr, start=now - RANGE_SECONDS, end=now, step=step)["result"]
+    result = ask(
+        prometheus, "query_range", query=expr, start=now - RANGE_SECONDS, end=now, step=step
+    )["result"]
     return [float(value) for series in result for _, value in series["values"]]
 
 
@@ -56,11 +67,17 @@ def numbers(prometheus: str, target: Target) -> list[float]:
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a Prometheus that has scraped the scripted exporter for a while."""
     for program in ("prometheus", "prometheus-alertmanager"):
-        if shutil.which(program) is None and shutil.which(program.removeprefix("prometheus-")) is None:
+        if (
+            shutil.which(program) is None
+            and shutil.which(program.removeprefix("prometheus-")) is None
+        ):
             pytest.skip(f"{program} is not installed (Debian: {program})")
     home = tmp_path_factory.mktemp("monitored")
     synthetic = Synthetic()
-    servers = [serve(registry, job=job, home=home / job, environment="test") for job, registry in synthetic.registries.items()]
+    servers = [
+        serve(registry, job=job, home=home / job, environment="test")
+        for job, registry in synthetic.registries.items()
+    ]
     (home / "targets").mkdir()
     for path in home.glob("*/targets/*.json"):
         shutil.copy(path, home / "targets" / path.name)
@@ -77,9 +94,13 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def _until_measured(address: str) -> None:
-    """Wait until every job has been scraped over the whole range and the recorded series are there."""
+    """Wait until every job has been scraped over the whole range and the recorded series are there.
+    """
     end = time.monotonic() + PATIENCE_SECONDS
-    expr = f'count(sum_over_time(up{{job=~"task|member|lag"}}[{3 * RANGE_SECONDS}s]) >= {RANGE_SECONDS // SCRAPE_SECONDS})'
+    expr = (
+        f'count(sum_over_time(up{{job=~"task|member|lag"}}[{3 * RANGE_SECONDS}s]) >= '
+        f"{RANGE_SECONDS // SCRAPE_SECONDS})"
+    )
     while time.monotonic() < end:
         result = ask(address, "query", query=expr)["result"]
         recorded = ask(address, "query", query="shriven:freshness_budget_remaining:ratio")["result"]
@@ -102,13 +123,26 @@ def test_every_query_of_every_panel_returns_numbers(board: dict[str, Any], prome
 def test_variables_find_their_values(prometheus: str) -> None:
     for board in BOARDS:
         for variable in board["templating"]["list"][1:]:
-            query, label = variable["query"].removeprefix("label_values(").removesuffix(")").rsplit(", ", 1)
-            series = ask(prometheus, "series", **{"match[]": expanded(query, ALL, RANGE_SECONDS, SCRAPE_SECONDS)})
-            assert {each[label] for each in series if label in each}, f"{board['uid']}: ${variable['name']} has no values"
+            query, label = (
+                variable["query"].removeprefix("label_values(").removesuffix(")").rsplit(", ", 1)
+            )
+            series = ask(
+                prometheus,
+                "series",
+                **{"match[]": expanded(query, ALL, RANGE_SECONDS, SCRAPE_SECONDS)},
+            )
+            assert {each[label] for each in series if label in each}, (
+                f"{board['uid']}: ${variable['name']} has no values"
+            )
 
 
 def test_chosen_values_narrow_a_query(prometheus: str) -> None:
-    expr = expanded('count(shriven_input_lag_records{topic=~"$topic"})', {"topic": ["md.trades", "md.depth"]}, RANGE_SECONDS, SCRAPE_SECONDS)
+    expr = expanded(
+        'count(shriven_input_lag_records{topic=~"$topic"})',
+        {"topic": ["md.trades", "md.depth"]},
+        RANGE_SECONDS,
+        SCRAPE_SECONDS,
+    )
     (series,) = ask(prometheus, "query", query=expr)["result"]
     assert series["value"][1] == "4", "two topics of two shards"
 
@@ -128,15 +162,40 @@ def test_prometheus_runs_the_rules_without_an_error(prometheus: str) -> None:
 
 def test_a_query_of_a_renamed_metric_is_found_empty(prometheus: str) -> None:
     """The mutation: this proof must be able to fail."""
-    assert numbers(prometheus, Target("x", "x", "timeseries", "sum(rate(shriven_batchs_total[$__rate_interval]))", "x", False)) == []
+    assert (
+        numbers(
+            prometheus,
+            Target(
+                "x",
+                "x",
+                "timeseries",
+                "sum(rate(shriven_batchs_total[$__rate_interval]))",
+                "x",
+                False,
+            ),
+        )
+        == []
+    )
 
 
-def test_grafana_is_given_provisioning_that_cannot_be_edited(prometheus: str, tmp_path: Path) -> None:
+def test_grafana_is_given_provisioning_that_cannot_be_edited(
+    prometheus: str, tmp_path: Path
+) -> None:
     stack = Stack(tmp_path)
     stack.ports.keep()
     stack._write("", "", FOLDER)
-    provider = json.loads((stack.grafana / "provisioning" / "dashboards" / "shrivenquant.yml").read_text())["providers"][0]
-    assert (provider["allowUiUpdates"], provider["disableDeletion"], provider["options"]["path"]) == (False, True, str(stack.grafana / "dashboards"))
-    source = json.loads((stack.grafana / "provisioning" / "datasources" / "prometheus.yml").read_text())["datasources"][0]
+    provider = json.loads(
+        (stack.grafana / "provisioning" / "dashboards" / "shrivenquant.yml").read_text()
+    )["providers"][0]
+    assert (
+        provider["allowUiUpdates"],
+        provider["disableDeletion"],
+        provider["options"]["path"],
+    ) == (False, True, str(stack.grafana / "dashboards"))
+    source = json.loads(
+        (stack.grafana / "provisioning" / "datasources" / "prometheus.yml").read_text()
+    )["datasources"][0]
     assert source["url"] == f"http://{stack.address('prometheus')}" and source["editable"] is False
-    assert {path.name for path in (stack.grafana / "dashboards").glob("*.json")} == {path.name for path in FOLDER.glob("*.json")}
+    assert {path.name for path in (stack.grafana / "dashboards").glob("*.json")} == {
+        path.name for path in FOLDER.glob("*.json")
+    }

@@ -65,5 +65,21 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def toy_run(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A backtest over them."""
     folder = tmp_path_factory.mktemp("jobs") / "run"
-    assert main(["backtest", str(toy), "--strategy", "ema-cross", "--set", "fast=5", "--set", "slow=15", "--out", str(folder)]) == 0
+    assert (
+        main(
+            [
+                "backtest",
+                str(toy),
+                "--strategy",
+                "ema-cross",
+                "--set",
+                "fast=5",
+                "--set",
+                "slow=15",
+                "--out",
+                str(folder),
+            ]
+        )
+        == 0
+    )
     return folder

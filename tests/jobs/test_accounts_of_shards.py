@@ -1,4 +1,6 @@
-"""The accounts of a deployment: one for each shard, fixed when it begins; journals of before say what they traded."""
+"""The accounts of a deployment: one for each shard, fixed when it begins; journals of before say
+what they traded.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,10 @@ def test_a_job_that_trades_nothing_has_no_accounts() -> None:
 
 @pytest.mark.parametrize("accounts", [[5], [5, 6, 7]])
 def test_more_or_fewer_accounts_than_shards_are_refused(accounts: list[int]) -> None:
-    with pytest.raises(BadConfiguration, match=f"names {len(accounts)} .*the topology has 2 shards; name one for each"):
+    with pytest.raises(
+        BadConfiguration,
+        match=f"names {len(accounts)} .*the topology has 2 shards; name one for each",
+    ):
         fixed(2, accounts=accounts)
 
 
@@ -38,8 +43,17 @@ def test_a_stage_of_a_live_topology_has_no_account_of_its_own() -> None:
 
 def test_the_genesis_record_names_them_and_a_journal_of_before_traded_account_1() -> None:
     configuration = with_accounts(build({"strategy": "ema-cross", "accounts": [7, 3]}), 2, True)
-    deployment = Deployment(job="pipeline", topology="pipeline", configuration=configuration, cluster=Cluster(bootstrap="x:0"), shards=2)
-    facts: dict[str, Any] = {**facts_of(deployment), "outputs": [{"topic": topic} for topic in deployment.outputs()]}
+    deployment = Deployment(
+        job="pipeline",
+        topology="pipeline",
+        configuration=configuration,
+        cluster=Cluster(bootstrap="x:0"),
+        shards=2,
+    )
+    facts: dict[str, Any] = {
+        **facts_of(deployment),
+        "outputs": [{"topic": topic} for topic in deployment.outputs()],
+    }
     assert facts["identity"]["accounts"] == accounts_of(facts) == [7, 3]
     del facts["configuration"]["accounts"]
     assert accounts_of(facts) == [1, 1]

@@ -1,4 +1,6 @@
-"""What the canary counts, by a clock that the test moves. Oracle: sent = seen + lost + waiting, and the counts written down."""
+"""What the canary counts, by a clock that the test moves. Oracle: sent = seen + lost + waiting, and
+the counts written down.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +88,9 @@ def test_a_tick_is_known_by_the_first_bytes_of_its_body_and_no_other_record_is()
     assert is_canary(b"\0\0\0\0\7" + depth.encode_records([depth_tick(1_700_000_000_000_000_000)]))
     assert is_canary(b"\0\0\0\0\7" + trade.encode_records([trade_tick(1_700_000_000_000_000_000)]))
     for instrument in range(CANARY_ID):
-        body = trade.encode_records([type(trade_tick(1))(instrument, *list(_fields(trade_tick(1)))[1:])])
+        body = trade.encode_records(
+            [type(trade_tick(1))(instrument, *list(_fields(trade_tick(1)))[1:])]
+        )
         assert not is_canary(b"\0\0\0\0\7" + body), instrument
     assert not is_canary(b"") and not is_canary(b"\xfe\x3f")
 

@@ -1,4 +1,6 @@
-"""Every command in its ordinary use: exit codes, last lines, JSON, help, and that what is printed is what lies in the folder."""
+"""Every command in its ordinary use: exit codes, last lines, JSON, help, and that what is printed
+is what lies in the folder.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,10 @@ from tests.scenario import records_in
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN_TOPICS = {
-    "fills", "md.bars", "md.features", "md.marks", "md.quotes", "md.toxicity", "orders.decisions", "orders.events", "orders.requests",
-    "pipeline.dlq", "pipeline.journal", "pipeline.snapshots", "pnl", "positions", "ref.instruments", "reports", "risk.events", "signals",
+    "fills", "md.bars", "md.features", "md.marks", "md.quotes", "md.toxicity", "orders.decisions",
+    "orders.events", "orders.requests",
+    "pipeline.dlq", "pipeline.journal", "pipeline.snapshots", "pnl", "positions", "ref.instruments",
+    "reports", "risk.events", "signals",
     "venue.commands", "venue.reports",
 }  # fmt: skip
 
@@ -30,7 +34,9 @@ def test_help_teaches(sq: Callable[..., Any], name: str) -> None:
     ended = sq(name, "--help")
     assert ended.code == 0
     assert f"usage: sq {name}" in ended.out
-    assert "sq " + name in ended.out.split("usage:")[1].split("\n\n", 1)[1] or name == "bench", "an example of its use"
+    assert "sq " + name in ended.out.split("usage:")[1].split("\n\n", 1)[1] or name == "bench", (
+        "an example of its use"
+    )
     assert len(ended.out.splitlines()) > 12
 
 
@@ -53,7 +59,9 @@ def test_the_real_command_runs_a_first_round(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "jobs.sq"]
 
     def sq(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*command, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            [*command, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+        )
 
     toy, run = str(tmp_path / "toy"), str(tmp_path / "run")
     assert sq("generate", "--minutes", "1", "--seed", "7", "--out", toy).returncode == 0
@@ -62,7 +70,13 @@ def test_the_real_command_runs_a_first_round(tmp_path: Path) -> None:
     assert verified.returncode == 0
     assert verified.stdout.splitlines()[-1].startswith("verified: 1 batches, ")
     piped = subprocess.run(
-        f"{' '.join(command)} cat {toy} md.depth | head -1", shell=True, cwd=ROOT, capture_output=True, text=True, check=True, executable="/bin/bash"
+        f"{' '.join(command)} cat {toy} md.depth | head -1",
+        shell=True,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        executable="/bin/bash",
     )
     assert json.loads(piped.stdout)["instrument"] == 1
     assert piped.stderr == ""
@@ -88,9 +102,14 @@ def test_topics_of_a_run(sq: Callable[..., Any], toy_run: Path) -> None:
     assert all(row["records"] == len(records_in(toy_run, topic)) for topic, row in rows.items())
 
 
-def test_cat_prints_every_record_of_every_topic(sq: Callable[..., Any], toy: Path, toy_run: Path) -> None:
+def test_cat_prints_every_record_of_every_topic(
+    sq: Callable[..., Any], toy: Path, toy_run: Path
+) -> None:
     """Oracle: fastavro; integers and doubles are as on the log, enums by name."""
-    for folder, topics in ((toy_run, RUN_TOPICS), (toy, {"md.trades", "md.depth", "sim.truth", "md.book_tickers"})):
+    for folder, topics in (
+        (toy_run, RUN_TOPICS),
+        (toy, {"md.trades", "md.depth", "sim.truth", "md.book_tickers"}),
+    ):
         for topic in sorted(topics):
             ended = sq("cat", folder, topic)
             printed = [json.loads(line) for line in ended.out.splitlines()]
@@ -105,18 +124,40 @@ def test_cat_prints_every_record_of_every_topic(sq: Callable[..., Any], toy: Pat
             assert sq("cat", folder, topic, "--decimal", "--limit", "3").code == 0
 
 
-@pytest.mark.parametrize(("options", "first", "count"), [(("--limit", 3), 0, 3), (("--offset", 5, "--limit", 2), 5, 2), (("--limit", 0), 0, None)])
-def test_cat_takes_an_offset_and_a_limit(sq: Callable[..., Any], toy: Path, options: tuple[Any, ...], first: int, count: int | None) -> None:
+@pytest.mark.parametrize(
+    ("options", "first", "count"),
+    [(("--limit", 3), 0, 3), (("--offset", 5, "--limit", 2), 5, 2), (("--limit", 0), 0, None)],
+)
+def test_cat_takes_an_offset_and_a_limit(
+    sq: Callable[..., Any], toy: Path, options: tuple[Any, ...], first: int, count: int | None
+) -> None:
     expected = [record["trade_id"] for record in records_in(toy, "md.trades")][first:]
-    printed = [json.loads(line)["trade_id"] for line in sq("cat", toy, "md.trades", *options).out.splitlines()]
+    printed = [
+        json.loads(line)["trade_id"]
+        for line in sq("cat", toy, "md.trades", *options).out.splitlines()
+    ]
     assert printed == (expected if count is None else expected[:count])
 
 
-def test_cat_from_a_time_begins_at_the_first_record_that_is_not_earlier(sq: Callable[..., Any], toy: Path) -> None:
+def test_cat_from_a_time_begins_at_the_first_record_that_is_not_earlier(
+    sq: Callable[..., Any], toy: Path
+) -> None:
     at = 1_704_067_260_000_000_000  # 2024-01-01T00:01:00Z
-    expected = [record["event_time"] for record in records_in(toy, "md.trades") if record["event_time"] >= at]
-    for text in ("2024-01-01T00:01:00", "2024-01-01T00:01:00Z", "2024-01-01T01:01:00+01:00", str(at)):
-        printed = [json.loads(line)["event_time"] for line in sq("cat", toy, "md.trades", "--from", text).out.splitlines()]
+    expected = [
+        record["event_time"]
+        for record in records_in(toy, "md.trades")
+        if record["event_time"] >= at
+    ]
+    for text in (
+        "2024-01-01T00:01:00",
+        "2024-01-01T00:01:00Z",
+        "2024-01-01T01:01:00+01:00",
+        str(at),
+    ):
+        printed = [
+            json.loads(line)["event_time"]
+            for line in sq("cat", toy, "md.trades", "--from", text).out.splitlines()
+        ]
         assert printed == expected
     assert sq("cat", toy, "md.trades", "--from", "2030-01-01").out == ""
 
@@ -138,12 +179,21 @@ def test_a_backtest_says_what_it_made(sq: Callable[..., Any], toy: Path, tmp_pat
     summary = ended.json()
     assert ended.code == 0
     assert set(summary["topics"]) == RUN_TOPICS
-    assert summary["records"] == sum(len(records_in(toy, topic)) for topic in ("md.trades", "md.depth", "md.book_tickers", "ref.instruments"))
-    assert {path.name for path in (tmp_path / "run").iterdir()} >= {"report.html", "report.json", "run.json"}
+    assert summary["records"] == sum(
+        len(records_in(toy, topic))
+        for topic in ("md.trades", "md.depth", "md.book_tickers", "ref.instruments")
+    )
+    assert {path.name for path in (tmp_path / "run").iterdir()} >= {
+        "report.html",
+        "report.json",
+        "run.json",
+    }
     again = sq("backtest", toy, "--strategy", "ema-cross", "--out", tmp_path / "run")
     assert again.code == 0
     assert "is finished already" in again.out
-    assert sq("backtest", toy, "--strategy", "ema-cross", "--out", tmp_path / "run", "--json").json()["finished_before"]
+    assert sq(
+        "backtest", toy, "--strategy", "ema-cross", "--out", tmp_path / "run", "--json"
+    ).json()["finished_before"]
 
 
 SCOPE = "order: recomputed from the input; reports: derived again"
@@ -153,57 +203,97 @@ def test_verify_ends_with_its_verdict(sq: Callable[..., Any], toy_run: Path) -> 
     ended = sq("verify", toy_run)
     assert ended.code == 0
     facts = sq("verify", toy_run, "--json").json()
-    assert ended.last == f"verified: {facts['batches']} batches, {facts['records']} records, no divergence; {SCOPE}"
+    assert (
+        ended.last
+        == f"verified: {facts['batches']} batches, {facts['records']} records, no divergence; "
+        f"{SCOPE}"
+    )
     assert facts["closed"]
     assert facts["findings"] == []
 
 
 @pytest.mark.parametrize("mode", ["exact", "merge"])
-def test_a_replay_is_equal(sq: Callable[..., Any], toy_run: Path, tmp_path: Path, mode: str) -> None:
+def test_a_replay_is_equal(
+    sq: Callable[..., Any], toy_run: Path, tmp_path: Path, mode: str
+) -> None:
     ended = sq("replay", toy_run, "--mode", mode, "--out", tmp_path / "again")
     assert ended.code == 0
     assert "all digests equal" in ended.last
     facts = sq("replay", toy_run, "--mode", mode, "--out", tmp_path / "again", "--json").json()
     assert facts == {"differing": [], "topics": len(RUN_TOPICS) - 2}
-    before, now = (json.loads((folder / "run.json").read_text())["topics"] for folder in (toy_run, tmp_path / "again"))
+    before, now = (
+        json.loads((folder / "run.json").read_text())["topics"]
+        for folder in (toy_run, tmp_path / "again")
+    )
     assert {name: entry for name, entry in before.items() if not name.startswith("pipeline.")} == {
         name: entry for name, entry in now.items() if not name.startswith("pipeline.")
     }
-    assert (tmp_path / "again" / "report.html").read_bytes() == (toy_run / "report.html").read_bytes()
+    assert (tmp_path / "again" / "report.html").read_bytes() == (
+        toy_run / "report.html"
+    ).read_bytes()
 
 
-def test_a_replay_over_another_input_is_refused_before_anything_is_written(sq: Callable[..., Any], toy: Path, toy_run: Path, tmp_path: Path) -> None:
+def test_a_replay_over_another_input_is_refused_before_anything_is_written(
+    sq: Callable[..., Any], toy: Path, toy_run: Path, tmp_path: Path
+) -> None:
     """The journal's order means nothing for other records; merged anew, what differs is listed."""
-    assert sq("control", toy, "kill", "--at", "2024-01-01T00:00:30", "--out", tmp_path / "halted").code == 0
+    assert (
+        sq("control", toy, "kill", "--at", "2024-01-01T00:00:30", "--out", tmp_path / "halted").code
+        == 0
+    )
     ended = sq("replay", toy_run, "--input", tmp_path / "halted", "--out", tmp_path / "again")
     assert ended.code == 1
     assert "control" in ended.err
     assert "--mode merge" in ended.err
     assert not (tmp_path / "again").exists()
-    merged = sq("replay", toy_run, "--input", tmp_path / "halted", "--mode", "merge", "--out", tmp_path / "again")
+    merged = sq(
+        "replay",
+        toy_run,
+        "--input",
+        tmp_path / "halted",
+        "--mode",
+        "merge",
+        "--out",
+        tmp_path / "again",
+    )
     assert merged.code == 1
     assert "topics differ: fills, orders.decisions" in merged.out
 
 
-def test_an_unfinished_run_is_finished_before_it_is_replayed_or_reported(sq: Callable[..., Any], toy: Path, tmp_path: Path) -> None:
+def test_an_unfinished_run_is_finished_before_it_is_replayed_or_reported(
+    sq: Callable[..., Any], toy: Path, tmp_path: Path
+) -> None:
     def stop(name: str) -> None:
         if name == "closed":
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Backtest(build({"strategy": "ema-cross", "set": {}}), toy, tmp_path / "run", on_step=stop).run()
-    for command in (("replay", tmp_path / "run", "--out", tmp_path / "again"), ("report", tmp_path / "run")):
+        Backtest(
+            build({"strategy": "ema-cross", "set": {}}), toy, tmp_path / "run", on_step=stop
+        ).run()
+    for command in (
+        ("replay", tmp_path / "run", "--out", tmp_path / "again"),
+        ("report", tmp_path / "run"),
+    ):
         ended = sq(*command)
         assert ended.code == 2
         assert "is not a finished run" in ended.err
     verified = sq("verify", tmp_path / "run")
     assert verified.code == 1
     assert "the journal is closed and there is no run.json" in verified.err
-    resumed = sq("backtest", toy, "--strategy", "ema-cross", "--out", tmp_path / "run", "--json").json()
+    resumed = sq(
+        "backtest", toy, "--strategy", "ema-cross", "--out", tmp_path / "run", "--json"
+    ).json()
     assert resumed["resumed_at"] == 1
-    whole = sq("backtest", toy, "--strategy", "ema-cross", "--out", tmp_path / "whole", "--json").json()
-    assert {key: resumed[key] for key in ("records", "batches", "topics")} == {key: whole[key] for key in ("records", "batches", "topics")}
-    assert (tmp_path / "run" / "report.json").read_bytes() == (tmp_path / "whole" / "report.json").read_bytes()
+    whole = sq(
+        "backtest", toy, "--strategy", "ema-cross", "--out", tmp_path / "whole", "--json"
+    ).json()
+    assert {key: resumed[key] for key in ("records", "batches", "topics")} == {
+        key: whole[key] for key in ("records", "batches", "topics")
+    }
+    assert (tmp_path / "run" / "report.json").read_bytes() == (
+        tmp_path / "whole" / "report.json"
+    ).read_bytes()
 
 
 def test_an_interrupt_says_that_the_same_command_goes_on(toy: Path, tmp_path: Path) -> None:
@@ -219,17 +309,40 @@ def test_an_interrupt_says_that_the_same_command_goes_on(toy: Path, tmp_path: Pa
         "runs.Task.commit = interrupted\n"
         "sys.exit(sq.main(sys.argv[1:]))\n"
     )
-    command = ["backtest", str(toy), "--strategy", "ema-cross", "--batch", "300", "--out", str(tmp_path / "run")]
-    ended = subprocess.run([sys.executable, "-c", script, *command], cwd=ROOT, capture_output=True, text=True, check=False)
+    command = [
+        "backtest",
+        str(toy),
+        "--strategy",
+        "ema-cross",
+        "--batch",
+        "300",
+        "--out",
+        str(tmp_path / "run"),
+    ]
+    ended = subprocess.run(
+        [sys.executable, "-c", script, *command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert ended.returncode == 130, ended.stderr
     assert "run the same command again to go on" in ended.stderr
     assert "Traceback" not in ended.stderr
-    again = subprocess.run([sys.executable, "-m", "jobs.sq", *command], cwd=ROOT, capture_output=True, text=True, check=False)
+    again = subprocess.run(
+        [sys.executable, "-m", "jobs.sq", *command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert again.returncode == 0
     assert "resumed at batch 1" in again.stdout
 
 
-def test_a_report_is_the_same_bytes_each_time(sq: Callable[..., Any], toy_run: Path, tmp_path: Path) -> None:
+def test_a_report_is_the_same_bytes_each_time(
+    sq: Callable[..., Any], toy_run: Path, tmp_path: Path
+) -> None:
     copied = shutil.copytree(toy_run, tmp_path / "copied")
     ended = sq("report", toy_run, "--out", tmp_path / "tear")
     assert ended.code == 0
@@ -243,7 +356,9 @@ def test_a_report_is_the_same_bytes_each_time(sq: Callable[..., Any], toy_run: P
     assert sq("verify", toy_run).code == 0
 
 
-def test_generate_says_what_it_made_and_makes_the_same_again(sq: Callable[..., Any], toy: Path, tmp_path: Path) -> None:
+def test_generate_says_what_it_made_and_makes_the_same_again(
+    sq: Callable[..., Any], toy: Path, tmp_path: Path
+) -> None:
     ended = sq("generate", "--minutes", "2", "--seed", "5", "--out", tmp_path / "again")
     assert ended.code == 0
     assert "provenance: simulated" in ended.out
@@ -261,13 +376,28 @@ def test_an_import_s_summary_is_json(sq: Callable[..., Any], tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("backtset", "x"), "sq: there is no command backtset; did you mean backtest?; 'sq --help' says what there is"),
-        (("verify", "x", "--inptu", "y"), "sq: there is no option --inptu; did you mean --input?; 'sq --help' says what there is"),
-        (("verify", "x", "--zzzzzz"), "sq: there is no option --zzzzzz; 'sq --help' says what there is"),
-        (("backtest", "x", "--out", "y", "--cash", "-5USDT"), "sq backtest: argument --cash: expected one argument"),
+        (
+            ("backtset", "x"),
+            "sq: there is no command backtset; did you mean backtest?; 'sq --help' says what "
+            "there is",
+        ),
+        (
+            ("verify", "x", "--inptu", "y"),
+            "sq: there is no option --inptu; did you mean --input?; 'sq --help' says what there is",
+        ),
+        (
+            ("verify", "x", "--zzzzzz"),
+            "sq: there is no option --zzzzzz; 'sq --help' says what there is",
+        ),
+        (
+            ("backtest", "x", "--out", "y", "--cash", "-5USDT"),
+            "sq backtest: argument --cash: expected one argument",
+        ),
     ],
     ids=["command", "option", "unlike any", "value"],
 )
-def test_a_mistyped_word_is_one_line_with_what_was_meant(sq: Callable[..., Any], arguments: tuple[str, ...], says: str) -> None:
+def test_a_mistyped_word_is_one_line_with_what_was_meant(
+    sq: Callable[..., Any], arguments: tuple[str, ...], says: str
+) -> None:
     ended = sq(*arguments)
     assert ended.code == 2 and ended.err.startswith(says) and ended.err.count("\n") == 1

@@ -214,7 +214,8 @@ COMPILED = {
         ("STRATEGY = 1\n", "STRATEGY = 1\nopen('{mark}', 'w')\n"), "Too many open files",
     ),
     "never returns": (
-        ("    means.fast = mid2\n", "    while state.slow[0] >= 0:\n            means.inputs += 1\n"),
+        ("    means.fast = mid2\n", "    while state.slow[0] >= 0:\n            means.inputs += "
+                                    "1\n"),
         "more than 3 s for one call",
     ),
     "is of the order side and views the book": (
@@ -230,7 +231,8 @@ COMPILED = {
         "it is compiled and reads ref.instruments, which has no rows",
     ),
     "leaves a fault": (
-        ("    row.direction = direction\n", "    row.direction = direction\n    state.fault[0] = 3\n"),
+        ("    row.direction = direction\n", "    row.direction = direction\n    state.fault[0] = "
+                                            "3\n"),
         "fault 3",
     ),
 }  # fmt: skip

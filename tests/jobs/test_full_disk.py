@@ -1,6 +1,8 @@
-"""A full disk: the error is typed, the exit code 1, and the same command later finishes as if nothing had happened.
+"""A full disk: the error is typed, the exit code 1, and the same command later finishes as if
+nothing had happened.
 
-The limit is RLIMIT_FSIZE: a write beyond it fails as on a full disk. Oracle: the digests of an uninterrupted run.
+The limit is RLIMIT_FSIZE: a write beyond it fails as on a full disk. Oracle: the digests of an
+uninterrupted run.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ sys.exit(main(sys.argv[2:]))
 def limited(size: int, *arguments: object) -> subprocess.CompletedProcess[str]:
     """``sq`` in a process whose files may not grow beyond ``size`` bytes."""
     command = [sys.executable, "-c", LIMITED, str(size), *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=False
+    )
 
 
 def assert_full(ended: subprocess.CompletedProcess[str]) -> None:
@@ -41,10 +45,24 @@ def assert_full(ended: subprocess.CompletedProcess[str]) -> None:
 def digests(folder: Path) -> dict[str, Any]:
     """Digests of a run's topics; the journal holds the batches, which may differ."""
     topics: dict[str, Any] = json.loads((folder / "run.json").read_text())["topics"]
-    return {name: entry for name, entry in topics.items() if name not in ("pipeline.journal", "pipeline.snapshots")}
+    return {
+        name: entry
+        for name, entry in topics.items()
+        if name not in ("pipeline.journal", "pipeline.snapshots")
+    }
 
 
-COMMAND = ("--strategy", "ema-cross", "--set", "fast=5", "--set", "slow=15", "--batch", "100", "--out")
+COMMAND = (
+    "--strategy",
+    "ema-cross",
+    "--set",
+    "fast=5",
+    "--set",
+    "slow=15",
+    "--batch",
+    "100",
+    "--out",
+)
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +74,12 @@ def whole(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("size", [6_000, 26_000, 35_000])
-def test_a_backtest_goes_on_when_there_is_room_again(sq: Callable[..., Any], toy: Path, whole: Path, tmp_path: Path, size: int) -> None:
-    """6 kB: not even the journal's first record; 26 kB: within the market data; 35 kB: only the report does not fit."""
+def test_a_backtest_goes_on_when_there_is_room_again(
+    sq: Callable[..., Any], toy: Path, whole: Path, tmp_path: Path, size: int
+) -> None:
+    """6 kB: not even the journal's first record; 26 kB: within the market data; 35 kB: only the
+    report does not fit.
+    """
     command = ("backtest", toy, *COMMAND)
     assert_full(limited(size, *command, tmp_path / "run"))
     ended = sq(*command, tmp_path / "run")
@@ -68,8 +90,12 @@ def test_a_backtest_goes_on_when_there_is_room_again(sq: Callable[..., Any], toy
     assert (tmp_path / "run" / "report.json").read_bytes() == (whole / "report.json").read_bytes()
 
 
-def test_generate_fails_in_words_and_can_be_repeated(sq: Callable[..., Any], toy: Path, tmp_path: Path) -> None:
-    assert_full(limited(9_000, "generate", "--minutes", "2", "--seed", "5", "--out", tmp_path / "toy"))
+def test_generate_fails_in_words_and_can_be_repeated(
+    sq: Callable[..., Any], toy: Path, tmp_path: Path
+) -> None:
+    assert_full(
+        limited(9_000, "generate", "--minutes", "2", "--seed", "5", "--out", tmp_path / "toy")
+    )
     refused = sq("backtest", tmp_path / "toy", "--strategy", "ema-cross", "--out", tmp_path / "run")
     assert refused.code == 2, "half a recording is none"
     again = sq("generate", "--minutes", "2", "--seed", "5", "--out", tmp_path / "again")
@@ -81,8 +107,21 @@ def test_an_import_fails_in_words(sq: Callable[..., Any], tmp_path: Path) -> Non
     lines = []
     for i in range(3000):
         at = 1723161256000 + i
-        trade = {"e": "trade", "E": at, "s": "BTCUSDT", "t": i, "p": "60000.10", "q": "0.00100", "T": at, "m": i % 2 == 0, "M": True}
-        lines.append(f"{1723161256000000000 + i * 1000000} " + json.dumps({"stream": "btcusdt@trade", "data": trade}))
+        trade = {
+            "e": "trade",
+            "E": at,
+            "s": "BTCUSDT",
+            "t": i,
+            "p": "60000.10",
+            "q": "0.00100",
+            "T": at,
+            "m": i % 2 == 0,
+            "M": True,
+        }
+        lines.append(
+            f"{1723161256000000000 + i * 1000000} "
+            + json.dumps({"stream": "btcusdt@trade", "data": trade})
+        )
     (tmp_path / "frames").write_text("\n".join(lines) + "\n")
     assert_full(limited(5_000, "import", "binance", tmp_path / "frames", "--out", tmp_path / "log"))
     assert not (tmp_path / "log" / "log.json").exists()
@@ -90,4 +129,15 @@ def test_an_import_fails_in_words(sq: Callable[..., Any], tmp_path: Path) -> Non
 
 
 def test_control_fails_in_words(toy: Path, tmp_path: Path) -> None:
-    assert_full(limited(3_000, "control", toy, "kill", "--at", "2024-01-01T00:01:00", "--out", tmp_path / "halted"))
+    assert_full(
+        limited(
+            3_000,
+            "control",
+            toy,
+            "kill",
+            "--at",
+            "2024-01-01T00:01:00",
+            "--out",
+            tmp_path / "halted",
+        )
+    )

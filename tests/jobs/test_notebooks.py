@@ -236,7 +236,9 @@ def test_errors_are_of_the_command_s_own_class_and_say_what_it_says(
     assert ended.err == f"sq: {caught.value}\n" and ended.code == caught.value.exit_code
     with pytest.raises(shrivenquant.WrongUse, match="takes no cahs; it takes accounts, .*from_, "):
         shrivenquant.backtest(toy, "ema-cross", cahs="1USDT")
-    with pytest.raises(shrivenquant.WrongUse, match=r"set is \['fast=1'\]; give a dict of parameters"):
+    with pytest.raises(
+        shrivenquant.WrongUse, match=r"set is \['fast=1'\]; give a dict of parameters"
+    ):
         shrivenquant.backtest(toy, "ema-cross", set=["fast=1"])
     with pytest.raises(shrivenquant.ShrivenError, match="holds no journal"):
         shrivenquant.open(toy)

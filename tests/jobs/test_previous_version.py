@@ -1,8 +1,8 @@
 """What version 0.1.0 wrote still opens, and is proved by no other version.
 
 The oracle is that version: ``tests/previous/0.1.0.tar.xz`` holds a recording that it generated, two
-finished runs over it (one strategy of ours, one of a user's file) and a topology that it pulled from
-a cluster, with their own manifests.
+finished runs over it (one strategy of ours, one of a user's file) and a topology that it pulled
+from a cluster, with their own manifests.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ def test_a_report_is_written_from_a_run(
 def test_a_report_is_written_from_what_was_pulled(
     sq: Callable[..., Any], previous: Path, tmp_path: Path
 ) -> None:
-    """That version kept no page there: the oracle is its fills. Of other records no page is made."""
+    """That version kept no page there: the oracle is its fills. Of other records no page is made.
+    """
     ended = sq("report", previous / "pulled", "--out", tmp_path / "page")
     assert ended.code == 0, ended.err
     fills = [json.loads(line) for line in sq("cat", previous / "pulled", "fills").out.splitlines()]
@@ -79,7 +80,9 @@ def test_a_report_is_written_from_what_was_pulled(
 
 
 @pytest.mark.parametrize("name", (*RUNS, "pulled"))
-def test_a_proof_names_the_version_to_use(sq: Callable[..., Any], previous: Path, name: str) -> None:
+def test_a_proof_names_the_version_to_use(
+    sq: Callable[..., Any], previous: Path, name: str
+) -> None:
     market = ("--input", previous / "market") if name != "pulled" else ()
     ended = sq("verify", previous / name, *market)
     assert ended.code == 2

@@ -1,4 +1,6 @@
-"""What ``sq cat`` prints, and how progress is told. Oracle: the records by hand, and the units their schemas document."""
+"""What ``sq cat`` prints, and how progress is told. Oracle: the records by hand, and the units
+their schemas document.
+"""
 
 from __future__ import annotations
 
@@ -36,12 +38,16 @@ def test_integers_are_printed_as_they_lie_on_the_log(cat: Cat, recording: Path) 
     assert trade["aggressor_side"] in ("BUY", "SELL", "UNKNOWN")
 
 
-def test_decimals_have_the_precision_of_the_instrument_levels_too(cat: Cat, recording: Path) -> None:
+def test_decimals_have_the_precision_of_the_instrument_levels_too(
+    cat: Cat, recording: Path
+) -> None:
     (instrument,) = [each for each in cat(recording, "ref.instruments") if each["instrument"] == 1]
     (plain,) = cat(recording, "md.depth", "--limit", "1")
     (scaled,) = cat(recording, "md.depth", "--limit", "1", "--decimal")
     assert plain["bids"], "the scenario begins with a snapshot"
-    for (price, quantity), (price_text, quantity_text) in zip(plain["bids"], scaled["bids"], strict=True):
+    for (price, quantity), (price_text, quantity_text) in zip(
+        plain["bids"], scaled["bids"], strict=True
+    ):
         assert float(price_text) == price / 10 ** instrument["price_precision"]
         assert float(quantity_text) == quantity / 10 ** instrument["quantity_precision"]
     assert scaled["event_time"].endswith("Z") and scaled["receive_time"].endswith("Z")
@@ -56,9 +62,13 @@ def test_the_journal_is_readable(cat: Cat, reference_run: Any) -> None:
 
 
 @pytest.mark.parametrize(("option", "value"), [("--offset", "3"), ("--limit", "2")])
-def test_a_part_of_a_topic_is_a_part_of_its_lines(cat: Cat, recording: Path, option: str, value: str) -> None:
+def test_a_part_of_a_topic_is_a_part_of_its_lines(
+    cat: Cat, recording: Path, option: str, value: str
+) -> None:
     whole = cat(recording, "md.trades", "--limit", "5")
-    part = cat(recording, "md.trades", option, value, *(("--limit", "2") if option == "--offset" else ()))
+    part = cat(
+        recording, "md.trades", option, value, *(("--limit", "2") if option == "--offset" else ())
+    )
     assert part == (whole[3:5] if option == "--offset" else whole[:2])
 
 
@@ -112,22 +122,31 @@ def test_kernels_that_are_loaded_are_loaded_without_a_word(monkeypatch: pytest.M
 
 
 def test_what_ends_well_ends_with_100_per_cent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Issue 12, B15: off a terminal the last line said how far it was ten seconds before the end."""
+    """Issue 12, B15: off a terminal the last line said how far it was ten seconds before the end.
+    """
     screen = io.StringIO()
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setattr("jobs.progress.SILENT_SECONDS", 0.0)
     with ProgressBar("work", "records") as bar:
         bar.update(43, 100)
-    assert [line.partition("]")[2][:6] for line in screen.getvalue().splitlines()] == ["  43 %", " 100 %"]
+    assert [line.partition("]")[2][:6] for line in screen.getvalue().splitlines()] == [
+        "  43 %",
+        " 100 %",
+    ]
     with pytest.raises(ValueError, match="broke"), ProgressBar("work", "records") as bar:
         bar.update(43, 100)
         raise ValueError("broke")
     assert screen.getvalue().splitlines()[-1].partition("]")[2].startswith("  43 %")
 
 
-def test_decimals_scale_floats_in_an_instrument_s_unit_too(sq: Callable[..., Any], toy_run: Path) -> None:
+def test_decimals_scale_floats_in_an_instrument_s_unit_too(
+    sq: Callable[..., Any], toy_run: Path
+) -> None:
     """Issue 12, B15. Oracle: the plain record over the instrument's precision."""
-    plain, decimal = (json.loads(sq("cat", toy_run, "md.features", "--limit", 1, "--offset", 60, *more).out) for more in ((), ("--decimal",)))
+    plain, decimal = (
+        json.loads(sq("cat", toy_run, "md.features", "--limit", 1, "--offset", 60, *more).out)
+        for more in ((), ("--decimal",))
+    )
     precision = records_in(toy_run, "ref.instruments")[0]["price_precision"]
     assert decimal["weighted_mid"] == plain["weighted_mid"] / 10**precision > 0
     assert decimal["imbalance_1"] == plain["imbalance_1"]

@@ -1,4 +1,6 @@
-"""Restarts of a shard, and how a record that kills its process is found (F18). Oracle: a clock that the test moves; a process the kernel killed."""
+"""Restarts of a shard, and how a record that kills its process is found (F18). Oracle: a clock that
+the test moves; a process the kernel killed.
+"""
 
 from __future__ import annotations
 
@@ -35,11 +37,17 @@ def test_ends_far_apart_are_no_crash_loop_unless_they_are_at_the_same_record() -
     """A recovery that takes long must not make an endless loop of a record that kills."""
     restarts = Restarts()
     later = STEADY_SECONDS + 1
-    assert [restarts.ended(0, KILLED, later * number) for number in range(3 * CRASHES_MAX)] == [BACKOFF_SECONDS[0]] * 3 * CRASHES_MAX
+    assert [restarts.ended(0, KILLED, later * number) for number in range(3 * CRASHES_MAX)] == [
+        BACKOFF_SECONDS[0]
+    ] * 3 * CRASHES_MAX
     died_at = [[RUNS[1]], *[[RECORD]] * (CRASHES_MAX - 1)]
-    assert [restarts.ended(1, KILLED, later * number, runs) for number, runs in enumerate(died_at)] == [*BACKOFF_SECONDS[: CRASHES_MAX - 1], None]
+    assert [
+        restarts.ended(1, KILLED, later * number, runs) for number, runs in enumerate(died_at)
+    ] == [*BACKOFF_SECONDS[: CRASHES_MAX - 1], None]
     elsewhere = [[Run("md.depth", 1, place, place, 1)] for place in range(2 * CRASHES_MAX)]
-    assert None not in [restarts.ended(2, KILLED, later * number, runs) for number, runs in enumerate(elsewhere)]
+    assert None not in [
+        restarts.ended(2, KILLED, later * number, runs) for number, runs in enumerate(elsewhere)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -53,9 +61,15 @@ def test_ends_far_apart_are_no_crash_loop_unless_they_are_at_the_same_record() -
     ],
 )
 def test_whether_a_restart_helps_stands_on_the_type_of_what_ended_the_process(
-    problem: Exception, is_given_up: bool, bars_owning: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    problem: Exception,
+    is_given_up: bool,
+    bars_owning: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """B3: the process says its failure, and the parent decides by what it said. Oracle: what the classes promise."""
+    """B3: the process says its failure, and the parent decides by what it said. Oracle: what the
+    classes promise.
+    """
 
     def run(*_: object) -> int:
         raise problem

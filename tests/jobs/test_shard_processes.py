@@ -1,4 +1,6 @@
-"""The warm process of a member and its forks, without a cluster. Oracle: the kernel's own account of them."""
+"""The warm process of a member and its forks, without a cluster. Oracle: the kernel's own account
+of them.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,12 @@ SECONDS = 120.0
 
 @pytest.fixture(scope="module")
 def deployment() -> Deployment:
-    return Deployment(job="market", topology="market", configuration=configuration(), cluster=Cluster(bootstrap="127.0.0.1:1", registry=""))
+    return Deployment(
+        job="market",
+        topology="market",
+        configuration=configuration(),
+        cluster=Cluster(bootstrap="127.0.0.1:1", registry=""),
+    )
 
 
 @pytest.fixture
@@ -57,7 +64,9 @@ def _parent_of(process: int) -> int:
         return int(file.read().rpartition(")")[2].split()[1])
 
 
-def test_shards_are_forks_of_one_process_and_each_end_is_told_with_its_own_code(warm: Warm, events: Events) -> None:
+def test_shards_are_forks_of_one_process_and_each_end_is_told_with_its_own_code(
+    warm: Warm, events: Events
+) -> None:
     early = Child(warm)  # asked for before the kernels are loaded
     _heard(events, warm, "warm")
     forks = [early, *(Child(warm) for _ in range(3))]
@@ -75,7 +84,9 @@ def test_shards_are_forks_of_one_process_and_each_end_is_told_with_its_own_code(
     assert [each.returncode for each in forks] == [-signal.SIGKILL, -signal.SIGSEGV, 0, ORPHANED]
 
 
-def test_a_fork_outlives_its_warm_process_and_its_end_is_told_all_the_same(warm: Warm, events: Events) -> None:
+def test_a_fork_outlives_its_warm_process_and_its_end_is_told_all_the_same(
+    warm: Warm, events: Events
+) -> None:
     fork = Child(warm)
     _heard(events, warm, "warm")
     _until(lambda: fork.pid > 0)

@@ -1,6 +1,8 @@
-"""A stranger's strategy is executed only when asked, in a process of its own, and never in the one that compares digests (E5).
+"""A stranger's strategy is executed only when asked, in a process of its own, and never in the one
+that compares digests (E5).
 
-Oracle: the verdict of the same run where its user verifies it; what a hostile strategy tries leaves a mark, which must not be there.
+Oracle: the verdict of the same run where its user verifies it; what a hostile strategy tries leaves
+a mark, which must not be there.
 """
 
 from __future__ import annotations
@@ -42,7 +44,8 @@ class Mine(Strategy):
         self.state.marks += 1
         if self.state.marks % 20 == 0 and mark.bid_price:
             size = sizes.scaled(int(context.artefact("weights")[1]))
-            self.state.orders.append(self.order(context, mark.instrument, 1 + self.state.marks // 20 % 2, size))
+            side = 1 + self.state.marks // 20 % 2
+            self.state.orders.append(self.order(context, mark.instrument, side, size))
             {act}
         elif self.state.marks % 20 == 7:
             self.signal(context, mark.instrument, 1, size=3)
@@ -59,7 +62,8 @@ ANSWERS = """
 EARLY = {"wakes": '("marks",)', "more": ""}
 LATE = {"wakes": '("marks", "fills", "timer")', "more": ANSWERS}
 HOSTILE = {
-    "replaces what compares": "import jobs.verification as v; v.Verdict.is_good = True; v.Verifier.verify = None; 1 / 0",
+    "replaces what compares": "import jobs.verification as v; v.Verdict.is_good = True; "
+    "v.Verifier.verify = None; 1 / 0",
     "writes a file": "open({mark!r}, 'w').write('x')",
     "never returns": "[0 for _ in iter(int, 1)]",
 }
@@ -70,14 +74,24 @@ MORE_HOSTILE = {
     "starts a process": ("import os; os.fork() or open({mark!r}, 'w')", "BlockingIOError"),
     "ends its process": ("import os; os._exit(3)", "exit code 3"),
     "breaks its process": ("import ctypes; ctypes.string_at(0)", "SIGSEGV"),
-    "ends what compares": ("import os; os.kill(os.getppid(), 9); 1 / 0", "process ended|ProcessLookupError|ZeroDivisionError|PermissionError"),
-    "writes into the pipe": ("import os; [os.write(n, b'x' * 64) for n in (3, 4)]", "Bad file descriptor|no answer|process ended"),
+    "ends what compares": (
+        "import os; os.kill(os.getppid(), 9); 1 / 0",
+        "process ended|ProcessLookupError|ZeroDivisionError|PermissionError",
+    ),
+    "writes into the pipe": (
+        "import os; [os.write(n, b'x' * 64) for n in (3, 4)]",
+        "Bad file descriptor|no answer|process ended",
+    ),
     "publishes a fill": ("context.emit(mark)", "neither a signal nor a request"),
     "asks under an id of its own": (
-        "from schemas.records import OrderRequest; context.emit(OrderRequest('x', 1, 1, 1, 1, 1, 1, 1, 2, False, 5, 0))",
-        r"BadEmission: a stage emitted .*order_id = 'x' is not an id .*\(mine.py:19\)",
+        "from schemas.records import OrderRequest; context.emit(OrderRequest('x', 1, 1, 1, 1, 1, "
+        "1, 1, 2, False, 5, 0))",
+        r"BadEmission: a stage emitted .*order_id = 'x' is not an id .*\(mine.py:20\)",
     ),
-    "publishes text for a number": ("context.pending.append(Signal(1, 1, 1, 1, 'x', 1.0, 1, 1.0, 1.0, 1))", "a record that is none"),
+    "publishes text for a number": (
+        "context.pending.append(Signal(1, 1, 1, 1, 'x', 1.0, 1, 1.0, 1.0, 1))",
+        "a record that is none",
+    ),
 }
 
 
@@ -90,7 +104,9 @@ def write(folder: Path, text: str) -> str:
 
 
 @pytest.fixture
-def made(sq: Callable[..., Any], toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+def made(
+    sq: Callable[..., Any], toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Path]:
     """A run of a strategy, judged afterwards by a user who has not run it."""
 
     def make(text: str) -> Path:
@@ -119,7 +135,9 @@ def test_a_stranger_s_strategy_is_refused_then_isolated_and_proved(
         assert ended.code == 0, ended.err
         assert "executed in a process of its own" in ended.err
     loaded = [str(getattr(module, "__file__", "")) for module in list(sys.modules.values())]
-    assert not [path for path in loaded if path.startswith(str(run))], "the process that compares loaded the strategy"
+    assert not [path for path in loaded if path.startswith(str(run))], (
+        "the process that compares loaded the strategy"
+    )
 
 
 LIBRARY = """\
@@ -142,14 +160,17 @@ class Mine(Strategy):
         away = self.state.mean.update(quote.bid_price) - quote.bid_price
         if in_session(CRYPTO, context.clock) and away != 0.0 and away == away:
             size = exp(-away * away) + log(2 + away * away) + pow(2, -away * away) + erfc(away)
-            self.signal(context, quote.instrument, 1 if away > 0 else -1, fast=size, slow=normal_cdf(away))
+            way = 1 if away > 0 else -1
+            self.signal(context, quote.instrument, way, fast=size, slow=normal_cdf(away))
 """
 
 
 def test_the_library_of_indicators_and_functions_works_in_a_process_without_files(
     sq: Callable[..., Any], made: Callable[..., Path]
 ) -> None:
-    """Compiled functions are loaded before the process leaves its files. Oracle: the digests of its author's run."""
+    """Compiled functions are loaded before the process leaves its files. Oracle: the digests of its
+    author's run.
+    """
     run = made(LIBRARY)
     assert len(records_in(run, "signals")) > 10
     ended = sq("verify", run, "--run-strategy")
@@ -168,7 +189,8 @@ class Mine(Strategy):
     def on_mark(self, mark, context):
         number = mark.instrument
         if mark.bid_price and len(context.open_orders(number)) < 3:
-            self.order(context, number, 1 + mark.event_time // 1000000000 % 2, 1000, price=mark.bid_price)
+            side = 1 + mark.event_time // 1000000000 % 2
+            self.order(context, number, side, 1000, price=mark.bid_price)
         self.show(number, context)
 
     def on_fill(self, fill, context):
@@ -178,21 +200,28 @@ class Mine(Strategy):
         self.show(event.instrument, context)
 
     def show(self, number, context):
-        last = (context.last_trade(number), context.last_bar(number), context.features(number), context.toxicity(number))
-        seen = (context.position(number), context.cash, context.equity, context.amount_precision, context.last_quote(number))
+        last = (context.last_trade(number), context.last_bar(number),
+                context.features(number), context.toxicity(number))
+        seen = (context.position(number), context.cash, context.equity,
+                context.amount_precision, context.last_quote(number))
         queues = [context.queue_estimate(order.order_id) for order in context.open_orders()]
         context.log(f"{queues}")
-        context.log(f"{(seen, context.open_orders(), context.book(number, 4), context.book(number, None).flags, last)}"[:900])
+        book = context.book(number, 4), context.book(number, None).flags
+        context.log(f"{(seen, context.open_orders(), *book, last)}"[:900])
 """
 
 
 def test_what_a_stranger_s_strategy_reads_and_logs_is_that_of_its_author_s_run(
     sq: Callable[..., Any], made: Callable[..., Path]
 ) -> None:
-    """Its process asks the one that verifies. Oracle: the digests of its author's run, those of its lines among them."""
+    """Its process asks the one that verifies. Oracle: the digests of its author's run, those of its
+    lines among them.
+    """
     run = made(READING)
     lines = records_in(run, "strategy.log")
-    assert len(lines) > 100 and any("OpenOrder" in line["text"] and "status=1)" in line["text"] for line in lines)
+    assert len(lines) > 100 and any(
+        "OpenOrder" in line["text"] and "status=1)" in line["text"] for line in lines
+    )
     assert any("quantity=1000" in line["text"] for line in lines)
     ended = sq("verify", run, "--run-strategy")
     assert ended.code == 0, ended.err
@@ -203,38 +232,69 @@ def test_what_a_stranger_s_strategy_does_by_its_context_is_that_of_its_author_s_
 ) -> None:
     """Targets, modified orders and named timers. Oracle: the digests of its author's run."""
     text = (Path(__file__).resolve().parents[1] / "runtime" / "trader.py").read_text()
-    run = made(text.replace("class Trader", "class Mine").replace("rate: int = 4", "rate: int = 10"))
+    run = made(
+        text.replace("class Trader", "class Mine").replace("rate: int = 4", "rate: int = 10")
+    )
     lines = [line["text"] for line in records_in(run, "strategy.log")]
-    assert all(any(f"'{what}'" in line for line in lines) for what in ("modify", "timer", "target", "fill"))
+    assert all(
+        any(f"'{what}'" in line for line in lines) for what in ("modify", "timer", "target", "fill")
+    )
     ended = sq("verify", run, "--run-strategy")
     assert ended.code == 0, ended.err
 
 
 def test_a_stranger_s_strategy_asks_for_nothing_else(tmp_path: Path) -> None:
     """Names that no context has, and arguments that are none, are refused where they arrive."""
-    for name, arguments in (("note", "[1]"), ("__class__", "[]"), ("position", '[{"a": 1}]'), ("cash", "{"), ("log", "[1.5]")):
+    for name, arguments in (
+        ("note", "[1]"),
+        ("__class__", "[]"),
+        ("position", '[{"a": 1}]'),
+        ("cash", "{"),
+        ("log", "[1.5]"),
+    ):
         with pytest.raises(StrategyStopped, match="what no context has"):
             value_of(object(), name, arguments)
 
 
-def test_one_who_ran_a_strategy_verifies_it_as_before(sq: Callable[..., Any], made: Callable[..., Path], toy: Path, tmp_path: Path) -> None:
+def test_one_who_ran_a_strategy_verifies_it_as_before(
+    sq: Callable[..., Any], made: Callable[..., Path], toy: Path, tmp_path: Path
+) -> None:
     """The digest is over all files: with another helper it is another strategy."""
     text = STRATEGY.format(act="pass", **EARLY)
     run = made(text)
-    assert sq("backtest", toy, "--strategy", write(tmp_path / "mine", text), "--out", tmp_path / "mine_run").code == 0
+    assert (
+        sq(
+            "backtest",
+            toy,
+            "--strategy",
+            write(tmp_path / "mine", text),
+            "--out",
+            tmp_path / "mine_run",
+        ).code
+        == 0
+    )
     assert sq("verify", run).code == 0
     shutil.copytree(run, tmp_path / "other")
     (tmp_path / "other/code/sizes.py").write_text("def scaled(weight):\n    return weight * 999\n")
     (tmp_path / "other/run.json").unlink()
     found = sq("verify", tmp_path / "other", "--run-strategy")
     assert found.code == 1
-    assert "sizes.py of the strategy kept in the run folder is not what the run was made with" in found.err
-    assert "process of its own" not in found.err, "files that are not the run's are executed nowhere"
+    assert (
+        "sizes.py of the strategy kept in the run folder is not what the run was made with"
+        in found.err
+    )
+    assert "process of its own" not in found.err, (
+        "files that are not the run's are executed nowhere"
+    )
 
 
 @pytest.mark.parametrize("what", HOSTILE)
-def test_a_hostile_strategy_changes_no_verdict(made: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
-    """It is honest where its author runs it, and hostile where its files are not its author's; no lint stands before it here."""
+def test_a_hostile_strategy_changes_no_verdict(
+    made: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """It is honest where its author runs it, and hostile where its files are not its author's; no
+    lint stands before it here.
+    """
     monkeypatch.setattr("jobs.strategies.require_allowed", lambda *_: None)
     monkeypatch.setattr(host, "CALL_SECONDS", 3.0)
     mark = tmp_path / "mark"
@@ -250,7 +310,9 @@ def test_a_hostile_strategy_reaches_nothing(tmp_path: Path, what: str) -> None:
     act, said = MORE_HOSTILE[what]
     mark = tmp_path / "mark"
     text = STRATEGY.format(act=act.format(mark=str(mark)), **EARLY).replace("% 20", "% 1")
-    stage, child, _ = host.isolated(sources_of(Path(write(tmp_path / "own", text).removesuffix(":Mine"))), "Mine", {})
+    stage, child, _ = host.isolated(
+        sources_of(Path(write(tmp_path / "own", text).removesuffix(":Mine"))), "Mine", {}
+    )
     try:
         record = Mark(*[1] * len(Mark.__struct_fields__))
         with pytest.raises(StrategyStopped, match=said):

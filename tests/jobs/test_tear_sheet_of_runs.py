@@ -286,7 +286,9 @@ def test_a_run_whose_time_traded_is_empty_has_books_that_agree(
     """The page said that the books do not agree and no number is to be believed. Oracle: nothing
     was traded, so the account has what it began with.
     """
-    ended = sq("backtest", recording, "--strategy", "noop-python", *options, "--out", tmp_path / "run")
+    ended = sq(
+        "backtest", recording, "--strategy", "noop-python", *options, "--out", tmp_path / "run"
+    )
     assert ended.code == 0, ended.err
     model = json.loads((tmp_path / "run" / "report.json").read_text())
     assert [check for check in model["checks"] if not check["ok"]] == []

@@ -1,6 +1,8 @@
-"""``--ticker``: what the default is, that it is fixed when a run begins, and that everything says which rule it was (issue 12, A9).
+"""``--ticker``: what the default is, that it is fixed when a run begins, and that everything says
+which rule it was (issue 12, A9).
 
-Oracles: the run with the rule named outright, by its journal id and its digests; ``sq verify`` and ``sq replay``.
+Oracles: the run with the rule named outright, by its journal id and its digests; ``sq verify`` and
+``sq replay``.
 """
 
 from __future__ import annotations
@@ -15,14 +17,20 @@ import pytest
 from tests.scenario import make_recording
 
 LIFTER = f"{Path(__file__).resolve().parents[1] / 'venue' / 'lifter.py'}:Lifter"
-WORDS = {"cap": "no order takes better than the recorded best bid and ask", "off": "a recorded best bid and ask was not used"}
+WORDS = {
+    "cap": "no order takes better than the recorded best bid and ask",
+    "off": "a recorded best bid and ask was not used",
+}
 
 
 @pytest.fixture(scope="module")
 def markets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The same market with and without the venue's own best bid and ask."""
     folder = tmp_path_factory.mktemp("markets")
-    return {name: make_recording(folder / name, 300, 400, has_tickers=name == "tickers") for name in ("tickers", "plain")}
+    return {
+        name: make_recording(folder / name, 300, 400, has_tickers=name == "tickers")
+        for name in ("tickers", "plain")
+    }
 
 
 @pytest.fixture
@@ -31,7 +39,9 @@ def lifted(sq: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
     money = ("--set", "every=3", "--cash", "100000000USDT")
 
     def run(market: Path, name: str, *flags: str) -> Any:
-        return sq("backtest", market, "--strategy", LIFTER, *money, *flags, "--out", tmp_path / name)
+        return sq(
+            "backtest", market, "--strategy", LIFTER, *money, *flags, "--out", tmp_path / name
+        )
 
     return run
 
@@ -44,14 +54,21 @@ def facts(folder: Path) -> dict[str, Any]:
 def results(folder: Path) -> dict[str, Any]:
     """Journal id and digests: everything but the journal, which tells of batches."""
     manifest = facts(folder)
-    return {"id": manifest["journal_id"], **{name: each for name, each in manifest["topics"].items() if "journal" not in name}}
+    return {
+        "id": manifest["journal_id"],
+        **{name: each for name, each in manifest["topics"].items() if "journal" not in name},
+    }
 
 
 def test_the_default_is_cap_where_the_recording_has_tickers_and_off_where_not(
     lifted: Callable[..., Any], markets: dict[str, Path], tmp_path: Path
 ) -> None:
     for market, rule, other in (("tickers", "cap", "off"), ("plain", "off", None)):
-        for name, flags in (("plainly", ()), ("asked", ("--ticker", "auto")), ("named", ("--ticker", rule))):
+        for name, flags in (
+            ("plainly", ()),
+            ("asked", ("--ticker", "auto")),
+            ("named", ("--ticker", rule)),
+        ):
             ended = lifted(markets[market], f"{market} {name}", *flags)
             assert ended.code == 0 and f"; ticker {rule}\n" in ended.out, ended.err
         made = [results(tmp_path / f"{market} {name}") for name in ("plainly", "asked", "named")]
@@ -68,9 +85,13 @@ def test_the_default_is_cap_where_the_recording_has_tickers_and_off_where_not(
 def test_a_run_keeps_the_rule_it_was_begun_with(
     sq: Callable[..., Any], lifted: Callable[..., Any], markets: dict[str, Path], tmp_path: Path
 ) -> None:
-    """A run of the time before the default says nothing of it and is off: the same command finds it finished, and proof and replays agree."""
+    """A run of the time before the default says nothing of it and is off: the same command finds it
+    finished, and proof and replays agree.
+    """
     assert lifted(markets["tickers"], "old", "--ticker", "off").code == 0
-    assert "venue" not in facts(tmp_path / "old")["configuration"]["stages"], "as every genesis record was before"
+    assert "venue" not in facts(tmp_path / "old")["configuration"]["stages"], (
+        "as every genesis record was before"
+    )
     assert "md.book_tickers" not in facts(tmp_path / "old")["identity"]["inputs"]
     again = lifted(markets["tickers"], "old")
     assert again.code == 0 and "is finished already" in again.out
@@ -81,7 +102,9 @@ def test_a_run_keeps_the_rule_it_was_begun_with(
     for name in ("old", "new"):
         assert sq("verify", tmp_path / name).code == 0
         for mode in ("exact", "merge"):
-            repeated = sq("replay", tmp_path / name, "--mode", mode, "--out", tmp_path / f"{name} {mode}")
+            repeated = sq(
+                "replay", tmp_path / name, "--mode", mode, "--out", tmp_path / f"{name} {mode}"
+            )
             assert repeated.code == 0, repeated.out
 
 
@@ -99,7 +122,16 @@ def test_a_file_says_it_too_and_another_word_is_refused(
     ):
         file = tmp_path / f"{number}.toml"
         file.write_text(f'strategy = "noop-python"\n{text}\n')
-        ended = sq("backtest", markets["tickers"], "--config", file, *flags, "--out", tmp_path / f"{number}", "--json")
+        ended = sq(
+            "backtest",
+            markets["tickers"],
+            "--config",
+            file,
+            *flags,
+            "--out",
+            tmp_path / f"{number}",
+            "--json",
+        )
         assert ended.code == 0 and ended.json()["ticker"] == rule, (text, flags)
     file.write_text('strategy = "noop-python"\nticker = "on"\n')
     ended = sq("backtest", markets["tickers"], "--config", file, "--out", tmp_path / "on")

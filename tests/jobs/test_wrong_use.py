@@ -1,4 +1,6 @@
-"""Wrong commands: exit code 2, one line that names what is wrong and what to do, and nothing left behind. Oracle: the mistake that was made."""
+"""Wrong commands: exit code 2, one line that names what is wrong and what to do, and nothing left
+behind. Oracle: the mistake that was made.
+"""
 
 from __future__ import annotations
 
@@ -69,8 +71,14 @@ BACKTEST: list[tuple[list[str], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("options", "said"), BACKTEST, ids=[" ".join(options) or "no strategy" for options, _ in BACKTEST])
-def test_a_wrong_backtest_says_what_is_wrong(sq: Callable[..., Any], toy: Path, tmp_path: Path, options: list[str], said: str) -> None:
+@pytest.mark.parametrize(
+    ("options", "said"),
+    BACKTEST,
+    ids=[" ".join(options) or "no strategy" for options, _ in BACKTEST],
+)
+def test_a_wrong_backtest_says_what_is_wrong(
+    sq: Callable[..., Any], toy: Path, tmp_path: Path, options: list[str], said: str
+) -> None:
     strategy = ["--strategy", "ema-cross"] if options and "--strategy" not in options else []
     ended = sq("backtest", toy, *strategy, *options, "--out", tmp_path / "run")
     assert ended.code == 2
@@ -120,12 +128,21 @@ CONFIGURATIONS = [
     ("accounts = [2147483648]", "names 2147483648; give numbers from 1 to 2147483647"),
     ("accounts = [-1]", "names -1; give numbers from 1"),
     ("accounts = [5, 6, 5]", "names 5 twice"),
-    ("accounts = [5]\n[risk]\naccount = 5", "[risk] sets account, which accounts does for every stage"),
+    (
+        "accounts = [5]\n[risk]\naccount = 5",
+        "[risk] sets account, which accounts does for every stage",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("content", "said"), CONFIGURATIONS, ids=[content.replace("\n", " ") for content, _ in CONFIGURATIONS])
-def test_a_wrong_configuration_file_names_the_key(sq: Callable[..., Any], toy: Path, tmp_path: Path, content: str, said: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "said"),
+    CONFIGURATIONS,
+    ids=[content.replace("\n", " ") for content, _ in CONFIGURATIONS],
+)
+def test_a_wrong_configuration_file_names_the_key(
+    sq: Callable[..., Any], toy: Path, tmp_path: Path, content: str, said: str
+) -> None:
     path = tmp_path / "run.toml"
     path.write_text(content)
     flags = [] if content.startswith("strategy") else ["--strategy", "ema-cross"]
@@ -139,11 +156,28 @@ def test_flags_win_over_the_file(sq: Callable[..., Any], toy: Path, tmp_path: Pa
     path = tmp_path / "run.toml"
     keys = 'strategy = "noop-python"\ncash = "5USDT"\nshort = "off"\nfrom = 2024-01-01T00:00:30\n'
     path.write_text(f'{keys}[set]\nfast = 4\nslow = 9\n[risk]\nmax_position = "0.5"\n')
-    ended = sq("backtest", toy, "--config", path, "--strategy", "ema-cross", "--cash", "7USDT", "--set", "slow=11", "--out", tmp_path / "run")
+    ended = sq(
+        "backtest",
+        toy,
+        "--config",
+        path,
+        "--strategy",
+        "ema-cross",
+        "--cash",
+        "7USDT",
+        "--set",
+        "slow=11",
+        "--out",
+        tmp_path / "run",
+    )
     assert ended.code == 0
     facts = json.loads((tmp_path / "run" / "run.json").read_text())
     identity = facts["identity"]
-    assert (identity["strategy"], identity["cash"], identity["short"]) == ("ema-cross", "7USDT", False)
+    assert (identity["strategy"], identity["cash"], identity["short"]) == (
+        "ema-cross",
+        "7USDT",
+        False,
+    )
     assert identity["parameters"] == {"fast": "4", "slow": "11"}
     assert identity["stages"]["risk"] == {"max_position": "0.5"}
     assert identity["from"] == 1_704_067_230_000_000_000
@@ -153,14 +187,34 @@ FOLDERS: list[tuple[list[str], int, str]] = [
     (["backtest", "nothere", "--strategy", "ema-cross", "--out", "new"], 2, "does not exist"),
     (["backtest", "foreign", "--strategy", "ema-cross", "--out", "new"], 2, "is not a log"),
     (["backtest", "file", "--strategy", "ema-cross", "--out", "new"], 2, "is not a log"),
-    (["backtest", "run", "--strategy", "ema-cross", "--out", "new"], 2, "is a run, not a recording"),
+    (
+        ["backtest", "run", "--strategy", "ema-cross", "--out", "new"],
+        2,
+        "is a run, not a recording",
+    ),
     (["backtest", "toy", "--strategy", "ema-cross", "--out", "toy"], 2, "is closed by log.json"),
     (["backtest", "toy", "--strategy", "ema-cross", "--out", "foreign"], 2, "is not a log"),
     (["backtest", "toy", "--strategy", "ema-cross", "--out", "file"], 2, "is not a log"),
-    (["backtest", "toy", "--strategy", "ema-cross", "--fresh", "--out", "foreign"], 2, "is no run folder"),
-    (["backtest", "toy", "--strategy", "ema-cross", "--fresh", "--out", "toy"], 2, "is no run folder"),
-    (["backtest", "toy", "--strategy", "ema-cross", "--fresh", "--out", "file"], 2, "is no run folder"),
-    (["backtest", "toy", "--strategy", "ema-cross", "--set", "fast=3", "--out", "run"], 2, "parameters was"),
+    (
+        ["backtest", "toy", "--strategy", "ema-cross", "--fresh", "--out", "foreign"],
+        2,
+        "is no run folder",
+    ),
+    (
+        ["backtest", "toy", "--strategy", "ema-cross", "--fresh", "--out", "toy"],
+        2,
+        "is no run folder",
+    ),
+    (
+        ["backtest", "toy", "--strategy", "ema-cross", "--fresh", "--out", "file"],
+        2,
+        "is no run folder",
+    ),
+    (
+        ["backtest", "toy", "--strategy", "ema-cross", "--set", "fast=3", "--out", "run"],
+        2,
+        "parameters was",
+    ),
     (["verify", "nothere"], 2, "is no folder"),
     (["verify", "foreign"], 2, "is not a log"),
     (["verify", "toy"], 2, "holds no journal"),
@@ -175,14 +229,26 @@ FOLDERS: list[tuple[list[str], int, str]] = [
     (["report", "nothere"], 2, "is no folder"),
     (["report", "toy"], 2, "holds no journal"),
     (["report", "run", "--out", "file"], 2, "is a file"),
-    (["report", "run", "--out", "toy"], 2, "is a recording or a run, and nothing else may be written there"),
+    (
+        ["report", "run", "--out", "toy"],
+        2,
+        "is a recording or a run, and nothing else may be written there",
+    ),
     (["report", "run", "--out", "toy/inner"], 2, "which is a recording or a run"),
     (["report", "run", "--out", "run/md.bars"], 2, "which is a recording or a run"),
     (["generate", "--out", "toy/inner"], 2, "which is a recording or a run"),
     (["import", "binance", "file", "--out", "toy/inner"], 2, "which is a recording or a run"),
     (["merge", "toy", "--out", "run/inner"], 2, "which is a recording or a run"),
-    (["control", "toy", "kill", "--at", "2024-01-01", "--out", "run/inner"], 2, "which is a recording or a run"),
-    (["backtest", "toy", "--strategy", "noop-python", "--out", "run/inner"], 2, "which is a recording or a run"),
+    (
+        ["control", "toy", "kill", "--at", "2024-01-01", "--out", "run/inner"],
+        2,
+        "which is a recording or a run",
+    ),
+    (
+        ["backtest", "toy", "--strategy", "noop-python", "--out", "run/inner"],
+        2,
+        "which is a recording or a run",
+    ),
     (["replay", "run", "--out", "toy/inner"], 2, "which is a recording or a run"),
     (["bench", "core", "--only", "none", "--out", "run/run.json"], 2, "is a recording or a run"),
     (["topics", "nothere"], 2, "does not exist"),
@@ -205,25 +271,117 @@ FOLDERS: list[tuple[list[str], int, str]] = [
     (["import", "binance", "foreign", "--out", "new"], 2, "is a folder"),
     (["import", "kraken", "file", "--out", "new"], 2, "invalid choice"),
     (["import", "binance", "file", "--out", "toy"], 2, "holds a log already"),
-    (["import", "binance", "file", "--instruments", "nothere", "--out", "new"], 2, "does not exist"),
-    (["import", "binance", "file", "--instruments", "file", "--out", "new"], 2, "cannot be read as TOML"),
+    (
+        ["import", "binance", "file", "--instruments", "nothere", "--out", "new"],
+        2,
+        "does not exist",
+    ),
+    (
+        ["import", "binance", "file", "--instruments", "file", "--out", "new"],
+        2,
+        "cannot be read as TOML",
+    ),
     (["control", "nothere", "kill", "--at", "2024-01-01", "--out", "new"], 2, "does not exist"),
     (["control", "run", "kill", "--at", "2024-01-01", "--out", "new"], 2, "has no log.json"),
     (["control", "toy", "kill", "--at", "2024-01-01", "--out", "run"], 2, "holds a log already"),
-    (["control", "toy", "kill", "--at", "2031-01-01", "--out", "new"], 2, "after the recording's end"),
+    (
+        ["control", "toy", "kill", "--at", "2031-01-01", "--out", "new"],
+        2,
+        "after the recording's end",
+    ),
     (["control", "toy", "kill", "--at", "soon", "--out", "new"], 2, "is no time"),
-    (["control", "toy", "limit", "--at", "2024-01-01", "--out", "new"], 2, "needs --name and --value"),
-    (["control", "toy", "limit", "--at", "2024-01-01", "--name", "max", "--value", "1", "--out", "new"], 2, "give one of min_quantity"),
-    (["control", "toy", "limit", "--at", "2024-01-01", "--name", "max_position", "--value", "x", "--out", "new"], 2, "cannot be read"),
-    (["control", "toy", "kill", "--at", "2024-01-01", "--scope", "instrument", "--out", "new"], 2, "needs --id"),
-    (["control", "toy", "kill", "--at", "2024-01-01", "--scope", "instrument", "--id", "9", "--out", "new"], 2, "it has 1 (SIMUSDT)"),
-    (["control", "toy", "kill", "--at", "2024-01-01", "--scope", "account", "--id", str(2**70), "--out", "new"], 2, "out of range"),
+    (
+        ["control", "toy", "limit", "--at", "2024-01-01", "--out", "new"],
+        2,
+        "needs --name and --value",
+    ),
+    (
+        [
+            "control",
+            "toy",
+            "limit",
+            "--at",
+            "2024-01-01",
+            "--name",
+            "max",
+            "--value",
+            "1",
+            "--out",
+            "new",
+        ],
+        2,
+        "give one of min_quantity",
+    ),
+    (
+        [
+            "control",
+            "toy",
+            "limit",
+            "--at",
+            "2024-01-01",
+            "--name",
+            "max_position",
+            "--value",
+            "x",
+            "--out",
+            "new",
+        ],
+        2,
+        "cannot be read",
+    ),
+    (
+        ["control", "toy", "kill", "--at", "2024-01-01", "--scope", "instrument", "--out", "new"],
+        2,
+        "needs --id",
+    ),
+    (
+        [
+            "control",
+            "toy",
+            "kill",
+            "--at",
+            "2024-01-01",
+            "--scope",
+            "instrument",
+            "--id",
+            "9",
+            "--out",
+            "new",
+        ],
+        2,
+        "it has 1 (SIMUSDT)",
+    ),
+    (
+        [
+            "control",
+            "toy",
+            "kill",
+            "--at",
+            "2024-01-01",
+            "--scope",
+            "account",
+            "--id",
+            str(2**70),
+            "--out",
+            "new",
+        ],
+        2,
+        "out of range",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("arguments", "code", "said"), FOLDERS, ids=[" ".join(arguments) for arguments, _, _ in FOLDERS])
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"), FOLDERS, ids=[" ".join(arguments) for arguments, _, _ in FOLDERS]
+)
 def test_wrong_folders_and_values_change_nothing(
-    sq: Callable[..., Any], toy: Path, toy_run: Path, tmp_path: Path, arguments: list[str], code: int, said: str
+    sq: Callable[..., Any],
+    toy: Path,
+    toy_run: Path,
+    tmp_path: Path,
+    arguments: list[str],
+    code: int,
+    said: str,
 ) -> None:
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "run.json").write_text("{}")
@@ -231,10 +389,24 @@ def test_wrong_folders_and_values_change_nothing(
     (tmp_path / "foreign" / "run.json").unlink() if "--fresh" not in arguments else None
     (tmp_path / "file").write_text("x = [")
     logs = {"toy": toy, "run": toy_run}
-    inside = {f"{name}/{inner}": folder / inner for name, folder in logs.items() for inner in ("inner", "md.bars", "run.json")}
+    inside = {
+        f"{name}/{inner}": folder / inner
+        for name, folder in logs.items()
+        for inner in ("inner", "md.bars", "run.json")
+    }
     places = {**logs, **inside}
-    before, kept = (sorted(path.name for path in tmp_path.rglob("*")), [sorted(folder.rglob("*")) for folder in logs.values()])
-    ended = sq(*(places.get(each, tmp_path / each if each in ("nothere", "foreign", "file", "new") else each) for each in arguments))
+    before, kept = (
+        sorted(path.name for path in tmp_path.rglob("*")),
+        [sorted(folder.rglob("*")) for folder in logs.values()],
+    )
+    ended = sq(
+        *(
+            places.get(
+                each, tmp_path / each if each in ("nothere", "foreign", "file", "new") else each
+            )
+            for each in arguments
+        )
+    )
     assert ended.code == code, ended.err
     assert said in ended.err
     assert sorted(path.name for path in tmp_path.rglob("*")) == before
@@ -242,33 +414,55 @@ def test_wrong_folders_and_values_change_nothing(
     assert (tmp_path / "foreign" / "mine.txt").read_text() == "mine"
 
 
-def test_fresh_starts_over_and_a_wrong_command_with_it_keeps_the_run(sq: Callable[..., Any], toy: Path, toy_run: Path, tmp_path: Path) -> None:
+def test_fresh_starts_over_and_a_wrong_command_with_it_keeps_the_run(
+    sq: Callable[..., Any], toy: Path, toy_run: Path, tmp_path: Path
+) -> None:
     shutil.copytree(toy_run, tmp_path / "run")
-    for wrong in (["nothere"], [toy, "--set", "fast=banana"], [toy, "--symbols", "NOPE"], [toy, "--config", "nothere"]):
-        assert sq("backtest", *wrong, "--strategy", "ema-cross", "--fresh", "--out", tmp_path / "run").code == 2
+    for wrong in (
+        ["nothere"],
+        [toy, "--set", "fast=banana"],
+        [toy, "--symbols", "NOPE"],
+        [toy, "--config", "nothere"],
+    ):
+        assert (
+            sq(
+                "backtest", *wrong, "--strategy", "ema-cross", "--fresh", "--out", tmp_path / "run"
+            ).code
+            == 2
+        )
         assert sq("verify", tmp_path / "run").code == 0
     ended = sq("backtest", toy, "--strategy", "noop-python", "--fresh", "--out", tmp_path / "run")
     assert ended.code == 0
     assert "noop-python" in (tmp_path / "run" / "run.json").read_text()
 
 
-def test_a_run_that_another_process_writes_is_left_alone(sq: Callable[..., Any], toy: Path, tmp_path: Path) -> None:
+def test_a_run_that_another_process_writes_is_left_alone(
+    sq: Callable[..., Any], toy: Path, tmp_path: Path
+) -> None:
     with LocalLog.create(tmp_path / "run"):
         for options in ([], ["--fresh"]):
-            ended = sq("backtest", toy, "--strategy", "ema-cross", *options, "--out", tmp_path / "run")
+            ended = sq(
+                "backtest", toy, "--strategy", "ema-cross", *options, "--out", tmp_path / "run"
+            )
             assert ended.code == 2
             assert "another process is writing" in ended.err
 
 
-def test_a_run_by_other_code_is_named(sq: Callable[..., Any], toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_by_other_code_is_named(
+    sq: Callable[..., Any], toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Finished or not: the command names the files and what to do."""
     def stop(name: str) -> None:
         if name == "committed":
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        runs.Backtest(build({"strategy": "ema-cross", "set": {}}), toy, tmp_path / "run", on_step=stop).run()
-    monkeypatch.setattr(runs, "source_digests", lambda extra=(): {"streams/risk/prices.py": "0" * 16})
+        runs.Backtest(
+            build({"strategy": "ema-cross", "set": {}}), toy, tmp_path / "run", on_step=stop
+        ).run()
+    monkeypatch.setattr(
+        runs, "source_digests", lambda extra=(): {"streams/risk/prices.py": "0" * 16}
+    )
     ended = sq("backtest", toy, "--strategy", "ema-cross", "--out", tmp_path / "run")
     assert ended.code == 2
     assert "made by other code" in ended.err

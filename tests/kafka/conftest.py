@@ -1,12 +1,14 @@
 """Real brokers for tests.
 
-One broker and one registry serve the whole session, started by the first test that asks, on free ports, in the session's temporary folder;
-``cluster`` gives each test an environment of its own on them, so that names never meet. A test that breaks a broker makes its own with
-``own_broker`` or ``own_registry``; what it leaves running is killed, also when the test run itself is.
+One broker and one registry serve the whole session, started by the first test that asks, on free
+ports, in the session's temporary folder; ``cluster`` gives each test an environment of its own on
+them, so that names never meet. A test that breaks a broker makes its own with ``own_broker`` or
+``own_registry``; what it leaves running is killed, also when the test run itself is.
 
-``SQ_TEST_KAFKA_HOME`` names the home of a cluster that runs already (``sq kafka up``): used in place of the session's own, to save its start.
-With ``SQ_TEST_SHARE_SERVICES`` set, as ``make test`` does, the processes of one test run share a broker and a registry (``shared_service.py``);
-the lane of every fault has them for each process, since some of its tests measure.
+``SQ_TEST_KAFKA_HOME`` names the home of a cluster that runs already (``sq kafka up``): used in
+place of the session's own, to save its start. With ``SQ_TEST_SHARE_SERVICES`` set, as ``make test``
+does, the processes of one test run share a broker and a registry (``shared_service.py``); the lane
+of every fault has them for each process, since some of its tests measure.
 """
 
 from __future__ import annotations
@@ -45,7 +47,9 @@ def _running() -> dict[str, str] | None:
 
 
 def _common_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the processes that share a service meet; one that shares nothing meets nobody in its own folder."""
+    """Where the processes that share a service meet; one that shares nothing meets nobody in its
+    own folder.
+    """
     own = tmp_path_factory.getbasetemp()
     return own.parent if os.environ.get(SHARE) and "PYTEST_XDIST_WORKER" in os.environ else own
 
@@ -84,7 +88,9 @@ def shared_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     @contextmanager
     def started() -> Iterator[str]:
-        registry = Registry(tmp_path_factory.mktemp("registry"), in_memory=True, dies_with_parent=True)
+        registry = Registry(
+            tmp_path_factory.mktemp("registry"), in_memory=True, dies_with_parent=True
+        )
         try:
             registry.start()
             yield registry.url
@@ -114,21 +120,34 @@ def small_recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(shared_bootstrap: str, shared_registry: str, small_recording: Path) -> dict[str, str]:
+def undisturbed(
+    shared_bootstrap: str, shared_registry: str, small_recording: Path
+) -> dict[str, str]:
     """Digest of each topic of a run over it that nothing disturbs."""
     environment = fresh_environment("undisturbed")
-    market = LiveMarket(Cluster(bootstrap=shared_bootstrap, registry=shared_registry, environment=environment), small_recording)
+    market = LiveMarket(
+        Cluster(bootstrap=shared_bootstrap, registry=shared_registry, environment=environment),
+        small_recording,
+    )
     return uninterrupted(market, market.feed())
 
 
 @pytest.fixture
-def behind_a_proxy(own_broker: Callable[..., Broker], shared_registry: str, small_recording: Path) -> Iterator[tuple[LiveMarket, FaultProxy]]:
+def behind_a_proxy(
+    own_broker: Callable[..., Broker], shared_registry: str, small_recording: Path
+) -> Iterator[tuple[LiveMarket, FaultProxy]]:
     """A market on a broker of its own, reached through a proxy."""
     with FaultProxy() as proxy:
-        broker = own_broker(advertised=proxy.address, properties={"transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000"})
+        broker = own_broker(
+            advertised=proxy.address,
+            properties={"transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000"},
+        )
         proxy.target = f"127.0.0.1:{broker.port}"
         broker.start()
-        yield LiveMarket(Cluster(bootstrap=proxy.address, registry=shared_registry), small_recording), proxy
+        yield (
+            LiveMarket(Cluster(bootstrap=proxy.address, registry=shared_registry), small_recording),
+            proxy,
+        )
 
 
 @pytest.fixture
@@ -151,7 +170,9 @@ def bare_cluster(shared_bootstrap: str, environment: str) -> Cluster:
 
 @pytest.fixture
 def own_broker(tmp_path: Path) -> Iterator[Callable[..., Broker]]:
-    """Makes brokers (not started) that belong to this test: ``own_broker(name="a", advertised=proxy.address, properties={...})``."""
+    """Makes brokers (not started) that belong to this test: ``own_broker(name="a",
+    advertised=proxy.address, properties={...})``.
+    """
     need_broker()
     made: list[Broker] = []
 
@@ -166,7 +187,9 @@ def own_broker(tmp_path: Path) -> Iterator[Callable[..., Broker]]:
 
 @pytest.fixture
 def own_registry(tmp_path: Path) -> Iterator[Callable[..., Registry]]:
-    """Makes registries (not started) that belong to this test: ``own_registry(name="a", port=...)``."""
+    """Makes registries (not started) that belong to this test: ``own_registry(name="a",
+    port=...)``.
+    """
     need_registry()
     made: list[Registry] = []
 

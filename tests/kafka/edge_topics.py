@@ -1,4 +1,6 @@
-"""Topics with their registered schemas for tests of the edges, and records written to them as the runner writes: framed, in transactions."""
+"""Topics with their registered schemas for tests of the edges, and records written to them as the
+runner writes: framed, in transactions.
+"""
 
 from __future__ import annotations
 
@@ -37,16 +39,31 @@ class Ended(NamedTuple):
 
 
 class EdgeTopics:
-    """Topics of one environment. ``ids``: registry id by topic; ``versions``: another version's schema that a topic is written with."""
+    """Topics of one environment. ``ids``: registry id by topic; ``versions``: another version's
+    schema that a topic is written with.
+    """
 
-    def __init__(self, cluster: Cluster, topics: Sequence[str], partitions: int = 1, versions: Mapping[str, dict[str, Any]] | None = None) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        topics: Sequence[str],
+        partitions: int = 1,
+        versions: Mapping[str, dict[str, Any]] | None = None,
+    ) -> None:
         self.cluster = cluster
         self.versions = versions or {}
         self.log = KafkaLog(cluster)
         self._writers: dict[tuple[str, int], KafkaWriter] = {}
         admin = AdminClient(cluster.client())
-        shards = {name: 1 if name.startswith(("control", "ref.")) else partitions for name in topics}
-        made = admin.create_topics([NewTopic(cluster.name(name), num_partitions=count, replication_factor=1) for name, count in shards.items()])
+        shards = {
+            name: 1 if name.startswith(("control", "ref.")) else partitions for name in topics
+        }
+        made = admin.create_topics(
+            [
+                NewTopic(cluster.name(name), num_partitions=count, replication_factor=1)
+                for name, count in shards.items()
+            ]
+        )
         for future in made.values():
             future.result(30)
         with Registry(cluster) as registry:
@@ -56,13 +73,19 @@ class EdgeTopics:
         """The value of a record."""
         name = topic_of(topic).record
         body = codec(name).encode_records([record])
-        return header(self.ids[topic]) + (rewritten(name, self.versions[topic], body) if topic in self.versions else body)
+        return header(self.ids[topic]) + (
+            rewritten(name, self.versions[topic], body) if topic in self.versions else body
+        )
 
-    def write(self, topic: str, values: Sequence[bytes], partition: int = 0, commit: bool = True) -> None:
+    def write(
+        self, topic: str, values: Sequence[bytes], partition: int = 0, commit: bool = True
+    ) -> None:
         """One transaction of these values, committed or aborted."""
         writer = self._writers.get((topic, partition))
         if writer is None:
-            writer = self._writers[topic, partition] = self.log.writer(f"{self.cluster.name(topic)}.{partition}.test")
+            writer = self._writers[topic, partition] = self.log.writer(
+                f"{self.cluster.name(topic)}.{partition}.test"
+            )
             writer.init()
         writer.begin()
         writer.produce(self.cluster.name(topic), partition, list(values))
@@ -74,9 +97,14 @@ class EdgeTopics:
             writer.abort()
 
     def read(self, topic: str) -> list[Fetched]:
-        """Every committed record, partition by partition: a reader of several is given them in any order."""
+        """Every committed record, partition by partition: a reader of several is given them in any
+        order.
+        """
         name = self.cluster.name(topic)
-        settled_ends(self.cluster, [(name, number) for number in range(facts_of(self.log, [name])[name].partitions)])
+        settled_ends(
+            self.cluster,
+            [(name, number) for number in range(facts_of(self.log, [name])[name].partitions)],
+        )
         found = [each for chunk in committed(self.log, "test", [name]) for each in chunk]
         return sorted(found, key=lambda each: (each.partition, each.offset))
 
@@ -88,12 +116,23 @@ class EdgeTopics:
             "SQ_KAFKA_ENVIRONMENT": self.cluster.environment,
             "SQ_OPERATOR": "tester",
         }
-        return {**{key: value for key, value in os.environ.items() if not key.startswith("SQ_KAFKA_")}, **named, **more}
+        return {
+            **{key: value for key, value in os.environ.items() if not key.startswith("SQ_KAFKA_")},
+            **named,
+            **more,
+        }
 
     def sq(self, *arguments: str, **more: str) -> Ended:
-        """Run a command as a user types it, in this process: what it costs is the broker's time, not the interpreter's start."""
-        out, err = io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True), io.StringIO()  # records are written to its buffer
-        with mock.patch.dict(os.environ, self.environment(**more), clear=True), redirect_stdout(out), redirect_stderr(err):
+        """Run a command as a user types it, in this process: what it costs is the broker's time,
+        not the interpreter's start.
+        """
+        # records are written to its buffer
+        out, err = io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True), io.StringIO()
+        with (
+            mock.patch.dict(os.environ, self.environment(**more), clear=True),
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
             try:
                 code = main(list(arguments))
             except SystemExit as ended:  # argparse

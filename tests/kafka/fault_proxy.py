@@ -1,8 +1,10 @@
-"""A TCP proxy before a broker that does to Kafka's answers what networks do: delay, narrow, stall, cut, lose.
+"""A TCP proxy before a broker that does to Kafka's answers what networks do: delay, narrow, stall,
+cut, lose.
 
-It knows the protocol's frames (length, API key, correlation id), so it can lose the answer to one kind of request while that request itself
-has reached the broker: ``proxy.lose_answer(END_TXN)`` is the commit whose outcome nobody knows. The broker must advertise the proxy's address, or
-clients go round it after their first metadata answer: ``Broker(folder, advertised=proxy.address)``.
+It knows the protocol's frames (length, API key, correlation id), so it can lose the answer to one
+kind of request while that request itself has reached the broker: ``proxy.lose_answer(END_TXN)`` is
+the commit whose outcome nobody knows. The broker must advertise the proxy's address, or clients go
+round it after their first metadata answer: ``Broker(folder, advertised=proxy.address)``.
 """
 
 from __future__ import annotations
@@ -17,10 +19,28 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Literal, Self
 
-PRODUCE, FETCH, METADATA, FIND_COORDINATOR, INIT_PRODUCER_ID, ADD_PARTITIONS, END_TXN, TXN_OFFSET_COMMIT = 0, 1, 3, 10, 22, 24, 26, 28
+(
+    PRODUCE,
+    FETCH,
+    METADATA,
+    FIND_COORDINATOR,
+    INIT_PRODUCER_ID,
+    ADD_PARTITIONS,
+    END_TXN,
+    TXN_OFFSET_COMMIT,
+) = 0, 1, 3, 10, 22, 24, 26, 28
 """API keys of the requests that are worth losing an answer to."""
-OFFSET_COMMIT, OFFSET_FETCH, JOIN_GROUP, HEARTBEAT, LEAVE_GROUP, SYNC_GROUP, CONSUMER_HEARTBEAT = 8, 9, 11, 12, 13, 14, 68
-COORDINATOR = {FIND_COORDINATOR, INIT_PRODUCER_ID, ADD_PARTITIONS, END_TXN, TXN_OFFSET_COMMIT, OFFSET_COMMIT, OFFSET_FETCH,
+OFFSET_COMMIT, OFFSET_FETCH, JOIN_GROUP, HEARTBEAT, LEAVE_GROUP, SYNC_GROUP, CONSUMER_HEARTBEAT = (
+    8,
+    9,
+    11,
+    12,
+    13,
+    14,
+    68,
+)
+COORDINATOR = {FIND_COORDINATOR, INIT_PRODUCER_ID, ADD_PARTITIONS, END_TXN, TXN_OFFSET_COMMIT,
+OFFSET_COMMIT, OFFSET_FETCH,
                JOIN_GROUP, HEARTBEAT, LEAVE_GROUP, SYNC_GROUP, CONSUMER_HEARTBEAT}  # fmt: skip
 """What goes to coordinators of transactions and groups."""
 Direction = Literal["up", "down"]
@@ -29,13 +49,16 @@ CHUNK = 65536
 
 
 class LostAnswer:
-    """One answer that is to be lost. ``done`` is set once it has come from the broker and was kept from the client."""
+    """One answer that is to be lost. ``done`` is set once it has come from the broker and was kept
+    from the client.
+    """
 
     def __init__(self, api_key: int, how: Literal["swallow", "cut", "half"]) -> None:
         self.api_key = api_key
         self.how = how
         self.done = threading.Event()
-        self.correlation: tuple[int, int] | None = None  # (connection, correlation id) of the request that was caught
+        # (connection, correlation id) of the request that was caught
+        self.correlation: tuple[int, int] | None = None
 
 
 class FaultProxy:
@@ -75,7 +98,12 @@ class FaultProxy:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
     @property
@@ -95,7 +123,9 @@ class FaultProxy:
             self._stalled.add(direction)
 
     def drop(self, api_keys: Iterable[int]) -> None:
-        """Forward no request of these API keys; what is dropped is gone, also once all is well again."""
+        """Forward no request of these API keys; what is dropped is gone, also once all is well
+        again.
+        """
         with self._lock:
             self._dropped.update(api_keys)
 
@@ -111,10 +141,14 @@ class FaultProxy:
         for number in open_now:
             self._reset(number)
 
-    def lose_answer(self, api_key: int, how: Literal["swallow", "cut", "half"] = "cut") -> LostAnswer:
-        """Lose the answer to the next request of this API key: the request reaches the broker, the answer does not reach the client.
+    def lose_answer(
+        self, api_key: int, how: Literal["swallow", "cut", "half"] = "cut"
+    ) -> LostAnswer:
+        """Lose the answer to the next request of this API key: the request reaches the broker, the
+        answer does not reach the client.
 
-        ``swallow`` says nothing, ``cut`` resets the connection in its place, ``half`` after half of its bytes.
+        ``swallow`` says nothing, ``cut`` resets the connection in its place, ``half`` after half of
+        its bytes.
         """
         loss = LostAnswer(api_key, how)
         with self._lock:
@@ -171,7 +205,9 @@ class FaultProxy:
             _abort(end)
 
     def _due(self) -> float:
-        return time.monotonic() + self.latency_seconds + self._random.uniform(0, self.jitter_seconds)
+        return (
+            time.monotonic() + self.latency_seconds + self._random.uniform(0, self.jitter_seconds)
+        )
 
     def _wait(self, direction: Direction, number: int, due: float) -> bool:
         """Wait for a frame's time and for a stall to end; False if the connection is gone."""
@@ -211,16 +247,33 @@ class FaultProxy:
 
 
 class _Pump:
-    """One direction of one connection: a thread reads whole frames, another sends each when it is due."""
+    """One direction of one connection: a thread reads whole frames, another sends each when it is
+    due.
+    """
 
-    def __init__(self, proxy: FaultProxy, number: int, direction: Direction, source: socket.socket, sink: socket.socket) -> None:
-        self.proxy, self.number, self.direction, self.source, self.sink = proxy, number, direction, source, sink
+    def __init__(
+        self,
+        proxy: FaultProxy,
+        number: int,
+        direction: Direction,
+        source: socket.socket,
+        sink: socket.socket,
+    ) -> None:
+        self.proxy, self.number, self.direction, self.source, self.sink = (
+            proxy,
+            number,
+            direction,
+            source,
+            sink,
+        )
         self.frames: deque[tuple[float, bytes, LostAnswer | None] | None] = deque()
         self.ready = threading.Semaphore(0)
 
     def start(self) -> None:
         for work in (self._read, self._send):
-            threading.Thread(target=work, name=f"fault-proxy-{self.number}-{self.direction}", daemon=True).start()
+            threading.Thread(
+                target=work, name=f"fault-proxy-{self.number}-{self.direction}", daemon=True
+            ).start()
 
     def _read(self) -> None:
         try:

@@ -69,17 +69,33 @@ class LiveMarket:
         options: of the configuration.
     """
 
-    def __init__(self, cluster: Cluster, recording: Path, shards: int = 1, publish: str = "orders", tickers: bool = False, **options: Any) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        recording: Path,
+        shards: int = 1,
+        publish: str = "orders",
+        tickers: bool = False,
+        **options: Any,
+    ) -> None:
         self.cluster = cluster
         self.log = KafkaLog(cluster)
         self.recording = recording
         self.make_topics(shards)
         options = {"strategy": "ema-cross", "state_digest_records": 500, **options}
-        chosen = with_accounts(settled(configuration(**options), has_tickers=tickers), shards, trades=True)
-        self.deployment = Deployment(
-            job="pipeline", topology="pipeline", configuration=chosen, cluster=cluster, journal_id=JOURNAL_ID, shards=shards
+        chosen = with_accounts(
+            settled(configuration(**options), has_tickers=tickers), shards, trades=True
         )
-        remember(strategy_sources(chosen))  # as `sq run` does; a proof executes no stranger's strategy
+        self.deployment = Deployment(
+            job="pipeline",
+            topology="pipeline",
+            configuration=chosen,
+            cluster=cluster,
+            journal_id=JOURNAL_ID,
+            shards=shards,
+        )
+        # as `sq run` does; a proof executes no stranger's strategy
+        remember(strategy_sources(chosen))
         self.outputs = self.deployment.outputs()
         self.deployment.publish = published(self.outputs, publish, "pipeline")
         self.deployment.schema_ids = self.ids
@@ -87,7 +103,12 @@ class LiveMarket:
     def make_topics(self, shards: int) -> None:
         """The catalogue on the cluster, schemas registered."""
         with Registry(self.cluster) as registry:
-            apply(self.cluster, compare(self.cluster, ["pipeline"], shards, registry), registry, lambda _: None)
+            apply(
+                self.cluster,
+                compare(self.cluster, ["pipeline"], shards, registry),
+                registry,
+                lambda _: None,
+            )
             names = [name for name, entry in _catalogue().items() if entry.kind != "local"]
             self.ids = registry.resolve(names)
 
@@ -106,8 +127,18 @@ class LiveMarket:
             for topic in ("ref.instruments", "control", "md.trades", "md.depth", "md.book_tickers"):
                 if topic not in source.topics():
                     continue
-                found = [body for block in source.reader(topic).blocks() for body in split(block.body, block.count, topic_of(topic).record)]
-                part = found[int(first * len(found)) : int(last * len(found))] if topic.startswith("md.") else found if first == 0.0 else []
+                found = [
+                    body
+                    for block in source.reader(topic).blocks()
+                    for body in split(block.body, block.count, topic_of(topic).record)
+                ]
+                part = (
+                    found[int(first * len(found)) : int(last * len(found))]
+                    if topic.startswith("md.")
+                    else found
+                    if first == 0.0
+                    else []
+                )
                 count += self.write(topic, [header(self.ids[topic]) + body for body in part])
         return count
 
@@ -118,7 +149,11 @@ class LiveMarket:
         with LocalLog.open(self.recording) as source:
             for other in ("ref.instruments", "control", "md.trades", "md.depth"):
                 if other in source.topics() and other != topic:
-                    bodies = [body for block in source.reader(other).blocks() for body in split(block.body, block.count, topic_of(other).record)]
+                    bodies = [
+                        body
+                        for block in source.reader(other).blocks()
+                        for body in split(block.body, block.count, topic_of(other).record)
+                    ]
                     count += self.write(other, [header(self.ids[other]) + body for body in bodies])
         return count
 
@@ -129,7 +164,11 @@ class LiveMarket:
         """
         with LocalLog.open(self.recording) as source:
             bodies = {
-                topic: [body for block in source.reader(topic).blocks() for body in split(block.body, block.count, topic_of(topic).record)]
+                topic: [
+                    body
+                    for block in source.reader(topic).blocks()
+                    for body in split(block.body, block.count, topic_of(topic).record)
+                ]
                 for topic in ("ref.instruments", "md.trades", "md.depth")
             }
 
@@ -144,17 +183,34 @@ class LiveMarket:
         write(("md.trades", "md.depth"))
         yield rest
 
-    def task(self, on_step: Callable[[str], None] = lambda _: None, bounds: Bounds = BOUNDS, shard: int = 0) -> ShardTask:
+    def task(
+        self,
+        on_step: Callable[[str], None] = lambda _: None,
+        bounds: Bounds = BOUNDS,
+        shard: int = 0,
+    ) -> ShardTask:
         """A task of this market, in this process."""
-        return ShardTask(self.log, spec_of(self.deployment, shard, self.outputs, bounds), maker(self.deployment), on_step=on_step)
+        return ShardTask(
+            self.log,
+            spec_of(self.deployment, shard, self.outputs, bounds),
+            maker(self.deployment),
+            on_step=on_step,
+        )
 
     def process(self, die_at: str = "", occurrence: int = 1, **more: Any) -> subprocess.Popen[str]:
         """The same in a process of its own, which kills itself at the given occurrence of a step;
         it drains when everything is consumed.
         """
-        script = {"deployment": msgspec.to_builtins(self.deployment), "die_at": die_at, "occurrence": occurrence, **more}
+        script = {
+            "deployment": msgspec.to_builtins(self.deployment),
+            "die_at": die_at,
+            "occurrence": occurrence,
+            **more,
+        }
         command = [sys.executable, "-m", "tests.kafka.one_task", json.dumps(script)]
-        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
 
     def journal(self, shard: int = 0) -> list[JournalEntry]:
         """The journal's records, its chain checked: a fork is an error."""
@@ -162,7 +218,12 @@ class LiveMarket:
         partition = self.cluster.name("pipeline.journal"), shard
         try:
             end = settled_ends(self.cluster, [partition])[partition]
-            return [entry for _, entry in read_journal(reader, partition, reader.start(partition), end, b"\0" * 32)]
+            return [
+                entry
+                for _, entry in read_journal(
+                    reader, partition, reader.start(partition), end, b"\0" * 32
+                )
+            ]
         finally:
             reader.close()
 
@@ -171,14 +232,22 @@ class LiveMarket:
         reader = self.log.reader(self.cluster.name("test"))
         partition = self.cluster.name(topic), shard
         try:
-            found = read_range(reader, partition, reader.start(partition), settled_ends(self.cluster, [partition])[partition])
+            found = read_range(
+                reader,
+                partition,
+                reader.start(partition),
+                settled_ends(self.cluster, [partition])[partition],
+            )
             return [value[HEADER_BYTES:] for chunk in found for value in chunk.values]
         finally:
             reader.close()
 
     def digests(self, shard: int = 0) -> dict[str, str]:
         """SHA-256 over every published topic's committed bodies."""
-        return {topic: hashlib.sha256(b"".join(self.records(topic, shard))).hexdigest() for topic in self.deployment.publish}
+        return {
+            topic: hashlib.sha256(b"".join(self.records(topic, shard))).hexdigest()
+            for topic in self.deployment.publish
+        }
 
 
 def run_to_end(task: ShardTask, records: int) -> int:
@@ -214,7 +283,9 @@ def said(process: subprocess.Popen[str], word: str, seconds: float = 120.0) -> d
             return event
         assert time.monotonic() < deadline
     assert process.stderr is not None
-    raise AssertionError(f"the process ended without saying {word}: {process.stderr.read()[-2000:]}")
+    raise AssertionError(
+        f"the process ended without saying {word}: {process.stderr.read()[-2000:]}"
+    )
 
 
 def ended(process: subprocess.Popen[str], seconds: float = 120.0) -> int:
@@ -236,7 +307,9 @@ def _catalogue() -> dict[str, Any]:
     return {entry.name: entry for entry in cluster_topics(["pipeline"])}
 
 
-def carried_through(market: LiveMarket, fed: int, first: subprocess.Popen[str] | None = None) -> list[str]:
+def carried_through(
+    market: LiveMarket, fed: int, first: subprocess.Popen[str] | None = None
+) -> list[str]:
     """Start the task again until it has drained; returns the error codes it ended with on the way.
     """
     ends: list[str] = []
@@ -247,7 +320,11 @@ def carried_through(market: LiveMarket, fed: int, first: subprocess.Popen[str] |
         if process.returncode == 0:
             assert f'"records": {fed}' in lines[-1]
             return ends
-        ends.append(lines[-1].partition('"code": "')[2].partition('"')[0] if lines else f"exit {process.returncode}")
+        ends.append(
+            lines[-1].partition('"code": "')[2].partition('"')[0]
+            if lines
+            else f"exit {process.returncode}"
+        )
         process = market.process()
     raise AssertionError(f"it never drained: {ends}")
 
@@ -265,5 +342,15 @@ def wait_until(check: Callable[[], Any], seconds: float = 60.0, what: str = "it"
 
 def each_step() -> Iterator[str]:
     """Every step of taking over, of the batch loop and of draining."""
-    yield from ("fenced 0", "fenced 1", "journal read", "prepared", "arrived", "taking", "executed", "begun", "output written")
+    yield from (
+        "fenced 0",
+        "fenced 1",
+        "journal read",
+        "prepared",
+        "arrived",
+        "taking",
+        "executed",
+        "begun",
+        "output written",
+    )
     yield from ("journal written", "committed", "snapshot written", "drained")

@@ -29,7 +29,9 @@ PIPELINE = ("pipeline", "--clock", "event", "--strategy", "ema-cross", "--linger
 class Member:
     """A ``sq run`` in a session of its own."""
 
-    def __init__(self, edge: EdgeTopics, log: Path, home: Path, *arguments: str, **variables: str) -> None:
+    def __init__(
+        self, edge: EdgeTopics, log: Path, home: Path, *arguments: str, **variables: str
+    ) -> None:
         self.log = log
         with log.open("w") as file:
             self.process = subprocess.Popen(
@@ -43,7 +45,9 @@ class Member:
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """What it has told under this name."""
-        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        lines = [
+            json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")
+        ]
         return [line for line in lines if line["event"] == name]
 
     def wait(self, name: str, count: int = 1, seconds: float = 150) -> dict[str, Any]:
@@ -76,7 +80,15 @@ def members(edge: EdgeTopics, tmp_path: Path) -> Iterator[Run]:
     started: list[Member] = []
 
     def start(*arguments: str, **variables: str) -> Member:
-        started.append(Member(edge, tmp_path / f"member{len(started)}.log", tmp_path / "home", *(arguments or PIPELINE), **variables))
+        started.append(
+            Member(
+                edge,
+                tmp_path / f"member{len(started)}.log",
+                tmp_path / "home",
+                *(arguments or PIPELINE),
+                **variables,
+            )
+        )
         return started[-1]
 
     yield start
@@ -107,23 +119,35 @@ def status(edge: EdgeTopics, tmp_path: Path) -> list[dict[str, Any]]:
 
 
 def counted(home: Path, job: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    """Series of every process of a job (``member``, ``task``) that lives, as Prometheus would read them."""
+    """Series of every process of a job (``member``, ``task``) that lives, as Prometheus would read
+    them.
+    """
     found = {}
     for path in (home / "targets").glob(f"{job}-*.json"):
         address = json.loads(path.read_text())[0]["targets"][0]
         with urllib.request.urlopen(f"http://{address}/metrics", timeout=20) as answer:
             for family in text_string_to_metric_families(answer.read().decode()):
-                found.update({(each.name, frozenset(each.labels.items())): each.value for each in family.samples})
+                found.update(
+                    {
+                        (each.name, frozenset(each.labels.items())): each.value
+                        for each in family.samples
+                    }
+                )
     return found
 
 
 def seen_by_exporter(edge: EdgeTopics) -> dict[int, str]:
-    """State by shard, as the lag exporter tells it, started in another environment of the cluster."""
+    """State by shard, as the lag exporter tells it, started in another environment of the cluster.
+    """
     cluster = msgspec.structs.replace(edge.cluster, environment="")
     settings = LagSettings(groups=f"{edge.cluster.environment}.*")
     source = KafkaLagSource(cluster, settings)
     try:
-        return {each.shard: each.state for each in Watch(source, settings).collect().shards if each.environment == edge.cluster.environment}
+        return {
+            each.shard: each.state
+            for each in Watch(source, settings).collect().shards
+            if each.environment == edge.cluster.environment
+        }
     finally:
         source.close()
 

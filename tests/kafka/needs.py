@@ -1,4 +1,6 @@
-"""What a test of a real service needs of this machine; where it is not there, the test is skipped and says so."""
+"""What a test of a real service needs of this machine; where it is not there, the test is skipped
+and says so.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""One task in a process of its own: kills itself where it is told to, or goes on until everything is consumed, and drains.
+"""One task in a process of its own: kills itself where it is told to, or goes on until everything
+is consumed, and drains.
 
-Run by the fault tests as ``python -m tests.kafka.one_task SCRIPT``; says ``prepared``, ``consumed``, ``drained`` or ``failed`` as lines of JSON.
+Run by the fault tests as ``python -m tests.kafka.one_task SCRIPT``; says ``prepared``,
+``consumed``, ``drained`` or ``failed`` as lines of JSON.
 """
 
 from __future__ import annotations
@@ -37,12 +39,16 @@ def main() -> int:
         if name == script["die_at"]:
             left -= 1
             if left == 0:
-                time.sleep(script.get("linger_seconds", 0.0))  # what was written is on the broker by then
+                # what was written is on the broker by then
+                time.sleep(script.get("linger_seconds", 0.0))
                 os.kill(os.getpid(), signal.SIGKILL)
 
     bounds = Bounds(records=script.get("batch", 200), order_wait_seconds=30.0)
     task = ShardTask(
-        KafkaLog(deployment.cluster), spec_of(deployment, script.get("shard", 0), deployment.outputs(), bounds), maker(deployment), on_step=on_step
+        KafkaLog(deployment.cluster),
+        spec_of(deployment, script.get("shard", 0), deployment.outputs(), bounds),
+        maker(deployment),
+        on_step=on_step,
     )
     try:
         task.prepare()

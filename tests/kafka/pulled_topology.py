@@ -16,12 +16,28 @@ from schemas.records import DeadLetter, Fill, Trade
 from schemas.registry import fingerprint as registered
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.framing import header
-from streams.runtime.journal.journal import BATCH, CLOSE, GENESIS, NO_DIGEST, InputEntry, JournalEntry, OutputEntry
+from streams.runtime.journal.journal import (
+    BATCH,
+    CLOSE,
+    GENESIS,
+    NO_DIGEST,
+    InputEntry,
+    JournalEntry,
+    OutputEntry,
+)
 from streams.runtime.order.merge import ELEMENT
 from tests.kafka.edge_topics import EdgeTopics
 from tests.kafka.settled import settled_ends
 
-TOPICS = ("ref.instruments", "control", "md.trades", "fills", "pipeline.journal", "pipeline.snapshots", "pipeline.dlq")
+TOPICS = (
+    "ref.instruments",
+    "control",
+    "md.trades",
+    "fills",
+    "pipeline.journal",
+    "pipeline.snapshots",
+    "pipeline.dlq",
+)
 ORDER_ID = "0" * 20
 
 
@@ -70,9 +86,16 @@ class HandWritten:
             offsets from the delivery reports.
     """
 
-    def __init__(self, cluster: Cluster, output: str = "fills", versions: dict[str, dict[str, Any]] | None = None) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        output: str = "fills",
+        versions: dict[str, dict[str, Any]] | None = None,
+    ) -> None:
         self.output = output
-        self.topics = EdgeTopics(cluster, [output if each == "fills" else each for each in TOPICS], versions=versions)
+        self.topics = EdgeTopics(
+            cluster, [output if each == "fills" else each for each in TOPICS], versions=versions
+        )
         self.cluster = cluster
         self._admin = self.topics.log.admin()
         self.admin = self._admin.client  # kept: futures of a client that is gone never come true
@@ -113,11 +136,21 @@ class HandWritten:
         """One transaction of trades, with an aborted one before it."""
         if aborted:
             self._feeder.begin()
-            values = [self.topics.framed("md.trades", trade(900_000 + number)) for number in range(aborted)]
+            values = [
+                self.topics.framed("md.trades", trade(900_000 + number))
+                for number in range(aborted)
+            ]
             self._feeder.produce(self.cluster.name("md.trades"), 0, values)
-            self._feeder._producer.flush(30)  # the records are on the log, behind them an abort marker
+            # the records are on the log, behind them an abort marker
+            self._feeder._producer.flush(30)
             self._feeder.abort()
-        self.put("md.trades", [self.topics.framed("md.trades", trade(self.trades + number)) for number in range(count)])
+        self.put(
+            "md.trades",
+            [
+                self.topics.framed("md.trades", trade(self.trades + number))
+                for number in range(count)
+            ],
+        )
         self.trades += count
 
     def feed_raw(self, value: bytes) -> int:
@@ -127,24 +160,38 @@ class HandWritten:
 
     def begin(self) -> None:
         """The genesis record."""
-        facts = self.topics.log.admin().describe([self.cluster.name(topic) for topic in self.topics.ids])
+        facts = self.topics.log.admin().describe(
+            [self.cluster.name(topic) for topic in self.topics.ids]
+        )
         ids = {topic: facts[self.cluster.name(topic)].topic_id for topic in self.topics.ids}
 
         def side(topic: str, **more: Any) -> dict[str, Any]:
-            fingerprint = registered(self.topics.versions.get(topic) or codec(topic_of(topic).record).schema).hex()
-            return {"topic": topic, "partition": 0, "topic_id": ids[topic], "fingerprint": fingerprint, "start_offset": 0, **more}
+            fingerprint = registered(
+                self.topics.versions.get(topic) or codec(topic_of(topic).record).schema
+            ).hex()
+            return {
+                "topic": topic,
+                "partition": 0,
+                "topic_id": ids[topic],
+                "fingerprint": fingerprint,
+                "start_offset": 0,
+                **more,
+            }
 
         self._write(
             JournalEntry(
                 sequence=0,
                 kind=GENESIS,
                 facts={
-                    "identity": {}, "journal_id": 7, "environment": self.cluster.environment, "topology": "pipeline", "shard": 0, "clock": "event",
+                    "identity": {}, "journal_id": 7, "environment": self.cluster.environment,
+                    "topology": "pipeline", "shard": 0, "clock": "event",
                     "code": "", "sources": {}, "versions": {}, "configuration": {},
-                    "inputs": [side("md.trades", partitions=1, schema_ids=[self.topics.ids["md.trades"]])],
+                    "inputs": [side("md.trades", partitions=1,
+                    schema_ids=[self.topics.ids["md.trades"]])],
                     "outputs": [
                         side(self.output, published=True, schema_id=self.topics.ids[self.output]),
-                        side("pipeline.dlq", published=True, schema_id=self.topics.ids["pipeline.dlq"]),
+                        side("pipeline.dlq", published=True,
+                        schema_id=self.topics.ids["pipeline.dlq"]),
                     ],
                 },
             )
@@ -155,17 +202,51 @@ class HandWritten:
         offsets = [offset for offset, _ in self.inputs][self.consumed :]
         self.consumed += len(offsets)
         record = topic_of(self.output).record
-        values = [self.topics.framed(self.output, plainest(record, self.fills + number)) for number in range(fills)]
+        values = [
+            self.topics.framed(self.output, plainest(record, self.fills + number))
+            for number in range(fills)
+        ]
         self.fills += fills
         dead = [
-            self.topics.framed("pipeline.dlq", DeadLetter("malformed_record", "by hand", "md.trades", 0, offset, value)) for offset, value in letters
+            self.topics.framed(
+                "pipeline.dlq",
+                DeadLetter("malformed_record", "by hand", "md.trades", 0, offset, value),
+            )
+            for offset, value in letters
         ]
-        outputs = [OutputEntry(0, fills, hashlib.sha256(b"".join(v[5:] for v in values)).digest(), b"", -1, self._last_fill())] if fills else []
-        outputs += [OutputEntry(1, len(dead), hashlib.sha256(b"".join(v[5:] for v in dead)).digest(), b"", -1, -1)] if dead else []
+        outputs = (
+            [
+                OutputEntry(
+                    0,
+                    fills,
+                    hashlib.sha256(b"".join(v[5:] for v in values)).digest(),
+                    b"",
+                    -1,
+                    self._last_fill(),
+                )
+            ]
+            if fills
+            else []
+        )
+        outputs += (
+            [
+                OutputEntry(
+                    1,
+                    len(dead),
+                    hashlib.sha256(b"".join(v[5:] for v in dead)).digest(),
+                    b"",
+                    -1,
+                    -1,
+                )
+            ]
+            if dead
+            else []
+        )
         elements = np.zeros(1, ELEMENT)
         elements[0] = (0, offsets[0], offsets[-1], len(offsets))
         entry = JournalEntry(
-            sequence=self.sequence, kind=BATCH, input_sequence=self.consumed, clock=1_000_000_000 * self.trades, elements=elements,
+            sequence=self.sequence, kind=BATCH, input_sequence=self.consumed,
+            clock=1_000_000_000 * self.trades, elements=elements,
             inputs=[InputEntry(0, len(offsets), bytes(32))], outputs=outputs,
         )  # fmt: skip
         self._write(entry, {self.output: values, "pipeline.dlq": dead})

@@ -1,4 +1,6 @@
-"""A service that the processes of one test run share: the first that needs it starts it, and ends it when no other uses it any more."""
+"""A service that the processes of one test run share: the first that needs it starts it, and ends
+it when no other uses it any more.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ POLL_SECONDS = 0.2
 
 
 @contextmanager
-def shared(name: str, started: Callable[[], AbstractContextManager[str]], folder: Path) -> Iterator[str]:
+def shared(
+    name: str, started: Callable[[], AbstractContextManager[str]], folder: Path
+) -> Iterator[str]:
     """Address of the service.
 
     Args:

@@ -34,7 +34,15 @@ from tests.scenario import INSTRUMENT, make_recording, write_recording
 pytestmark = pytest.mark.broker
 
 BUSY = f"{ROOT / 'tests' / 'runtime' / 'busy.py'}:Busy"
-ORDER_SIDE = ("orders.requests", "orders.decisions", "orders.events", "fills", "positions", "pnl", "risk.events")
+ORDER_SIDE = (
+    "orders.requests",
+    "orders.decisions",
+    "orders.events",
+    "fills",
+    "positions",
+    "pnl",
+    "risk.events",
+)
 CASH = 1_000_000
 SECOND = 1_000_000_000
 
@@ -43,12 +51,20 @@ def two_instruments(folder: Path) -> Path:
     """A recording of two instruments, each with a market of its own."""
     found: dict[str, list[Any]] = {"md.trades": [], "md.depth": []}
     for number in (1, 2):
-        with LocalLog.open(make_recording(folder / f"market{number}", updates=300, trades=400, seed=number)) as log:
+        with LocalLog.open(
+            make_recording(folder / f"market{number}", updates=300, trades=400, seed=number)
+        ) as log:
             for topic, records in found.items():
                 decode = codec(topic_of(topic).record).decode_records
                 for block in log.reader(topic).blocks():
-                    records += [msgspec.structs.replace(each, instrument=number) for each in decode(block.body, block.count)]
-    instruments = [INSTRUMENT, msgspec.structs.replace(INSTRUMENT, instrument=2, symbol="OTHERUSDT")]
+                    records += [
+                        msgspec.structs.replace(each, instrument=number)
+                        for each in decode(block.body, block.count)
+                    ]
+    instruments = [
+        INSTRUMENT,
+        msgspec.structs.replace(INSTRUMENT, instrument=2, symbol="OTHERUSDT"),
+    ]
     by_time = [sorted(records, key=lambda each: each.event_time) for records in found.values()]
     return write_recording(folder / "recording", instruments, *by_time)
 
@@ -62,11 +78,19 @@ def feed(market: LiveMarket) -> dict[int, int]:
             values: dict[int, list[bytes]] = {0: [], 1: []}
             for block in source.reader(topic).blocks():
                 for record in encoder.decode_records(block.body, block.count):
-                    place = 0 if topic.startswith("ref.") else partition_of_instrument(record.instrument, 2)
-                    values[place].append(header(market.ids[topic]) + encoder.encode_records([record]))
+                    place = (
+                        0
+                        if topic.startswith("ref.")
+                        else partition_of_instrument(record.instrument, 2)
+                    )
+                    values[place].append(
+                        header(market.ids[topic]) + encoder.encode_records([record])
+                    )
             for partition, framed in values.items():
                 count = market.write(topic, framed, partition) if framed else 0
-                for shard in counts if topic.startswith("ref.") and partition == 0 else (partition,):
+                for shard in (
+                    counts if topic.startswith("ref.") and partition == 0 else (partition,)
+                ):
                     counts[shard] += count
     return counts
 
@@ -86,8 +110,14 @@ def ran(market: LiveMarket, shard: int, fed: int) -> None:
 
 
 @pytest.mark.smoke
-def test_each_shard_trades_an_account_of_its_own_and_its_cash_is_there_once(cluster: Cluster, tmp_path: Path) -> None:
-    options: dict[str, Any] = {"strategy": BUSY, "set": {"rate": "9"}, "portfolio": {"pnl_interval": SECOND}}
+def test_each_shard_trades_an_account_of_its_own_and_its_cash_is_there_once(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    options: dict[str, Any] = {
+        "strategy": BUSY,
+        "set": {"rate": "9"},
+        "portfolio": {"pnl_interval": SECOND},
+    }
     market = LiveMarket(cluster, two_instruments(tmp_path), shards=2, accounts=[101, 7], **options)
     fed = feed(market)
     fed[1] += market.write("md.trades", [b"no record"], 1)
@@ -107,13 +137,20 @@ def test_each_shard_trades_an_account_of_its_own_and_its_cash_is_there_once(clus
         by_topic = {topic: records(market, topic, shard) for topic in ORDER_SIDE}
         assert min(len(by_topic["fills"]), len(by_topic["pnl"])) > 3
         assert {each.account for found in by_topic.values() for each in found} == {account}
-        assert {each.instrument for each in by_topic["fills"]} == {2 - shard}, "traded is what the shard has the market of"
+        assert {each.instrument for each in by_topic["fills"]} == {2 - shard}, (
+            "traded is what the shard has the market of"
+        )
         adds_up(by_topic, account)
-    assert [(each.origin_partition, each.payload) for each in records(market, DEAD_LETTERS, 1)] == [(1, b"no record")]
+    assert [(each.origin_partition, each.payload) for each in records(market, DEAD_LETTERS, 1)] == [
+        (1, b"no record")
+    ]
     proved(market, tmp_path, fed)
     market.deployment.configuration.accounts = [7, 101]
     for shard in (0, 1):
-        with pytest.raises(OtherIdentity, match=r"accounts was \[101, 7\], now \[7, 101\] \(--accounts\); start it as it was"):
+        with pytest.raises(
+            OtherIdentity,
+            match=r"accounts was \[101, 7\], now \[7, 101\] \(--accounts\); start it as it was",
+        ):
             market.task(shard=shard).prepare()
 
 
@@ -123,8 +160,14 @@ def adds_up(by_topic: dict[str, list[Any]], account: int) -> None:
     """
     fills, position, last = by_topic["fills"], by_topic["positions"][-1], by_topic["pnl"][-1]
     signed = [each.quantity if each.side == Side.BUY else -each.quantity for each in fills]
-    assert (position.quantity, position.fees) == (sum(signed), sum(each.fee for each in fills)), account
-    assert last.fees > 0 and last.equity == CASH * 10**last.amount_precision + last.realized + last.unrealized - last.fees, account
+    assert (position.quantity, position.fees) == (sum(signed), sum(each.fee for each in fills)), (
+        account
+    )
+    assert (
+        last.fees > 0
+        and last.equity
+        == CASH * 10**last.amount_precision + last.realized + last.unrealized - last.fees
+    ), account
 
 
 def proved(market: LiveMarket, tmp_path: Path, fed: dict[int, int]) -> None:
@@ -134,19 +177,36 @@ def proved(market: LiveMarket, tmp_path: Path, fed: dict[int, int]) -> None:
     assert [(each.findings, each.records) for each in verdicts] == [([], fed[0]), ([], fed[1])]
     for shard, account in ((0, 101), (1, 7)):
         out = tmp_path / f"pulled{shard}"
-        sq(edge, tmp_path, "pull", market.cluster.url, "--topology", "pipeline", "--shard", str(shard), "--out", str(out))
+        sq(
+            edge,
+            tmp_path,
+            "pull",
+            market.cluster.url,
+            "--topology",
+            "pipeline",
+            "--shard",
+            str(shard),
+            "--out",
+            str(out),
+        )
         verdict = verify_run(out)
         assert (verdict.findings, verdict.records) == ([], fed[shard])
         sq(edge, tmp_path, "report", str(out), "--out", str(out / "report"))
         assert json.loads((out / "report" / "report.json").read_text())["account"] == account
 
 
-def test_where_accounts_are_not_named_shard_s_trades_account_s_plus_1(cluster: Cluster, tmp_path: Path) -> None:
-    market = LiveMarket(cluster, two_instruments(tmp_path), shards=2, set={"fast": "3", "slow": "8"})
+def test_where_accounts_are_not_named_shard_s_trades_account_s_plus_1(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    market = LiveMarket(
+        cluster, two_instruments(tmp_path), shards=2, set={"fast": "3", "slow": "8"}
+    )
     fed = feed(market)
     for shard in (0, 1):
         ran(market, shard, fed[shard])
-        assert {each.account for topic in ORDER_SIDE for each in records(market, topic, shard)} == {shard + 1}
+        assert {each.account for topic in ORDER_SIDE for each in records(market, topic, shard)} == {
+            shard + 1
+        }
     assert [each.findings for each in verify_cluster(market.cluster, "pipeline")] == [[], []]
 
 
@@ -163,10 +223,17 @@ def test_accounts_as_typed_from_the_deployment_to_a_backtest_of_one_shard(
     assert status(edge, tmp_path) == [], "a topology that is refused claims nothing"
     member = run(*command)
     member.wait("running", 2)
-    topics = json.loads(sq(edge, tmp_path, "feed", str(two_instruments(tmp_path)), "--speed", "max", "--json").stdout)["topics"]
+    topics = json.loads(
+        sq(
+            edge, tmp_path, "feed", str(two_instruments(tmp_path)), "--speed", "max", "--json"
+        ).stdout
+    )["topics"]
     fed = topics["md.trades"] + topics["md.depth"] + 2 * topics["ref.instruments"]
     wait_until(lambda: consumed(edge, tmp_path) == fed, what="everything consumed")
-    assert [(row["shard"], row["account"]) for row in status(edge, tmp_path)] == [(0, 101), (1, 102)]
+    assert [(row["shard"], row["account"]) for row in status(edge, tmp_path)] == [
+        (0, 101),
+        (1, 102),
+    ]
     assert "  102  running" in sq(edge, tmp_path, "status").stdout
     assert member.stop() == 0
     sq(edge, tmp_path, "verify", edge.cluster.url, "--topology", "pipeline")

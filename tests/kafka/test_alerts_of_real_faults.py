@@ -1,6 +1,8 @@
-"""A real fault of a running topology moves its counter, and Prometheus' own evaluation of our rules fires the alert from what was scraped (B1).
+"""A real fault of a running topology moves its counter, and Prometheus' own evaluation of our rules
+fires the alert from what was scraped (B1).
 
-Oracle: ``promtool`` over the committed rules; its series are what ``/metrics`` of the real processes said before the fault and after it.
+Oracle: ``promtool`` over the committed rules; its series are what ``/metrics`` of the real
+processes said before the fault and after it.
 """
 
 from __future__ import annotations
@@ -49,17 +51,30 @@ class Drained(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def drained(shared_bootstrap: str, shared_registry: str, small_recording: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drained]:
+def drained(
+    shared_bootstrap: str,
+    shared_registry: str,
+    small_recording: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Drained]:
     """What the tests start again, each with its fault."""
     promtool()
     folder = tmp_path_factory.mktemp("alerts")
-    edge = edge_of(Cluster(bootstrap=shared_bootstrap, registry=shared_registry, environment=fresh_environment("alerts")))
+    edge = edge_of(
+        Cluster(
+            bootstrap=shared_bootstrap,
+            registry=shared_registry,
+            environment=fresh_environment("alerts"),
+        )
+    )
     started = members(edge, folder)
     run = next(started)
     sq(edge, folder, "topics", "apply")
     member = run()
     member.wait("running")
-    fed = json.loads(sq(edge, folder, "feed", str(small_recording), "--speed", "max", "--json").stdout)["records"]
+    fed = json.loads(
+        sq(edge, folder, "feed", str(small_recording), "--speed", "max", "--json").stdout
+    )["records"]
     wait_until(lambda: consumed(edge, folder) == fed, what="everything consumed")
     before = scraped(folder / "home")
     assert member.stop() == 0
@@ -68,7 +83,9 @@ def drained(shared_bootstrap: str, shared_registry: str, small_recording: Path, 
 
 
 def scraped(home: Path) -> Series:
-    """Series of every process that lives, with the labels that Prometheus gives them; times at which they began, as seconds before now."""
+    """Series of every process that lives, with the labels that Prometheus gives them; times at
+    which they began, as seconds before now.
+    """
     found: Series = {}
     for path in (home / "targets").glob("*.json"):
         target = json.loads(path.read_text())[0]
@@ -77,20 +94,26 @@ def scraped(home: Path) -> Series:
             families = list(text_string_to_metric_families(answer.read().decode()))
         for sample in (each for family in families for each in family.samples):
             labels = {"instance": address, **target["labels"], **sample.labels}
-            name = f"{sample.name}{{{','.join(f'{key}={json.dumps(value)}' for key, value in sorted(labels.items()))}}}"
+            pairs = ",".join(f"{key}={json.dumps(labels[key])}" for key in sorted(labels))
+            name = f"{sample.name}{{{pairs}}}"
             found[name] = sample.value - time.time() if sample.name == START else sample.value
     return found
 
 
 def values(name: str, before: Series, after: Series) -> str:
-    """promtool's notation: what was scraped before the fault up to its minute, and what was scraped after it from then on."""
+    """promtool's notation: what was scraped before the fault up to its minute, and what was scraped
+    after it from then on.
+    """
     first, second = FAULT_MINUTE * SAMPLES_A_MINUTE, (LAST_MINUTE - FAULT_MINUTE) * SAMPLES_A_MINUTE
-    shift = FAULT_MINUTE * 60 if name.startswith(START) else 0  # a time is one of promtool's clock, which begins at 0
+    # a time is one of promtool's clock, which begins at 0
+    shift = FAULT_MINUTE * 60 if name.startswith(START) else 0
     then = f"{before[name] + shift:.17g}+0x{first - 1}" if name in before else f"_x{first}"
     return f"{then} " + (f"{after[name] + shift:.17g}+0x{second}" if name in after else "stale")
 
 
-def firing(alert: str, before: Series, after: Series, folder: Path) -> subprocess.CompletedProcess[str]:
+def firing(
+    alert: str, before: Series, after: Series, folder: Path
+) -> subprocess.CompletedProcess[str]:
     """promtool: the alert is silent until the fault, and fires after it."""
     query = f'count by (alertname) (ALERTS{{alertname="{alert}",alertstate="firing"}})'
     fired = [{"labels": f'{{alertname="{alert}"}}', "value": 1}]
@@ -98,19 +121,33 @@ def firing(alert: str, before: Series, after: Series, folder: Path) -> subproces
         {"expr": query, "eval_time": f"{minute}m", "exp_samples": samples}
         for minute, samples in ((FAULT_MINUTE - 1, []), (LAST_MINUTE - 1, fired))
     ]
-    names = sorted(name for name in before.keys() | after.keys() if name.startswith(("shriven_", START)))
+    names = sorted(
+        name for name in before.keys() | after.keys() if name.startswith(("shriven_", START))
+    )
     test: dict[str, Any] = {
         "interval": f"{60 // SAMPLES_A_MINUTE}s",
         "input_series": [{"series": name, "values": values(name, before, after)} for name in names],
         "promql_expr_test": asked,
     }
     path = folder / f"{alert}.json"
-    path.write_text(json.dumps({"rule_files": [str(each) for each in RULES], "evaluation_interval": "30s", "tests": [test]}))
-    return subprocess.run([promtool(), "test", "rules", str(path)], capture_output=True, text=True, timeout=240)
+    path.write_text(
+        json.dumps(
+            {
+                "rule_files": [str(each) for each in RULES],
+                "evaluation_interval": "30s",
+                "tests": [test],
+            }
+        )
+    )
+    return subprocess.run(
+        [promtool(), "test", "rules", str(path)], capture_output=True, text=True, timeout=240
+    )
 
 
 def check(alert: str, drained: Drained, before: Series, after: Series) -> None:
-    """The alert fires after the fault, and without it does not: what this proof would be worth if it could not fail."""
+    """The alert fires after the fault, and without it does not: what this proof would be worth if
+    it could not fail.
+    """
     ended = firing(alert, before, after, drained.folder)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert firing(alert, before, before, drained.folder).returncode == 1
@@ -144,9 +181,17 @@ def test_a_producer_whose_clock_is_ahead_is_an_alert(drained: Drained) -> None:
     member.wait("running")
     before, records = drained.scraped(), consumed(drained.edge, drained.folder)
     ahead = Producer(drained.edge.cluster.client())
-    ahead.produce(drained.edge.cluster.name("control"), b"no record", partition=0, timestamp=int(time.time() * 1000) + 1_800_000)
+    ahead.produce(
+        drained.edge.cluster.name("control"),
+        b"no record",
+        partition=0,
+        timestamp=int(time.time() * 1000) + 1_800_000,
+    )
     ahead.flush(30)
-    wait_until(lambda: consumed(drained.edge, drained.folder) == records + 1, what="the record of the future consumed")
+    wait_until(
+        lambda: consumed(drained.edge, drained.folder) == records + 1,
+        what="the record of the future consumed",
+    )
     after = drained.scraped()
     assert member.stop() == 0
     check("ClockSkew", drained, before, after)

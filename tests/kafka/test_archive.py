@@ -1,4 +1,5 @@
-"""``sq archive`` against a real broker: only new ranges, every run; retention behind it harms nothing, retention before it is named.
+"""``sq archive`` against a real broker: only new ranges, every run; retention behind it harms
+nothing, retention before it is named.
 
 Oracle: what was written to the cluster; the broker's own retention settings and deletions.
 """
@@ -48,7 +49,11 @@ def shard_of(root: Path) -> Path:
 def trades(folder: Path) -> list[int]:
     """Ids of the archived trades."""
     with LocalLog.open(folder) as log:
-        return [each.trade_id for block in log.reader("md.trades").blocks() for each in codec("Trade").decode_records(block.body, block.count)]
+        return [
+            each.trade_id
+            for block in log.reader("md.trades").blocks()
+            for each in codec("Trade").decode_records(block.body, block.count)
+        ]
 
 
 def delete_before(hand: HandWritten, offset: int) -> None:
@@ -93,14 +98,19 @@ def test_retention_before_the_archive_is_named(hand: HandWritten, tmp_path: Path
     delete_before(hand, 3)
     ended = archive(hand, tmp_path, "--warn", "0")
     assert ended.returncode == 1
-    assert f"{hand.cluster.name('md.trades')}/0: offsets 0 to 2 are gone from the cluster" in ended.stderr
+    assert (
+        f"{hand.cluster.name('md.trades')}/0: offsets 0 to 2 are gone from the cluster"
+        in ended.stderr
+    )
 
 
 def test_a_short_margin_is_a_warning_and_an_exit_code(hand: HandWritten, tmp_path: Path) -> None:
     resource = ConfigResource(
         ResourceType.TOPIC,
         hand.cluster.name("md.trades"),
-        incremental_configs=[ConfigEntry("retention.ms", "36000000", incremental_operation=AlterConfigOpType.SET)],
+        incremental_configs=[
+            ConfigEntry("retention.ms", "36000000", incremental_operation=AlterConfigOpType.SET)
+        ],
     )
     hand.admin.incremental_alter_configs([resource])[resource].result()
     near = archive(hand, tmp_path / "a", "--warn", "1d")
@@ -109,7 +119,9 @@ def test_a_short_margin_is_a_warning_and_an_exit_code(hand: HandWritten, tmp_pat
     assert "h left before retention" in near.stderr
     assert trades(shard_of(tmp_path / "a")) == list(range(6)), "it warns, and archives all the same"
     assert archive(hand, tmp_path / "b", "--warn", "1h").returncode == 0
-    assert archive(hand, tmp_path / "a", "--warn", "1d").returncode == 0, "nothing is left that retention could remove"
+    assert archive(hand, tmp_path / "a", "--warn", "1d").returncode == 0, (
+        "nothing is left that retention could remove"
+    )
 
 
 def test_a_closed_topology_closes_its_archive(hand: HandWritten, tmp_path: Path) -> None:

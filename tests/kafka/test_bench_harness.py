@@ -1,4 +1,5 @@
-"""The Kafka benchmarks judge engines rightly: what they count as the truth, as a rate, as an answer.
+"""The Kafka benchmarks judge engines rightly: what they count as the truth, as a rate, as an
+answer.
 
 Oracles: bars worked out by hand; polars' grouping of the same trades; rates of a made-up timetable.
 """
@@ -35,9 +36,16 @@ def framed(rows: Any) -> list[bytes]:
 def test_bars_of_the_truth_are_those_of_polars() -> None:
     rows = inputs.trade_rows(COUNT)
     found = truth.bars_of(framed(rows))
-    frame = pl.DataFrame({name: rows[name].astype(np.int64) for name in ("instrument", "event_time", "price", "quantity", "trade_count")})
+    frame = pl.DataFrame(
+        {
+            name: rows[name].astype(np.int64)
+            for name in ("instrument", "event_time", "price", "quantity", "trade_count")
+        }
+    )
     grouped = (
-        frame.with_columns((pl.col("event_time") // inputs.MINUTE * inputs.MINUTE).alias("open_time"))
+        frame.with_columns(
+            (pl.col("event_time") // inputs.MINUTE * inputs.MINUTE).alias("open_time")
+        )
         .group_by("instrument", "open_time", maintain_order=True)
         .agg(
             pl.col("price").first().alias("open"),
@@ -59,7 +67,10 @@ def test_a_bar_is_closed_by_the_next_trade_of_its_instrument() -> None:
     rows["event_time"] = inputs.START + inputs.MINUTE * np.array([0, 0, 1, 2]) + 5
     rows["price"], rows["quantity"], rows["trade_count"] = [10, 20, 30, 40], 3, 2
     found = truth.bars_of(framed(rows))
-    assert found.bars == [(2, inputs.START, 20, 20, 20, 20, 3, 2), (1, inputs.START, 10, 10, 10, 10, 3, 2)]
+    assert found.bars == [
+        (2, inputs.START, 20, 20, 20, 20, 3, 2),
+        (1, inputs.START, 10, 10, 10, 10, 3, 2),
+    ]
     assert found.closed_by == {(2, inputs.START): 3, (1, inputs.START): 4}
 
 
@@ -115,7 +126,9 @@ def test_rows_of_other_suites_stay_and_rows_measured_again_are_replaced() -> Non
     assert suite.merged([core, old, other], [new]) == [core, other, new]
 
 
-def test_a_peer_that_is_not_installed_is_said_and_has_no_figure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_peer_that_is_not_installed_is_said_and_has_no_figure(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(install, "QUIX", tmp_path)
     assert "make bench-peers" in install.quix_reason()
     monkeypatch.setattr(install, "KSTREAMS", tmp_path)
@@ -133,7 +146,9 @@ def test_every_peer_makes_the_bars_of_the_truth(engine: Engine, bare_cluster: Cl
     topics.renew(bare_cluster, [source])
     keys = [str(number).encode() for number in rows["instrument"].tolist()]
     topics.fill(bare_cluster, source, inputs.framed("Trade", rows, 7), keys)
-    found = throughput.peer_run(engine, bare_cluster, source, COUNT, truth.bars_of(topics.values(bare_cluster, source)))
+    found = throughput.peer_run(
+        engine, bare_cluster, source, COUNT, truth.bars_of(topics.values(bare_cluster, source))
+    )
     assert found.rate > 0
 
 
@@ -148,10 +163,32 @@ def test_a_peer_that_does_not_start_names_its_log(bare_cluster: Cluster) -> None
 def test_without_a_cluster_the_benchmark_starts_one_and_removes_it(tmp_path: Path) -> None:
     need_broker()
     need_registry()
-    variables = {name: value for name, value in os.environ.items() if not name.startswith("SQ_KAFKA_")} | {"SQ_KAFKA_HOME": str(tmp_path)}
+    variables = {
+        name: value for name, value in os.environ.items() if not name.startswith("SQ_KAFKA_")
+    } | {"SQ_KAFKA_HOME": str(tmp_path)}
     out = tmp_path / "bench.json"
-    command = [sys.executable, "-m", "jobs.sq", "bench", "kafka", "--only", "kafka.killswitch", "--runs", "1", "--out", str(out)]
-    finished = subprocess.run(command, cwd=bench.ROOT, env=variables, capture_output=True, text=True, timeout=300, check=False)
+    command = [
+        sys.executable,
+        "-m",
+        "jobs.sq",
+        "bench",
+        "kafka",
+        "--only",
+        "kafka.killswitch",
+        "--runs",
+        "1",
+        "--out",
+        str(out),
+    ]
+    finished = subprocess.run(
+        command,
+        cwd=bench.ROOT,
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert finished.returncode == 0, finished.stderr[-2000:]
     (found,) = json.loads(out.read_text())
     assert found["name"] == "kafka.killswitch" and found["value"] > 0

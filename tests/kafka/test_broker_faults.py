@@ -1,4 +1,6 @@
-"""What a test may do to a broker of its own, and what is left afterwards. Oracle: records read back through a client made anew."""
+"""What a test may do to a broker of its own, and what is left afterwards. Oracle: records read back
+through a client made anew.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +22,22 @@ TOPIC = "kept"
 def write(broker: Broker, value: bytes) -> None:
     producer = Producer({"bootstrap.servers": broker.bootstrap, "log_level": 0})
     problems: list[object] = []
-    producer.produce(TOPIC, value, partition=0, on_delivery=lambda problem, _: problems.append(problem))
+    producer.produce(
+        TOPIC, value, partition=0, on_delivery=lambda problem, _: problems.append(problem)
+    )
     producer.flush(30)
     assert problems == [None]
 
 
 def read(broker: Broker) -> list[bytes]:
-    consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "r", "enable.auto.commit": False, "enable.partition.eof": True})
+    consumer = Consumer(
+        {
+            "bootstrap.servers": broker.bootstrap,
+            "group.id": "r",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+        }
+    )
     consumer.assign([TopicPartition(TOPIC, 0, 0)])
     found = []
     while (message := consumer.poll(20)) is not None and message.error() is None:
@@ -35,7 +46,9 @@ def read(broker: Broker) -> list[bytes]:
     return found
 
 
-def test_records_survive_a_kill_a_pause_and_a_clean_restart(own_broker: Callable[..., Broker]) -> None:
+def test_records_survive_a_kill_a_pause_and_a_clean_restart(
+    own_broker: Callable[..., Broker],
+) -> None:
     broker = own_broker(properties={"log.segment.bytes": "1048576"})
     broker.start()
     address = broker.bootstrap

@@ -1,6 +1,7 @@
 """Records taken by librdkafka's C interface are those that the ordinary client reads.
 
-Oracle: confluent-kafka's own ``Consumer.consume`` on the same partitions, record by record: offset, value, timestamp.
+Oracle: confluent-kafka's own ``Consumer.consume`` on the same partitions, record by record: offset,
+value, timestamp.
 """
 
 from __future__ import annotations
@@ -24,12 +25,19 @@ from streams.log.kafka.transport import OffsetOutOfRange
 
 SECONDS = 60
 Record = tuple[str, int, int, bytes, int]
-SETTINGS = {"enable_auto_commit": False, "auto_offset_reset": "error", "enable_partition_eof": True, "isolation_level": "read_committed"}
+SETTINGS = {
+    "enable_auto_commit": False,
+    "auto_offset_reset": "error",
+    "enable_partition_eof": True,
+    "isolation_level": "read_committed",
+}
 
 
 @pytest.fixture
 def topic(bare_cluster: Cluster) -> str:
-    """Two partitions: transactions of some hundred records, every other one aborted, values framed and not, of many lengths, empty ones too."""
+    """Two partitions: transactions of some hundred records, every other one aborted, values framed
+    and not, of many lengths, empty ones too.
+    """
     name = bare_cluster.name("bulk")
     admin = AdminClient(bare_cluster.client())
     admin.create_topics([NewTopic(name, 2, 1)])[name].result()
@@ -39,7 +47,9 @@ def topic(bare_cluster: Cluster) -> str:
         producer.begin_transaction()
         for number in range(500):
             body = bytes([batch]) * (number % 97)
-            value = [header(number) + body, b"\1" + body, b"", b"\0\0"][0 if number % 5 else number % 4]
+            value = [header(number) + body, b"\1" + body, b"", b"\0\0"][
+                0 if number % 5 else number % 4
+            ]
             producer.produce(name, value, partition=number % 2, key=str(number))
         producer.flush(SECONDS)
         producer.abort_transaction(SECONDS) if batch % 2 else producer.commit_transaction(SECONDS)
@@ -69,7 +79,15 @@ def expected(consumer: Consumer, topic: str) -> list[Record]:
     while len(ended) < 2 and time.monotonic() < deadline:
         for message in consumer.consume(1000, 0.2):
             if message.error() is None:
-                found.append((topic, message.partition(), message.offset(), message.value() or b"", message.timestamp()[1]))
+                found.append(
+                    (
+                        topic,
+                        message.partition(),
+                        message.offset(),
+                        message.value() or b"",
+                        message.timestamp()[1],
+                    )
+                )
             else:
                 assert message.error().code() == KafkaError._PARTITION_EOF
                 ended.add(message.partition())
@@ -81,7 +99,9 @@ def records_of(fetches: list[Fetch]) -> list[Record]:
     """The same form."""
     found: list[Record] = []
     for fetch in fetches:
-        for offset, value, timestamp in zip(fetch.offsets.tolist(), fetch.values, fetch.timestamps_ms.tolist(), strict=True):
+        for offset, value, timestamp in zip(
+            fetch.offsets.tolist(), fetch.values, fetch.timestamps_ms.tolist(), strict=True
+        ):
             found.append((fetch.topic, fetch.partition, offset, value, timestamp))
     return found
 
@@ -109,7 +129,9 @@ def test_the_c_interface_is_reached_with_the_locked_client() -> None:
 
 @pytest.mark.parametrize("limit", [1, 7, 100_000])
 @pytest.mark.parametrize("direct", [True, False])
-def test_records_are_those_of_the_ordinary_client(topic: str, consumer: Callable[..., Consumer], direct: bool, limit: int) -> None:
+def test_records_are_those_of_the_ordinary_client(
+    topic: str, consumer: Callable[..., Consumer], direct: bool, limit: int
+) -> None:
     queue = BulkQueue(consumer(), direct)
     assert queue.is_direct is direct
     queue.assign({(topic, 0): 0, (topic, 1): 0})
@@ -119,12 +141,17 @@ def test_records_are_those_of_the_ordinary_client(topic: str, consumer: Callable
         offsets = [record[2] for record in found if record[1] == partition]
         assert offsets == sorted(offsets)
     wait_for_events(queue, 2)
-    assert {(event.code, event.partition) for event in queue.events} == {(KafkaError._PARTITION_EOF, 0), (KafkaError._PARTITION_EOF, 1)}
+    assert {(event.code, event.partition) for event in queue.events} == {
+        (KafkaError._PARTITION_EOF, 0),
+        (KafkaError._PARTITION_EOF, 1),
+    }
     queue.close()
 
 
 @pytest.mark.parametrize("direct", [True, False])
-def test_partitions_are_moved_given_up_and_never_taken_back(topic: str, consumer: Callable[..., Consumer], direct: bool) -> None:
+def test_partitions_are_moved_given_up_and_never_taken_back(
+    topic: str, consumer: Callable[..., Consumer], direct: bool
+) -> None:
     queue = BulkQueue(consumer(), direct)
     queue.assign({(topic, 0): 0, (topic, 1): 0})
     whole = taken(queue, 1500, 1000)
@@ -139,7 +166,9 @@ def test_partitions_are_moved_given_up_and_never_taken_back(topic: str, consumer
 
 
 @pytest.mark.parametrize("direct", [True, False])
-def test_a_position_outside_the_partition_is_an_event_and_no_jump(topic: str, consumer: Callable[..., Consumer], direct: bool) -> None:
+def test_a_position_outside_the_partition_is_an_event_and_no_jump(
+    topic: str, consumer: Callable[..., Consumer], direct: bool
+) -> None:
     queue = BulkQueue(consumer(), direct)
     queue.assign({(topic, 0): 10**9})
     wait_for_events(queue, 1)
@@ -148,10 +177,18 @@ def test_a_position_outside_the_partition_is_an_event_and_no_jump(topic: str, co
     queue.close()
 
 
-def test_callbacks_of_the_client_are_served_by_its_own_poll_and_records_stay_in_the_queue(topic: str, consumer: Callable[..., Consumer]) -> None:
+def test_callbacks_of_the_client_are_served_by_its_own_poll_and_records_stay_in_the_queue(
+    topic: str, consumer: Callable[..., Consumer]
+) -> None:
     statistics: list[str] = []
     stored: list[Any] = []
-    client = consumer(**{"statistics.interval.ms": 20, "stats_cb": statistics.append, "on_commit": lambda _error, places: stored.append(places)})
+    client = consumer(
+        **{
+            "statistics.interval.ms": 20,
+            "stats_cb": statistics.append,
+            "on_commit": lambda _error, places: stored.append(places),
+        }
+    )
     queue = BulkQueue(client)
     queue.assign({(topic, 0): 0, (topic, 1): 0})
     found: list[Record] = []
@@ -163,7 +200,9 @@ def test_callbacks_of_the_client_are_served_by_its_own_poll_and_records_stay_in_
         assert client.poll(0) is None
     assert statistics and len(stored) >= 2
     assert len(found) == 1500
-    assert client.position([TopicPartition(topic, 0)])[0].offset > max(record[2] for record in found if record[1] == 0)
+    assert client.position([TopicPartition(topic, 0)])[0].offset > max(
+        record[2] for record in found if record[1] == 0
+    )
     queue.close()
 
 
@@ -193,7 +232,11 @@ def test_values_kept_as_one_body_are_a_sequence_of_what_was_read() -> None:
     values = [header(7) + b"abc", b"plain", header(1 << 30), b"", header(7) + b"z"]
     bodies = [b"abc", b"plain", b"", b"", b"z"]
     ends = np.cumsum([len(body) for body in bodies])
-    kept = FramedValues(np.frombuffer(b"".join(bodies), np.uint8), ends, np.array([7, NOT_FRAMED, 1 << 30, NOT_FRAMED, 7]))
+    kept = FramedValues(
+        np.frombuffer(b"".join(bodies), np.uint8),
+        ends,
+        np.array([7, NOT_FRAMED, 1 << 30, NOT_FRAMED, 7]),
+    )
     assert list(kept) == values
     assert [kept[at] for at in range(-5, 5)] == values * 2
     for first in range(6):

@@ -35,7 +35,17 @@ from tests.kafka.live_market import ROOT, LiveMarket, run_to_end, uninterrupted,
 from tests.scenario import make_recording
 
 pytestmark = pytest.mark.broker
-ORDER_SIDE = ("signals", "orders.requests", "orders.decisions", "orders.events", "venue.commands", "venue.reports", "fills", "positions", "pnl")
+ORDER_SIDE = (
+    "signals",
+    "orders.requests",
+    "orders.decisions",
+    "orders.events",
+    "venue.commands",
+    "venue.reports",
+    "fills",
+    "positions",
+    "pnl",
+)
 TICKS = Bounds(records=200, order_wait_seconds=0.2)
 
 
@@ -52,7 +62,14 @@ def market(cluster: Cluster, recording: Path) -> LiveMarket:
 def _claimed(market: LiveMarket) -> LiveMarket:
     """Listed among the topologies, as 'sq run' lists it."""
     topics = [topic for topic in market.deployment.publish if not topic.startswith("pipeline.")]
-    claim(market.log, market.cluster, "pipeline", topics, market.deployment.shards, market.ids["topologies"])
+    claim(
+        market.log,
+        market.cluster,
+        "pipeline",
+        topics,
+        market.deployment.shards,
+        market.ids["topologies"],
+    )
     return market
 
 
@@ -96,7 +113,12 @@ def started(market: LiveMarket) -> Iterator[Callable[..., Running]]:
         each.stop()
 
 
-def _flown(market: LiveMarket, ticks: int, bound_seconds: float = 10.0, before_last: Callable[[], None] = lambda: None) -> dict[str, dict[str, Any]]:
+def _flown(
+    market: LiveMarket,
+    ticks: int,
+    bound_seconds: float = 10.0,
+    before_last: Callable[[], None] = lambda: None,
+) -> dict[str, dict[str, Any]]:
     """Counts by witness after so many ticks; ``before_last`` is called before the last of them."""
     flight = Flight(market.cluster, "pipeline", 0.3, bound_seconds)
     try:
@@ -111,7 +133,9 @@ def _flown(market: LiveMarket, ticks: int, bound_seconds: float = 10.0, before_l
 
 def _states(task: ShardTask) -> dict[str, bytes]:
     """State by stage; the driver's own counts inputs."""
-    return {name: state for name, state in task.execution.stage_states().items() if name != "driver"}
+    return {
+        name: state for name, state in task.execution.stage_states().items() if name != "driver"
+    }
 
 
 def _counts(row: dict[str, Any]) -> list[int]:
@@ -119,15 +143,22 @@ def _counts(row: dict[str, Any]) -> list[int]:
 
 
 @pytest.mark.smoke
-def test_through_a_running_topology_every_tick_is_seen_once_and_no_stage_gets_one(market: LiveMarket, started: Callable[..., Running]) -> None:
+def test_through_a_running_topology_every_tick_is_seen_once_and_no_stage_gets_one(
+    market: LiveMarket, started: Callable[..., Running]
+) -> None:
     running = started(_claimed(market))
     before = {topic: market.records(topic) for topic in ORDER_SIDE}
     states = _states(running.task)
     found = _flown(market, 6)
     running.stop()
-    assert {witness: _counts(row) for witness, row in found.items()} == {"md.depth": [6, 6, 0, 0, 0], "md.trades": [6, 6, 0, 0, 0]}
+    assert {witness: _counts(row) for witness, row in found.items()} == {
+        "md.depth": [6, 6, 0, 0, 0],
+        "md.trades": [6, 6, 0, 0, 0],
+    }
     assert all(0 < row["slowest_seconds"] < 5 for row in found.values())
-    assert {topic: market.records(topic) for topic in ORDER_SIDE} == before, "no order, no fill, no position"
+    assert {topic: market.records(topic) for topic in ORDER_SIDE} == before, (
+        "no order, no fill, no position"
+    )
     assert _states(running.task) == states, "and no stage's state has moved"
     assert market.records("pipeline.dlq") == []
     running.task.drain()
@@ -135,7 +166,9 @@ def test_through_a_running_topology_every_tick_is_seen_once_and_no_stage_gets_on
     assert (verdict.findings, verdict.records) == ([], running.task.execution.consumed)
 
 
-def test_what_real_instruments_give_is_the_same_with_a_canary_among_their_records(cluster: Cluster, recording: Path) -> None:
+def test_what_real_instruments_give_is_the_same_with_a_canary_among_their_records(
+    cluster: Cluster, recording: Path
+) -> None:
     """Oracle: every published record of a run without one. Its ticks lie among the market's,
     written now into a recording of long ago.
     """
@@ -145,7 +178,9 @@ def test_what_real_instruments_give_is_the_same_with_a_canary_among_their_record
     for ticks in (0, 12):
         import msgspec
 
-        market = LiveMarket(msgspec.structs.replace(cluster, environment=fresh_environment("canary")), recording)
+        market = LiveMarket(
+            msgspec.structs.replace(cluster, environment=fresh_environment("canary")), recording
+        )
         fed = market.feed(0.0, 0.1)
         for number in range(12):
             share = 0.1 + number * 0.075
@@ -153,7 +188,12 @@ def test_what_real_instruments_give_is_the_same_with_a_canary_among_their_record
                 fed += _write_ticks(market, time.time_ns())
             fed += market.feed(share, share + 0.075)
         uninterrupted(market, fed)
-        found.append({topic: hashlib.sha256(_without_ids(market, topic)).hexdigest() for topic in market.deployment.publish})
+        found.append(
+            {
+                topic: hashlib.sha256(_without_ids(market, topic)).hexdigest()
+                for topic in market.deployment.publish
+            }
+        )
         assert market.records("pipeline.dlq") == []
         assert len(market.records("fills")) > 0
     assert found[0] == found[1]
@@ -162,8 +202,19 @@ def test_what_real_instruments_give_is_the_same_with_a_canary_among_their_record
 def _write_ticks(market: LiveMarket, number: int) -> int:
     writer = market.log.plain_writer()
     writer.begin()
-    writer.produce(market.cluster.name("md.depth"), 0, [header(market.ids["md.depth"]) + codec("DepthUpdate").encode_records([depth_tick(number)])])
-    writer.produce(market.cluster.name("md.trades"), 0, [header(market.ids["md.trades"]) + codec("Trade").encode_records([trade_tick(number)])])
+    writer.produce(
+        market.cluster.name("md.depth"),
+        0,
+        [
+            header(market.ids["md.depth"])
+            + codec("DepthUpdate").encode_records([depth_tick(number)])
+        ],
+    )
+    writer.produce(
+        market.cluster.name("md.trades"),
+        0,
+        [header(market.ids["md.trades"]) + codec("Trade").encode_records([trade_tick(number)])],
+    )
     writer.commit()
     return 2
 
@@ -176,7 +227,11 @@ def _without_ids(market: LiveMarket, topic: str) -> bytes:
     lines = []
     for body in market.records(topic):
         record = made.decode_records(body, 1)[0]
-        fields = {name: getattr(record, name) for name in record.__struct_fields__ if not name.endswith("_id") and name != "sequence"}
+        fields = {
+            name: getattr(record, name)
+            for name in record.__struct_fields__
+            if not name.endswith("_id") and name != "sequence"
+        }
         lines.append(json.dumps(fields, default=str, sort_keys=True))
     return "\n".join(lines).encode()
 
@@ -196,7 +251,9 @@ def test_a_market_topology_quotes_it(market: LiveMarket, recording: Path, tmp_pa
     running = Running(task)
     found = _flown(market, 5)
     running.stop()
-    assert {witness: _counts(row)[:3] for witness, row in found.items()} == {name: [5, 5, 0] for name in ("md.depth", "md.trades", "md.quotes")}
+    assert {witness: _counts(row)[:3] for witness, row in found.items()} == {
+        name: [5, 5, 0] for name in ("md.depth", "md.trades", "md.quotes")
+    }
     quotes = [codec("Quote").decode_records(body, 1)[0] for body in market.records("md.quotes")]
     assert len([quote for quote in quotes if quote.instrument == CANARY_ID]) == 5
     task.drain()
@@ -214,24 +271,41 @@ def _feed_now(market: LiveMarket) -> None:
     tick = trade_tick(now)
     trade = type(tick)(instruments[0].instrument, now, now, 1, 1, 10_000, 1, tick.aggressor_side, 0)
     writer = market.log.plain_writer()
-    for topic, record, values in (("ref.instruments", "Instrument", instruments), ("md.trades", "Trade", [trade])):
+    for topic, record, values in (
+        ("ref.instruments", "Instrument", instruments),
+        ("md.trades", "Trade", [trade]),
+    ):
         writer.begin()
         head = header(market.ids[topic])
-        writer.produce(market.cluster.name(topic), 0, [head + codec(record).encode_records([each]) for each in values])
+        writer.produce(
+            market.cluster.name(topic),
+            0,
+            [head + codec(record).encode_records([each]) for each in values],
+        )
         writer.commit()
 
 
 @pytest.mark.smoke
-def test_a_shard_that_stands_still_loses_ticks_and_they_are_late_when_it_goes_on(market: LiveMarket, started: Callable[..., Running]) -> None:
+def test_a_shard_that_stands_still_loses_ticks_and_they_are_late_when_it_goes_on(
+    market: LiveMarket, started: Callable[..., Running]
+) -> None:
     running = started(_claimed(market))
     found = _flown(market, 3, bound_seconds=1.0, before_last=running.stop)
-    assert _counts(found["md.depth"]) == [3, 2, 1, 0, 0] and _counts(found["md.trades"]) == [3, 2, 1, 0, 0]
+    assert _counts(found["md.depth"]) == [3, 2, 1, 0, 0] and _counts(found["md.trades"]) == [
+        3,
+        2,
+        1,
+        0,
+        0,
+    ]
     flight = Flight(market.cluster, "pipeline", 0.3, 0.5)
     flight.fly(threading.Event(), 1)
     assert {row["lost"] for row in flight.rows()} == {1}
     again = Running(running.task)
     flight.fly(threading.Event(), 1)
-    wait_until(lambda: flight._look() or {row["late"] for row in flight.rows()} == {1}, 10, "the late ones")
+    wait_until(
+        lambda: flight._look() or {row["late"] for row in flight.rows()} == {1}, 10, "the late ones"
+    )
     again.stop()
     flight.close()
 
@@ -250,7 +324,9 @@ class Fragile(Strategy):
 """
 
 
-def test_a_stage_that_breaks_on_a_real_record_shows(cluster: Cluster, recording: Path, tmp_path: Path) -> None:
+def test_a_stage_that_breaks_on_a_real_record_shows(
+    cluster: Cluster, recording: Path, tmp_path: Path
+) -> None:
     file = tmp_path / "fragile.py"
     file.write_text(POISON)
     market = _claimed(LiveMarket(cluster, recording, strategy=f"{file}:Fragile"))
@@ -269,7 +345,9 @@ def test_a_stage_that_breaks_on_a_real_record_shows(cluster: Cluster, recording:
     assert _counts(found["md.depth"]) == [3, 2, 1, 0, 0]
 
 
-def test_a_batch_that_is_journaled_twice_is_a_duplicate(market: LiveMarket, started: Callable[..., Running], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_that_is_journaled_twice_is_a_duplicate(
+    market: LiveMarket, started: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The planted fault: a journal whose readers get its last record again."""
     started(_claimed(market))
     fetch: list[Any] = []
@@ -290,7 +368,9 @@ def test_a_batch_that_is_journaled_twice_is_a_duplicate(market: LiveMarket, star
     assert _counts(found["md.depth"]) == [2, 2, 0, 0, 2]
 
 
-def test_before_the_first_batch_a_tick_is_no_market_and_a_shard_that_has_not_begun_is_left_alone(market: LiveMarket) -> None:
+def test_before_the_first_batch_a_tick_is_no_market_and_a_shard_that_has_not_begun_is_left_alone(
+    market: LiveMarket,
+) -> None:
     """Stages are built over the instruments known at the first batch: a canary must not bring that
     on.
     """
@@ -310,7 +390,9 @@ def test_before_the_first_batch_a_tick_is_no_market_and_a_shard_that_has_not_beg
     assert [each.instrument for each in task.execution.known] == [1]
 
 
-def test_a_quiet_market_with_a_canary_is_no_recording_under_the_wall_clock(market: LiveMarket) -> None:
+def test_a_quiet_market_with_a_canary_is_no_recording_under_the_wall_clock(
+    market: LiveMarket,
+) -> None:
     """A trap: the last real record is more than an hour old, and ticks are written now."""
     market.deployment.clock = "wall"
     task = market.task(bounds=TICKS)
@@ -321,7 +403,9 @@ def test_a_quiet_market_with_a_canary_is_no_recording_under_the_wall_clock(marke
         feed.running_maximum = min(feed.running_maximum, 1_700_000_000_000_000_000)
     before = task.execution.consumed
     _write_ticks(market, time.time_ns())
-    wait_until(lambda: task.step(0.05) >= 0 and task.execution.consumed == before + 2, what="the ticks")
+    wait_until(
+        lambda: task.step(0.05) >= 0 and task.execution.consumed == before + 2, what="the ticks"
+    )
 
 
 def test_as_typed(market: LiveMarket, started: Callable[..., Running]) -> None:
@@ -336,11 +420,21 @@ def test_as_typed(market: LiveMarket, started: Callable[..., Running]) -> None:
 
     def sq(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "jobs.sq", "canary", *arguments]
-        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120)
+        return subprocess.run(
+            command,
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
 
     done = sq("--count", "3", "--interval", "300ms", "--json")
     assert done.returncode == 0, done.stderr
-    assert {row["seen"] for row in json.loads(done.stdout)} == {3} and "metrics=http://" in done.stderr
+    assert {row["seen"] for row in json.loads(done.stdout)} == {
+        3
+    } and "metrics=http://" in done.stderr
     running.stop()
     done = sq("--count", "1", "--interval", "300ms", "--bound", "1s")
     assert done.returncode == 1 and "1 sent, 0 seen, 1 lost" in done.stdout

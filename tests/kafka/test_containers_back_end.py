@@ -1,4 +1,6 @@
-"""The same cluster as containers, where an engine has the images. Oracle: the engine's own list of containers."""
+"""The same cluster as containers, where an engine has the images. Oracle: the engine's own list of
+containers.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,10 @@ from streams.log.kafka.cluster import Cluster
 @pytest.fixture
 def images() -> None:
     if not engine_answers():
-        pytest.skip("no container engine answers here: the containers back end is not tested, JVM processes are")
+        pytest.skip(
+            "no container engine answers here: the containers back end is not tested, JVM "
+            "processes are"
+        )
     try:
         need_images(lambda _: None)
     except NoEngine as problem:
@@ -26,7 +31,9 @@ def images() -> None:
 
 
 @pytest.mark.broker
-def test_a_cluster_of_containers_comes_up_keeps_its_data_and_is_wiped(images: None, tmp_path: Path) -> None:
+def test_a_cluster_of_containers_comes_up_keeps_its_data_and_is_wiped(
+    images: None, tmp_path: Path
+) -> None:
     local = LocalCluster(tmp_path / "home", backend="containers")
     try:
         facts = local.up()
@@ -38,7 +45,9 @@ def test_a_cluster_of_containers_comes_up_keeps_its_data_and_is_wiped(images: No
         assert {broker.process.container, service.process.container} <= set(listed)
         assert local.up() == facts
         assert local.down()
-        assert not {broker.process.container, service.process.container} & set(engine("ps", "--all", "--format", "{{.Names}}").stdout.split())
+        assert not {broker.process.container, service.process.container} & set(
+            engine("ps", "--all", "--format", "{{.Names}}").stdout.split()
+        )
         assert local.up() == facts
         with Registry(Cluster(**facts)) as registry:
             assert registry.resolve(["fills"]) == {"fills": given}
@@ -57,7 +66,9 @@ def test_a_cluster_of_containers_comes_up_keeps_its_data_and_is_wiped(images: No
     assert [path.name for path in (tmp_path / "home").iterdir()] == [".lock"]
 
 
-def test_containers_that_cannot_be_had_are_said_so_and_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_containers_that_cannot_be_had_are_said_so_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))  # no engine's command on it
     with pytest.raises(NoEngine, match="no container engine answers.*--backend jvm"):
         LocalCluster(tmp_path / "home", backend="containers").up()

@@ -34,7 +34,9 @@ def market(cluster: Cluster, tmp_path: Path) -> LiveMarket:
 
 
 def _letters(market: LiveMarket) -> list[tuple[str, int]]:
-    found = [codec("DeadLetter").decode_records(body, 1)[0] for body in market.records("pipeline.dlq")]
+    found = [
+        codec("DeadLetter").decode_records(body, 1)[0] for body in market.records("pipeline.dlq")
+    ]
     return [(letter.origin_topic, letter.origin_offset) for letter in found]
 
 
@@ -56,17 +58,27 @@ def _other_code(task: ShardTask) -> ShardTask:
 
 
 @pytest.mark.smoke
-def test_a_broken_decoder_halts_within_the_limit_and_repaired_code_reads_on(market: LiveMarket, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_decoder_halts_within_the_limit_and_repaired_code_reads_on(
+    market: LiveMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The bad deploy: this build reads no trade. What it did not consume, the repaired build reads.
     """
     fed = market.feed()
     decode = PartitionSource._decode_body
     with monkeypatch.context() as broken:
         unread = "md.trades"
-        broken.setattr(PartitionSource, "_decode_body", lambda source, feed, *rest: feed.topic != unread and decode(source, feed, *rest))
+        broken.setattr(
+            PartitionSource,
+            "_decode_body",
+            lambda source, feed, *rest: feed.topic != unread and decode(source, feed, *rest),
+        )
         texts = [_halted(market, LIMIT) for _ in range(3)]
     assert len(set(texts)) == 1, "the same record halts it again"
-    assert "dead letter number 21 among the last 100 records" in texts[0] and "malformed_record" in texts[0] and "not lost" in texts[0]
+    assert (
+        "dead letter number 21 among the last 100 records" in texts[0]
+        and "malformed_record" in texts[0]
+        and "not lost" in texts[0]
+    )
     before = [offset for topic, offset in _letters(market)]
     assert len(before) == LIMIT.letters and before == sorted(set(before))
     assert f"md.trades/0 offset {before[-1] + 1} would be" in texts[0]
@@ -77,12 +89,19 @@ def test_a_broken_decoder_halts_within_the_limit_and_repaired_code_reads_on(mark
     task.close()
     assert len(_letters(market)) == LIMIT.letters
     assert [entry.kind for entry in market.journal()].count(UPGRADE) == 1
-    trades = sum(item.count for entry in market.journal() for item in entry.inputs if task.log.spec.inputs[item.input] == "md.trades")
+    trades = sum(
+        item.count
+        for entry in market.journal()
+        for item in entry.inputs
+        if task.log.spec.inputs[item.input] == "md.trades"
+    )
     assert trades == 400, "every trade was consumed once, as a trade or as one of the letters"
 
 
 @pytest.mark.smoke
-def test_a_higher_limit_goes_on_and_is_recovered_and_verified_under_the_lower_one(market: LiveMarket, cluster: Cluster) -> None:
+def test_a_higher_limit_goes_on_and_is_recovered_and_verified_under_the_lower_one(
+    market: LiveMarket, cluster: Cluster
+) -> None:
     """A journal holds what was decided; the limit of the day is asked of new records only, and
     counts what the journal has.
     """
@@ -117,10 +136,18 @@ def test_where_it_halts_depends_neither_on_batches_nor_on_where_a_task_was_kille
     cluster: Cluster, tmp_path: Path, records: int, digests: int
 ) -> None:
     """Recovery counts again what the journal has, from a snapshot or from its beginning."""
-    market = LiveMarket(cluster, make_recording(tmp_path / "recording", updates=300, trades=400), state_digest_records=digests)
+    market = LiveMarket(
+        cluster,
+        make_recording(tmp_path / "recording", updates=300, trades=400),
+        state_digest_records=digests,
+    )
     market.feed(0.0, 0.4)
     with LocalLog.open(market.recording) as source:
-        bodies = [body for block in source.reader("md.depth").blocks() for body in split(block.body, block.count, "DepthUpdate")][120:]
+        bodies = [
+            body
+            for block in source.reader("md.depth").blocks()
+            for body in split(block.body, block.count, "DepthUpdate")
+        ][120:]
     values = [header(market.ids["md.depth"]) + body for body in bodies]
     for number in range(30):  # the window moves, then fills
         values.insert(number * (7 if number < 10 else 4), b"no record")
@@ -151,6 +178,10 @@ def _bad_offsets(market: LiveMarket) -> list[int]:
     end, found = reader.end(partition), []
     while reader.position(partition) < end:
         chunk = reader.fetch(10_000, 1.0)
-        found += [offset for offset, value in zip(chunk.offsets, chunk.values, strict=True) if value == b"no record"]
+        found += [
+            offset
+            for offset, value in zip(chunk.offsets, chunk.values, strict=True)
+            if value == b"no record"
+        ]
     reader.close()
     return found

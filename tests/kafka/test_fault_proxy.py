@@ -1,4 +1,6 @@
-"""The fault proxy does to a real broker's answers what it says. Oracle: a second client that talks to the broker directly."""
+"""The fault proxy does to a real broker's answers what it says. Oracle: a second client that talks
+to the broker directly.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,12 @@ TOPIC = "proxied"
 def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FaultProxy, Broker]]:
     """A broker that advertises the proxy before it, with one topic."""
     need_broker()
-    with FaultProxy(seed=7) as proxy, Broker(tmp_path_factory.mktemp("proxied"), advertised=proxy.address, dies_with_parent=True) as broker:
+    with (
+        FaultProxy(seed=7) as proxy,
+        Broker(
+            tmp_path_factory.mktemp("proxied"), advertised=proxy.address, dies_with_parent=True
+        ) as broker,
+    ):
         proxy.target = broker.bootstrap
         broker.start()
         admin = AdminClient({"bootstrap.servers": proxy.address})
@@ -39,10 +46,14 @@ def proxy(proxied: tuple[FaultProxy, Broker]) -> Iterator[FaultProxy]:
 
 def produce(proxy: FaultProxy, value: bytes, **settings: Any) -> float:
     """Seconds until the record was acknowledged."""
-    producer = Producer({"bootstrap.servers": proxy.address, "log_level": 0, "enable.idempotence": True, **settings})
+    producer = Producer(
+        {"bootstrap.servers": proxy.address, "log_level": 0, "enable.idempotence": True, **settings}
+    )
     problems: list[Any] = []
     began = time.monotonic()
-    producer.produce(TOPIC, value, partition=0, on_delivery=lambda problem, _: problems.append(problem))
+    producer.produce(
+        TOPIC, value, partition=0, on_delivery=lambda problem, _: problems.append(problem)
+    )
     producer.flush(60)
     assert problems == [None]
     return time.monotonic() - began
@@ -67,7 +78,9 @@ def values(broker: Broker) -> list[bytes]:
     return found
 
 
-def test_clients_stay_behind_the_proxy_and_their_requests_are_counted(proxied: tuple[FaultProxy, Broker], proxy: FaultProxy) -> None:
+def test_clients_stay_behind_the_proxy_and_their_requests_are_counted(
+    proxied: tuple[FaultProxy, Broker], proxy: FaultProxy
+) -> None:
     before = proxy.requests[PRODUCE]
     produce(proxy, b"counted")
     assert proxy.requests[PRODUCE] == before + 1
@@ -85,7 +98,9 @@ def test_a_narrow_line_takes_as_long_as_its_width_says(proxy: FaultProxy) -> Non
     assert produce(proxy, b"x" * 400_000, **{"message.max.bytes": 900_000}) > 1.5
 
 
-def test_a_lost_produce_answer_is_tried_again_and_written_once(proxied: tuple[FaultProxy, Broker], proxy: FaultProxy) -> None:
+def test_a_lost_produce_answer_is_tried_again_and_written_once(
+    proxied: tuple[FaultProxy, Broker], proxy: FaultProxy
+) -> None:
     before = proxy.requests[PRODUCE]
     loss = proxy.lose_answer(PRODUCE, "half")
     produce(proxy, b"once")
@@ -95,9 +110,18 @@ def test_a_lost_produce_answer_is_tried_again_and_written_once(proxied: tuple[Fa
 
 
 @pytest.mark.parametrize("how", ["cut", "swallow"])
-def test_a_commit_whose_answer_is_lost_has_happened(proxied: tuple[FaultProxy, Broker], proxy: FaultProxy, how: Any) -> None:
+def test_a_commit_whose_answer_is_lost_has_happened(
+    proxied: tuple[FaultProxy, Broker], proxy: FaultProxy, how: Any
+) -> None:
     value = f"committed {how}".encode()
-    producer = Producer({"bootstrap.servers": proxy.address, "transactional.id": f"lost-{how}", "log_level": 0, "retry.backoff.ms": 1})
+    producer = Producer(
+        {
+            "bootstrap.servers": proxy.address,
+            "transactional.id": f"lost-{how}",
+            "log_level": 0,
+            "retry.backoff.ms": 1,
+        }
+    )
     producer.init_transactions(30)
     producer.begin_transaction()
     producer.produce(TOPIC, value, partition=0)
@@ -116,7 +140,9 @@ def test_a_stall_holds_answers_back_until_healed(proxy: FaultProxy) -> None:
     producer.list_topics(timeout=20)
     proxy.stall("down")
     landed: list[Any] = []
-    producer.produce(TOPIC, b"held", partition=0, on_delivery=lambda problem, _: landed.append(problem))
+    producer.produce(
+        TOPIC, b"held", partition=0, on_delivery=lambda problem, _: landed.append(problem)
+    )
     producer.flush(1.5)
     assert landed == []
     proxy.heal()

@@ -26,7 +26,10 @@ NAME = "sq-image-test"
 STARTING_SECONDS = 400
 """Kernels are compiled in it the first time."""
 DRAIN_SECONDS = 30
-DIGEST = "from streams.runtime.tools.code import code_digest, source_digests; print(code_digest(source_digests([])))"
+DIGEST = (
+    "from streams.runtime.tools.code import code_digest, source_digests; "
+    "print(code_digest(source_digests([])))"
+)
 
 
 @pytest.fixture
@@ -46,11 +49,35 @@ def test_a_container_of_the_image_runs_a_shard_and_drains_it_when_it_is_stopped(
     image: str, edge: EdgeTopics, small_recording: Path, tmp_path: Path
 ) -> None:
     sq(edge, tmp_path, "topics", "apply", "--shards", "1")
-    variables = {key: value for key, value in edge.environment().items() if key.startswith("SQ_KAFKA_")}
-    guarded = ["--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
+    variables = {
+        key: value for key, value in edge.environment().items() if key.startswith("SQ_KAFKA_")
+    }
+    guarded = [
+        "--read-only",
+        "--tmpfs",
+        "/tmp",
+        "--cap-drop",
+        "ALL",
+        "--security-opt",
+        "no-new-privileges",
+    ]
     volumes = ["--volume", "/var/lib/shrivenquant", "--volume", "/var/cache/shrivenquant"]
     named = [part for key, value in variables.items() for part in ("--env", f"{key}={value}")]
-    started = engine("run", "--detach", "--name", NAME, "--network", "host", *guarded, *volumes, *named, image, "sq", "run", *PIPELINE)
+    started = engine(
+        "run",
+        "--detach",
+        "--name",
+        NAME,
+        "--network",
+        "host",
+        *guarded,
+        *volumes,
+        *named,
+        image,
+        "sq",
+        "run",
+        *PIPELINE,
+    )
     assert started.returncode == 0, started.stderr
 
     def log() -> str:
@@ -58,7 +85,9 @@ def test_a_container_of_the_image_runs_a_shard_and_drains_it_when_it_is_stopped(
         return told.stdout + told.stderr
 
     def facts() -> dict[str, object]:
-        found: dict[str, object] = json.loads(engine("inspect", "--format", "{{json .State}}", NAME).stdout)
+        found: dict[str, object] = json.loads(
+            engine("inspect", "--format", "{{json .State}}", NAME).stdout
+        )
         return found
 
     def is_told(event: str) -> bool:
@@ -66,9 +95,13 @@ def test_a_container_of_the_image_runs_a_shard_and_drains_it_when_it_is_stopped(
         return f'"event": "{event}"' in log()
 
     wait_until(lambda: is_told("running"), STARTING_SECONDS, "the shard in the container")
-    fed = json.loads(sq(edge, tmp_path, "feed", str(small_recording), "--speed", "max", "--json").stdout)["records"]
+    fed = json.loads(
+        sq(edge, tmp_path, "feed", str(small_recording), "--speed", "max", "--json").stdout
+    )["records"]
     wait_until(lambda: status(edge, tmp_path)[0]["records"] == fed, 60, "everything consumed")
-    assert engine("exec", NAME, "python", "-c", "import os; print(os.getuid(), os.getgid())").stdout.split() == ["10001", "10001"]
+    assert engine(
+        "exec", NAME, "python", "-c", "import os; print(os.getuid(), os.getgid())"
+    ).stdout.split() == ["10001", "10001"]
     written = engine("exec", NAME, "python", "-c", "open('/opt/sq/app/x', 'w')")
     assert written.returncode and "Read-only file system" in written.stderr
     wait_until(lambda: facts()["Health"]["Status"] == "healthy", 60, "a healthy container")  # type: ignore[index]

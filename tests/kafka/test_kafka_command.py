@@ -36,17 +36,23 @@ def sq(home: Path) -> Iterator[Sq]:
     need_registry()
 
     def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        others = {name: value for name, value in os.environ.items() if not name.startswith("SQ_KAFKA_")}
+        others = {
+            name: value for name, value in os.environ.items() if not name.startswith("SQ_KAFKA_")
+        }
         environment = {**others, "SQ_KAFKA_HOME": str(home), **variables}
         command = [sys.executable, "-m", "jobs.sq", *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+        return subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=300, check=False
+        )
 
     yield run
     run("kafka", "down", "--wipe")
 
 
 def pids(home: Path) -> list[int]:
-    return [int((home / name / f"{name}.pid").read_text().split()[0]) for name in ("broker", "registry")]
+    return [
+        int((home / name / f"{name}.pid").read_text().split()[0]) for name in ("broker", "registry")
+    ]
 
 
 def test_down_and_status_where_nothing_ever_ran(sq: Sq, home: Path) -> None:
@@ -55,7 +61,9 @@ def test_down_and_status_where_nothing_ever_ran(sq: Sq, home: Path) -> None:
     status = sq("kafka", "status")
     assert status.returncode == 1 and "down" in status.stdout
     lost = sq("topics", "plan")
-    assert lost.returncode == 2 and lost.stderr.startswith("sq: no Kafka cluster is named: start one with 'sq kafka up'")
+    assert lost.returncode == 2 and lost.stderr.startswith(
+        "sq: no Kafka cluster is named: start one with 'sq kafka up'"
+    )
     assert not home.exists()
 
 
@@ -63,11 +71,18 @@ def test_a_cluster_comes_up_is_found_keeps_its_data_and_is_wiped(sq: Sq, home: P
     up = sq("kafka", "up")
     assert up.returncode == 0, up.stderr
     last = up.stdout.splitlines()[-1]
-    match = re.fullmatch(r"bootstrap=(127\.0\.0\.1:\d+) registry=(http://127\.0\.0\.1:\d+/\S+)", last)
+    match = re.fullmatch(
+        r"bootstrap=(127\.0\.0\.1:\d+) registry=(http://127\.0\.0\.1:\d+/\S+)", last
+    )
     assert match, last
     facts = {"bootstrap": match.group(1), "registry": match.group(2)}
     assert json.loads((home / "cluster.json").read_text()) == facts
-    cluster = find_cluster(environment={"SQ_KAFKA_BOOTSTRAP": facts["bootstrap"], "SQ_KAFKA_REGISTRY": facts["registry"]})
+    cluster = find_cluster(
+        environment={
+            "SQ_KAFKA_BOOTSTRAP": facts["bootstrap"],
+            "SQ_KAFKA_REGISTRY": facts["registry"],
+        }
+    )
 
     ran = pids(home)
     again = sq("kafka", "up")
@@ -75,12 +90,17 @@ def test_a_cluster_comes_up_is_found_keeps_its_data_and_is_wiped(sq: Sq, home: P
     assert pids(home) == ran  # nothing was started twice
 
     status = json.loads(sq("kafka", "status", "--json").stdout)
-    assert status["up"] and {name: service["state"] for name, service in status["services"].items()} == {"broker": "up", "registry": "up"}
+    assert status["up"] and {
+        name: service["state"] for name, service in status["services"].items()
+    } == {"broker": "up", "registry": "up"}
     assert [status["services"][name]["pid"] for name in ("broker", "registry")] == ran
 
     applied = sq("topics", "apply")  # finds the cluster by itself
     assert applied.returncode == 0, applied.stderr
-    assert sq("topics", "drift").stdout.splitlines()[-1] == f"{len(cluster_topics())} topics compared, no drift"
+    assert (
+        sq("topics", "drift").stdout.splitlines()[-1]
+        == f"{len(cluster_topics())} topics compared, no drift"
+    )
     ids = _ids(cluster)
 
     down = sq("kafka", "down")
@@ -96,7 +116,9 @@ def test_a_cluster_comes_up_is_found_keeps_its_data_and_is_wiped(sq: Sq, home: P
     admin.create_topics([NewTopic("md.trade", 1)])["md.trade"].result(20)
     drifted = sq("topics", "drift", "--json")
     assert drifted.returncode == 1
-    assert [(each["topic"], each["kind"]) for each in json.loads(drifted.stdout)["differences"]] == [("md.trade", "unknown")]
+    assert [
+        (each["topic"], each["kind"]) for each in json.loads(drifted.stdout)["differences"]
+    ] == [("md.trade", "unknown")]
 
     wiped = sq("kafka", "down", "--wipe")
     assert (wiped.returncode, wiped.stdout) == (0, "stopped, all data removed\n")
@@ -116,7 +138,9 @@ def _ids(cluster: Cluster) -> dict[str, int]:
         return registry.resolve(["md.trades", "fills", "pipeline.journal"])
 
 
-def test_a_property_that_the_broker_refuses_is_told_with_its_own_words_and_nothing_runs_on(sq: Sq, home: Path) -> None:
+def test_a_property_that_the_broker_refuses_is_told_with_its_own_words_and_nothing_runs_on(
+    sq: Sq, home: Path
+) -> None:
     up = sq("kafka", "up", "--property", "log.retention.check.interval.ms=none")
     assert up.returncode == 1
     assert "log.retention.check.interval.ms" in up.stderr and "Traceback" not in up.stderr

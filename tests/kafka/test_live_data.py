@@ -47,7 +47,9 @@ def market(cluster: Cluster, tmp_path: Path) -> LiveMarket:
 
 
 @pytest.mark.smoke
-def test_bad_records_become_dead_letters_with_their_bytes_and_the_good_ones_around_them_are_used(market: LiveMarket, cluster: Cluster) -> None:
+def test_bad_records_become_dead_letters_with_their_bytes_and_the_good_ones_around_them_are_used(
+    market: LiveMarket, cluster: Cluster
+) -> None:
     head = b"\0" + market.ids["md.trades"].to_bytes(4, "big")
     fed = market.feed(0.0, 0.5)
     bad = [head + b"\x02", b"\x01garbage", b"", head + b"\xff" * 30, head]
@@ -57,15 +59,25 @@ def test_bad_records_become_dead_letters_with_their_bytes_and_the_good_ones_arou
     task.prepare()
     run_to_end(task, fed)
     task.drain()
-    letters = [codec("DeadLetter").decode_records(body, 1)[0] for body in market.records("pipeline.dlq")]
+    letters = [
+        codec("DeadLetter").decode_records(body, 1)[0] for body in market.records("pipeline.dlq")
+    ]
     assert [letter.payload for letter in letters] == bad
-    assert [letter.reason for letter in letters] == ["malformed_record", "bad_framing", "bad_framing", "malformed_record", "malformed_record"]
+    assert [letter.reason for letter in letters] == [
+        "malformed_record",
+        "bad_framing",
+        "bad_framing",
+        "malformed_record",
+        "malformed_record",
+    ]
     assert {letter.origin_topic for letter in letters} == {"md.trades"}
     verdict = verify_cluster(cluster, "pipeline")[0]
     assert (verdict.findings, verdict.records) == ([], fed)
 
 
-def test_a_record_of_a_schema_nobody_resolved_halts_and_dead_letters_nothing(market: LiveMarket) -> None:
+def test_a_record_of_a_schema_nobody_resolved_halts_and_dead_letters_nothing(
+    market: LiveMarket,
+) -> None:
     fed = market.feed()
     market.write("md.trades", [b"\0" + (999_999).to_bytes(4, "big") + b"\x02\x02"])
     task = market.task()
@@ -75,7 +87,9 @@ def test_a_record_of_a_schema_nobody_resolved_halts_and_dead_letters_nothing(mar
     assert market.records("pipeline.dlq") == []
 
 
-def test_recorded_data_under_the_wall_clock_is_refused_and_not_denied_order_by_order(market: LiveMarket) -> None:
+def test_recorded_data_under_the_wall_clock_is_refused_and_not_denied_order_by_order(
+    market: LiveMarket,
+) -> None:
     market.feed()
     market.deployment.clock = "wall"
     task = market.task()
@@ -130,7 +144,9 @@ def test_partitions_that_were_added_halt_the_task(market: LiveMarket, cluster: C
 
 
 @pytest.mark.smoke
-def test_retention_that_overtakes_a_task_is_a_loud_loss(market: LiveMarket, cluster: Cluster) -> None:
+def test_retention_that_overtakes_a_task_is_a_loud_loss(
+    market: LiveMarket, cluster: Cluster
+) -> None:
     """F21: never a silent jump to what is left."""
     market.feed()
     assert ended(market.process(die_at="committed", occurrence=3)) != 0
@@ -149,7 +165,9 @@ def test_retention_that_overtakes_a_task_is_a_loud_loss(market: LiveMarket, clus
     assert "to 289 are gone from the cluster, removed by retention" in finding.text
 
 
-def test_a_wiped_registry_with_other_ids_refuses_to_start(market: LiveMarket, own_registry: object) -> None:
+def test_a_wiped_registry_with_other_ids_refuses_to_start(
+    market: LiveMarket, own_registry: object
+) -> None:
     fed = market.feed()
     uninterrupted(market, fed)
     other = own_registry()  # type: ignore[operator]
@@ -167,7 +185,9 @@ def test_a_wiped_registry_with_other_ids_refuses_to_start(market: LiveMarket, ow
         prepared(market.deployment)
 
 
-def test_a_poisonous_record_halts_is_named_and_can_be_skipped(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_poisonous_record_halts_is_named_and_can_be_skipped(
+    cluster: Cluster, tmp_path: Path
+) -> None:
     """F18 for a stage that raises: nothing is skipped by itself; a skip is a record, journaled, and
     replays alike.
     """
@@ -176,7 +196,11 @@ def test_a_poisonous_record_halts_is_named_and_can_be_skipped(cluster: Cluster, 
 
     file = tmp_path / "fragile.py"
     file.write_text(POISON)
-    market = LiveMarket(cluster, make_recording(tmp_path / "recording", updates=300, trades=400), strategy=f"{file}:Fragile")
+    market = LiveMarket(
+        cluster,
+        make_recording(tmp_path / "recording", updates=300, trades=400),
+        strategy=f"{file}:Fragile",
+    )
     fed = market.feed()
     places: list[str] = []
     for _ in range(2):
@@ -187,12 +211,18 @@ def test_a_poisonous_record_halts_is_named_and_can_be_skipped(cluster: Cluster, 
         places.append(halt.value.text.partition("at md.depth offset ")[2].partition(",")[0])
         task.close()
     assert places[0] == places[1], "the same record halts it again"
-    command = skip_command(skip_request(f"md.depth/0/{places[0]}", "pipeline"), "known bad", "tester", time.time_ns())
+    command = skip_command(
+        skip_request(f"md.depth/0/{places[0]}", "pipeline"), "known bad", "tester", time.time_ns()
+    )
     send_control(market.log, cluster.name("control"), market.ids["control"], command)
     task = market.task()
     task.prepare()
     run_to_end(task, fed + 1)
     task.drain()
-    letters = [codec("DeadLetter").decode_records(body, 1)[0] for body in market.records("pipeline.dlq")]
-    assert [(letter.reason, letter.origin_topic, str(letter.origin_offset)) for letter in letters] == [("skipped", "md.depth", places[0])]
+    letters = [
+        codec("DeadLetter").decode_records(body, 1)[0] for body in market.records("pipeline.dlq")
+    ]
+    assert [
+        (letter.reason, letter.origin_topic, str(letter.origin_offset)) for letter in letters
+    ] == [("skipped", "md.depth", places[0])]
     assert verify_cluster(cluster, "pipeline")[0].findings == []

@@ -40,10 +40,18 @@ def topics(cluster: Cluster) -> EdgeTopics:
 
 def fed(topics: EdgeTopics, recording: Path) -> dict[str, list[tuple[int, Any, int, Any]]]:
     """By topic, (partition, key, timestamp in ms, record) as a plain consumer sees them."""
-    consumer = Consumer(topics.cluster.client(group_id="look", enable_partition_eof=True, auto_offset_reset="earliest"))
+    consumer = Consumer(
+        topics.cluster.client(
+            group_id="look", enable_partition_eof=True, auto_offset_reset="earliest"
+        )
+    )
     found: dict[str, list[tuple[int, Any, int, Any]]] = defaultdict(list)
     for topic in FED:
-        schema = fastavro.parse_schema(_schema(recording, topic)) if (recording / topic).exists() else None
+        schema = (
+            fastavro.parse_schema(_schema(recording, topic))
+            if (recording / topic).exists()
+            else None
+        )
         for partition in (0, 1) if topic.startswith("md.") else (0,):
             consumer.assign([TopicPartition(topics.cluster.name(topic), partition, 0)])
             while True:
@@ -65,7 +73,9 @@ def _schema(recording: Path, topic: str) -> Any:
         return fastavro.reader(file).writer_schema
 
 
-def test_every_record_is_fed_once_framed_keyed_and_stamped_with_the_wall_clock(topics: EdgeTopics, recording: Path) -> None:
+def test_every_record_is_fed_once_framed_keyed_and_stamped_with_the_wall_clock(
+    topics: EdgeTopics, recording: Path
+) -> None:
     before = time.time_ns() // 1_000_000
     ended = topics.sq("feed", str(recording), "--speed", "max")
     after = time.time_ns() // 1_000_000
@@ -75,9 +85,13 @@ def test_every_record_is_fed_once_framed_keyed_and_stamped_with_the_wall_clock(t
         assert [record for *_, record in found[topic]] == records_in(recording, topic)
         for partition, key, timestamp, record in found[topic]:
             assert key == str(record["instrument"]).encode()
-            assert partition == (partition_of_instrument(record["instrument"], 2) if topic.startswith("md.") else 0)
+            assert partition == (
+                partition_of_instrument(record["instrument"], 2) if topic.startswith("md.") else 0
+            )
             assert before <= timestamp <= after, "the wall clock, never event time"
-    assert max(timestamp for _, _, timestamp, _ in found["ref.instruments"]) <= min(timestamp for _, _, timestamp, _ in found["md.depth"])
+    assert max(timestamp for _, _, timestamp, _ in found["ref.instruments"]) <= min(
+        timestamp for _, _, timestamp, _ in found["md.depth"]
+    )
     again = topics.sq("feed", str(recording), "--speed", "max")
     assert again.returncode == 0
     assert "already holds md.trades" in again.stderr
@@ -85,23 +99,36 @@ def test_every_record_is_fed_once_framed_keyed_and_stamped_with_the_wall_clock(t
 
 
 def test_no_record_is_fed_before_its_time(topics: EdgeTopics, recording: Path) -> None:
-    """Property: with speed s, a record of event time t is not on the broker before (t - first t) / s of wall time have gone by."""
+    """Property: with speed s, a record of event time t is not on the broker before (t - first t) /
+    s of wall time have gone by.
+    """
     speed = 30
     assert topics.sq("feed", str(recording), "--speed", str(speed)).returncode == 0
-    market = [row for topic, rows in fed(topics, recording).items() if topic != "ref.instruments" for row in rows]
+    market = [
+        row
+        for topic, rows in fed(topics, recording).items()
+        if topic != "ref.instruments"
+        for row in rows
+    ]
     found = [(timestamp, record["event_time"]) for *_, timestamp, record in market]
     first_wall = min(timestamp for timestamp, _ in found)
     first_event = min(event for _, event in found)
     assert max(event for _, event in found) - first_event > 50e9
-    for timestamp, event in found:  # the first record's own stamp may come some milliseconds after the pace's clock has started
-        assert timestamp - first_wall >= (event - first_event) / 1e6 / speed - 250, (timestamp, event)
+    # the first record's own stamp may come some milliseconds after the pace's clock has started
+    for timestamp, event in found:
+        assert timestamp - first_wall >= (event - first_event) / 1e6 / speed - 250, (
+            timestamp,
+            event,
+        )
 
 
 def test_a_feed_without_its_topics_is_refused_by_name(cluster: Cluster, recording: Path) -> None:
     topics = EdgeTopics(cluster, ("control", "ref.instruments", "md.trades"))
     ended = topics.sq("feed", str(recording))
     assert ended.returncode == 2
-    assert f"{cluster.name('md.depth')}, {cluster.name('md.book_tickers')} are not on" in ended.stderr
+    assert (
+        f"{cluster.name('md.depth')}, {cluster.name('md.book_tickers')} are not on" in ended.stderr
+    )
     assert "sq topics apply" in ended.stderr
 
 

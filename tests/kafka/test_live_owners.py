@@ -1,4 +1,5 @@
-"""F2, F3: owners that do not know of each other. At most one goes on, the chain has no fork, nothing of the other is visible.
+"""F2, F3: owners that do not know of each other. At most one goes on, the chain has no fork,
+nothing of the other is visible.
 
 Oracle: the journal's chain and an uninterrupted run.
 """
@@ -29,7 +30,9 @@ def market(cluster: Cluster, tmp_path: Path) -> LiveMarket:
 
 
 @pytest.mark.smoke
-def test_a_stopped_owner_is_fenced_when_it_wakes_and_nothing_of_it_is_seen(market: LiveMarket) -> None:
+def test_a_stopped_owner_is_fenced_when_it_wakes_and_nothing_of_it_is_seen(
+    market: LiveMarket,
+) -> None:
     """F2: SIGSTOP in the middle, another takes over and finishes, SIGCONT."""
     market.feed(0.0, 0.5)
     zombie = market.process(quiet_seconds=60)
@@ -52,8 +55,12 @@ def test_a_stopped_owner_is_fenced_when_it_wakes_and_nothing_of_it_is_seen(marke
 
 
 @pytest.mark.smoke
-def test_of_two_owners_in_one_race_at_most_one_goes_on_and_the_chain_has_no_fork(market: LiveMarket) -> None:
-    """F3: both start at once; whoever is fenced ends, a restart of it goes on from where the other left."""
+def test_of_two_owners_in_one_race_at_most_one_goes_on_and_the_chain_has_no_fork(
+    market: LiveMarket,
+) -> None:
+    """F3: both start at once; whoever is fenced ends, a restart of it goes on from where the other
+    left.
+    """
     fed = market.feed()
     racers = [market.process(), market.process()]
     try:
@@ -86,7 +93,9 @@ def test_fencing_either_producer_alone_ends_the_owner(market: LiveMarket) -> Non
 
 
 def test_other_code_goes_on_only_from_a_drain_and_writes_that_it_did(market: LiveMarket) -> None:
-    """ENG-13: an upgrade is a record of the journal, and a crash of other code is no place to begin."""
+    """ENG-13: an upgrade is a record of the journal, and a crash of other code is no place to
+    begin.
+    """
     fed = market.feed(0.0, 0.5)
     killed = market.process(die_at="committed", occurrence=3)
     ended(killed)
@@ -103,7 +112,11 @@ def test_other_code_goes_on_only_from_a_drain_and_writes_that_it_did(market: Liv
     upgraded.log.spec.facts["code"] = "other code"
     upgraded.prepare()
     run_to_end(upgraded, fed + market.feed(0.5, 1.0))
-    kinds = [(entry.kind, entry.facts.get("new", {}).get("code")) for entry in market.journal() if "new" in entry.facts]
+    kinds = [
+        (entry.kind, entry.facts.get("new", {}).get("code"))
+        for entry in market.journal()
+        if "new" in entry.facts
+    ]
     assert kinds == [(3, "other code")]
     back = market.task()
     with pytest.raises(OtherIdentity):
@@ -122,7 +135,9 @@ def test_two_topologies_cannot_own_one_topic(cluster: Cluster, market: LiveMarke
     log = KafkaLog(cluster)
     schema_id = resolve(cluster, ["topologies"])["topologies"]
     first = claim(log, cluster, "one", ["fills", "pnl"], 1, schema_id)
-    assert claim(log, cluster, "one", ["pnl", "fills"], 1, schema_id) == first, "a restart claims nothing anew"
+    assert claim(log, cluster, "one", ["pnl", "fills"], 1, schema_id) == first, (
+        "a restart claims nothing anew"
+    )
     with pytest.raises(TopicOwned, match="topology one writes fills already"):
         claim(log, cluster, "two", ["fills"], 1, schema_id)
     with pytest.raises(TopicOwned, match="same --publish"):

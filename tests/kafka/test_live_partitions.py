@@ -1,6 +1,8 @@
-"""F7: a worker that cannot reach its broker, or only part of it, for longer than its transaction may last.
+"""F7: a worker that cannot reach its broker, or only part of it, for longer than its transaction
+may last.
 
-Oracle: an uninterrupted run's records, and the journal's chain: no transaction is torn, nothing is there twice.
+Oracle: an uninterrupted run's records, and the journal's chain: no transaction is torn, nothing is
+there twice.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ AWAY_SECONDS = 13.0
 """Longer than ``transaction.timeout.ms``, after which the broker aborts what is open."""
 
 
-@pytest.mark.parametrize("way", ["to the broker", "from the broker", "both ways", "coordinator only"])
+@pytest.mark.parametrize(
+    "way", ["to the broker", "from the broker", "both ways", "coordinator only"]
+)
 def test_a_partition_that_outlasts_the_transaction_tears_nothing(
     way: str, behind_a_proxy: tuple[LiveMarket, FaultProxy], undisturbed: dict[str, str]
 ) -> None:
@@ -36,8 +40,13 @@ def test_a_partition_that_outlasts_the_transaction_tears_nothing(
         proxy.heal()
         began = time.monotonic()
         ends = carried_through(market, fed, process)
-        print(f"{way}: all consumed {time.monotonic() - began:.1f} s after it ended, ends on the way: {ends or 'none'}")  # noqa: T201
-        assert way != "coordinator only" or proxy.dropped, "no request was dropped: nothing was tested"
+        print(  # noqa: T201
+            f"{way}: all consumed {time.monotonic() - began:.1f} s after it ended, ends on the "
+            f"way: {ends or 'none'}"
+        )
+        assert way != "coordinator only" or proxy.dropped, (
+            "no request was dropped: nothing was tested"
+        )
     finally:
         stopped(process)
     assert market.digests() == undisturbed

@@ -49,17 +49,29 @@ def _pulled(market: LiveMarket, tmp_path: Path) -> Path:
     return out
 
 
-def test_what_ran_is_proved_from_the_cluster_and_from_pulled_files(market: LiveMarket, tmp_path: Path) -> None:
+def test_what_ran_is_proved_from_the_cluster_and_from_pulled_files(
+    market: LiveMarket, tmp_path: Path
+) -> None:
     from_cluster = verify_cluster(market.cluster, "pipeline")[0]
     from_files = verify_run(_pulled(market, tmp_path))
     assert from_cluster.findings == from_files.findings == []
-    assert from_cluster.batches == from_files.batches == len([entry for entry in market.journal() if entry.kind == BATCH])
+    assert (
+        from_cluster.batches
+        == from_files.batches
+        == len([entry for entry in market.journal() if entry.kind == BATCH])
+    )
     assert from_cluster.records == from_files.records == market.journal()[-1].input_sequence
 
 
-def test_a_change_in_a_stage_is_named_at_its_first_batch(market: LiveMarket, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_in_a_stage_is_named_at_its_first_batch(
+    market: LiveMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
     topics = [item["topic"] for item in market.journal()[0].facts["outputs"]]
-    first = next(entry.sequence for entry in market.journal() if any(topics[each.output] == "fills" for each in entry.outputs))
+    first = next(
+        entry.sequence
+        for entry in market.journal()
+        if any(topics[each.output] == "fills" for each in entry.outputs)
+    )
     calls = Portfolio.calls
     without = {"md.marks": ON_MARK}  # fills go to the handler in Python, which does nothing
     monkeypatch.setattr(Portfolio, "calls", lambda self: calls(self)._replace(kinds=without))
@@ -83,11 +95,16 @@ def test_one_edited_input_record_is_named_as_input(market: LiveMarket, tmp_path:
     assert "md.trades" in verdict.findings[0].text
 
 
-def test_a_foreign_record_is_named_for_ever_and_what_comes_behind_the_close_is_another_topologys(market: LiveMarket, tmp_path: Path) -> None:
+def test_a_foreign_record_is_named_for_ever_and_what_comes_behind_the_close_is_another_topologys(
+    market: LiveMarket, tmp_path: Path
+) -> None:
     """E6: ``--close`` made it good. Oracle: the two records that the test wrote, before and behind
     the Close.
     """
-    market.write("orders.requests", [header(market.ids["orders.requests"]) + market.records("orders.requests")[0]])
+    market.write(
+        "orders.requests",
+        [header(market.ids["orders.requests"]) + market.records("orders.requests")[0]],
+    )
     found = verify_cluster(market.cluster, "pipeline")[0].findings
     assert [finding.kind for finding in found] == ["output"]
     assert "another writer" in found[0].text
@@ -95,10 +112,15 @@ def test_a_foreign_record_is_named_for_ever_and_what_comes_behind_the_close_is_a
     task.prepare()
     task.end()
     task.close()
-    market.write("orders.requests", [header(market.ids["orders.requests"]) + market.records("orders.requests")[0]])
+    market.write(
+        "orders.requests",
+        [header(market.ids["orders.requests"]) + market.records("orders.requests")[0]],
+    )
     pulled = _pulled(market, tmp_path)
     for verdict in (verify_cluster(market.cluster, "pipeline")[0], verify_run(pulled)):
-        assert ["holds 1 records after offset" in finding.text for finding in verdict.findings] == [True], "the one before the Close"
+        assert ["holds 1 records after offset" in finding.text for finding in verdict.findings] == [
+            True
+        ], "the one before the Close"
     with LocalLog.open(pulled) as log:
         assert log.reader("orders.requests").count == len(market.records("orders.requests")) - 1
 
@@ -115,7 +137,10 @@ def _edit(folder: Path, topic: str) -> None:
     (folder / "run.json").unlink()
     trades = codec("Trade")
     with LocalLog.open(folder) as log:
-        blocks = [(trades.decode_records(block.body, block.count), block.offsets, block.first_offset) for block in log.reader(topic).blocks()]
+        blocks = [
+            (trades.decode_records(block.body, block.count), block.offsets, block.first_offset)
+            for block in log.reader(topic).blocks()
+        ]
     shutil.rmtree(folder / topic)
     with LocalLog.open(folder, writable=True) as log:
         writer = log.writer(topic, has_holes=True)
@@ -123,6 +148,11 @@ def _edit(folder: Path, topic: str) -> None:
             if number == 0:
                 records[7] = msgspec.structs.replace(records[7], quantity=records[7].quantity + 1)
             listed = offsets if offsets is not None else np.arange(first, first + len(records))
-            writer.append(trades.encode_records(records), len(records), max(each.event_time for each in records), offsets=listed)
+            writer.append(
+                trades.encode_records(records),
+                len(records),
+                max(each.event_time for each in records),
+                offsets=listed,
+            )
     manifest = {key: value for key, value in manifest.items() if key not in ("digest", "files")}
     write_manifest(folder / "run.json", {**manifest, "files": file_entries(folder)})

@@ -1,6 +1,8 @@
-"""The best bid and ask bound what orders take by the same rule everywhere: run, restart, proof, pull and backtest with the flags nobody gives.
+"""The best bid and ask bound what orders take by the same rule everywhere: run, restart, proof,
+pull and backtest with the flags nobody gives.
 
-Oracle: the backtest of the recording, by a path that knows no cluster; that the rule binds there, the same without it.
+Oracle: the backtest of the recording, by a path that knows no cluster; that the rule binds there,
+the same without it.
 """
 
 from __future__ import annotations
@@ -27,14 +29,20 @@ from tests.scenario import backtest, configuration, make_recording, records_in
 
 pytestmark = pytest.mark.broker
 LIFTER = f"{Path(__file__).resolve().parents[1] / 'venue' / 'lifter.py'}:Lifter"
-OPTIONS: dict[str, Any] = {"set": {"every": "3"}, "cash": "100000000USDT", "state_digest_records": 200}
+OPTIONS: dict[str, Any] = {
+    "set": {"every": "3"},
+    "cash": "100000000USDT",
+    "state_digest_records": 200,
+}
 COMPARED = ("orders.decisions", "venue.reports", "fills", "positions")
 TICKERS = "md.book_tickers"
 
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_recording(tmp_path_factory.mktemp("ticker") / "recording", updates=300, trades=400, has_tickers=True)
+    return make_recording(
+        tmp_path_factory.mktemp("ticker") / "recording", updates=300, trades=400, has_tickers=True
+    )
 
 
 @pytest.fixture
@@ -67,12 +75,17 @@ def ran(market: LiveMarket) -> int:
 
 def without_ids(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """A run's ids carry its journal id."""
-    return [{name: value for name, value in record.items() if not name.endswith("_id")} for record in records]
+    return [
+        {name: value for name, value in record.items() if not name.endswith("_id")}
+        for record in records
+    ]
 
 
 def live(market: LiveMarket, topic: str) -> list[dict[str, Any]]:
     found = codec(topic_of(topic).record)
-    return [msgspec.structs.asdict(found.decode_records(body, 1)[0]) for body in market.records(topic)]
+    return [
+        msgspec.structs.asdict(found.decode_records(body, 1)[0]) for body in market.records(topic)
+    ]
 
 
 def taken(records: list[dict[str, Any]]) -> list[tuple[int, ...]]:
@@ -84,13 +97,20 @@ def test_live_restarted_proved_pulled_and_backtested_it_is_the_backtest_of_the_r
 ) -> None:
     expected = backtest(recording, tmp_path / "expected", LIFTER, **OPTIONS)
     tape_alone = backtest(recording, tmp_path / "off", LIFTER, **OPTIONS, ticker="off")
-    assert taken(records_in(expected.folder, "fills")) != taken(records_in(tape_alone.folder, "fills")), "the rule binds"
+    assert taken(records_in(expected.folder, "fills")) != taken(
+        records_in(tape_alone.folder, "fills")
+    ), "the rule binds"
     market.deployment, told = deployed(market)
-    assert told == [f"no order takes better than the best bid and ask in {market.cluster.name(TICKERS)} (--ticker auto)"]
+    assert told == [
+        f"no order takes better than the best bid and ask in {market.cluster.name(TICKERS)} "
+        "(--ticker auto)"
+    ]
     fed = ran(market)
     assert market.journal()[0].facts["inputs"][-1]["topic"] == TICKERS
     again, told = deployed(market)
-    assert again.inputs() == deployed(market, "cap")[0].inputs() == market.deployment.inputs() and told[0].endswith("(as it was begun)")
+    assert again.inputs() == deployed(market, "cap")[
+        0
+    ].inputs() == market.deployment.inputs() and told[0].endswith("(as it was begun)")
     with pytest.raises(OtherIdentity, match=r"stages was .*cap.*\(--ticker, or"):
         deployed(market, "off")
     verdict = verify_cluster(market.cluster, "pipeline")[0]
@@ -109,21 +129,40 @@ def test_live_restarted_proved_pulled_and_backtested_it_is_the_backtest_of_the_r
 
     monkeypatch.setenv("SQ_PULL_CACHE", str(tmp_path / "cache"))
     money = ("--set", "every=3", "--cash", OPTIONS["cash"])
-    fetched = sq(edge, tmp_path, "backtest", market.cluster.url, "--strategy", LIFTER, *money, "--out", str(tmp_path / "again"), "--json")
+    fetched = sq(
+        edge,
+        tmp_path,
+        "backtest",
+        market.cluster.url,
+        "--strategy",
+        LIFTER,
+        *money,
+        "--out",
+        str(tmp_path / "again"),
+        "--json",
+    )
     assert json.loads(fetched.stdout)["ticker"] == "cap"
     for topic in COMPARED:
-        assert without_ids(records_in(tmp_path / "again", topic)) == without_ids(records_in(expected.folder, topic)), topic
+        assert without_ids(records_in(tmp_path / "again", topic)) == without_ids(
+            records_in(expected.folder, topic)
+        ), topic
 
 
 def _decoded(folder: Path, topic: str) -> list[Any]:
     from streams.log.local import LocalLog
 
     with LocalLog.open(folder) as log:
-        return [each for block in log.reader(topic).blocks() for each in codec(topic_of(topic).record).decode_records(block.body, block.count)]
+        return [
+            each
+            for block in log.reader(topic).blocks()
+            for each in codec(topic_of(topic).record).decode_records(block.body, block.count)
+        ]
 
 
 def test_a_topology_begun_without_tickers_never_reads_them(market: LiveMarket) -> None:
-    """As every journal of the time before the rule: it says nothing, which is off, though the topic is there when it is started again."""
+    """As every journal of the time before the rule: it says nothing, which is off, though the topic
+    is there when it is started again.
+    """
     topic = market.cluster.name(TICKERS)
     admin = AdminClient(market.cluster.client())
     admin.delete_topics([topic])[topic].result(30)

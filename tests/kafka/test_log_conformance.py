@@ -1,6 +1,8 @@
-"""The real log does what the simulated one does: the scenarios of ``tests/simulation/conformance.py`` on a real broker.
+"""The real log does what the simulated one does: the scenarios of
+``tests/simulation/conformance.py`` on a real broker.
 
-Oracle: Apache Kafka itself. What passes here and in ``tests/simulation/test_simulated_log.py`` is what the simulator may be trusted with.
+Oracle: Apache Kafka itself. What passes here and in ``tests/simulation/test_simulated_log.py`` is
+what the simulator may be trusted with.
 """
 
 from __future__ import annotations
@@ -66,7 +68,9 @@ class BrokerBench:
         self._create(topic, partitions)
 
     def wait_for_prefetch(self) -> None:
-        """Nothing tells what lies in a consumer's queue; too short a wait makes the scenario easier, never wrong."""
+        """Nothing tells what lies in a consumer's queue; too short a wait makes the scenario
+        easier, never wrong.
+        """
         time.sleep(1.0)
 
     def wait_for_high_watermark(self, partition: Partition, high_watermark: int) -> None:

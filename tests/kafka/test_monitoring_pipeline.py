@@ -1,7 +1,9 @@
-"""Monitoring of a running pipeline: real broker, registry, ``sq run``, ``sq feed``, lag exporter, Prometheus, Alertmanager (MON-6, MON-7, MON-8).
+"""Monitoring of a running pipeline: real broker, registry, ``sq run``, ``sq feed``, lag exporter,
+Prometheus, Alertmanager (MON-6, MON-7, MON-8).
 
-Every panel's query returns data; F1, F5, F9 and F21 move their panel, fire the alert named for them and clear it. The rules are the committed ones
-with every window a tenth (``pace``), so that minutes become seconds. Oracles: Prometheus and Alertmanager, and what was done to the cluster by hand.
+Every panel's query returns data; F1, F5, F9 and F21 move their panel, fire the alert named for them
+and clear it. The rules are the committed ones with every window a tenth (``pace``), so that minutes
+become seconds. Oracles: Prometheus and Alertmanager, and what was done to the cluster by hand.
 """
 
 from __future__ import annotations
@@ -62,7 +64,9 @@ NOTHING_YET = {
     "Tick to committed trace": "no canary writes",
     "Performance report": "written when the topology is closed",
 }
-ALL: dict[str, tuple[str, ...]] = dict.fromkeys(("environment", "topology", "shard", "group", "topic"), ())
+ALL: dict[str, tuple[str, ...]] = dict.fromkeys(
+    ("environment", "topology", "shard", "group", "topic"), ()
+)
 
 
 class Running(NamedTuple):
@@ -80,7 +84,10 @@ class Running(NamedTuple):
 
     def ask(self, path: str, **arguments: Any) -> Any:
         """Data of Prometheus' answer."""
-        with urllib.request.urlopen(f"http://{self.prometheus}/api/v1/{path}?{urllib.parse.urlencode(arguments)}", timeout=30) as answer:
+        with urllib.request.urlopen(
+            f"http://{self.prometheus}/api/v1/{path}?{urllib.parse.urlencode(arguments)}",
+            timeout=30,
+        ) as answer:
             return json.load(answer)["data"]
 
     def value(self, expr: str) -> float:
@@ -90,7 +97,11 @@ class Running(NamedTuple):
 
     def firing(self) -> set[str]:
         """Names of the alerts that fire."""
-        return {alert["labels"]["alertname"] for alert in self.ask("alerts")["alerts"] if alert["state"] == "firing"}
+        return {
+            alert["labels"]["alertname"]
+            for alert in self.ask("alerts")["alerts"]
+            if alert["state"] == "firing"
+        }
 
 
 def until(what: str, holds: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> float:
@@ -109,14 +120,20 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     need_broker()
     need_registry()
     for program in ("prometheus", "prometheus-alertmanager"):
-        if shutil.which(program) is None and shutil.which(program.removeprefix("prometheus-")) is None:
+        if (
+            shutil.which(program) is None
+            and shutil.which(program.removeprefix("prometheus-")) is None
+        ):
             pytest.skip(f"{program} is not installed (Debian: {program})")
     home = tmp_path_factory.mktemp("watched")
     patch = pytest.MonkeyPatch()
     for name in [each for each in os.environ if each.startswith("SQ_KAFKA")]:
         patch.delenv(name)
     patch.setenv("SQ_KAFKA_HOME", str(home))
-    broker, registry = Broker(home / "broker", dies_with_parent=True), Registry(home / "registry", in_memory=True, dies_with_parent=True)
+    broker, registry = (
+        Broker(home / "broker", dies_with_parent=True),
+        Registry(home / "registry", in_memory=True, dies_with_parent=True),
+    )
     stack = Stack(home, scrape_seconds=SCRAPE_SECONDS, dies_with_parent=True)
     jobs: list[Process] = []
 
@@ -131,19 +148,45 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     try:
         registry.start()
         broker.start()
-        (home / "cluster.json").write_text(json.dumps({"bootstrap": broker.bootstrap, "registry": registry.url}))
-        for arguments in (("topics", "apply"), ("generate", "--minutes", "90", "--seed", "7", "--out", str(home / "market"))):
-            done = subprocess.run(sq(*arguments), capture_output=True, text=True, timeout=WARM_SECONDS)
+        (home / "cluster.json").write_text(
+            json.dumps({"bootstrap": broker.bootstrap, "registry": registry.url})
+        )
+        for arguments in (
+            ("topics", "apply"),
+            ("generate", "--minutes", "90", "--seed", "7", "--out", str(home / "market")),
+        ):
+            done = subprocess.run(
+                sq(*arguments), capture_output=True, text=True, timeout=WARM_SECONDS
+            )
             assert done.returncode == 0, done.stderr
         rules = home / "rules"
         rules.mkdir()
         (rules / "recording.yml").write_text(json.dumps(recording_rules(PACE)))
         (rules / "alerts.yml").write_text(json.dumps(alert_rules(PACE)))
-        stack.up(sq("lag", "--interval", "1", "--window", "10", "--calendar", str(CALENDAR), "--serve"), rules=rules)
-        pipeline = start("run", "run", "pipeline", "--clock", "event", "--strategy", "ema-cross", "--set", "fast=5", "--set", "slow=15")
+        stack.up(
+            sq("lag", "--interval", "1", "--window", "10", "--calendar", str(CALENDAR), "--serve"),
+            rules=rules,
+        )
+        pipeline = start(
+            "run",
+            "run",
+            "pipeline",
+            "--clock",
+            "event",
+            "--strategy",
+            "ema-cross",
+            "--set",
+            "fast=5",
+            "--set",
+            "slow=15",
+        )
         start("feed", "feed", str(home / "market"), "--speed", "5")
         found = Running(home, broker, stack, pipeline)
-        until("orders flow and are measured", lambda: found.value("sum(rate(shriven_fills_total[30s]))") > 0, WARM_SECONDS)
+        until(
+            "orders flow and are measured",
+            lambda: found.value("sum(rate(shriven_fills_total[30s]))") > 0,
+            WARM_SECONDS,
+        )
         until("lag is measured", lambda: found.value("count(shriven_consumer_lag_seconds)") > 0)
         yield found
     finally:
@@ -155,7 +198,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         patch.undo()
 
 
-def fires_and_clears(running: Running, alert: str, cause: Callable[[], None], heal: Callable[[], None]) -> None:
+def fires_and_clears(
+    running: Running, alert: str, cause: Callable[[], None], heal: Callable[[], None]
+) -> None:
     """The alert is silent, fires after the cause, and clears after the healing."""
     until(f"{alert} is silent before", lambda: alert not in running.firing())
     cause()
@@ -175,10 +220,15 @@ def test_every_query_of_every_panel_returns_numbers(running: Running) -> None:
                 expr = expanded(target.expr, ALL, RANGE_SECONDS, SCRAPE_SECONDS)
                 now = time.time()
                 if target.instant:
-                    values = [float(series["value"][1]) for series in running.ask("query", query=expr)["result"]]
+                    values = [
+                        float(series["value"][1])
+                        for series in running.ask("query", query=expr)["result"]
+                    ]
                 else:
                     step = step_seconds(RANGE_SECONDS, SCRAPE_SECONDS)
-                    result = running.ask("query_range", query=expr, start=now - RANGE_SECONDS, end=now, step=step)["result"]
+                    result = running.ask(
+                        "query_range", query=expr, start=now - RANGE_SECONDS, end=now, step=step
+                    )["result"]
                     values = [float(value) for series in result for _, value in series["values"]]
                 if not any(map(math.isfinite, values)) and target.panel not in NOTHING_YET:
                     empty.append(f"{path.stem}: {target.panel}: {target.expr}")
@@ -197,7 +247,9 @@ def test_f1_a_killed_child_is_seen_and_forgotten(running: Running) -> None:
 
     restarts = "sum(shriven_task_restarts_total)"
     before = running.value(restarts)
-    fires_and_clears(running, "TaskRestarted", lambda: os.kill(child(), signal.SIGKILL), lambda: None)
+    fires_and_clears(
+        running, "TaskRestarted", lambda: os.kill(child(), signal.SIGKILL), lambda: None
+    )
     assert running.value(restarts) == before + 1
     assert running.value('sum(shriven_task_endings_total{code="killed"})') >= 1
     until("it recovered", lambda: running.value("sum(shriven_recoveries_total)") == 1)
@@ -206,7 +258,13 @@ def test_f1_a_killed_child_is_seen_and_forgotten(running: Running) -> None:
 
 
 def test_f9_a_hung_transaction_is_seen_while_it_holds_readers_back(running: Running) -> None:
-    producer = Producer({"bootstrap.servers": running.broker.bootstrap, "transactional.id": "hung", "transaction.timeout.ms": 600_000})
+    producer = Producer(
+        {
+            "bootstrap.servers": running.broker.bootstrap,
+            "transactional.id": "hung",
+            "transaction.timeout.ms": 600_000,
+        }
+    )
     producer.init_transactions(30)
 
     def hang() -> None:
@@ -226,7 +284,9 @@ def test_f21_records_removed_unread_are_seen(running: Running) -> None:
     for number in range(100):
         producer.produce("short-lived", str(number).encode(), partition=0)
     producer.flush(30)
-    group = Consumer({"bootstrap.servers": bootstrap, "group.id": "slow", "enable.auto.commit": False})
+    group = Consumer(
+        {"bootstrap.servers": bootstrap, "group.id": "slow", "enable.auto.commit": False}
+    )
     group.commit(offsets=[TopicPartition("short-lived", 0, 10)], asynchronous=False)
 
     def remove() -> None:
@@ -239,7 +299,9 @@ def test_f21_records_removed_unread_are_seen(running: Running) -> None:
     group.close()
 
 
-def test_f5_brokers_away_is_one_alert_that_clears_and_the_pipeline_goes_on(running: Running) -> None:
+def test_f5_brokers_away_is_one_alert_that_clears_and_the_pipeline_goes_on(
+    running: Running,
+) -> None:
     seen: set[str] = set()
 
     def away() -> None:
@@ -255,12 +317,19 @@ def test_f5_brokers_away_is_one_alert_that_clears_and_the_pipeline_goes_on(runni
 
     fires_and_clears(running, "BrokerUnreachable", away, back)
     assert "BrokerUnreachable" in seen
-    assert seen <= {"BrokerUnreachable", "DeadMansSwitch", "ProcessDown"}, "consequences are held back"
+    assert seen <= {"BrokerUnreachable", "DeadMansSwitch", "ProcessDown"}, (
+        "consequences are held back"
+    )
     assert running.pipeline.alive, "liveness does not depend on Kafka"
-    until("the pipeline goes on", lambda: running.value("sum(rate(shriven_batches_total[10s]))") > 0)
+    until(
+        "the pipeline goes on", lambda: running.value("sum(rate(shriven_batches_total[10s]))") > 0
+    )
 
 
 def _notified(running: Running) -> set[str]:
     """Alerts that Alertmanager would tell somebody of: not inhibited."""
-    with urllib.request.urlopen(f"http://{running.stack.address('alertmanager')}/api/v2/alerts?active=true&inhibited=false", timeout=30) as answer:
+    with urllib.request.urlopen(
+        f"http://{running.stack.address('alertmanager')}/api/v2/alerts?active=true&inhibited=false",
+        timeout=30,
+    ) as answer:
         return {alert["labels"]["alertname"] for alert in json.load(answer)}

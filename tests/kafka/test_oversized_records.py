@@ -1,4 +1,6 @@
-"""Records that are too large: refused by name at producer and broker, read whole at the fetch limit, dead-lettered with all their bytes."""
+"""Records that are too large: refused by name at producer and broker, read whole at the fetch
+limit, dead-lettered with all their bytes.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,13 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType  # type: ignore[attr-defined]
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)  # type: ignore[attr-defined]
 
 from schemas.codec import codec
 from streams.log.kafka.client import KafkaLog
@@ -51,14 +59,21 @@ def _refused(writer: Writer, topic: str, length: int) -> str:
 
 
 @pytest.mark.smoke
-def test_what_exceeds_the_producer_or_the_topic_is_refused_by_name_and_the_writer_goes_on(market: LiveMarket) -> None:
-    """Nothing of the transaction is there; without one, what was queued before is, as for any failure."""
+def test_what_exceeds_the_producer_or_the_topic_is_refused_by_name_and_the_writer_goes_on(
+    market: LiveMarket,
+) -> None:
+    """Nothing of the transaction is there; without one, what was queued before is, as for any
+    failure.
+    """
     topic = market.cluster.name("md.trades")
     _limit(market.cluster, "md.trades", 100_000)
     for writer in _writers(market):
         for length in (DEAD_LETTER_BYTES_MAX + 1, 200_000):  # the client's bound, the broker's
             text = _refused(writer, topic, length)
-            assert f"a record of {length} bytes for {topic}/0" in text and f"raise max.message.bytes of {topic}" in text
+            assert (
+                f"a record of {length} bytes for {topic}/0" in text
+                and f"raise max.message.bytes of {topic}" in text
+            )
     assert set(market.records("md.trades")) <= {b""}  # of five bytes, less their framing
     writer = market.log.writer(market.cluster.name("after"))
     writer.init()
@@ -72,7 +87,9 @@ def test_a_feed_is_told_which_record_is_too_large(market: LiveMarket) -> None:
     topic = market.cluster.name("md.trades")
     _limit(market.cluster, "md.trades", 100_000)
     producer = PlainProducer(market.cluster, "test")
-    with pytest.raises(NotDelivered, match=f"200000 bytes for {topic}/0 is larger than the topic takes"):
+    with pytest.raises(
+        NotDelivered, match=f"200000 bytes for {topic}/0 is larger than the topic takes"
+    ):
         producer.send(topic, [b"x" * 200_000], [None], [0])
         producer.flush()
 
@@ -89,7 +106,9 @@ def test_a_record_above_the_fetch_limit_is_read_whole(market: LiveMarket) -> Non
 
 
 @pytest.mark.smoke
-def test_the_largest_record_an_input_takes_becomes_a_dead_letter_with_all_its_bytes(market: LiveMarket) -> None:
+def test_the_largest_record_an_input_takes_becomes_a_dead_letter_with_all_its_bytes(
+    market: LiveMarket,
+) -> None:
     """A dead letter is larger than its record: its topic takes more than the inputs do."""
     largest = b"\x01" + b"z" * (MESSAGE_BYTES_MAX - 200)
     writer = market.log.plain_writer()
@@ -102,11 +121,15 @@ def test_the_largest_record_an_input_takes_becomes_a_dead_letter_with_all_its_by
     run_to_end(task, fed)
     task.drain()
     task.close()
-    (letter,) = [codec("DeadLetter").decode_records(body, 1)[0] for body in market.records("pipeline.dlq")]
+    (letter,) = [
+        codec("DeadLetter").decode_records(body, 1)[0] for body in market.records("pipeline.dlq")
+    ]
     assert letter.payload == largest
 
 
-def test_a_dead_letter_that_its_topic_does_not_take_halts_by_name_and_is_written_once_it_does(market: LiveMarket) -> None:
+def test_a_dead_letter_that_its_topic_does_not_take_halts_by_name_and_is_written_once_it_does(
+    market: LiveMarket,
+) -> None:
     largest = b"\x01" + b"z" * 300_000
     writer = KafkaLog(market.cluster).plain_writer()
     writer.begin()
@@ -126,4 +149,7 @@ def test_a_dead_letter_that_its_topic_does_not_take_halts_by_name_and_is_written
     task.prepare()
     run_to_end(task, fed)
     task.close()
-    assert [codec("DeadLetter").decode_records(body, 1)[0].payload for body in market.records("pipeline.dlq")] == [largest]
+    assert [
+        codec("DeadLetter").decode_records(body, 1)[0].payload
+        for body in market.records("pipeline.dlq")
+    ] == [largest]

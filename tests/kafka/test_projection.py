@@ -1,7 +1,8 @@
 """The projection on a real broker and a real PostgreSQL, killed in its middle.
 
-Oracles: ``trading_day.Twin``, a plain twin of the tables fed by librdkafka's committed reader (the worker reads through aiokafka); the same tables
-made anew from the topics; records of aborted and open transactions that must never be seen.
+Oracles: ``trading_day.Twin``, a plain twin of the tables fed by librdkafka's committed reader (the
+worker reads through aiokafka); the same tables made anew from the topics; records of aborted and
+open transactions that must never be seen.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ class Workers:
         log = (self.folder / f"worker{len(self.started)}").open("wb")
         command = [sys.executable, "-m", "jobs.sq", "project", "run"]
         environment = self.topics.environment(SQ_POSTGRES_URL=self.database, PYTHONPATH=str(ROOT))
-        self.started.append(subprocess.Popen(command, cwd=self.place, env=environment, stdout=log, stderr=log))
+        self.started.append(
+            subprocess.Popen(command, cwd=self.place, env=environment, stdout=log, stderr=log)
+        )
         log.close()
         return self.started[-1]
 
@@ -84,7 +87,9 @@ class Workers:
         except psycopg.errors.UndefinedTable:
             return 0
 
-    def wait(self, condition: Callable[[], bool], process: subprocess.Popen[bytes] | None = None) -> None:
+    def wait(
+        self, condition: Callable[[], bool], process: subprocess.Popen[bytes] | None = None
+    ) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not condition():
             assert process is None or process.poll() is None, self.said()
@@ -103,7 +108,9 @@ def workers(topics: EdgeTopics, database: str, tmp_path: Path) -> Iterator[Worke
 
 
 def write_day(topics: EdgeTopics, seed: int, count: int, first: int = 0) -> None:
-    """Orders ``first`` to ``count`` of a day, transactions of a hundred records; between them one that is aborted."""
+    """Orders ``first`` to ``count`` of a day, transactions of a hundred records; between them one
+    that is aborted.
+    """
     values: dict[tuple[str, int], list[bytes]] = {}
     for records in orders_of_day(seed, count)[first:]:
         for topic, record in records:
@@ -119,11 +126,18 @@ def twin_of(topics: EdgeTopics) -> Twin:
     twin, decoder = Twin(), FramedDecoder(None)
     for name in TOPICS:
         for each in topics.read(name):
-            twin.take(name, each.partition, each.offset, decoder.records(name, each.partition, [each.offset], [each.value])[0])
+            twin.take(
+                name,
+                each.partition,
+                each.offset,
+                decoder.records(name, each.partition, [each.offset], [each.value])[0],
+            )
     return twin
 
 
-def test_rows_of_a_worker_killed_again_and_again_are_those_of_the_topics(topics: EdgeTopics, workers: Workers) -> None:
+def test_rows_of_a_worker_killed_again_and_again_are_those_of_the_topics(
+    topics: EdgeTopics, workers: Workers
+) -> None:
     topics.write("ref.instruments", [topics.framed("ref.instruments", instrument(1))])
     write_day(topics, 5, 120)
     process = workers.start()
@@ -135,10 +149,14 @@ def test_rows_of_a_worker_killed_again_and_again_are_those_of_the_topics(topics:
     workers.wait(lambda: workers.count("pnl") > before, process)
     process.kill()
     process = workers.start()
-    topics.write("ref.instruments", [topics.framed("ref.instruments", instrument(2))])  # rows before it get their decimals
+    # rows before it get their decimals
+    topics.write("ref.instruments", [topics.framed("ref.instruments", instrument(2))])
     workers.wait(lambda: workers.waiting() == 0, process)
     refused = workers.sq("rebuild")
-    assert refused.returncode == 2 and "a worker ('sq project run') is applying records" in refused.stderr
+    assert (
+        refused.returncode == 2
+        and "a worker ('sq project run') is applying records" in refused.stderr
+    )
     process.send_signal(signal.SIGTERM)
     assert process.wait(PATIENCE_SECONDS) == 0, workers.said()
     twin = twin_of(topics)
@@ -148,11 +166,19 @@ def test_rows_of_a_worker_killed_again_and_again_are_those_of_the_topics(topics:
     checked = workers.sq("rebuild", "--check", "--json")
     assert checked.returncode == 0, checked.stderr + checked.stdout
     found = json.loads(checked.stdout)
-    assert found["kept"] == found["rebuilt"] and found["differing"] == [] and found["kept"]["fills"]["rows"] == len(twin.fills)
+    assert (
+        found["kept"] == found["rebuilt"]
+        and found["differing"] == []
+        and found["kept"]["fills"]["rows"] == len(twin.fills)
+    )
     with workers.session() as session:
-        session.execute("UPDATE fills SET fee_raw = fee_raw + 1 WHERE ctid = (SELECT min(ctid) FROM fills)")
+        session.execute(
+            "UPDATE fills SET fee_raw = fee_raw + 1 WHERE ctid = (SELECT min(ctid) FROM fills)"
+        )
     differing = workers.sq("rebuild", "--check")
-    assert differing.returncode == 1 and re.search("^fills: the topics make", differing.stdout, re.MULTILINE)
+    assert differing.returncode == 1 and re.search(
+        "^fills: the topics make", differing.stdout, re.MULTILINE
+    )
     rebuilt = workers.sq("rebuild", "--json")
     assert rebuilt.returncode == 0 and json.loads(rebuilt.stdout)["tables"] == found["kept"]
     with workers.session() as session:
@@ -166,9 +192,19 @@ def test_rows_of_a_worker_killed_again_and_again_are_those_of_the_topics(topics:
 
 
 def test_an_aborted_and_an_open_record_are_never_seen(topics: EdgeTopics, workers: Workers) -> None:
-    """ENG-16. The open one is seen once it is committed, and not before. (A plain Faust consumer shows both: decision 0010.)"""
-    topics.write("ref.instruments", [topics.framed("ref.instruments", instrument(number)) for number in (1, 2)])
-    fills = [topics.framed("fills", record) for records in orders_of_day(9, 40) for topic, record in records if topic == "fills"]
+    """ENG-16. The open one is seen once it is committed, and not before. (A plain Faust consumer
+    shows both: decision 0010.)
+    """
+    topics.write(
+        "ref.instruments",
+        [topics.framed("ref.instruments", instrument(number)) for number in (1, 2)],
+    )
+    fills = [
+        topics.framed("fills", record)
+        for records in orders_of_day(9, 40)
+        for topic, record in records
+        if topic == "fills"
+    ]
     topics.write("fills", fills[:2], commit=False)
     topics.write("fills", fills[2:3])
     process = workers.start()
@@ -178,7 +214,8 @@ def test_an_aborted_and_an_open_record_are_never_seen(topics: EdgeTopics, worker
     writer.begin()
     writer.produce(topics.cluster.name("fills"), 0, fills[3:5])
     writer._producer.flush(10)
-    topics.write("fills", fills[5:7], partition=1)  # read while the other partition's transaction is open
+    # read while the other partition's transaction is open
+    topics.write("fills", fills[5:7], partition=1)
     workers.wait(lambda: workers.count("fills") == 3, process)
     raw = [each.value for each in topics.read("fills")]
     assert sorted(raw) == sorted([fills[2], *fills[5:7]])  # of two partitions, in any order
@@ -190,16 +227,28 @@ def test_an_aborted_and_an_open_record_are_never_seen(topics: EdgeTopics, worker
         assert twin_of(topics).differences(session) == []
 
 
-def test_a_worker_whose_partitions_move_while_it_applies_goes_on(topics: EdgeTopics, workers: Workers) -> None:
-    """Faust cancels and starts again whatever an agent is doing when a member joins. Here it is held inside of a batch, by a lock."""
-    topics.write("ref.instruments", [topics.framed("ref.instruments", instrument(number)) for number in (1, 2)])
+def test_a_worker_whose_partitions_move_while_it_applies_goes_on(
+    topics: EdgeTopics, workers: Workers
+) -> None:
+    """Faust cancels and starts again whatever an agent is doing when a member joins. Here it is
+    held inside of a batch, by a lock.
+    """
+    topics.write(
+        "ref.instruments",
+        [topics.framed("ref.instruments", instrument(number)) for number in (1, 2)],
+    )
     first = workers.start()
     write_day(topics, 11, 20)
     workers.wait(lambda: workers.waiting() == 0, first)
     with workers.session() as session, workers.session() as holder, holder.transaction():
         holder.execute("LOCK TABLE fills IN ACCESS EXCLUSIVE MODE")
         write_day(topics, 11, 60, first=20)
-        workers.wait(lambda: session.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()[0] > 0, first)
+        workers.wait(
+            lambda: (
+                session.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()[0] > 0
+            ),
+            first,
+        )
         second = workers.start()
         workers.wait(lambda: _members_with_partitions(topics) == 2, first)
     workers.wait(lambda: workers.waiting() == 0, first)
@@ -214,8 +263,13 @@ def _members_with_partitions(topics: EdgeTopics) -> int:
     return sum(bool(member.assignment.topic_partitions) for member in found.members)
 
 
-def test_two_workers_share_the_partitions_and_one_is_killed(topics: EdgeTopics, workers: Workers) -> None:
-    topics.write("ref.instruments", [topics.framed("ref.instruments", instrument(number)) for number in (1, 2)])
+def test_two_workers_share_the_partitions_and_one_is_killed(
+    topics: EdgeTopics, workers: Workers
+) -> None:
+    topics.write(
+        "ref.instruments",
+        [topics.framed("ref.instruments", instrument(number)) for number in (1, 2)],
+    )
     first, second = workers.start(), workers.start()
     write_day(topics, 11, 60)
     workers.wait(lambda: workers.count("pnl") > 0, first)
@@ -226,25 +280,40 @@ def test_two_workers_share_the_partitions_and_one_is_killed(topics: EdgeTopics, 
         assert twin_of(topics).differences(session) == []
 
 
-def test_what_cannot_be_projected_ends_the_worker_in_one_line(topics: EdgeTopics, workers: Workers) -> None:
+def test_what_cannot_be_projected_ends_the_worker_in_one_line(
+    topics: EdgeTopics, workers: Workers
+) -> None:
     topics.write("fills", [b"no framing"])
     process = workers.start()
     assert process.wait(PATIENCE_SECONDS) == 1
     said = workers.said()
-    assert re.search(r"^sq: fills/0/0: the value does not begin with the registry framing", said, re.MULTILINE) and "Traceback" not in said
+    assert (
+        re.search(
+            r"^sq: fills/0/0: the value does not begin with the registry framing",
+            said,
+            re.MULTILINE,
+        )
+        and "Traceback" not in said
+    )
     assert workers.count("fills") == 0
     assert workers.left_behind() == []
 
 
-def test_missing_topics_databases_and_lost_beginnings_are_named(cluster: Cluster, topics: EdgeTopics, workers: Workers) -> None:
+def test_missing_topics_databases_and_lost_beginnings_are_named(
+    cluster: Cluster, topics: EdgeTopics, workers: Workers
+) -> None:
     none = topics.sq("project", "run", SQ_POSTGRES_URL="")
     assert none.returncode == 2 and "SQ_POSTGRES_URL" in none.stderr
     away = topics.sq("project", "run", SQ_POSTGRES_URL="host=/nowhere dbname=x")
     assert away.returncode == 1 and "cannot connect to PostgreSQL" in away.stderr
-    elsewhere = topics.sq("project", "run", SQ_POSTGRES_URL=workers.database, SQ_KAFKA_ENVIRONMENT="elsewhere")
+    elsewhere = topics.sq(
+        "project", "run", SQ_POSTGRES_URL=workers.database, SQ_KAFKA_ENVIRONMENT="elsewhere"
+    )
     assert elsewhere.returncode == 2 and "no topic elsewhere.ref.instruments" in elsewhere.stderr
     assert json.loads(workers.sq("migrate", "--json").stdout)["applied"] == ["0001_projection.sql"]
-    assert json.loads(workers.sq("status", "--json").stdout)["rows"] == dict.fromkeys(("instruments", "orders", "fills", "positions", "pnl"), 0)
+    assert json.loads(workers.sq("status", "--json").stdout)["rows"] == dict.fromkeys(
+        ("instruments", "orders", "fills", "positions", "pnl"), 0
+    )
     assert workers.sq("migrate", "--to", "0").returncode == 0
     empty = workers.sq("rebuild", "--check")
     assert empty.returncode == 2 and "no tables yet" in empty.stderr

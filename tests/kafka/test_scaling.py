@@ -46,8 +46,12 @@ def _recording(folder: Path) -> Path:
     """
     instruments, trades, depth = [], [], []
     for number in range(1, SHARDS + 1):
-        instruments.append(msgspec.structs.replace(INSTRUMENT, instrument=number, symbol=f"TEST{number}USDT"))
-        for found, kept in zip(make_market(UPDATES, UPDATES, seed=number), (trades, depth), strict=True):
+        instruments.append(
+            msgspec.structs.replace(INSTRUMENT, instrument=number, symbol=f"TEST{number}USDT")
+        )
+        for found, kept in zip(
+            make_market(UPDATES, UPDATES, seed=number), (trades, depth), strict=True
+        ):
             kept.extend(msgspec.structs.replace(record, instrument=number) for record in found)
     for records in (trades, depth):
         records.sort(key=lambda record: record.event_time)
@@ -97,10 +101,17 @@ class Moves:
     def ends(self) -> dict[int, int]:
         """Where the journals end."""
         name = self.edge.cluster.name("pipeline.journal")
-        return {place[1]: end for place, end in self.edge.log.admin().ends([(name, shard) for shard in range(SHARDS)]).items()}
+        return {
+            place[1]: end
+            for place, end in self.edge.log.admin()
+            .ends([(name, shard) for shard in range(SHARDS)])
+            .items()
+        }
 
 
-def test_scaled_from_one_member_to_four_and_back_under_load_nothing_is_lost_and_pauses_are_short(edge: EdgeTopics, run: Run, tmp_path: Path) -> None:
+def test_scaled_from_one_member_to_four_and_back_under_load_nothing_is_lost_and_pauses_are_short(
+    edge: EdgeTopics, run: Run, tmp_path: Path
+) -> None:
     sq(edge, tmp_path, "topics", "apply", "--shards", str(SHARDS))
     recording = _recording(tmp_path / "four")
     feed = subprocess.Popen(
@@ -123,7 +134,10 @@ def test_scaled_from_one_member_to_four_and_back_under_load_nothing_is_lost_and_
 
         wait_until(all_run, 120, f"{count} shards moved by a {cause}")
         before = moves.ends()
-        wait_until(lambda: all(end > before[shard] + 4 for shard, end in moves.ends().items()), what=f"batches after a {cause}")
+        wait_until(
+            lambda: all(end > before[shard] + 4 for shard, end in moves.ends().items()),
+            what=f"batches after a {cause}",
+        )
 
     moved("start", SHARDS)
     for count in (2, 1, 1):  # two of the four go to the second member, then one to each further one
@@ -143,8 +157,13 @@ def test_scaled_from_one_member_to_four_and_back_under_load_nothing_is_lost_and_
     assert feed.poll() is None, "the market was fed until after the last move"
     feed.send_signal(signal.SIGINT)
     feed.wait(60)
-    places = [(edge.cluster.name(topic), shard) for topic in ("md.trades", "md.depth") for shard in range(SHARDS)]
-    fed = sum(edge.log.admin().ends(places).values()) + SHARDS * SHARDS  # every shard reads every instrument
+    places = [
+        (edge.cluster.name(topic), shard)
+        for topic in ("md.trades", "md.depth")
+        for shard in range(SHARDS)
+    ]
+    # every shard reads every instrument
+    fed = sum(edge.log.admin().ends(places).values()) + SHARDS * SHARDS
     wait_until(lambda: consumed(edge, tmp_path) >= fed, what="everything consumed")
     assert last.stop() == 0
     verdicts = verify_cluster(edge.cluster, "pipeline")
@@ -153,5 +172,8 @@ def test_scaled_from_one_member_to_four_and_back_under_load_nothing_is_lost_and_
     pauses = moves.pauses()
     for cause, bound in BOUND_SECONDS.items():
         seconds = sorted(each for name, _, each in pauses if name == cause)
-        print(f"pause by {cause}: {', '.join(f'{each:.2f}' for each in seconds)} s; to be at most {bound:g} s")  # noqa: T201
+        print(  # noqa: T201
+            f"pause by {cause}: {', '.join(f'{each:.2f}' for each in seconds)} s; to be at most "
+            f"{bound:g} s"
+        )
         assert seconds and seconds[-1] < bound + PATIENCE_SECONDS

@@ -1,4 +1,5 @@
-"""A broker that wants TLS and a password, and clients that come with the right and the wrong ones. Oracle: the broker lets in or not.
+"""A broker that wants TLS and a password, and clients that come with the right and the wrong ones.
+Oracle: the broker lets in or not.
 
 Certificates are made here, by the cryptography package, for this run only.
 """
@@ -52,11 +53,16 @@ def certificate(folder: Path, name: str) -> Path:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(hours=1))
         .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+            critical=False,
+        )
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
-    secret = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
     public = made.public_bytes(serialization.Encoding.PEM)
     (folder / f"{name}.crt").write_bytes(public)
     (folder / f"{name}.pem").write_bytes(secret + public)
@@ -70,7 +76,10 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     folder = tmp_path_factory.mktemp("secured")
     authority = certificate(folder, "broker")
     certificate(folder, "stranger")
-    login = 'org.apache.kafka.common.security.plain.PlainLoginModule required user_alice="correct horse" user_bob="no rights";'
+    login = (
+        'org.apache.kafka.common.security.plain.PlainLoginModule required user_alice="correct '
+        'horse" user_bob="no rights";'
+    )
     properties = {
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "super.users": "User:ANONYMOUS;User:alice",
@@ -101,7 +110,9 @@ def test_settings_pass_through_and_a_record_goes_in(secured: Cluster) -> None:
     assert TOPIC in reach(secured, 30).list_topics(timeout=10).topics
     producer = Producer(secured.client(**quiet()))
     problems: list[object] = []
-    producer.produce(TOPIC, b"secured", partition=0, on_delivery=lambda problem, _: problems.append(problem))
+    producer.produce(
+        TOPIC, b"secured", partition=0, on_delivery=lambda problem, _: problems.append(problem)
+    )
     producer.flush(30)
     assert problems == [None]
 
@@ -111,19 +122,32 @@ def test_settings_pass_through_and_a_record_goes_in(secured: Cluster) -> None:
     [
         ({"sasl_password": "wrong"}, CredentialsRefused, "user, password"),
         ({"ssl_ca_location": "{stranger}"}, CredentialsRefused, "certificate"),
-        ({"security_protocol": "PLAINTEXT"}, BrokerUnreachable, "no answer in PLAINTEXT.*security.protocol"),
+        (
+            {"security_protocol": "PLAINTEXT"},
+            BrokerUnreachable,
+            "no answer in PLAINTEXT.*security.protocol",
+        ),
         ({"security_protocol": "SASL_TLS"}, BadSetting, "SASL_TLS"),
         ({"sasl_mechanism": "SCRAM-SHA-512"}, CredentialsRefused, "mechanism"),
     ],
     ids=["password", "authority", "no TLS", "unknown protocol", "mechanism"],
 )
 def test_a_client_that_is_wrong_is_told_what_within_seconds(
-    secured: Cluster, settings: dict[str, str], kind: type[ShrivenError], says: str, capfd: pytest.CaptureFixture[str]
+    secured: Cluster,
+    settings: dict[str, str],
+    kind: type[ShrivenError],
+    says: str,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     stranger = secured.settings["ssl.ca.location"].replace("broker.crt", "stranger.crt")
     began = time.monotonic()
     with pytest.raises(kind, match=says) as refused:
-        reach(changed(secured, **{key: value.replace("{stranger}", stranger) for key, value in settings.items()}))
+        reach(
+            changed(
+                secured,
+                **{key: value.replace("{stranger}", stranger) for key, value in settings.items()},
+            )
+        )
     assert time.monotonic() - began < SECONDS_MAX
     assert "\n" not in refused.value.text
     assert capfd.readouterr().err == ""  # librdkafka's own lines stay away
@@ -131,7 +155,10 @@ def test_a_client_that_is_wrong_is_told_what_within_seconds(
 
 def command(cluster: Cluster, tmp_path: Path, *arguments: str) -> Ended:
     """A command as a user types it, with this cluster's settings as variables."""
-    settings = {f"SQ_KAFKA_SETTING_{key.upper().replace('.', '_')}": value for key, value in cluster.settings.items()}
+    settings = {
+        f"SQ_KAFKA_SETTING_{key.upper().replace('.', '_')}": value
+        for key, value in cluster.settings.items()
+    }
     return edge_of(cluster).sq(*arguments, **settings, SQ_KAFKA_HOME=str(tmp_path / "home"))
 
 
@@ -162,14 +189,24 @@ def test_every_command_says_what_is_wrong_with_how_it_speaks_to_the_cluster(
     secured: Cluster, settings: dict[str, str], says: str, tmp_path: Path
 ) -> None:
     stranger = secured.settings["ssl.ca.location"].replace("broker.crt", "stranger.crt")
-    wrong = changed(secured, **{key: value.replace("{stranger}", stranger) for key, value in settings.items()})
+    wrong = changed(
+        secured, **{key: value.replace("{stranger}", stranger) for key, value in settings.items()}
+    )
     for each in COMMANDS:
-        ended = command(wrong, tmp_path, *(word.format(wrong.bootstrap, tmp_path / "pulled") for word in each))
+        ended = command(
+            wrong, tmp_path, *(word.format(wrong.bootstrap, tmp_path / "pulled") for word in each)
+        )
         assert ended.returncode != 0, each
-        assert re.search(says, ended.stderr) and len(ended.stderr.splitlines()) == 1 and "defect" not in ended.stderr, (each, ended.stderr)
+        assert (
+            re.search(says, ended.stderr)
+            and len(ended.stderr.splitlines()) == 1
+            and "defect" not in ended.stderr
+        ), (each, ended.stderr)
 
 
-def test_a_user_without_rights_is_told_so_and_is_not_shown_an_empty_cluster(secured: Cluster, tmp_path: Path) -> None:
+def test_a_user_without_rights_is_told_so_and_is_not_shown_an_empty_cluster(
+    secured: Cluster, tmp_path: Path
+) -> None:
     admin = reach(secured, 30)
     admin.create_topics([NewTopic("topologies", 1)])["topologies"].result(30)
     place = ConsumerGroupTopicPartitions("somebody", [TopicPartition("topologies", 0, 0)])
@@ -178,14 +215,22 @@ def test_a_user_without_rights_is_told_so_and_is_not_shown_an_empty_cluster(secu
     bob = changed(secured, sasl_username="bob", sasl_password="no rights")
     for each in (("lag",), ("lag", "--json"), ("topics", "plan", "--no-registry"), ("status",)):
         ended = command(bob, tmp_path, *each)
-        assert "not authorised" in ended.stderr and len(ended.stderr.splitlines()) == 1, (each, ended)
+        assert "not authorised" in ended.stderr and len(ended.stderr.splitlines()) == 1, (
+            each,
+            ended,
+        )
         assert ended.returncode == (2 if each == ("status",) else 1), each
     settings = LagSettings(request_seconds=10.0)
     exporter = LagExporter(Watch(KafkaLagSource(bob, settings), settings), 5.0, Calendar())
     registry = CollectorRegistry(auto_describe=False)
     registry.register(exporter)
     exporter.collect_once()
-    assert registry.get_sample_value("shriven_lag_exporter_unread_total", {"cause": "not_authorized"}) == 1, "LagExporterBlind fires"
+    assert (
+        registry.get_sample_value("shriven_lag_exporter_unread_total", {"cause": "not_authorized"})
+        == 1
+    ), "LagExporterBlind fires"
     assert registry.get_sample_value("shriven_lag_exporter_groups") == 0
-    assert registry.get_sample_value("shriven_lag_exporter_up", {"environment": "local"}) == 1, "the cluster answers"
+    assert registry.get_sample_value("shriven_lag_exporter_up", {"environment": "local"}) == 1, (
+        "the cluster answers"
+    )
     assert exporter.problem.startswith("not authorised")

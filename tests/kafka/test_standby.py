@@ -1,6 +1,8 @@
-"""ENG-9: a standby follows its owner, is equal to it, and takes over when it dies; one that diverged never does.
+"""ENG-9: a standby follows its owner, is equal to it, and takes over when it dies; one that
+diverged never does.
 
-Oracles: an uninterrupted run over the same records, the journal executed again, and the end offsets of every topic.
+Oracles: an uninterrupted run over the same records, the journal executed again, and the end offsets
+of every topic.
 """
 
 from __future__ import annotations
@@ -19,7 +21,15 @@ from streams.log.kafka.cluster import Cluster
 from streams.runtime.failures import Diverged
 from streams.runtime.live.shard import ShardTask
 from tests.kafka.edge_topics import ROOT, EdgeTopics
-from tests.kafka.live_market import LiveMarket, ended, fresh_environment, run_to_end, stopped, uninterrupted, wait_until
+from tests.kafka.live_market import (
+    LiveMarket,
+    ended,
+    fresh_environment,
+    run_to_end,
+    stopped,
+    uninterrupted,
+    wait_until,
+)
 from tests.kafka.members import PIPELINE, Run, consumed, sq, status
 from tests.scenario import make_recording
 
@@ -39,18 +49,25 @@ class Flipped(Strategy):
         self.state.seen += 1
         if self.state.seen % 25 == 0:
             direction = 1 if self.state.seen // 25 % 2 else -1
-            self.signal(context, quote.instrument, direction if self.state.seen < AFTER else -direction)
+            way = direction if self.state.seen < AFTER else -direction
+            self.signal(context, quote.instrument, way)
 """
-"""A strategy that is not a function of its input: it takes a number from a library, and hosts have different versions of that."""
+"""A strategy that is not a function of its input: it takes a number from a library, and hosts have
+different versions of that.
+"""
 
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_recording(tmp_path_factory.mktemp("standby") / "recording", updates=900, trades=1_200)
+    return make_recording(
+        tmp_path_factory.mktemp("standby") / "recording", updates=900, trades=1_200
+    )
 
 
 def _market(cluster: Cluster, recording: Path, name: str) -> LiveMarket:
-    own = Cluster(bootstrap=cluster.bootstrap, registry=cluster.registry, environment=fresh_environment(name))
+    own = Cluster(
+        bootstrap=cluster.bootstrap, registry=cluster.registry, environment=fresh_environment(name)
+    )
     return LiveMarket(own, recording)
 
 
@@ -67,11 +84,15 @@ def _follow(task: ShardTask, sequence: int) -> None:
     deadline = time.monotonic() + 60
     while task.sequence < sequence:
         task.follow(0.05)
-        assert time.monotonic() < deadline, f"journal record {task.sequence}, not {sequence}, after 60 s"
+        assert time.monotonic() < deadline, (
+            f"journal record {task.sequence}, not {sequence}, after 60 s"
+        )
 
 
 @pytest.mark.smoke
-def test_the_leader_is_killed_under_load_and_its_standby_makes_the_records_of_an_uninterrupted_run(cluster: Cluster, recording: Path) -> None:
+def test_the_leader_is_killed_under_load_and_its_standby_makes_the_records_of_an_uninterrupted_run(
+    cluster: Cluster, recording: Path
+) -> None:
     whole = _market(cluster, recording, "s-whole")
     expected = uninterrupted(whole, whole.feed())
     market = _market(cluster, recording, "s-killed")
@@ -122,7 +143,9 @@ def test_a_standby_writes_nothing_and_fences_nobody(cluster: Cluster, recording:
         task.close()
 
 
-def test_a_standby_that_diverged_names_the_record_and_leaves_its_leader_alone(cluster: Cluster, recording: Path) -> None:
+def test_a_standby_that_diverged_names_the_record_and_leaves_its_leader_alone(
+    cluster: Cluster, recording: Path
+) -> None:
     market = _market(cluster, recording, "s-planted")
     market.feed(0.0, 0.5)
     leader = market.task()
@@ -143,15 +166,33 @@ def test_a_standby_that_diverged_names_the_record_and_leaves_its_leader_alone(cl
     assert verify_cluster(market.cluster, "pipeline")[0].findings == []
 
 
-def test_a_standby_member_is_promoted_when_its_leader_is_killed_and_when_it_drains(edge: EdgeTopics, run: Run, tmp_path: Path) -> None:
+def test_a_standby_member_is_promoted_when_its_leader_is_killed_and_when_it_drains(
+    edge: EdgeTopics, run: Run, tmp_path: Path
+) -> None:
     sq(edge, tmp_path, "topics", "apply")
     sq(edge, tmp_path, "generate", "--minutes", "4", "--seed", "5", "--out", str(tmp_path / "toy"))
     leader = run(*PIPELINE, "--standby")
     leader.wait("running")
     second = run(*PIPELINE, "--standby")
-    command = [sys.executable, "-m", "jobs.sq", "feed", str(tmp_path / "toy"), "--speed", "6", "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "jobs.sq",
+        "feed",
+        str(tmp_path / "toy"),
+        "--speed",
+        "6",
+        "--json",
+    ]
     environment = edge.environment(SQ_KAFKA_HOME=str(tmp_path / "home"))
-    feed = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True)
+    feed = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
     second.wait("following")
     wait_until(lambda: consumed(edge, tmp_path) > 1000, what="load")
     lags: list[int] = []
@@ -160,7 +201,8 @@ def test_a_standby_member_is_promoted_when_its_leader_is_killed_and_when_it_drai
         standbys = [each for row in status(edge, tmp_path) for each in row["standbys"]]
         assert [each["state"] for each in standbys] in ([], ["following"])
         lags.extend(each["lag_records"] for each in standbys)
-        return bool(lags) and lags[-1] < 100  # two seconds of batches: what is told is up to a second old
+        # two seconds of batches: what is told is up to a second old
+        return bool(lags) and lags[-1] < 100
 
     wait_until(keeps_up, what="a standby near its leader")
     print(f"journal records behind, under load: {lags}")  # noqa: T201
@@ -181,9 +223,16 @@ def test_a_standby_member_is_promoted_when_its_leader_is_killed_and_when_it_drai
         f"{drained:.2f} s after SIGTERM, of which promotion {drained_told['seconds']:.2f} s"
     )
     feed.wait(120)
-    fed = sum(edge.log.admin().ends([(edge.cluster.name(topic), 0)])[edge.cluster.name(topic), 0] for topic in ("md.trades", "md.depth"))
-    wait_until(lambda: consumed(edge, tmp_path) > fed, 90, "everything consumed, and the instruments")
-    assert [row["standbys"] for row in status(edge, tmp_path)] == [[]], "who owns the shard follows it no more, who is gone neither"
+    fed = sum(
+        edge.log.admin().ends([(edge.cluster.name(topic), 0)])[edge.cluster.name(topic), 0]
+        for topic in ("md.trades", "md.depth")
+    )
+    wait_until(
+        lambda: consumed(edge, tmp_path) > fed, 90, "everything consumed, and the instruments"
+    )
+    assert [row["standbys"] for row in status(edge, tmp_path)] == [[]], (
+        "who owns the shard follows it no more, who is gone neither"
+    )
     assert third.stop() == 0
     verdict = verify_cluster(edge.cluster, "pipeline")[0]
     assert verdict.findings == []
@@ -195,7 +244,15 @@ def test_a_standby_member_that_diverged_says_so_and_does_not_take_the_shard(
 ) -> None:
     sq(edge, tmp_path, "topics", "apply")
     (tmp_path / "flipped.py").write_text(FLIPPED)
-    job = ("pipeline", "--clock", "event", "--strategy", f"{tmp_path / 'flipped.py'}:Flipped", "--linger", "0s")
+    job = (
+        "pipeline",
+        "--clock",
+        "event",
+        "--strategy",
+        f"{tmp_path / 'flipped.py'}:Flipped",
+        "--linger",
+        "0s",
+    )
     paths = []
     for version, after in (("old", 100), ("new", 1_000_000)):
         (tmp_path / version).mkdir()
@@ -211,10 +268,19 @@ def test_a_standby_member_that_diverged_says_so_and_does_not_take_the_shard(
     told = other.events("failed")[0]["text"]
     assert "code diverged: signals" in told or "code diverged: orders" in told, told
     assert "on the log" in told, told
-    states = wait_until(lambda: [each["state"] for row in status(edge, tmp_path) for each in row["standbys"]], what="the standby's state")
+    states = wait_until(
+        lambda: [each["state"] for row in status(edge, tmp_path) for each in row["standbys"]],
+        what="the standby's state",
+    )
     assert states == ["halted: diverged"]
-    fed = sum(edge.log.admin().ends([(edge.cluster.name(topic), 0)])[edge.cluster.name(topic), 0] for topic in ("md.trades", "md.depth"))
-    wait_until(lambda: consumed(edge, tmp_path) > fed, what="everything consumed by the leader, and the instruments")
+    fed = sum(
+        edge.log.admin().ends([(edge.cluster.name(topic), 0)])[edge.cluster.name(topic), 0]
+        for topic in ("md.trades", "md.depth")
+    )
+    wait_until(
+        lambda: consumed(edge, tmp_path) > fed,
+        what="everything consumed by the leader, and the instruments",
+    )
     leader.kill()
     assert other.process.wait(60) == 1
     assert other.events("halted")[0]["code"] == "diverged"

@@ -1,4 +1,6 @@
-"""Records for log tests, encoded by fastavro and not by this project's codec, so that a log test judges the log alone."""
+"""Records for log tests, encoded by fastavro and not by this project's codec, so that a log test
+judges the log alone.
+"""
 
 from __future__ import annotations
 
@@ -31,11 +33,26 @@ def record_of(schema: Any, number: int) -> Any:
     if isinstance(schema, list):
         return record_of(schema[1], number) if number % 2 else None
     if not isinstance(schema, dict):
-        values = {"int": number % 1000, "long": 1_000 + number, "double": number / 7, "boolean": bool(number % 2)}
-        return {**values, "string": f"text {number}", "bytes": bytes([number % 256] * 5), "null": None}[schema]
+        values = {
+            "int": number % 1000,
+            "long": 1_000 + number,
+            "double": number / 7,
+            "boolean": bool(number % 2),
+        }
+        return {
+            **values,
+            "string": f"text {number}",
+            "bytes": bytes([number % 256] * 5),
+            "null": None,
+        }[schema]
     kind = schema["type"]
     if kind == "record":
-        return {field["name"]: number if field["name"] == "event_time" else record_of(field["type"], number) for field in schema["fields"]}
+        return {
+            field["name"]: number
+            if field["name"] == "event_time"
+            else record_of(field["type"], number)
+            for field in schema["fields"]
+        }
     if kind == "enum":
         return schema["symbols"][number % len(schema["symbols"])]
     if kind == "array":
@@ -61,7 +78,9 @@ def encode(topic: str, first: int, count: int) -> bytes:
 
 
 def offset_of(number: int, has_holes: bool) -> int:
-    """Offset of record ``number``: the number itself, or one with holes before every second record, larger ones before every seventh."""
+    """Offset of record ``number``: the number itself, or one with holes before every second record,
+    larger ones before every seventh.
+    """
     return number + number // 2 + 3 * (number // 7) if has_holes else number
 
 
@@ -70,14 +89,20 @@ def offsets_of(first: int, count: int, has_holes: bool) -> list[int]:
     return [offset_of(number, has_holes) for number in range(first, first + count)]
 
 
-def fill(log: LocalLog, blocks: list[int], topic: str = TOPIC, first: int = 0, has_holes: bool = False) -> int:
-    """Append blocks of these sizes (a journal's hold one record each), times given; returns the next record's number."""
+def fill(
+    log: LocalLog, blocks: list[int], topic: str = TOPIC, first: int = 0, has_holes: bool = False
+) -> int:
+    """Append blocks of these sizes (a journal's hold one record each), times given; returns the
+    next record's number.
+    """
     if is_journal(topic):
         blocks = [1] * sum(blocks)
     writer = log.writer(topic, has_holes=has_holes)
     for count in blocks:
         offsets = np.array(offsets_of(first, count, True)) if has_holes else None
-        writer.append(encode(topic, first, count), count, time_max=first + count - 1, offsets=offsets)
+        writer.append(
+            encode(topic, first, count), count, time_max=first + count - 1, offsets=offsets
+        )
         first += count
     return first
 

@@ -36,13 +36,21 @@ READ_ALL = """
 
 
 def test_a_log_larger_than_the_memory_allowed_is_read(tmp_path: Path) -> None:
-    """Oracle: the operating system: 300 MB are read with 64 MB of address space, and resident memory grows by a few blocks."""
+    """Oracle: the operating system: 300 MB are read with 64 MB of address space, and resident
+    memory grows by a few blocks.
+    """
     with LocalLog.create(tmp_path / "log", sync="never", segment_records=100) as log:
         writer = log.writer("pipeline.snapshots")
         body = bytes(MEGABYTE)
         for _ in range(LOG_MEGABYTES):
             writer.append(body, 1)
-    command = [sys.executable, "-c", textwrap.dedent(READ_ALL), str(tmp_path / "log"), str(ALLOWED_MEGABYTES)]
+    command = [
+        sys.executable,
+        "-c",
+        textwrap.dedent(READ_ALL),
+        str(tmp_path / "log"),
+        str(ALLOWED_MEGABYTES),
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     length, grown = map(int, done.stdout.split())
@@ -52,8 +60,11 @@ def test_a_log_larger_than_the_memory_allowed_is_read(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def many_blocks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalLog]:
-    """20,000 blocks of one record in segments of 5,000, event time ten times the offset plus ten."""
-    with LocalLog.create(tmp_path_factory.mktemp("bounds") / "log", sync="never", segment_records=5_000) as log:
+    """20,000 blocks of one record in segments of 5,000, event time ten times the offset plus ten.
+    """
+    with LocalLog.create(
+        tmp_path_factory.mktemp("bounds") / "log", sync="never", segment_records=5_000
+    ) as log:
         writer = log.writer(TOPIC)
         for number in range(20_000):
             writer.append(encode(TOPIC, 10 * number + 10, 1), 1, time_max=10 * number + 10)
@@ -85,8 +96,12 @@ class Reads:
 
 
 @pytest.mark.parametrize("offset", [0, 1, 4_999, 5_000, 12_345, 19_999])
-def test_a_seek_by_offset_reads_a_few_pages(many_blocks: LocalLog, monkeypatch: pytest.MonkeyPatch, offset: int) -> None:
-    """Oracle: counted reads: a header, at most nine index pages of 4 kB and one block, of a log of 1.8 MB."""
+def test_a_seek_by_offset_reads_a_few_pages(
+    many_blocks: LocalLog, monkeypatch: pytest.MonkeyPatch, offset: int
+) -> None:
+    """Oracle: counted reads: a header, at most nine index pages of 4 kB and one block, of a log of
+    1.8 MB.
+    """
     reader = many_blocks.reader(TOPIC)
     reads = Reads(monkeypatch)
     block = next(iter(reader.blocks(offset)))
@@ -96,7 +111,9 @@ def test_a_seek_by_offset_reads_a_few_pages(many_blocks: LocalLog, monkeypatch: 
 
 
 @pytest.mark.parametrize("time", [1, 10, 11, 49_990, 50_000, 50_001, 123_450, 200_000, 200_001])
-def test_a_seek_by_time_reads_a_few_pages(many_blocks: LocalLog, monkeypatch: pytest.MonkeyPatch, time: int) -> None:
+def test_a_seek_by_time_reads_a_few_pages(
+    many_blocks: LocalLog, monkeypatch: pytest.MonkeyPatch, time: int
+) -> None:
     """Oracle: offset = time / 10 rounded up, less one; reads counted."""
     reader = many_blocks.reader(TOPIC)
     reads = Reads(monkeypatch)
@@ -105,8 +122,12 @@ def test_a_seek_by_time_reads_a_few_pages(many_blocks: LocalLog, monkeypatch: py
     assert reads.length <= 200_000
 
 
-def test_a_seek_costs_no_more_in_a_log_ten_times_as_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Oracle: counted reads of the same seek grow with the logarithm of the length: at most one page for each doubling."""
+def test_a_seek_costs_no_more_in_a_log_ten_times_as_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Oracle: counted reads of the same seek grow with the logarithm of the length: at most one
+    page for each doubling.
+    """
     counts = []
     for blocks in (500, 5_000):
         with LocalLog.create(tmp_path / str(blocks), sync="never") as log:
@@ -121,7 +142,9 @@ def test_a_seek_costs_no_more_in_a_log_ten_times_as_long(tmp_path: Path, monkeyp
     assert counts[1] <= counts[0] + 4
 
 
-def test_opening_for_reading_does_not_read_the_log(many_blocks: LocalLog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_opening_for_reading_does_not_read_the_log(
+    many_blocks: LocalLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Oracle: counted reads: one header and one index entry, whatever the length."""
     reads = Reads(monkeypatch)
     reader = many_blocks.reader(TOPIC)
@@ -145,10 +168,14 @@ def test_a_topic_whose_records_have_no_event_time_is_not_sought_by_time(tmp_path
 
 
 def test_a_bound_above_the_running_maximum_still_finds_the_first_record(tmp_path: Path) -> None:
-    """Property: a clock instead of the exact maximum is allowed; the search then looks on from the block it reaches."""
+    """Property: a clock instead of the exact maximum is allowed; the search then looks on from the
+    block it reaches.
+    """
     with LocalLog.create(tmp_path / "log") as log:
         writer = log.writer(TOPIC)
         for first in range(1, 100, 3):
             writer.append(encode(TOPIC, first, 3), 3, time_max=first + 40)
         reader = log.reader(TOPIC)
-        assert [reader.offset_at_time(time) for time in range(1, 105)] == [min(time - 1, 99) for time in range(1, 105)]
+        assert [reader.offset_at_time(time) for time in range(1, 105)] == [
+            min(time - 1, 99) for time in range(1, 105)
+        ]

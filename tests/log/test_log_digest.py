@@ -24,14 +24,25 @@ def brute_force(bodies: list[bytes], first_offset: int, chunk_records: int) -> b
     chunks = b""
     for first in range(0, len(bodies), chunk_records):
         chunk = bodies[first : first + chunk_records]
-        content = FINGERPRINT + (first_offset + first).to_bytes(8, "little") + b"".join(chunk) + len(chunk).to_bytes(4, "little")
+        content = (
+            FINGERPRINT
+            + (first_offset + first).to_bytes(8, "little")
+            + b"".join(chunk)
+            + len(chunk).to_bytes(4, "little")
+        )
         chunks += hashlib.sha256(content).digest()
     return hashlib.sha256(chunks + len(bodies).to_bytes(8, "little")).digest()
 
 
-@given(st.lists(st.lists(st.binary(max_size=5), min_size=1, max_size=9), max_size=12), st.integers(0, 1 << 40), st.integers(1, 7))
+@given(
+    st.lists(st.lists(st.binary(max_size=5), min_size=1, max_size=9), max_size=12),
+    st.integers(0, 1 << 40),
+    st.integers(1, 7),
+)
 @settings(derandomize=True, deadline=None)
-def test_the_digest_is_the_definition_for_any_cut_into_updates(updates: list[list[bytes]], first_offset: int, chunk_records: int) -> None:
+def test_the_digest_is_the_definition_for_any_cut_into_updates(
+    updates: list[list[bytes]], first_offset: int, chunk_records: int
+) -> None:
     """Oracle: the definition by brute force; asking for the digest on the way changes nothing."""
     before = digest_module.CHUNK_RECORDS
     digest_module.CHUNK_RECORDS = chunk_records
@@ -47,7 +58,10 @@ def test_the_digest_is_the_definition_for_any_cut_into_updates(updates: list[lis
         digest_module.CHUNK_RECORDS = before
 
 
-@pytest.mark.parametrize("count", [CHUNK_RECORDS - 1, CHUNK_RECORDS, CHUNK_RECORDS + 1, 2 * CHUNK_RECORDS, 2 * CHUNK_RECORDS + 5])
+@pytest.mark.parametrize(
+    "count",
+    [CHUNK_RECORDS - 1, CHUNK_RECORDS, CHUNK_RECORDS + 1, 2 * CHUNK_RECORDS, 2 * CHUNK_RECORDS + 5],
+)
 def test_chunks_hold_65536_records(count: int) -> None:
     """Oracle: the definition by brute force."""
     bodies = [number.to_bytes(4, "big") for number in range(count)]
@@ -63,7 +77,9 @@ def test_a_chunk_end_inside_a_body_needs_the_ends() -> None:
 
 @pytest.mark.parametrize("blocks", [[30], [1] * 30, [7, 23], [29, 1]])
 @pytest.mark.parametrize("segment_records", [1, 8, 100])
-def test_the_digest_does_not_depend_on_blocks_or_segments(tmp_path: Path, blocks: list[int], segment_records: int) -> None:
+def test_the_digest_does_not_depend_on_blocks_or_segments(
+    tmp_path: Path, blocks: list[int], segment_records: int
+) -> None:
     """Property: one digest for one list of records."""
     with LocalLog.create(tmp_path / "log", sync="never", segment_records=segment_records) as log:
         fill(log, blocks)
@@ -88,6 +104,11 @@ def test_the_digest_changes_with(change: str) -> None:
     """Property: each part of the definition counts."""
     digest = TopicDigest(FINGERPRINT)
     digest.update(b"abcd", 2)
-    other = TopicDigest(bytes(32) if change == "a fingerprint" else FINGERPRINT, 1 if change == "an offset" else 0)
-    other.update({"a byte": b"abce", "an order": b"cdab"}.get(change, b"abcd"), 3 if change == "a count" else 2)
+    other = TopicDigest(
+        bytes(32) if change == "a fingerprint" else FINGERPRINT, 1 if change == "an offset" else 0
+    )
+    other.update(
+        {"a byte": b"abce", "an order": b"cdab"}.get(change, b"abcd"),
+        3 if change == "a count" else 2,
+    )
     assert digest.digest() != other.digest()

@@ -1,4 +1,6 @@
-"""Folders that are missing, foreign, locked, closed or written with another schema: each a typed error that says what to do."""
+"""Folders that are missing, foreign, locked, closed or written with another schema: each a typed
+error that says what to do.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,16 @@ from log_samples import TOPIC, close, contents, encode, fill, last_segment
 from schemas.catalogue import UnknownTopic
 from schemas.errors import CorruptLog, ShrivenError
 from streams.log import container
-from streams.log.errors import ForeignFolder, LogClosed, LogExists, LogLocked, LogMissing, LogWriteFailed, NoSuchTopic, WrongSchema
+from streams.log.errors import (
+    ForeignFolder,
+    LogClosed,
+    LogExists,
+    LogLocked,
+    LogMissing,
+    LogWriteFailed,
+    NoSuchTopic,
+    WrongSchema,
+)
 from streams.log.local import LocalLog
 from streams.log.manifest import LOG_MANIFEST
 from streams.log.segment import index_path
@@ -29,7 +40,9 @@ ROOT = Path(__file__).resolve().parents[2]
 def run_python(code: str, *arguments: str) -> subprocess.Popen[str]:
     """A process of its own that runs this code."""
     command = [sys.executable, "-c", textwrap.dedent(code), *arguments]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 HOLD = """
@@ -113,7 +126,10 @@ def test_a_reader_is_no_writer(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", [0, -1])
 def test_a_block_without_records_is_refused(tmp_path: Path, count: int) -> None:
-    with LocalLog.create(tmp_path / "log") as log, pytest.raises(ShrivenError, match="at least one record"):
+    with (
+        LocalLog.create(tmp_path / "log") as log,
+        pytest.raises(ShrivenError, match="at least one record"),
+    ):
         log.writer(TOPIC).append(b"", count)
 
 
@@ -130,12 +146,16 @@ def test_a_closed_log_takes_no_more_records(tmp_path: Path) -> None:
 
 
 def test_a_sealed_log_says_so_at_once(tmp_path: Path) -> None:
-    """Property: the manifest holds what it was given and every file; the same log object refuses to write after it."""
+    """Property: the manifest holds what it was given and every file; the same log object refuses to
+    write after it.
+    """
     with LocalLog.create(tmp_path / "log") as log:
         fill(log, [3])
         sealed = log.seal(LOG_MANIFEST, {"command": "import"})
         assert sealed["command"] == "import"
-        assert [entry["path"] for entry in sealed["files"]] == [f"{TOPIC}/0/{0:020d}{suffix}" for suffix in (".avro", ".index")]
+        assert [entry["path"] for entry in sealed["files"]] == [
+            f"{TOPIC}/0/{0:020d}{suffix}" for suffix in (".avro", ".index")
+        ]
         assert contents(log) == encode(TOPIC, 0, 3)
         for refused in (lambda: log.writer(TOPIC), lambda: log.seal(LOG_MANIFEST, {})):
             with pytest.raises(LogClosed):
@@ -143,7 +163,9 @@ def test_a_sealed_log_says_so_at_once(tmp_path: Path) -> None:
 
 
 def test_a_closed_log_that_was_cut_is_not_silently_shorter(tmp_path: Path) -> None:
-    """Property: a tail is only torn before the manifest is written; after that a missing block is damage."""
+    """Property: a tail is only torn before the manifest is written; after that a missing block is
+    damage.
+    """
     log = LocalLog.create(tmp_path / "log")
     fill(log, [3, 4])
     close(log)
@@ -152,7 +174,10 @@ def test_a_closed_log_that_was_cut_is_not_silently_shorter(tmp_path: Path) -> No
     for cut in (len(whole) - 1, len(whole) - len(encode(TOPIC, 3, 4)) - 18, 10, 0):
         path.write_bytes(whole[:cut])
         for writable in (False, True):
-            with LocalLog.open(tmp_path / "log", writable=writable) as log, pytest.raises(CorruptLog, match=r"log.json says"):
+            with (
+                LocalLog.open(tmp_path / "log", writable=writable) as log,
+                pytest.raises(CorruptLog, match=r"log.json says"),
+            ):
                 log.reader(TOPIC)
         assert path.stat().st_size == cut
 
@@ -175,7 +200,9 @@ def test_a_deleted_index_of_a_closed_log_does_not_keep_it_from_being_read(tmp_pa
         assert contents(log) == encode(TOPIC, 0, 7)
 
 
-def test_a_file_of_another_schema_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_another_schema_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Property: a field of another type is another schema; another doc text is not."""
     schema = json.loads(container.schema_text(TOPIC))
     schema["doc"] = "said otherwise"
@@ -189,14 +216,18 @@ def test_a_file_of_another_schema_is_refused(tmp_path: Path, monkeypatch: pytest
                 fill(log, [2])
     with LocalLog.open(tmp_path / "doc") as log:
         assert contents(log) == encode(TOPIC, 0, 2)
-    with LocalLog.open(tmp_path / "type") as log, pytest.raises(WrongSchema, match="another schema"):
+    with (
+        LocalLog.open(tmp_path / "type") as log,
+        pytest.raises(WrongSchema, match="another schema"),
+    ):
         log.reader(TOPIC)
     with LocalLog.open(tmp_path / "type", writable=True) as log, pytest.raises(WrongSchema):
         log.writer(TOPIC)
 
 
 def test_a_segment_of_another_topic_is_refused(tmp_path: Path) -> None:
-    """Property: the sync marker binds a file to its topic and offset, so a renamed file is found."""
+    """Property: the sync marker binds a file to its topic and offset, so a renamed file is found.
+    """
     with LocalLog.create(tmp_path / "log", segment_records=2) as log:
         fill(log, [2, 2])
     paths = sorted((tmp_path / "log" / TOPIC / "0").glob("*.avro"))
@@ -212,7 +243,9 @@ def test_a_second_writer_in_the_same_process_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_the_lock_is_refused_to_another_process_and_dies_with_its_own(tmp_path: Path, number: signal.Signals) -> None:
+def test_the_lock_is_refused_to_another_process_and_dies_with_its_own(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     """Oracle: two real processes; readers are never locked out."""
     LocalLog.create(tmp_path / "log").close()
     holder = run_python(HOLD, str(tmp_path / "log"))
@@ -241,7 +274,9 @@ APPEND_FOR_EVER = """
 
 
 def test_a_log_whose_writer_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
-    """Oracle: the records are a function of their number, so what is there must be exactly the first n."""
+    """Oracle: the records are a function of their number, so what is there must be exactly the
+    first n.
+    """
     LocalLog.create(tmp_path / "log").close()
     before = 0
     for wait in (0.02, 0.05, 0.08):
@@ -272,7 +307,10 @@ def test_a_topic_is_copied_whole_or_not_at_all(tmp_path: Path) -> None:
         assert contents(log) == contents(source)
         with pytest.raises(NoSuchTopic):
             log.copy_topic(source, "md.quotes")
-    names = [{path.name: path.read_bytes() for path in (tmp_path / name / TOPIC / "0").iterdir()} for name in "ab"]
+    names = [
+        {path.name: path.read_bytes() for path in (tmp_path / name / TOPIC / "0").iterdir()}
+        for name in "ab"
+    ]
     assert names[0] == names[1]
 
 

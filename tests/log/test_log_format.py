@@ -1,4 +1,6 @@
-"""What lies on disk: other programs' readers open every file, and the same records give the same bytes."""
+"""What lies on disk: other programs' readers open every file, and the same records give the same
+bytes.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,10 @@ def test_fastavro_reads_back_what_it_encoded_from_every_topic(tmp_path: Path, to
             reader = fastavro.reader(file)
             assert reader.codec == "null"
             found += list(reader)
-    assert found == [fastavro.schemaless_reader(io.BytesIO(encode(topic, number, 1)), schema_of(topic), None) for number in range(10)]
+    assert found == [
+        fastavro.schemaless_reader(io.BytesIO(encode(topic, number, 1)), schema_of(topic), None)
+        for number in range(10)
+    ]
 
 
 @pytest.mark.parametrize("topic", sorted(TOPICS))
@@ -86,7 +91,9 @@ def test_the_same_appends_give_the_same_files(tmp_path: Path) -> None:
         with LocalLog.create(tmp_path / name, segment_records=8) as log:
             fill(log, [5, 5, 5, 1])
         files = sorted(path for path in (tmp_path / name).rglob("*") if path.is_file())
-        found.append([(str(path.relative_to(tmp_path / name)), path.read_bytes()) for path in files])
+        found.append(
+            [(str(path.relative_to(tmp_path / name)), path.read_bytes()) for path in files]
+        )
     assert found[0] == found[1]
     assert [name for name, _ in found[0]] == [
         "log.lock",
@@ -105,7 +112,9 @@ def test_a_block_is_the_records_bytes_between_counts_and_marker(tmp_path: Path) 
         body = encode(TOPIC, 0, 3)
         writer.append(body, 3)
     written = writer.segment.read_bytes()[header:]
-    assert written == bytes([6]) + container.encode_long(len(body)) + body + container.sync_marker(TOPIC, 0)
+    assert written == bytes([6]) + container.encode_long(len(body)) + body + container.sync_marker(
+        TOPIC, 0
+    )
     assert len(records_of(TOPIC, 0, 3)) == 3
 
 
@@ -118,7 +127,9 @@ def test_long_numbers_agree_with_fastavro(value: int) -> None:
     assert container.decode_long(out.getvalue() + b"rest", 0) == (value, len(out.getvalue()))
 
 
-@pytest.mark.parametrize(("broken", "error"), [(b"", EOFError), (b"\x80" * 9, EOFError), (b"\x80" * 11, ValueError)])
+@pytest.mark.parametrize(
+    ("broken", "error"), [(b"", EOFError), (b"\x80" * 9, EOFError), (b"\x80" * 11, ValueError)]
+)
 def test_a_broken_number_is_refused(broken: bytes, error: type[Exception]) -> None:
     """Property: a cut number is an end of bytes, an overlong one is malformed."""
     with pytest.raises(error):

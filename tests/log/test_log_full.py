@@ -1,4 +1,5 @@
-"""No room left: a typed error, everything before it kept, and the log goes on when there is room."""
+"""No room left: a typed error, everything before it kept, and the log goes on when there is room.
+"""
 
 from __future__ import annotations
 
@@ -32,12 +33,16 @@ def file_size_limit(size: int) -> Iterator[None]:
 
 
 def test_the_signal_of_the_file_size_limit_is_ignored() -> None:
-    """Oracle: the interpreter: CPython ignores SIGXFSZ at start, so the limit is an error and not a death."""
+    """Oracle: the interpreter: CPython ignores SIGXFSZ at start, so the limit is an error and not a
+    death.
+    """
     assert signal.getsignal(signal.SIGXFSZ) == signal.SIG_IGN
 
 
 def test_at_every_file_size_limit_the_log_holds_what_fitted(tmp_path: Path) -> None:
-    """Oracle: the blocks whose last byte fits under the limit; every limit from the header's first byte on, one byte apart."""
+    """Oracle: the blocks whose last byte fits under the limit; every limit from the header's first
+    byte on, one byte apart.
+    """
     path = tmp_path / "log"
     with LocalLog.create(path, sync="never") as log:
         header = log.writer(TOPIC).end_position
@@ -63,7 +68,9 @@ def test_at_every_file_size_limit_the_log_holds_what_fitted(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("limit", [0, 1, 30, 33, 100])
 def test_a_log_that_cannot_even_be_created_is_a_typed_error(tmp_path: Path, limit: int) -> None:
-    """Property: lock file or header too long for the limit; the same command works when there is room."""
+    """Property: lock file or header too long for the limit; the same command works when there is
+    room.
+    """
     with file_size_limit(limit), pytest.raises(LogFull), LocalLog.create(tmp_path / "log") as log:
         log.writer(TOPIC)
     with LocalLog.open(tmp_path / "log", writable=True) as log:
@@ -98,37 +105,58 @@ class Disk:
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO])
-def test_a_write_cut_short_anywhere_is_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """Property: at every number of bytes the disk still takes, block and index entry are both there or both not."""
+def test_a_write_cut_short_anywhere_is_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Property: at every number of bytes the disk still takes, block and index entry are both there
+    or both not.
+    """
     block = len(encode(TOPIC, 5, 5)) + 18 + 64
     with LocalLog.create(tmp_path / "log", sync="never") as log:
         writer = log.writer(TOPIC)
         fill(log, [5])
-        whole = (last_segment(log.path).read_bytes(), index_path(last_segment(log.path)).read_bytes())
+        whole = (
+            last_segment(log.path).read_bytes(),
+            index_path(last_segment(log.path)).read_bytes(),
+        )
         for room in range(block):
             with monkeypatch.context() as patch:
                 patch.setattr(os, "pwritev", Disk(room, number).pwritev)
                 with pytest.raises(LogWriteFailed if number == errno.EIO else LogFull):
                     fill(log, [5], first=5)
-            assert (last_segment(log.path).read_bytes(), index_path(last_segment(log.path)).read_bytes()) == whole
+            assert (
+                last_segment(log.path).read_bytes(),
+                index_path(last_segment(log.path)).read_bytes(),
+            ) == whole
             assert writer.next_offset == 5
         fill(log, [5], first=5)
         assert contents(log) == encode(TOPIC, 0, 10)
 
 
-def test_a_short_write_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Oracle: the bytes of a write that was taken whole; here the system takes one byte at a time."""
+def test_a_short_write_goes_on_where_it_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Oracle: the bytes of a write that was taken whole; here the system takes one byte at a time.
+    """
     with LocalLog.create(tmp_path / "a") as log:
         fill(log, [5, 3])
         whole = last_segment(log.path).read_bytes()
-    monkeypatch.setattr(os, "pwritev", lambda descriptor, buffers, position: os.pwrite(descriptor, bytes(buffers[0])[:1], position))
+    monkeypatch.setattr(
+        os,
+        "pwritev",
+        lambda descriptor, buffers, position: os.pwrite(
+            descriptor, bytes(buffers[0])[:1], position
+        ),
+    )
     with LocalLog.create(tmp_path / "b") as log:
         fill(log, [5, 3])
         assert last_segment(log.path).read_bytes() == whole
 
 
 def test_a_failed_sync_closes_the_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Property: after a failed fdatasync nobody knows what is on the disk, so the writer does not go on."""
+    """Property: after a failed fdatasync nobody knows what is on the disk, so the writer does not
+    go on.
+    """
 
     def refuse(descriptor: int) -> None:
         raise OSError(errno.EIO, "broken")
@@ -144,8 +172,12 @@ def test_a_failed_sync_closes_the_writer(tmp_path: Path, monkeypatch: pytest.Mon
             fill(log, [5], first=5)
 
 
-@pytest.mark.parametrize(("policy", "at_sync", "at_close"), [("commit", 1, 2), ("close", 0, 2), ("never", 0, 0)])
-def test_the_policy_says_when_blocks_are_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: Any, at_sync: int, at_close: int) -> None:
+@pytest.mark.parametrize(
+    ("policy", "at_sync", "at_close"), [("commit", 1, 2), ("close", 0, 2), ("never", 0, 0)]
+)
+def test_the_policy_says_when_blocks_are_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: Any, at_sync: int, at_close: int
+) -> None:
     """Oracle: the system calls, counted."""
     calls: list[int] = []
 

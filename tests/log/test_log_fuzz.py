@@ -1,4 +1,5 @@
-"""Damage of every kind in every file: only typed errors, and never a record that was not written."""
+"""Damage of every kind in every file: only typed errors, and never a record that was not written.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +60,9 @@ def read(path: Path, writable: bool) -> list[Block]:
 @pytest.mark.parametrize("has_holes", [False, True])
 @pytest.mark.parametrize("closed", [False, True])
 @pytest.mark.parametrize("seed", range(8))
-def test_any_accident_gives_typed_errors_and_no_wrong_record(tmp_path: Path, seed: int, closed: bool, has_holes: bool) -> None:
+def test_any_accident_gives_typed_errors_and_no_wrong_record(
+    tmp_path: Path, seed: int, closed: bool, has_holes: bool
+) -> None:
     """Oracle: the records written, and their offsets. The seed is the bug report."""
     draw = random.Random(seed)
     make(tmp_path / "whole", closed, has_holes)
@@ -69,12 +72,16 @@ def test_any_accident_gives_typed_errors_and_no_wrong_record(tmp_path: Path, see
         shutil.copytree(tmp_path / "whole", root)
         files = sorted(root.glob("*/0/*"))
         segments = sorted({path.stem for path in files})
-        for stem in draw.sample(segments, draw.choice([1, 1, 1, 2])):  # a block's checksum is in the other file: one of the two at a time
+        # a block's checksum is in the other file: one of the two at a time
+        for stem in draw.sample(segments, draw.choice([1, 1, 1, 2])):
             path = draw.choice([path for path in files if path.stem == stem])
             path.write_bytes(damage(draw, path.read_bytes()))
             if draw.random() < 0.1:
                 path.unlink()
-        is_changed = any(path.read_bytes() != (tmp_path / "whole" / path.relative_to(root)).read_bytes() for path in root.glob("*/0/*"))
+        is_changed = any(
+            path.read_bytes() != (tmp_path / "whole" / path.relative_to(root)).read_bytes()
+            for path in root.glob("*/0/*")
+        )
         is_changed |= len(list(root.glob("*/0/*"))) != len(files)
         if closed:
             assert bool(verify_files(root, read_manifest(root / LOG_MANIFEST))) == is_changed
@@ -87,6 +94,11 @@ def test_any_accident_gives_typed_errors_and_no_wrong_record(tmp_path: Path, see
                 continue
             for block in blocks:
                 first = number_at[block.first_offset]
-                assert block.body.tobytes() == encode(TOPIC, first, block.count), (accident, writable)
-                assert [block.offset_of(place) for place in range(block.count)] == offsets_of(first, block.count, has_holes), (accident, writable)
+                assert block.body.tobytes() == encode(TOPIC, first, block.count), (
+                    accident,
+                    writable,
+                )
+                assert [block.offset_of(place) for place in range(block.count)] == offsets_of(
+                    first, block.count, has_holes
+                ), (accident, writable)
         shutil.rmtree(root)

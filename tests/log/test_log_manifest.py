@@ -22,7 +22,11 @@ SAMPLE: dict[str, Any] = {
     "empty": {},
 }
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
@@ -45,7 +49,9 @@ def test_the_digest_is_the_last_field_and_sha256_of_the_rest(tmp_path: Path) -> 
 
 @given(st.dictionaries(st.text().filter(lambda key: key != "digest"), JSON, max_size=4))
 @settings(derandomize=True, deadline=None, max_examples=60)
-def test_any_json_reads_back(tmp_path_factory: pytest.TempPathFactory, content: dict[str, Any]) -> None:
+def test_any_json_reads_back(
+    tmp_path_factory: pytest.TempPathFactory, content: dict[str, Any]
+) -> None:
     """Property: what was written is what is read."""
     path = tmp_path_factory.mktemp("manifest") / "run.json"
     write_manifest(path, content)
@@ -69,13 +75,21 @@ def test_every_flipped_byte_is_found(tmp_path: Path) -> None:
 
 
 def test_every_cut_and_every_growth_is_found(tmp_path: Path) -> None:
-    """Property: a prefix, a blank more, another layout or a repeated key is not the file that was written."""
+    """Property: a prefix, a blank more, another layout or a repeated key is not the file that was
+    written.
+    """
     path = tmp_path / "run.json"
     write_manifest(path, SAMPLE)
     whole = path.read_bytes()
     compact = json.dumps(json.loads(whole)).encode()
     repeated = whole.replace(b"{\n", b'{\n "empty": {},\n', 1)
-    others = [whole[:cut] for cut in range(len(whole))] + [whole + b"\n", whole + b" ", b" " + whole, compact, repeated]
+    others = [whole[:cut] for cut in range(len(whole))] + [
+        whole + b"\n",
+        whole + b" ",
+        b" " + whole,
+        compact,
+        repeated,
+    ]
     for other in others:
         path.write_bytes(other)
         with pytest.raises(DamagedManifest):
@@ -90,7 +104,9 @@ def test_a_changed_value_with_its_old_digest_is_found(tmp_path: Path) -> None:
         read_manifest(path)
 
 
-@pytest.mark.parametrize("content", [b"[]", b"{}", b"null", b"[[" * 5000, b'{"digest": 1}', b"\xff\xfe", b""])
+@pytest.mark.parametrize(
+    "content", [b"[]", b"{}", b"null", b"[[" * 5000, b'{"digest": 1}', b"\xff\xfe", b""]
+)
 def test_what_is_no_manifest_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "run.json").write_bytes(content)
     with pytest.raises(DamagedManifest):

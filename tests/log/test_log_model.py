@@ -1,4 +1,6 @@
-"""A log against a Python list: appends, reads of any range, seeks, cuts and re-openings in any order."""
+"""A log against a Python list: appends, reads of any range, seeks, cuts and re-openings in any
+order.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ from streams.log.segment import index_path
 
 
 class LogAgainstList(RuleBasedStateMachine):
-    """The model: the list of (body, event time, offset) and the sorted block boundaries: the offset behind each block's last record."""
+    """The model: the list of (body, event time, offset) and the sorted block boundaries: the offset
+    behind each block's last record.
+    """
 
     has_holes = False
 
@@ -29,24 +33,39 @@ class LogAgainstList(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="log-model-"))
         self.segment_records = segment_records
         self.first = first
-        self.log = LocalLog.create(self.folder / "log", sync="never", segment_records=segment_records)
+        self.log = LocalLog.create(
+            self.folder / "log", sync="never", segment_records=segment_records
+        )
         self.writer = self.log.writer(TOPIC, first, has_holes=self.has_holes)
         self.offsets: list[int] = []
         self.bodies: list[bytes] = []
         self.times: list[int] = []
         self.boundaries = [first]
 
-    @rule(gaps=st.lists(st.sampled_from([0, 0, 0, 1, 2, 9]), min_size=1, max_size=9), lateness=st.integers(0, 3))
+    @rule(
+        gaps=st.lists(st.sampled_from([0, 0, 0, 1, 2, 9]), min_size=1, max_size=9),
+        lateness=st.integers(0, 3),
+    )
     def append(self, gaps: list[int], lateness: int) -> None:
-        """Event times rise by ten an offset and fall back by up to three; in a topic with holes each record leaves its gap before it."""
+        """Event times rise by ten an offset and fall back by up to three; in a topic with holes
+        each record leaves its gap before it.
+        """
         count = len(gaps)
         offsets = self.boundaries[-1] + np.arange(count) + np.cumsum(gaps) * self.has_holes
-        numbers = [max(1, 10 * (int(offset) - lateness * (place % 2))) for place, offset in enumerate(offsets)]
+        numbers = [
+            max(1, 10 * (int(offset) - lateness * (place % 2)))
+            for place, offset in enumerate(offsets)
+        ]
         bodies = [encode(TOPIC, number, 1) for number in numbers]
         self.offsets += offsets.tolist()
         self.bodies += bodies
         self.times += numbers
-        self.writer.append(b"".join(bodies), count, time_max=max(self.times), offsets=offsets if self.has_holes else None)
+        self.writer.append(
+            b"".join(bodies),
+            count,
+            time_max=max(self.times),
+            offsets=offsets if self.has_holes else None,
+        )
         self.boundaries.append(self.offsets[-1] + 1)
 
     @rule(place=st.integers(0, 1000))
@@ -70,7 +89,9 @@ class LogAgainstList(RuleBasedStateMachine):
         self.log.close()
         if lose_index and max(self.times, default=0) and not self.has_holes:
             index_path(segment).unlink()
-        self.log = LocalLog.open(self.folder / "log", writable=True, sync="never", segment_records=self.segment_records)
+        self.log = LocalLog.open(
+            self.folder / "log", writable=True, sync="never", segment_records=self.segment_records
+        )
         assert self.log.reports == []
         self.writer = self.log.writer(TOPIC)
 
@@ -85,12 +106,18 @@ class LogAgainstList(RuleBasedStateMachine):
             if first < boundary and self.offsets[begin] < end and first < end:
                 expected.append((self.offsets[begin:stop], b"".join(self.bodies[begin:stop])))
             begin = stop
-        assert [([block.offset_of(place) for place in range(block.count)], block.body.tobytes()) for block in blocks] == expected
+        assert [
+            ([block.offset_of(place) for place in range(block.count)], block.body.tobytes())
+            for block in blocks
+        ] == expected
 
     @rule(time=st.integers(1, 1200))
     def seek_a_time(self, time: int) -> None:
         found = self.log.reader(TOPIC).offset_at_time(time)
-        assert found == next((self.offsets[place] for place, at in enumerate(self.times) if at >= time), self.boundaries[-1])
+        assert found == next(
+            (self.offsets[place] for place, at in enumerate(self.times) if at >= time),
+            self.boundaries[-1],
+        )
 
     @rule()
     def refuse_to_read_before_the_start(self) -> None:
@@ -113,7 +140,9 @@ class LogAgainstList(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
 
 
-LogAgainstList.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None, derandomize=True)
+LogAgainstList.TestCase.settings = settings(
+    max_examples=60, stateful_step_count=25, deadline=None, derandomize=True
+)
 TestLogAgainstList = LogAgainstList.TestCase
 
 
@@ -129,7 +158,8 @@ TestLogWithHolesAgainstList = LogWithHolesAgainstList.TestCase
 
 @pytest.mark.parametrize("segment_records", [1, 2, 1000])
 def test_a_refused_cut_changes_nothing(tmp_path: Path, segment_records: int) -> None:
-    """Regression: later segments were removed before it was seen that no block ends at the offset."""
+    """Regression: later segments were removed before it was seen that no block ends at the offset.
+    """
     with LocalLog.create(tmp_path / "log", sync="never", segment_records=segment_records) as log:
         fill(log, [2, 1, 2])
         writer = log.writer(TOPIC)
@@ -145,8 +175,12 @@ def test_a_refused_cut_changes_nothing(tmp_path: Path, segment_records: int) -> 
 @pytest.mark.parametrize("has_holes", [False, True])
 @pytest.mark.parametrize("segment_records", [1, 3, 10, 1000])
 @pytest.mark.parametrize("keep", [0, 3, 10, 11, 17, 20])
-def test_a_log_cut_and_written_again_equals_one_never_cut(tmp_path: Path, segment_records: int, keep: int, has_holes: bool) -> None:
-    """Property: truncation leaves no trace: files are byte for byte those of a log that was written once."""
+def test_a_log_cut_and_written_again_equals_one_never_cut(
+    tmp_path: Path, segment_records: int, keep: int, has_holes: bool
+) -> None:
+    """Property: truncation leaves no trace: files are byte for byte those of a log that was written
+    once.
+    """
     blocks = [3, 7, 1, 6, 3]
     for name in ("once", "again"):
         with LocalLog.create(tmp_path / name, sync="never", segment_records=segment_records) as log:
@@ -158,5 +192,8 @@ def test_a_log_cut_and_written_again_equals_one_never_cut(tmp_path: Path, segmen
                     if first >= keep:
                         fill(log, [count], first=first, has_holes=has_holes)
                     first += count
-    once, again = ({path.name: path.read_bytes() for path in (tmp_path / name / TOPIC / "0").iterdir()} for name in ("once", "again"))
+    once, again = (
+        {path.name: path.read_bytes() for path in (tmp_path / name / TOPIC / "0").iterdir()}
+        for name in ("once", "again")
+    )
     assert once == again

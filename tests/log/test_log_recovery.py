@@ -1,4 +1,6 @@
-"""A log that was cut short or damaged: every record before the fault is back, nothing wrong is ever read."""
+"""A log that was cut short or damaged: every record before the fault is back, nothing wrong is ever
+read.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +29,12 @@ SEGMENT_OFFSETS = 17  # the same ten records, where offsets have holes
 
 
 def make(path: Path, topic: str = TOPIC, has_holes: bool = False) -> tuple[Path, bytes, bytes]:
-    """A log of two segments, the second of four blocks; its last segment, that file's bytes, and the index's."""
-    with LocalLog.create(path, sync="never", segment_records=SEGMENT_OFFSETS if has_holes else SEGMENT_RECORDS) as log:
+    """A log of two segments, the second of four blocks; its last segment, that file's bytes, and
+    the index's.
+    """
+    with LocalLog.create(
+        path, sync="never", segment_records=SEGMENT_OFFSETS if has_holes else SEGMENT_RECORDS
+    ) as log:
         fill(log, BLOCKS, topic, has_holes=has_holes)
     segment = last_segment(path, topic)
     return segment, segment.read_bytes(), index_path(segment).read_bytes()
@@ -41,17 +47,29 @@ def ends_of(index: bytes, size: int = ENTRY_BYTES) -> list[tuple[int, int]]:
 
 
 def cuts(header: int, size: int) -> list[int]:
-    """Every byte behind a segment's header; of that, a JSON text that is whole or torn, every ``HEADER_STRIDE``-th byte and all near its end."""
-    return [*range(0, header - container.SYNC_BYTES - 2, HEADER_STRIDE), *range(header - container.SYNC_BYTES - 2, size)]
+    """Every byte behind a segment's header; of that, a JSON text that is whole or torn, every
+    ``HEADER_STRIDE``-th byte and all near its end.
+    """
+    return [
+        *range(0, header - container.SYNC_BYTES - 2, HEADER_STRIDE),
+        *range(header - container.SYNC_BYTES - 2, size),
+    ]
 
 
 @pytest.mark.parametrize("index_state", ["whole", "missing"])
 def test_a_cut_anywhere_gives_back_every_block_before_it(tmp_path: Path, index_state: str) -> None:
-    """Oracle: the blocks whose last byte lies before the cut, from the bytes as they were written."""
+    """Oracle: the blocks whose last byte lies before the cut, from the bytes as they were written.
+    """
     path = tmp_path / "log"
     segment, whole, index = make(path)
     ends = ends_of(index)
-    header = ends[0][0] - len(container.encode_long(1)) - 1 - len(encode(TOPIC, 10, 1)) - container.SYNC_BYTES
+    header = (
+        ends[0][0]
+        - len(container.encode_long(1))
+        - 1
+        - len(encode(TOPIC, 10, 1))
+        - container.SYNC_BYTES
+    )
     everything = encode(TOPIC, 0, sum(BLOCKS))
     for cut in cuts(header, len(whole)) if index_state == "whole" else range(header, len(whole)):
         segment.write_bytes(whole[:cut])
@@ -61,13 +79,21 @@ def test_a_cut_anywhere_gives_back_every_block_before_it(tmp_path: Path, index_s
         kept = max((offset for end, offset in ends if end <= cut), default=10)
         at = max((end for end, _ in ends if end <= cut), default=header if cut >= header else 0)
         with LocalLog.open(path) as log:
-            assert everything.startswith(contents(log)), "a reader sees a prefix before anything is repaired"
+            assert everything.startswith(contents(log)), (
+                "a reader sees a prefix before anything is repaired"
+            )
             assert log.reader(TOPIC).end_offset == kept
-        with LocalLog.open(path, writable=True, sync="never", segment_records=SEGMENT_RECORDS) as log:
+        with LocalLog.open(
+            path, writable=True, sync="never", segment_records=SEGMENT_RECORDS
+        ) as log:
             assert contents(log) == encode(TOPIC, 0, kept)
             if cut > at or index_state == "whole":
                 (report,) = log.reports
-                assert (report.position, report.next_offset, report.bytes_cut) == (at, kept, cut - at)
+                assert (report.position, report.next_offset, report.bytes_cut) == (
+                    at,
+                    kept,
+                    cut - at,
+                )
                 assert report.records_lost == (sum(BLOCKS) - kept if index_state == "whole" else 0)
             else:
                 assert log.reports == []
@@ -117,7 +143,9 @@ def test_damage_before_the_last_block_is_reported_and_never_cut(tmp_path: Path) 
     with LocalLog.open(tmp_path / "log", writable=True) as log:
         assert log.reports == []
         assert f"at byte {ends_of(index)[0][0]}," in str(log.faults[TOPIC])
-        assert b"".join(block.body.tobytes() for block in log.reader(TOPIC).blocks(0, 11)) == encode(TOPIC, 0, 11)
+        assert b"".join(
+            block.body.tobytes() for block in log.reader(TOPIC).blocks(0, 11)
+        ) == encode(TOPIC, 0, 11)
         with pytest.raises(CorruptBlock) as error:
             contents(log)
         assert (error.value.position, error.value.offset) == (ends_of(index)[0][0], 11)
@@ -127,7 +155,9 @@ def test_damage_before_the_last_block_is_reported_and_never_cut(tmp_path: Path) 
 
 
 def test_a_damaged_last_block_of_a_topic_is_corruption(tmp_path: Path) -> None:
-    """Property: only a journal proves its own last record; elsewhere a bad checksum is reported and the block kept until cut off by name."""
+    """Property: only a journal proves its own last record; elsewhere a bad checksum is reported and
+    the block kept until cut off by name.
+    """
     segment, whole, index = make(tmp_path / "log")
     damaged = bytearray(whole)
     damaged[-20] ^= 1
@@ -165,7 +195,9 @@ def make_journal(path: Path) -> Path:
 
 
 def test_a_last_journal_record_that_fails_its_digest_is_torn(tmp_path: Path) -> None:
-    """Property: every flip in the last block's body or framing of an unclosed journal is cut with that block; four records stay."""
+    """Property: every flip in the last block's body or framing of an unclosed journal is cut with
+    that block; four records stay.
+    """
     segment = make_journal(tmp_path / "log")
     whole, index = segment.read_bytes(), index_path(segment).read_bytes()
     start = ends_of(index)[3][0]
@@ -182,12 +214,17 @@ def test_a_last_journal_record_that_fails_its_digest_is_torn(tmp_path: Path) -> 
 
 
 def test_a_journal_block_holds_one_record(tmp_path: Path) -> None:
-    with LocalLog.create(tmp_path / "log") as log, pytest.raises(WrongUse, match="holds one record, not 2"):
+    with (
+        LocalLog.create(tmp_path / "log") as log,
+        pytest.raises(WrongUse, match="holds one record, not 2"),
+    ):
         log.writer("pipeline.journal").append(journal_record(0) + journal_record(1), 2)
 
 
 def test_an_earlier_journal_record_is_never_cut(tmp_path: Path) -> None:
-    """Property: every flip before the last block leaves the journal's file as it lies, and reading it raises or gives what was written."""
+    """Property: every flip before the last block leaves the journal's file as it lies, and reading
+    it raises or gives what was written.
+    """
     segment = make_journal(tmp_path / "log")
     whole, index = segment.read_bytes(), index_path(segment).read_bytes()
     first, last = ends_of(index)[0][0], ends_of(index)[3][0]
@@ -216,10 +253,17 @@ def test_a_whole_journal_record_is_known_by_its_digest() -> None:
 
 @pytest.mark.parametrize("state", ["missing", "empty", "short", "inside an entry", "garbage"])
 @pytest.mark.parametrize("opened", ["reader", "writer"])
-def test_an_index_that_is_missing_or_short_is_rebuilt(tmp_path: Path, state: str, opened: str) -> None:
+def test_an_index_that_is_missing_or_short_is_rebuilt(
+    tmp_path: Path, state: str, opened: str
+) -> None:
     """Oracle: the index as the writer wrote it, times included."""
     segment, _, index = make(tmp_path / "log")
-    left = {"empty": b"", "short": index[: 2 * ENTRY_BYTES], "inside an entry": index[: 2 * ENTRY_BYTES + 9], "garbage": b"\x5a" * len(index)}
+    left = {
+        "empty": b"",
+        "short": index[: 2 * ENTRY_BYTES],
+        "inside an entry": index[: 2 * ENTRY_BYTES + 9],
+        "garbage": b"\x5a" * len(index),
+    }
     index_path(segment).unlink()
     if state in left:
         index_path(segment).write_bytes(left[state])
@@ -235,7 +279,9 @@ def test_an_index_that_is_missing_or_short_is_rebuilt(tmp_path: Path, state: str
 
 
 def test_every_flipped_byte_of_an_index_is_healed_or_refused(tmp_path: Path) -> None:
-    """Property: with a tampered index a reader gives what was written or a typed error; never other records."""
+    """Property: with a tampered index a reader gives what was written or a typed error; never other
+    records.
+    """
     segment, _, index = make(tmp_path / "log")
     everything = encode(TOPIC, 0, sum(BLOCKS))
     refused = 0
@@ -256,13 +302,17 @@ def test_every_flipped_byte_of_an_index_is_healed_or_refused(tmp_path: Path) -> 
 @pytest.mark.parametrize("field", ["first_offset", "records", "position", "length", "checksum"])
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_a_forged_index_entry_is_refused(tmp_path: Path, field: str, number: int) -> None:
-    """Property: an entry with a good check of its own and one wrong value disagrees with the block or its neighbours."""
+    """Property: an entry with a good check of its own and one wrong value disagrees with the block
+    or its neighbours.
+    """
     segment, _, index = make(tmp_path / "log")
     entry = unpack(index[number * ENTRY_BYTES : (number + 1) * ENTRY_BYTES])
     assert isinstance(entry, Entry)
     value = getattr(entry, field)
     forged = entry._replace(**{field: value[::-1] if field == "checksum" else value + 1}).pack()
-    index_path(segment).write_bytes(index[: number * ENTRY_BYTES] + forged + index[(number + 1) * ENTRY_BYTES :])
+    index_path(segment).write_bytes(
+        index[: number * ENTRY_BYTES] + forged + index[(number + 1) * ENTRY_BYTES :]
+    )
     with LocalLog.open(tmp_path / "log") as log, pytest.raises(CorruptBlock):
         contents(log)
 
@@ -273,7 +323,10 @@ def test_a_missing_segment_in_the_middle_is_refused(tmp_path: Path) -> None:
         fill(log, [5, 5, 5])
     paths = sorted((tmp_path / "log" / TOPIC / "0").glob("*.avro"))
     paths[1].unlink()
-    with LocalLog.open(tmp_path / "log") as log, pytest.raises(CorruptBlock, match="offset 5 should come next and 10 does"):
+    with (
+        LocalLog.open(tmp_path / "log") as log,
+        pytest.raises(CorruptBlock, match="offset 5 should come next and 10 does"),
+    ):
         contents(log)
 
 
@@ -291,14 +344,18 @@ def test_a_cut_segment_in_the_middle_is_refused(tmp_path: Path, first: int) -> N
 
 
 def test_a_topic_with_holes_cut_anywhere_in_any_file_loses_at_most_its_tail(tmp_path: Path) -> None:
-    """Oracle: the records and offsets written. A cut segment gives back the blocks before the cut; a cut index or runs file, which alone know
-    the offsets, gives back the same where one block is concerned, and where more are, the damage is reported and nothing is cut."""
+    """Oracle: the records and offsets written. A cut segment gives back the blocks before the cut;
+    a cut index or runs file, which alone know the offsets, gives back the same where one block is
+    concerned, and where more are, the damage is reported and nothing is cut.
+    """
     path = tmp_path / "log"
     segment, _, index = make(path, has_holes=True)
     paths = (segment, index_path(segment), runs_path(segment))
     whole = {each: each.read_bytes() for each in paths}
     names = set(segment.parent.iterdir())
-    everything = [(offset_of(number, True), encode(TOPIC, number, 1)) for number in range(sum(BLOCKS))]
+    everything = [
+        (offset_of(number, True), encode(TOPIC, number, 1)) for number in range(sum(BLOCKS))
+    ]
     blocks = len(index) // HOLES_ENTRY_BYTES
     first_block = unpack(index[:HOLES_ENTRY_BYTES])
     assert first_block is not None
@@ -306,11 +363,14 @@ def test_a_topic_with_holes_cut_anywhere_in_any_file_loses_at_most_its_tail(tmp_
     for cut_path in paths:
         size = len(whole[cut_path])
         for cut in cuts(first_block.position, size) if cut_path == segment else range(size):
-            for each in set(segment.parent.iterdir()) - names:  # a segment that an earlier round went on with
+            # a segment that an earlier round went on with
+            for each in set(segment.parent.iterdir()) - names:
                 each.unlink()
             for each in paths:
                 each.write_bytes(whole[each][:cut] if each == cut_path else whole[each])
-            with LocalLog.open(path, writable=True, sync="never", segment_records=SEGMENT_OFFSETS) as log:
+            with LocalLog.open(
+                path, writable=True, sync="never", segment_records=SEGMENT_OFFSETS
+            ) as log:
                 got = read_records(log, TOPIC not in log.faults)
                 assert got == everything[: len(got)], (cut_path.name, cut)
                 if TOPIC in log.faults:
@@ -321,7 +381,8 @@ def test_a_topic_with_holes_cut_anywhere_in_any_file_loses_at_most_its_tail(tmp_
                 outcomes["cut" if log.reports else "whole"] += 1
                 if cut_path == segment:
                     assert log.writer(TOPIC).next_offset == max(
-                        (offset for end, offset in ends_of(index, HOLES_ENTRY_BYTES) if end <= cut), default=offset_of(9, True) + 1
+                        (offset for end, offset in ends_of(index, HOLES_ENTRY_BYTES) if end <= cut),
+                        default=offset_of(9, True) + 1,
                     )
                 else:
                     assert cut // HOLES_ENTRY_BYTES >= blocks - 1 or cut_path != index_path(segment)
@@ -331,7 +392,9 @@ def test_a_topic_with_holes_cut_anywhere_in_any_file_loses_at_most_its_tail(tmp_
 
 
 def read_records(log: LocalLog, to_the_end: bool) -> list[tuple[int, bytes]]:
-    """(offset, body) of every record that can be read; fastavro's own encoding is the yardstick, so records are cut by its lengths."""
+    """(offset, body) of every record that can be read; fastavro's own encoding is the yardstick, so
+    records are cut by its lengths.
+    """
     found: list[tuple[int, bytes]] = []
     number = 0
     try:
@@ -347,10 +410,14 @@ def read_records(log: LocalLog, to_the_end: bool) -> list[tuple[int, bytes]]:
     return found
 
 
-def test_every_flipped_byte_beside_a_topic_with_holes_is_refused_or_harmless(tmp_path: Path) -> None:
+def test_every_flipped_byte_beside_a_topic_with_holes_is_refused_or_harmless(
+    tmp_path: Path,
+) -> None:
     """Property: a flip in the index or the runs never gives a record another offset."""
     segment, _, _ = make(tmp_path / "log", has_holes=True)
-    everything = [(offset_of(number, True), encode(TOPIC, number, 1)) for number in range(sum(BLOCKS))]
+    everything = [
+        (offset_of(number, True), encode(TOPIC, number, 1)) for number in range(sum(BLOCKS))
+    ]
     refused = 0
     for path in (index_path(segment), runs_path(segment)):
         whole = path.read_bytes()

@@ -16,7 +16,13 @@ from streams.log.segment import index_path, runs_path
 from streams.log.verify import Finding, check_blocks, verify_files
 
 
-def make(path: Path, blocks: list[int], segment_records: int, topics: tuple[str, ...] = (TOPIC, "md.trades"), has_holes: bool = False) -> None:
+def make(
+    path: Path,
+    blocks: list[int],
+    segment_records: int,
+    topics: tuple[str, ...] = (TOPIC, "md.trades"),
+    has_holes: bool = False,
+) -> None:
     """A closed log of these topics."""
     log = LocalLog.create(path, sync="never", segment_records=segment_records)
     for topic in topics:
@@ -39,7 +45,8 @@ def flip(path: Path, position: int, mask: int) -> None:
 
 
 def is_located(root: Path, path: Path, position: int, findings: list[Finding]) -> bool:
-    """True if one finding names the file and the header, block or index entry that holds the byte."""
+    """True if one finding names the file and the header, block or index entry that holds the byte.
+    """
     if len(findings) != 1 or findings[0].path != str(path.relative_to(root)):
         return False
     (finding,) = findings
@@ -52,10 +59,18 @@ def is_located(root: Path, path: Path, position: int, findings: list[Finding]) -
         assert entry is not None
         if path.suffix == ".runs":
             if entry.runs_begin * RUN_BYTES <= position < entry.runs_end * RUN_BYTES:
-                return (finding.kind, finding.first_offset, finding.end_offset) == ("runs", entry.first_offset, entry.end_offset)
+                return (finding.kind, finding.first_offset, finding.end_offset) == (
+                    "runs",
+                    entry.first_offset,
+                    entry.end_offset,
+                )
             continue
         if entry.position <= position < entry.end_position:
-            return finding.kind == "block" and (finding.position, finding.first_offset, finding.end_offset) == (
+            return finding.kind == "block" and (
+                finding.position,
+                finding.first_offset,
+                finding.end_offset,
+            ) == (
                 entry.position,
                 entry.first_offset,
                 entry.end_offset,
@@ -71,25 +86,40 @@ def test_an_untouched_folder_has_no_findings(tmp_path: Path, has_holes: bool) ->
 
 
 HEADER_STRIDE, BLOCK_STRIDE = 13, 3
-"""1 and 1: every byte. Neither shares a factor with 8, so that every bit of a byte comes in turn."""
+"""1 and 1: every byte. Neither shares a factor with 8, so that every bit of a byte comes in turn.
+"""
 
 
 def positions(path: Path, index: bytes, size: int) -> list[int]:
-    """Of a file: every byte of what is short (manifest, index), a sample of a header and of blocks and runs, with their first and last bytes."""
+    """Of a file: every byte of what is short (manifest, index), a sample of a header and of blocks
+    and runs, with their first and last bytes.
+    """
     end = path.stat().st_size
     if path.suffix not in (".avro", ".runs"):
         return list(range(end))
-    entries = [entry for at in range(0, len(index), size) if (entry := unpack(index[at : at + size])) is not None]
+    entries = [
+        entry
+        for at in range(0, len(index), size)
+        if (entry := unpack(index[at : at + size])) is not None
+    ]
     runs = path.suffix == ".runs"
-    spans = [(e.runs_begin * RUN_BYTES, e.runs_end * RUN_BYTES) if runs else (e.position, e.end_position) for e in entries]
-    edges = {place for first, stop in spans if stop > first for place in (first, stop - 1)} | {0, end - 1}
+    spans = [
+        (e.runs_begin * RUN_BYTES, e.runs_end * RUN_BYTES) if runs else (e.position, e.end_position)
+        for e in entries
+    ]
+    edges = {place for first, stop in spans if stop > first for place in (first, stop - 1)} | {
+        0,
+        end - 1,
+    }
     header = 0 if runs else spans[0][0]
     return sorted(edges | {*range(0, header, HEADER_STRIDE), *range(header, end, BLOCK_STRIDE)})
 
 
 @pytest.mark.parametrize("has_holes", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_a_flipped_byte_anywhere_in_a_small_log_is_located(tmp_path: Path, has_holes: bool) -> None:
-    """Property, over ``positions`` of every file, 4 to 13 kB together, and of the manifest; a restored folder verifies again."""
+    """Property, over ``positions`` of every file, 4 to 13 kB together, and of the manifest; a
+    restored folder verifies again.
+    """
     root = tmp_path / "log"
     make(root, [20, 12, 30, 90, 85, 20], 240, (TOPIC,), has_holes)
     files = sorted([*root.glob("*/0/*"), root / LOG_MANIFEST])
@@ -98,7 +128,9 @@ def test_a_flipped_byte_anywhere_in_a_small_log_is_located(tmp_path: Path, has_h
     missed = []
     size = HOLES_ENTRY_BYTES if has_holes else ENTRY_BYTES
     for path in files:
-        for position in positions(path, b"" if path.name == LOG_MANIFEST else index_path(path).read_bytes(), size):
+        for position in positions(
+            path, b"" if path.name == LOG_MANIFEST else index_path(path).read_bytes(), size
+        ):
             mask = 1 << position % 8
             flip(path, position, mask)
             if path.name == LOG_MANIFEST:
@@ -113,7 +145,9 @@ def test_a_flipped_byte_anywhere_in_a_small_log_is_located(tmp_path: Path, has_h
 
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("has_holes", [False, True])
-def test_a_seeded_sample_of_flips_in_a_larger_log_is_located(tmp_path: Path, seed: int, has_holes: bool) -> None:
+def test_a_seeded_sample_of_flips_in_a_larger_log_is_located(
+    tmp_path: Path, seed: int, has_holes: bool
+) -> None:
     """Property, as above, on a sample of a log of about 1 MB."""
     root = tmp_path / "log"
     make(root, [997] * 12, 4000, ("md.trades", "md.depth", "orders.events"), has_holes)
@@ -147,14 +181,18 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     make(tmp_path / "log", [5, 5], 5)
     path = last_segment(tmp_path / "log")
     path.unlink()
-    assert [(finding.path, finding.kind) for finding in verify(tmp_path / "log")] == [(f"{TOPIC}/0/{path.name}", "missing")]
+    assert [(finding.path, finding.kind) for finding in verify(tmp_path / "log")] == [
+        (f"{TOPIC}/0/{path.name}", "missing")
+    ]
 
 
 def test_a_file_that_was_added_is_named(tmp_path: Path) -> None:
     make(tmp_path / "log", [5], 5)
     (tmp_path / "log" / "fills" / "0").mkdir(parents=True)
     (tmp_path / "log" / "fills" / "0" / f"{0:020d}.avro").write_bytes(b"Obj\x01")
-    assert [(finding.path, finding.kind) for finding in verify(tmp_path / "log")] == [(f"fills/0/{0:020d}.avro", "extra")]
+    assert [(finding.path, finding.kind) for finding in verify(tmp_path / "log")] == [
+        (f"fills/0/{0:020d}.avro", "extra")
+    ]
 
 
 @pytest.mark.parametrize("grown", [b"\0", b"more bytes behind the end"])
@@ -178,7 +216,8 @@ def test_a_file_that_was_cut_is_located(tmp_path: Path) -> None:
 
 
 def test_a_rewritten_block_with_a_forged_index_is_found_by_the_manifest(tmp_path: Path) -> None:
-    """Property: changing a record and its checksum in the index leaves both files' SHA-256 wrong."""
+    """Property: changing a record and its checksum in the index leaves both files' SHA-256 wrong.
+    """
     make(tmp_path / "a", [5], 50, (TOPIC,))
     with LocalLog.create(tmp_path / "b") as log:
         fill(log, [5], first=100)
@@ -187,10 +226,18 @@ def test_a_rewritten_block_with_a_forged_index_is_found_by_the_manifest(tmp_path
     path.write_bytes(forged.read_bytes())
     index_path(path).write_bytes(index_path(forged).read_bytes())
     findings = verify(tmp_path / "a")
-    assert {finding.path for finding in findings} == {f"{TOPIC}/0/{path.name}", f"{TOPIC}/0/{index_path(path).name}"}
+    assert {finding.path for finding in findings} == {
+        f"{TOPIC}/0/{path.name}",
+        f"{TOPIC}/0/{index_path(path).name}",
+    }
 
 
 def test_a_finding_says_file_byte_and_records() -> None:
-    finding = Finding("md.marks/0/x.avro", "block", 120, 7, 9, "the block's bytes fail their checksum")
-    assert str(finding) == "md.marks/0/x.avro at byte 120, records 7 to 8: the block's bytes fail their checksum"
+    finding = Finding(
+        "md.marks/0/x.avro", "block", 120, 7, 9, "the block's bytes fail their checksum"
+    )
+    assert (
+        str(finding)
+        == "md.marks/0/x.avro at byte 120, records 7 to 8: the block's bytes fail their checksum"
+    )
     assert len(encode(TOPIC, 7, 2)) > 0

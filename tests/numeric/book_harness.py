@@ -1,4 +1,6 @@
-"""Streams of depth records for the book tests: a seeded generator, and one face for the fast book and the reference."""
+"""Streams of depth records for the book tests: a seeded generator, and one face for the fast book
+and the reference.
+"""
 
 from __future__ import annotations
 
@@ -15,21 +17,31 @@ from streams.numeric import book
 from streams.numeric.reference_book import ReferenceBook
 
 DELTA, SNAPSHOT = int(DepthKind.DELTA), int(DepthKind.SNAPSHOT)
-FIRST, LAST, FUTURES = int(Flag.FIRST_OF_SNAPSHOT), int(Flag.LAST_OF_SNAPSHOT), int(Flag.FUTURES_CHAIN)
+FIRST, LAST, FUTURES = (
+    int(Flag.FIRST_OF_SNAPSHOT),
+    int(Flag.LAST_OF_SNAPSHOT),
+    int(Flag.FUTURES_CHAIN),
+)
 
 
 def instrument(number: int = 1, tick: int = 1) -> Any:
     return SimpleNamespace(instrument=number, tick_size=tick)
 
 
-def pack(records: list[tuple[int, int, int, int, int, list, list]]) -> tuple[np.ndarray, np.ndarray]:
+def pack(
+    records: list[tuple[int, int, int, int, int, list, list]],
+) -> tuple[np.ndarray, np.ndarray]:
     """Rows and levels of (kind, flags, first, final, previous, bids, asks)."""
     rows = np.zeros(len(records), DTYPE)
     levels: list[tuple[int, int]] = []
     for row, (kind, flags, first, final, previous, bids, asks) in zip(rows, records, strict=True):
         row["instrument"], row["event_time"] = 1, 1000 + final
         row["kind"], row["flags"] = kind, flags
-        row["first_update_id"], row["final_update_id"], row["previous_update_id"] = first, final, previous
+        row["first_update_id"], row["final_update_id"], row["previous_update_id"] = (
+            first,
+            final,
+            previous,
+        )
         row["first_level"], row["bid_count"], row["ask_count"] = len(levels), len(bids), len(asks)
         levels += [*bids, *asks]
     return rows, np.array(levels, LEVEL)
@@ -50,7 +62,9 @@ class FastBook:
     """The fast book behind the reference's methods."""
 
     def __init__(self, window: int = 64, tick: int = 1, tail_capacity: int = 4096) -> None:
-        self.books = book.new_books([instrument(1, tick)], window=window, tail_capacity=tail_capacity)
+        self.books = book.new_books(
+            [instrument(1, tick)], window=window, tail_capacity=tail_capacity
+        )
 
     def apply(self, kind, flags, first, final, previous, time, bids, asks) -> int:
         rows, levels = pack([(kind, flags, first, final, previous, list(bids), list(asks))])
@@ -78,7 +92,9 @@ class FastBook:
         return top_of(self.books)
 
     def levels(self, side: int) -> list[tuple[int, int]]:
-        return [(price, quantity) for price, quantity in book.levels_of(self.books, 0, side).tolist()]
+        return [
+            (price, quantity) for price, quantity in book.levels_of(self.books, 0, side).tolist()
+        ]
 
     def quantity_at(self, side: int, price: int) -> int:
         return int(book.quantity_at(self.books, 0, side, price))
@@ -91,18 +107,24 @@ class FastBook:
 
 
 THE_BEST = -1_000_000
-"""Stands for the best price of the side at that moment: ``run_reference`` puts it in, so that other books get the same stream."""
+"""Stands for the best price of the side at that moment: ``run_reference`` puts it in, so that other
+books get the same stream.
+"""
 
 
 @dataclass(frozen=True)
 class Regime:
-    """How generated commands look. Prices in ticks around a walking centre; shares are probabilities."""
+    """How generated commands look. Prices in ticks around a walking centre; shares are
+    probabilities.
+    """
 
     name: str
     spread: int = 20
     """Prices lie within this many ticks of the centre, bids mostly below it and asks above."""
     best: float = 0.3
-    """Share of levels that delete whatever is the best then: so the touch moves at every other record."""
+    """Share of levels that delete whatever is the best then: so the touch moves at every other
+    record.
+    """
     jump: int = 0
     """Now and then the centre jumps by up to this many ticks."""
     far: float = 0.0
@@ -127,8 +149,26 @@ REGIMES = [
     Regime("deletes of unknown levels", spread=400, delete=0.75, far=0.1, best=0.03),
     Regime("levels off the tick", tick=7, off_tick=0.2, jump=50, far=0.05),
     Regime("snapshots in chunks", chunks_max=4, snapshot_every=60, far=0.05, repeated=0.02),
-    Regime("gaps on spot", lost=0.004, repeated=0.02, bad=0.004, snapshot_every=150, chunks_max=2, best=0.1),
-    Regime("gaps on futures", futures=True, lost=0.004, repeated=0.02, bad=0.004, snapshot_every=150, chunks_max=2, jump=500, best=0.1),
+    Regime(
+        "gaps on spot",
+        lost=0.004,
+        repeated=0.02,
+        bad=0.004,
+        snapshot_every=150,
+        chunks_max=2,
+        best=0.1,
+    ),
+    Regime(
+        "gaps on futures",
+        futures=True,
+        lost=0.004,
+        repeated=0.02,
+        bad=0.004,
+        snapshot_every=150,
+        chunks_max=2,
+        jump=500,
+        best=0.1,
+    ),
 ]
 
 
@@ -139,7 +179,11 @@ def generate(regime: Regime, count: int, seed: int = 1) -> tuple[np.ndarray, np.
     final = 1000 + np.cumsum(size)
     rows = np.zeros(count, DTYPE)
     rows["kind"] = DELTA
-    rows["first_update_id"], rows["final_update_id"], rows["previous_update_id"] = final - size + 1, final, final - size
+    rows["first_update_id"], rows["final_update_id"], rows["previous_update_id"] = (
+        final - size + 1,
+        final,
+        final - size,
+    )
     if regime.futures:
         rows["flags"] = FUTURES
         rows["first_update_id"] += random.integers(0, 2, count) * (size > 1)
@@ -169,12 +213,20 @@ def generate(regime: Regime, count: int, seed: int = 1) -> tuple[np.ndarray, np.
     return rows, levels
 
 
-def _levels(regime: Regime, random: np.random.Generator, rows: np.ndarray, snapshot: np.ndarray) -> np.ndarray:
+def _levels(
+    regime: Regime, random: np.random.Generator, rows: np.ndarray, snapshot: np.ndarray
+) -> np.ndarray:
     counts = rows["bid_count"].astype(np.int64) + rows["ask_count"]
     rows["first_level"] = np.cumsum(counts) - counts
     total = int(counts.sum())
     walk = np.cumsum(random.integers(-1, 2, len(rows)))
-    jumps = np.cumsum(np.where(random.random(len(rows)) < 0.003, random.integers(-regime.jump, regime.jump + 1, len(rows)), 0))
+    jumps = np.cumsum(
+        np.where(
+            random.random(len(rows)) < 0.003,
+            random.integers(-regime.jump, regime.jump + 1, len(rows)),
+            0,
+        )
+    )
     centre = np.repeat(np.abs(50_000 + walk + jumps) + regime.spread + 1, counts)
     is_ask = np.arange(total) - np.repeat(rows["first_level"] + rows["bid_count"], counts) >= 0
     outwards = np.where(random.random(total) < 0.05, -1, 1) * np.where(is_ask, 1, -1)
@@ -186,7 +238,9 @@ def _levels(regime: Regime, random: np.random.Generator, rows: np.ndarray, snaps
     price[off] += random.integers(0, regime.tick, off.sum())
     levels = np.zeros(total, LEVEL)
     levels["price"] = price
-    levels["quantity"] = np.where(random.random(total) < regime.delete, 0, random.integers(1, 100, total))
+    levels["quantity"] = np.where(
+        random.random(total) < regime.delete, 0, random.integers(1, 100, total)
+    )
     bad = random.random(total) < regime.bad / 4
     levels["quantity"][bad] = -1
     bad = random.random(total) < regime.bad / 4
@@ -197,12 +251,25 @@ def _levels(regime: Regime, random: np.random.Generator, rows: np.ndarray, snaps
     return levels
 
 
-OUTPUT_FIELDS = ("result", "phase", "sequence", "time", "bid_price", "bid_quantity", "ask_price", "ask_quantity", "quantity_at", "next_level")
+OUTPUT_FIELDS = (
+    "result",
+    "phase",
+    "sequence",
+    "time",
+    "bid_price",
+    "bid_quantity",
+    "ask_price",
+    "ask_quantity",
+    "quantity_at",
+    "next_level",
+)
 
 
 @kernel
 def drive_fast(books, rows, levels, output):
-    """Apply all rows to slot 0 and write OUTPUT_FIELDS after each; queries probe the record's first level."""
+    """Apply all rows to slot 0 and write OUTPUT_FIELDS after each; queries probe the record's first
+    level.
+    """
     for i in range(rows.shape[0]):
         output[i, 0] = book.apply(books, 0, rows[i], levels)
         first = books.books[0]
@@ -213,13 +280,17 @@ def drive_fast(books, rows, levels, output):
         output[i, 5] = first.bids.quantity
         output[i, 6] = first.asks.price
         output[i, 7] = first.asks.quantity
-        price = levels[rows[i].first_level].price if rows[i].bid_count + rows[i].ask_count > 0 else 0
+        price = (
+            levels[rows[i].first_level].price if rows[i].bid_count + rows[i].ask_count > 0 else 0
+        )
         side = 1 + (i & 1)
         output[i, 8] = book.quantity_at(books, 0, side, price)
         output[i, 9] = book.next_level(books, 0, side, price)
 
 
-def run_fast(rows: np.ndarray, levels: np.ndarray, window: int, tick: int = 1, tail_capacity: int = 1 << 15) -> tuple[np.ndarray, book.Books]:
+def run_fast(
+    rows: np.ndarray, levels: np.ndarray, window: int, tick: int = 1, tail_capacity: int = 1 << 15
+) -> tuple[np.ndarray, book.Books]:
     books = book.new_books([instrument(1, tick)], window=window, tail_capacity=tail_capacity)
     output = np.zeros((len(rows), len(OUTPUT_FIELDS)), np.int64)
     drive_fast(books, rows, levels, output)
@@ -228,12 +299,15 @@ def run_fast(rows: np.ndarray, levels: np.ndarray, window: int, tick: int = 1, t
 
 
 def run_reference(rows: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, ReferenceBook]:
-    """Apply all rows to a reference book: OUTPUT_FIELDS after each, as ``drive_fast``. Resolves THE_BEST in ``levels``, in place."""
+    """Apply all rows to a reference book: OUTPUT_FIELDS after each, as ``drive_fast``. Resolves
+    THE_BEST in ``levels``, in place.
+    """
     reference = ReferenceBook()
     output = []
     pairs = levels.tolist()
     names = [rows.dtype.names.index(name) for name in (
-        "kind", "flags", "first_update_id", "final_update_id", "previous_update_id", "event_time", "first_level", "bid_count", "ask_count"
+        "kind", "flags", "first_update_id", "final_update_id", "previous_update_id", "event_time",
+        "first_level", "bid_count", "ask_count"
     )]  # fmt: skip
     for i, row in enumerate(rows.tolist()):
         kind, flags, first, final, previous, time, start, bids, asks = (row[name] for name in names)
@@ -243,11 +317,21 @@ def run_reference(rows: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, Ref
                 best = (reference.bids if place < middle else reference.asks).best()[0] or 1
                 pairs[place] = (best, 0)
                 levels[place] = (best, 0)
-        result = reference.apply(kind, flags, first, final, previous, time, pairs[start:middle], pairs[middle : middle + asks])
+        result = reference.apply(
+            kind,
+            flags,
+            first,
+            final,
+            previous,
+            time,
+            pairs[start:middle],
+            pairs[middle : middle + asks],
+        )
         price = pairs[start][0] if bids + asks > 0 else 0
         side = 1 + (i & 1)
         output.append((
-            result, reference.phase, reference.sequence, reference.time, *reference.top, reference.quantity_at(side, price),
+            result, reference.phase, reference.sequence, reference.time, *reference.top,
+            reference.quantity_at(side, price),
             reference.next_level(side, price),
         ))  # fmt: skip
     return np.array(output, np.int64), reference
@@ -255,4 +339,6 @@ def run_reference(rows: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, Ref
 
 def assert_same_levels(books: book.Books, reference: ReferenceBook) -> None:
     for side in (Side.BUY, Side.SELL):
-        assert [tuple(level) for level in book.levels_of(books, 0, side).tolist()] == reference.levels(side)
+        assert [
+            tuple(level) for level in book.levels_of(books, 0, side).tolist()
+        ] == reference.levels(side)

@@ -1,7 +1,9 @@
-"""Intervals of integer expressions in kernels, from the declared ranges of names: see test_integer_bounds.py.
+"""Intervals of integer expressions in kernels, from the declared ranges of names: see
+test_integer_bounds.py.
 
-A range is text: "low..high" or "size" for -size..size, of expressions over the constants of ``streams.numeric.bounds``. Floats and unsigned
-words are no intervals (``None``): the first round, the second wrap on purpose, in ``wide.py`` and in hashes.
+A range is text: "low..high" or "size" for -size..size, of expressions over the constants of
+``streams.numeric.bounds``. Floats and unsigned words are no intervals (``None``): the first round,
+the second wrap on purpose, in ``wide.py`` and in hashes.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from streams.numeric import bounds
 
 ROOT = Path(__file__).resolve().parents[2]
 KERNELS = {
-    "kernel", "inlined", "borrowing_kernel", "unlocked_borrowing_kernel", "unlocked_kernel", "inlined_kernel", "inner_kernel", "step_kernel",
+    "kernel", "inlined", "borrowing_kernel", "unlocked_borrowing_kernel", "unlocked_kernel",
+    "inlined_kernel", "inner_kernel", "step_kernel",
     "shared_step",
 }  # fmt: skip
 LOW, HIGH = -(1 << 63), (1 << 63) - 1
@@ -47,7 +50,9 @@ def range_of(text: str) -> Interval | None:
 def kernels(path: Path) -> Iterator[ast.FunctionDef]:
     """The compiled functions of a module."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.FunctionDef) and any(isinstance(each, ast.Name) and each.id in KERNELS for each in node.decorator_list):
+        if isinstance(node, ast.FunctionDef) and any(
+            isinstance(each, ast.Name) and each.id in KERNELS for each in node.decorator_list
+        ):
             yield node
 
 
@@ -71,7 +76,9 @@ class Reader:
         self.used: set[str] = set()
 
     def named(self, node: ast.expr) -> str:
-        """What a variable, field or column is called: the field of a record, the column of an order, the array of a scalar."""
+        """What a variable, field or column is called: the field of a record, the column of an
+        order, the array of a scalar.
+        """
         if isinstance(node, ast.Name):
             return node.id
         if isinstance(node, ast.Attribute):
@@ -121,7 +128,14 @@ class Reader:
 
     def of_call(self, node: ast.Call) -> Interval | None:
         name = ast.unparse(node.func)
-        if name in ("np.uint64", "np.float64", "math.sqrt", "wide", "join", "share") or name.startswith("wide."):
+        if name in (
+            "np.uint64",
+            "np.float64",
+            "math.sqrt",
+            "wide",
+            "join",
+            "share",
+        ) or name.startswith("wide."):
             return None
         if name == "np.int64":
             return self.interval(node.args[0])
@@ -169,7 +183,9 @@ def applied(operator: ast.operator, left: Interval, right: Interval) -> Interval
         return min(ends), max(ends)
     if isinstance(operator, ast.Mod):
         size = max(abs(right[0]), abs(right[1]))
-        return (0 if left[0] >= 0 else -size), min(size, max(left[1], size if left[0] < 0 else left[1]))
+        return (0 if left[0] >= 0 else -size), min(
+            size, max(left[1], size if left[0] < 0 else left[1])
+        )
     if isinstance(operator, ast.BitAnd) and right[0] >= 0:
         return 0, min(left[1], right[1]) if left[0] >= 0 else right[1]
     if isinstance(operator, ast.RShift) and right[0] == right[1]:

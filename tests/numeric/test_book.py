@@ -1,6 +1,8 @@
-"""What every L2 book does, whichever way it is built: one suite for the reference and for the fast book at several windows.
+"""What every L2 book does, whichever way it is built: one suite for the reference and for the fast
+book at several windows.
 
-Oracle: the venue's own rules (exchanges.md 2.3, quant.md 1.2) written as small scenes with their results.
+Oracle: the venue's own rules (exchanges.md 2.3, quant.md 1.2) written as small scenes with their
+results.
 """
 
 from __future__ import annotations
@@ -11,7 +13,14 @@ from book_harness import DELTA, FIRST, FUTURES, LAST, SNAPSHOT, FastBook, instru
 from schemas.errors import CapacityExceeded, WrongUse
 from schemas.vocabulary import Flag, Side
 from streams.numeric import book as fast
-from streams.numeric.book import APPLIED, BECAME_STALE, BECAME_SYNCED, IGNORED, MALFORMED, TOP_CHANGED
+from streams.numeric.book import (
+    APPLIED,
+    BECAME_STALE,
+    BECAME_SYNCED,
+    IGNORED,
+    MALFORMED,
+    TOP_CHANGED,
+)
 from streams.numeric.bounds import PRICE_MAX, QUANTITY_MAX
 from streams.numeric.reference_book import ReferenceBook
 
@@ -26,7 +35,9 @@ BOOKS = {
 
 @pytest.fixture(params=BOOKS.values(), ids=BOOKS.keys())
 def book(request):
-    """An empty book; the scenes use multiples of 5, so that a tick of 5 is on its grid, and 1003, so that it is not always."""
+    """An empty book; the scenes use multiples of 5, so that a tick of 5 is on its grid, and 1003,
+    so that it is not always.
+    """
     return request.param()
 
 
@@ -37,7 +48,9 @@ def snapshot(book, bids, asks, last=100, flags=FIRST | LAST):
 def delta(book, bids=(), asks=(), final=None, first=None):
     """The next spot update, unless said otherwise."""
     final = book.sequence + 1 if final is None else final
-    return book.apply(DELTA, 0, final if first is None else first, final, -1, 2, list(bids), list(asks))
+    return book.apply(
+        DELTA, 0, final if first is None else first, final, -1, 2, list(bids), list(asks)
+    )
 
 
 @pytest.fixture
@@ -54,7 +67,9 @@ def test_a_new_book_shows_nothing_and_waits(book):
 
 
 def test_a_snapshot_syncs_the_book_and_shows_its_top(book):
-    assert snapshot(book, [(1000, 3), (995, 2)], [(1010, 4)]) == APPLIED | TOP_CHANGED | BECAME_SYNCED
+    assert (
+        snapshot(book, [(1000, 3), (995, 2)], [(1010, 4)]) == APPLIED | TOP_CHANGED | BECAME_SYNCED
+    )
     assert (book.synced, book.sequence, book.top) == (True, 100, (1000, 3, 1010, 4))
 
 
@@ -68,29 +83,40 @@ DELTAS = {
     "add behind the best": ([(990, 7)], [], APPLIED, (1000, 3, 1010, 4)),
     "add a better bid": ([(1005, 7)], [], APPLIED | TOP_CHANGED, (1005, 7, 1010, 4)),
     "add a better ask": ([], [(1005, 7)], APPLIED | TOP_CHANGED, (1000, 3, 1005, 7)),
-    "replace the best quantity, not add to it": ([(1000, 1)], [], APPLIED | TOP_CHANGED, (1000, 1, 1010, 4)),
+    "replace the best quantity, not add to it": ([(1000, 1)], [], APPLIED | TOP_CHANGED, (1000, 1,
+    1010, 4)),
     "repeat the best quantity": ([(1000, 3)], [], APPLIED, (1000, 3, 1010, 4)),
     "delete the best bid": ([(1000, 0)], [], APPLIED | TOP_CHANGED, (995, 2, 1010, 4)),
     "delete the best ask": ([], [(1010, 0)], APPLIED | TOP_CHANGED, (1000, 3, 1015, 1)),
-    "delete bids up to a far one": ([(1000, 0), (995, 0)], [], APPLIED | TOP_CHANGED, (500, 9, 1010, 4)),
-    "delete asks up to a far one": ([], [(1010, 0), (1015, 0)], APPLIED | TOP_CHANGED, (1000, 3, 9000, 8)),
+    "delete bids up to a far one": ([(1000, 0), (995, 0)], [], APPLIED | TOP_CHANGED, (500, 9, 1010,
+    4)),
+    "delete asks up to a far one": ([], [(1010, 0), (1015, 0)], APPLIED | TOP_CHANGED, (1000, 3,
+    9000, 8)),
     "delete an unknown level": ([(940, 0)], [(1100, 0)], APPLIED, (1000, 3, 1010, 4)),
-    "delete an unknown level better than the best": ([(1005, 0)], [(1005, 0)], APPLIED, (1000, 3, 1010, 4)),
-    "delete unknown levels far outside": ([(5, 0), (400_000, 0)], [(5, 0), (400_000, 0)], APPLIED, (1000, 3, 1010, 4)),
+    "delete an unknown level better than the best": ([(1005, 0)], [(1005, 0)], APPLIED, (1000, 3,
+    1010, 4)),
+    "delete unknown levels far outside": ([(5, 0), (400_000, 0)], [(5, 0), (400_000, 0)], APPLIED,
+    (1000, 3, 1010, 4)),
     "empty one side": ([(1000, 0), (995, 0), (500, 0)], [], APPLIED | TOP_CHANGED, (0, 0, 1010, 4)),
     "no levels at all": ([], [], APPLIED, (1000, 3, 1010, 4)),
     "set and delete within one record": ([(1005, 7), (1005, 0)], [], APPLIED, (1000, 3, 1010, 4)),
-    "delete and set within one record": ([(1000, 0), (1000, 6)], [], APPLIED | TOP_CHANGED, (1000, 6, 1010, 4)),
-    "the last of several values counts": ([(1000, 1), (1000, 2)], [], APPLIED | TOP_CHANGED, (1000, 2, 1010, 4)),
+    "delete and set within one record": ([(1000, 0), (1000, 6)], [], APPLIED | TOP_CHANGED, (1000,
+    6, 1010, 4)),
+    "the last of several values counts": ([(1000, 1), (1000, 2)], [], APPLIED | TOP_CHANGED, (1000,
+    2, 1010, 4)),
     "far jump up": ([(500_000, 1)], [], APPLIED | TOP_CHANGED, (500_000, 1, 1010, 4)),
     "far jump down": ([], [(5, 1)], APPLIED | TOP_CHANGED, (1000, 3, 5, 1)),
-    "a crossed book is kept as the venue sent it": ([(1020, 2)], [], APPLIED | TOP_CHANGED, (1020, 2, 1010, 4)),
+    "a crossed book is kept as the venue sent it": ([(1020, 2)], [], APPLIED | TOP_CHANGED, (1020,
+    2, 1010, 4)),
     "a locked book is kept": ([(1010, 2)], [], APPLIED | TOP_CHANGED, (1010, 2, 1010, 4)),
-    "a bid off the tick becomes the best": ([(1003, 2)], [], APPLIED | TOP_CHANGED, (1003, 2, 1010, 4)),
-    "an ask off the tick becomes the best": ([], [(1007, 2)], APPLIED | TOP_CHANGED, (1000, 3, 1007, 2)),
+    "a bid off the tick becomes the best": ([(1003, 2)], [], APPLIED | TOP_CHANGED, (1003, 2, 1010,
+    4)),
+    "an ask off the tick becomes the best": ([], [(1007, 2)], APPLIED | TOP_CHANGED, (1000, 3, 1007,
+    2)),
     "a level off the tick behind the best": ([(997, 2)], [], APPLIED, (1000, 3, 1010, 4)),
     "the lowest price": ([(1, 2)], [(1, 2)], APPLIED | TOP_CHANGED, (1000, 3, 1, 2)),
-    "the highest price and quantity": ([(PRICE_MAX, QUANTITY_MAX)], [], APPLIED | TOP_CHANGED, (PRICE_MAX, QUANTITY_MAX, 1010, 4)),
+    "the highest price and quantity": ([(PRICE_MAX, QUANTITY_MAX)], [], APPLIED | TOP_CHANGED,
+    (PRICE_MAX, QUANTITY_MAX, 1010, 4)),
     "a price whose double leaves int64": ([], [(PRICE_MAX + 1, 1)], MALFORMED, (1000, 3, 1010, 4)),
     "the highest int64 as a price": ([((1 << 63) - 1, 1)], [], MALFORMED, (1000, 3, 1010, 4)),
     "a negative quantity": ([(1005, 1), (1000, -1)], [], MALFORMED, (1000, 3, 1010, 4)),
@@ -133,14 +159,18 @@ def test_levels_are_listed_best_first(synced):
 
 
 def test_quantity_is_known_at_every_price(synced):
-    assert [synced.quantity_at(BUY, price) for price in (1000, 996, 995, 500, 5, 1010, 400_000, 0, -5)] == [3, 0, 2, 9, 0, 0, 0, 0, 0]
+    assert [
+        synced.quantity_at(BUY, price) for price in (1000, 996, 995, 500, 5, 1010, 400_000, 0, -5)
+    ] == [3, 0, 2, 9, 0, 0, 0, 0, 0]
     assert [synced.quantity_at(SELL, price) for price in (1010, 1011, 9000, 1000)] == [4, 0, 8, 0]
 
 
 @pytest.mark.parametrize(
     ("side", "price", "following"),
-    [(BUY, 0, 1000), (BUY, 1000, 995), (BUY, 998, 995), (BUY, 995, 500), (BUY, 500, 0), (BUY, 400_000, 1000), (BUY, 1, 0),
-     (SELL, 0, 1010), (SELL, 1010, 1015), (SELL, 1013, 1015), (SELL, 1015, 9000), (SELL, 9000, 0), (SELL, 5, 1010), (SELL, 400_000, 0)],
+    [(BUY, 0, 1000), (BUY, 1000, 995), (BUY, 998, 995), (BUY, 995, 500), (BUY, 500, 0), (BUY,
+     400_000, 1000), (BUY, 1, 0),
+     (SELL, 0, 1010), (SELL, 1010, 1015), (SELL, 1013, 1015), (SELL, 1015, 9000), (SELL, 9000, 0),
+     (SELL, 5, 1010), (SELL, 400_000, 0)],
 )  # fmt: skip
 def test_the_next_worse_level_is_found_from_any_price(synced, side, price, following):
     assert synced.next_level(side, price) == following
@@ -150,17 +180,25 @@ def test_a_gap_freezes_the_book_until_a_snapshot(synced):
     assert delta(synced, [(1005, 1)], final=102) == BECAME_STALE
     assert (synced.synced, synced.top, synced.sequence) == (False, (1000, 3, 1010, 4), 100)
     assert delta(synced, [(1005, 1)], final=101) == IGNORED
-    assert snapshot(synced, [(900, 1)], [(905, 1)], last=110) == APPLIED | TOP_CHANGED | BECAME_SYNCED
+    assert (
+        snapshot(synced, [(900, 1)], [(905, 1)], last=110) == APPLIED | TOP_CHANGED | BECAME_SYNCED
+    )
     assert synced.levels(BUY) == [(900, 1)]
     assert delta(synced, [(900, 2)], final=111) == APPLIED | TOP_CHANGED
 
 
 def test_a_snapshot_in_chunks_is_shown_only_when_complete(synced):
-    assert snapshot(synced, [(900, 1)], [], last=200, flags=FIRST) == APPLIED | TOP_CHANGED | BECAME_STALE
+    assert (
+        snapshot(synced, [(900, 1)], [], last=200, flags=FIRST)
+        == APPLIED | TOP_CHANGED | BECAME_STALE
+    )
     assert (synced.synced, synced.top) == (False, (0, 0, 0, 0))
     assert snapshot(synced, [], [(910, 2)], last=200, flags=0) == APPLIED
     assert delta(synced, [(905, 1)], final=201) == IGNORED
-    assert snapshot(synced, [(890, 4)], [], last=200, flags=LAST) == APPLIED | TOP_CHANGED | BECAME_SYNCED
+    assert (
+        snapshot(synced, [(890, 4)], [], last=200, flags=LAST)
+        == APPLIED | TOP_CHANGED | BECAME_SYNCED
+    )
     assert (synced.top, synced.levels(BUY)) == ((900, 1, 910, 2), [(900, 1), (890, 4)])
 
 
@@ -178,7 +216,11 @@ def test_a_chunk_without_its_beginning_is_ignored(synced):
 
 def test_a_snapshot_over_a_synced_book_replaces_it_without_a_stale_moment(synced):
     assert snapshot(synced, [(900, 1)], [(905, 2)], last=300) == APPLIED | TOP_CHANGED
-    assert (synced.levels(BUY), synced.levels(SELL), synced.sequence) == ([(900, 1)], [(905, 2)], 300)
+    assert (synced.levels(BUY), synced.levels(SELL), synced.sequence) == (
+        [(900, 1)],
+        [(905, 2)],
+        300,
+    )
 
 
 def test_clearing_forgets_everything(synced):
@@ -215,7 +257,15 @@ def test_books_of_several_instruments_do_not_touch_each_other():
     books = fast.new_books([instrument(7), instrument(4095, 5), instrument(0)], window=64)
     one = FastBook()
     one.books = books
-    assert [int(fast.slot_of(books, number)) for number in (7, 4095, 0, 1, -1, 4096, 1 << 40)] == [0, 1, 2, -1, -1, -1, -1]
+    assert [int(fast.slot_of(books, number)) for number in (7, 4095, 0, 1, -1, 4096, 1 << 40)] == [
+        0,
+        1,
+        2,
+        -1,
+        -1,
+        -1,
+        -1,
+    ]
     snapshot(one, [(1000, 3)], [(1010, 4)])
     assert books.books["synced"].tolist() == [1, 0, 0]
     assert [len(fast.levels_of(books, slot, BUY)) for slot in range(3)] == [1, 0, 0]
@@ -229,7 +279,16 @@ def test_a_record_for_an_unknown_slot_is_refused(slot):
     assert fast.apply(FastBook().books, slot, rows[0], levels) == MALFORMED
 
 
-@pytest.mark.parametrize(("field", "value"), [("first_level", -1), ("first_level", 1), ("bid_count", -1), ("ask_count", -1), ("ask_count", 9)])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("first_level", -1),
+        ("first_level", 1),
+        ("bid_count", -1),
+        ("ask_count", -1),
+        ("ask_count", 9),
+    ],
+)
 def test_a_record_whose_levels_are_not_there_is_refused(field, value):
     from book_harness import pack
 
@@ -240,8 +299,10 @@ def test_a_record_whose_levels_are_not_there_is_refused(field, value):
 
 @pytest.mark.parametrize(
     ("instruments", "options", "error"),
-    [([instrument(4096)], {}, CapacityExceeded), ([instrument(-1)], {}, WrongUse), ([instrument(3), instrument(3)], {}, WrongUse),
-     ([instrument(3, 0)], {}, WrongUse), ([instrument()], {"window": 32}, WrongUse), ([instrument()], {"window": 100}, WrongUse),
+    [([instrument(4096)], {}, CapacityExceeded), ([instrument(-1)], {}, WrongUse), ([instrument(3),
+     instrument(3)], {}, WrongUse),
+     ([instrument(3, 0)], {}, WrongUse), ([instrument()], {"window": 32}, WrongUse),
+     ([instrument()], {"window": 100}, WrongUse),
      ([instrument()], {"tail_capacity": 0}, WrongUse)],
 )  # fmt: skip
 def test_impossible_books_are_refused_by_name(instruments, options, error):

@@ -1,13 +1,23 @@
-"""The fast book against the reference on generated streams, at every record, and against itself at other windows and cut points.
+"""The fast book against the reference on generated streams, at every record, and against itself at
+other windows and cut points.
 
-Oracle: reference_book.py (a brute-force twin); for the last tests the property that levels, not windows, are the state.
+Oracle: reference_book.py (a brute-force twin); for the last tests the property that levels, not
+windows, are the state.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from book_harness import REGIMES, FastBook, assert_same_levels, generate, instrument, run_fast, run_reference
+from book_harness import (
+    REGIMES,
+    FastBook,
+    assert_same_levels,
+    generate,
+    instrument,
+    run_fast,
+    run_reference,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,12 +26,16 @@ from schemas.vocabulary import Side
 from streams.numeric import book
 
 COUNT = 60_000
-"""Records a regime; with 9 regimes and about 2 levels a record, over a million levels are compared."""
+"""Records a regime; with 9 regimes and about 2 levels a record, over a million levels are compared.
+"""
 
 
 def same(output, expected, rows):
     different = np.flatnonzero((output != expected).any(axis=1))
-    assert len(different) == 0, f"first at record {different[0]}: {rows[different[0]]}: {output[different[0]]} is not {expected[different[0]]}"
+    assert len(different) == 0, (
+        f"first at record {different[0]}: {rows[different[0]]}: {output[different[0]]} is not "
+        f"{expected[different[0]]}"
+    )
 
 
 @pytest.mark.parametrize("regime", REGIMES, ids=lambda regime: regime.name)
@@ -47,7 +61,9 @@ def test_every_window_gives_the_same_outputs_and_the_same_state(regime):
 
 
 def test_the_generated_streams_reach_what_they_are_for():
-    """The suite above would be empty talk on streams that never move a window: every result bit occurs, and both sides re-centre often."""
+    """The suite above would be empty talk on streams that never move a window: every result bit
+    occurs, and both sides re-centre often.
+    """
     results = set()
     for regime in REGIMES:
         rows, levels = generate(regime, 8_000, seed=2)
@@ -85,8 +101,10 @@ def test_restoring_over_a_used_book_leaves_nothing_of_it():
     assert book.snapshot(used) == book.snapshot(other)
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[:-8], lambda b: b[:-3], lambda b: b"", lambda b: b + bytes(8), lambda b: b"\1" + b[1:],
-                                    lambda b: b[:16] + b"\7" + b[17:], lambda b: b[:24] + b"\xff" * 8 + b[32:]])  # fmt: skip
+@pytest.mark.parametrize("damage", [lambda b: b[:-8], lambda b: b[:-3], lambda b: b"",
+    lambda b: b + bytes(8), lambda b: b"\1" + b[1:],
+                                    lambda b: b[:16] + b"\7" + b[17:],
+                                    lambda b: b[:24] + b"\xff" * 8 + b[32:]])  # fmt: skip
 def test_damaged_or_foreign_bytes_are_refused(damage):
     rows, levels = generate(REGIMES[0], 200)
     run_reference(rows, levels)
@@ -103,7 +121,9 @@ LEVELS = st.lists(st.tuples(st.integers(1, 400), st.integers(0, 5)), max_size=12
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.lists(st.tuples(LEVELS, LEVELS), max_size=30), st.sampled_from([1, 3, 7]))
 def test_any_short_story_ends_in_the_same_book(records, tick):
-    """Property: whatever levels come, in whatever order, both books end alike; shrinks to a story a person can read."""
+    """Property: whatever levels come, in whatever order, both books end alike; shrinks to a story a
+    person can read.
+    """
     from book_harness import DELTA, FIRST, LAST, SNAPSHOT
 
     from streams.numeric.reference_book import ReferenceBook
@@ -111,7 +131,9 @@ def test_any_short_story_ends_in_the_same_book(records, tick):
     one, two = FastBook(64, tick), ReferenceBook()
     for number, (bids, asks) in enumerate([([], []), *records], start=1):
         kind, flags = (SNAPSHOT, FIRST | LAST) if number == 1 else (DELTA, 0)
-        assert one.apply(kind, flags, number, number, -1, number, bids, asks) == two.apply(kind, flags, number, number, -1, number, bids, asks)
+        assert one.apply(kind, flags, number, number, -1, number, bids, asks) == two.apply(
+            kind, flags, number, number, -1, number, bids, asks
+        )
         assert one.top == two.top
     assert one.levels(Side.BUY) == two.levels(Side.BUY)
     assert one.levels(Side.SELL) == two.levels(Side.SELL)
@@ -146,7 +168,9 @@ def test_restoring_into_too_small_a_tail_names_the_setting():
     from book_harness import FIRST, LAST, SNAPSHOT
 
     large, small = FastBook(64), FastBook(64, tail_capacity=3)
-    large.apply(SNAPSHOT, FIRST | LAST, 1, 1, -1, 1, [(1000 * index, 1) for index in range(1, 10)], [])
+    large.apply(
+        SNAPSHOT, FIRST | LAST, 1, 1, -1, 1, [(1000 * index, 1) for index in range(1, 10)], []
+    )
     with pytest.raises(CapacityExceeded) as caught:
         book.restore(small.books, book.snapshot(large.books))
     assert (caught.value.setting, caught.value.limit) == ("book.tail_capacity", 3)

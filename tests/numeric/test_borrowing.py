@@ -1,4 +1,6 @@
-"""Borrowing kernels count no references. Oracle: the LLVM code itself, next to that of the plain kernel, which does count."""
+"""Borrowing kernels count no references. Oracle: the LLVM code itself, next to that of the plain
+kernel, which does count.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +19,22 @@ def first_of_row(table, row):
     return total
 
 
-@pytest.mark.parametrize(("decorator", "counts"), [(kernel, True), (borrowing_kernel, False)], ids=["kernel", "borrowing"])
+@pytest.mark.parametrize(
+    ("decorator", "counts"),
+    [(kernel, True), (borrowing_kernel, False)],
+    ids=["kernel", "borrowing"],
+)
 def test_only_the_plain_kernel_counts_references(decorator, counts, tmp_path, monkeypatch):
     monkeypatch.setenv("SQ_KERNEL_CACHE", str(tmp_path))
     compiled = decorator(first_of_row)
     monkeypatch.setattr(compiled, "_cache", _NoCache())
     assert compiled(np.arange(6).reshape(2, 3), 1) == 12
     code = "".join(compiled.inspect_llvm().values())
-    calls = [line for line in code.splitlines() if "call" in line and ("NRT_incref" in line or "NRT_decref" in line)]
+    calls = [
+        line
+        for line in code.splitlines()
+        if "call" in line and ("NRT_incref" in line or "NRT_decref" in line)
+    ]
     assert bool(calls) == counts
 
 

@@ -1,4 +1,6 @@
-"""Draws are functions of their numbers. Oracles: NumPy's own Philox, and chi-square bounds for what is made of it."""
+"""Draws are functions of their numbers. Oracles: NumPy's own Philox, and chi-square bounds for what
+is made of it.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +70,10 @@ def test_a_draw_does_not_depend_on_the_draws_before_it():
 
 def test_every_argument_matters():
     base = (1, 2, 3, 4)
-    others = [tuple(value + (place == changed) for place, value in enumerate(base)) for changed in range(4)]
+    others = [
+        tuple(value + (place == changed) for place, value in enumerate(base))
+        for changed in range(4)
+    ]
     assert len({int(draws.draw(*arguments)) for arguments in [base, *others]}) == 5
 
 

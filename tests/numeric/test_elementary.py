@@ -131,7 +131,9 @@ def test_the_normal_distribution_is_within_three_units_in_its_tails_too() -> Non
 
 
 def test_normal_quantiles_are_those_of_the_standard_library() -> None:
-    """Both compute AS241; its author's accuracy is checked by the way back, in digits that are exact."""
+    """Both compute AS241; its author's accuracy is checked by the way back, in digits that are
+    exact.
+    """
     draw = random.Random(18)
     inputs = [*scattered(300, (0.0, 1.0)), *(10 ** draw.uniform(-300, 0) for _ in range(300))]
     peer = statistics.NormalDist()

@@ -1,4 +1,6 @@
-"""Built ids. Oracle: the bit layout of design section 4, written out with Python integers; base 32 by Python's ``int(text, 32)``."""
+"""Built ids. Oracle: the bit layout of design section 4, written out with Python integers; base 32
+by Python's ``int(text, 32)``.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,12 @@ from hypothesis import strategies as st
 from schemas.errors import CapacityExceeded
 from streams.numeric import identity
 
-PARTS = st.tuples(st.integers(0, 2**24 - 1), st.integers(0, 2**10 - 1), st.integers(0, 2**48 - 1), st.integers(0, 2**18 - 1))
+PARTS = st.tuples(
+    st.integers(0, 2**24 - 1),
+    st.integers(0, 2**10 - 1),
+    st.integers(0, 2**48 - 1),
+    st.integers(0, 2**18 - 1),
+)
 LARGEST = (2**24 - 1, 2**10 - 1, 2**48 - 1, 2**18 - 1)
 PROPERTY = settings(max_examples=500, deadline=None, derandomize=True)
 
@@ -38,7 +45,17 @@ def test_ids_sort_as_their_parts_and_are_equal_only_for_equal_parts(one, two):
     assert (a < b) == (identity.to_halves(a) < identity.to_halves(b))
 
 
-@pytest.mark.parametrize("parts", [(0, 0, 0, 0), LARGEST, (1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 2**32, 0), (0, 0, 2**32 - 1, 2**18 - 1)])
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (0, 0, 0, 0),
+        LARGEST,
+        (1, 0, 0, 0),
+        (0, 1, 0, 0),
+        (0, 0, 2**32, 0),
+        (0, 0, 2**32 - 1, 2**18 - 1),
+    ],
+)
 def test_ids_at_the_edges(parts):
     assert int(identity.order_id(*parts), 32) == number(parts)
     assert identity.parse_id(identity.order_id(*parts)) == parts
@@ -51,11 +68,27 @@ def test_a_part_that_does_not_fit_is_refused_by_name(place, wrong):
     parts[place] = -1 if wrong == "negative" else LARGEST[place] + 1
     with pytest.raises(CapacityExceeded) as caught:
         identity.order_id(*parts)
-    assert caught.value.setting == ("identity.journal_id", "identity.shard", "identity.sequence", "identity.ordinal")[place]
+    assert (
+        caught.value.setting
+        == ("identity.journal_id", "identity.shard", "identity.sequence", "identity.ordinal")[place]
+    )
     assert caught.value.limit == LARGEST[place]
 
 
-@pytest.mark.parametrize("text", ["", "0" * 19, "0" * 21, "0" * 19 + "W", "0" * 19 + "a", "0" * 19 + " ", "0" * 19 + "_", "٠" * 20, "-" + "0" * 19])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "0" * 19,
+        "0" * 21,
+        "0" * 19 + "W",
+        "0" * 19 + "a",
+        "0" * 19 + " ",
+        "0" * 19 + "_",
+        "٠" * 20,
+        "-" + "0" * 19,
+    ],
+)
 def test_text_that_is_no_id_is_refused(text):
     with pytest.raises(identity.BadIdentity) as caught:
         identity.parse_id(text)
@@ -86,6 +119,11 @@ def test_no_other_byte_is_read_as_an_id(place):
 
 
 def test_ids_of_one_run_are_unique_and_ascending():
-    ids = [identity.order_id(9, shard, sequence, ordinal) for shard in range(3) for sequence in range(200) for ordinal in range(20)]
+    ids = [
+        identity.order_id(9, shard, sequence, ordinal)
+        for shard in range(3)
+        for sequence in range(200)
+        for ordinal in range(20)
+    ]
     assert len(set(ids)) == len(ids)
     assert ids == sorted(ids)

@@ -1,14 +1,18 @@
-"""No integer of a kernel wraps: every sum, difference, product and shift in compiled code is evaluated over the declared ranges of its names.
+"""No integer of a kernel wraps: every sum, difference, product and shift in compiled code is
+evaluated over the declared ranges of its names.
 
 The oracle is interval arithmetic in Python integers over ``integer_bounds.toml``:
 
 - ``ranges`` of variables, fields and columns by name, ``modules`` where one, or a folder, means
   something else by it;
-- ``sums``: what accumulates (``+=``, ``-=``) by more than a literal, with the bound of all of it together and why;
-- ``guarded``: an expression that the code around it keeps in range, with a text of that code and why it does;
+- ``sums``: what accumulates (``+=``, ``-=``) by more than a literal, with the bound of all of it
+  together and why;
+- ``guarded``: an expression that the code around it keeps in range, with a text of that code and
+  why it does;
 - ``exempt``: modules of bytes, addresses and hashes, whose words wrap on purpose, and why.
 
-Everything else must fit int64 by its ranges alone. A name plus or minus a small literal is an index or a counter and needs none.
+Everything else must fit int64 by its ranges alone. A name plus or minus a small literal is an index
+or a counter and needs none.
 """
 
 from __future__ import annotations
@@ -21,25 +25,47 @@ from typing import Any
 
 import pytest
 
-from tests.numeric.integer_intervals import HIGH, LOW, ROOT, SMALL, Reader, Undeclared, constants_of, evaluate, kernels
+from tests.numeric.integer_intervals import (
+    HIGH,
+    LOW,
+    ROOT,
+    SMALL,
+    Reader,
+    Undeclared,
+    constants_of,
+    evaluate,
+    kernels,
+)
 
-TABLE: dict[str, Any] = tomllib.loads((Path(__file__).parent / "integer_bounds.toml").read_text(encoding="utf-8"))
+TABLE: dict[str, Any] = tomllib.loads(
+    (Path(__file__).parent / "integer_bounds.toml").read_text(encoding="utf-8")
+)
 CHECKED = (ast.Add, ast.Sub, ast.Mult, ast.LShift)
 MODULES = sorted(
-    path for path in (ROOT / "streams").rglob("*.py") if str(path.relative_to(ROOT)) not in TABLE["exempt"] and any(True for _ in kernels(path))
+    path
+    for path in (ROOT / "streams").rglob("*.py")
+    if str(path.relative_to(ROOT)) not in TABLE["exempt"] and any(True for _ in kernels(path))
 )
 
 
 def is_step(node: ast.expr) -> bool:
     """True for an integer literal that is small: a place beside a place, one more of a count."""
     value = node.operand if isinstance(node, ast.UnaryOp) else node
-    return isinstance(value, ast.Constant) and isinstance(value.value, int) and abs(value.value) <= SMALL
+    return (
+        isinstance(value, ast.Constant)
+        and isinstance(value.value, int)
+        and abs(value.value) <= SMALL
+    )
 
 
 def is_place(node: ast.BinOp) -> bool:
     """True for a name plus or minus a small literal."""
     sides = (node.left, node.right)
-    return isinstance(node.op, ast.Add | ast.Sub) and any(map(is_step, sides)) and any(isinstance(each, ast.Name) for each in sides)
+    return (
+        isinstance(node.op, ast.Add | ast.Sub)
+        and any(map(is_step, sides))
+        and any(isinstance(each, ast.Name) for each in sides)
+    )
 
 
 class Checker:
@@ -56,7 +82,9 @@ class Checker:
         for node in ast.walk(function):
             if isinstance(node, ast.AugAssign) and isinstance(node.op, CHECKED):
                 yield from self._accumulates(function, node)
-            elif isinstance(node, ast.BinOp) and isinstance(node.op, CHECKED) and not is_place(node):
+            elif (
+                isinstance(node, ast.BinOp) and isinstance(node.op, CHECKED) and not is_place(node)
+            ):
                 yield from self._fits(function, node)
 
     def _key(self, function: ast.FunctionDef, node: ast.AST) -> str:
@@ -105,7 +133,12 @@ def check(path: Path) -> Checker:
 def test_no_sum_difference_or_product_of_a_kernel_leaves_int64(path: Path) -> None:
     checker = check(path)
     assert [problem for function in kernels(path) for problem in checker.problems(function)] == []
-    stale = {key for table in ("sums", "guarded") for key in TABLE[table] if key.startswith(f"{checker.name}::")} - checker.entries
+    stale = {
+        key
+        for table in ("sums", "guarded")
+        for key in TABLE[table]
+        if key.startswith(f"{checker.name}::")
+    } - checker.entries
     assert not stale, "these are in the table and not in the code"
 
 
@@ -131,6 +164,10 @@ def planted(bar, trade, other, prints):
 )
 def test_what_may_wrap_is_found(line: str, words: str) -> None:
     """The check itself, on planted kernels."""
-    (function,) = (node for node in ast.walk(ast.parse(PLANTED.format(line=line))) if isinstance(node, ast.FunctionDef))
+    (function,) = (
+        node
+        for node in ast.walk(ast.parse(PLANTED.format(line=line)))
+        if isinstance(node, ast.FunctionDef)
+    )
     found = list(Checker("planted.py", {}).problems(function))
     assert bool(found) == bool(words) and all(words in each for each in found)

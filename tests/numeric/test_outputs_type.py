@@ -1,4 +1,6 @@
-"""The type of ``out`` is the same in every process. Oracle: pickle, which Numba's cache uses, in this and in a fresh process."""
+"""The type of ``out`` is the same in every process. Oracle: pickle, which Numba's cache uses, in
+this and in a fresh process.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,15 @@ from streams.numeric.borrowing import borrowing_kernel
 from streams.numeric.outputs import outputs_type
 
 
-@pytest.mark.parametrize("topics", [("signals",), ("md.quotes", "md.bars", "md.marks"), ("md.book_tickers", "orders.requests"), ()])
+@pytest.mark.parametrize(
+    "topics",
+    [
+        ("signals",),
+        ("md.quotes", "md.bars", "md.marks"),
+        ("md.book_tickers", "orders.requests"),
+        (),
+    ],
+)
 def test_the_same_topics_are_the_same_class_with_a_pair_each(topics: tuple[str, ...]) -> None:
     made = outputs_type(topics)
     assert made is outputs_type(topics)
@@ -24,10 +34,13 @@ def test_the_same_topics_are_the_same_class_with_a_pair_each(topics: tuple[str, 
 def test_a_stored_type_is_read_back_equal_in_a_process_that_never_made_it() -> None:
     stored = pickle.dumps(outputs_type(("md.quotes", "md.bars")).KIND)
     code = (
-        f"import pickle; stored = pickle.loads({stored!r}); from streams.numeric.outputs import outputs_type;"
-        "print(stored == outputs_type(('md.quotes', 'md.bars')).KIND, stored == outputs_type(('md.bars', 'md.quotes')).KIND)"
+        f"import pickle; stored = pickle.loads({stored!r}); from streams.numeric.outputs import "
+        "outputs_type;print(stored == outputs_type(('md.quotes', 'md.bars')).KIND, stored == "
+        "outputs_type(('md.bars', 'md.quotes')).KIND)"
     )
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert answer.stdout.strip() == "True False"
 
 

@@ -1,4 +1,5 @@
-"""The bounded memory: many at once is one after the other. Oracle: a plain list of the last ones."""
+"""The bounded memory: many at once is one after the other. Oracle: a plain list of the last ones.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +10,9 @@ from streams.numeric.ring import keep, keep_all
 
 
 @given(st.integers(1, 7), st.lists(st.integers(0, 20), max_size=12))
-def test_many_at_once_is_one_after_the_other_and_what_came_last_stays(capacity: int, sizes: list[int]) -> None:
+def test_many_at_once_is_one_after_the_other_and_what_came_last_stays(
+    capacity: int, sizes: list[int]
+) -> None:
     one: tuple[dict[str, int], list[str]] = ({}, [])
     many: tuple[dict[str, int], list[str]] = ({}, [])
     oldest, oldest_of_many, count = 0, 0, 0

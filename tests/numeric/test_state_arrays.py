@@ -1,4 +1,6 @@
-"""Groups of arrays that kernels get by one pointer. Oracle: the same statements on the arrays, by NumPy."""
+"""Groups of arrays that kernels get by one pointer. Oracle: the same statements on the arrays, by
+NumPy.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ Ladder_at = Ladder.at
 
 
 @pytest.mark.parametrize("shape", [(3, 5), (1, 7), (6, 2)])
-def test_a_kernel_reads_and_writes_the_arrays_whatever_their_lengths(shape: tuple[int, int]) -> None:
+def test_a_kernel_reads_and_writes_the_arrays_whatever_their_lengths(
+    shape: tuple[int, int],
+) -> None:
     group, expected = ladder(*shape), ladder(*shape)
     row, column = shape[0] - 1, shape[1] - 1
     assert mark(group, row, column) == shape[0] * 100 + shape[1]
@@ -52,13 +56,19 @@ def test_a_kernel_reads_and_writes_the_arrays_whatever_their_lengths(shape: tupl
     expected.best[1] = price
     expected.bits[row] = 1 << column
     assert [array.tolist() for array in group] == [array.tolist() for array in expected]
-    assert mark.signatures == [(Ladder.KIND, *mark.signatures[0][1:])], "lengths are no part of the type"
+    assert mark.signatures == [(Ladder.KIND, *mark.signatures[0][1:])], (
+        "lengths are no part of the type"
+    )
 
 
 def test_a_group_is_found_in_the_context_of_a_loop() -> None:
-    """The layout of streams.runtime.tools.pointers.Context: the address of each array, then its lengths."""
+    """The layout of streams.runtime.tools.pointers.Context: the address of each array, then its
+    lengths.
+    """
     group = ladder()
-    packed = np.array([7, 7, *[word for array in group for word in (array.ctypes.data, *array.shape)]], np.int64)
+    packed = np.array(
+        [7, 7, *[word for array in group for word in (array.ctypes.data, *array.shape)]], np.int64
+    )
     mark_within(packed, 2, 1, 2)
     assert int(group.levels[1, 2]["quantity"]) == 70
 

@@ -1,4 +1,6 @@
-"""What printed of a level, until its next update. Oracle: a brute-force twin over dictionaries that walks every level for every print."""
+"""What printed of a level, until its next update. Oracle: a brute-force twin over dictionaries that
+walks every level for every print.
+"""
 
 from __future__ import annotations
 
@@ -36,19 +38,29 @@ class PlainTape:
             return
         for at in hit:
             size = self.sizes[side][at]
-            self.printed[side, at] = min(size, self.printed.get((side, at), 0) + quantity) if at == price else size
+            self.printed[side, at] = (
+                min(size, self.printed.get((side, at), 0) + quantity) if at == price else size
+            )
 
 
 PRICES = st.one_of(st.integers(180, 220), st.integers(1, 400))
 LEVELS = st.lists(st.tuples(PRICES, st.integers(0, 5)), max_size=8)
 UPDATES = st.tuples(st.just("update"), LEVELS, LEVELS)
-PRINTS = st.tuples(st.just("print"), st.tuples(PRICES, st.integers(1, 4)), st.sampled_from([BUY, SELL, UNKNOWN]))
+PRINTS = st.tuples(
+    st.just("print"), st.tuples(PRICES, st.integers(1, 4)), st.sampled_from([BUY, SELL, UNKNOWN])
+)
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
-@given(st.lists(st.one_of(UPDATES, PRINTS, PRINTS), max_size=40), st.sampled_from([1, 3, 7]), st.integers(0, 40))
+@given(
+    st.lists(st.one_of(UPDATES, PRINTS, PRINTS), max_size=40),
+    st.sampled_from([1, 3, 7]),
+    st.integers(0, 40),
+)
 def test_the_book_remembers_what_printed_of_each_level_until_its_next_update(story, tick, cut):
-    """Whatever levels come and print, in and out of the window, on and off the tick, and across a snapshot into another window."""
+    """Whatever levels come and print, in and out of the window, on and off the tick, and across a
+    snapshot into another window.
+    """
     one, two = FastBook(64, tick), PlainTape()
     one.apply(SNAPSHOT, FIRST | LAST, 1, 1, -1, 1, [], [])
     for number, (kind, first, second) in enumerate(story, start=2):

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from streams.numeric import wide
 
-I64 = st.one_of(st.integers(-(1 << 63), (1 << 63) - 1), st.sampled_from([-(1 << 63), (1 << 63) - 1, -1, 0, 1]))
+I64 = st.one_of(
+    st.integers(-(1 << 63), (1 << 63) - 1), st.sampled_from([-(1 << 63), (1 << 63) - 1, -1, 0, 1])
+)
 I128 = st.one_of(st.integers(-(1 << 127), (1 << 127) - 1), I64, st.integers(-(1 << 66), 1 << 66))
 PROPERTY = settings(max_examples=500, deadline=None, derandomize=True)
 EDGES = [0, 1, -1, 2, (1 << 31) - 1, 1 << 32, -(1 << 32), (1 << 63) - 1, -(1 << 63), -(1 << 63) + 1]
@@ -79,9 +81,22 @@ def test_ties_go_to_the_even_quotient(quotient, divisor):
     assert result(wide.div_half_even(*limbs(a), divisor)) == quotient + (quotient & 1)
 
 
-@pytest.mark.parametrize("divisor", [1, 2, 3, 10, 10**8, (1 << 32) - 1, 1 << 32, (1 << 32) + 1, (1 << 62) + 1, (1 << 63) - 1])
 @pytest.mark.parametrize(
-    "a", [*EDGES, (1 << 64) - 1, 1 << 64, (1 << 127) - 1, -(1 << 127), (1 << 96) - 1, 10**38 - 1, ((1 << 63) - 1) * ((1 << 63) - 2)]
+    "divisor",
+    [1, 2, 3, 10, 10**8, (1 << 32) - 1, 1 << 32, (1 << 32) + 1, (1 << 62) + 1, (1 << 63) - 1],
+)
+@pytest.mark.parametrize(
+    "a",
+    [
+        *EDGES,
+        (1 << 64) - 1,
+        1 << 64,
+        (1 << 127) - 1,
+        -(1 << 127),
+        (1 << 96) - 1,
+        10**38 - 1,
+        ((1 << 63) - 1) * ((1 << 63) - 2),
+    ],
 )
 def test_quotients_at_the_edges(a, divisor):
     assert result(wide.div_half_even(*limbs(a), divisor)) == round(Fraction(a, divisor))
@@ -96,7 +111,15 @@ def test_widening_and_back(a):
 
 @pytest.mark.parametrize(
     ("value", "fits"),
-    [(0, True), ((1 << 63) - 1, True), (1 << 63, False), (-(1 << 63), True), (-(1 << 63) - 1, False), (1 << 64, False), (-(1 << 64), False)],
+    [
+        (0, True),
+        ((1 << 63) - 1, True),
+        (1 << 63, False),
+        (-(1 << 63), True),
+        (-(1 << 63) - 1, False),
+        (1 << 64, False),
+        (-(1 << 64), False),
+    ],
 )
 def test_what_fits_in_64_bits(value, fits):
     assert wide.fits_int64(*limbs(value)) == fits
@@ -104,7 +127,8 @@ def test_what_fits_in_64_bits(value, fits):
 
 @pytest.mark.parametrize(
     ("value", "fits"),
-    [(0, True), (10**38 - 1, True), (10**38, False), (10**38 + 1, False), (1 - 10**38, True), (-(10**38), False), (-(1 << 127), False),
+    [(0, True), (10**38 - 1, True), (10**38, False), (10**38 + 1, False), (1 - 10**38, True),
+     (-(10**38), False), (-(1 << 127), False),
      ((1 << 127) - 1, False), (1 << 64, True), (-1, True)],
 )  # fmt: skip
 def test_what_fits_in_38_digits(value, fits):
@@ -124,7 +148,11 @@ def test_values_beyond_128_bits_are_refused(value):
 
 
 def test_limbs_are_those_of_the_decimal_columns():
-    """``x_high`` int64 and ``x_low`` uint64 side by side are the value's 16 little-endian two's complement bytes, low limb first."""
+    """``x_high`` int64 and ``x_low`` uint64 side by side are the value's 16 little-endian two's
+    complement bytes, low limb first.
+    """
     for value in (5, -5, 10**37, -(10**37)):
         high, low = wide.from_int(value)
-        assert np.array([low], "<u8").tobytes() + np.array([high], "<i8").tobytes() == value.to_bytes(16, "little", signed=True)
+        assert np.array([low], "<u8").tobytes() + np.array(
+            [high], "<i8"
+        ).tobytes() == value.to_bytes(16, "little", signed=True)

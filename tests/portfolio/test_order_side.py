@@ -1,13 +1,34 @@
-"""The whole order side on a toy venue: sizing, risk, routing, portfolio, as the runtime delivers records."""
+"""The whole order side on a toy venue: sizing, risk, routing, portfolio, as the runtime delivers
+records.
+"""
 
 from __future__ import annotations
 
 import random
 
 import pytest
-from stage_context import Pipeline, ToyVenue, control, instrument, mark, restored, signal, state_bytes, toy
+from stage_context import (
+    Pipeline,
+    ToyVenue,
+    control,
+    instrument,
+    mark,
+    restored,
+    signal,
+    state_bytes,
+    toy,
+)
 
-from schemas.records import Fill, OrderEvent, OrderRequest, PnL, Position, RiskDecision, RiskEvent, VenueCommand
+from schemas.records import (
+    Fill,
+    OrderEvent,
+    OrderRequest,
+    PnL,
+    Position,
+    RiskDecision,
+    RiskEvent,
+    VenueCommand,
+)
 from schemas.vocabulary import ControlKind, OrderReason, OrderStatus, RiskCode
 from streams.portfolio.stage import Portfolio
 from streams.portfolio.stage import Settings as PortfolioSettings
@@ -39,7 +60,8 @@ def test_a_signal_should_become_a_position_in_eleven_records() -> None:
     """Oracle: by hand: the chain of one market order, in order."""
     pipeline = desk()
     pipeline.send(signal(1))
-    chain = [type(each).__name__ for each in pipeline.records[2:]]  # behind the mark and the opening P&L
+    # behind the mark and the opening P&L
+    chain = [type(each).__name__ for each in pipeline.records[2:]]
     assert chain == ["Signal", "OrderRequest", "RiskDecision", "VenueCommand", "OrderEvent"] + [
         "ExecutionReport",
         "OrderEvent",
@@ -48,19 +70,27 @@ def test_a_signal_should_become_a_position_in_eleven_records() -> None:
         "Position",
         "OrderEvent",
     ]
-    assert [each.status for each in pipeline.of(OrderEvent)] == [OrderStatus.SUBMITTED, OrderStatus.ACCEPTED, OrderStatus.FILLED]
+    assert [each.status for each in pipeline.of(OrderEvent)] == [
+        OrderStatus.SUBMITTED,
+        OrderStatus.ACCEPTED,
+        OrderStatus.FILLED,
+    ]
     assert pipeline.of(Position)[-1].quantity == 10
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_every_stage_should_agree_on_the_position(seed: int) -> None:
-    """Property over random views: position of sizing = risk = portfolio = sum of the fills; every request has one decision and one end."""
+    """Property over random views: position of sizing = risk = portfolio = sum of the fills; every
+    request has one decision and one end.
+    """
     generator = random.Random(seed)
     pipeline = desk(max_position="15")
     for step in range(300):
         pipeline.at(step * SECOND)
         pipeline.send(mark(99, 101, clock=step * SECOND))
-        pipeline.send(signal(generator.choice([-1, 0, 1]), strength=generator.choice([0.5, 1.0, 1.7])))
+        pipeline.send(
+            signal(generator.choice([-1, 0, 1]), strength=generator.choice([0.5, 1.0, 1.7]))
+        )
         if generator.random() < 0.1:
             for stage in pipeline.stages:
                 restored(stage)
@@ -77,7 +107,11 @@ def test_every_stage_should_agree_on_the_position(seed: int) -> None:
     )
     requests, decisions = pipeline.of(OrderRequest), pipeline.of(RiskDecision)
     assert [each.order_id for each in requests] == [each.order_id for each in decisions]
-    ends = [each for each in pipeline.of(OrderEvent) if each.status in (OrderStatus.FILLED, OrderStatus.DENIED)]
+    ends = [
+        each
+        for each in pipeline.of(OrderEvent)
+        if each.status in (OrderStatus.FILLED, OrderStatus.DENIED)
+    ]
     assert sorted(each.order_id for each in ends) == sorted(each.order_id for each in requests)
     assert any(each.code == RiskCode.POSITION_LIMIT for each in decisions)
     for pnl in pipeline.of(PnL):
@@ -105,7 +139,9 @@ def test_spot_should_go_long_and_flat_but_never_short() -> None:
     for direction in (1, -1, -1, 1):
         pipeline.send(signal(direction))
     assert [each.quantity for each in pipeline.of(Position)] == [10, 0, 10]
-    assert [(RiskCode(each.code).name, each.observed) for each in pipeline.of(RiskEvent)] == [("SHORT_NOT_ALLOWED", -10)] * 2
+    assert [(RiskCode(each.code).name, each.observed) for each in pipeline.of(RiskEvent)] == [
+        ("SHORT_NOT_ALLOWED", -10)
+    ] * 2
 
 
 def test_the_same_inputs_should_give_the_same_bytes() -> None:
@@ -120,7 +156,8 @@ def test_the_same_inputs_should_give_the_same_bytes() -> None:
 
 
 def test_the_readme_scenario_in_real_units() -> None:
-    """Oracle: by hand on spot BTC: buy 0.001 at 60,000.00: 60 USDT leave cash, in units of 10^-10."""
+    """Oracle: by hand on spot BTC: buy 0.001 at 60,000.00: 60 USDT leave cash, in units of 10^-10.
+    """
     spec = instrument()
     pipeline = Pipeline(
         [
@@ -135,5 +172,10 @@ def test_the_readme_scenario_in_real_units() -> None:
     pipeline.send(signal(1))
     pipeline.end()
     (_, pnl) = pipeline.of(PnL)
-    assert (pnl.amount_precision, pnl.cash, pnl.unrealized, pnl.fees) == (10, 940 * 10**10 - 1, 0, 1)
+    assert (pnl.amount_precision, pnl.cash, pnl.unrealized, pnl.fees) == (
+        10,
+        940 * 10**10 - 1,
+        0,
+        1,
+    )
     assert pnl.equity == 1000 * 10**10 - 1

@@ -1,4 +1,6 @@
-"""The portfolio stage: the P&L identity after every event, valuation, null reasons, the minute timer, restarts."""
+"""The portfolio stage: the P&L identity after every event, valuation, null reasons, the minute
+timer, restarts.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +10,29 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stage_context import Pipeline, StageContext, fill, instrument, mark, perpetual, restored, state_bytes, toy
+from stage_context import (
+    Pipeline,
+    StageContext,
+    fill,
+    instrument,
+    mark,
+    perpetual,
+    restored,
+    state_bytes,
+    toy,
+)
 
 from schemas.errors import ShrivenError
 from schemas.records import PnL, Position
 from schemas.vocabulary import Flag, NullReason, Side
-from streams.portfolio.stage import QUIET_INTERVALS_MAX, IdOutOfRange, Portfolio, PrecisionChanged, Settings, UnknownInstrument
+from streams.portfolio.stage import (
+    QUIET_INTERVALS_MAX,
+    IdOutOfRange,
+    Portfolio,
+    PrecisionChanged,
+    Settings,
+    UnknownInstrument,
+)
 
 BUY, SELL = int(Side.BUY), int(Side.SELL)
 MINUTE = 60_000_000_000
@@ -32,14 +51,18 @@ EVENT = st.one_of(
         st.integers(1, 10**8),
         st.integers(-500, 500),
     ),
-    st.tuples(st.just("mark"), st.sampled_from([1, 2, 3]), st.integers(1, 10**8), st.integers(0, 500)),
+    st.tuples(
+        st.just("mark"), st.sampled_from([1, 2, 3]), st.integers(1, 10**8), st.integers(0, 500)
+    ),
 )
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(EVENT, min_size=1, max_size=40))
 def test_should_hold_the_profit_identity_after_every_event(events: list[tuple]) -> None:  # type: ignore[type-arg]
-    """Property over random histories of a spot, a perpetual and a toy instrument. Oracle: the cash flows themselves, in exact fractions."""
+    """Property over random histories of a spot, a perpetual and a toy instrument. Oracle: the cash
+    flows themselves, in exact fractions.
+    """
     instruments = [instrument(1), perpetual(2), toy(3)]
     precision = {1: 10, 2: 4, 3: 0}
     stage = Portfolio(instruments, Settings(cash="1000000"))
@@ -69,7 +92,13 @@ def test_should_hold_the_profit_identity_after_every_event(events: list[tuple]) 
         parts = [stage.unrealized(1, 1, each) * 10 ** (10 - precision[each]) for each in held]  # type: ignore[operator]
         assert sum(parts) == pnl.unrealized
         assert pnl.realized + pnl.unrealized - pnl.fees == pnl.equity - start
-        profit = sum(Fraction(flow[n] + held[n] * touch[n][held[n] < 0], 10 ** precision[n]) for n in held) - fees
+        profit = (
+            sum(
+                Fraction(flow[n] + held[n] * touch[n][held[n] < 0], 10 ** precision[n])
+                for n in held
+            )
+            - fees
+        )
         assert Fraction(pnl.equity - start, 10**10) == profit
 
 
@@ -94,7 +123,9 @@ def test_should_move_only_profit_and_fees_through_a_perpetuals_cash() -> None:
     assert (pnl.cash, pnl.realized, pnl.unrealized, pnl.equity) == (10_000, 10, 20, 10_020)
 
 
-@pytest.mark.parametrize(("side", "unrealized"), [(BUY, 10 * (104 - 100)), (SELL, -10 * (106 - 100))])
+@pytest.mark.parametrize(
+    ("side", "unrealized"), [(BUY, 10 * (104 - 100)), (SELL, -10 * (106 - 100))]
+)
 def test_should_value_longs_at_the_bid_and_shorts_at_the_ask(side: int, unrealized: int) -> None:
     """Oracle: by hand (PFL-5)."""
     stage = Portfolio([toy()], Settings())
@@ -112,9 +143,15 @@ NULLS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "last", "side", "reason"), NULLS, ids=[each[0].replace(" ", "_") for each in NULLS])
-def test_should_say_why_there_is_no_value(name: str, last: object, side: int, reason: NullReason) -> None:
-    """A missing price is null with a reason, never zero; realized, fees and cash are still told. Oracle: the table above."""
+@pytest.mark.parametrize(
+    ("name", "last", "side", "reason"), NULLS, ids=[each[0].replace(" ", "_") for each in NULLS]
+)
+def test_should_say_why_there_is_no_value(
+    name: str, last: object, side: int, reason: NullReason
+) -> None:
+    """A missing price is null with a reason, never zero; realized, fees and cash are still told.
+    Oracle: the table above.
+    """
     stage = Portfolio([toy()], Settings(cash="500"))
     if last is not None:
         stage.on_mark(last, StageContext())  # type: ignore[arg-type]
@@ -143,12 +180,16 @@ def test_a_one_sided_book_should_still_value_the_side_it_has() -> None:
 
 
 def test_should_split_the_fee_of_a_flip_and_balance_at_each_entry() -> None:
-    """Two ledger entries (PFL-3): long 5 @ 80, then sell 8 @ 90 with a fee of 9. Oracle: by hand: 9 x 5/8 = 5.625 rounds to 6, 3 stay."""
+    """Two ledger entries (PFL-3): long 5 @ 80, then sell 8 @ 90 with a fee of 9. Oracle: by hand: 9
+    x 5/8 = 5.625 rounds to 6, 3 stay.
+    """
     stage = Portfolio([toy()], Settings())
     context = StageContext()
     stage.on_fill(fill(BUY, 5, 80), context)
     stage.on_fill(fill(SELL, 8, 90, 9), context)
-    entries = [(each.quantity, each.cost, each.realized, each.fees) for each in context.take(Position)]
+    entries = [
+        (each.quantity, each.cost, each.realized, each.fees) for each in context.take(Position)
+    ]
     assert entries == [(5, 400, 0, 0), (0, 0, 50, 6), (-3, -270, 50, 9)]
     assert stage.cash(1) == -400 + 8 * 90 - 9
 
@@ -163,14 +204,17 @@ def test_should_subtract_fees_and_add_rebates() -> None:
 
 
 def test_should_answer_who_reads_it() -> None:
-    """Oracle: by hand: 5 @ 80 for a fee of 2 and 1 @ 90 back for 1; the bid is 85, and later gone."""
+    """Oracle: by hand: 5 @ 80 for a fee of 2 and 1 @ 90 back for 1; the bid is 85, and later gone.
+    """
     stage = Portfolio([toy()], Settings(cash="1000"))
     context = StageContext()
     stage.on_mark(mark(85, 86), context)
     stage.on_fill(fill(BUY, 5, 80, 2), context)
     stage.on_fill(fill(SELL, 1, 90, 1), context)
     assert stage.holding(1, 1, 1) == (4, 320, 10, 3)
-    assert stage.holding(1, 2, 1) == stage.holding(1, 1, 2) == stage.holding(2, 1, 1) == (0, 0, 0, 0)
+    assert (
+        stage.holding(1, 2, 1) == stage.holding(1, 1, 2) == stage.holding(2, 1, 1) == (0, 0, 0, 0)
+    )
     assert (stage.accounts(), stage.cash(1), stage.cash(2)) == ((1,), 1000 - 400 + 90 - 3, 0)
     assert (stage.equity(1), stage.equity(2), stage.amount_precision) == (687 + 4 * 85, 0, 0)
     assert (stage.unrealized(1, 1, 1), stage.unrealized(1, 2, 1)) == (4 * 85 - 320, 0)
@@ -197,7 +241,9 @@ def test_should_keep_another_account_with_its_own_cash() -> None:
 
 
 def test_partial_fills_should_add_up_to_the_whole() -> None:
-    """Oracle: one fill of the same quantity and price; every partial is booked, none dropped (PFL-6)."""
+    """Oracle: one fill of the same quantity and price; every partial is booked, none dropped
+    (PFL-6).
+    """
     whole, parts = Portfolio([toy()], Settings()), Portfolio([toy()], Settings())
     whole.on_fill(fill(BUY, 10, 100, 5), StageContext())
     for number in range(5):
@@ -209,7 +255,10 @@ def test_partial_fills_should_add_up_to_the_whole() -> None:
 def test_permuted_fills_should_end_at_the_same_quantity_and_equity(seed: int) -> None:
     """Property: average cost depends on the order of fills, total P&L does not."""
     generator = random.Random(seed)
-    fills = [fill(generator.choice([BUY, SELL]), generator.randint(1, 9), generator.randint(90, 110), 1) for _ in range(50)]
+    fills = [
+        fill(generator.choice([BUY, SELL]), generator.randint(1, 9), generator.randint(90, 110), 1)
+        for _ in range(50)
+    ]
     results = []
     for _ in range(4):
         stage = Portfolio([toy()], Settings())
@@ -222,8 +271,12 @@ def test_permuted_fills_should_end_at_the_same_quantity_and_equity(seed: int) ->
 
 
 @pytest.mark.parametrize("interval", [4, 20, 9])
-def test_should_report_on_multiples_of_the_interval_each_minute_and_at_the_end(interval: int) -> None:
-    """Oracle: by hand: first mark at 0:30, clock moved to 3:10, end there. A longer interval leaves no minute out (issue 12, A5)."""
+def test_should_report_on_multiples_of_the_interval_each_minute_and_at_the_end(
+    interval: int,
+) -> None:
+    """Oracle: by hand: first mark at 0:30, clock moved to 3:10, end there. A longer interval leaves
+    no minute out (issue 12, A5).
+    """
     stage = Portfolio([toy()], Settings(cash="7", pnl_interval=interval * MINUTE // 4))
     pipeline = Pipeline([stage], clock=MINUTE // 2)
     pipeline.send(mark(100, 101))
@@ -231,7 +284,9 @@ def test_should_report_on_multiples_of_the_interval_each_minute_and_at_the_end(i
     pipeline.send(fill(BUY, 1, 100))
     pipeline.end()
     expected = [MINUTE // 2, MINUTE, 2 * MINUTE, 3 * MINUTE, 3 * MINUTE + 10]
-    assert [each.event_time for each in pipeline.of(PnL)] == (sorted([*expected, MINUTE * 9 // 4]) if interval == 9 else expected)
+    assert [each.event_time for each in pipeline.of(PnL)] == (
+        sorted([*expected, MINUTE * 9 // 4]) if interval == 9 else expected
+    )
     assert [bool(each.flags & Flag.PARTIAL) for each in pipeline.of(PnL)][:2] == [True, False]
 
 
@@ -247,7 +302,9 @@ def test_a_fill_on_the_minute_should_belong_to_the_next_one() -> None:
 
 
 def test_the_end_should_not_repeat_the_minute_where_nothing_happened_since() -> None:
-    """Oracle: by hand: one record at the opening and one at the minute, none at the end on the same instant."""
+    """Oracle: by hand: one record at the opening and one at the minute, none at the end on the same
+    instant.
+    """
     pipeline = Pipeline([Portfolio([toy()], Settings())], clock=1)
     pipeline.send(mark(100, 101))
     pipeline.at(MINUTE)
@@ -256,15 +313,22 @@ def test_the_end_should_not_repeat_the_minute_where_nothing_happened_since() -> 
 
 
 def test_a_clock_that_jumps_over_years_should_not_be_walked_minute_by_minute() -> None:
-    """E4: 271 MB of P&L. Oracle: a week of minutes that say the same, and the next one at the minute after the next mark."""
+    """E4: 271 MB of P&L. Oracle: a week of minutes that say the same, and the next one at the
+    minute after the next mark.
+    """
     pipeline = Pipeline([Portfolio([toy()], Settings())], clock=1)
     pipeline.send(mark(100, 101))
     later = 14 * 365 * 1_440 * MINUTE
     pipeline.at(later)
-    assert len(pipeline.of(PnL)) == 2 + QUIET_INTERVALS_MAX, "the opening, the first minute, and those that repeat it"
+    assert len(pipeline.of(PnL)) == 2 + QUIET_INTERVALS_MAX, (
+        "the opening, the first minute, and those that repeat it"
+    )
     pipeline.send(mark(110, 111))
     pipeline.at(later + 2 * MINUTE)
-    assert [each.event_time for each in pipeline.of(PnL)[-2:]] == [later + MINUTE, later + 2 * MINUTE]
+    assert [each.event_time for each in pipeline.of(PnL)[-2:]] == [
+        later + MINUTE,
+        later + 2 * MINUTE,
+    ]
 
 
 def test_should_wait_for_the_first_mark_or_fill_before_reporting() -> None:
@@ -273,7 +337,9 @@ def test_should_wait_for_the_first_mark_or_fill_before_reporting() -> None:
 
 
 def test_should_keep_amounts_beyond_64_bits_exact_through_a_restart() -> None:
-    """Oracle: Python integers. Price and quantity at the int64 edge: their product needs 126 bits, which no msgpack integer holds."""
+    """Oracle: Python integers. Price and quantity at the int64 edge: their product needs 126 bits,
+    which no msgpack integer holds.
+    """
     edge = 2**63 - 1
     stage = Portfolio([toy()], Settings(cash="92000000000"))
     context = StageContext()
@@ -289,7 +355,13 @@ def test_should_keep_amounts_beyond_64_bits_exact_through_a_restart() -> None:
 
 def test_a_restart_should_change_nothing() -> None:
     """Oracle: the uninterrupted stage; snapshot and restore between any two events."""
-    steps = [mark(100, 101), fill(BUY, 5, 100, 1), mark(90, 95), fill(SELL, 9, 92, 2), fill(BUY, 1, 95)]
+    steps = [
+        mark(100, 101),
+        fill(BUY, 5, 100, 1),
+        mark(90, 95),
+        fill(SELL, 9, 92, 2),
+        fill(BUY, 1, 95),
+    ]
     straight, interrupted = Portfolio([toy()], Settings()), Portfolio([toy()], Settings())
     one, other = StageContext(), StageContext()
     for step in steps:
@@ -301,7 +373,10 @@ def test_a_restart_should_change_nothing() -> None:
 
 def test_a_finer_instrument_should_rescale_cash_exactly() -> None:
     """Oracle: a stage that knew both instruments from the start."""
-    later, early = Portfolio([toy(1)], Settings(cash="12")), Portfolio([toy(1), perpetual(2)], Settings(cash="12"))
+    later, early = (
+        Portfolio([toy(1)], Settings(cash="12")),
+        Portfolio([toy(1), perpetual(2)], Settings(cash="12")),
+    )
     for stage in (later, early):
         stage.on_mark(mark(100, 101), StageContext())
         stage.on_fill(fill(BUY, 1, 100), StageContext())

@@ -1,4 +1,6 @@
-"""A small seeded market traded by an EMA cross in plain Python: input for the tests of the report, independent of the runtime and its stages."""
+"""A small seeded market traded by an EMA cross in plain Python: input for the tests of the report,
+independent of the runtime and its stages.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +10,71 @@ from typing import Any
 import numpy as np
 
 from schemas.records import Fill, Instrument, OrderEvent, PnL, Position, RiskDecision
-from schemas.vocabulary import DecisionOutcome, Flag, InstrumentKind, Liquidity, NullReason, OrderReason, OrderStatus, RiskCode, Side
+from schemas.vocabulary import (
+    DecisionOutcome,
+    Flag,
+    InstrumentKind,
+    Liquidity,
+    NullReason,
+    OrderReason,
+    OrderStatus,
+    RiskCode,
+    Side,
+)
 from streams.reporting.document import QuoteSeries, ReportInput, ToxicitySeries
 from streams.risk.codes import DENIALS
 
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
 START = 1_723_075_200 * SECOND
-SPOT_KIND, PERPETUAL_KIND, FUNDING = int(InstrumentKind.SPOT), int(InstrumentKind.PERPETUAL), 8 * 3600 * SECOND
-BTC = Instrument(1, "binance", "BTCUSDT", SPOT_KIND, "BTC", "USDT", 2, 8, 1, 1000, 1000, 9 * 10**11, 5 * 10**10, 1, True, 0, None, 0, START, 0)
+SPOT_KIND, PERPETUAL_KIND, FUNDING = (
+    int(InstrumentKind.SPOT),
+    int(InstrumentKind.PERPETUAL),
+    8 * 3600 * SECOND,
+)
+BTC = Instrument(
+    1,
+    "binance",
+    "BTCUSDT",
+    SPOT_KIND,
+    "BTC",
+    "USDT",
+    2,
+    8,
+    1,
+    1000,
+    1000,
+    9 * 10**11,
+    5 * 10**10,
+    1,
+    True,
+    0,
+    None,
+    0,
+    START,
+    0,
+)
 PERPETUAL = Instrument(
-    2, "binance_usdm", "BTCUSDT", PERPETUAL_KIND, "BTC", "USDT", 2, 8, 10, 10**5, 10**5, 10**12, 10**12, 1, True, FUNDING, None, 0, START, 0
+    2,
+    "binance_usdm",
+    "BTCUSDT",
+    PERPETUAL_KIND,
+    "BTC",
+    "USDT",
+    2,
+    8,
+    10,
+    10**5,
+    10**5,
+    10**12,
+    10**12,
+    1,
+    True,
+    FUNDING,
+    None,
+    0,
+    START,
+    0,
 )
 
 
@@ -58,11 +114,23 @@ class Book:
         worth = self.quantity * (bid if self.quantity > 0 else ask)
         unrealized = worth - self.cost
         equity = self.cash + (worth if self.spot else unrealized)
-        return PnL(1, time, 10, self.realized, unrealized, self.fees, self.cash, equity, int(NullReason.NONE), flags)
+        return PnL(
+            1,
+            time,
+            10,
+            self.realized,
+            unrealized,
+            self.fees,
+            self.cash,
+            equity,
+            int(NullReason.NONE),
+            flags,
+        )
 
 
 def demo_input(
-    minutes: int = 90, seed: int = 7, quotes_a_minute: int = 60, instrument: Instrument = BTC, fast: int = 30, slow: int = 120, size: int = 10**8,
+    minutes: int = 90, seed: int = 7, quotes_a_minute: int = 60, instrument: Instrument = BTC,
+    fast: int = 30, slow: int = 120, size: int = 10**8,
     cash: int = 10**16, flags: int = int(Flag.SIMULATED), **facts: Any,
 ) -> ReportInput:  # fmt: skip
     """Quotes, fills, orders, decisions, positions, P&L and toxicity of one seeded run."""
@@ -91,25 +159,63 @@ def demo_input(
             pnl.append(book.record(time, bid, bid + spread, flags | int(Flag.PARTIAL)))
         fast_average += 2 / (fast + 1) * (mid - fast_average)
         slow_average += 2 / (slow + 1) * (mid - slow_average)
-        vpin = min(0.98, max(0.02, vpin + 0.02 * (0.18 + 0.002 * abs(drift) * 60 - vpin) + generator.gauss(0, 0.006)))
+        vpin = min(
+            0.98,
+            max(
+                0.02,
+                vpin + 0.02 * (0.18 + 0.002 * abs(drift) * 60 - vpin) + generator.gauss(0, 0.006),
+            ),
+        )
         if index % max(1, quotes_a_minute // 4) == 0:
             tox_time.append(time)
             tox_value.append(vpin if index > quotes_a_minute * 5 else float("nan"))
-        wanted = 1 if fast_average > slow_average + 40 else -1 if fast_average < slow_average - 40 else target
+        wanted = (
+            1
+            if fast_average > slow_average + 40
+            else -1
+            if fast_average < slow_average - 40
+            else target
+        )
         if index > slow and wanted != target:
             number += 1
             order, signed = identity(number), (wanted - target) * size
             side = int(Side.BUY if signed > 0 else Side.SELL)
             denied = number % 9 == 5
-            code = RiskCode.NONE if not denied else RiskCode.PRICE_COLLAR if number % 2 else RiskCode.STALE_DATA
+            code = (
+                RiskCode.NONE
+                if not denied
+                else RiskCode.PRICE_COLLAR
+                if number % 2
+                else RiskCode.STALE_DATA
+            )
             outcome = DecisionOutcome.DENIED if denied else DecisionOutcome.APPROVED
             filled, quantity, failed = 0, abs(signed), int(denied) << int(code)
             decisions.append(
-                RiskDecision(order, 1, 1, instrument.instrument, time, 1, int(outcome), int(code), failed, 0, 0, side, 1, 2, False, quantity, 0)
+                RiskDecision(
+                    order,
+                    1,
+                    1,
+                    instrument.instrument,
+                    time,
+                    1,
+                    int(outcome),
+                    int(code),
+                    failed,
+                    0,
+                    0,
+                    side,
+                    1,
+                    2,
+                    False,
+                    quantity,
+                    0,
+                )
             )
 
             def event(at: int, status: OrderStatus, reason: OrderReason = OrderReason.NONE) -> None:
-                events.append(OrderEvent(order, 1, 1, instrument.instrument, at, int(status), int(reason), side, quantity, 0, filled, False))  # noqa: B023
+                place = order, 1, 1, instrument.instrument, at  # noqa: B023
+                state = int(status), int(reason), side, quantity, 0, filled, False  # noqa: B023
+                events.append(OrderEvent(*place, *state))
 
             if denied:
                 event(time, OrderStatus.DENIED, OrderReason.RISK_DENIED)
@@ -125,31 +231,71 @@ def demo_input(
             parts = [quantity] if number % 4 else [quantity // 4, quantity - quantity // 4]
             for part in parts:
                 maker = number % 5 == 0
-                price = (bid if maker else bid + spread) if signed > 0 else (bid + spread if maker else bid)
+                price = (
+                    (bid if maker else bid + spread)
+                    if signed > 0
+                    else (bid + spread if maker else bid)
+                )
                 fee = -(-price * part * (1 if maker else 4) // 10_000)
                 move = part if signed > 0 else -part
                 filled += part
                 liquidity = int(Liquidity.MAKER if maker else Liquidity.TAKER)
-                fills.append(Fill(order, 1, 1, instrument.instrument, at, side, price, part, liquidity, fee, len(fills) + 1))
-                event(at, OrderStatus.FILLED if filled == quantity else OrderStatus.PARTIALLY_FILLED)
+                fills.append(
+                    Fill(
+                        order,
+                        1,
+                        1,
+                        instrument.instrument,
+                        at,
+                        side,
+                        price,
+                        part,
+                        liquidity,
+                        fee,
+                        len(fills) + 1,
+                    )
+                )
+                event(
+                    at, OrderStatus.FILLED if filled == quantity else OrderStatus.PARTIALLY_FILLED
+                )
                 book.trade(move, price, fee)
-                positions.append(Position(1, 1, instrument.instrument, at, order, book.quantity, book.cost, book.realized, book.fees))
+                positions.append(
+                    Position(
+                        1,
+                        1,
+                        instrument.instrument,
+                        at,
+                        order,
+                        book.quantity,
+                        book.cost,
+                        book.realized,
+                        book.fees,
+                    )
+                )
     end = times[-1]
     if not pnl or pnl[-1].event_time < end:
         pnl.append(book.record(end, bids[-1], asks[-1], flags))
     known = {
-        "strategy": "ema-cross", "parameters": {"fast": fast, "slow": slow, "size": "1"}, "cash": str(cash // 10**10), "currency": "USDT",
-        "fees": {"maker": "1bp", "taker": "4bp"}, "latency": {"feed": "2ms", "entry": "5ms", "response": "5ms"}, "symbols": ["BTCUSDT"],
-        "inputs": ["data/toy"], "journal_id": 660042, "batches": 14, "records": 182_344, "code_digest": "9f" * 32, "run_digest": "1c" * 32,
-        "topic_digests": {"md.quotes": "ab" * 32, "orders.events": "cd" * 32, "fills": "ef" * 32, "pnl": "12" * 32},
-        "input_digests": {"md.depth": "34" * 32, "md.trades": "56" * 32}, "versions": {"python": "3.11.2", "numpy": "2.4.1", "numba": "0.68.0"},
+        "strategy": "ema-cross", "parameters": {"fast": fast, "slow": slow, "size": "1"},
+        "cash": str(cash // 10**10), "currency": "USDT",
+        "fees": {"maker": "1bp", "taker": "4bp"}, "latency": {"feed": "2ms", "entry": "5ms",
+        "response": "5ms"}, "symbols": ["BTCUSDT"],
+        "inputs": ["data/toy"], "journal_id": 660042, "batches": 14, "records": 182_344,
+        "code_digest": "9f" * 32, "run_digest": "1c" * 32,
+        "topic_digests": {"md.quotes": "ab" * 32, "orders.events": "cd" * 32, "fills": "ef" * 32,
+        "pnl": "12" * 32},
+        "input_digests": {"md.depth": "34" * 32, "md.trades": "56" * 32},
+        "versions": {"python": "3.11.2", "numpy": "2.4.1", "numba": "0.68.0"},
         "end_time": end, "provenance": "simulated",
     }  # fmt: skip
     known.update(facts)
     return ReportInput(
         instruments=[instrument],
-        quotes={instrument.instrument: QuoteSeries(np.array(times, np.int64), np.array(bids, np.int64), np.array(asks, np.int64))},
-        toxicity={instrument.instrument: ToxicitySeries(np.array(tox_time, np.int64), np.array(tox_value), np.full(len(tox_time), 0.17))},
-        fills=fills, order_events=events, decisions=decisions, positions=positions, pnl=pnl, facts=known,
+        quotes={instrument.instrument: QuoteSeries(np.array(times, np.int64), np.array(bids,
+        np.int64), np.array(asks, np.int64))},
+        toxicity={instrument.instrument: ToxicitySeries(np.array(tox_time, np.int64),
+        np.array(tox_value), np.full(len(tox_time), 0.17))},
+        fills=fills, order_events=events, decisions=decisions, positions=positions, pnl=pnl,
+        facts=known,
         denials=DENIALS,
     )  # fmt: skip

@@ -203,7 +203,9 @@ def state_of_a_day() -> str:
             equity = generator.choice((None, 10**25 + step))
             unrealized = None if equity is None else step
             flags = int(Flag.PARTIAL) if step < 20 else 0
-            stage.on_pnl(PnL(1 + step % 3, clock, 10, step, unrealized, 7, 0, equity, 1, flags), None)
+            stage.on_pnl(
+                PnL(1 + step % 3, clock, 10, step, unrealized, 7, 0, equity, 1, flags), None
+            )
         else:
             size = generator.choice((1, 2, 3, 2**40))
             made = fill(1 + step % 2, size, 100 + step, step - 70, number=1 + step // 2 % 2)

@@ -1,4 +1,5 @@
-"""Metrics against an independent library, the published 15-return vector and hand-computed vectors."""
+"""Metrics against an independent library, the published 15-return vector and hand-computed vectors.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +13,23 @@ import streams.reporting.metrics as metrics
 from schemas.vocabulary import NullReason
 from streams.reporting.metrics import METRICS, Activity, TripTotals, measure_all
 
-FIFTEEN = [0.01, -0.02, 0.015, 0.005, -0.01, 0.03, -0.025, 0.02, 0.0, 0.01, -0.005, 0.012, -0.03, 0.022, 0.008]
+FIFTEEN = [
+    0.01,
+    -0.02,
+    0.015,
+    0.005,
+    -0.01,
+    0.03,
+    -0.025,
+    0.02,
+    0.0,
+    0.01,
+    -0.005,
+    0.012,
+    -0.03,
+    0.022,
+    0.008,
+]
 YEAR = 365 * 1440
 
 
@@ -26,8 +43,16 @@ def walk(seed: int, samples: int, start: int = 10**16) -> list[int]:
     return equity
 
 
-def by_name(start: int | None, equity: list[int], trips: TripTotals | None = None, activity: Activity | None = None) -> dict[str, metrics.Measure]:
-    return {each.name: each for each in measure_all(start, equity, trips or TripTotals(), activity or Activity(), 10)}
+def by_name(
+    start: int | None,
+    equity: list[int],
+    trips: TripTotals | None = None,
+    activity: Activity | None = None,
+) -> dict[str, metrics.Measure]:
+    return {
+        each.name: each
+        for each in measure_all(start, equity, trips or TripTotals(), activity or Activity(), 10)
+    }
 
 
 @pytest.mark.parametrize(
@@ -50,7 +75,11 @@ def test_should_compound_the_fifteen_return_vector_to_the_published_annual_retur
     """Oracle: handbook 8.1, CAGR at 252 periods and maximum drawdown including the start."""
     equity, level = [], 10**30
     for value in FIFTEEN:
-        level += level * int(value * 1000) // 1000 if value >= 0 else -(level * int(-value * 1000 + 0.5) // 1000)
+        level += (
+            level * int(value * 1000) // 1000
+            if value >= 0
+            else -(level * int(-value * 1000 + 0.5) // 1000)
+        )
         equity.append(level)
     annual = metrics.annual_return(10**30, equity[-1], 15, 252)
     assert annual == pytest.approx(0.9500697379061993, rel=1e-9)
@@ -66,7 +95,9 @@ def test_should_equal_empyrical_on_random_walks(seed, samples):
     start = 10**16
     equity = walk(seed, samples, start)
     found = by_name(start, equity)
-    series = np.diff(np.array([start, *equity], dtype=np.float64)) / np.array([start, *equity[:-1]], dtype=np.float64)
+    series = np.diff(np.array([start, *equity], dtype=np.float64)) / np.array(
+        [start, *equity[:-1]], dtype=np.float64
+    )
     expected = {
         "total_return": empyrical.cum_returns_final(series),
         "average_return": series.mean(),
@@ -84,7 +115,17 @@ def test_should_equal_empyrical_on_random_walks(seed, samples):
         assert found[name].samples == samples
 
 
-STATISTICS = ["average_return", "annual_return", "volatility", "sharpe", "sortino", "calmar", "var_95", "expected_shortfall", "frequency"]
+STATISTICS = [
+    "average_return",
+    "annual_return",
+    "volatility",
+    "sharpe",
+    "sortino",
+    "calmar",
+    "var_95",
+    "expected_shortfall",
+    "frequency",
+]
 
 
 @pytest.mark.parametrize("samples", [1, 2, 29, 30, 1439])
@@ -118,7 +159,9 @@ def test_should_say_no_mark_where_equity_was_never_known():
 
 
 def test_should_report_every_metric_once_in_the_fixed_order():
-    assert [each.name for each in measure_all(100, [100], TripTotals(), Activity(), 0)] == [metric.name for metric in METRICS]
+    assert [each.name for each in measure_all(100, [100], TripTotals(), Activity(), 0)] == [
+        metric.name for metric in METRICS
+    ]
 
 
 @pytest.mark.parametrize(
@@ -139,7 +182,8 @@ def test_time_under_water_runs_from_the_last_peak_to_its_recovery_or_the_end(equ
 
 
 def test_time_under_water_equals_a_brute_force_search():
-    """Oracle: every pair (last sample at the running peak, first sample level with it or the end)."""
+    """Oracle: every pair (last sample at the running peak, first sample level with it or the end).
+    """
     generator = random.Random(5)
     for _ in range(300):
         path = [100 + generator.randint(-3, 3) for _ in range(generator.randint(1, 12))]
@@ -150,7 +194,9 @@ def test_time_under_water_equals_a_brute_force_search():
             if levels[low] == peak:
                 continue
             top = max(at for at in range(low) if levels[at] == peak)
-            recovery = next((at for at in range(low, len(levels)) if levels[at] >= peak), len(levels) - 1)
+            recovery = next(
+                (at for at in range(low, len(levels)) if levels[at] >= peak), len(levels) - 1
+            )
             longest = max(longest, recovery - top)
         assert metrics.maximum_drawdown_duration(100, path) == longest
 
@@ -159,17 +205,35 @@ def test_round_trip_metrics_by_hand():
     """Oracle: by hand. Wins 30 and 10, losses -5 and -15, one flat; unit 10^-10."""
     unit = 10**10
     trips = TripTotals(5, 2, 2, 40 * unit, -20 * unit, 30 * unit, -15 * unit, 5 * 90 * 10**9)
-    found = by_name(1000 * unit, [1000 * unit] * 1440, trips, Activity(10, 5000 * unit, 720 * metrics.MINUTE, 1440 * metrics.MINUTE))
+    found = by_name(
+        1000 * unit,
+        [1000 * unit] * 1440,
+        trips,
+        Activity(10, 5000 * unit, 720 * metrics.MINUTE, 1440 * metrics.MINUTE),
+    )
     expected = {
-        "trades": 5, "trades_per_day": 5, "frequency": 1825, "win_rate": 0.4, "profit_factor": 2.0, "average_win": 20, "average_loss": -10,
-        "largest_win": 30, "largest_loss": -15, "holding_period": 90, "volume": 5000, "turnover": 5, "exposure": 0.5, "days": 1,
+        "trades": 5, "trades_per_day": 5, "frequency": 1825, "win_rate": 0.4, "profit_factor": 2.0,
+        "average_win": 20, "average_loss": -10,
+        "largest_win": 30, "largest_loss": -15, "holding_period": 90, "volume": 5000, "turnover": 5,
+        "exposure": 0.5, "days": 1,
     }  # fmt: skip
     assert {name: found[name].value for name in expected} == expected
     assert found["average_win"].samples == 2
     assert found["win_rate"].samples == 5
 
 
-@pytest.mark.parametrize("name", ["profit_factor", "win_rate", "average_win", "average_loss", "largest_win", "largest_loss", "holding_period"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "profit_factor",
+        "win_rate",
+        "average_win",
+        "average_loss",
+        "largest_win",
+        "largest_loss",
+        "holding_period",
+    ],
+)
 def test_should_be_null_without_a_round_trip(name):
     found = by_name(100, [100])[name]
     assert (found.value, found.reason, found.samples) == (None, NullReason.TOO_FEW_SAMPLES, 0)
@@ -197,7 +261,9 @@ def test_constant_equity_has_no_sharpe():
 
 
 def test_sums_do_not_depend_on_vector_widths():
-    """Oracle: exact rational arithmetic. numpy's pairwise mean differs from it in the last bits, ours is the correctly rounded sum."""
+    """Oracle: exact rational arithmetic. numpy's pairwise mean differs from it in the last bits,
+    ours is the correctly rounded sum.
+    """
     from fractions import Fraction
 
     series = metrics.minute_returns(10**16, walk(3, 2000))
@@ -210,7 +276,12 @@ def test_sums_do_not_depend_on_vector_widths():
 def test_amounts_beyond_64_bits_are_measured_exactly():
     """Oracle: by hand; state keeps such amounts as text."""
     huge = 10**25
-    found = by_name(huge, [huge * 2], TripTotals(1, 1, 0, str(huge), 0, str(huge), 0, 0), Activity(1, str(huge), 0, 1))
+    found = by_name(
+        huge,
+        [huge * 2],
+        TripTotals(1, 1, 0, str(huge), 0, str(huge), 0, 0),
+        Activity(1, str(huge), 0, 1),
+    )
     assert found["total_return"].value == 1.0
     assert found["average_win"].value == 1e15
     assert found["volume"].value == 1e15

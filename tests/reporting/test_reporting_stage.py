@@ -1,4 +1,6 @@
-"""The stage: equity sampled by minute, metrics at the end, a state that survives a snapshot at any record."""
+"""The stage: equity sampled by minute, metrics at the end, a state that survives a snapshot at any
+record.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ def finish(stage: Reporting, clock: int) -> dict[str, PerformanceReport]:
 
 
 def merged(records):
-    return sorted([*records.fills, *records.pnl], key=lambda row: (row.event_time, isinstance(row, PnL)))
+    return sorted(
+        [*records.fills, *records.pnl], key=lambda row: (row.event_time, isinstance(row, PnL))
+    )
 
 
 def feed(stage: Reporting, rows) -> None:
@@ -97,9 +101,18 @@ def test_the_last_record_of_a_minute_is_its_sample():
 
 
 def test_minutes_without_a_value_repeat_the_sample_before():
-    """Oracle: by hand. Minutes 0 and 4 are known, 1 had no price; 2 and 3 have no record, which is no lack of a price (issue 12, A5)."""
+    """Oracle: by hand. Minutes 0 and 4 are known, 1 had no price; 2 and 3 have no record, which is
+    no lack of a price (issue 12, A5).
+    """
     stage = Reporting([BTC], Settings())
-    feed(stage, [pnl(START + 1 * MINUTE, 1010 * UNIT), pnl(START + 2 * MINUTE, None), pnl(START + 5 * MINUTE, 1020 * UNIT)])
+    feed(
+        stage,
+        [
+            pnl(START + 1 * MINUTE, 1010 * UNIT),
+            pnl(START + 2 * MINUTE, None),
+            pnl(START + 5 * MINUTE, 1020 * UNIT),
+        ],
+    )
     assert finish(stage, START + 5 * MINUTE)["total_return"].samples == 5
     assert stage.account(1).equity.carried == 1
     assert [int(each) // UNIT for each in stage.account(1).equity.samples] == [1010] * 4
@@ -128,11 +141,16 @@ def test_equity_never_known_is_null_with_no_mark():
 
 def test_accounts_are_reported_apart():
     stage = Reporting([BTC], Settings())
-    feed(stage, [pnl(START + MINUTE, 1100 * UNIT, account=1), pnl(START + MINUTE, 900 * UNIT, account=2)])
+    feed(
+        stage,
+        [pnl(START + MINUTE, 1100 * UNIT, account=1), pnl(START + MINUTE, 900 * UNIT, account=2)],
+    )
     context = Context()
     context.clock = START + MINUTE
     stage.on_end(context)
-    assert [(each.account, each.value) for each in context.emitted if each.name == "total_return"] == [(1, 0.1), (2, -0.1)]
+    assert [
+        (each.account, each.value) for each in context.emitted if each.name == "total_return"
+    ] == [(1, 0.1), (2, -0.1)]
 
 
 def test_time_in_the_market_is_the_union_over_instruments():
@@ -141,27 +159,49 @@ def test_time_in_the_market_is_the_union_over_instruments():
     stage = Reporting([BTC, second], Settings())
 
     def fill(seconds: int, instrument: int, side: int) -> Fill:
-        return Fill("0" * 20, 1, 1, instrument, START + seconds * SECOND, side, 100, 10, 2, 0, seconds)
+        return Fill(
+            "0" * 20, 1, 1, instrument, START + seconds * SECOND, side, 100, 10, 2, 0, seconds
+        )
 
-    feed(stage, [fill(10, 1, 1), fill(20, 2, 1), fill(30, 1, 2), fill(40, 2, 2), pnl(START + MINUTE, 1000 * UNIT)])
+    feed(
+        stage,
+        [
+            fill(10, 1, 1),
+            fill(20, 2, 1),
+            fill(30, 1, 2),
+            fill(40, 2, 2),
+            pnl(START + MINUTE, 1000 * UNIT),
+        ],
+    )
     assert finish(stage, START + MINUTE)["exposure"].value == 0.5
 
 
 def test_instruments_of_different_precision_add_up_in_the_finest_unit():
-    """Oracle: by hand. 2 x 3.00 at 10^-2 and 2 x 3.000 at 10^-3, each bought and sold, are 24 of volume."""
+    """Oracle: by hand. 2 x 3.00 at 10^-2 and 2 x 3.000 at 10^-3, each bought and sold, are 24 of
+    volume.
+    """
     coarse = msgspec.structs.replace(BTC, instrument=1, price_precision=2, quantity_precision=0)
     fine = msgspec.structs.replace(BTC, instrument=2, price_precision=3, quantity_precision=0)
     for order in ([coarse, fine], [fine, coarse]):
         stage = Reporting(order, Settings())
         for instrument, price in ((1, 300), (2, 3000)):
-            feed(stage, [Fill("0" * 20, 1, 1, instrument, START + side, side, price, 2, 2, 0, 1) for side in (1, 2)])
+            feed(
+                stage,
+                [
+                    Fill("0" * 20, 1, 1, instrument, START + side, side, price, 2, 2, 0, 1)
+                    for side in (1, 2)
+                ],
+            )
         assert finish(stage, START + MINUTE)["volume"].value == 24.0
 
 
 def test_a_finer_instrument_arriving_later_rescales_exactly():
     """Oracle: the same fills with both instruments known from the start."""
     fine = msgspec.structs.replace(BTC, instrument=2, price_precision=5)
-    fills = [Fill("0" * 20, 1, 1, 1, START + at, side, 300 + at, 7, 2, 5, at) for at, side in ((1, 1), (2, 2), (3, 1))]
+    fills = [
+        Fill("0" * 20, 1, 1, 1, START + at, side, 300 + at, 7, 2, 5, at)
+        for at, side in ((1, 1), (2, 2), (3, 1))
+    ]
     late, early = Reporting([BTC], Settings()), Reporting([BTC, fine], Settings())
     feed(late, fills)
     late.on_instrument(fine, Context())
@@ -171,7 +211,9 @@ def test_a_finer_instrument_arriving_later_rescales_exactly():
 
 def test_an_unknown_instrument_is_a_typed_error_that_says_what_to_do():
     with pytest.raises(UnknownInstrument, match="ref.instruments"):
-        Reporting([BTC], Settings()).on_fill(Fill("0" * 20, 1, 1, 9, START, 1, 1, 1, 2, 0, 1), Context())
+        Reporting([BTC], Settings()).on_fill(
+            Fill("0" * 20, 1, 1, 9, START, 1, 1, 1, 2, 0, 1), Context()
+        )
 
 
 def test_state_does_not_grow_with_orders():
@@ -179,7 +221,13 @@ def test_state_does_not_grow_with_orders():
 
     def size(trips: int, line: Instrument) -> int:
         stage = Reporting([line], Settings())
-        feed(stage, [Fill("0" * 20, 1, 1, line.instrument, START + at, 1 + at % 2, 100, 10, 2, 0, at) for at in range(trips * 2)])
+        feed(
+            stage,
+            [
+                Fill("0" * 20, 1, 1, line.instrument, START + at, 1 + at % 2, 100, 10, 2, 0, at)
+                for at in range(trips * 2)
+            ],
+        )
         return len(stage.encoded_state())
 
     assert size(10_000, PERPETUAL) - size(100, PERPETUAL) < 60
@@ -187,12 +235,17 @@ def test_state_does_not_grow_with_orders():
 
 @pytest.mark.parametrize(("hours", "has_statistics"), [(23, False), (24, True)])
 def test_an_untraded_stretch_does_not_pass_the_guard_of_a_day(hours: int, has_statistics: bool):
-    """Issue 12, A4. A day of warm-up before the time traded counts for nothing; `trade_to` ends it where the data go on."""
+    """Issue 12, A4. A day of warm-up before the time traded counts for nothing; `trade_to` ends it
+    where the data go on.
+    """
     began = 24 * 60 * MINUTE + 17
     ended = began + hours * 60 * MINUTE
     stage = Reporting([BTC], Settings(trade_from=START + began, trade_to=START + ended))
     opening = msgspec.structs.replace(pnl(START + 1, 1000 * UNIT), flags=int(Flag.PARTIAL))
-    rows = [pnl(START + at * MINUTE, (1000 + at % 7 * (at * MINUTE > began)) * UNIT) for at in range(1, ended // MINUTE + 1)]
+    rows = [
+        pnl(START + at * MINUTE, (1000 + at % 7 * (at * MINUTE > began)) * UNIT)
+        for at in range(1, ended // MINUTE + 1)
+    ]
     feed(stage, [opening, *rows])
     found = finish(stage, START + ended - 5)
     assert found["days"].value == hours / 24

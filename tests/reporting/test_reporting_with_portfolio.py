@@ -1,4 +1,6 @@
-"""The report on the real portfolio's records: the stages meet only through records, and the books must agree to the last digit."""
+"""The report on the real portfolio's records: the stages meet only through records, and the books
+must agree to the last digit.
+"""
 
 from __future__ import annotations
 
@@ -28,12 +30,19 @@ class Context:
 @pytest.mark.parametrize("instrument", [BTC, PERPETUAL], ids=["spot", "perpetual"])
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_reports_and_the_portfolio_agree_and_equal_the_demos_own_ledger(instrument, seed):
-    """Oracle: the portfolio stage against a ledger of a few lines in the demo market; flips, partial fills and fees included."""
+    """Oracle: the portfolio stage against a ledger of a few lines in the demo market; flips,
+    partial fills and fees included.
+    """
     records = demo_input(minutes=240, seed=seed, instrument=instrument)
     quotes = records.quotes[instrument.instrument]
     portfolio, context = Portfolio([instrument], PortfolioSettings(cash="1000000")), Context()
     rows: list[Any] = list(records.fills)
-    for time, bid, ask in zip(quotes.event_time.tolist(), quotes.bid_price.tolist(), quotes.ask_price.tolist(), strict=True):
+    for time, bid, ask in zip(
+        quotes.event_time.tolist(),
+        quotes.bid_price.tolist(),
+        quotes.ask_price.tolist(),
+        strict=True,
+    ):
         rows.append(Mark(instrument.instrument, time, 0, bid, 1, ask, 1, 0, time, 0))
     for row in sorted(rows, key=lambda row: (row.event_time, isinstance(row, Mark))):
         while portfolio.state.timer <= row.event_time:

@@ -1,4 +1,6 @@
-"""The page as a browser and a reader meet it: self-contained, well-formed, small, accessible; pictures that drop no extreme."""
+"""The page as a browser and a reader meet it: self-contained, well-formed, small, accessible;
+pictures that drop no extreme.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,15 @@ from reporting_demo_market import BTC, SECOND, START, demo_input
 from schemas.records import Fill
 from streams.reporting import charts, wording
 from streams.reporting.document import QuoteSeries, ReportInput, build_report
-from streams.reporting.pictures import Panel, TimeScale, area_path, columns, line_path, panel_over, round_step
+from streams.reporting.pictures import (
+    Panel,
+    TimeScale,
+    area_path,
+    columns,
+    line_path,
+    panel_over,
+    round_step,
+)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +60,19 @@ class Balance(HTMLParser):
 def test_the_page_loads_nothing_from_anywhere(page):
     """The acceptance check's own pattern, and every other way to load something."""
     assert not re.search(r'src="https?:|href="https?:[^"]*\.(css|js)', page)
-    for way in ("http:", "https:", " src=", " href=", "@import", "url(", "<link", "<iframe", "fetch(", "XMLHttpRequest", "import("):
+    for way in (
+        "http:",
+        "https:",
+        " src=",
+        " href=",
+        "@import",
+        "url(",
+        "<link",
+        "<iframe",
+        "fetch(",
+        "XMLHttpRequest",
+        "import(",
+    ):
         assert way not in page, way
 
 
@@ -71,16 +93,35 @@ def test_every_picture_is_xml_with_a_title_and_a_description(page):
         title, description = root.find("title"), root.find("desc")
         assert title is not None and title.text
         assert description is not None and description.text
-        assert root.attrib["aria-labelledby"].split() == [title.attrib["id"], description.attrib["id"]]
+        assert root.attrib["aria-labelledby"].split() == [
+            title.attrib["id"],
+            description.attrib["id"],
+        ]
 
 
 def test_the_page_serves_phone_dark_screen_and_print(page):
-    for rule in ('name="viewport" content="width=device-width,initial-scale=1"', "prefers-color-scheme:dark", "@media print", "max-width:640px"):
+    for rule in (
+        'name="viewport" content="width=device-width,initial-scale=1"',
+        "prefers-color-scheme:dark",
+        "@media print",
+        "max-width:640px",
+    ):
         assert rule in page
 
 
 @pytest.mark.parametrize(
-    "text", ["equity", "drawdown", "toxicity", "Orders and rejections", "Costs", "Round trips", "sq verify RUN", "660042", "182,344"]
+    "text",
+    [
+        "equity",
+        "drawdown",
+        "toxicity",
+        "Orders and rejections",
+        "Costs",
+        "Round trips",
+        "sq verify RUN",
+        "660042",
+        "182,344",
+    ],
 )
 def test_the_page_has_what_the_issue_names(page, text):
     assert text in page
@@ -88,7 +129,13 @@ def test_the_page_has_what_the_issue_names(page, text):
 
 def test_names_from_outside_cannot_inject_markup():
     hostile = '<script>alert(1)</script>"&'
-    records = demo_input(minutes=20, strategy=hostile, inputs=[hostile], topic_digests={hostile: hostile}, parameters={hostile: hostile})
+    records = demo_input(
+        minutes=20,
+        strategy=hostile,
+        inputs=[hostile],
+        topic_digests={hostile: hostile},
+        parameters={hostile: hostile},
+    )
     records.instruments = [msgspec.structs.replace(BTC, symbol="</script><b>", venue=hostile)]
     built = build_report(records).to_html().decode()
     assert "<script>alert" not in built
@@ -115,9 +162,21 @@ def test_a_dense_day_stays_under_a_megabyte():
     mid = 6_000_000 + np.cumsum(generator.integers(-3, 4, 500_000))
     quotes = QuoteSeries(times, mid - 1, mid + 1)
     picked = range(0, 500_000 - 10, 10)
-    fills = [Fill("0" * 20, 1, 1, 1, int(times[at]), 1 + n % 2, int(mid[at]), 10**6, 2, 5 * 10**8, n) for n, at in enumerate(picked)][:47_000]
+    fills = [
+        Fill("0" * 20, 1, 1, 1, int(times[at]), 1 + n % 2, int(mid[at]), 10**6, 2, 5 * 10**8, n)
+        for n, at in enumerate(picked)
+    ][:47_000]
     base = demo_input(minutes=1440, quotes_a_minute=4)
-    built = build_report(ReportInput(instruments=[BTC], quotes={1: quotes}, fills=fills, pnl=base.pnl, toxicity=base.toxicity, facts=base.facts))
+    built = build_report(
+        ReportInput(
+            instruments=[BTC],
+            quotes={1: quotes},
+            fills=fills,
+            pnl=base.pnl,
+            toxicity=base.toxicity,
+            facts=base.facts,
+        )
+    )
     content = built.to_html()
     assert len(content) < 1_000_000
     assert built.model["trades"] == 23_500
@@ -137,7 +196,9 @@ def test_downsampling_keeps_first_lowest_highest_and_last_of_every_column(seed):
     for at, level in zip(time, value, strict=True):
         expected.setdefault(at // step, []).append(level)
     assert found.column.tolist() == list(expected)
-    assert list(zip(*(each.tolist() for each in found[1:]), strict=True)) == [(v[0], min(v), max(v), v[-1]) for v in expected.values()]
+    assert list(zip(*(each.tolist() for each in found[1:]), strict=True)) == [
+        (v[0], min(v), max(v), v[-1]) for v in expected.values()
+    ]
     assert max(found.column.tolist()) < 400
 
 
@@ -147,7 +208,12 @@ def test_the_drawn_line_reaches_every_extreme():
     time = np.arange(5000, dtype=np.int64)
     value = np.array([generator.randint(0, 1000) for _ in range(5000)], np.int64)
     scale, panel = TimeScale(0, 4999, 0, 300), Panel(0, 1000, 0, 1000)
-    heights = [float(y) for y in re.findall(r"(?:V|[ML]\d+ )([\d.]+)", line_path(columns(time, value, scale), scale, panel))]
+    heights = [
+        float(y)
+        for y in re.findall(
+            r"(?:V|[ML]\d+ )([\d.]+)", line_path(columns(time, value, scale), scale, panel)
+        )
+    ]
     assert min(heights) == 1000 - value.max()
     assert max(heights) == 1000 - value.min()
 

@@ -267,7 +267,8 @@ def double_centre(mark: Mark) -> int:
 
 
 EXPOSURE_FIELDS = (
-    "position", "working_buy", "working_sell", "mark", "worth_buy", "worth_sell", "cost", "long_price", "short_price", "held",
+    "position", "working_buy", "working_sell", "mark", "worth_buy", "worth_sell", "cost",
+    "long_price", "short_price", "held",
     "changed_limits",
 )  # fmt: skip
 """What a line keeps when its specification changes."""

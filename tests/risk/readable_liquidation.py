@@ -146,7 +146,8 @@ def _close(state: State, account: int, instrument: int, line: Line, context: Any
         price = protection_price(line, touch, buy)
         context.emit(
             RiskDecision(
-                order_id, account, strategy, instrument, context.clock, NEW, APPROVED, C.NONE, 0, 0, 0,
+                order_id, account, strategy, instrument, context.clock, NEW, APPROVED, C.NONE, 0, 0,
+                0,
                 BUY if buy else SELL, MARKET, IOC, False, quantity, price,
             )
         )  # fmt: skip

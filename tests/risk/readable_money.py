@@ -194,7 +194,8 @@ def _count(line: Line, order: Working, quantity: int) -> None:
 
 
 def protection_price(line: Line, touch: int, buy: bool) -> int:
-    """The worst price at which the venue may fill a market order that sees this touch; 0 for none."""
+    """The worst price at which the venue may fill a market order that sees this touch; 0 for none.
+    """
     width = line.price_collar_bp if line.price_collar_bp >= 0 else PROTECTION
     if touch <= 0:
         return 0

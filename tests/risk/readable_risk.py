@@ -126,7 +126,8 @@ class Risk:
             del state.recent[next(iter(state.recent))]
         context.emit(
             RiskDecision(
-                order_id, record.account, record.strategy, instrument, clock, NEW, APPROVED, C.NONE, 0, 0, 0,
+                order_id, record.account, record.strategy, instrument, clock, NEW, APPROVED, C.NONE,
+                0, 0, 0,
                 side, order_type, record.time_in_force, record.post_only, quantity, price,
             )
         )  # fmt: skip
@@ -322,7 +323,8 @@ class Risk:
     # -- reference data
 
     def on_instrument(self, record: Instrument, context: Any) -> None:
-        """A new or changed specification: what the operator set, exposure and the last mark stay."""
+        """A new or changed specification: what the operator set, exposure and the last mark stay.
+        """
         state, instrument = self.state, record
         precision = instrument.price_precision + instrument.quantity_precision
         if precision > state.amount_precision:

@@ -5,7 +5,17 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from stage_context import Pipeline, StageContext, built_id, control, mark, request, restored, state_bytes, toy
+from stage_context import (
+    Pipeline,
+    StageContext,
+    built_id,
+    control,
+    mark,
+    request,
+    restored,
+    state_bytes,
+    toy,
+)
 
 from schemas.records import RiskDecision, RiskEvent, VenueCommand
 from schemas.vocabulary import ControlKind, ControlScope, RequestKind, RiskCode, Severity
@@ -51,12 +61,18 @@ def test_should_block_exactly_its_scope(scope: ControlScope) -> None:
             ControlScope.STRATEGY: strategy == 2,
             ControlScope.INSTRUMENT: number == 2,
         }[scope]
-        assert code(risk, context, strategy=strategy, number=number) == (RiskCode.KILL_SWITCH if hit else RiskCode.NONE)
+        assert code(risk, context, strategy=strategy, number=number) == (
+            RiskCode.KILL_SWITCH if hit else RiskCode.NONE
+        )
 
 
 @pytest.mark.parametrize("scope", SCOPES, ids=lambda each: each.name)
-def test_should_stay_on_through_time_and_restart_until_the_same_scope_is_rearmed(scope: ControlScope) -> None:
-    """Latched (RSK-4). Oracle: by hand: a day later, after a restart, after a re-arm of every other scope."""
+def test_should_stay_on_through_time_and_restart_until_the_same_scope_is_rearmed(
+    scope: ControlScope,
+) -> None:
+    """Latched (RSK-4). Oracle: by hand: a day later, after a restart, after a re-arm of every other
+    scope.
+    """
     risk, context = armed()
     risk.on_control_command(control(ControlKind.KILL, scope, **SCOPES[scope]), context)  # type: ignore[arg-type]
     restored(risk)
@@ -72,12 +88,17 @@ def test_should_stay_on_through_time_and_restart_until_the_same_scope_is_rearmed
 
 
 def test_every_command_should_leave_a_trace() -> None:
-    """Oracle: by hand: kill (emergency), a re-arm of nothing (warning), the re-arm (information)."""
+    """Oracle: by hand: kill (emergency), a re-arm of nothing (warning), the re-arm (information).
+    """
     risk, context = armed()
     risk.on_control_command(control(ControlKind.KILL), context)
     risk.on_control_command(control(ControlKind.REARM, ControlScope.STRATEGY, strategy=9), context)
     risk.on_control_command(control(ControlKind.REARM), context)
-    assert [each.severity for each in context.take(RiskEvent)] == [Severity.EMERGENCY, Severity.WARNING, Severity.INFO]
+    assert [each.severity for each in context.take(RiskEvent)] == [
+        Severity.EMERGENCY,
+        Severity.WARNING,
+        Severity.INFO,
+    ]
     assert risk.killed() == []
 
 
@@ -103,7 +124,9 @@ def test_throwing_a_switch_twice_should_need_one_rearm() -> None:
 
 def test_switches_of_different_scopes_should_never_share_a_key() -> None:
     """Property over small and large numbers."""
-    keys = [switch_key(scope, number) for scope in range(1, 5) for number in (0, 1, 4095, 2**31 - 1)]
+    keys = [
+        switch_key(scope, number) for scope in range(1, 5) for number in (0, 1, 4095, 2**31 - 1)
+    ]
     assert len(set(keys)) == len(keys)
     risk, context = armed()  # of account 1
     risk.on_control_command(control(ControlKind.KILL, ControlScope.ACCOUNT, account=2), context)

@@ -1,4 +1,6 @@
-"""The pre-trade checks: a truth table below, at and above every limit, the fixed order, limits in their units, exposure under any history."""
+"""The pre-trade checks: a truth table below, at and above every limit, the fixed order, limits in
+their units, exposure under any history.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,21 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stage_context import Pipeline, StageContext, built_id, control, fill, instrument, mark, perpetual, report, request, restored, state_bytes, toy
+from stage_context import (
+    Pipeline,
+    StageContext,
+    built_id,
+    control,
+    fill,
+    instrument,
+    mark,
+    perpetual,
+    report,
+    request,
+    restored,
+    state_bytes,
+    toy,
+)
 
 from schemas.records import OrderEvent, OrderRequest, RiskDecision, RiskEvent
 from schemas.vocabulary import (
@@ -42,8 +58,17 @@ ID = built_id(7)
 SECOND = 1_000_000_000
 
 
-def decide(wanted: OrderRequest, last: Any = None, clock: int = 0, instruments: Any = None, position: int = 0, **limits: Any) -> RiskDecision:
-    """The decision of a fresh stage after one mark (100 to 102 unless given) and a starting position."""
+def decide(
+    wanted: OrderRequest,
+    last: Any = None,
+    clock: int = 0,
+    instruments: Any = None,
+    position: int = 0,
+    **limits: Any,
+) -> RiskDecision:
+    """The decision of a fresh stage after one mark (100 to 102 unless given) and a starting
+    position.
+    """
     risk = Risk(instruments or [toy(maximum_quantity=0)], Settings(**limits))
     context = StageContext(clock)
     risk.on_mark(mark(100, 102) if last is None else last, context)
@@ -64,7 +89,8 @@ def sell(quantity: int = 10, price: int = 0, **changes: Any) -> Any:
 
 LOT5 = [toy(lot_size=5, tick_size=5)]
 SPOT = [toy(shortable=False)]
-# request, what differs from a fresh stage, the code (NONE: approved), observed, limit. The mark is 100 to 102: twice the mid is 202.
+# request, what differs from a fresh stage, the code (NONE: approved), observed, limit. The mark is
+# 100 to 102: twice the mid is 202.
 TRUTH: list[tuple[OrderRequest, dict[str, Any], RiskCode, int, int]] = [
     (buy(), {}, C.NONE, 0, 0),
     (sell(), {}, C.NONE, 0, 0),
@@ -79,7 +105,13 @@ TRUTH: list[tuple[OrderRequest, dict[str, Any], RiskCode, int, int]] = [
     (buy(10, 101), {"instruments": LOT5}, C.INVALID_PRICE, 101, 5),
     (buy(10, 100), {"instruments": LOT5}, C.NONE, 0, 0),
     (buy(10, -100), {}, C.INVALID_PRICE, -100, 1),
-    (buy(10, 0, order_type=int(OrderType.LIMIT), time_in_force=int(TimeInForce.GTC)), {}, C.INVALID_PRICE, 0, 1),
+    (
+        buy(10, 0, order_type=int(OrderType.LIMIT), time_in_force=int(TimeInForce.GTC)),
+        {},
+        C.INVALID_PRICE,
+        0,
+        1,
+    ),
     (buy(10, 100, order_type=int(OrderType.MARKET)), {}, C.INVALID_PRICE, 100, 1),
     (buy(10, 100, order_type=int(OrderType.UNKNOWN)), {}, C.INVALID_PRICE, 100, 1),
     (buy(10, 100, time_in_force=int(TimeInForce.UNKNOWN)), {}, C.INVALID_PRICE, 100, 1),
@@ -96,7 +128,13 @@ TRUTH: list[tuple[OrderRequest, dict[str, Any], RiskCode, int, int]] = [
     (buy(), {"clock": 5 * SECOND}, C.NONE, 0, 0),
     (buy(), {"clock": 5 * SECOND + 1}, C.STALE_DATA, 5 * SECOND + 1, 5 * SECOND),
     (buy(), {"clock": 5 * SECOND + 1, "mark_age_max": "off"}, C.NONE, 0, 0),
-    (buy(), {"clock": 6 * SECOND, "last": mark(100, 102, clock=6 * SECOND, book_time=0)}, C.STALE_DATA, 6 * SECOND, 5 * SECOND),
+    (
+        buy(),
+        {"clock": 6 * SECOND, "last": mark(100, 102, clock=6 * SECOND, book_time=0)},
+        C.STALE_DATA,
+        6 * SECOND,
+        5 * SECOND,
+    ),
     # reference price
     (buy(), {"last": mark(100, 0, last=100)}, C.NO_REFERENCE_PRICE, 0, 0),
     (sell(), {"last": mark(100, 0, last=100)}, C.NONE, 0, 0),
@@ -113,7 +151,8 @@ TRUTH: list[tuple[OrderRequest, dict[str, Any], RiskCode, int, int]] = [
     (buy(5), {"max_quantity": "5"}, C.NONE, 0, 0),
     (buy(6), {"instruments": [toy(maximum_quantity=5)]}, C.MAX_QUANTITY, 6, 5),
     (buy(10**15), {"price_collar_bp": "off"}, C.NONE, 0, 0),
-    # value: market buys at the ask, sells at the bid; against the maximum a market buy adds the collar of 5 %, rounded up: 102 + 6
+    # value: market buys at the ask, sells at the bid; against the maximum a market buy adds the
+    # collar of 5 %, rounded up: 102 + 6
     (buy(10), {"min_notional": "1020"}, C.NONE, 0, 0),
     (buy(10), {"min_notional": "1021"}, C.MIN_NOTIONAL, 1020, 1021),
     (sell(10), {"min_notional": "1001"}, C.MIN_NOTIONAL, 1000, 1001),
@@ -126,8 +165,20 @@ TRUTH: list[tuple[OrderRequest, dict[str, Any], RiskCode, int, int]] = [
     (sell(10), {"max_notional": "999"}, C.MAX_NOTIONAL, 1000, 999),
     (buy(10, 99), {"max_notional": "990"}, C.NONE, 0, 0),
     (buy(10, 99), {"max_notional": "989"}, C.MAX_NOTIONAL, 990, 989),
-    (buy(2**62), {"max_notional": str(2**63 - 1), "price_collar_bp": "off"}, C.MAX_NOTIONAL, 102 * 2**62, 2**63 - 1),
-    (buy(10), {"instruments": [toy(multiplier=3)], "max_notional": "3239"}, C.MAX_NOTIONAL, 3240, 3239),
+    (
+        buy(2**62),
+        {"max_notional": str(2**63 - 1), "price_collar_bp": "off"},
+        C.MAX_NOTIONAL,
+        102 * 2**62,
+        2**63 - 1,
+    ),
+    (
+        buy(10),
+        {"instruments": [toy(multiplier=3)], "max_notional": "3239"},
+        C.MAX_NOTIONAL,
+        3240,
+        3239,
+    ),
     # position, each side by itself; orders that reduce pass
     (buy(10), {"max_position": "10"}, C.NONE, 0, 0),
     (buy(11), {"max_position": "10"}, C.POSITION_LIMIT, 11, 10),
@@ -160,7 +211,8 @@ TRUTH: list[tuple[OrderRequest, dict[str, Any], RiskCode, int, int]] = [
     (buy(10), {"cash": "1080"}, C.NONE, 0, 0),
     (buy(10), {"cash": "1079"}, C.INSUFFICIENT_CASH, 1080, 1079),
     (buy(10, 100), {"cash": "1000"}, C.NONE, 0, 0),
-    # a sale that opens a short may fill at 95 and then be worth 102: the value at the ask, and 7 more
+    # a sale that opens a short may fill at 95 and then be worth 102: the value at the ask, and 7
+    # more
     (sell(10), {"cash": "1090"}, C.NONE, 0, 0),
     (sell(10), {"cash": "1089"}, C.INSUFFICIENT_MARGIN, 1090, 1089),
     (sell(10), {"cash": "0", "position": 10}, C.NONE, 0, 0),
@@ -170,33 +222,52 @@ TRUTH: list[tuple[OrderRequest, dict[str, Any], RiskCode, int, int]] = [
 ]
 
 
-@pytest.mark.parametrize("row", range(len(TRUTH)), ids=[f"{index}-{row[2].name}" for index, row in enumerate(TRUTH)])
+@pytest.mark.parametrize(
+    "row", range(len(TRUTH)), ids=[f"{index}-{row[2].name}" for index, row in enumerate(TRUTH)]
+)
 def test_the_truth_table_should_hold(row: int) -> None:
     """Every check below, at and above its limit. Oracle: TRUTH, worked by hand."""
     wanted, changes, code, observed, limit = TRUTH[row]
     decision = decide(wanted, **changes)
     assert (C(decision.code), decision.observed, decision.limit) == (code, observed, limit)
-    assert decision.outcome == (DecisionOutcome.APPROVED if code == C.NONE else DecisionOutcome.DENIED)
-    assert decision.failed_checks == 0 if code == C.NONE else decision.failed_checks & -decision.failed_checks == 1 << code
+    assert decision.outcome == (
+        DecisionOutcome.APPROVED if code == C.NONE else DecisionOutcome.DENIED
+    )
+    assert (
+        decision.failed_checks == 0
+        if code == C.NONE
+        else decision.failed_checks & -decision.failed_checks == 1 << code
+    )
     assert (decision.side, decision.quantity) == (wanted.side, wanted.quantity)
     assert decision.price == wanted.price or (code == C.NONE and wanted.price == 0)
 
 
-@pytest.mark.parametrize(("collar", "highest", "lowest"), [("500", 108, 95), ("100", 104, 99), ("off", 108, 95)])
-def test_an_approved_market_order_should_carry_its_protection_price(collar: str, highest: int, lowest: int) -> None:
-    """Oracle: by hand: the ask of 102 and the bid of 100, with the collar; 5 % where there is none. Never beyond: up for a sale, up for a buy."""
-    assert [decide(each, price_collar_bp=collar).price for each in (buy(), sell())] == [highest, lowest]
+@pytest.mark.parametrize(
+    ("collar", "highest", "lowest"), [("500", 108, 95), ("100", 104, 99), ("off", 108, 95)]
+)
+def test_an_approved_market_order_should_carry_its_protection_price(
+    collar: str, highest: int, lowest: int
+) -> None:
+    """Oracle: by hand: the ask of 102 and the bid of 100, with the collar; 5 % where there is none.
+    Never beyond: up for a sale, up for a buy.
+    """
+    assert [decide(each, price_collar_bp=collar).price for each in (buy(), sell())] == [
+        highest,
+        lowest,
+    ]
 
 
 def test_every_code_should_be_met_by_the_truth_table_or_named_here() -> None:
     """No check without a vector."""
-    of_the_account = {C.OUTSIDE_WINDOW, C.INSUFFICIENT_MARGIN, C.LIQUIDATION, C.ACCOUNT_HALTED}  # tests/risk/test_account.py
+    # tests/risk/test_account.py
+    of_the_account = {C.OUTSIDE_WINDOW, C.INSUFFICIENT_MARGIN, C.LIQUIDATION, C.ACCOUNT_HALTED}
     elsewhere = {C.UNKNOWN, C.KILL_SWITCH, C.DUPLICATE_ORDER} | of_the_account
     assert {row[2] for row in TRUTH} | elsewhere == set(RiskCode)
 
 
 def test_should_report_all_failing_checks_and_the_first_in_the_fixed_order() -> None:
-    """Oracle: by hand: a foreign account, an off-lot oversized short market order on a stale book."""
+    """Oracle: by hand: a foreign account, an off-lot oversized short market order on a stale book.
+    """
     decision = decide(
         request(ID, SELL, 107, account=3),
         last=mark(100, 102, flags=int(Flag.STALE)),
@@ -205,7 +276,15 @@ def test_should_report_all_failing_checks_and_the_first_in_the_fixed_order() -> 
         max_notional="100",
         max_position="20",
     )
-    expected = [C.FOREIGN_ACCOUNT, C.INVALID_QUANTITY, C.STALE_DATA, C.MAX_QUANTITY, C.MAX_NOTIONAL, C.POSITION_LIMIT, C.SHORT_NOT_ALLOWED]
+    expected = [
+        C.FOREIGN_ACCOUNT,
+        C.INVALID_QUANTITY,
+        C.STALE_DATA,
+        C.MAX_QUANTITY,
+        C.MAX_NOTIONAL,
+        C.POSITION_LIMIT,
+        C.SHORT_NOT_ALLOWED,
+    ]
     assert [code for code in RiskCode if decision.failed_checks >> code & 1] == expected
     assert (decision.code, decision.observed, decision.limit) == (C.FOREIGN_ACCOUNT, 3, 1)
 
@@ -222,7 +301,12 @@ def test_a_repeated_id_should_be_denied_while_it_works_and_after() -> None:
     """Oracle: by hand; the ring forgets the oldest."""
     risk, context = Risk([toy()], Settings(recent_orders=2)), StageContext()
     risk.on_mark(mark(100, 102), context)
-    for order_id, code in ((1, C.NONE), (1, C.DUPLICATE_ORDER), (2, C.NONE), (1, C.DUPLICATE_ORDER)):
+    for order_id, code in (
+        (1, C.NONE),
+        (1, C.DUPLICATE_ORDER),
+        (2, C.NONE),
+        (1, C.DUPLICATE_ORDER),
+    ):
         risk.on_order_request(request(built_id(order_id)), context)
         assert context.take(RiskDecision)[0].code == code
     end(risk, built_id(1), OrderStatus.FILLED)
@@ -254,7 +338,9 @@ def test_a_fill_beyond_an_order_should_not_make_its_working_quantity_negative() 
 
 
 def end(risk: Risk, order_id: str, status: OrderStatus, refused: bool = False) -> None:
-    risk.on_order_event(OrderEvent(order_id, 1, 1, 1, 0, int(status), 1, BUY, 10, 0, 0, refused), StageContext())
+    risk.on_order_event(
+        OrderEvent(order_id, 1, 1, 1, 0, int(status), 1, BUY, 10, 0, 0, refused), StageContext()
+    )
 
 
 def test_a_denial_should_warn_with_the_same_figures() -> None:
@@ -263,7 +349,9 @@ def test_a_denial_should_warn_with_the_same_figures() -> None:
     risk.on_mark(mark(100, 102, clock=9), context)
     risk.on_order_request(buy(6), context)
     decision, event = context.take()
-    assert event == RiskEvent(9, 1, 1, 1, ID, decision.code, int(Severity.WARNING), decision.observed, decision.limit)
+    assert event == RiskEvent(
+        9, 1, 1, 1, ID, decision.code, int(Severity.WARNING), decision.observed, decision.limit
+    )
 
 
 def test_cancels_should_pass_whatever_the_market_or_the_switch_says() -> None:
@@ -277,33 +365,49 @@ def test_cancels_should_pass_whatever_the_market_or_the_switch_says() -> None:
     context.clock = 100 * SECOND
     risk.on_order_request(request(ID, kind=int(RequestKind.CANCEL)), context)
     (decision,) = context.take()
-    assert (decision.outcome, decision.code, decision.kind) == (DecisionOutcome.APPROVED, C.NONE, RequestKind.CANCEL)
+    assert (decision.outcome, decision.code, decision.kind) == (
+        DecisionOutcome.APPROVED,
+        C.NONE,
+        RequestKind.CANCEL,
+    )
 
 
 # -- exposure
 
 
 def test_working_orders_should_count_on_their_own_side() -> None:
-    """Oracle: by hand: a working sell of 5 does not make room for a buy, nor the other way round."""
+    """Oracle: by hand: a working sell of 5 does not make room for a buy, nor the other way round.
+    """
     risk, context = Risk([toy()], Settings(max_position="10")), StageContext()
     risk.on_mark(mark(100, 102), context)
     codes = []
-    for number, (side, quantity) in enumerate([(BUY, 6), (SELL, 5), (BUY, 5), (BUY, 4), (SELL, 6), (SELL, 5)]):
+    for number, (side, quantity) in enumerate(
+        [(BUY, 6), (SELL, 5), (BUY, 5), (BUY, 4), (SELL, 6), (SELL, 5)]
+    ):
         risk.on_order_request(request(built_id(number), side, quantity, 100), context)
         codes.append(context.take(RiskDecision)[0].code)
     assert codes == [C.NONE, C.NONE, C.POSITION_LIMIT, C.NONE, C.POSITION_LIMIT, C.NONE]
 
 
-@pytest.mark.parametrize("status", [OrderStatus.CANCELLED, OrderStatus.REJECTED, OrderStatus.EXPIRED, OrderStatus.DENIED])
+@pytest.mark.parametrize(
+    "status", [OrderStatus.CANCELLED, OrderStatus.REJECTED, OrderStatus.EXPIRED, OrderStatus.DENIED]
+)
 def test_the_end_of_an_order_should_release_what_is_left_exactly_once(status: OrderStatus) -> None:
-    """Oracle: by hand: 10 asked, 4 filled, 6 released; a second end or a late fill releases nothing more."""
+    """Oracle: by hand: 10 asked, 4 filled, 6 released; a second end or a late fill releases nothing
+    more.
+    """
     risk, context = Risk([toy()], Settings(cash="100000")), StageContext()
     risk.on_mark(mark(100, 102), context)
     risk.on_order_request(buy(10, 100), context)
     assert (risk.exposure(1).working_buy, risk.exposure(1).worth_buy) == (10, 1000)
     risk.on_fill(fill(BUY, 4, 99, 1, order_id=ID), context)
     line = risk.exposure(1)
-    assert (line.position, line.working_buy, line.worth_buy, risk.cash) == (4, 6, 600, 100000 - 396 - 1)
+    assert (line.position, line.working_buy, line.worth_buy, risk.cash) == (
+        4,
+        6,
+        600,
+        100000 - 396 - 1,
+    )
     end(risk, ID, status, refused=True)
     assert risk.exposure(1).working_buy == 6
     end(risk, ID, status)
@@ -324,13 +428,19 @@ ACTION = st.tuples(
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(ACTION, max_size=60))
-def test_no_sequence_of_fills_should_exceed_the_position_limit(actions: list[tuple[str, int, int, int]]) -> None:
-    """Property (RSK-7): orders through risk and routing, fills in any order and size, cancels, restarts: |position| never exceeds 20.
+def test_no_sequence_of_fills_should_exceed_the_position_limit(
+    actions: list[tuple[str, int, int, int]],
+) -> None:
+    """Property (RSK-7): orders through risk and routing, fills in any order and size, cancels,
+    restarts: |position| never exceeds 20.
 
     Oracle for exposure: the sums over routing's own live orders.
     """
     limit = 20
-    risk, routing = Risk([toy()], Settings(max_position=str(limit), short=True)), Routing([toy()], RoutingSettings())
+    risk, routing = (
+        Risk([toy()], Settings(max_position=str(limit), short=True)),
+        Routing([toy()], RoutingSettings()),
+    )
     pipeline = Pipeline([risk, routing])
     pipeline.send(mark(100, 102))
     position = 0
@@ -345,12 +455,23 @@ def test_no_sequence_of_fills_should_exceed_the_position_limit(actions: list[tup
             if action == "fill":
                 traded = min(quantity, order.quantity - order.filled_quantity)
                 position += traded if order.side == BUY else -traded
-                pipeline.send(report(order.order_id, ReportKind.FILL, traded, 100, number, order.side))
+                pipeline.send(
+                    report(order.order_id, ReportKind.FILL, traded, 100, number, order.side)
+                )
             else:
                 pipeline.send(report(order.order_id, ReportKind.CANCELLED, side=order.side))
         line = risk.exposure(1)
-        working = {side: sum(o.quantity - o.filled_quantity for o in routing.live_orders() if o.side == side) for side in (BUY, SELL)}
-        assert (line.position, line.working_buy, line.working_sell) == (position, working[BUY], working[SELL])
+        working = {
+            side: sum(
+                o.quantity - o.filled_quantity for o in routing.live_orders() if o.side == side
+            )
+            for side in (BUY, SELL)
+        }
+        assert (line.position, line.working_buy, line.working_sell) == (
+            position,
+            working[BUY],
+            working[SELL],
+        )
         assert set(risk.working_ids()) == {each.order_id for each in routing.live_orders()}
         assert abs(position) <= limit
         assert position + working[BUY] <= limit and position - working[SELL] >= -limit
@@ -366,7 +487,12 @@ def test_every_limit_should_survive_the_round_trip(name: str, spec: Any) -> None
     text = {"price_collar_bp": "12.5", "mark_age_max": "2500000000"}.get(name, "17.3")
     value = convert(name, text, spec.price_precision, spec.quantity_precision)
     notional = spec.price_precision + spec.quantity_precision
-    precision = {"price_collar_bp": 2, "mark_age_max": 0, "min_notional": notional, "max_notional": notional}.get(name, spec.quantity_precision)
+    precision = {
+        "price_collar_bp": 2,
+        "mark_age_max": 0,
+        "min_notional": notional,
+        "max_notional": notional,
+    }.get(name, spec.quantity_precision)
     assert fixed.format(value, precision) == text
 
 
@@ -386,25 +512,42 @@ def test_an_unknown_limit_should_list_the_known_ones(text: str) -> None:
 
 def test_a_limit_may_have_more_than_64_bits() -> None:
     """50 million on an instrument of 8 + 8 decimals is 5 x 10^23 units. Oracle: by hand: 1,000 at
-    50,000 are the limit, one unit of quantity more is 5 x 10^12 above it; a limit of 39 digits is refused.
+    50,000 are the limit, one unit of quantity more is 5 x 10^12 above it; a limit of 39 digits is
+    refused.
     """
     fine = [toy(price_precision=8, quantity_precision=8, maximum_quantity=0)]
-    free: dict[str, Any] = {"instruments": fine, "max_notional": "50000000", "max_position": "999999999999", "price_collar_bp": "off"}
+    free: dict[str, Any] = {
+        "instruments": fine,
+        "max_notional": "50000000",
+        "max_position": "999999999999",
+        "price_collar_bp": "off",
+    }
     last, price = mark(49_000 * 10**8, 51_000 * 10**8), 50_000 * 10**8
     assert decide(buy(1000 * 10**8, price), last, **free).code == C.NONE
     denied = decide(buy(1000 * 10**8 + 1, price), last, **free)
-    assert (denied.code, denied.observed, denied.limit) == (C.MAX_NOTIONAL, 5 * 10**23 + 5 * 10**12, 5 * 10**23)
-    held = decide(buy(2**62, price), last, **(free | {"max_notional": "off", "max_position": "46116860184"}))
+    assert (denied.code, denied.observed, denied.limit) == (
+        C.MAX_NOTIONAL,
+        5 * 10**23 + 5 * 10**12,
+        5 * 10**23,
+    )
+    held = decide(
+        buy(2**62, price), last, **(free | {"max_notional": "off", "max_position": "46116860184"})
+    )
     assert (held.code, held.observed, held.limit) == (C.POSITION_LIMIT, 2**62, 46116860184 * 10**8)
     with pytest.raises(BadLimit, match="38 digits"):
         convert("max_notional", "1" + "0" * 22, 8, 8)
 
 
 def test_an_order_that_is_too_large_to_be_booked_should_be_denied() -> None:
-    """A worth of 39 digits. Oracle: by hand; the figures are cut to the 38 digits of their field."""
+    """A worth of 39 digits. Oracle: by hand; the figures are cut to the 38 digits of their field.
+    """
     vast = [toy(multiplier=10**15, maximum_quantity=0)]
     denied = decide(buy(10**10, 10**13), mark(10**13, 10**13), instruments=vast, cash="92000000000")
-    assert (denied.code, denied.observed, denied.limit) == (C.INSUFFICIENT_CASH, 10**38 - 1, 92 * 10**9)
+    assert (denied.code, denied.observed, denied.limit) == (
+        C.INSUFFICIENT_CASH,
+        10**38 - 1,
+        92 * 10**9,
+    )
 
 
 def test_a_bad_setting_should_refuse_to_start() -> None:
@@ -423,7 +566,9 @@ def test_an_operator_should_change_a_limit_at_his_log_position() -> None:
     for number, value in enumerate(["6", "4", "off"]):
         risk.on_order_request(request(built_id(number), BUY, 6), context)
         codes.append(context.take(RiskDecision)[0].code)
-        risk.on_control_command(control(ControlKind.LIMIT, ControlScope.SYSTEM, "max_quantity", value), context)
+        risk.on_control_command(
+            control(ControlKind.LIMIT, ControlScope.SYSTEM, "max_quantity", value), context
+        )
         (event,) = context.take()
         assert (event.code, event.severity) == (C.MAX_QUANTITY, Severity.INFO)
     assert codes == [C.MAX_QUANTITY, C.NONE, C.MAX_QUANTITY]
@@ -435,17 +580,39 @@ def test_an_operator_should_change_a_limit_at_his_log_position() -> None:
 BAD_COMMANDS = [
     ("no number", {"name": "max_quantity", "value": "lots"}, C.MAX_QUANTITY),
     ("negative", {"name": "max_position", "value": "-1"}, C.POSITION_LIMIT),
-    ("off precision for one instrument", {"name": "max_position", "value": "0.001"}, C.POSITION_LIMIT),
+    (
+        "off precision for one instrument",
+        {"name": "max_position", "value": "0.001"},
+        C.POSITION_LIMIT,
+    ),
     ("unknown name", {"name": "max_happiness", "value": "1"}, C.UNKNOWN),
     ("empty", {"name": "max_notional", "value": ""}, C.MAX_NOTIONAL),
-    ("unknown instrument", {"name": "max_quantity", "value": "1", "scope": ControlScope.INSTRUMENT, "number": 9}, C.MAX_QUANTITY),
-    ("strategy scope", {"name": "max_quantity", "value": "1", "scope": ControlScope.STRATEGY}, C.MAX_QUANTITY),
-    ("foreign account", {"name": "max_quantity", "value": "1", "scope": ControlScope.ACCOUNT, "account": 8}, C.MAX_QUANTITY),
+    (
+        "unknown instrument",
+        {"name": "max_quantity", "value": "1", "scope": ControlScope.INSTRUMENT, "number": 9},
+        C.MAX_QUANTITY,
+    ),
+    (
+        "strategy scope",
+        {"name": "max_quantity", "value": "1", "scope": ControlScope.STRATEGY},
+        C.MAX_QUANTITY,
+    ),
+    (
+        "foreign account",
+        {"name": "max_quantity", "value": "1", "scope": ControlScope.ACCOUNT, "account": 8},
+        C.MAX_QUANTITY,
+    ),
 ]
 
 
-@pytest.mark.parametrize(("name", "fields", "code"), BAD_COMMANDS, ids=[each[0].replace(" ", "_") for each in BAD_COMMANDS])
-def test_a_bad_limit_command_should_change_nothing_and_be_reported(name: str, fields: dict[str, Any], code: RiskCode) -> None:
+@pytest.mark.parametrize(
+    ("name", "fields", "code"),
+    BAD_COMMANDS,
+    ids=[each[0].replace(" ", "_") for each in BAD_COMMANDS],
+)
+def test_a_bad_limit_command_should_change_nothing_and_be_reported(
+    name: str, fields: dict[str, Any], code: RiskCode
+) -> None:
     """All instruments or none, never a crash. Oracle: state bytes equal before and after."""
     risk, context = Risk([perpetual(2), toy(1)], Settings()), StageContext()
     before = state_bytes(risk)
@@ -458,22 +625,34 @@ def test_a_bad_limit_command_should_change_nothing_and_be_reported(name: str, fi
 def test_a_limit_for_one_instrument_should_leave_the_others() -> None:
     """Oracle: by hand."""
     risk, context = Risk([toy(1), toy(2)], Settings()), StageContext()
-    risk.on_control_command(control(ControlKind.LIMIT, ControlScope.INSTRUMENT, "max_position", "3", number=2), context)
+    risk.on_control_command(
+        control(ControlKind.LIMIT, ControlScope.INSTRUMENT, "max_position", "3", number=2), context
+    )
     assert [risk.limit(number, "max_position") for number in (1, 2)] == [-1, 3]
 
 
 def test_a_new_specification_should_not_undo_the_operator() -> None:
-    """Oracle: by hand: limits for all reach an instrument listed later; one for a single instrument survives its next specification."""
+    """Oracle: by hand: limits for all reach an instrument listed later; one for a single instrument
+    survives its next specification.
+    """
     risk, context = Risk([toy(1)], Settings(max_position="5", max_quantity="7")), StageContext()
-    risk.on_control_command(control(ControlKind.LIMIT, ControlScope.SYSTEM, "max_position", "3"), context)
-    risk.on_control_command(control(ControlKind.LIMIT, ControlScope.INSTRUMENT, "max_quantity", "2", number=1), context)
+    risk.on_control_command(
+        control(ControlKind.LIMIT, ControlScope.SYSTEM, "max_position", "3"), context
+    )
+    risk.on_control_command(
+        control(ControlKind.LIMIT, ControlScope.INSTRUMENT, "max_quantity", "2", number=1), context
+    )
     restored(risk)
     risk.on_instrument(toy(1, tick_size=2), context)
     risk.on_instrument(toy(2), context)
-    limits = [[risk.limit(number, name) for name in ("max_position", "max_quantity")] for number in (1, 2)]
+    limits = [
+        [risk.limit(number, name) for name in ("max_position", "max_quantity")] for number in (1, 2)
+    ]
     assert limits == [[3, 2], [3, 7]]
     assert risk.state.used_rows("instruments")["tick_size"].tolist() == [2, 1]
-    risk.on_control_command(control(ControlKind.LIMIT, ControlScope.SYSTEM, "max_quantity", "9"), context)
+    risk.on_control_command(
+        control(ControlKind.LIMIT, ControlScope.SYSTEM, "max_quantity", "9"), context
+    )
     risk.on_instrument(toy(1), context)
     assert [risk.limit(number, "max_quantity") for number in (1, 2)] == [9, 9]
 
@@ -482,7 +661,12 @@ def test_a_new_specification_should_not_undo_the_operator() -> None:
 
 
 def twin(
-    wanted: OrderRequest, bid: Fraction, ask: Fraction, position: Fraction, working: dict[int, Fraction], limits: dict[str, Fraction]
+    wanted: OrderRequest,
+    bid: Fraction,
+    ask: Fraction,
+    position: Fraction,
+    working: dict[int, Fraction],
+    limits: dict[str, Fraction],
 ) -> set[RiskCode]:
     """The numeric checks once more, in Fractions of real units instead of scaled integers."""
     quantity, price = Fraction(wanted.quantity, 1000), Fraction(wanted.price, 10)
@@ -533,19 +717,39 @@ LIMITS = st.fixed_dictionaries(
     price=st.one_of(st.just(0), st.integers(850, 1150)),
 )
 def test_should_agree_with_a_twin_in_real_units(
-    limits: dict[str, int], collar: str, bid: int, spread: int, held: int, working: tuple[int, int], side: int, quantity: int, price: int
+    limits: dict[str, int],
+    collar: str,
+    bid: int,
+    spread: int,
+    held: int,
+    working: tuple[int, int],
+    side: int,
+    quantity: int,
+    price: int,
 ) -> None:
-    """Oracle: `twin`, in exact fractions: the same set of failing checks, and the first of it as the code."""
-    texts = {name: fixed.format(value, 4 if name.endswith("notional") else 3) for name, value in limits.items()}
-    risk = Risk([perpetual(1, shortable=False)], msgspec.convert({"price_collar_bp": collar, **texts}, Settings))
+    """Oracle: `twin`, in exact fractions: the same set of failing checks, and the first of it as
+    the code.
+    """
+    texts = {
+        name: fixed.format(value, 4 if name.endswith("notional") else 3)
+        for name, value in limits.items()
+    }
+    risk = Risk(
+        [perpetual(1, shortable=False)],
+        msgspec.convert({"price_collar_bp": collar, **texts}, Settings),
+    )
     context = StageContext()
     risk.on_mark(mark(bid, bid + spread), context)
-    for name, value in zip(("position", "working_buy", "working_sell"), (held, *working), strict=True):
+    for name, value in zip(
+        ("position", "working_buy", "working_sell"), (held, *working), strict=True
+    ):
         write_amount(risk.state.used_rows("instruments")[0], name, value)
     wanted = request(ID, side, quantity, price)
     risk.on_order_request(wanted, context)
     (decision,) = context.take(RiskDecision)
-    real = {name: Fraction(text) for name, text in texts.items()} | {"price_collar_bp": Fraction(collar)}
+    real = {name: Fraction(text) for name, text in texts.items()} | {
+        "price_collar_bp": Fraction(collar)
+    }
     expected = twin(
         wanted,
         Fraction(bid, 10),
@@ -562,8 +766,12 @@ def test_should_agree_with_a_twin_in_real_units(
 
 
 def test_the_table_should_name_every_code_once() -> None:
-    """Oracle: the vocabulary. Codes that came later have later bits and stand where they are checked."""
-    assert sorted(row.CHECK.code for row in CHECKS) == [code for code in RiskCode if code not in (C.UNKNOWN, C.NONE)]
+    """Oracle: the vocabulary. Codes that came later have later bits and stand where they are
+    checked.
+    """
+    assert sorted(row.CHECK.code for row in CHECKS) == [
+        code for code in RiskCode if code not in (C.UNKNOWN, C.NONE)
+    ]
 
 
 def test_the_published_page_should_be_current() -> None:

@@ -1,4 +1,6 @@
-"""The order state machine: the published table pair by pair, against the stage itself, and random histories against a model."""
+"""The order state machine: the published table pair by pair, against the stage itself, and random
+histories against a model.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,18 @@ import random
 from pathlib import Path
 
 import pytest
-from stage_context import StageContext, approved, built_id, control, last_event, report, request, restored, state_bytes, toy
+from stage_context import (
+    StageContext,
+    approved,
+    built_id,
+    control,
+    last_event,
+    report,
+    request,
+    restored,
+    state_bytes,
+    toy,
+)
 
 from schemas.records import ExecutionReport, Fill, OrderEvent, VenueCommand
 from schemas.vocabulary import ControlKind, OrderReason, OrderStatus, ReportKind, RequestKind
@@ -19,8 +32,8 @@ S = OrderStatus
 ID = built_id(1)
 STATES = list(OrderStatus)
 
-# The full machine as the order management literature has it, for market and limit orders, written a second time: a row per state, the
-# states that may follow. Oracle of the pair tests below.
+# The full machine as the order management literature has it, for market and limit orders, written a
+# second time: a row per state, the states that may follow. Oracle of the pair tests below.
 EXPECTED = {
     S.UNKNOWN: "",
     S.NEW: "PENDING_RISK",
@@ -31,7 +44,8 @@ EXPECTED = {
     S.TRIGGERED: "",
     S.PARTIALLY_FILLED: "PARTIALLY_FILLED FILLED PENDING_CANCEL CANCELLED EXPIRED",
     S.FILLED: "",
-    S.PENDING_CANCEL: "PENDING_CANCEL SUBMITTED ACCEPTED PARTIALLY_FILLED FILLED CANCELLED REJECTED EXPIRED",
+    S.PENDING_CANCEL: "PENDING_CANCEL SUBMITTED ACCEPTED PARTIALLY_FILLED FILLED CANCELLED "
+    "REJECTED EXPIRED",
     S.CANCELLED: "CANCELLED FILLED",
     S.PENDING_REPLACE: "",
     S.REPLACED: "",
@@ -49,7 +63,9 @@ def test_the_published_table_should_allow_exactly_the_expected_pairs(now: OrderS
 
 
 def test_the_full_machine_should_have_every_state_and_no_pair_twice() -> None:
-    """No state that nothing ever enters, once the later pairs are built; no pair both allowed and later."""
+    """No state that nothing ever enters, once the later pairs are built; no pair both allowed and
+    later.
+    """
     entered = {later for table in (TRANSITIONS, LATER) for row in table.values() for later in row}
     assert entered == set(STATES) - {S.UNKNOWN, S.NEW}
     assert all(not set(TRANSITIONS[now]) & set(later) for now, later in LATER.items())
@@ -59,7 +75,9 @@ def test_the_full_machine_should_have_every_state_and_no_pair_twice() -> None:
 
 def test_the_published_page_should_be_current() -> None:
     """docs/order_machine.md is what `python -m streams.routing.machine` prints."""
-    assert (Path(__file__).resolve().parents[2] / "docs" / "order_machine.md").read_text() == machine.table()
+    assert (
+        Path(__file__).resolve().parents[2] / "docs" / "order_machine.md"
+    ).read_text() == machine.table()
 
 
 def order_in(status: OrderStatus, filled: int = 0) -> tuple[Routing, StageContext]:
@@ -85,7 +103,8 @@ EVENTS = {
     "fill": (report(ID, ReportKind.FILL, 10, 100, 1), S.FILLED),
     "cancel": (approved(request(ID, kind=int(RequestKind.CANCEL))), S.PENDING_CANCEL),
 }
-# Events whose outcome is not the plain target: a cancel under way or a close survives them. (state, event) -> state after.
+# Events whose outcome is not the plain target: a cancel under way or a close survives them. (state,
+# event) -> state after.
 STAYS = {
     (S.PENDING_CANCEL, "accept"): S.PENDING_CANCEL,
     (S.PENDING_CANCEL, "partial"): S.PENDING_CANCEL,
@@ -98,9 +117,17 @@ STAYS = {
 
 
 @pytest.mark.parametrize("event", EVENTS)
-@pytest.mark.parametrize("now", [each for each in STATES if each not in (S.UNKNOWN, S.FILLED)], ids=lambda each: each.name)
-def test_should_take_an_allowed_step_and_refuse_every_other_by_name(now: OrderStatus, event: str) -> None:
-    """Exhaustive: every state by every event. A refused event changes no byte of state, books nothing and is recorded. Oracle: EXPECTED."""
+@pytest.mark.parametrize(
+    "now",
+    [each for each in STATES if each not in (S.UNKNOWN, S.FILLED)],
+    ids=lambda each: each.name,
+)
+def test_should_take_an_allowed_step_and_refuse_every_other_by_name(
+    now: OrderStatus, event: str
+) -> None:
+    """Exhaustive: every state by every event. A refused event changes no byte of state, books
+    nothing and is recorded. Oracle: EXPECTED.
+    """
     record, target = EVENTS[event]
     after = STAYS.get((now, event), target if target.name in EXPECTED[now].split() else None)
     routing, context = order_in(now)
@@ -111,7 +138,11 @@ def test_should_take_an_allowed_step_and_refuse_every_other_by_name(now: OrderSt
         routing.on_execution_report(record, context)  # type: ignore[arg-type]
     last = last_event(context.emitted)
     if after is None:
-        assert last.refused and last.status == now and last.reason in (OrderReason.REFUSED_TRANSITION, OrderReason.ORDER_CLOSED)
+        assert (
+            last.refused
+            and last.status == now
+            and last.reason in (OrderReason.REFUSED_TRANSITION, OrderReason.ORDER_CLOSED)
+        )
         assert len(context.emitted) == 1 and state_bytes(routing) == before
     else:
         assert not last.refused and last.status == after
@@ -148,9 +179,11 @@ class Model:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_random_histories_should_end_as_the_venue_says(seed: int) -> None:
-    """Model-based: random reports, cancels, kills, duplicates and late reports over several orders, a restart now and then.
+    """Model-based: random reports, cancels, kills, duplicates and late reports over several orders,
+    a restart now and then.
 
-    Oracle: the venue's own books. What it filled is what we booked, once; an order the venue closed is closed.
+    Oracle: the venue's own books. What it filled is what we booked, once; an order the venue closed
+    is closed.
     """
     generator = random.Random(seed)
     routing, context = Routing([toy()], Settings(closed_orders=64)), StageContext()
@@ -162,16 +195,21 @@ def test_random_histories_should_end_as_the_venue_says(seed: int) -> None:
         if choice < 0.15 or not models:
             order_id = built_id(1000 + step)
             models[order_id] = Model(generator.randint(1, 20))
-            routing.on_risk_decision(approved(request(order_id, quantity=models[order_id].quantity, price=100)), context)
+            routing.on_risk_decision(
+                approved(request(order_id, quantity=models[order_id].quantity, price=100)), context
+            )
             continue
         order_id = generator.choice(list(models)[-20:])
         model = models[order_id]
         if choice < 0.25:
-            routing.on_risk_decision(approved(request(order_id, kind=int(RequestKind.CANCEL))), context)
+            routing.on_risk_decision(
+                approved(request(order_id, kind=int(RequestKind.CANCEL))), context
+            )
         elif choice < 0.27:
             routing.on_control_command(control(ControlKind.KILL), context)
         elif choice < 0.35 and sent:
-            routing.on_execution_report(generator.choice(sent[-20:]), context)  # the same report again
+            # the same report again
+            routing.on_execution_report(generator.choice(sent[-20:]), context)
         elif choice < 0.40:
             restored(routing)
         elif choice < 0.75 and model.open and model.filled < model.quantity:
@@ -190,7 +228,9 @@ def test_random_histories_should_end_as_the_venue_says(seed: int) -> None:
         if type(each) is Fill:
             booked[each.order_id] = booked.get(each.order_id, 0) + each.quantity
     assert booked == {order_id: model.filled for order_id, model in models.items() if model.filled}
-    assert {each.order_id for each in routing.live_orders()} == {order_id for order_id, model in models.items() if model.open}
+    assert {each.order_id for each in routing.live_orders()} == {
+        order_id for order_id, model in models.items() if model.open
+    }
     for order in routing.closed_orders():
         assert order.status == models[order.order_id].end
     statuses: dict[str, int] = {}
@@ -199,5 +239,9 @@ def test_random_histories_should_end_as_the_venue_says(seed: int) -> None:
             before = statuses.get(each.order_id, int(S.APPROVED))
             assert is_allowed(before, each.status), (before, each)
             statuses[each.order_id] = each.status
-    news = [each.order_id for each in context.emitted if type(each) is VenueCommand and each.kind == RequestKind.NEW]
+    news = [
+        each.order_id
+        for each in context.emitted
+        if type(each) is VenueCommand and each.kind == RequestKind.NEW
+    ]
     assert len(news) == len(set(news)) == len(models)

@@ -132,7 +132,9 @@ def take(stage: Any, record: Any, context: StageContext) -> None:
 
 
 def orders_of(stage: Routing) -> list[Any]:
-    return [msgspec.structs.astuple(each) for each in (*stage.live_orders(), *stage.closed_orders())]
+    return [
+        msgspec.structs.astuple(each) for each in (*stage.live_orders(), *stage.closed_orders())
+    ]
 
 
 def orders_in(oracle: ReadableRouting) -> list[Any]:

@@ -13,7 +13,11 @@ from tests.runtime.user_stages import FILES
 from tests.scenario import configuration, make_recording
 
 UPDATES, TRADES = 2_000, 3_000
-OPTIONS: dict[str, Any] = {"batch": 1500, "state_digest_records": 2000, "set": {"fast": "5", "slow": "12"}}
+OPTIONS: dict[str, Any] = {
+    "batch": 1500,
+    "state_digest_records": 2000,
+    "set": {"fast": "5", "slow": "12"},
+}
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +30,9 @@ def proof_market(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def proof_run(proof_market: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A finished run over it, with its reports."""
     folder = tmp_path_factory.mktemp("proof") / "run"
-    return Backtest(configuration(**OPTIONS), proof_market, folder).run(lambda log, manifest: write_reports(log, manifest))
+    return Backtest(configuration(**OPTIONS), proof_market, folder).run(
+        lambda log, manifest: write_reports(log, manifest)
+    )
 
 
 @pytest.fixture(scope="session")

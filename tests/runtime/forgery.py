@@ -16,7 +16,13 @@ from schemas.codec import codec
 from streams.log.digest import topic_digest
 from streams.log.local import LocalLog
 from streams.log.manifest import DIGEST, DamagedManifest, read_manifest
-from streams.runtime.journal.journal import JOURNAL, NO_DIGEST, JournalEntry, OutputEntry, decode_entry
+from streams.runtime.journal.journal import (
+    JOURNAL,
+    NO_DIGEST,
+    JournalEntry,
+    OutputEntry,
+    decode_entry,
+)
 from streams.runtime.verify.verify import Verdict
 from tests.scenario import write_recording
 
@@ -43,7 +49,9 @@ class Mine(Strategy):
 
 def replaced(record: Any, **changes: Any) -> Any:
     """The record with other values in some fields."""
-    return type(record)(*(changes.get(name, getattr(record, name)) for name in record.__struct_fields__))
+    return type(record)(
+        *(changes.get(name, getattr(record, name)) for name in record.__struct_fields__)
+    )
 
 
 def journal_of(folder: Path) -> list[JournalEntry]:
@@ -89,9 +97,15 @@ def forge_run(
                 records = edits[topic](list(coder.decode_records(block.body, block.count)))
                 body, count = bytes(coder.encode_records(records)), len(records)
             checksum = writer.append(body, count)
-            written.setdefault(topic, []).append(OutputEntry(number, count, hashlib.sha256(body).digest(), checksum, writer.end_position, -1))
+            written.setdefault(topic, []).append(
+                OutputEntry(
+                    number, count, hashlib.sha256(body).digest(), checksum, writer.end_position, -1
+                )
+            )
     topics = _topics_by_number(folder)
-    entries = journal([decode_entry(bytes(block.body)) for block in source.reader(JOURNAL).blocks()])
+    entries = journal(
+        [decode_entry(bytes(block.body)) for block in source.reader(JOURNAL).blocks()]
+    )
     taken = dict.fromkeys(written, 0)
     previous, writer = NO_DIGEST, forged.writer(JOURNAL)
     for number, entry in enumerate(entries):
@@ -101,12 +115,20 @@ def forge_run(
             for item in entry.outputs:
                 new = written[topics[item.output]][taken[topics[item.output]]]
                 taken[topics[item.output]] += 1
-                outputs.append(OutputEntry(item.output, new.count, new.digest, new.checksum, new.end_position, -1))
+                outputs.append(
+                    OutputEntry(
+                        item.output, new.count, new.digest, new.checksum, new.end_position, -1
+                    )
+                )
             entry.outputs = outputs
         writer.append(entry.encode(), 1)
         previous = entry.digest
     source.close()
-    others = [path for path in folder.iterdir() if path.is_file() and path.suffix in (".html", ".csv") or path.name == "report.json"]
+    others = [
+        path
+        for path in folder.iterdir()
+        if path.is_file() and path.suffix in (".html", ".csv") or path.name == "report.json"
+    ]
     copied = [Path(shutil.copy(path, out / path.name)) for path in others]
     if (folder / "code").is_dir():
         shutil.copytree(folder / "code", out / "code")
@@ -120,10 +142,17 @@ def forge_run(
             place.write_bytes(content)
         copied = [path for path in {*copied, place} if path.exists()]
     if is_sealed:
-        facts = {key: value for key, value in read_manifest(folder / "run.json").items() if key not in (DIGEST, "files")}
+        facts = {
+            key: value
+            for key, value in read_manifest(folder / "run.json").items()
+            if key not in (DIGEST, "files")
+        }
         for topic in forged.topics():
             reader = forged.reader(topic)
-            facts["topics"][topic] = {"count": reader.end_offset, "digest": topic_digest(reader, codec(topic_of(topic).record)).hex()}
+            facts["topics"][topic] = {
+                "count": reader.end_offset,
+                "digest": topic_digest(reader, codec(topic_of(topic).record)).hex(),
+            }
         manifest(facts)
         with contextlib.suppress(DamagedManifest):  # it is written, and refused as it is read back
             forged.seal("run.json", facts, copied)
@@ -148,7 +177,11 @@ def forge_recording(recording: Path, out: Path, topic: str, edit: Edit) -> Path:
     found: dict[str, Records] = {}
     for name in ("ref.instruments", "md.trades", "md.depth"):
         decoder = codec(topic_of(name).record)
-        found[name] = [record for block in source.reader(name).blocks() for record in decoder.decode_records(block.body, block.count)]
+        found[name] = [
+            record
+            for block in source.reader(name).blocks()
+            for record in decoder.decode_records(block.body, block.count)
+        ]
     source.close()
     found[topic] = edit(found[topic])
     return write_recording(out, found["ref.instruments"], found["md.trades"], found["md.depth"])

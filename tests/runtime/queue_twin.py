@@ -1,5 +1,6 @@
 """A strategy that keeps its own estimate of each queue, in plain Python by what
-``docs/strategies.md`` says, and compares it with the context's whenever it is woken. It says in a line what differs.
+``docs/strategies.md`` says, and compares it with the context's whenever it is woken. It says in a
+line what differs.
 """
 
 import msgspec

@@ -147,7 +147,9 @@ class ReadableScheduler:
             place, at, stage = self.next_timer()
             is_timer = (2 * place, at) < (step, clock)
             if is_timer:
-                venue_comes_first = self.venue is None or stage.rank > self.topology.on_demand[0].rank
+                venue_comes_first = (
+                    self.venue is None or stage.rank > self.topology.on_demand[0].rank
+                )
                 limit = place, at if venue_comes_first else at - 1
             else:
                 limit = step >> 1, NEVER if step & 1 or clock == NEVER else clock - 1

@@ -1,6 +1,7 @@
 """Targets, modified orders, named timers and wakes on every topic.
 
-Oracle: a twin in Python integers over the strategy's own lines (what it asked for, and when) and the run's topics.
+Oracle: a twin in Python integers over the strategy's own lines (what it asked for, and when) and
+the run's topics.
 """
 
 from __future__ import annotations
@@ -45,15 +46,26 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Recordings:
 @pytest.fixture(scope="module")
 def runs(recordings: Recordings, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     place = tmp_path_factory.mktemp("runs")
-    return {name: backtest(recordings.path(what), place / name, TRADER, **options) for name, (what, options) in RUNS.items()}
+    return {
+        name: backtest(recordings.path(what), place / name, TRADER, **options)
+        for name, (what, options) in RUNS.items()
+    }
 
 
 def lines_of(run: Run) -> list[tuple[Any, ...]]:
-    return [ast.literal_eval(line["text"]) for line in records_in(run.folder, "strategy.log") if line["text"].startswith("(")]
+    return [
+        ast.literal_eval(line["text"])
+        for line in records_in(run.folder, "strategy.log")
+        if line["text"].startswith("(")
+    ]
 
 
 def requests_of(run: Run) -> dict[str, dict[str, Any]]:
-    return {record["order_id"]: record for record in records_in(run.folder, "orders.requests") if record["kind"] == "NEW"}
+    return {
+        record["order_id"]: record
+        for record in records_in(run.folder, "orders.requests")
+        if record["kind"] == "NEW"
+    }
 
 
 def specifications(recording: Path) -> dict[int, dict[str, Any]]:
@@ -66,7 +78,9 @@ def in_lots(amount: int, lot: int) -> int:
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_targets_are_reached_in_whole_lots_with_what_works_already(recordings: Recordings, runs: dict[str, Run], name: str) -> None:
+def test_targets_are_reached_in_whole_lots_with_what_works_already(
+    recordings: Recordings, runs: dict[str, Run], name: str
+) -> None:
     run, known = runs[name], specifications(recordings.path(RUNS[name][0]))
     precision = max(each["price_precision"] + each["quantity_precision"] for each in known.values())
     requests, found = requests_of(run), dict.fromkeys(range(4), 0)
@@ -76,12 +90,32 @@ def test_targets_are_reached_in_whole_lots_with_what_works_already(recordings: R
         kind, number, asked, price, held, working, touch, equity, order_id = rest
         found[kind] += 1
         each = known[number]
-        unit = each["multiplier"] * 10 ** (precision - each["price_precision"] - each["quantity_precision"])
+        unit = each["multiplier"] * 10 ** (
+            precision - each["price_precision"] - each["quantity_precision"]
+        )
         target: int | None = asked
         if kind >= 2:
-            value = asked if kind == 2 else None if equity is None else int(Fraction(equity) * round(asked * 10**9) / 10**9)
-            at = price or (0 if touch is None or touch[2] & UNUSABLE or not value else touch[1] if value > 0 else touch[0])
-            target = None if value is None or (value and not at) else in_lots(int(Fraction(value, at * unit)), each["lot_size"]) if value else 0
+            value = (
+                asked
+                if kind == 2
+                else None
+                if equity is None
+                else int(Fraction(equity) * round(asked * 10**9) / 10**9)
+            )
+            at = price or (
+                0
+                if touch is None or touch[2] & UNUSABLE or not value
+                else touch[1]
+                if value > 0
+                else touch[0]
+            )
+            target = (
+                None
+                if value is None or (value and not at)
+                else in_lots(int(Fraction(value, at * unit)), each["lot_size"])
+                if value
+                else 0
+            )
             target = None if value and not target else target
         delta = in_lots(target - held - working, each["lot_size"]) if target is not None else 0
         if not delta:
@@ -89,13 +123,20 @@ def test_targets_are_reached_in_whole_lots_with_what_works_already(recordings: R
             continue
         request = requests[order_id]
         side = "BUY" if delta > 0 else "SELL"
-        assert (request["side"], request["quantity"], request["price"], request["instrument"]) == (side, abs(delta), price, number)
+        assert (request["side"], request["quantity"], request["price"], request["instrument"]) == (
+            side,
+            abs(delta),
+            price,
+            number,
+        )
         assert request["order_type"] == ("LIMIT" if price else "MARKET")
     assert min(found.values()) > 3
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_a_modified_order_is_sent_again_once_it_has_ended_less_what_it_filled(runs: dict[str, Run], name: str) -> None:
+def test_a_modified_order_is_sent_again_once_it_has_ended_less_what_it_filled(
+    runs: dict[str, Run], name: str
+) -> None:
     """And ``working`` counts what will work."""
     run = runs[name]
     requests, waiting = requests_of(run), {}
@@ -136,14 +177,20 @@ def test_a_modified_order_is_sent_again_once_it_has_ended_less_what_it_filled(ru
             total = 0
             for each, instrument, side, quantity, remaining in orders:
                 if instrument == number:
-                    will = remaining if each not in waiting else max(0, waiting[each] - (quantity - remaining))
+                    will = (
+                        remaining
+                        if each not in waiting
+                        else max(0, waiting[each] - (quantity - remaining))
+                    )
                     total += will if side == 1 else -will
             assert working == total
             checked += 1
     assert checked > 50 and len(sent) > 5
     assert ("CANCELLED", True, False) in outcomes
     if name == "a gap, slow":
-        assert any(each[0] == "FILLED" for each in outcomes if each != "refused"), "some filled while the cancel was under way"
+        assert any(each[0] == "FILLED" for each in outcomes if each != "refused"), (
+            "some filled while the cancel was under way"
+        )
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -153,7 +200,9 @@ def test_named_timers_wake_at_their_times_in_order(runs: dict[str, Run], name: s
     for clock, woken_by, *rest in lines_of(runs[name]):
         if woken_by == "timer":
             at = timers.pop(rest[0])
-            assert at == clock and at == min([at, *timers.values()]), "at its time, the earliest first"
+            assert at == clock and at == min([at, *timers.values()]), (
+                "at its time, the earliest first"
+            )
             fired += 1
         elif woken_by == "set":
             timers[rest[0]] = rest[1]
@@ -165,25 +214,36 @@ def test_named_timers_wake_at_their_times_in_order(runs: dict[str, Run], name: s
 
 @pytest.mark.parametrize("name", RUNS)
 def test_every_topic_wakes(recordings: Recordings, runs: dict[str, Run], name: str) -> None:
-    """Once for each record, in the topic's order; own cash and equity are those of the P&L record that wakes it."""
+    """Once for each record, in the topic's order; own cash and equity are those of the P&L record
+    that wakes it.
+    """
     run, recording = runs[name], recordings.path(RUNS[name][0])
     lines = lines_of(run)
-    keys = {"fill": ("fills", "venue_trade_id"), "event": ("orders.events", "order_id"), "decision": ("orders.decisions", "order_id"),
+    keys = {"fill": ("fills", "venue_trade_id"), "event": ("orders.events", "order_id"),
+    "decision": ("orders.decisions", "order_id"),
             "risk": ("risk.events", "order_id")}  # fmt: skip
     for woken_by, (topic, key) in keys.items():
         found = [rest[0] for _, by, *rest in lines if by == woken_by]
-        assert found == [record[key] for record in records_in(run.folder, topic)] and (found or woken_by == "risk"), topic
+        assert found == [record[key] for record in records_in(run.folder, topic)] and (
+            found or woken_by == "risk"
+        ), topic
     values = [rest for _, by, *rest in lines if by == "pnl"]
-    assert [(int(record["cash"]), record["equity"]) for record in records_in(run.folder, "pnl")] == [(each[0], each[1]) for each in values]
+    assert [
+        (int(record["cash"]), record["equity"]) for record in records_in(run.folder, "pnl")
+    ] == [(each[0], each[1]) for each in values]
     assert all(each[:2] == each[2:] for each in values) and len(values) > 1
-    assert [rest[0] for _, by, *rest in lines if by == "instrument"] == [record["instrument"] for record in records_in(recording, "ref.instruments")]
+    assert [rest[0] for _, by, *rest in lines if by == "instrument"] == [
+        record["instrument"] for record in records_in(recording, "ref.instruments")
+    ]
     depths = next(rest[0] for _, by, *rest in lines if by == "end")
     assert depths == len(records_in(recording, "md.depth"))
     assert verify_run(run.folder).is_good
 
 
 @pytest.mark.parametrize("batch", [7, 400])
-def test_batches_and_a_kill_change_nothing_of_it(recordings: Recordings, runs: dict[str, Run], tmp_path: Path, batch: int) -> None:
+def test_batches_and_a_kill_change_nothing_of_it(
+    recordings: Recordings, runs: dict[str, Run], tmp_path: Path, batch: int
+) -> None:
     """Oracle: the run in one batch. The kill lies behind a snapshot."""
     names: list[str] = []
 
@@ -201,9 +261,18 @@ def test_batches_and_a_kill_change_nothing_of_it(recordings: Recordings, runs: d
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(-500, 500), st.integers(-500, 500), st.lists(st.integers(-60, 60).filter(bool), max_size=4), st.integers(1, 50))
-def test_a_target_is_met_within_a_lot_from_whatever_is_held_and_works(target: int, held: int, working: list[int], lot: int) -> None:
-    """Property, through the kit: what is ordered is of whole lots, in the right direction, and leaves less than a lot."""
+@given(
+    st.integers(-500, 500),
+    st.integers(-500, 500),
+    st.lists(st.integers(-60, 60).filter(bool), max_size=4),
+    st.integers(1, 50),
+)
+def test_a_target_is_met_within_a_lot_from_whatever_is_held_and_works(
+    target: int, held: int, working: list[int], lot: int
+) -> None:
+    """Property, through the kit: what is ordered is of whole lots, in the right direction, and
+    leaves less than a lot.
+    """
 
     class Aimer(Strategy):
         WAKES = ("quotes",)
@@ -218,10 +287,20 @@ def test_a_target_is_met_within_a_lot_from_whatever_is_held_and_works(target: in
 
     instruments = [msgspec.structs.replace(made_up_instruments([QUOTE])[0], lot_size=lot)]
     records = [Position(1, 1, 1, 1, "0" * 20, held, held * 100, 0, 0), QUOTE]
-    asked = [each for each in kit.run(Aimer, records, instruments=instruments) if isinstance(each, OrderRequest)][len(working) :]
+    asked = [
+        each
+        for each in kit.run(Aimer, records, instruments=instruments)
+        if isinstance(each, OrderRequest)
+    ][len(working) :]
     missing = target - held - sum(working)
     assert sum(each.quantity for each in asked) == abs(missing) // lot * lot
-    assert all(each.side == (BUY if missing > 0 else SELL) and each.quantity % lot == 0 for each in asked) and len(asked) < 2
+    assert (
+        all(
+            each.side == (BUY if missing > 0 else SELL) and each.quantity % lot == 0
+            for each in asked
+        )
+        and len(asked) < 2
+    )
 
 
 STRATEGY = """
@@ -242,17 +321,45 @@ TIMED = ('"timers"', "def on_timer(self, name, context): ...")
 @pytest.mark.parametrize(
     ("wakes", "handler", "does", "words"),
     [
-        (*TIMED, "context.set_timer('a', context.clock)", "give a name that is a text, and a time after context.clock (mine.py:9)"),
+        (
+            *TIMED,
+            "context.set_timer('a', context.clock)",
+            "give a name that is a text, and a time after context.clock (mine.py:9)",
+        ),
         (*TIMED, "context.set_timer(1, context.clock + 1)", "give a name that is a text"),
-        (*TIMED, "[context.set_timer(f'{n}', context.clock + 1) for n in range(1025)]", "has 1024 timers set; cancel some of them"),
+        (
+            *TIMED,
+            "[context.set_timer(f'{n}', context.clock + 1) for n in range(1025)]",
+            "has 1024 timers set; cancel some of them",
+        ),
         ("", "", "context.set_timer('a', 5)", 'write WAKES = ("quotes", "timers") (mine.py:9)'),
-        ("", "", "context.modify('0' * 20, price=5)", "which is not among its open orders; modify a limit order of"),
-        ("", "", "context.modify(self.order(context, 1, 1, 5), price=5)", "which is a market order; modify a limit order of"),
-        ("", "", "context.modify('x', price=-5)", "give more than 0 and at most 2^63 - 1, or leave it out"),
+        (
+            "",
+            "",
+            "context.modify('0' * 20, price=5)",
+            "which is not among its open orders; modify a limit order of",
+        ),
+        (
+            "",
+            "",
+            "context.modify(self.order(context, 1, 1, 5), price=5)",
+            "which is a market order; modify a limit order of",
+        ),
+        (
+            "",
+            "",
+            "context.modify('x', price=-5)",
+            "give more than 0 and at most 2^63 - 1, or leave it out",
+        ),
         ("", "", "context.order_target(1, 1.5)", "quantity is 1.5, a float; give a whole number"),
         ("", "", "context.order_target_percent(1, 'all')", "share is 'all', a str; give a number"),
         ("", "", "context.order_target(7, 1)", "asks for instrument 7; it is given: 1 (mine.py:9)"),
-        ('"md.book_tickers"', "def on_book_ticker(self, t, c): ...", "pass", "wakes on md.book_tickers, which is not among the inputs"),
+        (
+            '"md.book_tickers"',
+            "def on_book_ticker(self, t, c): ...",
+            "pass",
+            "wakes on md.book_tickers, which is not among the inputs",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_refused_with_the_line_and_what_to_write(
@@ -260,13 +367,19 @@ def test_what_cannot_be_done_is_refused_with_the_line_and_what_to_write(
 ) -> None:
     (tmp_path / "mine.py").write_text(STRATEGY.format(wakes=wakes, handler=handler, does=does))
     with pytest.raises(ShrivenError) as caught:
-        backtest(recordings.path("perpetual"), tmp_path / "run", f"{tmp_path / 'mine.py'}:Mine", batch=64)
+        backtest(
+            recordings.path("perpetual"), tmp_path / "run", f"{tmp_path / 'mine.py'}:Mine", batch=64
+        )
     assert words in caught.value.text, caught.value.text
     assert isinstance(caught.value, BadConfiguration | BadStrategy)
 
 
 def test_topics_may_be_named_in_wakes_or_inputs() -> None:
-    body = {"on_fill": lambda s, r, c: None, "on_quote": lambda s, r, c: None, "on_pnl": lambda s, r, c: None}
+    body = {
+        "on_fill": lambda s, r, c: None,
+        "on_quote": lambda s, r, c: None,
+        "on_pnl": lambda s, r, c: None,
+    }
     made = type("Made", (Strategy,), {"INPUTS": ("fills", "pnl"), "WAKES": ("md.quotes",), **body})
     assert (made.WAKES, made.INPUTS) == (("fills", "pnl", "quotes"), ("fills", "pnl", "md.quotes"))
     with pytest.raises(BadStrategy, match="'md.prices' wakes nothing; use trades"):

@@ -60,7 +60,8 @@ def test_it_does_what_its_twin_in_python_does(
 
 EXAMPLES: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     "targets": ("rebalance_compiled.py", "rebalance.py:Rebalance", "two", {}),
-    "a modified order": ("requote_compiled.py", "requote.py:Requote", "two", {"set": {"away": "1"}}),
+    "a modified order": ("requote_compiled.py", "requote.py:Requote", "two",
+    {"set": {"away": "1"}}),
     "a modified order, slow": (
         "requote_compiled.py", "requote.py:Requote", "gap",
         {"latency": SLOW, "set": {"away": "1"}},

@@ -41,20 +41,33 @@ def options(seed: int = 1, **more: Any) -> dict[str, Any]:
 def busy(proof_market: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Run]:
     """A whole run for each seed."""
     folder = tmp_path_factory.mktemp("busy")
-    return {seed: backtest(proof_market, folder / str(seed), BUSY, **options(seed)) for seed in (1, 2, 3)}
+    return {
+        seed: backtest(proof_market, folder / str(seed), BUSY, **options(seed))
+        for seed in (1, 2, 3)
+    }
 
 
 def test_the_busy_strategy_is_busy(busy: dict[int, Run]) -> None:
     for run in busy.values():
         counts = {name: facts["count"] for name, facts in run.manifest["topics"].items()}
-        assert min(counts[topic] for topic in ("orders.requests", "fills", "signals", "venue.reports", "positions")) >= 5, counts
+        assert (
+            min(
+                counts[topic]
+                for topic in ("orders.requests", "fills", "signals", "venue.reports", "positions")
+            )
+            >= 5
+        ), counts
         status = {event["status"] for event in records_in(run.folder, "orders.events")}
         assert {"SUBMITTED", "ACCEPTED", "FILLED", "CANCELLED", "REJECTED"} <= status
 
 
 @pytest.mark.parametrize(("seed", "batch"), [(1, 1), (1, 2), (2, 7), (2, 640), (3, 13), (3, 1000)])
-def test_no_batch_size_changes_a_busy_run(busy: dict[int, Run], proof_market: Path, tmp_path: Path, seed: int, batch: int) -> None:
-    run = backtest(proof_market, tmp_path / "run", BUSY, **options(seed, batch=batch, state_digest_records=997))
+def test_no_batch_size_changes_a_busy_run(
+    busy: dict[int, Run], proof_market: Path, tmp_path: Path, seed: int, batch: int
+) -> None:
+    run = backtest(
+        proof_market, tmp_path / "run", BUSY, **options(seed, batch=batch, state_digest_records=997)
+    )
     assert digests(run) == digests(busy[seed])
     assert verify_run(run.folder).is_good
 
@@ -64,7 +77,9 @@ class Stopped(BaseException):
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_restarts_anywhere_change_nothing(busy: dict[int, Run], proof_market: Path, tmp_path: Path, seed: int) -> None:
+def test_restarts_anywhere_change_nothing(
+    busy: dict[int, Run], proof_market: Path, tmp_path: Path, seed: int
+) -> None:
     """Stopped six times at drawn steps, each time going on in other batches."""
     draw = random.Random(seed)
     for _ in range(6):
@@ -75,29 +90,42 @@ def test_restarts_anywhere_change_nothing(busy: dict[int, Run], proof_market: Pa
             if left[0] == 0:
                 raise Stopped
 
-        chosen = configuration(BUSY, **options(seed, batch=draw.choice((50, 190, 700)), state_digest_records=701))
+        chosen = configuration(
+            BUSY, **options(seed, batch=draw.choice((50, 190, 700)), state_digest_records=701)
+        )
         try:
             Backtest(chosen, proof_market, tmp_path / "run", on_step=watch).run()
         except Stopped:
             continue
     run = backtest(proof_market, tmp_path / "run", BUSY, **options(seed, state_digest_records=701))
     assert digests(run) == digests(busy[seed])
-    assert {key: run.manifest[key] for key in ("records", "clock_end")} == {key: busy[seed].manifest[key] for key in ("records", "clock_end")}
+    assert {key: run.manifest[key] for key in ("records", "clock_end")} == {
+        key: busy[seed].manifest[key] for key in ("records", "clock_end")
+    }
     assert verify_run(run.folder).is_good
 
 
 # -- ids
 
 
-@given(st.integers(0, 2**24 - 1), st.integers(0, 2**10 - 1), st.lists(st.integers(0, 2**48 - 4098), min_size=1, max_size=3), st.integers(1, 4))
-def test_the_context_builds_the_ids_that_identity_does(journal: int, shard: int, starts: list[int], each: int) -> None:
+@given(
+    st.integers(0, 2**24 - 1),
+    st.integers(0, 2**10 - 1),
+    st.lists(st.integers(0, 2**48 - 4098), min_size=1, max_size=3),
+    st.integers(1, 4),
+)
+def test_the_context_builds_the_ids_that_identity_does(
+    journal: int, shard: int, starts: list[int], each: int
+) -> None:
     """Oracle: streams.numeric.identity, which is tested against the hundred bits. 4,096 inputs
     share the first characters of their ids.
     """
     context = StageContext(journal, shard)
     for sequence in sorted({start + step for start in starts for step in (0, 1, 4095, 4096, 4097)}):
         context.sequence = sequence
-        assert [context.order_id() for _ in range(each)] == [identity.order_id(journal, shard, sequence, ordinal) for ordinal in range(each)]
+        assert [context.order_id() for _ in range(each)] == [
+            identity.order_id(journal, shard, sequence, ordinal) for ordinal in range(each)
+        ]
 
 
 def test_an_ordinal_that_does_not_fit_is_refused() -> None:
@@ -113,7 +141,11 @@ def test_ids_are_unique_sorted_and_name_the_record_they_come_from(busy: dict[int
     and its ordinal starts at 0.
     """
     for run in busy.values():
-        ids = [request["order_id"] for request in records_in(run.folder, "orders.requests") if request["kind"] == "NEW"]
+        ids = [
+            request["order_id"]
+            for request in records_in(run.folder, "orders.requests")
+            if request["kind"] == "NEW"
+        ]
         assert ids == sorted(set(ids))
         parts = [identity.parse_id(each) for each in ids]
         assert {part.journal_id for part in parts} == {run.manifest["journal_id"]}
@@ -126,7 +158,9 @@ def test_ids_are_unique_sorted_and_name_the_record_they_come_from(busy: dict[int
 
 
 @pytest.mark.parametrize("batch", [97, 65_536])
-def test_pnl_falls_on_whole_minutes_whatever_the_batch(recording: Path, tmp_path: Path, batch: int) -> None:
+def test_pnl_falls_on_whole_minutes_whatever_the_batch(
+    recording: Path, tmp_path: Path, batch: int
+) -> None:
     """Each account has a record at the first mark, at each multiple of a minute behind it, and at
     the end: timers fire at their deadlines.
     """
@@ -140,7 +174,15 @@ def test_pnl_falls_on_whole_minutes_whatever_the_batch(recording: Path, tmp_path
 
 def test_order_side_records_carry_the_clock_and_never_go_back(busy: dict[int, Run]) -> None:
     for run in busy.values():
-        for topic in ("orders.requests", "orders.decisions", "orders.events", "venue.commands", "venue.reports", "fills", "pnl"):
+        for topic in (
+            "orders.requests",
+            "orders.decisions",
+            "orders.events",
+            "venue.commands",
+            "venue.reports",
+            "fills",
+            "pnl",
+        ):
             times = [record["event_time"] for record in records_in(run.folder, topic)]
             assert times == sorted(times), topic
             assert times[0] >= START
@@ -154,7 +196,9 @@ def execution_of(chosen: Configuration, log: LocalLog) -> Any:
 
 
 @pytest.mark.parametrize("strategy", ["ema-cross", "ema-cross-python", BUSY])
-def test_a_restored_state_goes_on_as_the_straight_run_does(proof_market: Path, strategy: str) -> None:
+def test_a_restored_state_goes_on_as_the_straight_run_does(
+    proof_market: Path, strategy: str
+) -> None:
     """At drawn positions: states taken, put into a new execution, and both run on to the end, in
     other batches, to equal digests.
     """
@@ -169,11 +213,15 @@ def test_a_restored_state_goes_on_as_the_straight_run_does(proof_market: Path, s
             restore(restored.engine, states)
             restored.seek(positions)
             assert restored.state_digests() == straight.state_digests()
-            assert restored.positions() == positions, "asked again at once, a restored execution says the same"
+            assert restored.positions() == positions, (
+                "asked again at once, a restored execution says the same"
+            )
             if straight.engine.ended:
                 break
             one, other = straight.next_batch(300), restored.next_batch(300)
-            assert [(o.topic, o.digest) for o in one.outputs] == [(o.topic, o.digest) for o in other.outputs]
+            assert [(o.topic, o.digest) for o in one.outputs] == [
+                (o.topic, o.digest) for o in other.outputs
+            ]
             assert one.inputs == other.inputs
             assert one.elements.tolist() == other.elements.tolist()
             assert restored.state_digests() == straight.state_digests()
@@ -205,10 +253,14 @@ def test_a_feed_sought_in_the_middle_of_a_block_gives_the_same_rows(proof_market
                 assert feed.body_of(feed.first) == whole.body_of(place)
                 feed.compact()
                 assert feed.first <= feed.count - feed.first
-                assert feed.rows[feed.first : feed.count].tolist() == whole.rows[place:TRADES].tolist()
+                assert (
+                    feed.rows[feed.first : feed.count].tolist() == whole.rows[place:TRADES].tolist()
+                )
 
 
-def test_a_feed_remembers_its_running_maximum_while_nothing_of_it_is_read(proof_market: Path) -> None:
+def test_a_feed_remembers_its_running_maximum_while_nothing_of_it_is_read(
+    proof_market: Path,
+) -> None:
     """Times may go back within a topic; after a restart, and another one before the next record,
     the merge key must be what it was.
     """
@@ -221,13 +273,17 @@ def test_a_feed_remembers_its_running_maximum_while_nothing_of_it_is_read(proof_
         assert int(feed.keys[0]) == START + 10**15
 
 
-def test_snapshots_are_taken_where_batches_do_not_matter(proof_market: Path, tmp_path: Path) -> None:
+def test_snapshots_are_taken_where_batches_do_not_matter(
+    proof_market: Path, tmp_path: Path
+) -> None:
     """At every 701st input record, whatever the batch size, with the same states."""
     found = []
     for batch in (100, 5000):
         run = backtest(proof_market, tmp_path / str(batch), batch=batch, state_digest_records=701)
         with LocalLog.open(run.folder) as log:
             snapshots, _ = read_snapshots(log)
-            found.append([(each.sequence, each.digests(), each.feeds, each.counts) for each in snapshots])
+            found.append(
+                [(each.sequence, each.digests(), each.feeds, each.counts) for each in snapshots]
+            )
     assert found[0] == found[1]
     assert [sequence for sequence, *_ in found[0]] == list(range(701 * 7, 0, -701))

@@ -31,7 +31,10 @@ def first_too_many(statuses: list[int], limit: FloodLimit) -> int:
     """
     for last in range(len(statuses)):
         window = statuses[max(0, last + 1 - limit.records) : last + 1]
-        if statuses[last] in LETTERS and sum(status in LETTERS for status in window) > limit.letters:
+        if (
+            statuses[last] in LETTERS
+            and sum(status in LETTERS for status in window) > limit.letters
+        ):
             return last
     return -1
 
@@ -59,7 +62,12 @@ def test_the_guard_stops_at_the_record_a_plain_count_stops_at_however_batches_ar
     for seed in range(400):
         source = random.Random(seed)
         share = source.choice((0.02, 0.1, 0.5, 1.0))
-        statuses = [source.choice((*LETTERS, SKIPPED)) if source.random() < share else source.choice((GOOD, NOT_SELECTED)) for _ in range(200)]
+        statuses = [
+            source.choice((*LETTERS, SKIPPED))
+            if source.random() < share
+            else source.choice((GOOD, NOT_SELECTED))
+            for _ in range(200)
+        ]
         letters = source.choice((0, 1, 3, 10))
         limit = FloodLimit(letters, letters + source.choice((1, 5, 50, 1000)))
         expected = first_too_many(statuses, limit)
@@ -77,7 +85,9 @@ def test_a_guard_that_is_off_counts_and_never_stops() -> None:
     guard, rows = FloodGuard(), Rows(np.full(300, MALFORMED, np.uint8))
     assert guard.excess(rows, 300, FloodLimit(0, 0)) == -1  # type: ignore[arg-type]
     guard.note(rows, 300)  # type: ignore[arg-type]
-    assert guard.excess(rows, 1, FloodLimit(299, 1000)) == 0, "switched on again, it knows what there was"  # type: ignore[arg-type]
+    assert guard.excess(rows, 1, FloodLimit(299, 1000)) == 0, (
+        "switched on again, it knows what there was"
+    )  # type: ignore[arg-type]
 
 
 def test_what_is_remembered_is_bounded_and_does_not_depend_on_the_limit() -> None:

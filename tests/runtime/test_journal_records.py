@@ -16,10 +16,19 @@ from hypothesis import strategies as st
 
 import schemas
 from schemas.errors import CorruptLog
-from streams.runtime.journal.journal import BATCH, GENESIS, InputEntry, JournalEntry, OutputEntry, decode_entry
+from streams.runtime.journal.journal import (
+    BATCH,
+    GENESIS,
+    InputEntry,
+    JournalEntry,
+    OutputEntry,
+    decode_entry,
+)
 from streams.runtime.order.merge import ELEMENT
 
-SCHEMA = fastavro.parse_schema(json.loads((Path(schemas.__file__).parent / "journal_record.avsc").read_text()))
+SCHEMA = fastavro.parse_schema(
+    json.loads((Path(schemas.__file__).parent / "journal_record.avsc").read_text())
+)
 longs = st.integers(-(2**63), 2**63 - 1)
 small = st.integers(0, 2**31 - 1)
 
@@ -57,7 +66,12 @@ def test_a_record_decodes_to_what_was_encoded(runs: list[tuple[int, int, int, in
     entry = entry_of(runs)
     found = decode_entry(entry.encode())
     assert found.elements.tolist() == runs
-    assert (found.facts, found.inputs, found.outputs, found.states) == (entry.facts, entry.inputs, entry.outputs, entry.states)
+    assert (found.facts, found.inputs, found.outputs, found.states) == (
+        entry.facts,
+        entry.inputs,
+        entry.outputs,
+        entry.states,
+    )
     assert found.digest == entry.digest
 
 

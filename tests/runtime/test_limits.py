@@ -1,4 +1,6 @@
-"""Bounded state: a full table is a typed error that names its setting and the record; a long run keeps to its memory."""
+"""Bounded state: a full table is a typed error that names its setting and the record; a long run
+keeps to its memory.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,12 @@ def far_levels(folder: Path, count: int) -> Path:
         flags = CHAIN | (int(Flag.FIRST_OF_SNAPSHOT | Flag.LAST_OF_SNAPSHOT) if i == 0 else 0)
         kind = int(DepthKind.SNAPSHOT if i == 0 else DepthKind.DELTA)
         at = START + i * 1_000_000
-        levels = ([(MIDDLE - 10 - 10 * 100_000 * i, 5)] if 10 * 100_000 * i < MIDDLE else [(MIDDLE - 20, i)], [(MIDDLE + 10 + 10 * 100_000 * i, 5)])
+        levels = (
+            [(MIDDLE - 10 - 10 * 100_000 * i, 5)]
+            if 10 * 100_000 * i < MIDDLE
+            else [(MIDDLE - 20, i)],
+            [(MIDDLE + 10 + 10 * 100_000 * i, 5)],
+        )
         depth.append(DepthUpdate(1, at, at, 100 + i, 100 + i, 99 + i, kind, flags, *levels))
     trades = [Trade(1, START, START, 1, 1, MIDDLE, 1, int(Side.BUY), 0)]
     return write_recording(folder, [INSTRUMENT], trades, depth)
@@ -37,14 +44,23 @@ def far_levels(folder: Path, count: int) -> Path:
 
 def test_a_full_book_names_its_setting_and_the_record(tmp_path: Path) -> None:
     recording = far_levels(tmp_path / "market", 60)
-    with pytest.raises(CapacityExceeded, match=r"book.tail_capacity is full at 16 .*--fresh; at md.depth offset \d+") as caught:
+    with pytest.raises(
+        CapacityExceeded,
+        match=r"book.tail_capacity is full at 16 .*--fresh; at md.depth offset \d+",
+    ) as caught:
         backtest(recording, tmp_path / "run", tail_capacity=16, book_window=64)
     assert caught.value.setting == "book.tail_capacity"
     assert caught.value.limit == 16
     LocalLog.open(tmp_path / "run", writable=True).close()
-    with pytest.raises(CapacityExceeded, match=r"full at 16 .*--fresh"):  # a run goes on with what it was begun with
+    # a run goes on with what it was begun with
+    with pytest.raises(CapacityExceeded, match=r"full at 16 .*--fresh"):
         backtest(recording, tmp_path / "run", tail_capacity=1024, book_window=64)
-    roomy = Backtest(configuration("ema-cross", tail_capacity=1024, book_window=64), recording, tmp_path / "run", fresh=True).run()
+    roomy = Backtest(
+        configuration("ema-cross", tail_capacity=1024, book_window=64),
+        recording,
+        tmp_path / "run",
+        fresh=True,
+    ).run()
     assert roomy.resumed_at is None
     assert roomy.manifest["status"] == "finished"
 
@@ -54,7 +70,9 @@ def test_the_record_named_is_the_same_for_every_batch_size(tmp_path: Path) -> No
     said = set()
     for batch in (1, 7, 1000):
         with pytest.raises(CapacityExceeded) as caught:
-            backtest(recording, tmp_path / str(batch), tail_capacity=16, book_window=64, batch=batch)
+            backtest(
+                recording, tmp_path / str(batch), tail_capacity=16, book_window=64, batch=batch
+            )
         said.add(str(caught.value))
     assert len(said) == 1
 
@@ -68,7 +86,9 @@ def test_the_record_named_is_the_same_for_every_batch_size(tmp_path: Path) -> No
         ({"venue": {"levels_max": 1}}, "venue.levels_max"),
     ],
 )
-def test_a_full_venue_names_its_setting(proof_market: Path, tmp_path: Path, settings: dict[str, Any], named: str) -> None:
+def test_a_full_venue_names_its_setting(
+    proof_market: Path, tmp_path: Path, settings: dict[str, Any], named: str
+) -> None:
     """The busy strategy keeps several orders under way."""
     options = {"set": {"rate": "3"}, "latency": "feed=0,entry=500ms,response=500ms", **settings}
     with pytest.raises(CapacityExceeded, match=r"is full at 1 .*; at md\.\w+ offset \d+") as caught:
@@ -77,7 +97,13 @@ def test_a_full_venue_names_its_setting(proof_market: Path, tmp_path: Path, sett
 
 
 def test_the_busy_venue_fits_its_default_capacities(proof_market: Path, tmp_path: Path) -> None:
-    run = backtest(proof_market, tmp_path / "run", BUSY, set={"rate": "3"}, latency="feed=0,entry=500ms,response=500ms")
+    run = backtest(
+        proof_market,
+        tmp_path / "run",
+        BUSY,
+        set={"rate": "3"},
+        latency="feed=0,entry=500ms,response=500ms",
+    )
     assert run.manifest["topics"]["orders.requests"]["count"] > 500
 
 
@@ -98,21 +124,47 @@ print(total, min(peak for done, peak in seen if done >= total // 4), seen[-1][1]
 
 
 def test_memory_does_not_grow_with_the_run(tmp_path: Path) -> None:
-    """240,000 records in batches of 2,000: the peak after all of them is within 12 MB of the peak after a quarter."""
+    """240,000 records in batches of 2,000: the peak after all of them is within 12 MB of the peak
+    after a quarter.
+    """
     trades, depth = [], []
     for i in range(120_000):
         at = START + i * 20_000_000
         middle = MIDDLE + 10 * ((i // 50) % 40)
         flags = CHAIN | (int(Flag.FIRST_OF_SNAPSHOT | Flag.LAST_OF_SNAPSHOT) if i == 0 else 0)
         kind = int(DepthKind.SNAPSHOT if i == 0 else DepthKind.DELTA)
-        bids, asks = [(middle - 10, 500 + i % 7), (middle - 30, 0)], [(middle + 10, 500 + i % 5), (middle + 30, 0)]
+        bids, asks = (
+            [(middle - 10, 500 + i % 7), (middle - 30, 0)],
+            [(middle + 10, 500 + i % 5), (middle + 30, 0)],
+        )
         if i % 50 == 0:
             bids, asks = [(middle + 10, 0), *bids], [(middle - 10, 0), *asks]
         depth.append(DepthUpdate(1, at, at, 100 + i, 100 + i, 99 + i, kind, flags, bids, asks))
-        trades.append(Trade(1, at + 1, at + 1, i, 1, middle + 10, 1 + i % 9, int(Side.BUY if i % 3 else Side.SELL), 0))
+        trades.append(
+            Trade(
+                1,
+                at + 1,
+                at + 1,
+                i,
+                1,
+                middle + 10,
+                1 + i % 9,
+                int(Side.BUY if i % 3 else Side.SELL),
+                0,
+            )
+        )
     recording = write_recording(tmp_path / "market", [INSTRUMENT], trades, depth, block=4000)
-    command = [sys.executable, "-c", GROWTH, str(ROOT / "tests"), str(recording), str(tmp_path / "run")]
-    ended = subprocess.run(command, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=False)
+    command = [
+        sys.executable,
+        "-c",
+        GROWTH,
+        str(ROOT / "tests"),
+        str(recording),
+        str(tmp_path / "run"),
+    ]
+    ended = subprocess.run(
+        command, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=False
+    )
     assert ended.returncode == 0, ended.stderr
     total, quarter, last = map(int, ended.stdout.split())
     assert total == 240_001

@@ -29,7 +29,26 @@ from streams.runtime.journal.journal import JournalEntry, decode_entry
 from tests.scenario import configuration, make_recording
 
 SECONDS = 1.0
-VALUES: list[Any] = [None, -1, 0, 2**70, 1.5, True, "", "x", "../../up", "/etc/hostname", "a\0b", "\ud800", "n" * 300, [], {}, [1], {"a": 1}, [[]]]
+VALUES: list[Any] = [
+    None,
+    -1,
+    0,
+    2**70,
+    1.5,
+    True,
+    "",
+    "x",
+    "../../up",
+    "/etc/hostname",
+    "a\0b",
+    "\ud800",
+    "n" * 300,
+    [],
+    {},
+    [1],
+    {"a": 1},
+    [[]],
+]
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +56,9 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """(recording, run) of a second of market, with reports."""
     folder = tmp_path_factory.mktemp("fuzz")
     make_recording(folder / "market", 40, 60, seed=9)
-    Backtest(configuration(batch=50), folder / "market", folder / "run").run(lambda log, manifest: write_reports(log, manifest))
+    Backtest(configuration(batch=50), folder / "market", folder / "run").run(
+        lambda log, manifest: write_reports(log, manifest)
+    )
     return folder / "market", folder / "run"
 
 
@@ -87,10 +108,14 @@ def test_a_run_manifest_that_says_anything(small: tuple[Path, Path], tmp_path: P
     """E14: 68 of 613 ended in raw exceptions."""
     market, run = small
     folder = shutil.copytree(run, tmp_path / "run")
-    content = {key: value for key, value in read_manifest(run / "run.json").items() if key != DIGEST}
+    content = {
+        key: value for key, value in read_manifest(run / "run.json").items() if key != DIGEST
+    }
     for draw in for_a_while(1):
         write_manifest(folder / "run.json", mutated(draw, content))
-        ends_in_words(("cat", folder, "fills", "--limit", 1), ("report", folder, "--out", tmp_path / "page"))
+        ends_in_words(
+            ("cat", folder, "fills", "--limit", 1), ("report", folder, "--out", tmp_path / "page")
+        )
         if draw.random() < 0.3:
             ends_in_words(("verify", folder), ("replay", folder, "--out", tmp_path / "again"))
             shutil.rmtree(tmp_path / "again", ignore_errors=True)
@@ -103,13 +128,25 @@ def test_an_argument_that_is_no_text(capsys: pytest.CaptureFixture[str]) -> None
     assert "no UTF-8 text" in capsys.readouterr().err
 
 
-def test_a_recording_s_manifest_that_says_anything(small: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_recording_s_manifest_that_says_anything(
+    small: tuple[Path, Path], tmp_path: Path
+) -> None:
     market, run = small
     folder = shutil.copytree(market, tmp_path / "market")
-    content = {key: value for key, value in read_manifest(market / "log.json").items() if key != DIGEST}
+    content = {
+        key: value for key, value in read_manifest(market / "log.json").items() if key != DIGEST
+    }
     for draw in for_a_while(2):
-        write_manifest(folder / "log.json", mutated(draw, content | {"command": draw.choice(["pull", "merge", "import"]), "sources": {}}))
-        ends_in_words(("cat", folder, "md.trades", "--limit", 1), ("backtest", folder, "--strategy", "ema-cross", "--out", tmp_path / "again"))
+        write_manifest(
+            folder / "log.json",
+            mutated(
+                draw, content | {"command": draw.choice(["pull", "merge", "import"]), "sources": {}}
+            ),
+        )
+        ends_in_words(
+            ("cat", folder, "md.trades", "--limit", 1),
+            ("backtest", folder, "--strategy", "ema-cross", "--out", tmp_path / "again"),
+        )
         shutil.rmtree(tmp_path / "again", ignore_errors=True)
         if draw.random() < 0.3:
             ends_in_words(("verify", run, "--input", folder))
@@ -124,10 +161,14 @@ def test_bytes_that_are_no_manifest(small: tuple[Path, Path], tmp_path: Path, na
     contents += [honest[:-5], honest.replace(b"1", b"NaN"), honest + b"\n"]
     for content in contents:
         (folder / name).write_bytes(content)
-        ends_in_words(("cat", folder, "ref.instruments", "--limit", 1), ("report", folder), ("verify", folder))
+        ends_in_words(
+            ("cat", folder, "ref.instruments", "--limit", 1), ("report", folder), ("verify", folder)
+        )
     (folder / name).unlink()
     (folder / name).mkdir()
-    ends_in_words(("cat", folder, "ref.instruments", "--limit", 1), ("report", folder), ("verify", folder))
+    ends_in_words(
+        ("cat", folder, "ref.instruments", "--limit", 1), ("report", folder), ("verify", folder)
+    )
 
 
 def test_a_genesis_record_that_says_anything(small: tuple[Path, Path], tmp_path: Path) -> None:

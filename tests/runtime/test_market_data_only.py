@@ -23,7 +23,8 @@ from tests.scenario import backtest, configuration, digests, records_in
 EAGER = f"{Path(__file__).with_name('eager.py')}:Eager"
 BUSY = f"{Path(__file__).with_name('busy.py')}:Busy"
 TOPICS = (
-    "orders.requests", "orders.decisions", "orders.events", "venue.commands", "venue.reports", "fills", "positions", "signals", "pnl", "risk.events",
+    "orders.requests", "orders.decisions", "orders.events", "venue.commands", "venue.reports",
+    "fills", "positions", "signals", "pnl", "risk.events",
 )  # fmt: skip
 WHATS = ("mlcdxst", "m", "mt", "s", "sm", "mmmmmmmmd", "l")
 
@@ -53,7 +54,9 @@ def test_which_strategies_they_are(proof_market: Path) -> None:
 
 
 @pytest.mark.parametrize("what", WHATS)
-def test_it_does_what_is_done_record_by_record(proof_market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+def test_it_does_what_is_done_record_by_record(
+    proof_market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
     run = backtest(proof_market, tmp_path / "early", EAGER, set={"what": what})
     with monkeypatch.context() as patch:
         patch.setattr(Topology, "_early", lambda self: [])
@@ -108,12 +111,20 @@ class Broken(Strategy):
         ("context.emit(Mark(1, 0, 0, 0, 0, 0, 0, 0, 0, 0))", "which is not its to write"),
         ("context.emit(RiskDecision('0' * 20, *[1] * 16))", "which is not its to write"),
         ("self.order(context, 1, 1, 1.5)", "quantity is 1.5, a float; give a whole number"),
-        ("context.emit(OrderRequest(context.order_id(), 1, 1, 1, 0, 1, 1, 1, 1, False, 1.5, 0))", "a stage emitted OrderRequest"),
+        (
+            "context.emit(OrderRequest(context.order_id(), 1, 1, 1, 0, 1, 1, 1, 1, False, 1.5, 0))",
+            "a stage emitted OrderRequest",
+        ),
     ],
 )
 @pytest.mark.parametrize("batch", [7, 640, 65_536])
 def test_a_fault_names_the_input_record(
-    proof_market: Path, tmp_path: Path, fault: str, words: str, batch: int, monkeypatch: pytest.MonkeyPatch
+    proof_market: Path,
+    tmp_path: Path,
+    fault: str,
+    words: str,
+    batch: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The place is the same for every batch size; no lint stands before the engine here."""
     monkeypatch.setattr("jobs.strategies.require_allowed", lambda *_: None)

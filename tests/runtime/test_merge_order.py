@@ -15,7 +15,9 @@ FOREVER = 2**63 - 1
 class Heads:
     """A feed of given event times, with all rows decoded."""
 
-    def __init__(self, code: int, times: list[int], bad: set[int], is_market_data: bool = True) -> None:
+    def __init__(
+        self, code: int, times: list[int], bad: set[int], is_market_data: bool = True
+    ) -> None:
         self.code = code
         self.topic = f"feed {code}"
         self.is_market_data = is_market_data
@@ -47,7 +49,11 @@ def twin(feeds: list[Heads]) -> list[tuple[int, int, int]]:
     heads = [0] * len(feeds)
     clock, found = 0, []
     while True:
-        waiting = [(int(f.keys[h]), c) for c, (f, h) in enumerate(zip(feeds, heads, strict=True)) if h < f.count]
+        waiting = [
+            (int(f.keys[h]), c)
+            for c, (f, h) in enumerate(zip(feeds, heads, strict=True))
+            if h < f.count
+        ]
         if not waiting:
             return found
         key, code = min(waiting)
@@ -58,7 +64,9 @@ def twin(feeds: list[Heads]) -> list[tuple[int, int, int]]:
         heads[code] += 1
 
 
-def taken(feeds: list[Heads], sizes: list[int]) -> tuple[list[tuple[int, int, int]], list[np.ndarray]]:
+def taken(
+    feeds: list[Heads], sizes: list[int]
+) -> tuple[list[tuple[int, int, int]], list[np.ndarray]]:
     merger, input_batch = Merger(feeds, FOREVER), InputBatch(64)
     found: list[tuple[int, int, int]] = []
     elements: list[np.ndarray] = []
@@ -71,7 +79,9 @@ def taken(feeds: list[Heads], sizes: list[int]) -> tuple[list[tuple[int, int, in
             feed = feeds[input_batch.origin[i]]
             offset = int(feed.offset_of_zero + input_batch.index[i])
             found.append((int(input_batch.origin[i]), offset, int(input_batch.clock[i])))
-            assert input_batch.source[i] == (SKIP if feed.status[input_batch.index[i]] else input_batch.origin[i])
+            assert input_batch.source[i] == (
+                SKIP if feed.status[input_batch.index[i]] else input_batch.origin[i]
+            )
         elements.append(merger.elements(input_batch).copy())
         for feed in feeds:
             feed.first += int((input_batch.origin[: input_batch.count] == feed.code).sum())
@@ -85,19 +95,31 @@ times = st.lists(st.integers(0, 12), max_size=25)
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(times, min_size=1, max_size=4), st.lists(st.integers(1, 40), min_size=1, max_size=3), st.sets(st.integers(0, 24), max_size=3))
-def test_the_merge_equals_its_twin_for_every_batch_size(columns: list[list[int]], sizes: list[int], bad: set[int]) -> None:
+@given(
+    st.lists(times, min_size=1, max_size=4),
+    st.lists(st.integers(1, 40), min_size=1, max_size=3),
+    st.sets(st.integers(0, 24), max_size=3),
+)
+def test_the_merge_equals_its_twin_for_every_batch_size(
+    columns: list[list[int]], sizes: list[int], bad: set[int]
+) -> None:
     """Oracle: the brute-force merge above."""
     expected = twin([Heads(code, column, bad, code != 0) for code, column in enumerate(columns)])
-    found, _ = taken([Heads(code, column, bad, code != 0) for code, column in enumerate(columns)], sizes)
+    found, _ = taken(
+        [Heads(code, column, bad, code != 0) for code, column in enumerate(columns)], sizes
+    )
     assert found == expected
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(times, min_size=1, max_size=3), st.lists(st.integers(1, 40), min_size=1, max_size=3))
+@given(
+    st.lists(times, min_size=1, max_size=3), st.lists(st.integers(1, 40), min_size=1, max_size=3)
+)
 def test_elements_repeat_the_same_order(columns: list[list[int]], sizes: list[int]) -> None:
     """Property: repeating the journal's runs gives the merge's own slices."""
-    found, elements = taken([Heads(code, column, set()) for code, column in enumerate(columns)], sizes)
+    found, elements = taken(
+        [Heads(code, column, set()) for code, column in enumerate(columns)], sizes
+    )
     feeds = [Heads(code, column, set()) for code, column in enumerate(columns)]
     merger, input_batch = Merger(feeds, FOREVER), InputBatch(4)
     repeated, present = [], 0

@@ -45,7 +45,12 @@ def journal_of(folder: Path) -> list[bytes]:
 @pytest.mark.parametrize("batch", [37, 1000, 4096, 65_536])
 @pytest.mark.parametrize("strategy", ["ema-cross", "ema-cross-python"])
 def test_two_threads_write_the_same_journal(
-    recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int, strategy: str, request: pytest.FixtureRequest
+    recording: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    batch: int,
+    strategy: str,
+    request: pytest.FixtureRequest,
 ) -> None:
     """Journals hold the digests of every batch's inputs and outputs, and of the states: equal
     journals are equal runs.
@@ -70,7 +75,9 @@ def _counting(started: list[Overlap], enter: Any) -> Any:
     return counted
 
 
-def test_stopping_two_threads_at_any_step_changes_nothing(recording: Path, reference_run: Any, tmp_path: Path, two_threads: None) -> None:
+def test_stopping_two_threads_at_any_step_changes_nothing(
+    recording: Path, reference_run: Any, tmp_path: Path, two_threads: None
+) -> None:
     def run_until(folder: Path, step: int) -> list[str]:
         names: list[str] = []
 
@@ -84,7 +91,14 @@ def test_stopping_two_threads_at_any_step_changes_nothing(recording: Path, refer
         return names
 
     names = run_until(tmp_path / "run", 0)
-    assert {"taking", "executed", "output appended", "journal appended", "committed", "snapshot written"} <= set(names)
+    assert {
+        "taking",
+        "executed",
+        "output appended",
+        "journal appended",
+        "committed",
+        "snapshot written",
+    } <= set(names)
     middle = len(names) // 2
     for step in [*range(middle, middle + 24, 2), 1, 2, 3, 4, len(names) - 3]:
         folder = tmp_path / "run"

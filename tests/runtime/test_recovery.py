@@ -65,18 +65,34 @@ def test_the_steps_cover_the_batch_loop(steps: list[str]) -> None:
     }
 
 
-def test_stopping_at_every_step_changes_nothing(recording: Path, reference_run: Any, steps: list[str], tmp_path: Path) -> None:
+def test_stopping_at_every_step_changes_nothing(
+    recording: Path, reference_run: Any, steps: list[str], tmp_path: Path
+) -> None:
     first_of_batch = [i for i, name in enumerate(steps) if name == "taking"]
-    chosen = sorted({*range(first_of_batch[2], first_of_batch[3]), 1, 2, 3, len(steps) - 3, len(steps) - 2, len(steps) - 1})
+    chosen = sorted(
+        {
+            *range(first_of_batch[2], first_of_batch[3]),
+            1,
+            2,
+            3,
+            len(steps) - 3,
+            len(steps) - 2,
+            len(steps) - 1,
+        }
+    )
     for step in chosen:
         folder = tmp_path / "run"
         shutil.rmtree(folder, ignore_errors=True)
         run_until(recording, folder, step + 1)
         finished = Backtest(configuration(**OPTIONS), recording, folder).run()
-        assert digests(finished) == digests(reference_run), f"stopped after step {step}: {steps[step]}"
+        assert digests(finished) == digests(reference_run), (
+            f"stopped after step {step}: {steps[step]}"
+        )
 
 
-def test_stopping_again_and_again_changes_nothing(recording: Path, reference_run: Any, tmp_path: Path) -> None:
+def test_stopping_again_and_again_changes_nothing(
+    recording: Path, reference_run: Any, tmp_path: Path
+) -> None:
     folder = tmp_path / "run"
     for step in (4, 11, 19, 32, 33, 7, 42):
         run_until(recording, folder, step)
@@ -95,15 +111,28 @@ def watch(name):
     seen[0] += 1
     if seen[0] == int(sys.argv[4]):
         os.kill(os.getpid(), signal.SIGKILL)
-Backtest(configuration(batch=3000, state_digest_records=5000), Path(sys.argv[2]), Path(sys.argv[3]), on_step=watch).run()
+chosen = configuration(batch=3000, state_digest_records=5000)
+Backtest(chosen, Path(sys.argv[2]), Path(sys.argv[3]), on_step=watch).run()
 """
 
 
 @pytest.mark.parametrize("step", [6, 63])
-def test_a_real_kill_9_changes_nothing(recording: Path, reference_run: Any, tmp_path: Path, step: int) -> None:
+def test_a_real_kill_9_changes_nothing(
+    recording: Path, reference_run: Any, tmp_path: Path, step: int
+) -> None:
     folder = tmp_path / "run"
-    command = [sys.executable, "-c", KILLED, str(ROOT / "tests"), str(recording), str(folder), str(step)]
-    killed = subprocess.run(command, cwd=ROOT, env=dict(os.environ), check=False, capture_output=True, text=True)
+    command = [
+        sys.executable,
+        "-c",
+        KILLED,
+        str(ROOT / "tests"),
+        str(recording),
+        str(folder),
+        str(step),
+    ]
+    killed = subprocess.run(
+        command, cwd=ROOT, env=dict(os.environ), check=False, capture_output=True, text=True
+    )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     finished = Backtest(configuration(**OPTIONS), recording, folder).run()
     assert finished.resumed_at is not None
@@ -130,7 +159,9 @@ def test_recovery_starts_at_the_latest_good_snapshot(recording: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("damage", ["flip the last", "flip the first", "cut", "delete"])
-def test_a_broken_snapshot_costs_time_not_truth(recording: Path, reference_run: Any, tmp_path: Path, damage: str) -> None:
+def test_a_broken_snapshot_costs_time_not_truth(
+    recording: Path, reference_run: Any, tmp_path: Path, damage: str
+) -> None:
     folder = tmp_path / "run"
     stop_in_the_middle(recording, folder)
     path = sorted((folder / SNAPSHOTS / "0").glob("*.avro"))[-1]
@@ -178,11 +209,15 @@ def test_a_finished_run_is_left_alone(recording: Path, tmp_path: Path) -> None:
         ({"risk": {"max_position": "3"}}, "stages"),
     ],
 )
-def test_another_identity_is_refused_by_name(recording: Path, reference_run: Any, change: dict[str, Any], named: str) -> None:
+def test_another_identity_is_refused_by_name(
+    recording: Path, reference_run: Any, change: dict[str, Any], named: str
+) -> None:
     with pytest.raises(OtherIdentity, match=named):
         backtest(recording, reference_run.folder, **change)
 
 
 @pytest.mark.parametrize("change", [{"batch": 5}, {"book_window": 64}, {"tail_capacity": 1 << 17}])
-def test_how_it_is_computed_is_no_part_of_the_identity(recording: Path, reference_run: Any, change: dict[str, Any]) -> None:
+def test_how_it_is_computed_is_no_part_of_the_identity(
+    recording: Path, reference_run: Any, change: dict[str, Any]
+) -> None:
     assert backtest(recording, reference_run.folder, **change).was_finished

@@ -47,7 +47,11 @@ def test_what_a_second_process_compiled_is_loaded(part):
     for number, (module, _) in enumerate(parts, 1):
         packed = np.zeros(1, np.int64)
         module.run(packed)
-        assert (packed[0], sum(module.run.stats.cache_hits.values()), sum(module.run.stats.cache_misses.values())) == (number, 1, 0)
+        assert (
+            packed[0],
+            sum(module.run.stats.cache_hits.values()),
+            sum(module.run.stats.cache_misses.values()),
+        ) == (number, 1, 0)
     second.stop()
 
 
@@ -136,5 +140,9 @@ def test_what_is_left_to_compile_is_what_numba_then_compiles(tmp_path, monkeypat
     left = compiling.to_compile()
     with event.install_recorder("numba:compile") as recorder:
         compiling.compile_entry(module.run)
-    assert left == len({id(each.data["dispatcher"]) for _, each in recorder.buffer if each.is_end}) >= 3
+    assert (
+        left
+        == len({id(each.data["dispatcher"]) for _, each in recorder.buffer if each.is_end})
+        >= 3
+    )
     assert compiling.to_compile() == 0

@@ -38,18 +38,42 @@ def test_the_examples_hold() -> None:
     assert doctest.testmod(skip).failed == 0
 
 
-@given(st.sampled_from(CONSUMED), st.integers(0, 999), st.integers(0, 10**17), st.sampled_from(["pipeline", "market"]), st.integers(0, 2**62))
-def test_a_request_survives_the_control_topic(topic: str, partition: int, offset: int, topology: str, at: int) -> None:
+@given(
+    st.sampled_from(CONSUMED),
+    st.integers(0, 999),
+    st.integers(0, 10**17),
+    st.sampled_from(["pipeline", "market"]),
+    st.integers(0, 2**62),
+)
+def test_a_request_survives_the_control_topic(
+    topic: str, partition: int, offset: int, topology: str, at: int
+) -> None:
     request = SkipRequest(topic, partition, offset, topology)
     body = codec("ControlCommand").encode_records([skip_command(request, "why", "who", at)])
     assert skip_of(codec("ControlCommand").decode_records(body, 1)[0]) == request
 
 
-@pytest.mark.parametrize("place", ["md.trades", "md.trades/0", "md.trades/0/-1", "md.trades/x/1", "md.trades/0/1/2", "pipeline.journal/0/5", "/0/1"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "md.trades",
+        "md.trades/0",
+        "md.trades/0/-1",
+        "md.trades/x/1",
+        "md.trades/0/1/2",
+        "pipeline.journal/0/5",
+        "/0/1",
+    ],
+)
 def test_a_place_that_is_none_is_refused_and_on_the_topic_changes_nothing(place: str) -> None:
     with pytest.raises(BadSkip):
         skip_request(place, "pipeline")
-    assert skip_of(ControlCommand(1, int(ControlKind.SKIP), 1, 0, 0, 0, place, "pipeline", "who", "why")) is None
+    assert (
+        skip_of(
+            ControlCommand(1, int(ControlKind.SKIP), 1, 0, 0, 0, place, "pipeline", "who", "why")
+        )
+        is None
+    )
 
 
 def test_unknown_topics_and_missing_reasons_are_named() -> None:
@@ -61,11 +85,18 @@ def test_unknown_topics_and_missing_reasons_are_named() -> None:
 
 def test_other_commands_are_no_skips() -> None:
     for kind in set(ControlKind) - {ControlKind.SKIP}:
-        assert skip_of(ControlCommand(1, int(kind), 1, 0, 0, 0, "md.trades/0/1", "pipeline", "who", "why")) is None
+        assert (
+            skip_of(
+                ControlCommand(1, int(kind), 1, 0, 0, 0, "md.trades/0/1", "pipeline", "who", "why")
+            )
+            is None
+        )
 
 
 def test_no_stage_acts_on_a_skip() -> None:
-    line = Instrument(1, "test", "T", 2, "T", "USDT", 2, 3, 1, 1, 1, 9, 0, 1, True, 0, None, 5, 5, 0)
+    line = Instrument(
+        1, "test", "T", 2, "T", "USDT", 2, 3, 1, 1, 1, 9, 0, 1, True, 0, None, 5, 5, 0
+    )
     command = skip_command(SkipRequest("md.trades", 0, 1, "pipeline"), "why", "who", 5)
     for stage in (Risk([line], RiskSettings()), Routing([line], RoutingSettings())):
         before = state_bytes(stage)

@@ -22,11 +22,21 @@ def final_states(folder: Path) -> list[tuple[int, bytes]]:
 
 
 @pytest.mark.parametrize("strategy", ["noop-python", "ema-cross"])
-def test_state_digests_are_equal_for_every_batch_size_and_window(recording: Path, tmp_path: Path, strategy: str) -> None:
+def test_state_digests_are_equal_for_every_batch_size_and_window(
+    recording: Path, tmp_path: Path, strategy: str
+) -> None:
     """One batch of the whole recording lets an idle venue take over the books and what printed of
     them; batches of 501 never do.
     """
     expected = final_states(backtest(recording, tmp_path / "whole", strategy, batch=1 << 20).folder)
     assert len(expected) > 8
-    assert final_states(backtest(recording, tmp_path / "small", strategy, batch=501).folder) == expected
-    assert final_states(backtest(recording, tmp_path / "window", strategy, batch=17_000, book_window=128).folder) == expected
+    assert (
+        final_states(backtest(recording, tmp_path / "small", strategy, batch=501).folder)
+        == expected
+    )
+    assert (
+        final_states(
+            backtest(recording, tmp_path / "window", strategy, batch=17_000, book_window=128).folder
+        )
+        == expected
+    )

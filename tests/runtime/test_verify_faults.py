@@ -1,4 +1,5 @@
-"""Planted faults in finished runs: changed bytes and records are caught, named and located. Oracle: the fault that was planted.
+"""Planted faults in finished runs: changed bytes and records are caught, named and located. Oracle:
+the fault that was planted.
 
 Whole forgeries are in ``test_forgeries.py``; what it has is not repeated here.
 """
@@ -21,8 +22,11 @@ from streams.log.local import LocalLog
 # -- bytes
 
 
-def test_a_flipped_byte_in_any_file_is_found_and_the_restored_run_verifies(proof_run: Run, tmp_path: Path) -> None:
-    """Every file of the folder but the lock, three bytes each: the first, the last and one drawn."""
+def test_a_flipped_byte_in_any_file_is_found_and_the_restored_run_verifies(
+    proof_run: Run, tmp_path: Path
+) -> None:
+    """Every file of the folder but the lock, three bytes each: the first, the last and one drawn.
+    """
     folder = tmp_path / "run"
     shutil.copytree(proof_run.folder, folder)
     draw = random.Random(5)
@@ -43,7 +47,9 @@ def test_a_flipped_byte_in_any_file_is_found_and_the_restored_run_verifies(proof
 
 
 @pytest.mark.parametrize("fault", ["cut", "empty", "lengthen", "extra topic"])
-def test_a_file_that_is_not_as_long_or_not_there_is_found(proof_run: Run, tmp_path: Path, fault: str) -> None:
+def test_a_file_that_is_not_as_long_or_not_there_is_found(
+    proof_run: Run, tmp_path: Path, fault: str
+) -> None:
     folder = tmp_path / "run"
     shutil.copytree(proof_run.folder, folder)
     path = folder / "fills" / "0" / f"{0:020d}.avro"
@@ -61,7 +67,9 @@ def test_a_file_that_is_not_as_long_or_not_there_is_found(proof_run: Run, tmp_pa
 # -- records
 
 
-def first_where(condition: Callable[[Any], bool], **changes: Callable[[Any], Any]) -> Callable[[list[Any]], list[Any]]:
+def first_where(
+    condition: Callable[[Any], bool], **changes: Callable[[Any], Any]
+) -> Callable[[list[Any]], list[Any]]:
     """Changes the first record that meets the condition, once."""
     done: list[int] = []
 
@@ -69,7 +77,11 @@ def first_where(condition: Callable[[Any], bool], **changes: Callable[[Any], Any
         for number, record in enumerate(records):
             if not done and condition(record):
                 done.append(number)
-                return [*records[:number], replaced(record, **{name: change(record) for name, change in changes.items()}), *records[number + 1 :]]
+                return [
+                    *records[:number],
+                    replaced(record, **{name: change(record) for name, change in changes.items()}),
+                    *records[number + 1 :],
+                ]
         return records
 
     return edit
@@ -89,9 +101,15 @@ FORGED = [
 
 
 @pytest.mark.parametrize(("topic", "field", "change"), FORGED)
-def test_a_changed_output_record_is_named(proof_run: Run, tmp_path: Path, topic: str, field: str, change: Callable[[Any], Any]) -> None:
+def test_a_changed_output_record_is_named(
+    proof_run: Run, tmp_path: Path, topic: str, field: str, change: Callable[[Any], Any]
+) -> None:
     """Every digest in run.json is made again: only the journal and re-execution can tell."""
-    verdict = verify_run(forge_run(proof_run.folder, tmp_path / "forged", {topic: first_where(anything, **{field: change})}))
+    verdict = verify_run(
+        forge_run(
+            proof_run.folder, tmp_path / "forged", {topic: first_where(anything, **{field: change})}
+        )
+    )
     assert kinds(verdict) == ["output"]
     assert f"{topic} offset 0: {field} " in text(verdict)
     (found,) = verdict.findings
@@ -103,7 +121,12 @@ def test_a_changed_output_record_is_named(proof_run: Run, tmp_path: Path, topic:
 def test_a_forger_who_rewrites_the_journal_too_is_found_by_execution(
     proof_run: Run, tmp_path: Path, topic: str, field: str, change: Callable[[Any], Any]
 ) -> None:
-    forged = forge_run(proof_run.folder, tmp_path / "forged", {topic: first_where(anything, **{field: change})}, is_rejournaled=True)
+    forged = forge_run(
+        proof_run.folder,
+        tmp_path / "forged",
+        {topic: first_where(anything, **{field: change})},
+        is_rejournaled=True,
+    )
     verdict = verify_run(forged)
     assert kinds(verdict) == ["code"]
     assert f"{topic} offset 0: {field} " in text(verdict)
@@ -116,26 +139,53 @@ def test_the_last_record_of_the_last_batch_counts(proof_run: Run, tmp_path: Path
 
     def edit(records: list[Any]) -> list[Any]:
         seen[0] += len(records)
-        return [*records[:-1], replaced(records[-1], cash=records[-1].cash + 1)] if seen[0] == last + 1 else records
+        return (
+            [*records[:-1], replaced(records[-1], cash=records[-1].cash + 1)]
+            if seen[0] == last + 1
+            else records
+        )
 
     verdict = verify_run(forge_run(proof_run.folder, tmp_path / "forged", {"pnl": edit}))
-    assert f"batch {proof_run.manifest['batches']}: output changed: pnl offset {last}: cash" in text(verdict)
+    assert (
+        f"batch {proof_run.manifest['batches']}: output changed: pnl offset {last}: cash"
+        in text(verdict)
+    )
     assert verdict.batches == proof_run.manifest["batches"] - 1
 
 
 @pytest.mark.parametrize(
-    ("fault", "is_rejournaled"), [("dropped", True), ("doubled", False), ("doubled", True), ("swapped", False), ("swapped", True)]
+    ("fault", "is_rejournaled"),
+    [
+        ("dropped", True),
+        ("doubled", False),
+        ("doubled", True),
+        ("swapped", False),
+        ("swapped", True),
+    ],
 )
-def test_records_dropped_doubled_or_swapped_are_found(proof_run: Run, tmp_path: Path, fault: str, is_rejournaled: bool) -> None:
+def test_records_dropped_doubled_or_swapped_are_found(
+    proof_run: Run, tmp_path: Path, fault: str, is_rejournaled: bool
+) -> None:
     done: list[str] = []
 
     def edit(records: list[Any]) -> list[Any]:
         if done or len(records) < 3:
             return records
         done.append(fault)
-        return {"dropped": records[1:], "doubled": [records[0], *records], "swapped": [records[1], records[0], *records[2:]]}[fault]
+        return {
+            "dropped": records[1:],
+            "doubled": [records[0], *records],
+            "swapped": [records[1], records[0], *records[2:]],
+        }[fault]
 
-    verdict = verify_run(forge_run(proof_run.folder, tmp_path / "forged", {"orders.events": edit}, is_rejournaled=is_rejournaled))
+    verdict = verify_run(
+        forge_run(
+            proof_run.folder,
+            tmp_path / "forged",
+            {"orders.events": edit},
+            is_rejournaled=is_rejournaled,
+        )
+    )
     assert not verdict.is_good
     assert "orders.events" in text(verdict)
 

@@ -30,7 +30,11 @@ TRADES = 3_000
 
 
 def changed_at(place: int, **changes: Any) -> Callable[[list[Any]], list[Any]]:
-    return lambda records: [*records[:place], replaced(records[place], **changes), *records[place + 1 :]]
+    return lambda records: [
+        *records[:place],
+        replaced(records[place], **changes),
+        *records[place + 1 :],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -46,7 +50,9 @@ def changed_at(place: int, **changes: Any) -> Callable[[list[Any]], list[Any]]:
         ("md.trades", lambda records: [records[1], records[0], *records[2:]]),
     ],
 )
-def test_a_changed_input_is_called_input_and_not_code(proof_run: Run, proof_market: Path, tmp_path: Path, topic: str, edit: Any) -> None:
+def test_a_changed_input_is_called_input_and_not_code(
+    proof_run: Run, proof_market: Path, tmp_path: Path, topic: str, edit: Any
+) -> None:
     """log.json is made again, so that the recording is consistent in itself."""
     forged = forge_recording(proof_market, tmp_path / "market", topic, edit)
     verdict = verify_run(proof_run.folder, forged)
@@ -55,23 +61,41 @@ def test_a_changed_input_is_called_input_and_not_code(proof_run: Run, proof_mark
     assert "batch" in text(verdict)
 
 
-def test_other_instruments_are_an_input_too(proof_run: Run, proof_market: Path, tmp_path: Path) -> None:
-    forged = forge_recording(proof_market, tmp_path / "market", "ref.instruments", lambda _: [replaced(INSTRUMENT, lot_size=5)])
+def test_other_instruments_are_an_input_too(
+    proof_run: Run, proof_market: Path, tmp_path: Path
+) -> None:
+    forged = forge_recording(
+        proof_market,
+        tmp_path / "market",
+        "ref.instruments",
+        lambda _: [replaced(INSTRUMENT, lot_size=5)],
+    )
     verdict = verify_run(proof_run.folder, forged)
     assert set(kinds(verdict)) == {"input"}
 
 
-def test_input_that_was_never_read_is_still_the_run_s_input(proof_market: Path, tmp_path: Path) -> None:
+def test_input_that_was_never_read_is_still_the_run_s_input(
+    proof_market: Path, tmp_path: Path
+) -> None:
     end = "2024-01-01T00:00:20"
     run = backtest(proof_market, tmp_path / "run", to=end)
     assert verify_run(run.folder).is_good
-    verdict = verify_run(run.folder, forge_recording(proof_market, tmp_path / "market", "md.trades", changed_at(TRADES - 1, price=1)))
+    verdict = verify_run(
+        run.folder,
+        forge_recording(
+            proof_market, tmp_path / "market", "md.trades", changed_at(TRADES - 1, price=1)
+        ),
+    )
     assert kinds(verdict) == ["input"]
     assert "md.trades of the recording" in text(verdict)
 
 
-@pytest.mark.parametrize("file", [f"md.depth/0/{0:020d}.avro", f"md.trades/0/{0:020d}.avro", "log.json"])
-def test_a_damaged_recording_is_named(proof_run: Run, proof_market: Path, tmp_path: Path, file: str) -> None:
+@pytest.mark.parametrize(
+    "file", [f"md.depth/0/{0:020d}.avro", f"md.trades/0/{0:020d}.avro", "log.json"]
+)
+def test_a_damaged_recording_is_named(
+    proof_run: Run, proof_market: Path, tmp_path: Path, file: str
+) -> None:
     shutil.copytree(proof_market, tmp_path / "market")
     path = tmp_path / "market" / file
     content = bytearray(path.read_bytes())
@@ -82,7 +106,9 @@ def test_a_damaged_recording_is_named(proof_run: Run, proof_market: Path, tmp_pa
     assert str(path) in text(verdict)
 
 
-def test_a_recording_that_has_moved_is_asked_for(proof_run: Run, proof_market: Path, tmp_path: Path) -> None:
+def test_a_recording_that_has_moved_is_asked_for(
+    proof_run: Run, proof_market: Path, tmp_path: Path
+) -> None:
     shutil.copytree(proof_market, tmp_path / "market")
     own = backtest(tmp_path / "market", tmp_path / "run")
     (tmp_path / "market").rename(tmp_path / "elsewhere")
@@ -97,7 +123,12 @@ def test_a_recording_that_has_moved_is_asked_for(proof_run: Run, proof_market: P
 def exchanged(market: Path, out: Path, place: int = 700) -> Path:
     """The recording with other trades in files of the same lengths; its log.json is the honest one.
     """
-    forged = forge_recording(market, out.with_name("forged"), "md.trades", lambda r: changed_at(place, quantity=r[place].quantity ^ 1)(r))
+    forged = forge_recording(
+        market,
+        out.with_name("forged"),
+        "md.trades",
+        lambda r: changed_at(place, quantity=r[place].quantity ^ 1)(r),
+    )
     shutil.copytree(market, out)
     for path in (forged / "md.trades" / "0").iterdir():
         own = out / "md.trades" / "0" / path.name
@@ -107,12 +138,18 @@ def exchanged(market: Path, out: Path, place: int = 700) -> Path:
 
 
 @pytest.mark.parametrize("options", [{}, {"to": "2024-01-01T00:00:10"}, {"batch": 65_536}])
-def test_a_recording_with_exchanged_trades_is_refused_by_name(proof_market: Path, tmp_path: Path, options: dict[str, Any]) -> None:
+def test_a_recording_with_exchanged_trades_is_refused_by_name(
+    proof_market: Path, tmp_path: Path, options: dict[str, Any]
+) -> None:
     """F1: the digests of the inputs were copied from log.json and never made; also where the trade
     lies behind --to, on both threads.
     """
     market = exchanged(proof_market, tmp_path / "market", TRADES - 2)
-    with pytest.raises(InputChanged, match=r"input changed: the records of md\.trades in .*market are not those its log\.json speaks of"):
+    with pytest.raises(
+        InputChanged,
+        match=r"input changed: the records of md\.trades in .*market are not those its log\.json "
+        r"speaks of",
+    ):
         backtest(market, tmp_path / "run", **options)
     assert not (tmp_path / "run" / "run.json").exists()
 
@@ -127,7 +164,9 @@ def test_a_resumed_run_answers_for_what_it_read_before(proof_market: Path, tmp_p
         Backtest(configuration(**OPTIONS), market, folder).run()
 
 
-def test_verify_and_replay_read_what_they_prove(proof_market: Path, proof_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verify_and_replay_read_what_they_prove(
+    proof_market: Path, proof_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """F1: a run that cheated, over the exchanged recording, names the honest inputs; verify digests
     what it reads, and so does replay.
     """
@@ -140,10 +179,14 @@ def test_verify_and_replay_read_what_they_prove(proof_market: Path, proof_run: R
     assert kinds(verdict) == ["input"]
     assert "md.trades of the recording is not what it was" in text(verdict)
     with pytest.raises(InputChanged, match=r"md\.trades"):
-        Backtest(configuration(**OPTIONS), market, tmp_path / "again", script_of=proof_run.folder).run()
+        Backtest(
+            configuration(**OPTIONS), market, tmp_path / "again", script_of=proof_run.folder
+        ).run()
 
 
-def test_a_page_from_exchanged_fills_is_refused(proof_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_page_from_exchanged_fills_is_refused(
+    proof_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """F1: the fills of another run, in files of the same lengths, with checksums of their own."""
     edit = {"fills": lambda records: [replaced(each, price=each.price ^ 1) for each in records]}
     forged = forge_run(proof_run.folder, tmp_path / "forged", edit)
@@ -176,8 +219,13 @@ def stopped(recording: Path, folder: Path, at: str, times: int) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("at", "times", "verified"), [("committed", 2, 2), ("executed", 3, 2), ("output appended", 30, 2)])
-def test_an_unfinished_run_verifies_what_it_committed(proof_market: Path, tmp_path: Path, at: str, times: int, verified: int) -> None:
+@pytest.mark.parametrize(
+    ("at", "times", "verified"),
+    [("committed", 2, 2), ("executed", 3, 2), ("output appended", 30, 2)],
+)
+def test_an_unfinished_run_verifies_what_it_committed(
+    proof_market: Path, tmp_path: Path, at: str, times: int, verified: int
+) -> None:
     verdict = verify_run(stopped(proof_market, tmp_path / "run", at, times))
     assert verdict.findings == []
     assert verdict.batches >= verified
@@ -196,7 +244,9 @@ def test_a_closed_journal_without_run_json_is_found(proof_market: Path, tmp_path
 
 
 @pytest.mark.parametrize("cut", [1, 40, 200])
-def test_a_torn_journal_verifies_up_to_the_tear(proof_market: Path, tmp_path: Path, cut: int) -> None:
+def test_a_torn_journal_verifies_up_to_the_tear(
+    proof_market: Path, tmp_path: Path, cut: int
+) -> None:
     folder = stopped(proof_market, tmp_path / "run", "committed", 3)
     path = folder / "pipeline.journal" / "0" / f"{0:020d}.avro"
     path.write_bytes(path.read_bytes()[:-cut])
@@ -274,13 +324,19 @@ def test_a_run_goes_on_as_it_was_begun_or_is_refused(
     resumed = Backtest(other, proof_market, folder).run()
     assert resumed.resumed_at is not None
     assert verify_run(folder).findings == []
-    assert [text for text in resumed.reports if "with which the run was begun" in text] != [] or key in ("batch", "sync")
+    assert [
+        text for text in resumed.reports if "with which the run was begun" in text
+    ] != [] or key in ("batch", "sync")
 
 
-def test_a_run_goes_on_with_no_larger_batches_than_it_was_begun_with(proof_market: Path, unfinished: Path, tmp_path: Path) -> None:
+def test_a_run_goes_on_with_no_larger_batches_than_it_was_begun_with(
+    proof_market: Path, unfinished: Path, tmp_path: Path
+) -> None:
     """Its genesis record says how large they are, and verify holds the journal to it."""
     folder = shutil.copytree(unfinished, tmp_path / "run")
     begun = configuration(**OPTIONS)
     resumed = Backtest(msgspec.structs.replace(begun, batch=50_000), proof_market, folder).run()
-    assert f"batch is {begun.batch}, with which the run was begun, and not 50000" in " ".join(resumed.reports)
+    assert f"batch is {begun.batch}, with which the run was begun, and not 50000" in " ".join(
+        resumed.reports
+    )
     assert verify_run(folder).findings == []

@@ -30,7 +30,20 @@ def killed_market(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small recording with a kill switch in it."""
     folder = tmp_path_factory.mktemp("order")
     make_recording(folder / "market", 300, 500, seed=4)
-    assert main(["control", str(folder / "market"), "kill", "--at", "2024-01-01T00:00:05", "--out", str(folder / "killed")]) == 0
+    assert (
+        main(
+            [
+                "control",
+                str(folder / "market"),
+                "kill",
+                "--at",
+                "2024-01-01T00:00:05",
+                "--out",
+                str(folder / "killed"),
+            ]
+        )
+        == 0
+    )
     return folder / "killed"
 
 
@@ -44,7 +57,9 @@ def cheating(rank: Callable[[str], int]) -> type[Merger]:
                 held = feed.end_offset - feed.next_offset
                 if left and held:
                     count = min(left, held)
-                    elements.append((feed.code, feed.next_offset, feed.next_offset + count - 1, count))
+                    elements.append(
+                        (feed.code, feed.next_offset, feed.next_offset + count - 1, count)
+                    )
                     left -= count
             if left:
                 elements.append((-1, 0, 0, 1))
@@ -61,7 +76,9 @@ ORDERS: dict[str, list[str]] = {
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_another_order_than_the_merge_s_is_found(killed_market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: str) -> None:
+def test_another_order_than_the_merge_s_is_found(
+    killed_market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
     """E2: 'control' last, all trades before all depth: the journal proves such a run, the inputs do
     not.
     """
@@ -73,7 +90,9 @@ def test_another_order_than_the_merge_s_is_found(killed_market: Path, tmp_path: 
     assert "its order is not the merge of the inputs: it takes" in text(verdict)
 
 
-def test_a_run_that_ended_early_is_found(killed_market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_ended_early_is_found(
+    killed_market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """E2: the run says that its inputs ended, and the recording goes on."""
     with monkeypatch.context() as patched:
         patched.setattr(pipeline, "NEVER", START + 10 * SECOND)
@@ -83,7 +102,9 @@ def test_a_run_that_ended_early_is_found(killed_market: Path, tmp_path: Path, mo
     assert "it takes the end of the inputs where the merge takes md." in text(verdict)
 
 
-def test_a_run_that_goes_on_after_its_to_is_found(killed_market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_goes_on_after_its_to_is_found(
+    killed_market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """And the other way: ``--to`` is in the identity, and records behind it were consumed."""
     honest = pipeline.build_execution
 
@@ -94,13 +115,17 @@ def test_a_run_that_goes_on_after_its_to_is_found(killed_market: Path, tmp_path:
 
     with monkeypatch.context() as patched:
         patched.setattr("jobs.runs.build_execution", endless)
-        forged = backtest(killed_market, tmp_path / "run", batch=200, to="2024-01-01T00:00:10").folder
+        forged = backtest(
+            killed_market, tmp_path / "run", batch=200, to="2024-01-01T00:00:10"
+        ).folder
     verdict = verify_run(forged)
     assert kinds(verdict) == ["journal"], text(verdict)
     assert "where the merge takes the end of the inputs" in text(verdict)
 
 
-def test_an_honest_run_is_proved_with_its_order(killed_market: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_honest_run_is_proved_with_its_order(
+    killed_market: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Also with ``--to``, and where the last batch holds nothing but the end."""
     whole = backtest(killed_market, tmp_path / "whole", batch=802)
     part = backtest(killed_market, tmp_path / "part", batch=200, to="2024-01-01T00:00:10")
@@ -108,4 +133,8 @@ def test_an_honest_run_is_proved_with_its_order(killed_market: Path, tmp_path: P
     assert whole.manifest["batches"] == 2
     for run in (whole, part):
         assert main(["verify", str(run.folder)]) == 0
-        assert capsys.readouterr().out.splitlines()[-1].endswith("records, no divergence; order: recomputed from the input; reports: none")
+        assert (
+            capsys.readouterr()
+            .out.splitlines()[-1]
+            .endswith("records, no divergence; order: recomputed from the input; reports: none")
+        )

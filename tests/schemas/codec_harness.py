@@ -1,4 +1,6 @@
-"""Generated records of every type, and the oracle: the same records through fastavro, decimals as ``Decimal``, enums as symbols."""
+"""Generated records of every type, and the oracle: the same records through fastavro, decimals as
+``Decimal``, enums as symbols.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +24,14 @@ ID_CHARACTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUV"
 
 
 def edges(bits: int) -> list[int]:
-    """Integers around every change of width: each power of two up to ``bits``, one below and one above, both signs."""
+    """Integers around every change of width: each power of two up to ``bits``, one below and one
+    above, both signs.
+    """
     found = {0}
     for power in range(bits):
-        found.update({2**power - 1, 2**power, 2**power + 1, -(2**power) - 1, -(2**power), -(2**power) + 1})
+        found.update(
+            {2**power - 1, 2**power, 2**power + 1, -(2**power) - 1, -(2**power), -(2**power) + 1}
+        )
     return sorted(value for value in found if -(2 ** (bits - 1)) <= value < 2 ** (bits - 1))
 
 
@@ -41,7 +47,10 @@ STRATEGIES: dict[str, st.SearchStrategy[Any]] = {
     "double": st.floats(allow_nan=False),
     "boolean": st.booleans(),
     "id": st.text(ID_CHARACTERS, min_size=20, max_size=20),
-    "decimal": st.sampled_from([value for value in edges(127) if abs(value) <= LIMIT] + [LIMIT, -LIMIT]) | st.integers(-LIMIT, LIMIT),
+    "decimal": st.sampled_from(
+        [value for value in edges(127) if abs(value) <= LIMIT] + [LIMIT, -LIMIT]
+    )
+    | st.integers(-LIMIT, LIMIT),
     "string": st.text(max_size=40),
     "bytes": st.binary(max_size=40),
 }
@@ -53,7 +62,9 @@ def values(field: Field) -> st.SearchStrategy[Any]:
         return st.lists(st.tuples(integers(64), integers(64)), max_size=5)
     if field.item is not None:
         return st.lists(structs(field.item), max_size=3)
-    found = st.integers(0, len(field.symbols) - 1) if field.kind == "enum" else STRATEGIES[field.kind]
+    found = (
+        st.integers(0, len(field.symbols) - 1) if field.kind == "enum" else STRATEGIES[field.kind]
+    )
     return st.none() | found if field.nullable else found
 
 
@@ -71,7 +82,11 @@ def plain(shape: Shape, record: Any) -> dict[str, Any]:
     """The record as a user of fastavro would write it."""
     found: dict[str, Any] = {}
     for field in shape.fields:
-        value = getattr(record, field.name) if isinstance(record, msgspec.Struct) else record[list(shape.fields).index(field)]
+        value = (
+            getattr(record, field.name)
+            if isinstance(record, msgspec.Struct)
+            else record[list(shape.fields).index(field)]
+        )
         if field.kind == "enum":
             value = field.symbols[value]
         elif field.kind == "decimal" and value is not None:
@@ -94,7 +109,9 @@ def oracle(name: str, found: list[Any]) -> bytes:
 
 
 def container(name: str, body: bytes, count: int) -> bytes:
-    """An Avro object container with the body as its one block, as the Avro specification lays it out."""
+    """An Avro object container with the body as its one block, as the Avro specification lays it
+    out.
+    """
     stream = io.BytesIO()
     sync = b"0123456789abcdef"
     fastavro.writer(stream, codec(name).schema, [], sync_marker=sync)
@@ -106,8 +123,20 @@ def container(name: str, body: bytes, count: int) -> bytes:
 
 def example(name: str, number: int = 0) -> Any:
     """One ordinary record, different for each number."""
-    special: dict[str, Any] = {"int": 7 + number, "long": 1_723_161_256_298_000_000 + number, "double": 0.5 + number, "boolean": number % 2 == 1}
-    special.update({"id": f"{number:020d}", "decimal": -128 - number, "string": f"text {number}", "bytes": bytes([number % 256])})
+    special: dict[str, Any] = {
+        "int": 7 + number,
+        "long": 1_723_161_256_298_000_000 + number,
+        "double": 0.5 + number,
+        "boolean": number % 2 == 1,
+    }
+    special.update(
+        {
+            "id": f"{number:020d}",
+            "decimal": -128 - number,
+            "string": f"text {number}",
+            "bytes": bytes([number % 256]),
+        }
+    )
 
     def value(field: Field) -> Any:
         if is_levels(field):

@@ -1,4 +1,6 @@
-"""Every path of the codec writes fastavro's bytes and reads back what was written. Oracle: fastavro, its validator run on every record."""
+"""Every path of the codec writes fastavro's bytes and reads back what was written. Oracle:
+fastavro, its validator run on every record.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,16 @@ from schemas.errors import WrongUse
 from schemas.records import DepthUpdate, PnL, Position
 from schemas.shapes import shapes
 
-# Seeded, and without shrinking: a failing record shows its field at once, and shrinking wide records takes minutes.
+# Seeded, and without shrinking: a failing record shows its field at once, and shrinking wide
+# records takes minutes.
 PHASES = (Phase.explicit, Phase.generate)
-GENERATED = settings(max_examples=25, deadline=None, derandomize=True, phases=PHASES, suppress_health_check=list(HealthCheck))
+GENERATED = settings(
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    phases=PHASES,
+    suppress_health_check=list(HealthCheck),
+)
 
 
 @pytest.mark.parametrize("name", FIXED)
@@ -80,7 +89,9 @@ def test_no_records_are_no_bytes(name):
 
 @pytest.mark.parametrize("count", [1, 15, 16, 65535, 65536])
 def test_every_list_header_of_msgpack_is_understood(count):
-    """Lists of 16 and of 65,536 structs change the header's length. Oracle: one record's bytes, repeated."""
+    """Lists of 16 and of 65,536 structs change the header's length. Oracle: one record's bytes,
+    repeated.
+    """
     record = example("Signal")
     body = codec("Signal").encode_records([record] * count)
     assert body == oracle("Signal", [record]) * count
@@ -90,16 +101,24 @@ def test_every_list_header_of_msgpack_is_understood(count):
 @pytest.mark.parametrize("count", [0, 1, 15, 16, 65535, 65536])
 def test_every_number_of_levels_is_understood(count):
     levels = [(6_000_000 + index, index) for index in range(count)]
-    found = [DepthUpdate(1, 2, 3, 4, 5, 6, 1, 0, levels, []), DepthUpdate(1, 2, 3, 4, 5, 6, 1, 0, [], levels)]
+    found = [
+        DepthUpdate(1, 2, 3, 4, 5, 6, 1, 0, levels, []),
+        DepthUpdate(1, 2, 3, 4, 5, 6, 1, 0, [], levels),
+    ]
     body = codec("DepthUpdate").encode_records(found)
     assert body == oracle("DepthUpdate", found)
     assert codec("DepthUpdate").decode_records(body, 2) == found
 
 
-@pytest.mark.parametrize("value", edges(64)[::7] + [2**63, 2**64 - 1, 2**64, -(2**63) - 1, 10**38 - 1, 1 - 10**38])
+@pytest.mark.parametrize(
+    "value", edges(64)[::7] + [2**63, 2**64 - 1, 2**64, -(2**63) - 1, 10**38 - 1, 1 - 10**38]
+)
 def test_decimals_of_every_width_are_exact(value):
     """Values beyond 64 bits leave the msgpack path; -128 takes two bytes, as fastavro writes it."""
-    found = [Position(1, 1, 1, 5, "0" * 20, 0, value, -value, value), Position(1, 1, 1, 5, "0" * 20, 0, 1, 2, 3)]
+    found = [
+        Position(1, 1, 1, 5, "0" * 20, 0, value, -value, value),
+        Position(1, 1, 1, 5, "0" * 20, 0, 1, 2, 3),
+    ]
     body = codec("Position").encode_records(found)
     assert body == oracle("Position", found)
     assert codec("Position").decode_records(body, 2) == found
@@ -115,7 +134,9 @@ def test_minus_128_takes_two_bytes():
 
 
 def test_null_is_nan_in_a_double_column_and_the_smallest_high_half_in_a_decimal():
-    rows = codec("PnL").decode_rows(codec("PnL").encode_records([PnL(1, 2, 8, 5, None, 5, 5, -1, 1, 0)]), 1)
+    rows = codec("PnL").decode_rows(
+        codec("PnL").encode_records([PnL(1, 2, 8, 5, None, 5, 5, -1, 1, 0)]), 1
+    )
     assert int(rows[0]["unrealized_high"]) == -(2**63) and int(rows[0]["equity_high"]) == -1
     features = codec("MarketFeatures")
     rows = features.decode_rows(features.encode_records([example("MarketFeatures", 1)]), 1)
@@ -123,13 +144,23 @@ def test_null_is_nan_in_a_double_column_and_the_smallest_high_half_in_a_decimal(
 
 
 def test_negative_zero_and_infinities_keep_their_bits():
-    """Oracle: fastavro; the codec is a copy of bits, whoever computes a feature keeps it canonical."""
+    """Oracle: fastavro; the codec is a copy of bits, whoever computes a feature keeps it canonical.
+    """
     for value in (-0.0, 0.0, float("inf"), float("-inf"), 5e-324):
         record = example("Signal")
-        found = [type(record)(*[value if name == "fast" else getattr(record, name) for name in record.__struct_fields__])]
+        found = [
+            type(record)(
+                *[
+                    value if name == "fast" else getattr(record, name)
+                    for name in record.__struct_fields__
+                ]
+            )
+        ]
         body = codec("Signal").encode_records(found)
         assert body == oracle("Signal", found)
-        assert codec("Signal").encode_rows(codec("Signal").decode_rows(body, 1), 1).tobytes() == body
+        assert (
+            codec("Signal").encode_rows(codec("Signal").decode_rows(body, 1), 1).tobytes() == body
+        )
 
 
 @pytest.mark.parametrize("name", FIXED)
@@ -143,12 +174,20 @@ def test_part_of_the_rows_becomes_part_of_the_records(name):
 
 @pytest.mark.parametrize("name", ROWED)
 def test_every_enum_value_is_written_and_read(name):
-    """Each symbol of each enum field, one record each. Oracle: fastavro writes the symbol's name."""
+    """Each symbol of each enum field, one record each. Oracle: fastavro writes the symbol's name.
+    """
     base = example(name)
     found = []
     for field in shapes()[name].fields:
         for index in range(len(field.symbols)):
-            found.append(type(base)(*[index if other == field.name else getattr(base, other) for other in base.__struct_fields__]))
+            found.append(
+                type(base)(
+                    *[
+                        index if other == field.name else getattr(base, other)
+                        for other in base.__struct_fields__
+                    ]
+                )
+            )
     body = codec(name).encode_records(found)
     assert body == oracle(name, found)
     assert codec(name).decode_records(body, len(found)) == found

@@ -1,4 +1,5 @@
-"""Bytes that are not what the schema says end in a typed error, and legal Avro that fastavro would not write is read all the same.
+"""Bytes that are not what the schema says end in a typed error, and legal Avro that fastavro would
+not write is read all the same.
 
 Oracle: the Avro specification, and fastavro as the reader of whatever the compiled decoder accepts.
 """
@@ -53,7 +54,9 @@ def test_the_malformed_record_is_named(name):
 
 @pytest.mark.parametrize("name", ROWED)
 def test_flipped_bytes_are_refused_or_mean_what_fastavro_reads(name):
-    """2,000 seeded corruptions: never a crash, and what is accepted agrees with fastavro field by field."""
+    """2,000 seeded corruptions: never a crash, and what is accepted agrees with fastavro field by
+    field.
+    """
     chance = random.Random(name)
     body = codec(name).encode_records([example(name, number) for number in range(3)])
     for _ in range(2000):
@@ -107,10 +110,23 @@ def quote_with(first: bytes) -> bytes:
 def test_long_forms_of_a_varint_are_read(varint, value):
     """The specification does not ask for the shortest form. Oracle: fastavro reads the same."""
     body = quote_with(varint)
-    assert int(codec("Quote").decode_rows(body, 1)[0]["instrument"]) == value == read_by_fastavro("Quote", body, 1)[0]["instrument"]
+    assert (
+        int(codec("Quote").decode_rows(body, 1)[0]["instrument"])
+        == value
+        == read_by_fastavro("Quote", body, 1)[0]["instrument"]
+    )
 
 
-@pytest.mark.parametrize("varint", [b"\x80" * 10 + b"\x00", b"\xff" * 9 + b"\x02", b"\xff" * 11, b"\x80\x80\x80\x80\x10", b"\x81\x80\x80\x80\x10"])
+@pytest.mark.parametrize(
+    "varint",
+    [
+        b"\x80" * 10 + b"\x00",
+        b"\xff" * 9 + b"\x02",
+        b"\xff" * 11,
+        b"\x80\x80\x80\x80\x10",
+        b"\x81\x80\x80\x80\x10",
+    ],
+)
 def test_a_varint_too_long_or_too_large_is_malformed(varint):
     """Eleven bytes, bits past the 64th, an int past 32 bits."""
     with pytest.raises(MalformedRecord):
@@ -133,7 +149,20 @@ def test_an_enum_index_outside_the_symbols_is_malformed(index):
         codec("Trade").decode_rows(body[:-2] + index + flags, 1)
 
 
-@pytest.mark.parametrize("text", [b"W" * 20, b"v" * 20, b"-" * 20, b"@" * 20, b":" * 20, b"/" * 20, b"\x80" * 20, b"\xb0" * 20, b"0" * 19 + b" "])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"W" * 20,
+        b"v" * 20,
+        b"-" * 20,
+        b"@" * 20,
+        b":" * 20,
+        b"/" * 20,
+        b"\x80" * 20,
+        b"\xb0" * 20,
+        b"0" * 19 + b" ",
+    ],
+)
 def test_an_id_with_other_characters_is_malformed(text):
     good = codec("Fill").encode_records([example("Fill")])
     with pytest.raises(MalformedRecord):
@@ -161,7 +190,8 @@ HEAD = oracle("DepthUpdate", [DepthUpdate(1, 2, 3, 4, 5, 6, 1, 0, [], [])])[:-2]
     ("bids", "levels"),
     [
         (b"\x04\x02\x04\x06\x08\x00", [(1, 2), (3, 4)]),  # one block, as fastavro writes it
-        (b"\x03\x08\x02\x04\x06\x08\x00", [(1, 2), (3, 4)]),  # a negative count, then the block's size
+        # a negative count, then the block's size
+        (b"\x03\x08\x02\x04\x06\x08\x00", [(1, 2), (3, 4)]),
         (b"\x02\x02\x04\x02\x06\x08\x00", [(1, 2), (3, 4)]),  # two blocks
         (b"\x01\x04\x02\x04\x02\x06\x08\x00", [(1, 2), (3, 4)]),  # one of each
         (b"\x00", []),
@@ -172,7 +202,9 @@ def test_every_block_form_of_an_array_is_read(bids, levels):
     body = HEAD + bids + b"\x02\x0a\x0c\x00"
     assert codec("DepthUpdate").decode_records(body, 1)[0].bids == levels
     assert codec("DepthUpdate").decode_records(body, 1)[0].asks == [(5, 6)]
-    assert [tuple(entry.values()) for entry in read_by_fastavro("DepthUpdate", body, 1)[0]["bids"]] == levels
+    assert [
+        tuple(entry.values()) for entry in read_by_fastavro("DepthUpdate", body, 1)[0]["bids"]
+    ] == levels
 
 
 @pytest.mark.parametrize(
@@ -217,7 +249,10 @@ def test_nothing_outside_the_given_range_is_read_or_written():
     """A kernel handed a part of a larger array. Oracle: sentinels around the part."""
     from schemas.compiled import quote
 
-    body = np.frombuffer(b"\xff" * 16 + codec("Quote").encode_records([example("Quote")]) * 2 + b"\x02" * 64, np.uint8)
+    body = np.frombuffer(
+        b"\xff" * 16 + codec("Quote").encode_records([example("Quote")]) * 2 + b"\x02" * 64,
+        np.uint8,
+    )
     end = len(body) - 64
     rows, ends = np.zeros(4, quote.DTYPE), np.full(4, -7)
     assert quote.decode(body, 16, end, rows, 1, 2, ends) == end
@@ -248,8 +283,12 @@ def test_a_table_too_short_is_said_and_nothing_is_done():
 
 @pytest.mark.parametrize("count", [0, 1, 7, 100])
 def test_the_room_said_to_suffice_for_levels_suffices(count):
-    """Oracle: the levels there are; the bound counts ends of varints, so the header's ten and a sum of small ids may be over it."""
-    found = [DepthUpdate(1, 2, 3, 4, 5, 6, 1, 0, [(index, 0) for index in range(count)], [(0, 0)] * 3)] * 5
+    """Oracle: the levels there are; the bound counts ends of varints, so the header's ten and a sum
+    of small ids may be over it.
+    """
+    found = [
+        DepthUpdate(1, 2, 3, 4, 5, 6, 1, 0, [(index, 0) for index in range(count)], [(0, 0)] * 3)
+    ] * 5
     body = np.frombuffer(codec("DepthUpdate").encode_records(found), np.uint8)
     assert 5 * (count + 3) <= most_levels(body) <= 5 * (count + 3) + 5 * 7
 
@@ -275,9 +314,14 @@ def test_a_row_without_an_avro_form_is_refused(column, value):
         codec("Fill").encode_rows(rows, 3)
 
 
-@pytest.mark.parametrize(("column", "value"), [("bid_count", -1), ("ask_count", 4), ("first_level", -1), ("first_level", 2**62), ("kind", 9)])
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("bid_count", -1), ("ask_count", 4), ("first_level", -1), ("first_level", 2**62), ("kind", 9)],
+)
 def test_a_depth_row_that_points_outside_its_levels_is_refused(column, value):
-    rows, levels = codec("DepthUpdate").decode_rows(codec("DepthUpdate").encode_records([example("DepthUpdate")]), 1)
+    rows, levels = codec("DepthUpdate").decode_rows(
+        codec("DepthUpdate").encode_records([example("DepthUpdate")]), 1
+    )
     rows[column][0] = value
     with pytest.raises(BadRecord):
         codec("DepthUpdate").encode_rows(rows, 1, levels)
@@ -309,7 +353,9 @@ WRONG = {
 def test_a_struct_with_a_wrong_value_is_refused_by_name(field, value):
     """fastavro would write 3.7 as 3; the codec names the field."""
     good = example("Fill")
-    wrong = Fill(*[value if name == field else getattr(good, name) for name in Fill.__struct_fields__])
+    wrong = Fill(
+        *[value if name == field else getattr(good, name) for name in Fill.__struct_fields__]
+    )
     with pytest.raises(BadRecord, match=f"Fill.{field}"):
         codec("Fill").encode_records([good, wrong])
 
@@ -317,15 +363,24 @@ def test_a_struct_with_a_wrong_value_is_refused_by_name(field, value):
 @pytest.mark.parametrize("value", [1, "0.5", None, True])
 def test_a_double_is_a_float(value):
     good = example("Signal")
-    wrong = Signal(*[value if name == "strength" else getattr(good, name) for name in Signal.__struct_fields__])
+    wrong = Signal(
+        *[value if name == "strength" else getattr(good, name) for name in Signal.__struct_fields__]
+    )
     with pytest.raises(BadRecord, match="Signal.strength"):
         codec("Signal").encode_records([wrong])
 
 
 def test_a_nullable_double_is_never_nan():
-    """NaN is null in a column, so a NaN in a struct or on the log would change its meaning on the way."""
+    """NaN is null in a column, so a NaN in a struct or on the log would change its meaning on the
+    way.
+    """
     good = example("Toxicity")
-    wrong = type(good)(*[float("nan") if name == "vpin" else getattr(good, name) for name in good.__struct_fields__])
+    wrong = type(good)(
+        *[
+            float("nan") if name == "vpin" else getattr(good, name)
+            for name in good.__struct_fields__
+        ]
+    )
     with pytest.raises(BadRecord, match=r"Toxicity\.vpin"):
         codec("Toxicity").encode_records([wrong])
     with pytest.raises(MalformedRecord):

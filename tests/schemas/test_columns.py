@@ -46,4 +46,6 @@ def has_only_integers(record: str) -> bool:
 def test_which_records_have_integers_only() -> None:
     assert has_only_integers("Quote") and has_only_integers("Mark")
     assert not any(map(has_only_integers, ("Fill", "Toxicity", "Bar", "Instrument")))
-    assert codec("Fill").has_integers(["event_time", "price"]) and not codec("Fill").has_integers(["event_time", "order_id"])
+    assert codec("Fill").has_integers(["event_time", "price"]) and not codec("Fill").has_integers(
+        ["event_time", "order_id"]
+    )

@@ -1,6 +1,7 @@
 """No change of a schema may leave data that some version cannot read (FULL_TRANSITIVE).
 
-Oracle: planted changes of each class; for the allowed ones fastavro reads each version's data with the other's schema.
+Oracle: planted changes of each class; for the allowed ones fastavro reads each version's data with
+the other's schema.
 """
 
 from __future__ import annotations
@@ -27,10 +28,27 @@ BASE = {
             "name": "side",
             "doc": "Side.",
             "unit": "enum",
-            "type": {"type": "enum", "name": "SampleSide", "doc": "Side.", "symbols": ["UNKNOWN", "BUY", "SELL"], "default": "UNKNOWN"},
+            "type": {
+                "type": "enum",
+                "name": "SampleSide",
+                "doc": "Side.",
+                "symbols": ["UNKNOWN", "BUY", "SELL"],
+                "default": "UNKNOWN",
+            },
         },
-        {"name": "ratio", "doc": "Ratio.", "unit": "ratio", "type": ["null", "double"], "default": None},
-        {"name": "fee", "doc": "Fee.", "unit": "cash", "type": {"type": "bytes", "logicalType": "decimal", "precision": 38, "scale": 0}},
+        {
+            "name": "ratio",
+            "doc": "Ratio.",
+            "unit": "ratio",
+            "type": ["null", "double"],
+            "default": None,
+        },
+        {
+            "name": "fee",
+            "doc": "Fee.",
+            "unit": "cash",
+            "type": {"type": "bytes", "logicalType": "decimal", "precision": 38, "scale": 0},
+        },
         {
             "name": "levels",
             "doc": "Levels.",
@@ -65,7 +83,13 @@ def remove(schema, name):
     schema["fields"] = [field for field in schema["fields"] if field["name"] != name]
 
 
-ENUM = {"type": "enum", "name": "Inner", "doc": "Inner.", "symbols": ["UNKNOWN", "A"], "default": "UNKNOWN"}
+ENUM = {
+    "type": "enum",
+    "name": "Inner",
+    "doc": "Inner.",
+    "symbols": ["UNKNOWN", "A"],
+    "default": "UNKNOWN",
+}
 LEVEL = {"name": "size", "doc": "Size.", "unit": "lots", "type": "long"}
 NULLABLE_LEVEL = {**LEVEL, "type": ["null", "long"], "default": None}
 
@@ -80,57 +104,96 @@ BAD = {
     "decimal to plain bytes": lambda s, f: f["fee"].update(type="bytes"),
     "decimal of another scale": lambda s, f: f["fee"]["type"].update(scale=2),
     "decimal of another precision": lambda s, f: f["fee"]["type"].update(precision=20),
-    "union widened from a plain type": lambda s, f: f["price"].update(type=["null", "long"], default=None),
+    "union widened from a plain type": lambda s, f: f["price"].update(
+        type=["null", "long"], default=None
+    ),
     "union widened by a branch": lambda s, f: f["ratio"].update(type=["null", "double", "long"]),
     "union narrowed": lambda s, f: (f["ratio"].update(type="double"), f["ratio"].pop("default")),
     "union of another type": lambda s, f: f["ratio"].update(type=["null", "long"]),
     "enum symbol removed": lambda s, f: f["side"]["type"].update(symbols=["UNKNOWN", "BUY"]),
-    "enum symbol renamed": lambda s, f: f["side"]["type"].update(symbols=["UNKNOWN", "BUY", "SHORT"]),
+    "enum symbol renamed": lambda s, f: f["side"]["type"].update(
+        symbols=["UNKNOWN", "BUY", "SHORT"]
+    ),
     "enum symbols moved": lambda s, f: f["side"]["type"].update(symbols=["UNKNOWN", "SELL", "BUY"]),
-    "enum symbol put in between": lambda s, f: f["side"]["type"].update(symbols=["UNKNOWN", "NONE", "BUY", "SELL"]),
+    "enum symbol put in between": lambda s, f: f["side"]["type"].update(
+        symbols=["UNKNOWN", "NONE", "BUY", "SELL"]
+    ),
     "enum renamed": lambda s, f: f["side"]["type"].update(name="Direction"),
     "enum without default": lambda s, f: f["side"]["type"].pop("default"),
     "enum with another default": lambda s, f: f["side"]["type"].update(default="BUY"),
     "enum to string": lambda s, f: f["side"].update(type="string"),
     "enum in a union": lambda s, f: add(s, {"type": ["null", ENUM], "default": None}),
-    "enum inside an array": lambda s, f: f["levels"]["type"]["items"]["fields"].append({**LEVEL, "type": ENUM}),
-    "array of enums": lambda s, f: add(s, {"type": {"type": "array", "items": ENUM}, "default": []}),
-    "array of plain values": lambda s, f: add(s, {"type": {"type": "array", "items": "long"}, "default": []}),
+    "enum inside an array": lambda s, f: f["levels"]["type"]["items"]["fields"].append(
+        {**LEVEL, "type": ENUM}
+    ),
+    "array of enums": lambda s, f: add(
+        s, {"type": {"type": "array", "items": ENUM}, "default": []}
+    ),
+    "array of plain values": lambda s, f: add(
+        s, {"type": {"type": "array", "items": "long"}, "default": []}
+    ),
     "array items changed": lambda s, f: f["levels"]["type"].update(items="long"),
     "array record renamed": lambda s, f: f["levels"]["type"]["items"].update(name="Step"),
-    "field added inside an array without default": lambda s, f: f["levels"]["type"]["items"]["fields"].append(LEVEL),
-    "field inside an array of another type": lambda s, f: f["levels"]["type"]["items"]["fields"][0].update(type="int"),
+    "field added inside an array without default": lambda s, f: f["levels"]["type"]["items"][
+        "fields"
+    ].append(LEVEL),
+    "field inside an array of another type": lambda s, f: f["levels"]["type"]["items"]["fields"][
+        0
+    ].update(type="int"),
     "field added without default": lambda s, f: add(s, {"type": "long"}),
     "field added with default 0": lambda s, f: add(s, {"type": "long", "default": 0}),
     "field added with default text": lambda s, f: add(s, {"type": "string", "default": ""}),
-    "field added as union with another default": lambda s, f: add(s, {"type": ["long", "null"], "default": 0}),
+    "field added as union with another default": lambda s, f: add(
+        s, {"type": ["long", "null"], "default": 0}
+    ),
     "field added as union without default": lambda s, f: add(s, {"type": ["null", "long"]}),
-    "list added with a filled default": lambda s, f: add(s, {"type": f["levels"]["type"], "default": [{"price": 1}]}),
+    "list added with a filled default": lambda s, f: add(
+        s, {"type": f["levels"]["type"], "default": [{"price": 1}]}
+    ),
     "enum added": lambda s, f: add(s, {"type": ENUM}),
     "default dropped": lambda s, f: f["levels"].pop("default"),
     "map added": lambda s, f: add(s, {"type": {"type": "map", "values": "long"}, "default": {}}),
     "fixed added": lambda s, f: add(s, {"type": {"type": "fixed", "name": "Digest", "size": 32}}),
     "float added": lambda s, f: add(s, {"type": "float"}),
-    "timestamp added": lambda s, f: add(s, {"type": {"type": "long", "logicalType": "timestamp-micros"}}),
-    "record in a record": lambda s, f: add(s, {"type": {"type": "record", "name": "Part", "doc": "Part.", "fields": [LEVEL]}}),
+    "timestamp added": lambda s, f: add(
+        s, {"type": {"type": "long", "logicalType": "timestamp-micros"}}
+    ),
+    "record in a record": lambda s, f: add(
+        s, {"type": {"type": "record", "name": "Part", "doc": "Part.", "fields": [LEVEL]}}
+    ),
     "record renamed": lambda s, f: s.update(name="Example"),
     "namespace changed": lambda s, f: s.update(namespace="other"),
     "unit changed": lambda s, f: f["price"].update(unit="cents"),
     "doc dropped": lambda s, f: f["price"].pop("doc"),
     "unit dropped": lambda s, f: f["price"].pop("unit"),
-    "doc inside an array dropped": lambda s, f: f["levels"]["type"]["items"]["fields"][0].update(doc=" "),
+    "doc inside an array dropped": lambda s, f: f["levels"]["type"]["items"]["fields"][0].update(
+        doc=" "
+    ),
     "named type used twice": lambda s, f: add(s, {"type": {**f["side"]["type"]}}),
     "field named twice": lambda s, f: s["fields"].append(dict(f["price"])),
-    "first symbol not UNKNOWN": lambda s, f: f["side"]["type"].update(symbols=["BUY", "SELL", "UNKNOWN"]),
-    "symbol twice": lambda s, f: f["side"]["type"].update(symbols=["UNKNOWN", "BUY", "SELL", "SELL"]),
+    "first symbol not UNKNOWN": lambda s, f: f["side"]["type"].update(
+        symbols=["BUY", "SELL", "UNKNOWN"]
+    ),
+    "symbol twice": lambda s, f: f["side"]["type"].update(
+        symbols=["UNKNOWN", "BUY", "SELL", "SELL"]
+    ),
 }
 
 GOOD = {
     "nothing changed": lambda s, f: None,
     "null-union added": lambda s, f: add(s, {"type": ["null", "long"], "default": None}),
-    "null-union of a decimal added": lambda s, f: add(s, {"type": ["null", dict(f["fee"]["type"])], "default": None}),
+    "null-union of a decimal added": lambda s, f: add(
+        s, {"type": ["null", dict(f["fee"]["type"])], "default": None}
+    ),
     "list added": lambda s, f: add(
-        s, {"type": {"type": "array", "items": {"type": "record", "name": "Part", "doc": "Part.", "fields": [LEVEL]}}, "default": []}
+        s,
+        {
+            "type": {
+                "type": "array",
+                "items": {"type": "record", "name": "Part", "doc": "Part.", "fields": [LEVEL]},
+            },
+            "default": [],
+        },
     ),
     "null-union removed": lambda s, f: remove(s, "ratio"),
     "list removed": lambda s, f: remove(s, "levels"),
@@ -175,21 +238,40 @@ def value(schema):
 
 @pytest.mark.parametrize("edit", GOOD.values(), ids=GOOD.keys())
 def test_what_is_accepted_is_read_both_ways(edit):
-    """Old reader with new data, and new reader with old data. Oracle: fastavro's schema resolution."""
-    plain = json.loads(json.dumps(BASE).replace(', "logicalType": "decimal", "precision": 38, "scale": 0', ""))
-    later = json.loads(json.dumps(changed(edit)).replace(', "logicalType": "decimal", "precision": 38, "scale": 0', ""))
+    """Old reader with new data, and new reader with old data. Oracle: fastavro's schema resolution.
+    """
+    plain = json.loads(
+        json.dumps(BASE).replace(', "logicalType": "decimal", "precision": 38, "scale": 0', "")
+    )
+    later = json.loads(
+        json.dumps(changed(edit)).replace(
+            ', "logicalType": "decimal", "precision": 38, "scale": 0', ""
+        )
+    )
     for writer, reader in ((plain, later), (later, plain)):
         stream = io.BytesIO()
         fastavro.schemaless_writer(stream, fastavro.parse_schema(writer), value(writer))
-        found = fastavro.schemaless_reader(io.BytesIO(stream.getvalue()), fastavro.parse_schema(writer), fastavro.parse_schema(reader))
+        found = fastavro.schemaless_reader(
+            io.BytesIO(stream.getvalue()),
+            fastavro.parse_schema(writer),
+            fastavro.parse_schema(reader),
+        )
         assert found["price"] == 5 and found["count"] == 3
-        assert list(found) == [field["name"] for field in reader["fields"]] or set(found) == {field["name"] for field in reader["fields"]}
-        known = next(field for field in reader["fields"] if field["name"] == "side")["type"]["symbols"]
-        assert found["side"] == (value(writer)["side"] if value(writer)["side"] in known else "UNKNOWN")
+        assert list(found) == [field["name"] for field in reader["fields"]] or set(found) == {
+            field["name"] for field in reader["fields"]
+        }
+        known = next(field for field in reader["fields"] if field["name"] == "side")["type"][
+            "symbols"
+        ]
+        assert found["side"] == (
+            value(writer)["side"] if value(writer)["side"] in known else "UNKNOWN"
+        )
 
 
 def test_every_version_is_compared_with_every_other():
-    """Transitive: each neighbour differs legally, yet the first and the last give one name two types."""
+    """Transitive: each neighbour differs legally, yet the first and the last give one name two
+    types.
+    """
     with_count = changed(lambda s, f: add(s, {"type": ["null", "long"], "default": None}))
     without = changed(lambda s, f: None)
     with_text = changed(lambda s, f: add(s, {"type": ["null", "string"], "default": None}))
@@ -206,16 +288,35 @@ def test_a_committed_schema_follows_every_rule(name):
 
 
 def test_the_committed_schemas_agree_with_each_other():
-    assert lint_all({path.name: json.loads(path.read_text(encoding="utf-8")) for path in FOLDER.glob("*.avsc")}) == []
+    assert (
+        lint_all(
+            {
+                path.name: json.loads(path.read_text(encoding="utf-8"))
+                for path in FOLDER.glob("*.avsc")
+            }
+        )
+        == []
+    )
 
 
 def test_schemas_that_disagree_are_refused():
-    other = changed(lambda s, f: (s.update(name="Other"), f["side"]["type"]["symbols"].append("CROSS"), remove(s, "levels")))
+    other = changed(
+        lambda s, f: (
+            s.update(name="Other"),
+            f["side"]["type"]["symbols"].append("CROSS"),
+            remove(s, "levels"),
+        )
+    )
     found = lint_all({"sample.avsc": BASE, "other.avsc": other})
     assert found == ["sample.avsc: enum SampleSide has other symbols elsewhere"]
-    assert any("whose file is sample.avsc" in problem for problem in lint_all({"example.avsc": BASE}))
+    assert any(
+        "whose file is sample.avsc" in problem for problem in lint_all({"example.avsc": BASE})
+    )
     twice = changed(lambda s, f: s.update(name="Twice"))
-    assert any("record SampleLevel is also in" in problem for problem in lint_all({"sample.avsc": BASE, "twice.avsc": twice}))
+    assert any(
+        "record SampleLevel is also in" in problem
+        for problem in lint_all({"sample.avsc": BASE, "twice.avsc": twice})
+    )
 
 
 @pytest.mark.parametrize("name", list(schemas()))

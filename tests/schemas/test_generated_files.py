@@ -1,4 +1,6 @@
-"""What is generated is what is committed, and says what the schemas say. Oracle: the ``.avsc`` files themselves."""
+"""What is generated is what is committed, and says what the schemas say. Oracle: the ``.avsc``
+files themselves.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,15 @@ import pytest
 from codec_harness import ROWED, example
 
 from schemas import errors, records, vocabulary
-from schemas.catalogue import TOPICS, BadTopologyName, UnknownTopic, cluster_topics, topic, topic_of_record, topology_topics
+from schemas.catalogue import (
+    TOPICS,
+    BadTopologyName,
+    UnknownTopic,
+    cluster_topics,
+    topic,
+    topic_of_record,
+    topology_topics,
+)
 from schemas.codec import NoRows, UnknownRecord, codec
 from schemas.generate import FLAGS, outputs
 from schemas.generate_kernels import columns
@@ -29,7 +39,9 @@ def test_the_generator_reproduces_the_committed_file(path):
 
 
 def test_nothing_else_lies_among_the_compiled_modules():
-    assert set((FOLDER / "compiled").glob("*.py")) == {path for path in outputs() if path.parent.name == "compiled"}
+    assert set((FOLDER / "compiled").glob("*.py")) == {
+        path for path in outputs() if path.parent.name == "compiled"
+    }
 
 
 @pytest.mark.parametrize("name", list(enums()))
@@ -42,7 +54,12 @@ def test_an_enum_class_has_the_symbols_of_its_schema_in_order(name):
 
 def test_the_flags_are_those_the_field_documents():
     """Oracle: the doc of the ``flags`` field, which names every bit."""
-    docs = {field["doc"] for schema in schemas().values() for field in schema["fields"] if field["name"] == "flags"}
+    docs = {
+        field["doc"]
+        for schema in schemas().values()
+        for field in schema["fields"]
+        if field["name"] == "flags"
+    }
     assert len(docs) == 1
     bits = [int(bit) for bit in re.findall(r"\b(\d+) [a-z]", docs.pop())]
     assert bits == [int(flag) for flag in vocabulary.Flag] == [value for _, value, _ in FLAGS]
@@ -77,7 +94,9 @@ def test_a_record_cannot_be_changed(name):
 
 @pytest.mark.parametrize("name", list(shapes()))
 def test_a_record_survives_msgpack(name):
-    """The form in which ledgers keep records in their state. Oracle: msgspec decodes with types checked."""
+    """The form in which ledgers keep records in their state. Oracle: msgspec decodes with types
+    checked.
+    """
     record = example(name, 1)
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(record), type=type(record)) == record
 
@@ -85,7 +104,14 @@ def test_a_record_survives_msgpack(name):
 @pytest.mark.parametrize("name", list(shapes()))
 def test_the_types_of_a_struct_are_those_of_its_schema(name):
     hints = typing.get_type_hints(getattr(records, name))
-    plain = {"int": int, "long": int, "double": float, "boolean": bool, "string": str, "bytes": bytes}
+    plain = {
+        "int": int,
+        "long": int,
+        "double": float,
+        "boolean": bool,
+        "string": str,
+        "bytes": bytes,
+    }
     for field in schemas()[name]["fields"]:
         kind = field["type"]
         if isinstance(kind, str):
@@ -101,24 +127,46 @@ def test_a_row_is_aligned_and_has_the_columns_of_its_record(name):
     dtype = codec(name).dtype
     assert list(dtype.names) == [column for column, _ in columns(shapes()[name])]
     assert dtype.isalignedstruct
-    assert all(dtype[column] in (np.int32, np.int64, np.uint64, np.float64, np.uint8) for column in dtype.names)
+    assert all(
+        dtype[column] in (np.int32, np.int64, np.uint64, np.float64, np.uint8)
+        for column in dtype.names
+    )
 
 
 def test_the_catalogue_names_each_record_once():
-    """Dead letters have two topics, of the import and of the pipeline; every other record has one."""
+    """Dead letters have two topics, of the import and of the pipeline; every other record has one.
+    """
     held = [entry.record for entry in TOPICS.values()]
     assert sorted(held) == sorted([*shapes(), "DeadLetter"])
-    assert all(entry.name == name and entry.merge_rank == rank for rank, (name, entry) in enumerate(TOPICS.items()))
-    assert {entry.kind for entry in TOPICS.values()} == {"external", "derived", "order", "loop", "runtime"}
+    assert all(
+        entry.name == name and entry.merge_rank == rank
+        for rank, (name, entry) in enumerate(TOPICS.items())
+    )
+    assert {entry.kind for entry in TOPICS.values()} == {
+        "external",
+        "derived",
+        "order",
+        "loop",
+        "runtime",
+    }
 
 
 def test_the_merge_ranks_are_those_of_the_design():
     """Design section 5: control, ref, trades, depth, book tickers, then catalogue order."""
     ranked = sorted(TOPICS.values(), key=lambda entry: entry.merge_rank)
-    assert [entry.name for entry in ranked[:5]] == ["control", "ref.instruments", "md.trades", "md.depth", "md.book_tickers"]
+    assert [entry.name for entry in ranked[:5]] == [
+        "control",
+        "ref.instruments",
+        "md.trades",
+        "md.depth",
+        "md.book_tickers",
+    ]
 
 
-@pytest.mark.parametrize(("asked", "near"), [("md.trade", "md.trades"), ("order.requests", "orders.requests"), ("fill", "fills")])
+@pytest.mark.parametrize(
+    ("asked", "near"),
+    [("md.trade", "md.trades"), ("order.requests", "orders.requests"), ("fill", "fills")],
+)
 def test_an_unknown_topic_names_near_matches(asked, near):
     with pytest.raises(UnknownTopic, match=re.escape(near)):
         topic(asked)
@@ -140,7 +188,13 @@ def test_an_unknown_record_and_missing_rows_are_typed_errors():
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"), [("DepthUpdate", "depth_update"), ("PnL", "pnl"), ("Quote", "quote"), ("SimulationTruth", "simulation_truth")]
+    ("name", "expected"),
+    [
+        ("DepthUpdate", "depth_update"),
+        ("PnL", "pnl"),
+        ("Quote", "quote"),
+        ("SimulationTruth", "simulation_truth"),
+    ],
 )
 def test_a_record_name_becomes_a_file_name(name, expected):
     assert snake(name) == expected
@@ -153,7 +207,9 @@ def all_errors(base: type[errors.ShrivenError]) -> list[type[errors.ShrivenError
 
 @pytest.mark.parametrize("package", ["schemas", "streams", "connectors", "jobs", "infra"])
 def test_error_codes_are_unique_whatever_is_imported(package):
-    """Every module of the product is imported here, so that the answer does not depend on which tests ran before."""
+    """Every module of the product is imported here, so that the answer does not depend on which
+    tests ran before.
+    """
     for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
@@ -177,7 +233,11 @@ def test_errors_survive_a_process_boundary():
 
     from schemas.general import MalformedRecord
 
-    for error in (errors.CapacityExceeded("a.b", 3), MalformedRecord("Quote", 2), errors.WrongUse("text")):
+    for error in (
+        errors.CapacityExceeded("a.b", 3),
+        MalformedRecord("Quote", 2),
+        errors.WrongUse("text"),
+    ):
         assert repr(pickle.loads(pickle.dumps(error))) == repr(error)
 
 
@@ -193,7 +253,12 @@ def test_enum_members_are_plain_integers():
 
 
 def test_any_topology_has_a_journal_snapshots_and_dead_letters_of_its_own():
-    assert topology_topics("market-eu") == ["market-eu.journal", "market-eu.snapshots", "market-eu.dlq", "market-eu.dlq.decisions"]
+    assert topology_topics("market-eu") == [
+        "market-eu.journal",
+        "market-eu.snapshots",
+        "market-eu.dlq",
+        "market-eu.dlq.decisions",
+    ]
     records = [topic(name).record for name in topology_topics("market-eu")]
     assert records == ["JournalRecord", "SnapshotChunk", "DeadLetter", "DeadLetterDecision"]
     names = [entry.name for entry in cluster_topics(["market-eu", "pipeline", "market-eu"])]
@@ -206,9 +271,20 @@ def test_any_topology_has_a_journal_snapshots_and_dead_letters_of_its_own():
 
 
 def test_a_cluster_keeps_for_ever_what_nobody_can_compute_again():
-    """Design section 3: ref keeps everything, topologies for ever; a topic with one partition has it whatever the number of shards."""
+    """Design section 3: ref keeps everything, topologies for ever; a topic with one partition has
+    it whatever the number of shards.
+    """
     kept = {entry.name for entry in cluster_topics() if entry.retention_days is None}
-    assert {"control", "ref.instruments", "topologies", "fills", "orders.events", "venue.reports", "pipeline.journal", "pipeline.snapshots"} <= kept
+    assert {
+        "control",
+        "ref.instruments",
+        "topologies",
+        "fills",
+        "orders.events",
+        "venue.reports",
+        "pipeline.journal",
+        "pipeline.snapshots",
+    } <= kept
     assert not {"md.trades", "md.quotes"} & kept
     single = {entry.name for entry in cluster_topics() if not entry.is_sharded}
     assert single == {"control", "ref.instruments", "topologies", "pipeline.dlq.decisions"}

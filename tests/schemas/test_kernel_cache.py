@@ -1,4 +1,6 @@
-"""The kernel cache is keyed by all that machine code depends on: oracle, a small tree of sources that is edited."""
+"""The kernel cache is keyed by all that machine code depends on: oracle, a small tree of sources
+that is edited.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from schemas import kernel
 
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """stage.py imports helper.py, which imports constants.py by a relative import; other.py is imported by nobody."""
+    """stage.py imports helper.py, which imports constants.py by a relative import; other.py is
+    imported by nobody.
+    """
     folder = tmp_path / "streams" / "mine"
     folder.mkdir(parents=True)
     (tmp_path / "schemas").mkdir()
@@ -58,7 +62,9 @@ def test_an_edit_elsewhere_is_the_same_folder(tree: Path) -> None:
     assert folder_of(tree) == before
 
 
-def test_schemas_and_switches_are_part_of_the_key(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_schemas_and_switches_are_part_of_the_key(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = folder_of(tree)
     monkeypatch.setenv("NUMBA_BOUNDSCHECK", "1")
     checked = folder_of(tree)

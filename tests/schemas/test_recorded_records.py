@@ -40,9 +40,17 @@ def test_recorded_depth_updates_are_the_bytes_of_fastavro(recorded):
     body = checked("DepthUpdate", found)
     rows, levels = codec("DepthUpdate").decode_rows(body, len(found))
     assert len(levels) == sum(len(update.bids) + len(update.asks) for update in found)
-    assert int(levels["quantity"].sum()) == sum(quantity for update in found for _, quantity in update.bids + update.asks)
+    assert int(levels["quantity"].sum()) == sum(
+        quantity for update in found for _, quantity in update.bids + update.asks
+    )
     assert codec("DepthUpdate").encode_rows(rows, len(rows), levels).tobytes() == body
 
 
 def test_recorded_book_tickers_are_the_bytes_of_fastavro(recorded):
-    checked("BookTicker", [BookTicker(1, 1_723_161_256_298_000_000 + number, 0, *ticker, 0) for number, ticker in enumerate(recorded[1][:5000])])
+    checked(
+        "BookTicker",
+        [
+            BookTicker(1, 1_723_161_256_298_000_000 + number, 0, *ticker, 0)
+            for number, ticker in enumerate(recorded[1][:5000])
+        ],
+    )

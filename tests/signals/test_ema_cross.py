@@ -27,12 +27,25 @@ START = 1_723_161_240 * SECOND
 
 
 def quote(at: int, mid2: int, *, time: int | None = None, flags: int = 0, number: int = 1) -> Quote:
-    """A quote whose bid + ask is ``mid2``, a second after the one before unless ``time`` says otherwise."""
-    return Quote(number, START + (at * SECOND if time is None else time), at, mid2 // 2, 5, mid2 - mid2 // 2, 6, int(flags))
+    """A quote whose bid + ask is ``mid2``, a second after the one before unless ``time`` says
+    otherwise.
+    """
+    return Quote(
+        number,
+        START + (at * SECOND if time is None else time),
+        at,
+        mid2 // 2,
+        5,
+        mid2 - mid2 // 2,
+        6,
+        int(flags),
+    )
 
 
 def both(quotes: list[Any], instruments: int = 1, **chosen: Any) -> list[Signal]:
-    """Signals of the kernel, after both twins were compared bit by bit on state and decisions at every quote."""
+    """Signals of the kernel, after both twins were compared bit by bit on state and decisions at
+    every quote.
+    """
     table = [plain_instrument(number) for number in range(1, instruments + 1)]
     parameters = Settings(**chosen)
     kernel_context, python_context = kit.TestContext(), kit.TestContext()
@@ -45,7 +58,11 @@ def both(quotes: list[Any], instruments: int = 1, **chosen: Any) -> list[Signal]
         row = kernel.state.means[each.instrument - 1]
         twin = python.strategy.state.means[each.instrument]
         assert bits(row["fast"], row["slow"]) == bits(twin.fast, twin.slow)
-        assert (row["inputs"], row["direction"], row["quiet_until"]) == (twin.inputs, twin.direction, twin.quiet_until)
+        assert (row["inputs"], row["direction"], row["quiet_until"]) == (
+            twin.inputs,
+            twin.direction,
+            twin.quiet_until,
+        )
     assert kernel_context.emitted == python_context.emitted
     return [item.record for item in kernel_context.emitted]
 
@@ -56,7 +73,10 @@ def bits(*values: float) -> bytes:
 
 def directions(mids: list[int], **chosen: Any) -> list[tuple[int, int]]:
     """(place of the quote, direction) of each signal over quotes a second apart."""
-    return [(signal.sequence, signal.direction) for signal in both([quote(at, mid) for at, mid in enumerate(mids)], **chosen)]
+    return [
+        (signal.sequence, signal.direction)
+        for signal in both([quote(at, mid) for at, mid in enumerate(mids)], **chosen)
+    ]
 
 
 def test_it_decides_from_input_number_slow_on() -> None:
@@ -101,7 +121,9 @@ def test_the_means_equal_their_definition() -> None:
 
 @pytest.mark.parametrize(("fast", "slow"), [(1, 2), (9, 20), (20, 50), (999_999, 1_000_000)])
 def test_alpha_is_computed_once_in_python(fast: int, slow: int) -> None:
-    assert ema_cross.new_state([plain_instrument()], Settings(fast=fast, slow=slow)).alphas.tolist() == [2 / (fast + 1), 2 / (slow + 1)]
+    assert ema_cross.new_state(
+        [plain_instrument()], Settings(fast=fast, slow=slow)
+    ).alphas.tolist() == [2 / (fast + 1), 2 / (slow + 1)]
 
 
 @pytest.mark.parametrize("flag", [Flag.STALE, Flag.STALE | Flag.GAP, Flag.ONE_SIDED])
@@ -124,8 +146,13 @@ def test_a_signal_says_why_and_how_much() -> None:
 
 
 def cooled(times: list[int], mids: list[int], cooldown: int = SECOND) -> list[tuple[int, int]]:
-    quotes = [quote(at, mid, time=time) for at, (time, mid) in enumerate(zip(times, mids, strict=True))]
-    return [(signal.event_time - START, signal.direction) for signal in both(quotes, fast=1, slow=2, cooldown=cooldown)]
+    quotes = [
+        quote(at, mid, time=time) for at, (time, mid) in enumerate(zip(times, mids, strict=True))
+    ]
+    return [
+        (signal.event_time - START, signal.direction)
+        for signal in both(quotes, fast=1, slow=2, cooldown=cooldown)
+    ]
 
 
 def test_a_change_within_the_cool_down_waits_for_the_first_quote_after_it() -> None:
@@ -144,12 +171,20 @@ def test_the_cool_down_ends_exactly_at_its_length() -> None:
 
 
 def test_a_cool_down_of_zero_sends_every_change() -> None:
-    assert [direction for _, direction in cooled([0, 1, 2, 3], [100, 110, 90, 110], cooldown=0)] == [1, -1, 1]
+    assert [
+        direction for _, direction in cooled([0, 1, 2, 3], [100, 110, 90, 110], cooldown=0)
+    ] == [1, -1, 1]
 
 
 def test_the_cool_down_is_judged_on_the_clock_not_on_the_quotes_time() -> None:
     """A quote whose event time lies behind the clock is decided at the clock."""
-    quotes = [quote(0, 100, time=0), quote(1, 110, time=50), quote(2, 90, time=20), quote(3, 90, time=SECOND + 49), quote(4, 90, time=SECOND + 50)]
+    quotes = [
+        quote(0, 100, time=0),
+        quote(1, 110, time=50),
+        quote(2, 90, time=20),
+        quote(3, 90, time=SECOND + 49),
+        quote(4, 90, time=SECOND + 50),
+    ]
     signals = both(quotes, fast=1, slow=2)
     assert [signal.event_time - START for signal in signals] == [50, SECOND + 50]
 
@@ -158,18 +193,34 @@ def test_instruments_have_means_of_their_own() -> None:
     one = [quote(at, 100 + at, number=1) for at in range(6)]
     two = [quote(at, 900 - at, number=2) for at in range(6)]
     mixed = [each for pair in zip(one, two, strict=True) for each in pair]
-    assert [(signal.instrument, signal.direction) for signal in both(mixed, 2, fast=2, slow=4)] == [(1, 1), (2, -1)]
+    assert [(signal.instrument, signal.direction) for signal in both(mixed, 2, fast=2, slow=4)] == [
+        (1, 1),
+        (2, -1),
+    ]
 
 
 def test_an_instrument_outside_the_table_is_ignored() -> None:
     table = [plain_instrument(1)]
     for stage in (ema_cross, ema_cross_python.EmaCross):
-        assert kit.drive(stage, Settings(fast=1, slow=2), [quote(0, 100, number=2), quote(1, 110, number=2)], table) == []
+        assert (
+            kit.drive(
+                stage,
+                Settings(fast=1, slow=2),
+                [quote(0, 100, number=2), quote(1, 110, number=2)],
+                table,
+            )
+            == []
+        )
 
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize(
-    "chosen", [{"fast": 20, "slow": 50}, {"fast": 1, "slow": 2, "cooldown": 0}, {"fast": 5, "slow": 200, "cooldown": 10 * SECOND}]
+    "chosen",
+    [
+        {"fast": 20, "slow": 50},
+        {"fast": 1, "slow": 2, "cooldown": 0},
+        {"fast": 5, "slow": 200, "cooldown": 10 * SECOND},
+    ],
 )
 def test_twins_agree_on_every_bit_over_generated_quotes(seed: int, chosen: dict[str, int]) -> None:
     dice = random.Random(seed)
@@ -177,13 +228,19 @@ def test_twins_agree_on_every_bit_over_generated_quotes(seed: int, chosen: dict[
     for at in range(1500):
         mid += dice.choice([-30, -1, 0, 0, 1, 30])
         time += dice.randrange(SECOND // 2)
-        flags = dice.choices([0, int(Flag.STALE), int(Flag.CROSSED), int(Flag.ONE_SIDED)], [90, 3, 3, 4])[0]
+        flags = dice.choices(
+            [0, int(Flag.STALE), int(Flag.CROSSED), int(Flag.ONE_SIDED)], [90, 3, 3, 4]
+        )[0]
         quotes.append(quote(at, mid, time=time, flags=flags))
     assert both(quotes, **chosen)
 
 
 @settings(max_examples=30, deadline=None)
-@given(mids=some.lists(some.integers(2, 2**62), min_size=2, max_size=40), fast=some.integers(1, 5), more=some.integers(1, 5))
+@given(
+    mids=some.lists(some.integers(2, 2**62), min_size=2, max_size=40),
+    fast=some.integers(1, 5),
+    more=some.integers(1, 5),
+)
 def test_twins_agree_on_extreme_prices(mids: list[int], fast: int, more: int) -> None:
     both([quote(at, mid) for at, mid in enumerate(mids)], fast=fast, slow=fast + more, cooldown=0)
 
@@ -199,7 +256,8 @@ def test_twins_agree_on_every_bit_over_recorded_quotes(market_data: Path) -> Non
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"fast": 0}, {"slow": 0}, {"slow": 1_000_001}, {"size": -1}, {"size": 2**60 + 1}, {"cooldown": -1}, {"cooldown": 86_400 * SECOND + 1},
+        {"fast": 0}, {"slow": 0}, {"slow": 1_000_001}, {"size": -1}, {"size": 2**60 + 1},
+        {"cooldown": -1}, {"cooldown": 86_400 * SECOND + 1},
         {"fast": 50, "slow": 50}, {"fast": 51, "slow": 50},
     ],
 )  # fmt: skip

@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stage_context import StageContext, fill, instrument, mark, perpetual, restored, signal, state_bytes, toy
+from stage_context import (
+    StageContext,
+    fill,
+    instrument,
+    mark,
+    perpetual,
+    restored,
+    signal,
+    state_bytes,
+    toy,
+)
 
 from schemas.records import OrderEvent, OrderRequest
 from schemas.vocabulary import OrderStatus, OrderType, RequestKind, Side, TimeInForce
@@ -30,14 +40,29 @@ def orders(context: StageContext) -> list[tuple[int, int]]:
 
 def end(sizing: Sizing, request: OrderRequest, status: OrderStatus, refused: bool = False) -> None:
     sizing.on_order_event(
-        OrderEvent(request.order_id, 1, 1, 1, 0, int(status), 1, request.side, request.quantity, 0, 0, refused),
+        OrderEvent(
+            request.order_id,
+            1,
+            1,
+            1,
+            0,
+            int(status),
+            1,
+            request.side,
+            request.quantity,
+            0,
+            0,
+            refused,
+        ),
         StageContext(),
     )
 
 
 def done(sizing: Sizing, request: OrderRequest) -> None:
     """The order fills completely."""
-    sizing.on_fill(fill(request.side, request.quantity, 100, order_id=request.order_id), StageContext())
+    sizing.on_fill(
+        fill(request.side, request.quantity, 100, order_id=request.order_id), StageContext()
+    )
     end(sizing, request, OrderStatus.FILLED)
 
 
@@ -46,7 +71,20 @@ def test_should_send_a_market_order_with_a_built_id() -> None:
     sizing, context = stage()
     sizing.on_signal(signal(1), context)
     (request,) = context.take()
-    expected = OrderRequest(request.order_id, 1, 1, 1, SECOND, int(RequestKind.NEW), BUY, int(OrderType.MARKET), int(TimeInForce.IOC), False, 10, 0)
+    expected = OrderRequest(
+        request.order_id,
+        1,
+        1,
+        1,
+        SECOND,
+        int(RequestKind.NEW),
+        BUY,
+        int(OrderType.MARKET),
+        int(TimeInForce.IOC),
+        False,
+        10,
+        0,
+    )
     assert request == expected and len(request.order_id) == 20
 
 
@@ -69,8 +107,12 @@ STRENGTHS = [
 
 @pytest.mark.parametrize("direction", [1, -1])
 @pytest.mark.parametrize(("strength", "quantity"), STRENGTHS)
-def test_should_act_from_the_threshold_and_size_up_to_the_cap(direction: int, strength: float, quantity: int) -> None:
-    """SIG-3: at, below and above the threshold and the cap; size is never zero or negative. Oracle: 10 x strength in fractions, rounded down."""
+def test_should_act_from_the_threshold_and_size_up_to_the_cap(
+    direction: int, strength: float, quantity: int
+) -> None:
+    """SIG-3: at, below and above the threshold and the cap; size is never zero or negative. Oracle:
+    10 x strength in fractions, rounded down.
+    """
     sizing, context = stage()
     sizing.on_signal(signal(direction, strength=strength), context)
     assert orders(context) == ([(BUY if direction > 0 else SELL, quantity)] if quantity else [])
@@ -78,7 +120,9 @@ def test_should_act_from_the_threshold_and_size_up_to_the_cap(direction: int, st
 
 @given(st.integers(1, 10**15), st.floats(0.6, 2.0))
 def test_should_scale_by_the_strength_to_nine_decimals(size: int, strength: float) -> None:
-    """Oracle: Fraction: within half a billionth of the size and the rounding down of the exact product."""
+    """Oracle: Fraction: within half a billionth of the size and the rounding down of the exact
+    product.
+    """
     exact = Fraction(strength) * size
     assert -1 - Fraction(size, 10**9) < scaled(size, strength) - exact <= Fraction(size, 10**9)
 
@@ -98,23 +142,34 @@ def test_the_signals_own_size_should_win() -> None:
     assert orders(context) == []
 
 
-@pytest.mark.parametrize(("spec", "size", "quantity"), [(instrument(), "0.001", 100_000), (perpetual(1), "0.005", 5), (toy(), 7, 7)])
+@pytest.mark.parametrize(
+    ("spec", "size", "quantity"),
+    [(instrument(), "0.001", 100_000), (perpetual(1), "0.005", 5), (toy(), 7, 7)],
+)
 def test_the_configured_size_should_be_in_base_units(spec: Any, size: Any, quantity: int) -> None:
-    """Oracle: by hand: 0.001 BTC is 100,000 satoshi on spot and one unit of 0.001 on the perpetual."""
+    """Oracle: by hand: 0.001 BTC is 100,000 satoshi on spot and one unit of 0.001 on the perpetual.
+    """
     sizing, context = stage(spec, size=size)
     sizing.on_signal(signal(1), context)
     assert orders(context) == [(BUY, quantity)]
 
 
-@pytest.mark.parametrize(("size", "error"), [("0", BadSize), ("-1", BadSize), ("0.000001", BadSize), ("0.000000001", OffPrecision)])
-def test_a_size_that_cannot_be_traded_should_refuse_to_start(size: str, error: type[Exception]) -> None:
+@pytest.mark.parametrize(
+    ("size", "error"),
+    [("0", BadSize), ("-1", BadSize), ("0.000001", BadSize), ("0.000000001", OffPrecision)],
+)
+def test_a_size_that_cannot_be_traded_should_refuse_to_start(
+    size: str, error: type[Exception]
+) -> None:
     """The lot of spot BTC is 0.00001."""
     with pytest.raises(error):
         stage(instrument(), size=size)
 
 
 def test_the_default_size_should_be_the_smallest_safely_tradable() -> None:
-    """Oracle: by hand: twice 5 USDT at a bid of 60,000.00 is 0.00016667 BTC, rounded up to the lot of 0.00001; fixed at the first mark."""
+    """Oracle: by hand: twice 5 USDT at a bid of 60,000.00 is 0.00016667 BTC, rounded up to the lot
+    of 0.00001; fixed at the first mark.
+    """
     sizing, context = stage(instrument(), size="")
     sizing.on_mark(mark(60_000_00, 60_000_01), context)
     sizing.on_mark(mark(30_000_00, 30_000_01), context)
@@ -147,7 +202,11 @@ def test_a_flat_view_should_close() -> None:
     assert orders(context) == [(SELL, 10)]
 
 
-@pytest.mark.parametrize(("spec", "short"), [(toy(shortable=False), True), (toy(), False)], ids=["not-shortable", "short-off"])
+@pytest.mark.parametrize(
+    ("spec", "short"),
+    [(toy(shortable=False), True), (toy(), False)],
+    ids=["not-shortable", "short-off"],
+)
 def test_a_short_view_should_be_flat_where_shorts_are_not_allowed(spec: Any, short: bool) -> None:
     """Oracle: by hand: nothing from flat, a close from long."""
     sizing, context = stage(spec, short=short)
@@ -190,9 +249,15 @@ def test_working_orders_should_count() -> None:
     assert orders(context) == [(SELL, 20)]
 
 
-@pytest.mark.parametrize("status", [OrderStatus.DENIED, OrderStatus.REJECTED, OrderStatus.CANCELLED, OrderStatus.EXPIRED])
-def test_an_order_that_ended_should_not_be_sent_again_until_the_next_view(status: OrderStatus) -> None:
-    """Oracle: by hand: 4 of 10 filled; nothing at the end, 6 at the next signal; a refused event ends nothing."""
+@pytest.mark.parametrize(
+    "status", [OrderStatus.DENIED, OrderStatus.REJECTED, OrderStatus.CANCELLED, OrderStatus.EXPIRED]
+)
+def test_an_order_that_ended_should_not_be_sent_again_until_the_next_view(
+    status: OrderStatus,
+) -> None:
+    """Oracle: by hand: 4 of 10 filled; nothing at the end, 6 at the next signal; a refused event
+    ends nothing.
+    """
     sizing, context = stage()
     sizing.on_signal(signal(1), context)
     (request,) = context.take()
@@ -232,7 +297,9 @@ def test_views_before_the_start_should_be_noted_and_not_traded() -> None:
 
 
 def test_the_warm_up_should_count_from_the_first_mark() -> None:
-    """Oracle: by hand: marks from second 1, warm-up 10 s: traded from second 11. A view before the first mark is noted."""
+    """Oracle: by hand: marks from second 1, warm-up 10 s: traded from second 11. A view before the
+    first mark is noted.
+    """
     sizing, context = stage(warmup=10 * SECOND)
     sizing.on_signal(signal(-1), context)
     sizing.on_mark(mark(100, 101), context)
@@ -246,7 +313,9 @@ def test_the_warm_up_should_count_from_the_first_mark() -> None:
 
 
 def test_a_view_in_the_cool_down_should_be_traded_when_it_ends() -> None:
-    """Oracle: by hand: order at 1 s, cool-down 3 s, views at 2 s and 3 s; the last one is traded at 4 s."""
+    """Oracle: by hand: order at 1 s, cool-down 3 s, views at 2 s and 3 s; the last one is traded at
+    4 s.
+    """
     sizing, context = stage(cooldown=3 * SECOND)
     sizing.on_signal(signal(1), context)
     done(sizing, context.take()[0])
@@ -276,7 +345,10 @@ def test_a_view_that_returns_within_the_cool_down_should_cost_nothing() -> None:
 
 def test_strategies_and_instruments_should_cool_down_apart() -> None:
     """Oracle: by hand: two desks, two deadlines."""
-    sizing, context = Sizing([toy(1), toy(2)], Settings(size="10", cooldown=3 * SECOND)), StageContext(SECOND)
+    sizing, context = (
+        Sizing([toy(1), toy(2)], Settings(size="10", cooldown=3 * SECOND)),
+        StageContext(SECOND),
+    )
     sizing.on_signal(signal(1, number=1), context)
     context.clock = 2 * SECOND
     sizing.on_signal(signal(1, number=2, strategy=2), context)
@@ -295,20 +367,28 @@ def test_should_name_an_unknown_instrument() -> None:
         sizing.on_signal(signal(1, number=9), context)
 
 
-@pytest.mark.parametrize("changes", [{"threshold": -0.1}, {"threshold": 3.0}, {"cooldown": -1}, {"warmup": -1}, {"trade_from": -1}])
+@pytest.mark.parametrize(
+    "changes",
+    [{"threshold": -0.1}, {"threshold": 3.0}, {"cooldown": -1}, {"warmup": -1}, {"trade_from": -1}],
+)
 def test_should_refuse_settings_out_of_range(changes: dict[str, Any]) -> None:
     """The text names the range."""
     with pytest.raises(ValueError, match="give"):
         Settings(**changes)
 
 
-STEP = st.tuples(st.sampled_from(["view", "fill", "cancel", "restart"]), st.integers(-1, 1), st.integers(1, 15))
+STEP = st.tuples(
+    st.sampled_from(["view", "fill", "cancel", "restart"]), st.integers(-1, 1), st.integers(1, 15)
+)
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(STEP, max_size=50))
-def test_position_and_working_should_always_reach_for_the_target(steps: list[tuple[str, int, int]]) -> None:
-    """Property: right after a view, position + everything working is the target, whatever filled, died or restarted before.
+def test_position_and_working_should_always_reach_for_the_target(
+    steps: list[tuple[str, int, int]],
+) -> None:
+    """Property: right after a view, position + everything working is the target, whatever filled,
+    died or restarted before.
 
     Oracle: sums kept by the test over the requests it saw.
     """
@@ -320,7 +400,10 @@ def test_position_and_working_should_always_reach_for_the_target(steps: list[tup
         elif kind == "view":
             sizing.on_signal(signal(direction), context)
             for request in context.take():
-                working[request.order_id] = [request, request.quantity if request.side == BUY else -request.quantity]
+                working[request.order_id] = [
+                    request,
+                    request.quantity if request.side == BUY else -request.quantity,
+                ]
             assert position + sum(leaves for _, leaves in working.values()) == direction * 10
         elif working:
             order_id = next(iter(working))

@@ -1,4 +1,5 @@
-"""The examples of docs/strategies.md are a user's files: each is allowed, runs, does what the page says, and verifies.
+"""The examples of docs/strategies.md are a user's files: each is allowed, runs, does what the page
+says, and verifies.
 
 Oracle: limits that the page states, over the run's own topics; a run that is not interrupted.
 """
@@ -16,7 +17,11 @@ from tests.scenario import backtest, make_recording, records_in
 from tests.test_documents import blocks
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "strategies.md"
-FILES = {block.splitlines()[0].removeprefix("# "): block for block in blocks(PAGE, "python") if block.startswith("# ")}
+FILES = {
+    block.splitlines()[0].removeprefix("# "): block
+    for block in blocks(PAGE, "python")
+    if block.startswith("# ")
+}
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +47,9 @@ def test_an_example_is_allowed_and_verifies(folder: Path, runs: dict[str, Run], 
     assert verify_run(runs[name].folder).is_good
 
 
-def test_the_inventory_stays_within_its_limit_and_the_log_says_what_it_holds(runs: dict[str, Run]) -> None:
+def test_the_inventory_stays_within_its_limit_and_the_log_says_what_it_holds(
+    runs: dict[str, Run],
+) -> None:
     run = runs["inventory.py"]
     held = [record["quantity"] for record in records_in(run.folder, "positions")]
     fills, lines = records_in(run.folder, "fills"), records_in(run.folder, "strategy.log")
@@ -55,14 +62,21 @@ def test_the_inventory_stays_within_its_limit_and_the_log_says_what_it_holds(run
 
 
 def test_rebalancing_holds_its_share_within_a_lot_and_the_fee(runs: dict[str, Run]) -> None:
-    """Oracle: by hand. A fifth of 1,000,000 at some 50,000 is 4.000, of lots of 0.001: the price moves by 0.1 % at most."""
+    """Oracle: by hand. A fifth of 1,000,000 at some 50,000 is 4.000, of lots of 0.001: the price
+    moves by 0.1 % at most.
+    """
     run = runs["rebalance.py"]
     held = [record["quantity"] for record in records_in(run.folder, "positions")]
-    requests, lines = records_in(run.folder, "orders.requests"), records_in(run.folder, "strategy.log")
+    requests, lines = (
+        records_in(run.folder, "orders.requests"),
+        records_in(run.folder, "strategy.log"),
+    )
     assert len(requests) > 2 and len(lines) == len(requests)
     times = [request["event_time"] for request in requests]
     assert all((time - times[0]) % 10_000_000_000 == 0 for time in times), "by its timer"
-    assert requests[0]["quantity"] == held[1] and 3_990 < held[1] < 4_010 and held[0] < held[1], "filled at two levels"
+    assert requests[0]["quantity"] == held[1] and 3_990 < held[1] < 4_010 and held[0] < held[1], (
+        "filled at two levels"
+    )
     assert all(abs(each - 4_000) < 10 for each in held[1:])
     assert lines[0]["text"] == f"TESTUSDT: 0 held, {held[1]} ordered"
 

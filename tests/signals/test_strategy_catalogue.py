@@ -1,4 +1,6 @@
-"""Finding a strategy by name or file, and reading its parameters. Oracle: the words a user needs (issue section 7) and planted mistakes."""
+"""Finding a strategy by name or file, and reading its parameters. Oracle: the words a user needs
+(issue section 7) and planted mistakes.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ def test_every_strategy_of_the_catalogue_loads_with_its_defaults(name: str) -> N
 
 
 def test_parameters_are_read_from_text() -> None:
-    stage, settings = load_strategy("ema-cross", {"fast": "5", "slow": "9", "size": "100", "cooldown": "0"})
+    stage, settings = load_strategy(
+        "ema-cross", {"fast": "5", "slow": "9", "size": "100", "cooldown": "0"}
+    )
     assert stage is ema_cross
     assert settings == ema_cross.Settings(fast=5, slow=9, size=100, cooldown=0)
 
@@ -65,13 +69,18 @@ def test_the_python_twin_has_the_same_parameters() -> None:
     assert settings == ema_cross.Settings(fast=5)
 
 
-@pytest.mark.parametrize(("name", "near"), [("ema-cros", "ema-cross"), ("ema_cross", "ema-cross"), ("no-such", "known: ")])
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("ema-cros", "ema-cross"), ("ema_cross", "ema-cross"), ("no-such", "known: ")],
+)
 def test_an_unknown_strategy_is_an_error_that_names_the_near_ones(name: str, near: str) -> None:
     with pytest.raises(UnknownStrategy, match=near):
         load_strategy(name, {})
 
 
-@pytest.mark.parametrize(("key", "near"), [("fats", "did you mean fast"), ("zzz", "it has: fast, slow, size, cooldown")])
+@pytest.mark.parametrize(
+    ("key", "near"), [("fats", "did you mean fast"), ("zzz", "it has: fast, slow, size, cooldown")]
+)
 def test_an_unknown_parameter_is_an_error_that_names_the_near_ones(key: str, near: str) -> None:
     with pytest.raises(UnknownParameter, match=near):
         load_strategy("ema-cross", {key: "1"})
@@ -91,7 +100,9 @@ def test_an_unknown_parameter_is_an_error_that_names_the_near_ones(key: str, nea
         ({"fast": "60", "slow": "50"}, "fast must be below slow"),
     ],
 )
-def test_a_parameter_that_does_not_fit_is_an_error_that_says_why(parameters: dict[str, str], words: str) -> None:
+def test_a_parameter_that_does_not_fit_is_an_error_that_says_why(
+    parameters: dict[str, str], words: str
+) -> None:
     with pytest.raises(BadParameter, match=words):
         load_strategy("ema-cross", parameters)
 
@@ -140,7 +151,9 @@ def test_a_missing_class_is_an_error_that_names_the_near_one(file: Path) -> None
         ("x = 1\n\ny = x / 0\n", "line 3: ZeroDivisionError"),
     ],
 )
-def test_a_file_that_does_not_import_is_an_error_with_its_line(tmp_path: Path, text: str, words: str) -> None:
+def test_a_file_that_does_not_import_is_an_error_with_its_line(
+    tmp_path: Path, text: str, words: str
+) -> None:
     path = tmp_path / "bad.py"
     path.write_text(text)
     with pytest.raises(UnusableStrategyFile, match=words):
@@ -162,13 +175,22 @@ def test_a_file_with_several_strategies_asks_for_a_name(file: Path) -> None:
 
 def test_a_class_that_breaks_the_contract_keeps_its_own_error(tmp_path: Path) -> None:
     path = tmp_path / "wrong.py"
-    path.write_text("from streams.signals.strategy import Strategy\nclass Mine(Strategy):\n    WAKES = ('quotes',)\n")
+    path.write_text(
+        "from streams.signals.strategy import Strategy\nclass Mine(Strategy):\n    WAKES = "
+        "('quotes',)\n"
+    )
     with pytest.raises(WrongUse, match="on_quote"):
         find_strategy(str(path))
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"), [("a/b.py:C", Path("a/b.py")), ("b.py", Path("b.py")), ("ema-cross", None), ("C:/x.py:D", Path("C:/x.py"))]
+    ("name", "expected"),
+    [
+        ("a/b.py:C", Path("a/b.py")),
+        ("b.py", Path("b.py")),
+        ("ema-cross", None),
+        ("C:/x.py:D", Path("C:/x.py")),
+    ],
 )
 def test_a_strategy_name_tells_whether_it_is_a_file(name: str, expected: Path | None) -> None:
     assert strategy_file(name) == expected

@@ -1,4 +1,6 @@
-"""The contract of a strategy in plain Python: what wakes it, what it may remember, what it may emit. Oracle: the rules of strategy.py."""
+"""The contract of a strategy in plain Python: what wakes it, what it may remember, what it may
+emit. Oracle: the rules of strategy.py.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,15 @@ import pytest
 from schemas.records import OrderRequest, Quote, Signal
 from schemas.vocabulary import OrderType, RequestKind, Side, TimeInForce
 from streams.signals import kit
-from streams.signals.strategy import NO_TIMER, WAKE_TOPICS, BadStrategy, NoSettings, Strategy, StrategyState, UndeclaredState
+from streams.signals.strategy import (
+    NO_TIMER,
+    WAKE_TOPICS,
+    BadStrategy,
+    NoSettings,
+    Strategy,
+    StrategyState,
+    UndeclaredState,
+)
 
 QUOTE = Quote(1, 1_000, 7, 100, 5, 101, 6, 0)
 
@@ -27,7 +37,11 @@ def started(**body: Any) -> Any:
 
 
 def test_inputs_should_follow_from_what_wakes_the_strategy() -> None:
-    made = make(WAKES=("quotes", "fills", "timer"), on_fill=lambda s, f, c: None, on_timer=lambda s, d, c: None)
+    made = make(
+        WAKES=("quotes", "fills", "timer"),
+        on_fill=lambda s, f, c: None,
+        on_timer=lambda s, d, c: None,
+    )
     assert made.INPUTS == ("md.quotes", "fills")
 
 
@@ -129,14 +143,19 @@ def test_state_survives_the_snapshot_round_trip() -> None:
 
     strategy = started(State=Counting)
     strategy.state.seen[4] = 2
-    assert msgspec.msgpack.decode(msgspec.msgpack.encode(strategy.state), type=Counting) == strategy.state
+    assert (
+        msgspec.msgpack.decode(msgspec.msgpack.encode(strategy.state), type=Counting)
+        == strategy.state
+    )
 
 
 def test_a_signal_carries_the_clock_and_the_strategy_number() -> None:
     def on_quote(self: Any, quote: Quote, context: Any) -> None:
         self.signal(context, quote.instrument, -1, size=9, sequence=quote.sequence)
 
-    assert kit.run(make(on_quote=on_quote), [QUOTE]) == [Signal(1, 1_000, 7, 1, -1, 1.0, 9, 0.0, 0.0, 0)]
+    assert kit.run(make(on_quote=on_quote), [QUOTE]) == [
+        Signal(1, 1_000, 7, 1, -1, 1.0, 9, 0.0, 0.0, 0)
+    ]
 
 
 def test_a_signal_of_an_impossible_direction_is_refused() -> None:
@@ -152,19 +171,29 @@ def test_a_signal_of_an_impossible_direction_is_refused() -> None:
         (99, TimeInForce.IOC, OrderType.LIMIT, TimeInForce.IOC),
     ],
 )
-def test_an_order_is_limit_when_it_has_a_price(price: int, life: int, order_type: int, expected_life: int) -> None:
+def test_an_order_is_limit_when_it_has_a_price(
+    price: int, life: int, order_type: int, expected_life: int
+) -> None:
     def on_quote(self: Any, quote: Quote, context: Any) -> None:
         self.order(context, 1, int(Side.BUY), 3, price=price, time_in_force=int(life))
 
     (order,) = kit.run(make(on_quote=on_quote), [QUOTE])
     assert isinstance(order, OrderRequest)
-    assert (order.kind, order.order_type, order.time_in_force, order.quantity, order.price) == (RequestKind.NEW, order_type, expected_life, 3, price)
+    assert (order.kind, order.order_type, order.time_in_force, order.quantity, order.price) == (
+        RequestKind.NEW,
+        order_type,
+        expected_life,
+        3,
+        price,
+    )
     assert len(order.order_id) == 20
 
 
 def test_a_cancel_names_the_order() -> None:
     def on_quote(self: Any, quote: Quote, context: Any) -> None:
-        self.cancel(context, self.order(context, 1, int(Side.SELL), 3, price=101), 1, int(Side.SELL))
+        self.cancel(
+            context, self.order(context, 1, int(Side.SELL), 3, price=101), 1, int(Side.SELL)
+        )
 
     order, cancel = kit.run(make(on_quote=on_quote), [QUOTE])
     assert (cancel.kind, cancel.order_id) == (RequestKind.CANCEL, order.order_id)
@@ -192,6 +221,8 @@ def test_a_timer_that_does_not_move_on_is_a_typed_error(monkeypatch: pytest.Monk
     def on_quote(self: Any, quote: Quote, context: Any) -> None:
         self.state.timer = context.clock
 
-    made = make(WAKES=("quotes", "timer"), on_quote=on_quote, on_timer=lambda self, deadline, context: None)
+    made = make(
+        WAKES=("quotes", "timer"), on_quote=on_quote, on_timer=lambda self, deadline, context: None
+    )
     with pytest.raises(UndeclaredState, match="did not move the timer"):
         kit.run(made, [QUOTE, QUOTE])

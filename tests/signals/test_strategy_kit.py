@@ -1,4 +1,6 @@
-"""The test kit (STR-14): one line runs a strategy of either kind; look-ahead and start dependence are found. Oracle: planted cheats."""
+"""The test kit (STR-14): one line runs a strategy of either kind; look-ahead and start dependence
+are found. Oracle: planted cheats.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,18 @@ import pytest
 
 from schemas.errors import CapacityExceeded
 from schemas.general import BadRecord
-from schemas.records import DepthUpdate, LogLine, Mark, OrderEvent, OrderRequest, PnL, Position, Quote, Signal, Trade
+from schemas.records import (
+    DepthUpdate,
+    LogLine,
+    Mark,
+    OrderEvent,
+    OrderRequest,
+    PnL,
+    Position,
+    Quote,
+    Signal,
+    Trade,
+)
 from schemas.vocabulary import DepthKind, Flag, OrderStatus
 from streams.signals import kit
 from streams.signals.strategy import BadStrategy, Strategy, StrategyState
@@ -57,7 +70,13 @@ def test_a_strategy_reads_what_the_list_says_of_its_account_and_the_book() -> No
             if quote.sequence == 1:
                 self.order(context, 1, 1, 7, price=99)
             orders = [(each.remaining, each.price, each.status) for each in context.open_orders()]
-            where = (held.quantity, held.average_price, held.unrealized, context.cash, context.equity)
+            where = (
+                held.quantity,
+                held.average_price,
+                held.unrealized,
+                context.cash,
+                context.equity,
+            )
             context.log(f"{(where, orders, book.bids, book.asks, trade and trade.price)}")
 
         def on_order_event(self, event: OrderEvent, context: Any) -> None:
@@ -72,7 +91,18 @@ def test_a_strategy_reads_what_the_list_says_of_its_account_and_the_book() -> No
     snapshot = int(Flag.FIRST_OF_SNAPSHOT | Flag.LAST_OF_SNAPSHOT | Flag.FUTURES_CHAIN)
     records = [
         quote(0),
-        DepthUpdate(1, SECOND, SECOND, 5, 6, 4, int(DepthKind.SNAPSHOT), snapshot, [(100, 3), (99, 1)], [(102, 4)]),
+        DepthUpdate(
+            1,
+            SECOND,
+            SECOND,
+            5,
+            6,
+            4,
+            int(DepthKind.SNAPSHOT),
+            snapshot,
+            [(100, 3), (99, 1)],
+            [(102, 4)],
+        ),
         Trade(1, SECOND, SECOND, 1, 1, 102, 1, 1, 0),
         quote(1),
         event(OrderStatus.ACCEPTED, 0),
@@ -95,7 +125,9 @@ def test_a_strategy_reads_what_the_list_says_of_its_account_and_the_book() -> No
 
 
 def test_targets_modified_orders_and_named_timers_work_in_the_kit() -> None:
-    """Oracle: by hand. Ten are wanted, three are held, two work: five are ordered. Two of those fill before they are modified to nine."""
+    """Oracle: by hand. Ten are wanted, three are held, two work: five are ordered. Two of those
+    fill before they are modified to nine.
+    """
 
     class Doer(Strategy):
         WAKES = ("quotes", "order_events", "timers")
@@ -118,9 +150,24 @@ def test_targets_modified_orders_and_named_timers_work_in_the_kit() -> None:
         def on_order_event(self, event: OrderEvent, context: Any) -> None:
             context.log(f"{event.filled_quantity} of {event.quantity}")
 
-    def event(number: int, at: float, status: OrderStatus, quantity: int, filled: int) -> OrderEvent:
+    def event(
+        number: int, at: float, status: OrderStatus, quantity: int, filled: int
+    ) -> OrderEvent:
         price = 90 if number == 1 else 99
-        return OrderEvent(f"{number:020d}", 1, 1, 1, int(at * SECOND), int(status), 0, 1, quantity, price, filled, False)
+        return OrderEvent(
+            f"{number:020d}",
+            1,
+            1,
+            1,
+            int(at * SECOND),
+            int(status),
+            0,
+            1,
+            quantity,
+            price,
+            filled,
+            False,
+        )
 
     records = [
         Position(1, 1, 1, SECOND // 2, f"{0:020d}", 3, 297, 0, 1),
@@ -131,11 +178,13 @@ def test_targets_modified_orders_and_named_timers_work_in_the_kit() -> None:
         Quote(1, 9 * SECOND, 2, 100, 5, 101, 5, 0),
     ]
     found = kit.run(Doer, records)
-    assert [(each.kind, each.quantity, each.price) for each in found if isinstance(each, OrderRequest)] == [
+    assert [(each.kind, each.quantity, each.price) for each in found if isinstance(each,
+    OrderRequest)] == [
         (1, 2, 90), (1, 5, 99), (2, 0, 0), (1, 7, 99),
     ]  # fmt: skip
     assert [each.text for each in found if isinstance(each, LogLine)] == [
-        "0 of 2", "2 of 5", f"soon at {3 * SECOND // 2}, 5 at work", "9 will be", "2 of 5", f"late at {6 * SECOND}, 9 at work",
+        "0 of 2", "2 of 5", f"soon at {3 * SECOND // 2}, 5 at work", "9 will be", "2 of 5",
+        f"late at {6 * SECOND}, 9 at work",
     ]  # fmt: skip
 
 
@@ -167,7 +216,9 @@ def test_a_strategy_that_looks_ahead_is_found() -> None:
 
     original = kit.drive
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kit, "drive", lambda stage, settings, part, table, artefacts: whole_history(part))
+        patch.setattr(
+            kit, "drive", lambda stage, settings, part, table, artefacts: whole_history(part)
+        )
         assert kit.look_ahead(Seer, records) != []
 
 
@@ -215,7 +266,7 @@ def test_the_end_of_the_input_reaches_the_strategy() -> None:
     assert [item.at for item in kit.trace(Flat, quotes(3))] == [-1]
 
 
-KERNEL = '''
+KERNEL = """
 from typing import Any, NamedTuple
 import msgspec
 import numpy as np
@@ -238,7 +289,8 @@ class State(NamedTuple):
     seen: Any
 
 def new_state(instruments, settings):
-    return State(np.zeros(1, np.int64), np.full(1, 2**63 - 1), np.zeros(4, np.int64), np.array([settings.every]), np.zeros(1, np.int64))
+    return State(np.zeros(1, np.int64), np.full(1, 2**63 - 1), np.zeros(4, np.int64),
+                 np.array([settings.every]), np.zeros(1, np.int64))
 
 @kernel
 def on_quote(state, quote, out):
@@ -258,13 +310,18 @@ def on_quote(state, quote, out):
     row.slow = 0.0
     row.flags = 0
     count[0] += 1
-'''
+"""
 
 
 def test_a_users_kernel_module_runs_from_its_file(tmp_path: Path) -> None:
     path = tmp_path / "every_fifth.py"
     path.write_text(KERNEL)
-    assert [signal.sequence for signal in kit.run(str(path), quotes(20), {"every": "5"})] == [4, 9, 14, 19]
+    assert [signal.sequence for signal in kit.run(str(path), quotes(20), {"every": "5"})] == [
+        4,
+        9,
+        14,
+        19,
+    ]
 
 
 def test_numbers_of_numpy_are_taken_where_they_are_whole_and_refused_by_name_where_not() -> None:
@@ -282,8 +339,14 @@ def test_numbers_of_numpy_are_taken_where_they_are_whole_and_refused_by_name_whe
             self.signal(context, kind(1), kind(-1), strength=kind(1), size=kind(7))
 
     def published(kind: Any) -> list[Any]:
-        driver = kit.drive(Sized, Sized.Settings(kind=kind), quotes(3), kit.made_up_instruments(quotes(3)))
-        assert all(type(getattr(item.record, name)) in (int, float, str, bool) for item in driver for name in item.record.__struct_fields__)
+        driver = kit.drive(
+            Sized, Sized.Settings(kind=kind), quotes(3), kit.made_up_instruments(quotes(3))
+        )
+        assert all(
+            type(getattr(item.record, name)) in (int, float, str, bool)
+            for item in driver
+            for name in item.record.__struct_fields__
+        )
         return [item.record for item in driver]
 
     assert published(np.int64) == published(np.float64) == published(int) != []
@@ -298,7 +361,10 @@ def test_an_order_under_an_id_of_its_own_is_refused_as_in_a_run() -> None:
         def on_quote(self, quote: Quote, context: Any) -> None:
             context.emit(OrderRequest("mine", 1, 1, 1, context.clock, 1, 1, 1, 2, False, 5, 0))
 
-    with pytest.raises(BadRecord, match=r"OrderRequest.order_id = 'mine' is not an id .* take each from context.order_id\(\)"):
+    with pytest.raises(
+        BadRecord,
+        match=r"OrderRequest.order_id = 'mine' is not an id .* take each from context.order_id\(\)",
+    ):
         kit.run(Own, quotes(1))
 
 

@@ -1,4 +1,6 @@
-"""The template strategy: scenarios worked out by hand, to copy together with streams/signals/template.py."""
+"""The template strategy: scenarios worked out by hand, to copy together with
+streams/signals/template.py.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +16,30 @@ MINUTE = 60_000_000_000
 
 
 def bar(at: int, close: int, *, flags: int = 0, version: int = 1) -> Bar:
-    return Bar(1, 1, MINUTE, at * MINUTE, (at + 1) * MINUTE, version, close, close, close, close, 10, 10 * close, 1, 5, 5 * close, flags)
+    return Bar(
+        1,
+        1,
+        MINUTE,
+        at * MINUTE,
+        (at + 1) * MINUTE,
+        version,
+        close,
+        close,
+        close,
+        close,
+        10,
+        10 * close,
+        1,
+        5,
+        5 * close,
+        flags,
+    )
 
 
 def toxicity(at: int, excess: float | None) -> Toxicity:
-    return Toxicity(1, at * MINUTE, 0, 10, 5, 5, 1, 0, 0.5, 0.2, excess, 0, 1, 1, 0, int(NullReason.NONE), 0)
+    return Toxicity(
+        1, at * MINUTE, 0, 10, 5, 5, 1, 0, 0.5, 0.2, excess, 0, 1, 1, 0, int(NullReason.NONE), 0
+    )
 
 
 def directions(records: list[Any], **parameters: str) -> list[int]:
@@ -48,7 +69,10 @@ def test_the_length_of_the_run_is_a_parameter() -> None:
     assert directions(closes(100, 99), bars="1") == [1]
 
 
-@pytest.mark.parametrize("unfit", [bar(2, 98, flags=Flag.PARTIAL), bar(2, 98, flags=Flag.SYNTHETIC), bar(2, 98, version=2)])
+@pytest.mark.parametrize(
+    "unfit",
+    [bar(2, 98, flags=Flag.PARTIAL), bar(2, 98, flags=Flag.SYNTHETIC), bar(2, 98, version=2)],
+)
 def test_a_bar_that_is_not_whole_or_not_new_is_left_out(unfit: Bar) -> None:
     assert directions([*closes(100, 99), unfit, bar(3, 97)]) == []
 

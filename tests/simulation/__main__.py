@@ -1,4 +1,6 @@
-"""``python -m tests.simulation``: one seed with its story, many schedules, all mutations, or the crash matrix."""
+"""``python -m tests.simulation``: one seed with its story, many schedules, all mutations, or the
+crash matrix.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ def say(text: str) -> None:
 
 def replay_command(subject: str, seed: int, mutation: str = "") -> str:
     """The one command that repeats a schedule."""
-    return f"python -m tests.simulation --subject {subject} --seed {seed}" + (f" --mutation {mutation}" if mutation else "")
+    return f"python -m tests.simulation --subject {subject} --seed {seed}" + (
+        f" --mutation {mutation}" if mutation else ""
+    )
 
 
 def one(subject: str, seed: int, mutation: str) -> int:
@@ -27,7 +31,10 @@ def one(subject: str, seed: int, mutation: str) -> int:
     result = run_one(subject, seed, mutation, tells_story=True)
     say("\n".join(result.story))
     faults = ", ".join(f"{name} {count}" for name, count in sorted(result.faults.items())) or "none"
-    say(f"seed {seed}: {result.batches} journal records, {result.records} inputs, {result.incarnations} processes; faults: {faults}")
+    say(
+        f"seed {seed}: {result.batches} journal records, {result.records} inputs, "
+        f"{result.incarnations} processes; faults: {faults}"
+    )
     for violation in result.violations:
         say(f"VIOLATION {violation.name}: {violation.text}")
     if not result.violations:
@@ -45,17 +52,32 @@ def many(subject: str, first: int, count: int, processes: int, mutation: str) ->
         now = time.monotonic()
         if now - told > 10:
             told = now
-            say(f"{total.schedules} of {count} schedules, {len(total.violations)} violations, {now - began:.0f} s")
+            say(
+                f"{total.schedules} of {count} schedules, {len(total.violations)} violations, "
+                f"{now - began:.0f} s"
+            )
 
     total = run_range(subject, first, count, processes, mutation, tell)
     wall = time.monotonic() - began
-    say(f"{total.schedules} schedules of '{subject}', seeds {first} to {first + count - 1}, {processes} processes")
-    say(f"{total.schedules / wall:.0f} schedules/s wall, {total.schedules / max(total.seconds, 1e-9):.0f} per CPU second")
-    say(f"{total.batches} journal records, {total.records} input records, {total.incarnations} processes started")
+    say(
+        f"{total.schedules} schedules of '{subject}', seeds {first} to {first + count - 1}, "
+        f"{processes} processes"
+    )
+    say(
+        f"{total.schedules / wall:.0f} schedules/s wall, "
+        f"{total.schedules / max(total.seconds, 1e-9):.0f} per CPU second"
+    )
+    say(
+        f"{total.batches} journal records, {total.records} input records, {total.incarnations} "
+        "processes started"
+    )
     for name, number in sorted(total.faults.items()):
         say(f"  {name:<24} {number:>9}")
     for seed, violation in total.violations:
-        say(f"VIOLATION {violation.name}: {violation.text}\n  again: {replay_command(subject, seed, mutation)}")
+        say(
+            f"VIOLATION {violation.name}: {violation.text}\n  again: "
+            f"{replay_command(subject, seed, mutation)}"
+        )
     say(f"violations: {len(total.violations)}")
     return 1 if total.violations else 0
 
@@ -83,10 +105,18 @@ def main() -> int:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--seed", type=int, help="run one schedule and tell its story")
     what.add_argument("--schedules", type=int, help="run so many")
-    what.add_argument("--mutations", action="store_true", help="break the runner in every known way; each must be caught")
+    what.add_argument(
+        "--mutations",
+        action="store_true",
+        help="break the runner in every known way; each must be caught",
+    )
     what.add_argument("--matrix", action="store_true", help="kill one schedule at every point")
-    parser.add_argument("--mutation", choices=sorted(MUTATIONS), default="", help="break the runner in this way")
-    parser.add_argument("--seed0", type=int, default=0, help="first seed of --schedules, or the seed of --matrix")
+    parser.add_argument(
+        "--mutation", choices=sorted(MUTATIONS), default="", help="break the runner in this way"
+    )
+    parser.add_argument(
+        "--seed0", type=int, default=0, help="first seed of --schedules, or the seed of --matrix"
+    )
     parser.add_argument("--processes", type=int, default=1, help="of --schedules")
     given = parser.parse_args()
     if given.seed is not None:

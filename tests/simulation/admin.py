@@ -34,4 +34,8 @@ class SimulatedAdmin:
         self.broker.settle()
         held = {key: self.broker.partition(key) for key in partitions}
         self.network.after("open ranges")
-        return {key: (each.last_stable_offset, each.end) for key, each in held.items() if each.last_stable_offset < each.end}
+        return {
+            key: (each.last_stable_offset, each.end)
+            for key, each in held.items()
+            if each.last_stable_offset < each.end
+        }

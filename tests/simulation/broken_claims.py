@@ -1,4 +1,6 @@
-"""Claims of a topology, broken on purpose; ``mutations.py`` says what each is, and by what it must be caught."""
+"""Claims of a topology, broken on purpose; ``mutations.py`` says what each is, and by what it must
+be caught.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from schemas.records import ClaimedTopic, TopologyClaim
 from schemas.vocabulary import ClaimKind
 
 
-def _own_claim(log: Any, cluster: Any, topology: str, topics: Any, shards: int, schema_id: int) -> int:
+def _own_claim(
+    log: Any, cluster: Any, topology: str, topics: Any, shards: int, schema_id: int
+) -> int:
     mine = topic_ownership.open_claims(topic_ownership.read_claims(log, cluster)).get(topology)
     if mine is not None:
         return mine[0]
@@ -31,4 +35,7 @@ def _garbage_raises(log: Any, cluster: Any, *arguments: Any) -> int:
     return claimed
 
 
-CLAIMS: dict[str, Callable[..., int]] = {"own-claim-believed": _own_claim, "garbage-claim-raises": _garbage_raises}
+CLAIMS: dict[str, Callable[..., int]] = {
+    "own-claim-believed": _own_claim,
+    "garbage-claim-raises": _garbage_raises,
+}

@@ -37,7 +37,9 @@ def _from_group_offsets(process: Process, kind: type[ShardTask]) -> type[ShardTa
             super().prepare()
             stored = self.log.cluster.broker.group_offsets
             for feed in self.execution.feeds:
-                feed.seek(stored.get((self.log.spec.group, feed.partition), 0), feed.maximum_consumed)
+                feed.seek(
+                    stored.get((self.log.spec.group, feed.partition), 0), feed.maximum_consumed
+                )
 
     return Broken
 
@@ -80,7 +82,10 @@ def _outputs_before_begin(process: Process, kind: type[ShardTask]) -> type[Shard
 
 def _random_id(process: Process, kind: type[ShardTask]) -> type[ShardTask]:
     def change(log: Any) -> None:
-        log.make_writers = lambda: [log.cluster.writer(f"{log.spec.transactional_id(number)}-{process.name}") for number in (0, 1)]
+        log.make_writers = lambda: [
+            log.cluster.writer(f"{log.spec.transactional_id(number)}-{process.name}")
+            for number in (0, 1)
+        ]
 
     return _broken(kind, change)
 
@@ -231,7 +236,12 @@ def _unbound(process: Process, kind: type[ShardTask]) -> type[ShardTask]:
                 if found is not None or not begin <= snapshot.journal_offset < end:
                     return found
                 entries = list(read_journal(reader, made.partition, snapshot.journal_offset, end))
-                return entries if entries and [digest for _, digest in entries[0][1].states] == snapshot.digests() else None
+                return (
+                    entries
+                    if entries
+                    and [digest for _, digest in entries[0][1].states] == snapshot.digests()
+                    else None
+                )
 
             made.entries_from = unbound
             return made
@@ -302,7 +312,9 @@ def _by_event_time(process: Process, execution: StandInExecution) -> StandInExec
             while feed.waiting < wanted:
                 feed.fill(0.1)
         taken = [execution._take(execution.feeds[run[0]]) for run in runs for _ in range(run[3])]
-        return execution._execute(sorted(taken, key=lambda each: each[2][HEADER_BYTES : HEADER_BYTES + 8]), None)
+        return execution._execute(
+            sorted(taken, key=lambda each: each[2][HEADER_BYTES : HEADER_BYTES + 8]), None
+        )
 
     execution.repeat_batch = repeat  # type: ignore[method-assign]
     return execution

@@ -1,15 +1,23 @@
-"""What the brokers of a cluster know: partitions, transactions and their coordinator, group offsets. No network here, no faults, no threads.
+"""What the brokers of a cluster know: partitions, transactions and their coordinator, group
+offsets. No network here, no faults, no threads.
 
-Semantics are those of Apache Kafka 4 towards a client that speaks transactions v1 (reference/kafka.md 2.4, 7 and 11), which librdkafka does:
+Semantics are those of Apache Kafka 4 towards a client that speaks transactions v1
+(reference/kafka.md 2.4, 7 and 11), which librdkafka does:
 
-- a transaction's records lie in the partition at once; a control marker, which takes an offset of its own, says later what became of them;
+- a transaction's records lie in the partition at once; a control marker, which takes an offset of
+  its own, says later what became of them;
 - the last stable offset is the first record of the earliest transaction without a marker;
-- EndTxn is decided at the coordinator first; markers reach each partition later, each at its own time;
-- one producer epoch lives through many transactions, so an EndTxn that was delayed on its way ends whatever is open when it lands;
-- ``init`` ends what is pending, aborts what is open and bumps the epoch: every later call with an older epoch is fenced;
-- a transaction open longer than its time-out is aborted by the coordinator, which bumps the epoch too;
-- brokers that end uncleanly may lose the markers of what they had decided, or decide while they start, and call it complete (decision 36):
-  the transaction hangs in its partitions, and the next marker of the same transactional id there decides about its records as well.
+- EndTxn is decided at the coordinator first; markers reach each partition later, each at its own
+  time;
+- one producer epoch lives through many transactions, so an EndTxn that was delayed on its way ends
+  whatever is open when it lands;
+- ``init`` ends what is pending, aborts what is open and bumps the epoch: every later call with an
+  older epoch is fenced;
+- a transaction open longer than its time-out is aborted by the coordinator, which bumps the epoch
+  too;
+- brokers that end uncleanly may lose the markers of what they had decided, or decide while they
+  start, and call it complete (decision 36): the transaction hangs in its partitions, and the next
+  marker of the same transactional id there decides about its records as well.
 """
 
 from __future__ import annotations
@@ -18,7 +26,13 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from streams.log.kafka.transport import Fenced, OffsetOutOfRange, Partition, TopicFacts, TransportFailed
+from streams.log.kafka.transport import (
+    Fenced,
+    OffsetOutOfRange,
+    Partition,
+    TopicFacts,
+    TransportFailed,
+)
 from tests.simulation.clock import MILLISECOND, SECOND, VirtualClock
 
 TRANSACTION_TIMEOUT = 10 * SECOND
@@ -26,9 +40,20 @@ OPEN, COMMITTED, ABORTED = "open", "committed", "aborted"
 
 
 class Transaction:
-    """One transaction as its coordinator sees it. ``state`` is decided before the markers lie in the partitions."""
+    """One transaction as its coordinator sees it. ``state`` is decided before the markers lie in
+    the partitions.
+    """
 
-    __slots__ = ("began", "commit_asked", "decided", "epoch", "number", "partitions", "state", "transactional_id")
+    __slots__ = (
+        "began",
+        "commit_asked",
+        "decided",
+        "epoch",
+        "number",
+        "partitions",
+        "state",
+        "transactional_id",
+    )
 
     def __init__(self, number: int, transactional_id: str, epoch: int, began: int) -> None:
         self.number = number
@@ -41,11 +66,15 @@ class Transaction:
         self.decided = 0
 
     def __repr__(self) -> str:
-        return f"transaction {self.number} of {self.transactional_id} epoch {self.epoch}, {self.state}"
+        return (
+            f"transaction {self.number} of {self.transactional_id} epoch {self.epoch}, {self.state}"
+        )
 
 
 class Record(NamedTuple):
-    """One entry of a partition. ``value`` is None for a control marker, ``transaction`` None for a record outside any."""
+    """One entry of a partition. ``value`` is None for a control marker, ``transaction`` None for a
+    record outside any.
+    """
 
     offset: int
     value: bytes | None
@@ -61,7 +90,9 @@ class SimulatedPartition:
         self.start = 0
         self.undecided: dict[Transaction, int] = {}
         self.overruled: dict[Transaction, str] = {}
-        """Transactions whose own marker was lost, and what a later one of the same producer made of their records."""
+        """Transactions whose own marker was lost, and what a later one of the same producer made of
+        their records.
+        """
 
     @property
     def end(self) -> int:
@@ -75,14 +106,20 @@ class SimulatedPartition:
             return first
         return len(self.records)
 
-    def append(self, value: bytes | None, timestamp_ms: int, transaction: Transaction | None) -> int:
+    def append(
+        self, value: bytes | None, timestamp_ms: int, transaction: Transaction | None
+    ) -> int:
         """Returns the entry's offset."""
         offset = len(self.records)
         self.records.append(Record(offset, value, timestamp_ms, transaction))
         if transaction is not None:
             if value is None:
                 self.undecided.pop(transaction, None)
-                for other in [each for each in self.undecided if each.transactional_id == transaction.transactional_id]:
+                for other in [
+                    each
+                    for each in self.undecided
+                    if each.transactional_id == transaction.transactional_id
+                ]:
                     del self.undecided[other]
                     self.overruled[other] = transaction.state
             else:
@@ -90,13 +127,19 @@ class SimulatedPartition:
         return offset
 
     def is_visible(self, record: Record) -> bool:
-        """True for what a read_committed reader is given once the last stable offset has passed it."""
+        """True for what a read_committed reader is given once the last stable offset has passed it.
+        """
         if record.value is None:
             return False
-        return record.transaction is None or self.overruled.get(record.transaction, record.transaction.state) == COMMITTED
+        return (
+            record.transaction is None
+            or self.overruled.get(record.transaction, record.transaction.state) == COMMITTED
+        )
 
     def committed(self, first: int = 0, stop: int | None = None) -> Iterator[Record]:
-        """Records a read_committed reader is given between two offsets; none at or after the last stable offset, whatever ``stop``."""
+        """Records a read_committed reader is given between two offsets; none at or after the last
+        stable offset, whatever ``stop``.
+        """
         stable = self.last_stable_offset
         for offset in range(max(first, self.start), stable if stop is None else min(stop, stable)):
             record = self.records[offset]
@@ -128,11 +171,17 @@ class SimulatedBroker:
 
     Args:
         clock: virtual time, for time-outs, markers and record timestamps.
-        marker_delay: ns until a marker lies in its partition, asked once per marker; 0 writes it at once.
+        marker_delay: ns until a marker lies in its partition, asked once per marker; 0 writes it at
+            once.
         transaction_timeout: ns.
     """
 
-    def __init__(self, clock: VirtualClock, marker_delay: Callable[[], int] = lambda: 0, transaction_timeout: int = TRANSACTION_TIMEOUT) -> None:
+    def __init__(
+        self,
+        clock: VirtualClock,
+        marker_delay: Callable[[], int] = lambda: 0,
+        transaction_timeout: int = TRANSACTION_TIMEOUT,
+    ) -> None:
         self.clock = clock
         self.marker_delay = marker_delay
         self.transaction_timeout = transaction_timeout
@@ -155,7 +204,9 @@ class SimulatedBroker:
         self.version += 1
 
     def recreate_topic(self, name: str) -> None:
-        """Delete a topic and create another of its name: offsets begin at 0 again, and the UUID is another."""
+        """Delete a topic and create another of its name: offsets begin at 0 again, and the UUID is
+        another.
+        """
         count = len(self.topics[name].partitions)
         for transaction in self.transactions:
             for partition in [key for key in transaction.partitions if key[0] == name]:
@@ -172,7 +223,9 @@ class SimulatedBroker:
     def describe(self, names: Sequence[str]) -> dict[str, TopicFacts]:
         """Facts of the topics that exist."""
         found = {name: self.topics[name] for name in names if name in self.topics}
-        return {name: TopicFacts(topic.topic_id, len(topic.partitions)) for name, topic in found.items()}
+        return {
+            name: TopicFacts(topic.topic_id, len(topic.partitions)) for name, topic in found.items()
+        }
 
     def partition(self, key: Partition) -> SimulatedPartition:
         """The partition. Raises TransportFailed if there is none."""
@@ -201,7 +254,9 @@ class SimulatedBroker:
     # transactions
 
     def init(self, transactional_id: str) -> int:
-        """InitProducerId: end what is pending, abort what is open, bump the epoch; returns the new epoch."""
+        """InitProducerId: end what is pending, abort what is open, bump the epoch; returns the new
+        epoch.
+        """
         self.settle()
         state = self.coordinated.setdefault(transactional_id, Coordinated())
         if state.transaction is not None and state.transaction.state == OPEN:
@@ -215,11 +270,18 @@ class SimulatedBroker:
         state = self.coordinated[transactional_id]
         if state.epoch != epoch:
             why = "another owner took over, or its transaction timed out"
-            raise Fenced(f"the producer {transactional_id} has epoch {state.epoch} now, this one has {epoch}: {why}")
+            raise Fenced(
+                f"the producer {transactional_id} has epoch {state.epoch} now, this one has "
+                f"{epoch}: {why}"
+            )
         return state
 
-    def produce(self, transactional_id: str, epoch: int, key: Partition, values: Sequence[bytes]) -> int:
-        """AddPartitionsToTxn and Produce; returns the last offset. The first of a transaction opens it."""
+    def produce(
+        self, transactional_id: str, epoch: int, key: Partition, values: Sequence[bytes]
+    ) -> int:
+        """AddPartitionsToTxn and Produce; returns the last offset. The first of a transaction opens
+        it.
+        """
         self.settle()
         state = self._current(transactional_id, epoch)
         partition = self.partition(key)
@@ -254,7 +316,9 @@ class SimulatedBroker:
         self._decide(state, COMMITTED if commit else ABORTED)
 
     def end_later(self, moment: int, transactional_id: str, epoch: int, commit: bool) -> None:
-        """An EndTxn that is still on its way and lands at ``moment``; its sender hears nothing of it."""
+        """An EndTxn that is still on its way and lands at ``moment``; its sender hears nothing of
+        it.
+        """
         self._numbers += 1
         self._late.append((moment, self._numbers, transactional_id, epoch, commit))
 
@@ -266,14 +330,25 @@ class SimulatedBroker:
         state.transaction, state.last_ended = None, transaction
         for key in transaction.partitions:
             self._numbers += 1
-            self._markers.append((self.clock.now + (0 if at_once else self.marker_delay()), self._numbers, transaction, key))
+            self._markers.append(
+                (
+                    self.clock.now + (0 if at_once else self.marker_delay()),
+                    self._numbers,
+                    transaction,
+                    key,
+                )
+            )
         self.version += 1
         self._write_markers(self.clock.now)
 
     def _write_markers(self, until: int, only: str | None = None) -> None:
         if not self._markers:
             return
-        due = sorted(item for item in self._markers if item[0] <= until and (only is None or item[2].transactional_id == only))
+        due = sorted(
+            item
+            for item in self._markers
+            if item[0] <= until and (only is None or item[2].transactional_id == only)
+        )
         if not due:
             return
         written = {item[1] for item in due}
@@ -283,7 +358,9 @@ class SimulatedBroker:
         self.version += 1
 
     def _finish(self, transactional_id: str) -> None:
-        """CONCURRENT_TRANSACTIONS: the client retries until the former transaction's markers are written."""
+        """CONCURRENT_TRANSACTIONS: the client retries until the former transaction's markers are
+        written.
+        """
         self._write_markers(1 << 62, transactional_id)
 
     def settle(self) -> None:
@@ -304,15 +381,22 @@ class SimulatedBroker:
                 state.epoch += 1
 
     def owes(self, spared: str = "") -> bool:
-        """True while a transaction is open or its markers are not all written, those of one transactional id left out."""
-        is_open = any(state.transaction is not None for key, state in self.coordinated.items() if key != spared)
+        """True while a transaction is open or its markers are not all written, those of one
+        transactional id left out.
+        """
+        is_open = any(
+            state.transaction is not None
+            for key, state in self.coordinated.items()
+            if key != spared
+        )
         return is_open or any(item[2].transactional_id != spared for item in self._markers)
 
     def end_uncleanly(self, spared: str = "") -> int:
         """The brokers lose power; returns how many transactions hang.
 
         Back again they abort what is open, and markers that they owe are never written.
-        Markers are written transaction after transaction: with the marker of a later one, those of an earlier one are there.
+        Markers are written transaction after transaction: with the marker of a later one, those of
+        an earlier one are there.
 
         Args:
             spared: transactional id of which nothing hangs and nothing is aborted.
@@ -321,7 +405,14 @@ class SimulatedBroker:
         owed: dict[Transaction, int] = {}
         for _, _, transaction, _ in self._markers:
             owed[transaction] = owed.get(transaction, 0) + 1
-        written = max((each.decided for each in self.transactions if owed.get(each, 0) < len(each.partitions)), default=0)
+        written = max(
+            (
+                each.decided
+                for each in self.transactions
+                if owed.get(each, 0) < len(each.partitions)
+            ),
+            default=0,
+        )
         hung = {each for each in owed if each.decided > written and each.transactional_id != spared}
         for transactional_id, state in self.coordinated.items():
             if state.transaction is not None and transactional_id != spared:
@@ -345,7 +436,8 @@ class SimulatedBroker:
     # readers
 
     def fetch(self, key: Partition, position: int, limit: int) -> tuple[list[Record], int]:
-        """Committed records from a position on, at most ``limit``, and the position after what was looked at.
+        """Committed records from a position on, at most ``limit``, and the position after what was
+        looked at.
 
         Raises:
             OffsetOutOfRange: the position is before the log's start or after its end.
@@ -353,7 +445,10 @@ class SimulatedBroker:
         self.settle()
         partition = self.partition(key)
         if position < partition.start or position > partition.end:
-            raise OffsetOutOfRange(f"{key[0]}/{key[1]}: offset {position} is outside {partition.start}..{partition.end}")
+            raise OffsetOutOfRange(
+                f"{key[0]}/{key[1]}: offset {position} is outside "
+                f"{partition.start}..{partition.end}"
+            )
         found: list[Record] = []
         stable = partition.last_stable_offset
         while position < stable and len(found) < limit:

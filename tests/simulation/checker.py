@@ -91,7 +91,9 @@ def check_reads(broker: SimulatedBroker, histories: Iterable[Sequence[Read]]) ->
                 last.pop(key, None)
                 continue
             if key not in places:
-                places[key] = {record.offset: place for place, record in enumerate(broker.committed(*key))}
+                places[key] = {
+                    record.offset: place for place, record in enumerate(broker.committed(*key))
+                }
             found += _check_read(broker, read)
             place = places[key].get(read.offset)
             if place is not None:
@@ -99,7 +101,12 @@ def check_reads(broker: SimulatedBroker, histories: Iterable[Sequence[Read]]) ->
                 if before is not None and place != before[0] + 1:
                     inside = "int-" if before[1] == read.poll else ""
                     name = "poll-skip" if place > before[0] else "nonmonotonic-poll"
-                    found.append(Violation(inside + name, f"{key[0]}/{key[1]}: offset {read.offset} came after place {before[0]}"))
+                    found.append(
+                        Violation(
+                            inside + name,
+                            f"{key[0]}/{key[1]}: offset {read.offset} came after place {before[0]}",
+                        )
+                    )
                 last[key] = (place, read.poll)
     return found
 
@@ -108,18 +115,31 @@ def _check_read(broker: SimulatedBroker, read: Read) -> list[Violation]:
     record = broker.at(read.partition, read.offset)
     where = f"{read.partition[0]}/{read.partition[1]} offset {read.offset}"
     if record is None or record.value != read.value:
-        return [Violation("inconsistent-offsets", f"{where}: a reader was given a value that the log does not hold there")]
+        return [
+            Violation(
+                "inconsistent-offsets",
+                f"{where}: a reader was given a value that the log does not hold there",
+            )
+        ]
     transaction = record.transaction
     if transaction is None:
         return []
     if not broker.partition(read.partition).is_visible(record):
         return [Violation("aborted-read", f"{where}: belongs to {transaction}")]
     if transaction.commit_asked > read.moment or transaction.commit_asked < 0:
-        return [Violation("precommitted-read", f"{where}: read at moment {read.moment}, commit asked at {transaction.commit_asked}")]
+        return [
+            Violation(
+                "precommitted-read",
+                f"{where}: read at moment {read.moment}, commit asked at "
+                f"{transaction.commit_asked}",
+            )
+        ]
     return []
 
 
-def read_journal(broker: SimulatedBroker, journal: Partition) -> tuple[list[tuple[Record, JournalEntry]], list[Violation]]:
+def read_journal(
+    broker: SimulatedBroker, journal: Partition
+) -> tuple[list[tuple[Record, JournalEntry]], list[Violation]]:
     """The committed journal, and what keeps it from being one chain without forks."""
     entries: list[tuple[Record, JournalEntry]] = []
     found: list[Violation] = []
@@ -127,8 +147,15 @@ def read_journal(broker: SimulatedBroker, journal: Partition) -> tuple[list[tupl
     for number, record in enumerate(broker.committed(*journal)):
         assert record.value is not None
         entry = decode_entry(record.value[HEADER_BYTES:])
-        if entry.sequence != number or entry.previous_digest != before or (entry.kind == GENESIS) != (number == 0):
-            text = f"journal record {number} (offset {record.offset}) has sequence {entry.sequence} and does not continue the one before it"
+        if (
+            entry.sequence != number
+            or entry.previous_digest != before
+            or (entry.kind == GENESIS) != (number == 0)
+        ):
+            text = (
+                f"journal record {number} (offset {record.offset}) has sequence "
+                f"{entry.sequence} and does not continue the one before it"
+            )
             found.append(Violation("fork", text))
             break
         before = entry.digest
@@ -136,14 +163,18 @@ def read_journal(broker: SimulatedBroker, journal: Partition) -> tuple[list[tupl
     return entries, found
 
 
-def start_offsets(entries: Sequence[JournalEntry], inputs: Sequence[Partition]) -> dict[Partition, int]:
+def start_offsets(
+    entries: Sequence[JournalEntry], inputs: Sequence[Partition]
+) -> dict[Partition, int]:
     """Where the genesis record says each input begins."""
     facts = entries[0].facts.get("inputs", []) if entries else []
     found = {item["topic"]: int(item["start_offset"]) for item in facts}
     return {key: found.get(key[0], 0) for key in inputs}
 
 
-def output_starts(entries: Sequence[JournalEntry], outputs: Sequence[Partition]) -> dict[Partition, int]:
+def output_starts(
+    entries: Sequence[JournalEntry], outputs: Sequence[Partition]
+) -> dict[Partition, int]:
     """Where the genesis record says this journal's part of each output begins; another topology may
     have written before.
     """
@@ -160,7 +191,10 @@ def check_consumed(
     """
     found: list[Violation] = []
     ends = start_offsets(entries, inputs)
-    committed = {key: [record.offset for record in broker.committed(*key) if record.offset >= ends[key]] for key in inputs}
+    committed = {
+        key: [record.offset for record in broker.committed(*key) if record.offset >= ends[key]]
+        for key in inputs
+    }
     cursors = dict.fromkeys(inputs, 0)
     for entry in entries:
         if entry.kind != BATCH:
@@ -197,7 +231,11 @@ def check_outputs(
     an observer saw it.
     """
     found: list[Violation] = []
-    asked = [record.transaction.commit_asked if record.transaction else -1 for record, entry in entries if entry.kind == BATCH]
+    asked = [
+        record.transaction.commit_asked if record.transaction else -1
+        for record, entry in entries
+        if entry.kind == BATCH
+    ]
     numbers = [entry.sequence for _, entry in entries if entry.kind == BATCH]
     seen: dict[Partition, dict[int, int]] = {}
     for read in observed:
@@ -205,7 +243,11 @@ def check_outputs(
             seen.setdefault(read.partition, {}).setdefault(read.offset, read.moment)
     starts = output_starts([entry for _, entry in entries], outputs)
     for key in outputs:
-        expected = [(value, place) for place, batch in enumerate(batches) for value in batch.outputs.get(key[0], ())]
+        expected = [
+            (value, place)
+            for place, batch in enumerate(batches)
+            for value in batch.outputs.get(key[0], ())
+        ]
         actual = [record for record in broker.committed(*key) if record.offset >= starts[key]]
         found += _compare(key, expected, actual, numbers)
         places: dict[bytes, int] = {}
@@ -216,13 +258,21 @@ def check_outputs(
             moment = seen.get(key, {}).get(record.offset)
             place = places.get(record.value, -1)
             if moment is not None and place >= 0 and moment < asked[place]:
-                text = f"{key[0]} offset {record.offset} was read at moment {moment}, batch {numbers[place]} asked to commit at {asked[place]}"
+                text = (
+                    f"{key[0]} offset {record.offset} was read at moment {moment}, batch "
+                    f"{numbers[place]} asked to commit at {asked[place]}"
+                )
                 found.append(Violation("precommitted-read", text))
                 break
     return found
 
 
-def _compare(key: Partition, expected: Sequence[tuple[bytes, int]], actual: Sequence[Record], numbers: Sequence[int]) -> list[Violation]:
+def _compare(
+    key: Partition,
+    expected: Sequence[tuple[bytes, int]],
+    actual: Sequence[Record],
+    numbers: Sequence[int],
+) -> list[Violation]:
     if [value for value, _ in expected] == [record.value for record in actual]:
         return []
     wanted = {value for value, _ in expected}
@@ -231,21 +281,42 @@ def _compare(key: Partition, expected: Sequence[tuple[bytes, int]], actual: Sequ
         assert record.value is not None
         counts[record.value] = counts.get(record.value, 0) + 1
         if record.value not in wanted:
-            return [Violation("aborted-read", f"{key[0]} offset {record.offset}: no batch of the journal wrote this record")]
+            return [
+                Violation(
+                    "aborted-read",
+                    f"{key[0]} offset {record.offset}: no batch of the journal wrote this record",
+                )
+            ]
         if counts[record.value] > 1:
-            return [Violation("duplicate", f"{key[0]} offset {record.offset}: the record is there twice")]
+            return [
+                Violation(
+                    "duplicate", f"{key[0]} offset {record.offset}: the record is there twice"
+                )
+            ]
     for value, place in expected:
         if value not in counts:
-            return [Violation("lost-write", f"{key[0]}: a record of batch {numbers[place]} is not on the topic")]
-    return [Violation("nonmonotonic-send", f"{key[0]}: records lie in another order than the journal's")]
+            return [
+                Violation(
+                    "lost-write",
+                    f"{key[0]}: a record of batch {numbers[place]} is not on the topic",
+                )
+            ]
+    return [
+        Violation("nonmonotonic-send", f"{key[0]}: records lie in another order than the journal's")
+    ]
 
 
-def check_previous_offsets(broker: SimulatedBroker, entries: Sequence[JournalEntry], outputs: Sequence[Partition]) -> list[Violation]:
+def check_previous_offsets(
+    broker: SimulatedBroker, entries: Sequence[JournalEntry], outputs: Sequence[Partition]
+) -> list[Violation]:
     """Each batch names the offset of this journal's last record before it, per output partition it
     writes.
     """
     starts = output_starts(entries, outputs)
-    committed = {key: [record.offset for record in broker.committed(*key) if record.offset >= starts[key]] for key in outputs}
+    committed = {
+        key: [record.offset for record in broker.committed(*key) if record.offset >= starts[key]]
+        for key in outputs
+    }
     written = dict.fromkeys(outputs, 0)
     for entry in entries:
         for output in entry.outputs:
@@ -253,13 +324,18 @@ def check_previous_offsets(broker: SimulatedBroker, entries: Sequence[JournalEnt
             count = written[key]
             expected = committed[key][count - 1] if 0 < count <= len(committed[key]) else -1
             if output.previous_offset != expected:
-                text = f"batch {entry.sequence}: {key[0]} previous offset {output.previous_offset}, the log has {expected}"
+                text = (
+                    f"batch {entry.sequence}: {key[0]} previous offset "
+                    f"{output.previous_offset}, the log has {expected}"
+                )
                 return [Violation("inconsistent-offsets", text)]
             written[key] += output.count
     return []
 
 
-def check_cycles(broker: SimulatedBroker, consumed: Sequence[tuple[Transaction, Transaction]] = ()) -> list[Violation]:
+def check_cycles(
+    broker: SimulatedBroker, consumed: Sequence[tuple[Transaction, Transaction]] = ()
+) -> list[Violation]:
     """G0: transactions that lie in one order here and in another there; G1c: circles that need a
     read as well.
 
@@ -281,7 +357,11 @@ def check_cycles(broker: SimulatedBroker, consumed: Sequence[tuple[Transaction, 
     for writer, reader in consumed:
         if writer is not reader:
             after.setdefault(writer, set()).add(reader)
-    return [Violation("G1c", "committed transactions read and overwrite each other in a circle")] if _has_circle(after) else []
+    return (
+        [Violation("G1c", "committed transactions read and overwrite each other in a circle")]
+        if _has_circle(after)
+        else []
+    )
 
 
 def _has_circle(after: dict[Transaction, set[Transaction]]) -> bool:
@@ -309,11 +389,18 @@ class Judged(Protocol):
     journal: Partition
     has_previous_offsets: bool
 
-    def reexecute(self, broker: SimulatedBroker, entries: Sequence[JournalEntry]) -> tuple[list[Batched], str]:
+    def reexecute(
+        self, broker: SimulatedBroker, entries: Sequence[JournalEntry]
+    ) -> tuple[list[Batched], str]:
         """See ``world.Subject``."""
 
 
-def check_world(broker: SimulatedBroker, histories: Sequence[Sequence[Read]], observed: Sequence[Read], subject: Judged) -> list[Violation]:
+def check_world(
+    broker: SimulatedBroker,
+    histories: Sequence[Sequence[Read]],
+    observed: Sequence[Read],
+    subject: Judged,
+) -> list[Violation]:
     """Everything that can be said of a finished schedule, apart from liveness."""
     inputs, outputs, journal = subject.inputs, subject.outputs, subject.journal
     found = check_reads(broker, [*histories, observed])
@@ -323,7 +410,13 @@ def check_world(broker: SimulatedBroker, histories: Sequence[Sequence[Read]], ob
     found += forks + consumed
     for (_, key), offset in broker.group_offsets.items():
         if offset > max(ends.get(key, offset), _after_holes(broker, key, ends.get(key, offset))):
-            found.append(Violation("inconsistent-offsets", f"the group's offset {offset} of {key[0]} is past what the journal consumed, {ends[key]}"))
+            found.append(
+                Violation(
+                    "inconsistent-offsets",
+                    f"the group's offset {offset} of {key[0]} is past what the journal consumed, "
+                    f"{ends[key]}",
+                )
+            )
     found += check_cycles(broker)
     if any(item.name in ("duplicate", "poll-skip", "inconsistent-offsets") for item in consumed):
         return found
@@ -331,7 +424,9 @@ def check_world(broker: SimulatedBroker, histories: Sequence[Sequence[Read]], ob
         batches, whole = subject.reexecute(broker, entries)
     except (ShrivenError, KeyError, IndexError) as problem:
         return [*found, Violation("diverged", f"the journal cannot be executed again: {problem}")]
-    for entry, batch in zip([entry for entry in entries if entry.kind == BATCH], batches, strict=True):
+    for entry, batch in zip(
+        [entry for entry in entries if entry.kind == BATCH], batches, strict=True
+    ):
         if batch.finding:
             found.append(Violation("diverged", f"batch {entry.sequence}: {batch.finding}"))
             break

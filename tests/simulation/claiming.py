@@ -55,17 +55,29 @@ class ClaimingSubject(LiveSubject):
         claimed = claiming(log, CLUSTER, "pipeline", list(OUTPUTS), 1, SCHEMA_ID)
         spec = super().specified(process, log)
         number = begun_id(log, CLUSTER, "pipeline", 1, claimed)
-        facts = {**spec.facts, "journal_id": number, "identity": {"subject": "stand-in", "journal_id": number}}
+        facts = {
+            **spec.facts,
+            "journal_id": number,
+            "identity": {"subject": "stand-in", "journal_id": number},
+        }
         return msgspec.structs.replace(spec, facts=facts)
 
     def judge(self, broker: SimulatedBroker) -> list[Violation]:
         """The journal's id is the first claim's, whoever wrote its first record."""
         log = SimulatedLog(broker, Network(broker.clock))
         claims = open_claims(read_claims(log, CLUSTER))
-        first = next((record.value for record in broker.committed(*self.journal) if record.value), None)
+        first = next(
+            (record.value for record in broker.committed(*self.journal) if record.value), None
+        )
         if first is None:
             return []
         found = decode_entry(first[HEADER_BYTES:]).facts["journal_id"]
         if found != claims["pipeline"][0]:
-            return [Violation("split-claim", f"the journal's id is {found}, the topology's first claim lies at offset {claims['pipeline'][0]}")]
+            return [
+                Violation(
+                    "split-claim",
+                    f"the journal's id is {found}, the topology's first claim lies at offset "
+                    f"{claims['pipeline'][0]}",
+                )
+            ]
         return []

@@ -1,6 +1,8 @@
-"""What both logs must do, the simulated one and the real one: one list of scenarios, run against either (``test_simulated_log.py``).
+"""What both logs must do, the simulated one and the real one: one list of scenarios, run against
+either (``test_simulated_log.py``).
 
-Each scenario is a fact of Apache Kafka that the runner or its proof leans on; reference/kafka.md 2, 7 and 11 measured them on a real broker.
+Each scenario is a fact of Apache Kafka that the runner or its proof leans on; reference/kafka.md 2,
+7 and 11 measured them on a real broker.
 """
 
 from __future__ import annotations
@@ -12,7 +14,16 @@ from typing import Protocol
 
 import pytest
 
-from streams.log.kafka.transport import Fenced, Fetched, Log, OffsetOutOfRange, Partition, Reader, TransportFailed, Writer
+from streams.log.kafka.transport import (
+    Fenced,
+    Fetched,
+    Log,
+    OffsetOutOfRange,
+    Partition,
+    Reader,
+    TransportFailed,
+    Writer,
+)
 
 TRIES = 200
 
@@ -37,7 +48,9 @@ class Bench(Protocol):
 
 
 def values_between(log: Log, partition: Partition, first: int = 0) -> list[tuple[int, bytes]]:
-    """(offset, value) of what a read_committed reader is given from ``first`` to the last stable offset of now."""
+    """(offset, value) of what a read_committed reader is given from ``first`` to the last stable
+    offset of now.
+    """
     reader = log.reader("conformance")
     reader.assign({partition: first})
     end = reader.end(partition)
@@ -63,7 +76,9 @@ def ready(log: Log, transactional_id: str) -> Writer:
     return writer
 
 
-def write(writer: Writer, topic: str, values: Sequence[bytes], partition: int = 0, commits: bool = True) -> dict[Partition, int]:
+def write(
+    writer: Writer, topic: str, values: Sequence[bytes], partition: int = 0, commits: bool = True
+) -> dict[Partition, int]:
     """One transaction."""
     writer.begin()
     writer.produce(topic, partition, values)
@@ -160,7 +175,9 @@ def a_former_owner_is_fenced_and_what_it_left_open_aborted(bench: Bench) -> None
     _sent(bench, (topic, 0), 3)
     new_log = bench.log()
     new = ready(new_log, name)
-    assert new_log.reader("conformance").end((topic, 0)) == 4, "the orphan's marker lies there as soon as init returns"
+    assert new_log.reader("conformance").end((topic, 0)) == 4, (
+        "the orphan's marker lies there as soon as init returns"
+    )
     with pytest.raises(Fenced):
         old.commit()
     write(new, topic, [b"new"])
@@ -168,7 +185,9 @@ def a_former_owner_is_fenced_and_what_it_left_open_aborted(bench: Bench) -> None
 
 
 def a_former_owner_is_told_by_whatever_it_calls_next(bench: Bench) -> None:
-    """Not only by a commit: a client learns of it as its records come back, and what it is asked for then must not fail by another name."""
+    """Not only by a commit: a client learns of it as its records come back, and what it is asked
+    for then must not fail by another name.
+    """
     topic, name = bench.topic(), bench.transactional_id()
     old = ready(bench.log(), name)
     old.begin()
@@ -251,10 +270,15 @@ def a_position_steps_over_markers_and_aborted_records(bench: Bench) -> None:
 
 
 def a_position_never_goes_back(bench: Bench) -> None:
-    """A record and the news that the partition ends after its marker come in one answer: the position is after the marker, not before it."""
+    """A record and the news that the partition ends after its marker come in one answer: the
+    position is after the marker, not before it.
+    """
     topic, log = bench.topic(), bench.log()
     write(ready(log, bench.transactional_id()), topic, [b"a"])
-    for takes in (lambda reader: list(reader.fetch(100, 0.1).values), lambda reader: [item.value for item in reader.poll(100, 0.1)]):
+    for takes in (
+        lambda reader: list(reader.fetch(100, 0.1).values),
+        lambda reader: [item.value for item in reader.poll(100, 0.1)],
+    ):
         reader = log.reader("conformance")
         reader.assign({(topic, 0): 0})
         _prefetched(bench)

@@ -1,8 +1,9 @@
 """The simulated broker behind the runner's protocols (``streams/log/kafka/transport.py``).
 
-Reader, writer and admin behave as librdkafka's do where it matters: a local queue that is filled by fetches, a position that steps over a
-marker only when a later poll meets it, produced records that may travel at once or with the commit's flush, fencing that is seen at the next
-call that reaches a broker.
+Reader, writer and admin behave as librdkafka's do where it matters: a local queue that is filled by
+fetches, a position that steps over a marker only when a later poll meets it, produced records that
+may travel at once or with the commit's flush, fencing that is seen at the next call that reaches a
+broker.
 """
 
 from __future__ import annotations
@@ -13,7 +14,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from schemas.errors import WrongUse
-from streams.log.kafka.transport import NOTHING, VOID, Chunk, Fetched, OutcomeUnknown, Partition, TransportFailed
+from streams.log.kafka.transport import (
+    NOTHING,
+    VOID,
+    Chunk,
+    Fetched,
+    OutcomeUnknown,
+    Partition,
+    TransportFailed,
+)
 from tests.simulation.admin import SimulatedAdmin
 from tests.simulation.broker import SimulatedBroker
 from tests.simulation.clock import MILLISECOND, SECOND
@@ -23,7 +32,9 @@ SHORTEST_WAIT = 50 * MILLISECOND
 
 
 class Read(NamedTuple):
-    """One delivered record or assignment, for the history checker. ``offset`` -1: the partition was (re)assigned at ``value``'s place."""
+    """One delivered record or assignment, for the history checker. ``offset`` -1: the partition was
+    (re)assigned at ``value``'s place.
+    """
 
     moment: int
     poll: int
@@ -41,7 +52,9 @@ class SimulatedLog:
         history: where readers of this log write down what they were given; None: nowhere.
     """
 
-    def __init__(self, broker: SimulatedBroker, network: Network, history: list[list[Read]] | None = None) -> None:
+    def __init__(
+        self, broker: SimulatedBroker, network: Network, history: list[list[Read]] | None = None
+    ) -> None:
         self.broker = broker
         self.network = network
         self.history = history
@@ -70,7 +83,9 @@ class SimulatedLog:
         return SimulatedAdmin(self.broker, self.network)
 
     def beside(self, work: Callable[[], None]) -> Callable[[], None]:
-        """At once or when it is waited for, by the seed: the two ends of what a thread may do. What fails at once is told then as well."""
+        """At once or when it is waited for, by the seed: the two ends of what a thread may do. What
+        fails at once is told then as well.
+        """
         if self.network.random.random() < 0.5:
             return work
         failed: list[TransportFailed] = []
@@ -87,7 +102,9 @@ class SimulatedLog:
 
 
 class Queued(NamedTuple):
-    """What a fetch brought: a record, or the news that a partition ends here for now (``high``: the high watermark then; -1: no news)."""
+    """What a fetch brought: a record, or the news that a partition ends here for now (``high``: the
+    high watermark then; -1: no news).
+    """
 
     partition: Partition
     position: int
@@ -98,11 +115,14 @@ class Queued(NamedTuple):
 class SimulatedReader:
     """Implements ``transport.Reader``.
 
-    A poll that may not wait takes what was fetched in the background: nothing of it is a request, so it meets no fault when it brings nothing.
-    A wait may take longer than asked, as on any host: at least 50 ms of virtual time, or idle time would cost more than the schedule.
+    A poll that may not wait takes what was fetched in the background: nothing of it is a request,
+    so it meets no fault when it brings nothing. A wait may take longer than asked, as on any host:
+    at least 50 ms of virtual time, or idle time would cost more than the schedule.
     """
 
-    def __init__(self, broker: SimulatedBroker, network: Network, group: str, reads: list[Read]) -> None:
+    def __init__(
+        self, broker: SimulatedBroker, network: Network, group: str, reads: list[Read]
+    ) -> None:
         self.broker = broker
         self.network = network
         self.group = group
@@ -151,10 +171,13 @@ class SimulatedReader:
         found = self.poll(limit, wait_seconds)
         if not found:
             return NOTHING
-        return Chunk([item.offset for item in found], [item.value for item in found], found[-1].timestamp_ms)
+        return Chunk(
+            [item.offset for item in found], [item.value for item in found], found[-1].timestamp_ms
+        )
 
     def _fetch(self) -> None:
-        """What the client does in the background: nothing while nothing has changed at the brokers."""
+        """What the client does in the background: nothing while nothing has changed at the brokers.
+        """
         if self._is_current and self._version == self.broker.version:
             return
         self._version, self._is_current = self.broker.version, True
@@ -173,7 +196,14 @@ class SimulatedReader:
             high = self._high[key] = partition.end
             for record in records:
                 assert record.value is not None
-                self._queue.append(Queued(key, record.offset + 1, Fetched(*key, record.offset, record.value, record.timestamp_ms), -1))
+                self._queue.append(
+                    Queued(
+                        key,
+                        record.offset + 1,
+                        Fetched(*key, record.offset, record.value, record.timestamp_ms),
+                        -1,
+                    )
+                )
             at_the_end = after >= partition.last_stable_offset and self._told.get(key) != high
             if at_the_end or after > (records[-1].offset + 1 if records else before):
                 self._queue.append(Queued(key, after, None, high if at_the_end else -1))
@@ -190,7 +220,9 @@ class SimulatedReader:
             if fetched is not None:
                 self._ends.pop(key, None)
                 found.append(fetched)
-                self.reads.append(Read(self.network.moment, self._polls, key, fetched.offset, fetched.value))
+                self.reads.append(
+                    Read(self.network.moment, self._polls, key, fetched.offset, fetched.value)
+                )
             elif high >= 0:
                 self._ends[key] = high
 
@@ -199,7 +231,9 @@ class SimulatedReader:
         return self._positions[partition]
 
     def is_behind(self, partition: Partition) -> bool:
-        """True while the high watermark, as the last fetch brought it, lies past what was read and past the last end that was told."""
+        """True while the high watermark, as the last fetch brought it, lies past what was read and
+        past the last end that was told.
+        """
         high = self._high.get(partition, -1)
         return high < 0 or high > max(self._positions[partition], self._ends.get(partition, -1))
 
@@ -241,7 +275,11 @@ class UncommittedReader(SimulatedReader):
         entries = self.broker.partition(key).records[position : position + limit]
         self._positions[key] = position + len(entries)
         self.network.after("poll uncommitted")
-        return [Fetched(*key, entry.offset, entry.value, entry.timestamp_ms) for entry in entries if entry.value is not None]
+        return [
+            Fetched(*key, entry.offset, entry.value, entry.timestamp_ms)
+            for entry in entries
+            if entry.value is not None
+        ]
 
 
 class SimulatedWriter:
@@ -270,8 +308,16 @@ class SimulatedWriter:
         self._waiting.clear()
         self._written = {}
 
-    def produce(self, topic: str, partition: int, values: Sequence[bytes], keys: Sequence[bytes] | None = None) -> None:
-        """Add records to the open transaction. In a real client an error shows here or at the commit; here at whichever call sends them."""
+    def produce(
+        self,
+        topic: str,
+        partition: int,
+        values: Sequence[bytes],
+        keys: Sequence[bytes] | None = None,
+    ) -> None:
+        """Add records to the open transaction. In a real client an error shows here or at the
+        commit; here at whichever call sends them.
+        """
         if not self._begun:
             raise WrongUse("produce outside a transaction")
         self._waiting.append(((topic, partition), list(values)))
@@ -306,7 +352,9 @@ class SimulatedWriter:
             self.broker.end(self.transactional_id, self.epoch, commit=True)
         self.network.after("commit")
         if fate is not Fate.ANSWERED:
-            raise OutcomeUnknown(f"the commit of {self.transactional_id} was not answered ({fate.value})")
+            raise OutcomeUnknown(
+                f"the commit of {self.transactional_id} was not answered ({fate.value})"
+            )
         self._begun = False
         return dict(self._written)
 
@@ -353,7 +401,13 @@ class SimulatedPlainWriter:
     def begin(self) -> None:
         """Nothing."""
 
-    def produce(self, topic: str, partition: int, values: Sequence[bytes], keys: Sequence[bytes] | None = None) -> None:
+    def produce(
+        self,
+        topic: str,
+        partition: int,
+        values: Sequence[bytes],
+        keys: Sequence[bytes] | None = None,
+    ) -> None:
         """Queue records; a process that dies before :meth:`commit` may have sent some."""
         self._waiting += [((topic, partition), value) for value in values]
         while self._waiting and self.network.sends_at_once():
@@ -366,7 +420,8 @@ class SimulatedPlainWriter:
         self.network.after("produce plain")
 
     def commit(self) -> Mapping[Partition, int]:
-        """Wait for delivery; returns the last offset written to each partition since the last call."""
+        """Wait for delivery; returns the last offset written to each partition since the last call.
+        """
         while self._waiting:
             self._send()
         written, self._written = self._written, {}

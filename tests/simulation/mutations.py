@@ -1,7 +1,9 @@
-"""The runner broken on purpose. A check that no mutation can turn red proves nothing: each of these must be caught within its number of seeds.
+"""The runner broken on purpose. A check that no mutation can turn red proves nothing: each of these
+must be caught within its number of seeds.
 
-``caught_as`` names what the checker may call it; the first rows are the table of reference/kafka.md section 8, with the design's own in place
-of two of them (recovery never reads group offsets, so "offsets left out" breaks nothing; the journal is the cursor).
+``caught_as`` names what the checker may call it; the first rows are the table of reference/kafka.md
+section 8, with the design's own in place of two of them (recovery never reads group offsets, so
+"offsets left out" breaks nothing; the journal is the cursor).
 """
 
 from __future__ import annotations
@@ -77,11 +79,24 @@ ROWS = (
         ("diverged", "duplicate", "fork", "halted"),
         200,
     ),
-    Mutation("clock-read-in-apply", "a stage reads the host's clock", ("diverged", "halted", "lost-write", "aborted-read"), 50),
     Mutation(
-        "replay-by-event-time", "recovery re-executes each batch in event-time order, not in the journal's", ("halted", "diverged", "unseen"), 100
+        "clock-read-in-apply",
+        "a stage reads the host's clock",
+        ("diverged", "halted", "lost-write", "aborted-read"),
+        50,
     ),
-    Mutation("dead-letter-skipped", "a record that cannot be used is passed over without a dead letter", ("diverged", "lost-write"), 50),
+    Mutation(
+        "replay-by-event-time",
+        "recovery re-executes each batch in event-time order, not in the journal's",
+        ("halted", "diverged", "unseen"),
+        100,
+    ),
+    Mutation(
+        "dead-letter-skipped",
+        "a record that cannot be used is passed over without a dead letter",
+        ("diverged", "lost-write"),
+        50,
+    ),
     Mutation(
         "offset-plus-one",
         "positions are computed as first offset + count, as if markers took no offsets",
@@ -121,33 +136,93 @@ ROWS = (
     ),
     Mutation(
         "own-claim-believed",
-        "a member believes the claim that it wrote itself, though another one of its topology came first",
+        "a member believes the claim that it wrote itself, though another one of its topology came "
+        "first",
         ("halted", "split-claim"),
         60,
         "claims",
     ),
-    Mutation("garbage-claim-raises", "a record that is no claim ends whoever reads the claims", ("halted", "unseen"), 20, "claims"),
+    Mutation(
+        "garbage-claim-raises",
+        "a record that is no claim ends whoever reads the claims",
+        ("halted", "unseen"),
+        20,
+        "claims",
+    ),
     Mutation(
         "snapshot-unbound",
-        "recovery takes a snapshot whose states alone are the journal's, whatever positions it names",
+        "recovery takes a snapshot whose states alone are the journal's, whatever positions it "
+        "names",
         ("duplicate", "poll-skip", "inconsistent-offsets", "halted", "diverged", "unseen"),
         100,
         "proof",
     ),
-    Mutation("wall-clock-believed", "a step of the host's wall clock is believed and journaled", ("runaway-clock",), 20, "clocks"),
-    Mutation("dates-believed", "records dated a day ahead are believed, and move the clock", ("runaway-clock",), 10, "pipeline"),
-    Mutation("close-forgives-foreign", "the verifier asks no more for foreign records once the journal is closed", ("missed",), 20, "proof"),
-    Mutation("outputs-not-compared", "the verifier believes the journal's digests, whatever the outputs hold", ("missed",), 20, "proof"),
-    Mutation("offsets-not-compared", "the verifier does not compare where records lie with what the journal says", ("missed",), 20, "proof"),
-    Mutation("chain-not-checked", "the verifier takes journal records that do not continue the one before", ("missed",), 20, "proof"),
-    Mutation("stops-at-close", "the verifier does not look behind a Close", ("missed",), 20, "proof"),
-    Mutation("retention-called-tampering", "the verifier calls records that retention removed changed ones", ("misnamed",), 20, "proof"),
-    Mutation("elements-believed", "the verifier passes over journal elements that the inputs cannot give", ("missed",), 20, "proof"),
+    Mutation(
+        "wall-clock-believed",
+        "a step of the host's wall clock is believed and journaled",
+        ("runaway-clock",),
+        20,
+        "clocks",
+    ),
+    Mutation(
+        "dates-believed",
+        "records dated a day ahead are believed, and move the clock",
+        ("runaway-clock",),
+        10,
+        "pipeline",
+    ),
+    Mutation(
+        "close-forgives-foreign",
+        "the verifier asks no more for foreign records once the journal is closed",
+        ("missed",),
+        20,
+        "proof",
+    ),
+    Mutation(
+        "outputs-not-compared",
+        "the verifier believes the journal's digests, whatever the outputs hold",
+        ("missed",),
+        20,
+        "proof",
+    ),
+    Mutation(
+        "offsets-not-compared",
+        "the verifier does not compare where records lie with what the journal says",
+        ("missed",),
+        20,
+        "proof",
+    ),
+    Mutation(
+        "chain-not-checked",
+        "the verifier takes journal records that do not continue the one before",
+        ("missed",),
+        20,
+        "proof",
+    ),
+    Mutation(
+        "stops-at-close", "the verifier does not look behind a Close", ("missed",), 20, "proof"
+    ),
+    Mutation(
+        "retention-called-tampering",
+        "the verifier calls records that retention removed changed ones",
+        ("misnamed",),
+        20,
+        "proof",
+    ),
+    Mutation(
+        "elements-believed",
+        "the verifier passes over journal elements that the inputs cannot give",
+        ("missed",),
+        20,
+        "proof",
+    ),
 )
 MUTATIONS = {row.name: row for row in ROWS}
 
 
-def mutate(name: str, process: Process, kind: type[ShardTask], make: Make) -> tuple[type[ShardTask], Make]:
+def mutate(
+    name: str, process: Process, kind: type[ShardTask], make: Make
+) -> tuple[type[ShardTask], Make]:
     """The runner and its execution, broken in the named way (empty: not at all)."""
     if name in TASKS:
         return TASKS[name](process, kind), make

@@ -1,4 +1,6 @@
-"""What lies between a process and the brokers: every call passes here before and after its effect, and may never come back."""
+"""What lies between a process and the brokers: every call passes here before and after its effect,
+and may never come back.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ from tests.simulation.clock import MILLISECOND, VirtualClock
 
 
 class CrashNow(BaseException):
-    """SIGKILL: not an Exception, so nothing of ours catches it; and a dead process's calls reach nobody."""
+    """SIGKILL: not an Exception, so nothing of ours catches it; and a dead process's calls reach
+    nobody.
+    """
 
 
 class Fate(Enum):
@@ -22,7 +26,8 @@ class Fate(Enum):
 
 
 class Network:
-    """A network without faults: the base of the scheduler's. Calls cost virtual time and that is all.
+    """A network without faults: the base of the scheduler's. Calls cost virtual time and that is
+    all.
 
     Args:
         clock: virtual time.
@@ -56,7 +61,9 @@ class Network:
         return 1 << 30
 
     def sends_at_once(self) -> bool:
-        """True if produced records travel now, False if they wait for the commit's flush, as a client's queue does."""
+        """True if produced records travel now, False if they wait for the commit's flush, as a
+        client's queue does.
+        """
         return True
 
     def wait_until(self, moment: int) -> None:

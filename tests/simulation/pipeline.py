@@ -76,12 +76,17 @@ def market() -> dict[str, list[tuple[int, bytes]]]:
 
     found: dict[str, list[tuple[int, bytes]]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        log = LocalLog.open(make_recording(Path(folder) / "market", UPDATES, TRADES, has_tickers=True))
+        log = LocalLog.open(
+            make_recording(Path(folder) / "market", UPDATES, TRADES, has_tickers=True)
+        )
         for topic in log.topics():
             record = topic_of(topic).record
             found[topic] = []
             for block in log.reader(topic).blocks():
-                times = [each.event_time for each in codec(record).decode_records(block.body, block.count)]
+                times = [
+                    each.event_time
+                    for each in codec(record).decode_records(block.body, block.count)
+                ]
                 found[topic] += zip(times, split(block.body, block.count, record), strict=True)
         log.close()
     return found
@@ -139,7 +144,11 @@ class PipelineSubject:
         """
         ids = self.deployment.schema_ids
         framed = {topic: header(ids[topic]) for topic in INPUTS}
-        merged = sorted((moment, topic, place, body) for topic in MARKET for place, (moment, body) in enumerate(market()[topic]))
+        merged = sorted(
+            (moment, topic, place, body)
+            for topic in MARKET
+            for place, (moment, body) in enumerate(market()[topic])
+        )
         merged = merged[: source.randint(40, len(merged))]
         feeds: list[Feed] = []
         reference = [framed["ref.instruments"] + body for _, body in market()["ref.instruments"]]
@@ -158,13 +167,40 @@ class PipelineSubject:
                 if values:
                     outcome = source.choice(("plain", "plain", "commit"))
                     wait = int(source.choice((0, 0.001, 0.02, 0.15)) * SECOND)
-                    feeds.append(Feed(wait, (topic, 0), values, outcome, int(source.choice((0.001, 0.05)) * SECOND)))
+                    feeds.append(
+                        Feed(
+                            wait,
+                            (topic, 0),
+                            values,
+                            outcome,
+                            int(source.choice((0.001, 0.05)) * SECOND),
+                        )
+                    )
             if source.random() < 0.06:
                 feeds.append(source.choice((self._dated_ahead, self._skip))(source, framed))
             if source.random() < 0.03:
                 kind = ControlKind.KILL if source.random() < 0.5 else ControlKind.REARM
-                command = ControlCommand(burst[0][0], int(kind), int(ControlScope.SYSTEM), 0, 0, 0, "", "", "operator", "simulated")
-                feeds.append(Feed(0, ("control", 0), [framed["control"] + codec("ControlCommand").encode_records([command])], "plain", 0))
+                command = ControlCommand(
+                    burst[0][0],
+                    int(kind),
+                    int(ControlScope.SYSTEM),
+                    0,
+                    0,
+                    0,
+                    "",
+                    "",
+                    "operator",
+                    "simulated",
+                )
+                feeds.append(
+                    Feed(
+                        0,
+                        ("control", 0),
+                        [framed["control"] + codec("ControlCommand").encode_records([command])],
+                        "plain",
+                        0,
+                    )
+                )
         return feeds
 
     @staticmethod
@@ -172,17 +208,46 @@ class PipelineSubject:
         """A trade or a command of tomorrow."""
         at = START + 86_400 * SECOND
         if source.random() < 0.5:
-            command = ControlCommand(at, int(ControlKind.REARM), int(ControlScope.SYSTEM), 0, 0, 0, "", "", "operator", "tomorrow")
-            return Feed(0, ("control", 0), [framed["control"] + codec("ControlCommand").encode_records([command])], "plain", 0)
+            command = ControlCommand(
+                at,
+                int(ControlKind.REARM),
+                int(ControlScope.SYSTEM),
+                0,
+                0,
+                0,
+                "",
+                "",
+                "operator",
+                "tomorrow",
+            )
+            return Feed(
+                0,
+                ("control", 0),
+                [framed["control"] + codec("ControlCommand").encode_records([command])],
+                "plain",
+                0,
+            )
         trade = Trade(1, at, source.choice((0, at)), 999_999, 1, 10_000, 1_000, int(Side.BUY), 0)
-        return Feed(0, ("md.trades", 0), [framed["md.trades"] + codec("Trade").encode_records([trade])], "plain", 0)
+        return Feed(
+            0,
+            ("md.trades", 0),
+            [framed["md.trades"] + codec("Trade").encode_records([trade])],
+            "plain",
+            0,
+        )
 
     @staticmethod
     def _skip(source: random.Random, framed: dict[str, bytes]) -> Feed:
         """A record that an operator leaves out, somewhere in the market."""
         request = SkipRequest(source.choice(MARKET), 0, source.randrange(120), "pipeline")
         command = skip_command(request, "simulated", "operator", START)
-        return Feed(0, ("control", 0), [framed["control"] + codec("ControlCommand").encode_records([command])], "plain", 0)
+        return Feed(
+            0,
+            ("control", 0),
+            [framed["control"] + codec("ControlCommand").encode_records([command])],
+            "plain",
+            0,
+        )
 
     def run(self, process: Process, log: SimulatedLog) -> None:
         """Take over, recover, batches until told to drain."""
@@ -206,7 +271,13 @@ class PipelineSubject:
         for record in broker.committed(*self.journal):
             entry = decode_entry((record.value or b"")[HEADER_BYTES:])
             if entry.clock > START:
-                return [Violation("runaway-clock", f"batch {entry.sequence} is at clock {entry.clock}, all of the market lies before {START}")]
+                return [
+                    Violation(
+                        "runaway-clock",
+                        f"batch {entry.sequence} is at clock {entry.clock}, all of the market lies "
+                        f"before {START}",
+                    )
+                ]
         return []
 
     def deletable(self, broker: SimulatedBroker) -> dict[Partition, int]:
@@ -219,7 +290,9 @@ class PipelineSubject:
         order: LiveOrder = maker(self.deployment)(log, self.spec(64, 64), dict.fromkeys(INPUTS, 0))
         return order.execution
 
-    def reexecute(self, broker: SimulatedBroker, entries: Sequence[JournalEntry]) -> tuple[list[Batched], str]:
+    def reexecute(
+        self, broker: SimulatedBroker, entries: Sequence[JournalEntry]
+    ) -> tuple[list[Batched], str]:
         """Batch by batch, and in as few batches as the skips allow; then the verifier of ``sq
         verify``.
 
@@ -236,18 +309,26 @@ class PipelineSubject:
         for entry in entries:
             if entry.kind != BATCH:
                 continue
-            if any(code == CONTROL_CODE and skips.intersection(range(first, last + 1)) for code, first, last, _ in entry.elements.tolist()):
+            if any(
+                code == CONTROL_CODE and skips.intersection(range(first, last + 1))
+                for code, first, last, _ in entry.elements.tolist()
+            ):
                 stretches.append([])
             batch = piecewise.repeat_batch(entry.elements)
             finding = compare(batch, entry, piecewise)  # type: ignore[arg-type]
             if (entry.clock, entry.input_sequence) != (batch.clock, batch.consumed):
                 finding = (
-                    finding or f"(clock, records) is {(entry.clock, entry.input_sequence)}, an uninterrupted run has {(batch.clock, batch.consumed)}"
+                    finding
+                    or f"(clock, records) is {(entry.clock, entry.input_sequence)}, an "
+                    f"uninterrupted run has {(batch.clock, batch.consumed)}"
                 )
             batches.append(Batched(self._framed(batch), finding))
             stretches[-1] += entry.elements.tolist()
         whole = self._fresh(broker)
-        found = [self._framed(whole.repeat_batch(np.array([tuple(run) for run in runs], ELEMENT))) for runs in stretches]
+        found = [
+            self._framed(whole.repeat_batch(np.array([tuple(run) for run in runs], ELEMENT)))
+            for runs in stretches
+        ]
         for topic in self.topics:
             expected = [value for batch in batches for value in batch.outputs.get(topic, ())]
             if [value for outputs in found for value in outputs.get(topic, ())] != expected:
@@ -262,13 +343,19 @@ class PipelineSubject:
         commands that waited.
         """
         decode = codec("ControlCommand").decode_records
-        values = [(record.offset, (record.value or b"")[HEADER_BYTES:]) for record in broker.committed("control", 0)]
+        values = [
+            (record.offset, (record.value or b"")[HEADER_BYTES:])
+            for record in broker.committed("control", 0)
+        ]
         return {offset for offset, body in values if decode(body, 1)[0].kind == ControlKind.SKIP}
 
     def _framed(self, batch: Batch) -> dict[str, list[bytes]]:
         ids = self.deployment.schema_ids
         return {
-            output.topic: [header(ids[output.topic]) + body for body in split(output.body, output.count, topic_of(output.topic).record)]
+            output.topic: [
+                header(ids[output.topic]) + body
+                for body in split(output.body, output.count, topic_of(output.topic).record)
+            ]
             for output in batch.outputs
         }
 
@@ -276,6 +363,14 @@ class PipelineSubject:
         """What ``sq verify`` says of the log; empty if nothing."""
         log = SimulatedLog(broker, Network(broker.clock))
         sources = self.spec(64, 64).facts["sources"]
-        evidence = LiveEvidence(log, lambda facts: task_spec(facts, ""), lambda facts: maker(self.deployment), lambda facts: sources, self.journal)
+        evidence = LiveEvidence(
+            log,
+            lambda facts: task_spec(facts, ""),
+            lambda facts: maker(self.deployment),
+            lambda facts: sources,
+            self.journal,
+        )
         verdict = Verifier(evidence).verify()
-        return "; ".join(f"sq verify: {finding.kind}: {finding.text}" for finding in verdict.findings)
+        return "; ".join(
+            f"sq verify: {finding.kind}: {finding.text}" for finding in verdict.findings
+        )

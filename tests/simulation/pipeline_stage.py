@@ -28,7 +28,12 @@ class PipelineStage:
         self.subject = PipelineSubject()
         self.clock = VirtualClock()
         self.broker = SimulatedBroker(self.clock)
-        for topic, _ in (*self.subject.inputs, *self.subject.outputs, self.subject.journal, *self.subject.others):
+        for topic, _ in (
+            *self.subject.inputs,
+            *self.subject.outputs,
+            self.subject.journal,
+            *self.subject.others,
+        ):
             self.broker.create_topic(topic)
         self._fed = dict.fromkeys(market(), 0)
         self.feed("ref.instruments", len(market()["ref.instruments"]))
@@ -37,19 +42,38 @@ class PipelineStage:
         """A new owner, not prepared yet."""
         spec = self.subject.spec(16, state_digest_records)
         log = SimulatedLog(self.broker, network or Network(self.clock))
-        return ShardTask(log, spec, maker(self.subject.deployment), self.clock.clock_ns, self.clock.monotonic)
+        return ShardTask(
+            log, spec, maker(self.subject.deployment), self.clock.clock_ns, self.clock.monotonic
+        )
 
     def _write(self, topic: str, bodies: list[bytes]) -> int:
-        return self.broker.append((topic, 0), [header(self.subject.deployment.schema_ids[topic]) + body for body in bodies])
+        return self.broker.append(
+            (topic, 0),
+            [header(self.subject.deployment.schema_ids[topic]) + body for body in bodies],
+        )
 
     def entries(self) -> list[JournalEntry]:
         """The journal."""
-        return [decode_entry(each.value[HEADER_BYTES:]) for each in self.broker.committed(self.subject.journal[0]) if each.value]
+        return [
+            decode_entry(each.value[HEADER_BYTES:])
+            for each in self.broker.committed(self.subject.journal[0])
+            if each.value
+        ]
 
     def consumed(self) -> list[tuple[str, int]]:
         """(topic, offset) of every input record in the journal's order."""
-        runs = [run for entry in self.entries() if entry.kind == BATCH for run in entry.elements.tolist() if run[0] >= 0]
-        return [(INPUTS[code], offset) for code, first, last, _ in runs for offset in range(first, last + 1)]
+        runs = [
+            run
+            for entry in self.entries()
+            if entry.kind == BATCH
+            for run in entry.elements.tolist()
+            if run[0] >= 0
+        ]
+        return [
+            (INPUTS[code], offset)
+            for code, first, last, _ in runs
+            for offset in range(first, last + 1)
+        ]
 
     def verified(self) -> str:
         """What the verifier of ``sq verify`` finds; empty if nothing."""
@@ -70,12 +94,21 @@ class PipelineStage:
 
     def skip(self, place: int, topic: str = "md.depth") -> None:
         """What ``sq skip`` writes."""
-        command = skip_command(skip_request(f"{topic}/0/{place}", "pipeline"), "known bad", "operator", self.clock.clock_ns())
+        command = skip_command(
+            skip_request(f"{topic}/0/{place}", "pipeline"),
+            "known bad",
+            "operator",
+            self.clock.clock_ns(),
+        )
         assert command.kind == int(ControlKind.SKIP)
         self._write("control", [codec("ControlCommand").encode_records([command])])
 
     def letters(self) -> list[tuple[str, str, int]]:
         """Reason, topic and offset of every dead letter."""
-        found = [codec("DeadLetter").decode_records(each.value[HEADER_BYTES:], 1)[0] for each in self.broker.committed("pipeline.dlq") if each.value]
+        found = [
+            codec("DeadLetter").decode_records(each.value[HEADER_BYTES:], 1)[0]
+            for each in self.broker.committed("pipeline.dlq")
+            if each.value
+        ]
         assert all(isinstance(each, DeadLetter) for each in found)
         return [(each.reason, each.origin_topic, each.origin_offset) for each in found]

@@ -1,8 +1,9 @@
-"""A simulated process: runs real, blocking code in a thread of its own, but only while the scheduler lets it.
+"""A simulated process: runs real, blocking code in a thread of its own, but only while the
+scheduler lets it.
 
-At every point (before and after each call to the log, and at each of the runner's steps) the scheduler may kill it, pause it, break its
-network, or let another process run first. One thread runs at any instant, and every choice comes from one seeded generator, so a seed
-repeats everything.
+At every point (before and after each call to the log, and at each of the runner's steps) the
+scheduler may kill it, pause it, break its network, or let another process run first. One thread
+runs at any instant, and every choice comes from one seeded generator, so a seed repeats everything.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ READY, WAITING, PAUSED, ENDED = "ready", "waiting", "paused", "ended"
 
 
 class Temper(NamedTuple):
-    """How often what goes wrong in one schedule: probabilities per point, per commit or per fetch."""
+    """How often what goes wrong in one schedule: probabilities per point, per commit or per fetch.
+    """
 
     crash: float = 0.0
     pause: float = 0.0
@@ -57,7 +59,9 @@ def draw_temper(source: random.Random) -> Temper:
 
 
 class _Worker(threading.Thread):
-    """A thread that runs one process after another; creating threads would cost more than a schedule."""
+    """A thread that runs one process after another; creating threads would cost more than a
+    schedule.
+    """
 
     def __init__(self) -> None:
         super().__init__(daemon=True, name="simulated process")
@@ -98,7 +102,9 @@ class Surroundings:
         self.points = 0
 
     def next(self) -> Process | None:
-        """Who runs next; None: the schedule is over, and the thread that began it goes on. Called by whoever gives way."""
+        """Who runs next; None: the schedule is over, and the thread that began it goes on. Called
+        by whoever gives way.
+        """
         if self.is_over:
             return None
         try:
@@ -116,12 +122,19 @@ class Surroundings:
 class Process(Network):
     """One process. ``outcome`` says how it ended: the exception, or None when its program returned.
 
-    ``skew``: ns its host's clock is off. ``memory``: what survives in the host's parent process from one child to the next. ``racing``: for so
-    many points it gives way often, since it was started together with another.
+    ``skew``: ns its host's clock is off. ``memory``: what survives in the host's parent process
+    from one child to the next. ``racing``: for so many points it gives way often, since it was
+    started together with another.
     """
 
     def __init__(
-        self, name: str, surroundings: Surroundings, program: Callable[[Process], None], skew: int, memory: dict[str, Any], racing: int = 0
+        self,
+        name: str,
+        surroundings: Surroundings,
+        program: Callable[[Process], None],
+        skew: int,
+        memory: dict[str, Any],
+        racing: int = 0,
     ) -> None:
         super().__init__(surroundings.clock)
         self.name = name
@@ -182,7 +195,9 @@ class Process(Network):
             following.go_on()
 
     def _give_way(self) -> None:
-        """Let the scheduler choose, here and now; only if it chooses another process does another thread run."""
+        """Let the scheduler choose, here and now; only if it chooses another process does another
+        thread run.
+        """
         if self.dead:
             raise CrashNow("dead")
         following = self.around.next()
@@ -274,8 +289,12 @@ class Process(Network):
         around = self.around
         around.faults_left -= 1
         around.faults["pause"] += 1
-        self.until = self.clock.now + int(around.random.choice((0.05, 1.0, 6.0, 25.0)) * SECOND * (0.5 + around.random.random()))
-        around.tell(self.name, f"PAUSED {place} until {(self.until - self.clock.now) / SECOND:.2f} s later")
+        self.until = self.clock.now + int(
+            around.random.choice((0.05, 1.0, 6.0, 25.0)) * SECOND * (0.5 + around.random.random())
+        )
+        around.tell(
+            self.name, f"PAUSED {place} until {(self.until - self.clock.now) / SECOND:.2f} s later"
+        )
         self.state = PAUSED
         self._give_way()
 
@@ -286,7 +305,11 @@ class Process(Network):
         if around.faults_left <= 0:
             return Fate.ANSWERED
         draw = self.random.random()
-        for fate, rate in ((Fate.REQUEST_LOST, temper.request_lost), (Fate.ANSWER_LOST, temper.answer_lost), (Fate.LATE, temper.late)):
+        for fate, rate in (
+            (Fate.REQUEST_LOST, temper.request_lost),
+            (Fate.ANSWER_LOST, temper.answer_lost),
+            (Fate.LATE, temper.late),
+        ):
             if draw < rate:
                 around.faults_left -= 1
                 around.faults[fate.value] += 1
@@ -311,7 +334,10 @@ class Process(Network):
 
     def sends_at_once(self) -> bool:
         """False: with the flush."""
-        return not self.around.temper.sends_late or self.random.random() >= self.around.temper.sends_late
+        return (
+            not self.around.temper.sends_late
+            or self.random.random() >= self.around.temper.sends_late
+        )
 
     def wait_until(self, moment: int) -> None:
         """Block until then or until something changes at the brokers."""

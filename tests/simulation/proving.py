@@ -81,7 +81,9 @@ class ProvingSubject(LiveSubject):
     def _verdict(self, broker: SimulatedBroker) -> list[str]:
         log = SimulatedLog(broker, Network(broker.clock))
         of = EVIDENCES.get(self.mutation, LiveEvidence)
-        evidence = of(log, lambda _: self.spec(), lambda _: make_stand_in, lambda _: {}, self.journal)
+        evidence = of(
+            log, lambda _: self.spec(), lambda _: make_stand_in, lambda _: {}, self.journal
+        )
         evidence.order_of = StandInOrder
         verifier = VERIFIERS.get(self.mutation, Verifier)(evidence)
         return [f"{finding.kind}: {finding.text}" for finding in verifier.verify().findings]
@@ -101,12 +103,18 @@ class ProvingSubject(LiveSubject):
 
 def _moved(snapshot: Snapshot, source: random.Random) -> Snapshot:
     place = source.randrange(len(snapshot.feeds))
-    feeds = [[offset + (number == place), maximum] for number, (offset, maximum) in enumerate(snapshot.feeds)]
+    feeds = [
+        [offset + (number == place), maximum]
+        for number, (offset, maximum) in enumerate(snapshot.feeds)
+    ]
     return msgspec.structs.replace(snapshot, feeds=feeds)
 
 
 def _miscounted(snapshot: Snapshot, source: random.Random) -> Snapshot:
-    return msgspec.structs.replace(snapshot, last_offsets={topic: offset + 1 for topic, offset in snapshot.last_offsets.items()})
+    return msgspec.structs.replace(
+        snapshot,
+        last_offsets={topic: offset + 1 for topic, offset in snapshot.last_offsets.items()},
+    )
 
 
 FORGED: Sequence[Callable[[Snapshot, random.Random], Snapshot]] = (_moved, _miscounted)
@@ -114,7 +122,11 @@ FORGED: Sequence[Callable[[Snapshot, random.Random], Snapshot]] = (_moved, _misc
 
 def entries_of(broker: SimulatedBroker, journal: Partition) -> Entries:
     """The committed journal."""
-    return [decode_entry(record.value[HEADER_BYTES:]) for record in broker.committed(*journal) if record.value is not None]
+    return [
+        decode_entry(record.value[HEADER_BYTES:])
+        for record in broker.committed(*journal)
+        if record.value is not None
+    ]
 
 
 def rewritten(broker: SimulatedBroker, journal: Partition, entries: Entries) -> None:
@@ -165,7 +177,10 @@ def _turned(entry: JournalEntry) -> bool:
     for place in range(len(entry.elements)):
         run = entry.elements[place]
         if run["input"] >= 0 and run["count"] > 1 and run["first_offset"] != run["last_offset"]:
-            run["first_offset"], run["last_offset"] = int(run["last_offset"]), int(run["first_offset"])
+            run["first_offset"], run["last_offset"] = (
+                int(run["last_offset"]),
+                int(run["first_offset"]),
+            )
             return True
     return False
 
@@ -174,7 +189,12 @@ def _unchained(entry: JournalEntry) -> bool:
     for place, output in enumerate(entry.outputs):
         if output.previous_offset > 0:
             entry.outputs[place] = OutputEntry(
-                output.output, output.count, output.digest, output.checksum, output.end_position, output.previous_offset - 1
+                output.output,
+                output.count,
+                output.digest,
+                output.checksum,
+                output.end_position,
+                output.previous_offset - 1,
             )
             return True
     return False
@@ -200,10 +220,18 @@ def _output_changed(broker: SimulatedBroker, subject: LiveSubject) -> bool:
 def _foreign(broker: SimulatedBroker, subject: LiveSubject) -> bool:
     """A record of somebody else behind the last one. Where the journal is closed: before it was."""
     entries = entries_of(broker, subject.journal)
-    first = next((record.value for record in broker.committed("md.quotes") if record.value is not None), HEADER)
+    first = next(
+        (record.value for record in broker.committed("md.quotes") if record.value is not None),
+        HEADER,
+    )
     broker.append(("md.quotes", 0), [first])
     if entries[-1].kind == CLOSE:
-        entries[-1].facts = {"ends": {**entries[-1].facts["ends"], "md.quotes": broker.partition(("md.quotes", 0)).end}}
+        entries[-1].facts = {
+            "ends": {
+                **entries[-1].facts["ends"],
+                "md.quotes": broker.partition(("md.quotes", 0)).end,
+            }
+        }
         rewritten(broker, subject.journal, entries)
     return True
 
@@ -214,7 +242,12 @@ def _goes_on(broker: SimulatedBroker, subject: LiveSubject) -> bool:
     if entries[-1].kind != CLOSE:
         return False
     last = entries[-1]
-    entry = JournalEntry(sequence=last.sequence + 1, kind=BATCH, input_sequence=last.input_sequence, previous_digest=last.digest)
+    entry = JournalEntry(
+        sequence=last.sequence + 1,
+        kind=BATCH,
+        input_sequence=last.input_sequence,
+        previous_digest=last.digest,
+    )
     broker.append(subject.journal, [HEADER + entry.encode()])
     return True
 
@@ -225,14 +258,22 @@ def _fork(broker: SimulatedBroker, subject: LiveSubject) -> bool:
     last = entries[-1]
     if last.kind != BATCH:
         return False
-    entry = JournalEntry(sequence=last.sequence + 1, kind=BATCH, input_sequence=last.input_sequence, clock=last.clock, previous_digest=b"\1" * 32)
+    entry = JournalEntry(
+        sequence=last.sequence + 1,
+        kind=BATCH,
+        input_sequence=last.input_sequence,
+        clock=last.clock,
+        previous_digest=b"\1" * 32,
+    )
     broker.append(subject.journal, [HEADER + entry.encode()])
     return True
 
 
 def _outputs_expired(broker: SimulatedBroker, subject: LiveSubject) -> bool:
     entries = entries_of(broker, subject.journal)
-    start = next(item["start_offset"] for item in entries[0].facts["outputs"] if item["topic"] == "md.quotes")
+    start = next(
+        item["start_offset"] for item in entries[0].facts["outputs"] if item["topic"] == "md.quotes"
+    )
     own = [record.offset for record in broker.committed("md.quotes") if record.offset >= start]
     if own:
         broker.delete_records(("md.quotes", 0), own[0] + 1)
@@ -240,7 +281,13 @@ def _outputs_expired(broker: SimulatedBroker, subject: LiveSubject) -> bool:
 
 
 def _inputs_expired(broker: SimulatedBroker, subject: LiveSubject) -> bool:
-    used = [run for entry in entries_of(broker, subject.journal) if entry.elements is not None for run in entry.elements.tolist() if run[0] == 1]
+    used = [
+        run
+        for entry in entries_of(broker, subject.journal)
+        if entry.elements is not None
+        for run in entry.elements.tolist()
+        if run[0] == 1
+    ]
     if used:
         broker.delete_records(("md.trades", 0), used[0][1] + 1)
     return bool(used)

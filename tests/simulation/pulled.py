@@ -28,7 +28,12 @@ class SimulatedPull(TopologyPull):
     """``sq pull`` of a cluster that is not there: only the connection is another."""
 
     def __init__(self, broker: SimulatedBroker) -> None:
-        self.cluster, self.topology, self.shard, self.to = Cluster(bootstrap="simulated:0"), "pipeline", 0, None
+        self.cluster, self.topology, self.shard, self.to = (
+            Cluster(bootstrap="simulated:0"),
+            "pipeline",
+            0,
+            None,
+        )
         self.on_progress = lambda _done, _total: None
         self.broker = broker
         self._log: Any = SimulatedLog(broker, Network(broker.clock))
@@ -48,21 +53,31 @@ def pulled(broker: SimulatedBroker, out: Path) -> Path:
     return out
 
 
-def closed_again(folder: Path, change: Callable[[dict[str, Any]], object] = lambda _: None, more: tuple[str, int, Any] | None = None) -> None:
+def closed_again(
+    folder: Path,
+    change: Callable[[dict[str, Any]], object] = lambda _: None,
+    more: tuple[str, int, Any] | None = None,
+) -> None:
     """Close a folder as a forger would: digests of files and topics made again.
 
     Args:
         change: of what ``run.json`` says.
         more: a topic, how far behind its last record, and the record that is put there.
     """
-    facts = {key: value for key, value in read_manifest(folder / RUN_MANIFEST).items() if key not in (DIGEST, FILES)}
+    facts = {
+        key: value
+        for key, value in read_manifest(folder / RUN_MANIFEST).items()
+        if key not in (DIGEST, FILES)
+    }
     (folder / RUN_MANIFEST).unlink()
     with LocalLog.open(folder, writable=True) as log:
         if more is not None:
             topic, distance, record = more
             writer = log.writer(topic, 0, has_holes=True)
             offsets = np.array([writer.next_offset + distance])
-            writer.append(codec(topic_of(topic).record).encode_records([record]), 1, offsets=offsets)
+            writer.append(
+                codec(topic_of(topic).record).encode_records([record]), 1, offsets=offsets
+            )
         facts["topics"] = topic_facts(log)
         change(facts)
         log.seal(RUN_MANIFEST, facts)

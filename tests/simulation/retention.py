@@ -13,7 +13,9 @@ from tests.simulation.log import SimulatedLog
 from tests.simulation.network import Network
 
 
-def deletable(broker: SimulatedBroker, journal: Partition, snapshots: Partition, inputs: Sequence[Partition]) -> dict[Partition, int]:
+def deletable(
+    broker: SimulatedBroker, journal: Partition, snapshots: Partition, inputs: Sequence[Partition]
+) -> dict[Partition, int]:
     """Input positions of the last snapshot that its journal record vouches for; nothing if there is
     none.
     """

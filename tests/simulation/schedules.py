@@ -72,14 +72,30 @@ def run_chunk(job: tuple[str, str, int, int]) -> Total:
         batches += result.batches
         records += result.records
         incarnations += result.incarnations
-    return Total(stop - first, time.process_time() - start, faults, violations[:VIOLATIONS_KEPT], batches, records, incarnations)
+    return Total(
+        stop - first,
+        time.process_time() - start,
+        faults,
+        violations[:VIOLATIONS_KEPT],
+        batches,
+        records,
+        incarnations,
+    )
 
 
 def run_range(
-    subject: str, first: int, count: int, processes: int = 1, mutation: str = "", on_progress: Callable[[Total], None] = lambda _: None
+    subject: str,
+    first: int,
+    count: int,
+    processes: int = 1,
+    mutation: str = "",
+    on_progress: Callable[[Total], None] = lambda _: None,
 ) -> Total:
     """Schedules of ``count`` seeds from ``first`` on."""
-    jobs = [(subject, mutation, start, min(start + CHUNK, first + count)) for start in range(first, first + count, CHUNK)]
+    jobs = [
+        (subject, mutation, start, min(start + CHUNK, first + count))
+        for start in range(first, first + count, CHUNK)
+    ]
     total = NOTHING
     for part in _parts(jobs, processes):
         total = add(total, part)
@@ -95,10 +111,14 @@ def _parts(jobs: list[tuple[str, str, int, int]], processes: int) -> Iterator[To
         yield from pool.imap_unordered(run_chunk, jobs)
 
 
-def first_caught(subject: str, mutation: str, caught_as: tuple[str, ...], seeds: int, first: int = 0) -> tuple[int, list[Violation]] | None:
-    """The first seed that catches a mutation under one of its names, and what was found; None if none does.
+def first_caught(
+    subject: str, mutation: str, caught_as: tuple[str, ...], seeds: int, first: int = 0
+) -> tuple[int, list[Violation]] | None:
+    """The first seed that catches a mutation under one of its names, and what was found; None if
+    none does.
 
-    A mutation that only breaks with an untyped error proves nothing: it is a defect of the mutation.
+    A mutation that only breaks with an untyped error proves nothing: it is a defect of the
+    mutation.
     """
     for seed in range(first, first + seeds):
         violations = run_one(subject, seed, mutation).violations
@@ -109,8 +129,11 @@ def first_caught(subject: str, mutation: str, caught_as: tuple[str, ...], seeds:
     return None
 
 
-def crash_matrix(subject: str, seed: int, stride: int = 1) -> tuple[int, list[tuple[int, Violation]]]:
-    """One schedule without faults, again and again, each time killed at another point: before and after every call and at every step.
+def crash_matrix(
+    subject: str, seed: int, stride: int = 1
+) -> tuple[int, list[tuple[int, Violation]]]:
+    """One schedule without faults, again and again, each time killed at another point: before and
+    after every call and at every step.
 
     Returns the number of points and what was found, by point.
     """
@@ -119,6 +142,14 @@ def crash_matrix(subject: str, seed: int, stride: int = 1) -> tuple[int, list[tu
     for point in range(1, points + 1, stride):
         result = World(_subject(subject, "", seed), seed, crash_at_point=point).run()
         if result.faults["crash"] != 1:
-            found.append((point, Violation("unseen", "the crash was never reached: the schedule is not the one that was counted")))
+            found.append(
+                (
+                    point,
+                    Violation(
+                        "unseen",
+                        "the crash was never reached: the schedule is not the one that was counted",
+                    ),
+                )
+            )
         found += [(point, violation) for violation in result.violations]
     return points, found

@@ -1,4 +1,6 @@
-"""One task and one cluster without threads, faults or a scheduler: for tests that tell a story step by step."""
+"""One task and one cluster without threads, faults or a scheduler: for tests that tell a story step
+by step.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +28,23 @@ class Stage:
             self.broker.create_topic(topic)
         self.fed = 0
 
-    def task(self, on_step: Callable[[str], None] = lambda _: None, records: int = 16, state_digest_records: int = 1000) -> ShardTask:
+    def task(
+        self,
+        on_step: Callable[[str], None] = lambda _: None,
+        records: int = 16,
+        state_digest_records: int = 1000,
+    ) -> ShardTask:
         """A new owner, not prepared yet."""
         network = Network(self.clock)
         spec = self.subject.spec(records, state_digest_records)
-        return ShardTask(SimulatedLog(self.broker, network), spec, make_stand_in, self.clock.clock_ns, self.clock.monotonic, on_step)
+        return ShardTask(
+            SimulatedLog(self.broker, network),
+            spec,
+            make_stand_in,
+            self.clock.clock_ns,
+            self.clock.monotonic,
+            on_step,
+        )
 
     def feed(self, count: int, topic: str = "md.trades") -> None:
         """So many records, a quarter of a second of event time apart."""
@@ -46,7 +60,10 @@ class Stage:
 
     def judged(self) -> list[str]:
         """What the checker finds in the end."""
-        return [f"{violation.name}: {violation.text}" for violation in check_world(self.broker, [], [], self.subject)]
+        return [
+            f"{violation.name}: {violation.text}"
+            for violation in check_world(self.broker, [], [], self.subject)
+        ]
 
     def kinds(self) -> Sequence[str]:
         """Names of the topics written."""

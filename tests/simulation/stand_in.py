@@ -53,7 +53,9 @@ class StandInFeed:
     ``streams.runtime.order.feed.Feed``.
     """
 
-    def __init__(self, reader: Reader | None, topic: str, partition: Partition, code: int, start_offset: int) -> None:
+    def __init__(
+        self, reader: Reader | None, topic: str, partition: Partition, code: int, start_offset: int
+    ) -> None:
         self.source: Any = None
         self.topic = topic
         self.partition = partition
@@ -66,7 +68,9 @@ class StandInFeed:
         self.maximum_consumed = 0
         self.arrived: deque[tuple[int, int, bytes]] = deque()
         if reader is not None:
-            self.source = PartitionSource(reader, partition, SchemaIds(topic, [SCHEMA_ID]), start_offset)
+            self.source = PartitionSource(
+                reader, partition, SchemaIds(topic, [SCHEMA_ID]), start_offset
+            )
             self.source.seek(start_offset)
 
     @property
@@ -153,7 +157,9 @@ class StandInExecution:
         self.awaited = None
         order: list[tuple[StandInFeed, int, bytes]] = []
         while len(order) < wanted:
-            self.awaited = next((feed for feed in self.feeds if not feed.arrived and feed.is_awaited), None)
+            self.awaited = next(
+                (feed for feed in self.feeds if not feed.arrived and feed.is_awaited), None
+            )
             heads = [feed for feed in self.feeds if feed.arrived]
             if self.awaited is not None or not heads:
                 break
@@ -177,7 +183,10 @@ class StandInExecution:
             feed = self.feeds[code]
             run = [self._await(feed, first, last) for _ in range(count)]
             if run[0][1] != first or run[-1][1] != last:
-                raise BadData(f"input changed: the journal names {count} records of {feed.topic} at {first} to {last}, the log holds others there")
+                raise BadData(
+                    f"input changed: the journal names {count} records of {feed.topic} at {first} "
+                    f"to {last}, the log holds others there"
+                )
             order += run
         return self._execute(order, clock)
 
@@ -186,7 +195,10 @@ class StandInExecution:
         while not feed.arrived:
             tries += 1
             if feed.source is None or tries > 100:
-                raise BadData(f"input changed: the journal names {feed.topic} offsets {first} to {last}, the log holds no such record any more")
+                raise BadData(
+                    f"input changed: the journal names {feed.topic} offsets {first} to {last}, the "
+                    "log holds no such record any more"
+                )
             feed.fill(0.1)
         return self._take(feed)
 
@@ -216,10 +228,21 @@ class StandInExecution:
             counts[code] = counts.get(code, 0) + 1
             self._apply(feed, offset, value)
         inputs = [InputEntry(code, counts[code], digests[code].digest()) for code in sorted(counts)]
-        outputs = [self._output(number, records) for number, records in ((QUOTES, self._quotes), (MARKS, self._marks)) if records]
+        outputs = [
+            self._output(number, records)
+            for number, records in ((QUOTES, self._quotes), (MARKS, self._marks))
+            if records
+        ]
         if self._letters:
             joined = codec("DeadLetter").encode_records(self._letters)
-            outputs.append(Output(OUTPUTS[DEAD_LETTERS], joined, len(self._letters), hashlib.sha256(joined).digest()))
+            outputs.append(
+                Output(
+                    OUTPUTS[DEAD_LETTERS],
+                    joined,
+                    len(self._letters),
+                    hashlib.sha256(joined).digest(),
+                )
+            )
         return Batch(np.array(runs, ELEMENT), inputs, outputs, self.present, self.consumed, False)
 
     @staticmethod
@@ -232,38 +255,57 @@ class StandInExecution:
         while self.timers and self.timers[0] <= clock:
             deadline = self.timers.pop(0)
             self.state = (self.state * MULTIPLIER + deadline) & MASK
-            self._marks.append(b"".join(map(encode_long, (0, deadline, self.consumed, self.state))) + bytes(6))
+            self._marks.append(
+                b"".join(map(encode_long, (0, deadline, self.consumed, self.state))) + bytes(6)
+            )
 
     def _apply(self, feed: StandInFeed, offset: int, value: bytes) -> None:
         self.consumed += 1
         event_time, number, poison = BODY.unpack_from(value, HEADER_BYTES)
         if poison:
-            self._letters.append(DeadLetter("malformed_record", "poison", feed.topic, 0, offset, value[HEADER_BYTES:]))
+            self._letters.append(
+                DeadLetter(
+                    "malformed_record", "poison", feed.topic, 0, offset, value[HEADER_BYTES:]
+                )
+            )
             return
         if feed.is_market_data and not self.is_wall and event_time > self.present:
             self.present = event_time
             self._fire()
         clock = self.now()
-        self.state = ((self.state ^ (event_time + number * 8 + feed.code)) * MULTIPLIER + clock) & MASK
+        self.state = (
+            (self.state ^ (event_time + number * 8 + feed.code)) * MULTIPLIER + clock
+        ) & MASK
         if number % 3 == 0:
-            self._quotes.append(b"".join(map(encode_long, (feed.code, clock, self.consumed, self.state))) + bytes(4))
+            self._quotes.append(
+                b"".join(map(encode_long, (feed.code, clock, self.consumed, self.state))) + bytes(4)
+            )
         if number % 7 == 0:
             self.timers.append(clock + TIMER_NS)
 
     def state_digests(self) -> list[tuple[str, bytes]]:
         """SHA-256 by stage."""
-        return [(name, hashlib.sha256(state).digest()) for name, state in self.stage_states().items()]
+        return [
+            (name, hashlib.sha256(state).digest()) for name, state in self.stage_states().items()
+        ]
 
     def stage_states(self) -> dict[str, bytes]:
         """Canonical state by stage."""
-        return {STAGE: struct.pack(">QqQ", self.state, self.present, self.consumed) + b"".join(struct.pack(">q", each) for each in self.timers)}
+        return {
+            STAGE: struct.pack(">QqQ", self.state, self.present, self.consumed)
+            + b"".join(struct.pack(">q", each) for each in self.timers)
+        }
 
     def skips(self) -> list[tuple[str, int, str]]:
         """Nothing is left out."""
         return []
 
     def restore(
-        self, instruments: Sequence[Any], states: Mapping[str, bytes], positions: list[list[int]], skips: Sequence[tuple[str, int, str]] = ()
+        self,
+        instruments: Sequence[Any],
+        states: Mapping[str, bytes],
+        positions: list[list[int]],
+        skips: Sequence[tuple[str, int, str]] = (),
     ) -> None:
         """Take up a snapshot."""
         for feed, (offset, maximum) in zip(self.feeds, positions, strict=True):
@@ -280,6 +322,9 @@ class StandInExecution:
 def make_stand_in(log: Log, spec: TaskSpec, start_offsets: Mapping[str, int]) -> StandInExecution:
     """For ``ShardTask(make=...)``."""
     feeds = [
-        StandInFeed(log.reader(spec.group), topic, spec.partition_of(topic), code, start_offsets[topic]) for code, topic in enumerate(spec.inputs)
+        StandInFeed(
+            log.reader(spec.group), topic, spec.partition_of(topic), code, start_offsets[topic]
+        )
+        for code, topic in enumerate(spec.inputs)
     ]
     return StandInExecution(feeds, spec.clock == "wall")

@@ -38,5 +38,11 @@ class SteppingSubject(LiveSubject):
             entry = decode_entry((record.value or b"")[HEADER_BYTES:])
             ahead = entry.clock - record.timestamp_ms * MILLISECOND
             if entry.kind == BATCH and ahead > SECOND:
-                return [Violation("runaway-clock", f"batch {entry.sequence} is {ahead / SECOND:.0f} s ahead of the time at which it was written")]
+                return [
+                    Violation(
+                        "runaway-clock",
+                        f"batch {entry.sequence} is {ahead / SECOND:.0f} s ahead of the time at "
+                        "which it was written",
+                    )
+                ]
         return []

@@ -26,7 +26,16 @@ from tests.simulation.log import SimulatedLog
 from tests.simulation.mutations import mutate
 from tests.simulation.process import Process
 from tests.simulation.retention import deletable
-from tests.simulation.stand_in import HEADER, INPUTS, OUTPUTS, SCHEMA_ID, StandInExecution, StandInFeed, body, make_stand_in
+from tests.simulation.stand_in import (
+    HEADER,
+    INPUTS,
+    OUTPUTS,
+    SCHEMA_ID,
+    StandInExecution,
+    StandInFeed,
+    body,
+    make_stand_in,
+)
 from tests.simulation.world import Feed, Subject
 
 WAIT_SECONDS = 0.1
@@ -44,10 +53,24 @@ def draw_feeds(source: random.Random, partitions: Sequence[Partition]) -> list[F
         for _ in range(source.randint(1, 6)):
             moment += source.randint(0, 80) * MILLISECOND
             number += 1
-            values.append(body(moment - source.choice((0, 0, 0, 5, 300)) * MILLISECOND, number, source.random() < 0.05))
+            values.append(
+                body(
+                    moment - source.choice((0, 0, 0, 5, 300)) * MILLISECOND,
+                    number,
+                    source.random() < 0.05,
+                )
+            )
         outcome = source.choice(("plain", "plain", "plain", "commit", "abort"))
         wait = int(source.choice((0, 0.001, 0.02, 0.15)) * SECOND)
-        feeds.append(Feed(wait, source.choice(partitions), values, outcome, int(source.choice((0.001, 0.05, 0.5)) * SECOND)))
+        feeds.append(
+            Feed(
+                wait,
+                source.choice(partitions),
+                values,
+                outcome,
+                int(source.choice((0.001, 0.05, 0.5)) * SECOND),
+            )
+        )
     return feeds
 
 
@@ -61,7 +84,13 @@ class LiveSubject:
 
     together = 1
 
-    def __init__(self, mutation: str = "", clock: str = "event", start: str = "earliest", follows: bool = False) -> None:
+    def __init__(
+        self,
+        mutation: str = "",
+        clock: str = "event",
+        start: str = "earliest",
+        follows: bool = False,
+    ) -> None:
         self.mutation = mutation
         self.follows = follows
         self.start = start
@@ -72,7 +101,9 @@ class LiveSubject:
         self.others: Sequence[Partition] = [(SNAPSHOTS, 0)]
         self.has_previous_offsets = True
 
-    def spec(self, records: int = 16, state_digest_records: int = 8, linger_seconds: float = 0.0) -> TaskSpec:
+    def spec(
+        self, records: int = 16, state_digest_records: int = 8, linger_seconds: float = 0.0
+    ) -> TaskSpec:
         """Names and bounds; batch bounds and snapshot distance may differ from one process to the
         next.
         """
@@ -84,7 +115,13 @@ class LiveSubject:
             outputs=list(OUTPUTS),
             published=list(OUTPUTS),
             schema_ids=dict.fromkeys((*INPUTS, *OUTPUTS, JOURNAL, SNAPSHOTS), SCHEMA_ID),
-            facts={"journal_id": 1, "identity": {"subject": "stand-in"}, "code": "stand-in", "sources": {}, "version": VERSION},
+            facts={
+                "journal_id": 1,
+                "identity": {"subject": "stand-in"},
+                "code": "stand-in",
+                "sources": {},
+                "version": VERSION,
+            },
             clock=self.clock,
             start=self.start,
             state_digest_records=state_digest_records,
@@ -140,12 +177,19 @@ class LiveSubject:
         """
         return deletable(broker, self.journal, (SNAPSHOTS, 0), self.inputs)
 
-    def reexecute(self, broker: SimulatedBroker, entries: Sequence[JournalEntry]) -> tuple[list[Batched], str]:
+    def reexecute(
+        self, broker: SimulatedBroker, entries: Sequence[JournalEntry]
+    ) -> tuple[list[Batched], str]:
         """Batch by batch, and all of it as one batch."""
         return reexecute(broker, entries, self.inputs, self.clock == "wall")
 
 
-def reexecute(broker: SimulatedBroker, entries: Sequence[JournalEntry], inputs: Sequence[Partition], is_wall: bool) -> tuple[list[Batched], str]:
+def reexecute(
+    broker: SimulatedBroker,
+    entries: Sequence[JournalEntry],
+    inputs: Sequence[Partition],
+    is_wall: bool,
+) -> tuple[list[Batched], str]:
     """One uninterrupted stand-in execution over the journal's order, batch by batch; and, under an
     event clock, one that knows no batches.
     """
@@ -162,28 +206,49 @@ def reexecute(broker: SimulatedBroker, entries: Sequence[JournalEntry], inputs: 
         if batch.inputs != entry.inputs:
             finding = "input changed: the journal's input digests are of other bytes"
         made = {output.topic: (output.count, output.digest) for output in batch.outputs}
-        journaled = {OUTPUTS[output.output]: (output.count, output.digest) for output in entry.outputs}
+        journaled = {
+            OUTPUTS[output.output]: (output.count, output.digest) for output in entry.outputs
+        }
         if made != journaled:
-            finding = finding or f"outputs are {sorted(journaled)}, an uninterrupted run gives {sorted(made)} or other bytes"
+            finding = (
+                finding
+                or f"outputs are {sorted(journaled)}, an uninterrupted run gives {sorted(made)} or "
+                "other bytes"
+            )
         journaled_end, own_end = (entry.clock, entry.input_sequence), (batch.clock, batch.consumed)
         if journaled_end != own_end:
-            finding = finding or f"(clock, records) is {journaled_end}, an uninterrupted run has {own_end}"
-        if entry.states and [digest for _, digest in entry.states] != [digest for _, digest in piecewise.state_digests()]:
+            finding = (
+                finding
+                or f"(clock, records) is {journaled_end}, an uninterrupted run has {own_end}"
+            )
+        if entry.states and [digest for _, digest in entry.states] != [
+            digest for _, digest in piecewise.state_digests()
+        ]:
             finding = finding or "the state is another one than an uninterrupted run has here"
-        batches.append(Batched({output.topic: _framed(output) for output in batch.outputs}, finding))
+        batches.append(
+            Batched({output.topic: _framed(output) for output in batch.outputs}, finding)
+        )
     if is_wall:
         return batches, ""
     total = whole.repeat_batch(np.array(runs, ELEMENT))
     if whole.stage_states() != piecewise.stage_states():
         return batches, "a run that knows no batches ends in another state"
-    joined = {topic: [value for batch in batches for value in batch.outputs.get(topic, ())] for topic in OUTPUTS}
+    joined = {
+        topic: [value for batch in batches for value in batch.outputs.get(topic, ())]
+        for topic in OUTPUTS
+    }
     if any(joined[output.topic] != _framed(output) for output in total.outputs):
         return batches, "a run that knows no batches writes other records"
     return batches, ""
 
 
-def _uninterrupted(broker: SimulatedBroker, starts: Mapping[Partition, int], is_wall: bool) -> StandInExecution:
-    feeds = [StandInFeed(None, topic, key, code, starts[key]) for code, (topic, key) in enumerate(zip(INPUTS, starts, strict=True))]
+def _uninterrupted(
+    broker: SimulatedBroker, starts: Mapping[Partition, int], is_wall: bool
+) -> StandInExecution:
+    feeds = [
+        StandInFeed(None, topic, key, code, starts[key])
+        for code, (topic, key) in enumerate(zip(INPUTS, starts, strict=True))
+    ]
     for feed in feeds:
         for record in broker.committed(*feed.partition):
             assert record.value is not None
@@ -193,7 +258,9 @@ def _uninterrupted(broker: SimulatedBroker, starts: Mapping[Partition, int], is_
 
 
 def _framed(output: Any) -> list[bytes]:
-    return [HEADER + each for each in split(output.body, output.count, topic_of(output.topic).record)]
+    return [
+        HEADER + each for each in split(output.body, output.count, topic_of(output.topic).record)
+    ]
 
 
 def _claiming(mutation: str) -> Subject:

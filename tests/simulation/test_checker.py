@@ -38,7 +38,13 @@ def cluster(*topics: str) -> SimulatedBroker:
     return broker
 
 
-def transaction(broker: SimulatedBroker, name: str, asked: int, *writes: tuple[tuple[str, int], bytes], commits: bool = True) -> Any:
+def transaction(
+    broker: SimulatedBroker,
+    name: str,
+    asked: int,
+    *writes: tuple[tuple[str, int], bytes],
+    commits: bool = True,
+) -> Any:
     """One transaction of a producer; ``asked``: the moment its commit was asked for."""
     epoch = broker.init(name)
     for key, value in writes:
@@ -95,7 +101,9 @@ def test_passing_over_a_committed_record_is_a_skip() -> None:
 def chain(*kinds: int) -> list[JournalEntry]:
     entries: list[JournalEntry] = []
     for number, kind in enumerate(kinds):
-        entry = JournalEntry(sequence=number, kind=kind, previous_digest=entries[-1].digest if entries else NO_DIGEST)
+        entry = JournalEntry(
+            sequence=number, kind=kind, previous_digest=entries[-1].digest if entries else NO_DIGEST
+        )
         entry.encode()
         entries.append(entry)
     return entries
@@ -117,7 +125,9 @@ def test_a_journal_without_forks_is_one_chain() -> None:
 
 
 def batch(*runs: tuple[int, int, int, int], outputs: tuple[OutputEntry, ...] = ()) -> JournalEntry:
-    return JournalEntry(sequence=1, kind=BATCH, elements=np.array(list(runs), ELEMENT), outputs=list(outputs))
+    return JournalEntry(
+        sequence=1, kind=BATCH, elements=np.array(list(runs), ELEMENT), outputs=list(outputs)
+    )
 
 
 @pytest.mark.parametrize(
@@ -168,14 +178,20 @@ def test_an_output_seen_before_its_batch_asked_to_commit() -> None:
     pairs, _ = read_journal(broker, JOURNAL)
     batches = [Batched({"out": [b"a"]}, "")]
     assert names(check_outputs(broker, pairs, batches, [KEY], [read(0, b"a", moment=60)])) == set()
-    assert names(check_outputs(broker, pairs, batches, [KEY], [read(0, b"a", moment=40)])) == {"precommitted-read"}
+    assert names(check_outputs(broker, pairs, batches, [KEY], [read(0, b"a", moment=40)])) == {
+        "precommitted-read"
+    }
 
 
 def test_previous_offsets_are_the_logs() -> None:
     broker = five()
-    entry = lambda previous: batch((0, 0, 0, 1), outputs=(OutputEntry(0, 1, b"", b"", -1, previous),))
+    entry = lambda previous: batch(
+        (0, 0, 0, 1), outputs=(OutputEntry(0, 1, b"", b"", -1, previous),)
+    )
     assert names(check_previous_offsets(broker, [entry(-1), entry(0)], [KEY])) == set()
-    assert names(check_previous_offsets(broker, [entry(-1), entry(1)], [KEY])) == {"inconsistent-offsets"}
+    assert names(check_previous_offsets(broker, [entry(-1), entry(1)], [KEY])) == {
+        "inconsistent-offsets"
+    }
 
 
 def test_circles_of_transactions() -> None:
@@ -202,5 +218,8 @@ def test_circles_of_transactions() -> None:
 
 
 def test_the_names_are_jepsens_and_ours() -> None:
-    jepsens = "aborted-read lost-write duplicate inconsistent-offsets nonmonotonic-poll nonmonotonic-send poll-skip int-poll-skip unseen"
+    jepsens = (
+        "aborted-read lost-write duplicate inconsistent-offsets nonmonotonic-poll "
+        "nonmonotonic-send poll-skip int-poll-skip unseen"
+    )
     assert {*jepsens.split(), "precommitted-read", "G0", "G1c"} <= set(NAMES)

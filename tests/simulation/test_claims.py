@@ -1,6 +1,7 @@
 """Stories and forgeries of claims over the simulated log (E1, E9).
 
-Oracle: the rule in ``jobs/live/topic_ownership.py``: the first open claim of a topic owns it; and for forgeries the fault that was planted.
+Oracle: the rule in ``jobs/live/topic_ownership.py``: the first open claim of a topic owns it; and
+for forgeries the fault that was planted.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ def test_garbage_is_passed_over_reported_and_settled_for_ever(log: SimulatedLog)
     assert first == len(GARBAGE)
     reported: list[str] = []
     assert list(open_claims(read_claims(log, CLUSTER, reported.append))) == ["one"]
-    assert [f"sq skip {TOPIC}/0/{offset} --reason" in text for offset, text in enumerate(reported)] == [True] * len(GARBAGE)
+    assert [
+        f"sq skip {TOPIC}/0/{offset} --reason" in text for offset, text in enumerate(reported)
+    ] == [True] * len(GARBAGE)
     for offset in range(len(GARBAGE)):
         settle_unreadable(log, CLUSTER, offset, 7)
     reported.clear()
@@ -64,8 +67,12 @@ def test_a_topology_that_is_refused_a_topic_may_start_with_others(log: Simulated
     assert claim(log, CLUSTER, "two", ["pnl"], 1, 7) > 0
 
 
-def test_a_claim_that_arrives_behind_the_close_of_its_topology_opens_nothing(log: SimulatedLog) -> None:
-    """A member reads the claims, the topology is closed, the member appends: it must not take a closed journal up again."""
+def test_a_claim_that_arrives_behind_the_close_of_its_topology_opens_nothing(
+    log: SimulatedLog,
+) -> None:
+    """A member reads the claims, the topology is closed, the member appends: it must not take a
+    closed journal up again.
+    """
     append = log.plain_writer
     claim(log, CLUSTER, "one", ["fills"], 1, 7)
     close(log, CLUSTER, "one", 7)
@@ -80,7 +87,9 @@ def test_a_claim_that_arrives_behind_the_close_of_its_topology_opens_nothing(log
 def _body(**changes: Any) -> bytes:
     """A claim of ``one`` with other values, framed and whole."""
     honest = TopologyClaim("one", int(ClaimKind.CLAIM), -1, "", [ClaimedTopic("pnl")], 1, "forger")
-    return header(7) + codec("TopologyClaim").encode_records([msgspec.structs.replace(honest, **changes)])
+    return header(7) + codec("TopologyClaim").encode_records(
+        [msgspec.structs.replace(honest, **changes)]
+    )
 
 
 def _closing(**changes: Any) -> bytes:
@@ -94,15 +103,23 @@ FORGED: dict[str, tuple[bytes, str]] = {
     "cut short": (_body()[:-3], "no TopologyClaim"),
     "no framing": (_body()[5:], ""),
     "a name that is none": (_body(topology="../one"), "../one"),
-    "a closing record without a claim": (_closing(claim=-1), "it closes one by a claim at offset -1"),
-    "a closing record that names another's claim": (_closing(claim=1), "it closes one by a claim at offset 1"),
+    "a closing record without a claim": (
+        _closing(claim=-1),
+        "it closes one by a claim at offset -1",
+    ),
+    "a closing record that names another's claim": (
+        _closing(claim=1),
+        "it closes one by a claim at offset 1",
+    ),
     "a closing record of what never ran": (_closing(topology="three", claim=0), "it closes three"),
 }
 """By what is wrong with a record of the topic: its bytes, and what is said of them."""
 
 
 @pytest.mark.parametrize("name", FORGED)
-def test_a_forged_record_is_named_and_takes_no_topology_its_topics_or_its_claim(log: SimulatedLog, name: str) -> None:
+def test_a_forged_record_is_named_and_takes_no_topology_its_topics_or_its_claim(
+    log: SimulatedLog, name: str
+) -> None:
     """A closing record was believed whatever claim it named: it ended a topology that ran."""
     value, says = FORGED[name]
     claim(log, CLUSTER, "one", ["fills"], 1, 7)
@@ -110,8 +127,15 @@ def test_a_forged_record_is_named_and_takes_no_topology_its_topics_or_its_claim(
     log.broker.append((TOPIC, 0), [value])
     reported: list[str] = []
     found = open_claims(read_claims(log, CLUSTER, reported.append))
-    assert [(topology, offset) for topology, (offset, _) in found.items()] == [("one", 0), ("two", 1)]
-    assert len(reported) == 1 and f"{TOPIC}/0 offset 2 is no claim" in reported[0] and says in reported[0]
+    assert [(topology, offset) for topology, (offset, _) in found.items()] == [
+        ("one", 0),
+        ("two", 1),
+    ]
+    assert (
+        len(reported) == 1
+        and f"{TOPIC}/0 offset 2 is no claim" in reported[0]
+        and says in reported[0]
+    )
     assert claim(log, CLUSTER, "one", ["fills"], 1, 7) == 0
     assert claim(log, CLUSTER, "four", ["pnl"], 1, 7) == 3
     close(log, CLUSTER, "one", 7)
@@ -119,7 +143,9 @@ def test_a_forged_record_is_named_and_takes_no_topology_its_topics_or_its_claim(
 
 
 def test_a_second_claim_of_a_topology_changes_nothing_of_the_first(log: SimulatedLog) -> None:
-    """Whole and well-formed, as members that start together write it: the first one is the topology's, other topics are refused."""
+    """Whole and well-formed, as members that start together write it: the first one is the
+    topology's, other topics are refused.
+    """
     claim(log, CLUSTER, "one", ["fills"], 1, 7)
     log.broker.append((TOPIC, 0), [_body()])
     assert claim(log, CLUSTER, "one", ["fills"], 1, 7) == 0

@@ -23,7 +23,13 @@ def test_every_topic_is_keyed_as_the_catalogue_declares(monkeypatch: pytest.Monk
     written: OutputReader = {}
     produce = SimulatedWriter.produce
 
-    def keyed(self: SimulatedWriter, topic: str, partition: int, values: Sequence[bytes], keys: Sequence[bytes] | None = None) -> None:
+    def keyed(
+        self: SimulatedWriter,
+        topic: str,
+        partition: int,
+        values: Sequence[bytes],
+        keys: Sequence[bytes] | None = None,
+    ) -> None:
         written.setdefault(topic, []).extend(zip(values, keys or [None] * len(values), strict=True))
         produce(self, topic, partition, values, keys)
 
@@ -34,11 +40,28 @@ def test_every_topic_is_keyed_as_the_catalogue_declares(monkeypatch: pytest.Monk
     task = stage.task()
     task.prepare()
     run(task)
-    assert {"md.quotes", "md.marks", "signals", "orders.requests", "orders.events", "venue.reports", "fills", "positions"} <= set(written)
+    assert {
+        "md.quotes",
+        "md.marks",
+        "signals",
+        "orders.requests",
+        "orders.events",
+        "venue.reports",
+        "fills",
+        "positions",
+    } <= set(written)
     for topic, found in written.items():
         entry = topic_of(topic)
         for value, key in found:
-            expected = str(getattr(codec(entry.record).decode_records(value[HEADER_BYTES:], 1)[0], entry.key)).encode() if entry.key else None
+            expected = (
+                str(
+                    getattr(
+                        codec(entry.record).decode_records(value[HEADER_BYTES:], 1)[0], entry.key
+                    )
+                ).encode()
+                if entry.key
+                else None
+            )
             assert key == expected, topic
 
 

@@ -63,7 +63,11 @@ def test_whatever_a_fetch_brings_the_order_is_that_of_event_time(seed: int) -> N
         if entry.kind == BATCH:
             for code, first, last, count in entry.elements.tolist():
                 assert last - first + 1 == count
-                order += [(inputs[code], offset) for offset in range(first, last + 1) if inputs[code] in TOPICS]
+                order += [
+                    (inputs[code], offset)
+                    for offset in range(first, last + 1)
+                    if inputs[code] in TOPICS
+                ]
     assert order == merged(inputs)
 
 
@@ -78,8 +82,13 @@ def test_a_ticker_that_goes_silent_holds_nothing_up() -> None:
     task.prepare()
     while task.step(0.01):
         pass
-    assert task.execution.consumed == sum(map(len, market().values())) - len(market()["md.book_tickers"]) + 40
-    assert task.execution.present == max(time for topic in TOPICS[:2] for time, _ in market()[topic])
+    assert (
+        task.execution.consumed
+        == sum(map(len, market().values())) - len(market()["md.book_tickers"]) + 40
+    )
+    assert task.execution.present == max(
+        time for topic in TOPICS[:2] for time, _ in market()[topic]
+    )
     stage.feed("md.book_tickers", len(market()["md.book_tickers"]))
     while task.step(0.01):
         pass
@@ -87,7 +96,9 @@ def test_a_ticker_that_goes_silent_holds_nothing_up() -> None:
     assert stage.verified() == ""
 
 
-def test_an_input_that_nobody_feeds_costs_the_others_no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_input_that_nobody_feeds_costs_the_others_no_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Waiting for the next record is waiting at the inputs that records come from."""
     waits: list[str] = []
     fill = Feed.fill

@@ -1,4 +1,6 @@
-"""The runner broken on purpose is caught, each time, under a name that fits: a check that no mutation turns red proves nothing."""
+"""The runner broken on purpose is caught, each time, under a name that fits: a check that no
+mutation turns red proves nothing.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ def test_every_mutation_of_the_table_is_a_switch() -> None:
 
 def test_the_page_has_the_table() -> None:
     page = (Path(__file__).resolve().parents[2] / "docs" / "simulation.md").read_text()
-    assert [line for line in page.splitlines() if line.startswith("| `")] == [f"| `{row.name}` | {row.what} |" for row in MUTATIONS.values()]
+    assert [line for line in page.splitlines() if line.startswith("| `")] == [
+        f"| `{row.name}` | {row.what} |" for row in MUTATIONS.values()
+    ]
 
 
 def test_the_whole_pipeline_broken_is_caught_too() -> None:

@@ -21,7 +21,7 @@ from tests.simulation.single import Stage
 from tests.simulation.stand_in import make_stand_in
 
 
-def test_a_topology_of_the_version_before_is_refused_by_run_and_by_verify_in_the_same_words() -> None:
+def test_a_topology_of_the_version_before_is_refused_in_the_same_words() -> None:
     stage = Stage()
     first = stage.task()
     first.log.spec.facts.pop("version")  # as that version wrote its genesis records
@@ -32,7 +32,13 @@ def test_a_topology_of_the_version_before_is_refused_by_run_and_by_verify_in_the
     with pytest.raises(OtherVersion, match=words):
         stage.task().follow(0.1)
     log = SimulatedLog(stage.broker, Network(stage.clock))
-    evidence = LiveEvidence(log, lambda _: stage.subject.spec(), lambda _: make_stand_in, lambda _: {}, stage.subject.journal)
+    evidence = LiveEvidence(
+        log,
+        lambda _: stage.subject.spec(),
+        lambda _: make_stand_in,
+        lambda _: {},
+        stage.subject.journal,
+    )
     with pytest.raises(OtherVersion, match=words):
         Verifier(evidence).verify()
 
@@ -40,7 +46,11 @@ def test_a_topology_of_the_version_before_is_refused_by_run_and_by_verify_in_the
 @pytest.mark.parametrize(
     ("before", "now", "says"),
     [
-        ({"cash": "1000USDT"}, {"cash": "500USDT"}, r"cash was '1000USDT', now '500USDT' \(--cash\)"),
+        (
+            {"cash": "1000USDT"},
+            {"cash": "500USDT"},
+            r"cash was '1000USDT', now '500USDT' \(--cash\)",
+        ),
         ({"strategy": "a.py@1111"}, {"strategy": "a.py@2222"}, r"\(the file a.py was edited\)"),
         (
             {"parameters": {"fast": "5", "slow": "9"}},
@@ -49,7 +59,7 @@ def test_a_topology_of_the_version_before_is_refused_by_run_and_by_verify_in_the
         ),
     ],
 )
-def test_what_a_topology_was_begun_with_cannot_change_after_a_drain_and_the_error_says_what_can_be_done(
+def test_what_a_topology_began_with_stays_after_a_drain_and_the_error_says_so(
     before: dict[str, Any], now: dict[str, Any], says: str
 ) -> None:
     stage = Stage()

@@ -1,7 +1,8 @@
 """The runner under 2,000 schedules, and killed at every point of a quiet one.
 
-Oracles (``checker.py``): the simulated broker's own account of every transaction, and one execution of the journal's order that nothing ever
-interrupted and that knows no batches. A violation prints the one command that repeats it.
+Oracles (``checker.py``): the simulated broker's own account of every transaction, and one execution
+of the journal's order that nothing ever interrupted and that knows no batches. A violation prints
+the one command that repeats it.
 """
 
 from __future__ import annotations
@@ -37,14 +38,19 @@ MUST_HAPPEN = (
 
 def violations(total: Total, subject: str) -> list[str]:
     """Each with the command that repeats it."""
-    return [f"{violation.name}: {violation.text}; again: {replay_command(subject, seed)}" for seed, violation in total.violations]
+    return [
+        f"{violation.name}: {violation.text}; again: {replay_command(subject, seed)}"
+        for seed, violation in total.violations
+    ]
 
 
 def test_no_schedule_breaks_the_runner() -> None:
     total = run_range(MIXED, 0, SCHEDULES)
     assert violations(total, MIXED) == []
     assert total.schedules == SCHEDULES
-    assert [fault for fault in MUST_HAPPEN if total.faults[fault] < 50] == [], "a fault that hardly ever happens proves nothing"
+    assert [fault for fault in MUST_HAPPEN if total.faults[fault] < 50] == [], (
+        "a fault that hardly ever happens proves nothing"
+    )
     assert total.batches > 5 * total.schedules
     assert total.incarnations > 2 * total.schedules
 
@@ -58,7 +64,8 @@ def test_no_schedule_breaks_the_whole_pipeline() -> None:
 
 @pytest.mark.parametrize("subject", ["reading", "acting", "compiled"])
 def test_what_a_strategy_reads_and_does_is_the_same_under_every_schedule(subject: str) -> None:
-    """Strategies that log what they read of their account and the book, and what came of targets, modified orders and timers.
+    """Strategies that log what they read of their account and the book, and what came of targets,
+    modified orders and timers.
 
     Their lines are a published topic. And a compiled one that wakes on all there is and orders in
     every way.
@@ -70,7 +77,9 @@ def test_what_a_strategy_reads_and_does_is_the_same_under_every_schedule(subject
 
 
 def test_no_schedule_breaks_a_standby() -> None:
-    """ENG-9: processes follow the journal beside its owner, and are promoted while that one lives, is paused or is dead."""
+    """ENG-9: processes follow the journal beside its owner, and are promoted while that one lives,
+    is paused or is dead.
+    """
     total = run_range("standby", 0, STANDBY_SCHEDULES)
     assert violations(total, "standby") == []
     assert total.faults["batches that a standby executed"] > 5 * STANDBY_SCHEDULES
@@ -78,7 +87,9 @@ def test_no_schedule_breaks_a_standby() -> None:
 
 
 def test_no_schedule_breaks_members_that_claim_together() -> None:
-    """E1, E9: several members start at once on a fresh environment, and records that are no claims lie among theirs."""
+    """E1, E9: several members start at once on a fresh environment, and records that are no claims
+    lie among theirs.
+    """
     total = run_range("claims", 0, CLAIMS_SCHEDULES)
     assert violations(total, "claims") == []
     assert total.faults["members started at once"] > CLAIMS_SCHEDULES // 2
@@ -92,7 +103,9 @@ def test_no_step_of_a_hosts_clock_is_journaled() -> None:
 
 
 def test_the_verifier_finds_each_change_of_the_log_and_nothing_else() -> None:
-    """E6, E8, E11, E13: journals rewritten, foreign records, closes, retention; and forged snapshots while the runner recovers."""
+    """E6, E8, E11, E13: journals rewritten, foreign records, closes, retention; and forged
+    snapshots while the runner recovers.
+    """
     total = run_range("proof", 0, PROOF_SCHEDULES)
     assert violations(total, "proof") == []
     assert total.faults["snapshots forged"] > PROOF_SCHEDULES // 2

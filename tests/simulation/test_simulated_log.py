@@ -1,5 +1,6 @@
-"""The simulated log does what Kafka does. Oracles: the same scenarios on a real broker (marked ``broker``), and a brute-force model of a partition
-that looks at nothing but the list of entries."""
+"""The simulated log does what Kafka does. Oracles: the same scenarios on a real broker (marked
+``broker``), and a brute-force model of a partition that looks at nothing but the list of entries.
+"""
 
 from __future__ import annotations
 
@@ -73,8 +74,12 @@ def lossy(bench: SimulatedBench, outcome: Fate) -> SimulatedLog:
     return SimulatedLog(bench.broker, network)
 
 
-@pytest.mark.parametrize(("outcome", "expected"), [(Fate.ANSWER_LOST, [b"a"]), (Fate.REQUEST_LOST, []), (Fate.LATE, [])])
-def test_a_lost_commit_answer_says_nothing_of_the_outcome(outcome: Fate, expected: list[bytes]) -> None:
+@pytest.mark.parametrize(
+    ("outcome", "expected"), [(Fate.ANSWER_LOST, [b"a"]), (Fate.REQUEST_LOST, []), (Fate.LATE, [])]
+)
+def test_a_lost_commit_answer_says_nothing_of_the_outcome(
+    outcome: Fate, expected: list[bytes]
+) -> None:
     bench = SimulatedBench()
     topic, name = bench.topic(), bench.transactional_id()
     writer = ready(lossy(bench, outcome), name)
@@ -87,7 +92,9 @@ def test_a_lost_commit_answer_says_nothing_of_the_outcome(outcome: Fate, expecte
 
 
 def test_a_late_commit_ends_whatever_the_same_epoch_has_open_when_it_lands() -> None:
-    """Jepsen's torn transaction (Bufstream 0.1.0; reference/kafka.md 7): why a producer with an indefinite error is never used again."""
+    """Jepsen's torn transaction (Bufstream 0.1.0; reference/kafka.md 7): why a producer with an
+    indefinite error is never used again.
+    """
     bench = SimulatedBench()
     topic, name = bench.topic(), bench.transactional_id()
     log = lossy(bench, Fate.LATE)
@@ -99,7 +106,9 @@ def test_a_late_commit_ends_whatever_the_same_epoch_has_open_when_it_lands() -> 
     bench.broker.produce(name, writer.epoch, (topic, 0), [b"half of the next transaction"])
     bench.clock.advance_to(bench.clock.now + 2 * SECOND)
     bench.broker.settle()
-    assert [value for _, value in values_between(bench.log(), (topic, 0))] == [b"half of the next transaction"]
+    assert [value for _, value in values_between(bench.log(), (topic, 0))] == [
+        b"half of the next transaction"
+    ]
 
 
 def test_a_hung_transaction_is_aborted_at_its_timeout_and_its_owner_fenced() -> None:
@@ -121,7 +130,9 @@ def test_init_waits_for_the_markers_of_a_decided_commit() -> None:
     bench = SimulatedBench(marker_delay=50 * MILLISECOND)
     topic, name = bench.topic(), bench.transactional_id()
     write(ready(bench.log(), name), topic, [b"a"])
-    assert values_between(bench.log(), (topic, 0)) == [], "decided, but its marker is not written yet"
+    assert values_between(bench.log(), (topic, 0)) == [], (
+        "decided, but its marker is not written yet"
+    )
     ready(bench.log(), name)
     assert values_between(bench.log(), (topic, 0)) == [(0, b"a")]
 
@@ -140,7 +151,9 @@ def test_a_topic_made_anew_is_read_on_silently_once_it_is_long_enough() -> None:
 
 
 class LogAgainstModel(RuleBasedStateMachine):
-    """Two partitions, two transactional ids with former owners still about, plain records, retention; a list of entries as the model."""
+    """Two partitions, two transactional ids with former owners still about, plain records,
+    retention; a list of entries as the model.
+    """
 
     writers = Bundle("writers")
 
@@ -209,7 +222,9 @@ class LogAgainstModel(RuleBasedStateMachine):
             last = {}
             for partition in transaction[1] if transaction else ():
                 last[(self.topic, partition)] = max(
-                    place for place, entry in enumerate(self.entries[partition]) if entry[:2] == ("data", transaction[0])
+                    place
+                    for place, entry in enumerate(self.entries[partition])
+                    if entry[:2] == ("data", transaction[0])
                 )
             assert dict(offsets) == last
         self._end(name, "commit" if commits else "abort")
@@ -234,14 +249,21 @@ class LogAgainstModel(RuleBasedStateMachine):
         entries = self.entries[partition]
         ended = {entry[1] for entry in entries if entry[0] == "marker"}
         return next(
-            (place for place, entry in enumerate(entries) if entry[0] == "data" and entry[1] is not None and entry[1] not in ended), len(entries)
+            (
+                place
+                for place, entry in enumerate(entries)
+                if entry[0] == "data" and entry[1] is not None and entry[1] not in ended
+            ),
+            len(entries),
         )
 
     @invariant()
     def a_reader_is_given_what_the_model_says(self) -> None:
         for partition in (0, 1):
             entries = self.entries[partition]
-            kept = {entry[1] for entry in entries if entry[0] == "marker" and entry[2] == "commit"} | {None}
+            kept = {
+                entry[1] for entry in entries if entry[0] == "marker" and entry[2] == "commit"
+            } | {None}
             stable = self._stable(partition)
             expected = [
                 (place, entry[2])
@@ -255,5 +277,7 @@ class LogAgainstModel(RuleBasedStateMachine):
             assert values_between(log, (self.topic, partition), self.starts[partition]) == expected
 
 
-LogAgainstModel.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+LogAgainstModel.TestCase.settings = settings(
+    max_examples=150, stateful_step_count=30, deadline=None
+)
 TestLogAgainstModel = LogAgainstModel.TestCase

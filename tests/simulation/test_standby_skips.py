@@ -1,6 +1,8 @@
-"""Records that operators leave out (``sq skip``) while a standby follows (ENG-9): every stage of the pipeline over the simulated log.
+"""Records that operators leave out (``sq skip``) while a standby follows (ENG-9): every stage of
+the pipeline over the simulated log.
 
-Oracle: the owner, whose state after every batch the standby must have, and the verifier of ``sq verify`` over what a promoted standby writes.
+Oracle: the owner, whose state after every batch the standby must have, and the verifier of ``sq
+verify`` over what a promoted standby writes.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ def _follow(task: ShardTask, owner: ShardTask) -> None:
 
 @pytest.mark.parametrize("fed_before", [40, SKIPPED, SKIPPED + 30])
 def test_a_standby_leaves_out_what_its_owner_leaves_out(fed_before: int) -> None:
-    """The skip lies in the journal before its record was read, as it is next, and where records behind it lie in the buffers already."""
+    """The skip lies in the journal before its record was read, as it is next, and where records
+    behind it lie in the buffers already.
+    """
     stage = PipelineStage()
     owner, standby = stage.task(), stage.task()
     owner.prepare()
@@ -68,7 +72,9 @@ def test_a_standby_that_is_promoted_before_the_record_comes_leaves_it_out() -> N
     assert stage.subject._verified(stage.broker) == ""
 
 
-def test_a_skip_that_waits_in_control_is_obeyed_before_the_first_record_of_a_promoted_standby() -> None:
+def test_a_skip_that_waits_in_control_is_obeyed_before_the_first_record_of_a_promoted_standby() -> (
+    None
+):
     """The owner died of the record; the operator wrote the skip while nobody owned the shard."""
     stage = PipelineStage()
     owner, standby = stage.task(), stage.task()

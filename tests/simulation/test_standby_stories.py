@@ -60,7 +60,11 @@ def test_a_standby_has_the_owners_state_after_every_batch_and_writes_nothing() -
         assert _written(stage) == before
         assert standby.execution.stage_states() == owner.execution.stage_states()
         assert standby.execution.positions() == owner.execution.positions()
-        assert (standby.sequence, standby.last_digest, standby.log.journal_offset) == (owner.sequence, owner.last_digest, owner.log.journal_offset)
+        assert (standby.sequence, standby.last_digest, standby.log.journal_offset) == (
+            owner.sequence,
+            owner.last_digest,
+            owner.log.journal_offset,
+        )
     assert not hasattr(standby, "writers")
     stage.feed(2)
     assert owner.step(0.1) == 2, "the owner was not fenced"
@@ -77,7 +81,12 @@ def test_a_promoted_standby_executes_only_what_it_had_not_followed() -> None:
     repeated.clear()
     standby.prepare()
     assert repeated.count("batch repeated") == 1
-    assert repeated.index("fenced 0") < repeated.index("fenced 1") < repeated.index("journal read") < repeated.index("batch repeated")
+    assert (
+        repeated.index("fenced 0")
+        < repeated.index("fenced 1")
+        < repeated.index("journal read")
+        < repeated.index("batch repeated")
+    )
     assert standby.log.last_offsets == owner.log.last_offsets
     assert standby.counts == owner.counts
     stage.feed(3)
@@ -95,7 +104,9 @@ def _break(execution: Any) -> Any:
         batch = execute(order, clock)
         for place, output in enumerate(batch.outputs):
             body = bytes([output.body[0] ^ 2]) + bytes(output.body[1:])
-            batch.outputs[place] = Output(output.topic, body, output.count, hashlib.sha256(body).digest())
+            batch.outputs[place] = Output(
+                output.topic, body, output.count, hashlib.sha256(body).digest()
+            )
         return batch
 
     execution._execute = broken
@@ -110,7 +121,9 @@ def _broken(stage: Stage) -> ShardTask:
     return task
 
 
-def test_a_diverged_standby_that_is_restarted_finds_the_divergence_again_at_the_same_record() -> None:
+def test_a_diverged_standby_that_is_restarted_finds_the_divergence_again_at_the_same_record() -> (
+    None
+):
     """What the process before it found is kept nowhere: the journal has it, and says it again to
     whoever executes it.
     """
@@ -158,7 +171,11 @@ def test_a_standby_that_diverged_names_the_record_and_is_never_promoted() -> Non
     _break(standby.execution)
     stage.feed(6)
     _run(owner)
-    with pytest.raises(Diverged, match=rf"batch {owner.sequence - 1} of pipeline.journal/0.*md.quotes .*md.quotes offset \d+: \w+ .* on the log"):
+    with pytest.raises(
+        Diverged,
+        match=rf"batch {owner.sequence - 1} of pipeline.journal/0.*md.quotes .*md.quotes offset "
+        r"\d+: \w+ .* on the log",
+    ):
         _follow(standby)
     before = _written(stage)
     for again in (standby.prepare, lambda: standby.follow(0)):

@@ -33,7 +33,12 @@ def test_a_recovered_task_does_not_take_another_topologys_records_for_its_own() 
     assert first.step(1.0) == 12
     second = stage.task()
     second.prepare()
-    assert second.log.last_offsets["md.quotes"] == first.log.last_offsets["md.quotes"] == stage.offsets("md.quotes")[-1] > 5
+    assert (
+        second.log.last_offsets["md.quotes"]
+        == first.log.last_offsets["md.quotes"]
+        == stage.offsets("md.quotes")[-1]
+        > 5
+    )
     stage.feed(12)
     second.step(1.0)
     assert stage.judged() == []
@@ -114,7 +119,9 @@ def test_retention_that_overtakes_a_task_stops_it_loudly() -> None:
     stage.broker.delete_records(("md.trades", 0), 9)
     with pytest.raises(OffsetOutOfRange):
         _run(task.step)
-    assert len(stage.offsets("pipeline.journal")) == 2, "nothing was skipped over: genesis and one batch"
+    assert len(stage.offsets("pipeline.journal")) == 2, (
+        "nothing was skipped over: genesis and one batch"
+    )
     with pytest.raises(OffsetOutOfRange):
         stage.task().prepare()  # without a snapshot, what was consumed is needed too
     assert stage.judged() == []
@@ -138,10 +145,15 @@ def test_a_task_recovers_from_its_snapshot_when_retention_took_what_came_before(
 
 @pytest.mark.parametrize(
     "change",
-    [lambda stage: stage.broker.recreate_topic("md.trades"), lambda stage: stage.broker.add_partitions("md.trades", 2)],
+    [
+        lambda stage: stage.broker.recreate_topic("md.trades"),
+        lambda stage: stage.broker.add_partitions("md.trades", 2),
+    ],
     ids=["anew", "wider"],
 )
-def test_a_topic_that_is_not_the_one_it_was_stops_the_task_within_its_watch(change: Callable[[Stage], None]) -> None:
+def test_a_topic_that_is_not_the_one_it_was_stops_the_task_within_its_watch(
+    change: Callable[[Stage], None],
+) -> None:
     stage = Stage()
     stage.feed(6)
     task = stage.task()
@@ -192,7 +204,10 @@ def test_a_drained_task_leaves_a_snapshot_at_the_journals_exact_end() -> None:
     again.prepare()
     assert "batch repeated" not in repeated
     assert again.execution.stage_states() == task.execution.stage_states()
-    assert {key: offset for (_, key), offset in stage.broker.group_offsets.items()} == {**dict.fromkeys(stage.subject.inputs, 0), ("md.trades", 0): 7}
+    assert {key: offset for (_, key), offset in stage.broker.group_offsets.items()} == {
+        **dict.fromkeys(stage.subject.inputs, 0),
+        ("md.trades", 0): 7,
+    }
     assert stage.judged() == []
 
 

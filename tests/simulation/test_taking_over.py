@@ -1,4 +1,6 @@
-"""Stories of a take-over whose reading goes on beside its fence. Oracle: the owner before, and the simulated broker's own account."""
+"""Stories of a take-over whose reading goes on beside its fence. Oracle: the owner before, and the
+simulated broker's own account.
+"""
 
 from __future__ import annotations
 
@@ -66,8 +68,10 @@ def test_what_the_owner_before_commits_until_the_fence_is_executed_behind_it(is_
     assert stage.judged() == []
 
 
-def test_what_is_committed_between_asking_for_the_end_and_reading_up_to_it_is_read_the_next_time() -> None:
-    """Found by the simulator (a power cut, two members that take over at once): it was read, dropped, and passed over for good."""
+def test_what_is_committed_after_the_end_was_asked_for_is_read_the_next_time() -> None:
+    """Found by the simulator (a power cut, two members that take over at once): it was read,
+    dropped, and passed over for good.
+    """
     stage = Stage()
     owner = owner_of(stage)
     recovery = stage.task().recovery
@@ -88,7 +92,10 @@ def test_what_is_committed_between_asking_for_the_end_and_reading_up_to_it_is_re
     reader.end = end
     assert recovery.read()
     recovery.execute()
-    assert (recovery.task.sequence, recovery.task.last_digest) == (owner.sequence, owner.last_digest)
+    assert (recovery.task.sequence, recovery.task.last_digest) == (
+        owner.sequence,
+        owner.last_digest,
+    )
 
 
 @pytest.mark.parametrize("is_late", [False, True])
@@ -116,7 +123,9 @@ def test_what_fails_before_the_fence_is_done_again_behind_it(is_late: bool, call
 
 @pytest.mark.parametrize("is_late", [False, True])
 def test_a_drain_that_becomes_visible_with_the_fence_lets_other_code_go_on(is_late: bool) -> None:
-    """The answer to a commit comes before its markers: read at that moment, the journal does not end with the drain yet."""
+    """The answer to a commit comes before its markers: read at that moment, the journal does not
+    end with the drain yet.
+    """
     stage = Stage()
     before = owner_of(stage)
     stage.broker.marker_delay = lambda: 400 * MILLISECOND
@@ -140,7 +149,9 @@ def test_other_code_without_a_drain_is_refused_behind_the_fence_as_well() -> Non
 
 
 def power_cut(stage: Stage, task: ShardTask, step: str) -> None:
-    """The owner's next batch gets as far as this step, then host and brokers lose power, and the brokers the markers they owe."""
+    """The owner's next batch gets as far as this step, then host and brokers lose power, and the
+    brokers the markers they owe.
+    """
     stage.broker.marker_delay = lambda: 400 * MILLISECOND
 
     def fall(name: str) -> None:
@@ -157,10 +168,12 @@ def power_cut(stage: Stage, task: ShardTask, step: str) -> None:
 
 @pytest.mark.parametrize("step", ["output written", "journal written", "committed"])
 def test_a_transaction_whose_marker_the_brokers_lost_is_ended_by_a_take_over(step: str) -> None:
-    """A broker that restarts uncleanly calls a transaction complete whose markers it never wrote: its records hang (decision 36).
+    """A broker that restarts uncleanly calls a transaction complete whose markers it never wrote:
+    its records hang (decision 36).
 
-    The next commit of the same producer would make them visible, an aborted batch's as well. Oracles: the owner's own digest of a commit that it
-    was told of, and one uninterrupted execution.
+    The next commit of the same producer would make them visible, an aborted batch's as well.
+    Oracles: the owner's own digest of a commit that it was told of, and one uninterrupted
+    execution.
     """
     stage = Stage()
     before = owner_of(stage)
@@ -169,7 +182,9 @@ def test_a_transaction_whose_marker_the_brokers_lost_is_ended_by_a_take_over(ste
     task.prepare()
     assert stage.broker.partition(stage.subject.journal).undecided == {}
     if step == "output written":
-        assert (task.sequence, task.last_digest) == (before.sequence, before.last_digest), "no journal record, so nothing of the batch counts"
+        assert (task.sequence, task.last_digest) == (before.sequence, before.last_digest), (
+            "no journal record, so nothing of the batch counts"
+        )
     else:
         assert task.sequence == 2
     assert task.step(1.0) == (5 if step == "output written" else 0)
@@ -180,7 +195,9 @@ def test_a_transaction_whose_marker_the_brokers_lost_is_ended_by_a_take_over(ste
 
 @pytest.mark.parametrize("step", ["hanging aborted", "begun", "journal written"])
 def test_a_take_over_that_dies_amid_that_is_gone_on_with(step: str) -> None:
-    """What was aborted and not carried out again yet is known by the void behind it. Oracle: the commit that the first owner was told of."""
+    """What was aborted and not carried out again yet is known by the void behind it. Oracle: the
+    commit that the first owner was told of.
+    """
     stage = Stage()
     before = owner_of(stage)
     power_cut(stage, before, "committed")

@@ -42,7 +42,9 @@ def run(task: ShardTask) -> None:
 
 
 def command(kind: ControlKind, at: int) -> ControlCommand:
-    return ControlCommand(at, int(kind), int(ControlScope.SYSTEM), 0, 0, 0, "", "", "operator", "a story")
+    return ControlCommand(
+        at, int(kind), int(ControlScope.SYSTEM), 0, 0, 0, "", "", "operator", "a story"
+    )
 
 
 def test_a_command_dated_in_the_future_does_not_take_the_priority_of_those_after_it() -> None:
@@ -65,7 +67,9 @@ def test_a_command_dated_in_the_future_does_not_take_the_priority_of_those_after
     assert stage.verified() == ""
 
 
-@pytest.mark.parametrize("receive_time", [0, START + YEAR], ids=["no receive time", "both times ahead"])
+@pytest.mark.parametrize(
+    "receive_time", [0, START + YEAR], ids=["no receive time", "both times ahead"]
+)
 def test_a_market_record_dated_a_year_ahead_moves_no_clock(receive_time: int) -> None:
     """E4: it hung the task in a walk of timers over that year. Others go on; whoever executes the
     journal again leaves it out too.
@@ -98,7 +102,9 @@ def test_a_journal_that_leaves_a_good_record_out_as_dated_ahead_is_found() -> No
     run(task)
     batch: Any = next(entry for entry in stage.entries() if entry.kind == BATCH)
     again = stage.task()
-    again.execution = again.inputs.make(again.log.cluster, again.log.spec, dict.fromkeys(again.log.spec.inputs, 0)).execution
+    again.execution = again.inputs.make(
+        again.log.cluster, again.log.spec, dict.fromkeys(again.log.spec.inputs, 0)
+    ).execution
     feed = next(feed for feed in again.execution.feeds if feed.topic == "md.depth")
     assert batch.elements is not None
     again.execution.repeat_batch(batch.elements)
@@ -107,7 +113,9 @@ def test_a_journal_that_leaves_a_good_record_out_as_dated_ahead_is_found() -> No
         feed.mark_ahead(feed.offset_at(feed.first), START, HOUR)
 
 
-def test_a_journal_that_consumes_the_kill_switch_last_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_journal_that_consumes_the_kill_switch_last_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A runner takes what it holds of control last; journal and outputs agree. Oracle: it had the
     command, and took the market first.
     """
@@ -145,8 +153,16 @@ def test_the_order_within_a_batch_is_that_of_a_merge_or_it_is_found(seed: int) -
         heads += [(int(key), code, offset) for offset, key in enumerate(keys)]
         records = [SimpleNamespace(event_time=time) for time in times]
         status = np.zeros(len(times), np.uint8)
-        rows = {"offsets": np.arange(len(times)), "keys": keys, "records": records, "status": status, "first": len(times)}
-        feeds.append(SimpleNamespace(code=code, topic=f"topic {code}", is_market_data=code > 0, **rows))
+        rows = {
+            "offsets": np.arange(len(times)),
+            "keys": keys,
+            "records": records,
+            "status": status,
+            "first": len(times),
+        }
+        feeds.append(
+            SimpleNamespace(code=code, topic=f"topic {code}", is_market_data=code > 0, **rows)
+        )
     order = sorted(heads)
     assert _misplaced(feeds, order) == ""
     wrong = [n for n, (one, other) in enumerate(pairwise(order)) if other[1] not in (0, one[1])]
@@ -173,7 +189,11 @@ def test_a_wall_clock_that_steps_a_day_ahead_is_not_journaled_and_heals(is_first
     network = Network(stage.clock)
     spec = stage.subject.spec()
     task = ShardTask(
-        SimulatedLog(stage.broker, network), spec, make_stand_in, lambda: stage.clock.clock_ns() + skew[0], stage.clock.monotonic
+        SimulatedLog(stage.broker, network),
+        spec,
+        make_stand_in,
+        lambda: stage.clock.clock_ns() + skew[0],
+        stage.clock.monotonic,
     )
     task.prepare()
     if not is_first:
@@ -184,7 +204,11 @@ def test_a_wall_clock_that_steps_a_day_ahead_is_not_journaled_and_heals(is_first
         wanted = task.execution.consumed + 5
         while task.execution.consumed < wanted:
             task.step(0.5)
-        clocks = [decode_entry(each.value[HEADER_BYTES:]).clock for each in stage.broker.committed("pipeline.journal") if each.value]
+        clocks = [
+            decode_entry(each.value[HEADER_BYTES:]).clock
+            for each in stage.broker.committed("pipeline.journal")
+            if each.value
+        ]
         assert max(clocks) <= stage.clock.clock_ns()
         assert bool(task.inputs.clock.complaint) is bool(skew[0])
     assert clocks == sorted(clocks)

@@ -22,7 +22,17 @@ from tests.simulation.checker import Batched, Violation, check_world, start_offs
 from tests.simulation.clock import MILLISECOND, SECOND, VirtualClock
 from tests.simulation.log import Read, SimulatedLog
 from tests.simulation.network import CrashNow, Network
-from tests.simulation.process import CALM, ENDED, PAUSED, READY, WAITING, Process, Surroundings, Temper, draw_temper
+from tests.simulation.process import (
+    CALM,
+    ENDED,
+    PAUSED,
+    READY,
+    WAITING,
+    Process,
+    Surroundings,
+    Temper,
+    draw_temper,
+)
 
 TURNS_MAX = 20_000
 CALM_SECONDS_MAX = 240
@@ -74,7 +84,9 @@ class Subject(Protocol):
     def judge(self, broker: SimulatedBroker) -> list[Violation]:
         """What is wrong at the end besides what ``checker.py`` looks for."""
 
-    def reexecute(self, broker: SimulatedBroker, entries: Sequence[JournalEntry]) -> tuple[list[Batched], str]:
+    def reexecute(
+        self, broker: SimulatedBroker, entries: Sequence[JournalEntry]
+    ) -> tuple[list[Batched], str]:
         """A fresh execution over the journal's order: per batch what it gives, and what a run
         without batches contradicts (empty: nothing).
         """
@@ -106,7 +118,12 @@ class World:
     """
 
     def __init__(
-        self, subject: Subject, seed: int, temper: Temper | None = None, crash_at_point: int | None = None, tells_story: bool = False
+        self,
+        subject: Subject,
+        seed: int,
+        temper: Temper | None = None,
+        crash_at_point: int | None = None,
+        tells_story: bool = False,
     ) -> None:
         self.subject = subject
         self.seed = seed
@@ -119,7 +136,12 @@ class World:
         self.around.story = [] if tells_story else None
         self.around.faults_left = 0 if quiet else self.random.randint(1, 14)
         slow_markers = 0 if quiet else self.random.choice((0, 0, 1, 5))
-        self.broker = SimulatedBroker(self.clock, (lambda: self.random.randint(0, slow_markers) * MILLISECOND) if slow_markers else (lambda: 0))
+        self.broker = SimulatedBroker(
+            self.clock,
+            (lambda: self.random.randint(0, slow_markers) * MILLISECOND)
+            if slow_markers
+            else (lambda: 0),
+        )
         self.around.version = lambda: self.broker.version
         self.histories: list[list[Read]] = []
         self.processes: list[Process] = []
@@ -137,11 +159,19 @@ class World:
         self.retention = 0.0 if quiet else self.random.choice((0.0, 0.0, 0.002, 0.01))
         everything = (*subject.inputs, *subject.outputs, subject.journal, *subject.others)
         for topic in dict(everything):
-            self.broker.create_topic(topic, 1 + max(partition for name, partition in everything if name == topic))
+            self.broker.create_topic(
+                topic, 1 + max(partition for name, partition in everything if name == topic)
+            )
         if not quiet and self.random.random() < 0.2:
             self.around.faults["outputs that others wrote before"] += 1
             for key in subject.outputs:
-                self.broker.append(key, [b"another topology's, %d" % number for number in range(self.random.randint(0, 3))])
+                self.broker.append(
+                    key,
+                    [
+                        b"another topology's, %d" % number
+                        for number in range(self.random.randint(0, 3))
+                    ],
+                )
         self.feeds = subject.feed(self.random)
         self.feeds.reverse()
         self.feed_at = self.clock.now + (self.feeds[-1].wait_ns if self.feeds else 0)
@@ -149,9 +179,13 @@ class World:
         self.broker.init(FEEDER)
         extra = 0 if quiet else self.random.choice((0, 0, 1, 1, 2, 3))
         length = sum(feed.wait_ns for feed in self.feeds)
-        self.takeovers = sorted(self.clock.now + int(self.random.random() * 1.2 * length) for _ in range(extra))
+        self.takeovers = sorted(
+            self.clock.now + int(self.random.random() * 1.2 * length) for _ in range(extra)
+        )
         cuts = 0 if quiet else self.random.choice((0, 0, 0, 1, 2))
-        self.power_cuts = sorted(self.clock.now + int(self.random.random() * length) for _ in range(cuts))
+        self.power_cuts = sorted(
+            self.clock.now + int(self.random.random() * length) for _ in range(cuts)
+        )
         network = Network(self.clock)
         network.fetch_limit = lambda: self.random.randint(0, 6)  # type: ignore[method-assign]
         network.before = lambda call: None  # type: ignore[method-assign]
@@ -172,14 +206,24 @@ class World:
             raise around.problem
         for process in list(self.live):
             process.kill()
-        while (event := self.broker.next_event()) is not None:  # markers of the last commits are still on their way
+        # markers of the last commits are still on their way
+        while (event := self.broker.next_event()) is not None:
             self.clock.advance_to(event)
             self.broker.settle()
         self._observe(all_of_it=True)
         self._check()
         batches = len(self.broker.committed(*self.subject.journal))
         records = sum(len(self.broker.committed(*key)) for key in self.subject.inputs)
-        return Result(self.seed, self.violations, around.faults, batches, records, len(self.processes), around.points, around.story or [])
+        return Result(
+            self.seed,
+            self.violations,
+            around.faults,
+            batches,
+            records,
+            len(self.processes),
+            around.points,
+            around.story or [],
+        )
 
     def _schedule(self) -> Process | None:
         """Whatever happens until a process runs, and which; None: the schedule is over. Runs in the
@@ -212,7 +256,9 @@ class World:
                 self._cut_power()
                 continue
             elif self.subject.forges and self.storm and draw < 0.12:
-                self.around.faults["snapshots forged"] += self.subject.forge(self.broker, self.random)
+                self.around.faults["snapshots forged"] += self.subject.forge(
+                    self.broker, self.random
+                )
             if isinstance(actor, Process):
                 actor.state = READY
                 return actor
@@ -225,8 +271,13 @@ class World:
         self.violations += subject.judge(self.broker)
 
     def _unseen(self) -> str:
-        last = [f"{process.name} {process.state} {process.outcome!r}" for process in self.processes[-3:]]
-        return f"after the faults stopped not everything was consumed: {self.turns} turns, {self.clock.monotonic():.1f} s, last processes {last}"
+        last = [
+            f"{process.name} {process.state} {process.outcome!r}" for process in self.processes[-3:]
+        ]
+        return (
+            f"after the faults stopped not everything was consumed: {self.turns} turns, "
+            f"{self.clock.monotonic():.1f} s, last processes {last}"
+        )
 
     # who runs next
 
@@ -234,7 +285,9 @@ class World:
         """A process that is to run; None if something else happened; NOBODY if nothing ever will.
         """
         now = self.clock.now
-        actors: list[Process | None] = [process for process in self.live if process.is_runnable(now)]
+        actors: list[Process | None] = [
+            process for process in self.live if process.is_runnable(now)
+        ]
         if now >= self.feed_at and (self.feeds or self.open_feed):
             actors.append(None)
         if actors:
@@ -268,7 +321,9 @@ class World:
         for process in [process for process in self.live if process.state == ENDED]:
             self.live.remove(process)
             outcome = process.outcome
-            self.around.tell(process.name, f"ended: {outcome!r}" if outcome is not None else "ended: drained")
+            self.around.tell(
+                process.name, f"ended: {outcome!r}" if outcome is not None else "ended: drained"
+            )
             delay = 0 if not self.storm else self.random.choice((0, 0.01, 0.3, 2.0, 12.0))
             self.restart_at = self.clock.now + int(delay * SECOND)
             if outcome is not None and not isinstance(outcome, (CrashNow, TransportFailed)):
@@ -292,7 +347,11 @@ class World:
         elif not running and now >= self.restart_at:
             if not self.storm:
                 self.calm_restarts += 1
-            together = 1 if self.processes or self.around.crash_at_point is not None else self.random.randint(1, self.subject.together)
+            together = (
+                1
+                if self.processes or self.around.crash_at_point is not None
+                else self.random.randint(1, self.subject.together)
+            )
             self.around.faults["members started at once"] += together - 1
             for _ in range(together):
                 self._start(60 if together > 1 else 0)
@@ -301,8 +360,12 @@ class World:
         number = len(self.processes)
         skew = int((self.random.random() - 0.5) * 0.2 * SECOND)
         host = self.random.randrange(2)
-        program = lambda mine: self.subject.run(mine, SimulatedLog(self.broker, mine, self.histories))
-        process = Process(f"host{host}#{number}", self.around, program, skew, self.memories[host], racing)
+        program = lambda mine: self.subject.run(
+            mine, SimulatedLog(self.broker, mine, self.histories)
+        )
+        process = Process(
+            f"host{host}#{number}", self.around, program, skew, self.memories[host], racing
+        )
         self.around.tell(process.name, "started")
         self.processes.append(process)
         self.live.append(process)
@@ -320,11 +383,15 @@ class World:
                 self.broker.end(FEEDER, epoch, feed.outcome == "commit")
         else:
             feed = self.feeds.pop()
-            self.around.tell(FEEDER, f"{len(feed.values)} records to {feed.partition[0]}, {feed.outcome}")
+            self.around.tell(
+                FEEDER, f"{len(feed.values)} records to {feed.partition[0]}, {feed.outcome}"
+            )
             if feed.outcome == "plain":
                 self.broker.append(feed.partition, feed.values)
             else:
-                self.broker.produce(FEEDER, self.broker.coordinated[FEEDER].epoch, feed.partition, feed.values)
+                self.broker.produce(
+                    FEEDER, self.broker.coordinated[FEEDER].epoch, feed.partition, feed.values
+                )
                 self.open_feed = feed
                 self.feed_at = self.clock.now + feed.open_ns
                 return
@@ -377,12 +444,22 @@ class World:
         self.restart_at = self.clock.now
 
     def _is_late(self) -> bool:
-        return not self.storm and (self.calm_restarts > RESTARTS_IN_CALM_MAX or self.clock.now - self.calm_since > CALM_SECONDS_MAX * SECOND)
+        return not self.storm and (
+            self.calm_restarts > RESTARTS_IN_CALM_MAX
+            or self.clock.now - self.calm_since > CALM_SECONDS_MAX * SECOND
+        )
 
     def _has_converged(self) -> bool:
-        if self.broker.version == self._checked_version or not self.live or any(process.state != WAITING for process in self.live):
+        if (
+            self.broker.version == self._checked_version
+            or not self.live
+            or any(process.state != WAITING for process in self.live)
+        ):
             return False
-        if any(state.transaction is not None for state in self.broker.coordinated.values()) or self.broker.next_event() is not None:
+        if (
+            any(state.transaction is not None for state in self.broker.coordinated.values())
+            or self.broker.next_event() is not None
+        ):
             return False
         self._checked_version = self.broker.version
         entries = self.broker.committed(*self.subject.journal)
@@ -392,6 +469,13 @@ class World:
             consumed = decode_entry(entries[-1].value[HEADER_BYTES:]).input_sequence
         except ShrivenError:
             return False
-        starts = self._starts or start_offsets([decode_entry(value[HEADER_BYTES:]) for value in [entries[0].value] if value], self.subject.inputs)
+        starts = self._starts or start_offsets(
+            [decode_entry(value[HEADER_BYTES:]) for value in [entries[0].value] if value],
+            self.subject.inputs,
+        )
         self._starts = starts
-        return consumed >= sum(record.offset >= starts[key] for key in self.subject.inputs for record in self.broker.committed(*key))
+        return consumed >= sum(
+            record.offset >= starts[key]
+            for key in self.subject.inputs
+            for record in self.broker.committed(*key)
+        )

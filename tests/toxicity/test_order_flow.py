@@ -1,4 +1,6 @@
-"""Order-flow imbalance (MIC-8). Oracles: the vector ofi_toy of reference/quant_vectors.json, additivity, the sign flip under a side swap."""
+"""Order-flow imbalance (MIC-8). Oracles: the vector ofi_toy of reference/quant_vectors.json,
+additivity, the sign flip under a side swap.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,8 @@ from toxicity_records import features_of, quote, toxicity_of, trade
 
 from schemas.vocabulary import Flag, Side
 
-# reference/quant_vectors.json, ofi_toy: (bid, bid quantity, ask, ask quantity) and e_n of each change
+# reference/quant_vectors.json, ofi_toy: (bid, bid quantity, ask, ask quantity) and e_n of each
+# change
 TOY = [
     (100, 10, 101, 8), (100, 15, 101, 8), (100, 15, 101, 5), (100, 15, 102, 20), (101, 4, 102, 20),
     (101, 4, 102, 12), (100, 15, 102, 12), (99, 30, 100, 7), (99, 30, 100, 7),
@@ -51,13 +54,18 @@ def random_tops(seed: int, count: int = 60) -> list[tuple[int, int, int, int]]:
 @pytest.mark.parametrize("seed", range(6))
 def test_random_quotes_equal_the_formula(seed: int) -> None:
     tops = random_tops(seed)
-    assert flow(tops) == sum(formula(before, now) for before, now in zip(tops, tops[1:], strict=False))
+    assert flow(tops) == sum(
+        formula(before, now) for before, now in zip(tops, tops[1:], strict=False)
+    )
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_swapping_the_sides_flips_the_sign(seed: int) -> None:
     tops = random_tops(seed)
-    swapped = [(5000 - ask, ask_quantity, 5000 - bid, bid_quantity) for bid, bid_quantity, ask, ask_quantity in tops]
+    swapped = [
+        (5000 - ask, ask_quantity, 5000 - bid, bid_quantity)
+        for bid, bid_quantity, ask, ask_quantity in tops
+    ]
     assert flow(swapped) == -flow(tops)
 
 
@@ -68,7 +76,9 @@ def test_flow_is_additive(cut: int) -> None:
 
 
 def test_constant_prices_give_the_change_of_quantities() -> None:
-    """Property in reference/quant.md 2.4: with constant best prices OFI = change of bid quantity - change of ask quantity."""
+    """Property in reference/quant.md 2.4: with constant best prices OFI = change of bid quantity -
+    change of ask quantity.
+    """
     dice = random.Random(1)
     tops = [(100, dice.randrange(1, 50), 101, dice.randrange(1, 50)) for _ in range(40)]
     assert flow(tops) == (tops[-1][1] - tops[0][1]) - (tops[-1][3] - tops[0][3])
@@ -103,4 +113,6 @@ def test_the_bucket_takes_the_flow_since_the_bucket_before() -> None:
         quote(4, *TOY[3]),
         trade(5, 101, 25, Side.BUY),
     ]
-    assert [bucket.order_flow_imbalance for bucket in toxicity_of(records, bucket_volume="0.010")] == [5, 3 + 5, 0]
+    assert [
+        bucket.order_flow_imbalance for bucket in toxicity_of(records, bucket_volume="0.010")
+    ] == [5, 3 + 5, 0]

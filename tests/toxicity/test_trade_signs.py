@@ -1,4 +1,6 @@
-"""Trade signs (MIC-1). Oracles: the tick-rule vector of reference/quant.md 2.1, Lee and Ready's rule worked out by hand, recorded flags."""
+"""Trade signs (MIC-1). Oracles: the tick-rule vector of reference/quant.md 2.1, Lee and Ready's
+rule worked out by hand, recorded flags.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ UNKNOWN = Side.UNKNOWN
 
 
 def signs(records: list[Any], **settings: Any) -> list[int]:
-    """Sign of each trade in turn: the change of the interval's volumes as each trade of quantity 1 is added."""
+    """Sign of each trade in turn: the change of the interval's volumes as each trade of quantity 1
+    is added.
+    """
     found, before = [], (0, 0)
     places = [at for at, record in enumerate(records) if isinstance(record, Trade)]
     for at in places:
@@ -66,14 +70,21 @@ def test_lee_ready_at_the_mid_takes_the_tick_rule(before: int, sign: int) -> Non
 
 
 def test_lee_ready_takes_the_last_quote_strictly_before_the_trade() -> None:
-    """The quote at the trade's own time may be the trade's consequence: 103 is a buy against mid 101, a sell against mid 111."""
+    """The quote at the trade's own time may be the trade's consequence: 103 is a buy against mid
+    101, a sell against mid 111.
+    """
     records = [quote(0, 100, 5, 102, 5), quote(7, 110, 5, 112, 5), trade(7, 103, 1, UNKNOWN)]
     assert signs(records) == [1]
     assert signs([*records[:2], trade(8, 103, 1, UNKNOWN)]) == [-1]
 
 
 def test_several_quotes_at_the_trades_time_do_not_hide_the_one_before() -> None:
-    records = [quote(0, 100, 5, 102, 5), quote(7, 104, 5, 106, 5), quote(7, 110, 5, 112, 5), trade(7, 103, 1, UNKNOWN)]
+    records = [
+        quote(0, 100, 5, 102, 5),
+        quote(7, 104, 5, 106, 5),
+        quote(7, 110, 5, 112, 5),
+        trade(7, 103, 1, UNKNOWN),
+    ]
     assert signs(records) == [1]
 
 
@@ -95,7 +106,12 @@ def test_without_a_usable_quote_the_tick_rule_signs_and_is_recorded(quotes: list
 
 def test_an_unsigned_trade_counts_on_neither_side_and_has_no_method() -> None:
     (features,) = features_of([trade(0, 10, 5, UNKNOWN)])
-    assert (features.buy_volume, features.sell_volume, features.trade_count, features.method) == (0, 0, 1, SignMethod.UNKNOWN)
+    assert (features.buy_volume, features.sell_volume, features.trade_count, features.method) == (
+        0,
+        0,
+        1,
+        SignMethod.UNKNOWN,
+    )
 
 
 @pytest.mark.parametrize(
@@ -106,21 +122,35 @@ def test_an_unsigned_trade_counts_on_neither_side_and_has_no_method() -> None:
         ((Side.BUY, Side.SELL), SignMethod.EXCHANGE_FLAG),
     ],
 )
-def test_an_interval_is_labelled_with_its_least_reliable_method(sides: tuple[Side, Side], method: SignMethod) -> None:
+def test_an_interval_is_labelled_with_its_least_reliable_method(
+    sides: tuple[Side, Side], method: SignMethod
+) -> None:
     assert features_of([trade(0, 10, 1, sides[0]), trade(1, 11, 1, sides[1])])[0].method == method
 
 
 def test_an_interval_signed_by_lee_ready_and_the_tick_rule_is_labelled_tick_rule() -> None:
     """The enum's order (tick rule 2, Lee-Ready 3) is not the order of reliability."""
     stale = quote(3, 100, 5, 102, 5, flags=Flag.STALE)
-    records = [quote(0, 100, 5, 102, 5), trade(1, 103, 1, UNKNOWN), trade(2, 99, 1, UNKNOWN), stale, trade(4, 90, 1, UNKNOWN)]
+    records = [
+        quote(0, 100, 5, 102, 5),
+        trade(1, 103, 1, UNKNOWN),
+        trade(2, 99, 1, UNKNOWN),
+        stale,
+        trade(4, 90, 1, UNKNOWN),
+    ]
     assert features_of(records)[0].method == SignMethod.TICK_RULE
     assert features_of(records[:3])[0].method == SignMethod.LEE_READY
 
 
-@pytest.mark.parametrize(("method", "at_least"), [("lee_ready", Fraction(80, 100)), ("tick_rule", Fraction(60, 100))])
-def test_rules_agree_with_recorded_flags(market_data: Path, method: str, at_least: Fraction) -> None:
-    """Known-side data: the sides of 5,000 recorded trades are hidden and found again. Published accuracies: Lee-Ready 85 % (Odders-White 2000)."""
+@pytest.mark.parametrize(
+    ("method", "at_least"), [("lee_ready", Fraction(80, 100)), ("tick_rule", Fraction(60, 100))]
+)
+def test_rules_agree_with_recorded_flags(
+    market_data: Path, method: str, at_least: Fraction
+) -> None:
+    """Known-side data: the sides of 5,000 recorded trades are hidden and found again. Published
+    accuracies: Lee-Ready 85 % (Odders-White 2000).
+    """
     records, _ = usdm(market_data / "binance" / "usdm" / "btcusdt_20240808.gz")
     table = [plain_instrument(tick=10)]
     fed: list[Any] = list(records[:8000])
@@ -135,7 +165,9 @@ def test_rules_agree_with_recorded_flags(market_data: Path, method: str, at_leas
         if isinstance(record, Trade):
             bought = int(driver.state.flows[0]["window_buy_low"])
             driver.deliver(msgspec.structs.replace(record, aggressor_side=int(UNKNOWN)))
-            right += (int(driver.state.flows[0]["window_buy_low"]) > bought) == (record.aggressor_side == Side.BUY)
+            right += (int(driver.state.flows[0]["window_buy_low"]) > bought) == (
+                record.aggressor_side == Side.BUY
+            )
             total += 1
         elif isinstance(record, Quote):
             driver.deliver(record)

@@ -1,7 +1,7 @@
 """The reference venue with the log-probability queue: floats and the machine's own logarithm.
 
-OutputReader from hftbacktest's documents of ``ProbQueueModel``; beside it the rules of this venue hold:
-what an order of ours takes of a print, the next one does not get.
+OutputReader from hftbacktest's documents of ``ProbQueueModel``; beside it the rules of this venue
+hold: what an order of ours takes of a print, the next one does not get.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""A plain venue by the same rules, written to be checked by reading: dictionaries, lists, one unit of volume at a time, no tables, no rings.
+"""A plain venue by the same rules, written to be checked by reading: dictionaries, lists, one unit
+of volume at a time, no tables, no rings.
 
-It shares no code with ``streams.venue`` but the records and the vocabulary. Deliveries and arrivals lie in one list and the lowest
-(due time, sequence) is looked for each time; books are dictionaries; after every depth update all known prices are compared.
+It shares no code with ``streams.venue`` but the records and the vocabulary. Deliveries and arrivals
+lie in one list and the lowest (due time, sequence) is looked for each time; books are dictionaries;
+after every depth update all known prices are compared.
 """
 
 from __future__ import annotations
@@ -9,8 +11,25 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from schemas.records import BookTicker, DepthUpdate, ExecutionReport, Instrument, Trade, VenueCommand
-from schemas.vocabulary import DepthKind, Flag, Liquidity, OrderReason, OrderType, ReportKind, RequestKind, Side, TimeInForce
+from schemas.records import (
+    BookTicker,
+    DepthUpdate,
+    ExecutionReport,
+    Instrument,
+    Trade,
+    VenueCommand,
+)
+from schemas.vocabulary import (
+    DepthKind,
+    Flag,
+    Liquidity,
+    OrderReason,
+    OrderType,
+    ReportKind,
+    RequestKind,
+    Side,
+    TimeInForce,
+)
 
 NEVER = 2**63 - 1
 FINE = OrderReason.NONE
@@ -26,7 +45,9 @@ def half_even(value: Fraction) -> int:
 
 
 class Book:
-    """Displayed sizes by side and price, and the spot chain: a delta continues if it covers ``last + 1``."""
+    """Displayed sizes by side and price, and the spot chain: a delta continues if it covers ``last
+    + 1``.
+    """
 
     def __init__(self) -> None:
         self.sizes: dict[int, dict[int, int]] = {Side.BUY: {}, Side.SELL: {}}
@@ -58,7 +79,9 @@ class Book:
 
 
 class Order:
-    """A resting order: ``ahead`` are units of others before it, ``traded`` what printed at its price since it joined or the size changed."""
+    """A resting order: ``ahead`` are units of others before it, ``traded`` what printed at its
+    price since it joined or the size changed.
+    """
 
     def __init__(self, command: VenueCommand, filled: int, ahead: int) -> None:
         self.command = command
@@ -72,7 +95,9 @@ class Order:
 
 
 class ReferenceVenue:
-    """``clock`` is set by the caller before each call; ``due()`` says when ``step()`` has something to do."""
+    """``clock`` is set by the caller before each call; ``due()`` says when ``step()`` has something
+    to do.
+    """
 
     def __init__(self, instruments: list[Instrument], settings: Any) -> None:
         self.instruments = {item.instrument: item for item in instruments}
@@ -84,8 +109,10 @@ class ReferenceVenue:
         self.books = {item.instrument: Book() for item in instruments}
         self.resting: list[Order] = []  # in order of arrival
         self.closed: list[str] = []
-        self.taken: dict[tuple[int, int, int], int] = {}  # (instrument, displayed side, price): taken since the size last changed
-        self.printed: dict[tuple[int, int, int], int] = {}  # the same: printed since the level's last update
+        # (instrument, displayed side, price): taken since the size last changed
+        self.taken: dict[tuple[int, int, int], int] = {}
+        # the same: printed since the level's last update
+        self.printed: dict[tuple[int, int, int], int] = {}
         self.tickers: dict[int, BookTicker] = {}
         self.known: dict[tuple[int, int, int], int] = {}  # sizes when the book was last in sync
 
@@ -109,7 +136,13 @@ class ReferenceVenue:
         self.send(self.settings.feed_latency + self.settings.entry_latency, command)
 
     def report(
-        self, command: VenueCommand, kind: int, reason: int, filled: int = 0, leaves: int = 0, fill: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)
+        self,
+        command: VenueCommand,
+        kind: int,
+        reason: int,
+        filled: int = 0,
+        leaves: int = 0,
+        fill: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0),
     ) -> None:
         """``fill``: trade id, price, quantity, liquidity, fee."""
         trade_id, price, quantity, liquidity, fee = fill
@@ -117,16 +150,28 @@ class ReferenceVenue:
         self.send(
             delay,
             ExecutionReport(
-                command.order_id, command.instrument, self.clock + delay, self.clock, int(kind), int(reason), trade_id, command.side,
+                command.order_id, command.instrument, self.clock + delay, self.clock, int(kind),
+                int(reason), trade_id, command.side,
                 price, quantity, filled, leaves, int(liquidity), fee,
             ),
         )  # fmt: skip
 
-    def fill(self, command: VenueCommand, price: int, quantity: int, filled: int, liquidity: int) -> None:
+    def fill(
+        self, command: VenueCommand, price: int, quantity: int, filled: int, liquidity: int
+    ) -> None:
         self.trade_id += 1
-        rate = self.settings.maker_rate if liquidity == Liquidity.MAKER else self.settings.taker_rate
+        rate = (
+            self.settings.maker_rate if liquidity == Liquidity.MAKER else self.settings.taker_rate
+        )
         fee = half_even(Fraction(price * quantity * rate, 10**8))
-        self.report(command, ReportKind.FILL, FINE, filled, command.quantity - filled, (self.trade_id, price, quantity, liquidity, fee))
+        self.report(
+            command,
+            ReportKind.FILL,
+            FINE,
+            filled,
+            command.quantity - filled,
+            (self.trade_id, price, quantity, liquidity, fee),
+        )
 
     # arrivals
 
@@ -141,12 +186,18 @@ class ReferenceVenue:
 
     def cancel(self, command: VenueCommand, resting: list[Order]) -> None:
         if not resting:
-            reason = OrderReason.ORDER_CLOSED if command.order_id in self.closed else OrderReason.UNKNOWN_ORDER
+            reason = (
+                OrderReason.ORDER_CLOSED
+                if command.order_id in self.closed
+                else OrderReason.UNKNOWN_ORDER
+            )
             self.report(command, ReportKind.CANCEL_REJECTED, reason)
         elif resting[0].command.instrument != command.instrument:
             self.report(command, ReportKind.CANCEL_REJECTED, OrderReason.WRONG_INSTRUMENT)
         else:
-            self.report(resting[0].command, ReportKind.CANCELLED, OrderReason.USER_CANCEL, resting[0].filled)
+            self.report(
+                resting[0].command, ReportKind.CANCELLED, OrderReason.USER_CANCEL, resting[0].filled
+            )
             self.close(resting[0])
 
     def close(self, order: Order) -> None:
@@ -177,7 +228,12 @@ class ReferenceVenue:
             self.remember(command.order_id)
         elif command.order_type == OrderType.MARKET:
             is_beyond = command.price and self.takeable(command.instrument, passive)
-            self.report(command, ReportKind.CANCELLED, OrderReason.PROTECTION_PRICE if is_beyond else OrderReason.NO_LIQUIDITY, filled)
+            self.report(
+                command,
+                ReportKind.CANCELLED,
+                OrderReason.PROTECTION_PRICE if is_beyond else OrderReason.NO_LIQUIDITY,
+                filled,
+            )
             self.remember(command.order_id)
         elif command.time_in_force == TimeInForce.IOC:
             self.report(command, ReportKind.CANCELLED, OrderReason.IOC_REMAINDER, filled)
@@ -189,16 +245,30 @@ class ReferenceVenue:
     def refusal(self, command: VenueCommand) -> int:
         rules = self.instruments.get(command.instrument)
         market = command.order_type == OrderType.MARKET
-        if rules is None or command.side not in (Side.BUY, Side.SELL) or command.order_type not in (OrderType.MARKET, OrderType.LIMIT):
+        if (
+            rules is None
+            or command.side not in (Side.BUY, Side.SELL)
+            or command.order_type not in (OrderType.MARKET, OrderType.LIMIT)
+        ):
             return OrderReason.INVALID_ORDER
-        if command.quantity <= 0 or command.quantity % rules.lot_size or command.quantity < rules.minimum_quantity:
+        if (
+            command.quantity <= 0
+            or command.quantity % rules.lot_size
+            or command.quantity < rules.minimum_quantity
+        ):
             return OrderReason.INVALID_ORDER
         if 0 < rules.maximum_quantity < command.quantity or (market and command.post_only):
             return OrderReason.INVALID_ORDER
         if not market:
-            if command.price <= 0 or command.price % rules.tick_size or command.price * command.quantity < rules.minimum_notional:
+            if (
+                command.price <= 0
+                or command.price % rules.tick_size
+                or command.price * command.quantity < rules.minimum_notional
+            ):
                 return OrderReason.INVALID_ORDER
-            if command.time_in_force not in (TimeInForce.GTC, TimeInForce.IOC) or (command.post_only and command.time_in_force == TimeInForce.IOC):
+            if command.time_in_force not in (TimeInForce.GTC, TimeInForce.IOC) or (
+                command.post_only and command.time_in_force == TimeInForce.IOC
+            ):
                 return OrderReason.INVALID_ORDER
         if not self.books[command.instrument].synced:
             return OrderReason.BOOK_NOT_SYNCED
@@ -215,21 +285,36 @@ class ReferenceVenue:
         return price <= command.price if command.side == Side.BUY else price >= command.price
 
     def takeable(self, instrument: int, side: int) -> list[tuple[int, int]]:
-        """(price, quantity not yet taken by the tape or by us) of the levels that have any, best first."""
+        """(price, quantity not yet taken by the tape or by us) of the levels that have any, best
+        first.
+        """
         book = self.books[instrument]
         levels = []
         for price in book.prices(side):
             key = (instrument, side, price)
-            quantity = min(book.sizes[side][price] - self.printed.get(key, 0), self.shown_by_ticker(instrument, side, price))
+            quantity = min(
+                book.sizes[side][price] - self.printed.get(key, 0),
+                self.shown_by_ticker(instrument, side, price),
+            )
             levels.append((price, quantity - self.taken.get(key, 0)))
         return [level for level in levels if level[1] > 0]
 
     def shown_by_ticker(self, instrument: int, side: int, price: int) -> int:
-        """By option, and while the ticker is newer than the book: nothing better than its best, at it what it shows."""
+        """By option, and while the ticker is newer than the book: nothing better than its best, at
+        it what it shows.
+        """
         ticker = self.tickers.get(instrument)
-        if self.settings.ticker == "off" or ticker is None or ticker.update_id <= self.books[instrument].last:
+        if (
+            self.settings.ticker == "off"
+            or ticker is None
+            or ticker.update_id <= self.books[instrument].last
+        ):
             return NEVER
-        best, size = (ticker.bid_price, ticker.bid_quantity) if side == Side.BUY else (ticker.ask_price, ticker.ask_quantity)
+        best, size = (
+            (ticker.bid_price, ticker.bid_quantity)
+            if side == Side.BUY
+            else (ticker.ask_price, ticker.ask_quantity)
+        )
         if best and (price > best if side == Side.BUY else price < best):
             return 0
         return size if price == best else NEVER
@@ -239,7 +324,11 @@ class ReferenceVenue:
     def side_of(self, instrument: int, side: int) -> list[Order]:
         """Resting orders of one side in price-time priority."""
         sign = -1 if side == Side.BUY else 1
-        chosen = [order for order in self.resting if order.command.instrument == instrument and order.command.side == side]
+        chosen = [
+            order
+            for order in self.resting
+            if order.command.instrument == instrument and order.command.side == side
+        ]
         return sorted(chosen, key=lambda order: sign * order.command.price)
 
     def passive_fill(self, order: Order, quantity: int) -> None:
@@ -256,7 +345,9 @@ class ReferenceVenue:
         self.take_by_tape(trade)
 
     def take_by_tape(self, trade: Trade) -> None:
-        """The displayed levels better than the print are gone, and its volume at its price; whom it hit, where it has no aggressor, the book says."""
+        """The displayed levels better than the print are gone, and its volume at its price; whom it
+        hit, where it has no aggressor, the book says.
+        """
         book = self.books.get(trade.instrument)
         if book is None or not book.synced or trade.quantity <= 0:
             return
@@ -269,7 +360,11 @@ class ReferenceVenue:
             return
         for price in hit:
             key, size = (trade.instrument, int(side), price), book.sizes[side][price]
-            self.printed[key] = min(size, self.printed.get(key, 0) + trade.quantity) if price == trade.price else size
+            self.printed[key] = (
+                min(size, self.printed.get(key, 0) + trade.quantity)
+                if price == trade.price
+                else size
+            )
 
     def fill_resting(self, trade: Trade) -> None:
         if trade.quantity <= 0 or trade.aggressor_side not in (Side.BUY, Side.SELL):
@@ -278,7 +373,11 @@ class ReferenceVenue:
         orders = self.side_of(trade.instrument, passive)
         left = trade.quantity
         for order in orders:
-            if order.command.price > trade.price if passive == Side.BUY else order.command.price < trade.price:
+            if (
+                order.command.price > trade.price
+                if passive == Side.BUY
+                else order.command.price < trade.price
+            ):
                 order.ahead = 0
                 if left:
                     quantity = min(left, order.leaves)
@@ -312,12 +411,22 @@ class ReferenceVenue:
         if not book.synced:
             return
         if applied:
-            named = {(int(side), price) for side, rows in ((Side.BUY, update.bids), (Side.SELL, update.asks)) for price, _ in rows}
+            named = {
+                (int(side), price)
+                for side, rows in ((Side.BUY, update.bids), (Side.SELL, update.asks))
+                for price, _ in rows
+            }
             is_whole = update.kind == DepthKind.SNAPSHOT
-            self.printed = {key: size for key, size in self.printed.items() if key[0] != update.instrument or not (is_whole or key[1:] in named)}
+            self.printed = {
+                key: size
+                for key, size in self.printed.items()
+                if key[0] != update.instrument or not (is_whole or key[1:] in named)
+            }
         now: dict[tuple[int, int, int], int] = {}
         for side in (Side.BUY, Side.SELL):
-            now |= {(update.instrument, side, price): size for price, size in book.sizes[side].items()}
+            now |= {
+                (update.instrument, side, price): size for price, size in book.sizes[side].items()
+            }
         before = {key: size for key, size in self.known.items() if key[0] == update.instrument}
         for key in list(before | now):
             old, new = before.get(key, 0), now.get(key, 0)
@@ -328,9 +437,15 @@ class ReferenceVenue:
                         if old - new - order.traded > 0:
                             order.ahead = min(order.ahead, new)
                         order.traded = 0
-        self.known = {key: size for key, size in self.known.items() if key[0] != update.instrument} | now
+        self.known = {
+            key: size for key, size in self.known.items() if key[0] != update.instrument
+        } | now
         for side in (Side.BUY, Side.SELL):
             best = self.takeable(update.instrument, opposite(side))[:1]
             for order in self.side_of(update.instrument, side):
-                if best and (order.command.price >= best[0][0] if side == Side.BUY else order.command.price <= best[0][0]):
+                if best and (
+                    order.command.price >= best[0][0]
+                    if side == Side.BUY
+                    else order.command.price <= best[0][0]
+                ):
                     self.passive_fill(order, order.leaves)

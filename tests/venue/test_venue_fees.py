@@ -1,4 +1,6 @@
-"""Fees are exact. Oracle: Python's fractions, whose ``round`` is half to even, and vectors worked by hand."""
+"""Fees are exact. Oracle: Python's fractions, whose ``round`` is half to even, and vectors worked
+by hand.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,8 @@ def whole(price: int, quantity: int, rate: int) -> int:
         (5, 1, -50_000_000, -2),  # -2.5 -> -2
         (1, 1, 50_000_001, 1),
         (1, 1, 49_999_999, 0),
-        (200_000_001, 1, 50_000_000, 100_000_000),  # 100000000.5: the split of the price must not lose the parity
+        # 100000000.5: the split of the price must not lose the parity
+        (200_000_001, 1, 50_000_000, 100_000_000),
         (200_000_003, 1, 50_000_000, 100_000_002),
         (7, 9, 0, 0),
         (2**63 - 1, 2**63 - 1, 100_000_000, (2**63 - 1) ** 2),
@@ -44,7 +47,9 @@ def test_fee_vectors(price: int, quantity: int, rate: int, expected: int) -> Non
 @settings(max_examples=400, deadline=None)
 @given(st.integers(1, 2**63 - 1), st.integers(1, 2**63 - 1), st.integers(-(10**8), 10**8))
 @example(2 * 10**8 + 1, 1, 5 * 10**7)
-def test_the_fee_equals_the_exact_fraction_rounded_half_to_even(price: int, quantity: int, rate: int) -> None:
+def test_the_fee_equals_the_exact_fraction_rounded_half_to_even(
+    price: int, quantity: int, rate: int
+) -> None:
     assert whole(price, quantity, rate) == round(Fraction(price * quantity * rate, 10**8))
 
 
@@ -55,7 +60,12 @@ def test_a_rebate_is_the_negative_of_the_fee(price: int, quantity: int, rate: in
 
 
 def test_taker_and_maker_pay_their_own_rates_and_only_fills_have_a_fee() -> None:
-    events = [snapshot(1, 1, [(100_000, 5)], [(101_000, 4)]), limit(2, 1, SELL, 2, 100_500), market(3, 2, BUY, 3), trade(4, 100_500, 2, BUY)]
+    events = [
+        snapshot(1, 1, [(100_000, 5)], [(101_000, 4)]),
+        limit(2, 1, SELL, 2, 100_500),
+        market(3, 2, BUY, 3),
+        trade(4, 100_500, 2, BUY),
+    ]
     reports = play(events, maker_rate=-2_500, taker_rate=40_000)
     by_liquidity = {report.liquidity: report.fee for report in reports}
     assert by_liquidity[Liquidity.TAKER] == round(Fraction(101_000 * 3 * 40_000, 10**8))
@@ -66,7 +76,17 @@ def test_taker_and_maker_pay_their_own_rates_and_only_fills_have_a_fee() -> None
 def test_a_fee_beyond_64_bits_arrives_whole() -> None:
     size = 10**15
     book = snapshot(1, 1, [], [(10**14, size)])
-    reports = play([book, market(2, 1, BUY, size - size % 7)], maker_rate=0, taker_rate=99_999_999, orders_max=4)
-    assert any(report.quantity for report in reports) is False  # beyond the instrument's maximum quantity: refused
-    fills = [report for report in play([book, market(2, 1, BUY, 10**12)], taker_rate=99_999_999) if report.quantity]
+    reports = play(
+        [book, market(2, 1, BUY, size - size % 7)],
+        maker_rate=0,
+        taker_rate=99_999_999,
+        orders_max=4,
+    )
+    # beyond the instrument's maximum quantity: refused
+    assert any(report.quantity for report in reports) is False
+    fills = [
+        report
+        for report in play([book, market(2, 1, BUY, 10**12)], taker_rate=99_999_999)
+        if report.quantity
+    ]
     assert fills[0].fee == round(Fraction(10**26 * 99_999_999, 10**8)) > 2**64

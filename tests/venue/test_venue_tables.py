@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from venue_harness import BUY, SELL, KernelVenue, cancel, delta, instrument, limit, market, run, snapshot
+from venue_harness import (
+    BUY,
+    SELL,
+    KernelVenue,
+    cancel,
+    delta,
+    instrument,
+    limit,
+    market,
+    run,
+    snapshot,
+)
 
 from streams.numeric import index
 from streams.numeric.identity import pack
@@ -18,7 +29,11 @@ KEYS = st.tuples(st.integers(0, 9), st.integers(0, 3))
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(["put", "remove"]), KEYS, st.integers(0, 2**40)), max_size=120))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["put", "remove"]), KEYS, st.integers(0, 2**40)), max_size=120
+    )
+)
 def test_the_index_is_a_dict(steps: list[tuple[str, tuple[int, int], int]]) -> None:
     """Few keys in a small table: long runs, wrap-around, deletions inside a run."""
     table = index.new_index(40)
@@ -94,7 +109,9 @@ def test_the_index_has_at_least_twice_as_many_places_as_keys(size: int) -> None:
 
 
 def test_thousands_of_orders_use_as_many_slots_as_rest_at_one_time() -> None:
-    """Orders come and go ten at a time through tables of twelve: no slot is lost, whatever the order of leaving."""
+    """Orders come and go ten at a time through tables of twelve: no slot is lost, whatever the
+    order of leaving.
+    """
     generator = random.Random(5)
     venue = KernelVenue([instrument()], stage.Settings(orders_max=12, levels_max=16, closed_max=32))
     run(venue, [snapshot(1, 1, [(1000, 5)], [(1010, 5)])])
@@ -106,14 +123,26 @@ def test_thousands_of_orders_use_as_many_slots_as_rest_at_one_time() -> None:
         generator.shuffle(names)
         run(venue, [cancel(2 + turn, n) for n in names])
         counters = venue.state.counters[0]
-        assert (counters["orders"], counters["levels"], venue.state.working[0], venue.state.fault[0]) == (0, 0, 0, 0)
+        assert (
+            counters["orders"],
+            counters["levels"],
+            venue.state.working[0],
+            venue.state.fault[0],
+        ) == (0, 0, 0, 0)
     assert venue.state.counters[0]["order_unused"] == 10
     assert (venue.state.markets[0]["best_bid"], venue.state.markets[0]["first_level"]) == (-1, -1)
 
 
 def test_levels_we_took_from_are_released_when_they_change_size() -> None:
     venue = KernelVenue([instrument()], stage.Settings())
-    run(venue, [snapshot(1, 1, [(99, 5), (98, 5)], [(101, 5), (102, 5)]), market(2, 1, BUY, 7), market(2, 2, SELL, 1)])
+    run(
+        venue,
+        [
+            snapshot(1, 1, [(99, 5), (98, 5)], [(101, 5), (102, 5)]),
+            market(2, 1, BUY, 7),
+            market(2, 2, SELL, 1),
+        ],
+    )
     assert (venue.state.markets[0]["levels"], venue.state.markets[0]["reduced_levels"]) == (3, 3)
     run(venue, [delta(3, 2, [(99, 5)], [(101, 0), (102, 6)])])
     assert (venue.state.markets[0]["levels"], venue.state.markets[0]["reduced_levels"]) == (1, 1)
@@ -122,9 +151,22 @@ def test_levels_we_took_from_are_released_when_they_change_size() -> None:
 
 
 def test_state_arrays_hold_no_padding_that_is_not_zero() -> None:
-    """Snapshots are the bytes of these arrays; padding inside a row must not carry what lay in memory."""
-    venue = KernelVenue([instrument()], stage.Settings(orders_max=8, reports_max=8, commands_max=8, levels_max=8, closed_max=8))
-    run(venue, [snapshot(1, 1, [(99, 5)], [(101, 5)]), limit(2, 1, BUY, 3, 99), limit(2, 2, SELL, 3, 105), market(3, 3, BUY, 1)])
+    """Snapshots are the bytes of these arrays; padding inside a row must not carry what lay in
+    memory.
+    """
+    venue = KernelVenue(
+        [instrument()],
+        stage.Settings(orders_max=8, reports_max=8, commands_max=8, levels_max=8, closed_max=8),
+    )
+    run(
+        venue,
+        [
+            snapshot(1, 1, [(99, 5)], [(101, 5)]),
+            limit(2, 1, BUY, 3, 99),
+            limit(2, 2, SELL, 3, 105),
+            market(3, 3, BUY, 1),
+        ],
+    )
     for array in venue.state:
         assert array.flags.c_contiguous
         if array.dtype.names:

@@ -1,7 +1,9 @@
-"""Drives a venue, ours or the reference, through a stream of records the way the runtime does, and builds such streams.
+"""Drives a venue, ours or the reference, through a stream of records the way the runtime does, and
+builds such streams.
 
-``run(venue, events, react)`` fires timers due at or before each event, lets ``react`` answer every delivered report with commands at the
-delivery clock, and returns all reports in the order delivered.
+``run(venue, events, react)`` fires timers due at or before each event, lets ``react`` answer every
+delivered report with commands at the delivery clock, and returns all reports in the order
+delivered.
 """
 
 from __future__ import annotations
@@ -19,8 +21,25 @@ from schemas.compiled.depth_update import LEVEL
 from schemas.compiled.execution_report import DTYPE as EXECUTION_REPORT
 from schemas.compiled.trade import DTYPE as TRADE
 from schemas.compiled.venue_command import DTYPE as VENUE_COMMAND
-from schemas.records import BookTicker, DepthUpdate, ExecutionReport, Instrument, Trade, VenueCommand
-from schemas.vocabulary import DepthKind, Flag, InstrumentKind, OrderReason, OrderType, ReportKind, RequestKind, Side, TimeInForce
+from schemas.records import (
+    BookTicker,
+    DepthUpdate,
+    ExecutionReport,
+    Instrument,
+    Trade,
+    VenueCommand,
+)
+from schemas.vocabulary import (
+    DepthKind,
+    Flag,
+    InstrumentKind,
+    OrderReason,
+    OrderType,
+    ReportKind,
+    RequestKind,
+    Side,
+    TimeInForce,
+)
 from streams.numeric.book import new_books
 from streams.numeric.outputs import outputs_type
 from streams.venue import stage
@@ -50,49 +69,105 @@ def id_text(high: int, low: int) -> str:
 
 
 def instrument(number: int = 1, **changed: Any) -> Instrument:
-    """A spot instrument with 2 decimals of price and 3 of quantity, tick 1, lot 1, and no minimum."""
+    """A spot instrument with 2 decimals of price and 3 of quantity, tick 1, lot 1, and no minimum.
+    """
     fields: dict[str, Any] = {
-        "instrument": number, "venue": "test", "symbol": f"T{number}", "kind": int(InstrumentKind.SPOT), "base": "T", "quote": "USDT",
-        "price_precision": 2, "quantity_precision": 3, "tick_size": 1, "lot_size": 1, "minimum_quantity": 1, "maximum_quantity": 10**12,
+        "instrument": number, "venue": "test", "symbol": f"T{number}",
+        "kind": int(InstrumentKind.SPOT), "base": "T", "quote": "USDT",
+        "price_precision": 2, "quantity_precision": 3, "tick_size": 1, "lot_size": 1,
+        "minimum_quantity": 1, "maximum_quantity": 10**12,
         "minimum_notional": 0, "multiplier": 1, "shortable": True,
         "funding_interval": 0, "expiry": None, "valid_from": 0, "event_time": 0, "flags": 0,
     }  # fmt: skip
     return Instrument(**(fields | changed))
 
 
-def snapshot(time: int, last: int, bids: list[tuple[int, int]], asks: list[tuple[int, int]], number: int = 1) -> Event:
+def snapshot(
+    time: int, last: int, bids: list[tuple[int, int]], asks: list[tuple[int, int]], number: int = 1
+) -> Event:
     flags = int(Flag.FIRST_OF_SNAPSHOT | Flag.LAST_OF_SNAPSHOT)
-    return time, DepthUpdate(number, time, 0, last, last, -1, int(DepthKind.SNAPSHOT), flags, bids, asks)
+    return time, DepthUpdate(
+        number, time, 0, last, last, -1, int(DepthKind.SNAPSHOT), flags, bids, asks
+    )
 
 
-def delta(time: int, last: int, bids: list[tuple[int, int]], asks: list[tuple[int, int]], number: int = 1, first: int | None = None) -> Event:
-    return time, DepthUpdate(number, time, 0, last if first is None else first, last, -1, int(DepthKind.DELTA), 0, bids, asks)
+def delta(
+    time: int,
+    last: int,
+    bids: list[tuple[int, int]],
+    asks: list[tuple[int, int]],
+    number: int = 1,
+    first: int | None = None,
+) -> Event:
+    return time, DepthUpdate(
+        number,
+        time,
+        0,
+        last if first is None else first,
+        last,
+        -1,
+        int(DepthKind.DELTA),
+        0,
+        bids,
+        asks,
+    )
 
 
 def trade(time: int, price: int, quantity: int, aggressor_side: int, number: int = 1) -> Event:
     return time, Trade(number, time, 0, time, 1, price, quantity, int(aggressor_side), 0)
 
 
-def ticker(time: int, update_id: int, bid: tuple[int, int], ask: tuple[int, int], number: int = 1) -> Event:
+def ticker(
+    time: int, update_id: int, bid: tuple[int, int], ask: tuple[int, int], number: int = 1
+) -> Event:
     return time, BookTicker(number, time, 0, update_id, *bid, *ask, 0)
 
 
 def limit(
-    time: int, name: int, side: int, quantity: int, price: int, time_in_force: int = TimeInForce.GTC, post_only: bool = False, number: int = 1
+    time: int,
+    name: int,
+    side: int,
+    quantity: int,
+    price: int,
+    time_in_force: int = TimeInForce.GTC,
+    post_only: bool = False,
+    number: int = 1,
 ) -> Event:
     return time, VenueCommand(
-        order_id(name), number, time, int(RequestKind.NEW), int(side), int(OrderType.LIMIT), int(time_in_force), post_only, quantity, price
+        order_id(name),
+        number,
+        time,
+        int(RequestKind.NEW),
+        int(side),
+        int(OrderType.LIMIT),
+        int(time_in_force),
+        post_only,
+        quantity,
+        price,
     )
 
 
-def market(time: int, name: int, side: int, quantity: int, number: int = 1, protection: int = 0) -> Event:
+def market(
+    time: int, name: int, side: int, quantity: int, number: int = 1, protection: int = 0
+) -> Event:
     return time, VenueCommand(
-        order_id(name), number, time, int(RequestKind.NEW), int(side), int(OrderType.MARKET), int(TimeInForce.IOC), False, quantity, protection
+        order_id(name),
+        number,
+        time,
+        int(RequestKind.NEW),
+        int(side),
+        int(OrderType.MARKET),
+        int(TimeInForce.IOC),
+        False,
+        quantity,
+        protection,
     )
 
 
 def cancel(time: int, name: int, side: int = BUY, number: int = 1) -> Event:
-    return time, VenueCommand(order_id(name), number, time, int(RequestKind.CANCEL), int(side), 0, 0, False, 0, 0)
+    return time, VenueCommand(
+        order_id(name), number, time, int(RequestKind.CANCEL), int(side), 0, 0, False, 0, 0
+    )
 
 
 class VenueFault(Exception):
@@ -105,12 +180,18 @@ def of_sides(books: Any, field: str) -> list[int]:
 
 
 class KernelVenue:
-    """The stage behind the reference's interface. ``window`` is the book's, which changes no result."""
+    """The stage behind the reference's interface. ``window`` is the book's, which changes no
+    result.
+    """
 
-    def __init__(self, instruments: list[Instrument], settings: stage.Settings, window: int = 1 << 10) -> None:
+    def __init__(
+        self, instruments: list[Instrument], settings: stage.Settings, window: int = 1 << 10
+    ) -> None:
         self.state = stage.new_state(instruments, settings)
         self.books = new_books(instruments, window, 1 << 10)
-        self.out = outputs_type(stage.OUTPUTS)((np.zeros(stage.RESERVE["venue.reports"], EXECUTION_REPORT), np.zeros(1, np.int64)))
+        self.out = outputs_type(stage.OUTPUTS)(
+            (np.zeros(stage.RESERVE["venue.reports"], EXECUTION_REPORT), np.zeros(1, np.int64))
+        )
 
     @property
     def clock(self) -> int:
@@ -168,16 +249,25 @@ def depth_rows(record: DepthUpdate) -> tuple[np.ndarray[Any, Any], np.ndarray[An
 
 def report_of(row: Any) -> ExecutionReport:
     fee = (int(row["fee_high"]) << 64) | int(row["fee_low"])
-    named = {name: int(row[name]) for name in ExecutionReport.__struct_fields__ if name in row.dtype.names}
-    return ExecutionReport(order_id=id_text(int(row["order_id_high"]), int(row["order_id_low"])), fee=fee, **named)
+    named = {
+        name: int(row[name])
+        for name in ExecutionReport.__struct_fields__
+        if name in row.dtype.names
+    }
+    return ExecutionReport(
+        order_id=id_text(int(row["order_id_high"]), int(row["order_id_low"])), fee=fee, **named
+    )
 
 
 def no_reaction(report: ExecutionReport) -> list[VenueCommand]:
     return []
 
 
-def run(venue: Any, events: Iterable[Event], react: React = no_reaction, drain: bool = True) -> list[ExecutionReport]:
-    """All reports in order of delivery. ``drain`` lets every timer left after the last event fire."""
+def run(
+    venue: Any, events: Iterable[Event], react: React = no_reaction, drain: bool = True
+) -> list[ExecutionReport]:
+    """All reports in order of delivery. ``drain`` lets every timer left after the last event fire.
+    """
     reports: list[ExecutionReport] = []
     for time, record in events:
         clock = max(venue.clock, time)
@@ -208,15 +298,26 @@ def fire(venue: Any, until: int, react: React, reports: list[ExecutionReport]) -
 
 
 def cancel_some(report: ExecutionReport) -> Iterator[VenueCommand]:
-    """A reaction: cancel after every third fill that leaves something, and open a small order after some others."""
+    """A reaction: cancel after every third fill that leaves something, and open a small order after
+    some others.
+    """
     if report.kind == ReportKind.FILL and report.leaves_quantity and report.venue_trade_id % 3 == 0:
         yield cancel(report.event_time, int(report.order_id, 32), report.side, report.instrument)[1]
     elif report.kind == ReportKind.FILL and report.venue_trade_id % 7 == 0:
         name = 1 << 60 | report.venue_trade_id
-        yield limit(report.event_time, name, BUY if report.side == SELL else SELL, 2, report.price, number=report.instrument)[1]
+        yield limit(
+            report.event_time,
+            name,
+            BUY if report.side == SELL else SELL,
+            2,
+            report.price,
+            number=report.instrument,
+        )[1]
 
 
-def play(events: Iterable[Event], instruments: list[Instrument] | None = None, **settings: Any) -> list[ExecutionReport]:
+def play(
+    events: Iterable[Event], instruments: list[Instrument] | None = None, **settings: Any
+) -> list[ExecutionReport]:
     """All reports of our venue on these events, checked against the reference venue on the way."""
     listed, chosen, events = instruments or [instrument()], stage.Settings(**settings), list(events)
     reports = run(KernelVenue(listed, chosen), events)
@@ -225,23 +326,35 @@ def play(events: Iterable[Event], instruments: list[Instrument] | None = None, *
 
 
 def short(reports: Iterable[ExecutionReport], name: int | None = None) -> list[tuple[Any, ...]]:
-    """(kind, price, quantity, filled, leaves) of fills and (kind, reason, filled, leaves) of the others, of one order or all."""
+    """(kind, price, quantity, filled, leaves) of fills and (kind, reason, filled, leaves) of the
+    others, of one order or all.
+    """
     lines: list[tuple[Any, ...]] = []
     for report in reports:
         if name is None or report.order_id == order_id(name):
             kind = ReportKind(report.kind).name
-            what = (report.price, report.quantity) if kind == "FILL" else (OrderReason(report.reason).name,)
+            what = (
+                (report.price, report.quantity)
+                if kind == "FILL"
+                else (OrderReason(report.reason).name,)
+            )
             lines.append((kind, *what, report.cumulative_quantity, report.leaves_quantity))
     return lines
 
 
 def fills(reports: Iterable[ExecutionReport], name: int) -> list[tuple[int, int]]:
     """(price, quantity) of the order's fills."""
-    return [(report.price, report.quantity) for report in reports if report.kind == ReportKind.FILL and report.order_id == order_id(name)]
+    return [
+        (report.price, report.quantity)
+        for report in reports
+        if report.kind == ReportKind.FILL and report.order_id == order_id(name)
+    ]
 
 
 class MarketMaker:
-    """A random walk of books, prints and commands for some instruments; every draw comes from the seed."""
+    """A random walk of books, prints and commands for some instruments; every draw comes from the
+    seed.
+    """
 
     def __init__(self, seed: int, instruments: list[Instrument], tickers: bool = False) -> None:
         self.tickers = tickers
@@ -275,11 +388,15 @@ class MarketMaker:
                 yield from self.whole_book(item)
 
     def levels(self, item: Instrument, side: int, count: int) -> list[tuple[int, int]]:
-        """Some levels around the middle, now and then on the wrong side of it or off the tick, sizes 0 to 12."""
+        """Some levels around the middle, now and then on the wrong side of it or off the tick,
+        sizes 0 to 12.
+        """
         rows = []
         for _ in range(count):
             step = self.random.randint(0, 8) - (self.random.random() < 0.1)
-            price = self.middle[item.instrument] + item.tick_size * (step + 1 if side == SELL else -step)
+            price = self.middle[item.instrument] + item.tick_size * (
+                step + 1 if side == SELL else -step
+            )
             price += item.tick_size // 2 if self.random.random() < 0.05 else 0
             rows.append((price, self.random.choice((0, 0, 1, 2, 5, 8, 12))))
         return rows
@@ -289,10 +406,26 @@ class MarketMaker:
         self.last[number] += 1
         chunks = self.random.choice((1, 2))
         for chunk in range(chunks):
-            flags = (Flag.FIRST_OF_SNAPSHOT if chunk == 0 else 0) | (Flag.LAST_OF_SNAPSHOT if chunk == chunks - 1 else 0)
+            flags = (Flag.FIRST_OF_SNAPSHOT if chunk == 0 else 0) | (
+                Flag.LAST_OF_SNAPSHOT if chunk == chunks - 1 else 0
+            )
             bids, asks = self.levels(item, BUY, 6), self.levels(item, SELL, 6)
             last = self.last[number]
-            yield self.time, DepthUpdate(number, self.time, 0, last, last, -1, int(DepthKind.SNAPSHOT), int(flags), bids, asks)
+            yield (
+                self.time,
+                DepthUpdate(
+                    number,
+                    self.time,
+                    0,
+                    last,
+                    last,
+                    -1,
+                    int(DepthKind.SNAPSHOT),
+                    int(flags),
+                    bids,
+                    asks,
+                ),
+            )
 
     def update(self, item: Instrument) -> Event:
         number = item.instrument
@@ -300,22 +433,39 @@ class MarketMaker:
             self.middle[number] += item.tick_size * self.random.choice((-2, -1, 1, 2))
         first = self.last[number] + 1
         self.last[number] += self.random.randint(1, 3)
-        bids, asks = self.levels(item, BUY, self.random.randint(0, 5)), self.levels(item, SELL, self.random.randint(0, 5))
+        bids, asks = (
+            self.levels(item, BUY, self.random.randint(0, 5)),
+            self.levels(item, SELL, self.random.randint(0, 5)),
+        )
         return delta(self.time, self.last[number], bids, asks, number, first)
 
     def print(self, item: Instrument) -> Event:
         side = self.random.choice((BUY, SELL, BUY, SELL, BUY, SELL, 0))
         price = self.middle[item.instrument] + item.tick_size * self.random.randint(-4, 5)
-        return trade(self.time - self.random.choice((0, 0, 5)), price, self.random.choice((1, 3, 7, 20)), side, item.instrument)
+        return trade(
+            self.time - self.random.choice((0, 0, 5)),
+            price,
+            self.random.choice((1, 3, 7, 20)),
+            side,
+            item.instrument,
+        )
 
     def ticker(self, item: Instrument) -> Event:
-        """A best bid and ask around the middle, older or newer than the book, now and then with an empty side."""
+        """A best bid and ask around the middle, older or newer than the book, now and then with an
+        empty side.
+        """
         bid = self.middle[item.instrument] - item.tick_size * self.random.randint(-1, 3)
         ask = bid + item.tick_size * self.random.randint(1, 3)
         sizes = self.random.choice((1, 2, 4)), self.random.choice((1, 2, 4))
         empty = self.random.random()
         update_id = self.last[item.instrument] + self.random.choice((-1, 0, 1, 1, 2))
-        return ticker(self.time, update_id, (bid * (empty > 0.05), sizes[0]), (ask * (empty < 0.95), sizes[1]), item.instrument)
+        return ticker(
+            self.time,
+            update_id,
+            (bid * (empty > 0.05), sizes[0]),
+            (ask * (empty < 0.95), sizes[1]),
+            item.instrument,
+        )
 
     def order(self, item: Instrument) -> Event:
         self.names += 1
@@ -328,8 +478,24 @@ class MarketMaker:
             return market(self.time, name, side, quantity, item.instrument, protection)
         price = self.middle[item.instrument] + item.tick_size * self.random.randint(-5, 6)
         price += 1 if self.random.random() < 0.02 else 0
-        time_in_force = self.random.choice((TimeInForce.GTC, TimeInForce.GTC, TimeInForce.GTC, TimeInForce.IOC))
-        return limit(self.time, name, side, quantity, price, time_in_force, self.random.random() < 0.3, item.instrument)
+        time_in_force = self.random.choice(
+            (TimeInForce.GTC, TimeInForce.GTC, TimeInForce.GTC, TimeInForce.IOC)
+        )
+        return limit(
+            self.time,
+            name,
+            side,
+            quantity,
+            price,
+            time_in_force,
+            self.random.random() < 0.3,
+            item.instrument,
+        )
 
     def cancel(self, item: Instrument) -> Event:
-        return cancel(self.time, max(1, self.names - self.random.choice((0, 1, 2, 5, 20))), BUY, item.instrument)
+        return cancel(
+            self.time,
+            max(1, self.names - self.random.choice((0, 1, 2, 5, 20))),
+            BUY,
+            item.instrument,
+        )

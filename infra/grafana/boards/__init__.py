@@ -8,4 +8,17 @@ from infra.grafana.boards.money import PORTFOLIO, REPORTING
 from infra.grafana.boards.orders import RISK, ROUTING, SIGNALS, VENUE
 from infra.grafana.boards.overview import OVERVIEW
 
-BOARDS = (OVERVIEW, LAG, AGGREGATION, TOXICITY, SIGNALS, RISK, ROUTING, VENUE, PORTFOLIO, REPORTING, DAY, KAFKA)
+BOARDS = (
+    OVERVIEW,
+    LAG,
+    AGGREGATION,
+    TOXICITY,
+    SIGNALS,
+    RISK,
+    ROUTING,
+    VENUE,
+    PORTFOLIO,
+    REPORTING,
+    DAY,
+    KAFKA,
+)

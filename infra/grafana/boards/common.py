@@ -15,12 +15,18 @@ def rate(metric: str, by: str, selector: str = TASKS) -> str:
 def quantile(share: float, metric: str, by: str = "", selector: str = TASKS) -> str:
     """A quantile of a histogram; absent while nothing is observed."""
     labels = f"{by}, le" if by else "le"
-    return f"histogram_quantile({share}, sum by ({labels}) (rate({metric}_bucket{{{selector}}}[$__rate_interval])))"
+    return (
+        f"histogram_quantile({share}, sum by ({labels}) "
+        f"(rate({metric}_bucket{{{selector}}}[$__rate_interval])))"
+    )
 
 
 def quantiles(metric: str, selector: str = TASKS) -> tuple[tuple[str, str], ...]:
     """p50, p99, p99.9 as queries of a graph."""
-    return tuple((quantile(share, metric, "", selector), name) for share, name in ((0.5, "p50"), (0.99, "p99"), (0.999, "p99.9")))
+    return tuple(
+        (quantile(share, metric, "", selector), name)
+        for share, name in ((0.5, "p50"), (0.99, "p99"), (0.999, "p99.9"))
+    )
 
 
 def topics(metric: str, pattern: str) -> str:
@@ -43,7 +49,8 @@ def output_rate(pattern: str, what: str, **more: object) -> Panel:
     """Records that came out a second, by topic."""
     return graph(
         f"{what}, out",
-        "Records that came out a second by topic, published or only digested, when their batch has committed.",
+        "Records that came out a second by topic, published or only digested, when their batch has "
+        "committed.",
         "short",
         (topics("shriven_output_records_total", pattern), "{{topic}}"),
         **more,
@@ -52,17 +59,22 @@ def output_rate(pattern: str, what: str, **more: object) -> Panel:
 
 FRESHNESS = number(
     "Within 500 ms, 1 h",
-    f"Share of the last hour's batches committed within 500 ms of the Kafka timestamp of their oldest record. "
-    f"Objective {at.FRESHNESS_OBJECTIVE:.0%}; FreshnessBurnFast fires below 85.6 %.",
+    "Share of the last hour's batches committed within 500 ms of the Kafka timestamp of their "
+    f"oldest record. Objective {at.FRESHNESS_OBJECTIVE:.0%}; FreshnessBurnFast fires below 85.6 %.",
     "percentunit",
     f"1 - max(shriven:freshness_errors:ratio_rate1h{{{TOPOLOGIES}}})",
-    thresholds=((1 - at.FAST_BURN_RATIO, ORANGE), (1 - at.SLOW_BURN_RATIO, YELLOW), (at.FRESHNESS_OBJECTIVE, GREEN)),
+    thresholds=(
+        (1 - at.FAST_BURN_RATIO, ORANGE),
+        (1 - at.SLOW_BURN_RATIO, YELLOW),
+        (at.FRESHNESS_OBJECTIVE, GREEN),
+    ),
     low_is_bad=True,
     nothing="no traffic",
 )
 WORST_LAG = number(
     "Worst lag",
-    "Age of the oldest unread record over all live groups, by its Kafka timestamp. 0 when everything committed is read.",
+    "Age of the oldest unread record over all live groups, by its Kafka timestamp. 0 when "
+    "everything committed is read.",
     "s",
     f'max(shriven_consumer_lag_seconds{{{EVERYWHERE},purpose="live"}})',
     thresholds=((1, YELLOW), (at.LAG_SECONDS, RED)),
@@ -86,7 +98,8 @@ RUNNING = number(
 )
 TICK_TO_ORDER = number(
     "Tick to order, p99",
-    "Kafka timestamp of a market-data record to the acknowledged commit of the batch with its order requests: 99 % are faster. Last five minutes.",
+    "Kafka timestamp of a market-data record to the acknowledged commit of the batch with its "
+    "order requests: 99 % are faster. Last five minutes.",
     "s",
     f"max(shriven:tick_to_order_seconds:p99_rate5m{{{TASKS}}} > 0)",
     thresholds=((0.1, YELLOW), (at.FRESHNESS_SECONDS, RED)),
@@ -96,7 +109,8 @@ FIRING = rows(
     "Firing alerts",
     "Name, severity and labels of what fires now. Each has a page in docs/runbooks.",
     "none",
-    'sum by (alertname, severity, topology, shard, group, topic) (ALERTS{alertstate="firing",severity!="none"})',
+    "sum by (alertname, severity, topology, shard, group, topic) "
+    '(ALERTS{alertstate="firing",severity!="none"})',
     nothing="nothing fires",
     width=24,
     height=6,
@@ -113,19 +127,29 @@ def process_row(jobs: str) -> Row:
                 "CPU",
                 "Cores used by each process. A child that catches up uses one.",
                 "short",
-                (rate("process_cpu_seconds_total", "job, instance", selector), "{{job}} {{instance}}"),
+                (
+                    rate("process_cpu_seconds_total", "job, instance", selector),
+                    "{{job}} {{instance}}",
+                ),
             ),
             graph(
                 "Memory",
                 "Resident memory of each process.",
                 "bytes",
-                (f"max by (job, instance) (process_resident_memory_bytes{{{selector}}})", "{{job}} {{instance}}"),
+                (
+                    f"max by (job, instance) (process_resident_memory_bytes{{{selector}}})",
+                    "{{job}} {{instance}}",
+                ),
             ),
             graph(
                 "File descriptors",
                 "Open descriptors of the most it may open.",
                 "percentunit",
-                (f"max by (job, instance) (process_open_fds{{{selector}}} / process_max_fds{{{selector}}})", "{{job}} {{instance}}"),
+                (
+                    f"max by (job, instance) (process_open_fds{{{selector}}} / "
+                    f"process_max_fds{{{selector}}})",
+                    "{{job}} {{instance}}",
+                ),
                 thresholds=((at.CAPACITY_RATIO, RED),),
             ),
         ),

@@ -5,7 +5,14 @@ from __future__ import annotations
 from infra.grafana.board import PIPELINE, TASKS, Board, Row
 from infra.grafana.boards.common import FRESHNESS, OPEN_ALERTS, WORST_LAG, quantile
 from infra.grafana.boards.market import QUIET
-from infra.grafana.boards.money import DRAWDOWN, DRAWDOWN_GRAPH, EQUITY, EQUITY_GRAPH, PNL_GRAPH, POSITIONS_GRAPH
+from infra.grafana.boards.money import (
+    DRAWDOWN,
+    DRAWDOWN_GRAPH,
+    EQUITY,
+    EQUITY_GRAPH,
+    PNL_GRAPH,
+    POSITIONS_GRAPH,
+)
 from infra.grafana.panels import RED, graph, number
 
 DAY = Board(
@@ -26,9 +33,17 @@ DAY = Board(
                     f'sum(increase(shriven_output_records_total{{{TASKS},topic="orders.requests"}}[$__range]))',
                 ),
                 number(
-                    "Denied", "Orders denied in the range.", "short", f'sum(increase(shriven_decisions_total{{{TASKS},outcome="DENIED"}}[$__range]))'
+                    "Denied",
+                    "Orders denied in the range.",
+                    "short",
+                    f'sum(increase(shriven_decisions_total{{{TASKS},outcome="DENIED"}}[$__range]))',
                 ),
-                number("Fills", "Fills of the range.", "short", f"sum(increase(shriven_fills_total{{{TASKS}}}[$__range]))"),
+                number(
+                    "Fills",
+                    "Fills of the range.",
+                    "short",
+                    f"sum(increase(shriven_fills_total{{{TASKS}}}[$__range]))",
+                ),
                 number(
                     "Refused by the venue",
                     "Orders the venue refused in the range.",
@@ -55,8 +70,14 @@ DAY = Board(
                     "Orders and fills",
                     "In the interval.",
                     "short",
-                    (f'sum(increase(shriven_output_records_total{{{TASKS},topic="orders.requests"}}[$__rate_interval]))', "requests"),
-                    (f'sum(increase(shriven_decisions_total{{{TASKS},outcome="DENIED"}}[$__rate_interval]))', "denied"),
+                    (
+                        f'sum(increase(shriven_output_records_total{{{TASKS},topic="orders.requests"}}[$__rate_interval]))',
+                        "requests",
+                    ),
+                    (
+                        f'sum(increase(shriven_decisions_total{{{TASKS},outcome="DENIED"}}[$__rate_interval]))',
+                        "denied",
+                    ),
                     (f"sum(increase(shriven_fills_total{{{TASKS}}}[$__rate_interval]))", "fills"),
                 ),
                 POSITIONS_GRAPH,
@@ -64,7 +85,11 @@ DAY = Board(
                     "Signals",
                     "By direction, in the interval.",
                     "short",
-                    (f"sum by (direction) (increase(shriven_signals_total{{{TASKS}}}[$__rate_interval]))", "{{direction}}"),
+                    (
+                        "sum by (direction) "
+                        f"(increase(shriven_signals_total{{{TASKS}}}[$__rate_interval]))",
+                        "{{direction}}",
+                    ),
                     stacked=True,
                 ),
             ),
@@ -72,9 +97,26 @@ DAY = Board(
         Row(
             "Market",
             (
-                graph("Mid price", "Of the last quote.", "none", (f"max by (symbol) (shriven_mid_price{{{TASKS}}})", "{{symbol}}"), minimum=None),
-                graph("Spread", "Over mid.", "percentunit", (f"max by (symbol) (shriven_spread_ratio{{{TASKS}}})", "{{symbol}}"), minimum=None),
-                graph("VPIN", "Of the last bucket.", "percentunit", (f"max by (symbol) (shriven_vpin_ratio{{{TASKS}}})", "{{symbol}}")),
+                graph(
+                    "Mid price",
+                    "Of the last quote.",
+                    "none",
+                    (f"max by (symbol) (shriven_mid_price{{{TASKS}}})", "{{symbol}}"),
+                    minimum=None,
+                ),
+                graph(
+                    "Spread",
+                    "Over mid.",
+                    "percentunit",
+                    (f"max by (symbol) (shriven_spread_ratio{{{TASKS}}})", "{{symbol}}"),
+                    minimum=None,
+                ),
+                graph(
+                    "VPIN",
+                    "Of the last bucket.",
+                    "percentunit",
+                    (f"max by (symbol) (shriven_vpin_ratio{{{TASKS}}})", "{{symbol}}"),
+                ),
             ),
         ),
     ),

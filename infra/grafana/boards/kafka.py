@@ -1,4 +1,6 @@
-"""Kafka as we meet it: does the cluster answer, how long do commits take, what is written. The brokers' own JMX metrics are not scraped."""
+"""Kafka as we meet it: does the cluster answer, how long do commits take, what is written. The
+brokers' own JMX metrics are not scraped.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ KAFKA = Board(
             (
                 number(
                     "Cluster",
-                    "Whether the exporter's last look at the cluster was complete and is recent. BrokerUnreachable fires when not.",
+                    "Whether the exporter's last look at the cluster was complete and is recent. "
+                    "BrokerUnreachable fires when not.",
                     "none",
                     f"min(shriven_lag_exporter_up{{{EVERYWHERE}}})",
                     names={0: ("away", RED), 1: ("answers", GREEN)},
@@ -41,7 +44,12 @@ KAFKA = Board(
                     thresholds=((at.COMMIT_SECONDS / 2, YELLOW), (at.COMMIT_SECONDS, RED)),
                     nothing="no commits",
                 ),
-                number("Batches", "Transactions a second, all shards.", "short", f"sum(rate(shriven_batches_total{{{TASKS}}}[$__rate_interval]))"),
+                number(
+                    "Batches",
+                    "Transactions a second, all shards.",
+                    "short",
+                    f"sum(rate(shriven_batches_total{{{TASKS}}}[$__rate_interval]))",
+                ),
                 number(
                     "Registry errors, 5 m",
                     "Failed calls to the schema registry. What runs is not harmed by it.",
@@ -56,13 +64,17 @@ KAFKA = Board(
             (
                 graph(
                     "Commit",
-                    "From the start of the commit to its acknowledgement. Each output partition adds about 0.4 ms.",
+                    "From the start of the commit to its acknowledgement. Each output partition "
+                    "adds about 0.4 ms.",
                     "s",
                     *quantiles("shriven_commit_seconds"),
                     thresholds=((at.COMMIT_SECONDS, RED),),
                 ),
                 graph(
-                    "Work of a batch", "From its first record to the start of its commit; bounded to 20 ms.", "s", *quantiles("shriven_batch_seconds")
+                    "Work of a batch",
+                    "From its first record to the start of its commit; bounded to 20 ms.",
+                    "s",
+                    *quantiles("shriven_batch_seconds"),
                 ),
                 graph(
                     "Records of a batch",
@@ -88,7 +100,11 @@ KAFKA = Board(
                     "Registry errors",
                     "By cause, in the interval.",
                     "short",
-                    (f"sum by (cause) (increase(shriven_registry_errors_total{{{TOPOLOGIES}}}[$__rate_interval]))", "{{cause}}"),
+                    (
+                        "sum by (cause) "
+                        f"(increase(shriven_registry_errors_total{{{TOPOLOGIES}}}[$__rate_interval]))",
+                        "{{cause}}",
+                    ),
                 ),
             ),
         ),
@@ -99,7 +115,11 @@ KAFKA = Board(
                     "Written",
                     "Offsets a second by which topics grow, markers included.",
                     "short",
-                    (f"sum by (topic) (deriv(shriven_partition_high_watermark_offset{{{EVERYWHERE}}}[$__rate_interval]))", "{{topic}}"),
+                    (
+                        "sum by (topic) "
+                        f"(deriv(shriven_partition_high_watermark_offset{{{EVERYWHERE}}}[$__rate_interval]))",
+                        "{{topic}}",
+                    ),
                     minimum=None,
                 ),
                 graph(
@@ -116,7 +136,10 @@ KAFKA = Board(
                     "Held back by open transactions",
                     "High watermark minus last stable offset.",
                     "short",
-                    (f"sum by (topic) (shriven_open_transaction_hold_records{{{EVERYWHERE}}})", "{{topic}}"),
+                    (
+                        f"sum by (topic) (shriven_open_transaction_hold_records{{{EVERYWHERE}}})",
+                        "{{topic}}",
+                    ),
                 ),
             ),
         ),
@@ -135,22 +158,41 @@ KAFKA = Board(
                     "A collection takes",
                     "Seconds of the last collection.",
                     "s",
-                    (f"max by (instance) (shriven_lag_exporter_collection_seconds{{{EVERYWHERE}}})", "{{instance}}"),
+                    (
+                        "max by (instance) "
+                        f"(shriven_lag_exporter_collection_seconds{{{EVERYWHERE}}})",
+                        "{{instance}}",
+                    ),
                 ),
                 graph(
                     "Errors",
-                    "Of collections, by cause, in the interval; 'unread' where the cluster answers and what is asked for cannot be read.",
+                    "Of collections, by cause, in the interval; 'unread' where the cluster answers "
+                    "and what is asked for cannot be read.",
                     "short",
-                    (f"sum by (cause) (increase(shriven_lag_exporter_unread_total{{{EVERYWHERE}}}[$__rate_interval]))", "{{cause}} unread"),
-                    (f"sum by (cause) (increase(shriven_lag_exporter_errors_total{{{EVERYWHERE}}}[$__rate_interval]))", "{{cause}}"),
+                    (
+                        "sum by (cause) "
+                        f"(increase(shriven_lag_exporter_unread_total{{{EVERYWHERE}}}[$__rate_interval]))",
+                        "{{cause}} unread",
+                    ),
+                    (
+                        "sum by (cause) "
+                        f"(increase(shriven_lag_exporter_errors_total{{{EVERYWHERE}}}[$__rate_interval]))",
+                        "{{cause}}",
+                    ),
                     nothing="no error",
                 ),
                 graph(
                     "Looks at records",
                     "Fetches made, and saved since the position had not moved, a second.",
                     "short",
-                    (f"sum(rate(shriven_lag_exporter_fetches_total{{{EVERYWHERE}}}[$__rate_interval]))", "made"),
-                    (f"sum(rate(shriven_lag_exporter_fetches_saved_total{{{EVERYWHERE}}}[$__rate_interval]))", "saved"),
+                    (
+                        f"sum(rate(shriven_lag_exporter_fetches_total{{{EVERYWHERE}}}[$__rate_interval]))",
+                        "made",
+                    ),
+                    (
+                        f"sum(rate(shriven_lag_exporter_fetches_saved_total{{{EVERYWHERE}}}[$__rate_interval]))",
+                        "saved",
+                    ),
                 ),
                 graph(
                     "Groups and series",
@@ -163,8 +205,14 @@ KAFKA = Board(
                     "Collections",
                     "Collections a second, and age of the last complete one.",
                     "short",
-                    (f"sum(rate(shriven_lag_exporter_collections_total{{{EVERYWHERE}}}[$__rate_interval]))", "a second"),
-                    (f"time() - max(shriven_lag_exporter_last_success_timestamp_seconds{{{EVERYWHERE}}})", "age of the last, s"),
+                    (
+                        f"sum(rate(shriven_lag_exporter_collections_total{{{EVERYWHERE}}}[$__rate_interval]))",
+                        "a second",
+                    ),
+                    (
+                        f"time() - max(shriven_lag_exporter_last_success_timestamp_seconds{{{EVERYWHERE}}})",
+                        "age of the last, s",
+                    ),
                     thresholds=((at.EXPORTER_AGE_SECONDS, RED),),
                 ),
             ),

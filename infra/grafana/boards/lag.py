@@ -4,13 +4,37 @@ from __future__ import annotations
 
 from infra.grafana.board import CONSUMERS, EVERYWHERE, GROUPS, Board, Row
 from infra.grafana.boards.common import process_row
-from infra.grafana.panels import BLUE, GREEN, ORANGE, PURPLE, RED, YELLOW, enumerated, graph, number, rows, states
+from infra.grafana.panels import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    RED,
+    YELLOW,
+    enumerated,
+    graph,
+    number,
+    rows,
+    states,
+)
 from infra.prometheus import objectives as at
 
-STATES = ("OK", "CATCHING_UP", "FALLING_BEHIND", "STALLED", "STOPPED", "REWOUND", "NO_MEMBERS", "TXN_BLOCKED", "DATA_LOSS")
+STATES = (
+    "OK",
+    "CATCHING_UP",
+    "FALLING_BEHIND",
+    "STALLED",
+    "STOPPED",
+    "REWOUND",
+    "NO_MEMBERS",
+    "TXN_BLOCKED",
+    "DATA_LOSS",
+)
 NAMES = {
     place: (name, colour)
-    for place, (name, colour) in enumerate(zip(STATES, (GREEN, BLUE, YELLOW, ORANGE, ORANGE, PURPLE, ORANGE, PURPLE, RED), strict=True))
+    for place, (name, colour) in enumerate(
+        zip(STATES, (GREEN, BLUE, YELLOW, ORANGE, ORANGE, PURPLE, ORANGE, PURPLE, RED), strict=True)
+    )
 }
 LIVE = f'{GROUPS},purpose="live"'
 REPLAY = f'{GROUPS},purpose="replay"'
@@ -30,7 +54,8 @@ GLANCE = Row(
         ),
         number(
             "Records behind",
-            "Committed records that the live groups have not read, in all. Markers and aborted records do not count in short lags.",
+            "Committed records that the live groups have not read, in all. Markers and aborted "
+            "records do not count in short lags.",
             "short",
             f"sum(shriven_consumer_lag_records{{{LIVE}}})",
         ),
@@ -57,9 +82,11 @@ GLANCE = Row(
         ),
         number(
             "Retention margin",
-            "Least share of the retention time that is left before unread records go. RetentionMarginLow fires below 20 %.",
+            "Least share of the retention time that is left before unread records go. "
+            "RetentionMarginLow fires below 20 %.",
             "percentunit",
-            f"min(shriven_consumer_retention_margin_seconds{{{LIVE}}} / on (environment, topic) group_left () shriven_topic_retention_seconds)",
+            f"min(shriven_consumer_retention_margin_seconds{{{LIVE}}} / on (environment, topic) "
+            "group_left () shriven_topic_retention_seconds)",
             thresholds=((at.RETENTION_RATIO, GREEN),),
             low_is_bad=True,
             minimum=None,
@@ -81,19 +108,30 @@ MAIN = Row(
         ),
         graph(
             "Lag in seconds",
-            "Age of the record at the position; 0 when everything committed is read. No line: unknown, the reason is in the table below.",
+            "Age of the record at the position; 0 when everything committed is read. No line: "
+            "unknown, the reason is in the table below.",
             "s",
             (f"max by ({BY}) (shriven_consumer_lag_seconds{{{LIVE}}})", NAME),
             thresholds=((at.LAG_SECONDS, RED),),
             width=12,
             height=10,
         ),
-        graph("Lag in records", "Committed records not read.", "short", (f"sum by ({BY}) (shriven_consumer_lag_records{{{LIVE}}})", NAME), width=12),
+        graph(
+            "Lag in records",
+            "Committed records not read.",
+            "short",
+            (f"sum by ({BY}) (shriven_consumer_lag_records{{{LIVE}}})", NAME),
+            width=12,
+        ),
         graph(
             "Read",
             "Offsets a second by which positions move.",
             "short",
-            (f"sum by ({BY}) (deriv(shriven_consumer_position_offset{{{LIVE}}}[$__rate_interval]))", NAME),
+            (
+                f"sum by ({BY}) "
+                f"(deriv(shriven_consumer_position_offset{{{LIVE}}}[$__rate_interval]))",
+                NAME,
+            ),
             width=6,
             minimum=None,
         ),
@@ -101,7 +139,11 @@ MAIN = Row(
             "Written",
             "Offsets a second by which the ends of topics move.",
             "short",
-            (f'sum by (topic) (deriv(shriven_partition_last_stable_offset{{{EVERYWHERE},topic=~"$topic"}}[$__rate_interval]))', "{{topic}}"),
+            (
+                "sum by (topic) "
+                f'(deriv(shriven_partition_last_stable_offset{{{EVERYWHERE},topic=~"$topic"}}[$__rate_interval]))',
+                "{{topic}}",
+            ),
             width=6,
             minimum=None,
         ),
@@ -122,7 +164,10 @@ MAIN = Row(
             "Members",
             "Members of the group; those of a task's group are the owners of its shard.",
             "none",
-            (f'max by (group) (shriven_consumer_group_members{{{EVERYWHERE},group=~"$group"}})', "{{group}}"),
+            (
+                f'max by (group) (shriven_consumer_group_members{{{EVERYWHERE},group=~"$group"}})',
+                "{{group}}",
+            ),
         ),
     ),
 )
@@ -132,16 +177,25 @@ TRANSACTIONS = Row(
     (
         graph(
             "Held back",
-            "Offsets between the last stable offset and the high watermark: what open transactions keep from readers.",
+            "Offsets between the last stable offset and the high watermark: what open transactions "
+            "keep from readers.",
             "short",
-            (f'sum by (topic) (shriven_open_transaction_hold_records{{{EVERYWHERE},topic=~"$topic"}})', "{{topic}}"),
+            (
+                "sum by (topic) "
+                f'(shriven_open_transaction_hold_records{{{EVERYWHERE},topic=~"$topic"}})',
+                "{{topic}}",
+            ),
             width=12,
         ),
         graph(
             "Oldest open transaction",
             "TransactionBlocked fires above 5 s.",
             "s",
-            (f'max by (topic) (shriven_open_transaction_age_seconds{{{EVERYWHERE},topic=~"$topic"}})', "{{topic}}"),
+            (
+                "max by (topic) "
+                f'(shriven_open_transaction_age_seconds{{{EVERYWHERE},topic=~"$topic"}})',
+                "{{topic}}",
+            ),
             thresholds=((at.TRANSACTION_AGE_SECONDS, RED),),
             width=12,
         ),
@@ -183,34 +237,45 @@ TRUTH = Row(
             "Who owns what",
             "Owner of each partition, from the group or, for a task, from its topology's owners.",
             "none",
-            f"max by (group, topic, partition, member, host, job_version) (shriven_consumer_member_info{{{GROUPS}}})",
+            "max by (group, topic, partition, member, host, job_version) "
+            f"(shriven_consumer_member_info{{{GROUPS}}})",
             nothing="no members",
         ),
         rows(
             "Unknown",
             "Where lag in seconds is unknown, and why.",
             "none",
-            f"max by (group, topic, partition, reason) (shriven_consumer_lag_unknown{{{GROUPS}}} == 1)",
+            f"max by (group, topic, partition, reason) (shriven_consumer_lag_unknown{{{GROUPS}}} "
+            "== 1)",
             nothing="everything is known",
         ),
         graph(
             "Timestamps of the future",
             "Records met whose timestamp is ahead of our clock, in the interval.",
             "short",
-            (f'sum by (topic) (increase(shriven_clock_skew_records_total{{{EVERYWHERE},topic=~"$topic"}}[$__rate_interval]))', "{{topic}}"),
+            (
+                "sum by (topic) "
+                f'(increase(shriven_clock_skew_records_total{{{EVERYWHERE},topic=~"$topic"}}[$__rate_interval]))',
+                "{{topic}}",
+            ),
         ),
         rows(
             "What timestamps mean",
             "CreateTime: the producer's clock; LogAppendTime: the broker's.",
             "none",
-            f'max by (topic, timestamp_type) (shriven_topic_timestamp_type_info{{{EVERYWHERE},topic=~"$topic"}})',
+            "max by (topic, timestamp_type) "
+            f'(shriven_topic_timestamp_type_info{{{EVERYWHERE},topic=~"$topic"}})',
             width=8,
         ),
         graph(
             "First offset kept",
             "It moves when retention removes records.",
             "short",
-            (f'max by (topic) (shriven_partition_log_start_offset{{{EVERYWHERE},topic=~"$topic"}})', "{{topic}}"),
+            (
+                "max by (topic) "
+                f'(shriven_partition_log_start_offset{{{EVERYWHERE},topic=~"$topic"}})',
+                "{{topic}}",
+            ),
         ),
     ),
     folded=True,
@@ -219,7 +284,8 @@ TRUTH = Row(
 LAG = Board(
     "shriven-lag",
     "Consumer lag",
-    "Every consumer group of the cluster: how far behind in records and seconds, in which state, how long until caught up, how long until retention.",
+    "Every consumer group of the cluster: how far behind in records and seconds, in which state, "
+    "how long until caught up, how long until retention.",
     CONSUMERS,
     (GLANCE, MAIN, TRANSACTIONS, REPLAYS, TRUTH, process_row("lag")),
     "kafka",

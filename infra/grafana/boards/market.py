@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from infra.grafana.board import EVERYWHERE, PIPELINE, TASKS, Board, Row
-from infra.grafana.boards.common import FRESHNESS, WORST_LAG, input_rate, output_rate, process_row, quantile, quantiles, rate
+from infra.grafana.boards.common import (
+    FRESHNESS,
+    WORST_LAG,
+    input_rate,
+    output_rate,
+    process_row,
+    quantile,
+    quantiles,
+    rate,
+)
 from infra.grafana.panels import GREEN, ORANGE, RED, YELLOW, graph, number, states
 
 BY = "symbol"
@@ -31,17 +40,22 @@ AGGREGATION = Board(
                 QUIET,
                 number(
                     "Stale books",
-                    "Symbols whose last quote is flagged stale, gapped, crossed or one-sided. Their orders are denied.",
+                    "Symbols whose last quote is flagged stale, gapped, crossed or one-sided. "
+                    "Their orders are denied.",
                     "none",
                     f"sum(shriven_book_stale{{{TASKS}}})",
                     thresholds=((1, RED),),
                 ),
                 number(
-                    "Quotes", "Quotes a second.", "short", f'sum(rate(shriven_output_records_total{{{TASKS},topic="md.quotes"}}[$__rate_interval]))'
+                    "Quotes",
+                    "Quotes a second.",
+                    "short",
+                    f'sum(rate(shriven_output_records_total{{{TASKS},topic="md.quotes"}}[$__rate_interval]))',
                 ),
                 number(
                     "Tick to quote, p99",
-                    "Kafka timestamp of a record to the acknowledged commit with the quotes it made.",
+                    "Kafka timestamp of a record to the acknowledged commit with the quotes it "
+                    "made.",
                     "s",
                     quantile(0.99, "shriven_tick_to_quote_seconds") + " > 0",
                     thresholds=((0.1, YELLOW), (0.5, RED)),
@@ -56,12 +70,19 @@ AGGREGATION = Board(
                 output_rate("md[.](quotes|bars|marks)", "Quotes, bars, marks"),
                 graph(
                     "Tick to quote",
-                    "Kafka timestamp of a market-data record to the acknowledged commit with the quotes it made.",
+                    "Kafka timestamp of a market-data record to the acknowledged commit with the "
+                    "quotes it made.",
                     "s",
                     *quantiles("shriven_tick_to_quote_seconds"),
                     thresholds=((0.5, RED),),
                 ),
-                graph("Mid price", "Of the last quote.", "none", (f"max by ({BY}) (shriven_mid_price{{{TASKS}}})", NAME), minimum=None),
+                graph(
+                    "Mid price",
+                    "Of the last quote.",
+                    "none",
+                    (f"max by ({BY}) (shriven_mid_price{{{TASKS}}})", NAME),
+                    minimum=None,
+                ),
                 graph(
                     "Spread",
                     "Spread over mid of the last quote.",
@@ -69,7 +90,12 @@ AGGREGATION = Board(
                     (f"max by ({BY}) (shriven_spread_ratio{{{TASKS}}})", NAME),
                     minimum=None,
                 ),
-                graph("Volume of a bar", "Volume of the last closed bar.", "short", (f"max by ({BY}) (shriven_bar_volume{{{TASKS}}})", NAME)),
+                graph(
+                    "Volume of a bar",
+                    "Volume of the last closed bar.",
+                    "short",
+                    (f"max by ({BY}) (shriven_bar_volume{{{TASKS}}})", NAME),
+                ),
                 states(
                     "Books",
                     "Stale: the last quote is flagged stale, gapped, crossed or one-sided.",
@@ -79,9 +105,13 @@ AGGREGATION = Board(
                 ),
                 graph(
                     "Lag of market data",
-                    "Age of the last record consumed while more is there, by topic; 0 when caught up.",
+                    "Age of the last record consumed while more is there, by topic; 0 when caught "
+                    "up.",
                     "s",
-                    (f'max by (topic) (shriven_input_lag_seconds{{{TASKS},topic=~"md[.].+"}})', "{{topic}}"),
+                    (
+                        f'max by (topic) (shriven_input_lag_seconds{{{TASKS},topic=~"md[.].+"}})',
+                        "{{topic}}",
+                    ),
                     width=12,
                 ),
             ),
@@ -93,21 +123,31 @@ AGGREGATION = Board(
                     "Position",
                     "Offset of the next record to read.",
                     "short",
-                    (f'max by (topology, shard, topic) (shriven_position{{{TASKS},topic=~"md[.].+"}})', "{{topology}}.{{shard}} {{topic}}"),
+                    (
+                        "max by (topology, shard, topic) "
+                        f'(shriven_position{{{TASKS},topic=~"md[.].+"}})',
+                        "{{topology}}.{{shard}} {{topic}}",
+                    ),
                     width=12,
                 ),
                 graph(
                     "Waiting in the tasks",
                     "Records that have arrived in the tasks and are not consumed.",
                     "short",
-                    (f'sum by (topic) (shriven_input_lag_records{{{TASKS},topic=~"md[.].+"}})', "{{topic}}"),
+                    (
+                        f'sum by (topic) (shriven_input_lag_records{{{TASKS},topic=~"md[.].+"}})',
+                        "{{topic}}",
+                    ),
                     width=12,
                 ),
                 graph(
                     "Bytes out",
                     "Bytes of record bodies a second, by topic.",
                     "Bps",
-                    (rate("shriven_output_bytes_total", "topic", f'{TASKS},topic=~"md[.].+"'), "{{topic}}"),
+                    (
+                        rate("shriven_output_bytes_total", "topic", f'{TASKS},topic=~"md[.].+"'),
+                        "{{topic}}",
+                    ),
                     width=12,
                 ),
                 graph(
@@ -115,7 +155,8 @@ AGGREGATION = Board(
                     "Records whose Kafka timestamp is ahead of our clock, in the interval.",
                     "short",
                     (
-                        f"sum by (topology, shard) (increase(shriven_input_clock_skew_records_total{{{TASKS}}}[$__rate_interval]))",
+                        "sum by (topology, shard) "
+                        f"(increase(shriven_input_clock_skew_records_total{{{TASKS}}}[$__rate_interval]))",
                         "{{topology}}.{{shard}}",
                     ),
                     width=12,
@@ -139,14 +180,16 @@ TOXICITY = Board(
             (
                 number(
                     "VPIN",
-                    "Highest of the symbols: share of volume that is one-sided, over the window of buckets.",
+                    "Highest of the symbols: share of volume that is one-sided, over the window of "
+                    "buckets.",
                     "percentunit",
                     f"max(shriven_vpin_ratio{{{TASKS}}})",
                     nothing="warming up",
                 ),
                 number(
                     "VPIN over noise",
-                    "VPIN minus what unsigned noise would give at this number of trades a bucket. Near 0: nothing but noise.",
+                    "VPIN minus what unsigned noise would give at this number of trades a bucket. "
+                    "Near 0: nothing but noise.",
                     "percentunit",
                     f"max(shriven_vpin_excess_ratio{{{TASKS}}})",
                     thresholds=((0.05, YELLOW), (0.15, ORANGE)),

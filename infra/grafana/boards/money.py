@@ -13,7 +13,15 @@ GAIN = f"sum(delta(shriven_account_equity{{{TASKS}}}[$__range]))"
 
 
 def _money(name: str, title: str, description: str, **more: object) -> Panel:
-    return number(title, description, "none", f"sum(shriven_account_{name}{{{TASKS}}})", minimum=None, nothing="nothing valued yet", **more)
+    return number(
+        title,
+        description,
+        "none",
+        f"sum(shriven_account_{name}{{{TASKS}}})",
+        minimum=None,
+        nothing="nothing valued yet",
+        **more,
+    )
 
 
 EQUITY = _money(
@@ -31,7 +39,11 @@ PNL_GRAPH = graph(
     minimum=None,
 )
 EQUITY_GRAPH = graph(
-    "Equity", "Cash plus market value, by account.", "none", (f"max by ({BY}) (shriven_account_equity{{{TASKS}}})", NAME), minimum=None
+    "Equity",
+    "Cash plus market value, by account.",
+    "none",
+    (f"max by ({BY}) (shriven_account_equity{{{TASKS}}})", NAME),
+    minimum=None,
 )
 DRAWDOWN_GRAPH = graph(
     "Drawdown",
@@ -44,7 +56,10 @@ POSITIONS_GRAPH = graph(
     "Positions",
     "Signed position by account, strategy and symbol.",
     "none",
-    (f"max by ({BY}, strategy, symbol) (shriven_position_quantity{{{TASKS}}})", NAME + " {{strategy}} {{symbol}}"),
+    (
+        f"max by ({BY}, strategy, symbol) (shriven_position_quantity{{{TASKS}}})",
+        NAME + " {{strategy}} {{symbol}}",
+    ),
     minimum=None,
 )
 DRAWDOWN = number(
@@ -75,7 +90,12 @@ PORTFOLIO = Board(
         ),
         Row(
             "Money",
-            (EQUITY_GRAPH._replace(width=12), PNL_GRAPH._replace(width=12), DRAWDOWN_GRAPH._replace(width=12), POSITIONS_GRAPH._replace(width=12)),
+            (
+                EQUITY_GRAPH._replace(width=12),
+                PNL_GRAPH._replace(width=12),
+                DRAWDOWN_GRAPH._replace(width=12),
+                POSITIONS_GRAPH._replace(width=12),
+            ),
         ),
         Row(
             "Flow",
@@ -98,7 +118,8 @@ PORTFOLIO = Board(
 REPORTING = Board(
     "shriven-reporting",
     "Reporting",
-    "How the accounts do over the range chosen above. The performance report itself is written when a topology is closed.",
+    "How the accounts do over the range chosen above. The performance report itself is written "
+    "when a topology is closed.",
     PIPELINE,
     (
         Row(
@@ -106,7 +127,8 @@ REPORTING = Board(
             (
                 number(
                     "Return",
-                    "What equity gained over the range, of what it was at the beginning, all accounts.",
+                    "What equity gained over the range, of what it was at the beginning, all "
+                    "accounts.",
                     "percentunit",
                     f"{GAIN} / (sum(shriven_account_equity{{{TASKS}}}) - {GAIN})",
                     minimum=None,
@@ -136,7 +158,11 @@ REPORTING = Board(
                     "Gain",
                     "Change of equity in the interval, by account.",
                     "none",
-                    (f"sum by ({BY}) (delta(shriven_account_equity{{{TASKS}}}[$__rate_interval]))", NAME),
+                    (
+                        f"sum by ({BY}) "
+                        f"(delta(shriven_account_equity{{{TASKS}}}[$__rate_interval]))",
+                        NAME,
+                    ),
                     minimum=None,
                     width=12,
                 ),
@@ -146,7 +172,11 @@ REPORTING = Board(
                     "Fills",
                     "By side, in the interval.",
                     "short",
-                    (f"sum by (side) (increase(shriven_fills_total{{{TASKS}}}[$__rate_interval]))", "{{side}}"),
+                    (
+                        "sum by (side) "
+                        f"(increase(shriven_fills_total{{{TASKS}}}[$__rate_interval]))",
+                        "{{side}}",
+                    ),
                     stacked=True,
                     width=12,
                 ),
@@ -157,7 +187,8 @@ REPORTING = Board(
             (
                 rows(
                     "Performance report",
-                    "Each metric of the report written when the topology was closed; what each means: streams/reporting/metrics.py.",
+                    "Each metric of the report written when the topology was closed; what each "
+                    "means: streams/reporting/metrics.py.",
                     "none",
                     f"max by ({BY}, name) (shriven_performance{{{TASKS}}})",
                     nothing="written when the topology is closed: sq stop --close",

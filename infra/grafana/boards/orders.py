@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from infra.grafana.board import PIPELINE, TASKS, Board, Row
-from infra.grafana.boards.common import FRESHNESS, TICK_TO_ORDER, output_rate, process_row, quantiles, rate
+from infra.grafana.boards.common import (
+    FRESHNESS,
+    TICK_TO_ORDER,
+    output_rate,
+    process_row,
+    quantiles,
+    rate,
+)
 from infra.grafana.panels import ORANGE, RED, YELLOW, Panel, graph, number
 
 INTERVAL = "$__rate_interval"
 
 
 def _output(topic: str, title: str, description: str) -> Panel:
-    return number(title, description, "short", f'sum(rate(shriven_output_records_total{{{TASKS},topic="{topic}"}}[{INTERVAL}]))')
+    return number(
+        title,
+        description,
+        "short",
+        f'sum(rate(shriven_output_records_total{{{TASKS},topic="{topic}"}}[{INTERVAL}]))',
+    )
 
 
 def _grown(metric: str, by: str, extra: str = "") -> str:
@@ -36,13 +48,21 @@ SIGNALS = Board(
             "Flow",
             (
                 graph(
-                    "Signals by direction", "In the interval.", "short", (_grown("shriven_signals_total", "direction"), "{{direction}}"), stacked=True
+                    "Signals by direction",
+                    "In the interval.",
+                    "short",
+                    (_grown("shriven_signals_total", "direction"), "{{direction}}"),
+                    stacked=True,
                 ),
                 graph(
                     "Strength",
-                    "Direction times strength of each strategy's last signal: 1 is a full long unit, -1 a full short one.",
+                    "Direction times strength of each strategy's last signal: 1 is a full long "
+                    "unit, -1 a full short one.",
                     "none",
-                    (f"max by (strategy, symbol) (shriven_signal_strength_ratio{{{TASKS}}})", "{{strategy}} {{symbol}}"),
+                    (
+                        f"max by (strategy, symbol) (shriven_signal_strength_ratio{{{TASKS}}})",
+                        "{{strategy}} {{symbol}}",
+                    ),
                     minimum=None,
                 ),
                 graph(
@@ -55,7 +75,8 @@ SIGNALS = Board(
                 output_rate("signals|orders[.]requests", "Signals and requests", width=12),
                 graph(
                     "Tick to order",
-                    "Kafka timestamp of a market-data record to the acknowledged commit with the orders it made.",
+                    "Kafka timestamp of a market-data record to the acknowledged commit with the "
+                    "orders it made.",
                     "s",
                     *quantiles("shriven_tick_to_order_seconds"),
                     thresholds=((0.5, RED),),
@@ -81,9 +102,11 @@ RISK = Board(
                 _output("orders.decisions", "Decisions", "Decisions a second."),
                 number(
                     "Denied, 1 h",
-                    "Share of the last hour's decisions that denied. What is normal depends on the strategy; a step is news.",
+                    "Share of the last hour's decisions that denied. What is normal depends on the "
+                    "strategy; a step is news.",
                     "percentunit",
-                    f"sum(increase(shriven_decisions_total{{{DENIED}}}[1h])) / (sum(increase(shriven_decisions_total{{{TASKS}}}[1h])) > 0)",
+                    f"sum(increase(shriven_decisions_total{{{DENIED}}}[1h])) / "
+                    f"(sum(increase(shriven_decisions_total{{{TASKS}}}[1h])) > 0)",
                     nothing="no decisions",
                 ),
                 number(
@@ -112,7 +135,13 @@ RISK = Board(
         Row(
             "Flow",
             (
-                graph("Decisions", "By outcome, a second.", "short", (rate("shriven_decisions_total", "outcome"), "{{outcome}}"), stacked=True),
+                graph(
+                    "Decisions",
+                    "By outcome, a second.",
+                    "short",
+                    (rate("shriven_decisions_total", "outcome"), "{{outcome}}"),
+                    stacked=True,
+                ),
                 graph(
                     "Denials by check",
                     "First failing check of each denied order, in the interval.",
@@ -124,14 +153,24 @@ RISK = Board(
                     "Risk events",
                     "By severity and check, in the interval.",
                     "short",
-                    (_grown("shriven_risk_events_total", "severity, code"), "{{severity}} {{code}}"),
+                    (
+                        _grown("shriven_risk_events_total", "severity, code"),
+                        "{{severity}} {{code}}",
+                    ),
                 ),
                 output_rate("orders[.]decisions|risk[.]events", "Decisions and events", width=12),
                 graph(
                     "Requests",
                     "Order requests a second, what there was to decide.",
                     "short",
-                    (rate("shriven_output_records_total", "topic", f'{TASKS},topic="orders.requests"'), "{{topic}}"),
+                    (
+                        rate(
+                            "shriven_output_records_total",
+                            "topic",
+                            f'{TASKS},topic="orders.requests"',
+                        ),
+                        "{{topic}}",
+                    ),
                     width=12,
                 ),
             ),
@@ -150,7 +189,9 @@ ROUTING = Board(
         Row(
             "At a glance",
             (
-                _output("orders.events", "Order events", "Steps of the order state machine a second."),
+                _output(
+                    "orders.events", "Order events", "Steps of the order state machine a second."
+                ),
                 _output("venue.commands", "Commands", "Commands to the venue a second."),
                 _output("fills", "Fills", "Fills a second."),
                 number(
@@ -192,7 +233,9 @@ ROUTING = Board(
                     (_grown("shriven_fills_total", "side, liquidity"), "{{side}} {{liquidity}}"),
                     stacked=True,
                 ),
-                output_rate("orders[.]events|venue[.]commands|fills", "Events, commands, fills", width=24),
+                output_rate(
+                    "orders[.]events|venue[.]commands|fills", "Events, commands, fills", width=24
+                ),
             ),
         ),
         process_row("task"),
@@ -214,7 +257,8 @@ VENUE = Board(
                     "Maker share, 1 h",
                     "Share of the last hour's fills that added liquidity.",
                     "percentunit",
-                    f'sum(increase(shriven_fills_total{{{TASKS},liquidity="MAKER"}}[1h])) / (sum(increase(shriven_fills_total{{{TASKS}}}[1h])) > 0)',
+                    f'sum(increase(shriven_fills_total{{{TASKS},liquidity="MAKER"}}[1h])) / '
+                    f"(sum(increase(shriven_fills_total{{{TASKS}}}[1h])) > 0)",
                     nothing="no fills",
                 ),
                 number(

@@ -3,8 +3,31 @@
 from __future__ import annotations
 
 from infra.grafana.board import EVERYWHERE, PIPELINE, TASKS, TOPOLOGIES, Board, Row
-from infra.grafana.boards.common import FIRING, FRESHNESS, OPEN_ALERTS, RUNNING, TICK_TO_ORDER, WORST_LAG, process_row, quantiles, rate
-from infra.grafana.panels import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, YELLOW, enumerated, graph, number, rows, states
+from infra.grafana.boards.common import (
+    FIRING,
+    FRESHNESS,
+    OPEN_ALERTS,
+    RUNNING,
+    TICK_TO_ORDER,
+    WORST_LAG,
+    process_row,
+    quantiles,
+    rate,
+)
+from infra.grafana.panels import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    RED,
+    YELLOW,
+    enumerated,
+    graph,
+    number,
+    rows,
+    states,
+)
 from infra.prometheus import objectives as at
 
 TASK_STATES = ("running", "starting", "recovering", "standby", "draining")
@@ -33,7 +56,8 @@ SERVICE = Row(
         FRESHNESS,
         number(
             "Error budget left, 30 d",
-            "Share of the month's late batches that may still come. Below 0 the objective is missed.",
+            "Share of the month's late batches that may still come. Below 0 the objective is "
+            "missed.",
             "percentunit",
             f"min(shriven:freshness_budget_remaining:ratio{{{TOPOLOGIES}}})",
             thresholds=((0, ORANGE), (0.5, GREEN)),
@@ -52,7 +76,11 @@ FLOW = Row(
     "Flow",
     (
         graph(
-            "Records in", "Records consumed a second, by topic.", "short", (rate("shriven_input_records_total", "topic"), "{{topic}}"), stacked=True
+            "Records in",
+            "Records consumed a second, by topic.",
+            "short",
+            (rate("shriven_input_records_total", "topic"), "{{topic}}"),
+            stacked=True,
         ),
         graph(
             "Records out",
@@ -63,31 +91,42 @@ FLOW = Row(
         ),
         graph(
             "Lag as the tasks see it",
-            "Age of the last record consumed while more is there, by topic; 0 when caught up. The exporter's view is on the dashboard Consumer lag.",
+            "Age of the last record consumed while more is there, by topic; 0 when caught up. The "
+            "exporter's view is on the dashboard Consumer lag.",
             "s",
-            (f"max by (topology, shard, topic) (shriven_input_lag_seconds{{{TASKS}}})", "{{topology}}.{{shard}} {{topic}}"),
+            (
+                f"max by (topology, shard, topic) (shriven_input_lag_seconds{{{TASKS}}})",
+                "{{topology}}.{{shard}} {{topic}}",
+            ),
             thresholds=((at.LAG_SECONDS, RED),),
         ),
         graph(
             "Freshness",
-            "Kafka timestamp of a batch's oldest record to its acknowledged commit, less the job's linger. Dashed: the objective's 500 ms.",
+            "Kafka timestamp of a batch's oldest record to its acknowledged commit, less the job's "
+            "linger. Dashed: the objective's 500 ms.",
             "s",
             *quantiles("shriven_freshness_seconds"),
             thresholds=((at.FRESHNESS_SECONDS, RED),),
         ),
         graph(
             "Tick to order",
-            "Kafka timestamp of a market-data record to the acknowledged commit with the orders it made.",
+            "Kafka timestamp of a market-data record to the acknowledged commit with the orders it "
+            "made.",
             "s",
             *quantiles("shriven_tick_to_order_seconds"),
             thresholds=((at.FRESHNESS_SECONDS, RED),),
         ),
         graph(
             "Late batches",
-            "Share of batches later than 500 ms. FreshnessBurnFast: 5 m and 1 h above 14.4 %; FreshnessBurnSlow: 30 m and 6 h above 6 %.",
+            "Share of batches later than 500 ms. FreshnessBurnFast: 5 m and 1 h above 14.4 %; "
+            "FreshnessBurnSlow: 30 m and 6 h above 6 %.",
             "percentunit",
             *(
-                (f"max by (topology) (shriven:freshness_errors:ratio_rate{window}{{{TOPOLOGIES}}})", f"{{{{topology}}}} {window}")
+                (
+                    "max by (topology) "
+                    f"(shriven:freshness_errors:ratio_rate{window}{{{TOPOLOGIES}}})",
+                    f"{{{{topology}}}} {window}",
+                )
                 for window in ("5m", "30m", "1h", "6h")
             ),
             thresholds=((at.SLOW_BURN_RATIO, YELLOW), (at.FAST_BURN_RATIO, RED)),
@@ -100,7 +139,8 @@ TASKS_ROW = Row(
     (
         states(
             "State of each shard",
-            "The task's state. A long recovery fires an alert; a shard that is given up has no task.",
+            "The task's state. A long recovery fires an alert; a shard that is given up has no "
+            "task.",
             enumerated("shriven_task_state", TASKS, TASK_STATES, "topology, shard"),
             "{{topology}}.{{shard}}",
             TASK_STATE_NAMES,
@@ -116,15 +156,23 @@ TASKS_ROW = Row(
         ),
         states(
             "Given up",
-            "Quarantined: the child ended too often in a row. Halted: its end cannot be healed by a start. Neither is started again.",
-            f"max by (topology, shard) (shriven_quarantined{{{TASKS}}}) + 2 * max by (topology, shard) (shriven_halted{{{TASKS}}})",
+            "Quarantined: the child ended too often in a row. Halted: its end cannot be healed by "
+            "a start. Neither is started again.",
+            f"max by (topology, shard) (shriven_quarantined{{{TASKS}}}) + 2 * max by (topology, "
+            f"shard) (shriven_halted{{{TASKS}}})",
             "{{topology}}.{{shard}}",
-            {0: ("no", GREEN), 1: ("quarantined", RED), 2: ("halted", RED), 3: ("quarantined, halted", RED)},
+            {
+                0: ("no", GREEN),
+                1: ("quarantined", RED),
+                2: ("halted", RED),
+                3: ("quarantined, halted", RED),
+            },
             width=8,
         ),
         states(
             "Shards, by the cluster's facts",
-            "Of every open topology: from its claim, its owners and what its last owner said. Normal: running. It holds when nothing of ours lives.",
+            "Of every open topology: from its claim, its owners and what its last owner said. "
+            "Normal: running. It holds when nothing of ours lives.",
             enumerated("shriven_shard_state", TASKS, SHARD_STATES, "topology, shard"),
             "{{topology}}.{{shard}}",
             SHARD_STATE_NAMES,
@@ -133,7 +181,8 @@ TASKS_ROW = Row(
             "Quarantined at",
             "Records at which the processes of quarantined shards died.",
             "none",
-            f"max by (topology, shard, topic, partition, offset) (shriven_shard_quarantined{{{TASKS}}})",
+            "max by (topology, shard, topic, partition, offset) "
+            f"(shriven_shard_quarantined{{{TASKS}}})",
             nothing="none is quarantined",
         ),
         graph(
@@ -141,7 +190,8 @@ TASKS_ROW = Row(
             "By error code, in the interval; 'drained' is a clean end.",
             "short",
             (
-                f"sum by (topology, shard, code) (increase(shriven_task_endings_total{{{TASKS}}}[$__rate_interval]))",
+                "sum by (topology, shard, code) "
+                f"(increase(shriven_task_endings_total{{{TASKS}}}[$__rate_interval]))",
                 "{{topology}}.{{shard}} {{code}}",
             ),
         ),
@@ -149,25 +199,48 @@ TASKS_ROW = Row(
             "Recoveries",
             "Recoveries finished by the present processes: one at every start over an old journal.",
             "short",
-            (f"sum by (topology, shard) (shriven_recoveries_total{{{TASKS}}})", "{{topology}}.{{shard}}"),
+            (
+                f"sum by (topology, shard) (shriven_recoveries_total{{{TASKS}}})",
+                "{{topology}}.{{shard}}",
+            ),
         ),
         graph(
             "Standbys",
-            "Members that follow the shard, journal records that the last of them is behind, and standbys that have halted: promoted no more.",
+            "Members that follow the shard, journal records that the last of them is behind, and "
+            "standbys that have halted: promoted no more.",
             "short",
-            (f"sum by (topology, shard) (shriven_shard_followed{{{TASKS}}})", "{{topology}}.{{shard}} standbys"),
-            (f"max by (topology, shard) (shriven_standby_lag_records{{{TASKS}}})", "{{topology}}.{{shard}} records behind"),
-            (f"sum by (topology, shard) (shriven_standby_halted{{{TASKS}}})", "{{topology}}.{{shard}} halted"),
+            (
+                f"sum by (topology, shard) (shriven_shard_followed{{{TASKS}}})",
+                "{{topology}}.{{shard}} standbys",
+            ),
+            (
+                f"max by (topology, shard) (shriven_standby_lag_records{{{TASKS}}})",
+                "{{topology}}.{{shard}} records behind",
+            ),
+            (
+                f"sum by (topology, shard) (shriven_standby_halted{{{TASKS}}})",
+                "{{topology}}.{{shard}} halted",
+            ),
             nothing="no standby",
         ),
         graph(
             "Restarts, fencing, unknown outcomes",
-            "In the interval. A restart is healed; a fence means that two owners met; an unknown outcome was resolved from the journal.",
+            "In the interval. A restart is healed; a fence means that two owners met; an unknown "
+            "outcome was resolved from the journal.",
             "short",
-            (f"sum by (topology, shard) (increase(shriven_task_restarts_total{{{TASKS}}}[$__rate_interval]))", "{{topology}}.{{shard}} restarts"),
-            (f"sum by (topology, shard) (increase(shriven_fenced_total{{{TASKS}}}[$__rate_interval]))", "{{topology}}.{{shard}} fenced"),
             (
-                f"sum by (topology, shard) (increase(shriven_unknown_outcomes_total{{{TASKS}}}[$__rate_interval]))",
+                "sum by (topology, shard) "
+                f"(increase(shriven_task_restarts_total{{{TASKS}}}[$__rate_interval]))",
+                "{{topology}}.{{shard}} restarts",
+            ),
+            (
+                "sum by (topology, shard) "
+                f"(increase(shriven_fenced_total{{{TASKS}}}[$__rate_interval]))",
+                "{{topology}}.{{shard}} fenced",
+            ),
+            (
+                "sum by (topology, shard) "
+                f"(increase(shriven_unknown_outcomes_total{{{TASKS}}}[$__rate_interval]))",
                 "{{topology}}.{{shard}} unknown outcomes",
             ),
         ),
@@ -176,7 +249,8 @@ TASKS_ROW = Row(
             "Records that went to the dead-letter topic, by reason, in the interval. Normal: none.",
             "short",
             (
-                f"sum by (topology, shard, reason) (increase(shriven_dead_letters_total{{{TASKS}}}[$__rate_interval]))",
+                "sum by (topology, shard, reason) "
+                f"(increase(shriven_dead_letters_total{{{TASKS}}}[$__rate_interval]))",
                 "{{topology}}.{{shard}} {{reason}}",
             ),
         ),
@@ -184,13 +258,20 @@ TASKS_ROW = Row(
             "Replay divergence and rejected snapshots",
             "Since the processes began. Anything above 0 is a finding.",
             "short",
-            (f"sum by (topology, shard) (shriven_replay_divergence_total{{{TASKS}}})", "{{topology}}.{{shard}} diverged"),
-            (f"sum by (topology, shard) (shriven_snapshots_rejected_total{{{TASKS}}})", "{{topology}}.{{shard}} snapshots rejected"),
+            (
+                f"sum by (topology, shard) (shriven_replay_divergence_total{{{TASKS}}})",
+                "{{topology}}.{{shard}} diverged",
+            ),
+            (
+                f"sum by (topology, shard) (shriven_snapshots_rejected_total{{{TASKS}}})",
+                "{{topology}}.{{shard}} snapshots rejected",
+            ),
             thresholds=((1, RED),),
         ),
         graph(
             "Recovery",
-            f"Mean time of the recoveries of the present processes; the bar is {at.RECOVERY_SECONDS:g} s for a restart in the same slot.",
+            "Mean time of the recoveries of the present processes; the bar is "
+            f"{at.RECOVERY_SECONDS:g} s for a restart in the same slot.",
             "s",
             (
                 f"sum by (topology, shard) (shriven_recovery_seconds_sum{{{TASKS}}})"
@@ -204,7 +285,11 @@ TASKS_ROW = Row(
             "Rebalances",
             "Assignments of shards that members have seen, in the interval.",
             "short",
-            (f"sum by (topology) (increase(shriven_rebalances_total{{{TOPOLOGIES}}}[$__rate_interval]))", "{{topology}}"),
+            (
+                "sum by (topology) "
+                f"(increase(shriven_rebalances_total{{{TOPOLOGIES}}}[$__rate_interval]))",
+                "{{topology}}",
+            ),
         ),
     ),
 )
@@ -216,14 +301,19 @@ DETAIL = Row(
             "Journal",
             "Journal records a second: one a batch.",
             "short",
-            (f"sum by (topology, shard) (rate(shriven_batches_total{{{TASKS}}}[$__rate_interval]))", "{{topology}}.{{shard}}"),
+            (
+                "sum by (topology, shard) "
+                f"(rate(shriven_batches_total{{{TASKS}}}[$__rate_interval]))",
+                "{{topology}}.{{shard}}",
+            ),
         ),
         graph(
             "Batches since the last snapshot",
             "What a restart executes again; the first snapshot comes after a million records.",
             "short",
             (
-                f"max by (topology, shard) (shriven_journal_sequence{{{TASKS}}}) - max by (topology, shard) (shriven_snapshot_sequence{{{TASKS}}})",
+                f"max by (topology, shard) (shriven_journal_sequence{{{TASKS}}}) - max by "
+                f"(topology, shard) (shriven_snapshot_sequence{{{TASKS}}})",
                 "{{topology}}.{{shard}}",
             ),
             nothing="no snapshot yet",
@@ -232,34 +322,50 @@ DETAIL = Row(
             "Snapshot size",
             "Of the last snapshot.",
             "bytes",
-            (f"max by (topology, shard) (shriven_snapshot_bytes{{{TASKS}}})", "{{topology}}.{{shard}}"),
+            (
+                f"max by (topology, shard) (shriven_snapshot_bytes{{{TASKS}}})",
+                "{{topology}}.{{shard}}",
+            ),
             nothing="no snapshot yet",
         ),
         graph(
             "Snapshot time",
             "Time the last snapshot took; batches go on meanwhile.",
             "s",
-            (f"max by (topology, shard) (shriven_snapshot_seconds{{{TASKS}}})", "{{topology}}.{{shard}}"),
+            (
+                f"max by (topology, shard) (shriven_snapshot_seconds{{{TASKS}}})",
+                "{{topology}}.{{shard}}",
+            ),
             nothing="no snapshot yet",
         ),
         graph(
             "Executed again",
             "Records executed again in recoveries, since the process began.",
             "short",
-            (f"sum by (topology, shard) (shriven_recovered_records_total{{{TASKS}}})", "{{topology}}.{{shard}}"),
+            (
+                f"sum by (topology, shard) (shriven_recovered_records_total{{{TASKS}}})",
+                "{{topology}}.{{shard}}",
+            ),
         ),
         graph(
             "Clock behind wall",
-            "Wall clock minus the pipeline's clock. Large where recorded data is fed, small when live.",
+            "Wall clock minus the pipeline's clock. Large where recorded data is fed, small when "
+            "live.",
             "s",
-            (f"max by (topology, shard) (shriven_event_time_lag_seconds{{{TASKS}}})", "{{topology}}.{{shard}}"),
+            (
+                f"max by (topology, shard) (shriven_event_time_lag_seconds{{{TASKS}}})",
+                "{{topology}}.{{shard}}",
+            ),
             minimum=None,
         ),
     ),
     folded=True,
 )
 
-_CANARY = "sum by (topology, shard, witness) (increase(shriven_canary_{0}_total{{{1}}}[$__rate_interval]))"
+_CANARY = (
+    "sum by (topology, shard, witness) "
+    "(increase(shriven_canary_{0}_total{{{1}}}[$__rate_interval]))"
+)
 _BY_WITNESS = "{{topology}}.{{shard}} {{witness}}"
 
 CANARY_ROW = Row(
@@ -267,9 +373,13 @@ CANARY_ROW = Row(
     (
         graph(
             "Canary",
-            "Marked ticks without a committed trace in time, those whose trace came after all, and traces met twice, in the interval. Normal: none.",
+            "Marked ticks without a committed trace in time, those whose trace came after all, and "
+            "traces met twice, in the interval. Normal: none.",
             "short",
-            *((_CANARY.format(name, TASKS), f"{_BY_WITNESS} {word}") for name, word in (("lost", "lost"), ("late", "late"), ("duplicates", "twice"))),
+            *(
+                (_CANARY.format(name, TASKS), f"{_BY_WITNESS} {word}")
+                for name, word in (("lost", "lost"), ("late", "late"), ("duplicates", "twice"))
+            ),
             nothing="no canary",
         ),
         graph(
@@ -281,7 +391,8 @@ CANARY_ROW = Row(
         ),
         graph(
             "Tick to committed trace",
-            "From the moment a marked tick is written to the moment its committed trace is read, over all shards and witnesses.",
+            "From the moment a marked tick is written to the moment its committed trace is read, "
+            "over all shards and witnesses.",
             "s",
             *quantiles("shriven_canary_seconds"),
             nothing="no canary",
@@ -304,7 +415,11 @@ MONITORING = Row(
             "Errors logged",
             "By code, in the interval.",
             "short",
-            (f"sum by (job, code) (increase(shriven_errors_total{{{EVERYWHERE}}}[$__rate_interval]))", "{{job}} {{code}}"),
+            (
+                "sum by (job, code) "
+                f"(increase(shriven_errors_total{{{EVERYWHERE}}}[$__rate_interval]))",
+                "{{job}} {{code}}",
+            ),
             nothing="none logged",
         ),
     ),
@@ -314,8 +429,18 @@ MONITORING = Row(
 OVERVIEW = Board(
     "shriven-overview",
     "Overview",
-    "Is the pipeline fresh, does every shard run, what broke. Start here; the links at the top lead to each part.",
+    "Is the pipeline fresh, does every shard run, what broke. Start here; the links at the top "
+    "lead to each part.",
     PIPELINE,
-    (SERVICE, Row("What fires", (FIRING,)), FLOW, TASKS_ROW, CANARY_ROW, DETAIL, process_row("member|task|sink|canary"), MONITORING),
+    (
+        SERVICE,
+        Row("What fires", (FIRING,)),
+        FLOW,
+        TASKS_ROW,
+        CANARY_ROW,
+        DETAIL,
+        process_row("member|task|sink|canary"),
+        MONITORING,
+    ),
     "overview",
 )

@@ -1,15 +1,20 @@
-"""Committed records by the ten thousand: from librdkafka's queue into one body a partition, without a Python object a record.
+"""Committed records by the ten thousand: from librdkafka's queue into one body a partition, without
+a Python object a record.
 
-``Consumer.consume`` makes a Message and a bytes of every record, holding the interpreter's lock: about 1 us of the task's thread, more than every
-kernel behind it. Here the same consumer's records are taken by librdkafka's C interface (``rd_kafka_consume_batch_queue``, the lock released) and
-a kernel copies values, offsets and timestamps out: about 0.1 us (``tests/benchmarks/kafka/consuming.py`` measures both).
+``Consumer.consume`` makes a Message and a bytes of every record, holding the interpreter's lock:
+about 1 us of the task's thread, more than every kernel behind it. Here the same consumer's records
+are taken by librdkafka's C interface (``rd_kafka_consume_batch_queue``, the lock released) and a
+kernel copies values, offsets and timestamps out: about 0.1 us
+(``tests/benchmarks/kafka/consuming.py`` measures both).
 
-1. The partitions' fetch queues are forwarded to a queue of our own, before they are assigned. Only their records and errors arrive there; the
-   client's callbacks stay on its own queue, which the owner serves with an ordinary ``poll(0)`` that returns no record any more.
-2. Taking a partition away ends its forwarding for good (measured: assigned again, its records go the ordinary way), so partitions are assigned
-   here, once, and moved by ``seek``. ``position``, ``pause``, ``commit`` are called on the consumer as ever, its ``close`` after this one's.
-3. Where the C interface cannot be reached (:func:`streams.log.kafka.native.library`), records are taken by ``Consumer.consume``: the same
-   answers, slower.
+1. The partitions' fetch queues are forwarded to a queue of our own, before they are assigned. Only
+   their records and errors arrive there; the client's callbacks stay on its own queue, which the
+   owner serves with an ordinary ``poll(0)`` that returns no record any more.
+2. Taking a partition away ends its forwarding for good (measured: assigned again, its records go
+   the ordinary way), so partitions are assigned here, once, and moved by ``seek``. ``position``,
+   ``pause``, ``commit`` are called on the consumer as ever, its ``close`` after this one's.
+3. Where the C interface cannot be reached (:func:`streams.log.kafka.native.library`), records are
+   taken by ``Consumer.consume``: the same answers, slower.
 """
 
 from __future__ import annotations
@@ -34,7 +39,8 @@ Array = np.ndarray[Any, Any]
 
 LIMIT_MAX = 65_536
 """Records a call returns at most."""
-_ERROR, _TOPIC, _PARTITION, _VALUE, _LENGTH, _OFFSET = 0, 8, 16, 24, 32, 56  # where the fields of rd_kafka_message_t lie
+# where the fields of rd_kafka_message_t lie
+_ERROR, _TOPIC, _PARTITION, _VALUE, _LENGTH, _OFFSET = 0, 8, 16, 24, 32, 56
 SEEK_SECONDS = 10.0
 
 
@@ -55,7 +61,9 @@ class Fetch(NamedTuple):
 
 
 class Event(NamedTuple):
-    """What came in place of a record: the end of a partition or an error, by its code (``KafkaError``), and at which offset."""
+    """What came in place of a record: the end of a partition or an error, by its code
+    (``KafkaError``), and at which offset.
+    """
 
     code: int
     topic: str
@@ -71,7 +79,8 @@ class BulkQueue:
         direct: False takes records by ``Consumer.consume`` even where the C interface is there.
 
     Attributes:
-        events: ends of partitions (with ``enable.partition.eof``) and errors, in order; the owner looks at them after each poll and clears them.
+        events: ends of partitions (with ``enable.partition.eof``) and errors, in order; the owner
+            looks at them after each poll and clears them.
     """
 
     def __init__(self, consumer: Consumer, direct: bool = True) -> None:
@@ -86,7 +95,10 @@ class BulkQueue:
         self._forget()
         self._messages = np.zeros(LIMIT_MAX, np.int64)
         self._slots = np.zeros(LIMIT_MAX, np.int64)
-        self._functions = [native.address_of_function(getattr(self._library, f"rd_kafka_message_{name}")) for name in ("timestamp", "destroy")]
+        self._functions = [
+            native.address_of_function(getattr(self._library, f"rd_kafka_message_{name}"))
+            for name in ("timestamp", "destroy")
+        ]
 
     @property
     def is_direct(self) -> bool:
@@ -94,15 +106,20 @@ class BulkQueue:
         return self._library is not None
 
     def assign(self, positions: Mapping[Partition, int]) -> None:
-        """Read these partitions from these offsets on, and no others; those read already are moved there, what was fetched of them is dropped.
+        """Read these partitions from these offsets on, and no others; those read already are moved
+        there, what was fetched of them is dropped.
 
         Raises:
-            WrongUse: a partition was read, given up, and is asked for again: a reader of its own does that.
+            WrongUse: a partition was read, given up, and is asked for again: a reader of its own
+                does that.
         """
         new = [key for key in positions if key not in self._read]
         gone = [key for key in self._read if key not in positions and self._read[key]]
         if any(not self._read[key] for key in positions if key in self._read):
-            raise WrongUse("a partition that was given up cannot be read again by this consumer; open another one")
+            raise WrongUse(
+                "a partition that was given up cannot be read again by this consumer; open another "
+                "one"
+            )
         if gone:
             self._consumer.incremental_unassign([TopicPartition(*key) for key in gone])
             self._read.update(dict.fromkeys(gone, False))
@@ -110,8 +127,11 @@ class BulkQueue:
         for topic, partition in positions.keys() - set(new):
             self._seek(TopicPartition(topic, partition, positions[topic, partition]))
         for topic, partition in new:
-            if self._library is not None:  # before it is assigned, or its first records go the other way
-                own = self._library.rd_kafka_queue_get_partition(self._handle, topic.encode(), partition)
+            # before it is assigned, or its first records go the other way
+            if self._library is not None:
+                own = self._library.rd_kafka_queue_get_partition(
+                    self._handle, topic.encode(), partition
+                )
                 self._library.rd_kafka_queue_forward(own, self._queue)
                 self._library.rd_kafka_queue_destroy(own)  # our reference, not the queue
         if new:
@@ -119,7 +139,9 @@ class BulkQueue:
             self._read.update(dict.fromkeys(new, True))
 
     def _forget(self) -> None:
-        """Know no partition by its handle: one that was given back may be another topic's next time."""
+        """Know no partition by its handle: one that was given back may be another topic's next
+        time.
+        """
         self._names: list[Partition] = []
         self._sources = np.zeros((0, 2), np.int64)
 
@@ -134,7 +156,9 @@ class BulkQueue:
                 time.sleep(0.001)  # it was assigned a moment ago and is not fetched yet
 
     def poll(self, limit: int, wait_seconds: float) -> list[Fetch]:
-        """At most ``limit`` (and ``LIMIT_MAX``) records of all partitions together, one fetch for each that has any; waits for the first one only."""
+        """At most ``limit`` (and ``LIMIT_MAX``) records of all partitions together, one fetch for
+        each that has any; waits for the first one only.
+        """
         limit = min(limit, LIMIT_MAX)
         if self._library is None:
             return self._poll_plain(limit, wait_seconds)
@@ -142,7 +166,9 @@ class BulkQueue:
         return self._gathered(count) if count else []
 
     def close(self) -> None:
-        """Give the queue back: before the consumer is closed, whose ``close`` would wait for it for ever."""
+        """Give the queue back: before the consumer is closed, whose ``close`` would wait for it for
+        ever.
+        """
         if self._library is not None:
             self._library.rd_kafka_queue_destroy(self._queue)
             self._library = None
@@ -152,7 +178,9 @@ class BulkQueue:
             self.close()
 
     def _take(self, limit: int, wait_seconds: float) -> int:
-        """Fill ``self._messages``: what is there, or after waiting for the first one what is there then (a call that waits waits for all)."""
+        """Fill ``self._messages``: what is there, or after waiting for the first one what is there
+        then (a call that waits waits for all).
+        """
         take, at = self._library.rd_kafka_consume_batch_queue, self._messages.ctypes.data
         count = take(self._queue, 0, at, limit)
         if count == 0 and wait_seconds > 0 and limit:
@@ -177,25 +205,37 @@ class BulkQueue:
         firsts, begins = places.tolist(), starts.tolist()
         _gather(self._messages, count, self._slots, places, starts, body, table, *self._functions)
         found = []
-        for (topic, partition), first, last, begin, end in zip(self._names, firsts, places.tolist(), begins, starts.tolist(), strict=True):
+        for (topic, partition), first, last, begin, end in zip(
+            self._names, firsts, places.tolist(), begins, starts.tolist(), strict=True
+        ):
             if last > first:
                 offsets, times, ids, ends = table[:, first:last]
                 ends -= begin
-                found.append(Fetch(topic, partition, offsets, times, FramedValues(body[begin:end], ends, ids)))
+                found.append(
+                    Fetch(
+                        topic, partition, offsets, times, FramedValues(body[begin:end], ends, ids)
+                    )
+                )
         return found
 
     def _learn(self, message: int) -> bool:
-        """Look at a message that is no record of a known partition: True if its partition is known now; else it was an event and is given back."""
+        """Look at a message that is no record of a known partition: True if its partition is known
+        now; else it was an event and is given back.
+        """
         code = ctypes.c_int32.from_address(message + _ERROR).value
         topic = ctypes.c_uint64.from_address(message + _TOPIC).value
         partition = ctypes.c_int32.from_address(message + _PARTITION).value
         name = self._library.rd_kafka_topic_name(topic).decode() if topic else ""
         if code:
-            self.events.append(Event(code, name, partition, ctypes.c_int64.from_address(message + _OFFSET).value))
+            self.events.append(
+                Event(code, name, partition, ctypes.c_int64.from_address(message + _OFFSET).value)
+            )
             self._library.rd_kafka_message_destroy(message)
             return False
         self._names.append((name, partition))
-        self._sources = np.append(self._sources, np.array([[topic, partition]], np.uint64).view(np.int64), axis=0)
+        self._sources = np.append(
+            self._sources, np.array([[topic, partition]], np.uint64).view(np.int64), axis=0
+        )
         return True
 
     def _poll_plain(self, limit: int, wait_seconds: float) -> list[Fetch]:
@@ -206,9 +246,21 @@ class BulkQueue:
             messages += self._consumer.consume(limit - 1, 0) if messages and limit > 1 else []
         found: dict[Partition, list[Any]] = {}
         for message in messages:
-            problem, topic, partition, offset = message.error(), message.topic() or "", message.partition(), message.offset()
+            problem, topic, partition, offset = (
+                message.error(),
+                message.topic() or "",
+                message.partition(),
+                message.offset(),
+            )
             if problem is not None:
-                self.events.append(Event(problem.code(), topic, -1 if partition is None else partition, -1 if offset is None else offset))
+                self.events.append(
+                    Event(
+                        problem.code(),
+                        topic,
+                        -1 if partition is None else partition,
+                        -1 if offset is None else offset,
+                    )
+                )
             else:
                 found.setdefault((topic, int(partition or 0)), []).append(message)
         return [_plain_fetch(topic, partition, each) for (topic, partition), each in found.items()]
@@ -224,20 +276,31 @@ def _plain_fetch(topic: str, partition: int, messages: list[Any]) -> Fetch:
     offsets = np.array([message.offset() for message in messages], np.int64)
     times = np.array([message.timestamp()[1] for message in messages], np.int64)
     ends = np.cumsum([len(body) for body in bodies], dtype=np.int64)
-    return Fetch(topic, partition, offsets, times, FramedValues(np.frombuffer(b"".join(bodies), np.uint8), ends, np.array(ids, np.int64)))
+    return Fetch(
+        topic,
+        partition,
+        offsets,
+        times,
+        FramedValues(np.frombuffer(b"".join(bodies), np.uint8), ends, np.array(ids, np.int64)),
+    )
 
 
 @kernel
 def _measure(messages: Any, count: Any, sources: Any, slots: Any, counts: Any, sizes: Any) -> Any:
-    """Find each message's partition among ``sources`` (topic handle, partition) and add up records and bytes of each.
+    """Find each message's partition among ``sources`` (topic handle, partition) and add up records
+    and bytes of each.
 
-    Returns how many messages lie before the first that is an error or of no known source: ``count`` if there is none.
+    Returns how many messages lie before the first that is an error or of no known source: ``count``
+    if there is none.
     """
     slot = 0
     known = sources.shape[0]
     for index in range(count):
         message = messages[index]
-        topic, partition = np.int64(load_word(message + _TOPIC)), np.int64(load_int(message + _PARTITION))
+        topic, partition = (
+            np.int64(load_word(message + _TOPIC)),
+            np.int64(load_int(message + _PARTITION)),
+        )
         if load_int(message + _ERROR) != 0:
             return index
         if slot >= known or sources[slot, 0] != topic or sources[slot, 1] != partition:
@@ -247,7 +310,9 @@ def _measure(messages: Any, count: Any, sources: Any, slots: Any, counts: Any, s
             if slot == known:
                 return index
         length = np.int64(load_word(message + _LENGTH))
-        if length >= HEADER_BYTES and load_byte(np.int64(load_word(message + _VALUE))) == np.uint64(0):
+        if length >= HEADER_BYTES and load_byte(np.int64(load_word(message + _VALUE))) == np.uint64(
+            0
+        ):
             length -= HEADER_BYTES
         slots[index] = slot
         counts[slot] += 1
@@ -256,17 +321,32 @@ def _measure(messages: Any, count: Any, sources: Any, slots: Any, counts: Any, s
 
 
 @kernel
-def _gather(messages: Any, count: Any, slots: Any, places: Any, starts: Any, body: Any, table: Any, timestamp: Any, destroy: Any) -> None:
-    """Copy each message's value into its partition's part of ``body``, fill its column of ``table``, and give the message back.
+def _gather(
+    messages: Any,
+    count: Any,
+    slots: Any,
+    places: Any,
+    starts: Any,
+    body: Any,
+    table: Any,
+    timestamp: Any,
+    destroy: Any,
+) -> None:
+    """Copy each message's value into its partition's part of ``body``, fill its column of
+    ``table``, and give the message back.
 
-    ``places`` and ``starts``: where each partition's next record and next byte go. Rows of ``table``: offset, timestamp, schema id, end in ``body``.
-    ``timestamp`` and ``destroy`` are addresses of librdkafka's functions.
+    ``places`` and ``starts``: where each partition's next record and next byte go. Rows of
+    ``table``: offset, timestamp, schema id, end in ``body``. ``timestamp`` and ``destroy`` are
+    addresses of librdkafka's functions.
     """
     base = address_of(body)
     for index in range(count):
         message = messages[index]
         slot = slots[index]
-        value, length = np.int64(load_word(message + _VALUE)), np.int64(load_word(message + _LENGTH))
+        value, length = (
+            np.int64(load_word(message + _VALUE)),
+            np.int64(load_word(message + _LENGTH)),
+        )
         identity = np.int64(NOT_FRAMED)
         if length >= HEADER_BYTES and load_byte(value) == np.uint64(0):
             identity = np.int64(0)

@@ -1,7 +1,9 @@
-"""Which Kafka cluster, how to reach it, and what topics, groups and transactional ids are called there.
+"""Which Kafka cluster, how to reach it, and what topics, groups and transactional ids are called
+there.
 
-Found in this order: an address given (``kafka://HOST:PORT``), ``SQ_KAFKA_*`` variables, the file ``SQ_KAFKA_CONFIG`` names, the cluster that
-``sq kafka up`` started (its state file). Later ones fill what earlier ones leave open, so an address alone keeps a file's credentials.
+Found in this order: an address given (``kafka://HOST:PORT``), ``SQ_KAFKA_*`` variables, the file
+``SQ_KAFKA_CONFIG`` names, the cluster that ``sq kafka up`` started (its state file). Later ones
+fill what earlier ones leave open, so an address alone keeps a file's credentials.
 """
 
 from __future__ import annotations
@@ -21,7 +23,11 @@ from schemas.errors import WrongUse
 
 SCHEME = "kafka://"
 UNDOTTED = ("log_level", "error_cb", "stats_cb", "throttle_cb", "logger")
-VARIABLES = {"SQ_KAFKA_BOOTSTRAP": "bootstrap", "SQ_KAFKA_REGISTRY": "registry", "SQ_KAFKA_ENVIRONMENT": "environment"}
+VARIABLES = {
+    "SQ_KAFKA_BOOTSTRAP": "bootstrap",
+    "SQ_KAFKA_REGISTRY": "registry",
+    "SQ_KAFKA_ENVIRONMENT": "environment",
+}
 SETTING = "SQ_KAFKA_SETTING_"
 CONFIG = "SQ_KAFKA_CONFIG"
 HOME = "SQ_KAFKA_HOME"
@@ -53,7 +59,9 @@ PROTECTED = frozenset(
         "metadata.broker.list",
     }
 )
-"""librdkafka settings that exactly-once rests on, with their other names. A cluster's configuration cannot change them."""
+"""librdkafka settings that exactly-once rests on, with their other names. A cluster's configuration
+cannot change them.
+"""
 ENVIRONMENT = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 
 
@@ -76,9 +84,12 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         bootstrap: ``HOST:PORT``, or several separated by commas.
         registry: URL of a Confluent-compatible schema registry; empty if there is none.
         environment: prefix of every name on the cluster; empty for the local one.
-        settings: librdkafka settings of every client, passed through as they are (TLS, SASL, anything).
-        registry_settings: settings of the registry's client, passed through (``basic.auth.user.info``, ``ssl.ca.location``).
-        retention: how long topics are kept where it is not as in the catalogue: ``{"md.trades": "30d"}``; for ``sq topics``.
+        settings: librdkafka settings of every client, passed through as they are (TLS, SASL,
+            anything).
+        registry_settings: settings of the registry's client, passed through
+            (``basic.auth.user.info``, ``ssl.ca.location``).
+        retention: how long topics are kept where it is not as in the catalogue: ``{"md.trades":
+            "30d"}``; for ``sq topics``.
     """
 
     bootstrap: str
@@ -89,12 +100,19 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     retention: dict[str, str] = {}
 
     def name(self, name: str) -> str:
-        """What a topic, group, transactional id or subject is called on the cluster: ``<environment>.<name>``."""
+        """What a topic, group, transactional id or subject is called on the cluster:
+        ``<environment>.<name>``.
+        """
         return f"{self.environment}.{name}" if self.environment else name
 
     def client(self, **settings: Any) -> dict[str, Any]:
-        """librdkafka settings of one client: this cluster's, and over them ``settings`` with ``_`` for ``.``."""
-        own = {key if key in UNDOTTED else key.replace("_", "."): value for key, value in settings.items()}
+        """librdkafka settings of one client: this cluster's, and over them ``settings`` with ``_``
+        for ``.``.
+        """
+        own = {
+            key if key in UNDOTTED else key.replace("_", "."): value
+            for key, value in settings.items()
+        }
         return {"bootstrap.servers": self.bootstrap, **own, **self.settings}
 
     @property
@@ -104,7 +122,9 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 def home() -> Path:
-    """The folder of the cluster that ``sq kafka up`` keeps: ``SQ_KAFKA_HOME``, or one below the user's state folder."""
+    """The folder of the cluster that ``sq kafka up`` keeps: ``SQ_KAFKA_HOME``, or one below the
+    user's state folder.
+    """
     given = os.environ.get(HOME)
     if given:
         return Path(given)
@@ -136,12 +156,23 @@ def find_cluster(url: str = "", environment: Mapping[str, str] = os.environ) -> 
     for variable, key in VARIABLES.items():
         if environment.get(variable):
             found.setdefault(key, environment[variable])
-    settings = {name[len(SETTING) :].lower().replace("_", "."): value for name, value in environment.items() if name.startswith(SETTING)}
+    settings = {
+        name[len(SETTING) :].lower().replace("_", "."): value
+        for name, value in environment.items()
+        if name.startswith(SETTING)
+    }
     known = (*VARIABLES, CONFIG, HOME)
-    unknown = [name for name in environment if name.startswith("SQ_KAFKA_") and name not in known and not name.startswith(SETTING)]
+    unknown = [
+        name
+        for name in environment
+        if name.startswith("SQ_KAFKA_") and name not in known and not name.startswith(SETTING)
+    ]
     if unknown:
         near = _near(unknown[0], known)
-        raise BadClusterFile(f"{unknown[0]} is not known{near}; librdkafka's own settings are {SETTING}SECURITY_PROTOCOL and so on")
+        raise BadClusterFile(
+            f"{unknown[0]} is not known{near}; librdkafka's own settings are "
+            f"{SETTING}SECURITY_PROTOCOL and so on"
+        )
     if environment.get(CONFIG):
         _fill(found, settings, _read(Path(environment[CONFIG])))
     state = home() / STATE_FILE
@@ -152,15 +183,26 @@ def find_cluster(url: str = "", environment: Mapping[str, str] = os.environ) -> 
     protected = sorted(PROTECTED & settings.keys())
     if protected:
         name, variable = protected[0], SETTING + protected[0].upper().replace(".", "_")
-        raise BadClusterFile(f"the setting {name} cannot be changed: exactly-once rests on it; remove it from [settings], or unset {variable}")
+        raise BadClusterFile(
+            f"the setting {name} cannot be changed: exactly-once rests on it; remove it from "
+            f"[settings], or unset {variable}"
+        )
     if "bootstrap" not in found:
-        raise NoCluster("no Kafka cluster is named: start one with 'sq kafka up', or set SQ_KAFKA_BOOTSTRAP=HOST:PORT")
+        raise NoCluster(
+            "no Kafka cluster is named: start one with 'sq kafka up', or set "
+            "SQ_KAFKA_BOOTSTRAP=HOST:PORT"
+        )
     try:
         cluster = msgspec.convert({**found, "settings": settings}, Cluster)
     except msgspec.ValidationError as problem:
-        raise BadClusterFile(f"the cluster's configuration cannot be used: {problem}; values are text in quotes") from problem
+        raise BadClusterFile(
+            f"the cluster's configuration cannot be used: {problem}; values are text in quotes"
+        ) from problem
     if cluster.environment and not ENVIRONMENT.fullmatch(cluster.environment):
-        raise BadClusterFile(f"environment {cluster.environment!r} is no prefix; use lower-case letters, digits and hyphens")
+        raise BadClusterFile(
+            f"environment {cluster.environment!r} is no prefix; use lower-case letters, digits and "
+            "hyphens"
+        )
     return cluster
 
 
@@ -168,10 +210,15 @@ def _fill(found: dict[str, Any], settings: dict[str, str], given: dict[str, Any]
     for key, value in given.items():
         if key in ("settings", "registry_settings", "retention"):
             if not isinstance(value, dict):
-                raise BadClusterFile(f"{key} is a table: write [{key}] on a line of its own, and below it one setting a line")
+                raise BadClusterFile(
+                    f"{key} is a table: write [{key}] on a line of its own, and below it one "
+                    "setting a line"
+                )
             kept = settings if key == "settings" else found.setdefault(key, {})
             for name, setting in value.items():
-                kept.setdefault(name, str(setting).lower() if isinstance(setting, bool) else str(setting))
+                kept.setdefault(
+                    name, str(setting).lower() if isinstance(setting, bool) else str(setting)
+                )
         elif key in Cluster.__struct_fields__:
             found.setdefault(key, value)
 
@@ -188,13 +235,18 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         content = tomllib.loads(path.read_text())
     except OSError as problem:
-        raise BadClusterFile(f"cannot read {path}: {problem.strerror}; {CONFIG} names a TOML file") from problem
+        raise BadClusterFile(
+            f"cannot read {path}: {problem.strerror}; {CONFIG} names a TOML file"
+        ) from problem
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise BadClusterFile(f"{path} is no TOML: {problem}") from problem
     for key in content:
         if key not in Cluster.__struct_fields__:
             near = _near(key, Cluster.__struct_fields__)
-            raise BadClusterFile(f"{path}: {key!r} is not known{near}; keys are {', '.join(Cluster.__struct_fields__)}")
+            raise BadClusterFile(
+                f"{path}: {key!r} is not known{near}; keys are "
+                f"{', '.join(Cluster.__struct_fields__)}"
+            )
     return content
 
 

@@ -1,7 +1,8 @@
 """librdkafka's errors in words: what happened, what it means, what to do.
 
-:func:`explain` turns one into a typed error. :func:`reach` finds out within seconds whether a cluster can be used at all: librdkafka itself goes
-on trying for ever, and tells the reason (wrong password, no TLS) only beside the call that then times out. Its own log lines go to the logger
+:func:`explain` turns one into a typed error. :func:`reach` finds out within seconds whether a
+cluster can be used at all: librdkafka itself goes on trying for ever, and tells the reason (wrong
+password, no TLS) only beside the call that then times out. Its own log lines go to the logger
 ``streams.log.kafka.librdkafka``, never to standard error: ``cluster.client(**quiet())``.
 """
 
@@ -91,7 +92,12 @@ class BadTopicSetting(WrongUse):
     code = "bad_topic_setting"
 
 
-_CREDENTIALS = (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._SSL, KafkaError.UNSUPPORTED_SASL_MECHANISM)
+_CREDENTIALS = (
+    KafkaError._AUTHENTICATION,
+    KafkaError.SASL_AUTHENTICATION_FAILED,
+    KafkaError._SSL,
+    KafkaError.UNSUPPORTED_SASL_MECHANISM,
+)
 REFUSED_CERTIFICATE = "certificate verify failed"
 """OpenSSL's words. librdkafka reports a repeated one as a failure of transport, not of SSL."""
 _NOT_ALLOWED = (
@@ -100,9 +106,23 @@ _NOT_ALLOWED = (
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
     KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
 )
-_UNREACHABLE = (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._TIMED_OUT, KafkaError._TIMED_OUT_QUEUE)
-_MISSING = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION)
-_TOO_LARGE = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE, KafkaError.INVALID_MSG_SIZE)
+_UNREACHABLE = (
+    KafkaError._TRANSPORT,
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._RESOLVE,
+    KafkaError._TIMED_OUT,
+    KafkaError._TIMED_OUT_QUEUE,
+)
+_MISSING = (
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_TOPIC,
+    KafkaError._UNKNOWN_PARTITION,
+)
+_TOO_LARGE = (
+    KafkaError.MSG_SIZE_TOO_LARGE,
+    KafkaError.RECORD_LIST_TOO_LARGE,
+    KafkaError.INVALID_MSG_SIZE,
+)
 _BAD_TOPIC = (
     KafkaError.INVALID_CONFIG,
     KafkaError.INVALID_PARTITIONS,
@@ -113,24 +133,32 @@ _BAD_TOPIC = (
 
 
 def is_too_large(error: KafkaError | None) -> bool:
-    """True if a record was refused for its size: by the client before it is sent, or by the broker."""
+    """True if a record was refused for its size: by the client before it is sent, or by the broker.
+    """
     return error is not None and error.code() in _TOO_LARGE
 
 
 def too_large(topic: str, partition: int, length: int) -> RecordTooLarge:
     """A record that the client or the broker refused for its size. Trying again cannot help."""
     return RecordTooLarge(
-        f"a record of {length} bytes for {topic}/{partition} is larger than the topic or the client takes; nothing of its transaction is kept. "
-        f"Make it smaller at its source, or raise max.message.bytes of {topic} and message.max.bytes in the cluster's settings"
+        f"a record of {length} bytes for {topic}/{partition} is larger than the topic or the "
+        "client takes; nothing of its transaction is kept. Make it smaller at its source, or "
+        f"raise max.message.bytes of {topic} and message.max.bytes in the cluster's settings"
     )
 
 
 def quiet() -> dict[str, Any]:
-    """Arguments of :meth:`Cluster.client` that send librdkafka's own lines to our logger, and its healing errors nowhere."""
+    """Arguments of :meth:`Cluster.client` that send librdkafka's own lines to our logger, and its
+    healing errors nowhere.
+    """
     return {"logger": LOGGER, "error_cb": _ignore}
 
 
-def explain(problem: KafkaError | KafkaException | TimeoutError, cluster: Cluster | None = None, what: str = "") -> ShrivenError:
+def explain(
+    problem: KafkaError | KafkaException | TimeoutError,
+    cluster: Cluster | None = None,
+    what: str = "",
+) -> ShrivenError:
     """The typed error behind librdkafka's.
 
     Args:
@@ -142,25 +170,50 @@ def explain(problem: KafkaError | KafkaException | TimeoutError, cluster: Cluste
     code, where = error.code(), f"the cluster at {cluster.bootstrap}" if cluster else "the cluster"
     doing = f" ({what})" if what else ""
     if code in _CREDENTIALS or REFUSED_CERTIFICATE in error.str():
-        return CredentialsRefused(f"{where} refuses the connection{doing}: {_words(error)}; check security.protocol, user, password and certificates")
+        return CredentialsRefused(
+            f"{where} refuses the connection{doing}: {_words(error)}; check security.protocol, "
+            "user, password and certificates"
+        )
     if code in _NOT_ALLOWED:
-        return NotAllowed(f"not authorised: {where} does not allow this{doing}: {_words(error)}; grant the right to this user, or use another")
+        return NotAllowed(
+            f"not authorised: {where} does not allow this{doing}: {_words(error)}; grant the right "
+            "to this user, or use another"
+        )
     if code in _MISSING:
-        return MissingTopic(f"a topic or partition is not on {where}{doing}: {_words(error)}; run 'sq topics apply'")
+        return MissingTopic(
+            f"a topic or partition is not on {where}{doing}: {_words(error)}; run 'sq topics apply'"
+        )
     if code in _TOO_LARGE:
-        return RecordTooLarge(f"a record is too large for its topic{doing}: {_words(error)}; send less at once, or raise its max.message.bytes")
+        return RecordTooLarge(
+            f"a record is too large for its topic{doing}: {_words(error)}; send less at once, or "
+            "raise its max.message.bytes"
+        )
     if code in _BAD_TOPIC:
-        return BadTopicSetting(f"{where} does not take a topic as it was asked for{doing}: {_words(error)}")
+        return BadTopicSetting(
+            f"{where} does not take a topic as it was asked for{doing}: {_words(error)}"
+        )
     if code == KafkaError._BAD_MSG:
         at = cluster.bootstrap if cluster else "that address"
-        return BadSetting(f"what answers at {at} is no Kafka broker: {_words(error)}; check the address and security.protocol")
+        return BadSetting(
+            f"what answers at {at} is no Kafka broker: {_words(error)}; check the address and "
+            "security.protocol"
+        )
     if code == KafkaError._INVALID_ARG:
-        return BadSetting(f"a client setting cannot be used{doing}: {_words(error)}; see 'settings' of the cluster's file and SQ_KAFKA_SETTING_*")
+        return BadSetting(
+            f"a client setting cannot be used{doing}: {_words(error)}; see 'settings' of the "
+            "cluster's file and SQ_KAFKA_SETTING_*"
+        )
     if code == KafkaError.UNSUPPORTED_VERSION or code == KafkaError._UNSUPPORTED_FEATURE:
-        return KafkaTrouble(f"{where} is too old for this{doing}: {_words(error)}; Kafka 3.7 or newer is needed")
+        return KafkaTrouble(
+            f"{where} is too old for this{doing}: {_words(error)}; Kafka 3.7 or newer is needed"
+        )
     if code in _UNREACHABLE or error.retriable():
         is_local = cluster is None or cluster.bootstrap.startswith("127.")
-        hint = "'sq kafka status' shows the local one" if is_local else "check the address and the network"
+        hint = (
+            "'sq kafka status' shows the local one"
+            if is_local
+            else "check the address and the network"
+        )
         return BrokerUnreachable(f"{where} does not answer{doing}: {_words(error)}; {hint}")
     return KafkaTrouble(f"{where} answers with {error.name()}{doing}: {_words(error)}")
 
@@ -188,22 +241,27 @@ def reach(cluster: Cluster, seconds: float = REACH_SECONDS) -> AdminClient:
             if isinstance(found, BrokerUnreachable) and _accepts(cluster.bootstrap):
                 protocol = cluster.settings.get("security.protocol", "PLAINTEXT")
                 raise BrokerUnreachable(
-                    f"the cluster at {cluster.bootstrap} takes connections and gives no answer in {protocol}: {_words(worst)}; "
-                    "it is starting or stuck, or wants another security.protocol"
+                    f"the cluster at {cluster.bootstrap} takes connections and gives no answer in "
+                    f"{protocol}: {_words(worst)}; it is starting or stuck, or wants another "
+                    "security.protocol"
                 ) from None
             raise found from None
 
 
 def reached_cluster(url: str = "") -> Cluster:
-    """The cluster to use, once it has answered: for commands, which say at once what is wrong with it. Raises as ``find_cluster`` and ``reach``."""
+    """The cluster to use, once it has answered: for commands, which say at once what is wrong with
+    it. Raises as ``find_cluster`` and ``reach``.
+    """
     cluster = find_cluster(url)
     reach(cluster)
     return cluster
 
 
 _ADMINS: dict[tuple[int, str], tuple[AdminClient, list[KafkaError]]] = {}
-"""One admin client for each cluster and process, kept: one that is let go just as an answer arrives is freed on its own background thread, and
-librdkafka aborts the process for that (seen on a busy machine)."""
+"""One admin client for each cluster and process, kept: one that is let go just as an answer arrives
+is freed on its own background thread, and librdkafka aborts the process for that (seen on a busy
+machine).
+"""
 
 
 def _admin(cluster: Cluster) -> tuple[AdminClient, list[KafkaError]]:
@@ -211,7 +269,12 @@ def _admin(cluster: Cluster) -> tuple[AdminClient, list[KafkaError]]:
     key = (os.getpid(), repr(cluster))
     if key not in _ADMINS:
         told: list[KafkaError] = []
-        settings = cluster.client(logger=LOGGER, error_cb=told.append, reconnect_backoff_ms=50, reconnect_backoff_max_ms=1000)
+        settings = cluster.client(
+            logger=LOGGER,
+            error_cb=told.append,
+            reconnect_backoff_ms=50,
+            reconnect_backoff_max_ms=1000,
+        )
         try:
             _ADMINS[key] = AdminClient(settings), told
         except KafkaException as problem:
@@ -230,7 +293,9 @@ def _accepts(bootstrap: str) -> bool:
 
 
 def _worst(errors: list[KafkaError]) -> KafkaError:
-    """The one that says most: a refusal, else a name that does not resolve, else what the connection said, else a time-out."""
+    """The one that says most: a refusal, else a name that does not resolve, else what the
+    connection said, else a time-out.
+    """
 
     def weight(error: KafkaError) -> int:
         code = error.code()

@@ -1,7 +1,8 @@
-"""A folder that was pulled from a cluster, as a log with partitions: what verifies a cluster verifies the folder, by the same code.
+"""A folder that was pulled from a cluster, as a log with partitions: what verifies a cluster
+verifies the folder, by the same code.
 
-Bodies lie there without framing, at the offsets they had. A record that could not be decoded is a hole in its topic, and its raw bytes are the
-payload of its dead letter.
+Bodies lie there without framing, at the offsets they had. A record that could not be decoded is a
+hole in its topic, and its raw bytes are the payload of its dead letter.
 """
 
 from __future__ import annotations
@@ -12,7 +13,15 @@ from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
 from schemas.reasons import REASONS, SKIPPED, UNDECODABLE
 from streams.log.kafka.framing import header
-from streams.log.kafka.transport import NOTHING, Admin, Chunk, Fetched, Partition, TransportFailed, Writer
+from streams.log.kafka.transport import (
+    NOTHING,
+    Admin,
+    Chunk,
+    Fetched,
+    Partition,
+    TransportFailed,
+    Writer,
+)
 from streams.log.local import Block, LocalLog
 
 DEAD_LETTERS = "pipeline.dlq"
@@ -27,7 +36,9 @@ class FolderReader:
         topics: those that the folder holds.
     """
 
-    def __init__(self, log: LocalLog, schema_ids: Mapping[str, int], topics: frozenset[str]) -> None:
+    def __init__(
+        self, log: LocalLog, schema_ids: Mapping[str, int], topics: frozenset[str]
+    ) -> None:
         self._log = log
         self._ids = schema_ids
         self._topics = topics
@@ -54,20 +65,34 @@ class FolderReader:
         if DEAD_LETTERS not in self._topics or topic == DEAD_LETTERS:
             return []
         decode = codec("DeadLetter").decode_records
-        letters = [letter for block in self._log.reader(DEAD_LETTERS).blocks() for letter in decode(block.body, block.count)]
+        letters = [
+            letter
+            for block in self._log.reader(DEAD_LETTERS).blocks()
+            for letter in decode(block.body, block.count)
+        ]
         mine = [each for each in letters if each.origin_topic == topic]
         return sorted(
             (each.origin_offset, each.payload)
             for each in mine
-            if each.reason in UNDECODABLE or (each.reason == REASONS[SKIPPED] and not self._holds(topic, each.origin_offset))
+            if each.reason in UNDECODABLE
+            or (each.reason == REASONS[SKIPPED] and not self._holds(topic, each.origin_offset))
         )
 
     def _holds(self, topic: str, offset: int) -> bool:
-        """True if the record is in the topic's own file: it decoded, and was left out for another reason."""
-        if topic not in self._topics or not self._log.reader(topic).start_offset <= offset < self._log.reader(topic).end_offset:
+        """True if the record is in the topic's own file: it decoded, and was left out for another
+        reason.
+        """
+        if (
+            topic not in self._topics
+            or not self._log.reader(topic).start_offset
+            <= offset
+            < self._log.reader(topic).end_offset
+        ):
             return False
         block = next(iter(self._log.reader(topic).blocks(offset)), None)
-        return block is not None and offset in [block.offset_of(number) for number in range(block.count)]
+        return block is not None and offset in [
+            block.offset_of(number) for number in range(block.count)
+        ]
 
     def _first_raw(self, topic: str) -> int:
         raw = self._raw_of(topic)
@@ -76,7 +101,10 @@ class FolderReader:
     def poll(self, limit: int, wait_seconds: float) -> Sequence[Fetched]:
         """As :meth:`fetch`, a record at a time."""
         chunk = self.fetch(limit, wait_seconds)
-        return [Fetched(self._topic, 0, offset, value, 0) for offset, value in zip(chunk.offsets, chunk.values, strict=True)]
+        return [
+            Fetched(self._topic, 0, offset, value, 0)
+            for offset, value in zip(chunk.offsets, chunk.values, strict=True)
+        ]
 
     def fetch(self, limit: int, wait_seconds: float) -> Chunk:
         """The next records, framed as they were; nothing at the end."""
@@ -97,7 +125,8 @@ class FolderReader:
         body = block.body.data
         ends = codec(topic_of(self._topic).record).record_ends(block.body, block.count).tolist()
         found = [
-            (block.offset_of(number), framing + bytes(body[start:end])) for number, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True))
+            (block.offset_of(number), framing + bytes(body[start:end]))
+            for number, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True))
         ]
         found = [each for each in found if each[0] >= self._position]
         while self._raw and found and self._raw[0][0] < found[-1][0]:
@@ -157,11 +186,15 @@ class FolderLog:
 
     def writer(self, transactional_id: str) -> Writer:
         """Refused."""
-        raise TransportFailed(f"{self._log.path} was pulled to be read; run a topology on a cluster")
+        raise TransportFailed(
+            f"{self._log.path} was pulled to be read; run a topology on a cluster"
+        )
 
     def plain_writer(self) -> Writer:
         """Refused."""
-        raise TransportFailed(f"{self._log.path} was pulled to be read; run a topology on a cluster")
+        raise TransportFailed(
+            f"{self._log.path} was pulled to be read; run a topology on a cluster"
+        )
 
     def beside(self, work: Callable[[], None]) -> Callable[[], None]:
         """See :class:`streams.log.kafka.transport.Log`: when it is waited for."""

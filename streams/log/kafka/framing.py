@@ -27,20 +27,26 @@ def header(schema_id: int) -> bytes:
 def schema_id_of(value: bytes) -> int:
     """The schema id. Raises BadFraming."""
     if len(value) < HEADER_BYTES or value[0] != 0:
-        raise BadFraming("the value does not begin with the registry framing (a zero byte and a schema id)")
+        raise BadFraming(
+            "the value does not begin with the registry framing (a zero byte and a schema id)"
+        )
     return int.from_bytes(value[1:HEADER_BYTES], "big")
 
 
 class FramedValues(Sequence[bytes]):
-    """Values as a partition holds them, kept as one body: a bytes is made only of those that are asked for.
+    """Values as a partition holds them, kept as one body: a bytes is made only of those that are
+    asked for.
 
     Attributes:
-        body: uint8, what follows the framing of each value (the whole of one without framing), one behind the other.
+        body: uint8, what follows the framing of each value (the whole of one without framing), one
+            behind the other.
         ends: int64[n], where each ends in ``body``.
         schema_ids: int64[n], ``NOT_FRAMED`` for a value without framing.
     """
 
-    def __init__(self, body: Any, ends: np.ndarray[Any, Any], schema_ids: np.ndarray[Any, Any]) -> None:
+    def __init__(
+        self, body: Any, ends: np.ndarray[Any, Any], schema_ids: np.ndarray[Any, Any]
+    ) -> None:
         self.body, self.ends, self.schema_ids = body, ends, schema_ids
 
     def __len__(self) -> int:
@@ -55,9 +61,15 @@ class FramedValues(Sequence[bytes]):
             first, last, step = index.indices(len(self))
             if first or step != 1:
                 return [self[at] for at in range(first, last, step)]
-            return FramedValues(self.body[: int(self.ends[last - 1]) if last else 0], self.ends[:last], self.schema_ids[:last])
+            return FramedValues(
+                self.body[: int(self.ends[last - 1]) if last else 0],
+                self.ends[:last],
+                self.schema_ids[:last],
+            )
         at = range(len(self))[index]
-        return self._value(int(self.ends[at - 1]) if at else 0, int(self.ends[at]), int(self.schema_ids[at]))
+        return self._value(
+            int(self.ends[at - 1]) if at else 0, int(self.ends[at]), int(self.schema_ids[at])
+        )
 
     def __iter__(self) -> Iterator[bytes]:
         start = 0

@@ -1,7 +1,9 @@
-"""Keys of the records that a topology writes: the field that the catalogue names, as decimal text, read from the record's own bytes.
+"""Keys of the records that a topology writes: the field that the catalogue names, as decimal text,
+read from the record's own bytes.
 
-Nothing in the product reads a key back: partitions are chosen by the writer, and records of the versions before have none. They are for tools, and
-for whoever compacts or joins these topics elsewhere.
+Nothing in the product reads a key back: partitions are chosen by the writer, and records of the
+versions before have none. They are for tools, and for whoever compacts or joins these topics
+elsewhere.
 """
 
 from __future__ import annotations
@@ -26,7 +28,10 @@ def keys_of(topic: str, values: Sequence[bytes]) -> list[bytes] | None:
     if before is None:
         return None
     if before == ():
-        return [SMALL[value[HEADER_BYTES]] if value[HEADER_BYTES] < CONTINUED else _key(value, before) for value in values]
+        return [
+            SMALL[value[HEADER_BYTES]] if value[HEADER_BYTES] < CONTINUED else _key(value, before)
+            for value in values
+        ]
     return [_key(value, before) for value in values]
 
 
@@ -43,7 +48,10 @@ def _before_key(topic: str) -> tuple[str, ...] | None:
             return tuple(kinds)
         kind = field["type"]
         if kind not in ("string", "int", "long"):
-            raise ValueError(f"{topic}: the key {entry.key} lies behind {field['name']}, whose length is not known here")
+            raise ValueError(
+                f"{topic}: the key {entry.key} lies behind {field['name']}, whose length is not "
+                "known here"
+            )
         kinds.append(STRING if kind == "string" else NUMBER)
     raise ValueError(f"{topic}: {entry.record} has no field {entry.key}")
 

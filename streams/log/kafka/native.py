@@ -1,6 +1,8 @@
-"""librdkafka's C interface under confluent-kafka's client: its functions, a client's handle, and calls to both from kernels.
+"""librdkafka's C interface under confluent-kafka's client: its functions, a client's handle, and
+calls to both from kernels.
 
-Source of the signatures: ``rdkafka.h`` of the client's own version; they are part of its stable binary interface.
+Source of the signatures: ``rdkafka.h`` of the client's own version; they are part of its stable
+binary interface.
 """
 
 from __future__ import annotations
@@ -35,9 +37,14 @@ _HANDLE_AT = object.__basicsize__
 
 @functools.cache
 def library() -> Any:
-    """The library that the client runs on, functions declared; None where it cannot be reached or is laid out in another way."""
+    """The library that the client runs on, functions declared; None where it cannot be reached or
+    is laid out in another way.
+    """
     package = Path(confluent_kafka.__file__).parent
-    found = [*package.parent.glob("confluent_kafka.libs/librdkafka*"), *package.glob(".dylibs/librdkafka*")]
+    found = [
+        *package.parent.glob("confluent_kafka.libs/librdkafka*"),
+        *package.glob(".dylibs/librdkafka*"),
+    ]
     if len(found) != 1:
         return None
     try:
@@ -47,7 +54,10 @@ def library() -> Any:
             function.restype, function.argtypes = result, arguments
     except (OSError, AttributeError):
         return None
-    if loaded.rd_kafka_version() != confluent_kafka.libversion()[1] or not _handle_is_where_expected():
+    if (
+        loaded.rd_kafka_version() != confluent_kafka.libversion()[1]
+        or not _handle_is_where_expected()
+    ):
         return None
     return loaded
 
@@ -58,7 +68,9 @@ def handle_of(client: Any) -> int:
 
 
 def _handle_is_where_expected() -> bool:
-    """Whether the field is set while a client is open and empty when it is closed; nothing is read through it."""
+    """Whether the field is set while a client is open and empty when it is closed; nothing is read
+    through it.
+    """
     probe = confluent_kafka.Consumer({"group.id": "probe", "log_level": 0})
     opened = handle_of(probe)
     probe.close()
@@ -72,9 +84,11 @@ def address_of_function(function: Any) -> int:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def _call(typing: Any, function: Any, first: Any, second: Any) -> Any:
-    """``call(function, first, second)``: call a C function at an address with two words, an int64 back.
+    """``call(function, first, second)``: call a C function at an address with two words, an int64
+    back.
 
-    A function of one argument ignores the second and one without a result returns anything: both hold in the C calling conventions used here.
+    A function of one argument ignores the second and one without a result returns anything: both
+    hold in the C calling conventions used here.
     """
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -92,7 +106,11 @@ def _copy_bytes(typing: Any, target: Any, source: Any, count: Any) -> Any:
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         byte = ir.IntType(8).as_pointer()
         cgutils.raw_memcpy(  # type: ignore[no-untyped-call]
-            builder, builder.inttoptr(arguments[0], byte), builder.inttoptr(arguments[1], byte), arguments[2], 1
+            builder,
+            builder.inttoptr(arguments[0], byte),
+            builder.inttoptr(arguments[1], byte),
+            arguments[2],
+            1,
         )
         return context.get_dummy_value()
 

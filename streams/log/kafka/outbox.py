@@ -25,7 +25,8 @@ class Outbox:
 
     Attributes:
         last: offset of the last delivered record of every partition.
-        failed: why a record was not delivered, or None; its size before any other reason, for it is the cause of the rest.
+        failed: why a record was not delivered, or None; its size before any other reason, for it is
+            the cause of the rest.
     """
 
     def __init__(self, cluster: Cluster, **settings: Any) -> None:
@@ -47,7 +48,13 @@ class Outbox:
         self.failed: KafkaError | None = None
         self._largest = ("", 0, 0)
 
-    def send(self, topic: str, partition: int, values: Sequence[bytes], keys: Sequence[bytes] | None = None) -> None:
+    def send(
+        self,
+        topic: str,
+        partition: int,
+        values: Sequence[bytes],
+        keys: Sequence[bytes] | None = None,
+    ) -> None:
         """Queue records; waits only while the queue is full.
 
         Raises:
@@ -59,7 +66,13 @@ class Outbox:
             key = keys[number] if keys is not None else None
             while True:
                 try:
-                    produce(topic, value, key=key, partition=partition, on_delivery=self._delivered if number == last else self._lost)
+                    produce(
+                        topic,
+                        value,
+                        key=key,
+                        partition=partition,
+                        on_delivery=self._delivered if number == last else self._lost,
+                    )
                     break
                 except BufferError:
                     self.producer.poll(0.01)
@@ -69,7 +82,9 @@ class Outbox:
                     raise
 
     def check_size(self) -> None:
-        """Raise RecordTooLarge if the broker refused a record for its size. It refuses a batch whole: the largest of its records is to blame."""
+        """Raise RecordTooLarge if the broker refused a record for its size. It refuses a batch
+        whole: the largest of its records is to blame.
+        """
         if is_too_large(self.failed):
             raise too_large(*self._largest)
 
@@ -83,6 +98,10 @@ class Outbox:
         if error is None:
             return
         if is_too_large(error):
-            self._largest = max(self._largest, (message.topic(), message.partition(), len(message.value() or b"")), key=lambda found: found[2])
+            self._largest = max(
+                self._largest,
+                (message.topic(), message.partition(), len(message.value() or b"")),
+                key=lambda found: found[2],
+            )
         if is_too_large(error) or not is_too_large(self.failed):
             self.failed = error

@@ -24,12 +24,22 @@ class KafkaPlainWriter:
         """Forget what was delivered before."""
         self._outbox.forget()
 
-    def produce(self, topic: str, partition: int, values: Sequence[bytes], keys: Sequence[bytes] | None = None) -> None:
-        """Queue records; waits only while the local queue is full. Raises RecordTooLarge, TransportFailed."""
+    def produce(
+        self,
+        topic: str,
+        partition: int,
+        values: Sequence[bytes],
+        keys: Sequence[bytes] | None = None,
+    ) -> None:
+        """Queue records; waits only while the local queue is full. Raises RecordTooLarge,
+        TransportFailed.
+        """
         try:
             self._outbox.send(topic, partition, values, keys)
         except KafkaException as problem:
-            raise TransportFailed(f"{topic}/{partition} takes no record: {problem.args[0].str()}") from problem
+            raise TransportFailed(
+                f"{topic}/{partition} takes no record: {problem.args[0].str()}"
+            ) from problem
         self._outbox.producer.poll(0)
 
     def commit(self) -> Mapping[Partition, int]:
@@ -37,8 +47,14 @@ class KafkaPlainWriter:
         left, failed = self._outbox.producer.flush(COMMIT_SECONDS), self._outbox.failed
         self._outbox.check_size()
         if failed is not None or left:
-            what = f"{failed.str()} ({failed.name()})" if failed is not None else f"{left} records found no broker"
-            raise TransportFailed(f"records were not delivered: {what}; check the broker and the topic")
+            what = (
+                f"{failed.str()} ({failed.name()})"
+                if failed is not None
+                else f"{left} records found no broker"
+            )
+            raise TransportFailed(
+                f"records were not delivered: {what}; check the broker and the topic"
+            )
         return self._outbox.last
 
     def abort(self) -> None:

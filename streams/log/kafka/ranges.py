@@ -1,4 +1,6 @@
-"""What a cluster holds of many partitions: first and last offsets, in two requests however many they are."""
+"""What a cluster holds of many partitions: first and last offsets, in two requests however many
+they are.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ ASK_SECONDS = 10.0
 PATIENCE_SECONDS = 30.0
 
 
-def held_ranges(admin: AdminClient, partitions: Sequence[Partition]) -> dict[Partition, tuple[int, int]]:
+def held_ranges(
+    admin: AdminClient, partitions: Sequence[Partition]
+) -> dict[Partition, tuple[int, int]]:
     """(log-start offset, last stable offset) of each partition: committed records lie between.
 
     Raises:
@@ -28,20 +32,31 @@ def held_ranges(admin: AdminClient, partitions: Sequence[Partition]) -> dict[Par
 
 
 def offset_at(admin: AdminClient, partition: Partition, timestamp_ms: int, end: int) -> int:
-    """Offset of the first record whose Kafka timestamp is not earlier; ``end`` if there is none. Raises TransportFailed."""
+    """Offset of the first record whose Kafka timestamp is not earlier; ``end`` if there is none.
+    Raises TransportFailed.
+    """
     offset = _ask(admin, [partition], OffsetSpec.for_timestamp(timestamp_ms))[partition]  # type: ignore[no-untyped-call]
     return end if offset < 0 else offset
 
 
-def _ask(admin: AdminClient, partitions: Sequence[Partition], spec: OffsetSpec) -> dict[Partition, int]:
+def _ask(
+    admin: AdminClient, partitions: Sequence[Partition], spec: OffsetSpec
+) -> dict[Partition, int]:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
             wanted = {TopicPartition(*each): spec for each in partitions}
-            asked = admin.list_offsets(wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ASK_SECONDS)
-            return {(place.topic, place.partition): int(answer.result().offset) for place, answer in asked.items()}
+            asked = admin.list_offsets(
+                wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ASK_SECONDS
+            )
+            return {
+                (place.topic, place.partition): int(answer.result().offset)
+                for place, answer in asked.items()
+            }
         except KafkaException as problem:
             if time.monotonic() > deadline:
                 text = f"the offsets of {partitions[0][0]} cannot be asked: {problem.args[0].str()}"
-                raise TransportFailed(f"{text}; check that the broker is up and the topic exists") from problem
+                raise TransportFailed(
+                    f"{text}; check that the broker is up and the topic exists"
+                ) from problem
             time.sleep(0.1)

@@ -2,9 +2,11 @@
 
 Settings are part of the design, each for a measured reason:
 
-- ``fetch.queue.backoff.ms=2``: by default a full local queue stops a partition's fetches for a second;
+- ``fetch.queue.backoff.ms=2``: by default a full local queue stops a partition's fetches for a
+  second;
 - ``auto.offset.reset=error``: a position that is gone is loss of data, never a silent jump;
-- ``enable.partition.eof=true``: the end of a partition is told, so that markers at the end are not taken for records still to come.
+- ``enable.partition.eof=true``: the end of a partition is told, so that markers at the end are not
+  taken for records still to come.
 """
 
 from __future__ import annotations
@@ -19,16 +21,27 @@ from streams.log.kafka.bulk import BulkQueue, Event, Fetch
 from streams.log.kafka.cluster import Cluster
 from streams.log.kafka.retrying import HEALING, TIMEOUT_SECONDS, retry
 from streams.log.kafka.silence import PATIENT
-from streams.log.kafka.transport import NOTHING, Chunk, Fetched, OffsetOutOfRange, Partition, TransportFailed
+from streams.log.kafka.transport import (
+    NOTHING,
+    Chunk,
+    Fetched,
+    OffsetOutOfRange,
+    Partition,
+    TransportFailed,
+)
 
 SERVE_SECONDS = 1.0
 ARRIVING_SECONDS = 0.005
-"""How long after the news of an end records may still be on their way that the watermark counts already."""
+"""How long after the news of an end records may still be on their way that the watermark counts
+already.
+"""
 GONE = frozenset((KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET))
 
 
 class KafkaReader:
-    """A reader of committed records over one consumer with :meth:`assign`; ``isolation`` says which are read."""
+    """A reader of committed records over one consumer with :meth:`assign`; ``isolation`` says which
+    are read.
+    """
 
     def __init__(self, cluster: Cluster, group: str, isolation: str = "read_committed") -> None:
         self._settings = cluster.client(
@@ -48,7 +61,8 @@ class KafkaReader:
         )
         self._open()
         self._positions: dict[Partition, int] = {}
-        self._ends: dict[Partition, tuple[int, float]] = {}  # high watermark at the news of an end, and when that came; until records come
+        # high watermark at the news of an end, and when that came; until records come
+        self._ends: dict[Partition, tuple[int, float]] = {}
         self._served = time.monotonic()
 
     def _open(self) -> None:
@@ -68,7 +82,9 @@ class KafkaReader:
         """See :class:`streams.log.kafka.transport.Reader`."""
         found: list[Fetched] = []
         for fetch in self._take(limit, wait_seconds):
-            for offset, value, timestamp in zip(fetch.offsets.tolist(), fetch.values, fetch.timestamps_ms.tolist(), strict=True):
+            for offset, value, timestamp in zip(
+                fetch.offsets.tolist(), fetch.values, fetch.timestamps_ms.tolist(), strict=True
+            ):
                 found.append(Fetched(fetch.topic, fetch.partition, offset, value, timestamp))
         return found
 
@@ -82,20 +98,24 @@ class KafkaReader:
         """What has arrived; the client's callbacks are served once a second."""
         fetches = self._records.poll(limit, wait_seconds)
         for fetch in fetches:
-            at = fetch.topic, fetch.partition  # the news of an end may come before a record of the same answer: a position never goes back
+            # the news of an end may come before a record of the same answer: a position never goes
+            # back
+            at = fetch.topic, fetch.partition
             self._positions[at] = max(self._positions[at], int(fetch.offsets[-1]) + 1)
             self._ends.pop(at, None)
         events, self._records.events = self._records.events, []
         for event in events:
             self._meet(event)
         now = time.monotonic()
-        if now - self._served > SERVE_SECONDS and self._records.is_direct:  # otherwise taking records serves them
+        # otherwise taking records serves them
+        if now - self._served > SERVE_SECONDS and self._records.is_direct:
             self._served = now
             self._consumer.poll(0)
         return fetches
 
     def _meet(self, event: Event) -> None:
-        """The end of a partition is noted; errors that heal are left to the client, others raised."""
+        """The end of a partition is noted; errors that heal are left to the client, others raised.
+        """
         partition, error = (event.topic, event.partition), KafkaError(event.code)
         if event.code == KafkaError._PARTITION_EOF:
             if event.offset >= self._positions[partition]:
@@ -105,12 +125,16 @@ class KafkaReader:
         where = f"{event.topic}/{event.partition}" if event.topic else "the cluster"
         if event.code in GONE:
             raise OffsetOutOfRange(
-                f"{where}: offset {self._positions.get(partition)} is gone: retention has overtaken this reader, "
-                "or the topic was made anew; restore the range from an archive, or close the topology and start a new one"
+                f"{where}: offset {self._positions.get(partition)} is gone: retention has "
+                "overtaken this reader, or the topic was made anew; restore the range from an "
+                "archive, or close the topology and start a new one"
             )
         if event.code in HEALING or error.retriable():
             return
-        raise TransportFailed(f"{where} cannot be read: {error.str()} ({error.name()}); check the topic and the credentials, then start again")
+        raise TransportFailed(
+            f"{where} cannot be read: {error.str()} ({error.name()}); check the topic and the "
+            "credentials, then start again"
+        )
 
     def position(self, partition: Partition) -> int:
         """See :class:`streams.log.kafka.transport.Reader`."""
@@ -141,9 +165,15 @@ class KafkaReader:
         deadline = time.monotonic() + TIMEOUT_SECONDS
         while True:
             try:
-                low, high = self._consumer.get_watermark_offsets(TopicPartition(*partition), timeout=ADMIN_SECONDS)
+                low, high = self._consumer.get_watermark_offsets(
+                    TopicPartition(*partition), timeout=ADMIN_SECONDS
+                )
             except KafkaException as problem:
-                retry(problem, deadline, f"the {which} of {partition[0]}/{partition[1]} cannot be asked")
+                retry(
+                    problem,
+                    deadline,
+                    f"the {which} of {partition[0]}/{partition[1]} cannot be asked",
+                )
             else:
                 return int(low), int(high)
 
@@ -151,7 +181,10 @@ class KafkaReader:
         """See :class:`streams.log.kafka.transport.Reader`."""
         if not offsets:
             return
-        places = [TopicPartition(topic, partition, offset) for (topic, partition), offset in offsets.items()]
+        places = [
+            TopicPartition(topic, partition, offset)
+            for (topic, partition), offset in offsets.items()
+        ]
         try:
             if wait:
                 self._consumer.commit(offsets=places, asynchronous=False)

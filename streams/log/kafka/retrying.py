@@ -33,4 +33,6 @@ def retry(problem: KafkaException, deadline: float, what: str) -> None:
     if time.monotonic() < deadline and (error.code() in HEALING or error.retriable()):
         time.sleep(0.05)
         return
-    raise TransportFailed(f"{what}: {error.str()} ({error.name()}); check that the broker is up and the topic exists") from problem
+    raise TransportFailed(
+        f"{what}: {error.str()} ({error.name()}); check that the broker is up and the topic exists"
+    ) from problem

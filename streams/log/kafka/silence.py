@@ -14,5 +14,10 @@ def silent(*_: Any) -> None:
     """An error callback that says nothing."""
 
 
-PATIENT: dict[str, Any] = {"reconnect_backoff_ms": 50, "reconnect_backoff_max_ms": 1000, "logger": SILENT, "error_cb": silent}
+PATIENT: dict[str, Any] = {
+    "reconnect_backoff_ms": 50,
+    "reconnect_backoff_max_ms": 1000,
+    "logger": SILENT,
+    "error_cb": silent,
+}
 """Settings of every client that heals by itself: back within a second, and not a word meanwhile."""

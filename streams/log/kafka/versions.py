@@ -1,7 +1,9 @@
-"""What the schema ids of records on a cluster mean: our schema of a topic, another version's that both read each other, or none of the topic's.
+"""What the schema ids of records on a cluster mean: our schema of a topic, another version's that
+both read each other, or none of the topic's.
 
-A shard's own ids are resolved at its start and pinned by its journal. Any other id is asked of the registry when the first record of it is met,
-once. Records of another version's schema are read as those of local folders are (``streams/log/older.py``).
+A shard's own ids are resolved at its start and pinned by its journal. Any other id is asked of the
+registry when the first record of it is met, once. Records of another version's schema are read as
+those of local folders are (``streams/log/older.py``).
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from streams.log.kafka.framing import HEADER_BYTES, schema_id_of
 from streams.log.older import OlderSchema, older_schema
 
 SchemaOf = Callable[[int], dict[str, Any]]
-"""The schema of a registry id, as JSON data; raises a typed error if the registry does not know it or cannot be asked."""
+"""The schema of a registry id, as JSON data; raises a typed error if the registry does not know it
+or cannot be asked.
+"""
 
 
 class OtherSchema(BadData):
@@ -31,7 +35,8 @@ class Versions:
 
     Args:
         schema_of: the registry.
-        asks_again: an id that could not be resolved is asked for again the next time; otherwise the answer stands as long as this object lives.
+        asks_again: an id that could not be resolved is asked for again the next time; otherwise the
+            answer stands as long as this object lives.
     """
 
     def __init__(self, schema_of: SchemaOf, asks_again: bool = False) -> None:
@@ -46,7 +51,8 @@ class Versions:
         Raises:
             OtherSchema: it is no version of the topic's schema.
             UnknownSchemaId: the registry does not know the id.
-            RegistryUnreachable, RegistryRefused: no usable answer, which says nothing about the record.
+            RegistryUnreachable, RegistryRefused: no usable answer, which says nothing about the
+                record.
         """
         key = topic, schema_id
         if key not in self._found:
@@ -69,28 +75,43 @@ class Versions:
                 self._outage = problem
             return problem
         except ValueError:  # a schema of another kind than Avro
-            return OtherSchema(f"schema id {schema_id} is of no Avro schema, and {topic} holds Avro records")
+            return OtherSchema(
+                f"schema id {schema_id} is of no Avro schema, and {topic} holds Avro records"
+            )
         try:
             if canonical_form(text) == canonical_form(schema_text(topic)):
                 return None
             older = older_schema(topic, text)
         except Exception as problem:  # noqa: BLE001  (what is registered may lack anything that the schema of a record has)
-            return OtherSchema(f"schema id {schema_id} is of no schema that a record of {topic} can have ({type(problem).__name__})")
+            return OtherSchema(
+                f"schema id {schema_id} is of no schema that a record of {topic} can have "
+                f"({type(problem).__name__})"
+            )
         if older.problems:
-            return OtherSchema(f"schema id {schema_id} is of no version of {topic}'s schema that this version can read ({older.problems[0]})")
+            return OtherSchema(
+                f"schema id {schema_id} is of no version of {topic}'s schema that this version can "
+                f"read ({older.problems[0]})"
+            )
         return older
 
     def body(self, topic: str, value: bytes) -> bytes:
-        """A framed value's body with our schema. An id that the registry does not know, or not as the topic's, is taken for ours.
+        """A framed value's body with our schema. An id that the registry does not know, or not as
+        the topic's, is taken for ours.
 
         Raises:
             BadFraming, MalformedRecord.
         """
         older = self.taken_for(topic, schema_id_of(value))
-        return value[HEADER_BYTES:] if older is None else older.convert(value[HEADER_BYTES:])[0].tobytes()
+        return (
+            value[HEADER_BYTES:]
+            if older is None
+            else older.convert(value[HEADER_BYTES:])[0].tobytes()
+        )
 
     def taken_for(self, topic: str, schema_id: int) -> OlderSchema | None:
-        """As :meth:`of`, and None where there is no answer: the record decodes as ours, or :meth:`trouble` says why nobody knows."""
+        """As :meth:`of`, and None where there is no answer: the record decodes as ours, or
+        :meth:`trouble` says why nobody knows.
+        """
         try:
             return self.of(topic, schema_id)
         except ShrivenError:
@@ -108,7 +129,8 @@ def versions_on(cluster: Cluster) -> Versions | None:
         return None
 
     def schema_of(schema_id: int) -> dict[str, Any]:
-        from schemas.registry import Registry  # its client's libraries: only where an id is asked for
+        # its client's libraries: only where an id is asked for
+        from schemas.registry import Registry
 
         with Registry(cluster) as registry:
             return registry.schema_by_id(schema_id)

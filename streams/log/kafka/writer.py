@@ -2,7 +2,8 @@
 
 Settings are part of the design, each for a measured reason:
 
-- ``retry.backoff.ms=1``: by default the client sleeps 100 ms whenever the broker is still writing the markers of the transaction before;
+- ``retry.backoff.ms=1``: by default the client sleeps 100 ms whenever the broker is still writing
+  the markers of the transaction before;
 - ``transaction.timeout.ms=10000``: a dead task holds readers back for no longer.
 """
 
@@ -35,7 +36,12 @@ class KafkaWriter:
     def __init__(self, cluster: Cluster, transactional_id: str) -> None:
         self.transactional_id = transactional_id
         self._outbox = Outbox(
-            cluster, transactional_id=transactional_id, transaction_timeout_ms=10_000, retry_backoff_ms=1, linger_ms=0, batch_num_messages=100_000
+            cluster,
+            transactional_id=transactional_id,
+            transaction_timeout_ms=10_000,
+            retry_backoff_ms=1,
+            linger_ms=0,
+            batch_num_messages=100_000,
         )
         self._producer = self._outbox.producer
         self._is_open = False
@@ -45,12 +51,17 @@ class KafkaWriter:
         deadline = time.monotonic() + TIMEOUT_SECONDS
         while True:
             try:
-                self._producer.list_topics(timeout=TIMEOUT_SECONDS)  # connects; without a connection the coordinator is sought each 0.5 s only
+                # connects; without a connection the coordinator is sought each 0.5 s only
+                self._producer.list_topics(timeout=TIMEOUT_SECONDS)
                 self._producer.init_transactions(TIMEOUT_SECONDS)
                 return
             except KafkaException as problem:
                 self._raise_fatal(problem, "taking over")
-                retry(problem, deadline, f"transactional id {self.transactional_id} cannot be taken over")
+                retry(
+                    problem,
+                    deadline,
+                    f"transactional id {self.transactional_id} cannot be taken over",
+                )
 
     def begin(self) -> None:
         """See :class:`streams.log.kafka.transport.Writer`."""
@@ -59,17 +70,28 @@ class KafkaWriter:
             self._producer.begin_transaction()
         except KafkaException as problem:
             self._raise_fatal(problem, "beginning a transaction")
-            raise TransportFailed(f"{self.transactional_id}: no transaction can begin: {problem.args[0].str()}") from problem
+            raise TransportFailed(
+                f"{self.transactional_id}: no transaction can begin: {problem.args[0].str()}"
+            ) from problem
         self._is_open = True
 
-    def produce(self, topic: str, partition: int, values: Sequence[bytes], keys: Sequence[bytes] | None = None) -> None:
+    def produce(
+        self,
+        topic: str,
+        partition: int,
+        values: Sequence[bytes],
+        keys: Sequence[bytes] | None = None,
+    ) -> None:
         """See :class:`streams.log.kafka.transport.Writer`."""
         try:
             self._outbox.send(topic, partition, values, keys)
         except KafkaException as problem:
             self._raise_fatal(problem, f"writing to {topic}")
             self._raise_cause(f"writing to {topic}")
-            raise TransportFailed(f"{topic}/{partition} takes no record: {problem.args[0].str()}; the batch is aborted and made again") from problem
+            raise TransportFailed(
+                f"{topic}/{partition} takes no record: {problem.args[0].str()}; the batch is "
+                "aborted and made again"
+            ) from problem
 
     def commit(self) -> Mapping[Partition, int]:
         """See :class:`streams.log.kafka.transport.Writer`."""
@@ -86,15 +108,20 @@ class KafkaWriter:
                     self._raise_cause("committing")
                     reason = self._outbox.failed or error
                     what = f"{reason.str()} ({reason.name()})"
-                    raise TransportFailed(f"{self.transactional_id}: the transaction cannot be committed: {what}") from problem
+                    raise TransportFailed(
+                        f"{self.transactional_id}: the transaction cannot be committed: {what}"
+                    ) from problem
                 if time.monotonic() >= deadline or not error.retriable():
                     raise OutcomeUnknown(
-                        f"{self.transactional_id}: no answer to a commit within {COMMIT_SECONDS:.0f} s ({error.str()}); "
-                        "the journal will tell whether it happened"
+                        f"{self.transactional_id}: no answer to a commit within "
+                        f"{COMMIT_SECONDS:.0f} s ({error.str()}); the journal will tell whether it "
+                        "happened"
                     ) from problem
         self._is_open = False
         if self._outbox.failed is not None:
-            raise TransportFailed(f"{self.transactional_id}: a record was not delivered: {self._outbox.failed.str()}")
+            raise TransportFailed(
+                f"{self.transactional_id}: a record was not delivered: {self._outbox.failed.str()}"
+            )
         return self._outbox.last
 
     def abort(self) -> None:
@@ -116,8 +143,17 @@ class KafkaWriter:
         if cause is not None:
             self._raise_fatal(cause, "aborting")
         if left or reason is not None or cause is not None:
-            text = reason.str() if reason is not None else cause.args[0].str() if cause is not None else "no answer"
-            raise TransportFailed(f"{self.transactional_id}: what hangs cannot be aborted: {text}; check the broker, then start again")
+            text = (
+                reason.str()
+                if reason is not None
+                else cause.args[0].str()
+                if cause is not None
+                else "no answer"
+            )
+            raise TransportFailed(
+                f"{self.transactional_id}: what hangs cannot be aborted: {text}; check the broker, "
+                "then start again"
+            )
 
     def close(self) -> None:
         """See :class:`streams.log.kafka.transport.Writer`."""
@@ -135,7 +171,8 @@ class KafkaWriter:
     def _raise_cause(self, doing: str) -> None:
         """Raise what a transaction that failed was failed by, if that is for good.
 
-        The call that meets it is told of an erroneous state alone; the abort, which is due anyway, is told why.
+        The call that meets it is told of an erroneous state alone; the abort, which is due anyway,
+        is told why.
         """
         cause = self._aborted()
         if cause is not None:
@@ -144,6 +181,11 @@ class KafkaWriter:
     def _raise_fatal(self, problem: KafkaException, doing: str) -> None:
         error = problem.args[0]
         if error.code() in FENCED or (error.fatal() and "fenced" in error.str().lower()):
-            raise Fenced(f"{self.transactional_id} was taken over by another owner while {doing}; this process ends, the other goes on") from problem
+            raise Fenced(
+                f"{self.transactional_id} was taken over by another owner while {doing}; this "
+                "process ends, the other goes on"
+            ) from problem
         if error.fatal():
-            raise TransportFailed(f"{self.transactional_id}: {doing} failed for good: {error.str()} ({error.name()})") from problem
+            raise TransportFailed(
+                f"{self.transactional_id}: {doing} failed for good: {error.str()} ({error.name()})"
+            ) from problem

@@ -1,10 +1,13 @@
-"""Order-flow imbalance at the best level (Cont, Kukanov and Stoikov, J. Financial Econometrics 2014; MIC-8).
+"""Order-flow imbalance at the best level (Cont, Kukanov and Stoikov, J. Financial Econometrics
+2014; MIC-8).
 
-    e_n = 1{b_n >= b_(n-1)} qb_n - 1{b_n <= b_(n-1)} qb_(n-1) - 1{a_n <= a_(n-1)} qa_n + 1{a_n >= a_(n-1)} qa_(n-1)
+    e_n = 1{b_n >= b_(n-1)} qb_n - 1{b_n <= b_(n-1)} qb_(n-1) - 1{a_n <= a_(n-1)} qa_n + 1{a_n >=
+    a_(n-1)} qa_(n-1)
 
-summed over the quotes of an interval: positive when buying interest arrives. All in integers of two limbs: sums are exact and additive. An empty bid
-side counts as a bid below every price, an empty ask side as an ask above every price. No event spans a stale stretch of the book
-or a snapshot, which replaces the book and is no order.
+summed over the quotes of an interval: positive when buying interest arrives. All in integers of two
+limbs: sums are exact and additive. An empty bid side counts as a bid below every price, an empty
+ask side as an ask above every price. No event spans a stale stretch of the book or a snapshot,
+which replaces the book and is no order.
 
 Of several levels (Xu, Gould and Howison 2019): the same formula with price and quantity of the m-th
 best level, whichever that is at the time. Integrated (Cont, Cucuringu and Zhang, Quantitative
@@ -35,7 +38,8 @@ FLOW_SUM = np.dtype([("high", np.int64), ("low", np.uint64)])
 
 @inner_kernel
 def order_flow_event(flow: Any, quote: Any) -> Any:
-    """e_n of the change from the remembered quote to this one, as two limbs: up to four quantities."""
+    """e_n of the change from the remembered quote to this one, as two limbs: up to four quantities.
+    """
     bid_before = flow.bid_price if flow.bid_quantity > 0 else NO_BID
     ask_before = flow.ask_price if flow.ask_quantity > 0 else NO_ASK
     bid = quote.bid_price if quote.bid_quantity > 0 else NO_BID
@@ -65,7 +69,8 @@ def order_flow_of_levels(before: Any, now: Any, sums: Any) -> None:
 
 @shared_step
 def integrated_order_flow(flows: Any, weights: Any, mean_depth: Any) -> Any:
-    """Sum of weight * flow over the levels, by the sum of |weights| and the mean depth; else nan."""
+    """Sum of weight * flow over the levels, by the sum of |weights| and the mean depth; else nan.
+    """
     total = norm = 0.0
     for level in range(len(weights)):
         total += weights[level] * float(flows[level])

@@ -64,7 +64,17 @@ class Prepared:
         consumed, clock: behind the batch.
     """
 
-    __slots__ = ("upstream", "clock", "consumed", "elements", "feeds", "inputs", "letters", "outputs", "input_batch")
+    __slots__ = (
+        "upstream",
+        "clock",
+        "consumed",
+        "elements",
+        "feeds",
+        "inputs",
+        "letters",
+        "outputs",
+        "input_batch",
+    )
 
     input_batch: InputBatch
     feeds: Sequence[Feed]

@@ -35,7 +35,9 @@ class InputDigest:
         self._reader = reader
         self._codec = codec
         self._pool = pool
-        self._digest = TopicDigest(codec.fingerprint, 0 if reader.has_holes else reader.start_offset)
+        self._digest = TopicDigest(
+            codec.fingerprint, 0 if reader.has_holes else reader.start_offset
+        )
         self._next = reader.start_offset
         self._waiting: deque[Future[None]] = deque()
 
@@ -93,4 +95,8 @@ class InputDigests:
         Raises:
             CorruptBlock: a topic cannot be read to its end.
         """
-        return sorted(topic for topic, digest in self._topics.items() if topic in expected and digest.finish() != expected[topic])
+        return sorted(
+            topic
+            for topic, digest in self._topics.items()
+            if topic in expected and digest.finish() != expected[topic]
+        )

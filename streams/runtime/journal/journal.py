@@ -73,9 +73,18 @@ class JournalEntry(msgspec.Struct, kw_only=True):
             _bytes(self.previous_digest),
             encode_long(self.input_sequence),
             encode_long(self.clock),
-            _bytes(json.dumps(self.facts, sort_keys=True, separators=(",", ":")).encode() if self.facts else b""),
+            _bytes(
+                json.dumps(self.facts, sort_keys=True, separators=(",", ":")).encode()
+                if self.facts
+                else b""
+            ),
             _elements(elements),
-            _array([encode_long(e.input) + encode_long(e.count) + _bytes(e.digest) for e in self.inputs]),
+            _array(
+                [
+                    encode_long(e.input) + encode_long(e.count) + _bytes(e.digest)
+                    for e in self.inputs
+                ]
+            ),
             _array([_output(e) for e in self.outputs]),
             _array([encode_long(stage) + _bytes(digest) for stage, digest in self.states]),
         ]
@@ -93,7 +102,10 @@ def decode_entry(body: bytes) -> JournalEntry:
     try:
         return _Reader(body).entry()
     except (IndexError, ValueError, RecursionError) as problem:
-        raise CorruptLog("a journal record is malformed; restore the run folder from a copy, or start over with --fresh") from problem
+        raise CorruptLog(
+            "a journal record is malformed; restore the run folder from a copy, or start over with "
+            "--fresh"
+        ) from problem
 
 
 class _Reader:
@@ -143,21 +155,35 @@ class _Reader:
             raise ValueError("bad element count")
         entry.elements = np.zeros(count, ELEMENT)
         if count:
-            self.position = int(_decode_elements(np.frombuffer(self.body, np.uint8), self.position, entry.elements))
+            self.position = int(
+                _decode_elements(np.frombuffer(self.body, np.uint8), self.position, entry.elements)
+            )
             if self.position < 0 or self.long() != 0:
                 raise ValueError("bad elements")
         entry.inputs = self.array(lambda: InputEntry(self.long(), self.long(), self.bytes()))
-        entry.outputs = self.array(lambda: OutputEntry(self.long(), self.long(), self.bytes(), self.bytes(), self.long(), self.long()))
+        entry.outputs = self.array(
+            lambda: OutputEntry(
+                self.long(), self.long(), self.bytes(), self.bytes(), self.long(), self.long()
+            )
+        )
         entry.states = self.array(lambda: (self.long(), self.bytes()))
         content_end = self.position
         entry.digest = self.bytes()
-        if self.position != len(self.body) or entry.digest != hashlib.sha256(self.body[:content_end]).digest():
+        if (
+            self.position != len(self.body)
+            or entry.digest != hashlib.sha256(self.body[:content_end]).digest()
+        ):
             raise ValueError("the record does not carry the digest of its bytes")
         return entry
 
 
 def _output(entry: OutputEntry) -> bytes:
-    counted = encode_long(entry.output) + encode_long(entry.count) + _bytes(entry.digest) + _bytes(entry.checksum)
+    counted = (
+        encode_long(entry.output)
+        + encode_long(entry.count)
+        + _bytes(entry.digest)
+        + _bytes(entry.checksum)
+    )
     return counted + encode_long(entry.end_position) + encode_long(entry.previous_offset)
 
 

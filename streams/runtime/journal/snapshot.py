@@ -186,7 +186,10 @@ def read_snapshots(log: LocalLog) -> tuple[list[Snapshot], int]:
 
 
 def lies_behind(
-    snapshot: Snapshot, entries: Sequence[JournalEntry], begins: Sequence[int], outputs: Sequence[str]
+    snapshot: Snapshot,
+    entries: Sequence[JournalEntry],
+    begins: Sequence[int],
+    outputs: Sequence[str],
 ) -> bool:
     """True if the snapshot's positions and counts are those of the journal up to its batch: no
     state digest binds them.

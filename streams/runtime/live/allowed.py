@@ -50,22 +50,35 @@ class AllowedOrder:
             mine = codes == feed.code
             rows = slice(feed.first - int(mine.sum()), feed.first)
             if rows.start < rows.stop and feed.offsets is not None:
-                keys[mine] = feed.keys[rows] if feed.is_market_data else self._latest_places(feed, rows)
+                keys[mine] = (
+                    feed.keys[rows] if feed.is_market_data else self._latest_places(feed, rows)
+                )
                 offsets[mine] = feed.offsets[rows]
         is_market = self._is_market[codes]
         market = np.flatnonzero(is_market)
         before, after = market[:-1], market[1:]
-        is_wrong = (keys[after] < keys[before]) | ((keys[after] == keys[before]) & (codes[after] < codes[before]))
+        is_wrong = (keys[after] < keys[before]) | (
+            (keys[after] == keys[before]) & (codes[after] < codes[before])
+        )
         reached = np.maximum.accumulate(np.where(is_market, keys, -1)) if len(keys) else keys
-        wrong = [*after[is_wrong].tolist(), *np.flatnonzero(~is_market & (reached >= keys)).tolist()]
+        wrong = [
+            *after[is_wrong].tolist(),
+            *np.flatnonzero(~is_market & (reached >= keys)).tolist(),
+        ]
         if not wrong:
             return ""
         place = min(wrong)
-        return f"{self._feeds[int(codes[place])].topic} offset {offsets[place]} comes later than the live order would have put it"
+        return (
+            f"{self._feeds[int(codes[place])].topic} offset {offsets[place]} comes later than "
+            "the live order would have put it"
+        )
 
     def _latest_places(self, feed: Feed, rows: slice) -> Array:
         """The keys that put these records last: those of nothing said now."""
-        times = [feed.records[row].event_time if feed.status[row] == GOOD else 0 for row in range(rows.start, rows.stop)]
+        times = [
+            feed.records[row].event_time if feed.status[row] == GOOD else 0
+            for row in range(rows.start, rows.stop)
+        ]
         keys = np.maximum.accumulate(np.array([self._highest[feed.code], *times], np.int64))[1:]
         self._highest[feed.code] = int(keys[-1])
         return keys

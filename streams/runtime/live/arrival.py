@@ -42,11 +42,16 @@ class Arrival:
             for feed in feeds:
                 if feed.fill(0):
                     self._hear(feed)
-            is_ready = order.is_ready()  # before the first batch, what has arrived may not be enough to begin with
+            # before the first batch, what has arrived may not be enough to begin with
+            is_ready = order.is_ready()
             if (is_ready and any(feed.waiting for feed in feeds)) or self.monotonic() >= deadline:
                 return
-            for feed in feeds:  # the wait ends at once for the partition waited at, and within a millisecond for the others
-                if (self._is_waited_at(feed) if is_ready else not feed.waiting) and feed.fill(POLL_SECONDS):
+            # the wait ends at once for the partition waited at, and within a millisecond for the
+            # others
+            for feed in feeds:
+                if (self._is_waited_at(feed) if is_ready else not feed.waiting) and feed.fill(
+                    POLL_SECONDS
+                ):
                     self._hear(feed)
                     break
 
@@ -63,7 +68,9 @@ class Arrival:
         long ago.
         """
         feeds = execution.feeds
-        if since_seconds >= self.bounds.linger_seconds or any(feed.waiting for feed in feeds if not feed.is_market_data):
+        if since_seconds >= self.bounds.linger_seconds or any(
+            feed.waiting for feed in feeds if not feed.is_market_data
+        ):
             return True
         if sum(feed.waiting for feed in feeds) >= min(wanted, LINGER_RECORDS):
             return True

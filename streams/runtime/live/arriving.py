@@ -172,7 +172,10 @@ class ArrivingInputs:
             return False
         self.hear()
         if not self.order.is_ready():
-            self._report("market data waits for instruments: ref.instruments is empty; 'sq feed' writes it first")
+            self._report(
+                "market data waits for instruments: ref.instruments is empty; 'sq feed' writes it "
+                "first"
+            )
             return False
         self._report("")
         return True

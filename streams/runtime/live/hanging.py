@@ -32,7 +32,14 @@ from schemas.errors import CorruptLog
 from streams.log.kafka.framing import HEADER_BYTES
 from streams.log.kafka.transport import VOID, Partition, TransportFailed
 from streams.runtime.journal.batch import Output
-from streams.runtime.journal.journal import BATCH, CLOSE, JOURNAL, JournalEntry, OutputEntry, decode_entry
+from streams.runtime.journal.journal import (
+    BATCH,
+    CLOSE,
+    JOURNAL,
+    JournalEntry,
+    OutputEntry,
+    decode_entry,
+)
 from streams.runtime.live.stored import read_range
 
 if TYPE_CHECKING:

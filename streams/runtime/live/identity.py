@@ -50,9 +50,11 @@ def check_same(before: Mapping[str, Any], now: Mapping[str, Any], topology: str)
         return
     named = "; ".join(_difference(key, old.get(key), new.get(key)) for key in differing)
     raise OtherIdentity(
-        f"topology {topology} was begun as another one: {named}; start it as it was, or end it with 'sq stop {topology} --close' and "
-        "start this under another --name. What a topology was begun with cannot change, even after a drain; one of another name begins "
-        "without the cash, positions and orders of this one, and with --start earliest trades the market data that is there again"
+        f"topology {topology} was begun as another one: {named}; start it as it was, or end it "
+        f"with 'sq stop {topology} --close' and start this under another --name. What a topology "
+        "was begun with cannot change, even after a drain; one of another name begins without the "
+        "cash, positions and orders of this one, and with --start earliest trades the market data "
+        "that is there again"
     )
 
 
@@ -63,8 +65,9 @@ def check_code(before: Mapping[str, Any], now: Mapping[str, Any], topology: str)
     old, new = before.get("sources", {}), now.get("sources", {})
     names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
     raise OtherIdentity(
-        f"the journal of topology {topology} was written by other code ({', '.join(names[:5]) or 'unknown files'} differ); "
-        "other code goes on only from a drain: start that version once, stop it with Ctrl-C, then start this one"
+        f"the journal of topology {topology} was written by other code "
+        f"({', '.join(names[:5]) or 'unknown files'} differ); other code goes on only from a "
+        "drain: start that version once, stop it with Ctrl-C, then start this one"
     )
 
 

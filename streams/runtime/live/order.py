@@ -53,8 +53,12 @@ class LiveOrder:
         execution = self.execution
         if execution.is_started:
             return True
-        has_market_data = any(feed.holds_market_data for feed in execution.feeds if feed.is_market_data)
-        return has_market_data and execution.reference is not None and execution.reference.waiting > 0
+        has_market_data = any(
+            feed.holds_market_data for feed in execution.feeds if feed.is_market_data
+        )
+        return (
+            has_market_data and execution.reference is not None and execution.reference.waiting > 0
+        )
 
     def next_live(self, wanted: int, clock: int = 0) -> Batch | None:
         """Execute at most ``wanted`` of the records that have arrived; None if the order allows

@@ -59,7 +59,14 @@ class PartitionSource:
     has_holes = True
     is_bounded = False
 
-    def __init__(self, reader: Reader, partition: Partition, schema_ids: SchemaIds, start_offset: int, is_wall: bool = False) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        partition: Partition,
+        schema_ids: SchemaIds,
+        start_offset: int,
+        is_wall: bool = False,
+    ) -> None:
         self.reader = reader
         self.partition = partition
         self.start_offset, self.end_offset = start_offset, BEYOND
@@ -124,21 +131,31 @@ class PartitionSource:
         values = chunk.values
         if isinstance(values, FramedValues):
             ids = np.unique(values.schema_ids).tolist()
-            if self._schema_ids.pins(ids) and self._decode_body(feed, values.body, values.ends, chunk.offsets):
+            if self._schema_ids.pins(ids) and self._decode_body(
+                feed, values.body, values.ends, chunk.offsets
+            ):
                 return
             values = list(values)
         first = 0
         for head, run in groupby(values, key=lambda value: value[:HEADER_BYTES]):
             count = len(list(run))
-            self._decode_run(feed, head, values[first : first + count], chunk.offsets[first : first + count])
+            self._decode_run(
+                feed, head, values[first : first + count], chunk.offsets[first : first + count]
+            )
             first += count
 
-    def _decode_run(self, feed: Feed, head: bytes, values: Sequence[bytes], offsets: list[int]) -> None:
+    def _decode_run(
+        self, feed: Feed, head: bytes, values: Sequence[bytes], offsets: list[int]
+    ) -> None:
         """Values that begin alike: all at once or, where not all are whole records, one by one."""
         try:
             older = self._schema_ids.reader(schema_id_of(head))
         except ShrivenError as problem:
-            bad = (BAD_FRAMING, NOT_FRAMED) if isinstance(problem, BadFraming) else (UNRESOLVED, problem.text)
+            bad = (
+                (BAD_FRAMING, NOT_FRAMED)
+                if isinstance(problem, BadFraming)
+                else (UNRESOLVED, problem.text)
+            )
             for value, offset in zip(values, offsets, strict=True):
                 feed.append_bad(value, offset, *bad)
             return
@@ -146,9 +163,16 @@ class PartitionSource:
             return
         for value, offset in zip(values, offsets, strict=True):
             if not self._decode(feed, [value[HEADER_BYTES:]], [offset], older):
-                feed.append_bad(value, offset, MALFORMED, f"{len(value) - HEADER_BYTES} bytes are no {feed.codec.name}")
+                feed.append_bad(
+                    value,
+                    offset,
+                    MALFORMED,
+                    f"{len(value) - HEADER_BYTES} bytes are no {feed.codec.name}",
+                )
 
-    def _decode(self, feed: Feed, bodies: list[bytes], offsets: list[int], older: OlderSchema | None) -> bool:
+    def _decode(
+        self, feed: Feed, bodies: list[bytes], offsets: list[int], older: OlderSchema | None
+    ) -> bool:
         """Append the bodies as rows; False, and nothing appended, if they are not all whole
         records.
         """
@@ -178,11 +202,13 @@ class PartitionSource:
         good = np.flatnonzero(feed.status[first : feed.count] == 0)
         if len(good):
             last = int(feed.keys[first + good[-1]]) // 1_000_000
-            written = min(chunk.timestamp_ms, feed.now // 1_000_000)  # its writer may be wrong about the time
+            # its writer may be wrong about the time
+            written = min(chunk.timestamp_ms, feed.now // 1_000_000)
             if written - last > HOUR_MS:
                 raise RecordedUnderWallClock(
-                    f"{feed.topic} offset {chunk.offsets[-1]} has an event time {(written - last) // 1000} s before it was written: "
-                    "recorded data under the wall clock would deny every order as stale; run the job with --clock event"
+                    f"{feed.topic} offset {chunk.offsets[-1]} has an event time "
+                    f"{(written - last) // 1000} s before it was written: recorded data under the "
+                    "wall clock would deny every order as stale; run the job with --clock event"
                 )
 
     def require(self, feed: Feed, runs: Array) -> None:
@@ -199,4 +225,6 @@ class PartitionSource:
         """
         place = f"{feed.topic}/{self.partition[1]}/{feed.offset_at(row)}"
         schema_id = schema_id_of(feed.body_of(row))
-        return self._schema_ids.unanswered(place, schema_id) or self._schema_ids.unresolved(place, schema_id)
+        return self._schema_ids.unanswered(place, schema_id) or self._schema_ids.unresolved(
+            place, schema_id
+        )

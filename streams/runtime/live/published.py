@@ -20,7 +20,10 @@ from streams.runtime.verify.output_reader import first_difference
 def removed_by_retention(partition: Partition, begin: int, first: int) -> OffsetOutOfRange:
     """What is raised where the log begins at ``first`` and records from ``begin`` on are needed."""
     where = f"{partition[0]}/{partition[1]}: offsets {begin} to {first - 1}"
-    return OffsetOutOfRange(f"{where} are gone from the cluster, removed by retention; verify from an archive that holds them")
+    return OffsetOutOfRange(
+        f"{where} are gone from the cluster, removed by retention; verify from an archive that "
+        "holds them"
+    )
 
 
 class Published:
@@ -38,7 +41,9 @@ class Published:
         self._begin = start
         self._start = max(start, self._reader.start(self.partition))
         self._end = self._reader.end(self.partition)
-        self._chunks: Iterator[Chunk] = read_range(self._reader, self.partition, self._start, self._end)
+        self._chunks: Iterator[Chunk] = read_range(
+            self._reader, self.partition, self._start, self._end
+        )
         self._offsets: list[int] = []
         self._values: list[bytes] = []
 
@@ -50,7 +55,11 @@ class Published:
             chunk = next(self._chunks, None)
             if chunk is None and not self._goes_on():
                 self.require_kept(self.last + 1)
-                return b"", f"{self.topic} holds {len(self._values)} records after offset {self.last}, the journal says {item.count}"
+                return (
+                    b"",
+                    f"{self.topic} holds {len(self._values)} records after offset {self.last}, the "
+                    f"journal says {item.count}",
+                )
             if chunk is not None:
                 self._offsets += chunk.offsets
                 self._values += chunk.values
@@ -58,7 +67,10 @@ class Published:
         offsets, self._offsets = self._offsets[: item.count], self._offsets[item.count :]
         wrong = ""
         if self.last != item.previous_offset:
-            wrong = f"{self.topic}: the journal puts its record before at offset {item.previous_offset}, it is at {self.last}"
+            wrong = (
+                f"{self.topic}: the journal puts its record before at offset "
+                f"{item.previous_offset}, it is at {self.last}"
+            )
         self.last = offsets[-1]
         return b"".join(value[HEADER_BYTES:] for value in taken), wrong
 
@@ -118,11 +130,15 @@ def difference_on_log(log: Log, spec: TaskSpec, entry: JournalEntry, batch: Batc
             published.close()
         if body and hashlib.sha256(body).digest() == item.digest:
             first = published.last - item.count + 1
-            return first_difference(topic, first, body, bytes(output.body), item.count, output.count).text
+            return first_difference(
+                topic, first, body, bytes(output.body), item.count, output.count
+            ).text
     return ""
 
 
-def last_offsets(log: Log, spec: TaskSpec, latest: Mapping[str, tuple[int, int]], starts: Mapping[str, int]) -> dict[str, int]:
+def last_offsets(
+    log: Log, spec: TaskSpec, latest: Mapping[str, tuple[int, int]], starts: Mapping[str, int]
+) -> dict[str, int]:
     """Where the journal's last record lies in each published output: found by reading on from the
     one before, all outputs at once.
 
@@ -156,7 +172,10 @@ def last_offsets(log: Log, spec: TaskSpec, latest: Mapping[str, tuple[int, int]]
         reader.assign(positions)
         tries = 0
         while tries < PATIENCE and any(
-            reader.position(partition) < cut[topic] if topic in cut else len(found[topic]) < latest[topic][1] for partition, topic in places.items()
+            reader.position(partition) < cut[topic]
+            if topic in cut
+            else len(found[topic]) < latest[topic][1]
+            for partition, topic in places.items()
         ):
             records = reader.poll(FETCH_RECORDS, 0.1)
             tries += not records
@@ -171,7 +190,10 @@ def last_offsets(log: Log, spec: TaskSpec, latest: Mapping[str, tuple[int, int]]
             last[topic] = [positions[partition] - 1, *found[topic]][: count + 1][-1]
         elif len(found[topic]) < count:
             name = "/".join(map(str, partition))
-            raise CorruptLog(f"{name} holds {len(found[topic])} records after offset {previous}, the journal committed {count}")
+            raise CorruptLog(
+                f"{name} holds {len(found[topic])} records after offset {previous}, the journal "
+                f"committed {count}"
+            )
         else:
             last[topic] = found[topic][count - 1]
     return last

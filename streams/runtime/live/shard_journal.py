@@ -31,7 +31,9 @@ class ShardJournal:
         rejected: called for each snapshot that is passed over.
     """
 
-    def __init__(self, cluster: Log, spec: TaskSpec, admin: Admin, rejected: Callable[[], None]) -> None:
+    def __init__(
+        self, cluster: Log, spec: TaskSpec, admin: Admin, rejected: Callable[[], None]
+    ) -> None:
         self.cluster = cluster
         self.spec = spec
         self.admin = admin
@@ -69,31 +71,43 @@ class ShardJournal:
         check_topics(self.admin, self.spec, genesis[1].facts)
         return Beginning(genesis, snapshot, entries, written_by)
 
-    def _read(self, reader: Reader, end: int) -> tuple[Stored, Snapshot | None, list[Stored]] | None:
+    def _read(
+        self, reader: Reader, end: int
+    ) -> tuple[Stored, Snapshot | None, list[Stored]] | None:
         """Genesis record, snapshot, and the records behind; None if there is no journal."""
         begin = reader.start(self.partition)
         if begin >= end:
             return None
-        aside = self.cluster.reader(f"{self.spec.group}.recovery")  # the other one goes to where the journal is executed from, and nowhere else
+        # the other one goes to where the journal is executed from, and nowhere else
+        aside = self.cluster.reader(f"{self.spec.group}.recovery")
         try:
             first = next(read_journal(aside, self.partition, begin, end), None)
             if first is None:
                 return None
             if first[1].kind != GENESIS:
                 raise CorruptLog(
-                    f"{self.partition[0]}/{self.partition[1]} begins with journal record {first[1].sequence}, not with the genesis record: "
-                    "its beginning was deleted; a journal is kept for ever ('sq topics drift')"
+                    f"{self.partition[0]}/{self.partition[1]} begins with journal record "
+                    f"{first[1].sequence}, not with the genesis record: its beginning was deleted; "
+                    "a journal is kept for ever ('sq topics drift')"
                 )
-            for snapshot in read_snapshots(aside, self.spec.partition_of(SNAPSHOTS), self._rejected):
+            for snapshot in read_snapshots(
+                aside, self.spec.partition_of(SNAPSHOTS), self._rejected
+            ):
                 entries = self.entries_from(reader, snapshot, begin, end)
                 if entries is not None:
                     return first, snapshot, entries
                 self._rejected()
         finally:
             aside.close()
-        return first, None, list(read_journal(reader, self.partition, first[0] + 1, end, first[1].digest))
+        return (
+            first,
+            None,
+            list(read_journal(reader, self.partition, first[0] + 1, end, first[1].digest)),
+        )
 
-    def entries_from(self, reader: Reader, snapshot: Snapshot, begin: int, end: int) -> list[Stored] | None:
+    def entries_from(
+        self, reader: Reader, snapshot: Snapshot, begin: int, end: int
+    ) -> list[Stored] | None:
         """The journal from this snapshot's record on; None if the snapshot is not one of this
         journal.
         """
@@ -103,12 +117,21 @@ class ShardJournal:
         return entries if entries and snapshot.belongs_to(entries[0][1]) else None
 
     @staticmethod
-    def _written_by(genesis: dict[str, Any], snapshot: Snapshot | None, entries: list[Stored]) -> dict[str, Any]:
+    def _written_by(
+        genesis: dict[str, Any], snapshot: Snapshot | None, entries: list[Stored]
+    ) -> dict[str, Any]:
         """The genesis facts, and of the code that the last Upgrade named. One before the snapshot
         is not read: the snapshot names the code.
         """
-        upgrade = next((entry.facts["new"] for _, entry in reversed(entries) if entry.kind == UPGRADE), None)
-        if upgrade is None and snapshot is not None and snapshot.code and snapshot.code != genesis.get("code"):
+        upgrade = next(
+            (entry.facts["new"] for _, entry in reversed(entries) if entry.kind == UPGRADE), None
+        )
+        if (
+            upgrade is None
+            and snapshot is not None
+            and snapshot.code
+            and snapshot.code != genesis.get("code")
+        ):
             upgrade = {"code": snapshot.code, "sources": {}}
         return {**genesis, **(upgrade or {})}
 

@@ -65,10 +65,16 @@ class ShardLog:
         name = "/".join(map(str, self.partition))
         self.title = f"topology {spec.topology}"
         self.of = f" of {name}"
-        self.advice = f"the task halts. 'sq verify kafka://... --topology {spec.topology}' says more"
+        self.advice = (
+            f"the task halts. 'sq verify kafka://... --topology {spec.topology}' says more"
+        )
         self.journal_offset = -1
         self.last_offsets: dict[str, int] = dict.fromkeys(spec.outputs, -1)
-        self.headers = {topic: header(schema_id) for topic, schema_id in spec.schema_ids.items() if schema_id >= 0}
+        self.headers = {
+            topic: header(schema_id)
+            for topic, schema_id in spec.schema_ids.items()
+            if schema_id >= 0
+        }
         self.tools: Reader = cluster.reader(spec.group)
         self.admin = cluster.admin()
         self.writers: list[Writer] = []
@@ -156,7 +162,12 @@ class ShardLog:
     def entries_of(self, outputs: Sequence[Output]) -> list[OutputEntry]:
         """What the journal says of outputs that are written next."""
         number = self.spec.outputs.index
-        return [OutputEntry(number(each.topic), each.count, each.digest, b"", -1, self.last_offsets[each.topic]) for each in outputs]
+        return [
+            OutputEntry(
+                number(each.topic), each.count, each.digest, b"", -1, self.last_offsets[each.topic]
+            )
+            for each in outputs
+        ]
 
     def transaction_of(self, sequence: int) -> Writer:
         """The producer of this journal record, its transaction begun."""
@@ -206,7 +217,9 @@ class ShardLog:
 
     def write_snapshot(self, snapshot: Snapshot) -> int:
         """Queued, never waited for."""
-        return self.snapshots.write(msgspec.structs.replace(snapshot, journal_offset=self.journal_offset))
+        return self.snapshots.write(
+            msgspec.structs.replace(snapshot, journal_offset=self.journal_offset)
+        )
 
     # for tools
 
@@ -238,7 +251,12 @@ class ShardLog:
 
     def closing_facts(self) -> dict[str, Any]:
         """Where each output ends: what lies before is this topology's alone."""
-        return {ENDS: {topic: self.tools.end(self.spec.partition_of(topic)) for topic in self.spec.published}}
+        return {
+            ENDS: {
+                topic: self.tools.end(self.spec.partition_of(topic))
+                for topic in self.spec.published
+            }
+        }
 
     def abandon(self) -> None:
         """Abort what is open."""
@@ -257,5 +275,6 @@ def positions_of(execution: Any) -> dict[Partition, int]:
     left before them.
     """
     return {
-        feed.partition: feed.source.position() if not feed.waiting else feed.next_offset for feed in execution.feeds
+        feed.partition: feed.source.position() if not feed.waiting else feed.next_offset
+        for feed in execution.feeds
     }

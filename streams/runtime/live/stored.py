@@ -47,7 +47,10 @@ def read_on(reader: Reader, partition: Partition, end: int) -> Iterator[Chunk]:
             empty += 1
             if empty > PATIENCE:
                 where = f"{partition[0]}/{partition[1]}"
-                raise TransportFailed(f"{where} ends at offset {end} and nothing comes after {reader.position(partition)}; check the broker")
+                raise TransportFailed(
+                    f"{where} ends at offset {end} and nothing comes after "
+                    f"{reader.position(partition)}; check the broker"
+                )
             continue
         empty = 0
         if chunk.offsets[-1] >= end:
@@ -59,7 +62,9 @@ def read_on(reader: Reader, partition: Partition, end: int) -> Iterator[Chunk]:
         reader.assign({partition: end})
 
 
-def read_journal(reader: Reader, partition: Partition, start: int, end: int, previous: bytes | None = None) -> Iterator[tuple[int, JournalEntry]]:
+def read_journal(
+    reader: Reader, partition: Partition, start: int, end: int, previous: bytes | None = None
+) -> Iterator[tuple[int, JournalEntry]]:
     """(offset, record) of the journal in order, the chain checked; ``previous`` is the digest the
     first one must continue, None to take it on trust.
 
@@ -73,7 +78,9 @@ def read_journal(reader: Reader, partition: Partition, start: int, end: int, pre
             yield offset, entry
 
 
-def journal_record(partition: Partition, offset: int, value: bytes, previous: bytes | None) -> JournalEntry:
+def journal_record(
+    partition: Partition, offset: int, value: bytes, previous: bytes | None
+) -> JournalEntry:
     """A record of the journal, which must continue the one whose digest is ``previous``.
 
     Raises:
@@ -82,11 +89,14 @@ def journal_record(partition: Partition, offset: int, value: bytes, previous: by
     try:
         entry = decode_entry(value[HEADER_BYTES:])
     except CorruptLog as problem:
-        raise CorruptLog(f"{partition[0]}/{partition[1]} offset {offset}: {problem.text}") from problem
+        raise CorruptLog(
+            f"{partition[0]}/{partition[1]} offset {offset}: {problem.text}"
+        ) from problem
     if previous is not None and entry.previous_digest != previous:
         raise CorruptLog(
-            f"{partition[0]}/{partition[1]} offset {offset}: journal record {entry.sequence} does not continue the one before it; "
-            "two owners wrote this journal, or a record of it is lost"
+            f"{partition[0]}/{partition[1]} offset {offset}: journal record {entry.sequence} does "
+            "not continue the one before it; two owners wrote this journal, or a record of it is "
+            "lost"
         )
     return entry
 

@@ -1,4 +1,6 @@
-"""What a task's topics are on the log, and that they stay what they were: a topic made anew is otherwise read on without a word."""
+"""What a task's topics are on the log, and that they stay what they were: a topic made anew is
+otherwise read on without a word.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +15,23 @@ from streams.runtime.live.spec import TaskSpec
 
 
 def topic_facts(admin: Admin, spec: TaskSpec) -> dict[str, Any]:
-    """Identity of every input and output as it is on the log now. Raises TopicChanged for one that is not there."""
+    """Identity of every input and output as it is on the log now. Raises TopicChanged for one that
+    is not there.
+    """
     names = {topic: spec.name(topic) for topic in [*spec.inputs, *spec.published]}
     found = admin.describe(list(names.values()))
     for topic, name in names.items():
         if name not in found:
-            raise TopicChanged(f"topic {name} is not on the cluster; make it with 'sq topics apply'")
+            raise TopicChanged(
+                f"topic {name} is not on the cluster; make it with 'sq topics apply'"
+            )
         partition = spec.partition_of(topic)[1]
         if partition >= found[name].partitions:
             has = found[name].partitions
-            raise TopicChanged(f"topic {name} has {has} partitions, shard {spec.shard} needs number {partition}; see 'sq topics drift'")
+            raise TopicChanged(
+                f"topic {name} has {has} partitions, shard {spec.shard} needs number {partition}; "
+                "see 'sq topics drift'"
+            )
     inputs = [
         {
             "topic": topic,
@@ -66,17 +75,22 @@ def know_topics_in(facts: dict[str, Any]) -> None:
 
 
 def genesis_facts(admin: Admin, reader: Reader, spec: TaskSpec) -> dict[str, Any]:
-    """What the genesis record says: the task's facts, every topic's identity, and from where on it is read or written."""
+    """What the genesis record says: the task's facts, every topic's identity, and from where on it
+    is read or written.
+    """
     facts = {**spec.facts, **topic_facts(admin, spec)}
     for item in facts["inputs"]:
         item["start_offset"] = _start_of(reader, spec, item["topic"])
     for item in facts["outputs"]:
-        item["start_offset"] = reader.end(spec.partition_of(item["topic"])) if item["published"] else -1
+        item["start_offset"] = (
+            reader.end(spec.partition_of(item["topic"])) if item["published"] else -1
+        )
     return facts
 
 
 def _start_of(reader: Reader, spec: TaskSpec, topic: str) -> int:
-    """Where a topic nothing was read of begins. Reference data and control are always read whole."""
+    """Where a topic nothing was read of begins. Reference data and control are always read whole.
+    """
     partition = spec.partition_of(topic)
     is_whole = spec.start == "earliest" or not topic.startswith("md.")
     reader.assign({})
@@ -94,11 +108,13 @@ def check_topics(admin: Admin, spec: TaskSpec, genesis: dict[str, Any]) -> None:
         for before, found in zip(genesis[side], now[side], strict=True):
             if before.get("topic_id") and found["topic_id"] != before["topic_id"]:
                 raise TopicChanged(
-                    f"topic {before['topic']} is not the one this topology began with: it was deleted and made anew; its journal cannot go on. "
-                    "Close the topology with 'sq stop --close' and start another, or restore the topic"
+                    f"topic {before['topic']} is not the one this topology began with: it was "
+                    "deleted and made anew; its journal cannot go on. Close the topology with 'sq "
+                    "stop --close' and start another, or restore the topic"
                 )
             if side == "inputs" and found["partitions"] != before["partitions"]:
                 raise TopicChanged(
-                    f"topic {before['topic']} has {found['partitions']} partitions, this topology began with {before['partitions']}: "
-                    "keys have moved between shards; close the topology and start another"
+                    f"topic {before['topic']} has {found['partitions']} partitions, this topology "
+                    f"began with {before['partitions']}: keys have moved between shards; close the "
+                    "topology and start another"
                 )

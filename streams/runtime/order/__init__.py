@@ -1,1 +1,3 @@
-"""What reaches the stages and in which order: feeds of input partitions, their validation, the merge."""
+"""What reaches the stages and in which order: feeds of input partitions, their validation, the
+merge.
+"""

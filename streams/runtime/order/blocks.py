@@ -83,7 +83,11 @@ class BlockSource:
     def decode(self, feed: Feed, held: Block) -> None:
         """Decode a block; rows before the offset that was sought count as consumed."""
         offsets = held.offsets
-        before = self._sought - held.first_offset if offsets is None else int(np.searchsorted(offsets, self._sought))
+        before = (
+            self._sought - held.first_offset
+            if offsets is None
+            else int(np.searchsorted(offsets, self._sought))
+        )
         feed.append(held.body, held.count, held.first_offset, offsets, skip=max(0, before))
 
     def require(self, feed: Feed, runs: Array) -> None:
@@ -99,8 +103,8 @@ class BlockSource:
         for _, first, last, count in runs.tolist():
             if first != place or last - first + 1 != count or last >= self.end_offset:
                 raise BadData(
-                    f"input changed: the journal names {feed.topic} offsets {first}..{last}, the input ends at "
-                    f"{self.end_offset}{ADVICE}"
+                    f"input changed: the journal names {feed.topic} offsets {first}..{last}, the "
+                    f"input ends at {self.end_offset}{ADVICE}"
                 )
             place = last + 1
 

@@ -29,7 +29,14 @@ _HEAD = b"\xfe\x3f"
 _FRAMING = 5
 
 CANARY = msgspec.structs.replace(
-    MADE_UP, instrument=CANARY_ID, venue="canary", symbol="CANARY", base="CANARY", quote="CANARY", shortable=False, flags=int(Flag.SYNTHETIC)
+    MADE_UP,
+    instrument=CANARY_ID,
+    venue="canary",
+    symbol="CANARY",
+    base="CANARY",
+    quote="CANARY",
+    shortable=False,
+    flags=int(Flag.SYNTHETIC),
 )
 
 
@@ -44,10 +51,29 @@ def depth_tick(number: int) -> DepthUpdate:
     """
     quantity = 1 + number % 999_983
     return DepthUpdate(
-        CANARY_ID, number - BACKDATED, number, number, number, -1, int(DepthKind.SNAPSHOT), MARKS, [(PRICE, quantity)], [(PRICE + 1, quantity)]
+        CANARY_ID,
+        number - BACKDATED,
+        number,
+        number,
+        number,
+        -1,
+        int(DepthKind.SNAPSHOT),
+        MARKS,
+        [(PRICE, quantity)],
+        [(PRICE + 1, quantity)],
     )
 
 
 def trade_tick(number: int) -> Trade:
     """A print of the smallest quantity; ``number`` as in :func:`depth_tick`."""
-    return Trade(CANARY_ID, number - BACKDATED, number, number, 1, PRICE, 1, int(Side.BUY), int(Flag.SYNTHETIC))
+    return Trade(
+        CANARY_ID,
+        number - BACKDATED,
+        number,
+        number,
+        1,
+        PRICE,
+        1,
+        int(Side.BUY),
+        int(Flag.SYNTHETIC),
+    )

@@ -82,9 +82,13 @@ class DecodedRows:
         self._maximum_before = maximum
         self.level_count = 0
         self.body_length = 0
-        self.rows: Array = np.empty(ROWS_AT_START, self.codec.dtype if self.is_columnar else np.int64)
+        self.rows: Array = np.empty(
+            ROWS_AT_START, self.codec.dtype if self.is_columnar else np.int64
+        )
         self.records: list[Any] = []
-        self.levels: Array = np.empty(LEVELS_AT_START, NO_LEVELS.dtype) if self.has_levels else NO_LEVELS
+        self.levels: Array = (
+            np.empty(LEVELS_AT_START, NO_LEVELS.dtype) if self.has_levels else NO_LEVELS
+        )
         self.body: Array = np.empty(BYTES_AT_START, np.uint8)
         self.keys: Array = np.empty(ROWS_AT_START, np.int64)
         self.ends: Array = np.empty(ROWS_AT_START, np.int64)
@@ -117,7 +121,11 @@ class DecodedRows:
 
     def time_of(self, row: int) -> int:
         """Event time of the record in this row."""
-        return int(self.rows["event_time"][row]) if self.is_columnar else int(self.records[row].event_time)
+        return (
+            int(self.rows["event_time"][row])
+            if self.is_columnar
+            else int(self.records[row].event_time)
+        )
 
     # -- appending
 
@@ -132,7 +140,9 @@ class DecodedRows:
         self.rows = grown(self.rows, self.count, count)
         self.body = grown(self.body, self.body_length, length)
 
-    def _decode_bodies(self, body: Any, count: int, first_offset: int, offsets: Array | None, lengths: Array | None) -> None:
+    def _decode_bodies(
+        self, body: Any, count: int, first_offset: int, offsets: Array | None, lengths: Array | None
+    ) -> None:
         """Decode bodies behind the rows that are there; they have no keys yet.
 
         Args:
@@ -146,18 +156,32 @@ class DecodedRows:
         length, stop = len(body), self.count + count
         self._make_room(count, length)
         if self.offsets is not None:
-            self.offsets[self.count : stop] = np.arange(first_offset, first_offset + count) if offsets is None else offsets
+            self.offsets[self.count : stop] = (
+                np.arange(first_offset, first_offset + count) if offsets is None else offsets
+            )
         self.body[self.body_length : self.body_length + length] = body
         self.status[self.count : stop] = 0
         if self.is_columnar:
             if self.has_levels:
                 self.levels = grown(self.levels, self.level_count, length // 2 + 1)
             begin, end = self.body_length, self.body_length + length
-            self.codec.decode_into(self.body, begin, end, self.rows, self.count, count, self.ends, self.levels, self.level_count)
+            self.codec.decode_into(
+                self.body,
+                begin,
+                end,
+                self.rows,
+                self.count,
+                count,
+                self.ends,
+                self.levels,
+                self.level_count,
+            )
             self._check_ends(stop, lengths)
             if self.has_levels:
                 last = self.rows[stop - 1]
-                self.level_count = int(last["first_level"]) + int(last["bid_count"]) + int(last["ask_count"])
+                self.level_count = (
+                    int(last["first_level"]) + int(last["bid_count"]) + int(last["ask_count"])
+                )
         else:
             records = self.codec.decode_records(body, count)
             self.ends[self.count : stop] = self.codec.record_ends(body, count) + self.body_length
@@ -168,7 +192,9 @@ class DecodedRows:
         self.count = stop
 
     def _check_ends(self, stop: int, lengths: Array | None) -> None:
-        if lengths is not None and not np.array_equal(self.ends[self.count : stop] - self.body_length, lengths):
+        if lengths is not None and not np.array_equal(
+            self.ends[self.count : stop] - self.body_length, lengths
+        ):
             raise Misaligned
 
     def _append_raw(self, value: bytes, offset: int, status: int, detail: str) -> None:

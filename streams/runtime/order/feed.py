@@ -60,7 +60,14 @@ class Feed(DecodedRows):
             said when it arrived.
     """
 
-    def __init__(self, topic: str, code: int, source: Source, is_held: bool = False, guard: FloodGuard | None = None) -> None:
+    def __init__(
+        self,
+        topic: str,
+        code: int,
+        source: Source,
+        is_held: bool = False,
+        guard: FloodGuard | None = None,
+    ) -> None:
         super().__init__(topic, source.has_holes, source.start_offset)
         self.code = code
         self.source = source
@@ -168,7 +175,13 @@ class Feed(DecodedRows):
     # -- rows and their keys
 
     def append(
-        self, body: Any, count: int, first_offset: int, offsets: Array | None, skip: int = 0, lengths: Array | None = None
+        self,
+        body: Any,
+        count: int,
+        first_offset: int,
+        offsets: Array | None,
+        skip: int = 0,
+        lengths: Array | None = None,
     ) -> None:
         """Decode bodies behind the rows that are there, validate them and give them their keys.
 
@@ -191,7 +204,9 @@ class Feed(DecodedRows):
             set_keys(self, first + skip, self.count)
             return
         keys, status = self.keys[first + skip : self.count], self.status[first + skip : self.count]
-        times = np.array([record.event_time for record in self.records[first + skip : self.count]], np.int64)
+        times = np.array(
+            [record.event_time for record in self.records[first + skip : self.count]], np.int64
+        )
         times[status != GOOD] = 0
         keys[:] = np.maximum.accumulate(np.maximum(times, self.running_maximum))
         self.running_maximum = int(self.keys[self.count - 1])
@@ -219,7 +234,9 @@ class Feed(DecodedRows):
         """The first row that waits and lies behind this offset."""
         if self.offsets is None:
             return min(max(self.first, offset + 1 - self.offset_of_zero), self.count)
-        return self.first + int(np.searchsorted(self.offsets[self.first : self.count], offset, side="right"))
+        return self.first + int(
+            np.searchsorted(self.offsets[self.first : self.count], offset, side="right")
+        )
 
     def _row_of(self, offset: int) -> int:
         """The row of a record that waits; -1: it does not."""
@@ -230,7 +247,11 @@ class Feed(DecodedRows):
         """What a dead letter says of the record in this row."""
         offset = self.offset_at(row)
         found = self.problems.get(offset) or self.skipped.get(offset)
-        return found or f"instrument {int(self.rows['instrument'][row])}, event time {int(self.rows['event_time'][row])}"
+        return (
+            found
+            or f"instrument {int(self.rows['instrument'][row])}, event time "
+            f"{int(self.rows['event_time'][row])}"
+        )
 
     def first_unresolved(self, count: int) -> int:
         """The first of the next ``count`` rows that is of a schema nobody knows; -1: none is."""
@@ -245,7 +266,9 @@ class Feed(DecodedRows):
             self.guard.note(self, count)
         digest = super().consume(count)
         if self.ahead:
-            self.ahead = {offset: now for offset, now in self.ahead.items() if offset >= self.next_offset}
+            self.ahead = {
+                offset: now for offset, now in self.ahead.items() if offset >= self.next_offset
+            }
         return digest
 
     # -- what is said from outside
@@ -255,7 +278,9 @@ class Feed(DecodedRows):
         not believed, those that wait among them.
         """
         self.now, self._latest = now, now + ahead_max
-        if self.count > self.first and (not self.is_market_data or self.running_maximum > self._latest):
+        if self.count > self.first and (
+            not self.is_market_data or self.running_maximum > self._latest
+        ):
             self._validate_times(self.first)
 
     def skip(self, offset: int, reason: str) -> None:
@@ -280,7 +305,10 @@ class Feed(DecodedRows):
         """
         row = self._row_of(offset)
         if row < 0 or self.status[row] != GOOD or self.time_of(row) - now <= ahead_max:
-            raise BadData(f"the journal was changed: {self.topic} offset {offset} is left out as dated ahead of the clock {now}, which it is not")
+            raise BadData(
+                f"the journal was changed: {self.topic} offset {offset} is left out as dated ahead "
+                f"of the clock {now}, which it is not"
+            )
         self.status[row] = CLOCK_JUMP
         self._note_ahead(offset, now)
         self._order_anew()
@@ -321,7 +349,13 @@ class Feed(DecodedRows):
         if self.is_columnar:
             times = self.rows["event_time"][first : self.count]
         else:
-            times = np.array([each.event_time if each is not None else 0 for each in self.records[first : self.count]], np.int64)
+            times = np.array(
+                [
+                    each.event_time if each is not None else 0
+                    for each in self.records[first : self.count]
+                ],
+                np.int64,
+            )
         wrong = first + np.flatnonzero(good & (times > self._latest))
         if len(wrong):
             self.status[wrong] = CLOCK_JUMP

@@ -55,7 +55,8 @@ class FloodLimit(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         if self.records and not 0 <= self.letters < min(self.records, LETTERS_MAX + 1):
             raise BadFloodLimit(
-                f"a limit of {self.letters} dead letters in {self.records} records is none; give 0 to {LETTERS_MAX}, and less than the records"
+                f"a limit of {self.letters} dead letters in {self.records} records is none; give 0 "
+                f"to {LETTERS_MAX}, and less than the records"
             )
 
     def __str__(self) -> str:
@@ -90,7 +91,8 @@ class FloodGuard:
             return -1
         letters = np.concatenate((self.letters, self.seen + fresh))
         first = len(self.letters)
-        at = np.arange(max(first, limit.letters), len(letters))  # letters that have `limit.letters` others before them
+        # letters that have `limit.letters` others before them
+        at = np.arange(max(first, limit.letters), len(letters))
         over = np.flatnonzero(letters[at] - letters[at - limit.letters] < limit.records)
         return int(fresh[at[over[0]] - first]) if len(over) else -1
 
@@ -114,8 +116,10 @@ def flood_of(feed: Feed, row: int, limit: FloodLimit) -> DeadLetterFlood:
     """What the record in this row ends the task with."""
     where = f"{feed.topic}/{feed.partition[1]} offset {feed.offset_at(row)}"
     return DeadLetterFlood(
-        f"{where} would be dead letter number {limit.letters + 1} among the last {limit.records} records of its partition, the limit is "
-        f"{limit.letters} (--dead-letters {limit}); it is {REASONS[int(feed.status[row])]}: {feed.detail_of(row)}. Everything before it is "
-        "committed, it and what follows are not consumed and not lost. See 'sq dlq list'; repair the code, or stop the producer that writes them, "
-        "then start again; where the records themselves are bad, start with a higher --dead-letters until they are past"
+        f"{where} would be dead letter number {limit.letters + 1} among the last {limit.records} "
+        f"records of its partition, the limit is {limit.letters} (--dead-letters {limit}); it is "
+        f"{REASONS[int(feed.status[row])]}: {feed.detail_of(row)}. Everything before it is "
+        "committed, it and what follows are not consumed and not lost. See 'sq dlq list'; repair "
+        "the code, or stop the producer that writes them, then start again; where the records "
+        "themselves are bad, start with a higher --dead-letters until they are past"
     )

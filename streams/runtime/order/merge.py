@@ -27,7 +27,9 @@ Array = np.ndarray[Any, Any]
 FIELDS = 7
 NEVER = 2**63 - 1
 SKIP, END = 254, 255
-ELEMENT = np.dtype([("input", "i8"), ("first_offset", "i8"), ("last_offset", "i8"), ("count", "i8")])
+ELEMENT = np.dtype(
+    [("input", "i8"), ("first_offset", "i8"), ("last_offset", "i8"), ("count", "i8")]
+)
 END_OF_INPUTS, CLOCK, AHEAD = -1, -2, -3
 """Inputs of the elements that are no records: the end of a recording's inputs; a reading of the
 wall clock; and, minus the number of its input, a record of this batch that was dated ahead, with
@@ -154,7 +156,9 @@ class Merger:
         row[4] = feed.must_wait
         row[5] = feed.is_market_data and not self.is_wall
 
-    def take(self, target: InputBatch, wanted: int, present: int, first_of: Feed | None = None) -> Feed | None:
+    def take(
+        self, target: InputBatch, wanted: int, present: int, first_of: Feed | None = None
+    ) -> Feed | None:
         """Fill the input batch with the next ``wanted`` records, or with fewer.
 
         1. Consumed rows are dropped.
@@ -177,10 +181,17 @@ class Merger:
             self._enter(feed, feed.first)
         filled = self._put_first(target, first_of, present) if first_of is not None else 0
         control = self._control
-        control[0], control[1], control[2], control[3] = filled, max(wanted, filled), present, self.end_time
+        control[0], control[1], control[2], control[3] = (
+            filled,
+            max(wanted, filled),
+            present,
+            self.end_time,
+        )
         awaited = self._merge_on(target)
         count = int(control[0])
-        is_ended = awaited is None and count < wanted and all(feed.is_bounded for feed in self.feeds)
+        is_ended = (
+            awaited is None and count < wanted and all(feed.is_bounded for feed in self.feeds)
+        )
         self._finish(target, count, is_ended, int(control[2]))
         return awaited
 
@@ -214,7 +225,9 @@ class Merger:
         for feed in self.feeds:
             feed.compact()
         total = int(elements["count"][elements["input"] >= 0].sum())
-        needed = [int(elements["count"][elements["input"] == feed.code].sum()) for feed in self.feeds]
+        needed = [
+            int(elements["count"][elements["input"] == feed.code].sum()) for feed in self.feeds
+        ]
         for feed, need in zip(self.feeds, needed, strict=True):
             while feed.count - feed.first < need and feed.refill():
                 pass
@@ -222,10 +235,20 @@ class Merger:
         if total + 1 > len(target.index):
             larger = InputBatch(total)
             target.generation += 1
-            target.source, target.origin, target.index, target.clock = larger.source, larger.origin, larger.index, larger.clock
-        filled = _expand(elements, self._table, target.source, target.origin, target.index, target.clock, present)
+            target.source, target.origin, target.index, target.clock = (
+                larger.source,
+                larger.origin,
+                larger.index,
+                larger.clock,
+            )
+        filled = _expand(
+            elements, self._table, target.source, target.origin, target.index, target.clock, present
+        )
         if filled != total:
-            raise BadData(f"input changed: the journal names {total} records, the inputs hold {filled} of them; give the run's own recording")
+            raise BadData(
+                f"input changed: the journal names {total} records, the inputs hold {filled} of "
+                "them; give the run's own recording"
+            )
         self._finish(target, total, bool((elements["input"] < 0).any()), present)
 
     def tick(self, target: InputBatch, clock: int) -> None:
@@ -254,10 +277,18 @@ class Merger:
         offsets = np.zeros((len(self.feeds), 3), np.int64)
         for feed in self.feeds:
             listed = feed.offsets
-            offsets[feed.code] = (feed.offset_of_zero, 0, 0) if listed is None else (0, listed.ctypes.data, len(listed))
+            offsets[feed.code] = (
+                (feed.offset_of_zero, 0, 0)
+                if listed is None
+                else (0, listed.ctypes.data, len(listed))
+            )
         marks = self._marks(target)
         runs = np.empty(target.count + 1, ELEMENT)
-        count = int(_runs(target.origin, target.index, target.count, offsets, runs)) if target.count else 0
+        count = (
+            int(_runs(target.origin, target.index, target.count, offsets, runs))
+            if target.count
+            else 0
+        )
         if target.ended:
             runs[count] = (END_OF_INPUTS, 0, 0, 1)
             count += 1
@@ -277,7 +308,9 @@ class Merger:
 
 
 @borrowing_kernel
-def _expand(elements: Any, feeds: Any, source: Any, origin: Any, index: Any, clock: Any, present: Any) -> Any:
+def _expand(
+    elements: Any, feeds: Any, source: Any, origin: Any, index: Any, clock: Any, present: Any
+) -> Any:
     """Write the journal's runs out record by record, with the clock computed again; returns how
     many there were room and rows for.
     """

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from schemas.reasons import BAD_TIME, CLOCK_JUMP, GOOD, NEIGHBOUR, NOT_SELECTED, PRICE_RANGE, UNKNOWN_INSTRUMENT
+from schemas.reasons import (
+    BAD_TIME,
+    CLOCK_JUMP,
+    GOOD,
+    NEIGHBOUR,
+    NOT_SELECTED,
+    PRICE_RANGE,
+    UNKNOWN_INSTRUMENT,
+)
 from streams.numeric.borrowing import unlocked_borrowing_kernel
 from streams.numeric.bounds import PRICE_MAX
 from streams.runtime.order.canary import CANARY_ID
@@ -29,7 +37,16 @@ INSTRUMENTS_LIMIT = 4096
 
 
 @unlocked_borrowing_kernel
-def _validate(rows: Any, width: Any, places: Any, first: Any, stop: Any, table: Any, clock_jump_max: Any, status: Any) -> None:
+def _validate(
+    rows: Any,
+    width: Any,
+    places: Any,
+    first: Any,
+    stop: Any,
+    table: Any,
+    clock_jump_max: Any,
+    status: Any,
+) -> None:
     """``rows``: address of rows ``width`` bytes apart; ``places``: of instrument, event time and
     receive time in a row.
     """
@@ -65,7 +82,9 @@ def _validate_prices(rows: Any, width: Any, place: Any, first: Any, stop: Any, s
 
 
 @unlocked_borrowing_kernel
-def _set_keys(rows: Any, width: Any, place: Any, first: Any, stop: Any, status: Any, keys: Any, maximum: Any) -> Any:
+def _set_keys(
+    rows: Any, width: Any, place: Any, first: Any, stop: Any, status: Any, keys: Any, maximum: Any
+) -> Any:
     """``rows``: address of rows ``width`` bytes apart; ``place``: of event time in a row. Returns
     the running maximum behind them.
     """
@@ -88,7 +107,13 @@ class Validator:
             recording ends when it ends, whichever are.
     """
 
-    def __init__(self, known: Sequence[int], selected: Sequence[int], clock_jump_max: int, has_neighbours: bool = False) -> None:
+    def __init__(
+        self,
+        known: Sequence[int],
+        selected: Sequence[int],
+        clock_jump_max: int,
+        has_neighbours: bool = False,
+    ) -> None:
         self.table = np.full(INSTRUMENTS_LIMIT, UNKNOWN_INSTRUMENT, np.uint8)
         self.table[list(known)] = NEIGHBOUR if has_neighbours else NOT_SELECTED
         self.table[CANARY_ID] = NOT_SELECTED
@@ -99,9 +124,25 @@ class Validator:
         """Set ``feed.status`` for rows ``first`` to ``stop``."""
         if feed.is_market_data:
             rows = feed.rows
-            _validate(rows.ctypes.data, rows.itemsize, places_of(rows.dtype), first, stop, self.table, self.clock_jump_max, feed.status)
+            _validate(
+                rows.ctypes.data,
+                rows.itemsize,
+                places_of(rows.dtype),
+                first,
+                stop,
+                self.table,
+                self.clock_jump_max,
+                feed.status,
+            )
             if "price" in rows.dtype.fields:
-                _validate_prices(rows.ctypes.data, rows.itemsize, rows.dtype.fields["price"][1], first, stop, feed.status)
+                _validate_prices(
+                    rows.ctypes.data,
+                    rows.itemsize,
+                    rows.dtype.fields["price"][1],
+                    first,
+                    stop,
+                    feed.status,
+                )
 
 
 @functools.cache
@@ -127,4 +168,13 @@ def set_keys(feed: Feed, first: int, stop: int) -> None:
     """
     rows = feed.rows
     place = int(places_of(rows.dtype)[1])
-    feed.running_maximum = _set_keys(rows.ctypes.data, rows.itemsize, place, first, stop, feed.status, feed.keys, feed.running_maximum)
+    feed.running_maximum = _set_keys(
+        rows.ctypes.data,
+        rows.itemsize,
+        place,
+        first,
+        stop,
+        feed.status,
+        feed.keys,
+        feed.running_maximum,
+    )

@@ -1,4 +1,6 @@
-"""Reference data of an instrument that no market has: what a made-up one is given where nothing else is said."""
+"""Reference data of an instrument that no market has: what a made-up one is given where nothing
+else is said.
+"""
 
 from __future__ import annotations
 

@@ -66,18 +66,28 @@ def skip_request(place: str, topology: str) -> SkipRequest:
     """
     match = PLACE.fullmatch(place)
     if match is None:
-        raise BadSkip(f"{place!r} is no place; write TOPIC/PARTITION/OFFSET as the error names it, for example md.trades/0/1234")
+        raise BadSkip(
+            f"{place!r} is no place; write TOPIC/PARTITION/OFFSET as the error names it, for "
+            "example md.trades/0/1234"
+        )
     entry = topic_of(match[1])
     if entry.kind == "runtime":
-        raise BadSkip(f"{entry.name} is written by the {entry.owner} and consumed by none; name the input record that led to it")
+        raise BadSkip(
+            f"{entry.name} is written by the {entry.owner} and consumed by none; name the input "
+            "record that led to it"
+        )
     return SkipRequest(match[1], int(match[2]), int(match[3]), topology)
 
 
-def skip_command(request: SkipRequest, reason: str, operator: str, event_time: int) -> ControlCommand:
+def skip_command(
+    request: SkipRequest, reason: str, operator: str, event_time: int
+) -> ControlCommand:
     """The record for ``control``. Raises BadSkip without a reason: a skip is audited."""
     if not reason.strip():
         raise BadSkip("a skip needs --reason: why this record may be left out is asked later")
-    return ControlCommand(event_time, SKIP, SYSTEM, 0, 0, 0, request.place, request.topology, operator, reason)
+    return ControlCommand(
+        event_time, SKIP, SYSTEM, 0, 0, 0, request.place, request.topology, operator, reason
+    )
 
 
 def skip_of(command: ControlCommand) -> SkipRequest | None:

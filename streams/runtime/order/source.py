@@ -95,7 +95,8 @@ def require_rows(feed: Feed, runs: Array, holder: str, advice: str = "") -> None
     if feed.count < rows[-1]:
         last = int(runs["last_offset"][-1])
         raise BadData(
-            f"{names} {feed.topic} offsets up to {last}, {holder} holds no such record any more{advice}"
+            f"{names} {feed.topic} offsets up to {last}, {holder} holds no such record any "
+            f"more{advice}"
         )
     offsets = feed.offsets
     assert offsets is not None

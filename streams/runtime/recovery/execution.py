@@ -1,7 +1,9 @@
-"""Batches: inputs merged (or repeated from a journal), executed, and everything that came out with its digests. No files are written here.
+"""Batches: inputs merged (or repeated from a journal), executed, and everything that came out with
+its digests. No files are written here.
 
-The task, recovery and verify all run this one class, over a recording and over a cluster; what differs is where the order comes from and what is
-done with the result. The plain merge of a recording is made here; which records of a live topology come next is ``live/order.py``.
+The task, recovery and verify all run this one class, over a recording and over a cluster; what
+differs is where the order comes from and what is done with the result. The plain merge of a
+recording is made here; which records of a live topology come next is ``live/order.py``.
 
 A batch is made in two steps: :meth:`Execution.prepare` (inputs decoded, merged and digested; the
 upstream pass; its outputs encoded and digested) and :meth:`Execution.finish` (order-side stages and
@@ -53,8 +55,8 @@ class Execution:
     """A topology over inputs: of a recording, or of a cluster.
 
     The stages are built by :meth:`start`, over the instruments that are known then, for good: of a
-    recording at once, of a live topology at its first batch, whose order begins with them. So a live
-    job can be started on an empty cluster, and what it was built from is in its journal.
+    recording at once, of a live topology at its first batch, whose order begins with them. So a
+    live job can be started on an empty cluster, and what it was built from is in its journal.
 
     Args:
         build: makes the topology over these instruments.
@@ -106,8 +108,13 @@ class Execution:
         self._consumed = self._clock = 0
 
     def start(self, instruments: Sequence[Instrument]) -> None:
-        """Build the stages over these instruments, and validate market data by them from here on."""
-        found = {each.instrument: each for each in instruments if 0 <= each.instrument < INSTRUMENTS_LIMIT}
+        """Build the stages over these instruments, and validate market data by them from here on.
+        """
+        found = {
+            each.instrument: each
+            for each in instruments
+            if 0 <= each.instrument < INSTRUMENTS_LIMIT
+        }
         self.known = [found[key] for key in sorted(found)]
         self.topology = self.build(self.known)
         self.engine = Engine(self.topology, self.journal_id, self.shard)
@@ -119,7 +126,8 @@ class Execution:
         self.is_started = True
 
     def start_over(self, count: int) -> None:
-        """Build the stages over the instruments among the next so many records of reference data."""
+        """Build the stages over the instruments among the next so many records of reference data.
+        """
         feed = self.reference
         assert feed is not None
         rows = range(feed.first, feed.first + count)
@@ -174,7 +182,8 @@ class Execution:
         return self._prepare(self.input_batch)
 
     def merge(self, wanted: int, present: int = 0, first_of: Feed | None = None) -> Feed | None:
-        """Fill the input batch with the next ``wanted`` records in merge order, which are not consumed.
+        """Fill the input batch with the next ``wanted`` records in merge order, which are not
+        consumed.
 
         Args, Returns: as :meth:`Merger.take`; the clock is at least ``present``.
         """
@@ -184,7 +193,9 @@ class Execution:
         return self.merger.take(self.input_batch, wanted, max(self._clock, present), first_of)
 
     def merged(self, wanted: int) -> Array:
-        """The order of the next ``wanted`` input records, as a journal has it. They are not consumed: :meth:`execute_merged` does that."""
+        """The order of the next ``wanted`` input records, as a journal has it. They are not
+        consumed: :meth:`execute_merged` does that.
+        """
         self.merge(wanted)
         return self.merger.elements(self.input_batch)
 
@@ -219,7 +230,9 @@ class Execution:
         return self.execute_merged()
 
     def prepare_again(self, elements: Array) -> Prepared:
-        """The first step of the input records that a journal's elements name. Raises as :meth:`repeat_batch`."""
+        """The first step of the input records that a journal's elements name. Raises as
+        :meth:`repeat_batch`.
+        """
         self._repeat(elements)
         return self._prepare(self.input_batch)
 
@@ -234,7 +247,10 @@ class Execution:
         6. A record that only the registry could tell how to read ends the task while that is away.
         """
         require_sound(elements, len(self.feeds))
-        order, marks = elements[elements["input"] >= END_OF_INPUTS], elements[elements["input"] <= AHEAD]
+        order, marks = (
+            elements[elements["input"] >= END_OF_INPUTS],
+            elements[elements["input"] <= AHEAD],
+        )
         heard = [self.control, None if self.is_started else self.reference]
         self._hear(order, marks)
         if not self.is_started:
@@ -261,10 +277,15 @@ class Execution:
             obey(self.control, int(mine["count"].sum()), self.feeds, self.name)
 
     def _start_leading(self, order: Array, marks: Array) -> None:
-        """Build the stages over the instruments that a journal's first batch begins with. Raises BadData if it begins with something else."""
+        """Build the stages over the instruments that a journal's first batch begins with. Raises
+        BadData if it begins with something else.
+        """
         feed = self.reference
         if feed is None or not len(order) or int(order["input"][0]) != feed.code:
-            raise BadData("the first batch of the journal does not begin with the instruments; the journal is not one of this version")
+            raise BadData(
+                "the first batch of the journal does not begin with the instruments; the journal "
+                "is not one of this version"
+            )
         self.check_elements(order[:1])
         self._mark_ahead(feed, marks)
         self.start_over(int(order["count"][0]))
@@ -277,7 +298,10 @@ class Execution:
         """
         for code in np.unique(elements["input"][elements["input"] >= 0]).tolist():
             if code >= len(self.feeds):
-                raise BadData(f"input changed: the journal names input {code}, this topology has {len(self.feeds)}")
+                raise BadData(
+                    f"input changed: the journal names input {code}, this topology has "
+                    f"{len(self.feeds)}"
+                )
             feed = self.feeds[code]
             feed.source.require(feed, elements[elements["input"] == code])
 
@@ -288,13 +312,19 @@ class Execution:
 
     def _check_answered(self) -> None:
         for feed in self.feeds:
-            row = feed.first_unresolved(self.input_batch.count_of(feed)) if feed.has_unresolved else -1
+            row = (
+                feed.first_unresolved(self.input_batch.count_of(feed))
+                if feed.has_unresolved
+                else -1
+            )
             problem = feed.source.schema_problem(feed, feed.first + row) if row >= 0 else None
             if problem is not None and problem.restart_helps:
                 raise problem
 
     def inputs_of(self, elements: Array) -> list[InputEntry]:
-        """Counts and digests of the records a journal's elements name. They are taken off the inputs, and no stage sees them."""
+        """Counts and digests of the records a journal's elements name. They are taken off the
+        inputs, and no stage sees them.
+        """
         self.merger.repeat(self.input_batch, elements, self._clock)
         return self._consume(self.input_batch)
 
@@ -309,8 +339,13 @@ class Execution:
         made.feeds = [copy.copy(feed) for feed in feeds] if self._overlaps else feeds
         made.upstream = engine.upstream
         if self._overlaps and engine.upstream is not None:
-            made.upstream = engine.upstream.hand_over(with_books=engine.upstream.books is not None and engine.on_demand is not None)
-        made.outputs = {topic: output_of(topic, count, body) for topic, (body, count) in encode_upstream(made.upstream).items()}
+            made.upstream = engine.upstream.hand_over(
+                with_books=engine.upstream.books is not None and engine.on_demand is not None
+            )
+        made.outputs = {
+            topic: output_of(topic, count, body)
+            for topic, (body, count) in encode_upstream(made.upstream).items()
+        }
         made.letters = dead_letters(input_batch, feeds)
         made.inputs = self._consume(input_batch)
         self._consumed += input_batch.count
@@ -321,8 +356,14 @@ class Execution:
 
     def _consume(self, input_batch: InputBatch) -> list[InputEntry]:
         """Take the input batch's records off the inputs."""
-        counts = np.bincount(input_batch.origin[: input_batch.count], minlength=len(self.feeds)).tolist()
-        return [InputEntry(feed.code, counts[feed.code], feed.consume(counts[feed.code])) for feed in self.feeds if counts[feed.code]]
+        counts = np.bincount(
+            input_batch.origin[: input_batch.count], minlength=len(self.feeds)
+        ).tolist()
+        return [
+            InputEntry(feed.code, counts[feed.code], feed.consume(counts[feed.code]))
+            for feed in self.feeds
+            if counts[feed.code]
+        ]
 
     def finish(self, made: Prepared) -> Batch:
         """The second step of a batch."""
@@ -338,13 +379,26 @@ class Execution:
         parts = engine.take_parts(bodies)
         if isinstance(made.upstream, UpstreamOutput) and engine.upstream is not None:
             engine.upstream.give_back(made.upstream)
-        elements, inputs, letters, upstream, ended = made.elements, made.inputs, made.letters, made.outputs, made.input_batch.ended
+        elements, inputs, letters, upstream, ended = (
+            made.elements,
+            made.inputs,
+            made.letters,
+            made.outputs,
+            made.input_batch.ended,
+        )
         clock, consumed = engine.present, engine.consumed
 
         def encoded() -> Batch:
-            outputs = [upstream.get(topic) or output_of(topic, count, *body_of(found)) for topic, found, count in parts]
+            outputs = [
+                upstream.get(topic) or output_of(topic, count, *body_of(found))
+                for topic, found, count in parts
+            ]
             if letters:
-                outputs.append(output_of(DEAD_LETTERS, len(letters), codec("DeadLetter").encode_records(letters)))
+                outputs.append(
+                    output_of(
+                        DEAD_LETTERS, len(letters), codec("DeadLetter").encode_records(letters)
+                    )
+                )
             return Batch(elements, inputs, outputs, clock, consumed, ended)
 
         return encoded
@@ -363,15 +417,24 @@ class Execution:
 
     def skips(self) -> list[tuple[str, int, str]]:
         """(topic, offset, why) of the records that operators left out."""
-        return [(feed.topic, offset, why) for feed in self.feeds for offset, why in feed.skipped.items()]
+        return [
+            (feed.topic, offset, why) for feed in self.feeds for offset, why in feed.skipped.items()
+        ]
 
     def positions(self) -> list[list[int]]:
-        """Per feed: next offset, running maximum of event time before it, and what its flood guard counted, if it has one."""
+        """Per feed: next offset, running maximum of event time before it, and what its flood guard
+        counted, if it has one.
+        """
         guarded = [feed.guard.state() if feed.guard is not None else [] for feed in self.feeds]
-        return [[feed.next_offset, feed.maximum_consumed, *counted] for feed, counted in zip(self.feeds, guarded, strict=True)]
+        return [
+            [feed.next_offset, feed.maximum_consumed, *counted]
+            for feed, counted in zip(self.feeds, guarded, strict=True)
+        ]
 
     def seek(self, positions: list[list[int]]) -> None:
-        """Go on as if everything before these positions had been consumed; the engine has the state behind them."""
+        """Go on as if everything before these positions had been consumed; the engine has the state
+        behind them.
+        """
         for feed, (offset, maximum, *counted) in zip(self.feeds, positions, strict=True):
             feed.seek(offset, maximum)
             if feed.guard is not None:
@@ -384,10 +447,12 @@ class Execution:
         positions: list[list[int]],
         skips: Sequence[tuple[str, int, str]] = (),
     ) -> None:
-        """Take up a snapshot: the stages over its instruments, their states, the inputs' positions, what was left out.
+        """Take up a snapshot: the stages over its instruments, their states, the inputs' positions,
+        what was left out.
 
         Raises:
-            StageFailed: a state is not of the type its stage declares; stages that were built before are as they were.
+            StageFailed: a state is not of the type its stage declares; stages that were built
+                before are as they were.
         """
         if not self.is_started:
             self.start(instruments)

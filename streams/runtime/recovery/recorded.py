@@ -18,7 +18,12 @@ from streams.runtime.schedule.topology import Topology
 
 
 def recorded_execution(
-    topology: Topology, source: LocalLog, journal_id: int, known: Sequence[Instrument], clock_jump_max: int, end_time: int
+    topology: Topology,
+    source: LocalLog,
+    journal_id: int,
+    known: Sequence[Instrument],
+    clock_jump_max: int,
+    end_time: int,
 ) -> Execution:
     """A started execution; inputs are digested as they are read.
 

@@ -142,7 +142,7 @@ class Recovery:
         task.genesis = found.genesis[1].facts
         task.counts = dict.fromkeys(self.log.outputs, 0)
         self._written_by, self.snapshot = found.written_by, found.snapshot
-        task.execution = task.inputs.open(task.genesis)
+        task.open_execution()
         entries = [found.genesis, *found.entries]
         last = entries[-1][1]
         self._read_digest, self._known_to = last.digest, last.sequence
@@ -172,7 +172,9 @@ class Recovery:
     def _restore(self, snapshot: Snapshot, entry: JournalEntry) -> None:
         task = self.task
         try:
-            task.execution.restore(snapshot.instruments, snapshot.states, snapshot.feeds, snapshot.skips)
+            task.execution.restore(
+                snapshot.instruments, snapshot.states, snapshot.feeds, snapshot.skips
+            )
         except StageFailed as problem:
             what = f"the snapshot of {self.log.title} does not fit this code: {problem.text}"
             raise OtherIdentity(f"{what}; start the version that wrote it") from problem
@@ -207,7 +209,9 @@ class Recovery:
         task, of = self.task, self.log.of
         wrong = malformed(entry, len(self.log.inputs), len(self.log.outputs))
         if wrong:
-            raise MalformedJournal(f"batch {entry.sequence}{of}: the journal was changed: {wrong}; the task halts")
+            raise MalformedJournal(
+                f"batch {entry.sequence}{of}: the journal was changed: {wrong}; the task halts"
+            )
         batch = task.execution.repeat_batch(entry.elements)
         finding = compare(batch, entry, task.execution)
         if finding:
@@ -235,8 +239,7 @@ class Recovery:
                 self.execute()
         except ShrivenError:
             self.close()
-            if hasattr(self.task, "execution"):
-                self.task.execution.close()
+            self.task.close_execution()
             self._begin_anew()
 
     def finish(self) -> None:
@@ -247,15 +250,25 @@ class Recovery:
             if self.is_upgrade:
                 self._write_upgrade()
             task.inputs.hear()
-        task.observer.recovered(self._batches, self._records, task.sequence, task.monotonic() - self._started)
+        task.observer.recovered(
+            self._batches, self._records, task.sequence, task.monotonic() - self._started
+        )
         self.close()
 
     def _write_upgrade(self) -> None:
         task = self.task
         new = {key: self.log.facts.get(key) for key in ("code", "sources", "versions")}
-        facts = {"old": {"code": self._written_by.get("code")}, "new": new, "migration": "from the drain snapshot"}
+        facts = {
+            "old": {"code": self._written_by.get("code")},
+            "new": new,
+            "migration": "from the drain snapshot",
+        }
         sequence = task.sequence + 1
-        task.commit(JournalEntry(sequence=sequence, kind=UPGRADE, input_sequence=task.execution.consumed, facts=facts))
+        task.commit(
+            JournalEntry(
+                sequence=sequence, kind=UPGRADE, input_sequence=task.execution.consumed, facts=facts
+            )
+        )
 
     def take_over(self) -> None:
         """A take-over begins: what follows is counted and timed anew."""
@@ -272,8 +285,10 @@ class Recovery:
         """This code waits at another one's drain, and that code goes on."""
         if self.is_upgrade:
             raise OtherIdentity(
-                f"batch {entry.sequence}{self.log.of} was written by code {str(self._written_by.get('code'))[:12]}, this is "
-                f"{str(self.log.facts.get('code'))[:12]}; only a process of the same code can follow it"
+                f"batch {entry.sequence}{self.log.of} was written by code "
+                f"{str(self._written_by.get('code'))[:12]}, this is "
+                f"{str(self.log.facts.get('code'))[:12]}; only a process of the same code can "
+                "follow it"
             )
 
     def _upgraded(self, entry: JournalEntry) -> None:

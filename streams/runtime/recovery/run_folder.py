@@ -17,7 +17,15 @@ from streams.log.local import LocalLog
 from streams.runtime.failures import OtherIdentity
 from streams.runtime.journal.batch import Batch, Output
 from streams.runtime.journal.entry_validation import MalformedJournal, malformed
-from streams.runtime.journal.journal import BATCH, CLOSE, GENESIS, JOURNAL, JournalEntry, OutputEntry, decode_entry
+from streams.runtime.journal.journal import (
+    BATCH,
+    CLOSE,
+    GENESIS,
+    JOURNAL,
+    JournalEntry,
+    OutputEntry,
+    decode_entry,
+)
 from streams.runtime.journal.made_by import version_of
 from streams.runtime.journal.observer import Observer
 from streams.runtime.journal.snapshot import TOPIC as SNAPSHOTS
@@ -51,8 +59,16 @@ def folder_task(
         state_digest_records, on_step, observer: as :class:`Task`.
         script, threads: as :class:`RecordedInputs`.
     """
-    inputs = RecordedInputs(execution, batch_records, state_digest_records, on_step, script, threads)
-    return Task(RunFolder(folder, execution, genesis, on_step), inputs, state_digest_records, on_step, observer)
+    inputs = RecordedInputs(
+        execution, batch_records, state_digest_records, on_step, script, threads
+    )
+    return Task(
+        RunFolder(folder, execution, genesis, on_step),
+        inputs,
+        state_digest_records,
+        on_step,
+        observer,
+    )
 
 
 class RunFolder:
@@ -73,7 +89,11 @@ class RunFolder:
     advice = "'sq verify' says more, --fresh starts over"
 
     def __init__(
-        self, folder: LocalLog, execution: Execution, facts: dict[str, Any], on_step: Callable[[str], None] = ignore
+        self,
+        folder: LocalLog,
+        execution: Execution,
+        facts: dict[str, Any],
+        on_step: Callable[[str], None] = ignore,
     ) -> None:
         self.folder = folder
         self.facts = facts
@@ -82,7 +102,9 @@ class RunFolder:
         self.begins = [feed.offset for feed in execution.feeds]
         self.on_step = on_step
         self.reports: list[str] = []
-        self.writers = {topic: folder.writer(topic) for topic in [*self.outputs, JOURNAL, SNAPSHOTS]}
+        self.writers = {
+            topic: folder.writer(topic) for topic in [*self.outputs, JOURNAL, SNAPSHOTS]
+        }
         self._digests: dict[str, TopicDigest] = {}
 
     def own(self, meanwhile: Callable[[], None]) -> None:
@@ -125,9 +147,14 @@ class RunFolder:
             if writer.fault is not None and writer.fault.offset < count:
                 raise writer.fault
             if writer.next_offset < count:
-                raise CorruptLog(f"{topic} holds {writer.next_offset} records, the journal committed {count}; start over with --fresh")
+                raise CorruptLog(
+                    f"{topic} holds {writer.next_offset} records, the journal committed {count}; "
+                    "start over with --fresh"
+                )
             if writer.next_offset > count or writer.fault is not None:
-                self.reports.append(f"{topic}: {writer.next_offset - count} records after the journal's end are cut")
+                self.reports.append(
+                    f"{topic}: {writer.next_offset - count} records after the journal's end are cut"
+                )
                 writer.truncate(count)
 
     def append(self, sequence: int, outputs: Sequence[Output], clock: int) -> list[OutputEntry]:
@@ -138,7 +165,9 @@ class RunFolder:
             self._digest_of(output.topic).update(output.body, output.count, output.end_of)
             checksum = writer.append(output.body, output.count, clock)
             number = self.outputs.index(output.topic)
-            entries.append(OutputEntry(number, output.count, output.digest, checksum, writer.end_position, -1))
+            entries.append(
+                OutputEntry(number, output.count, output.digest, checksum, writer.end_position, -1)
+            )
             self.on_step("output appended")
         for output in outputs:
             self.writers[output.topic].sync()
@@ -191,12 +220,19 @@ class RunFolder:
         if topic not in self._digests:
             coder = codec(topic_of(topic).record)
             is_new = not self.writers[topic].next_offset
-            self._digests[topic] = TopicDigest(coder.fingerprint) if is_new else digest_so_far(self.folder.reader(topic), coder)
+            self._digests[topic] = (
+                TopicDigest(coder.fingerprint)
+                if is_new
+                else digest_so_far(self.folder.reader(topic), coder)
+            )
         return self._digests[topic]
 
     def topics(self, counts: dict[str, int]) -> dict[str, dict[str, Any]]:
         """Count and digest of each output, as a manifest has them."""
-        return {topic: {"count": count, "digest": self._digest_of(topic).digest().hex()} for topic, count in counts.items()}
+        return {
+            topic: {"count": count, "digest": self._digest_of(topic).digest().hex()}
+            for topic, count in counts.items()
+        }
 
 
 class TornTail:
@@ -234,12 +270,19 @@ class RunJournal:
             return None
         first = entries[0]
         if first.kind != GENESIS:
-            raise CorruptLog("the journal does not begin with a genesis record; start over with --fresh")
+            raise CorruptLog(
+                "the journal does not begin with a genesis record; start over with --fresh"
+            )
         check_identity(first.facts, log.facts)
         for entry in entries:
-            wrong = malformed(entry, len(log.inputs), len(log.outputs)) if entry.kind == BATCH else ""
+            wrong = (
+                malformed(entry, len(log.inputs), len(log.outputs)) if entry.kind == BATCH else ""
+            )
             if wrong:
-                raise MalformedJournal(f"journal record {entry.sequence} was changed: {wrong}; restore the folder, or start over with --fresh")
+                raise MalformedJournal(
+                    f"journal record {entry.sequence} was changed: {wrong}; restore the folder, or "
+                    "start over with --fresh"
+                )
         snapshot, start = self._snapshot(entries) if entries[-1].kind != CLOSE else (None, 1)
         self._next = len(entries)
         stored: list[Stored] = list(enumerate(entries))
@@ -253,11 +296,16 @@ class RunJournal:
             try:
                 entry = decode_entry(bytes(block.body))
                 if entries and entry.previous_digest != entries[-1].digest:
-                    raise CorruptLog(f"journal record {number} does not continue the one before it; start over with --fresh")
+                    raise CorruptLog(
+                        f"journal record {number} does not continue the one before it; start over "
+                        "with --fresh"
+                    )
             except CorruptLog:
                 if number + 1 < len(blocks):
                     raise
-                self.log.reports.append(f"the journal's last record was torn and is cut: record {number}")
+                self.log.reports.append(
+                    f"the journal's last record was torn and is cut: record {number}"
+                )
                 writer.truncate(number)
                 break
             entries.append(entry)
@@ -272,7 +320,9 @@ class RunJournal:
         snapshots, good = read_snapshots(log.folder)
         writer = log.writers[SNAPSHOTS]
         if good < writer.next_offset or writer.fault is not None:
-            log.reports.append(f"{SNAPSHOTS} is damaged after offset {good}: cut, for it is only a cache")
+            log.reports.append(
+                f"{SNAPSHOTS} is damaged after offset {good}: cut, for it is only a cache"
+            )
             writer.truncate(good)
         for snapshot in snapshots:
             number = numbers.get(snapshot.journal_sequence)
@@ -320,15 +370,27 @@ def check_identity(before: dict[str, Any], now: dict[str, Any]) -> None:
     differing = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
     if differing:
         named = ", ".join(_changed(key, old.get(key), new.get(key)) for key in differing)
-        raise OtherIdentity(f"the folder holds another run: {named}; choose another --out, or --fresh to start over")
+        raise OtherIdentity(
+            f"the folder holds another run: {named}; choose another --out, or --fresh to start over"
+        )
     if before.get("code") != now.get("code"):
-        named = ", ".join(changed_sources(before.get("sources", {}), now.get("sources", {}))[:5]) or "unknown files"
-        raise OtherIdentity(f"the run was made by other code ({named} differ); use that code, or --fresh to start over")
+        named = (
+            ", ".join(changed_sources(before.get("sources", {}), now.get("sources", {}))[:5])
+            or "unknown files"
+        )
+        raise OtherIdentity(
+            f"the run was made by other code ({named} differ); use that code, or --fresh to start "
+            "over"
+        )
 
 
 def _changed(key: str, old: Any, new: Any) -> str:
     names = changed_sources(old or {}, new or {})[:5] if key == "strategy_files" else []
-    return f"{', '.join(names)} of {key} differ" if names else f"{key} was {_short(old)}, now {_short(new)}"
+    return (
+        f"{', '.join(names)} of {key} differ"
+        if names
+        else f"{key} was {_short(old)}, now {_short(new)}"
+    )
 
 
 def _short(value: Any) -> str:

@@ -76,10 +76,7 @@ class Task:
         records, clock: consumed since genesis, and the clock behind the last batch.
         counts: records written, by output.
         genesis: facts of the genesis record.
-        execution: once the journal was opened or begun.
     """
-
-    execution: Execution
 
     def __init__(
         self,
@@ -103,6 +100,22 @@ class Task:
         self.genesis: dict[str, Any] = {}
         self.is_closed = False
         self.recovery = Recovery(self)
+        self._execution: Execution | None = None
+
+    @property
+    def execution(self) -> Execution:
+        """Once the journal was opened or begun."""
+        assert self._execution is not None, "the journal was neither opened nor begun"
+        return self._execution
+
+    def open_execution(self) -> None:
+        """Prepare the stages for the journal's genesis."""
+        self._execution = self.inputs.open(self.genesis)
+
+    def close_execution(self) -> None:
+        """Give back what the stages hold."""
+        if self._execution is not None:
+            self._execution.close()
 
     # taking over
 
@@ -152,7 +165,7 @@ class Task:
     def _begin(self) -> None:
         """Write the genesis record."""
         self.genesis = self.log.begin()
-        self.execution = self.inputs.open(self.genesis)
+        self.open_execution()
         self.commit(JournalEntry(sequence=0, kind=GENESIS, facts=self.genesis))
 
     def stand_at(self, entry: JournalEntry) -> None:
@@ -173,7 +186,9 @@ class Task:
             ShrivenError: the task is over; make a new one.
         """
         if self.is_closed:
-            raise JournalClosed(f"{self.log.title} was ended; 'sq run' starts another one under another name")
+            raise JournalClosed(
+                f"{self.log.title} was ended; 'sq run' starts another one under another name"
+            )
         try:
             batch = self.inputs.next(wait_seconds)
             if batch is not None:
@@ -183,7 +198,8 @@ class Task:
             return sum(item.count for item in batch.inputs) if batch is not None else 0
         except BeforeBatch:
             if self.records:
-                self.drain()  # the state is that of the journal's end, and repaired code can go on from here
+                # the state is that of the journal's end, and repaired code can go on from here
+                self.drain()
             raise
         except BaseException:
             self.log.abandon()
@@ -198,15 +214,20 @@ class Task:
         """
         if self.is_closed:
             return
-        if isinstance(self.inputs, RecordedInputs) and self.inputs.overlaps and not self.execution.engine.ended:
+        if (
+            isinstance(self.inputs, RecordedInputs)
+            and self.inputs.overlaps
+            and not self.execution.engine.ended
+        ):
             self._run_overlapped(self.inputs)
         while not self.execution.engine.ended:
             self.step()
         changed = self.inputs.changed(self.genesis)
         if changed:
             raise InputChanged(
-                f"input changed: the records of {changed} in {self.genesis.get('input_path', 'the recording')} are not those its "
-                "log.json speaks of; restore the recording or import it again, and run with --fresh"
+                f"input changed: the records of {changed} in "
+                f"{self.genesis.get('input_path', 'the recording')} are not those its log.json "
+                "speaks of; restore the recording or import it again, and run with --fresh"
             )
         self.end()
 
@@ -228,7 +249,11 @@ class Task:
                         coming = other.submit(inputs.prepare)
                     encoded = execution.run_order_side(prepared)
                     self.on_step("executed")
-                    other.commit(lambda made, state: self.write(made(), state), encoded, self._state_due(prepared, ended))
+                    other.commit(
+                        lambda made, state: self.write(made(), state),
+                        encoded,
+                        self._state_due(prepared, ended),
+                    )
                     if ended:
                         return
                     if is_due:  # states were taken with no batch prepared beyond them
@@ -266,7 +291,10 @@ class Task:
             elements=batch.elements,
             inputs=batch.inputs,
         )
-        counts = {**self.counts, **{output.topic: self.counts[output.topic] + output.count for output in batch.outputs}}
+        counts = {
+            **self.counts,
+            **{output.topic: self.counts[output.topic] + output.count for output in batch.outputs},
+        }
         snapshot = self._bound(state, entry, counts) if state is not None else None
         started = self.monotonic()
         entry.outputs = self.log.append(entry.sequence, batch.outputs, batch.clock)
@@ -302,13 +330,17 @@ class Task:
         """The state behind this journal record, not written yet; the record is given the digests of
         it.
         """
-        snapshot = msgspec.structs.replace(state, journal_sequence=entry.sequence, counts=dict(counts))
+        snapshot = msgspec.structs.replace(
+            state, journal_sequence=entry.sequence, counts=dict(counts)
+        )
         return self.log.complete(snapshot, entry, self.execution)
 
     def _write_snapshot(self, snapshot: Snapshot) -> None:
         """A cache of the journal, behind its record: worth nothing until it is whole."""
         started = self.monotonic()
-        size = self.log.write_snapshot(msgspec.structs.replace(snapshot, journal_digest=self.last_digest))
+        size = self.log.write_snapshot(
+            msgspec.structs.replace(snapshot, journal_digest=self.last_digest)
+        )
         self.on_step("snapshot written")
         self.observer.snapshot(size, self.monotonic() - started, self.sequence)
 
@@ -318,7 +350,12 @@ class Task:
         """Stop well: a snapshot at the journal's exact end; tools are told where it is."""
         execution = self.execution
         if execution.is_started and not self.is_closed:
-            entry = JournalEntry(sequence=self.sequence + 1, kind=BATCH, input_sequence=execution.consumed, clock=execution.present)
+            entry = JournalEntry(
+                sequence=self.sequence + 1,
+                kind=BATCH,
+                input_sequence=execution.consumed,
+                clock=execution.present,
+            )
             snapshot = self._bound(self._state(), entry, self.counts)
             self.commit(entry)
             self._write_snapshot(snapshot)
@@ -329,11 +366,17 @@ class Task:
         """Close the journal for good: nothing can be appended after it."""
         if not self.is_closed:
             facts = self.log.closing_facts()
-            self.commit(JournalEntry(sequence=self.sequence + 1, kind=CLOSE, input_sequence=self.execution.consumed, facts=facts))
+            self.commit(
+                JournalEntry(
+                    sequence=self.sequence + 1,
+                    kind=CLOSE,
+                    input_sequence=self.execution.consumed,
+                    facts=facts,
+                )
+            )
 
     def close(self) -> None:
         """Give connections back."""
-        if hasattr(self, "execution"):
-            self.execution.close()
+        self.close_execution()
         self.recovery.close()
         self.log.close()

@@ -103,7 +103,10 @@ class RecordedInputs:
         if self.script is not None:
             given = next((entry for entry in self.script if entry.kind == BATCH), None)
             if given is None:
-                raise WrongUse("the journal to repeat ends before its inputs do: the run it belongs to is not finished")
+                raise WrongUse(
+                    "the journal to repeat ends before its inputs do: the run it belongs to is not "
+                    "finished"
+                )
             self.execution.check_elements(given.elements)
             return self.execution.prepare_again(given.elements)
         due = self.state_digest_records - self.execution.prepared % self.state_digest_records

@@ -27,7 +27,15 @@ from streams.numeric.book_reads import (
 from streams.numeric.borrowing import borrowing_kernel, inner_kernel
 from streams.numeric.stage_records import words
 from streams.numeric.table import record_at
-from streams.runtime.schedule.loop import CONTROL_LENGTH, CURSOR, DONE, LENGTH, LIMIT, LIMIT_CLOCK, OUTCOME
+from streams.runtime.schedule.loop import (
+    CONTROL_LENGTH,
+    CURSOR,
+    DONE,
+    LENGTH,
+    LIMIT,
+    LIMIT_CLOCK,
+    OUTCOME,
+)
 from streams.runtime.schedule.records import SCHEDULE
 from streams.runtime.schedule.runner import LoopRunner
 from streams.runtime.tools.pointers import CONTEXT_LENGTH, call_entry, entry_address, view

@@ -11,7 +11,13 @@ from typing import Any
 from schemas.checking import strategy_checks
 from schemas.errors import ShrivenError, WrongUse
 from schemas.records import OrderRequest
-from streams.numeric.identity import EARLY_ORDINAL, LAST_BITS, ORDINAL_BITS, first_characters, last_characters
+from streams.numeric.identity import (
+    EARLY_ORDINAL,
+    LAST_BITS,
+    ORDINAL_BITS,
+    first_characters,
+    last_characters,
+)
 from streams.runtime.failures import BadEmission
 
 SEQUENCE_BLOCK_BITS = LAST_BITS - ORDINAL_BITS
@@ -48,12 +54,18 @@ class StageContext:
     """
 
     __slots__ = (
-        "_block", "_first_characters", "account", "artefacts", "clock", "emit", "first", "journal_id", "last_sequence", "ordinal", "pending",
+        "_block", "_first_characters", "account", "artefacts", "clock", "emit", "first",
+        "journal_id", "last_sequence", "ordinal", "pending",
         "sequence", "services", "shard",
     )  # fmt: skip
 
     def __init__(
-        self, journal_id: int, shard: int = 0, first: int = 0, account: int = 1, artefacts: Mapping[str, Any] = MappingProxyType({})
+        self,
+        journal_id: int,
+        shard: int = 0,
+        first: int = 0,
+        account: int = 1,
+        artefacts: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self.clock = 0
         self.account = account
@@ -95,7 +107,9 @@ class StageContext:
                 try:
                     check(record)
                 except ShrivenError as problem:
-                    raise BadEmission(f"a stage emitted {record!r:.400}: {problem.text}") from problem
+                    raise BadEmission(
+                        f"a stage emitted {record!r:.400}: {problem.text}"
+                    ) from problem
                 if note is not None and record.__class__ is OrderRequest:
                     note(record)
             append(record)

@@ -1,4 +1,5 @@
-"""The scheduler as the engine has it: input batches in, and what Python does when the loop returns."""
+"""The scheduler as the engine has it: input batches in, and what Python does when the loop returns.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +80,8 @@ FRAMES_MAX = 1024
 
 
 class Scheduler:
-    """Runs one topology's order side over input batches; ``address`` is that of its record, which stays.
+    """Runs one topology's order side over input batches; ``address`` is that of its record, which
+    stays.
 
     Args:
         topology: its stages.

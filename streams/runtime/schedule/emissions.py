@@ -10,7 +10,14 @@ from streams.numeric.borrowing import inlined_kernel, inner_kernel
 from streams.numeric.entry_calls import call_stage
 from streams.numeric.rows import copy_row
 from streams.numeric.table import LENGTH_BYTES, record_at, table_at
-from streams.runtime.schedule.loop import COMMAND, COMMAND_CLOCK, CONTROL_LENGTH, LIMIT, LIMIT_CLOCK, OUTCOME
+from streams.runtime.schedule.loop import (
+    COMMAND,
+    COMMAND_CLOCK,
+    CONTROL_LENGTH,
+    LIMIT,
+    LIMIT_CLOCK,
+    OUTCOME,
+)
 from streams.runtime.schedule.loop import DONE as VENUE_DONE
 from streams.runtime.schedule.records import (
     EMISSION,

@@ -44,7 +44,13 @@ from streams.runtime.schedule.loop import (
 )
 from streams.runtime.schedule.market_data_only import MarketDataOnly
 from streams.runtime.schedule.output_buffer import OutputBuffer
-from streams.runtime.schedule.python_stage import ChecksState, HasEnd, ReadsStages, ServesStrategies, WritesLines
+from streams.runtime.schedule.python_stage import (
+    ChecksState,
+    HasEnd,
+    ReadsStages,
+    ServesStrategies,
+    WritesLines,
+)
 from streams.runtime.schedule.runner import LoopRunner
 from streams.runtime.schedule.topology import Topology, is_strategy
 from streams.runtime.schedule.upstream_output import UpstreamOutput
@@ -69,10 +75,16 @@ class Engine:
         self.consumed = 0
         self.present = 0
         self.ended = False
-        self._number = {topic: number for number, topic in enumerate([*topology.feeds, *topology.outputs])}
+        self._number = {
+            topic: number for number, topic in enumerate([*topology.feeds, *topology.outputs])
+        }
         self._names = [*topology.feeds, *topology.outputs, *topology.relayed]
         relayed = {topic: len(self._number) + place for place, topic in enumerate(topology.relayed)}
-        stamped = {topic: number for topic, number in self._number.items() if topology.order_side_readers(topic)}
+        stamped = {
+            topic: number
+            for topic, number in self._number.items()
+            if topology.order_side_readers(topic)
+        }
         self.upstream = (
             LoopRunner(
                 topology.upstream, topology.feeds, stamped, (), topology.books, topology.salt,
@@ -83,14 +95,21 @@ class Engine:
         )
         self.on_demand = (
             LoopRunner(
-                topology.on_demand, topology.feeds, {}, topology.on_demand[0].module.OUTPUTS, topology.on_demand_books, topology.salt
+                topology.on_demand,
+                topology.feeds,
+                {},
+                topology.on_demand[0].module.OUTPUTS,
+                topology.on_demand_books,
+                topology.salt,
             )
             if topology.on_demand
             else None
         )
         self._compile()
         for runner in filter(None, (self.upstream, self.on_demand)):
-            runner.symbols = {instrument.instrument: instrument.symbol for instrument in topology.instruments}
+            runner.symbols = {
+                instrument.instrument: instrument.symbol for instrument in topology.instruments
+            }
         upstream_topics = () if self.upstream is None else self.upstream.rows
         written = [topic for topic in topology.outputs if topic not in upstream_topics]
         self._emitted = OutputBuffer(topology.outputs, written)
@@ -99,10 +118,15 @@ class Engine:
             StageContext(journal_id, shard, EARLY_ORDINAL, topology.account, topology.artefacts)
         )
         self._venue_status: Any = (
-            self.on_demand.status if self.on_demand is not None else np.zeros(CONTROL_LENGTH, np.int64).data
+            self.on_demand.status
+            if self.on_demand is not None
+            else np.zeros(CONTROL_LENGTH, np.int64).data
         )
         self.order_side_stages = list(topology.order_side_stages)
-        for stages, context in ((topology.early, self.early.context), (topology.late, self.context)):
+        for stages, context in (
+            (topology.early, self.early.context),
+            (topology.late, self.context),
+        ):
             self._serve_strategies([stage.instance for stage in stages], context)
         instances = [stage.instance for stage in self.order_side_stages]
         self._checks = [each.check_state for each in instances if isinstance(each, ChecksState)]
@@ -151,8 +175,13 @@ class Engine:
         late = self.topology.late_readers
         behind = [number for topic, number in self._number.items() if late(topic)]
         behind += range(len(self._number), len(self._names))
-        numbers = {getattr(records, topic_of(topic).record): len(self._names) + place for place, topic in enumerate(self._lists)}
-        return MarketDataOnly([stage.instance for stage in self.topology.early], self._names, behind, numbers, context)
+        numbers = {
+            getattr(records, topic_of(topic).record): len(self._names) + place
+            for place, topic in enumerate(self._lists)
+        }
+        return MarketDataOnly(
+            [stage.instance for stage in self.topology.early], self._names, behind, numbers, context
+        )
 
     def _serve_strategies(self, order_side_stages: Sequence[Any], context: StageContext) -> None:
         """What strategies among these order-side stages emit is checked, and their context does for
@@ -164,11 +193,16 @@ class Engine:
             if isinstance(instance, ServesStrategies):
                 context.services = instance.services_for(context, self)
         services = context.services
-        context.check_what_strategies_emit(services.note if services is not None and services.notes_requests else None)
+        context.check_what_strategies_emit(
+            services.note if services is not None and services.notes_requests else None
+        )
 
     def stage(self, name: str) -> Any:
         """The order-side stage of this name, None if there is none."""
-        return next((stage.instance for stage in self.topology.order_side_stages if stage.name == name), None)
+        return next(
+            (stage.instance for stage in self.topology.order_side_stages if stage.name == name),
+            None,
+        )
 
     def line_writer(self, context: StageContext) -> Callable[[Any], None]:
         """What takes a line that a strategy logs: at once, for what it emits before the line has
@@ -179,7 +213,9 @@ class Engine:
         """
         if context is not self.context:
             return context.emit
-        lists = {getattr(records, topic_of(topic).record): found for topic, found in self._lists.items()}
+        lists = {
+            getattr(records, topic_of(topic).record): found for topic, found in self._lists.items()
+        }
         return lambda line: lists[line.__class__].append(line)
 
     @functools.cached_property
@@ -190,7 +226,9 @@ class Engine:
             StageFailed: there is no venue, which is where they lie.
         """
         if self.on_demand is None or self.on_demand.books is None:
-            raise StageFailed("a strategy reads the book in a topology without a venue, which is where it lies")
+            raise StageFailed(
+                "a strategy reads the book in a topology without a venue, which is where it lies"
+            )
         return BookReader(self.on_demand, self.scheduler.address)
 
     def read_book(self, instrument: int, depth: int | None) -> tuple[Levels, Levels, int]:
@@ -246,13 +284,24 @@ class Engine:
             upstream.attach(input_batch, feeds)
             upstream.advance(input_batch.length, NEVER)
         except ShrivenError as problem:
-            problem.text = f"{problem.text}; at {_where(input_batch, feeds, upstream.status[CURSOR] - 1)}"
+            problem.text = (
+                f"{problem.text}; at {_where(input_batch, feeds, upstream.status[CURSOR] - 1)}"
+            )
             problem.args = (problem.text,)
             raise
         except (Exception, SystemExit) as problem:
-            raise failure(problem, _where(input_batch, feeds, upstream.status[CURSOR] - 1), upstream.status[PRESENT]) from problem
+            raise failure(
+                problem,
+                _where(input_batch, feeds, upstream.status[CURSOR] - 1),
+                upstream.status[PRESENT],
+            ) from problem
 
-    def run_order_side(self, input_batch: InputBatch, feeds: Sequence[Feed], upstream: LoopRunner | UpstreamOutput | None) -> None:
+    def run_order_side(
+        self,
+        input_batch: InputBatch,
+        feeds: Sequence[Feed],
+        upstream: LoopRunner | UpstreamOutput | None,
+    ) -> None:
         """Steps 2 and 3 of an input batch that the upstream pass has run; ``upstream`` holds what
         it left.
 
@@ -282,7 +331,10 @@ class Engine:
             raise placed(problem, self._where_order_side_is(), self._context.clock) from problem
         except ShrivenError as problem:
             own, record = own_frame(problem)
-            problem.text = f"{problem.text}{f' ({own})' if own else ''}{record}; at {self._where_order_side_is()}"
+            problem.text = (
+                f"{problem.text}{f' ({own})' if own else ''}{record}; at "
+                f"{self._where_order_side_is()}"
+            )
             problem.args = (problem.text,)
             raise
         except (Exception, SystemExit) as problem:
@@ -321,7 +373,11 @@ class Engine:
             return
         done, end = on_demand.status[CURSOR], input_batch.count
         state = on_demand.stages[0].state
-        if end - done < SKIP_RECORDS or on_demand.books is None or not on_demand.stages[0].module.is_untouched(state):
+        if (
+            end - done < SKIP_RECORDS
+            or on_demand.books is None
+            or not on_demand.stages[0].module.is_untouched(state)
+        ):
             return
         own = np.isin(input_batch.source[done:end], on_demand.codes)
         if own.any():
@@ -337,13 +393,17 @@ class Engine:
         self.ended = True
         self.context.sequence = self._base + self._input_batch.count
         self.context.clock = int(self._clock[-1])
-        for stage in sorted(self.order_side_stages, key=lambda each: not is_strategy(each.instance)):
+        for stage in sorted(
+            self.order_side_stages, key=lambda each: not is_strategy(each.instance)
+        ):
             if isinstance(stage.instance, HasEnd):
                 stage.instance.on_end(self.context)
                 if self.context.pending:
                     self.scheduler.drain(self._length)
 
-    def take_parts(self, upstream: Mapping[str, tuple[Any, int]]) -> list[tuple[str, list[tuple[Any, int]], int]]:
+    def take_parts(
+        self, upstream: Mapping[str, tuple[Any, int]]
+    ) -> list[tuple[str, list[tuple[Any, int]], int]]:
         """(topic, parts, count) of everything emitted since the last call, in catalogue order;
         empty topics left out. See ``output_buffer.body_of``.
 

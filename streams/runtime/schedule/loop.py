@@ -28,7 +28,20 @@ from streams.runtime.order.merge import END
 _text_of = functools.lru_cache(maxsize=256)(repr)
 """Of a record type; NumPy takes 0.1 ms to write a long one."""
 DONE, ROOM, DELIVERED, FAULT = 0, 1, 2, 3
-CURSOR, LIMIT, LIMIT_CLOCK, LENGTH, PRESENT, EVENT_COUNT, OUTCOME, COMMAND, DELIVERED_COUNT, ACTIVE, COMMAND_CLOCK, RUN = range(12)
+(
+    CURSOR,
+    LIMIT,
+    LIMIT_CLOCK,
+    LENGTH,
+    PRESENT,
+    EVENT_COUNT,
+    OUTCOME,
+    COMMAND,
+    DELIVERED_COUNT,
+    ACTIVE,
+    COMMAND_CLOCK,
+    RUN,
+) = range(12)
 CONTROL_LENGTH = 12
 NEVER = 2**63 - 1
 EVENT = np.dtype([("step", "i8"), ("clock", "i8"), ("topic", "i8"), ("row", "i8")])
@@ -92,9 +105,15 @@ class LoopText:
         self.numbers = numbers
         self.relayed = relayed or {}
         self.delivered = list(delivered)
-        self.decorator = "borrowing_kernel" if delivered else "unlocked_borrowing_kernel"  # one that is stepped is called for every order
+        # one that is stepped is called for every order
+        self.decorator = "borrowing_kernel" if delivered else "unlocked_borrowing_kernel"
         self.has_books = has_books
-        self.commands = [topic for stage in self.stages for topic in stage.module.INPUTS if topic_of(topic).kind == "order" and topic not in feeds]
+        self.commands = [
+            topic
+            for stage in self.stages
+            for topic in stage.module.INPUTS
+            if topic_of(topic).kind == "order" and topic not in feeds
+        ]
         self.outputs = [topic for stage in self.stages for topic in stage.module.OUTPUTS]
         self.lines: list[str] = []
 
@@ -130,7 +149,9 @@ class LoopText:
         stamped = sum(count * stamps[topic] for topic, count in rows.items())
         return rows, 1 + bool(self.relayed) + stamped
 
-    def write(self, places: dict[str, int], dimensions: dict[str, int], dtypes: dict[str, np.dtype[Any]]) -> str:
+    def write(
+        self, places: dict[str, int], dimensions: dict[str, int], dtypes: dict[str, np.dtype[Any]]
+    ) -> str:
         """The module's text, for arrays that lie in the context at ``places``."""
         self.lines = []
         self._header(dtypes)
@@ -157,7 +178,11 @@ class LoopText:
             put(0, "books_at = Books.at")
         for topic in self.commands:
             put(0, "from streams.numeric.table import record_at")
-            put(0, f"from schemas.compiled.{snake(topic_of(topic).record)} import DTYPE as {_identifier(topic)}_DTYPE")
+            put(
+                0,
+                f"from schemas.compiled.{snake(topic_of(topic).record)} import DTYPE as "
+                f"{_identifier(topic)}_DTYPE",
+            )
         for stage in self.stages:
             put(0, f"import {stage.module.__name__} as {stage.name}_module")
             group = type(stage.state) if isinstance(stage.state, StateArrays) else None
@@ -178,8 +203,12 @@ class LoopText:
 
     def _arrays(self, places: dict[str, int], dimensions: dict[str, int]) -> None:
         put = self._put
-        groups = {"books"} | {stage.name for stage in self.stages if isinstance(stage.state, StateArrays)}
-        first = {name.split("__")[0]: place for name, place in reversed(places.items()) if "__" in name}
+        groups = {"books"} | {
+            stage.name for stage in self.stages if isinstance(stage.state, StateArrays)
+        }
+        first = {
+            name.split("__")[0]: place for name, place in reversed(places.items()) if "__" in name
+        }
         for name, place in places.items():
             if name.split("__")[0] in groups:
                 continue
@@ -192,7 +221,11 @@ class LoopText:
             names = [name for name in places if name.startswith(f"{stage.name}__")]
             arrays = f"packed, {first[stage.name]}" if stage.name in groups else ", ".join(names)
             put(1, f"{stage.name} = {stage.name}_State({arrays})")
-            rows = places[f"rows_{_identifier(stage.module.OUTPUTS[0])}"] if stage.module.OUTPUTS else 0  # its other rows and counts follow
+            rows = (
+                places[f"rows_{_identifier(stage.module.OUTPUTS[0])}"]
+                if stage.module.OUTPUTS
+                else 0
+            )  # its other rows and counts follow
             put(1, f"{stage.name}_out = {stage.name}_Out(packed, {rows})")
 
     def _command(self, places: dict[str, int], dimensions: dict[str, int], topic: str) -> None:
@@ -215,20 +248,31 @@ class LoopText:
         for stage in self.consumers(topic):
             books = "books, " if self.has_books else ""
             put(1, f"{stage.name}.clock[0] = present")
-            put(1, f"{stage.name}_{handler_name(topic)}({stage.name}, {books}command, {stage.name}_out)")
+            put(
+                1,
+                f"{stage.name}_{handler_name(topic)}({stage.name}, {books}command, "
+                f"{stage.name}_out)",
+            )
         self._status()
 
     def _status(self) -> None:
         """Tell the owner whether anything is under way, and whether a stage is at fault."""
         put = self._put
         busy = [f"{stage.name}.timer[0] != {NEVER}" for stage in self.stages]
-        busy += [f"{stage.name}.working[0] != 0" for stage in self.stages if hasattr(stage.state, "working")]
+        busy += [
+            f"{stage.name}.working[0] != 0"
+            for stage in self.stages
+            if hasattr(stage.state, "working")
+        ]
         put(1, f"control[{ACTIVE}] = 1 if {' or '.join(busy)} else 0")
         put(1, f"if {self._faults()}:")
         put(2, f"control[{OUTCOME}] = {FAULT}")
 
     def _faults(self) -> str:
-        return " or ".join([f"{stage.name}.fault[0] != 0" for stage in self.stages] + (["books.fault[0] != 0"] if self.has_books else []))
+        return " or ".join(
+            [f"{stage.name}.fault[0] != 0" for stage in self.stages]
+            + (["books.fault[0] != 0"] if self.has_books else [])
+        )
 
     def _deliver(self) -> None:
         """Delivered rows are counted in the control and free from then on: whoever runs the loop
@@ -243,7 +287,9 @@ class LoopText:
     def _call(self, depth: int, stage: KernelStage, function: str, arguments: str) -> None:
         books = "books, " if self.has_books and stage.takes_books else ""
         self._put(depth, f"{stage.name}.clock[0] = present")
-        self._put(depth, f"{stage.name}_{function}({stage.name}, {books}{arguments}{stage.name}_out)")
+        self._put(
+            depth, f"{stage.name}_{function}({stage.name}, {books}{arguments}{stage.name}_out)"
+        )
         self._consequences(depth, stage)
 
     def _consequences(self, depth: int, stage: KernelStage) -> None:
@@ -286,7 +332,10 @@ class LoopText:
         put(1, f"present = control[{PRESENT}]")
         put(1, f"event_count = control[{EVENT_COUNT}]")
         put(1, "outcome = 0")
-        full = [f"count_{_identifier(t)}[0] + {n} > len(rows_{_identifier(t)})" for t, n in needs.items()]
+        full = [
+            f"count_{_identifier(t)}[0] + {n} > len(rows_{_identifier(t)})"
+            for t, n in needs.items()
+        ]
         full.append(f"event_count + {events_needed} > len(events)")
         stops = " or ".join(f"count_{_identifier(t)}[0] > 0" for t in self.delivered)
         faults = self._faults()

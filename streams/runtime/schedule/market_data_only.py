@@ -38,17 +38,28 @@ class MarketDataOnly:
     """
 
     def __init__(
-        self, order_side_stages: Sequence[Any], topics: Sequence[str], behind: Sequence[int], numbers: dict[type, int], context: StageContext
+        self,
+        order_side_stages: Sequence[Any],
+        topics: Sequence[str],
+        behind: Sequence[int],
+        numbers: dict[type, int],
+        context: StageContext,
     ) -> None:
         self.context = context
         self.is_running = False
         self.made: dict[int, list[Any]] = {}
         self.numbers = numbers
-        written = {topic_of(topic).record for instance in order_side_stages for topic in instance.OUTPUTS}
+        written = {
+            topic_of(topic).record for instance in order_side_stages for topic in instance.OUTPUTS
+        }
         self._own = {kind: number for kind, number in numbers.items() if kind.__name__ in written}
         self.handlers: dict[int, tuple[Handler, ...]] = {}
         for number, topic in enumerate(topics):
-            readers = tuple(getattr(instance, handler_name(topic)) for instance in order_side_stages if topic in instance.INPUTS)
+            readers = tuple(
+                getattr(instance, handler_name(topic))
+                for instance in order_side_stages
+                if topic in instance.INPUTS
+            )
             if readers:
                 self.handlers[number] = readers
         self._is_ours, self._is_kept = np.zeros(len(topics), bool), np.ones(len(topics), bool)
@@ -56,7 +67,9 @@ class MarketDataOnly:
             self._is_ours[number] = True
             self._is_kept[number] = number in behind
 
-    def run(self, events: Array, sequences: Array, records: Callable[[int], Sequence[Any]]) -> Array:
+    def run(
+        self, events: Array, sequences: Array, records: Callable[[int], Sequence[Any]]
+    ) -> Array:
         """Run them over a window; returns its events for the other order-side stages, with those of
         what was emitted, rows counted by number.
 
@@ -80,14 +93,23 @@ class MarketDataOnly:
         if len(handlers) == 1 and (found == first).all():
             self._run_one(handlers[0], records(first), *mine, emitted, after)
         else:
-            waiting = {number: iter(records(number)) for number in np.flatnonzero(np.bincount(found)).tolist()}
+            waiting = {
+                number: iter(records(number))
+                for number in np.flatnonzero(np.bincount(found)).tolist()
+            }
             self._run_many(waiting, found.tolist(), *mine, emitted, after)
         events = self._put_in(events, sequences, places[after], emitted)
         self.is_running = False
         return events
 
     def _run_one(
-        self, handler: Handler, records: Sequence[Any], clocks: list[int], sequences: list[int], emitted: list[Any], after: list[int]
+        self,
+        handler: Handler,
+        records: Sequence[Any],
+        clocks: list[int],
+        sequences: list[int],
+        emitted: list[Any],
+        after: list[int],
     ) -> None:
         context, pending = self.context, self.context.pending
         total, waiting = len(records) - 1, iter(records)
@@ -99,10 +121,18 @@ class MarketDataOnly:
                 pending.clear()
 
     def _run_many(
-        self, waiting: dict[int, Any], topics: list[int], clocks: list[int], sequences: list[int], emitted: list[Any], after: list[int]
+        self,
+        waiting: dict[int, Any],
+        topics: list[int],
+        clocks: list[int],
+        sequences: list[int],
+        emitted: list[Any],
+        after: list[int],
     ) -> None:
         context, pending, by_number = self.context, self.context.pending, self.handlers
-        for place, (number, context.clock, context.sequence) in enumerate(zip(topics, clocks, sequences, strict=True)):  # noqa: B020
+        for place, (number, context.clock, context.sequence) in enumerate(
+            zip(topics, clocks, sequences, strict=True)
+        ):  # noqa: B020
             record = next(waiting[number])
             for handler in by_number[number]:
                 handler(record, context)
@@ -139,6 +169,8 @@ class MarketDataOnly:
         try:
             return [numbers[record.__class__] for record in emitted]
         except KeyError:
-            for record, context.clock, context.sequence in zip(emitted, clocks.tolist(), sequences.tolist(), strict=True):  # noqa: B020
+            for record, context.clock, context.sequence in zip(
+                emitted, clocks.tolist(), sequences.tolist(), strict=True
+            ):  # noqa: B020
                 numbers[record.__class__]
             raise

@@ -130,7 +130,9 @@ class OutputBuffer:
                     raise bad_emission(waiting, coder.encode_trusted, problem) from problem
                 waiting.clear()
 
-    def take(self, upstream: Mapping[str, tuple[Any, int]]) -> list[tuple[str, list[tuple[Any, int]], int]]:
+    def take(
+        self, upstream: Mapping[str, tuple[Any, int]]
+    ) -> list[tuple[str, list[tuple[Any, int]], int]]:
         """(topic, parts, count) of everything since the last call, in catalogue order, empty topics
         left out.
 

@@ -39,7 +39,12 @@ class Overlap:
         sys.setswitchinterval(SWITCH_SECONDS)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         try:
             self._pool.shutdown(wait=True)
             self._writer.shutdown(wait=True)
@@ -47,7 +52,9 @@ class Overlap:
         finally:
             sys.setswitchinterval(self._switch)
 
-    def submit(self, work: Callable[Given, Result], *arguments: Given.args, **named: Given.kwargs) -> Future[Result]:
+    def submit(
+        self, work: Callable[Given, Result], *arguments: Given.args, **named: Given.kwargs
+    ) -> Future[Result]:
         """Prepare on the other thread, after what was handed over before."""
         return self._pool.submit(work, *arguments, **named)
 

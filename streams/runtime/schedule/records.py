@@ -76,8 +76,8 @@ WORD = np.dtype(words("value"))
 
 NO_STEP, NO_TIMER = np.int64(2**62), np.int64(2**63 - 1)
 
-GO, DONE, WINDOW, PYTHON_READER, PYTHON_TIMER, LIST, SETTLE, ROOM, FLUSH, VENUE_STOPPED, STUCK = map(
-    np.int64, range(11)
+GO, DONE, WINDOW, PYTHON_READER, PYTHON_TIMER, LIST, SETTLE, ROOM, FLUSH, VENUE_STOPPED, STUCK = (
+    map(np.int64, range(11))
 )
 """Why the scheduler returned: the input batch is done; the next window is wanted; a Python stage
 has a record, or its timer is due; a record is for a list; a stage left a fault; a table is full;

@@ -60,7 +60,10 @@ def _full(setting: str, instrument: int, value: int, limit: int) -> str:
     """
     table, _, name = setting.rpartition(".")
     where = name if table in ("", "book") else f"[{table}] {name}"
-    return f"{setting} is full at {limit} (instrument {instrument}, value {value}); raise {where} in the file of --config and use --fresh"
+    return (
+        f"{setting} is full at {limit} (instrument {instrument}, value {value}); raise {where} "
+        "in the file of --config and use --fresh"
+    )
 
 
 def raise_stage_fault(name: str, module: Any, fault: Any, symbols: Mapping[int, str]) -> None:
@@ -166,7 +169,9 @@ class LoopRunner:
             for field, array in stage.state._asdict().items():
                 enter(f"{stage.name}__{field}", array)
         for topic in text.outputs:
-            self.rows[topic] = np.zeros(ROWS_AT_START + 2 * self._needs[topic], codec(topic_of(topic).record).dtype)
+            self.rows[topic] = np.zeros(
+                ROWS_AT_START + 2 * self._needs[topic], codec(topic_of(topic).record).dtype
+            )
             self.counts[topic] = np.zeros(1, np.int64)
             enter(f"rows_{_name(topic)}", self.rows[topic])
             enter(f"count_{_name(topic)}", self.counts[topic])
@@ -257,16 +262,26 @@ class LoopRunner:
                 if len(rows) > most:
                     instrument = int(rows[int(self.counts[topic][0]) - 1]["instrument"])
                     name = self.symbols.get(instrument, f"instrument {instrument}")
-                    cause = f"one record of {name} asks for too many, such as a trade over too many buckets or a gap over too many bars"
-                    settings = f"[toxicity] bucket_volumes = {{ {name} = ... }} or [aggregation] intervals"
-                    text = f"{topic} holds more than {most} records of one batch: {cause}; raise {settings}, or leave the record out"
+                    cause = (
+                        f"one record of {name} asks for too many, such as a trade over too "
+                        "many buckets or a gap over too many bars"
+                    )
+                    settings = (
+                        f"[toxicity] bucket_volumes = {{ {name} = ... }} or [aggregation] intervals"
+                    )
+                    text = (
+                        f"{topic} holds more than {most} records of one batch: {cause}; raise "
+                        f"{settings}, or leave the record out"
+                    )
                     raise CapacityExceeded(f"records of {topic} in a batch", most, text)
                 larger = np.zeros(2 * len(rows) + 2 * self._needs[topic], rows.dtype)
                 larger[: len(rows)] = rows
                 self.rows[topic] = larger
                 self.context.put(f"rows_{_name(topic)}", larger)
                 if topic in self.delivered_most:
-                    raise AssertionError(f"{topic} is delivered row by row and cannot outgrow its rows")
+                    raise AssertionError(
+                        f"{topic} is delivered row by row and cannot outgrow its rows"
+                    )
         if int(self.control[EVENT_COUNT]) + 2 * self._events_needed > len(self.events):
             events = np.zeros(2 * len(self.events) + 2 * self._events_needed, EVENT)
             events[: len(self.events)] = self.events
@@ -288,13 +303,17 @@ class LoopRunner:
         """
         counts = {topic: self.count_of(topic) for topic in self.counts}
         spare = self._spare.pop() if self._spare else None
-        output = UpstreamOutput(self.rows, counts, self.events, self.event_count, spare.books if spare else None)
+        output = UpstreamOutput(
+            self.rows, counts, self.events, self.event_count, spare.books if spare else None
+        )
         if with_books:
             if output.books is None:
                 output.books = twin(self.books)
             else:
                 take_over(output.books, self.books)
-        self.rows = spare.rows if spare else {topic: _blank(rows) for topic, rows in self.rows.items()}
+        self.rows = (
+            spare.rows if spare else {topic: _blank(rows) for topic, rows in self.rows.items()}
+        )
         self.events = spare.events if spare else _blank(self.events)
         for topic, rows in self.rows.items():
             self.context.put(f"rows_{_name(topic)}", rows)

@@ -37,11 +37,24 @@ def stage_states(engine: Engine) -> list[tuple[str, bytes]]:
     if engine.topology.on_demand_books is not None:
         states.append((101, "venue-books", book_module.snapshot(engine.topology.on_demand_books)))
     context = engine.context
-    driver = [engine.consumed, engine.present, context.clock, context.sequence, context.last_sequence, context.ordinal, int(engine.ended)]
+    driver = [
+        engine.consumed,
+        engine.present,
+        context.clock,
+        context.sequence,
+        context.last_sequence,
+        context.ordinal,
+        int(engine.ended),
+    ]
     driver += [engine.early.context.last_sequence, engine.early.context.ordinal]
-    driver += [int(loop.control[PRESENT]) if loop is not None else 0 for loop in (engine.upstream, engine.on_demand)]
+    driver += [
+        int(loop.control[PRESENT]) if loop is not None else 0
+        for loop in (engine.upstream, engine.on_demand)
+    ]
     states.append((102, "driver", msgspec.msgpack.encode(driver)))
-    return [(name, state) for _, name, state in sorted(states, key=lambda entry: (entry[0], entry[1]))]
+    return [
+        (name, state) for _, name, state in sorted(states, key=lambda entry: (entry[0], entry[1]))
+    ]
 
 
 def state_digests(engine: Engine) -> list[tuple[str, bytes]]:
@@ -61,9 +74,14 @@ def restore(engine: Engine, states: dict[str, bytes]) -> None:
             decoded.append(None)
             continue
         try:
-            decoded.append(msgspec.msgpack.decode(states[each.name], type=type(each.instance.state)))
+            decoded.append(
+                msgspec.msgpack.decode(states[each.name], type=type(each.instance.state))
+            )
         except msgspec.ValidationError as problem:
-            raise StageFailed(f"the state of {each.name} is not of the type it declares: {problem}; correct the stage") from problem
+            raise StageFailed(
+                f"the state of {each.name} is not of the type it declares: {problem}; correct the "
+                "stage"
+            ) from problem
     kernels = [*engine.topology.upstream, *engine.topology.on_demand]
     for stage in kernels:
         check_length(stage.name, stage.state, states[stage.name])
@@ -80,7 +98,15 @@ def restore(engine: Engine, states: dict[str, bytes]) -> None:
         book_module.restore(engine.topology.on_demand_books, states["venue-books"])
     driver = msgspec.msgpack.decode(states["driver"], type=list[int])
     context = engine.context
-    engine.consumed, engine.present, context.clock, context.sequence, context.last_sequence, context.ordinal, ended = driver[:7]
+    (
+        engine.consumed,
+        engine.present,
+        context.clock,
+        context.sequence,
+        context.last_sequence,
+        context.ordinal,
+        ended,
+    ) = driver[:7]
     engine.early.context.last_sequence, engine.early.context.ordinal = driver[7:9]
     engine.ended = bool(ended)
     for each in engine.order_side_stages:

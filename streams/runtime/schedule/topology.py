@@ -107,39 +107,63 @@ class Topology:
         for rank, (stage, settings) in enumerate(stages):
             self._add(rank, stage, settings, bool(order_side_topics & set(stage.INPUTS)))
         if len(self.on_demand) > 1:
-            raise BadTopology("a topology has at most one stage that is stepped by commands; run the second venue in a topology of its own")
+            raise BadTopology(
+                "a topology has at most one stage that is stepped by commands; run the second "
+                "venue in a topology of its own"
+            )
         self.books = self._new_books(self.upstream, window, tail_capacity)
         self.on_demand_books = self._new_books(self.on_demand, window, tail_capacity)
         written = [topic for stage, _ in stages for topic in outputs_of(stage)]
         from_kernels = {topic for stage in upstream for topic in stage.OUTPUTS}
         for topic in written:
             if topic in self.feeds or (topic in from_kernels and written.count(topic) > 1):
-                raise BadTopology(f"{topic} has two writers; a kernel's topic is written by it alone")
+                raise BadTopology(
+                    f"{topic} has two writers; a kernel's topic is written by it alone"
+                )
         self.outputs = sorted((topic for topic in TOPICS if topic in written), key=_place)
         known = set(written) | set(self.feeds)
         for stage, _ in stages:
             for topic in stage.INPUTS:
                 if topic not in known and topic.startswith(MUST_BE_WRITTEN):
-                    raise BadTopology(f"{stage.NAME} reads {topic}, which no stage of {name} writes and no input brings")
+                    raise BadTopology(
+                        f"{stage.NAME} reads {topic}, which no stage of {name} writes and no input "
+                        "brings"
+                    )
         self.stand_in = self._stand_in()
         self.relayed = list(self.stand_in.INPUTS) if self.stand_in is not None else []
-        self.command_topic = next((topic for stage in self.on_demand for topic in stage.module.INPUTS if topic in order_side_topics), "")
+        self.command_topic = next(
+            (
+                topic
+                for stage in self.on_demand
+                for topic in stage.module.INPUTS
+                if topic in order_side_topics
+            ),
+            "",
+        )
         self.early = self._early()
         self.late = self.order_side_stages[len(self.early) :]
 
     def _add(self, rank: int, stage: Any, settings: Any, is_commanded: bool) -> None:
         """Take a stage up in its place; ``is_commanded``: it reads what order-side stages write."""
         if acts_on_demand(stage):
-            self.order_side_stages.append(OrderSideStage(stage.NAME, rank, self._on_demand(stage, settings)))
+            self.order_side_stages.append(
+                OrderSideStage(stage.NAME, rank, self._on_demand(stage, settings))
+            )
         elif not _is_kernel(stage):
-            self.order_side_stages.append(OrderSideStage(stage.NAME, rank, stage(self.instruments, settings)))
+            self.order_side_stages.append(
+                OrderSideStage(stage.NAME, rank, stage(self.instruments, settings))
+            )
         else:
             state = _checked(stage, stage.new_state(self.instruments, settings))
             found = KernelStage(stage.NAME.replace("-", "_"), rank, stage, state)
             (self.on_demand if is_commanded else self.upstream).append(found)
 
     def _new_books(self, stages: Sequence[KernelStage], window: int, tail_capacity: int) -> Any:
-        return new_books(self.instruments, window, tail_capacity) if any(stage.takes_books for stage in stages) else None
+        return (
+            new_books(self.instruments, window, tail_capacity)
+            if any(stage.takes_books for stage in stages)
+            else None
+        )
 
     def _on_demand(self, module: Any, settings: Any) -> CompiledStrategy:
         """A compiled strategy of the order side. Raises BadTopology for one that cannot be."""
@@ -197,7 +221,10 @@ def is_strategy(instance: Any) -> bool:
     """True for an order-side stage whose records are a user's: it publishes signals or asks for
     orders, and is no reader of signals, as sizing is.
     """
-    return bool({"signals", "orders.requests"}.intersection(instance.OUTPUTS)) and "signals" not in instance.INPUTS
+    return (
+        bool({"signals", "orders.requests"}.intersection(instance.OUTPUTS))
+        and "signals" not in instance.INPUTS
+    )
 
 
 def acts_on_demand(stage: Any) -> bool:

@@ -22,7 +22,14 @@ class UpstreamOutput:
 
     __slots__ = ("books", "counts", "event_count", "events", "rows")
 
-    def __init__(self, rows: dict[str, Array], counts: dict[str, int], events: Array, event_count: int, books: Any) -> None:
+    def __init__(
+        self,
+        rows: dict[str, Array],
+        counts: dict[str, int],
+        events: Array,
+        event_count: int,
+        books: Any,
+    ) -> None:
         self.rows = rows
         self.counts = counts
         self.events = events

@@ -56,7 +56,11 @@ class Windows:
         return self._strategies.made
 
     def begin(
-        self, feeds: Sequence[Feed], before: int, count: int, upstream: LoopRunner | UpstreamOutput | None
+        self,
+        feeds: Sequence[Feed],
+        before: int,
+        count: int,
+        upstream: LoopRunner | UpstreamOutput | None,
     ) -> None:
         """Start on the input batch of ``count`` records; ``before``: records consumed before it."""
         self._upstream = upstream
@@ -134,12 +138,17 @@ class Windows:
         """Records of a topic's rows (ascending): of the upstream pass's output, or of an input."""
         upstream = self._upstream
         assert upstream is not None
-        if topic in upstream.rows:  # every row of such a topic is delivered, so they lie side by side
+        # every row of such a topic is delivered, so they lie side by side
+        if topic in upstream.rows:
             coder = codec(topic_of(topic).record)
             return list(coder.rows_to_records(upstream.rows[topic], int(rows[0]), len(rows)))
         feed = next(feed for feed in self._feeds if feed.topic == topic)
         if not feed.is_columnar:
             return [feed.records[row] for row in rows]
         if feed.has_levels:
-            return list(feed.codec.decode_records(b"".join(feed.body_of(int(row)) for row in rows), len(rows)))
+            return list(
+                feed.codec.decode_records(
+                    b"".join(feed.body_of(int(row)) for row in rows), len(rows)
+                )
+            )
         return list(feed.codec.rows_to_records(feed.rows[np.asarray(rows)], 0, len(rows)))

@@ -14,7 +14,15 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 NESTED = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
 
 # kinds of names
-MODULE, CLASS, FUNCTION, CONSTANT, TABLE, MADE, LOCAL = "module", "class", "function", "constant", "table", "made", "local"
+MODULE, CLASS, FUNCTION, CONSTANT, TABLE, MADE, LOCAL = (
+    "module",
+    "class",
+    "function",
+    "constant",
+    "table",
+    "made",
+    "local",
+)
 """``TABLE``: a list or dict of constants; ``MADE``: the result of a call, which may be anything;
 ``LOCAL``: a variable of a function.
 """
@@ -66,7 +74,9 @@ def bound_names(body: list[ast.AST]) -> dict[str, ast.AST]:
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             found[node.name] = node
         elif isinstance(node, ast.Import | ast.ImportFrom):
-            found.update({alias.asname or alias.name.partition(".")[0]: node for alias in node.names})
+            found.update(
+                {alias.asname or alias.name.partition(".")[0]: node for alias in node.names}
+            )
         elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
             found[node.name] = node
         elif isinstance(node, ast.MatchMapping) and node.rest:
@@ -99,8 +109,16 @@ def declared(tree: ast.Module) -> tuple[set[str], set[str]]:
                     fields.add(item.name)
         elif isinstance(node, ast.FunctionDef) and node.name == "__init__":
             fields.update(_attributes_set(node))
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("np.dtype", "numpy.dtype", "dtype"):
-            fields.update(each.value for each in ast.walk(node) if isinstance(each, ast.Constant) and isinstance(each.value, str))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in (
+            "np.dtype",
+            "numpy.dtype",
+            "dtype",
+        ):
+            fields.update(
+                each.value
+                for each in ast.walk(node)
+                if isinstance(each, ast.Constant) and isinstance(each.value, str)
+            )
     return fields, methods
 
 
@@ -110,7 +128,10 @@ def _attributes_set(constructor: ast.FunctionDef) -> set[str]:
     return {
         node.attr
         for node in ast.walk(constructor)
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and isinstance(node.value, ast.Name) and node.value.id == owner
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Store)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == owner
     }
 
 
@@ -119,7 +140,11 @@ def kind_of_value(node: ast.expr | None) -> str:
     if node is None or _is_constant(node):
         return CONSTANT
     if isinstance(node, ast.Dict):
-        return TABLE if all(each is not None and _is_constant(each) for each in (*node.keys, *node.values)) else MADE
+        return (
+            TABLE
+            if all(each is not None and _is_constant(each) for each in (*node.keys, *node.values))
+            else MADE
+        )
     if isinstance(node, ast.List | ast.Set):
         return TABLE if all(_is_constant(each) for each in node.elts) else MADE
     return MADE
@@ -154,13 +179,16 @@ def _is_constant(node: ast.expr) -> bool:
     if isinstance(node, ast.IfExp):
         return all(_is_constant(each) for each in (node.test, node.body, node.orelse))
     if isinstance(node, ast.Subscript):  # an alias of a type
-        return isinstance(node.value, ast.Name) and (node.value.id[0].isupper() or node.value.id in ("list", "dict", "tuple", "set", "type"))
+        return isinstance(node.value, ast.Name) and (
+            node.value.id[0].isupper() or node.value.id in ("list", "dict", "tuple", "set", "type")
+        )
     if isinstance(node, ast.JoinedStr):
         return True
     if isinstance(node, ast.Call):
         name = ast.unparse(node.func)
         if name in ("tuple", "frozenset") or name.endswith("MappingProxyType"):
-            return all(_is_constant(each) or kind_of_value(each) == TABLE or isinstance(each, ast.GeneratorExp) and _is_constant(each.elt)
+            return all(_is_constant(each) or kind_of_value(each) == TABLE or isinstance(each,
+            ast.GeneratorExp) and _is_constant(each.elt)
                        for each in node.args)  # fmt: skip
         return name in CONSTANT_CALLS
     return False

@@ -17,7 +17,12 @@ from pathlib import Path
 
 from schemas.kernel import PACKAGES, ROOT, source_closure
 
-ROOTS = ("jobs/pipeline.py", "jobs/configuration.py", "streams/runtime/recovery/run_folder.py", "streams/runtime/live/shard.py")
+ROOTS = (
+    "jobs/pipeline.py",
+    "jobs/configuration.py",
+    "streams/runtime/recovery/run_folder.py",
+    "streams/runtime/live/shard.py",
+)
 """What turns a configuration into stages, and what runs them on the local log and on Kafka."""
 BY_NAME = (
     "schemas/*.avsc",
@@ -33,7 +38,9 @@ OUTSIDE = ("streams/runtime/tools/lint*.py", "streams/runtime/tools/strategy_lin
 """The lint refuses files and changes nothing that is computed."""
 
 
-def source_digests(extra: Sequence[Path] = (), named: Mapping[str, Path] | None = None) -> dict[str, str]:
+def source_digests(
+    extra: Sequence[Path] = (), named: Mapping[str, Path] | None = None
+) -> dict[str, str]:
     """SHA-256 (first 16 hex digits) of every source that can change what a stage computes.
 
     Args:
@@ -53,7 +60,9 @@ def source_files(root: Path = ROOT) -> list[Path]:
     """The files that the code digest covers, sorted."""
     left_out = {path for pattern in OUTSIDE for path in root.glob(pattern)}
     found = {path for pattern in BY_NAME for path in root.glob(pattern)}
-    for path in [root / name for name in ROOTS] + sorted(path for path in found if path.suffix == ".py"):
+    for path in [root / name for name in ROOTS] + sorted(
+        path for path in found if path.suffix == ".py"
+    ):
         package = path.parent.relative_to(root).as_posix().replace("/", ".")
         found.update(source_closure(path, package, (*PACKAGES, "jobs"), left_out))
     return sorted(found)

@@ -45,7 +45,9 @@ def compile_entry(entry: Any) -> None:
 def is_compiled(part: Part) -> bool:
     """True if machine code of each entry lies in the kernel cache."""
     module, names = part
-    return all(any(Path(getattr(module, name).stats.cache_path).glob(f"*.{name}-*.nbi")) for name in names)
+    return all(
+        any(Path(getattr(module, name).stats.cache_path).glob(f"*.{name}-*.nbi")) for name in names
+    )
 
 
 _announced: list[Part] = []
@@ -99,7 +101,12 @@ class SecondCompiler:
         self._process: subprocess.Popen[str] | None = None
         try:
             self._process = subprocess.Popen(
-                command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+                command,
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
             )
         except OSError:  # a system that starts no process: everything is compiled here
             return
@@ -108,7 +115,9 @@ class SecondCompiler:
     def wait_for(self, module: ModuleType) -> None:
         """Wait until the part is compiled, or nothing more will be."""
         name = str(module.__file__)
-        while name in self._files and self._process is not None and self._process.stdout is not None:
+        while (
+            name in self._files and self._process is not None and self._process.stdout is not None
+        ):
             done = self._process.stdout.readline().strip()
             if not done:
                 self.stop()

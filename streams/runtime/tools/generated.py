@@ -20,7 +20,9 @@ def is_generated(name: str) -> bool:
 
 
 def load_module(text: str, salt: bytes = b"") -> ModuleType:
-    """Import the text as a module that lives in the kernel cache under a name holding its hash (and ``salt``: a user file's digest)."""
+    """Import the text as a module that lives in the kernel cache under a name holding its hash (and
+    ``salt``: a user file's digest).
+    """
     digest = hashlib.sha256(salt + text.encode()).hexdigest()[:24]
     name = f"{PREFIX}{digest}"
     if name in sys.modules:

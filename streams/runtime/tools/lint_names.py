@@ -10,22 +10,62 @@ from pathlib import Path
 from typing import Any
 
 from streams.runtime.tools import allowed, bindings
-from streams.runtime.tools.bindings import CLASS, CONSTANT, FUNCTION, LOCAL, MADE, MODULE, TABLE, Binding
+from streams.runtime.tools.bindings import (
+    CLASS,
+    CONSTANT,
+    FUNCTION,
+    LOCAL,
+    MADE,
+    MODULE,
+    TABLE,
+    Binding,
+)
 from streams.runtime.tools.lint import CALLS, rule_of_module
 from streams.runtime.tools.words import words
 
 BUILTIN_RULES = {
     **dict.fromkeys(["globals", "__builtins__", "format"], "dynamic"),
-    **dict.fromkeys(["locals", "vars", "dir", "getattr", "setattr", "delattr", "hasattr", "type", "object", "callable", "memoryview"], "program"),
+    **dict.fromkeys(
+        [
+            "locals",
+            "vars",
+            "dir",
+            "getattr",
+            "setattr",
+            "delattr",
+            "hasattr",
+            "type",
+            "object",
+            "callable",
+            "memoryview",
+        ],
+        "program",
+    ),
     **dict.fromkeys(["breakpoint", "help", "exit", "quit"], "input-output"),
     "pow": "unstable-math",
     **CALLS,
 }
 STRUCTS = ("msgspec.Struct", "Struct", "StrategyState", "StageState")
-READERS = words("len sorted tuple min max sum any all enumerate zip list dict set frozenset int float str abs")
+READERS = words(
+    "len sorted tuple min max sum any all enumerate zip list dict set frozenset int float str abs"
+)
 LOOKUPS = ("get", "items", "keys", "values", "index", "count", "shape", "size", "dtype", "copy")
-CONTEXT_PRIVATE = ("artefacts", "first", "journal_id", "last_sequence", "ordinal", "pending", "services", "shard")
-EMITTED = ("schemas.records.Signal", "schemas.records.OrderRequest", "streams.signals.strategy.Signal", "streams.signals.strategy.OrderRequest")
+CONTEXT_PRIVATE = (
+    "artefacts",
+    "first",
+    "journal_id",
+    "last_sequence",
+    "ordinal",
+    "pending",
+    "services",
+    "shard",
+)
+EMITTED = (
+    "schemas.records.Signal",
+    "schemas.records.OrderRequest",
+    "streams.signals.strategy.Signal",
+    "streams.signals.strategy.OrderRequest",
+)
 
 
 class NameReader(ast.NodeVisitor):
@@ -33,21 +73,31 @@ class NameReader(ast.NodeVisitor):
     ``strategy_lint.py``.
     """
 
-    def __init__(self, tree: ast.Module, name: str, files: Mapping[str, Path], fields: frozenset[str], methods: frozenset[str]) -> None:
+    def __init__(
+        self,
+        tree: ast.Module,
+        name: str,
+        files: Mapping[str, Path],
+        fields: frozenset[str],
+        methods: frozenset[str],
+    ) -> None:
         self.tree = tree
         self.name = name
         self.files = files
         self.fields = fields
         self.methods = methods
         self.found: list[tuple[int, str, str]] = []
-        self.permitted: set[int] = set()  # nodes that may name a module, a class, a function or a table
+        # nodes that may name a module, a class, a function or a table
+        self.permitted: set[int] = set()
         self.annotations: set[int] = set()  # nodes where a type is meant
         self.called: set[int] = set()  # nodes that are called
         self.scopes: list[dict[str, Binding]] = [self._scope(tree.body)]
         self.functions: list[FunctionFacts] = []
         self.classes: list[ast.ClassDef] = []
         self.line = 0
-        self.classnames = {"State", "Settings"} | {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+        self.classnames = {"State", "Settings"} | {
+            node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
+        }
 
     def add(self, node: ast.AST, rule: str, what: str) -> None:
         self.line = getattr(node, "lineno", self.line)
@@ -73,7 +123,13 @@ class NameReader(ast.NodeVisitor):
             elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 found[name] = Binding(FUNCTION)
             else:
-                found[name] = Binding(LOCAL if is_function else bindings.kind_of_value(values[name]) if name in values else MADE)
+                found[name] = Binding(
+                    LOCAL
+                    if is_function
+                    else bindings.kind_of_value(values[name])
+                    if name in values
+                    else MADE
+                )
         return found
 
     def _imported(self, name: str, node: ast.Import | ast.ImportFrom) -> Binding:
@@ -88,13 +144,21 @@ class NameReader(ast.NodeVisitor):
         if full in self.files or allowed.is_module(full):
             return Binding(MODULE, full)
         if alias.name.isupper():
-            return Binding(CONSTANT if base not in self.files else self._kind_in(base, alias.name), full)
+            return Binding(
+                CONSTANT if base not in self.files else self._kind_in(base, alias.name), full
+            )
         return Binding(CLASS if alias.name[:1].isupper() else FUNCTION, full)
 
     def _kind_in(self, module: str, name: str) -> str:
         """Kind of a helper's name."""
         for node in ast.parse(self.files[module].read_bytes()).body:
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+            targets = (
+                node.targets
+                if isinstance(node, ast.Assign)
+                else [node.target]
+                if isinstance(node, ast.AnnAssign)
+                else []
+            )
             if any(isinstance(each, ast.Name) and each.id == name for each in targets):
                 return bindings.kind_of_value(node.value)  # type: ignore[attr-defined]
         return MADE
@@ -151,15 +215,23 @@ class NameReader(ast.NodeVisitor):
             return
         found = self.find(name)
         if found is None:
-            if name not in allowed.BUILTINS and not (id(node) in self.annotations and name in allowed.IN_ANNOTATIONS):
-                self.add(node, BUILTIN_RULES.get(name, "program" if name.startswith("__") else "name"), name)
+            if name not in allowed.BUILTINS and not (
+                id(node) in self.annotations and name in allowed.IN_ANNOTATIONS
+            ):
+                self.add(
+                    node,
+                    BUILTIN_RULES.get(name, "program" if name.startswith("__") else "name"),
+                    name,
+                )
             return
         if id(node) in self.permitted:
             return
         if found.kind in (MODULE, CLASS, FUNCTION):
             self.add(node, "program", f"{name} is handed on as a value")
         elif found.kind in (TABLE, MADE):
-            self.add(node, "global-state", f"{name} of the module is handed on, and could be changed")
+            self.add(
+                node, "global-state", f"{name} of the module is handed on, and could be changed"
+            )
 
     def _permit_types(self, *nodes: ast.AST | None) -> None:
         """Permit what names a type, but nothing inside of a call."""
@@ -180,7 +252,11 @@ class NameReader(ast.NodeVisitor):
 
     def _permit_tables(self, *nodes: ast.AST | None) -> None:
         for node in nodes:
-            if isinstance(node, ast.Name) and (found := self.find(node.id)) is not None and found.kind in (TABLE, MADE):
+            if (
+                isinstance(node, ast.Name)
+                and (found := self.find(node.id)) is not None
+                and found.kind in (TABLE, MADE)
+            ):
                 self.permitted.add(id(node))
 
     # -- imports
@@ -188,7 +264,11 @@ class NameReader(ast.NodeVisitor):
     def visit_Import(self, node: ast.Import) -> None:
         for alias in node.names:
             self._import(node, alias.name, alias.name)
-            if alias.name.partition(".")[0] != alias.name and not alias.asname and alias.name.partition(".")[0] in ("schemas", "streams"):
+            if (
+                alias.name.partition(".")[0] != alias.name
+                and not alias.asname
+                and alias.name.partition(".")[0] in ("schemas", "streams")
+            ):
                 continue
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
@@ -202,7 +282,9 @@ class NameReader(ast.NodeVisitor):
             elif allowed.is_module(full):
                 continue
             elif alias.name not in (allowed.names_of(base) or ()):
-                self._import(node, base, full) if not allowed.is_module(base) else self._refuse_name(node, base, alias.name)
+                self._import(node, base, full) if not allowed.is_module(
+                    base
+                ) else self._refuse_name(node, base, alias.name)
 
     def _helper_name(self, node: ast.AST, module: str, name: str) -> None:
         """A name of a helper must be one that the helper defines, not one that it imports."""
@@ -213,16 +295,32 @@ class NameReader(ast.NodeVisitor):
         if found is None:
             self.add(node, "import", f"{module} defines no {name}")
         elif isinstance(found, ast.Import | ast.ImportFrom):
-            self.add(node, "import", f"{name} is imported by {module}: import it from where it is defined")
+            self.add(
+                node,
+                "import",
+                f"{name} is imported by {module}: import it from where it is defined",
+            )
 
     def _import(self, node: ast.AST, module: str, what: str) -> None:
         if module not in self.files and not allowed.is_module(module):
-            self.add(node, rule_of_module(what) or rule_of_module(module) or "import", f"import of {what}")
+            self.add(
+                node,
+                rule_of_module(what) or rule_of_module(module) or "import",
+                f"import of {what}",
+            )
 
     def _refuse_name(self, node: ast.AST, module: str, name: str) -> None:
         short = "np" if module == "numpy" else module
-        rule = rule_of_module(f"{module}.{name}") or allowed.REFUSED.get(name) or ("import" if not module.startswith("numpy") else "attribute")
-        self.add(node, "input-output" if module == "numpy" and rule == "program" else rule, f"{short}.{name}")
+        rule = (
+            rule_of_module(f"{module}.{name}")
+            or allowed.REFUSED.get(name)
+            or ("import" if not module.startswith("numpy") else "attribute")
+        )
+        self.add(
+            node,
+            "input-output" if module == "numpy" and rule == "program" else rule,
+            f"{short}.{name}",
+        )
 
     # -- attributes
 
@@ -233,9 +331,18 @@ class NameReader(ast.NodeVisitor):
             self._permit_head(node.value)
         elif node.attr in LOOKUPS:
             self._permit_tables(node.value)
-        is_class = node.attr in self.classnames or (module in self.files and not node.attr.isupper())
-        is_free = id(node) in self.called or id(node) in self.permitted or id(node) in self.annotations
-        if is_class and not is_free and isinstance(node.ctx, ast.Load) and f"{module}.{node.attr}" not in self.files:
+        is_class = node.attr in self.classnames or (
+            module in self.files and not node.attr.isupper()
+        )
+        is_free = (
+            id(node) in self.called or id(node) in self.permitted or id(node) in self.annotations
+        )
+        if (
+            is_class
+            and not is_free
+            and isinstance(node.ctx, ast.Load)
+            and f"{module}.{node.attr}" not in self.files
+        ):
             self.add(node, "program", f"{ast.unparse(node)} is handed on as a value")
         if module:
             full = f"{module}.{node.attr}"
@@ -245,8 +352,18 @@ class NameReader(ast.NodeVisitor):
                 self._refuse_name(node, module, node.attr)
         elif isinstance(node.ctx, ast.Load):
             self._attribute(node, node.attr)
-            if node.attr in CONTEXT_PRIVATE and self.functions and isinstance(node.value, ast.Name) and node.value.id in self.functions[-1].foreign:
-                self.add(node, "program", f"{ast.unparse(node)}: of what is given, that is the context's own name; give a field of yours another one")
+            if (
+                node.attr in CONTEXT_PRIVATE
+                and self.functions
+                and isinstance(node.value, ast.Name)
+                and node.value.id in self.functions[-1].foreign
+            ):
+                self.add(
+                    node,
+                    "program",
+                    f"{ast.unparse(node)}: of what is given, that is the context's own name; give "
+                    "a field of yours another one",
+                )
             if node.attr == "emit" and id(node) not in self.called:
                 self.add(node, "program", f"{ast.unparse(node)} is handed on as a value")
         self.visit(node.value)
@@ -254,10 +371,16 @@ class NameReader(ast.NodeVisitor):
     def _attribute(self, node: ast.AST, name: str) -> None:
         """Refuse an attribute that is in no table."""
         if name in allowed.ALWAYS_REFUSED or name.startswith("__"):
-            if name == "__init__" and isinstance(node, ast.Attribute) and ast.unparse(node.value) == "super()":
+            if (
+                name == "__init__"
+                and isinstance(node, ast.Attribute)
+                and ast.unparse(node.value) == "super()"
+            ):
                 return
             self.add(node, allowed.REFUSED.get(name, "program"), f".{name}")
-        elif name in self.fields or name in self.methods or name in allowed.VALUES or name.isupper():
+        elif (
+            name in self.fields or name in self.methods or name in allowed.VALUES or name.isupper()
+        ):
             return
         else:
             self.add(node, allowed.REFUSED.get(name, "attribute"), f".{name}")
@@ -287,19 +410,33 @@ class FunctionFacts:
         else:
             own = {self.owner}
         self.foreign = {each for each in names if each not in own}
-        for each in sorted((each for each in ast.walk(node) if isinstance(each, ast.Assign)), key=lambda each: each.lineno):
-            root = root_of(each.value) if isinstance(each.value, ast.Attribute | ast.Name | ast.Subscript) else None
+        for each in sorted(
+            (each for each in ast.walk(node) if isinstance(each, ast.Assign)),
+            key=lambda each: each.lineno,
+        ):
+            root = (
+                root_of(each.value)
+                if isinstance(each.value, ast.Attribute | ast.Name | ast.Subscript)
+                else None
+            )
             if root is not None and root.id in self.foreign:
-                self.foreign.update(target.id for target in each.targets if isinstance(target, ast.Name))
+                self.foreign.update(
+                    target.id for target in each.targets if isinstance(target, ast.Name)
+                )
 
     def only_value_of(self, name: str) -> ast.expr | None:
         """What a variable is given, if that is one expression."""
         values = [
             each.value
             for each in ast.walk(self.node)
-            if isinstance(each, ast.Assign) and any(isinstance(target, ast.Name) and target.id == name for target in each.targets)
+            if isinstance(each, ast.Assign)
+            and any(isinstance(target, ast.Name) and target.id == name for target in each.targets)
         ]
-        stored = [each for each in ast.walk(self.node) if isinstance(each, ast.Name) and each.id == name and isinstance(each.ctx, ast.Store)]
+        stored = [
+            each
+            for each in ast.walk(self.node)
+            if isinstance(each, ast.Name) and each.id == name and isinstance(each.ctx, ast.Store)
+        ]
         return values[0] if len(values) == 1 == len(stored) else None
 
 

@@ -8,7 +8,16 @@ import ast
 from typing import Any
 
 from streams.runtime.tools import allowed, bindings
-from streams.runtime.tools.bindings import CLASS, CONSTANT, FUNCTION, LOCAL, MADE, MODULE, TABLE, Binding
+from streams.runtime.tools.bindings import (
+    CLASS,
+    CONSTANT,
+    FUNCTION,
+    LOCAL,
+    MADE,
+    MODULE,
+    TABLE,
+    Binding,
+)
 from streams.runtime.tools.lint_names import EMITTED, READERS, NameReader, root_of
 
 
@@ -28,7 +37,11 @@ class UseReader(NameReader):
         self.called.add(id(called))
         if isinstance(called, ast.Attribute) and not self.module_of(called.value):
             self._method_call(node, called)
-        if isinstance(called, ast.Name) and (found := self.find(called.id)) is not None and found.kind in (TABLE, MADE):
+        if (
+            isinstance(called, ast.Name)
+            and (found := self.find(called.id)) is not None
+            and found.kind in (TABLE, MADE)
+        ):
             self.add(node, "global-state", f"{called.id} of the module is called")
         if full == "numpy.ndarray":
             self.add(node, "input-output", "np.ndarray() holds what lay in the memory before")
@@ -46,8 +59,10 @@ class UseReader(NameReader):
         """
         name, first = full.rpartition(".")[2], full.partition(".")[0]
         is_method = isinstance(node.func, ast.Attribute) and node.func.attr == "sort"
-        if not is_method and (not full or first in self.files or (name not in (*allowed.BUILTINS, *allowed.HIGHER, "field", "array", "dtype")
-                              and first not in ("numpy", "msgspec", "dataclasses"))):  # fmt: skip
+        takes_functions = first in ("numpy", "msgspec", "dataclasses") or name in (
+            *allowed.BUILTINS, *allowed.HIGHER, "field", "array", "dtype"
+        )  # fmt: skip
+        if not is_method and (not full or first in self.files or not takes_functions):
             return
         for keyword in node.keywords:
             if keyword.arg in ("key", "default_factory", "dtype", "type"):
@@ -55,23 +70,46 @@ class UseReader(NameReader):
         if name in ("isinstance", "issubclass") and len(node.args) == 2:
             self._permit_types(node.args[1])
         elif name in allowed.HIGHER and node.args:
-            self._permit_head(node.args[1] if name in ("accumulate", "groupby") and len(node.args) > 1 else node.args[0])
+            self._permit_head(
+                node.args[1]
+                if name in ("accumulate", "groupby") and len(node.args) > 1
+                else node.args[0]
+            )
         elif first == "numpy":
             for argument in node.args:
-                if isinstance(argument, ast.Attribute | ast.Name) and self.full_name(argument).startswith("numpy."):
+                if isinstance(argument, ast.Attribute | ast.Name) and self.full_name(
+                    argument
+                ).startswith("numpy."):
                     self._permit_head(argument)
 
     def _method_call(self, node: ast.Call, called: ast.Attribute) -> None:
         name, root = called.attr, root_of(called.value)
-        if name == "log" and isinstance(called.value, ast.Name) and self.functions and called.value.id in self.functions[-1].foreign:
+        if (
+            name == "log"
+            and isinstance(called.value, ast.Name)
+            and self.functions
+            and called.value.id in self.functions[-1].foreign
+        ):
             return  # a line by the context that the function was given, not a logarithm
-        if name in allowed.REFUSED and name not in allowed.ALWAYS_REFUSED and not (self._is_owner(called.value) and name in self.methods):
+        if (
+            name in allowed.REFUSED
+            and name not in allowed.ALWAYS_REFUSED
+            and not (self._is_owner(called.value) and name in self.methods)
+        ):
             self.add(node, allowed.REFUSED[name], f".{name}()")
         if name in allowed.MUTATING and root is not None:
             found = self.find(root.id)
             text = ast.unparse(called)
-            if found is not None and found.kind in (CONSTANT, TABLE, MADE, CLASS, FUNCTION) and not self._is_function_of(called.value):
-                self.add(node, "global-state" if found.kind in (CONSTANT, TABLE, MADE) else "program", f"{text}()")
+            if (
+                found is not None
+                and found.kind in (CONSTANT, TABLE, MADE, CLASS, FUNCTION)
+                and not self._is_function_of(called.value)
+            ):
+                self.add(
+                    node,
+                    "global-state" if found.kind in (CONSTANT, TABLE, MADE) else "program",
+                    f"{text}()",
+                )
             elif self._is_owner(root) and text.split(".")[1] in ("settings", "instruments"):
                 self.add(node, "global-state", f"{text}() changes what no snapshot holds")
         if name == "emit":
@@ -89,7 +127,12 @@ class UseReader(NameReader):
         if isinstance(value, ast.Name) and self.functions:
             value = self.functions[-1].only_value_of(value.id)
         if not (isinstance(value, ast.Call) and self.full_name(value.func) in EMITTED):
-            self.add(node, "program", f"{ast.unparse(node)[:60]}: only Signal(...) and OrderRequest(...) are a strategy's to publish")
+            self.add(
+                node,
+                "program",
+                f"{ast.unparse(node)[:60]}: only Signal(...) and OrderRequest(...) are a "
+                "strategy's to publish",
+            )
 
     # -- what is written
 
@@ -120,9 +163,19 @@ class UseReader(NameReader):
         elif function is not None and root.id in function.foreign:
             is_context = isinstance(target, ast.Attribute) and target.attr in allowed.CONTEXT
             if function.is_handler or function.is_kernel or is_context:
-                self.add(node, "program", f"{text} is written: records and the context are read only")
-        if isinstance(target, ast.Attribute) and not self._is_owner(target.value) and target.attr not in self.fields:
-            self.add(node, "program", f"{text} is written: {target.attr} is declared nowhere; declare it in State")
+                self.add(
+                    node, "program", f"{text} is written: records and the context are read only"
+                )
+        if (
+            isinstance(target, ast.Attribute)
+            and not self._is_owner(target.value)
+            and target.attr not in self.fields
+        ):
+            self.add(
+                node,
+                "program",
+                f"{text} is written: {target.attr} is declared nowhere; declare it in State",
+            )
 
     def _is_owner(self, node: ast.AST | None) -> bool:
         """True for the name that stands for the object whose method this is."""
@@ -158,7 +211,9 @@ class UseReader(NameReader):
 
     def visit_BinOp(self, node: ast.BinOp) -> None:
         self._permit_tables(node.left, node.right)
-        if isinstance(node.op, ast.Pow) and not (isinstance(node.left, ast.Constant) and isinstance(node.left.value, int)):
+        if isinstance(node.op, ast.Pow) and not (
+            isinstance(node.left, ast.Constant) and isinstance(node.left.value, int)
+        ):
             self.add(node, "unstable-math", f"{ast.unparse(node)[:60]}: a power")
         self.generic_visit(node)
 
@@ -170,14 +225,23 @@ class UseReader(NameReader):
         sides = [node.left, *node.comparators]
         self._permit_tables(*sides)
         for operator, left, right in zip(node.ops, sides, sides[1:], strict=False):
-            if isinstance(operator, ast.Is | ast.IsNot) and not any(_is_singleton(each) for each in (left, right)):
+            if isinstance(operator, ast.Is | ast.IsNot) and not any(
+                _is_singleton(each) for each in (left, right)
+            ):
                 self.add(node, "identity", ast.unparse(node)[:60])
         self.generic_visit(node)
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
         self._permit_tables(node.value, node.slice)
         head = self.full_name(node.value)
-        if head.startswith(("typing.", "collections.abc.")) or head in ("list", "dict", "tuple", "set", "frozenset", "type"):
+        if head.startswith(("typing.", "collections.abc.")) or head in (
+            "list",
+            "dict",
+            "tuple",
+            "set",
+            "frozenset",
+            "type",
+        ):
             self._annotation(node)
         else:
             self.generic_visit(node)
@@ -197,7 +261,11 @@ class UseReader(NameReader):
         self.generic_visit(node)
 
     def _permit_table_literals(self, node: ast.expr) -> None:
-        if isinstance(node, ast.Name) and (found := self.find(node.id)) is not None and found.kind == TABLE:
+        if (
+            isinstance(node, ast.Name)
+            and (found := self.find(node.id)) is not None
+            and found.kind == TABLE
+        ):
             self.permitted.add(id(node))
 
     def visit_Starred(self, node: ast.Starred) -> None:
@@ -205,7 +273,12 @@ class UseReader(NameReader):
         self.generic_visit(node)
 
     def _comprehension(self, node: Any) -> None:
-        names = {each.id: Binding(LOCAL) for part in node.generators for each in ast.walk(part.target) if isinstance(each, ast.Name)}
+        names = {
+            each.id: Binding(LOCAL)
+            for part in node.generators
+            for each in ast.walk(part.target)
+            if isinstance(each, ast.Name)
+        }
         self.scopes.append(names)
         self.generic_visit(node)
         self.scopes.pop()
@@ -249,4 +322,6 @@ class UseReader(NameReader):
 
 
 def _is_singleton(node: ast.expr) -> bool:
-    return (isinstance(node, ast.Constant) and node.value in (None, True, False)) or ast.unparse(node) in ("msgspec.UNSET", "UNSET")
+    return (isinstance(node, ast.Constant) and node.value in (None, True, False)) or ast.unparse(
+        node
+    ) in ("msgspec.UNSET", "UNSET")

@@ -1,7 +1,8 @@
 """Addresses of arrays, handed to compiled loops as plain integers.
 
-A compiled entry point that takes one int64 array is called in about 0.2 us; with sixteen array arguments it takes 2.4 us. So a loop gets
-one *context* array of addresses and lengths and rebuilds its arrays from them. The owner of the context keeps the arrays alive.
+A compiled entry point that takes one int64 array is called in about 0.2 us; with sixteen array
+arguments it takes 2.4 us. So a loop gets one *context* array of addresses and lengths and rebuilds
+its arrays from them. The owner of the context keeps the arrays alive.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from numba.np.arrayobj import make_array, populate_array
 
 
 def _view(typing_context: Any, address: Any, shape: Any, dtype: Any) -> Any:
-    """The C-contiguous array of this shape (a tuple of int64) and dtype that lies at an address; it is borrowed, and not counted.
+    """The C-contiguous array of this shape (a tuple of int64) and dtype that lies at an address; it
+    is borrowed, and not counted.
 
     ``numba.carray`` does the same, but not in kernels without reference counts.
     """
@@ -33,7 +35,14 @@ def _view(typing_context: Any, address: Any, shape: Any, dtype: Any) -> Any:
             step = builder.mul(step, length)
         array = make_array(kind)(context, builder)
         data = builder.inttoptr(arguments[0], array.data.type)
-        populate_array(array, data=data, shape=lengths, strides=strides, itemsize=context.get_constant(types.intp, size), meminfo=None)
+        populate_array(
+            array,
+            data=data,
+            shape=lengths,
+            strides=strides,
+            itemsize=context.get_constant(types.intp, size),
+            meminfo=None,
+        )
         return array._getvalue()
 
     return kind(types.int64, shape, dtype), generate
@@ -43,13 +52,17 @@ view: Any = intrinsic(_view)
 
 
 def _call_entry(typing_context: Any, address: Any, packed: Any) -> Any:
-    """Call the entry of a loop that lies at an address with the loop's context: the caller does not compile it once more."""
+    """Call the entry of a loop that lies at an address with the loop's context: the caller does not
+    compile it once more.
+    """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kinds = (signature.args[1],)
         entry = context.call_conv.get_function_type(types.none, kinds).as_pointer()
         function = builder.inttoptr(arguments[0], entry)
-        status, _ = context.call_conv.call_function(builder, function, types.none, kinds, [arguments[1]])
+        status, _ = context.call_conv.call_function(
+            builder, function, types.none, kinds, [arguments[1]]
+        )
         with cgutils.if_unlikely(builder, status.is_error):
             context.call_conv.return_status_propagate(builder, status)
         return context.get_dummy_value()
@@ -99,12 +112,16 @@ class Context:
         self._used = 0
 
     def put(self, name: str, array: np.ndarray[Any, Any]) -> None:
-        """Enter the array under its name, or replace the one that is there (same number of dimensions)."""
+        """Enter the array under its name, or replace the one that is there (same number of
+        dimensions).
+        """
         if not array.flags.c_contiguous:
             raise ValueError(f"{name} is not contiguous")
         if name not in self.places:
             if self._used + 1 + array.ndim > CONTEXT_LENGTH:
-                raise ValueError("a compiled loop takes at most 2,048 context entries; fuse fewer stages")
+                raise ValueError(
+                    "a compiled loop takes at most 2,048 context entries; fuse fewer stages"
+                )
             self.places[name] = self._used
             self.dimensions[name] = array.ndim
             self._used += 1 + array.ndim

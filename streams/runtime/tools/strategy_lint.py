@@ -28,7 +28,15 @@ from streams.runtime.tools.lint import Finding, NotDeterministic, lint_source, r
 from streams.runtime.tools.lint_names import BUILTIN_RULES, STRUCTS, ClassScope, FunctionFacts
 from streams.runtime.tools.lint_uses import UseReader
 
-EXCEPTIONS = ("hash", "identity", "set-iteration", "float-reduction", "unstable-math", "attribute", "import")
+EXCEPTIONS = (
+    "hash",
+    "identity",
+    "set-iteration",
+    "float-reduction",
+    "unstable-math",
+    "attribute",
+    "import",
+)
 """Rules that a line may be excepted from with a reason; an imported library is then no part of the
 run's identity.
 """
@@ -52,11 +60,20 @@ def lint_strategy(
             sources[name] = path.read_text(encoding="utf-8")
             trees[name] = ast.parse(sources[name])
         except UnicodeDecodeError as error:
-            findings.append(Finding(str(path), 0, "syntax", f"the file is not UTF-8 text ({error.reason} at byte {error.start})"))
+            findings.append(
+                Finding(
+                    str(path),
+                    0,
+                    "syntax",
+                    f"the file is not UTF-8 text ({error.reason} at byte {error.start})",
+                )
+            )
         except SyntaxError as error:
             findings.append(Finding(str(path), error.lineno or 0, "syntax", str(error.msg)))
         except (ValueError, RecursionError, MemoryError) as error:
-            findings.append(Finding(str(path), 0, "syntax", f"the file cannot be read as Python: {error}"))
+            findings.append(
+                Finding(str(path), 0, "syntax", f"the file cannot be read as Python: {error}")
+            )
     fields = {*allowed.FIELDS, *allowed.COLUMNS, *allowed.STRATEGY, *users}
     methods: set[str] = set()
     for tree in (*trees.values(), *_imported_from_us(trees.values())):
@@ -81,10 +98,16 @@ def _imported_from_us(trees: Iterable[ast.Module]) -> list[ast.Module]:
     names: set[str] = set()
     for node in (each for tree in trees for each in ast.walk(tree)):
         if isinstance(node, ast.ImportFrom):
-            names.update((node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)))
+            names.update(
+                (node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names))
+            )
         elif isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
-    ours = [name for name in sorted(names) if name in allowed.OF_OURS and name.startswith(("streams.signals.", "streams.numeric."))]
+    ours = [
+        name
+        for name in sorted(names)
+        if name in allowed.OF_OURS and name.startswith(("streams.signals.", "streams.numeric."))
+    ]
     return [ast.parse(allowed.file_of(name).read_bytes()) for name in ours]
 
 
@@ -114,9 +137,16 @@ class _Reader(UseReader):
         self._permit_types(node)
         self._no_calls(node)
         self.annotations.update(id(each) for each in ast.walk(node))
-        is_literal = isinstance(node, ast.Subscript) and self.full_name(node.value) == "typing.Literal"
+        is_literal = (
+            isinstance(node, ast.Subscript) and self.full_name(node.value) == "typing.Literal"
+        )
         for each in ast.walk(node):
-            if isinstance(each, ast.Constant) and isinstance(each.value, str) and not is_literal and not _in_literal(node, each):
+            if (
+                isinstance(each, ast.Constant)
+                and isinstance(each.value, str)
+                and not is_literal
+                and not _in_literal(node, each)
+            ):
                 try:
                     inner = ast.parse(each.value, mode="eval").body
                 except SyntaxError:
@@ -135,7 +165,9 @@ class _Reader(UseReader):
         """Where a type is meant, nothing is executed but the bounds of a field."""
         for each in ast.walk(node):
             if isinstance(each, ast.Call) and self.full_name(each.func) != "msgspec.Meta":
-                self.add(each, "program", f"{ast.unparse(each)[:50]} is called where a type is meant")
+                self.add(
+                    each, "program", f"{ast.unparse(each)[:50]} is called where a type is meant"
+                )
 
     # -- functions and classes
 
@@ -147,7 +179,9 @@ class _Reader(UseReader):
 
     def _function(self, node: Any, body: Sequence[ast.AST]) -> None:
         decorators = getattr(node, "decorator_list", [])
-        names = [self.full_name(each.func if isinstance(each, ast.Call) else each) for each in decorators]
+        names = [
+            self.full_name(each.func if isinstance(each, ast.Call) else each) for each in decorators
+        ]
         for each, name in zip(decorators, names, strict=True):
             self._permit_head(each.func if isinstance(each, ast.Call) else each)
             if name not in allowed.DECORATORS:
@@ -155,18 +189,36 @@ class _Reader(UseReader):
             self.visit(each)
         if hasattr(node, "name"):
             self._function_name(node)
-        for default in (*node.args.defaults, *(each for each in node.args.kw_defaults if each is not None)):
+        for default in (
+            *node.args.defaults,
+            *(each for each in node.args.kw_defaults if each is not None),
+        ):
             if bindings.kind_of_value(default) != CONSTANT:
-                self.add(node, "global-state", f"the default {ast.unparse(default)[:40]} is kept between calls")
+                self.add(
+                    node,
+                    "global-state",
+                    f"the default {ast.unparse(default)[:40]} is kept between calls",
+                )
             self.visit(default)
         for each in bindings.parameters(node):
             self._annotation(each.annotation)
         self._annotation(getattr(node, "returns", None))
-        is_method = bool(self.classes) and isinstance(self.scopes[-1], ClassScope) and "staticmethod" not in names
-        function = FunctionFacts(node, is_method, is_kernel=any("kernel" in name or "njit" in name for name in names))
+        is_method = (
+            bool(self.classes)
+            and isinstance(self.scopes[-1], ClassScope)
+            and "staticmethod" not in names
+        )
+        function = FunctionFacts(
+            node, is_method, is_kernel=any("kernel" in name or "njit" in name for name in names)
+        )
         scope = self._scope(body, is_function=True)
-        scope.update({each.arg: Binding(CLASS if is_method and "classmethod" in names and not at else LOCAL)
-                      for at, each in enumerate(bindings.parameters(node))})  # fmt: skip
+        of_class = is_method and "classmethod" in names
+        scope.update(
+            {
+                each.arg: Binding(CLASS if of_class and not at else LOCAL)
+                for at, each in enumerate(bindings.parameters(node))
+            }
+        )
         self.scopes.append(scope)
         self.functions.append(function)
         for each in body:
@@ -208,45 +260,90 @@ class _Reader(UseReader):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Pass):
             self.visit(node)
         elif isinstance(node, ast.Assign | ast.AnnAssign):
-            names = [each.id for each in (node.targets if isinstance(node, ast.Assign) else [node.target]) if isinstance(each, ast.Name)]
+            names = [
+                each.id
+                for each in (node.targets if isinstance(node, ast.Assign) else [node.target])
+                if isinstance(each, ast.Name)
+            ]
             if isinstance(node.value, ast.Name) and set(names) <= {"Settings", "State"}:
                 self._permit_types(node.value)
             elif not self._is_field(owner, node, names):
-                self.add(node, "global-state", f"{owner.name}.{', '.join(names)} is kept by the class")
+                self.add(
+                    node, "global-state", f"{owner.name}.{', '.join(names)} is kept by the class"
+                )
             self.visit(node)
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             return
-        elif isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+        elif isinstance(node, ast.If) and ast.unparse(node.test) in (
+            "TYPE_CHECKING",
+            "typing.TYPE_CHECKING",
+        ):
             self.visit(node)
         else:
-            self.add(node, "global-state", f"class {owner.name} executes {ast.unparse(node).splitlines()[0][:50]!r}")
+            self.add(
+                node,
+                "global-state",
+                f"class {owner.name} executes {ast.unparse(node).splitlines()[0][:50]!r}",
+            )
 
-    def _is_field(self, owner: ast.ClassDef, node: ast.Assign | ast.AnnAssign, names: Sequence[str]) -> bool:
+    def _is_field(
+        self, owner: ast.ClassDef, node: ast.Assign | ast.AnnAssign, names: Sequence[str]
+    ) -> bool:
         """True for a constant, the declared artefacts, and a field whose default is made anew for
         each object.
         """
         value, kind = node.value, bindings.kind_of_value(node.value)
         if kind == CONSTANT or (names in (["ARTEFACTS"], ["FIELDS"]) and kind == TABLE):
             return True
-        is_struct = any(self._is_struct(base) for base in owner.bases) or any("dataclass" in ast.unparse(each) for each in owner.decorator_list)
-        if not is_struct or not isinstance(node, ast.AnnAssign) or "ClassVar" in ast.unparse(node.annotation):
+        is_struct = any(self._is_struct(base) for base in owner.bases) or any(
+            "dataclass" in ast.unparse(each) for each in owner.decorator_list
+        )
+        if (
+            not is_struct
+            or not isinstance(node, ast.AnnAssign)
+            or "ClassVar" in ast.unparse(node.annotation)
+        ):
             return False
         if isinstance(value, ast.List | ast.Dict):
             return not (value.elts if isinstance(value, ast.List) else value.keys)
-        return isinstance(value, ast.Call) and self.full_name(value.func) in ("msgspec.field", "dataclasses.field", "set", "list", "dict")
+        return isinstance(value, ast.Call) and self.full_name(value.func) in (
+            "msgspec.field",
+            "dataclasses.field",
+            "set",
+            "list",
+            "dict",
+        )
 
     def _is_struct(self, base: ast.expr) -> bool:
         text = ast.unparse(base)
         if text in STRUCTS or text.endswith((".StrategyState", ".Struct")):
             return True
-        local = next((each for each in ast.walk(self.tree) if isinstance(each, ast.ClassDef) and each.name == text), None)
-        return local is not None and any(ast.unparse(each) != text and self._is_struct(each) for each in local.bases)
+        local = next(
+            (
+                each
+                for each in ast.walk(self.tree)
+                if isinstance(each, ast.ClassDef) and each.name == text
+            ),
+            None,
+        )
+        return local is not None and any(
+            ast.unparse(each) != text and self._is_struct(each) for each in local.bases
+        )
 
     def _module_statement(self, node: ast.stmt) -> None:
         """Imports, constants, functions and classes: nothing else belongs to a module."""
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             return
-        kept = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign | ast.Pass
+        kept = (
+            ast.Import
+            | ast.ImportFrom
+            | ast.FunctionDef
+            | ast.AsyncFunctionDef
+            | ast.ClassDef
+            | ast.Assign
+            | ast.AnnAssign
+            | ast.Pass
+        )
         if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Lambda):
             self.add(node, "global-state", "a lambda of the module: write a function")
         if isinstance(node, ast.If):
@@ -254,7 +351,11 @@ class _Reader(UseReader):
                 for each in part:
                     self._module_statement(each) if isinstance(each, ast.stmt) else self.visit(each)
         elif not isinstance(node, kept):
-            self.add(node, "global-state", f"the module executes {ast.unparse(node).splitlines()[0][:50]!r}")
+            self.add(
+                node,
+                "global-state",
+                f"the module executes {ast.unparse(node).splitlines()[0][:50]!r}",
+            )
             self.visit(node)
         else:
             self.visit(node)
@@ -263,7 +364,9 @@ class _Reader(UseReader):
 def _in_literal(whole: ast.expr, text: ast.Constant) -> bool:
     """True for a text that is a value: inside of Literal[...] or an argument of a call."""
     for each in ast.walk(whole):
-        is_holder = isinstance(each, ast.Call) or (isinstance(each, ast.Subscript) and ast.unparse(each.value).endswith("Literal"))
+        is_holder = isinstance(each, ast.Call) or (
+            isinstance(each, ast.Subscript) and ast.unparse(each.value).endswith("Literal")
+        )
         if is_holder and any(inner is text for inner in ast.walk(each)):
             return True
     return False

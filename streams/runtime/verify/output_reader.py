@@ -45,12 +45,30 @@ class OutputReader:
         block = next(self._blocks, None)
         if block is None or block.count != item.count:
             found = first + (block.count if block is not None else 0)
-            return memoryview(b""), f"{self.topic} has a block that ends at offset {found}, the journal says {first + item.count}"
+            return (
+                memoryview(b""),
+                f"{self.topic} has a block that ends at offset {found}, the journal says "
+                f"{first + item.count}",
+            )
         self.next_offset += block.count
         self._digest.update(block.body, block.count, partial(self._codec.end_of, block.body))
-        end = block.position + len(encode_long(block.count)) + len(encode_long(len(block.body))) + len(block.body) + SYNC_BYTES
-        if block.checksum != item.checksum or end != item.end_position or item.previous_offset != -1:
-            return block.body.data, f"the block of {self.topic} from offset {first} is not the one whose checksum and end the journal holds"
+        end = (
+            block.position
+            + len(encode_long(block.count))
+            + len(encode_long(len(block.body)))
+            + len(block.body)
+            + SYNC_BYTES
+        )
+        if (
+            block.checksum != item.checksum
+            or end != item.end_position
+            or item.previous_offset != -1
+        ):
+            return (
+                block.body.data,
+                f"the block of {self.topic} from offset {first} is not the one whose checksum and "
+                "end the journal holds",
+            )
         return block.body.data, ""
 
     def require_kept(self, offset: int) -> None:
@@ -61,20 +79,37 @@ class OutputReader:
         return {"count": self.next_offset, "digest": self._digest.digest().hex()}
 
 
-def first_difference(topic: str, first: int, before: bytes, now: bytes, before_count: int, now_count: int) -> Difference:
+def first_difference(
+    topic: str, first: int, before: bytes, now: bytes, before_count: int, now_count: int
+) -> Difference:
     """The first record in which two bodies differ, with its fields."""
     decoder = codec(topic_of(topic).record)
     try:
-        old, new = decoder.decode_records(before, before_count), decoder.decode_records(now, now_count)
+        old, new = (
+            decoder.decode_records(before, before_count),
+            decoder.decode_records(now, now_count),
+        )
     except ShrivenError:
-        return Difference(f"{topic} from offset {first}: the bytes on the log are no records", topic, first)
+        return Difference(
+            f"{topic} from offset {first}: the bytes on the log are no records", topic, first
+        )
     for number, (a, b) in enumerate(zip(old, new, strict=False)):
         if a != b:
             pairs = [(name, getattr(a, name), getattr(b, name)) for name in a.__struct_fields__]
-            differing = [(name, f"{name} {was!r} on the log, {now_is!r} now") for name, was, now_is in pairs if was != now_is]
-            text = f"{topic} offset {first + number}: {', '.join(each for _, each in differing[:4])}"
+            differing = [
+                (name, f"{name} {was!r} on the log, {now_is!r} now")
+                for name, was, now_is in pairs
+                if was != now_is
+            ]
+            text = (
+                f"{topic} offset {first + number}: {', '.join(each for _, each in differing[:4])}"
+            )
             return Difference(text, topic, first + number, differing[0][0])
     if before_count != now_count:
         record = first + min(before_count, now_count)
-        return Difference(f"{topic} offset {record}: {before_count} records on the log, {now_count} now", topic, record)
+        return Difference(
+            f"{topic} offset {record}: {before_count} records on the log, {now_count} now",
+            topic,
+            record,
+        )
     return Difference(f"{topic} from offset {first}: same records, other bytes", topic, first)

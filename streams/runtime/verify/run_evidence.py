@@ -242,7 +242,11 @@ def other_order(journaled: Any, merged: Any, topics: list[str]) -> str:
         if element is None:
             return "nothing more"
         code, first, last, _ = element
-        return "the end of the inputs" if code == END_OF_INPUTS else f"{topics[code]} offsets {first}..{last}"
+        return (
+            "the end of the inputs"
+            if code == END_OF_INPUTS
+            else f"{topics[code]} offsets {first}..{last}"
+        )
 
     return (
         f"its order is not the merge of the inputs: it takes {named(one)} "

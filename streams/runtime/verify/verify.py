@@ -307,7 +307,9 @@ class Verifier:
             first = reader.next_offset
             body, wrong = reader.take(item)
             if output is None:
-                return Difference(f"{topic} offset {first} is on the log and was not made", topic, first), ""
+                return Difference(
+                    f"{topic} offset {first} is on the log and was not made", topic, first
+                ), ""
             if memoryview(body) != memoryview(output.body).cast("B"):
                 reader.require_kept(first)
                 if not body:
@@ -319,7 +321,10 @@ class Verifier:
             reader = self.evidence.reader_of(topic)
             if reader is not None:
                 first = reader.next_offset
-                text = f"{topic} offset {first}: {output.count} records are made now and are not on the log"
+                text = (
+                    f"{topic} offset {first}: {output.count} records are made now and are not "
+                    "on the log"
+                )
                 return Difference(text, topic, first), ""
         return None, misplaced
 
@@ -365,7 +370,11 @@ def genesis_of(folder: LocalLog) -> JournalEntry:
         CorruptLog: it is damaged. StopIteration: there is none.
     """
     block = next(iter(folder.reader(JOURNAL).blocks()))
-    end = int(codec(topic_of(JOURNAL).record).record_ends(block.body, block.count)[0]) if block.count > 1 else len(block.body)
+    end = (
+        int(codec(topic_of(JOURNAL).record).record_ends(block.body, block.count)[0])
+        if block.count > 1
+        else len(block.body)
+    )
     try:
         return decode_entry(bytes(block.body[:end]))
     except CorruptLog as problem:

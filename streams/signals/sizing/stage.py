@@ -192,7 +192,11 @@ class Sizing(StageShell[State]):
             outputs_at(
                 r.OUTPUTS,
                 out,
-                {"orders.decisions": "decisions", "risk.events": "events", "orders.requests": "requests"},
+                {
+                    "orders.decisions": "decisions",
+                    "risk.events": "events",
+                    "orders.requests": "requests",
+                },
             ),
             (header + place_in(r.SIZING, "timer"), ON_TIMER),
             use_ids=self._use_ids,

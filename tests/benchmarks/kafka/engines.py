@@ -1,4 +1,5 @@
-"""The peers as processes: started on topics of one partition, ended when their output is complete."""
+"""The peers as processes: started on topics of one partition, ended when their output is complete.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +46,8 @@ class Engine(NamedTuple):
     """A peer.
 
     Attributes:
-        name: as rows call it. command: its command for a job. absent: why it is not here, empty if it is. bar: reads a bar it wrote.
+        name: as rows call it. command: its command for a job. absent: why it is not here, empty if
+            it is. bar: reads a bar it wrote.
         guarantee: what it promises.
     """
 
@@ -66,9 +68,28 @@ def kstreams(work: str, commit_interval_ms: int, changelog: bool) -> Callable[[J
     """Command of Kafka Streams: ``bars``, or ``answers`` (each trade's id to every output)."""
 
     def command(job: Job) -> Sequence[str]:
-        program = ["java", *HEAP, "-XX:ActiveProcessorCount=2", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
-        program += ["-cp", f"{install.KSTREAMS / 'classes'}:{install.KSTREAMS / 'jars'}/*", "Peer", work, job.cluster.bootstrap, job.name]
-        return [*program, str(job.folder), job.source, ",".join(job.outputs), str(commit_interval_ms), "changelog" if changelog else "no-changelog"]
+        program = [
+            "java",
+            *HEAP,
+            "-XX:ActiveProcessorCount=2",
+            "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+        ]
+        program += [
+            "-cp",
+            f"{install.KSTREAMS / 'classes'}:{install.KSTREAMS / 'jars'}/*",
+            "Peer",
+            work,
+            job.cluster.bootstrap,
+            job.name,
+        ]
+        return [
+            *program,
+            str(job.folder),
+            job.source,
+            ",".join(job.outputs),
+            str(commit_interval_ms),
+            "changelog" if changelog else "no-changelog",
+        ]
 
     return command
 
@@ -76,19 +97,46 @@ def kstreams(work: str, commit_interval_ms: int, changelog: bool) -> Callable[[J
 def _python(interpreter: Path | str, script: str) -> Callable[[Job], Sequence[str]]:
     def command(job: Job) -> Sequence[str]:
         schema = ROOT / "schemas" / "trade.avsc"
-        return [str(interpreter), str(PEERS / script), job.cluster.bootstrap, job.name, str(job.folder), job.source, job.outputs[0], str(schema)]
+        return [
+            str(interpreter),
+            str(PEERS / script),
+            job.cluster.bootstrap,
+            job.name,
+            str(job.folder),
+            job.source,
+            job.outputs[0],
+            str(schema),
+        ]
 
     return command
 
 
-KSTREAMS = Engine("kstreams", kstreams("bars", 100, changelog=False), install.kstreams_reason, truth.peer_bar, "exactly once")
-KSTREAMS_CHANGELOG = KSTREAMS._replace(name="kstreams-changelog", command=kstreams("bars", 100, changelog=True))
-QUIX = Engine("quix", _python(install.QUIX / "bin" / "python", "quix_engine.py"), install.quix_reason, truth.peer_bar, "exactly once")
-FAUST = Engine("faust", _python(sys.executable, "faust_engine.py"), lambda: "", truth.peer_bar, "at least once")
+KSTREAMS = Engine(
+    "kstreams",
+    kstreams("bars", 100, changelog=False),
+    install.kstreams_reason,
+    truth.peer_bar,
+    "exactly once",
+)
+KSTREAMS_CHANGELOG = KSTREAMS._replace(
+    name="kstreams-changelog", command=kstreams("bars", 100, changelog=True)
+)
+QUIX = Engine(
+    "quix",
+    _python(install.QUIX / "bin" / "python", "quix_engine.py"),
+    install.quix_reason,
+    truth.peer_bar,
+    "exactly once",
+)
+FAUST = Engine(
+    "faust", _python(sys.executable, "faust_engine.py"), lambda: "", truth.peer_bar, "at least once"
+)
 
 
 @contextmanager
-def running(engine: Engine, cluster: Cluster, name: str, source: str, outputs: Sequence[str]) -> Iterator[Spent]:
+def running(
+    engine: Engine, cluster: Cluster, name: str, source: str, outputs: Sequence[str]
+) -> Iterator[Spent]:
     """The peer at work on ``source``; ended on leaving.
 
     Raises:
@@ -101,12 +149,22 @@ def running(engine: Engine, cluster: Cluster, name: str, source: str, outputs: S
     spent = Spent([])
     with log.open("w") as errors:
         command = engine.command(Job(cluster, name, source, tuple(outputs), folder))
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=ROOT, start_new_session=True)
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            cwd=ROOT,
+            start_new_session=True,
+        )
         try:
             _await_ready(process, engine.name, log)
             yield spent
             if process.poll() is not None:
-                raise PeerFailed(f"{engine.name} ended with {process.returncode}; its log is {log.relative_to(ROOT)}")
+                raise PeerFailed(
+                    f"{engine.name} ended with {process.returncode}; its log is "
+                    f"{log.relative_to(ROOT)}"
+                )
         finally:
             _end(process)
             shutil.rmtree(folder, ignore_errors=True)
@@ -114,7 +172,9 @@ def running(engine: Engine, cluster: Cluster, name: str, source: str, outputs: S
 
 
 def _await_ready(process: subprocess.Popen[str], name: str, log: Path) -> None:
-    """Wait for the line ``ready``; whatever else it prints is thrown away, on a thread, so that it never blocks."""
+    """Wait for the line ``ready``; whatever else it prints is thrown away, on a thread, so that it
+    never blocks.
+    """
     ready = threading.Event()
 
     def read() -> None:
@@ -129,7 +189,9 @@ def _await_ready(process: subprocess.Popen[str], name: str, log: Path) -> None:
             return
         if process.poll() is not None:
             break
-    raise PeerFailed(f"{name} did not start within {READY_SECONDS} s; its log is {log.relative_to(ROOT)}")
+    raise PeerFailed(
+        f"{name} did not start within {READY_SECONDS} s; its log is {log.relative_to(ROOT)}"
+    )
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -1,9 +1,11 @@
-"""From a tick handed to the client to the order that a read_committed reader sees, at a thousand ticks a second.
+"""From a tick handed to the client to the order that a read_committed reader sees, at a thousand
+ticks a second.
 
-One process sends and reads for every engine, on one clock. Ours is the whole fused pipeline (books, toxicity, a strategy in plain Python, sizing,
-risk, routing, venue, portfolio), ``orders.requests`` published; the peer's topology decodes the trade and answers with its id, exactly_once_v2
-with a commit interval of 1 ms. ``k`` is the number of output partitions a transaction writes to, the same for both; the peer's group offsets and our
-journal record come on top, one partition each.
+One process sends and reads for every engine, on one clock. Ours is the whole fused pipeline (books,
+toxicity, a strategy in plain Python, sizing, risk, routing, venue, portfolio), ``orders.requests``
+published; the peer's topology decodes the trade and answers with its id, exactly_once_v2 with a
+commit interval of 1 ms. ``k`` is the number of output partitions a transaction writes to, the same
+for both; the peer's group offsets and our journal record come on top, one partition each.
 """
 
 from __future__ import annotations
@@ -36,7 +38,9 @@ PEER = KSTREAMS._replace(name="kstreams-latency", command=kstreams("answers", 1,
 
 
 def ticks(count: int, after: int = 0) -> Array:
-    """``count`` trades a millisecond apart, ids from 1; they begin ``after`` ns past the start of the drawn trades."""
+    """``count`` trades a millisecond apart, ids from 1; they begin ``after`` ns past the start of
+    the drawn trades.
+    """
     rows = inputs.trade_rows(max(count, 4 * inputs.TRADES_A_MINUTE))[:count]
     rows["event_time"] = inputs.START + after + 1_000_000 * np.arange(1, count + 1)
     rows["receive_time"] = rows["event_time"]
@@ -46,10 +50,16 @@ def ticks(count: int, after: int = 0) -> Array:
 class Ticks:
     """Sends trades at ``RATE`` and notes when; a thread."""
 
-    def __init__(self, cluster: Cluster, topic: str, schema_id: int, count: int, after: int = 0) -> None:
+    def __init__(
+        self, cluster: Cluster, topic: str, schema_id: int, count: int, after: int = 0
+    ) -> None:
         self._producer = Producer(cluster.client(acks="1", linger_ms=0))
         self._topic = topic
-        self._values = [value for block in inputs.framed("Trade", ticks(count, after), schema_id) for value in block]
+        self._values = [
+            value
+            for block in inputs.framed("Trade", ticks(count, after), schema_id)
+            for value in block
+        ]
         self.sent = np.zeros(count, np.int64)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -77,7 +87,9 @@ class Ticks:
 
 
 def latencies(sent: Array, watcher: Watcher, tick_of: Callable[[bytes], int]) -> Array:
-    """Milliseconds of every tick after the warm-up, sorted. Raises AssertionError if one has no answer, or two."""
+    """Milliseconds of every tick after the warm-up, sorted. Raises AssertionError if one has no
+    answer, or two.
+    """
     arrived = np.zeros(len(sent), np.int64)
     first = 0
     for look in watcher.seen:
@@ -99,11 +111,23 @@ def our_run(cluster: Cluster) -> Array:
     with Place(cluster, "latency") as place:
         name = place.topology("pipeline")
         place.refer(inputs.instruments())
-        flags = ["--clock", "event", "--publish", "orders.requests", "--strategy", f"{STRATEGY}:OrderOnTrade"]
+        flags = [
+            "--clock",
+            "event",
+            "--publish",
+            "orders.requests",
+            "--strategy",
+            f"{STRATEGY}:OrderOnTrade",
+        ]
         source = place.cluster.name("md.trades")
-        with Watcher(place.cluster, place.cluster.name("orders.requests")) as watcher, place.running("pipeline", name, *flags, close=False) as job:
+        with (
+            Watcher(place.cluster, place.cluster.name("orders.requests")) as watcher,
+            place.running("pipeline", name, *flags, close=False) as job,
+        ):
             job.await_running()
-            with Ticks(place.cluster, source, resolve(place.cluster, ["md.trades"])["md.trades"], count) as sender:
+            with Ticks(
+                place.cluster, source, resolve(place.cluster, ["md.trades"])["md.trades"], count
+            ) as sender:
                 if not watcher.wait_for(count, STALLED_SECONDS, job.expect_alive):
                     raise TimeoutError(f"ours: {len(watcher.values)} of {count} orders")
     return latencies(sender.sent, watcher, _tick_of_order)
@@ -122,7 +146,11 @@ def peer_run(cluster: Cluster) -> Array:
     source, output = f"{name}.trades", f"{name}.answers"
     topics.renew(cluster, [source, output])
     try:
-        with Watcher(cluster, output) as watcher, running(PEER, cluster, name, source, [output]), Ticks(cluster, source, 1, count) as sender:
+        with (
+            Watcher(cluster, output) as watcher,
+            running(PEER, cluster, name, source, [output]),
+            Ticks(cluster, source, 1, count) as sender,
+        ):
             if not watcher.wait_for(count, STALLED_SECONDS):
                 raise TimeoutError(f"Kafka Streams: {len(watcher.values)} of {count} answers")
         return latencies(sender.sent, watcher, lambda value: int.from_bytes(value, "big") - 1)

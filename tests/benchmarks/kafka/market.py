@@ -1,4 +1,6 @@
-"""Real depth through the market stages, and the proof of what they did; bars by a ledger in plain Python."""
+"""Real depth through the market stages, and the proof of what they did; bars by a ledger in plain
+Python.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ Ledger = tuple[int, ...]
 
 
 def rows_by_time(recording: Path) -> tuple[Array, Array]:
-    """(event times, rows up to and including each): a row is a level, an update without levels, or a trade."""
+    """(event times, rows up to and including each): a row is a level, an update without levels, or
+    a trade.
+    """
     times, counts = [], []
     with LocalLog.open(recording) as log:
         for name in ("md.depth", "md.trades"):
@@ -36,7 +40,11 @@ def rows_by_time(recording: Path) -> tuple[Array, Array]:
                 found = record.decode_rows(block.body, block.count)
                 rows = found[0] if record.has_levels else found
                 times.append(rows["event_time"])
-                levels = rows["bid_count"].astype(np.int64) + rows["ask_count"] if record.has_levels else np.ones(len(rows), np.int64)
+                levels = (
+                    rows["bid_count"].astype(np.int64) + rows["ask_count"]
+                    if record.has_levels
+                    else np.ones(len(rows), np.int64)
+                )
                 counts.append(np.maximum(levels, 1))
     time_of, count = np.concatenate(times), np.concatenate(counts)
     order = np.argsort(time_of, kind="stable")
@@ -44,9 +52,11 @@ def rows_by_time(recording: Path) -> tuple[Array, Array]:
 
 
 def depth(cluster: Cluster, rows: int, runs: int) -> tuple[list[float], int]:
-    """(rows a second of each run, rows) of the market topology over the tiled recording, ``md.marks`` published.
+    """(rows a second of each run, rows) of the market topology over the tiled recording,
+    ``md.marks`` published.
 
-    Taken as the throughput of bars is: between the first mark seen after a tenth of them and the last, by the marks' event times.
+    Taken as the throughput of bars is: between the first mark seen after a tenth of them and the
+    last, by the marks' event times.
     """
     recording = recordings.tiled(rows)
     times, reached = rows_by_time(recording)
@@ -59,16 +69,27 @@ def depth(cluster: Cluster, rows: int, runs: int) -> tuple[list[float], int]:
         for number in range(runs):
             name = place.topology(f"market-{number}")
             watched = Watcher(place.cluster, place.cluster.name("md.marks"), place.end("md.marks"))
-            with watched as watcher, place.running("market", name, "--clock", "event", "--publish", "md.marks") as job:
+            with (
+                watched as watcher,
+                place.running("market", name, "--clock", "event", "--publish", "md.marks") as job,
+            ):
                 watcher.wait_for(max(1, expected), STALLED_SECONDS, job.expect_alive)
                 _settle(watcher, expected)
             expected = expected or len(watcher.values)
             if len(watcher.values) != expected:
-                raise AssertionError(f"{len(watcher.values)} marks in this run, {expected} in the first")
-            marks = [int(decoder.decode_records(value[HEADER_BYTES:], 1)[0].event_time) for value in watcher.values]
+                raise AssertionError(
+                    f"{len(watcher.values)} marks in this run, {expected} in the first"
+                )
+            marks = [
+                int(decoder.decode_records(value[HEADER_BYTES:], 1)[0].event_time)
+                for value in watcher.values
+            ]
             first = next(look for look in watcher.seen if look.records >= WARM_UP * expected)
             last = watcher.seen[-1]
-            position = [int(reached[np.searchsorted(times, marks[look.records - 1], "right") - 1]) for look in (first, last)]
+            position = [
+                int(reached[np.searchsorted(times, marks[look.records - 1], "right") - 1])
+                for look in (first, last)
+            ]
             found.append((position[1] - position[0]) / ((last.time_ns - first.time_ns) / 1e9))
     return found, int(reached[-1])
 
@@ -83,7 +104,8 @@ def _settle(watcher: Watcher, expected: int) -> None:
 
 
 def ledger(place: Place, expected: truth.Truth, runs: int) -> list[float]:
-    """Trades a second through a ledger stage that makes the same bars in plain Python, the pipeline behind it idle; ``signals`` published.
+    """Trades a second through a ledger stage that makes the same bars in plain Python, the pipeline
+    behind it idle; ``signals`` published.
 
     Raises:
         truth.Differs: its bars are not the truth's.
@@ -94,28 +116,43 @@ def ledger(place: Place, expected: truth.Truth, runs: int) -> list[float]:
     found: list[float] = []
     for number in range(runs):
         name = place.topology(f"ledger-{number}-{time.time_ns() // 1_000_000 % 10**6}")
-        flags = ["--clock", "event", "--publish", "signals", "--strategy", f"{STRATEGY}:BarsInPython"]
+        flags = [
+            "--clock",
+            "event",
+            "--publish",
+            "signals",
+            "--strategy",
+            f"{STRATEGY}:BarsInPython",
+        ]
         watched = Watcher(place.cluster, place.cluster.name("signals"), place.end("signals"))
         with watched as watcher, place.running("pipeline", name, *flags) as job:
             if not watcher.wait_for(len(wanted), STALLED_SECONDS, job.expect_alive):
                 raise TimeoutError(f"ledger: {len(watcher.values)} of {len(wanted)} bars")
         bars = sorted(_ledger_bar(value, schema) for value in watcher.values)
         if bars != wanted:
-            raise truth.Differs("ledger: the bars of the strategy in plain Python are not the truth's")
+            raise truth.Differs(
+                "ledger: the bars of the strategy in plain Python are not the truth's"
+            )
         first = next(look for look in watcher.seen if look.records >= WARM_UP * len(wanted))
         last = watcher.seen[-1]
         # a ledger's bars close in the truth's order: trades are in one partition
-        found.append((positions[last.records - 1] - positions[first.records - 1]) / ((last.time_ns - first.time_ns) / 1e9))
+        found.append(
+            (positions[last.records - 1] - positions[first.records - 1])
+            / ((last.time_ns - first.time_ns) / 1e9)
+        )
     return found
 
 
 def _ledger_bar(value: bytes, schema: Any) -> Ledger:
     signal: Any = fastavro.schemaless_reader(io.BytesIO(value[HEADER_BYTES:]), schema, None)
-    return tuple(int(signal[name]) for name in ("instrument", "fast", "slow", "strength", "size", "sequence"))
+    return tuple(
+        int(signal[name]) for name in ("instrument", "fast", "slow", "strength", "size", "sequence")
+    )
 
 
 def proof(place: Place, topology: str, runs: int) -> tuple[list[float], int]:
-    """(records a second of each run, records) of ``sq verify`` of a topology on the cluster, in this process; one run before loads the kernels.
+    """(records a second of each run, records) of ``sq verify`` of a topology on the cluster, in
+    this process; one run before loads the kernels.
 
     Raises:
         AssertionError: it found a divergence, or verified nothing.
@@ -128,6 +165,9 @@ def proof(place: Place, topology: str, runs: int) -> tuple[list[float], int]:
         elapsed = time.perf_counter() - started
         records = sum(verdict.records for verdict in verdicts)
         if not records or not all(verdict.is_good for verdict in verdicts):
-            raise AssertionError(f"{topology} does not verify: {[finding.text for verdict in verdicts for finding in verdict.findings][:1]}")
+            raise AssertionError(
+                f"{topology} does not verify: "
+                f"{[finding.text for verdict in verdicts for finding in verdict.findings][:1]}"
+            )
         found.append(records / elapsed)
     return found[1:], records

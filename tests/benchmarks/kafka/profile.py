@@ -1,11 +1,13 @@
-"""Where a task's CPU time goes without a broker: the task itself over records that lie in memory as they come from the bulk queue.
+"""Where a task's CPU time goes without a broker: the task itself over records that lie in memory as
+they come from the bulk queue.
 
     python -m tests.benchmarks.kafka.profile trades [--records 1000000] [--functions 25]
     python -m tests.benchmarks.kafka.profile ledger|orders|depth
 
-Prints records (depth: rows too) per CPU second of the batch loop, and with ``--functions`` the profiler's list. Left out are fetching, producing and
-committing, whose cost ``consuming.py`` and reference/kafka.md 11 give; everything else is the runner's own code. CPU seconds, so a busy machine does
-not matter much; the profiler itself costs little here, for there are few calls a record.
+Prints records (depth: rows too) per CPU second of the batch loop, and with ``--functions`` the
+profiler's list. Left out are fetching, producing and committing, whose cost ``consuming.py`` and
+reference/kafka.md 11 give; everything else is the runner's own code. CPU seconds, so a busy machine
+does not matter much; the profiler itself costs little here, for there are few calls a record.
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ Held = tuple[Array, Array]
 
 
 class Memory:
-    """A log of one partition a topic: inputs as bodies and ends, outputs counted and dropped. The roles of the transport in one object."""
+    """A log of one partition a topic: inputs as bodies and ends, outputs counted and dropped. The
+    roles of the transport in one object.
+    """
 
     def __init__(self, held: Mapping[str, Held]) -> None:
         self.held = held
@@ -96,7 +100,11 @@ class Memory:
         body, ends = self.held[self._at[0]]
         begin = int(ends[first - 1]) if first else 0
         self._next = last
-        values = FramedValues(body[begin : int(ends[last - 1])], ends[first:last] - begin, np.ones(last - first, np.int64))
+        values = FramedValues(
+            body[begin : int(ends[last - 1])],
+            ends[first:last] - begin,
+            np.ones(last - first, np.int64),
+        )
         return Chunk(list(range(first, last)), values, time.time_ns() // 1_000_000)
 
     def beside(self, work: Callable[[], None]) -> Callable[[], None]:
@@ -108,7 +116,13 @@ class Memory:
 
     begin = abort = close = init
 
-    def produce(self, topic: str, partition: int, values: Sequence[bytes], keys: Sequence[bytes] | None = None) -> None:
+    def produce(
+        self,
+        topic: str,
+        partition: int,
+        values: Sequence[bytes],
+        keys: Sequence[bytes] | None = None,
+    ) -> None:
         """Count."""
         at = topic, partition
         self._count[at] = self._count.get(at, 0) + len(values)
@@ -129,16 +143,26 @@ def _held(recording: Path, topic: str) -> Held:
         for block in log.reader(topic).blocks():
             body = np.frombuffer(block.body, np.uint8)
             bodies.append(body)
-            ends.append(codec("DepthUpdate" if topic == "md.depth" else "Trade").record_ends(body, block.count) + base)
+            ends.append(
+                codec("DepthUpdate" if topic == "md.depth" else "Trade").record_ends(
+                    body, block.count
+                )
+                + base
+            )
             base += len(body)
     return np.concatenate(bodies), np.concatenate(ends)
 
 
 def _instruments(recording: Path) -> Held:
     with LocalLog.open(recording) as log:
-        records = [codec("Instrument").decode_records(block.body, block.count) for block in log.reader("ref.instruments").blocks()]
+        records = [
+            codec("Instrument").decode_records(block.body, block.count)
+            for block in log.reader("ref.instruments").blocks()
+        ]
     found = [codec("Instrument").encode_records([each]) for part in records for each in part]
-    return np.frombuffer(b"".join(found), np.uint8), np.cumsum([len(each) for each in found], dtype=np.int64)
+    return np.frombuffer(b"".join(found), np.uint8), np.cumsum(
+        [len(each) for each in found], dtype=np.int64
+    )
 
 
 def _steps(task: ShardTask, wanted: int) -> Iterator[int]:
@@ -159,7 +183,11 @@ def main() -> int:
     command.add_argument("--records", type=int, default=1_000_000, help="trades, or rows of depth")
     command.add_argument("--functions", type=int, default=0)
     arguments = command.parse_args()
-    recording = recordings.tiled(arguments.records) if arguments.what == "depth" else inputs.trades_recording(arguments.records)
+    recording = (
+        recordings.tiled(arguments.records)
+        if arguments.what == "depth"
+        else inputs.trades_recording(arguments.records)
+    )
     held = {"ref.instruments": _instruments(recording), "md.trades": _held(recording, "md.trades")}
     if arguments.what == "depth":
         held["md.depth"] = _held(recording, "md.depth")
@@ -170,7 +198,9 @@ def main() -> int:
         "orders": ("pipeline", "orders.requests", f"{STRATEGY}:OrderOnTrade", {"every": "50"}),
     }[arguments.what]
     configuration = Configuration(strategy=strategy, parameters=parameters)
-    deployment = Deployment(job=job, topology=job, configuration=configuration, cluster=Cluster(bootstrap="memory"))
+    deployment = Deployment(
+        job=job, topology=job, configuration=configuration, cluster=Cluster(bootstrap="memory")
+    )
     outputs = deployment.outputs()
     deployment.publish = published(outputs, publish, job)
     deployment.schema_ids = dict.fromkeys(deployment.topics(), 1)
@@ -190,10 +220,20 @@ def main() -> int:
         done += found
     profiler.disable()
     seconds = time.thread_time() - started
-    rows = f", {market.rows_by_time(recording)[1][-1] * done / total / seconds:,.0f} rows per CPU second" if arguments.what == "depth" else ""
-    sys.stdout.write(f"{arguments.what}: {done:,} of {total:,} records in {batches} batches, {done / seconds:,.0f} records per CPU second{rows}\n")
+    rows = (
+        f", {market.rows_by_time(recording)[1][-1] * done / total / seconds:,.0f} rows per CPU "
+        "second"
+        if arguments.what == "depth"
+        else ""
+    )
+    sys.stdout.write(
+        f"{arguments.what}: {done:,} of {total:,} records in {batches} batches, "
+        f"{done / seconds:,.0f} records per CPU second{rows}\n"
+    )
     if arguments.functions:
-        pstats.Stats(profiler, stream=sys.stdout).sort_stats("tottime").print_stats(arguments.functions)
+        pstats.Stats(profiler, stream=sys.stdout).sort_stats("tottime").print_stats(
+            arguments.functions
+        )
     return 0
 
 

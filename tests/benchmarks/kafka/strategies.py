@@ -14,7 +14,9 @@ MINUTE = 60 * 10**9
 
 
 class OrderOnTrade(Strategy):
-    """Asks for an order of one lot on every ``every``-th trade, bought and sold in turn: each trade a tick, each request an order."""
+    """Asks for an order of one lot on every ``every``-th trade, bought and sold in turn: each trade
+    a tick, each request an order.
+    """
 
     NAME = "order-on-trade"
     WAKES = ("trades",)
@@ -34,13 +36,20 @@ class OrderOnTrade(Strategy):
         seen = self.state.trades
         self.state.trades = seen + 1
         if seen % self.settings.every == 0:
-            self.order(context, trade.instrument, int(Side.BUY if seen // self.settings.every % 2 == 0 else Side.SELL), 1)
+            self.order(
+                context,
+                trade.instrument,
+                int(Side.BUY if seen // self.settings.every % 2 == 0 else Side.SELL),
+                1,
+            )
 
 
 class BarsInPython(Strategy):
-    """The benchmark's one-minute bars as a ledger makes them: each bar leaves as a flat signal (nothing is traded on it) that carries its numbers.
+    """The benchmark's one-minute bars as a ledger makes them: each bar leaves as a flat signal
+    (nothing is traded on it) that carries its numbers.
 
-    size: volume. sequence: trade count. fast, slow: high and low. strength: close. All below 2^53, so exact as floats.
+    size: volume. sequence: trade count. fast, slow: high and low. strength: close. All below 2^53,
+    so exact as floats.
     """
 
     NAME = "bars-in-python"
@@ -62,5 +71,22 @@ class BarsInPython(Strategy):
             return
         if bar is not None:
             high, low, close = float(bar[2]), float(bar[3]), float(bar[4])
-            self.signal(context, trade.instrument, 0, strength=close, size=bar[5], sequence=bar[6], fast=high, slow=low)
-        self.state.opened[trade.instrument] = [time - time % MINUTE, price, price, price, price, trade.quantity, trade.trade_count]
+            self.signal(
+                context,
+                trade.instrument,
+                0,
+                strength=close,
+                size=bar[5],
+                sequence=bar[6],
+                fast=high,
+                slow=low,
+            )
+        self.state.opened[trade.instrument] = [
+            time - time % MINUTE,
+            price,
+            price,
+            price,
+            price,
+            trade.quantity,
+            trade.trade_count,
+        ]

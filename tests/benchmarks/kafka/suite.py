@@ -1,9 +1,11 @@
 """The Kafka benchmarks: rows of ``build/bench.json`` beside the core's.
 
-    python -m tests.benchmarks.kafka.suite --out build/bench.json [--only kafka.latency] [--runs 5] [--trades 2000000]
+    python -m tests.benchmarks.kafka.suite --out build/bench.json [--only kafka.latency] [--runs 5]
+    [--trades 2000000]
 
-All rows of a run share one broker: the configured cluster, or the one that ``sq kafka up`` starts. Peers that are not installed have a row that says
-so, with no peer value: nothing is ever counted as beaten that was not run.
+All rows of a run share one broker: the configured cluster, or the one that ``sq kafka up`` starts.
+Peers that are not installed have a row that says so, with no peer value: nothing is ever counted as
+beaten that was not run.
 """
 
 from __future__ import annotations
@@ -24,7 +26,16 @@ import numpy as np
 
 from streams.log.kafka.cluster import Cluster, find_cluster
 from streams.log.kafka.partitions import key_of_instrument
-from tests.benchmarks.kafka import engines, faults, inputs, latency, market, throughput, topics, truth
+from tests.benchmarks.kafka import (
+    engines,
+    faults,
+    inputs,
+    latency,
+    market,
+    throughput,
+    topics,
+    truth,
+)
 from tests.benchmarks.kafka.engines import LOGS, Engine
 from tests.benchmarks.kafka.ours import Place
 from tests.benchmarks.timing import chosen, row
@@ -34,7 +45,9 @@ Say = Callable[[str], None]
 
 TRADES = 2_000_000
 FEWER = {"quix": 10, "faust": 40}
-"""A peer that is slower gets so many times fewer records, of a topic of its own; rates are compared."""
+"""A peer that is slower gets so many times fewer records, of a topic of its own; rates are
+compared.
+"""
 DEPTH_ROWS = 10_000_000
 NO_PEER = "the peer is not installed: {}"
 
@@ -48,7 +61,9 @@ class Sizes(argparse.Namespace):
 
 
 def kernel(cluster: Cluster, sizes: Sizes, say: Say) -> Rows:
-    """``kafka.throughput.kernel`` beside each peer, ``kafka.throughput.ledger`` and ``kafka.verify``, all over the same trades."""
+    """``kafka.throughput.kernel`` beside each peer, ``kafka.throughput.ledger`` and
+    ``kafka.verify``, all over the same trades.
+    """
     rows: Rows = []
     with Place(cluster, "trades") as place:
         place.topology("pipeline")
@@ -59,16 +74,31 @@ def kernel(cluster: Cluster, sizes: Sizes, say: Say) -> Rows:
             rows.append(_kernel_row(place, source, sizes, expected, engine, say))
         say("kafka.throughput.ledger")
         rates = market.ledger(place, expected, sizes.runs)
-        rows.append(row("kafka.throughput.ledger", "records/s", rates, output_partitions=1, records=sizes.trades))
+        rows.append(
+            row(
+                "kafka.throughput.ledger",
+                "records/s",
+                rates,
+                output_partitions=1,
+                records=sizes.trades,
+            )
+        )
         say("kafka.verify")
         rates, records = market.proof(place, place.topologies[1], sizes.runs)
         rows.append(row("kafka.verify", "records/s", rates, records=records))
     return rows
 
 
-def _kernel_row(place: Place, source: str, sizes: Sizes, expected: truth.Truth, engine: Engine, say: Say) -> dict[str, Any]:
+def _kernel_row(
+    place: Place, source: str, sizes: Sizes, expected: truth.Truth, engine: Engine, say: Say
+) -> dict[str, Any]:
     """Ours and one peer in turn; the peer alone is given fewer records where it is much slower."""
-    more: dict[str, Any] = {"output_partitions": 1, "records": sizes.trades, "guarantee": "exactly once", "peer_guarantee": engine.guarantee}
+    more: dict[str, Any] = {
+        "output_partitions": 1,
+        "records": sizes.trades,
+        "guarantee": "exactly once",
+        "peer_guarantee": engine.guarantee,
+    }
     absent = engine.absent()
     ours: list[float] = []
     theirs: list[float] = []
@@ -109,7 +139,8 @@ def depth(cluster: Cluster, sizes: Sizes, say: Say) -> Rows:
 
 
 def ticks(cluster: Cluster, sizes: Sizes, say: Say) -> Rows:
-    """``kafka.latency.p50`` and ``.p99`` beside Kafka Streams: ratio below 1 is ours being faster."""
+    """``kafka.latency.p50`` and ``.p99`` beside Kafka Streams: ratio below 1 is ours being faster.
+    """
     ours, theirs = [], []
     absent = engines.KSTREAMS.absent()
     for number in range(sizes.runs):
@@ -117,7 +148,11 @@ def ticks(cluster: Cluster, sizes: Sizes, say: Say) -> Rows:
         ours.append(latency.our_run(cluster))
         if not absent:
             theirs.append(latency.peer_run(cluster))
-    more: dict[str, Any] = {"output_partitions": 1, "rate": latency.RATE, **({"note": NO_PEER.format(absent)} if absent else {})}
+    more: dict[str, Any] = {
+        "output_partitions": 1,
+        "rate": latency.RATE,
+        **({"note": NO_PEER.format(absent)} if absent else {}),
+    }
     rows = []
     for name, percent in (("p50", 50), ("p99", 99)):
         figures = [[float(np.percentile(run, percent)) for run in runs] for runs in (ours, theirs)]
@@ -133,16 +168,23 @@ def switch(cluster: Cluster, sizes: Sizes, say: Say) -> Rows:
 
 
 def recover(cluster: Cluster, sizes: Sizes, say: Say) -> Rows:
-    """``kafka.recover`` with the shipped strategy; beside it one in plain Python, and the take-over by another process."""
+    """``kafka.recover`` with the shipped strategy; beside it one in plain Python, and the take-over
+    by another process.
+    """
     say("kafka.recover")
     config = LOGS / "recover.toml"
     found = [faults.recover(cluster, config) for _ in range(sizes.runs)]
     say("kafka.recover: take-over by another process")
-    other = [faults.recover(cluster, config, by_another=True) for _ in range(max(1, sizes.runs // 2))]
+    other = [
+        faults.recover(cluster, config, by_another=True) for _ in range(max(1, sizes.runs // 2))
+    ]
     say("kafka.recover: a strategy in plain Python")
     plain = [faults.recover(cluster, config, faults.IN_PYTHON) for _ in range(sizes.runs)]
     beside = {"take_over_by_another": other, "python_strategy": plain}
-    more = {**{name: statistics.median(runs) for name, runs in beside.items()}, **{f"{name}_runs": runs for name, runs in beside.items()}}
+    more = {
+        **{name: statistics.median(runs) for name, runs in beside.items()},
+        **{f"{name}_runs": runs for name, runs in beside.items()},
+    }
     return [row("kafka.recover", "s", found, records=faults.BACKLOG, **more)]
 
 
@@ -162,9 +204,19 @@ def merged(rows: Rows, found: Rows) -> Rows:
 
 
 def _print(found: dict[str, Any]) -> None:
-    peer = f"  {found['peer']} {found['peer_value']:,.2f}, ratio {found['ratio']:.2f}" if found.get("ratio") else f"  {found.get('peer') or ''}"
-    more = "".join(f"  {key} {found[key]}" for key in ("output_partitions", "note", "take_over_by_another", "python_strategy") if key in found)
-    sys.stdout.write(f"{found['name']:28} {found['value'] or 0:>16,.3f} {found['unit']:10}{peer}{more}\n")
+    peer = (
+        f"  {found['peer']} {found['peer_value']:,.2f}, ratio {found['ratio']:.2f}"
+        if found.get("ratio")
+        else f"  {found.get('peer') or ''}"
+    )
+    more = "".join(
+        f"  {key} {found[key]}"
+        for key in ("output_partitions", "note", "take_over_by_another", "python_strategy")
+        if key in found
+    )
+    sys.stdout.write(
+        f"{found['name']:28} {found['value'] or 0:>16,.3f} {found['unit']:10}{peer}{more}\n"
+    )
     sys.stdout.flush()
 
 
@@ -191,7 +243,10 @@ def main() -> int:
             failed += 1
             continue
         for each in found:
-            each["machine"] = f"{platform.machine()}, {os.cpu_count()} cores, CPython {platform.python_version()}, broker on the same machine"
+            each["machine"] = (
+                f"{platform.machine()}, {os.cpu_count()} cores, CPython "
+                f"{platform.python_version()}, broker on the same machine"
+            )
             _print(each)
         sys.stdout.write(f"  ({names}: {time.monotonic() - started:.0f} s)\n")
         rows: Rows = json.loads(arguments.out.read_text()) if arguments.out.is_file() else []

@@ -1,8 +1,10 @@
-"""Records a second while catching up: trades to one-minute bars, one output partition, ours beside each peer.
+"""Records a second while catching up: trades to one-minute bars, one output partition, ours beside
+each peer.
 
-The rate is taken outside of the engines, by one read_committed reader on the output for all of them: trades consumed between the first output
-seen after a tenth of the bars and the last bar, over the wall seconds between. So the first tenth is everybody's warm-up, and start-up,
-compilation and group membership are in nobody's figure. Which trade closed a bar is known from the truth.
+The rate is taken outside of the engines, by one read_committed reader on the output for all of
+them: trades consumed between the first output seen after a tenth of the bars and the last bar, over
+the wall seconds between. So the first tenth is everybody's warm-up, and start-up, compilation and
+group membership are in nobody's figure. Which trade closed a bar is known from the truth.
 """
 
 from __future__ import annotations
@@ -22,25 +24,36 @@ STALLED_SECONDS = 90
 
 
 class Measured(NamedTuple):
-    """One run: records a second of wall time; records consumed over CPU seconds of the engine's process, its start included; wall seconds."""
+    """One run: records a second of wall time; records consumed over CPU seconds of the engine's
+    process, its start included; wall seconds.
+    """
 
     rate: float
     rate_by_cpu: float
     seconds: float
 
 
-def rate_of(seen: Sequence[Seen], bars: Sequence[truth.Bar], expected: truth.Truth) -> tuple[float, float]:
-    """(records a second, seconds) between the first look after the warm-up and the look that saw the last bar."""
+def rate_of(
+    seen: Sequence[Seen], bars: Sequence[truth.Bar], expected: truth.Truth
+) -> tuple[float, float]:
+    """(records a second, seconds) between the first look after the warm-up and the look that saw
+    the last bar.
+    """
     first = next(look for look in seen if look.records >= WARM_UP * len(bars))
     last = seen[-1]
     if last.time_ns == first.time_ns:
         raise ValueError("all bars became visible at once; give the engine more records")
-    position = [expected.closed_by[bars[look.records - 1][0], bars[look.records - 1][1]] for look in (first, last)]
+    position = [
+        expected.closed_by[bars[look.records - 1][0], bars[look.records - 1][1]]
+        for look in (first, last)
+    ]
     seconds = (last.time_ns - first.time_ns) / 1e9
     return (position[1] - position[0]) / seconds, seconds
 
 
-def peer_run(engine: Engine, cluster: Cluster, source: str, count: int, expected: truth.Truth) -> Measured:
+def peer_run(
+    engine: Engine, cluster: Cluster, source: str, count: int, expected: truth.Truth
+) -> Measured:
     """Run a peer over the ``count`` trades of ``source``.
 
     Raises:
@@ -52,32 +65,61 @@ def peer_run(engine: Engine, cluster: Cluster, source: str, count: int, expected
     output = f"{name}.bars"
     topics.renew(cluster, [output])
     try:
-        with Watcher(cluster, output) as watcher, running(engine, cluster, name, source, [output]) as spent:
+        with (
+            Watcher(cluster, output) as watcher,
+            running(engine, cluster, name, source, [output]) as spent,
+        ):
             _await(watcher, engine.name, len(expected.bars))
-        return _measured(engine.name, [engine.bar(value) for value in watcher.values], watcher.seen, expected, count / spent.cpu_seconds[0])
+        return _measured(
+            engine.name,
+            [engine.bar(value) for value in watcher.values],
+            watcher.seen,
+            expected,
+            count / spent.cpu_seconds[0],
+        )
     finally:
         topics.remove(cluster, [found for found in topics.existing(cluster) if name in found])
 
 
 def our_run(place: Place, count: int, expected: truth.Truth) -> Measured:
-    """Run ours over the ``count`` trades of ``md.trades``: the market stages, bars published, everything else digested in the journal.
+    """Run ours over the ``count`` trades of ``md.trades``: the market stages, bars published,
+    everything else digested in the journal.
 
     Raises:
         truth.Differs: its bars are not the truth's. CommandFailed, TimeoutError: as they say.
     """
     name = place.topology(f"bars-{time.time_ns() // 1_000_000 % 10**8}")
     watched = Watcher(place.cluster, place.cluster.name("md.bars"), place.end("md.bars"))
-    with watched as watcher, place.running("market", name, "--clock", "event", "--publish", "md.bars") as job:
+    with (
+        watched as watcher,
+        place.running("market", name, "--clock", "event", "--publish", "md.bars") as job,
+    ):
         _await(watcher, "ours", len(expected.bars), job.expect_alive)
-    return _measured("ours", [truth.our_bar(value) for value in watcher.values], watcher.seen, expected, count / job.spent.cpu_seconds[0])
+    return _measured(
+        "ours",
+        [truth.our_bar(value) for value in watcher.values],
+        watcher.seen,
+        expected,
+        count / job.spent.cpu_seconds[0],
+    )
 
 
-def _await(watcher: Watcher, name: str, count: int, check: Callable[[], None] = lambda: None) -> None:
+def _await(
+    watcher: Watcher, name: str, count: int, check: Callable[[], None] = lambda: None
+) -> None:
     if not watcher.wait_for(count, STALLED_SECONDS, check):
-        raise TimeoutError(f"{name}: {len(watcher.values)} of {count} bars, then none for {STALLED_SECONDS} s")
+        raise TimeoutError(
+            f"{name}: {len(watcher.values)} of {count} bars, then none for {STALLED_SECONDS} s"
+        )
 
 
-def _measured(name: str, bars: list[truth.Bar], seen: Sequence[Seen], expected: truth.Truth, rate_by_cpu: float) -> Measured:
+def _measured(
+    name: str,
+    bars: list[truth.Bar],
+    seen: Sequence[Seen],
+    expected: truth.Truth,
+    rate_by_cpu: float,
+) -> Measured:
     truth.check(name, bars, expected)
     rate, seconds = rate_of(seen, bars, expected)
     return Measured(rate, rate_by_cpu, seconds)

@@ -5,13 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Producer,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from streams.log.kafka.cluster import Cluster
 
 WAIT_SECONDS = 60
-FILL = {"enable_idempotence": True, "linger_ms": 5, "batch_size": 1_000_000, "queue_buffering_max_messages": 1_000_000}
+FILL = {
+    "enable_idempotence": True,
+    "linger_ms": 5,
+    "batch_size": 1_000_000,
+    "queue_buffering_max_messages": 1_000_000,
+}
 # reference/kafka.md 11.4
 CATCH_UP = {
     "enable_auto_commit": False,
@@ -31,13 +43,18 @@ def renew(cluster: Cluster, names: Iterable[str], **config: str) -> None:
     admin = AdminClient(cluster.client())
     deadline = time.monotonic() + WAIT_SECONDS
     while wanted:
-        made = admin.create_topics([NewTopic(name, 1, 1, config=config) for name in wanted], operation_timeout=30)
+        made = admin.create_topics(
+            [NewTopic(name, 1, 1, config=config) for name in wanted], operation_timeout=30
+        )
         left = []
         for name, future in made.items():
             try:
                 future.result()
             except KafkaException as problem:
-                if problem.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS or time.monotonic() > deadline:
+                if (
+                    problem.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS
+                    or time.monotonic() > deadline
+                ):
                     raise
                 left.append(name)  # its deletion is still under way
         wanted = left
@@ -60,7 +77,9 @@ def existing(cluster: Cluster) -> set[str]:
     return set(AdminClient(cluster.client()).list_topics(timeout=WAIT_SECONDS).topics)
 
 
-def fill(cluster: Cluster, name: str, blocks: Iterable[list[bytes]], keys: Sequence[bytes] | None = None) -> int:
+def fill(
+    cluster: Cluster, name: str, blocks: Iterable[list[bytes]], keys: Sequence[bytes] | None = None
+) -> int:
     """Append the values to partition 0, with ``keys`` one for each; returns how many there were."""
     producer = Producer(cluster.client(**FILL))
     count = 0
@@ -71,7 +90,9 @@ def fill(cluster: Cluster, name: str, blocks: Iterable[list[bytes]], keys: Seque
         while len(producer) > 500_000:
             producer.poll(0.01)
     if producer.flush(WAIT_SECONDS):
-        raise TimeoutError(f"{name}: {len(producer)} records were not delivered within {WAIT_SECONDS} s")
+        raise TimeoutError(
+            f"{name}: {len(producer)} records were not delivered within {WAIT_SECONDS} s"
+        )
     return count
 
 
@@ -79,16 +100,24 @@ def end(cluster: Cluster, name: str) -> int:
     """Last stable offset of partition 0."""
     reader = Consumer(cluster.client(group_id="bench-ends", isolation_level="read_committed"))
     try:
-        return int(reader.get_watermark_offsets(TopicPartition(name, 0), timeout=WAIT_SECONDS, cached=False)[1])
+        return int(
+            reader.get_watermark_offsets(
+                TopicPartition(name, 0), timeout=WAIT_SECONDS, cached=False
+            )[1]
+        )
     finally:
         reader.close()
 
 
 def values(cluster: Cluster, name: str, isolation: str = "read_committed") -> Iterator[bytes]:
     """All values of partition 0 up to its present end."""
-    reader = Consumer(cluster.client(**{**CATCH_UP, "group_id": "bench-values", "isolation_level": isolation}))
+    reader = Consumer(
+        cluster.client(**{**CATCH_UP, "group_id": "bench-values", "isolation_level": isolation})
+    )
     try:
-        last = reader.get_watermark_offsets(TopicPartition(name, 0), timeout=WAIT_SECONDS, cached=False)[1]
+        last = reader.get_watermark_offsets(
+            TopicPartition(name, 0), timeout=WAIT_SECONDS, cached=False
+        )[1]
         reader.assign([TopicPartition(name, 0, OFFSET_BEGINNING)])
         deadline = time.monotonic() + WAIT_SECONDS
         while last > 0 and reader.position([TopicPartition(name, 0)])[0].offset < last:
@@ -98,6 +127,8 @@ def values(cluster: Cluster, name: str, isolation: str = "read_committed") -> It
                 deadline = time.monotonic() + WAIT_SECONDS
                 yield message.value() or b""
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{name}: no record came for {WAIT_SECONDS} s before offset {last}")
+                raise TimeoutError(
+                    f"{name}: no record came for {WAIT_SECONDS} s before offset {last}"
+                )
     finally:
         reader.close()

@@ -1,7 +1,9 @@
-"""What every engine must have written: one-minute bars by a plain Python loop over trades that fastavro decoded.
+"""What every engine must have written: one-minute bars by a plain Python loop over trades that
+fastavro decoded.
 
-A bar is here (instrument, open time, open, high, low, close, volume, trade count). Those that a later trade of their instrument closes count;
-what is still open at the end of the input is no bar yet. An engine whose bars differ in any number, or that wrote one twice, has no row.
+A bar is here (instrument, open time, open, high, low, close, volume, trade count). Those that a
+later trade of their instrument closes count; what is still open at the end of the input is no bar
+yet. An engine whose bars differ in any number, or that wrote one twice, has no row.
 """
 
 from __future__ import annotations
@@ -19,14 +21,21 @@ from tests.benchmarks.kafka.inputs import MINUTE
 FIELDS = ("instrument", "open_time", "open", "high", "low", "close", "volume", "trade_count")
 Bar = tuple[int, ...]
 """Values of ``FIELDS``: ns UTC, prices and quantities at the instrument's precision."""
-_PEER_BAR = fastavro.parse_schema({"type": "record", "name": "BenchBar", "fields": [{"name": name, "type": "long"} for name in FIELDS]})
+_PEER_BAR = fastavro.parse_schema(
+    {
+        "type": "record",
+        "name": "BenchBar",
+        "fields": [{"name": name, "type": "long"} for name in FIELDS],
+    }
+)
 
 
 class Truth(NamedTuple):
     """The bars of an input, in the order they close.
 
     Attributes:
-        bars: the bars. closed_by: by (instrument, open time), how many trades had been read when the bar was closed.
+        bars: the bars. closed_by: by (instrument, open time), how many trades had been read when
+            the bar was closed.
     """
 
     bars: list[Bar]
@@ -54,7 +63,16 @@ def bars_of(values: Iterable[bytes]) -> Truth:
         if bar is not None:
             truth.bars.append(tuple(bar))
             truth.closed_by[bar[0], bar[1]] = count
-        opened[instrument] = [instrument, time - time % MINUTE, price, price, price, price, trade["quantity"], trade["trade_count"]]
+        opened[instrument] = [
+            instrument,
+            time - time % MINUTE,
+            price,
+            price,
+            price,
+            price,
+            trade["quantity"],
+            trade["trade_count"],
+        ]
     return truth
 
 
@@ -66,7 +84,9 @@ def peer_bar(value: bytes) -> Bar:
 
 def our_bar(value: bytes) -> Bar:
     """A bar as ours writes it, the fields that every engine has."""
-    found: Any = fastavro.schemaless_reader(io.BytesIO(value[HEADER_BYTES:]), fastavro.parse_schema(codec("Bar").schema), None)
+    found: Any = fastavro.schemaless_reader(
+        io.BytesIO(value[HEADER_BYTES:]), fastavro.parse_schema(codec("Bar").schema), None
+    )
     return tuple(found[name] for name in FIELDS)
 
 
@@ -74,6 +94,12 @@ def check(engine: str, found: Sequence[Bar], truth: Truth) -> None:
     """Raise Differs unless the engine's bars are the truth's, each once."""
     if len(set(found)) != len(found):
         raise Differs(f"{engine}: {len(found) - len(set(found))} bars were written twice")
-    for name, extra in (("missing", set(truth.bars) - set(found)), ("too much", set(found) - set(truth.bars))):
+    for name, extra in (
+        ("missing", set(truth.bars) - set(found)),
+        ("too much", set(found) - set(truth.bars)),
+    ):
         if extra:
-            raise Differs(f"{engine}: {len(extra)} bars {name}, the first {dict(zip(FIELDS, min(extra), strict=True))}")
+            raise Differs(
+                f"{engine}: {len(extra)} bars {name}, the first "
+                f"{dict(zip(FIELDS, min(extra), strict=True))}"
+            )

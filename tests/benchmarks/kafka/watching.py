@@ -27,7 +27,12 @@ class Watcher:
     """Reads partition 0 of a topic from ``offset`` on, until it is closed; a context manager."""
 
     def __init__(self, cluster: Cluster, topic: str, offset: int = 0) -> None:
-        settings = {**CATCH_UP, "group_id": "bench-watch", "fetch_wait_max_ms": 10, "queued_min_messages": 10_000}
+        settings = {
+            **CATCH_UP,
+            "group_id": "bench-watch",
+            "fetch_wait_max_ms": 10,
+            "queued_min_messages": 10_000,
+        }
         self._consumer = Consumer(cluster.client(**settings))
         self._consumer.assign([TopicPartition(topic, 0, offset)])
         self._stop = threading.Event()
@@ -45,8 +50,12 @@ class Watcher:
         self._thread.join()
         self._consumer.close()
 
-    def wait_for(self, count: int, stalled_seconds: float, check: Callable[[], None] = lambda: None) -> bool:
-        """True when ``count`` records were seen; False when none came for ``stalled_seconds``; ``check`` may raise meanwhile."""
+    def wait_for(
+        self, count: int, stalled_seconds: float, check: Callable[[], None] = lambda: None
+    ) -> bool:
+        """True when ``count`` records were seen; False when none came for ``stalled_seconds``;
+        ``check`` may raise meanwhile.
+        """
         last, since = 0, time.monotonic()
         while (reached := self.count) < count:
             if self.problem is not None:
@@ -54,7 +63,9 @@ class Watcher:
             check()
             if reached != last:
                 last, since = reached, time.monotonic()
-            elif time.monotonic() - since > (stalled_seconds if last else max(stalled_seconds, START_SECONDS)):
+            elif time.monotonic() - since > (
+                stalled_seconds if last else max(stalled_seconds, START_SECONDS)
+            ):
                 return False
             time.sleep(0.02)
         return True

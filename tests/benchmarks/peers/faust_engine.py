@@ -1,8 +1,11 @@
-"""The Faust peer, at-least-once (its exactly-once is none: reference/kafka.md 3.1): trades to one-minute bars, in the project's own environment.
+"""The Faust peer, at-least-once (its exactly-once is none: reference/kafka.md 3.1): trades to
+one-minute bars, in the project's own environment.
 
-Arguments: BOOTSTRAP GROUP STATE_FOLDER INPUT OUTPUT TRADE_SCHEMA.avsc. Prints "ready" when it runs; ends by SIGTERM.
+Arguments: BOOTSTRAP GROUP STATE_FOLDER INPUT OUTPUT TRADE_SCHEMA.avsc. Prints "ready" when it runs;
+ends by SIGTERM.
 
-State is a plain dict, faster than its tables (which send every change to a changelog); decoding is fastavro on the framed body.
+State is a plain dict, faster than its tables (which send every change to a changelog); decoding is
+fastavro on the framed body.
 """
 
 import io
@@ -17,7 +20,13 @@ import faust
 MINUTE = 60 * 10**9
 HEADER_BYTES = 5
 FIELDS = ("instrument", "open_time", "open", "high", "low", "close", "volume", "trade_count")
-BAR = fastavro.parse_schema({"type": "record", "name": "BenchBar", "fields": [{"name": name, "type": "long"} for name in FIELDS]})
+BAR = fastavro.parse_schema(
+    {
+        "type": "record",
+        "name": "BenchBar",
+        "fields": [{"name": name, "type": "long"} for name in FIELDS],
+    }
+)
 
 
 def encoded(bar):
@@ -42,8 +51,12 @@ def main():
         consumer_auto_offset_reset="earliest",
         stream_buffer_maxsize=65536,
     )
-    trades = app.topic(source, value_serializer="raw", key_serializer="raw", value_type=bytes, key_type=bytes)
-    bars = app.topic(target, value_serializer="raw", key_serializer="raw", value_type=bytes, key_type=bytes)
+    trades = app.topic(
+        source, value_serializer="raw", key_serializer="raw", value_type=bytes, key_type=bytes
+    )
+    bars = app.topic(
+        target, value_serializer="raw", key_serializer="raw", value_type=bytes, key_type=bytes
+    )
     opened = {}
 
     @app.agent(trades)
@@ -62,7 +75,16 @@ def main():
                 continue
             if bar is not None:
                 await bars.send(value=encoded(bar))
-            values = (instrument, time - time % MINUTE, price, price, price, price, trade["quantity"], trade["trade_count"])
+            values = (
+                instrument,
+                time - time % MINUTE,
+                price,
+                price,
+                price,
+                price,
+                trade["quantity"],
+                trade["trade_count"],
+            )
             opened[instrument] = dict(zip(FIELDS, values, strict=True))
 
     sys.argv = [sys.argv[0], "worker", "-l", "warn", "--without-web"]

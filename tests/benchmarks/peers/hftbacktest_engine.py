@@ -45,8 +45,8 @@ FILLS_MAX = 4_000_000
 FOREVER = 10**18
 END = 1
 SHORT = 1e-6
-"""Of a lot: an order is that much smaller than ours. With partial fills 2.4.4 forgets to take off an
-order whose last fill is exactly what was left, and ends with code 14 (its issue 312).
+"""Of a lot: an order is that much smaller than ours. With partial fills 2.4.4 forgets to take off
+an order whose last fill is exactly what was left, and ends with code 14 (its issue 312).
 """
 ORDERS, CANCELS, REFUSED, HELD, FILLS, TURNS, CODE = range(7)
 BOOKS = {"roi": ROIVectorMarketDepthBacktest, "hash": HashMapMarketDepthBacktest}

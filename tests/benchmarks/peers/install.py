@@ -4,7 +4,8 @@
 - Kafka Streams needs a JDK (17 or newer) and Maven, which brings its jars;
 - Quix Streams and hftbacktest need this Python; Faust is among our own packages.
 
-A peer that cannot be had is said, here and in the benchmark's rows, and is no failure. Runs on any Python 3.11, with the standard library alone.
+A peer that cannot be had is said, here and in the benchmark's rows, and is no failure. Runs on any
+Python 3.11, with the standard library alone.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ HFTBACKTEST_REQUIREMENTS = Path(__file__).with_name("hftbacktest_requirements.tx
 KSTREAMS = PEERS / "kstreams"
 KSTREAMS_SOURCES = Path(__file__).with_name("kstreams")
 VERSIONS = ("3.13", "3.14")
-ABSENT = f"NautilusTrader needs CPython {' or '.join(VERSIONS)}; none was found on PATH or among pyenv's versions"
+ABSENT = (
+    f"NautilusTrader needs CPython {' or '.join(VERSIONS)}; none was found on PATH or among "
+    "pyenv's versions"
+)
 NOT_MADE = "the {} environment is not installed; run 'make bench-peers'"
 
 
@@ -70,17 +74,24 @@ def kstreams_reason() -> str:
     if _is_made(KSTREAMS, *_kstreams_sources()):
         return ""
     missing = [tool for tool in ("java", "javac", "mvn") if shutil.which(tool) is None]
-    return f"Kafka Streams needs {', '.join(missing)} on PATH" if missing else NOT_MADE.format("Kafka Streams")
+    return (
+        f"Kafka Streams needs {', '.join(missing)} on PATH"
+        if missing
+        else NOT_MADE.format("Kafka Streams")
+    )
 
 
 def find_python() -> Path | None:
     """An interpreter that runs and is CPython 3.13 or 3.14; None without one."""
     for candidate in _candidates():
         asked = (
-            "import sys, sysconfig; print(sys.implementation.name, '%d.%d' % sys.version_info[:2], bool(sysconfig.get_config_var('Py_GIL_DISABLED')))"
+            "import sys, sysconfig; print(sys.implementation.name, '%d.%d' % "
+            "sys.version_info[:2], bool(sysconfig.get_config_var('Py_GIL_DISABLED')))"
         )
         try:
-            told = subprocess.run([candidate, "-c", asked], capture_output=True, text=True, timeout=60, check=True).stdout.split()
+            told = subprocess.run(
+                [candidate, "-c", asked], capture_output=True, text=True, timeout=60, check=True
+            ).stdout.split()
         except (OSError, subprocess.SubprocessError):
             continue
         if len(told) == 3 and told[0] == "cpython" and told[1] in VERSIONS and told[2] == "False":
@@ -94,26 +105,47 @@ def _candidates() -> Iterator[Path]:
             found = Path(folder) / f"python{version}"
             if folder and os.access(found, os.X_OK):
                 yield found
-    roots = [os.environ.get("PYENV_ROOT"), shutil.which("pyenv") and Path(str(shutil.which("pyenv"))).parents[1], Path.home() / ".pyenv"]
+    roots = [
+        os.environ.get("PYENV_ROOT"),
+        shutil.which("pyenv") and Path(str(shutil.which("pyenv"))).parents[1],
+        Path.home() / ".pyenv",
+    ]
     for root in roots:
         for version in VERSIONS:
             if root:
-                yield from sorted((Path(root) / "versions").glob(f"{version}*/bin/python{version}"), reverse=True)
+                yield from sorted(
+                    (Path(root) / "versions").glob(f"{version}*/bin/python{version}"), reverse=True
+                )
 
 
 def _kstreams_sources() -> list[Path]:
     return sorted(KSTREAMS_SOURCES.iterdir())
 
 
-def _install_packages(name: str, folder: Path, requirements: Path, python: Path | None, absent: str) -> bool:
+def _install_packages(
+    name: str, folder: Path, requirements: Path, python: Path | None, absent: str
+) -> bool:
     """A virtual environment with the locked packages; False if its installation fails."""
     if _is_made(folder, requirements):
         return _said(f"{name} is in {folder.relative_to(ROOT)}")
     if python is None:
         return _said(f"{absent}; its rows will say so")
     _said(f"installing {name} into {folder.relative_to(ROOT)}")
-    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
-    return _made(name, folder, [[str(python), "-m", "venv", str(folder)], [*pip, "-r", str(requirements)]], [requirements])
+    pip = [
+        str(folder / "bin" / "python"),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--require-hashes",
+    ]
+    return _made(
+        name,
+        folder,
+        [[str(python), "-m", "venv", str(folder)], [*pip, "-r", str(requirements)]],
+        [requirements],
+    )
 
 
 def _install_kstreams() -> bool:
@@ -125,17 +157,41 @@ def _install_kstreams() -> bool:
     if absent != NOT_MADE.format("Kafka Streams"):
         return _said(f"{absent}; its rows will say so")
     _said(f"installing Kafka Streams into {KSTREAMS.relative_to(ROOT)}")
-    copy = ["mvn", "-q", "-B", "-f", str(KSTREAMS_SOURCES / "pom.xml"), "dependency:copy-dependencies", "-DincludeScope=runtime"]
+    copy = [
+        "mvn",
+        "-q",
+        "-B",
+        "-f",
+        str(KSTREAMS_SOURCES / "pom.xml"),
+        "dependency:copy-dependencies",
+        "-DincludeScope=runtime",
+    ]
     programs = [str(source) for source in sources if source.suffix == ".java"]
-    compile_them = ["javac", "-nowarn", "-cp", f"{KSTREAMS / 'jars'}/*", "-d", str(KSTREAMS / "classes"), *programs]
-    return _made("Kafka Streams", KSTREAMS, [[*copy, f"-DoutputDirectory={KSTREAMS / 'jars'}"], compile_them], sources)
+    compile_them = [
+        "javac",
+        "-nowarn",
+        "-cp",
+        f"{KSTREAMS / 'jars'}/*",
+        "-d",
+        str(KSTREAMS / "classes"),
+        *programs,
+    ]
+    return _made(
+        "Kafka Streams",
+        KSTREAMS,
+        [[*copy, f"-DoutputDirectory={KSTREAMS / 'jars'}"], compile_them],
+        sources,
+    )
 
 
 def _made(name: str, folder: Path, commands: list[list[str]], sources: list[Path]) -> bool:
     shutil.rmtree(folder, ignore_errors=True)
     for command in commands:
         if subprocess.run(command, check=False).returncode:
-            sys.stderr.write(f"bench-peers: {' '.join(command)} failed; the rows will say that {name} is not installed\n")
+            sys.stderr.write(
+                f"bench-peers: {' '.join(command)} failed; the rows will say that {name} is not "
+                "installed\n"
+            )
             return False
     (folder / "requirements.sha256").write_text(digest(*sources))
     return True
@@ -150,7 +206,13 @@ def _said(text: str) -> bool:
 def main() -> int:
     """Install; 0 when done or when a peer cannot be had here, 1 when an installation fails."""
     done = [
-        _install_packages("NautilusTrader", ENVIRONMENT, REQUIREMENTS, None if is_made() else find_python(), ABSENT),
+        _install_packages(
+            "NautilusTrader",
+            ENVIRONMENT,
+            REQUIREMENTS,
+            None if is_made() else find_python(),
+            ABSENT,
+        ),
         _install_packages("Quix Streams", QUIX, QUIX_REQUIREMENTS, Path(sys.executable), ""),
         _install_packages(
             "hftbacktest", HFTBACKTEST, HFTBACKTEST_REQUIREMENTS, Path(sys.executable), ""

@@ -1,17 +1,21 @@
-"""NautilusTrader's side of the benchmarks: a server in its own environment, one JSON command a line in, one JSON answer a line out.
+"""NautilusTrader's side of the benchmarks: a server in its own environment, one JSON command a line
+in, one JSON answer a line out.
 
-- ``{"do": "load", "name": .., "parts": [{"folder": .., "instrument": {..}}], "book": .., "quotes": ..}`` builds its native objects, of an instrument
-  each part, from plain int64 columns and adds them to a ``BacktestEngine``; done once, not timed.
-- ``{"do": "run", "name": .., "strategy": .., "fast": .., "slow": .., "size": ..}`` runs the engine over them with a fresh strategy and answers
-  seconds of ``engine.run()``, orders and fills.
+- ``{"do": "load", "name": .., "parts": [{"folder": .., "instrument": {..}}], "book": .., "quotes":
+  ..}`` builds its native objects, of an instrument each part, from plain int64 columns and adds
+  them to a ``BacktestEngine``; done once, not timed.
+- ``{"do": "run", "name": .., "strategy": .., "fast": .., "slow": .., "size": ..}`` runs the engine
+  over them with a fresh strategy and answers seconds of ``engine.run()``, orders and fills.
 - ``{"do": "drop", "name": ..}`` forgets it.
 
-With ``"book": "L2"`` its venue matches on a book made of the deltas, else on the quotes. ``"quotes": "given"`` adds quote ticks as data; ``"own"``
-has its data engine keep a book too and make a quote whenever the best bid or ask changes (``emit_quotes_from_book``).
+With ``"book": "L2"`` its venue matches on a book made of the deltas, else on the quotes.
+``"quotes": "given"`` adds quote ticks as data; ``"own"`` has its data engine keep a book too and
+make a quote whenever the best bid or ask changes (``emit_quotes_from_book``).
 
-The engine is as its defaults make it, except: no logging, no limit on the rate of orders, market orders are acknowledged (as ours are), fees
-and latency zero. Strategies: ``compiled`` is the EMA cross that ships inside its Rust library, ``python`` the same rule as a plain Python strategy
-on its compiled indicators, ``noop`` a Python strategy that does nothing.
+The engine is as its defaults make it, except: no logging, no limit on the rate of orders, market
+orders are acknowledged (as ours are), fees and latency zero. Strategies: ``compiled`` is the EMA
+cross that ships inside its Rust library, ``python`` the same rule as a plain Python strategy on its
+compiled indicators, ``noop`` a Python strategy that does nothing.
 """
 
 from __future__ import annotations
@@ -46,7 +50,9 @@ SPOT = 1
 
 
 class BookKeeper(Strategy):  # type: ignore[misc]
-    """Makes the data engine keep a book, at the least cost it offers: a snapshot an hour, no call an update."""
+    """Makes the data engine keep a book, at the least cost it offers: a snapshot an hour, no call
+    an update.
+    """
 
     instrument_id: Any = None
 
@@ -103,9 +109,11 @@ class PythonCross(Strategy):  # type: ignore[misc]
 class Part:
     """One instrument with its data.
 
-    Columns (files of int64 in the folder): ``quotes``: time, sequence, bid, bid quantity, ask, ask quantity; ``updates``: time, first level, level
-    count, whether a snapshot, sequence; ``levels``: side, price, quantity; ``trades``: time, price, quantity, side, id. Prices and quantities are
-    mantissas. A quote follows the update whose sequence it has, so that the venue's book is as new as the quote.
+    Columns (files of int64 in the folder): ``quotes``: time, sequence, bid, bid quantity, ask, ask
+    quantity; ``updates``: time, first level, level count, whether a snapshot, sequence; ``levels``:
+    side, price, quantity; ``trades``: time, price, quantity, side, id. Prices and quantities are
+    mantissas. A quote follows the update whose sequence it has, so that the venue's book is as new
+    as the quote.
     """
 
     def __init__(self, folder: Path, facts: dict[str, int], gives_quotes: bool) -> None:
@@ -217,7 +225,9 @@ class Part:
             )
 
     def updates(self) -> Iterator[tuple[int, Any]]:
-        """Sequence and order book deltas, those of one update together: what its documents call a batch, and the cheapest it takes."""
+        """Sequence and order book deltas, those of one update together: what its documents call a
+        batch, and the cheapest it takes.
+        """
         sides, prices, quantities = self.columns("levels", ("side", "price", "quantity"))
         delta, order, action = model.OrderBookDelta, model.BookOrder, model.BookAction
         buy, sell = model.OrderSide.BUY, model.OrderSide.SELL
@@ -340,7 +350,8 @@ class Loaded:
     def add_strategies(
         self, part: Part, number: int, strategy: str, periods: tuple[int, int], size: int
     ) -> None:
-        """A fresh strategy for an instrument, and what keeps its book where quotes are not given."""
+        """A fresh strategy for an instrument, and what keeps its book where quotes are not given.
+        """
         engine, quantity = self.engine, part.size(size)
         tag = "" if number == 0 else str(number + 1)
         if strategy == "compiled":

@@ -1,9 +1,12 @@
-"""The Quix Streams peer, exactly-once: trades to one-minute bars. Runs in its own environment (``make bench-peers``).
+"""The Quix Streams peer, exactly-once: trades to one-minute bars. Runs in its own environment
+(``make bench-peers``).
 
-Arguments: BOOTSTRAP GROUP STATE_FOLDER INPUT OUTPUT TRADE_SCHEMA.avsc. Prints "ready" when it runs; ends by SIGTERM.
+Arguments: BOOTSTRAP GROUP STATE_FOLDER INPUT OUTPUT TRADE_SCHEMA.avsc. Prints "ready" when it runs;
+ends by SIGTERM.
 
-State is its own store by message key (the instrument), with its changelog, as it comes. Decoding is fastavro on the framed body, its fastest way
-(its own Avro deserializer builds a dict the same way and asks the registry besides).
+State is its own store by message key (the instrument), with its changelog, as it comes. Decoding is
+fastavro on the framed body, its fastest way (its own Avro deserializer builds a dict the same way
+and asks the registry besides).
 """
 
 import io
@@ -18,7 +21,13 @@ from quixstreams.models import Deserializer, Serializer
 MINUTE = 60 * 10**9
 HEADER_BYTES = 5
 FIELDS = ("instrument", "open_time", "open", "high", "low", "close", "volume", "trade_count")
-BAR = fastavro.parse_schema({"type": "record", "name": "BenchBar", "fields": [{"name": name, "type": "long"} for name in FIELDS]})
+BAR = fastavro.parse_schema(
+    {
+        "type": "record",
+        "name": "BenchBar",
+        "fields": [{"name": name, "type": "long"} for name in FIELDS],
+    }
+)
 
 
 class Trades(Deserializer):
@@ -54,7 +63,16 @@ def step(trade, state):
         bar["trade_count"] += trade["trade_count"]
         state.set("bar", bar)
         return None
-    values = (trade["instrument"], time - time % MINUTE, price, price, price, price, trade["quantity"], trade["trade_count"])
+    values = (
+        trade["instrument"],
+        time - time % MINUTE,
+        price,
+        price,
+        price,
+        price,
+        trade["quantity"],
+        trade["trade_count"],
+    )
     state.set("bar", dict(zip(FIELDS, values, strict=True)))
     return bar
 

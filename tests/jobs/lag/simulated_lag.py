@@ -1,7 +1,9 @@
-"""A cluster in memory for the lag tests: partitions with transactions, markers, aborted records, retention, group offsets; and what is true of it.
+"""A cluster in memory for the lag tests: partitions with transactions, markers, aborted records,
+retention, group offsets; and what is true of it.
 
-Between any two steps of a reading, and before every look, ``between`` runs: a test puts concurrent producers and consumers there. ``truth`` counts by
-brute force over the entries, and knows nothing of last stable offsets, looks or memory.
+Between any two steps of a reading, and before every look, ``between`` runs: a test puts concurrent
+producers and consumers there. ``truth`` counts by brute force over the entries, and knows nothing
+of last stable offsets, looks or memory.
 """
 
 from __future__ import annotations
@@ -9,7 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from jobs.lag.reading import Bounds, Group, Member, Partition, Reading, Seen, TopicSettings, TopologyFacts, Want
+from jobs.lag.reading import (
+    Bounds,
+    Group,
+    Member,
+    Partition,
+    Reading,
+    Seen,
+    TopicSettings,
+    TopologyFacts,
+    Want,
+)
 
 OPEN, COMMITTED, ABORTED, MARKER = "open", "committed", "aborted", "marker"
 
@@ -33,7 +45,9 @@ class SimulatedPartition:
     @property
     def last_stable(self) -> int:
         """First offset of the oldest open transaction, else the end."""
-        return next((at for at, entry in enumerate(self.entries) if entry.kind == OPEN), len(self.entries))
+        return next(
+            (at for at, entry in enumerate(self.entries) if entry.kind == OPEN), len(self.entries)
+        )
 
     def append(self, timestamp_ms: int, producer: int = -1) -> None:
         """A record; with a producer it belongs to that producer's open transaction."""
@@ -41,7 +55,9 @@ class SimulatedPartition:
 
     def end(self, producer: int, committed: bool, timestamp_ms: int) -> None:
         """End a producer's transaction, with its marker; nothing if none is open."""
-        mine = [entry for entry in self.entries if entry.kind == OPEN and entry.producer == producer]
+        mine = [
+            entry for entry in self.entries if entry.kind == OPEN and entry.producer == producer
+        ]
         for entry in mine:
             entry.kind = COMMITTED if committed else ABORTED
         if mine:
@@ -53,16 +69,26 @@ class SimulatedPartition:
 
     def truth(self, position: int, end: int) -> list[int]:
         """Offsets of committed records in [position, end) that retention has left."""
-        return [at for at in range(max(position, self.log_start), end) if self.entries[at].kind == COMMITTED]
+        return [
+            at
+            for at in range(max(position, self.log_start), end)
+            if self.entries[at].kind == COMMITTED
+        ]
 
 
 class SimulatedCluster:
     """A LagSource over partitions in memory.
 
-    ``ends_first`` plants the mistake of reading the ends before the positions. ``look_limit`` bounds what one look may pass over, like a time limit.
+    ``ends_first`` plants the mistake of reading the ends before the positions. ``look_limit``
+    bounds what one look may pass over, like a time limit.
     """
 
-    def __init__(self, between: Callable[[], None] = lambda: None, ends_first: bool = False, look_limit: int = 10**9) -> None:
+    def __init__(
+        self,
+        between: Callable[[], None] = lambda: None,
+        ends_first: bool = False,
+        look_limit: int = 10**9,
+    ) -> None:
         self.partitions: dict[Partition, SimulatedPartition] = {}
         self.offsets: dict[str, dict[Partition, int]] = {}
         self.members: dict[str, tuple[Member, ...]] = {}
@@ -86,7 +112,8 @@ class SimulatedCluster:
             self._read_ends()
             self.between()
         groups = tuple(
-            Group(name, False, self.members.get(name, ()), dict(offsets), self.notes.get(name, {})) for name, offsets in sorted(self.offsets.items())
+            Group(name, False, self.members.get(name, ()), dict(offsets), self.notes.get(name, {}))
+            for name, offsets in sorted(self.offsets.items())
         )
         self.read_positions = {group.name: dict(group.offsets) for group in groups}
         self.between()
@@ -95,9 +122,15 @@ class SimulatedCluster:
         if not self.ends_first:
             self._read_ends()
         self.between()
-        bounds = {at: Bounds(starts[at], highs[at], self.read_ends[at]) for at in self.partitions if at in self.read_ends}
+        bounds = {
+            at: Bounds(starts[at], highs[at], self.read_ends[at])
+            for at in self.partitions
+            if at in self.read_ends
+        }
         topics = frozenset(topic for topic, _ in self.partitions) | self.topics
-        return Reading(self.now, self.now, groups, bounds, topics, self.settings, {}, {}, self.topologies)
+        return Reading(
+            self.now, self.now, groups, bounds, topics, self.settings, {}, {}, self.topologies
+        )
 
     def _read_ends(self) -> None:
         self.read_ends = {at: partition.last_stable for at, partition in self.partitions.items()}

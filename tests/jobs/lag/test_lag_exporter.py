@@ -1,6 +1,8 @@
-"""The exporter: what it exposes is what its table says, it never waits for Kafka, and rebalances start no series.
+"""The exporter: what it exposes is what its table says, it never waits for Kafka, and rebalances
+start no series.
 
-Oracle: prometheus_client's own parser of the exposition; the table of names; the simulated cluster's truth.
+Oracle: prometheus_client's own parser of the exposition; the table of names; the simulated
+cluster's truth.
 """
 
 from __future__ import annotations
@@ -41,7 +43,12 @@ def cluster_of(groups: int, topics: int, partitions: int) -> SimulatedCluster:
 
 
 def exporter_of(cluster: SimulatedCluster, **calendar: Market) -> LagExporter:
-    return LagExporter(Watch(cluster, LagSettings(request_seconds=2.0), clock=lambda: cluster.now), 5.0, Calendar(calendar), now=lambda: cluster.now)
+    return LagExporter(
+        Watch(cluster, LagSettings(request_seconds=2.0), clock=lambda: cluster.now),
+        5.0,
+        Calendar(calendar),
+        now=lambda: cluster.now,
+    )
 
 
 Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -61,7 +68,11 @@ def scrape(exporter: LagExporter) -> Series:
 
 
 def values(series: Series, name: str, **labels: str) -> list[float]:
-    return [value for (found, at), value in series.items() if found == name and set(labels.items()) <= set(at)]
+    return [
+        value
+        for (found, at), value in series.items()
+        if found == name and set(labels.items()) <= set(at)
+    ]
 
 
 def test_every_series_is_in_the_table_with_its_labels_and_known_values() -> None:
@@ -83,13 +94,21 @@ def test_every_series_is_in_the_table_with_its_labels_and_known_values() -> None
     for (name, labels), value in series.items():
         given = dict(labels)
         assert set(given) == set(BY_NAME[name].labels), name
-        assert given.get("state", "OK") in STATES or name == "shriven_shard_state" and given["state"] in SHARD_STATES
-        assert given.get("reason", "no_commit") in REASONS and given.get("purpose", "live") in PURPOSES
+        assert (
+            given.get("state", "OK") in STATES
+            or name == "shriven_shard_state"
+            and given["state"] in SHARD_STATES
+        )
+        assert (
+            given.get("reason", "no_commit") in REASONS and given.get("purpose", "live") in PURPOSES
+        )
         assert value == value, f"{name} is not a number"
 
 
 def with_topologies(cluster: SimulatedCluster) -> None:
-    """Two environments on one cluster, each with a topology; prod's has three shards, and an old topology is closed."""
+    """Two environments on one cluster, each with a topology; prod's has three shards, and an old
+    topology is closed.
+    """
     for environment in ("prod", "stage"):
         depth = (f"{environment}.md.depth", 0)
         partition = cluster.partitions[depth] = SimulatedPartition()
@@ -116,18 +135,47 @@ def with_topologies(cluster: SimulatedCluster) -> None:
 
 
 def test_one_exporter_gives_every_group_topic_and_shard_its_own_environment() -> None:
-    """Regression: all had the exporter's own, and alerts of the others were never held back. Oracle: the names, by hand."""
+    """Regression: all had the exporter's own, and alerts of the others were never held back.
+    Oracle: the names, by hand.
+    """
     cluster = cluster_of(1, 1, 1)
     with_topologies(cluster)
     exporter = exporter_of(cluster, nse=Market(days=()))
     exporter.collect_once()
     series = scrape(exporter)
-    of = {dict(at)["group"]: dict(at)["environment"] for name, at in series if name == "shriven_consumer_lag_records"}
-    assert of == {"g0": "local", "prod.pipeline.0": "prod", "stage.pipeline.0": "stage", "analytics": "prod"}
-    assert {dict(at)["environment"] for name, at in series if name == "shriven_lag_exporter_up"} == {"local", "prod", "stage"}
-    assert {dict(at)["environment"] for name, at in series if name == "shriven_expected_quiet"} == {"local", "prod", "stage"}
-    assert values(series, "shriven_consumer_group_info", group="prod.pipeline.0", topology="pipeline", shard="0", environment="prod") == [1]
-    assert values(series, "shriven_partition_high_watermark_offset", topic="stage.md.depth", environment="stage") == [5]
+    of = {
+        dict(at)["group"]: dict(at)["environment"]
+        for name, at in series
+        if name == "shriven_consumer_lag_records"
+    }
+    assert of == {
+        "g0": "local",
+        "prod.pipeline.0": "prod",
+        "stage.pipeline.0": "stage",
+        "analytics": "prod",
+    }
+    assert {
+        dict(at)["environment"] for name, at in series if name == "shriven_lag_exporter_up"
+    } == {"local", "prod", "stage"}
+    assert {dict(at)["environment"] for name, at in series if name == "shriven_expected_quiet"} == {
+        "local",
+        "prod",
+        "stage",
+    }
+    assert values(
+        series,
+        "shriven_consumer_group_info",
+        group="prod.pipeline.0",
+        topology="pipeline",
+        shard="0",
+        environment="prod",
+    ) == [1]
+    assert values(
+        series,
+        "shriven_partition_high_watermark_offset",
+        topic="stage.md.depth",
+        environment="stage",
+    ) == [5]
 
 
 def test_shards_are_told_by_facts_and_closed_topologies_are_forgotten() -> None:
@@ -147,14 +195,32 @@ def test_shards_are_told_by_facts_and_closed_topologies_are_forgotten() -> None:
         return found
 
     series = scrape(exporter)
-    assert not [at for _, at in series if "old" in dict(at).get("group", "") or dict(at).get("topology") == "old"]
-    assert told() == {("prod", "0"): "frozen", ("prod", "1"): "quarantined", ("prod", "2"): "drained", ("stage", "0"): "no_owner"}
-    assert values(series, "shriven_shard_quarantined", shard="1", topic="md.depth", partition="0", offset="7") == [1]
+    assert not [
+        at
+        for _, at in series
+        if "old" in dict(at).get("group", "") or dict(at).get("topology") == "old"
+    ]
+    assert told() == {
+        ("prod", "0"): "frozen",
+        ("prod", "1"): "quarantined",
+        ("prod", "2"): "drained",
+        ("stage", "0"): "no_owner",
+    }
+    assert values(
+        series, "shriven_shard_quarantined", shard="1", topic="md.depth", partition="0", offset="7"
+    ) == [1]
     cluster.offsets["prod.pipeline.0"][("prod.md.depth", 0)] = 5
     cluster.notes["prod.pipeline.1.state"] = {("prod.pipeline.journal", 1): "starting"}
-    cluster.members["prod.pipeline.owners"] = (Member("a", "10.0.0.1", "1", tuple(("prod.pipeline.journal", shard) for shard in (0, 1))),)
+    cluster.members["prod.pipeline.owners"] = (
+        Member("a", "10.0.0.1", "1", tuple(("prod.pipeline.journal", shard) for shard in (0, 1))),
+    )
     exporter.collect_once()
-    assert told() == {("prod", "0"): "running", ("prod", "1"): "recovering", ("prod", "2"): "drained", ("stage", "0"): "no_owner"}
+    assert told() == {
+        ("prod", "0"): "running",
+        ("prod", "1"): "recovering",
+        ("prod", "2"): "drained",
+        ("stage", "0"): "no_owner",
+    }
 
 
 def test_names_say_their_unit_and_counters_end_with_total() -> None:
@@ -173,10 +239,18 @@ def test_unknown_is_absent_with_a_reason_and_never_negative() -> None:
     exporter.collect_once()
     series = scrape(exporter)
     assert values(series, "shriven_consumer_lag_seconds") == []
-    for partition, reason in (("0", "no_commit"), ("1", "beyond_log_end"), ("2", "below_log_start")):
-        assert values(series, "shriven_consumer_lag_unknown", partition=partition, reason=reason) == [1]
+    for partition, reason in (
+        ("0", "no_commit"),
+        ("1", "beyond_log_end"),
+        ("2", "below_log_start"),
+    ):
+        assert values(
+            series, "shriven_consumer_lag_unknown", partition=partition, reason=reason
+        ) == [1]
     assert values(series, "shriven_consumer_state", state="DATA_LOSS") == [1]
-    assert all(value >= 0 for (name, _), value in series.items() if name.startswith("shriven_consumer_lag"))
+    assert all(
+        value >= 0 for (name, _), value in series.items() if name.startswith("shriven_consumer_lag")
+    )
 
 
 def test_series_stay_within_the_budget_for_many_groups_and_partitions() -> None:
@@ -185,7 +259,8 @@ def test_series_stay_within_the_budget_for_many_groups_and_partitions() -> None:
     exporter = exporter_of(cluster)
     exporter.collect_once()
     for name in cluster.offsets:
-        cluster.offsets[name] = dict.fromkeys(cluster.partitions, 5)  # read to the end: every state is known
+        # read to the end: every state is known
+        cluster.offsets[name] = dict.fromkeys(cluster.partitions, 5)
     exporter.collect_once()
     series = scrape(exporter)
     assert len(series) <= series_budget(groups, topics, partitions)
@@ -202,7 +277,9 @@ def test_a_rebalance_starts_no_series_but_member_info() -> None:
     before = set(scrape(exporter))
     for turn in range(20):
         for group in cluster.members:
-            cluster.members[group] = (Member(f"new-{turn}", "10.0.0.2", "1.3", tuple(cluster.partitions)),)
+            cluster.members[group] = (
+                Member(f"new-{turn}", "10.0.0.2", "1.3", tuple(cluster.partitions)),
+            )
         exporter.collect_once()
         after = set(scrape(exporter))
         assert {name for name, _ in after ^ before} == {"shriven_consumer_member_info"}
@@ -230,8 +307,12 @@ def test_a_replay_group_is_apart_with_progress_and_speed() -> None:
         cluster.now += 1
         cluster.offsets["pipeline-replay-7"][("t0", 0)] += 20
     series = scrape(exporter)
-    assert values(series, "shriven_consumer_replay_speed_ratio", purpose="replay") == [pytest.approx(20)]
-    assert values(series, "shriven_consumer_replay_progress_ratio", purpose="replay") == [pytest.approx(65 / 105)]
+    assert values(series, "shriven_consumer_replay_speed_ratio", purpose="replay") == [
+        pytest.approx(20)
+    ]
+    assert values(series, "shriven_consumer_replay_progress_ratio", purpose="replay") == [
+        pytest.approx(65 / 105)
+    ]
     assert not values(series, "shriven_consumer_lag_records", purpose="live")
 
 
@@ -248,7 +329,9 @@ def test_future_timestamps_count_as_now_and_are_counted_once() -> None:
 
 
 def test_a_count_of_a_compacted_topic_is_made_anew_and_long_lags_are_counted_too() -> None:
-    """Regression: 501 records were shown for 8 that compaction had left. Oracle: the simulated partition counts by brute force."""
+    """Regression: 501 records were shown for 8 that compaction had left. Oracle: the simulated
+    partition counts by brute force.
+    """
     cluster = cluster_of(1, 2, 1)
     for topic in ("t0", "t1"):
         cluster.settings[topic] = TopicSettings(None, "CreateTime", is_compacted=topic == "t0")
@@ -263,12 +346,18 @@ def test_a_count_of_a_compacted_topic_is_made_anew_and_long_lags_are_counted_too
         exporter.collect_once()
         cluster.now += 5
     partition = cluster.partitions[("t0", 0)]
-    assert values(scrape(exporter), "shriven_consumer_lag_records", topic="t0") == [len(partition.truth(0, partition.last_stable))] == [7]
+    assert (
+        values(scrape(exporter), "shriven_consumer_lag_records", topic="t0")
+        == [len(partition.truth(0, partition.last_stable))]
+        == [7]
+    )
     assert values(scrape(exporter), "shriven_consumer_lag_records", topic="t1") == [3_005]
 
 
 def test_partitions_of_one_group_without_members_never_contradict_each_other() -> None:
-    """Regression: STOPPED where a position had moved once, NO_MEMBERS where it had not, in one group."""
+    """Regression: STOPPED where a position had moved once, NO_MEMBERS where it had not, in one
+    group.
+    """
     cluster = cluster_of(1, 1, 2)
     cluster.members["g0"] = ()
     exporter = exporter_of(cluster)
@@ -292,7 +381,9 @@ def test_retention_margin_is_what_is_left_of_retention_and_absent_without_one() 
     exporter = exporter_of(cluster)
     exporter.collect_once()
     series = scrape(exporter)
-    assert values(series, "shriven_consumer_retention_margin_seconds", topic="t0") == [pytest.approx(3600 - 60)]
+    assert values(series, "shriven_consumer_retention_margin_seconds", topic="t0") == [
+        pytest.approx(3600 - 60)
+    ]
     assert values(series, "shriven_consumer_retention_margin_seconds", topic="t1") == []
 
 
@@ -339,14 +430,25 @@ class Unreachable(SimulatedCluster):
 def unreachable_cluster() -> Unreachable:
     cluster = Unreachable()
     filled = cluster_of(1, 1, 1)
-    cluster.partitions, cluster.offsets, cluster.members, cluster.settings = filled.partitions, filled.offsets, filled.members, filled.settings
+    cluster.partitions, cluster.offsets, cluster.members, cluster.settings = (
+        filled.partitions,
+        filled.offsets,
+        filled.members,
+        filled.settings,
+    )
     return cluster
 
 
 @pytest.mark.parametrize(
-    ("failure", "cause"), [(BrokerUnreachable("nowhere:1 does not answer"), "broker_unreachable"), (ZeroDivisionError("planted"), "defect")]
+    ("failure", "cause"),
+    [
+        (BrokerUnreachable("nowhere:1 does not answer"), "broker_unreachable"),
+        (ZeroDivisionError("planted"), "defect"),
+    ],
 )
-def test_without_the_cluster_values_disappear_after_three_intervals_and_return(failure: Exception, cause: str) -> None:
+def test_without_the_cluster_values_disappear_after_three_intervals_and_return(
+    failure: Exception, cause: str
+) -> None:
     cluster = unreachable_cluster()
     exporter = exporter_of(cluster)
     exporter.collect_once()
@@ -355,7 +457,9 @@ def test_without_the_cluster_values_disappear_after_three_intervals_and_return(f
     cluster.now += 10
     exporter.collect_once()
     series = scrape(exporter)
-    assert values(series, "shriven_lag_exporter_up") == [0] and values(series, "shriven_consumer_lag_records") == [1]
+    assert values(series, "shriven_lag_exporter_up") == [0] and values(
+        series, "shriven_consumer_lag_records"
+    ) == [1]
     cluster.now += 10
     series = scrape(exporter)
     assert values(series, "shriven_consumer_lag_records") == []
@@ -369,7 +473,9 @@ def test_without_the_cluster_values_disappear_after_three_intervals_and_return(f
 
 def test_a_scrape_does_not_wait_for_a_collection_that_hangs() -> None:
     cluster = unreachable_cluster()
-    exporter = LagExporter(Watch(cluster, LagSettings(request_seconds=1.0)), 0.05, Calendar(), now=lambda: cluster.now)
+    exporter = LagExporter(
+        Watch(cluster, LagSettings(request_seconds=1.0)), 0.05, Calendar(), now=lambda: cluster.now
+    )
     server = serve(exporter, 0)
     try:
         url = f"http://127.0.0.1:{server.port}/metrics"
@@ -377,7 +483,9 @@ def test_a_scrape_does_not_wait_for_a_collection_that_hangs() -> None:
         while exporter.collections == 0 and time.monotonic() < deadline:
             time.sleep(0.01)
         cluster.hang.clear()
-        time.sleep(0.2)  # long enough for the next collection to begin; if it has not, the scrapes below are no harder
+        # long enough for the next collection to begin; if it has not, the scrapes below are no
+        # harder
+        time.sleep(0.2)
         for _ in range(5):
             text = urllib.request.urlopen(url, timeout=20).read().decode()
             assert 'shriven_consumer_lag_records{environment="local",group="g0"' in text

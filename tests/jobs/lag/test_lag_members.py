@@ -1,6 +1,7 @@
 """Who reads a group's partitions, and which groups have rows.
 
-Oracle: design section 10 (a task's group has offsets and no members; the owners group's assignment of the journal's partitions is the shard map).
+Oracle: design section 10 (a task's group has offsets and no members; the owners group's assignment
+of the journal's partitions is the shard map).
 """
 
 from __future__ import annotations
@@ -22,7 +23,12 @@ def owner(name: str, journal: str, *shards: int) -> Member:
 
 @pytest.mark.parametrize("prefix", ["", "prod."])
 def test_a_shard_belongs_to_the_member_that_was_given_its_journal_partition(prefix: str) -> None:
-    owners = Group(f"{prefix}pipeline.owners", False, (owner("a", f"{prefix}pipeline.journal", 0, 1), owner("b", f"{prefix}pipeline.journal", 2)), {})
+    owners = Group(
+        f"{prefix}pipeline.owners",
+        False,
+        (owner("a", f"{prefix}pipeline.journal", 0, 1), owner("b", f"{prefix}pipeline.journal", 2)),
+        {},
+    )
     groups = {owners.name: owners}
     for shard, expected in ((0, "a"), (1, "a"), (2, "b")):
         task = Group(f"{prefix}pipeline.{shard}", True, (), {INPUT: 5})
@@ -34,12 +40,28 @@ def test_a_shard_belongs_to_the_member_that_was_given_its_journal_partition(pref
 
 
 def test_a_standbys_group_belongs_to_its_member_whatever_that_one_owns() -> None:
-    owners = Group("prod.pipeline.owners", False, (owner("prod.pipeline.host.0", "prod.pipeline.journal", 0), owner("prod.pipeline.host.1", "")), {})
+    owners = Group(
+        "prod.pipeline.owners",
+        False,
+        (
+            owner("prod.pipeline.host.0", "prod.pipeline.journal", 0),
+            owner("prod.pipeline.host.1", ""),
+        ),
+        {},
+    )
     journal = ("prod.pipeline.journal", 0)
     for name, expected in (("prod.pipeline.host.1", True), ("prod.pipeline.host.2", None)):
         group = Group(f"prod.pipeline.0.standby.{name}", True, (), {journal: 5})
-        assert readers(group, {owners.name: owners}, frozenset({journal[0]})).owned(journal) is expected
-    assert readers(Group("prod.pipeline.0.standby.x", True, (), {journal: 5}), {}, frozenset()).owned(journal) is None
+        assert (
+            readers(group, {owners.name: owners}, frozenset({journal[0]})).owned(journal)
+            is expected
+        )
+    assert (
+        readers(Group("prod.pipeline.0.standby.x", True, (), {journal: 5}), {}, frozenset()).owned(
+            journal
+        )
+        is None
+    )
 
 
 def test_a_task_whose_owners_group_is_gone_has_no_members() -> None:
@@ -74,10 +96,17 @@ def test_owners_groups_give_no_rows_and_their_tasks_give_theirs() -> None:
     cluster.partitions[("pipeline.journal", 0)] = SimulatedPartition()
     cluster.partitions[INPUT].append(0)
     cluster.offsets = {"pipeline.owners": {}, "pipeline.0": {INPUT: 0}, "newcomer": {}}
-    cluster.members = {"pipeline.owners": (owner("host-0", "pipeline.journal", 0),), "newcomer": (Member("n", "h", "", (INPUT,)),)}
+    cluster.members = {
+        "pipeline.owners": (owner("host-0", "pipeline.journal", 0),),
+        "newcomer": (Member("n", "h", "", (INPUT,)),),
+    }
     snapshot = Watch(cluster, LagSettings(), clock=lambda: cluster.now).collect()
     rows = {lag.group: lag for lag in snapshot.lags}
     assert set(rows) == {"pipeline.0", "newcomer"}
     assert rows["pipeline.0"].member is not None and rows["pipeline.0"].member.name == "host-0"
-    assert (rows["newcomer"].position, rows["newcomer"].lag_records, rows["newcomer"].reason) == (None, None, "no_commit")
+    assert (rows["newcomer"].position, rows["newcomer"].lag_records, rows["newcomer"].reason) == (
+        None,
+        None,
+        "no_commit",
+    )
     assert snapshot.members["pipeline.0"] == ("live", 1)

@@ -1,4 +1,6 @@
-"""Expected-quiet calendars. Oracle: the exchange's published hours (NSE normal market 09:15 to 15:30 IST, Monday to Friday)."""
+"""Expected-quiet calendars. Oracle: the exchange's published hours (NSE normal market 09:15 to
+15:30 IST, Monday to Friday).
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """States over scripted histories, one per state and per transition.
 
-Oracle: the scripts' own truth (who stopped when), and Burrow's published rules where they agree (core/internal/evaluator/caching.go: rewind, stall,
-"if the lag is ever zero the period is OK"); where ours differs, the test says why.
+Oracle: the scripts' own truth (who stopped when), and Burrow's published rules where they agree
+(core/internal/evaluator/caching.go: rewind, stall, "if the lag is ever zero the period is OK");
+where ours differs, the test says why.
 """
 
 from __future__ import annotations
@@ -11,14 +12,26 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from jobs.lag.settings import LagSettings
-from jobs.lag.states import SEVERITY, History, Sample, eta_drain_seconds, lag_state, replay_speed, worst
+from jobs.lag.states import (
+    SEVERITY,
+    History,
+    Sample,
+    eta_drain_seconds,
+    lag_state,
+    replay_speed,
+    worst,
+)
 
 SETTINGS = LagSettings()
 Script = Callable[[float], Sample]
 
 
-def sample(time: float, position: int | None, end: int, lag_seconds: float | None = None, **more: object) -> Sample:
-    """A sample whose lag in records follows from position and end; by default the record at the position is 30 s old."""
+def sample(
+    time: float, position: int | None, end: int, lag_seconds: float | None = None, **more: object
+) -> Sample:
+    """A sample whose lag in records follows from position and end; by default the record at the
+    position is 30 s old.
+    """
     records = None if position is None else max(0, end - position)
     seconds = lag_seconds if lag_seconds is not None else (0.0 if records == 0 else 30.0)
     return Sample(time, position, end, records, seconds, **more)  # type: ignore[arg-type]
@@ -49,7 +62,9 @@ def test_a_quiet_partition_is_ok_however_long_it_is_quiet() -> None:
 
 
 def test_a_consumer_that_keeps_up_is_ok() -> None:
-    assert changes(script(600, lambda time: sample(time, int(time) * 100 - 300, int(time) * 100, 3.0))) == ["OK"]
+    assert changes(
+        script(600, lambda time: sample(time, int(time) * 100 - 300, int(time) * 100, 3.0))
+    ) == ["OK"]
 
 
 def test_a_quiet_partition_that_just_got_a_record_is_not_stalled() -> None:
@@ -81,7 +96,9 @@ def test_a_stalled_consumer_that_goes_on_catches_up_and_is_ok() -> None:
 
 
 def test_nobody_owns_the_partition_though_the_group_has_members() -> None:
-    assert script(120, lambda time: sample(time, 100, 200 + int(time), owned=False))[-1] == "STOPPED"
+    assert (
+        script(120, lambda time: sample(time, 100, 200 + int(time), owned=False))[-1] == "STOPPED"
+    )
 
 
 def test_a_group_without_members_with_records_waiting_says_so_at_the_first_look() -> None:
@@ -94,14 +111,20 @@ def test_a_group_without_members_that_has_read_everything_is_ok() -> None:
 
 
 def test_a_committing_job_without_group_members_is_judged_by_its_commits() -> None:
-    """``assign()`` users never join: they are consumers while they commit, and gone once they have not for the window."""
+    """``assign()`` users never join: they are consumers while they commit, and gone once they have
+    not for the window.
+    """
 
     def commits_until_200(time: float) -> Sample:
         end = 10_000 + int(time) * 10
         return sample(time, int(min(time, 200)) * 30, end, 30.0, owned=None, consumes=time > 0)
 
     found = script(400, commits_until_200)
-    assert found[0] == "NO_MEMBERS" and found[10] == "CATCHING_UP" and changes(found)[-1] == "NO_MEMBERS"
+    assert (
+        found[0] == "NO_MEMBERS"
+        and found[10] == "CATCHING_UP"
+        and changes(found)[-1] == "NO_MEMBERS"
+    )
     assert "STOPPED" not in found, "it has no members that could own or not own"
 
 
@@ -118,13 +141,20 @@ def test_a_lag_that_stays_the_same_is_not_catching_up() -> None:
 @pytest.mark.parametrize("commit_every", [1, 5, 15])
 def test_commits_in_steps_do_not_make_the_state_flicker(commit_every: int) -> None:
     """A backlog of a million, drained at 1500/s against 1000/s, committed in steps."""
-    found = script(600, lambda time: sample(time, int(time // commit_every) * commit_every * 1_500, 1_000_000 + int(time) * 1_000))
+    found = script(
+        600,
+        lambda time: sample(
+            time, int(time // commit_every) * commit_every * 1_500, 1_000_000 + int(time) * 1_000
+        ),
+    )
     settled = found[int(SETTINGS.window_seconds) // 5 :]
     assert changes(settled) == ["CATCHING_UP"]
 
 
 def test_a_burst_is_catching_up_while_it_is_drained() -> None:
-    """A million records at once, all of one age: seconds grow by one a second while records fall, so records decide."""
+    """A million records at once, all of one age: seconds grow by one a second while records fall,
+    so records decide.
+    """
 
     def burst(time: float) -> Sample:
         if time < 100:
@@ -158,14 +188,23 @@ def test_an_open_transaction_blocks_only_once_it_is_older_than_allowed() -> None
 
 
 def test_an_open_transaction_does_not_hide_a_slow_consumer() -> None:
-    assert script(300, lambda time: sample(time, int(time), 10_000, hold_age=200.0))[-1] == "CATCHING_UP"
+    assert (
+        script(300, lambda time: sample(time, int(time), 10_000, hold_age=200.0))[-1]
+        == "CATCHING_UP"
+    )
 
 
 def test_lost_records_stay_loud_for_a_window_even_if_the_client_jumps() -> None:
-    """A silent reset (``auto.offset.reset=latest``) hides the loss a moment later: the window keeps it."""
+    """A silent reset (``auto.offset.reset=latest``) hides the loss a moment later: the window keeps
+    it.
+    """
 
     def jumps(time: float) -> Sample:
-        return sample(time, 10, 500, lost=True) if 100 <= time < 110 else sample(time, 10 if time < 100 else 500, 10 if time < 100 else 500)
+        return (
+            sample(time, 10, 500, lost=True)
+            if 100 <= time < 110
+            else sample(time, 10 if time < 100 else 500, 10 if time < 100 else 500)
+        )
 
     found = script(300, jumps)
     assert changes(found) == ["OK", "DATA_LOSS", "OK"]
@@ -173,12 +212,18 @@ def test_lost_records_stay_loud_for_a_window_even_if_the_client_jumps() -> None:
 
 
 def test_a_position_behind_the_end_is_a_loss_only_at_the_second_look() -> None:
-    """After a failover the new leader's high watermark may lag behind what consumers committed, for a moment."""
+    """After a failover the new leader's high watermark may lag behind what consumers committed, for
+    a moment.
+    """
     for times, expected in ((1, ["OK", None, "OK"]), (2, ["OK", None, "DATA_LOSS", "OK"])):
 
         def beyond(time: float, times: int = times) -> Sample:
             is_beyond = 100 <= time < 100 + 5 * times
-            return Sample(time, 500, 400, None, None, beyond=True) if is_beyond else sample(time, 500, 500)
+            return (
+                Sample(time, 500, 400, None, None, beyond=True)
+                if is_beyond
+                else sample(time, 500, 500)
+            )
 
         assert changes(script(300, beyond)) == expected
 

@@ -11,9 +11,29 @@ from jobs.lag.watching import Lag
 
 
 def lag(
-    group: str, state: str | None = "OK", position: int | None = 10, records: int | None = 0, seconds: float | None = 0.0, reason: str | None = None
+    group: str,
+    state: str | None = "OK",
+    position: int | None = 10,
+    records: int | None = 0,
+    seconds: float | None = 0.0,
+    reason: str | None = None,
 ) -> Lag:
-    return Lag(group, "md.trades", 0, "live", position, records, seconds, state, reason, None, None, None, None, None)
+    return Lag(
+        group,
+        "md.trades",
+        0,
+        "live",
+        position,
+        records,
+        seconds,
+        state,
+        reason,
+        None,
+        None,
+        None,
+        None,
+        None,
+    )
 
 
 SOME = [
@@ -27,9 +47,16 @@ SOME = [
 
 def test_rows_have_the_columns_of_the_contract_and_null_for_unknown() -> None:
     printed = json.loads(json.dumps(rows(SOME)))
-    assert [list(row) for row in printed] == [["group", "topic", "partition", "position", "lag_records", "lag_seconds", "state", "reason"]] * 5
+    assert [list(row) for row in printed] == [
+        ["group", "topic", "partition", "position", "lag_records", "lag_seconds", "state", "reason"]
+    ] * 5
     new = printed[3]
-    assert (new.pop("group"), new.pop("topic"), new.pop("partition"), new.pop("reason")) == ("new", "md.trades", 0, "no_commit")
+    assert (new.pop("group"), new.pop("topic"), new.pop("partition"), new.pop("reason")) == (
+        "new",
+        "md.trades",
+        0,
+        "no_commit",
+    )
     assert set(new.values()) == {None}
     assert printed[4]["lag_records"] == 7 and printed[4]["lag_seconds"] is None
 
@@ -44,7 +71,9 @@ def test_the_table_is_aligned_and_summed_up() -> None:
     end = lines[0].index("records behind") + len("records behind")
     ends = [line[:end].rsplit(" ", 1)[1] for line in lines[1:6]]
     assert ends == ["7", "5", "1,234,567", "?", "0"]
-    assert lines[-1] == "5 groups, 5 partitions: 1 DATA_LOSS, 2 FALLING_BEHIND, 1 OK, 1 not known yet"
+    assert (
+        lines[-1] == "5 groups, 5 partitions: 1 DATA_LOSS, 2 FALLING_BEHIND, 1 OK, 1 not known yet"
+    )
     assert all(line == line.rstrip() for line in lines)
 
 
@@ -64,7 +93,15 @@ def test_no_groups_is_said() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "expected"),
-    [(0, "0 s"), (0.254, "0.25 s"), (12.44, "12.4 s"), (200, "3 min 20 s"), (18_720, "5 h 12 min"), (273_600, "3 d 4 h"), (59.99, "60.0 s")],
+    [
+        (0, "0 s"),
+        (0.254, "0.25 s"),
+        (12.44, "12.4 s"),
+        (200, "3 min 20 s"),
+        (18_720, "5 h 12 min"),
+        (273_600, "3 d 4 h"),
+        (59.99, "60.0 s"),
+    ],
 )
 def test_ages_are_readable(seconds: float, expected: str) -> None:
     assert age(seconds) == expected

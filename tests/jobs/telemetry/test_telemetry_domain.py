@@ -1,4 +1,6 @@
-"""What a run's records say as metrics. Oracle: fastavro reads the same topics of a backtest, and Python counts them."""
+"""What a run's records say as metrics. Oracle: fastavro reads the same topics of a backtest, and
+Python counts them.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,11 @@ def records(run: Path, topic: str) -> list[dict[str, Any]]:
 def observed(toy_run: Path) -> dict[tuple[str, frozenset[str]], float]:
     """Series after the whole run was observed; sampling never skips."""
     (instrument,) = records(toy_run, "ref.instruments")[:1]
-    symbols = {instrument["instrument"]: Symbol(instrument["symbol"], instrument["price_precision"], instrument["quantity_precision"])}
+    symbols = {
+        instrument["instrument"]: Symbol(
+            instrument["symbol"], instrument["price_precision"], instrument["quantity_precision"]
+        )
+    }
     registry = CollectorRegistry()
     clock = iter(range(0, 10_000_000, 2))
     domain = DomainMetrics("pipeline", 0, registry, symbols, monotonic=lambda: next(clock))
@@ -54,7 +60,9 @@ def observed(toy_run: Path) -> dict[tuple[str, frozenset[str]], float]:
     found = {}
     for family in text_string_to_metric_families(generate_latest(registry).decode()):
         for sample in family.samples:
-            labels = frozenset(value for key, value in sample.labels.items() if key not in ("topology", "shard"))
+            labels = frozenset(
+                value for key, value in sample.labels.items() if key not in ("topology", "shard")
+            )
             found[sample.name, labels] = sample.value
     return found
 
@@ -68,10 +76,16 @@ def observed(toy_run: Path) -> dict[tuple[str, frozenset[str]], float]:
         ("fills", "shriven_fills_total", ("side", "liquidity")),
     ],
 )
-def test_counters_say_what_the_topic_holds(topic: str, metric: str, fields: tuple[str, ...], toy_run: Path, observed: Any) -> None:
-    expected = Counter(frozenset(record[field] for field in fields) for record in records(toy_run, topic))
+def test_counters_say_what_the_topic_holds(
+    topic: str, metric: str, fields: tuple[str, ...], toy_run: Path, observed: Any
+) -> None:
+    expected = Counter(
+        frozenset(record[field] for field in fields) for record in records(toy_run, topic)
+    )
     assert expected, "the run wrote nothing: this test compared nothing"
-    assert {labels: value for (name, labels), value in observed.items() if name == metric and value} == dict(expected)
+    assert {
+        labels: value for (name, labels), value in observed.items() if name == metric and value
+    } == dict(expected)
 
 
 def test_money_is_shown_in_the_account_s_currency(toy_run: Path, observed: Any) -> None:
@@ -80,22 +94,36 @@ def test_money_is_shown_in_the_account_s_currency(toy_run: Path, observed: Any) 
     unit = 10.0 ** last["amount_precision"]
     account = frozenset([str(last["account"])])
     for name in ("cash", "realized", "fees"):
-        assert observed[f"shriven_account_{name}", account] == pytest.approx(float(last[name]) / unit)
+        assert observed[f"shriven_account_{name}", account] == pytest.approx(
+            float(last[name]) / unit
+        )
     equities = [float(record["equity"]) / unit for record in valued if record["equity"] is not None]
     assert observed["shriven_account_equity", account] == pytest.approx(equities[-1])
     assert 0 <= observed["shriven_account_drawdown_ratio", account] < 1
-    assert observed["shriven_account_drawdown_ratio", account] == pytest.approx((max(equities) - equities[-1]) / max(equities))
+    assert observed["shriven_account_drawdown_ratio", account] == pytest.approx(
+        (max(equities) - equities[-1]) / max(equities)
+    )
 
 
 def test_prices_and_positions_are_decimals_of_the_symbol(toy_run: Path, observed: Any) -> None:
     (instrument,) = records(toy_run, "ref.instruments")[:1]
-    quote = [record for record in records(toy_run, "md.quotes") if record["bid_price"] and record["ask_price"]][-1]
+    quote = [
+        record
+        for record in records(toy_run, "md.quotes")
+        if record["bid_price"] and record["ask_price"]
+    ][-1]
     middle = (quote["bid_price"] + quote["ask_price"]) / 2
     symbol = frozenset([instrument["symbol"]])
-    assert observed["shriven_mid_price", symbol] == pytest.approx(middle / 10 ** instrument["price_precision"])
-    assert observed["shriven_spread_ratio", symbol] == pytest.approx((quote["ask_price"] - quote["bid_price"]) / middle)
+    assert observed["shriven_mid_price", symbol] == pytest.approx(
+        middle / 10 ** instrument["price_precision"]
+    )
+    assert observed["shriven_spread_ratio", symbol] == pytest.approx(
+        (quote["ask_price"] - quote["bid_price"]) / middle
+    )
     position = records(toy_run, "positions")[-1]
-    (shown,) = [value for (name, _), value in observed.items() if name == "shriven_position_quantity"]
+    (shown,) = [
+        value for (name, _), value in observed.items() if name == "shriven_position_quantity"
+    ]
     assert shown == pytest.approx(position["quantity"] / 10 ** instrument["quantity_precision"])
 
 
@@ -103,15 +131,22 @@ def test_market_data_is_read_once_a_second_and_orders_always(toy_run: Path) -> N
     """The hot path pays for one decoded batch a second."""
     registry = CollectorRegistry()
     domain = DomainMetrics("pipeline", 0, registry, {}, monotonic=lambda: 5.0)
-    first, second, *_ = (OutputReader("md.quotes", block.body, block.count) for block in list(blocks(toy_run, "md.quotes"))[:1] * 2)
+    first, second, *_ = (
+        OutputReader("md.quotes", block.body, block.count)
+        for block in list(blocks(toy_run, "md.quotes"))[:1] * 2
+    )
     domain.observe([first])
     before = generate_latest(registry)
     domain.observe([OutputReader(second.topic, b"not decoded", second.count)])
     assert generate_latest(registry) == before
 
 
-def test_nothing_is_shown_of_an_instrument_that_is_not_known_and_all_of_it_goes_with_it(toy_run: Path) -> None:
-    """Regression: quantities and prices at precision 0 until the instrument was known. Oracle: the instrument's own precisions."""
+def test_nothing_is_shown_of_an_instrument_that_is_not_known_and_all_of_it_goes_with_it(
+    toy_run: Path,
+) -> None:
+    """Regression: quantities and prices at precision 0 until the instrument was known. Oracle: the
+    instrument's own precisions.
+    """
     (instrument,) = records(toy_run, "ref.instruments")[:1]
     symbols: dict[int, Symbol] = {}
     registry = CollectorRegistry()
@@ -119,17 +154,23 @@ def test_nothing_is_shown_of_an_instrument_that_is_not_known_and_all_of_it_goes_
     domain = DomainMetrics("pipeline", 0, registry, symbols, monotonic=lambda: next(clock))
 
     def shown() -> list[str]:
-        return [line for line in generate_latest(registry).decode().splitlines() if 'symbol="' in line]
+        return [
+            line for line in generate_latest(registry).decode().splitlines() if 'symbol="' in line
+        ]
 
     for topic in (*SAMPLED, "positions", "signals"):
         for block in list(blocks(toy_run, topic))[-2:]:
             domain.observe([block])
     assert shown() == []
-    symbols[instrument["instrument"]] = Symbol(instrument["symbol"], instrument["price_precision"], instrument["quantity_precision"])
+    symbols[instrument["instrument"]] = Symbol(
+        instrument["symbol"], instrument["price_precision"], instrument["quantity_precision"]
+    )
     domain.observe([])
     (line,) = shown()  # the position, at once; market data with its next record
     last = records(toy_run, "positions")[-1]
-    assert "position_quantity" in line and float(line.split()[-1]) == pytest.approx(last["quantity"] / 10 ** instrument["quantity_precision"])
+    assert "position_quantity" in line and float(line.split()[-1]) == pytest.approx(
+        last["quantity"] / 10 ** instrument["quantity_precision"]
+    )
     for topic in SAMPLED:
         for block in list(blocks(toy_run, topic))[-2:]:
             domain.observe([block])
@@ -143,4 +184,8 @@ def test_rare_orders_and_denials_have_a_series_before_they_happen() -> None:
     DomainMetrics("pipeline", 0, registry, {})
     text = generate_latest(registry).decode()
     assert 'shriven_order_events_total{shard="0",status="IN_DOUBT",topology="pipeline"} 0.0' in text
-    assert 'shriven_decisions_total{code="KILL_SWITCH",outcome="DENIED",shard="0",topology="pipeline"} 0.0' in text
+    assert (
+        'shriven_decisions_total{code="KILL_SWITCH",outcome="DENIED",shard="0",'
+        'topology="pipeline"} 0.0'
+        in text
+    )

@@ -1,4 +1,6 @@
-"""Structured logs (LGS-1, LGS-2 in part, LGS-6, LGS-8): one JSON object a line, levels in order, no secret in any sink, a replay command."""
+"""Structured logs (LGS-1, LGS-2 in part, LGS-6, LGS-8): one JSON object a line, levels in order, no
+secret in any sink, a replay command.
+"""
 
 from __future__ import annotations
 
@@ -39,24 +41,56 @@ def log(sink: io.StringIO) -> Log:
 
 
 def test_an_event_is_one_object_with_its_coordinates_in_order(log: Log, sink: io.StringIO) -> None:
-    log.info("batch_committed", "line one\nline two", offset=7, topic="md.depth", partition=0, sequence=3, more=[1, 2], nothing=None)
-    assert list(written(log, sink)) == ["time", "level", "event", "text", "topology", "shard", "sequence", "topic", "partition", "offset", "more"]
+    log.info(
+        "batch_committed",
+        "line one\nline two",
+        offset=7,
+        topic="md.depth",
+        partition=0,
+        sequence=3,
+        more=[1, 2],
+        nothing=None,
+    )
+    assert list(written(log, sink)) == [
+        "time",
+        "level",
+        "event",
+        "text",
+        "topology",
+        "shard",
+        "sequence",
+        "topic",
+        "partition",
+        "offset",
+        "more",
+    ]
     assert written(log, sink)["time"] == "2026-03-04T05:06:07.089Z"
 
 
 def test_an_error_has_its_code_and_the_command_that_shows_it_again(sink: io.StringIO) -> None:
     counted: list[str] = []
-    log = Log({"topology": "pipeline", "shard": 0, "bootstrap": "localhost:9092"}, stream=sink, on_error=counted.append)
+    log = Log(
+        {"topology": "pipeline", "shard": 0, "bootstrap": "localhost:9092"},
+        stream=sink,
+        on_error=counted.append,
+    )
     log.error("task_ended", CorruptLog("block 7 differs"), sequence=41)
     found = written(log, sink)
-    assert (found["level"], found["code"], found["text"]) == ("error", "corrupt_log", "block 7 differs")
+    assert (found["level"], found["code"], found["text"]) == (
+        "error",
+        "corrupt_log",
+        "block 7 differs",
+    )
     assert found["replay"] == "sq verify kafka://localhost:9092 --topology pipeline  # batch 41"
     assert counted == ["corrupt_log"]
 
 
 def test_a_defect_is_named_by_its_class_without_a_traceback(log: Log, sink: io.StringIO) -> None:
     log.error("task_ended", ZeroDivisionError("division by zero"))
-    assert (written(log, sink)["code"], written(log, sink)["text"]) == ("defect", "ZeroDivisionError: division by zero")
+    assert (written(log, sink)["code"], written(log, sink)["text"]) == (
+        "defect",
+        "ZeroDivisionError: division by zero",
+    )
 
 
 @pytest.mark.parametrize("threshold", LEVELS)
@@ -96,14 +130,21 @@ def test_a_secret_reaches_no_sink(value: Any, log: Log, sink: io.StringIO) -> No
     assert CANARY not in sink.getvalue()
 
 
-def test_a_known_secret_is_removed_from_texts_that_do_not_name_it(log: Log, sink: io.StringIO) -> None:
+def test_a_known_secret_is_removed_from_texts_that_do_not_name_it(
+    log: Log, sink: io.StringIO
+) -> None:
     hide({"sasl.password": CANARY, "bootstrap.servers": "localhost:9092"})
     log.error("library", f"the server echoed {CANARY} from localhost:9092")
     assert written(log, sink)["text"] == "the server echoed [hidden] from localhost:9092"
 
 
 def test_what_is_no_secret_stays() -> None:
-    value = {"topic": "md.trades", "offset": 5, "text": "token bucket is empty", "url": "kafka://localhost:9092"}
+    value = {
+        "topic": "md.trades",
+        "offset": 5,
+        "text": "token bucket is empty",
+        "url": "kafka://localhost:9092",
+    }
     assert redacted(value) == value
 
 
@@ -111,23 +152,36 @@ def test_a_person_at_a_terminal_reads_words(sink: io.StringIO) -> None:
     log = Log({"topology": "pipeline"}, stream=sink, human=True, now=lambda: NOW)
     log.error("task_ended", CorruptLog("block 7 differs"), offset=7)
     first, again = sink.getvalue().splitlines()
-    assert first == "05:06:07.089 ERROR block 7 differs  (topology=pipeline offset=7 code=corrupt_log)"
+    assert (
+        first == "05:06:07.089 ERROR block 7 differs  (topology=pipeline offset=7 code=corrupt_log)"
+    )
     assert again == "    again: sq verify kafka://HOST:PORT --topology pipeline"
 
 
 def test_what_a_client_says_comes_in_the_lines_of_a_process_once_a_minute() -> None:
-    """Nothing listens where the exporter is told to look: librdkafka's own words about it, in our form. Oracle: the client's reason, by name."""
+    """Nothing listens where the exporter is told to look: librdkafka's own words about it, in our
+    form. Oracle: the client's reason, by name.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         nowhere = f"127.0.0.1:{free.getsockname()[1]}"
-    variables = {**{name: value for name, value in os.environ.items() if not name.startswith("SQ_KAFKA")}, "SQ_KAFKA_BOOTSTRAP": nowhere}
+    variables = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("SQ_KAFKA")},
+        "SQ_KAFKA_BOOTSTRAP": nowhere,
+    }
     command = [sys.executable, "-m", "jobs.sq", "lag", "--serve", "0", "--interval", "0.2"]
-    process = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     try:
         assert process.stderr is not None
         lines = (json.loads(line) for line in process.stderr)
         found = next(line for line in lines if line["event"] == "library")
-        assert found["logger"] == "streams.log.kafka.librdkafka" and nowhere in found["text"] and "refused" in found["text"]
+        assert (
+            found["logger"] == "streams.log.kafka.librdkafka"
+            and nowhere in found["text"]
+            and "refused" in found["text"]
+        )
         time.sleep(1.0)
     finally:
         process.terminate()

@@ -1,4 +1,5 @@
-"""Metrics of our processes: what is exposed is what is declared, and each event moves exactly the series it should (MON-1, BUS-10).
+"""Metrics of our processes: what is exposed is what is declared, and each event moves exactly the
+series it should (MON-1, BUS-10).
 
 Oracle: prometheus-client's own parser of the exposition text, and the declarations.
 """
@@ -37,12 +38,19 @@ def samples(registry: CollectorRegistry) -> dict[tuple[str, tuple[tuple[str, str
 
 
 def moved(registry: CollectorRegistry, action: Callable[[], object]) -> dict[str, float]:
-    """What an action changes: series, written ``name{label=value}`` without the task's labels -> new value (or -1: gone)."""
+    """What an action changes: series, written ``name{label=value}`` without the task's labels ->
+    new value (or -1: gone).
+    """
     before = samples(registry)
     action()
     after = samples(registry)
-    changed = {key: after.get(key, -1.0) for key in before | after if before.get(key) != after.get(key)}
-    return {name + "".join(f"{{{k}={v}}}" for k, v in labels if (k, v) not in T): value for (name, labels), value in changed.items()}
+    changed = {
+        key: after.get(key, -1.0) for key in before | after if before.get(key) != after.get(key)
+    }
+    return {
+        name + "".join(f"{{{k}={v}}}" for k, v in labels if (k, v) not in T): value
+        for (name, labels), value in changed.items()
+    }
 
 
 TASK_EVENTS: list[tuple[Callable[[TaskMetrics], object], dict[str, float]]] = [
@@ -63,8 +71,14 @@ TASK_EVENTS: list[tuple[Callable[[TaskMetrics], object], dict[str, float]]] = [
             "shriven_journal_sequence": 9,
         },
     ),
-    (lambda task: task.tick_to_quote(0.25), {"shriven_tick_to_quote_seconds_count": 1, "shriven_tick_to_quote_seconds_sum": 0.25}),
-    (lambda task: task.tick_to_order(0.25), {"shriven_tick_to_order_seconds_count": 1, "shriven_tick_to_order_seconds_sum": 0.25}),
+    (
+        lambda task: task.tick_to_quote(0.25),
+        {"shriven_tick_to_quote_seconds_count": 1, "shriven_tick_to_quote_seconds_sum": 0.25},
+    ),
+    (
+        lambda task: task.tick_to_order(0.25),
+        {"shriven_tick_to_order_seconds_count": 1, "shriven_tick_to_order_seconds_sum": 0.25},
+    ),
     (
         lambda task: task.end_to_end(1.25, 1.0),
         {
@@ -87,7 +101,10 @@ TASK_EVENTS: list[tuple[Callable[[TaskMetrics], object], dict[str, float]]] = [
         },
     ),
     (lambda task: task.event_time_lag(3.5), {"shriven_event_time_lag_seconds": 3.5}),
-    (lambda task: task.dead_letters("malformed_record", 2), {"shriven_dead_letters_total{reason=malformed_record}": 2}),
+    (
+        lambda task: task.dead_letters("malformed_record", 2),
+        {"shriven_dead_letters_total{reason=malformed_record}": 2},
+    ),
     (
         lambda task: task.recovered(1.5, 1000, 8),
         {
@@ -98,13 +115,25 @@ TASK_EVENTS: list[tuple[Callable[[TaskMetrics], object], dict[str, float]]] = [
             "shriven_journal_sequence": 8,
         },
     ),
-    (lambda task: task.state("running"), {"shriven_task_state{state=starting}": 0, "shriven_task_state{state=running}": 1}),
-    (lambda task: task.snapshot(64, 0.1, 7), {"shriven_snapshot_bytes": 64, "shriven_snapshot_seconds": 0.1, "shriven_snapshot_sequence": 7}),
+    (
+        lambda task: task.state("running"),
+        {"shriven_task_state{state=starting}": 0, "shriven_task_state{state=running}": 1},
+    ),
+    (
+        lambda task: task.snapshot(64, 0.1, 7),
+        {
+            "shriven_snapshot_bytes": 64,
+            "shriven_snapshot_seconds": 0.1,
+            "shriven_snapshot_sequence": 7,
+        },
+    ),
 ]
 
 
 @pytest.mark.parametrize(("event", "expected"), TASK_EVENTS)
-def test_an_event_of_a_task_moves_exactly_its_series(event: Callable[[TaskMetrics], object], expected: dict[str, float]) -> None:
+def test_an_event_of_a_task_moves_exactly_its_series(
+    event: Callable[[TaskMetrics], object], expected: dict[str, float]
+) -> None:
     registry = CollectorRegistry()
     task = TaskMetrics("pipeline", 1, registry)
     assert moved(registry, lambda: event(task)) == expected
@@ -116,15 +145,30 @@ MEMBER_EVENTS: list[tuple[Callable[[MemberMetrics], object], dict[str, float]]] 
     (lambda member: member.connected(True), {"shriven_members_connected": 1}),
     (lambda member: member.restarted(1), {"shriven_task_restarts_total": 1}),
     (lambda member: member.quarantined(1), {"shriven_quarantined{offset=}{partition=}{topic=}": 1}),
-    (lambda member: member.quarantined(1, "md.depth", 1, 70), {"shriven_quarantined{offset=70}{partition=1}{topic=md.depth}": 1}),
+    (
+        lambda member: member.quarantined(1, "md.depth", 1, 70),
+        {"shriven_quarantined{offset=70}{partition=1}{topic=md.depth}": 1},
+    ),
     (lambda member: member.halted(1), {"shriven_halted": 1}),
-    (lambda member: member.ended(1, "fenced"), {"shriven_task_endings_total{code=fenced}": 1, "shriven_fenced_total": 1}),
-    (lambda member: member.ended(1, "outcome_unknown"), {"shriven_task_endings_total{code=outcome_unknown}": 1, "shriven_unknown_outcomes_total": 1}),
+    (
+        lambda member: member.ended(1, "fenced"),
+        {"shriven_task_endings_total{code=fenced}": 1, "shriven_fenced_total": 1},
+    ),
+    (
+        lambda member: member.ended(1, "outcome_unknown"),
+        {
+            "shriven_task_endings_total{code=outcome_unknown}": 1,
+            "shriven_unknown_outcomes_total": 1,
+        },
+    ),
     (
         lambda member: member.ended(1, "diverged"),
         {"shriven_task_endings_total{code=diverged}": 1, "shriven_replay_divergence_total": 1},
     ),
-    (lambda member: member.ended(1, "never_seen"), {"shriven_task_endings_total{code=never_seen}": 1}),
+    (
+        lambda member: member.ended(1, "never_seen"),
+        {"shriven_task_endings_total{code=never_seen}": 1},
+    ),
 ]
 
 
@@ -142,7 +186,9 @@ def test_a_shard_that_is_tried_again_is_as_it_was_before_it_was_given_up(place: 
 
 
 @pytest.mark.parametrize(("event", "expected"), MEMBER_EVENTS)
-def test_an_event_of_a_member_moves_exactly_its_series(event: Callable[[MemberMetrics], object], expected: dict[str, float]) -> None:
+def test_an_event_of_a_member_moves_exactly_its_series(
+    event: Callable[[MemberMetrics], object], expected: dict[str, float]
+) -> None:
     registry = CollectorRegistry()
     member = MemberMetrics("pipeline", 2, registry)
     assert moved(registry, lambda: event(member)) == expected
@@ -152,9 +198,14 @@ def test_unknown_lag_is_absent_and_no_old_value() -> None:
     registry = CollectorRegistry()
     task = TaskMetrics("pipeline", 1, registry)
     task.input("md.depth", 100, 5, 0.5)
-    expected = {"shriven_input_lag_records{topic=md.depth}": -1.0, "shriven_input_lag_seconds{topic=md.depth}": -1.0}
+    expected = {
+        "shriven_input_lag_records{topic=md.depth}": -1.0,
+        "shriven_input_lag_seconds{topic=md.depth}": -1.0,
+    }
     assert moved(registry, lambda: task.input("md.depth", 100, None, None)) == expected
-    assert moved(registry, lambda: task.input("md.depth", 100, 0, 0.0)) == dict.fromkeys(expected, 0.0)
+    assert moved(registry, lambda: task.input("md.depth", 100, 0, 0.0)) == dict.fromkeys(
+        expected, 0.0
+    )
 
 
 def test_a_state_that_is_not_declared_is_refused() -> None:
@@ -171,18 +222,28 @@ def test_what_is_exposed_is_what_is_declared() -> None:
         event(task)
     for change, _ in MEMBER_EVENTS:
         change(member)
-    declared = {metric.name.removesuffix("_total"): metric for metric in (*metrics.PROCESS, *metrics.MEMBER, *metrics.TASK, *metrics.LIBRARY)}
-    exposed = {family.name: family for family in text_string_to_metric_families(generate_latest(process.registry).decode())}
+    declared = {
+        metric.name.removesuffix("_total"): metric
+        for metric in (*metrics.PROCESS, *metrics.MEMBER, *metrics.TASK, *metrics.LIBRARY)
+    }
+    exposed = {
+        family.name: family
+        for family in text_string_to_metric_families(generate_latest(process.registry).decode())
+    }
     assert set(exposed) == set(declared)
     for name, family in exposed.items():
         metric = declared[name]
-        assert (family.type, family.documentation) == (metric.kind, metric.help) or name.startswith("process_"), name
+        assert (family.type, family.documentation) == (metric.kind, metric.help) or name.startswith(
+            "process_"
+        ), name
         for sample in family.samples:
             assert set(sample.labels) - {"le"} == set(metric.labels), sample
 
 
 def test_rare_events_have_a_series_before_they_happen() -> None:
-    """A counter that appears with its first event has no increase: the alert on it would miss exactly that event."""
+    """A counter that appears with its first event has no increase: the alert on it would miss
+    exactly that event.
+    """
     registry = CollectorRegistry()
     MemberMetrics("pipeline", 2, registry)
     TaskMetrics("pipeline", 1, registry, inputs=["md.depth"], outputs=["fills"])
@@ -211,7 +272,9 @@ def test_names_say_their_unit_and_no_two_tables_declare_one_name() -> None:
 
 
 def test_the_page_of_metrics_is_the_generated_one() -> None:
-    assert document.PATH.read_text(encoding="utf-8") == document.page(), "run: python -m jobs.telemetry.document"
+    assert document.PATH.read_text(encoding="utf-8") == document.page(), (
+        "run: python -m jobs.telemetry.document"
+    )
 
 
 def test_series_of_a_task_stay_within_a_budget() -> None:
@@ -221,10 +284,20 @@ def test_series_of_a_task_stay_within_a_budget() -> None:
     registry = CollectorRegistry()
     task = TaskMetrics("pipeline", 0, registry)
     counts = dict.fromkeys(TOPICS, 1)
-    task.batch(inputs=counts, outputs=counts, output_bytes=counts, seconds=0.1, commit_seconds=0.1, sequence=1)
+    task.batch(
+        inputs=counts,
+        outputs=counts,
+        output_bytes=counts,
+        seconds=0.1,
+        commit_seconds=0.1,
+        sequence=1,
+    )
     for topic in TOPICS:
         task.input(topic, 1, 1, 1.0)
     for event, _ in TASK_EVENTS:
         event(task)
-    series = sum(len(family.samples) for family in text_string_to_metric_families(generate_latest(registry).decode()))
+    series = sum(
+        len(family.samples)
+        for family in text_string_to_metric_families(generate_latest(registry).decode())
+    )
     assert series < 400

@@ -1,4 +1,6 @@
-"""The endpoint of a process and how Prometheus finds it. Oracle: an HTTP client and the file_sd form Prometheus documents."""
+"""The endpoint of a process and how Prometheus finds it. Oracle: an HTTP client and the file_sd
+form Prometheus documents.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ HOST = socket.gethostname()
 
 def get(port: int, path: str, accept: str = "") -> tuple[int, str, str]:
     """(status, content type, body)."""
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers={"Accept": accept} if accept else {})
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}{path}", headers={"Accept": accept} if accept else {}
+    )
     try:
         with urllib.request.urlopen(request, timeout=20) as answer:
             return answer.status, answer.headers["Content-Type"], answer.read().decode()
@@ -30,16 +34,29 @@ def get(port: int, path: str, accept: str = "") -> tuple[int, str, str]:
         return problem.code, problem.headers["Content-Type"], problem.read().decode()
 
 
-def test_metrics_and_health_are_served_on_a_free_port_that_a_target_file_names(tmp_path: Path) -> None:
+def test_metrics_and_health_are_served_on_a_free_port_that_a_target_file_names(
+    tmp_path: Path,
+) -> None:
     server = serve(ProcessMetrics("1.0").registry, job="task", home=tmp_path, environment="test")
     try:
         status, content_type, body = get(server.port, "/metrics")
-        assert status == 200 and content_type.startswith("text/plain") and "shriven_build_info{" in body
-        assert get(server.port, "/metrics", "application/openmetrics-text; version=1.0.0")[2].endswith("# EOF\n")
+        assert (
+            status == 200
+            and content_type.startswith("text/plain")
+            and "shriven_build_info{" in body
+        )
+        assert get(server.port, "/metrics", "application/openmetrics-text; version=1.0.0")[
+            2
+        ].endswith("# EOF\n")
         assert get(server.port, "/healthz")[::2] == (200, "ok\n")
         assert get(server.port, "/else")[0] == 404
         (path,) = (tmp_path / FOLDER).glob("*.json")
-        assert json.loads(path.read_text()) == [{"targets": [f"127.0.0.1:{server.port}"], "labels": {"job": "task", "environment": "test"}}]
+        assert json.loads(path.read_text()) == [
+            {
+                "targets": [f"127.0.0.1:{server.port}"],
+                "labels": {"job": "task", "environment": "test"},
+            }
+        ]
     finally:
         server.close()
     assert not path.exists()
@@ -47,7 +64,9 @@ def test_metrics_and_health_are_served_on_a_free_port_that_a_target_file_names(t
 
 
 def test_health_says_what_is_wrong_with_the_process() -> None:
-    server = serve(ProcessMetrics("1.0").registry, job="task", health=lambda: "the task's thread has ended")
+    server = serve(
+        ProcessMetrics("1.0").registry, job="task", health=lambda: "the task's thread has ended"
+    )
     try:
         assert get(server.port, "/healthz")[::2] == (503, "the task's thread has ended\n")
     finally:
@@ -63,14 +82,22 @@ def test_a_port_in_use_is_refused_by_name() -> None:
         first.close()
 
 
-def test_a_process_takes_its_target_file_away_and_what_a_killed_one_left_is_pruned(tmp_path: Path) -> None:
+def test_a_process_takes_its_target_file_away_and_what_a_killed_one_left_is_pruned(
+    tmp_path: Path,
+) -> None:
     program = (
-        "import sys; from pathlib import Path; from jobs.telemetry.serving import serve; from jobs.telemetry.task import ProcessMetrics\n"
-        "serve(ProcessMetrics('1').registry, job='task', home=Path(sys.argv[1])); print('ready', flush=True); sys.stdin.readline()"
+        "import sys; from pathlib import Path; from jobs.telemetry.serving import serve; from "
+        "jobs.telemetry.task import ProcessMetrics\nserve(ProcessMetrics('1').registry, "
+        "job='task', home=Path(sys.argv[1])); print('ready', flush=True); sys.stdin.readline()"
     )
 
     def start() -> subprocess.Popen[str]:
-        process = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, str(tmp_path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         assert process.stdout and process.stdout.readline() == "ready\n"
         return process
 
@@ -96,7 +123,8 @@ def test_a_process_that_ends_with_bad_news_waits_for_one_more_scrape_if_somebody
     process = ProcessMetrics("1.0")
     server = serve(process.registry, job="member")
     try:
-        server.wait_for_final_scrape()  # nobody watches: no wait, or this test would time out in CI's patience, not in ours
+        # nobody watches: no wait, or this test would time out in CI's patience, not in ours
+        server.wait_for_final_scrape()
         get(server.port, "/metrics")
         process.error("topic_changed")
         ended = threading.Event()

@@ -1,4 +1,6 @@
-"""What the lag tests do to a real cluster: topics, transactions, groups at positions of their choice; and waiting for what must become true."""
+"""What the lag tests do to a real cluster: topics, transactions, groups at positions of their
+choice; and waiting for what must become true.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ class LagCase:
     def make(self, topic: str, partitions: int = 1, **config: str) -> None:
         """Create a topic; ``retention_ms="1000"`` sets ``retention.ms``."""
         settings = {key.replace("_", "."): value for key, value in config.items()}
-        for answer in self.admin.create_topics([NewTopic(topic, partitions, 1, config=settings)]).values():
+        for answer in self.admin.create_topics(
+            [NewTopic(topic, partitions, 1, config=settings)]
+        ).values():
             answer.result(PATIENCE_SECONDS)
 
     def group(self, name: str = "g") -> str:
@@ -54,8 +58,14 @@ class LagCase:
     def producer(self, transactional: str = "") -> Producer:
         """A producer; with a name, a transactional one."""
         if transactional not in self.producers:
-            more: dict[str, Any] = {"transactional.id": self.group(transactional), "retry.backoff.ms": 1} if transactional else {}
-            self.producers[transactional] = Producer({**self.cluster.client(linger_ms=0), **more, "log_level": 0})
+            more: dict[str, Any] = (
+                {"transactional.id": self.group(transactional), "retry.backoff.ms": 1}
+                if transactional
+                else {}
+            )
+            self.producers[transactional] = Producer(
+                {**self.cluster.client(linger_ms=0), **more, "log_level": 0}
+            )
             if transactional:
                 self.producers[transactional].init_transactions(PATIENCE_SECONDS)
         return self.producers[transactional]
@@ -64,10 +74,18 @@ class LagCase:
         """Records without a transaction."""
         producer = self.producer()
         for _ in range(count):
-            producer.produce(self.topic, record.get("value", b"x"), record.get("key"), partition=partition, timestamp=timestamp_ms)
+            producer.produce(
+                self.topic,
+                record.get("value", b"x"),
+                record.get("key"),
+                partition=partition,
+                timestamp=timestamp_ms,
+            )
         assert producer.flush(PATIENCE_SECONDS) == 0
 
-    def transaction(self, count: int, how: str = "commit", name: str = "p", partition: int = 0) -> None:
+    def transaction(
+        self, count: int, how: str = "commit", name: str = "p", partition: int = 0
+    ) -> None:
         """Records in one transaction; ``how`` is commit, abort, or open (left open)."""
         producer = self.producer(name)
         producer.begin_transaction()
@@ -80,10 +98,14 @@ class LagCase:
     def end(self, name: str = "p", how: str = "commit") -> None:
         """End the transaction that was left open."""
         producer = self.producer(name)
-        (producer.commit_transaction if how == "commit" else producer.abort_transaction)(PATIENCE_SECONDS)
+        (producer.commit_transaction if how == "commit" else producer.abort_transaction)(
+            PATIENCE_SECONDS
+        )
 
     def read(self, count: int, group: str = "g", partition: int = 0) -> int:
-        """A group reads so many committed records from the start and commits the way most consumers do: last offset + 1. Returns that."""
+        """A group reads so many committed records from the start and commits the way most consumers
+        do: last offset + 1. Returns that.
+        """
         consumer = self.consumer(group)
         consumer.assign([TopicPartition(self.topic, partition, 0)])
         last, seen = -1, 0
@@ -103,7 +125,12 @@ class LagCase:
 
     def consumer(self, group: str = "g", **settings: Any) -> Consumer:
         """A reader of committed records that commits nothing by itself."""
-        own = self.cluster.client(isolation_level="read_committed", enable_auto_commit=False, auto_offset_reset="earliest", **settings)
+        own = self.cluster.client(
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            **settings,
+        )
         return Consumer({**own, "group.id": self.group(group), "log_level": 0})
 
     def watch(self, **settings: Any) -> Watch:
@@ -123,9 +150,13 @@ class LagCase:
         return found
 
     def close(self) -> None:
-        """Remove what was made; an open transaction is aborted by the next owner of its id, so that it holds nothing."""
+        """Remove what was made; an open transaction is aborted by the next owner of its id, so that
+        it holds nothing.
+        """
         for name in [name for name in self.producers if name]:
-            Producer({**self.cluster.client(), "transactional.id": self.group(name), "log_level": 0}).init_transactions(PATIENCE_SECONDS)
+            Producer(
+                {**self.cluster.client(), "transactional.id": self.group(name), "log_level": 0}
+            ).init_transactions(PATIENCE_SECONDS)
         for source in self.watches:
             source.close()
         for answer in self.admin.delete_topics([self.topic]).values():

@@ -1,6 +1,7 @@
 """``sq lag`` and its exporter, as a user runs them, on a real broker.
 
-Oracle: the columns and rules that issue 4 names; what the test itself put on the cluster; prometheus_client's parser.
+Oracle: the columns and rules that issue 4 names; what the test itself put on the cluster;
+prometheus_client's parser.
 """
 
 from __future__ import annotations
@@ -34,7 +35,12 @@ def variables(cluster: Cluster) -> dict[str, str]:
 def sq(cluster: Cluster, *arguments: str, expect: int = 0) -> str:
     """Run ``sq lag``; returns what it printed."""
     ended = subprocess.run(
-        [sys.executable, "-m", "jobs.sq", "lag", *arguments], env=variables(cluster), capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-m", "jobs.sq", "lag", *arguments],
+        env=variables(cluster),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert ended.returncode == expect, ended.stderr
     assert "Traceback" not in ended.stderr
@@ -52,9 +58,25 @@ def test_rows_of_a_transactional_topic_are_true(bare_cluster: Cluster, case: Lag
     case.transaction(4, "abort")
     for name, count in (("done", 50), ("short", 47)):
         case.read(count, name)
-    rows = {row["group"]: row for row in json.loads(sq(bare_cluster, "--json")) if row["group"].startswith(case.topic)}
-    assert {name: rows[case.group(name)]["lag_records"] for name in ("done", "short")} == {"done": 0, "short": 3}
-    assert list(rows[case.group("done")]) == ["group", "topic", "partition", "position", "lag_records", "lag_seconds", "state", "reason"]
+    rows = {
+        row["group"]: row
+        for row in json.loads(sq(bare_cluster, "--json"))
+        if row["group"].startswith(case.topic)
+    }
+    assert {name: rows[case.group(name)]["lag_records"] for name in ("done", "short")} == {
+        "done": 0,
+        "short": 3,
+    }
+    assert list(rows[case.group("done")]) == [
+        "group",
+        "topic",
+        "partition",
+        "position",
+        "lag_records",
+        "lag_seconds",
+        "state",
+        "reason",
+    ]
     table = sq(bare_cluster, "--group", f"{case.topic}.*").splitlines()
     assert table[0].split()[:3] == ["group", "topic", "part"] and len(table) == 5
 
@@ -66,7 +88,9 @@ def test_thirty_groups_are_answered_in_a_few_seconds(bare_cluster: Cluster, case
         case.commit(number * 100, f"g{number}")
     began = time.monotonic()
     rows = json.loads(sq(bare_cluster, "--json", "--group", f"{case.topic}.*"))
-    assert len(rows) == 30 and all(row["lag_records"] > 0 and row["lag_seconds"] is not None for row in rows)
+    assert len(rows) == 30 and all(
+        row["lag_records"] > 0 and row["lag_seconds"] is not None for row in rows
+    )
     assert time.monotonic() - began < 60, "a few seconds on an idle machine, its start included"
 
 
@@ -74,9 +98,15 @@ def test_looking_leaves_nothing_on_the_cluster(bare_cluster: Cluster, case: LagC
     case.transaction(10)
     case.commit(2)
     admin = AdminClient(bare_cluster.client())
-    before = {group.group_id for group in admin.list_consumer_groups().result().valid}, set(admin.list_topics(timeout=30).topics)
+    before = (
+        {group.group_id for group in admin.list_consumer_groups().result().valid},
+        set(admin.list_topics(timeout=30).topics),
+    )
     sq(bare_cluster, "--json")
-    after = {group.group_id for group in admin.list_consumer_groups().result().valid}, set(admin.list_topics(timeout=30).topics)
+    after = (
+        {group.group_id for group in admin.list_consumer_groups().result().valid},
+        set(admin.list_topics(timeout=30).topics),
+    )
     assert after[0] - before[0] == set() and after[1] - before[1] == set()
 
 
@@ -92,8 +122,20 @@ def test_an_unreachable_cluster_is_said_in_one_line() -> None:
 @pytest.fixture
 def served(bare_cluster: Cluster, case: LagCase) -> Iterator[str]:
     """Address of an exporter process of this case's groups."""
-    command = [sys.executable, "-m", "jobs.lag", "--serve", "0", "--interval", "0.2", "--group", f"{case.topic}.*"]
-    process = subprocess.Popen(command, env=variables(bare_cluster), stdout=subprocess.PIPE, text=True)
+    command = [
+        sys.executable,
+        "-m",
+        "jobs.lag",
+        "--serve",
+        "0",
+        "--interval",
+        "0.2",
+        "--group",
+        f"{case.topic}.*",
+    ]
+    process = subprocess.Popen(
+        command, env=variables(bare_cluster), stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     yield process.stdout.readline().strip().removeprefix("metrics=")
     process.terminate()
@@ -107,8 +149,12 @@ def scrape(address: str) -> dict[tuple[str, str, str], float]:
     found = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
-            assert sample.name in names and set(sample.labels) == set(names[sample.name].labels), sample
-            found[(sample.name, sample.labels.get("group", ""), sample.labels.get("topic", ""))] = sample.value
+            assert sample.name in names and set(sample.labels) == set(names[sample.name].labels), (
+                sample
+            )
+            found[(sample.name, sample.labels.get("group", ""), sample.labels.get("topic", ""))] = (
+                sample.value
+            )
     return found
 
 
@@ -123,7 +169,9 @@ def test_the_exporter_follows_the_group(served: str, case: LagCase) -> None:
 
 
 def test_lag_is_never_negative_while_others_produce_and_consume(case: LagCase) -> None:
-    """A producer commits transactions and a consumer follows it as fast as both can; positions, ends and looks race against them."""
+    """A producer commits transactions and a consumer follows it as fast as both can; positions,
+    ends and looks race against them.
+    """
     stop = threading.Event()
     produced = 0
     problems: list[BaseException] = []
@@ -154,7 +202,10 @@ def test_lag_is_never_negative_while_others_produce_and_consume(case: LagCase) -
     watch = case.watch()
     seen: list[Lag] = []
     try:
-        wait_for(lambda: problems or any(lag.position for lag in case.snapshot(watch).lags), "the consumer commits")
+        wait_for(
+            lambda: problems or any(lag.position for lag in case.snapshot(watch).lags),
+            "the consumer commits",
+        )
         while not problems and (len(seen) < 40 or len({lag.position for lag in seen}) < 10):
             seen += case.snapshot(watch).lags
     finally:

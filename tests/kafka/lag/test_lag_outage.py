@@ -1,4 +1,5 @@
-"""The exporter through a broker that is killed and comes back (F4, F5): nothing invented meanwhile, the truth again after.
+"""The exporter through a broker that is killed and comes back (F4, F5): nothing invented meanwhile,
+the truth again after.
 
 Oracle: the group's position and the records that the test itself wrote.
 """
@@ -19,7 +20,9 @@ from streams.log.kafka.cluster import Cluster
 pytestmark = pytest.mark.broker
 
 
-def test_a_killed_broker_makes_values_absent_and_a_restarted_one_brings_them_back(own_broker: Callable[..., Broker]) -> None:
+def test_a_killed_broker_makes_values_absent_and_a_restarted_one_brings_them_back(
+    own_broker: Callable[..., Broker],
+) -> None:
     broker = own_broker()
     broker.start()
     case = LagCase(Cluster(bootstrap=broker.bootstrap))
@@ -30,7 +33,12 @@ def test_a_killed_broker_makes_values_absent_and_a_restarted_one_brings_them_bac
     registry.register(exporter)
 
     def lag() -> float | None:
-        place = {"environment": "local", "group": case.group(), "topic": case.topic, "partition": "0"}
+        place = {
+            "environment": "local",
+            "group": case.group(),
+            "topic": case.topic,
+            "partition": "0",
+        }
         labels = {**place, "purpose": "live", "isolation": "read_committed"}
         return registry.get_sample_value("shriven_consumer_lag_records", labels)
 
@@ -41,8 +49,15 @@ def test_a_killed_broker_makes_values_absent_and_a_restarted_one_brings_them_bac
     try:
         wait_for(lambda: lag() == 3, "three records behind")
         broker.kill()
-        wait_for(lambda: is_up() == 0 and lag() is None, "values are absent while the broker is away")
-        wait_for(lambda: registry.get_sample_value("shriven_lag_exporter_errors_total", {"cause": "broker_unreachable"}), "the cause is counted")
+        wait_for(
+            lambda: is_up() == 0 and lag() is None, "values are absent while the broker is away"
+        )
+        wait_for(
+            lambda: registry.get_sample_value(
+                "shriven_lag_exporter_errors_total", {"cause": "broker_unreachable"}
+            ),
+            "the cause is counted",
+        )
         assert "does not answer" in exporter.problem
         broker.start()
         wait_for(lambda: is_up() == 1 and lag() == 3, "the truth is back")
