@@ -12,9 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from numba.core.caching import NullCache
 from numba.core.registry import CPUDispatcher
 
 from schemas.kernel import kernel
+from streams.numeric.inner_code import InnerCache, InnerCompiler
 
 
 def borrowing_kernel(function: Callable[..., Any]) -> Any:
@@ -61,5 +63,13 @@ def _inner(function: Callable[..., Any], **options: Any) -> Any:
         function, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True, **options
     )
     if isinstance(compiled, CPUDispatcher):  # not where nothing is compiled
+        _keep_code_only(compiled)
         compiled.__class__ = _InnerDispatcher
     return compiled
+
+
+def _keep_code_only(compiled: Any) -> None:
+    """Make no machine code of it, see ``inner_code.py``."""
+    compiled._compiler.pipeline_class = InnerCompiler
+    if not isinstance(compiled._cache, NullCache):  # not in a process that keeps nothing
+        compiled._cache._impl.__class__ = InnerCache

@@ -12,6 +12,7 @@ from numba.core.errors import NumbaError
 from schemas.catalogue import topic as topic_of
 from schemas.codec import NO_LEVELS, codec
 from schemas.errors import AmountFault, CapacityExceeded, WrongUse
+from schemas.kernel import PACKAGES
 from streams.numeric.book_copy import take_over, twin
 from streams.runtime.order.feed import Feed
 from streams.runtime.order.merge import InputBatch
@@ -82,6 +83,11 @@ def raise_stage_fault(name: str, module: Any, fault: Any, symbols: Mapping[int, 
     raise CapacityExceeded(setting, limit, _full(setting, instrument, value, limit))
 
 
+def has_users(stages: Sequence[KernelStage]) -> bool:
+    """True if one of the stages is a user's module."""
+    return any(stage.module.__name__.partition(".")[0] not in PACKAGES for stage in stages)
+
+
 class BadKernel(WrongUse):
     """A compiled stage that the compiler refuses."""
 
@@ -120,7 +126,8 @@ class LoopRunner:
         numbers: topics whose rows become events for order-side stages, with their numbers.
         delivered: topics whose rows end a call at once.
         books: the stages' books, or None.
-        salt: digest of code the loop's text does not name (a user's file).
+        salt: digest of a user's files, which the loop's text does not name; it counts where one of
+            the stages is a user's.
         relayed: topics whose rows become events once more, see ``LoopText``.
     """
 
@@ -146,12 +153,11 @@ class LoopRunner:
         self.used_feeds = [topic for topic in feeds if text.consumers(topic)]
         self.rows: dict[str, Array] = {}
         self.counts: dict[str, Array] = {}
-        put = self.context.put
         dtypes: dict[str, np.dtype[Any]] = {}
 
         def enter(name: str, array: Array) -> None:
             dtypes[name] = array.dtype
-            put(name, array)
+            self.context.put(name, array)
 
         enter("control", self.control)
         enter("source", np.zeros(0, np.uint8))
@@ -169,13 +175,13 @@ class LoopRunner:
             for field, array in stage.state._asdict().items():
                 enter(f"{stage.name}__{field}", array)
         for topic in text.outputs:
-            self.rows[topic] = np.zeros(
-                ROWS_AT_START + 2 * self._needs[topic], codec(topic_of(topic).record).dtype
-            )
+            room = ROWS_AT_START + 2 * self._needs[topic]
+            self.rows[topic] = np.zeros(room, codec(topic_of(topic).record).dtype)
             self.counts[topic] = np.zeros(1, np.int64)
             enter(f"rows_{_name(topic)}", self.rows[topic])
             enter(f"count_{_name(topic)}", self.counts[topic])
-        module = load_module(text.write(self.context.places, self.context.dimensions, dtypes), salt)
+        written = text.write(self.context.places, self.context.dimensions, dtypes)
+        module = load_module(written, salt if has_users(self.stages) else b"")
         self.part: Part = (module, ["run", *map(handler_name, text.commands)])
         self._run = module.run
         self.commands = {topic: getattr(module, handler_name(topic)) for topic in text.commands}
