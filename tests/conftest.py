@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -19,6 +20,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 if "SQ_HOME" not in os.environ:  # the strategies that tests run are none of the user's own
     _HOME = tempfile.TemporaryDirectory(prefix="sq-home-")
     os.environ["SQ_HOME"] = _HOME.name
+# the first example of a property compiles its kernels, or loads them
+hypothesis.settings.register_profile("project", deadline=None)
+hypothesis.settings.load_profile("project")
 MARKET_DATA = Path(os.environ.get("SQ_DATA", ROOT.parent / "shared" / "data"))
 
 

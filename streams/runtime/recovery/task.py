@@ -108,6 +108,10 @@ class Task:
         assert self._execution is not None, "the journal was neither opened nor begun"
         return self._execution
 
+    @execution.setter
+    def execution(self, execution: Execution) -> None:
+        self._execution = execution
+
     def open_execution(self) -> None:
         """Prepare the stages for the journal's genesis."""
         self._execution = self.inputs.open(self.genesis)
