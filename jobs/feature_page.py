@@ -156,7 +156,8 @@ def page() -> str:
     return (
         f"{HEAD}\n## Published\n\n{_table(published, 'field')}\n## Steps\n\n"
         "Of `streams/numeric/measures`, for kernels and, but for those of markouts and levels, for "
-        "plain Python. A value\nthat is not known is nan.\n\n"
+        "plain Python\n(objects: `streams.signals.measures`, [indicators.md](../indicators.md)). "
+        "A value that is not known is nan.\n\n"
         f"{_table(STEPS, 'step')}"
     )
 

@@ -89,8 +89,19 @@ OF_OURS = (
     "streams.numeric.vwap", "streams.numeric.wide", "streams.signals.ema_cross",
     "streams.signals.ema_cross_python",
     "streams.signals.indicators", "streams.signals.noop_python", "streams.signals.template",
+    "streams.signals.measures",
+    *(
+        f"streams.numeric.measures.{name}"
+        for name in (
+            "amihud", "bulk", "hasbrouck", "hawkes", "kyle", "markouts", "microprice", "order_flow",
+            "regression", "roll", "solving", "spreads", "variance_ratio", "vpin_null",
+        )
+    ),
 )  # fmt: skip
-PACKAGES = words("numpy msgspec typing collections schemas streams streams.numeric streams.signals")
+PACKAGES = words(
+    "numpy msgspec typing collections schemas streams streams.numeric streams.numeric.measures "
+    "streams.signals"
+)
 """Modules that are named on the way to others."""
 
 BUILTINS = words(

@@ -29,6 +29,7 @@ BY_NAME = (
     "schemas/compiled/*.py",
     "streams/signals/*.py",
     "streams/numeric/*.py",
+    "streams/numeric/measures/*.py",
     "streams/venue/fill_models/*.py",
     "streams/venue/venues/*.py",
 )
