@@ -1,9 +1,10 @@
 """The cache of compiled code: what lies in it, when it was last used, and taking out what nobody
 uses.
 
-Each entry is a folder of ``schemas.kernel.cache_root`` with the machine code of one source file,
-under a name that is a hash of all the code depends on (``schemas/kernel.py``). So a changed line
-leaves an entry behind that nothing loads again. The time of last use is the folder's time of
+Each entry is a folder of the cache (``schemas/cache_root.py``) with the machine code of one source
+file, under a name that is a hash of all the code depends on (``schemas/kernel.py``). So a changed
+line leaves an entry behind that nothing loads again. The source of a generated loop is an entry,
+and so is the index of imports (``schemas/import_index.py``). The time of last use is the time of
 change: a process that loaded code of an entry sets it when it ends, at most once a day.
 """
 
@@ -19,8 +20,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from schemas.cache_root import cache_root
 from schemas.errors import WrongUse
-from schemas.kernel import cache_root
+from schemas.import_index import FILE_NAME
 
 UNUSED_DAYS_MAX = 30
 """An entry that was not used for longer goes by itself, when a process compiles something."""
@@ -52,7 +54,7 @@ def check_writable() -> None:
 
 
 class Entry(NamedTuple):
-    """An entry of the cache: a folder, or the source of a generated loop."""
+    """An entry of the cache: a folder, the source of a generated loop, or the index of imports."""
 
     path: Path
     functions: int
@@ -90,6 +92,8 @@ def _ours(root: Path) -> Iterator[Path]:
         )
     if (root / LOOPS).is_dir():
         yield from (path for path in (root / LOOPS).glob("*.py") if _LOOP.fullmatch(path.stem))
+    if (root / FILE_NAME).is_file():
+        yield root / FILE_NAME
 
 
 def prune(unused_days: float, root: Path | None = None) -> list[Entry]:

@@ -34,7 +34,7 @@ from jobs.user_files import (
 )
 from jobs.window import empty_window
 from schemas.errors import CorruptLog, ShrivenError, WrongUse
-from schemas.kernel import ROOT
+from schemas.sources import ROOT
 from schemas.user_topics import scope
 from schemas.version import VERSION
 from streams.log.local import LocalLog

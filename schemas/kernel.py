@@ -19,7 +19,6 @@ folder.
 
 from __future__ import annotations
 
-import ast
 import fcntl
 import functools
 import hashlib
@@ -27,7 +26,7 @@ import importlib.util
 import os
 import platform
 import sys
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,91 +38,11 @@ from numba.core import config as numba_config
 from numba.core.caching import IndexDataCacheFile, NullCache
 from numba.core.dispatcher import Dispatcher
 
-ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("streams", "schemas")
+from schemas.cache_root import cache_root
+from schemas.import_index import keep_no_index
+from schemas.sources import PACKAGES, ROOT, content_digest, source_closure
+
 config: Any = numba_config
-
-
-def cache_root() -> Path:
-    """Folder that holds all compiled kernels: ``SQ_KERNEL_CACHE``, or the user's cache folder."""
-    named = os.environ.get("SQ_KERNEL_CACHE")
-    if named:
-        return Path(named)
-    return (
-        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        / "shrivenquant"
-        / "kernels"
-    )
-
-
-def _statements(tree: ast.Module) -> Iterator[ast.AST]:
-    """Every statement, those inside other statements too. Imports are statements, and expressions
-    need not be walked for them.
-    """
-    waiting: list[ast.AST] = [tree]
-    while waiting:
-        node = waiting.pop()
-        yield node
-        for block in ("body", "orelse", "finalbody", "handlers", "cases"):
-            waiting.extend(getattr(node, block, ()))
-
-
-@functools.cache
-def _imported_names(path: Path, package: str) -> list[str]:
-    """Absolute names of the modules that the file imports, relative imports resolved against
-    ``package``.
-    """
-    names: list[str] = []
-    for node in _statements(ast.parse(path.read_bytes())):
-        if isinstance(node, ast.Import):
-            names.extend(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parent = package.split(".")[: len(package.split(".")) - node.level + 1]
-                base = ".".join([*parent, base] if base else parent)
-            names.append(base)
-            names.extend(f"{base}.{alias.name}" for alias in node.names)
-    return names
-
-
-@functools.cache
-def _file_of(root: Path, name: str, packages: tuple[str, ...]) -> Path | None:
-    """Source file below ``root`` of one of our modules, None for a name that is not a module of
-    ours.
-    """
-    if name.split(".")[0] not in packages:
-        return None
-    path = root.joinpath(*name.split("."))
-    if (path / "__init__.py").is_file():
-        return path / "__init__.py"
-    return path.with_suffix(".py") if path.with_suffix(".py").is_file() else None
-
-
-def source_closure(
-    path: Path, package: str, packages: tuple[str, ...] = PACKAGES, without: Container[Path] = ()
-) -> list[Path]:
-    """The file and every file of ours it imports, directly or not, sorted.
-
-    Args:
-        path: the file to begin with.
-        package: the package it lies in, for its relative imports.
-        packages: top-level packages that count as ours.
-        without: files that are left out, with what only they import.
-    """
-    found: set[Path] = set()
-    open_files = [(path.resolve(), package)]
-    while open_files:
-        file, owner = open_files.pop()
-        if file in found:
-            continue
-        found.add(file)
-        for name in _imported_names(file, owner):
-            target = _file_of(ROOT, name, packages)
-            if target is not None and target not in found and target not in without:
-                inner = name if target.name == "__init__.py" else name.rpartition(".")[0]
-                open_files.append((target, inner))
-    return sorted(found)
 
 
 @functools.cache
@@ -164,9 +83,8 @@ def cache_folder(path: Path, package: str, salt: str = "") -> Path:
     digest of a user's files.
     """
     digest = hashlib.sha256(environment_digest() + salt.encode())
-    for file in source_closure(path, package):
-        content = file.read_bytes()
-        digest.update(len(content).to_bytes(8, "little") + content)
+    for file in source_closure([(path, package)]):
+        digest.update(bytes.fromhex(content_digest(file)))
     return cache_root() / digest.hexdigest()[:32]
 
 
@@ -191,6 +109,7 @@ def keep_nothing() -> None:
     """
     global _KEEPING
     _KEEPING = False
+    keep_no_index()
     ours = [module for name, module in sys.modules.items() if name.split(".")[0] in PACKAGES]
     for value in [value for module in ours for value in vars(module).values()]:
         if isinstance(value, Dispatcher):

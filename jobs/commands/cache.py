@@ -48,7 +48,7 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """One line for what is there, one for what was taken out."""
     from jobs.kernel_cache import UNUSED_DAYS_MAX, entries, prune
-    from schemas.kernel import cache_root
+    from schemas.cache_root import cache_root
 
     if arguments.unused is not None and not arguments.prune:
         raise WrongUse("--unused goes with --prune")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -277,9 +278,10 @@ def decide() -> dict[str, Any]:
 
 def recover(recording: Path) -> dict[str, Any]:
     """``recover``: a run killed with a million market records since its snapshot, until it is ready
-    to go on, process start included.
+    to go on, process start included. Modules are loaded from their bytecode, as users' are.
     """
     folder = RUN_FOLDER / "recover"
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
     shutil.rmtree(folder, ignore_errors=True)
     figures = []
     for _ in range(3):
@@ -287,6 +289,7 @@ def recover(recording: Path) -> dict[str, Any]:
         killed = subprocess.run(
             [sys.executable, "-m", "tests.benchmarks.killed", str(recording), str(folder), "kill"],
             cwd=ROOT,
+            env=environment,
             check=False,
         )
         if killed.returncode != -9:
@@ -295,6 +298,7 @@ def recover(recording: Path) -> dict[str, Any]:
         ready = subprocess.run(
             [sys.executable, "-m", "tests.benchmarks.killed", str(recording), str(folder), "ready"],
             cwd=ROOT,
+            env=environment,
             check=True,
         )
         figures.append(time.perf_counter() - started)

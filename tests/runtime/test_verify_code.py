@@ -20,7 +20,7 @@ from numba.core import caching
 from jobs.runs import Run
 from jobs.sq import main
 from jobs.verification import verify_run
-from schemas.kernel import cache_root
+from schemas.cache_root import cache_root
 from schemas.records import Instrument
 from streams.portfolio.stage import Portfolio
 from tests.scenario import backtest

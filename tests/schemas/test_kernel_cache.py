@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas import kernel
+from schemas import kernel, sources
 
 
 @pytest.fixture
@@ -27,6 +27,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (folder / "constants.py").write_text("LIMIT = 1\n")
     (folder / "other.py").write_text("")
     monkeypatch.setattr(kernel, "ROOT", tmp_path)
+    monkeypatch.setattr(sources, "ROOT", tmp_path)
     forget()
     yield tmp_path
     forget()
@@ -34,8 +35,9 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def forget() -> None:
     """A new process would read everything again."""
-    for function in (kernel.cache_folder, kernel.environment_digest, kernel._imported_names):
-        function.cache_clear()
+    kernel.cache_folder.cache_clear()
+    kernel.environment_digest.cache_clear()
+    sources.forget_sources()
 
 
 def folder_of(tree: Path) -> Path:
@@ -44,7 +46,7 @@ def folder_of(tree: Path) -> Path:
 
 
 def test_the_closure_follows_imports_of_our_own_modules(tree: Path) -> None:
-    found = kernel.source_closure(tree / "streams" / "mine" / "stage.py", "streams.mine")
+    found = sources.source_closure([(tree / "streams" / "mine" / "stage.py", "streams.mine")])
     assert [path.name for path in found] == ["__init__.py", "constants.py", "helper.py", "stage.py"]
 
 

@@ -12,7 +12,7 @@ from numba.core.errors import NumbaError
 from schemas.catalogue import topic as topic_of
 from schemas.codec import NO_LEVELS, codec
 from schemas.errors import AmountFault, CapacityExceeded, WrongUse
-from schemas.kernel import PACKAGES
+from schemas.sources import PACKAGES
 from streams.numeric.book_copy import take_over, twin
 from streams.runtime.order.feed import Feed
 from streams.runtime.order.merge import InputBatch

@@ -15,7 +15,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from schemas.kernel import PACKAGES, ROOT, source_closure
+from schemas.sources import PACKAGES, ROOT, source_closure
 
 ROOTS = (
     "jobs/pipeline.py",
@@ -61,11 +61,11 @@ def source_files(root: Path = ROOT) -> list[Path]:
     """The files that the code digest covers, sorted."""
     left_out = {path for pattern in OUTSIDE for path in root.glob(pattern)}
     found = {path for pattern in BY_NAME for path in root.glob(pattern)}
-    for path in [root / name for name in ROOTS] + sorted(
-        path for path in found if path.suffix == ".py"
-    ):
-        package = path.parent.relative_to(root).as_posix().replace("/", ".")
-        found.update(source_closure(path, package, (*PACKAGES, "jobs"), left_out))
+    starts = [root / name for name in ROOTS] + [path for path in found if path.suffix == ".py"]
+    packages = [path.parent.relative_to(root).as_posix().replace("/", ".") for path in starts]
+    found.update(
+        source_closure(zip(starts, packages, strict=True), (*PACKAGES, "jobs"), left_out)
+    )
     return sorted(found)
 
 

@@ -23,7 +23,7 @@ from typing import Any
 import numba
 from numba.core.dispatcher import Dispatcher
 
-from schemas.kernel import ROOT
+from schemas.sources import ROOT
 from streams.runtime.tools.generated import is_generated, load_file
 from streams.runtime.tools.processors import processors
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from schemas.kernel import cache_root
+from schemas.cache_root import cache_root
 
 PREFIX = "sq_loop_"
 
