@@ -24,6 +24,7 @@ from schemas.version import VERSION
 COMMANDS = {
     "import": "importing",
     "merge": "merging",
+    "export": "export",
     "generate": "generating",
     "instruments": "instruments",
     "charges": "charges",

@@ -26,6 +26,7 @@ reason, file and line number; every good line around them is kept.
   binance-public
             files of data.binance.vision under their own names, zip or csv: trades or aggTrades,
             bookTicker, klines of one symbol, spot or USD-M, several kinds and days at once
+  exported  files of 'sq export', with what stands beside them: the same topics again
   auto      says what the files are and the command it stands for; with --out carries it out
 """
 EXAMPLES = """\
@@ -37,9 +38,10 @@ examples:
   sq import quotes quotes.csv --instrument BTCUSDT@binance --out data/quotes
   sq import bars minutes.csv --instrument BTCUSDT@binance --out data/bars
   sq import binance-public BTCUSDT-trades-2025-01-02.zip --out data/day
+  sq import exported trades.parquet depth.parquet --out data/again
   sq import auto trades.csv
 """
-WHATS = ("binance", "trades", "quotes", "bars", "binance-public", "auto")
+WHATS = ("binance", "trades", "quotes", "bars", "binance-public", "exported", "auto")
 """What may follow ``sq import``."""
 
 
@@ -86,6 +88,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.out is None:
         raise WrongUse("no folder was named; say where the topics go with --out FOLDER")
+    if arguments.what == "exported":
+        return _exported(arguments)
     with ProgressBar("import", "bytes") as bar:
         summary = _imported(arguments, bar.update)
     return _said(arguments, summary)
@@ -114,6 +118,25 @@ def _found(arguments: argparse.Namespace) -> bool:
             print(f"  {name}: {text}")
         print(shlex.join(words))
     return arguments.out is not None
+
+
+def _exported(arguments: argparse.Namespace) -> int:
+    """Topics of exported files, and whether they are the ones that were exported."""
+    import msgspec
+
+    from jobs.exporting.topic_file import import_exported
+    from jobs.progress import ProgressBar
+
+    with ProgressBar("import", "records") as bar:
+        found = import_exported(arguments.files, arguments.out, bar.update)
+    if arguments.json:
+        print(json.dumps({"topics": msgspec.to_builtins(found)}, sort_keys=True))
+        return 0
+    for each in found:
+        same = "as it was exported" if each.is_equal else "NOT the records that were exported"
+        print(f"  {each.topic:18} {each.records:>12,}  {same} (digest {each.digest[:16]})")
+    print(f"imported {len(found)} exported topics into {arguments.out}")
+    return 0
 
 
 def _said(arguments: argparse.Namespace, summary: Any) -> int:

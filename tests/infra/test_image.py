@@ -47,11 +47,12 @@ def test_the_image_takes_what_the_project_needs_and_nothing_of_its_developers() 
     assert names & {*tools, "polars", "pandas"} == set()
 
 
-def test_one_module_in_the_image_imports_each_package_that_is_left_out_of_it() -> None:
-    """They are imported for a Parquet file, or a calendar, alone; tests/connectors shows what is
-    said there."""
+def test_few_modules_in_the_image_import_the_packages_that_are_left_out_of_it() -> None:
+    """They are imported for a table, or a calendar, alone; tests/connectors and
+    tests/jobs/test_export.py show what is said there."""
     readers = {
         ROOT / "connectors" / "tables" / "parquet.py": {"polars"},
+        ROOT / "jobs" / "exporting" / "frames.py": {"polars"},
         ROOT / "connectors" / "reference" / "calendars.py": {"exchange_calendars"},
     }
     left_out = {name.replace("-", "_") for name in wheelhouse.LEFT_OUT}
