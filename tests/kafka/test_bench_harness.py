@@ -146,10 +146,9 @@ def test_every_peer_makes_the_bars_of_the_truth(engine: Engine, bare_cluster: Cl
     topics.renew(bare_cluster, [source])
     keys = [str(number).encode() for number in rows["instrument"].tolist()]
     topics.fill(bare_cluster, source, inputs.framed("Trade", rows, 7), keys)
-    found = throughput.peer_run(
-        engine, bare_cluster, source, COUNT, truth.bars_of(topics.values(bare_cluster, source))
-    )
-    assert found.rate > 0
+    expected = truth.bars_of(topics.values(bare_cluster, source))
+    found = throughput.peer_bars(engine, bare_cluster, source, expected)  # raises Differs
+    assert len(found.bars) == len(expected.bars) > 0 and found.cpu_seconds > 0
 
 
 def test_a_peer_that_does_not_start_names_its_log(bare_cluster: Cluster) -> None:

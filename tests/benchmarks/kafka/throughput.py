@@ -51,10 +51,16 @@ def rate_of(
     return (position[1] - position[0]) / seconds, seconds
 
 
-def peer_run(
-    engine: Engine, cluster: Cluster, source: str, count: int, expected: truth.Truth
-) -> Measured:
-    """Run a peer over the ``count`` trades of ``source``.
+class PeerBars(NamedTuple):
+    """A peer's bars in the order of their visibility, each look at them, its CPU seconds."""
+
+    bars: list[truth.Bar]
+    seen: list[Seen]
+    cpu_seconds: float
+
+
+def peer_bars(engine: Engine, cluster: Cluster, source: str, expected: truth.Truth) -> PeerBars:
+    """Run a peer over the trades of ``source``.
 
     Raises:
         truth.Differs: its bars are not the truth's.
@@ -70,15 +76,19 @@ def peer_run(
             running(engine, cluster, name, source, [output]) as spent,
         ):
             _await(watcher, engine.name, len(expected.bars))
-        return _measured(
-            engine.name,
-            [engine.bar(value) for value in watcher.values],
-            watcher.seen,
-            expected,
-            count / spent.cpu_seconds[0],
-        )
+        bars = [engine.bar(value) for value in watcher.values]
+        truth.check(engine.name, bars, expected)
+        return PeerBars(bars, watcher.seen, spent.cpu_seconds[0])
     finally:
         topics.remove(cluster, [found for found in topics.existing(cluster) if name in found])
+
+
+def peer_run(
+    engine: Engine, cluster: Cluster, source: str, count: int, expected: truth.Truth
+) -> Measured:
+    """Measure a peer over the ``count`` trades of ``source``. Raises as :func:`peer_bars`."""
+    found = peer_bars(engine, cluster, source, expected)
+    return _measured(found.bars, found.seen, expected, count / found.cpu_seconds)
 
 
 def our_run(place: Place, count: int, expected: truth.Truth) -> Measured:
@@ -95,13 +105,9 @@ def our_run(place: Place, count: int, expected: truth.Truth) -> Measured:
         place.running("market", name, "--clock", "event", "--publish", "md.bars") as job,
     ):
         _await(watcher, "ours", len(expected.bars), job.expect_alive)
-    return _measured(
-        "ours",
-        [truth.our_bar(value) for value in watcher.values],
-        watcher.seen,
-        expected,
-        count / job.spent.cpu_seconds[0],
-    )
+    bars = [truth.our_bar(value) for value in watcher.values]
+    truth.check("ours", bars, expected)
+    return _measured(bars, watcher.seen, expected, count / job.spent.cpu_seconds[0])
 
 
 def _await(
@@ -114,12 +120,10 @@ def _await(
 
 
 def _measured(
-    name: str,
     bars: list[truth.Bar],
     seen: Sequence[Seen],
     expected: truth.Truth,
     rate_by_cpu: float,
 ) -> Measured:
-    truth.check(name, bars, expected)
     rate, seconds = rate_of(seen, bars, expected)
     return Measured(rate, rate_by_cpu, seconds)
