@@ -29,6 +29,16 @@ RECORD_BYTES = 160
 LEVEL_BYTES = 20
 
 
+def extra_bytes(record: Any) -> int:
+    """A bound on the bytes of a record's levels, text and payload."""
+    values = [getattr(record, name) for name in record.__struct_fields__]
+    return sum(
+        LEVEL_BYTES * len(value) if isinstance(value, list) else 4 * len(value)
+        for value in values
+        if isinstance(value, list | str | bytes)
+    )
+
+
 class TopicBlocks:
     """One topic being written: records or rows in, blocks out, its digest along the way.
 

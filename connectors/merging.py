@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from connectors.blocks import TopicBlocks, close_log
+from connectors.blocks import TopicBlocks, close_log, extra_bytes
 from connectors.ordering import ORDER, Survey, ordered, survey
 from connectors.unfinished import create
 from schemas.catalogue import topic as topic_of
@@ -240,12 +240,7 @@ def _add_plain(blocks: TopicBlocks, holders: Sequence[Source]) -> None:
     if blocks.topic == "control":
         records = sorted(records, key=lambda record: record.event_time)
     for record in records:
-        plain = msgspec.structs.astuple(record)
-        blocks.add(
-            record,
-            getattr(record, "event_time", 0),
-            sum(4 * len(value) for value in plain if isinstance(value, str | bytes)),
-        )
+        blocks.add(record, getattr(record, "event_time", 0), extra_bytes(record))
 
 
 def _facts(sources: Sequence[Source]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ ACCOUNT_DECIMALS = 38 - 20
 """Decimals of a column of account amounts: 20 digits are left of the point."""
 EXACT = decimal.Context(prec=100, traps=[decimal.Inexact, decimal.InvalidOperation])
 Values = list[Any]
+Turned = Callable[[Any, int], Any]
 
 
 class BadExport(BadData):
@@ -168,65 +169,34 @@ class Cells:
         Raises:
             BadExport: names the row and the column.
         """
-        plain = {
-            field.name: self._in(field, column, columns[field.name], first_row)
-            for field, column in zip(self._fields, self.columns, strict=True)
-            if column.kind not in (DECIMAL, LEVELS)
-        }
-        count = len(next(iter(columns.values())))
-        for field, column in zip(self._fields, self.columns, strict=True):
-            if column.kind in (DECIMAL, LEVELS):
-                plain[field.name] = self._scaled_in(
-                    field, column, columns[field.name], plain, first_row
-                )
+        plain: dict[str, Values] = {}
+        pairs = list(zip(self._fields, self.columns, strict=True))
+        for field, column in sorted(pairs, key=lambda pair: pair[1].kind in (DECIMAL, LEVELS)):
+            turned = self._turned(field, column, plain)  # decimals need the fields before them
+            values = columns[field.name]
+            plain[field.name] = _values_in(field, column, values, turned, first_row)
         rows = zip(*(plain[field.name] for field in self._fields), strict=True)
-        found = [self._record(*row) for row in rows]
-        if len(found) != count:
-            raise BadExport(f"columns of different length behind row {first_row}")
-        return found
+        return [self._record(*row) for row in rows]
 
-    def _in(self, field: Field, column: Column, values: Values, first_row: int) -> Values:
-        turned: Callable[[Any], Any] | None = None
+    def _turned(self, field: Field, column: Column, plain: dict[str, Values]) -> Turned:
+        """What makes a field's value of a cell and the number of its row.
+
+        Args:
+            plain: values of the fields that are no decimals.
+        """
+        if column.kind == LEVELS:
+            return lambda levels, number: self._levels_in(levels, plain, number)
+        if column.kind == DECIMAL:
+            return lambda value, number: _whole(value, self._scale_of(field, plain, number))
         if field.kind == "enum":
-            turned = {symbol: number for number, symbol in enumerate(field.symbols)}.__getitem__
-        elif field.kind == "bytes":
-            turned = bytes.fromhex
-        elif column.kind == JSON:
+            numbers = {symbol: number for number, symbol in enumerate(field.symbols)}
+            return lambda symbol, _number: numbers[symbol]
+        if field.kind == "bytes":
+            return lambda text, _number: bytes.fromhex(text)
+        if column.kind == JSON:
             hint = self._hints[field.name]
-            turned = lambda text: msgspec.json.decode(text, type=hint)  # noqa: E731
-        made = []
-        for number, value in enumerate(values):
-            if value is None and not field.nullable:
-                raise BadExport(f"row {first_row + number}: {field.name} is empty")
-            try:
-                made.append(value if turned is None or value is None else turned(value))
-            except (KeyError, ValueError, msgspec.MsgspecError):
-                raise BadExport(
-                    f"row {first_row + number}: {field.name} is {str(value)[:60]!r}, which it "
-                    "cannot be"
-                ) from None
-        return made
-
-    def _scaled_in(
-        self, field: Field, column: Column, values: Values, plain: dict[str, Values], first: int
-    ) -> Values:
-        made: Values = []
-        for number, value in enumerate(values):
-            if value is None and not field.nullable:
-                raise BadExport(f"row {first + number}: {field.name} is empty")
-            try:
-                if value is None:
-                    made.append(None)
-                elif column.kind == LEVELS:
-                    made.append(self._levels_in(value, plain, number))
-                else:
-                    made.append(_whole(value, self._scale_of(field, plain, number)))
-            except (decimal.DecimalException, ValueError, TypeError):
-                raise BadExport(
-                    f"row {first + number}: {field.name} is {str(value)[:60]!r}; it has more "
-                    "decimals than its instrument, or is no number"
-                ) from None
-        return made
+            return lambda text, _number: msgspec.json.decode(text, type=hint)
+        return lambda value, _number: value
 
     def _levels_in(self, levels: Any, plain: dict[str, Values], number: int) -> Any:
         p, q = (0, 0)
@@ -240,6 +210,26 @@ class Cells:
         if not self._is_scaled(field):
             return 0
         return precision_of(field.unit, *self._precision(plain["instrument"][number])) or 0
+
+
+def _values_in(
+    field: Field, column: Column, values: Values, turned: Turned, first_row: int
+) -> Values:
+    """Values of cells. Raises BadExport: names the row and the column."""
+    made: Values = []
+    for number, value in enumerate(values):
+        if value is None and not field.nullable:
+            raise BadExport(f"row {first_row + number}: {field.name} is empty")
+        try:
+            made.append(None if value is None else turned(value, number))
+        except (KeyError, ValueError, TypeError, decimal.DecimalException, msgspec.MsgspecError):
+            why = "which it cannot be"
+            if column.kind in (DECIMAL, LEVELS):
+                why = "which has more decimals than its instrument, or is no number"
+            raise BadExport(
+                f"row {first_row + number}: {field.name} is {str(value)[:60]!r}, {why}"
+            ) from None
+    return made
 
 
 def _whole(value: Any, digits: int) -> int:

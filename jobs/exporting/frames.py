@@ -59,24 +59,17 @@ class Table:
 
     def write(self, path: Path, batches: Batches) -> None:
         """Write all batches in bounded memory. Raises BadExport: a decimal has over 38 digits."""
-        schema = pl.Schema(
-            dict.fromkeys(self._types, pl.String()) if self._format == "csv" else self._types
-        )
-
-        def source(
-            with_columns: list[str] | None, predicate: Any, n_rows: int | None, size: int | None
-        ) -> Iterator[pl.DataFrame]:
-            del with_columns, predicate, n_rows, size
-            for batch in batches:
-                yield self._frame(batch)
-
         if self._format == "csv":
             with path.open("wb") as file:
-                pl.DataFrame(schema=schema).write_csv(file)
+                pl.DataFrame(schema=dict.fromkeys(self._types, pl.String())).write_csv(file)
                 for batch in batches:
                     self._frame(batch).write_csv(file, include_header=False)
             return
-        frame = register_io_source(source, schema=schema)
+
+        def source(*_asked: Any) -> Iterator[pl.DataFrame]:
+            return map(self._frame, batches)
+
+        frame = register_io_source(source, schema=pl.Schema(self._types))
         if self._format == "parquet":
             frame.sink_parquet(path)
         else:

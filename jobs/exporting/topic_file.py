@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from connectors.blocks import TopicBlocks, close_log
+from connectors.blocks import TopicBlocks, close_log, extra_bytes
 from connectors.captures.importer import remove_made
 from connectors.unfinished import create
 from jobs.exporting.cells import BadExport, Cells
@@ -209,7 +209,7 @@ def _fill(log: LocalLog, file: Path, described: Description, progress: Progress)
         first = blocks.count + 1
         try:
             for each in cells.records(batch, first):
-                blocks.add(each, getattr(each, "event_time", 0), _extra_bytes(each))
+                blocks.add(each, getattr(each, "event_time", 0), extra_bytes(each))
                 if is_journal:
                     blocks.flush()
             blocks.flush()
@@ -217,18 +217,6 @@ def _fill(log: LocalLog, file: Path, described: Description, progress: Progress)
             raise BadExport(f"{file.name}, rows from {first}: {problem}") from None
         progress(blocks.count, max(described.records, blocks.count))
     return blocks
-
-
-def _extra_bytes(record: Any) -> int:
-    """A bound on the bytes of levels, text and payload."""
-    total = 0
-    for name in record.__struct_fields__:
-        value = getattr(record, name)
-        if isinstance(value, list):
-            total += 20 * len(value)
-        elif isinstance(value, str | bytes):
-            total += 4 * len(value)
-    return total
 
 
 def _origin(described: Sequence[Description]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from schemas.sources import PACKAGES, ROOT, source_closure
+from schemas.sources import PACKAGES, ROOT, content_digest, source_closure
 
 ROOTS = (
     "jobs/pipeline.py",
@@ -74,7 +74,7 @@ def _own_sources() -> dict[str, str]:
     """Our files as they were when this process first asked: what it runs, not what an editor saves
     meanwhile.
     """
-    return {path.relative_to(ROOT).as_posix(): _digest(path) for path in source_files()}
+    return {path.relative_to(ROOT).as_posix(): content_digest(path)[:16] for path in source_files()}
 
 
 def code_digest(sources: dict[str, str]) -> str:
