@@ -18,12 +18,15 @@ from jobs.venue_models import SETTINGS as VENUE_MODELS
 from jobs.venue_models import choose as choose_venue_models
 from schemas.errors import WrongUse
 
-STAGES = ("aggregation", "toxicity", "sizing", "risk", "routing", "venue", "portfolio", "reporting")
+ALWAYS = ("aggregation", "toxicity", "sizing", "risk", "routing", "venue", "portfolio", "reporting")
+CHOSEN = ("microstructure",)
+"""Stages that run where a configuration names them: by their table, which may be empty."""
+STAGES = (*ALWAYS, *CHOSEN)
 RESERVED = (
-    *STAGES,
+    *ALWAYS,
     *("pipeline", "strategy", "strategy-view", "replacements", "books", "venue-books", "driver"),
 )
-"""Names that a user's own stage cannot have."""
+"""Names that a user's own stage cannot have; nor can it have that of a chosen stage beside it."""
 USER_STAGE = re.compile("[a-z][a-z0-9_-]{0,40}")
 FEES = ("maker", "taker")
 LEGS = ("feed", "entry", "response")
@@ -122,9 +125,10 @@ class Configuration(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
                     f"there is no stage {name!r}; stages with settings are {', '.join(STAGES)}"
                 )
         for name in self.user_stages:
-            if name in RESERVED or not USER_STAGE.fullmatch(name):
+            is_reserved = name in RESERVED or name in self.stages
+            if is_reserved or not USER_STAGE.fullmatch(name):
                 what = (
-                    "is reserved" if name in RESERVED else "is no name: use lower-case letters, "
+                    "is reserved" if is_reserved else "is no name: use lower-case letters, "
                     "digits, - and _"
                 )
                 raise BadConfiguration(

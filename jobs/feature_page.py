@@ -32,6 +32,7 @@ class Measure(NamedTuple):
 
 NEVER_NULL, BOTH_SIDES = "none", "null without both sides"
 FULL = "window full"
+TRADED, GIVEN, INTERVALS = "null without trades", "parameters given", "window intervals"
 
 FIELDS = (
     Measure("MIC-2", "features.spread", "ask - bid", "0 without both sides"),
@@ -62,7 +63,80 @@ FIELDS = (
     Measure("MIC-1", "toxicity.method", "the least reliable of the bucket", NEVER_NULL),
     Measure("TOX-11", "toxicity.regime", "UNKNOWN until there is a calibration", NEVER_NULL),
 )
-"""Of what is published."""
+"""Of what every job publishes."""
+
+SPREADS = tuple(
+    Measure("MIC-5 TOX-4", f"microstructure.{name}_{horizon}", formula, f"{passed} passed")
+    for horizon, passed in (
+        ("100ms", "100 ms"), ("1s", "1 s"), ("5s", "5 s"), ("30s", "30 s"), ("60s", "60 s"),
+    )
+    for name, formula in (
+        ("spread_trades", "trades whose horizon ended"),
+        ("effective_spread", "sum of 2 s (p - m)"),
+        ("realised_spread", "sum of 2 s (p - m(tau))"),
+        ("price_impact", "sum of 2 s (m(tau) - m)"),
+    )
+)  # fmt: skip
+MICROSTRUCTURE = (
+    *SPREADS,
+    Measure("MIC-5", "microstructure.refused_trades", "trades without room to wait", NEVER_NULL),
+    Measure("MIC-13", "microstructure.buy_trades", "trades that bought", NEVER_NULL),
+    Measure("MIC-13", "microstructure.sell_trades", "trades that sold", NEVER_NULL),
+    Measure("MIC-13", "microstructure.trade_imbalance", "(buys - sells) / trades", TRADED),
+    Measure("MIC-13", "microstructure.flow_imbalance", "the same by volume", TRADED),
+    Measure("MIC-13", "microstructure.recent_flow_imbalance", "the same, last trades",
+            "trades of the setting"),
+    Measure("MIC-1", "microstructure.method", "the least reliable of the interval", NEVER_NULL),
+    Measure("MIC-3", "microstructure.kyle_lambda", "slope of the mid's change on signed volume",
+            INTERVALS),
+    Measure("MIC-3", "microstructure.kyle_error", "its standard error", INTERVALS),
+    Measure("MIC-3", "microstructure.kyle_r_squared", "its R squared",
+            f"{INTERVALS}; null where the mid stood"),
+    Measure("MIC-4", "microstructure.amihud", "1e6 mean of abs(return) / turnover",
+            f"{INTERVALS} with turnover"),
+    Measure("MIC-7", "microstructure.roll_spread", "2 sqrt(-cov(dp_t, dp_(t-1)))",
+            "trades of the setting; null where cov >= 0"),
+    *(
+        Measure("MIC-12", f"microstructure.variance_ratio_{q}", f"var({q}) / ({q} var(1))",
+                f"{INTERVALS}; null where the mid stood")
+        for q in (2, 5, 10)
+    ),
+    Measure("MIC-12", "microstructure.realised_volatility", "sqrt(sum of r^2), r = ln of mids",
+            INTERVALS),
+    Measure("MIC-12", "microstructure.return_deviation", "sqrt(sum of (r - mean)^2 / (n - 1))",
+            INTERVALS),
+    Measure("MIC-12", "microstructure.ewma_volatility", "sqrt(ema of r^2), weight 2 / (n + 1)",
+            INTERVALS),
+    Measure("MIC-12", "microstructure.momentum", "1e4 sum of r", INTERVALS),
+    Measure("MIC-12", "microstructure.quote_volatility", "sqrt(sum of (dm)^2), quote to quote",
+            NEVER_NULL),
+    Measure("MIC-17", "microstructure.hawkes_buy_intensity", "mu + sum of a exp(-beta (t - t_i))",
+            GIVEN),
+    Measure("MIC-17", "microstructure.hawkes_sell_intensity", "the same of sells", GIVEN),
+    Measure("MIC-1", "microstructure.bulk_bought_share", "F(dp / sigma)",
+            f"{INTERVALS} with trades before it"),
+    Measure("MIC-1", "microstructure.bulk_bought", "V F(dp / sigma), rounded down",
+            "0 where the share is null"),
+    Measure("MIC-1", "microstructure.bulk_sold", "V - bulk_bought", "0 where the share is null"),
+    *(
+        Measure("MIC-8", f"microstructure.order_flow_{level}", f"sum of e_n, level {level}",
+                NEVER_NULL)
+        for level in range(1, 6)
+    ),
+    Measure("MIC-8", "microstructure.integrated_order_flow",
+            "sum of w e / sum of abs(w) / mean depth", "null without a depth update"),
+    Measure("MIC-6", "microstructure.bid_depth", "best five bids at the end", "0 without a book"),
+    Measure("MIC-6", "microstructure.ask_depth", "best five asks at the end", "0 without a book"),
+    Measure("MIC-11", "microstructure.weighted_mid", "(a qb + b qa) / (qa + qb)", BOTH_SIDES),
+    Measure("MIC-11", "microstructure.microprice", "m + G*(imbalance, spread)", "a table given"),
+    Measure("MIC-6", "microstructure.quoted_time", "time that both sides stood", NEVER_NULL),
+    Measure("MIC-6", "microstructure.quoted_spread", "mean of a - b over it", BOTH_SIDES),
+    Measure("MIC-6", "microstructure.quoted_depth", "mean of qb + qa over it", BOTH_SIDES),
+    Measure("MIC-6", "microstructure.quote_slope", "mean of (a - b) / (ln qb + ln qa)", BOTH_SIDES),
+    Measure("MIC-6", "microstructure.log_quote_slope", "mean of ln(a / b) / (ln qb + ln qa)",
+            BOTH_SIDES),
+)  # fmt: skip
+"""Of the topic that a job switches on."""
 
 STEPS = (
     Measure("MIC-5", "spreads.quoted_spread", "ask - bid", NEVER_NULL, PRICE),
@@ -90,6 +164,14 @@ STEPS = (
             "depth above 0", "ratio"),
     Measure("MIC-9", "hasbrouck.hasbrouck_impact", "sum of r's answers to a buy, VAR with L lags",
             f"{FULL}, 3 L + 2 trades", "of r"),
+    Measure("MIC-11", "weighted_mid.weighted_mid", "(a qb + b qa) / (qa + qb)", "both sides",
+            PRICE),
+    Measure("MIC-6", "quote_slope.quote_slope", "(a - b) / (ln qb + ln qa)", "both sides",
+            PRICE),
+    Measure("MIC-6", "quote_slope.log_quote_slope", "ln(a / b) / (ln qb + ln qa)", "both sides",
+            "ratio"),
+    Measure("MIC-1", "signing.sign_trade", "flag, else Lee-Ready, else the tick rule",
+            "0 while unknown", "1 buy, -1 sell"),
     Measure("MIC-11", "microprice.microprice", "m + G*(imbalance, spread)", "a table", PRICE),
     Measure("MIC-12", "variance_ratio.variance_ratio", "var(q) / (q var(1)), unbiased", FULL,
             "ratio"),
@@ -106,7 +188,9 @@ STEPS = (
 )  # fmt: skip
 """Of ``streams/numeric/measures``."""
 
-RECORDS = {"features": "MarketFeatures", "toxicity": "Toxicity"}
+RECORDS = {
+    "features": "MarketFeatures", "toxicity": "Toxicity", "microstructure": "Microstructure",
+}  # fmt: skip
 ABOUT = {
     "instrument",
     "event_time",
@@ -117,8 +201,13 @@ ABOUT = {
     "bucket",
     "bucket_size",
     "window",
+    *(
+        field["name"]
+        for field in schemas()["Microstructure"]["fields"]
+        if field["unit"] == "MeasureReason"
+    ),
 }
-"""Fields that say what a record is about, and measure nothing."""
+"""Fields that say what a record is about, or why a measure is null, and measure nothing."""
 
 HEAD = """\
 # Measures of the market
@@ -152,9 +241,16 @@ def _table(rows: tuple[Measure, ...], title: str) -> str:
 
 def page() -> str:
     """The page."""
-    published = tuple(row._replace(name=f"md.{row.name}", unit=unit_of(row)) for row in FIELDS)
+    published, chosen = (
+        tuple(row._replace(name=f"md.{row.name}", unit=unit_of(row)) for row in rows)
+        for rows in (FIELDS, MICROSTRUCTURE)
+    )
     return (
-        f"{HEAD}\n## Published\n\n{_table(published, 'field')}\n## Steps\n\n"
+        f"{HEAD}\n## Published\n\n{_table(published, 'field')}\n"
+        "## Published where a job switches it on\n\n"
+        "By the stage of [microstructure.md](../microstructure.md). Windows are settings: by "
+        "default 60 intervals of a\nsecond, and 100 trades.\n\n"
+        f"{_table(chosen, 'field')}\n## Steps\n\n"
         "Of `streams/numeric/measures`, for kernels and, but for those of markouts and levels, for "
         "plain Python\n(objects: `streams.signals.measures`, [indicators.md](../indicators.md)). "
         "A value that is not known is nan.\n\n"

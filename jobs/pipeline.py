@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from jobs.configuration import BadConfiguration, Configuration
+from jobs.configuration import CHOSEN, BadConfiguration, Configuration
 from jobs.strangers import ask_for, is_strange, stage_of
 from jobs.strategies import check_stage, check_strategy, strategy_sources
 from jobs.ticker import TICKERS, holds_tickers, settled, uses_ticker
@@ -220,6 +221,7 @@ def stages_of(
     order: tuple[tuple[Any, Any], ...] = (
         (aggregation, aggregation),
         (toxicity, toxicity),
+        *((stage, stage) for stage in chosen_stages(c)),
         (None, None),
         (sizing, sizing.Sizing),
         (risk, risk.Risk),
@@ -238,7 +240,7 @@ def stages_of(
                 stages += [] if is_last(strategy[0]) else with_view(strategy, account)
             continue
         name = kind.NAME
-        if only is not None and name not in only:
+        if only is not None and name not in (*only, *CHOSEN):
             continue
         stages.append(
             (kind, _settings(name, module.Settings, given.get(name, {}), c.stages.get(name, {})))
@@ -247,6 +249,25 @@ def stages_of(
     return stages + (
         with_view(strategy, account) if strategy is not None and is_last(strategy[0]) else []
     )
+
+
+def chosen_stages(configuration: Configuration) -> list[Any]:
+    """The market's stages that this configuration switches on, each imported where it runs."""
+    names = [name for name in CHOSEN if name in configuration.stages]
+    return [importlib.import_module(f"streams.{name}.stage") for name in names]
+
+
+def check_chosen(configuration: Configuration, stages: Sequence[tuple[Any, Any]]) -> None:
+    """Raise BadConfiguration for a stage that waits for what no stage was switched on to write."""
+    written = {topic for stage, _ in stages for topic in stage.OUTPUTS}
+    for stage, _ in stages:
+        for topic in stage.INPUTS:
+            owner = TOPICS[topic].owner if topic in TOPICS else ""
+            if owner in CHOSEN and topic not in written:
+                raise BadConfiguration(
+                    f"{stage.NAME} reads {topic}, which no stage writes; switch it on by "
+                    f"--{owner}, or by a table [{owner}] in the file of --config"
+                )
 
 
 def with_view(strategy: tuple[Any, Any], account: int) -> list[tuple[Any, Any]]:
@@ -359,6 +380,7 @@ def topology_over(
             f"{what}; give a recording that holds it, and leave --ticker off out"
         )
     stages = stages_of(configuration, JOBS[name], shard, ended, strategy, users)
+    check_chosen(configuration, stages)
     check_inputs(users, stages, feeds)
     try:
         account, sizes = (

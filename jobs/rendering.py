@@ -10,6 +10,7 @@ import msgspec
 from jobs.quantities import instant_text
 from schemas.records import Instrument
 from schemas.shapes import schemas
+from schemas.vocabulary import MeasureReason
 from streams.log.local import LocalLog
 from streams.numeric import fixed
 
@@ -19,6 +20,7 @@ AMOUNTS = "10^-(price_precision + quantity_precision) of the instrument"
 ACCOUNT_AMOUNTS = "10^-amount_precision of the account currency"
 RATES = "10^-8 of the position's value"
 TIMES = ("ns UTC", "ns, recorder clock")
+REASONS = "MeasureReason"
 LEVELS = "levels"
 DIGEST = "32 bytes"
 
@@ -116,5 +118,7 @@ def fields_of(record: str) -> list[tuple[str, list[str] | None, str]]:
     for field in schemas()[record]["fields"]:
         kind = field["type"]
         symbols = kind["symbols"] if isinstance(kind, dict) and kind.get("type") == "enum" else None
+        if field.get("unit") == REASONS:
+            symbols = [each.name for each in MeasureReason]
         found.append((field["name"], symbols, field.get("unit", "")))
     return found

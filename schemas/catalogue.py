@@ -71,6 +71,7 @@ _ROWS = (
     ("md.marks", "Mark", "instrument", "derived", "aggregation"),
     ("md.features", "MarketFeatures", "instrument", "derived", "toxicity"),
     ("md.toxicity", "Toxicity", "instrument", "derived", "toxicity"),
+    ("md.microstructure", "Microstructure", "instrument", "derived", "microstructure"),
     ("signals", "Signal", "strategy", "order", "signals"),
     ("orders.requests", "OrderRequest", "account", "order", "signals"),
     ("orders.decisions", "RiskDecision", "account", "order", "risk"),

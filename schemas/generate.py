@@ -32,6 +32,18 @@ FLAGS = (
     ("OVERFLOW", 32768, "a sum beyond int64, whose wide field holds it"),
 )
 
+REASONS = (
+    ("NONE", "the measure is not null"),
+    ("WARMING_UP", "its window is not full yet"),
+    ("UNDEFINED", "its formula has no value for what was seen"),
+    ("NO_TRADES", "no trade with a known aggressor, or no trade at all"),
+    ("STALE_BOOK", "there was no book in sync"),
+    ("NOT_GIVEN", "the settings name no parameters for it"),
+)
+"""Why a measure of ``md.microstructure`` is null. A record names an enum once, and these are in a
+dozen of its fields: they are integers with the unit ``MeasureReason``.
+"""
+
 PYTHON_TYPES = {
     "int": "int",
     "long": "int",
@@ -46,7 +58,9 @@ PYTHON_TYPES = {
 
 
 def vocabulary() -> str:
-    """Text of ``vocabulary.py``: an IntEnum per Avro enum, value = symbol index, and the flags."""
+    """Text of ``vocabulary.py``: an IntEnum per Avro enum, value = symbol index, the flags and the
+    reasons.
+    """
     lines = [
         '"""One vocabulary: every enum of the schemas, and the data-quality '
         f'flags.\n\n{NOTICE}\n"""',
@@ -70,6 +84,9 @@ def vocabulary() -> str:
         "",
     ]
     lines += [f"    {name} = {value}  # {text}" for name, value, text in FLAGS]
+    lines += ["", "", "class MeasureReason(enum.IntEnum):"]
+    lines += ['    """Why a measure of ``md.microstructure`` is null."""', "", "    UNKNOWN = 0"]
+    lines += [f"    {name} = {value}  # {text}" for value, (name, text) in enumerate(REASONS, 1)]
     return "\n".join(lines) + "\n"
 
 

@@ -265,6 +265,88 @@ class MarketFeatures(msgspec.Struct, frozen=True, array_like=True, gc=False):
     sell_volume_wide: int | None = None  # 10^-quantity_precision of the instrument
 
 
+class Microstructure(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Measures of trades, quotes and the book over one interval of event time. A reason is 1 none, 2 warming up, 3 undefined, 4 no trades, 5 stale book, 6 not given."""
+
+    instrument: int  # id
+    event_time: int  # ns UTC
+    interval: int  # ns
+    flags: int  # bit set
+    method: int  # SignMethod
+    spread_trades_100ms: int  # trades
+    effective_spread_100ms: int  # 10^-price_precision of the instrument
+    realised_spread_100ms: int  # 10^-price_precision of the instrument
+    price_impact_100ms: int  # 10^-price_precision of the instrument
+    spread_trades_1s: int  # trades
+    effective_spread_1s: int  # 10^-price_precision of the instrument
+    realised_spread_1s: int  # 10^-price_precision of the instrument
+    price_impact_1s: int  # 10^-price_precision of the instrument
+    spread_trades_5s: int  # trades
+    effective_spread_5s: int  # 10^-price_precision of the instrument
+    realised_spread_5s: int  # 10^-price_precision of the instrument
+    price_impact_5s: int  # 10^-price_precision of the instrument
+    spread_trades_30s: int  # trades
+    effective_spread_30s: int  # 10^-price_precision of the instrument
+    realised_spread_30s: int  # 10^-price_precision of the instrument
+    price_impact_30s: int  # 10^-price_precision of the instrument
+    spread_trades_60s: int  # trades
+    effective_spread_60s: int  # 10^-price_precision of the instrument
+    realised_spread_60s: int  # 10^-price_precision of the instrument
+    price_impact_60s: int  # 10^-price_precision of the instrument
+    refused_trades: int  # trades
+    buy_trades: int  # trades
+    sell_trades: int  # trades
+    trade_imbalance: float | None  # ratio -1 to 1
+    flow_imbalance: float | None  # ratio -1 to 1
+    flow_reason: int  # MeasureReason
+    recent_flow_imbalance: float | None  # ratio -1 to 1
+    recent_flow_reason: int  # MeasureReason
+    kyle_lambda: float | None  # 10^-price_precision per 10^-quantity_precision
+    kyle_error: float | None  # 10^-price_precision per 10^-quantity_precision
+    kyle_r_squared: float | None  # ratio 0 to 1
+    kyle_reason: int  # MeasureReason
+    amihud: float | None  # 1 per million of the quote currency
+    amihud_reason: int  # MeasureReason
+    roll_spread: float | None  # 10^-price_precision of the instrument
+    roll_reason: int  # MeasureReason
+    variance_ratio_2: float | None  # ratio
+    variance_ratio_5: float | None  # ratio
+    variance_ratio_10: float | None  # ratio
+    variance_ratio_reason: int  # MeasureReason
+    realised_volatility: float | None  # ratio
+    return_deviation: float | None  # ratio
+    ewma_volatility: float | None  # ratio
+    momentum: float | None  # basis points
+    volatility_reason: int  # MeasureReason
+    quote_volatility: float  # 10^-price_precision of the instrument
+    hawkes_buy_intensity: float | None  # trades a second
+    hawkes_sell_intensity: float | None  # trades a second
+    hawkes_reason: int  # MeasureReason
+    bulk_bought_share: float | None  # ratio 0 to 1
+    bulk_bought: int  # 10^-quantity_precision of the instrument
+    bulk_sold: int  # 10^-quantity_precision of the instrument
+    bulk_reason: int  # MeasureReason
+    order_flow_1: int  # 10^-quantity_precision of the instrument
+    order_flow_2: int  # 10^-quantity_precision of the instrument
+    order_flow_3: int  # 10^-quantity_precision of the instrument
+    order_flow_4: int  # 10^-quantity_precision of the instrument
+    order_flow_5: int  # 10^-quantity_precision of the instrument
+    integrated_order_flow: float | None  # ratio
+    order_flow_reason: int  # MeasureReason
+    bid_depth: int  # 10^-quantity_precision of the instrument
+    ask_depth: int  # 10^-quantity_precision of the instrument
+    weighted_mid: float | None  # 10^-price_precision of the instrument
+    book_reason: int  # MeasureReason
+    microprice: float | None  # 10^-price_precision of the instrument
+    microprice_reason: int  # MeasureReason
+    quoted_time: int  # ns
+    quoted_spread: float | None  # 10^-price_precision of the instrument
+    quoted_depth: float | None  # 10^-quantity_precision of the instrument
+    quote_slope: float | None  # 10^-price_precision of the instrument, by the log of 10^-quantity_precision
+    log_quote_slope: float | None  # ratio, by the log of 10^-quantity_precision
+    quoted_reason: int  # MeasureReason
+
+
 class OrderEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One transition, or refused transition, of an order."""
 
@@ -508,6 +590,7 @@ RECORDS: tuple[type[msgspec.Struct], ...] = (
     LogLine,
     Mark,
     MarketFeatures,
+    Microstructure,
     OrderEvent,
     OrderRequest,
     PerformanceReport,

@@ -280,3 +280,15 @@ class Flag(enum.IntFlag):
     LAST_OF_SNAPSHOT = 8192  # last chunk of a book snapshot: completes it
     FUTURES_CHAIN = 16384  # updates chain by previous id, the rule of futures feeds
     OVERFLOW = 32768  # a sum beyond int64, whose wide field holds it
+
+
+class MeasureReason(enum.IntEnum):
+    """Why a measure of ``md.microstructure`` is null."""
+
+    UNKNOWN = 0
+    NONE = 1  # the measure is not null
+    WARMING_UP = 2  # its window is not full yet
+    UNDEFINED = 3  # its formula has no value for what was seen
+    NO_TRADES = 4  # no trade with a known aggressor, or no trade at all
+    STALE_BOOK = 5  # there was no book in sync
+    NOT_GIVEN = 6  # the settings name no parameters for it

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 STAGES = (
     "aggregation",
     "toxicity",
+    "microstructure",
     "signals",
     "risk",
     "routing",

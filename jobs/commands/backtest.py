@@ -46,6 +46,7 @@ TICKER_HELP = (
     "where the recording has them"
 )
 FILL_MODEL_HELP = "how the queue position of a resting order moves (default risk-averse)"
+MICROSTRUCTURE_HELP = "also run the stage of measures that writes md.microstructure"
 VENUE_MODEL_HELP = "the venue's fees, tick and latency rules (default standard)"
 
 
@@ -129,6 +130,7 @@ def add(commands: Any) -> None:
         metavar="N",
         help="positions of at most N times the account's money (default 1)",
     )
+    command.add_argument("--microstructure", action="store_true", help=MICROSTRUCTURE_HELP)
     command.add_argument("--ticker", choices=("auto", "cap", "off"), help=TICKER_HELP)
     command.add_argument("--fill-model", metavar="NAME", help=FILL_MODEL_HELP)
     command.add_argument("--venue-model", metavar="NAME", help=VENUE_MODEL_HELP)
@@ -168,6 +170,8 @@ def configuration_of(arguments: argparse.Namespace) -> Configuration:
         "batch": arguments.batch,
     }
     options |= {name: value for name, value in flags.items() if value is not None}
+    if arguments.microstructure:
+        options.setdefault("microstructure", {})
     parameters = options.get("set", {})
     if not isinstance(parameters, dict):
         raise WrongUse(

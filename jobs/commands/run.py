@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from jobs.commands.backtest import FILL_MODEL_HELP, VENUE_MODEL_HELP
+from jobs.commands.backtest import FILL_MODEL_HELP, MICROSTRUCTURE_HELP, VENUE_MODEL_HELP
 from jobs.helping import HelpFormatter
 from schemas.errors import WrongUse
 
@@ -26,7 +26,8 @@ begins. An order for another account is denied with FOREIGN_ACCOUNT.
 jobs:
   pipeline   every stage: books, toxicity, the strategy, risk, routing, the simulated venue, the
              portfolio, reporting
-  market     books and toxicity alone, for md.quotes, md.bars, md.marks, md.features and md.toxicity
+  market     books and toxicity alone, for md.quotes, md.bars, md.marks, md.features, md.toxicity
+             and, with --microstructure, md.microstructure
 """
 EXAMPLES = """\
 examples:
@@ -154,6 +155,7 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--batch", type=int, metavar="N", help="at most N input records a batch (default 65,536)"
     )
+    command.add_argument("--microstructure", action="store_true", help=MICROSTRUCTURE_HELP)
     command.add_argument("--ticker", choices=("auto", "cap", "off"), help=TICKER_HELP)
     command.add_argument("--fill-model", metavar="NAME", help=FILL_MODEL_HELP)
     command.add_argument("--venue-model", metavar="NAME", help=VENUE_MODEL_HELP)

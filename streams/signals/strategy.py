@@ -78,6 +78,7 @@ WAKE_TOPICS: dict[str, tuple[str, str]] = {
     "marks": ("md.marks", "on_mark"),
     "features": ("md.features", "on_market_features"),
     "toxicity": ("md.toxicity", "on_toxicity"),
+    "microstructure": ("md.microstructure", "on_microstructure"),
     "order_events": ("orders.events", "on_order_event"),
     "fills": ("fills", "on_fill"),
     "positions": ("positions", "on_position"),

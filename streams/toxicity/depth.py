@@ -16,7 +16,7 @@ import numpy as np
 from streams.numeric import wide
 from streams.numeric.book_queries import next_price, quantity_of
 from streams.numeric.borrowing import inner_kernel
-from streams.numeric.bounds import INT64_MAX
+from streams.numeric.measures.weighted_mid import weighted_mid
 
 NAN = math.nan
 
@@ -29,17 +29,6 @@ def ratio(bid_high: Any, bid_low: Any, ask_high: Any, ask_low: Any) -> Any:
     above_high, above_low = wide.sub(bid_high, bid_low, ask_high, ask_low)
     whole_high, whole_low = wide.add(bid_high, bid_low, ask_high, ask_low)
     return wide.to_float(above_high, above_low) / wide.to_float(whole_high, whole_low)
-
-
-@inner_kernel
-def share(bid: Any, ask: Any) -> Any:
-    """bid / (bid + ask) of two quantities above 0, whose sum may leave int64: both lose their
-    lowest bit then.
-    """
-    if bid > INT64_MAX - ask:
-        bid >>= 1
-        ask >>= 1
-    return bid / (bid + ask)
 
 
 @inner_kernel
@@ -95,7 +84,7 @@ def write_depth(books: Any, known: Any, row: Any) -> None:
     row.pressure = ratio(bids[8], bids[9], asks[8], asks[9])
     if bid.quantity > 0 and ask.quantity > 0:
         row.spread = ask.price - bid.price
-        row.weighted_mid = bid.price + (ask.price - bid.price) * share(bid.quantity, ask.quantity)
+        row.weighted_mid = weighted_mid(bid.price, bid.quantity, ask.price, ask.quantity)
     else:
         row.spread = 0
         row.weighted_mid = NAN

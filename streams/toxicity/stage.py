@@ -10,8 +10,9 @@ from streams.numeric import book, wide
 from streams.numeric.borrowing import inlined_kernel, inner_kernel
 from streams.numeric.bounds import INT32_MAX, add_count, saturated
 from streams.numeric.measures.order_flow import order_flow_event
+from streams.numeric.measures.signing import remember_quote, sign_trade, weaker_method
+from streams.numeric.quality import CARRIED, VALIDITY
 from streams.toxicity.depth import write_depth, write_no_depth
-from streams.toxicity.signing import remember_quote, sign_trade, weaker_method
 from streams.toxicity.state import NEVER, Settings, State, new_state
 from streams.toxicity.vpin import BUCKETS_A_CALL, fill_buckets
 
@@ -28,17 +29,6 @@ STALE = int(Flag.STALE)
 LAST_OF_SNAPSHOT = int(Flag.LAST_OF_SNAPSHOT)
 PARTIAL = int(Flag.PARTIAL)
 OVERFLOW = int(Flag.OVERFLOW)
-VALIDITY = int(Flag.STALE | Flag.GAP | Flag.CROSSED | Flag.ONE_SIDED)
-# Flags of a trade or quote that say something about every measure made from it.
-CARRIED = VALIDITY | int(
-    Flag.LATE
-    | Flag.AMENDED
-    | Flag.ESTIMATED_TIME
-    | Flag.OUT_OF_HOURS
-    | Flag.SYNTHETIC
-    | Flag.SIMULATED
-    | Flag.OFF_TICK
-)
 
 __all__ = [
     "FAULTS",

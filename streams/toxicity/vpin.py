@@ -20,7 +20,8 @@ from schemas.vocabulary import Flag, NullReason, ToxicityRegime
 from streams.numeric import wide
 from streams.numeric.borrowing import inlined_kernel, inner_kernel
 from streams.numeric.bounds import INT32_MAX, saturated
-from streams.toxicity.signing import weaker_method
+from streams.numeric.measures.signing import weaker_method
+from streams.numeric.quality import VALIDITY
 
 NONE = int(NullReason.NONE)
 WARMING_UP = int(NullReason.WARMING_UP)
@@ -28,7 +29,6 @@ NO_REGIME = int(ToxicityRegime.UNKNOWN)
 OVERFLOW = int(Flag.OVERFLOW)
 NAN = math.nan
 TWO_OVER_PI = 2.0 / math.pi
-VALIDITY = int(Flag.STALE | Flag.GAP | Flag.CROSSED | Flag.ONE_SIDED)
 BUCKETS_A_CALL = 8
 
 

@@ -6,7 +6,17 @@ import importlib
 
 import pytest
 
-from jobs.feature_page import ABOUT, FIELDS, PATH, RECORDS, STEPS, Measure, page, unit_of
+from jobs.feature_page import (
+    ABOUT,
+    FIELDS,
+    MICROSTRUCTURE,
+    PATH,
+    RECORDS,
+    STEPS,
+    Measure,
+    page,
+    unit_of,
+)
 from schemas.shapes import schemas
 
 
@@ -16,7 +26,8 @@ def test_the_committed_page_is_what_the_table_makes() -> None:
 
 @pytest.mark.parametrize("topic", RECORDS)
 def test_every_field_that_measures_something_is_on_the_page_once(topic: str) -> None:
-    listed = [row.name.partition(".")[2] for row in FIELDS if row.name.startswith(f"{topic}.")]
+    rows = (*FIELDS, *MICROSTRUCTURE)
+    listed = [row.name.partition(".")[2] for row in rows if row.name.startswith(f"{topic}.")]
     fields = [field["name"] for field in schemas()[RECORDS[topic]]["fields"]]
     assert sorted(listed) == sorted(set(fields) - ABOUT)
 

@@ -94,7 +94,8 @@ OF_OURS = (
         f"streams.numeric.measures.{name}"
         for name in (
             "amihud", "bulk", "hasbrouck", "hawkes", "kyle", "markouts", "microprice", "order_flow",
-            "regression", "roll", "solving", "spreads", "variance_ratio", "vpin_null",
+            "quote_slope", "regression", "roll", "signing", "solving", "spreads",
+            "variance_ratio", "vpin_null", "weighted_mid",
         )
     ),
 )  # fmt: skip
@@ -143,7 +144,7 @@ STRATEGY = words(
     "queue_estimate remaining toxicity cancel_timer instrument modify on_book_ticker "
     "on_depth_update on_instrument on_pnl on_risk_decision on_risk_event order_target "
     "order_target_percent order_target_value set_timer working is_valued order_high order_low "
-    "FIELDS TOPIC publish"
+    "FIELDS TOPIC publish on_microstructure"
 )
 CONTEXT = words(
     "account artefacts clock emit first journal_id last_sequence ordinal pending sequence services "
