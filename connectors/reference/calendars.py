@@ -141,19 +141,27 @@ class TradingCalendar:
         )
 
 
+def zone_of(venue: str) -> tzinfo:
+    """The zone of a venue's days. Raises NoCalendar."""
+    if venue in CRYPTO:
+        return UTC
+    if venue in (*CASH, *DERIVATIVES):
+        return IST
+    known = ", ".join((*CASH, *DERIVATIVES, *CRYPTO))
+    raise NoCalendar(f"there is no calendar of {venue!r}; there are those of {known}")
+
+
 @lru_cache(maxsize=8)
 def calendar(venue: str) -> TradingCalendar:
     """The calendar of a venue. Raises NoCalendar."""
+    zone = zone_of(venue)
     if venue in CRYPTO:
         days, first, last = _days("24/7", date(2010, 1, 1), date(2049, 12, 31))
-        return TradingCalendar(venue, UTC, dict(_always(days)), first, last)
-    if venue in (*CASH, *DERIVATIVES):
-        days, first, last = _days("XBOM", date.min, date.max)
-        sessions = {day: _session(day, OPEN, CLOSE, is_special=False) for day in days}
-        sessions.update({each.day: each for each in special_sessions() if each.day <= last})
-        return TradingCalendar(venue, IST, sessions, first, last)
-    known = ", ".join((*CASH, *DERIVATIVES, *CRYPTO))
-    raise NoCalendar(f"there is no calendar of {venue!r}; there are those of {known}")
+        return TradingCalendar(venue, zone, dict(_always(days)), first, last)
+    days, first, last = _days("XBOM", date.min, date.max)
+    sessions = {day: _session(day, OPEN, CLOSE, is_special=False) for day in days}
+    sessions.update({each.day: each for each in special_sessions() if each.day <= last})
+    return TradingCalendar(venue, zone, sessions, first, last)
 
 
 def special_sessions() -> list[Session]:

@@ -118,23 +118,28 @@ class Table(Lines):
             pass
 
     def _zipped(self, path: Path) -> Iterator[bytes]:
-        """The one file of a zip. Raises NotATable."""
+        """A file of a zip. Raises NotATable."""
         self._digest(path)
         try:
             with zipfile.ZipFile(path) as archive:
-                files = [each for each in archive.infolist() if not each.is_dir()]
-                if len(files) != 1:
-                    what = "no file" if not files else f"{len(files)} files"
-                    raise NotATable(f"{path} holds {what}; a zip with one CSV file is read")
-                if files[0].filename.lower().endswith((".zip", ".gz", ".parquet")):
-                    raise NotATable(f"{path} holds {files[0].filename}; unpack it and import that")
-                with archive.open(files[0]) as member:
+                file = self.member(path, archive)
+                if file.filename.lower().endswith((".zip", ".gz", ".parquet")):
+                    raise NotATable(f"{path} holds {file.filename}; unpack it and import that")
+                with archive.open(file) as member:
                     while chunk := member.read(1 << 18):
                         yield chunk
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as problem:
             self._damage(f"the zip is damaged or of a kind that is not read ({problem})", 0)
         except RuntimeError as problem:
             raise NotATable(f"{path} is encrypted; unpack it first") from problem
+
+    def member(self, path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+        """The file of a zip that is read: the only one. Raises NotATable."""
+        files = [each for each in archive.infolist() if not each.is_dir()]
+        if len(files) != 1:
+            what = "no file" if not files else f"{len(files)} files"
+            raise NotATable(f"{path} holds {what}; a zip with one CSV file is read")
+        return files[0]
 
     def _text(self, path: Path) -> Iterator[Batch]:
         """Rows of text: the header, then whole lines of some megabytes at once."""

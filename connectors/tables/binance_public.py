@@ -8,7 +8,6 @@ spot files of trades have one column more than those of USD-M futures.
 from __future__ import annotations
 
 import re
-import tomllib
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from connectors.captures.lines import Progress
 from connectors.instruments import Tables, find, loaded, refuse_inverse
 from connectors.tables.bars import BARS
 from connectors.tables.batches import ZIP, Table, head_of
-from connectors.tables.columns import BarMap, ColumnMap
+from connectors.tables.columns import ColumnMap, shipped_map
 from connectors.tables.importing import Part, TableSummary, import_parts
 from connectors.tables.instrument import InstrumentNotSaid, parted
 from connectors.tables.kinds import Kind
@@ -27,7 +26,6 @@ from connectors.tables.quotes import QUOTES
 from connectors.tables.trades import TRADES
 from schemas.errors import WrongUse
 
-MAPS = Path(__file__).with_name("maps")
 SPOT, USDM = "binance", "binance_usdm"
 NAME = re.compile(
     r"(?P<symbol>[A-Z0-9]+(?:_[A-Z0-9]+)?)-(?:(?P<held>trades|aggTrades|bookTicker)|"
@@ -75,13 +73,6 @@ def named(path: Path) -> Named | None:
     return None
 
 
-def shipped_map(held: str, interval: str = "") -> ColumnMap:
-    """The column map of what a file holds."""
-    content = tomllib.loads((MAPS / f"binance-{held}.toml").read_text(encoding="utf-8"))
-    found = msgspec.convert(content, ColumnMap)
-    return msgspec.structs.replace(found, bars=BarMap(interval=interval))
-
-
 def import_public(
     paths: Sequence[Path | str],
     out: Path | str,
@@ -121,7 +112,7 @@ def import_public(
         raise NotPublic(f"files of {both} would be the same topic twice; import one of them")
     symbol, venue = _market(instrument, next(iter(said)), venues)
     parts = [
-        Part(KINDS[held], of_kind, shipped_map(held, interval))
+        Part(KINDS[held], of_kind, shipped_map(f"binance-{held}", interval))
         for (held, interval), of_kind in by_held.items()
     ]
     specification = find(table, venue, symbol)

@@ -18,6 +18,7 @@ A map is TOML::
     separator = ";"
     header = false                # or "auto": if the first line is one
     doubles = "nearest"           # round what a Parquet double holds; else it must lie on a unit
+    price_decimals = 4            # of prices written as integers: 950000 is 95.0000
     ids = "sparse"                # they count other things too: a jump is no missing trade
     [bars]
     interval = "1m"
@@ -37,14 +38,16 @@ import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
 from connectors.tables.kinds import Kind, plain_name
 from connectors.tables.zones import ADVICE, Zone
 from schemas.errors import WrongUse
+from streams.numeric.fixed import PRECISION_MAX
 
+MAPS = Path(__file__).with_name("maps")
 Unit = Literal["s", "ms", "us", "ns", "iso"]
 UNITS: dict[str, int] = {"s": 9, "ms": 6, "us": 3, "ns": 0}
 """Decimals that a number of the unit may have: all of them are read as ns."""
@@ -94,6 +97,7 @@ class FileMap(msgspec.Struct, forbid_unknown_fields=True):
     separator: str = ""
     header: bool | Literal["auto"] = True
     doubles: Literal["exact", "nearest"] = "exact"
+    price_decimals: Annotated[int, msgspec.Meta(ge=0, le=PRECISION_MAX)] = 0
     ids: Literal["dense", "sparse"] = "dense"
 
 
@@ -140,6 +144,13 @@ def read_map(path: Path | None, kind: Kind) -> ColumnMap:
         raise BadColumnMap(f"{path}: {problem}; {MAP_ADVICE}") from None
     _check(path, found, kind)
     return found
+
+
+def shipped_map(name: str, interval: str = "") -> ColumnMap:
+    """A column map of ``maps/``, of bars of the interval."""
+    content = tomllib.loads((MAPS / f"{name}.toml").read_text(encoding="utf-8"))
+    found = msgspec.convert(content, ColumnMap)
+    return msgspec.structs.replace(found, bars=BarMap(interval=interval))
 
 
 def interval_of(text: str) -> int:

@@ -13,6 +13,7 @@ from connectors.tables.batches import PARQUET, Table, head_of
 from connectors.tables.binance_public import named
 from connectors.tables.columns import ColumnMap, MissingColumn, places_of
 from connectors.tables.kinds import Kind
+from connectors.tables.lean import is_lean
 from connectors.tables.quotes import QUOTES
 from connectors.tables.rows import NotATable
 from connectors.tables.trades import TRADES
@@ -36,6 +37,8 @@ class Found(msgspec.Struct, frozen=True):
 
 def found_in(path: Path) -> Found:
     """What one file is. Raises NotOneKind, NotATable, NotLines, RecordingMissing."""
+    if is_lean(path):
+        return Found("lean", "bars of LEAN, a file a day")
     table = Table([path], ColumnMap(), TRADES, lambda _done, _total: None)
     public = named(path)
     if public is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from streams.numeric import fixed
 from streams.numeric.bounds import PRICE_MAX
 from streams.numeric.text_fields import (
     GOOD,
+    MINUTE_NS,
     NO_ZONE,
     read_decimals,
     read_instants,
@@ -23,17 +25,22 @@ from streams.numeric.text_fields import (
 )
 
 Array = np.ndarray[Any, Any]
+DAY_NS = 24 * 60 * MINUTE_NS
 
 
 class Fields:
     """The fields of one batch.
 
+    Args:
+        implied: by field, the decimals of numbers that are written as integers.
+
     Attributes:
         bad: by row, the first thing that is wrong with it.
     """
 
-    def __init__(self, batch: Batch) -> None:
+    def __init__(self, batch: Batch, implied: Mapping[str, int] | None = None) -> None:
         self._batch = batch
+        self._implied = implied or {}
         self.bad: dict[int, BadField] = {}
         self.count = len(batch.rows)
         has = batch.rows[:, 2]
@@ -59,6 +66,18 @@ class Fields:
 
     def decimals(self, name: str, precision: int, is_known: Array | bool = False) -> Array:
         """A column of numbers in units of 10^-precision; 0 for none, and for rows ``is_known``."""
+        implied = self._implied.get(name, 0)
+        if implied <= precision:
+            return self._read(name, precision - implied, is_known)
+        values, unit = self._read(name, 0, is_known), 10 ** (implied - precision)
+        for row in self.good_rows(values % unit != 0):
+            text = self._batch.field(name, row)[:40]
+            detail = f"{name}: {text} of {implied} decimals has more than {precision}"
+            self.refuse(row, "off_precision", detail)
+        values //= unit
+        return values
+
+    def _read(self, name: str, precision: int, is_known: Array | bool) -> Array:
         batch = self._batch
         values, is_left = np.zeros(self.count, np.int64), np.zeros(self.count, np.bool_)
         read_decimals(batch.text, batch.starts[name], batch.ends[name], precision, values, is_left)
@@ -120,10 +139,33 @@ class Fields:
     def times(self, unit: str, zone: Zone) -> Array:
         """Event times in ns."""
         unit = self._batch.unit or unit
+        if self._batch.midnight is not None:
+            return self._of_day(self._batch.midnight, unit, zone)
         found = self._instants(zone) if unit == "iso" else self.decimals("time", UNITS[unit])
         for row in self.good_rows((found < EARLIEST) | (found > LATEST)):
             self._refuse_time(row, unit)
         return found
+
+    def _of_day(self, midnight: int, unit: str, zone: Zone) -> Array:
+        """The same of times that count from a midnight: what the zone's clock shows."""
+        found = self.decimals("time", UNITS[unit])
+        for row in self.good_rows((found < 0) | (found >= DAY_NS)):
+            text = self._batch.field("time", row)[:40]
+            self.refuse(row, "implausible_time", f"{text!r} is no time of a day in {unit}")
+        shown = found + midnight
+        if not zone.is_place:
+            return shown - zone.minutes * MINUTE_NS
+        rows = np.flatnonzero(self.is_good())
+        shown[rows], often = zone.utc(shown[rows])
+        self._refuse_ambiguous(rows, often, zone)
+        return shown
+
+    def _refuse_ambiguous(self, rows: Array, often: Array, zone: Zone) -> None:
+        for row, count in zip(rows.tolist(), often.tolist(), strict=True):
+            if count != ONCE:
+                times = "twice" if count == TWICE else "never"
+                detail = f"{self._batch.field('time', row)[:40]!r} is {times} in {zone.text}"
+                self.refuse(row, "ambiguous_time", f"{detail}; write times in UTC")
 
     def _instants(self, zone: Zone) -> Array:
         batch = self._batch
@@ -136,11 +178,7 @@ class Fields:
             read_instants(batch.text, starts[of_place], ends[of_place], 0, shown, found)
             values[of_place], often = zone.utc(shown)
             codes[of_place] = found
-            for row, count in zip(of_place.tolist(), often.tolist(), strict=True):
-                if count != ONCE:
-                    times = "twice" if count == TWICE else "never"
-                    detail = f"{batch.field('time', row)[:40]!r} is {times} in {zone.text}"
-                    self.refuse(row, "ambiguous_time", f"{detail}; write times in UTC")
+            self._refuse_ambiguous(of_place, often, zone)
         for row in self.good_rows(codes != GOOD):
             text = batch.field("time", row)[:40]
             if codes[row] == NO_ZONE:

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,11 +81,17 @@ class TableSummary(ImportSummary, frozen=True, kw_only=True):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """Tables of one kind, in order of time, and how they are read."""
+    """Tables of one kind, in order of time, and how they are read.
+
+    Attributes:
+        table: what reads their rows. assumed: what whoever uses them should know, a sentence each.
+    """
 
     kind: Kind
     paths: Sequence[Path]
     wanted: ColumnMap
+    table: Callable[[Sequence[Path], ColumnMap, Kind, Progress], Table] = Table
+    assumed: Sequence[str] = ()
 
 
 def import_table(
@@ -120,7 +126,7 @@ def import_parts(
     progress: Progress,
 ) -> TableSummary:  # fmt: skip
     """Parts of different kinds, of one instrument, into one log."""
-    tables = [Table(part.paths, part.wanted, part.kind, progress) for part in parts]
+    tables = [part.table(part.paths, part.wanted, part.kind, progress) for part in parts]
     out = Path(out)
     was_there = out.exists()
     with create(out) as log:
@@ -202,7 +208,7 @@ class _PartImport:
         self._log, self._letters = log, letters
         self.topic = TopicBlocks(log, part.kind.topic)
         self.dead: Counter[str] = Counter()
-        self.assumed: dict[str, None] = {}
+        self.assumed: dict[str, None] = dict.fromkeys(part.assumed)
         self.units: Counter[str] = Counter()
         self._unit, self._interval = "", part.wanted.interval
         self._path: Path | None = None
@@ -211,8 +217,10 @@ class _PartImport:
         self.jumps = Jumps()
         self.lines = self.blank = self.off_tick = self.crossed = 0
         self.first, self.last = 1 << 62, 0
+        written = part.wanted.file.price_decimals
+        self._implied = dict.fromkeys(part.kind.prices, written)
         table.precisions = {
-            **dict.fromkeys(part.kind.prices, instrument.price_precision),
+            **dict.fromkeys(part.kind.prices, max(instrument.price_precision - written, 0)),
             **dict.fromkeys(part.kind.quantities, instrument.quantity_precision),
         }
 
@@ -235,7 +243,7 @@ class _PartImport:
         if self._path != self.table.path:
             self._path = self.table.path
             self._begin(batch)
-        fields = Fields(batch)
+        fields = Fields(batch, self._implied)
         rows = self._rows_of(batch, fields)
         is_good = fields.is_good()
         if self._has_ids:

@@ -31,6 +31,8 @@ class Batch(msgspec.Struct):
             -1 for one that is not whole.
         columns: how many a row must have. line: number of the first row in its file, from 1.
         unit: of the times, where the file itself says it; empty else.
+        midnight: where the times are of one day, its midnight by the zone's clock, ns as if it were
+            UTC; None where they count from 1970.
     """
 
     text: Array
@@ -40,6 +42,7 @@ class Batch(msgspec.Struct):
     columns: int
     line: int
     unit: str = ""
+    midnight: int | None = None
 
     def raw(self, row: int) -> bytes:
         """The row's own text."""

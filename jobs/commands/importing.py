@@ -26,6 +26,8 @@ reason, file and line number; every good line around them is kept.
   binance-public
             files of data.binance.vision under their own names, zip or csv: trades or aggTrades,
             bookTicker, klines of one symbol, spot or USD-M, several kinds and days at once
+  lean      folders or files of LEAN (QuantConnect) of one instrument: trade bars of minutes or
+            seconds into md.bars, quote bars into md.book_tickers
   exported  files of 'sq export', with what stands beside them: the same topics again
   auto      says what the files are and the command it stands for; with --out carries it out
 """
@@ -38,10 +40,11 @@ examples:
   sq import quotes quotes.csv --instrument BTCUSDT@binance --out data/quotes
   sq import bars minutes.csv --instrument BTCUSDT@binance --out data/bars
   sq import binance-public BTCUSDT-trades-2025-01-02.zip --out data/day
+  sq import lean equity/india/minute/yesbank --instrument YESBANK@nse --out data/yesbank
   sq import exported trades.parquet depth.parquet --out data/again
   sq import auto trades.csv
 """
-WHATS = ("binance", "trades", "quotes", "bars", "binance-public", "exported", "auto")
+WHATS = ("binance", "trades", "quotes", "bars", "binance-public", "lean", "exported", "auto")
 """What may follow ``sq import``."""
 
 
@@ -70,7 +73,7 @@ def add(commands: Any) -> None:
     )
     command.add_argument(
         "--map", type=Path, metavar="FILE",
-        help="trades, quotes, bars: TOML file: which column is what, its unit",
+        help="trades, quotes, bars: TOML file: which column is what, its unit; lean: the zone",
     )
     command.add_argument(
         "--instrument", default="", metavar="SYMBOL@VENUE", help="of tables: whose they are"
@@ -108,7 +111,7 @@ def _found(arguments: argparse.Namespace) -> bool:
                         ("out", arguments.out or "FOLDER")):  # fmt: skip
         if value:
             words += [f"--{name}", str(value)]
-    if what in ("trades", "quotes", "bars") and not (arguments.instrument or arguments.map):
+    if what in ("trades", "quotes", "bars", "lean") and not (arguments.instrument or arguments.map):
         words += ["--instrument", "SYMBOL@VENUE"]
     if arguments.json and arguments.out is None:
         found = [{"file": name, "found": text} for name, text in texts]
@@ -185,6 +188,10 @@ def _imported(arguments: argparse.Namespace, progress: Any) -> Any:
         from connectors.tables.binance_public import import_public
 
         return import_public(files, out, arguments.instrument, table, progress)
+    if what == "lean":
+        from connectors.tables.lean import import_lean
+
+        return import_lean(files, out, arguments.map, arguments.instrument, table, progress)
     from connectors.tables.detecting import KINDS
     from connectors.tables.importing import import_table
 
