@@ -18,5 +18,6 @@ Where to start reading: :mod:`~connectors.tables.importing` (the import), then
 - :mod:`~connectors.tables.zones`: the zone of times that name none;
 - :mod:`~connectors.tables.binance_public`: the exchange's public files, by the maps of ``maps/``;
 - :mod:`~connectors.tables.lean`: folders of LEAN, whose times count from a midnight;
+- :mod:`~connectors.tables.kite_candles`: historical candles of Kite, JSON as rows;
 - :mod:`~connectors.tables.detecting`: what a file seems to be.
 """

@@ -59,6 +59,7 @@ class Table(Lines):
     Attributes:
         file: name of the one that is read. names: its columns. places: which of them each field is.
         precisions: decimals of fields whose doubles are to be rounded.
+        remarks: what of the files is not in their rows, a sentence each.
     """
 
     WANTED = WANTED
@@ -72,6 +73,7 @@ class Table(Lines):
         self.names: list[str] = []
         self.places: dict[str, int] = {}
         self.precisions: dict[str, int] = {}
+        self.remarks: list[str] = []
 
     def batches(self) -> Iterator[Batch]:
         """Every row. Raises NotATable, NotLines, MissingColumn, RecordingUnreadable."""

@@ -194,9 +194,7 @@ def _check(path: Path, found: ColumnMap, kind: Kind) -> None:
         raise BadColumnMap(f"{path}: [time] zone is {found.time.zone!r}; {ADVICE}") from None
 
 
-def places_of(
-    file: str, names: Sequence[str], wanted: ColumnMap, kind: Kind
-) -> dict[str, int]:
+def places_of(file: str, names: Sequence[str], wanted: ColumnMap, kind: Kind) -> dict[str, int]:
     """Which column, from 0, each field is. Raises MissingColumn, BadColumnMap.
 
     Args:

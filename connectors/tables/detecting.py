@@ -13,6 +13,7 @@ from connectors.tables.batches import PARQUET, Table, head_of
 from connectors.tables.binance_public import named
 from connectors.tables.columns import ColumnMap, MissingColumn, places_of
 from connectors.tables.kinds import Kind
+from connectors.tables.kite_candles import is_kite
 from connectors.tables.lean import is_lean
 from connectors.tables.quotes import QUOTES
 from connectors.tables.rows import NotATable
@@ -45,6 +46,8 @@ def found_in(path: Path) -> Found:
         held = f"klines of {public.interval}" if public.interval else public.held
         return Found("binance-public", f"Binance's public file of {held} of {public.symbol}")
     is_text = head_of(path) != PARQUET
+    if is_text and is_kite(path):
+        return Found("kite", "historical candles of Kite")
     if is_text and TIMED.match(line := table.first_line(path).encode()) and b"{" in line[:64]:
         return Found("binance", "recorded web-socket frames, one a line")
     names = table.column_names(path)

@@ -81,17 +81,12 @@ class TableSummary(ImportSummary, frozen=True, kw_only=True):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """Tables of one kind, in order of time, and how they are read.
-
-    Attributes:
-        table: what reads their rows. assumed: what whoever uses them should know, a sentence each.
-    """
+    """Tables of one kind, in order of time, and how they are read. ``table`` reads their rows."""
 
     kind: Kind
     paths: Sequence[Path]
     wanted: ColumnMap
     table: Callable[[Sequence[Path], ColumnMap, Kind, Progress], Table] = Table
-    assumed: Sequence[str] = ()
 
 
 def import_table(
@@ -174,6 +169,7 @@ def _summary(
         dead.update(each.dead)
         units.update(each.units)
     blank = sum(each.blank for each in made)
+    said = [sentence for each in made for sentence in (*each.assumed, *each.table.remarks)]
     feed = FeedSummary(
         instrument=instrument.instrument, venue=instrument.venue, symbol=instrument.symbol,
         missing_trades=sum(each.jumps.missing for each in made), depth_gaps=0, snapshots=0,
@@ -189,7 +185,7 @@ def _summary(
         last_time=max(each.last for each in made),
         damages=damages,
         units=dict(sorted(units.items())),
-        assumed=[sentence for each in made for sentence in each.assumed],
+        assumed=list(dict.fromkeys(said)),
         sorted_rows=sum(each.order.behind for each in made),
         off_tick=sum(each.off_tick for each in made),
         crossed=sum(each.crossed for each in made),
@@ -208,7 +204,7 @@ class _PartImport:
         self._log, self._letters = log, letters
         self.topic = TopicBlocks(log, part.kind.topic)
         self.dead: Counter[str] = Counter()
-        self.assumed: dict[str, None] = dict.fromkeys(part.assumed)
+        self.assumed: dict[str, None] = {}
         self.units: Counter[str] = Counter()
         self._unit, self._interval = "", part.wanted.interval
         self._path: Path | None = None

@@ -94,11 +94,12 @@ class LeanTable(Table):
     """Tables whose times count from a midnight."""
 
     def __init__(
-        self, files: Mapping[Path, LeanFile], paths: Sequence[Path], wanted: ColumnMap, kind: Kind,
-        progress: Progress,
+        self, files: Mapping[Path, LeanFile], left_out: list[str], paths: Sequence[Path],
+        wanted: ColumnMap, kind: Kind, progress: Progress,
     ) -> None:  # fmt: skip
         super().__init__(paths, wanted, kind, progress)
         self._files = files
+        self.remarks = left_out
         # a quote bar's bid and ask are those at its end
         self._shift = interval_of(wanted.bars.interval) if kind is QUOTES else 0
 
@@ -142,7 +143,7 @@ def import_lean(
             :func:`~connectors.tables.importing.import_table` raises.
     """
     wanted = _checked_map(column_map)
-    files, assumed = lean_files([Path(path) for path in paths])
+    files, left_out = lean_files([Path(path) for path in paths])
     found = instrument_of(instrument, wanted.instrument, loaded(instruments))
     _check_kinds(files, found)
     by_held: dict[str, dict[Path, LeanFile]] = {}
@@ -152,7 +153,7 @@ def import_lean(
     parts = [
         Part(
             KINDS[held], list(of_kind), _map_of(held, files[0].resolution, zone, found),
-            partial(LeanTable, of_kind), assumed,
+            partial(LeanTable, of_kind, left_out),
         )
         for held, of_kind in by_held.items()
     ]  # fmt: skip

@@ -58,7 +58,11 @@ def _decoded(reader: TopicReader, kind: Kind) -> Iterator[Array]:
 
 
 def sort_by_time(
-    log: LocalLog, topic: TopicBlocks, kind: Kind, order: Order, has_ids: bool,
+    log: LocalLog,
+    topic: TopicBlocks,
+    kind: Kind,
+    order: Order,
+    has_ids: bool,
     jumps: Jumps | None,
 ) -> tuple[TopicBlocks, Array]:
     """The topic in order, and rows that were left out because an equal id has the same time.

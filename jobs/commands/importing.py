@@ -28,6 +28,7 @@ reason, file and line number; every good line around them is kept.
             bookTicker, klines of one symbol, spot or USD-M, several kinds and days at once
   lean      folders or files of LEAN (QuantConnect) of one instrument: trade bars of minutes or
             seconds into md.bars, quote bars into md.book_tickers
+  kite      historical candles of Kite Connect (JSON) of one instrument into md.bars
   exported  files of 'sq export', with what stands beside them: the same topics again
   auto      says what the files are and the command it stands for; with --out carries it out
 """
@@ -41,10 +42,13 @@ examples:
   sq import bars minutes.csv --instrument BTCUSDT@binance --out data/bars
   sq import binance-public BTCUSDT-trades-2025-01-02.zip --out data/day
   sq import lean equity/india/minute/yesbank --instrument YESBANK@nse --out data/yesbank
+  sq import kite minutes.json --instrument RELIANCE@nse --instruments ref.db --out data/reliance
   sq import exported trades.parquet depth.parquet --out data/again
   sq import auto trades.csv
 """
-WHATS = ("binance", "trades", "quotes", "bars", "binance-public", "lean", "exported", "auto")
+OF_ONE = ("trades", "quotes", "bars", "lean", "kite")
+"""Files that do not name their instrument."""
+WHATS = ("binance", *OF_ONE, "binance-public", "exported", "auto")
 """What may follow ``sq import``."""
 
 
@@ -73,7 +77,8 @@ def add(commands: Any) -> None:
     )
     command.add_argument(
         "--map", type=Path, metavar="FILE",
-        help="trades, quotes, bars: TOML file: which column is what, its unit; lean: the zone",
+        help="trades, quotes, bars: TOML file: which column is what, its unit; lean: the zone; "
+        "kite: the interval",
     )
     command.add_argument(
         "--instrument", default="", metavar="SYMBOL@VENUE", help="of tables: whose they are"
@@ -111,7 +116,7 @@ def _found(arguments: argparse.Namespace) -> bool:
                         ("out", arguments.out or "FOLDER")):  # fmt: skip
         if value:
             words += [f"--{name}", str(value)]
-    if what in ("trades", "quotes", "bars", "lean") and not (arguments.instrument or arguments.map):
+    if what in OF_ONE and not (arguments.instrument or arguments.map):
         words += ["--instrument", "SYMBOL@VENUE"]
     if arguments.json and arguments.out is None:
         found = [{"file": name, "found": text} for name, text in texts]
@@ -192,6 +197,10 @@ def _imported(arguments: argparse.Namespace, progress: Any) -> Any:
         from connectors.tables.lean import import_lean
 
         return import_lean(files, out, arguments.map, arguments.instrument, table, progress)
+    if what == "kite":
+        from connectors.tables.kite_candles import import_kite
+
+        return import_kite(files, out, arguments.map, arguments.instrument, table, progress)
     from connectors.tables.detecting import KINDS
     from connectors.tables.importing import import_table
 
