@@ -25,6 +25,7 @@ COMMANDS = {
     "import": "importing",
     "merge": "merging",
     "export": "export",
+    "features": "features",
     "generate": "generating",
     "instruments": "instruments",
     "charges": "charges",
@@ -61,7 +62,7 @@ AFTER_INTERRUPT = {
     **dict.fromkeys(("import", "merge", "generate", "control", "report"), STARTS_OVER),
 }
 """What happens to what an interrupted command had written, where it writes something."""
-COMPILING = ("import", "generate", "cat", "backtest", "verify", "replay", "run")
+COMPILING = ("import", "features", "generate", "cat", "backtest", "verify", "replay", "run")
 """Commands that compile at once whatever they are asked: where what they compile cannot be kept,
 they say so first.
 """

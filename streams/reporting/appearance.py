@@ -1,8 +1,12 @@
-"""How the page looks and follows the pointer: its style sheet and its only script, as text.
+"""How a page looks and follows the pointer: its style sheet and its only script, as text, and the
+document around its parts.
 
 Colours are the Okabe-Ito palette (told apart with any colour vision) with a second set for dark
 screens; every colour also has a shape, sign or word.
 """
+
+from collections.abc import Iterable
+from html import escape
 
 STYLE = """
 :root{--page:#f6f7f9;--card:#fff;--ink:#16202b;--soft:#55616f;--rule:#e1e5ea;--grid:#e9edf1;--accent:#00629b;--area:#00629b1f;
@@ -134,3 +138,16 @@ var place=at*box.width/width+14;if(place+tip.offsetWidth>box.width)place=place-2
 tip.style.left=Math.max(0,place)+"px";tip.style.top="24px";tip.style.visibility="visible"}
 svg.addEventListener("pointermove",show);svg.addEventListener("pointerdown",show);svg.addEventListener("pointerleave",hide)})});
 """
+
+
+def document(title: str, parts: Iterable[str]) -> str:
+    """A whole page of these parts; empty ones are left out."""
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" '
+        'content="width=device-width,initial-scale=1">\n'
+        f'<meta name="color-scheme" content="light dark">\n<title>{escape(title)} · '
+        f"ShrivenQuant</title>\n<style>{STYLE}</style>\n"
+        + "</head>\n<body>\n<main>\n"
+        + "\n".join(part for part in parts if part)
+        + f"\n</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n"
+    )

@@ -36,7 +36,8 @@ def equity_points(report: Report) -> str:
     if held is not None:
         gains = [money(held.samples[at] - start, precision, signed=True) for at in chosen]
         rows.insert(2, ["Buy and hold", gains])
-    return _json(report, [times[at] for at in chosen], rows)
+    moments = [times[at] for at in chosen]
+    return points_text(result.first_time, result.last_time, moments, rows)
 
 
 def price_moments(report: Report, instrument: int) -> str:
@@ -89,14 +90,14 @@ def price_moments(report: Report, instrument: int) -> str:
                 ],
             ]
         )
-    return _json(report, moments.tolist(), rows)
+    return points_text(result.first_time, result.last_time, moments.tolist(), rows)
 
 
-def _json(report: Report, times: list[int], rows: list[list[Any]]) -> str:
-    first, span = (
-        report.result.first_time,
-        max(1, report.result.last_time - report.result.first_time),
-    )
+def points_text(first: int, last: int, times: list[int], rows: list[list[Any]]) -> str:
+    """What the pointer reads at these times (ns) of a chart from first to last: name and texts of
+    each row, as JSON for the page.
+    """
+    span = max(1, last - first)
     content = {
         "x": [(time - first) * 10_000 // span for time in times],
         "rows": [["", [moment(time) + " UTC" for time in times]], *rows],

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from streams.reporting import charts, hover
 from streams.reporting.accounting import stated_cash
-from streams.reporting.appearance import SCRIPT, STYLE
+from streams.reporting.appearance import document
 from streams.reporting.equity_chart import equity_chart
 from streams.reporting.fill_sections import fills_and_market
 from streams.reporting.footer import verification
@@ -48,15 +48,7 @@ def page(report: Report) -> str:
         returns_tables(report), rolling_statistics(report), round_trips(report), metrics(report),
         run(report), verification(report),
     ]  # fmt: skip
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" '
-        'content="width=device-width,initial-scale=1">\n'
-        f'<meta name="color-scheme" content="light dark">\n<title>{escape(title)} · '
-        f"ShrivenQuant</title>\n<style>{STYLE}</style>\n"
-        + "</head>\n<body>\n<main>\n"
-        + "\n".join(part for part in parts if part)
-        + f"\n</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n"
-    )
+    return document(title, parts)
 
 
 def symbols(report: Report) -> str:

@@ -26,6 +26,24 @@ from streams.signals.measures import Amihud, Changes, Hawkes, Kyle
 UNUSABLE = int(Flag.STALE | Flag.GAP | Flag.CROSSED | Flag.ONE_SIDED)
 LAST_OF_SNAPSHOT = int(Flag.LAST_OF_SNAPSHOT)
 HORIZONS = {"100ms": 10**8, "1s": 10**9, "5s": 5 * 10**9, "30s": 3 * 10**10, "60s": 6 * 10**10}
+NULLABLE = {
+    "flow_reason": ("trade_imbalance", "flow_imbalance"),
+    "recent_flow_reason": ("recent_flow_imbalance",),
+    "kyle_reason": ("kyle_lambda", "kyle_error", "kyle_r_squared"),
+    "amihud_reason": ("amihud",),
+    "roll_reason": ("roll_spread",),
+    "variance_ratio_reason": ("variance_ratio_2", "variance_ratio_5", "variance_ratio_10"),
+    "volatility_reason": (
+        "realised_volatility", "return_deviation", "ewma_volatility", "momentum",
+    ),
+    "hawkes_reason": ("hawkes_buy_intensity", "hawkes_sell_intensity"),
+    "bulk_reason": ("bulk_bought_share",),
+    "order_flow_reason": ("integrated_order_flow",),
+    "book_reason": ("weighted_mid",),
+    "microprice_reason": ("microprice",),
+    "quoted_reason": ("quoted_spread", "quoted_depth", "quote_slope", "log_quote_slope"),
+}  # fmt: skip
+"""Measures by the field that says why they are null."""
 NONE, WARMING_UP, UNDEFINED, NO_TRADES, STALE_BOOK, NOT_GIVEN = list(MeasureReason)[1:]
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from searched import HORIZONS, NONE, Searched, records_of
 
 from connectors.captures.importer import import_binance
 from jobs.runs import Run
 from schemas.records import Microstructure
 from streams.microstructure.state import Settings
+from tests.microstructure.searched import HORIZONS, NONE, NULLABLE, Searched, records_of
 from tests.scenario import INSTRUMENT, backtest, make_recording
 
 WINDOW, TRADES = 20, 30
@@ -86,25 +86,6 @@ def test_flow_of_the_first_level_is_that_of_md_features(market: tuple[Path, Run]
     assert len(features) > 100
     for each in features:
         assert mine[each.event_time] == each.order_flow_imbalance_wide
-
-
-NULLABLE = {
-    "flow_reason": ("trade_imbalance", "flow_imbalance"),
-    "recent_flow_reason": ("recent_flow_imbalance",),
-    "kyle_reason": ("kyle_lambda", "kyle_error", "kyle_r_squared"),
-    "amihud_reason": ("amihud",),
-    "roll_reason": ("roll_spread",),
-    "variance_ratio_reason": ("variance_ratio_2", "variance_ratio_5", "variance_ratio_10"),
-    "volatility_reason": (
-        "realised_volatility", "return_deviation", "ewma_volatility", "momentum",
-    ),
-    "hawkes_reason": ("hawkes_buy_intensity", "hawkes_sell_intensity"),
-    "bulk_reason": ("bulk_bought_share",),
-    "order_flow_reason": ("integrated_order_flow",),
-    "book_reason": ("weighted_mid",),
-    "microprice_reason": ("microprice",),
-    "quoted_reason": ("quoted_spread", "quoted_depth", "quote_slope", "log_quote_slope"),
-}  # fmt: skip
 
 
 def test_a_measure_is_null_if_and_only_if_its_reason_says_why(market: tuple[Path, Run]) -> None:

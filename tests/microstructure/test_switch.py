@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from searched import records_of
 
 from jobs.configuration import BadConfiguration, build, read_file
 from jobs.runs import Backtest, Run
 from jobs.verification import verify_run
 from schemas.vocabulary import MeasureReason
 from streams.runtime.tools.strategy_lint import lint_strategy
+from tests.microstructure.searched import records_of
 from tests.scenario import Killed, backtest, configuration, digests, make_recording
 from tests.test_documents import blocks
 
