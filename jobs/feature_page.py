@@ -135,6 +135,8 @@ MICROSTRUCTURE = (
     Measure("MIC-6", "microstructure.quote_slope", "mean of (a - b) / (ln qb + ln qa)", BOTH_SIDES),
     Measure("MIC-6", "microstructure.log_quote_slope", "mean of ln(a / b) / (ln qb + ln qa)",
             BOTH_SIDES),
+    Measure("TOX-2", "microstructure.vpin_rank", "share of the last VPINs <= the last one",
+            "250 buckets with a VPIN"),
 )  # fmt: skip
 """Of the topic that a job switches on."""
 

@@ -345,6 +345,8 @@ class Microstructure(msgspec.Struct, frozen=True, array_like=True, gc=False):
     quote_slope: float | None  # 10^-price_precision of the instrument, by the log of 10^-quantity_precision
     log_quote_slope: float | None  # ratio, by the log of 10^-quantity_precision
     quoted_reason: int  # MeasureReason
+    vpin_rank: float | None  # ratio 0 to 1
+    vpin_reason: int  # MeasureReason
 
 
 class OrderEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):

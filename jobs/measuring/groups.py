@@ -43,7 +43,7 @@ GROUPS: dict[str, tuple[tuple[str, Panels], ...]] = {
             ("buy_trades", "sell_trades"),
             ("trade_imbalance", "flow_imbalance", "recent_flow_imbalance"),
             ("bulk_bought", "bulk_sold"), ("bulk_bought_share",),
-            ("hawkes_buy_intensity", "hawkes_sell_intensity"),
+            ("hawkes_buy_intensity", "hawkes_sell_intensity"), ("vpin_rank",),
         )),
         ("order flow", (
             ("order_flow_1", "order_flow_2", "order_flow_3"), ("order_flow_4", "order_flow_5"),

@@ -126,12 +126,14 @@ DTYPE = np.dtype(
         ("quote_slope", "f8"),
         ("log_quote_slope", "f8"),
         ("quoted_reason", "i4"),
+        ("vpin_rank", "f8"),
+        ("vpin_reason", "i4"),
     ],
     align=True,
 )
 
-MAX_BYTES = 836  # of one body, and the slack a writer needs
-PACKED_BYTES = 696  # of one msgpack array
+MAX_BYTES = 850  # of one body, and the slack a writer needs
+PACKED_BYTES = 714  # of one msgpack array
 
 # kind, nullable, offset in a row, number of symbols
 FIELDS = np.array(
@@ -213,6 +215,8 @@ FIELDS = np.array(
         [2, 1, DTYPE.fields["quote_slope"][1], 0],  # quote_slope: double
         [2, 1, DTYPE.fields["log_quote_slope"][1], 0],  # log_quote_slope: double
         [0, 0, DTYPE.fields["quoted_reason"][1], 0],  # quoted_reason: int
+        [2, 1, DTYPE.fields["vpin_rank"][1], 0],  # vpin_rank: double
+        [0, 0, DTYPE.fields["vpin_reason"][1], 0],  # vpin_reason: int
     ],
     np.int64,
 )
@@ -457,6 +461,12 @@ def encode(rows, first, count, body, position):
             at = write_byte(at, 2)
             at = write_double(at, row.log_quote_slope)
         at = write_long(at, row.quoted_reason)
+        if np.isnan(row.vpin_rank):
+            at = write_byte(at, 0)
+        else:
+            at = write_byte(at, 2)
+            at = write_double(at, row.vpin_rank)
+        at = write_long(at, row.vpin_reason)
     return at - base
 
 
@@ -700,6 +710,14 @@ def decode(body, position, end, rows, first, count, ends):
         else:
             row.log_quote_slope = np.nan
         row.quoted_reason, at = read_int(at, stop)
+        present, at = read_enum(at, stop, 2)
+        if present:
+            row.vpin_rank, at = read_double(at, stop)
+            if np.isnan(row.vpin_rank):
+                at = stop + 1
+        else:
+            row.vpin_rank = np.nan
+        row.vpin_reason, at = read_int(at, stop)
         if at > stop:
             return first - index - 1
         ends[index] = at - base

@@ -20,7 +20,7 @@ from streams.numeric.measures.order_flow import integrated_order_flow
 from streams.numeric.measures.roll import roll_spread
 from streams.numeric.measures.variance_ratio import variance_ratio
 from streams.numeric.measures.weighted_mid import weighted_mid
-from streams.numeric.rolling import window_deviation, window_full
+from streams.numeric.rolling import first_not_below, window_deviation, window_full
 from streams.numeric.smoothing import ema_value
 
 NAN = math.nan
@@ -62,6 +62,7 @@ def write_record(state: Any, books: Any, slot: Any, flags: Any, row: Any) -> Non
     write_order_flow(state, slot, flow, row)
     write_book(state, slot, flow, row)
     write_quoted(flow, row)
+    write_rank(state.vpins[slot], state.vpin_ranking[slot], flow.last_vpin, row)
 
 
 @inner_kernel
@@ -285,3 +286,15 @@ def write_quoted(flow: Any, row: Any) -> None:
             row.quote_slope = flow.slope_sum / flow.sloped_time
             row.log_quote_slope = flow.log_slope_sum / flow.sloped_time
             row.quoted_reason = NONE
+
+
+@inner_kernel
+def write_rank(window: Any, ranking: Any, vpin: Any, row: Any) -> None:
+    """The share of the last VPINs that are not above the last one."""
+    row.vpin_rank = NAN
+    if window_full(window):
+        place = first_not_below(ranking, window.period, vpin)
+        while place < window.period and ranking[place] == vpin:
+            place += 1
+        row.vpin_rank = place / window.period
+    row.vpin_reason = reason_of(False, row.vpin_rank)

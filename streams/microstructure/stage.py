@@ -23,10 +23,10 @@ from streams.numeric.measures.markouts import markouts_due, markouts_wait
 from streams.numeric.measures.order_flow import order_flow_of_levels
 from streams.numeric.measures.signing import remember_quote, sign_trade, weaker_method
 from streams.numeric.quality import CARRIED, VALIDITY
-from streams.numeric.rolling import window_push
+from streams.numeric.rolling import ranked_push, window_push
 
 NAME = "microstructure"
-INPUTS = ("md.trades", "md.quotes", "md.depth")
+INPUTS = ("md.trades", "md.quotes", "md.depth", "md.toxicity")
 OUTPUTS = ("md.microstructure",)
 VIEWS = ("book",)
 STATE_VERSION = 1
@@ -140,6 +140,18 @@ def on_quote(state: Any, books: Any, quote: Any, out: Any) -> None:
         change = 0.5 * float(mid - flow.doubled_mid)
         flow.squared_changes += change * change
     flow.doubled_mid = mid
+
+
+@inlined_kernel
+def on_toxicity(state: Any, books: Any, toxicity: Any, out: Any) -> None:
+    """A volume bucket: its VPIN, once it is known, among those of the buckets before it."""
+    slot = book.slot_of(books, toxicity.instrument)
+    if slot < 0:
+        return
+    ranked_push(
+        state.vpins[slot], state.vpin_values[slot], state.vpin_ranking[slot], toxicity.vpin
+    )
+    state.flows[slot].last_vpin = toxicity.vpin
 
 
 @inner_kernel

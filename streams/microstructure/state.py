@@ -13,7 +13,7 @@ from schemas.errors import WrongUse
 from schemas.records import Instrument
 from streams.numeric.measures import amihud, hawkes, kyle, markouts, order_flow, roll
 from streams.numeric.periods import WINDOW_MAX
-from streams.numeric.rolling import WINDOW, new_window
+from streams.numeric.rolling import WINDOW, new_ranking, new_window
 from streams.numeric.smoothing import EMA, new_ema
 from streams.numeric.state_arrays import StateArrays, array_of
 
@@ -54,6 +54,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     window: intervals that Kyle's lambda, Amihud's measure, variance ratios, volatilities and the
     sigma of bulk classification look back on.
     trades: trades that Roll's spread and the recent flow look back on.
+    vpins: volume buckets whose VPIN the last one is ranked among.
     waiting: trades that may wait for their horizons (the longest is 60 s), for each instrument.
     sign_method: how trades without an exchange flag are signed.
     flow_weights: of the five levels, in the integrated order flow.
@@ -63,6 +64,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     interval: int = SECOND
     window: int = 60
     trades: int = 100
+    vpins: int = 250
     waiting: int = 16_384
     sign_method: Literal["lee_ready", "tick_rule"] = "lee_ready"
     flow_weights: tuple[float, ...] = (1.0,) * LEVELS
@@ -78,6 +80,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         for name, least, most in (
             ("window", WINDOW_MIN, WINDOW_MAX),
             ("trades", roll.CHANGES_MIN, WINDOW_MAX),
+            ("vpins", 1, WINDOW_MAX),
             ("waiting", 1, markouts.WAITING_MAX),
         ):
             if not least <= getattr(self, name) <= most:
@@ -140,7 +143,9 @@ FLOW = np.dtype(
     ]
     + [
         (name, np.float64)
-        for name in ("slope_sum", "log_slope_sum", "squared_changes", "turnover_scale")
+        for name in (
+            "slope_sum", "log_slope_sum", "squared_changes", "turnover_scale", "last_vpin",
+        )
     ]
 )  # fmt: skip
 
@@ -188,6 +193,10 @@ class State(StateArrays):
     signed: Any = array_of(WINDOW)
     signed_quantities: Any = array_of(np.float64, 2)
     """(instruments, trades), of trades whose aggressor is known."""
+    vpins: Any = array_of(WINDOW)
+    vpin_values: Any = array_of(np.float64, 2)
+    vpin_ranking: Any = array_of(np.float64, 2)
+    """(instruments, vpins), of the last buckets, in their order and sorted."""
     hawkes: Any = array_of(hawkes.HAWKES)
     levels: Any = array_of(order_flow.LEVEL, 2)
     level_flows: Any = array_of(order_flow.FLOW_SUM, 2)
@@ -252,6 +261,7 @@ def new_state(instruments: Sequence[Instrument], settings: Settings) -> State:
     bars, bar_changes = new_window(count, window)
     prints, print_changes = new_window(count, trades)
     signed, signed_quantities = new_window(count, trades)
+    vpins, vpin_values = new_window(count, settings.vpins)
     return State(
         clock=np.zeros(1, np.int64),
         timer=np.full(1, NEVER, np.int64),
@@ -274,6 +284,9 @@ def new_state(instruments: Sequence[Instrument], settings: Settings) -> State:
         print_changes=print_changes,
         signed=signed,
         signed_quantities=signed_quantities,
+        vpins=vpins,
+        vpin_values=vpin_values,
+        vpin_ranking=new_ranking(count, settings.vpins),
         hawkes=processes,
         levels=np.zeros((count, LEVELS), order_flow.LEVEL),
         level_flows=np.zeros((count, LEVELS), order_flow.FLOW_SUM),

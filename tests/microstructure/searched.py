@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import norm, percentileofscore
 
 from schemas.catalogue import topic as topic_of
 from schemas.codec import codec
-from schemas.records import DepthUpdate, Quote, Trade
+from schemas.records import DepthUpdate, Quote, Toxicity, Trade
 from schemas.vocabulary import Flag, MeasureReason, Side
 from streams.log.local import LocalLog
 from streams.numeric.reference_book import ReferenceBook
@@ -41,6 +42,7 @@ NULLABLE = {
     "order_flow_reason": ("integrated_order_flow",),
     "book_reason": ("weighted_mid",),
     "microprice_reason": ("microprice",),
+    "vpin_reason": ("vpin_rank",),
     "quoted_reason": ("quoted_spread", "quoted_depth", "quote_slope", "log_quote_slope"),
 }  # fmt: skip
 """Measures by the field that says why they are null."""
@@ -94,15 +96,17 @@ class Searched:
 
     Args:
         quotes: what the run published; the quote of an update comes before the update's levels.
+        buckets: the volume buckets that it published.
         settings: the stage's.
         scale: of a turnover in the currency.
     """
 
     def __init__(
-        self, trades: list[Trade], depth: list[DepthUpdate], quotes: list[Quote], settings: Any,
-        scale: float,
+        self, trades: list[Trade], depth: list[DepthUpdate], quotes: list[Quote],
+        buckets: list[Toxicity], settings: Any, scale: float,
     ) -> None:  # fmt: skip
         self.settings, self.scale = settings, scale
+        self.vpins = [(each.event_time, each.vpin) for each in buckets if each.vpin is not None]
         self.trades: list[tuple[int, Trade]] = []
         self.quotes: list[tuple[int, Quote]] = []
         self.levels: list[tuple[int, list[list[tuple[int, int]]] | None, bool]] = []
@@ -180,6 +184,7 @@ class Searched:
             row |= self.intensities(time)
             row |= self.quoted(start, time, until)
             row |= self.of_levels(start, until)
+            row |= self.rank(until)
             found.append(row)
         self.add_spreads(found, times)
         return found
@@ -264,8 +269,6 @@ class Searched:
 
     def bulk(self, inside: list[tuple[int, Trade]]) -> dict[str, Any]:
         """By SciPy's normal distribution."""
-        from scipy.stats import norm
-
         volume = sum(trade.quantity for _, trade in inside)
         changes = np.diff(np.array(self.closes, float))[-self.settings.window :]
         row = {"bulk_bought_share": None, "bulk_bought": 0, "bulk_sold": 0}
@@ -359,6 +362,15 @@ class Searched:
             "weighted_mid": (bid * qa + ask * qb) / (qa + qb) if qb and qa else None,
             "book_reason": NONE if qb and qa else STALE_BOOK if now is None else UNDEFINED,
         }
+
+    def rank(self, until: int) -> dict[str, Any]:
+        """By SciPy's percentile of a score."""
+        known = [vpin for clock, vpin in self.vpins if clock < until]
+        last = known[-self.settings.vpins :]
+        if len(last) < self.settings.vpins:
+            return {"vpin_rank": None, "vpin_reason": WARMING_UP}
+        share = float(percentileofscore(last, last[-1], "weak")) / 100
+        return {"vpin_rank": share, "vpin_reason": NONE}
 
     def add_spreads(self, rows: list[dict[str, Any]], times: list[int]) -> None:
         """Each trade in the record that follows its horizon's end."""

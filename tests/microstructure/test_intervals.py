@@ -21,6 +21,7 @@ WINDOW, TRADES = 20, 30
 TABLE = {
     "window": WINDOW,
     "trades": TRADES,
+    "vpins": 12,
     "hawkes": {"default": {"mu": 0.1, "same": 0.5, "other": 0.2, "beta": 2.0}},
 }
 EXACT = (
@@ -46,9 +47,9 @@ def compare(found: list[Microstructure], expected: list[dict[str, Any]]) -> None
 def searched(recording: Path, run: Run, instrument: Any, **settings: Any) -> Searched:
     trades, depth = (records_of(recording, topic) for topic in ("md.trades", "md.depth"))
     precision = instrument.price_precision + instrument.quantity_precision
-    quotes = records_of(run.folder, "md.quotes")
-    chosen = msgspec.convert(settings, Settings)
-    return Searched(trades, depth, quotes, chosen, instrument.multiplier / 10**precision)
+    made = (records_of(run.folder, topic) for topic in ("md.quotes", "md.toxicity"))
+    scale = instrument.multiplier / 10**precision
+    return Searched(trades, depth, *made, msgspec.convert(settings, Settings), scale)
 
 
 @pytest.fixture(scope="module", params=["in sync", "with a gap"])
@@ -57,7 +58,11 @@ def market(request: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
     folder = tmp_path_factory.mktemp("market")
     gap = {"gap_at": 1_500} if request.param == "with a gap" else {}
     recording = make_recording(folder / "market", updates=3_000, trades=4_000, **gap)
-    return recording, backtest(recording, folder / "run", "noop-python", microstructure=TABLE)
+    small = {"bucket_volume": "0.5", "window": 5}
+    run = backtest(
+        recording, folder / "run", "noop-python", microstructure=TABLE, toxicity=small
+    )
+    return recording, run
 
 
 def test_every_field_is_what_a_search_finds(market: tuple[Path, Run]) -> None:
@@ -65,6 +70,7 @@ def test_every_field_is_what_a_search_finds(market: tuple[Path, Run]) -> None:
     found = records_of(run.folder, "md.microstructure")
     compare(found, searched(recording, run, INSTRUMENT, **TABLE).rows())
     assert len(found) > 100 and sum(each.spread_trades_1s for each in found) > 1_000
+    assert len({each.vpin_rank for each in found}) > 5
 
 
 def test_effective_is_realised_plus_impact_in_every_record(market: tuple[Path, Run]) -> None:
@@ -104,6 +110,7 @@ def test_a_measure_is_null_if_and_only_if_its_reason_says_why(market: tuple[Path
     first = records[0]
     assert all(getattr(first, each) != NONE for each in NULLABLE if each not in (
         "flow_reason", "book_reason", "quoted_reason", "hawkes_reason", "order_flow_reason",
+        "vpin_reason",
     ))  # fmt: skip
 
 

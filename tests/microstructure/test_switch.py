@@ -91,6 +91,25 @@ def test_a_run_that_is_killed_goes_on_from_a_snapshot_to_the_same_records(
     assert verify_run(resumed.folder).is_good
 
 
+@pytest.mark.parametrize("job", ["market", "pipeline"])
+def test_a_stream_job_writes_it_where_the_option_says_so(job: str) -> None:
+    """From the words of the command to the topics of the deployment, without a cluster."""
+    from jobs.commands.backtest import configuration_of
+    from jobs.live.deployment import Deployment
+    from jobs.sq import parser
+    from streams.log.kafka.cluster import Cluster
+
+    found = []
+    for more in ([], ["--microstructure"]):
+        words = ["run", job, "--strategy", "ema-cross", "--ticker", "off", *more]
+        chosen = configuration_of(parser("run").parse_args(words))
+        cluster = Cluster(bootstrap="nowhere:9092")
+        deployment = Deployment(job=job, topology=job, configuration=chosen, cluster=cluster)
+        found.append(deployment.outputs())
+    assert set(found[1]) - set(found[0]) == {"md.microstructure"}
+    assert set(found[0]) <= set(found[1])
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page's strategies."""

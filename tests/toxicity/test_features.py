@@ -9,10 +9,10 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from toxicity_records import SECOND, START, features_of, quote, run, snapshot, trade
 
 from schemas.records import MarketFeatures, Toxicity
 from schemas.vocabulary import Flag, Side, SignMethod
+from tests.toxicity.toxicity_records import SECOND, START, features_of, quote, run, snapshot, trade
 
 PARTIAL, STALE = int(Flag.PARTIAL), int(Flag.STALE)
 BIDS = [

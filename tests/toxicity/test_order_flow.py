@@ -8,9 +8,9 @@ import random
 from typing import Any
 
 import pytest
-from toxicity_records import features_of, quote, toxicity_of, trade
 
 from schemas.vocabulary import Flag, Side
+from tests.toxicity.toxicity_records import features_of, quote, toxicity_of, trade
 
 # reference/quant_vectors.json, ofi_toy: (bid, bid quantity, ask, ask quantity) and e_n of each
 # change

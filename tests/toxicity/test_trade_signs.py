@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 import pytest
 from recordings import plain_instrument, usdm
-from toxicity_records import features_of, quote, trade
 
 from schemas.records import Quote, Trade
 from schemas.vocabulary import Flag, Side, SignMethod
@@ -19,6 +18,7 @@ from streams.aggregation import stage as aggregation
 from streams.signals import kit
 from streams.signals.kit_kernel import KernelDriver
 from streams.toxicity import stage
+from tests.toxicity.toxicity_records import features_of, quote, trade
 
 UNKNOWN = Side.UNKNOWN
 

@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from recordings import plain_instrument, usdm
-from toxicity_records import quote, run, toxicity_of, trade
 
 from schemas.records import Toxicity, Trade
 from schemas.vocabulary import Flag, NullReason, Side, SignMethod, ToxicityRegime
 from streams.signals import kit
 from streams.toxicity import stage
 from streams.toxicity.state import BadBucket, Settings, bucket_size, new_state
+from tests.toxicity.toxicity_records import quote, run, toxicity_of, trade
 
 
 def unit_by_unit(trades: list[Trade], size: int, window: int) -> list[tuple[Any, ...]]:
