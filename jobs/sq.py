@@ -23,6 +23,7 @@ from schemas.version import VERSION
 
 COMMANDS = {
     "import": "importing",
+    "check": "check",
     "merge": "merging",
     "export": "export",
     "features": "features",
@@ -62,7 +63,9 @@ AFTER_INTERRUPT = {
     **dict.fromkeys(("import", "merge", "generate", "control", "report"), STARTS_OVER),
 }
 """What happens to what an interrupted command had written, where it writes something."""
-COMPILING = ("import", "features", "generate", "cat", "backtest", "verify", "replay", "run")
+COMPILING = (
+    "import", "features", "check", "generate", "cat", "backtest", "verify", "replay", "run",
+)  # fmt: skip
 """Commands that compile at once whatever they are asked: where what they compile cannot be kept,
 they say so first.
 """

@@ -62,6 +62,18 @@ class TradeIds:
         self._time = max(self._time, time)
         return where
 
+    @property
+    def following(self) -> int:
+        """The id that continues the last one."""
+        return self._last + 1
+
+    def continued_to(self, trade_id: int, time: int) -> None:
+        """Prints came whose ids continue one another up to this one, which is at ``time``, as if
+        :meth:`see` had been given each.
+        """
+        self._last = max(self._last, trade_id)
+        self._time = max(self._time, time)
+
     def _came_before(self, trade_id: int, time: int) -> bool:
         return any(
             first <= trade_id <= last and time <= until for first, last, until in self._before

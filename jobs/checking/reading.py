@@ -1,0 +1,115 @@
+"""A topic's blocks on their way to the checks: decoded, digested, and counted for the progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from schemas.catalogue import topic as topic_of
+from schemas.codec import NO_LEVELS, codec
+from schemas.errors import BadData
+from streams.log.digest import TopicDigest, add_block
+from streams.log.reader import Block, TopicReader
+
+Array = np.ndarray[Any, Any]
+
+
+class Progress:
+    """Records read of all there are."""
+
+    def __init__(self, total: int, update: Callable[[int, int], None]) -> None:
+        self._done, self._total, self._update = 0, total, update
+
+    def add(self, count: int) -> None:
+        """So many more."""
+        self._done += count
+        self._update(self._done, self._total)
+
+
+class TopicReading:
+    """One topic, read once from its beginning to its end.
+
+    Attributes:
+        count: records read. problem: why it could not be read further, empty if it could.
+        time: running maximum of event time in the rows read, ns.
+        is_read: True at the end.
+    """
+
+    def __init__(self, reader: TopicReader, progress: Progress) -> None:
+        self.topic = reader.topic
+        self.count = 0
+        self.problem = ""
+        self.time = 0
+        self.is_read = False
+        self.next_offset = reader.start_offset
+        self._codec = codec(topic_of(reader.topic).record)
+        first = 0 if reader.has_holes else reader.start_offset
+        self._digest = TopicDigest(self._codec.fingerprint, first)
+        self._blocks = reader.blocks()
+        self._progress = progress
+
+    @property
+    def digest(self) -> str:
+        """Of the records read, in hex; the topic's, once all are."""
+        return self._digest.digest().hex()
+
+    def _next(self) -> Block | None:
+        try:
+            block = next(self._blocks, None)
+        except BadData as problem:
+            self.problem, block = problem.text, None
+        if block is None:
+            self.is_read = True
+            return None
+        self._digest = add_block(self._digest, block, self._codec)
+        self.count += block.count
+        self.next_offset = block.end_offset
+        self._progress.add(block.count)
+        return block
+
+    def skim(self) -> None:
+        """Read the rest for its digest alone."""
+        while self._next() is not None:
+            pass
+
+    def records(self) -> Iterator[Any]:
+        """Records of a topic without rows."""
+        while (block := self._next()) is not None:
+            yield from self._codec.decode_records(block.body, block.count)
+
+    def rows(self) -> tuple[Array, Array, Array] | None:
+        """(rows, levels, offsets) of the next block; None at the end."""
+        block = self._next()
+        if block is None:
+            return None
+        try:
+            found = self._codec.decode_rows(block.body, block.count)
+        except BadData as problem:
+            self.problem, self.is_read = problem.text, True
+            return None
+        rows, levels = found if self._codec.has_levels else (found, NO_LEVELS)
+        if "event_time" in rows.dtype.names and len(rows):
+            self.time = max(self.time, int(rows["event_time"].max()))
+        offsets = block.offsets
+        if offsets is None:
+            offsets = np.arange(block.first_offset, block.end_offset, dtype=np.int64)
+        return rows, levels, np.ascontiguousarray(offsets, np.int64)
+
+
+def by_row(slots: Array) -> Iterator[tuple[int, Array]]:
+    """(row of the checks, places in order) of each one that occurs."""
+    if not len(slots):
+        return
+    order = np.argsort(slots, kind="stable")
+    edges = np.flatnonzero(np.diff(slots[order])) + 1
+    for places in np.split(order, edges):
+        yield int(slots[places[0]]), places
+
+
+def slots_of(checks: Any, instruments: Array) -> Array:
+    """Row of the checks of each instrument id."""
+    unknown = len(checks.streams) - 1
+    known = (instruments >= 0) & (instruments < len(checks.slots))
+    return np.where(known, checks.slots[np.where(known, instruments, 0)], unknown)

@@ -1,0 +1,74 @@
+"""The book's top against the venue's own best bid and ask (``streams.numeric.checking.depth``).
+
+Tickers are read beside the depth, a little ahead: until every instrument has one whose id is above
+those of its updates, or until they are a minute ahead, so that memory is bounded whatever lies in
+the topics.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from jobs.checking.reading import Array, TopicReading, by_row, slots_of
+from streams.numeric.checking.depth import compare_tops
+from streams.numeric.checking.records import check_tickers, end_states
+
+AHEAD_MAX = 60 * 10**9
+"""ns of event time."""
+
+
+class TickerCheck:
+    """md.book_tickers, and the tops that are compared with it.
+
+    Args:
+        checks: of the topic.
+        reading: the topic; None where the folder has none.
+    """
+
+    def __init__(self, checks: Any, reading: TopicReading | None) -> None:
+        self._checks = checks
+        self._reading = reading
+        self._waiting: dict[int, Array] = {}
+        self._known: dict[int, int] = {}
+
+    def compare(self, depth: Any, tops: Array, time: int) -> None:
+        """Compare the tops of a block of depth. ``depth``: the checks of md.depth; ``time``: event
+        time that the depth has reached, ns.
+        """
+        if self._reading is None or not len(tops):
+            return
+        groups = [(slot, tops[places]) for slot, places in by_row(tops["slot"])]
+        wanted = {slot: int(found["update_id"].max()) for slot, found in groups}
+        while any(self._known.get(slot, -1) <= top for slot, top in wanted.items()):
+            if self._reading.time > time + AHEAD_MAX or not self._read():
+                break
+        for slot, found in groups:
+            tickers = self._waiting.get(slot)
+            if tickers is not None:
+                done = compare_tops(depth, found, tickers)
+                self._waiting[slot] = np.ascontiguousarray(tickers[done:])
+
+    def _read(self) -> bool:
+        """One more block; False at the end."""
+        assert self._reading is not None
+        read = self._reading.rows()
+        if read is None:
+            return False
+        rows, _, offsets = read
+        check_tickers(self._checks, rows, offsets)
+        for slot, places in by_row(slots_of(self._checks, rows["instrument"])):
+            found = rows[places]
+            before = self._waiting.get(slot)
+            self._waiting[slot] = found if before is None else np.concatenate((before, found))
+            self._known[slot] = int(found["update_id"][-1])
+        return True
+
+    def close(self) -> None:
+        """Read the rest, which nothing is compared with."""
+        if self._reading is None:
+            return
+        while self._read():
+            self._waiting.clear()
+        end_states(self._checks)
