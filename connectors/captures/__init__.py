@@ -9,6 +9,7 @@ Where to start reading: :mod:`~connectors.captures.importer` (the import, line b
 - :mod:`~connectors.captures.sequences`: each trade and update once;
 - :mod:`~connectors.captures.snapshots`: a REST snapshot goes before the first update that continues
   it;
+- :mod:`~connectors.captures.cryptofeed`: captures of cryptofeed, whose lines are framed otherwise;
 - :mod:`~connectors.captures.tiling`: a log repeated N times with shifted times and ids, for
   benchmarks.
 """

@@ -105,13 +105,29 @@ class SnapshotFrame(msgspec.Struct):
     T: Id | msgspec.UnsetType = msgspec.UNSET
 
 
+class NamedSnapshot(msgspec.Struct):
+    """REST depth of a recording that names its symbol beside it."""
+
+    venue: str
+    symbol: str
+    snapshot: SnapshotFrame
+
+
 class SetAside(msgspec.Struct):
     """A good frame of a stream that is not imported."""
 
     stream: str
 
 
-Frame = TradeFrame | AggregateFrame | DepthFrame | TickerFrame | SnapshotFrame | SetAside
+Frame = (
+    TradeFrame
+    | AggregateFrame
+    | DepthFrame
+    | TickerFrame
+    | SnapshotFrame
+    | NamedSnapshot
+    | SetAside
+)
 
 
 class _Envelope(msgspec.Struct):
@@ -149,6 +165,12 @@ def receive_time(line: bytes) -> tuple[int, int]:
         raise BadField("malformed_line", "the line does not begin with a receive time and a space")
     fraction = (found[2] or b"").ljust(9, b"0")
     return int(found[1]) * 10**9 + int(fraction), found.end()
+
+
+def read_line(line: bytes) -> tuple[int | None, Frame]:
+    """Receive time and frame of one line. Raises BadField."""
+    received, at = receive_time(line)
+    return received, read(line[at:])
 
 
 def read(message: bytes) -> Frame:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +29,7 @@ from connectors.captures.feeds import Feed
 from connectors.captures.frames import (
     AggregateFrame,
     DepthFrame,
+    NamedSnapshot,
     SetAside,
     SnapshotFrame,
     TickerFrame,
@@ -50,6 +51,8 @@ from streams.log.local import LocalLog
 
 DETAIL_LENGTH_MAX = 300
 PROGRESS_LINES = 4096
+ReadLine = Callable[[bytes], tuple[int | None, frames.Frame]]
+"""A line to its receive time, None where it has none, and its frame."""
 EARLY_MAX = 1 << 14
 HEAD_LINES = 512
 """Lines read before the first is taken: they show the usual offset between event and receive time.
@@ -95,12 +98,24 @@ def import_binance(
         LogFull, LogWriteFailed, RecordingUnreadable: an unclosed log is left.
     """
     lines = Lines([Path(path) for path in paths])
-    table = loaded(instruments)
-    times = Times(spot_time_unit)
+    table, times = loaded(instruments), Times(spot_time_unit)
+    return import_lines(lines, out, table, times, progress, frames.read_line, "captures.binance")
+
+
+def import_lines(
+    lines: Lines,
+    out: Path | str,
+    table: Mapping[Key, Any],
+    times: Times,
+    progress: Progress,
+    read_line: ReadLine,
+    connector: str,
+) -> ImportSummary:
+    """Import lines of any framing. ``connector``: its name in the manifest."""
     out = Path(out)
     was_there = out.exists()
     with create(out) as log:
-        run = _Import(lines, table, times, log)
+        run = _Import(lines, table, times, log, read_line, connector)
         try:
             return run.run(progress)
         except WrongUse:
@@ -133,8 +148,13 @@ class _Line(NamedTuple):
 class _Import:
     """One import under way."""
 
-    def __init__(self, lines: Lines, table: Mapping[Key, Any], times: Times, log: LocalLog) -> None:
+    def __init__(
+        self, lines: Lines, table: Mapping[Key, Any], times: Times, log: LocalLog,
+        read_line: ReadLine, connector: str,
+    ) -> None:  # fmt: skip
         self._lines = lines
+        self._read_line = read_line
+        self._connector = connector
         self._table = table
         self._times = times
         self._log = log
@@ -179,7 +199,7 @@ class _Import:
         summary = self._summary()
         facts = {
             "provenance": "recorded",
-            "connector": "captures.binance",
+            "connector": self._connector,
             "order": ORDER,
             "sources": [msgspec.to_builtins(each) for each in lines.digests],
             "import": summary.to_dict(),
@@ -208,10 +228,11 @@ class _Import:
     def _sample(self, line: bytes) -> tuple[int, int] | None:
         """(event time, receive time) of a line, ns; None if it has none."""
         try:
-            received, at = frames.receive_time(line)
-            frame = frames.read(line[at:])
-            if isinstance(frame, SetAside):
+            received, frame = self._read_line(line)
+            if received is None or isinstance(frame, SetAside):
                 return None
+            if isinstance(frame, NamedSnapshot):
+                frame = frame.snapshot
             time = (
                 frame.E if isinstance(frame, DepthFrame) and frame.T is msgspec.UNSET else frame.T
             )
@@ -225,13 +246,22 @@ class _Import:
 
     def _take(self, line: _Line) -> None:
         """One line. Raises BadField; UnknownSymbol, InverseContract."""
-        written, at = frames.receive_time(line.text)
-        frame = frames.read(line.text[at:])
-        received = self._times.receive(written)
-        self._times.line = line.number
-        self._check_order(line.path, received)
+        written, frame = self._read_line(line.text)
+        received = 0
+        if written is not None:
+            received = self._times.receive(written)
+            self._times.line = line.number
+            self._check_order(line.path, received)
         if isinstance(frame, SetAside):
             self._set_aside[frame.stream] += 1
+            return
+        if isinstance(frame, NamedSnapshot):
+            feed = self._feed(frame.venue, frame.symbol)
+            named = feed, feed.snapshot(frame.snapshot, received)
+            snapshot = frame.snapshot
+            self._placing.add(
+                Waiting(snapshot, received, line.number, line.file, line.text, named=named)
+            )
             return
         if isinstance(frame, SnapshotFrame):
             self._placing.add(Waiting(frame, received, line.number, line.file, line.text))
@@ -360,7 +390,7 @@ class _Import:
         ]
         times = self._times
         return ImportSummary(
-            lines=self._lines.number,
+            lines=self._lines.count,
             counts={name: topic.count for name, topic in sorted(self._topics.items())},
             reasons=dict(sorted(self._dead.items())),
             set_aside={name: count for name, count in sorted(self._set_aside.items()) if count},
@@ -379,7 +409,7 @@ class _Import:
             return
         worst = self._dead.most_common(1)
         seen = (
-            f"of {self._lines.number} lines {worst[0][1]} are dead letters for {worst[0][0]}"
+            f"of {self._lines.count} lines {worst[0][1]} are dead letters for {worst[0][0]}"
             if worst
             else "the files hold no frames"
         )

@@ -95,6 +95,11 @@ class Lines:
         self.damages: list[Damage] = []
         self.digests: list[Digested] = []
 
+    @property
+    def count(self) -> int:
+        """Lines so far."""
+        return self.number
+
     def __iter__(self) -> Iterator[bytes]:
         """Every line without its line end."""
         for path in self.paths:

@@ -25,7 +25,8 @@ TRIES_MAX = 256
 
 class Waiting(msgspec.Struct):
     """A snapshot that has no instrument yet, and its line. ``owners``: instruments that continue
-    it, and were not believed so far.
+    it, and were not believed so far. ``named``: the instrument and the snapshot as its record,
+    where the recording says whose it is: then it waits for its place alone.
     """
 
     frame: SnapshotFrame
@@ -35,6 +36,7 @@ class Waiting(msgspec.Struct):
     line: bytes
     owners: set[int] = msgspec.field(default_factory=set)
     tries: int = 0
+    named: tuple[Feed, DepthUpdate] | None = None
 
     @property
     def is_futures(self) -> bool:
@@ -68,7 +70,7 @@ class Placing:
         self._waiting.append(waiting)
         self._try(waiting)
         if len(self._waiting) > WAITING_MAX:
-            self._refuse(self._waiting.pop(0), _unplaced(waiting, "64 others wait as well"))
+            self._give_up(self._waiting[0], "64 others wait as well")
 
     def continued(self, update: DepthUpdate) -> None:
         """An update arrived: is it what a snapshot waits for?"""
@@ -89,13 +91,25 @@ class Placing:
         """No more lines: what is not placed now is a dead letter."""
         for waiting in list(self._waiting):
             self._try(waiting, is_last=True)
-        for waiting in self._waiting:
-            self._refuse(waiting, _unplaced(waiting, "no instrument's updates continue it"))
-        self._waiting = []
+        for waiting in list(self._waiting):
+            self._give_up(waiting, "no instrument's updates continue it")
+
+    def _give_up(self, waiting: Waiting, why: str) -> None:
+        """Nothing continues it: one that is named goes behind what its instrument has so far."""
+        if waiting.named is not None:
+            self._place(waiting, *waiting.named)
+        else:
+            self._refuse(waiting, _unplaced(waiting, why))
+            self._waiting.remove(waiting)
 
     def _try(self, waiting: Waiting, is_last: bool = False) -> None:
         """Place it if it is known whose it is."""
         waiting.tries += 1
+        if waiting.named is not None:
+            feed, record = waiting.named
+            if feed.instrument.instrument in waiting.owners:
+                self._place(waiting, feed, record)
+            return
         found = self._believed(waiting)
         if not found and is_last and not waiting.owners:
             found = self._only_book(waiting)
@@ -103,16 +117,19 @@ class Placing:
             return
         best = max(rank for rank, *_ in found)
         owners = [(feed, record) for rank, feed, record in found if rank == best]
+        if len(owners) == 1:
+            self._place(waiting, *owners[0])
+        elif is_last:
+            problem = BadField(
+                "ambiguous_snapshot",
+                f"snapshot {waiting.frame.lastUpdateId} names no symbol and could be any of "
+                f"{len(owners)}",
+            )
+            self._refuse(waiting, problem)
+            self._waiting.remove(waiting)
+
+    def _place(self, waiting: Waiting, feed: Feed, record: DepthUpdate) -> None:
         try:
-            if len(owners) > 1:
-                if not is_last:
-                    return
-                raise BadField(
-                    "ambiguous_snapshot",
-                    f"snapshot {waiting.frame.lastUpdateId} names no symbol and could be any of "
-                    f"{len(owners)}",
-                )
-            feed, record = owners[0]
             feed.note_snapshot(record.final_update_id)
             self._queue.place(record, waiting.is_futures)
         except BadField as problem:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from connectors.captures.cryptofeed import is_cryptofeed
 from connectors.captures.kinds import TIMED
 from connectors.tables.bars import BARS
 from connectors.tables.batches import PARQUET, Table, head_of
@@ -46,6 +47,8 @@ def found_in(path: Path) -> Found:
         held = f"klines of {public.interval}" if public.interval else public.held
         return Found("binance-public", f"Binance's public file of {held} of {public.symbol}")
     is_text = head_of(path) != PARQUET
+    if is_text and is_cryptofeed(table.first_line(path)):
+        return Found("cryptofeed", "a raw capture of cryptofeed")
     if is_text and is_kite(path):
         return Found("kite", "historical candles of Kite")
     if is_text and TIMED.match(line := table.first_line(path).encode()) and b"{" in line[:64]:

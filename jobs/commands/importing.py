@@ -18,6 +18,8 @@ reason, file and line number; every good line around them is kept.
   binance   raw web-socket recordings (one line a frame: receive time, a space, the frame's JSON;
             gzip, plain or a pipe; several files in order are one recording) into
             ref.instruments, md.trades, md.depth, md.book_tickers
+  cryptofeed
+            raw captures of cryptofeed, every file of one exchange at once, into the same topics
   trades    one instrument's trades from CSV (plain, .gz, a .zip of one file) or Parquet into
             ref.instruments and md.trades; --map names the columns and their units, without it
             columns go by well-known names and what was assumed is printed
@@ -36,6 +38,7 @@ EXAMPLES = """\
 examples:
   sq import binance btcusdt_20240808.gz btcusdt_20240809.gz --out data/btc
   sq import binance <(xzcat btcusdt.xz) --unit us --out data/btc
+  sq import cryptofeed BINANCE_FUTURES.*.gz --out data/capture
   sq import trades trades.csv --instrument BTCUSDT@binance --out data/mine
   sq import trades trades.parquet --map columns.toml --instrument BTCUSDT@binance --out data/mine
   sq import quotes quotes.csv --instrument BTCUSDT@binance --out data/quotes
@@ -48,7 +51,7 @@ examples:
 """
 OF_ONE = ("trades", "quotes", "bars", "lean", "kite")
 """Files that do not name their instrument."""
-WHATS = ("binance", *OF_ONE, "binance-public", "exported", "auto")
+WHATS = ("binance", "cryptofeed", *OF_ONE, "binance-public", "exported", "auto")
 """What may follow ``sq import``."""
 
 
@@ -185,6 +188,12 @@ def _imported(arguments: argparse.Namespace, progress: Any) -> Any:
         from connectors.captures.importer import import_binance
 
         return import_binance(files, out, table, progress, arguments.unit)
+    if what == "cryptofeed" and not (arguments.map or arguments.instrument or arguments.unit):
+        from connectors.captures.cryptofeed import import_cryptofeed
+
+        return import_cryptofeed(files, out, table, progress)
+    if what == "cryptofeed":
+        raise WrongUse("--map, --instrument and --unit are of other files; frames say all that")
     if arguments.unit:
         raise WrongUse("--unit is of 'sq import binance'; the column map says it here: [time] unit")
     if what == "binance-public":

@@ -5,7 +5,6 @@ its trade ids, and the lines themselves.
 
 from __future__ import annotations
 
-import bisect
 import csv
 import gzip
 import hashlib
@@ -17,6 +16,7 @@ from typing import Any
 
 import pytest
 from binance_lines import records
+from dictionary_book import DictionaryBook, compared
 
 from connectors.captures.importer import import_binance
 from connectors.captures.summary import ImportSummary
@@ -46,77 +46,11 @@ def imported(market_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Any
     return make
 
 
-class DictionaryBook:
-    """The exchange's own procedure with two dictionaries (reference/exchanges.md 2.3)."""
-
-    def __init__(self) -> None:
-        self.bids: dict[int, int] = {}
-        self.asks: dict[int, int] = {}
-        self.last = -1
-        self.is_loaded = self.is_synced = False
-        self.gaps = 0
-
-    def apply(self, update: dict[str, Any]) -> bool:
-        """True if the update changed the book."""
-        first, final, previous = (
-            update["first_update_id"],
-            update["final_update_id"],
-            update["previous_update_id"],
-        )
-        if update["kind"] == "SNAPSHOT":
-            self.bids.clear()
-            self.asks.clear()
-            self.is_loaded, self.is_synced = True, False
-        elif not self.is_loaded:
-            return False
-        elif update["flags"] & Flag.FUTURES_CHAIN:
-            if final < self.last:
-                return False
-            good = previous == self.last if self.is_synced else first <= self.last <= final
-            self.gaps += not good
-            self.is_synced = True
-        else:
-            if final <= self.last:
-                return False
-            self.gaps += not (
-                first == self.last + 1 if self.is_synced else first <= self.last + 1 <= final
-            )
-            self.is_synced = True
-        self.last = final
-        for side, rows in ((self.bids, update["bids"]), (self.asks, update["asks"])):
-            for row in rows:
-                if row["quantity"]:
-                    side[row["price"]] = row["quantity"]
-                else:
-                    side.pop(row["price"], None)
-        return True
-
-    def top(self) -> tuple[int, int, int, int]:
-        bid, ask = max(self.bids), min(self.asks)
-        return bid, self.bids[bid], ask, self.asks[ask]
-
-
 @pytest.mark.parametrize("name", RECORDINGS)
 def test_the_top_of_the_book_is_the_exchanges_own_at_every_update(imported: Any, name: str) -> None:
     log, _, _ = imported(name)
-    tickers = sorted(
-        (
-            each["update_id"],
-            each["bid_price"],
-            each["bid_quantity"],
-            each["ask_price"],
-            each["ask_quantity"],
-        )
-        for each in records(log, "md.book_tickers")
-    )
-    ids = [each[0] for each in tickers]
-    book, same, wrong = DictionaryBook(), 0, 0
-    for update in records(log, "md.depth"):
-        if not book.apply(update) or update["kind"] == "SNAPSHOT":
-            continue
-        at = bisect.bisect_right(ids, update["final_update_id"]) - 1
-        if at >= 0:
-            same, wrong = (same + 1, wrong) if tickers[at][1:] == book.top() else (same, wrong + 1)
+    book = DictionaryBook()
+    same, wrong = compared(book, records(log, "md.depth"), records(log, "md.book_tickers"))
     _, expected, allowed = RECORDINGS[name]
     assert book.gaps == 0
     assert wrong == allowed and same >= expected - 5, (same, wrong)
