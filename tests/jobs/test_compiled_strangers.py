@@ -21,11 +21,14 @@ from streams.runtime.schedule.context import StageContext
 from streams.signals.kit import made_up_instruments
 from streams.signals.sources import sources_of
 from tests.scenario import records_in
+from tests.test_documents import blocks
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def kernel_of(tmp_path: Path, *changes: tuple[str, str]) -> Path:
     """The built-in compiled strategy as a user's own file, a line changed."""
-    source = Path(__file__).resolve().parents[2] / "streams/signals/ema_cross.py"
+    source = ROOT / "streams/signals/ema_cross.py"
     text = source.read_text().replace('NAME = "ema-cross"', 'NAME = "my-cross"')
     for old, new in changes:
         assert old in text
@@ -55,6 +58,29 @@ def test_a_compiled_strategy_of_a_stranger_is_compiled_and_called_in_a_process_o
     assert "executed in a process of its own" in ended.err
     loaded = [str(getattr(module, "__file__", "")) for module in list(sys.modules.values())]
     assert not [path for path in loaded if path.startswith(str(run))], "compared where it is loaded"
+
+
+FLOWS = {
+    block.splitlines()[0].removeprefix("# "): block
+    for block in blocks(ROOT / "docs" / "microstructure.md", "python")
+}
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_a_strangers_strategy_wakes_on_a_topic_that_its_job_switched_on(
+    sq: Callable[..., Any], toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Oracle: as above. One in Python, one compiled."""
+    (tmp_path / name).write_text(FLOWS[name])
+    settings, run = tmp_path / "run.toml", tmp_path / "run"
+    settings.write_text("[microstructure]\nwindow = 11\n")
+    given = ("--strategy", tmp_path / name, "--config", settings, "--batch", 1000)
+    assert sq("backtest", toy, *given, "--out", run).code == 0
+    assert len(records_in(run, "signals")) > 10
+    monkeypatch.setenv("SQ_HOME", str(tmp_path / "another"))
+    ended = sq("verify", run, "--run-strategy")
+    assert ended.code == 0, ended.err
+    assert "executed in a process of its own" in ended.err
 
 
 TIMED = """\
