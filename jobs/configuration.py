@@ -33,6 +33,8 @@ LEGS = ("feed", "entry", "response")
 LEVERAGE_MAX = 125
 AUTO, CAP, OFF = "auto", "cap", "off"
 """Rules of ``--ticker``; ``auto`` is answered when a run begins (``jobs/ticker.py``)."""
+DATA = (AUTO, "book", "quotes", "trades", "bars")
+"""What ``--data`` takes; ``auto`` is answered when a run begins (``jobs/granularity.py``)."""
 ACCOUNTS_MAX = 1 << 10
 """Shards there can be: as many as built ids have bits for."""
 ACCOUNT_MAX = (1 << 31) - 1
@@ -328,6 +330,14 @@ def _user_stages(value: Any) -> dict[str, Any]:
     return found
 
 
+def _spread(value: Any) -> int:
+    """``"2"`` or 2 -> 2. Raises BadConfiguration."""
+    text = str(value).strip()
+    if isinstance(value, bool) or not (text.isascii() and text.isdigit() and len(text) <= 7):
+        raise BadConfiguration(f"spread is {value!r}; give a whole number of ticks, for example 2")
+    return int(text)
+
+
 def _leverage(value: Any) -> int:
     """``"5"``, ``"5x"`` or 5 -> 5. Raises BadConfiguration."""
     text = str(value).strip().removesuffix("x")
@@ -390,6 +400,9 @@ def build(options: dict[str, Any]) -> Configuration:
             found["symbols"] = [each.strip().upper() for each in names if each.strip()]
         elif name == "ticker":
             found["stages"].setdefault("venue", {})["ticker"] = value
+        elif name in ("data", "spread"):
+            settings = found["stages"].setdefault("aggregation", {})
+            settings[name] = _spread(value) if name == "spread" else _choice(name, value, DATA)
         elif name in VENUE_MODELS:
             continue  # below, when [venue] is known
         elif name == "accounts":

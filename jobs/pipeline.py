@@ -9,15 +9,19 @@ from typing import Any
 import msgspec
 
 from jobs.configuration import CHOSEN, BadConfiguration, Configuration
+from jobs.granularity import BARS, BOOK, bar_times, data_of
+from jobs.granularity import INPUTS as MARKET
+from jobs.granularity import check_inputs as check_data
 from jobs.strangers import ask_for, is_strange, stage_of
 from jobs.strategies import check_stage, check_strategy, strategy_sources
 from jobs.ticker import TICKERS, holds_tickers, settled, uses_ticker
 from jobs.user_stages import Placed, check_inputs, fields_of, found_stages, load_stages
-from schemas.catalogue import TOPICS
+from schemas.catalogue import STORED_AS
 from schemas.codec import codec
 from schemas.errors import BadData, ShrivenError, WrongUse
 from schemas.records import Instrument
-from streams.aggregation import stage as aggregation
+from streams.aggregation import assumed as aggregation_without_book
+from streams.aggregation import stage as aggregation_of_book
 from streams.log.local import LocalLog
 from streams.numeric import fixed
 from streams.portfolio import stage as portfolio
@@ -38,11 +42,9 @@ from streams.toxicity import stage as toxicity
 from streams.venue import stage as venue
 
 NAME = "pipeline"
-FEEDS = tuple(
-    name
-    for name, topic in TOPICS.items()
-    if name in ("control", "ref.instruments", "md.trades", "md.depth")
-)
+COMMON = ("control", "ref.instruments")
+"""Inputs of every run, before its market data."""
+FEEDS = (*COMMON, *MARKET[BOOK])
 NEVER = 2**63 - 1
 JOBS: dict[str, tuple[str, ...] | None] = {"pipeline": None, "market": ("aggregation", "toxicity")}
 """What can be deployed: a job's name, and the names of its stages (None: all)."""
@@ -114,7 +116,8 @@ def inputs_of(configuration: Configuration, job: str = NAME) -> tuple[str, ...]:
     """What a job reads, in merge order; the venue's tickers where it trades and the configuration
     uses them.
     """
-    return (*FEEDS, TICKERS) if JOBS[job] is None and uses_ticker(configuration) else FEEDS
+    feeds = (*COMMON, *MARKET[data_of(configuration.stages)])
+    return (*feeds, TICKERS) if JOBS[job] is None and uses_ticker(configuration) else feeds
 
 
 def feeds_of(log: LocalLog, configuration: Configuration) -> list[str]:
@@ -128,15 +131,14 @@ def feeds_of(log: LocalLog, configuration: Configuration) -> list[str]:
             f"{log.path} holds no {TICKERS}, which --ticker cap needs; leave --ticker out"
         )
     present = set(log.topics())
-    feeds = [topic for topic in inputs_of(configuration) if topic in present]
+    feeds = [
+        topic for topic in inputs_of(configuration) if STORED_AS.get(topic, topic) in present
+    ]
     if not any(topic.startswith("md.") for topic in feeds):
-        if "md.bars" in present:
-            raise NotARecording(
-                f"{log.path} holds bars alone, and bars are not traded on; give trades or depth"
-            )
+        wanted = ", ".join(MARKET[data_of(configuration.stages)])
         raise NotARecording(
-            f"{log.path} holds no market data (md.trades, md.depth); give a folder that 'sq "
-            "import' or 'sq generate' wrote"
+            f"{log.path} holds no market data ({wanted}); give a folder that 'sq import' or 'sq "
+            "generate' wrote"
         )
     return feeds
 
@@ -147,6 +149,9 @@ def traded_to(configuration: Configuration, log: LocalLog) -> int | None:
     """
     if configuration.to_time is None:
         return None
+    if data_of(configuration.stages) == BARS:
+        times = bar_times(log)
+        return configuration.to_time if times and times[1] >= configuration.to_time else None
     readers = [
         log.reader(topic)
         for topic in log.topics()
@@ -217,6 +222,13 @@ def stages_of(
         "portfolio": {"account": account, "cash": c.cash},
         "reporting": {"trade_from": c.from_time or 0, "warmup": c.warmup, "trade_to": ended or 0},
     }
+    aggregation: Any = aggregation_of_book
+    if (data := data_of(c.stages)) != BOOK:
+        aggregation = aggregation_without_book
+        own = c.stages["aggregation"]
+        given["venue"] |= {"data": data} | {
+            name: own[name] for name in ("spread", "sized") if name in own
+        }
     stages: list[tuple[Any, Any]] = []
     order: tuple[tuple[Any, Any], ...] = (
         (aggregation, aggregation),
@@ -379,6 +391,8 @@ def topology_over(
         raise BadConfiguration(
             f"{what}; give a recording that holds it, and leave --ticker off out"
         )
+    if strategy is not None:
+        check_data(configuration.strategy, strategy[0], feeds, data_of(configuration.stages))
     stages = stages_of(configuration, JOBS[name], shard, ended, strategy, users)
     check_chosen(configuration, stages)
     check_inputs(users, stages, feeds)

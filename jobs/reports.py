@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from jobs.facts import check_run_manifest
+from jobs.granularity import BOOK, data_of, fill_rule
 from jobs.pipeline import read_instruments
 from jobs.runs import MANIFEST, open_run
 from jobs.ticker import rule_of
@@ -109,6 +110,7 @@ def read_records(folder: LocalLog, manifest: dict[str, Any]) -> ReportInput:
     inputs = identity.get("inputs", {})  # a pulled folder's are among its topics
     accounts = manifest["configuration"].get("accounts")
     fills = _records(topics, "fills")
+    data = data_of(manifest["configuration"]["stages"])
     is_simulated = bool(len(marks["flags"])) and bool((marks["flags"] & 1024).any())
     return ReportInput(
         instruments=instruments,
@@ -153,7 +155,9 @@ def read_records(folder: LocalLog, manifest: dict[str, Any]) -> ReportInput:
             "warmup": None if identity["warmup"] == "0" else identity["warmup"],
             "warmup_ns": manifest["configuration"]["warmup"],
             "trade_to": manifest.get("trade_to"),
-            "ticker": rule_of(manifest["configuration"]["stages"]),
+            "data": data,
+            "fill_rule": fill_rule(manifest["configuration"]["stages"]),
+            "ticker": None if data != BOOK else rule_of(manifest["configuration"]["stages"]),
             **named(manifest["configuration"]["stages"]),
             "made_before": BEFORE_VERSIONS if version_of(manifest) == BEFORE_VERSIONS else None,
             "end_time": manifest["clock_end"],

@@ -19,6 +19,7 @@ import numpy as np
 
 from jobs.configuration import Configuration, journal_id
 from jobs.facts import check_facts, check_run_manifest, configuration_in, merged_from
+from jobs.granularity import BOOK, answered, data_of
 from jobs.pipeline import build_execution, feeds_of, read_instruments, traded_to
 from jobs.run_folders import delete_run, other_files_of
 from jobs.run_progress import Progress, RunProgress
@@ -33,6 +34,7 @@ from jobs.user_files import (
     with_copies,
 )
 from jobs.window import empty_window
+from schemas.catalogue import STORED_AS
 from schemas.errors import CorruptLog, ShrivenError, WrongUse
 from schemas.sources import ROOT
 from schemas.user_topics import scope
@@ -126,13 +128,13 @@ def input_digests(path: Path, topics: list[str]) -> dict[str, str]:
     """Topic digests of the inputs, as the recording's manifest has them."""
     manifest = read_manifest(path / SOURCE_MANIFEST)
     known = manifest.get("topics", {})
-    missing = [topic for topic in topics if topic not in known]
+    missing = [topic for topic in topics if STORED_AS.get(topic, topic) not in known]
     if missing:
         raise CorruptLog(
             f"{path / SOURCE_MANIFEST} does not name {', '.join(missing)}; import the recording "
             "again"
         )
-    return {topic: known[topic]["digest"] for topic in topics}
+    return {topic: known[STORED_AS.get(topic, topic)]["digest"] for topic in topics}
 
 
 def genesis_facts(
@@ -213,7 +215,9 @@ class Backtest:
         source = open_recording(self.recording)
         try:
             begun = self._begun()
-            self.configuration = settled(self.configuration, holds_tickers(source), begun)
+            self.configuration = answered(self.configuration, source, begun)
+            has_tickers = data_of(self.configuration.stages) == BOOK and holds_tickers(source)
+            self.configuration = settled(self.configuration, has_tickers, begun)
             if (self.folder / MANIFEST).is_file() and not self.fresh:
                 return self._finished(source)
             facts = self._facts(source)

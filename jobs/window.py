@@ -5,17 +5,20 @@ from __future__ import annotations
 import itertools
 
 from jobs.configuration import Configuration
+from jobs.granularity import BARS, bar_times, held
 from jobs.quantities import instant_text
 from streams.log.local import LocalLog
 from streams.log.reader import event_times
 
-MARKET = ("md.trades", "md.depth")
+MARKET = ("md.trades", "md.depth", "md.book_tickers")
 
 
 def recorded(log: LocalLog) -> tuple[int, int] | None:
-    """Event times of the first and the last record of the market (ns UTC); None where there is
-    none.
+    """Event times of the first and the last record of the market (ns UTC), of bars where there is
+    nothing else; None where there is none.
     """
+    if held(log) == [BARS]:
+        return bar_times(log)
     first: list[int] = []
     last: list[int] = []
     for reader in (log.reader(topic) for topic in MARKET if topic in log.topics()):

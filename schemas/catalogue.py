@@ -66,6 +66,7 @@ _ROWS = (
     ("md.trades", "Trade", "instrument", "external", "connectors"),
     ("md.depth", "DepthUpdate", "instrument", "external", "connectors"),
     ("md.book_tickers", "BookTicker", "instrument", "external", "connectors"),
+    ("md.imported_bars", "Bar", "instrument", "external", "connectors"),
     ("md.quotes", "Quote", "instrument", "derived", "aggregation"),
     ("md.bars", "Bar", "instrument", "derived", "aggregation"),
     ("md.marks", "Mark", "instrument", "derived", "aggregation"),
@@ -99,8 +100,13 @@ _RETENTION_DAYS = {"external": 30, "derived": 7, "order": None, "loop": None, "r
 someone archives them.
 """
 
-LOCAL_ONLY = ("import.dlq", "sim.truth")
+LOCAL_ONLY = ("import.dlq", "sim.truth", "md.imported_bars")
 """Topics of recordings: no cluster has them."""
+STORED_AS = {"md.imported_bars": "md.bars"}
+"""Inputs of a run that a recording holds under another name: imported bars. A run on bars alone
+reads them when they open, for the simulated venue, and publishes them as ``md.bars`` when they
+close.
+"""
 DEFAULT_TOPOLOGY = "pipeline"
 RUNTIME = ("journal", "snapshots", "dlq", "dlq.decisions")
 _TOPOLOGY = re.compile(r"([a-z][a-z0-9-]{0,62})\.(journal|snapshots|dlq|dlq\.decisions)")
@@ -114,7 +120,9 @@ def _entry(rank: int, name: str, record: str, key: str, kind: str, owner: str) -
 TOPICS: dict[str, Topic] = {row[0]: _entry(rank, *row) for rank, row in enumerate(_ROWS)}
 
 _BY_RECORD: dict[str, Topic] = {
-    entry.record: entry for entry in TOPICS.values() if entry.record != "DeadLetter"
+    entry.record: entry
+    for entry in TOPICS.values()
+    if entry.record != "DeadLetter" and entry.name not in STORED_AS
 }
 
 

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from jobs.collector import without_collector
-from jobs.configuration import ACCOUNTS_MAX, BadConfiguration, Configuration, build, read_file
+from jobs.configuration import (
+    ACCOUNTS_MAX,
+    DATA,
+    BadConfiguration,
+    Configuration,
+    build,
+    read_file,
+)
+from jobs.granularity import BOOK, data_of, fill_rule
 from jobs.helping import HelpFormatter
 from jobs.progress import ProgressBar
 from jobs.ticker import rule_of
@@ -41,6 +49,11 @@ its own (docs/commands.md)
 """
 
 
+DATA_HELP = (
+    "what orders fill against; auto (default): the order book where the recording has one, else "
+    "best prices, trades, bars"
+)
+SPREAD_HELP = "trades and bars: from a print to the price that an order gets (default 1)"
 TICKER_HELP = (
     "cap: no order takes better than the recorded best bid and ask; auto (default): cap "
     "where the recording has them"
@@ -131,6 +144,8 @@ def add(commands: Any) -> None:
         help="positions of at most N times the account's money (default 1)",
     )
     command.add_argument("--microstructure", action="store_true", help=MICROSTRUCTURE_HELP)
+    command.add_argument("--data", choices=DATA, help=DATA_HELP)
+    command.add_argument("--spread", metavar="TICKS", help=SPREAD_HELP)
     command.add_argument("--ticker", choices=("auto", "cap", "off"), help=TICKER_HELP)
     command.add_argument("--fill-model", metavar="NAME", help=FILL_MODEL_HELP)
     command.add_argument("--venue-model", metavar="NAME", help=VENUE_MODEL_HELP)
@@ -164,6 +179,8 @@ def configuration_of(arguments: argparse.Namespace) -> Configuration:
         "latency": arguments.latency,
         "short": arguments.short,
         "leverage": arguments.leverage,
+        "data": arguments.data,
+        "spread": arguments.spread,
         "ticker": arguments.ticker,
         "fill_model": arguments.fill_model,
         "venue_model": arguments.venue_model,
@@ -264,11 +281,14 @@ def run(arguments: argparse.Namespace) -> int:
     for name, value in summary["topics"].items():
         print(f"  {name:18} {value:>12,}")
     batches = "1 batch" if manifest["batches"] == 1 else f"{manifest['batches']} batches"
-    rule = f"ticker {summary['ticker']}"
+    data = summary["data"]
+    rule = f"ticker {summary['ticker']}" if data == BOOK else f"traded on {data}"
     print(
         f"{manifest['records']:,} input records in {batches}, {elapsed:.1f} s; journal id "
         f"{manifest['journal_id']:06x}; {rule}"
     )
+    if data != BOOK:
+        print(f"assumed: {summary['fill_rule']}")
     print(*told)
     print(f"tear sheet: {arguments.out / 'report.html'}    proof: sq verify {arguments.out}")
     return 0
@@ -404,6 +424,8 @@ def _summary(manifest: dict[str, Any], elapsed: float) -> dict[str, Any]:
         "records": manifest["records"],
         "batches": manifest["batches"],
         "journal_id": manifest["journal_id"],
+        "data": data_of(manifest["configuration"]["stages"]),
+        "fill_rule": fill_rule(manifest["configuration"]["stages"]),
         "ticker": rule_of(manifest["configuration"]["stages"]),
         **named(manifest["configuration"]["stages"]),
         "topics": {name: facts["count"] for name, facts in manifest["topics"].items()},

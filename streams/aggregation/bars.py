@@ -90,11 +90,11 @@ def add_trade(fault: Any, bar: Any, trade: Any) -> None:
         )
         is_far |= bar.taker_buy_quote_volume_high >= FAR or bar.taker_buy_quote_volume_high < -FAR
     if is_far:
-        check_amounts(fault, bar, trade)
+        check_amounts(fault, bar, trade.trade_id)
 
 
 @inner_kernel
-def check_amounts(fault: Any, bar: Any, trade: Any) -> None:
+def check_amounts(fault: Any, bar: Any, trade_id: Any) -> None:
     """Where a quote volume of the bar has more than 38 digits with this trade, the run ends here.
     """
     fits = wide.fits_decimal(bar.quote_volume_high, bar.quote_volume_low)
@@ -103,7 +103,7 @@ def check_amounts(fault: Any, bar: Any, trade: Any) -> None:
         fault[0] = QUOTE_VOLUME_FAULT
         fault[1] = bar.instrument
         fault[2] = bar.open_time
-        fault[3] = trade.trade_id
+        fault[3] = trade_id
 
 
 @inner_kernel
@@ -260,6 +260,26 @@ def add_late_trade(
 
 
 @inner_kernel
+def begin_bar(state: Any, at: Any, open_time: Any, first_time: Any, out: Any) -> None:
+    """Close what is open of series ``at``, note the stretch to be filled, and start the bar of
+    ``open_time``. At most one bar is published.
+    """
+    bar, series = state.bars[at], state.series[at]
+    if bar.open_time != NEVER:
+        close_bar(state, at, out)
+        if bar.open_time != NEVER and bar.open_time < open_time:
+            series.gap_next, series.gap_until, series.gap_price = (
+                bar.open_time,
+                open_time,
+                bar.close,
+            )
+    start_bar(bar, open_time, 1, PARTIAL if open_time < first_time else 0)
+    state.timer[0] = min(state.timer[0], bar.close_time)
+    if series.gap_next < series.gap_until:
+        state.timer[0] = state.clock[0]
+
+
+@inner_kernel
 def add_trade_elsewhere(state: Any, at: Any, first_time: Any, trade: Any, out: Any) -> None:
     """Place a trade that does not fall into the open bar of series ``at``: start a bar, or take it
     as late. At most one bar is published.
@@ -271,19 +291,8 @@ def add_trade_elsewhere(state: Any, at: Any, first_time: Any, trade: Any, out: A
     if close_time <= state.clock[0] or close_time <= series.closed_until:
         add_late_trade(state, at, open_time, first_time, trade, out)
         return
-    if bar.open_time != NEVER:
-        close_bar(state, at, out)
-        if bar.open_time != NEVER and bar.open_time < open_time:
-            series.gap_next, series.gap_until, series.gap_price = (
-                bar.open_time,
-                open_time,
-                bar.close,
-            )
-    start_bar(bar, open_time, 1, PARTIAL if open_time < first_time else 0)
+    begin_bar(state, at, open_time, first_time, out)
     add_trade(state.fault, bar, trade)
-    state.timer[0] = min(state.timer[0], close_time)
-    if series.gap_next < series.gap_until:
-        state.timer[0] = state.clock[0]
 
 
 @inner_kernel

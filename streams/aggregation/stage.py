@@ -60,6 +60,13 @@ def on_trade(state: Any, books: Any, trade: Any, out: Any) -> None:
     if top.first_time == 0:
         top.first_time = trade.event_time
     tape.take(books, slot, trade.price, trade.quantity, trade.aggressor_side)
+    note_trade(state, slot, trade, out)
+
+
+@inlined_kernel
+def note_trade(state: Any, slot: Any, trade: Any, out: Any) -> None:
+    """Into the bars, and its price into the next mark."""
+    top = state.tops[slot]
     bars_on_trade(state, slot, trade, top.first_time, out)
     if trade.event_time >= top.last_time:
         top.last_time = trade.event_time

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from schemas.catalogue import TOPICS
+from schemas.catalogue import STORED_AS, TOPICS
 from schemas.errors import CorruptLog
 from streams.log.errors import (
     CorruptBlock,
@@ -199,12 +199,14 @@ class LocalLog:
         return self._writers[topic, partition]
 
     def reader(self, topic: str, partition: int = 0) -> TopicReader:
-        """A reader of what the topic holds now.
+        """A reader of what the topic holds now; of an input that is stored under another name
+        (``catalogue.STORED_AS``), of that.
 
         Raises:
             NoSuchTopic: names those there are. CorruptLog: the folder is closed and a segment is
                 not as long as its manifest says.
         """
+        topic = STORED_AS.get(topic, topic)
         if not segments_of(self._folder(topic, partition)):
             held = (
                 f"partitions {self.partitions(topic)} of it"

@@ -202,8 +202,9 @@ class StateArrays:
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        cls.FIELDS = {name: field for name, field in vars(cls).items() if isinstance(field, Field)}
-        for name in cls.FIELDS:
+        own = {name: field for name, field in vars(cls).items() if isinstance(field, Field)}
+        cls.FIELDS = {**getattr(cls, "FIELDS", {}), **own}
+        for name in own:
             delattr(cls, name)
         for name, module in cls.MODULES.items():
             setattr(cls, name, module)

@@ -240,8 +240,8 @@ def period(result: Result, facts: dict[str, Any]) -> dict[str, Any]:
 
 
 _RUN_FACTS = (
-    "strategy", "parameters", "cash", "currency", "leverage", "fees", "latency", "ticker",
-    "fill_model", "venue_model", "short", "symbols",
+    "strategy", "parameters", "cash", "currency", "leverage", "fees", "latency", "data",
+    "fill_rule", "ticker", "fill_model", "venue_model", "short", "symbols",
     "warmup",
     "from", "to", "inputs", "provenance",
     "journal_id", "batches", "records", "topic_digests", "input_digests", "code_digest",

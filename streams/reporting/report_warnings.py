@@ -79,6 +79,12 @@ def warnings(
             f"Made by version {records.facts['made_before']}: the numbers are computed again by "
             "the rules of this version.",
         )
+    if records.facts.get("data", "book") != "book":
+        warn(
+            "ASSUMED_FILLS",
+            f"No order book was traded on, but {records.facts['data']}. Assumed: "
+            f"{records.facts['fill_rule']}.",
+        )
     for line in records.instruments:
         marks = records.quotes.get(line.instrument)
         has_depth = records.facts.get("has_depth", True)

@@ -356,11 +356,13 @@ def periods(report: Report) -> str:
 
 
 _SETTINGS = (
-    "strategy", "parameters", "cash", "leverage", "fees", "latency", "ticker",
-    "fill_model", "venue_model", "short", "symbols",
+    "strategy", "parameters", "cash", "leverage", "fees", "latency", "data", "fill_rule",
+    "ticker", "fill_model", "venue_model", "short", "symbols",
     "from", "to", "warmup", "inputs", "provenance",
 )  # fmt: skip
 _TITLES = {
+    "data": "Traded on",
+    "fill_rule": "How orders fill",
     "ticker": "What orders can take",
     "fill_model": "Queue of resting orders",
     "venue_model": "Simulated venue",

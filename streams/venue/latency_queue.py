@@ -150,5 +150,5 @@ def drop_report(state: Any) -> None:
 
 @inlined_kernel
 def set_timer(state: Any) -> None:
-    """The next deadline: the earlier of the next arrival and the next delivery."""
-    state.timer[0] = min(command_due(state), report_due(state))
+    """The next deadline: of the next arrival, the next delivery and what prices come from."""
+    state.timer[0] = min(command_due(state), report_due(state), state.source.due(state))

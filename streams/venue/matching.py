@@ -57,7 +57,11 @@ NO_FEE = np.uint64(0)
 
 @inner_kernel
 def arrive(state: Any, books: Any, command: Any) -> None:
-    """Carry out a command that reaches the venue at the present clock."""
+    """Carry out a command that reaches the venue at the present clock, unless it waits for the
+    market to open.
+    """
+    if state.source.holds(state, books, command):
+        return
     if command.kind == NEW:
         _new_order(state, books, command)
     else:
@@ -140,6 +144,13 @@ def _cancel(state: Any, command: Any) -> None:
         return
     _state_report(state, order, CANCELLED, USER_CANCEL, order.filled, ZERO)
     orders.remove(state, place)
+
+
+@inner_kernel
+def report_unplaced(state: Any, order: Any) -> None:
+    """An order that never came to the market is cancelled by its owner."""
+    _state_report(state, order, CANCELLED, USER_CANCEL, ZERO, ZERO)
+    orders.remember_closed(state, order.order_id_high, order.order_id_low)
 
 
 @inner_kernel

@@ -1,4 +1,4 @@
-"""The seams of the venue: which fill model and which venue a run uses, by name.
+"""The seams of the venue: which fill model, which venue and which prices a run uses, by name.
 
 A fill model and a venue are modules of functions that kernels call (`FillModel`, `Venue`). To add
 one, write the module and its line in a table below. ``[venue] queue_model`` and ``[venue] model``
@@ -17,12 +17,14 @@ from schemas.errors import WrongUse
 
 FILL_MODEL = "risk-averse"
 VENUE = "standard"
+SOURCE = "book"
 """What a run that names none has."""
 
 FILL_MODELS = {
     "risk-averse": "streams.venue.fill_models.risk_averse",
     "log-prob": "streams.venue.fill_models.log_prob",
     "log-prob-2": "streams.venue.fill_models.log_prob_2",
+    "through": "streams.venue.fill_models.through",
 }
 """Name in ``[venue] queue_model`` -> module."""
 
@@ -31,6 +33,14 @@ VENUES = {
     "brokered": "streams.venue.venues.brokered",
 }
 """Name in ``[venue] model`` -> module."""
+
+SOURCES = {
+    "book": "streams.venue.sources.recorded_book",
+    "quotes": "streams.venue.sources.assumed",
+    "trades": "streams.venue.sources.assumed",
+    "bars": "streams.venue.sources.assumed",
+}
+"""Name in ``--data`` -> module."""
 
 Fields = list[tuple[str, str]]
 """Fields of a row, as NumPy has them: ``("ahead", "f8")``. Eight bytes each: i8, u8 or f8."""
@@ -147,6 +157,41 @@ class Venue(Model, Protocol):
 
     def response_latency(self, state: Any, order: Any) -> Any:
         """Nanoseconds from an event at the venue to its delivery, less the feed leg; 0 to 2^60."""
+
+
+class Source(Protocol):
+    """What prices come from. All functions but ``prepare`` are kernels; ``slot`` is known."""
+
+    ARRAYS: dict[str, Any]
+    """Arrays of its own in the venue's state."""
+    ASSUMES: bool
+    """True: there is no recorded order book."""
+
+    def prepare(self, instruments: Any, settings: Any) -> Any:
+        """Plain Python: those arrays before the first record, by name."""
+
+    def on_trade(self, state: Any, books: Any, slot: int, trade: Any) -> None:
+        """A print with a quantity above 0."""
+
+    def on_book_ticker(self, state: Any, books: Any, slot: int, ticker: Any) -> None:
+        """The venue's own best bid and ask."""
+
+    def on_bar(self, state: Any, books: Any, slot: int, bar: Any) -> None:
+        """A bar, at its open."""
+
+    def due(self, state: Any) -> Any:
+        """When `on_due` is to be called, NO_TIMER for never."""
+
+    def on_due(self, state: Any, books: Any) -> None:
+        """A timer of the venue is due, perhaps this one: do what is due at the clock."""
+
+    def holds(self, state: Any, books: Any, command: Any) -> Any:
+        """True if the command waits here, or was dealt with, and is not to be carried out now."""
+
+
+def source(name: str) -> ModuleType:
+    """What prices come from, a `Source`. Raises UnknownModel, BadModel."""
+    return _loaded(SOURCES, name, "venue.data (--data)", Source)
 
 
 def fill_model(name: str) -> ModuleType:

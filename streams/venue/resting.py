@@ -89,9 +89,11 @@ def _print_at(state: Any, place: int, printed: int, left: int) -> None:
 
 
 @inner_kernel
-def depth(state: Any, books: Any, slot: int, update: Any, rows: Any, result: int) -> None:
-    """Follow an update after the book took it with ``result``: queue positions, what we took, and
-    prices the market moved through.
+def follow(
+    state: Any, books: Any, slot: int, update: Any, rows: Any, result: int, fills: bool
+) -> None:
+    """Follow an update after the book took it with ``result``: queue positions, what we took, and,
+    where it ``fills``, prices the market moved through.
 
     Whatever is compared, every level that changed is: the levels of the update where they are fewer
     than those we watch, else all we watch. While the book is out of sync nothing is followed; when
@@ -119,7 +121,8 @@ def depth(state: Any, books: Any, slot: int, update: Any, rows: Any, result: int
             place = levels.find(state, slot, side, rows[row].price)
             if place != NONE:
                 _compare(state, books, place, True)
-    _fill_passed(state, books, slot)
+    if fills:
+        _fill_passed(state, books, slot)
 
 
 @inner_kernel

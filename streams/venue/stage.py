@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from streams.numeric import book, tape
+from streams.numeric import book
 from streams.numeric.borrowing import inlined_kernel, inner_kernel
 from streams.venue import latency_queue, matching, resting
 from streams.venue.state import FAULTS, NONE, Settings, State, new_state, state_class
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 NAME = "venue"
-INPUTS = ("md.trades", "md.depth", "md.book_tickers", "venue.commands")
+INPUTS = ("md.trades", "md.depth", "md.book_tickers", "md.imported_bars", "venue.commands")
 OUTPUTS = ("venue.reports",)
 STATE_VERSION = 2
 RESERVE = {"venue.reports": 64}
@@ -46,30 +46,32 @@ _DELIVERIES_MAX = RESERVE["venue.reports"]
 
 @inlined_kernel
 def on_trade(state: Any, books: Any, trade: Any, out: Any) -> None:
-    """A print may fill resting orders, and takes from what the book displays."""
+    """A print, for what prices come from."""
     slot = book.slot_of(books, trade.instrument)
     if slot == NONE or trade.quantity <= 0:
         return
-    if state.markets[slot].best_bid != NONE or state.markets[slot].best_ask != NONE:
-        resting.trade(state, slot, trade.price, trade.quantity, trade.aggressor_side)
-        latency_queue.set_timer(state)
-    tape.take(books, slot, trade.price, trade.quantity, trade.aggressor_side)
+    state.source.on_trade(state, books, slot, trade)
+    latency_queue.set_timer(state)
 
 
 @inlined_kernel
 def on_book_ticker(state: Any, books: Any, ticker: Any, out: Any) -> None:
-    """By option: the venue's own best bid and ask, which bound what an order can take until the
-    book is newer.
-    """
+    """The venue's own best bid and ask, for what prices come from."""
     slot = book.slot_of(books, ticker.instrument)
-    if slot == NONE or state.counters[0].ticker_caps == 0:
+    if slot == NONE:
         return
-    market = state.markets[slot]
-    market.ticker_id = ticker.update_id
-    market.ticker_bid = ticker.bid_price
-    market.ticker_bid_quantity = ticker.bid_quantity
-    market.ticker_ask = ticker.ask_price
-    market.ticker_ask_quantity = ticker.ask_quantity
+    state.source.on_book_ticker(state, books, slot, ticker)
+    latency_queue.set_timer(state)
+
+
+@inlined_kernel
+def on_bar(state: Any, books: Any, bar: Any, out: Any) -> None:
+    """A bar that opens, for what prices come from."""
+    slot = book.slot_of(books, bar.instrument)
+    if slot == NONE:
+        return
+    state.source.on_bar(state, books, slot, bar)
+    latency_queue.set_timer(state)
 
 
 @inlined_kernel
@@ -81,7 +83,7 @@ def on_depth_update(state: Any, books: Any, update: Any, levels: Any, out: Any) 
         return
     result = book.apply(books, slot, update, levels)
     if state.markets[slot].levels != 0:
-        resting.depth(state, books, slot, update, levels, result)
+        resting.follow(state, books, slot, update, levels, result, True)
         latency_queue.set_timer(state)
 
 
@@ -94,11 +96,12 @@ def on_venue_command(state: Any, books: Any, command: Any, out: Any) -> None:
 
 @inner_kernel
 def on_timer(state: Any, books: Any, deadline: int, out: Any) -> None:
-    """Arrivals and deliveries due at the clock, in (time, sequence) order; what does not fit stays
-    due.
+    """What prices come from, then arrivals and deliveries due at the clock, in (time, sequence)
+    order; what does not fit stays due.
     """
     rows, count = out.venue_reports
     clock = state.clock[0]
+    state.source.on_due(state, books)
     delivered = 0
     while (
         state.fault[0] == 0

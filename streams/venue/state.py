@@ -13,6 +13,7 @@ import numpy as np
 
 from schemas.compiled.execution_report import DTYPE as REPORT
 from schemas.records import Instrument
+from streams.numeric.assumed_top import SPREAD_MAX
 from streams.numeric.borrowing import inlined_kernel
 from streams.numeric.deadlines import NO_TIMER
 from streams.numeric.index import ENTRY, new_index
@@ -49,6 +50,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The venue, by its name in ``models.VENUES``."""
     parameters: dict[str, int] = {}
     """What the two take beside, by their own names."""
+    data: str = "book"
+    """What prices come from, by its name in ``models.SOURCES``."""
+    spread: int = 1
+    """Where prices are assumed from prints: ticks from a print to what an order gets."""
+    sized: bool = True
+    """False where the data have no quantities at all."""
     ticker: str = "off"
     """``cap``: ``md.book_tickers`` is read too, and no order takes more or better than the venue's
     own best bid and ask where those are newer than the book."""
@@ -83,6 +90,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                     "(1e-8 of the notional, 1 bp = 10000)"
                 )
         models.parameters_of(self.model, self.queue_model, self.parameters)
+        models.source(self.data)
+        if not 0 <= self.spread <= SPREAD_MAX:
+            raise ValueError(f"venue.spread is {self.spread} ticks; give 0 to {SPREAD_MAX}")
         if self.ticker not in TICKER_RULES:
             raise ValueError(
                 f"venue.ticker is {self.ticker!r}; give one of: {', '.join(TICKER_RULES)}"
@@ -159,14 +169,28 @@ need.
 """
 
 
+@inlined_kernel
+def raise_fault(state: Any, code: int, instrument: int, value: int, limit: int) -> None:
+    """Note the first capacity reached; the runtime stops the run and names the setting."""
+    if state.fault[0] == 0:
+        state.fault[0] = code
+        state.fault[1] = instrument
+        state.fault[2] = value
+        state.fault[3] = limit
+
+
 class State(StateArrays):
-    """All the venue knows; this class with the default models, ``state_class`` with others."""
+    """All the venue knows; this class with the default models, ``state_class`` with others.
+
+    What its modules import from here stands above it: they are loaded while it is defined.
+    """
 
     MODULES = {
         "fill_model": models.fill_model(models.FILL_MODEL),
         "venue": models.venue(models.VENUE),
+        "source": models.source(models.SOURCE),
     }
-    NAMES: ClassVar[tuple[str, str]] = (models.FILL_MODEL, models.VENUE)
+    NAMES: ClassVar[tuple[str, str, str]] = (models.FILL_MODEL, models.VENUE, models.SOURCE)
 
     clock: Any = array_of(np.int64)
     """(1,), set by the runtime before each call."""
@@ -201,20 +225,22 @@ class State(StateArrays):
         return _rebuilt, (self.NAMES, self._asdict())
 
 
-def _rebuilt(names: tuple[str, str], arrays: dict[str, Any]) -> State:
+def _rebuilt(names: tuple[str, str, str], arrays: dict[str, Any]) -> State:
     """A copy that was made by pickle; a class made by `state_class` has no place to import from."""
     return state_class(*names)(**arrays)
 
 
 @functools.cache
-def state_class(queue_model: str, model: str) -> type[State]:
-    """The state of a venue with these two models, whose fields stand first in its rows.
+def state_class(queue_model: str, model: str, data: str = models.SOURCE) -> type[State]:
+    """The state of a venue with these two models, whose fields stand first in its rows, and these
+    prices, whose arrays stand last.
 
     Raises:
         models.UnknownModel: there is no model of that name.
     """
     pair = models.fill_model(queue_model), models.venue(model)
-    if (queue_model, model) == State.NAMES:
+    source = models.source(data)
+    if (queue_model, model, data) == State.NAMES:
         return State
 
     def with_fields(dtype: np.dtype[Any], kind: str) -> np.dtype[Any]:
@@ -236,9 +262,10 @@ def state_class(queue_model: str, model: str) -> type[State]:
         "commands": orders,
         "markets": array_of(with_fields(MARKET, "MARKET_FIELDS")),
         "counters": array_of(with_fields(COUNTERS, "SETTINGS_FIELDS")),
-        "MODULES": {"fill_model": pair[0], "venue": pair[1]},
-        "NAMES": (queue_model, model),
-        "EXPRESSION": f"state_class({queue_model!r}, {model!r})",
+        "MODULES": {"fill_model": pair[0], "venue": pair[1], "source": source},
+        "NAMES": (queue_model, model, data),
+        "EXPRESSION": f"state_class({queue_model!r}, {model!r}, {data!r})",
+        **source.ARRAYS,
     }
     return cast("type[State]", type("State", (State,), {**State.FIELDS, **changed}))
 
@@ -247,7 +274,7 @@ def new_state(instruments: Sequence[Instrument], settings: Settings) -> State:
     """The state before the first record: an empty venue for these instruments, in the order of the
     book's slots.
     """
-    kind = state_class(settings.queue_model, settings.model)
+    kind = state_class(settings.queue_model, settings.model, settings.data)
     counters = np.zeros(1, kind.FIELDS["counters"].dtype)
     counters["order_free"] = counters["level_free"] = NONE
     counters["entry_delay"] = settings.feed_latency + settings.entry_latency
@@ -281,14 +308,5 @@ def new_state(instruments: Sequence[Instrument], settings: Settings) -> State:
         commands=np.zeros(settings.commands_max, kind.FIELDS["commands"].dtype),
         reports=np.zeros(settings.reports_max, REPORT),
         report_sequence=np.zeros(settings.reports_max, np.int64),
+        **kind.MODULES["source"].prepare(list(instruments), settings),
     )
-
-
-@inlined_kernel
-def raise_fault(state: Any, code: int, instrument: int, value: int, limit: int) -> None:
-    """Note the first capacity reached; the runtime stops the run and names the setting."""
-    if state.fault[0] == 0:
-        state.fault[0] = code
-        state.fault[1] = instrument
-        state.fault[2] = value
-        state.fault[3] = limit

@@ -21,7 +21,7 @@ import numpy as np
 from schemas.errors import BadData
 from schemas.reasons import CLOCK_JUMP, GOOD, SKIPPED, UNRESOLVED
 from streams.runtime.order.decoded_rows import DecodedRows
-from streams.runtime.order.row_validation import set_keys
+from streams.runtime.order.row_validation import set_keys, time_field
 from streams.runtime.order.source import Source
 
 if TYPE_CHECKING:
@@ -250,7 +250,7 @@ class Feed(DecodedRows):
         return (
             found
             or f"instrument {int(self.rows['instrument'][row])}, event time "
-            f"{int(self.rows['event_time'][row])}"
+            f"{self.time_of(row)}"
         )
 
     def first_unresolved(self, count: int) -> int:
@@ -347,7 +347,7 @@ class Feed(DecodedRows):
         """Mark the good rows from ``first`` on that are dated after the latest time believed."""
         good = self.status[first : self.count] == GOOD
         if self.is_columnar:
-            times = self.rows["event_time"][first : self.count]
+            times = self.rows[time_field(self.rows.dtype)][first : self.count]
         else:
             times = np.array(
                 [

@@ -34,6 +34,7 @@ Array = np.ndarray[Any, Any]
 LATEST = 1 << 62
 """ns UTC, the year 2116: later times leave no room for deadlines in 64 bits."""
 INSTRUMENTS_LIMIT = 4096
+OF_BARS = ("open_time", "close_time", "open", "high", "low", "close", "volume")
 
 
 @unlocked_borrowing_kernel
@@ -79,6 +80,35 @@ def _validate_prices(rows: Any, width: Any, place: Any, first: Any, stop: Any, s
                 status[row] = PRICE_RANGE
             elif status[row] == NEIGHBOUR:
                 status[row] = NOT_SELECTED
+
+
+@unlocked_borrowing_kernel
+def _validate_bars(
+    rows: Any, width: Any, places: Any, first: Any, stop: Any, status: Any
+) -> None:
+    """Good bars that do not end after they begin, or whose prices do not lie between their low,
+    above 0, and their high. ``places``: of open and close time, open, high, low, close and volume.
+    """
+    for row in range(first, stop):
+        if status[row] != GOOD and status[row] != NEIGHBOUR:
+            continue
+        at = rows + row * width
+        begins = view(at + places[0], (1,), np.int64)[0]
+        ends = view(at + places[1], (1,), np.int64)[0]
+        high = view(at + places[3], (1,), np.int64)[0]
+        low = view(at + places[4], (1,), np.int64)[0]
+        found = GOOD
+        if ends <= begins or ends > LATEST:
+            found = BAD_TIME
+        elif low < 1 or high > PRICE_MAX or view(at + places[6], (1,), np.int64)[0] < 0:
+            found = PRICE_RANGE
+        else:
+            for place in (places[2], places[5]):
+                price = view(at + place, (1,), np.int64)[0]
+                if price < low or price > high:
+                    found = PRICE_RANGE
+        if found != GOOD:
+            status[row] = found if status[row] == GOOD else NOT_SELECTED
 
 
 @unlocked_borrowing_kernel
@@ -134,32 +164,36 @@ class Validator:
                 self.clock_jump_max,
                 feed.status,
             )
-            if "price" in rows.dtype.fields:
-                _validate_prices(
-                    rows.ctypes.data,
-                    rows.itemsize,
-                    rows.dtype.fields["price"][1],
-                    first,
-                    stop,
-                    feed.status,
-                )
+            address, width, fields = rows.ctypes.data, rows.itemsize, rows.dtype.fields
+            if "price" in fields:
+                _validate_prices(address, width, fields["price"][1], first, stop, feed.status)
+            if "open_time" in fields:
+                places = np.array([fields[name][1] for name in OF_BARS], np.int64)
+                _validate_bars(address, width, places, first, stop, feed.status)
 
 
 @functools.cache
 def places_of(dtype: np.dtype[Any]) -> Array:
     """Where a row of market data has instrument (int32), event time and receive time (int64), as
-    bytes from its start; int64[3].
+    bytes from its start; int64[3]. Of a bar both times are that of its open.
 
     Raises:
         TypeError: a field is of another width.
     """
     fields = dtype.fields
     assert fields is not None
-    wanted = {"instrument": np.int32, "event_time": np.int64, "receive_time": np.int64}
-    for name, kind in wanted.items():
+    time = time_field(dtype)
+    received = "receive_time" if "receive_time" in fields else time
+    wanted = (("instrument", np.int32), (time, np.int64), (received, np.int64))
+    for name, kind in wanted:
         if fields[name][0] != kind:
             raise TypeError(f"{name} is {fields[name][0]}, not {np.dtype(kind)}")
-    return np.array([fields[name][1] for name in wanted], np.int64)
+    return np.array([fields[name][1] for name, _ in wanted], np.int64)
+
+
+def time_field(dtype: np.dtype[Any]) -> str:
+    """The field that places a row in the order of inputs: a bar is read when it opens."""
+    return "event_time" if "event_time" in (dtype.names or ()) else "open_time"
 
 
 def set_keys(feed: Feed, first: int, stop: int) -> None:
