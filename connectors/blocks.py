@@ -15,6 +15,7 @@ import numpy as np
 
 from schemas.catalogue import topic as topic_of
 from schemas.codec import Codec, codec
+from schemas.shapes import time_field
 from streams.log.digest import TopicDigest
 from streams.log.local import LocalLog
 from streams.log.manifest import LOG_MANIFEST, write_manifest
@@ -83,8 +84,9 @@ class TopicBlocks:
                 else self._codec.encode_rows(piece, len(piece), levels)
             )
             self.count += len(piece)
-            if "event_time" in (piece.dtype.names or ()):
-                self.time_max = max(self.time_max, int(piece["event_time"].max()))
+            time = time_field(piece.dtype.names)
+            if time in piece.dtype.names:
+                self.time_max = max(self.time_max, int(piece[time].max()))
             self._append(body, len(piece))
 
     def flush(self) -> None:

@@ -28,7 +28,7 @@ from streams.log.local import LocalLog
 from streams.log.manifest import LOG_MANIFEST, canonical_json, read_manifest
 
 COMMAND = "merge"
-MARKET_DATA = ("md.trades", "md.depth", "md.book_tickers", "sim.truth")
+MARKET_DATA = ("md.trades", "md.depth", "md.book_tickers", "md.bars", "sim.truth")
 PLAIN = ("control", "import.dlq")
 """Other topics of a recording: by event time where they have one, else one recording after the
 other.

@@ -22,6 +22,7 @@ import numpy as np
 from connectors.blocks import TopicBlocks
 from schemas.catalogue import topic as topic_of
 from schemas.codec import NO_LEVELS, codec
+from schemas.shapes import time_field
 from streams.log.local import LocalLog
 from streams.log.reader import TopicReader
 
@@ -68,7 +69,7 @@ class Keys:
 
     def of(self, rows: Array) -> Array:
         """The keys of the next rows, int64 ns."""
-        times = rows["event_time"].astype(np.int64)
+        times = rows[time_field(rows.dtype.names)].astype(np.int64)
         received = (
             rows["receive_time"]
             if "receive_time" in rows.dtype.names
@@ -111,7 +112,7 @@ def survey(reader: TopicReader) -> Survey:
         found.is_ordered = found.is_ordered and _is_ordered(reached, rows["instrument"], last)
         last = int(reached[-1]), int(rows["instrument"][-1])
         for instrument, places in _by_instrument(rows):
-            times = rows["event_time"][places]
+            times = rows[time_field(rows.dtype.names)][places]
             span = found.spans.setdefault(instrument, Span(int(times.min()), int(times.max())))
             span.first, span.last = (
                 min(span.first, int(times.min())),

@@ -7,6 +7,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,6 +47,11 @@ class Shape(NamedTuple):
     def has_levels(self) -> bool:
         """True for the record whose arrays are flattened to a table of levels."""
         return any(is_levels(field) for field in self.fields)
+
+
+def time_field(names: Collection[str]) -> str:
+    """The field by which a record of market data lies in time: a bar's is its open."""
+    return "event_time" if "event_time" in names else "open_time"
 
 
 def is_levels(field: Field) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from schemas.catalogue import topic as topic_of
 from schemas.codec import NO_LEVELS, codec
 from schemas.reasons import UNRESOLVED
-from streams.runtime.order.row_validation import time_field
+from schemas.shapes import time_field
 
 Array = np.ndarray[Any, Any]
 ROWS_AT_START = 1 << 15
@@ -123,7 +123,7 @@ class DecodedRows:
     def time_of(self, row: int) -> int:
         """Event time of the record in this row."""
         return (
-            int(self.rows[time_field(self.rows.dtype)][row])
+            int(self.rows[time_field(self.rows.dtype.names or ())][row])
             if self.is_columnar
             else int(self.records[row].event_time)
         )

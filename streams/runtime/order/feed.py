@@ -20,8 +20,9 @@ import numpy as np
 
 from schemas.errors import BadData
 from schemas.reasons import CLOCK_JUMP, GOOD, SKIPPED, UNRESOLVED
+from schemas.shapes import time_field
 from streams.runtime.order.decoded_rows import DecodedRows
-from streams.runtime.order.row_validation import set_keys, time_field
+from streams.runtime.order.row_validation import set_keys
 from streams.runtime.order.source import Source
 
 if TYPE_CHECKING:
@@ -347,7 +348,7 @@ class Feed(DecodedRows):
         """Mark the good rows from ``first`` on that are dated after the latest time believed."""
         good = self.status[first : self.count] == GOOD
         if self.is_columnar:
-            times = self.rows[time_field(self.rows.dtype)][first : self.count]
+            times = self.rows[time_field(self.rows.dtype.names or ())][first : self.count]
         else:
             times = np.array(
                 [

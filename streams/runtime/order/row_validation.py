@@ -22,6 +22,7 @@ from schemas.reasons import (
     PRICE_RANGE,
     UNKNOWN_INSTRUMENT,
 )
+from schemas.shapes import time_field
 from streams.numeric.borrowing import unlocked_borrowing_kernel
 from streams.numeric.bounds import PRICE_MAX
 from streams.runtime.order.canary import CANARY_ID
@@ -182,18 +183,13 @@ def places_of(dtype: np.dtype[Any]) -> Array:
     """
     fields = dtype.fields
     assert fields is not None
-    time = time_field(dtype)
+    time = time_field(fields)
     received = "receive_time" if "receive_time" in fields else time
     wanted = (("instrument", np.int32), (time, np.int64), (received, np.int64))
     for name, kind in wanted:
         if fields[name][0] != kind:
             raise TypeError(f"{name} is {fields[name][0]}, not {np.dtype(kind)}")
     return np.array([fields[name][1] for name, _ in wanted], np.int64)
-
-
-def time_field(dtype: np.dtype[Any]) -> str:
-    """The field that places a row in the order of inputs: a bar is read when it opens."""
-    return "event_time" if "event_time" in (dtype.names or ()) else "open_time"
 
 
 def set_keys(feed: Feed, first: int, stop: int) -> None:
