@@ -403,6 +403,10 @@ class ReferenceVenue:
             if quantity:
                 self.passive_fill(order, quantity)
 
+    def passes_fill(self) -> bool:
+        """A book that moves through an order's price fills it."""
+        return True
+
     def on_depth_update(self, update: DepthUpdate) -> None:
         book = self.books.get(update.instrument)
         if book is None:
@@ -440,7 +444,7 @@ class ReferenceVenue:
         self.known = {
             key: size for key, size in self.known.items() if key[0] != update.instrument
         } | now
-        for side in (Side.BUY, Side.SELL):
+        for side in (Side.BUY, Side.SELL) if self.passes_fill() else ():
             best = self.takeable(update.instrument, opposite(side))[:1]
             for order in self.side_of(update.instrument, side):
                 if best and (

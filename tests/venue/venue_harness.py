@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from reference_venue import ReferenceVenue
 
+from schemas.compiled.bar import DTYPE as BAR
 from schemas.compiled.book_ticker import DTYPE as BOOK_TICKER
 from schemas.compiled.depth_update import DTYPE as DEPTH_UPDATE
 from schemas.compiled.depth_update import LEVEL
@@ -22,6 +23,7 @@ from schemas.compiled.execution_report import DTYPE as EXECUTION_REPORT
 from schemas.compiled.trade import DTYPE as TRADE
 from schemas.compiled.venue_command import DTYPE as VENUE_COMMAND
 from schemas.records import (
+    Bar,
     BookTicker,
     DepthUpdate,
     ExecutionReport,
@@ -210,6 +212,9 @@ class KernelVenue:
     def on_book_ticker(self, record: BookTicker) -> None:
         stage.on_book_ticker(self.state, self.books, row_of(BOOK_TICKER, record)[0], self.out)
 
+    def on_bar(self, record: Bar) -> None:
+        stage.on_bar(self.state, self.books, row_of(BAR, record)[0], self.out)
+
     def on_depth_update(self, record: DepthUpdate) -> None:
         row, levels = depth_rows(record)
         stage.on_depth_update(self.state, self.books, row[0], levels, self.out)
@@ -279,6 +284,8 @@ def run(
             venue.on_depth_update(record)
         elif isinstance(record, BookTicker):
             venue.on_book_ticker(record)
+        elif isinstance(record, Bar):
+            venue.on_bar(record)
         else:
             venue.on_venue_command(record)
     if drain:
