@@ -19,7 +19,7 @@ from schemas.records import Instrument
 from schemas.vocabulary import Side
 from streams.aggregation import stage, state
 from streams.aggregation.bars import BARS_A_CALL, bars_on_end, bars_on_timer
-from streams.aggregation.from_bars import GIVEN, bars_on_bar
+from streams.aggregation.from_bars import GIVEN, bars_on_bar, copy_bar
 from streams.aggregation.marks import MARKS_A_CALL, emit_due_marks, emit_mark, want_mark
 from streams.aggregation.quotes import quote_on_depth_update
 from streams.aggregation.stage import FAULTS, note_trade
@@ -83,7 +83,7 @@ class State(state.State):
 def new_state(instruments: Sequence[Instrument], settings: Settings) -> State:
     """State before the first record."""
     shown = np.zeros(len(instruments), TOP)
-    shown["spread"] = [each.tick_size * settings.spread for each in instruments]
+    shown["spread"] = assumed_top.spreads(instruments, settings.spread)
     assumed = np.array([(DATA.index(settings.data), settings.sized, 0, 0)], ASSUMED)
     return State(
         **state.new_state(instruments, settings)._asdict(),
@@ -137,7 +137,7 @@ def on_bar(state: Any, books: Any, bar: Any, out: Any) -> None:
         state.header[0].refused_trades += 1
         return
     _begin(state, slot, bar.open_time)
-    state.waiting[slot] = bar
+    copy_bar(state.waiting[slot], bar)
     state.assumed[0].waiting += 1
     state.timer[0] = min(state.timer[0], bar.close_time)
 

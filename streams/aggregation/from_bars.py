@@ -22,7 +22,36 @@ KEPT = CARRIED | int(Flag.PARTIAL | Flag.OVERFLOW)
 """Flags of a bar that say something about every longer bar that holds it."""
 HALF = 1 << 61
 """High limbs of amounts whose sum certainly has at most 38 digits."""
-__all__ = ["GIVEN", "bars_on_bar"]
+__all__ = ["GIVEN", "bars_on_bar", "copy_bar"]
+
+
+@inner_kernel
+def copy_bar(kept: Any, given: Any) -> None:
+    """Field by field: what lies between the fields of a row would differ from run to run, and is
+    part of the state's digest.
+    """
+    kept.instrument = given.instrument
+    kept.kind = given.kind
+    kept.interval = given.interval
+    kept.open_time = given.open_time
+    kept.close_time = given.close_time
+    kept.version = given.version
+    kept.open = given.open
+    kept.high = given.high
+    kept.low = given.low
+    kept.close = given.close
+    kept.volume = given.volume
+    kept.quote_volume_high = given.quote_volume_high
+    kept.quote_volume_low = given.quote_volume_low
+    kept.trade_count = given.trade_count
+    kept.taker_buy_volume = given.taker_buy_volume
+    kept.taker_buy_quote_volume_high = given.taker_buy_quote_volume_high
+    kept.taker_buy_quote_volume_low = given.taker_buy_quote_volume_low
+    kept.flags = given.flags
+    kept.volume_wide_high = given.volume_wide_high
+    kept.volume_wide_low = given.volume_wide_low
+    kept.taker_buy_volume_wide_high = given.taker_buy_volume_wide_high
+    kept.taker_buy_volume_wide_low = given.taker_buy_volume_wide_low
 
 
 @inner_kernel

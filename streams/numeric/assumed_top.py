@@ -13,10 +13,12 @@ of them is a book like any other. Rules, each on the safe side for who takes:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from schemas.records import Instrument
 from schemas.vocabulary import DepthKind, Flag, Side
 from streams.numeric.borrowing import inlined_kernel, inner_kernel
 from streams.numeric.bounds import PRICE_MAX
@@ -51,6 +53,11 @@ TOP = np.dtype(
     ]
 )  # fmt: skip
 """One instrument's assumed book."""
+
+
+def spreads(instruments: Sequence[Instrument], ticks: int) -> list[int]:
+    """The spread of each instrument in its price's unit, PRICE_MAX where it would be more."""
+    return [min(each.tick_size * ticks, PRICE_MAX) for each in instruments]
 
 
 @inlined_kernel

@@ -67,7 +67,7 @@ ARRAYS = {
 def prepare(instruments: list[Instrument], settings: Any) -> dict[str, Any]:
     """The arrays before the first record."""
     shown = np.zeros(len(instruments), TOP)
-    shown["spread"] = [each.tick_size * settings.spread for each in instruments]
+    shown["spread"] = assumed_top.spreads(instruments, settings.spread)
     paths = np.zeros(len(instruments), PATH)
     paths["due"], paths["is_shut"] = NO_TIMER, 1
     data = (DATA.index(settings.data), int(settings.sized), NO_TIMER, 0)
