@@ -10,6 +10,7 @@ from __future__ import annotations
 import bisect
 import itertools
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from tests.scenario import (
     records_in,
 )
 
+ROOT = Path(__file__).resolve().parents[2]
 SECOND = 1_000_000_000
 SECONDS: dict[str, Any] = {"aggregation": {"intervals": [SECOND]}}
 MONEY: dict[str, Any] = {"cash": "100000000USDT"}
@@ -93,32 +95,65 @@ def fills_of(run: Any) -> list[dict[str, Any]]:
     return records_in(run.folder, "fills")
 
 
-def test_the_same_strategy_on_bars_decides_the_same_on_all_data_that_make_the_same_bars(
+def worst(prints: list[dict[str, Any]], side: str) -> int:
+    """What an order of this side gets after these prints, by docs/data.md."""
+    tick, last = INSTRUMENT.tick_size, prints[-1]["price"]
+    paid = next((each["price"] for each in reversed(prints) if each["aggressor_side"] == side), 0)
+    return max(last + tick, paid) if side == "BUY" else min(last - tick, paid or last)
+
+
+def test_the_same_strategy_on_all_data_of_one_market_differs_as_the_rules_say(
     market: Path, bars: Path, on_book: Any, tmp_path: Path
 ) -> None:
-    """It differs in its fills alone, and in those by the stated rules: on trades one tick beyond
-    the last print before the order's arrival at best, on bars one tick beyond the next open."""
-    on_trades = backtest(market, tmp_path / "t", CROSSER, data="trades", **SECONDS, **MONEY)
-    on_quotes = backtest(market, tmp_path / "q", CROSSER, data="quotes", **SECONDS, **MONEY)
-    on_bars = backtest(bars, tmp_path / "b", CROSSER, **MONEY)
+    """The bars are equal, so the decisions are; every fill's price is what docs/data.md says,
+    worked out from the recording. By how much that differs from the order book is at the end.
+    """
+    runs = {
+        "quotes": backtest(market, tmp_path / "q", CROSSER, data="quotes", **SECONDS, **MONEY),
+        "trades": backtest(market, tmp_path / "t", CROSSER, data="trades", **SECONDS, **MONEY),
+        "bars": backtest(bars, tmp_path / "b", CROSSER, **MONEY),
+    }
     expected = records_in(on_book.folder, "md.bars")
-    for run in (on_trades, on_quotes, on_bars):  # the last one is cut where the inputs end
-        assert records_in(run.folder, "md.bars")[:-1] == expected[:-1]
-        assert len(fills_of(run)) > 10
-    prints = records_in(market, "md.trades")
-    clocks = list(itertools.accumulate((each["event_time"] for each in prints), max))
     tick = INSTRUMENT.tick_size
-    for fill in fills_of(on_trades):
-        at = fill["event_time"] - REPORTED
-        last = prints[bisect.bisect_right(clocks, at) - 1]["price"]
-        sign = 1 if fill["side"] == "BUY" else -1
-        assert sign * (fill["price"] - last) >= tick
+    prints, tickers = (records_in(market, f"md.{name}") for name in ("trades", "book_tickers"))
+    clocks, shown = (
+        list(itertools.accumulate((each["event_time"] for each in rows), max))
+        for rows in (prints, tickers)
+    )
     opens = {each["open_time"]: each["open"] for each in expected}
-    for fill in fills_of(on_bars):
-        at = fill["event_time"] - fill["event_time"] % SECOND
-        worse = tick if fill["side"] == "BUY" else -tick
-        assert fill["price"] == opens[at] + worse
-    assert len(fills_of(on_bars)) > 10
+    for name, run in runs.items():
+        assert records_in(run.folder, "md.bars")[:-1] == expected[:-1]  # the last one is cut
+        assert len(fills_of(run)) > 10
+        for fill in fills_of(run):
+            at, is_buy = fill["event_time"] - REPORTED, fill["side"] == "BUY"
+            if name == "quotes":
+                ticker = tickers[bisect.bisect_right(shown, at) - 1]
+                assert fill["price"] == ticker["ask_price" if is_buy else "bid_price"]
+            elif name == "trades":
+                known = prints[: bisect.bisect_right(clocks, at)]
+                assert fill["price"] == worst(known, fill["side"])
+            else:
+                assert fill["price"] == opens[at - at % SECOND] + (tick if is_buy else -tick)
+    costs = {name: cost_in_ticks(run, on_book) for name, run in runs.items()}
+    # measured: 0.58, 0.90 and 1.14 ticks an order worse than on the book (docs/data.md)
+    assert 0 < costs["quotes"] < 1, costs
+    assert 0.5 < costs["trades"] < 1.5, costs
+    assert 0.5 < costs["bars"] < 1.5, costs
+
+
+def cost_in_ticks(run: Any, on_book: Any) -> float:
+    """How much worse the orders of a run filled than on the book, those of the same time and side:
+    mean in ticks.
+    """
+    mine, theirs = (
+        {(each["event_time"] // SECOND, each["side"]): each["price"] for each in fills_of(each_run)}
+        for each_run in (run, on_book)
+    )
+    signed = [
+        (mine[key] - theirs[key]) * (1 if key[1] == "BUY" else -1) for key in mine if key in theirs
+    ]
+    assert len(signed) > 10
+    return sum(signed) / len(signed) / INSTRUMENT.tick_size
 
 
 def test_bars_of_the_data_are_published_as_they_are_and_longer_ones_are_their_sums(
@@ -252,6 +287,23 @@ def test_bars_of_several_lengths_and_intervals_that_they_cannot_make_are_refused
     mixed = bars_only(tmp_path / "mixed", [*rows, other])
     with pytest.raises(BadConfiguration, match="trade on a recording of bars of one length"):
         backtest(mixed, tmp_path / "b", CROSSER, **MONEY)
+
+
+def test_the_page_of_data_does_what_it_says(
+    sq: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its commands, one after the other, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    lines = page.split("```sh\n")[1].split("```")[0].splitlines()
+    for line in lines:
+        assert sq(*shlex.split(line)[1:]).code == 0, line
+    reports = {
+        name: json.loads((tmp_path / "runs" / name / "report.json").read_text())["run"]
+        for name in ("book", "quotes", "trades")
+    }
+    assert {name: run["data"] for name, run in reports.items()} == {name: name for name in reports}
+    assert "2 ticks beyond its price" in reports["trades"]["fill_rule"]
 
 
 def test_a_forged_bar_is_a_dead_letter_with_its_reason(bars: Path, tmp_path: Path) -> None:
