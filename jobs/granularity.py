@@ -110,7 +110,20 @@ def check_inputs(name: str, stage: Any, feeds: Sequence[str], data: str) -> None
             raise BadConfiguration(f"{what}, which make none; give a recording of trades or depth")
 
 
-def _with(configuration: Configuration, data: str, log: LocalLog) -> Configuration:
+def on_a_cluster(configuration: Configuration) -> Configuration:
+    """The configuration of a deployment: it trades on the order book. Raises BadConfiguration for
+    one that says otherwise.
+    """
+    data = configuration.stages.get("aggregation", {}).get("data", AUTO)
+    if data not in (AUTO, BOOK):
+        what = f"data is {data}, and a deployed topology trades on the order book"
+        raise BadConfiguration(f"{what}; leave it out, or backtest with it")
+    return _with(configuration, BOOK)
+
+
+def _with(
+    configuration: Configuration, data: str, log: LocalLog | None = None
+) -> Configuration:
     stages = {name: dict(settings) for name, settings in configuration.stages.items()}
     aggregation, venue = stages.setdefault("aggregation", {}), stages.setdefault("venue", {})
     aggregation.pop("data", None)
@@ -128,7 +141,7 @@ def _with(configuration: Configuration, data: str, log: LocalLog) -> Configurati
     venue.pop("ticker", None)
     venue["queue_model"] = FILL_MODEL
     aggregation["data"] = data
-    if data == BARS:
+    if data == BARS and log is not None:
         interval, is_sized = _look_at_bars(log)
         _check_intervals(aggregation, interval)
         if not is_sized:

@@ -159,12 +159,13 @@ def add(commands: Any) -> None:
     command.add_argument("--ticker", choices=("auto", "cap", "off"), help=TICKER_HELP)
     command.add_argument("--fill-model", metavar="NAME", help=FILL_MODEL_HELP)
     command.add_argument("--venue-model", metavar="NAME", help=VENUE_MODEL_HELP)
-    command.set_defaults(run=run, from_=None, to=None)
+    command.set_defaults(run=run, from_=None, to=None, data=None, spread=None)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Deploy, and stay until stopped."""
     from jobs.commands.backtest import configuration_of
+    from jobs.granularity import on_a_cluster
     from jobs.live.deployment import Deployment, prepared, published
     from jobs.live.parent import Parent
     from jobs.quantities import duration, share
@@ -175,7 +176,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.job == "pipeline":
             raise WrongUse("name a strategy: --strategy ema-cross, or FILE.py:CLASS")
         arguments.strategy = "ema-cross"
-    configuration = configuration_of(arguments)
+    configuration = on_a_cluster(configuration_of(arguments))
     deployment = Deployment(
         job=arguments.job,
         topology=arguments.name or arguments.job,

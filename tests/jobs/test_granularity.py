@@ -260,6 +260,14 @@ def test_what_cannot_be_is_refused_by_name(
         backtest(market, tmp_path / "run", CROSSER, **options, **MONEY)
 
 
+def test_a_deployment_trades_on_the_order_book(sq: Callable[..., Any], tmp_path: Path) -> None:
+    """Refused before a cluster is asked for anything."""
+    (tmp_path / "run.toml").write_text('strategy = "ema-cross"\ndata = "trades"\n')
+    ended = sq("run", "pipeline", "--config", tmp_path / "run.toml", "--cluster", "kafka://nowhere")
+    assert ended.code == 2
+    assert "a deployed topology trades on the order book" in ended.err
+
+
 @pytest.mark.parametrize(
     ("strategy", "data", "words"),
     [
