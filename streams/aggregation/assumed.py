@@ -34,6 +34,7 @@ INPUTS = ("md.trades", "md.book_tickers", "md.imported_bars")
 OUTPUTS = ("md.marks", "md.quotes", "md.bars")
 VIEWS = stage.VIEWS
 STATE_VERSION = 1
+ENDS_IN_PARTS = True
 RESERVE = {"md.quotes": 1, "md.bars": max(BARS_A_CALL, MAX_INTERVALS), "md.marks": MARKS_A_CALL}
 UNKNOWN = np.int64(Side.UNKNOWN)
 
@@ -59,10 +60,8 @@ class Settings(state.Settings, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError(f"spread is {self.spread} ticks; give 0 to {SPREAD_MAX}")
 
 
-ASSUMED = np.dtype([("data", "i8"), ("is_sized", "i8"), ("waiting", "i8"), ("ended", "i8")])
-"""What the run trades on; how many instruments have a bar that waits for its close; 1 once the
-input has ended.
-"""
+ASSUMED = np.dtype([("data", "i8"), ("is_sized", "i8"), ("waiting", "i8")])
+"""What the run trades on; how many instruments have a bar that waits for its close."""
 
 
 class State(state.State):
@@ -84,7 +83,7 @@ def new_state(instruments: Sequence[Instrument], settings: Settings) -> State:
     """State before the first record."""
     shown = np.zeros(len(instruments), TOP)
     shown["spread"] = assumed_top.spreads(instruments, settings.spread)
-    assumed = np.array([(DATA.index(settings.data), settings.sized, 0, 0)], ASSUMED)
+    assumed = np.array([(DATA.index(settings.data), settings.sized, 0)], ASSUMED)
     return State(
         **state.new_state(instruments, settings)._asdict(),
         assumed=assumed,
@@ -145,9 +144,6 @@ def on_bar(state: Any, books: Any, bar: Any, out: Any) -> None:
 @inner_kernel
 def on_timer(state: Any, books: Any, deadline: Any, out: Any) -> None:
     """Publish what closes, one instrument a call, then longer bars, then due marks."""
-    if state.assumed[0].ended != 0:
-        _end(state, books, out)
-        return
     following = NEVER
     if state.assumed[0].waiting != 0:
         for slot in range(len(state.waiting)):
@@ -167,13 +163,6 @@ def on_timer(state: Any, books: Any, deadline: Any, out: Any) -> None:
 @inner_kernel
 def on_end(state: Any, books: Any, out: Any) -> None:
     """The input ends: the bars that wait, then the longer ones and the marks, as of a book."""
-    state.assumed[0].ended = 1
-    _end(state, books, out)
-
-
-@inner_kernel
-def _end(state: Any, books: Any, out: Any) -> None:
-    """What is left, a part of it a call: the timer stands at the clock until all is published."""
     for slot in range(len(state.waiting)):
         if state.waiting[slot].close_time != 0:
             _close(state, books, slot, out)

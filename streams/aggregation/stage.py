@@ -25,6 +25,7 @@ INPUTS = ("md.trades", "md.depth")
 OUTPUTS = ("md.quotes", "md.bars", "md.marks")
 VIEWS = ("book",)
 STATE_VERSION = 2
+ENDS_IN_PARTS = True
 RESERVE = {"md.quotes": 1, "md.bars": max(BARS_A_CALL, MAX_INTERVALS), "md.marks": MARKS_A_CALL}
 FAULTS = {
     QUOTE_VOLUME_FAULT: AmountFault(
@@ -33,6 +34,7 @@ FAULTS = {
 }
 
 __all__ = [
+    "ENDS_IN_PARTS",
     "COUNTERS",
     "FAULTS",
     "INPUTS",

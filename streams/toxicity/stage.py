@@ -21,6 +21,7 @@ INPUTS = ("md.trades", "md.quotes")
 OUTPUTS = ("md.features", "md.toxicity")
 VIEWS = ("book",)
 STATE_VERSION = 2
+ENDS_IN_PARTS = True
 FEATURES_A_CALL = 8
 RESERVE = {"md.features": FEATURES_A_CALL, "md.toxicity": BUCKETS_A_CALL}
 FAULTS: dict[int, str] = {}
@@ -31,6 +32,7 @@ PARTIAL = int(Flag.PARTIAL)
 OVERFLOW = int(Flag.OVERFLOW)
 
 __all__ = [
+    "ENDS_IN_PARTS",
     "FAULTS",
     "INPUTS",
     "NAME",

@@ -292,6 +292,19 @@ class LoopText:
         )
         self._consequences(depth, stage)
 
+    def _end(self, depth: int) -> None:
+        """The end of the input: it is met again until each stage that ends in parts, whose timer
+        stands at the clock while more is left, is done; then the stages behind it end.
+        """
+        for stage in self.stages:
+            if not hasattr(stage.module, "on_end"):
+                continue
+            self._call(depth, stage, "on_end", "")
+            if getattr(stage.module, "ENDS_IN_PARTS", False):
+                self._put(depth, f"if {stage.name}.timer[0] > present:")
+                depth += 1
+        self._put(depth, "cursor += 1")
+
     def _consequences(self, depth: int, stage: KernelStage) -> None:
         put = self._put
         for topic in stage.module.OUTPUTS:
@@ -406,12 +419,9 @@ class LoopText:
             if topic in self.numbers:
                 self._stamp(3, self.numbers[topic], "row")
         put(2, f"{first} kind == {END}:")
-        ending = [stage for stage in self.stages if hasattr(stage.module, "on_end")]
-        for stage in ending:
-            self._call(3, stage, "on_end", "")
-        if not ending:
-            put(3, "pass")
-        put(2, "cursor += 1")
+        self._end(3)
+        put(2, f"if kind != {END}:")
+        put(3, "cursor += 1")
         check_after(2)
         put(2, "if outcome != 0:")
         put(3, "break")
