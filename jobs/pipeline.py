@@ -16,7 +16,7 @@ from jobs.strangers import ask_for, is_strange, stage_of
 from jobs.strategies import check_stage, check_strategy, strategy_sources
 from jobs.ticker import TICKERS, holds_tickers, settled, uses_ticker
 from jobs.user_stages import Placed, check_inputs, fields_of, found_stages, load_stages
-from schemas.catalogue import STORED_AS
+from schemas.catalogue import STORED_AS, TOPICS
 from schemas.codec import codec
 from schemas.errors import BadData, ShrivenError, WrongUse
 from schemas.records import Instrument

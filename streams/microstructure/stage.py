@@ -30,6 +30,7 @@ INPUTS = ("md.trades", "md.quotes", "md.depth", "md.toxicity")
 OUTPUTS = ("md.microstructure",)
 VIEWS = ("book",)
 STATE_VERSION = 1
+ENDS_IN_PARTS = True
 RECORDS_A_CALL = 8
 RESERVE = {"md.microstructure": RECORDS_A_CALL}
 FAULTS: dict[int, str] = {}
