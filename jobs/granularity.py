@@ -130,7 +130,9 @@ def _with(
     if data == BOOK:
         if "spread" in aggregation:
             raise BadConfiguration("--spread is of prices that are assumed; a book has its own")
-        stages = {name: each for name, each in stages.items() if each}
+        for name in ("aggregation", "venue"):
+            if not stages[name]:
+                del stages[name]
         return msgspec.structs.replace(configuration, stages=stages)
     model = venue.get("queue_model", FILL_MODEL)
     if model != FILL_MODEL:

@@ -242,8 +242,10 @@ def emit_due_records(state: Any, books: Any, flags: Any, out: Any) -> Any:
 @inner_kernel
 def on_timer(state: Any, books: Any, deadline: Any, out: Any) -> None:
     """Publish due records."""
-    is_done = emit_due_records(state, books, 0, out)
-    state.timer[0] = NEVER if is_done else deadline
+    if state.header[0].timer <= deadline and not emit_due_records(state, books, 0, out):
+        state.timer[0] = deadline
+        return
+    state.timer[0] = state.header[0].timer
 
 
 @inner_kernel

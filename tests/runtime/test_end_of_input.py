@@ -1,5 +1,5 @@
-"""Where the input ends, every instrument's unfinished bar, mark and features are published, however
-many there are. Oracle: one of each for each instrument, by counting.
+"""Where the input ends, every instrument's unfinished bar, mark, features and measures are
+published, however many there are. Oracle: one of each for each instrument, by counting.
 
 Before, a stage published eight and dropped the rest.
 """
@@ -34,9 +34,12 @@ def test_every_instrument_ends(tmp_path: Path, data: str) -> None:
         for each in numbers
     ]
     market = write_recording(tmp_path / "market", instruments, trades, depth)
-    run = backtest(market, tmp_path / "run", "noop-python", data=data)
-    for topic in ("md.bars", "md.marks", "md.features"):
-        found = [each["instrument"] for each in records_in(run.folder, topic)]
-        assert sorted(found) == list(numbers), topic
-    one_by_one = backtest(market, tmp_path / "one", "noop-python", data=data, batch=1)
+    options = {"data": data, "microstructure": {}}
+    run = backtest(market, tmp_path / "run", "noop-python", **options)
+    for topic in ("md.bars", "md.marks", "md.features", "md.microstructure"):
+        found = records_in(run.folder, topic)
+        assert sorted(each["instrument"] for each in found) == list(numbers), topic
+        is_partial = {bool(each["flags"] & Flag.PARTIAL) for each in found}
+        assert is_partial == {topic != "md.marks"}, topic
+    one_by_one = backtest(market, tmp_path / "one", "noop-python", batch=1, **options)
     assert digests(one_by_one) == digests(run)
