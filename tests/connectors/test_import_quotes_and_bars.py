@@ -75,14 +75,21 @@ def test_update_ids_may_jump_and_one_that_comes_twice_is_a_dead_letter(tmp_path:
     assert summary.reasons == {"duplicate_ticker": 1}
 
 
-def test_a_backtest_of_quotes_alone_says_that_there_is_no_depth(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("auto", "assumed: orders take what the recorded best prices show"),
+        ("book", "The data hold no depth of BTCUSDT, so it was never quoted"),
+    ],
+)
+def test_a_backtest_of_quotes_alone_says_what_it_fills_against(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], data: str, words: str
 ) -> None:
     path = write(tmp_path / "q.csv", [*QUOTE_ROWS], QUOTE_HEADER)
     import_quotes([path], tmp_path / "log", None, BTC)
-    words = ["--strategy", "ema-cross", "--out", str(tmp_path / "run")]
-    assert main(["backtest", str(tmp_path / "log"), *words]) == 0
-    assert "The data hold no depth of BTCUSDT, so it was never quoted" in capsys.readouterr().out
+    options = ["--strategy", "ema-cross", "--data", data, "--out", str(tmp_path / "run")]
+    assert main(["backtest", str(tmp_path / "log"), *options]) == 0
+    assert words in capsys.readouterr().out
 
 
 BAR_HEADER = "time,open,high,low,close,volume,quote_volume,trades,taker_buy_volume"
@@ -179,13 +186,14 @@ def test_bars_newest_first_or_stamped_at_their_close_are_the_same_bars(tmp_path:
     assert digest(tmp_path / "turned") == digest(tmp_path / "late") == digest(tmp_path / "plain")
 
 
-def test_a_backtest_of_bars_alone_says_that_they_are_not_traded_on(
+def test_a_backtest_of_bars_alone_trades_on_them_and_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import_bars([write(tmp_path / "b.csv", bars(), BAR_HEADER)], tmp_path / "log", None, BTC)
     words = ["--strategy", "ema-cross", "--out", str(tmp_path / "run")]
-    assert main(["backtest", str(tmp_path / "log"), *words]) == 2
-    assert "holds bars alone, and bars are not traded on" in capsys.readouterr().err
+    assert main(["backtest", str(tmp_path / "log"), *words]) == 0
+    assert "assumed: a bar is four prints" in capsys.readouterr().out
+    assert records(tmp_path / "run", "md.bars") == records(tmp_path / "log", "md.bars")
 
 
 WRONG_MAPS = {
