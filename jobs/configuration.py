@@ -35,6 +35,8 @@ AUTO, CAP, OFF = "auto", "cap", "off"
 """Rules of ``--ticker``; ``auto`` is answered when a run begins (``jobs/ticker.py``)."""
 DATA = (AUTO, "book", "quotes", "trades", "bars")
 """What ``--data`` takes; ``auto`` is answered when a run begins (``jobs/granularity.py``)."""
+CHARGES = re.compile(r"([a-z]+)(?:@([a-z]+))?(?: on (\d{4}-\d{2}-\d{2}))?")
+"""Charges on orders in India: product, exchange, day (``jobs/indian_charges.py``)."""
 ACCOUNTS_MAX = 1 << 10
 """Shards there can be: as many as built ids have bits for."""
 ACCOUNT_MAX = (1 << 31) - 1
@@ -330,6 +332,17 @@ def _user_stages(value: Any) -> dict[str, Any]:
     return found
 
 
+def _charges(charges: Any, day: Any) -> str:
+    """``intraday@nse`` and perhaps a day, as the setting has them. Raises BadConfiguration."""
+    text = f"{charges} on {day}" if day else f"{charges}"
+    if not charges or not CHARGES.fullmatch(text):
+        raise BadConfiguration(
+            f"charges is {charges!r}, charges-on {day!r}; give delivery, intraday or future, with "
+            "@nse or @bse, and a day like 2025-06-02"
+        )
+    return text
+
+
 def _spread(value: Any) -> int:
     """``"2"`` or 2 -> 2. Raises BadConfiguration."""
     text = str(value).strip()
@@ -403,7 +416,7 @@ def build(options: dict[str, Any]) -> Configuration:
         elif name in ("data", "spread"):
             settings = found["stages"].setdefault("aggregation", {})
             settings[name] = _spread(value) if name == "spread" else _choice(name, value, DATA)
-        elif name in VENUE_MODELS:
+        elif name in ("charges", "charges_on", *VENUE_MODELS):
             continue  # below, when [venue] is known
         elif name == "accounts":
             found["accounts"] = _accounts(value)
@@ -411,6 +424,9 @@ def build(options: dict[str, Any]) -> Configuration:
             found[name] = value
     _choose_ticker(found["stages"])
     choose_venue_models(found["stages"], options)
+    charges, day = options.get("charges"), options.get("charges_on")
+    if charges is not None or day is not None:
+        found["stages"].setdefault("venue", {})["charges"] = _charges(charges, day)
     try:
         return msgspec.convert(found, Configuration).check()
     except msgspec.ValidationError as problem:

@@ -111,6 +111,7 @@ def read_records(folder: LocalLog, manifest: dict[str, Any]) -> ReportInput:
     accounts = manifest["configuration"].get("accounts")
     fills = _records(topics, "fills")
     data = data_of(manifest["configuration"]["stages"])
+    charges = manifest["configuration"]["stages"].get("venue", {}).get("charges")
     is_simulated = bool(len(marks["flags"])) and bool((marks["flags"] & 1024).any())
     return ReportInput(
         instruments=instruments,
@@ -131,7 +132,7 @@ def read_records(folder: LocalLog, manifest: dict[str, Any]) -> ReportInput:
             "account": accounts[manifest["shard"]] if accounts else None,
             "cash": manifest["configuration"]["cash"],
             "currency": manifest["configuration"]["currency"],
-            "fees": identity["fees"],
+            "fees": charges or identity["fees"],
             "latency": identity["latency"],
             "short": identity["short"],
             "account_events": _account_events(topics),

@@ -96,6 +96,39 @@ def charges(
     ]
 
 
+def rates(product: str, exchange: str, day: date) -> dict[str, int]:
+    """The rates in force, in 1e-8 of an order's value, by the names of ``venues/indian.py``; the
+    most brokerage in paise, GST in percent.
+
+    Raises:
+        NoCharges: not in the table, or an amount for each order whatever its value.
+    """
+    for side in SIDES:  # what it refuses, is refused here
+        charges(product, exchange, side, 1, "100", day)
+    plan = table()["brokerage"][product]
+    if "flat" in plan:
+        what = f"orders in an {product} cost {plan['flat']} rupees of brokerage whatever they are"
+        raise NoCharges(f"{what}; a backtest takes charges that are shares of the value")
+    found = {
+        "brokerage": _hundredth(plan["percent"]),
+        "brokerage_most": fixed.parse(plan["most"], PAISE),
+        "gst_percent": int(table()["gst"]["percent"]),
+    }
+    for name in ("exchange", "sebi"):
+        found[name] = _hundredth(_in_force(name, product, exchange, day)["percent"])
+    for name in ("stt", "stamp"):
+        rate = _in_force(name, product, exchange, day)
+        for side in SIDES:
+            applies = rate["side"] in ("both", side)
+            found[f"{name}_{side}"] = _hundredth(rate["percent"]) if applies else 0
+    return found
+
+
+def _hundredth(percent: str) -> int:
+    """Percent as 1e-8 of the whole."""
+    return int(fixed.parse(percent, RATE_PLACES - 2))
+
+
 def _brokerage(product: str, value: int, given: str | None) -> tuple[int, str, str]:
     """Exact amount, rule and source."""
     if given is not None:
@@ -116,7 +149,15 @@ def _rated(
     name: str, product: str, exchange: str, side: str, value: int, day: date
 ) -> tuple[int, str, str]:
     """Exact amount, rule and source of the rate in force on the day."""
-    rates = [
+    rate = _in_force(name, product, exchange, day)
+    if rate["side"] not in ("both", side):
+        return 0, f"none on a {side}", rate["source"]
+    return _share(value, rate["percent"]), f"{rate['percent']} %", rate["source"]
+
+
+def _in_force(name: str, product: str, exchange: str, day: date) -> dict[str, Any]:
+    """The entry of the table that holds on the day."""
+    found = [
         each
         for each in table()["rate"]
         if each["charge"] == name
@@ -124,10 +165,7 @@ def _rated(
         and each.get("exchange", exchange) == exchange
         and each["from"] <= day
     ]
-    rate = max(rates, key=lambda each: each["from"])
-    if rate["side"] not in ("both", side):
-        return 0, f"none on a {side}", rate["source"]
-    return _share(value, rate["percent"]), f"{rate['percent']} %", rate["source"]
+    return dict(max(found, key=lambda each: each["from"]))
 
 
 def _share(amount: int, percent: str) -> int:

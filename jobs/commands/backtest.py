@@ -49,6 +49,10 @@ its own (docs/commands.md)
 """
 
 
+CHARGES_HELP = (
+    "in place of --fees: what orders cost in India, for example intraday@nse, delivery@bse, future"
+)
+CHARGES_ON_HELP = "the day whose charges count (default: the first of the data)"
 DATA_HELP = (
     "what orders fill against; auto (default): the order book where the recording has one, else "
     "best prices, trades, bars"
@@ -144,6 +148,8 @@ def add(commands: Any) -> None:
         help="positions of at most N times the account's money (default 1)",
     )
     command.add_argument("--microstructure", action="store_true", help=MICROSTRUCTURE_HELP)
+    command.add_argument("--charges", metavar="PRODUCT", help=CHARGES_HELP)
+    command.add_argument("--charges-on", metavar="DAY", help=CHARGES_ON_HELP)
     command.add_argument("--data", choices=DATA, help=DATA_HELP)
     command.add_argument("--spread", metavar="TICKS", help=SPREAD_HELP)
     command.add_argument("--ticker", choices=("auto", "cap", "off"), help=TICKER_HELP)
@@ -179,6 +185,8 @@ def configuration_of(arguments: argparse.Namespace) -> Configuration:
         "latency": arguments.latency,
         "short": arguments.short,
         "leverage": arguments.leverage,
+        "charges": arguments.charges,
+        "charges_on": arguments.charges_on,
         "data": arguments.data,
         "spread": arguments.spread,
         "ticker": arguments.ticker,

@@ -159,7 +159,8 @@ def add(commands: Any) -> None:
     command.add_argument("--ticker", choices=("auto", "cap", "off"), help=TICKER_HELP)
     command.add_argument("--fill-model", metavar="NAME", help=FILL_MODEL_HELP)
     command.add_argument("--venue-model", metavar="NAME", help=VENUE_MODEL_HELP)
-    command.set_defaults(run=run, from_=None, to=None, data=None, spread=None)
+    of_backtests = dict.fromkeys(("from_", "to", "data", "spread", "charges", "charges_on"))
+    command.set_defaults(run=run, **of_backtests)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -31,6 +31,7 @@ FILL_MODELS = {
 VENUES = {
     "standard": "streams.venue.venues.standard",
     "brokered": "streams.venue.venues.brokered",
+    "indian": "streams.venue.venues.indian",
 }
 """Name in ``[venue] model`` -> module."""
 
@@ -164,11 +165,14 @@ class Source(Protocol):
 
     ARRAYS: dict[str, Any]
     """Arrays of its own in the venue's state."""
-    ASSUMES: bool
-    """True: there is no recorded order book."""
+    OF_ORDERS: tuple[str, ...]
+    """Those of them whose rows are orders, with the fields of the fill model and the venue."""
 
-    def prepare(self, instruments: Any, settings: Any) -> Any:
-        """Plain Python: those arrays before the first record, by name."""
+    def prepare(self, instruments: Any, settings: Any, fields: Any) -> Any:
+        """Plain Python: those arrays before the first record, by name.
+
+        ``fields``: by name, with their dtypes.
+        """
 
     def on_trade(self, state: Any, books: Any, slot: int, trade: Any) -> None:
         """A print with a quantity above 0."""

@@ -50,6 +50,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The venue, by its name in ``models.VENUES``."""
     parameters: dict[str, int] = {}
     """What the two take beside, by their own names."""
+    charges: str = ""
+    """What the venue's rates are, in words: part of the run, read by nobody but the page."""
     data: str = "book"
     """What prices come from, by its name in ``models.SOURCES``."""
     spread: int = 1
@@ -230,7 +232,6 @@ def _rebuilt(names: tuple[str, str, str], arrays: dict[str, Any]) -> State:
     return state_class(*names)(**arrays)
 
 
-@functools.cache
 def state_class(queue_model: str, model: str, data: str = models.SOURCE) -> type[State]:
     """The state of a venue with these two models, whose fields stand first in its rows, and these
     prices, whose arrays stand last.
@@ -238,6 +239,12 @@ def state_class(queue_model: str, model: str, data: str = models.SOURCE) -> type
     Raises:
         models.UnknownModel: there is no model of that name.
     """
+    return _state_class(queue_model, model, data)
+
+
+@functools.cache
+def _state_class(queue_model: str, model: str, data: str) -> type[State]:
+    """One class for each three names."""
     pair = models.fill_model(queue_model), models.venue(model)
     source = models.source(data)
     if (queue_model, model, data) == State.NAMES:
@@ -266,6 +273,7 @@ def state_class(queue_model: str, model: str, data: str = models.SOURCE) -> type
         "NAMES": (queue_model, model, data),
         "EXPRESSION": f"state_class({queue_model!r}, {model!r}, {data!r})",
         **source.ARRAYS,
+        **dict.fromkeys(source.OF_ORDERS, orders),
     }
     return cast("type[State]", type("State", (State,), {**State.FIELDS, **changed}))
 
@@ -308,5 +316,5 @@ def new_state(instruments: Sequence[Instrument], settings: Settings) -> State:
         commands=np.zeros(settings.commands_max, kind.FIELDS["commands"].dtype),
         reports=np.zeros(settings.reports_max, REPORT),
         report_sequence=np.zeros(settings.reports_max, np.int64),
-        **kind.MODULES["source"].prepare(list(instruments), settings),
+        **kind.MODULES["source"].prepare(list(instruments), settings, kind.FIELDS),
     )

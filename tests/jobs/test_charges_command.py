@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Callable
@@ -40,3 +41,47 @@ def test_wrong_use_says_what_to_do(sq: Callable[..., Any]) -> None:
     assert early.code == 2 and "charges are known from 2024-10-01 on" in early.err
     none = sq("charges", *ORDER[:-1], "0", "--on", "2026-05-04")
     assert none.code == 2 and "has no value" in none.err
+
+
+def test_a_backtest_pays_the_charges_that_the_command_names(
+    sq: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Oracle: `sq charges` of each order of the run."""
+    lines = ["time,open,high,low,close,volume"]
+    begins, price = 1_748_836_800, 10_000  # 2025-06-02 04:00 UTC
+    for number in range(300):
+        close = price + 20 * (number % 60 < 30) - 10
+        low, high = min(price, close) - 5, max(price, close) + 5
+        ohlc = ",".join(f"{each / 100:.2f}" for each in (price, high, low, close))
+        lines.append(f"{begins + 60 * number},{ohlc},900000")
+        price = close
+    (tmp_path / "bars.csv").write_text("\n".join(lines) + "\n")
+    data = tmp_path / "data"
+    instrument = ("--instrument", "YESBANK@nse")
+    assert sq("import", "bars", tmp_path / "bars.csv", *instrument, "--out", data).code == 0
+    run = ("backtest", data, "--strategy", "ema-cross", "--cash", "1000000INR", "--charges")
+    ended = sq(*run, "intraday@nse", "--out", tmp_path / "run")
+    assert ended.code == 0, ended.err
+    fills = [
+        json.loads(line)
+        for line in sq("cat", tmp_path / "run", "fills", "--decimal").out.splitlines()
+    ]
+    assert len(fills) > 5
+    for fill in fills:
+        words = ("--side", fill["side"].lower(), "--quantity", fill["quantity"])
+        priced = ("--price", fill["price"], "--on", "2025-06-02", "--json")
+        charged = sq("charges", "intraday", *words, *priced).json()
+        assert round(float(fill["fee"]) * 100) == charged["total_paise"]
+    report = json.loads((tmp_path / "run" / "report.json").read_text())["run"]
+    assert report["fees"] == "intraday@nse on 2025-06-02"
+    assert sq("verify", tmp_path / "run").code == 0
+    for wrong, words in (
+        (("intraday", "--fees", "maker=1bp,taker=1bp"), "leave --fees and --venue-model out"),
+        (("option",), "cost 20 rupees of brokerage whatever they are"),
+        (("intraday", "--charges-on", "2019-07-09"), "charges are known from 2024-10-01 on"),
+        (("margin",), "product 'margin' is none of"),
+        (("intra day",), "give delivery, intraday or future"),
+    ):
+        refused = sq(*run, *wrong, "--out", tmp_path / "refused")
+        assert refused.code == 2
+        assert words in refused.err

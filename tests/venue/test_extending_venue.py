@@ -138,7 +138,7 @@ def test_a_module_that_is_not_what_its_protocol_asks_for_is_named(
     monkeypatch.setitem(sys.modules, "extending_broken", broken("extending_broken", **changed))
     monkeypatch.setitem(models.FILL_MODELS, "broken", "extending_broken")
     with pytest.raises(models.BadModel, match=text):
-        state.state_class.__wrapped__("broken", "standard")
+        state._state_class.__wrapped__("broken", "standard", "book")
 
 
 @pytest.mark.parametrize("name", sorted(models.FILL_MODELS))

@@ -31,7 +31,7 @@ from streams.venue import matching, resting
 from streams.venue.sources import recorded_book
 from streams.venue.state import FAULT_COMMANDS, NONE, ORDER, raise_fault
 
-ASSUMES = True
+OF_ORDERS = ("held",)
 NEW = np.int64(RequestKind.NEW)
 BUY = np.int64(Side.BUY)
 SELL = np.int64(Side.SELL)
@@ -64,7 +64,7 @@ ARRAYS = {
 """
 
 
-def prepare(instruments: list[Instrument], settings: Any) -> dict[str, Any]:
+def prepare(instruments: list[Instrument], settings: Any, fields: Any) -> dict[str, Any]:
     """The arrays before the first record."""
     shown = np.zeros(len(instruments), TOP)
     shown["spread"] = assumed_top.spreads(instruments, settings.spread)
@@ -75,7 +75,7 @@ def prepare(instruments: list[Instrument], settings: Any) -> dict[str, Any]:
         "shown": shown,
         "paths": paths,
         "shared": np.array([data], SHARED),
-        "held": np.zeros(settings.commands_max, ORDER),
+        "held": np.zeros(settings.commands_max, fields["held"].dtype),
         "update": np.zeros(1, UPDATE),
         "update_levels": np.zeros(4, LEVEL),
     }

@@ -14,10 +14,10 @@ from streams.venue import resting
 from streams.venue.state import NONE
 
 ARRAYS: dict[str, Any] = {}
-ASSUMES = False
+OF_ORDERS = ()
 
 
-def prepare(instruments: list[Instrument], settings: Any) -> dict[str, Any]:
+def prepare(instruments: list[Instrument], settings: Any, fields: Any) -> dict[str, Any]:
     """It keeps nothing of its own."""
     return {}
 

@@ -1,0 +1,80 @@
+"""``--charges``: a backtest that pays what orders cost in India, by the table of
+``connectors/reference/charges.py``.
+
+The rates of the day are looked up once, when a run begins, and stand in its genesis record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+
+import msgspec
+
+from jobs.configuration import CHARGES, BadConfiguration, Configuration
+from jobs.window import recorded
+from streams.log.local import LocalLog
+
+VENUE = "indian"
+IST = timedelta(hours=5, minutes=30)
+MARGIN = 10_000
+"""Added to the rates that risk keeps free, 1e-8: rounding to paise, of orders of 300 rupees."""
+
+
+def answered(configuration: Configuration, log: LocalLog) -> Configuration:
+    """The configuration with the rates of the charges that it names.
+
+    Raises:
+        BadConfiguration, NoCharges: what cannot be charged, and what to do.
+    """
+    venue = configuration.stages.get("venue", {})
+    wanted = venue.get("charges", "")
+    if not wanted or venue.get("model") == VENUE and "parameters" in venue:
+        return configuration
+    from connectors.reference.charges import NoCharges, rates
+
+    found = CHARGES.fullmatch(wanted)
+    assert found is not None, "build() has checked it"
+    product, exchange, given = found[1], found[2] or "nse", found[3]
+    day = date.fromisoformat(given) if given else _day_of(log)
+    try:
+        parameters = rates(product, exchange, day)
+    except NoCharges as problem:
+        advice = "" if given else "; --charges-on names another day whose rates count"
+        raise NoCharges(f"{problem.text}{advice}") from problem
+    if venue.get("model", VENUE) != VENUE or names_fees(configuration):
+        raise BadConfiguration(
+            "--charges are the fees of a venue of their own: leave --fees and --venue-model out"
+        )
+    worst = worst_rate(parameters)
+    text = f"{product}@{exchange} on {day.isoformat()}"
+    changed = {**venue, "model": VENUE, "parameters": parameters, "charges": text}
+    return msgspec.structs.replace(
+        configuration,
+        stages={**configuration.stages, "venue": changed},
+        maker_rate=worst,
+        taker_rate=worst,
+    )
+
+
+def worst_rate(rates: Mapping[str, int]) -> int:
+    """At least what is charged of an order of 300 rupees or more, 1e-8."""
+    taxed = rates["brokerage"] + rates["exchange"] + rates["sebi"]
+    taxed += -(-taxed * rates["gst_percent"] // 100)
+    sides = (rates[f"stt_{side}"] + rates[f"stamp_{side}"] for side in ("buy", "sell"))
+    return taxed + max(sides) + MARGIN
+
+
+def names_fees(configuration: Configuration) -> bool:
+    """True if fees were named: they are not the default's."""
+    default = Configuration(strategy="")
+    mine = (configuration.maker_rate, configuration.taker_rate)
+    return mine != (default.maker_rate, default.taker_rate)
+
+
+def _day_of(log: LocalLog) -> date:
+    """The day by the clock of India on which the data begin."""
+    times = recorded(log)
+    if times is None:
+        raise BadConfiguration(f"{log.path} holds no market data")
+    return (datetime.fromtimestamp(times[0] // 10**9, UTC) + IST).date()
