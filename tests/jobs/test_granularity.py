@@ -325,3 +325,65 @@ def test_a_forged_bar_is_a_dead_letter_with_its_reason(bars: Path, tmp_path: Pat
     assert letter["reason"] == "price_range"
     published = records_in(run.folder, "md.bars")
     assert len(published) == len(rows) - 1
+
+
+COINBASE = """
+[instrument]
+symbol = "BTC-USD"
+venue = "coinbase"
+kind = "spot"
+tick = "0.01"
+lot = "0.00000001"
+quote = "USD"
+"""
+
+
+def test_minutes_made_of_recorded_seconds_are_the_publishers_minutes(
+    market_data: Path, sq: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Oracle: QuantConnect's own minutes of the same days of Coinbase, all 4,216."""
+    (tmp_path / "map.toml").write_text(COINBASE)
+    for name in ("second", "minute"):
+        source = market_data / "coinbase" / name / "btcusd"
+        mapped = ("--map", tmp_path / "map.toml", "--out", tmp_path / name)
+        assert sq("import", "lean", source, *mapped).code == 0
+    (tmp_path / "run.toml").write_text(
+        f'strategy = "noop-python"\n[aggregation]\nintervals = [{SECOND}, {60 * SECOND}]\n'
+    )
+    words = ("--config", tmp_path / "run.toml", "--cash", "1000000USD", "--out", tmp_path / "run")
+    assert sq("backtest", tmp_path / "second", *words).code == 0
+    names = ("open_time", "open", "high", "low", "close", "volume")
+    minutes = [
+        tuple(each[name] for name in names)
+        for each in records_in(tmp_path / "run", "md.bars")
+        if each["interval"] == 60 * SECOND
+    ]
+    theirs = records_in(tmp_path / "minute", "md.bars")
+    assert minutes == [tuple(each[name] for name in names) for each in theirs]
+    assert len(minutes) == 4_216
+
+
+def test_the_recorded_days_of_nse_run_from_the_two_commands_of_the_page(
+    market_data: Path, sq: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its commands as written, where LEAN's folders lie; the index, which has no volume, too."""
+    for kind in ("equity", "index"):
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / "india").symlink_to(market_data / "india" / kind)
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "commands.md").read_text("utf-8").split("`--charges` in place of")[1]
+    for line in page.split("```sh\n")[1].split("```")[0].splitlines():
+        assert sq(*shlex.split(line)[1:]).code == 0, line
+    nifty = ("index/india/minute/nifty50", "--instrument", "NIFTY 50@nse", "--out", "data/nifty")
+    assert sq("import", "lean", *nifty).code == 0
+    words = ("--strategy", CROSSER, "--cash", "10000000INR", "--out", "runs/nifty")
+    ended = sq("backtest", "data/nifty", *words)
+    assert "the data have no quantities: any quantity is assumed to fill" in ended.out
+    opens = {each["open_time"]: each["open"] for each in records_in(Path("data/nifty"), "md.bars")}
+    fills = records_in(Path("runs/nifty"), "fills")
+    assert len(fills) > 50
+    for fill in fills:
+        at = fill["event_time"] - fill["event_time"] % (60 * SECOND)
+        assert fill["price"] == opens[at] + (1 if fill["side"] == "BUY" else -1)
+    for run in ("yesbank", "nifty"):
+        assert sq("verify", f"runs/{run}").code == 0
