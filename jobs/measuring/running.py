@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from jobs.configuration import CHOSEN, Configuration
+from jobs.granularity import answered
 from jobs.pipeline import NEVER, feeds_of, read_instruments, select, topology_over
 from jobs.runs import open_recording
 from jobs.ticker import settled
@@ -69,7 +70,7 @@ def measure(
 ) -> Measured:
     """Run the stages to the end of the recording, or to the configuration's ``to``."""
     with open_recording(recording) as log:
-        chosen = settled(with_stages_of(configuration, topics), False)
+        chosen = settled(answered(with_stages_of(configuration, topics), log), False)
         known = read_instruments(log)
         topology = topology_over(chosen, known, feeds_of(log, chosen), JOB)
         end = NEVER if chosen.to_time is None else chosen.to_time
