@@ -143,6 +143,12 @@ class Configuration(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             raise BadConfiguration(
                 f"leverage is {self.leverage}; give a whole number from 1 to {LEVERAGE_MAX}"
             )
+        for name in ("data", "spread", "sized"):
+            if name in self.stages.get("venue", {}):
+                raise BadConfiguration(
+                    f"[venue] sets {name}, which --data and --spread do, or data and spread at the "
+                    "top of the file; leave it out there"
+                )
         for name in ("leverage", "trade_from", "trade_to", "warmup", "maker_rate", "taker_rate"):
             if name in self.stages.get("risk", {}):
                 raise BadConfiguration(

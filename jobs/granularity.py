@@ -89,7 +89,8 @@ def answered(
         asked = can_be[0] if can_be else BOOK
     elif asked != BOOK and asked not in can_be:
         has = ", ".join(can_be) or "no market data"
-        raise BadConfiguration(f"--data {asked}: {log.path} has no {HELD_IN[asked]}; it has {has}")
+        what = f"--data {asked}: {log.path} has no {HELD_IN.get(asked, asked)}"
+        raise BadConfiguration(f"{what}; it has {has}")
     return _with(configuration, asked, log)
 
 

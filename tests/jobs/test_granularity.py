@@ -250,6 +250,8 @@ def test_the_most_telling_data_are_traded_on_and_everything_says_which(
         ({"data": "trades", "spread": "-1"}, "give a whole number of ticks"),
         ({"data": "trades", "spread": "1000001"}, "give 0 to 1000000"),
         ({"data": "ticks"}, "data is 'ticks'"),
+        ({"aggregation": {"data": "ticks"}}, "--data ticks: .* has no ticks"),
+        ({"venue": {"data": "trades"}}, "sets data, which --data and --spread do"),
     ],
     ids=str,
 )
