@@ -123,6 +123,18 @@ class Configuration(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
                 f"latency response is {duration_text(self.response_latency)}, feed "
                 f"{duration_text(self.feed_latency)}; response must be at least feed"
             )
+        if not 1 <= self.leverage <= LEVERAGE_MAX:
+            raise BadConfiguration(
+                f"leverage is {self.leverage}; give a whole number from 1 to {LEVERAGE_MAX}"
+            )
+        self._check_tables()
+        self._check_accounts()
+        return self
+
+    def _check_tables(self) -> None:
+        """Tables of stages there are not, and settings that stand elsewhere. Raises
+        BadConfiguration.
+        """
         for name in self.stages:
             if name not in STAGES:
                 raise BadConfiguration(
@@ -139,10 +151,6 @@ class Configuration(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
                     f"[stages.{name}]: {name!r} {what}; call the stage otherwise, for example "
                     "spread"
                 )
-        if not 1 <= self.leverage <= LEVERAGE_MAX:
-            raise BadConfiguration(
-                f"leverage is {self.leverage}; give a whole number from 1 to {LEVERAGE_MAX}"
-            )
         for name in ("data", "spread", "sized"):
             if name in self.stages.get("venue", {}):
                 raise BadConfiguration(
@@ -155,8 +163,6 @@ class Configuration(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
                     f"[risk] sets {name}, which the top of the file and the options do; leave it "
                     "out there"
                 )
-        self._check_accounts()
-        return self
 
     def _check_accounts(self) -> None:
         """Raises BadConfiguration."""
