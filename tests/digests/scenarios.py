@@ -106,6 +106,15 @@ RECORDINGS: dict[str, Callable[[Path, Path], Path]] = {
 }
 """Made in a folder, the last two from the recorded data."""
 
+MEASURES: dict[str, Any] = {
+    "microstructure": {
+        "window": 20,
+        "trades": 50,
+        "vpins": 5,
+        "hawkes": {"default": {"mu": 0.1, "same": 0.5, "other": 0.2, "beta": 2.0}},
+        "microprice": {"default": {"spreads": 1, "adjustments": [-0.2, 0.0, 0.2]}},
+    }
+}
 _QUICK: dict[str, Any] = {"set": {"fast": "5", "slow": "12", "cooldown": "0"}}
 SCENARIOS: dict[str, Scenario] = {
     "nothing": Scenario("perpetual", "noop-python", {}),
@@ -164,11 +173,14 @@ SCENARIOS: dict[str, Scenario] = {
     "what a strategy reads": Scenario("gap", OBSERVER, {"set": {"rate": "20"}, "latency": SLOW}),
     "targets, modified orders, timers by name": Scenario("two", TRADER, {}),
     "behind prints": Scenario("perpetual", LIFTER, FREE),
+    "measures of microstructure, three instruments": Scenario("three", "noop-python", MEASURES),
+    "measures of microstructure, over a gap": Scenario("gap", "noop-python", MEASURES),
     "a generated market": Scenario("generated", "ema-cross", {"ticker": "off"}),
     "a generated market, its ticker": Scenario("generated", "ema-cross", {}),
 }  # fmt: skip
 CAPTURED: dict[str, Scenario] = {
     "futures": Scenario("usdm", "ema-cross", {"ticker": "off"}),
+    "futures, their measures": Scenario("usdm", "noop-python", {**MEASURES, "ticker": "off"}),
     "futures, in Python": Scenario("usdm", BUSY, {"set": {"rate": "400"}, "ticker": "off"}),
     "futures, behind prints": Scenario(
         "usdm", LIFTER, {**FREE, "cash": "100000000USDT", "ticker": "off"}
