@@ -99,6 +99,8 @@ def deployment(strategy: str = BUSY) -> Deployment:
     from tests.scenario import configuration
 
     options: dict[str, Any] = {"book_window": 256, "tail_capacity": 16384}
+    if strategy == BUSY_KERNEL:  # one of them with the stage that a job switches on
+        options["microstructure"] = {"window": 11, "trades": 20, "waiting": 512}
     found = Deployment(
         job="pipeline",
         topology="pipeline",
